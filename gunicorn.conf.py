@@ -1,0 +1,98 @@
+"""The production server: `gunicorn -c gunicorn.conf.py wsgi:app`. Every number has its reason beside it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from service.logs import LineFormatter
+from service.settings import Settings, SettingsError
+
+try:
+    _settings = Settings.load(os.environ, Path(".env"))
+except SettingsError as _error:
+    sys.exit(f"Sluice cannot start:\n{_error}")
+
+bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
+workers = _settings.workers
+worker_class = "web.worker.SluiceWorker"
+# A stream holds its thread for its whole life. The reserve keeps the page, /healthz and refusals answering.
+threads = _settings.threads
+# Connections beyond the threads are kept-alive ones, waiting in the poller. gunicorn's own 1000 would be fewer than
+# the threads of a worker with many places.
+worker_connections = max(1000, 2 * threads)
+# A page asks for its files, its configuration and a chat on one connection; beyond that, idle connections only hold
+# descriptors. A front proxy should keep its own for less than this.
+keepalive = 15
+# gunicorn kills a worker whose main thread did not report for this long. That thread never waits for a stream.
+timeout = 30
+# Open answers get `drain_timeout` seconds, then a terminal frame; the rest is for sending it.
+graceful_timeout = _settings.graceful_timeout
+# The heartbeat file of each worker; on a disk, a slow write can look like a dead worker.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
+loglevel = _settings.log_level
+# A second way to steer the server, on a path that two servers of one user would share. Signals are enough.
+control_socket_disable = True
+
+_formatter = LineFormatter((_settings.api_key,))
+_handler = logging.StreamHandler()
+_handler.setFormatter(_formatter)
+logging.basicConfig(level=logging.WARNING, handlers=[_handler], force=True)
+logging.getLogger("sluice").setLevel(_settings.log_level.upper())
+
+
+def on_starting(server: Any) -> None:
+    """Write gunicorn's own lines in the same form. (`logconfig_dict` would turn its access log on as well.)"""
+    for handler in server.log.error_log.handlers:
+        handler.setFormatter(_formatter)
+
+
+def _metrics_dir() -> str:
+    """Choose where the workers' metrics meet: a directory of this master's own, unless the operator chose one."""
+    given = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    # After USR2 the new master inherits the old one's variables; after HUP this runs again in the same master.
+    if given and os.environ.get("SLUICE_METRICS_OWNER", "") in ("", str(os.getpid())):
+        return given
+    os.environ["SLUICE_METRICS_OWNER"] = str(os.getpid())
+    return tempfile.mkdtemp(prefix="sluice-metrics-")
+
+
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_dir()
+
+
+def when_ready(server: Any) -> None:
+    """Say where it listens, who answers, and what does not fit together."""
+    for contradiction in _settings.contradictions():
+        server.log.warning(contradiction)
+    address = server.LISTENERS[0].sock.getsockname()
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    if _settings.demo:
+        who = "the built-in demo model (a script; set OPENAI_BASE_URL or OPENAI_API_KEY for a real one)"
+    else:
+        who = f"{_settings.default_model} at {_settings.base_url or 'api.openai.com'}"
+    server.log.info("Sluice listens on http://%s:%d", host, address[1])
+    server.log.info("Answers come from %s", who)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Forget the gauges of a worker that is gone."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(server: Any) -> None:
+    """Remove the metrics' directory, if it is this master's own."""
+    if os.environ.get("SLUICE_METRICS_OWNER") == str(os.getpid()):
+        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+
+
+# The master forgets what it imported: workers then load the code that is on disk when they start, so that HUP
+# deploys new code.
+for _name in [name for name in sys.modules if name == "service" or name.startswith("service.")]:
+    del sys.modules[_name]

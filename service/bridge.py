@@ -1,0 +1,220 @@
+"""The crossing: any async iterator, running on a loop thread, read by a synchronous thread.
+
+General: it knows nothing of chat. This is the cure for ``TypeError: 'async_generator' object is not iterable``
+in any Flask view:
+
+    with Bridge(loop, items()) as batches:
+        for batch in batches:
+            ...
+
+What it promises, at any interleaving of put, take, close, stop, shutdown and the loop's death
+(``tests/unit/test_bridge_properties.py`` states it as properties):
+
+- the reader gets a prefix of the items, in order, none twice; all of them if the source ended by itself;
+- what had crossed before the source failed is read before the reader sees the failure;
+- after ``close`` the source's own clean-up has run, or its time was up and the log says so;
+- a reader never waits for ever: every end, the loop's death included, releases it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterable, Iterator
+from concurrent import futures
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+import janus
+
+from .loop import LoopThread, LoopUnavailable
+
+T = TypeVar("T")
+
+logger = logging.getLogger("sluice.bridge")
+
+# Items of one model answer are a few dozen bytes: 64 of them smooth over a reader that is briefly late, and a
+# reader that stopped holds its model back after about a second of text.
+CAPACITY = 64
+
+
+class SourceCancelled(RuntimeError):
+    """The source was cancelled by something other than the bridge's owner, such as the loop's closing."""
+
+
+class Bridge(Generic[T]):
+    """A blocking iterator of batches over an async iterator that runs on a ``LoopThread``.
+
+    Each batch is a list: the item that was waited for, and all that had arrived with it. An empty list is a
+    tick: ``tick`` seconds went by without an item. One thread reads; any thread may stop or close.
+    """
+
+    def __init__(
+        self,
+        loop: LoopThread,
+        source: AsyncIterable[T],
+        *,
+        capacity: int = CAPACITY,
+        tick: float | None = None,
+        close_timeout: float = 5.0,
+    ) -> None:
+        """Start running ``source`` on the loop at once.
+
+        Args:
+            loop: A started loop thread.
+            source: What to run. If it has ``aclose``, that is awaited on the loop at the end, however it ends.
+            capacity: How many items may wait to be read; the source is held back beyond that.
+            tick: Seconds without an item after which iteration yields an empty list. ``None``: never.
+            close_timeout: Seconds that ``close`` waits for the source's clean-up.
+
+        Raises:
+            LoopUnavailable: The loop does not run.
+            WrongThread: Called on the loop's own thread, which must not block.
+        """
+        self._loop = loop
+        self._source = source
+        self._capacity = capacity
+        self._tick = tick
+        self._close_timeout = close_timeout
+        # janus 2 needs no running loop for this, which saves a round trip to the loop's thread.
+        self._queue: janus.Queue[T] = janus.Queue(capacity)
+        self._lock = threading.Lock()
+        self._task: asyncio.Task[Any] | None = None
+        self._stopped = False
+        self._stop_error: BaseException | None = None
+        self._future = loop.submit(self._pump())
+        # The future ends in every case: source ended, failed or cancelled, loop closed, dead or stuck.
+        # So this one line releases the reader in every case.
+        self._future.add_done_callback(lambda _: self._queue.shutdown())
+
+    # ------------------------------------------------------------------ the reader's side
+
+    def take(self, timeout: float | None = None) -> list[T] | None:
+        """Wait for an item; return it with all that wait behind it. For the reader's thread.
+
+        Args:
+            timeout: Seconds to wait. ``None``: until there is an item or an end.
+
+        Returns:
+            At least one item; ``[]`` when ``timeout`` went by; ``None`` at the end of the source, after
+            ``close`` and after ``stop`` without an error.
+
+        Raises:
+            Exception: Whatever ended the source: its own error, the error given to ``stop``,
+                ``LoopUnavailable`` when the loop died or was stuck, ``SourceCancelled``. Every item that
+                crossed before it has been returned by then.
+        """
+        items = self._queue.sync_q
+        try:
+            batch = [items.get(timeout=timeout)]
+        except janus.SyncQueueEmpty:
+            return []
+        except janus.SyncQueueShutDown:
+            self._raise_failure()
+            return None
+        try:
+            # The bound matters: a source that is faster than its reader would keep this loop going for ever.
+            while len(batch) < self._capacity:
+                batch.append(items.get_nowait())
+        except (janus.SyncQueueEmpty, janus.SyncQueueShutDown):
+            # Shut down in here means only that nothing more will come. What was taken is still returned; the
+            # next call meets the end again.
+            return batch
+        return batch
+
+    def _raise_failure(self) -> None:
+        if self._stopped:
+            if self._stop_error is not None:
+                raise self._stop_error
+            return
+        # Not stopped, so it was the future's end that shut the queue: this does not wait.
+        try:
+            self._future.result()
+        except futures.CancelledError:
+            raise SourceCancelled("the source was cancelled before its end") from None
+
+    def __iter__(self) -> Iterator[list[T]]:
+        return self
+
+    def __next__(self) -> list[T]:
+        batch = self.take(self._tick)
+        if batch is None:
+            raise StopIteration
+        return batch
+
+    # ------------------------------------------------------------------ ending it
+
+    def stop(self, error: BaseException | None = None) -> None:
+        """End the source soon, without waiting. Any thread may call it, the loop's too; the first call counts.
+
+        Args:
+            error: What the reader gets, after the items that have crossed. ``None``: a plain end.
+        """
+        with self._lock:
+            if self._stopped:
+                return
+            self._stop_error = error
+            self._stopped = True
+        # The reader is released now, not when the source's clean-up is over.
+        self._queue.shutdown()
+        try:
+            self._loop.call_soon(self._cancel)
+        except LoopUnavailable:
+            logger.debug("the loop is gone, and the source with it")
+
+    def close(self) -> None:
+        """Drop what was not read, cancel the source, wait for its clean-up. Closing twice is harmless.
+
+        Waits at most ``close_timeout`` seconds; a source that needs longer is left to itself with a line in
+        the log. Any thread but the loop's may call it.
+
+        Raises:
+            WrongThread: Called on the loop's own thread, where the clean-up could never happen.
+        """
+        self._loop.refuse_own_thread("close()")
+        self.stop()
+        self._queue.close()
+        _, late = futures.wait([self._future], self._close_timeout)
+        if late:
+            logger.warning("a source did not end within %s s of its cancellation", self._close_timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "ended" if self._future.done() else "stopping" if self._stopped else "running"
+        return f"<Bridge {state}, {self._queue.sync_q.qsize()} of {self._capacity} waiting>"
+
+    # ------------------------------------------------------------------ the loop's side
+
+    def _cancel(self) -> None:
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+
+    async def _pump(self) -> None:
+        self._task = asyncio.current_task()
+        if self._stopped:
+            # Stopped before the first step: cancelling would have found no task yet.
+            return
+        queue = self._queue.async_q
+        iterator = aiter(self._source)
+        try:
+            async for item in iterator:
+                try:
+                    try:
+                        queue.put_nowait(item)
+                    except janus.AsyncQueueFull:
+                        await queue.put(item)
+                except janus.AsyncQueueShutDown:
+                    # Stopped while an item was in hand: nobody will read it.
+                    return
+        finally:
+            aclose = getattr(iterator, "aclose", None)
+            if aclose is not None:
+                await aclose()

@@ -1,0 +1,244 @@
+"""The chat service: wires the loop, the model, the bridge, admission and metrics together, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from .admission import Admission, Place
+from .bridge import Bridge
+from .demo import DemoModel
+from .errors import InternalError, ShuttingDown, UpstreamError
+from .events import Event, Failed, Finished, Reasoning, Text, Usage
+from .loop import LoopHealth, LoopState, LoopThread, LoopUnavailable
+from .metrics import Metrics
+from .model import Message, ModelClient
+from .run import Run, RunLabels
+from .settings import OPENAI_BASE_URL, Settings
+
+logger = logging.getLogger("sluice.chat")
+
+# A pause before another attempt: long enough for a restarting server's neighbours to take over, short enough
+# that a person does not leave. It doubles with each attempt, and chance spreads those who failed together.
+RETRY_PAUSE = 0.25
+# A provider that asks for more patience than this is passed on to the person, who can decide to wait.
+RETRY_PAUSE_MOST = 5.0
+# Making the client reads certificates from disk and, for the demo model, opens a socket: under a second.
+START_TIMEOUT = 10.0
+# The loop's clean-up: connections to close, and tasks that were cancelled to end.
+CLOSE_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer."""
+
+    message: str
+    reasoning: str
+    finish_reason: str
+    usage: Usage | None
+
+
+class ChatService:
+    """Answers chats from one loop thread. Made without starting anything; all methods are for any thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Take the settings; start no thread and open no socket, so that a server may fork afterwards."""
+        self.settings = settings
+        self.loop = LoopThread()
+        self.admission = Admission(settings.max_streams)
+        self.metrics = Metrics(settings.provider)
+        self._model: ModelClient | None = None
+        self._demo: DemoModel | None = None
+        self._runs: dict[Run, Place] = {}
+        self._lock = threading.Lock()
+        self._draining = False
+
+    # ------------------------------------------------------------------ life
+
+    def start(self) -> None:
+        """Start the loop and the model client, if they are not running. After a fork: in the child.
+
+        Raises:
+            LoopUnavailable: The loop was closed or has died.
+        """
+        # Asked on every request, so the common case takes no lock.
+        if self._model is not None and self.loop.health().state is LoopState.RUNNING:
+            return
+        with self._lock:
+            if self._model is None or self.loop.health().state is not LoopState.RUNNING:
+                self.loop.start()
+                self.loop.submit(self._connect()).result(START_TIMEOUT)
+
+    async def _connect(self) -> None:
+        base_url = self.settings.base_url or OPENAI_BASE_URL
+        if self.settings.demo:
+            self._demo = DemoModel(self.settings.demo_tokens_per_second)
+            base_url = await self._demo.start()
+        self._model = ModelClient(self.settings, base_url)
+
+    def begin_drain(self) -> None:
+        """Take no new chats from now on; end the open ones with a terminal event after `drain_timeout` seconds."""
+        with self._lock:
+            if self._draining:
+                return
+            self._draining = True
+        logger.info("draining: %d open, at most %g s", len(self._runs), self.settings.drain_timeout)
+        try:
+            self.loop.call_soon(self._stop_runs_later)
+        except LoopUnavailable:
+            # Never started, or gone: then there are no open chats either.
+            logger.debug("nothing to drain")
+
+    def _stop_runs_later(self) -> None:
+        asyncio.get_running_loop().call_later(self.settings.drain_timeout, self._stop_runs)
+
+    def _stop_runs(self) -> None:
+        with self._lock:
+            runs = list(self._runs)
+        if runs:
+            logger.warning("stopping %d open streams: their time to end is over", len(runs))
+        for run in runs:
+            run.stop(ShuttingDown("the drain's time was over", retry_after=1.0))
+
+    def close(self) -> bool:
+        """Stop every open chat with a terminal event, close connections, end the loop.
+
+        Returns:
+            Whether all of it ended within about 10 seconds.
+        """
+        with self._lock:
+            self._draining = True
+        self._stop_runs()
+        try:
+            self.loop.submit(self._disconnect()).result(CLOSE_TIMEOUT)
+        except (LoopUnavailable, TimeoutError) as error:
+            logger.debug("nothing left to disconnect: %s", error)
+        return self.loop.close(CLOSE_TIMEOUT)
+
+    async def _disconnect(self) -> None:
+        if self._model is not None:
+            await self._model.aclose()
+        if self._demo is not None:
+            await self._demo.aclose()
+
+    # ------------------------------------------------------------------ state
+
+    @property
+    def draining(self) -> bool:
+        """Whether no new chats are taken."""
+        return self._draining
+
+    def health(self) -> LoopHealth:
+        """Say how the loop is; never waits."""
+        return self.loop.health()
+
+    def __repr__(self) -> str:
+        return f"<ChatService {'draining ' if self._draining else ''}{self.admission!r} {self.loop!r}>"
+
+    # ------------------------------------------------------------------ chats
+
+    def open(self, messages: Sequence[Message], labels: RunLabels) -> Run:
+        """Begin an answer.
+
+        Args:
+            messages: The conversation, oldest first, without the operator's system message.
+            labels: The model to ask, and what the log and the metrics say.
+
+        Returns:
+            The run. Whoever opened it closes it.
+
+        Raises:
+            Overloaded: No place is free.
+            ShuttingDown: The service drains.
+            InternalError: The loop is dead or stuck.
+        """
+        if self._draining:
+            raise ShuttingDown("draining", retry_after=1.0)
+        place = self.admission.enter()
+        try:
+            self.start()
+            bridge = Bridge(self.loop, self.stream_chat(messages, labels.model))
+        except LoopUnavailable as error:
+            place.leave()
+            raise InternalError(str(error)) from error
+        except BaseException:
+            place.leave()
+            raise
+        run = Run(bridge, labels, self.metrics, heartbeat=self.settings.heartbeat_interval, on_close=self._forget)
+        with self._lock:
+            self._runs[run] = place
+        return run
+
+    def _forget(self, run: Run) -> None:
+        with self._lock:
+            place = self._runs.pop(run)
+        place.leave()
+
+    def complete(self, run: Run) -> Reply:
+        """Drain a run into one reply: the blocking twin, the same walk joined.
+
+        Raises:
+            ServiceError: The answer failed; what had come is dropped.
+        """
+        texts: list[str] = []
+        thoughts: list[str] = []
+        for batch in run:
+            for event in batch:
+                match event:
+                    case Text(text):
+                        texts.append(text)
+                    case Reasoning(text):
+                        thoughts.append(text)
+                    case Finished(reason, usage):
+                        return Reply("".join(texts), "".join(thoughts), reason, usage)
+                    case Failed(error):
+                        raise error
+        raise ShuttingDown("the run was closed", retry_after=1.0)
+
+    async def stream_chat(self, messages: Sequence[Message], model: str) -> AsyncGenerator[Event, None]:
+        """Ask the model, again if that may help, and yield its events. Runs on the loop.
+
+        Another attempt is made only before the first word: text that was shown is never repeated.
+
+        Raises:
+            UpstreamError: The last attempt's failure.
+        """
+        assert self._model is not None
+        settings = self.settings
+        if settings.system_prompt:
+            messages = [Message(role="system", content=settings.system_prompt), *messages]
+        now = asyncio.get_running_loop().time
+        deadline = now() + settings.first_token_timeout
+        for attempt in range(1, settings.max_retries + 2):
+            shown = False
+            try:
+                async with aclosing(self._model.stream(messages, model, deadline)) as events:
+                    async for event in events:
+                        shown = shown or isinstance(event, Text | Reasoning)
+                        yield event
+                return
+            except UpstreamError as error:
+                pause = max(RETRY_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5), error.retry_after or 0.0)
+                if (
+                    shown
+                    or not error.retryable
+                    or attempt > settings.max_retries
+                    or pause > RETRY_PAUSE_MOST
+                    or now() + pause >= deadline
+                ):
+                    raise
+                logger.warning(
+                    "attempt %d of %d failed, another one in %.2f s: %s",
+                    attempt,
+                    settings.max_retries + 1,
+                    pause,
+                    error,
+                )
+                self.metrics.retried(error.code)
+            await asyncio.sleep(pause)

@@ -1,0 +1,133 @@
+"""Everything that can go wrong with a request, as one tree.
+
+    ServiceError                  code                    retryable
+    ├── InvalidRequest            invalid_request         no
+    ├── Overloaded                overloaded              yes   (retry_after)
+    ├── ShuttingDown              shutting_down           yes   (retry_after)
+    ├── UpstreamError
+    │   ├── UpstreamUnavailable   upstream_unavailable    yes
+    │   ├── UpstreamTimeout       upstream_timeout        yes
+    │   ├── UpstreamRateLimited   upstream_rate_limited   yes   (retry_after)
+    │   ├── UpstreamRejected      upstream_rejected       no
+    │   ├── UpstreamInvalid       upstream_invalid        yes
+    │   └── UpstreamTruncated     upstream_truncated      yes
+    └── InternalError             internal                no
+
+Each class owns its code, the one sentence that a client may see, and whether trying again can help. What a
+provider wrote goes into ``detail``, which is for the log alone. HTTP statuses are `web/errors.py`'s business.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ServiceError(Exception):
+    """A failure with a code and a sentence that are safe to show to anybody."""
+
+    code: ClassVar[str] = "internal"
+    sentence: ClassVar[str] = "Something went wrong on the server."
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str = "", *, sentence: str | None = None, retry_after: float | None = None) -> None:
+        """Describe one failure.
+
+        Args:
+            detail: For the log: what happened, the provider's words included. Never shown to a client.
+            sentence: For the client, where the class's own sentence can be made more precise.
+            retry_after: Seconds after which another try may succeed, where that is known.
+        """
+        self.detail = detail
+        self.safe_message = sentence or self.sentence
+        self.retry_after = retry_after
+        super().__init__(f"{self.code}: {detail or self.safe_message}")
+
+
+class InvalidRequest(ServiceError):
+    """The request is not of the documented form."""
+
+    code = "invalid_request"
+    sentence = "The request is not valid."
+
+    def __init__(self, sentence: str, *, field: str | None = None, status: int = 400) -> None:
+        """Describe what is wrong.
+
+        Args:
+            sentence: What was wrong and what would be right.
+            field: The request's field that is at fault, such as ``conversation_history[2].role``.
+            status: 400; 413 where something is too large; 415 for another content type.
+        """
+        super().__init__(sentence=sentence)
+        self.field = field
+        self.status = status
+
+
+class Overloaded(ServiceError):
+    """No place is free for another stream."""
+
+    code = "overloaded"
+    sentence = "The server is busy. Please try again in a moment."
+    retryable = True
+
+
+class ShuttingDown(ServiceError):
+    """The server drains: it takes no new streams, and open ones were given their time."""
+
+    code = "shutting_down"
+    sentence = "The server is restarting. Please try again in a moment."
+    retryable = True
+
+
+class UpstreamError(ServiceError):
+    """The model's server failed us. `detail` may hold its words; the client sees only ours."""
+
+
+class UpstreamUnavailable(UpstreamError):
+    """No connection, an unknown host, a reset before the first byte, or a 5xx."""
+
+    code = "upstream_unavailable"
+    sentence = "The model cannot be reached right now. Please try again."
+    retryable = True
+
+
+class UpstreamTimeout(UpstreamError):
+    """The first token, the next one or the whole answer took longer than its limit."""
+
+    code = "upstream_timeout"
+    sentence = "The model took too long to answer. Please try again."
+    retryable = True
+
+
+class UpstreamRateLimited(UpstreamError):
+    """The provider said that there were too many requests."""
+
+    code = "upstream_rate_limited"
+    sentence = "The model's provider is limiting requests. Please try again later."
+    retryable = True
+
+
+class UpstreamRejected(UpstreamError):
+    """The provider refused the request, the model's name or the key (400, 401, 403, 404, 422)."""
+
+    code = "upstream_rejected"
+    sentence = "The model's provider refused the request. The operator can find the reason in the log."
+
+
+class UpstreamInvalid(UpstreamError):
+    """What came is not a chat stream: HTML, plain JSON, broken events, an event over the size limit."""
+
+    code = "upstream_invalid"
+    sentence = "The model's server sent something that is not an answer. Please try again."
+    retryable = True
+
+
+class UpstreamTruncated(UpstreamError):
+    """The stream ended without a finish reason: what came is not the whole answer."""
+
+    code = "upstream_truncated"
+    sentence = "The answer was cut off before its end. Please try again."
+    retryable = True
+
+
+class InternalError(ServiceError):
+    """A defect of ours. It is logged with the request's id and the traceback."""

@@ -1,0 +1,106 @@
+"""Bytes of a `text/event-stream` -> the data of its events, bounded in size.
+
+Follows https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation: lines end in
+LF, CR or CRLF and in nothing else; one BOM at the start is skipped; comments and unknown fields are ignored;
+an event without data is not an event; an event without the blank line behind it is incomplete and dropped. The
+fields `event`, `id` and `retry` are read past: chat completions do not use them.
+"""
+
+from __future__ import annotations
+
+import re
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_BOM = b"\xef\xbb\xbf"
+
+
+class EventTooLarge(ValueError):
+    """One event, or one line, is longer than the limit."""
+
+
+class EventStreamDecoder:
+    """Decode an event stream that arrives in arbitrary pieces. Not thread-safe; one for each stream."""
+
+    def __init__(self, max_event_bytes: int) -> None:
+        """Begin a stream.
+
+        Args:
+            max_event_bytes: The most bytes that one event's data, or one unfinished line, may take. It bounds
+                the memory that a faulty or hostile server can make us hold.
+        """
+        self._max = max_event_bytes
+        # The unfinished line, in pieces: joining it anew for each piece would cost the square of its length.
+        self._line_parts: list[bytes] = []
+        self._line_size = 0
+        self._data: list[bytes] = []
+        self._data_size = 0
+        self._at_start = True
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """Take the next bytes.
+
+        Returns:
+            The data of every event that they completed, in order. Lines of data are joined by LF.
+
+        Raises:
+            EventTooLarge: An event passed the size limit. The stream cannot be read on.
+        """
+        if not piece:
+            return []
+        held_cr = bool(self._line_parts) and self._line_parts[-1].endswith(b"\r")
+        if not (held_cr or self._at_start) and b"\n" not in piece and b"\r" not in piece:
+            self._hold(piece)
+            return []
+        block = b"".join([*self._line_parts, piece])
+        if self._at_start:
+            if len(block) < len(_BOM) and _BOM.startswith(block):
+                self._line_parts = [block]
+                return []
+            self._at_start = False
+            block = block.removeprefix(_BOM)
+        # A CR at the very end may be the first half of a CRLF: wait for the next byte before ending the line.
+        usable = len(block) - 1 if block.endswith(b"\r") else len(block)
+        events: list[bytes] = []
+        start = 0
+        for end in _LINE_END.finditer(block, 0, usable):
+            self._end_line(block[start : end.start()], events)
+            start = end.end()
+        self._line_parts = []
+        self._line_size = 0
+        self._hold(block[start:])
+        return events
+
+    def finish(self) -> list[bytes]:
+        """End the stream: a CR that was held back still ends its line; what has no blank line is dropped.
+
+        Returns:
+            The data of the event that the held line completed, if any.
+        """
+        rest = b"".join(self._line_parts)
+        self._line_parts = []
+        events: list[bytes] = []
+        if rest.endswith(b"\r"):
+            self._end_line(rest[:-1], events)
+        return events
+
+    def _hold(self, part: bytes) -> None:
+        if not part:
+            return
+        self._line_size += len(part)
+        if self._line_size + self._data_size > self._max:
+            raise EventTooLarge(f"an event is larger than {self._max} bytes")
+        self._line_parts.append(part)
+
+    def _end_line(self, line: bytes, events: list[bytes]) -> None:
+        if not line:
+            if self._data:
+                events.append(b"\n".join(self._data) if len(self._data) > 1 else self._data[0])
+                self._data = []
+                self._data_size = 0
+            return
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            self._data_size += len(line)
+            if self._data_size > self._max:
+                raise EventTooLarge(f"an event is larger than {self._max} bytes")
+            self._data.append(value.removeprefix(b" "))

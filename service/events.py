@@ -1,0 +1,57 @@
+"""The records that travel from a model to a reader: small, frozen, and nothing else.
+
+A run's events are numbered from 1 in the order in which they crossed; the number of an event is its position,
+which is why no record carries it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .errors import ServiceError
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an answer cost, in tokens, as the provider counted."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The model's server took the request and began to answer; no word has come yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """A piece of what the model thought before it answered."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The answer is whole. `reason` is the provider's word: `stop`, `length`, `content_filter`, ..."""
+
+    reason: str
+    usage: Usage | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The answer ended before it was whole."""
+
+    error: ServiceError
+
+
+Event = Accepted | Text | Reasoning | Finished | Failed

@@ -1,0 +1,211 @@
+"""One run: a model's answer on its way to one reader, with its terminal event and its account."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from .bridge import Bridge, SourceCancelled
+from .errors import InternalError, ServiceError, ShuttingDown
+from .events import Accepted, Event, Failed, Finished, Reasoning, Text, Usage
+from .loop import LoopState, LoopUnavailable
+from .metrics import Metrics
+
+logger = logging.getLogger("sluice.run")
+
+# Once the model has answered with 200, its first word or its failure is mostly there in the same instant; after
+# this long the reader is better served by a sign of life.
+WORD_GRACE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class RunLabels:
+    """What the log and the metrics say of a run."""
+
+    request_id: str
+    source: str
+    mode: str
+    model: str
+
+
+class Run:
+    """An iterator of batches of events, of which the last one of all is `Finished` or `Failed`.
+
+    An empty batch is a tick: nothing came for a heartbeat's time. Iterating never raises a failure of the model
+    or of the service; it is the `Failed` event. After `reader_left` and `close` iteration just ends.
+
+    One thread iterates; `stop`, `reader_left` and `close` may be called from any.
+    """
+
+    def __init__(
+        self,
+        bridge: Bridge[Event],
+        labels: RunLabels,
+        metrics: Metrics,
+        *,
+        heartbeat: float,
+        on_close: Callable[[Run], None],
+    ) -> None:
+        """Take over a bridge that has just been opened.
+
+        Args:
+            bridge: The answer's events; `close` closes it.
+            labels: What the log and the metrics say.
+            metrics: Where the run is counted.
+            heartbeat: Seconds of silence after which iteration yields an empty batch.
+            on_close: Called once, when the bridge is closed.
+        """
+        self._bridge = bridge
+        self.labels = labels
+        self._metrics = metrics
+        self._heartbeat = heartbeat
+        self._on_close = on_close
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+        self._first_word: float | None = None
+        self._words = 0
+        self._usage: Usage | None = None
+        self._outcome = ""
+        self._left = False
+        self._closed = False
+        self._early: list[Event] = []
+        metrics.opened()
+
+    def wait_accepted(self, timeout: float) -> None:
+        """Wait until the model begins to answer, or fails, or `timeout` seconds went by.
+
+        Returns:
+            Nothing; what came meanwhile is part of the iteration.
+
+        Raises:
+            ServiceError: It failed before its first word, early enough to be said with an HTTP status. The
+                run is over then; `close` is still due.
+        """
+        deadline = time.monotonic() + timeout
+        while not self._early:
+            batch = self._take(max(0.0, deadline - time.monotonic()))
+            if not batch:
+                return
+            accepted = isinstance(batch[0], Accepted)
+            self._early = [event for event in batch if not isinstance(event, Accepted)]
+            if accepted:
+                deadline = min(deadline, time.monotonic() + WORD_GRACE)
+        if isinstance(self._early[0], Failed):
+            raise self._early[0].error
+
+    def __iter__(self) -> Iterator[list[Event]]:
+        return self
+
+    def __next__(self) -> list[Event]:
+        if self._early:
+            batch, self._early = self._early, []
+            return batch
+        while not (self._outcome or self._left):
+            taken = self._take(self._heartbeat)
+            if taken is None:
+                break
+            batch = [event for event in taken if not isinstance(event, Accepted)]
+            # Only a real tick is an empty batch: that the model accepted is nothing to tell the reader.
+            if batch or not taken:
+                return batch
+        raise StopIteration
+
+    def stop(self, error: ServiceError) -> None:
+        """End the run: the reader gets what has crossed, then `error` as the terminal event."""
+        self._bridge.stop(error)
+
+    def reader_left(self) -> None:
+        """End the run because nobody reads it any more. Does not wait; the loop's thread may call it."""
+        self._left = True
+        self._bridge.stop()
+
+    def close(self) -> None:
+        """Cancel what still runs, wait for its clean-up, and account for the run, once."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        try:
+            self._bridge.close()
+        finally:
+            self._on_close(self)
+            self._account()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Run {self.labels.request_id} {self._outcome or 'open'}>"
+
+    # ------------------------------------------------------------------ inside
+
+    def _take(self, timeout: float) -> list[Event] | None:
+        """Take a batch and take note of what it says; a failure becomes the last event."""
+        try:
+            batch = self._bridge.take(timeout)
+        except ServiceError as error:
+            return [self._fail(error)]
+        except SourceCancelled as error:
+            # Only the loop's closing cancels a source that nobody stopped.
+            return [self._fail(ShuttingDown(str(error), retry_after=1.0))]
+        except LoopUnavailable as error:
+            closed = error.state is LoopState.CLOSED
+            return [self._fail(ShuttingDown(str(error), retry_after=1.0) if closed else InternalError(str(error)))]
+        except Exception as error:
+            logger.exception("a defect ended a run")
+            return [self._fail(InternalError(f"{type(error).__name__}: {error}"))]
+        if batch is None:
+            return None if self._left or self._closed else [self._fail(InternalError("a run without an end"))]
+        for event in batch:
+            if isinstance(event, Text | Reasoning):
+                self._words += 1
+                if self._first_word is None:
+                    self._first_word = time.monotonic() - self._began
+            elif isinstance(event, Finished):
+                self._usage = event.usage
+                self._outcome = "done"
+        return batch
+
+    def _fail(self, error: ServiceError) -> Failed:
+        self._outcome = error.code
+        if error.detail:
+            logger.warning("%s: %s", error.code, error.detail)
+        return Failed(error)
+
+    def _account(self) -> None:
+        duration = time.monotonic() - self._began
+        outcome = self._outcome or "left"
+        labels = self.labels
+        self._metrics.ended(
+            outcome=outcome,
+            source=labels.source,
+            mode=labels.mode,
+            model=labels.model,
+            duration=duration,
+            first_word=self._first_word,
+            usage=self._usage,
+        )
+        logger.info(
+            "run=%s source=%s mode=%s model=%s outcome=%s prompt_tokens=%s completion_tokens=%s words=%d "
+            "first_word_ms=%s duration_ms=%d",
+            labels.request_id,
+            labels.source,
+            labels.mode,
+            labels.model,
+            outcome,
+            "-" if self._usage is None else self._usage.prompt_tokens,
+            "-" if self._usage is None else self._usage.completion_tokens,
+            self._words,
+            "-" if self._first_word is None else int(self._first_word * 1000),
+            int(duration * 1000),
+        )

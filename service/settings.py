@@ -1,0 +1,318 @@
+"""The environment, and a `.env` file under it, as one frozen record that is read once.
+
+Every setting is a field here, with its environment variable, default, range and meaning; `.env.example` lists
+the same, and a test holds the two against each other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import resource
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+InteractionMode = Literal["stream", "block"]
+
+#: What the openai package itself uses when it is given no base URL.
+OPENAI_BASE_URL = "https://api.openai.com/v1"
+#: Asked of the real OpenAI where no model is named: a small, current one (openai 3.54, `types/shared/chat_model.py`).
+OPENAI_DEFAULT_MODEL = "gpt-5.4-mini"
+DEMO_MODEL = "sluice-demo"
+
+
+class SettingsError(ValueError):
+    """One or more settings are bad. The text names each variable, its value and what it should be."""
+
+    def __init__(self, problems: list[str]) -> None:
+        """Take one sentence for each bad setting."""
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+def _setting(variable: str, parse: Callable[[str], Any], default: Any, meaning: str, secret: bool = False) -> Any:
+    metadata = {"variable": variable, "parse": parse, "meaning": meaning, "secret": secret}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def _number(kind: type[int] | type[float], least: float, most: float, unit: str) -> Callable[[str], float]:
+    expected = f"a {'whole ' if kind is int else ''}number of {unit} from {least:g} to {most:g}"
+
+    def parse(text: str) -> float:
+        try:
+            number = kind(text)
+        except ValueError:
+            raise ValueError(expected) from None
+        if not least <= number <= most:  # also refuses NaN
+            raise ValueError(expected)
+        return number
+
+    return parse
+
+
+def _seconds(least: float, most: float) -> Callable[[str], float]:
+    return _number(float, least, most, "seconds")
+
+
+def _count(least: int, most: int, unit: str) -> Callable[[str], float]:
+    return _number(int, least, most, unit)
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError(" or ".join(words))
+        return text.lower()
+
+    return parse
+
+
+def _url(text: str) -> str:
+    expected = "a URL such as https://api.example.com/v1, without a query or a password"
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018  (raises where the port is not a number)
+    except ValueError:
+        raise ValueError(expected) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or "@" in parts.netloc:
+        raise ValueError(expected)
+    return text.rstrip("/")
+
+
+def _header_word(text: str) -> str:
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("printable ASCII without spaces, because it is sent in a header")
+    return text
+
+
+def _name(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("printable text")
+    return text
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names or not all(name.isprintable() for name in names):
+        raise ValueError("names of models with commas between them")
+    return names
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of one process. Make it with `Settings.load()`, or directly in tests."""
+
+    api_key: str = _setting("OPENAI_API_KEY", _header_word, "", "The model provider's key.", secret=True)
+    base_url: str = _setting(
+        "OPENAI_BASE_URL",
+        _url,
+        "",
+        "Where the model answers; any OpenAI-compatible server, up to and with `/v1`.",
+    )
+    model: str = _setting(
+        "OPENAI_MODEL", _name, "", f"The model to ask. Default for OpenAI itself: `{OPENAI_DEFAULT_MODEL}`."
+    )
+    models: tuple[str, ...] = _setting(
+        "OPENAI_MODELS", _names, (), "Further models that a request may name, with commas between them."
+    )
+    interaction_mode: InteractionMode | None = _setting(
+        "OPENAI_INTERACTION_MODE",
+        _one_of("stream", "block"),
+        None,
+        "`stream` or `block` for requests that name no mode; `block` where unset. Set to `block`, it holds for the "
+        "page too, which streams otherwise.",
+    )
+    system_prompt: str = _setting(
+        "OPENAI_SYSTEM_PROMPT", str, "", "Sent before every conversation as the system message."
+    )
+    max_retries: int = _setting(
+        "OPENAI_MAX_RETRIES",
+        _count(0, 10, "retries"),
+        2,
+        "Further attempts after a failure that may pass, and only before the first word was shown.",
+    )
+
+    connect_timeout: float = _setting(
+        "SLUICE_CONNECT_TIMEOUT", _seconds(0.05, 300), 5.0, "Seconds to reach the model's server."
+    )
+    first_token_timeout: float = _setting(
+        "SLUICE_FIRST_TOKEN_TIMEOUT",
+        _seconds(0.05, 3600),
+        60.0,
+        "Seconds until the first word, retries included.",
+    )
+    next_token_timeout: float = _setting(
+        "SLUICE_NEXT_TOKEN_TIMEOUT", _seconds(0.05, 3600), 30.0, "Seconds between two words."
+    )
+    total_timeout: float = _setting(
+        "SLUICE_TOTAL_TIMEOUT", _seconds(0.05, 86400), 600.0, "Seconds for one whole answer."
+    )
+    heartbeat_interval: float = _setting(
+        "SLUICE_HEARTBEAT_INTERVAL",
+        _seconds(0.05, 3600),
+        15.0,
+        "Seconds of silence after which a comment is sent.",
+    )
+    write_timeout: float = _setting(
+        "SLUICE_WRITE_TIMEOUT",
+        _seconds(0.05, 3600),
+        30.0,
+        "Seconds that a client may take to accept a write.",
+    )
+    drain_timeout: float = _setting(
+        "SLUICE_DRAIN_TIMEOUT", _seconds(0, 3600), 25.0, "Seconds that open answers get to end after SIGTERM."
+    )
+
+    max_streams: int = _setting(
+        "SLUICE_MAX_STREAMS", _count(1, 10_000, "streams"), 128, "Answers that one worker streams at once."
+    )
+    reserve_threads: int = _setting(
+        "SLUICE_RESERVE_THREADS",
+        _count(1, 1_000, "threads"),
+        16,
+        "Threads of a worker that are kept for the page, health checks and refusals.",
+    )
+    max_body_bytes: int = _setting(
+        "SLUICE_MAX_BODY_BYTES", _count(1_000, 2**30, "bytes"), 2**20, "The largest request body, in bytes."
+    )
+    max_message_chars: int = _setting(
+        "SLUICE_MAX_MESSAGE_CHARS",
+        _count(1, 2**30, "characters"),
+        100_000,
+        "The longest message, in characters.",
+    )
+    max_history: int = _setting(
+        "SLUICE_MAX_HISTORY",
+        _count(0, 100_000, "messages"),
+        200,
+        "The most messages in `conversation_history`.",
+    )
+    max_event_bytes: int = _setting(
+        "SLUICE_MAX_EVENT_BYTES",
+        _count(1_000, 2**30, "bytes"),
+        2**20,
+        "The largest single event accepted from a model, in bytes.",
+    )
+    demo_tokens_per_second: float = _setting(
+        "SLUICE_DEMO_TOKENS_PER_SECOND", _number(float, 1, 1e6, "tokens"), 60.0, "The pace of the demo model."
+    )
+    log_level: str = _setting(
+        "SLUICE_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info", "How much is logged."
+    )
+
+    host: str = _setting("HOST", _header_word, "127.0.0.1", "The address to listen on.")
+    port: int = _setting("PORT", _count(0, 65535, "the port"), 8000, "The port to listen on; 0 picks a free one.")
+    workers: int = _setting("WEB_CONCURRENCY", _count(1, 1_000, "workers"), 1, "Worker processes.")
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str], dotenv: Path | None = None) -> Settings:
+        """Read the settings.
+
+        Args:
+            environ: Usually `os.environ`. A variable that is set but empty counts as not set.
+            dotenv: A `.env` file, whose values stand where `environ` has none. Read without touching
+                `os.environ`, so that no library sees a key which it was not given.
+
+        Raises:
+            SettingsError: Values are bad; all of them are named, not only the first.
+        """
+        written = dotenv_values(dotenv) if dotenv is not None else {}
+        values: dict[str, Any] = {}
+        problems: list[str] = []
+        for field in dataclasses.fields(cls):
+            variable = field.metadata["variable"]
+            text = (environ.get(variable) or written.get(variable) or "").strip()
+            if not text:
+                continue
+            try:
+                values[field.name] = field.metadata["parse"](text)
+            except ValueError as error:
+                shown = "(hidden)" if field.metadata["secret"] else repr(text)
+                problems.append(f"{variable} is {shown}; it should be {error}.")
+        if "base_url" in values and "model" not in values and "openai.com" not in values["base_url"]:
+            problems.append(
+                f"OPENAI_MODEL is not set; with OPENAI_BASE_URL={values['base_url']} it should name a model "
+                "that is served there."
+            )
+        if problems:
+            raise SettingsError(problems)
+        return cls(**values)
+
+    # ------------------------------------------------------------------ what follows from the settings
+
+    @property
+    def demo(self) -> bool:
+        """Whether the built-in demo model answers: neither a key nor a base URL is set."""
+        return not self.api_key and not self.base_url
+
+    @property
+    def default_model(self) -> str:
+        """The model for requests that name none."""
+        return self.model or (DEMO_MODEL if self.demo else OPENAI_DEFAULT_MODEL)
+
+    @property
+    def allowed_models(self) -> tuple[str, ...]:
+        """The models that a request may name, the default one first."""
+        return tuple(dict.fromkeys((self.default_model, *self.models)))
+
+    @property
+    def default_mode(self) -> InteractionMode:
+        """The mode of API requests that name none."""
+        return self.interaction_mode or "block"
+
+    @property
+    def page_mode(self) -> InteractionMode:
+        """The page's mode: it streams unless the operator chose `block` explicitly."""
+        return self.interaction_mode or "stream"
+
+    @property
+    def threads(self) -> int:
+        """Threads of one worker: every stream holds one, and the reserve keeps everything else answering."""
+        return self.max_streams + self.reserve_threads
+
+    @property
+    def graceful_timeout(self) -> int:
+        """Seconds that gunicorn waits before it kills: the drain, and 5 for terminal frames and closing."""
+        return int(self.drain_timeout) + 5
+
+    @property
+    def provider(self) -> str:
+        """The provider's name for metrics: a host, or `demo`."""
+        return "demo" if self.demo else urlsplit(self.base_url or OPENAI_BASE_URL).hostname or ""
+
+    def contradictions(self) -> list[str]:
+        """Say which numbers, each fine by itself, do not go together; one sentence each."""
+        found = []
+        if self.first_token_timeout > self.total_timeout:
+            found.append(
+                f"SLUICE_FIRST_TOKEN_TIMEOUT ({self.first_token_timeout:g} s) is longer than SLUICE_TOTAL_TIMEOUT "
+                f"({self.total_timeout:g} s), which therefore ends the wait for the first word."
+            )
+        if self.connect_timeout > self.first_token_timeout:
+            found.append(
+                f"SLUICE_CONNECT_TIMEOUT ({self.connect_timeout:g} s) is longer than SLUICE_FIRST_TOKEN_TIMEOUT "
+                f"({self.first_token_timeout:g} s), which therefore ends the attempt to connect."
+            )
+        if self.max_message_chars > self.max_body_bytes:
+            found.append(
+                f"SLUICE_MAX_MESSAGE_CHARS ({self.max_message_chars}) can never be reached: a body may have "
+                f"SLUICE_MAX_BODY_BYTES ({self.max_body_bytes}) bytes."
+            )
+        # A stream holds two descriptors (client and model); 64 cover the loop, logs, listeners and metrics.
+        needed = 2 * self.max_streams + self.reserve_threads + 64
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        if limit != resource.RLIM_INFINITY and needed > limit:
+            found.append(
+                f"SLUICE_MAX_STREAMS ({self.max_streams}) needs about {needed} open files in each worker, and "
+                f"this process may open {limit}: raise `ulimit -n`."
+            )
+        if self.demo and self.model and self.model != DEMO_MODEL:
+            found.append(
+                f"OPENAI_MODEL is {self.model!r}, but neither OPENAI_API_KEY nor OPENAI_BASE_URL is set: the "
+                "scripted demo model answers under that name."
+            )
+        return found

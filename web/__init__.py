@@ -1,0 +1,40 @@
+"""The Flask application. It knows nothing of openai or janus."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from flask import Flask
+
+from service import ChatService, Settings
+
+from .chat import chat_blueprint
+from .errors import register_error_handlers
+from .extension import Sluice
+from .headers import register_headers
+from .ops import ops_blueprint
+from .pages import pages_blueprint
+
+
+def create_app(settings: Settings | None = None, service: ChatService | None = None) -> Flask:
+    """Make the application. Starts no thread, so it may be made before a fork (`preload_app`).
+
+    Args:
+        settings: Default: the environment, and `.env` in the working directory.
+        service: A service to use, with its own settings; for tests and for sharing one between applications.
+
+    Raises:
+        SettingsError: The environment holds bad values.
+    """
+    if service is None:
+        service = ChatService(settings or Settings.load(os.environ, Path(".env")))
+    app = Flask(__name__)
+    sluice = Sluice(service)
+    sluice.attach(app)
+    register_headers(app)
+    register_error_handlers(app)
+    app.register_blueprint(chat_blueprint(sluice))
+    app.register_blueprint(ops_blueprint(sluice))
+    app.register_blueprint(pages_blueprint(sluice))
+    return app

@@ -1,0 +1,85 @@
+"""The chat API: a request in; a stream of events, or one JSON, out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict
+
+from flask import Blueprint, Response, jsonify, request
+
+from service import Reply, Run, RunLabels
+from service.errors import ServiceError
+from service.logs import request_id
+
+from .connection import client_socket, limit_writes
+from .extension import Sluice
+from .requests import read_chat_request
+from .sse import HEADERS, HEARTBEAT, OPENING, EventEncoder
+
+
+def chat_blueprint(sluice: Sluice) -> Blueprint:
+    """Make the routes under `/api/chat`."""
+    blueprint = Blueprint("chat", __name__)
+
+    # No automatic OPTIONS: whatever is not a POST is answered 405 and never comes near a model.
+    @blueprint.post("/api/chat", provide_automatic_options=False)
+    def chat() -> Response:
+        service = sluice.service
+        try:
+            asked = read_chat_request(request, service.settings)
+            labels = RunLabels(request_id.get(), asked.source, asked.mode, asked.model)
+            run = service.open(asked.messages, labels)
+        except ServiceError as error:
+            service.metrics.refused(error.code)
+            raise
+        with ExitStack() as cleanup:
+            cleanup.callback(run.close)
+            client = client_socket(request.environ)
+            if client is not None:
+                limit_writes(client, service.settings.write_timeout)
+                cleanup.callback(sluice.disconnects.watch(client, run.reader_left))
+            if asked.mode == "block":
+                return _block_response(service.complete(run))
+            # A model that refuses does so by then; later the first heartbeat is due.
+            run.wait_accepted(min(service.settings.connect_timeout, service.settings.heartbeat_interval))
+            response = Response(_EventStream(run), headers=HEADERS)
+            # Not in the iterator's own end: it is never started if the client has gone before the first write.
+            response.call_on_close(cleanup.pop_all().close)
+            return response
+
+    return blueprint
+
+
+def _block_response(reply: Reply) -> Response:
+    fields = {
+        "success": True,
+        "message": reply.message,
+        "interaction_mode": "block",
+        "finish_reason": reply.finish_reason,
+        "usage": None if reply.usage is None else asdict(reply.usage),
+    }
+    if reply.reasoning:
+        fields["reasoning"] = reply.reasoning
+    response = jsonify(fields)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+class _EventStream:
+    """The body of one stream. It never raises: what goes wrong after the headers is a frame."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._encoder = EventEncoder()
+        self._opened = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if not self._opened:
+            self._opened = True
+            return OPENING
+        batch = next(self._run)
+        return self._encoder.encode(batch) if batch else HEARTBEAT

@@ -1,0 +1,41 @@
+"""What the application holds for its whole life: the service, and the watch over its clients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from flask import Flask
+
+from service import ChatService
+
+from .connection import DisconnectWatcher
+
+_NAME = "sluice"
+
+
+@dataclass
+class Sluice:
+    """One per application, under `app.extensions["sluice"]`."""
+
+    service: ChatService
+    disconnects: DisconnectWatcher = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Prepare the watch; it attaches to the loop with the first client."""
+        self.disconnects = DisconnectWatcher(self.service.loop)
+
+    def close(self) -> bool:
+        """End everything. Returns whether it ended in time."""
+        self.disconnects.close()
+        return self.service.close()
+
+    def attach(self, app: Flask) -> None:
+        """Make it known to the application."""
+        app.extensions[_NAME] = self
+
+    @staticmethod
+    def of(app: Flask) -> Sluice:
+        """Find an application's own; `KeyError` where it has none."""
+        found = app.extensions[_NAME]
+        assert isinstance(found, Sluice)
+        return found

@@ -1,0 +1,44 @@
+"""Headers of every reply: the request's id, and what keeps a browser from doing more than the page needs."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from flask import Flask, Response
+
+from service.logs import request_id
+
+# 'unsafe-inline' is nowhere; images come from here or from data: URLs, so that no answer of a model can make the
+# browser tell another server what was said.
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+
+
+def register_headers(app: Flask) -> None:
+    """Give every request an id and every reply its headers."""
+
+    @app.before_request
+    def begin() -> None:
+        # Random, so that nobody guesses another's; and ours, so that no client writes into the log.
+        request_id.set(uuid4().hex)
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        response.headers["X-Request-Id"] = request_id.get()
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        # Here and not at the request's teardown, which comes before a stream's body is written.
+        response.call_on_close(lambda: request_id.set("-"))
+        return response

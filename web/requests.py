@@ -1,0 +1,137 @@
+"""A JSON body -> a validated chat request. Whatever is wrong is said with the field's name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import msgspec
+from flask import Request
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from service.errors import InvalidRequest
+from service.model import Message
+from service.settings import InteractionMode, Settings
+
+Role = Literal["user", "assistant"]
+Source = Literal["page", "api", "load-test"]
+
+
+class _Turn(msgspec.Struct, forbid_unknown_fields=True):
+    role: Role
+    content: str
+
+
+class _Body(msgspec.Struct, forbid_unknown_fields=True):
+    message: str
+    conversation_history: list[_Turn] = []
+    interaction_mode: InteractionMode | None = None
+    source: Source = "api"
+    model: str | None = None
+
+
+_decoder = msgspec.json.Decoder(_Body)
+# msgspec writes `Expected `str`, got `int` - at `$.conversation_history[...].role``.
+_PLACE = re.compile(r" - at `\$\.?(?P<field>[^`]*)`$")
+_ALLOWED = {"role": get_args(Role), "source": get_args(Source), "interaction_mode": get_args(InteractionMode)}
+_NAMED = re.compile(r"^Object (?:contains unknown field|missing required field) `(?P<name>[^`]*)`")
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A request that may be answered."""
+
+    messages: list[Message]
+    mode: InteractionMode
+    source: Source
+    model: str
+
+
+def read_chat_request(request: Request, settings: Settings) -> ChatRequest:
+    """Read and check a chat request.
+
+    Args:
+        request: Flask's request; its body is read here.
+        settings: The limits, the allowed models and the default mode.
+
+    Raises:
+        InvalidRequest: It is not of the documented form; the status, the sentence and the field say how.
+    """
+    if request.mimetype != "application/json":
+        # The sentence leaves the type out: it is the client's own text.
+        raise InvalidRequest("The Content-Type should be application/json.", status=415)
+    too_large = InvalidRequest(f"The body should be at most {settings.max_body_bytes} bytes.", status=413)
+    if (request.content_length or 0) > settings.max_body_bytes:
+        raise too_large
+    # For bodies without a length: the reading ends at the limit.
+    request.max_content_length = settings.max_body_bytes
+    try:
+        raw = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise too_large from None
+    except ClientDisconnected:
+        raise InvalidRequest("The body ended before its Content-Length.") from None
+    body = _decode(raw)
+    _check_text(body.message, "message", settings)
+    if len(body.conversation_history) > settings.max_history:
+        raise InvalidRequest(
+            f"`conversation_history` should have at most {settings.max_history} messages.",
+            field="conversation_history",
+            status=413,
+        )
+    for index, turn in enumerate(body.conversation_history):
+        _check_text(turn.content, f"conversation_history[{index}].content", settings)
+    if body.model is not None and body.model not in settings.allowed_models:
+        raise InvalidRequest(f"`model` should be {_choice(settings.allowed_models)}.", field="model")
+    history = [Message(role=turn.role, content=turn.content) for turn in body.conversation_history]
+    return ChatRequest(
+        messages=[*history, Message(role="user", content=body.message)],
+        mode=body.interaction_mode or _mode_wanted(request, settings),
+        source=body.source,
+        model=body.model or settings.default_model,
+    )
+
+
+def _mode_wanted(request: Request, settings: Settings) -> InteractionMode:
+    # Named outright: `*/*`, which every client sends, asks for nothing.
+    wants_events = any(kind == "text/event-stream" for kind, _ in request.accept_mimetypes)
+    return "stream" if wants_events else settings.default_mode
+
+
+def _decode(raw: bytes) -> _Body:
+    try:
+        return _decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        place, named = _PLACE.search(text), _NAMED.search(text)
+        path = [place["field"]] if place and place["field"] else []
+        # Where a field is missing or unknown, the place is the object around it.
+        path += [named["name"]] if named else []
+        field = ".".join(path)[:200] or None
+        # Bounded: it quotes the name of an unknown field, however long the client made it.
+        what = _PLACE.sub("", text)[:200]
+        allowed = _ALLOWED.get(field.rpartition(".")[2]) if field and what.startswith("Invalid enum") else None
+        if allowed is not None:
+            raise InvalidRequest(f"`{field}` should be {_choice(allowed)}.", field=field) from None
+        where = f" in `{place['field']}`" if place and place["field"] else ""
+        raise InvalidRequest(f"{what}{where}.", field=field) from None
+    except UnicodeDecodeError:
+        raise InvalidRequest("The body should be UTF-8.") from None
+    except (msgspec.DecodeError, RecursionError):
+        # Its text may quote bytes of the body.
+        raise InvalidRequest('The body should be a JSON object such as {"message": "Hello"}.') from None
+
+
+def _choice(words: Sequence[str]) -> str:
+    return " or ".join(f"`{word}`" for word in words)
+
+
+def _check_text(text: str, field: str, settings: Settings) -> None:
+    if not text.strip():
+        raise InvalidRequest(f"`{field}` should not be blank.", field=field)
+    if len(text) > settings.max_message_chars:
+        raise InvalidRequest(
+            f"`{field}` should have at most {settings.max_message_chars} characters.", field=field, status=413
+        )
