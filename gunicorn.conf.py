@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -47,9 +49,31 @@ logging.getLogger("sluice").setLevel(_settings.log_level.upper())
 
 
 def on_starting(server: Any) -> None:
-    """Write gunicorn's own lines in the same form. (`logconfig_dict` would turn its access log on as well.)"""
+    """Write gunicorn's own lines in our form, and refuse an address that cannot be had."""
+    # Here and not by `logconfig_dict`, which would turn the access log on as well.
     for handler in server.log.error_log.handlers:
         handler.setFormatter(_formatter)
+    # gunicorn itself would try for five seconds. A socket that was handed over (USR2, systemd) is ours already.
+    if not {"GUNICORN_FD", "GUNICORN_PID", "LISTEN_FDS"} & os.environ.keys():
+        for address in server.cfg.address:
+            _refuse_if_unavailable(address)
+
+
+def _refuse_if_unavailable(address: Any) -> None:
+    if not isinstance(address, tuple):  # a unix socket's path
+        return
+    host, port = address[:2]
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            should = {
+                errno.EADDRINUSE: f"something listens there already; PORT should be a free port, such as {port + 1}",
+                errno.EACCES: "this user may not use it; PORT should be 1024 or more",
+                errno.EADDRNOTAVAIL: "this machine has no such address; HOST should be one of its own",
+            }.get(error.errno or 0, error.strerror)
+            sys.exit(f"Sluice cannot start:\nHOST is {host!r} and PORT is {port}, but {should}.")
 
 
 def _metrics_dir() -> str:

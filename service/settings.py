@@ -40,7 +40,8 @@ def _setting(variable: str, parse: Callable[[str], Any], default: Any, meaning: 
 
 
 def _number(kind: type[int] | type[float], least: float, most: float, unit: str) -> Callable[[str], float]:
-    expected = f"a {'whole ' if kind is int else ''}number of {unit} from {least:g} to {most:g}"
+    of = f" of {unit}" if unit else ""
+    expected = f"a {'whole ' if kind is int else ''}number{of} from {least:g} to {most:g}"
 
     def parse(text: str) -> float:
         try:
@@ -205,7 +206,7 @@ class Settings:
     )
 
     host: str = _setting("HOST", _header_word, "127.0.0.1", "The address to listen on.")
-    port: int = _setting("PORT", _count(0, 65535, "the port"), 8000, "The port to listen on; 0 picks a free one.")
+    port: int = _setting("PORT", _count(0, 65535, ""), 8000, "The port to listen on; 0 picks a free one.")
     workers: int = _setting("WEB_CONCURRENCY", _count(1, 1_000, "workers"), 1, "Worker processes.")
 
     @classmethod

