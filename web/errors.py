@@ -54,8 +54,6 @@ def error_fields(error: ServiceError) -> dict[str, Any]:
     }
     if isinstance(error, InvalidRequest) and error.field is not None:
         fields["field"] = error.field
-    if error.retry_after is not None:
-        fields["retry_after"] = math.ceil(error.retry_after)
     return fields
 
 

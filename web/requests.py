@@ -65,14 +65,16 @@ def read_chat_request(request: Request, settings: Settings) -> ChatRequest:
     too_large = InvalidRequest(f"The body should be at most {settings.max_body_bytes} bytes.", status=413)
     if (request.content_length or 0) > settings.max_body_bytes:
         raise too_large
-    # For bodies without a length: the reading ends at the limit.
-    request.max_content_length = settings.max_body_bytes
+    # For bodies without a length. One more than allowed: at its limit Werkzeug (3.1) cuts a body off in silence.
+    request.max_content_length = settings.max_body_bytes + 1
     try:
         raw = request.get_data(cache=False)
     except RequestEntityTooLarge:
         raise too_large from None
     except ClientDisconnected:
         raise InvalidRequest("The body ended before its Content-Length.") from None
+    if len(raw) > settings.max_body_bytes:
+        raise too_large
     body = _decode(raw)
     _check_text(body.message, "message", settings)
     if len(body.conversation_history) > settings.max_history:

@@ -1,0 +1,1 @@
+"""The tests of Sluice: unit, integration, faults and browser, over real sockets."""

@@ -1,0 +1,99 @@
+"""Fixtures of all tests: the scripted model, real servers, and the leak oracle around every test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests import leaks
+from tests.gunicorn_server import GunicornServer
+from tests.scripted_model import MODEL_NAME, ScriptedModel
+
+# Planted so that a test may search every reply and log for it.
+PLANTED_KEY = "sk-test-planted-key"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave out the tests marked `long`, unless `-m` says otherwise."""
+    if not config.option.markexpr:
+        config.option.markexpr = "not long"
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing_behind() -> Iterator[None]:
+    """Fail the test that leaves a thread, task, descriptor or child process behind.
+
+    Being autouse it is set up before the test's other fixtures and so looks after they are torn down;
+    fixtures of a wider scope are older still, and part of its baseline.
+    """
+    with leaks.no_leaks(leaks.SETTLE):
+        yield
+
+
+@pytest.fixture
+def model() -> Iterator[ScriptedModel]:
+    """A scripted model, running."""
+    with ScriptedModel() as running:
+        yield running
+
+
+class Serve(Protocol):
+    """The type of the `serve` fixture."""
+
+    def __call__(
+        self,
+        *,
+        config: str | Path = "gunicorn.conf.py",
+        args: Sequence[str] = (),
+        workers: int | None = None,
+        collector: bool = False,
+        **env: object,
+    ) -> GunicornServer:
+        """Start a server whose model is the `model` fixture, and stop it after the test.
+
+        Args:
+            config: The configuration file.
+            args: Further arguments of gunicorn.
+            workers: How many workers.
+            collector: True leaves the cycle collector on in the server. It is off so that leaks show.
+            env: Environment variables, over the defaults; None takes one away.
+
+        Returns:
+            The server, ready.
+        """
+
+
+@pytest.fixture
+def serve(model: ScriptedModel) -> Iterator[Serve]:
+    """A function that starts real servers, all of which are stopped after the test."""
+    with ExitStack() as running:
+
+        def start(
+            *,
+            config: str | Path = "gunicorn.conf.py",
+            args: Sequence[str] = (),
+            workers: int | None = None,
+            collector: bool = False,
+            **env: object,
+        ) -> GunicornServer:
+            variables: dict[str, object] = {
+                "OPENAI_API_KEY": PLANTED_KEY,
+                "OPENAI_BASE_URL": model.base_url,
+                "OPENAI_MODEL": MODEL_NAME,
+                **env,
+            }
+            given = {name: value for name, value in variables.items() if value is not None}
+            server = GunicornServer(given, config=config, args=args, workers=workers, collector=collector)
+            return running.enter_context(server)
+
+        yield start
+
+
+@pytest.fixture
+def page_server(serve: Serve) -> GunicornServer:
+    """A server whose page streams, for tests in a browser."""
+    return serve(OPENAI_INTERACTION_MODE="stream")

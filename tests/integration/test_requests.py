@@ -1,0 +1,147 @@
+"""Requests that are not of the documented form: a 4xx with a sentence and the field, and no call to the model."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.integration.conftest import House
+from tests.raw_client import RawClient, fetch, post_chat
+from tests.scripted_model import reply
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "message"),
+        (None, None),
+        ([], None),
+        ("x", None),
+        (5, None),
+        ({"message": ""}, "message"),
+        ({"message": " \n\t"}, "message"),
+        ({"message": 5}, "message"),
+        ({"message": None}, "message"),
+        ({"message": "a", "temperature": 1}, "temperature"),
+        ({"message": "a", "interaction_mode": "both"}, "interaction_mode"),
+        ({"message": "a", "source": "elsewhere"}, "source"),
+        ({"message": "a", "model": "not-allowed"}, "model"),
+        ({"message": "a", "conversation_history": {}}, "conversation_history"),
+        ({"message": "a", "conversation_history": [5]}, "conversation_history[0]"),
+        (
+            {"message": "a", "conversation_history": [{"role": "system", "content": "b"}]},
+            "conversation_history[0].role",
+        ),
+        ({"message": "a", "conversation_history": [{"role": "user"}]}, "conversation_history[0].content"),
+        (
+            {"message": "a", "conversation_history": [{"role": "user", "content": "b", "name": "c"}]},
+            "conversation_history[0].name",
+        ),
+        (
+            {"message": "a", "conversation_history": [{"role": "user", "content": " "}]},
+            "conversation_history[0].content",
+        ),
+    ],
+)
+def test_a_wrong_body_is_answered_with_400_and_the_fields_name(house: House, body: object, field: str | None) -> None:
+    response = fetch(house.url, "/api/chat", method="POST", headers=JSON, body=json.dumps(body).encode())
+    fields = response.json()
+    assert response.status == 400
+    assert fields["success"] is False
+    assert fields["code"] == "invalid_request"
+    assert fields.get("field") == field
+    assert fields["error"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"message": "\xff"}',
+        b'{"message": NaN}',
+        b"[" * 100_000,
+        b'{"message":' * 50_000,
+        b'{"message": "a"} trailing',
+    ],
+)
+def test_what_is_not_json_is_answered_with_400(house: House, body: bytes) -> None:
+    response = fetch(house.url, "/api/chat", method="POST", headers=JSON, body=body)
+    assert response.status == 400
+    assert response.json()["code"] == "invalid_request"
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+def test_another_content_type_is_answered_with_415(house: House, kind: str) -> None:
+    body = b'{"message": "a"}'
+    response = fetch(house.url, "/api/chat", method="POST", headers={"Content-Type": kind}, body=body)
+    assert response.status == 415
+    assert response.json()["code"] == "invalid_request"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
+def test_another_method_is_answered_with_405_and_calls_no_model(house: House, method: str) -> None:
+    before = len(house.model.exchanges)
+    with RawClient(house.url) as client:
+        client.request(method, "/api/chat", {"Connection": "close"})
+        assert client.status == 405
+        assert client.headers["allow"] == "POST"
+        client.read_body()
+    assert len(house.model.exchanges) == before
+
+
+def test_a_body_over_the_limit_is_answered_with_413(house: House) -> None:
+    assert post_chat(house.url, message="a" * 2**20).status == 413
+
+
+def test_a_body_over_the_limit_without_a_length_is_answered_with_413(house: House) -> None:
+    with RawClient(house.url) as client:
+        client.send(
+            b"POST /api/chat HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+            b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+        # One byte over: of what is left unread, gunicorn takes 64 KiB before it resets the connection.
+        client.send(chunk * 16 + b"1\r\n \r\n0\r\n\r\n")
+        assert client.status == 413
+
+
+def test_a_message_over_the_limit_is_answered_with_413_and_the_field(house: House) -> None:
+    response = post_chat(house.url, message="字" * 100_001)
+    assert response.status == 413
+    assert response.json()["field"] == "message"
+
+
+def test_a_history_over_the_limit_is_answered_with_413_and_the_field(house: House) -> None:
+    response = post_chat(house.url, message="a", conversation_history=[{"role": "user", "content": "b"}] * 201)
+    assert response.status == 413
+    assert response.json()["field"] == "conversation_history"
+
+
+def test_an_unknown_path_is_answered_in_json(house: House) -> None:
+    response = fetch(house.url, "/api/nothing")
+    assert response.status == 404
+    assert response.json()["code"] == "invalid_request"
+
+
+def test_every_reply_carries_a_request_id_of_its_own(house: House) -> None:
+    house.model.enqueue(reply("Hi"))
+    replies = [
+        fetch(house.url, "/"),
+        fetch(house.url, "/healthz"),
+        fetch(house.url, "/api/nothing"),
+        fetch(house.url, "/static/nothing"),
+        post_chat(house.url, message=" "),
+        post_chat(house.url, message="Hi"),
+    ]
+    ids = [response.headers["x-request-id"] for response in replies]
+    assert len(set(ids)) == len(ids)
+
+
+def test_a_client_cannot_choose_the_request_id(house: House) -> None:
+    response = fetch(house.url, "/healthz", headers={"X-Request-Id": "chosen"})
+    assert "chosen" not in response.headers["x-request-id"]

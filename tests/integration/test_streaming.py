@@ -1,0 +1,150 @@
+"""A streamed answer, from the model's bytes to the client's."""
+
+from __future__ import annotations
+
+import json
+
+from tests.integration.conftest import House
+from tests.raw_client import post_chat, stream_chat, stream_many
+from tests.scripted_model import Chunk, Headers, finished, reply, said
+
+USAGE = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
+
+
+def test_frames_are_exactly_those_of_the_wire(house: House) -> None:
+    house.model.enqueue(reply("Hel", "lo", delay=0.05, usage=USAGE))
+    with stream_chat(house.url) as client:
+        body = client.read_body().decode()
+    assert body == (
+        ": ok\n\n"
+        'id: 1\ndata: {"success": true, "message": "Hel", "interaction_mode": "stream"}\n\n'
+        'id: 2\ndata: {"success": true, "message": "lo", "interaction_mode": "stream"}\n\n'
+        'id: 3\ndata: {"success": true, "message": "", "interaction_mode": "stream", "done": true, '
+        '"finish_reason": "stop", "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}}\n\n'
+    )
+
+
+def test_headers_are_those_of_the_wire(house: House) -> None:
+    house.model.enqueue(reply("Hi"))
+    with stream_chat(house.url) as client:
+        headers = client.headers
+        client.read_stream()
+    assert headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert headers["cache-control"] == "no-store, no-transform"
+    assert headers["x-accel-buffering"] == "no"
+    assert len(headers["x-request-id"]) == 32
+
+
+def test_headers_and_a_comment_arrive_before_the_first_token(house: House) -> None:
+    gate = house.model.gate()
+    house.model.enqueue((Headers(), gate, *said("late"), *finished()))
+    with stream_chat(house.url) as client:
+        frame = client.next_frame()
+        assert frame is not None
+        assert frame.comment == "ok"
+        gate.open()
+        assert client.read_stream()[0] == "late"
+
+
+def test_each_token_arrives_before_the_next_is_sent(house: House) -> None:
+    gates = [house.model.gate() for _ in range(3)]
+    tokens = ("one", " two", " three")
+    house.model.enqueue(
+        (Headers(), *(step for gate, token in zip(gates, tokens, strict=True) for step in (gate, Chunk(token))))
+        + finished()
+    )
+    with stream_chat(house.url) as client:
+        for gate, token in zip(gates, tokens, strict=True):
+            gate.open()
+            assert client.next_event().message == token
+        assert client.next_event().is_done
+
+
+def test_heartbeats_fill_the_silence(house: House) -> None:
+    gate = house.model.gate()
+    house.model.enqueue((Headers(), gate, *said("late"), *finished()))
+    with stream_chat(house.url) as client:
+        comments = []
+        while len(comments) < 3:
+            frame = client.next_frame()
+            assert frame is not None
+            comments.append(frame.comment)
+        assert comments == ["ok", "", ""]
+        gate.open()
+        assert client.read_stream()[0] == "late"
+
+
+def test_a_model_that_sends_its_headers_late_is_waited_for_with_heartbeats(house: House) -> None:
+    gate = house.model.gate()
+    house.model.enqueue((gate, Headers(), *said("late"), *finished()))
+    with stream_chat(house.url) as client:
+        frames = [client.next_frame(), client.next_frame()]
+        assert [frame.comment for frame in frames if frame is not None] == ["ok", ""]
+        gate.open()
+        assert client.read_stream()[0] == "late"
+
+
+def test_reasoning_travels_beside_an_empty_message(house: House) -> None:
+    house.model.enqueue((Headers(), Chunk(reasoning="Let me think."), *said("Yes."), *finished()))
+    with stream_chat(house.url) as client:
+        events = [frame for frame in client.frames() if frame.comment is None]
+    assert "".join(event.reasoning for event in events) == "Let me think."
+    assert "".join(event.message for event in events) == "Yes."
+
+
+def test_the_block_mode_gives_the_same_text_in_one_json(house: House) -> None:
+    tokens = ("混合 ", "text ", "🙂", "\n\nevent: done", "\u2028", "</script>", "\x00")
+    house.model.enqueue(reply(*tokens, usage=USAGE), reply(*tokens, usage=USAGE))
+    with stream_chat(house.url) as client:
+        streamed, terminal = client.read_stream()
+    block = post_chat(house.url, message="Hi", interaction_mode="block")
+    assert block.status == 200
+    assert block.json() == {
+        "success": True,
+        "message": streamed,
+        "interaction_mode": "block",
+        "finish_reason": "stop",
+        "usage": USAGE,
+    }
+    assert streamed == "".join(tokens)
+    assert terminal.payload["usage"] == USAGE
+
+
+def test_block_is_the_mode_of_a_request_that_names_none(house: House) -> None:
+    house.model.enqueue(reply("Hi"))
+    assert post_chat(house.url, message="Hi").json()["interaction_mode"] == "block"
+
+
+def test_accepting_event_streams_asks_for_a_stream_where_the_body_names_no_mode(house: House) -> None:
+    from tests.raw_client import fetch
+
+    house.model.enqueue(reply("Hi"), reply("Hi"))
+    headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+    body = json.dumps({"message": "Hi"}).encode()
+    named = json.dumps({"message": "Hi", "interaction_mode": "block"}).encode()
+    streamed = fetch(house.url, "/api/chat", method="POST", headers=headers, body=body)
+    blocked = fetch(house.url, "/api/chat", method="POST", headers=headers, body=named)
+    assert streamed.headers["content-type"].startswith("text/event-stream")
+    assert blocked.headers["content-type"] == "application/json"
+
+
+def test_the_model_gets_the_conversation_and_only_the_key_of_the_settings(house: House) -> None:
+    house.model.enqueue(reply("Hi"))
+    before = len(house.model.exchanges)
+    history = [{"role": "user", "content": "一"}, {"role": "assistant", "content": "二"}]
+    post_chat(house.url, message="三", conversation_history=history, model="other-model", interaction_mode="block")
+    exchange = house.model.exchanges[before]
+    assert exchange.body["messages"] == [*history, {"role": "user", "content": "三"}]
+    assert exchange.body["model"] == "other-model"
+    assert exchange.body["stream"] is True
+    assert exchange.body["stream_options"] == {"include_usage": True}
+    assert exchange.headers["authorization"] == "Bearer sk-test-planted-key"
+
+
+def test_a_hundred_concurrent_streams_arrive_whole(house: House) -> None:
+    tokens = tuple(f" {number}" for number in range(40))
+    house.model.default = reply(*tokens, delay=0.02)
+    outcomes = stream_many(house.url, 100)
+    assert [outcome.fault for outcome in outcomes] == [None] * 100
+    assert {outcome.text for outcome in outcomes} == {"".join(tokens)}
+    assert all(outcome.is_done for outcome in outcomes)
