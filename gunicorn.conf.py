@@ -117,6 +117,8 @@ def on_exit(server: Any) -> None:
 
 
 # The master forgets what it imported: workers then load the code that is on disk when they start, so that HUP
-# deploys new code.
+# deploys new code. The one exception holds the variable with the request's id, which the log's formatter, made
+# above, must share with them.
 for _name in [name for name in sys.modules if name == "service" or name.startswith("service.")]:
-    del sys.modules[_name]
+    if _name != "service.logs":
+        del sys.modules[_name]

@@ -12,7 +12,8 @@ What it promises, at any interleaving of put, take, close, stop, shutdown and th
 
 - the reader gets a prefix of the items, in order, none twice; all of them if the source ended by itself;
 - what had crossed before the source failed is read before the reader sees the failure;
-- after ``close`` the source's own clean-up has run, or its time was up and the log says so;
+- after ``close`` the source's own clean-up has run, uninterrupted; or its time was up, or the loop is gone or
+  stuck, and the log says so;
 - a reader never waits for ever: every end, the loop's death included, releases it.
 """
 
@@ -63,7 +64,8 @@ class Bridge(Generic[T]):
 
         Args:
             loop: A started loop thread.
-            source: What to run. If it has ``aclose``, that is awaited on the loop at the end, however it ends.
+            source: What to run. If its iterator has ``aclose``, as async generators do, that is awaited on the
+                loop at the end, however it ends, even before its first step.
             capacity: How many items may wait to be read; the source is held back beyond that.
             tick: Seconds without an item after which iteration yields an empty list. ``None``: never.
             close_timeout: Seconds that ``close`` waits for the source's clean-up.
@@ -82,6 +84,7 @@ class Bridge(Generic[T]):
         self._lock = threading.Lock()
         self._task: asyncio.Task[Any] | None = None
         self._stopped = False
+        self._closed = False
         self._stop_error: BaseException | None = None
         self._future = loop.submit(self._pump())
         # The future ends in every case: source ended, failed or cancelled, loop closed, dead or stuck.
@@ -124,6 +127,8 @@ class Bridge(Generic[T]):
         return batch
 
     def _raise_failure(self) -> None:
+        if self._closed:
+            return
         if self._stopped:
             if self._stop_error is not None:
                 raise self._stop_error
@@ -146,13 +151,15 @@ class Bridge(Generic[T]):
     # ------------------------------------------------------------------ ending it
 
     def stop(self, error: BaseException | None = None) -> None:
-        """End the source soon, without waiting. Any thread may call it, the loop's too; the first call counts.
+        """End the source soon, without waiting. Any thread may call it, the loop's too.
+
+        The first end counts: a source that has ended by itself, or was stopped before, keeps its outcome.
 
         Args:
             error: What the reader gets, after the items that have crossed. ``None``: a plain end.
         """
         with self._lock:
-            if self._stopped:
+            if self._stopped or self._future.done():
                 return
             self._stop_error = error
             self._stopped = True
@@ -173,6 +180,7 @@ class Bridge(Generic[T]):
             WrongThread: Called on the loop's own thread, where the clean-up could never happen.
         """
         self._loop.refuse_own_thread("close()")
+        self._closed = True
         self.stop()
         self._queue.close()
         _, late = futures.wait([self._future], self._close_timeout)
@@ -199,12 +207,12 @@ class Bridge(Generic[T]):
 
     async def _pump(self) -> None:
         self._task = asyncio.current_task()
-        if self._stopped:
-            # Stopped before the first step: cancelling would have found no task yet.
-            return
         queue = self._queue.async_q
         iterator = aiter(self._source)
         try:
+            if self._stopped:
+                # Stopped before the first step: cancelling would have found no task yet.
+                return
             async for item in iterator:
                 try:
                     try:
@@ -215,6 +223,8 @@ class Bridge(Generic[T]):
                     # Stopped while an item was in hand: nobody will read it.
                     return
         finally:
+            # From here on a stop has nothing to cancel but the clean-up itself.
+            self._task = None
             aclose = getattr(iterator, "aclose", None)
             if aclose is not None:
                 await aclose()

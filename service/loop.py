@@ -158,9 +158,12 @@ class LoopThread:
             try:
                 ready.result(timeout)
             except TimeoutError:
-                # Only an unending loop factory gets here; its thread is a daemon and finds the state closed.
-                self._state = LoopState.CLOSED
-                raise LoopUnavailable(f"loop {self.name!r} did not run within {timeout} s", self._state) from None
+                if ready.cancel():
+                    # Only an unending loop factory gets here. Should it end after all, its thread ends with it.
+                    self._state = LoopState.CLOSED
+                    raise LoopUnavailable(f"loop {self.name!r} did not run within {timeout} s", self._state) from None
+                # At the last moment it did run, or the error is the loop factory's own.
+                ready.result()
             self._thread = thread
             self._state = LoopState.RUNNING
             self._watchdog = threading.Thread(target=self._watch, name=f"{self.name}-watchdog", daemon=True)
@@ -216,7 +219,8 @@ class LoopThread:
 
         Returns:
             A future with the coroutine's result or error. Cancelling it cancels the coroutine. It ends with
-            ``LoopUnavailable`` if the loop dies, is stuck or is closed first.
+            ``LoopUnavailable`` if the loop dies, is stuck or is closed first; the coroutine is then cancelled
+            as soon as the loop can do so.
 
         Raises:
             LoopUnavailable: The loop does not run.
@@ -240,7 +244,8 @@ class LoopThread:
 
         def settle_inner(_: Future[T]) -> None:
             self._pending.discard(outer)
-            if outer.cancelled():
+            # Cancelled, or released: either way nobody waits any more, so nothing should go on working for it.
+            if not inner.done():
                 inner.cancel()
 
         outer.add_done_callback(settle_inner)
@@ -292,18 +297,25 @@ class LoopThread:
     def _main(self, ready: Future[None]) -> None:
         try:
             with asyncio.Runner(loop_factory=self._loop_factory) as runner:
-                runner.run(self._serve(ready))
+                try:
+                    runner.run(self._serve(ready))
+                except BaseException:
+                    # SystemExit and KeyboardInterrupt raised in a callback end a loop as well; whatever it was,
+                    # nobody above this frame could handle it.
+                    logger.exception("loop %r died", self.name)
+                    # Before the runner cancels what is left: a coroutine that ignores that must not keep the
+                    # waiters, and the others are to be told of the death and not of a cancellation.
+                    self._die()
         except BaseException as error:
-            # SystemExit and KeyboardInterrupt raised in a callback end a loop as well; whatever it was,
-            # nobody above this frame could handle it.
-            if not ready.done():
+            if self._loop is None and ready.set_running_or_notify_cancel():
                 ready.set_exception(error)
                 return
-            logger.exception("loop %r died", self.name)
-        finally:
-            self._thread_ends()
+            logger.exception("loop %r did not end cleanly", self.name)
 
     async def _serve(self, ready: Future[None]) -> None:
+        if not ready.set_running_or_notify_cancel():
+            # start() has given up, and nobody would ever close this loop.
+            return
         loop = asyncio.get_running_loop()
         self._loop = loop
         self._stop = asyncio.Event()
@@ -318,15 +330,14 @@ class LoopThread:
         self._due = now + BEAT_INTERVAL
         loop.call_later(BEAT_INTERVAL, self._beat, loop)
 
-    def _thread_ends(self) -> None:
+    def _die(self) -> None:
         with self._lock:
-            died = self._state in (LoopState.RUNNING, LoopState.STUCK)
-            if died:
-                self._state = LoopState.DEAD
-        if died:
-            self._release(LoopUnavailable(f"loop {self.name!r} died", LoopState.DEAD))
-            self._ended.set()
-            self._report(LoopState.DEAD)
+            if self._state not in (LoopState.RUNNING, LoopState.STUCK):
+                return
+            self._state = LoopState.DEAD
+        self._ended.set()
+        self._release(LoopUnavailable(f"loop {self.name!r} died", LoopState.DEAD))
+        self._report(LoopState.DEAD)
 
     def _watch(self) -> None:
         while True:
@@ -360,8 +371,13 @@ class LoopThread:
                 logger.debug("a waiter of loop %r ended by itself", self.name)
 
     def _report(self, state: LoopState) -> None:
-        if self._on_failure is not None:
+        if self._on_failure is None:
+            return
+        try:
             self._on_failure(state)
+        except Exception:
+            # It must not end the watchdog, which is still to see the loop run again.
+            logger.exception("on_failure of loop %r failed", self.name)
 
 
 def _copy_outcome(source: Future[T], target: Future[T]) -> None:

@@ -232,6 +232,8 @@ class _Answer:
         #: Whether nothing more is to be read.
         self.ended = False
         self._failure: UpstreamError | None = None
+        self._text_half = _HalfCharacter()
+        self._thought_half = _HalfCharacter()
 
     def feed(self, piece: bytes) -> list[Event]:
         self._bytes += len(piece)
@@ -300,16 +302,40 @@ class _Answer:
             if delta is not None:
                 thought = delta.reasoning_content or delta.reasoning
                 if thought:
-                    events.append(Reasoning(thought))
                     self.progressed = True
+                    if thought := self._thought_half.join(thought):
+                        events.append(Reasoning(thought))
                 # A refusal is the model's answer to the person, in another field.
                 text = delta.content or delta.refusal
                 if text:
-                    events.append(Text(text))
                     self.progressed = True
+                    if text := self._text_half.join(text):
+                        events.append(Text(text))
             # Some servers send "" with every chunk.
             if choice.finish_reason:
                 self.finish_reason = choice.finish_reason
+                # A half that nothing follows was alone in the model's own text: it is passed on as it came.
+                events.extend(Text(half) for half in self._text_half.rest())
+
+
+class _HalfCharacter:
+    """Joins a character whose two halves (UTF-16 surrogates) came in two tokens, as some servers cut emoji."""
+
+    def __init__(self) -> None:
+        self._half = ""
+
+    def join(self, text: str) -> str:
+        """Return `text` with the half held back before it; hold back a first half at its end."""
+        if not self._half and not "\ud800" <= text[-1] <= "\udbff":
+            return text
+        text = (self._half + text).encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+        self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+        return text[: len(text) - len(self._half)]
+
+    def rest(self) -> list[str]:
+        """Return the half that is still held back, if there is one."""
+        half, self._half = self._half, ""
+        return [half] if half else []
 
 
 async def _pieces(response: httpx2.Response) -> AsyncGenerator[bytes, None]:

@@ -848,7 +848,7 @@ class ScriptedModel:
     def drop_idle_connections(self, timeout: float = 5.0) -> None:
         """Close the connections that a client's pool keeps, once no exchange is in progress."""
         self.wait_idle(timeout)
-        self.call_on_loop(lambda: [connection.drop() for connection in list(self._connections)])
+        self.call_on_loop(self._drop_all)
         self.wait_no_connections(timeout)
 
     def gate(self, name: str | None = None) -> Gate:
@@ -920,6 +920,10 @@ class ScriptedModel:
         with self.changed:
             self._connections.discard(connection)
             self.changed.notify_all()
+
+    def _drop_all(self) -> None:
+        for connection in list(self._connections):
+            connection.drop()
 
     def _open(self, headers: dict[str, str], body: dict[str, Any]) -> tuple[Exchange, Script]:
         with self.changed:

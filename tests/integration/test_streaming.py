@@ -50,8 +50,11 @@ def test_each_token_arrives_before_the_next_is_sent(house: House) -> None:
     gates = [house.model.gate() for _ in range(3)]
     tokens = ("one", " two", " three")
     house.model.enqueue(
-        (Headers(), *(step for gate, token in zip(gates, tokens, strict=True) for step in (gate, Chunk(token))))
-        + finished()
+        (
+            Headers(),
+            *(step for gate, token in zip(gates, tokens, strict=True) for step in (gate, Chunk(token))),
+            *finished(),
+        )
     )
     with stream_chat(house.url) as client:
         for gate, token in zip(gates, tokens, strict=True):

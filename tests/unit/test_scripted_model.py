@@ -170,9 +170,10 @@ def test_each_byte_arrives_alone(model: ScriptedModel, client: RawClient) -> Non
     model.enqueue(byte_by_byte(body, pause=0.001))
     ask(model, client)
     assert client.read_body() == body
-    # The kernel's count, because a reader that is scheduled late finds some bytes together.
+    # The kernel's count, because a reader that is scheduled late finds some bytes together. On a busy machine an
+    # acknowledgement may be late too, and the kernel then joins the few bytes that waited for it.
     (packets,) = struct.unpack_from("I", client.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160), 152)
-    assert packets >= len(body)
+    assert packets > 0.9 * len(body)
 
 
 def test_a_reset_is_a_reset_and_what_was_said_before_arrives(model: ScriptedModel, client: RawClient) -> None:

@@ -1,0 +1,217 @@
+"""A server's life: start, several workers, fork, drain, end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Serve
+from tests.gunicorn_server import REPOSITORY
+from tests.leaks import gauge
+from tests.raw_client import RawClient, fetch, post_chat, stream_chat
+from tests.scripted_model import Headers, ScriptedModel, finished, said, stalling_after
+
+
+def test_sigterm_lets_open_streams_end_and_exits_cleanly(serve: Serve, model: ScriptedModel) -> None:
+    server = serve()
+    gate = model.gate()
+    model.default = (Headers(), *said("Hel"), gate, *said("lo"), *finished())
+    clients = [stream_chat(server.url) for _ in range(5)]
+    try:
+        for client in clients:
+            assert client.next_event().message == "Hel"
+        server.signal(signal.SIGTERM)
+        server.wait_for_log("draining: 5 open")
+        gate.open()
+        for client in clients:
+            text, terminal = client.read_stream()
+            assert (text, terminal.is_done) == ("lo", True)
+    finally:
+        for client in clients:
+            client.close()
+    assert server.wait_exit() == 0
+    assert "SIGKILL" not in server.log
+
+
+def test_streams_longer_than_the_drain_get_a_terminal_frame_before_the_exit(
+    serve: Serve, model: ScriptedModel
+) -> None:
+    server = serve(SLUICE_DRAIN_TIMEOUT=0.5)
+    model.default = stalling_after("Hello")
+    with stream_chat(server.url) as client:
+        assert client.next_event().message == "Hello"
+        server.signal(signal.SIGTERM)
+        _, terminal = client.read_stream()
+    assert terminal.payload["code"] == "shutting_down"
+    assert terminal.payload["retryable"] is True
+    assert server.wait_exit() == 0
+    assert "SIGKILL" not in server.log
+
+
+def test_a_draining_server_is_not_ready_and_takes_no_new_chats(serve: Serve, model: ScriptedModel) -> None:
+    server = serve()
+    gate = model.gate()
+    model.enqueue((Headers(), *said("Hel"), gate, *said("lo"), *finished()))
+    headers = {"Content-Type": "application/json"}
+    # Connections that are open already are still answered; new ones are not taken.
+    with stream_chat(server.url) as client, RawClient(server.url) as prober, RawClient(server.url) as asker:
+        for connection in (prober, asker):
+            connection.request("GET", "/readyz")
+            assert connection.status == 200
+            connection.read_body()
+        client.next_event()
+        server.signal(signal.SIGTERM)
+        server.wait_for_log("draining: 1 open")
+        prober.request("GET", "/readyz")
+        asker.request("POST", "/api/chat", headers, b'{"message": "Hi", "interaction_mode": "stream"}')
+        assert prober.status == 503
+        assert asker.status == 503
+        assert "retry-after" in asker.headers
+        assert b"shutting_down" in asker.read_body()
+        gate.open()
+        assert client.read_stream()[1].is_done
+    assert server.wait_exit() == 0
+
+
+def test_sigint_and_sigquit_end_a_server_with_open_streams(serve: Serve, model: ScriptedModel) -> None:
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        server = serve()
+        model.enqueue(stalling_after("Hello"))
+        with stream_chat(server.url) as client:
+            client.next_event()
+            server.signal(number)
+            assert server.wait_exit(timeout=15) == 0
+        model.wait_idle()
+
+
+@pytest.mark.parametrize("preload", [False, True])
+def test_each_of_four_workers_serves(serve: Serve, model: ScriptedModel, preload: bool) -> None:
+    server = serve(workers=4, args=["--preload"] if preload else [])
+    model.default = stalling_after("Hello")
+    clients: list[RawClient] = []
+    try:
+        # Each stream keeps its worker's thread; new connections go to whichever worker is free to accept.
+        while len(busy_workers(server.worker_pids(), model)) < 4:
+            assert len(clients) < 200, "not every worker took a stream"
+            clients.append(stream_chat(server.url))
+            assert clients[-1].next_event().message == "Hello"
+        assert gauge(server, "sluice_streams_open") == len(clients)
+    finally:
+        for client in clients:
+            client.close()
+    model.wait_idle()
+
+
+def busy_workers(pids: list[int], model: ScriptedModel) -> set[int]:
+    """Return the workers that hold a connection to the model."""
+    port = model.base_url.rpartition(":")[2].partition("/")[0]
+    busy = set()
+    for pid in pids:
+        sockets = {
+            os.readlink(entry)[8:-1]
+            for entry in Path(f"/proc/{pid}/fd").iterdir()
+            if os.readlink(entry).startswith("socket:")
+        }
+        for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[9] in sockets and int(fields[2].partition(":")[2], 16) == int(port):
+                busy.add(pid)
+    return busy
+
+
+def test_a_worker_that_is_killed_is_replaced_and_the_new_one_streams(serve: Serve, model: ScriptedModel) -> None:
+    server = serve()
+    (old,) = server.worker_pids()
+    os.kill(old, signal.SIGKILL)
+    server.wait_workers(1, without=[old])
+    server.wait_ready()
+    with stream_chat(server.url) as client:
+        assert client.read_stream()[1].is_done
+
+
+def test_hup_replaces_the_workers_and_open_streams_end_whole(serve: Serve, model: ScriptedModel) -> None:
+    server = serve()
+    old = server.worker_pids()
+    gate = model.gate()
+    model.enqueue((Headers(), *said("Hel"), gate, *said("lo"), *finished()))
+    with stream_chat(server.url) as client:
+        client.next_event()
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("draining: 1 open")
+        server.wait_workers(2)
+        assert post_chat(server.url, message="Hi", interaction_mode="block").json()["success"] is True
+        gate.open()
+        assert client.read_stream()[0] == "lo"
+    server.wait_workers(1, without=old)
+
+
+def test_the_demo_model_answers_where_neither_key_nor_url_is_set(serve: Serve) -> None:
+    server = serve(
+        OPENAI_API_KEY=None, OPENAI_BASE_URL=None, OPENAI_MODEL=None, SLUICE_DEMO_TOKENS_PER_SECOND=5000, workers=2
+    )
+    assert fetch(server.url, "/api/config").json()["demo"] is True
+    for _ in range(4):
+        with stream_chat(server.url, message="A table, please") as client:
+            text, terminal = client.read_stream()
+        assert "demo model" in text
+        assert "|---|" in text
+        assert terminal.payload["usage"]["completion_tokens"] > 10
+    chinese = post_chat(server.url, message="数学公式", interaction_mode="block").json()
+    assert "演示模型" in chinese["message"]
+    assert "$$" in chinese["message"]
+    assert "the built-in demo model" in server.log
+
+
+def test_the_start_says_the_address_and_the_model(serve: Serve, model: ScriptedModel) -> None:
+    server = serve()
+    server.wait_for_log(rf"Sluice listens on {server.url}")
+    server.wait_for_log(rf"Answers come from scripted at {model.base_url}")
+
+
+def test_the_start_warns_of_numbers_that_contradict_each_other(serve: Serve) -> None:
+    server = serve(SLUICE_FIRST_TOKEN_TIMEOUT=60, SLUICE_TOTAL_TIMEOUT=30)
+    server.wait_for_log(r"WARNING .*SLUICE_FIRST_TOKEN_TIMEOUT \(60 s\) is longer than SLUICE_TOTAL_TIMEOUT \(30 s\)")
+
+
+def start_and_fail(**env: str) -> str:
+    """Start a server that cannot start, and return what it says."""
+    result = subprocess.run(
+        [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "wsgi:app"],
+        cwd=REPOSITORY,
+        env={"PATH": os.environ["PATH"], "HOST": "127.0.0.1", **env},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+def test_bad_settings_stop_the_start_and_each_is_named() -> None:
+    said = start_and_fail(OPENAI_BASE_URL="localhost:1", SLUICE_MAX_STREAMS="many", OPENAI_INTERACTION_MODE="both")
+    assert "OPENAI_BASE_URL is 'localhost:1'; it should be a URL" in said
+    assert "SLUICE_MAX_STREAMS is 'many'; it should be a whole number of streams from 1 to 10000." in said
+    assert "OPENAI_INTERACTION_MODE is 'both'; it should be stream or block." in said
+
+
+def test_a_bad_key_is_not_shown() -> None:
+    said = start_and_fail(OPENAI_API_KEY="sk-with a space")
+    assert "OPENAI_API_KEY is (hidden)" in said
+    assert "a space" not in said
+
+
+def test_a_taken_port_is_said_at_once(serve: Serve) -> None:
+    server = serve()
+    began = time.monotonic()
+    said = start_and_fail(PORT=str(server.port))
+    assert f"PORT is {server.port}, but something listens there already" in said
+    # gunicorn itself would try for five seconds.
+    assert time.monotonic() - began < 5

@@ -1,0 +1,116 @@
+"""What operators ask, and what the log and the metrics say of a stream."""
+
+from __future__ import annotations
+
+import re
+
+from tests.conftest import Serve
+from tests.integration.conftest import House
+from tests.leaks import gauge
+from tests.raw_client import fetch, post_chat, stream_chat
+from tests.scripted_model import ScriptedModel, refused, reply, stalling_after
+
+USAGE = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
+
+
+def test_health_and_readiness_are_200_on_a_server_that_is_well(house: House) -> None:
+    assert fetch(house.url, "/healthz").json() == {"status": "ok"}
+    assert fetch(house.url, "/readyz").json() == {"status": "ready"}
+
+
+def test_the_page_learns_what_it_needs(house: House) -> None:
+    assert fetch(house.url, "/api/config").json() == {
+        "interaction_mode": "stream",
+        "model": "scripted",
+        "models": ["scripted", "other-model"],
+        "demo": False,
+        "max_message_chars": 100_000,
+        "max_history": 200,
+        "version": "0.1.0",
+    }
+
+
+def test_the_page_follows_a_block_mode_that_the_operator_set(serve: Serve) -> None:
+    server = serve(OPENAI_INTERACTION_MODE="block")
+    assert fetch(server.url, "/api/config").json()["interaction_mode"] == "block"
+
+
+def test_the_operators_stream_mode_is_that_of_requests_that_name_none(serve: Serve) -> None:
+    server = serve(OPENAI_INTERACTION_MODE="stream")
+    assert post_chat(server.url, message="Hi").headers["content-type"].startswith("text/event-stream")
+
+
+def test_a_finished_stream_is_one_line_in_the_log_without_its_text(house: House) -> None:
+    house.model.enqueue(reply("a secret answer", usage=USAGE))
+    with stream_chat(house.url, message="a secret question", source="load-test") as client:
+        request_id = client.headers["x-request-id"]
+        client.read_stream()
+    line = house.server.wait_for_log(rf"[^\n]*run={request_id}[^\n]*")[0]
+    assert re.search(
+        rf"\[{request_id}\] run={request_id} source=load-test mode=stream model=scripted outcome=done "
+        r"prompt_tokens=9 completion_tokens=2 words=1 first_word_ms=\d+ duration_ms=\d+$",
+        line,
+    )
+    assert "secret" not in house.server.log
+
+
+def test_metrics_count_streams_tokens_and_times_by_outcome(serve: Serve, model: ScriptedModel) -> None:
+    server = serve()
+    model.enqueue(reply("Hello", usage=USAGE), refused(401))
+    with stream_chat(server.url) as client:
+        client.read_stream()
+    post_chat(server.url, message="Hi", interaction_mode="block")
+    post_chat(server.url, message="")
+    text = fetch(server.url, "/metrics").body.decode()
+    model_labels = 'gen_ai_operation_name="chat",gen_ai_provider_name="127.0.0.1",gen_ai_request_model="scripted"'
+    for line in (
+        'sluice_streams_total{mode="stream",outcome="done",source="api"} 1.0',
+        'sluice_streams_total{mode="block",outcome="upstream_rejected",source="api"} 1.0',
+        'sluice_refused_total{code="invalid_request"} 1.0',
+        f'gen_ai_client_token_usage_sum{{{model_labels},gen_ai_token_type="input"}} 9.0',
+        f'gen_ai_client_token_usage_sum{{{model_labels},gen_ai_token_type="output"}} 2.0',
+        f'gen_ai_client_operation_duration_seconds_count{{error_type="",{model_labels}}} 1.0',
+        f"gen_ai_client_operation_time_to_first_chunk_seconds_count{{{model_labels}}} 1.0",
+    ):
+        assert line in text.splitlines()
+
+
+def test_one_worker_answers_for_the_metrics_of_all(serve: Serve, model: ScriptedModel) -> None:
+    server = serve(workers=2)
+    model.default = stalling_after("Hello")
+    clients = [stream_chat(server.url) for _ in range(8)]
+    try:
+        for client in clients:
+            client.next_event()
+        assert {gauge(server, "sluice_streams_open") for _ in range(6)} == {8.0}
+    finally:
+        for client in clients:
+            client.close()
+    model.wait_idle()
+
+
+def test_every_reply_forbids_inline_scripts_sniffing_and_framing(house: House) -> None:
+    for path in ("/", "/healthz", "/static/js/main.js", "/nothing"):
+        headers = fetch(house.url, path).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src 'self'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+
+
+def test_more_streams_than_places_are_refused_at_once_and_the_rest_goes_on(
+    serve: Serve, model: ScriptedModel
+) -> None:
+    server = serve(SLUICE_MAX_STREAMS=2, SLUICE_RESERVE_THREADS=2)
+    model.default = stalling_after("Hello")
+    with stream_chat(server.url) as first, stream_chat(server.url) as second:
+        assert (first.next_event().message, second.next_event().message) == ("Hello", "Hello")
+        refusal = post_chat(server.url, message="Hi", interaction_mode="stream")
+        assert (refusal.status, refusal.json()["code"]) == (503, "overloaded")
+        assert int(refusal.headers["retry-after"]) >= 1
+        assert fetch(server.url, "/healthz", timeout=1).status == 200
+        assert len(model.exchanges) == 2
+    model.wait_idle()
