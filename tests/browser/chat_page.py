@@ -1,0 +1,92 @@
+"""The chat page as a reader sees and uses it, so that tests speak of questions and answers and not of selectors."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from playwright.sync_api import Locator, Page, Route, expect
+
+COMPLETE = re.compile("^(Answer complete|回答完成)$")
+
+
+class ChatPage:
+    """The chat page in a browser."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.field = page.locator("#message")
+        self.send_button = page.locator("button.send")
+        self.questions = page.locator(".question")
+        self.answers = page.locator(".answer")
+        self.answer = self.answers.last
+        self.prose = self.answer.locator(".prose")
+        self.failure = page.locator(".failure")
+        self.retry_button = page.locator("button.retry")
+        self.status = page.get_by_role("status")
+
+    def open(self) -> ChatPage:
+        """Open the page, and wait until it can take a message and has its libraries or has gone on without them."""
+        with self.page.expect_response("**/api/config"):
+            self.page.goto("/")
+        self.page.wait_for_load_state("networkidle")
+        return self
+
+    def ask(self, message: str) -> None:
+        """Write a message and send it."""
+        self.field.fill(message)
+        self.field.press("Enter")
+
+    def ask_and_wait(self, message: str) -> Locator:
+        """Send a message, wait until its answer is whole, and return the answer's text."""
+        before = self.answers.count()
+        self.ask(message)
+        expect(self.answers).to_have_count(before + 1)
+        self.wait_complete()
+        return self.prose
+
+    def wait_complete(self) -> None:
+        """Wait until the last answer is whole."""
+        expect(self.status).to_have_text(COMPLETE)
+
+    def configure(self, **changes: Any) -> None:
+        """Have the server's configuration say something else. To be called before `open`."""
+
+        def change(route: Route) -> None:
+            response = route.fetch()
+            route.fulfill(response=response, json={**response.json(), **changes})
+
+        self.page.route("**/api/config", change)
+
+    def reply_once(self, **response: Any) -> list[dict[str, Any]]:
+        """Have the next message answered with this response, as if something stood between page and server.
+
+        Returns:
+            A list that the request's body is put into.
+        """
+        bodies: list[dict[str, Any]] = []
+
+        def fulfil(route: Route) -> None:
+            bodies.append(json.loads(route.request.post_data or "null"))
+            route.fulfill(**response)
+
+        self.page.route("**/api/chat", fulfil, times=1)
+        return bodies
+
+    def overflow(self) -> int:
+        """How many pixels the document is wider than the window."""
+        return int(self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+def frames(*parts: dict[str, Any]) -> str:
+    """Write frames as the body of an event stream."""
+    return "".join(f"data: {json.dumps(part)}\n\n" for part in parts)
+
+
+def text_frame(text: str) -> dict[str, Any]:
+    """A frame that carries text."""
+    return {"success": True, "message": text, "interaction_mode": "stream"}
+
+
+DONE_FRAME = {**text_frame(""), "done": True, "finish_reason": "stop"}

@@ -1,0 +1,303 @@
+"""Asking and being answered: streams, stops, failures, the kept conversation."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ..scripted_model import ScriptedModel, document, finished, refused, reply, said, stalling_after
+from .chat_page import DONE_FRAME, ChatPage, frames, text_frame
+from .conftest import Complaints
+
+
+@pytest.fixture
+def chat(browser_page: Page) -> ChatPage:
+    """The page, open."""
+    return ChatPage(browser_page).open()
+
+
+def test_tokens_come_into_view_while_the_model_is_still_writing(chat: ChatPage, model: ScriptedModel) -> None:
+    gate = model.gate("before the second half")
+    model.enqueue((*said("The first half"), gate, *said(" and the second."), *finished()))
+    chat.ask("Tell me")
+    expect(chat.prose).to_have_text("The first half")
+    expect(chat.status).to_have_text("Generating")
+    gate.open()
+    expect(chat.prose).to_have_text("The first half and the second.")
+    expect(chat.status).to_have_text("Answer complete")
+
+
+def test_the_question_stands_above_its_answer_as_it_was_written(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("Yes."))
+    chat.ask_and_wait("Is *this* <b>plain</b>?")
+    expect(chat.questions).to_have_text(["Is *this* <b>plain</b>?"])
+    expect(chat.field).to_have_value("")
+
+
+def test_the_model_is_told_of_the_exchanges_before(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."), reply("Two."))
+    chat.ask_and_wait("First")
+    chat.ask_and_wait("Second")
+    asked = model.wait_for_request(2).body["messages"]
+    assert [(each["role"], each["content"]) for each in asked][-3:] == [
+        ("user", "First"),
+        ("assistant", "One."),
+        ("user", "Second"),
+    ]
+
+
+def test_the_oldest_exchanges_are_left_out_of_a_history_that_is_too_long(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page)
+    chat.configure(max_history=3)
+    chat.open()
+    model.enqueue(reply("One."), reply("Two."))
+    chat.ask_and_wait("First")
+    chat.ask_and_wait("Second")
+    bodies = chat.reply_once(content_type="text/event-stream", body=frames(text_frame("Three."), DONE_FRAME))
+    chat.ask_and_wait("Third")
+    assert bodies[0]["conversation_history"] == [
+        {"role": "user", "content": "Second"},
+        {"role": "assistant", "content": "Two."},
+    ]
+    assert bodies[0]["source"] == "page"
+    assert bodies[0]["interaction_mode"] == "stream"
+
+
+def test_stop_keeps_the_partial_text_and_ends_the_request(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(stalling_after("As far as ", "this"))
+    chat.ask("Tell me")
+    expect(chat.prose).to_have_text("As far as this")
+    expect(chat.send_button).to_have_text("Stop")
+    chat.send_button.click()
+    expect(chat.answer.locator(".note")).to_have_text("You stopped this answer.")
+    expect(chat.prose).to_have_text("As far as this")
+    expect(chat.send_button).to_have_text("Send")
+    expect(chat.status).to_have_text("Stopped")
+    model.wait_idle()
+
+
+def test_escape_stops_too(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(stalling_after("As far as this"))
+    chat.ask("Tell me")
+    expect(chat.prose).to_have_text("As far as this")
+    chat.field.press("Escape")
+    expect(chat.answer.locator(".note")).to_have_text("You stopped this answer.")
+
+
+def test_a_double_click_on_send_does_not_stop_what_it_has_sent(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("Whole."))
+    chat.field.fill("Tell me")
+    chat.send_button.dblclick()
+    expect(chat.prose).to_have_text("Whole.")
+    expect(chat.status).to_have_text("Answer complete")
+
+
+def test_what_is_written_during_an_answer_is_neither_sent_nor_lost(chat: ChatPage, model: ScriptedModel) -> None:
+    gate = model.gate("before the end")
+    model.enqueue((*said("Wait"), gate, *finished()))
+    chat.ask("First")
+    expect(chat.prose).to_have_text("Wait")
+    chat.field.fill("Second")
+    chat.field.press("Enter")
+    gate.open()
+    chat.wait_complete()
+    expect(chat.questions).to_have_count(1)
+    expect(chat.field).to_have_value("Second")
+
+
+def test_an_error_shows_its_sentence_and_trying_again_works(
+    chat: ChatPage, model: ScriptedModel, complaints: Complaints
+) -> None:
+    complaints.expect("status of 429")
+    model.enqueue(refused(429, headers={"Retry-After": "7"}))
+    chat.ask("Tell me")
+    expect(chat.failure).to_contain_text("The model's provider asks for fewer requests. Wait 7 seconds")
+    expect(chat.failure).to_have_attribute("role", "alert")
+    model.default = reply("Now it works.")
+    chat.retry_button.click()
+    expect(chat.prose).to_have_text("Now it works.")
+    expect(chat.failure).to_have_count(0)
+    expect(chat.questions).to_have_count(1)
+
+
+def test_an_error_that_trying_again_cannot_help_has_no_such_button(
+    chat: ChatPage, model: ScriptedModel, complaints: Complaints
+) -> None:
+    complaints.expect("status of 502")
+    model.enqueue(refused(401))
+    chat.ask("Tell me")
+    expect(chat.failure).to_contain_text("refused the request")
+    expect(chat.retry_button).to_have_count(0)
+
+
+def test_an_error_in_mid_stream_keeps_the_text_before_it(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("Half a", " sentence", finish=None))
+    chat.ask("Tell me")
+    expect(chat.failure).to_contain_text("The model's answer broke off before its end.")
+    expect(chat.prose).to_have_text("Half a sentence")
+
+
+def test_a_page_of_a_proxy_is_named_as_such(chat: ChatPage, complaints: Complaints) -> None:
+    complaints.expect("status of 502")
+    chat.reply_once(status=502, content_type="text/html", body="<h1>Bad gateway</h1>")
+    chat.ask("Tell me")
+    expect(chat.failure).to_contain_text("Something other than the chat server replied.")
+    expect(chat.retry_button).to_be_visible()
+
+
+def test_a_page_of_a_proxy_with_status_200_is_named_as_such(chat: ChatPage) -> None:
+    chat.reply_once(status=200, content_type="text/html", body="<h1>Please log in</h1>")
+    chat.ask("Tell me")
+    expect(chat.failure).to_contain_text("Something other than the chat server replied.")
+
+
+def test_a_busy_server_says_when_to_try_again(chat: ChatPage, complaints: Complaints) -> None:
+    complaints.expect("status of 503")
+    body = {"success": False, "error": "busy", "code": "overloaded", "retryable": True, "request_id": "r-17"}
+    chat.reply_once(status=503, headers={"Retry-After": "1"}, content_type="application/json", body=json.dumps(body))
+    chat.ask("Tell me")
+    expect(chat.failure).to_contain_text("The server is busy: every place for an answer is taken. Wait 1 second,")
+    expect(chat.failure).to_contain_text("r-17")
+
+
+def test_a_failed_connection_is_said(chat: ChatPage, complaints: Complaints) -> None:
+    complaints.expect("ERR_FAILED")
+    chat.page.route("**/api/chat", lambda route: route.abort(), times=1)
+    chat.ask("Tell me")
+    expect(chat.failure).to_contain_text("The connection to the server failed.")
+
+
+def test_a_stream_without_its_terminal_frame_was_cut_off(chat: ChatPage, model: ScriptedModel) -> None:
+    chat.reply_once(content_type="text/event-stream", body=": ok\n\n" + frames(text_frame("Half a sent")))
+    chat.ask("Tell me")
+    expect(chat.failure).to_contain_text("The answer was cut off before its end.")
+    expect(chat.prose).to_have_text("Half a sent")
+    model.enqueue(reply("A whole sentence."))
+    chat.retry_button.click()
+    expect(chat.prose).to_have_text("A whole sentence.")
+
+
+def test_a_frame_that_is_not_json_fails_the_answer_instead_of_losing_words(chat: ChatPage) -> None:
+    chat.reply_once(content_type="text/event-stream", body=frames(text_frame("Good")) + "data: {bad\n\n")
+    chat.ask("Tell me")
+    expect(chat.failure).to_contain_text("Something other than the chat server replied.")
+
+
+def test_comments_and_unknown_fields_change_nothing(chat: ChatPage) -> None:
+    body = ": ok\n\n" + frames(text_frame("Hel") | {"later": 1}, {"success": True, "progress": 0.5}, text_frame("lo"))
+    chat.reply_once(content_type="text/event-stream", body=body + ": beat\n\n" + frames(DONE_FRAME))
+    expect(chat.ask_and_wait("Tell me")).to_have_text("Hello")
+
+
+def test_a_failed_exchange_is_not_told_to_the_model(chat: ChatPage, model: ScriptedModel) -> None:
+    chat.reply_once(content_type="text/event-stream", body=frames(text_frame("Half")))
+    chat.ask("First")
+    expect(chat.failure).to_be_visible()
+    model.enqueue(reply("Fine."))
+    chat.ask_and_wait("Second")
+    messages = model.wait_for_request(1).body["messages"]
+    assert "First" not in [each["content"] for each in messages]
+
+
+def test_block_mode_answers_in_one_piece(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page)
+    chat.configure(interaction_mode="block")
+    chat.open()
+    model.enqueue(reply("All of it ", "**at once**."))
+    with browser_page.expect_response("**/api/chat") as answered:
+        chat.ask("Tell me")
+    assert answered.value.header_value("content-type") == "application/json"
+    expect(chat.prose.locator("strong")).to_have_text("at once")
+    chat.wait_complete()
+
+
+def test_a_fault_of_the_provider_in_block_mode_is_said(
+    browser_page: Page, model: ScriptedModel, complaints: Complaints
+) -> None:
+    complaints.expect("status of 502")
+    chat = ChatPage(browser_page)
+    chat.configure(interaction_mode="block")
+    chat.open()
+    model.default = document("<h1>not a model</h1>")
+    chat.ask("Tell me")
+    expect(chat.failure).to_contain_text("something that is not an answer")
+
+
+def test_the_conversation_survives_a_reload(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("It is **kept**."))
+    chat.ask_and_wait("Will this be kept?")
+    chat.page.reload()
+    expect(chat.questions).to_have_text(["Will this be kept?"])
+    expect(chat.prose.locator("strong")).to_have_text("kept")
+    expect(chat.status).to_have_text("")
+
+
+def test_an_answer_interrupted_by_a_reload_is_kept_and_can_be_tried_again(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    model.enqueue(stalling_after("As far as this"))
+    chat.ask("Tell me")
+    expect(chat.prose).to_have_text("As far as this")
+    chat.page.reload()
+    expect(chat.prose).to_have_text("As far as this")
+    expect(chat.failure).to_contain_text("The page was left before this answer was complete.")
+    model.default = reply("Whole.")
+    chat.retry_button.click()
+    expect(chat.prose).to_have_text("Whole.")
+
+
+def test_a_new_conversation_forgets_the_old_one(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."), reply("Two."))
+    chat.ask_and_wait("First")
+    chat.page.get_by_role("button", name="New conversation").click()
+    expect(chat.questions).to_have_count(0)
+    expect(chat.page.get_by_role("heading", name="Sluice")).to_be_visible()
+    chat.ask_and_wait("Second")
+    assert "First" not in json.dumps(model.wait_for_request(2).body)
+    chat.page.reload()
+    expect(chat.questions).to_have_text(["Second"])
+
+
+def test_a_new_conversation_during_an_answer_ends_that_answer(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(stalling_after("Old"), reply("New."))
+    chat.ask("First")
+    expect(chat.prose).to_have_text("Old")
+    chat.page.get_by_role("button", name="New conversation").click()
+    model.wait_idle()
+    expect(chat.ask_and_wait("Second")).to_have_text("New.")
+
+
+def test_a_browser_that_keeps_nothing_is_named(chat: ChatPage, model: ScriptedModel) -> None:
+    chat.page.evaluate(
+        "() => { Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') } }"
+    )
+    model.enqueue(reply("Yes."))
+    chat.ask_and_wait("Is there room?")
+    expect(chat.page.get_by_role("alert").filter(has_text="cannot keep the conversation")).to_be_visible()
+
+
+def test_a_message_over_the_limit_is_not_sent_and_the_limit_is_named(browser_page: Page) -> None:
+    chat = ChatPage(browser_page)
+    chat.configure(max_message_chars=5)
+    chat.open()
+    chat.field.fill("🌊🌊🌊🌊🌊")  # five characters to the server, ten units to JavaScript
+    expect(chat.send_button).to_be_enabled()
+    chat.field.fill("123456")
+    chat.field.press("Enter")
+    expect(chat.page.locator("#problem")).to_have_text("This message is too long. The most is 5 characters.")
+    expect(chat.send_button).to_be_disabled()
+    expect(chat.questions).to_have_count(0)
+
+
+def test_reasoning_is_folded_away_above_the_answer(chat: ChatPage) -> None:
+    thought = {**text_frame(""), "reasoning": "Let me think."}
+    chat.reply_once(content_type="text/event-stream", body=frames(thought, text_frame("42"), DONE_FRAME))
+    expect(chat.ask_and_wait("Why?")).to_have_text("42")
+    reasoning = chat.answer.locator("details.reasoning")
+    expect(reasoning.locator("p")).to_be_hidden()
+    reasoning.locator("summary").click()
+    expect(reasoning.locator("p")).to_have_text("Let me think.")

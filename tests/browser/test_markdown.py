@@ -1,0 +1,237 @@
+"""Answers as Markdown: what they show, and what hostile ones cannot do."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from ..scripted_model import ScriptedModel, finished, reply, said
+from .chat_page import ChatPage
+from .conftest import Complaints
+
+HOSTILE = r"""
+<script>window.pwned = 1</script>
+<img src=x onerror="window.pwned = 2">
+<img src="https://elsewhere.example/pixel.png" alt="a pixel">
+<svg onload="window.pwned = 3"><script>window.pwned = 4</script><a xlink:href="javascript:window.pwned=5">x</a></svg>
+<math><mtext><table><mglyph><style><img src=x onerror="window.pwned=6"></style></mglyph></table></mtext></math>
+<iframe srcdoc="<script>parent.pwned = 7</script>"></iframe>
+<object data="https://elsewhere.example/o"></object><embed src="https://elsewhere.example/e">
+<link rel="stylesheet" href="https://elsewhere.example/s.css"><style>@import "https://elsewhere.example/i.css";</style>
+<p style="background: url(https://elsewhere.example/b.png)" onclick="window.pwned = 8">styled</p>
+<form action="https://elsewhere.example/f"><button>send</button><input name="password"></form>
+<base href="https://elsewhere.example/"><meta http-equiv="refresh" content="0;url=https://elsewhere.example/">
+<video src="https://elsewhere.example/v" poster="https://elsewhere.example/p"></video>
+<picture><source srcset="https://elsewhere.example/t.png"><img srcset="https://elsewhere.example/u.png"></picture>
+<a id="log" name="status" href="javascript:window.pwned=9">clobber</a>
+
+![picture](https://elsewhere.example/m.png "title") ![](//elsewhere.example/n.png)
+[one](javascript:window.pwned=10) [two](JaVaScRiPt:window.pwned=11) [three](data:text/html,<script>1</script>)
+[four](vbscript:x) [five](&#106;avascript:window.pwned=12) <javascript:window.pwned=13>
+
+$\href{javascript:window.pwned=14}{x}$ $\includegraphics{https://elsewhere.example/k.png}$
+$\htmlData{a=b}{x}$ $$\url{https://elsewhere.example/l}$$
+
+```html"><img src=x onerror=window.pwned=15>
+<script>window.pwned = 16</script>
+```
+"""
+
+
+@pytest.fixture
+def chat(browser_page: Page) -> ChatPage:
+    return ChatPage(browser_page).open()
+
+
+def show(chat: ChatPage, model: ScriptedModel, *tokens: str) -> Locator:
+    """Have the model say this, and return the text of its answer."""
+    model.enqueue(reply(*tokens))
+    return chat.ask_and_wait("Show me")
+
+
+def test_hostile_markdown_runs_nothing_and_asks_no_other_origin(
+    chat: ChatPage, model: ScriptedModel, complaints: Complaints
+) -> None:
+    tokens = [HOSTILE[start : start + 7] for start in range(0, len(HOSTILE), 7)]  # every half-written tag, too
+    prose = show(chat, model, *tokens)
+    for link in prose.locator("a").all():
+        link.dispatch_event("click")
+    for element in prose.locator("p, img, code").all():
+        element.dispatch_event("click")
+    assert chat.page.evaluate("window.pwned") is None
+    forbidden = "script, style, link, iframe, object, embed, form, button:not(.copy-code), svg, video, base, meta"
+    expect(prose.locator(forbidden)).to_have_count(0)
+    assert (
+        prose.evaluate(
+            """prose => [...prose.querySelectorAll("*")].flatMap(element => [...element.attributes])
+            .filter(({name, value}) => /^on|^id$|^name$|srcset|poster/.test(name) || /script:/i.test(value)).length"""
+        )
+        == 0
+    )
+    # `browser_page` fails this test for any request to another origin and any violation of the policy
+    chat.page.reload()
+    expect(chat.prose).to_contain_text("clobber")
+    assert chat.page.evaluate("window.pwned") is None
+    assert complaints.unexpected == []
+    # the markup that did not pass is there to be read
+    expect(chat.prose).to_contain_text("<script>window.pwned = 1</script>")
+
+
+def test_an_image_from_elsewhere_becomes_words(chat: ChatPage, model: ScriptedModel) -> None:
+    prose = show(chat, model, "See ![a heron](https://elsewhere.example/heron.png).")
+    expect(prose.locator("img")).to_have_count(0)
+    expect(prose).to_have_text("See [Image: a heron, https://elsewhere.example/heron.png].")
+
+
+def test_raw_html_is_shown_as_text_but_for_a_few_bare_tags(chat: ChatPage, model: ScriptedModel) -> None:
+    prose = show(chat, model, "H<sub>2</sub>O<br>and <b onclick='x()'>this</b> <script>a < b</script>")
+    expect(prose.locator("sub")).to_have_text("2")
+    expect(prose.locator("br")).to_have_count(1)
+    expect(prose).to_contain_text("<b onclick='x()'>this <script>a < b</script>")
+
+
+def test_an_image_inside_the_answer_itself_is_shown(chat: ChatPage, model: ScriptedModel) -> None:
+    pixel = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+    prose = show(chat, model, f"![pixel]({pixel})")
+    expect(prose.locator("img")).to_have_attribute("src", pixel)
+
+
+def test_links_open_elsewhere_and_tell_nothing(chat: ChatPage, model: ScriptedModel) -> None:
+    prose = show(
+        chat, model, "[a](https://example.org/) [b](mailto:a@example.org) [c](/local) [d](ftp://example.org)"
+    )
+    links = prose.locator("a[href]")
+    expect(links).to_have_text(["a", "b"])
+    for link in links.all():
+        expect(link).to_have_attribute("target", "_blank")
+        expect(link).to_have_attribute("rel", "noopener noreferrer")
+
+
+def test_tables_lists_and_emphasis_are_shown(chat: ChatPage, model: ScriptedModel) -> None:
+    prose = show(chat, model, "**bold**\n\n| a | b |\n|--:|---|\n| 1 | 2 |\n\n- [x] done\n- [ ] open\n")
+    expect(prose.locator("strong")).to_have_text("bold")
+    expect(prose.locator("td")).to_have_text(["1", "2"])
+    expect(prose.locator("td").first).to_have_css("text-align", re.compile("right$"))
+    expect(prose.locator("input[type=checkbox]:disabled")).to_have_count(2)
+
+
+def test_code_has_colours_its_language_and_a_button_that_copies_it(chat: ChatPage, model: ScriptedModel) -> None:
+    chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    prose = show(chat, model, "```python\ndef f():\n    return '<b>'\n```")
+    expect(prose.locator(".hljs-keyword").first).to_have_text("def")
+    expect(prose.locator("figcaption span")).to_have_text("Python")
+    prose.get_by_role("button", name="Copy").click()
+    expect(prose.locator(".copy-code")).to_have_text("Copied")
+    assert chat.page.evaluate("navigator.clipboard.readText()") == "def f():\n    return '<b>'\n"
+
+
+def test_a_whole_answer_is_copied_as_it_was_written(chat: ChatPage, model: ScriptedModel) -> None:
+    chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    show(chat, model, "Some **bold** text")
+    chat.page.get_by_role("button", name="Copy answer").click()
+    expect(chat.page.get_by_role("button", name="Copied")).to_be_visible()
+    assert chat.page.evaluate("navigator.clipboard.readText()") == "Some **bold** text"
+
+
+MATHEMATICS = [
+    (r"$$\int_0^1 x\,dx$$", 1),
+    ("$$\nx^2\n$$", 1),
+    (r"\[ x^2 \]", 1),
+    (r"inline \(x^2\), too", 1),
+    ("with $x^2$ and $y$, and 数学$z$文字", 3),
+    ("it costs $5 and $6", 0),
+    ("from $5-$6 to $10", 0),
+    ("$5 per user or 10$ in all", 0),
+    ("`$x$` and\n\n```\n$$y$$\n```", 0),
+    ("echo $HOME/$USER", 0),
+    (r"escaped \$x\$ here", 0),
+    (r"\vec{a} as $\vec{a} \sqrt{\frac{1}{2}} \boldsymbol{x} \fbox{y}$", 1),
+    (r"broken $\frac{1$ stays", 0),
+]
+
+
+def test_mathematics_is_typeset_and_money_is_not(chat: ChatPage, model: ScriptedModel) -> None:
+    for source, formulas in MATHEMATICS:
+        prose = show(chat, model, *source)
+        assert prose.locator(".katex").count() == formulas, source
+
+
+def test_money_keeps_its_words(chat: ChatPage, model: ScriptedModel) -> None:
+    expect(show(chat, model, "It costs $5 and $6.")).to_have_text("It costs $5 and $6.")
+
+
+def test_a_finished_block_is_left_alone_while_the_answer_grows(chat: ChatPage, model: ScriptedModel) -> None:
+    gate = model.gate("before the second block")
+    model.enqueue((*said("First **block**.\n\nSecond"), gate, *said(" block.\n\nThird."), *finished()))
+    chat.ask("Show me")
+    expect(chat.prose.locator("p")).to_have_count(2)
+    first = chat.prose.locator("strong").element_handle()
+    gate.open()
+    chat.wait_complete()
+    expect(chat.prose.locator("p")).to_have_count(3)
+    assert first.evaluate("element => element.isConnected")
+
+
+STREAMED = """# Title\r\n\r\nA paragraph with [a reference][later] and `code`.\r\n
+1. one
+
+   more of one
+2. two
+   - nested
+
+> quoted
+continued
+
+    indented
+
+<details><summary>More</summary>
+
+Inside **details**.
+
+</details>
+
+$$
+x^2
+$$
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+Setext
+------
+
+```js
+const a = `$${1}`;
+
+const b = 2;
+```
+
+[later]: https://example.org/
+"""
+
+
+def test_a_streamed_answer_ends_like_one_that_came_whole(chat: ChatPage, model: ScriptedModel) -> None:
+    streamed = show(chat, model, *STREAMED).evaluate("prose => prose.innerHTML")
+    chat.page.reload()
+    expect(chat.prose.locator("h1")).to_have_text("Title")
+    assert chat.prose.evaluate("prose => prose.innerHTML") == streamed
+    expect(chat.prose.get_by_role("link", name="a reference")).to_have_attribute("href", "https://example.org/")
+
+
+def test_a_growing_answer_is_rendered_at_most_once_a_frame(chat: ChatPage, model: ScriptedModel) -> None:
+    chat.page.evaluate(
+        """() => {
+            window.counts = {frames: 0, changes: 0};
+            const count = () => { window.counts.frames += 1; requestAnimationFrame(count); };
+            requestAnimationFrame(count);
+            new MutationObserver(() => { window.counts.changes += 1; })
+                .observe(document.querySelector("#log"), {subtree: true, childList: true, characterData: true});
+        }"""
+    )
+    show(chat, model, *(f"word{number} " for number in range(2000)))
+    counts: Any = chat.page.evaluate("window.counts")
+    assert counts["changes"] <= counts["frames"] + 5  # the question, the empty answer, and its end

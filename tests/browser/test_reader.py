@@ -1,0 +1,219 @@
+"""Whoever reads: language, colours, keyboard, input methods, small screens, spoken pages."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ..scripted_model import ScriptedModel, finished, reply, said, stalling_after
+from .chat_page import ChatPage
+
+TABLE = "| A wide | table | with many | columns | that a | phone | cannot | show |\n|-|-|-|-|-|-|-|-|\n" + (
+    "| cell " * 8 + "|\n"
+)
+WIDE = "\n\n".join(
+    [
+        TABLE,
+        "```python\n" + "x = " + "a_long_name + " * 30 + "1\n```",
+        "$$\n" + " + ".join(f"x_{{{number}}}^2" for number in range(60)) + "\n$$",
+        "W" * 300,
+        "https://example.org/" + "path/" * 60,
+    ]
+)
+
+
+@pytest.fixture
+def chat(browser_page: Page) -> ChatPage:
+    return ChatPage(browser_page).open()
+
+
+@pytest.mark.reader(locale="zh-CN")
+def test_a_chinese_browser_gets_a_chinese_page(chat: ChatPage, model: ScriptedModel) -> None:
+    expect(chat.page.locator("html")).to_have_attribute("lang", "zh-CN")
+    expect(chat.field).to_have_attribute("placeholder", "想问什么都可以")
+    expect(chat.send_button).to_have_text("发送")
+    gate = model.gate("before the end")
+    model.enqueue((*said("你好"), gate, *finished()))
+    chat.ask("你好")
+    expect(chat.status).to_have_text("正在生成")
+    gate.open()
+    expect(chat.status).to_have_text("回答完成")
+
+
+@pytest.mark.reader(locale="de-DE")
+def test_every_other_browser_gets_an_english_page(chat: ChatPage) -> None:
+    expect(chat.page.locator("html")).to_have_attribute("lang", "en")
+    expect(chat.send_button).to_have_text("Send")
+
+
+@pytest.mark.parametrize(
+    ("dark", "paper"),
+    [
+        pytest.param(False, "rgb(251, 250, 247)", marks=pytest.mark.reader(color_scheme="light"), id="light"),
+        pytest.param(True, "rgb(18, 24, 26)", marks=pytest.mark.reader(color_scheme="dark"), id="dark"),
+    ],
+)
+def test_the_colours_are_those_of_the_readers_scheme(chat: ChatPage, dark: bool, paper: str) -> None:
+    expect(chat.page.locator("html")).to_have_css("background-color", paper)
+    ink = chat.page.locator("html").evaluate("element => getComputedStyle(element).color")
+    red = int(ink.removeprefix("rgb(").split(",")[0])
+    assert (red > 200) is dark
+
+
+def test_enter_that_chooses_a_word_in_an_input_method_does_not_send(chat: ChatPage, model: ScriptedModel) -> None:
+    chat.field.focus()
+    devtools = chat.page.context.new_cdp_session(chat.page)
+    devtools.send("Input.imeSetComposition", {"text": "ni hao", "selectionStart": 6, "selectionEnd": 6})
+    expect(chat.field).to_have_value("ni hao")
+    # What Chromium sends for a key that the input method takes: the key code 229, during the composition.
+    devtools.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", "windowsVirtualKeyCode": 229, "key": "Enter"})
+    devtools.send("Input.insertText", {"text": "你好"})
+    expect(chat.field).to_have_value("你好")
+    expect(chat.questions).to_have_count(0)
+    model.enqueue(reply("你好!"))
+    chat.field.press("Enter")
+    expect(chat.questions).to_have_text(["你好"])
+
+
+def test_a_composition_by_itself_holds_enter_back(chat: ChatPage) -> None:
+    chat.field.fill("nihao")
+    not_prevented = chat.field.evaluate(
+        """field => field.dispatchEvent(new KeyboardEvent("keydown",
+            {key: "Enter", isComposing: true, bubbles: true, cancelable: true}))"""
+    )
+    assert not_prevented
+    expect(chat.questions).to_have_count(0)
+
+
+def test_shift_and_enter_start_a_new_line(chat: ChatPage) -> None:
+    chat.field.fill("one")
+    chat.field.press("Shift+Enter")
+    chat.field.type("two")
+    expect(chat.field).to_have_value("one\ntwo")
+    expect(chat.questions).to_have_count(0)
+
+
+def test_the_composer_grows_with_its_text_up_to_a_bound(chat: ChatPage) -> None:
+    def height() -> float:
+        box = chat.field.bounding_box()
+        assert box is not None
+        return box["height"]
+
+    chat.field.fill("one")
+    one = height()
+    chat.field.fill("1\n2\n3\n4")
+    four = height()
+    chat.field.fill("line\n" * 200)
+    assert one < four < height() <= 0.4 * 800
+
+
+def test_a_starter_sends_its_prompt(chat: ChatPage, model: ScriptedModel) -> None:
+    starters = chat.page.locator(".starters button")
+    expect(starters).to_have_count(3)
+    model.enqueue(reply("Here."))
+    starters.nth(1).click()
+    expect(chat.questions).to_have_text(["How many streams fit on one core? Show the mathematics."])
+    expect(chat.prose).to_have_text("Here.")
+    expect(chat.page.locator("#empty")).to_be_hidden()
+
+
+def test_the_demo_model_is_announced_in_plain_words(browser_page: Page) -> None:
+    chat = ChatPage(browser_page)
+    chat.configure(demo=True)
+    chat.open()
+    expect(chat.page.locator(".notice")).to_contain_text("The built-in demo model is answering")
+
+
+def test_a_real_model_is_not_announced_as_the_demo(chat: ChatPage) -> None:
+    expect(chat.page.locator(".notice")).to_have_count(0)
+
+
+def test_the_reader_chooses_among_several_models(browser_page: Page) -> None:
+    chat = ChatPage(browser_page)
+    chat.configure(models=["small", "large"], model="small")
+    chat.open()
+    choice = chat.page.get_by_label("Model")
+    expect(choice).to_have_value("small")
+    choice.select_option("large")
+    bodies = chat.reply_once(
+        content_type="application/json", body='{"success": true, "message": "Yes.", "interaction_mode": "block"}'
+    )
+    chat.ask_and_wait("Are you large?")
+    assert bodies[0]["model"] == "large"
+
+
+@pytest.mark.reader(viewport={"width": 320, "height": 568})
+def test_nothing_scrolls_sideways_at_320_pixels(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page)
+    chat.configure(demo=True, models=["a-model-with-quite-a-long-name", "another"], model="another")
+    chat.open()
+    assert chat.overflow() == 0
+    model.enqueue(reply(WIDE), stalling_after("Half"))
+    chat.ask_and_wait("W" * 200)
+    assert chat.overflow() == 0
+    chat.ask("Again")
+    expect(chat.prose).to_have_text("Half")
+    expect(chat.send_button).to_be_in_viewport(ratio=1)
+    chat.send_button.click()
+    expect(chat.retry_button).to_be_visible()
+    assert chat.overflow() == 0
+
+
+def test_the_view_follows_the_end_only_while_the_reader_is_there(chat: ChatPage, model: ScriptedModel) -> None:
+    gate, second_gate = model.gate("first"), model.gate("second")
+    lines = "\n\n".join(f"Line {number}" for number in range(60))
+    model.enqueue((*said(lines), gate, *said("\n\n" + lines), second_gate, *said("\n\nThe end"), *finished()))
+    to_end = chat.page.get_by_role("button", name="Go to the end")
+    chat.ask("Count")
+    expect(chat.prose.locator("p")).to_have_count(60)
+    expect(chat.prose.locator("p").last).to_be_in_viewport()
+    expect(to_end).to_be_hidden()
+
+    chat.page.mouse.move(500, 300)
+    chat.page.mouse.wheel(0, -900)
+    expect(to_end).to_be_visible()
+    before = chat.page.evaluate("scrollY")
+    gate.open()
+    expect(chat.prose.locator("p")).to_have_count(120)
+    assert chat.page.evaluate("scrollY") == before
+
+    to_end.click()
+    expect(to_end).to_be_hidden()
+    second_gate.open()
+    chat.wait_complete()
+    expect(chat.prose.locator("p").last).to_be_in_viewport()
+
+
+def test_a_spoken_page_is_told_of_the_state_and_not_of_every_token(chat: ChatPage, model: ScriptedModel) -> None:
+    log = chat.page.get_by_role("log")
+    expect(log).to_have_attribute("aria-live", "off")
+    expect(chat.page.locator('[aria-live="polite"]')).to_have_count(1)
+    model.enqueue(reply("Yes."))
+    chat.ask_and_wait("Is it?")
+    expect(log.get_by_role("article", name="You")).to_have_count(1)
+    expect(log.get_by_role("article", name="Answer")).to_have_count(1)
+
+
+def test_every_control_has_a_name_and_shows_its_focus(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("```python\nprint(1)\n```\n\n" + TABLE))
+    chat.ask_and_wait("Show me code")
+    controls = chat.page.locator("button:visible, select:visible, textarea:visible, a[href], [tabindex]")
+    for control in controls.all():
+        assert control.evaluate(
+            "element => (element.ariaLabel || element.textContent || element.labels?.[0]?.textContent || '').trim()"
+        ), control.evaluate("element => element.outerHTML")
+    chat.field.press("Shift+Tab")
+    focused = chat.page.locator(":focus-visible")
+    expect(focused).to_have_count(1)
+    expect(focused).to_have_css("outline-style", "solid")
+
+
+@pytest.mark.reader(reduced_motion="reduce")
+def test_nothing_moves_for_a_reader_who_wants_no_motion(chat: ChatPage, model: ScriptedModel) -> None:
+    gate = model.gate("before the first word")
+    model.enqueue((gate, *said("Yes."), *finished()))
+    chat.ask("Is it?")
+    expect(chat.page.locator(".answer.waiting")).to_be_visible()
+    assert chat.page.evaluate("document.getAnimations().length") == 0
+    gate.open()
+    chat.wait_complete()

@@ -1,0 +1,40 @@
+"""The page where the vendored libraries were never built, or cannot be loaded."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from ..scripted_model import ScriptedModel, finished, reply, said
+from .chat_page import ChatPage
+from .conftest import Complaints
+
+
+def without(chat: ChatPage, complaints: Complaints, pattern: str) -> ChatPage:
+    """Open the page as if these files were missing."""
+    complaints.expect(r"^console: Failed to load resource.*status of 404.*/vendor/")
+    chat.page.route(pattern, lambda route: route.fulfill(status=404, body=""))
+    return chat.open()
+
+
+def test_answers_are_shown_as_plain_text(browser_page: Page, model: ScriptedModel, complaints: Complaints) -> None:
+    chat = without(ChatPage(browser_page), complaints, "**/vendor/**")
+    gate = model.gate("before the end")
+    model.enqueue((*said("Some **bold**\n<b>text</b>"), gate, *finished()))
+    chat.ask("Show me")
+    expect(chat.prose).to_have_text("Some **bold**\n<b>text</b>")
+    gate.open()
+    chat.wait_complete()
+    expect(chat.prose).to_have_text("Some **bold**\n<b>text</b>")
+    expect(chat.prose).to_have_css("white-space", "pre-wrap")
+    expect(chat.prose.locator("*")).to_have_count(0)
+
+
+def test_markdown_is_shown_without_colours_and_formulas(
+    browser_page: Page, model: ScriptedModel, complaints: Complaints
+) -> None:
+    chat = without(ChatPage(browser_page), complaints, "**/vendor/{highlight.js,katex/**}")
+    model.enqueue(reply("**bold** $x^2$\n\n```python\ndef f(): ...\n```"))
+    prose = chat.ask_and_wait("Show me")
+    expect(prose.locator("strong")).to_have_text("bold")
+    expect(prose.locator(".formula")).to_have_text("x^2")
+    expect(prose.locator("pre code")).to_have_text("def f(): ...")

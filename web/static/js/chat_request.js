@@ -1,0 +1,116 @@
+/** One question to `POST /api/chat`, whatever the form of the reply. */
+
+import { readEvents, EventTooLarge } from "./event_stream.js";
+import { Failure, failureFromJson, failureFromResponse, parseObject, readObject } from "./failure.js";
+
+/** @typedef {{ role: "user" | "assistant", content: string }} Message */
+
+/**
+ * @typedef {object} Question
+ * @property {string} message
+ * @property {Message[]} history
+ * @property {"stream" | "block"} mode
+ * @property {string} model empty for the server's own choice
+ */
+
+/**
+ * @typedef {object} Piece a part of the reply, in the order of arrival
+ * @property {string} text
+ * @property {string} reasoning
+ * @property {boolean} done
+ * @property {string} [finishReason]
+ */
+
+/**
+ * Asks, and yields the reply piece by piece; the last piece, and only that one, has `done`.
+ *
+ * @param {Question} question
+ * @param {AbortSignal} signal stops the answer; the generator then throws the signal's reason
+ * @returns {AsyncGenerator<Piece, void, void>}
+ * @throws {Failure} when the answer does not come, or not whole
+ */
+export async function* ask(question, signal) {
+  try {
+    const response = await fetch("api/chat", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({
+        message: question.message,
+        conversation_history: question.history,
+        interaction_mode: question.mode,
+        source: "page",
+        ...(question.model ? { model: question.model } : {}),
+      }),
+      signal,
+    });
+    if (!response.ok) throw await failureFromResponse(response);
+    if (isEventStream(response)) yield* streamedReply(response);
+    else yield await blockReply(response);
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    signal.throwIfAborted();
+    if (error instanceof EventTooLarge) throw new Failure({ code: "unexpected_reply", retryable: true });
+    // fetch and the body's reader reject with a TypeError for every trouble of the network
+    if (error instanceof TypeError) throw new Failure({ code: "network", retryable: true });
+    throw error;
+  }
+}
+
+/** @param {Response} response */
+function isEventStream(response) {
+  return (response.headers.get("Content-Type") ?? "").toLowerCase().startsWith("text/event-stream");
+}
+
+/** @param {Response} response */
+async function* streamedReply(response) {
+  if (response.body) {
+    for await (const event of readEvents(response.body)) {
+      if (event.type !== "message") continue; // another channel: no part of the reply by definition
+      const frame = parseObject(event.data);
+      if (!frame) throw unexpected(response);
+      const piece = pieceOf(frame, response);
+      if (piece.text || piece.reasoning || piece.done) yield piece;
+      if (piece.done) return;
+    }
+  }
+  throw new Failure({ code: "cut_off", retryable: true, ...requestIdOf(response) });
+}
+
+/** @param {Response} response */
+async function blockReply(response) {
+  const body = await readObject(response);
+  if (typeof body?.message !== "string" && body?.success !== false) throw unexpected(response);
+  return { ...pieceOf(body, response), done: true };
+}
+
+/**
+ * @param {Record<string, unknown>} frame
+ * @param {Response} response
+ * @returns {Piece}
+ */
+function pieceOf(frame, response) {
+  if (frame.success === false) throw failureFromJson({ ...frame, request_id: frame.request_id ?? idOf(response) });
+  // A frame with fields we do not know passes; one whose text we cannot read would lose words, so it fails.
+  const { message = "", reasoning = "", finish_reason: finishReason } = frame;
+  if (typeof message !== "string" || typeof reasoning !== "string") throw unexpected(response);
+  /** @type {Piece} */
+  const piece = { text: message, reasoning, done: frame.done === true };
+  if (typeof finishReason === "string") piece.finishReason = finishReason;
+  return piece;
+}
+
+/** @param {Response} response */
+function unexpected(response) {
+  return new Failure({ code: "unexpected_reply", retryable: true, ...requestIdOf(response) });
+}
+
+/** @param {Response} response */
+function idOf(response) {
+  return response.headers.get("X-Request-Id") ?? undefined;
+}
+
+/** @param {Response} response */
+function requestIdOf(response) {
+  const requestId = idOf(response);
+  return requestId ? { requestId } : {};
+}

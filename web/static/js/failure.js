@@ -1,0 +1,93 @@
+/**
+ * Why an answer did not come, or not whole. The server's codes are in WIRE terms; four more are the page's own:
+ *
+ * - `network`          no connection to the server, or it broke
+ * - `cut_off`          the stream ended without its terminal frame
+ * - `unexpected_reply` what came is not from this API: a proxy's page, broken JSON
+ * - `interrupted`      the page was closed or reloaded while the answer was being written
+ */
+
+/**
+ * @typedef {object} FailureRecord what is kept with a conversation and shown
+ * @property {string} code
+ * @property {boolean} retryable
+ * @property {number} [status]
+ * @property {number} [retryAfter] seconds
+ * @property {string} [requestId]
+ */
+
+export class Failure extends Error {
+  /** @param {FailureRecord} record */
+  constructor(record) {
+    super(record.code);
+    this.name = "Failure";
+    this.record = record;
+  }
+}
+
+/**
+ * @param {Record<string, unknown>} body a JSON object with `success: false`
+ * @param {number} [status]
+ * @param {number} [retryAfter]
+ */
+export function failureFromJson(body, status, retryAfter) {
+  /** @type {FailureRecord} */
+  const record = {
+    code: typeof body.code === "string" ? body.code : "internal",
+    retryable: body.retryable !== false,
+  };
+  const wait = seconds(body.retry_after) ?? retryAfter;
+  if (status !== undefined) record.status = status;
+  if (wait !== undefined) record.retryAfter = wait;
+  if (typeof body.request_id === "string") record.requestId = body.request_id;
+  return new Failure(record);
+}
+
+/**
+ * @param {Response} response one whose status is not a success
+ * @returns {Promise<Failure>}
+ */
+export async function failureFromResponse(response) {
+  const retryAfter = seconds(response.headers.get("Retry-After"));
+  const body = await readObject(response);
+  if (body?.success === false) return failureFromJson(body, response.status, retryAfter);
+  /** @type {FailureRecord} */
+  const record = { code: "unexpected_reply", retryable: true, status: response.status };
+  if (retryAfter !== undefined) record.retryAfter = retryAfter;
+  const requestId = response.headers.get("X-Request-Id");
+  if (requestId) record.requestId = requestId;
+  return new Failure(record);
+}
+
+/**
+ * @param {Response} response
+ * @returns {Promise<Record<string, unknown> | null>} null where the body is no JSON object
+ */
+export async function readObject(response) {
+  return parseObject(await response.text());
+}
+
+/**
+ * @param {string} text
+ * @returns {Record<string, unknown> | null}
+ */
+export function parseObject(text) {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * @param {unknown} value a number of seconds, or an HTTP date, as `Retry-After` allows
+ * @returns {number | undefined}
+ */
+function seconds(value) {
+  if (value === null || value === undefined || value === "") return undefined;
+  const number = Number(value);
+  if (Number.isFinite(number)) return Math.max(0, Math.ceil(number));
+  const date = Date.parse(String(value));
+  return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - Date.now()) / 1000));
+}

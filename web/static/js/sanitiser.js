@@ -1,0 +1,83 @@
+/** HTML from a model's Markdown -> nodes that can run nothing and ask no other host for anything. */
+
+/** @typedef {import("dompurify").DOMPurify} DomPurify */
+
+const TAGS = [
+  ..."h1 h2 h3 h4 h5 h6 p br hr blockquote pre code kbd samp ul ol li dl dt dd".split(" "),
+  ..."table caption thead tbody tr th td strong b em i s del ins mark small sub sup abbr".split(" "),
+  ..."a img span div details summary input #text".split(" "),
+];
+const ATTRIBUTES = "href src alt title class align start colspan rowspan type checked disabled".split(" ");
+const LINK = /^(?:https?:|mailto:)/i;
+const DATA_IMAGE = /^data:image\/(?:png|jpeg|gif|webp|avif);/i;
+const CLASS = /^(?:formula|formula-display|formula-open|language-[\w+#.-]+)$/;
+
+export class Sanitiser {
+  #purify;
+
+  /**
+   * @param {typeof import("dompurify").default} createPurify
+   * @param {string} imageWord what stands before the address of an image that is not shown
+   */
+  constructor(createPurify, imageWord) {
+    this.#purify = createPurify(window); // our own instance: hooks are the instance's
+    this.#purify.addHook("afterSanitizeAttributes", (node) => clean(node, imageWord));
+  }
+
+  /**
+   * @param {string} html
+   * @returns {DocumentFragment}
+   */
+  fragment(html) {
+    return this.#purify.sanitize(html, {
+      ALLOWED_TAGS: TAGS,
+      ALLOWED_ATTR: ATTRIBUTES,
+      ALLOW_DATA_ATTR: false,
+      ALLOW_ARIA_ATTR: false,
+      RETURN_DOM_FRAGMENT: true,
+    });
+  }
+}
+
+/**
+ * @param {Element} node
+ * @param {string} imageWord
+ */
+function clean(node, imageWord) {
+  const classes = [...node.classList].filter((name) => CLASS.test(name));
+  if (classes.length > 0) node.className = classes.join(" ");
+  else node.removeAttribute("class");
+  if (node.tagName === "A") cleanLink(node);
+  if (node.tagName === "IMG") cleanImage(node, imageWord);
+  if (node.tagName === "INPUT") cleanInput(node);
+}
+
+/** @param {Element} link */
+function cleanLink(link) {
+  if (!LINK.test(link.getAttribute("href") ?? "")) {
+    link.removeAttribute("href"); // relative ones too: a model knows no page of ours
+    return;
+  }
+  link.setAttribute("target", "_blank");
+  link.setAttribute("rel", "noopener noreferrer");
+}
+
+/**
+ * An image from anywhere would tell its host who reads what, or have this browser send a request that a model
+ * wrote. So only an image that the answer itself contains is shown; any other becomes words.
+ *
+ * @param {Element} image
+ * @param {string} imageWord
+ */
+function cleanImage(image, imageWord) {
+  const source = image.getAttribute("src") ?? "";
+  if (DATA_IMAGE.test(source)) return;
+  const words = [image.getAttribute("alt"), /^https?:/i.test(source) ? source : ""].filter(Boolean).join(", ");
+  image.replaceWith(`[${imageWord}${words && ": "}${words}]`);
+}
+
+/** Only the box of a task list stays, and cannot be changed. @param {Element} input */
+function cleanInput(input) {
+  if (input.getAttribute("type") !== "checkbox") input.remove();
+  else input.setAttribute("disabled", "");
+}

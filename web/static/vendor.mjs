@@ -1,0 +1,40 @@
+/**
+ * Copies the browser's libraries, with their licences, from node_modules into web/static/vendor/, which is made
+ * afresh. Run by `npm run vendor`. Every module is renamed to .js, a name that every server gives the right type.
+ */
+
+import { cp, mkdir, readdir, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const packages = join(here, "..", "..", "node_modules");
+const vendor = join(here, "vendor");
+
+const FILES = {
+  "marked/lib/marked.esm.js": "marked.js",
+  "marked/LICENSE": "licences/marked.txt",
+  "dompurify/dist/purify.es.mjs": "dompurify.js",
+  "dompurify/LICENSE": "licences/dompurify.txt",
+  "@highlightjs/cdn-assets/es/highlight.min.js": "highlight.js",
+  "@highlightjs/cdn-assets/LICENSE": "licences/highlight.js.txt",
+  "katex/dist/katex.mjs": "katex/katex.js",
+  "katex/dist/katex.min.css": "katex/katex.css",
+  "katex/LICENSE": "licences/katex.txt",
+};
+
+await rm(vendor, { recursive: true, force: true });
+for (const [source, target] of Object.entries(FILES)) await copy(source, target);
+for (const font of await readdir(join(packages, "katex/dist/fonts"))) {
+  // every browser that runs this page reads woff2, which the style sheet names first
+  if (font.endsWith(".woff2")) await copy(`katex/dist/fonts/${font}`, `katex/fonts/${font}`);
+}
+
+/**
+ * @param {string} source below node_modules
+ * @param {string} target below vendor
+ */
+async function copy(source, target) {
+  await mkdir(dirname(join(vendor, target)), { recursive: true });
+  await cp(join(packages, source), join(vendor, target));
+}
