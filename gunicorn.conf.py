@@ -29,8 +29,9 @@ threads = _settings.threads
 # the threads of a worker with many places.
 worker_connections = max(1000, 2 * threads)
 # A page asks for its files, its configuration and a chat on one connection; beyond that, idle connections only hold
-# descriptors. A front proxy should keep its own for less than this.
-keepalive = 15
+# descriptors. With several workers each request has a connection of its own: a kept one would bring its next chat to
+# the worker that has it, even if that one is full and others are not.
+keepalive = 15 if workers == 1 else 0
 # gunicorn kills a worker whose main thread did not report for this long. That thread never waits for a stream.
 timeout = 30
 # Open answers get `drain_timeout` seconds, then a terminal frame; the rest is for sending it.
@@ -76,6 +77,13 @@ def _refuse_if_unavailable(address: Any) -> None:
             sys.exit(f"Sluice cannot start:\nHOST is {host!r} and PORT is {port}, but {should}.")
 
 
+def pre_fork(server: Any, worker: Any) -> None:
+    """Give every worker the same board on which each says how busy it is."""
+    if not hasattr(server, "occupancy"):
+        server.occupancy = worker.new_occupancy()
+    worker.occupancy = server.occupancy
+
+
 def _metrics_dir() -> str:
     """Choose where the workers' metrics meet: a directory of this master's own, unless the operator chose one."""
     given = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
@@ -119,6 +127,6 @@ def on_exit(server: Any) -> None:
 # The master forgets what it imported: workers then load the code that is on disk when they start, so that HUP
 # deploys new code. The one exception holds the variable with the request's id, which the log's formatter, made
 # above, must share with them.
-for _name in [name for name in sys.modules if name == "service" or name.startswith("service.")]:
+for _name in [name for name in sys.modules if name.partition(".")[0] in ("service", "web")]:
     if _name != "service.logs":
         del sys.modules[_name]

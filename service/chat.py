@@ -118,7 +118,9 @@ class ChatService:
         try:
             self.loop.submit(self._disconnect()).result(CLOSE_TIMEOUT)
         except (LoopUnavailable, TimeoutError) as error:
+            # A loop that is dead or stuck will not end any better for being waited for.
             logger.debug("nothing left to disconnect: %s", error)
+            return self.loop.close(0.1)
         return self.loop.close(CLOSE_TIMEOUT)
 
     async def _disconnect(self) -> None:

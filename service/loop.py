@@ -110,7 +110,8 @@ class LoopThread:
         self.name = name
         self._loop_factory = loop_factory or fastest_loop_factory()
         self._stuck_after = stuck_after
-        self._on_failure = on_failure
+        #: May also be set later, by whoever replaces a process whose loop has failed.
+        self.on_failure = on_failure
         self._forget()
         _instances.add(self)
 
@@ -371,10 +372,10 @@ class LoopThread:
                 logger.debug("a waiter of loop %r ended by itself", self.name)
 
     def _report(self, state: LoopState) -> None:
-        if self._on_failure is None:
+        if self.on_failure is None:
             return
         try:
-            self._on_failure(state)
+            self.on_failure(state)
         except Exception:
             # It must not end the watchdog, which is still to see the loop run again.
             logger.exception("on_failure of loop %r failed", self.name)

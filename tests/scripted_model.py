@@ -840,9 +840,10 @@ class ScriptedModel:
             self._queue.extend(scripts)
 
     def clear(self) -> None:
-        """Forget the enqueued scripts and go back to the usual default: for models that tests share."""
+        """Be as new: no enqueued scripts, no exchanges, the usual default. For idle models that tests share."""
         with self.changed:
             self._queue.clear()
+            self.exchanges.clear()
             self.default = DEFAULT
 
     def drop_idle_connections(self, timeout: float = 5.0) -> None:

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flask import Flask
+if TYPE_CHECKING:
+    from flask import Flask
 
-from service import ChatService, Settings
-
-from .chat import chat_blueprint
-from .errors import register_error_handlers
-from .extension import Sluice
-from .headers import register_headers
-from .ops import ops_blueprint
-from .pages import pages_blueprint
+    from service import ChatService, Settings
 
 
 def create_app(settings: Settings | None = None, service: ChatService | None = None) -> Flask:
@@ -27,6 +22,19 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     Raises:
         SettingsError: The environment holds bad values.
     """
+    # Imported here: gunicorn's master, which needs `web.worker` alone, stays small, and its workers load the code
+    # that is on disk when they start.
+    from flask import Flask
+
+    from service import ChatService, Settings
+
+    from .chat import chat_blueprint
+    from .errors import register_error_handlers
+    from .extension import Sluice
+    from .headers import register_headers
+    from .ops import ops_blueprint
+    from .pages import pages_blueprint
+
     if service is None:
         service = ChatService(settings or Settings.load(os.environ, Path(".env")))
     app = Flask(__name__)

@@ -1,36 +1,228 @@
-"""The gunicorn side of life: the loop starts after the fork, SIGTERM drains, the end is clean."""
+"""The gunicorn side of life: a threaded worker whose main thread never waits for a client.
+
+The loop starts after the fork, SIGTERM drains, a dead or stuck loop has the worker replaced, a full worker leaves
+new connections to the others, and lingering or silent clients hold no thread.
+
+Loaded by gunicorn's master too, so it imports neither Flask nor the rest of the application. What is changed of
+gunicorn's gthread worker (27.0) is said at each method.
+"""
 
 from __future__ import annotations
 
+import logging
+import selectors
+import socket
+import struct
+import sys
+import time
+from collections import deque
+from functools import partial
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from .extension import Sluice
+from .occupancy import Occupancy
+
+if TYPE_CHECKING:
+    from service import LoopState
+
+    from .extension import Sluice
+
+# A client that has connected gets this long for the head of its request to come in, and for each further piece of
+# it. A front proxy sends it in one packet; a browser within a round trip.
+HEAD_TIMEOUT = 10
+# RFC 9112, section 9.6: after the last response, the client's own close is awaited, so that unread bytes do not turn
+# the close into a reset that loses the end of the response. gunicorn waits as long, but on its main thread.
+LINGER_TIMEOUT = 2.0
+LINGER_READ = 65536
+# While it leaves connections to others, how often a full worker looks whether they have become full as well. This
+# bounds how long a client waits for its 503 when all are full.
+LEAVING_POLL = 0.05
 
 
-class SluiceWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+class _ClientTooSlow(logging.Filter):
+    """Says in one line what gunicorn would log as an error with a traceback: a client that kept us waiting."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite the record of a socket that ran into its time limit; let all others pass."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, TimeoutError | BlockingIOError):
+            record.levelno, record.levelname = logging.INFO, "INFO"
+            record.msg, record.args = "a client was too slow, and its connection is closed", ()
+            record.exc_info = record.exc_text = None
+        return True
+
+
+class _Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
+    """A connection whose graceful close is the worker's business, and waits for nothing."""
+
+    def __init__(self, worker: SluiceWorker, *args: Any) -> None:
+        self._worker = worker
+        super().__init__(*args)
+        # A request's head is read by a thread. Without this, a client that sends half of it would keep the thread.
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", HEAD_TIMEOUT, 0))
+
+    def close(self, graceful: bool = False) -> None:
+        """Close now, or begin to linger."""
+        if graceful:
+            self._worker.linger(self.sock)
+        else:
+            super().close()
+
+
+class SluiceWorker(ThreadWorker):  # type: ignore[misc]
     """gunicorn's threaded worker, which also owns the life of the application's service."""
 
+    #: Shared by all workers of a master; set by gunicorn.conf.py before each fork.
+    occupancy: Occupancy
+    #: Makes the board. Here, because the configuration file must not keep modules of ours.
+    new_occupancy = Occupancy
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Prepare a worker; runs in the master."""
+        super().__init__(*args, **kwargs)
+        self._lingering: deque[tuple[float, socket.socket]] = deque()
+        # gunicorn would stop accepting at once and leave open streams without a word; `_retire` does it in time.
+        self._retire_after: int = self.max_requests
+        self.max_requests: int = sys.maxsize
+
+    # ------------------------------------------------------------------ life
+
     def run(self) -> None:
-        """Serve until told to stop. Runs in the worker's main thread, after the fork and after the app is loaded."""
-        sluice = self._sluice()
+        """Serve until told to stop. Runs in the worker's main thread, after the fork and the loading of the app."""
+        self.log.error_log.addFilter(_ClientTooSlow())
+        sluice = self._sluice
+        sluice.service.loop.on_failure = self._loop_failed
         # Now and not with the first chat, so that /readyz is true from the first moment it can be asked.
         sluice.service.start()
+        self._places: int = sluice.service.admission.places
+        self.occupancy.join(self.pid)
         try:
             super().run()
         finally:
             if not sluice.close():
                 self.log.warning("not everything ended in time; the process exits all the same")
 
+    @property
+    def _sluice(self) -> Sluice:
+        try:
+            found: Sluice = self.wsgi.extensions["sluice"]
+        except (AttributeError, KeyError):
+            raise TypeError(
+                "SluiceWorker serves the Flask application itself: put middleware on app.wsgi_app"
+            ) from None
+        return found
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin the drain on SIGTERM, for which gunicorn has no hook."""
         super().handle_exit(sig, frame)
         # Not in the signal handler itself: it may have interrupted a holder of the locks that draining takes.
-        self.method_queue.defer(self._sluice().service.begin_drain)
+        self.method_queue.defer(self._begin_drain)
 
-    def _sluice(self) -> Sluice:
-        if not isinstance(self.wsgi, Flask):
-            raise TypeError("SluiceWorker serves the Flask application itself: put middleware on app.wsgi_app")
-        return Sluice.of(self.wsgi)
+    def _begin_drain(self) -> None:
+        self.occupancy.leave()
+        self._sluice.service.begin_drain()
+
+    def _loop_failed(self, state: LoopState) -> None:
+        """Leave, so that the master starts a worker with a sound loop. On the watchdog's or the loop's thread."""
+        self.log.error("the event loop is %s: this worker is replaced", state.value)
+        self.alive = False
+        self.method_queue.defer(self._begin_drain)
+
+    def _retire(self) -> None:
+        """Leave after `max_requests`, when others have room or nobody is here; at double the number in any case."""
+        if self.alive and self.nr >= self._retire_after:
+            unneeded = self.nr_conns == 0 or self._others_have_room()
+            if unneeded or self.nr >= 2 * self._retire_after:
+                self.log.info("%d requests served: this worker is replaced", self.nr)
+                self.alive = False
+                self._begin_drain()
+
+    # ------------------------------------------------------------------ new connections
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take a connection and wait for its request in the poller, where a silent client holds no thread.
+
+        gunicorn gives it to a thread at once, which waits up to 5 s for the first byte.
+        """
+        if self._full() and self._others_have_room():
+            return
+        try:
+            client, address = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return  # another worker was faster, or the client left again
+        self.nr_conns += 1
+        self.occupancy.say(self.nr_conns)
+        conn = _Connection(self, self.cfg, client, address, listener.getsockname())
+        conn.timeout = time.monotonic() + HEAD_TIMEOUT
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Accept connections, or leave them in the shared listening socket while another worker has room."""
+        super().set_accept_enabled(enabled and not (self.alive and self._full() and self._others_have_room()))
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Wait for events; called by gunicorn's main loop in each of its rounds, so the rounds' work is here too."""
+        if self.alive:
+            self.occupancy.say(self.nr_conns)
+            self.set_accept_enabled(self.nr_conns < self.worker_connections)
+            if not self._accepting:
+                timeout = min(timeout, LEAVING_POLL)
+        if self._lingering:
+            timeout = min(timeout, max(0.0, self._lingering[0][0] - time.monotonic()))
+        super().wait_for_and_dispatch_events(timeout)
+        self._end_lingering()
+
+    def _full(self) -> bool:
+        # Connections and not streams: each one taken may be about to ask for a place.
+        return bool(self.nr_conns >= self._places)
+
+    def _others_have_room(self) -> bool:
+        return any(held < self._places for held in self.occupancy.others())
+
+    # ------------------------------------------------------------------ ends of connections
+
+    def finish_request(self, conn: _Connection, future: Any) -> None:
+        """Go on after a request, as gunicorn does, and see whether this worker has served long enough."""
+        super().finish_request(conn, future)
+        self._retire()
+
+    def linger(self, client: socket.socket) -> None:
+        """Half-close a connection and wait for the client's own close in the poller.
+
+        gunicorn waits on its main thread, up to 2 s for each client, in which nobody else is served.
+        """
+        try:
+            client.setblocking(False)
+            client.shutdown(socket.SHUT_WR)
+            self.poller.register(client, selectors.EVENT_READ, self._drain_lingering)
+        except (OSError, ValueError):
+            client.close()  # it has gone already
+            return
+        # It counts until it is closed: a worker that exits would reset it.
+        self.nr_conns += 1
+        self._lingering.append((time.monotonic() + LINGER_TIMEOUT, client))
+
+    def _drain_lingering(self, client: socket.socket) -> None:
+        try:
+            if client.recv(LINGER_READ):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            self.log.debug("a lingering client reset its connection")
+        self._close_lingering(client)
+
+    def _close_lingering(self, client: socket.socket) -> None:
+        if client.fileno() >= 0:
+            self.poller.unregister(client)
+            client.close()
+            self.nr_conns -= 1
+
+    def _end_lingering(self) -> None:
+        now = time.monotonic()
+        # Those that left by themselves are closed, and are taken out when their turn comes.
+        while self._lingering and (self._lingering[0][0] <= now or self._lingering[0][1].fileno() < 0):
+            self._close_lingering(self._lingering.popleft()[1])
