@@ -14,12 +14,13 @@ from .admission import Admission, Place
 from .bridge import Bridge
 from .demo import DemoModel
 from .errors import InternalError, ShuttingDown, UpstreamError
-from .events import Event, Failed, Finished, Reasoning, Text, Usage
+from .events import Event, Failed, Finished, Reasoning, Text
 from .loop import LoopHealth, LoopState, LoopThread, LoopUnavailable
 from .metrics import Metrics
 from .model import Message, ModelClient
 from .run import Run, RunLabels
 from .settings import OPENAI_BASE_URL, Settings
+from .usage import Usage
 
 logger = logging.getLogger("sluice.chat")
 
@@ -51,7 +52,7 @@ class ChatService:
         """Take the settings; start no thread and open no socket, so that a server may fork afterwards."""
         self.settings = settings
         self.loop = LoopThread()
-        self.admission = Admission(settings.max_streams)
+        self.admission = Admission(settings.max_streams, settings.max_streams_per_client)
         self.metrics = Metrics(settings.provider)
         self._model: ModelClient | None = None
         self._demo: DemoModel | None = None
@@ -145,24 +146,27 @@ class ChatService:
 
     # ------------------------------------------------------------------ chats
 
-    def open(self, messages: Sequence[Message], labels: RunLabels) -> Run:
+    def open(self, messages: Sequence[Message], labels: RunLabels, client: str = "") -> Run:
         """Begin an answer.
 
         Args:
-            messages: The conversation, oldest first, without the operator's system message.
+            messages: The conversation, oldest first; the operator's system message is put before it.
             labels: The model to ask, and what the log and the metrics say.
+            client: Who asks, for the limit of one client's streams.
 
         Returns:
             The run. Whoever opened it closes it.
 
         Raises:
-            Overloaded: No place is free.
+            Overloaded: No place is free, or none for this client.
             ShuttingDown: The service drains.
             InternalError: The loop is dead or stuck.
         """
         if self._draining:
             raise ShuttingDown("draining", retry_after=1.0)
-        place = self.admission.enter()
+        if self.settings.system_prompt:
+            messages = [Message(role="system", content=self.settings.system_prompt), *messages]
+        place = self.admission.enter(client)
         try:
             self.start()
             bridge = Bridge(self.loop, self.stream_chat(messages, labels.model))
@@ -172,7 +176,14 @@ class ChatService:
         except BaseException:
             place.leave()
             raise
-        run = Run(bridge, labels, self.metrics, heartbeat=self.settings.heartbeat_interval, on_close=self._forget)
+        run = Run(
+            bridge,
+            labels,
+            self.metrics,
+            prompts=[message["content"] for message in messages],
+            heartbeat=self.settings.heartbeat_interval,
+            on_close=self._forget,
+        )
         with self._lock:
             self._runs[run] = place
         return run
@@ -213,8 +224,6 @@ class ChatService:
         """
         assert self._model is not None
         settings = self.settings
-        if settings.system_prompt:
-            messages = [Message(role="system", content=settings.system_prompt), *messages]
         now = asyncio.get_running_loop().time
         deadline = now() + settings.first_token_timeout
         for attempt in range(1, settings.max_retries + 2):

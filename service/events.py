@@ -9,15 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .errors import ServiceError
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What an answer cost, in tokens, as the provider counted."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
+from .usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +33,10 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The answer is whole. `reason` is the provider's word: `stop`, `length`, `content_filter`, ..."""
+    """The answer is whole. `reason` is the provider's word: `stop`, `length`, `content_filter`, ...
+
+    From the model, `usage` is `None` where the provider did not say it; a run puts an estimate in its place.
+    """
 
     reason: str
     usage: Usage | None

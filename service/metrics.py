@@ -21,7 +21,7 @@ from prometheus_client import (
     multiprocess,
 )
 
-from .events import Usage
+from .usage import Usage
 
 # The boundaries that the conventions ask for.
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
@@ -34,8 +34,14 @@ _registry = CollectorRegistry()
 _open = Gauge("sluice_streams_open", "Streams that run now.", multiprocess_mode="livesum", registry=_registry)
 _ended = Counter(
     "sluice_streams",
-    "Streams that ended, by how: done, left (the client went away), or the error's code.",
-    ("outcome", "source", "mode"),
+    "Streams that ended: done, left (by the client), stopped (by us), timeout, error; with the error's code.",
+    ("outcome", "code", "source", "mode"),
+    registry=_registry,
+)
+_tokens = Counter(
+    "sluice_tokens",
+    "Tokens of all streams, by how the stream ended; estimated where the provider could not count them.",
+    ("outcome", "gen_ai_token_type", "estimated"),
     registry=_registry,
 )
 _refused = Counter(
@@ -88,33 +94,37 @@ class Metrics:
         self,
         *,
         outcome: str,
+        code: str,
         source: str,
         mode: str,
         model: str,
         duration: float,
         first_word: float | None,
-        usage: Usage | None,
+        usage: Usage,
     ) -> None:
         """Count a stream that ended.
 
         Args:
-            outcome: `done`, `left` or an error's code.
+            outcome: `done`, `left`, `stopped`, `timeout` or `error`.
+            code: The error's code; empty where there was none.
             source: The request's label.
             mode: `stream` or `block`.
             model: One of the models that the operator allows, so that labels stay few.
             duration: Seconds from beginning to end.
             first_word: Seconds until the first word; `None` if none came.
-            usage: The provider's count, if it sent one.
+            usage: What it cost.
         """
         _open.dec()
-        _ended.labels(outcome, source, mode).inc()
+        _ended.labels(outcome, code, source, mode).inc()
         labels = ("chat", self._provider, model)
-        _duration.labels(*labels, "" if outcome == "done" else outcome).observe(duration)
+        _duration.labels(*labels, code).observe(duration)
         if first_word is not None:
             _first.labels(*labels).observe(first_word)
-        if usage is not None:
-            _usage.labels(*labels, "input").observe(usage.prompt_tokens)
-            _usage.labels(*labels, "output").observe(usage.completion_tokens)
+        for kind, count in (("input", usage.prompt_tokens), ("output", usage.completion_tokens)):
+            _tokens.labels(outcome, kind, str(usage.estimated).lower()).inc(count)
+            # The conventions want no estimates there.
+            if not usage.estimated:
+                _usage.labels(*labels, kind).observe(count)
 
     def refused(self, code: str) -> None:
         """Count a request that was refused before its stream began."""

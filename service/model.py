@@ -36,8 +36,9 @@ from .errors import (
     UpstreamUnavailable,
 )
 from .event_stream import EventStreamDecoder, EventTooLarge
-from .events import Accepted, Event, Finished, Reasoning, Text, Usage
+from .events import Accepted, Event, Finished, Reasoning, Text
 from .settings import OPENAI_BASE_URL, Settings
+from .usage import Usage
 
 logger = logging.getLogger("sluice.model")
 

@@ -5,22 +5,26 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from .bridge import Bridge, SourceCancelled
 from .errors import InternalError, ServiceError, ShuttingDown
-from .events import Accepted, Event, Failed, Finished, Reasoning, Text, Usage
+from .events import Accepted, Event, Failed, Finished, Reasoning, Text
 from .loop import LoopState, LoopUnavailable
 from .metrics import Metrics
+from .usage import Usage, estimate_usage
 
 logger = logging.getLogger("sluice.run")
 
 # Once the model has answered with 200, its first word or its failure is mostly there in the same instant; after
 # this long the reader is better served by a sign of life.
 WORD_GRACE = 0.1
+
+# How a run can end besides `done` and `left`; every other code is an `error`.
+_OUTCOMES = {"shutting_down": "stopped", "upstream_timeout": "timeout"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Run:
         labels: RunLabels,
         metrics: Metrics,
         *,
+        prompts: Sequence[str],
         heartbeat: float,
         on_close: Callable[[Run], None],
     ) -> None:
@@ -57,20 +62,24 @@ class Run:
             bridge: The answer's events; `close` closes it.
             labels: What the log and the metrics say.
             metrics: Where the run is counted.
+            prompts: The texts that were sent to the model, for an estimate of their cost.
             heartbeat: Seconds of silence after which iteration yields an empty batch.
             on_close: Called once, when the bridge is closed.
         """
         self._bridge = bridge
         self.labels = labels
         self._metrics = metrics
+        self._prompts = prompts
         self._heartbeat = heartbeat
         self._on_close = on_close
         self._lock = threading.Lock()
         self._began = time.monotonic()
         self._first_word: float | None = None
-        self._words = 0
+        self._pieces = 0
+        self._bytes = 0
         self._usage: Usage | None = None
-        self._outcome = ""
+        self._finished = False
+        self._code = ""
         self._left = False
         self._closed = False
         self._early: list[Event] = []
@@ -105,7 +114,7 @@ class Run:
         if self._early:
             batch, self._early = self._early, []
             return batch
-        while not (self._outcome or self._left):
+        while not (self._finished or self._code or self._left):
             taken = self._take(self._heartbeat)
             if taken is None:
                 break
@@ -145,7 +154,7 @@ class Run:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Run {self.labels.request_id} {self._outcome or 'open'}>"
+        return f"<Run {self.labels.request_id} {self._outcome()}>"
 
     # ------------------------------------------------------------------ inside
 
@@ -166,46 +175,61 @@ class Run:
             return [self._fail(InternalError(f"{type(error).__name__}: {error}"))]
         if batch is None:
             return None if self._left or self._closed else [self._fail(InternalError("a run without an end"))]
-        for event in batch:
+        for position, event in enumerate(batch):
             if isinstance(event, Text | Reasoning):
-                self._words += 1
+                self._pieces += 1
+                self._bytes += len(event.text.encode(errors="replace"))
                 if self._first_word is None:
                     self._first_word = time.monotonic() - self._began
             elif isinstance(event, Finished):
+                self._finished = True
                 self._usage = event.usage
-                self._outcome = "done"
+                batch[position] = Finished(event.reason, self._cost())
         return batch
 
     def _fail(self, error: ServiceError) -> Failed:
-        self._outcome = error.code
+        self._code = error.code
         if error.detail:
             logger.warning("%s: %s", error.code, error.detail)
         return Failed(error)
 
+    def _cost(self) -> Usage:
+        if self._usage is None:
+            self._usage = estimate_usage(self._prompts, self._pieces, self._bytes)
+        return self._usage
+
+    def _outcome(self) -> str:
+        if self._finished:
+            return "done"
+        if self._code:
+            return _OUTCOMES.get(self._code, "error")
+        return "left" if self._left or self._closed else "open"
+
     def _account(self) -> None:
         duration = time.monotonic() - self._began
-        outcome = self._outcome or "left"
-        labels = self.labels
+        labels, usage = self.labels, self._cost()
         self._metrics.ended(
-            outcome=outcome,
+            outcome=self._outcome(),
+            code=self._code,
             source=labels.source,
             mode=labels.mode,
             model=labels.model,
             duration=duration,
             first_word=self._first_word,
-            usage=self._usage,
+            usage=usage,
         )
         logger.info(
-            "run=%s source=%s mode=%s model=%s outcome=%s prompt_tokens=%s completion_tokens=%s words=%d "
+            "run=%s source=%s mode=%s model=%s outcome=%s code=%s prompt_tokens=%d completion_tokens=%d estimated=%s "
             "first_word_ms=%s duration_ms=%d",
             labels.request_id,
             labels.source,
             labels.mode,
             labels.model,
-            outcome,
-            "-" if self._usage is None else self._usage.prompt_tokens,
-            "-" if self._usage is None else self._usage.completion_tokens,
-            self._words,
+            self._outcome(),
+            self._code or "-",
+            usage.prompt_tokens,
+            usage.completion_tokens,
+            "yes" if usage.estimated else "no",
             "-" if self._first_word is None else int(self._first_word * 1000),
             int(duration * 1000),
         )

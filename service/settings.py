@@ -171,6 +171,12 @@ class Settings:
     max_streams: int = _setting(
         "SLUICE_MAX_STREAMS", _count(1, 10_000, "streams"), 128, "Answers that one worker streams at once."
     )
+    max_streams_per_client: int = _setting(
+        "SLUICE_MAX_STREAMS_PER_CLIENT",
+        _count(0, 10_000, "streams"),
+        0,
+        "How many of them one client's address may hold; 0 sets no such limit.",
+    )
     reserve_threads: int = _setting(
         "SLUICE_RESERVE_THREADS",
         _count(1, 1_000, "threads"),
@@ -207,6 +213,12 @@ class Settings:
 
     host: str = _setting("HOST", _header_word, "127.0.0.1", "The address to listen on.")
     port: int = _setting("PORT", _count(0, 65535, ""), 8000, "The port to listen on; 0 picks a free one.")
+    trusted_proxies: int = _setting(
+        "SLUICE_TRUSTED_PROXIES",
+        _count(0, 10, "proxies"),
+        0,
+        "How many proxies stand in front, whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+    )
     workers: int = _setting("WEB_CONCURRENCY", _count(1, 1_000, "workers"), 1, "Worker processes.")
 
     @classmethod
@@ -302,6 +314,11 @@ class Settings:
             found.append(
                 f"SLUICE_MAX_MESSAGE_CHARS ({self.max_message_chars}) can never be reached: a body may have "
                 f"SLUICE_MAX_BODY_BYTES ({self.max_body_bytes}) bytes."
+            )
+        if self.host not in ("127.0.0.1", "::1", "localhost") and not self.trusted_proxies:
+            found.append(
+                f"HOST is {self.host!r}, which is reached from other machines, and SLUICE_TRUSTED_PROXIES is 0: "
+                "without a proxy in front, slow clients can hold all connections, and nothing is encrypted."
             )
         # A stream holds two descriptors (client and model); 64 cover the loop, logs, listeners and metrics.
         needed = 2 * self.max_streams + self.reserve_threads + 64

@@ -315,7 +315,13 @@ def _check(payload: dict[str, Any], forms: dict[str, Callable[[Any], bool]]) -> 
 
 
 def _is_usage(value: object) -> bool:
-    return isinstance(value, dict) and all(type(count) is int for count in value.values())
+    counts = {"prompt_tokens", "completion_tokens", "total_tokens"}
+    return (
+        isinstance(value, dict)
+        and value.keys() - {"estimated"} == counts
+        and all(type(value[count]) is int for count in counts)
+        and value.get("estimated", True) is True
+    )
 
 
 def _no_constant(name: str) -> None:

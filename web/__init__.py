@@ -32,6 +32,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     from .errors import register_error_handlers
     from .extension import Sluice
     from .headers import register_headers
+    from .identity import trust_proxies
     from .ops import ops_blueprint
     from .pages import pages_blueprint
 
@@ -40,6 +41,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     app = Flask(__name__)
     sluice = Sluice(service)
     sluice.attach(app)
+    trust_proxies(app, service.settings.trusted_proxies)
     register_headers(app)
     register_error_handlers(app)
     app.register_blueprint(chat_blueprint(sluice))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -12,8 +11,10 @@ from service import Reply, Run, RunLabels
 from service.errors import ServiceError
 from service.logs import request_id
 
-from .connection import client_socket, limit_writes
+from .connection import client_socket, has_left, limit_writes
 from .extension import Sluice
+from .identity import client_identity
+from .origin import refuse_foreign_origin
 from .requests import read_chat_request
 from .sse import HEADERS, HEARTBEAT, OPENING, EventEncoder
 
@@ -27,15 +28,19 @@ def chat_blueprint(sluice: Sluice) -> Blueprint:
     def chat() -> Response:
         service = sluice.service
         try:
+            refuse_foreign_origin(request)
             asked = read_chat_request(request, service.settings)
+            client = client_socket(request.environ)
+            if client is not None and has_left(client):
+                # It may have waited for a thread. Nobody would read the answer, but somebody would pay for it.
+                return Response(status=499)
             labels = RunLabels(request_id.get(), asked.source, asked.mode, asked.model)
-            run = service.open(asked.messages, labels)
+            run = service.open(asked.messages, labels, client_identity(request))
         except ServiceError as error:
             service.metrics.refused(error.code)
             raise
         with ExitStack() as cleanup:
             cleanup.callback(run.close)
-            client = client_socket(request.environ)
             if client is not None:
                 limit_writes(client, service.settings.write_timeout)
                 cleanup.callback(sluice.disconnects.watch(client, run.reader_left))
@@ -57,7 +62,7 @@ def _block_response(reply: Reply) -> Response:
         "message": reply.message,
         "interaction_mode": "block",
         "finish_reason": reply.finish_reason,
-        "usage": None if reply.usage is None else asdict(reply.usage),
+        "usage": None if reply.usage is None else reply.usage.fields(),
     }
     if reply.reasoning:
         fields["reasoning"] = reply.reasoning

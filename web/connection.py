@@ -35,6 +35,13 @@ def client_socket(environ: dict[str, Any]) -> socket.socket | None:
     return found if isinstance(found, socket.socket) else None
 
 
+def has_left(client: socket.socket) -> bool:
+    """Say whether the client has closed, reset or half-closed its connection already. Does not wait."""
+    poll = select.poll()
+    poll.register(client, getattr(select, "POLLRDHUP", 0))
+    return bool(poll.poll(0))
+
+
 def limit_writes(client: socket.socket, seconds: float) -> None:
     """Make every write fail that the client does not accept within ``seconds``, which frees its thread.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Any
 
 from service.events import Event, Failed, Finished, Reasoning, Text
@@ -61,7 +60,7 @@ class EventEncoder:
                             interaction_mode="stream",
                             done=True,
                             finish_reason=reason,
-                            usage=None if usage is None else asdict(usage),
+                            usage=None if usage is None else usage.fields(),
                         )
                     )
                 case Failed(error):

@@ -86,7 +86,7 @@ def test_the_log_and_the_metrics_say_that_a_client_left(house: House) -> None:
         client.next_event()
     line = house.server.wait_for_log(rf"run={request_id} .*")
     assert "outcome=left" in line[0]
-    assert "words=1" in line[0]
+    assert "completion_tokens=1 estimated=yes" in line[0]
 
 
 def test_twenty_of_a_hundred_clients_leave_and_the_others_get_everything(house: House) -> None:

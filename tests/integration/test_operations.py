@@ -47,8 +47,8 @@ def test_a_finished_stream_is_one_line_in_the_log_without_its_text(house: House)
         client.read_stream()
     line = house.server.wait_for_log(rf"[^\n]*run={request_id}[^\n]*")[0]
     assert re.search(
-        rf"\[{request_id}\] run={request_id} source=load-test mode=stream model=scripted outcome=done "
-        r"prompt_tokens=9 completion_tokens=2 words=1 first_word_ms=\d+ duration_ms=\d+$",
+        rf"\[{request_id}\] run={request_id} source=load-test mode=stream model=scripted outcome=done code=- "
+        r"prompt_tokens=9 completion_tokens=2 estimated=no first_word_ms=\d+ duration_ms=\d+$",
         line,
     )
     assert "secret" not in house.server.log
@@ -64,8 +64,10 @@ def test_metrics_count_streams_tokens_and_times_by_outcome(serve: Serve, model: 
     text = fetch(server.url, "/metrics").body.decode()
     model_labels = 'gen_ai_operation_name="chat",gen_ai_provider_name="127.0.0.1",gen_ai_request_model="scripted"'
     for line in (
-        'sluice_streams_total{mode="stream",outcome="done",source="api"} 1.0',
-        'sluice_streams_total{mode="block",outcome="upstream_rejected",source="api"} 1.0',
+        'sluice_streams_total{code="",mode="stream",outcome="done",source="api"} 1.0',
+        'sluice_streams_total{code="upstream_rejected",mode="block",outcome="error",source="api"} 1.0',
+        'sluice_tokens_total{estimated="false",gen_ai_token_type="output",outcome="done"} 2.0',
+        'sluice_tokens_total{estimated="true",gen_ai_token_type="output",outcome="error"} 0.0',
         'sluice_refused_total{code="invalid_request"} 1.0',
         f'gen_ai_client_token_usage_sum{{{model_labels},gen_ai_token_type="input"}} 9.0',
         f'gen_ai_client_token_usage_sum{{{model_labels},gen_ai_token_type="output"}} 2.0',

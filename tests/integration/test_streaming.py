@@ -151,3 +151,10 @@ def test_a_hundred_concurrent_streams_arrive_whole(house: House) -> None:
     assert [outcome.fault for outcome in outcomes] == [None] * 100
     assert {outcome.text for outcome in outcomes} == {"".join(tokens)}
     assert all(outcome.is_done for outcome in outcomes)
+
+
+def test_usage_that_the_provider_did_not_say_is_an_estimate_and_marked_so(house: House) -> None:
+    house.model.enqueue(reply("Hel", "lo"))
+    with stream_chat(house.url, message="four") as client:
+        usage = client.read_stream()[1].payload["usage"]
+    assert usage == {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7, "estimated": True}

@@ -1,0 +1,95 @@
+"""Who asks: limits for one client, proxies that are believed, pages of other sites that are not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.conftest import Serve
+from tests.integration.conftest import House
+from tests.raw_client import RawClient, fetch
+from tests.scripted_model import ScriptedModel, reply, stalling_after
+
+ASK = json.dumps({"message": "Hi", "interaction_mode": "stream"}).encode()
+JSON = {"Content-Type": "application/json"}
+
+
+def ask(url: str, **headers: str) -> RawClient:
+    """Ask for a stream with further headers, and return the connection with its head read."""
+    client = RawClient(url)
+    client.request(
+        "POST", "/api/chat", {**JSON, **{name.replace("_", "-"): value for name, value in headers.items()}}, ASK
+    )
+    client.read_head()
+    return client
+
+
+def test_one_client_cannot_take_more_than_its_places_and_others_still_get_theirs(
+    serve: Serve, model: ScriptedModel
+) -> None:
+    server = serve(SLUICE_MAX_STREAMS_PER_CLIENT=2, SLUICE_TRUSTED_PROXIES=1)
+    model.default = stalling_after("Hello")
+    with (
+        ask(server.url, X_Forwarded_For="203.0.113.7") as first,
+        ask(server.url, X_Forwarded_For="198.51.100.1, 203.0.113.7") as second,
+        ask(server.url, X_Forwarded_For="203.0.113.7") as third,
+        ask(server.url, X_Forwarded_For="203.0.113.8") as other,
+    ):
+        assert [client.status for client in (first, second, third, other)] == [200, 200, 503, 200]
+        refusal = json.loads(third.read_body())
+        assert refusal["code"] == "overloaded"
+        assert refusal["error"] == "You have 2 answers open already. Please wait for one to end."
+        assert int(third.headers["retry-after"]) >= 1
+    model.wait_idle()
+    with ask(server.url, X_Forwarded_For="203.0.113.7") as again:
+        assert again.status == 200
+
+
+def test_addresses_of_one_ipv6_network_are_one_client(serve: Serve, model: ScriptedModel) -> None:
+    server = serve(SLUICE_MAX_STREAMS_PER_CLIENT=1, SLUICE_TRUSTED_PROXIES=1)
+    model.default = stalling_after("Hello")
+    with (
+        ask(server.url, X_Forwarded_For="2001:db8:1:2::1") as first,
+        ask(server.url, X_Forwarded_For="2001:db8:1:2:ffff::9") as same,
+        ask(server.url, X_Forwarded_For="2001:db8:1:3::1") as other,
+    ):
+        assert [client.status for client in (first, same, other)] == [200, 503, 200]
+
+
+def test_forwarded_addresses_are_ignored_unless_a_proxy_is_trusted(serve: Serve, model: ScriptedModel) -> None:
+    server = serve(SLUICE_MAX_STREAMS_PER_CLIENT=1)
+    model.default = stalling_after("Hello")
+    with (
+        ask(server.url, X_Forwarded_For="203.0.113.7") as first,
+        ask(server.url, X_Forwarded_For="203.0.113.8") as second,
+    ):
+        assert [client.status for client in (first, second)] == [200, 503]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://elsewhere.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "http://127.0.0.1"},
+    ],
+)
+def test_a_page_of_another_site_is_refused_and_calls_no_model(house: House, headers: dict[str, str]) -> None:
+    before = len(house.model.exchanges)
+    response = fetch(house.url, "/api/chat", method="POST", headers={**JSON, **headers}, body=ASK)
+    assert response.status == 403
+    assert response.json()["code"] == "invalid_request"
+    assert len(house.model.exchanges) == before
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Origin": "own"}]
+)
+def test_our_own_page_and_clients_without_a_page_are_served(house: House, headers: dict[str, str]) -> None:
+    house.model.enqueue(reply("Hello"))
+    own = {name: house.url if value == "own" else value for name, value in headers.items()}
+    response = fetch(house.url, "/api/chat", method="POST", headers={**JSON, **own}, body=ASK)
+    assert response.status == 200
