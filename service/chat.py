@@ -16,8 +16,9 @@ from .demo import DemoModel
 from .errors import InternalError, ShuttingDown, UpstreamError
 from .events import Event, Failed, Finished, Reasoning, Text
 from .loop import LoopHealth, LoopState, LoopThread, LoopUnavailable
+from .message import Message
 from .metrics import Metrics
-from .model import Message, ModelClient
+from .model import ModelClient
 from .run import Run, RunLabels
 from .settings import OPENAI_BASE_URL, Settings
 from .usage import Usage

@@ -3,42 +3,36 @@
 The only importer of `openai` (and of `httpx2`, the HTTP library whose responses and errors it hands out). Every
 failure is mapped into `errors.py` here and nowhere else; a provider's words go into `detail`, for the log.
 
-The bytes are decoded here and not by the client, whose stream was seen to take a 200 with HTML, an empty body
-and an end without a finish reason for a normal end, and to raise errors outside its own tree for pings without
-data and broken JSON (openai 3.54).
+The client's raw bytes are taken, and decoded in `answer.py`: see there what its own decoder makes of odd streams.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
-from typing import Any, Literal, TypedDict
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
-import msgspec
 from openai import APIConnectionError, AsyncOpenAI, AsyncStream, DefaultAioHttpClient, OpenAIError
 
+from .answer import RETRY_AFTER_UNKNOWN, Answer
 from .errors import (
     ServiceError,
-    UpstreamError,
     UpstreamInvalid,
     UpstreamRateLimited,
     UpstreamRejected,
     UpstreamTimeout,
-    UpstreamTruncated,
     UpstreamUnavailable,
 )
-from .event_stream import EventStreamDecoder, EventTooLarge
-from .events import Accepted, Event, Finished, Reasoning, Text
+from .events import Accepted, Event
+from .message import Message
 from .settings import OPENAI_BASE_URL, Settings
-from .usage import Usage
 
 logger = logging.getLogger("sluice.model")
 
@@ -49,46 +43,8 @@ USAGE_GRACE = 2.0
 REFUSAL_EXCERPT_BYTES = 4096
 # A provider's own wish is passed on, but no more than an hour of it.
 RETRY_AFTER_MOST = 3600.0
-# Where a provider limits requests without saying for how long.
-RETRY_AFTER_UNKNOWN = 5.0
 # Idle connections are kept for as long as common front ends keep theirs; a stale one costs one retry.
 KEEPALIVE_EXPIRY = 30.0
-
-
-class Message(TypedDict):
-    """One turn of a conversation, as the provider takes it."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
-
-
-# Only the fields that are needed: msgspec skips the rest of a chunk without making objects of it.
-class _Delta(msgspec.Struct):
-    content: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    refusal: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    index: int = 0
-    delta: _Delta | None = None
-    finish_reason: str | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = 0
-    completion_tokens: int | None = 0
-    total_tokens: int | None = 0
-
-
-class _Chunk(msgspec.Struct):
-    choices: list[_Choice] | None = None
-    usage: _Usage | None = None
-    error: Any = None
-
-
-_chunk_decoder = msgspec.json.Decoder(_Chunk)
 
 
 class ModelClient:
@@ -159,7 +115,7 @@ class ModelClient:
         now = asyncio.get_running_loop().time
         total_deadline = now() + self._settings.total_timeout
         response = await self._open(messages, model, min(first_token_deadline, total_deadline))
-        answer = _Answer(self._settings.max_event_bytes)
+        answer = Answer(self._settings.max_event_bytes)
         deadline = first_token_deadline
         async with aclosing(response), aclosing(_pieces(response)) as pieces:
             yield Accepted()
@@ -173,7 +129,10 @@ class ModelClient:
                 except httpx2.RequestError as error:
                     if answer.finish_reason is not None:
                         break
-                    raise answer.cut_off(error) from error
+                    detail = f"{type(error).__name__}: {error}"
+                    if isinstance(error, httpx2.DecodingError):
+                        raise UpstreamInvalid(detail) from error
+                    raise answer.cut_off(detail) from error
                 for event in answer.finish() if piece is None else answer.feed(piece):
                     yield event
                 if answer.finish_reason is not None:
@@ -219,126 +178,6 @@ class ModelClient:
         return response
 
 
-class _Answer:
-    """What has been read of one answer: bytes in, events out, and in the end a verdict. No I/O."""
-
-    def __init__(self, max_event_bytes: int) -> None:
-        self._decoder = EventStreamDecoder(max_event_bytes)
-        self._usage: Usage | None = None
-        self._chunks = 0
-        self._bytes = 0
-        self.finish_reason: str | None = None
-        #: Whether the latest piece brought a word. Pings and comments do not count.
-        self.progressed = False
-        #: Whether nothing more is to be read.
-        self.ended = False
-        self._failure: UpstreamError | None = None
-        self._text_half = _HalfCharacter()
-        self._thought_half = _HalfCharacter()
-
-    def feed(self, piece: bytes) -> list[Event]:
-        self._bytes += len(piece)
-        self.progressed = False
-        try:
-            datas = self._decoder.feed(piece)
-        except EventTooLarge as error:
-            raise UpstreamInvalid(str(error)) from None
-        events: list[Event] = []
-        try:
-            for data in datas:
-                self._read_event(data, events)
-        except UpstreamError as error:
-            if not events:
-                raise
-            # What came before the failure stays delivered; the failure is raised by `conclusion`.
-            self._failure = error
-            self.ended = True
-        return events
-
-    def finish(self) -> list[Event]:
-        """Read what the end of the bytes completes: a last CR was held back for an LF that did not come."""
-        events: list[Event] = []
-        for data in self._decoder.finish():
-            self._read_event(data, events)
-        self.ended = True
-        return events
-
-    def conclusion(self) -> Event:
-        """Judge the answer at its end."""
-        if self._failure is not None:
-            raise self._failure
-        if self.finish_reason is not None:
-            return Finished(self.finish_reason, self._usage)
-        if self._chunks == 0:
-            raise UpstreamInvalid("the answer is empty" if self._bytes == 0 else "no chunk of a chat answer came")
-        raise UpstreamTruncated("the stream ended without a finish reason")
-
-    def cut_off(self, error: Exception) -> UpstreamError:
-        """Name the failure of a connection that broke."""
-        detail = f"{type(error).__name__}: {error}"
-        if isinstance(error, httpx2.DecodingError):
-            return UpstreamInvalid(detail)
-        return UpstreamTruncated(detail) if self._bytes else UpstreamUnavailable(detail)
-
-    def _read_event(self, data: bytes, events: list[Event]) -> None:
-        if self.ended:
-            return
-        if data.startswith(b"[DONE]"):
-            self.ended = True
-            return
-        chunk = _decode_chunk(data)
-        if chunk.error:
-            raise _error_event(chunk.error)
-        if chunk.usage is not None:
-            usage = chunk.usage
-            self._usage = Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0, usage.total_tokens or 0)
-        if chunk.choices is None:
-            return
-        self._chunks += 1
-        for choice in chunk.choices:
-            # One answer was asked for; a server that sends more must not have them mixed.
-            if choice.index != 0:
-                continue
-            delta = choice.delta
-            if delta is not None:
-                thought = delta.reasoning_content or delta.reasoning
-                if thought:
-                    self.progressed = True
-                    if thought := self._thought_half.join(thought):
-                        events.append(Reasoning(thought))
-                # A refusal is the model's answer to the person, in another field.
-                text = delta.content or delta.refusal
-                if text:
-                    self.progressed = True
-                    if text := self._text_half.join(text):
-                        events.append(Text(text))
-            # Some servers send "" with every chunk.
-            if choice.finish_reason:
-                self.finish_reason = choice.finish_reason
-                # A half that nothing follows was alone in the model's own text: it is passed on as it came.
-                events.extend(Text(half) for half in self._text_half.rest())
-
-
-class _HalfCharacter:
-    """Joins a character whose two halves (UTF-16 surrogates) came in two tokens, as some servers cut emoji."""
-
-    def __init__(self) -> None:
-        self._half = ""
-
-    def join(self, text: str) -> str:
-        """Return `text` with the half held back before it; hold back a first half at its end."""
-        if not self._half and not "\ud800" <= text[-1] <= "\udbff":
-            return text
-        text = (self._half + text).encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
-        self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
-        return text[: len(text) - len(self._half)]
-
-    def rest(self) -> list[str]:
-        """Return the half that is still held back, if there is one."""
-        half, self._half = self._half, ""
-        return [half] if half else []
-
-
 async def _pieces(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
     async for piece in response.aiter_bytes():
         yield piece
@@ -352,31 +191,6 @@ async def _read(pieces: AsyncIterator[bytes], deadline: float) -> bytes | None:
             return await anext(pieces, None)
     except TimeoutError:
         raise UpstreamTimeout("no word within the time limit") from None
-
-
-def _decode_chunk(data: bytes) -> _Chunk:
-    try:
-        return _chunk_decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        pass
-    # The slow way, for what msgspec refuses and providers send: half of a surrogate pair as an escape (an emoji
-    # cut between two tokens), NaN among the log probabilities.
-    try:
-        return msgspec.convert(json.loads(data), _Chunk)
-    except (ValueError, RecursionError) as error:
-        raise UpstreamInvalid(f"a broken event: {type(error).__name__}: {error}") from None
-
-
-def _error_event(error: Any) -> UpstreamError:
-    """Map an error that came inside a stream. Providers put a status, a word or nothing into its code."""
-    detail = f"an error inside the stream: {error!r}"
-    fields = error if isinstance(error, dict) else {}
-    words = {str(fields.get(name) or "").lower() for name in ("code", "type", "status")}
-    if "429" in words or any("rate_limit" in word or "quota" in word for word in words):
-        return UpstreamRateLimited(detail, retry_after=RETRY_AFTER_UNKNOWN)
-    if any((word.startswith("4") and word.isdigit()) or "invalid_request" in word for word in words):
-        return UpstreamRejected(detail)
-    return UpstreamUnavailable(detail)
 
 
 async def _refuse_unless_ok(response: httpx2.Response) -> None:

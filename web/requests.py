@@ -12,7 +12,7 @@ from flask import Request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from service.errors import InvalidRequest
-from service.model import Message
+from service.message import Message
 from service.settings import InteractionMode, Settings
 
 Role = Literal["user", "assistant"]
