@@ -73,7 +73,7 @@ class GunicornServer:
         args: Further arguments of gunicorn, such as ``--preload``.
         workers: How many workers, as WEB_CONCURRENCY; None leaves it to the environment.
         collector: False switches the cycle collector off in every process of the server.
-        cwd: Where it runs.
+        cwd: Where the application and its configuration are.
         ready_path: The path that answers 200 when it is ready.
         start_timeout: Seconds until it must be ready.
         stop_timeout: Seconds that it has after SIGTERM.
@@ -108,7 +108,7 @@ class GunicornServer:
         self._stop_timeout = stop_timeout
         self._process: subprocess.Popen[str] | None = None
         self._held_port: socket.socket | None = None
-        self._made_config: Path | None = None
+        self._folder: Path | None = None
         self._log: list[str] = []
         self._log_grew = threading.Condition()
         self._reader: threading.Thread | None = None
@@ -149,11 +149,13 @@ class GunicornServer:
         assert self._process is None, "a server starts once"
         self.port = self._hold_free_port()
         environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        environment |= {"HOST": "127.0.0.1", "PORT": str(self.port), **self._env}
+        # A folder of its own, so that a developer's .env is not there.
+        self._folder = Path(tempfile.mkdtemp(prefix="sluice-tests-"))
+        environment |= {"HOST": "127.0.0.1", "PORT": str(self.port), "PYTHONPATH": str(self._cwd), **self._env}
         command = [sys.executable, "-m", "gunicorn", "-c", str(self._config_file()), *self._args, self._app]
         self._process = subprocess.Popen(
             command,
-            cwd=self._cwd,
+            cwd=self._folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -291,12 +293,12 @@ class GunicornServer:
         return port
 
     def _config_file(self) -> Path:
+        assert self._folder is not None
         if self._collector:
             return self._config
         # A file and not an option, because gunicorn reads it again on HUP and USR2.
-        self._made_config = Path(tempfile.mkdtemp(prefix="sluice-tests-"))
         path = str(self._config)
-        made = self._made_config / "gunicorn.conf.py"
+        made = self._folder / "gunicorn.conf.py"
         made.write_text(
             f"{COLLECTOR_OFF}__file__ = {path!r}\nexec(compile(open(__file__, 'rb').read(), __file__, 'exec'))\n"
         )
@@ -338,8 +340,8 @@ class GunicornServer:
         self._process.stdout.close()
         if self._held_port is not None:
             self._held_port.close()
-        if self._made_config is not None:
-            shutil.rmtree(self._made_config)
+        if self._folder is not None:
+            shutil.rmtree(self._folder)
         self._reader = None
 
 

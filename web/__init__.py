@@ -33,6 +33,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     from .extension import Sluice
     from .headers import register_headers
     from .identity import trust_proxies
+    from .openapi import openapi_blueprint
     from .ops import ops_blueprint
     from .pages import pages_blueprint
 
@@ -47,4 +48,5 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     app.register_blueprint(chat_blueprint(sluice))
     app.register_blueprint(ops_blueprint(sluice))
     app.register_blueprint(pages_blueprint(sluice))
+    app.register_blueprint(openapi_blueprint(sluice))
     return app

@@ -19,20 +19,24 @@ Role = Literal["user", "assistant"]
 Source = Literal["page", "api", "load-test"]
 
 
-class _Turn(msgspec.Struct, forbid_unknown_fields=True):
+class Turn(msgspec.Struct, forbid_unknown_fields=True):
+    """One turn of the conversation so far."""
+
     role: Role
     content: str
 
 
-class _Body(msgspec.Struct, forbid_unknown_fields=True):
+class ChatBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a chat request, as far as types say what it may be; `read_chat_request` checks the rest."""
+
     message: str
-    conversation_history: list[_Turn] = []
+    conversation_history: list[Turn] = []
     interaction_mode: InteractionMode | None = None
     source: Source = "api"
     model: str | None = None
 
 
-_decoder = msgspec.json.Decoder(_Body)
+_decoder = msgspec.json.Decoder(ChatBody)
 # msgspec writes `Expected `str`, got `int` - at `$.conversation_history[...].role``.
 _PLACE = re.compile(r" - at `\$\.?(?P<field>[^`]*)`$")
 _ALLOWED = {"role": get_args(Role), "source": get_args(Source), "interaction_mode": get_args(InteractionMode)}
@@ -102,7 +106,7 @@ def _mode_wanted(request: Request, settings: Settings) -> InteractionMode:
     return "stream" if wants_events else settings.default_mode
 
 
-def _decode(raw: bytes) -> _Body:
+def _decode(raw: bytes) -> ChatBody:
     try:
         return _decoder.decode(raw)
     except msgspec.ValidationError as error:

@@ -174,6 +174,7 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
             timeout = min(timeout, max(0.0, self._lingering[0][0] - time.monotonic()))
         super().wait_for_and_dispatch_events(timeout)
         self._end_lingering()
+        self._retire()
 
     def _full(self) -> bool:
         # Connections and not streams: each one taken may be about to ask for a place.
@@ -183,11 +184,6 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         return any(held < self._places for held in self.occupancy.others())
 
     # ------------------------------------------------------------------ ends of connections
-
-    def finish_request(self, conn: _Connection, future: Any) -> None:
-        """Go on after a request, as gunicorn does, and see whether this worker has served long enough."""
-        super().finish_request(conn, future)
-        self._retire()
 
     def linger(self, client: socket.socket) -> None:
         """Half-close a connection and wait for the client's own close in the poller.

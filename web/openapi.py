@@ -1,0 +1,197 @@
+"""`GET /openapi.json`: what this server takes and answers, as an OpenAPI 3.1 document.
+
+The request's schema is made of the types that decode requests, with this server's own limits and models put in;
+the errors come from the one table. The replies' types below only describe: a test holds real replies against them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from http import HTTPStatus
+from typing import Any, Literal
+
+import msgspec
+from flask import Blueprint, Response, jsonify
+
+from service import Settings, __version__
+from service.errors import InvalidRequest
+from service.settings import InteractionMode
+from service.usage import Usage
+
+from .errors import STATUSES
+from .extension import Sluice
+from .requests import ChatBody
+
+#: Where it is served.
+PATH = "/openapi.json"
+# Not only white space, as `str.strip` has it; `\s` means other characters in each dialect.
+NOT_BLANK = r"[^\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+# What `InvalidRequest` can say besides its usual 400.
+_REFUSALS = {403: "a page of another site made the request", 413: "too large", 415: "not application/json"}
+_REFERENCE = "#/components/schemas/{name}"
+
+
+class BlockReply(msgspec.Struct):
+    """A whole answer; `usage` is estimated where the provider did not count."""
+
+    success: Literal[True]
+    message: str
+    interaction_mode: Literal["block"]
+    finish_reason: str
+    usage: Usage | None
+    reasoning: str = ""
+
+
+class TextFrame(msgspec.Struct):
+    """A piece of the answer: joining `message` over all frames gives the answer. `reasoning` comes beside an empty one."""
+
+    success: Literal[True]
+    message: str
+    interaction_mode: Literal["stream"]
+    reasoning: str = ""
+
+
+class DoneFrame(msgspec.Struct):
+    """The end of a whole answer; exactly one such frame, or one error, ends every stream."""
+
+    success: Literal[True]
+    message: Literal[""]
+    interaction_mode: Literal["stream"]
+    done: Literal[True]
+    finish_reason: str
+    usage: Usage | None
+
+
+class ErrorReply(msgspec.Struct):
+    """A failure: before a stream begins with its status, later as the stream's last frame."""
+
+    success: Literal[False]
+    error: str
+    code: str
+    retryable: bool
+    request_id: str
+    field: str = ""
+
+
+class Health(msgspec.Struct):
+    """One word, or a sentence that says what is wrong."""
+
+    status: str
+
+
+class PageConfig(msgspec.Struct):
+    """What the page needs to know."""
+
+    interaction_mode: InteractionMode
+    model: str
+    models: list[str]
+    demo: bool
+    max_message_chars: int
+    max_history: int
+    version: str
+
+
+def openapi_blueprint(sluice: Sluice) -> Blueprint:
+    """Make the route `/openapi.json`."""
+    blueprint = Blueprint("openapi", __name__)
+    document = openapi_document(sluice.service.settings)
+
+    @blueprint.get(PATH)
+    def openapi() -> Response:
+        return jsonify(document)
+
+    return blueprint
+
+
+def openapi_document(settings: Settings) -> dict[str, Any]:
+    """Describe a server that runs with these settings."""
+    health = {
+        "200": _json_reply("It is well.", Health),
+        "503": _json_reply("It is not, or not yet; the status says why.", Health),
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Sluice", "version": __version__, "license": {"name": "MIT", "identifier": "MIT"}},
+        "servers": [{"url": "/"}],
+        "paths": {
+            "/api/chat": {"post": _chat(settings)},
+            "/api/config": {"get": _get("What the page needs to know", _json_reply("The settings.", PageConfig))},
+            "/healthz": {"get": _get("Whether the process and its loop are alive", **health)},
+            "/readyz": {"get": _get("Whether chats are taken now", **health)},
+            "/metrics": {"get": _get("Prometheus metrics of all workers", _text_reply("text/plain"))},
+            "/": {"get": _get("The chat page", _text_reply("text/html"))},
+            PATH: {"get": _get("This document", _reply("OpenAPI 3.1.", "application/json", {"type": "object"}))},
+        },
+        "components": {"schemas": _schemas(settings)},
+    }
+
+
+def _chat(settings: Settings) -> dict[str, Any]:
+    answer = _json_reply(
+        "The answer: whole, or as a stream of `TextFrame`s and one `DoneFrame` or `ErrorReply`.", BlockReply
+    )
+    answer["content"]["text/event-stream"] = {
+        "schema": {"type": "string"},
+        "example": ': ok\n\nid: 1\ndata: {"success": true, "message": "Hello", "interaction_mode": "stream"}\n\n',
+    }
+    return {
+        "summary": "Ask the model",
+        "description": "Without `interaction_mode`, `Accept: text/event-stream` asks for a stream; else this server's "
+        f"mode is `{settings.default_mode}`.",
+        "requestBody": {
+            "description": f"At most {settings.max_body_bytes} bytes.",
+            "required": True,
+            "content": {"application/json": {"schema": _reference(ChatBody)}},
+        },
+        "responses": {"200": answer, **_error_replies()},
+    }
+
+
+def _error_replies() -> dict[str, Any]:
+    meanings: defaultdict[int, list[str]] = defaultdict(list)
+    for kind, status in STATUSES.items():
+        meanings[status].append(f"`{kind.code}`: {kind.sentence}")
+    for status, meaning in _REFUSALS.items():
+        meanings[status].append(f"`{InvalidRequest.code}`: {meaning}.")
+    replies = {str(status): _json_reply(" ".join(meanings[status]), ErrorReply) for status in sorted(meanings)}
+    for status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+        wait = {"description": "Seconds to wait.", "required": True, "schema": {"type": "integer", "minimum": 1}}
+        replies[str(status.value)]["headers"]["Retry-After"] = wait
+    return replies
+
+
+def _schemas(settings: Settings) -> dict[str, Any]:
+    kinds = (ChatBody, BlockReply, TextFrame, DoneFrame, ErrorReply, Health, PageConfig)
+    _, schemas = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
+    asked = schemas["ChatBody"]["properties"]
+    for text in (asked["message"], schemas["Turn"]["properties"]["content"]):
+        text.update(pattern=NOT_BLANK, maxLength=settings.max_message_chars)
+    asked["conversation_history"]["maxItems"] = settings.max_history
+    asked["model"] = {"enum": [*settings.allowed_models, None], "default": None}
+    schemas["ErrorReply"]["properties"]["code"]["enum"] = [kind.code for kind in STATUSES]
+    return schemas
+
+
+def _get(summary: str, answer: dict[str, Any] | None = None, **replies: dict[str, Any]) -> dict[str, Any]:
+    return {"summary": summary, "responses": replies if answer is None else {"200": answer}}
+
+
+def _json_reply(description: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    return _reply(description, "application/json", _reference(kind))
+
+
+def _text_reply(media_type: str) -> dict[str, Any]:
+    return _reply("Text.", media_type, {"type": "string"})
+
+
+def _reply(description: str, media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+    request_id = {"description": "Names the request in the log.", "required": True, "schema": {"type": "string"}}
+    return {
+        "description": description,
+        "headers": {"X-Request-Id": request_id},
+        "content": {media_type: {"schema": schema}},
+    }
+
+
+def _reference(kind: type[msgspec.Struct]) -> dict[str, str]:
+    return {"$ref": _REFERENCE.format(name=kind.__name__)}
