@@ -49,11 +49,21 @@ logging.basicConfig(level=logging.WARNING, handlers=[_handler], force=True)
 logging.getLogger("sluice").setLevel(_settings.log_level.upper())
 
 
-def on_starting(server: Any) -> None:
-    """Write gunicorn's own lines in our form, and refuse an address that cannot be had."""
-    # Here and not by `logconfig_dict`, which would turn the access log on as well.
+def _format_log(server: Any) -> None:
+    """Write gunicorn's own lines in our form, keys taken out."""
+    # Not by `logconfig_dict`, which would turn the access log on as well.
     for handler in server.log.error_log.handlers:
         handler.setFormatter(_formatter)
+
+
+def on_reload(server: Any) -> None:
+    """See to the log, which gunicorn sets up anew on HUP."""
+    _format_log(server)
+
+
+def on_starting(server: Any) -> None:
+    """See to the log, and refuse an address that cannot be had."""
+    _format_log(server)
     # gunicorn itself would try for five seconds. A socket that was handed over (USR2, systemd) is ours already.
     if not {"GUNICORN_FD", "GUNICORN_PID", "LISTEN_FDS"} & os.environ.keys():
         for address in server.cfg.address:

@@ -8,6 +8,7 @@ and broken JSON. Each of these has an answer here.
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -26,6 +27,8 @@ from .usage import Usage
 
 # Where a provider limits requests without saying for how long.
 RETRY_AFTER_UNKNOWN = 5.0
+# Counts above it are no counts: the metrics' floats could not hold them.
+MOST_TOKENS = 2**53
 
 
 # Only the fields that are needed: msgspec skips the rest of a chunk without making objects of it.
@@ -97,7 +100,7 @@ class Answer:
             # What came before the failure stays delivered; the failure is raised by `conclusion`.
             self._failure = error
             self.ended = True
-        return events
+        return _joined(events) if len(events) > 1 else events
 
     def finish(self) -> list[Event]:
         """Read what the end of the bytes completes: a last CR was held back for an LF that did not come."""
@@ -138,8 +141,7 @@ class Answer:
         if chunk.error:
             raise _error_event(chunk.error)
         if chunk.usage is not None:
-            usage = chunk.usage
-            self._usage = Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0, usage.total_tokens or 0)
+            self._usage = _usage_said(chunk.usage)
         if chunk.choices is None:
             return
         self._chunks += 1
@@ -167,6 +169,18 @@ class Answer:
                 events.extend(Text(half) for half in self._text_half.rest())
 
 
+def _joined(events: list[Event]) -> list[Event]:
+    """Join neighbouring texts that came in one read: further on, an event costs more than its text."""
+    joined: list[Event] = []
+    for kind, group in groupby(events, type):
+        if kind is Text or kind is Reasoning:
+            texts = [event.text for event in group if isinstance(event, Text | Reasoning)]
+            joined.append(kind("".join(texts), len(texts)))
+        else:
+            joined.extend(group)
+    return joined
+
+
 class _HalfCharacter:
     """Joins a character whose two halves (UTF-16 surrogates) came in two tokens, as some servers cut emoji."""
 
@@ -187,10 +201,17 @@ class _HalfCharacter:
         return [half] if half else []
 
 
+def _usage_said(said: _Usage) -> Usage | None:
+    """Take the provider's counts, or nothing where they are absurd: that must not spoil a whole answer."""
+    usage = Usage(said.prompt_tokens or 0, said.completion_tokens or 0, said.total_tokens or 0)
+    counts = (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens)
+    return usage if all(0 <= count <= MOST_TOKENS for count in counts) else None
+
+
 def _decode_chunk(data: bytes) -> _Chunk:
     try:
         return _chunk_decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
     # The slow way, for what msgspec refuses and providers send: half of a surrogate pair as an escape (an emoji
     # cut between two tokens), NaN among the log probabilities.

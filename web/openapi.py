@@ -28,6 +28,10 @@ PATH = "/openapi.json"
 NOT_BLANK = r"[^\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
 # What `InvalidRequest` can say besides its usual 400.
 _REFUSALS = {403: "a page of another site made the request", 413: "too large", 415: "not application/json"}
+_HEADERS = {
+    "X-Request-Id": {"description": "Names the request in the log.", "required": True, "schema": {"type": "string"}},
+    "Retry-After": {"description": "In seconds.", "required": True, "schema": {"type": "integer", "minimum": 1}},
+}
 _REFERENCE = "#/components/schemas/{name}"
 
 
@@ -39,16 +43,16 @@ class BlockReply(msgspec.Struct):
     interaction_mode: Literal["block"]
     finish_reason: str
     usage: Usage | None
-    reasoning: str = ""
+    reasoning: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class TextFrame(msgspec.Struct):
-    """A piece of the answer: joining `message` over all frames gives the answer. `reasoning` comes beside an empty one."""
+    """A piece of the answer: joined over all frames, `message` is the whole of it. `reasoning` comes without any."""
 
     success: Literal[True]
     message: str
     interaction_mode: Literal["stream"]
-    reasoning: str = ""
+    reasoning: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class DoneFrame(msgspec.Struct):
@@ -70,7 +74,7 @@ class ErrorReply(msgspec.Struct):
     code: str
     retryable: bool
     request_id: str
-    field: str = ""
+    field: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Health(msgspec.Struct):
@@ -122,13 +126,13 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
             "/": {"get": _get("The chat page", _text_reply("text/html"))},
             PATH: {"get": _get("This document", _reply("OpenAPI 3.1.", "application/json", {"type": "object"}))},
         },
-        "components": {"schemas": _schemas(settings)},
+        "components": {"schemas": _schemas(settings), "headers": _HEADERS},
     }
 
 
 def _chat(settings: Settings) -> dict[str, Any]:
     answer = _json_reply(
-        "The answer: whole, or as a stream of `TextFrame`s and one `DoneFrame` or `ErrorReply`.", BlockReply
+        "The answer, or a stream of `TextFrame`s that one `DoneFrame` or `ErrorReply` ends.", BlockReply
     )
     answer["content"]["text/event-stream"] = {
         "schema": {"type": "string"},
@@ -136,7 +140,7 @@ def _chat(settings: Settings) -> dict[str, Any]:
     }
     return {
         "summary": "Ask the model",
-        "description": "Without `interaction_mode`, `Accept: text/event-stream` asks for a stream; else this server's "
+        "description": "Without `interaction_mode`, `Accept: text/event-stream` asks for a stream; otherwise the "
         f"mode is `{settings.default_mode}`.",
         "requestBody": {
             "description": f"At most {settings.max_body_bytes} bytes.",
@@ -155,8 +159,7 @@ def _error_replies() -> dict[str, Any]:
         meanings[status].append(f"`{InvalidRequest.code}`: {meaning}.")
     replies = {str(status): _json_reply(" ".join(meanings[status]), ErrorReply) for status in sorted(meanings)}
     for status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-        wait = {"description": "Seconds to wait.", "required": True, "schema": {"type": "integer", "minimum": 1}}
-        replies[str(status.value)]["headers"]["Retry-After"] = wait
+        replies[str(status.value)]["headers"]["Retry-After"] = {"$ref": "#/components/headers/Retry-After"}
     return replies
 
 
@@ -185,10 +188,9 @@ def _text_reply(media_type: str) -> dict[str, Any]:
 
 
 def _reply(description: str, media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
-    request_id = {"description": "Names the request in the log.", "required": True, "schema": {"type": "string"}}
     return {
         "description": description,
-        "headers": {"X-Request-Id": request_id},
+        "headers": {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}},
         "content": {media_type: {"schema": schema}},
     }
 

@@ -50,7 +50,7 @@ class EventEncoder:
                 kind = type(event)
             self._position += 1
             match event:
-                case Text(text) | Reasoning(text):
+                case Text(text, _) | Reasoning(text, _):
                     texts.append(text)
                 case Finished(reason, usage):
                     frames.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from tests.conftest import Serve
 from tests.gunicorn_server import REPOSITORY
-from tests.leaks import gauge
+from tests.leaks import gauge, open_descriptors
 from tests.raw_client import RawClient, fetch, post_chat, stream_chat
 from tests.scripted_model import Headers, ScriptedModel, finished, said, stalling_after
 
@@ -113,11 +114,7 @@ def busy_workers(pids: list[int], model: ScriptedModel) -> set[int]:
     port = model.base_url.rpartition(":")[2].partition("/")[0]
     busy = set()
     for pid in pids:
-        sockets = {
-            os.readlink(entry)[8:-1]
-            for entry in Path(f"/proc/{pid}/fd").iterdir()
-            if os.readlink(entry).startswith("socket:")
-        }
+        sockets = {target[8:-1] for target in open_descriptors(pid).values() if target.startswith("socket:")}
         for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
             fields = line.split()
             if fields[9] in sockets and int(fields[2].partition(":")[2], 16) == int(port):
@@ -149,6 +146,8 @@ def test_hup_replaces_the_workers_and_open_streams_end_whole(serve: Serve, model
         gate.open()
         assert client.read_stream()[0] == "lo"
     server.wait_workers(1, without=old)
+    # gunicorn sets its log up anew; our form, which takes keys out, must come back with it.
+    assert re.search(r"^\S+ \S+ INFO gunicorn.error \[-\] Booting worker", server.log.partition("Hang up")[2], re.M)
 
 
 def test_the_demo_model_answers_where_neither_key_nor_url_is_set(serve: Serve) -> None:
