@@ -1,0 +1,537 @@
+"""Sluice behind the shipped nginx.conf: the real nginx, the real gunicorn, the scripted model."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import re
+import signal
+import socket
+import ssl
+import statistics
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from service.settings import Settings
+from tests.conftest import PLANTED_KEY, Serve
+from tests.deploy.nginx_server import CONFIG, NginxServer
+from tests.gunicorn_server import POLL_INTERVAL, GunicornServer
+from tests.leaks import gauge, tcp_sockets
+from tests.raw_client import (
+    RECEIVE,
+    FrameReader,
+    RawClient,
+    Reply,
+    ResponseReader,
+    StreamOutcome,
+    chat_request,
+    check_error,
+    encode_request,
+    fetch,
+    post_chat,
+    stream_chat,
+    stream_many,
+)
+from tests.scripted_model import (
+    MODEL_NAME,
+    Headers,
+    ScriptedModel,
+    finished,
+    flood,
+    flood_text,
+    reply,
+    said,
+    stalling_after,
+)
+
+JSON = {"Content-Type": "application/json"}
+STREAM = json.dumps({"message": "Hi", "interaction_mode": "stream"}).encode()
+# From the client's close to the model's: directly 250 ms are promised; through nginx this must hold on a busy
+# machine too.
+PROMISE = 0.5
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[ScriptedModel]:
+    """One model for all tests of this module."""
+    with ScriptedModel() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def no_script_is_left_over(model: ScriptedModel) -> Iterator[None]:
+    """Begin each test with no scripts left over, and end it with no connections."""
+    model.clear()
+    yield
+    # The service pools them, which is right, but the leak oracle of the next test would find them new.
+    model.drop_idle_connections()
+
+
+@pytest.fixture(scope="module")
+def server(model: ScriptedModel) -> Iterator[GunicornServer]:
+    """Sluice as it is run behind one proxy, with a short heartbeat."""
+    env = {
+        "OPENAI_API_KEY": PLANTED_KEY,
+        "OPENAI_BASE_URL": model.base_url,
+        "OPENAI_MODEL": MODEL_NAME,
+        "SLUICE_TRUSTED_PROXIES": 1,
+        "SLUICE_HEARTBEAT_INTERVAL": 0.3,
+        "SLUICE_WRITE_TIMEOUT": 0.5,
+    }
+    with GunicornServer(env, collector=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def front(server: GunicornServer) -> Iterator[NginxServer]:
+    """The shipped front. It may complain of what the tests of its refusals do, and of nothing else."""
+    expected = "client intended to send too large body|access forbidden by rule"
+    with NginxServer(server.port, expected_log=expected) as running:
+        yield running
+
+
+def waits_until(holds: Callable[[], bool], what: str, timeout: float = 5.0) -> None:
+    """Wait until something holds that another process does and says nothing of."""
+    deadline = time.monotonic() + timeout
+    while not holds():
+        assert time.monotonic() < deadline, f"waited {timeout} s in vain for {what}"
+        time.sleep(POLL_INTERVAL)
+
+
+def connections_of(server: GunicornServer) -> int:
+    """Return how many connections gunicorn's workers hold."""
+    held = 0
+    for pid in server.worker_pids():
+        numbers = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
+        held += sum(
+            name in numbers and found.local_port == server.port and found.state != "LISTEN"
+            for name, found in tcp_sockets(pid).items()
+        )
+    return held
+
+
+# ------------------------------------------------------------------------------------------- answers
+
+
+def test_every_frame_passes_as_soon_as_the_model_has_said_it(front: NginxServer, model: ScriptedModel) -> None:
+    gates = [model.gate(f"after word {number}") for number in range(5)]
+    steps = [step for number, gate in enumerate(gates) for step in (*said(f"{number} "), gate)]
+    model.enqueue((Headers(), *steps, *finished()))
+    with stream_chat(front.url) as client:
+        for number, gate in enumerate(gates):
+            # The model says the next word only when this one has been seen here.
+            assert client.next_event(timeout=2).message == f"{number} "
+            gate.open()
+        assert client.read_stream()[1].is_done
+
+
+# A reply of 60 MB: more than the kernel and the service's queue keep on the way to a client that reads nothing.
+LONG = ["x" * 20_000] * 3000
+# X-Accel-Buffering is not honoured.
+DEAF = {"proxy_buffering on;": "proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;"}
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        {"proxy_http_version 1.1;": "proxy_http_version 1.0;"},
+        {"gzip_types text/css application/javascript image/svg+xml;": "gzip_types *;"},
+    ],
+    ids=["HTTP/1.0 to the service", "everything compressed"],
+)
+def test_a_front_that_buffers_streams_is_noticed_by_these_tests(
+    server: GunicornServer, model: ScriptedModel, mistake: dict[str, str]
+) -> None:
+    gate = model.gate()
+    model.enqueue((Headers(), *said("Hel"), gate, *said("lo"), *finished()))
+    with NginxServer(server.port, edits={**DEAF, **mistake}) as front, RawClient(front.url) as client:
+        client.request("POST", "/api/chat", {**JSON, "Accept-Encoding": "gzip"}, STREAM)
+        gate.wait_reached()
+        with pytest.raises(TimeoutError):
+            client.read_head(timeout=0.5)
+
+
+@pytest.mark.parametrize("honoured", [True, False])
+def test_a_stream_without_a_reader_holds_the_model_back_where_the_header_is_honoured(
+    server: GunicornServer, model: ScriptedModel, honoured: bool
+) -> None:
+    model.enqueue((Headers(), *said(*LONG), *finished()))
+    edits = {} if honoured else DEAF
+    with NginxServer(server.port, edits=edits) as front, stream_chat(front.url, receive_buffer=4096):
+        exchange = model.wait_for_request()
+        if honoured:
+            exchange.wait_aborted(timeout=15)
+        else:
+            exchange.wait_finished(timeout=15)
+
+
+def test_heartbeats_pass_while_the_model_is_silent(front: NginxServer, model: ScriptedModel) -> None:
+    gate = model.gate()
+    model.enqueue((Headers(), *said("Hel"), gate, *said("lo"), *finished()))
+    with stream_chat(front.url) as client:
+        assert client.next_event().message == "Hel"
+        for _ in range(3):
+            frame = client.next_frame(timeout=2)
+            assert frame is not None
+            assert frame.comment == ""
+        gate.open()
+        assert client.read_stream()[0] == "lo"
+
+
+def test_a_stream_is_never_compressed_whatever_the_client_accepts(front: NginxServer, model: ScriptedModel) -> None:
+    model.enqueue(flood(2000))
+    with RawClient(front.url) as client:
+        client.request("POST", "/api/chat", {**JSON, "Accept-Encoding": "gzip, deflate, br"}, STREAM)
+        assert "content-encoding" not in client.headers
+        assert client.read_stream()[0] == flood_text(2000)
+
+
+def test_whole_replies_do_not_wait_for_their_reader(
+    server: GunicornServer, front: NginxServer, model: ScriptedModel
+) -> None:
+    model.enqueue((Headers(), *said(*LONG[:1000]), *finished()))
+    with RawClient(front.url, receive_buffer=4096) as client:
+        client.send(chat_request("127.0.0.1", {"message": "Hi", "interaction_mode": "block"}))
+        model.wait_for_request().wait_finished(timeout=15)
+        # Handed over, and not cut off: the rest of it is still to be read.
+        waits_until(lambda: connections_of(server) == 0, "Sluice to have handed over the reply")
+        assert len(json.loads(client.read_body())["message"]) == 20_000 * 1000
+
+
+# ------------------------------------------------------------------------------------------- leaving
+
+
+def test_a_client_that_leaves_ends_its_model_call(front: NginxServer, model: ScriptedModel) -> None:
+    model.default = stalling_after("Hel")
+    delays = []
+    for number in range(1, 21):
+        with stream_chat(front.url) as client:
+            exchange = model.wait_for_request(number)
+            assert client.next_event().message == "Hel"
+            left = time.monotonic()
+            (RawClient.reset if number % 2 else RawClient.close)(client)
+            delays.append(exchange.wait_aborted() - left)
+    print(f"from close to abort: median {statistics.median(delays):.4f} s, longest {max(delays):.4f} s")
+    assert min(delays) > 0
+    assert max(delays) < PROMISE
+
+
+def test_a_client_that_leaves_before_the_first_word_ends_its_model_call(
+    front: NginxServer, model: ScriptedModel
+) -> None:
+    gate = model.gate()
+    model.default = (gate, *reply("too late"))
+    for number, mode in enumerate(("stream", "block"), start=1):
+        with RawClient(front.url) as client:
+            client.send(chat_request("127.0.0.1", {"message": "Hi", "interaction_mode": mode}))
+            exchange = model.wait_for_request(number)
+            left = time.monotonic()
+            client.close()
+            assert exchange.wait_aborted() - left < PROMISE
+
+
+# ------------------------------------------------------------------------------------------- slow and large requests
+
+
+def test_half_sent_requests_stay_in_nginx(server: GunicornServer, front: NginxServer, model: ScriptedModel) -> None:
+    whole = chat_request("127.0.0.1", {"message": "Hi", "interaction_mode": "stream"})
+    with contextlib.ExitStack() as held:
+        for number in range(20):
+            client = held.enter_context(RawClient(front.url))
+            # Half of them in the middle of the head, half in the middle of the body.
+            client.send(whole[:40] if number % 2 else whole[:-10])
+        began = time.monotonic()
+        assert fetch(front.url, "/healthz").status == 200
+        assert time.monotonic() - began < 1
+        assert post_chat(front.url, message="Hi", interaction_mode="block").json()["success"] is True
+        waits_until(lambda: connections_of(server) == 0, "Sluice to hold no connection")
+        # The rest of a body, and it is answered.
+        slow = held.enter_context(RawClient(front.url))
+        slow.send(whole[:-10])
+        slow.send(whole[-10:])
+        assert slow.read_stream()[0] == "Hello, world!"
+    assert len(model.exchanges) == 2
+
+
+def test_the_body_limit_is_the_one_of_the_service_and_is_said_in_its_form(front: NginxServer) -> None:
+    padding = b" " * (Settings().max_body_bytes - len(STREAM))
+    fits = fetch(front.url, "/api/chat", method="POST", headers=JSON, body=STREAM + padding)
+    too_large = fetch(front.url, "/api/chat", method="POST", headers=JSON, body=STREAM + padding + b" ")
+    assert fits.status == 200
+    assert too_large.status == 413
+    assert "x-request-id" not in too_large.headers, "it came as far as the service"
+    check_error(too_large.json(), field_allowed=True)
+
+
+# ------------------------------------------------------------------------------------------- who asks, and what for
+
+
+def open_stream_from(front: NginxServer, address: str, headers: dict[str, str]) -> tuple[socket.socket, int]:
+    """Ask for a stream from another loopback address, and return the connection and the status."""
+    connection = socket.create_connection(("127.0.0.1", front.port), timeout=5, source_address=(address, 0))
+    connection.sendall(encode_request(f"127.0.0.1:{front.port}", "POST", "/api/chat", {**JSON, **headers}, STREAM))
+    reader = ResponseReader()
+    while not reader.status:
+        reader.feed(connection.recv(RECEIVE))
+    return connection, reader.status
+
+
+def test_a_client_is_known_by_its_own_address_and_not_by_what_it_claims(serve: Serve, model: ScriptedModel) -> None:
+    server = serve(SLUICE_TRUSTED_PROXIES=1, SLUICE_MAX_STREAMS_PER_CLIENT=1)
+    model.default = stalling_after("Hel")
+    asked = [
+        ("127.0.0.1", {}, 200),
+        ("127.0.0.1", {"X-Forwarded-For": "203.0.113.7"}, 503),
+        ("127.0.0.1", {"X-Forwarded-For": "203.0.113.8, 203.0.113.9"}, 503),
+        ("127.0.0.2", {}, 200),
+        ("127.0.0.3", {"X-Forwarded-For": "127.0.0.1"}, 200),
+    ]
+    with NginxServer(server.port) as front, contextlib.ExitStack() as opened:
+        for address, headers, status in asked:
+            connection, got = open_stream_from(front, address, headers)
+            opened.callback(connection.close)
+            assert (address, headers, got) == (address, headers, status)
+        opened.close()
+        model.wait_idle()
+
+
+def test_a_page_of_ours_may_ask_and_one_of_another_site_may_not(front: NginxServer) -> None:
+    # Only the whole Host, with its port, makes them equal.
+    for origin, status in ((front.url, 200), ("http://evil.example", 403), ("http://127.0.0.1", 403)):
+        answer = fetch(front.url, "/api/chat", method="POST", headers={**JSON, "Origin": origin}, body=STREAM)
+        assert (origin, answer.status) == (origin, status)
+
+
+def test_a_name_that_is_not_ours_gets_no_answer(front: NginxServer) -> None:
+    with RawClient(front.url) as client:
+        client.send(encode_request("evil.example", "GET", "/", {}))
+        assert client.wait_closed() == b""
+
+
+def test_the_metrics_are_not_public_however_their_path_is_written(front: NginxServer, server: GunicornServer) -> None:
+    assert gauge(server, "sluice_streams_open") == 0
+    paths = ["/metrics", "/metrics?x", "//metrics", "/%6detrics", "/static/../metrics", "/./metrics", "/metrics/"]
+    for path in paths:
+        answer = fetch(front.url, path)
+        assert (path, answer.status) in ((path, 403), (path, 404))
+        assert b"sluice_" not in answer.body
+    # gunicorn believes these of a proxy; nginx lets no client say them.
+    for header in ("PATH_INFO", "SCRIPT_NAME"):
+        assert b"sluice_" not in fetch(front.url, "/healthz", headers={header: "/metrics"}).body
+    assert fetch(front.url, "/readyz").status == 200
+
+
+@contextlib.contextmanager
+def recording_upstream() -> Iterator[tuple[int, list[str]]]:
+    """Listen in gunicorn's place; yields the port, and the heads of the requests as nginx sent them."""
+    heads: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(5)
+
+        def answer() -> None:
+            client, _ = listener.accept()
+            with client:
+                client.settimeout(5)
+                got = b""
+                while b"\r\n\r\n" not in got:
+                    got += client.recv(RECEIVE)
+                heads.append(got.decode("latin-1"))
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield listener.getsockname()[1], heads
+        finally:
+            thread.join(6)
+
+
+def test_what_reaches_the_service_is_http_1_1_with_the_host_and_the_addresses() -> None:
+    sent = {"X-Forwarded-For": "198.51.100.1", "X_Forwarded_For": "192.0.2.1", "SCRIPT_NAME": "/x", "Upgrade": "h2c"}
+    with recording_upstream() as (port, heads), NginxServer(port) as front:
+        assert fetch(front.url, "/", headers=sent).status == 200
+        host = front.url.removeprefix("http://")
+    start, *lines = heads[0].strip().split("\r\n")
+    assert start == "GET / HTTP/1.1"
+    assert sorted(lines) == [
+        "Connection: close",
+        f"Host: {host}",
+        "X-Forwarded-For: 198.51.100.1, 127.0.0.1",
+        "X-Forwarded-Proto: http",
+    ]
+
+
+# ------------------------------------------------------------------------------------------- files
+
+
+def test_files_come_compressed_from_the_disk_and_the_page_from_the_service(
+    server: GunicornServer, front: NginxServer
+) -> None:
+    accepting = {"Accept-Encoding": "gzip"}
+    for path, kind in (("/static/js/main.js", "application/javascript"), ("/static/css/page.css", "text/css")):
+        plain, small = fetch(front.url, path), fetch(front.url, path, headers=accepting)
+        assert small.headers["content-encoding"] == "gzip"
+        assert small.headers["content-type"] == kind
+        assert small.headers["x-content-type-options"] == "nosniff"
+        assert small.headers["cache-control"] == "no-cache"
+        assert "x-request-id" not in small.headers, "the service was asked"
+        assert gzip.decompress(small.body) == plain.body == fetch(server.url, path).body
+        again = {**accepting, "If-None-Match": small.headers["etag"]}
+        assert fetch(front.url, path, headers=again).status == 304
+    page = fetch(front.url, "/", headers=accepting)
+    assert "x-request-id" in page.headers
+    assert gzip.decompress(page.body) == fetch(server.url, "/").body
+    assert page.headers["content-security-policy"]
+    assert fetch(front.url, "/static/../../service/settings.py").status in (400, 404)
+    assert fetch(front.url, "/static../service/settings.py").status == 404
+
+
+# ------------------------------------------------------------------------------------------- change under load
+
+
+class Load:
+    """Clients that ask without a pause and never ask twice: streams, whole replies, and health checks."""
+
+    def __init__(self, url: str) -> None:
+        self.streams: list[StreamOutcome] = []
+        self.others: list[Reply] = []
+        self.faults: list[BaseException] = []
+        self._url = url
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, args=(work,)) for work in (self._stream, self._stream, self._ask)
+        ]
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(20)
+
+    def wait_for_more(self, streams: int = 20) -> None:
+        """Wait until that many further streams have ended."""
+        goal = len(self.streams) + streams
+        waits_until(lambda: bool(self.faults) or len(self.streams) >= goal, f"{streams} more streams", timeout=15)
+
+    def _run(self, work: Callable[[], None]) -> None:
+        try:
+            while not self._stop.is_set():
+                work()
+        except BaseException as error:
+            self.faults.append(error)
+
+    def _stream(self) -> None:
+        self.streams += stream_many(self._url, 20, timeout=15)
+
+    def _ask(self) -> None:
+        self.others.append(post_chat(self._url, message="Hi", interaction_mode="block"))
+        self.others.append(fetch(self._url, "/healthz"))
+
+    def failures(self) -> list[object]:
+        """Return everything that did not end as it should."""
+        unwell = [outcome for outcome in self.streams if not outcome.is_done or outcome.text != "Hello, world!"]
+        return [*self.faults, *unwell, *(answer for answer in self.others if answer.status != 200)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_nginx_and_gunicorn_reload_under_load_without_one_failed_request(
+    serve: Serve, model: ScriptedModel, workers: int
+) -> None:
+    server = serve(workers=workers, SLUICE_TRUSTED_PROXIES=1)
+    model.default = reply("Hello", ", ", "world", "!", delay=0.01)
+    with NginxServer(server.port) as front, Load(front.url) as load:
+        load.wait_for_more()
+        for number in range(2):
+            # It is open all the time, and ends whole although what it goes through is being replaced.
+            gate = model.gate(f"reload {number}")
+            model.enqueue((Headers(), *said("Hel"), gate, *said("lo, world!"), *finished()))
+            front.reload()
+            load.wait_for_more()
+            gate.wait_reached()
+            old = server.worker_pids()
+            server.signal(signal.SIGHUP)
+            server.wait_workers(2 * workers)
+            load.wait_for_more()
+            gate.open()
+            server.wait_workers(workers, without=old)
+            load.wait_for_more()
+    assert load.failures() == []
+    print(f"{len(load.streams)} streams and {len(load.others)} other requests, none failed")
+
+
+def test_without_the_service_the_answer_is_503_in_the_form_of_the_api(serve: Serve) -> None:
+    server = serve()
+    with NginxServer(server.port, expected_log="Connection refused") as front:
+        assert fetch(front.url, "/healthz").status == 200
+        server.stop()
+        answer = post_chat(front.url, message="Hi", interaction_mode="stream")
+    assert answer.status == 503
+    assert answer.headers["retry-after"] == "2"
+    check_error(answer.json(), field_allowed=True)
+    assert answer.json()["retryable"] is True
+
+
+# ------------------------------------------------------------------------------------------- TLS, numbers, log
+
+
+def test_the_lines_marked_tls_serve_https_and_send_http_there(server: GunicornServer, tmp_path: Path) -> None:
+    made = tmp_path / "both.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(tmp_path / "key"), "-out", str(made)]
+    subprocess.run(command, check=True, capture_output=True, timeout=20)
+    made.write_text(made.read_text() + (tmp_path / "key").read_text())
+    # The name of this server is an address, which no client sends as SNI.
+    edits = {"ssl_reject_handshake on;": f"ssl_certificate {made}; ssl_certificate_key {made};"}
+    with NginxServer(server.port, tls=made, edits=edits) as front:
+        moved = fetch(front.url, "/x?y")
+        assert moved.status == 301
+        assert moved.headers["location"] == f"https://127.0.0.1:{front.tls_port}/x?y"
+        context = ssl.create_default_context(cafile=str(made))
+        with (
+            socket.create_connection(("127.0.0.1", front.tls_port), timeout=5) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as client,
+        ):
+            host = f"127.0.0.1:{front.tls_port}"
+            headers = {**JSON, "Origin": f"https://{host}"}
+            client.sendall(encode_request(host, "POST", "/api/chat", headers, STREAM))
+            response, frames = ResponseReader(), FrameReader()
+            while frames.terminal is None:
+                frames.feed(response.feed(client.recv(RECEIVE)))
+        assert response.status == 200
+        assert frames.terminal.is_done
+
+
+def seconds_of(directive: str, within: str = "") -> int:
+    """Return the seconds that the shipped configuration gives, in a location or outside of all."""
+    text = CONFIG.read_text()
+    if within:
+        text = text[text.index(f"location {within} {{") :]
+    found = re.search(rf"^\s*{directive} (\d+)s;", text, re.MULTILINE)
+    assert found, f"no {directive} in {CONFIG}"
+    return int(found[1])
+
+
+def test_the_numbers_fit_those_of_the_service() -> None:
+    settings = Settings()
+    reading = seconds_of("proxy_read_timeout", "= /api/chat")
+    assert reading > settings.total_timeout > settings.heartbeat_interval
+    assert seconds_of("worker_shutdown_timeout") >= reading
+    assert seconds_of("send_timeout") >= settings.write_timeout
+    assert "client_max_body_size 1m;" in CONFIG.read_text()
+    assert settings.max_body_bytes == 2**20
+
+
+def test_the_log_names_the_request_as_the_service_does_and_holds_no_query(front: NginxServer) -> None:
+    answer = fetch(front.url, "/healthz?secret=word")
+    waits_until(lambda: answer.headers["x-request-id"] in front.access_log, "the line in the log")
+    assert "secret" not in front.access_log
