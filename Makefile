@@ -31,6 +31,10 @@ $(VENV)/.tests: tests/requirements.txt $(VENV)/.runs
 	$(BIN)/pip install --quiet -r tests/requirements.txt
 	@touch $@
 
+$(VENV)/.bench: tests/bench/requirements.txt $(VENV)/.tests
+	$(BIN)/pip install --quiet -r tests/bench/requirements.txt
+	@touch $@
+
 # Node is needed only here. Where the machine has none (or one that is too old), it comes as a Python package.
 define npm
 	if node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && npm --version >/dev/null 2>&1; then \
@@ -52,17 +56,24 @@ node_modules/.tests: package.json package-lock.json .npmrc | $(VENV)/.runs
 .PHONY: vendor
 vendor: $(VENDOR)/.stamp ## fetch the page's libraries into web/static/vendor
 
-.PHONY: chromium
-chromium:
-	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
-	  if command -v $$name >/dev/null; then exit 0; fi; \
-	done; \
+# Programs that tests run for real, and the packages that bring them on Debian: a browser, the front proxy of
+# deploy/nginx.conf, its certificate's maker, and what reads deploy/sluice.service.
+.PHONY: system-packages
+system-packages:
+	@missing=""; \
+	for name in $${CHROMIUM:-} chromium chromium-browser google-chrome google-chrome-stable none; do \
+	  command -v $$name >/dev/null && break; \
+	done; [ $$name != none ] || missing="$$missing chromium fonts-noto-cjk"; \
+	PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || missing="$$missing nginx-light"; \
+	command -v openssl >/dev/null || missing="$$missing openssl"; \
+	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "installing Chromium for the browser tests"; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-noto-cjk >/dev/null; \
+	  echo "installing$$missing for the tests"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	else \
-	  echo "The browser tests need Chromium: sudo apt-get install chromium (Debian), brew install chromium (macOS)," \
-	    "or CHROMIUM=/path/to/chrome make test" >&2; [ -n "$${CHROMIUM:-}" ]; \
+	  echo "The tests run real programs that are missing here. On Debian: sudo apt-get install$$missing" >&2; \
+	  echo "Elsewhere by those names; a browser may also be named: CHROMIUM=/path/to/chrome make test" >&2; exit 1; \
 	fi
 
 # ---------------------------------------------------------------- use
@@ -74,7 +85,7 @@ run: $(VENV)/.runs ## serve the page on http://127.0.0.1:8000 (HOST, PORT and th
 	@exec $(BIN)/python -m gunicorn -c gunicorn.conf.py wsgi:app
 
 .PHONY: test
-test: check $(VENDOR)/.stamp chromium ## check, then run all tests (unit, integration, browser)
+test: check $(VENDOR)/.stamp system-packages ## check, then run all tests (unit, integration, browser)
 	$(BIN)/python -m pytest
 
 .PHONY: check
@@ -89,19 +100,31 @@ format: $(VENV)/.tests ## put Python into its form
 	$(BIN)/ruff check --quiet --fix $(PYTHON_FILES)
 	$(BIN)/ruff format --quiet $(PYTHON_FILES)
 
+.PHONY: load
+load: $(VENV)/.tests ## load tests, also against a deployment: make load ARGS='steady --url http://127.0.0.1:8000'
+	$(BIN)/python -m tests.load $(ARGS)
+
+.PHONY: soak
+soak: $(VENV)/.tests ## ten minutes of load with faults, and a chart of what grows: build/soak/report.html
+	$(BIN)/python -m tests.soak --minutes 10 $(ARGS)
+
+.PHONY: bench
+bench: $(VENV)/.bench ## Sluice beside its peers: build/bench
+	$(BIN)/python -m tests.bench $(ARGS)
+
 .PHONY: screenshots
-screenshots: $(VENV)/.tests $(VENDOR)/.stamp chromium ## make docs/screenshots anew
+screenshots: $(VENV)/.tests $(VENDOR)/.stamp system-packages ## make docs/screenshots anew
 	$(BIN)/python -m tests.browser.screenshots
 
 .PHONY: lock
 lock: $(VENV)/.tests ## choose versions anew: constraints.txt
 	$(BIN)/pip install --quiet uv
-	sed '/^-[rc] /d' requirements.txt tests/requirements.txt | $(BIN)/uv pip compile --quiet --universal \
+	sed '/^-[rc] /d' requirements.txt tests/requirements.txt tests/bench/requirements.txt | $(BIN)/uv pip compile --quiet --universal \
 	  --python-version 3.11 --no-header --no-annotate - -o $(VENV)/constraints.txt
 	{ head -n 1 constraints.txt; cat $(VENV)/constraints.txt; } > $(VENV)/constraints.new
 	mv $(VENV)/constraints.new constraints.txt
 
 .PHONY: clean
 clean: ## remove what the other targets made
-	rm -rf $(VENV) node_modules $(VENDOR) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) node_modules $(VENDOR) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

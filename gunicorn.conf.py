@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import logging
 import os
@@ -12,8 +13,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import gunicorn
+
 from service.logs import LineFormatter
 from service.settings import Settings, SettingsError
+
+# After USR2, a server that was started by `python -m gunicorn` runs gunicorn's `__main__.py` as a script, which puts
+# gunicorn's own directory before the standard library: its `http` would be taken for Python's, and no worker starts.
+_gunicorn = os.path.realpath(os.path.dirname(gunicorn.__file__))
+sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry) != _gunicorn]
 
 try:
     _settings = Settings.load(os.environ, Path(".env"))
@@ -57,8 +65,10 @@ def _format_log(server: Any) -> None:
 
 
 def on_reload(server: Any) -> None:
-    """See to the log, which gunicorn sets up anew on HUP."""
+    """HUP: see to the log, which gunicorn sets up anew, and tell the workers that they get successors."""
     _format_log(server)
+    server.occupancy.retire()
+    del server.occupancy  # the successors get a board of their own
 
 
 def on_starting(server: Any) -> None:
@@ -94,6 +104,11 @@ def pre_fork(server: Any, worker: Any) -> None:
     worker.occupancy = server.occupancy
 
 
+def pre_exec(server: Any) -> None:
+    """USR2: tell the old master's workers, whose board this new process shares until it becomes a master itself."""
+    server.occupancy.retire()
+
+
 def _metrics_dir() -> str:
     """Choose where the workers' metrics meet: a directory of this master's own, unless the operator chose one."""
     given = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
@@ -101,7 +116,15 @@ def _metrics_dir() -> str:
     if given and os.environ.get("SLUICE_METRICS_OWNER", "") in ("", str(os.getpid())):
         return given
     os.environ["SLUICE_METRICS_OWNER"] = str(os.getpid())
-    return tempfile.mkdtemp(prefix="sluice-metrics-")
+    directory = tempfile.mkdtemp(prefix="sluice-metrics-")
+    # At the exit of this process and not in a hook of gunicorn's, which `--check-config` never reaches.
+    atexit.register(_remove_metrics_dir, directory, os.getpid())
+    return directory
+
+
+def _remove_metrics_dir(directory: str, owner: int) -> None:
+    if os.getpid() == owner:  # workers inherit the registration
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_dir()
@@ -126,12 +149,6 @@ def child_exit(server: Any, worker: Any) -> None:
     from prometheus_client import multiprocess
 
     multiprocess.mark_process_dead(worker.pid)
-
-
-def on_exit(server: Any) -> None:
-    """Remove the metrics' directory, if it is this master's own."""
-    if os.environ.get("SLUICE_METRICS_OWNER") == str(os.getpid()):
-        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
 
 # The master forgets what it imported: workers then load the code that is on disk when they start, so that HUP

@@ -81,6 +81,9 @@ class Bridge(Generic[T]):
         self._close_timeout = close_timeout
         # janus 2 needs no running loop for this, which saves a round trip to the loop's thread.
         self._queue: janus.Queue[T] = janus.Queue(capacity)
+        self._taking, self._putting = self._queue.sync_q, self._queue.async_q
+        # janus 2 lets the queue and its two faces hold each other, which only the collector could free.
+        del self._queue._sync_queue, self._queue._async_queue
         self._lock = threading.Lock()
         self._task: asyncio.Task[Any] | None = None
         self._stopped = False
@@ -89,7 +92,9 @@ class Bridge(Generic[T]):
         self._future = loop.submit(self._pump())
         # The future ends in every case: source ended, failed or cancelled, loop closed, dead or stuck.
         # So this one line releases the reader in every case.
-        self._future.add_done_callback(lambda _: self._queue.shutdown())
+        # It holds the queue and not the bridge, which holds the future: no cycle that only the collector could free.
+        queue = self._queue
+        self._future.add_done_callback(lambda _: queue.shutdown())
 
     # ------------------------------------------------------------------ the reader's side
 
@@ -108,7 +113,7 @@ class Bridge(Generic[T]):
                 ``LoopUnavailable`` when the loop died or was stuck, ``SourceCancelled``. Every item that
                 crossed before it has been returned by then.
         """
-        items = self._queue.sync_q
+        items = self._taking
         try:
             batch = [items.get(timeout=timeout)]
         except janus.SyncQueueEmpty:
@@ -197,7 +202,7 @@ class Bridge(Generic[T]):
 
     def __repr__(self) -> str:
         state = "ended" if self._future.done() else "stopping" if self._stopped else "running"
-        return f"<Bridge {state}, {self._queue.sync_q.qsize()} of {self._capacity} waiting>"
+        return f"<Bridge {state}, {self._taking.qsize()} of {self._capacity} waiting>"
 
     # ------------------------------------------------------------------ the loop's side
 
@@ -207,7 +212,7 @@ class Bridge(Generic[T]):
 
     async def _pump(self) -> None:
         self._task = asyncio.current_task()
-        queue = self._queue.async_q
+        queue = self._putting
         iterator = aiter(self._source)
         try:
             if self._stopped:

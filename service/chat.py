@@ -60,6 +60,7 @@ class ChatService:
         self._runs: dict[Run, Place] = {}
         self._lock = threading.Lock()
         self._draining = False
+        self._stopping = False
 
     # ------------------------------------------------------------------ life
 
@@ -85,7 +86,11 @@ class ChatService:
         self._model = ModelClient(self.settings, base_url)
 
     def begin_drain(self) -> None:
-        """Take no new chats from now on; end the open ones with a terminal event after `drain_timeout` seconds."""
+        """Be unready from now on; after `drain_timeout` seconds end open chats with a terminal event, take no more.
+
+        Until then chats are still taken: their connections were accepted before the drain (a draining worker
+        accepts none), and a deploy must not refuse a request that was already on its way.
+        """
         with self._lock:
             if self._draining:
                 return
@@ -102,6 +107,7 @@ class ChatService:
 
     def _stop_runs(self) -> None:
         with self._lock:
+            self._stopping = True
             runs = list(self._runs)
         if runs:
             logger.warning("stopping %d open streams: their time to end is over", len(runs))
@@ -135,7 +141,7 @@ class ChatService:
 
     @property
     def draining(self) -> bool:
-        """Whether no new chats are taken."""
+        """Whether the service is about to end: no load balancer should send anybody here."""
         return self._draining
 
     def health(self) -> LoopHealth:
@@ -160,11 +166,11 @@ class ChatService:
 
         Raises:
             Overloaded: No place is free, or none for this client.
-            ShuttingDown: The service drains.
+            ShuttingDown: The drain's time is over.
             InternalError: The loop is dead or stuck.
         """
-        if self._draining:
-            raise ShuttingDown("draining", retry_after=1.0)
+        if self._stopping:
+            raise ShuttingDown("stopping", retry_after=1.0)
         if self.settings.system_prompt:
             messages = [Message(role="system", content=self.settings.system_prompt), *messages]
         place = self.admission.enter(client)
@@ -187,6 +193,9 @@ class ChatService:
         )
         with self._lock:
             self._runs[run] = place
+        if self._stopping:
+            # The stop came in between, and did not see this run.
+            run.stop(ShuttingDown("stopping", retry_after=1.0))
         return run
 
     def _forget(self, run: Run) -> None:

@@ -18,6 +18,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="-")
 _KEY = re.compile(r"(?i)(bearer\s+)\S+|\b(?:sk|pk|gsk|xai|hf|rk)[-_][\w\-.]{6,}|\bAIza[\w\-]{20,}")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 REDACTED = "[key]"
+SECRET_LEAST = 8
 
 
 def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
@@ -34,7 +35,8 @@ class LineFormatter(logging.Formatter):
         """Take the secrets that must never be written, such as the provider's key."""
         super().__init__("%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s")
         self.default_msec_format = "%s.%03d"
-        self._secrets = tuple(secret for secret in secrets if secret)
+        # A shorter one is a placeholder (`x`, `none`, `EMPTY`), and would be cut out of every other word.
+        self._secrets = tuple(secret for secret in secrets if len(secret) >= SECRET_LEAST)
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one record. A line break inside the message is escaped: it could fake a second record."""

@@ -234,23 +234,30 @@ class LoopThread:
                 loop = self._require_running()
                 self._pending.add(outer)
                 # Under the lock, so that close(), which takes it first, comes after this in the loop's queue.
-                inner = asyncio.run_coroutine_threadsafe(coroutine, loop)
+                inner: Future[T] | None = asyncio.run_coroutine_threadsafe(coroutine, loop)
         except BaseException:
             self._pending.discard(outer)
             coroutine.close()
             raise
 
-        def settle_outer(_: Future[T]) -> None:
-            _copy_outcome(inner, outer)
+        # Futures keep their callbacks for good, so each would hold the other, and all that the task's context holds,
+        # until the collector comes by: `inner` is let go of when it has ended.
+        def settle_outer(ended: Future[T]) -> None:
+            nonlocal inner
+            _copy_outcome(ended, outer)
+            inner = None
 
-        def settle_inner(_: Future[T]) -> None:
-            self._pending.discard(outer)
+        def settle_inner(ended: Future[T]) -> None:
+            self._pending.discard(ended)
+            running = inner
             # Cancelled, or released: either way nobody waits any more, so nothing should go on working for it.
-            if not inner.done():
-                inner.cancel()
+            if running is not None and not running.done():
+                running.cancel()
 
+        assert inner is not None
+        running = inner
         outer.add_done_callback(settle_inner)
-        inner.add_done_callback(settle_outer)
+        running.add_done_callback(settle_outer)
         return outer
 
     def call_soon(self, callback: Callable[..., object], *args: object) -> None:

@@ -18,6 +18,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 import httpx2
 from openai import APIConnectionError, AsyncOpenAI, AsyncStream, DefaultAioHttpClient, OpenAIError
 
@@ -169,6 +170,9 @@ class ModelClient:
             raise UpstreamUnavailable(f"{type(error.__cause__).__name__}: {error.__cause__}") from error
         except (OpenAIError, httpx2.RequestError, httpx2.InvalidURL) as error:
             raise UpstreamUnavailable(f"{type(error).__name__}: {error}") from error
+        except (aiohttp.ClientError, UnicodeError) as error:
+            # What openai's transport lets through where a reply is not HTTP, or its status line is not ASCII.
+            raise UpstreamInvalid(f"{type(error).__name__}: {error}") from error
         assert isinstance(response, httpx2.Response)
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind in ("text/html", "application/json"):

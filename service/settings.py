@@ -217,7 +217,7 @@ class Settings:
         "SLUICE_TRUSTED_PROXIES",
         _count(0, 10, "proxies"),
         0,
-        "How many proxies stand in front, whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+        "How many proxies stand in front, whose X-Forwarded-For is believed.",
     )
     workers: int = _setting("WEB_CONCURRENCY", _count(1, 1_000, "workers"), 1, "Worker processes.")
 

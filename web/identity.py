@@ -9,12 +9,12 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 
 def trust_proxies(app: Flask, count: int) -> None:
-    """Take address and scheme from the headers of that many proxies, counted from this server outwards.
+    """Take the client's address from X-Forwarded-For, which that many proxies have each added to.
 
-    With a count of 0 the headers are ignored: anybody can send them.
+    With a count of 0 the header is ignored: anybody can send it.
     """
     if count:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=0)  # type: ignore[method-assign]
 
 
 def client_identity(request: Request) -> str:

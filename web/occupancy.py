@@ -10,14 +10,23 @@ import mmap
 import struct
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
-# pid, connections held, and when the worker last said so (seconds, CLOCK_MONOTONIC, which all processes share).
-_SLOT = struct.Struct("=IId")
-# More than gunicorn can usefully run, whatever TTIN adds; 4 KiB, one page.
+# pid, connections held, streams among them, and when the worker last said so (seconds, CLOCK_MONOTONIC, which all
+# processes share).
+_SLOT = struct.Struct("=IIId")
+# More than gunicorn can usefully run, whatever TTIN adds; 5 KiB, two pages.
 SLOTS = 256
 # A worker's main thread says how it is at least once a second; one that is silent for longer is dead or stuck, and
 # nothing may be left to it.
 SILENCE = 2.5
+
+
+class Load(NamedTuple):
+    """What one worker has to do."""
+
+    connections: int
+    streams: int
 
 
 class Occupancy:
@@ -25,7 +34,8 @@ class Occupancy:
 
     def __init__(self) -> None:
         """Reserve the memory; anonymous, so it goes with the last process that has it."""
-        self._memory = mmap.mmap(-1, SLOTS * _SLOT.size)
+        # The byte behind the slots says whether successors have taken over.
+        self._memory = mmap.mmap(-1, SLOTS * _SLOT.size + 1)
         self._slot: int | None = None
         self._pid = 0
 
@@ -40,8 +50,8 @@ class Occupancy:
         # Without a slot a worker never leaves anything to others, and none leaves anything to it.
         self._slot = None
 
-    def say(self, held: int) -> None:
-        """Write how many connections this worker holds. About once a second at least."""
+    def say(self, load: Load) -> None:
+        """Write what this worker has to do. About once a second at least."""
         if self._slot is None:
             return
         owner, _, seen = self._read(self._slot)
@@ -49,22 +59,31 @@ class Occupancy:
             # Another one took the same slot at the same moment.
             self.join(self._pid)
         if self._slot is not None:
-            _SLOT.pack_into(self._memory, self._slot * _SLOT.size, self._pid, held, time.monotonic())
+            _SLOT.pack_into(self._memory, self._slot * _SLOT.size, self._pid, *load, time.monotonic())
 
     def leave(self) -> None:
         """Give the slot back: this worker takes no more connections."""
         if self._slot is not None:
-            _SLOT.pack_into(self._memory, self._slot * _SLOT.size, 0, 0, 0.0)
+            _SLOT.pack_into(self._memory, self._slot * _SLOT.size, 0, 0, 0, 0.0)
             self._slot = None
 
-    def others(self) -> Iterator[int]:
-        """Yield the connections held by each other worker that is alive."""
+    def others(self) -> Iterator[Load]:
+        """Yield what each other worker that is alive has to do."""
         now = time.monotonic()
         for slot in range(SLOTS):
-            owner, held, seen = self._read(slot)
+            owner, load, seen = self._read(slot)
             if owner not in (0, self._pid) and now - seen <= SILENCE:
-                yield held
+                yield load
 
-    def _read(self, slot: int) -> tuple[int, int, float]:
-        pid, held, seen = _SLOT.unpack_from(self._memory, slot * _SLOT.size)
-        return pid, held, seen
+    def retire(self) -> None:
+        """Tell all who share this board that others, with a board of their own, take over from them."""
+        self._memory[-1] = 1
+
+    @property
+    def retired(self) -> bool:
+        """Whether others have taken over."""
+        return bool(self._memory[-1])
+
+    def _read(self, slot: int) -> tuple[int, Load, float]:
+        pid, connections, streams, seen = _SLOT.unpack_from(self._memory, slot * _SLOT.size)
+        return pid, Load(connections, streams), seen

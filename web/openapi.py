@@ -134,8 +134,11 @@ def _chat(settings: Settings) -> dict[str, Any]:
     answer = _json_reply(
         "The answer, or a stream of `TextFrame`s that one `DoneFrame` or `ErrorReply` ends.", BlockReply
     )
+    frame = {"anyOf": [_reference(kind) for kind in (DoneFrame, TextFrame, ErrorReply)]}
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": frame}
     answer["content"]["text/event-stream"] = {
-        "schema": {"type": "string"},
+        # Of one event: OpenAPI 3.1 knows no streams, and 3.2 describes them so (`itemSchema`).
+        "schema": {"type": "object", "properties": {"id": {"type": "string"}, "data": data}, "required": ["data"]},
         "example": ': ok\n\nid: 1\ndata: {"success": true, "message": "Hello", "interaction_mode": "stream"}\n\n',
     }
     return {

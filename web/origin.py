@@ -22,8 +22,15 @@ def refuse_foreign_origin(request: Request) -> None:
     if site is not None:
         foreign = site not in ("same-origin", "none")
     elif origin is not None:
-        foreign = urlsplit(origin).netloc != request.host
+        foreign = _host(origin) != request.host
     else:
         foreign = False
     if foreign:
         raise InvalidRequest("Requests should come from this server's own page, not from another site's.", status=403)
+
+
+def _host(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None  # such as `http://[`, which no browser sends

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from .occupancy import Occupancy
+from .occupancy import Load, Occupancy
 
 if TYPE_CHECKING:
     from service import LoopState
@@ -36,6 +36,9 @@ HEAD_TIMEOUT = 10
 # the close into a reset that loses the end of the response. gunicorn waits as long, but on its main thread.
 LINGER_TIMEOUT = 2.0
 LINGER_READ = 65536
+# A worker whose successor serves already still answers chats on the connections that it holds: their clients cannot
+# know. By then gunicorn has closed those that it keeps alive (2 s), and a request's head has had its time to arrive.
+HANDOVER_TIMEOUT = 2.5
 # While it leaves connections to others, how often a full worker looks whether they have become full as well. This
 # bounds how long a client waits for its 503 when all are full.
 LEAVING_POLL = 0.05
@@ -85,6 +88,7 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         self._lingering: deque[tuple[float, socket.socket]] = deque()
         # gunicorn would stop accepting at once and leave open streams without a word; `_retire` does it in time.
         self._retire_after: int = self.max_requests
+        self._drain_due: float | None = None
         self.max_requests: int = sys.maxsize
 
     # ------------------------------------------------------------------ life
@@ -121,14 +125,26 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         self.method_queue.defer(self._begin_drain)
 
     def _begin_drain(self) -> None:
+        if self.occupancy.retired:
+            self._hand_over()
+        else:
+            self._drain()
+
+    def _hand_over(self) -> None:
+        """Leave to a successor: drain a little later, so that nobody is refused who is connected here."""
         self.occupancy.leave()
+        self._drain_due = time.monotonic() + HANDOVER_TIMEOUT
+
+    def _drain(self) -> None:
+        self.occupancy.leave()
+        self._drain_due = None
         self._sluice.service.begin_drain()
 
     def _loop_failed(self, state: LoopState) -> None:
         """Leave, so that the master starts a worker with a sound loop. On the watchdog's or the loop's thread."""
         self.log.error("the event loop is %s: this worker is replaced", state.value)
         self.alive = False
-        self.method_queue.defer(self._begin_drain)
+        self.method_queue.defer(self._drain)
 
     def _retire(self) -> None:
         """Leave after `max_requests`, when others have room or nobody is here; at double the number in any case."""
@@ -137,7 +153,7 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
             if unneeded or self.nr >= 2 * self._retire_after:
                 self.log.info("%d requests served: this worker is replaced", self.nr)
                 self.alive = False
-                self._begin_drain()
+                self._hand_over()
 
     # ------------------------------------------------------------------ new connections
 
@@ -146,14 +162,14 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
 
         gunicorn gives it to a thread at once, which waits up to 5 s for the first byte.
         """
-        if self._full() and self._others_have_room():
+        if self._leaves_to_others():
             return
         try:
             client, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return  # another worker was faster, or the client left again
         self.nr_conns += 1
-        self.occupancy.say(self.nr_conns)
+        self.occupancy.say(self._load())
         conn = _Connection(self, self.cfg, client, address, listener.getsockname())
         conn.timeout = time.monotonic() + HEAD_TIMEOUT
         self.pending_conns.append(conn)
@@ -161,27 +177,42 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Accept connections, or leave them in the shared listening socket while another worker has room."""
-        super().set_accept_enabled(enabled and not (self.alive and self._full() and self._others_have_room()))
+        super().set_accept_enabled(enabled and not (self.alive and self._leaves_to_others()))
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Wait for events; called by gunicorn's main loop in each of its rounds, so the rounds' work is here too."""
         if self.alive:
-            self.occupancy.say(self.nr_conns)
+            self.occupancy.say(self._load())
             self.set_accept_enabled(self.nr_conns < self.worker_connections)
             if not self._accepting:
                 timeout = min(timeout, LEAVING_POLL)
         if self._lingering:
             timeout = min(timeout, max(0.0, self._lingering[0][0] - time.monotonic()))
+        if self._drain_due is not None:
+            timeout = min(timeout, max(0.0, self._drain_due - time.monotonic()))
         super().wait_for_and_dispatch_events(timeout)
         self._end_lingering()
+        if self._drain_due is not None and time.monotonic() >= self._drain_due:
+            self._drain()
         self._retire()
 
-    def _full(self) -> bool:
-        # Connections and not streams: each one taken may be about to ask for a place.
-        return bool(self.nr_conns >= self._places)
+    def _load(self) -> Load:
+        return Load(self.nr_conns, self._sluice.service.admission.taken)
+
+    def _leaves_to_others(self) -> bool:
+        """Whether a new connection is better off with another worker."""
+        mine = self._load()
+        # Connections first: each one taken may be about to ask for a place.
+        if mine.connections >= self._places and self._others_have_room():
+            return True
+        # Where all look full like that, some may hold connections that are no streams: silent or lingering clients.
+        # One with more of them than threads would let a request wait.
+        return mine.streams >= self._places and any(
+            other.streams < self._places and other.connections < self.cfg.threads for other in self.occupancy.others()
+        )
 
     def _others_have_room(self) -> bool:
-        return any(held < self._places for held in self.occupancy.others())
+        return any(other.connections < self._places for other in self.occupancy.others())
 
     # ------------------------------------------------------------------ ends of connections
 
