@@ -86,19 +86,22 @@ class Answer:
         """
         self._bytes += len(piece)
         self.progressed = False
+        failure: UpstreamError | None = None
         try:
             datas = self._decoder.feed(piece)
         except EventTooLarge as error:
-            raise UpstreamInvalid(str(error)) from None
+            datas, failure = error.complete, UpstreamInvalid(str(error))
         events: list[Event] = []
         try:
             for data in datas:
                 self._read_event(data, events)
         except UpstreamError as error:
+            failure = error
+        if failure is not None:
             if not events:
-                raise
+                raise failure
             # What came before the failure stays delivered; the failure is raised by `conclusion`.
-            self._failure = error
+            self._failure = failure
             self.ended = True
         return _joined(events) if len(events) > 1 else events
 

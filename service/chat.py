@@ -8,6 +8,7 @@ import random
 import threading
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from copy import copy
 from dataclasses import dataclass
 
 from .admission import Admission, Place
@@ -221,7 +222,8 @@ class ChatService:
                     case Finished(reason, usage):
                         return Reply("".join(texts), "".join(thoughts), reason, usage)
                     case Failed(error):
-                        raise error
+                        # A copy: raised itself, its traceback would hold this frame, and the frame holds it.
+                        raise copy(error)
         raise ShuttingDown("the run was closed", retry_after=1.0)
 
     async def stream_chat(self, messages: Sequence[Message], model: str) -> AsyncGenerator[Event, None]:

@@ -15,7 +15,12 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class EventTooLarge(ValueError):
-    """One event, or one line, is longer than the limit."""
+    """One event, or one line, is longer than the limit. `complete` holds the data of those that came before it."""
+
+    def __init__(self, limit: int, complete: list[bytes]) -> None:
+        """Take the limit in bytes, and what the same piece had completed."""
+        self.complete = complete
+        super().__init__(f"an event is larger than {limit} bytes")
 
 
 class EventStreamDecoder:
@@ -60,7 +65,7 @@ class EventStreamDecoder:
                 return events
         held_cr = bool(self._line_parts) and self._line_parts[-1].endswith(b"\r")
         if not (held_cr or self._at_start) and b"\n" not in piece and b"\r" not in piece:
-            self._hold(piece)
+            self._hold(piece, [])
             return []
         block = b"".join([*self._line_parts, piece]) if self._line_parts else piece
         if self._at_start:
@@ -78,7 +83,7 @@ class EventStreamDecoder:
             start = end.end()
         self._line_parts = []
         self._line_size = 0
-        self._hold(block[start:])
+        self._hold(block[start:], events)
         return events
 
     def finish(self) -> list[bytes]:
@@ -94,12 +99,12 @@ class EventStreamDecoder:
             self._end_line(rest[:-1], events)
         return events
 
-    def _hold(self, part: bytes) -> None:
+    def _hold(self, part: bytes, events: list[bytes]) -> None:
         if not part:
             return
         self._line_size += len(part)
         if self._line_size + self._data_size > self._max:
-            raise EventTooLarge(f"an event is larger than {self._max} bytes")
+            raise EventTooLarge(self._max, events)
         self._line_parts.append(part)
 
     def _end_line(self, line: bytes, events: list[bytes]) -> None:
@@ -113,5 +118,5 @@ class EventStreamDecoder:
         if name == b"data":
             self._data_size += len(line)
             if self._data_size > self._max:
-                raise EventTooLarge(f"an event is larger than {self._max} bytes")
+                raise EventTooLarge(self._max, events)
             self._data.append(value.removeprefix(b" "))

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -19,12 +20,22 @@ from .usage import Usage, estimate_usage
 
 logger = logging.getLogger("sluice.run")
 
-# Once the model has answered with 200, its first word or its failure is mostly there in the same instant; after
+# Once the model has answered with 200, a failure in the same instant can still be said with a status; after
 # this long the reader is better served by a sign of life.
-WORD_GRACE = 0.1
+WORD_GRACE = 0.02
 
 # How a run can end besides `done` and `left`; every other code is an `error`.
 _OUTCOMES = {"shutting_down": "stopped", "upstream_timeout": "timeout"}
+
+
+def _bare_copy(error: ServiceError) -> ServiceError:
+    """Copy an error, and take traceback and causes from both.
+
+    Else its traceback holds frames, these hold the run, and the run holds the error: a circle of some 200 objects
+    for each failed answer, which only the collector could free.
+    """
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return copy(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +116,7 @@ class Run:
             if accepted:
                 deadline = min(deadline, time.monotonic() + WORD_GRACE)
         if isinstance(self._early[0], Failed):
-            raise self._early[0].error
+            raise _bare_copy(self._early[0].error)
 
     def __iter__(self) -> Iterator[list[Event]]:
         return self
@@ -163,7 +174,7 @@ class Run:
         try:
             batch = self._bridge.take(timeout)
         except ServiceError as error:
-            return [self._fail(error)]
+            return [self._fail(_bare_copy(error))]
         except SourceCancelled as error:
             # Only the loop's closing cancels a source that nobody stopped.
             return [self._fail(ShuttingDown(str(error), retry_after=1.0))]

@@ -15,7 +15,7 @@ from .connection import client_socket, has_left, limit_writes
 from .extension import Sluice
 from .identity import client_identity
 from .origin import refuse_foreign_origin
-from .requests import read_chat_request
+from .requests import discard_body, read_chat_request
 from .sse import HEADERS, HEARTBEAT, OPENING, EventEncoder
 
 
@@ -38,6 +38,7 @@ def chat_blueprint(sluice: Sluice) -> Blueprint:
             run = service.open(asked.messages, labels, client_identity(request))
         except ServiceError as error:
             service.metrics.refused(error.code)
+            discard_body(request, service.settings)
             raise
         with ExitStack() as cleanup:
             cleanup.callback(run.close)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from service.message import Message
 from service.settings import InteractionMode, Settings
 
 Role = Literal["user", "assistant"]
+logger = logging.getLogger("sluice.web")
+
 Source = Literal["page", "api", "load-test"]
 
 
@@ -98,6 +101,19 @@ def read_chat_request(request: Request, settings: Settings) -> ChatRequest:
         source=body.source,
         model=body.model or settings.default_model,
     )
+
+
+def discard_body(request: Request, settings: Settings) -> None:
+    """Read what a refused request still has to say, up to the limit of a body.
+
+    gunicorn closes a connection that has more than 64 KiB unread, after a reply that promised to keep it.
+    """
+    request.max_content_length = settings.max_body_bytes + 1
+    if (request.content_length or 0) <= settings.max_body_bytes:
+        try:
+            request.get_data(cache=False)
+        except (RequestEntityTooLarge, ClientDisconnected):
+            logger.debug("a refused body was too large, or broke off")
 
 
 def _mode_wanted(request: Request, settings: Settings) -> InteractionMode:

@@ -1,0 +1,131 @@
+"""The OpenAPI document, held against the code and against what the server really says."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+import pytest
+
+from service import ChatService, Settings
+from service.errors import ServiceError
+from tests.integration.conftest import House
+from tests.raw_client import fetch, post_chat, stream_chat
+from tests.scripted_model import Chunk, Headers, finished, refused, said
+from web import create_app
+from web.errors import STATUSES
+from web.openapi import NOT_BLANK, openapi_document
+from web.requests import ChatBody
+
+SETTINGS = Settings(
+    base_url="http://127.0.0.1:9",
+    model="one",
+    models=("two",),
+    max_message_chars=7,
+    max_history=3,
+    max_body_bytes=1234,
+)
+DOCUMENT = openapi_document(SETTINGS)
+CHAT = DOCUMENT["paths"]["/api/chat"]["post"]
+
+
+def leaves(kind: type[ServiceError]) -> set[type[ServiceError]]:
+    """Return the errors that have no errors below them."""
+    below = kind.__subclasses__()
+    return set().union(*map(leaves, below)) if below else {kind}
+
+
+def strict(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return schemas that refuse fields which they do not name: the document lets us add some, a test does not."""
+    return {
+        name: {**kind, "additionalProperties": False} if kind.get("type") == "object" else kind
+        for name, kind in schema.items()
+    }
+
+
+def holds(kind: str, value: object) -> None:
+    """Fail unless a value is of a kind that the document describes, without a further field."""
+    components = {"schemas": strict(DOCUMENT["components"]["schemas"])}
+    reference = {"$ref": f"#/components/schemas/{kind}", "components": components}
+    jsonschema_rs.Draft202012Validator(reference).validate(value)
+
+
+def test_every_error_is_described_with_its_status() -> None:
+    assert set(STATUSES) == leaves(ServiceError)
+    for kind, status in STATUSES.items():
+        assert f"`{kind.code}`" in CHAT["responses"][str(status)]["description"]
+    codes = DOCUMENT["components"]["schemas"]["ErrorReply"]["properties"]["code"]["enum"]
+    assert set(codes) == {kind.code for kind in leaves(ServiceError)}
+
+
+def test_no_status_is_described_that_cannot_come() -> None:
+    refusals = {"400", "403", "413", "415"}
+    assert set(CHAT["responses"]) == {"200"} | refusals | {str(status) for status in STATUSES.values()}
+
+
+def test_every_field_of_a_request_is_described_and_no_other() -> None:
+    asked = DOCUMENT["components"]["schemas"]["ChatBody"]
+    assert set(asked["properties"]) == {field.name for field in msgspec.structs.fields(ChatBody)}
+    assert asked["required"] == ["message"]
+    assert asked["additionalProperties"] is False
+
+
+def test_the_limits_are_the_servers_own() -> None:
+    asked = DOCUMENT["components"]["schemas"]["ChatBody"]["properties"]
+    assert asked["message"]["maxLength"] == 7
+    assert DOCUMENT["components"]["schemas"]["Turn"]["properties"]["content"]["maxLength"] == 7
+    assert asked["conversation_history"]["maxItems"] == 3
+    assert asked["model"]["enum"] == ["one", "two", None]
+    assert "1234" in CHAT["requestBody"]["description"]
+
+
+def test_blank_means_the_same_as_in_the_code() -> None:
+    characters = map(chr, range(sys.maxunicode + 1))
+    assert [text for text in characters if bool(re.search(NOT_BLANK, text)) is not bool(text.strip())] == []
+
+
+def test_every_route_is_described() -> None:
+    app = create_app(service=ChatService(SETTINGS))
+    routes = {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint != "static"}
+    assert set(DOCUMENT["paths"]) == routes
+
+
+def test_it_is_served(house: House) -> None:
+    reply = fetch(house.url, "/openapi.json")
+    assert reply.status == 200
+    assert reply.json()["openapi"] == "3.1.0"
+    assert reply.json()["components"]["schemas"]["ChatBody"]["properties"]["message"]["maxLength"] == 100_000
+
+
+@pytest.mark.parametrize("usage", [None, {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}])
+def test_real_answers_are_of_the_described_kinds(house: House, usage: dict[str, int] | None) -> None:
+    script = (Headers(), Chunk(reasoning="hm"), *said("Hel", "lo"), *finished(usage=usage))
+    house.model.enqueue(script, script)
+    holds("BlockReply", post_chat(house.url, message="Hi", interaction_mode="block").json())
+    with stream_chat(house.url) as client:
+        *texts, end = [json.loads(frame.data) for frame in client.frames() if frame.comment is None]
+    for text in texts:
+        holds("TextFrame", text)
+    holds("DoneFrame", end)
+
+
+def test_real_failures_are_of_the_described_kind(house: House) -> None:
+    house.model.enqueue(refused(429), refused(500))
+    for reply in (
+        post_chat(house.url, message="Hi"),
+        post_chat(house.url, message="Hi"),
+        post_chat(house.url, message=5),
+        post_chat(house.url),
+    ):
+        holds("ErrorReply", reply.json())
+        assert ("retry-after" in reply.headers) is ("Retry-After" in CHAT["responses"][str(reply.status)]["headers"])
+
+
+def test_what_the_page_and_the_operator_are_told_is_of_the_described_kinds(house: House) -> None:
+    holds("PageConfig", fetch(house.url, "/api/config").json())
+    for path in ("/healthz", "/readyz"):
+        holds("Health", fetch(house.url, path).json())

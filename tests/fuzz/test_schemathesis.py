@@ -1,0 +1,69 @@
+"""Schemathesis against the server's own OpenAPI document: what it describes, and what it does not, over real sockets.
+
+The demo model answers, as fast as it can; so every valid request has a real answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+import schemathesis
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    missing_required_header,
+    negative_data_rejection,
+    positive_data_acceptance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+
+from service import Settings
+from tests.fuzz.effort import LONG, tried
+from tests.gunicorn_server import GunicornServer
+from web.openapi import openapi_document
+
+pytestmark = pytest.mark.timeout(1800 if LONG else 60)
+
+# One after the other the examples take no place from each other, and the demo model has no faults: no 5xx is right.
+CHECKS = [
+    schemathesis.checks.not_a_server_error,
+    content_type_conformance,
+    missing_required_header,
+    negative_data_rejection,
+    positive_data_acceptance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+]
+# Fast, and with limits so low that requests at and above them are small.
+LIMITS = {"SLUICE_DEMO_TOKENS_PER_SECOND": "1e6", "SLUICE_MAX_MESSAGE_CHARS": "100", "SLUICE_MAX_HISTORY": "4"}
+
+# Made here for the names of the tests; `test_openapi.py` holds what is served against it.
+schema = schemathesis.openapi.from_dict(openapi_document(Settings.load(LIMITS)))
+# It knows 400, 415 and others as refusals, and not 413.
+schema.config.checks.negative_data_rejection.expected_statuses = ["400", "413", "415"]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[GunicornServer]:
+    with GunicornServer(LIMITS) as running:
+        yield running
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        yield session
+
+
+@schema.parametrize()
+@tried(50, long=1000)
+def test_the_server_does_what_its_document_says(
+    case: schemathesis.Case, server: GunicornServer, session: requests.Session
+) -> None:
+    case.call_and_validate(base_url=server.url, session=session, checks=CHECKS, timeout=10)

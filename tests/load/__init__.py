@@ -1,0 +1,1 @@
+"""Load tests of a running Sluice: `python -m tests.load --help`, and docs/load-testing.md."""
