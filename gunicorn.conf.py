@@ -65,10 +65,8 @@ def _format_log(server: Any) -> None:
 
 
 def on_reload(server: Any) -> None:
-    """HUP: see to the log, which gunicorn sets up anew, and tell the workers that they get successors."""
+    """See to the log, which gunicorn sets up anew on HUP."""
     _format_log(server)
-    server.occupancy.retire()
-    del server.occupancy  # the successors get a board of their own
 
 
 def on_starting(server: Any) -> None:
@@ -102,11 +100,6 @@ def pre_fork(server: Any, worker: Any) -> None:
     if not hasattr(server, "occupancy"):
         server.occupancy = worker.new_occupancy()
     worker.occupancy = server.occupancy
-
-
-def pre_exec(server: Any) -> None:
-    """USR2: tell the old master's workers, whose board this new process shares until it becomes a master itself."""
-    server.occupancy.retire()
 
 
 def _metrics_dir() -> str:
@@ -145,7 +138,8 @@ def when_ready(server: Any) -> None:
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Forget the gauges of a worker that is gone."""
+    """Forget the gauges of a worker that is gone, and what it had to do."""
+    worker.occupancy.forget(worker.age)
     from prometheus_client import multiprocess
 
     multiprocess.mark_process_dead(worker.pid)

@@ -12,8 +12,8 @@ What it promises, at any interleaving of put, take, close, stop, shutdown and th
 
 - the reader gets a prefix of the items, in order, none twice; all of them if the source ended by itself;
 - what had crossed before the source failed is read before the reader sees the failure;
-- after ``close`` the source's own clean-up has run, uninterrupted; or its time was up, or the loop is gone or
-  stuck, and the log says so;
+- after ``close`` the source's own clean-up has run; or its time was up, or the loop is gone or stuck, and the log
+  says so;
 - a reader never waits for ever: every end, the loop's death included, releases it.
 """
 

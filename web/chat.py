@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 from flask import Blueprint, Response, jsonify, request
 
 from service import Reply, Run, RunLabels
-from service.errors import ServiceError
+from service.errors import InternalError, ServiceError
+from service.events import Failed
 from service.logs import request_id
 
 from .connection import client_socket, has_left, limit_writes
@@ -17,6 +19,8 @@ from .identity import client_identity
 from .origin import refuse_foreign_origin
 from .requests import discard_body, read_chat_request
 from .sse import HEADERS, HEARTBEAT, OPENING, EventEncoder
+
+logger = logging.getLogger("sluice.web")
 
 
 def chat_blueprint(sluice: Sluice) -> Blueprint:
@@ -79,6 +83,7 @@ class _EventStream:
         self._run = run
         self._encoder = EventEncoder()
         self._opened = False
+        self._broken = False
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -87,5 +92,14 @@ class _EventStream:
         if not self._opened:
             self._opened = True
             return OPENING
-        batch = next(self._run)
-        return self._encoder.encode(batch) if batch else HEARTBEAT
+        if self._broken:
+            raise StopIteration
+        try:
+            batch = next(self._run)
+            return self._encoder.encode(batch) if batch else HEARTBEAT
+        except StopIteration:
+            raise
+        except Exception:
+            logger.exception("a defect ended a stream")
+            self._broken = True
+            return self._encoder.encode([Failed(InternalError())])

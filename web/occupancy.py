@@ -34,30 +34,23 @@ class Occupancy:
 
     def __init__(self) -> None:
         """Reserve the memory; anonymous, so it goes with the last process that has it."""
-        # The byte behind the slots says whether successors have taken over.
-        self._memory = mmap.mmap(-1, SLOTS * _SLOT.size + 1)
+        self._memory = mmap.mmap(-1, SLOTS * _SLOT.size)
         self._slot: int | None = None
         self._pid = 0
 
-    def join(self, pid: int) -> None:
-        """Take a slot, in the worker. Two workers that start at once might choose the same one, so look again."""
+    def join(self, pid: int, number: int) -> None:
+        """Take a slot, in the worker.
+
+        Args:
+            pid: The worker's.
+            number: The worker's number among all that its master ever started. No two that live have the same slot,
+                so that none has to look for a free one while another does.
+        """
         self._pid = pid
-        for slot in range(SLOTS):
-            owner, _, seen = self._read(slot)
-            if owner == 0 or time.monotonic() - seen > SILENCE:
-                self._slot = slot
-                return
-        # Without a slot a worker never leaves anything to others, and none leaves anything to it.
-        self._slot = None
+        self._slot = number % SLOTS
 
     def say(self, load: Load) -> None:
         """Write what this worker has to do. About once a second at least."""
-        if self._slot is None:
-            return
-        owner, _, seen = self._read(self._slot)
-        if owner not in (0, self._pid) and time.monotonic() - seen <= SILENCE:
-            # Another one took the same slot at the same moment.
-            self.join(self._pid)
         if self._slot is not None:
             _SLOT.pack_into(self._memory, self._slot * _SLOT.size, self._pid, *load, time.monotonic())
 
@@ -67,6 +60,10 @@ class Occupancy:
             _SLOT.pack_into(self._memory, self._slot * _SLOT.size, 0, 0, 0, 0.0)
             self._slot = None
 
+    def forget(self, number: int) -> None:
+        """Give the slot of a worker back that has died, in the master: nothing may be left to it."""
+        _SLOT.pack_into(self._memory, number % SLOTS * _SLOT.size, 0, 0, 0, 0.0)
+
     def others(self) -> Iterator[Load]:
         """Yield what each other worker that is alive has to do."""
         now = time.monotonic()
@@ -74,15 +71,6 @@ class Occupancy:
             owner, load, seen = self._read(slot)
             if owner not in (0, self._pid) and now - seen <= SILENCE:
                 yield load
-
-    def retire(self) -> None:
-        """Tell all who share this board that others, with a board of their own, take over from them."""
-        self._memory[-1] = 1
-
-    @property
-    def retired(self) -> bool:
-        """Whether others have taken over."""
-        return bool(self._memory[-1])
 
     def _read(self, slot: int) -> tuple[int, Load, float]:
         pid, connections, streams, seen = _SLOT.unpack_from(self._memory, slot * _SLOT.size)

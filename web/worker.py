@@ -36,9 +36,6 @@ HEAD_TIMEOUT = 10
 # the close into a reset that loses the end of the response. gunicorn waits as long, but on its main thread.
 LINGER_TIMEOUT = 2.0
 LINGER_READ = 65536
-# A worker whose successor serves already still answers chats on the connections that it holds: their clients cannot
-# know. By then gunicorn has closed those that it keeps alive (2 s), and a request's head has had its time to arrive.
-HANDOVER_TIMEOUT = 2.5
 # While it leaves connections to others, how often a full worker looks whether they have become full as well. This
 # bounds how long a client waits for its 503 when all are full.
 LEAVING_POLL = 0.05
@@ -88,7 +85,6 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         self._lingering: deque[tuple[float, socket.socket]] = deque()
         # gunicorn would stop accepting at once and leave open streams without a word; `_retire` does it in time.
         self._retire_after: int = self.max_requests
-        self._drain_due: float | None = None
         self.max_requests: int = sys.maxsize
 
     # ------------------------------------------------------------------ life
@@ -101,7 +97,7 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         # Now and not with the first chat, so that /readyz is true from the first moment it can be asked.
         sluice.service.start()
         self._places: int = sluice.service.admission.places
-        self.occupancy.join(self.pid)
+        self.occupancy.join(self.pid, self.age)
         try:
             super().run()
         finally:
@@ -122,23 +118,26 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         """Begin the drain on SIGTERM, for which gunicorn has no hook."""
         super().handle_exit(sig, frame)
         # Not in the signal handler itself: it may have interrupted a holder of the locks that draining takes.
-        self.method_queue.defer(self._begin_drain)
-
-    def _begin_drain(self) -> None:
-        if self.occupancy.retired:
-            self._hand_over()
-        else:
-            self._drain()
-
-    def _hand_over(self) -> None:
-        """Leave to a successor: drain a little later, so that nobody is refused who is connected here."""
-        self.occupancy.leave()
-        self._drain_due = time.monotonic() + HANDOVER_TIMEOUT
+        self.method_queue.defer(self._drain)
 
     def _drain(self) -> None:
+        """Take nobody new, answer whoever is connected, and be gone before gunicorn's patience ends."""
         self.occupancy.leave()
-        self._drain_due = None
+        self._close_listeners()
         self._sluice.service.begin_drain()
+
+    def _close_listeners(self) -> None:
+        """Take those who wait in the listening sockets, and give up this worker's share in them.
+
+        gunicorn keeps them open until the worker ends. Where no other worker follows, clients would be connected by
+        the kernel all that time, served by nobody, and reset in the end; now they are refused at once.
+        """
+        for listener in self.sockets:
+            while listener.sock is not None and self._take(listener):
+                pass
+        self.set_accept_enabled(False)
+        for listener in self.sockets:
+            listener.close()
 
     def _loop_failed(self, state: LoopState) -> None:
         """Leave, so that the master starts a worker with a sound loop. On the watchdog's or the loop's thread."""
@@ -153,7 +152,7 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
             if unneeded or self.nr >= 2 * self._retire_after:
                 self.log.info("%d requests served: this worker is replaced", self.nr)
                 self.alive = False
-                self._hand_over()
+                self._drain()
 
     # ------------------------------------------------------------------ new connections
 
@@ -162,18 +161,23 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
 
         gunicorn gives it to a thread at once, which waits up to 5 s for the first byte.
         """
-        if self._leaves_to_others():
-            return
+        if not self._leaves_to_others():
+            self._take(listener)
+
+    def _take(self, listener: socket.socket) -> bool:
         try:
             client, address = listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            return  # another worker was faster, or the client left again
+        except BlockingIOError:
+            return False  # another worker was faster
+        except ConnectionAbortedError:
+            return True  # the client left again
         self.nr_conns += 1
         self.occupancy.say(self._load())
         conn = _Connection(self, self.cfg, client, address, listener.getsockname())
         conn.timeout = time.monotonic() + HEAD_TIMEOUT
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+        return True
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Accept connections, or leave them in the shared listening socket while another worker has room."""
@@ -188,12 +192,8 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
                 timeout = min(timeout, LEAVING_POLL)
         if self._lingering:
             timeout = min(timeout, max(0.0, self._lingering[0][0] - time.monotonic()))
-        if self._drain_due is not None:
-            timeout = min(timeout, max(0.0, self._drain_due - time.monotonic()))
         super().wait_for_and_dispatch_events(timeout)
         self._end_lingering()
-        if self._drain_due is not None and time.monotonic() >= self._drain_due:
-            self._drain()
         self._retire()
 
     def _load(self) -> Load:

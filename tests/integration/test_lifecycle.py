@@ -76,6 +76,9 @@ def test_a_draining_server_is_not_ready_but_answers_whoever_has_a_connection(
         assert prober.status == 503
         assert asker.read_stream()[1].is_done
         assert asker.headers["connection"] == "close"
+        # Nobody follows, so who comes now is told so at once, and not reset when the drain is over.
+        with pytest.raises(ConnectionRefusedError):
+            RawClient(server.url)
         gate.open()
         assert client.read_stream()[1].is_done
     assert server.wait_exit() == 0

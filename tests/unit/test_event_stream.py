@@ -145,6 +145,7 @@ def cut(stream: bytes, places: Iterable[int]) -> list[bytes]:
 @example([b"data: x\r\n\r\ndata: y\r\n\r\n"], [8, 10])
 @example([b"\xef\xbb\xbfdata: x\n\n"], [1, 2])
 @example([b":\n", b"data: x\n\ndata: y\n\n\n\n"], [])
+@example([b":\n", b"data: x\n", b"data: y\n\n"], [])
 def test_any_cut_of_any_stream_gives_the_same_events(pieces: list[bytes], places: list[int]) -> None:
     stream = b"".join(pieces)
     whole = decode([stream])
@@ -197,6 +198,10 @@ def test_an_event_in_one_piece_is_refused_at_the_limit() -> None:
     assert decode([b"data:%b\n\n" % data], 1005) == [data]
     with pytest.raises(EventTooLarge):
         decode([b"data:%b\n\n" % data], 1004)
+    # Not at the start, where a chat server's usual event takes the shorter way.
+    assert decode([b":\n", b"data: %b\n\n" % data], 1006) == [data]
+    with pytest.raises(EventTooLarge):
+        decode([b":\n", b"data: %b\n\n" % data], 1005)
 
 
 def test_an_unfinished_line_counts_with_the_data_before_it() -> None:

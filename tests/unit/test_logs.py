@@ -14,6 +14,14 @@ from service.logs import REDACTED, LineFormatter, redact, request_id
 SECRET = "the-operators-own-key"
 
 
+@pytest.fixture(autouse=True)
+def outside_of_any_request() -> Iterator[None]:
+    """Begin without a request's id, whatever in-process requests other tests have left in this thread."""
+    token = request_id.set("-")
+    yield
+    request_id.reset(token)
+
+
 @pytest.fixture
 def lines() -> io.StringIO:
     return io.StringIO()

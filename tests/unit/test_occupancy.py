@@ -30,7 +30,7 @@ def boards(count: int) -> list[Occupancy]:
         other._memory = first._memory
         found.append(other)
     for pid, board in enumerate(found, start=1):
-        board.join(pid)
+        board.join(pid, pid)
         board.say(IDLE)
     return found
 
@@ -50,7 +50,7 @@ def test_a_worker_that_has_left_is_not_seen_and_its_slot_is_free() -> None:
     assert list(two.others()) == []
     one.say(Load(1, 1))  # it has no slot any more
     assert list(two.others()) == []
-    one.join(9)
+    one.join(9, 9)
     one.say(Load(3, 3))
     assert list(two.others()) == [Load(3, 3)]
 
@@ -66,56 +66,36 @@ def test_a_worker_that_is_silent_is_not_seen(now: list[float]) -> None:
     assert list(two.others()) == [Load(1, 1)]
 
 
-def test_the_slot_of_a_killed_worker_is_taken_by_another_once_it_is_silent(now: list[float]) -> None:
+def test_workers_that_start_at_once_have_slots_of_their_own() -> None:
+    first, *others = boards(50)
+    assert len({board._slot for board in (first, *others)}) == 50
+    assert len(list(first.others())) == 49
+
+
+def test_a_worker_that_has_died_is_forgotten_by_its_master() -> None:
+    one, two, three = boards(3)
+    one.forget(2)
+    assert list(three.others()) == [IDLE]
+    assert list(two.others()) == [IDLE, IDLE]
+
+
+def test_slots_are_taken_again_by_later_workers(now: list[float]) -> None:
     one, two = boards(2)
     two.say(Load(2, 2))
     now[0] += occupancy.SILENCE + 0.1
-    one.say(Load(1, 1))
-    successor = Occupancy()
-    successor._memory.close()
-    successor._memory = one._memory
-    successor.join(3)
-    successor.say(Load(4, 4))
-    assert successor._slot == two._slot
+    one.say(IDLE)
+    two.join(300, 2 + occupancy.SLOTS)
+    two.say(Load(4, 4))
     assert list(one.others()) == [Load(4, 4)]
-
-
-def test_two_that_chose_the_same_slot_at_once_part_again() -> None:
-    one, two = boards(2)
-    two.leave()
-    two._pid, two._slot = 2, one._slot  # as if both had looked before either wrote
-    two.say(Load(2, 2))
-    one.say(Load(1, 1))
-    two.say(Load(2, 2))
-    assert one._slot != two._slot
-    assert (list(one.others()), list(two.others())) == ([Load(2, 2)], [Load(1, 1)])
-
-
-def test_a_worker_without_a_slot_neither_sees_to_others_nor_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(occupancy, "SLOTS", 2)
-    one, two, three = boards(3)
-    three.say(Load(9, 9))
-    assert three._slot is None
-    assert list(one.others()) == [IDLE]
-    assert list(two.others()) == [IDLE]
-
-
-def test_all_who_share_a_board_learn_that_others_have_taken_over() -> None:
-    one, two = boards(2)
-    assert not one.retired
-    two.retire()
-    assert one.retired
-    assert not Occupancy().retired
 
 
 def test_the_memory_is_shared_across_a_fork() -> None:
     board = Occupancy()
-    board.join(1)
+    board.join(1, 1)
     board.say(IDLE)
     child = os.fork()
     if not child:
-        board._slot = None
-        board.join(2)
+        board.join(2, 2)
         board.say(Load(6, 5))
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0

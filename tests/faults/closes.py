@@ -1,0 +1,46 @@
+"""Measure the time from a client's close to the end of its model call: `python -m tests.faults.closes [closes]`.
+
+Not a test: it prints what docs/reliability.md quotes. The model and the client share the machine with the server.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from datetime import UTC, datetime
+
+from tests.faults.conftest import a_house, percentile
+from tests.raw_client import stream_chat
+from tests.scripted_model import stalling_after
+
+
+def measure(closes: int) -> list[float]:
+    """Close that many streams in the middle, every second one with a reset; return the seconds that each took."""
+    took = []
+    with a_house(warm=2) as house:
+        house.model.default = stalling_after("Hello")
+        before = len(house.model.exchanges)
+        for number in range(closes):
+            client = stream_chat(house.url)
+            exchange = house.model.wait_for_request(before + number + 1)
+            client.next_event()
+            left = time.monotonic()
+            client.reset() if number % 2 else client.close()
+            took.append(exchange.wait_aborted() - left)
+    return took
+
+
+def main() -> None:
+    """Measure and print."""
+    closes = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    took = [seconds * 1000 for seconds in measure(closes)]
+    print(
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}: "
+        f"{closes} closes, client close to model abort: p50 {percentile(took, 0.5):.1f} ms, "
+        f"p99 {percentile(took, 0.99):.1f} ms, most {max(took):.1f} ms"
+    )
+
+
+if __name__ == "__main__":
+    main()

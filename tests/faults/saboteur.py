@@ -1,0 +1,78 @@
+"""The application as it is, with a few more routes: some break it on purpose, one shows what it holds.
+
+Served by real gunicorn in place of `wsgi:app`. Nothing here is ever part of a deployment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+
+from service.events import Event, Text
+from web import create_app
+from web.extension import Sluice
+
+#: Messages that are not passed on to the model: a defect of ours answers them.
+DEFECT_AT_ONCE = "a defect at once"
+DEFECT_AFTER_WORDS = "a defect after words"
+DEFECT_WHILE_ENCODING = "a defect while encoding"
+
+
+def _sabotage(app: Flask) -> Flask:
+    service = Sluice.of(app).service
+    honest: Callable[..., AsyncIterator[Event]] = service.stream_chat
+
+    async def defective(message: str) -> AsyncGenerator[Event, None]:
+        if message != DEFECT_AT_ONCE:
+            yield Text("Hello")
+            # Later than the first write, so that it cannot be said with a status any more.
+            await asyncio.sleep(0.2)
+        if message == DEFECT_WHILE_ENCODING:
+            yield Text(b"not text")  # type: ignore[arg-type]
+        raise LookupError("a defect")
+
+    def stream_chat(messages: Any, *rest: Any, **named: Any) -> AsyncIterator[Event]:
+        said = messages[-1]["content"]
+        if said in (DEFECT_AT_ONCE, DEFECT_AFTER_WORDS, DEFECT_WHILE_ENCODING):
+            return defective(said)
+        return honest(messages, *rest, **named)
+
+    service.stream_chat = stream_chat  # type: ignore[method-assign, assignment]
+
+    @app.get("/sabotage/held")
+    def held() -> Response:
+        """What the oracle cannot see from outside."""
+        loop = service.loop._loop
+        tasks = [] if loop is None else [repr(task) for task in asyncio.all_tasks(loop)]
+        return jsonify(pid=os.getpid(), tasks=tasks, waiting=service.health().waiting)
+
+    @app.post("/sabotage/kill-loop")
+    def kill_loop() -> Response:
+        def die() -> None:
+            raise SystemExit("sabotage")
+
+        service.loop.call_soon(die)
+        return jsonify(pid=os.getpid())
+
+    @app.post("/sabotage/block-loop")
+    def block_loop() -> Response:
+        service.loop.call_soon(time.sleep, float(request.args["seconds"]))
+        return jsonify(pid=os.getpid())
+
+    @app.get("/sabotage/raise")
+    def raise_after_headers() -> Response:
+        def body() -> Iterator[bytes]:
+            yield b"a beginning"
+            raise LookupError("a defect in somebody's generator")
+
+        return Response(body())
+
+    return app
+
+
+app = _sabotage(create_app())

@@ -1,0 +1,271 @@
+"""Rows 22, 24 and 32: much at one time, more than there is room for, and much over a long time."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import signal
+import statistics
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from tests.faults.conftest import Build, House, asking, percentile
+from tests.faults.memory import resident
+from tests.leaks import open_descriptors, wait_nothing_left
+from tests.raw_client import RawClient, fetch, stream_chat, stream_many
+from tests.scripted_model import Headers, finished, flood, flood_text, reply, said, stalling_after
+
+HOUSE = {"SLUICE_TOTAL_TIMEOUT": 30, "warm": 16}
+
+
+def test_ten_thousand_tokens_a_second_from_one_model_disturb_no_other_stream(house: House) -> None:
+    """Row 22."""
+    tokens, pace, others = 20_000, 10_000, 8
+    house.model.enqueue(flood(tokens, pace), *[reply(*(" word",) * 80, delay=0.02)] * others)
+    texts: list[str] = []
+    with stream_chat(house.url, timeout=20) as flooded:
+        house.model.wait_for_request()
+        reader = threading.Thread(target=lambda: texts.append(flooded.read_stream()[0]))
+        reader.start()
+        try:
+            with asking(house.url) as health:
+                outcomes = stream_many(house.url, others)
+        finally:
+            reader.join(20)
+    assert not reader.is_alive()
+    assert texts == [flood_text(tokens)]
+    assert all(outcome.is_done and len(outcome.arrivals) > 40 for outcome in outcomes)
+    gaps = [later - earlier for outcome in outcomes for earlier, later in itertools.pairwise(outcome.arrivals)]
+    print(
+        f"beside 10,000 tokens/s: gaps of words 20 ms apart p50 {percentile(gaps, 0.5) * 1000:.1f}, p99 "
+        f"{percentile(gaps, 0.99) * 1000:.1f} ms; /healthz p99 {percentile(health.took, 0.99) * 1000:.1f} ms"
+    )
+    assert percentile(gaps, 0.99) < 0.25
+    assert not health.failures
+    assert percentile(health.took, 0.99) < 0.25
+
+
+def test_more_streams_than_places_are_refused_at_once_and_none_waits_in_silence(build: Build) -> None:
+    """Row 24: with four places and four threads beside them, and fifty who ask."""
+    house = build(SLUICE_MAX_STREAMS=4, SLUICE_RESERVE_THREADS=4, SLUICE_TOTAL_TIMEOUT=30, warm=4)
+    refused_while_full(house)  # grows the pool to all its threads
+    with house.left_as_it_was():
+        refused_while_full(house)
+
+
+def refused_while_full(house: House) -> None:
+    house.model.clear()
+    gate = house.model.gate()
+    house.model.default = (Headers(), *said("Hel"), gate, *said("lo"), *finished())
+    places = [stream_chat(house.url) for _ in range(4)]
+    try:
+        assert [client.next_event().message for client in places] == ["Hel"] * 4
+        with asking(house.url) as health:
+            outcomes = stream_many(house.url, 50, timeout=10)
+            health.wait_times(5)
+        assert {outcome.status for outcome in outcomes} == {503}
+        assert all(b'"overloaded"' in outcome.body for outcome in outcomes)
+        assert all(int(outcome.headers["retry-after"]) >= 1 for outcome in outcomes)
+        assert max(outcome.ended - outcome.started for outcome in outcomes) < 1
+        assert not health.failures
+        assert max(health.took) < 1
+        assert len(house.model.exchanges) == 4
+        # Who had a place keeps it to the end, and then it is free.
+        gate.open()
+        for client in places:
+            assert client.read_stream()[1].is_done
+    finally:
+        for client in places:
+            client.close()
+    wait_streams(house, 0)
+    with stream_chat(house.url) as client:
+        assert client.read_stream()[1].is_done
+
+
+# --------------------------------------------------------------------------------------------- row 32: no slope
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a worker holds after a round of streams."""
+
+    memory: int
+    threads: int
+    descriptors: int
+    tasks: int
+
+
+def slope_of_rounds(house: House, rounds: int, streams: int) -> list[Held]:
+    """Run rounds of streams, a fifth of which leave early, and note what is held after each."""
+    (worker,) = house.server.worker_pids()
+    found = []
+    for number in range(rounds):
+        house.model.clear()
+        house.model.default = reply(*(" word",) * 10, delay=0.01)
+        for _ in range(0, streams, 100):
+            outcomes = stream_many(
+                house.url,
+                100,
+                leave_after=lambda index: 3 if index % 5 == 0 else None,
+                resetting=bool(number % 2),
+                timeout=30,
+            )
+            assert all(outcome.is_done or outcome.left for outcome in outcomes)
+            wait_streams(house, 0)
+        house.model.drop_idle_connections()
+        tasks = len(fetch(house.url, "/sabotage/held").json()["tasks"])
+        threads = len(os.listdir(f"/proc/{worker}/task"))
+        found.append(Held(resident(worker), threads, len(open_descriptors(worker)), tasks))
+    return found
+
+
+def hold_to_no_slope(found: list[Held], streams: int) -> None:
+    """Fail where a worker holds more at the end than in the middle, beyond what allocators scatter."""
+    print(*found, sep="\n")
+    settled = found[len(found) // 3 :]
+    assert settled[-1].threads <= settled[0].threads
+    assert settled[-1].tasks <= settled[0].tasks
+    # One or two sockets of clients that have just left may still be closing.
+    assert settled[-1].descriptors <= settled[0].descriptors + 2
+    memory = [held.memory for held in settled]
+    slope = statistics.linear_regression(range(len(memory)), memory).slope / streams
+    # The collector is off. Before the bridge and the loop left no cycles behind it was 27 KB for each stream; Flask's
+    # own are about 1 KB for each request.
+    assert slope < 4000, f"{slope:.0f} bytes more for each stream: {memory}"
+
+
+def test_streams_of_which_a_fifth_leave_early_add_nothing_up(build: Build) -> None:
+    """Row 32, in short: six rounds of 200."""
+    house = build(SLUICE_MAX_STREAMS=110, SLUICE_RESERVE_THREADS=1, SLUICE_TOTAL_TIMEOUT=30, warm=110)
+    hold_to_no_slope(slope_of_rounds(house, 6, 200), 200)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_thousand_streams_of_which_a_fifth_leave_early_add_nothing_up_when_repeated(build: Build) -> None:
+    """Row 32: ten rounds of 1,000."""
+    house = build(SLUICE_MAX_STREAMS=110, SLUICE_RESERVE_THREADS=1, SLUICE_TOTAL_TIMEOUT=30, warm=110)
+    hold_to_no_slope(slope_of_rounds(house, 10, 1000), 1000)
+
+
+# -------------------------------------------------------------------------------- admission, across four workers
+
+PLACES = 8
+
+
+@pytest.fixture
+def four_workers(build: Build) -> House:
+    """A house of four workers with two places each, all of them ready."""
+    house = build(workers=4, SLUICE_MAX_STREAMS=2, SLUICE_RESERVE_THREADS=4, SLUICE_TOTAL_TIMEOUT=60, warm=0)
+    house.model.default = stalling_after("Hello")
+    wait_each_answers(house, house.server.wait_workers(4))
+    return house
+
+
+def wait_each_answers(house: House, workers: Sequence[int]) -> None:
+    """Wait until each of these workers has answered: a server is ready as soon as one of its workers is."""
+    missing, deadline = set(workers), time.monotonic() + 20
+    while missing:
+        assert time.monotonic() < deadline, f"workers {missing} do not answer"
+        missing.discard(fetch(house.url, "/sabotage/held").json()["pid"])
+
+
+def admitted(house: House, clients: ExitStack, *, again_within: float = 0.0) -> RawClient:
+    """Open a stream, which must be admitted, and soon.
+
+    Args:
+        house: Where.
+        clients: What closes it.
+        again_within: Seconds for which a refusal is taken: the other workers learn of a place that was just given
+            back when the worker's main thread has its next turn.
+    """
+    began = time.monotonic()
+    client = clients.enter_context(stream_chat(house.url))
+    while client.status == 503 and time.monotonic() - began < again_within:
+        client.close()
+        client = clients.enter_context(stream_chat(house.url))
+    assert client.status == 200, client.read_body()
+    assert client.next_event().message == "Hello"
+    assert time.monotonic() - began < 1
+    return client
+
+
+def refused_within_a_second(house: House) -> None:
+    """Ask where every place is taken."""
+    asked, began = len(house.model.exchanges), time.monotonic()
+    with stream_chat(house.url) as client:
+        assert client.status == 503
+        assert client.headers["retry-after"]
+    assert time.monotonic() - began < 1
+    assert fetch(house.url, "/healthz", timeout=1).status == 200
+    assert len(house.model.exchanges) == asked
+
+
+def wait_streams(house: House, streams: int) -> None:
+    """Wait until that many places are taken: a place is given back when its model call has been cleaned up."""
+
+    def others() -> list[str]:
+        # A worker that has had no stream yet shows none.
+        found = re.findall(r"^sluice_streams_open (\S+)", fetch(house.url, "/metrics").text, re.MULTILINE)
+        return ["another stream"] * abs(sum(int(float(value)) for value in found) - streams)
+
+    wait_nothing_left(others, 5, "the leaving")
+
+
+def test_no_stream_is_refused_while_any_of_four_workers_has_a_place(four_workers: House) -> None:
+    """Row 24 and admission: eight places in four workers, taken and given back unevenly."""
+    house = four_workers
+    with ExitStack() as clients:
+        streams = [admitted(house, clients) for _ in range(PLACES)]
+        refused_within_a_second(house)
+        # Places become free in one worker or in several, as chance will have it.
+        for leaving in ((0, 1), (2,), (0, 3, 5), (1, 4, 5, 6), (0, 1, 2, 3, 4, 5, 6), (7, 0)):
+            for index in leaving:
+                streams[index].close()
+            wait_streams(house, PLACES - len(leaving))
+            for index in leaving:
+                streams[index] = admitted(house, clients, again_within=0.25)
+            refused_within_a_second(house)
+    house.model.wait_idle()
+
+
+def test_connections_that_are_no_chats_do_not_make_a_worker_look_full(four_workers: House) -> None:
+    """Admission: one place is free, in a worker that silent clients hold connections to."""
+    house = four_workers
+    with ExitStack() as clients:
+        for _ in range(PLACES - 1):
+            admitted(house, clients)
+        for _ in range(3):
+            clients.enter_context(RawClient(house.url))
+        for _ in range(8):
+            admitted(house, clients, again_within=0.25).close()
+            wait_streams(house, PLACES - 1)
+    house.model.wait_idle()
+
+
+def test_a_killed_worker_costs_its_own_streams_and_no_refusal(four_workers: House) -> None:
+    """Row 31 and admission: one of four workers is killed, and its places are given out again by its successor."""
+    house = four_workers
+    with ExitStack() as clients:
+        for _ in range(PLACES - 2):
+            admitted(house, clients)
+        workers = house.server.worker_pids()
+        os.kill(workers[0], signal.SIGKILL)
+        now = house.server.wait_workers(4, without=workers[:1])
+        left = len(house.model.in_progress)
+        assert PLACES - 4 <= left <= PLACES - 2
+        # At once, while the successor is only starting: the others may have places.
+        for _ in range(PLACES - 2 - left):
+            admitted(house, clients)
+        wait_each_answers(house, sorted(set(now) - set(workers)))
+        for _ in range(2):
+            admitted(house, clients)
+        refused_within_a_second(house)
+        assert len(house.model.in_progress) == PLACES
+    house.model.wait_idle()

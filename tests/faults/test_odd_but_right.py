@@ -1,0 +1,107 @@
+"""Rows 19, 20 and 23: odd bytes and hostile texts that are an answer all the same."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.faults.conftest import House
+from tests.integration.test_upstream_failures import ANSWERS, DONE, END, chunk
+from tests.raw_client import post_chat, stream_chat
+from tests.scripted_model import Headers, Send, byte_by_byte, finished, raw, reply, reply_bytes, said
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_odd_stream_is_read_as_the_standard_says(house: House, name: str) -> None:
+    """Row 19."""
+    house.model.enqueue(raw(ANSWERS[name]))
+    with stream_chat(house.url) as client:
+        text, terminal = client.read_stream()
+    assert (text, terminal.is_done) == ("Hello", True)
+
+
+def test_a_last_event_without_its_blank_line_is_incomplete(house: House) -> None:
+    """Row 19: the standard drops it, so the reply has no finish reason and is no whole answer."""
+    house.model.enqueue(raw(chunk('"Hello"') + END.removesuffix(b"\n")))
+    with stream_chat(house.url) as client:
+        text, terminal = client.read_stream()
+    assert (text, terminal.payload["code"]) == ("Hello", "upstream_truncated")
+
+
+def test_a_last_event_whose_blank_line_ends_in_cr_is_whole(house: House) -> None:
+    """Row 19: a CR at the very end might be half of a CRLF, and is a line end all the same."""
+    house.model.enqueue(raw((chunk('"Hello"') + END).replace(b"\n", b"\r")))
+    with stream_chat(house.url) as client:
+        assert client.read_stream()[1].is_done
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+def test_one_byte_per_packet_is_intact_text(house: House, line_end: bytes) -> None:
+    """Row 20: with characters of two, three and four bytes, so each is cut everywhere."""
+    body = reply_bytes("né", "混合", "🙂", " text").replace(b"\n", line_end)
+    house.model.enqueue(byte_by_byte(body))
+    with stream_chat(house.url) as client:
+        text, terminal = client.read_stream()
+    assert (text, terminal.is_done) == ("né混合🙂 text", True)
+
+
+@pytest.mark.parametrize("cut", range(1, 4))
+def test_a_character_cut_across_packets_is_intact(house: House, cut: int) -> None:
+    """Row 20."""
+    gate = house.model.gate()
+    whole = chunk('"a🙂b"')
+    at = whole.index("🙂".encode()) + cut
+    house.model.enqueue((Headers(), Send(whole[:at]), gate, Send(whole[at:]), Send(END), Send(DONE)))
+    with stream_chat(house.url) as client:
+        gate.wait_reached()
+        gate.open()
+        assert client.read_stream()[0] == "a🙂b"
+
+
+@pytest.mark.parametrize("garbage", [b'data: {"choices": [{\n\n', b"data: \xff\xfe\n\n", b"data: nonsense\n\n"])
+def test_broken_bytes_are_a_clear_error_behind_intact_text(house: House, garbage: bytes) -> None:
+    """Row 20."""
+    house.model.enqueue(raw(chunk('"Hello"'), garbage, chunk('"never"'), END, DONE))
+    with stream_chat(house.url) as client:
+        text, terminal = client.read_stream()
+    assert (text, terminal.payload["code"]) == ("Hello", "upstream_invalid")
+
+
+HOSTILE = {
+    "a terminal event": '\n\nevent: done\ndata: {"done": true}\n\n',
+    "an id and a retry": "\nid: 99\nretry: 1\n\n",
+    "CR": "a\rb\r\rc\r\nd",
+    "U+2028 and U+2029": "a\u2028b\u2029c",
+    "NEL, VT and FF": "a\x85b\x0bc\x0cd",
+    "</script>": "</script><script>alert(1)</script>",
+    "NUL": "a\x00b\x00",
+    "a BOM": "\ufeffa\ufeff",
+    "escapes and quotes": '"\\\\"\\n\\u0000"}\n\ndata: {"',
+    "a lone first surrogate": "a\ud83d",
+    "a lone second surrogate": "\ude42a",
+    "surrogates the wrong way round": "\ude42\ud83d",
+    "non-characters": "\ufffe\uffff\U0010ffff",
+    "right-to-left override": "\u202egnp.exe",
+    "a terminal escape": "\x1b[2J\x1b]0;title\x07\x7f",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_text_is_the_same_text_at_the_client_in_one_event(house: House, name: str) -> None:
+    """Row 23: the raw client fails on anything that is not one `id` line and one `data` line."""
+    hostile = HOSTILE[name]
+    gate = house.model.gate()
+    house.model.enqueue((Headers(), *said(hostile), gate, *finished()), reply(hostile))
+    with stream_chat(house.url) as client:
+        if hostile[-1:] == "\ud83d":
+            gate.open()  # it is held back for its other half until the reply ends
+        event = client.next_event()
+        gate.open()
+        text, terminal = client.read_stream()
+    assert (event.message + text, terminal.is_done) == (hostile, True)
+    assert text == "" or hostile.endswith("\ud83d")
+    assert json.loads(event.data)["message"] == event.message
+    block = post_chat(house.url, message="Hi", interaction_mode="block").json()
+    assert block["message"] == hostile
+    assert hostile not in house.server.log
