@@ -46,4 +46,6 @@ class LineFormatter(logging.Formatter):
             record = logging.makeLogRecord(record.__dict__)
             record.msg = _CONTROL.sub(lambda match: ascii(match.group())[1:-1], message)
             record.args = None
-        return redact(super().format(record), self._secrets)
+        line, *rest = super().format(record).split("\n")
+        # The text of an exception may hold line breaks: indented, none of its lines looks like a record.
+        return redact("\n    ".join([line, *rest]), self._secrets)

@@ -84,6 +84,10 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _url_is_public(text: str) -> bool:
+    return "@" not in text and "?" not in text
+
+
 def _header_word(text: str) -> str:
     if not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("printable ASCII without spaces, because it is sent in a header")
@@ -233,20 +237,27 @@ class Settings:
         Raises:
             SettingsError: Values are bad; all of them are named, not only the first.
         """
-        written = dotenv_values(dotenv) if dotenv is not None else {}
+        try:
+            # Not interpolated: a `$` in a key or a prompt stands for itself.
+            written = dotenv_values(dotenv, interpolate=False) if dotenv is not None else {}
+        except UnicodeDecodeError:
+            raise SettingsError([f"{dotenv} is not UTF-8; it should be."]) from None
         values: dict[str, Any] = {}
         problems: list[str] = []
         for field in dataclasses.fields(cls):
             variable = field.metadata["variable"]
-            text = (environ.get(variable) or written.get(variable) or "").strip()
+            text = environ.get(variable, "").strip() or (written.get(variable) or "").strip()
             if not text:
                 continue
             try:
                 values[field.name] = field.metadata["parse"](text)
             except ValueError as error:
-                shown = "(hidden)" if field.metadata["secret"] else repr(text)
+                # A URL that is refused may hold a password or a key.
+                hidden = field.metadata["secret"] or ("://" in text and not _url_is_public(text))
+                shown = "(hidden)" if hidden else repr(text)
                 problems.append(f"{variable} is {shown}; it should be {error}.")
-        if "base_url" in values and "model" not in values and "openai.com" not in values["base_url"]:
+        named = environ.get("OPENAI_MODEL", "").strip() or (written.get("OPENAI_MODEL") or "").strip()
+        if "base_url" in values and not named and "openai.com" not in values["base_url"]:
             problems.append(
                 f"OPENAI_MODEL is not set; with OPENAI_BASE_URL={values['base_url']} it should name a model "
                 "that is served there."

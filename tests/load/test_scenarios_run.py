@@ -129,7 +129,7 @@ def test_leavers_tell_how_long_model_calls_outlived_them(run: Run) -> None:
 
 
 def test_slow_readers_are_told_apart(run: Run) -> None:
-    result = run("slow-readers --share 0.5 --read-rate 2000 --concurrency 6 --duration 1.2 --warm-up 0")
+    result = run("slow-readers --share 0.5 --read-rate 500 --concurrency 6 --duration 1.2 --warm-up 0")
     assert_all_whole(result, 6)
     assert set(result.groups) == {"others", "slow"}
     others, slow = (result.groups[name]["latency_ms"]["e2e"] for name in ("others", "slow"))

@@ -14,11 +14,12 @@ def pipe_of_libuv() -> None:
     uvloop.new_event_loop().close()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def objects_of_modules() -> None:
-    """Take what imports have made out of the collector's sight: the oracle looks through the rest twice a test.
+@pytest.fixture(scope="module", autouse=True)
+def objects_from_before() -> None:
+    """Take what imports and earlier modules made out of the collector's sight: the oracle looks through the rest.
 
-    There are 100,000 to 200,000 of them, in which to look for tasks takes 30 ms and more; and no task is among them.
+    There are 100,000 of them and more, in which to look for tasks, twice a test, takes 30 ms. None of them is a task:
+    the oracle has looked.
     """
     gc.collect()
     gc.freeze()

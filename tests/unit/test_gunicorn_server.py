@@ -18,7 +18,7 @@ CONFIG = """
 import os
 bind = os.environ["HOST"] + ":" + os.environ["PORT"]
 worker_class = "gthread"
-threads = 4
+threads = 1  # a pool that grows under the oracle would look like a leak
 graceful_timeout = 1
 control_socket_disable = True
 """

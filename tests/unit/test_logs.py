@@ -126,8 +126,18 @@ def test_a_traceback_is_kept_when_the_message_had_to_be_escaped(logger: logging.
         raise ValueError("the reason")
     except ValueError:
         logger.exception("two\nlines")
-    assert "two\\nlines\nTraceback" in lines.getvalue()
+    assert "two\\nlines\n    Traceback" in lines.getvalue()
     assert "ValueError: the reason" in lines.getvalue()
+
+
+def test_the_text_of_an_exception_cannot_forge_a_record(logger: logging.Logger, lines: io.StringIO) -> None:
+    try:
+        raise ValueError("\n2026-11-22 00:00:00.000 INFO sluice.run [-] run=forged")
+    except ValueError:
+        logger.exception("failed")
+    first, *rest = lines.getvalue().splitlines()
+    assert first.endswith("failed")
+    assert all(line.startswith("    ") for line in rest)
 
 
 def test_other_handlers_see_the_record_as_it_was(logger: logging.Logger, lines: io.StringIO) -> None:

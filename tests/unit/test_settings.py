@@ -36,7 +36,6 @@ def problems_of(**environ: str) -> list[str]:
         ("OPENAI_BASE_URL", "https://", "a URL such as https://api.example.com/v1"),
         ("OPENAI_BASE_URL", "http://host:port/v1", "a URL such as https://api.example.com/v1"),
         ("OPENAI_BASE_URL", "http://[::1", "a URL such as https://api.example.com/v1"),
-        ("OPENAI_BASE_URL", "https://example.com/v1?a=b", "without a query or a password"),
         ("OPENAI_MODEL", "two\nlines", "printable text"),
         ("OPENAI_MODELS", ", ,", "names of models with commas between them"),
         ("OPENAI_MODELS", "fine,b\x00d", "names of models with commas between them"),
@@ -56,6 +55,30 @@ def test_a_bad_value_is_named_with_what_it_should_be(variable: str, value: str, 
     problem = next(text for text in problems_of(**{variable: value}) if text.startswith(variable))
     assert problem.startswith(f"{variable} is {value!r}; it should be ")
     assert should_be in problem
+
+
+@pytest.mark.parametrize("url", ["https://example.com/v1?api_key=secret", "https://me:secret@example.com/v1"])
+def test_a_url_that_may_hold_a_password_is_refused_without_being_shown(url: str) -> None:
+    (problem,) = problems_of(OPENAI_BASE_URL=url, OPENAI_MODEL="some")
+    assert problem.startswith("OPENAI_BASE_URL is (hidden); it should be a URL such as")
+    assert "without a query or a password" in problem
+    assert "secret" not in problem
+
+
+def test_a_blank_variable_does_not_hide_the_value_in_the_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("OPENAI_MODEL=from-the-file\n")
+    assert Settings.load({"OPENAI_MODEL": " "}, tmp_path / ".env").model == "from-the-file"
+
+
+def test_a_dollar_in_the_file_stands_for_itself(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("OPENAI_SYSTEM_PROMPT=costs ${HOME} dollars\n")
+    assert Settings.load({}, tmp_path / ".env").system_prompt == "costs ${HOME} dollars"
+
+
+def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"OPENAI_MODEL=\xff\n")
+    with pytest.raises(SettingsError, match=r"\.env is not UTF-8; it should be\."):
+        Settings.load({}, tmp_path / ".env")
 
 
 @pytest.mark.parametrize("value", ["-1e9", "1e99", "many", "nan", "0x10", "1 000"])
