@@ -286,6 +286,14 @@ class LoopThread:
         late = time.monotonic() - self._due if state in (LoopState.RUNNING, LoopState.STUCK) else 0.0
         return LoopHealth(state, max(self._lag, late, 0.0), len(self._pending))
 
+    def tasks(self) -> int:
+        """Count the tasks that have not ended, submitted coroutines and their own tasks alike. For any thread.
+
+        Looks through all of them, so it is for somebody who asks once in a while.
+        """
+        loop = self._loop
+        return 0 if loop is None or loop.is_closed() else len(asyncio.all_tasks(loop))
+
     def __repr__(self) -> str:
         health = self.health()
         return (

@@ -56,6 +56,12 @@ _lag = Gauge(
     multiprocess_mode="livemax",
     registry=_registry,
 )
+_tasks = Gauge(
+    "sluice_loop_tasks",
+    "Tasks on the event loops that have not ended; each worker's as it was when it was last asked.",
+    multiprocess_mode="livesum",
+    registry=_registry,
+)
 _duration = Histogram(
     "gen_ai_client_operation_duration_seconds",
     "Duration of a whole answer.",
@@ -134,13 +140,15 @@ class Metrics:
         """Count a further attempt."""
         _retries.labels(code).inc()
 
-    def exposition(self, loop_lag: float) -> bytes:
+    def exposition(self, loop_lag: float, loop_tasks: int) -> bytes:
         """Write all metrics in Prometheus' text format, those of all workers where there are several.
 
         Args:
             loop_lag: Seconds by which this worker's loop is late now.
+            loop_tasks: Tasks on this worker's loop.
         """
         _lag.set(loop_lag)
+        _tasks.set(loop_tasks)
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(_registry)
         summed = CollectorRegistry()

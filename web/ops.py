@@ -43,7 +43,8 @@ def ops_blueprint(sluice: Sluice) -> Blueprint:
 
     @blueprint.get("/metrics")
     def metrics() -> Response:
-        return Response(service.metrics.exposition(service.health().lag), content_type=CONTENT_TYPE_LATEST)
+        text = service.metrics.exposition(service.health().lag, service.loop.tasks())
+        return Response(text, content_type=CONTENT_TYPE_LATEST)
 
     return blueprint
 

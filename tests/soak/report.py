@@ -42,8 +42,9 @@ def panels(samples: Sequence[Sample], kills: Sequence[float]) -> list[Panel]:
         Panel("Descriptors besides connections", each_worker(lambda worker: worker.descriptors), True, kills),
         Panel("Connections to the model", each_worker(lambda worker: worker.model), True, kills),
         Panel(
-            "Open streams",
+            "Open streams, and tasks of the event loops",
             {
+                "tasks": [(sample.at, sample.tasks or 0.0) for sample in answered],
                 "as the server counts": [(sample.at, sample.streams or 0.0) for sample in answered],
                 "as the model sees": [(sample.at, float(sample.answering)) for sample in samples],
             },

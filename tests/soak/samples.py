@@ -49,6 +49,7 @@ class Sample:
         workers: By process id.
         streams: The server's own gauge of open streams; None where it did not answer.
         answering: Exchanges that the model is in.
+        tasks: Tasks on the event loops, as the server says.
         lag: How late the loop is, in seconds, as the server says.
         latency: Seconds that `/metrics` took.
         visits: Visits that have ended since the beginning.
@@ -58,6 +59,7 @@ class Sample:
     workers: dict[int, WorkerSample] = field(default_factory=dict)
     streams: float | None = None
     answering: int = 0
+    tasks: float | None = None
     lag: float | None = None
     latency: float | None = None
     visits: int = 0
@@ -75,6 +77,7 @@ def take_sample(server: GunicornServer, model: ScriptedModel, at: float, visits:
     sample.latency = time.monotonic() - began
     values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
     sample.streams = float(values["sluice_streams_open"])
+    sample.tasks = float(values["sluice_loop_tasks"])
     sample.lag = float(values["sluice_loop_lag_seconds"])
     return sample
 
