@@ -138,7 +138,7 @@ def test_slow_readers_are_told_apart(run: Run) -> None:
 
 
 def test_a_sweep_finds_a_knee_no_higher_than_the_places(run: Run) -> None:
-    result = run("sweep --concurrency 16 --stage 0.5")
+    result = run("sweep --concurrency 16 --stage 1")
     assert {1, 2, 4} < {each.level for each in result.swept}
     knee = [each for each in result.swept if each.knee]
     assert len(knee) == 1
