@@ -242,11 +242,15 @@ class Settings:
             written = dotenv_values(dotenv, interpolate=False) if dotenv is not None else {}
         except UnicodeDecodeError:
             raise SettingsError([f"{dotenv} is not UTF-8; it should be."]) from None
+
+        def given(variable: str) -> str:
+            return environ.get(variable, "").strip() or (written.get(variable) or "").strip()
+
         values: dict[str, Any] = {}
         problems: list[str] = []
         for field in dataclasses.fields(cls):
             variable = field.metadata["variable"]
-            text = environ.get(variable, "").strip() or (written.get(variable) or "").strip()
+            text = given(variable)
             if not text:
                 continue
             try:
@@ -256,8 +260,7 @@ class Settings:
                 hidden = field.metadata["secret"] or ("://" in text and not _url_is_public(text))
                 shown = "(hidden)" if hidden else repr(text)
                 problems.append(f"{variable} is {shown}; it should be {error}.")
-        named = environ.get("OPENAI_MODEL", "").strip() or (written.get("OPENAI_MODEL") or "").strip()
-        if "base_url" in values and not named and "openai.com" not in values["base_url"]:
+        if "base_url" in values and not given("OPENAI_MODEL") and "openai.com" not in values["base_url"]:
             problems.append(
                 f"OPENAI_MODEL is not set; with OPENAI_BASE_URL={values['base_url']} it should name a model "
                 "that is served there."
