@@ -1,7 +1,7 @@
 /** One answer in the transcript: its reasoning, its text, how it ended, and what can be done with it. */
 
 import { copyText } from "./code_block.js";
-import { sentenceFor, words } from "./language.js";
+import { label, say, sentenceFor, words } from "./language.js";
 import { MarkdownView } from "./markdown_view.js";
 
 /** @typedef {import("./conversation.js").Exchange} Exchange */
@@ -26,9 +26,9 @@ export class AnswerView {
     this.#events = events;
     this.element = document.createElement("article");
     this.element.className = "answer";
-    this.element.setAttribute("aria-label", words.answer);
+    label(this.element, "answer");
     const summary = document.createElement("summary");
-    summary.textContent = words.reasoning;
+    say(summary, "reasoning");
     this.#reasoning.className = "reasoning";
     this.#reasoning.hidden = true;
     this.#reasoning.append(summary, this.#reasoningText);
@@ -78,7 +78,7 @@ export class AnswerView {
     const note = noteOf(exchange);
     const again = exchange.state === "stopped" || (exchange.state === "failed" && exchange.failure?.retryable);
     const buttons = [
-      again ? button(words.retry, "retry", this.#events.retry) : null,
+      again ? button("retry", "retry", this.#events.retry) : null,
       exchange.answer ? copyButton(exchange.answer) : null,
     ].filter((each) => each !== null);
     const row = document.createElement("div");
@@ -122,20 +122,20 @@ function failureOf(failure, announce) {
 
 /** @param {string} text */
 function copyButton(text) {
-  const copy = button(words.copyAnswer, "copy-answer", () => copyText(copy, text));
+  const copy = button("copyAnswer", "copy-answer", () => copyText(copy, text));
   return copy;
 }
 
 /**
- * @param {string} label
+ * @param {import("./language.js").PlainWord} word
  * @param {string} name
  * @param {() => void} press
  */
-function button(label, name, press) {
+function button(word, name, press) {
   const element = document.createElement("button");
   element.type = "button";
   element.className = `quiet ${name}`;
-  element.textContent = label;
+  say(element, word);
   element.addEventListener("click", press);
   return element;
 }

@@ -1,7 +1,8 @@
 /** Blocks of code: their colours, their language's name, and the button that copies them. */
 
-import { words } from "./language.js";
+import { say, words } from "./language.js";
 
+/** @typedef {import("./language.js").PlainWord} PlainWord */
 /** @typedef {import("./libraries.js").Highlighter} Highlighter */
 
 // Measured in Chromium on a slow machine: colouring this much takes 30 ms.
@@ -37,23 +38,23 @@ function header(language) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "quiet copy-code";
-  button.textContent = words.copy;
+  say(button, "copy");
   row.append(name, button);
   return row;
 }
 
 /**
- * @param {HTMLButtonElement} button shows whether it worked, for a moment
+ * @param {HTMLButtonElement} button one whose word was given by `say`; shows whether it worked, for a moment
  * @param {string} text
  */
 export async function copyText(button, text) {
-  const label = button.dataset.label ?? button.textContent ?? "";
-  button.dataset.label = label;
+  const resting = /** @type {PlainWord} */ (button.dataset.resting ?? button.dataset.text);
+  button.dataset.resting = resting; // a second press comes while the button says how the first one went
   try {
     await navigator.clipboard.writeText(text);
-    button.textContent = words.copied;
+    say(button, "copied");
   } catch {
-    button.textContent = words.copyFailed; // no permission, or no https
+    say(button, "copyFailed"); // no permission, or no https
   }
-  setTimeout(() => (button.textContent = label), 2000);
+  setTimeout(() => say(button, resting), 2000);
 }

@@ -61,7 +61,7 @@ const chat = new Chat(conversation, {
   },
   running: (running) => (composer.running = running),
   status: (text) => (status.textContent = text),
-  notKept: () => notices.show(words.storageNotice, { urgent: true }),
+  notKept: () => notices.show("storageNotice", { urgent: true }),
 });
 
 for (const exchange of conversation.exchanges) {
@@ -83,13 +83,13 @@ void loadLibraries().then((libraries) => {
   transcript.useMarkdown(new Markdown(libraries));
   position.follow();
 });
-fetchConfiguration().then(configure, () => notices.show(words.configurationNotice, { urgent: true }));
+fetchConfiguration().then(configure, () => notices.show("configurationNotice", { urgent: true }));
 
 /** @param {Configuration} configuration */
 function configure(configuration) {
   chat.configuration = configuration;
   composer.limit(configuration.maxMessageChars);
-  if (configuration.demo) notices.show(words.demoNotice);
+  if (configuration.demo) notices.show("demoNotice");
   showModel(configuration);
   part("version", HTMLElement).textContent = configuration.version;
 }

@@ -1,11 +1,13 @@
 /** Plain notices above the conversation: what the reader should know about this page, each at most once. */
 
-import { words } from "./language.js";
+import { say } from "./language.js";
+
+/** @typedef {import("./language.js").PlainWord} PlainWord */
 
 export class Notices {
   #list;
-  /** @type {Set<string>} */
-  #shown = new Set();
+  /** @type {Map<PlainWord, HTMLElement>} */
+  #shown = new Map();
 
   /** @param {HTMLElement} list */
   constructor(list) {
@@ -13,35 +15,35 @@ export class Notices {
   }
 
   /**
-   * @param {string} text
+   * @param {PlainWord} word
    * @param {{ urgent?: boolean }} [options] urgent ones are announced, and can be dismissed
    */
-  show(text, { urgent = false } = {}) {
-    if (this.#shown.has(text)) return;
-    this.#shown.add(text);
+  show(word, { urgent = false } = {}) {
+    if (this.#shown.has(word)) return;
     const notice = document.createElement("div");
+    this.#shown.set(word, notice);
     notice.className = urgent ? "notice urgent" : "notice";
     const sentence = document.createElement("p");
-    sentence.textContent = text;
+    say(sentence, word);
     notice.append(sentence);
-    if (urgent) notice.append(this.#dismissButton(notice, text));
+    if (urgent) notice.append(this.#dismissButton(word));
     this.#list.append(notice);
     if (urgent) sentence.setAttribute("role", "alert");
   }
 
-  /**
-   * @param {HTMLElement} notice
-   * @param {string} text
-   */
-  #dismissButton(notice, text) {
+  /** @param {PlainWord} word of a notice that no longer holds */
+  hide(word) {
+    this.#shown.get(word)?.remove();
+    this.#shown.delete(word);
+  }
+
+  /** @param {PlainWord} word */
+  #dismissButton(word) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "quiet";
-    button.textContent = words.dismiss;
-    button.addEventListener("click", () => {
-      notice.remove();
-      this.#shown.delete(text);
-    });
+    say(button, "dismiss");
+    button.addEventListener("click", () => this.hide(word));
     return button;
   }
 }

@@ -1,7 +1,7 @@
 /** The conversation in the page: each question above its answer. */
 
 import { AnswerView } from "./answer_view.js";
-import { words } from "./language.js";
+import { label } from "./language.js";
 
 /** @typedef {import("./conversation.js").Exchange} Exchange */
 /** @typedef {import("./markdown.js").Markdown} Markdown */
@@ -63,7 +63,7 @@ function questionElement(question) {
   const article = document.createElement("article");
   const long = question.length > LONG_QUESTION || question.includes("\n");
   article.className = long ? "question long" : "question";
-  article.setAttribute("aria-label", words.you);
+  label(article, "you");
   const text = document.createElement("p");
   text.textContent = question; // what the reader wrote is shown as written
   article.append(text);
