@@ -28,6 +28,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
 
     from service import ChatService, Settings
 
+    from .assets import Assets, register_assets
     from .chat import chat_blueprint
     from .errors import register_error_handlers
     from .extension import Sluice
@@ -39,14 +40,16 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
 
     if service is None:
         service = ChatService(settings or Settings.load(os.environ, Path(".env")))
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)
+    assets = Assets(Path(__file__).with_name("static"))
     sluice = Sluice(service)
     sluice.attach(app)
     trust_proxies(app, service.settings.trusted_proxies)
     register_headers(app)
     register_error_handlers(app)
+    register_assets(app, assets)
     app.register_blueprint(chat_blueprint(sluice))
     app.register_blueprint(ops_blueprint(sluice))
-    app.register_blueprint(pages_blueprint(sluice))
+    app.register_blueprint(pages_blueprint(sluice, assets))
     app.register_blueprint(openapi_blueprint(sluice))
     return app

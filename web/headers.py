@@ -38,7 +38,8 @@ def register_headers(app: Flask) -> None:
         response.headers["X-Request-Id"] = request_id.get()
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        # A file that is no page has a shorter one.
+        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         # Here and not at the request's teardown, which comes before a stream's body is written.
         response.call_on_close(lambda: request_id.set("-"))
         return response

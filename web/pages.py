@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify, render_template
+from functools import lru_cache
+
+from flask import Blueprint, Response, jsonify, render_template, request
 
 from service import __version__
 
+from .assets import Asset, Assets
 from .extension import Sluice
 
+#: The libraries that the page loads at once, in web/static/js/libraries.js. They may be missing.
+EARLY_LIBRARIES = ("vendor/marked.js", "vendor/dompurify.js")
 
-def pages_blueprint(sluice: Sluice) -> Blueprint:
+
+def pages_blueprint(sluice: Sluice, assets: Assets) -> Blueprint:
     """Make the routes `/` and `/api/config`."""
     blueprint = Blueprint("pages", __name__)
     settings = sluice.service.settings
+    preloads = [*assets.modules("js/main.js"), *(name for name in EARLY_LIBRARIES if name in assets)]
+
+    # Rendered and compressed once for each path under which the application is mounted: nearly always one.
+    @lru_cache(maxsize=4)
+    def page(mounted_at: str) -> Asset:
+        return Asset(render_template("index.html", preloads=preloads).encode(), "text/html; charset=utf-8")
 
     @blueprint.get("/")
-    def index() -> str:
-        return render_template("index.html")
+    def index() -> Response:
+        # Asked for anew each time, because it names the version of all else.
+        return page(request.script_root).response("no-cache")
 
     @blueprint.get("/api/config")
     def config() -> Response:

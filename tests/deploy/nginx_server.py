@@ -143,7 +143,7 @@ class NginxServer:
             "listen 443": f"listen 127.0.0.1:{self.tls_port}",
             "https://$host": f"https://$host:{self.tls_port}",
             "server 127.0.0.1:8000;": f"server 127.0.0.1:{self._upstream_port};",
-            "/opt/sluice/": f"{REPOSITORY}/",
+            "/var/lib/nginx/sluice": f"{self._directory}/cache",
             "/etc/letsencrypt/live/chat.example.com/fullchain.pem": str(self._tls),
             "/etc/letsencrypt/live/chat.example.com/privkey.pem": str(self._tls),
             "server_name chat.example.com;": "server_name 127.0.0.1;",

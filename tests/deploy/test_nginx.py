@@ -141,7 +141,7 @@ DEAF = {"proxy_buffering on;": "proxy_buffering on; proxy_ignore_headers X-Accel
     "mistake",
     [
         {"proxy_http_version 1.1;": "proxy_http_version 1.0;"},
-        {"gzip_types text/css application/javascript image/svg+xml;": "gzip_types *;"},
+        {"gzip off;": "gzip on; gzip_types *; gzip_proxied any;"},
     ],
     ids=["HTTP/1.0 to the service", "everything compressed"],
 )
@@ -370,26 +370,71 @@ def test_what_reaches_the_service_is_http_1_1_with_the_host_and_the_addresses() 
 # ------------------------------------------------------------------------------------------- files
 
 
-def test_files_come_compressed_from_the_disk_and_the_page_from_the_service(
+@pytest.mark.parametrize(
+    ("accepted", "coding"), [("gzip, deflate, br, zstd", "br"), ("deflate, gzip", "gzip"), ("zstd", None)]
+)
+def test_a_file_is_fetched_from_the_service_once_in_each_form_and_then_kept(
+    server: GunicornServer, accepted: str, coding: str | None
+) -> None:
+    with NginxServer(server.port) as front:
+        path = address_of(front, "css/page.css")
+        first = fetch(front.url, path, headers={"Accept-Encoding": accepted})
+        assert first.headers.get("content-encoding") == coding
+        assert first.headers["content-type"] == "text/css; charset=utf-8"
+        assert first.headers["x-content-type-options"] == "nosniff"
+        assert first.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert first.headers["vary"] == "Accept-Encoding"
+        again = fetch(front.url, path, headers={"Accept-Encoding": accepted, "If-None-Match": first.headers["etag"]})
+        assert (again.status, again.body) == (304, b"")
+        assert fetch(front.url, path, headers={"Accept-Encoding": accepted}).body == first.body
+        begun = re.findall(rf'"GET {path}" \d+ \d+ begun=(\S+)', waits_for_lines(front, path, 3))
+        assert [each != "-" for each in begun] == [True, False, False], "the service was asked for a file it had sent"
+
+
+def test_a_page_opened_before_a_deploy_still_gets_its_own_files_after_it(serve: Serve) -> None:
+    before = serve()
+    with NginxServer(before.port, expected_log="Connection refused") as front:
+        path = address_of(front, "js/main.js")
+        own = fetch(front.url, path)
+        before.stop()
+        # Nothing of the old version runs any more; whatever replaces it knows other names only.
+        assert fetch(front.url, path).body == own.body
+        assert fetch(front.url, "/").status == 503
+
+
+def test_an_address_of_another_version_is_redirected_and_the_redirect_not_kept(front: NginxServer) -> None:
+    path = address_of(front, "js/main.js")
+    for _ in range(2):
+        moved = fetch(front.url, "/static/0123456789abcdef/js/main.js")
+        assert (moved.status, moved.headers["location"]) == (302, path)
+        assert moved.headers["cache-control"] == "no-store"
+    asked = re.findall(r'"GET /static/0123456789abcdef/\S+" 302 \d+ begun=(\S+)', waits_for_lines(front, "456789", 2))
+    assert "-" not in asked
+
+
+def test_the_page_comes_compressed_from_the_service_and_no_file_of_the_programme_does(
     server: GunicornServer, front: NginxServer
 ) -> None:
-    accepting = {"Accept-Encoding": "gzip"}
-    for path, kind in (("/static/js/main.js", "application/javascript"), ("/static/css/page.css", "text/css")):
-        plain, small = fetch(front.url, path), fetch(front.url, path, headers=accepting)
-        assert small.headers["content-encoding"] == "gzip"
-        assert small.headers["content-type"] == kind
-        assert small.headers["x-content-type-options"] == "nosniff"
-        assert small.headers["cache-control"] == "no-cache"
-        assert "x-request-id" not in small.headers, "the service was asked"
-        assert gzip.decompress(small.body) == plain.body == fetch(server.url, path).body
-        again = {**accepting, "If-None-Match": small.headers["etag"]}
-        assert fetch(front.url, path, headers=again).status == 304
-    page = fetch(front.url, "/", headers=accepting)
+    page = fetch(front.url, "/", headers={"Accept-Encoding": "gzip"})
     assert "x-request-id" in page.headers
     assert gzip.decompress(page.body) == fetch(server.url, "/").body
     assert page.headers["content-security-policy"]
     assert fetch(front.url, "/static/../../service/settings.py").status in (400, 404)
     assert fetch(front.url, "/static../service/settings.py").status == 404
+    assert fetch(front.url, "/static/vendor.mjs").status == 404
+
+
+def address_of(front: NginxServer, name: str) -> str:
+    """Return the path of one of the page's files, as the page has it."""
+    found = re.search(rf"/static/\w+/{re.escape(name)}", fetch(front.url, "/").body.decode())
+    assert found
+    return found[0]
+
+
+def waits_for_lines(front: NginxServer, text: str, number: int) -> str:
+    """Wait until the access log has so many lines with a text in them, and return the log."""
+    waits_until(lambda: front.access_log.count(text) >= number, f"{number} lines with {text}")
+    return front.access_log
 
 
 # ------------------------------------------------------------------------------------------- change under load

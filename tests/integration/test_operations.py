@@ -103,6 +103,14 @@ def test_every_reply_forbids_inline_scripts_sniffing_and_framing(house: House) -
         assert headers["referrer-policy"] == "no-referrer"
 
 
+def test_a_file_of_the_page_may_load_nothing_where_it_is_opened_by_itself(house: House) -> None:
+    moved = fetch(house.url, "/static/img/mark.svg")
+    headers = fetch(house.url, moved.headers["location"]).headers
+    assert headers["content-security-policy"] == "default-src 'none'"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+
+
 def test_more_streams_than_places_are_refused_at_once_and_the_rest_goes_on(
     serve: Serve, model: ScriptedModel
 ) -> None:

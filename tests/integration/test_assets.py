@@ -1,0 +1,124 @@
+"""The page and its files over the wire: kept for ever under the name of their version, compressed, in parts."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import re
+from urllib.parse import urlsplit
+
+import brotli
+import pytest
+
+from tests.integration.conftest import House
+from tests.raw_client import fetch
+from tests.scripted_model import reply
+
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+@pytest.fixture
+def script(house: House) -> str:
+    """The path of the page's first module, as the page has it."""
+    found = re.search(r'<script type="module" src="(/static/\w+/js/main\.js)">', fetch(house.url, "/").text)
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip, deflate, br", "br"),
+        ("br;q=0.1, gzip", "br"),
+        ("gzip", "gzip"),
+        ("br;q=0, gzip", "gzip"),
+        ("zstd", None),
+        ("", None),
+    ],
+)
+def test_a_file_comes_in_the_smallest_form_that_the_browser_reads(
+    house: House, script: str, accepted: str, coding: str | None
+) -> None:
+    plain = fetch(house.url, script)
+    answer = fetch(house.url, script, headers={"Accept-Encoding": accepted})
+    assert answer.headers.get("content-encoding") == coding
+    decode = {"br": brotli.decompress, "gzip": gzip.decompress, None: bytes}[coding]
+    assert decode(answer.body) == plain.body
+    assert answer.headers["vary"] == "Accept-Encoding"
+    assert answer.headers["cache-control"] == FOR_EVER
+    assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert int(answer.headers["content-length"]) == len(answer.body)
+
+
+def test_each_form_has_a_tag_of_its_own_and_is_not_sent_again_to_those_who_have_it(house: House, script: str) -> None:
+    forms = {coding: fetch(house.url, script, headers={"Accept-Encoding": coding}) for coding in ("br", "gzip", "x")}
+    tags = {coding: form.headers["etag"] for coding, form in forms.items()}
+    assert len(set(tags.values())) == 3
+    for coding, tag in tags.items():
+        again = fetch(house.url, script, headers={"Accept-Encoding": coding, "If-None-Match": tag})
+        assert (again.status, again.body) == (304, b"")
+        assert again.headers["cache-control"] == FOR_EVER
+    other = fetch(house.url, script, headers={"Accept-Encoding": "br", "If-None-Match": tags["gzip"]})
+    assert other.status == 200
+
+
+def test_a_part_is_a_part_of_the_file_itself(house: House, script: str) -> None:
+    whole = fetch(house.url, script).body
+    part = fetch(house.url, script, headers={"Accept-Encoding": "br", "Range": "bytes=10-19"})
+    assert (part.status, part.body) == (206, whole[10:20])
+    assert part.headers["content-range"] == f"bytes 10-19/{len(whole)}"
+    assert "content-encoding" not in part.headers
+    beyond = fetch(house.url, script, headers={"Range": f"bytes={len(whole)}-"})
+    assert beyond.status == 416
+
+
+def test_head_says_what_get_would_send(house: House, script: str) -> None:
+    got = fetch(house.url, script, headers={"Accept-Encoding": "br"})
+    connection = http.client.HTTPConnection(urlsplit(house.url).netloc, timeout=5)
+    try:
+        connection.request("HEAD", script, headers={"Accept-Encoding": "br", "Connection": "close"})
+        head = connection.getresponse()
+        assert (head.status, head.read()) == (200, b"")
+        for name in ("content-length", "content-encoding", "content-type", "etag", "cache-control", "vary"):
+            assert head.headers[name] == got.headers[name]
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("before", ["/static/0123456789abcdef/js/main.js", "/static/js/main.js"])
+def test_another_version_is_redirected_to_this_one_and_never_kept_under_its_own_name(
+    house: House, script: str, before: str
+) -> None:
+    answer = fetch(house.url, before)
+    assert (answer.status, answer.headers["location"]) == (302, script)
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_file_that_is_not_there_is_not_kept_as_missing(house: House, script: str) -> None:
+    version = script.split("/")[2]
+    for path in ("js/nothing.js", "vendor.mjs", "../../service/settings.py", "%2e%2e/templates/index.html"):
+        answer = fetch(house.url, f"/static/{version}/{path}")
+        assert (path, answer.status) == (path, 404)
+        assert answer.headers["cache-control"] == "no-store"
+
+
+def test_the_page_itself_is_asked_for_each_time_and_sent_when_it_has_changed(house: House) -> None:
+    page = fetch(house.url, "/", headers={"Accept-Encoding": "br"})
+    assert page.headers["cache-control"] == "no-cache"
+    assert page.headers["content-encoding"] == "br"
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert b"<!doctype html>" in brotli.decompress(page.body)
+    again = fetch(house.url, "/", headers={"Accept-Encoding": "br", "If-None-Match": page.headers["etag"]})
+    assert (again.status, again.body) == (304, b"")
+
+
+def test_answers_and_the_configuration_are_never_compressed(house: House) -> None:
+    house.model.enqueue(reply("x" * 5000), reply("x" * 5000))
+    accepting = {"Accept-Encoding": "gzip, br", "Content-Type": "application/json"}
+    for mode in ("stream", "block"):
+        body = b'{"message": "Hi", "interaction_mode": "%s"}' % mode.encode()
+        answer = fetch(house.url, "/api/chat", method="POST", headers=accepting, body=body)
+        assert answer.status == 200
+        assert "content-encoding" not in answer.headers
+    for path in ("/api/config", "/metrics", "/openapi.json"):
+        assert "content-encoding" not in fetch(house.url, path, headers=accepting).headers
