@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
+from .starters import Starters, parse_starters
+
 InteractionMode = Literal["stream", "block"]
 
 #: What the openai package itself uses when it is given no base URL.
@@ -213,6 +215,14 @@ class Settings:
     )
     log_level: str = _setting(
         "SLUICE_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info", "How much is logged."
+    )
+
+    starters: Starters | None = _setting(
+        "SLUICE_STARTERS",
+        parse_starters,
+        None,
+        "The questions that an empty page offers, as JSON: a list of texts, or of objects with `prompt` and `label`; "
+        "or one list for each language, under `en` and `zh`. An empty list offers none. Default: the page's own.",
     )
 
     host: str = _setting("HOST", _header_word, "127.0.0.1", "The address to listen on.")

@@ -16,6 +16,7 @@ from flask import Blueprint, Response, jsonify
 from service import Settings, __version__
 from service.errors import InvalidRequest
 from service.settings import InteractionMode
+from service.starters import Language, Starter
 from service.usage import Usage
 
 from .errors import STATUSES
@@ -92,6 +93,7 @@ class PageConfig(msgspec.Struct):
     demo: bool
     max_message_chars: int
     max_history: int
+    starters: dict[Language, list[Starter]] | None
     version: str
 
 

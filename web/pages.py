@@ -40,6 +40,7 @@ def pages_blueprint(sluice: Sluice, assets: Assets) -> Blueprint:
             demo=settings.demo,
             max_message_chars=settings.max_message_chars,
             max_history=settings.max_history,
+            starters=settings.starters,
             version=__version__,
         )
         response.headers["Cache-Control"] = "no-store"

@@ -117,6 +117,30 @@ def test_a_starter_sends_its_prompt(chat: ChatPage, model: ScriptedModel) -> Non
     expect(chat.page.locator("#empty")).to_be_hidden()
 
 
+@pytest.mark.reader(locale="zh-CN")
+def test_the_operators_questions_stand_in_the_place_of_the_pages_own_in_the_readers_language(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page)
+    english, chinese = {"label": "Ice", "prompt": "Why?"}, {"label": "", "prompt": "<b>为什么</b>？"}
+    chat.configure(starters={"en": [english, english], "zh": [chinese]})
+    chat.open()
+    starters = chat.page.locator(".starters button")
+    expect(starters).to_have_text(["<b>为什么</b>？"])
+    model.enqueue(reply("因为。"))
+    starters.click()
+    expect(chat.questions).to_have_text(["<b>为什么</b>？"])
+
+
+def test_an_operator_may_offer_no_questions(browser_page: Page) -> None:
+    chat = ChatPage(browser_page)
+    chat.configure(starters={"en": []})
+    chat.open()
+    expect(chat.page.locator("#empty h1")).to_be_visible()
+    expect(chat.page.locator("#starters-label")).to_be_hidden()
+    expect(chat.page.locator(".starters button")).to_have_count(0)
+
+
 def test_the_demo_model_is_announced_in_plain_words(browser_page: Page) -> None:
     chat = ChatPage(browser_page)
     chat.configure(demo=True)

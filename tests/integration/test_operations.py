@@ -26,7 +26,15 @@ def test_the_page_learns_what_it_needs(house: House) -> None:
         "demo": False,
         "max_message_chars": 100_000,
         "max_history": 200,
+        "starters": None,
         "version": "0.1.0",
+    }
+
+
+def test_the_page_learns_the_questions_that_the_operator_offers(serve: Serve) -> None:
+    server = serve(SLUICE_STARTERS='{"zh": ["天空为什么是蓝色的？", {"label": "冰", "prompt": "冰为什么会浮？"}]}')
+    assert fetch(server.url, "/api/config").json()["starters"] == {
+        "zh": [{"prompt": "天空为什么是蓝色的？", "label": ""}, {"prompt": "冰为什么会浮？", "label": "冰"}]
     }
 
 

@@ -1,6 +1,7 @@
 /** What the server tells the page about itself. */
 
 import { readObject } from "./failure.js";
+import { readStarters } from "./starters.js";
 
 /**
  * @typedef {object} Configuration
@@ -10,6 +11,7 @@ import { readObject } from "./failure.js";
  * @property {boolean} demo the built-in demo model answers
  * @property {number} maxMessageChars
  * @property {number} maxHistory messages
+ * @property {import("./starters.js").StartersByLanguage} starters the operator's
  * @property {string} version
  */
 
@@ -21,6 +23,7 @@ export const DEFAULT_CONFIGURATION = Object.freeze({
   demo: false,
   maxMessageChars: 100_000,
   maxHistory: 200,
+  starters: {},
   version: "",
 });
 
@@ -40,6 +43,7 @@ export async function fetchConfiguration() {
     demo: body.demo === true,
     maxMessageChars: positive(body.max_message_chars) ?? basis.maxMessageChars,
     maxHistory: positive(body.max_history) ?? basis.maxHistory,
+    starters: readStarters(body.starters),
     version: typeof body.version === "string" ? body.version : basis.version,
   };
 }

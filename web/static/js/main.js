@@ -2,13 +2,14 @@
 
 import { Chat } from "./chat.js";
 import { Composer } from "./composer.js";
-import { fetchConfiguration } from "./configuration.js";
+import { DEFAULT_CONFIGURATION, fetchConfiguration } from "./configuration.js";
 import { loadConversation } from "./conversation_store.js";
-import { translate, words } from "./language.js";
+import { translate } from "./language.js";
 import { loadLibraries } from "./libraries.js";
 import { Markdown } from "./markdown.js";
 import { Notices } from "./notices.js";
 import { ReadingPosition } from "./reading_position.js";
+import { Starters } from "./starters.js";
 import { Transcript } from "./transcript.js";
 
 /** @typedef {import("./configuration.js").Configuration} Configuration */
@@ -44,6 +45,10 @@ const composer = new Composer(part("composer", HTMLFormElement), {
   send: (message) => chat.send(message),
   stop: () => chat.stop(),
 });
+const starters = new Starters(part("starters", HTMLElement), part("starters-label", HTMLElement), (prompt) => {
+  composer.send(prompt);
+  composer.focus();
+});
 const chat = new Chat(conversation, {
   asked: (exchange) => {
     showEmpty(false);
@@ -68,8 +73,6 @@ for (const exchange of conversation.exchanges) {
   transcript.add(exchange);
   transcript.finish(exchange, { announce: false });
 }
-showEmpty(conversation.empty);
-offerStarters();
 position.goToEnd();
 
 renew.addEventListener("click", () => {
@@ -83,11 +86,18 @@ void loadLibraries().then((libraries) => {
   transcript.useMarkdown(new Markdown(libraries));
   position.follow();
 });
-fetchConfiguration().then(configure, () => notices.show("configurationNotice", { urgent: true }));
+fetchConfiguration()
+  .catch(() => {
+    notices.show("configurationNotice", { urgent: true });
+    return DEFAULT_CONFIGURATION;
+  })
+  .then(configure);
 
 /** @param {Configuration} configuration */
 function configure(configuration) {
   chat.configuration = configuration;
+  starters.offer(configuration.starters);
+  showEmpty(conversation.empty); // only now, so that nothing on it moves when the rest comes
   composer.limit(configuration.maxMessageChars);
   if (configuration.demo) notices.show("demoNotice");
   showModel(configuration);
@@ -103,25 +113,6 @@ function showModel({ models, model }) {
   choice.hidden = models.length < 2;
   choice.replaceChildren(...models.map((each) => new Option(each, each, each === model, each === model)));
   choice.addEventListener("change", () => (chat.model = choice.value));
-}
-
-function offerStarters() {
-  const list = part("starters", HTMLUListElement);
-  for (const [label = "", prompt = ""] of words.starters) {
-    const button = document.createElement("button");
-    button.type = "button";
-    const kind = document.createElement("span");
-    kind.className = "kind";
-    kind.textContent = label;
-    button.append(kind, prompt);
-    button.addEventListener("click", () => {
-      composer.send(prompt);
-      composer.focus();
-    });
-    const item = document.createElement("li");
-    item.append(button);
-    list.append(item);
-  }
 }
 
 /** @param {boolean} shown */
