@@ -8,6 +8,7 @@ import json
 import math
 import resource
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,13 +21,16 @@ from typing import NoReturn
 from tests.bench import scenarios as plans
 from tests.bench.accounting import machine
 from tests.bench.chart import chart
-from tests.bench.report import DIRECT, Results, Turn, markdown, terminal_end, terminal_table
+from tests.bench.readme import refresh, section
+from tests.bench.report import markdown, terminal_end, terminal_table
+from tests.bench.results import DIRECT, Results, Turn
 from tests.bench.runner import BrokenLoad, Model, Target, begin_load, finish_load
 from tests.bench.scenarios import Scenario
 from tests.bench.servers import KINDS, REPOSITORY, Kind, Server, Unavailable
 
 _OUTPUT = REPOSITORY / "build" / "bench"
 _SAVED = REPOSITORY / "docs" / "performance"
+_READMES = {"en": REPOSITORY / "README.md", "zh": REPOSITORY / "README.zh-CN.md"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = plans.scenarios(options.quick) + (plans.growth(options.quick) if options.growth else [])
     if options.only:
         wanted = [scenario for scenario in wanted if scenario.name.partition("-")[0] in options.only]
-    results = Results({**machine(), "command": _command(options)})
+    results = Results({**machine(), "command": _command(options), "commit": _commit()})
     results.facts["versions"] = {}
     began = time.monotonic()
     interrupted = False
@@ -62,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _write(results, options.out)
         if options.save and not interrupted:
             _write(results, _SAVED)
+            for language, readme in _READMES.items():
+                refresh(readme, section(results, language))
+            print(f"shown in {' and '.join(readme.name for readme in _READMES.values())}")
     asked = [results.whole(scenario.name, "sluice") for scenario in results.scenarios]
     return 130 if interrupted else int(any(whole < total for whole, total in asked))
 
@@ -83,7 +90,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         description="Hold Sluice against its peers in one run: CPU time of the server's processes, delay, memory.",
         epilog="Servers: " + "; ".join(f"{kind.name} ({kind.title})" for kind in KINDS.values()) + ".",
     )
-    parser.add_argument("--quick", action="store_true", help="everything, but small: about a minute and a half")
+    parser.add_argument("--quick", action="store_true", help="everything, but small: about two minutes")
     parser.add_argument(
         "--only",
         type=names([*known, "streams", "workers"]),
@@ -93,7 +100,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--servers", type=names(list(KINDS)), metavar="A,B", help="default: all")
     parser.add_argument("--rounds", type=int, choices=range(1, 21), metavar="N", help="rounds of each scenario")
     parser.add_argument("--growth", action="store_true", help="also from 1 to 1,000 streams and from 1 to 4 workers")
-    parser.add_argument("--save", action="store_true", help=f"also into {_SAVED.relative_to(REPOSITORY)}/")
+    parser.add_argument(
+        "--save", action="store_true", help=f"also into {_SAVED.relative_to(REPOSITORY)}/ and the READMEs"
+    )
     parser.add_argument("--out", type=Path, default=_OUTPUT, help="where the files go; default: build/bench/")
     options = parser.parse_args(arguments)
     if options.only and {"streams", "workers"} & set(options.only):
@@ -107,6 +116,15 @@ def _command(options: argparse.Namespace) -> str:
     said += [f"--{name} {','.join(getattr(options, name))}" for name in ("only", "servers") if getattr(options, name)]
     said += [f"--rounds {options.rounds}"] if options.rounds else []
     return " ".join(["python -m tests.bench", *said]) if said else "make bench"
+
+
+def _commit() -> str:
+    """Name the code that is measured, as far as git knows it."""
+    git = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 class _Bench:

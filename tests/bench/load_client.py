@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import heapq
 import json
@@ -223,22 +222,34 @@ class _Client:
         self._next_probe = now + _PROBE_EVERY
         if self._probe is not None:
             return
-        with contextlib.suppress(OSError):
+        try:
             sock = socket.create_connection(("127.0.0.1", self._load.port), timeout=5)
             sock.send(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
             sock.setblocking(False)
             self._epoll.register(sock, select.EPOLLIN)
             self._probe = (now, sock)
+        except OSError as error:
+            self._unhealthy(now, str(error))
 
     def _read_probe(self) -> None:
         if self._probe is None:
             return
         sent, sock = self._probe
-        with contextlib.suppress(OSError):
-            if sock.recv(65536).startswith(b"HTTP/1.1 200"):
-                self._probes.append(time.monotonic() - sent)
+        try:
+            answer = sock.recv(65536)
+        except OSError as error:
+            answer = str(error).encode()
+        if answer.startswith(b"HTTP/1.1 200"):
+            self._probes.append(time.monotonic() - sent)
+        else:
+            self._unhealthy(sent, f"answered {answer[:60]!r}")
         sock.close()
         self._probe = None
+
+    def _unhealthy(self, sent: float, why: str) -> None:
+        # It counts as if it had been answered only when the load was given up, so that no goal is met by it.
+        self._probes.append(self._load.limit)
+        self._outcome.complaints.append(f"/healthz: {why}")
 
     # ------------------------------------------------------------------ afterwards
 
@@ -246,7 +257,7 @@ class _Client:
         load, outcome = self._load, self._outcome
         delays: list[float] = []
         if self._probe is not None:
-            self._probes.append(time.monotonic() - self._probe[0])
+            self._unhealthy(self._probe[0], "no answer until the end")
         for stream in self._finished:
             outcome.asked += 1
             outcome.writes += len(stream.pieces)

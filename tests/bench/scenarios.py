@@ -42,8 +42,10 @@ def _micro(seconds: float, count: int) -> float:
 
 def per_token(outcome: Outcome) -> dict[str, float]:
     """CPU for each token that arrived."""
+    cpu_us = _micro(outcome.server_cpu, outcome.measured_tokens)
     return {
-        "cpu_us": _micro(outcome.server_cpu, outcome.measured_tokens),
+        "cpu_us": cpu_us,
+        "tokens_per_core": 1e6 / cpu_us if cpu_us else float("nan"),
         "switches": outcome.switches / max(1, outcome.measured_tokens),
         "delay_p50_ms": outcome.delay_ms.get("p50", float("nan")),
         "delay_p99_ms": outcome.delay_ms.get("p99", float("nan")),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -70,3 +73,39 @@ def test_model_and_client_alone_lose_nothing(load: dict[str, float]) -> None:
     assert outcome.whole == outcome.asked >= load["streams"]
     assert outcome.tokens == outcome.asked * load["tokens"]
     assert outcome.delay_ms["p50"] >= 0
+
+
+class Sick(BaseHTTPRequestHandler):
+    """An answer that ends only after the server has said that it is not well."""
+
+    protocol_version = "HTTP/1.1"
+    asked = threading.Event()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.wfile.write(HEAD + frame(message=FIRST))
+        self.asked.wait(5)
+        self.wfile.write(frame(done=True) + b"0\r\n\r\n")
+
+    def do_GET(self) -> None:
+        self.send_error(503)
+        self.asked.set()
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+def test_a_server_that_says_it_is_not_well_does_not_pass_for_a_quick_one() -> None:
+    with Model() as model, ThreadingHTTPServer(("127.0.0.1", 0), Sick) as server:
+        server.port, server.pids = server.server_port, [os.getpid()]  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            load = {"streams": 1, "tokens": 1, "rate": 0.0, "probe": True, "limit": 20.0}
+            outcome = finish_load(begin_load(model, server, **load))  # type: ignore[arg-type]
+        finally:
+            server.shutdown()
+            thread.join()
+    assert outcome.whole == 1
+    assert outcome.health_ms["max"] == 20_000
+    assert "/healthz: answered b'HTTP/1.1 503" in outcome.complaints[0]
