@@ -262,18 +262,23 @@ def test_a_new_conversation_forgets_the_old_one(chat: ChatPage, model: ScriptedM
     expect(chat.questions).to_have_text(["Second"])
 
 
-def test_a_new_conversation_during_an_answer_ends_that_answer(chat: ChatPage, model: ScriptedModel) -> None:
-    model.enqueue(stalling_after("Old"), reply("New."))
+def test_an_answer_goes_on_while_another_conversation_is_shown(chat: ChatPage, model: ScriptedModel) -> None:
+    gate = model.gate("before the end")
+    model.enqueue((*said("Old"), gate, *said(" and whole."), *finished()), reply("New."))
     chat.ask("First")
     expect(chat.prose).to_have_text("Old")
     chat.page.get_by_role("button", name="New conversation").click()
-    model.wait_idle()
+    expect(chat.send_button).to_have_text("Send")
     expect(chat.ask_and_wait("Second")).to_have_text("New.")
+    gate.open()
+    chat.page.go_back()
+    expect(chat.questions).to_have_text(["First"])
+    expect(chat.prose).to_have_text("Old and whole.")
 
 
 def test_a_browser_that_keeps_nothing_is_named(chat: ChatPage, model: ScriptedModel) -> None:
     chat.page.evaluate(
-        "() => { Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') } }"
+        "() => { IDBObjectStore.prototype.put = () => { throw new DOMException('full', 'QuotaExceededError') } }"
     )
     model.enqueue(reply("Yes."))
     chat.ask_and_wait("Is there room?")

@@ -18,6 +18,8 @@ const FILES = {
   "dompurify/LICENSE": "licences/dompurify.txt",
   "@highlightjs/cdn-assets/es/highlight.min.js": "highlight.js",
   "@highlightjs/cdn-assets/LICENSE": "licences/highlight.js.txt",
+  "idb/build/index.js": "idb.js",
+  "idb/LICENSE": "licences/idb.txt",
   "katex/dist/katex.mjs": "katex/katex.js",
   "katex/dist/katex.min.css": "katex/katex.css",
   "katex/LICENSE": "licences/katex.txt",

@@ -1,27 +1,33 @@
 /** The chat: asks, shows, keeps. Everything else on the page only reports to it or is told by it. */
 
+import { answerLeft, holdAnswer } from "./answer_lock.js";
 import { ask } from "./chat_request.js";
 import { DEFAULT_CONFIGURATION } from "./configuration.js";
-import { Conversation } from "./conversation.js";
-import { saveConversation } from "./conversation_store.js";
+import { Conversation, messagesOf } from "./conversation.js";
+import { INTERRUPTED, reopen } from "./exchange.js";
 import { Failure } from "./failure.js";
 import { words } from "./language.js";
 
 /** @typedef {import("./configuration.js").Configuration} Configuration */
-/** @typedef {import("./conversation.js").Exchange} Exchange */
+/** @typedef {import("./conversation_store.js").ConversationStore} ConversationStore */
+/** @typedef {import("./exchange.js").Exchange} Exchange */
 
 /**
- * @typedef {{ exchange: Exchange, controller: AbortController }} Run
+ * @typedef {object} Run an answer that is being written
+ * @property {Conversation} conversation
+ * @property {Exchange} exchange
+ * @property {AbortController} controller
+ * @property {() => void} release tells other tabs that it is written no more
+ *
  * @typedef {Pick<Exchange, "state" | "failure">} Outcome
  *
- * @typedef {object} ChatView what the chat tells the page
+ * @typedef {object} ChatView what the chat tells the page, always of the conversation that is shown
+ * @property {(conversation: Conversation) => void} shown another conversation, or other exchanges of it
  * @property {(exchange: Exchange) => void} asked
  * @property {(exchange: Exchange) => void} grown
  * @property {(exchange: Exchange) => void} ended
- * @property {() => void} cleared
  * @property {(running: boolean) => void} running
  * @property {(status: string) => void} status words for the reader who does not see the page
- * @property {() => void} notKept the browser refuses to keep the conversation
  */
 
 export class Chat {
@@ -29,110 +35,175 @@ export class Chat {
   configuration = DEFAULT_CONFIGURATION;
   /** The model that the reader chose; empty for the server's own choice. */
   model = "";
-  #conversation;
+  conversation = new Conversation();
+  #store;
   #view;
-  /** @type {Run | null} */
-  #run = null;
+  /** By conversation: each can be written on while another one is shown. @type {Map<string, Run>} */
+  #runs = new Map();
+  /** Exchanges that another tab seems to write. @type {Set<Exchange>} */
+  #watched = new Set();
 
   /**
-   * @param {Conversation} conversation
+   * @param {ConversationStore} store
    * @param {ChatView} view
    */
-  constructor(conversation, view) {
-    this.#conversation = conversation;
+  constructor(store, view) {
+    this.#store = store;
     this.#view = view;
   }
 
+  /** Whether an answer of the shown conversation is being written, by this tab. */
   get running() {
-    return this.#run !== null;
+    return this.isRunning(this.conversation.id);
+  }
+
+  /** @param {string} conversation */
+  isRunning(conversation) {
+    return this.#runs.has(conversation);
   }
 
   /** @param {string} message */
   send(message) {
-    if (this.#run) return;
-    const exchange = this.#conversation.begin(message);
-    this.#view.asked(exchange);
+    if (!this.running) void this.#answer(this.conversation.begin(message));
+  }
+
+  /** @param {Exchange} exchange gets another answer; the one that it has stays, as a branch */
+  regenerate(exchange) {
+    if (this.running) return;
+    if (exchange.answer !== "") return void this.#answer(this.conversation.branch(exchange));
+    exchange.reasoning = "";
     void this.#answer(exchange);
   }
 
-  /** @param {Exchange} exchange one that failed or was stopped */
-  retry(exchange) {
-    if (this.#run) return;
-    this.#conversation.restart(exchange);
-    void this.#answer(exchange);
+  /**
+   * @param {Exchange} exchange
+   * @param {string} question asks this in its place; what was there stays, as a branch
+   */
+  edit(exchange, question) {
+    if (!this.running) void this.#answer(this.conversation.branch(exchange, question));
+  }
+
+  /** @param {Exchange} exchange one whose answer was cut off: asks for the rest of it */
+  resume(exchange) {
+    if (!this.running) void this.#answer(exchange);
+  }
+
+  /** @param {Exchange} exchange shows this branch */
+  choose(exchange) {
+    this.conversation.choose(exchange);
+    this.#store.save(this.conversation, []);
+    this.#view.shown(this.conversation);
+  }
+
+  /**
+   * Deletes one question with its answer.
+   * @param {Exchange} exchange
+   * @returns {() => void} undoes it
+   */
+  delete(exchange) {
+    const { conversation } = this;
+    const removal = conversation.remove(exchange);
+    this.#store.save(conversation, removal.children);
+    void this.#store.deleteExchange(conversation, exchange);
+    this.#view.shown(conversation);
+    return () => {
+      conversation.restore(removal);
+      this.#store.save(conversation, [exchange, ...removal.children]);
+      if (this.conversation === conversation) this.#view.shown(conversation);
+    };
   }
 
   /** Ends the running answer. What has come of it stays. */
   stop() {
-    this.#run?.controller.abort();
+    this.#runs.get(this.conversation.id)?.controller.abort();
   }
 
-  /** Forgets the conversation and begins another. */
-  renew() {
-    this.stop();
-    this.#run = null;
-    this.#conversation = new Conversation();
-    this.#view.cleared();
-    this.#view.running(false);
-    this.#view.status("");
-    this.keep();
+  /**
+   * Shows another conversation. An answer that is being written in this one goes on.
+   * @param {Conversation} [conversation] a new one where none is given
+   */
+  show(conversation = new Conversation()) {
+    this.conversation = this.#runs.get(conversation.id)?.conversation ?? conversation;
+    this.#view.shown(this.conversation);
+    this.#view.running(this.running);
+    this.#view.status(this.running ? words.generating : "");
+    this.#watch();
   }
 
-  keep() {
-    if (!saveConversation(this.#conversation)) this.#view.notKept();
+  /** @param {string} id of a conversation that another tab has written to */
+  async refresh(id) {
+    const conversation = this.#runs.get(id)?.conversation ?? this.conversation;
+    if (conversation.id !== id) return;
+    const kept = await this.#store.load(id);
+    if (!kept) return;
+    conversation.merge(kept, (exchange) => this.#isWriting(exchange) || this.#store.isUnwritten(exchange));
+    if (this.conversation !== conversation) return;
+    this.#view.shown(conversation);
+    this.#watch();
   }
 
-  /** The page goes away, and the connection with it. What has come so far is kept, and may be tried again. */
+  /** @param {string} id of a conversation that is no more */
+  forget(id) {
+    const run = this.#runs.get(id);
+    if (!run) return;
+    this.#runs.delete(id);
+    run.controller.abort();
+    run.release();
+  }
+
+  /** The page goes away, and the connections with it. What has come so far is kept, and can be continued. */
   leave() {
-    if (this.#run) this.#end(this.#run, { state: "failed", failure: { code: "interrupted", retryable: true } });
+    for (const run of this.#runs.values()) void this.#end(run, { state: "failed", failure: INTERRUPTED });
+    this.#store.leave();
   }
 
-  /** @param {Exchange} exchange an empty one; never rejects */
+  /** @param {Exchange} exchange of the shown conversation, new or with the beginning of an answer */
   async #answer(exchange) {
-    const run = { exchange, controller: new AbortController() };
-    this.#run = run;
+    const { conversation } = this;
+    reopen(exchange);
+    const run = { conversation, exchange, controller: new AbortController(), release: holdAnswer(exchange.id) };
+    this.#runs.set(conversation.id, run);
+    this.#store.save(conversation, [exchange]);
+    this.#view.shown(conversation);
     this.#view.running(true);
     this.#view.status(words.generating);
-    this.#view.grown(exchange);
-    this.keep();
-    const outcome = await this.#receive(exchange, run.controller.signal);
-    // a run that has been ended meanwhile has its outcome: the page was left, or another conversation begun
-    if (this.#run === run) this.#end(run, outcome);
+    this.#view.asked(exchange);
+    const outcome = await this.#receive(run);
+    // a run that has been ended meanwhile has its outcome: the page was left, or the conversation deleted
+    if (this.#runs.get(conversation.id) === run) await this.#end(run, outcome);
   }
 
   /**
    * @param {Run} run
    * @param {Outcome} outcome
    */
-  #end({ exchange, controller }, outcome) {
-    this.#run = null;
+  async #end({ conversation, exchange, controller, release }, outcome) {
+    this.#runs.delete(conversation.id);
     controller.abort();
     Object.assign(exchange, outcome);
-    this.#view.running(false);
-    this.#view.status(statusAfter(exchange));
-    this.#view.ended(exchange);
-    this.keep();
+    this.#store.save(conversation, [exchange]);
+    if (this.conversation === conversation) {
+      this.#view.running(false);
+      this.#view.status(statusAfter(exchange));
+      this.#view.ended(exchange);
+    }
+    await this.#store.flush(); // before other tabs look
+    release();
   }
 
   /**
-   * @param {Exchange} exchange takes the reply as it comes
-   * @param {AbortSignal} signal
+   * @param {Run} run takes the reply as it comes
    * @returns {Promise<Outcome>}
    */
-  async #receive(exchange, signal) {
-    const question = {
-      message: exchange.question,
-      history: this.#conversation.historyBefore(exchange, this.configuration.maxHistory),
-      mode: this.configuration.mode,
-      model: this.model,
-    };
+  async #receive({ conversation, exchange, controller: { signal } }) {
     try {
-      for await (const piece of ask(question, signal)) {
+      for await (const piece of ask(this.#question(conversation, exchange), signal)) {
         if (signal.aborted) break;
         exchange.answer += piece.text;
         exchange.reasoning += piece.reasoning;
         if (piece.finishReason) exchange.finishReason = piece.finishReason;
-        this.#view.grown(exchange);
+        this.#store.save(conversation, [exchange]);
+        if (this.conversation === conversation) this.#view.grown(exchange);
       }
       return { state: signal.aborted ? "stopped" : "complete" };
     } catch (error) {
@@ -141,6 +212,52 @@ export class Chat {
       console.error(error); // a defect of this page
       return { state: "failed", failure: { code: "internal", retryable: true } };
     }
+  }
+
+  /**
+   * @param {Conversation} conversation
+   * @param {Exchange} exchange where it has the beginning of an answer, the rest is asked for
+   * @returns {import("./chat_request.js").Question}
+   */
+  #question(conversation, exchange) {
+    const { mode, maxHistory } = this.configuration;
+    const continued = exchange.answer.trim() !== "";
+    const history = conversation.historyBefore(exchange, continued ? maxHistory - 2 : maxHistory);
+    return {
+      message: continued ? words.continueMessage : exchange.question,
+      history: continued ? [...history, ...messagesOf(exchange)] : history,
+      mode,
+      model: this.model,
+    };
+  }
+
+  /** Answers that seem to be written by another tab are watched, so that none seems so after that tab is gone. */
+  #watch() {
+    const { conversation } = this;
+    for (const exchange of conversation.exchanges) {
+      if (exchange.state !== "running" || this.#isWriting(exchange) || this.#watched.has(exchange)) continue;
+      this.#watched.add(exchange);
+      void answerLeft(exchange.id).then(() => this.#left(conversation, exchange));
+    }
+  }
+
+  /**
+   * @param {Conversation} conversation
+   * @param {Exchange} exchange that no tab is writing; the database may have its end
+   */
+  async #left(conversation, exchange) {
+    this.#watched.delete(exchange);
+    const kept = await this.#store.load(conversation.id);
+    if (kept) conversation.merge(kept, (each) => this.#isWriting(each) || this.#store.isUnwritten(each));
+    if (exchange.state !== "running" || this.#isWriting(exchange)) return;
+    // said in this view only: its own tab, or the next page, may still bring more of it
+    Object.assign(exchange, { state: "failed", failure: INTERRUPTED });
+    if (this.conversation === conversation) this.#view.shown(conversation);
+  }
+
+  /** @param {Exchange} exchange */
+  #isWriting(exchange) {
+    return [...this.#runs.values()].some((run) => run.exchange === exchange);
   }
 }
 

@@ -2,7 +2,6 @@
 
 import { say, words } from "./language.js";
 
-/** @typedef {import("./language.js").PlainWord} PlainWord */
 /** @typedef {import("./libraries.js").Highlighter} Highlighter */
 
 // Measured in Chromium on a slow machine: colouring this much takes 30 ms.
@@ -41,20 +40,4 @@ function header(language) {
   say(button, "copy");
   row.append(name, button);
   return row;
-}
-
-/**
- * @param {HTMLButtonElement} button one whose word was given by `say`; shows whether it worked, for a moment
- * @param {string} text
- */
-export async function copyText(button, text) {
-  const resting = /** @type {PlainWord} */ (button.dataset.resting ?? button.dataset.text);
-  button.dataset.resting = resting; // a second press comes while the button says how the first one went
-  try {
-    await navigator.clipboard.writeText(text);
-    say(button, "copied");
-  } catch {
-    say(button, "copyFailed"); // no permission, or no https
-  }
-  setTimeout(() => say(button, resting), 2000);
 }

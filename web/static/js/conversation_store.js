@@ -1,59 +1,284 @@
-/** Keeps the conversation in this browser, across reloads. */
+/**
+ * Keeps the conversations in this browser, and this tab in step with the others. What is to be kept is held here
+ * until the database has it, so that where the database refuses, nothing is lost while the page lives.
+ */
 
 import { Conversation } from "./conversation.js";
+import { StorageRefusal } from "./database.js";
+import { newIdentifier } from "./identifier.js";
+import { clearJournal, readJournal, writeJournal } from "./journal.js";
+import { Tabs } from "./tabs.js";
+import { Unwritten } from "./unwritten.js";
 
-/** @typedef {import("./conversation.js").Exchange} Exchange */
-
-const KEY = "sluice.conversation.1"; // the number is the form's; another form gets another number
-
-/**
- * @returns {Conversation} an empty one where nothing, or nothing readable, is kept
- */
-export function loadConversation() {
-  const kept = read();
-  return new Conversation(kept.map(restored));
-}
+/** @typedef {import("./conversation.js").ConversationRecord} ConversationRecord */
+/** @typedef {import("./database.js").Database} Database */
+/** @typedef {import("./database.js").RefusalReason} RefusalReason */
+/** @typedef {import("./exchange.js").Exchange} Exchange */
 
 /**
- * @param {Conversation} conversation
- * @returns {boolean} false when the browser refuses: storage is full, or switched off
+ * @typedef {object} StoreEvents
+ * @property {(reason: RefusalReason) => void} refused the browser keeps nothing, or not all
+ * @property {() => void} listed the list of conversations is another
+ * @property {(id: string) => void} changedElsewhere another tab has written to it
+ * @property {(id: string) => void} deletedElsewhere
  */
-export function saveConversation(conversation) {
-  try {
-    if (conversation.empty) localStorage.removeItem(KEY);
-    else localStorage.setItem(KEY, JSON.stringify(conversation.exchanges));
-    return true;
-  } catch {
-    return false;
+
+const INTERVAL = 1000; // milliseconds between writes of a growing answer; a crash loses no more than this
+
+export class ConversationStore {
+  /** Null: everything is kept in memory only. @type {Database | null} */
+  #database = null;
+  #events;
+  #tabs;
+  #page = newIdentifier();
+  /** Every conversation there is. @type {Map<string, ConversationRecord>} */
+  #records = new Map();
+  /** Those that the database has. @type {Set<string>} */
+  #written = new Set();
+  #unwritten = new Unwritten();
+  /** What is on its way: it may not be there yet, and may come back. */
+  #underway = new Unwritten();
+  #timer = 0;
+  #lastWrite = -INTERVAL;
+  /** @type {Promise<void>} */
+  #writing = Promise.resolve();
+
+  /** @param {StoreEvents} events */
+  constructor(events) {
+    this.#events = events;
+    this.#tabs = new Tabs((news) => void this.#hear(news));
+  }
+
+  /**
+   * Reads the list, and what earlier pages have left unwritten.
+   * @param {Database | null} database
+   */
+  async open(database) {
+    this.#database = database;
+    if (!database) return this.#events.refused("unavailable");
+    for (const { page, entry } of readJournal()) {
+      const done = await this.#try((database) => database.write(entry.writings, entry.exchanges));
+      if (done) clearJournal(page);
+    }
+    const records = await this.#try((database) => database.conversations());
+    for (const record of records ?? []) this.#know(record);
+    this.#events.listed();
+  }
+
+  /** @returns {ConversationRecord[]} the last changed first */
+  get list() {
+    return [...this.#records.values()].sort((one, other) => other.changed - one.changed);
+  }
+
+  /**
+   * @param {string} id
+   * @returns {Promise<Conversation | null>} null where there is none, or where the database refuses
+   */
+  async load(id) {
+    const kept = await this.#try((database) => database.conversation(id));
+    const record = this.#unwritten.record(id) ?? this.#underway.record(id) ?? kept?.record;
+    if (!record) return null;
+    const exchanges = new Map((kept?.exchanges ?? []).map((exchange) => [exchange.id, ownFields(exchange)]));
+    for (const later of [this.#underway, this.#unwritten]) {
+      for (const { exchange } of later.exchangesOf(id)) exchanges.set(exchange.id, exchange);
+    }
+    return new Conversation(record, exchanges.values());
+  }
+
+  /**
+   * Keeps a conversation's record and some of its exchanges, soon: many calls in a row make few writes.
+   * @param {Conversation} conversation
+   * @param {Exchange[]} exchanges those that have changed
+   */
+  save(conversation, exchanges) {
+    const { record, id } = conversation;
+    const now = Date.now();
+    record.changed = now;
+    record.title = this.#records.get(id)?.title ?? record.title; // it may have been renamed since it was loaded
+    for (const exchange of exchanges) exchange.changed = now;
+    this.#keep(record, exchanges);
+    const wait = Math.max(0, this.#lastWrite + INTERVAL - performance.now());
+    this.#timer ||= setTimeout(() => void this.flush(), wait);
+  }
+
+  /**
+   * @param {Exchange} exchange
+   * @returns {boolean} whether this tab has a form of it that the database has not
+   */
+  isUnwritten({ id }) {
+    return this.#unwritten.has(id) || this.#underway.has(id);
+  }
+
+  /** Writes now what is to be written. @returns {Promise<void>} fulfilled also where the database refuses */
+  flush() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    this.#lastWrite = performance.now();
+    this.#writing = this.#writing.then(() => this.#write());
+    return this.#writing;
+  }
+
+  /** The page goes away: leaves what is unwritten to the next one. */
+  leave() {
+    if (!this.#database || this.#unwritten.empty) return;
+    writeJournal(this.#page, { writings: this.#writings(), exchanges: this.#unwritten.exchanges });
+    void this.flush(); // the browser may let it finish
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} title
+   */
+  async rename(id, title) {
+    const record = this.#records.get(id);
+    if (!record) return;
+    record.title = title;
+    this.#events.listed();
+    await this.flush(); // what is new has to be there before it can be renamed there
+    const renamed = await this.#try((database) => database.rename(id, title));
+    if (renamed) this.#tabs.tell({ kind: "changed", conversation: id });
+  }
+
+  /**
+   * @param {string} id
+   * @returns {Promise<Conversation | null>} what was deleted; null where it could not be
+   */
+  async delete(id) {
+    await this.flush();
+    const conversation = await this.load(id);
+    if (!conversation) return null;
+    if (this.#written.has(id)) {
+      const done = await this.#try((database) => database.deleteConversation(id).then(() => true));
+      if (!done) return null;
+    }
+    this.#forget(id);
+    this.#events.listed();
+    this.#tabs.tell({ kind: "deleted", conversation: id });
+    return conversation;
+  }
+
+  /** @param {Conversation[]} conversations come into the list as they are: imported ones, or deleted ones again */
+  async add(conversations) {
+    for (const { record, exchanges } of conversations) this.#keep(record, exchanges);
+    await this.flush();
+    this.#events.listed();
+  }
+
+  /**
+   * @param {Conversation} conversation that the exchange has been taken out of
+   * @param {Exchange} exchange
+   */
+  async deleteExchange(conversation, exchange) {
+    this.#unwritten.dropExchange(exchange.id);
+    await this.flush(); // what followed it follows another one now
+    await this.#try((database) => database.deleteExchange(exchange.id));
+    this.#tabs.tell({ kind: "changed", conversation: conversation.id });
+  }
+
+  /**
+   * @param {string} text
+   * @returns {Promise<ConversationRecord[]>} those with all of its words in the title or in one exchange, the last
+   *   changed first
+   */
+  async search(text) {
+    const words = text.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+    /** @param {string} where */
+    const matches = (where) => words.every((word) => where.toLocaleLowerCase().includes(word));
+    /** @param {Exchange} exchange */
+    const found = ({ question, answer }) => matches(`${question}\n${answer}`);
+    const ids = (await this.#try((database) => database.find(found))) ?? new Set();
+    for (const exchange of this.#unwritten.exchanges) if (found(exchange)) ids.add(exchange.conversation);
+    return this.list.filter(({ id, title }) => ids.has(id) || matches(title));
+  }
+
+  async #write() {
+    if (!this.#database || this.#unwritten.empty) return;
+    const writings = this.#writings();
+    this.#underway = this.#unwritten;
+    this.#unwritten = new Unwritten();
+    try {
+      const { records, deleted } = await this.#database.write(writings, this.#underway.exchanges);
+      clearJournal(this.#page);
+      for (const record of records) {
+        this.#know(record);
+        this.#tabs.tell({ kind: "changed", conversation: record.id });
+      }
+      for (const id of deleted) this.#deletedElsewhere(id);
+      this.#events.listed();
+    } catch (error) {
+      this.#unwritten.takeBack(this.#underway);
+      this.#refuse(error);
+    } finally {
+      this.#underway = new Unwritten();
+    }
+  }
+
+  #writings() {
+    return this.#unwritten.records.map((record) => ({ record, isNew: !this.#written.has(record.id) }));
+  }
+
+  /** @param {import("./tabs.js").News} news */
+  async #hear({ kind, conversation }) {
+    if (kind === "deleted") return this.#deletedElsewhere(conversation);
+    const kept = await this.#try((database) => database.conversation(conversation));
+    if (!kept) return;
+    this.#know(kept.record);
+    this.#events.listed();
+    this.#events.changedElsewhere(conversation);
+  }
+
+  /** @param {string} id */
+  #deletedElsewhere(id) {
+    if (!this.#records.has(id)) return;
+    this.#forget(id);
+    this.#events.listed();
+    this.#events.deletedElsewhere(id);
+  }
+
+  /**
+   * @param {ConversationRecord} record
+   * @param {Exchange[]} exchanges
+   */
+  #keep(record, exchanges) {
+    this.#records.set(record.id, record);
+    this.#unwritten.add(record, exchanges);
+  }
+
+  /** @param {ConversationRecord} record as the database has it */
+  #know(record) {
+    this.#records.set(record.id, record);
+    this.#written.add(record.id);
+  }
+
+  /** @param {string} id */
+  #forget(id) {
+    this.#records.delete(id);
+    this.#written.delete(id);
+    this.#unwritten.drop(id);
+  }
+
+  /**
+   * @template Result
+   * @param {(database: Database) => Promise<Result>} work
+   * @returns {Promise<Result | undefined>} undefined where there is no database or it refuses, which is said
+   */
+  async #try(work) {
+    try {
+      return this.#database ? await work(this.#database) : undefined;
+    } catch (error) {
+      this.#refuse(error);
+      return undefined;
+    }
+  }
+
+  /** @param {unknown} error */
+  #refuse(error) {
+    if (!(error instanceof StorageRefusal)) throw error;
+    this.#events.refused(error.reason);
   }
 }
 
-/** @returns {Exchange[]} */
-function read() {
-  try {
-    const value = JSON.parse(localStorage.getItem(KEY) ?? "[]");
-    return Array.isArray(value) && value.every(isExchange) ? value : [];
-  } catch {
-    return []; // switched off or unreadable; the first save says so
-  }
-}
-
-/** @param {any} value */
-function isExchange(value) {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    ["question", "answer", "reasoning"].every((field) => typeof value[field] === "string") &&
-    ["running", "complete", "stopped", "failed"].includes(value.state)
-  );
-}
-
-/**
- * An answer that was running when the page went away has ended there.
- * @param {Exchange} exchange
- * @returns {Exchange}
- */
-function restored(exchange) {
-  if (exchange.state !== "running") return exchange;
-  return { ...exchange, state: "failed", failure: { code: "interrupted", retryable: true } };
+/** @param {import("./database.js").ExchangeRecord} record @returns {Exchange} */
+function ownFields({ conversation: _, ...exchange }) {
+  return exchange;
 }

@@ -33,6 +33,24 @@ export const ENGLISH = {
   copied: "Copied",
   copyFailed: "Copying was refused",
   copyAnswer: "Copy answer",
+  regenerate: "Regenerate",
+  resume: "Continue",
+  /** To the model, not to the reader. */
+  continueMessage: "Continue exactly where your last answer broke off. Repeat nothing, and add no remark.",
+  edit: "Edit",
+  editLabel: "Your question, worded anew",
+  askAgain: "Ask",
+  cancel: "Cancel",
+  delete: "Delete",
+  exchangeDeleted: "The question and its answer are deleted.",
+  undo: "Undo",
+  undone: "Brought back",
+  questionVersions: "Versions of this question",
+  answerVersions: "Versions of this answer",
+  versionBefore: "Previous version",
+  versionAfter: "Next version",
+  conversationMissing: "That conversation is not in this browser.",
+  deletedElsewhere: "This conversation was deleted in another tab.",
   codeLabel: "Code",
   tableLabel: "Table",
   image: "Image",
@@ -40,8 +58,11 @@ export const ENGLISH = {
   dismiss: "Dismiss",
   demoNotice: "The built-in demo model is answering: a script on this server, not a language model.",
   configurationNotice: "The server did not say how it is set up. The page goes on with the usual settings.",
-  storageNotice:
-    "This browser cannot keep the conversation: its storage is full or switched off. A reload will lose what is not kept.",
+  storageUnavailable: "This browser keeps no conversations: its storage is switched off. They last until the page is left.",
+  storageFull:
+    "This browser cannot keep the conversation: its storage is full. A reload will lose what is not kept. Export it, or delete others.",
+  storageNewer: "Another tab runs a newer version of this page. Reload this one; until then it keeps nothing.",
+  storageFailed: "This browser cannot keep the conversation: its storage failed. A reload will lose what is not kept.",
   /** @param {number} most */
   tooLong: (most) => `This message is too long. The most is ${most.toLocaleString("en")} characters.`,
   /** @param {number} seconds */

@@ -43,6 +43,11 @@ export async function loadLibraries() {
   };
 }
 
+/** @returns {Promise<import("./database.js").Idb | null>} null where it is missing: then conversations are kept in memory; never rejects */
+export function loadIdb() {
+  return load("idb.js");
+}
+
 /**
  * @param {string} file
  * @returns {Promise<any>} the module, or null where it is not there

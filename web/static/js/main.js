@@ -1,16 +1,20 @@
 /** Puts the page together. */
 
+import { nameInAddress } from "./address.js";
 import { Chat } from "./chat.js";
 import { Composer } from "./composer.js";
 import { DEFAULT_CONFIGURATION, fetchConfiguration } from "./configuration.js";
-import { loadConversation } from "./conversation_store.js";
+import { ConversationStore } from "./conversation_store.js";
+import { Conversations } from "./conversations.js";
+import { Database } from "./database.js";
 import { translate } from "./language.js";
-import { loadLibraries } from "./libraries.js";
+import { loadIdb, loadLibraries } from "./libraries.js";
 import { Markdown } from "./markdown.js";
 import { Notices } from "./notices.js";
 import { ReadingPosition } from "./reading_position.js";
 import { Starters } from "./starters.js";
 import { Transcript } from "./transcript.js";
+import { Undo } from "./undo.js";
 
 /** @typedef {import("./configuration.js").Configuration} Configuration */
 
@@ -26,19 +30,31 @@ function part(id, type) {
   return element;
 }
 
+/** @type {Record<import("./database.js").RefusalReason, import("./language.js").PlainWord>} */
+const REFUSALS = {
+  unavailable: "storageUnavailable",
+  full: "storageFull",
+  newer: "storageNewer",
+  failed: "storageFailed",
+};
+
 translate(document);
 
-const conversation = loadConversation();
+let configured = false; // the server has said how it is set up
+let opened = false; // the conversation that the address names is shown
+
 const empty = part("empty", HTMLElement);
 const renew = part("renew", HTMLButtonElement);
 const status = part("status", HTMLElement);
 const notices = new Notices(part("notices", HTMLElement));
+const undo = new Undo(part("undo", HTMLElement), announce);
 const position = new ReadingPosition(part("to-end", HTMLButtonElement));
 const transcript = new Transcript(part("log", HTMLElement), {
-  retry: (exchange) => {
-    chat.retry(exchange);
-    composer.focus();
-  },
+  regenerate: (exchange) => fromComposer(() => chat.regenerate(exchange)),
+  resume: (exchange) => fromComposer(() => chat.resume(exchange)),
+  edit: (exchange, question) => fromComposer(() => chat.edit(exchange, question)),
+  delete: (exchange) => fromComposer(() => undo.offer("exchangeDeleted", chat.delete(exchange))),
+  choose: (exchange) => chat.choose(exchange),
   grown: () => position.follow(),
 });
 const composer = new Composer(part("composer", HTMLFormElement), {
@@ -49,10 +65,21 @@ const starters = new Starters(part("starters", HTMLElement), part("starters-labe
   composer.send(prompt);
   composer.focus();
 });
-const chat = new Chat(conversation, {
-  asked: (exchange) => {
-    showEmpty(false);
-    transcript.add(exchange);
+const store = new ConversationStore({
+  refused: (reason) => notices.show(REFUSALS[reason], { urgent: true }),
+  listed: () => undefined,
+  changedElsewhere: (id) => void chat.refresh(id),
+  deletedElsewhere: (id) => conversations.deletedElsewhere(id),
+});
+const chat = new Chat(store, {
+  shown: (conversation) => {
+    showEmpty();
+    transcript.show(conversation);
+    position.follow();
+  },
+  asked: () => {
+    undo.dismiss();
+    nameInAddress(chat.conversation.id);
     position.goToEnd();
   },
   grown: (exchange) => transcript.grow(exchange),
@@ -60,23 +87,24 @@ const chat = new Chat(conversation, {
     transcript.finish(exchange, { announce: true });
     position.follow();
   },
-  cleared: () => {
-    transcript.clear();
-    showEmpty(true);
+  running: (running) => {
+    composer.running = running;
+    transcript.running = running;
   },
-  running: (running) => (composer.running = running),
-  status: (text) => (status.textContent = text),
-  notKept: () => notices.show("storageNotice", { urgent: true }),
+  status: announce,
 });
+const conversations = new Conversations(store, chat, notices);
 
-for (const exchange of conversation.exchanges) {
-  transcript.add(exchange);
-  transcript.finish(exchange, { announce: false });
-}
-position.goToEnd();
+void loadIdb()
+  .then((idb) => conversations.open(idb && new Database(idb)))
+  .then(() => {
+    opened = true;
+    showEmpty();
+  });
 
-renew.addEventListener("click", () => {
-  chat.renew();
+renew.addEventListener("click", () => fromComposer(() => conversations.renew()));
+part("skip", HTMLAnchorElement).addEventListener("click", (event) => {
+  event.preventDefault(); // the address is the conversation's
   composer.focus();
 });
 addEventListener("pagehide", () => chat.leave());
@@ -97,7 +125,8 @@ fetchConfiguration()
 function configure(configuration) {
   chat.configuration = configuration;
   starters.offer(configuration.starters);
-  showEmpty(conversation.empty); // only now, so that nothing on it moves when the rest comes
+  configured = true;
+  showEmpty();
   composer.limit(configuration.maxMessageChars);
   if (configuration.demo) notices.show("demoNotice");
   showModel(configuration);
@@ -115,8 +144,19 @@ function showModel({ models, model }) {
   choice.addEventListener("change", () => (chat.model = choice.value));
 }
 
-/** @param {boolean} shown */
-function showEmpty(shown) {
-  empty.hidden = !shown;
-  renew.hidden = shown;
+/** Does what a button was pressed for, which may be gone then: the reader goes on writing. @param {() => void} act */
+function fromComposer(act) {
+  act();
+  composer.focus();
+}
+
+/** @param {string} text for the reader who does not see the page */
+function announce(text) {
+  status.textContent = text;
+}
+
+/** Only when all of it is known, so that nothing on it moves when the rest comes. */
+function showEmpty() {
+  empty.hidden = !(configured && opened && chat.conversation.empty);
+  renew.hidden = chat.conversation.empty;
 }

@@ -1,24 +1,22 @@
-/** The conversation in the page: each question above its answer. */
+/** The conversation in the page: the exchanges of its path, first to last. */
 
-import { AnswerView } from "./answer_view.js";
-import { label } from "./language.js";
+import { ExchangeView } from "./exchange_view.js";
 
-/** @typedef {import("./conversation.js").Exchange} Exchange */
+/** @typedef {import("./conversation.js").Conversation} Conversation */
+/** @typedef {import("./exchange.js").Exchange} Exchange */
 /** @typedef {import("./markdown.js").Markdown} Markdown */
-
-const LONG_QUESTION = 160; // characters; beyond this it is set as text, not as a headline
 
 export class Transcript {
   #log;
   #events;
-  /** @type {Map<Exchange, AnswerView>} */
-  #answers = new Map();
+  /** @type {Map<Exchange, ExchangeView>} */
+  #views = new Map();
   /** @type {Markdown | null} */
   #markdown = null;
 
   /**
    * @param {HTMLElement} log
-   * @param {{ retry: (exchange: Exchange) => void, grown: () => void }} events
+   * @param {import("./exchange_view.js").ExchangeEvents} events
    */
   constructor(log, events) {
     this.#log = log;
@@ -28,20 +26,36 @@ export class Transcript {
   /** @param {Markdown} markdown for what is shown and what comes */
   useMarkdown(markdown) {
     this.#markdown = markdown;
-    for (const answer of this.#answers.values()) answer.useMarkdown(markdown);
+    for (const view of this.#views.values()) view.useMarkdown(markdown);
   }
 
-  /** @param {Exchange} exchange */
-  add(exchange) {
-    const answer = new AnswerView({ grown: this.#events.grown, retry: () => this.#events.retry(exchange) });
-    if (this.#markdown) answer.useMarkdown(this.#markdown);
-    this.#answers.set(exchange, answer);
-    this.#log.append(questionElement(exchange.question), answer.element);
+  /** While an answer is being written, nothing else can be asked in this conversation. @param {boolean} running */
+  set running(running) {
+    this.#log.classList.toggle("busy", running);
+  }
+
+  /**
+   * Shows the path of a conversation. What of it is there already stays as it is.
+   * @param {Conversation} conversation
+   */
+  show(conversation) {
+    const { path } = conversation;
+    for (const [exchange, view] of this.#views) {
+      if (path.includes(exchange)) continue;
+      view.element.remove();
+      this.#views.delete(exchange);
+    }
+    path.forEach((exchange, index) => {
+      const view = this.#views.get(exchange) ?? this.#newView(exchange);
+      const there = this.#log.children[index] ?? null;
+      if (there !== view.element) this.#log.insertBefore(view.element, there);
+      view.show(conversation.versionsOf(exchange));
+    });
   }
 
   /** @param {Exchange} exchange */
   grow(exchange) {
-    this.#answers.get(exchange)?.grow(exchange);
+    this.#views.get(exchange)?.grow();
   }
 
   /**
@@ -49,23 +63,14 @@ export class Transcript {
    * @param {{ announce: boolean }} options
    */
   finish(exchange, options) {
-    this.#answers.get(exchange)?.finish(exchange, options);
+    this.#views.get(exchange)?.finish(options);
   }
 
-  clear() {
-    this.#answers.clear();
-    this.#log.replaceChildren();
+  /** @param {Exchange} exchange */
+  #newView(exchange) {
+    const view = new ExchangeView(exchange, this.#events);
+    if (this.#markdown) view.useMarkdown(this.#markdown);
+    this.#views.set(exchange, view);
+    return view;
   }
-}
-
-/** @param {string} question */
-function questionElement(question) {
-  const article = document.createElement("article");
-  const long = question.length > LONG_QUESTION || question.includes("\n");
-  article.className = long ? "question long" : "question";
-  label(article, "you");
-  const text = document.createElement("p");
-  text.textContent = question; // what the reader wrote is shown as written
-  article.append(text);
-  return article;
 }

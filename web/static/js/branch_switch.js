@@ -1,0 +1,62 @@
+/** Goes back and forth between branches: "‹ 2 / 3 ›". Hidden where there is only one. */
+
+import { label } from "./language.js";
+
+/** @typedef {import("./exchange.js").Exchange} Exchange */
+
+export class BranchSwitch {
+  #position = document.createElement("span");
+  #before;
+  #after;
+  /** @type {Exchange[]} */
+  #branches = [];
+  #index = 0;
+
+  /**
+   * @param {import("./language.js").PlainWord} name what there are several of
+   * @param {(exchange: Exchange) => void} choose
+   */
+  constructor(name, choose) {
+    this.element = document.createElement("span");
+    this.element.className = "branches when-idle";
+    this.element.setAttribute("role", "group");
+    label(this.element, name);
+    /** @param {number} step */
+    const go = (step) => {
+      const exchange = this.#branches[this.#index + step];
+      if (exchange) choose(exchange);
+    };
+    this.#before = arrow("‹", "versionBefore", () => go(-1));
+    this.#after = arrow("›", "versionAfter", () => go(1));
+    this.element.append(this.#before, this.#position, this.#after);
+    this.show([], -1);
+  }
+
+  /**
+   * @param {Exchange[]} branches
+   * @param {number} index the one that is shown
+   */
+  show(branches, index) {
+    this.#branches = branches;
+    this.#index = index;
+    this.element.hidden = branches.length < 2;
+    this.#position.textContent = `${index + 1} / ${branches.length}`;
+    this.#before.disabled = index <= 0;
+    this.#after.disabled = index >= branches.length - 1;
+  }
+}
+
+/**
+ * @param {string} sign
+ * @param {import("./language.js").PlainWord} name
+ * @param {() => void} press
+ */
+function arrow(sign, name, press) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "quiet arrow";
+  button.textContent = sign;
+  label(button, name);
+  button.addEventListener("click", press);
+  return button;
+}

@@ -1,0 +1,47 @@
+/** A plain button of the page, and the one that copies. Their words follow the language. */
+
+import { say } from "./language.js";
+
+/** @typedef {import("./language.js").PlainWord} PlainWord */
+
+const SHOWN_MS = 2000; // long enough to be read
+
+/**
+ * @param {PlainWord} word
+ * @param {string} name its class
+ * @param {() => void} press
+ */
+export function quietButton(word, name, press) {
+  const element = document.createElement("button");
+  element.type = "button";
+  element.className = `quiet ${name}`;
+  say(element, word);
+  element.addEventListener("click", press);
+  return element;
+}
+
+/**
+ * @param {PlainWord} word
+ * @param {string} name its class
+ * @param {() => string} text
+ */
+export function copyButton(word, name, text) {
+  const button = quietButton(word, name, () => void copyText(button, text()));
+  return button;
+}
+
+/**
+ * @param {HTMLButtonElement} button one whose word was given by `say`; shows whether it worked, for a moment
+ * @param {string} text
+ */
+export async function copyText(button, text) {
+  const resting = /** @type {PlainWord} */ (button.dataset.resting ?? button.dataset.text);
+  button.dataset.resting = resting; // a second press comes while the button says how the first one went
+  try {
+    await navigator.clipboard.writeText(text);
+    say(button, "copied");
+  } catch {
+    say(button, "copyFailed"); // no permission, or no https
+  }
+  setTimeout(() => say(button, resting), SHOWN_MS);
+}

@@ -1,0 +1,71 @@
+/** What the reader does with conversations as wholes: opens them, begins new ones. */
+
+import { addressed, leaveAddress, nameInAddress } from "./address.js";
+import { dropFormerConversation, readFormerConversation } from "./former_conversation.js";
+
+/** @typedef {import("./chat.js").Chat} Chat */
+/** @typedef {import("./conversation_store.js").ConversationStore} ConversationStore */
+/** @typedef {import("./database.js").Database} Database */
+/** @typedef {import("./notices.js").Notices} Notices */
+
+export class Conversations {
+  #store;
+  #chat;
+  #notices;
+
+  /**
+   * @param {ConversationStore} store
+   * @param {Chat} chat
+   * @param {Notices} notices
+   */
+  constructor(store, chat, notices) {
+    this.#store = store;
+    this.#chat = chat;
+    this.#notices = notices;
+    addEventListener("hashchange", () => void this.openAddressed());
+  }
+
+  /**
+   * Opens the store, and shows the conversation that the address names.
+   * @param {Database | null} database
+   */
+  async open(database) {
+    await this.#store.open(database);
+    const former = readFormerConversation();
+    if (former) {
+      await this.#store.add([former]);
+      if (!former.exchanges.some((exchange) => this.#store.isUnwritten(exchange))) dropFormerConversation();
+      if (!addressed()) nameInAddress(former.id);
+    }
+    // the reader may have been quicker than the database
+    if (this.#chat.conversation.empty) await this.openAddressed();
+  }
+
+  /** Shows the conversation that the address names, or a new one. */
+  async openAddressed() {
+    const id = addressed();
+    if (id === this.#chat.conversation.id) return;
+    const conversation = id ? await this.#store.load(id) : null;
+    if (addressed() !== id) return; // the reader has gone on meanwhile
+    if (id && !conversation) {
+      this.#notices.show("conversationMissing", { urgent: true });
+      nameInAddress(null);
+    }
+    this.#chat.show(conversation ?? undefined);
+  }
+
+  /** Begins a new one. */
+  renew() {
+    leaveAddress();
+    this.#chat.show();
+  }
+
+  /** Another tab has deleted one. @param {string} id */
+  deletedElsewhere(id) {
+    this.#chat.forget(id);
+    if (this.#chat.conversation.id !== id) return;
+    this.#notices.show("deletedElsewhere", { urgent: true });
+    nameInAddress(null);
+    this.#chat.show();
+  }
+}

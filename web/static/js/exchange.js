@@ -1,0 +1,75 @@
+/** One question with its answer. Pure data; knows no DOM, no network and no storage. */
+
+import { newIdentifier } from "./identifier.js";
+
+/** @typedef {import("./failure.js").FailureRecord} FailureRecord */
+
+/**
+ * @typedef {"running" | "complete" | "stopped" | "failed"} AnswerState
+ *
+ * @typedef {object} Exchange
+ * @property {string} id
+ * @property {string | null} parent the exchange that it follows; null for a first one
+ * @property {string} question
+ * @property {string} answer what has come so far
+ * @property {string} reasoning
+ * @property {AnswerState} state
+ * @property {number} created milliseconds since 1970
+ * @property {number} changed milliseconds since 1970; of two forms of one exchange, the later counts
+ * @property {string} [finishReason] where the answer is complete
+ * @property {FailureRecord} [failure] where it failed
+ */
+
+/** @type {readonly AnswerState[]} */
+export const ANSWER_STATES = ["running", "complete", "stopped", "failed"];
+
+/** What an answer is marked with whose page went away. @type {Readonly<FailureRecord>} */
+export const INTERRUPTED = Object.freeze({ code: "interrupted", retryable: true });
+
+/**
+ * @param {string} question
+ * @param {string | null} parent
+ * @returns {Exchange} one whose answer is about to be asked for
+ */
+export function newExchange(question, parent) {
+  const now = Date.now();
+  return {
+    id: newIdentifier(),
+    parent,
+    question,
+    answer: "",
+    reasoning: "",
+    state: "running",
+    created: now,
+    changed: now,
+  };
+}
+
+/**
+ * Makes it run again, with what it has.
+ * @param {Exchange} exchange
+ */
+export function reopen(exchange) {
+  delete exchange.failure;
+  delete exchange.finishReason;
+  exchange.state = "running";
+}
+
+/**
+ * @param {Exchange} exchange
+ * @returns {boolean} whether the answer broke off with something to go on from
+ */
+export function isCutOff({ state, answer, finishReason, failure }) {
+  if (answer.trim() === "") return false;
+  if (state === "complete") return finishReason === "length";
+  return state === "stopped" || (state === "failed" && failure?.retryable === true);
+}
+
+/**
+ * @param {Exchange} exchange
+ * @returns {boolean} whether the model is told of it when a later question is asked: a reader who stopped an answer
+ *   and goes on means what is there; an answer that failed says nothing
+ */
+export function isTold({ state, answer }) {
+  return (state === "complete" || state === "stopped") && answer.trim() !== "";
+}

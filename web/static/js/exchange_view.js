@@ -1,0 +1,63 @@
+/** One question and its answer in the transcript. */
+
+import { AnswerView } from "./answer_view.js";
+import { QuestionView } from "./question_view.js";
+
+/** @typedef {import("./conversation.js").Versions} Versions */
+/** @typedef {import("./exchange.js").Exchange} Exchange */
+/** @typedef {import("./markdown.js").Markdown} Markdown */
+
+/**
+ * @typedef {object} ExchangeEvents what the reader does with an exchange
+ * @property {(exchange: Exchange) => void} regenerate
+ * @property {(exchange: Exchange) => void} resume
+ * @property {(exchange: Exchange, question: string) => void} edit
+ * @property {(exchange: Exchange) => void} choose
+ * @property {(exchange: Exchange) => void} delete
+ * @property {() => void} grown called after more of an answer has come into the page
+ */
+
+export class ExchangeView {
+  #exchange;
+  #question;
+  #answer;
+  /** The `changed` of the form that is shown. */
+  #shown = -1;
+
+  /**
+   * @param {Exchange} exchange
+   * @param {ExchangeEvents} events
+   */
+  constructor(exchange, events) {
+    this.#exchange = exchange;
+    this.#question = new QuestionView(exchange, events);
+    this.#answer = new AnswerView(events);
+    this.element = document.createElement("div");
+    this.element.className = "exchange";
+    this.element.append(...this.#question.elements, this.#answer.element);
+  }
+
+  /** @param {Markdown} markdown */
+  useMarkdown(markdown) {
+    this.#answer.useMarkdown(markdown);
+  }
+
+  /** @param {Versions} versions */
+  show({ questions, answers }) {
+    this.#question.branches.show(questions, questions.indexOf(this.#exchange));
+    this.#answer.branches.show(answers, answers.indexOf(this.#exchange));
+    if (this.#exchange.state === "running") this.grow();
+    else if (this.#exchange.changed !== this.#shown) this.finish({ announce: false });
+  }
+
+  grow() {
+    this.#shown = -1;
+    this.#answer.grow(this.#exchange);
+  }
+
+  /** @param {{ announce: boolean }} options */
+  finish(options) {
+    this.#shown = this.#exchange.changed;
+    this.#answer.finish(this.#exchange, options);
+  }
+}

@@ -1,0 +1,43 @@
+/** Offers to take back the last deletion. It stays until it is used, dismissed, or the reader goes on. */
+
+import { quietButton } from "./button.js";
+import { say, words } from "./language.js";
+
+export class Undo {
+  #element;
+  #announce;
+
+  /**
+   * @param {HTMLElement} element
+   * @param {(status: string) => void} announce
+   */
+  constructor(element, announce) {
+    this.#element = element;
+    this.#announce = announce;
+  }
+
+  /**
+   * @param {import("./language.js").PlainWord} word what was deleted
+   * @param {() => void} undo
+   */
+  offer(word, undo) {
+    const sentence = document.createElement("span");
+    say(sentence, word);
+    this.#element.replaceChildren(
+      sentence,
+      quietButton("undo", "take-back", () => {
+        this.dismiss();
+        undo();
+        this.#announce(words.undone);
+      }),
+      quietButton("dismiss", "dismiss", () => this.dismiss()),
+    );
+    this.#element.hidden = false;
+    this.#announce(words[word]);
+  }
+
+  dismiss() {
+    this.#element.hidden = true;
+    this.#element.replaceChildren();
+  }
+}
