@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Final
+from typing import Final, Literal
 
 WIDTH: Final = 560
 HEIGHT: Final = 230
 LEFT, RIGHT, TOP, BOTTOM = 58, 14, 12, 34
+# A row of words above the curves, which they must not cross.
+WORDS: Final = 13
 
 
 @dataclass(frozen=True)
@@ -21,13 +23,13 @@ class Series:
         name: For the legend.
         colour: The name of a CSS variable of the page.
         points: From left to right; None where there is no value.
-        dotted: Whether each point gets a dot, with its values as its title.
+        style: A line; a line on which each point is a dot with its values as its title; or nothing but dots.
     """
 
     name: str
     colour: str
     points: Sequence[tuple[float, float | None]]
-    dotted: bool = False
+    style: Literal["line", "dotted", "dots"] = "line"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Chart:
         stacked: Whether the series are layers of areas on top of each other.
         shaded: Spans of x to be shaded, with the word for each.
         marks: Vertical lines, with the word for each.
+        limits: Horizontal lines, with the word for each.
         log_x: Whether x is logarithmic.
         end: The end of the x axis; None lets the values decide.
         top: The end of the y axis, likewise.
@@ -54,6 +57,7 @@ class Chart:
     stacked: bool = False
     shaded: Sequence[tuple[float, float, str]] = ()
     marks: Sequence[tuple[float, str]] = ()
+    limits: Sequence[tuple[float, str]] = ()
     log_x: bool = False
     end: float | None = None
     top: float | None = None
@@ -93,8 +97,8 @@ def svg(chart: Chart) -> str:
     drawing = _Drawing(chart, points)
     words = f"{chart.title}: {chart.y} by {chart.x}"
     return "".join([
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(words)}">',
-        *drawing.shade(), *drawing.axes(), *drawing.curves(), *drawing.marks(),
+        f'<svg viewBox="0 0 {WIDTH} {drawing.height}" role="img" aria-label="{escape(words)}">',
+        *drawing.shade(), *drawing.axes(), *drawing.limits(), *drawing.curves(), *drawing.marks(),
         "</svg>",
     ])  # fmt: skip
 
@@ -102,7 +106,8 @@ def svg(chart: Chart) -> str:
 class _Drawing:
     def __init__(self, chart: Chart, points: Sequence[tuple[float, float]]) -> None:
         self.chart = chart
-        xs = [x for x, _ in points]
+        # Also where there is no value, so that charts of the same levels have the same axis.
+        xs = [x for series in chart.series for x, _ in series.points]
         if chart.log_x:
             self.x_ticks = log_ticks(min(xs), max(xs))
             self.x_least, self.x_most = self.x_ticks[0], self.x_ticks[-1]
@@ -119,8 +124,14 @@ class _Drawing:
             most = max(sums.values())
         else:
             most = max(y for _, y in points)
+        most = max([most, *(at * 1.02 for at, _ in chart.limits)])
         self.y_ticks = ticks(chart.top or most)
         self.y_most = chart.top or self.y_ticks[-1]
+        self.words = self._place_words()
+        rows = max((row for *_, row in self.words), default=-1) + 1
+        self.top = TOP + WORDS * rows
+        self.height = HEIGHT + WORDS * rows
+        self.base = self.height - BOTTOM
 
     def x(self, value: float) -> float:
         span = WIDTH - LEFT - RIGHT
@@ -132,7 +143,7 @@ class _Drawing:
         return round(LEFT + span * min(1.0, share), 1)
 
     def y(self, value: float) -> float:
-        return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * min(value, self.y_most) / self.y_most, 1)
+        return round(self.base - (self.base - self.top) * min(value, self.y_most) / self.y_most, 1)
 
     def axes(self) -> list[str]:
         parts = []
@@ -145,17 +156,17 @@ class _Drawing:
             parts.append(
                 f'<text class="tick" text-anchor="end" x="{LEFT - 6}" y="{self.y(tick) + 3.5}">{number(tick)}</text>'
             )
-        base = HEIGHT - BOTTOM
+        base = self.base
         for tick in self.x_ticks:
             parts.append(f'<line class="axis" x1="{self.x(tick)}" x2="{self.x(tick)}" y1="{base}" y2="{base + 4}"/>')
             parts.append(
                 f'<text class="tick" text-anchor="middle" x="{self.x(tick)}" y="{base + 15}">{number(tick)}</text>'
             )
-        middle = (TOP + base) / 2
+        middle = (self.top + base) / 2
         return [
             *parts,
             f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{base}" y2="{base}"/>',
-            f'<text class="label" text-anchor="middle" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 4}">'
+            f'<text class="label" text-anchor="middle" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{self.height - 4}">'
             f"{escape(self.chart.x)}</text>",
             f'<text class="label" text-anchor="middle" transform="translate(13 {middle}) rotate(-90)">'
             f"{escape(self.chart.y)}</text>",
@@ -168,42 +179,64 @@ class _Drawing:
             else [part for each in self.chart.series for part in self._line(each)]
         )
 
+    def limits(self) -> list[str]:
+        parts = []
+        for at, text in self.chart.limits:
+            y = self.y(at)
+            parts.append(f'<line class="limit" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
+            parts.append(
+                f'<text class="limited" text-anchor="end" x="{WIDTH - RIGHT}" y="{y - 4}">{escape(text)}</text>'
+            )
+        return parts
+
     def marks(self) -> list[str]:
         parts = []
-        rows: list[list[tuple[float, float]]] = []  # the spans of the words in each row, which must not overlap
-        for at, text in self.chart.marks:
-            x = self.x(at)
-            length = 6.2 * len(text) + 8
-            ends_left = x + length > WIDTH - RIGHT
-            span = (x - length, x) if ends_left else (x, x + length)
-            row = next(
-                (row for row, spans in enumerate(rows) if all(_apart(span, each) for each in spans)), len(rows)
-            )
-            if row == len(rows):
-                rows.append([])
-            rows[row].append(span)
-            anchor, offset = ("end", -4) if ends_left else ("start", 4)
-            parts.append(f'<line class="mark" x1="{x}" x2="{x}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
+        for x, anchor, text, kind, row in self.words:
+            y = TOP - 2 + WORDS * row
+            if kind == "marked":
+                parts.append(f'<line class="mark" x1="{x}" x2="{x}" y1="{y - 8}" y2="{self.base}"/>')
+            offset = {"start": 4, "end": -4, "middle": 0}[anchor]
             parts.append(
-                f'<text class="marked" text-anchor="{anchor}" x="{x + offset}" y="{TOP + 22 + 12 * row}">'
-                f"{escape(text)}</text>"
+                f'<text class="{kind}" text-anchor="{anchor}" x="{x + offset}" y="{y}">{escape(text)}</text>'
             )
         return parts
 
     def shade(self) -> list[str]:
         parts = []
-        for begin, end, word in self.chart.shaded:
+        for begin, end, _ in self.chart.shaded:
             left, right = self.x(begin), self.x(min(end, self.x_most))
-            width = round(right - left, 1)
-            if width < 1:
-                continue
-            height = HEIGHT - TOP - BOTTOM
-            parts.append(f'<rect class="shade" x="{left}" y="{TOP}" width="{width}" height="{height}"/>')
-            if width > 5.4 * len(word) + 4:
-                parts.append(f'<text class="tick" x="{left + 4}" y="{TOP + 10}">{escape(word)}</text>')
+            if (width := round(right - left, 1)) >= 1:
+                height = self.base - self.top
+                parts.append(f'<rect class="shade" x="{left}" y="{self.top}" width="{width}" height="{height}"/>')
         return parts
 
+    def _place_words(self) -> list[tuple[float, str, str, str, int]]:
+        """Return the words above the curves: where, from which end, what, of which kind, and in which row."""
+        wanted = []
+        for begin, end, word in self.chart.shaded:
+            left, right = self.x(begin), self.x(min(end, self.x_most))
+            if right - left > 5.4 * len(word) + 4:
+                wanted.append(((left + right) / 2, "middle", word, "tick"))
+        for at, text in self.chart.marks:
+            x = self.x(at)
+            wanted.append((x, "end" if x + 6.4 * len(text) + 8 > WIDTH - RIGHT else "start", text, "marked"))
+        placed = []
+        rows: list[list[tuple[float, float]]] = []  # the spans that are taken
+        for x, anchor, text, kind in wanted:
+            length = 6.4 * len(text) + 8
+            begin = x - {"start": 0.0, "end": length, "middle": length / 2}[anchor]
+            span = (begin, begin + length)
+            row = next((at for at, spans in enumerate(rows) if all(_apart(span, each) for each in spans)), len(rows))
+            if row == len(rows):
+                rows.append([])
+            rows[row].append(span)
+            placed.append((x, anchor, text, kind, row))
+        return placed
+
     def _line(self, series: Series) -> list[str]:
+        if series.style == "dots":
+            dots = "".join(f"M{self.x(x)} {self.y(y)}h0" for x, y in series.points if y is not None)
+            return [f'<path class="dots" stroke="var({series.colour})" d="{dots}"/>'] if dots else []
         parts, path, pen = [], [], "M"
         for x, y in series.points:
             if y is None:
@@ -212,7 +245,7 @@ class _Drawing:
             # `h0` draws a dot where no line follows.
             path.append(f"{pen}{self.x(x)} {self.y(y)}{'h0' if pen == 'M' else ''}")
             pen = "L"
-            if series.dotted:
+            if series.style == "dotted":
                 title = escape(f"{series.name}: {y:.4g} at {x:g}")
                 parts.append(f'<circle cx="{self.x(x)}" cy="{self.y(y)}" r="3.2" fill="var({series.colour})">'
                              f"<title>{title}</title></circle>")  # fmt: skip

@@ -22,7 +22,7 @@ class Stage:
         level: Clients, or requests a second.
         throughput: Whole replies a second.
         e2e: The mean time of one, in seconds.
-        whole_share: Of the counted requests, those whose replies were whole.
+        whole_share: Of the counted requests, those whose replies were whole; NaN where none ended.
         good_share: Those that kept the limits; of all whole ones where there are none.
     """
 
@@ -32,6 +32,11 @@ class Stage:
     whole_share: float
     good_share: float
     limited: bool = False
+
+    @property
+    def says_something(self) -> bool:
+        """Whether any request of this level ended, so that it can be judged."""
+        return not math.isnan(self.whole_share)
 
     @property
     def power(self) -> float:
@@ -51,7 +56,7 @@ def find_knee(stages: Sequence[Stage]) -> Stage | None:
 
     None where not even the lowest level holds.
     """
-    ordered = sorted(stages, key=lambda stage: stage.level)
+    ordered = sorted((stage for stage in stages if stage.says_something), key=lambda stage: stage.level)
     standing = []
     for stage in ordered:
         if not stage.holds:
@@ -64,6 +69,7 @@ def find_knee(stages: Sequence[Stage]) -> Stage | None:
 
 def is_past_knee(stages: Sequence[Stage]) -> bool:
     """Whether the last levels that were tried say that a higher one needs no trial."""
+    stages = [stage for stage in stages if stage.says_something]
     if not stages:
         return False
     if not stages[-1].holds:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from .histogram import Histogram
@@ -44,6 +44,8 @@ class Measurement:
         window_characters: Characters of text that arrived in the window.
         open: Requests that are open now.
         waiting: Requests that are due and wait for a place.
+        cpu: CPU seconds that each process used until the window closed, by name; see `meter`.
+        meter: Read the CPU seconds so far, by name; called when the run begins and when the window closes.
     """
 
     warm_up: float = 0.0
@@ -62,9 +64,14 @@ class Measurement:
     started: int = 0
     window_characters: int = 0
     window_closed: bool = False
+    cpu: dict[str, float] = field(default_factory=dict)
+    meter: Callable[[], dict[str, float]] = dict
     _tokens: int = 0  # of the whole replies
     _characters: int = 0
     _gaps: dict[str, Histogram] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._metered = self.meter()
 
     def now(self) -> float:
         """Return the seconds since the start."""
@@ -126,6 +133,7 @@ class Measurement:
         if not self.window_closed:
             self.window = (min(self.warm_up, now), now)
             self.window_closed = True
+            self.cpu = {name: seconds - self._metered.get(name, 0.0) for name, seconds in self.meter().items()}
 
     def _bin(self, now: float) -> Bin:
         index = max(0, int(now / self.bin_seconds))

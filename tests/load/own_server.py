@@ -40,6 +40,7 @@ class ModelProcess:
 
     def __init__(self, tokens: int, rate: float, delay: float) -> None:
         self.port = 0
+        self.pid = 0
         self._arguments = ["--tokens", str(tokens), "--rate", str(rate), "--delay", str(delay)]
         self._process: subprocess.Popen[str]
 
@@ -62,6 +63,7 @@ class ModelProcess:
             self.__exit__(None, None, None)
             raise RuntimeError(f"the scripted model did not start: it printed {line!r}")
         self.port = int(line)
+        self.pid = self._process.pid
         return self
 
     def __exit__(
@@ -78,7 +80,7 @@ class ModelProcess:
         self._process.stdout.close()
 
     def tell(self) -> dict[str, Any]:
-        """Return its records and its CPU seconds."""
+        """Return its records."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         with contextlib.closing(connection):
             connection.request("GET", "/records")
@@ -136,15 +138,19 @@ class OwnServer:
         self.server = ServerAt(port, self._env())
         self.server.start()
 
-    def cpu_seconds(self) -> float:
-        """Return the CPU seconds of the server's processes so far, those of workers that are gone included."""
-        total = 0
-        for process in self.server.group():
-            with contextlib.suppress(OSError):
-                fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-                # utime and stime; of the master also those of its children that have ended
-                total += sum(map(int, fields[11:15] if process.pid == self.server.pid else fields[11:13]))
-        return total / _TICKS
+    def cpu_seconds(self) -> dict[str, float]:
+        """Return the CPU seconds so far of the model and of the server, workers that are gone included.
+
+        Empty where the operating system does not tell (it takes /proc).
+        """
+        if not Path("/proc/self/stat").exists():
+            return {}
+        # Of the master, whose children may end, theirs too.
+        workers = sum(_cpu_seconds(process.pid) for process in self.server.group() if process.pid != self.server.pid)
+        return {
+            "model": _cpu_seconds(self.model.pid),
+            "server": workers + _cpu_seconds(self.server.pid, children=True),
+        }
 
     def _env(self) -> dict[str, object]:
         return {
@@ -155,3 +161,12 @@ class OwnServer:
             "WEB_CONCURRENCY": self._workers,
             **self._given,
         }
+
+
+def _cpu_seconds(pid: int, *, children: bool = False) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    # utime and stime, and the same of children that have ended
+    return sum(map(int, fields[11 : 15 if children else 13])) / _TICKS

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from .chart import Chart, Series, svg
+from .chart import Chart, svg
+from .page_charts import charts, level_name
 from .report import NAMES, busy_line, counts, deployed_lines, milliseconds, outlived_lines, percent
 from .result import Figures, Result
 
@@ -18,11 +19,13 @@ STYLE = """
 body { margin: 0 auto; padding: 28px 24px 40px; max-width: 1180px; background: var(--back); color: var(--ink);
   font: 14px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif; }
 h1 { margin: 0; font-size: 24px; line-height: 1.25; } h2 { margin: 0 0 8px; font-size: 15px; }
+h3 { margin: 18px 0 2px; font-size: 13.5px; } h2 + h3 { margin-top: 0; }
 p { margin: 4px 0; } .dim { color: var(--dim); }
 .notes { margin: 14px 0 0; padding: 8px 14px 8px 30px; border-left: 3px solid var(--amber); background: var(--card);
   border-radius: 4px; } .notes.plain { border-color: var(--line); }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 12px; margin: 20px 0 12px; }
 .tile, .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 12px 16px; }
+.tile small { display: block; color: var(--dim); font-size: 12.5px; font-variant-numeric: tabular-nums; }
 .tile b { display: block; font-size: 22px; line-height: 1.35; white-space: nowrap;
   font-variant-numeric: tabular-nums; }
 .tile span { color: var(--dim); font-size: 12.5px; } .bad { color: var(--red); } .good { color: var(--teal); }
@@ -41,8 +44,12 @@ dt { color: var(--dim); } dd { margin: 0; overflow-wrap: anywhere; }
 svg { display: block; width: 100%; height: auto; } svg text { font-size: 11px; fill: var(--dim); }
 .grid { stroke: var(--line); } .axis { stroke: var(--grey); } .shade { fill: var(--shade); }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; } .area { opacity: .8; }
+.dots { fill: none; stroke-width: 5; stroke-linecap: round; opacity: .6; }
 .mark { stroke: var(--red); stroke-dasharray: 4 3; } svg .marked { fill: var(--red); font-weight: 600; }
+.limit { stroke: var(--ink); stroke-dasharray: 2 4; opacity: .7; } svg .limited { fill: var(--ink); }
 footer { margin-top: 18px; color: var(--dim); font-size: 12.5px; }
+@media (max-width: 560px) { body { padding: 18px 12px 28px; } svg text { font-size: 15px; }
+  dl { grid-template-columns: 1fr; } dd { margin-bottom: 6px; } td, th { padding-left: 10px; } }
 @media print { body { background: none; } .card, .tile { break-inside: avoid; } }
 """
 
@@ -91,21 +98,28 @@ def _notes(result: Result) -> str:
 def _tiles(result: Result) -> str:
     requests, latency = result.requests, result.latency_ms
     judged = requests.judged
-    share = requests.success / judged if judged else 0.0
+    share = requests.success / judged if judged else None
     tiles = [
-        (percent(share) if judged else "-", f"success of {judged} requests", "good" if share == 1 else "bad"),
-        (f"{result.throughput.requests_per_second:.2f}", "whole replies a second", ""),
-        (f"{result.throughput.tokens_per_second:,.0f}", "tokens a second", ""),
+        (
+            percent(share),
+            "success",
+            f"of {judged:,} requests",
+            "" if share is None else "good" if share == 1 else "bad",
+        ),
+        (f"{result.throughput.requests_per_second:.2f}", "whole replies a second", "", ""),
+        (f"{result.throughput.tokens_per_second:,.0f}", "tokens a second", "", ""),
     ]
     for name in ("ttft", "itl", "e2e"):
-        if (found := latency.get(name)) is not None and len(tiles) < 6:
-            tiles.append((milliseconds(found.p50), f"{NAMES[name]}, p50; p99 {milliseconds(found.p99)}", ""))
+        if (found := latency.get(name)) is not None:
+            beside = f"p50; p99 {milliseconds(found.p99)}"
+            tiles.append((milliseconds(found.p50), NAMES[name], beside, ""))
     if result.goodput.limits:
         limits = ", ".join(f"{name} {limit:g} ms" for name, limit in result.goodput.limits.items())
-        tiles.append((percent(result.goodput.share), f"goodput: {limits}", ""))
+        tiles.append((percent(result.goodput.share), "goodput", limits, "good" if result.goodput.share == 1 else ""))
     return '<section class="tiles">' + "".join(
-        f'<div class="tile"><b class="{kind}">{escape(value)}</b><span>{escape(label)}</span></div>'
-        for value, label, kind in tiles
+        f'<div class="tile"><b class="{kind}">{escape(value)}</b><span>{escape(label)}</span>'
+        f"<small>{escape(beside)}</small></div>"
+        for value, label, beside, kind in tiles
     ) + "</section>"  # fmt: skip
 
 
@@ -113,7 +127,7 @@ def _latency_card(result: Result) -> str:
     tables = [("", result.latency_ms)] if not result.groups else []
     tables += [(f"{name}: {counts(group['requests'])}", group["latency_ms"]) for name, group in result.groups.items()]
     inside = "".join(
-        (f'<p class="dim">{escape(title)}</p>' if title else "") + _latency_table(table) for title, table in tables
+        (f"<h3>{escape(title)}</h3>" if title else "") + _latency_table(table) for title, table in tables
     )
     return _card("How long it took", inside, wide=True)
 
@@ -144,11 +158,12 @@ def _about_scenario(result: Result) -> str:
             f"<td>{each.requests_per_second:.2f}</td><td>{each.tokens_per_second:,.0f}</td>"
             f"<td>{percent(each.whole_share)}</td><td>{percent(each.good_share)}</td>"
             f"<td>{milliseconds(each.ttft_p50)}</td><td>{milliseconds(each.ttft_p99)}</td>"
-            f"<td>{milliseconds(each.itl_p99)}</td><td>{milliseconds(each.e2e_mean)}</td></tr>"
+            f"<td>{milliseconds(each.itl_p99)}</td><td>{milliseconds(each.e2e_mean)}</td>"
+            f"<td>{percent(each.client_cpu)}</td><td>{percent(each.server_cpu)}</td></tr>"
             for each in result.swept
         )
-        heads = (_level_name(result), "replies/s", "tokens/s", "whole", "good", "TTFT p50", "TTFT p99", "ITL p99",
-                 "end to end, mean")  # fmt: skip
+        heads = (level_name(result), "replies/s", "tokens/s", "whole", "good", "TTFT p50", "TTFT p99", "ITL p99",
+                 "end to end, mean", "client CPU", "server CPU")  # fmt: skip
         head = "".join(f"<th>{name}</th>" for name in heads)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         cards.append(_card("Level by level", table, wide=True))
@@ -193,89 +208,11 @@ def _card(title: str, inside: str, *, wide: bool = False) -> str:
     return f'<section class="card{" wide" if wide else ""}"><h2>{escape(title)}</h2>{inside}</section>'
 
 
-# ------------------------------------------------------------------------------------------------------- charts
-
-
 def _chart_card(chart: Chart) -> str:
     legend = "".join(
         f'<span><i style="background:var({series.colour})"></i>{escape(series.name)}</span>'
         for series in chart.series
         if any(y for _, y in series.points)
     )
-    return _card(chart.title, f'<p class="legend">{legend}</p>{svg(chart)}')
-
-
-def charts(result: Result) -> list[Chart]:
-    """Return the charts that say something about this result."""
-    found = [*_sweep_charts(result), *_timeline_charts(result), _distribution(result)]
-    return [chart for chart in found if any(series.points for series in chart.series)]
-
-
-def _level_name(result: Result) -> str:
-    return "requests a second" if "rate" in result.settings else "clients"
-
-
-def _sweep_charts(result: Result) -> list[Chart]:
-    swept, name = result.swept, _level_name(result)
-    if not swept:
-        return []
-    marks = [(each.level, "knee") for each in swept if each.knee]
-    tokens = Series("tokens/s", "--blue", [(each.level, each.tokens_per_second) for each in swept], dotted=True)
-    p50 = Series("p50", "--teal", [(each.level, each.ttft_p50) for each in swept], dotted=True)
-    p99 = Series("p99", "--amber", [(each.level, each.ttft_p99) for each in swept], dotted=True)
-    return [
-        Chart("Throughput by load", name, "tokens/s", [tokens], marks=marks, log_x=True),
-        Chart("Time to first token by load", name, "milliseconds", [p50, p99], marks=marks, log_x=True),
-    ]
-
-
-def _timeline_charts(result: Result) -> list[Chart]:
-    bins, width = result.timeline, result.bin_seconds
-    if not bins:
-        return []
-    end = bins[-1].at + width
-    ended = result.warm_up_seconds + result.window_seconds
-    shaded = [(0.0, result.warm_up_seconds, "warm-up"), (ended, end, "ending")]
-    middle = [each.at + width / 2 for each in bins]
-
-    def series(name: str, colour: str, values: list[float | None]) -> Series:
-        return Series(name, colour, list(zip(middle, values, strict=True)))
-
-    return [
-        Chart(
-            "Tokens", "seconds", "tokens/s",
-            [series("tokens/s", "--blue", [each.tokens_per_second for each in bins])],
-            shaded=shaded, marks=result.marks, end=end,
-        ),
-        Chart(
-            "Open requests", "seconds", "requests", [series("open", "--grey", [each.open for each in bins])],
-            shaded=shaded, marks=result.marks, end=end,
-        ),
-        Chart(
-            "Requests that ended", "seconds", "requests/s",
-            [
-                series("success", "--teal", [each.success / width for each in bins]),
-                series("failed", "--red", [each.failed / width for each in bins]),
-            ],
-            stacked=True, shaded=shaded, marks=result.marks, end=end,
-        ),
-        Chart(
-            "Time to first token, by when it was asked", "seconds", "milliseconds",
-            [
-                series("p50", "--teal", [each.ttft_p50 for each in bins]),
-                series("p90", "--amber", [each.ttft_p90 for each in bins]),
-            ],
-            shaded=shaded, marks=result.marks, end=end,
-        ),
-    ]  # fmt: skip
-
-
-def _distribution(result: Result) -> Chart:
-    """The share of replies, or gaps, that took no longer than so many milliseconds."""
-    colours = {"ttft": "--teal", "itl": "--blue", "e2e": "--amber"}
-    lines = []
-    for name, colour in colours.items():
-        if (found := result.latency_ms.get(name)) is not None:
-            points = [(max(value, 0.01), float(percent)) for percent, value in enumerate(found.quantiles)]
-            lines.append(Series(NAMES[name], colour, points))
-    return Chart("Distribution", "milliseconds, or less", "per cent", lines, log_x=True, top=100.0)
+    # One line alone is named by its axis.
+    return _card(chart.title, (f'<p class="legend">{legend}</p>' if len(chart.series) > 1 else "") + svg(chart))

@@ -26,8 +26,10 @@ def milliseconds(value: float | None) -> str:
     return f"{value:.1f} ms" if value >= 9.995 else f"{value:.2f} ms"
 
 
-def percent(share: float) -> str:
+def percent(share: float | None) -> str:
     """Write a share; 100 % is only what is all."""
+    if share is None:
+        return "-"
     if 0.9995 <= share < 1:
         return "99.9 %"
     return f"{share * 100:.0f} %" if share in (0, 1) else f"{share * 100:.1f} %"
@@ -99,12 +101,13 @@ def _levels(result: Result) -> list[str]:
     unit = "req/s" if "rate" in result.settings else "clients"
     lines = [
         f"{unit:>9}{'replies/s':>11}{'tokens/s':>10}{'whole':>9}{'good':>9}"
-        f"{'TTFT p50':>11}{'p99':>10}{'e2e mean':>11}"
+        f"{'TTFT p50':>11}{'p99':>10}{'e2e mean':>11}{'client':>9}{'server':>9}"
     ]
     lines += [
         f"{each.level:>9g}{each.requests_per_second:>11.2f}{each.tokens_per_second:>10.0f}"
         f"{percent(each.whole_share):>9}{percent(each.good_share):>9}{milliseconds(each.ttft_p50):>11}"
-        f"{milliseconds(each.ttft_p99):>10}{milliseconds(each.e2e_mean):>11}{'  <- knee' if each.knee else ''}"
+        f"{milliseconds(each.ttft_p99):>10}{milliseconds(each.e2e_mean):>11}"
+        f"{percent(each.client_cpu):>9}{percent(each.server_cpu):>9}{'  <- knee' if each.knee else ''}"
         for each in result.swept
     ]
     return lines
@@ -151,6 +154,6 @@ def busy_line(result: Result) -> str:
     )
     late = "" if busy.requests_late_p99 is None else f", its requests {milliseconds(busy.requests_late_p99)} (p99)"
     return (
-        f"busy, of one core: client {percent(busy.client_cpu)}{others}; "
+        f"busy, of one core while the load went on: client {percent(busy.client_cpu)}{others}; "
         f"the client's timers were {milliseconds(busy.timers_late_p99)} late{late}"
     )

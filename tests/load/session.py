@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
-import math
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 
+from . import evaluation
 from . import knee as knees
-from . import result as results
 from .client import Timeouts
 from .deploy import Deployment
 from .driver import Bounds, Driver
@@ -22,7 +21,7 @@ from .options import told
 from .own_server import OwnServer
 from .prompts import Prompts
 from .report import counts
-from .result import Busy, Result
+from .result import SLOW_BY_INTENTION, Result, Swept
 from .scenario import (
     USUAL,
     Plan,
@@ -79,7 +78,7 @@ class Session:
 
     async def run(self) -> Result:
         """Run the scenario and return its result."""
-        began, cpu = time.monotonic(), self._cpu()
+        began = time.monotonic()
         when = datetime.now(UTC).isoformat(timespec="seconds")
         options = self.options
         deployment = swept = None
@@ -90,10 +89,9 @@ class Session:
         else:
             await self._run(self._plan(), options.warm_up, options.duration)
         seconds = time.monotonic() - began
-        busy = self._busy(cpu, seconds)
         measurement = self.measurement
         counted = [outcome for outcome in measurement.outcomes if outcome.counted]
-        usual = [outcome for outcome in counted if outcome.group not in results.SLOW_BY_INTENTION]
+        usual = [outcome for outcome in counted if outcome.group not in SLOW_BY_INTENTION]
         result = Result(
             scenario=options.scenario,
             target="our own gunicorn with a scripted model" if self.own else self.target.url,
@@ -102,24 +100,25 @@ class Session:
             settings=told(options),
             seconds=seconds,
             warm_up_seconds=measurement.warm_up,
-            window_seconds=results.window_seconds(measurement),
+            window_seconds=evaluation.window_seconds(measurement),
             interrupted=self.interrupted,
-            requests=results.count_requests(measurement),
-            codes=results.count_codes(measurement.outcomes),
-            throughput=results.throughput(measurement),
-            latency_ms=results.latencies(usual, measurement.all_gaps(results.SLOW_BY_INTENTION)),
-            groups=results.groups(measurement),
-            goodput=results.goodput(measurement, options.limits),
-            busy=busy,
-            timeline=results.timeline(measurement),
+            requests=evaluation.count_requests(measurement),
+            codes=evaluation.count_codes(measurement.outcomes),
+            throughput=evaluation.throughput(measurement),
+            latency_ms=evaluation.latencies(usual, measurement.all_gaps(SLOW_BY_INTENTION)),
+            groups=evaluation.groups(measurement),
+            goodput=evaluation.goodput(measurement, options.limits),
+            busy=evaluation.busy(measurement),
+            timeline=evaluation.timeline(measurement),
+            replies=evaluation.replies(measurement),
             bin_seconds=measurement.bin_seconds,
             marks=[(mark.at, mark.text) for mark in measurement.marks],
             swept=swept or [],
         )
         if options.scenario == "leavers" and self.own is not None and self._driver is not None:
-            result.outlived = results.outlived(self._driver.left, await self._calls(self.own))
+            result.outlived = evaluation.outlived(self._driver.left, await self._calls(self.own))
         if deployment is not None:
-            result.deployed = results.deployed(deployment, measurement.outcomes)
+            result.deployed = evaluation.deployed(deployment, measurement.outcomes)
         result.notes = self._notes(result)
         return result
 
@@ -151,7 +150,7 @@ class Session:
         self.until = warm_up + seconds
         by_count = seconds >= 3600
         width = 1.0 if by_count else next((each for each in WIDTHS if self.until / each <= BINS), WIDTHS[-1])
-        self.measurement = Measurement(warm_up=warm_up, bin_seconds=width)
+        self.measurement = Measurement(warm_up=warm_up, bin_seconds=width, meter=self._cpu)
         self._driver = Driver(
             self.target,
             plan,
@@ -188,7 +187,7 @@ class Session:
         await asyncio.gather(carried_out, return_exceptions=True)
         return deployment
 
-    async def _sweep(self) -> list[results.Swept]:
+    async def _sweep(self) -> list[Swept]:
         options = self.options
         by_rate = options.rate is not None
         measured: list[tuple[Stage, Measurement]] = []
@@ -202,7 +201,7 @@ class Session:
                 plan = Plan(places=lambda now: int(level))
             await self._prepare(plan, options.stage / 5, options.stage * 4 / 5, 0.0).run()
             if not self.interrupted:
-                measured.append((results.stage_of(level, self.measurement, options.limits), self.measurement))
+                measured.append((evaluation.stage_of(level, self.measurement, options.limits), self.measurement))
                 measured.sort(key=lambda each: each[0].level)
                 self.stages = [stage for stage, _ in measured]
 
@@ -217,28 +216,17 @@ class Session:
             # The rest of the report is about the knee, or else the first level.
             if stage is (knee or self.stages[0]):
                 self.measurement = measurement
-        return [results.swept(stage, measurement, knee) for stage, measurement in measured]
+        return [evaluation.swept(stage, measurement, knee) for stage, measurement in measured]
 
     # -------------------------------------------------------------------------------------------- what it took
 
-    def _cpu(self) -> tuple[float, float, float]:
-        if self.own is None:
-            return time.process_time(), 0.0, 0.0
-        return time.process_time(), self.own.model.tell()["cpu"], self.own.cpu_seconds()
-
-    def _busy(self, before: tuple[float, float, float], seconds: float) -> Busy:
-        restarted = self.options.scenario == "deploy"
-        client, model, server = (now - then for now, then in zip(self._cpu(), before, strict=True))
-        late = [outcome.late for outcome in self.measurement.outcomes if not math.isnan(outcome.late)]
-        described = results.figures(late)
-        return Busy(
-            client / seconds,
-            self.measurement.loop_late.quantile(0.99) * 1000 if self.measurement.loop_late.count else 0.0,
-            described.p99 if described else None,
-            model / seconds if self.own else None,
-            # After a deployment the processes are others.
-            server / seconds if self.own and not restarted else None,
-        )
+    def _cpu(self) -> dict[str, float]:
+        seconds = {"client": time.process_time()}
+        if self.own is not None:
+            seconds |= self.own.cpu_seconds()
+            if self.options.scenario == "deploy":
+                seconds.pop("server", None)  # its processes are others in the end
+        return seconds
 
     async def _calls(self, own: OwnServer) -> list[list[float]]:
         until = time.monotonic() + MODEL_PATIENCE
@@ -251,7 +239,7 @@ class Session:
 
     def _notes(self, result: Result) -> list[str]:
         notes = []
-        requests = result.requests
+        options, requests = self.options, result.requests
         if self.interrupted:
             notes.append("It was interrupted: the figures are those of the time until then.")
         if result.busy.too_busy:
@@ -260,17 +248,23 @@ class Session:
             notes.append("The client had to wait for a core: the times include its own waiting.")
         if self.own is not None:
             notes.append("Client, model and server shared this machine, and so its cores.")
-        if not requests.counted:
-            notes.append("No request counted: the warm-up took all the time; --duration should be longer.")
-        elif not requests.judged:
-            notes.append("No reply ended in time; --duration (or --stage) should be longer than a reply takes.")
+        if not self.interrupted and not requests.judged and not result.swept:
+            why = "No reply that counts ended in time" if requests.counted else "No request came after the warm-up"
+            notes.append(f"{why}; --duration should be longer.")
+        if result.deployed is not None and result.deployed.outage is None and not self.interrupted:
+            notes.append("The load ended before requests were answered again; --duration should be longer.")
+        if options.scenario == "leavers" and self.own is None:
+            notes.append("How long a model call outlives its client is known only of our own model, without --url.")
         if requests.never_sent:
             notes.append(f"{requests.never_sent} requests were due and never sent: all places were taken.")
         if any("overloaded" in codes for codes in result.codes.values()):
             notes.append("`overloaded`: the server had no place left (SLUICE_MAX_STREAMS for each worker).")
         if any("client_timeout" in codes for codes in result.codes.values()):
             notes.append("`client_timeout`: the client gave up (--timeout, --idle-timeout).")
-        if result.swept:
+        silent = [f"{each.level:g}" for each in result.swept if each.whole_share is None]
+        if silent:
+            notes.append(f"At {', '.join(silent)} no reply that counts ended in time; --stage should be longer.")
+        if len(silent) < len(result.swept):
             notes.append(self._about_knee(result))
         return notes
 
@@ -278,7 +272,8 @@ class Session:
         unit = "requests a second" if self.options.rate is not None else "clients"
         found = next((each for each in result.swept if each.knee), None)
         if found is None:
-            return f"No knee: not even {result.swept[0].level:g} {unit} held."
+            lowest = next(each for each in result.swept if each.whole_share is not None)
+            return f"No knee: not even {lowest.level:g} {unit} held."
         highest = found is result.swept[-1]
         more = " It is the highest level tried: the true one may be higher." if highest else ""
         above = next((each for each in result.swept if each.level > found.level and each.codes), None)

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from . import result as results
+from . import evaluation
 from .goodput import Limits, read_limits
 from .histogram import Histogram, quantile
 from .measurement import Measurement
@@ -123,29 +123,29 @@ class TestResult:
         return measurement
 
     def test_requests_count_by_when_they_were_due(self) -> None:
-        requests = results.count_requests(self.measured())
+        requests = evaluation.count_requests(self.measured())
         assert (requests.success, requests.error, requests.incomplete) == (3, 1, 1)
         assert (requests.left, requests.unfinished, requests.in_warm_up) == (1, 1, 1)
         assert (requests.counted, requests.judged) == (7, 5)
 
     def test_throughput_counts_by_when_things_arrive(self) -> None:
-        throughput = results.throughput(self.measured())
+        throughput = evaluation.throughput(self.measured())
         assert throughput.requests_per_second == pytest.approx(3 / 4)
         assert throughput.tokens_per_second == pytest.approx(44 / 4)
 
     def test_goodput_leaves_out_those_that_say_nothing_about_the_server(self) -> None:
-        goodput = results.goodput(self.measured(), Limits({"ttft": 500}))
+        goodput = evaluation.goodput(self.measured(), Limits({"ttft": 500}))
         assert goodput.good == 2
         assert goodput.share == pytest.approx(2 / 5)
         assert goodput.requests_per_second == pytest.approx(2 / 4)
 
     def test_failures_by_code(self) -> None:
-        codes = results.count_codes(self.measured().outcomes)
+        codes = evaluation.count_codes(self.measured().outcomes)
         assert codes == {"error": {"overloaded": 1}, "incomplete": {"cut_off": 1}}
 
     def test_times_are_those_of_whole_replies(self) -> None:
         measurement = self.measured()
-        found = results.latencies([each for each in measurement.outcomes if each.counted], Histogram())
+        found = evaluation.latencies([each for each in measurement.outcomes if each.counted], Histogram())
         assert found["ttft"].count == 3
         assert found["ttft"].p50 == pytest.approx(100)
         assert found["ttft"].most == pytest.approx(700)
@@ -153,7 +153,7 @@ class TestResult:
         assert "itl" not in found
 
     def test_the_timeline_puts_everything_in_its_second(self) -> None:
-        bins = results.timeline(self.measured())
+        bins = evaluation.timeline(self.measured())
         assert [bin_.started for bin_ in bins] == [1, 5, 1, 0, 1, 0]
         assert [bin_.success for bin_ in bins] == [0, 1, 1, 1, 0, 1]
         assert [bin_.failed for bin_ in bins] == [0, 2, 0, 0, 0, 0]
@@ -161,9 +161,31 @@ class TestResult:
     def test_how_long_a_model_call_outlived_its_client(self) -> None:
         left = {1: 10.0, 2: 10.0, 3: 10.0, 4: 10.0}
         calls = [(1, 9.0, 10.25, False), (2, 9.0, 9.5, True), (3, 9.0, 9.1, False), (3, 9.2, 12.0, True)]
-        found = results.outlived(left, [*calls, (99, 9.0, 20.0, True)])
+        found = evaluation.outlived(left, [*calls, (99, 9.0, 20.0, True)])
         assert (found.left, found.never_called, found.ended_before, found.ended_whole) == (4, 1, 1, 1)
         assert found.milliseconds is not None
         assert found.milliseconds.count == 2
         assert found.milliseconds.most == pytest.approx(2000)
         assert found.milliseconds.mean == pytest.approx(1125)
+
+    def test_of_many_replies_a_thousand_are_told_one_by_one_and_no_failure_is_lost_among_them(self) -> None:
+        measurement = Measurement()
+        measurement.outcomes = [whole(number, due=number / 100) for number in range(5000)]
+        measurement.outcomes.insert(77, Outcome(9999, due=0.77, status="error", code="overloaded", lasted=0.003))
+        told = evaluation.replies(measurement)
+        assert len(told) == 1001
+        assert [each.at for each in told] == sorted(each.at for each in told)
+        assert told[-1].at > 49
+        assert [(each.code, each.lasted_ms, each.ttft_ms) for each in told if each.code] == [
+            ("overloaded", 3.0, None)
+        ]
+
+    def test_busy_is_what_was_used_until_the_load_ended(self) -> None:
+        used = {"client": 1.0, "server": 10.0}
+        measurement = Measurement(meter=lambda: dict(used))
+        used |= {"client": 1.5, "server": 14.0}
+        measurement.close_window(5.0)
+        used |= {"client": 90.0, "server": 90.0}
+        measurement.close_window(50.0)  # only the first one counts
+        busy = evaluation.busy(measurement)
+        assert (busy.client_cpu, busy.server_cpu, busy.model_cpu) == (0.1, 0.8, None)

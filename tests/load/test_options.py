@@ -82,6 +82,18 @@ def test_another_machine_is_refused_unless_allowed(url: str) -> None:
     assert find(url, allow_remote=True).address
 
 
+def test_another_machine_is_refused_before_anything_is_sent_to_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def connect(*arguments: object) -> None:
+        raise AssertionError(f"it was contacted: {arguments}")
+
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(f"socket.socket.{name}", connect)
+    assert main(["--url", "http://192.0.2.1:8000", "--requests", "1", "--no-html"]) == 2
+    assert "192.0.2.1 is not this machine" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "url", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http://u:p@127.0.0.1", "http://a:b"]
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -15,9 +16,22 @@ from .measurement import Measurement
 from .options import read_options
 from .outcome import Outcome
 from .page import html_report
+from .page_charts import charts
 from .prompts import Prompts
 from .report import milliseconds, percent, text_report
-from .result import Busy, Deployed, Figures, Goodput, Outlived, Requests, Result, Swept, Throughput, TimeBin
+from .result import (
+    Busy,
+    Deployed,
+    Figures,
+    Goodput,
+    Outlived,
+    Reply,
+    Requests,
+    Result,
+    Swept,
+    Throughput,
+    TimeBin,
+)
 from .session import Session
 from .target import Target
 
@@ -33,6 +47,12 @@ def made_up(**fields: object) -> Result:
         "goodput": Goodput({"ttft": 500.0}, 3, 0.6, 1.2), "busy": Busy(0.1, 1.0, 0.2, 0.1, 0.5),
         "timeline": [TimeBin(at / 1, 2, 1, at % 2, 3, 60.0, 200.0 if at != 4 else None, 250.0) for at in range(10)],
         "marks": [(4.0, "SIGTERM"), (4.1, "old <gone>")], "notes": ["A note & more."],
+        "replies": [
+            Reply(1.0, True, "success", "", "", 110.0, 20.0, 900.0, 40),
+            Reply(4.0, True, "error", "overloaded", "", None, None, 3.0, 0),
+            Reply(5.0, True, "success", "", "slow", 400.0, 90.0, 2000.0, 40),
+            Reply(6.0, True, "left", "", "leaver", None, None, 300.0, 0),
+        ],
     }  # fmt: skip
     return Result(**(values | fields))  # type: ignore[arg-type]
 
@@ -44,7 +64,7 @@ ALL_KINDS = {
     "deploy": made_up(deployed=Deployed("TERM", 4.0, 1.0, 2.0, {"whole": 3}, {"no_answer": 1}, 1.5, "late")),
     "groups": made_up(groups={"slow": {"requests": {"success": 2}, "latency_ms": {}}}),
     "sweep": made_up(
-        swept=[Swept(2.0**n, 2.0, 80.0, 1.0, 0.9, 100.0, None, 500.0, 30.0, {}, n == 2) for n in range(5)]
+        swept=[Swept(2.0**n, 2.0, 80.0, 1.0, 0.9, 100.0, None, 500.0, 30.0, {}, 0.1, 0.5, n == 2) for n in range(5)]
     ),
 }
 
@@ -83,7 +103,7 @@ def test_a_page_is_well_formed_and_needs_nothing_else(kind: str) -> None:
     reader.feed(page)
     reader.close()
     assert reader.open == []
-    assert reader.charts == {"nothing": 0, "sweep": 7}.get(kind, 5)
+    assert reader.charts == {"nothing": 0, "sweep": 9}.get(kind, 5)
     assert "url(" not in page
     assert "@import" not in page
     assert "<b>&" not in page
@@ -94,7 +114,7 @@ def test_a_text_says_the_same() -> None:
     texts = {kind: text_report(result) for kind, result in ALL_KINDS.items()}
     for text in texts.values():
         assert "requests " in text
-        assert "busy, of one core: client 10.0 %, model 10.0 %, server 50.0 %" in text
+        assert "busy, of one core while the load went on: client 10.0 %, model 10.0 %, server 50.0 %" in text
     assert "SIGTERM at 4.0 s: old server gone after 1.0 s, new one ready after 2.0 s" in texts["deploy"]
     assert "outlived its client by 5.00 ms on average" in texts["leavers"]
     assert texts["sweep"].count("<- knee") == 1
@@ -115,6 +135,31 @@ def test_a_chart_of_one_point_or_of_nothing_is_drawn() -> None:
     assert "<svg" in svg(Chart("t", "x", "y", [Series("s", "--blue", [(1.0, 1.0)])], log_x=True))
     assert "<svg" in svg(Chart("t", "x", "y", [Series("s", "--blue", [(0.0, 0.0)])]))
     assert "<svg" not in svg(Chart("t", "x", "y", [Series("s", "--blue", [(1.0, None)])]))
+
+
+def test_every_reply_and_failure_is_a_dot_and_the_limit_a_line() -> None:
+    drawn = next(svg(chart) for chart in charts(made_up()) if chart.title.startswith("Time to first token"))
+    dots = dict(re.findall(r'class="dots" stroke="var\(--(\w+)\)" d="([^"]*)"', drawn))
+    assert {colour: path.count("M") for colour, path in dots.items()} == {"grey": 1, "teal": 1, "red": 1}
+    assert drawn.count('class="limit"') == 1
+    assert charts(made_up(marks=[(12.5, "new server ready")]))[0].end == 12.5
+
+
+def test_words_of_a_chart_stand_above_its_curves_and_not_on_each_other() -> None:
+    marks = [(5.0, "old server gone"), (5.1, "new server ready"), (9.9, "end")]
+    line = Series("s", "--blue", [(0.0, 1.0), (10.0, 1.0)])
+    drawn = svg(Chart("t", "x", "y", [line], marks=marks, shaded=[(0.0, 6.0, "warm-up")]))
+    words = [
+        (float(x), float(y), word)
+        for x, y, word in re.findall(
+            r'class="(?:marked|tick)" text-anchor="\w+" x="([\d.]+)" y="([\d.]+)">([a-z -]+)<', drawn
+        )
+    ]
+    assert [word for _, _, word in words] == ["warm-up", "old server gone", "new server ready", "end"]
+    top = min(float(y) for y in re.findall(r'class="grid"[^>]* y1="([\d.]+)"', drawn))
+    assert max(y for _, y, _ in words) < top
+    heights = {word: y for _, y, word in words}
+    assert heights["old server gone"] != heights["new server ready"]
 
 
 def test_figures_are_written_with_what_they_mean() -> None:

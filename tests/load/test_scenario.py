@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import statistics
 from random import Random
 
@@ -117,6 +118,12 @@ class TestKnee:
         assert not is_past_knee([])
         assert [is_past_knee(stages[:count]) for count in range(1, 9)] == [False] * 6 + [True] * 2
         assert is_past_knee([self.stage(1), self.stage(2, whole=0.5)])
+
+    def test_is_not_judged_by_a_level_at_which_no_reply_ended(self) -> None:
+        silent = Stage(1, 0.0, math.inf, math.nan, math.nan)
+        assert not is_past_knee([silent])
+        assert find_knee([silent]) is None
+        assert find_knee([silent, self.stage(2), self.stage(4)]) == self.stage(4)
 
     def test_is_made_more_precise_between_its_neighbours(self) -> None:
         assert between([self.stage(level) for level in (1, 2, 4, 8, 16, 32)]) == [11, 23]

@@ -74,7 +74,13 @@ def test_steady_measures_what_the_model_does(run: Run) -> None:
     assert result.goodput.share == 1
     assert result.window_seconds == pytest.approx(1.2, abs=0.2)
     assert sum(bin_.success for bin_ in result.timeline) == result.requests.success + result.requests.in_warm_up
-    assert result.busy.server_cpu is not None
+    busy = result.busy
+    assert busy.server_cpu is not None
+    assert busy.model_cpu is not None
+    assert 0 < busy.model_cpu < 1
+    assert 0 < busy.client_cpu < 1
+    assert 0 < busy.server_cpu < 1.2
+    assert len(result.replies) == result.requests.success + result.requests.in_warm_up
 
 
 def test_block_mode_has_one_time_for_all(run: Run) -> None:
@@ -128,6 +134,14 @@ def test_leavers_tell_how_long_model_calls_outlived_them(run: Run) -> None:
     assert set(result.groups) == {"leaver"}
 
 
+def test_leavers_of_a_server_whose_model_is_not_ours_say_what_is_not_known(
+    own: OwnServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = f"--url {own.url} leavers --share 0 --requests 1 --concurrency 1 --no-html --no-live"
+    assert main(line.split()) == 0
+    assert "outlives its client is known only of our own model" in capsys.readouterr().out
+
+
 def test_slow_readers_are_told_apart(run: Run) -> None:
     result = run("slow-readers --share 0.5 --read-rate 500 --concurrency 6 --duration 1.2 --warm-up 0")
     assert_all_whole(result, 6)
@@ -144,6 +158,7 @@ def test_a_sweep_finds_a_knee_no_higher_than_the_places(run: Run) -> None:
     assert len(knee) == 1
     assert 2 <= knee[0].level <= 12
     assert result.swept[-1].codes.keys() <= {"overloaded"}
+    assert all(each.client_cpu > 0 and each.server_cpu for each in result.swept)
     assert any(note.startswith("The knee is at") for note in result.notes)
 
 
@@ -169,6 +184,8 @@ def test_a_restart_under_load_ends_open_replies_whole() -> None:
     with OwnServer(1, {}, tokens=20, rate=100, delay=0.02) as own:
         result = run_on(own, "deploy --signal TERM --concurrency 4 --duration 2 --warm-up 0")
     assert_deployed(result, "TERM")
+    told = any("load ended before requests were answered again" in note for note in result.notes)
+    assert told == (result.deployed is not None and result.deployed.outage is None)
 
 
 def test_the_whole_way_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
