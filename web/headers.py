@@ -25,6 +25,11 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 
 
+# What a browser never opens as a document, where none of the other headers would mean anything. The page is made of
+# many such files, and each would repeat them.
+PARTS = {"text/css", "text/javascript", "font/woff2"}
+
+
 def register_headers(app: Flask) -> None:
     """Give every request an id and every reply its headers."""
 
@@ -35,11 +40,11 @@ def register_headers(app: Flask) -> None:
 
     @app.after_request
     def finish(response: Response) -> Response:
-        response.headers["X-Request-Id"] = request_id.get()
         response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
-        # A file that is no page has a shorter one.
-        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        if response.mimetype not in PARTS:
+            response.headers["X-Request-Id"] = request_id.get()
+            response.headers["Referrer-Policy"] = "no-referrer"
+            response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         # Here and not at the request's teardown, which comes before a stream's body is written.
         response.call_on_close(lambda: request_id.set("-"))
         return response

@@ -12,7 +12,7 @@ from .assets import Asset, Assets
 from .extension import Sluice
 
 #: The libraries that the page loads at once, in web/static/js/libraries.js. They may be missing.
-EARLY_LIBRARIES = ("vendor/marked.js", "vendor/dompurify.js")
+EARLY_LIBRARIES = ("vendor/marked.js", "vendor/dompurify.js", "vendor/idb.js")
 
 
 def pages_blueprint(sluice: Sluice, assets: Assets) -> Blueprint:
@@ -24,7 +24,10 @@ def pages_blueprint(sluice: Sluice, assets: Assets) -> Blueprint:
     # Rendered and compressed once for each path under which the application is mounted: nearly always one.
     @lru_cache(maxsize=4)
     def page(mounted_at: str) -> Asset:
-        return Asset(render_template("index.html", preloads=preloads).encode(), "text/html; charset=utf-8")
+        return Asset(
+            render_template("index.html", preloads=preloads, demo=settings.demo, version=__version__).encode(),
+            "text/html; charset=utf-8",
+        )
 
     @blueprint.get("/")
     def index() -> Response:

@@ -141,17 +141,6 @@ def test_an_operator_may_offer_no_questions(browser_page: Page) -> None:
     expect(chat.page.locator(".starters button")).to_have_count(0)
 
 
-def test_the_demo_model_is_announced_in_plain_words(browser_page: Page) -> None:
-    chat = ChatPage(browser_page)
-    chat.configure(demo=True)
-    chat.open()
-    expect(chat.page.locator(".notice")).to_contain_text("The built-in demo model is answering")
-
-
-def test_a_real_model_is_not_announced_as_the_demo(chat: ChatPage) -> None:
-    expect(chat.page.locator(".notice")).to_have_count(0)
-
-
 def test_the_reader_chooses_among_several_models(browser_page: Page) -> None:
     chat = ChatPage(browser_page)
     chat.configure(models=["small", "large"], model="small")
@@ -169,7 +158,7 @@ def test_the_reader_chooses_among_several_models(browser_page: Page) -> None:
 @pytest.mark.reader(viewport={"width": 320, "height": 568})
 def test_nothing_scrolls_sideways_at_320_pixels(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page)
-    chat.configure(demo=True, models=["a-model-with-quite-a-long-name", "another"], model="another")
+    chat.configure(models=["a-model-with-quite-a-long-name", "another"], model="another")
     chat.open()
     assert chat.overflow() == 0
     model.enqueue(reply(WIDE), stalling_after("Half"))

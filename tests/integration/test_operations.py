@@ -111,12 +111,17 @@ def test_every_reply_forbids_inline_scripts_sniffing_and_framing(house: House) -
         assert headers["referrer-policy"] == "no-referrer"
 
 
-def test_a_file_of_the_page_may_load_nothing_where_it_is_opened_by_itself(house: House) -> None:
-    moved = fetch(house.url, "/static/img/mark.svg")
-    headers = fetch(house.url, moved.headers["location"]).headers
-    assert headers["content-security-policy"] == "default-src 'none'"
-    assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
+def test_what_is_never_opened_as_a_document_forbids_sniffing_alone(house: House) -> None:
+    for path, document in (("js/main.js", False), ("css/page.css", False), ("img/mark.svg", True)):
+        headers = fetch(house.url, fetch(house.url, f"/static/{path}").headers["location"]).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert ("content-security-policy" in headers) is document
+
+
+def test_the_page_says_that_the_demo_model_answers_and_only_then(serve: Serve, house: House) -> None:
+    server = serve(OPENAI_API_KEY=None, OPENAI_BASE_URL=None, OPENAI_MODEL=None)
+    assert 'data-text="demoNotice"' in fetch(server.url, "/").text
+    assert 'data-text="demoNotice"' not in fetch(house.url, "/").text
 
 
 def test_more_streams_than_places_are_refused_at_once_and_the_rest_goes_on(

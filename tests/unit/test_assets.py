@@ -58,6 +58,32 @@ def test_the_modules_of_an_entry_are_all_that_it_imports_but_not_what_it_loads_l
     assert Assets(folder).modules("js/main.js") == ["js/main.js", "js/a.js", "lib/b.js", "js/d.js"]
 
 
+SCRIPT = """/**
+ * What it does. @typedef {import("./other.js").Other} Other
+ */
+export function one() {
+  /** @type {Other} */
+  const other = /** @type {any} */ (two);
+  /** @type {Other} */ (other).three = "/** not a comment */";
+  /* why */
+}
+"""
+
+
+def test_our_modules_come_without_the_prose_for_the_checker_and_keep_their_lines(folder: Path) -> None:
+    (folder / "js/a.js").write_text(SCRIPT)
+    lines = Assets(folder)["js/a.js"].body.decode().split("\n")
+    kept = {3: "export", 5: "  const", 6: "  /** @type {Other} */ (other)", 7: "  /* why */", 8: "}"}
+    assert len(lines) == SCRIPT.count("\n") + 1
+    assert [number for number, line in enumerate(lines) if line] == list(kept)
+    assert all(lines[number].startswith(start) for number, start in kept.items())
+
+
+def test_the_licences_of_libraries_are_left_in(folder: Path) -> None:
+    (folder / "vendor/library.js").write_text(SCRIPT)
+    assert Assets(folder)["vendor/library.js"].body.decode() == SCRIPT
+
+
 @pytest.mark.parametrize("size", [0, 1, BEST_QUALITY_BYTES, BEST_QUALITY_BYTES + 1])
 def test_every_coding_gives_the_bytes_back(size: int) -> None:
     asset = Asset(b"x" * size, "text/plain")

@@ -3,7 +3,7 @@
  * afresh. Run by `npm run vendor`. Every module is renamed to .js, a name that every server gives the right type.
  */
 
-import { cp, mkdir, readdir, rm } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -14,7 +14,6 @@ const vendor = join(here, "vendor");
 const FILES = {
   "marked/lib/marked.esm.js": "marked.js",
   "marked/LICENSE": "licences/marked.txt",
-  "dompurify/dist/purify.es.mjs": "dompurify.js",
   "dompurify/LICENSE": "licences/dompurify.txt",
   "@highlightjs/cdn-assets/es/highlight.min.js": "highlight.js",
   "@highlightjs/cdn-assets/LICENSE": "licences/highlight.js.txt",
@@ -27,6 +26,8 @@ const FILES = {
 
 await rm(vendor, { recursive: true, force: true });
 for (const [source, target] of Object.entries(FILES)) await copy(source, target);
+// half as large as its module, which comes with comments only
+await copyAsModule("dompurify/dist/purify.min.js", "dompurify.js");
 for (const font of await readdir(join(packages, "katex/dist/fonts"))) {
   // every browser that runs this page reads woff2, which the style sheet names first
   if (font.endsWith(".woff2")) await copy(`katex/dist/fonts/${font}`, `katex/fonts/${font}`);
@@ -39,4 +40,16 @@ for (const font of await readdir(join(packages, "katex/dist/fonts"))) {
 async function copy(source, target) {
   await mkdir(dirname(join(vendor, target)), { recursive: true });
   await cp(join(packages, source), join(vendor, target));
+}
+
+/**
+ * Makes a module of a script that may also be a CommonJS module.
+ *
+ * @param {string} source below node_modules
+ * @param {string} target below vendor
+ */
+async function copyAsModule(source, target) {
+  const script = await readFile(join(packages, source), "utf8");
+  const module = `const module = { exports: {} }, exports = module.exports;\n${script}\nexport default module.exports;\n`;
+  await writeFile(join(vendor, target), module);
 }

@@ -8,11 +8,9 @@ import { readStarters } from "./starters.js";
  * @property {"stream" | "block"} mode
  * @property {string[]} models those the reader may choose from
  * @property {string} model the server's own choice
- * @property {boolean} demo the built-in demo model answers
  * @property {number} maxMessageChars
  * @property {number} maxHistory messages
  * @property {import("./starters.js").StartersByLanguage} starters the operator's
- * @property {string} version
  */
 
 /** Holds until the server has answered, and where it does not. @type {Readonly<Configuration>} */
@@ -20,11 +18,9 @@ export const DEFAULT_CONFIGURATION = Object.freeze({
   mode: "stream",
   models: [],
   model: "",
-  demo: false,
   maxMessageChars: 100_000,
   maxHistory: 200,
   starters: {},
-  version: "",
 });
 
 /**
@@ -40,11 +36,9 @@ export async function fetchConfiguration() {
     mode: body.interaction_mode === "block" ? "block" : "stream",
     models: Array.isArray(body.models) ? body.models.filter((model) => typeof model === "string") : [],
     model: typeof body.model === "string" ? body.model : basis.model,
-    demo: body.demo === true,
     maxMessageChars: positive(body.max_message_chars) ?? basis.maxMessageChars,
     maxHistory: positive(body.max_history) ?? basis.maxHistory,
     starters: readStarters(body.starters),
-    version: typeof body.version === "string" ? body.version : basis.version,
   };
 }
 

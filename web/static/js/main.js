@@ -95,8 +95,14 @@ const chat = new Chat(store, {
 });
 const conversations = new Conversations(store, chat, notices);
 
-void loadIdb()
-  .then((idb) => conversations.open(idb && new Database(idb)))
+const markdown = loadLibraries().then((libraries) => {
+  if (!libraries) return;
+  transcript.useMarkdown(new Markdown(libraries));
+  position.follow();
+});
+// after Markdown: what was first shown as plain text would move
+void Promise.all([loadIdb(), markdown])
+  .then(([idb]) => conversations.open(idb && new Database(idb)))
   .then(() => {
     opened = true;
     showEmpty();
@@ -109,11 +115,6 @@ part("skip", HTMLAnchorElement).addEventListener("click", (event) => {
 });
 addEventListener("pagehide", () => chat.leave());
 
-void loadLibraries().then((libraries) => {
-  if (!libraries) return;
-  transcript.useMarkdown(new Markdown(libraries));
-  position.follow();
-});
 fetchConfiguration()
   .catch(() => {
     notices.show("configurationNotice", { urgent: true });
@@ -128,9 +129,7 @@ function configure(configuration) {
   configured = true;
   showEmpty();
   composer.limit(configuration.maxMessageChars);
-  if (configuration.demo) notices.show("demoNotice");
   showModel(configuration);
-  part("version", HTMLElement).textContent = configuration.version;
 }
 
 /** The model's name; where there are several, a choice. @param {Configuration} configuration */

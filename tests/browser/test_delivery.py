@@ -1,0 +1,84 @@
+"""What the page costs its reader before the first question: bytes, round trips, and things that move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ..scripted_model import ScriptedModel, reply
+from .chat_page import ChatPage
+
+PHONE = {"width": 390, "height": 780}
+
+
+@dataclass
+class Traffic:
+    """What comes over the wire, by Chromium's own account."""
+
+    bytes: dict[str, int] = field(default_factory=dict)
+    _paths: dict[str, str] = field(default_factory=dict)
+
+    @staticmethod
+    def of(page: Page) -> Traffic:
+        """Watch all that this page loads from now on."""
+        traffic = Traffic()
+        session = page.context.new_cdp_session(page)
+        session.on("Network.responseReceived", traffic._begin)
+        session.on("Network.loadingFinished", traffic._finish)
+        session.send("Network.enable")
+        return traffic
+
+    def _begin(self, event: dict[str, Any]) -> None:
+        self._paths[event["requestId"]] = urlsplit(event["response"]["url"]).path
+
+    def _finish(self, event: dict[str, Any]) -> None:
+        path = self._paths[event["requestId"]]
+        self.bytes[path] = self.bytes.get(path, 0) + int(event["encodedDataLength"])
+
+    def clear(self) -> None:
+        """Count from nothing."""
+        self.bytes.clear()
+
+
+def test_a_second_visit_loads_the_page_and_its_configuration_and_nothing_else(browser_page: Page) -> None:
+    chat = ChatPage(browser_page).open()
+    traffic = Traffic.of(browser_page)
+    chat.open()
+    assert {path for path, size in traffic.bytes.items() if size > 0} == {"/", "/api/config"}
+
+
+# Of all movements together, in parts of the window times parts of the way; from 0.1 on a reader is annoyed.
+STILL = 0.005
+
+
+def movements(page: Page) -> float:
+    """How much has moved by itself since the page was opened."""
+    moved = page.evaluate(
+        """async () => {
+            await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+            const observer = new PerformanceObserver(() => undefined);
+            observer.observe({ type: "layout-shift", buffered: true });
+            return observer.takeRecords().filter(({ hadRecentInput }) => !hadRecentInput)
+                .map(({ value, sources }) => ({ value, what: sources.map(({ node }) => node?.outerHTML) }));
+        }"""
+    )
+    print(moved)
+    return float(sum(each["value"] for each in moved))
+
+
+@pytest.mark.parametrize("window", ["wide", pytest.param("narrow", marks=pytest.mark.reader(viewport=PHONE))])
+def test_nothing_moves_while_the_page_loads(browser_page: Page, model: ScriptedModel, window: str) -> None:
+    chat = ChatPage(browser_page)
+    chat.configure(models=["one", "two"], model="one")
+    chat.open()
+    assert movements(browser_page) < STILL
+    expect(browser_page.locator("#empty")).to_be_visible()
+    model.enqueue(reply("# An answer\n\nwith **text**"))
+    chat.ask_and_wait("A question")
+    browser_page.reload()
+    expect(chat.prose.locator("strong")).to_be_visible()
+    assert movements(browser_page) < STILL
