@@ -27,6 +27,8 @@ _TAIL = b"0\r\n\r\n"
 # After the last stream's end the server closes what it opened; that is part of the price.
 _SETTLE = 0.15
 _PROBE_EVERY = 0.1
+# For the answer to a last one.
+_PATIENCE = 5.0
 
 
 @dataclass
@@ -149,6 +151,8 @@ class _Client:
                 memory_at = time.monotonic() + 1.0
                 probing = load.probe
                 self._mark()
+        if self._probe is not None and select.select([self._probe[1]], [], [], _PATIENCE)[0]:
+            self._read_probe()  # it was on its way when the last stream ended
         self._measure(_SETTLE)
         outcome.server_cpu_whole = cpu_seconds(load.server_pids) - whole_from
         self._judge()
@@ -229,7 +233,7 @@ class _Client:
             self._epoll.register(sock, select.EPOLLIN)
             self._probe = (now, sock)
         except OSError as error:
-            self._unhealthy(now, str(error))
+            self._unhealthy(str(error))
 
     def _read_probe(self) -> None:
         if self._probe is None:
@@ -237,16 +241,18 @@ class _Client:
         sent, sock = self._probe
         try:
             answer = sock.recv(65536)
+        except BlockingIOError:
+            return
         except OSError as error:
             answer = str(error).encode()
         if answer.startswith(b"HTTP/1.1 200"):
             self._probes.append(time.monotonic() - sent)
         else:
-            self._unhealthy(sent, f"answered {answer[:60]!r}")
+            self._unhealthy(f"answered {answer[:60]!r}")
         sock.close()
         self._probe = None
 
-    def _unhealthy(self, sent: float, why: str) -> None:
+    def _unhealthy(self, why: str) -> None:
         # It counts as if it had been answered only when the load was given up, so that no goal is met by it.
         self._probes.append(self._load.limit)
         self._outcome.complaints.append(f"/healthz: {why}")
@@ -257,7 +263,7 @@ class _Client:
         load, outcome = self._load, self._outcome
         delays: list[float] = []
         if self._probe is not None:
-            self._unhealthy(self._probe[0], "no answer until the end")
+            self._unhealthy("no answer until the end")
         for stream in self._finished:
             outcome.asked += 1
             outcome.writes += len(stream.pieces)

@@ -215,7 +215,7 @@ class _Drawing:
         wanted = []
         for begin, end, word in self.chart.shaded:
             left, right = self.x(begin), self.x(min(end, self.x_most))
-            if right - left > 5.4 * len(word) + 4:
+            if right - left > 12:
                 wanted.append(((left + right) / 2, "middle", word, "tick"))
         for at, text in self.chart.marks:
             x = self.x(at)

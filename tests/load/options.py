@@ -388,5 +388,7 @@ def told(options: argparse.Namespace) -> dict[str, Any]:
         shown["server_env"] = " ".join(
             f"{name}={value}" for name, value in options.server_env if "KEY" not in name.upper()
         )
+    if options.requests != MOST_BY_DEFAULT and options.duration == MOST_SECONDS:
+        shown.pop("duration", None)  # a count alone was asked for
     untold = {"requests": MOST_BY_DEFAULT, "think_time": 0.0, "concurrency": MOST_CLIENTS}
     return {name: value for name, value in shown.items() if value is not None and untold.get(name) != value}

@@ -29,6 +29,7 @@ p { margin: 4px 0; } .dim { color: var(--dim); }
 .tile b { display: block; font-size: 22px; line-height: 1.35; white-space: nowrap;
   font-variant-numeric: tabular-nums; }
 .tile span { color: var(--dim); font-size: 12.5px; } .bad { color: var(--red); } .good { color: var(--teal); }
+.tile { padding: 12px; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); gap: 12px; }
 .wide { grid-column: 1 / -1; overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }

@@ -65,6 +65,8 @@ def test_goodput_does_not_swallow_the_scenario() -> None:
 def test_a_count_alone_needs_no_duration() -> None:
     options = read_options(["--requests", "50"])
     assert (options.duration, options.warm_up, options.requests) == (3600, 0, 50)
+    assert "duration" not in told(options)
+    assert told(read_options(["--requests", "50", "--duration", "9"]))["duration"] == 9
 
 
 def test_a_report_tells_no_key() -> None:
