@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from ..scripted_model import ScriptedModel, finished, reply, said
@@ -38,3 +39,21 @@ def test_markdown_is_shown_without_colours_and_formulas(
     expect(prose.locator("strong")).to_have_text("bold")
     expect(prose.locator(".formula")).to_have_text("x^2")
     expect(prose.locator("pre code")).to_have_text("def f(): ...")
+
+
+@pytest.mark.parametrize(
+    "file", ["marked.js", "dompurify.js", "idb.js", "highlight.js", "katex/katex.js", "katex/katex.css"]
+)
+def test_with_any_one_library_missing_the_page_asks_and_answers(
+    browser_page: Page, model: ScriptedModel, complaints: Complaints, file: str
+) -> None:
+    chat = without(ChatPage(browser_page), complaints, f"**/vendor/{file}")
+    model.enqueue(reply("Some **bold**, <b>raw</b>, $x^2$.\n\n```python\ndef f(): ...\n```"), reply("Again."))
+    prose = chat.ask_and_wait("Show me")
+    expect(prose).to_contain_text("bold")
+    expect(prose).to_contain_text("def f(): ...")
+    # Without its parser or its sanitiser, nothing of the model's is taken for HTML.
+    expect(prose.locator("strong")).to_have_count(0 if file in ("marked.js", "dompurify.js") else 1)
+    expect(chat.ask_and_wait("And then?")).to_have_text("Again.")
+    asked = model.wait_for_request(2).body["messages"]
+    assert [each["role"] for each in asked][-3:] == ["user", "assistant", "user"]
