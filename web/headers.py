@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 from service.logs import request_id
 
@@ -41,7 +41,8 @@ def register_headers(app: Flask) -> None:
     @app.after_request
     def finish(response: Response) -> Response:
         response.headers["X-Content-Type-Options"] = "nosniff"
-        if response.mimetype not in PARTS:
+        # A worker runs under the policy of its own script, not of the page that starts it.
+        if response.mimetype not in PARTS or request.path.endswith("_worker.js"):
             response.headers["X-Request-Id"] = request_id.get()
             response.headers["Referrer-Policy"] = "no-referrer"
             response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
