@@ -156,7 +156,7 @@ MATHEMATICS = [
 def test_mathematics_is_typeset_and_money_is_not(chat: ChatPage, model: ScriptedModel) -> None:
     for source, formulas in MATHEMATICS:
         prose = show(chat, model, *source)
-        assert prose.locator(".katex").count() == formulas, source
+        expect(prose.locator(".katex"), source).to_have_count(formulas)
 
 
 def test_money_keeps_its_words(chat: ChatPage, model: ScriptedModel) -> None:
@@ -215,10 +215,15 @@ const b = 2;
 
 
 def test_a_streamed_answer_ends_like_one_that_came_whole(chat: ChatPage, model: ScriptedModel) -> None:
-    streamed = show(chat, model, *STREAMED).evaluate("prose => prose.innerHTML")
+    def shown() -> str:
+        expect(chat.prose.locator(".katex")).to_have_count(1)
+        expect(chat.prose.locator(".hljs-keyword")).to_have_count(2)
+        return str(chat.prose.evaluate("prose => prose.innerHTML"))
+
+    show(chat, model, *STREAMED)
+    streamed = shown()
     chat.page.reload()
-    expect(chat.prose.locator("h1")).to_have_text("Title")
-    assert chat.prose.evaluate("prose => prose.innerHTML") == streamed
+    assert shown() == streamed
     expect(chat.prose.get_by_role("link", name="a reference")).to_have_attribute("href", "https://example.org/")
 
 

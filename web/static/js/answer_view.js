@@ -51,7 +51,7 @@ export class AnswerView {
   finish(exchange, { announce }) {
     this.element.classList.remove("running", "waiting");
     this.#reasoning.show(exchange);
-    this.#markdown.finish(exchange.answer);
+    this.#markdown.finish(exchange.answer, this.#events.grown);
     this.#ending.show(exchange, announce);
   }
 

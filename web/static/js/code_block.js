@@ -1,37 +1,53 @@
-/** Blocks of code: their colours, their language's name, and the button that copies them. */
+/** Blocks of code: their language's name, and the button that copies them. */
 
+import { setCode } from "./code_lines.js";
 import { say, words } from "./language.js";
-
-/** @typedef {import("./libraries.js").Highlighter} Highlighter */
-
-// Measured in Chromium on a slow machine: colouring this much takes 30 ms.
-const MAX_COLOURED_CHARS = 20_000;
+import { madeFrom } from "./patch.js";
 
 /**
- * @param {Element} code a `pre > code` that is not yet in the page
- * @param {Highlighter | null} highlighter
+ * @param {string} language empty where none is named
+ * @returns {{ figure: HTMLElement, code: HTMLElement }}
  */
-export function dressCode(code, highlighter) {
-  const language = /\blanguage-([\w+#.-]+)/.exec(code.className)?.[1] ?? "";
-  const text = code.textContent ?? "";
-  const grammar = language ? highlighter?.getLanguage(language) : undefined;
-  if (highlighter && grammar && text.length <= MAX_COLOURED_CHARS) {
-    // its output is the escaped text with spans around, and nothing else
-    code.innerHTML = highlighter.highlight(text, { language, ignoreIllegals: true }).value;
-  }
-  const pre = /** @type {HTMLElement} */ (code.parentElement);
+export function codeBlock(language) {
   const figure = document.createElement("figure");
+  const pre = document.createElement("pre");
+  const code = document.createElement("code");
   figure.className = "code";
-  pre.replaceWith(figure);
+  figure.dir = "ltr"; // also in an answer that is written from the right
+  if (language) code.className = `language-${language}`;
   pre.tabIndex = 0; // long lines scroll, also by keyboard
   pre.setAttribute("role", "region");
   pre.setAttribute("aria-label", language ? `${words.codeLabel}, ${language}` : words.codeLabel);
-  figure.append(header(grammar?.name ?? language), pre);
+  pre.append(code);
+  figure.append(header(language), pre);
+  return { figure, code };
+}
+
+/** @param {Element} code a `pre > code` that is not yet in the page */
+export function dressCode(code) {
+  const block = codeBlock(languageOf(code));
+  setCode(block.code, code.textContent ?? "");
+  code.parentElement?.replaceWith(block.figure);
+}
+
+/** @param {Element} code */
+export function languageOf(code) {
+  return /\blanguage-([\w+#.-]+)/.exec(code.className)?.[1] ?? "";
+}
+
+/**
+ * @param {Element} code
+ * @param {string} name of its language, as its users write it
+ */
+export function nameLanguage(code, name) {
+  const label = code.closest("figure")?.querySelector("figcaption > span");
+  if (label && label.textContent !== name) label.textContent = name;
 }
 
 /** @param {string} language */
 function header(language) {
   const row = document.createElement("figcaption");
+  madeFrom(row, language); // its name and its button may say something else by now
   const name = document.createElement("span");
   name.textContent = language;
   const button = document.createElement("button");

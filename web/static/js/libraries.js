@@ -1,16 +1,16 @@
 /**
  * The vendored libraries. They are copied into ../vendor/ at build time and may be missing: then the page shows
  * plain text. Specifiers are built at run time, so that neither the type checker nor a missing file stops the page.
+ *
+ * Markdown's two are loaded with the page; mathematics and highlighting when an answer first needs them.
  */
 
 /**
  * @typedef {object} Libraries
  * @property {typeof import("marked")} marked
  * @property {typeof import("dompurify").default} createPurify
- * @property {Highlighter | null} highlighter
- * @property {Katex | null} katex
  *
- * @typedef {object} Highlighter the part of highlight.js that we use; its package brings no types
+ * @typedef {object} HighlightJs the part of highlight.js that we use; its package brings no types
  * @property {(name: string) => { name?: string } | undefined} getLanguage
  * @property {(code: string, options: { language: string, ignoreIllegals: boolean }) => { value: string }} highlight
  *
@@ -21,26 +21,31 @@
  */
 
 const VENDOR = new URL("../vendor/", import.meta.url);
+const FORMULA_FONTS = ["1em KaTeX_Main", "italic 1em KaTeX_Math", "1em KaTeX_Size1", "1em KaTeX_Size2"];
 
 /**
- * Markdown needs its two libraries together. Colours and formulas may be missing each on their own.
+ * Markdown needs its two libraries together.
  * @returns {Promise<Libraries | null>} null where there can be no Markdown; never rejects
  */
 export async function loadLibraries() {
-  const [marked, purify, highlighter, katex] = await Promise.all([
-    load("marked.js"),
-    load("dompurify.js"),
-    load("highlight.js"),
-    load("katex/katex.js"),
-  ]);
-  if (!marked || !purify) return null;
-  if (katex) addStyles("katex/katex.css");
-  return {
-    marked,
-    createPurify: purify.default,
-    highlighter: highlighter?.default ?? null,
-    katex: katex?.default ?? null,
-  };
+  const [marked, purify] = await Promise.all([load("marked.js"), load("dompurify.js")]);
+  return marked && purify ? { marked, createPurify: purify.default } : null;
+}
+
+/**
+ * KaTeX with its style sheet and usual fonts, so that what it sets does not move again when they arrive.
+ * @returns {Promise<Katex | null>} never rejects
+ */
+export async function loadKatex() {
+  const [katex] = await Promise.all([load("katex/katex.js"), loadStyles("katex/katex.css")]);
+  if (!katex) return null;
+  await Promise.allSettled(FORMULA_FONTS.map((font) => document.fonts.load(font)));
+  return katex.default;
+}
+
+/** @returns {Promise<HighlightJs | null>} never rejects */
+export async function loadHighlightJs() {
+  return (await load("highlight.js"))?.default ?? null;
 }
 
 /** @returns {Promise<import("./database.js").Idb | null>} null where it is missing: then conversations are kept in memory; never rejects */
@@ -60,10 +65,17 @@ async function load(file) {
   }
 }
 
-/** @param {string} file */
-function addStyles(file) {
-  const link = document.createElement("link");
-  link.rel = "stylesheet";
-  link.href = new URL(file, VENDOR).href;
-  document.head.append(link);
+/**
+ * @param {string} file
+ * @returns {Promise<void>} fulfilled when the style sheet holds, or is known to be missing
+ */
+function loadStyles(file) {
+  return new Promise((resolve) => {
+    const link = document.createElement("link");
+    link.rel = "stylesheet";
+    link.href = new URL(file, VENDOR).href;
+    link.addEventListener("load", () => resolve());
+    link.addEventListener("error", () => resolve());
+    document.head.append(link);
+  });
 }

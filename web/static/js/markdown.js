@@ -1,19 +1,33 @@
 /** Markdown -> nodes for the page: lexed by marked, sanitised by DOMPurify, given colours and formulas. */
 
 import { dressCode } from "./code_block.js";
+import { Highlighter } from "./highlighter.js";
 import { words } from "./language.js";
-import { formulas, typeset } from "./mathematics.js";
+import { loadKatex } from "./libraries.js";
+import { formulas, nameFormulas, typeset } from "./mathematics.js";
 import { rawHtml } from "./raw_html.js";
 import { Sanitiser } from "./sanitiser.js";
+import { scrollable } from "./table_block.js";
 
 /** @typedef {import("./libraries.js").Libraries} Libraries */
+/** @typedef {import("./libraries.js").Katex} Katex */
 /** @typedef {import("marked").Token} Token */
 /** @typedef {import("marked").Links} Links */
+
+/** Each finds its own direction by its first letter, so that Arabic and Hebrew stand right beside English. */
+const DIRECTED = "p, li, h1, h2, h3, h4, h5, h6, blockquote, th, td, dt, dd, summary";
+const KATEX_MS = 2_000; // how long an answer that came whole waits, so that its formulas do not push it about
 
 export class Markdown {
   #libraries;
   #marked;
   #sanitiser;
+  #highlighter = new Highlighter();
+  /** @type {Promise<void> | null} */
+  #loading = null;
+  #katexTried = false;
+  /** @type {Katex | null} */
+  #katex = null;
 
   /** @param {Libraries} libraries */
   constructor(libraries) {
@@ -35,35 +49,65 @@ export class Markdown {
 
   /**
    * @param {Token[]} blocks
-   * @returns {DocumentFragment}
+   * @returns {DocumentFragment} whose elements, once in the page, want `enliven`
    */
   render(blocks) {
     const fragment = this.#sanitiser.fragment(this.#marked.parser(blocks));
     dropSpace(fragment);
     for (const table of fragment.querySelectorAll("table")) table.replaceWith(scrollable(table));
-    for (const code of fragment.querySelectorAll("pre > code")) dressCode(code, this.#libraries.highlighter);
-    if (this.#libraries.katex) typeset(fragment, this.#libraries.katex);
+    for (const code of fragment.querySelectorAll("pre > code")) dressCode(code);
+    for (const block of fragment.querySelectorAll(DIRECTED)) block.setAttribute("dir", "auto");
+    nameFormulas(fragment);
     return fragment;
+  }
+
+  /**
+   * Gives what is in the page its formulas and colours, now or as soon as their libraries are there.
+   *
+   * @param {Element} element
+   * @param {{ growing: boolean }} state whether its code may still grow
+   */
+  enliven(element, { growing }) {
+    for (const code of element.querySelectorAll("pre > code")) this.colour(code, { growing });
+    if (element.matches(".formula, .formula-open") || element.querySelector(".formula, .formula-open")) {
+      if (this.#katex) typeset(element, this.#katex);
+      else void this.#loadedKatex().then(() => this.#katex && element.isConnected && typeset(element, this.#katex));
+    }
+  }
+
+  /**
+   * @param {Element} code
+   * @param {{ growing: boolean }} state
+   */
+  colour(code, { growing }) {
+    this.#highlighter.colour(code, { growing });
+  }
+
+  /**
+   * @param {Token[]} blocks
+   * @returns {Promise<void> | null} what to wait for, where they hold formulas and KaTeX is not there yet
+   */
+  preparation(blocks) {
+    if (this.#katexTried) return null;
+    let found = false;
+    this.#marked.walkTokens(blocks, ({ type }) => void (found ||= /formula$/i.test(type)));
+    if (!found) return null;
+    const patience = new Promise((resolve) => setTimeout(resolve, KATEX_MS)).then(() => void (this.#katexTried = true));
+    return Promise.race([this.#loadedKatex(), patience]);
+  }
+
+  #loadedKatex() {
+    this.#loading ??= loadKatex().then((katex) => {
+      this.#katex = katex;
+      this.#katexTried = true;
+    });
+    return this.#loading;
   }
 }
 
-/** The line ends between blocks would only make counting them harder. @param {DocumentFragment} fragment */
+/** The line ends between blocks are nothing to show. @param {DocumentFragment} fragment */
 function dropSpace(fragment) {
   for (const node of [...fragment.childNodes]) {
     if (node.nodeType === Node.TEXT_NODE && node.textContent?.trim() === "") node.remove();
   }
-}
-
-/**
- * A wide table scrolls in its own box, also by keyboard.
- * @param {Element} table
- */
-function scrollable(table) {
-  const box = document.createElement("div");
-  box.className = "table";
-  box.tabIndex = 0;
-  box.setAttribute("role", "region");
-  box.setAttribute("aria-label", words.tableLabel);
-  box.append(table.cloneNode(true));
-  return box;
 }

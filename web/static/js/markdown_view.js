@@ -1,25 +1,37 @@
 /**
- * A growing text, shown as Markdown in one element. Blocks that can change no more are left alone, so that the
- * work of a frame depends on the last block and not on the length of the answer.
+ * A growing text, shown as Markdown in one element, with one change of the page a frame. The work of a frame is
+ * bounded: it neither grows with the answer nor, where much comes at once, takes the page away from the reader.
  */
 
-import { patchChildren } from "./patch.js";
+import { BlockList } from "./block_list.js";
+import { MarkdownSource } from "./markdown_source.js";
 
 /** @typedef {import("./markdown.js").Markdown} Markdown */
-/** @typedef {import("marked").Token} Token */
+/** @typedef {import("./markdown_source.js").BlocksPart} BlocksPart */
+/** @typedef {import("./markdown_source.js").CodePart} CodePart */
+
+const WORK_MS = 8; // of a frame's 16: laying out and painting take the rest
+const SEAM = 32; // characters that tell whether a text is the one before, grown
 
 export class MarkdownView {
   #element;
   /** @type {Markdown | null} */
   #markdown = null;
+  /** @type {MarkdownSource | null} */
+  #source = null;
+  /** @type {BlockList | null} */
+  #list = null;
   #text = "";
+  /** How much of the text the source has, and the end of that. */
+  #pushed = 0;
+  #seam = "";
+  #ended = false;
   #frame = 0;
   #restsUntil = 0;
-  /** How much of the text is settled, and in how many nodes it is shown. */
-  #settledChars = 0;
-  #settledNodes = 0;
-  /** @type {import("marked").Links} */
-  #links = {};
+  /** @type {BlocksPart | CodePart | null} the next part, waiting for KaTeX */
+  #waiting = null;
+  /** @type {() => void} */
+  #shown = () => {};
 
   /** @param {HTMLElement} element */
   constructor(element) {
@@ -34,79 +46,107 @@ export class MarkdownView {
   use(markdown) {
     this.#markdown = markdown;
     this.#element.classList.remove("plain");
-    this.#element.replaceChildren();
-    this.finish(this.#text);
+    this.#begin(markdown);
+    this.#work();
   }
 
   /**
-   * Shows the text with the next frame; of several texts within one frame, the last. After a slow one, such as
-   * that of a very long block, it rests twice as long as that took, so that the page stays usable.
+   * Shows the text with the next frame; of several texts within one frame, the last.
    *
    * @param {string} text everything so far
-   * @param {() => void} shown called after it is in the page
+   * @param {() => void} shown called whenever more has come into the page
    */
   grow(text, shown) {
+    this.#take(text, shown, false);
+    this.#schedule();
+  }
+
+  /**
+   * Shows the text whole: a short one at once, a long one over the next frames. Its end may change its start, by
+   * defining a link.
+   *
+   * @param {string} text
+   * @param {() => void} shown called whenever more has come into the page
+   */
+  finish(text, shown) {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    this.#take(text, shown, true);
+    this.#work();
+  }
+
+  /**
+   * @param {string} text
+   * @param {() => void} shown
+   * @param {boolean} ended
+   */
+  #take(text, shown, ended) {
+    this.#shown = shown;
+    if (this.#ended && ended && text === this.#text) return;
+    const isOther = this.#ended || text.length < this.#pushed || !text.startsWith(this.#seam, this.#pushed - this.#seam.length);
     this.#text = text;
+    this.#ended = ended;
+    if (isOther && this.#markdown) this.#begin(this.#markdown);
+  }
+
+  /** @param {Markdown} markdown */
+  #begin(markdown) {
+    this.#source = new MarkdownSource(markdown);
+    this.#list = new BlockList(this.#element, markdown);
+    this.#waiting = null;
+    this.#pushed = 0;
+    this.#seam = "";
+  }
+
+  #schedule() {
     if (this.#frame) return;
     this.#frame = requestAnimationFrame(() => {
       this.#frame = 0;
       const began = performance.now();
-      if (began < this.#restsUntil) return this.grow(this.#text, shown);
-      this.#showGrowing();
-      shown();
+      if (began < this.#restsUntil) return this.#schedule();
+      this.#work();
       const ended = performance.now();
+      // after a slow frame it rests twice as long as that took, so that the page stays usable on any machine
       this.#restsUntil = ended + 2 * (ended - began);
     });
   }
 
+  /** A frame's work, and the next frame's if that was not all. */
+  #work() {
+    if (!this.#markdown || !this.#source || !this.#list) {
+      this.#element.textContent = this.#text;
+      return this.#shown();
+    }
+    this.#source.push(this.#text.slice(this.#pushed));
+    this.#pushed = this.#text.length;
+    this.#seam = this.#text.slice(-SEAM);
+    if (this.#ended) this.#source.end();
+    this.#settle(this.#markdown, this.#source, this.#list);
+    this.#shown();
+  }
+
   /**
-   * Shows the text at once and whole: a definition at its end may change a link at its start.
-   * @param {string} text
+   * @param {Markdown} markdown
+   * @param {MarkdownSource} source
+   * @param {BlockList} list
    */
-  finish(text) {
-    cancelAnimationFrame(this.#frame);
-    this.#frame = 0;
-    this.#text = text;
-    this.#settledChars = 0;
-    this.#settledNodes = 0;
-    this.#links = {};
-    if (!this.#markdown) return this.#showPlain();
-    const blocks = this.#markdown.blocks(normalised(text), {});
-    patchChildren(this.#element, this.#markdown.render(blocks));
+  #settle(markdown, source, list) {
+    const until = performance.now() + WORK_MS;
+    while (performance.now() < until) {
+      const part = this.#waiting ?? source.next();
+      this.#waiting = null;
+      if (!part) {
+        if (this.#ended) list.define(source.links);
+        return list.show(this.#ended ? null : source.open());
+      }
+      // while an answer streams, its formulas are typeset as soon as they can be; one that came whole waits for that
+      const preparation = this.#ended && part.kind === "blocks" ? markdown.preparation(part.blocks) : null;
+      if (preparation) {
+        this.#waiting = part;
+        return void preparation.then(() => this.#schedule());
+      }
+      list.settle(part);
+    }
+    this.#schedule();
   }
-
-  #showPlain() {
-    this.#element.textContent = this.#text;
-  }
-
-  #showGrowing() {
-    if (!this.#markdown) return this.#showPlain();
-    const text = normalised(this.#text);
-    if (text.length < this.#settledChars) this.#settledChars = this.#settledNodes = 0; // another text
-    const blocks = this.#markdown.blocks(text.slice(this.#settledChars), this.#links);
-    const open = firstOpen(blocks);
-    const fragment = this.#markdown.render(blocks.slice(0, open));
-    const settled = fragment.childNodes.length;
-    fragment.append(this.#markdown.render(blocks.slice(open)));
-    patchChildren(this.#element, fragment, this.#settledNodes);
-    this.#settledNodes += settled;
-    this.#settledChars += blocks.slice(0, open).reduce((sum, { raw }) => sum + raw.length, 0);
-  }
-}
-
-/**
- * The first block that more text can still change: the last one that is not empty, or the first of raw HTML,
- * whose elements can reach over many blocks.
- *
- * @param {Token[]} blocks
- */
-function firstOpen(blocks) {
-  const html = blocks.findIndex(({ type }) => type === "html");
-  const last = blocks.findLastIndex(({ type }) => type !== "space");
-  return Math.max(0, html < 0 ? last : Math.min(html, last));
-}
-
-/** @param {string} text */
-function normalised(text) {
-  return text.replace(/\r\n?/g, "\n");
 }

@@ -9,6 +9,8 @@
 /** @typedef {import("./libraries.js").Katex} Katex */
 /** @typedef {import("./libraries.js").KatexNode} KatexNode */
 
+import { madeFrom } from "./patch.js";
+
 // A formula holds no empty line, as in TeX; so a forgotten `$$` takes one paragraph along, not the whole answer.
 const DISPLAY = /^(?:\$\$((?:\\\$|(?!\n[ \t]*\n)[^$])+?)\$\$|\\\[((?:(?!\n[ \t]*\n)[^])+?)\\\])/;
 const OPEN_DISPLAY = /^(?:\$\$|\\\[)((?:(?!\n[ \t]*\n|\$\$|\\\])[^])*)$/;
@@ -17,6 +19,8 @@ const PARENTHESES = /^\\\(((?:(?!\n[ \t]*\n)[^])+?)\\\)/;
 const DOLLARS = /^\$(?![\s$])((?:\\[^]|[^$\\\n]|\n(?!\s*\n))+?)(?<![\s\\])\$(?![0-9A-Za-z$])/;
 const AMOUNT = /^\d[\d.,]*\s+[A-Za-z]{2,}/; // "$5 per user or 10$": words after a number are prose
 const START = /\\[([]|\$\$|(?<![0-9A-Za-z$\\])\$(?![\s$])/;
+
+const TYPESET = "data-typeset";
 
 /** @type {Extension} */
 const block = {
@@ -57,28 +61,30 @@ const inline = {
 export const formulas = [block, inline];
 
 /**
- * Typesets the formulas below a node in place. What KaTeX cannot read stays as the TeX that it is.
+ * Typesets the formulas in and below an element in place. What KaTeX cannot read stays as the TeX that it is.
  *
- * @param {ParentNode} root
+ * @param {Element} root
  * @param {Katex} katex
  */
 export function typeset(root, katex) {
-  for (const element of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll(".formula"))) {
+  const below = root.querySelectorAll(`.formula:not([${TYPESET}])`);
+  for (const element of root.matches(`.formula:not([${TYPESET}])`) ? [root, ...below] : below) {
     const displayMode = element.tagName === "DIV" || element.classList.contains("formula-display");
+    const tex = element.textContent ?? "";
+    element.setAttribute(TYPESET, "");
     try {
-      const tree = katex.__renderToDomTree(element.textContent ?? "", {
-        displayMode,
-        strict: "ignore",
-        trust: false,
-        maxSize: 40,
-        maxExpand: 500,
-      });
+      const tree = katex.__renderToDomTree(tex, { displayMode, strict: "ignore", trust: false, maxSize: 40, maxExpand: 500 });
       withoutStyleAttributes(tree);
       element.replaceChildren(tree.toNode());
     } catch {
       element.classList.add("formula-unreadable");
     }
   }
+}
+
+/** Names what each formula is made of, so that it is not made again while its paragraph grows. @param {ParentNode} root */
+export function nameFormulas(root) {
+  for (const element of root.querySelectorAll(".formula")) madeFrom(element, element.textContent ?? "");
 }
 
 /**

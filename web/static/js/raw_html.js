@@ -5,7 +5,15 @@
  * handler and style attribute that it meets there as a violation of the Content-Security-Policy.
  */
 
+const OPENING = /<(?!br|hr)[a-z]+[ \t]*>/gi;
+const CLOSING = /<\/[a-z]+[ \t]*>/gi;
 const OTHER_TAG = /<(?!\/?(?:br|hr|b|strong|i|em|u|s|del|ins|mark|small|sub|sup|kbd|samp|code|details|summary)[ \t]*\/?>)/gi;
+
+/** What passes may hold many blocks, such as `<details>`. @param {string} html @returns {number} how many it leaves open */
+export function openedBy(html) {
+  const passed = html.replace(OTHER_TAG, "");
+  return (passed.match(OPENING)?.length ?? 0) - (passed.match(CLOSING)?.length ?? 0);
+}
 
 /** For marked's `use`. @type {import("marked").RendererObject} */
 export const rawHtml = {

@@ -1,0 +1,253 @@
+/**
+ * The growing source of one answer, cut into parts that are rendered one by one: blocks, or lines of a code block.
+ *
+ * A part is settled when more text cannot change it. What is not settled is bounded in size, however long a block
+ * grows, so that the work for each piece of text does not depend on the length of the answer. Where parts are cut
+ * depends on the text alone and not on how it arrived: a streamed answer ends like one that came whole.
+ */
+
+import { openedBy } from "./raw_html.js";
+import { closed } from "./unfinished.js";
+
+/** @typedef {import("./markdown.js").Markdown} Markdown */
+/** @typedef {import("marked").Token} Token */
+/** @typedef {import("marked").Links} Links */
+
+/**
+ * @typedef {object} BlocksPart
+ * @property {"blocks"} kind
+ * @property {Token[]} blocks
+ * @property {boolean} continues the first block goes on with the last one of the part before: a list, a table, or
+ *   a paragraph
+ * @property {Links} links the definitions that it was read with
+ *
+ * @typedef {object} CodePart
+ * @property {"code"} kind
+ * @property {boolean} begins a new code block
+ * @property {boolean} ends
+ * @property {string} language
+ * @property {string} text what comes after the lines before
+ *
+ * @typedef {{ type: string, sign: string, prefix: string }} GoingOn the block that was cut, and what makes the rest
+ *   of it readable by itself
+ * @typedef {{ sign: string, indent: number, language: string }} Fence
+ */
+
+// Measured in Chromium: reading and rendering this much takes 5 to 10 ms on a slow machine. Longer lists, tables
+// and paragraphs are cut; they go on in the next part.
+export const LONG_CHARS = 4_000;
+// Any other block this long ends here and begins anew: a quotation, an item, raw HTML.
+export const MAX_CHARS = 16_000;
+
+const FENCE = /^( {0,3})(`{3,}(?=[^`\n]*\n)|~{3,})[ \t]*([\w+#.-]*)[^\n]*\n/;
+const SENTENCE_END = /[^]*(?:[.!?]["'”’)\]]*\s+|[。！？…][”’）」』]*\s*)(?=\p{L})/u;
+const WORD_END = /[^]*(?:\s|[，、；：])(?=\p{L})/u;
+
+export class MarkdownSource {
+  #markdown;
+  #rest = "";
+  #ended = false;
+  #afterCr = false;
+  /** @type {Links} */
+  #links = {};
+  /** @type {GoingOn | null} */
+  #goingOn = null;
+  /** @type {Fence | null} */
+  #fence = null;
+
+  /** @param {Markdown} markdown */
+  constructor(markdown) {
+    this.#markdown = markdown;
+  }
+
+  /** All definitions so far. */
+  get links() {
+    return this.#links;
+  }
+
+  /** @param {string} text the next piece of the source, cut anywhere, with any line ends */
+  push(text) {
+    if (text === "") return;
+    const piece = this.#afterCr && text.startsWith("\n") ? text.slice(1) : text;
+    this.#afterCr = text.endsWith("\r");
+    this.#rest += piece.replace(/\r\n?/g, "\n");
+  }
+
+  /** Nothing more comes: all that is left will be settled. */
+  end() {
+    this.#ended = true;
+  }
+
+  /** @returns {BlocksPart | CodePart | null} the next settled part; null when the rest may still change */
+  next() {
+    if (this.#fence) return this.#nextLines(this.#fence);
+    if (!this.#goingOn) this.#rest = this.#rest.replace(/^(?:[ \t]*\n)+/, "");
+    if (this.#rest === "") return null;
+    const fence = this.#goingOn ? null : FENCE.exec(this.#rest);
+    if (fence) return this.#begin(fence);
+    return this.#settledBefore(LONG_CHARS) ?? this.#cut();
+  }
+
+  /** @returns {BlocksPart | null} what is not settled yet, as it is to be shown now; null where there is nothing */
+  open() {
+    if (this.#fence || this.#rest === "") return null;
+    const blocks = this.#lex(closed(this.#window(MAX_CHARS)));
+    return { kind: "blocks", blocks, continues: this.#continuesWith(blocks), links: this.#links };
+  }
+
+  /** @param {number} limit how much of the rest is looked at */
+  #window(limit) {
+    return (this.#goingOn?.prefix ?? "") + this.#rest.slice(0, limit);
+  }
+
+  /** @param {string} text */
+  #lex(text) {
+    return this.#markdown.blocks(text, { ...this.#links });
+  }
+
+  /**
+   * @param {number} limit how much of the rest is looked at
+   * @returns {BlocksPart | null} the blocks before the last, or all at the end
+   */
+  #settledBefore(limit) {
+    const blocks = this.#lex(this.#window(limit));
+    if (this.#ended && this.#rest.length <= limit) return this.#settle(blocks);
+    const open = firstOpen(blocks);
+    return open > 0 ? this.#settle(blocks.slice(0, open)) : null;
+  }
+
+  /** A single long block. @returns {BlocksPart | null} */
+  #cut() {
+    if (this.#rest.length <= LONG_CHARS) return null;
+    const window = this.#window(LONG_CHARS);
+    const [block] = this.#lex(window);
+    const cut = block ? this.#cutOf(block, window) : null;
+    if (cut) return this.#settle(cut.blocks, cut.goingOn);
+    const settled = this.#settledBefore(MAX_CHARS);
+    if (settled || this.#rest.length <= MAX_CHARS) return settled;
+    if (/\]\(data:image\/[^)]*$/.test(this.#rest)) return null; // a picture is one word, however long
+    const end = this.#rest.lastIndexOf("\n", MAX_CHARS) + 1 || MAX_CHARS;
+    return this.#settle(this.#lex(this.#window(end)));
+  }
+
+  /**
+   * @param {Token} block
+   * @param {string} window that it fills
+   * @returns {{ blocks: Token[], goingOn: GoingOn } | null} its part that cannot change
+   */
+  #cutOf(block, window) {
+    if (block.type === "list" && block.items.length > 1) {
+      const items = block.items.slice(0, -1);
+      const raw = items.map((/** @type {Token} */ item) => item.raw).join("");
+      return { blocks: [{ ...block, items, raw }], goingOn: { type: "list", sign: listSign(block), prefix: "" } };
+    }
+    if (block.type === "table" && block.rows.length > 1) {
+      const end = window.lastIndexOf("\n", block.raw.trimEnd().length - 1) + 1;
+      const prefix = /^[^\n]*\n[^\n]*\n/.exec(block.raw)?.[0] ?? "";
+      return { blocks: this.#lex(window.slice(0, end)), goingOn: { type: "table", sign: "", prefix } };
+    }
+    const end = block.type === "paragraph" ? endOfWords(/** @type {import("marked").Tokens.Paragraph} */ (block)) : 0;
+    if (end === 0) return null;
+    return { blocks: this.#lex(window.slice(0, end)), goingOn: { type: "paragraph", sign: "", prefix: "" } };
+  }
+
+  /**
+   * @param {Token[]} blocks that the rest begins with
+   * @param {GoingOn | null} [goingOn] where the last of them does
+   * @returns {BlocksPart}
+   */
+  #settle(blocks, goingOn = null) {
+    const continues = this.#continuesWith(blocks);
+    const length = blocks.reduce((sum, { raw }) => sum + raw.length, 0) - (this.#goingOn?.prefix.length ?? 0);
+    this.#rest = this.#rest.slice(length);
+    this.#goingOn = goingOn;
+    for (const block of blocks) {
+      if (block.type === "def") this.#links[block.tag] ??= { href: block.href, title: block.title };
+    }
+    return { kind: "blocks", blocks, continues, links: { ...this.#links } };
+  }
+
+  /** @param {Token[]} blocks */
+  #continuesWith([block]) {
+    const before = this.#goingOn;
+    if (!before || block?.type !== before.type) return false;
+    return before.type !== "list" || listSign(block) === before.sign;
+  }
+
+  /** @param {RegExpExecArray} fence @returns {CodePart} */
+  #begin([line, indent = "", sign = "", language = ""]) {
+    this.#fence = { sign, indent: indent.length, language };
+    this.#rest = this.#rest.slice(line.length);
+    return { kind: "code", begins: true, ends: false, language, text: "" };
+  }
+
+  /** @param {Fence} fence @returns {CodePart | null} */
+  #nextLines({ sign, indent, language }) {
+    const window = this.#rest.slice(0, MAX_CHARS);
+    const atEnd = this.#ended && window.length === this.#rest.length;
+    const closing = new RegExp(`^ {0,3}${sign}${sign.charAt(0)}*[ \\t]*(?:\\n|$)`, "m").exec(window);
+    // at the very end of what has come, what looks like the closing fence may still become a line of code
+    const closes = closing !== null && (closing[0].endsWith("\n") || atEnd);
+    const ends = closes || atEnd;
+    const length = closes ? closing.index : atEnd ? window.length : sureLength(window, indent);
+    if (length === 0 && !ends) return null;
+    let text = window.slice(0, length);
+    this.#rest = this.#rest.slice(length + (closes ? closing[0].length : 0));
+    if (indent > 0) text = text.replace(new RegExp(`^ {1,${indent}}`, "gm"), "");
+    if (ends && !closes && !text.endsWith("\n")) text += "\n";
+    if (ends) this.#fence = null;
+    return { kind: "code", begins: false, ends, language, text };
+  }
+}
+
+/**
+ * The first block that more text can still change: the last one that is not empty, or the first of those that raw
+ * HTML holds and has not closed.
+ *
+ * @param {Token[]} blocks
+ */
+function firstOpen(blocks) {
+  const last = blocks.findLastIndex(({ type }) => type !== "space");
+  let opened = -1;
+  let depth = 0;
+  for (const [index, { type, raw }] of blocks.entries()) {
+    if (type !== "html") continue;
+    if (depth === 0) opened = index;
+    depth = Math.max(0, depth + openedBy(raw));
+  }
+  return Math.max(0, depth > 0 ? Math.min(opened, last) : last);
+}
+
+/** @param {Token} list @returns {string} what makes an item belong to it and not to a list of its own */
+function listSign({ raw }) {
+  return /^[ \t]*(?:\d+([.)])|([-*+]))/.exec(raw)?.slice(1).join("") ?? "";
+}
+
+/**
+ * @param {import("marked").Tokens.Paragraph} paragraph
+ * @returns {number} where it can be cut: between sentences, or else words, outside any emphasis; 0 where it cannot
+ */
+function endOfWords(paragraph) {
+  let start = 0;
+  let end = { sentence: 0, word: 0 };
+  for (const { type, raw } of paragraph.tokens) {
+    if (type === "text") {
+      const sentence = SENTENCE_END.exec(raw)?.[0].length;
+      const word = WORD_END.exec(raw)?.[0].length;
+      end = { sentence: sentence ? start + sentence : end.sentence, word: word ? start + word : end.word };
+    }
+    start += raw.length;
+  }
+  return end.sentence > LONG_CHARS / 2 ? end.sentence : end.word;
+}
+
+/**
+ * @param {string} text
+ * @param {number} indent of the fence, which each line loses
+ * @returns {number} how much of it is code for certain: not the last line where that may become the closing fence
+ */
+function sureLength(text, indent) {
+  const line = text.lastIndexOf("\n") + 1;
+  const unsure = indent > 0 || /^ {0,3}(?:`*|~*)[ \t]*$/.test(text.slice(line));
+  return unsure && text.length < MAX_CHARS ? line : text.length;
+}
