@@ -6,9 +6,41 @@ import random
 from collections.abc import Callable, Iterator
 
 WORDS = (
-    "the of a stream server token each answer reader page frame browser writes keeps sends waits places loop thread "
-    "socket buffer model queue event bounded latency memory measure small large often never always quickly slowly"
-).split()
+    "the",
+    "of",
+    "a",
+    "stream",
+    "server",
+    "token",
+    "each",
+    "answer",
+    "reader",
+    "page",
+    "frame",
+    "browser",
+    "writes",
+    "keeps",
+    "sends",
+    "waits",
+    "places",
+    "loop",
+    "thread",
+    "socket",
+    "buffer",
+    "model",
+    "queue",
+    "event",
+    "bounded",
+    "latency",
+    "memory",
+    "small",
+    "large",
+    "often",
+    "never",
+    "always",
+    "quickly",
+    "slowly",
+)
 CHINESE = (
     "流式输出让读者即时看到模型写下的每一个字。",
     "服务器为每个回答保留一个位置，满了就立刻说明何时再试。",
@@ -37,10 +69,10 @@ def code_lines(chance: random.Random) -> Iterator[str]:
     """Lines of Python without end."""
     while True:
         name = chance.choice(WORDS)
-        yield f"def {name}_{chance.randrange(1000)}({chance.choice(WORDS)}: str, limit: int = {chance.randrange(99)}) -> None:\n"
+        yield f"def {name}_{chance.randrange(1000)}({chance.choice(WORDS)}: str, limit: int = 7) -> None:\n"
         yield f'    """Say what {name} does."""\n'
         for _ in range(chance.randint(2, 6)):
-            yield f"    {chance.choice(WORDS)} = [{chance.choice(WORDS)!r} for _ in range({chance.randrange(50)})]  # {name}\n"
+            yield f"    {chance.choice(WORDS)} = [{chance.choice(WORDS)!r} for _ in range({chance.randrange(50)})]\n"
         yield "    return None\n\n"
 
 
@@ -56,7 +88,8 @@ def rows(chance: random.Random) -> Iterator[str]:
     """Table rows without end, below a head."""
     yield "| Name | Place | Count | Note |\n|:---|---|---:|---|\n"
     while True:
-        yield f"| {chance.choice(WORDS)} | `{chance.choice(WORDS)}` | {chance.randrange(10**6)} | {chance.choice(CHINESE)[:9]} |\n"
+        word, other = chance.choice(WORDS), chance.choice(WORDS)
+        yield f"| {word} | `{other}` | {chance.randrange(10**6)} | {chance.choice(CHINESE)[:9]} |\n"
 
 
 def taken(pieces: Iterator[str], chars: int) -> str:
@@ -84,7 +117,7 @@ def mixed(chars: int) -> str:
             elif kind == "table":
                 yield taken(rows(chance), 700) + "\n"
             elif kind == "mathematics":
-                yield "With $x_1 + y^2$:\n\n$$\n\\sum_{i=1}^{n} \\frac{x_i}{\\sqrt{y_i}} = \\int_0^1 f(t)\\,dt\n$$\n\n"
+                yield "With $x_1 + y^2$:\n\n$$\n\\sum_{i=1}^{n} \\frac{x_i}{\\sqrt{y_i}}\n$$\n\n"
             else:
                 yield f"> {sentence(chance).strip()}\n> {sentence(chance).strip()}\n\n"
 
