@@ -10,9 +10,9 @@ from typing import Final, Literal
 
 WIDTH: Final = 560
 HEIGHT: Final = 230
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 12, 34
+LEFT, RIGHT, TOP, BOTTOM = 58, 14, 14, 34
 # A row of words above the curves, which they must not cross.
-WORDS: Final = 13
+WORDS: Final = 14
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class _Drawing:
     def marks(self) -> list[str]:
         parts = []
         for x, anchor, text, kind, row in self.words:
-            y = TOP - 2 + WORDS * row
+            y = TOP - 1 + WORDS * row
             if kind == "marked":
                 parts.append(f'<line class="mark" x1="{x}" x2="{x}" y1="{y - 8}" y2="{self.base}"/>')
             offset = {"start": 4, "end": -4, "middle": 0}[anchor]

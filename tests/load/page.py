@@ -49,7 +49,7 @@ svg { display: block; width: 100%; height: auto; } svg text { font-size: 11px; f
 .mark { stroke: var(--red); stroke-dasharray: 4 3; } svg .marked { fill: var(--red); font-weight: 600; }
 .limit { stroke: var(--ink); stroke-dasharray: 2 4; opacity: .7; } svg .limited { fill: var(--ink); }
 footer { margin-top: 18px; color: var(--dim); font-size: 12.5px; }
-@media (max-width: 560px) { body { padding: 18px 12px 28px; } svg text { font-size: 15px; }
+@media (max-width: 560px) { body { padding: 18px 12px 28px; } svg text { font-size: 13px; }
   dl { grid-template-columns: 1fr; } dd { margin-bottom: 6px; } td, th { padding-left: 10px; } }
 @media print { body { background: none; } .card, .tile { break-inside: avoid; } }
 """

@@ -258,9 +258,9 @@ class Session:
         if requests.never_sent:
             notes.append(f"{requests.never_sent} requests were due and never sent: all places were taken.")
         if any("overloaded" in codes for codes in result.codes.values()):
-            notes.append("`overloaded`: the server had no place left (SLUICE_MAX_STREAMS for each worker).")
+            notes.append("overloaded: the server had no place left (SLUICE_MAX_STREAMS for each worker).")
         if any("client_timeout" in codes for codes in result.codes.values()):
-            notes.append("`client_timeout`: the client gave up (--timeout, --idle-timeout).")
+            notes.append("client_timeout: the client gave up (--timeout, --idle-timeout).")
         silent = [f"{each.level:g}" for each in result.swept if each.whole_share is None]
         if silent:
             notes.append(f"At {', '.join(silent)} no reply that counts ended in time; --stage should be longer.")
