@@ -1,5 +1,6 @@
 /** Goes back and forth between branches: "‹ 2 / 3 ›". Hidden where there is only one. */
 
+import { signButton } from "./button.js";
 import { label } from "./language.js";
 
 /** @typedef {import("./exchange.js").Exchange} Exchange */
@@ -26,8 +27,8 @@ export class BranchSwitch {
       const exchange = this.#branches[this.#index + step];
       if (exchange) choose(exchange);
     };
-    this.#before = arrow("‹", "versionBefore", () => go(-1));
-    this.#after = arrow("›", "versionAfter", () => go(1));
+    this.#before = signButton("‹", "versionBefore", "arrow", () => go(-1));
+    this.#after = signButton("›", "versionAfter", "arrow", () => go(1));
     this.element.append(this.#before, this.#position, this.#after);
     this.show([], -1);
   }
@@ -44,19 +45,4 @@ export class BranchSwitch {
     this.#before.disabled = index <= 0;
     this.#after.disabled = index >= branches.length - 1;
   }
-}
-
-/**
- * @param {string} sign
- * @param {import("./language.js").PlainWord} name
- * @param {() => void} press
- */
-function arrow(sign, name, press) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "quiet arrow";
-  button.textContent = sign;
-  label(button, name);
-  button.addEventListener("click", press);
-  return button;
 }

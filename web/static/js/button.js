@@ -1,6 +1,6 @@
 /** A plain button of the page, and the one that copies. Their words follow the language. */
 
-import { say } from "./language.js";
+import { label, say } from "./language.js";
 
 /** @typedef {import("./language.js").PlainWord} PlainWord */
 
@@ -16,6 +16,22 @@ export function quietButton(word, name, press) {
   element.type = "button";
   element.className = `quiet ${name}`;
   say(element, word);
+  element.addEventListener("click", press);
+  return element;
+}
+
+/**
+ * @param {string} sign instead of a word
+ * @param {PlainWord} word what it is called, for readers of the spoken page
+ * @param {string} name its class
+ * @param {() => void} press
+ */
+export function signButton(sign, word, name, press) {
+  const element = document.createElement("button");
+  element.type = "button";
+  element.className = `quiet ${name}`;
+  element.textContent = sign;
+  label(element, word);
   element.addEventListener("click", press);
   return element;
 }

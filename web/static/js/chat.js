@@ -142,7 +142,13 @@ export class Chat {
     this.#watch();
   }
 
-  /** @param {string} id of a conversation that is no more */
+  /** Ends the running answer of a conversation that is about to be deleted. @param {string} id */
+  async settle(id) {
+    const run = this.#runs.get(id);
+    if (run) await this.#end(run, { state: "stopped" });
+  }
+
+  /** @param {string} id of a conversation that another tab has deleted */
   forget(id) {
     const run = this.#runs.get(id);
     if (!run) return;

@@ -157,9 +157,18 @@ export class ConversationStore {
     return conversation;
   }
 
-  /** @param {Conversation[]} conversations come into the list as they are: imported ones, or deleted ones again */
+  /**
+   * Brings conversations into the list as they are: imported ones, or deleted ones again. One that is here already
+   * gets what it lacks.
+   * @param {Conversation[]} conversations
+   */
   async add(conversations) {
-    for (const { record, exchanges } of conversations) this.#keep(record, exchanges);
+    for (const { id, record, exchanges } of conversations) {
+      const here = await this.load(id);
+      const known = new Map(here?.exchanges.map((exchange) => [exchange.id, exchange.changed]));
+      const lacking = exchanges.filter(({ id, changed }) => changed > (known.get(id) ?? -1));
+      this.#keep(here?.record ?? record, lacking);
+    }
     await this.flush();
     this.#events.listed();
   }

@@ -1,27 +1,31 @@
-/** What the reader does with conversations as wholes: opens them, begins new ones. */
+/** What the reader does with conversations as wholes: opens them, begins new ones, renames and deletes them. */
 
-import { addressed, leaveAddress, nameInAddress } from "./address.js";
+import { addressOf, addressed, leaveAddress, nameInAddress } from "./address.js";
 import { dropFormerConversation, readFormerConversation } from "./former_conversation.js";
 
 /** @typedef {import("./chat.js").Chat} Chat */
 /** @typedef {import("./conversation_store.js").ConversationStore} ConversationStore */
 /** @typedef {import("./database.js").Database} Database */
 /** @typedef {import("./notices.js").Notices} Notices */
+/** @typedef {import("./undo.js").Undo} Undo */
 
 export class Conversations {
   #store;
   #chat;
   #notices;
+  #undo;
 
   /**
    * @param {ConversationStore} store
    * @param {Chat} chat
    * @param {Notices} notices
+   * @param {Undo} undo
    */
-  constructor(store, chat, notices) {
+  constructor(store, chat, notices, undo) {
     this.#store = store;
     this.#chat = chat;
     this.#notices = notices;
+    this.#undo = undo;
     addEventListener("hashchange", () => void this.openAddressed());
   }
 
@@ -60,11 +64,36 @@ export class Conversations {
     this.#chat.show();
   }
 
+  /**
+   * @param {string} id
+   * @param {string} title
+   */
+  rename(id, title) {
+    void this.#store.rename(id, title);
+  }
+
+  /** Deletes one, and offers to bring it back. @param {string} id */
+  async delete(id) {
+    const wasShown = this.#chat.conversation.id === id;
+    await this.#chat.settle(id);
+    const conversation = await this.#store.delete(id);
+    if (!conversation) return; // the store has said that the browser refuses
+    if (wasShown) this.#leave();
+    this.#undo.offer("conversationDeleted", async () => {
+      await this.#store.add([conversation]);
+      if (wasShown && this.#chat.conversation.empty) location.hash = addressOf(id);
+    });
+  }
+
   /** Another tab has deleted one. @param {string} id */
   deletedElsewhere(id) {
     this.#chat.forget(id);
     if (this.#chat.conversation.id !== id) return;
     this.#notices.show("deletedElsewhere", { urgent: true });
+    this.#leave();
+  }
+
+  #leave() {
     nameInAddress(null);
     this.#chat.show();
   }

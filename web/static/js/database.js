@@ -104,7 +104,9 @@ export class Database {
         for (const exchange of exchanges) {
           if (deleted.includes(exchange.conversation)) continue;
           const stored = await exchangeStore.get(exchange.id);
-          if (!stored || stored.changed <= exchange.changed) await exchangeStore.put(exchange);
+          const isLater = !stored || stored.changed <= exchange.changed;
+          const isOfSame = !stored || stored.conversation === exchange.conversation; // or an import would move it
+          if (isLater && isOfSame) await exchangeStore.put(exchange);
         }
       };
       await finished(work(), transaction);

@@ -4,6 +4,8 @@ import { nameInAddress } from "./address.js";
 import { Chat } from "./chat.js";
 import { Composer } from "./composer.js";
 import { DEFAULT_CONFIGURATION, fetchConfiguration } from "./configuration.js";
+import { ConversationFiles } from "./conversation_files.js";
+import { ConversationPanel } from "./conversation_panel.js";
 import { ConversationStore } from "./conversation_store.js";
 import { Conversations } from "./conversations.js";
 import { Database } from "./database.js";
@@ -12,6 +14,7 @@ import { loadIdb, loadLibraries } from "./libraries.js";
 import { Markdown } from "./markdown.js";
 import { Notices } from "./notices.js";
 import { ReadingPosition } from "./reading_position.js";
+import { Sidebar } from "./sidebar.js";
 import { Starters } from "./starters.js";
 import { Transcript } from "./transcript.js";
 import { Undo } from "./undo.js";
@@ -67,7 +70,7 @@ const starters = new Starters(part("starters", HTMLElement), part("starters-labe
 });
 const store = new ConversationStore({
   refused: (reason) => notices.show(REFUSALS[reason], { urgent: true }),
-  listed: () => undefined,
+  listed: () => panel.show(),
   changedElsewhere: (id) => void chat.refresh(id),
   deletedElsewhere: (id) => conversations.deletedElsewhere(id),
 });
@@ -76,6 +79,8 @@ const chat = new Chat(store, {
     showEmpty();
     transcript.show(conversation);
     position.follow();
+    panel.show();
+    sidebar.closeDrawer();
   },
   asked: () => {
     undo.dismiss();
@@ -90,10 +95,19 @@ const chat = new Chat(store, {
   running: (running) => {
     composer.running = running;
     transcript.running = running;
+    panel.show();
   },
   status: announce,
 });
-const conversations = new Conversations(store, chat, notices);
+const conversations = new Conversations(store, chat, notices, undo);
+const files = new ConversationFiles(store);
+const sidebarElement = part("sidebar", HTMLElement);
+const panel = new ConversationPanel(sidebarElement, { chat, store, conversations, files }, announce);
+const sidebar = new Sidebar(sidebarElement, part("toggle-sidebar", HTMLButtonElement), [
+  part("bar", HTMLElement),
+  part("main", HTMLElement),
+  part("dock", HTMLElement),
+]);
 
 const markdown = loadLibraries().then((libraries) => {
   if (!libraries) return;

@@ -1,6 +1,6 @@
 /** Offers to take back the last deletion. It stays until it is used, dismissed, or the reader goes on. */
 
-import { quietButton } from "./button.js";
+import { quietButton, signButton } from "./button.js";
 import { say, words } from "./language.js";
 
 export class Undo {
@@ -30,7 +30,7 @@ export class Undo {
         undo();
         this.#announce(words.undone);
       }),
-      quietButton("dismiss", "dismiss", () => this.dismiss()),
+      signButton("×", "dismiss", "dismiss", () => this.dismiss()),
     );
     this.#element.hidden = false;
     this.#announce(words[word]);

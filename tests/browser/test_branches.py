@@ -1,0 +1,138 @@
+"""Other wordings of a question and other answers to it; going on with an answer that was cut off; deleting."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ..scripted_model import ScriptedModel, finished, reply, said, stalling_after
+from .chat_page import ChatPage
+
+
+@pytest.fixture
+def chat(browser_page: Page) -> ChatPage:
+    """The page, open."""
+    return ChatPage(browser_page).open()
+
+
+def told(model: ScriptedModel, number: int) -> list[str]:
+    """What the model was told by its `number`th request, without who said it."""
+    return [each["content"] for each in model.wait_for_request(number).body["messages"]]
+
+
+def test_another_answer_leaves_the_first_one_a_press_away(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."), reply("Two."))
+    chat.ask_and_wait("Tell me")
+    chat.answer.get_by_role("button", name="Regenerate").click()
+    expect(chat.prose).to_have_text("Two.")
+    assert told(model, 2)[-1] == "Tell me"
+    assert "One." not in told(model, 2)
+    versions = chat.answer.get_by_role("group", name="Versions of this answer")
+    expect(versions).to_contain_text("2 / 2")
+    versions.get_by_role("button", name="Previous version").click()
+    expect(chat.prose).to_have_text("One.")
+    expect(versions.get_by_role("button", name="Previous version")).to_be_disabled()
+    chat.page.reload()
+    expect(chat.prose).to_have_text("One.")
+    expect(versions).to_contain_text("1 / 2")
+
+
+def test_a_question_worded_anew_is_a_branch_beside_all_that_followed_it(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."), reply("Two."), reply("Three."), reply("Four."))
+    for question in ("First", "Second", "Third"):
+        chat.ask_and_wait(question)
+    exchange = chat.page.locator(".exchange").nth(1)
+    exchange.get_by_role("button", name="Edit").click()
+    field = exchange.get_by_role("textbox", name="Your question, worded anew")
+    expect(field).to_be_focused()
+    field.fill("Second, worded anew")
+    field.press("Enter")
+    chat.wait_complete()
+    expect(chat.questions).to_have_text(["First", "Second, worded anew"])
+    assert told(model, 4)[-3:] == ["First", "One.", "Second, worded anew"]
+    chat.page.get_by_role("group", name="Versions of this question").get_by_role(
+        "button", name="Previous version"
+    ).click()
+    expect(chat.questions).to_have_text(["First", "Second", "Third"])
+    expect(chat.prose).to_have_text("Three.")
+
+
+def test_escape_leaves_a_question_as_it_was(chat: ChatPage, model: ScriptedModel) -> None:
+    chat.ask_and_wait("First")
+    edit = chat.page.get_by_role("button", name="Edit")
+    edit.click()
+    field = chat.page.get_by_role("textbox", name="Your question, worded anew")
+    field.fill("Something else")
+    field.press("Escape")
+    expect(chat.questions).to_have_text(["First"])
+    expect(edit).to_be_focused()
+
+
+def test_an_answer_that_reached_its_limit_is_continued_in_place(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("The first half", finish="length"), reply(" and the second."))
+    chat.ask_and_wait("Tell me")
+    chat.answer.get_by_role("button", name="Continue").click()
+    expect(chat.prose).to_have_text("The first half and the second.")
+    chat.wait_complete()
+    expect(chat.answer.get_by_role("button", name="Continue")).to_have_count(0)
+    assert told(model, 2)[-3:-1] == ["Tell me", "The first half"]
+    assert "broke off" in told(model, 2)[-1]
+    expect(chat.answers).to_have_count(1)
+
+
+def test_a_stopped_answer_is_continued_or_tried_again_and_nothing_of_it_is_lost(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    model.enqueue(stalling_after("As far as"), stalling_after(" this"), reply("Whole."))
+    chat.ask("Tell me")
+    expect(chat.prose).to_have_text("As far as")
+    chat.send_button.click()
+    chat.answer.get_by_role("button", name="Continue").click()
+    expect(chat.prose).to_have_text("As far as this")
+    chat.send_button.click()
+    chat.retry_button.click()
+    expect(chat.prose).to_have_text("Whole.")
+    chat.answer.get_by_role("button", name="Previous version").click()
+    expect(chat.prose).to_have_text("As far as this")
+
+
+def test_a_deleted_exchange_is_not_told_any_more_and_can_be_brought_back(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    model.enqueue(reply("One."), reply("Two."), reply("Three."), reply("Four."))
+    for question in ("First", "Second", "Third"):
+        chat.ask_and_wait(question)
+    chat.page.locator(".exchange").nth(1).get_by_role("button", name="Delete").click()
+    expect(chat.questions).to_have_text(["First", "Third"])
+    expect(chat.status).to_have_text("The question and its answer are deleted.")
+    chat.page.get_by_role("button", name="Undo").click()
+    expect(chat.questions).to_have_text(["First", "Second", "Third"])
+    chat.page.locator(".exchange").nth(1).get_by_role("button", name="Delete").click()
+    chat.ask_and_wait("Fourth")
+    assert told(model, 4)[-5:] == ["First", "One.", "Third", "Three.", "Fourth"]
+    chat.page.reload()
+    expect(chat.questions).to_have_text(["First", "Third", "Fourth"])
+
+
+def test_question_and_answer_are_copied_as_they_were_written(chat: ChatPage, model: ScriptedModel) -> None:
+    chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    model.enqueue(reply("It is **bold**."))
+    chat.ask_and_wait("Is *this* bold?")
+    chat.page.get_by_role("button", name="Copy", exact=True).click()
+    expect(chat.page.get_by_role("button", name="Copied")).to_be_visible()
+    assert chat.page.evaluate("() => navigator.clipboard.readText()") == "Is *this* bold?"
+    chat.page.get_by_role("button", name="Copy answer").click()
+    expect(chat.answer.get_by_role("button", name="Copied")).to_be_visible()
+    assert chat.page.evaluate("() => navigator.clipboard.readText()") == "It is **bold**."
+
+
+def test_nothing_else_can_be_asked_while_an_answer_is_written(chat: ChatPage, model: ScriptedModel) -> None:
+    gate = model.gate("before the end")
+    model.enqueue(reply("One."), (*said("Two"), gate, *finished()))
+    chat.ask_and_wait("First")
+    chat.ask("Second")
+    expect(chat.prose).to_have_text("Two")
+    for name in ("Edit", "Delete", "Regenerate"):
+        expect(chat.page.get_by_role("button", name=name)).to_have_count(0)
+    gate.open()
+    expect(chat.page.get_by_role("button", name="Regenerate")).to_have_count(2)

@@ -1,0 +1,233 @@
+"""Conversations in the browser: the list, search, names, deletion, and a storage that refuses."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from ..scripted_model import ScriptedModel, flood, flood_text, reply, stalling_after
+from .chat_page import ChatPage
+from .conftest import Complaints
+
+NO_ROOM = """() => {
+  window.put = IDBObjectStore.prototype.put;
+  IDBObjectStore.prototype.put = () => { throw new DOMException("no room", "QuotaExceededError"); };
+}"""
+ROOM_AGAIN = "() => { IDBObjectStore.prototype.put = window.put; }"
+
+
+@pytest.fixture
+def chat(browser_page: Page) -> ChatPage:
+    """The page, open."""
+    return ChatPage(browser_page).open()
+
+
+def titles(chat: ChatPage) -> Locator:
+    """The titles in the list, the last changed first."""
+    return chat.page.locator(".conversation a")
+
+
+def converse(chat: ChatPage, *questions: str) -> None:
+    """Ask each question in a conversation of its own."""
+    for question in questions:
+        if chat.questions.count():
+            chat.page.get_by_role("button", name="New conversation").click()
+        chat.ask_and_wait(question)
+
+
+def act(chat: ChatPage, title: str, action: str) -> None:
+    """Choose an action of a conversation in the list."""
+    chat.page.get_by_role("button", name=f"Actions for “{title}”").click()
+    chat.page.locator(".conversation-actions:visible").get_by_role("button", name=action).click()
+
+
+def test_each_conversation_is_in_the_list_under_its_first_message(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."), reply("Two."))
+    long = "Compare the ways to stream from Flask in a table, with code for each of them"
+    converse(chat, "# First\nof two lines", long)
+    expect(titles(chat)).to_have_text(["Compare the ways to stream from Flask in a table, with code…", "First"])
+    expect(titles(chat).first).to_have_attribute("aria-current", "page")
+    titles(chat).last.click()
+    expect(chat.questions).to_have_text(["# First\nof two lines"])
+    expect(chat.prose).to_have_text("One.")
+    expect(titles(chat).last).to_have_attribute("aria-current", "page")
+    chat.page.reload()
+    expect(chat.prose).to_have_text("One.")
+
+
+def test_the_list_is_walked_and_renamed_by_keyboard(chat: ChatPage) -> None:
+    converse(chat, "First", "Second")
+    titles(chat).first.focus()
+    chat.page.keyboard.press("ArrowDown")
+    expect(titles(chat).last).to_be_focused()
+    chat.page.keyboard.press("F2")
+    field = chat.page.get_by_role("textbox", name="Title")
+    field.fill("A better name")
+    field.press("Enter")
+    expect(titles(chat)).to_have_text(["Second", "A better name"])
+    expect(titles(chat).last).to_be_focused()
+    chat.page.keyboard.press("Enter")
+    chat.ask_and_wait("And on")
+    chat.page.reload()
+    expect(titles(chat)).to_have_text(["A better name", "Second"])
+
+
+def test_a_deleted_conversation_can_be_brought_back(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."), reply("Two."))
+    converse(chat, "First", "Second")
+    act(chat, "Second", "Delete")
+    expect(titles(chat)).to_have_text(["First"])
+    expect(chat.questions).to_have_count(0)
+    expect(titles(chat)).to_be_focused()
+    chat.page.get_by_role("button", name="Undo").click()
+    expect(chat.prose).to_have_text("Two.")
+    expect(titles(chat)).to_have_text(["Second", "First"])
+    titles(chat).last.press("Delete")
+    expect(titles(chat)).to_have_text(["Second"])
+    chat.page.reload()
+    expect(chat.prose).to_have_text("Two.")
+    expect(titles(chat)).to_have_text(["Second"])
+
+
+def test_deleting_a_conversation_ends_the_answer_in_it(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(stalling_after("As far as this"))
+    chat.ask("First")
+    expect(chat.prose).to_have_text("As far as this")
+    act(chat, "First", "Delete")
+    model.wait_idle()
+    expect(chat.send_button).to_have_text("Send")
+    chat.page.get_by_role("button", name="Undo").click()
+    expect(chat.prose).to_have_text("As far as this")
+    expect(chat.answer.locator(".note")).to_have_text("You stopped this answer.")
+
+
+def test_search_finds_words_of_titles_questions_and_answers(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("A heron stands in the water."), reply("流式输出很快。"))
+    converse(chat, "Birds", "Streams")
+    search = chat.page.get_by_role("searchbox", name="Search conversations")
+    search.fill("WATER heron")
+    expect(titles(chat)).to_have_text(["Birds"])
+    search.fill("输出")
+    expect(titles(chat)).to_have_text(["Streams"])
+    search.fill("swan")
+    expect(titles(chat)).to_have_count(0)
+    expect(chat.page.get_by_text("Nothing found")).to_be_visible()
+    search.press("Escape")
+    expect(titles(chat)).to_have_text(["Streams", "Birds"])
+
+
+def test_where_storage_is_full_nothing_is_lost_while_the_page_lives(chat: ChatPage, model: ScriptedModel) -> None:
+    chat.page.evaluate(NO_ROOM)
+    model.enqueue(reply("One."), reply("Two."))
+    converse(chat, "First", "Second")
+    expect(chat.page.get_by_role("alert").filter(has_text="its storage is full")).to_be_visible()
+    titles(chat).last.click()
+    expect(chat.prose).to_have_text("One.")
+    chat.page.evaluate(ROOM_AGAIN)
+    chat.ask_and_wait("And on")
+    chat.page.reload()
+    expect(chat.questions).to_have_text(["First", "And on"])
+    expect(titles(chat)).to_have_text(["First", "Second"])
+
+
+def test_without_storage_the_page_works_from_memory_and_says_so(browser_page: Page, model: ScriptedModel) -> None:
+    browser_page.add_init_script("Object.defineProperty(window, 'indexedDB', { value: undefined })")
+    chat = ChatPage(browser_page).open()
+    expect(browser_page.get_by_role("alert").filter(has_text="keeps no conversations")).to_be_visible()
+    model.enqueue(reply("One."), reply("Two."))
+    converse(chat, "First", "Second")
+    titles(chat).last.click()
+    expect(chat.prose).to_have_text("One.")
+    act(chat, "First", "Delete")
+    expect(titles(chat)).to_have_text(["Second"])
+    chat.page.get_by_role("button", name="Undo").click()
+    expect(chat.prose).to_have_text("One.")
+
+
+def test_the_conversation_of_version_0_1_0_is_taken_over_once(chat: ChatPage) -> None:
+    kept = (
+        '[{"question": "Once?", "answer": "Upon.", "reasoning": "", "state": "complete"},'
+        ' {"question": "And?", "answer": "A ti", "reasoning": "", "state": "running"}]'
+    )
+    chat.page.evaluate("kept => localStorage.setItem('sluice.conversation.1', kept)", kept)
+    chat.page.reload()
+    expect(chat.questions).to_have_text(["Once?", "And?"])
+    expect(chat.failure).to_contain_text("The page was left before this answer was complete.")
+    chat.page.get_by_role("button", name="New conversation").click()
+    chat.page.reload()
+    expect(titles(chat)).to_have_text(["Once?"])
+    expect(chat.questions).to_have_count(0)
+
+
+def test_a_reload_in_mid_answer_keeps_what_came_and_offers_to_continue(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(stalling_after("As far ", "as this"), reply(" and on."))
+    chat.ask("Tell me")
+    expect(chat.prose).to_have_text("As far as this")
+    chat.page.reload()
+    chat.answer.get_by_role("button", name="Continue").click()
+    expect(chat.prose).to_have_text("As far as this and on.")
+
+
+def test_a_growing_answer_is_not_written_with_every_token(chat: ChatPage, model: ScriptedModel) -> None:
+    chat.page.evaluate(
+        """() => {
+          window.puts = 0;
+          const put = IDBObjectStore.prototype.put;
+          IDBObjectStore.prototype.put = function (...args) { window.puts += 1; return put.apply(this, args); };
+        }"""
+    )
+    model.enqueue(flood(1000, 1000))
+    expect(chat.ask_and_wait("Count")).to_have_text(flood_text(1000).strip())
+    # a record and an exchange at the start, after a second, and at the end; a busy machine takes some seconds more
+    assert chat.page.evaluate("() => window.puts") < 30
+    chat.page.reload()
+    expect(chat.prose).to_have_text(flood_text(1000).strip())
+
+
+def test_an_address_that_names_no_conversation_is_said(browser_page: Page) -> None:
+    browser_page.goto("/#/c/0123456789abcdef01234567")
+    expect(browser_page.get_by_role("alert")).to_have_text("That conversation is not in this browser.")
+    expect(browser_page.get_by_role("heading", name="Sluice")).to_be_visible()
+
+
+@pytest.mark.reader(viewport={"width": 320, "height": 640})
+def test_on_a_narrow_screen_the_sidebar_is_a_drawer_that_keeps_the_focus(chat: ChatPage) -> None:
+    converse(chat, "First", "Second")
+    sidebar = chat.page.get_by_role("complementary", name="Conversations")
+    expect(sidebar).to_be_hidden()
+    chat.page.get_by_role("button", name="Open the sidebar").click()
+    expect(sidebar).to_be_visible()
+    close = sidebar.get_by_role("button", name="Close the sidebar")
+    expect(close).to_be_focused()
+    expect(chat.page.locator("#dock")).to_have_attribute("inert", "")
+    assert chat.overflow() == 0
+    chat.page.keyboard.press("Escape")
+    expect(sidebar).to_be_hidden()
+    expect(chat.page.get_by_role("button", name="Open the sidebar")).to_be_focused()
+    chat.page.keyboard.press("Enter")
+    titles(chat).last.click()
+    expect(chat.questions).to_have_text(["First"])
+    expect(sidebar).to_be_hidden()
+
+
+def test_a_closed_sidebar_stays_closed(chat: ChatPage) -> None:
+    sidebar = chat.page.get_by_role("complementary", name="Conversations")
+    expect(sidebar).to_be_visible()
+    chat.page.locator("#toggle-sidebar").click()
+    expect(sidebar).to_be_hidden()
+    chat.page.reload()
+    expect(chat.page.get_by_role("button", name="Open the sidebar")).to_be_visible()
+    expect(sidebar).to_be_hidden()
+
+
+def test_conversations_work_without_the_library_that_keeps_them(
+    browser_page: Page, model: ScriptedModel, complaints: Complaints
+) -> None:
+    complaints.expect(r"status of 404.*/vendor/idb\.js")
+    browser_page.route("**/vendor/idb.js", lambda route: route.fulfill(status=404, body=""))
+    chat = ChatPage(browser_page).open()
+    expect(browser_page.get_by_role("alert").filter(has_text="keeps no conversations")).to_be_visible()
+    model.enqueue(reply("One."), reply("Two."))
+    converse(chat, "First", "Second")
+    titles(chat).last.click()
+    expect(chat.prose).to_have_text("One.")
