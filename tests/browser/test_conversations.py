@@ -111,7 +111,8 @@ def test_search_finds_words_of_titles_questions_and_answers(chat: ChatPage, mode
     expect(titles(chat)).to_have_text(["Streams"])
     search.fill("swan")
     expect(titles(chat)).to_have_count(0)
-    expect(chat.page.get_by_text("Nothing found")).to_be_visible()
+    expect(chat.page.locator(".search-result")).to_have_text("Nothing found")
+    expect(chat.status).to_have_text("Nothing found")
     search.press("Escape")
     expect(titles(chat)).to_have_text(["Streams", "Birds"])
 

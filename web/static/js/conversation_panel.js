@@ -29,6 +29,7 @@ export class ConversationPanel {
     this.#search = new ConversationSearch(part("input[type=search]"), part(".search-result"), {
       search: (text) => store.search(text),
       found: () => this.show(),
+      announce,
     });
     this.#list = new ConversationList(part("nav"), {
       rename: (id, title) => conversations.rename(id, title),

@@ -8,6 +8,7 @@ import { onLanguageChange, words } from "./language.js";
  * @typedef {object} SearchEvents
  * @property {(text: string) => Promise<ConversationRecord[]>} search
  * @property {() => void} found what the list shows is another
+ * @property {(text: string) => void} announce how many there are
  */
 
 export class ConversationSearch {
@@ -64,6 +65,7 @@ export class ConversationSearch {
       const found = text.trim() ? await this.#events.search(text) : null;
       this.#found = found && new Set(found.map(({ id }) => id));
       this.#say();
+      this.#events.announce(this.#result.textContent ?? "");
       this.#events.found();
     }
     this.#searching = false;
