@@ -10,7 +10,7 @@ from tests.bench.results import AGAINST, TITLES, Results
 from tests.bench.scenarios import Scenario
 
 # Columns beside the chief figure: heading, figure, form.
-_FULL = ("tokens/s, one full core", "tokens_per_core", ",.0f")
+_FULL = ("tokens/s/core", "tokens_per_core", ",.0f")
 _SWITCHES = ("switches/token", "switches", ".2f")
 _BESIDE: dict[str, list[tuple[str, str, str]]] = {
     # How long a token of a flood is on its way depends on the buffers between, not on the server.
@@ -65,6 +65,7 @@ def terminal_end(results: Results) -> str:
     lines += [
         f"  {each.word:<12}  {each.goal.scenario}: {each.goal.text}: {each.measured}, {each.wanted}"
         for each in judged
+        if not math.isnan(each.value)
     ]
     lines += [f"  {text}" for text in results.complaints()]
     return "\n".join([*lines, _busiest(results)])
@@ -112,7 +113,7 @@ def markdown(results: Results, with_chart: bool) -> str:
         "- Medians over the rounds; servers take turns within each round, so that drift meets all of them.",
         "- `model` and `client`: how much of one core the model server and the load client used meanwhile.",
         "- `/ fastapi` and so on: this server's figure divided by that one's, in this run.",
-        "- `tokens/s, one full core`: a second of CPU time divided by that of a token.",
+        "- `tokens/s/core`: what one full core would send, a second of CPU time divided by that of a token.",
         "- Delay: from the stamp in a token, written as the model sends it, until the client has read it.",
         "- In `flood` and `open` all streams begin together, after each has had its first token; opening them is not "
         "counted there, but in `fixed`. How long a flood is depends on the server, so that each lasts about as long.",

@@ -121,7 +121,13 @@ def test_the_chart_is_well_formed_and_cuts_only_what_is_far_beyond() -> None:
     assert "prefers-color-scheme: dark" in drawn
 
 
-@pytest.mark.parametrize(("language", "says"), [("en", "10 of 10 goals met"), ("zh", "10 项目标中达到 10 项")])
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        ("en", "costs Sluice 25.0% of the CPU that it costs FastAPI; one of a flood, 2.9%"),
+        ("zh", "FastAPI 的 25.0%；满速时是 2.9%"),
+    ],
+)
 def test_a_readme_shows_date_machine_command_and_figures(language: str, says: str, tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
