@@ -28,7 +28,7 @@ export const DEFAULT_CONFIGURATION = Object.freeze({
  * @throws {Error} when the server does not answer, or answers something else
  */
 export async function fetchConfiguration() {
-  const response = await fetch("api/config", { headers: { Accept: "application/json" } });
+  const response = await fetch("api/config");
   const body = response.ok ? await readObject(response) : null;
   if (!body) throw new Error(`The configuration could not be read (status ${response.status}).`);
   const basis = DEFAULT_CONFIGURATION;
