@@ -12,7 +12,7 @@ from .assets import Asset, Assets
 from .extension import Sluice
 
 #: The libraries that the page loads at once, in web/static/js/libraries.js. They may be missing.
-EARLY_LIBRARIES = ("vendor/marked.js", "vendor/dompurify.js", "vendor/idb.js")
+EARLY_LIBRARIES = ("vendor/idb.js",)
 
 
 def pages_blueprint(sluice: Sluice, assets: Assets) -> Blueprint:

@@ -11,6 +11,14 @@ from playwright.sync_api import Locator, Page, Route, expect
 COMPLETE = re.compile("^(Answer complete|回答完成)$")
 
 
+# Markdown comes when the reader first stirs; a module that is asked for again comes after the page has it.
+MARKDOWN_IS_THERE = """async () => {
+    const main = document.querySelector("script[type=module]").src;
+    const files = ["../vendor/marked.js", "../vendor/dompurify.js", "./markdown.js"];
+    await Promise.allSettled(files.map((file) => import(new URL(file, main).href)));
+}"""
+
+
 class ChatPage:
     """The chat page in a browser."""
 
@@ -31,6 +39,8 @@ class ChatPage:
         with self.page.expect_response("**/api/config"):
             self.page.goto("/")
         self.page.wait_for_load_state("networkidle")
+        self.page.keyboard.press("Shift")
+        self.page.evaluate(MARKDOWN_IS_THERE)
         return self
 
     def ask(self, message: str) -> None:

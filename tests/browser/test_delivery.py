@@ -12,6 +12,8 @@ from playwright.sync_api import Page, expect
 from ..scripted_model import ScriptedModel, reply
 from .chat_page import ChatPage
 
+# Promised: the first view without mathematics and colours, headers included.
+FIRST_VIEW_BYTES = 100_000
 PHONE = {"width": 390, "height": 780}
 
 
@@ -44,11 +46,41 @@ class Traffic:
         self.bytes.clear()
 
 
-def test_a_second_visit_loads_the_page_and_its_configuration_and_nothing_else(browser_page: Page) -> None:
-    chat = ChatPage(browser_page).open()
+def first_view(page: Page) -> None:
+    """Open the page and look at it, without a move of the hand."""
+    page.goto("/")
+    expect(page.locator(".starters button").first).to_be_visible()
+    page.wait_for_load_state("networkidle")
+
+
+def test_the_first_view_takes_less_than_100_kb(browser_page: Page) -> None:
     traffic = Traffic.of(browser_page)
-    chat.open()
+    first_view(browser_page)
+    total = sum(traffic.bytes.values())
+    for path, size in sorted(traffic.bytes.items(), key=lambda item: -item[1]):
+        print(f"{size:7} {path}")
+    print(f"{total:7} in {len(traffic.bytes)} files")
+    assert any(path.endswith("/js/main.js") for path in traffic.bytes), "the traffic was not seen"
+    assert total < FIRST_VIEW_BYTES
+
+
+def test_a_second_visit_loads_the_page_and_its_configuration_and_nothing_else(browser_page: Page) -> None:
+    first_view(browser_page)
+    traffic = Traffic.of(browser_page)
+    first_view(browser_page)
     assert {path for path, size in traffic.bytes.items() if size > 0} == {"/", "/api/config"}
+
+
+def test_every_module_of_the_first_view_is_named_by_the_page_and_no_other(browser_page: Page) -> None:
+    first_view(browser_page)
+    named = browser_page.evaluate(
+        "[...document.querySelectorAll('link[rel=modulepreload]')].map((link) => link.href)"
+    )
+    loaded = browser_page.evaluate(
+        "performance.getEntriesByType('resource').map(({ name }) => name).filter((name) => name.endsWith('.js'))"
+    )
+    assert sorted(named) == sorted(set(loaded))
+    assert len(loaded) > 20
 
 
 # Of all movements together, in parts of the window times parts of the way; from 0.1 on a reader is annoyed.

@@ -1,6 +1,6 @@
 /** Puts the page together. */
 
-import { nameInAddress } from "./address.js";
+import { addressed, nameInAddress } from "./address.js";
 import { Chat } from "./chat.js";
 import { Composer } from "./composer.js";
 import { DEFAULT_CONFIGURATION, fetchConfiguration } from "./configuration.js";
@@ -10,8 +10,8 @@ import { ConversationStore } from "./conversation_store.js";
 import { Conversations } from "./conversations.js";
 import { Database } from "./database.js";
 import { translate } from "./language.js";
-import { loadIdb, loadLibraries } from "./libraries.js";
-import { Markdown } from "./markdown.js";
+import { loadIdb } from "./libraries.js";
+import { loadMarkdown, readerStirs } from "./markdown_loader.js";
 import { Notices } from "./notices.js";
 import { ReadingPosition } from "./reading_position.js";
 import { Sidebar } from "./sidebar.js";
@@ -109,13 +109,13 @@ const sidebar = new Sidebar(sidebarElement, part("toggle-sidebar", HTMLButtonEle
   part("dock", HTMLElement),
 ]);
 
-const markdown = loadLibraries().then((libraries) => {
-  if (!libraries) return;
-  transcript.useMarkdown(new Markdown(libraries));
+const markdown = (addressed() ? loadMarkdown() : readerStirs().then(loadMarkdown)).then((loaded) => {
+  if (!loaded) return;
+  transcript.useMarkdown(loaded);
   position.follow();
 });
-// after Markdown: what was first shown as plain text would move
-void Promise.all([loadIdb(), markdown])
+// a conversation comes after Markdown: what was first shown as plain text would move
+void Promise.all([loadIdb(), addressed() && markdown])
   .then(([idb]) => conversations.open(idb && new Database(idb)))
   .then(() => {
     opened = true;
