@@ -111,8 +111,10 @@ def test_every_reply_forbids_inline_scripts_sniffing_and_framing(house: House) -
         assert headers["referrer-policy"] == "no-referrer"
 
 
-def test_what_is_never_opened_as_a_document_forbids_sniffing_alone(house: House) -> None:
-    for path, document in (("js/main.js", False), ("css/page.css", False), ("img/mark.svg", True)):
+def test_what_is_no_document_and_no_worker_forbids_sniffing_alone(house: House) -> None:
+    # A worker runs under the policy of its own script.
+    kinds = {"js/main.js": False, "css/page.css": False, "img/mark.svg": True, "js/highlight_worker.js": True}
+    for path, document in kinds.items():
         headers = fetch(house.url, fetch(house.url, f"/static/{path}").headers["location"]).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert ("content-security-policy" in headers) is document
