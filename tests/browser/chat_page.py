@@ -31,6 +31,8 @@ class ChatPage:
         self.answer = self.answers.last
         self.prose = self.answer.locator(".prose")
         self.failure = page.locator(".failure")
+        self.countdown = page.locator(".countdown")
+        self.figures = self.answer.locator(".figures")
         self.retry_button = page.locator("button.retry")
         self.status = page.get_by_role("status")
 
@@ -83,6 +85,11 @@ class ChatPage:
 
         self.page.route("**/api/chat", fulfil, times=1)
         return bodies
+
+    def reply_busy_once(self, seconds: int) -> None:
+        """Have the next message refused as by a server whose places are taken, for these seconds."""
+        body = {"success": False, "error": "busy", "code": "overloaded", "retryable": True, "request_id": "r-17"}
+        self.reply_once(status=503, headers={"Retry-After": str(seconds)}, json=body)
 
     def overflow(self) -> int:
         """How many pixels the document is wider than the window."""

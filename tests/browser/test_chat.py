@@ -112,10 +112,10 @@ def test_what_is_written_during_an_answer_is_neither_sent_nor_lost(chat: ChatPag
 def test_an_error_shows_its_sentence_and_trying_again_works(
     chat: ChatPage, model: ScriptedModel, complaints: Complaints
 ) -> None:
-    complaints.expect("status of 429")
-    model.enqueue(refused(429, headers={"Retry-After": "7"}))
+    complaints.expect("status of 502")
+    model.default = document("<h1>not a model</h1>")
     chat.ask("Tell me")
-    expect(chat.failure).to_contain_text("The model's provider asks for fewer requests. Wait 7 seconds")
+    expect(chat.failure).to_contain_text("something that is not an answer")
     expect(chat.failure).to_have_attribute("role", "alert")
     model.default = reply("Now it works.")
     chat.retry_button.click()
@@ -155,20 +155,11 @@ def test_a_page_of_a_proxy_with_status_200_is_named_as_such(chat: ChatPage) -> N
     expect(chat.failure).to_contain_text("Something other than the chat server replied.")
 
 
-def test_a_busy_server_says_when_to_try_again(chat: ChatPage, complaints: Complaints) -> None:
-    complaints.expect("status of 503")
-    body = {"success": False, "error": "busy", "code": "overloaded", "retryable": True, "request_id": "r-17"}
-    chat.reply_once(status=503, headers={"Retry-After": "1"}, content_type="application/json", body=json.dumps(body))
-    chat.ask("Tell me")
-    expect(chat.failure).to_contain_text("The server is busy: every place for an answer is taken. Wait 1 second,")
-    expect(chat.failure).to_contain_text("r-17")
-
-
 def test_a_failed_connection_is_said(chat: ChatPage, complaints: Complaints) -> None:
     complaints.expect("ERR_FAILED")
     chat.page.route("**/api/chat", lambda route: route.abort(), times=1)
     chat.ask("Tell me")
-    expect(chat.failure).to_contain_text("The connection to the server failed.")
+    expect(chat.failure).to_contain_text("The server cannot be reached. It may be restarting.")
 
 
 def test_a_stream_without_its_terminal_frame_was_cut_off(chat: ChatPage, model: ScriptedModel) -> None:

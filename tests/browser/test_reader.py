@@ -60,21 +60,6 @@ def test_the_colours_are_those_of_the_readers_scheme(chat: ChatPage, dark: bool,
     assert (red > 200) is dark
 
 
-def test_enter_that_chooses_a_word_in_an_input_method_does_not_send(chat: ChatPage, model: ScriptedModel) -> None:
-    chat.field.focus()
-    devtools = chat.page.context.new_cdp_session(chat.page)
-    devtools.send("Input.imeSetComposition", {"text": "ni hao", "selectionStart": 6, "selectionEnd": 6})
-    expect(chat.field).to_have_value("ni hao")
-    # What Chromium sends for a key that the input method takes: the key code 229, during the composition.
-    devtools.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", "windowsVirtualKeyCode": 229, "key": "Enter"})
-    devtools.send("Input.insertText", {"text": "你好"})
-    expect(chat.field).to_have_value("你好")
-    expect(chat.questions).to_have_count(0)
-    model.enqueue(reply("你好!"))
-    chat.field.press("Enter")
-    expect(chat.questions).to_have_text(["你好"])
-
-
 def test_a_composition_by_itself_holds_enter_back(chat: ChatPage) -> None:
     chat.field.fill("nihao")
     not_prevented = chat.field.evaluate(
@@ -139,20 +124,6 @@ def test_an_operator_may_offer_no_questions(browser_page: Page) -> None:
     expect(chat.page.locator("#empty h1")).to_be_visible()
     expect(chat.page.locator("#starters-label")).to_be_hidden()
     expect(chat.page.locator(".starters button")).to_have_count(0)
-
-
-def test_the_reader_chooses_among_several_models(browser_page: Page) -> None:
-    chat = ChatPage(browser_page)
-    chat.configure(models=["small", "large"], model="small")
-    chat.open()
-    choice = chat.page.get_by_label("Model")
-    expect(choice).to_have_value("small")
-    choice.select_option("large")
-    bodies = chat.reply_once(
-        content_type="application/json", body='{"success": true, "message": "Yes.", "interaction_mode": "block"}'
-    )
-    chat.ask_and_wait("Are you large?")
-    assert bodies[0]["model"] == "large"
 
 
 @pytest.mark.reader(viewport={"width": 320, "height": 568})

@@ -3,7 +3,9 @@
 import { BranchSwitch } from "./branch_switch.js";
 import { copyButton, quietButton } from "./button.js";
 import { isCutOff } from "./exchange.js";
-import { say, sentenceFor, words } from "./language.js";
+import { FailureView } from "./failure_view.js";
+import { figuresView } from "./figures_view.js";
+import { say } from "./language.js";
 
 /** @typedef {import("./exchange.js").Exchange} Exchange */
 /** @typedef {import("./exchange_view.js").ExchangeEvents} ExchangeEvents */
@@ -12,6 +14,8 @@ export class AnswerEnding {
   #events;
   #said = document.createElement("div");
   #actions = document.createElement("div");
+  /** @type {FailureView | null} */
+  #failure = null;
 
   /** @param {ExchangeEvents} events */
   constructor(events) {
@@ -25,6 +29,7 @@ export class AnswerEnding {
 
   /** While the answer is written, it has none. */
   clear() {
+    this.#endFailure();
     this.#said.replaceChildren();
     this.#actions.replaceChildren();
   }
@@ -34,8 +39,33 @@ export class AnswerEnding {
    * @param {boolean} announce whether a failure is news to the reader
    */
   show(exchange, announce) {
-    this.#said.replaceChildren(...said(exchange, announce));
+    this.#endFailure();
+    const { state, failure } = exchange;
+    if (state === "failed" && failure) this.#showFailure(failure, announce);
+    else this.#said.replaceChildren(...notesOf(exchange));
     this.#actions.replaceChildren(...this.#actionsFor(exchange));
+  }
+
+  /**
+   * @param {import("./failure.js").FailureRecord} failure
+   * @param {boolean} announce
+   */
+  #showFailure(failure, announce) {
+    this.#failure = new FailureView(failure, {
+      announce,
+      ready: () => {
+        this.element.classList.remove("too-early");
+        this.#events.retryReady();
+      },
+    });
+    this.#said.replaceChildren(...this.#failure.elements);
+    this.element.classList.toggle("too-early", this.#failure.waiting);
+  }
+
+  #endFailure() {
+    this.#failure?.end();
+    this.#failure = null;
+    this.element.classList.remove("too-early");
   }
 
   /** @param {Exchange} exchange */
@@ -50,19 +80,17 @@ export class AnswerEnding {
         ? ""
         : quietButton("regenerate", "regenerate when-idle", () => this.#events.regenerate(exchange)),
       this.branches.element,
+      exchange.figures ? figuresView(exchange.figures) : "",
     ];
   }
 }
 
-/**
- * @param {Exchange} exchange
- * @param {boolean} announce
- */
-function said(exchange, announce) {
-  if (exchange.state === "failed" && exchange.failure) return [failureOf(exchange.failure, announce)];
+/** @param {Exchange} exchange */
+function notesOf(exchange) {
   const word = noteOf(exchange);
   if (!word) return [];
-  const note = paragraph("", "note");
+  const note = document.createElement("p");
+  note.className = "note";
   say(note, word);
   return [note];
 }
@@ -76,28 +104,4 @@ function noteOf({ state, finishReason, answer }) {
   if (finishReason === "length") return "lengthNote";
   if (finishReason === "content_filter") return "filterNote";
   return answer === "" ? "emptyNote" : null;
-}
-
-/**
- * @param {import("./failure.js").FailureRecord} failure
- * @param {boolean} announce
- */
-function failureOf(failure, announce) {
-  const box = document.createElement("div");
-  box.className = "failure";
-  if (announce) box.setAttribute("role", "alert");
-  box.append(paragraph(sentenceFor(failure), "sentence"));
-  if (failure.requestId) box.append(paragraph(words.reference(failure.requestId), "reference"));
-  return box;
-}
-
-/**
- * @param {string} text
- * @param {string} name
- */
-function paragraph(text, name) {
-  const element = document.createElement("p");
-  element.className = name;
-  element.textContent = text;
-  return element;
 }

@@ -52,7 +52,23 @@ export class AnswerView {
     this.element.classList.remove("running", "waiting");
     this.#reasoning.show(exchange);
     this.#markdown.finish(exchange.answer, this.#events.grown);
+    this.showEnding(exchange, announce);
+  }
+
+  /**
+   * @param {Exchange} exchange no longer running
+   * @param {boolean} announce whether a failure is news to the reader
+   */
+  showEnding(exchange, announce) {
     this.#ending.show(exchange, announce);
+  }
+
+  /** @returns {boolean} false while there is nothing to copy */
+  copy() {
+    const button = this.#ending.element.querySelector(".copy-answer");
+    if (!(button instanceof HTMLButtonElement)) return false;
+    button.click(); // which also shows that it has worked
+    return true;
   }
 
   /** @param {Event} event */

@@ -1,26 +1,18 @@
 /** The chat: asks, shows, keeps. Everything else on the page only reports to it or is told by it. */
 
-import { answerLeft, holdAnswer } from "./answer_lock.js";
-import { ask } from "./chat_request.js";
+import { answerLeft } from "./answer_lock.js";
 import { DEFAULT_CONFIGURATION } from "./configuration.js";
 import { Conversation, messagesOf } from "./conversation.js";
 import { INTERRUPTED, reopen } from "./exchange.js";
-import { Failure } from "./failure.js";
 import { words } from "./language.js";
+import { Run } from "./run.js";
 
 /** @typedef {import("./configuration.js").Configuration} Configuration */
 /** @typedef {import("./conversation_store.js").ConversationStore} ConversationStore */
 /** @typedef {import("./exchange.js").Exchange} Exchange */
+/** @typedef {import("./run.js").Outcome} Outcome */
 
 /**
- * @typedef {object} Run an answer that is being written
- * @property {Conversation} conversation
- * @property {Exchange} exchange
- * @property {AbortController} controller
- * @property {() => void} release tells other tabs that it is written no more
- *
- * @typedef {Pick<Exchange, "state" | "failure">} Outcome
- *
  * @typedef {object} ChatView what the chat tells the page, always of the conversation that is shown
  * @property {(conversation: Conversation) => void} shown another conversation, or other exchanges of it
  * @property {(exchange: Exchange) => void} asked
@@ -33,6 +25,8 @@ import { words } from "./language.js";
 export class Chat {
   /** @type {Configuration} */
   configuration = DEFAULT_CONFIGURATION;
+  /** @type {Configuration["mode"]} */
+  mode = DEFAULT_CONFIGURATION.mode;
   /** The model that the reader chose; empty for the server's own choice. */
   model = "";
   conversation = new Conversation();
@@ -115,7 +109,7 @@ export class Chat {
 
   /** Ends the running answer. What has come of it stays. */
   stop() {
-    this.#runs.get(this.conversation.id)?.controller.abort();
+    this.#runs.get(this.conversation.id)?.stop();
   }
 
   /**
@@ -153,7 +147,7 @@ export class Chat {
     const run = this.#runs.get(id);
     if (!run) return;
     this.#runs.delete(id);
-    run.controller.abort();
+    run.stop();
     run.release();
   }
 
@@ -167,14 +161,17 @@ export class Chat {
   async #answer(exchange) {
     const { conversation } = this;
     reopen(exchange);
-    const run = { conversation, exchange, controller: new AbortController(), release: holdAnswer(exchange.id) };
+    const run = new Run(conversation, exchange);
     this.#runs.set(conversation.id, run);
     this.#store.save(conversation, [exchange]);
     this.#view.shown(conversation);
     this.#view.running(true);
     this.#view.status(words.generating);
     this.#view.asked(exchange);
-    const outcome = await this.#receive(run);
+    const outcome = await run.receive(this.#question(conversation, exchange), () => {
+      this.#store.save(conversation, [exchange]);
+      if (this.conversation === conversation) this.#view.grown(exchange);
+    });
     // a run that has been ended meanwhile has its outcome: the page was left, or the conversation deleted
     if (this.#runs.get(conversation.id) === run) await this.#end(run, outcome);
   }
@@ -183,9 +180,10 @@ export class Chat {
    * @param {Run} run
    * @param {Outcome} outcome
    */
-  async #end({ conversation, exchange, controller, release }, outcome) {
+  async #end(run, outcome) {
+    const { conversation, exchange } = run;
     this.#runs.delete(conversation.id);
-    controller.abort();
+    run.stop();
     Object.assign(exchange, outcome);
     this.#store.save(conversation, [exchange]);
     if (this.conversation === conversation) {
@@ -194,30 +192,7 @@ export class Chat {
       this.#view.ended(exchange);
     }
     await this.#store.flush(); // before other tabs look
-    release();
-  }
-
-  /**
-   * @param {Run} run takes the reply as it comes
-   * @returns {Promise<Outcome>}
-   */
-  async #receive({ conversation, exchange, controller: { signal } }) {
-    try {
-      for await (const piece of ask(this.#question(conversation, exchange), signal)) {
-        if (signal.aborted) break;
-        exchange.answer += piece.text;
-        exchange.reasoning += piece.reasoning;
-        if (piece.finishReason) exchange.finishReason = piece.finishReason;
-        this.#store.save(conversation, [exchange]);
-        if (this.conversation === conversation) this.#view.grown(exchange);
-      }
-      return { state: signal.aborted ? "stopped" : "complete" };
-    } catch (error) {
-      if (signal.aborted) return { state: "stopped" };
-      if (error instanceof Failure) return { state: "failed", failure: error.record };
-      console.error(error); // a defect of this page
-      return { state: "failed", failure: { code: "internal", retryable: true } };
-    }
+    run.release();
   }
 
   /**
@@ -226,13 +201,13 @@ export class Chat {
    * @returns {import("./chat_request.js").Question}
    */
   #question(conversation, exchange) {
-    const { mode, maxHistory } = this.configuration;
+    const { maxHistory } = this.configuration;
     const continued = exchange.answer.trim() !== "";
     const history = conversation.historyBefore(exchange, continued ? maxHistory - 2 : maxHistory);
     return {
       message: continued ? words.continueMessage : exchange.question,
       history: continued ? [...history, ...messagesOf(exchange)] : history,
-      mode,
+      mode: this.mode,
       model: this.model,
     };
   }

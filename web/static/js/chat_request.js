@@ -2,6 +2,7 @@
 
 import { readEvents, EventTooLarge } from "./event_stream.js";
 import { Failure, failureFromJson, failureFromResponse, parseObject, readObject } from "./failure.js";
+import { readUsage } from "./figures.js";
 
 /** @typedef {{ role: "user" | "assistant", content: string }} Message */
 
@@ -19,6 +20,7 @@ import { Failure, failureFromJson, failureFromResponse, parseObject, readObject 
  * @property {string} reasoning
  * @property {boolean} done
  * @property {string} [finishReason]
+ * @property {import("./figures.js").Usage} [usage]
  */
 
 /**
@@ -51,7 +53,9 @@ export async function* ask(question, signal) {
     signal.throwIfAborted();
     if (error instanceof EventTooLarge) throw new Failure({ code: "unexpected_reply", retryable: true });
     // fetch and the body's reader reject with a TypeError for every trouble of the network
-    if (error instanceof TypeError) throw new Failure({ code: "network", retryable: true });
+    if (error instanceof TypeError) {
+      throw new Failure({ code: navigator.onLine ? "network" : "offline", retryable: true });
+    }
     throw error;
   }
 }
@@ -96,6 +100,8 @@ function pieceOf(frame, response) {
   /** @type {Piece} */
   const piece = { text: message, reasoning, done: frame.done === true };
   if (typeof finishReason === "string") piece.finishReason = finishReason;
+  const usage = readUsage(frame.usage);
+  if (usage) piece.usage = usage;
   return piece;
 }
 

@@ -1,12 +1,25 @@
 /** Where the reader writes. Its button sends, and while an answer is running, stops. */
 
-import { words } from "./language.js";
+import { onFirstLine, onLastLine } from "./caret.js";
+import { Draft } from "./draft.js";
+import { onLanguageChange, say, words } from "./language.js";
+
+/** @typedef {import("./prompt_history.js").PromptHistory} PromptHistory */
 
 /**
  * @typedef {object} ComposerEvents
  * @property {(message: string) => void} send
  * @property {() => void} stop
+ * @property {() => void} notKept the browser refuses to keep the draft
  */
+
+/** What the keyboard does here. @type {import("./shortcut_list.js").ListedKey[]} */
+export const COMPOSER_KEYS = [
+  { word: "send", key: "Enter" },
+  { word: "newLine", key: "Enter", shift: true },
+  { word: "earlierPrompt", key: "ArrowUp" },
+  { word: "laterPrompt", key: "ArrowDown" },
+];
 
 export class Composer {
   #form;
@@ -14,16 +27,21 @@ export class Composer {
   #button;
   #label;
   #problem;
+  #history;
   #events;
+  /** @type {Draft | null} */
+  #draft = null;
   #running = false;
   #maxChars = Infinity;
 
   /**
    * @param {HTMLFormElement} form
+   * @param {PromptHistory} history
    * @param {ComposerEvents} events
    */
-  constructor(form, events) {
+  constructor(form, history, events) {
     this.#form = form;
+    this.#history = history;
     this.#events = events;
     this.#field = /** @type {HTMLTextAreaElement} */ (form.elements.namedItem("message"));
     this.#button = /** @type {HTMLButtonElement} */ (form.querySelector("button.send"));
@@ -38,10 +56,27 @@ export class Composer {
       if (!this.#running || event.detail > 1) return;
       event.preventDefault();
       this.#events.stop();
+      this.focus();
     });
     this.#field.addEventListener("keydown", (event) => this.#key(event));
-    this.#field.addEventListener("input", () => this.#show());
+    this.#field.addEventListener("input", () => {
+      this.#history.leave();
+      this.#written();
+    });
+    addEventListener("pagehide", () => this.#draft?.flush());
+    onLanguageChange(() => this.#show());
     this.#show();
+  }
+
+  /** @param {import("./draft.js").Conversation} conversation whose draft is written here from now on */
+  open(conversation) {
+    this.#draft?.flush();
+    if (this.#draft?.conversation === conversation) return;
+    const early = this.#draft ? "" : this.#field.value; // written before the page knew its conversation
+    this.#draft = new Draft(conversation, this.#events.notKept);
+    this.#history.leave();
+    this.#field.value = early || this.#draft.text;
+    this.#written();
   }
 
   /** @param {number} maxChars */
@@ -56,10 +91,9 @@ export class Composer {
     this.#show();
   }
 
-  /** Puts a message there as if the reader had sent it. @param {string} message */
+  /** Sends a message that is not the one being written, which stays. @param {string} message */
   send(message) {
-    this.#field.value = message;
-    this.#submit();
+    if (!this.#running) this.#events.send(message);
   }
 
   focus() {
@@ -71,20 +105,46 @@ export class Composer {
     // While an input method composes, Enter chooses a word. Safari ends the composition before this event and
     // tells by the key code alone.
     if (event.isComposing || event.keyCode === 229) return;
-    if (event.key === "Enter" && !event.shiftKey) {
+    if (event.shiftKey) return; // a new line, a selection
+    if (event.key === "Enter") {
       event.preventDefault();
       this.#submit();
-    } else if (event.key === "Escape" && this.#running) {
-      this.#events.stop();
+    } else if (event.ctrlKey || event.metaKey || event.altKey) {
+      return; // the browser's and the system's own ways to move
+    } else if (event.key === "ArrowUp" && onFirstLine(this.#field)) {
+      this.#recall(this.#history.back(this.#field.value), event, "start");
+    } else if (event.key === "ArrowDown" && onLastLine(this.#field)) {
+      this.#recall(this.#history.forward(), event, "end");
     }
+  }
+
+  /**
+   * @param {string | null} prompt
+   * @param {KeyboardEvent} event
+   * @param {"start" | "end"} caret where the same key walks on, also from a prompt of many lines
+   */
+  #recall(prompt, event, caret) {
+    if (prompt === null) return;
+    event.preventDefault();
+    this.#field.value = prompt;
+    const [at, top] = caret === "start" ? [0, 0] : [prompt.length, this.#field.scrollHeight];
+    this.#field.setSelectionRange(at, at);
+    this.#field.scrollTop = top;
+    this.#written();
   }
 
   #submit() {
     const message = this.#field.value;
     if (this.#running || message.trim() === "" || this.#tooLong()) return;
     this.#field.value = "";
-    this.#show();
+    this.#history.leave();
+    this.#written();
     this.#events.send(message);
+  }
+
+  #written() {
+    if (this.#draft) this.#draft.text = this.#history.walking ? this.#history.draft : this.#field.value;
+    this.#show();
   }
 
   /** Characters as the server counts them: an emoji outside the basic plane is one. */
@@ -95,7 +155,7 @@ export class Composer {
 
   #show() {
     const tooLong = this.#tooLong();
-    this.#label.textContent = this.#running ? words.stop : words.send;
+    say(this.#label, this.#running ? "stop" : "send");
     this.#form.classList.toggle("running", this.#running);
     this.#button.disabled = !this.#running && (this.#field.value.trim() === "" || tooLong);
     this.#field.setAttribute("aria-invalid", String(tooLong));

@@ -120,7 +120,9 @@ export class ConversationStore {
 
   /** The page goes away: leaves what is unwritten to the next one. */
   leave() {
-    if (!this.#database || this.#unwritten.empty) return;
+    if (!this.#database) return;
+    this.#unwritten.takeBack(this.#underway); // a page that goes away may not see it arrive
+    if (this.#unwritten.empty) return;
     writeJournal(this.#page, { writings: this.#writings(), exchanges: this.#unwritten.exchanges });
     void this.flush(); // the browser may let it finish
   }

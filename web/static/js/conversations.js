@@ -1,6 +1,7 @@
 /** What the reader does with conversations as wholes: opens them, begins new ones, renames and deletes them. */
 
 import { addressOf, addressed, leaveAddress, nameInAddress } from "./address.js";
+import { takeDraft } from "./draft.js";
 import { dropFormerConversation, readFormerConversation } from "./former_conversation.js";
 
 /** @typedef {import("./chat.js").Chat} Chat */
@@ -79,7 +80,9 @@ export class Conversations {
     const conversation = await this.#store.delete(id);
     if (!conversation) return; // the store has said that the browser refuses
     if (wasShown) this.#leave();
+    const restoreDraft = takeDraft(conversation);
     this.#undo.offer("conversationDeleted", async () => {
+      restoreDraft();
       await this.#store.add([conversation]);
       if (wasShown && this.#chat.conversation.empty) location.hash = addressOf(id);
     });
@@ -88,9 +91,11 @@ export class Conversations {
   /** Another tab has deleted one. @param {string} id */
   deletedElsewhere(id) {
     this.#chat.forget(id);
-    if (this.#chat.conversation.id !== id) return;
+    const { conversation } = this.#chat;
+    if (conversation.id !== id) return;
     this.#notices.show("deletedElsewhere", { urgent: true });
     this.#leave();
+    takeDraft(conversation);
   }
 
   #leave() {

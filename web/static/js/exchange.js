@@ -18,6 +18,7 @@ import { newIdentifier } from "./identifier.js";
  * @property {number} changed milliseconds since 1970; of two forms of one exchange, the later counts
  * @property {string} [finishReason] where the answer is complete
  * @property {FailureRecord} [failure] where it failed
+ * @property {import("./figures.js").Figures} [figures] what it took
  */
 
 /** @type {readonly AnswerState[]} */
@@ -52,6 +53,7 @@ export function newExchange(question, parent) {
 export function reopen(exchange) {
   delete exchange.failure;
   delete exchange.finishReason;
+  delete exchange.figures;
   exchange.state = "running";
 }
 

@@ -14,6 +14,7 @@ import { QuestionView } from "./question_view.js";
  * @property {(exchange: Exchange, question: string) => void} edit
  * @property {(exchange: Exchange) => void} choose
  * @property {(exchange: Exchange) => void} delete
+ * @property {() => void} retryReady called when trying again may help, after a wait
  * @property {() => void} grown called after more of an answer has come into the page
  */
 
@@ -48,6 +49,15 @@ export class ExchangeView {
     this.#answer.branches.show(answers, answers.indexOf(this.#exchange));
     if (this.#exchange.state === "running") this.grow();
     else if (this.#exchange.changed !== this.#shown) this.finish({ announce: false });
+  }
+
+  translate() {
+    if (this.#exchange.state !== "running") this.#answer.showEnding(this.#exchange, false);
+  }
+
+  /** @returns {boolean} false where there is no answer to copy */
+  copyAnswer() {
+    return this.#answer.copy();
   }
 
   grow() {

@@ -1,8 +1,9 @@
 /**
- * Why an answer did not come, or not whole. The server's codes are in WIRE terms; four more are the page's own:
+ * Why an answer did not come, or not whole. The server's codes are in WIRE terms; five more are the page's own:
  *
  * - `network`          no connection to the server, or it broke
  * - `cut_off`          the stream ended without its terminal frame
+ * - `offline`          no connection to the server, and the browser says that it has no network
  * - `unexpected_reply` what came is not from this API: a proxy's page, broken JSON
  * - `interrupted`      the page was closed or reloaded while the answer was being written
  */
@@ -13,6 +14,7 @@
  * @property {boolean} retryable
  * @property {number} [status]
  * @property {number} [retryAfter] seconds
+ * @property {number} [retryAt] the moment that these end, as `Date.now()` counts
  * @property {string} [requestId]
  */
 
@@ -38,7 +40,7 @@ export function failureFromJson(body, status, retryAfter) {
   };
   const wait = seconds(body.retry_after) ?? retryAfter;
   if (status !== undefined) record.status = status;
-  if (wait !== undefined) record.retryAfter = wait;
+  if (wait !== undefined) setWait(record, wait);
   if (typeof body.request_id === "string") record.requestId = body.request_id;
   return new Failure(record);
 }
@@ -53,10 +55,19 @@ export async function failureFromResponse(response) {
   if (body?.success === false) return failureFromJson(body, response.status, retryAfter);
   /** @type {FailureRecord} */
   const record = { code: "unexpected_reply", retryable: true, status: response.status };
-  if (retryAfter !== undefined) record.retryAfter = retryAfter;
+  if (retryAfter !== undefined) setWait(record, retryAfter);
   const requestId = response.headers.get("X-Request-Id");
   if (requestId) record.requestId = requestId;
   return new Failure(record);
+}
+
+/**
+ * @param {FailureRecord} record
+ * @param {number} seconds
+ */
+function setWait(record, seconds) {
+  record.retryAfter = seconds;
+  record.retryAt = Date.now() + seconds * 1000;
 }
 
 /**

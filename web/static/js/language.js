@@ -6,7 +6,6 @@
 import { CHINESE } from "./chinese.js";
 import { ENGLISH } from "./english.js";
 
-/** @typedef {import("./failure.js").FailureRecord} FailureRecord */
 /** @typedef {typeof ENGLISH} Words */
 /** @typedef {"" | "en" | "zh-CN"} LanguageChoice empty for the browser's own */
 /** @typedef {{ [Key in keyof Words]: Words[Key] extends string ? Key : never }[keyof Words]} PlainWord */
@@ -61,17 +60,6 @@ export function say(element, key) {
 export function label(element, key) {
   element.setAttribute("data-label", key);
   element.setAttribute("aria-label", words[key]);
-}
-
-/**
- * @param {FailureRecord} failure
- * @returns {string} what happened, and how long to wait where the server said so
- */
-export function sentenceFor(failure) {
-  const code = failure.status === 413 ? "too_large" : failure.code;
-  const sentence = words.failures[code] ?? words.failures.internal ?? "";
-  if (!failure.retryAfter) return sentence;
-  return `${sentence}${words.tag === "en" ? " " : ""}${words.wait(failure.retryAfter)}`;
 }
 
 /**

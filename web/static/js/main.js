@@ -1,19 +1,26 @@
 /** Puts the page together. */
 
+import "./appearance.js";
 import { addressed, nameInAddress } from "./address.js";
 import { Chat } from "./chat.js";
-import { Composer } from "./composer.js";
+import { Composer, COMPOSER_KEYS } from "./composer.js";
 import { DEFAULT_CONFIGURATION, fetchConfiguration } from "./configuration.js";
+import { ConnectionNotice } from "./connection_notice.js";
 import { ConversationFiles } from "./conversation_files.js";
 import { ConversationPanel } from "./conversation_panel.js";
 import { ConversationStore } from "./conversation_store.js";
 import { Conversations } from "./conversations.js";
 import { Database } from "./database.js";
-import { translate } from "./language.js";
+import { onLanguageChange, words } from "./language.js";
 import { loadIdb } from "./libraries.js";
 import { loadMarkdown, readerStirs } from "./markdown_loader.js";
 import { Notices } from "./notices.js";
+import { PromptHistory } from "./prompt_history.js";
 import { ReadingPosition } from "./reading_position.js";
+import { settings } from "./settings.js";
+import { SettingsDialog } from "./settings_dialog.js";
+import { ShortcutList } from "./shortcut_list.js";
+import { Shortcuts } from "./shortcuts.js";
 import { Sidebar } from "./sidebar.js";
 import { Starters } from "./starters.js";
 import { Transcript } from "./transcript.js";
@@ -41,8 +48,6 @@ const REFUSALS = {
   failed: "storageFailed",
 };
 
-translate(document);
-
 let configured = false; // the server has said how it is set up
 let opened = false; // the conversation that the address names is shown
 
@@ -58,11 +63,14 @@ const transcript = new Transcript(part("log", HTMLElement), {
   edit: (exchange, question) => fromComposer(() => chat.edit(exchange, question)),
   delete: (exchange) => fromComposer(() => undo.offer("exchangeDeleted", chat.delete(exchange))),
   choose: (exchange) => chat.choose(exchange),
+  retryReady: () => announce(words.retryReady),
   grown: () => position.follow(),
 });
-const composer = new Composer(part("composer", HTMLFormElement), {
+const prompts = new PromptHistory(() => chat.conversation.path.map(({ question }) => question));
+const composer = new Composer(part("composer", HTMLFormElement), prompts, {
   send: (message) => chat.send(message),
   stop: () => chat.stop(),
+  notKept: () => notices.show("draftNotKept", { urgent: true }),
 });
 const starters = new Starters(part("starters", HTMLElement), part("starters-label", HTMLElement), (prompt) => {
   composer.send(prompt);
@@ -78,6 +86,7 @@ const chat = new Chat(store, {
   shown: (conversation) => {
     showEmpty();
     transcript.show(conversation);
+    composer.open(conversation);
     position.follow();
     panel.show();
     sidebar.closeDrawer();
@@ -122,7 +131,26 @@ void Promise.all([loadIdb(), addressed() && markdown])
     showEmpty();
   });
 
-renew.addEventListener("click", () => fromComposer(() => conversations.renew()));
+const settingsDialog = new SettingsDialog(part("settings", HTMLDialogElement), settings);
+part("open-settings", HTMLButtonElement).addEventListener("click", () => settingsDialog.open());
+settings.onChange(applySettings);
+onLanguageChange(() => transcript.translate());
+
+const shortcutList = new ShortcutList(part("shortcuts", HTMLDialogElement));
+part("open-shortcuts", HTMLButtonElement).addEventListener("click", () => shortcutList.open());
+const { shortcuts } = new Shortcuts([
+  { word: "stopAnswer", key: "Escape", run: () => chat.running && chat.stop() },
+  { word: "toComposer", key: "Escape", shift: true, run: () => composer.focus() },
+  { word: "newConversation", key: "o", mod: true, shift: true, run: renewConversation },
+  { word: "searchLabel", key: "k", mod: true, run: search },
+  { word: "toggleSidebar", key: "s", mod: true, shift: true, run: () => sidebar.toggle() },
+  { word: "copyLast", key: "c", mod: true, shift: true, run: () => transcript.copyLast() },
+  { word: "showShortcuts", key: "/", mod: true, overDialogs: true, run: () => shortcutList.toggle() },
+]);
+shortcutList.show([...COMPOSER_KEYS, { word: "nextControl", key: "Tab" }, ...shortcuts]);
+new ConnectionNotice(notices, (word) => announce(words[word]));
+
+renew.addEventListener("click", renewConversation);
 part("skip", HTMLAnchorElement).addEventListener("click", (event) => {
   event.preventDefault(); // the address is the conversation's
   composer.focus();
@@ -143,18 +171,27 @@ function configure(configuration) {
   configured = true;
   showEmpty();
   composer.limit(configuration.maxMessageChars);
-  showModel(configuration);
+  settingsDialog.configure(configuration);
+  applySettings();
 }
 
-/** The model's name; where there are several, a choice. @param {Configuration} configuration */
-function showModel({ models, model }) {
+/** What the reader has chosen, for the questions to come. */
+function applySettings() {
+  const { models, model, mode } = chat.configuration;
+  chat.mode = settings.values.mode || mode;
+  chat.model = models.includes(settings.values.model) ? settings.values.model : "";
   const name = part("model-name", HTMLElement);
-  const choice = part("model", HTMLSelectElement);
-  name.textContent = model;
-  name.hidden = model === "" || models.length > 1;
-  choice.hidden = models.length < 2;
-  choice.replaceChildren(...models.map((each) => new Option(each, each, each === model, each === model)));
-  choice.addEventListener("change", () => (chat.model = choice.value));
+  name.textContent = chat.model || model;
+  name.hidden = name.textContent === "";
+}
+
+function renewConversation() {
+  fromComposer(() => conversations.renew());
+}
+
+function search() {
+  sidebar.open();
+  panel.focusSearch();
 }
 
 /** Does what a button was pressed for, which may be gone then: the reader goes on writing. @param {() => void} act */

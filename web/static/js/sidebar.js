@@ -28,7 +28,9 @@ export class Sidebar {
     this.#root.classList.toggle("sidebar-closed", kept() === "closed");
     toggle.addEventListener("click", () => this.toggle());
     element.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !event.defaultPrevented && this.#isDrawer) this.close();
+      if (event.key !== "Escape" || event.defaultPrevented || !this.#isDrawer) return;
+      event.preventDefault(); // elsewhere it stops an answer
+      this.close();
     });
     this.#close = /** @type {HTMLButtonElement} */ (element.querySelector("button.close"));
     this.#close.addEventListener("click", () => this.close());

@@ -53,6 +53,16 @@ export class Transcript {
     });
   }
 
+  /** In another language, what is more than a plain word. */
+  translate() {
+    for (const view of this.#views.values()) view.translate();
+  }
+
+  /** @returns {boolean} false where there is no answer to copy */
+  copyLast() {
+    return [...this.#views.values()].at(-1)?.copyAnswer() ?? false;
+  }
+
   /** @param {Exchange} exchange */
   grow(exchange) {
     this.#views.get(exchange)?.grow();

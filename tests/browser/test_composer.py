@@ -1,0 +1,106 @@
+"""Writing a message: input methods, long pastes, earlier prompts, the draft that is kept."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ..scripted_model import ScriptedModel, reply, stalling_after
+from .chat_page import ChatPage
+
+LONG = "\n".join(f"第 {number} 行 and its words" for number in range(4000))
+
+
+@pytest.fixture
+def chat(browser_page: Page) -> ChatPage:
+    return ChatPage(browser_page).open()
+
+
+def test_keys_belong_to_the_input_method_while_it_composes(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("一。"))
+    chat.ask_and_wait("第一问")
+    devtools = chat.page.context.new_cdp_session(chat.page)
+    devtools.send("Input.imeSetComposition", {"text": "ni hao", "selectionStart": 0, "selectionEnd": 0})
+    expect(chat.field).to_have_value("ni hao")
+    # What Chromium sends for a key that the input method takes: the key code 229, during the composition.
+    for key in ("Enter", "ArrowUp", "Escape"):
+        devtools.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", "windowsVirtualKeyCode": 229, "key": key})
+        expect(chat.field).to_have_value("ni hao")
+    devtools.send("Input.insertText", {"text": "你好"})
+    expect(chat.questions).to_have_text(["第一问"])
+    chat.field.press("Enter")
+    expect(chat.questions).to_have_text(["第一问", "你好"])
+
+
+def test_the_up_key_brings_earlier_prompts_and_the_down_key_the_draft(chat: ChatPage, model: ScriptedModel) -> None:
+    chat.ask_and_wait("First")
+    chat.ask_and_wait("Second\nof two lines")
+    chat.field.fill("My draft")
+    for shown in ("Second\nof two lines", "First", "First"):
+        chat.field.press("ArrowUp")
+        expect(chat.field).to_have_value(shown)
+    for shown in ("Second\nof two lines", "My draft", "My draft"):
+        chat.field.press("ArrowDown")
+        expect(chat.field).to_have_value(shown)
+
+
+def test_the_up_key_moves_the_caret_where_it_is_not_on_the_first_line(chat: ChatPage) -> None:
+    chat.ask_and_wait("Earlier")
+    for text in ("one\ntwo", "a word and another " * 30):  # lines of the writer, lines of the field
+        chat.field.fill(text)
+        chat.field.press("ArrowUp")
+        expect(chat.field).to_have_value(text)
+    chat.field.press("Control+Home")
+    chat.field.press("ArrowUp")
+    expect(chat.field).to_have_value("Earlier")
+
+
+def test_an_earlier_prompt_that_is_changed_becomes_the_draft(chat: ChatPage) -> None:
+    chat.ask_and_wait("Earlier")
+    chat.field.press("ArrowUp")
+    chat.field.press("End")
+    chat.field.type("!")
+    chat.field.press("ArrowDown")
+    expect(chat.field).to_have_value("Earlier!")
+
+
+def test_a_draft_survives_a_reload_and_ends_when_it_is_sent(chat: ChatPage, model: ScriptedModel) -> None:
+    chat.field.fill("Half a thou")
+    chat.page.reload()
+    expect(chat.field).to_have_value("Half a thou")
+    expect(chat.send_button).to_be_enabled()
+    chat.ask_and_wait("A whole thought")
+    chat.page.reload()
+    expect(chat.questions).to_have_text(["A whole thought"])
+    expect(chat.field).to_have_value("")
+
+
+def test_a_draft_is_not_lost_to_a_look_at_earlier_prompts(chat: ChatPage) -> None:
+    chat.ask_and_wait("Earlier")
+    chat.field.fill("My draft")
+    chat.field.press("ArrowUp")
+    expect(chat.field).to_have_value("Earlier")
+    chat.page.reload()
+    expect(chat.field).to_have_value("My draft")
+
+
+@pytest.mark.reader(permissions=["clipboard-read", "clipboard-write"])
+def test_a_long_text_is_pasted_whole_and_sent_whole(chat: ChatPage, model: ScriptedModel) -> None:
+    chat.page.evaluate("text => navigator.clipboard.writeText(text)", LONG)
+    chat.field.press("Control+v")
+    expect(chat.field).to_have_value(LONG)
+    expect(chat.send_button).to_be_in_viewport(ratio=1)
+    assert chat.overflow() == 0
+    chat.field.press("Enter")
+    assert model.wait_for_request(1).body["messages"][-1]["content"] == LONG
+    expect(chat.field).to_have_value("")
+
+
+def test_the_focus_stays_where_the_reader_writes(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(stalling_after("As far as this"))
+    chat.field.fill("Tell me")
+    chat.send_button.click()
+    expect(chat.prose).to_have_text("As far as this")
+    chat.send_button.click()
+    expect(chat.status).to_have_text("Stopped")
+    expect(chat.field).to_be_focused()

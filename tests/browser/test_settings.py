@@ -1,0 +1,121 @@
+"""What a reader chooses: it holds at once, is kept, and loses nothing."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from ..scripted_model import ScriptedModel, finished, reply, said
+from .chat_page import ChatPage
+
+PAPER = {"light": "rgb(251, 250, 247)", "dark": "rgb(18, 24, 26)"}
+BLOCK_REPLY = '{"success": true, "message": "Yes.", "interaction_mode": "block"}'
+
+
+@pytest.fixture
+def chat(browser_page: Page) -> ChatPage:
+    return ChatPage(browser_page).open()
+
+
+def settings(chat: ChatPage) -> Locator:
+    """Open the dialog."""
+    chat.page.get_by_role("button", name="Settings").click()
+    return chat.page.get_by_role("dialog", name="Settings")
+
+
+def test_the_theme_changes_at_once_and_is_kept(chat: ChatPage) -> None:
+    html = chat.page.locator("html")
+    expect(html).to_have_css("background-color", PAPER["light"])
+    settings(chat).get_by_label("Dark").check()
+    expect(html).to_have_css("background-color", PAPER["dark"])
+    expect(chat.page.locator("meta[name=theme-color]")).to_have_attribute("content", PAPER["dark"])
+    chat.page.reload()
+    expect(html).to_have_css("background-color", PAPER["dark"])
+    settings(chat).get_by_label("System").check()
+    expect(html).to_have_css("background-color", PAPER["light"])
+
+
+def test_the_language_changes_at_once_and_nothing_is_lost(chat: ChatPage, model: ScriptedModel) -> None:
+    gate = model.gate("before the end")
+    model.enqueue(reply("Cut", finish=None), (*said("Half"), gate, *said(" and whole"), *finished()))
+    chat.ask("First")
+    expect(chat.failure).to_contain_text("broke off before its end")
+    chat.ask("Second")
+    expect(chat.prose).to_have_text("Half")
+    chat.field.fill("My draft")
+    settings(chat).get_by_label("中文").check()
+    expect(chat.page.locator("html")).to_have_attribute("lang", "zh-CN")
+    expect(chat.page.get_by_role("dialog", name="设置")).to_be_visible()
+    chat.page.get_by_role("button", name="完成").click()
+    expect(chat.send_button).to_have_text("停止")
+    expect(chat.answers.first.get_by_role("button", name="复制回答")).to_be_visible()
+    expect(chat.failure).to_contain_text("没有写完就中断了")
+    gate.open()
+    expect(chat.status).to_have_text("回答完成")
+    expect(chat.prose).to_have_text("Half and whole")
+    expect(chat.field).to_have_value("My draft")
+    chat.page.reload()
+    expect(chat.send_button).to_have_text("发送")
+
+
+def test_an_answer_comes_as_it_is_written_or_all_at_once(chat: ChatPage) -> None:
+    expect(settings(chat).get_by_label("As they are written")).to_be_checked()
+    chat.page.get_by_label("All at once").check()
+    chat.page.keyboard.press("Escape")
+    bodies = chat.reply_once(content_type="application/json", body=BLOCK_REPLY)
+    chat.ask_and_wait("Are you whole?")
+    assert bodies[0]["interaction_mode"] == "block"
+
+
+def test_the_reader_chooses_among_the_models_that_the_operator_allows(browser_page: Page) -> None:
+    chat = ChatPage(browser_page)
+    chat.configure(models=["small", "large"], model="small")
+    chat.open()
+    choice = settings(chat).get_by_label("Model")
+    expect(choice).to_have_value("small")
+    choice.select_option("large")
+    chat.page.keyboard.press("Escape")
+    expect(chat.page.locator("#model-name")).to_have_text("large")
+    bodies = chat.reply_once(content_type="application/json", body=BLOCK_REPLY)
+    chat.ask_and_wait("Are you large?")
+    assert bodies[0]["model"] == "large"
+
+
+def test_a_model_that_is_no_longer_allowed_is_not_asked(chat: ChatPage) -> None:
+    chat.page.evaluate("""localStorage.setItem("sluice.settings.1", '{"model": "gone", "theme": "purple"}')""")
+    chat.page.reload()
+    expect(chat.page.locator("#model-name")).to_have_text("scripted")
+    bodies = chat.reply_once(content_type="application/json", body=BLOCK_REPLY)
+    chat.ask_and_wait("Who are you?")
+    assert "model" not in bodies[0]
+    expect(settings(chat).get_by_label("System")).to_be_checked()
+
+
+def test_the_whole_page_grows_with_its_text(chat: ChatPage) -> None:
+    def height() -> float:
+        box = chat.send_button.bounding_box()
+        assert box is not None
+        return box["height"]
+
+    usual = height()
+    settings(chat).get_by_label("Largest").check()
+    assert height() == pytest.approx(usual * 1.35, rel=0.02)
+    assert chat.overflow() == 0
+
+
+def test_a_browser_that_keeps_nothing_takes_choices_all_the_same(chat: ChatPage) -> None:
+    chat.page.evaluate(
+        "() => { Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') } }"
+    )
+    dialog = settings(chat)
+    dialog.get_by_label("Dark").check()
+    expect(chat.page.locator("html")).to_have_css("background-color", PAPER["dark"])
+    expect(dialog.get_by_role("alert")).to_contain_text("does not keep settings")
+
+
+def test_a_choice_reaches_the_other_tabs(chat: ChatPage) -> None:
+    other = chat.page.context.new_page()
+    other.goto("/")
+    expect(other.locator(".send")).to_have_text("Send")
+    settings(chat).get_by_label("中文").check()
+    expect(other.locator(".send")).to_have_text("发送")

@@ -1,0 +1,78 @@
+"""The keys that work anywhere on the page, and those that stay the browser's."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ..scripted_model import ScriptedModel, finished, reply, said, stalling_after
+from .chat_page import ChatPage
+
+PRESSED = """press => document.activeElement.dispatchEvent(
+    new KeyboardEvent("keydown", {bubbles: true, cancelable: true, ...press}))"""
+
+
+@pytest.fixture
+def chat(browser_page: Page) -> ChatPage:
+    return ChatPage(browser_page).open()
+
+
+def test_escape_stops_wherever_the_focus_is_and_with_shift_goes_to_the_composer(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    model.enqueue(stalling_after("As far as this"))
+    chat.ask("Tell me")
+    expect(chat.prose).to_have_text("As far as this")
+    chat.page.get_by_role("button", name="Settings").focus()
+    chat.page.keyboard.press("Escape")
+    expect(chat.status).to_have_text("Stopped")
+    model.wait_idle()
+    chat.page.keyboard.press("Shift+Escape")
+    expect(chat.field).to_be_focused()
+
+
+def test_escape_in_a_dialog_closes_the_dialog_and_stops_nothing(chat: ChatPage, model: ScriptedModel) -> None:
+    gate = model.gate("before the end")
+    model.enqueue((gate, *said("Whole."), *finished()))
+    chat.ask("Tell me")
+    chat.page.keyboard.press("Control+/")
+    dialog = chat.page.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(dialog).to_be_visible()
+    chat.page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(chat.field).to_be_focused()
+    gate.open()
+    chat.wait_complete()
+    expect(chat.prose).to_have_text("Whole.")
+
+
+@pytest.mark.reader(permissions=["clipboard-read", "clipboard-write"])
+def test_the_last_answer_is_copied_as_the_model_wrote_it(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("**Bold** and plain"))
+    chat.ask_and_wait("Tell me")
+    chat.page.keyboard.press("Control+Shift+c")
+    expect(chat.page.get_by_role("button", name="Copied")).to_be_visible()
+    assert chat.page.evaluate("navigator.clipboard.readText()") == "**Bold** and plain"
+
+
+def test_a_new_conversation_begins_with_a_key_on_any_keyboard(chat: ChatPage) -> None:
+    chat.ask_and_wait("First")
+    chat.page.keyboard.press("Control+Shift+o")
+    expect(chat.questions).to_have_count(0)
+    chat.ask_and_wait("Second")
+    # the same key where the keyboard writes Cyrillic
+    assert not chat.page.evaluate(PRESSED, {"key": "Щ", "code": "KeyO", "ctrlKey": True, "shiftKey": True})
+    expect(chat.questions).to_have_count(0)
+
+
+def test_keys_of_the_browser_are_left_to_it(chat: ChatPage) -> None:
+    presses: list[dict[str, object]] = [
+        {"key": "r", "code": "KeyR", "ctrlKey": True},
+        {"key": "R", "code": "KeyR", "ctrlKey": True, "shiftKey": True},
+        {"key": "r", "code": "KeyR", "metaKey": True},
+        {"key": "F5"},
+        {"key": "Escape"},  # there is nothing to stop
+        *({"key": key, "code": f"Key{key.upper()}", "ctrlKey": True} for key in "tnwlfpdhjcvxas"),
+    ]
+    taken = [press for press in presses if not chat.page.evaluate(PRESSED, press)]
+    assert taken == []

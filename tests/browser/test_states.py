@@ -1,0 +1,146 @@
+"""What a reader is told while an answer is waited for, fails or ends: busy, offline, restarting, and the figures."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.gunicorn_server import GunicornServer
+from tests.scripted_model import MODEL_NAME
+
+from ..conftest import PLANTED_KEY
+from ..scripted_model import ScriptedModel, finished, reply, said, stalling_after, usage_of
+from .chat_page import ChatPage
+from .conftest import Complaints
+
+
+@pytest.fixture
+def chat(browser_page: Page) -> ChatPage:
+    return ChatPage(browser_page).open()
+
+
+def test_a_busy_server_is_waited_for_by_a_countdown(
+    browser_page: Page, model: ScriptedModel, complaints: Complaints
+) -> None:
+    complaints.expect("status of 503")
+    browser_page.clock.install()
+    chat = ChatPage(browser_page).open()
+    chat.reply_busy_once(7)
+    chat.ask("Tell me")
+    alert = chat.page.get_by_role("alert").filter(has_text="every place for an answer is taken")
+    expect(alert).to_contain_text("r-17")
+    expect(alert).not_to_contain_text("second")  # what counts down would be read out each second
+    expect(chat.countdown).to_have_text("You can try again in 7 seconds.")
+    expect(chat.retry_button).to_be_hidden()
+    chat.page.clock.fast_forward(4000)
+    expect(chat.countdown).to_have_text("You can try again in 3 seconds.")
+    chat.page.clock.fast_forward(4000)
+    expect(chat.countdown).to_be_hidden()
+    expect(chat.status).to_have_text("You can try again now.")
+    chat.retry_button.click()
+    expect(chat.prose).to_have_text("Hello, world!")
+    expect(chat.failure).to_have_count(0)
+
+
+def test_a_countdown_goes_on_after_a_reload(chat: ChatPage, complaints: Complaints) -> None:
+    complaints.expect("status of 503")
+    chat.reply_busy_once(3600)
+    chat.ask("Tell me")
+    expect(chat.countdown).to_have_text("You can try again in 60 minutes.")
+    chat.page.reload()
+    expect(chat.countdown).to_have_text("You can try again in 60 minutes.")
+    expect(chat.retry_button).to_be_hidden()
+
+
+def test_a_reader_who_is_offline_loses_nothing_and_goes_on_when_back(
+    chat: ChatPage, model: ScriptedModel, complaints: Complaints
+) -> None:
+    complaints.expect("ERR_INTERNET_DISCONNECTED")
+    model.enqueue(reply("First answer."), reply("Second answer."))
+    chat.ask_and_wait("First")
+    chat.page.context.set_offline(True)
+    notice = chat.page.get_by_role("alert").filter(has_text="You are offline. The conversation")
+    expect(notice).to_be_visible()
+    chat.ask("Second")
+    expect(chat.failure).to_have_text("You are offline. Your question is kept.")
+    expect(chat.countdown).to_have_text("You can try again as soon as you are online.")
+    expect(chat.retry_button).to_be_hidden()
+    chat.field.fill("Third, half written")
+
+    chat.page.context.set_offline(False)
+    expect(notice).to_be_hidden()
+    expect(chat.retry_button).to_be_visible()
+    chat.retry_button.click()
+    expect(chat.prose).to_have_text("Second answer.")
+    expect(chat.questions).to_have_text(["First", "Second"])
+    expect(chat.field).to_have_value("Third, half written")
+
+
+def test_figures_are_there_for_who_asks(chat: ChatPage, model: ScriptedModel) -> None:
+    gate = model.gate("before the end")
+    model.enqueue((*said("One", " two"), gate, *finished(usage=usage_of(9, 42))))
+    chat.ask("Count")
+    expect(chat.prose).to_have_text("One two")
+    expect(chat.figures).to_have_count(0)
+    gate.open()
+    chat.wait_complete()
+    expect(chat.figures.locator("dl")).to_be_hidden()
+    chat.figures.locator("summary").click()
+    names, texts = (chat.figures.locator(each).all_inner_texts() for each in ("dt", "dd"))
+    values = dict(zip(names, texts, strict=True))
+    assert list(values) == ["Time to first token", "Whole answer", "Tokens per second", "Tokens"]
+    assert values["Tokens"] == "9 read, 42 written"
+    first, whole = (float(values[name].removesuffix(" sec")) for name in ("Time to first token", "Whole answer"))
+    assert 0 <= first < whole
+    rate = float(values["Tokens per second"].replace(",", ""))
+    assert rate == pytest.approx(42 / (whole - first), rel=0.2)
+    chat.page.reload()
+    chat.figures.locator("summary").click()
+    expect(chat.figures).to_contain_text("9 read, 42 written")
+
+
+def test_figures_say_what_was_estimated_and_what_was_not_counted(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("Not counted by the provider"), stalling_after("As far as this"))
+    chat.ask_and_wait("First")
+    chat.figures.locator("summary").click()
+    expect(chat.figures).to_contain_text("(estimated)")
+    chat.ask("Second")
+    expect(chat.prose).to_have_text("As far as this")
+    chat.field.press("Escape")
+    chat.figures.locator("summary").click()
+    expect(chat.figures).to_contain_text("not counted")
+    expect(chat.figures).to_contain_text("Time to first token")
+
+
+@pytest.fixture
+def page_server_that_ends(model: ScriptedModel) -> Iterator[GunicornServer]:
+    """A server that gives running answers no time when it is told to go."""
+    env = {
+        "OPENAI_API_KEY": PLANTED_KEY,
+        "OPENAI_BASE_URL": model.base_url,
+        "OPENAI_MODEL": MODEL_NAME,
+        "SLUICE_DRAIN_TIMEOUT": "0.1",
+    }
+    with GunicornServer(env) as server:
+        yield server
+
+
+def test_a_server_that_restarts_is_said_as_such_and_keeps_what_came(
+    browser: Browser, model: ScriptedModel, page_server_that_ends: GunicornServer
+) -> None:
+    server = page_server_that_ends
+    model.enqueue(stalling_after("As far as this"))
+    with browser.new_context(base_url=server.url, locale="en-GB") as context:
+        chat = ChatPage(context.new_page()).open()
+        chat.ask("Tell me")
+        expect(chat.prose).to_have_text("As far as this")
+        server.signal(signal.SIGTERM)
+        expect(chat.failure).to_contain_text("The server is restarting.")
+        expect(chat.prose).to_have_text("As far as this")
+        server.wait_exit()
+        chat.retry_button.click()
+        expect(chat.failure).to_contain_text("The server cannot be reached. It may be restarting.")
+        expect(chat.retry_button).to_be_visible()

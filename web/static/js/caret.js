@@ -1,0 +1,35 @@
+/** Where the caret of a text field is: on its first line, on its last one, counting lines as they are seen. */
+
+const pen = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
+
+/** @param {HTMLTextAreaElement} field */
+export function onFirstLine(field) {
+  const { value, selectionStart: caret, selectionEnd } = field;
+  if (caret !== selectionEnd) return false;
+  if (caret === 0) return true;
+  const [first = ""] = value.split("\n", 1);
+  return caret <= first.length && fitsOneLine(first, field);
+}
+
+/** @param {HTMLTextAreaElement} field */
+export function onLastLine(field) {
+  const { value, selectionStart, selectionEnd: caret } = field;
+  if (caret !== selectionStart) return false;
+  if (caret === value.length) return true;
+  const start = value.lastIndexOf("\n") + 1;
+  return caret >= start && fitsOneLine(value.slice(start), field);
+}
+
+/**
+ * A text field does not tell where it wraps its lines, so the text is measured.
+ * @param {string} line
+ * @param {HTMLTextAreaElement} field
+ */
+function fitsOneLine(line, field) {
+  const style = getComputedStyle(field);
+  const width = field.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+  // a long line is not worth measuring: no letter is narrower than a pixel
+  if (line.length > width) return false;
+  pen.font = style.font;
+  return pen.measureText(line).width <= width;
+}

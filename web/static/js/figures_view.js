@@ -1,0 +1,66 @@
+/** What an answer took, for the reader who asks for it. */
+
+import { tokensPerSecond } from "./figures.js";
+import { say, words } from "./language.js";
+
+/** @typedef {import("./figures.js").Figures} Figures */
+/** @typedef {import("./language.js").PlainWord} PlainWord */
+
+/**
+ * @param {Figures} figures
+ * @returns {HTMLElement} closed until the reader opens it
+ */
+export function figuresView(figures) {
+  const view = document.createElement("details");
+  view.className = "figures";
+  const summary = document.createElement("summary");
+  say(summary, "figures");
+  const list = document.createElement("dl");
+  for (const [word, value] of rows(figures)) list.append(row(word, value));
+  view.append(summary, list);
+  return view;
+}
+
+/**
+ * @param {Figures} figures
+ * @returns {[PlainWord, string][]}
+ */
+function rows(figures) {
+  const { firstMs, totalMs, usage } = figures;
+  const rate = tokensPerSecond(figures);
+  return [
+    ...(firstMs === undefined ? [] : [/** @type {[PlainWord, string]} */ (["firstToken", duration(firstMs)])]),
+    ["wholeAnswer", duration(totalMs)],
+    ...(rate === undefined ? [] : [/** @type {[PlainWord, string]} */ (["tokensPerSecond", number(rate)])]),
+    ["usage", usage ? words.tokens(number(usage.prompt), number(usage.completion), usage.estimated) : words.notCounted],
+  ];
+}
+
+/**
+ * @param {PlainWord} word
+ * @param {string} value
+ */
+function row(word, value) {
+  const pair = document.createElement("div");
+  const name = document.createElement("dt");
+  const text = document.createElement("dd");
+  say(name, word);
+  text.textContent = value;
+  pair.append(name, text);
+  return pair;
+}
+
+/** @param {number} ms */
+function duration(ms) {
+  const seconds = new Intl.NumberFormat(words.tag, {
+    style: "unit",
+    unit: "second",
+    maximumFractionDigits: ms < 10_000 ? 2 : 1,
+  });
+  return seconds.format(ms / 1000);
+}
+
+/** @param {number} value */
+function number(value) {
+  return new Intl.NumberFormat(words.tag, { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
+}

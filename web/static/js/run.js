@@ -1,0 +1,73 @@
+/** One answer that is being written: it takes the reply as it comes, and in the end says how it went. */
+
+import { holdAnswer } from "./answer_lock.js";
+import { ask } from "./chat_request.js";
+import { Failure } from "./failure.js";
+import { Stopwatch } from "./figures.js";
+
+/** @typedef {import("./chat_request.js").Question} Question */
+/** @typedef {import("./conversation.js").Conversation} Conversation */
+/** @typedef {import("./exchange.js").Exchange} Exchange */
+/** @typedef {Pick<Exchange, "state" | "failure">} Outcome */
+
+const LEAVING_MS = 250; // Chromium on a busy machine takes 40
+
+export class Run {
+  #controller = new AbortController();
+
+  /**
+   * @param {Conversation} conversation
+   * @param {Exchange} exchange
+   */
+  constructor(conversation, exchange) {
+    this.conversation = conversation;
+    this.exchange = exchange;
+    /** Tells other tabs that it is written no more. */
+    this.release = holdAnswer(exchange.id);
+  }
+
+  stop() {
+    this.#controller.abort();
+  }
+
+  /**
+   * @param {Question} question
+   * @param {() => void} grown called after each piece
+   * @returns {Promise<Outcome>}
+   */
+  async receive(question, grown) {
+    const { exchange } = this;
+    const { signal } = this.#controller;
+    const stopwatch = new Stopwatch();
+    try {
+      for await (const piece of ask(question, signal)) {
+        if (signal.aborted) break;
+        exchange.answer += piece.text;
+        exchange.reasoning += piece.reasoning;
+        if (piece.finishReason) exchange.finishReason = piece.finishReason;
+        if (piece.done) exchange.figures = stopwatch.figures(piece.usage);
+        else stopwatch.token();
+        grown();
+      }
+      return { state: signal.aborted ? "stopped" : "complete" };
+    } catch (error) {
+      if (signal.aborted) return { state: "stopped" };
+      return { state: "failed", failure: await failureOf(error) };
+    } finally {
+      exchange.figures ??= stopwatch.figures();
+    }
+  }
+}
+
+/** @param {unknown} error */
+async function failureOf(error) {
+  if (!(error instanceof Failure)) {
+    console.error(error); // a defect of this page
+    return { code: "internal", retryable: true };
+  }
+  if (["network", "offline"].includes(error.record.code)) {
+    // a browser breaks the connections of a page that is being left, and tells the page only then
+    await new Promise((resolve) => setTimeout(resolve, LEAVING_MS));
+  }
+  return error.record;
+}
