@@ -45,6 +45,7 @@ export class ExchangeView {
 
   /** @param {Versions} versions */
   show({ questions, answers }) {
+    this.#question.show();
     this.#question.branches.show(questions, questions.indexOf(this.#exchange));
     this.#answer.branches.show(answers, answers.indexOf(this.#exchange));
     if (this.#exchange.state === "running") this.grow();

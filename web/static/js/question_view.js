@@ -25,21 +25,26 @@ export class QuestionView {
   constructor(exchange, events) {
     this.#exchange = exchange;
     this.#events = events;
-    const { question } = exchange;
-    this.#article.className = question.length > LONG || question.includes("\n") ? "question long" : "question";
     label(this.#article, "you");
-    this.#text.textContent = question;
     this.#article.append(this.#text);
     this.branches = new BranchSwitch("questionVersions", events.choose);
     this.#edit = quietButton("edit", "edit when-idle", () => this.#beginEditing());
     this.#actions.className = "actions question-actions";
     this.#actions.append(
       this.#edit,
-      copyButton("copy", "copy-question", () => question),
+      copyButton("copy", "copy-question", () => exchange.question),
       quietButton("delete", "delete when-idle", () => events.delete(exchange)),
       this.branches.element,
     );
     this.elements = [this.#article, this.#actions];
+    this.show();
+  }
+
+  /** Shows the question as it is now: an import may bring another wording. */
+  show() {
+    const { question } = this.#exchange;
+    this.#article.className = question.length > LONG || question.includes("\n") ? "question long" : "question";
+    if (this.#text.textContent !== question) this.#text.textContent = question;
   }
 
   #beginEditing() {

@@ -1,0 +1,127 @@
+"""Conversations as files: Markdown for people, JSON to be read back, and files that are not what they say."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import FilePayload, Page, expect
+
+from ..scripted_model import ScriptedModel, reply
+from .chat_page import ChatPage
+from .test_conversations import act, converse, titles
+
+
+@pytest.fixture
+def chat(browser_page: Page) -> ChatPage:
+    """The page, open."""
+    return ChatPage(browser_page).open()
+
+
+def exported(chat: ChatPage) -> dict[str, Any]:
+    """Export every conversation as JSON."""
+    with chat.page.expect_download() as started:
+        chat.page.get_by_role("button", name="Export all").click()
+    assert re.fullmatch(r"sluice \d{4}-\d\d-\d\d\.json", started.value.suggested_filename)
+    archive: dict[str, Any] = json.loads(started.value.path().read_text())
+    return archive
+
+
+def choose(chat: ChatPage, text: str) -> None:
+    """Import a file."""
+    file = FilePayload(name="export.json", mimeType="application/json", buffer=text.encode())
+    with chat.page.expect_file_chooser() as chooser:
+        chat.page.get_by_role("button", name="Import").click()
+    chooser.value.set_files(file)
+
+
+def test_an_export_brings_back_what_was_deleted_and_doubles_nothing(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."), reply("Another."), reply("Two."))
+    converse(chat, "First")
+    chat.answer.get_by_role("button", name="Regenerate").click()
+    expect(chat.prose).to_have_text("Another.")
+    converse(chat, "Second")
+    archive = exported(chat)
+    act(chat, "First", "Delete")
+    expect(titles(chat)).to_have_text(["Second"])
+    choose(chat, json.dumps(archive))
+    expect(chat.status).to_have_text("2 conversations imported")
+    expect(titles(chat)).to_have_text(["Second", "First"])
+    titles(chat).last.click()
+    expect(chat.prose).to_have_text("Another.")
+    chat.answer.get_by_role("button", name="Previous version").click()
+    expect(chat.prose).to_have_text("One.")
+    assert len(exported(chat)["conversations"]) == 2
+
+
+def test_markdown_has_the_questions_quoted_above_their_answers(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("It **is**."), reply("So it ", finish=None))
+    chat.ask_and_wait("Is it?\nReally?")
+    chat.ask("And why: <b>?")
+    expect(chat.failure).to_be_visible()
+    with chat.page.expect_download() as started:
+        act(chat, "Is it?", "Export as Markdown")
+    assert started.value.suggested_filename == "Is it.md"
+    lines = started.value.path().read_text().split("\n\n")
+    assert lines[0] == "# Is it?"
+    assert lines[2:] == [
+        "> Is it?\n> Really?",
+        "It **is**.",
+        "> And why: <b>?",
+        "So it",
+        "*This answer is not complete.*\n",
+    ]
+
+
+def changed(archive: dict[str, Any], **changes: Any) -> str:
+    """The archive with other values in its first exchange."""
+    copy = json.loads(json.dumps(archive))
+    copy["conversations"][0]["exchanges"][0].update(changes)
+    return json.dumps(copy)
+
+
+def test_a_file_in_which_anything_is_amiss_is_refused_with_a_sentence(chat: ChatPage) -> None:
+    converse(chat, "First")
+    archive = exported(chat)
+    conversation = archive["conversations"][0]
+    own = conversation["exchanges"][0]["id"]
+    damaged = "This file is damaged. Nothing was imported."
+    no_export = "This file is not an export of Sluice."
+    refused = {
+        "": no_export,
+        "<html>": no_export,
+        "[]": no_export,
+        '{"format": "other"}': no_export,
+        json.dumps(archive | {"version": 2}): "This file was written by a newer version. Nothing was imported.",
+        json.dumps(archive | {"conversations": {}}): damaged,
+        json.dumps(archive | {"conversations": [None]}): damaged,
+        json.dumps(archive | {"conversations": [conversation | {"exchanges": []}]}): damaged,
+        json.dumps(archive | {"conversations": [conversation | {"id": "__proto__"}]}): damaged,
+        json.dumps(archive | {"conversations": [conversation | {"choices": {"__proto__": own}}]}): damaged,
+        json.dumps(archive | {"conversations": [conversation, conversation]}): damaged,
+        changed(archive, question=7): damaged,
+        changed(archive, state="nonsense"): damaged,
+        changed(archive, parent=own): damaged,
+        changed(archive, parent="0123456789abcdef01234567"): damaged,
+        changed(archive, created="yesterday"): damaged,
+        "[" * 100_000: no_export,
+    }
+    result = chat.page.locator(".import-result")
+    for text, sentence in refused.items():
+        choose(chat, text)
+        expect(result).to_have_text(sentence)
+        chat.page.evaluate("() => document.querySelector('.import-result').replaceChildren()")
+    assert exported(chat)["conversations"] == archive["conversations"]
+
+
+def test_an_imported_text_is_shown_and_never_run(chat: ChatPage) -> None:
+    converse(chat, "First")
+    archive = exported(chat)
+    attack = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    text = changed(archive, question=attack, answer=attack, reasoning=attack, extra=attack, changed=2**53)
+    choose(chat, text.replace('"title": "First"', f'"title": {json.dumps(attack)}'))
+    expect(chat.questions).to_have_text([attack])
+    expect(chat.page.locator(".exchange script, .exchange img[onerror]")).to_have_count(0)
+    assert "extra" not in exported(chat)["conversations"][0]["exchanges"][0]

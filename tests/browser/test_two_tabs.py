@@ -1,0 +1,104 @@
+"""Two tabs of one browser: each sees what the other does, and neither loses what the other has written."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ..scripted_model import ScriptedModel, finished, reply, said, stalling_after
+from .chat_page import ChatPage
+
+
+@pytest.fixture
+def chat(browser_page: Page) -> ChatPage:
+    """The page in the first tab, open."""
+    return ChatPage(browser_page).open()
+
+
+def another_tab(chat: ChatPage) -> ChatPage:
+    """A second tab, where the first one is."""
+    page = chat.page.context.new_page()
+    page.goto(chat.page.url)
+    return ChatPage(page)
+
+
+def test_an_answer_grows_and_ends_in_the_other_tab_too(chat: ChatPage, model: ScriptedModel) -> None:
+    gate = model.gate("before the end")
+    model.enqueue(reply("One."), (*said("As far as this"), gate, *said(" and on."), *finished()))
+    chat.ask_and_wait("First")
+    other = another_tab(chat)
+    expect(other.prose).to_have_text("One.")
+    chat.ask("Second")
+    expect(other.questions).to_have_text(["First", "Second"])
+    expect(other.prose).to_have_text("As far as this")
+    expect(other.failure).to_have_count(0)
+    gate.open()
+    expect(other.prose).to_have_text("As far as this and on.")
+    expect(other.answer.get_by_role("button", name="Regenerate")).to_be_visible()
+
+
+def test_what_both_tabs_ask_at_once_is_kept_as_branches(chat: ChatPage, model: ScriptedModel) -> None:
+    gate = model.gate("before both ends")
+    model.enqueue(reply("One."), (*said("From here."), gate, *finished()), (*said("From there."), gate, *finished()))
+    chat.ask_and_wait("First")
+    other = another_tab(chat)
+    expect(other.prose).to_have_text("One.")
+    # neither has heard of the other's question when it asks
+    other.page.evaluate("() => { BroadcastChannel.prototype.postMessage = () => undefined; }")
+    chat.page.evaluate("() => { BroadcastChannel.prototype.postMessage = () => undefined; }")
+    chat.ask("Here")
+    expect(chat.prose).to_have_text("From here.")
+    other.ask("There")
+    expect(other.prose).to_have_text("From there.")
+    gate.open()
+    chat.wait_complete()
+    other.wait_complete()
+    other.page.reload()
+    versions = other.page.get_by_role("group", name="Versions of this question")
+    expect(versions).to_contain_text("2 / 2")
+    expect(other.prose).to_have_text("From there.")
+    versions.get_by_role("button", name="Previous version").click()
+    expect(other.prose).to_have_text("From here.")
+
+
+def test_an_answer_whose_tab_is_gone_can_be_continued_in_the_other(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(stalling_after("As far as this"), reply(" and on."))
+    other = another_tab(chat)
+    chat.ask("Tell me")
+    expect(chat.prose).to_have_text("As far as this")
+    other.page.get_by_role("link", name="Tell me").click()
+    expect(other.prose).to_have_text("As far as this")
+    expect(other.failure).to_have_count(0)
+    chat.page.close()
+    expect(other.failure).to_contain_text("The page was left before this answer was complete.")
+    other.answer.get_by_role("button", name="Continue").click()
+    expect(other.prose).to_have_text("As far as this and on.")
+
+
+def test_the_list_follows_the_other_tab(chat: ChatPage) -> None:
+    other = another_tab(chat)
+    chat.ask_and_wait("First")
+    title = other.page.locator(".conversation a")
+    expect(title).to_have_text(["First"])
+    title.press("F2")
+    other.page.get_by_role("textbox", name="Title").fill("Better")
+    other.page.keyboard.press("Enter")
+    expect(chat.page.locator(".conversation a")).to_have_text(["Better"])
+    chat.ask_and_wait("And on")  # which does not bring the old title back
+    expect(title).to_have_text(["Better"])
+
+
+def test_a_conversation_deleted_in_the_other_tab_is_said_to_be_gone(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(stalling_after("As far as this"))
+    chat.ask("Tell me")
+    expect(chat.prose).to_have_text("As far as this")
+    other = another_tab(chat)
+    expect(other.prose).to_have_text("As far as this")
+    other.page.get_by_role("link", name="Tell me").press("Delete")
+    expect(chat.page.get_by_role("alert")).to_have_text("This conversation was deleted in another tab.")
+    expect(chat.questions).to_have_count(0)
+    model.wait_idle()
+    expect(chat.page.locator(".conversation")).to_have_count(0)
+    other.page.get_by_role("button", name="Undo").click()
+    expect(other.prose).to_have_text("As far as this")
+    expect(chat.page.locator(".conversation a")).to_have_text(["Tell me"])
