@@ -92,7 +92,7 @@ export class Chat {
   /**
    * Deletes one question with its answer.
    * @param {Exchange} exchange
-   * @returns {() => void} undoes it
+   * @returns {() => Promise<void>} undoes it
    */
   delete(exchange) {
     const { conversation } = this;
@@ -100,11 +100,7 @@ export class Chat {
     this.#store.save(conversation, removal.children);
     void this.#store.deleteExchange(conversation, exchange);
     this.#view.shown(conversation);
-    return () => {
-      conversation.restore(removal);
-      this.#store.save(conversation, [exchange, ...removal.children]);
-      if (this.conversation === conversation) this.#view.shown(conversation);
-    };
+    return () => this.#bringBack(conversation.id, removal);
   }
 
   /** Ends the running answer. What has come of it stays. */
@@ -210,6 +206,17 @@ export class Chat {
       mode: this.mode,
       model: this.model,
     };
+  }
+
+  /**
+   * @param {string} id of a conversation that may have been left and shown again since
+   * @param {import("./conversation.js").Removal} removal
+   */
+  async #bringBack(id, removal) {
+    const conversation = this.conversation.id === id ? this.conversation : await this.#store.load(id);
+    if (!conversation) return;
+    this.#store.save(conversation, conversation.restore(removal));
+    if (this.conversation.id === id) this.#view.shown(conversation);
   }
 
   /** Answers that seem to be written by another tab are watched, so that none seems so after that tab is gone. */

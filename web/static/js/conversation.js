@@ -124,16 +124,19 @@ export class Conversation {
     return { exchange, children, choice };
   }
 
-  /** @param {Removal} removal is taken back */
+  /**
+   * Takes a removal back.
+   * @param {Removal} removal
+   * @returns {Exchange[]} those that it changed
+   */
   restore({ exchange, children, choice }) {
+    const followers = children.map(({ id }) => this.#exchanges.get(id)).filter((each) => each !== undefined);
+    for (const child of followers) child.parent = exchange.id;
     this.#exchanges.set(exchange.id, exchange);
-    for (const { id } of children) {
-      const child = this.#exchanges.get(id);
-      if (child) child.parent = exchange.id;
-    }
     this.choose(exchange);
     if (choice !== undefined) this.record.choices[exchange.id] = choice;
     this.#adoptOrphans();
+    return [exchange, ...followers];
   }
 
   /**

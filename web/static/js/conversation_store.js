@@ -5,10 +5,9 @@
 
 import { Conversation } from "./conversation.js";
 import { StorageRefusal } from "./database.js";
-import { newIdentifier } from "./identifier.js";
-import { clearJournal, readJournal, writeJournal } from "./journal.js";
+import { clearJournal, readJournal } from "./journal.js";
 import { Tabs } from "./tabs.js";
-import { Unwritten } from "./unwritten.js";
+import { WriteQueue } from "./write_queue.js";
 
 /** @typedef {import("./conversation.js").ConversationRecord} ConversationRecord */
 /** @typedef {import("./database.js").Database} Database */
@@ -18,35 +17,32 @@ import { Unwritten } from "./unwritten.js";
 /**
  * @typedef {object} StoreEvents
  * @property {(reason: RefusalReason) => void} refused the browser keeps nothing, or not all
+ * @property {() => void} kept all that was to be kept is kept
  * @property {() => void} listed the list of conversations is another
  * @property {(id: string) => void} changedElsewhere another tab has written to it
  * @property {(id: string) => void} deletedElsewhere
  */
-
-const INTERVAL = 1000; // milliseconds between writes of a growing answer; a crash loses no more than this
 
 export class ConversationStore {
   /** Null: everything is kept in memory only. @type {Database | null} */
   #database = null;
   #events;
   #tabs;
-  #page = newIdentifier();
   /** Every conversation there is. @type {Map<string, ConversationRecord>} */
   #records = new Map();
   /** Those that the database has. @type {Set<string>} */
   #written = new Set();
-  #unwritten = new Unwritten();
-  /** What is on its way: it may not be there yet, and may come back. */
-  #underway = new Unwritten();
-  #timer = 0;
-  #lastWrite = -INTERVAL;
-  /** @type {Promise<void>} */
-  #writing = Promise.resolve();
+  #queue;
 
   /** @param {StoreEvents} events */
   constructor(events) {
     this.#events = events;
     this.#tabs = new Tabs((news) => void this.#hear(news));
+    this.#queue = new WriteQueue({
+      isNew: (id) => !this.#written.has(id),
+      written: (records, deleted) => this.#wrote(records, deleted),
+      refused: (error) => this.#refuse(error),
+    });
   }
 
   /**
@@ -54,7 +50,7 @@ export class ConversationStore {
    * @param {Database | null} database
    */
   async open(database) {
-    this.#database = database;
+    this.#database = this.#queue.database = database;
     if (!database) return this.#events.refused("unavailable");
     for (const { page, entry } of readJournal()) {
       const done = await this.#try((database) => database.write(entry.writings, entry.exchanges));
@@ -70,18 +66,21 @@ export class ConversationStore {
     return [...this.#records.values()].sort((one, other) => other.changed - one.changed);
   }
 
+  /** @param {string} id */
+  record(id) {
+    return this.#records.get(id);
+  }
+
   /**
    * @param {string} id
    * @returns {Promise<Conversation | null>} null where there is none, or where the database refuses
    */
   async load(id) {
     const kept = await this.#try((database) => database.conversation(id));
-    const record = this.#unwritten.record(id) ?? this.#underway.record(id) ?? kept?.record;
+    const record = this.#queue.record(id) ?? kept?.record;
     if (!record) return null;
     const exchanges = new Map((kept?.exchanges ?? []).map((exchange) => [exchange.id, ownFields(exchange)]));
-    for (const later of [this.#underway, this.#unwritten]) {
-      for (const { exchange } of later.exchangesOf(id)) exchanges.set(exchange.id, exchange);
-    }
+    for (const { exchange } of this.#queue.exchangesOf(id)) exchanges.set(exchange.id, exchange);
     return new Conversation(record, exchanges.values());
   }
 
@@ -97,8 +96,6 @@ export class ConversationStore {
     record.title = this.#records.get(id)?.title ?? record.title; // it may have been renamed since it was loaded
     for (const exchange of exchanges) exchange.changed = now;
     this.#keep(record, exchanges);
-    const wait = Math.max(0, this.#lastWrite + INTERVAL - performance.now());
-    this.#timer ||= setTimeout(() => void this.flush(), wait);
   }
 
   /**
@@ -106,25 +103,17 @@ export class ConversationStore {
    * @returns {boolean} whether this tab has a form of it that the database has not
    */
   isUnwritten({ id }) {
-    return this.#unwritten.has(id) || this.#underway.has(id);
+    return this.#queue.has(id);
   }
 
   /** Writes now what is to be written. @returns {Promise<void>} fulfilled also where the database refuses */
   flush() {
-    clearTimeout(this.#timer);
-    this.#timer = 0;
-    this.#lastWrite = performance.now();
-    this.#writing = this.#writing.then(() => this.#write());
-    return this.#writing;
+    return this.#queue.flush();
   }
 
-  /** The page goes away: leaves what is unwritten to the next one. */
+  /** The page goes away. */
   leave() {
-    if (!this.#database) return;
-    this.#unwritten.takeBack(this.#underway); // a page that goes away may not see it arrive
-    if (this.#unwritten.empty) return;
-    writeJournal(this.#page, { writings: this.#writings(), exchanges: this.#unwritten.exchanges });
-    void this.flush(); // the browser may let it finish
+    this.#queue.leave();
   }
 
   /**
@@ -180,7 +169,7 @@ export class ConversationStore {
    * @param {Exchange} exchange
    */
   async deleteExchange(conversation, exchange) {
-    this.#unwritten.dropExchange(exchange.id);
+    this.#queue.dropExchange(exchange.id);
     await this.flush(); // what followed it follows another one now
     await this.#try((database) => database.deleteExchange(exchange.id));
     this.#tabs.tell({ kind: "changed", conversation: conversation.id });
@@ -198,34 +187,22 @@ export class ConversationStore {
     /** @param {Exchange} exchange */
     const found = ({ question, answer }) => matches(`${question}\n${answer}`);
     const ids = (await this.#try((database) => database.find(found))) ?? new Set();
-    for (const exchange of this.#unwritten.exchanges) if (found(exchange)) ids.add(exchange.conversation);
+    for (const exchange of this.#queue.exchanges) if (found(exchange)) ids.add(exchange.conversation);
     return this.list.filter(({ id, title }) => ids.has(id) || matches(title));
   }
 
-  async #write() {
-    if (!this.#database || this.#unwritten.empty) return;
-    const writings = this.#writings();
-    this.#underway = this.#unwritten;
-    this.#unwritten = new Unwritten();
-    try {
-      const { records, deleted } = await this.#database.write(writings, this.#underway.exchanges);
-      clearJournal(this.#page);
-      for (const record of records) {
-        this.#know(record);
-        this.#tabs.tell({ kind: "changed", conversation: record.id });
-      }
-      for (const id of deleted) this.#deletedElsewhere(id);
-      this.#events.listed();
-    } catch (error) {
-      this.#unwritten.takeBack(this.#underway);
-      this.#refuse(error);
-    } finally {
-      this.#underway = new Unwritten();
+  /**
+   * @param {ConversationRecord[]} records
+   * @param {string[]} deleted
+   */
+  #wrote(records, deleted) {
+    for (const record of records) {
+      this.#know(record);
+      this.#tabs.tell({ kind: "changed", conversation: record.id });
     }
-  }
-
-  #writings() {
-    return this.#unwritten.records.map((record) => ({ record, isNew: !this.#written.has(record.id) }));
+    for (const id of deleted) this.#deletedElsewhere(id);
+    this.#events.kept();
+    this.#events.listed();
   }
 
   /** @param {import("./tabs.js").News} news */
@@ -252,7 +229,7 @@ export class ConversationStore {
    */
   #keep(record, exchanges) {
     this.#records.set(record.id, record);
-    this.#unwritten.add(record, exchanges);
+    this.#queue.add(record, exchanges);
   }
 
   /** @param {ConversationRecord} record as the database has it */
@@ -265,7 +242,7 @@ export class ConversationStore {
   #forget(id) {
     this.#records.delete(id);
     this.#written.delete(id);
-    this.#unwritten.drop(id);
+    this.#queue.drop(id);
   }
 
   /**

@@ -78,7 +78,8 @@ const starters = new Starters(part("starters", HTMLElement), part("starters-labe
 });
 const store = new ConversationStore({
   refused: (reason) => notices.show(REFUSALS[reason], { urgent: true }),
-  listed: () => panel.show(),
+  kept: () => Object.values(REFUSALS).forEach((word) => notices.hide(word)),
+  listed: () => showList(),
   changedElsewhere: (id) => void chat.refresh(id),
   deletedElsewhere: (id) => conversations.deletedElsewhere(id),
 });
@@ -88,7 +89,7 @@ const chat = new Chat(store, {
     transcript.show(conversation);
     composer.open(conversation);
     position.follow();
-    panel.show();
+    showList();
     sidebar.closeDrawer();
   },
   asked: () => {
@@ -104,7 +105,7 @@ const chat = new Chat(store, {
   running: (running) => {
     composer.running = running;
     transcript.running = running;
-    panel.show();
+    showList();
   },
   status: announce,
 });
@@ -203,6 +204,13 @@ function fromComposer(act) {
 /** @param {string} text for the reader who does not see the page */
 function announce(text) {
   status.textContent = text;
+}
+
+/** The list, and the title of the page, which the browser's own lists of tabs and visits show. */
+function showList() {
+  panel.show();
+  const title = store.record(chat.conversation.id)?.title;
+  document.title = title ? `${title} · Sluice` : "Sluice";
 }
 
 /** Only when all of it is known, so that nothing on it moves when the rest comes. */

@@ -18,7 +18,7 @@ export class Undo {
 
   /**
    * @param {import("./language.js").PlainWord} word what was deleted
-   * @param {() => void} undo
+   * @param {() => void | Promise<void>} undo
    */
   offer(word, undo) {
     const sentence = document.createElement("span");
@@ -27,7 +27,7 @@ export class Undo {
       sentence,
       quietButton("undo", "take-back", () => {
         this.dismiss();
-        undo();
+        void undo();
         this.#announce(words.undone);
       }),
       signButton("×", "dismiss", "dismiss", () => this.dismiss()),

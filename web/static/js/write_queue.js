@@ -1,0 +1,118 @@
+/**
+ * What is to be written to the database: soon, in few writes, and held until the database has it. Where there is no
+ * database, everything is here. What a page that is being left could not write, it leaves to the next one.
+ */
+
+import { newIdentifier } from "./identifier.js";
+import { clearJournal, writeJournal } from "./journal.js";
+import { Unwritten } from "./unwritten.js";
+
+/** @typedef {import("./conversation.js").ConversationRecord} ConversationRecord */
+/** @typedef {import("./database.js").Database} Database */
+/** @typedef {import("./exchange.js").Exchange} Exchange */
+
+/**
+ * @typedef {object} QueueEvents
+ * @property {(id: string) => boolean} isNew whether the database has never had this conversation
+ * @property {(records: ConversationRecord[], deleted: string[]) => void} written what is there now, and which
+ *   conversations another tab has deleted
+ * @property {(error: unknown) => void} refused nothing of it was written; it is tried again with the next
+ */
+
+const INTERVAL = 1000; // milliseconds between writes of a growing answer; a crash loses no more than this
+
+export class WriteQueue {
+  /** @type {Database | null} */
+  database = null;
+  #events;
+  #page = newIdentifier();
+  #waiting = new Unwritten();
+  /** On its way: it may not be there yet, and may come back. */
+  #underway = new Unwritten();
+  #timer = 0;
+  #lastWrite = -INTERVAL;
+  /** @type {Promise<void>} */
+  #writing = Promise.resolve();
+
+  /** @param {QueueEvents} events */
+  constructor(events) {
+    this.#events = events;
+  }
+
+  /**
+   * @param {ConversationRecord} record
+   * @param {Exchange[]} exchanges are written as they are by then
+   */
+  add(record, exchanges) {
+    this.#waiting.add(record, exchanges);
+    const wait = Math.max(0, this.#lastWrite + INTERVAL - performance.now());
+    this.#timer ||= setTimeout(() => void this.flush(), wait);
+  }
+
+  /** @param {string} exchange */
+  has(exchange) {
+    return this.#waiting.has(exchange) || this.#underway.has(exchange);
+  }
+
+  /** @param {string} conversation */
+  record(conversation) {
+    return this.#waiting.record(conversation) ?? this.#underway.record(conversation);
+  }
+
+  /** @param {string} conversation */
+  exchangesOf(conversation) {
+    return [...this.#underway.exchangesOf(conversation), ...this.#waiting.exchangesOf(conversation)];
+  }
+
+  get exchanges() {
+    return [...this.#underway.exchanges, ...this.#waiting.exchanges];
+  }
+
+  /** @param {string} conversation */
+  drop(conversation) {
+    this.#waiting.drop(conversation);
+  }
+
+  /** @param {string} exchange */
+  dropExchange(exchange) {
+    this.#waiting.dropExchange(exchange);
+  }
+
+  /** Writes now. @returns {Promise<void>} fulfilled also where the database refuses */
+  flush() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    this.#lastWrite = performance.now();
+    this.#writing = this.#writing.then(() => this.#write());
+    return this.#writing;
+  }
+
+  /** The page goes away: leaves what is not written to the next one. */
+  leave() {
+    if (!this.database || (this.#waiting.empty && this.#underway.empty)) return;
+    this.#waiting.takeBack(this.#underway); // it may be cut off on its way; written twice it is the same
+    writeJournal(this.#page, { writings: this.#writings(), exchanges: this.#waiting.exchanges });
+    void this.flush(); // the browser may let it finish
+  }
+
+  async #write() {
+    if (!this.database || this.#waiting.empty) return;
+    const writings = this.#writings();
+    this.#underway = this.#waiting;
+    this.#waiting = new Unwritten();
+    try {
+      const { records, deleted } = await this.database.write(writings, this.#underway.exchanges);
+      this.#underway = new Unwritten();
+      clearJournal(this.#page);
+      this.#events.written(records, deleted);
+    } catch (error) {
+      this.#waiting.takeBack(this.#underway);
+      this.#underway = new Unwritten();
+      this.#events.refused(error);
+    }
+  }
+
+  #writings() {
+    return this.#waiting.records.map((record) => ({ record, isNew: this.#events.isNew(record.id) }));
+  }
+}
