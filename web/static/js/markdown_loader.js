@@ -1,17 +1,14 @@
-/** Brings Markdown, a third of the page's bytes, which an empty page has no use for. */
+/** Brings Markdown's libraries, a quarter of the page's bytes, which an empty page has no use for. */
 
 import { loadLibraries } from "./libraries.js";
-
-/** @typedef {import("./markdown.js").Markdown} Markdown */
+import { Markdown } from "./markdown.js"; // not later, too: after a deploy, it would come from another version
 
 const SIGNS = ["pointermove", "pointerdown", "keydown", "input", "click"];
 
-/** @returns {Promise<Markdown | null>} null where it cannot be had: answers stay plain text; never rejects */
+/** @returns {Promise<Markdown | null>} null where a library is missing: answers stay plain text; never rejects */
 export async function loadMarkdown() {
-  const module = import("./markdown.js").catch(() => null);
   const libraries = await loadLibraries();
-  const Markdown = (await module)?.Markdown;
-  return libraries && Markdown ? new Markdown(libraries) : null;
+  return libraries && new Markdown(libraries);
 }
 
 /** @returns {Promise<unknown>} fulfilled when the reader moves, touches or types: an answer may follow */
