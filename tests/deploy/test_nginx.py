@@ -382,7 +382,7 @@ def test_a_file_is_fetched_from_the_service_once_in_each_form_and_then_kept(
         assert first.headers.get("content-encoding") == coding
         assert first.headers["content-type"] == "text/css"
         assert first.headers["x-content-type-options"] == "nosniff"
-        assert first.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert first.headers["cache-control"] == "max-age=31536000, immutable"
         assert first.headers["vary"] == "Accept-Encoding"
         again = fetch(front.url, path, headers={"Accept-Encoding": accepted, "If-None-Match": first.headers["etag"]})
         assert (again.status, again.body) == (304, b"")

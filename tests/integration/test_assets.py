@@ -14,7 +14,7 @@ from tests.integration.conftest import House
 from tests.raw_client import fetch
 from tests.scripted_model import reply
 
-FOR_EVER = "public, max-age=31536000, immutable"
+FOR_EVER = "max-age=31536000, immutable"
 
 
 @pytest.fixture
