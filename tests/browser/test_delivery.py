@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from ..scripted_model import ScriptedModel, reply
 from .chat_page import ChatPage
@@ -114,3 +115,19 @@ def test_nothing_moves_while_the_page_loads(browser_page: Page, model: ScriptedM
     browser_page.reload()
     expect(chat.prose.locator("strong")).to_be_visible()
     assert movements(browser_page) < STILL
+
+
+def test_a_page_from_before_a_deploy_works_with_the_files_from_after_it(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    def age(route: Route) -> None:
+        body = re.sub(r"/static/\w+/", "/static/0123456789abcdef/", route.fetch().text())
+        route.fulfill(body=body, content_type="text/html; charset=utf-8")
+
+    browser_page.route(lambda url: urlsplit(url).path == "/", age)
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply("**bold** $x^2$\n\n```python\ndef f(): ...\n```"))
+    prose = chat.ask_and_wait("Show me")
+    expect(prose.locator("strong")).to_have_text("bold")
+    expect(prose.locator(".katex")).to_be_visible()
+    expect(prose.locator(".hljs-keyword")).to_have_text("def")
