@@ -1,4 +1,4 @@
-"""Answers as Markdown: what they show, and what hostile ones cannot do."""
+"""Answers as Markdown: what they show."""
 
 from __future__ import annotations
 
@@ -10,35 +10,6 @@ from playwright.sync_api import Locator, Page, expect
 
 from ..scripted_model import ScriptedModel, finished, reply, said
 from .chat_page import ChatPage
-from .conftest import Complaints
-
-HOSTILE = r"""
-<script>window.pwned = 1</script>
-<img src=x onerror="window.pwned = 2">
-<img src="https://elsewhere.example/pixel.png" alt="a pixel">
-<svg onload="window.pwned = 3"><script>window.pwned = 4</script><a xlink:href="javascript:window.pwned=5">x</a></svg>
-<math><mtext><table><mglyph><style><img src=x onerror="window.pwned=6"></style></mglyph></table></mtext></math>
-<iframe srcdoc="<script>parent.pwned = 7</script>"></iframe>
-<object data="https://elsewhere.example/o"></object><embed src="https://elsewhere.example/e">
-<link rel="stylesheet" href="https://elsewhere.example/s.css"><style>@import "https://elsewhere.example/i.css";</style>
-<p style="background: url(https://elsewhere.example/b.png)" onclick="window.pwned = 8">styled</p>
-<form action="https://elsewhere.example/f"><button>send</button><input name="password"></form>
-<base href="https://elsewhere.example/"><meta http-equiv="refresh" content="0;url=https://elsewhere.example/">
-<video src="https://elsewhere.example/v" poster="https://elsewhere.example/p"></video>
-<picture><source srcset="https://elsewhere.example/t.png"><img srcset="https://elsewhere.example/u.png"></picture>
-<a id="log" name="status" href="javascript:window.pwned=9">clobber</a>
-
-![picture](https://elsewhere.example/m.png "title") ![](//elsewhere.example/n.png)
-[one](javascript:window.pwned=10) [two](JaVaScRiPt:window.pwned=11) [three](data:text/html,<script>1</script>)
-[four](vbscript:x) [five](&#106;avascript:window.pwned=12) <javascript:window.pwned=13>
-
-$\href{javascript:window.pwned=14}{x}$ $\includegraphics{https://elsewhere.example/k.png}$
-$\htmlData{a=b}{x}$ $$\url{https://elsewhere.example/l}$$
-
-```html"><img src=x onerror=window.pwned=15>
-<script>window.pwned = 16</script>
-```
-"""
 
 
 @pytest.fixture
@@ -50,34 +21,6 @@ def show(chat: ChatPage, model: ScriptedModel, *tokens: str) -> Locator:
     """Have the model say this, and return the text of its answer."""
     model.enqueue(reply(*tokens))
     return chat.ask_and_wait("Show me")
-
-
-def test_hostile_markdown_runs_nothing_and_asks_no_other_origin(
-    chat: ChatPage, model: ScriptedModel, complaints: Complaints
-) -> None:
-    tokens = [HOSTILE[start : start + 7] for start in range(0, len(HOSTILE), 7)]  # every half-written tag, too
-    prose = show(chat, model, *tokens)
-    for link in prose.locator("a").all():
-        link.dispatch_event("click")
-    for element in prose.locator("p, img, code").all():
-        element.dispatch_event("click")
-    assert chat.page.evaluate("window.pwned") is None
-    forbidden = "script, style, link, iframe, object, embed, form, button:not(.copy-code), svg, video, base, meta"
-    expect(prose.locator(forbidden)).to_have_count(0)
-    assert (
-        prose.evaluate(
-            """prose => [...prose.querySelectorAll("*")].flatMap(element => [...element.attributes])
-            .filter(({name, value}) => /^on|^id$|^name$|srcset|poster/.test(name) || /script:/i.test(value)).length"""
-        )
-        == 0
-    )
-    # `browser_page` fails this test for any request to another origin and any violation of the policy
-    chat.page.reload()
-    expect(chat.prose).to_contain_text("clobber")
-    assert chat.page.evaluate("window.pwned") is None
-    assert complaints.unexpected == []
-    # the markup that did not pass is there to be read
-    expect(chat.prose).to_contain_text("<script>window.pwned = 1</script>")
 
 
 def test_an_image_from_elsewhere_becomes_words(chat: ChatPage, model: ScriptedModel) -> None:
@@ -97,6 +40,21 @@ def test_an_image_inside_the_answer_itself_is_shown(chat: ChatPage, model: Scrip
     pixel = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
     prose = show(chat, model, f"![pixel]({pixel})")
     expect(prose.locator("img")).to_have_attribute("src", pixel)
+
+
+def test_an_image_of_the_pages_own_files_is_shown_and_no_other_of_this_origin(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    prose = show(chat, model, "![mark](static/img/mark.svg) ![configuration](/api/config)")
+    expect(prose.locator("img")).to_have_count(1)
+    expect(prose).to_contain_text("[Image: configuration]")
+
+
+def test_a_link_that_looks_like_another_address_says_where_it_leads(chat: ChatPage, model: ScriptedModel) -> None:
+    prose = show(chat, model, "[https://bank.example/login](https://evil.example/) [a name](https://example.org/a)")
+    links = prose.locator("a")
+    expect(links).to_have_text(["https://bank.example/login (evil.example)", "a name"])
+    expect(links.last).to_have_attribute("title", "https://example.org/a")
 
 
 def test_links_open_elsewhere_and_tell_nothing(chat: ChatPage, model: ScriptedModel) -> None:

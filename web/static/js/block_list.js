@@ -6,27 +6,28 @@
 import { codeBlock } from "./code_block.js";
 import { growCode } from "./code_lines.js";
 import { patchChildren } from "./patch.js";
-import { tablePiece } from "./table_block.js";
+import { furtherRows, openTable } from "./table_block.js";
 
 /** @typedef {import("./markdown.js").Markdown} Markdown */
 /** @typedef {import("./markdown_source.js").BlocksPart} BlocksPart */
 /** @typedef {import("./markdown_source.js").CodePart} CodePart */
 /** @typedef {import("marked").Links} Links */
-/** @typedef {{ fragment: DocumentFragment, inner: DocumentFragment }} Rendered inner: what the last block takes in */
+/** @typedef {import("./table_block.js").OpenTable} OpenTable */
+/** @typedef {{ fragment: DocumentFragment, inner: DocumentFragment }} Rendered inner: what the last table takes in */
 
 const LABEL = /\[([^[\]]+)\](?!\()/g;
 
 export class BlockList {
   #element;
   #markdown;
-  /** The last settled block, and the list or table that it is with its own last settled piece. */
-  /** @type {Element | null} */
+  /** @type {Element | null} the last settled block */
   #last = null;
-  /** @type {{ box: Element, last: ChildNode | null } | null} */
-  #inner = null;
+  /** @type {OpenTable | null} the table that it is */
+  #table = null;
   /** @type {Element | null} */
   #code = null;
-  /** @type {{ part: BlocksPart, nodes: Element[], inner: Element[] }[]} parts with labels that nothing defines yet */
+  /** @type {{ part: BlocksPart, table: OpenTable | null, nodes: Element[], inner: Element[] }[]} parts with labels
+   *  that nothing defines yet */
   #undefined = [];
 
   /**
@@ -43,7 +44,9 @@ export class BlockList {
   settle(part) {
     if (part.kind === "code") return this.#settleCode(part);
     const { nodes, inner } = this.#place(part, { growing: false });
-    if (labelsOf(part).some((label) => !part.links[label])) this.#undefined.push({ part, nodes, inner });
+    if (labelsOf(part).some((label) => !part.links[label])) {
+      this.#undefined.push({ part, table: this.#table, nodes, inner });
+    }
     this.#settleNodes();
   }
 
@@ -55,14 +58,18 @@ export class BlockList {
 
   /** Renders what a later definition has changed. @param {Links} links all that there are */
   define(links) {
-    for (const { part, nodes, inner } of this.#undefined) {
+    /** @type {Element[]} */
+    const anew = [];
+    for (const { part, table, nodes, inner } of this.#undefined) {
       if (!labelsOf(part).some((label) => links[label] && !part.links[label])) continue;
       const source = part.blocks.map(({ raw }) => raw).join("");
-      const rendered = this.#render({ ...part, blocks: this.#markdown.blocks(source, { ...links }) });
+      const rendered = this.#render({ ...part, blocks: this.#markdown.blocks(source, { ...links }) }, table);
+      for (const element of [...rendered.fragment.children, ...rendered.inner.children]) anew.push(element);
       replace(nodes, rendered.fragment);
       replace(inner, rendered.inner);
     }
     this.#undefined = [];
+    for (const element of anew) this.#markdown.enliven(element, { growing: false });
   }
 
   /** @param {CodePart} part */
@@ -87,37 +94,40 @@ export class BlockList {
    * @param {{ growing: boolean }} state
    */
   #place(part, state) {
-    this.#patch(this.#render(part));
+    this.#patch(this.#render(part, this.#table));
     const nodes = elementsAfter(this.#last, this.#element);
-    const inner = this.#inner ? elementsAfter(this.#inner.last, this.#inner.box) : [];
+    const inner = this.#table ? elementsAfter(this.#table.last, this.#table.place) : [];
     for (const element of [...inner, ...nodes]) this.#markdown.enliven(element, state);
     return { nodes, inner };
   }
 
-  /** @param {BlocksPart} part @returns {Rendered} */
-  #render({ blocks, continues }) {
+  /**
+   * @param {BlocksPart} part
+   * @param {OpenTable | null} table before it
+   * @returns {Rendered}
+   */
+  #render({ blocks, continues }, table) {
     const fragment = this.#markdown.render(blocks);
     const inner = new DocumentFragment();
     const first = fragment.firstElementChild;
-    if (continues && first) {
-      if (!this.#inner) first.classList.add("continued");
-      else if (first.matches(".table")) inner.append(tablePiece(this.#inner.box, first));
-      else inner.append(...first.childNodes);
-      if (this.#inner) first.remove();
+    if (continues && first && table) {
+      inner.append(furtherRows(table, first));
+      first.remove();
+    } else if (continues && first) {
+      first.classList.add("continued");
     }
     return { fragment, inner };
   }
 
   /** @param {Rendered} rendered */
   #patch({ fragment, inner }) {
-    if (this.#inner) patchChildren(this.#inner.box, inner, after(this.#inner.last, this.#inner.box));
+    if (this.#table) patchChildren(this.#table.place, inner, after(this.#table.last, this.#table.place));
     patchChildren(this.#element, fragment, after(this.#last, this.#element));
   }
 
   #settleNodes() {
     this.#last = this.#element.lastElementChild;
-    const box = this.#last?.matches("ul, ol, .table") ? this.#last : null;
-    this.#inner = box && { box, last: box.lastChild };
+    this.#table = this.#last?.matches(".table") ? openTable(this.#last) : null;
   }
 }
 

@@ -56,6 +56,7 @@ export class Markdown {
     dropSpace(fragment);
     for (const table of fragment.querySelectorAll("table")) table.replaceWith(scrollable(table));
     for (const code of fragment.querySelectorAll("pre > code")) dressCode(code);
+    for (const box of fragment.querySelectorAll("li > input:first-child")) box.parentElement?.classList.add("task");
     for (const block of fragment.querySelectorAll(DIRECTED)) block.setAttribute("dir", "auto");
     nameFormulas(fragment);
     return fragment;

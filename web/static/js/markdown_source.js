@@ -36,6 +36,7 @@ import { closed } from "./unfinished.js";
 // Measured in Chromium: reading and rendering this much takes 5 to 10 ms on a slow machine. Longer lists, tables
 // and paragraphs are cut; they go on in the next part.
 export const LONG_CHARS = 4_000;
+const LONG_TABLE_CHARS = 1_000; // each cell is an element: these take as long as four times as much text
 // Any other block this long ends here and begins anew: a quotation, an item, raw HTML.
 export const MAX_CHARS = 16_000;
 
@@ -85,7 +86,9 @@ export class MarkdownSource {
     if (this.#rest === "") return null;
     const fence = this.#goingOn ? null : FENCE.exec(this.#rest);
     if (fence) return this.#begin(fence);
-    return this.#settledBefore(LONG_CHARS) ?? this.#cut();
+    const isTable = this.#goingOn ? this.#goingOn.type === "table" : /^ {0,3}\|/.test(this.#rest);
+    const limit = isTable ? LONG_TABLE_CHARS : LONG_CHARS;
+    return this.#settledBefore(limit) ?? this.#cut(limit);
   }
 
   /** @returns {BlocksPart | null} what is not settled yet, as it is to be shown now; null where there is nothing */
@@ -116,10 +119,13 @@ export class MarkdownSource {
     return open > 0 ? this.#settle(blocks.slice(0, open)) : null;
   }
 
-  /** A single long block. @returns {BlocksPart | null} */
-  #cut() {
-    if (this.#rest.length <= LONG_CHARS) return null;
-    const window = this.#window(LONG_CHARS);
+  /**
+   * @param {number} limit more than this is long
+   * @returns {BlocksPart | null} the beginning of a single long block
+   */
+  #cut(limit) {
+    if (this.#rest.length <= limit) return null;
+    const window = this.#window(limit);
     const [block] = this.#lex(window);
     const cut = block ? this.#cutOf(block, window) : null;
     if (cut) return this.#settle(cut.blocks, cut.goingOn);

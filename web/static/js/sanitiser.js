@@ -1,5 +1,7 @@
 /** HTML from a model's Markdown -> nodes that can run nothing and ask no other host for anything. */
 
+import { makeSafe } from "./safe_link.js";
+
 /** @typedef {import("dompurify").DOMPurify} DomPurify */
 
 const TAGS = [
@@ -8,8 +10,9 @@ const TAGS = [
   ..."a img span div details summary input #text".split(" "),
 ];
 const ATTRIBUTES = "href src alt title class align start colspan rowspan type checked disabled".split(" ");
-const LINK = /^(?:https?:|mailto:)/i;
 const DATA_IMAGE = /^data:image\/(?:png|jpeg|gif|webp|avif);/i;
+/** The page's own files. Nothing else of this origin: a request for it might do something. */
+const STATIC = import.meta.url.replace(/\/static\/.*/, "/static/");
 const CLASS = /^(?:formula|formula-display|formula-open|language-[\w+#.-]+)$/;
 
 export class Sanitiser {
@@ -47,33 +50,28 @@ function clean(node, imageWord) {
   const classes = [...node.classList].filter((name) => CLASS.test(name));
   if (classes.length > 0) node.className = classes.join(" ");
   else node.removeAttribute("class");
-  if (node.tagName === "A") cleanLink(node);
+  if (node.tagName === "A") makeSafe(node);
   if (node.tagName === "IMG") cleanImage(node, imageWord);
   if (node.tagName === "INPUT") cleanInput(node);
 }
 
-/** @param {Element} link */
-function cleanLink(link) {
-  if (!LINK.test(link.getAttribute("href") ?? "")) {
-    link.removeAttribute("href"); // relative ones too: a model knows no page of ours
-    return;
-  }
-  link.setAttribute("target", "_blank");
-  link.setAttribute("rel", "noopener noreferrer");
-}
-
 /**
- * An image from anywhere would tell its host who reads what, or have this browser send a request that a model
- * wrote. So only an image that the answer itself contains is shown; any other becomes words.
+ * An image from elsewhere would tell its host who reads what. So only one that the answer itself contains is shown,
+ * or one of the page's own files; any other becomes words.
  *
  * @param {Element} image
  * @param {string} imageWord
  */
 function cleanImage(image, imageWord) {
   const source = image.getAttribute("src") ?? "";
-  if (DATA_IMAGE.test(source)) return;
+  if (DATA_IMAGE.test(source) || isStatic(source)) return;
   const words = [image.getAttribute("alt"), /^https?:/i.test(source) ? source : ""].filter(Boolean).join(", ");
   image.replaceWith(`[${imageWord}${words && ": "}${words}]`);
+}
+
+/** @param {string} source */
+function isStatic(source) {
+  return URL.canParse(source, document.baseURI) && new URL(source, document.baseURI).href.startsWith(STATIC);
 }
 
 /** Only the box of a task list stays, and cannot be changed. @param {Element} input */

@@ -1,7 +1,17 @@
-/** Tables: each in a box that scrolls, and a long one in pieces, as a browser lays out a whole table at each new row. */
+/**
+ * Tables: each in a box that scrolls. A very long one is several, one below the other, with the same columns: at each
+ * new row a browser lays out the whole table.
+ */
 
 import { label } from "./language.js";
 
+/**
+ * @typedef {object} OpenTable a table that more rows may come to
+ * @property {Element} place what takes in the rows: the table's body, or its box where another table has to begin
+ * @property {ChildNode | null} last what is settled in there
+ */
+
+const MAX_ROWS = 300; // a browser lays out this many in 2 ms
 const RIGHT_TO_LEFT = /^[^\p{L}]*[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}]/u;
 
 /**
@@ -21,23 +31,35 @@ export function scrollable(table) {
 }
 
 /**
- * The next piece of a table, to be put below the others: without the head, with columns as wide as those above.
- *
- * @param {Element} box of the table that goes on
- * @param {Element} next the box that holds the next rows below the head again
- * @returns {DocumentFragment}
+ * @param {Element} box of a table, which is settled
+ * @returns {OpenTable}
  */
-export function tablePiece(box, next) {
-  const first = /** @type {HTMLTableElement} */ (box.querySelector("table"));
-  const piece = document.createDocumentFragment();
-  const table = /** @type {HTMLTableElement} */ (next.querySelector("table"));
-  if (!first.classList.contains("fixed")) fixColumns(first);
+export function openTable(box) {
+  const table = /** @type {HTMLTableElement} */ (box.lastElementChild);
+  const place = table.rows.length < MAX_ROWS ? (table.tBodies[0] ?? table.createTBody()) : box;
+  return { place, last: place.lastChild };
+}
+
+/**
+ * @param {OpenTable} open
+ * @param {Element} next a box with a table of the next rows below the head again
+ * @returns {DocumentFragment} what of it is to be put into the open one
+ */
+export function furtherRows({ place }, next) {
+  const rows = document.createDocumentFragment();
+  const table = /** @type {HTMLTableElement} */ (next.lastElementChild);
+  if (place.matches("tbody")) {
+    rows.append(...(table.tBodies[0]?.childNodes ?? []));
+    return rows;
+  }
+  const first = /** @type {HTMLTableElement} */ (place.firstElementChild);
+  if (!first.matches(".fixed")) fixColumns(first);
   table.tHead?.remove();
   table.prepend(/** @type {Element} */ (first.querySelector("colgroup")).cloneNode(true));
   table.className = "fixed";
   table.setAttribute("width", first.getAttribute("width") ?? "");
-  piece.append(table);
-  return piece;
+  rows.append(table);
+  return rows;
 }
 
 /** By attributes: the Content-Security-Policy refuses styles that are copied. @param {HTMLTableElement} table */
@@ -48,8 +70,8 @@ function fixColumns(table) {
     column.setAttribute("width", String(Math.ceil(cell.getBoundingClientRect().width)));
     columns.append(column);
   }
-  const width = table.getBoundingClientRect().width;
+  const { width } = table.getBoundingClientRect();
   table.prepend(columns);
-  table.classList.add("fixed");
+  table.className = "fixed";
   table.setAttribute("width", String(Math.ceil(width)));
 }

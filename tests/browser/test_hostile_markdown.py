@@ -1,0 +1,87 @@
+"""Answers that try to break out: a corpus of them, streamed in pieces and whole, through all that shows an answer.
+
+`browser_page` fails each test for any request to another origin and any violation of the Content-Security-Policy.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ..scripted_model import ScriptedModel, reply
+from .chat_page import ChatPage
+from .conftest import Complaints
+
+CORPUS = Path(__file__).with_name("hostile_markdown.txt").read_text("utf-8")
+CASES = CORPUS.split("\n=====\n")
+
+# Shows each case as `pieces` says, presses everything in it, and returns what is in the page that must not be.
+SHOW = """async ({cases, pieces}) => {
+    const { BlockList } = await import(new URL("js/block_list.js", window.statics));
+    const { MarkdownSource } = await import(new URL("js/markdown_source.js", window.statics));
+    const shown = cases.map((text) => {
+        const element = document.createElement("div");
+        element.className = "prose";
+        document.querySelector("#log").append(element);
+        const source = new MarkdownSource(window.markdown);
+        const list = new BlockList(element, window.markdown);
+        for (let at = 0; at < text.length; at += pieces) {
+            source.push(text.slice(at, at + pieces));
+            if (at + pieces >= text.length) source.end();
+            for (let part = source.next(); part; part = source.next()) list.settle(part);
+            list.show(source.open());
+        }
+        list.define(source.links);
+        return element;
+    });
+    await window.settled();
+    return shown.flatMap(window.audit);
+}"""
+
+# The second wall, by itself: what DOMPurify and our hook leave of the corpus read as HTML.
+SANITISE = """async (cases) => {
+    const { Sanitiser } = await import(new URL("js/sanitiser.js", window.statics));
+    const { loadLibraries } = await import(new URL("js/libraries.js", window.statics));
+    const sanitiser = new Sanitiser((await loadLibraries()).createPurify, "Image");
+    const shown = cases.map((html) => {
+        const element = document.createElement("div");
+        document.querySelector("#log").append(element);
+        element.append(sanitiser.fragment(html));
+        return element;
+    });
+    return shown.flatMap(window.audit);
+}"""
+
+PREPARE = Path(__file__).with_name("hostile_audit.js").read_text("utf-8")
+
+
+@pytest.fixture
+def prepared(browser_page: Page) -> Page:
+    """The page, with the parts that show an answer at hand."""
+    ChatPage(browser_page).open()
+    browser_page.evaluate(PREPARE)
+    return browser_page
+
+
+@pytest.mark.parametrize("pieces", [7, len(CORPUS)], ids=["streamed", "whole"])
+def test_hostile_markdown_runs_nothing_and_shows_nothing_but_text(prepared: Page, pieces: int) -> None:
+    assert prepared.evaluate(SHOW, {"cases": CASES, "pieces": pieces}) == []
+
+
+def test_the_sanitiser_by_itself_holds_against_the_same_as_html(prepared: Page, complaints: Complaints) -> None:
+    # DOMPurify has to parse it first, and the browser reports the handlers and styles that it meets there
+    complaints.expect("Content Security Policy")
+    assert prepared.evaluate(SANITISE, CASES) == []
+
+
+def test_a_hostile_answer_is_harmless_also_after_a_reload(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    text = "\n\n".join(CASES)
+    model.enqueue(reply(*(text[start : start + 50] for start in range(0, len(text), 50))))
+    prose = chat.ask_and_wait("Show me")
+    expect(prose).to_contain_text("<script>window.pwned = 1</script>")  # it is there to be read
+    browser_page.reload()
+    expect(chat.prose).to_contain_text("<script>window.pwned = 1</script>")
+    assert browser_page.evaluate("window.pwned") is None

@@ -1,0 +1,42 @@
+/** A link in an answer: it leads to the web or to a mail address, in a page of its own, and says where. */
+
+const SCHEME = /^(?:https?:|mailto:)/i;
+/** Marks that turn text about or take no room, with which a link can look like another one. */
+const DECEIVING = /[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+/** A text that itself looks like an address. */
+const ADDRESS = /^(?:https?:\/\/)?(?:[^\s/@]*@)?((?:[\p{L}\p{N}-]+\.)+\p{L}{2,})(?=[:/?#]|$)/iu;
+
+/** @param {Element} link */
+export function makeSafe(link) {
+  const target = targetOf(link.getAttribute("href") ?? "");
+  if (!target) {
+    link.removeAttribute("href"); // relative ones too: a model knows no page of ours
+    link.removeAttribute("title");
+    return;
+  }
+  link.setAttribute("target", "_blank");
+  link.setAttribute("rel", "noopener noreferrer");
+  link.setAttribute("title", target.href); // as the browser reads it: letters that look Latin are spelt out
+  for (const text of textsIn(link)) text.data = text.data.replace(DECEIVING, "");
+  const said = ADDRESS.exec(link.textContent?.trim() ?? "")?.[1]?.toLowerCase();
+  if (said && target.host && bare(target.hostname) !== bare(said)) link.append(` (${target.host})`);
+}
+
+/** @param {string} address */
+function targetOf(address) {
+  return SCHEME.test(address) && URL.canParse(address) ? new URL(address) : null;
+}
+
+/** @param {string} host */
+function bare(host) {
+  return host.replace(/^www\./, "");
+}
+
+/** @param {Element} element */
+function textsIn(element) {
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  /** @type {Text[]} */
+  const texts = [];
+  while (walker.nextNode()) texts.push(/** @type {Text} */ (walker.currentNode));
+  return texts;
+}
