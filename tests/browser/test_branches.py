@@ -32,6 +32,7 @@ def test_another_answer_leaves_the_first_one_a_press_away(chat: ChatPage, model:
     versions.get_by_role("button", name="Previous version").click()
     expect(chat.prose).to_have_text("One.")
     expect(versions.get_by_role("button", name="Previous version")).to_be_disabled()
+    expect(versions.get_by_role("button", name="Next version")).to_be_focused()
     chat.page.reload()
     expect(chat.prose).to_have_text("One.")
     expect(versions).to_contain_text("1 / 2")
@@ -115,6 +116,15 @@ def test_a_deleted_exchange_is_not_told_any_more_and_can_be_brought_back(
     assert told(model, 4)[-5:] == ["First", "One.", "Third", "Three.", "Fourth"]
     chat.page.reload()
     expect(chat.questions).to_have_text(["First", "Third", "Fourth"])
+
+
+def test_deleting_the_only_exchange_deletes_its_conversation(chat: ChatPage) -> None:
+    chat.ask_and_wait("First")
+    chat.page.locator(".exchange").get_by_role("button", name="Delete").click()
+    expect(chat.page.locator(".conversation")).to_have_count(0)
+    chat.page.get_by_role("button", name="Undo").click()
+    expect(chat.questions).to_have_text(["First"])
+    expect(chat.field).to_be_focused()
 
 
 def test_question_and_answer_are_copied_as_they_were_written(chat: ChatPage, model: ScriptedModel) -> None:

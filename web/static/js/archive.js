@@ -34,7 +34,7 @@ export function writeArchive(conversations) {
     format: FORMAT,
     version: VERSION,
     exported: new Date().toISOString(),
-    conversations: conversations.map(({ record, exchanges }) => ({ ...record, exchanges })),
+    conversations: conversations.filter(({ empty }) => !empty).map(({ record, exchanges }) => ({ ...record, exchanges })),
   };
   return JSON.stringify(archive, null, 1) + "\n";
 }
@@ -77,7 +77,8 @@ function conversationFrom(value) {
  * @returns {Exchange}
  */
 function exchangeFrom(value) {
-  const { id, parent, question, answer, reasoning, state, created, changed, finishReason, failure } = object(value);
+  const { id, parent, question, answer, reasoning, state, created, changed } = object(value);
+  const { finishReason, failure, figures } = object(value);
   check(ANSWER_STATES.includes(state));
   /** @type {Exchange} */
   const exchange = {
@@ -91,6 +92,7 @@ function exchangeFrom(value) {
     changed: time(changed),
   };
   if (finishReason !== undefined) exchange.finishReason = string(finishReason);
+  if (figures !== undefined) exchange.figures = figuresFrom(figures);
   if (state === "running") Object.assign(exchange, { state: "failed", failure: INTERRUPTED });
   else if (failure !== undefined) exchange.failure = failureFrom(failure);
   return exchange;
@@ -101,6 +103,22 @@ function failureFrom(value) {
   const { code, retryable } = object(value);
   check(typeof retryable === "boolean");
   return { code: string(code), retryable }; // its request and its wait are of the past
+}
+
+/**
+ * @param {unknown} value
+ * @returns {import("./figures.js").Figures}
+ */
+function figuresFrom(value) {
+  const { firstMs, totalMs, usage } = object(value);
+  /** @type {import("./figures.js").Figures} */
+  const figures = { totalMs: number(totalMs) };
+  if (firstMs !== undefined) figures.firstMs = number(firstMs);
+  if (usage !== undefined) {
+    const { prompt, completion, estimated } = object(usage);
+    figures.usage = { prompt: number(prompt), completion: number(completion), estimated: estimated === true };
+  }
+  return figures;
 }
 
 /** @param {unknown} value */
@@ -160,9 +178,14 @@ function identifier(value) {
 }
 
 /** @param {unknown} value */
-function time(value) {
+function number(value) {
   check(typeof value === "number" && Number.isFinite(value) && value >= 0);
-  return Math.min(/** @type {number} */ (value), Date.now()); // nothing of tomorrow outlasts what is written today
+  return /** @type {number} */ (value);
+}
+
+/** @param {unknown} value */
+function time(value) {
+  return Math.min(number(value), Date.now()); // nothing of tomorrow outlasts what is written today
 }
 
 /** @param {boolean} holds */

@@ -5,6 +5,13 @@ import { label } from "./language.js";
 
 /** @typedef {import("./exchange.js").Exchange} Exchange */
 
+/**
+ * @typedef {object} BranchChoice how the reader came to another branch
+ * @property {import("./language.js").PlainWord} name by which switch
+ * @property {HTMLElement} button of it, soon gone
+ * @property {number} step which way
+ */
+
 export class BranchSwitch {
   #position = document.createElement("span");
   #before;
@@ -15,7 +22,7 @@ export class BranchSwitch {
 
   /**
    * @param {import("./language.js").PlainWord} name what there are several of
-   * @param {(exchange: Exchange) => void} choose
+   * @param {(exchange: Exchange, choice: BranchChoice) => void} choose
    */
   constructor(name, choose) {
     this.element = document.createElement("span");
@@ -25,12 +32,24 @@ export class BranchSwitch {
     /** @param {number} step */
     const go = (step) => {
       const exchange = this.#branches[this.#index + step];
-      if (exchange) choose(exchange);
+      if (exchange) choose(exchange, { name, step, button: step > 0 ? this.#after : this.#before });
     };
     this.#before = signButton("‹", "versionBefore", "arrow", () => go(-1));
     this.#after = signButton("›", "versionAfter", "arrow", () => go(1));
     this.element.append(this.#before, this.#position, this.#after);
     this.show([], -1);
+  }
+
+  /**
+   * The switch of the branch that was left is gone: the reader goes on with this one.
+   * @param {number} step which way
+   * @returns {HTMLElement} what has the focus
+   */
+  focus(step) {
+    const [wanted, other] = step > 0 ? [this.#after, this.#before] : [this.#before, this.#after];
+    const button = wanted.disabled ? other : wanted;
+    button.focus({ preventScroll: true });
+    return button;
   }
 
   /**

@@ -92,7 +92,7 @@ export class ConversationStore {
   save(conversation, exchanges) {
     const { record, id } = conversation;
     const now = Date.now();
-    record.changed = now;
+    if (exchanges.length > 0) record.changed = now; // which branch is shown does not move it in the list
     record.title = this.#records.get(id)?.title ?? record.title; // it may have been renamed since it was loaded
     for (const exchange of exchanges) exchange.changed = now;
     this.#keep(record, exchanges);
@@ -208,9 +208,9 @@ export class ConversationStore {
   /** @param {import("./tabs.js").News} news */
   async #hear({ kind, conversation }) {
     if (kind === "deleted") return this.#deletedElsewhere(conversation);
-    const kept = await this.#try((database) => database.conversation(conversation));
-    if (!kept) return;
-    this.#know(kept.record);
+    const record = await this.#try((database) => database.record(conversation));
+    if (!record) return;
+    this.#know(record);
     this.#events.listed();
     this.#events.changedElsewhere(conversation);
   }

@@ -7,6 +7,7 @@ import { dropFormerConversation, readFormerConversation } from "./former_convers
 /** @typedef {import("./chat.js").Chat} Chat */
 /** @typedef {import("./conversation_store.js").ConversationStore} ConversationStore */
 /** @typedef {import("./database.js").Database} Database */
+/** @typedef {import("./exchange.js").Exchange} Exchange */
 /** @typedef {import("./notices.js").Notices} Notices */
 /** @typedef {import("./undo.js").Undo} Undo */
 
@@ -86,6 +87,13 @@ export class Conversations {
       await this.#store.add([conversation]);
       if (wasShown && this.#chat.conversation.empty) location.hash = addressOf(id);
     });
+  }
+
+  /** Deletes one exchange of the shown one, and offers to bring it back. @param {Exchange} exchange */
+  deleteExchange(exchange) {
+    const { conversation } = this.#chat;
+    if (conversation.exchanges.length === 1) void this.delete(conversation.id);
+    else this.#undo.offer("exchangeDeleted", this.#chat.delete(exchange));
   }
 
   /** Another tab has deleted one. @param {string} id */

@@ -59,6 +59,14 @@ export class Database {
 
   /**
    * @param {string} id
+   * @returns {Promise<ConversationRecord | undefined>}
+   */
+  record(id) {
+    return this.#do((database) => database.get("conversations", id));
+  }
+
+  /**
+   * @param {string} id
    * @returns {Promise<Kept | undefined>}
    */
   conversation(id) {

@@ -12,7 +12,7 @@ import { QuestionView } from "./question_view.js";
  * @property {(exchange: Exchange) => void} regenerate
  * @property {(exchange: Exchange) => void} resume
  * @property {(exchange: Exchange, question: string) => void} edit
- * @property {(exchange: Exchange) => void} choose
+ * @property {(exchange: Exchange, choice: import("./branch_switch.js").BranchChoice) => void} choose
  * @property {(exchange: Exchange) => void} delete
  * @property {() => void} retryReady called when trying again may help, after a wait
  * @property {() => void} grown called after more of an answer has come into the page
@@ -59,6 +59,11 @@ export class ExchangeView {
   /** @returns {boolean} false where there is no answer to copy */
   copyAnswer() {
     return this.#answer.copy();
+  }
+
+  /** @param {import("./branch_switch.js").BranchChoice} choice */
+  focusSwitch({ name, step }) {
+    return (name === "questionVersions" ? this.#question : this.#answer).branches.focus(step);
   }
 
   grow() {

@@ -50,19 +50,26 @@ const REFUSALS = {
 
 let configured = false; // the server has said how it is set up
 let opened = false; // the conversation that the address names is shown
+let shown = ""; // which one
 
 const empty = part("empty", HTMLElement);
 const renew = part("renew", HTMLButtonElement);
 const status = part("status", HTMLElement);
 const notices = new Notices(part("notices", HTMLElement));
-const undo = new Undo(part("undo", HTMLElement), announce);
+const undo = new Undo(part("undo", HTMLElement), announce, () => composer.focus());
 const position = new ReadingPosition(part("to-end", HTMLButtonElement));
 const transcript = new Transcript(part("log", HTMLElement), {
   regenerate: (exchange) => fromComposer(() => chat.regenerate(exchange)),
   resume: (exchange) => fromComposer(() => chat.resume(exchange)),
   edit: (exchange, question) => fromComposer(() => chat.edit(exchange, question)),
-  delete: (exchange) => fromComposer(() => undo.offer("exchangeDeleted", chat.delete(exchange))),
-  choose: (exchange) => chat.choose(exchange),
+  delete: (exchange) => fromComposer(() => conversations.deleteExchange(exchange)),
+  choose: (exchange, choice) => {
+    const { top } = choice.button.getBoundingClientRect();
+    chat.choose(exchange);
+    const button = transcript.focusSwitch(exchange, choice);
+    // it stays under the pointer, so that many branches are gone through without aiming
+    if (button) scrollBy({ top: button.getBoundingClientRect().top - top, behavior: "instant" });
+  },
   retryReady: () => announce(words.retryReady),
   grown: () => position.follow(),
 });
@@ -88,7 +95,9 @@ const chat = new Chat(store, {
     showEmpty();
     transcript.show(conversation);
     composer.open(conversation);
-    position.follow();
+    if (conversation.id === shown) position.follow();
+    else position.goToEnd();
+    shown = conversation.id;
     showList();
     sidebar.closeDrawer();
   },

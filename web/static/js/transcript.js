@@ -63,6 +63,14 @@ export class Transcript {
     return [...this.#views.values()].at(-1)?.copyAnswer() ?? false;
   }
 
+  /**
+   * @param {Exchange} exchange
+   * @param {import("./branch_switch.js").BranchChoice} choice
+   */
+  focusSwitch(exchange, choice) {
+    return this.#views.get(exchange)?.focusSwitch(choice);
+  }
+
   /** @param {Exchange} exchange */
   grow(exchange) {
     this.#views.get(exchange)?.grow();

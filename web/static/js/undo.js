@@ -6,14 +6,17 @@ import { say, words } from "./language.js";
 export class Undo {
   #element;
   #announce;
+  #done;
 
   /**
    * @param {HTMLElement} element
    * @param {(status: string) => void} announce
+   * @param {() => void} done called when the reader has used it, and its buttons are gone
    */
-  constructor(element, announce) {
+  constructor(element, announce, done) {
     this.#element = element;
     this.#announce = announce;
+    this.#done = done;
   }
 
   /**
@@ -27,10 +30,14 @@ export class Undo {
       sentence,
       quietButton("undo", "take-back", () => {
         this.dismiss();
+        this.#done();
         void undo();
         this.#announce(words.undone);
       }),
-      signButton("×", "dismiss", "dismiss", () => this.dismiss()),
+      signButton("×", "dismiss", "dismiss", () => {
+        this.dismiss();
+        this.#done();
+      }),
     );
     this.#element.hidden = false;
     this.#announce(words[word]);
