@@ -13,6 +13,12 @@ import { onLanguageChange, say } from "./language.js";
  * @property {(id: string) => boolean} isRunning
  */
 
+/** What the keyboard does on a conversation of the list. @type {import("./shortcut_list.js").ListedKey[]} */
+export const LIST_KEYS = [
+  { word: "renameConversation", key: "F2" },
+  { word: "deleteConversation", key: "Delete" },
+];
+
 const GROUPS = /** @type {const} */ (["today", "yesterday", "thisWeek", "earlier"]);
 const DAY = 24 * 60 * 60 * 1000; // milliseconds
 

@@ -127,7 +127,10 @@ export class ConversationStore {
     this.#events.listed();
     await this.flush(); // what is new has to be there before it can be renamed there
     const renamed = await this.#try((database) => database.rename(id, title));
-    if (renamed) this.#tabs.tell({ kind: "changed", conversation: id });
+    if (!renamed) return;
+    this.#know(renamed); // a write under way meanwhile has brought the former title
+    this.#events.listed();
+    this.#tabs.tell({ kind: "changed", conversation: id });
   }
 
   /**

@@ -7,6 +7,7 @@ import { Composer, COMPOSER_KEYS } from "./composer.js";
 import { DEFAULT_CONFIGURATION, fetchConfiguration } from "./configuration.js";
 import { ConnectionNotice } from "./connection_notice.js";
 import { ConversationFiles } from "./conversation_files.js";
+import { LIST_KEYS } from "./conversation_list.js";
 import { ConversationPanel } from "./conversation_panel.js";
 import { ConversationStore } from "./conversation_store.js";
 import { Conversations } from "./conversations.js";
@@ -157,7 +158,7 @@ const { shortcuts } = new Shortcuts([
   { word: "copyLast", key: "c", mod: true, shift: true, run: () => transcript.copyLast() },
   { word: "showShortcuts", key: "/", mod: true, overDialogs: true, run: () => shortcutList.toggle() },
 ]);
-shortcutList.show([...COMPOSER_KEYS, { word: "nextControl", key: "Tab" }, ...shortcuts]);
+shortcutList.show([...COMPOSER_KEYS, { word: "nextControl", key: "Tab" }, ...shortcuts, ...LIST_KEYS]);
 new ConnectionNotice(notices, (word) => announce(words[word]));
 
 renew.addEventListener("click", renewConversation);
@@ -215,11 +216,14 @@ function announce(text) {
   status.textContent = text;
 }
 
-/** The list, and the title of the page, which the browser's own lists of tabs and visits show. */
+/** The list, and the title: of the page, in the browser's lists of tabs and visits, and as its first heading. */
 function showList() {
   panel.show();
   const title = store.record(chat.conversation.id)?.title;
   document.title = title ? `${title} · Sluice` : "Sluice";
+  const heading = part("title", HTMLElement);
+  heading.hidden = chat.conversation.empty;
+  heading.textContent = title || words.untitled;
 }
 
 /** Only when all of it is known, so that nothing on it moves when the rest comes. */

@@ -1,5 +1,6 @@
 /** HTML from a model's Markdown -> nodes that can run nothing and ask no other host for anything. */
 
+import { label } from "./language.js";
 import { makeSafe } from "./safe_link.js";
 
 /** @typedef {import("dompurify").DOMPurify} DomPurify */
@@ -76,6 +77,7 @@ function isStatic(source) {
 
 /** Only the box of a task list stays, and cannot be changed. @param {Element} input */
 function cleanInput(input) {
-  if (input.getAttribute("type") !== "checkbox") input.remove();
-  else input.setAttribute("disabled", "");
+  if (input.getAttribute("type") !== "checkbox") return input.remove();
+  input.setAttribute("disabled", "");
+  label(input, input.hasAttribute("checked") ? "taskDone" : "taskOpen");
 }

@@ -53,4 +53,4 @@ export function keysOf({ key, mod = false, shift = false }) {
 }
 
 /** @type {Record<string, string>} */
-const NAMES = { Escape: "Esc", Enter: "Enter", ArrowUp: "↑", ArrowDown: "↓", Tab: "Tab", " ": "Space" };
+const NAMES = { Escape: "Esc", Enter: "Enter", ArrowUp: "↑", ArrowDown: "↓", Delete: "Del", Tab: "Tab", " ": "Space" };

@@ -1,0 +1,106 @@
+"""Every state of the page, one after the other, for tests that hold something against each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from playwright.sync_api import expect
+
+from ..scripted_model import Chunk, ScriptedModel, finished, said, usage_of
+from .chat_page import ChatPage
+
+RICH = """A word, **bold**, `code`, [a link](https://example.org/), ~~gone~~, 中文与 English.
+
+## A heading
+
+| Left | Right |
+|:-----|------:|
+| one | 1 |
+| 二 | 2 |
+
+- [x] done
+- [ ] to do
+
+> A quotation.
+
+```python
+def answer() -> int:
+    return 42  # the answer
+```
+
+$$\\sum_{k=1}^{n} k = \\frac{n(n+1)}{2}$$
+"""
+
+
+def states(chat: ChatPage, model: ScriptedModel) -> Iterator[str]:
+    """Bring the open page into each state, and yield its name. The browser complains of a status of 503."""
+    page = chat.page
+    yield "empty"
+
+    word, end = model.gate("before the first word"), model.gate("before the end")
+    model.enqueue((word, Chunk(reasoning="Let me see."), *said(RICH), end, *finished(usage=usage_of(9, 42))))
+    chat.ask("Show me everything")
+    expect(chat.answer).to_have_class("answer running waiting")
+    yield "waiting"
+
+    word.open()
+    expect(chat.prose.locator("table")).to_be_visible()
+    yield "streaming"
+
+    end.open()
+    chat.wait_complete()
+    chat.answer.locator(".reasoning summary").click()
+    chat.figures.locator("summary").click()
+    expect(chat.prose.locator(".katex").first).to_be_visible()
+    yield "complete, all folds open"
+
+    chat.questions.locator("xpath=..").locator(".edit").click()
+    expect(page.locator(".question-editor textarea")).to_be_focused()
+    yield "editing a question"
+    page.keyboard.press("Escape")
+
+    model.enqueue((*said("Half"), *finished(finish=None)))
+    chat.ask("A second\nquestion of two lines")
+    expect(chat.failure).to_be_visible()
+    chat.answer.locator(".retry").click()
+    chat.wait_complete()
+    expect(page.locator(".branches:visible")).to_have_count(1)
+    yield "a second branch"
+
+    chat.reply_busy_once(30)
+    chat.ask("Busy?")
+    expect(chat.countdown).to_be_visible()
+    yield "busy"
+
+    page.context.set_offline(True)
+    expect(page.locator(".notice.urgent")).to_be_visible()
+    yield "offline"
+    page.context.set_offline(False)
+    expect(page.locator(".notice.urgent")).to_be_hidden()
+
+    page.locator(".exchange .delete").last.click()
+    expect(page.locator("#undo")).to_be_visible()
+    yield "deleted, may be undone"
+
+    page.keyboard.press("Control+k")
+    page.keyboard.type("everything")
+    expect(page.locator(".search-result")).not_to_be_empty()
+    page.locator(".conversation .more").click()
+    yield "searching in the sidebar"
+
+    page.locator(".conversation .rename").click()
+    expect(page.locator(".conversation input")).to_be_focused()
+    yield "renaming a conversation"
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+Shift+s")
+    yield "sidebar turned"
+
+    page.keyboard.press("Control+/")
+    expect(page.locator("#shortcuts")).to_be_visible()
+    yield "shortcuts"
+    page.keyboard.press("Escape")
+
+    page.locator("#open-settings").click()
+    expect(page.locator("#settings")).to_be_visible()
+    yield "settings"
+    page.keyboard.press("Escape")

@@ -1,0 +1,160 @@
+"""The page for everybody: in each of its states, whatever the theme and the language, small or enlarged."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ..scripted_model import ScriptedModel, reply, stalling_after
+from .axe import violations
+from .chat_page import ChatPage
+from .conftest import Complaints
+from .states import states
+
+
+@pytest.mark.parametrize(
+    "language",
+    [
+        pytest.param("English", marks=pytest.mark.reader(locale="en-GB", reduced_motion="reduce")),
+        pytest.param("Chinese", marks=pytest.mark.reader(locale="zh-CN", reduced_motion="reduce")),
+    ],
+)
+def test_axe_finds_nothing_in_any_state_and_theme(
+    browser_page: Page, model: ScriptedModel, complaints: Complaints, language: str
+) -> None:
+    complaints.expect("status of 503")
+    found = []
+    for state in states(ChatPage(browser_page).open(), model):
+        found += [f"{state}: {violation}" for violation in violations(browser_page)]
+        browser_page.emulate_media(color_scheme="dark")
+        found += [f"{state}, dark: {violation}" for violation in violations(browser_page, "color-contrast")]
+        browser_page.emulate_media(color_scheme="light")
+    assert not found, "\n\n".join(found)
+
+
+@pytest.mark.reader(viewport={"width": 320, "height": 568}, reduced_motion="reduce")
+def test_every_state_fits_320_pixels_and_half_a_screen(
+    browser_page: Page, model: ScriptedModel, complaints: Complaints
+) -> None:
+    complaints.expect("status of 503")
+    chat = ChatPage(browser_page)
+    chat.configure(models=["a-model-with-quite-a-long-name", "another"], model="another")
+    wide = []
+    for state in states(chat.open(), model):
+        # 640 by 360 is what a window of 1280 by 720 has at a zoom of 200 %
+        for width, height in ((640, 360), (320, 568)):
+            browser_page.set_viewport_size({"width": width, "height": height})
+            wide += [f"{state} at {width}: {name}" for name in beyond(browser_page)]
+            if chat.overflow() > 0:
+                wide.append(f"{state} at {width}: the page scrolls sideways")
+    assert wide == []
+
+
+def beyond(page: Page) -> list[str]:
+    """Return the controls that can be seen but lie outside of the window's width, so that nobody reaches them."""
+    found: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, select, textarea, summary, a")]
+            .filter((each) => each.checkVisibility({ visibilityProperty: true }) && !each.matches(".skip"))
+            .filter((each) => { const box = each.getBoundingClientRect();
+                                return box.width > 0 && (box.left < 0 || box.right > innerWidth); })
+            .filter((each) => !each.closest("pre, table, .prose"))
+            .map((each) => each.outerHTML.slice(0, 120))"""
+    )
+    return found
+
+
+NAME = """() => { const each = document.activeElement;
+    return each.ariaLabel || each.labels?.[0]?.textContent || each.textContent.trim(); }"""
+
+
+class Keyboard:
+    """Someone who has no mouse, and knows what the list of shortcuts says."""
+
+    def __init__(self, chat: ChatPage) -> None:
+        self.page = chat.page
+        self.press = chat.page.keyboard.press
+        self.type = chat.page.keyboard.type
+
+    def go_to(self, name: str, *, back: bool = False) -> None:
+        """Press Tab, or Shift and Tab, until the focus is on what has this name, and see that the focus is shown."""
+        passed = []
+        for _ in range(80):
+            self.press("Shift+Tab" if back else "Tab")
+            passed.append(self.page.evaluate(NAME))
+            if passed[-1] == name:
+                assert self.page.evaluate("document.activeElement.matches(':focus-visible')")
+                return
+        raise AssertionError(f"no way to {name!r} among {passed}")
+
+    def choose(self, name: str, *, back: bool = False) -> None:
+        """Go to a button and press it."""
+        self.go_to(name, back=back)
+        self.press("Enter")
+
+
+@pytest.mark.reader(permissions=["clipboard-read", "clipboard-write"])
+def test_a_whole_session_needs_no_mouse(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    keyboard = Keyboard(chat)
+    model.enqueue(stalling_after("Half"), reply("Whole."), reply("Another."))
+
+    expect(chat.field).to_be_focused()
+    keyboard.type("First question")
+    keyboard.press("Enter")
+    expect(chat.prose).to_have_text("Half")
+    keyboard.press("Escape")
+    expect(chat.status).to_have_text("Stopped")
+
+    keyboard.choose("Try again", back=True)
+    expect(chat.prose).to_have_text("Whole.")
+    expect(chat.field).to_be_focused()
+    keyboard.press("Control+Shift+c")
+    expect(chat.answer.locator(".copy-answer")).to_have_text("Copied")
+    assert browser_page.evaluate("navigator.clipboard.readText()") == "Whole."
+
+    keyboard.choose("Edit", back=True)
+    keyboard.press("Control+a")
+    keyboard.type("First question, worded anew")
+    keyboard.press("Enter")
+    expect(chat.prose).to_have_text("Another.")
+    keyboard.choose("Previous version", back=True)
+    expect(chat.prose).to_have_text("Whole.")
+
+    keyboard.press("Shift+Escape")
+    expect(chat.field).to_be_focused()
+    keyboard.choose("Delete", back=True)
+    expect(chat.questions).to_have_text(["First question, worded anew"])
+    keyboard.choose("Undo", back=True)
+    expect(chat.prose).to_have_text("Whole.")
+
+    keyboard.press("Control+Shift+o")
+    expect(chat.questions).to_have_count(0)
+    expect(chat.field).to_be_focused()
+    keyboard.press("Control+k")
+    keyboard.type("whole")
+    keyboard.go_to("First question")
+    keyboard.press("F2")
+    keyboard.type("Renamed")
+    keyboard.press("Enter")
+    expect(browser_page.locator(":focus")).to_have_text("Renamed")
+    keyboard.press("Enter")
+    expect(chat.prose).to_have_text("Whole.")
+    expect(browser_page).to_have_title("Renamed · Sluice")
+
+    sidebar = browser_page.get_by_role("complementary", name="Conversations")
+    keyboard.press("Control+Shift+s")
+    expect(sidebar).to_be_hidden()
+    keyboard.choose("Settings")
+    keyboard.go_to("System")
+    keyboard.press("ArrowRight")
+    keyboard.press("ArrowRight")
+    expect(browser_page.locator("html")).to_have_attribute("data-theme", "dark")
+    keyboard.press("Escape")
+
+    keyboard.press("Control+k")
+    keyboard.go_to("Renamed")
+    keyboard.press("Delete")
+    expect(chat.questions).to_have_count(0)
+    keyboard.press("Shift+Escape")
+    keyboard.choose("Undo", back=True)
+    expect(chat.prose).to_have_text("Whole.")
