@@ -22,17 +22,20 @@ from .errors import (
     UpstreamUnavailable,
 )
 from .event_stream import EventStreamDecoder, EventTooLarge
-from .events import Event, Finished, Reasoning, Text
+from .events import Finished, Reasoning, Text, Word
 from .usage import Usage
 
 # Where a provider limits requests without saying for how long.
 RETRY_AFTER_UNKNOWN = 5.0
 # Counts above it are no counts: the metrics' floats could not hold them.
 MOST_TOKENS = 2**53
+# Below it no character is half of another, so that most texts need not be looked at for that.
+_SURROGATES = "\ud800"
 
 
-# Only the fields that are needed: msgspec skips the rest of a chunk without making objects of it.
-class _Delta(msgspec.Struct):
+# Only the fields that are needed: msgspec skips the rest of a chunk without making objects of it. `gc=False` where
+# there are only texts and numbers: the collector would look through a million of them in vain.
+class _Delta(msgspec.Struct, gc=False):
     content: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
@@ -45,7 +48,7 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class _Usage(msgspec.Struct):
+class _Usage(msgspec.Struct, gc=False):
     prompt_tokens: int | None = 0
     completion_tokens: int | None = 0
     total_tokens: int | None = 0
@@ -57,7 +60,7 @@ class _Chunk(msgspec.Struct):
     error: Any = None
 
 
-_chunk_decoder = msgspec.json.Decoder(_Chunk)
+_decode = msgspec.json.Decoder(_Chunk).decode
 
 
 class Answer:
@@ -78,11 +81,11 @@ class Answer:
         self._text_half = _HalfCharacter()
         self._thought_half = _HalfCharacter()
 
-    def feed(self, piece: bytes) -> list[Event]:
-        """Read the next bytes and return the events that they completed.
+    def feed(self, piece: bytes) -> list[Word]:
+        """Read the next bytes and return the words that they completed.
 
         Raises:
-            UpstreamError: They are not of a chat stream, and no event came before that in the same piece.
+            UpstreamError: They are not of a chat stream, and no word came before that in the same piece.
         """
         self._bytes += len(piece)
         self.progressed = False
@@ -91,29 +94,29 @@ class Answer:
             datas = self._decoder.feed(piece)
         except EventTooLarge as error:
             datas, failure = error.complete, UpstreamInvalid(str(error))
-        events: list[Event] = []
+        words: list[Word] = []
         try:
             for data in datas:
-                self._read_event(data, events)
+                self._read_event(data, words)
         except UpstreamError as error:
             failure = error
         if failure is not None:
-            if not events:
+            if not words:
                 raise failure
             # What came before the failure stays delivered; the failure is raised by `conclusion`.
             self._failure = failure
             self.ended = True
-        return _joined(events) if len(events) > 1 else events
+        return words if len(words) < 2 else _joined(words)
 
-    def finish(self) -> list[Event]:
+    def finish(self) -> list[Word]:
         """Read what the end of the bytes completes: a last CR was held back for an LF that did not come."""
-        events: list[Event] = []
+        words: list[Word] = []
         for data in self._decoder.finish():
-            self._read_event(data, events)
+            self._read_event(data, words)
         self.ended = True
-        return events
+        return words
 
-    def conclusion(self) -> Event:
+    def conclusion(self) -> Finished:
         """Judge the answer at its end.
 
         Returns:
@@ -134,13 +137,16 @@ class Answer:
         """Name the failure of a connection that broke."""
         return UpstreamTruncated(detail) if self._bytes else UpstreamUnavailable(detail)
 
-    def _read_event(self, data: bytes, events: list[Event]) -> None:
+    def _read_event(self, data: bytes, words: list[Word]) -> None:
         if self.ended:
             return
         if data.startswith(b"[DONE]"):
             self.ended = True
             return
-        chunk = _decode_chunk(data)
+        try:
+            chunk = _decode(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            chunk = _decode_slowly(data)
         if chunk.error:
             raise _error_event(chunk.error)
         if chunk.usage is not None:
@@ -157,30 +163,31 @@ class Answer:
                 thought = delta.reasoning_content or delta.reasoning
                 if thought:
                     self.progressed = True
-                    if thought := self._thought_half.join(thought):
-                        events.append(Reasoning(thought))
+                    if thought[-1] >= _SURROGATES or self._thought_half.held:
+                        thought = self._thought_half.join(thought)
+                    if thought:
+                        words.append(Reasoning(thought))
                 # A refusal is the model's answer to the person, in another field.
                 text = delta.content or delta.refusal
                 if text:
                     self.progressed = True
-                    if text := self._text_half.join(text):
-                        events.append(Text(text))
+                    if text[-1] >= _SURROGATES or self._text_half.held:
+                        text = self._text_half.join(text)
+                    if text:
+                        words.append(Text(text))
             # Some servers send "" with every chunk.
             if choice.finish_reason:
                 self.finish_reason = choice.finish_reason
                 # A half that nothing follows was alone in the model's own text: it is passed on as it came.
-                events.extend(Text(half) for half in self._text_half.rest())
+                words.extend(Text(half) for half in self._text_half.rest())
 
 
-def _joined(events: list[Event]) -> list[Event]:
+def _joined(words: list[Word]) -> list[Word]:
     """Join neighbouring texts that came in one read: further on, an event costs more than its text."""
-    joined: list[Event] = []
-    for kind, group in groupby(events, type):
-        if kind is Text or kind is Reasoning:
-            texts = [event.text for event in group if isinstance(event, Text | Reasoning)]
-            joined.append(kind("".join(texts), len(texts)))
-        else:
-            joined.extend(group)
+    joined: list[Word] = []
+    for kind, group in groupby(words, type):
+        texts = [word.text for word in group]
+        joined.append(kind("".join(texts), len(texts)))
     return joined
 
 
@@ -188,19 +195,20 @@ class _HalfCharacter:
     """Joins a character whose two halves (UTF-16 surrogates) came in two tokens, as some servers cut emoji."""
 
     def __init__(self) -> None:
-        self._half = ""
+        #: The half that is held back; empty, nearly always.
+        self.held = ""
 
     def join(self, text: str) -> str:
         """Return `text` with the half held back before it; hold back a first half at its end."""
-        if not self._half and not "\ud800" <= text[-1] <= "\udbff":
+        if not self.held and not "\ud800" <= text[-1] <= "\udbff":
             return text
-        text = (self._half + text).encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
-        self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
-        return text[: len(text) - len(self._half)]
+        text = (self.held + text).encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+        self.held = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+        return text[: len(text) - len(self.held)]
 
     def rest(self) -> list[str]:
         """Return the half that is still held back, if there is one."""
-        half, self._half = self._half, ""
+        half, self.held = self.held, ""
         return [half] if half else []
 
 
@@ -211,13 +219,8 @@ def _usage_said(said: _Usage) -> Usage | None:
     return usage if all(0 <= count <= MOST_TOKENS for count in counts) else None
 
 
-def _decode_chunk(data: bytes) -> _Chunk:
-    try:
-        return _chunk_decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        pass
-    # The slow way, for what msgspec refuses and providers send: half of a surrogate pair as an escape (an emoji
-    # cut between two tokens), NaN among the log probabilities.
+def _decode_slowly(data: bytes) -> _Chunk:
+    """Decode what msgspec refuses and providers send: half of a surrogate pair, escaped; NaN among the numbers."""
     try:
         return msgspec.convert(json.loads(data), _Chunk)
     except (ValueError, RecursionError) as error:

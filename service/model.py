@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
@@ -20,9 +20,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import httpx2
-from openai import APIConnectionError, AsyncOpenAI, AsyncStream, DefaultAioHttpClient, OpenAIError
+from openai import APIConnectionError, AsyncOpenAI, AsyncStream, OpenAIError
 
 from .answer import RETRY_AFTER_UNKNOWN, Answer
+from .deadline import Deadline
 from .errors import (
     ServiceError,
     UpstreamInvalid,
@@ -34,6 +35,7 @@ from .errors import (
 from .events import Accepted, Event
 from .message import Message
 from .settings import OPENAI_BASE_URL, Settings
+from .transport import AiohttpTransport, unwrapped
 
 logger = logging.getLogger("sluice.model")
 
@@ -59,25 +61,18 @@ class ModelClient:
             base_url: Where the model answers; the demo model's own address where that answers.
         """
         self._settings = settings
-        http_client = DefaultAioHttpClient(
-            timeout=httpx2.Timeout(
-                connect=settings.connect_timeout,
-                # Covers waiting for a connection, DNS and all addresses of a host together.
-                pool=settings.connect_timeout,
-                # The waits for tokens are ours (`_read`): a read limit would count pings as tokens.
-                read=None,
-                write=None,
+        http_client = httpx2.AsyncClient(
+            transport=AiohttpTransport(
+                # Never fewer connections than streams: a request that waits for a connection waits in silence.
+                connections=settings.max_streams,
+                keepalive=KEEPALIVE_EXPIRY,
+                connect_timeout=settings.connect_timeout,
+                # Proxies from the environment, as everywhere; but never between us and our own machine.
+                trust_env=not _is_loopback(base_url),
             ),
-            # Never fewer connections than streams: a request that waits for a connection waits in silence.
-            limits=httpx2.Limits(
-                max_connections=settings.max_streams,
-                max_keepalive_connections=settings.max_streams,
-                keepalive_expiry=KEEPALIVE_EXPIRY,
-            ),
-            # A redirected POST would become a GET, or carry the key to another host.
+            # It would look for proxies itself, and send past the transport.
+            trust_env=False,
             follow_redirects=False,
-            # Proxies from the environment, as everywhere; but never between us and our own machine.
-            trust_env=not _is_loopback(base_url),
             event_hooks={"response": [_refuse_unless_ok]},
         )
         self._client = AsyncOpenAI(
@@ -97,7 +92,7 @@ class ModelClient:
 
     async def stream(
         self, messages: Sequence[Message], model: str, first_token_deadline: float
-    ) -> AsyncGenerator[Event, None]:
+    ) -> AsyncGenerator[Sequence[Event], None]:
         """Ask the model once and decode its answer.
 
         Args:
@@ -106,7 +101,8 @@ class ModelClient:
             first_token_deadline: On the loop's clock, in seconds.
 
         Yields:
-            `Accepted`, then `Text` and `Reasoning`, then one `Finished`.
+            What each read brought, in lists that are never empty: first `[Accepted]`, then `Text` and `Reasoning`,
+            in the end `[Finished]`.
 
         Raises:
             UpstreamError: Any failure, by its class; never after `Finished`.
@@ -115,34 +111,38 @@ class ModelClient:
         """
         now = asyncio.get_running_loop().time
         total_deadline = now() + self._settings.total_timeout
-        response = await self._open(messages, model, min(first_token_deadline, total_deadline))
+        limit = min(first_token_deadline, total_deadline)
+        response = await self._open(messages, model, limit)
         answer = Answer(self._settings.max_event_bytes)
-        deadline = first_token_deadline
-        async with aclosing(response), aclosing(_pieces(response)) as pieces:
-            yield Accepted()
-            while not answer.ended:
-                try:
-                    piece = await _read(pieces, min(deadline, total_deadline))
-                except UpstreamTimeout:
-                    if answer.finish_reason is None:
-                        raise
-                    break  # only the usage is missing
-                except httpx2.RequestError as error:
+        with closing(response):
+            yield [Accepted()]
+            with closing(Deadline(limit)) as deadline:
+                while not answer.ended:
+                    try:
+                        deadline.waiting = True
+                        piece = await response.content.readany()
+                        deadline.waiting = False
+                    except asyncio.CancelledError:
+                        if not deadline.passed():
+                            raise
+                        if answer.finish_reason is None:
+                            raise UpstreamTimeout("no word within the time limit") from None
+                        break  # only the usage is missing
+                    except aiohttp.ClientError as error:
+                        if answer.finish_reason is not None:
+                            break
+                        raise _broken_off(error, answer) from error
+                    if words := answer.feed(piece) if piece else answer.finish():
+                        yield words
                     if answer.finish_reason is not None:
-                        break
-                    detail = f"{type(error).__name__}: {error}"
-                    if isinstance(error, httpx2.DecodingError):
-                        raise UpstreamInvalid(detail) from error
-                    raise answer.cut_off(detail) from error
-                for event in answer.finish() if piece is None else answer.feed(piece):
-                    yield event
-                if answer.finish_reason is not None:
-                    deadline = min(deadline, now() + USAGE_GRACE)
-                elif answer.progressed:
-                    deadline = now() + self._settings.next_token_timeout
-        yield answer.conclusion()
+                        limit = min(limit, now() + USAGE_GRACE)
+                    elif answer.progressed:
+                        # After the yield: the time in which a slow reader held us back is not the model's.
+                        limit = min(now() + self._settings.next_token_timeout, total_deadline)
+                    deadline.move(limit)
+        yield [answer.conclusion()]
 
-    async def _open(self, messages: Sequence[Message], model: str, deadline: float) -> httpx2.Response:
+    async def _open(self, messages: Sequence[Message], model: str, deadline: float) -> aiohttp.ClientResponse:
         body = {
             "model": model,
             "messages": list(messages),
@@ -174,27 +174,24 @@ class ModelClient:
             # What openai's transport lets through where a reply is not HTTP, or its status line is not ASCII.
             raise UpstreamInvalid(f"{type(error).__name__}: {error}") from error
         assert isinstance(response, httpx2.Response)
-        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        # What is around it, the request included, is let go of: a fifth of a waiting stream's memory.
+        opened = unwrapped(response)
+        kind = opened.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind in ("text/html", "application/json"):
-            async with aclosing(response):
-                excerpt = await _excerpt(response, deadline)
+            with closing(opened):
+                excerpt = await _excerpt(opened, deadline)
             raise UpstreamInvalid(f"200 with {kind} in place of an event stream: {excerpt}")
-        return response
+        return opened
 
 
-async def _pieces(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
-    async for piece in response.aiter_bytes():
-        yield piece
-
-
-async def _read(pieces: AsyncIterator[bytes], deadline: float) -> bytes | None:
-    """Wait for bytes until ``deadline`` (loop's clock); ``None`` at their end."""
-    try:
-        # Around the wait alone: around the whole stream it would count a slow reader's time as the model's.
-        async with asyncio.timeout_at(deadline):
-            return await anext(pieces, None)
-    except TimeoutError:
-        raise UpstreamTimeout("no word within the time limit") from None
+def _broken_off(error: aiohttp.ClientError, answer: Answer) -> ServiceError:
+    detail = f"{type(error).__name__}: {error}"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, aiohttp.http_exceptions.ContentEncodingError):
+            return UpstreamInvalid(detail)
+        cause = cause.__cause__
+    return answer.cut_off(detail)
 
 
 async def _refuse_unless_ok(response: httpx2.Response) -> None:
@@ -206,8 +203,8 @@ async def _refuse_unless_ok(response: httpx2.Response) -> None:
     if status == 200:
         return
     loop = asyncio.get_running_loop()
-    async with aclosing(response):
-        excerpt = await _excerpt(response, loop.time() + USAGE_GRACE)
+    with closing(unwrapped(response)) as refusal:
+        excerpt = await _excerpt(refusal, loop.time() + USAGE_GRACE)
     detail = f"{status}: {excerpt}"
     if status == 429:
         raise UpstreamRateLimited(detail, retry_after=_retry_after(response.headers))
@@ -224,16 +221,14 @@ async def _refuse_unless_ok(response: httpx2.Response) -> None:
     raise UpstreamInvalid(detail)
 
 
-async def _excerpt(response: httpx2.Response, deadline: float) -> str:
+async def _excerpt(response: aiohttp.ClientResponse, deadline: float) -> str:
     """Read the beginning of a refusal's body, for the log."""
     body = b""
     try:
-        async with asyncio.timeout_at(deadline), aclosing(_pieces(response)) as pieces:
-            async for piece in pieces:
+        async with asyncio.timeout_at(deadline):
+            while len(body) < REFUSAL_EXCERPT_BYTES and (piece := await response.content.readany()):
                 body += piece
-                if len(body) >= REFUSAL_EXCERPT_BYTES:
-                    break
-    except (TimeoutError, httpx2.RequestError) as error:
+    except (TimeoutError, aiohttp.ClientError) as error:
         logger.debug("a refusal's body broke off: %s", type(error).__name__)
     return body[:REFUSAL_EXCERPT_BYTES].decode(errors="replace")
 
