@@ -15,15 +15,23 @@ What it promises, at any interleaving of put, take, close, stop, shutdown and th
 - after ``close`` the source's own clean-up has run; or its time was up, or the loop is gone or stuck, and the log
   says so;
 - a reader never waits for ever: every end, the loop's death included, releases it.
+
+Waking the reader's thread for an item costs more than all else that is done for it: two context switches, and a
+turn at the interpreter's lock. Where the reader would only pass the item on to something that need not block, such
+as a socket's buffer, ``divert`` gives that outlet to the loop's thread, and the reader is woken when the outlet is
+full, for ticks and at the end. The queue is then the way for what the outlet does not take, with all of the
+promises above.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
-from collections.abc import AsyncIterable, Iterator
+from collections.abc import AsyncIterable, Callable, Iterator
 from concurrent import futures
+from time import monotonic
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -84,6 +92,15 @@ class Bridge(Generic[T]):
         self._taking, self._putting = self._queue.sync_q, self._queue.async_q
         # janus 2 lets the queue and its two faces hold each other, which only the collector could free.
         del self._queue._sync_queue, self._queue._async_queue
+        self._outlet: Callable[[T], T | None] | None = None
+        #: Held by whoever decides between queue and outlet, and while the outlet works.
+        self._turn = threading.Lock()
+        # True only while the reader waits in `take`, with nothing queued, nothing on its way into the queue and
+        # nothing in its own hands. So an item that goes to the outlet then overtakes no other.
+        self._outlet_free = False
+        #: Whether the source has an item in hand that the full queue does not take yet.
+        self._held = False
+        self._diverted_at = -math.inf
         self._lock = threading.Lock()
         self._task: asyncio.Task[Any] | None = None
         self._stopped = False
@@ -105,8 +122,8 @@ class Bridge(Generic[T]):
             timeout: Seconds to wait. ``None``: until there is an item or an end.
 
         Returns:
-            At least one item; ``[]`` when ``timeout`` went by; ``None`` at the end of the source, after
-            ``close`` and after ``stop`` without an error.
+            At least one item; ``[]`` when ``timeout`` went by without one, here or at the outlet; ``None`` at
+            the end of the source, after ``close`` and after ``stop`` without an error.
 
         Raises:
             Exception: Whatever ended the source: its own error, the error given to ``stop``,
@@ -114,13 +131,20 @@ class Bridge(Generic[T]):
                 crossed before it has been returned by then.
         """
         items = self._taking
-        try:
-            batch = [items.get(timeout=timeout)]
-        except janus.SyncQueueEmpty:
-            return []
-        except janus.SyncQueueShutDown:
-            self._raise_failure()
-            return None
+        patience = timeout
+        while True:
+            try:
+                batch = [self._wait(patience)]
+                break
+            except janus.SyncQueueEmpty:
+                assert timeout is not None
+                # Silence begins with the last item, also with one that the outlet took meanwhile.
+                patience = self._diverted_at + timeout - monotonic()
+                if patience <= 0.0:
+                    return []
+            except janus.SyncQueueShutDown:
+                self._raise_failure()
+                return None
         try:
             # The bound matters: a source that is faster than its reader would keep this loop going for ever.
             while len(batch) < self._capacity:
@@ -130,6 +154,31 @@ class Bridge(Generic[T]):
             # next call meets the end again.
             return batch
         return batch
+
+    def _wait(self, timeout: float | None) -> T:
+        """Get the next item from the queue; meanwhile the loop may use the outlet."""
+        if self._outlet is None:
+            return self._taking.get(timeout=timeout)
+        with self._turn:
+            self._outlet_free = not self._held and self._taking.qsize() == 0
+        try:
+            return self._taking.get(timeout=timeout)
+        finally:
+            with self._turn:
+                self._outlet_free = False
+
+    def divert(self, outlet: Callable[[T], T | None]) -> None:
+        """From now on hand items to ``outlet`` on the loop's thread, whenever no order is broken by it.
+
+        That is while the reader waits in ``take`` and nothing is queued. The reader and the outlet never work at the
+        same time, and what one does the other sees. For the reader's thread.
+
+        Args:
+            outlet: Takes an item without blocking and returns ``None``; or returns what is to cross to the reader in
+                its place, because the reader must go on: the item itself, or what is left of it. It must not raise:
+                what it raises ends the source, as if the source had raised it.
+        """
+        self._outlet = outlet
 
     def _raise_failure(self) -> None:
         if self._closed:
@@ -188,6 +237,10 @@ class Bridge(Generic[T]):
         self._closed = True
         self.stop()
         self._queue.close()
+        with self._turn:
+            self._outlet_free = False
+            # It is the owner's, and would hold the owner, who holds this.
+            self._outlet = None
         _, late = futures.wait([self._future], self._close_timeout)
         if late:
             logger.warning("a source did not end within %s s of its cancellation", self._close_timeout)
@@ -220,10 +273,9 @@ class Bridge(Generic[T]):
                 return
             async for item in iterator:
                 try:
-                    try:
-                        queue.put_nowait(item)
-                    except janus.AsyncQueueFull:
+                    if not self._hand_over(item):
                         await queue.put(item)
+                        self._held = False
                 except janus.AsyncQueueShutDown:
                     # Stopped while an item was in hand: nobody will read it.
                     return
@@ -233,3 +285,21 @@ class Bridge(Generic[T]):
             aclose = getattr(iterator, "aclose", None)
             if aclose is not None:
                 await aclose()
+
+    def _hand_over(self, item: T) -> bool:
+        """Give an item to the outlet or the queue; say whether either took it."""
+        with self._turn:
+            if self._outlet_free:
+                assert self._outlet is not None
+                rest = self._outlet(item)
+                self._diverted_at = monotonic()
+                if rest is None:
+                    return True
+                item = rest
+                self._outlet_free = False
+            try:
+                self._putting.put_nowait(item)
+            except janus.AsyncQueueFull:
+                self._held = True
+                return False
+            return True

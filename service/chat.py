@@ -8,14 +8,15 @@ import random
 import threading
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from contextvars import Context
 from copy import copy
 from dataclasses import dataclass
 
 from .admission import Admission, Place
-from .bridge import Bridge
 from .demo import DemoModel
 from .errors import InternalError, ShuttingDown, UpstreamError
 from .events import Event, Failed, Finished, Reasoning, Text
+from .logs import request_id
 from .loop import LoopHealth, LoopState, LoopThread, LoopUnavailable
 from .message import Message
 from .metrics import Metrics
@@ -45,6 +46,16 @@ class Reply:
     reasoning: str
     finish_reason: str
     usage: Usage | None
+
+
+def _own_context(run_id: str) -> Context:
+    """Make the context of a run's coroutine: the log's name for it, and nothing else.
+
+    A copy of the caller's would keep the caller's web request, and all that hangs on it, for as long as the answer.
+    """
+    context = Context()
+    context.run(request_id.set, run_id)
+    return context
 
 
 class ChatService:
@@ -177,21 +188,22 @@ class ChatService:
         place = self.admission.enter(client)
         try:
             self.start()
-            bridge = Bridge(self.loop, self.stream_chat(messages, labels.model))
+            run = _own_context(labels.request_id).run(
+                Run,
+                self.loop,
+                self.stream_chat(messages, labels.model),
+                labels,
+                self.metrics,
+                prompts=[message["content"] for message in messages],
+                heartbeat=self.settings.heartbeat_interval,
+                on_close=self._forget,
+            )
         except LoopUnavailable as error:
             place.leave()
             raise InternalError(str(error)) from error
         except BaseException:
             place.leave()
             raise
-        run = Run(
-            bridge,
-            labels,
-            self.metrics,
-            prompts=[message["content"] for message in messages],
-            heartbeat=self.settings.heartbeat_interval,
-            on_close=self._forget,
-        )
         with self._lock:
             self._runs[run] = place
         if self._stopping:
@@ -226,8 +238,8 @@ class ChatService:
                         raise copy(error)
         raise ShuttingDown("the run was closed", retry_after=1.0)
 
-    async def stream_chat(self, messages: Sequence[Message], model: str) -> AsyncGenerator[Event, None]:
-        """Ask the model, again if that may help, and yield its events. Runs on the loop.
+    async def stream_chat(self, messages: Sequence[Message], model: str) -> AsyncGenerator[Sequence[Event], None]:
+        """Ask the model, again if that may help, and yield its events, read by read. Runs on the loop.
 
         Another attempt is made only before the first word: text that was shown is never repeated.
 
@@ -241,10 +253,10 @@ class ChatService:
         for attempt in range(1, settings.max_retries + 2):
             shown = False
             try:
-                async with aclosing(self._model.stream(messages, model, deadline)) as events:
-                    async for event in events:
-                        shown = shown or isinstance(event, Text | Reasoning)
-                        yield event
+                async with aclosing(self._model.stream(messages, model, deadline)) as reads:
+                    async for events in reads:
+                        shown = shown or isinstance(events[0], Text | Reasoning)
+                        yield events
                 return
             except UpstreamError as error:
                 pause = max(RETRY_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5), error.retry_after or 0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterable, Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,7 +14,7 @@ from typing import Self
 from .bridge import Bridge, SourceCancelled
 from .errors import InternalError, ServiceError, ShuttingDown
 from .events import Accepted, Event, Failed, Finished, Reasoning, Text
-from .loop import LoopState, LoopUnavailable
+from .loop import LoopState, LoopThread, LoopUnavailable
 from .metrics import Metrics
 from .usage import Usage, estimate_usage
 
@@ -38,6 +38,19 @@ def _bare_copy(error: ServiceError) -> ServiceError:
     return copy(error)
 
 
+def _failure(error: Exception) -> ServiceError:
+    """Say as the terminal event has it what ended a source."""
+    if isinstance(error, ServiceError):
+        return _bare_copy(error)
+    # Only the loop's closing cancels a source that nobody stopped.
+    if isinstance(error, SourceCancelled) or (isinstance(error, LoopUnavailable) and error.state is LoopState.CLOSED):
+        return ShuttingDown(str(error), retry_after=1.0)
+    if isinstance(error, LoopUnavailable):
+        return InternalError(str(error))
+    logger.error("a defect ended a run", exc_info=error)
+    return InternalError(f"{type(error).__name__}: {error}")
+
+
 @dataclass(frozen=True, slots=True)
 class RunLabels:
     """What the log and the metrics say of a run."""
@@ -59,7 +72,8 @@ class Run:
 
     def __init__(
         self,
-        bridge: Bridge[Event],
+        loop: LoopThread,
+        source: AsyncIterable[Sequence[Event]],
         labels: RunLabels,
         metrics: Metrics,
         *,
@@ -67,17 +81,20 @@ class Run:
         heartbeat: float,
         on_close: Callable[[Run], None],
     ) -> None:
-        """Take over a bridge that has just been opened.
+        """Begin to read an answer.
 
         Args:
-            bridge: The answer's events; `close` closes it.
+            loop: A started loop thread.
+            source: The answer's events, read by read; `close` closes it.
             labels: What the log and the metrics say.
             metrics: Where the run is counted.
             prompts: The texts that were sent to the model, for an estimate of their cost.
             heartbeat: Seconds of silence after which iteration yields an empty batch.
-            on_close: Called once, when the bridge is closed.
+            on_close: Called once, when the source is closed.
+
+        Raises:
+            LoopUnavailable: The loop does not run.
         """
-        self._bridge = bridge
         self.labels = labels
         self._metrics = metrics
         self._prompts = prompts
@@ -94,6 +111,7 @@ class Run:
         self._left = False
         self._closed = False
         self._early: list[Event] = []
+        self._bridge = Bridge(loop, source)
         metrics.opened()
 
     def wait_accepted(self, timeout: float) -> None:
@@ -135,6 +153,23 @@ class Run:
                 return batch
         raise StopIteration
 
+    def divert(self, outlet: Callable[[Sequence[Event]], bool]) -> None:
+        """Hand events to `outlet` on the loop's thread while the reader only waits for them (`Bridge.divert`).
+
+        For the reader's thread, between two steps of the iteration.
+
+        Args:
+            outlet: Takes a batch of events without blocking, and says whether it is done with it. If not, the
+                iteration goes on with an empty batch, for the reader to do the rest.
+        """
+
+        def take(batch: Sequence[Event]) -> Sequence[Event] | None:
+            if type(batch[0]) is Accepted:  # it comes alone, and is nothing to tell the reader
+                return None
+            return None if outlet(self._noted(batch)) else ()
+
+        self._bridge.divert(take)
+
     def stop(self, error: ServiceError) -> None:
         """End the run: the reader gets what has crossed, then `error` as the terminal event."""
         self._bridge.stop(error)
@@ -169,33 +204,36 @@ class Run:
 
     # ------------------------------------------------------------------ inside
 
-    def _take(self, timeout: float) -> list[Event] | None:
+    def _take(self, timeout: float) -> Sequence[Event] | None:
         """Take a batch and take note of what it says; a failure becomes the last event."""
         try:
-            batch = self._bridge.take(timeout)
-        except ServiceError as error:
-            return [self._fail(_bare_copy(error))]
-        except SourceCancelled as error:
-            # Only the loop's closing cancels a source that nobody stopped.
-            return [self._fail(ShuttingDown(str(error), retry_after=1.0))]
-        except LoopUnavailable as error:
-            closed = error.state is LoopState.CLOSED
-            return [self._fail(ShuttingDown(str(error), retry_after=1.0) if closed else InternalError(str(error)))]
+            batches = self._bridge.take(timeout)
         except Exception as error:
-            logger.exception("a defect ended a run")
-            return [self._fail(InternalError(f"{type(error).__name__}: {error}"))]
-        if batch is None:
-            return None if self._left or self._closed else [self._fail(InternalError("a run without an end"))]
-        for position, event in enumerate(batch):
-            if isinstance(event, Text | Reasoning):
+            # Where the loop has handed the end on already, nothing may follow it.
+            return None if self._finished else [self._fail(_failure(error))]
+        if batches is None:
+            expected = self._finished or self._left or self._closed
+            return None if expected else [self._fail(InternalError("a run without an end"))]
+        return self._noted([event for events in batches for event in events])
+
+    def _noted(self, batch: Sequence[Event]) -> Sequence[Event]:
+        """Take note of what is handed on, and say in the end what it cost.
+
+        The reader's or the loop's thread, never both at once: it is whoever hands the batch on.
+        """
+        for event in batch:
+            # Compared and not `isinstance`: this is once for each token, and there are no subclasses.
+            if type(event) is Text or type(event) is Reasoning:
+                text = event.text
                 self._pieces += event.pieces
-                self._bytes += len(event.text.encode(errors="replace"))
+                # Most text is ASCII, and Python knows that without looking.
+                self._bytes += len(text) if text.isascii() else len(text.encode(errors="replace"))
                 if self._first_word is None:
                     self._first_word = time.monotonic() - self._began
-            elif isinstance(event, Finished):
+            elif type(event) is Finished:
                 self._finished = True
                 self._usage = event.usage
-                batch[position] = Finished(event.reason, self._cost())
+                return [*batch[:-1], Finished(event.reason, self._cost())]
         return batch
 
     def _fail(self, error: ServiceError) -> Failed:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 from flask import Blueprint, Response, jsonify, request
 
-from service import Reply, Run, RunLabels
-from service.errors import InternalError, ServiceError
-from service.events import Failed
+from service import Reply, RunLabels
+from service.errors import ServiceError
 from service.logs import request_id
 
 from .connection import client_socket, has_left, limit_writes
@@ -18,9 +15,8 @@ from .extension import Sluice
 from .identity import client_identity
 from .origin import refuse_foreign_origin
 from .requests import discard_body, read_chat_request
-from .sse import HEADERS, HEARTBEAT, OPENING, EventEncoder
-
-logger = logging.getLogger("sluice.web")
+from .sse import HEADERS
+from .stream import EventStream
 
 
 def chat_blueprint(sluice: Sluice) -> Blueprint:
@@ -53,9 +49,17 @@ def chat_blueprint(sluice: Sluice) -> Blueprint:
                 return _block_response(service.complete(run))
             # A model that refuses does so by then; later the first heartbeat is due.
             run.wait_accepted(min(service.settings.connect_timeout, service.settings.heartbeat_interval))
-            response = Response(_EventStream(run), headers=HEADERS)
-            # Not in the iterator's own end: it is never started if the client has gone before the first write.
-            response.call_on_close(cleanup.pop_all().close)
+            stream = EventStream(run)
+            # Passed through as it is, so that the server may recognise it (`EventStream.use`).
+            response = Response(stream, headers=HEADERS, direct_passthrough=True)
+            opened = cleanup.pop_all()
+
+            def end() -> None:
+                with closing(response):
+                    opened.close()
+
+            # Not in the iteration's own end: it is never started if the client has gone before the first write.
+            stream.on_close(end)
             return response
 
     return blueprint
@@ -74,32 +78,3 @@ def _block_response(reply: Reply) -> Response:
     response = jsonify(fields)
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-class _EventStream:
-    """The body of one stream. It never raises: what goes wrong after the headers is a frame."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._encoder = EventEncoder()
-        self._opened = False
-        self._broken = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        if not self._opened:
-            self._opened = True
-            return OPENING
-        if self._broken:
-            raise StopIteration
-        try:
-            batch = next(self._run)
-            return self._encoder.encode(batch) if batch else HEARTBEAT
-        except StopIteration:
-            raise
-        except Exception:
-            logger.exception("a defect ended a stream")
-            self._broken = True
-            return self._encoder.encode([Failed(InternalError())])

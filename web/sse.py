@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any
+
+import msgspec
 
 from service.events import Event, Failed, Finished, Reasoning, Text
 
@@ -25,6 +28,13 @@ HEARTBEAT = b":\n\n"
 # They end no line of an event stream, but readers built on «split lines» of some library break there.
 _LINE_LIKE = re.compile("[\x7f\x85\u2028\u2029]")
 
+# What is the same in every token's frame is made once.
+_TEXT = b'id: %d\ndata: {"success": true, "message": %b, "interaction_mode": "stream"}\n\n'
+_REASONING = b'id: %d\ndata: {"success": true, "message": "", "interaction_mode": "stream", "reasoning": %b}\n\n'
+_OTHER = b"id: %d\ndata: %b\n\n"
+
+_encode = msgspec.json.Encoder().encode
+
 
 class EventEncoder:
     """Encode one run's events. An event's id is its number in the run; an id names the last event it carries."""
@@ -33,55 +43,57 @@ class EventEncoder:
         """Begin at event number 1."""
         self._position = 0
 
-    def encode(self, batch: Iterable[Event]) -> bytes:
+    def encode(self, batch: Sequence[Event]) -> bytes:
         """Encode events that waited together, with neighbouring texts joined, for one write."""
-        frames: list[bytes] = []
-        texts: list[str] = []
-        kind: type[Event] | None = None
-
-        def flush() -> None:
-            if texts:
-                frames.append(self._text_frame(kind, "".join(texts)))
-                texts.clear()
-
-        for event in batch:
-            if type(event) is not kind:
-                flush()
-                kind = type(event)
+        if len(batch) == 1 and type(batch[0]) is Text:  # a token, nearly always
             self._position += 1
-            match event:
-                case Text(text, _) | Reasoning(text, _):
-                    texts.append(text)
-                case Finished(reason, usage):
-                    frames.append(
-                        self._frame(
-                            success=True,
-                            message="",
-                            interaction_mode="stream",
-                            done=True,
-                            finish_reason=reason,
-                            usage=None if usage is None else usage.fields(),
-                        )
-                    )
-                case Failed(error):
-                    frames.append(self._frame(**error_fields(error)))
-        flush()
+            return _TEXT % (self._position, _json_text(batch[0].text))
+        frames: list[bytes] = []
+        for kind, group in groupby(batch, type):
+            events = list(group)
+            self._position += len(events)
+            if kind is Text:
+                frames.append(_TEXT % (self._position, _json_text(_joined(events))))
+            elif kind is Reasoning:
+                frames.append(_REASONING % (self._position, _json_text(_joined(events))))
+            else:  # the end, which comes alone
+                frames.append(_OTHER % (self._position, _json(_end_fields(events[-1]))))
         return b"".join(frames)
 
-    def _text_frame(self, kind: type[Event] | None, text: str) -> bytes:
-        if kind is Reasoning:
-            return self._frame(success=True, message="", interaction_mode="stream", reasoning=text)
-        return self._frame(success=True, message=text, interaction_mode="stream")
 
-    def _frame(self, **fields: Any) -> bytes:
-        return b"id: %d\ndata: %b\n\n" % (self._position, _json(fields))
+def _joined(events: Iterable[Event]) -> str:
+    return "".join([event.text for event in events if isinstance(event, Text | Reasoning)])
 
 
-def _json(fields: dict[str, Any]) -> bytes:
+def _end_fields(event: Event) -> dict[str, Any]:
+    if isinstance(event, Failed):
+        return error_fields(event.error)
+    assert isinstance(event, Finished)
+    return {
+        "success": True,
+        "message": "",
+        "interaction_mode": "stream",
+        "done": True,
+        "finish_reason": event.reason,
+        "usage": None if event.usage is None else event.usage.fields(),
+    }
+
+
+def _json_text(text: str) -> bytes:
     try:
-        # Chinese as it is: escaped, it would take twice the bytes.
-        text = json.dumps(fields, ensure_ascii=False)
+        if _LINE_LIKE.search(text) is None:
+            # A tenth of the cost of `json.dumps`. It escapes quotes, backslashes and all characters below space.
+            return _encode(text)
+    except UnicodeEncodeError:
+        # Half of a surrogate pair, alone in the model's text.
+        return json.dumps(text).encode()
+    return _json(text)
+
+
+def _json(value: object) -> bytes:
+    """Write JSON on one line. Chinese as it is: escaped, it would take twice the bytes."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
         return _LINE_LIKE.sub(lambda match: f"\\u{ord(match.group()):04x}", text).encode()
     except UnicodeEncodeError:
-        # Half of a surrogate pair: the other half comes with the next token, and joined they are one character.
-        return json.dumps(fields).encode()
+        return json.dumps(value).encode()

@@ -9,9 +9,11 @@ gunicorn's gthread worker (27.0) is said at each method.
 
 from __future__ import annotations
 
+import gc
 import logging
 import selectors
 import socket
+import ssl
 import struct
 import sys
 import time
@@ -25,6 +27,9 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from .occupancy import Load, Occupancy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
     from service import LoopState
 
     from .extension import Sluice
@@ -71,6 +76,33 @@ class _Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
             super().close()
 
 
+def _sluice_of(application: Any) -> Sluice:
+    try:
+        found: Sluice = application.extensions["sluice"]
+    except (AttributeError, KeyError):
+        raise TypeError("SluiceWorker serves the Flask application itself: put middleware on app.wsgi_app") from None
+    return found
+
+
+def _offering_outlets(application: WSGIApplication) -> WSGIApplication:
+    """Offer the application's streams a way past the thread that serves them (`web/outlet.py`)."""
+    # Here, because the master must not load what the application is made of.
+    from .connection import client_socket
+    from .outlet import Outlet
+    from .stream import EventStream
+
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        body = application(environ, start_response)
+        if isinstance(body, EventStream):
+            client = client_socket(environ)
+            # TLS is written by its library alone, which two threads must not use at once.
+            if client is not None and not isinstance(client, ssl.SSLSocket):
+                body.use(Outlet(start_response.__self__))  # type: ignore[attr-defined]  # gunicorn's Response
+        return body
+
+    return serve
+
+
 class SluiceWorker(ThreadWorker):  # type: ignore[misc]
     """gunicorn's threaded worker, which also owns the life of the application's service."""
 
@@ -92,27 +124,22 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
     def run(self) -> None:
         """Serve until told to stop. Runs in the worker's main thread, after the fork and the loading of the app."""
         self.log.error_log.addFilter(_ClientTooSlow())
-        sluice = self._sluice
+        application: Any = self.wsgi
+        self._sluice = sluice = _sluice_of(application)
+        self.wsgi: WSGIApplication = _offering_outlets(application)
         sluice.service.loop.on_failure = self._loop_failed
         # Now and not with the first chat, so that /readyz is true from the first moment it can be asked.
         sluice.service.start()
         self._places: int = sluice.service.admission.places
         self.occupancy.join(self.pid, self.age)
+        # What exists by now stays: the collector need not look through it again and again.
+        gc.collect()
+        gc.freeze()
         try:
             super().run()
         finally:
             if not sluice.close():
                 self.log.warning("not everything ended in time; the process exits all the same")
-
-    @property
-    def _sluice(self) -> Sluice:
-        try:
-            found: Sluice = self.wsgi.extensions["sluice"]
-        except (AttributeError, KeyError):
-            raise TypeError(
-                "SluiceWorker serves the Flask application itself: put middleware on app.wsgi_app"
-            ) from None
-        return found
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin the drain on SIGTERM, for which gunicorn has no hook."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
@@ -25,18 +25,18 @@ DEFECT_WHILE_ENCODING = "a defect while encoding"
 
 def _sabotage(app: Flask) -> Flask:
     service = Sluice.of(app).service
-    honest: Callable[..., AsyncIterator[Event]] = service.stream_chat
+    honest: Callable[..., AsyncIterator[Sequence[Event]]] = service.stream_chat
 
-    async def defective(message: str) -> AsyncGenerator[Event, None]:
+    async def defective(message: str) -> AsyncGenerator[list[Event], None]:
         if message != DEFECT_AT_ONCE:
-            yield Text("Hello")
+            yield [Text("Hello")]
             # Later than the first write, so that it cannot be said with a status any more.
             await asyncio.sleep(0.2)
         if message == DEFECT_WHILE_ENCODING:
-            yield Text(b"not text")  # type: ignore[arg-type]
+            yield [Text(b"not text")]  # type: ignore[arg-type]
         raise LookupError("a defect")
 
-    def stream_chat(messages: Any, *rest: Any, **named: Any) -> AsyncIterator[Event]:
+    def stream_chat(messages: Any, *rest: Any, **named: Any) -> AsyncIterator[Sequence[Event]]:
         said = messages[-1]["content"]
         if said in (DEFECT_AT_ONCE, DEFECT_AFTER_WORDS, DEFECT_WHILE_ENCODING):
             return defective(said)

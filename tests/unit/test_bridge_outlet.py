@@ -1,0 +1,239 @@
+"""The way past the reader: what an outlet takes on the loop's thread, the reader's thread is not woken for."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from service.bridge import Bridge
+from service.loop import LoopThread
+
+WITHIN = 5.0
+
+
+@pytest.fixture
+def loop() -> Iterator[LoopThread]:
+    thread = LoopThread("outlet-loop", stuck_after=2.0)
+    thread.start()
+    yield thread
+    thread.close(WITHIN)
+
+
+@pytest.fixture
+def reader() -> Iterator[ThreadPoolExecutor]:
+    """The reader's thread."""
+    with ThreadPoolExecutor(1, "reader") as threads:
+        yield threads
+
+
+class Source:
+    """Yields what it is given, one by one, as the test says."""
+
+    def __init__(self, loop: LoopThread) -> None:
+        self._loop = loop
+        self._items: asyncio.Queue[int | Exception | None] = asyncio.Queue()
+        self.ended = threading.Event()
+
+    def say(self, *items: int | Exception | None) -> None:
+        for item in items:
+            self._loop.call_soon(self._items.put_nowait, item)
+
+    async def __aiter__(self) -> AsyncIterator[int]:
+        try:
+            while (item := await self._items.get()) is not None:
+                if isinstance(item, Exception):
+                    raise item
+                yield item
+        finally:
+            self.ended.set()
+
+
+class Outlet:
+    """Takes everything, until it is told to take no more."""
+
+    def __init__(self) -> None:
+        self.taken: list[int] = []
+        self.threads: set[str] = set()
+        self.full = False
+        self._came = threading.Condition()
+
+    def __call__(self, item: int) -> int | None:
+        self.threads.add(threading.current_thread().name)
+        with self._came:
+            if self.full:
+                return item
+            self.taken.append(item)
+            self._came.notify()
+        return None
+
+    def wait_for(self, count: int) -> list[int]:
+        with self._came:
+            assert self._came.wait_for(lambda: len(self.taken) >= count, WITHIN)
+        return self.taken
+
+
+def waits(bridge: Bridge[int]) -> bool:
+    """Whether the reader waits, so that the outlet may be used."""
+    return bridge._outlet_free
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    assert any(condition() or threading.Event().wait(0.005) for _ in range(1000))
+
+
+def test_items_go_to_the_outlet_on_the_loops_thread_while_the_reader_waits(
+    loop: LoopThread, reader: ThreadPoolExecutor
+) -> None:
+    source, outlet = Source(loop), Outlet()
+    with Bridge(loop, source) as bridge:
+        bridge.divert(outlet)
+        taken = reader.submit(bridge.take)
+        wait_until(lambda: waits(bridge))
+        source.say(1, 2, 3)
+        assert outlet.wait_for(3) == [1, 2, 3]
+        assert outlet.threads == {"outlet-loop"}
+        assert not taken.done()
+        source.say(None)
+        assert taken.result(WITHIN) is None
+
+
+def test_nothing_goes_past_a_reader_that_is_busy(loop: LoopThread, reader: ThreadPoolExecutor) -> None:
+    source, outlet = Source(loop), Outlet()
+    with Bridge(loop, source) as bridge:
+        bridge.divert(outlet)
+        source.say(1, 2, None)
+        assert source.ended.wait(WITHIN)
+        assert outlet.taken == []
+        assert bridge.take(WITHIN) == [1, 2]
+        assert bridge.take(WITHIN) is None
+
+
+def test_what_the_outlet_does_not_take_wakes_the_reader_and_the_rest_queues_behind_it(
+    loop: LoopThread, reader: ThreadPoolExecutor
+) -> None:
+    source, outlet = Source(loop), Outlet()
+    with Bridge(loop, source) as bridge:
+        bridge.divert(outlet)
+        taken = reader.submit(bridge.take)
+        wait_until(lambda: waits(bridge))
+        source.say(1)
+        outlet.wait_for(1)
+        outlet.full = True
+        source.say(2)
+        assert taken.result(WITHIN) == [2]
+        # The reader has it in hand now: not even an outlet with room may overtake it.
+        outlet.full = False
+        source.say(3)
+        wait_until(lambda: bridge._taking.qsize() == 1)
+        assert outlet.taken == [1]
+        assert bridge.take(WITHIN) == [3]
+        taken = reader.submit(bridge.take)
+        wait_until(lambda: waits(bridge))
+        source.say(4)
+        assert outlet.wait_for(2) == [1, 4]
+        source.say(None)
+        assert taken.result(WITHIN) is None
+
+
+def test_an_item_that_waits_for_a_full_queue_is_not_overtaken(loop: LoopThread) -> None:
+    source, outlet = Source(loop), Outlet()
+    with Bridge(loop, source, capacity=1) as bridge:
+        bridge.divert(outlet)
+        source.say(1, 2, 3, None)
+        wait_until(lambda: bridge._held)
+        assert [bridge.take(WITHIN), bridge.take(WITHIN), bridge.take(WITHIN)] == [[1], [2], [3]]
+        assert outlet.taken == []
+
+
+def test_silence_begins_with_the_last_item_that_the_outlet_took(loop: LoopThread, reader: ThreadPoolExecutor) -> None:
+    source, outlet = Source(loop), Outlet()
+    tick = 0.2
+    with Bridge(loop, source) as bridge:
+        bridge.divert(outlet)
+        taken = reader.submit(bridge.take, tick)
+        wait_until(lambda: waits(bridge))
+        # A word in every half of a tick: none of them is silence.
+        for number in range(6):
+            source.say(number)
+            outlet.wait_for(number + 1)
+            assert not threading.Event().wait(tick / 2)
+            assert not taken.done()
+        assert taken.result(WITHIN) == []
+
+
+@pytest.mark.parametrize("end", [None, ValueError("broken")])
+def test_the_reader_learns_of_the_end_behind_what_the_outlet_took(
+    loop: LoopThread, reader: ThreadPoolExecutor, end: Exception | None
+) -> None:
+    source, outlet = Source(loop), Outlet()
+    with Bridge(loop, source) as bridge:
+        bridge.divert(outlet)
+        taken = reader.submit(bridge.take)
+        wait_until(lambda: waits(bridge))
+        source.say(1, end)
+        if end is None:
+            assert taken.result(WITHIN) is None
+        else:
+            with pytest.raises(ValueError, match="broken"):
+                taken.result(WITHIN)
+        assert outlet.taken == [1]
+
+
+def test_what_an_outlet_raises_ends_the_source_as_its_own_error(loop: LoopThread, reader: ThreadPoolExecutor) -> None:
+    source = Source(loop)
+
+    def outlet(item: int) -> int | None:
+        raise ZeroDivisionError
+
+    with Bridge(loop, source) as bridge:
+        bridge.divert(outlet)
+        taken = reader.submit(bridge.take)
+        wait_until(lambda: waits(bridge))
+        source.say(1)
+        with pytest.raises(ZeroDivisionError):
+            taken.result(WITHIN)
+        assert source.ended.wait(WITHIN)
+
+
+def test_a_closed_bridge_uses_its_outlet_no_more(loop: LoopThread, reader: ThreadPoolExecutor) -> None:
+    source, outlet = Source(loop), Outlet()
+    bridge = Bridge(loop, source)
+    bridge.divert(outlet)
+    taken = reader.submit(bridge.take)
+    wait_until(lambda: waits(bridge))
+    bridge.close()
+    assert taken.result(WITHIN) is None
+    assert source.ended.is_set()
+    assert bridge._outlet is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_the_interleaving_every_item_goes_one_way_once_and_in_order(
+    loop: LoopThread, reader: ThreadPoolExecutor, seed: int
+) -> None:
+    chance = random.Random(seed)
+    total = 3000
+    seen: list[int] = []
+
+    async def source() -> AsyncIterator[int]:
+        for number in range(total):
+            yield number
+            if chance.random() < 0.2:
+                await asyncio.sleep(0)
+
+    def outlet(item: int) -> int | None:
+        if chance.random() < 0.1:
+            return item
+        seen.append(item)
+        return None
+
+    with Bridge(loop, source(), capacity=3) as bridge:
+        bridge.divert(outlet)
+        while (batch := bridge.take(WITHIN)) is not None:
+            seen.extend(batch)
+    assert seen == list(range(total))

@@ -1,0 +1,184 @@
+"""A guard against getting slower that does not look at the clock: how many function calls a token costs.
+
+Everything on a token's way is real: a model server behind a socket, the service with its loop, the body of the
+reply, a client's socket. The model sends a token only when the one before has arrived, so that each is a read, an
+event and a write of its own: the most that a token can cost.
+
+Calls are counted by the interpreter itself (`sys.setprofile`): of Python functions, each resumption of a coroutine or
+generator included, and of built-in ones. They do not depend on the machine or its load. A token's time does depend on
+them: on the machine of docs/performance.md a call on this way costs about half a microsecond.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from service import ChatService, Run, RunLabels, Settings
+from service.message import Message
+from web.outlet import Outlet
+from web.stream import EventStream
+
+TOKENS = 100
+WITHIN = 10.0
+# What a token costs today on Python 3.11, and what of it is in our own files. A change that makes
+# it cheaper lowers these; one that makes it dearer has to say why here.
+PYTHON_CALLS = 36
+OUR_CALLS = 16
+BUILT_IN_CALLS = 33
+
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def _chunk(body: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(body), body)
+
+
+_TOKEN = _chunk(b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"word "}}]}\n\n')
+_END = _chunk(b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n') + b"0\r\n\r\n"
+
+
+class Model:
+    """A model server for one request, which sends a token when it is told to."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.base_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
+        self._connection: socket.socket | None = None
+
+    def accept(self) -> None:
+        self._listener.settimeout(WITHIN)
+        self._connection, _ = self._listener.accept()
+        self._connection.settimeout(WITHIN)
+        received = b""
+        while not received.partition(b"\r\n\r\n")[2].endswith(b"}"):
+            received += self._connection.recv(65536)
+        self._connection.sendall(_HEAD)
+
+    def send(self, data: bytes) -> None:
+        assert self._connection is not None
+        self._connection.sendall(data)
+
+    def close(self) -> None:
+        self._listener.close()
+        if self._connection is not None:
+            self._connection.close()
+
+
+class Response:
+    """What gunicorn's response is to an outlet."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.chunked = True
+        self.sent = 0
+
+
+class Reply:
+    """A reply as a server sends it: a thread that iterates, and the client at the other end of the socket."""
+
+    def __init__(self, run: Run) -> None:
+        server, self.client = socket.socketpair()
+        self.client.settimeout(WITHIN)
+        self._server = server
+        self._stream = EventStream(run)
+        self._stream.use(Outlet(Response(server)))
+        self.steps = 0
+        self.thread = threading.Thread(target=self._serve, name="reply")
+        self.thread.start()
+
+    def _serve(self) -> None:
+        for frames in self._stream:
+            self.steps += 1
+            self._server.sendall(_chunk(frames))
+
+    def receive(self) -> bytes:
+        return self.client.recv(65536)
+
+    def close(self) -> None:
+        self.thread.join(WITHIN)
+        self.client.close()
+        self._server.close()
+
+
+class Calls:
+    """Counts the calls of one thread between `begin` and `end`, which are to be called on it."""
+
+    def __init__(self) -> None:
+        self.python: Counter[str] = Counter()
+        self.builtin: Counter[str] = Counter()
+
+    def begin(self) -> None:
+        sys.setprofile(self._count)
+
+    def end(self) -> None:
+        sys.setprofile(None)
+
+    def _count(self, frame: FrameType, event: str, argument: Any) -> None:
+        if event == "call":
+            self.python[f"{frame.f_code.co_filename.rpartition('site-packages/')[2]}:{frame.f_code.co_qualname}"] += 1
+        elif event == "c_call":
+            self.builtin[argument.__qualname__] += 1
+
+
+@pytest.fixture
+def model() -> Iterator[Model]:
+    server = Model()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def service(model: Model) -> Iterator[ChatService]:
+    service = ChatService(Settings(base_url=model.base_url, model="m", api_key="k"))
+    yield service
+    assert service.close()
+
+
+@contextmanager
+def counted(service: ChatService, calls: Calls) -> Iterator[None]:
+    """Count the calls on the service's loop."""
+
+    async def on_the_loop(function: Any) -> None:
+        function()
+
+    service.loop.submit(on_the_loop(calls.begin)).result(WITHIN)
+    try:
+        yield
+    finally:
+        service.loop.submit(on_the_loop(calls.end)).result(WITHIN)
+
+
+def test_a_token_costs_no_more_calls_than_it_did(service: ChatService, model: Model) -> None:
+    with service.open([Message(role="user", content="hi")], RunLabels("1", "api", "stream", "m")) as run:
+        model.accept()
+        reply = Reply(run)
+        assert reply.receive().endswith(b": ok\n\n\r\n")
+        for _ in range(3):  # what happens once is behind them
+            model.send(_TOKEN)
+            assert b"word " in reply.receive()
+        calls = Calls()
+        steps = reply.steps
+        with counted(service, calls):
+            for _ in range(TOKENS):
+                model.send(_TOKEN)
+                assert b"word " in reply.receive()
+        assert reply.steps == steps, "the thread that serves the reply was woken for a token"
+        model.send(_END)
+        assert b'"done": true' in reply.receive()
+        reply.close()
+    total = sum(count // TOKENS for count in calls.python.values())
+    ours = sum(count // TOKENS for name, count in calls.python.items() if "/service/" in name or "/web/" in name)
+    account = "\n".join(f"{count / TOKENS:5.2f} {name}" for name, count in calls.python.most_common(40))
+    assert total <= PYTHON_CALLS, account
+    assert ours <= OUR_CALLS, account
+    built_in = sum(count // TOKENS for count in calls.builtin.values())
+    assert built_in <= BUILT_IN_CALLS, calls.builtin.most_common(40)
