@@ -114,7 +114,7 @@ bench: $(VENV)/.bench ## Sluice beside its peers: build/bench
 
 .PHONY: screenshots
 screenshots: $(VENV)/.tests $(VENDOR)/.stamp system-packages ## make docs/screenshots anew
-	$(BIN)/python -m tests.browser.screenshots
+	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 .PHONY: lock
 lock: $(VENV)/.tests ## choose versions anew: constraints.txt
