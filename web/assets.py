@@ -40,8 +40,9 @@ BEST_QUALITY_BYTES: Final = 100_000
 TAG_CHARS: Final = 8
 FOR_EVER: Final = "max-age=31536000, immutable"
 
-# Types and their prose are for the checker and for people: a third of our own modules' bytes on the wire.
-_DOC_COMMENT = re.compile(r"^[ \t]*/\*\*(?:(?!\*/).)*\*/[ \t]*$", re.MULTILINE | re.DOTALL)
+# Types and prose are for the checker and for people: a third of our own modules' bytes on the wire. Only what has its
+# lines for itself, so that no text in quotes is taken for a comment.
+_COMMENT = re.compile(r"^[ \t]*(?:/\*\*(?:(?!\*/).)*\*/[ \t]*|//[^\n]*)$", re.MULTILINE | re.DOTALL)
 # Below this folder nothing is ours: its comments hold licences.
 _VENDOR = "vendor/"
 _IMPORT = re.compile(r'^(?:import|export)\s(?:[^"\';]*?\sfrom\s)?\s*["\'](\.[^"\']+)["\']', re.MULTILINE)
@@ -160,7 +161,7 @@ def _asset(name: str, path: Path) -> Asset:
     body = path.read_bytes()
     if path.suffix == ".js" and not name.startswith(_VENDOR):
         # Each line keeps its number, which is what a browser's error message names.
-        text = _DOC_COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), body.decode())
+        text = _COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), body.decode())
         body = text.encode()
     return Asset(body, MEDIA_TYPES[path.suffix])
 
