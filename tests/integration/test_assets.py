@@ -102,6 +102,15 @@ def test_a_file_that_is_not_there_is_not_kept_as_missing(house: House, script: s
         assert answer.headers["cache-control"] == "no-store"
 
 
+def test_every_file_that_the_page_names_is_there_and_of_one_version(house: House) -> None:
+    named = re.findall(r'(?:src|href)="(/static/(\w+)/[^"]+)"', fetch(house.url, "/").text)
+    assert len(named) > 40
+    assert len({version for _, version in named}) == 1
+    for path, _ in named:
+        answer = fetch(house.url, path)
+        assert (path, answer.status, answer.headers["cache-control"]) == (path, 200, FOR_EVER)
+
+
 def test_the_page_itself_is_asked_for_each_time_and_sent_when_it_has_changed(house: House) -> None:
     page = fetch(house.url, "/", headers={"Accept-Encoding": "br"})
     assert page.headers["cache-control"] == "no-cache"
