@@ -29,7 +29,7 @@ class ChatPage:
         self.questions = page.locator(".question")
         self.answers = page.locator(".answer")
         self.answer = self.answers.last
-        self.prose = self.answer.locator(".prose")
+        self.prose = self.answer.locator("> .prose")
         self.failure = page.locator(".failure")
         self.countdown = page.locator(".countdown")
         self.figures = self.answer.locator(".figures")

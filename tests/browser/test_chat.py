@@ -287,13 +287,3 @@ def test_a_message_over_the_limit_is_not_sent_and_the_limit_is_named(browser_pag
     expect(chat.page.locator("#problem")).to_have_text("This message is too long. The most is 5 characters.")
     expect(chat.send_button).to_be_disabled()
     expect(chat.questions).to_have_count(0)
-
-
-def test_reasoning_is_folded_away_above_the_answer(chat: ChatPage) -> None:
-    thought = {**text_frame(""), "reasoning": "Let me think."}
-    chat.reply_once(content_type="text/event-stream", body=frames(thought, text_frame("42"), DONE_FRAME))
-    expect(chat.ask_and_wait("Why?")).to_have_text("42")
-    reasoning = chat.answer.locator("details.reasoning")
-    expect(reasoning.locator("p")).to_be_hidden()
-    reasoning.locator("summary").click()
-    expect(reasoning.locator("p")).to_have_text("Let me think.")

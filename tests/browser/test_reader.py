@@ -147,7 +147,7 @@ def test_the_view_follows_the_end_only_while_the_reader_is_there(chat: ChatPage,
     gate, second_gate = model.gate("first"), model.gate("second")
     lines = "\n\n".join(f"Line {number}" for number in range(60))
     model.enqueue((*said(lines), gate, *said("\n\n" + lines), second_gate, *said("\n\nThe end"), *finished()))
-    to_end = chat.page.get_by_role("button", name="Go to the end")
+    to_end = chat.page.get_by_role("button", name="Jump to the latest")
     chat.ask("Count")
     expect(chat.prose.locator("p")).to_have_count(60)
     expect(chat.prose.locator("p").last).to_be_in_viewport()

@@ -12,7 +12,7 @@ import { ReasoningView } from "./reasoning_view.js";
 
 export class AnswerView {
   #events;
-  #reasoning = new ReasoningView();
+  #reasoning;
   #text = document.createElement("div");
   #markdown = new MarkdownView(this.#text);
   #ending;
@@ -20,6 +20,7 @@ export class AnswerView {
   /** @param {ExchangeEvents} events */
   constructor(events) {
     this.#events = events;
+    this.#reasoning = new ReasoningView(events.grown);
     this.#ending = new AnswerEnding(events);
     this.branches = this.#ending.branches;
     this.element = document.createElement("article");
@@ -33,6 +34,7 @@ export class AnswerView {
   /** @param {Markdown} markdown */
   useMarkdown(markdown) {
     this.#markdown.use(markdown);
+    this.#reasoning.useMarkdown(markdown);
   }
 
   /** @param {Exchange} exchange still running */
@@ -61,6 +63,12 @@ export class AnswerView {
    */
   showEnding(exchange, announce) {
     this.#ending.show(exchange, announce);
+  }
+
+  /** Writes anew what depends on the language. @param {Exchange} exchange */
+  translate(exchange) {
+    this.#reasoning.translate();
+    if (exchange.state !== "running") this.showEnding(exchange, false);
   }
 
   /** @returns {boolean} false while there is nothing to copy */

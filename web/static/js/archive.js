@@ -78,7 +78,7 @@ function conversationFrom(value) {
  */
 function exchangeFrom(value) {
   const { id, parent, question, answer, reasoning, state, created, changed } = object(value);
-  const { finishReason, failure, figures } = object(value);
+  const { thoughtMs, finishReason, failure, figures } = object(value);
   check(ANSWER_STATES.includes(state));
   /** @type {Exchange} */
   const exchange = {
@@ -91,6 +91,7 @@ function exchangeFrom(value) {
     created: time(created),
     changed: time(changed),
   };
+  if (thoughtMs !== undefined) exchange.thoughtMs = time(thoughtMs);
   if (finishReason !== undefined) exchange.finishReason = string(finishReason);
   if (figures !== undefined) exchange.figures = figuresFrom(figures);
   if (state === "running") Object.assign(exchange, { state: "failed", failure: INTERRUPTED });

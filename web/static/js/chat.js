@@ -3,7 +3,7 @@
 import { answerLeft } from "./answer_lock.js";
 import { DEFAULT_CONFIGURATION } from "./configuration.js";
 import { Conversation, messagesOf } from "./conversation.js";
-import { INTERRUPTED, reopen } from "./exchange.js";
+import { INTERRUPTED, forgetReasoning, reopen } from "./exchange.js";
 import { words } from "./language.js";
 import { Run } from "./run.js";
 
@@ -65,7 +65,7 @@ export class Chat {
   regenerate(exchange) {
     if (this.running) return;
     if (exchange.answer !== "") return void this.#answer(this.conversation.branch(exchange));
-    exchange.reasoning = "";
+    forgetReasoning(exchange);
     void this.#answer(exchange);
   }
 

@@ -49,7 +49,7 @@ export const CHINESE = {
   stopAnswer: "停止回答",
   send: "发送",
   stop: "停止",
-  toEnd: "回到末尾",
+  toEnd: "跳到最新",
   generating: "正在生成",
   complete: "回答完成",
   stopped: "已停止",
@@ -58,6 +58,8 @@ export const CHINESE = {
   filterNote: "服务商的内容过滤中止了这个回答。",
   emptyNote: "模型发来了空的回答。",
   reasoning: "思考过程",
+  thinkingFor: (seconds) => `正在思考，已 ${duration(seconds)}`,
+  thoughtFor: (seconds) => `思考了 ${duration(seconds)}`,
   copy: "复制",
   copied: "已复制",
   copyFailed: "复制被拒绝",
@@ -152,3 +154,8 @@ export const CHINESE = {
     interrupted: "回答完成之前页面被关闭了。",
   },
 };
+
+/** @param {number} seconds */
+function duration(seconds) {
+  return seconds < 60 ? `${seconds} 秒` : `${Math.floor(seconds / 60)} 分 ${seconds % 60} 秒`;
+}

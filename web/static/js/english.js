@@ -48,7 +48,7 @@ export const ENGLISH = {
   stopAnswer: "Stop the answer",
   send: "Send",
   stop: "Stop",
-  toEnd: "Go to the end",
+  toEnd: "Jump to the latest",
   generating: "Generating",
   complete: "Answer complete",
   stopped: "Stopped",
@@ -57,6 +57,10 @@ export const ENGLISH = {
   filterNote: "The provider's content filter ended this answer.",
   emptyNote: "The model sent an empty answer.",
   reasoning: "Reasoning",
+  /** @param {number} seconds */
+  thinkingFor: (seconds) => `Thinking for ${duration(seconds)}`,
+  /** @param {number} seconds */
+  thoughtFor: (seconds) => `Thought for ${duration(seconds)}`,
   copy: "Copy",
   copied: "Copied",
   copyFailed: "Copying was refused",
@@ -165,3 +169,8 @@ export const ENGLISH = {
     interrupted: "The page was left before this answer was complete.",
   },
 };
+
+/** @param {number} seconds */
+function duration(seconds) {
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}

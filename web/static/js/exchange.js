@@ -13,6 +13,8 @@ import { newIdentifier } from "./identifier.js";
  * @property {string} question
  * @property {string} answer what has come so far
  * @property {string} reasoning
+ * @property {number} [thoughtFrom] milliseconds since 1970; where there is reasoning
+ * @property {number} [thoughtMs] until the answer began, or what there is of it came
  * @property {AnswerState} state
  * @property {number} created milliseconds since 1970
  * @property {number} changed milliseconds since 1970; of two forms of one exchange, the later counts
@@ -55,6 +57,27 @@ export function reopen(exchange) {
   delete exchange.finishReason;
   delete exchange.figures;
   exchange.state = "running";
+}
+
+/**
+ * @param {Exchange} exchange takes the next piece of its reply
+ * @param {import("./chat_request.js").Piece} piece
+ */
+export function take(exchange, { text, reasoning, finishReason }) {
+  if (exchange.answer === "" && (reasoning !== "" || exchange.thoughtFrom !== undefined)) {
+    exchange.thoughtFrom ??= Date.now();
+    exchange.thoughtMs = Date.now() - exchange.thoughtFrom;
+  }
+  exchange.answer += text;
+  exchange.reasoning += reasoning;
+  if (finishReason) exchange.finishReason = finishReason;
+}
+
+/** @param {Exchange} exchange */
+export function forgetReasoning(exchange) {
+  exchange.reasoning = "";
+  delete exchange.thoughtFrom;
+  delete exchange.thoughtMs;
 }
 
 /**

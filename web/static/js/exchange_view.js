@@ -53,7 +53,7 @@ export class ExchangeView {
   }
 
   translate() {
-    if (this.#exchange.state !== "running") this.#answer.showEnding(this.#exchange, false);
+    this.#answer.translate(this.#exchange);
   }
 
   /** @returns {boolean} false where there is no answer to copy */

@@ -2,6 +2,7 @@
 
 import { holdAnswer } from "./answer_lock.js";
 import { ask } from "./chat_request.js";
+import { take } from "./exchange.js";
 import { Failure } from "./failure.js";
 import { Stopwatch } from "./figures.js";
 
@@ -42,9 +43,7 @@ export class Run {
     try {
       for await (const piece of ask(question, signal)) {
         if (signal.aborted) break;
-        exchange.answer += piece.text;
-        exchange.reasoning += piece.reasoning;
-        if (piece.finishReason) exchange.finishReason = piece.finishReason;
+        take(exchange, piece);
         if (piece.done) exchange.figures = stopwatch.figures(piece.usage);
         else stopwatch.token();
         grown();

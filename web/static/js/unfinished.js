@@ -8,7 +8,8 @@ import { wholeTable } from "./unfinished_table.js";
 
 const ITEM = /(?:[-*+]|\d{1,9}[.)])/.source;
 /** A last line of which only the sign has come: of an item, a heading, a fence, an underline, a row. */
-const BARE_SIGN = new RegExp(`^[ \\t>]*(?:${ITEM}[ \\t]+)*(?:${ITEM}|\\d{1,9}|#{1,6}|[-=*_]+|\`{1,2}|~{1,2}|\\|)?[ \\t]*$`);
+const BARE_SIGN = new RegExp(`^[ \\t>]*(?:${ITEM}[ \\t]+)*(?:${ITEM}|#{1,6}|[-=*_]+|\`{1,2}|~{1,2}|\\|)?[ \\t]*$`);
+const BARE_NUMBER = /^[ \t>]*\d{1,9}$/; // of the next item, where it stands below another line
 const BARE_BOX = new RegExp(`^[ \\t>]*${ITEM}[ \\t]+\\[[ xX]?\\]?[ \\t]*$`);
 const FENCE = new RegExp(`^[ \\t>]*(?:${ITEM}[ \\t]+)*(\`{3,}|~{3,})(.*)$`);
 const BLOCK_SIGNS = new RegExp(`^[ \\t]*(?:(?:>|${ITEM})[ \\t]+|>)*(?:\\[[ xX]\\][ \\t]+|#{1,6}[ \\t]+)?`);
@@ -28,7 +29,8 @@ export function closed(source) {
   if (fence) return fence.isLastLine ? source.slice(0, fence.start) : source.replace(/\n[ \t>]*(?:`+|~+)[ \t]*$/, "\n");
   const line = source.lastIndexOf("\n") + 1;
   const lastLine = source.slice(line);
-  if (BARE_SIGN.test(lastLine) || BARE_BOX.test(lastLine)) source = source.slice(0, line);
+  const isBare = BARE_SIGN.test(lastLine) || BARE_BOX.test(lastLine) || (line > 0 && BARE_NUMBER.test(lastLine));
+  if (isBare) source = source.slice(0, line);
   const start = leafStart(source);
   return wholeTable(source.slice(0, start) + closedInline(source.slice(start)));
 }

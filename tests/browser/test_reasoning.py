@@ -1,0 +1,74 @@
+"""What the model thought before it answered: folded away, with the time that it took."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from ..scripted_model import Chunk, ScriptedModel, finished, said
+from .chat_page import DONE_FRAME, ChatPage, frames, text_frame
+
+SKIPPABLE_TIME = "{ const now = Date.now; window.skipped = 0; Date.now = () => now() + window.skipped; }"
+
+
+@pytest.fixture
+def chat(browser_page: Page) -> ChatPage:
+    browser_page.add_init_script(SKIPPABLE_TIME)
+    return ChatPage(browser_page).open()
+
+
+def fold(chat: ChatPage) -> Locator:
+    return chat.answer.locator("details.reasoning")
+
+
+def test_the_fold_says_how_long_it_thinks_and_at_last_how_long_it_thought(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    answers, ends = model.gate("before the answer"), model.gate("before the end")
+    model.enqueue((Chunk(reasoning="First **this**."), answers, *said("42"), ends, *finished()))
+    chat.ask("Why?")
+    summary = fold(chat).locator("summary")
+    expect(summary).to_have_text("Thinking for 1 s")
+    chat.page.evaluate("window.skipped += 60_000")
+    expect(summary).to_have_text(re.compile(r"^Thinking for 1 min \d s$"))
+    answers.open()
+    expect(chat.prose).to_have_text("42")
+    expect(summary).to_have_text(re.compile(r"^Thought for 1 min \d s$"))
+    thought = summary.inner_text()
+    chat.page.evaluate("window.skipped += 60_000")
+    ends.open()
+    chat.wait_complete()
+    expect(summary).to_have_text(thought)
+    chat.page.reload()
+    expect(summary).to_have_text(thought)
+
+
+def test_thoughts_are_shown_as_markdown_when_the_fold_is_opened_and_go_on_in_it(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    goes_on = model.gate("before more thoughts")
+    first, then = Chunk(reasoning="First **this**."), Chunk(reasoning="\n\nThen that.")
+    model.enqueue((first, goes_on, then, *said("42"), *finished()))
+    chat.ask("Why?")
+    thoughts = fold(chat).locator("p")
+    expect(fold(chat)).to_be_visible()
+    expect(thoughts).to_have_count(0)
+    fold(chat).locator("summary").click()
+    expect(thoughts).to_have_text(["First this."])
+    goes_on.open()
+    expect(thoughts).to_have_text(["First this.", "Then that."])
+    chat.wait_complete()
+    expect(chat.prose).to_have_text("42")
+
+
+@pytest.mark.reader(locale="zh-CN")
+def test_an_answer_that_came_whole_says_no_time_and_one_without_reasoning_has_no_fold(chat: ChatPage) -> None:
+    reasoned = {**text_frame("42"), "reasoning": "Let me think."}
+    chat.reply_once(content_type="text/event-stream", body=frames(reasoned, DONE_FRAME))
+    chat.ask_and_wait("Why?")
+    expect(fold(chat).locator("summary")).to_have_text("思考过程")
+    chat.reply_once(content_type="text/event-stream", body=frames(text_frame("Yes."), DONE_FRAME))
+    chat.ask_and_wait("Really?")
+    expect(fold(chat)).to_be_hidden()
