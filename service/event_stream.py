@@ -90,7 +90,8 @@ class EventStreamDecoder:
         # Two line ends for each, and none in what they say or behind them.
         if block.count(b"\n") != 2 * len(events):
             return None
-        self._hold(block[end + 2 :], events)
+        if end + 2 < len(block):
+            self._hold(block[end + 2 :], events)
         return events
 
     def finish(self) -> list[bytes]:
