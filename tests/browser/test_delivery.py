@@ -117,6 +117,17 @@ def test_nothing_moves_while_the_page_loads(browser_page: Page, model: ScriptedM
     assert movements(browser_page) < STILL
 
 
+def test_markdown_comes_with_the_readers_first_move_and_is_there_for_the_first_answer(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    first_view(browser_page)
+    traffic = Traffic.of(browser_page)
+    model.enqueue(reply("Some **bold** words"))
+    browser_page.locator(".starters button").first.click()
+    expect(browser_page.locator(".answer .prose strong")).to_have_text("bold")
+    assert [path for path in traffic.bytes if path.endswith("/vendor/dompurify.js")] != []
+
+
 def test_a_page_from_before_a_deploy_works_with_the_files_from_after_it(
     browser_page: Page, model: ScriptedModel
 ) -> None:
