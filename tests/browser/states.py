@@ -28,6 +28,14 @@ def answer() -> int:
     return 42  # the answer
 ```
 
+```
+print(1)
+```
+
+| Another | table |
+|---------|-------|
+| three | 3 |
+
 $$\\sum_{k=1}^{n} k = \\frac{n(n+1)}{2}$$
 """
 
@@ -44,7 +52,7 @@ def states(chat: ChatPage, model: ScriptedModel) -> Iterator[str]:
     yield "waiting"
 
     word.open()
-    expect(chat.prose.locator("table")).to_be_visible()
+    expect(chat.prose.locator("table").first).to_be_visible()
     yield "streaming"
 
     end.open()

@@ -37,7 +37,7 @@ def test_the_theme_changes_at_once_and_is_kept(chat: ChatPage) -> None:
 
 def test_the_language_changes_at_once_and_nothing_is_lost(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
-    model.enqueue(reply("Cut", finish=None), (*said("Half"), gate, *said(" and whole"), *finished()))
+    model.enqueue(reply("- [x] Cut", finish=None), (*said("Half"), gate, *said(" and whole"), *finished()))
     chat.ask("First")
     expect(chat.failure).to_contain_text("broke off before its end")
     chat.ask("Second")
@@ -50,6 +50,7 @@ def test_the_language_changes_at_once_and_nothing_is_lost(chat: ChatPage, model:
     expect(chat.send_button).to_have_text("停止")
     expect(chat.answers.first.get_by_role("button", name="复制回答")).to_be_visible()
     expect(chat.failure).to_contain_text("没有写完就中断了")
+    expect(chat.answers.first.get_by_role("checkbox")).to_have_accessible_name("已完成")
     gate.open()
     expect(chat.status).to_have_text("回答完成")
     expect(chat.prose).to_have_text("Half and whole")

@@ -1,7 +1,7 @@
 /** Blocks of code: their language's name, and the button that copies them. */
 
 import { setCode } from "./code_lines.js";
-import { say, words } from "./language.js";
+import { label, say } from "./language.js";
 import { madeFrom } from "./patch.js";
 
 /**
@@ -16,8 +16,8 @@ export function codeBlock(language) {
   figure.dir = "ltr"; // also in an answer that is written from the right
   if (language) code.className = `language-${language}`;
   pre.tabIndex = 0; // long lines scroll, also by keyboard
-  pre.setAttribute("role", "region");
-  pre.setAttribute("aria-label", language ? `${words.codeLabel}, ${language}` : words.codeLabel);
+  pre.setAttribute("role", "group");
+  label(pre, "codeLabel");
   pre.append(code);
   figure.append(header(language), pre);
   return { figure, code };

@@ -21,6 +21,6 @@ export class ConnectionNotice {
 
   #show() {
     if (navigator.onLine) this.#notices.hide("offlineNotice");
-    else this.#notices.show("offlineNotice", { urgent: true });
+    else this.#notices.show("offlineNotice");
   }
 }

@@ -54,7 +54,7 @@ export class Conversations {
     const conversation = id ? await this.#store.load(id) : null;
     if (addressed() !== id) return; // the reader has gone on meanwhile
     if (id && !conversation) {
-      this.#notices.show("conversationMissing", { urgent: true });
+      this.#notices.show("conversationMissing");
       nameInAddress(null);
     }
     this.#chat.show(conversation ?? undefined);
@@ -101,7 +101,7 @@ export class Conversations {
     this.#chat.forget(id);
     const { conversation } = this.#chat;
     if (conversation.id !== id) return;
-    this.#notices.show("deletedElsewhere", { urgent: true });
+    this.#notices.show("deletedElsewhere");
     this.#leave();
     takeDraft(conversation);
   }

@@ -56,7 +56,7 @@ let shown = ""; // which one
 const empty = part("empty", HTMLElement);
 const renew = part("renew", HTMLButtonElement);
 const status = part("status", HTMLElement);
-const notices = new Notices(part("notices", HTMLElement));
+const notices = new Notices(part("alerts", HTMLElement));
 const undo = new Undo(part("undo", HTMLElement), announce, () => composer.focus());
 const position = new ReadingPosition(part("to-end", HTMLButtonElement));
 const transcript = new Transcript(part("log", HTMLElement), {
@@ -78,14 +78,14 @@ const prompts = new PromptHistory(() => chat.conversation.path.map(({ question }
 const composer = new Composer(part("composer", HTMLFormElement), prompts, {
   send: (message) => chat.send(message),
   stop: () => chat.stop(),
-  notKept: () => notices.show("draftNotKept", { urgent: true }),
+  notKept: () => notices.show("draftNotKept"),
 });
 const starters = new Starters(part("starters", HTMLElement), part("starters-label", HTMLElement), (prompt) => {
   composer.send(prompt);
   composer.focus();
 });
 const store = new ConversationStore({
-  refused: (reason) => notices.show(REFUSALS[reason], { urgent: true }),
+  refused: (reason) => notices.show(REFUSALS[reason]),
   kept: () => Object.values(REFUSALS).forEach((word) => notices.hide(word)),
   listed: () => showList(),
   changedElsewhere: (id) => void chat.refresh(id),
@@ -170,7 +170,7 @@ addEventListener("pagehide", () => chat.leave());
 
 fetchConfiguration()
   .catch(() => {
-    notices.show("configurationNotice", { urgent: true });
+    notices.show("configurationNotice");
     return DEFAULT_CONFIGURATION;
   })
   .then(configure);

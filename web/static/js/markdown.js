@@ -2,7 +2,6 @@
 
 import { dressCode } from "./code_block.js";
 import { Highlighter } from "./highlighter.js";
-import { words } from "./language.js";
 import { loadKatex } from "./libraries.js";
 import { formulas, nameFormulas, typeset } from "./mathematics.js";
 import { rawHtml } from "./raw_html.js";
@@ -33,7 +32,7 @@ export class Markdown {
   constructor(libraries) {
     this.#libraries = libraries;
     this.#marked = new libraries.marked.Marked({ gfm: true, extensions: formulas, renderer: rawHtml });
-    this.#sanitiser = new Sanitiser(libraries.createPurify, words.image);
+    this.#sanitiser = new Sanitiser(libraries.createPurify);
   }
 
   /**

@@ -1,4 +1,4 @@
-/** Plain notices above the conversation: what the reader should know about this page, each at most once. */
+/** Notices above the composer, where they are seen: what the reader should know about this page, each at most once. */
 
 import { say } from "./language.js";
 
@@ -14,21 +14,17 @@ export class Notices {
     this.#list = list;
   }
 
-  /**
-   * @param {PlainWord} word
-   * @param {{ urgent?: boolean }} [options] urgent ones are announced, and can be dismissed
-   */
-  show(word, { urgent = false } = {}) {
+  /** @param {PlainWord} word */
+  show(word) {
     if (this.#shown.has(word)) return;
     const notice = document.createElement("div");
     this.#shown.set(word, notice);
-    notice.className = urgent ? "notice urgent" : "notice";
+    notice.className = "notice urgent";
     const sentence = document.createElement("p");
     say(sentence, word);
-    notice.append(sentence);
-    if (urgent) notice.append(this.#dismissButton(word));
+    notice.append(sentence, this.#dismissButton(word));
     this.#list.append(notice);
-    if (urgent) sentence.setAttribute("role", "alert");
+    sentence.setAttribute("role", "alert");
   }
 
   /** @param {PlainWord} word of a notice that no longer holds */

@@ -1,6 +1,6 @@
 /** HTML from a model's Markdown -> nodes that can run nothing and ask no other host for anything. */
 
-import { label } from "./language.js";
+import { label, words } from "./language.js";
 import { makeSafe } from "./safe_link.js";
 
 /** @typedef {import("dompurify").DOMPurify} DomPurify */
@@ -19,13 +19,10 @@ const CLASS = /^(?:formula|formula-display|formula-open|language-[\w+#.-]+)$/;
 export class Sanitiser {
   #purify;
 
-  /**
-   * @param {typeof import("dompurify").default} createPurify
-   * @param {string} imageWord what stands before the address of an image that is not shown
-   */
-  constructor(createPurify, imageWord) {
+  /** @param {typeof import("dompurify").default} createPurify */
+  constructor(createPurify) {
     this.#purify = createPurify(window); // our own instance: hooks are the instance's
-    this.#purify.addHook("afterSanitizeAttributes", (node) => clean(node, imageWord));
+    this.#purify.addHook("afterSanitizeAttributes", clean);
   }
 
   /**
@@ -43,31 +40,26 @@ export class Sanitiser {
   }
 }
 
-/**
- * @param {Element} node
- * @param {string} imageWord
- */
-function clean(node, imageWord) {
+/** @param {Element} node */
+function clean(node) {
   const classes = [...node.classList].filter((name) => CLASS.test(name));
   if (classes.length > 0) node.className = classes.join(" ");
   else node.removeAttribute("class");
   if (node.tagName === "A") makeSafe(node);
-  if (node.tagName === "IMG") cleanImage(node, imageWord);
+  if (node.tagName === "IMG") cleanImage(node);
   if (node.tagName === "INPUT") cleanInput(node);
 }
 
 /**
  * An image from elsewhere would tell its host who reads what. So only one that the answer itself contains is shown,
  * or one of the page's own files; any other becomes words.
- *
  * @param {Element} image
- * @param {string} imageWord
  */
-function cleanImage(image, imageWord) {
+function cleanImage(image) {
   const source = image.getAttribute("src") ?? "";
   if (DATA_IMAGE.test(source) || isStatic(source)) return;
-  const words = [image.getAttribute("alt"), /^https?:/i.test(source) ? source : ""].filter(Boolean).join(", ");
-  image.replaceWith(`[${imageWord}${words && ": "}${words}]`);
+  const about = [image.getAttribute("alt"), /^https?:/i.test(source) ? source : ""].filter(Boolean).join(", ");
+  image.replaceWith(`[${words.image}${about && ": "}${about}]`);
 }
 
 /** @param {string} source */

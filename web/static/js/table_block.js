@@ -22,7 +22,7 @@ export function scrollable(table) {
   const box = document.createElement("div");
   box.className = "table";
   box.tabIndex = 0;
-  box.setAttribute("role", "region");
+  box.setAttribute("role", "group");
   label(box, "tableLabel");
   // its columns run from the right in a table that begins so; `auto` would not look into cells that say their own
   if (RIGHT_TO_LEFT.test(table.textContent ?? "")) box.dir = "rtl";
