@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -89,6 +89,7 @@ class Reply:
         server, self.client = socket.socketpair()
         self.client.settimeout(WITHIN)
         self._server = server
+        self._run = run
         self._stream = EventStream(run)
         self._stream.use(Outlet(Response(server)))
         self.steps = 0
@@ -103,7 +104,11 @@ class Reply:
     def receive(self) -> bytes:
         return self.client.recv(65536)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._run.close()
         self.thread.join(WITHIN)
         self.client.close()
         self._server.close()
@@ -158,15 +163,16 @@ def counted(service: ChatService, calls: Calls) -> Iterator[None]:
 
 
 def test_a_token_costs_no_more_calls_than_it_did(service: ChatService, model: Model) -> None:
-    with service.open([Message(role="user", content="hi")], RunLabels("1", "api", "stream", "m")) as run:
+    run = service.open([Message(role="user", content="hi")], RunLabels("1", "api", "stream", "m"))
+    with Reply(run) as reply:
         model.accept()
-        reply = Reply(run)
         assert reply.receive().endswith(b": ok\n\n\r\n")
-        for _ in range(3):  # what happens once is behind them
+        steps = -1
+        while steps != reply.steps:  # what happens once is behind it, and its thread waits
+            steps = reply.steps
             model.send(_TOKEN)
             assert b"word " in reply.receive()
         calls = Calls()
-        steps = reply.steps
         with counted(service, calls):
             for _ in range(TOKENS):
                 model.send(_TOKEN)
@@ -174,7 +180,6 @@ def test_a_token_costs_no_more_calls_than_it_did(service: ChatService, model: Mo
         assert reply.steps == steps, "the thread that serves the reply was woken for a token"
         model.send(_END)
         assert b'"done": true' in reply.receive()
-        reply.close()
     total = sum(count // TOKENS for count in calls.python.values())
     ours = sum(count // TOKENS for name, count in calls.python.items() if "/service/" in name or "/web/" in name)
     account = "\n".join(f"{count / TOKENS:5.2f} {name}" for name, count in calls.python.most_common(40))
