@@ -119,6 +119,26 @@ def test_a_file_in_which_anything_is_amiss_is_refused_with_a_sentence(chat: Chat
     assert exported(chat)["conversations"] == archive["conversations"]
 
 
+def test_a_long_conversation_is_shown_from_its_end_and_becomes_markdown_without_holding_up_the_page(
+    chat: ChatPage,
+) -> None:
+    first, length = 0xABC000, 150
+    exchanges = [
+        {"id": f"{first + number:024x}", "parent": f"{first + number - 1:024x}" if number else None}
+        | {"question": f"Question {number}", "answer": "It is **bold**.\n\n- one\n- two\n" * 2, "reasoning": ""}
+        | {"state": "complete", "created": number, "changed": number}
+        for number in range(length)
+    ]
+    record = {"id": f"{first - 1:024x}", "title": "Long", "created": 0, "changed": 0, "choices": {}}
+    archive = {"format": "sluice.conversations", "version": 1, "conversations": [record | {"exchanges": exchanges}]}
+    choose(chat, json.dumps(archive))
+    titles(chat).click()
+    expect(chat.questions).to_have_count(length)
+    expect(chat.questions.last).to_be_in_viewport()
+    expect(chat.page.locator(".prose.plain")).to_have_count(0)
+    expect(chat.prose.locator("strong").last).to_be_in_viewport()
+
+
 def test_an_imported_text_is_shown_and_never_run(chat: ChatPage) -> None:
     converse(chat, "First")
     archive = exported(chat)

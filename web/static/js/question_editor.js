@@ -35,8 +35,9 @@ export class QuestionEditor {
   }
 
   focus() {
-    this.#field.focus();
+    this.#field.focus({ preventScroll: true });
     this.#show();
+    this.element.scrollIntoView({ block: "nearest" }); // all of it, and not only the line with the caret
   }
 
   /** @param {KeyboardEvent} event */
