@@ -84,6 +84,23 @@ def test_a_draft_is_not_lost_to_a_look_at_earlier_prompts(chat: ChatPage) -> Non
     expect(chat.field).to_have_value("My draft")
 
 
+def test_a_draft_belongs_to_its_conversation(chat: ChatPage) -> None:
+    chat.field.fill("Half a thou")
+    chat.open()
+    chat.page.locator(".starters button").first.click()
+    chat.wait_complete()
+    expect(chat.field).to_have_value("Half a thou")
+    chat.page.get_by_role("button", name="New conversation").click()
+    expect(chat.field).to_have_value("")
+    chat.field.fill("Another")
+    chat.page.locator("nav a").click()
+    expect(chat.field).to_have_value("Half a thou")
+    chat.page.reload()
+    expect(chat.field).to_have_value("Half a thou")
+    chat.page.get_by_role("button", name="New conversation").click()
+    expect(chat.field).to_have_value("Another")
+
+
 @pytest.mark.reader(permissions=["clipboard-read", "clipboard-write"])
 def test_a_long_text_is_pasted_whole_and_sent_whole(chat: ChatPage, model: ScriptedModel) -> None:
     chat.page.evaluate("text => navigator.clipboard.writeText(text)", LONG)

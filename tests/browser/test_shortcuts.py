@@ -73,6 +73,8 @@ def test_keys_of_the_browser_are_left_to_it(chat: ChatPage) -> None:
         {"key": "F5"},
         {"key": "Escape"},  # there is nothing to stop
         *({"key": key, "code": f"Key{key.upper()}", "ctrlKey": True} for key in "tnwlfpdhjcvxas"),
+        *({"key": key} for key in "k/"),  # letters that are written
+        *({"key": key, "shiftKey": True} for key in "OSC"),
     ]
     taken = [press for press in presses if not chat.page.evaluate(PRESSED, press)]
     assert taken == []
