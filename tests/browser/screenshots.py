@@ -25,6 +25,17 @@ from .screenshot_answers import CHINESE, CODE, EARLIER, EARLIER_CHINESE, POEM, S
 DIRECTORY: Final = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 NOW: Final = datetime.datetime(2026, 11, 24, 10, 30, tzinfo=datetime.UTC)
 MODEL: Final = "house-model"
+# A scroll is painted with the frame after the one in which the page has heard of it.
+SCROLL: Final = """async (element) => {
+    const frame = () => new Promise(requestAnimationFrame);
+    let before = NaN;
+    while (scrollY !== before) {
+        before = scrollY;
+        element.scrollIntoView({ block: "start", behavior: "instant" });
+        await frame();
+        await frame();
+    }
+}"""
 WAIT_MS: Final = 20_000  # for one step, on a busy machine
 
 
@@ -123,7 +134,7 @@ def take(browser: Browser, url: str, model: ScriptedModel, picture: Picture) -> 
         expect(page.locator(".prose:empty, .formula:not(:has(.katex))")).to_have_count(0)
         expect(page.locator("pre > code:not(:has(span[class^=hljs]))")).to_have_count(0)
         if picture.top is not None:
-            chat.questions.nth(picture.top).evaluate("element => element.scrollIntoView({block: 'start'})")
+            chat.questions.nth(picture.top).evaluate(SCROLL)
         if picture.then is not None:
             picture.then(page)
         page.evaluate("() => document.fonts.ready.then(() => null)")
