@@ -42,23 +42,26 @@ def test_every_state_fits_320_pixels_and_half_a_screen(
     wide = []
     for state in states(chat.open(), model):
         # 640 by 360 is what a window of 1280 by 720 has at a zoom of 200 %
-        for width, height in ((640, 360), (320, 568)):
+        for width, height, text in ((640, 360, "normal"), (320, 568, "larger"), (320, 568, "normal")):
             browser_page.set_viewport_size({"width": width, "height": height})
-            wide += [f"{state} at {width}: {name}" for name in beyond(browser_page)]
-            if chat.overflow() > 0:
-                wide.append(f"{state} at {width}: the page scrolls sideways")
+            browser_page.evaluate("text => { document.documentElement.dataset.textSize = text }", text)
+            wide += [f"{state} at {width}, {text}: {name}" for name in beyond(browser_page)]
     assert wide == []
 
 
 def beyond(page: Page) -> list[str]:
-    """Return the controls that can be seen but lie outside of the window's width, so that nobody reaches them."""
+    """Return what scrolls sideways, and the controls that lie outside of the window's width."""
     found: list[str] = page.evaluate(
-        """() => [...document.querySelectorAll("button, input, select, textarea, summary, a")]
-            .filter((each) => each.checkVisibility({ visibilityProperty: true }) && !each.matches(".skip"))
-            .filter((each) => { const box = each.getBoundingClientRect();
-                                return box.width > 0 && (box.left < 0 || box.right > innerWidth); })
-            .filter((each) => !each.closest("pre, table, .prose"))
-            .map((each) => each.outerHTML.slice(0, 120))"""
+        """() => {
+            const wide = [...document.querySelectorAll("html, dialog[open], .sidebar")]
+                .filter((each) => each.scrollWidth > each.clientWidth);
+            const outside = [...document.querySelectorAll("button, input, select, textarea, summary, a")]
+                .filter((each) => each.checkVisibility({ visibilityProperty: true }))
+                .filter((each) => !each.matches(".skip") && !each.closest(".prose")) // prose scrolls in its own boxes
+                .filter((each) => { const box = each.getBoundingClientRect();
+                                    return box.width > 0 && (box.left < 0 || box.right > innerWidth); });
+            return [...wide, ...outside].map((each) => each.outerHTML.slice(0, 120));
+        }"""
     )
     return found
 

@@ -143,6 +143,15 @@ def test_nothing_scrolls_sideways_at_320_pixels(browser_page: Page, model: Scrip
     assert chat.overflow() == 0
 
 
+@pytest.mark.reader(viewport={"width": 320, "height": 400})
+def test_a_small_screen_shows_the_beginning_of_the_empty_page(chat: ChatPage) -> None:
+    heading = chat.page.get_by_role("heading", name="Sluice")
+    expect(heading).to_be_in_viewport(ratio=1)
+    chat.ask_and_wait("Hello")
+    chat.page.get_by_role("button", name="New conversation").click()
+    expect(heading).to_be_in_viewport(ratio=1)
+
+
 def test_the_view_follows_the_end_only_while_the_reader_is_there(chat: ChatPage, model: ScriptedModel) -> None:
     gate, second_gate = model.gate("first"), model.gate("second")
     lines = "\n\n".join(f"Line {number}" for number in range(60))

@@ -96,7 +96,8 @@ const chat = new Chat(store, {
     showEmpty();
     transcript.show(conversation);
     composer.open(conversation);
-    if (conversation.id === shown) position.follow();
+    if (conversation.empty) position.goToStart();
+    else if (conversation.id === shown) position.follow();
     else position.goToEnd();
     shown = conversation.id;
     showList();

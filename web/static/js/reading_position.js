@@ -6,6 +6,8 @@
 const NEAR = 48; // pixels; less than two lines, so that "at the end" needs no aiming
 
 export class ReadingPosition {
+  /** Whether there is a growing end: the empty page has none, and is read from its beginning. */
+  #hasEnd = false;
   #atEnd = true;
   #lastTop = 0;
 
@@ -23,11 +25,18 @@ export class ReadingPosition {
 
   /** After the page has grown: stays at the end for a reader who was there. */
   follow() {
-    if (this.#atEnd) this.goToEnd();
+    if (this.#hasEnd && this.#atEnd) this.goToEnd();
+    this.#show();
+  }
+
+  goToStart() {
+    this.#hasEnd = false;
+    scrollTo({ top: 0, behavior: "instant" });
     this.#show();
   }
 
   goToEnd() {
+    this.#hasEnd = true;
     this.#atEnd = true;
     scrollTo({ top: document.documentElement.scrollHeight, behavior: "instant" });
     this.#lastTop = scrollY;
@@ -42,7 +51,7 @@ export class ReadingPosition {
   }
 
   #show() {
-    this.toEnd.hidden = this.#atEnd || this.#distance() <= NEAR;
+    this.toEnd.hidden = !this.#hasEnd || this.#atEnd || this.#distance() <= NEAR;
   }
 
   #distance() {
