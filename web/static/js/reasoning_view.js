@@ -26,7 +26,7 @@ export class ReasoningView {
     this.element.hidden = true;
     this.#box.className = "thoughts";
     this.#box.tabIndex = 0; // it scrolls, also by keyboard
-    this.#box.setAttribute("role", "region");
+    this.#box.setAttribute("role", "group"); // not a landmark: there may be many
     label(this.#box, "reasoning");
     this.#box.append(this.#text);
     this.element.append(this.#summary, this.#box);
