@@ -14,9 +14,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import httpx2
@@ -34,14 +32,18 @@ from .errors import (
 )
 from .events import Accepted, Event
 from .message import Message
-from .settings import OPENAI_BASE_URL, Settings
-from .transport import AiohttpTransport, unwrapped
+from .proxy import proxy_for
+from .settings import Settings
+from .transport import AiohttpTransport, unread, unwrapped
 
 logger = logging.getLogger("sluice.model")
 
 # After the finish reason the answer is whole; only the usage is still to come. Two seconds are plenty for a
 # server that sends it, and a server that does not must not spoil a whole answer.
 USAGE_GRACE = 2.0
+# Most servers send `[DONE]` and the end of the body in two writes, of which the second may wait 40 ms for our side's
+# delayed acknowledgement of the first. It saves the next request a new connection, with TLS three round trips.
+END_GRACE = 0.1
 # Of a refusal's body; enough for any provider's message, and no server can fill our memory with it.
 REFUSAL_EXCERPT_BYTES = 4096
 # A provider's own wish is passed on, but no more than an hour of it.
@@ -67,8 +69,7 @@ class ModelClient:
                 connections=settings.max_streams,
                 keepalive=KEEPALIVE_EXPIRY,
                 connect_timeout=settings.connect_timeout,
-                # Proxies from the environment, as everywhere; but never between us and our own machine.
-                trust_env=not _is_loopback(base_url),
+                proxy=proxy_for(base_url),
             ),
             # It would look for proxies itself, and send past the transport.
             trust_env=False,
@@ -129,7 +130,11 @@ class ModelClient:
                             raise UpstreamTimeout("no word within the time limit") from None
                         break  # only the usage is missing
                     except aiohttp.ClientError as error:
-                        if answer.finish_reason is not None:
+                        deadline.waiting = False
+                        # What had come before, while a slow reader held us back, is the reader's all the same.
+                        if words := answer.feed(unread(response)):
+                            yield words
+                        if answer.ended or answer.finish_reason is not None:
                             break
                         raise _broken_off(error, answer) from error
                     if words := answer.feed(piece) if piece else answer.finish():
@@ -140,7 +145,10 @@ class ModelClient:
                         # After the yield: the time in which a slow reader held us back is not the model's.
                         limit = min(now() + self._settings.next_token_timeout, total_deadline)
                     deadline.move(limit)
-        yield [answer.conclusion()]
+            conclusion = answer.conclusion()
+            if answer.ended and response.content.exception() is None:
+                await _read_to_end(response)
+        yield [conclusion]
 
     async def _open(self, messages: Sequence[Message], model: str, deadline: float) -> aiohttp.ClientResponse:
         body = {
@@ -182,6 +190,15 @@ class ModelClient:
                 excerpt = await _excerpt(opened, deadline)
             raise UpstreamInvalid(f"200 with {kind} in place of an event stream: {excerpt}")
         return opened
+
+
+async def _read_to_end(response: aiohttp.ClientResponse) -> None:
+    """Wait for the end of a body behind the last event of a whole answer: then its connection can be used again."""
+    try:
+        async with asyncio.timeout(END_GRACE):
+            await response.content.wait_eof()
+    except (TimeoutError, aiohttp.ClientError) as error:
+        logger.debug("a connection is not kept: %s", type(error).__name__)
 
 
 def _broken_off(error: aiohttp.ClientError, answer: Answer) -> ServiceError:
@@ -245,11 +262,3 @@ def _retry_after(headers: httpx2.Headers) -> float:
             return RETRY_AFTER_UNKNOWN
     # Written so that NaN ends as the lower bound.
     return min(max(1.0, seconds), RETRY_AFTER_MOST)
-
-
-def _is_loopback(base_url: str) -> bool:
-    host = urlsplit(base_url or OPENAI_BASE_URL).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
