@@ -31,6 +31,26 @@ def test_escape_stops_wherever_the_focus_is_and_with_shift_goes_to_the_composer(
     expect(chat.field).to_be_focused()
 
 
+@pytest.mark.reader(viewport={"width": 390, "height": 700})
+def test_the_way_to_the_composer_leads_out_of_a_drawer(chat: ChatPage, model: ScriptedModel) -> None:
+    gate = model.gate("before the end")
+    model.enqueue((*said("Half"), gate, *said(" and whole"), *finished()))
+    chat.ask("Tell me")
+    expect(chat.prose).to_have_text("Half")
+    chat.page.keyboard.press("Control+k")
+    expect(chat.page.locator("#search")).to_be_focused()
+    chat.page.keyboard.type("Tell")
+    chat.page.keyboard.press("Shift+Escape")
+    expect(chat.field).to_be_focused()
+    chat.page.keyboard.press("Control+k")
+    chat.page.keyboard.press("Escape")  # empties the field
+    chat.page.keyboard.press("Escape")  # closes the drawer, and stops nothing
+    expect(chat.page.locator("#sidebar")).to_be_hidden()
+    gate.open()
+    chat.wait_complete()
+    expect(chat.prose).to_have_text("Half and whole")
+
+
 def test_escape_in_a_dialog_closes_the_dialog_and_stops_nothing(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
     model.enqueue((gate, *said("Whole."), *finished()))
@@ -52,6 +72,7 @@ def test_the_last_answer_is_copied_as_the_model_wrote_it(chat: ChatPage, model: 
     chat.ask_and_wait("Tell me")
     chat.page.keyboard.press("Control+Shift+c")
     expect(chat.page.get_by_role("button", name="Copied")).to_be_visible()
+    expect(chat.status).to_have_text("Copied")
     assert chat.page.evaluate("navigator.clipboard.readText()") == "**Bold** and plain"
 
 

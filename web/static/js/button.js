@@ -4,6 +4,9 @@ import { label, say } from "./language.js";
 
 /** @typedef {import("./language.js").PlainWord} PlainWord */
 
+/** The event of a button that says how copying went, for the reader who does not see it. */
+export const COPY_ENDED = "copyended";
+
 const SHOWN_MS = 2000; // long enough to be read
 
 /**
@@ -59,5 +62,6 @@ export async function copyText(button, text) {
   } catch {
     say(button, "copyFailed"); // no permission, or no https
   }
+  button.dispatchEvent(new Event(COPY_ENDED, { bubbles: true }));
   setTimeout(() => say(button, resting), SHOWN_MS);
 }

@@ -30,7 +30,7 @@ export class ConversationSearch {
     this.#events = events;
     field.addEventListener("input", () => void this.#search());
     field.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || field.value === "" || event.isComposing) return;
+      if (event.key !== "Escape" || event.shiftKey || field.value === "" || event.isComposing) return;
       event.preventDefault();
       this.clear();
     });

@@ -2,6 +2,7 @@
 
 import "./appearance.js";
 import { addressed, nameInAddress } from "./address.js";
+import { COPY_ENDED } from "./button.js";
 import { Chat } from "./chat.js";
 import { Composer, COMPOSER_KEYS } from "./composer.js";
 import { DEFAULT_CONFIGURATION, fetchConfiguration } from "./configuration.js";
@@ -152,7 +153,7 @@ const shortcutList = new ShortcutList(part("shortcuts", HTMLDialogElement));
 part("open-shortcuts", HTMLButtonElement).addEventListener("click", () => shortcutList.open());
 const { shortcuts } = new Shortcuts([
   { word: "stopAnswer", key: "Escape", run: () => chat.running && chat.stop() },
-  { word: "toComposer", key: "Escape", shift: true, run: () => composer.focus() },
+  { word: "toComposer", key: "Escape", shift: true, run: goToComposer },
   { word: "newConversation", key: "o", mod: true, shift: true, run: renewConversation },
   { word: "searchLabel", key: "k", mod: true, run: search },
   { word: "toggleSidebar", key: "s", mod: true, shift: true, run: () => sidebar.toggle() },
@@ -163,6 +164,7 @@ shortcutList.show([...COMPOSER_KEYS, { word: "nextControl", key: "Tab" }, ...sho
 new ConnectionNotice(notices, (word) => announce(words[word]));
 
 renew.addEventListener("click", renewConversation);
+document.addEventListener(COPY_ENDED, (event) => announce(/** @type {HTMLElement} */ (event.target).textContent ?? ""));
 part("skip", HTMLAnchorElement).addEventListener("click", (event) => {
   event.preventDefault(); // the address is the conversation's
   composer.focus();
@@ -195,6 +197,11 @@ function applySettings() {
   const name = part("model-name", HTMLElement);
   name.textContent = chat.model || model;
   name.hidden = name.textContent === "";
+}
+
+function goToComposer() {
+  sidebar.closeDrawer(); // which holds the focus
+  composer.focus();
 }
 
 function renewConversation() {
