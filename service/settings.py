@@ -19,6 +19,7 @@ from dotenv import dotenv_values
 from .starters import Starters, parse_starters
 
 InteractionMode = Literal["stream", "block"]
+Switch = Literal["on", "off"]
 
 #: What the openai package itself uses when it is given no base URL.
 OPENAI_BASE_URL = "https://api.openai.com/v1"
@@ -234,6 +235,12 @@ class Settings:
         "How many proxies stand in front, whose X-Forwarded-For is believed.",
     )
     workers: int = _setting("WEB_CONCURRENCY", _count(1, 1_000, "workers"), 1, "Worker processes.")
+    pin_cpu: Switch = _setting(
+        "SLUICE_PIN_CPU",
+        _one_of("on", "off"),
+        "on",
+        "`on` keeps each worker on one CPU while it has that one for itself; `off` leaves it to the system.",
+    )
 
     @classmethod
     def load(cls, environ: Mapping[str, str], dotenv: Path | None = None) -> Settings:

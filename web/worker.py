@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from .affinity import Affinity
 from .occupancy import Load, Occupancy
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         """Prepare a worker; runs in the master."""
         super().__init__(*args, **kwargs)
         self._lingering: deque[tuple[float, socket.socket]] = deque()
+        self._affinity: Affinity | None = None
         # gunicorn would stop accepting at once and leave open streams without a word; `_retire` does it in time.
         self._retire_after: int = self.max_requests
         self.max_requests: int = sys.maxsize
@@ -128,6 +130,9 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         self._sluice = sluice = _sluice_of(application)
         self.wsgi: WSGIApplication = _offering_outlets(application)
         sluice.service.loop.on_failure = self._loop_failed
+        if sluice.service.settings.pin_cpu == "on":
+            # Before the loop's thread and all others, which have it from this one.
+            self._affinity = Affinity(self.age)
         # Now and not with the first chat, so that /readyz is true from the first moment it can be asked.
         sluice.service.start()
         self._places: int = sluice.service.admission.places
@@ -221,6 +226,8 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
             timeout = min(timeout, max(0.0, self._lingering[0][0] - time.monotonic()))
         super().wait_for_and_dispatch_events(timeout)
         self._end_lingering()
+        if self._affinity is not None:
+            self._affinity.look()
         self._retire()
 
     def _load(self) -> Load:
