@@ -44,7 +44,7 @@ SHOW = """async ({cases, pieces}) => {
 SANITISE = """async (cases) => {
     const { Sanitiser } = await import(new URL("js/sanitiser.js", window.statics));
     const { loadLibraries } = await import(new URL("js/libraries.js", window.statics));
-    const sanitiser = new Sanitiser((await loadLibraries()).createPurify, "Image");
+    const sanitiser = new Sanitiser((await loadLibraries()).createPurify);
     const shown = cases.map((html) => {
         const element = document.createElement("div");
         document.querySelector("#log").append(element);

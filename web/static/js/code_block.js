@@ -49,7 +49,8 @@ function header(language) {
   const row = document.createElement("figcaption");
   madeFrom(row, language); // its name and its button may say something else by now
   const name = document.createElement("span");
-  name.textContent = language;
+  if (language) name.textContent = language;
+  else say(name, "codeLabel");
   const button = document.createElement("button");
   button.type = "button";
   button.className = "quiet copy-code";

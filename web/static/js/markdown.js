@@ -1,6 +1,8 @@
 /** Markdown -> nodes for the page: lexed by marked, sanitised by DOMPurify, given colours and formulas. */
 
 import { dressCode } from "./code_block.js";
+import { direct } from "./direction.js";
+import { strong } from "./emphasis.js";
 import { Highlighter } from "./highlighter.js";
 import { loadKatex } from "./libraries.js";
 import { formulas, nameFormulas, typeset } from "./mathematics.js";
@@ -13,8 +15,6 @@ import { scrollable } from "./table_block.js";
 /** @typedef {import("marked").Token} Token */
 /** @typedef {import("marked").Links} Links */
 
-/** Each finds its own direction by its first letter, so that Arabic and Hebrew stand right beside English. */
-const DIRECTED = "p, li, h1, h2, h3, h4, h5, h6, blockquote, th, td, dt, dd, summary";
 const KATEX_MS = 2_000; // how long an answer that came whole waits, so that its formulas do not push it about
 
 export class Markdown {
@@ -31,7 +31,7 @@ export class Markdown {
   /** @param {Libraries} libraries */
   constructor(libraries) {
     this.#libraries = libraries;
-    this.#marked = new libraries.marked.Marked({ gfm: true, extensions: formulas, renderer: rawHtml });
+    this.#marked = new libraries.marked.Marked({ gfm: true, extensions: [...formulas, strong], renderer: rawHtml });
     this.#sanitiser = new Sanitiser(libraries.createPurify);
   }
 
@@ -56,7 +56,7 @@ export class Markdown {
     for (const table of fragment.querySelectorAll("table")) table.replaceWith(scrollable(table));
     for (const code of fragment.querySelectorAll("pre > code")) dressCode(code);
     for (const box of fragment.querySelectorAll("li > input:first-child")) box.parentElement?.classList.add("task");
-    for (const block of fragment.querySelectorAll(DIRECTED)) block.setAttribute("dir", "auto");
+    direct(fragment);
     nameFormulas(fragment);
     return fragment;
   }

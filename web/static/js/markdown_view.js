@@ -121,7 +121,8 @@ export class MarkdownView {
     this.#pushed = this.#text.length;
     this.#seam = this.#text.slice(-SEAM);
     if (this.#ended) this.#source.end();
-    this.#settle(this.#markdown, this.#source, this.#list);
+    const isWhole = this.#settle(this.#markdown, this.#source, this.#list);
+    this.#element.setAttribute("aria-busy", String(!isWhole));
     this.#shown();
   }
 
@@ -129,6 +130,7 @@ export class MarkdownView {
    * @param {Markdown} markdown
    * @param {MarkdownSource} source
    * @param {BlockList} list
+   * @returns {boolean} whether the text is whole and all of it shown
    */
   #settle(markdown, source, list) {
     const until = performance.now() + WORK_MS;
@@ -137,16 +139,19 @@ export class MarkdownView {
       this.#waiting = null;
       if (!part) {
         if (this.#ended) list.define(source.links);
-        return list.show(this.#ended ? null : source.open());
+        list.show(this.#ended ? null : source.open());
+        return this.#ended;
       }
       // while an answer streams, its formulas are typeset as soon as they can be; one that came whole waits for that
       const preparation = this.#ended && part.kind === "blocks" ? markdown.preparation(part.blocks) : null;
       if (preparation) {
         this.#waiting = part;
-        return void preparation.then(() => this.#schedule());
+        void preparation.then(() => this.#schedule());
+        return false;
       }
       list.settle(part);
     }
     this.#schedule();
+    return false;
   }
 }

@@ -12,7 +12,6 @@ import { label } from "./language.js";
  */
 
 const MAX_ROWS = 300; // a browser lays out this many in 2 ms
-const RIGHT_TO_LEFT = /^[^\p{L}]*[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}]/u;
 
 /**
  * @param {Element} table
@@ -24,8 +23,6 @@ export function scrollable(table) {
   box.tabIndex = 0;
   box.setAttribute("role", "group");
   label(box, "tableLabel");
-  // its columns run from the right in a table that begins so; `auto` would not look into cells that say their own
-  if (RIGHT_TO_LEFT.test(table.textContent ?? "")) box.dir = "rtl";
   box.append(table.cloneNode(true));
   return box;
 }

@@ -1,0 +1,190 @@
+"""A growing answer: what its unfinished end shows, and that its work does not grow with it.
+
+Work is counted, not timed: `python -m tests.browser.trace` measures the times.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from .chat_page import ChatPage
+from .long_answers import SHAPES
+
+CHARS = 40_000  # ten times what any part may be
+PIECE = 250
+
+CLOSED: list[tuple[str, str]] = [
+    ("some **bold", "some **bold**"),
+    ("some **", "some "),
+    ("**bold*", "**bold**"),
+    ("an *emphasis", "an *emphasis*"),
+    ("***both", "***both***"),
+    ("~~gone", "~~gone~~"),
+    ("这是**重点", "这是**重点**"),
+    ("2 * 3 and 4*5 and a_b_c", "2 * 3 and 4*5 and a_b_c"),
+    ("`code", "`code`"),
+    ("``a`b", "``a`b``"),
+    ("text `", "text "),
+    ("see [the", "see the"),
+    ("see [the docs](https://exam", "see [the docs]()"),
+    ("**see [the *docs](ht", "**see [the *docs*]()**"),
+    ("[1] and [x](https://example.org)", "[1] and [x](https://example.org)"),
+    ("a ![pic](data:image/png;base64,iVBOR", "a "),
+    ("H<su", "H"),
+    ("a < b", "a < b"),
+    ("\\(x^2", ""),
+    ("so $$x^2", "so "),
+    ("$$\nx_1 + y_2", "$$\nx_1 + y_2"),
+    ("money $5 and *more", "money $5 and *more*"),
+    ("text\n--", "text\n"),
+    ("- one\n-", "- one\n"),
+    ("- one\n- [", "- one\n"),
+    ("1. one\n2", "1. one\n"),
+    ("42", "42"),
+    ("- *one\n- **two", "- *one\n- **two**"),
+    ("# A *head", "# A *head*"),
+    ("> quoted **so", "> quoted **so**"),
+    ("```", ""),
+    ("- a\n  ```py", "- a\n"),
+    ("- a\n  ```py\n  x = 2 ** 3\n  ``", "- a\n  ```py\n  x = 2 ** 3\n"),
+    ("| a | b", "| a | b\n|---|---|"),
+    ("| a | b |\n", "| a | b |\n|---|---|"),
+    ("| a | b |\n|:-", "| a | b |\n|---|---|"),
+    ("| a | b |\n|---|---|\n| **1", "| a | b |\n|---|---|\n| **1**"),
+    ("|x| is positive", "|x| is positive"),
+]
+
+PREPARE = """async () => {
+    const statics = new URL("../", document.querySelector("script[type=module]").src);
+    const parts = ["block_list", "libraries", "markdown", "markdown_source", "unfinished"];
+    const modules = await Promise.all(parts.map((name) => import(new URL(`js/${name}.js`, statics))));
+    window.parts = Object.assign({}, ...modules);
+    window.markdown = new window.parts.Markdown(await window.parts.loadLibraries());
+}"""
+
+# Puts a text in piece by piece, and counts for each piece the characters that were read as Markdown, and the nodes
+# that came into the page or changed in it.
+GROW = """({text, cuts}) => {
+    const { BlockList, MarkdownSource, markdown } = { ...window.parts, markdown: window.markdown };
+    const element = document.createElement("div");
+    element.className = "prose";
+    document.querySelector("#log").append(element);
+    const observer = new MutationObserver(() => {});
+    observer.observe(element, {subtree: true, childList: true, characterData: true, attributes: true});
+    let read = 0;
+    const blocks = markdown.blocks;
+    markdown.blocks = function (source, links) {
+        read += source.length;
+        return blocks.call(this, source, links);
+    };
+    const source = new MarkdownSource(markdown);
+    const list = new BlockList(element, markdown);
+    const work = [];
+    cuts.forEach((cut, index) => {
+        read = 0;
+        source.push(text.slice(cuts[index - 1] ?? 0, cut));
+        if (cut === text.length) source.end();
+        for (let part = source.next(); part; part = source.next()) list.settle(part);
+        list.show(source.open());
+        const records = observer.takeRecords();
+        work.push({read, changed: records.reduce((sum, {addedNodes}) => sum + Math.max(1, addedNodes.length), 0)});
+    });
+    delete markdown.blocks;
+    list.define(source.links);
+    const bare = element.cloneNode(true);
+    for (const span of bare.querySelectorAll("[class^=hljs]")) span.replaceWith(span.textContent);
+    for (const name of bare.querySelectorAll("figcaption")) name.remove();
+    for (const part of bare.querySelectorAll("*")) {
+        const attributes = [...part.attributes].sort((one, other) => (one.name < other.name ? -1 : 1));
+        for (const {name} of attributes) part.removeAttribute(name);
+        for (const {name, value} of attributes) part.setAttribute(name, value);
+    }
+    bare.normalize();
+    element.remove();
+    return {work, html: bare.innerHTML};
+}"""
+
+
+@pytest.fixture
+def prepared(browser_page: Page) -> Page:
+    """The page, with the parts that show an answer at hand."""
+    ChatPage(browser_page).open()
+    browser_page.evaluate(PREPARE)
+    return browser_page
+
+
+def grow(page: Page, text: str, cuts: list[int]) -> Any:
+    """Put a text into the page in the pieces between these places."""
+    return page.evaluate(GROW, {"text": text, "cuts": [*cuts, len(text)]})
+
+
+def test_what_is_open_at_the_end_is_closed_and_what_cannot_be_shown_yet_is_not(prepared: Page) -> None:
+    for source, expected in CLOSED:
+        assert prepared.evaluate("source => window.parts.closed(source)", source) == expected, source
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_work_for_a_piece_does_not_grow_with_the_answer(prepared: Page, shape: str) -> None:
+    text = SHAPES[shape](CHARS)
+    work = grow(prepared, text, list(range(PIECE, len(text), PIECE)))["work"]
+    third = len(work) // 3
+    for kind in ("read", "changed"):
+        first, last = (sum(piece[kind] for piece in part) / third for part in (work[:third], work[-third:]))
+        assert last <= 1.5 * first + 5, f"{kind} for each piece, first third and last: {first:.0f}, {last:.0f}"
+    assert max(piece["read"] for piece in work) < 20_000
+    assert max(piece["changed"] for piece in work) < 400
+
+
+def test_a_text_cut_anywhere_is_shown_like_one_that_came_whole(prepared: Page) -> None:
+    chance = random.Random(7)
+    for shape in SHAPES:
+        text = SHAPES[shape](10_000)
+        whole = grow(prepared, text, [])["html"]
+        cuts = sorted(chance.sample(range(1, len(text)), 60))
+        assert grow(prepared, text, cuts)["html"] == whole, shape
+
+
+def test_strong_words_may_stand_right_beside_chinese_ones(prepared: Page) -> None:
+    html = grow(prepared, "这是**“重点”**的写法，**重点。**后面。2 ** 3 ** 4", [])["html"]
+    assert "<strong>“重点”</strong>的" in html
+    assert "<strong>重点。</strong>后" in html
+    assert "2 ** 3 ** 4" in html
+
+
+def test_nothing_moves_when_colours_and_formulas_come_late(browser_page: Page) -> None:
+    """Highlighting is held back until the answer is in the page. For formulas an answer that came whole waits."""
+    held: list[Any] = []
+    browser_page.route("**/vendor/highlight.js", lambda route: held.append(route))
+    chat = ChatPage(browser_page).open()
+    browser_page.evaluate(
+        """() => {
+            window.moved = [];
+            new PerformanceObserver((list) => {
+                for (const {sources, hadRecentInput} of list.getEntries()) {
+                    if (hadRecentInput) continue;
+                    for (const {node} of sources) window.moved.push(node?.outerHTML ?? node?.data ?? "what is gone");
+                }
+            }).observe({type: "layout-shift", buffered: true});
+        }"""
+    )
+    text = "First.\n\n```python\ndef f(): ...\n```\n\nBetween.\n\n$$\n\\frac{1}{2}\n$$\n\nLast."
+    chat.reply_once(
+        content_type="application/json",
+        json={"success": True, "message": text, "interaction_mode": "block"},
+    )
+    prose = chat.ask_and_wait("Show me")
+    expect(prose.locator("pre")).to_have_count(1)
+    between = prose.locator("p").nth(1)
+    before = between.bounding_box()
+    expect(prose.locator(".katex")).to_have_count(1)
+    expect(prose.locator(".hljs-keyword")).to_have_count(0)
+    for route in held:
+        route.continue_()
+    expect(prose.locator(".hljs-keyword").first).to_have_text("def")
+    expect(prose.locator("p").last).to_have_text("Last.")
+    assert between.bounding_box() == before
+    assert browser_page.evaluate("window.moved") == []

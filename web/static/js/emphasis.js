@@ -1,0 +1,16 @@
+/**
+ * Strong text beside letters and signs of any script. By CommonMark's rules `**“重点”**的` is not strong, because no
+ * space stands between the sign and the next letter; Chinese has no such spaces, and models write it so.
+ */
+
+const STRONG = /^\*\*(?![\s*])([^*\n]+)(?<!\s)\*\*(?!\*)/;
+
+/** For marked's `use`. @type {import("marked").TokenizerAndRendererExtension} */
+export const strong = {
+  name: "strong",
+  level: "inline",
+  tokenizer(source) {
+    const [raw, text] = STRONG.exec(source) ?? [];
+    return raw && text ? { type: "strong", raw, text, tokens: this.lexer.inlineTokens(text) } : undefined;
+  },
+};
