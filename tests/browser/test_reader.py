@@ -177,6 +177,13 @@ def test_the_view_follows_the_end_only_while_the_reader_is_there(chat: ChatPage,
     expect(chat.prose.locator("p").last).to_be_in_viewport()
 
 
+def test_a_longer_draft_does_not_cover_the_end_of_the_answer(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("\n\n".join(f"Line {number}" for number in range(60))))
+    chat.ask_and_wait("Count")
+    chat.field.fill("one\ntwo\nthree\nfour\nfive")
+    chat.page.wait_for_function("document.documentElement.scrollHeight - innerHeight - scrollY < 2")
+
+
 def test_a_spoken_page_is_told_of_the_state_and_not_of_every_token(chat: ChatPage, model: ScriptedModel) -> None:
     log = chat.page.get_by_role("log")
     expect(log).to_have_attribute("aria-live", "off")

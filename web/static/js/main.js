@@ -161,6 +161,8 @@ const { shortcuts } = new Shortcuts([
   { word: "showShortcuts", key: "/", mod: true, overDialogs: true, run: () => shortcutList.toggle() },
 ]);
 shortcutList.show([...COMPOSER_KEYS, { word: "nextControl", key: "Tab" }, ...shortcuts, ...LIST_KEYS]);
+// a notice, an offer to undo or a longer draft must not cover the end that the reader sees
+new ResizeObserver(() => position.follow()).observe(part("dock", HTMLElement));
 new ConnectionNotice(notices, (word) => announce(words[word]));
 
 renew.addEventListener("click", renewConversation);
