@@ -388,7 +388,8 @@ def test_a_file_is_fetched_from_the_service_once_in_each_form_and_then_kept(
         assert (again.status, again.body) == (304, b"")
         assert fetch(front.url, path, headers={"Accept-Encoding": accepted}).body == first.body
         begun = re.findall(rf'"GET {path}" \d+ \d+ begun=(\S+)', waits_for_lines(front, path, 3))
-        assert [each != "-" for each in begun] == [True, False, False], "the service was asked for a file it had sent"
+        # Not in their order: each of nginx's workers writes its own lines.
+        assert [each != "-" for each in begun].count(True) == 1, "the service was asked for a file it had sent"
 
 
 def test_a_page_opened_before_a_deploy_still_gets_its_own_files_after_it(serve: Serve) -> None:
