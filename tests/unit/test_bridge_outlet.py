@@ -7,6 +7,7 @@ import random
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -140,14 +141,21 @@ def test_what_the_outlet_does_not_take_wakes_the_reader_and_the_rest_queues_behi
         assert taken.result(WITHIN) is None
 
 
-def test_an_item_that_waits_for_a_full_queue_is_not_overtaken(loop: LoopThread) -> None:
+def test_an_item_that_waits_for_a_full_queue_is_not_overtaken(loop: LoopThread, reader: ThreadPoolExecutor) -> None:
     source, outlet = Source(loop), Outlet()
     with Bridge(loop, source, capacity=1) as bridge:
         bridge.divert(outlet)
-        source.say(1, 2, 3, None)
+        source.say(1, 2, 3)
         wait_until(lambda: bridge._held)
         assert [bridge.take(WITHIN), bridge.take(WITHIN), bridge.take(WITHIN)] == [[1], [2], [3]]
         assert outlet.taken == []
+        # A reader that has caught up is gone past again.
+        taken = reader.submit(bridge.take)
+        wait_until(lambda: waits(bridge))
+        source.say(4)
+        assert outlet.wait_for(1) == [4]
+        source.say(None)
+        assert taken.result(WITHIN) is None
 
 
 def test_silence_begins_with_the_last_item_that_the_outlet_took(loop: LoopThread, reader: ThreadPoolExecutor) -> None:
@@ -182,6 +190,120 @@ def test_the_reader_learns_of_the_end_behind_what_the_outlet_took(
             with pytest.raises(ValueError, match="broken"):
                 taken.result(WITHIN)
         assert outlet.taken == [1]
+
+
+def test_what_is_left_of_an_item_crosses_in_its_place(loop: LoopThread, reader: ThreadPoolExecutor) -> None:
+    source = Source(loop)
+    with Bridge(loop, source) as bridge:
+        bridge.divert(lambda item: -item)
+        taken = reader.submit(bridge.take)
+        wait_until(lambda: waits(bridge))
+        source.say(1)
+        assert taken.result(WITHIN) == [-1]
+
+
+def test_nothing_goes_past_a_reader_whose_time_is_up(loop: LoopThread) -> None:
+    source, outlet = Source(loop), Outlet()
+    with Bridge(loop, source) as bridge:
+        bridge.divert(outlet)
+        assert bridge.take(0.0) == []
+        # What the reader does now, a heartbeat for example, must not be overtaken.
+        source.say(1, None)
+        assert source.ended.wait(WITHIN)
+        assert outlet.taken == []
+        assert bridge.take(WITHIN) == [1]
+
+
+@pytest.mark.parametrize("released_by", ["its time", "a stop"])
+def test_a_reader_does_not_go_on_while_the_outlet_works(
+    loop: LoopThread, reader: ThreadPoolExecutor, released_by: str
+) -> None:
+    source = Source(loop)
+    works, may_end = threading.Event(), threading.Event()
+
+    def outlet(item: int) -> int | None:
+        works.set()
+        assert may_end.wait(WITHIN)
+        return None
+
+    with Bridge(loop, source) as bridge:
+        bridge.divert(outlet)
+        taken = reader.submit(bridge.take, 0.05 if released_by == "its time" else None)
+        wait_until(lambda: waits(bridge))
+        source.say(1)
+        assert works.wait(WITHIN)
+        if released_by == "a stop":
+            bridge.stop()
+        with pytest.raises(TimeoutError):
+            taken.result(0.2)
+        may_end.set()
+        assert taken.result(WITHIN) == ([] if released_by == "its time" else None)
+
+
+class SlowToTake:
+    """The reader's end of a queue, whose reader stands still before and behind `get` until the test says otherwise."""
+
+    def __init__(self, queue: Any) -> None:
+        self._queue = queue
+        self.reached = threading.Event()
+        self.may_take = threading.Event()
+        self.may_go_on = threading.Event()
+
+    def get(self, timeout: float | None) -> Any:
+        self.reached.set()
+        assert self.may_take.wait(WITHIN)
+        try:
+            return self._queue.get(timeout=timeout)
+        finally:
+            assert self.may_go_on.wait(WITHIN)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._queue, name)
+
+
+def test_a_queued_item_that_the_reader_is_about_to_take_is_not_overtaken(
+    loop: LoopThread, reader: ThreadPoolExecutor
+) -> None:
+    source, outlet = Source(loop), Outlet()
+    with Bridge(loop, source) as bridge:
+        queue = bridge._taking = SlowToTake(bridge._taking)  # type: ignore[assignment]
+        queue.may_go_on.set()
+        bridge.divert(outlet)
+        source.say(1)
+        wait_until(lambda: queue.qsize() == 1)
+        taken = reader.submit(bridge.take)
+        assert queue.reached.wait(WITHIN)
+        source.say(2, None)
+        assert source.ended.wait(WITHIN)
+        queue.may_take.set()
+        assert taken.result(WITHIN) == [1, 2]
+        assert outlet.taken == []
+
+
+def test_what_a_closed_source_still_says_goes_nowhere_though_the_reader_has_not_woken_yet(
+    loop: LoopThread, reader: ThreadPoolExecutor
+) -> None:
+    outlet = Outlet()
+
+    async def stubborn() -> AsyncIterator[int]:
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            while bridge._outlet is not None:
+                await asyncio.sleep(0)
+            yield 1
+
+    bridge = Bridge(loop, stubborn())
+    queue = bridge._taking = SlowToTake(bridge._taking)  # type: ignore[assignment]
+    queue.may_take.set()
+    bridge.divert(outlet)
+    taken = reader.submit(bridge.take)
+    wait_until(lambda: waits(bridge))
+    bridge.close()
+    assert outlet.taken == []
+    assert bridge._future.exception(WITHIN) is None
+    queue.may_go_on.set()
+    assert taken.result(WITHIN) is None
 
 
 def test_what_an_outlet_raises_ends_the_source_as_its_own_error(loop: LoopThread, reader: ThreadPoolExecutor) -> None:

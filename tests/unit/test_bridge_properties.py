@@ -16,6 +16,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from time import monotonic, sleep
 from typing import Final
 
 import pytest
@@ -55,6 +56,10 @@ class SourceFailed(Exception):
 
 class Stopped(Exception):
     """What `stop` was given."""
+
+
+class OutletFailed(Exception):
+    """What the outlet raises."""
 
 
 class Stage:
@@ -127,8 +132,10 @@ class SteppedSource:
 class Crossing(RuleBasedStateMachine):
     """One bridge, from its opening to its end.
 
+    With an outlet, what it takes counts as what the reader got: together they must see each item once, in order.
+
     Attributes:
-        taken: The items that the reader got.
+        taken: The items that the reader and the outlet got.
         arrived: How many items have crossed by now.
         crossed: How many items have crossed in all, once that is settled by an end; None before.
         end: What the reader is to meet behind them: nothing (None), an error's value or an error's type.
@@ -146,18 +153,24 @@ class Crossing(RuleBasedStateMachine):
         self.closed = False
         self.loop_ended = False
         self.reading: Future[list[int] | None] | None = None
+        #: What the outlet does with the next item; None where there is no outlet.
+        self.outlet: str | None = None
+        self.outlet_failure: OutletFailed | None = None
         self.holder: threading.Event | None = None
         #: Whether steps wait for the loop to be let go.
         self.queued = False
         #: Whether the source may have been cancelled in the middle of the clean-up at its own end.
         self.raced = False
 
-    @initialize(capacity=st.integers(1, 4), held=st.booleans())
-    def open(self, capacity: int, held: bool) -> None:
+    @initialize(capacity=st.integers(1, 4), held=st.booleans(), outlet=st.sampled_from([None, "takes"]))
+    def open(self, capacity: int, held: bool, outlet: str | None) -> None:
         self.capacity = capacity
         if held:
             self.hold()
         self.bridge = Bridge(self.loop, self.source, capacity=capacity, close_timeout=WITHIN)
+        self.outlet = outlet
+        if outlet is not None:
+            self.bridge.divert(self.pass_on)
         self.settle()
 
     # -------------------------------------------------------------- the loop's time
@@ -183,6 +196,10 @@ class Crossing(RuleBasedStateMachine):
                 await asyncio.sleep(0)
 
         self.loop.submit(turns()).result(WITHIN)
+        if self.crossed is None and self.outlet_failure is not None:
+            # It had been given an item because all before it were taken. That one is lost.
+            self.arrived = len(self.taken)
+            self.settle_end(self.outlet_failure)
         if self.crossed is None:
             self.arrived = min(self.source.given, len(self.taken) + self.capacity)
         if self.crossed is None and self.source.outcome is not None:
@@ -230,11 +247,30 @@ class Crossing(RuleBasedStateMachine):
     def the_source_ends(self, items: int, error: Exception | str) -> None:
         self.step(*["item"] * items, error)
 
+    # With an outlet, the threads race for the item in hand while the reader waits.
     @precondition(lambda self: self.holder is None and self.crossed is None and self.arrived == self.source.given)
+    @precondition(lambda self: self.outlet is None or self.reading is None)
     @rule(error=st.sampled_from([None, Stopped("by the source")]))
     def the_source_stops_itself_with_an_item_in_hand(self, error: Exception | None) -> None:
         self.settle_end(error)
         self.step(partial(self.bridge.stop, error))
+
+    # -------------------------------------------------------------- the outlet
+
+    def pass_on(self, item: int) -> int | None:
+        """Be the outlet; the loop's thread calls this."""
+        if self.outlet == "refuses":
+            return item
+        if self.outlet == "raises":
+            self.outlet_failure = OutletFailed()
+            raise self.outlet_failure
+        self.taken.append(item)
+        return None
+
+    @precondition(lambda self: self.outlet is not None)
+    @rule(does=st.sampled_from(["takes", "refuses", "raises"]))
+    def the_outlet_changes(self, does: str) -> None:
+        self.outlet = does
 
     # -------------------------------------------------------------- the reader
 
@@ -252,6 +288,8 @@ class Crossing(RuleBasedStateMachine):
     @rule()
     def take(self) -> None:
         self.read(None)
+        if self.outlet is not None and not self.must_be_released():
+            wait_until(lambda: self.bridge._outlet_free)
         self.collect()
         self.settle()
 
@@ -369,6 +407,13 @@ class Crossing(RuleBasedStateMachine):
             assert self.raced or self.source.cleaned == self.source.begun
 
 
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = monotonic() + WITHIN
+    while not condition():
+        assert monotonic() < deadline
+        sleep(0)
+
+
 @pytest.mark.timeout(3600 if LONG else 60)
 def test_the_promises_hold_at_any_interleaving(stage: Stage) -> None:
     run_state_machine_as_test(lambda: Crossing(stage), settings=WALKS)
@@ -382,10 +427,12 @@ def test_the_promises_hold_at_any_interleaving(stage: Stage) -> None:
     stop_at=st.integers(0, 300),
     failing=st.booleans(),
     error=st.sampled_from([None, Stopped("raced")]),
+    refused=st.sampled_from([None, 1, 2, 7]),
 )
 def test_the_promises_hold_where_nothing_holds_the_threads_back(
-    stage: Stage, items: int, capacity: int, stop_at: int, failing: bool, error: Exception | None
+    stage: Stage, items: int, capacity: int, stop_at: int, failing: bool, error: Exception | None, refused: int | None
 ) -> None:
+    """`refused`: the outlet does not take every item that is divisible by it; None where there is no outlet."""
     its_own = SourceFailed("its own")
     may_stop = threading.Event()
     given = 0
@@ -400,6 +447,13 @@ def test_the_promises_hold_where_nothing_holds_the_threads_back(
         if failing:
             raise its_own
 
+    def pass_on(item: int) -> int | None:
+        assert refused is not None
+        if item % refused == 0:
+            return item
+        taken.append(item)
+        return None
+
     def stop() -> None:
         assert may_stop.wait(WITHIN)
         bridge.stop(error)
@@ -409,6 +463,8 @@ def test_the_promises_hold_where_nothing_holds_the_threads_back(
     taken: list[int] = []
     met: Exception | None = None
     with Bridge(stage.running_loop(), source(), capacity=capacity) as bridge:
+        if refused is not None:
+            bridge.divert(pass_on)
         stopping = stage.closer.submit(stop)
         try:
             for batch in bridge:
