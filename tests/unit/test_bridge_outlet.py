@@ -241,7 +241,7 @@ def test_a_reader_does_not_go_on_while_the_outlet_works(
 
 
 class SlowToTake:
-    """The reader's end of a queue, whose reader stands still before and behind `get` until the test says otherwise."""
+    """The reader's end of a queue, whose reader stands still before and behind `get` until the test lets it go on."""
 
     def __init__(self, queue: Any) -> None:
         self._queue = queue
@@ -328,6 +328,8 @@ def test_a_closed_bridge_uses_its_outlet_no_more(loop: LoopThread, reader: Threa
     bridge.divert(outlet)
     taken = reader.submit(bridge.take)
     wait_until(lambda: waits(bridge))
+    source.say(1)
+    outlet.wait_for(1)
     bridge.close()
     assert taken.result(WITHIN) is None
     assert source.ended.is_set()
