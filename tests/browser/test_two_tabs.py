@@ -105,3 +105,17 @@ def test_a_conversation_deleted_in_the_other_tab_is_said_to_be_gone(chat: ChatPa
     other.page.get_by_role("button", name="Undo").click()
     expect(other.prose).to_have_text("As far as this")
     expect(chat.page.locator(".conversation a")).to_have_text(["Tell me"])
+
+
+def test_a_conversation_deleted_elsewhere_does_not_come_back_in_part(chat: ChatPage, model: ScriptedModel) -> None:
+    chat.ask_and_wait("Tell me")
+    other = another_tab(chat)
+    other.page.evaluate("() => { BroadcastChannel.prototype.postMessage = () => undefined; }")
+    other.page.get_by_role("link", name="Tell me").press("Delete")
+    expect(other.page.locator(".conversation")).to_have_count(0)
+    chat.ask("And on")  # it has not heard, and learns it from the database
+    expect(chat.page.get_by_role("alert")).to_have_text("This conversation was deleted in another tab.")
+    model.wait_idle()
+    chat.page.reload()
+    expect(chat.page.get_by_text("What you ask is kept here")).to_be_visible()
+    expect(chat.page.locator(".conversation")).to_have_count(0)
