@@ -7,6 +7,7 @@ import random
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -160,18 +161,18 @@ def test_an_item_that_waits_for_a_full_queue_is_not_overtaken(loop: LoopThread, 
 
 def test_silence_begins_with_the_last_item_that_the_outlet_took(loop: LoopThread, reader: ThreadPoolExecutor) -> None:
     source, outlet = Source(loop), Outlet()
-    tick = 0.2
+    # Long enough that a busy machine takes the item within it.
+    tick = 0.8
     with Bridge(loop, source) as bridge:
         bridge.divert(outlet)
         taken = reader.submit(bridge.take, tick)
-        wait_until(lambda: waits(bridge))
-        # A word in every half of a tick: none of them is silence.
-        for number in range(6):
-            source.say(number)
-            outlet.wait_for(number + 1)
-            assert not threading.Event().wait(tick / 2)
-            assert not taken.done()
+        with pytest.raises(TimeoutError):
+            taken.result(tick / 3)
+        said_at = monotonic()
+        source.say(1)
         assert taken.result(WITHIN) == []
+        assert monotonic() >= said_at + tick
+        assert outlet.taken == [1]
 
 
 @pytest.mark.parametrize("end", [None, ValueError("broken")])

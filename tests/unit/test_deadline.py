@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 
@@ -164,5 +165,40 @@ def test_a_closed_limit_ends_nothing() -> None:
         answer = never()
         asyncio.get_running_loop().call_later(3 * SOON, answer.set_result, "came")
         assert await waits(deadline, answer) == "came"
+
+    run(scenario)
+
+
+def test_a_limit_ends_its_wait_also_in_a_task_that_has_outlived_a_cancellation() -> None:
+    async def scenario() -> None:
+        async def one() -> str:
+            with contextlib.suppress(asyncio.CancelledError):
+                await never()
+            with closing(Deadline(now() + SOON)) as deadline:
+                return await waits(deadline, never())
+
+        task = asyncio.create_task(one())
+        await asyncio.sleep(0)
+        task.cancel()
+        assert await task == "passed"
+        assert task.cancelling() == 1
+
+    run(scenario)
+
+
+def test_a_limit_has_one_timer_which_is_set_anew_only_for_a_sooner_moment() -> None:
+    async def scenario() -> None:
+        with closing(Deadline(now() + 60)) as deadline:
+            first = deadline._timer
+            deadline.move(now() + 90)
+            assert deadline._timer is first
+            deadline.move(now() + 30)
+            second = deadline._timer
+            assert first.cancelled()
+            deadline.move(now() + 45)
+            assert deadline._timer is second
+        assert second.cancelled()
+        # Else a cancelled task and its limit would hold each other.
+        assert deadline._task is None
 
     run(scenario)
