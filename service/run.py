@@ -166,7 +166,12 @@ class Run:
         def take(batch: Sequence[Event]) -> Sequence[Event] | None:
             if type(batch[0]) is Accepted:  # it comes alone, and is nothing to tell the reader
                 return None
-            return None if outlet(self._noted(batch)) else ()
+            try:
+                return None if outlet(self._noted(batch)) else ()
+            except Exception:
+                # It handed nothing on, so the end that was noted is still owed: it will be the failure.
+                self._finished = False
+                raise
 
         self._bridge.divert(take)
 

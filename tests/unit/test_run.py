@@ -1,0 +1,36 @@
+"""One run's terminal event, where its events go past the reader."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from service.events import Event, Failed, Finished
+from service.loop import LoopThread
+from service.metrics import Metrics
+from service.run import Run, RunLabels
+
+
+def test_an_end_that_the_outlet_could_not_hand_on_becomes_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+    loop = LoopThread("run-loop")
+    loop.start()
+
+    async def source() -> AsyncIterator[Sequence[Event]]:
+        while not run._bridge._outlet_free:  # until the reader waits
+            await asyncio.sleep(0)
+        yield [Finished("stop", None)]
+
+    def outlet(batch: Sequence[Event]) -> bool:
+        raise ZeroDivisionError
+
+    labels = RunLabels("1", "api", "stream", "m")
+    try:
+        with Run(loop, source(), labels, Metrics("m"), prompts=[], heartbeat=5.0, on_close=lambda _: None) as run:
+            run.divert(outlet)
+            events = [event for batch in run for event in batch]
+        assert [type(event) for event in events] == [Failed]
+        assert "a defect ended a run" in caplog.text
+    finally:
+        assert loop.close()
