@@ -23,8 +23,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.markexpr = "not long"
 
 
-# Folders whose tests share what one process holds: the witness that reads all of a run's replies.
-TOGETHER = {"faults"}
+# Folders whose tests share what one process holds: a browser, or the witness that reads all of a run's replies.
+TOGETHER = {"browser", "faults"}
 
 
 @pytest.hookimpl(tryfirst=True)
