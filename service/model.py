@@ -179,7 +179,7 @@ class ModelClient:
         except (OpenAIError, httpx2.RequestError, httpx2.InvalidURL) as error:
             raise UpstreamUnavailable(f"{type(error).__name__}: {error}") from error
         except (aiohttp.ClientError, UnicodeError) as error:
-            # What openai's transport lets through where a reply is not HTTP, or its status line is not ASCII.
+            # What the transport lets through where a reply is not HTTP, or its status line is not ASCII.
             raise UpstreamInvalid(f"{type(error).__name__}: {error}") from error
         assert isinstance(response, httpx2.Response)
         # What is around it, the request included, is let go of: a fifth of a waiting stream's memory.

@@ -6,7 +6,7 @@ import asyncio
 import random
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
 from typing import Any
 
@@ -79,9 +79,13 @@ class Outlet:
         return self.taken
 
 
-def waits(bridge: Bridge[int]) -> bool:
-    """Whether the reader waits, so that the outlet may be used."""
-    return bridge._outlet_free
+def waiting(
+    reader: ThreadPoolExecutor, bridge: Bridge[int], timeout: float | None = None
+) -> Future[list[int] | None]:
+    """Have the reader take, and come back when it waits, so that the outlet may be used."""
+    taken = reader.submit(bridge.take, timeout)
+    wait_until(lambda: bridge._outlet_free)
+    return taken
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -94,8 +98,7 @@ def test_items_go_to_the_outlet_on_the_loops_thread_while_the_reader_waits(
     source, outlet = Source(loop), Outlet()
     with Bridge(loop, source) as bridge:
         bridge.divert(outlet)
-        taken = reader.submit(bridge.take)
-        wait_until(lambda: waits(bridge))
+        taken = waiting(reader, bridge)
         source.say(1, 2, 3)
         assert outlet.wait_for(3) == [1, 2, 3]
         assert outlet.threads == {"outlet-loop"}
@@ -121,8 +124,7 @@ def test_what_the_outlet_does_not_take_wakes_the_reader_and_the_rest_queues_behi
     source, outlet = Source(loop), Outlet()
     with Bridge(loop, source) as bridge:
         bridge.divert(outlet)
-        taken = reader.submit(bridge.take)
-        wait_until(lambda: waits(bridge))
+        taken = waiting(reader, bridge)
         source.say(1)
         outlet.wait_for(1)
         outlet.full = True
@@ -134,8 +136,7 @@ def test_what_the_outlet_does_not_take_wakes_the_reader_and_the_rest_queues_behi
         wait_until(lambda: bridge._taking.qsize() == 1)
         assert outlet.taken == [1]
         assert bridge.take(WITHIN) == [3]
-        taken = reader.submit(bridge.take)
-        wait_until(lambda: waits(bridge))
+        taken = waiting(reader, bridge)
         source.say(4)
         assert outlet.wait_for(2) == [1, 4]
         source.say(None)
@@ -151,8 +152,7 @@ def test_an_item_that_waits_for_a_full_queue_is_not_overtaken(loop: LoopThread, 
         assert [bridge.take(WITHIN), bridge.take(WITHIN), bridge.take(WITHIN)] == [[1], [2], [3]]
         assert outlet.taken == []
         # A reader that has caught up is gone past again.
-        taken = reader.submit(bridge.take)
-        wait_until(lambda: waits(bridge))
+        taken = waiting(reader, bridge)
         source.say(4)
         assert outlet.wait_for(1) == [4]
         source.say(None)
@@ -182,8 +182,7 @@ def test_the_reader_learns_of_the_end_behind_what_the_outlet_took(
     source, outlet = Source(loop), Outlet()
     with Bridge(loop, source) as bridge:
         bridge.divert(outlet)
-        taken = reader.submit(bridge.take)
-        wait_until(lambda: waits(bridge))
+        taken = waiting(reader, bridge)
         source.say(1, end)
         if end is None:
             assert taken.result(WITHIN) is None
@@ -197,8 +196,7 @@ def test_what_is_left_of_an_item_crosses_in_its_place(loop: LoopThread, reader: 
     source = Source(loop)
     with Bridge(loop, source) as bridge:
         bridge.divert(lambda item: -item)
-        taken = reader.submit(bridge.take)
-        wait_until(lambda: waits(bridge))
+        taken = waiting(reader, bridge)
         source.say(1)
         assert taken.result(WITHIN) == [-1]
 
@@ -229,8 +227,7 @@ def test_a_reader_does_not_go_on_while_the_outlet_works(
 
     with Bridge(loop, source) as bridge:
         bridge.divert(outlet)
-        taken = reader.submit(bridge.take, 0.05 if released_by == "its time" else None)
-        wait_until(lambda: waits(bridge))
+        taken = waiting(reader, bridge, 0.05 if released_by == "its time" else None)
         source.say(1)
         assert works.wait(WITHIN)
         if released_by == "a stop":
@@ -298,8 +295,7 @@ def test_what_a_closed_source_still_says_goes_nowhere_though_the_reader_has_not_
     queue = bridge._taking = SlowToTake(bridge._taking)  # type: ignore[assignment]
     queue.may_take.set()
     bridge.divert(outlet)
-    taken = reader.submit(bridge.take)
-    wait_until(lambda: waits(bridge))
+    taken = waiting(reader, bridge)
     bridge.close()
     assert outlet.taken == []
     assert bridge._future.exception(WITHIN) is None
@@ -315,8 +311,7 @@ def test_what_an_outlet_raises_ends_the_source_as_its_own_error(loop: LoopThread
 
     with Bridge(loop, source) as bridge:
         bridge.divert(outlet)
-        taken = reader.submit(bridge.take)
-        wait_until(lambda: waits(bridge))
+        taken = waiting(reader, bridge)
         source.say(1)
         with pytest.raises(ZeroDivisionError):
             taken.result(WITHIN)
@@ -327,8 +322,7 @@ def test_a_closed_bridge_uses_its_outlet_no_more(loop: LoopThread, reader: Threa
     source, outlet = Source(loop), Outlet()
     bridge = Bridge(loop, source)
     bridge.divert(outlet)
-    taken = reader.submit(bridge.take)
-    wait_until(lambda: waits(bridge))
+    taken = waiting(reader, bridge)
     source.say(1)
     outlet.wait_for(1)
     bridge.close()
