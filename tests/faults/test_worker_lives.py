@@ -174,6 +174,19 @@ class Load:
         return sum(part.done for part in self.parts)
 
 
+def test_who_connects_in_the_moment_in_which_a_worker_is_told_to_leave_is_answered(build: Build) -> None:
+    """Row 28: the worker learns of both at once, of the signal first."""
+    house = build()
+    (worker,) = house.server.worker_pids()
+    os.kill(worker, saboteur.HOLD_MAIN_THREAD)
+    house.server.wait_for_log("the main thread is held")
+    os.kill(worker, signal.SIGTERM)
+    house.server.wait_for_log("the main thread is told")
+    whole_stream(house)
+    house.server.wait_workers(1, without=[worker])
+    assert "Traceback" not in house.server.log
+
+
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_hup_under_load_refuses_and_resets_nothing(build: Build, workers: int) -> None:
     """Row 28."""
