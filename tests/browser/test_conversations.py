@@ -227,7 +227,7 @@ def test_conversations_work_without_the_library_that_keeps_them(
     complaints.expect(r"status of 404.*/vendor/idb\.js")
     browser_page.route("**/vendor/idb.js", lambda route: route.fulfill(status=404, body=""))
     chat = ChatPage(browser_page).open()
-    expect(browser_page.get_by_role("alert").filter(has_text="keeps no conversations")).to_be_visible()
+    expect(browser_page.get_by_role("alert").filter(has_text="Conversations are not kept")).to_be_visible()
     model.enqueue(reply("One."), reply("Two."))
     converse(chat, "First", "Second")
     titles(chat).last.click()

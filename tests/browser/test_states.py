@@ -35,6 +35,7 @@ def test_a_busy_server_is_waited_for_by_a_countdown(
     expect(alert).not_to_contain_text("second")  # what counts down would be read out each second
     expect(chat.countdown).to_have_text("You can try again in 7 seconds.")
     expect(chat.retry_button).to_be_hidden()
+    expect(chat.figures).to_have_count(0)  # there are none of an answer that never began
     chat.page.clock.fast_forward(4000)
     expect(chat.countdown).to_have_text("You can try again in 3 seconds.")
     chat.page.clock.fast_forward(4000)

@@ -32,6 +32,7 @@ export class ConversationItem {
     this.element = document.createElement("li");
     this.element.className = "conversation";
     this.#link.href = addressOf(id);
+    this.#link.dir = "auto";
     this.#more = document.createElement("button");
     this.#more.type = "button";
     this.#more.className = "quiet more";
@@ -73,6 +74,7 @@ export class ConversationItem {
   rename() {
     const field = document.createElement("input");
     field.value = this.#record.title;
+    field.dir = "auto";
     label(field, "titleLabel");
     this.#link.hidden = true;
     this.#link.after(field);

@@ -4,15 +4,15 @@
  */
 
 import { Conversation } from "./conversation.js";
-import { StorageRefusal } from "./database.js";
 import { clearJournal, readJournal } from "./journal.js";
+import { StorageRefusal } from "./storage_refusal.js";
 import { Tabs } from "./tabs.js";
 import { WriteQueue } from "./write_queue.js";
 
 /** @typedef {import("./conversation.js").ConversationRecord} ConversationRecord */
 /** @typedef {import("./database.js").Database} Database */
-/** @typedef {import("./database.js").RefusalReason} RefusalReason */
 /** @typedef {import("./exchange.js").Exchange} Exchange */
+/** @typedef {import("./storage_refusal.js").RefusalReason} RefusalReason */
 
 /**
  * @typedef {object} StoreEvents
@@ -47,11 +47,11 @@ export class ConversationStore {
 
   /**
    * Reads the list, and what earlier pages have left unwritten.
-   * @param {Database | null} database
+   * @param {Database | null} database null where its library is missing
    */
   async open(database) {
     this.#database = this.#queue.database = database;
-    if (!database) return this.#events.refused("unavailable");
+    if (!database) return this.#events.refused("missing");
     for (const { page, entry } of readJournal()) {
       const done = await this.#try((database) => database.write(entry.writings, entry.exchanges));
       if (done) clearJournal(page);
@@ -73,12 +73,13 @@ export class ConversationStore {
 
   /**
    * @param {string} id
-   * @returns {Promise<Conversation | null>} null where there is none, or where the database refuses
+   * @returns {Promise<Conversation | null | undefined>} null where there is none; undefined where nobody knows,
+   *   because the database refuses, which is said
    */
   async load(id) {
-    const kept = await this.#try((database) => database.conversation(id));
+    const kept = await this.#try(async (database) => (await database.conversation(id)) ?? null);
     const record = this.#queue.record(id) ?? kept?.record;
-    if (!record) return null;
+    if (!record) return kept === undefined ? undefined : null;
     const exchanges = new Map((kept?.exchanges ?? []).map((exchange) => [exchange.id, ownFields(exchange)]));
     for (const { exchange } of this.#queue.exchangesOf(id)) exchanges.set(exchange.id, exchange);
     return new Conversation(record, exchanges.values());

@@ -53,7 +53,7 @@ export class Conversations {
     if (id === this.#chat.conversation.id) return;
     const conversation = id ? await this.#store.load(id) : null;
     if (addressed() !== id) return; // the reader has gone on meanwhile
-    if (id && !conversation) {
+    if (conversation === null && id) {
       this.#notices.show("conversationMissing");
       nameInAddress(null);
     }

@@ -3,6 +3,8 @@
  * store's business. Everything here rejects with a StorageRefusal.
  */
 
+import { StorageRefusal } from "./storage_refusal.js";
+
 /** @typedef {import("./conversation.js").ConversationRecord} ConversationRecord */
 /** @typedef {import("./exchange.js").Exchange} Exchange */
 
@@ -19,8 +21,6 @@
  *
  * @typedef {{ openDB: typeof import("idb").openDB<Schema> }} Idb the library
  *
- * @typedef {"unavailable" | "full" | "newer" | "failed"} RefusalReason
- *
  * @typedef {object} Schema
  * @property {{ key: string, value: ConversationRecord }} conversations
  * @property {{ key: string, value: ExchangeRecord, indexes: { conversation: string } }} exchanges
@@ -30,22 +30,12 @@ const NAME = "sluice";
 const VERSION = 1; // of the layout: `upgrade` leads from each one to the next
 const BATCH = 500; // exchanges looked through at once: bounded memory, few round trips
 
-export class StorageRefusal extends Error {
-  /**
-   * @param {RefusalReason} reason
-   * @param {unknown} cause
-   */
-  constructor(reason, cause) {
-    super(reason, { cause });
-    this.name = "StorageRefusal";
-    this.reason = reason;
-  }
-}
-
 export class Database {
   #idb;
   /** @type {Promise<import("idb").IDBPDatabase<Schema>> | null} */
   #opening = null;
+  /** While another tab does not let it be opened. */
+  #blocked = false;
 
   /** @param {Idb} idb */
   constructor(idb) {
@@ -187,21 +177,31 @@ export class Database {
     try {
       return await work(await this.#open());
     } catch (error) {
-      if (error instanceof DOMException) throw new StorageRefusal(reasonOf(error), error);
-      throw error;
+      throw error instanceof DOMException ? StorageRefusal.of(error) : error;
     }
   }
 
   #open() {
-    if (!globalThis.indexedDB) throw new StorageRefusal("unavailable", null);
-    if (this.#opening) return this.#opening;
-    this.#opening = this.#idb
-      .openDB(NAME, VERSION, {
+    if (!globalThis.indexedDB) throw new StorageRefusal("unavailable");
+    if (this.#blocked) throw new StorageRefusal("older");
+    this.#opening ??= this.#request();
+    return this.#opening;
+  }
+
+  /** @returns {Promise<import("idb").IDBPDatabase<Schema>>} */
+  #request() {
+    return new Promise((resolve, reject) => {
+      const opening = this.#idb.openDB(NAME, VERSION, {
         upgrade(database, from) {
           if (from < 1) {
             database.createObjectStore("conversations", { keyPath: "id" });
             database.createObjectStore("exchanges", { keyPath: "id" }).createIndex("conversation", "conversation");
           }
+        },
+        // another tab with an older page holds the layout; it may be asleep, so nobody waits for it
+        blocked: () => {
+          this.#blocked = true;
+          reject(new StorageRefusal("older"));
         },
         // a newer page in another tab wants to change the layout: this one lets go, and says so when it next writes
         blocking: (_from, _to, event) => {
@@ -209,12 +209,19 @@ export class Database {
           /** @type {IDBDatabase} */ (event.target).close();
         },
         terminated: () => (this.#opening = null),
-      })
-      .catch((error) => {
-        this.#opening = null; // the next use tries again
-        throw error;
       });
-    return this.#opening;
+      opening.then(
+        (database) => {
+          this.#blocked = false;
+          this.#opening = opening;
+          resolve(database);
+        },
+        (error) => {
+          this.#opening = null; // the next use tries again
+          reject(error);
+        },
+      );
+    });
   }
 }
 
@@ -242,15 +249,4 @@ function mergedRecord(stored, record) {
     changed: Math.max(stored.changed, record.changed),
     choices: { ...stored.choices, ...record.choices },
   };
-}
-
-/**
- * @param {DOMException} error
- * @returns {RefusalReason}
- */
-function reasonOf(error) {
-  if (error.name === "QuotaExceededError") return "full";
-  if (error.name === "VersionError") return "newer";
-  if (error.name === "SecurityError") return "unavailable";
-  return "failed";
 }

@@ -121,10 +121,15 @@ export const ENGLISH = {
   dismiss: "Dismiss",
   demoNotice: "The built-in demo model is answering: a script on this server, not a language model.",
   configurationNotice: "The server did not say how it is set up. The page goes on with the usual settings.",
-  storageUnavailable: "This browser keeps no conversations: its storage is switched off. They last until the page is left.",
+  storageMissing:
+    "Conversations are not kept: a library of this page could not be loaded. They last until the page is left; reloading it may help.",
+  storageUnavailable:
+    "This browser keeps no conversations: its storage is switched off. They last until the page is left. Allow this page to store data, then reload it.",
   storageFull:
     "This browser cannot keep the conversation: its storage is full. A reload will lose what is not kept. Export it, or delete others.",
   storageNewer: "Another tab runs a newer version of this page. Reload this one; until then it keeps nothing.",
+  storageOlder:
+    "Another tab runs an older version of this page, and nothing can be kept here. Close that tab, then reload this one.",
   storageFailed: "This browser cannot keep the conversation: its storage failed. A reload will lose what is not kept.",
   /** @param {number} most */
   tooLong: (most) => `This message is too long. The most is ${most.toLocaleString("en")} characters.`,

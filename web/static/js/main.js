@@ -42,11 +42,13 @@ function part(id, type) {
   return element;
 }
 
-/** @type {Record<import("./database.js").RefusalReason, import("./language.js").PlainWord>} */
+/** @type {Record<import("./storage_refusal.js").RefusalReason, import("./language.js").PlainWord>} */
 const REFUSALS = {
+  missing: "storageMissing",
   unavailable: "storageUnavailable",
   full: "storageFull",
   newer: "storageNewer",
+  older: "storageOlder",
   failed: "storageFailed",
 };
 

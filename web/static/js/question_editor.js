@@ -23,6 +23,7 @@ export class QuestionEditor {
     this.element = document.createElement("form");
     this.element.className = "question-editor";
     this.#field.value = question;
+    this.#field.dir = "auto";
     label(this.#field, "editLabel");
     this.#field.addEventListener("keydown", (event) => this.#key(event));
     this.#field.addEventListener("input", () => this.#show());
