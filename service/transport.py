@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import Any
 
 import aiohttp
 import httpx2
+from aiohttp.client_proto import ResponseHandler
 from multidict import CIMultiDict, istr
 
 _EXTENSION = "aiohttp_response"
@@ -34,9 +36,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         # aiohttp would speak HTTP to it all the same. Said with a request, so that it is in the log of it.
         self._unusable_proxy = None if kind in ("http", "https") else kind
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=connections, keepalive_timeout=keepalive, ssl=httpx2.create_ssl_context()
-            ),
+            connector=_Connector(limit=connections, keepalive_timeout=keepalive, ssl=httpx2.create_ssl_context()),
             # The waits for tokens are the caller's: a limit on reads would count pings as tokens.
             timeout=aiohttp.ClientTimeout(total=None, connect=connect_timeout, sock_connect=connect_timeout),
             # Not aiohttp's own look at the environment: it reads two files in two threads for each request, knows no
@@ -81,6 +81,30 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close all connections."""
         await self._session.close()
+
+
+class _Protocol(ResponseHandler):
+    """aiohttp's side of a connection, which resumes reading only where it was paused."""
+
+    __slots__ = ()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Resume, if there is anything to resume."""
+        # aiohttp's reader asks for it behind every chunk that is read, which is every token. Its own answer feeds
+        # the parser nothing and calls the transport: a tenth of a token's calls, and a sixth of a flood's time.
+        if self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Makes connections of that kind."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # Private, as there is no other way to it. Should it go, tests/unit/test_calls_per_token.py fails, and
+        # everything is as right as before.
+        protocol: type[ResponseHandler] = _Protocol
+        self._factory = partial(protocol, loop=self._loop)
 
 
 def _shared(headers: httpx2.Headers) -> CIMultiDict[str]:
