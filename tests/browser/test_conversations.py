@@ -81,6 +81,7 @@ def test_a_deleted_conversation_can_be_brought_back(chat: ChatPage, model: Scrip
     expect(titles(chat)).to_be_focused()
     chat.page.get_by_role("button", name="Undo").click()
     expect(chat.prose).to_have_text("Two.")
+    expect(chat.status).to_have_text("Brought back")
     expect(titles(chat)).to_have_text(["Second", "First"])
     titles(chat).last.press("Delete")
     expect(titles(chat)).to_have_text(["Second"])

@@ -3,7 +3,7 @@
 import { answerLeft } from "./answer_lock.js";
 import { DEFAULT_CONFIGURATION } from "./configuration.js";
 import { Conversation, messagesOf } from "./conversation.js";
-import { INTERRUPTED, forgetReasoning, reopen } from "./exchange.js";
+import { INTERRUPTED, close, forgetReasoning, reopen } from "./exchange.js";
 import { words } from "./language.js";
 import { Run } from "./run.js";
 
@@ -180,7 +180,7 @@ export class Chat {
     const { conversation, exchange } = run;
     this.#runs.delete(conversation.id);
     run.stop();
-    Object.assign(exchange, outcome);
+    close(exchange, outcome);
     this.#store.save(conversation, [exchange]);
     if (this.conversation === conversation) {
       this.#view.running(false);

@@ -26,6 +26,7 @@ export class QuestionView {
     this.#exchange = exchange;
     this.#events = events;
     label(this.#article, "you");
+    this.#text.dir = "auto";
     this.#article.append(this.#text);
     this.branches = new BranchSwitch("questionVersions", events.choose);
     this.#edit = quietButton("edit", "edit when-idle", () => this.#beginEditing());

@@ -28,10 +28,10 @@ export class Undo {
     say(sentence, word);
     this.#element.replaceChildren(
       sentence,
-      quietButton("undo", "take-back", () => {
+      quietButton("undo", "take-back", async () => {
         this.dismiss();
         this.#done();
-        void undo();
+        await undo();
         this.#announce(words.undone);
       }),
       signButton("×", "dismiss", "dismiss", () => {
