@@ -72,9 +72,12 @@ export class Chat {
   /**
    * @param {Exchange} exchange
    * @param {string} question asks this in its place; what was there stays, as a branch
+   * @returns {boolean} false while another answer is being written
    */
   edit(exchange, question) {
-    if (!this.running) void this.#answer(this.conversation.branch(exchange, question));
+    if (this.running) return false;
+    void this.#answer(this.conversation.branch(exchange, question));
+    return true;
   }
 
   /** @param {Exchange} exchange one whose answer was cut off: asks for the rest of it */

@@ -65,7 +65,11 @@ const position = new ReadingPosition(part("to-end", HTMLButtonElement));
 const transcript = new Transcript(part("log", HTMLElement), {
   regenerate: (exchange) => fromComposer(() => chat.regenerate(exchange)),
   resume: (exchange) => fromComposer(() => chat.resume(exchange)),
-  edit: (exchange, question) => fromComposer(() => chat.edit(exchange, question)),
+  edit: (exchange, question) => {
+    const asked = chat.edit(exchange, question);
+    if (asked) composer.focus();
+    return asked;
+  },
   delete: (exchange) => fromComposer(() => conversations.deleteExchange(exchange)),
   choose: (exchange, choice) => {
     const { top } = choice.button.getBoundingClientRect();

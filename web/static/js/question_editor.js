@@ -27,7 +27,7 @@ export class QuestionEditor {
     label(this.#field, "editLabel");
     this.#field.addEventListener("keydown", (event) => this.#key(event));
     this.#field.addEventListener("input", () => this.#show());
-    this.#ask = quietButton("askAgain", "ask-again", () => this.#submit());
+    this.#ask = quietButton("askAgain", "ask-again when-idle", () => this.#submit());
     const row = document.createElement("div");
     row.className = "actions";
     row.append(this.#ask, quietButton("cancel", "cancel", events.cancel));

@@ -51,8 +51,7 @@ export class QuestionView {
   #beginEditing() {
     const editor = new QuestionEditor(this.#exchange.question, {
       ask: (question) => {
-        this.#endEditing(editor);
-        this.#events.edit(this.#exchange, question);
+        if (this.#events.edit(this.#exchange, question)) this.#endEditing(editor);
       },
       cancel: () => {
         this.#endEditing(editor);
