@@ -22,7 +22,7 @@ from service.settings import Settings
 from tests.conftest import PLANTED_KEY, Serve
 from tests.deploy.nginx_server import CONFIG, NginxServer
 from tests.gunicorn_server import POLL_INTERVAL, GunicornServer
-from tests.leaks import gauge, tcp_sockets
+from tests.leaks import gauge, open_descriptors, tcp_sockets
 from tests.raw_client import (
     RECEIVE,
     FrameReader,
@@ -108,7 +108,7 @@ def connections_of(server: GunicornServer) -> int:
     """Return how many connections gunicorn's workers hold."""
     held = 0
     for pid in server.worker_pids():
-        numbers = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
+        numbers = set(open_descriptors(pid).values())
         held += sum(
             name in numbers and found.local_port == server.port and found.state != "LISTEN"
             for name, found in tcp_sockets(pid).items()

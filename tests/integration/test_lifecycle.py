@@ -8,13 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import Serve
 from tests.gunicorn_server import REPOSITORY
-from tests.leaks import gauge, open_descriptors
+from tests.leaks import gauge, open_descriptors, tcp_sockets
 from tests.raw_client import RawClient, fetch, post_chat, stream_chat
 from tests.scripted_model import Headers, ScriptedModel, finished, said, stalling_after
 
@@ -115,14 +114,11 @@ def test_each_of_four_workers_serves(serve: Serve, model: ScriptedModel, preload
 
 def busy_workers(pids: list[int], model: ScriptedModel) -> set[int]:
     """Return the workers that hold a connection to the model."""
-    port = model.base_url.rpartition(":")[2].partition("/")[0]
     busy = set()
     for pid in pids:
-        sockets = {target[8:-1] for target in open_descriptors(pid).values() if target.startswith("socket:")}
-        for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[9] in sockets and int(fields[2].partition(":")[2], 16) == int(port):
-                busy.add(pid)
+        held = set(open_descriptors(pid).values())
+        if any(target in held and found.remote_port == model.port for target, found in tcp_sockets(pid).items()):
+            busy.add(pid)
     return busy
 
 
