@@ -55,7 +55,7 @@ export class FailureView {
 /** @param {FailureRecord} failure */
 function sentenceFor(failure) {
   const code = failure.status === 413 ? "too_large" : failure.code;
-  return words.failures[code] ?? words.failures.internal ?? "";
+  return code in words.failures ? words.failures[/** @type {keyof typeof words.failures} */ (code)] : words.failures.unknown;
 }
 
 /** @param {number} seconds */
