@@ -2,9 +2,10 @@
 
 import { answerLeft } from "./answer_lock.js";
 import { DEFAULT_CONFIGURATION } from "./configuration.js";
-import { Conversation, messagesOf } from "./conversation.js";
+import { Conversation } from "./conversation.js";
 import { INTERRUPTED, close, forgetReasoning, reopen } from "./exchange.js";
 import { words } from "./language.js";
+import { questionOf } from "./question.js";
 import { Run } from "./run.js";
 
 /** @typedef {import("./configuration.js").Configuration} Configuration */
@@ -167,7 +168,9 @@ export class Chat {
     this.#view.running(true);
     this.#view.status(words.generating);
     this.#view.asked(exchange);
-    const outcome = await run.receive(this.#question(conversation, exchange), () => {
+    const { mode, model } = this;
+    const question = questionOf(conversation, exchange, this.configuration.maxHistory);
+    const outcome = await run.receive({ ...question, mode, model }, () => {
       this.#store.save(conversation, [exchange]);
       if (this.conversation === conversation) this.#view.grown(exchange);
     });
@@ -192,23 +195,6 @@ export class Chat {
     }
     await this.#store.flush(); // before other tabs look
     run.release();
-  }
-
-  /**
-   * @param {Conversation} conversation
-   * @param {Exchange} exchange where it has the beginning of an answer, the rest is asked for
-   * @returns {import("./chat_request.js").Question}
-   */
-  #question(conversation, exchange) {
-    const { maxHistory } = this.configuration;
-    const continued = exchange.answer.trim() !== "";
-    const history = conversation.historyBefore(exchange, continued ? maxHistory - 2 : maxHistory);
-    return {
-      message: continued ? words.continueMessage : exchange.question,
-      history: continued ? [...history, ...messagesOf(exchange)] : history,
-      mode: this.mode,
-      model: this.model,
-    };
   }
 
   /**

@@ -13,6 +13,7 @@ import { ConversationPanel } from "./conversation_panel.js";
 import { ConversationStore } from "./conversation_store.js";
 import { Conversations } from "./conversations.js";
 import { Database } from "./database.js";
+import { DatabaseConnection } from "./database_connection.js";
 import { onLanguageChange, words } from "./language.js";
 import { loadIdb } from "./libraries.js";
 import { loadMarkdown, readerStirs } from "./markdown_loader.js";
@@ -144,7 +145,7 @@ const markdown = (addressed() ? loadMarkdown() : readerStirs().then(loadMarkdown
 });
 // a conversation comes after Markdown: what was first shown as plain text would move
 void Promise.all([loadIdb(), addressed() && markdown])
-  .then(([idb]) => conversations.open(idb && new Database(idb)))
+  .then(([idb]) => conversations.open(idb && new Database(new DatabaseConnection(idb))))
   .then(() => {
     opened = true;
     showEmpty();
