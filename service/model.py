@@ -96,6 +96,7 @@ class ModelClient:
         now = asyncio.get_running_loop().time
         total_deadline = now() + self._settings.total_timeout
         limit = min(first_token_deadline, total_deadline)
+        next_token_timeout = self._settings.next_token_timeout
         response = await self._open(messages, model, limit)
         answer = Answer(self._settings.max_event_bytes)
         with closing(response):
@@ -123,11 +124,14 @@ class ModelClient:
                     if words := answer.feed(piece) if piece else answer.finish():
                         yield words
                     if answer.finish_reason is not None:
-                        limit = min(limit, now() + USAGE_GRACE)
+                        deadline.sooner(now() + USAGE_GRACE)
                     elif answer.progressed:
                         # After the yield: the time in which a slow reader held us back is not the model's.
-                        limit = min(now() + self._settings.next_token_timeout, total_deadline)
-                    deadline.move(limit)
+                        limit = min(now() + next_token_timeout, total_deadline)
+                        if limit < deadline.at:  # the first word: its own limit is a longer one
+                            deadline.sooner(limit)
+                        else:
+                            deadline.at = limit
             conclusion = answer.conclusion()
             if answer.ended and response.content.exception() is None:
                 await _read_to_end(response)
