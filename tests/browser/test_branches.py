@@ -139,6 +139,18 @@ def test_question_and_answer_are_copied_as_they_were_written(chat: ChatPage, mod
     assert chat.page.evaluate("() => navigator.clipboard.readText()") == "It is **bold**."
 
 
+@pytest.mark.reader(permissions=["clipboard-read", "clipboard-write"])
+def test_over_plain_http_an_answer_is_copied_too(browser_page: Page, model: ScriptedModel) -> None:
+    browser_page.add_init_script("Object.defineProperty(Navigator.prototype, 'clipboard', { get: () => undefined });")
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply("It is **bold**."))
+    chat.ask_and_wait("Is it?")
+    chat.answer.get_by_role("button", name="Copy answer").click()
+    expect(chat.status).to_have_text("Copied")
+    chat.field.press("Control+v")
+    expect(chat.field).to_have_value("It is **bold**.")
+
+
 def test_nothing_else_can_be_asked_while_an_answer_is_written(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
     model.enqueue(reply("One."), (*said("Two"), gate, *finished()))

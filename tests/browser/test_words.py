@@ -40,11 +40,13 @@ def test_every_failure_that_the_server_names_has_its_sentence_in_both_languages(
 
 def test_a_failure_that_an_older_page_does_not_know_is_said_as_that(browser_page: Page) -> None:
     chat = ChatPage(browser_page).open()
-    failed = {"success": False, "error": "No such thing yet.", "code": "moon_phase", "retryable": True}
-    chat.reply_once(content_type="text/event-stream", body=frames(text_frame("Half"), failed))
-    chat.ask("Tell me")
-    expect(chat.failure).to_contain_text("a failure that this page does not know. Reload the page")
-    expect(chat.prose).to_have_text("Half")
+    for number, code in enumerate(("moon_phase", "toString")):
+        failed = {"success": False, "error": "No such thing yet.", "code": code, "retryable": True}
+        chat.reply_once(content_type="text/event-stream", body=frames(text_frame("Half"), failed))
+        chat.ask("Tell me")
+        expect(chat.failure).to_have_count(number + 1)
+        expect(chat.failure.last).to_contain_text("a failure that this page does not know. Reload the page")
+        expect(chat.prose).to_have_text("Half")
 
 
 def test_a_defect_of_the_page_is_not_put_down_to_the_server(browser_page: Page, complaints: Complaints) -> None:
