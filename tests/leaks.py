@@ -275,6 +275,21 @@ def warm_up(server: GunicornServer, model: ScriptedModel, streams: int, *, timeo
     assert not unwell, f"{len(unwell)} of {streams} streams did not end well, such as {unwell[0]}"
 
 
+def wait_streams(server: GunicornServer, streams: int) -> None:
+    """Wait until that many places of the server are taken.
+
+    A place is given back when its model call has been cleaned up: later than its client has all it wants, and than
+    the model has done its part.
+    """
+
+    def others() -> list[str]:
+        # A worker that has had no stream yet shows none.
+        found = re.findall(r"^sluice_streams_open (\S+)", fetch(server.url, "/metrics").text, re.MULTILINE)
+        return ["another stream"] * abs(sum(int(float(value)) for value in found) - streams)
+
+    wait_nothing_left(others, SETTLE, "the leaving")
+
+
 def gauge(server: GunicornServer, name: str) -> float:
     """Return a metric of the server, summed over its labels; fails if there is none of that name."""
     text = fetch(server.url, "/metrics").text

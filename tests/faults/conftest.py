@@ -17,7 +17,8 @@ import pytest
 from tests import raw_client
 from tests.conftest import PLANTED_KEY
 from tests.gunicorn_server import GunicornServer
-from tests.integration.conftest import LIMITS
+from tests.house import LIMITS
+from tests.house import House as PlainHouse
 from tests.leaks import SETTLE, ServerBaseline, wait_nothing_left, warm_up
 from tests.raw_client import RawClient, fetch
 from tests.scripted_model import MODEL_NAME, ScriptedModel
@@ -27,17 +28,8 @@ SABOTEUR = "tests.faults.saboteur:app"
 # ------------------------------------------------------------------------------------------------- the house
 
 
-@dataclass(frozen=True)
-class House:
-    """A server and the model behind it."""
-
-    server: GunicornServer
-    model: ScriptedModel
-
-    @property
-    def url(self) -> str:
-        """Where the server listens."""
-        return self.server.url
+class House(PlainHouse):
+    """A server and the model behind it, with the oracle around a block."""
 
     @contextmanager
     def left_as_it_was(self, *, replaced: bool = False) -> Iterator[None]:

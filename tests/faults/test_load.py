@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 import signal
 import statistics
 import threading
@@ -16,7 +15,7 @@ import pytest
 
 from tests.faults.conftest import Build, House, Rest, asking, percentile
 from tests.faults.memory import resident
-from tests.leaks import wait_nothing_left
+from tests.leaks import wait_streams
 from tests.raw_client import RawClient, fetch, stream_chat, stream_many
 from tests.scripted_model import Headers, finished, flood, flood_text, reply, said, stalling_after
 
@@ -82,7 +81,7 @@ def refused_while_full(house: House) -> None:
     finally:
         for client in places:
             client.close()
-    wait_streams(house, 0)
+    wait_streams(house.server, 0)
     with stream_chat(house.url) as client:
         assert client.read_stream()[1].is_done
 
@@ -109,8 +108,11 @@ def memory_of_rounds(house: House, rounds: int, streams: int) -> list[int]:
                 resetting=bool(number % 2),
                 timeout=30,
             )
-            assert all(outcome.is_done or outcome.left for outcome in outcomes)
-            wait_streams(house, 0)
+            stayed = [outcome for outcome in outcomes if not outcome.left]
+            assert len(stayed) >= 80
+            assert {outcome.text for outcome in stayed} == {" word" * 10}
+            assert all(outcome.is_done for outcome in stayed)
+            wait_streams(house.server, 0)
         rest.assert_restored()
         found.append(resident(worker))
     return found
@@ -193,17 +195,6 @@ def refused_within_a_second(house: House) -> None:
     assert len(house.model.exchanges) == asked
 
 
-def wait_streams(house: House, streams: int) -> None:
-    """Wait until that many places are taken: a place is given back when its model call has been cleaned up."""
-
-    def others() -> list[str]:
-        # A worker that has had no stream yet shows none.
-        found = re.findall(r"^sluice_streams_open (\S+)", fetch(house.url, "/metrics").text, re.MULTILINE)
-        return ["another stream"] * abs(sum(int(float(value)) for value in found) - streams)
-
-    wait_nothing_left(others, 5, "the leaving")
-
-
 def test_no_stream_is_refused_while_any_of_four_workers_has_a_place(four_workers: House) -> None:
     """Row 24 and admission: eight places in four workers, taken and given back unevenly."""
     house = four_workers
@@ -214,7 +205,7 @@ def test_no_stream_is_refused_while_any_of_four_workers_has_a_place(four_workers
         for leaving in ((0, 1), (2,), (0, 3, 5), (1, 4, 5, 6), (0, 1, 2, 3, 4, 5, 6), (7, 0)):
             for index in leaving:
                 streams[index].close()
-            wait_streams(house, PLACES - len(leaving))
+            wait_streams(house.server, PLACES - len(leaving))
             for index in leaving:
                 streams[index] = admitted(house, clients, again_within=0.25)
             refused_within_a_second(house)
@@ -231,7 +222,7 @@ def test_connections_that_are_no_chats_do_not_make_a_worker_look_full(four_worke
             clients.enter_context(RawClient(house.url))
         for _ in range(8):
             admitted(house, clients, again_within=0.25).close()
-            wait_streams(house, PLACES - 1)
+            wait_streams(house.server, PLACES - 1)
     house.model.wait_idle()
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from tests.faults import saboteur
 from tests.faults.conftest import Build, House, Repeated, asking
-from tests.faults.test_load import admitted, wait_each_answers, wait_streams
+from tests.faults.test_load import admitted, wait_each_answers
+from tests.leaks import wait_streams
 from tests.raw_client import CutShort, RawClient, chat_request, fetch, post_chat, stream_chat
 from tests.scripted_model import Headers, finished, said, stalling_after
 
@@ -336,4 +337,4 @@ def every_child_streams(house: House) -> None:
     with ExitStack() as clients:
         for _ in range(8):
             admitted(house, clients)
-    wait_streams(house, 0)
+    wait_streams(house.server, 0)

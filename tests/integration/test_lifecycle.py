@@ -13,45 +13,8 @@ import pytest
 
 from tests.conftest import Serve
 from tests.gunicorn_server import REPOSITORY
-from tests.leaks import gauge, open_descriptors, tcp_sockets
 from tests.raw_client import RawClient, fetch, post_chat, stream_chat
 from tests.scripted_model import Headers, ScriptedModel, finished, said, stalling_after
-
-
-def test_sigterm_lets_open_streams_end_and_exits_cleanly(serve: Serve, model: ScriptedModel) -> None:
-    server = serve()
-    gate = model.gate()
-    model.default = (Headers(), *said("Hel"), gate, *said("lo"), *finished())
-    clients = [stream_chat(server.url) for _ in range(5)]
-    try:
-        for client in clients:
-            assert client.next_event().message == "Hel"
-        server.signal(signal.SIGTERM)
-        server.wait_for_log("draining: 5 open")
-        gate.open()
-        for client in clients:
-            text, terminal = client.read_stream()
-            assert (text, terminal.is_done) == ("lo", True)
-    finally:
-        for client in clients:
-            client.close()
-    assert server.wait_exit() == 0
-    assert "SIGKILL" not in server.log
-
-
-def test_streams_longer_than_the_drain_get_a_terminal_frame_before_the_exit(
-    serve: Serve, model: ScriptedModel
-) -> None:
-    server = serve(SLUICE_DRAIN_TIMEOUT=0.5)
-    model.default = stalling_after("Hello")
-    with stream_chat(server.url) as client:
-        assert client.next_event().message == "Hello"
-        server.signal(signal.SIGTERM)
-        _, terminal = client.read_stream()
-    assert terminal.payload["code"] == "shutting_down"
-    assert terminal.payload["retryable"] is True
-    assert server.wait_exit() == 0
-    assert "SIGKILL" not in server.log
 
 
 def test_a_draining_server_is_not_ready_but_answers_whoever_has_a_connection(
@@ -92,44 +55,6 @@ def test_sigint_and_sigquit_end_a_server_with_open_streams(serve: Serve, model: 
             server.signal(number)
             assert server.wait_exit(timeout=15) == 0
         model.wait_idle()
-
-
-@pytest.mark.parametrize("preload", [False, True])
-def test_each_of_four_workers_serves(serve: Serve, model: ScriptedModel, preload: bool) -> None:
-    server = serve(workers=4, args=["--preload"] if preload else [])
-    model.default = stalling_after("Hello")
-    clients: list[RawClient] = []
-    try:
-        # Each stream keeps its worker's thread; new connections go to whichever worker is free to accept.
-        while len(busy_workers(server.worker_pids(), model)) < 4:
-            assert len(clients) < 200, "not every worker took a stream"
-            clients.append(stream_chat(server.url))
-            assert clients[-1].next_event().message == "Hello"
-        assert gauge(server, "sluice_streams_open") == len(clients)
-    finally:
-        for client in clients:
-            client.close()
-    model.wait_idle()
-
-
-def busy_workers(pids: list[int], model: ScriptedModel) -> set[int]:
-    """Return the workers that hold a connection to the model."""
-    busy = set()
-    for pid in pids:
-        held = set(open_descriptors(pid).values())
-        if any(target in held and found.remote_port == model.port for target, found in tcp_sockets(pid).items()):
-            busy.add(pid)
-    return busy
-
-
-def test_a_worker_that_is_killed_is_replaced_and_the_new_one_streams(serve: Serve, model: ScriptedModel) -> None:
-    server = serve()
-    (old,) = server.worker_pids()
-    os.kill(old, signal.SIGKILL)
-    server.wait_workers(1, without=[old])
-    server.wait_ready()
-    with stream_chat(server.url) as client:
-        assert client.read_stream()[1].is_done
 
 
 def test_hup_replaces_the_workers_and_open_streams_end_whole(serve: Serve, model: ScriptedModel) -> None:
