@@ -90,6 +90,27 @@ def test_a_deleted_conversation_can_be_brought_back(chat: ChatPage, model: Scrip
     expect(titles(chat)).to_have_text(["Second"])
 
 
+def test_a_key_held_down_deletes_one_conversation_and_several_deletions_can_all_be_taken_back(chat: ChatPage) -> None:
+    converse(chat, "First", "Second", "Third")
+    titles(chat).first.focus()
+    chat.page.keyboard.down("Delete")
+    expect(titles(chat)).to_have_text(["Second", "First"])
+    expect(titles(chat).first).to_be_focused()
+    chat.page.keyboard.down("Delete")  # the keyboard repeats it
+    chat.page.keyboard.up("Delete")
+    expect(titles(chat)).to_have_text(["Second", "First"])
+    chat.page.keyboard.press("Delete")
+    expect(titles(chat)).to_have_text(["First"])
+    undo = chat.page.get_by_role("button", name="Undo")
+    undo.press("Enter")
+    expect(titles(chat)).to_have_text(["Second", "First"])
+    expect(undo).to_be_focused()
+    undo.press("Enter")
+    expect(titles(chat)).to_have_text(["Third", "Second", "First"])
+    expect(undo).to_be_hidden()
+    expect(chat.field).to_be_focused()
+
+
 def test_deleting_a_conversation_ends_the_answer_in_it(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(stalling_after("As far as this"))
     chat.ask("First")

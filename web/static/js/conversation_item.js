@@ -111,8 +111,10 @@ export class ConversationItem {
   /** @param {KeyboardEvent} event */
   #key(event) {
     if (event.target === this.#link && event.key === "F2") this.rename();
-    else if (event.target === this.#link && event.key === "Delete") this.#events.delete(this.#record.id);
-    else if (event.key === "Escape" && this.#more.ariaExpanded === "true") {
+    else if (event.target === this.#link && event.key === "Delete") {
+      // the focus goes on to the next one: a key that is held down would delete them all
+      if (!event.repeat) this.#events.delete(this.#record.id);
+    } else if (event.key === "Escape" && this.#more.ariaExpanded === "true") {
       this.#unfold(false);
       this.#more.focus();
     } else return;
