@@ -207,16 +207,17 @@ class ServerBaseline:
         assert baseline.workers, f"{server!r} has no workers"
         return baseline
 
-    def assert_restored(self, within: float = SETTLE, *, replaced: bool = False) -> None:
+    def assert_restored(self, within: float = SETTLE, *, replaced: bool = False, threads: bool = True) -> None:
         """Fail unless the server is back at rest soon: no stream, no further thread, no further descriptor.
 
         Args:
             within: Seconds for things to settle.
             replaced: Whether workers may be others than before; new ones are not compared.
+            threads: Whether threads are compared; a pool of them grows when first needed, and keeps what it grew.
         """
-        wait_nothing_left(lambda: self._left(replaced=replaced), within, f"{self.server!r}")
+        wait_nothing_left(lambda: self._left(replaced=replaced, threads=threads), within, f"{self.server!r}")
 
-    def _left(self, *, replaced: bool) -> list[str]:
+    def _left(self, *, replaced: bool, threads: bool) -> list[str]:
         left = self._streams()
         now = _workers(self.server, self.model)
         for pid, before in self.workers.items():
@@ -225,7 +226,7 @@ class ServerBaseline:
                     left.append(f"worker {pid} is no longer there; there are {list(now)}")
                 continue
             after = now[pid]
-            if after.threads > before.threads:
+            if threads and after.threads > before.threads:
                 left.append(f"worker {pid}: {after.threads} threads, {before.threads} before")
             if len(after.descriptors) > len(before.descriptors):
                 sockets = tcp_sockets(pid)

@@ -8,12 +8,12 @@ import signal
 import statistics
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 import pytest
 
-from tests.faults.conftest import Build, House, Rest, asking, percentile
+from tests.faults.conftest import Build, House, Rest, a_house, asking, percentile
 from tests.faults.memory import resident
 from tests.leaks import wait_streams
 from tests.raw_client import RawClient, fetch, stream_chat, stream_many
@@ -147,13 +147,24 @@ def test_a_thousand_streams_of_which_a_fifth_leave_early_add_nothing_up_when_rep
 PLACES = 8
 
 
-@pytest.fixture
-def four_workers(build: Build) -> House:
+@pytest.fixture(scope="module")
+def four_workers_of_all() -> Iterator[House]:
     """A house of four workers with two places each, all of them ready."""
-    house = build(workers=4, SLUICE_MAX_STREAMS=2, SLUICE_RESERVE_THREADS=4, SLUICE_TOTAL_TIMEOUT=60, warm=0)
+    settings = {"SLUICE_MAX_STREAMS": 2, "SLUICE_RESERVE_THREADS": 4, "SLUICE_TOTAL_TIMEOUT": 60}
+    with a_house(workers=4, warm=0, **settings) as house:
+        wait_each_answers(house, house.server.wait_workers(4))
+        yield house
+
+
+@pytest.fixture
+def four_workers(four_workers_of_all: House) -> Iterator[House]:
+    """The same house, in which a test finds all places free, and must leave them so."""
+    house = four_workers_of_all
+    house.model.clear()
     house.model.default = stalling_after("Hello")
-    wait_each_answers(house, house.server.wait_workers(4))
-    return house
+    yield house
+    wait_streams(house.server, 0)
+    house.model.drop_idle_connections()
 
 
 def wait_each_answers(house: House, workers: Sequence[int]) -> None:
@@ -209,7 +220,6 @@ def test_no_stream_is_refused_while_any_of_four_workers_has_a_place(four_workers
             for index in leaving:
                 streams[index] = admitted(house, clients, again_within=0.25)
             refused_within_a_second(house)
-    house.model.wait_idle()
 
 
 def test_connections_that_are_no_chats_do_not_make_a_worker_look_full(four_workers: House) -> None:
@@ -223,7 +233,6 @@ def test_connections_that_are_no_chats_do_not_make_a_worker_look_full(four_worke
         for _ in range(8):
             admitted(house, clients, again_within=0.25).close()
             wait_streams(house.server, PLACES - 1)
-    house.model.wait_idle()
 
 
 def test_a_killed_worker_costs_its_own_streams_and_no_refusal(four_workers: House) -> None:
@@ -245,4 +254,3 @@ def test_a_killed_worker_costs_its_own_streams_and_no_refusal(four_workers: Hous
             admitted(house, clients)
         refused_within_a_second(house)
         assert len(house.model.in_progress) == PLACES
-    house.model.wait_idle()

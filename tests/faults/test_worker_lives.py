@@ -193,11 +193,11 @@ def test_hup_under_load_refuses_and_resets_nothing(build: Build, workers: int) -
     """Row 28."""
     house = build(workers=workers, warm=2)
     with Load(house) as load:
-        load.wait_times(5)
+        load.wait_times(3)
         old = house.server.worker_pids()
         house.server.signal(signal.SIGHUP)
         house.server.wait_workers(workers, without=old, timeout=20)
-        load.wait_times(10)
+        load.wait_times(5)
     print(f"HUP with {workers} worker(s): {load.check()} requests")
 
 
@@ -205,15 +205,15 @@ def test_usr2_under_load_refuses_and_resets_nothing(build: Build) -> None:
     """Row 28: a new master beside the old one, which is then told to leave."""
     house = build(warm=2)
     with Load(house) as load:
-        load.wait_times(5)
+        load.wait_times(3)
         house.server.signal(signal.SIGUSR2)
         house.server.wait_for_log("Sluice listens on", times=2)
         (new,) = (pid for pid in house.server.master_pids() if pid != house.server.pid)
         house.server.wait_workers(1, master=new)
-        load.wait_times(10)
+        load.wait_times(5)
         house.server.signal(signal.SIGTERM)
         house.server.wait_exit()
-        load.wait_times(10)
+        load.wait_times(5)
         print(f"USR2: {load.check()} requests")
     load.check()
 
@@ -224,7 +224,7 @@ def test_max_requests_under_load_refuses_and_resets_nothing(build: Build, worker
     house = build(workers=workers, args=["--max-requests", "40"], warm=0)
     with Load(house) as load:
         house.server.wait_for_log("requests served: this worker is replaced", times=2, timeout=30)
-        load.wait_times(10)
+        load.wait_times(5)
     print(f"max_requests of 40 with {workers} worker(s): {load.check()} requests")
 
 
