@@ -1,4 +1,4 @@
-"""One server and one scripted model for all tests of a module that need no settings of their own."""
+"""One server and one scripted model for all tests that need no settings of their own."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class House:
         return self.server.url
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def house() -> Iterator[House]:
-    """A server with short limits and no retries, shared by the tests of a module."""
+    """A server with short limits and no retries, shared by all tests of a process: a start takes a second of CPU."""
     env = {"OPENAI_API_KEY": PLANTED_KEY, "OPENAI_MODEL": MODEL_NAME, "OPENAI_MODELS": "other-model", **LIMITS}
     with ScriptedModel() as model, GunicornServer({**env, "OPENAI_BASE_URL": model.base_url}) as server:
         yield House(server, model)

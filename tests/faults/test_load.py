@@ -111,7 +111,7 @@ def memory_of_rounds(house: House, rounds: int, streams: int) -> list[int]:
             stayed = [outcome for outcome in outcomes if not outcome.left]
             assert len(stayed) >= 80
             assert {outcome.text for outcome in stayed} == {" word" * 10}
-            assert all(outcome.is_done for outcome in stayed)
+            assert all(outcome.is_done and outcome.fault is None for outcome in stayed)
             wait_streams(house.server, 0)
         rest.assert_restored()
         found.append(resident(worker))

@@ -1,4 +1,4 @@
-"""All examples of a module go to one server and one scripted model."""
+"""All examples go to one server and one scripted model."""
 
 from tests.house import house, no_script_is_left_over
 

@@ -1,4 +1,4 @@
-"""The tests of a module share a server and a scripted model, unless they need settings of their own."""
+"""The tests share a server and a scripted model, unless they need settings of their own."""
 
 from tests.house import house, no_script_is_left_over
 

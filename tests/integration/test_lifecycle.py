@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import Serve
 from tests.gunicorn_server import REPOSITORY
+from tests.house import House
 from tests.raw_client import RawClient, fetch, post_chat, stream_chat
 from tests.scripted_model import Headers, ScriptedModel, finished, said, stalling_after
 
@@ -75,7 +76,7 @@ def test_hup_replaces_the_workers_and_open_streams_end_whole(serve: Serve, model
     assert re.search(r"^\S+ \S+ INFO gunicorn.error \[-\] Booting worker", server.log.partition("Hang up")[2], re.M)
 
 
-def test_the_demo_model_answers_where_neither_key_nor_url_is_set(serve: Serve) -> None:
+def test_the_demo_model_answers_and_is_named_where_neither_key_nor_url_is_set(serve: Serve, house: House) -> None:
     server = serve(
         OPENAI_API_KEY=None, OPENAI_BASE_URL=None, OPENAI_MODEL=None, SLUICE_DEMO_TOKENS_PER_SECOND=5000, workers=2
     )
@@ -90,12 +91,13 @@ def test_the_demo_model_answers_where_neither_key_nor_url_is_set(serve: Serve) -
     assert "演示模型" in chinese["message"]
     assert "$$" in chinese["message"]
     assert "the built-in demo model" in server.log
+    assert 'data-text="demoNotice"' in fetch(server.url, "/").text
+    assert 'data-text="demoNotice"' not in fetch(house.url, "/").text
 
 
-def test_the_start_says_the_address_and_the_model(serve: Serve, model: ScriptedModel) -> None:
-    server = serve()
-    server.wait_for_log(rf"Sluice listens on {server.url}")
-    server.wait_for_log(rf"Answers come from scripted at {model.base_url}")
+def test_the_start_says_the_address_and_the_model(house: House) -> None:
+    house.server.wait_for_log(rf"Sluice listens on {house.url}")
+    house.server.wait_for_log(rf"Answers come from scripted at {house.model.base_url}")
 
 
 def test_the_start_warns_of_numbers_that_contradict_each_other(serve: Serve) -> None:
@@ -132,10 +134,9 @@ def test_a_bad_key_is_not_shown() -> None:
     assert "a space" not in said
 
 
-def test_a_taken_port_is_said_at_once(serve: Serve) -> None:
-    server = serve()
+def test_a_taken_port_is_said_at_once(house: House) -> None:
     began = time.monotonic()
-    said = start_and_fail(PORT=str(server.port))
-    assert f"PORT is {server.port}, but something listens there already" in said
+    said = start_and_fail(PORT=str(house.server.port))
+    assert f"PORT is {house.server.port}, but something listens there already" in said
     # gunicorn itself would try for five seconds.
     assert time.monotonic() - began < 5

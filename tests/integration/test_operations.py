@@ -33,16 +33,16 @@ def test_the_page_learns_what_it_needs(house: House) -> None:
     }
 
 
-def test_the_page_learns_the_questions_that_the_operator_offers(serve: Serve) -> None:
-    server = serve(SLUICE_STARTERS='{"zh": ["天空为什么是蓝色的？", {"label": "冰", "prompt": "冰为什么会浮？"}]}')
-    assert fetch(server.url, "/api/config").json()["starters"] == {
+def test_the_page_learns_the_questions_and_the_mode_that_the_operator_set(serve: Serve) -> None:
+    server = serve(
+        SLUICE_STARTERS='{"zh": ["天空为什么是蓝色的？", {"label": "冰", "prompt": "冰为什么会浮？"}]}',
+        OPENAI_INTERACTION_MODE="block",
+    )
+    told = fetch(server.url, "/api/config").json()
+    assert told["starters"] == {
         "zh": [{"prompt": "天空为什么是蓝色的？", "label": ""}, {"prompt": "冰为什么会浮？", "label": "冰"}]
     }
-
-
-def test_the_page_follows_a_block_mode_that_the_operator_set(serve: Serve) -> None:
-    server = serve(OPENAI_INTERACTION_MODE="block")
-    assert fetch(server.url, "/api/config").json()["interaction_mode"] == "block"
+    assert told["interaction_mode"] == "block"
 
 
 def test_the_operators_stream_mode_is_that_of_requests_that_name_none(serve: Serve) -> None:
@@ -120,12 +120,6 @@ def test_what_is_no_document_and_no_worker_forbids_sniffing_alone(house: House) 
         headers = fetch(house.url, fetch(house.url, f"/static/{path}").headers["location"]).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert ("content-security-policy" in headers) is document
-
-
-def test_the_page_says_that_the_demo_model_answers_and_only_then(serve: Serve, house: House) -> None:
-    server = serve(OPENAI_API_KEY=None, OPENAI_BASE_URL=None, OPENAI_MODEL=None)
-    assert 'data-text="demoNotice"' in fetch(server.url, "/").text
-    assert 'data-text="demoNotice"' not in fetch(house.url, "/").text
 
 
 def test_proxies_of_the_environment_do_not_come_between_us_and_our_own_machine(serve: Serve) -> None:
