@@ -191,6 +191,16 @@ def test_a_reload_in_mid_answer_keeps_what_came_and_offers_to_continue(chat: Cha
     expect(chat.prose).to_have_text("As far as this and on.")
 
 
+def test_what_an_earlier_page_left_in_a_form_that_cannot_be_read_stops_nothing(chat: ChatPage) -> None:
+    for name, left in (("a", "{}"), ("b", '{"writings": [{}], "exchanges": [{}]}'), ("c", "nonsense")):
+        chat.page.evaluate("([name, left]) => localStorage.setItem(`sluice.journal.${name}`, left)", [name, left])
+    chat.page.reload()
+    expect(chat.page.get_by_role("heading", name="Sluice")).to_be_visible()
+    chat.ask_and_wait("First")
+    chat.page.reload()
+    expect(titles(chat)).to_have_text(["First"])
+
+
 def test_a_growing_answer_is_not_written_with_every_token(chat: ChatPage, model: ScriptedModel) -> None:
     chat.page.evaluate(
         """() => {
@@ -228,9 +238,10 @@ def test_on_a_narrow_screen_the_sidebar_is_a_drawer_that_keeps_the_focus(chat: C
     expect(sidebar).to_be_hidden()
     expect(chat.page.get_by_role("button", name="Open the sidebar")).to_be_focused()
     chat.page.keyboard.press("Enter")
-    titles(chat).last.click()
+    titles(chat).last.press("Enter")
     expect(chat.questions).to_have_text(["First"])
     expect(sidebar).to_be_hidden()
+    expect(chat.page.get_by_role("button", name="Open the sidebar")).to_be_focused()
 
 
 def test_a_closed_sidebar_stays_closed(chat: ChatPage) -> None:

@@ -146,8 +146,8 @@ const markdown = (addressed() ? loadMarkdown() : readerStirs().then(loadMarkdown
 // a conversation comes after Markdown: what was first shown as plain text would move
 void Promise.all([loadIdb(), addressed() && markdown])
   .then(([idb]) => conversations.open(idb && new Database(new DatabaseConnection(idb))))
-  .then(() => {
-    opened = true;
+  .finally(() => {
+    opened = true; // also after a defect, so that the page can be used
     showEmpty();
   });
 
