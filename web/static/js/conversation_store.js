@@ -3,18 +3,16 @@
  * until the database has it, so that where the database refuses, nothing is lost while the page lives.
  */
 
-import { Catalogue } from "./catalogue.js";
 import { Conversation } from "./conversation.js";
+import { StorageRefusal } from "./database.js";
 import { clearJournal, readJournal } from "./journal.js";
-import { SearchQuery } from "./search_query.js";
-import { StorageRefusal } from "./storage_refusal.js";
 import { Tabs } from "./tabs.js";
 import { WriteQueue } from "./write_queue.js";
 
 /** @typedef {import("./conversation.js").ConversationRecord} ConversationRecord */
 /** @typedef {import("./database.js").Database} Database */
+/** @typedef {import("./database.js").RefusalReason} RefusalReason */
 /** @typedef {import("./exchange.js").Exchange} Exchange */
-/** @typedef {import("./storage_refusal.js").RefusalReason} RefusalReason */
 
 /**
  * @typedef {object} StoreEvents
@@ -30,7 +28,10 @@ export class ConversationStore {
   #database = null;
   #events;
   #tabs;
-  #catalogue = new Catalogue();
+  /** Every conversation there is. @type {Map<string, ConversationRecord>} */
+  #records = new Map();
+  /** Those that the database has. @type {Set<string>} */
+  #written = new Set();
   #queue;
 
   /** @param {StoreEvents} events */
@@ -38,7 +39,7 @@ export class ConversationStore {
     this.#events = events;
     this.#tabs = new Tabs((news) => void this.#hear(news));
     this.#queue = new WriteQueue({
-      isNew: (id) => !this.#catalogue.isWritten(id),
+      isNew: (id) => !this.#written.has(id),
       written: (records, deleted) => this.#wrote(records, deleted),
       refused: (error) => this.#refuse(error),
     });
@@ -46,40 +47,39 @@ export class ConversationStore {
 
   /**
    * Reads the list, and what earlier pages have left unwritten.
-   * @param {Database | null} database null where its library is missing
+   * @param {Database | null} database
    */
   async open(database) {
     this.#database = this.#queue.database = database;
-    if (!database) return this.#events.refused("missing");
+    if (!database) return this.#events.refused("unavailable");
     for (const { page, entry } of readJournal()) {
       const done = await this.#try((database) => database.write(entry.writings, entry.exchanges));
       if (done) clearJournal(page);
     }
     const records = await this.#try((database) => database.conversations());
-    for (const record of records ?? []) this.#catalogue.enterWritten(record);
+    for (const record of records ?? []) this.#know(record);
     this.#events.listed();
   }
 
   /** @returns {ConversationRecord[]} the last changed first */
   get list() {
-    return this.#catalogue.list;
+    return [...this.#records.values()].sort((one, other) => other.changed - one.changed);
   }
 
   /** @param {string} id */
   record(id) {
-    return this.#catalogue.record(id);
+    return this.#records.get(id);
   }
 
   /**
    * @param {string} id
-   * @returns {Promise<Conversation | null | undefined>} null where there is none; undefined where nobody knows,
-   *   because the database refuses, which is said
+   * @returns {Promise<Conversation | null>} null where there is none, or where the database refuses
    */
   async load(id) {
-    const kept = await this.#try(async (database) => (await database.conversation(id)) ?? null);
+    const kept = await this.#try((database) => database.conversation(id));
     const record = this.#queue.record(id) ?? kept?.record;
-    if (!record) return kept === undefined ? undefined : null;
-    const exchanges = new Map(kept?.exchanges.map((exchange) => [exchange.id, exchange]));
+    if (!record) return null;
+    const exchanges = new Map((kept?.exchanges ?? []).map((exchange) => [exchange.id, ownFields(exchange)]));
     for (const { exchange } of this.#queue.exchangesOf(id)) exchanges.set(exchange.id, exchange);
     return new Conversation(record, exchanges.values());
   }
@@ -93,7 +93,7 @@ export class ConversationStore {
     const { record, id } = conversation;
     const now = Date.now();
     if (exchanges.length > 0) record.changed = now; // which branch is shown does not move it in the list
-    record.title = this.#catalogue.record(id)?.title ?? record.title; // it may have been renamed since it was loaded
+    record.title = this.#records.get(id)?.title ?? record.title; // it may have been renamed since it was loaded
     for (const exchange of exchanges) exchange.changed = now;
     this.#keep(record, exchanges);
   }
@@ -121,14 +121,14 @@ export class ConversationStore {
    * @param {string} title
    */
   async rename(id, title) {
-    const record = this.#catalogue.record(id);
+    const record = this.#records.get(id);
     if (!record) return;
     record.title = title;
     this.#events.listed();
     await this.flush(); // what is new has to be there before it can be renamed there
     const renamed = await this.#try((database) => database.rename(id, title));
     if (!renamed) return;
-    this.#catalogue.enterWritten(renamed); // a write under way meanwhile has brought the former title
+    this.#know(renamed); // a write under way meanwhile has brought the former title
     this.#events.listed();
     this.#tabs.tell({ kind: "changed", conversation: id });
   }
@@ -141,7 +141,7 @@ export class ConversationStore {
     await this.flush();
     const conversation = await this.load(id);
     if (!conversation) return null;
-    if (this.#catalogue.isWritten(id)) {
+    if (this.#written.has(id)) {
       const done = await this.#try((database) => database.deleteConversation(id).then(() => true));
       if (!done) return null;
     }
@@ -184,10 +184,14 @@ export class ConversationStore {
    *   changed first
    */
   async search(text) {
-    const query = new SearchQuery(text);
-    const ids = (await this.#try((database) => database.find((exchange) => query.isInExchange(exchange)))) ?? new Set();
-    for (const exchange of this.#queue.exchanges) if (query.isInExchange(exchange)) ids.add(exchange.conversation);
-    return this.list.filter(({ id, title }) => ids.has(id) || query.isIn(title));
+    const words = text.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+    /** @param {string} where */
+    const matches = (where) => words.every((word) => where.toLocaleLowerCase().includes(word));
+    /** @param {Exchange} exchange */
+    const found = ({ question, answer }) => matches(`${question}\n${answer}`);
+    const ids = (await this.#try((database) => database.find(found))) ?? new Set();
+    for (const exchange of this.#queue.exchanges) if (found(exchange)) ids.add(exchange.conversation);
+    return this.list.filter(({ id, title }) => ids.has(id) || matches(title));
   }
 
   /**
@@ -196,7 +200,7 @@ export class ConversationStore {
    */
   #wrote(records, deleted) {
     for (const record of records) {
-      this.#catalogue.enterWritten(record);
+      this.#know(record);
       this.#tabs.tell({ kind: "changed", conversation: record.id });
     }
     for (const id of deleted) this.#deletedElsewhere(id);
@@ -209,14 +213,14 @@ export class ConversationStore {
     if (kind === "deleted") return this.#deletedElsewhere(conversation);
     const record = await this.#try((database) => database.record(conversation));
     if (!record) return;
-    this.#catalogue.enterWritten(record);
+    this.#know(record);
     this.#events.listed();
     this.#events.changedElsewhere(conversation);
   }
 
   /** @param {string} id */
   #deletedElsewhere(id) {
-    if (!this.#catalogue.record(id)) return;
+    if (!this.#records.has(id)) return;
     this.#forget(id);
     this.#events.listed();
     this.#events.deletedElsewhere(id);
@@ -227,13 +231,20 @@ export class ConversationStore {
    * @param {Exchange[]} exchanges
    */
   #keep(record, exchanges) {
-    this.#catalogue.enter(record);
+    this.#records.set(record.id, record);
     this.#queue.add(record, exchanges);
+  }
+
+  /** @param {ConversationRecord} record as the database has it */
+  #know(record) {
+    this.#records.set(record.id, record);
+    this.#written.add(record.id);
   }
 
   /** @param {string} id */
   #forget(id) {
-    this.#catalogue.strike(id);
+    this.#records.delete(id);
+    this.#written.delete(id);
     this.#queue.drop(id);
   }
 
@@ -256,4 +267,9 @@ export class ConversationStore {
     if (!(error instanceof StorageRefusal)) throw error;
     this.#events.refused(error.reason);
   }
+}
+
+/** @param {import("./database.js").ExchangeRecord} record @returns {Exchange} */
+function ownFields({ conversation: _, ...exchange }) {
+  return exchange;
 }

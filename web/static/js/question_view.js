@@ -26,7 +26,6 @@ export class QuestionView {
     this.#exchange = exchange;
     this.#events = events;
     label(this.#article, "you");
-    this.#text.dir = "auto";
     this.#article.append(this.#text);
     this.branches = new BranchSwitch("questionVersions", events.choose);
     this.#edit = quietButton("edit", "edit when-idle", () => this.#beginEditing());
@@ -51,7 +50,8 @@ export class QuestionView {
   #beginEditing() {
     const editor = new QuestionEditor(this.#exchange.question, {
       ask: (question) => {
-        if (this.#events.edit(this.#exchange, question)) this.#endEditing(editor);
+        this.#endEditing(editor);
+        this.#events.edit(this.#exchange, question);
       },
       cancel: () => {
         this.#endEditing(editor);

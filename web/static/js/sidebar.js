@@ -64,7 +64,8 @@ export class Sidebar {
 
   /** Closes what lies above the conversation; a sidebar beside it stays. */
   closeDrawer() {
-    if (this.#isDrawer) this.close();
+    this.#root.classList.remove("drawer-open");
+    this.#show();
   }
 
   get #isDrawer() {
