@@ -105,7 +105,8 @@ load: $(VENV)/.tests ## load tests, also against a deployment: make load ARGS='s
 	$(BIN)/python -m tests.load $(ARGS)
 
 .PHONY: soak
-soak: $(VENV)/.tests ## ten minutes of load with faults, and a chart of what grows: build/soak/report.html
+soak: $(VENV)/.tests ## the long tests; ten minutes of load with faults, and a chart of what grows: build/soak/report.html
+	$(BIN)/python -m pytest -m long
 	$(BIN)/python -m tests.soak --minutes 10 $(ARGS)
 
 .PHONY: bench

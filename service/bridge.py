@@ -92,6 +92,9 @@ class Bridge(Generic[T]):
         self._taking, self._putting = self._queue.sync_q, self._queue.async_q
         # janus 2 lets the queue and its two faces hold each other, which only the collector could free.
         del self._queue._sync_queue, self._queue._async_queue
+        # What only `join`, an asynchronous get and a synchronous put would wait for: 4 KB of a waiting stream's 66.
+        del self._queue._sync_tasks_done, self._queue._async_tasks_done
+        del self._queue._async_not_empty, self._queue._sync_not_full
         self._outlet: Callable[[T], T | None] | None = None
         #: Held by whoever decides between queue and outlet, and while the outlet works.
         self._turn = threading.Lock()

@@ -13,7 +13,7 @@ class Deadline:
     """Ends a task's waits at a moment that may be moved for nothing.
 
     ``asyncio.timeout_at`` makes, sets and cancels a timer for each wait, which was a tenth of a token's cost. Here
-    moving the limit later is an assignment: the timer that is set already finds the limit moved, and is set anew.
+    moving the limit later is an assignment to `at`: the timer that is set already finds it moved, and is set anew.
 
     Make it in the task that waits, use it there only, and close it. The time in which the task does not wait, because
     a slow reader holds it back, ends nothing.
@@ -28,15 +28,16 @@ class Deadline:
         #: Whether the task waits: to be set before each wait, and to be taken back after it.
         self.waiting = False
         self._expired = False
-        self._at = at
+        #: The limit, on the loop's clock. May be assigned a later moment; for a sooner one there is `sooner`.
+        self.at = at
         self._timer_at = at
         self._timer = self._loop.call_at(at, self._fire)
 
-    def move(self, at: float) -> None:
-        """Move the limit to ``at``, on the loop's clock."""
-        self._at = at
-        if at < self._timer_at:
-            self._set(at)
+    def sooner(self, at: float) -> None:
+        """Move the limit to ``at``, on the loop's clock, if that is sooner."""
+        self.at = min(self.at, at)
+        if self.at < self._timer_at:
+            self._set(self.at)
 
     def passed(self) -> bool:
         """Say whether the wait that was just cancelled was cancelled by this limit, and take the cancellation back.
@@ -60,8 +61,8 @@ class Deadline:
 
     def _fire(self) -> None:
         now = self._loop.time()
-        if now < self._at:
-            self._set(self._at)
+        if now < self.at:
+            self._set(self.at)
         elif not self.waiting:
             self._set(now + RECHECK)
         elif self._task is not None:

@@ -1,29 +1,26 @@
 """Messages -> an async iterator of events, from any OpenAI-compatible server.
 
-The only importer of `openai` (and of `httpx2`, the HTTP library whose responses and errors it hands out). Every
-failure is mapped into `errors.py` here and nowhere else; a provider's words go into `detail`, for the log.
+Every failure is mapped into `errors.py` here and nowhere else; a provider's words go into `detail`, for the log.
 
-The client's raw bytes are taken, and decoded in `answer.py`: see there what its own decoder makes of odd streams.
+Raw bytes are taken, and decoded in `answer.py`: see there what the openai client's own decoder makes of odd streams.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 import aiohttp
-import httpx2
-from openai import APIConnectionError, AsyncOpenAI, AsyncStream, OpenAIError
 
 from .answer import RETRY_AFTER_UNKNOWN, Answer
 from .deadline import Deadline
 from .errors import (
     ServiceError,
+    UpstreamError,
     UpstreamInvalid,
     UpstreamRateLimited,
     UpstreamRejected,
@@ -33,8 +30,9 @@ from .errors import (
 from .events import Accepted, Event
 from .message import Message
 from .proxy import proxy_for
+from .request import ChatRequest
 from .settings import Settings
-from .transport import AiohttpTransport, unread, unwrapped
+from .transport import NotSent, Transport, unread
 
 logger = logging.getLogger("sluice.model")
 
@@ -63,33 +61,18 @@ class ModelClient:
             base_url: Where the model answers; the demo model's own address where that answers.
         """
         self._settings = settings
-        http_client = httpx2.AsyncClient(
-            transport=AiohttpTransport(
-                # Never fewer connections than streams: a request that waits for a connection waits in silence.
-                connections=settings.max_streams,
-                keepalive=KEEPALIVE_EXPIRY,
-                connect_timeout=settings.connect_timeout,
-                proxy=proxy_for(base_url),
-            ),
-            # It would look for proxies itself, and send past the transport.
-            trust_env=False,
-            follow_redirects=False,
-            event_hooks={"response": [_refuse_unless_ok]},
+        self._request = ChatRequest.prepare(base_url, settings.api_key)
+        self._transport = Transport(
+            # Never fewer connections than streams: a request that waits for a connection waits in silence.
+            connections=settings.max_streams,
+            keepalive=KEEPALIVE_EXPIRY,
+            connect_timeout=settings.connect_timeout,
+            proxy=proxy_for(base_url),
         )
-        self._client = AsyncOpenAI(
-            # Servers without keys (Ollama, vLLM) ignore it; the client insists on one.
-            api_key=settings.api_key or "no-key",
-            base_url=base_url,
-            # Ours: theirs honours a Retry-After of two minutes, and knows nothing of the first-token limit.
-            max_retries=0,
-            http_client=http_client,
-        )
-        # The client has read these from the environment, where nobody who reads our settings looks for them.
-        self._client.organization = self._client.project = self._client.admin_api_key = None
 
     async def aclose(self) -> None:
         """Close the connection pool. Open streams end with an error."""
-        await self._client.close()
+        await self._transport.aclose()
 
     async def stream(
         self, messages: Sequence[Message], model: str, first_token_deadline: float
@@ -113,6 +96,7 @@ class ModelClient:
         now = asyncio.get_running_loop().time
         total_deadline = now() + self._settings.total_timeout
         limit = min(first_token_deadline, total_deadline)
+        next_token_timeout = self._settings.next_token_timeout
         response = await self._open(messages, model, limit)
         answer = Answer(self._settings.max_event_bytes)
         with closing(response):
@@ -140,56 +124,39 @@ class ModelClient:
                     if words := answer.feed(piece) if piece else answer.finish():
                         yield words
                     if answer.finish_reason is not None:
-                        limit = min(limit, now() + USAGE_GRACE)
+                        deadline.sooner(now() + USAGE_GRACE)
                     elif answer.progressed:
                         # After the yield: the time in which a slow reader held us back is not the model's.
-                        limit = min(now() + self._settings.next_token_timeout, total_deadline)
-                    deadline.move(limit)
+                        limit = min(now() + next_token_timeout, total_deadline)
+                        if limit < deadline.at:  # the first word: its own limit is a longer one
+                            deadline.sooner(limit)
+                        else:
+                            deadline.at = limit
             conclusion = answer.conclusion()
             if answer.ended and response.content.exception() is None:
                 await _read_to_end(response)
         yield [conclusion]
 
     async def _open(self, messages: Sequence[Message], model: str, deadline: float) -> aiohttp.ClientResponse:
-        body = {
-            "model": model,
-            "messages": list(messages),
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
+        request = self._request
         try:
             async with asyncio.timeout_at(deadline):
-                # `post` and not `chat.completions.create`, which spends 0.5 ms on checking what is known here.
-                response = await self._client.post(
-                    "/chat/completions",
-                    cast_to=httpx2.Response,
-                    body=body,
-                    # A compressed event stream gathers tokens in the compressor.
-                    options={"headers": {"Accept": "text/event-stream", "Accept-Encoding": "identity"}},
-                    stream=True,
-                    stream_cls=AsyncStream[Any],
-                )
-        except ServiceError:
-            raise
+                response = await self._transport.post(request.url, request.headers, request.body(messages, model))
         except TimeoutError:
             raise UpstreamTimeout("no answer within the first-token limit") from None
-        except APIConnectionError as error:
-            # Its own text is only «Connection error.»; the reason is in the cause.
-            raise UpstreamUnavailable(f"{type(error.__cause__).__name__}: {error.__cause__}") from error
-        except (OpenAIError, httpx2.RequestError, httpx2.InvalidURL) as error:
-            raise UpstreamUnavailable(f"{type(error).__name__}: {error}") from error
+        except NotSent as error:
+            raise UpstreamUnavailable(str(error)) from error
         except (aiohttp.ClientError, UnicodeError) as error:
-            # What the transport lets through where a reply is not HTTP, or its status line is not ASCII.
+            # A reply that is not HTTP, or whose status line is not ASCII.
             raise UpstreamInvalid(f"{type(error).__name__}: {error}") from error
-        assert isinstance(response, httpx2.Response)
-        # What is around it, the request included, is let go of: a fifth of a waiting stream's memory.
-        opened = unwrapped(response)
-        kind = opened.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind in ("text/html", "application/json"):
-            with closing(opened):
-                excerpt = await _excerpt(opened, deadline)
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if response.status != 200 or kind in ("text/html", "application/json"):
+            with closing(response):
+                excerpt = await _excerpt(response, min(deadline, asyncio.get_running_loop().time() + USAGE_GRACE))
+            if response.status != 200:
+                raise _refusal(response, excerpt)
             raise UpstreamInvalid(f"200 with {kind} in place of an event stream: {excerpt}")
-        return opened
+        return response
 
 
 async def _read_to_end(response: aiohttp.ClientResponse) -> None:
@@ -211,35 +178,27 @@ def _broken_off(error: aiohttp.ClientError, answer: Answer) -> ServiceError:
     return answer.cut_off(detail)
 
 
-async def _refuse_unless_ok(response: httpx2.Response) -> None:
-    """Map every status but 200, reading no more of the body than the log needs.
-
-    A hook of the HTTP client: the openai client would read the whole body first, however long it is.
-    """
-    status = response.status_code
-    if status == 200:
-        return
-    loop = asyncio.get_running_loop()
-    with closing(unwrapped(response)) as refusal:
-        excerpt = await _excerpt(refusal, loop.time() + USAGE_GRACE)
+def _refusal(response: aiohttp.ClientResponse, excerpt: str) -> UpstreamError:
+    """Map every status but 200."""
+    status = response.status
     detail = f"{status}: {excerpt}"
     if status == 429:
-        raise UpstreamRateLimited(detail, retry_after=_retry_after(response.headers))
+        return UpstreamRateLimited(detail, retry_after=_retry_after(response.headers))
     if 300 <= status < 400:
-        raise UpstreamRejected(f"{detail} (redirects to {response.headers.get('location')!r} are not followed)")
+        return UpstreamRejected(f"{detail} (redirects to {response.headers.get('location')!r} are not followed)")
     if 400 <= status < 500 and status != 408:
         if "context_length_exceeded" in excerpt:
-            raise UpstreamRejected(
+            return UpstreamRejected(
                 detail, sentence="The conversation is too long for this model. Start a new one or shorten it."
             )
-        raise UpstreamRejected(detail)
+        return UpstreamRejected(detail)
     if status >= 500 or status == 408:
-        raise UpstreamUnavailable(detail)
-    raise UpstreamInvalid(detail)
+        return UpstreamUnavailable(detail)
+    return UpstreamInvalid(detail)
 
 
 async def _excerpt(response: aiohttp.ClientResponse, deadline: float) -> str:
-    """Read the beginning of a refusal's body, for the log."""
+    """Read the beginning of a refusal's body, for the log: no more, however long it is."""
     body = b""
     try:
         async with asyncio.timeout_at(deadline):
@@ -250,7 +209,7 @@ async def _excerpt(response: aiohttp.ClientResponse, deadline: float) -> str:
     return body[:REFUSAL_EXCERPT_BYTES].decode(errors="replace")
 
 
-def _retry_after(headers: httpx2.Headers) -> float:
+def _retry_after(headers: Mapping[str, str]) -> float:
     """Seconds that the provider asks to wait, within our own bounds; both forms of RFC 9110, section 10.2.3."""
     text = headers.get("retry-after", "").strip()
     try:

@@ -143,12 +143,13 @@ class Run:
         if self._early:
             batch, self._early = self._early, []
             return batch
+        tick_at = time.monotonic() + self._heartbeat
         while not (self._finished or self._code or self._left):
-            taken = self._take(self._heartbeat)
+            taken = self._take(max(0.0, tick_at - time.monotonic()))
             if taken is None:
                 break
             batch = [event for event in taken if not isinstance(event, Accepted)]
-            # Only a real tick is an empty batch: that the model accepted is nothing to tell the reader.
+            # That the model accepted is nothing to tell the reader: the silence goes on, and only a tick ends it.
             if batch or not taken:
                 return batch
         raise StopIteration
@@ -164,8 +165,8 @@ class Run:
         """
 
         def take(batch: Sequence[Event]) -> Sequence[Event] | None:
-            if type(batch[0]) is Accepted:  # it comes alone, and is nothing to tell the reader
-                return None
+            if type(batch[0]) is Accepted:  # it comes alone, and writes nothing
+                return batch
             try:
                 return None if outlet(self._noted(batch)) else ()
             except Exception:

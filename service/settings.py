@@ -7,9 +7,11 @@ the same, and a test holds the two against each other.
 from __future__ import annotations
 
 import dataclasses
+import re
 import resource
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -76,10 +78,15 @@ def _one_of(*words: str) -> Callable[[str], str]:
 
 
 def _url(text: str) -> str:
-    expected = "a URL such as https://api.example.com/v1, without a query or a password"
+    expected = "a URL such as https://api.example.com/v1, in ASCII and without a query or a password"
+    # Domains in other letters have a form in ASCII (xn--...). Which others are right, libraries disagree about.
+    if not re.fullmatch(r"[!-~]{1,2000}", text) or "#" in text:
+        raise ValueError(expected)
     try:
         parts = urlsplit(text)
         parts.port  # noqa: B018  (raises where the port is not a number)
+        if re.fullmatch(r"[\d.]+|.*:.*", parts.hostname or ""):
+            ip_address(parts.hostname or "")
     except ValueError:
         raise ValueError(expected) from None
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or "@" in parts.netloc:

@@ -1,25 +1,28 @@
-"""How the model client's requests are sent: by aiohttp, whose stream is left to whoever asked.
+"""How requests are sent to a model's server, and how its bytes come back: by aiohttp.
 
-The openai package brings such a transport too (`openai[aiohttp]`). Its bodies pass four generators, two buffers and a
-limit of 16 KiB on each read, which made up a quarter of a token's cost, and lost what a model had sent when its
-connection broke behind it. Here a response's extensions hold aiohttp's own (`unwrapped`).
+The openai package brings a way over aiohttp too (`openai[aiohttp]`). Its bodies pass four generators, two buffers and
+a limit of 16 KiB on each read, which made up a quarter of a token's cost, and lost what a model had sent when its
+connection broke behind it. Here aiohttp's own response is handed out: whoever takes it closes it. One that was read
+to its end has given its connection back, and any other one ends with it, at once.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import AsyncIterator
-from functools import lru_cache
+from functools import partial
+from typing import Any
 
 import aiohttp
 import httpx2
-from multidict import CIMultiDict, istr
+from aiohttp.client_proto import ResponseHandler
+from multidict import CIMultiDict
 
-_EXTENSION = "aiohttp_response"
+
+class NotSent(Exception):
+    """No connection, in time or at all; or it broke before the head of a response had come. Says why."""
 
 
-class AiohttpTransport(httpx2.AsyncBaseTransport):
-    """Sends an httpx2 client's requests with one aiohttp session. Make and use it on the loop's thread only."""
+class Transport:
+    """One session, and so one pool of connections. Make and use it on the loop's thread only."""
 
     def __init__(self, *, connections: int, keepalive: float, connect_timeout: float, proxy: str | None) -> None:
         """Prepare the session; nothing is sent.
@@ -34,9 +37,8 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         # aiohttp would speak HTTP to it all the same. Said with a request, so that it is in the log of it.
         self._unusable_proxy = None if kind in ("http", "https") else kind
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=connections, keepalive_timeout=keepalive, ssl=httpx2.create_ssl_context()
-            ),
+            # Whom the openai client believes: certifi's list, or that of SSL_CERT_FILE and SSL_CERT_DIR.
+            connector=_Connector(limit=connections, keepalive_timeout=keepalive, ssl=httpx2.create_ssl_context()),
             # The waits for tokens are the caller's: a limit on reads would count pings as tokens.
             timeout=aiohttp.ClientTimeout(total=None, connect=connect_timeout, sock_connect=connect_timeout),
             # Not aiohttp's own look at the environment: it reads two files in two threads for each request, knows no
@@ -46,78 +48,51 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send a request and wait for the head of its response.
+    async def post(self, url: str, headers: CIMultiDict[str], body: bytes) -> aiohttp.ClientResponse:
+        """Send a request and wait for the head of its response. Cancelling closes the connection.
 
         Raises:
-            httpx2.ConnectError: No connection, in time or at all; or it broke before the head had come.
-            httpx2.ProxyError: The proxy refused to connect, or is not one that speaks HTTP.
+            NotSent: It did not arrive, or was not answered at all.
             aiohttp.ClientError: What came is not HTTP.
         """
         if self._unusable_proxy is not None:
-            raise httpx2.ProxyError(f"only an HTTP proxy can be used, and none of kind {self._unusable_proxy!r}")
+            raise NotSent(f"ProxyError: only an HTTP proxy can be used, and none of kind {self._unusable_proxy!r}")
         try:
-            response = await self._session.request(
-                request.method,
-                str(request.url),
-                headers=_shared(request.headers),
-                data=await request.aread(),
-                # A redirected POST would become a GET, or carry the key to another host.
-                allow_redirects=False,
-            )
+            # A redirected POST would become a GET, or carry the key to another host.
+            return await self._session.post(url, headers=headers, data=body, allow_redirects=False)
         except aiohttp.ClientHttpProxyError as error:
             # Its own text has the proxy's URL with the password in it.
-            raise httpx2.ProxyError(f"the proxy answered {error.status} {error.message}") from None
+            raise NotSent(f"ProxyError: the proxy answered {error.status} {error.message}") from None
         except (aiohttp.ClientConnectionError, TimeoutError) as error:
-            raise httpx2.ConnectError(str(error) or type(error).__name__) from error
-        return httpx2.Response(
-            response.status,
-            # httpx2 would keep a cookie and send it with the next request, which is another person's.
-            headers=[(name, value) for name, value in response.raw_headers if name.lower() != b"set-cookie"],
-            stream=_Body(response),
-            extensions={_EXTENSION: response},
-        )
+            raise NotSent(f"{type(error).__name__}: {error}") from error
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._session.close()
 
 
-def _shared(headers: httpx2.Headers) -> CIMultiDict[str]:
-    """Make aiohttp's form of the headers out of texts that all requests share.
+class _Protocol(ResponseHandler):
+    """aiohttp's side of a connection, which resumes reading only where it was paused."""
 
-    aiohttp keeps them for as long as the answer is read: of its own they would be 4 KB for each open stream.
-    """
-    return CIMultiDict((_name(name), sys.intern(value)) for name, value in headers.multi_items())
+    __slots__ = ()
 
-
-# A client sends the same few names with every request.
-_name = lru_cache(maxsize=64)(istr)
-
-
-class _Body(httpx2.AsyncByteStream):
-    """The same body as httpx2 knows it: for closing, and for whoever reads the response in its way."""
-
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._response.content.iter_any():
-            yield piece
-
-    async def aclose(self) -> None:
-        self._response.close()
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Resume, if there is anything to resume."""
+        # aiohttp's reader asks for it behind every chunk that is read, which is every token. Its own answer feeds
+        # the parser nothing and calls the transport: a tenth of a token's calls, and a sixth of a flood's time.
+        if self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
 
 
-def unwrapped(response: httpx2.Response) -> aiohttp.ClientResponse:
-    """Return aiohttp's own response, which lives without the other. ``content.readany`` waits for bytes of its body.
+class _Connector(aiohttp.TCPConnector):
+    """Makes connections of that kind."""
 
-    Whoever takes it closes it: a response that was read to its end has given its connection back, and any other one
-    ends with it, at once.
-    """
-    found = response.extensions[_EXTENSION]
-    assert isinstance(found, aiohttp.ClientResponse)
-    return found
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # Private, as there is no other way to it. Should it go, tests/unit/test_calls_per_token.py fails, and
+        # everything is as right as before.
+        protocol: type[ResponseHandler] = _Protocol
+        self._factory = partial(protocol, loop=self._loop)
 
 
 def unread(response: aiohttp.ClientResponse) -> bytes:

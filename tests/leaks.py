@@ -69,6 +69,12 @@ def open_descriptors(pid: int | None = None) -> dict[int, str]:
     return found
 
 
+def unix_sockets(pid: int | None = None) -> set[str]:
+    """Return the Unix sockets that a process could see, named the way its descriptors name them."""
+    lines = Path(f"/proc/{pid or 'self'}/net/unix").read_text().splitlines()[1:]
+    return {f"socket:[{line.split()[6]}]" for line in lines}
+
+
 def tcp_sockets(pid: int | None = None) -> dict[str, TcpSocket]:
     """Return the TCP sockets that a process could see, keyed the way its descriptors name them."""
     found = {}
@@ -166,12 +172,13 @@ class WorkerState:
     Attributes:
         threads: How many threads it has.
         descriptors: Its file descriptors, without the connections to the model.
-        model_connections: How many connections to the model it holds, idle ones kept for reuse included.
+        connections: Those of them that are connections to clients, or that the other side has ended and this worker
+            has not closed yet: it learns of such an end when its loop, or its main thread, has its next turn.
     """
 
     threads: int
     descriptors: dict[int, str]
-    model_connections: int
+    connections: dict[int, str]
 
 
 class ServerBaseline:
@@ -188,7 +195,7 @@ class ServerBaseline:
 
     @classmethod
     def capture(cls, server: GunicornServer, model: ScriptedModel | None = None) -> Self:
-        """Wait until no stream is open, and record what each worker holds.
+        """Wait until no stream is open and every client's connection is closed, and record what each worker holds.
 
         Args:
             server: A server that is ready.
@@ -196,20 +203,21 @@ class ServerBaseline:
         """
         baseline = cls(server, model, {})
         wait_nothing_left(baseline._streams, SETTLE, "the warm-up")
-        baseline.workers = _settled_workers(server, model)
+        wait_nothing_left(baseline._connections, SETTLE, "the warm-up")
         assert baseline.workers, f"{server!r} has no workers"
         return baseline
 
-    def assert_restored(self, within: float = SETTLE, *, replaced: bool = False) -> None:
+    def assert_restored(self, within: float = SETTLE, *, replaced: bool = False, threads: bool = True) -> None:
         """Fail unless the server is back at rest soon: no stream, no further thread, no further descriptor.
 
         Args:
             within: Seconds for things to settle.
             replaced: Whether workers may be others than before; new ones are not compared.
+            threads: Whether threads are compared; a pool of them grows when first needed, and keeps what it grew.
         """
-        wait_nothing_left(lambda: self._left(replaced=replaced), within, f"{self.server!r}")
+        wait_nothing_left(lambda: self._left(replaced=replaced, threads=threads), within, f"{self.server!r}")
 
-    def _left(self, *, replaced: bool) -> list[str]:
+    def _left(self, *, replaced: bool, threads: bool) -> list[str]:
         left = self._streams()
         now = _workers(self.server, self.model)
         for pid, before in self.workers.items():
@@ -218,7 +226,7 @@ class ServerBaseline:
                     left.append(f"worker {pid} is no longer there; there are {list(now)}")
                 continue
             after = now[pid]
-            if after.threads > before.threads:
+            if threads and after.threads > before.threads:
                 left.append(f"worker {pid}: {after.threads} threads, {before.threads} before")
             if len(after.descriptors) > len(before.descriptors):
                 sockets = tcp_sockets(pid)
@@ -231,6 +239,11 @@ class ServerBaseline:
                 left.append(f"worker {pid}: {count}; new are {new}")
         return left
 
+    def _connections(self) -> list[str]:
+        # Counted in, what is only about to close would excuse as many leaks.
+        self.workers = _workers(self.server, self.model)
+        return _open_connections(self.workers)
+
     def _streams(self) -> list[str]:
         left = []
         open_now = gauge(self.server, "sluice_streams_open")
@@ -242,8 +255,8 @@ class ServerBaseline:
 
 
 def warm_up(server: GunicornServer, model: ScriptedModel, streams: int, *, timeout: float = 30.0) -> None:
-    """Run that many streams through the server, all open at one time, so that its pools of threads have
-    grown.
+    """Run that many streams through the server, all open at one time, and ask for its health meanwhile, so that its
+    pools of threads have grown.
 
     Args:
         server: A server whose places suffice.
@@ -252,10 +265,30 @@ def warm_up(server: GunicornServer, model: ScriptedModel, streams: int, *, timeo
         timeout: Seconds for all of it.
     """
     gate = model.gate("all are open")
+
+    def go_on() -> None:
+        fetch(server.url, "/healthz")
+        gate.open()
+
     model.enqueue(*[(*said("warm"), gate, *finished())] * streams)
-    outcomes = stream_many(server.url, streams, timeout=timeout, on_all_started=gate.open)
+    outcomes = stream_many(server.url, streams, timeout=timeout, on_all_started=go_on)
     unwell = [outcome for outcome in outcomes if not outcome.is_done]
     assert not unwell, f"{len(unwell)} of {streams} streams did not end well, such as {unwell[0]}"
+
+
+def wait_streams(server: GunicornServer, streams: int) -> None:
+    """Wait until that many places of the server are taken.
+
+    A place is given back when its model call has been cleaned up: later than its client has all it wants, and than
+    the model has done its part.
+    """
+
+    def others() -> list[str]:
+        # A worker that has had no stream yet shows none.
+        found = re.findall(r"^sluice_streams_open (\S+)", fetch(server.url, "/metrics").text, re.MULTILINE)
+        return ["another stream"] * abs(sum(int(float(value)) for value in found) - streams)
+
+    wait_nothing_left(others, SETTLE, "the leaving")
 
 
 def gauge(server: GunicornServer, name: str) -> float:
@@ -266,32 +299,34 @@ def gauge(server: GunicornServer, name: str) -> float:
     return sum(float(value) for value in values)
 
 
+def open_connections(server: GunicornServer, model: ScriptedModel | None = None) -> list[str]:
+    """Return one line for each connection that a worker has not closed, but for those to the model."""
+    return _open_connections(_workers(server, model))
+
+
+def _open_connections(workers: dict[int, WorkerState]) -> list[str]:
+    return [
+        f"worker {pid}: file descriptor {number}: {what}"
+        for pid, worker in workers.items()
+        for number, what in worker.connections.items()
+    ]
+
+
 def _workers(server: GunicornServer, model: ScriptedModel | None) -> dict[int, WorkerState]:
     found = {}
     for pid in server.worker_pids():
         # A worker that exits while it is looked at is not there.
         with contextlib.suppress(OSError):
             threads = len(os.listdir(f"/proc/{pid}/task"))
-            descriptors = open_descriptors(pid)
-            sockets = tcp_sockets(pid)
-            to_model = {
-                number
-                for number, target in descriptors.items()
-                if model is not None and target in sockets and sockets[target].remote_port == model.port
-            }
-            others = {number: target for number, target in descriptors.items() if number not in to_model}
-            found[pid] = WorkerState(threads, others, len(to_model))
+            others, connections = {}, {}
+            descriptors, local, sockets = open_descriptors(pid), unix_sockets(pid), tcp_sockets(pid)
+            for number, target in descriptors.items():
+                tcp = sockets.get(target)
+                if tcp is not None and model is not None and tcp.remote_port == model.port:
+                    continue
+                others[number] = target
+                if target.startswith("socket:") and target not in local and (tcp is None or tcp.state != "LISTEN"):
+                    # The kernel's table no longer has a socket that was reset.
+                    connections[number] = f"{target} {tcp or 'TCP, reset'}"
+            found[pid] = WorkerState(threads, others, connections)
     return found
-
-
-def _settled_workers(server: GunicornServer, model: ScriptedModel | None) -> dict[int, WorkerState]:
-    """Return the workers once two looks agree: the sockets of the warm-up may still be closing."""
-    deadline = time.monotonic() + SETTLE
-    seen = _workers(server, model)
-    while time.monotonic() < deadline:
-        time.sleep(10 * POLL_INTERVAL)
-        again = _workers(server, model)
-        if again == seen:
-            break
-        seen = again
-    return seen

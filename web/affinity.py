@@ -44,21 +44,30 @@ class Affinity:
         self._allowed = sorted(os.sched_getaffinity(0)) if possible else []
         #: Where it is bound to; `None` where it may be anywhere.
         self.cpu: int | None = None
-        if len(self._allowed) > 1:
-            self._bind(self._allowed[number % len(self._allowed)])
+        #: Whether there is a choice, and the system says what it takes.
+        self._active = len(self._allowed) > 1
+        if self._active:
             self._looked_at, self._busy, self._own = time.monotonic(), self._read(), time.process_time()
+            # Some containers show other CPUs than a process may use: LXC counts its own from 0.
+            if self._busy.keys() >= set(self._allowed):
+                self._bind(self._allowed[number % len(self._allowed)])
+            else:
+                self._give_up("the system does not say how busy its CPUs are")
 
     def look(self) -> None:
         """See whether others are busy where the worker is, and bind it or let it go. At most once a second."""
-        if len(self._allowed) < 2 or (passed := time.monotonic() - self._looked_at) < LOOK_EVERY:
+        if not self._active or (passed := time.monotonic() - self._looked_at) < LOOK_EVERY:
             return
         busy, own = self._read(), time.process_time()
-        shares = {cpu: (busy[cpu] - self._busy[cpu]) / passed for cpu in self._allowed if cpu in busy}
-        cpu = next_cpu(self.cpu, shares, (own - self._own) / passed)
-        self._looked_at, self._busy, self._own = self._looked_at + passed, busy, own
-        if cpu != self.cpu:
-            logger.debug("on %s now", "any CPU" if cpu is None else f"CPU {cpu}")
-            self._bind(cpu)
+        if busy.keys() >= set(self._allowed):
+            shares = {cpu: (busy[cpu] - self._busy[cpu]) / passed for cpu in self._allowed}
+            cpu = next_cpu(self.cpu, shares, (own - self._own) / passed)
+            self._looked_at, self._busy, self._own = self._looked_at + passed, busy, own
+            if cpu != self.cpu:
+                logger.debug("on %s now", "any CPU" if cpu is None else f"CPU {cpu}")
+                self._bind(cpu)
+        else:
+            self._give_up("a CPU has gone")
 
     def _bind(self, cpu: int | None) -> None:
         self.cpu = cpu
@@ -68,6 +77,18 @@ class Affinity:
                 os.sched_setaffinity(int(thread.name), self._allowed if cpu is None else {cpu})
             except ProcessLookupError:
                 logger.debug("thread %s has ended", thread.name)
+            except OSError as error:
+                # Forbidden, or the CPU has been taken away: a worker serves without this as well.
+                self._give_up(str(error))
+                return
+
+    def _give_up(self, reason: str) -> None:
+        if not self._active:
+            return  # also to let go is forbidden
+        self._active = False
+        logger.info("the worker is left to the system's choice of CPU: %s", reason)
+        if self.cpu is not None:
+            self._bind(None)
 
 
 def next_cpu(cpu: int | None, busy: Mapping[int, float], own: float) -> int | None:

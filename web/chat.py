@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing
+from collections.abc import Callable
+from contextlib import closing
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -40,11 +41,18 @@ def chat_blueprint(sluice: Sluice) -> Blueprint:
             service.metrics.refused(error.code)
             discard_body(request, service.settings)
             raise
-        with ExitStack() as cleanup:
-            cleanup.callback(run.close)
+        unwatch: Callable[[], None] | None = None
+
+        def end() -> None:
+            with closing(run):
+                if unwatch is not None:
+                    unwatch()
+
+        streams = False
+        try:
             if client is not None:
                 limit_writes(client, service.settings.write_timeout)
-                cleanup.callback(sluice.disconnects.watch(client, run.reader_left))
+                unwatch = sluice.disconnects.watch(client, run.reader_left)
             if asked.mode == "block":
                 return _block_response(service.complete(run))
             # A model that refuses does so by then; later the first heartbeat is due.
@@ -52,15 +60,14 @@ def chat_blueprint(sluice: Sluice) -> Blueprint:
             stream = EventStream(run)
             # Passed through as it is, so that the server may recognise it (`EventStream.use`).
             response = Response(stream, headers=HEADERS, direct_passthrough=True)
-            opened = cleanup.pop_all()
-
-            def end() -> None:
-                with closing(response):
-                    opened.close()
-
+            response.call_on_close(end)
             # Not in the iteration's own end: it is never started if the client has gone before the first write.
-            stream.on_close(end)
+            stream.on_close(response.close)
+            streams = True
             return response
+        finally:
+            if not streams:
+                end()
 
     return blueprint
 

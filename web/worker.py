@@ -22,6 +22,7 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from gunicorn.sock import BaseSocket
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from .affinity import Affinity
@@ -188,15 +189,16 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
 
     # ------------------------------------------------------------------ new connections
 
-    def accept(self, listener: socket.socket) -> None:
+    def accept(self, listener: BaseSocket) -> None:
         """Take a connection and wait for its request in the poller, where a silent client holds no thread.
 
         gunicorn gives it to a thread at once, which waits up to 5 s for the first byte.
         """
-        if not self._leaves_to_others():
+        # Closed where the same turn of the poller brought the order to leave, which took the connection along.
+        if listener.sock is not None and not self._leaves_to_others():
             self._take(listener)
 
-    def _take(self, listener: socket.socket) -> bool:
+    def _take(self, listener: BaseSocket) -> bool:
         try:
             client, address = listener.accept()
         except BlockingIOError:

@@ -90,14 +90,15 @@ def test_a_file_in_which_anything_is_amiss_is_refused_with_a_sentence(chat: Chat
     archive = exported(chat)
     conversation = archive["conversations"][0]
     own = conversation["exchanges"][0]["id"]
-    damaged = "This file is damaged. Nothing was imported."
-    no_export = "This file is not an export of Sluice."
+    damaged = "This file is damaged. Nothing was imported. Export it anew where it came from."
+    no_export = "This file is not an export of Sluice. Choose a JSON file that was exported here."
+    newer = "This file was written by a newer version, which this one cannot read. Nothing was imported."
     refused = {
         "": no_export,
         "<html>": no_export,
         "[]": no_export,
         '{"format": "other"}': no_export,
-        json.dumps(archive | {"version": 2}): "This file was written by a newer version. Nothing was imported.",
+        json.dumps(archive | {"version": 2}): newer,
         json.dumps(archive | {"conversations": {}}): damaged,
         json.dumps(archive | {"conversations": [None]}): damaged,
         json.dumps(archive | {"conversations": [conversation | {"exchanges": []}]}): damaged,
@@ -116,6 +117,11 @@ def test_a_file_in_which_anything_is_amiss_is_refused_with_a_sentence(chat: Chat
         choose(chat, text)
         expect(result).to_have_text(sentence)
         chat.page.evaluate("() => document.querySelector('.import-result').replaceChildren()")
+    chat.page.evaluate(
+        "() => { Blob.prototype.text = () => Promise.reject(new DOMException('gone', 'NotReadableError')); }"
+    )
+    choose(chat, json.dumps(archive))
+    expect(result).to_contain_text("The browser could not read this file.")
     assert exported(chat)["conversations"] == archive["conversations"]
 
 

@@ -139,6 +139,18 @@ def test_question_and_answer_are_copied_as_they_were_written(chat: ChatPage, mod
     assert chat.page.evaluate("() => navigator.clipboard.readText()") == "It is **bold**."
 
 
+@pytest.mark.reader(permissions=["clipboard-read", "clipboard-write"])
+def test_over_plain_http_an_answer_is_copied_too(browser_page: Page, model: ScriptedModel) -> None:
+    browser_page.add_init_script("Object.defineProperty(Navigator.prototype, 'clipboard', { get: () => undefined });")
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply("It is **bold**."))
+    chat.ask_and_wait("Is it?")
+    chat.answer.get_by_role("button", name="Copy answer").click()
+    expect(chat.status).to_have_text("Copied")
+    chat.field.press("Control+v")
+    expect(chat.field).to_have_value("It is **bold**.")
+
+
 def test_nothing_else_can_be_asked_while_an_answer_is_written(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
     model.enqueue(reply("One."), (*said("Two"), gate, *finished()))
@@ -149,3 +161,24 @@ def test_nothing_else_can_be_asked_while_an_answer_is_written(chat: ChatPage, mo
         expect(chat.page.get_by_role("button", name=name)).to_have_count(0)
     gate.open()
     expect(chat.page.get_by_role("button", name="Regenerate")).to_have_count(2)
+
+
+def test_what_was_worded_anew_waits_for_an_answer_that_is_being_written(chat: ChatPage, model: ScriptedModel) -> None:
+    gate = model.gate("before the end")
+    model.enqueue(reply("One."), (*said("Two"), gate, *finished()), reply("Anew."))
+    chat.ask_and_wait("First")
+    chat.questions.hover()
+    chat.page.get_by_role("button", name="Edit").click()
+    editor = chat.page.get_by_role("textbox", name="Your question, worded anew")
+    editor.fill("First, worded anew")
+    chat.ask("Second")
+    expect(chat.prose).to_have_text("Two")
+    editor.press("Enter")
+    expect(editor).to_have_value("First, worded anew")
+    expect(chat.page.get_by_role("button", name="Ask", exact=True)).to_be_hidden()
+    gate.open()
+    chat.wait_complete()
+    editor.press("Enter")
+    expect(chat.questions).to_have_text(["First, worded anew"])
+    expect(chat.prose).to_have_text("Anew.")
+    expect(chat.field).to_be_focused()

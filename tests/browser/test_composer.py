@@ -113,6 +113,29 @@ def test_a_long_text_is_pasted_whole_and_sent_whole(chat: ChatPage, model: Scrip
     expect(chat.field).to_have_value("")
 
 
+def test_a_pasted_megabyte_is_said_to_be_too_long_and_can_be_edited_as_in_a_plain_field(chat: ChatPage) -> None:
+    ours, plain = chat.page.evaluate(
+        """() => {
+            const plain = document.createElement("textarea");
+            document.body.append(plain);
+            return [document.querySelector("#message"), plain].map((field) => {
+                field.focus();
+                document.execCommand("insertText", false, "word ".repeat(200_000));
+                const times = [1, 2, 3].map(() => {
+                    const began = performance.now();
+                    document.execCommand("insertText", false, "a");
+                    field.getBoundingClientRect();
+                    return performance.now() - began;
+                });
+                return Math.min(...times);
+            });
+        }"""
+    )
+    assert ours < 4 * plain  # fifteen times as long, where each line finds a direction of its own
+    expect(chat.page.get_by_role("alert")).to_have_text("This message is too long. The most is 100,000 characters.")
+    expect(chat.send_button).to_be_disabled()
+
+
 def test_the_focus_stays_where_the_reader_writes(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(stalling_after("As far as this"))
     chat.field.fill("Tell me")

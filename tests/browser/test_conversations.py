@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from ..scripted_model import ScriptedModel, flood, flood_text, reply, stalling_after
 from .chat_page import ChatPage
-from .complaints import Complaints
+from .conftest import Complaints
 
 NO_ROOM = """() => {
   window.put = IDBObjectStore.prototype.put;
@@ -81,12 +81,34 @@ def test_a_deleted_conversation_can_be_brought_back(chat: ChatPage, model: Scrip
     expect(titles(chat)).to_be_focused()
     chat.page.get_by_role("button", name="Undo").click()
     expect(chat.prose).to_have_text("Two.")
+    expect(chat.status).to_have_text("Brought back")
     expect(titles(chat)).to_have_text(["Second", "First"])
     titles(chat).last.press("Delete")
     expect(titles(chat)).to_have_text(["Second"])
     chat.page.reload()
     expect(chat.prose).to_have_text("Two.")
     expect(titles(chat)).to_have_text(["Second"])
+
+
+def test_a_key_held_down_deletes_one_conversation_and_several_deletions_can_all_be_taken_back(chat: ChatPage) -> None:
+    converse(chat, "First", "Second", "Third")
+    titles(chat).first.focus()
+    chat.page.keyboard.down("Delete")
+    expect(titles(chat)).to_have_text(["Second", "First"])
+    expect(titles(chat).first).to_be_focused()
+    chat.page.keyboard.down("Delete")  # the keyboard repeats it
+    chat.page.keyboard.up("Delete")
+    expect(titles(chat)).to_have_text(["Second", "First"])
+    chat.page.keyboard.press("Delete")
+    expect(titles(chat)).to_have_text(["First"])
+    undo = chat.page.get_by_role("button", name="Undo")
+    undo.press("Enter")
+    expect(titles(chat)).to_have_text(["Second", "First"])
+    expect(undo).to_be_focused()
+    undo.press("Enter")
+    expect(titles(chat)).to_have_text(["Third", "Second", "First"])
+    expect(undo).to_be_hidden()
+    expect(chat.field).to_be_focused()
 
 
 def test_deleting_a_conversation_ends_the_answer_in_it(chat: ChatPage, model: ScriptedModel) -> None:
@@ -131,7 +153,6 @@ def test_where_storage_is_full_nothing_is_lost_while_the_page_lives(chat: ChatPa
     expect(titles(chat)).to_have_text(["First", "Second"])
 
 
-@pytest.mark.reader  # whose browser is another one in this
 def test_without_storage_the_page_works_from_memory_and_says_so(browser_page: Page, model: ScriptedModel) -> None:
     browser_page.add_init_script("Object.defineProperty(window, 'indexedDB', { value: undefined })")
     chat = ChatPage(browser_page).open()
@@ -170,6 +191,16 @@ def test_a_reload_in_mid_answer_keeps_what_came_and_offers_to_continue(chat: Cha
     expect(chat.prose).to_have_text("As far as this and on.")
 
 
+def test_what_an_earlier_page_left_in_a_form_that_cannot_be_read_stops_nothing(chat: ChatPage) -> None:
+    for name, left in (("a", "{}"), ("b", '{"writings": [{}], "exchanges": [{}]}'), ("c", "nonsense")):
+        chat.page.evaluate("([name, left]) => localStorage.setItem(`sluice.journal.${name}`, left)", [name, left])
+    chat.page.reload()
+    expect(chat.page.get_by_role("heading", name="Sluice")).to_be_visible()
+    chat.ask_and_wait("First")
+    chat.page.reload()
+    expect(titles(chat)).to_have_text(["First"])
+
+
 def test_a_growing_answer_is_not_written_with_every_token(chat: ChatPage, model: ScriptedModel) -> None:
     chat.page.evaluate(
         """() => {
@@ -188,7 +219,7 @@ def test_a_growing_answer_is_not_written_with_every_token(chat: ChatPage, model:
 
 def test_an_address_that_names_no_conversation_is_said(browser_page: Page) -> None:
     browser_page.goto("/#/c/0123456789abcdef01234567")
-    expect(browser_page.get_by_role("alert")).to_have_text("That conversation is not in this browser.")
+    expect(browser_page.get_by_role("alert")).to_contain_text("That conversation is not in this browser.")
     expect(browser_page.get_by_role("heading", name="Sluice")).to_be_visible()
 
 
@@ -207,9 +238,10 @@ def test_on_a_narrow_screen_the_sidebar_is_a_drawer_that_keeps_the_focus(chat: C
     expect(sidebar).to_be_hidden()
     expect(chat.page.get_by_role("button", name="Open the sidebar")).to_be_focused()
     chat.page.keyboard.press("Enter")
-    titles(chat).last.click()
+    titles(chat).last.press("Enter")
     expect(chat.questions).to_have_text(["First"])
     expect(sidebar).to_be_hidden()
+    expect(chat.page.get_by_role("button", name="Open the sidebar")).to_be_focused()
 
 
 def test_a_closed_sidebar_stays_closed(chat: ChatPage) -> None:
@@ -228,7 +260,7 @@ def test_conversations_work_without_the_library_that_keeps_them(
     complaints.expect(r"status of 404.*/vendor/idb\.js")
     browser_page.route("**/vendor/idb.js", lambda route: route.fulfill(status=404, body=""))
     chat = ChatPage(browser_page).open()
-    expect(browser_page.get_by_role("alert").filter(has_text="keeps no conversations")).to_be_visible()
+    expect(browser_page.get_by_role("alert").filter(has_text="Conversations are not kept")).to_be_visible()
     model.enqueue(reply("One."), reply("Two."))
     converse(chat, "First", "Second")
     titles(chat).last.click()

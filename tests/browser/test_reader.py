@@ -177,6 +177,21 @@ def test_the_view_follows_the_end_only_while_the_reader_is_there(chat: ChatPage,
     expect(chat.prose.locator("p").last).to_be_in_viewport()
 
 
+def test_nothing_moves_by_itself_when_the_reader_comes_back_to_the_end(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("\n\n".join(f"Line {number}" for number in range(60))))
+    chat.ask_and_wait("Count")
+    to_end = chat.page.get_by_role("button", name="Jump to the latest")
+    chat.page.evaluate("scrollBy({ top: -400, behavior: 'instant' })")
+    expect(to_end).to_be_visible()
+    chat.page.evaluate("scrollBy({ top: 390, behavior: 'instant' }); window.there = scrollY")
+    expect(to_end).to_be_hidden()
+    # the observer of the dock's size is heard before the second frame
+    moved = (
+        """new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(scrollY - there))))"""
+    )
+    assert chat.page.evaluate(moved) == 0
+
+
 def test_a_longer_draft_does_not_cover_the_end_of_the_answer(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("\n\n".join(f"Line {number}" for number in range(60))))
     chat.ask_and_wait("Count")

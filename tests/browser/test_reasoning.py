@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from ..scripted_model import Chunk, ScriptedModel, finished, said
+from ..scripted_model import Chunk, ScriptedModel, Stall, finished, said
 from .chat_page import DONE_FRAME, ChatPage, frames, text_frame
 
 SKIPPABLE_TIME = "{ const now = Date.now; window.skipped = 0; Date.now = () => now() + window.skipped; }"
 
 
 @pytest.fixture
-def chat(browser_page: Page) -> Iterator[ChatPage]:
-    with browser_page.add_init_script(SKIPPABLE_TIME):
-        yield ChatPage(browser_page).open()
+def chat(browser_page: Page) -> ChatPage:
+    browser_page.add_init_script(SKIPPABLE_TIME)
+    return ChatPage(browser_page).open()
 
 
 def fold(chat: ChatPage) -> Locator:
@@ -42,6 +41,21 @@ def test_the_fold_says_how_long_it_thinks_and_at_last_how_long_it_thought(
     ends.open()
     chat.wait_complete()
     expect(summary).to_have_text(thought)
+    chat.page.reload()
+    expect(summary).to_have_text(thought)
+
+
+def test_an_answer_that_is_stopped_before_its_first_word_says_how_long_it_thought(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    model.enqueue((Chunk(reasoning="First this."), Stall()))
+    chat.ask("Why?")
+    summary = fold(chat).locator("summary")
+    expect(summary).to_have_text("Thinking for 1 s")
+    chat.page.evaluate("window.skipped += 60_000")
+    chat.field.press("Escape")
+    expect(summary).to_have_text(re.compile(r"^Thought for 1 min \d s$"))
+    thought = summary.inner_text()
     chat.page.reload()
     expect(summary).to_have_text(thought)
 

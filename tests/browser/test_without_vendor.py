@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from ..scripted_model import ScriptedModel, finished, reply, said
 from .chat_page import ChatPage
-from .complaints import Complaints
+from .conftest import Complaints
 
 
 def without(chat: ChatPage, complaints: Complaints, pattern: str) -> ChatPage:

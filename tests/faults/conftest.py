@@ -17,7 +17,8 @@ import pytest
 from tests import raw_client
 from tests.conftest import PLANTED_KEY
 from tests.gunicorn_server import GunicornServer
-from tests.integration.conftest import LIMITS
+from tests.house import LIMITS
+from tests.house import House as PlainHouse
 from tests.leaks import SETTLE, ServerBaseline, wait_nothing_left, warm_up
 from tests.raw_client import RawClient, fetch
 from tests.scripted_model import MODEL_NAME, ScriptedModel
@@ -27,28 +28,19 @@ SABOTEUR = "tests.faults.saboteur:app"
 # ------------------------------------------------------------------------------------------------- the house
 
 
-@dataclass(frozen=True)
-class House:
-    """A server and the model behind it."""
-
-    server: GunicornServer
-    model: ScriptedModel
-
-    @property
-    def url(self) -> str:
-        """Where the server listens."""
-        return self.server.url
+class House(PlainHouse):
+    """A server and the model behind it, with the oracle around a block."""
 
     @contextmanager
-    def left_as_it_was(self, *, replaced: bool = False) -> Iterator[None]:
+    def left_as_it_was(self, *, threads: bool = True) -> Iterator[None]:
         """Fail unless, soon after the block, the server holds no more than before it: the leak oracle.
 
         Args:
-            replaced: Whether the block replaces workers; new ones are not compared.
+            threads: False where the block is the first to need so many that the pool of threads grows in it.
         """
         rest = Rest(self)
         yield
-        rest.assert_restored(replaced=replaced)
+        rest.assert_restored(threads=threads)
 
 
 class Rest:
@@ -59,9 +51,9 @@ class Rest:
         self._baseline = ServerBaseline.capture(house.server, house.model)
         self._tasks = self._most_tasks()
 
-    def assert_restored(self, *, replaced: bool = False) -> None:
+    def assert_restored(self, *, threads: bool = True) -> None:
         """Fail unless the house soon holds no more than that: streams, tasks, threads, descriptors, connections."""
-        self._baseline.assert_restored(replaced=replaced)
+        self._baseline.assert_restored(threads=threads)
         wait_nothing_left(self._tasks_left, SETTLE, f"{self.house.server!r}")
         # The service pools them, which is right; the next test should not depend on how many there are.
         self.house.model.drop_idle_connections()

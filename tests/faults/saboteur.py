@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
+import signal
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
@@ -21,6 +23,9 @@ from web.extension import Sluice
 DEFECT_AT_ONCE = "a defect at once"
 DEFECT_AFTER_WORDS = "a defect after words"
 DEFECT_WHILE_ENCODING = "a defect while encoding"
+
+#: A signal to a worker: its main thread is held until SIGTERM has come, and then a connection.
+HOLD_MAIN_THREAD = signal.SIGRTMIN
 
 
 def _sabotage(app: Flask) -> Flask:
@@ -63,6 +68,18 @@ def _sabotage(app: Flask) -> Flask:
     def block_loop() -> Response:
         service.loop.call_soon(time.sleep, float(request.args["seconds"]))
         return jsonify(pid=os.getpid())
+
+    def hold_main_thread(*_: object) -> None:
+        """Wait, as on a machine that is busy, until the worker has been told to leave and then has a new client."""
+        worker = signal.getsignal(signal.SIGTERM).__self__  # type: ignore[union-attr]  # gunicorn's own handler
+        print("the main thread is held", flush=True)
+        give_up = time.monotonic() + 10
+        while worker.alive and time.monotonic() < give_up:
+            select.select([], [], [], 0.01)
+        print("the main thread is told", flush=True)
+        select.select([worker.sockets[0]], [], [], 10)
+
+    signal.signal(HOLD_MAIN_THREAD, hold_main_thread)
 
     @app.get("/sabotage/raise")
     def raise_after_headers() -> Response:

@@ -73,6 +73,40 @@ def test_a_client_that_leaves_during_a_block_ends_its_model_call_at_once(house: 
         client.close()
 
 
+def test_two_chats_on_one_connection_are_watched_each_for_itself(house: House) -> None:
+    """Rows 1-4."""
+    house.model.enqueue(reply("one"), stalling_after("two"))
+    with RawClient(house.url) as client:
+        for message, whole in (("one", True), ("two", False)):
+            body = f'{{"message": "{message}", "interaction_mode": "stream"}}'.encode()
+            client.request("POST", "/api/chat", {"Content-Type": "application/json"}, body)
+            assert client.next_event().message == message
+            if whole:
+                assert client.read_stream()[1].is_done
+        left = time.monotonic()
+    assert house.model.wait_for_request(2).wait_aborted() - left < PROMISE
+
+
+def test_a_pipelined_request_does_not_look_like_leaving(house: House) -> None:
+    """Rows 1-4."""
+    house.model.enqueue(reply("Hel", "lo", delay=0.1), reply("again"))
+    request = chat_request("x", {"message": "Hi", "interaction_mode": "stream"}, keep_alive=True)
+    with RawClient(house.url) as client:
+        client.send(request + request)
+        assert client.read_stream()[0] == "Hello"
+
+
+def test_the_log_says_that_a_client_left_and_what_it_had_cost(house: House) -> None:
+    """Rows 1-4."""
+    house.model.enqueue(stalling_after("Hello"))
+    with stream_chat(house.url) as client:
+        request_id = client.headers["x-request-id"]
+        client.next_event()
+    line = house.server.wait_for_log(rf"run={request_id} .*")
+    assert "outcome=left" in line[0]
+    assert "completion_tokens=1 estimated=yes" in line[0]
+
+
 @pytest.mark.parametrize("mode", ["stream", "block"])
 def test_a_client_that_leaves_while_its_request_waits_for_a_thread_costs_no_model_call(
     build: Build, mode: str
@@ -114,10 +148,8 @@ def leave_while_waiting_for_a_thread(house: House, mode: str) -> None:
 
 def test_five_hundred_clients_vanish_at_once_and_health_answers_throughout(build: Build) -> None:
     """Row 30."""
-    house = build(SLUICE_MAX_STREAMS=512, warm=0)
-    # The first wave grows the pool of threads.
-    vanish(house, 500)
-    with house.left_as_it_was():
+    house = build(SLUICE_MAX_STREAMS=512, warm=2)
+    with house.left_as_it_was(threads=False):
         slowest, health = vanish(house, 500)
     print(
         f"500 vanish: all upstream connections closed within {slowest * 1000:.0f} ms; /healthz meanwhile "

@@ -1,4 +1,4 @@
-"""Rows 9-18 and 21: models that fail. Each failure has its code, and what had arrived stays delivered."""
+"""Rows 9-18, 20 and 21: models that fail. Each failure has its code, and what had arrived stays delivered."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pytest
 
 from tests.conftest import PLANTED_KEY
 from tests.faults.conftest import Build, House, a_house
 from tests.faults.memory import forget_peak, resident_peak
-from tests.integration.conftest import LIMITS
-from tests.integration.test_upstream_failures import FAILURES
-from tests.raw_client import post_chat, stream_chat, stream_many
+from tests.house import LIMITS
+from tests.raw_client import Reply, post_chat, stream_chat, stream_many
 from tests.scripted_model import (
     Headers,
     Reset,
     Script,
     Send,
     Wire,
+    document,
     raw,
     refused,
     refusing_base_url,
@@ -52,6 +55,13 @@ def ask(house: House) -> tuple[str, str, int, int]:
                 assert frame.is_error
                 code = frame.payload["code"]
         return "".join(texts), code, 200, comments
+
+
+@contextmanager
+def in_a_block_meanwhile(house: House) -> Iterator[Future[Reply]]:
+    """Ask for a block while the block of the `with` statement asks for something else: limits run out for both."""
+    with ThreadPoolExecutor(1) as other:
+        yield other.submit(post_chat, house.url, message="Hi", interaction_mode="block")
 
 
 # ------------------------------------------------------------------------------------------------- not there
@@ -96,23 +106,43 @@ def test_a_model_that_accepts_and_stays_silent_costs_heartbeats_and_the_first_to
     house: House, after_headers: bool
 ) -> None:
     """Row 10."""
-    house.model.enqueue(stalling(after_headers=after_headers))
-    began = time.monotonic()
-    text, code, _, comments = ask(house)
-    assert (text, code) == ("", "upstream_timeout")
-    assert FIRST <= time.monotonic() - began < FIRST + 0.5
-    assert comments >= 3  # the opening, and a heartbeat every 0.3 s
-    assert house.model.exchanges[0].wait_aborted()
+    house.model.default = stalling(after_headers=after_headers)
+    with in_a_block_meanwhile(house) as block:
+        began = time.monotonic()
+        text, code, _, comments = ask(house)
+        assert (text, code) == ("", "upstream_timeout")
+        assert FIRST <= time.monotonic() - began < FIRST + 0.5
+        assert comments >= 3  # the opening, and a heartbeat every 0.3 s
+        held_to("upstream_timeout", 504, block.result())
+    assert all(exchange.wait_aborted() for exchange in house.model.exchanges)
 
 
 def test_a_model_that_stalls_mid_stream_ends_at_the_next_token_limit(house: House) -> None:
     """Row 11."""
-    house.model.enqueue(stalling_after("Hel", "lo"))
-    began = time.monotonic()
+    house.model.default = stalling_after("Hel", "lo")
+    with in_a_block_meanwhile(house) as block:
+        began = time.monotonic()
+        text, code, _, _ = ask(house)
+        assert (text, code) == ("Hello", "upstream_timeout")
+        assert NEXT <= time.monotonic() - began < NEXT + 0.5
+        held_to("upstream_timeout", 504, block.result())
+    assert all(exchange.wait_aborted() for exchange in house.model.exchanges)
+
+
+def held_to(code: str, status: int, block: Reply) -> None:
+    """Fail unless this is how a failure is said where the reply is one JSON."""
+    fields = block.json()
+    assert (block.status, fields["code"], fields["success"]) == (status, code, False)
+    assert fields["request_id"] == block.headers["x-request-id"]
+
+
+def test_an_answer_that_goes_on_for_ever_ends_at_the_total_limit(build: Build) -> None:
+    """Row 11, where each word comes in time."""
+    house = build(**{**LIMITS, "SLUICE_TOTAL_TIMEOUT": 1.0, "warm": 0})
+    house.model.enqueue((Headers(), *said(*["."] * 200, delay=0.05)))
     text, code, _, _ = ask(house)
-    assert (text, code) == ("Hello", "upstream_timeout")
-    assert NEXT <= time.monotonic() - began < NEXT + 0.5
-    assert house.model.exchanges[0].wait_aborted()
+    assert code == "upstream_timeout"
+    assert 5 < len(text) < 200
 
 
 def test_a_reset_right_behind_tokens_loses_none_that_came_in_one_read(house: House) -> None:
@@ -140,47 +170,83 @@ def test_a_reset_after_tokens_that_were_read_is_an_error_behind_them(house: Hous
 
 # ------------------------------------------------------------------------------- everything else, by the table
 
-ROWS = {
-    "an end without a finish reason": 13,
-    "an end without a finish reason and without [DONE]": 13,
-    "a 200 with HTML": 14,
-    "a 200 with a JSON error": 14,
-    "a 200 with an empty body": 14,
-    "a 200 with nothing but [DONE]": 14,
-    "an error event": 15,
-    "an error event after words": 15,
-    "a rate limit as an event": 15,
-    "broken JSON": 20,
-    "broken JSON after words": 20,
-    "broken UTF-8": 20,
-    "JSON of another shape": 20,
-    "an event over the size limit": 21,
-    "endless bytes without a line end": 21,
-    **{f"status {status}": 16 for status in (400, 401, 403, 404, 422)},
-    "status 429": 17,
-    "status 500": 18,
-    "status 503": 18,
+
+class Failure(NamedTuple):
+    """What a model does wrong, and what becomes of it."""
+
+    row: int
+    script: Script
+    code: str
+    #: Of a block, and of a stream where the failure is known before the first frame.
+    status: int = 502
+    #: What a stream shows before it fails.
+    text: str = ""
+
+
+UNFINISHED = reply_bytes("Hello", finish=None).removesuffix(DONE)
+FAILURES = {
+    "a reset before the headers": Failure(12, (Reset(),), "upstream_unavailable"),
+    "a reset in the middle": Failure(12, resetting_after("Hel", "lo"), "upstream_truncated", text="Hello"),
+    "an end without a finish reason": Failure(13, reply("Hello", finish=None), "upstream_truncated", text="Hello"),
+    "an end without a finish reason and without [DONE]": Failure(
+        13, raw(UNFINISHED), "upstream_truncated", text="Hello"
+    ),
+    "a 200 with HTML": Failure(14, document("<html>login</html>"), "upstream_invalid"),
+    "a 200 with a JSON error": Failure(14, document({"error": {"message": "no"}}), "upstream_invalid"),
+    "a 200 with an empty body": Failure(14, raw(), "upstream_invalid"),
+    "a 200 with nothing but [DONE]": Failure(14, raw(DONE), "upstream_invalid"),
+    "an error event": Failure(
+        15,
+        raw(b'data: {"error": {"message": "overloaded ' + PLANTED_KEY.encode() + b'", "code": 503}}\n\n'),
+        "upstream_unavailable",
+    ),
+    "an error event after words": Failure(
+        15, raw(UNFINISHED + b'data: {"error": "boom"}\n\n'), "upstream_unavailable", text="Hello"
+    ),
+    "a rate limit as an event": Failure(
+        15,
+        raw(b'data: {"error": {"type": "rate_limit_error", "message": "slow down"}}\n\n'),
+        "upstream_rate_limited",
+        429,
+    ),
+    **{f"status {status}": Failure(16, refused(status), "upstream_rejected") for status in (400, 401, 403, 404, 422)},
+    "a redirect": Failure(16, refused(307, headers={"Location": "http://elsewhere/"}), "upstream_rejected"),
+    "status 429": Failure(17, refused(429), "upstream_rate_limited", 429),
+    "status 500": Failure(18, refused(500), "upstream_unavailable"),
+    "status 503": Failure(18, refused(503, "<html>down</html>"), "upstream_unavailable"),
+    "broken JSON": Failure(20, raw(b'data: {"choices": [\n\n'), "upstream_invalid"),
+    "broken JSON after words": Failure(20, raw(UNFINISHED + b"data: {\n\n"), "upstream_invalid", text="Hello"),
+    "broken UTF-8": Failure(20, raw(b'data: {"choices": [{"delta": {"content": "\xff"}}]}\n\n'), "upstream_invalid"),
+    "JSON of another shape": Failure(20, raw(b"data: [1, 2]\n\n"), "upstream_invalid"),
+    "an event over the size limit": Failure(
+        21, raw(b'data: {"x": "' + b"a" * (2**20 + 1) + b'"}\n\n'), "upstream_invalid"
+    ),
+    "endless bytes without a line end": Failure(21, raw(*[b"a" * 65536] * 32), "upstream_invalid"),
 }
 
 
-@pytest.mark.parametrize("name", ROWS, ids=lambda name: f"row {ROWS[name]}: {name}")
+@pytest.mark.parametrize("name", FAILURES, ids=lambda name: f"row {FAILURES[name].row}: {name}")
 def test_a_failure_has_its_code_and_is_never_a_success(house: House, name: str) -> None:
-    """Rows 13-18, 20, 21: in both modes, with one attempt where it would not help."""
-    script, code, status, text = FAILURES[name]
-    house.model.enqueue(script(), script())
-    got_text, got_code, got_status, _ = ask(house)
-    assert (got_text, got_code) == (text, code)
-    assert got_status in (200, status)
-    block = post_chat(house.url, message="Hi", interaction_mode="block")
-    assert (block.status, block.json()["code"], block.json()["success"]) == (status, code, False)
+    """Rows 12-18, 20, 21: in both modes, with one attempt where it would not help."""
+    failure = FAILURES[name]
+    house.model.enqueue(failure.script, failure.script)
+    text, code, status, _ = ask(house)
+    assert (text, code) == (failure.text, failure.code)
+    assert status in (200, failure.status)
+    held_to(failure.code, failure.status, post_chat(house.url, message="Hi", interaction_mode="block"))
     assert len(house.model.exchanges) == 2
+
+
+def test_a_failure_known_before_the_stream_begins_is_an_http_status(house: House) -> None:
+    """Row 18."""
+    house.model.enqueue(refused(500))
+    assert ask(house)[2] == 502
 
 
 def test_an_error_event_with_a_key_in_it_leaves_only_its_code(house: House) -> None:
     """Row 15."""
     event = {"error": {"message": f"bad key {PLANTED_KEY}", "type": "server_error", "code": PLANTED_KEY}}
-    spoilt = reply_bytes("Hello", finish=None).removesuffix(DONE)
-    house.model.enqueue(raw(spoilt + b"data: " + json.dumps(event).encode() + b"\n\n"))
+    house.model.enqueue(raw(UNFINISHED + b"data: " + json.dumps(event).encode() + b"\n\n"))
     with stream_chat(house.url) as client:
         body = client.read_body().decode()
     assert "Hello" in body
@@ -189,6 +255,17 @@ def test_an_error_event_with_a_key_in_it_leaves_only_its_code(house: House) -> N
     assert "bad key" not in body
     line = house.server.wait_for_log(r".*bad key (\S+).*")[0]
     assert "[key]" in line
+    assert PLANTED_KEY not in house.server.log
+
+
+def test_a_refusal_that_echoes_the_key_leaves_only_its_code(house: House) -> None:
+    """Row 15: as OpenAI's own 401 does."""
+    echo = {"error": {"message": f"Incorrect API key provided: {PLANTED_KEY}", "code": "invalid_api_key"}}
+    house.model.enqueue(refused(401, echo))
+    body = post_chat(house.url, message="Hi", interaction_mode="block").body.decode()
+    assert PLANTED_KEY not in body
+    assert "Incorrect" not in body
+    assert "[key]" in house.server.wait_for_log(r"Incorrect API key provided: (\S+)")[0]
     assert PLANTED_KEY not in house.server.log
 
 
@@ -210,9 +287,10 @@ def test_a_rejected_request_is_tried_once(retrying: House, status: int) -> None:
         assert len(retrying.model.exchanges) == 1
 
 
-@pytest.mark.parametrize(
-    ("given", "passed_on"), [("1", "1"), ("120", "120"), ("121", "121"), (None, "5"), ("soon", "5"), ("-3", "1")]
-)
+PASSED_ON = {"1": "1", "120": "120", "121": "121", "1e9": "3600", "-3": "1", "nan": "1", "soon": "5", None: "5"}
+
+
+@pytest.mark.parametrize(("given", "passed_on"), PASSED_ON.items())
 def test_the_providers_retry_after_is_passed_on_within_bounds(
     house: House, given: str | None, passed_on: str
 ) -> None:
@@ -239,8 +317,9 @@ def test_a_long_retry_after_is_not_waited_for(retrying: House, given: str) -> No
 def test_two_failures_and_then_an_answer_are_one_answer(retrying: House, mode: str) -> None:
     """Row 18."""
     retrying.model.clear()
+    tried_again = retrying.server.log.count("failed, another one in")
     with retrying.left_as_it_was():
-        retrying.model.enqueue(refused(500), refused(500), reply("Hel", "lo"))
+        retrying.model.enqueue(refused(500), refused(503), reply("Hel", "lo"))
         if mode == "stream":
             with stream_chat(retrying.url) as client:
                 text, terminal = client.read_stream()
@@ -248,16 +327,24 @@ def test_two_failures_and_then_an_answer_are_one_answer(retrying: House, mode: s
         else:
             assert post_chat(retrying.url, message="Hi", interaction_mode="block").json()["message"] == "Hello"
         assert len(retrying.model.exchanges) == 3
+    assert retrying.server.log.count("failed, another one in") == tried_again + 2
 
 
-@pytest.mark.parametrize("failure", [resetting_after("Hello"), stalling_after("Hello"), reply("Hello", finish=None)])
-def test_no_further_attempt_follows_a_word_that_was_shown(retrying: House, failure: Script) -> None:
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        (resetting_after("Hello"), "upstream_truncated"),
+        (stalling_after("Hello"), "upstream_timeout"),
+        (reply("Hello", finish=None), "upstream_truncated"),
+    ],
+    ids=["a reset", "a stall", "an end without a finish reason"],
+)
+def test_no_further_attempt_follows_a_word_that_was_shown(retrying: House, failure: Script, code: str) -> None:
     """Row 18: the text would be repeated."""
     retrying.model.clear()
     with retrying.left_as_it_was():
         retrying.model.enqueue(failure, reply("again"))
-        text, _, _, _ = ask(retrying)
-        assert text == "Hello"
+        assert ask(retrying)[:2] == ("Hello", code)
         assert len(retrying.model.exchanges) == 1
 
 

@@ -7,9 +7,41 @@ import json
 import pytest
 
 from tests.faults.conftest import House
-from tests.integration.test_upstream_failures import ANSWERS, DONE, END, chunk
 from tests.raw_client import post_chat, stream_chat
-from tests.scripted_model import Headers, Send, byte_by_byte, finished, raw, reply, reply_bytes, said
+from tests.scripted_model import Chunk, Headers, Send, Stall, byte_by_byte, finished, raw, reply, reply_bytes, said
+
+
+def chunk(content: str) -> bytes:
+    """Return an event with this JSON as its text: what an encoder would not write can be said so too."""
+    return b'data: {"choices": [{"index": 0, "delta": {"content": ' + content.encode() + b"}}]}\n\n"
+
+
+END = b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+ANSWERS: dict[str, bytes] = {
+    "no [DONE]": chunk('"Hello"') + END,
+    "pings without data": b"event: ping\n\n"
+    + chunk('"Hel"')
+    + b"event: ping\n\nid: 7\n\n"
+    + chunk('"lo"')
+    + END
+    + DONE,
+    "comments": b": processing\n\n" + chunk('"Hello"') + b": still\n" + END + DONE,
+    "CRLF": (chunk('"Hello"') + END + DONE).replace(b"\n", b"\r\n"),
+    "CR": (chunk('"Hello"') + END + DONE).replace(b"\n", b"\r"),
+    "a BOM": b"\xef\xbb\xbf" + chunk('"Hello"') + END + DONE,
+    "data of several lines": chunk('"Hello"').replace(b": [{", b": [\ndata: {") + END + DONE,
+    "a usage chunk without choices": chunk('"Hello"')
+    + END
+    + b'data: {"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}}\n\n'
+    + DONE,
+    "null fields": b'data: {"choices": [{"delta": null}], "usage": null, "error": null}\n\n' + chunk('"Hello"') + END,
+    "log probabilities that are not numbers": chunk('"Hello"').replace(b'{"index"', b'{"logprobs": NaN, "index"')
+    + END,
+    "an empty finish reason with every chunk": chunk('"Hello"').replace(b'{"index"', b'{"finish_reason": "", "index"')
+    + END,
+    "a second choice": chunk('"Hello"') + chunk('"no"').replace(b'"index": 0', b'"index": 1') + END + DONE,
+}
 
 
 @pytest.mark.parametrize("name", ANSWERS)
@@ -36,6 +68,14 @@ def test_a_last_event_whose_blank_line_ends_in_cr_is_whole(house: House) -> None
         assert client.read_stream()[1].is_done
 
 
+def test_a_server_that_lingers_after_the_finish_reason_does_not_spoil_the_answer(house: House) -> None:
+    """Row 19."""
+    house.model.enqueue((Headers(), *said("Hello"), Chunk(finish_reason="stop"), Stall()))
+    with stream_chat(house.url) as client:
+        text, terminal = client.read_stream()
+    assert (text, terminal.is_done) == ("Hello", True)
+
+
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
 def test_one_byte_per_packet_is_intact_text(house: House, line_end: bytes) -> None:
     """Row 20: with characters of two, three and four bytes, so each is cut everywhere."""
@@ -56,6 +96,13 @@ def test_a_character_cut_across_packets_is_intact(house: House, cut: int) -> Non
     with stream_chat(house.url) as client:
         gate.wait_reached()
         gate.open()
+        assert client.read_stream()[0] == "a🙂b"
+
+
+def test_an_emoji_cut_in_two_between_tokens_arrives_whole(house: House) -> None:
+    """Row 20."""
+    house.model.enqueue(raw(chunk(r'"a\ud83d"') + chunk(r'"\ude42b"') + END + DONE))
+    with stream_chat(house.url) as client:
         assert client.read_stream()[0] == "a🙂b"
 
 
@@ -80,6 +127,7 @@ HOSTILE = {
     "escapes and quotes": '"\\\\"\\n\\u0000"}\n\ndata: {"',
     "a lone first surrogate": "a\ud83d",
     "a lone second surrogate": "\ude42a",
+    "a lone surrogate between letters": "a\ud83db",
     "surrogates the wrong way round": "\ude42\ud83d",
     "non-characters": "\ufffe\uffff\U0010ffff",
     "right-to-left override": "\u202egnp.exe",

@@ -12,7 +12,8 @@ import pytest
 
 from tests.faults import saboteur
 from tests.faults.conftest import Build, House, Repeated, asking
-from tests.faults.test_load import admitted, wait_each_answers, wait_streams
+from tests.faults.test_load import admitted, wait_each_answers
+from tests.leaks import wait_streams
 from tests.raw_client import CutShort, RawClient, chat_request, fetch, post_chat, stream_chat
 from tests.scripted_model import Headers, finished, said, stalling_after
 
@@ -174,16 +175,29 @@ class Load:
         return sum(part.done for part in self.parts)
 
 
+def test_who_connects_in_the_moment_in_which_a_worker_is_told_to_leave_is_answered(build: Build) -> None:
+    """Row 28: the worker learns of both at once, of the signal first."""
+    house = build()
+    (worker,) = house.server.worker_pids()
+    os.kill(worker, saboteur.HOLD_MAIN_THREAD)
+    house.server.wait_for_log("the main thread is held")
+    os.kill(worker, signal.SIGTERM)
+    house.server.wait_for_log("the main thread is told")
+    whole_stream(house)
+    house.server.wait_workers(1, without=[worker])
+    assert "Traceback" not in house.server.log
+
+
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_hup_under_load_refuses_and_resets_nothing(build: Build, workers: int) -> None:
     """Row 28."""
     house = build(workers=workers, warm=2)
     with Load(house) as load:
-        load.wait_times(5)
+        load.wait_times(3)
         old = house.server.worker_pids()
         house.server.signal(signal.SIGHUP)
         house.server.wait_workers(workers, without=old, timeout=20)
-        load.wait_times(10)
+        load.wait_times(5)
     print(f"HUP with {workers} worker(s): {load.check()} requests")
 
 
@@ -191,15 +205,15 @@ def test_usr2_under_load_refuses_and_resets_nothing(build: Build) -> None:
     """Row 28: a new master beside the old one, which is then told to leave."""
     house = build(warm=2)
     with Load(house) as load:
-        load.wait_times(5)
+        load.wait_times(3)
         house.server.signal(signal.SIGUSR2)
         house.server.wait_for_log("Sluice listens on", times=2)
         (new,) = (pid for pid in house.server.master_pids() if pid != house.server.pid)
         house.server.wait_workers(1, master=new)
-        load.wait_times(10)
+        load.wait_times(5)
         house.server.signal(signal.SIGTERM)
         house.server.wait_exit()
-        load.wait_times(10)
+        load.wait_times(5)
         print(f"USR2: {load.check()} requests")
     load.check()
 
@@ -210,7 +224,7 @@ def test_max_requests_under_load_refuses_and_resets_nothing(build: Build, worker
     house = build(workers=workers, args=["--max-requests", "40"], warm=0)
     with Load(house) as load:
         house.server.wait_for_log("requests served: this worker is replaced", times=2, timeout=30)
-        load.wait_times(10)
+        load.wait_times(5)
     print(f"max_requests of 40 with {workers} worker(s): {load.check()} requests")
 
 
@@ -323,4 +337,4 @@ def every_child_streams(house: House) -> None:
     with ExitStack() as clients:
         for _ in range(8):
             admitted(house, clients)
-    wait_streams(house, 0)
+    wait_streams(house.server, 0)

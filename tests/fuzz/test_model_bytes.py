@@ -18,8 +18,8 @@ from service.answer import Answer
 from service.errors import UpstreamError, UpstreamInvalid, UpstreamTruncated
 from service.events import Finished, Reasoning, Text
 from tests.fuzz.effort import LONG, tried
-from tests.integration.conftest import House
-from tests.leaks import gauge
+from tests.house import House
+from tests.leaks import wait_streams
 from tests.raw_client import stream_chat
 from tests.scripted_model import DONE, Chunk, Close, Headers, Reset, Send, Step, Wire, raw, said, usage_of
 
@@ -356,6 +356,6 @@ def test_broken_framing_in_the_middle_of_an_answer_leaves_what_came_before(house
 
 def test_after_all_that_nothing_runs_and_the_log_knows_of_no_defect(house: House) -> None:
     house.model.wait_idle()
-    assert gauge(house.server, "sluice_streams_open") == 0
+    wait_streams(house.server, 0)
     assert "Traceback" not in house.server.log
     assert "planted" not in house.server.log

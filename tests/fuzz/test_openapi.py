@@ -13,7 +13,7 @@ import pytest
 
 from service import ChatService, Settings
 from service.errors import ServiceError
-from tests.integration.conftest import House
+from tests.house import House
 from tests.raw_client import fetch, post_chat, stream_chat
 from tests.scripted_model import Chunk, Headers, finished, refused, said
 from web import create_app

@@ -17,7 +17,7 @@ from service import ChatService, Run, RunLabels, Settings
 from service.errors import ShuttingDown
 from tests.fuzz.bodies import bodies
 from tests.fuzz.effort import LONG, tried
-from tests.integration.conftest import House
+from tests.house import House
 from tests.raw_client import RawClient, check_error
 from web import create_app
 from web.openapi import openapi_document
@@ -191,6 +191,7 @@ def test_the_server_answers_every_request_and_asks_the_model_only_for_valid_ones
     if status == 200:
         assert len(house.model.exchanges) == asked + 1
         assert b"Hello" in reply
+        assert b"finish_reason" in reply
     else:
         assert status in (400, 403, 413, 415)
         assert received["content-type"] == "application/json"

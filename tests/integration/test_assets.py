@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import brotli
 import pytest
 
-from tests.integration.conftest import House
+from tests.house import House
 from tests.raw_client import fetch
 from tests.scripted_model import reply
 

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from tests.conftest import Serve
-from tests.integration.conftest import House
+from tests.house import House
+from tests.leaks import wait_streams
 from tests.raw_client import RawClient, fetch
 from tests.scripted_model import ScriptedModel, reply, stalling_after
 
@@ -41,7 +42,7 @@ def test_one_client_cannot_take_more_than_its_places_and_others_still_get_theirs
         assert refusal["code"] == "overloaded"
         assert refusal["error"] == "You have 2 answers open already. Please wait for one to end."
         assert int(third.headers["retry-after"]) >= 1
-    model.wait_idle()
+    wait_streams(server, 0)
     with ask(server.url, X_Forwarded_For="203.0.113.7") as again:
         assert again.status == 200
 

@@ -8,51 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import Serve
 from tests.gunicorn_server import REPOSITORY
-from tests.leaks import gauge, open_descriptors
+from tests.house import House
 from tests.raw_client import RawClient, fetch, post_chat, stream_chat
 from tests.scripted_model import Headers, ScriptedModel, finished, said, stalling_after
-
-
-def test_sigterm_lets_open_streams_end_and_exits_cleanly(serve: Serve, model: ScriptedModel) -> None:
-    server = serve()
-    gate = model.gate()
-    model.default = (Headers(), *said("Hel"), gate, *said("lo"), *finished())
-    clients = [stream_chat(server.url) for _ in range(5)]
-    try:
-        for client in clients:
-            assert client.next_event().message == "Hel"
-        server.signal(signal.SIGTERM)
-        server.wait_for_log("draining: 5 open")
-        gate.open()
-        for client in clients:
-            text, terminal = client.read_stream()
-            assert (text, terminal.is_done) == ("lo", True)
-    finally:
-        for client in clients:
-            client.close()
-    assert server.wait_exit() == 0
-    assert "SIGKILL" not in server.log
-
-
-def test_streams_longer_than_the_drain_get_a_terminal_frame_before_the_exit(
-    serve: Serve, model: ScriptedModel
-) -> None:
-    server = serve(SLUICE_DRAIN_TIMEOUT=0.5)
-    model.default = stalling_after("Hello")
-    with stream_chat(server.url) as client:
-        assert client.next_event().message == "Hello"
-        server.signal(signal.SIGTERM)
-        _, terminal = client.read_stream()
-    assert terminal.payload["code"] == "shutting_down"
-    assert terminal.payload["retryable"] is True
-    assert server.wait_exit() == 0
-    assert "SIGKILL" not in server.log
 
 
 def test_a_draining_server_is_not_ready_but_answers_whoever_has_a_connection(
@@ -95,47 +58,6 @@ def test_sigint_and_sigquit_end_a_server_with_open_streams(serve: Serve, model: 
         model.wait_idle()
 
 
-@pytest.mark.parametrize("preload", [False, True])
-def test_each_of_four_workers_serves(serve: Serve, model: ScriptedModel, preload: bool) -> None:
-    server = serve(workers=4, args=["--preload"] if preload else [])
-    model.default = stalling_after("Hello")
-    clients: list[RawClient] = []
-    try:
-        # Each stream keeps its worker's thread; new connections go to whichever worker is free to accept.
-        while len(busy_workers(server.worker_pids(), model)) < 4:
-            assert len(clients) < 200, "not every worker took a stream"
-            clients.append(stream_chat(server.url))
-            assert clients[-1].next_event().message == "Hello"
-        assert gauge(server, "sluice_streams_open") == len(clients)
-    finally:
-        for client in clients:
-            client.close()
-    model.wait_idle()
-
-
-def busy_workers(pids: list[int], model: ScriptedModel) -> set[int]:
-    """Return the workers that hold a connection to the model."""
-    port = model.base_url.rpartition(":")[2].partition("/")[0]
-    busy = set()
-    for pid in pids:
-        sockets = {target[8:-1] for target in open_descriptors(pid).values() if target.startswith("socket:")}
-        for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[9] in sockets and int(fields[2].partition(":")[2], 16) == int(port):
-                busy.add(pid)
-    return busy
-
-
-def test_a_worker_that_is_killed_is_replaced_and_the_new_one_streams(serve: Serve, model: ScriptedModel) -> None:
-    server = serve()
-    (old,) = server.worker_pids()
-    os.kill(old, signal.SIGKILL)
-    server.wait_workers(1, without=[old])
-    server.wait_ready()
-    with stream_chat(server.url) as client:
-        assert client.read_stream()[1].is_done
-
-
 def test_hup_replaces_the_workers_and_open_streams_end_whole(serve: Serve, model: ScriptedModel) -> None:
     server = serve()
     old = server.worker_pids()
@@ -154,7 +76,7 @@ def test_hup_replaces_the_workers_and_open_streams_end_whole(serve: Serve, model
     assert re.search(r"^\S+ \S+ INFO gunicorn.error \[-\] Booting worker", server.log.partition("Hang up")[2], re.M)
 
 
-def test_the_demo_model_answers_where_neither_key_nor_url_is_set(serve: Serve) -> None:
+def test_the_demo_model_answers_and_is_named_where_neither_key_nor_url_is_set(serve: Serve, house: House) -> None:
     server = serve(
         OPENAI_API_KEY=None, OPENAI_BASE_URL=None, OPENAI_MODEL=None, SLUICE_DEMO_TOKENS_PER_SECOND=5000, workers=2
     )
@@ -169,12 +91,13 @@ def test_the_demo_model_answers_where_neither_key_nor_url_is_set(serve: Serve) -
     assert "演示模型" in chinese["message"]
     assert "$$" in chinese["message"]
     assert "the built-in demo model" in server.log
+    assert 'data-text="demoNotice"' in fetch(server.url, "/").text
+    assert 'data-text="demoNotice"' not in fetch(house.url, "/").text
 
 
-def test_the_start_says_the_address_and_the_model(serve: Serve, model: ScriptedModel) -> None:
-    server = serve()
-    server.wait_for_log(rf"Sluice listens on {server.url}")
-    server.wait_for_log(rf"Answers come from scripted at {model.base_url}")
+def test_the_start_says_the_address_and_the_model(house: House) -> None:
+    house.server.wait_for_log(rf"Sluice listens on {house.url}")
+    house.server.wait_for_log(rf"Answers come from scripted at {house.model.base_url}")
 
 
 def test_the_start_warns_of_numbers_that_contradict_each_other(serve: Serve) -> None:
@@ -211,10 +134,9 @@ def test_a_bad_key_is_not_shown() -> None:
     assert "a space" not in said
 
 
-def test_a_taken_port_is_said_at_once(serve: Serve) -> None:
-    server = serve()
+def test_a_taken_port_is_said_at_once(house: House) -> None:
     began = time.monotonic()
-    said = start_and_fail(PORT=str(server.port))
-    assert f"PORT is {server.port}, but something listens there already" in said
+    said = start_and_fail(PORT=str(house.server.port))
+    assert f"PORT is {house.server.port}, but something listens there already" in said
     # gunicorn itself would try for five seconds.
     assert time.monotonic() - began < 5

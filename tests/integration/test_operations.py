@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import socket
+import struct
 
 from tests.conftest import Serve
-from tests.integration.conftest import House
+from tests.house import House
 from tests.leaks import gauge
 from tests.raw_client import fetch, post_chat, stream_chat
 from tests.scripted_model import ScriptedModel, refused, reply, stalling_after
@@ -31,16 +33,16 @@ def test_the_page_learns_what_it_needs(house: House) -> None:
     }
 
 
-def test_the_page_learns_the_questions_that_the_operator_offers(serve: Serve) -> None:
-    server = serve(SLUICE_STARTERS='{"zh": ["天空为什么是蓝色的？", {"label": "冰", "prompt": "冰为什么会浮？"}]}')
-    assert fetch(server.url, "/api/config").json()["starters"] == {
+def test_the_page_learns_the_questions_and_the_mode_that_the_operator_set(serve: Serve) -> None:
+    server = serve(
+        SLUICE_STARTERS='{"zh": ["天空为什么是蓝色的？", {"label": "冰", "prompt": "冰为什么会浮？"}]}',
+        OPENAI_INTERACTION_MODE="block",
+    )
+    told = fetch(server.url, "/api/config").json()
+    assert told["starters"] == {
         "zh": [{"prompt": "天空为什么是蓝色的？", "label": ""}, {"prompt": "冰为什么会浮？", "label": "冰"}]
     }
-
-
-def test_the_page_follows_a_block_mode_that_the_operator_set(serve: Serve) -> None:
-    server = serve(OPENAI_INTERACTION_MODE="block")
-    assert fetch(server.url, "/api/config").json()["interaction_mode"] == "block"
+    assert told["interaction_mode"] == "block"
 
 
 def test_the_operators_stream_mode_is_that_of_requests_that_name_none(serve: Serve) -> None:
@@ -120,22 +122,10 @@ def test_what_is_no_document_and_no_worker_forbids_sniffing_alone(house: House) 
         assert ("content-security-policy" in headers) is document
 
 
-def test_the_page_says_that_the_demo_model_answers_and_only_then(serve: Serve, house: House) -> None:
-    server = serve(OPENAI_API_KEY=None, OPENAI_BASE_URL=None, OPENAI_MODEL=None)
-    assert 'data-text="demoNotice"' in fetch(server.url, "/").text
-    assert 'data-text="demoNotice"' not in fetch(house.url, "/").text
-
-
-def test_more_streams_than_places_are_refused_at_once_and_the_rest_goes_on(
-    serve: Serve, model: ScriptedModel
-) -> None:
-    server = serve(SLUICE_MAX_STREAMS=2, SLUICE_RESERVE_THREADS=2)
-    model.default = stalling_after("Hello")
-    with stream_chat(server.url) as first, stream_chat(server.url) as second:
-        assert (first.next_event().message, second.next_event().message) == ("Hello", "Hello")
-        refusal = post_chat(server.url, message="Hi", interaction_mode="stream")
-        assert (refusal.status, refusal.json()["code"]) == (503, "overloaded")
-        assert int(refusal.headers["retry-after"]) >= 1
-        assert fetch(server.url, "/healthz", timeout=1).status == 200
-        assert len(model.exchanges) == 2
-    model.wait_idle()
+def test_proxies_of_the_environment_do_not_come_between_us_and_our_own_machine(serve: Serve) -> None:
+    # A listener that resets everybody, so that a use of the proxy shows at once.
+    with socket.socket() as proxy:
+        proxy.bind(("127.0.0.1", 0))
+        proxy.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        server = serve(HTTP_PROXY=f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        assert post_chat(server.url, message="Hi", interaction_mode="block").status == 200

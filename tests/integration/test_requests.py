@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.integration.conftest import House
+from tests.house import House
 from tests.raw_client import RawClient, fetch, post_chat
 from tests.scripted_model import reply
 
@@ -73,25 +73,6 @@ def test_what_is_not_json_is_answered_with_400(house: House, body: bytes) -> Non
     response = fetch(house.url, "/api/chat", method="POST", headers=JSON, body=body)
     assert response.status == 400
     assert response.json()["code"] == "invalid_request"
-
-
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
-def test_another_content_type_is_answered_with_415(house: House, kind: str) -> None:
-    body = b'{"message": "a"}'
-    response = fetch(house.url, "/api/chat", method="POST", headers={"Content-Type": kind}, body=body)
-    assert response.status == 415
-    assert response.json()["code"] == "invalid_request"
-
-
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
-def test_another_method_is_answered_with_405_and_calls_no_model(house: House, method: str) -> None:
-    before = len(house.model.exchanges)
-    with RawClient(house.url) as client:
-        client.request(method, "/api/chat", {"Connection": "close"})
-        assert client.status == 405
-        assert client.headers["allow"] == "POST"
-        client.read_body()
-    assert len(house.model.exchanges) == before
 
 
 def test_a_body_over_the_limit_is_answered_with_413(house: House) -> None:

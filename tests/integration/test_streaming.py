@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.integration.conftest import House
-from tests.raw_client import post_chat, stream_chat, stream_many
+from tests.house import House
+from tests.raw_client import post_chat, stream_chat
 from tests.scripted_model import Chunk, Headers, finished, reply, said
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
@@ -142,15 +142,6 @@ def test_the_model_gets_the_conversation_and_only_the_key_of_the_settings(house:
     assert exchange.body["stream"] is True
     assert exchange.body["stream_options"] == {"include_usage": True}
     assert exchange.headers["authorization"] == "Bearer sk-test-planted-key"
-
-
-def test_a_hundred_concurrent_streams_arrive_whole(house: House) -> None:
-    tokens = tuple(f" {number}" for number in range(40))
-    house.model.default = reply(*tokens, delay=0.02)
-    outcomes = stream_many(house.url, 100)
-    assert [outcome.fault for outcome in outcomes] == [None] * 100
-    assert {outcome.text for outcome in outcomes} == {"".join(tokens)}
-    assert all(outcome.is_done for outcome in outcomes)
 
 
 def test_usage_that_the_provider_did_not_say_is_an_estimate_and_marked_so(house: House) -> None:

@@ -59,7 +59,7 @@ class Crowd:
             self.complain(f"clients that never ended: {stuck}")
 
     def excuse(self) -> None:
-        """Take note that a worker was killed: whoever is connected now may be cut off."""
+        """Take note that a worker is being killed: whoever is connected now may be cut off."""
         self._excused.append(time.monotonic())
 
     def complain(self, text: str) -> None:
@@ -77,7 +77,7 @@ class Crowd:
             try:
                 outcome = self._visit(plan)
             except (OSError, WireViolation, AssertionError) as error:
-                # An excuse counts for those who were here; the moment itself may be told a little late.
+                # An excuse counts for those who were here, and who came between it and the kill.
                 if any(began - 1.0 <= moment for moment in self._excused):
                     outcome = "cut off with a killed worker"
                 else:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.conftest import PLANTED_KEY
 from tests.gunicorn_server import GunicornServer
-from tests.leaks import gauge, wait_nothing_left, warm_up
+from tests.leaks import gauge, open_connections, wait_nothing_left, warm_up
 from tests.scripted_model import MODEL_NAME, ScriptedModel
 from tests.soak.clients import Crowd
 from tests.soak.plans import Performer
@@ -29,6 +29,8 @@ PLACES, RESERVE = CROWD + 16, 8
 # Its pool, its main thread, its loop's and the loop's watchdog, and up to four that look up names. Pools grow when
 # chance has it, so a slope says nothing of threads; a leaked one a minute breaks this bound in ten.
 MOST_THREADS = PLACES + RESERVE + 7
+# Each stream has one, and the pool keeps it for the next. A slope of seconds says nothing of a pool.
+MOST_MODEL_CONNECTIONS = 2 * PLACES
 # MiB; measured: 94 at the plateau, and up to 104 while several readers of nothing are served.
 MOST_MEMORY = 130
 # One that is killed now and then shows that the others go on, and that what it held is given back.
@@ -50,8 +52,11 @@ SETTINGS = {
     "SLUICE_RESERVE_THREADS": RESERVE,
     "SLUICE_DRAIN_TIMEOUT": 5,
 }
-# What must not be in the log. Of the lines with ERROR only gunicorn's own about the killed worker may.
-_DEFECT = re.compile(r"^.*(?:Traceback|code=internal| CRITICAL |WORKER TIMEOUT).*$", re.MULTILINE)
+# What must not be in the log, with the line before it and the indented ones that are part of it. Of the lines with
+# ERROR only gunicorn's own about the killed worker may.
+_DEFECT = re.compile(
+    r"^(?:.*\n)?.*(?:Traceback|code=internal| CRITICAL |WORKER TIMEOUT).*(?:\n    .*)*$", re.MULTILINE
+)
 
 
 @dataclass
@@ -155,8 +160,9 @@ class Soak:
     def _kill(self, server: GunicornServer, crowd: Crowd, spared: int, at: float) -> None:
         others = [pid for pid in server.worker_pids() if pid != spared]
         if others:
-            os.kill(others[-1], signal.SIGKILL)
+            # First, as a client may notice the kill before this thread has its next turn.
             crowd.excuse()
+            os.kill(others[-1], signal.SIGKILL)
             self.kills.append(at)
 
     def _progress(self, at: float, crowd: Crowd) -> None:
@@ -192,6 +198,8 @@ class Soak:
         workers = [worker for sample in self.samples for worker in sample.workers.values()]
         if (threads := max((worker.threads for worker in workers), default=0)) > MOST_THREADS:
             self.complaints.append(f"a worker had {threads} threads, more than {MOST_THREADS}")
+        if (connections := max((worker.model for worker in workers), default=0)) > MOST_MODEL_CONNECTIONS:
+            self.complaints.append(f"a worker had {connections} connections to the model")
         if (memory := max((worker.memory for worker in workers), default=0.0)) > MOST_MEMORY:
             self.complaints.append(f"a worker took {memory:.0f} MiB, more than {MOST_MEMORY}")
         self.growths = growth(self.samples, WARM_UP * took)
@@ -208,7 +216,7 @@ class Soak:
 def _busy(server: GunicornServer, model: ScriptedModel) -> list[str]:
     streams = gauge(server, "sluice_streams_open")
     asked = [f"the model still serves {exchange!r}" for exchange in model.in_progress]
-    return ([f"sluice_streams_open is {streams:g}"] if streams else []) + asked
+    return ([f"sluice_streams_open is {streams:g}"] if streams else []) + asked + open_connections(server, model)
 
 
 def _listed(counts: Counter[str]) -> str:

@@ -14,12 +14,13 @@ from tests.soak.plans import CODES, FAULTS, MANNERS, plan_of
 from tests.soak.run import Soak
 from tests.soak.samples import TOLERANCES, Sample, WorkerSample, growth, theil_sen
 
-SECONDS = 60.0
+# Each manner and each fault comes up about ten times, and what a visit leaves behind shows. What grows slowly takes
+# `make soak`.
+SECONDS = 20.0
 
 
-@pytest.mark.timeout(150)
 def test_clients_that_leave_and_a_model_that_fails_leave_nothing_behind(tmp_path: Path) -> None:
-    soak = Soak(SECONDS, seed=1, directory=tmp_path, interval=0.5, kills_wanted=1)
+    soak = Soak(SECONDS, seed=1, directory=tmp_path, interval=0.25, kills_wanted=1)
     assert soak.run(), "\n".join(soak.complaints)
     assert soak.outcomes["done"] > 100
     assert soak.outcomes["left"] > 30

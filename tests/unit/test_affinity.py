@@ -66,6 +66,42 @@ def test_all_threads_are_bound_let_go_and_bound_again() -> None:
     assert done.stdout == "done\n", done.stderr
 
 
+# The same for a system that stops saying so of a CPU, does not say it from the beginning, and forbids to choose.
+LEFT_ALONE = """
+import os
+from web import affinity
+
+affinity.LOOK_EVERY = 0.0
+allowed = os.sched_getaffinity(0)
+busy = dict.fromkeys(allowed, 0.0)
+worker = affinity.Affinity(0, lambda: dict(busy))
+assert len(os.sched_getaffinity(0)) == 1
+del busy[max(allowed)]
+for _ in range(2):
+    worker.look()
+    assert os.sched_getaffinity(0) == allowed
+
+worker = affinity.Affinity(0, lambda: {cpu + 1000: 0.0 for cpu in allowed})
+worker.look()
+assert os.sched_getaffinity(0) == allowed
+
+def forbidden(*_):
+    raise PermissionError("not here")
+
+os.sched_setaffinity = forbidden
+worker = affinity.Affinity(0, lambda: dict.fromkeys(allowed, 0.0))
+worker.look()
+assert worker.cpu is None
+print("done")
+"""
+
+
+@LINUX
+def test_a_worker_is_left_alone_where_the_system_does_not_say_or_let_it_choose() -> None:
+    done = subprocess.run([sys.executable, "-c", LEFT_ALONE], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "done\n", done.stderr
+
+
 @LINUX
 def test_workers_that_start_together_begin_on_different_cpus() -> None:
     code = "import os, sys, web.affinity as a; print(a.Affinity(int(sys.argv[1])).cpu)"

@@ -66,6 +66,7 @@ export function one() {
   const other = /** @type {any} */ (two);
   // why it is so
   /** @type {Other} */ (other).three = "// not a comment /** nor this */"; // beside
+  const four = "kept // with what follows it"; // the author's
   /* why */
 }
 """
@@ -74,10 +75,25 @@ export function one() {
 def test_our_modules_come_without_the_prose_for_the_checker_and_keep_their_lines(folder: Path) -> None:
     (folder / "js/a.js").write_text(SCRIPT)
     lines = Assets(folder)["js/a.js"].body.decode().split("\n")
-    kept = {3: "export", 5: "  const", 7: "  /** @type {Other} */ (other)", 8: "  /* why */", 9: "}"}
+    kept = {
+        3: "export",
+        5: "  const",
+        7: '  /** @type {Other} */ (other).three = "// not a comment /** nor this */";',
+        8: """  const four = "kept // with what follows it"; // the author's""",
+        9: "  /* why */",
+        10: "}",
+    }
     assert len(lines) == SCRIPT.count("\n") + 1
     assert [number for number, line in enumerate(lines) if line] == list(kept)
     assert all(lines[number].startswith(start) for number, start in kept.items())
+
+
+def test_our_style_sheets_come_without_comments_and_keep_their_lines(folder: Path) -> None:
+    sheet = """/* The frame.\n   Two lines. */\n\na {\n  color: red; /* why */\n  margin: 0;\n}\n"""
+    (folder / "css").mkdir(exist_ok=True)
+    (folder / "css/a.css").write_text(sheet)
+    lines = Assets(folder)["css/a.css"].body.decode().split("\n")
+    assert lines == ["", "", "", "a {", "  color: red;", "  margin: 0;", "}", ""]
 
 
 def test_the_licences_of_libraries_are_left_in(folder: Path) -> None:

@@ -18,8 +18,8 @@ from flask import Flask, Response
 
 from service.bridge import Bridge, SourceCancelled
 from service.loop import LoopState, LoopThread, LoopUnavailable, WrongThread
+from tests.unit.loop_faults import WITHIN, Blocker, exit_the_thread, for_ever
 
-WITHIN = 5.0
 # Long enough to be a wait, short enough not to be felt.
 BRIEFLY = 0.01
 
@@ -42,10 +42,6 @@ def elsewhere() -> Iterator[ThreadPoolExecutor]:
 async def count(number: int) -> AsyncIterator[int]:
     for item in range(number):
         yield item
-
-
-async def for_ever() -> None:
-    await asyncio.Event().wait()
 
 
 def settle(loop: LoopThread) -> None:
@@ -85,27 +81,6 @@ class Source:
             for _ in range(5):
                 await asyncio.sleep(0)
             self.clean.set()
-
-
-class Blocker:
-    """A callback that blocks the loop's thread until it is let go."""
-
-    def __init__(self, loop: LoopThread) -> None:
-        self._began = threading.Event()
-        self._let_go = threading.Event()
-        loop.call_soon(self)
-        assert self._began.wait(WITHIN)
-
-    def __call__(self) -> None:
-        self._began.set()
-        assert self._let_go.wait(2 * WITHIN)
-
-    def let_go(self) -> None:
-        self._let_go.set()
-
-
-def exit_the_thread() -> None:
-    raise SystemExit("a callback that leaves")
 
 
 class Boom(Exception):

@@ -38,13 +38,13 @@ from service.loop import LoopState, LoopThread, LoopUnavailable
 WITHIN: Final = 2.0
 LONG: Final = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 WALKS: Final = settings(
-    max_examples=10_000 if LONG else 600,
+    max_examples=10_000 if LONG else 400,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
 RACES: Final = settings(
-    max_examples=10_000 if LONG else 300,
+    max_examples=10_000 if LONG else 200,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

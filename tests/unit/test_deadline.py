@@ -75,7 +75,7 @@ def test_a_limit_that_was_moved_later_ends_nothing_at_its_first_moment() -> None
     async def scenario() -> None:
         began = now()
         with closing(Deadline(began + SOON)) as deadline:
-            deadline.move(began + 3 * SOON)
+            deadline.at = began + 3 * SOON
             assert await waits(deadline, never()) == "passed"
         assert now() >= began + 3 * SOON
 
@@ -85,7 +85,7 @@ def test_a_limit_that_was_moved_later_ends_nothing_at_its_first_moment() -> None
 def test_a_limit_that_was_moved_sooner_ends_the_wait_then() -> None:
     async def scenario() -> None:
         with closing(Deadline(now() + 60)) as deadline:
-            deadline.move(now() + SOON)
+            deadline.sooner(now() + SOON)
             assert await waits(deadline, never()) == "passed"
 
     run(scenario)
@@ -98,7 +98,7 @@ def test_time_in_which_nobody_waits_ends_nothing(monkeypatch: pytest.MonkeyPatch
         with closing(Watched(now())) as deadline:
             # The limit passes, and is looked at, while the task is busy elsewhere.
             await deadline.looked_at.wait()
-            deadline.move(now() + 60)
+            deadline.at = now() + 60
             answer = never()
             asyncio.get_running_loop().call_later(SOON, answer.set_result, "came")
             assert await waits(deadline, answer) == "came"
@@ -148,7 +148,7 @@ def test_a_cancellation_in_the_same_moment_as_the_limit_passes_too() -> None:
 
         task = asyncio.create_task(one())
         await ready.wait()
-        made[0].move(now())
+        made[0].sooner(now())
         made[0]._fire()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -190,12 +190,14 @@ def test_a_limit_has_one_timer_which_is_set_anew_only_for_a_sooner_moment() -> N
     async def scenario() -> None:
         with closing(Deadline(now() + 60)) as deadline:
             first = deadline._timer
-            deadline.move(now() + 90)
+            deadline.at = now() + 90
             assert deadline._timer is first
-            deadline.move(now() + 30)
+            deadline.sooner(now() + 30)
             second = deadline._timer
             assert first.cancelled()
-            deadline.move(now() + 45)
+            deadline.at = now() + 45
+            deadline.sooner(now() + 50)
+            assert deadline.at < now() + 46
             assert deadline._timer is second
         assert second.cancelled()
         # Else a cancelled task and its limit would hold each other.

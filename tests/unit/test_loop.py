@@ -20,8 +20,8 @@ import pytest
 import uvloop
 
 from service.loop import LoopState, LoopThread, LoopUnavailable, WrongThread, fastest_loop_factory
+from tests.unit.loop_faults import WITHIN, Blocker, exit_the_thread, for_ever
 
-WITHIN = 5.0
 # Just above a beat, so that a stuck loop is known soon.
 STUCK_AFTER = 0.3
 ROOT = Path(__file__).parents[2]
@@ -61,10 +61,6 @@ async def answer() -> int:
     return 42
 
 
-async def for_ever() -> None:
-    await asyncio.Event().wait()
-
-
 class Watched:
     """A coroutine that waits for ever and shows how far it came."""
 
@@ -101,27 +97,6 @@ class Deaf:
 
     def end(self) -> None:
         self._loop.call_soon_threadsafe(self._told.set)
-
-
-class Blocker:
-    """A callback that blocks the loop's thread until it is let go."""
-
-    def __init__(self, loop: LoopThread) -> None:
-        self._began = threading.Event()
-        self._let_go = threading.Event()
-        loop.call_soon(self)
-        assert self._began.wait(WITHIN)
-
-    def __call__(self) -> None:
-        self._began.set()
-        assert self._let_go.wait(2 * WITHIN)
-
-    def let_go(self) -> None:
-        self._let_go.set()
-
-
-def exit_the_thread() -> None:
-    raise SystemExit("a callback that leaves")
 
 
 async def exit_inside_a_coroutine() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from service.events import Event, Failed, Finished
+from service.events import Accepted, Event, Failed, Finished
 from service.loop import LoopThread
 from service.metrics import Metrics
 from service.run import Run, RunLabels
@@ -32,5 +33,28 @@ def test_an_end_that_the_outlet_could_not_hand_on_becomes_a_failure(caplog: pyte
             events = [event for batch in run for event in batch]
         assert [type(event) for event in events] == [Failed]
         assert "a defect ended a run" in caplog.text
+    finally:
+        assert loop.close()
+
+
+@pytest.mark.parametrize("diverted", [True, False])
+def test_a_model_that_accepts_does_not_put_the_sign_of_life_off(diverted: bool) -> None:
+    loop = LoopThread("run-loop")
+    loop.start()
+
+    async def source() -> AsyncIterator[Sequence[Event]]:
+        await asyncio.sleep(0.4)
+        yield [Accepted()]
+        await asyncio.Event().wait()
+
+    labels = RunLabels("1", "api", "stream", "m")
+    try:
+        with Run(loop, source(), labels, Metrics("m"), prompts=[], heartbeat=0.5, on_close=lambda _: None) as run:
+            if diverted:
+                run.divert(lambda batch: False)
+            began = time.monotonic()
+            assert next(run) == []
+            # Put off, it would come after 0.9 s.
+            assert time.monotonic() - began < 0.85
     finally:
         assert loop.close()

@@ -15,11 +15,11 @@ import aiohttp
 import pytest
 
 from service import Settings
-from service import model as room
 from service.errors import UpstreamError, UpstreamInvalid, UpstreamTruncated, UpstreamUnavailable
 from service.events import Event, Finished, Text
 from service.message import Message
 from service.model import ModelClient
+from service.transport import Transport
 from tests.scripted_model import DONE, Chunk, Close, End, Headers, Reset, ScriptedModel, Send, Step, reply, said
 
 WITHIN = 5.0
@@ -304,12 +304,12 @@ def test_what_came_while_the_reader_was_busy_is_not_lost_with_the_connection(
 ) -> None:
     opened: list[aiohttp.ClientResponse] = []
 
-    def remembering(response: Any) -> aiohttp.ClientResponse:
-        opened.append(unwrapped(response))
+    async def remembering(*request: Any) -> aiohttp.ClientResponse:
+        opened.append(await post(*request))
         return opened[-1]
 
-    unwrapped = room.unwrapped
-    monkeypatch.setattr(room, "unwrapped", remembering)
+    post = Transport.post
+    monkeypatch.setattr(Transport, "post", remembering)
     with ScriptedModel() as model:
         busy, read = model.gate("until the reader is busy"), model.gate("until all of it was read")
         model.enqueue((Headers(), *said("Hel"), busy, *rest, read, how))

@@ -17,7 +17,6 @@ const FILES = {
   "dompurify/LICENSE": "licences/dompurify.txt",
   "@highlightjs/cdn-assets/es/highlight.min.js": "highlight.js",
   "@highlightjs/cdn-assets/LICENSE": "licences/highlight.js.txt",
-  "idb/build/index.js": "idb.js",
   "idb/LICENSE": "licences/idb.txt",
   "katex/dist/katex.mjs": "katex/katex.js",
   "katex/dist/katex.min.css": "katex/katex.css",
@@ -26,8 +25,9 @@ const FILES = {
 
 await rm(vendor, { recursive: true, force: true });
 for (const [source, target] of Object.entries(FILES)) await copy(source, target);
-// half as large as its module, which comes with comments only
-await copyAsModule("dompurify/dist/purify.min.js", "dompurify.js");
+// half as large as their modules, which come with comments only
+await copyAsModule("dompurify/dist/purify.min.js", "dompurify.js", "default module.exports");
+await copyAsModule("idb/build/umd.js", "idb.js", "const { openDB } = module.exports");
 for (const font of await readdir(join(packages, "katex/dist/fonts"))) {
   // every browser that runs this page reads woff2, which the style sheet names first
   if (font.endsWith(".woff2")) await copy(`katex/dist/fonts/${font}`, `katex/fonts/${font}`);
@@ -47,9 +47,10 @@ async function copy(source, target) {
  *
  * @param {string} source below node_modules
  * @param {string} target below vendor
+ * @param {string} exported what the module exports, as its last line says it
  */
-async function copyAsModule(source, target) {
+async function copyAsModule(source, target, exported) {
   const script = await readFile(join(packages, source), "utf8");
-  const module = `const module = { exports: {} }, exports = module.exports;\n${script}\nexport default module.exports;\n`;
+  const module = `const module = { exports: {} }, exports = module.exports;\n${script}\nexport ${exported};\n`;
   await writeFile(join(vendor, target), module);
 }

@@ -9,7 +9,7 @@ import { isIdentifier } from "./identifier.js";
 
 /** @typedef {import("./exchange.js").Exchange} Exchange */
 
-/** @typedef {"notArchive" | "archiveNewer" | "archiveDamaged" | "archiveTooLarge"} ArchiveProblem */
+/** @typedef {"notArchive" | "archiveNewer" | "archiveDamaged" | "archiveTooLarge" | "archiveUnreadable"} ArchiveProblem */
 
 const FORMAT = "sluice.conversations";
 const VERSION = 1; // grows when older pages can no longer read what is written
@@ -46,7 +46,7 @@ export function writeArchive(conversations) {
  */
 export async function readArchive(file) {
   if (file.size > MOST_BYTES) throw new ArchiveRefusal("archiveTooLarge");
-  const archive = parsed(await file.text());
+  const archive = parsed(await textOf(file));
   if (archive?.format !== FORMAT) throw new ArchiveRefusal("notArchive");
   if (typeof archive.version !== "number" || archive.version > VERSION) throw new ArchiveRefusal("archiveNewer");
   const conversations = list(archive.conversations).map(conversationFrom);
@@ -137,6 +137,15 @@ function leadsToBeginning(id, parents) {
   let at = id;
   for (let steps = 0; typeof at === "string" && steps <= parents.size; steps++) at = parents.get(at);
   return at === null;
+}
+
+/** @param {Blob} file */
+async function textOf(file) {
+  try {
+    return await file.text();
+  } catch {
+    throw new ArchiveRefusal("archiveUnreadable"); // it has been changed or taken away since it was chosen
+  }
 }
 
 /** @param {string} text */

@@ -1,5 +1,6 @@
 /** A plain button of the page, and the one that copies. Their words follow the language. */
 
+import { writeClipboard } from "./clipboard.js";
 import { label, say } from "./language.js";
 
 /** @typedef {import("./language.js").PlainWord} PlainWord */
@@ -57,10 +58,10 @@ export async function copyText(button, text) {
   const resting = /** @type {PlainWord} */ (button.dataset.resting ?? button.dataset.text);
   button.dataset.resting = resting; // a second press comes while the button says how the first one went
   try {
-    await navigator.clipboard.writeText(text);
+    await writeClipboard(text);
     say(button, "copied");
   } catch {
-    say(button, "copyFailed"); // no permission, or no https
+    say(button, "copyFailed");
   }
   button.dispatchEvent(new Event(COPY_ENDED, { bubbles: true }));
   setTimeout(() => say(button, resting), SHOWN_MS);

@@ -2,9 +2,10 @@
 
 import { answerLeft } from "./answer_lock.js";
 import { DEFAULT_CONFIGURATION } from "./configuration.js";
-import { Conversation, messagesOf } from "./conversation.js";
-import { INTERRUPTED, forgetReasoning, reopen } from "./exchange.js";
+import { Conversation } from "./conversation.js";
+import { INTERRUPTED, close, forgetReasoning, reopen } from "./exchange.js";
 import { words } from "./language.js";
+import { questionOf } from "./question.js";
 import { Run } from "./run.js";
 
 /** @typedef {import("./configuration.js").Configuration} Configuration */
@@ -72,9 +73,12 @@ export class Chat {
   /**
    * @param {Exchange} exchange
    * @param {string} question asks this in its place; what was there stays, as a branch
+   * @returns {boolean} false while another answer is being written
    */
   edit(exchange, question) {
-    if (!this.running) void this.#answer(this.conversation.branch(exchange, question));
+    if (this.running) return false;
+    void this.#answer(this.conversation.branch(exchange, question));
+    return true;
   }
 
   /** @param {Exchange} exchange one whose answer was cut off: asks for the rest of it */
@@ -164,7 +168,9 @@ export class Chat {
     this.#view.running(true);
     this.#view.status(words.generating);
     this.#view.asked(exchange);
-    const outcome = await run.receive(this.#question(conversation, exchange), () => {
+    const { mode, model } = this;
+    const question = questionOf(conversation, exchange, this.configuration.maxHistory);
+    const outcome = await run.receive({ ...question, mode, model }, () => {
       this.#store.save(conversation, [exchange]);
       if (this.conversation === conversation) this.#view.grown(exchange);
     });
@@ -180,7 +186,7 @@ export class Chat {
     const { conversation, exchange } = run;
     this.#runs.delete(conversation.id);
     run.stop();
-    Object.assign(exchange, outcome);
+    close(exchange, outcome);
     this.#store.save(conversation, [exchange]);
     if (this.conversation === conversation) {
       this.#view.running(false);
@@ -189,23 +195,6 @@ export class Chat {
     }
     await this.#store.flush(); // before other tabs look
     run.release();
-  }
-
-  /**
-   * @param {Conversation} conversation
-   * @param {Exchange} exchange where it has the beginning of an answer, the rest is asked for
-   * @returns {import("./chat_request.js").Question}
-   */
-  #question(conversation, exchange) {
-    const { maxHistory } = this.configuration;
-    const continued = exchange.answer.trim() !== "";
-    const history = conversation.historyBefore(exchange, continued ? maxHistory - 2 : maxHistory);
-    return {
-      message: continued ? words.continueMessage : exchange.question,
-      history: continued ? [...history, ...messagesOf(exchange)] : history,
-      mode: this.mode,
-      model: this.model,
-    };
   }
 
   /**
@@ -235,12 +224,11 @@ export class Chat {
    */
   async #left(conversation, exchange) {
     this.#watched.delete(exchange);
-    if (exchange.state !== "running") return; // its tab has said how it ended
     const kept = await this.#store.load(conversation.id);
     if (kept) conversation.merge(kept, (each) => this.#isWriting(each) || this.#store.isUnwritten(each));
-    if (this.#isWriting(exchange)) return;
+    if (exchange.state !== "running" || this.#isWriting(exchange)) return;
     // said in this view only: its own tab, or the next page, may still bring more of it
-    if (exchange.state === "running") Object.assign(exchange, { state: "failed", failure: INTERRUPTED });
+    Object.assign(exchange, { state: "failed", failure: INTERRUPTED });
     if (this.conversation === conversation) this.#view.shown(conversation);
   }
 

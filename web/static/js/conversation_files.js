@@ -30,7 +30,7 @@ export class ConversationFiles {
   async exportAll() {
     const all = await Promise.all(this.#store.list.map(({ id }) => this.#store.load(id)));
     const day = new Date().toISOString().slice(0, 10);
-    download(`sluice ${day}`, "json", writeArchive(all.filter((conversation) => conversation !== null)));
+    download(`sluice ${day}`, "json", writeArchive(all.flatMap((conversation) => conversation ?? [])));
   }
 
   /**

@@ -32,6 +32,7 @@ export class ConversationItem {
     this.element = document.createElement("li");
     this.element.className = "conversation";
     this.#link.href = addressOf(id);
+    this.#link.dir = "auto";
     this.#more = document.createElement("button");
     this.#more.type = "button";
     this.#more.className = "quiet more";
@@ -73,6 +74,7 @@ export class ConversationItem {
   rename() {
     const field = document.createElement("input");
     field.value = this.#record.title;
+    field.dir = "auto";
     label(field, "titleLabel");
     this.#link.hidden = true;
     this.#link.after(field);
@@ -109,8 +111,10 @@ export class ConversationItem {
   /** @param {KeyboardEvent} event */
   #key(event) {
     if (event.target === this.#link && event.key === "F2") this.rename();
-    else if (event.target === this.#link && event.key === "Delete") this.#events.delete(this.#record.id);
-    else if (event.key === "Escape" && this.#more.ariaExpanded === "true") {
+    else if (event.target === this.#link && event.key === "Delete") {
+      // the focus goes on to the next one: a key that is held down would delete them all
+      if (!event.repeat) this.#events.delete(this.#record.id);
+    } else if (event.key === "Escape" && this.#more.ariaExpanded === "true") {
       this.#unfold(false);
       this.#more.focus();
     } else return;

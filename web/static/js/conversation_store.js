@@ -3,16 +3,18 @@
  * until the database has it, so that where the database refuses, nothing is lost while the page lives.
  */
 
+import { Catalogue } from "./catalogue.js";
 import { Conversation } from "./conversation.js";
-import { StorageRefusal } from "./database.js";
 import { clearJournal, readJournal } from "./journal.js";
+import { SearchQuery } from "./search_query.js";
+import { StorageRefusal } from "./storage_refusal.js";
 import { Tabs } from "./tabs.js";
 import { WriteQueue } from "./write_queue.js";
 
 /** @typedef {import("./conversation.js").ConversationRecord} ConversationRecord */
 /** @typedef {import("./database.js").Database} Database */
-/** @typedef {import("./database.js").RefusalReason} RefusalReason */
 /** @typedef {import("./exchange.js").Exchange} Exchange */
+/** @typedef {import("./storage_refusal.js").RefusalReason} RefusalReason */
 
 /**
  * @typedef {object} StoreEvents
@@ -28,10 +30,7 @@ export class ConversationStore {
   #database = null;
   #events;
   #tabs;
-  /** Every conversation there is. @type {Map<string, ConversationRecord>} */
-  #records = new Map();
-  /** Those that the database has. @type {Set<string>} */
-  #written = new Set();
+  #catalogue = new Catalogue();
   #queue;
 
   /** @param {StoreEvents} events */
@@ -39,7 +38,7 @@ export class ConversationStore {
     this.#events = events;
     this.#tabs = new Tabs((news) => void this.#hear(news));
     this.#queue = new WriteQueue({
-      isNew: (id) => !this.#written.has(id),
+      isNew: (id) => !this.#catalogue.isWritten(id),
       written: (records, deleted) => this.#wrote(records, deleted),
       refused: (error) => this.#refuse(error),
     });
@@ -47,39 +46,40 @@ export class ConversationStore {
 
   /**
    * Reads the list, and what earlier pages have left unwritten.
-   * @param {Database | null} database
+   * @param {Database | null} database null where its library is missing
    */
   async open(database) {
     this.#database = this.#queue.database = database;
-    if (!database) return this.#events.refused("unavailable");
+    if (!database) return this.#events.refused("missing");
     for (const { page, entry } of readJournal()) {
       const done = await this.#try((database) => database.write(entry.writings, entry.exchanges));
       if (done) clearJournal(page);
     }
     const records = await this.#try((database) => database.conversations());
-    for (const record of records ?? []) this.#know(record);
+    for (const record of records ?? []) this.#catalogue.enterWritten(record);
     this.#events.listed();
   }
 
   /** @returns {ConversationRecord[]} the last changed first */
   get list() {
-    return [...this.#records.values()].sort((one, other) => other.changed - one.changed);
+    return this.#catalogue.list;
   }
 
   /** @param {string} id */
   record(id) {
-    return this.#records.get(id);
+    return this.#catalogue.record(id);
   }
 
   /**
    * @param {string} id
-   * @returns {Promise<Conversation | null>} null where there is none, or where the database refuses
+   * @returns {Promise<Conversation | null | undefined>} null where there is none; undefined where nobody knows,
+   *   because the database refuses, which is said
    */
   async load(id) {
-    const kept = await this.#try((database) => database.conversation(id));
+    const kept = await this.#try(async (database) => (await database.conversation(id)) ?? null);
     const record = this.#queue.record(id) ?? kept?.record;
-    if (!record) return null;
-    const exchanges = new Map((kept?.exchanges ?? []).map((exchange) => [exchange.id, ownFields(exchange)]));
+    if (!record) return kept === undefined ? undefined : null;
+    const exchanges = new Map(kept?.exchanges.map((exchange) => [exchange.id, exchange]));
     for (const { exchange } of this.#queue.exchangesOf(id)) exchanges.set(exchange.id, exchange);
     return new Conversation(record, exchanges.values());
   }
@@ -93,7 +93,7 @@ export class ConversationStore {
     const { record, id } = conversation;
     const now = Date.now();
     if (exchanges.length > 0) record.changed = now; // which branch is shown does not move it in the list
-    record.title = this.#records.get(id)?.title ?? record.title; // it may have been renamed since it was loaded
+    record.title = this.#catalogue.record(id)?.title ?? record.title; // it may have been renamed since it was loaded
     for (const exchange of exchanges) exchange.changed = now;
     this.#keep(record, exchanges);
   }
@@ -121,14 +121,14 @@ export class ConversationStore {
    * @param {string} title
    */
   async rename(id, title) {
-    const record = this.#records.get(id);
+    const record = this.#catalogue.record(id);
     if (!record) return;
     record.title = title;
     this.#events.listed();
     await this.flush(); // what is new has to be there before it can be renamed there
     const renamed = await this.#try((database) => database.rename(id, title));
     if (!renamed) return;
-    this.#know(renamed); // a write under way meanwhile has brought the former title
+    this.#catalogue.enterWritten(renamed); // a write under way meanwhile has brought the former title
     this.#events.listed();
     this.#tabs.tell({ kind: "changed", conversation: id });
   }
@@ -141,7 +141,7 @@ export class ConversationStore {
     await this.flush();
     const conversation = await this.load(id);
     if (!conversation) return null;
-    if (this.#written.has(id)) {
+    if (this.#catalogue.isWritten(id)) {
       const done = await this.#try((database) => database.deleteConversation(id).then(() => true));
       if (!done) return null;
     }
@@ -184,14 +184,10 @@ export class ConversationStore {
    *   changed first
    */
   async search(text) {
-    const words = text.toLocaleLowerCase().split(/\s+/).filter(Boolean);
-    /** @param {string} where */
-    const matches = (where) => words.every((word) => where.toLocaleLowerCase().includes(word));
-    /** @param {Exchange} exchange */
-    const found = ({ question, answer }) => matches(`${question}\n${answer}`);
-    const ids = (await this.#try((database) => database.find(found))) ?? new Set();
-    for (const exchange of this.#queue.exchanges) if (found(exchange)) ids.add(exchange.conversation);
-    return this.list.filter(({ id, title }) => ids.has(id) || matches(title));
+    const query = new SearchQuery(text);
+    const ids = (await this.#try((database) => database.find((exchange) => query.isInExchange(exchange)))) ?? new Set();
+    for (const exchange of this.#queue.exchanges) if (query.isInExchange(exchange)) ids.add(exchange.conversation);
+    return this.list.filter(({ id, title }) => ids.has(id) || query.isIn(title));
   }
 
   /**
@@ -200,7 +196,7 @@ export class ConversationStore {
    */
   #wrote(records, deleted) {
     for (const record of records) {
-      this.#know(record);
+      this.#catalogue.enterWritten(record);
       this.#tabs.tell({ kind: "changed", conversation: record.id });
     }
     for (const id of deleted) this.#deletedElsewhere(id);
@@ -213,14 +209,14 @@ export class ConversationStore {
     if (kind === "deleted") return this.#deletedElsewhere(conversation);
     const record = await this.#try((database) => database.record(conversation));
     if (!record) return;
-    this.#know(record);
+    this.#catalogue.enterWritten(record);
     this.#events.listed();
     this.#events.changedElsewhere(conversation);
   }
 
   /** @param {string} id */
   #deletedElsewhere(id) {
-    if (!this.#records.has(id)) return;
+    if (!this.#catalogue.record(id)) return;
     this.#forget(id);
     this.#events.listed();
     this.#events.deletedElsewhere(id);
@@ -231,20 +227,13 @@ export class ConversationStore {
    * @param {Exchange[]} exchanges
    */
   #keep(record, exchanges) {
-    this.#records.set(record.id, record);
+    this.#catalogue.enter(record);
     this.#queue.add(record, exchanges);
-  }
-
-  /** @param {ConversationRecord} record as the database has it */
-  #know(record) {
-    this.#records.set(record.id, record);
-    this.#written.add(record.id);
   }
 
   /** @param {string} id */
   #forget(id) {
-    this.#records.delete(id);
-    this.#written.delete(id);
+    this.#catalogue.strike(id);
     this.#queue.drop(id);
   }
 
@@ -267,9 +256,4 @@ export class ConversationStore {
     if (!(error instanceof StorageRefusal)) throw error;
     this.#events.refused(error.reason);
   }
-}
-
-/** @param {import("./database.js").ExchangeRecord} record @returns {Exchange} */
-function ownFields({ conversation: _, ...exchange }) {
-  return exchange;
 }

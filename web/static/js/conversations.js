@@ -1,6 +1,6 @@
 /** What the reader does with conversations as wholes: opens them, begins new ones, renames and deletes them. */
 
-import { addressOf, addressed, leaveAddress, nameInAddress } from "./address.js";
+import { addressed, leaveAddress, nameInAddress } from "./address.js";
 import { takeDraft } from "./draft.js";
 import { dropFormerConversation, readFormerConversation } from "./former_conversation.js";
 
@@ -53,7 +53,7 @@ export class Conversations {
     if (id === this.#chat.conversation.id) return;
     const conversation = id ? await this.#store.load(id) : null;
     if (addressed() !== id) return; // the reader has gone on meanwhile
-    if (id && !conversation) {
+    if (conversation === null && id) {
       this.#notices.show("conversationMissing");
       nameInAddress(null);
     }
@@ -85,7 +85,9 @@ export class Conversations {
     this.#undo.offer("conversationDeleted", async () => {
       restoreDraft();
       await this.#store.add([conversation]);
-      if (wasShown && this.#chat.conversation.empty) location.hash = addressOf(id);
+      if (!wasShown || !this.#chat.conversation.empty) return;
+      nameInAddress(id);
+      await this.openAddressed();
     });
   }
 

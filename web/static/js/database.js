@@ -1,9 +1,12 @@
 /**
- * The conversations in this browser's IndexedDB. Knows how they are laid out there; what is written when is the
+ * The conversations in this browser's IndexedDB: how they are read and written there. What is written when is the
  * store's business. Everything here rejects with a StorageRefusal.
  */
 
+import { StorageRefusal } from "./storage_refusal.js";
+
 /** @typedef {import("./conversation.js").ConversationRecord} ConversationRecord */
+/** @typedef {import("./database_connection.js").DatabaseConnection} DatabaseConnection */
 /** @typedef {import("./exchange.js").Exchange} Exchange */
 
 /**
@@ -11,45 +14,25 @@
  *
  * @typedef {object} Kept a conversation as it lies in the database
  * @property {ConversationRecord} record
- * @property {ExchangeRecord[]} exchanges
+ * @property {Exchange[]} exchanges
  *
  * @typedef {object} Writing
  * @property {ConversationRecord} record
  * @property {boolean} isNew whether the database has not had it yet: one that it had and has no more was deleted
- *
- * @typedef {{ openDB: typeof import("idb").openDB<Schema> }} Idb the library
- *
- * @typedef {"unavailable" | "full" | "newer" | "failed"} RefusalReason
  *
  * @typedef {object} Schema
  * @property {{ key: string, value: ConversationRecord }} conversations
  * @property {{ key: string, value: ExchangeRecord, indexes: { conversation: string } }} exchanges
  */
 
-const NAME = "sluice";
-const VERSION = 1; // of the layout: `upgrade` leads from each one to the next
 const BATCH = 500; // exchanges looked through at once: bounded memory, few round trips
 
-export class StorageRefusal extends Error {
-  /**
-   * @param {RefusalReason} reason
-   * @param {unknown} cause
-   */
-  constructor(reason, cause) {
-    super(reason, { cause });
-    this.name = "StorageRefusal";
-    this.reason = reason;
-  }
-}
-
 export class Database {
-  #idb;
-  /** @type {Promise<import("idb").IDBPDatabase<Schema>> | null} */
-  #opening = null;
+  #connection;
 
-  /** @param {Idb} idb */
-  constructor(idb) {
-    this.#idb = idb;
+  /** @param {DatabaseConnection} connection */
+  constructor(connection) {
+    this.#connection = connection;
   }
 
   /** @returns {Promise<ConversationRecord[]>} */
@@ -76,7 +59,7 @@ export class Database {
         transaction.objectStore("conversations").get(id),
         transaction.objectStore("exchanges").index("conversation").getAll(id),
       ]);
-      return record && { record, exchanges };
+      return record && { record, exchanges: exchanges.map(ownFields) };
     });
   }
 
@@ -185,36 +168,10 @@ export class Database {
    */
   async #do(work) {
     try {
-      return await work(await this.#open());
+      return await work(await this.#connection.open());
     } catch (error) {
-      if (error instanceof DOMException) throw new StorageRefusal(reasonOf(error), error);
-      throw error;
+      throw error instanceof DOMException ? StorageRefusal.of(error) : error;
     }
-  }
-
-  #open() {
-    if (!globalThis.indexedDB) throw new StorageRefusal("unavailable", null);
-    if (this.#opening) return this.#opening;
-    this.#opening = this.#idb
-      .openDB(NAME, VERSION, {
-        upgrade(database, from) {
-          if (from < 1) {
-            database.createObjectStore("conversations", { keyPath: "id" });
-            database.createObjectStore("exchanges", { keyPath: "id" }).createIndex("conversation", "conversation");
-          }
-        },
-        // a newer page in another tab wants to change the layout: this one lets go, and says so when it next writes
-        blocking: (_from, _to, event) => {
-          this.#opening = null;
-          /** @type {IDBDatabase} */ (event.target).close();
-        },
-        terminated: () => (this.#opening = null),
-      })
-      .catch((error) => {
-        this.#opening = null; // the next use tries again
-        throw error;
-      });
-    return this.#opening;
   }
 }
 
@@ -244,13 +201,7 @@ function mergedRecord(stored, record) {
   };
 }
 
-/**
- * @param {DOMException} error
- * @returns {RefusalReason}
- */
-function reasonOf(error) {
-  if (error.name === "QuotaExceededError") return "full";
-  if (error.name === "VersionError") return "newer";
-  if (error.name === "SecurityError") return "unavailable";
-  return "failed";
+/** @param {ExchangeRecord} record @returns {Exchange} */
+function ownFields({ conversation: _, ...exchange }) {
+  return exchange;
 }

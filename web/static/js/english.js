@@ -81,7 +81,7 @@ export const ENGLISH = {
   answerVersions: "Versions of this answer",
   versionBefore: "Previous version",
   versionAfter: "Next version",
-  conversationMissing: "That conversation is not in this browser.",
+  conversationMissing: "That conversation is not in this browser. It was held in another one, or has been deleted.",
   deletedElsewhere: "This conversation was deleted in another tab.",
   openSidebar: "Open the sidebar",
   closeSidebar: "Close the sidebar",
@@ -108,10 +108,11 @@ export const ENGLISH = {
   incomplete: "This answer is not complete.",
   /** @param {number} count */
   imported: (count) => (count === 1 ? "1 conversation imported" : `${count} conversations imported`),
-  notArchive: "This file is not an export of Sluice.",
-  archiveNewer: "This file was written by a newer version. Nothing was imported.",
-  archiveDamaged: "This file is damaged. Nothing was imported.",
-  archiveTooLarge: "This file is too large. Nothing was imported.",
+  notArchive: "This file is not an export of Sluice. Choose a JSON file that was exported here.",
+  archiveNewer: "This file was written by a newer version, which this one cannot read. Nothing was imported.",
+  archiveDamaged: "This file is damaged. Nothing was imported. Export it anew where it came from.",
+  archiveTooLarge: "This file is too large: the most is 100 MB. Nothing was imported.",
+  archiveUnreadable: "The browser could not read this file. It may have been moved or changed: choose it again.",
   codeLabel: "Code",
   tableLabel: "Table",
   image: "Image",
@@ -120,12 +121,17 @@ export const ENGLISH = {
   retry: "Try again",
   dismiss: "Dismiss",
   demoNotice: "The built-in demo model is answering: a script on this server, not a language model.",
-  configurationNotice: "The server did not say how it is set up. The page goes on with the usual settings.",
-  storageUnavailable: "This browser keeps no conversations: its storage is switched off. They last until the page is left.",
+  configurationNotice: "The server did not say how it is set up. The page goes on with the usual settings; reload it to ask again.",
+  storageMissing:
+    "Conversations are not kept: a library of this page could not be loaded. They last until the page is left; reloading it may help.",
+  storageUnavailable:
+    "This browser keeps no conversations: its storage is switched off. They last until the page is left. Allow this page to store data, then reload it.",
   storageFull:
     "This browser cannot keep the conversation: its storage is full. A reload will lose what is not kept. Export it, or delete others.",
   storageNewer: "Another tab runs a newer version of this page. Reload this one; until then it keeps nothing.",
-  storageFailed: "This browser cannot keep the conversation: its storage failed. A reload will lose what is not kept.",
+  storageOlder:
+    "Another tab runs an older version of this page, and nothing can be kept here. Close that tab, then reload this one.",
+  storageFailed: "This browser cannot keep the conversation: its storage failed. A reload will lose what is not kept. Export it.",
   /** @param {number} most */
   tooLong: (most) => `This message is too long. The most is ${most.toLocaleString("en")} characters.`,
   /** @param {string} when "in 7 seconds" */
@@ -149,24 +155,27 @@ export const ENGLISH = {
   notCounted: "not counted: the answer did not come to its end",
   /** @param {string} id */
   reference: (id) => `Reference: ${id}`,
-  /** @type {Record<string, string>} */
   failures: {
-    invalid_request: "The server could not accept this message.",
+    invalid_request: "The server did not accept this message. Its settings may have changed: reload the page, then ask again.",
     too_large: "The conversation has grown too long to send. Start a new one, or shorten the message.",
     overloaded: "The server is busy: every place for an answer is taken.",
-    shutting_down: "The server is restarting.",
-    upstream_unavailable: "The model's provider cannot be reached.",
-    upstream_timeout: "The model took too long.",
-    upstream_rate_limited: "The model's provider asks for fewer requests.",
+    shutting_down: "The server is restarting. Try again in a moment.",
+    upstream_unavailable: "The model's provider cannot be reached. Try again in a moment.",
+    upstream_timeout: "The model took too long. Try again, or ask for less at once.",
+    upstream_rate_limited: "The model's provider has too many requests. Wait a moment, then try again.",
     upstream_rejected: "The model's provider refused the request. Whoever runs this server should look at its settings.",
-    upstream_invalid: "The model's provider sent something that is not an answer.",
-    upstream_truncated: "The model's answer broke off before its end.",
-    internal: "The server made a mistake. It has been written to its log.",
-    network: "The server cannot be reached. It may be restarting.",
+    upstream_invalid:
+      "The model's provider sent something that is not an answer. Try again; whoever runs this server should look at its settings.",
+    upstream_truncated: "The model's answer broke off before its end. What came of it is kept.",
+    internal: "The server made a mistake. Whoever runs it finds it in the log, under the reference.",
+    network: "The server cannot be reached. It may be restarting. Try again in a moment.",
     offline: "You are offline. Your question is kept.",
-    cut_off: "The answer was cut off before its end.",
-    unexpected_reply: "Something other than the chat server replied.",
+    cut_off: "The answer was cut off before its end. What came of it is kept.",
+    unexpected_reply:
+      "Something other than the chat server replied. It may be a proxy, or a network that wants you to sign in: reload the page, then try again.",
     interrupted: "The page was left before this answer was complete.",
+    page: "This page made a mistake. Reload it, then try again; what came of the answer is kept.",
+    unknown: "The server names a failure that this page does not know. Reload the page, then try again.",
   },
 };
 

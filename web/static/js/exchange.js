@@ -14,7 +14,7 @@ import { newIdentifier } from "./identifier.js";
  * @property {string} answer what has come so far
  * @property {string} reasoning
  * @property {number} [thoughtFrom] milliseconds since 1970; where there is reasoning
- * @property {number} [thoughtMs] until the answer began, or what there is of it came
+ * @property {number} [thoughtMs] until the answer began, or ended without a word
  * @property {AnswerState} state
  * @property {number} created milliseconds since 1970
  * @property {number} changed milliseconds since 1970; of two forms of one exchange, the later counts
@@ -71,6 +71,16 @@ export function take(exchange, { text, reasoning, finishReason }) {
   exchange.answer += text;
   exchange.reasoning += reasoning;
   if (finishReason) exchange.finishReason = finishReason;
+}
+
+/**
+ * @param {Exchange} exchange of which no more will come
+ * @param {Pick<Exchange, "state" | "failure">} outcome
+ */
+export function close(exchange, outcome) {
+  const { answer, thoughtFrom } = exchange;
+  if (answer === "" && thoughtFrom !== undefined) exchange.thoughtMs = Date.now() - thoughtFrom;
+  Object.assign(exchange, outcome);
 }
 
 /** @param {Exchange} exchange */

@@ -11,7 +11,7 @@ import { QuestionView } from "./question_view.js";
  * @typedef {object} ExchangeEvents what the reader does with an exchange
  * @property {(exchange: Exchange) => void} regenerate
  * @property {(exchange: Exchange) => void} resume
- * @property {(exchange: Exchange, question: string) => void} edit
+ * @property {(exchange: Exchange, question: string) => boolean} edit returns whether it was asked
  * @property {(exchange: Exchange, choice: import("./branch_switch.js").BranchChoice) => void} choose
  * @property {(exchange: Exchange) => void} delete
  * @property {() => void} retryReady called when trying again may help, after a wait

@@ -1,11 +1,12 @@
 /**
- * Why an answer did not come, or not whole. The server's codes are in WIRE terms; five more are the page's own:
+ * Why an answer did not come, or not whole. The server's codes are in WIRE terms; six more are the page's own:
  *
  * - `network`          no connection to the server, or it broke
  * - `cut_off`          the stream ended without its terminal frame
  * - `offline`          no connection to the server, and the browser says that it has no network
  * - `unexpected_reply` what came is not from this API: a proxy's page, broken JSON
  * - `interrupted`      the page was closed or reloaded while the answer was being written
+ * - `page`             a defect of this page
  */
 
 /**
@@ -35,7 +36,7 @@ export class Failure extends Error {
 export function failureFromJson(body, status, retryAfter) {
   /** @type {FailureRecord} */
   const record = {
-    code: typeof body.code === "string" ? body.code : "internal",
+    code: typeof body.code === "string" ? body.code : "unknown",
     retryable: body.retryable !== false,
   };
   const wait = seconds(body.retry_after) ?? retryAfter;

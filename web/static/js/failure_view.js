@@ -55,7 +55,9 @@ export class FailureView {
 /** @param {FailureRecord} failure */
 function sentenceFor(failure) {
   const code = failure.status === 413 ? "too_large" : failure.code;
-  return words.failures[code] ?? words.failures.internal ?? "";
+  const { failures } = words;
+  // not `in`: a file that somebody imports may name a code such as "toString"
+  return Object.hasOwn(failures, code) ? failures[/** @type {keyof typeof failures} */ (code)] : failures.unknown;
 }
 
 /** @param {number} seconds */

@@ -4,6 +4,7 @@
  */
 
 import { parseObject } from "./failure.js";
+import { isIdentifier } from "./identifier.js";
 
 /** @typedef {import("./database.js").Writing} Writing */
 /** @typedef {import("./database.js").ExchangeRecord} ExchangeRecord */
@@ -32,12 +33,25 @@ export function readJournal() {
     return Object.keys(localStorage)
       .filter((key) => key.startsWith(PREFIX))
       .flatMap((key) => {
-        const entry = /** @type {Entry | null} */ (parseObject(localStorage.getItem(key) ?? ""));
-        return entry ? [{ page: key.slice(PREFIX.length), entry }] : [];
+        const entry = parseObject(localStorage.getItem(key) ?? "");
+        return isEntry(entry) ? [{ page: key.slice(PREFIX.length), entry }] : []; // another form: for a page that knows it
       });
   } catch {
     return []; // switched off: then no page could leave anything
   }
+}
+
+/**
+ * @param {any} value
+ * @returns {value is Entry}
+ */
+function isEntry(value) {
+  const { writings, exchanges } = value ?? {};
+  if (!Array.isArray(writings) || !Array.isArray(exchanges)) return false;
+  return (
+    writings.every((each) => isIdentifier(each?.record?.id)) &&
+    exchanges.every((each) => isIdentifier(each?.id) && isIdentifier(each.conversation))
+  );
 }
 
 /** @param {string} page */

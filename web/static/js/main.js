@@ -13,6 +13,7 @@ import { ConversationPanel } from "./conversation_panel.js";
 import { ConversationStore } from "./conversation_store.js";
 import { Conversations } from "./conversations.js";
 import { Database } from "./database.js";
+import { DatabaseConnection } from "./database_connection.js";
 import { onLanguageChange, words } from "./language.js";
 import { loadIdb } from "./libraries.js";
 import { loadMarkdown, readerStirs } from "./markdown_loader.js";
@@ -42,11 +43,13 @@ function part(id, type) {
   return element;
 }
 
-/** @type {Record<import("./database.js").RefusalReason, import("./language.js").PlainWord>} */
+/** @type {Record<import("./storage_refusal.js").RefusalReason, import("./language.js").PlainWord>} */
 const REFUSALS = {
+  missing: "storageMissing",
   unavailable: "storageUnavailable",
   full: "storageFull",
   newer: "storageNewer",
+  older: "storageOlder",
   failed: "storageFailed",
 };
 
@@ -63,7 +66,11 @@ const position = new ReadingPosition(part("to-end", HTMLButtonElement));
 const transcript = new Transcript(part("log", HTMLElement), {
   regenerate: (exchange) => fromComposer(() => chat.regenerate(exchange)),
   resume: (exchange) => fromComposer(() => chat.resume(exchange)),
-  edit: (exchange, question) => fromComposer(() => chat.edit(exchange, question)),
+  edit: (exchange, question) => {
+    const asked = chat.edit(exchange, question);
+    if (asked) composer.focus();
+    return asked;
+  },
   delete: (exchange) => fromComposer(() => conversations.deleteExchange(exchange)),
   choose: (exchange, choice) => {
     const { top } = choice.button.getBoundingClientRect();
@@ -138,9 +145,9 @@ const markdown = (addressed() ? loadMarkdown() : readerStirs().then(loadMarkdown
 });
 // a conversation comes after Markdown: what was first shown as plain text would move
 void Promise.all([loadIdb(), addressed() && markdown])
-  .then(([idb]) => conversations.open(idb && new Database(idb)))
-  .then(() => {
-    opened = true;
+  .then(([idb]) => conversations.open(idb && new Database(new DatabaseConnection(idb))))
+  .finally(() => {
+    opened = true; // also after a defect, so that the page can be used
     showEmpty();
   });
 

@@ -2,7 +2,7 @@
 
 import { dressCode } from "./code_block.js";
 import { direct } from "./direction.js";
-import { strong } from "./emphasis.js";
+import { dotHan, strong } from "./emphasis.js";
 import { Highlighter } from "./highlighter.js";
 import { loadKatex } from "./libraries.js";
 import { formulas, nameFormulas, typeset } from "./mathematics.js";
@@ -57,6 +57,7 @@ export class Markdown {
     for (const code of fragment.querySelectorAll("pre > code")) dressCode(code);
     for (const box of fragment.querySelectorAll("li > input:first-child")) box.parentElement?.classList.add("task");
     direct(fragment);
+    dotHan(fragment);
     nameFormulas(fragment);
     return fragment;
   }

@@ -6,6 +6,7 @@
  * depends on the text alone and not on how it arrived: a streamed answer ends like one that came whole.
  */
 
+import { FencedCode } from "./fenced_code.js";
 import { openedBy } from "./raw_html.js";
 import { closed } from "./unfinished.js";
 
@@ -30,7 +31,6 @@ import { closed } from "./unfinished.js";
  *
  * @typedef {{ type: string, sign: string, prefix: string }} GoingOn the block that was cut, and what makes the rest
  *   of it readable by itself
- * @typedef {{ sign: string, indent: number, language: string }} Fence
  */
 
 // Measured in Chromium: reading and rendering this much takes 5 to 10 ms on a slow machine. Longer lists, tables
@@ -40,7 +40,6 @@ const LONG_TABLE_CHARS = 1_000; // each cell is an element: these take as long a
 // Any other block this long ends here and begins anew: a quotation, an item, raw HTML.
 export const MAX_CHARS = 16_000;
 
-const FENCE = /^( {0,3})(`{3,}(?=[^`\n]*\n)|~{3,})[ \t]*([\w+#.-]*)[^\n]*\n/;
 const SENTENCE_END = /[^]*(?:[.!?]["'”’)\]]*\s+|[。！？…][”’）」』]*\s*)(?=\p{L})/u;
 const WORD_END = /[^]*(?:\s|[，、；：])(?=\p{L})/u;
 
@@ -53,8 +52,8 @@ export class MarkdownSource {
   #links = {};
   /** @type {GoingOn | null} */
   #goingOn = null;
-  /** @type {Fence | null} */
-  #fence = null;
+  /** @type {FencedCode | null} */
+  #code = null;
 
   /** @param {Markdown} markdown */
   constructor(markdown) {
@@ -81,11 +80,11 @@ export class MarkdownSource {
 
   /** @returns {BlocksPart | CodePart | null} the next settled part; null when the rest may still change */
   next() {
-    if (this.#fence) return this.#nextLines(this.#fence);
+    if (this.#code) return this.#nextLines(this.#code);
     if (!this.#goingOn) this.#rest = this.#rest.replace(/^(?:[ \t]*\n)+/, "");
     if (this.#rest === "") return null;
-    const fence = this.#goingOn ? null : FENCE.exec(this.#rest);
-    if (fence) return this.#begin(fence);
+    const code = this.#goingOn ? null : FencedCode.at(this.#rest);
+    if (code) return this.#begin(code);
     const isTable = this.#goingOn ? this.#goingOn.type === "table" : /^ {0,3}\|/.test(this.#rest);
     const limit = isTable ? LONG_TABLE_CHARS : LONG_CHARS;
     return this.#settledBefore(limit) ?? this.#cut(limit);
@@ -93,7 +92,7 @@ export class MarkdownSource {
 
   /** @returns {BlocksPart | null} what is not settled yet, as it is to be shown now; null where there is nothing */
   open() {
-    if (this.#fence || this.#rest === "") return null;
+    if (this.#code || this.#rest === "") return null;
     const blocks = this.#lex(closed(this.#window(MAX_CHARS)));
     return { kind: "blocks", blocks, continues: this.#continuesWith(blocks), links: this.#links };
   }
@@ -180,29 +179,22 @@ export class MarkdownSource {
     return before.type !== "list" || listSign(block) === before.sign;
   }
 
-  /** @param {RegExpExecArray} fence @returns {CodePart} */
-  #begin([line, indent = "", sign = "", language = ""]) {
-    this.#fence = { sign, indent: indent.length, language };
-    this.#rest = this.#rest.slice(line.length);
-    return { kind: "code", begins: true, ends: false, language, text: "" };
+  /** @param {FencedCode} code @returns {CodePart} */
+  #begin(code) {
+    this.#code = code;
+    this.#rest = this.#rest.slice(code.fenceLength);
+    return { kind: "code", begins: true, ends: false, language: code.language, text: "" };
   }
 
-  /** @param {Fence} fence @returns {CodePart | null} */
-  #nextLines({ sign, indent, language }) {
+  /** @param {FencedCode} code @returns {CodePart | null} */
+  #nextLines(code) {
     const window = this.#rest.slice(0, MAX_CHARS);
-    const atEnd = this.#ended && window.length === this.#rest.length;
-    const closing = new RegExp(`^ {0,3}${sign}${sign.charAt(0)}*[ \\t]*(?:\\n|$)`, "m").exec(window);
-    // at the very end of what has come, what looks like the closing fence may still become a line of code
-    const closes = closing !== null && (closing[0].endsWith("\n") || atEnd);
-    const ends = closes || atEnd;
-    const length = closes ? closing.index : atEnd ? window.length : sureLength(window, indent);
-    if (length === 0 && !ends) return null;
-    let text = window.slice(0, length);
-    this.#rest = this.#rest.slice(length + (closes ? closing[0].length : 0));
-    if (indent > 0) text = text.replace(new RegExp(`^ {1,${indent}}`, "gm"), "");
-    if (ends && !closes && !text.endsWith("\n")) text += "\n";
-    if (ends) this.#fence = null;
-    return { kind: "code", begins: false, ends, language, text };
+    const isLast = this.#ended && window.length === this.#rest.length;
+    const lines = code.next(window, { isFull: window.length === MAX_CHARS, isLast });
+    if (!lines) return null;
+    this.#rest = this.#rest.slice(lines.length);
+    if (lines.ends) this.#code = null;
+    return { kind: "code", begins: false, ends: lines.ends, language: code.language, text: lines.text };
   }
 }
 
@@ -245,15 +237,4 @@ function endOfWords(paragraph) {
     start += raw.length;
   }
   return end.sentence > LONG_CHARS / 2 ? end.sentence : end.word;
-}
-
-/**
- * @param {string} text
- * @param {number} indent of the fence, which each line loses
- * @returns {number} how much of it is code for certain: not the last line where that may become the closing fence
- */
-function sureLength(text, indent) {
-  const line = text.lastIndexOf("\n") + 1;
-  const unsure = indent > 0 || /^ {0,3}(?:`*|~*)[ \t]*$/.test(text.slice(line));
-  return unsure && text.length < MAX_CHARS ? line : text.length;
 }

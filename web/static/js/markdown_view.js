@@ -37,6 +37,7 @@ export class MarkdownView {
   constructor(element) {
     this.#element = element;
     this.#element.classList.add("plain");
+    this.#element.dir = "auto";
   }
 
   /**
@@ -46,6 +47,7 @@ export class MarkdownView {
   use(markdown) {
     this.#markdown = markdown;
     this.#element.classList.remove("plain");
+    this.#element.removeAttribute("dir"); // each block finds its own
     this.#begin(markdown);
     this.#work();
   }

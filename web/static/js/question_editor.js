@@ -23,10 +23,11 @@ export class QuestionEditor {
     this.element = document.createElement("form");
     this.element.className = "question-editor";
     this.#field.value = question;
+    this.#field.dir = "auto";
     label(this.#field, "editLabel");
     this.#field.addEventListener("keydown", (event) => this.#key(event));
     this.#field.addEventListener("input", () => this.#show());
-    this.#ask = quietButton("askAgain", "ask-again", () => this.#submit());
+    this.#ask = quietButton("askAgain", "ask-again when-idle", () => this.#submit());
     const row = document.createElement("div");
     row.className = "actions";
     row.append(this.#ask, quietButton("cancel", "cancel", events.cancel));

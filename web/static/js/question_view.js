@@ -26,6 +26,7 @@ export class QuestionView {
     this.#exchange = exchange;
     this.#events = events;
     label(this.#article, "you");
+    this.#text.dir = "auto";
     this.#article.append(this.#text);
     this.branches = new BranchSwitch("questionVersions", events.choose);
     this.#edit = quietButton("edit", "edit when-idle", () => this.#beginEditing());
@@ -50,8 +51,7 @@ export class QuestionView {
   #beginEditing() {
     const editor = new QuestionEditor(this.#exchange.question, {
       ask: (question) => {
-        this.#endEditing(editor);
-        this.#events.edit(this.#exchange, question);
+        if (this.#events.edit(this.#exchange, question)) this.#endEditing(editor);
       },
       cancel: () => {
         this.#endEditing(editor);

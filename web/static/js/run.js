@@ -62,7 +62,7 @@ export class Run {
 async function failureOf(error) {
   if (!(error instanceof Failure)) {
     console.error(error); // a defect of this page
-    return { code: "internal", retryable: true };
+    return { code: "page", retryable: true };
   }
   if (["network", "offline"].includes(error.record.code)) {
     // a browser breaks the connections of a page that is being left, and tells the page only then

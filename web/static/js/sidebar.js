@@ -64,8 +64,7 @@ export class Sidebar {
 
   /** Closes what lies above the conversation; a sidebar beside it stays. */
   closeDrawer() {
-    this.#root.classList.remove("drawer-open");
-    this.#show();
+    if (this.#isDrawer) this.close();
   }
 
   get #isDrawer() {

@@ -51,6 +51,7 @@ export class Starters {
     const question = document.createElement("span");
     question.className = "prompt";
     question.textContent = prompt;
+    question.dir = "auto";
     button.append(question);
     button.addEventListener("click", () => this.#choose(prompt));
     const item = document.createElement("li");

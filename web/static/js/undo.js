@@ -1,12 +1,20 @@
-/** Offers to take back the last deletion. It stays until it is used, dismissed, or the reader goes on. */
+/** Offers to take back deletions, the last one first. The offer stays until it is dismissed, or the reader goes on. */
 
 import { quietButton, signButton } from "./button.js";
 import { say, words } from "./language.js";
+
+/**
+ * @typedef {object} Offer
+ * @property {import("./language.js").PlainWord} word what was deleted
+ * @property {() => void | Promise<void>} undo
+ */
 
 export class Undo {
   #element;
   #announce;
   #done;
+  /** @type {Offer[]} */
+  #offers = [];
 
   /**
    * @param {HTMLElement} element
@@ -20,31 +28,43 @@ export class Undo {
   }
 
   /**
-   * @param {import("./language.js").PlainWord} word what was deleted
-   * @param {() => void | Promise<void>} undo
+   * @param {Offer["word"]} word
+   * @param {Offer["undo"]} undo
    */
   offer(word, undo) {
-    const sentence = document.createElement("span");
-    say(sentence, word);
-    this.#element.replaceChildren(
-      sentence,
-      quietButton("undo", "take-back", () => {
-        this.dismiss();
-        this.#done();
-        void undo();
-        this.#announce(words.undone);
-      }),
-      signButton("×", "dismiss", "dismiss", () => {
-        this.dismiss();
-        this.#done();
-      }),
-    );
-    this.#element.hidden = false;
+    this.#offers.push({ word, undo });
+    this.#show();
     this.#announce(words[word]);
   }
 
   dismiss() {
-    this.#element.hidden = true;
+    this.#offers = [];
+    this.#show();
+  }
+
+  async #takeBack() {
+    const offer = this.#offers.pop();
+    const next = this.#show();
+    if (next) next.focus();
+    else this.#done();
+    await offer?.undo();
+    this.#announce(words.undone);
+  }
+
+  /** @returns {HTMLElement | null} the button that takes the last deletion back; null where there is none */
+  #show() {
+    const last = this.#offers.at(-1);
+    this.#element.hidden = !last;
     this.#element.replaceChildren();
+    if (!last) return null;
+    const sentence = document.createElement("span");
+    say(sentence, last.word);
+    const takeBack = quietButton("undo", "take-back", () => void this.#takeBack());
+    const dismiss = signButton("×", "dismiss", "dismiss", () => {
+      this.dismiss();
+      this.#done();
+    });
+    this.#element.append(sentence, takeBack, dismiss);
+    return takeBack;
   }
 }

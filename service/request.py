@@ -1,0 +1,86 @@
+"""The request for an answer, as the openai client makes it.
+
+The only importer of `openai`; `httpx2` is the HTTP library that the client speaks through. What is the same in
+all requests is made once, at start, by the client itself: address, key, headers and fields. Made anew for each answer
+it was a fifth of a request's price: 0.4 ms in which the loop served nobody else.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import msgspec
+from multidict import CIMultiDict, istr
+from openai import OpenAI
+
+from .message import Message
+
+# Said anew with each request by whoever sends it.
+_OF_ONE_REQUEST = {"host", "content-length", "connection"}
+
+
+class _Recorder(httpx2.BaseTransport):
+    """Keeps a request in place of sending it."""
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        self.request = request
+        return httpx2.Response(200, headers={"Content-Type": "text/event-stream"})
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What all requests for an answer have in common."""
+
+    url: str
+    headers: CIMultiDict[str]
+    #: The body's fields, but for the model and the messages.
+    fields: dict[str, Any]
+
+    @classmethod
+    def prepare(cls, base_url: str, api_key: str) -> ChatRequest:
+        """Have the openai client make a request. Sends nothing; takes up to a tenth of a second.
+
+        Args:
+            base_url: Where the API begins.
+            api_key: The key; without one, the request says that it has none.
+        """
+        recorder = _Recorder()
+        # Servers without keys (Ollama, vLLM) ignore it; the client insists on one.
+        with OpenAI(
+            api_key=api_key or "no-key",
+            base_url=base_url,
+            http_client=httpx2.Client(transport=recorder, trust_env=False),
+        ) as client:
+            # The client has read these from the environment, where nobody who reads our settings looks for them.
+            client.organization = client.project = client.admin_api_key = None
+            client.chat.completions.create(
+                model="",
+                messages=[],
+                stream=True,
+                stream_options={"include_usage": True},
+                # A compressed event stream gathers tokens in the compressor.
+                extra_headers={"Accept": "text/event-stream", "Accept-Encoding": "identity"},
+            ).close()
+        made = recorder.request
+        # The texts are shared by all requests: aiohttp keeps them for as long as an answer is read, and of its own
+        # they would be 4 KB for each open stream.
+        headers = CIMultiDict(
+            (istr(name), sys.intern(value))
+            for name, value in made.headers.multi_items()
+            if name.lower() not in _OF_ONE_REQUEST
+        )
+        fields = msgspec.json.decode(made.content)
+        del fields["model"], fields["messages"]
+        return cls(str(made.url), headers, fields)
+
+    def body(self, messages: Sequence[Message], model: str) -> bytes:
+        """Write the body that asks this model for an answer to these messages.
+
+        Raises:
+            UnicodeError: A text is not Unicode: half of a surrogate pair.
+        """
+        return msgspec.json.encode({"model": model, "messages": messages, **self.fields})

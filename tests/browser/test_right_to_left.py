@@ -1,0 +1,111 @@
+"""Arabic and Hebrew beside English: each text runs its own way, in the answer and in all that the reader writes."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator, Page, expect
+
+from ..scripted_model import ScriptedModel, finished, reply, said
+from .chat_page import ChatPage
+from .conftest import Complaints
+from .test_conversations import titles
+
+ARABIC, HEBREW = "مرحبا بالعالم", "שלום עולם"
+ANSWER = f"""{ARABIC}, said in English.
+
+English, with {ARABIC} in it.
+
+- {HEBREW}
+- one
+
+> {ARABIC}
+
+| {ARABIC} | {HEBREW} |
+|---|---|
+| 1 | 2 |
+
+```python
+print("{ARABIC}")  # {HEBREW}
+```
+"""
+# At which side of their box the lines of a text stand, as they are painted.
+SIDES = """(element) => {
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    const box = element.getBoundingClientRect();
+    return [...range.getClientRects()].filter(({ width }) => width > 0)
+        .map(({ left, right }) => (left - box.left < box.right - right ? "left" : "right"));
+}"""
+DIRECTION = "(element) => getComputedStyle(element).direction"
+
+
+def side(element: Locator) -> str:
+    """At which side of its box the first line of a text stands."""
+    return sides(element)[0]
+
+
+def sides(element: Locator) -> list[str]:
+    """At which side each line stands, or each piece of one."""
+    found: list[str] = element.evaluate(SIDES)
+    return found
+
+
+def direction(element: Locator) -> str:
+    """Which way a box runs."""
+    return str(element.evaluate(DIRECTION))
+
+
+def test_each_block_of_an_answer_runs_its_own_way_and_code_from_the_left(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page).open()
+    gate = model.gate("before the end")
+    model.enqueue((*said(ANSWER[:9]), gate, *said(ANSWER[9:]), *finished()))
+    chat.ask(f"{ARABIC}\nEnglish")
+    expect(chat.prose).to_contain_text(ARABIC[:9])
+    assert side(chat.prose.locator("p")) == "right"  # from the first word on
+    gate.open()
+    chat.wait_complete()
+    paragraphs, items = chat.prose.locator("> p"), chat.prose.locator("li")
+    assert [side(each) for each in paragraphs.all()] == ["right", "left"]
+    assert [direction(each) for each in items.all()] == ["rtl", "ltr"]  # and with it the side of the sign
+    assert direction(chat.prose.locator("blockquote")) == "rtl"
+    cells = chat.prose.locator("th")
+    assert direction(chat.prose.locator("table")) == "rtl"
+    first, second = (cells.nth(index).bounding_box() for index in range(2))
+    assert first is not None
+    assert second is not None
+    assert first["x"] > second["x"]
+    code = chat.prose.locator("pre code")
+    assert direction(code) == "ltr"
+    assert side(code.locator(".lines")) == "left"
+
+
+def test_what_the_reader_writes_runs_as_it_is_written(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    chat.field.fill(ARABIC)
+    assert direction(chat.field) == "rtl"
+    chat.field.fill("English")
+    assert direction(chat.field) == "ltr"
+    model.enqueue(reply("One."))
+    chat.ask_and_wait(ARABIC)
+    assert side(chat.questions.locator("p")) == "right"
+    assert side(titles(chat)) == "right"
+    chat.questions.hover()
+    browser_page.get_by_role("button", name="Edit").click()
+    assert direction(browser_page.get_by_role("textbox", name="Your question, worded anew")) == "rtl"
+    browser_page.keyboard.press("Escape")
+    titles(chat).press("F2")
+    assert direction(browser_page.get_by_role("textbox", name="Title")) == "rtl"
+    browser_page.get_by_role("searchbox").fill(HEBREW)
+    assert direction(browser_page.get_by_role("searchbox")) == "rtl"
+
+
+def test_without_markdown_an_answer_runs_as_its_first_letter_does(
+    browser_page: Page, model: ScriptedModel, complaints: Complaints
+) -> None:
+    complaints.expect("status of 404.*/vendor/")
+    browser_page.route("**/vendor/marked.js", lambda route: route.fulfill(status=404, body=""))
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply(f"{HEBREW}\nEnglish"))
+    chat.ask_and_wait("Say it")
+    assert sides(chat.prose) == ["right", "right"]

@@ -1,0 +1,153 @@
+"""The layout of what is kept, over its versions: older ones, newer ones, and tabs that do not agree on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, Route, expect
+
+from ..scripted_model import ScriptedModel, reply
+from .chat_page import ChatPage
+from .conftest import Complaints
+from .test_conversations import titles
+
+OLDER, NEWER = "Another tab runs an older version", "Another tab runs a newer version"
+
+# Version 1, spelt out here: a change of the layout that forgets how it was is found by these.
+CONVERSATION, FIRST, SECOND = (f"{number:024x}" for number in (0xC0, 0xE1, 0xE2))
+AS_OF_1 = {
+    "conversations": [
+        {"id": CONVERSATION, "title": "Kept long ago", "created": 1, "changed": 3, "choices": {"": FIRST}},
+    ],
+    "exchanges": [
+        {"id": FIRST, "conversation": CONVERSATION, "parent": None, "question": "First?", "answer": "One."}
+        | {"reasoning": "", "state": "complete", "created": 1, "changed": 2, "finishReason": "stop"},
+        {"id": SECOND, "conversation": CONVERSATION, "parent": FIRST, "question": "Second?", "answer": "Tw"}
+        | {"reasoning": "", "state": "stopped", "created": 2, "changed": 3},
+    ],
+}
+LAY_OUT = """({ version, rows }) => new Promise((resolve, reject) => {
+  const request = indexedDB.open("sluice", version);
+  request.onupgradeneeded = () => {
+    for (const name of Object.keys(rows)) request.result.createObjectStore(name, { keyPath: "id" });
+    request.transaction.objectStore("exchanges").createIndex("conversation", "conversation");
+    for (const [name, values] of Object.entries(rows)) {
+      for (const value of values) request.transaction.objectStore(name).put(value);
+    }
+  };
+  request.onerror = () => reject(request.error);
+  // held until the tab is closed, as by a page that knows nothing of other versions
+  request.onsuccess = () => { window.held = request.result; resolve(null); };
+})"""
+
+
+def lay_out(page: Page, version: int, rows: dict[str, Any] = AS_OF_1) -> None:
+    """Make the database by hand, and hold it open in this tab."""
+    blank = "<!doctype html><title>By hand</title><link rel=icon href='data:,'>"
+    page.route("**/by-hand", lambda route: route.fulfill(body=blank, content_type="text/html"))
+    page.goto("/by-hand")
+    page.evaluate(LAY_OUT, {"version": version, "rows": rows})
+
+
+def of_tomorrow(page: Page) -> Page:
+    """Have this tab's page know the version of the layout that comes after today's."""
+
+    def change(route: Route) -> None:
+        source = route.fetch().text()
+        assert "const VERSION = 1;" in source
+        route.fulfill(body=source.replace("const VERSION = 1;", "const VERSION = 2;"), content_type="text/javascript")
+
+    page.route("**/js/database_connection.js", change)
+    return page
+
+
+@pytest.fixture
+def readers_browser(browser_page: Page) -> BrowserContext:
+    """The browser of one reader, with a tab that is open already."""
+    return browser_page.context
+
+
+def test_a_newer_page_loses_nothing_of_an_older_layout(browser_page: Page, model: ScriptedModel) -> None:
+    lay_out(browser_page, 1)
+    model.enqueue(reply("Three."))
+    chat = ChatPage(of_tomorrow(browser_page)).open()
+    titles(chat).click()
+    expect(chat.questions).to_have_text(["First?", "Second?"])
+    expect(chat.answers.first).to_contain_text("One.")
+    expect(chat.prose).to_have_text("Tw")
+    expect(chat.answer.locator(".note")).to_have_text("You stopped this answer.")
+    chat.ask_and_wait("Third?")
+    browser_page.reload()
+    expect(chat.questions).to_have_text(["First?", "Second?", "Third?"])
+    expect(chat.prose).to_have_text("Three.")
+    assert browser_page.evaluate("async () => (await indexedDB.databases())[0].version") == 2
+
+
+def test_a_layout_newer_than_the_page_is_said_and_left_as_it_is(browser_page: Page, model: ScriptedModel) -> None:
+    lay_out(browser_page, 2)
+    browser_page.goto(f"/#/c/{CONVERSATION}")
+    chat = ChatPage(browser_page)
+    expect(browser_page.get_by_role("alert")).to_have_count(1)  # and not that the conversation is not here
+    expect(browser_page.get_by_role("alert")).to_contain_text(NEWER)
+    expect(browser_page.get_by_role("heading", name="Sluice")).to_be_visible()
+    model.enqueue(reply("From memory."))
+    assert browser_page.url.endswith(CONVERSATION)  # which a reload, once the page is newer, still finds
+    expect(chat.ask_and_wait("And now?")).to_have_text("From memory.")
+    of_tomorrow(browser_page)
+    browser_page.goto(f"/?reloaded#/c/{CONVERSATION}")
+    expect(chat.questions).to_have_text(["First?", "Second?"])
+    expect(titles(chat)).to_have_text(["And now?", "Kept long ago"])  # nothing of the meantime is lost either
+
+
+def test_a_tab_lets_go_when_a_newer_one_changes_the_layout_and_says_so(
+    browser_page: Page, readers_browser: BrowserContext, model: ScriptedModel
+) -> None:
+    model.enqueue(reply("One."), reply("Two."), reply("Three."))
+    chat = ChatPage(browser_page).open()
+    chat.ask_and_wait("First")
+    newer = ChatPage(of_tomorrow(readers_browser.new_page())).open()
+    expect(titles(newer)).to_have_text(["First"])
+    expect(newer.page.get_by_role("alert")).to_have_count(0)
+    chat.ask_and_wait("Second")
+    expect(browser_page.get_by_role("alert").filter(has_text=NEWER)).to_be_visible()
+    of_tomorrow(browser_page).reload()
+    expect(chat.questions).to_have_text(["First", "Second"])
+    expect(chat.prose).to_have_text("Two.")
+    chat.ask_and_wait("Third")
+    titles(newer).click()
+    expect(newer.questions).to_have_text(["First", "Second", "Third"])
+
+
+def test_a_tab_that_does_not_let_go_is_said_and_nobody_waits_for_it(
+    browser_page: Page, readers_browser: BrowserContext, model: ScriptedModel
+) -> None:
+    lay_out(browser_page, 1)
+    model.enqueue(reply("From memory."), reply("And kept."))
+    chat = ChatPage(of_tomorrow(readers_browser.new_page())).open()
+    expect(chat.page.get_by_role("alert").filter(has_text=OLDER)).to_be_visible()
+    expect(chat.page.get_by_role("heading", name="Sluice")).to_be_visible()
+    expect(chat.ask_and_wait("And now?")).to_have_text("From memory.")
+    browser_page.close()
+    chat.ask_and_wait("And then?")
+    expect(chat.page.get_by_role("alert").filter(has_text=OLDER)).to_be_hidden()
+    chat.page.reload()
+    expect(chat.questions).to_have_text(["And now?", "And then?"])
+    expect(titles(chat)).to_have_text(["And now?", "Kept long ago"])
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        pytest.param("en", "a library of this page could not be loaded", marks=pytest.mark.reader(locale="en-GB")),
+        pytest.param("zh", "本页的一个程序库没有载入", marks=pytest.mark.reader(locale="zh-CN")),
+    ],
+)
+def test_a_missing_library_is_not_called_a_storage_that_is_switched_off(
+    browser_page: Page, complaints: Complaints, language: str, sentence: str
+) -> None:
+    complaints.expect(r"status of 404.*/vendor/idb\.js")
+    browser_page.route("**/vendor/idb.js", lambda route: route.fulfill(status=404, body=""))
+    browser_page.goto("/")
+    expect(browser_page.get_by_role("alert")).to_contain_text(sentence)
+    expect(browser_page.get_by_role("alert")).to_have_count(1)

@@ -1,0 +1,58 @@
+"""What the page says of a failure: a sentence for each, in both languages."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from web.errors import STATUSES
+
+from .chat_page import ChatPage, frames, text_frame
+from .conftest import Complaints
+
+# No failure of the wire, but of the page itself; those of the server are in its own table.
+OF_THE_PAGE = {"too_large", "network", "offline", "cut_off", "unexpected_reply", "interrupted", "page", "unknown"}
+
+
+def words(page: Page, language: str) -> dict[str, Any]:
+    """All words of a language."""
+    found: dict[str, Any] = page.evaluate(
+        """async (language) => {
+            const main = document.querySelector("script[type=module]").src;
+            const all = Object.values(await import(new URL(`${language}.js`, main).href))[0];
+            return JSON.parse(JSON.stringify(all));
+        }""",
+        language,
+    )
+    return found
+
+
+def test_every_failure_that_the_server_names_has_its_sentence_in_both_languages(browser_page: Page) -> None:
+    browser_page.goto("/")
+    codes = {error.code for error in STATUSES} | OF_THE_PAGE
+    for language, end in (("english", "."), ("chinese", "。")):
+        failures = words(browser_page, language)["failures"]
+        assert set(failures) == codes
+        assert [each for each in failures.values() if not each.endswith(end)] == []
+
+
+def test_a_failure_that_an_older_page_does_not_know_is_said_as_that(browser_page: Page) -> None:
+    chat = ChatPage(browser_page).open()
+    for number, code in enumerate(("moon_phase", "toString")):
+        failed = {"success": False, "error": "No such thing yet.", "code": code, "retryable": True}
+        chat.reply_once(content_type="text/event-stream", body=frames(text_frame("Half"), failed))
+        chat.ask("Tell me")
+        expect(chat.failure).to_have_count(number + 1)
+        expect(chat.failure.last).to_contain_text("a failure that this page does not know. Reload the page")
+        expect(chat.prose).to_have_text("Half")
+
+
+def test_a_defect_of_the_page_is_not_put_down_to_the_server(browser_page: Page, complaints: Complaints) -> None:
+    complaints.expect("a defect")
+    chat = ChatPage(browser_page).open()
+    browser_page.evaluate("() => { TextDecoder.prototype.decode = () => { throw new RangeError('a defect'); }; }")
+    chat.ask("Tell me")
+    expect(chat.failure).to_have_text(re.compile("^This page made a mistake"))
+    expect(chat.retry_button).to_be_visible()
