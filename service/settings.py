@@ -80,16 +80,19 @@ def _one_of(*words: str) -> Callable[[str], str]:
 def _url(text: str) -> str:
     expected = "a URL such as https://api.example.com/v1, in ASCII and without a query or a password"
     # Domains in other letters have a form in ASCII (xn--...). Which others are right, libraries disagree about.
-    if not re.fullmatch(r"[!-~]{1,2000}", text) or "#" in text:
+    if not re.fullmatch(r"[!-~]{1,2000}", text) or set(text) & {"#", "\\"}:
         raise ValueError(expected)
     try:
         parts = urlsplit(text)
         parts.port  # noqa: B018  (raises where the port is not a number)
-        if re.fullmatch(r"[\d.]+|.*:.*", parts.hostname or ""):
-            ip_address(parts.hostname or "")
+        host = parts.hostname or ""
+        if "[" in parts.netloc or re.fullmatch(r"[\d.]+", host):
+            ip_address(host)
+        else:
+            host.encode("idna").decode("idna")  # lengths of its parts, and what is behind an xn--
     except ValueError:
         raise ValueError(expected) from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or "@" in parts.netloc:
+    if parts.scheme not in ("http", "https") or not host or parts.query or "@" in parts.netloc:
         raise ValueError(expected)
     return text.rstrip("/")
 

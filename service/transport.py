@@ -72,7 +72,7 @@ class Transport:
 
 
 class _Protocol(ResponseHandler):
-    """aiohttp's side of a connection, which resumes reading only where it was paused."""
+    """aiohttp's side of a connection, which resumes reading only where it was paused, and fails as a whole."""
 
     __slots__ = ()
 
@@ -83,14 +83,24 @@ class _Protocol(ResponseHandler):
         if self._reading_paused or self._buffer_paused:
             super().resume_reading(resume_parser)
 
+    def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
+        """Fail, and with it the body that is being read."""
+        cause = exc if exc_cause is None else exc_cause
+        super().set_exception(exc, cause)
+        # aiohttp (3.14) tells no reader of a body that its framing broke, only whoever waits for the next head.
+        body = self._payload
+        if body is not None and not body.is_eof() and body.exception() is None:
+            broken = aiohttp.ClientPayloadError(f"{type(cause).__name__}: {cause}")
+            broken.__cause__ = cause
+            body.set_exception(broken)
+
 
 class _Connector(aiohttp.TCPConnector):
     """Makes connections of that kind."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        # Private, as there is no other way to it. Should it go, tests/unit/test_calls_per_token.py fails, and
-        # everything is as right as before.
+        # Private, as there is no other way to it. Should it go, test_calls_per_token.py and test_transport.py fail.
         protocol: type[ResponseHandler] = _Protocol
         self._factory = partial(protocol, loop=self._loop)
 

@@ -111,9 +111,13 @@ def next_cpu(cpu: int | None, busy: Mapping[int, float], own: float) -> int | No
 
 def _busy_seconds() -> dict[int, float]:
     """Read for how long each CPU has been busy since the machine started; proc(5), /proc/stat."""
+    try:
+        lines = Path("/proc/stat").read_text().splitlines()
+    except OSError:  # hidden, as by systemd's ProcSubset=pid
+        return {}
     tick = os.sysconf("SC_CLK_TCK")
     found = {}
-    for line in Path("/proc/stat").read_text().splitlines():
+    for line in lines:
         name, *fields = line.split()
         if name.startswith("cpu") and name != "cpu":
             user, nice, system, _, _, irq, softirq, steal, *_ = map(int, fields)

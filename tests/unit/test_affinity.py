@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -100,6 +101,14 @@ print("done")
 def test_a_worker_is_left_alone_where_the_system_does_not_say_or_let_it_choose() -> None:
     done = subprocess.run([sys.executable, "-c", LEFT_ALONE], capture_output=True, text=True, timeout=60)
     assert done.stdout == "done\n", done.stderr
+
+
+def test_a_system_that_hides_how_busy_its_cpus_are_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hidden(path: Path) -> str:  # as for a service with ProcSubset=pid
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(Path, "read_text", hidden)
+    assert _busy_seconds() == {}
 
 
 @LINUX

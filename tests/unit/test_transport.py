@@ -20,7 +20,21 @@ from service.events import Event, Finished, Text
 from service.message import Message
 from service.model import ModelClient
 from service.transport import Transport
-from tests.scripted_model import DONE, Chunk, Close, End, Headers, Reset, ScriptedModel, Send, Step, reply, said
+from tests.scripted_model import (
+    DONE,
+    Chunk,
+    Close,
+    End,
+    Headers,
+    Reset,
+    ScriptedModel,
+    Send,
+    SendOnWire,
+    Stall,
+    Step,
+    reply,
+    said,
+)
 
 WITHIN = 5.0
 # Under no circumstances anybody's: RFC 6761, section 6.4.
@@ -341,5 +355,32 @@ def test_what_came_while_the_reader_was_busy_is_not_lost_with_the_connection(
             assert "".join(texts) == "Hello"
             assert type(error) is (ends or type(None))
             assert len(ended) == (1 if ends is None else 0)
+
+        run(scenario)
+
+
+@pytest.mark.parametrize("body", [Chunk("Hello").encode(), b""])
+@pytest.mark.parametrize("framing", [b"zz\r\n", b"-5\r\nHello", b"f" * 40 + b"\r\n", b"3\r\nHello\r\n"])
+def test_a_body_whose_framing_breaks_has_ended_at_once(framing: bytes, body: bytes) -> None:
+    with ScriptedModel() as model:
+        begun = model.gate("until the reader has begun")
+        rest = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+        model.enqueue((Headers(), *said("Oh! "), begun, SendOnWire(rest + framing), Stall()))
+
+        async def scenario() -> None:
+            texts: list[str] = []
+
+            async def read(client: ModelClient) -> None:
+                # Farther off than what this test waits: the limit is not to be what ends it.
+                deadline = asyncio.get_running_loop().time() + 10 * WITHIN
+                async for events in client.stream([Message(role="user", content="Hi")], "m", deadline):
+                    texts.extend(event.text for event in events if isinstance(event, Text))
+                    if texts:
+                        begun.open()
+
+            async with client_of(model.base_url) as client, asyncio.timeout(WITHIN):
+                with pytest.raises(UpstreamTruncated):
+                    await read(client)
+            assert "".join(texts) == ("Oh! Hello" if body else "Oh! ")
 
         run(scenario)
