@@ -32,8 +32,8 @@ export class QuestionView {
     this.#edit = quietButton("edit", "edit when-idle", () => this.#beginEditing());
     this.#actions.className = "actions question-actions";
     this.#actions.append(
+      copyButton("copy", "copy-question", () => exchange.question), // first: it stays while an answer is written
       this.#edit,
-      copyButton("copy", "copy-question", () => exchange.question),
       quietButton("delete", "delete when-idle", () => events.delete(exchange)),
       this.branches.element,
     );
