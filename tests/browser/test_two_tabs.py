@@ -78,6 +78,22 @@ def test_an_answer_whose_tab_is_gone_can_be_continued_in_the_other(chat: ChatPag
     expect(other.prose).to_have_text("As far as this and on.")
 
 
+def test_the_end_of_an_answer_is_shown_even_where_its_tab_could_not_say_it(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    gate = model.gate("before the end")
+    model.enqueue((*said("As far as this"), gate, *said(" and on."), *finished()))
+    chat.ask("Tell me")
+    expect(chat.prose).to_have_text("As far as this")
+    other = another_tab(chat)
+    expect(other.prose).to_have_text("As far as this")
+    # as in a tab that is closed: the database has its end, and nobody was told
+    chat.page.evaluate("() => { BroadcastChannel.prototype.postMessage = () => undefined; }")
+    gate.open()
+    expect(other.prose).to_have_text("As far as this and on.")
+    expect(other.answer.get_by_role("button", name="Regenerate")).to_be_visible()
+
+
 def test_the_list_follows_the_other_tab(chat: ChatPage) -> None:
     other = another_tab(chat)
     chat.ask_and_wait("First")

@@ -224,11 +224,12 @@ export class Chat {
    */
   async #left(conversation, exchange) {
     this.#watched.delete(exchange);
+    if (exchange.state !== "running") return; // its tab has said how it ended
     const kept = await this.#store.load(conversation.id);
     if (kept) conversation.merge(kept, (each) => this.#isWriting(each) || this.#store.isUnwritten(each));
-    if (exchange.state !== "running" || this.#isWriting(exchange)) return;
+    if (this.#isWriting(exchange)) return;
     // said in this view only: its own tab, or the next page, may still bring more of it
-    Object.assign(exchange, { state: "failed", failure: INTERRUPTED });
+    if (exchange.state === "running") Object.assign(exchange, { state: "failed", failure: INTERRUPTED });
     if (this.conversation === conversation) this.#view.shown(conversation);
   }
 
