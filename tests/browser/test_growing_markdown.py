@@ -95,17 +95,21 @@ GROW = """({text, cuts}) => {
     });
     delete markdown.blocks;
     list.define(source.links);
-    const bare = element.cloneNode(true);
-    for (const span of bare.querySelectorAll("[class^=hljs]")) span.replaceWith(span.textContent);
-    for (const name of bare.querySelectorAll("figcaption")) name.remove();
-    for (const part of bare.querySelectorAll("*")) {
+    element.remove();
+    // colours and formulas come when their libraries do
+    for (const span of element.querySelectorAll("[class^=hljs]")) span.replaceWith(span.textContent);
+    for (const name of element.querySelectorAll("figcaption")) name.remove();
+    for (const formula of element.querySelectorAll("[data-typeset]")) {
+        formula.textContent = formula.querySelector("annotation").textContent;
+        formula.removeAttribute("data-typeset");
+    }
+    for (const part of element.querySelectorAll("*")) {
         const attributes = [...part.attributes].sort((one, other) => (one.name < other.name ? -1 : 1));
         for (const {name} of attributes) part.removeAttribute(name);
         for (const {name, value} of attributes) part.setAttribute(name, value);
     }
-    bare.normalize();
-    element.remove();
-    return {work, html: bare.innerHTML};
+    element.normalize();
+    return {work, html: element.innerHTML};
 }"""
 
 
