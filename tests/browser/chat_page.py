@@ -38,9 +38,8 @@ class ChatPage:
 
     def open(self) -> ChatPage:
         """Open the page, and wait until it can take a message and has its libraries or has gone on without them."""
-        with self.page.expect_response("**/api/config"):
-            self.page.goto("/")
-        self.page.wait_for_load_state("networkidle")
+        self.page.goto("/")
+        expect(self.page.locator("#empty")).to_be_visible()  # which the page shows when it knows all that it needs
         self.page.keyboard.press("Shift")
         self.page.evaluate(MARKDOWN_IS_THERE)
         return self

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from ..scripted_model import ScriptedModel, reply, stalling_after
 from .axe import violations
 from .chat_page import ChatPage
-from .conftest import Complaints
+from .complaints import Complaints
 from .states import states
 
 

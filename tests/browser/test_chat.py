@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from ..scripted_model import ScriptedModel, document, finished, refused, reply, said, stalling_after
 from .chat_page import DONE_FRAME, ChatPage, frames, text_frame
-from .conftest import Complaints
+from .complaints import Complaints
 
 
 @pytest.fixture

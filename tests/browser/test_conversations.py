@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from ..scripted_model import ScriptedModel, flood, flood_text, reply, stalling_after
 from .chat_page import ChatPage
-from .conftest import Complaints
+from .complaints import Complaints
 
 NO_ROOM = """() => {
   window.put = IDBObjectStore.prototype.put;
@@ -153,6 +153,7 @@ def test_where_storage_is_full_nothing_is_lost_while_the_page_lives(chat: ChatPa
     expect(titles(chat)).to_have_text(["First", "Second"])
 
 
+@pytest.mark.reader  # whose browser is another one in this
 def test_without_storage_the_page_works_from_memory_and_says_so(browser_page: Page, model: ScriptedModel) -> None:
     browser_page.add_init_script("Object.defineProperty(window, 'indexedDB', { value: undefined })")
     chat = ChatPage(browser_page).open()

@@ -13,6 +13,8 @@ from playwright.sync_api import Page, Route, expect
 from ..scripted_model import ScriptedModel, reply
 from .chat_page import ChatPage
 
+pytestmark = pytest.mark.reader  # who has never been here: nothing is in the cache
+
 # Promised: the first view without mathematics and colours, headers included.
 FIRST_VIEW_BYTES = 100_000
 PHONE = {"width": 390, "height": 780}

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from ..scripted_model import ScriptedModel, reply
 from .chat_page import ChatPage
-from .conftest import Complaints
+from .complaints import Complaints
 
 CORPUS = Path(__file__).with_name("hostile_markdown.txt").read_text("utf-8")
 CASES = CORPUS.split("\n=====\n")

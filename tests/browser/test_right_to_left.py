@@ -6,7 +6,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from ..scripted_model import ScriptedModel, finished, reply, said
 from .chat_page import ChatPage
-from .conftest import Complaints
+from .complaints import Complaints
 from .test_conversations import titles
 
 ARABIC, HEBREW = "مرحبا بالعالم", "שלום עולם"

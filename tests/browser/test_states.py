@@ -14,7 +14,7 @@ from tests.scripted_model import MODEL_NAME
 from ..conftest import PLANTED_KEY
 from ..scripted_model import ScriptedModel, finished, reply, said, stalling_after, usage_of
 from .chat_page import ChatPage
-from .conftest import Complaints
+from .complaints import Complaints
 
 
 @pytest.fixture
@@ -22,6 +22,7 @@ def chat(browser_page: Page) -> ChatPage:
     return ChatPage(browser_page).open()
 
 
+@pytest.mark.reader  # who goes by a clock that nobody else should have
 def test_a_busy_server_is_waited_for_by_a_countdown(
     browser_page: Page, model: ScriptedModel, complaints: Complaints
 ) -> None:
@@ -95,9 +96,11 @@ def test_figures_are_there_for_who_asks(chat: ChatPage, model: ScriptedModel) ->
     assert list(values) == ["Time to first token", "Whole answer", "Tokens per second", "Tokens"]
     assert values["Tokens"] == "9 read, 42 written"
     first, whole = (float(values[name].removesuffix(" sec")) for name in ("Time to first token", "Whole answer"))
-    assert 0 <= first < whole
+    assert 0 <= first <= whole
     rate = float(values["Tokens per second"].replace(",", ""))
-    assert rate == pytest.approx(42 / (whole - first), rel=0.2)
+    # Each time is shown to a hundredth of a second, and their difference may be no more than that.
+    assert rate > 0.99 * 42 / (whole - first + 0.01)
+    assert rate * (whole - first - 0.01) < 1.01 * 42
     chat.page.reload()
     chat.figures.locator("summary").click()
     expect(chat.figures).to_contain_text("9 read, 42 written")

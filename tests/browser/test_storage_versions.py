@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from ..scripted_model import ScriptedModel, reply
 from .chat_page import ChatPage
-from .conftest import Complaints
+from .complaints import Complaints
 from .test_conversations import titles
 
 OLDER, NEWER = "Another tab runs an older version", "Another tab runs a newer version"

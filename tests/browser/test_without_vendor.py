@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from ..scripted_model import ScriptedModel, finished, reply, said
 from .chat_page import ChatPage
-from .conftest import Complaints
+from .complaints import Complaints
 
 
 def without(chat: ChatPage, complaints: Complaints, pattern: str) -> ChatPage:

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from web.errors import STATUSES
 
 from .chat_page import ChatPage, frames, text_frame
-from .conftest import Complaints
+from .complaints import Complaints
 
 # No failure of the wire, but of the page itself; those of the server are in its own table.
 OF_THE_PAGE = {"too_large", "network", "offline", "cut_off", "unexpected_reply", "interrupted", "page", "unknown"}

@@ -1,0 +1,54 @@
+"""The profile that tests share: the next reader finds nothing of the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from ..gunicorn_server import GunicornServer
+from ..scripted_model import ScriptedModel, reply, stalling_after
+from .chat_page import ChatPage
+from .complaints import Complaints
+from .conftest import READER
+from .profile import Profile
+
+
+@pytest.fixture
+def profile(browser: Browser, page_server: GunicornServer, complaints: Complaints) -> Iterator[Profile]:
+    """A profile that no other test has."""
+    profile = Profile(browser, page_server.url, complaints, **READER)
+    yield profile
+    profile.close()
+    assert complaints.unexpected == []
+
+
+def test_the_next_reader_finds_nothing_of_the_one_before(profile: Profile, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."), stalling_after("As far as this"))
+    chat = ChatPage(profile.tab).open()
+    chat.ask_and_wait("First")
+    chat.page.locator("#toggle-sidebar").click()
+    chat.ask("Second")
+    expect(chat.prose).to_have_text("As far as this")  # the rest of it is written down when the page is left
+    chat.field.fill("A draft")
+    profile.context.grant_permissions(["clipboard-read"])
+    profile.tab.route("**/api/config", lambda route: route.abort())
+    profile.tab.set_viewport_size({"width": 320, "height": 568})  # where the sidebar is a drawer
+    profile.context.set_offline(True)
+
+    profile.renew()
+    chat = ChatPage(profile.tab).open()
+    expect(chat.page.locator("#sidebar")).to_be_visible()
+    expect(chat.page.locator(".conversation")).to_have_count(0)
+    expect(chat.field).to_have_value("")
+    assert chat.page.evaluate("Object.keys({...localStorage, ...sessionStorage})") == []
+    asked = "navigator.permissions.query({name: 'clipboard-read'}).then(({state}) => state)"
+    assert chat.page.evaluate(asked) != "granted"
+
+
+def test_what_cannot_be_taken_away_fails_its_test_and_no_other(profile: Profile) -> None:
+    profile.tab.clock.install()
+    with pytest.raises(AssertionError, match="a clock of its own"):
+        profile.renew()
+    profile.renew()
