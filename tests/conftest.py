@@ -26,11 +26,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 # Folders whose tests share what one process holds: a browser, or the witness that reads all of a run's replies.
 TOGETHER = {"browser", "faults"}
+# What is taken up last should be short, so that all processes end at about the same time.
+LONGEST_FIRST = ("browser", "faults", "soak", "deploy", "load", "fuzz", "integration")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file, or of such a folder, in one process of a parallel run (`--dist loadgroup`)."""
+    """Keep the tests of a file, or of such a folder, in one process of a parallel run, and begin with the longest.
+
+    For `--dist loadgroup --no-loadscope-reorder`, which gives groups out in the order of their first tests. By itself
+    it would begin with those of the most tests, and end with a soak of eight.
+    """
+    items.sort(key=lambda item: (*LONGEST_FIRST, item.path.parent.name).index(item.path.parent.name))
     for item in items:
         folder = item.path.parent.name
         item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else str(item.path)))

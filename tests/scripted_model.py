@@ -11,9 +11,9 @@ chat-completions protocol at ``POST /v1/chat/completions`` (and ``GET /v1/models
         gate.open()
         exchange.wait_finished()
 
-A script is a sequence of steps. A script that does not begin with `Headers` gets those of an event stream,
-and one that runs out of steps ends its response properly. Each request takes one enqueued script, or else
-`model.default`.
+A script is a sequence of steps (`model_steps.py`); the usual ones are there already (`model_scripts.py`). One that
+does not begin with `Headers` gets those of an event stream, and one that runs out of steps ends its response
+properly. Each request takes one enqueued script, or else `model.default`.
 """
 
 from __future__ import annotations
@@ -26,227 +26,93 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Protocol, Self, TypeAlias
+from typing import Any, Final, Self
+
+from tests.model_scripts import (
+    byte_by_byte,
+    document,
+    finished,
+    flood,
+    flood_text,
+    raw,
+    refused,
+    reply,
+    reply_bytes,
+    resetting_after,
+    said,
+    stalling,
+    stalling_after,
+    usage_of,
+)
+from tests.model_steps import (
+    DONE,
+    EVENT_STREAM,
+    MODEL_NAME,
+    ByteByByte,
+    Chunk,
+    Close,
+    End,
+    Flood,
+    Headers,
+    Pause,
+    Reset,
+    Script,
+    Send,
+    SendOnWire,
+    Stall,
+    Step,
+)
+
+# Tests take all that they need for a script from here.
+__all__ = [
+    "DEFAULT",
+    "DONE",
+    "EVENT_STREAM",
+    "MODEL_NAME",
+    "ByteByByte",
+    "Chunk",
+    "Close",
+    "End",
+    "Exchange",
+    "Flood",
+    "Gate",
+    "Headers",
+    "Pause",
+    "Reset",
+    "Script",
+    "ScriptedModel",
+    "Send",
+    "SendOnWire",
+    "Stall",
+    "Step",
+    "Wire",
+    "byte_by_byte",
+    "document",
+    "finished",
+    "flood",
+    "flood_text",
+    "raw",
+    "refused",
+    "refusing_base_url",
+    "reply",
+    "reply_bytes",
+    "resetting_after",
+    "said",
+    "stalling",
+    "stalling_after",
+    "unanswering_base_url",
+    "usage_of",
+]
 
 CHAT_PATH: Final = "/v1/chat/completions"
 MODELS_PATH: Final = "/v1/models"
-MODEL_NAME: Final = "scripted"
-EVENT_STREAM: Final = (("Content-Type", "text/event-stream; charset=utf-8"),)
 
 # Larger than any request that the service may send: its own limit for a body is 1 MiB.
 MAX_REQUEST: Final = 16 * 1024 * 1024
-
-# Tokens written at once by an unpaced flood: large enough to outrun any reader, small enough that
-# `tokens_sent` stays close to what has left.
-FLOOD_BATCH: Final = 64
-
-# The shortest sleep of a paced flood. Faster paces send the tokens that are due together, so that a hundred
-# streams cost a hundred wake-ups per tick and not one per token.
-FLOOD_TICK: Final = 0.01
-
-
-class Step(Protocol):
-    """One thing that a script does; a test may write its own."""
-
-    async def play(self, wire: Wire) -> None:
-        """Do it on this response. Runs on the model's loop and is cancelled when the client leaves."""
-
-
-Script: TypeAlias = Sequence[Step]
-
-
-# ------------------------------------------------------------------------------------------------------ steps
-
-
-@dataclass(frozen=True, slots=True)
-class Headers:
-    """Send the status line and headers.
-
-    Args:
-        status: The HTTP status.
-        fields: The headers, in order, as they are.
-        chunked: Whether the body uses chunked transfer encoding. Without it the body goes out as it is: as
-            long as the Content-Length given in `fields`, or else until the connection closes.
-    """
-
-    status: int = 200
-    fields: tuple[tuple[str, str], ...] = EVENT_STREAM
-    chunked: bool = True
-
-    async def play(self, wire: Wire) -> None:
-        await wire.send_headers(self.status, self.fields, chunked=self.chunked)
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Send bytes of the body, as one chunk where the body is chunked."""
-
-    data: bytes
-    tokens: int = 0
-
-    async def play(self, wire: Wire) -> None:
-        await wire.send_body(self.data, tokens=self.tokens)
-
-
-@dataclass(frozen=True, slots=True)
-class SendOnWire:
-    """Send bytes that no framing touches; without `Headers` before them they are the very first of the response."""
-
-    data: bytes
-
-    async def play(self, wire: Wire) -> None:
-        await wire.send_on_wire(self.data)
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Send one chat chunk. It counts as a token where it has text or reasoning.
-
-    Args:
-        content: The text of the delta.
-        reasoning: Reasoning text, under `reasoning_key`.
-        reasoning_key: How this provider names it: ``reasoning_content`` or ``reasoning``.
-        finish_reason: Why the reply ends.
-        usage: Token counts. Alone they travel as the protocol has it: in a chunk without choices.
-        role: The role that the first delta announces.
-    """
-
-    content: str | None = None
-    reasoning: str | None = None
-    reasoning_key: str = "reasoning_content"
-    finish_reason: str | None = None
-    usage: Mapping[str, int] | None = None
-    role: str | None = None
-
-    async def play(self, wire: Wire) -> None:
-        await wire.send_body(self.encode(), tokens=1 if self.content or self.reasoning else 0)
-
-    def encode(self) -> bytes:
-        """Return the chunk as one server-sent event."""
-        delta: dict[str, Any] = {}
-        if self.role is not None:
-            delta["role"] = self.role
-        if self.content is not None:
-            delta["content"] = self.content
-        if self.reasoning is not None:
-            delta[self.reasoning_key] = self.reasoning
-        choices: list[dict[str, Any]] = []
-        if delta or self.finish_reason is not None or self.usage is None:
-            choices = [{"index": 0, "delta": delta, "finish_reason": self.finish_reason}]
-        payload: dict[str, Any] = {
-            "id": "chatcmpl-scripted",
-            "object": "chat.completion.chunk",
-            "created": 0,
-            "model": MODEL_NAME,
-            "choices": choices,
-        }
-        if self.usage is not None:
-            payload["usage"] = dict(self.usage)
-        try:
-            text = json.dumps(payload, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            # A lone surrogate has no UTF-8 form: only an escape can carry it.
-            text = json.dumps(payload).encode()
-        return b"data: " + text + b"\n\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Wait for some seconds: the pace of a model."""
-
-    seconds: float
-
-    async def play(self, wire: Wire) -> None:
-        await asyncio.sleep(self.seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class Stall:
-    """Say nothing more until the client leaves or the model closes."""
-
-    async def play(self, wire: Wire) -> None:
-        await asyncio.get_running_loop().create_future()
-
-
-@dataclass(frozen=True, slots=True)
-class ByteByByte:
-    """Send bytes of the body one per packet; where the body is chunked, all of them are one chunk.
-
-    Args:
-        data: What to send.
-        pause: Seconds between bytes. Zero only lets the loop turn, so a busy reader may find some bytes
-            together.
-    """
-
-    data: bytes
-    pause: float = 0.0
-
-    async def play(self, wire: Wire) -> None:
-        await wire.send_byte_by_byte(self.data, self.pause)
-
-
-@dataclass(frozen=True, slots=True)
-class Flood:
-    """Send many tokens, each an event of its own: as fast as the client takes them, or at a pace.
-
-    Args:
-        tokens: How many. Their text is `flood_text(tokens)`.
-        tokens_per_second: The pace, kept by the clock: after being held back it catches up. None is no limit.
-    """
-
-    tokens: int
-    tokens_per_second: float | None = None
-
-    async def play(self, wire: Wire) -> None:
-        # Encoding the surroundings of a token once keeps a fast flood cheaper than its reader.
-        before, after = Chunk("@").encode().split(b"@")
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        sent = 0
-        while sent < self.tokens:
-            due = self.tokens
-            if self.tokens_per_second is not None:
-                due = min(due, int((loop.time() - began) * self.tokens_per_second) + 1)
-            upto = min(due, sent + FLOOD_BATCH)
-            if upto > sent:
-                batch = b"".join(before + b" %d" % number + after for number in range(sent, upto))
-                await wire.send_body(batch, tokens=upto - sent)
-                sent = upto
-            if sent < due:
-                await asyncio.sleep(0)
-            elif sent < self.tokens:
-                await asyncio.sleep(max(FLOOD_TICK, 1 / self.tokens_per_second) if self.tokens_per_second else 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Reset:
-    """Cut the connection with a TCP reset (RST)."""
-
-    async def play(self, wire: Wire) -> None:
-        wire.reset()
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """Close the connection (FIN) where it stands, however much of the response is missing."""
-
-    async def play(self, wire: Wire) -> None:
-        await wire.close()
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """End the response properly; the connection stays open for the next request where HTTP allows it."""
-
-    async def play(self, wire: Wire) -> None:
-        await wire.end()
-
-
-DONE: Final = Send(b"data: [DONE]\n\n")
 
 
 class Gate:
@@ -279,128 +145,6 @@ class Gate:
     def wait_reached(self, times: int = 1, timeout: float = 5.0) -> None:
         """Wait until scripts have come to this gate that many times."""
         self._model.wait_until(lambda: self._reached >= times, timeout, f"{self!r} to be reached {times} time(s)")
-
-
-# ---------------------------------------------------------------------------------------------------- scripts
-
-
-def usage_of(prompt: int, completion: int) -> dict[str, int]:
-    """Return token counts as the protocol writes them."""
-    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
-
-
-def said(*tokens: str, delay: float = 0.0) -> tuple[Step, ...]:
-    """Return the steps that say these tokens, `delay` seconds before each, and end nothing."""
-    steps: list[Step] = []
-    for token in tokens:
-        if delay:
-            steps.append(Pause(delay))
-        steps.append(Chunk(token))
-    return tuple(steps)
-
-
-def finished(finish: str | None = "stop", usage: Mapping[str, int] | None = None) -> tuple[Step, ...]:
-    """Return the steps that end a reply; `finish=None` leaves out its finish reason."""
-    steps: list[Step] = []
-    if finish is not None:
-        steps.append(Chunk(finish_reason=finish))
-    if usage is not None:
-        steps.append(Chunk(usage=usage))
-    return (*steps, DONE, End())
-
-
-def reply(
-    *tokens: str, delay: float = 0.0, usage: Mapping[str, int] | None = None, finish: str | None = "stop"
-) -> tuple[Step, ...]:
-    """Return the script of a whole reply.
-
-    Args:
-        tokens: The texts of its chunks.
-        delay: Seconds before each of them.
-        usage: Token counts to end with; None sends none.
-        finish: The finish reason; None leaves it out, as a truncated reply does.
-    """
-    return (Headers(), Chunk("", role="assistant"), *said(*tokens, delay=delay), *finished(finish, usage))
-
-
-def stalling(*, after_headers: bool = False) -> tuple[Step, ...]:
-    """Return a script that accepts the request and then stays silent, before or after the headers."""
-    return (Headers(), Stall()) if after_headers else (Stall(),)
-
-
-def stalling_after(*tokens: str) -> tuple[Step, ...]:
-    """Return a script that says these tokens and then stays silent."""
-    return (Headers(), Chunk("", role="assistant"), *said(*tokens), Stall())
-
-
-def resetting_after(*tokens: str) -> tuple[Step, ...]:
-    """Return a script that says these tokens and then resets the connection."""
-    return (Headers(), Chunk("", role="assistant"), *said(*tokens), Reset())
-
-
-def document(
-    body: str | bytes | Mapping[str, Any],
-    *,
-    status: int = 200,
-    content_type: str | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> tuple[Step, ...]:
-    """Return a script that answers with one whole document and no stream.
-
-    Args:
-        body: Text, bytes, or a mapping that is sent as JSON.
-        status: The HTTP status.
-        content_type: By default JSON for a mapping and HTML for the rest.
-        headers: Further headers.
-    """
-    if isinstance(body, Mapping):
-        data, kind = json.dumps(body).encode(), "application/json"
-    else:
-        data, kind = (body.encode() if isinstance(body, str) else body), "text/html; charset=utf-8"
-    fields = {"Content-Type": content_type or kind, **(headers or {}), "Content-Length": str(len(data))}
-    return (Headers(status, tuple(fields.items()), chunked=False), Send(data), End())
-
-
-def refused(
-    status: int, body: str | bytes | Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
-) -> tuple[Step, ...]:
-    """Return a script that refuses the request as OpenAI does; `body` replaces its usual JSON."""
-    if body is None:
-        body = {"error": {"message": "refused by the script", "type": "scripted", "param": None, "code": None}}
-    return document(body, status=status, headers=headers)
-
-
-def raw(*parts: bytes, chunked: bool = True) -> tuple[Step, ...]:
-    """Return a script that sends these bytes as the body of an event stream, and its proper end.
-
-    Args:
-        parts: What to send, each with one write.
-        chunked: False makes the end of the connection the end of the body.
-    """
-    return (Headers(chunked=chunked), *(Send(part) for part in parts), End())
-
-
-def byte_by_byte(data: bytes, *, pause: float = 0.0, chunked: bool = True) -> tuple[Step, ...]:
-    """Return a script that sends `data` as the body of an event stream, one byte per packet, and its proper end."""
-    return (Headers(chunked=chunked), ByteByByte(data, pause), End())
-
-
-def reply_bytes(*tokens: str, finish: str | None = "stop", usage: Mapping[str, int] | None = None) -> bytes:
-    """Return the body that `reply` would send, for scripts that cut it up or spoil it."""
-    steps = reply(*tokens, usage=usage, finish=finish)
-    return b"".join(
-        step.encode() if isinstance(step, Chunk) else step.data for step in steps if isinstance(step, Chunk | Send)
-    )
-
-
-def flood(n_tokens: int, tokens_per_second: float | None = None, *, finish: str | None = "stop") -> tuple[Step, ...]:
-    """Return a script of many tokens (see `Flood`) and a proper end; the whole text is `flood_text(n_tokens)`."""
-    return (Headers(), Flood(n_tokens, tokens_per_second), *finished(finish))
-
-
-def flood_text(n_tokens: int) -> str:
-    """Return the text that a flood of that many tokens says."""
-    return "".join(f" {number}" for number in range(n_tokens))
 
 
 # --------------------------------------------------------------------------------------------------- exchange
@@ -636,7 +380,11 @@ class _Connection(asyncio.Protocol):
 
     async def drained(self) -> None:
         """Wait until the kernel has taken all that was written."""
-        if self._writable is not None:
+        assert self._transport is not None
+        if self._transport.is_closing():
+            # Let the loop turn, and tell us that the client has left: a script that sends and sends never would.
+            await asyncio.sleep(0)
+        elif self._writable is not None:
             await self._writable
 
     def drop(self, *, reset: bool = False) -> None:

@@ -171,9 +171,10 @@ def test_each_byte_arrives_alone(model: ScriptedModel, client: RawClient) -> Non
     ask(model, client)
     assert client.read_body() == body
     # The kernel's count, because a reader that is scheduled late finds some bytes together. On a busy machine an
-    # acknowledgement may be late too, and the kernel then joins the few bytes that waited for it.
+    # acknowledgement may be late too, and the kernel then joins the few bytes that waited for it; two bytes with each
+    # write would be half as many packets at most.
     (packets,) = struct.unpack_from("I", client.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160), 152)
-    assert packets > 0.9 * len(body)
+    assert packets > 0.5 * len(body)
 
 
 def test_a_reset_is_a_reset_and_what_was_said_before_arrives(model: ScriptedModel, client: RawClient) -> None:
@@ -265,6 +266,7 @@ def test_a_broken_step_fails_the_test_that_wrote_it() -> None:
 
 
 def test_closing_it_ends_what_is_in_progress() -> None:
+    before = threading.enumerate()
     with ExitStack() as clients:
         with ScriptedModel(stalling_after("Hel")) as model:
             for _ in range(20):
@@ -273,7 +275,7 @@ def test_closing_it_ends_what_is_in_progress() -> None:
             model.wait_for_request(20)
         assert {exchange.ended_by for exchange in model.exchanges} == {"model closed"}
         assert model.open_connections == 0
-    assert not [thread for thread in threading.enumerate() if thread.name == "scripted-model"]
+    assert threading.enumerate() == before
 
 
 def test_a_wait_in_vain_says_what_it_saw(model: ScriptedModel, client: RawClient) -> None:
