@@ -172,9 +172,9 @@ def test_each_byte_arrives_alone(model: ScriptedModel, client: RawClient) -> Non
     assert client.read_body() == body
     # The kernel's count, because a reader that is scheduled late finds some bytes together. On a busy machine an
     # acknowledgement may be late too, and the kernel then joins the few bytes that waited for it; two bytes with each
-    # write would be half as many packets at most.
+    # write would be half as many packets, and a few for the framing.
     (packets,) = struct.unpack_from("I", client.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160), 152)
-    assert packets > 0.5 * len(body)
+    assert packets > 0.6 * len(body)
 
 
 def test_a_reset_is_a_reset_and_what_was_said_before_arrives(model: ScriptedModel, client: RawClient) -> None:
