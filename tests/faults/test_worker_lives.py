@@ -221,11 +221,11 @@ def test_usr2_under_load_refuses_and_resets_nothing(build: Build) -> None:
 @pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_max_requests_under_load_refuses_and_resets_nothing(build: Build, workers: int) -> None:
     """Row 28."""
-    house = build(workers=workers, args=["--max-requests", "40"], warm=0)
+    house = build(workers=workers, args=["--max-requests", "20"], warm=0)
     with Load(house) as load:
         house.server.wait_for_log("requests served: this worker is replaced", times=2, timeout=30)
         load.wait_times(5)
-    print(f"max_requests of 40 with {workers} worker(s): {load.check()} requests")
+    print(f"max_requests of 20 with {workers} worker(s): {load.check()} requests")
 
 
 # --------------------------------------------------------------------------------------- row 29: dead and stuck
