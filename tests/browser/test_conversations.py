@@ -131,6 +131,10 @@ def test_search_finds_words_of_titles_questions_and_answers(chat: ChatPage, mode
     expect(titles(chat)).to_have_text(["Birds"])
     search.fill("输出")
     expect(titles(chat)).to_have_text(["Streams"])
+    titles(chat).press("Delete")
+    expect(chat.page.locator(".search-result")).to_have_text("Nothing found")
+    chat.page.get_by_role("button", name="Undo").click()
+    expect(chat.page.locator(".search-result")).to_have_text("1 conversation")
     search.fill("swan")
     expect(titles(chat)).to_have_count(0)
     expect(chat.page.locator(".search-result")).to_have_text("Nothing found")
@@ -151,6 +155,25 @@ def test_where_storage_is_full_nothing_is_lost_while_the_page_lives(chat: ChatPa
     chat.page.reload()
     expect(chat.questions).to_have_text(["First", "And on"])
     expect(titles(chat)).to_have_text(["First", "Second"])
+
+
+@pytest.mark.reader  # whose browser is another one in this
+def test_what_a_full_storage_refuses_outlasts_a_reload_too(chat: ChatPage, model: ScriptedModel) -> None:
+    chat.page.add_init_script(f"if (!sessionStorage.room) ({NO_ROOM})()")
+    chat.page.reload()
+    model.enqueue(reply("One."), reply("Two."))
+    chat.ask_and_wait("First")
+    for _ in range(2):
+        chat.page.reload()
+        expect(chat.prose).to_have_text("One.")
+        expect(titles(chat)).to_have_text(["First"])
+        expect(chat.page.get_by_role("alert")).to_contain_text("its storage is full")
+    chat.page.evaluate("sessionStorage.room = 1")
+    chat.page.reload()
+    expect(chat.prose).to_have_text("One.")
+    expect(chat.page.get_by_role("alert")).to_have_count(0)
+    chat.ask_and_wait("And on")
+    assert chat.page.evaluate("Object.keys(localStorage).filter((key) => key.includes('journal'))") == []
 
 
 @pytest.mark.reader  # whose browser is another one in this

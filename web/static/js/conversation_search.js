@@ -17,6 +17,7 @@ export class ConversationSearch {
   #events;
   /** Ids; null while nothing is searched for. @type {Set<string> | null} */
   #found = null;
+  #count = 0;
   #searching = false;
 
   /**
@@ -53,7 +54,11 @@ export class ConversationSearch {
    */
   filter(records) {
     const found = this.#found;
-    return found ? records.filter(({ id }) => found.has(id)) : records;
+    if (!found) return records;
+    const there = records.filter(({ id }) => found.has(id));
+    this.#count = there.length; // less than was found, once some are deleted
+    this.#say();
+    return there;
   }
 
   /** One search at a time: what is typed meanwhile is searched for afterwards. */
@@ -65,13 +70,13 @@ export class ConversationSearch {
       const found = text.trim() ? await this.#events.search(text) : null;
       this.#found = found && new Set(found.map(({ id }) => id));
       this.#say();
-      this.#events.announce(this.#result.textContent ?? "");
       this.#events.found();
+      this.#events.announce(this.#result.textContent ?? "");
     }
     this.#searching = false;
   }
 
   #say() {
-    this.#result.textContent = this.#found ? words.found(this.#found.size) : "";
+    this.#result.textContent = this.#found ? words.found(this.#count) : "";
   }
 }

@@ -5,7 +5,6 @@
 
 import { Catalogue } from "./catalogue.js";
 import { Conversation } from "./conversation.js";
-import { clearJournal, readJournal } from "./journal.js";
 import { SearchQuery } from "./search_query.js";
 import { StorageRefusal } from "./storage_refusal.js";
 import { Tabs } from "./tabs.js";
@@ -39,6 +38,7 @@ export class ConversationStore {
     this.#tabs = new Tabs((news) => void this.#hear(news));
     this.#queue = new WriteQueue({
       isNew: (id) => !this.#catalogue.isWritten(id),
+      recovered: (record) => this.#catalogue.enter(record),
       written: (records, deleted) => this.#wrote(records, deleted),
       refused: (error) => this.#refuse(error),
     });
@@ -51,12 +51,9 @@ export class ConversationStore {
   async open(database) {
     this.#database = this.#queue.database = database;
     if (!database) return this.#events.refused("missing");
-    for (const { page, entry } of readJournal()) {
-      const done = await this.#try((database) => database.write(entry.writings, entry.exchanges));
-      if (done) clearJournal(page);
-    }
     const records = await this.#try((database) => database.conversations());
     for (const record of records ?? []) this.#catalogue.enterWritten(record);
+    await this.#queue.recover();
     this.#events.listed();
   }
 

@@ -202,6 +202,6 @@ function mergedRecord(stored, record) {
 }
 
 /** @param {ExchangeRecord} record @returns {Exchange} */
-function ownFields({ conversation: _, ...exchange }) {
+export function ownFields({ conversation: _, ...exchange }) {
   return exchange;
 }

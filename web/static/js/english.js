@@ -127,11 +127,11 @@ export const ENGLISH = {
   storageUnavailable:
     "This browser keeps no conversations: its storage is switched off. They last until the page is left. Allow this page to store data, then reload it.",
   storageFull:
-    "This browser cannot keep the conversation: its storage is full. A reload will lose what is not kept. Export it, or delete others.",
+    "This browser cannot keep the conversation: its storage is full. A reload may lose what is not kept. Export it, or delete others.",
   storageNewer: "Another tab runs a newer version of this page. Reload this one; until then it keeps nothing.",
   storageOlder:
     "Another tab runs an older version of this page, and nothing can be kept here. Close that tab, then reload this one.",
-  storageFailed: "This browser cannot keep the conversation: its storage failed. A reload will lose what is not kept. Export it.",
+  storageFailed: "This browser cannot keep the conversation: its storage failed. A reload may lose what is not kept. Export it.",
   /** @param {number} most */
   tooLong: (most) => `This message is too long. The most is ${most.toLocaleString("en")} characters.`,
   /** @param {string} when "in 7 seconds" */

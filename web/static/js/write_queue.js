@@ -4,7 +4,8 @@
  */
 
 import { newIdentifier } from "./identifier.js";
-import { clearJournal, writeJournal } from "./journal.js";
+import { ownFields } from "./database.js";
+import { clearJournal, readJournal, writeJournal } from "./journal.js";
 import { Unwritten } from "./unwritten.js";
 
 /** @typedef {import("./conversation.js").ConversationRecord} ConversationRecord */
@@ -16,6 +17,7 @@ import { Unwritten } from "./unwritten.js";
  * @property {(id: string) => boolean} isNew whether the database has never had this conversation
  * @property {(records: ConversationRecord[], deleted: string[]) => void} written what is there now, and which
  *   conversations another tab has deleted
+ * @property {(record: ConversationRecord) => void} recovered an earlier page has left it, and it waits here
  * @property {(error: unknown) => void} refused nothing of it was written; it is tried again with the next
  */
 
@@ -78,6 +80,26 @@ export class WriteQueue {
     this.#waiting.dropExchange(exchange);
   }
 
+  /** Takes over what earlier pages have left: it is written or, where the database refuses, held here. */
+  async recover() {
+    const { database } = this;
+    if (!database) return;
+    /** @type {string[]} */
+    const held = [];
+    for (const { page, entry } of readJournal()) {
+      try {
+        const { records, deleted } = await database.write(entry.writings, entry.exchanges);
+        clearJournal(page);
+        this.#events.written(records, deleted);
+      } catch (error) {
+        this.#events.refused(error);
+        this.#hold(entry);
+        held.push(page);
+      }
+    }
+    if (held.length > 0 && this.#secure()) held.forEach(clearJournal);
+  }
+
   /** Writes now. @returns {Promise<void>} fulfilled also where the database refuses */
   flush() {
     clearTimeout(this.#timer);
@@ -91,8 +113,22 @@ export class WriteQueue {
   leave() {
     if (!this.database || (this.#waiting.empty && this.#underway.empty)) return;
     this.#waiting.takeBack(this.#underway); // it may be cut off on its way; written twice it is the same
-    writeJournal(this.#page, { writings: this.#writings(), exchanges: this.#waiting.exchanges });
+    this.#secure();
     void this.flush(); // the browser may let it finish
+  }
+
+  /** @returns {boolean} whether what waits is safe from now on, however this page ends */
+  #secure() {
+    return writeJournal(this.#page, { writings: this.#writings(), exchanges: this.#waiting.exchanges });
+  }
+
+  /** @param {import("./journal.js").Entry} entry */
+  #hold({ writings, exchanges }) {
+    for (const { record, isNew } of writings) {
+      if (!isNew && this.#events.isNew(record.id)) continue; // another tab has deleted it
+      this.#events.recovered(record);
+      this.add(record, exchanges.filter(({ conversation }) => conversation === record.id).map(ownFields));
+    }
   }
 
   async #write() {
