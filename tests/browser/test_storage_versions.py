@@ -12,6 +12,8 @@ from .chat_page import ChatPage
 from .complaints import Complaints
 from .test_conversations import titles
 
+pytestmark = pytest.mark.reader  # whose database nobody else should have
+
 OLDER, NEWER = "Another tab runs an older version", "Another tab runs a newer version"
 
 # Version 1, spelt out here: a change of the layout that forgets how it was is found by these.
