@@ -47,7 +47,12 @@ class Affinity:
         #: Whether there is a choice, and the system says what it takes.
         self._active = len(self._allowed) > 1
         if self._active:
-            self._looked_at, self._busy, self._own = time.monotonic(), self._read(), time.process_time()
+            self._looked_at, self._own = time.monotonic(), time.process_time()
+            self._look_at = self._looked_at + LOOK_EVERY
+            try:
+                self._busy = self._read()
+            except OSError:  # hidden, as by systemd's ProcSubset=pid
+                self._busy = {}
             # Some containers show other CPUs than a process may use: LXC counts its own from 0.
             if self._busy.keys() >= set(self._allowed):
                 self._bind(self._allowed[number % len(self._allowed)])
@@ -56,13 +61,22 @@ class Affinity:
 
     def look(self) -> None:
         """See whether others are busy where the worker is, and bind it or let it go. At most once a second."""
-        if not self._active or (passed := time.monotonic() - self._looked_at) < LOOK_EVERY:
+        now = time.monotonic()
+        if not self._active or now < self._look_at:
             return
-        busy, own = self._read(), time.process_time()
+        self._look_at = now + LOOK_EVERY
+        try:
+            self._decide(now)
+        except OSError as error:
+            # A look takes a descriptor, and clients may hold all that there are.
+            logger.debug("not looked: %s", error)
+
+    def _decide(self, now: float) -> None:
+        busy, own, passed = self._read(), time.process_time(), now - self._looked_at
         if busy.keys() >= set(self._allowed):
             shares = {cpu: (busy[cpu] - self._busy[cpu]) / passed for cpu in self._allowed}
             cpu = next_cpu(self.cpu, shares, (own - self._own) / passed)
-            self._looked_at, self._busy, self._own = self._looked_at + passed, busy, own
+            self._looked_at, self._busy, self._own = now, busy, own
             if cpu != self.cpu:
                 logger.debug("on %s now", "any CPU" if cpu is None else f"CPU {cpu}")
                 self._bind(cpu)
@@ -70,9 +84,10 @@ class Affinity:
             self._give_up("a CPU has gone")
 
     def _bind(self, cpu: int | None) -> None:
+        threads = list(Path("/proc/self/task").iterdir())
         self.cpu = cpu
         # The system call is about one thread; those that start later have it from the one that starts them.
-        for thread in Path("/proc/self/task").iterdir():
+        for thread in threads:
             try:
                 os.sched_setaffinity(int(thread.name), self._allowed if cpu is None else {cpu})
             except ProcessLookupError:
@@ -111,13 +126,9 @@ def next_cpu(cpu: int | None, busy: Mapping[int, float], own: float) -> int | No
 
 def _busy_seconds() -> dict[int, float]:
     """Read for how long each CPU has been busy since the machine started; proc(5), /proc/stat."""
-    try:
-        lines = Path("/proc/stat").read_text().splitlines()
-    except OSError:  # hidden, as by systemd's ProcSubset=pid
-        return {}
     tick = os.sysconf("SC_CLK_TCK")
     found = {}
-    for line in lines:
+    for line in Path("/proc/stat").read_text().splitlines():
         name, *fields = line.split()
         if name.startswith("cpu") and name != "cpu":
             user, nice, system, _, _, irq, softirq, steal, *_ = map(int, fields)

@@ -9,6 +9,7 @@ gunicorn's gthread worker (27.0) is said at each method.
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import selectors
@@ -46,6 +47,10 @@ LINGER_READ = 65536
 # While it leaves connections to others, how often a full worker looks whether they have become full as well. This
 # bounds how long a client waits for its 503 when all are full.
 LEAVING_POLL = 0.05
+# Errors of accept(2) that say that nothing is left for another connection; and for how long none is asked for then.
+# The kernel keeps those who wait. Ended answers give descriptors back, and silent clients after HEAD_TIMEOUT.
+NOTHING_LEFT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+NOTHING_LEFT_PAUSE = 1.0
 
 
 class _ClientTooSlow(logging.Filter):
@@ -118,6 +123,7 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._lingering: deque[tuple[float, socket.socket]] = deque()
         self._affinity: Affinity | None = None
+        self._accepts_from = 0.0  # on the monotonic clock
         # gunicorn would stop accepting at once and leave open streams without a word; `_retire` does it in time.
         self._retire_after: int = self.max_requests
         self.max_requests: int = sys.maxsize
@@ -205,6 +211,13 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
             return False  # another worker was faster
         except ConnectionAbortedError:
             return True  # the client left again
+        except OSError as error:
+            if error.errno not in NOTHING_LEFT:
+                raise
+            # gunicorn raises it, and all clients of the worker lose their answers.
+            self.log.error("no descriptor is left for another client, who has to wait: %s", error.strerror)
+            self._accepts_from = time.monotonic() + NOTHING_LEFT_PAUSE
+            return False
         self.nr_conns += 1
         self.occupancy.say(self._load())
         conn = _Connection(self, self.cfg, client, address, listener.getsockname())
@@ -214,8 +227,9 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         return True
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Accept connections, or leave them in the shared listening socket while another worker has room."""
-        super().set_accept_enabled(enabled and not (self.alive and self._leaves_to_others()))
+        """Accept connections, or leave them in the shared listening socket: to others, or until they can be held."""
+        held_back = self.alive and (self._leaves_to_others() or time.monotonic() < self._accepts_from)
+        super().set_accept_enabled(enabled and not held_back)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Wait for events; called by gunicorn's main loop in each of its rounds, so the rounds' work is here too."""

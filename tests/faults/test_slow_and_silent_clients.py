@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import os
+import resource
 import socket
 import subprocess
 import threading
@@ -20,7 +21,7 @@ from tests.faults.conftest import Build, House, a_house, asking
 from tests.faults.memory import forget_peak, resident_peak
 from tests.leaks import open_descriptors, tcp_sockets
 from tests.raw_client import RawClient, chat_request, encode_request, fetch, stream_chat
-from tests.scripted_model import Exchange, reply, stalling_after
+from tests.scripted_model import Exchange, finished, reply, said, stalling_after
 
 T = TypeVar("T")
 
@@ -270,3 +271,29 @@ def test_a_request_that_stays_half_sent_is_given_up_and_its_thread_is_free_again
         for _ in range(2):
             half_a_head(open_clients.enter_context(RawClient(house.url)))
         assert fetch(house.url, "/healthz", timeout=15).status == 200
+
+
+# -------------------------------------------------------------------------- more connections than descriptors
+
+
+def test_a_worker_without_descriptors_keeps_whom_it_has_and_takes_others_later(house: House) -> None:
+    (worker,) = house.server.worker_pids()
+    others_came = house.model.gate("until the others have come")
+    house.model.enqueue((*said("Hel"), others_came, *said("lo"), *finished()))
+    usual = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+    with ExitStack() as stack, stream_chat(house.url) as client:
+        assert client.next_event().message == "Hel"
+        taken = open_descriptors(worker)
+        lowest_free = next(number for number in itertools.count() if number not in taken)
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (lowest_free, usual[1]))
+        stack.callback(resource.prlimit, worker, resource.RLIMIT_NOFILE, usual)
+        others = [stack.enter_context(RawClient(house.url)) for _ in range(3)]
+        house.server.wait_for_log("no descriptor is left for another client")
+        others_came.open()
+        assert client.read_stream()[0] == "lo"
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, usual)
+        for other in others:
+            other.send(GET)
+            assert other.status == 200
+            other.read_body()
+    assert house.server.worker_pids() == [worker]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -67,7 +66,7 @@ def test_all_threads_are_bound_let_go_and_bound_again() -> None:
     assert done.stdout == "done\n", done.stderr
 
 
-# The same for a system that stops saying so of a CPU, does not say it from the beginning, and forbids to choose.
+# The same for a system that stops saying so of a CPU, never says it, hides it, and forbids to choose.
 LEFT_ALONE = """
 import os
 from web import affinity
@@ -84,6 +83,14 @@ for _ in range(2):
 
 worker = affinity.Affinity(0, lambda: {cpu + 1000: 0.0 for cpu in allowed})
 worker.look()
+assert os.sched_getaffinity(0) == allowed
+
+def hidden():
+    raise FileNotFoundError("/proc/stat")
+
+worker = affinity.Affinity(0, hidden)
+worker.look()
+assert worker.cpu is None
 assert os.sched_getaffinity(0) == allowed
 
 def forbidden(*_):
@@ -103,12 +110,36 @@ def test_a_worker_is_left_alone_where_the_system_does_not_say_or_let_it_choose()
     assert done.stdout == "done\n", done.stderr
 
 
-def test_a_system_that_hides_how_busy_its_cpus_are_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def hidden(path: Path) -> str:  # as for a service with ProcSubset=pid
-        raise FileNotFoundError(path)
+# A look takes two descriptors: for what the system says, and for the list of threads.
+WITHOUT_DESCRIPTORS = """
+import os, resource
+from web import affinity
 
-    monkeypatch.setattr(Path, "read_text", hidden)
-    assert _busy_seconds() == {}
+affinity.LOOK_EVERY = 0.0
+allowed = os.sched_getaffinity(0)
+busy = dict.fromkeys(allowed, 0.0)
+for read in (affinity._busy_seconds, lambda: dict(busy)):
+    worker = affinity.Affinity(0, read)
+    bound = os.sched_getaffinity(0)
+    assert len(bound) == 1
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, usual[1]))
+    busy[worker.cpu] += 1e6
+    worker.look()
+    resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+    assert os.sched_getaffinity(0) == bound
+    os.sched_setaffinity(0, allowed)
+busy[worker.cpu] += 1e6
+worker.look()
+assert worker.cpu is None
+print("done")
+"""
+
+
+@LINUX
+def test_a_worker_without_descriptors_stays_where_it_is_and_looks_again() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_DESCRIPTORS], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "done\n", done.stderr
 
 
 @LINUX
