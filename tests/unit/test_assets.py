@@ -12,7 +12,7 @@ import pytest
 from web.assets import BEST_QUALITY_BYTES, Asset, Assets
 
 MODULES = {
-    "js/main.js": 'import { a } from "./a.js";\nimport {\n  b,\n  c,\n} from "../lib/b.js";\nimport("./later.js");\n',
+    "js/main.js": 'import { a } from "./a.js";\nimport {\nb,\nc,\n} from "../lib/b.js";\nimport("./later.js");\n',
     "js/a.js": '/** @typedef {import("./typed.js").Type} Type */\nexport { d } from "./d.js";\nimport "./main.js";\n',
     "js/d.js": "const text = 'import x from \"./quoted.js\"';\n",
     "js/later.js": "",
@@ -40,7 +40,7 @@ def test_the_version_is_of_what_the_files_hold_and_are_called_and_of_nothing_els
     (folder / "js/a.js").touch()
     (folder / "notes").write_text("changed")
     assert Assets(folder).version == version
-    (folder / "js/later.js").write_text(" ")
+    (folder / "js/later.js").write_text(";")
     changed = Assets(folder).version
     (folder / "js/later.js").rename(folder / "js/sooner.js")
     assert len({version, changed, Assets(folder).version}) == 3
@@ -72,15 +72,15 @@ export function one() {
 """
 
 
-def test_our_modules_come_without_the_prose_for_the_checker_and_keep_their_lines(folder: Path) -> None:
+def test_our_modules_come_without_what_is_for_people_and_keep_their_lines(folder: Path) -> None:
     (folder / "js/a.js").write_text(SCRIPT)
     lines = Assets(folder)["js/a.js"].body.decode().split("\n")
     kept = {
         3: "export",
-        5: "  const",
-        7: '  /** @type {Other} */ (other).three = "// not a comment /** nor this */";',
-        8: """  const four = "kept // with what follows it"; // the author's""",
-        9: "  /* why */",
+        5: "const",
+        7: '/** @type {Other} */ (other).three = "// not a comment /** nor this */";',
+        8: """const four = "kept // with what follows it"; // the author's""",
+        9: "/* why */",
         10: "}",
     }
     assert len(lines) == SCRIPT.count("\n") + 1
@@ -93,7 +93,7 @@ def test_our_style_sheets_come_without_comments_and_keep_their_lines(folder: Pat
     (folder / "css").mkdir(exist_ok=True)
     (folder / "css/a.css").write_text(sheet)
     lines = Assets(folder)["css/a.css"].body.decode().split("\n")
-    assert lines == ["", "", "", "a {", "  color: red;", "  margin: 0;", "}", ""]
+    assert lines == ["", "", "", "a {", "color: red;", "margin: 0;", "}", ""]
 
 
 def test_the_licences_of_libraries_are_left_in(folder: Path) -> None:
