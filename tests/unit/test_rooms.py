@@ -112,3 +112,8 @@ def test_every_public_name_of_the_service_can_be_had() -> None:
         assert getattr(service, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
         service.Nonsense  # noqa: B018
+
+
+def test_every_room_is_on_the_architecture_page() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert [str(file.relative_to(ROOT)) for file in FILES if f"`{file.name}`" not in page] == []
