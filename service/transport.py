@@ -15,6 +15,7 @@ import aiohttp
 import httpx2
 from aiohttp.client_proto import ResponseHandler
 from multidict import CIMultiDict
+from yarl import URL
 
 
 class NotSent(Exception):
@@ -33,9 +34,8 @@ class Transport:
             connect_timeout: Seconds for waiting for a connection, DNS and all addresses of a host together.
             proxy: The URL of the proxy that all requests go through, with its user and password; `None` for none.
         """
-        kind = "http" if proxy is None else proxy.partition("://")[0].lower()
-        # aiohttp would speak HTTP to it all the same. Said with a request, so that it is in the log of it.
-        self._unusable_proxy = None if kind in ("http", "https") else kind
+        # Said with a request, so that it is in the log of it.
+        self._unusable_proxy = None if proxy is None else _why_unusable(proxy)
         self._session = aiohttp.ClientSession(
             # Whom the openai client believes: certifi's list, or that of SSL_CERT_FILE and SSL_CERT_DIR.
             connector=_Connector(limit=connections, keepalive_timeout=keepalive, ssl=httpx2.create_ssl_context()),
@@ -43,7 +43,7 @@ class Transport:
             timeout=aiohttp.ClientTimeout(total=None, connect=connect_timeout, sock_connect=connect_timeout),
             # Not aiohttp's own look at the environment: it reads two files in two threads for each request, knows no
             # ALL_PROXY, and where ~/.netrc names the host, it refuses the request for having two passwords.
-            proxy=proxy,
+            proxy=None if self._unusable_proxy else proxy,
             # What a server sends is its own affair; nobody here keeps cookies.
             cookie_jar=aiohttp.DummyCookieJar(),
         )
@@ -56,7 +56,7 @@ class Transport:
             aiohttp.ClientError: What came is not HTTP.
         """
         if self._unusable_proxy is not None:
-            raise NotSent(f"ProxyError: only an HTTP proxy can be used, and none of kind {self._unusable_proxy!r}")
+            raise NotSent(f"ProxyError: {self._unusable_proxy}")
         try:
             # A redirected POST would become a GET, or carry the key to another host.
             return await self._session.post(url, headers=headers, data=body, allow_redirects=False)
@@ -103,6 +103,23 @@ class _Connector(aiohttp.TCPConnector):
         # Private, as there is no other way to it. Should it go, test_calls_per_token.py and test_transport.py fail.
         protocol: type[ResponseHandler] = _Protocol
         self._factory = partial(protocol, loop=self._loop)
+
+
+def _why_unusable(proxy: str) -> str | None:
+    """Say what is wrong with a proxy's URL, in which there may be a password: aiohttp's own words would quote it."""
+    kind = proxy.partition("://")[0].lower()
+    if kind not in ("http", "https"):
+        # aiohttp would speak HTTP to it all the same.
+        return f"only an HTTP proxy can be used, and none of kind {kind!r}"
+    try:
+        url = URL(proxy)
+        (url.host or "").encode("idna")
+        if auth := aiohttp.BasicAuth.from_url(url):
+            auth.encode()
+    except ValueError:
+        url = URL()
+    # Without a host, aiohttp would go around it.
+    return None if url.host else "the URL of the proxy is none that can be used"
 
 
 def unread(response: aiohttp.ClientResponse) -> bytes:

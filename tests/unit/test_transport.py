@@ -173,6 +173,35 @@ def test_a_proxy_that_does_not_speak_http_is_refused_and_not_gone_around(monkeyp
     run(scenario)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:secret@127.0.0.1:port",
+        "http://user:secret@127.0.0.1:99999",
+        "http://user:secret@[::1",
+        "http://user:secret@",
+        "http:///secret",
+        "http:secret",
+        "http://user:secret@model..example:1",
+        "http://us%3Aer:secret@127.0.0.1:1",
+        "http://user:\u79d8secret@127.0.0.1:1",
+        "http://",
+    ],
+)
+def test_a_proxy_whose_url_is_none_is_refused_without_its_password_and_not_gone_around(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", url)
+
+    async def scenario() -> None:
+        async with client_of(f"http://{NOBODY}/v1") as client:
+            failure = await failure_of(client)
+        assert isinstance(failure, UpstreamUnavailable)
+        assert failure.detail == "ProxyError: the URL of the proxy is none that can be used"
+
+    run(scenario)
+
+
 def test_passwords_that_other_programs_keep_for_the_host_are_not_ours(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
