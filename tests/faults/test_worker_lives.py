@@ -55,6 +55,7 @@ def test_after_generators_that_raised_sigterm_still_waits_for_an_open_stream(bui
         for message in (saboteur.DEFECT_AFTER_WORDS, saboteur.DEFECT_AFTER_WORDS):
             with stream_chat(house.url, message=message) as unlucky:
                 assert unlucky.read_stream()[1].is_error
+        wait_streams(house.server, 1)
         house.server.signal(signal.SIGTERM)
         house.server.wait_for_log("draining: 1 open")
         # A worker that counted wrong exits within a second.
