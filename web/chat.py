@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, g, jsonify, request
 
 from service import Reply, RunLabels
 from service.errors import ServiceError
@@ -63,11 +63,19 @@ def chat_blueprint(sluice: Sluice) -> Blueprint:
             response.call_on_close(end)
             # Not in the iteration's own end: it is never started if the client has gone before the first write.
             stream.on_close(response.close)
+            g.stream = stream
             streams = True
             return response
         finally:
             if not streams:
                 end()
+
+    @blueprint.teardown_request
+    def end_what_was_lost(error: BaseException | None) -> None:
+        # A hook behind the view has failed: another response is sent, and no server will close this one's stream.
+        stream: EventStream | None = g.pop("stream", None)
+        if error is not None and stream is not None:
+            stream.close()
 
     return blueprint
 

@@ -24,6 +24,9 @@ DEFECT_AT_ONCE = "a defect at once"
 DEFECT_AFTER_WORDS = "a defect after words"
 DEFECT_WHILE_ENCODING = "a defect while encoding"
 
+#: A header of a request whose reply is lost behind the view, in somebody's hook.
+DEFECT_BEHIND_THE_VIEW = "X-Sabotage"
+
 #: A signal to a worker: its main thread is held until SIGTERM has come, and then a connection.
 HOLD_MAIN_THREAD = signal.SIGRTMIN
 
@@ -48,6 +51,12 @@ def _sabotage(app: Flask) -> Flask:
         return honest(messages, *rest, **named)
 
     service.stream_chat = stream_chat  # type: ignore[method-assign, assignment]
+
+    @app.after_request
+    def lose(response: Response) -> Response:
+        if DEFECT_BEHIND_THE_VIEW in request.headers:
+            raise LookupError("a defect")
+        return response
 
     @app.get("/sabotage/held")
     def held() -> Response:

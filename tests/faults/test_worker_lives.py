@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -38,6 +39,18 @@ def test_a_defect_inside_the_generator_is_an_error_frame(house: House, message: 
     assert "LookupError" not in fields
     assert "TypeError" not in fields
     house.server.wait_for_log("Traceback")
+
+
+def test_a_defect_behind_the_view_ends_the_answer_that_nobody_gets(house: House) -> None:
+    house.model.enqueue(stalling_after("Hello"))
+    body = json.dumps({"message": "Hi", "interaction_mode": "stream"}).encode()
+    with RawClient(house.url) as client:
+        client.request(
+            "POST", "/api/chat", {"Content-Type": "application/json", saboteur.DEFECT_BEHIND_THE_VIEW: "yes"}, body
+        )
+        assert client.status == 500
+        house.model.wait_for_request().wait_aborted()
+        wait_streams(house.server, 0)
 
 
 def test_after_generators_that_raised_sigterm_still_waits_for_an_open_stream(build: Build) -> None:
