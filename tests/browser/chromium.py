@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
+WAIT_MS = 10_000  # far more than any step takes on a busy machine; a test that passes never waits it out
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 

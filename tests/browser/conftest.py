@@ -12,11 +12,9 @@ from tests.conftest import PLANTED_KEY
 from tests.gunicorn_server import GunicornServer
 from tests.scripted_model import MODEL_NAME, ScriptedModel
 
-from .chromium import chromium
+from .chromium import WAIT_MS, chromium
 from .complaints import Complaints
-from .profile import Profile
-
-WAIT_MS = 10_000  # far more than any step takes on a busy machine; a test that passes never waits it out
+from .profile import OF_A_TAB, Profile
 
 READER: Final[dict[str, Any]] = {"locale": "en-GB", "viewport": {"width": 1100, "height": 800}}
 
@@ -25,7 +23,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Name the marker that says who reads."""
     config.addinivalue_line(
         "markers",
-        "reader(**options): a browser context of its own, with options such as locale='zh-CN' or color_scheme='dark'",
+        "reader(**options): who reads, by options of the browser context such as locale='zh-CN' or viewport=...; "
+        "without any, someone whose browser no other test has",
     )
 
 
@@ -106,12 +105,14 @@ def browser_page(
 
     Fails the test on any complaint that it has not announced with `complaints.expect`.
     """
-    marker = request.node.get_closest_marker("reader")
-    if marker is None:
-        yield shared_profile.tab
+    markers = list(request.node.iter_markers("reader"))
+    options = {name: value for marker in reversed(markers) for name, value in marker.kwargs.items()}
+    if OF_A_TAB.issuperset(options) and all(marker.kwargs for marker in markers):
+        yield shared_profile.lend(**options)
         shared_profile.renew()
     else:
-        with browser.new_context(base_url=page_server.url, **(READER | marker.kwargs)) as context:
+        with browser.new_context(base_url=page_server.url, **(READER | options)) as context:
+            context.set_default_timeout(WAIT_MS)
             complaints.listen(context, page_server.url)
             yield context.new_page()
     assert complaints.unexpected == []

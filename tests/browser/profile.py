@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from ..leaks import SETTLE
+from .chromium import WAIT_MS
 from .complaints import Complaints
 
 # What the next document of this origin would find.
@@ -21,26 +22,28 @@ CHANGED: Final = """() => [
     ...(Date === window.OwnDate ? [] : ["a clock of its own"]),
     ...(navigator.onLine ? [] : ["a broken connection"]),
 ]"""
+# Options of a context that a tab can be given when there is one already.
+MEDIA: Final = {"color_scheme", "reduced_motion"}
+OF_A_TAB: Final = {"viewport", "permissions", *MEDIA}
 # A page of the origin that runs nothing and asks for nothing, not even for an icon.
 WATCHER: Final = '<!doctype html><link rel="icon" href="data:,">'
 
 
 class Profile:
-    """A browser context with one tab that stays; all others are closed between two tests.
+    """A browser context in which each test has a tab of its own.
 
-    A new context has none of the page's files in its cache, and a tab has a process to start: most of the time that a
-    short test would take. The cache stays, because no file ever changes under its name. What a reader or a test has
-    left is taken away by `renew`.
+    A new context has none of the page's files in its cache, and a window to open: half of the time that a short test
+    would take. The cache stays, because no file ever changes under its name. What a reader or a test has left is taken
+    away by `renew`.
 
     Args:
         browser: Where the profile lives, until `close`.
         url: The server's address.
         complaints: Takes what the browser complains of.
-        options: Options of the context, among them `viewport`.
+        options: Options of the context.
 
     Attributes:
         context: The context.
-        tab: The tab that stays, until a test closes it: to be asked for after each `renew`.
     """
 
     def __init__(self, browser: Browser, url: str, complaints: Complaints, **options: Any) -> None:
@@ -52,20 +55,31 @@ class Profile:
 
     def _start(self) -> None:
         self.context = self._browser.new_context(base_url=self._origin, **self._options)
+        self.context.set_default_timeout(WAIT_MS)
         self._complaints.listen(self.context, self._origin)
-        # Looks at what is stored without being the page that stores it.
+        # Keeps the window, and looks at what is stored without being the page that stores it.
         self._watcher = self.context.new_page()
         self._watcher.route("/", lambda route: route.fulfill(body=WATCHER, content_type="text/html"))
         self._watcher.goto("/")
         self._watcher.unroute_all()
         self._watcher.evaluate("() => { window.OwnDate = Date; }")
         self._devtools = self.context.new_cdp_session(self._watcher)
-        self.tab = self.context.new_page()
+
+    def lend(self, **options: Any) -> Page:
+        """Return a new tab.
+
+        Args:
+            options: Options of a context, among those of `OF_A_TAB`, that hold for this tab or until `renew`.
+        """
+        self.context.grant_permissions(options.get("permissions", []))
+        tab = self.context.new_page()
+        if "viewport" in options:
+            tab.set_viewport_size(options["viewport"])
+        tab.emulate_media(**{name: value for name, value in options.items() if name in MEDIA})
+        return tab
 
     def renew(self) -> None:
         """Leave the page and forget what was stored, allowed and put in between.
-
-        An init script is not among it: `with page.add_init_script(...)` ends by itself.
 
         Raises:
             AssertionError: Something cannot be taken away, such as the clock of `page.clock.install`. A test that
@@ -85,17 +99,11 @@ class Profile:
             raise
 
     def _leave(self) -> None:
-        # A page that is being left writes down what it has not yet kept; when the next is there, it has.
         for page in self.context.pages:
             if page != self._watcher:
+                # It writes down what it has not yet kept; when the next page is there, it has.
                 page.goto("about:blank")
-                if page != self.tab:
-                    page.close()
-        if self.tab.is_closed():
-            self.tab = self.context.new_page()
-        self.tab.unroute_all()
-        if self.tab.viewport_size != self._options["viewport"]:
-            self.tab.set_viewport_size(self._options["viewport"])
+                page.close()
 
     def _clear(self) -> None:
         deadline = time.monotonic() + SETTLE

@@ -15,7 +15,7 @@ from .states import states
 @pytest.mark.parametrize(
     "language",
     [
-        pytest.param("English", marks=pytest.mark.reader(locale="en-GB", reduced_motion="reduce")),
+        pytest.param("English", marks=pytest.mark.reader(reduced_motion="reduce")),
         pytest.param("Chinese", marks=pytest.mark.reader(locale="zh-CN", reduced_motion="reduce")),
     ],
 )
@@ -25,6 +25,9 @@ def test_axe_finds_nothing_in_any_state_and_theme(
     complaints.expect("status of 503")
     found = []
     for state in states(ChatPage(browser_page).open(), model):
+        if language == "Chinese":  # in the same colours
+            found += [f"{state}: {each}" for each in violations(browser_page, without=["color-contrast"])]
+            continue
         found += [f"{state}: {violation}" for violation in violations(browser_page)]
         browser_page.emulate_media(color_scheme="dark")
         found += [f"{state}, dark: {violation}" for violation in violations(browser_page, "color-contrast")]

@@ -26,19 +26,20 @@ def profile(browser: Browser, page_server: GunicornServer, complaints: Complaint
 
 def test_the_next_reader_finds_nothing_of_the_one_before(profile: Profile, model: ScriptedModel) -> None:
     model.enqueue(reply("One."), stalling_after("As far as this"))
-    chat = ChatPage(profile.tab).open()
+    phone = {"width": 320, "height": 568}  # where the sidebar is a drawer
+    chat = ChatPage(profile.lend(viewport=phone, color_scheme="dark", permissions=["clipboard-read"])).open()
     chat.ask_and_wait("First")
-    chat.page.locator("#toggle-sidebar").click()
+    chat.page.evaluate("localStorage.setItem('sluice.sidebar', 'closed')")
     chat.ask("Second")
     expect(chat.prose).to_have_text("As far as this")  # the rest of it is written down when the page is left
     chat.field.fill("A draft")
-    profile.context.grant_permissions(["clipboard-read"])
-    profile.tab.route("**/api/config", lambda route: route.abort())
-    profile.tab.set_viewport_size({"width": 320, "height": 568})  # where the sidebar is a drawer
+    chat.page.emulate_media(media="print")
+    profile.context.route("**/api/config", lambda route: route.abort())
     profile.context.set_offline(True)
 
     profile.renew()
-    chat = ChatPage(profile.tab).open()
+    chat = ChatPage(profile.lend()).open()
+    assert not chat.page.evaluate("matchMedia('print, (prefers-color-scheme: dark)').matches")
     expect(chat.page.locator("#sidebar")).to_be_visible()
     expect(chat.page.locator(".conversation")).to_have_count(0)
     expect(chat.field).to_have_value("")
@@ -48,7 +49,7 @@ def test_the_next_reader_finds_nothing_of_the_one_before(profile: Profile, model
 
 
 def test_what_cannot_be_taken_away_fails_its_test_and_no_other(profile: Profile) -> None:
-    profile.tab.clock.install()
+    profile.lend().clock.install()
     with pytest.raises(AssertionError, match="a clock of its own"):
         profile.renew()
     profile.renew()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -15,9 +14,9 @@ SKIPPABLE_TIME = "{ const now = Date.now; window.skipped = 0; Date.now = () => n
 
 
 @pytest.fixture
-def chat(browser_page: Page) -> Iterator[ChatPage]:
-    with browser_page.add_init_script(SKIPPABLE_TIME):
-        yield ChatPage(browser_page).open()
+def chat(browser_page: Page) -> ChatPage:
+    browser_page.add_init_script(SKIPPABLE_TIME)
+    return ChatPage(browser_page).open()
 
 
 def fold(chat: ChatPage) -> Locator:

@@ -47,9 +47,11 @@ def test_markdown_is_shown_without_colours_and_formulas(
 def test_with_any_one_library_missing_the_page_asks_and_answers(
     browser_page: Page, model: ScriptedModel, complaints: Complaints, file: str
 ) -> None:
-    chat = without(ChatPage(browser_page), complaints, f"**/vendor/{file}")
     model.enqueue(reply("Some **bold**, <b>raw</b>, $x^2$.\n\n```python\ndef f(): ...\n```"), reply("Again."))
-    prose = chat.ask_and_wait("Show me")
+    with browser_page.expect_response(f"**/vendor/{file}") as missed:
+        chat = without(ChatPage(browser_page), complaints, f"**/vendor/{file}")
+        prose = chat.ask_and_wait("Show me")
+    assert missed.value.status == 404
     expect(prose).to_contain_text("bold")
     expect(prose).to_contain_text("def f(): ...")
     # Without its parser or its sanitiser, nothing of the model's is taken for HTML.
