@@ -33,8 +33,8 @@ class Profile:
     """A browser context in which each test has a tab of its own.
 
     A new context has none of the page's files in its cache, and a window to open: half of the time that a short test
-    would take. The cache stays, because no file ever changes under its name. What a reader or a test has left is taken
-    away by `renew`.
+    would take. The cache stays, because no file ever changes under its name. What a reader or a test has left is
+    taken away by `renew`.
 
     Args:
         browser: Where the profile lives, until `close`.
