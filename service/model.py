@@ -30,7 +30,7 @@ from .errors import (
 from .events import Accepted, Event
 from .message import Message
 from .proxy import proxy_for
-from .request import ChatRequest
+from .request import ModelRequest
 from .settings import Settings
 from .transport import NotSent, Transport, unread
 
@@ -61,7 +61,7 @@ class ModelClient:
             base_url: Where the model answers; the demo model's own address where that answers.
         """
         self._settings = settings
-        self._request = ChatRequest.prepare(base_url, settings.api_key)
+        self._request = ModelRequest.prepare(base_url, settings.api_key)
         self._transport = Transport(
             # Never fewer connections than streams: a request that waits for a connection waits in silence.
             connections=settings.max_streams,

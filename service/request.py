@@ -32,7 +32,7 @@ class _Recorder(httpx2.BaseTransport):
 
 
 @dataclass(frozen=True, slots=True)
-class ChatRequest:
+class ModelRequest:
     """What all requests for an answer have in common."""
 
     url: str
@@ -41,7 +41,7 @@ class ChatRequest:
     fields: dict[str, Any]
 
     @classmethod
-    def prepare(cls, base_url: str, api_key: str) -> ChatRequest:
+    def prepare(cls, base_url: str, api_key: str) -> ModelRequest:
         """Have the openai client make a request. Sends nothing; takes up to a tenth of a second.
 
         Args:

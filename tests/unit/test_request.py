@@ -11,7 +11,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from service.message import Message
-from service.request import ChatRequest
+from service.request import ModelRequest
 
 BASE_URL = "https://model.example/a%20b/v1"
 MESSAGES = [Message(role="system", content="Be brief."), Message(role="user", content='你好 \U0001f600 "\u2028')]
@@ -38,13 +38,13 @@ def as_the_openai_client_sends_it() -> httpx2.Request:
 
 
 def test_it_goes_where_the_openai_client_sends_it_and_asks_the_same() -> None:
-    request, theirs = ChatRequest.prepare(BASE_URL, "our-key"), as_the_openai_client_sends_it()
+    request, theirs = ModelRequest.prepare(BASE_URL, "our-key"), as_the_openai_client_sends_it()
     assert request.url == str(theirs.url) == f"{BASE_URL}/chat/completions"
     assert json.loads(request.body(MESSAGES, "m")) == json.loads(theirs.content)
 
 
 def test_its_headers_are_the_openai_clients_but_for_what_we_accept() -> None:
-    request, theirs = ChatRequest.prepare(BASE_URL, "our-key"), as_the_openai_client_sends_it()
+    request, theirs = ModelRequest.prepare(BASE_URL, "our-key"), as_the_openai_client_sends_it()
     assert request.headers["Authorization"] == theirs.headers["Authorization"] == "Bearer our-key"
     assert request.headers["Content-Type"] == theirs.headers["Content-Type"]
     assert set(map(str.lower, theirs.headers)) - set(map(str.lower, request.headers)) == {
@@ -60,7 +60,7 @@ def test_nothing_of_the_environment_but_our_settings_goes_with_it(monkeypatch: p
     for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_API_KEY", "OPENAI_ADMIN_KEY"):
         monkeypatch.setenv(name, "somebody-elses")
     monkeypatch.setenv("OPENAI_BASE_URL", "https://other.example/v1")
-    request = ChatRequest.prepare(BASE_URL, "")
+    request = ModelRequest.prepare(BASE_URL, "")
     assert request.url.startswith(BASE_URL)
     assert request.headers["Authorization"] == "Bearer no-key"
     assert "somebody-elses" not in str(request.headers)
@@ -68,4 +68,4 @@ def test_nothing_of_the_environment_but_our_settings_goes_with_it(monkeypatch: p
 
 def test_half_a_character_cannot_be_sent() -> None:
     with pytest.raises(UnicodeError):
-        ChatRequest.prepare(BASE_URL, "").body([Message(role="user", content="\ud83d")], "m")
+        ModelRequest.prepare(BASE_URL, "").body([Message(role="user", content="\ud83d")], "m")
