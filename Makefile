@@ -86,7 +86,7 @@ run: $(VENV)/.runs ## serve the page on http://127.0.0.1:8000 (HOST, PORT and th
 
 .PHONY: test
 test: check $(VENDOR)/.stamp system-packages ## check, then run all tests (unit, integration, browser)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: check
 check: $(VENV)/.tests node_modules/.tests ## lint, format, types of Python and JavaScript; what pre-commit runs

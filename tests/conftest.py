@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
-from typing import Protocol
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests import leaks
 from tests.gunicorn_server import GunicornServer
@@ -32,15 +33,26 @@ LONGEST_FIRST = ("browser", "faults", "soak", "deploy", "load", "fuzz", "integra
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file, or of such a folder, in one process of a parallel run, and begin with the longest.
-
-    For `--dist loadgroup --no-loadscope-reorder`, which gives groups out in the order of their first tests. By itself
-    it would begin with those of the most tests, and end with a soak of eight.
-    """
+    """Begin with what takes longest."""
     items.sort(key=lambda item: (*LONGEST_FIRST, item.path.parent.name).index(item.path.parent.name))
-    for item in items:
-        folder = item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else str(item.path)))
+
+
+class ByFileOrFolder(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types for it
+    """Keeps the tests of a file, or of such a folder, in one process of a parallel run.
+
+    xdist's own `loadgroup` does not: pytest 9.2 has no attribute any more that xdist 3.8 writes the group into.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        folder = PurePosixPath(file).parent.name
+        return folder if folder in TOGETHER else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Give out tests like that, for `--dist loadscope --no-loadscope-reorder`: in the order in which they stand."""
+    return ByFileOrFolder(config, log)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -133,7 +133,9 @@ TOLERANCES = (
     Tolerance(
         "descriptors", "", 1.5, 5.0, "files, pipes and epolls do not depend on load, and connections count apart"
     ),
-    Tolerance("clients", "", 6.0, 5.0, "a quarter of all: how many of the clients one worker has changes by chance"),
+    # In seconds chance does not even out, and a worker that is killed sends its clients to the other: a short soak
+    # does not judge these two by their growth. At its end all of them must be closed.
+    Tolerance("clients", "", 6.0, 35.0, "a quarter of all: how many of the clients one worker has changes by chance"),
     Tolerance("model", "", 6.0, 35.0, "the same; idle connections of the warm-up are kept for 30 s"),
 )
 
