@@ -86,7 +86,7 @@ class UpstreamUnavailable(UpstreamError):
     """No connection, an unknown host, a reset before the first byte, or a 5xx."""
 
     code = "upstream_unavailable"
-    sentence = "The model cannot be reached right now. Please try again."
+    sentence = "The model is not available right now. Please try again."
     retryable = True
 
 

@@ -43,6 +43,9 @@ _decoder = msgspec.json.Decoder(ChatBody)
 # msgspec writes `Expected `str`, got `int` - at `$.conversation_history[...].role``.
 _PLACE = re.compile(r" - at `\$\.?(?P<field>[^`]*)`$")
 _ALLOWED = {"role": get_args(Role), "source": get_args(Source), "interaction_mode": get_args(InteractionMode)}
+# It names types as Python does, and the client writes JSON.
+_PYTHON_TYPE = re.compile(r"\b(str|int|float|bool)\b")
+_JSON_TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 _NAMED = re.compile(r"^Object (?:contains unknown field|missing required field) `(?P<name>[^`]*)`")
 
 
@@ -134,6 +137,8 @@ def _decode(raw: bytes) -> ChatBody:
         field = ".".join(path)[:200] or None
         # Bounded: it quotes the name of an unknown field, however long the client made it.
         what = _PLACE.sub("", text)[:200]
+        if what.startswith("Expected"):
+            what = _PYTHON_TYPE.sub(lambda found: _JSON_TYPES[found[0]], what)
         allowed = _ALLOWED.get(field.rpartition(".")[2]) if field and what.startswith("Invalid enum") else None
         if allowed is not None:
             raise InvalidRequest(f"`{field}` should be {_choice(allowed)}.", field=field) from None

@@ -30,3 +30,19 @@ def test_another_content_type_is_415_and_calls_no_model(house: House, kind: str 
     check_error(response.json(), field_allowed=True)
     assert response.json()["code"] == "invalid_request"
     assert house.model.exchanges == []
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b'{"message": 1}', "Expected `string`, got `integer` in `message`."),
+        (b'{"message": ["Hi"]}', "Expected `string`, got `array` in `message`."),
+        (b'{"message": "Hi", "model": true}', "Expected `string | null`, got `boolean` in `model`."),
+        (b"[1.5]", "Expected `object`, got `array`."),
+    ],
+)
+def test_a_wrong_type_is_named_as_json_names_it(house: House, body: bytes, sentence: str) -> None:
+    """Row 6."""
+    response = fetch(house.url, "/api/chat", method="POST", headers={"Content-Type": "application/json"}, body=body)
+    assert (response.status, response.json()["error"]) == (400, sentence)
+    assert house.model.exchanges == []

@@ -143,7 +143,7 @@ export const CHINESE = {
     too_large: "对话太长，无法发送。请开始新对话，或缩短消息。",
     overloaded: "服务器繁忙：回答名额已满。",
     shutting_down: "服务器正在重启，请稍后重试。",
-    upstream_unavailable: "无法连接模型服务商，请稍后重试。",
+    upstream_unavailable: "模型服务商暂时不可用，请稍后重试。",
     upstream_timeout: "模型用时过长。请重试，或者一次少问一些。",
     upstream_rate_limited: "模型服务商收到的请求过多，请稍等片刻再重试。",
     upstream_rejected: "模型服务商拒绝了请求。请让服务器的管理者检查设置。",

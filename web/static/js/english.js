@@ -160,7 +160,7 @@ export const ENGLISH = {
     too_large: "The conversation has grown too long to send. Start a new one, or shorten the message.",
     overloaded: "The server is busy: every place for an answer is taken.",
     shutting_down: "The server is restarting. Try again in a moment.",
-    upstream_unavailable: "The model's provider cannot be reached. Try again in a moment.",
+    upstream_unavailable: "The model's provider is not available now. Try again in a moment.",
     upstream_timeout: "The model took too long. Try again, or ask for less at once.",
     upstream_rate_limited: "The model's provider has too many requests. Wait a moment, then try again.",
     upstream_rejected: "The model's provider refused the request. Whoever runs this server should look at its settings.",
