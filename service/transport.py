@@ -79,7 +79,8 @@ class _Protocol(ResponseHandler):
     def resume_reading(self, resume_parser: bool = True) -> None:
         """Resume, if there is anything to resume."""
         # aiohttp's reader asks for it behind every chunk that is read, which is every token. Its own answer feeds
-        # the parser nothing and calls the transport: a tenth of a token's calls, and a seventh of what a profile finds in a flood.
+        # the parser nothing and calls the transport: a tenth of a token's calls, and in a flood
+        # a seventh of what a profile finds.
         if self._reading_paused or self._buffer_paused:
             super().resume_reading(resume_parser)
 
