@@ -31,7 +31,13 @@ LINUX = pytest.mark.skipif(
     not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="there is only one CPU to be on"
 )
 
-# In a process of its own: it binds all threads of its process.
+
+def run_to_its_end(scenario: str) -> None:
+    """Run code in a process of its own: it binds all threads of its process."""
+    done = subprocess.run([sys.executable, "-c", scenario], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "done\n", done.stderr
+
+
 SCENARIO = """
 import os, threading
 from web import affinity
@@ -62,8 +68,7 @@ print("done")
 
 @LINUX
 def test_all_threads_are_bound_let_go_and_bound_again() -> None:
-    done = subprocess.run([sys.executable, "-c", SCENARIO], capture_output=True, text=True, timeout=60)
-    assert done.stdout == "done\n", done.stderr
+    run_to_its_end(SCENARIO)
 
 
 # The same for a system that stops saying so of a CPU, never says it, hides it, and forbids to choose.
@@ -106,8 +111,7 @@ print("done")
 
 @LINUX
 def test_a_worker_is_left_alone_where_the_system_does_not_say_or_let_it_choose() -> None:
-    done = subprocess.run([sys.executable, "-c", LEFT_ALONE], capture_output=True, text=True, timeout=60)
-    assert done.stdout == "done\n", done.stderr
+    run_to_its_end(LEFT_ALONE)
 
 
 # A look takes two descriptors: for what the system says, and for the list of threads.
@@ -138,8 +142,7 @@ print("done")
 
 @LINUX
 def test_a_worker_without_descriptors_stays_where_it_is_and_looks_again() -> None:
-    done = subprocess.run([sys.executable, "-c", WITHOUT_DESCRIPTORS], capture_output=True, text=True, timeout=60)
-    assert done.stdout == "done\n", done.stderr
+    run_to_its_end(WITHOUT_DESCRIPTORS)
 
 
 @LINUX
