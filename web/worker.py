@@ -27,6 +27,7 @@ from gunicorn.sock import BaseSocket
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from .affinity import Affinity
+from .heap import share_one_heap
 from .occupancy import Load, Occupancy
 
 if TYPE_CHECKING:
@@ -137,8 +138,9 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         self._sluice = sluice = _sluice_of(application)
         self.wsgi: WSGIApplication = _offering_outlets(application)
         sluice.service.loop.on_failure = self._loop_failed
+        # Both before the loop's thread and all others are started.
+        share_one_heap()
         if sluice.service.settings.pin_cpu == "on":
-            # Before the loop's thread and all others, which have it from this one.
             self._affinity = Affinity(self.age)
         # Now and not with the first chat, so that /readyz is true from the first moment it can be asked.
         sluice.service.start()
