@@ -4,8 +4,8 @@ Names follow the OpenTelemetry conventions for GenAI clients where one fits
 (https://github.com/open-telemetry/semantic-conventions-genai, `docs/gen-ai/gen-ai-metrics.md`), in Prometheus
 form: dots become underscores and the unit stands behind. The others begin with `sluice_`.
 
-With several workers the values live in files under `PROMETHEUS_MULTIPROC_DIR`, which gunicorn.conf.py sets before
-any worker imports this; one worker then answers for all.
+Under gunicorn the values live in files under `PROMETHEUS_MULTIPROC_DIR`, which gunicorn.conf.py sets before any
+worker imports this; one worker then answers for all (`metric_files.py`).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from prometheus_client import (
     Gauge,
     Histogram,
     generate_latest,
-    multiprocess,
 )
 
+from .metric_files import MetricFiles
 from .usage import Usage
 
 # The boundaries that the conventions ask for.
@@ -91,6 +91,8 @@ class Metrics:
     def __init__(self, provider: str) -> None:
         """Name the provider for the labels."""
         self._provider = provider
+        directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        self._files = MetricFiles(directory) if directory else None
 
     def opened(self) -> None:
         """Count a stream that begins."""
@@ -149,8 +151,8 @@ class Metrics:
         """
         _lag.set(loop_lag)
         _tasks.set(loop_tasks)
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        if self._files is None:
             return generate_latest(_registry)
         summed = CollectorRegistry()
-        multiprocess.MultiProcessCollector(summed)  # type: ignore[no-untyped-call]
+        summed.register(self._files)
         return generate_latest(summed)

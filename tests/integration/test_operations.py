@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import struct
+from pathlib import Path
 
 from tests.conftest import Serve
 from tests.house import House
@@ -99,6 +100,15 @@ def test_one_worker_answers_for_the_metrics_of_all(serve: Serve, model: Scripted
         for client in clients:
             client.close()
     model.wait_idle()
+
+
+def test_metrics_are_answered_beside_a_workers_file_that_cannot_be_read(serve: Serve, tmp_path: Path) -> None:
+    server = serve(PROMETHEUS_MULTIPROC_DIR=tmp_path)
+    (tmp_path / "counter_1.db").touch()
+    for _ in range(3):
+        assert gauge(server, "sluice_streams_open") == 0
+    server.wait_for_log("counter_1.db are left out, because the file cannot be read")
+    assert server.log.count("are left out") == 1
 
 
 def test_every_reply_forbids_inline_scripts_sniffing_and_framing(house: House) -> None:
