@@ -48,10 +48,18 @@ LINGER_READ = 65536
 # While it leaves connections to others, how often a full worker looks whether they have become full as well. This
 # bounds how long a client waits for its 503 when all are full.
 LEAVING_POLL = 0.05
-# Errors of accept(2) that say that nothing is left for another connection; and for how long none is asked for then.
-# The kernel keeps those who wait. Ended answers give descriptors back, and silent clients after HEAD_TIMEOUT.
+# Errors of accept(2) that say that this socket will never have another connection. All others pass.
+LISTENER_UNUSABLE = {errno.EBADF, errno.EFAULT, errno.EINVAL, errno.ENOTSOCK}
+# Those that belong to the connection that would have been accepted, which the kernel has taken away: the next may be
+# sound. The manual page lists them as errors of the network. ENONET is Linux's.
+CLIENT_LOST = {errno.ECONNABORTED, errno.ECONNRESET, errno.ETIMEDOUT, errno.EPROTO, errno.ENOPROTOOPT}
+CLIENT_LOST |= {errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EOPNOTSUPP}
+CLIENT_LOST |= {getattr(errno, "ENONET", errno.ENETDOWN)}
+# Those that say that nothing is left for another connection.
 NOTHING_LEFT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-NOTHING_LEFT_PAUSE = 1.0
+# For how long none is asked for after these, and after any other: asked at once, the kernel might say the same for
+# ever. It keeps those who wait. Ended answers give descriptors back, and silent clients after HEAD_TIMEOUT.
+ACCEPT_PAUSE = 1.0
 
 
 class _ClientTooSlow(logging.Filter):
@@ -211,14 +219,18 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
             client, address = listener.accept()
         except BlockingIOError:
             return False  # another worker was faster
-        except ConnectionAbortedError:
-            return True  # the client left again
         except OSError as error:
-            if error.errno not in NOTHING_LEFT:
+            # gunicorn raises nearly all of them, and all clients of the worker lose their answers.
+            if error.errno in LISTENER_UNUSABLE:
                 raise
-            # gunicorn raises it, and all clients of the worker lose their answers.
-            self.log.error("no descriptor is left for another client, who has to wait: %s", error.strerror)
-            self._accepts_from = time.monotonic() + NOTHING_LEFT_PAUSE
+            if error.errno in CLIENT_LOST:
+                self.log.info("a client was lost before it was accepted: %s", error.strerror)
+                return True
+            if error.errno in NOTHING_LEFT:
+                self.log.error("no descriptor is left for another client, who has to wait: %s", error.strerror)
+            else:
+                self.log.error("a client cannot be accepted, and has to wait: %s", error.strerror)
+            self._accepts_from = time.monotonic() + ACCEPT_PAUSE
             return False
         self.nr_conns += 1
         self.occupancy.say(self._load())

@@ -6,6 +6,7 @@ Served by real gunicorn in place of `wsgi:app`. Nothing here is ever part of a d
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import select
 import signal
@@ -29,6 +30,25 @@ DEFECT_BEHIND_THE_VIEW = "X-Sabotage"
 
 #: A signal to a worker: its main thread is held until SIGTERM has come, and then a connection.
 HOLD_MAIN_THREAD = signal.SIGRTMIN
+
+#: A signal to a worker: accept(2) fails with each of these, once, and then works again.
+FAIL_ACCEPT = signal.SIGRTMIN + 1
+#: The last is none that the manual page knows.
+ACCEPT_ERRORS = (
+    errno.ENETDOWN,
+    errno.EPROTO,
+    errno.ENOPROTOOPT,
+    errno.EHOSTDOWN,
+    errno.ENONET,
+    errno.EHOSTUNREACH,
+    errno.EOPNOTSUPP,
+    errno.ENETUNREACH,
+    errno.ECONNABORTED,
+    errno.EPERM,
+    errno.EXDEV,
+)
+#: A signal to a worker: its listening socket is none any more.
+BREAK_LISTENER = signal.SIGRTMIN + 2
 
 
 def _sabotage(app: Flask) -> Flask:
@@ -89,6 +109,23 @@ def _sabotage(app: Flask) -> Flask:
         select.select([worker.sockets[0]], [], [], 10)
 
     signal.signal(HOLD_MAIN_THREAD, hold_main_thread)
+
+    def fail_accept(errors: Sequence[int]) -> None:
+        """Put these before what the listening socket does; it is gunicorn's wrapping, which passes everything on."""
+        worker = signal.getsignal(signal.SIGTERM).__self__  # type: ignore[union-attr]
+        (listener,) = worker.sockets
+        left = list(errors)
+
+        def accept() -> Any:
+            if left:
+                number = left.pop(0)
+                raise OSError(number, os.strerror(number))
+            return listener.sock.accept()
+
+        listener.accept = accept
+
+    signal.signal(FAIL_ACCEPT, lambda *_: fail_accept(ACCEPT_ERRORS))
+    signal.signal(BREAK_LISTENER, lambda *_: fail_accept([errno.EINVAL] * 1000))
 
     @app.get("/sabotage/raise")
     def raise_after_headers() -> Response:

@@ -80,6 +80,36 @@ def test_after_generators_that_raised_sigterm_still_waits_for_an_open_stream(bui
     assert house.server.wait_exit() == 0
 
 
+# --------------------------------------------------------------------------------------- clients that were lost
+
+
+def test_a_client_that_cannot_be_accepted_costs_nobody_else_their_answer(build: Build) -> None:
+    house = build()
+    (worker,) = house.server.worker_pids()
+    another_came = house.model.gate()
+    house.model.enqueue((Headers(), *said("Hel"), another_came, *said("lo"), *finished()))
+    with stream_chat(house.url) as client:
+        assert client.next_event().message == "Hel"
+        os.kill(worker, saboteur.FAIL_ACCEPT)
+        assert fetch(house.url, "/healthz").status == 200
+        another_came.open()
+        text, terminal = client.read_stream()
+        assert (text, terminal.is_done) == ("lo", True)
+    assert house.server.worker_pids() == [worker]
+    said_of = re.findall(r"a client (?:was lost|cannot be accepted).*: (.*)", house.server.log)
+    assert said_of == [os.strerror(number) for number in saboteur.ACCEPT_ERRORS]
+
+
+def test_a_worker_whose_listening_socket_is_unusable_is_replaced(build: Build) -> None:
+    house = build(warm=0)
+    (worker,) = house.server.worker_pids()
+    os.kill(worker, saboteur.BREAK_LISTENER)
+    with RawClient(house.url) as client:
+        client.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert client.status == 200
+    assert worker not in house.server.worker_pids()
+
+
 # ---------------------------------------------------------------------------------------- row 27: SIGTERM, drain
 
 
