@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Blueprint, Response, g, jsonify, request
 
@@ -18,6 +19,29 @@ from .origin import refuse_foreign_origin
 from .requests import discard_body, read_chat_request
 from .sse import HEADERS
 from .stream import EventStream
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+
+class _Streamed(NamedTuple):
+    """What the view has made, for those behind it."""
+
+    body: EventStream
+    #: Ends the run, whatever became of the response. Calling it twice is harmless.
+    end: Callable[[], None]
+
+
+class _StreamResponse(Response):
+    """The response around a stream."""
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Hand head and body to the server; close it if the server refuses the head, such as a hook's odd header."""
+        try:
+            return super().__call__(environ, start_response)
+        except BaseException:
+            self.close()
+            raise
 
 
 def chat_blueprint(sluice: Sluice) -> Blueprint:
@@ -59,23 +83,39 @@ def chat_blueprint(sluice: Sluice) -> Blueprint:
             run.wait_accepted(min(service.settings.connect_timeout, service.settings.heartbeat_interval))
             stream = EventStream(run)
             # Passed through as it is, so that the server may recognise it (`EventStream.use`).
-            response = Response(stream, headers=HEADERS, direct_passthrough=True)
-            response.call_on_close(end)
-            # Not in the iteration's own end: it is never started if the client has gone before the first write.
-            stream.on_close(response.close)
-            g.stream = stream
+            response = _StreamResponse(stream, headers=HEADERS, direct_passthrough=True)
+            g.sluice_streamed = _Streamed(stream, end)
             streams = True
             return response
         finally:
             if not streams:
                 end()
 
+    # The application's and not the blueprint's, and registered before any of the host's: so it is called after them.
+    @blueprint.after_app_request
+    def end_with_what_is_sent(sent: Response) -> Response:
+        streamed: _Streamed | None = g.get("sluice_streamed")
+        if streamed is None:
+            return sent
+        # Not in the iteration's own end: it is never started if the client has gone before the first write.
+        sent.call_on_close(streamed.end)
+        if sent.response is streamed.body and sent.direct_passthrough:
+            # The server closes what is passed through, and not the response around it.
+            streamed.body.on_close(sent.close)
+            return sent
+        # A hook has put another response, or another body, in its place. That may be made of the stream, frame by
+        # frame; what is whole already is not.
+        sent.direct_passthrough = False
+        if sent.is_sequence:
+            streamed.end()
+        return sent
+
     @blueprint.teardown_request
     def end_what_was_lost(error: BaseException | None) -> None:
         # A hook behind the view has failed: another response is sent, and no server will close this one's stream.
-        stream: EventStream | None = g.pop("stream", None)
-        if error is not None and stream is not None:
-            stream.close()
+        streamed: _Streamed | None = g.pop("sluice_streamed", None)
+        if error is not None and streamed is not None:
+            streamed.end()
 
     return blueprint
 

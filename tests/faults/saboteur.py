@@ -11,22 +11,30 @@ import os
 import select
 import signal
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, jsonify, request, stream_with_context
+from werkzeug.wsgi import ClosingIterator
 
 from service.events import Event, Text
 from web import create_app
 from web.extension import Sluice
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
 #: Messages that are not passed on to the model: a defect of ours answers them.
 DEFECT_AT_ONCE = "a defect at once"
 DEFECT_AFTER_WORDS = "a defect after words"
 DEFECT_WHILE_ENCODING = "a defect while encoding"
 
-#: A header of a request whose reply is lost behind the view, in somebody's hook.
-DEFECT_BEHIND_THE_VIEW = "X-Sabotage"
+#: A header of a request whose reply somebody's hook behind the view takes, by one of `HOOKS`.
+BEHIND_THE_VIEW = "X-Sabotage"
+#: The one of them that does nothing: its reply's body is wrapped by WSGI middleware.
+MIDDLEWARE = "a middleware"
+#: A comment of an event stream, before the frames of a hook that passes them on.
+PASSED_ON = b": passed on\n\n"
 
 #: A signal to a worker: its main thread is held until SIGTERM has come, and then a connection.
 HOLD_MAIN_THREAD = signal.SIGRTMIN
@@ -51,6 +59,75 @@ ACCEPT_ERRORS = (
 BREAK_LISTENER = signal.SIGRTMIN + 2
 
 
+def _passing_on(frames: Iterable[bytes]) -> Iterator[bytes]:
+    yield PASSED_ON
+    yield from frames
+
+
+def _looping_over(frames: Iterable[bytes]) -> Iterator[bytes]:
+    """Unlike `yield from`, a loop closes nothing."""
+    yield PASSED_ON
+    for frame in frames:  # noqa: UP028
+        yield frame
+
+
+def _fail(_: Response) -> Response:
+    raise LookupError("a defect")
+
+
+def _with_odd_header(response: Response) -> Response:
+    response.headers["Odd Name"] = "x"
+    return response
+
+
+def _with_data(response: Response) -> Response:
+    response.direct_passthrough = False
+    response.set_data(b"another body")
+    return response
+
+
+def _with_body(body: Any) -> Callable[[Response], Response]:
+    def change(response: Response) -> Response:
+        response.response = body(response.response)
+        return response
+
+    return change
+
+
+#: What a hook does to the response, where nothing of the answer is sent any more.
+LOSING_HOOKS: dict[str, Callable[[Response], Response]] = {
+    "another response": lambda _: Response(b"another body"),
+    "another response, streamed": lambda _: Response(iter([b"another ", b"body"])),
+    "another response, passed through": lambda _: Response(iter([b"another ", b"body"]), direct_passthrough=True),
+    "another body": _with_body(lambda _: [b"another body"]),
+    "another body, streamed": _with_body(lambda _: iter([b"another ", b"body"])),
+    "other data": _with_data,
+}
+#: And where it is made of the answer's frames.
+PASSING_HOOKS: dict[str, Callable[[Response], Response]] = {
+    "another response of its frames": lambda old: Response(_passing_on(old.response), headers=old.headers),
+    "another response of its frames, in a loop": lambda old: Response(
+        _looping_over(old.response), headers=old.headers
+    ),
+    "another response of its frames, passed through": lambda old: Response(
+        _looping_over(old.response), headers=old.headers, direct_passthrough=True
+    ),
+    "another response with context": lambda old: Response(
+        stream_with_context(_passing_on(old.response)), headers=old.headers
+    ),
+    "another body of its frames": _with_body(_passing_on),
+    "another body of its frames, in a loop": _with_body(_looping_over),
+    MIDDLEWARE: lambda response: response,
+    "another body with context": _with_body(lambda frames: stream_with_context(_passing_on(frames))),
+}
+#: And where it never comes to that.
+FAILING_HOOKS: dict[str, Callable[[Response], Response]] = {
+    "a defect": _fail,
+    "a header that no server sends": _with_odd_header,
+}
+HOOKS = {**LOSING_HOOKS, **PASSING_HOOKS, **FAILING_HOOKS}
+
+
 def _sabotage(app: Flask) -> Flask:
     service = Sluice.of(app).service
     honest: Callable[..., AsyncIterator[Sequence[Event]]] = service.stream_chat
@@ -73,10 +150,19 @@ def _sabotage(app: Flask) -> Flask:
     service.stream_chat = stream_chat  # type: ignore[method-assign, assignment]
 
     @app.after_request
-    def lose(response: Response) -> Response:
-        if DEFECT_BEHIND_THE_VIEW in request.headers:
-            raise LookupError("a defect")
-        return response
+    def take(response: Response) -> Response:
+        name = request.headers.get(BEHIND_THE_VIEW)
+        return response if name is None else HOOKS[name](response)
+
+    inside = app.wsgi_app
+
+    def middleware(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        body = inside(environ, start_response)
+        if environ.get("HTTP_X_SABOTAGE") != MIDDLEWARE:
+            return body
+        return ClosingIterator(_passing_on(body), getattr(body, "close", None))
+
+    app.wsgi_app = middleware  # type: ignore[method-assign]
 
     @app.get("/sabotage/held")
     def held() -> Response:

@@ -41,16 +41,63 @@ def test_a_defect_inside_the_generator_is_an_error_frame(house: House, message: 
     house.server.wait_for_log("Traceback")
 
 
-def test_a_defect_behind_the_view_ends_the_answer_that_nobody_gets(house: House) -> None:
-    house.model.enqueue(stalling_after("Hello"))
+def chat_through(hook: str, house: House) -> RawClient:
+    """Ask for a stream whose response such a hook takes; the head is read, and the caller closes."""
     body = json.dumps({"message": "Hi", "interaction_mode": "stream"}).encode()
-    with RawClient(house.url) as client:
+    client = RawClient(house.url)
+    try:
         client.request(
-            "POST", "/api/chat", {"Content-Type": "application/json", saboteur.DEFECT_BEHIND_THE_VIEW: "yes"}, body
+            "POST", "/api/chat", {"Content-Type": "application/json", saboteur.BEHIND_THE_VIEW: hook}, body
         )
+        client.read_head()
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+@pytest.mark.parametrize("hook", saboteur.FAILING_HOOKS)
+def test_a_defect_behind_the_view_ends_the_answer_that_nobody_gets(house: House, hook: str) -> None:
+    house.model.enqueue(stalling_after("Hello"))
+    with chat_through(hook, house) as client:
         assert client.status == 500
         house.model.wait_for_request().wait_aborted()
         wait_streams(house.server, 0)
+
+
+@pytest.mark.parametrize("hook", saboteur.LOSING_HOOKS)
+def test_an_answer_ends_where_a_hook_puts_another_in_its_place(house: House, hook: str) -> None:
+    house.model.enqueue(stalling_after("Hello"))
+    with chat_through(hook, house) as client:
+        assert client.read_body() == b"another body"
+        house.model.wait_for_request().wait_aborted()
+        wait_streams(house.server, 0)
+
+
+@pytest.mark.parametrize("hook", saboteur.PASSING_HOOKS)
+def test_an_answer_goes_on_where_a_hook_passes_its_frames_on(house: House, hook: str) -> None:
+    """The request's own end, which comes before the body is written, is not the answer's."""
+    gate = house.model.gate()
+    house.model.enqueue((Headers(), *said("Hel"), gate, *said("lo"), *finished()))
+    with chat_through(hook, house) as client:
+        frame = client.next_frame()
+        assert frame is not None
+        assert frame.comment == "passed on"
+        assert client.next_event().message == "Hel"
+        wait_streams(house.server, 1)
+        gate.open()
+        text, terminal = client.read_stream()
+        assert (text, terminal.is_done) == ("lo", True)
+        wait_streams(house.server, 0)
+
+
+@pytest.mark.parametrize("hook", saboteur.PASSING_HOOKS)
+def test_a_client_that_leaves_ends_an_answer_whose_frames_a_hook_passes_on(house: House, hook: str) -> None:
+    house.model.enqueue(stalling_after("Hello"))
+    with chat_through(hook, house) as client:
+        assert client.next_event().message == "Hello"
+    house.model.wait_for_request().wait_aborted()
+    wait_streams(house.server, 0)
 
 
 def test_after_generators_that_raised_sigterm_still_waits_for_an_open_stream(build: Build) -> None:
