@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
-from flask import Blueprint, Response, g, jsonify, request
+from flask import Blueprint, Response, g, request
 
 from service import Reply, RunLabels
 from service.errors import ServiceError
@@ -15,6 +15,7 @@ from service.logs import request_id
 from .connection import client_socket, has_left, limit_writes
 from .extension import Sluice
 from .identity import client_identity
+from .json_response import json_response
 from .origin import refuse_foreign_origin
 from .requests import discard_body, read_chat_request
 from .sse import HEADERS
@@ -130,6 +131,6 @@ def _block_response(reply: Reply) -> Response:
     }
     if reply.reasoning:
         fields["reasoning"] = reply.reasoning
-    response = jsonify(fields)
+    response = json_response(fields)
     response.headers["Cache-Control"] = "no-store"
     return response

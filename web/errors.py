@@ -6,7 +6,7 @@ import logging
 import math
 from typing import Any
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from service.errors import (
@@ -23,6 +23,8 @@ from service.errors import (
     UpstreamUnavailable,
 )
 from service.logs import request_id
+
+from .json_response import json_response
 
 logger = logging.getLogger("sluice.web")
 
@@ -59,10 +61,10 @@ def error_fields(error: ServiceError) -> dict[str, Any]:
 
 def error_response(error: ServiceError) -> Response:
     """Make the reply for an error that is known before a stream began."""
-    response = jsonify(error_fields(error))
-    response.status_code = error.status if isinstance(error, InvalidRequest) else STATUSES[type(error)]
+    status = error.status if isinstance(error, InvalidRequest) else STATUSES[type(error)]
+    response = json_response(error_fields(error), status)
     response.headers["Cache-Control"] = "no-store"
-    if response.status_code in (429, 503):
+    if status in (429, 503):
         response.headers["Retry-After"] = str(math.ceil(error.retry_after or RETRY_AFTER_DEFAULT))
     return response
 

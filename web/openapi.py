@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 import msgspec
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response
 
 from service import Settings, __version__
 from service.errors import InvalidRequest
@@ -21,6 +21,7 @@ from service.usage import Usage
 
 from .errors import STATUSES
 from .extension import Sluice
+from .json_response import json_response
 from .requests import ChatBody
 
 #: Where it is served.
@@ -104,7 +105,7 @@ def openapi_blueprint(sluice: Sluice) -> Blueprint:
 
     @blueprint.get(PATH)
     def openapi() -> Response:
-        return jsonify(document)
+        return json_response(document)
 
     return blueprint
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service import LoopState, LoopUnavailable
 
 from .extension import Sluice
+from .json_response import json_response
 
 # A loop that is later than this keeps no promise about tokens; a load balancer should look elsewhere. Far above
 # what a garbage collection or a burst of requests causes (tens of milliseconds).
@@ -20,13 +21,13 @@ def ops_blueprint(sluice: Sluice) -> Blueprint:
     service = sluice.service
 
     @blueprint.get("/healthz")
-    def healthz() -> tuple[Response, int]:
+    def healthz() -> Response:
         health = service.health()
         alive = health.state in (LoopState.NEW, LoopState.RUNNING)
         return _said(alive, "ok" if alive else f"the event loop is {health.state.value}")
 
     @blueprint.get("/readyz")
-    def readyz() -> tuple[Response, int]:
+    def readyz() -> Response:
         if service.draining:
             return _said(False, "draining")
         try:
@@ -49,7 +50,7 @@ def ops_blueprint(sluice: Sluice) -> Blueprint:
     return blueprint
 
 
-def _said(good: bool, status: str) -> tuple[Response, int]:
-    response = jsonify(status=status)
+def _said(good: bool, status: str) -> Response:
+    response = json_response({"status": status}, 200 if good else 503)
     response.headers["Cache-Control"] = "no-store"
-    return response, 200 if good else 503
+    return response

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from flask import Blueprint, Response, jsonify, render_template, request
+from flask import Blueprint, Response, render_template, request
 
 from service import __version__
 
 from .assets import Asset, Assets
 from .extension import Sluice
+from .json_response import json_response
 
 #: The libraries that the page loads at once, in web/static/js/libraries.js. They may be missing.
 EARLY_LIBRARIES = ("vendor/idb.js",)
@@ -36,15 +37,17 @@ def pages_blueprint(sluice: Sluice, assets: Assets) -> Blueprint:
 
     @blueprint.get("/api/config")
     def config() -> Response:
-        response = jsonify(
-            interaction_mode=settings.page_mode,
-            model=settings.default_model,
-            models=list(settings.allowed_models),
-            demo=settings.demo,
-            max_message_chars=settings.max_message_chars,
-            max_history=settings.max_history,
-            starters=settings.starters,
-            version=__version__,
+        response = json_response(
+            {
+                "interaction_mode": settings.page_mode,
+                "model": settings.default_model,
+                "models": settings.allowed_models,
+                "demo": settings.demo,
+                "max_message_chars": settings.max_message_chars,
+                "max_history": settings.max_history,
+                "starters": settings.starters,
+                "version": __version__,
+            }
         )
         response.headers["Cache-Control"] = "no-store"
         return response

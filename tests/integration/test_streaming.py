@@ -113,6 +113,13 @@ def test_the_block_mode_gives_the_same_text_in_one_json(house: House) -> None:
     assert terminal.payload["usage"] == USAGE
 
 
+def test_chinese_is_sent_as_it_is_in_a_block_reply_and_in_an_error(house: House) -> None:
+    house.model.enqueue(reply("你好", "，世界"))
+    block = post_chat(house.url, message="Hi", interaction_mode="block")
+    assert '"message":"你好，世界"' in block.text
+    assert "`温度`" in post_chat(house.url, message="Hi", **{"温度": 1}).text
+
+
 def test_block_is_the_mode_of_a_request_that_names_none(house: House) -> None:
     house.model.enqueue(reply("Hi"))
     assert post_chat(house.url, message="Hi").json()["interaction_mode"] == "block"
