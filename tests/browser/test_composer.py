@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -144,3 +146,31 @@ def test_the_focus_stays_where_the_reader_writes(chat: ChatPage, model: Scripted
     chat.send_button.click()
     expect(chat.status).to_have_text("Stopped")
     expect(chat.field).to_be_focused()
+
+
+# How many pixels across an edge have the colour of the focus.
+RING = """async ({ picture, ring }) => {
+    const bytes = Uint8Array.from(atob(picture), (each) => each.charCodeAt(0));
+    const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
+    const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+    context.fillStyle = ring;
+    context.fillRect(0, 0, 1, 1);
+    const wanted = String(context.getImageData(0, 0, 1, 1).data);
+    context.drawImage(bitmap, 0, 0);
+    const pixels = Array.from({ length: bitmap.height }, (_, y) => String(context.getImageData(0, y, 1, 1).data));
+    return pixels.filter((pixel) => pixel === wanted).length;
+}"""
+
+
+def test_the_focus_is_shown_on_all_sides(chat: ChatPage) -> None:
+    chat.field.focus()
+    composer = chat.page.locator("#composer")
+    ring = composer.evaluate("element => getComputedStyle(element).outlineColor")
+    box = composer.bounding_box()
+    assert box is not None
+    widths = []
+    for edge in (box["y"], box["y"] + box["height"]):
+        clip = {"x": box["x"] + box["width"] / 2, "y": edge - 4, "width": 1, "height": 8}
+        picture = base64.b64encode(chat.page.screenshot(clip=clip)).decode()
+        widths.append(chat.page.evaluate(RING, {"picture": picture, "ring": ring}))
+    assert widths == [2, 2]  # the border and the outline
