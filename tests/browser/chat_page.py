@@ -33,6 +33,7 @@ class ChatPage:
         self.failure = page.locator(".failure")
         self.countdown = page.locator(".countdown")
         self.figures = self.answer.locator(".figures")
+        self.show_figures = self.answer.locator(".show-figures")
         self.retry_button = page.locator("button.retry")
         self.status = page.get_by_role("status")
 

@@ -89,8 +89,8 @@ def test_figures_are_there_for_who_asks(chat: ChatPage, model: ScriptedModel) ->
     expect(chat.figures).to_have_count(0)
     gate.open()
     chat.wait_complete()
-    expect(chat.figures.locator("dl")).to_be_hidden()
-    chat.figures.locator("summary").click()
+    expect(chat.figures).to_be_hidden()
+    chat.show_figures.click()
     names, texts = (chat.figures.locator(each).all_inner_texts() for each in ("dt", "dd"))
     values = dict(zip(names, texts, strict=True))
     assert list(values) == ["Time to first token", "Whole answer", "Tokens per second", "Tokens"]
@@ -102,21 +102,43 @@ def test_figures_are_there_for_who_asks(chat: ChatPage, model: ScriptedModel) ->
     assert rate > 0.99 * 42 / (whole - first + 0.01)
     assert rate * (whole - first - 0.01) < 1.01 * 42
     chat.page.reload()
-    chat.figures.locator("summary").click()
+    chat.show_figures.click()
     expect(chat.figures).to_contain_text("9 read, 42 written")
 
 
 def test_figures_say_what_was_estimated_and_what_was_not_counted(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("Not counted by the provider"), stalling_after("As far as this"))
     chat.ask_and_wait("First")
-    chat.figures.locator("summary").click()
+    chat.show_figures.click()
     expect(chat.figures).to_contain_text("(estimated)")
     chat.ask("Second")
     expect(chat.prose).to_have_text("As far as this")
     chat.field.press("Escape")
-    chat.figures.locator("summary").click()
+    chat.show_figures.click()
     expect(chat.figures).to_contain_text("not counted")
     expect(chat.figures).to_contain_text("Time to first token")
+
+
+def test_figures_open_in_view_and_move_nothing_above_them(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("\n\n".join(f"Line {number}" for number in range(60))), reply("Short."))
+    chat.ask_and_wait("First")
+    buttons = chat.answer.locator(".actions button")
+    chat.page.mouse.move(0, 0)
+    before = [each.bounding_box() for each in buttons.all()]
+    there = chat.page.evaluate("scrollY")
+    chat.show_figures.focus()
+    chat.page.keyboard.press("Enter")
+    expect(chat.show_figures).to_have_attribute("aria-expanded", "true")
+    expect(chat.figures).to_be_in_viewport(ratio=1)
+    dock = chat.page.locator("#dock").bounding_box()
+    box = chat.figures.bounding_box()
+    assert dock is not None
+    assert box is not None
+    assert box["y"] + box["height"] <= dock["y"]
+    chat.page.evaluate("top => scrollTo({ top, behavior: 'instant' })", there)
+    assert [each.bounding_box() for each in buttons.all()] == before
+    chat.page.keyboard.press("Enter")
+    expect(chat.figures).to_be_hidden()
 
 
 @pytest.fixture

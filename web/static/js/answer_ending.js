@@ -80,7 +80,7 @@ export class AnswerEnding {
         ? ""
         : quietButton("regenerate", "regenerate when-idle", () => this.#events.regenerate(exchange)),
       this.branches.element,
-      exchange.figures && (exchange.answer || exchange.reasoning) ? figuresView(exchange.figures) : "",
+      ...(exchange.figures && (exchange.answer || exchange.reasoning) ? figuresView(exchange.figures) : []),
     ];
   }
 }

@@ -1,5 +1,6 @@
 /** What an answer took, for the reader who asks for it. */
 
+import { quietButton } from "./button.js";
 import { tokensPerSecond } from "./figures.js";
 import { say, words } from "./language.js";
 
@@ -8,17 +9,21 @@ import { say, words } from "./language.js";
 
 /**
  * @param {Figures} figures
- * @returns {HTMLElement} closed until the reader opens it
+ * @returns {HTMLElement[]} a button, which stays where it is, and what it opens
  */
 export function figuresView(figures) {
-  const view = document.createElement("details");
-  view.className = "figures";
-  const summary = document.createElement("summary");
-  say(summary, "figures");
   const list = document.createElement("dl");
+  list.className = "figures";
   for (const [word, value] of rows(figures)) list.append(row(word, value));
-  view.append(summary, list);
-  return view;
+  const button = quietButton("figures", "show-figures", () => show(button.ariaExpanded !== "true"));
+  /** @param {boolean} open */
+  const show = (open) => {
+    list.hidden = !open;
+    button.ariaExpanded = String(open);
+    if (open) list.scrollIntoView({ block: "nearest" }); // it may have opened under the dock
+  };
+  show(false);
+  return [button, list];
 }
 
 /**
