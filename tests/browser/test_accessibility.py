@@ -138,7 +138,7 @@ def test_a_whole_session_needs_no_mouse(browser_page: Page, model: ScriptedModel
     expect(chat.field).to_be_focused()
     keyboard.press("Control+k")
     keyboard.type("whole")
-    keyboard.go_to("First question")
+    keyboard.go_to("First question, worded anew")
     keyboard.press("F2")
     keyboard.type("Renamed")
     keyboard.press("Enter")

@@ -55,6 +55,65 @@ def test_each_conversation_is_in_the_list_under_its_first_message(chat: ChatPage
     expect(chat.prose).to_have_text("One.")
 
 
+# The beginning of a conversation, and its title.
+TITLES = {
+    "How do I use **`git rebase`** well?": "How do I use git rebase well?",
+    "请**重点**说明 `a*b*c`": "请重点说明 a*b*c",
+    "> - ## A ~~new~~ [link](https://example.org/)\nand more": "A new link",
+    "```python\nprint(1)\n```": "print(1)",
+    "---\nAbove": "Above",
+    "What are *args and **kwargs?": "What are *args and **kwargs?",
+    "__init__, 2**3**4, a*b*c and #!/bin/sh": "__init__, 2**3**4, a*b*c and #!/bin/sh",
+    "-1 or #1?": "-1 or #1?",
+    "***": "***",
+    "[" * 200_000: "[" * 60 + "…",
+}
+
+
+def test_a_title_is_without_the_marks_of_markdown_and_with_every_other_sign(chat: ChatPage) -> None:
+    made = chat.page.evaluate(
+        """async (messages) => {
+            const { titleFrom } = await import("/static/js/title.js");
+            return messages.map((message) => titleFrom(message));
+        }""",
+        list(TITLES),
+    )
+    assert dict(zip(TITLES, made, strict=True)) == TITLES
+
+
+def test_a_title_goes_with_the_first_question_until_the_reader_chooses_another(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    def ask_instead(question: str) -> None:
+        chat.questions.first.hover()
+        chat.page.get_by_role("button", name="Edit").first.click()
+        editor = chat.page.get_by_role("textbox", name="Your question, worded anew")
+        editor.fill(question)
+        editor.press("Enter")
+        expect(chat.questions).to_have_text([question])
+        chat.wait_complete()
+
+    converse(chat, "**Fisrt**")
+    chat.ask_and_wait("And on")
+    expect(titles(chat)).to_have_text(["Fisrt"])
+    ask_instead("**First**")
+    expect(titles(chat)).to_have_text(["First"])
+    expect(chat.page).to_have_title("First · Sluice")
+    chat.page.get_by_role("button", name="Previous version").click()
+    expect(chat.questions).to_have_text(["**Fisrt**", "And on"])
+    ask_instead("First of all")
+    expect(titles(chat)).to_have_text(["First of all"])
+    chat.page.reload()
+    expect(titles(chat)).to_have_text(["First of all"])
+    act(chat, "First of all", "Rename")
+    chat.page.keyboard.type("Mine")
+    chat.page.keyboard.press("Enter")
+    ask_instead("Last")
+    expect(titles(chat)).to_have_text(["Mine"])
+    chat.page.reload()
+    expect(titles(chat)).to_have_text(["Mine"])
+
+
 def test_the_list_is_walked_and_renamed_by_keyboard(chat: ChatPage) -> None:
     converse(chat, "First", "Second")
     titles(chat).first.focus()

@@ -7,6 +7,7 @@ import { INTERRUPTED, close, forgetReasoning, reopen } from "./exchange.js";
 import { words } from "./language.js";
 import { questionOf } from "./question.js";
 import { Run } from "./run.js";
+import { titleFrom } from "./title.js";
 
 /** @typedef {import("./configuration.js").Configuration} Configuration */
 /** @typedef {import("./conversation_store.js").ConversationStore} ConversationStore */
@@ -77,6 +78,7 @@ export class Chat {
    */
   edit(exchange, question) {
     if (this.running) return false;
+    this.#retitle(exchange, question);
     void this.#answer(this.conversation.branch(exchange, question));
     return true;
   }
@@ -155,6 +157,19 @@ export class Chat {
   leave() {
     for (const run of this.#runs.values()) void this.#end(run, { state: "failed", failure: INTERRUPTED });
     this.#store.leave();
+  }
+
+  /**
+   * A title that nobody chose is that of the first question, and goes with its wording.
+   * @param {Exchange} exchange
+   * @param {string} question is asked in its place
+   */
+  #retitle(exchange, question) {
+    const { id } = this.conversation;
+    const title = this.#store.record(id)?.title;
+    const { questions } = this.conversation.versionsOf(exchange);
+    const isFirst = exchange.parent === null && questions.some((each) => titleFrom(each.question) === title);
+    if (isFirst) void this.#store.rename(id, titleFrom(question));
   }
 
   /** @param {Exchange} exchange of the shown conversation, new or with the beginning of an answer */

@@ -2,21 +2,49 @@
 
 const MOST = 60; // characters: two lines of the list at its width
 
+const LOOKED_AT = 500; // characters of a line: its marks are searched in no more, however long it was pasted
+const CODE = "\ue000"; // stands for code while the marks around it are taken away
+
 /**
  * @param {string} message
- * @returns {string} its first line that says something, cut at a word where it is long
+ * @returns {string} its first line that says something, without the marks of Markdown, cut at a word where it is long
  */
 export function titleFrom(message) {
-  const line = message.split(/\n/).map(plain).find((each) => each !== "") ?? "";
-  const characters = [...line];
-  if (characters.length <= MOST) return line;
-  const cut = characters.slice(0, MOST).join("");
-  const space = cut.lastIndexOf(" ");
-  // a word is cut only where it is very long, or where the script has no spaces between words
-  return `${(space > MOST / 2 ? cut.slice(0, space) : cut).trimEnd()}…`;
+  let title = "";
+  for (const line of message.split("\n")) {
+    const text = plain(line.slice(0, LOOKED_AT));
+    if (/[\p{L}\p{N}]/u.test(text)) return cut(text);
+    title ||= text; // nothing but signs, where nothing else comes
+  }
+  return cut(title);
 }
 
-/** @param {string} line without the marks that Markdown puts before a heading, a quotation or a list */
+/** @param {string} line */
+function cut(line) {
+  const characters = [...line];
+  if (characters.length <= MOST) return line;
+  const beginning = characters.slice(0, MOST).join("");
+  const space = beginning.lastIndexOf(" ");
+  // a word is cut only where it is very long, or where the script has no spaces between words
+  return `${(space > MOST / 2 ? beginning.slice(0, space) : beginning).trimEnd()}…`;
+}
+
+/** @param {string} line of which a fence says nothing, and code is taken as it is */
 function plain(line) {
-  return line.replace(/^[\s#>*-]+/, "").replace(/\s+/g, " ").trim();
+  if (/^\s*(?:`{3,}[^`]*|~{3,}.*)$/.test(line)) return "";
+  /** @type {string[]} */
+  const codes = [];
+  const keep = (/** @type {string} */ _, /** @type {string} */ __, /** @type {string} */ code) => {
+    codes.push(code);
+    return CODE;
+  };
+  return line
+    .replace(/^(?:\s|>|(?:#{1,6}|[-+*])(?=\s|$))+/, "")
+    .replace(/(`+)(?!`)(.*?[^`])\1(?!`)/g, keep)
+    .replace(/!?\[([^\]]*)\]\([^()\s]*\)/g, "$1")
+    .replace(/(?<![\w*])(\*{1,3})(?=[^\s*])([^*]*[^\s*])\1(?![\w*])/g, "$2") // other stars are powers and products
+    .replace(/~~(?=[^\s~])([^~]*[^\s~])~~/g, "$1")
+    .replaceAll(CODE, () => codes.shift() ?? "")
+    .replace(/\s+/g, " ")
+    .trim();
 }
