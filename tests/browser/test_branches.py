@@ -182,3 +182,53 @@ def test_what_was_worded_anew_waits_for_an_answer_that_is_being_written(chat: Ch
     expect(chat.questions).to_have_text(["First, worded anew"])
     expect(chat.prose).to_have_text("Anew.")
     expect(chat.field).to_be_focused()
+
+
+def test_what_was_worded_anew_is_there_when_the_reader_comes_back(chat: ChatPage, model: ScriptedModel) -> None:
+    editor = chat.page.get_by_role("textbox", name="Your question, worded anew")
+
+    def open_conversation(title: str) -> None:
+        chat.page.locator(".conversation a", has_text=title).click()
+        expect(chat.page.locator(".conversation a[aria-current]")).to_have_text(title)
+
+    chat.ask_and_wait("First")
+    chat.ask_and_wait("And on")
+    chat.page.get_by_role("button", name="New conversation").click()
+    chat.ask_and_wait("Second")
+    open_conversation("First")
+    chat.questions.first.hover()
+    chat.page.get_by_role("button", name="Edit").first.click()
+    editor.press("End")
+    editor.type(", worded anew")
+    open_conversation("Second")
+    expect(editor).to_have_count(0)
+    open_conversation("First")
+    expect(editor).to_have_value("First, worded anew")
+    expect(editor).not_to_be_focused()
+    chat.page.reload()
+    expect(editor).to_have_value("First, worded anew")
+
+    chat.page.get_by_role("button", name="Actions for “First”").click()
+    chat.page.locator(".conversation-actions:visible").get_by_role("button", name="Delete").click()
+    expect(editor).to_have_count(0)
+    assert "worded anew" not in chat.page.evaluate("JSON.stringify(localStorage)")
+    chat.page.get_by_role("button", name="Undo").click()
+    expect(editor).to_have_value("First, worded anew")
+
+    editor.press("Enter")
+    chat.wait_complete()
+    expect(chat.questions).to_have_text(["First, worded anew"])
+    chat.page.get_by_role("button", name="Previous version").click()
+    expect(chat.questions).to_have_text(["First", "And on"])
+    expect(editor).to_have_count(0)
+
+
+def test_a_wording_that_was_given_up_does_not_come_back(chat: ChatPage) -> None:
+    chat.ask_and_wait("First")
+    chat.page.get_by_role("button", name="Edit").click()
+    editor = chat.page.get_by_role("textbox", name="Your question, worded anew")
+    editor.fill("Something else")
+    editor.press("Escape")
+    chat.page.reload()
+    expect(chat.questions).to_have_text(["First"])
+    expect(editor).to_have_count(0)

@@ -1,7 +1,7 @@
 /** What the reader does with conversations as wholes: opens them, begins new ones, renames and deletes them. */
 
 import { addressed, leaveAddress, nameInAddress } from "./address.js";
-import { takeDraft } from "./draft.js";
+import { takeDrafts } from "./draft.js";
 import { dropFormerConversation, readFormerConversation } from "./former_conversation.js";
 
 /** @typedef {import("./chat.js").Chat} Chat */
@@ -81,9 +81,9 @@ export class Conversations {
     const conversation = await this.#store.delete(id);
     if (!conversation) return; // the store has said that the browser refuses
     if (wasShown) this.#leave();
-    const restoreDraft = takeDraft(conversation);
+    const restoreDrafts = takeDrafts(conversation);
     this.#undo.offer("conversationDeleted", async () => {
-      restoreDraft();
+      restoreDrafts();
       await this.#store.add([conversation]);
       if (!wasShown || !this.#chat.conversation.empty) return;
       nameInAddress(id);
@@ -105,7 +105,7 @@ export class Conversations {
     if (conversation.id !== id) return;
     this.#notices.show("deletedElsewhere");
     this.#leave();
-    takeDraft(conversation);
+    takeDrafts(conversation);
   }
 
   #leave() {

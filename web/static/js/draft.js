@@ -1,6 +1,7 @@
-/** What has been written and not yet sent, kept in this browser for one conversation. */
+/** What has been written and not yet sent, kept in this browser: in one conversation, or in the place of one question. */
 
 /** @typedef {Pick<import("./conversation.js").Conversation, "id" | "empty">} Conversation */
+/** @typedef {import("./exchange.js").Exchange} Exchange */
 
 const PREFIX = "sluice.draft.1."; // the number is the form's; another form gets another number
 const PAUSE_MS = 300; // one write for each burst of typing, and little to lose where the browser dies
@@ -12,7 +13,7 @@ export class Draft {
   #timer = 0;
 
   /**
-   * @param {Conversation} conversation one that has not begun shares its draft with all that have not
+   * @param {Conversation} conversation where it is written; one that has not begun shares its draft with all such
    * @param {() => void} notKept called where the browser refuses: its storage is full, or switched off
    */
   constructor(conversation, notKept) {
@@ -44,15 +45,23 @@ export class Draft {
 }
 
 /**
- * Removes the draft of a conversation that is being deleted.
- * @param {Conversation} conversation
- * @returns {() => void} brings it back
+ * @param {Exchange} exchange
+ * @returns {Conversation} the place of its question, as a draft knows places
  */
-export function takeDraft(conversation) {
-  const key = keyOf(conversation);
-  const text = read(key);
-  save(key, "");
-  return () => void save(key, text);
+export function placeOf({ id }) {
+  return { id, empty: false };
+}
+
+/**
+ * Removes the drafts of a conversation that is being deleted.
+ * @param {Conversation & { exchanges: Exchange[] }} conversation
+ * @returns {() => void} brings them back
+ */
+export function takeDrafts(conversation) {
+  const keys = [conversation, ...conversation.exchanges.map(placeOf)].map(keyOf);
+  const texts = keys.map(read);
+  for (const key of keys) save(key, "");
+  return () => keys.forEach((key, index) => save(key, texts[index] ?? ""));
 }
 
 /** @param {Conversation} conversation */

@@ -79,6 +79,7 @@ const transcript = new Transcript(part("log", HTMLElement), {
     // it stays under the pointer, so that many branches are gone through without aiming
     if (button) scrollBy({ top: button.getBoundingClientRect().top - top, behavior: "instant" });
   },
+  notKept: sayNotKept,
   retryReady: () => announce(words.retryReady),
   grown: () => position.follow(),
 });
@@ -86,7 +87,7 @@ const prompts = new PromptHistory(() => chat.conversation.path.map(({ question }
 const composer = new Composer(part("composer", HTMLFormElement), prompts, {
   send: (message) => chat.send(message),
   stop: () => chat.stop(),
-  notKept: () => notices.show("draftNotKept"),
+  notKept: sayNotKept,
 });
 const starters = new Starters(part("starters", HTMLElement), part("starters-label", HTMLElement), (prompt) => {
   composer.send(prompt);
@@ -206,6 +207,10 @@ function applySettings() {
   const name = part("model-name", HTMLElement);
   name.textContent = chat.model || model;
   name.hidden = name.textContent === "";
+}
+
+function sayNotKept() {
+  notices.show("draftNotKept");
 }
 
 function goToComposer() {

@@ -5,6 +5,7 @@ import { label } from "./language.js";
 
 /**
  * @typedef {object} EditorEvents
+ * @property {(question: string) => void} written called after each change
  * @property {(question: string) => void} ask
  * @property {() => void} cancel
  */
@@ -26,7 +27,10 @@ export class QuestionEditor {
     this.#field.dir = "auto";
     label(this.#field, "editLabel");
     this.#field.addEventListener("keydown", (event) => this.#key(event));
-    this.#field.addEventListener("input", () => this.#show());
+    this.#field.addEventListener("input", () => {
+      this.show();
+      this.#events.written(this.#field.value);
+    });
     this.#ask = quietButton("askAgain", "ask-again when-idle", () => this.#submit());
     const row = document.createElement("div");
     row.className = "actions";
@@ -37,7 +41,6 @@ export class QuestionEditor {
 
   focus() {
     this.#field.focus({ preventScroll: true });
-    this.#show();
     this.element.scrollIntoView({ block: "nearest" }); // all of it, and not only the line with the caret
   }
 
@@ -55,7 +58,8 @@ export class QuestionEditor {
     if (this.#field.value.trim() !== "") this.#events.ask(this.#field.value);
   }
 
-  #show() {
+  /** Fits the page to what is written. To be called also when the editor has come into the page. */
+  show() {
     this.#ask.disabled = this.#field.value.trim() === "";
     if (CSS.supports("field-sizing", "content")) return;
     this.#field.style.height = "auto";

@@ -2,6 +2,7 @@
 
 import { BranchSwitch } from "./branch_switch.js";
 import { copyButton, quietButton } from "./button.js";
+import { Draft, placeOf } from "./draft.js";
 import { label } from "./language.js";
 import { QuestionEditor } from "./question_editor.js";
 
@@ -17,6 +18,10 @@ export class QuestionView {
   #edit;
   #exchange;
   #events;
+  /** Another wording that has been begun. */
+  #draft;
+  /** @type {QuestionEditor | null} */
+  #editor = null;
 
   /**
    * @param {Exchange} exchange
@@ -25,11 +30,12 @@ export class QuestionView {
   constructor(exchange, events) {
     this.#exchange = exchange;
     this.#events = events;
+    this.#draft = new Draft(placeOf(exchange), events.notKept);
     label(this.#article, "you");
     this.#text.dir = "auto";
     this.#article.append(this.#text);
     this.branches = new BranchSwitch("questionVersions", events.choose);
-    this.#edit = quietButton("edit", "edit when-idle", () => this.#beginEditing());
+    this.#edit = quietButton("edit", "edit when-idle", () => this.#openEditor(exchange.question).focus());
     this.#actions.className = "actions question-actions";
     this.#actions.append(
       copyButton("copy", "copy-question", () => exchange.question), // first: it stays while an answer is written
@@ -38,34 +44,44 @@ export class QuestionView {
       this.branches.element,
     );
     this.elements = [this.#article, this.#actions];
-    this.show();
   }
 
-  /** Shows the question as it is now: an import may bring another wording. */
+  /** Shows the question as it is now: an import may bring another wording. To be called when it is in the page. */
   show() {
     const { question } = this.#exchange;
     this.#article.className = question.length > LONG || question.includes("\n") ? "question long" : "question";
     if (this.#text.textContent !== question) this.#text.textContent = question;
+    if (this.#draft.text && !this.#editor) this.#openEditor(this.#draft.text); // the reader left it open
   }
 
-  #beginEditing() {
-    const editor = new QuestionEditor(this.#exchange.question, {
+  /** @param {string} text */
+  #openEditor(text) {
+    this.#editor = new QuestionEditor(text, {
+      written: (question) => this.#keep(question === this.#exchange.question ? "" : question),
       ask: (question) => {
-        if (this.#events.edit(this.#exchange, question)) this.#endEditing(editor);
+        if (this.#events.edit(this.#exchange, question)) this.#closeEditor();
       },
       cancel: () => {
-        this.#endEditing(editor);
+        this.#closeEditor();
         this.#edit.focus();
       },
     });
     this.#article.hidden = this.#actions.hidden = true;
-    this.#article.before(editor.element);
-    editor.focus();
+    this.#article.before(this.#editor.element);
+    this.#editor.show();
+    return this.#editor;
   }
 
-  /** @param {QuestionEditor} editor */
-  #endEditing(editor) {
-    editor.element.remove();
+  #closeEditor() {
+    this.#keep("");
+    this.#editor?.element.remove();
+    this.#editor = null;
     this.#article.hidden = this.#actions.hidden = false;
+  }
+
+  /** At once, because this view may go at any time. @param {string} text */
+  #keep(text) {
+    this.#draft.text = text;
+    this.#draft.flush();
   }
 }
