@@ -141,6 +141,46 @@ def test_an_error_in_mid_stream_keeps_the_text_before_it(chat: ChatPage, model: 
     expect(chat.prose).to_have_text("Half a sentence")
 
 
+@pytest.mark.parametrize("finish", ["stop", None], ids=["whole", "broken off"])
+def test_a_request_whose_answer_has_ended_is_not_broken(
+    chat: ChatPage, model: ScriptedModel, finish: str | None
+) -> None:
+    gate = model.gate("before the second half")
+    broken: list[str] = []
+    chat.page.on("requestfailed", lambda request: broken.append(f"{request.url}: {request.failure}"))
+    model.enqueue((*said("Half a"), gate, *said(" sentence"), *finished(finish=finish)))
+    with chat.page.expect_event("requestfinished", lambda request: request.url.endswith("/api/chat")):
+        chat.ask("Tell me")
+        expect(chat.prose).to_have_text("Half a")
+        gate.open()
+        expect(chat.prose).to_have_text("Half a sentence")
+        expect(chat.send_button).to_have_text("Send")
+    assert broken == []
+
+
+# A reply whose connection stays open until the page closes it: then `closedByPage` is fulfilled.
+HELD_OPEN = """(events) => {
+    window.closedByPage = new Promise((resolve) => {
+        const start = (controller) => controller.enqueue(new TextEncoder().encode(events));
+        const body = new ReadableStream({ start, cancel: () => resolve(true) });
+        window.fetch = async () => new Response(body, { headers: { "Content-Type": "text/event-stream" } });
+    });
+}"""
+
+
+def test_an_answer_is_whole_although_something_holds_its_connection_open(chat: ChatPage) -> None:
+    chat.page.evaluate(HELD_OPEN, frames(text_frame("Whole."), DONE_FRAME))
+    expect(chat.ask_and_wait("Tell me")).to_have_text("Whole.")
+    assert chat.page.evaluate("closedByPage") is True
+
+
+def test_a_connection_that_brings_something_else_is_closed(chat: ChatPage) -> None:
+    chat.page.evaluate(HELD_OPEN, "data: {bad\n\n")
+    chat.ask("Tell me")
+    expect(chat.failure).to_contain_text("Something other than the chat server replied.")
+    assert chat.page.evaluate("closedByPage") is True
+
+
 def test_a_page_of_a_proxy_is_named_as_such(chat: ChatPage, complaints: Complaints) -> None:
     complaints.expect("status of 502")
     chat.reply_once(status=502, content_type="text/html", body="<h1>Bad gateway</h1>")

@@ -4,6 +4,8 @@ import { readEvents, EventTooLarge } from "./event_stream.js";
 import { Failure, failureFromJson, failureFromResponse, parseObject, readObject } from "./failure.js";
 import { readUsage } from "./figures.js";
 
+const ENDING_MS = 500; // a server ends the body with its terminal frame; something between may hold the end back
+
 /** @typedef {{ role: "user" | "assistant", content: string }} Message */
 
 /**
@@ -67,17 +69,43 @@ function isEventStream(response) {
 
 /** @param {Response} response */
 async function* streamedReply(response) {
-  if (response.body) {
-    for await (const event of readEvents(response.body)) {
+  if (!response.body) throw cutOff(response);
+  // Chromium calls a body that may not be stored broken although it came to its end, unless it has been cloned:
+  // microsoft/playwright#42742
+  void response.clone().body?.cancel();
+  const reader = response.body.getReader();
+  let ended = false;
+  try {
+    for await (const event of readEvents(reader)) {
       if (event.type !== "message") continue; // another channel: no part of the reply by definition
       const frame = parseObject(event.data);
       if (!frame) throw unexpected(response);
+      ended = frame.done === true || frame.success === false;
       const piece = pieceOf(frame, response);
       if (piece.text || piece.reasoning || piece.done) yield piece;
       if (piece.done) return;
     }
+  } finally {
+    void close(reader, ended);
   }
-  throw new Failure({ code: "cut_off", retryable: true, ...requestIdOf(response) });
+  throw cutOff(response);
+}
+
+/**
+ * @param {ReadableStreamDefaultReader<Uint8Array>} reader
+ * @param {boolean} ended whether the terminal frame has come. Then the body ends by itself: one that is cancelled is a
+ *   broken request to the browser's tools, and its connection cannot be used again.
+ */
+async function close(reader, ended) {
+  const cancel = () => reader.cancel().catch(() => {}); // already closed or aborted: nothing is left to close
+  if (!ended) return void cancel();
+  const timer = setTimeout(cancel, ENDING_MS);
+  try {
+    while (!(await reader.read()).done);
+  } catch {
+    // a connection that breaks now takes nothing away
+  }
+  clearTimeout(timer);
 }
 
 /** @param {Response} response */
@@ -103,6 +131,11 @@ function pieceOf(frame, response) {
   const usage = readUsage(frame.usage);
   if (usage) piece.usage = usage;
   return piece;
+}
+
+/** @param {Response} response */
+function cutOff(response) {
+  return new Failure({ code: "cut_off", retryable: true, ...requestIdOf(response) });
 }
 
 /** @param {Response} response */

@@ -82,26 +82,20 @@ export class EventAssembler {
 
 /**
  * Reads a response body as events. What follows the last empty line is no event, as the standard says.
- * Leaving the loop early cancels the body, which closes the connection.
  *
- * @param {ReadableStream<Uint8Array>} body
+ * @param {ReadableStreamDefaultReader<Uint8Array>} reader of the body; who has it, closes it
  * @returns {AsyncGenerator<ServerEvent, void, void>}
  */
-export async function* readEvents(body) {
-  const reader = body.getReader();
+export async function* readEvents(reader) {
   const decoder = new TextDecoder(); // drops one leading BOM, replaces bad UTF-8
   const lines = new LineSplitter();
   const events = new EventAssembler();
-  try {
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done) return;
-      for (const line of lines.push(decoder.decode(value, { stream: true }))) {
-        const event = events.push(line);
-        if (event) yield event;
-      }
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    for (const line of lines.push(decoder.decode(value, { stream: true }))) {
+      const event = events.push(line);
+      if (event) yield event;
     }
-  } finally {
-    reader.cancel().catch(() => {}); // already closed or aborted: nothing is left to close
   }
 }

@@ -15,6 +15,7 @@ const LEAVING_MS = 250; // Chromium on a busy machine takes 40
 
 export class Run {
   #controller = new AbortController();
+  #over = false;
 
   /**
    * @param {Conversation} conversation
@@ -28,7 +29,7 @@ export class Run {
   }
 
   stop() {
-    this.#controller.abort();
+    if (!this.#over) this.#controller.abort(); // one that is over lets its connection end by itself
   }
 
   /**
@@ -53,6 +54,7 @@ export class Run {
       if (signal.aborted) return { state: "stopped" };
       return { state: "failed", failure: await failureOf(error) };
     } finally {
+      this.#over = true;
       exchange.figures ??= stopwatch.figures();
     }
   }
