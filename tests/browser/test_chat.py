@@ -124,14 +124,20 @@ def test_an_error_shows_its_sentence_and_trying_again_works(
     expect(chat.questions).to_have_count(1)
 
 
-def test_an_error_that_trying_again_cannot_help_has_no_such_button(
+def test_a_refused_question_is_asked_again_without_typing_once_the_server_is_mended(
     chat: ChatPage, model: ScriptedModel, complaints: Complaints
 ) -> None:
     complaints.expect("status of 502")
-    model.enqueue(refused(401))
+    model.enqueue(refused(401), refused(401), reply("Now it works."))
     chat.ask("Tell me")
     expect(chat.failure).to_contain_text("refused the request")
-    expect(chat.retry_button).to_have_count(0)
+    chat.page.reload()
+    chat.retry_button.click()
+    expect(chat.failure).to_contain_text("refused the request")
+    chat.retry_button.click()
+    expect(chat.prose).to_have_text("Now it works.")
+    expect(chat.questions).to_have_text(["Tell me"])
+    expect(chat.failure).to_have_count(0)
 
 
 def test_an_error_in_mid_stream_keeps_the_text_before_it(chat: ChatPage, model: ScriptedModel) -> None:

@@ -70,15 +70,13 @@ export class AnswerEnding {
 
   /** @param {Exchange} exchange */
   #actionsFor(exchange) {
-    const failed = exchange.state === "failed";
-    const mayRetry = exchange.state === "stopped" || (failed && exchange.failure?.retryable);
+    // also where the server says that it cannot help: whoever runs it may have mended what was refused
+    const mayRetry = exchange.state === "stopped" || exchange.state === "failed";
     return [
       isCutOff(exchange) ? quietButton("resume", "resume when-idle", () => this.#events.resume(exchange)) : "",
       mayRetry ? quietButton("retry", "retry when-idle", () => this.#events.regenerate(exchange)) : "",
       exchange.answer ? copyButton("copyAnswer", "copy-answer", () => exchange.answer) : "",
-      mayRetry || failed
-        ? ""
-        : quietButton("regenerate", "regenerate when-idle", () => this.#events.regenerate(exchange)),
+      mayRetry ? "" : quietButton("regenerate", "regenerate when-idle", () => this.#events.regenerate(exchange)),
       this.branches.element,
       ...(exchange.figures && (exchange.answer || exchange.reasoning) ? figuresView(exchange.figures) : []),
     ];

@@ -156,14 +156,14 @@ export const ENGLISH = {
   /** @param {string} id */
   reference: (id) => `Reference: ${id}`,
   failures: {
-    invalid_request: "The server did not accept this message. Its settings may have changed: reload the page, then ask again.",
+    invalid_request: "The server did not accept this message. Its settings may have changed: reload the page, then try again.",
     too_large: "The conversation has grown too long to send. Start a new one, or shorten the message.",
     overloaded: "The server is busy: every place for an answer is taken.",
     shutting_down: "The server is restarting. Try again in a moment.",
     upstream_unavailable: "The model's provider is not available now. Try again in a moment.",
     upstream_timeout: "The model took too long. Try again, or ask for less at once.",
     upstream_rate_limited: "The model's provider has too many requests. Wait a moment, then try again.",
-    upstream_rejected: "The model's provider refused the request. Whoever runs this server should look at its settings.",
+    upstream_rejected: "The model's provider refused the request. Whoever runs this server should look at its settings; then try again.",
     upstream_invalid:
       "The model's provider sent something that is not an answer. Try again; whoever runs this server should look at its settings.",
     upstream_truncated: "The model's answer broke off before its end. What came of it is kept.",
