@@ -20,7 +20,7 @@ Waking the reader's thread for an item costs more than all else that is done for
 turn at the interpreter's lock. Where the reader would only pass the item on to something that need not block, such
 as a socket's buffer, ``divert`` gives that outlet to the loop's thread, and the reader is woken when the outlet is
 full, for ticks and at the end. The queue is then the way for what the outlet does not take, with all of the
-promises above.
+promises above. In the same way ``offer`` spares a source that waits from being woken for each item.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Bridge(Generic[T]):
     def __init__(
         self,
         loop: LoopThread,
-        source: AsyncIterable[T],
+        source: AsyncIterable[T] | Callable[[Callable[[T], bool]], AsyncIterable[T]],
         *,
         capacity: int = CAPACITY,
         tick: float | None = None,
@@ -73,7 +73,8 @@ class Bridge(Generic[T]):
         Args:
             loop: A started loop thread.
             source: What to run. If its iterator has ``aclose``, as async generators do, that is awaited on the
-                loop at the end, however it ends, even before its first step.
+                loop at the end, however it ends, even before its first step. Or a function that makes one: it is
+                given ``offer`` (see there), and called at once.
             capacity: How many items may wait to be read; the source is held back beyond that.
             tick: Seconds without an item after which iteration yields an empty list. ``None``: never.
             close_timeout: Seconds that ``close`` waits for the source's clean-up.
@@ -83,7 +84,6 @@ class Bridge(Generic[T]):
             WrongThread: Called on the loop's own thread, which must not block.
         """
         self._loop = loop
-        self._source = source
         self._capacity = capacity
         self._tick = tick
         self._close_timeout = close_timeout
@@ -109,7 +109,9 @@ class Bridge(Generic[T]):
         self._stopped = False
         self._closed = False
         self._stop_error: BaseException | None = None
-        self._future = loop.submit(self._pump())
+        items = source if isinstance(source, AsyncIterable) or not callable(source) else source(self.offer)
+        # The coroutine's, and not kept here: it may hold `offer`, and so this.
+        self._future = loop.submit(self._pump(items))
         # The future ends in every case: source ended, failed or cancelled, loop closed, dead or stuck.
         # So this one line releases the reader in every case.
         # It holds the queue and not the bridge, which holds the future: no cycle that only the collector could free.
@@ -266,17 +268,17 @@ class Bridge(Generic[T]):
         if self._task is not None and not self._task.done():
             self._task.cancel()
 
-    async def _pump(self) -> None:
+    async def _pump(self, source: AsyncIterable[T]) -> None:
         self._task = asyncio.current_task()
         queue = self._putting
-        iterator = aiter(self._source)
+        iterator = aiter(source)
         try:
             if self._stopped:
                 # Stopped before the first step: cancelling would have found no task yet.
                 return
             async for item in iterator:
                 try:
-                    if not self._hand_over(item):
+                    if not self.offer(item):
                         await queue.put(item)
                         self._held = False
                 except janus.AsyncQueueShutDown:
@@ -289,8 +291,23 @@ class Bridge(Generic[T]):
             if aclose is not None:
                 await aclose()
 
-    def _hand_over(self, item: T) -> bool:
-        """Give an item to the outlet or the queue; say whether either took it."""
+    def offer(self, item: T) -> bool:
+        """Hand an item over, to the outlet or the queue. On the loop's thread.
+
+        For a source that waits, this is the way past its own iteration: waking its task, only to have it yield what
+        has come, takes a turn of the loop and of each coroutine above it. Whoever brings the item may offer it, as
+        long as the iteration waits for its next item: whatever was yielded before has been handed over then.
+
+        Args:
+            item: What comes behind all that the source has yielded.
+
+        Returns:
+            Whether it was handed over. If not, because there is no room or nobody reads any more, the source is to
+            yield it as its next item: there it is held back, or ended.
+
+        Raises:
+            Exception: Whatever the outlet raised; the source must end with it.
+        """
         with self._turn:
             if self._outlet_free:
                 assert self._outlet is not None
@@ -305,4 +322,7 @@ class Bridge(Generic[T]):
             except janus.AsyncQueueFull:
                 self._held = True
                 return False
+            except janus.AsyncQueueShutDown:
+                return False
+            self._held = False
             return True

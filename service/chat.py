@@ -6,11 +6,12 @@ import asyncio
 import logging
 import random
 import threading
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from contextvars import Context
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 
 from .admission import Admission, Place
 from .demo import DemoModel
@@ -191,7 +192,7 @@ class ChatService:
             run = _own_context(labels.request_id).run(
                 Run,
                 self.loop,
-                self.stream_chat(messages, labels.model),
+                partial(self.stream_chat, messages, labels.model),
                 labels,
                 self.metrics,
                 prompts=[message["content"] for message in messages],
@@ -238,10 +239,17 @@ class ChatService:
                         raise copy(error)
         raise ShuttingDown("the run was closed", retry_after=1.0)
 
-    async def stream_chat(self, messages: Sequence[Message], model: str) -> AsyncGenerator[Sequence[Event], None]:
+    async def stream_chat(
+        self, messages: Sequence[Message], model: str, offer: Callable[[Sequence[Event]], bool]
+    ) -> AsyncGenerator[Sequence[Event], None]:
         """Ask the model, again if that may help, and yield its events, read by read. Runs on the loop.
 
         Another attempt is made only before the first word: text that was shown is never repeated.
+
+        Args:
+            messages: The whole conversation, oldest first.
+            model: The model's name.
+            offer: A way past this generator for the words behind the first ones (`ModelClient.stream`).
 
         Raises:
             UpstreamError: The last attempt's failure.
@@ -253,7 +261,7 @@ class ChatService:
         for attempt in range(1, settings.max_retries + 2):
             shown = False
             try:
-                async with aclosing(self._model.stream(messages, model, deadline)) as reads:
+                async with aclosing(self._model.stream(messages, model, deadline, offer)) as reads:
                     async for events in reads:
                         shown = shown or isinstance(events[0], Text | Reasoning)
                         yield events

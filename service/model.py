@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -27,12 +27,12 @@ from .errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from .events import Accepted, Event
+from .events import Accepted, Event, Word
 from .message import Message
 from .proxy import proxy_for
 from .request import ModelRequest
 from .settings import Settings
-from .transport import NotSent, Transport, unread
+from .transport import NotSent, Transport, body_of
 
 logger = logging.getLogger("sluice.model")
 
@@ -75,7 +75,11 @@ class ModelClient:
         await self._transport.aclose()
 
     async def stream(
-        self, messages: Sequence[Message], model: str, first_token_deadline: float
+        self,
+        messages: Sequence[Message],
+        model: str,
+        first_token_deadline: float,
+        offer: Callable[[Sequence[Event]], bool] = lambda events: False,
     ) -> AsyncGenerator[Sequence[Event], None]:
         """Ask the model once and decode its answer.
 
@@ -83,6 +87,8 @@ class ModelClient:
             messages: The whole conversation, oldest first.
             model: The model's name, as the provider knows it.
             first_token_deadline: On the loop's clock, in seconds.
+            offer: Takes words past this generator and those above it, or says that it does not: then they are
+                yielded. The first ones are always yielded, and so is the end: those above must know of both.
 
         Yields:
             What each read brought, in lists that are never empty: first `[Accepted]`, then `Text` and `Reasoning`,
@@ -96,17 +102,17 @@ class ModelClient:
         now = asyncio.get_running_loop().time
         total_deadline = now() + self._settings.total_timeout
         limit = min(first_token_deadline, total_deadline)
-        next_token_timeout = self._settings.next_token_timeout
         response = await self._open(messages, model, limit)
-        answer = Answer(self._settings.max_event_bytes)
         with closing(response):
             yield [Accepted()]
+            answer = Answer(self._settings.max_event_bytes)
+            body = body_of(response)
             with closing(Deadline(limit)) as deadline:
+                intake = _Intake(answer, deadline, self._settings.next_token_timeout, total_deadline)
                 while not answer.ended:
                     try:
                         deadline.waiting = True
-                        piece = await response.content.readany()
-                        deadline.waiting = False
+                        await body.pour(intake.take)
                     except asyncio.CancelledError:
                         if not deadline.passed():
                             raise
@@ -114,24 +120,17 @@ class ModelClient:
                             raise UpstreamTimeout("no word within the time limit") from None
                         break  # only the usage is missing
                     except aiohttp.ClientError as error:
-                        deadline.waiting = False
-                        # What had come before, while a slow reader held us back, is the reader's all the same.
-                        if words := answer.feed(unread(response)):
-                            yield words
-                        if answer.ended or answer.finish_reason is not None:
+                        if answer.finish_reason is not None:
                             break
                         raise _broken_off(error, answer) from error
-                    if words := answer.feed(piece) if piece else answer.finish():
+                    finally:
+                        deadline.waiting = False
+                    if words := intake.words:
+                        intake.words = []
                         yield words
-                    if answer.finish_reason is not None:
-                        deadline.sooner(now() + USAGE_GRACE)
-                    elif answer.progressed:
-                        # After the yield: the time in which a slow reader held us back is not the model's.
-                        limit = min(now() + next_token_timeout, total_deadline)
-                        if limit < deadline.at:  # the first word: its own limit is a longer one
-                            deadline.sooner(limit)
-                        else:
-                            deadline.at = limit
+                        intake.offer = offer
+                    # After the yield: the time in which a slow reader held us back is not the model's.
+                    intake.move_limit()
             conclusion = answer.conclusion()
             if answer.ended and response.content.exception() is None:
                 await _read_to_end(response)
@@ -157,6 +156,51 @@ class ModelClient:
                 raise _refusal(response, excerpt)
             raise UpstreamInvalid(f"200 with {kind} in place of an event stream: {excerpt}")
         return response
+
+
+class _Intake:
+    """Decodes what has come, and passes words on while nobody has to know more of them."""
+
+    def __init__(self, answer: Answer, deadline: Deadline, next_token_timeout: float, total_deadline: float) -> None:
+        self._answer = answer
+        self._deadline = deadline
+        self._next_token_timeout = next_token_timeout
+        self._total_deadline = total_deadline
+        self._now = asyncio.get_running_loop().time
+        #: What has to be yielded.
+        self.words: list[Word] = []
+        #: Takes words, or does not.
+        self.offer: Callable[[Sequence[Event]], bool] | None = None
+
+    def take(self, piece: bytes) -> bool:
+        """Take the next bytes of the body, or `b""` at its end; say whether there is nothing else to do for them.
+
+        Raises:
+            UpstreamError: They are not of a chat stream.
+        """
+        answer = self._answer
+        words = answer.feed(piece) if piece else answer.finish()
+        if (
+            answer.finish_reason is not None
+            or answer.ended
+            or (words and (self.offer is None or not self.offer(words)))
+        ):
+            self.words = words
+            return False
+        self.move_limit()
+        return True
+
+    def move_limit(self) -> None:
+        """Give the model its time for what is to come next, counted from now."""
+        deadline = self._deadline
+        if self._answer.finish_reason is not None:
+            deadline.sooner(self._now() + USAGE_GRACE)
+        elif self._answer.progressed:
+            limit = min(self._now() + self._next_token_timeout, self._total_deadline)
+            if limit < deadline.at:  # the first word: its own limit is a longer one
+                deadline.sooner(limit)
+            else:
+                deadline.at = limit
 
 
 async def _read_to_end(response: aiohttp.ClientResponse) -> None:

@@ -51,6 +51,10 @@ def _failure(error: Exception) -> ServiceError:
     return InternalError(f"{type(error).__name__}: {error}")
 
 
+#: Makes an answer, given a way past its own iteration (`Bridge.offer`).
+Source = Callable[[Callable[[Sequence[Event]], bool]], AsyncIterable[Sequence[Event]]]
+
+
 @dataclass(frozen=True, slots=True)
 class RunLabels:
     """What the log and the metrics say of a run."""
@@ -73,7 +77,7 @@ class Run:
     def __init__(
         self,
         loop: LoopThread,
-        source: AsyncIterable[Sequence[Event]],
+        source: Source,
         labels: RunLabels,
         metrics: Metrics,
         *,
@@ -85,7 +89,7 @@ class Run:
 
         Args:
             loop: A started loop thread.
-            source: The answer's events, read by read; `close` closes it.
+            source: Makes the answer's events, read by read; `close` closes it.
             labels: What the log and the metrics say.
             metrics: Where the run is counted.
             prompts: The texts that were sent to the model, for an estimate of their cost.

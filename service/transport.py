@@ -1,13 +1,16 @@
-"""How requests are sent to a model's server, and how its bytes come back: by aiohttp.
+"""How requests are sent to a model's server, and how the response comes back: by aiohttp.
 
 The openai package brings a way over aiohttp too (`openai[aiohttp]`). Its bodies pass four generators, two buffers and
 a limit of 16 KiB on each read, which made up a quarter of a token's cost, and lost what a model had sent when its
-connection broke behind it. Here aiohttp's own response is handed out: whoever takes it closes it. One that was read
-to its end has given its connection back, and any other one ends with it, at once.
+connection broke behind it. Here aiohttp's own response is handed out, and its body can be taken as it comes
+(`service/body.py`). Whoever takes a response closes it. One that was read to its end has given its connection back,
+and any other one ends with it, at once.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,6 +19,8 @@ import httpx2
 from aiohttp.client_proto import ResponseHandler
 from multidict import CIMultiDict
 from yarl import URL
+
+from .body import Body
 
 
 class NotSent(Exception):
@@ -72,17 +77,39 @@ class Transport:
 
 
 class _Protocol(ResponseHandler):
-    """aiohttp's side of a connection, which resumes reading only where it was paused, and fails as a whole."""
+    """aiohttp's side of a connection, which says that something came, and fails as a whole."""
 
-    __slots__ = ()
+    __slots__ = ("on_change",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        #: For the body that is being read (`service/body.py`).
+        self.on_change: Callable[[], None] | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes from the connection, or none: then aiohttp goes on with what it had put off."""
+        super().data_received(data)
+        # With no bytes it may be called from within the reader, which is not to be read then.
+        if data and self.on_change is not None:
+            self.on_change()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Take the end of the connection."""
+        super().connection_lost(exc)
+        if self.on_change is not None:
+            self.on_change()
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         """Resume, if there is anything to resume."""
-        # aiohttp's reader asks for it behind every chunk that is read, which is every token. Its own answer feeds
-        # the parser nothing and calls the transport: a tenth of a token's calls, and in a flood
-        # a seventh of what a profile finds.
+        # aiohttp asks for it at every body's end, and its own answer calls parser and transport in any case.
         if self._reading_paused or self._buffer_paused:
             super().resume_reading(resume_parser)
+            # It may have gone on with what it had put off, behind the back of whoever empties the reader just now.
+            self._loop.call_soon(self._say_change)
+
+    def _say_change(self) -> None:
+        if self.on_change is not None:
+            self.on_change()
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
         """Fail, and with it the body that is being read."""
@@ -123,7 +150,9 @@ def _why_unusable(proxy: str) -> str | None:
     return None if url.host else "the URL of the proxy is none that can be used"
 
 
-def unread(response: aiohttp.ClientResponse) -> bytes:
-    """Return what had come of a body before its connection broke: aiohttp's reader raises the error in its place."""
-    # Private, as there is no other way to it; tests/unit/test_transport.py sees to it that it stays right.
-    return b"".join(response.content._buffer)
+def body_of(response: aiohttp.ClientResponse) -> Body:
+    """Return the body of a response of a `Transport`, of which nothing was read."""
+    connection = response.connection
+    protocol = None if connection is None else connection.protocol
+    assert protocol is None or isinstance(protocol, _Protocol)
+    return Body(response, protocol)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
@@ -356,3 +357,153 @@ def test_whatever_the_interleaving_every_item_goes_one_way_once_and_in_order(
         while (batch := bridge.take(WITHIN)) is not None:
             seen.extend(batch)
     assert seen == list(range(total))
+
+
+# ------------------------------------------------------------------ items offered past the source's iteration
+
+
+class Offering:
+    """A source that waits, while a test offers items in its place; what is not taken, it yields."""
+
+    def __init__(self, loop: LoopThread) -> None:
+        self._loop = loop
+        self._offer: Callable[[int], bool] | None = None
+        self._refused: asyncio.Queue[int | None] = asyncio.Queue()
+        self.steps = 0
+
+    def __call__(self, offer: Callable[[int], bool]) -> AsyncIterator[int]:
+        self._offer = offer
+        return self._items()
+
+    async def _items(self) -> AsyncIterator[int]:
+        while (item := await self._refused.get()) is not None:
+            self.steps += 1
+            yield item
+
+    def offer(self, item: int) -> bool:
+        """Offer an item; say whether it was taken."""
+        taken: Future[bool] = Future()
+        self._loop.call_soon(self._try, item, taken)
+        return taken.result(WITHIN)
+
+    def _try(self, item: int, taken: Future[bool]) -> None:
+        assert self._offer is not None
+        try:
+            was_taken = self._offer(item)
+        except Exception as error:
+            taken.set_exception(error)
+            return
+        if not was_taken:
+            self._refused.put_nowait(item)
+        taken.set_result(was_taken)
+
+    def end(self) -> None:
+        self._loop.call_soon(self._refused.put_nowait, None)
+
+
+def test_an_offered_item_reaches_the_reader_and_wakes_no_source(loop: LoopThread) -> None:
+    source = Offering(loop)
+    with Bridge(loop, source) as bridge:
+        assert source.offer(1)
+        assert source.offer(2)
+        assert bridge.take(WITHIN) == [1, 2]
+        assert source.steps == 0
+        source.end()
+        assert bridge.take(WITHIN) is None
+
+
+def test_an_offered_item_goes_to_the_outlet_while_the_reader_waits(
+    loop: LoopThread, reader: ThreadPoolExecutor
+) -> None:
+    source, outlet = Offering(loop), Outlet()
+    with Bridge(loop, source) as bridge:
+        bridge.divert(outlet)
+        taken = waiting(reader, bridge)
+        assert source.offer(1)
+        assert outlet.taken == [1]
+        outlet.full = True
+        assert source.offer(2)
+        assert taken.result(WITHIN) == [2]
+        assert source.steps == 0
+
+
+def test_an_item_for_which_there_is_no_room_is_refused_and_held_back_where_it_is_yielded(
+    loop: LoopThread, reader: ThreadPoolExecutor
+) -> None:
+    source, outlet = Offering(loop), Outlet()
+    with Bridge(loop, source, capacity=2) as bridge:
+        bridge.divert(outlet)
+        assert [source.offer(item) for item in (1, 2, 3)] == [True, True, False]
+        wait_until(lambda: source.steps == 1)
+        assert bridge.take(WITHIN) == [1, 2]
+        assert bridge.take(WITHIN) == [3]
+        # The one that was held has crossed, so the outlet is free for those behind it.
+        taken = waiting(reader, bridge)
+        assert source.offer(4)
+        assert outlet.taken == [4]
+        source.end()
+        assert taken.result(WITHIN) is None
+
+
+def test_an_item_that_is_refused_overtakes_nothing_though_the_reader_has_made_room(
+    loop: LoopThread, reader: ThreadPoolExecutor
+) -> None:
+    source, outlet = Offering(loop), Outlet()
+    with Bridge(loop, source, capacity=1) as bridge:
+        bridge.divert(outlet)
+
+        async def refused_and_then_room() -> Future[list[int] | None]:
+            # Within one turn of the loop, in which the source cannot yield what was refused.
+            assert source._offer is not None
+            assert [source._offer(1), source._offer(2)] == [True, False]
+            assert bridge.take(WITHIN) == [1]
+            taken = reader.submit(bridge.take, WITHIN)
+            wait_until(lambda: reader._work_queue.qsize() == 0 and bridge._taking.qsize() == 0)
+            source._refused.put_nowait(2)
+            return taken
+
+        taken = loop.submit(refused_and_then_room()).result(WITHIN)
+        assert taken.result(WITHIN) == [2]
+        assert outlet.taken == []
+        # It has crossed, so the outlet is free for those behind it.
+        waiting(reader, bridge)
+        assert source.offer(3)
+        assert outlet.taken == [3]
+
+
+def test_nothing_is_taken_when_the_reader_has_ended_it(loop: LoopThread) -> None:
+    source = Offering(loop)
+    with Bridge(loop, source) as bridge:
+        bridge.stop()
+        assert not source.offer(1)
+
+
+def test_what_the_outlet_raises_is_raised_to_whoever_offers(loop: LoopThread, reader: ThreadPoolExecutor) -> None:
+    def broken(item: int) -> int | None:
+        raise ZeroDivisionError
+
+    source = Offering(loop)
+    with Bridge(loop, source) as bridge:
+        bridge.divert(broken)
+        waiting(reader, bridge)
+        with pytest.raises(ZeroDivisionError):
+            source.offer(1)
+
+
+def test_a_source_that_holds_its_offer_makes_no_circle(loop: LoopThread) -> None:
+    source = Offering(loop)
+    bridge = Bridge(loop, source)
+    gone = weakref.ref(bridge)
+    bridge.close()
+    source._offer = None
+    del bridge
+    assert gone() is None
+
+
+def test_a_function_that_makes_no_source_is_refused_before_anything_runs(loop: LoopThread) -> None:
+    def broken(offer: Callable[[int], bool]) -> AsyncIterator[int]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        Bridge(loop, broken)
+    assert loop.health().waiting == 0

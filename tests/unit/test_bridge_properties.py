@@ -97,22 +97,42 @@ def stage(caplog: pytest.LogCaptureFixture) -> Iterator[Stage]:
 class SteppedSource:
     """Counts upwards, one item for each permission; ends or fails when it is told to.
 
-    A step that is a function is called before the next item is given.
+    A step that is a function is called before the next item is given. As `offering`, it offers items where they
+    come, past its own iteration, whenever that waits; it yields what is not taken.
     """
 
     def __init__(self) -> None:
         self.steps: asyncio.Queue[Exception | str | Callable[[], None]] = asyncio.Queue()
         self.given = 0
+        self.waits = False
+        self.offer: Callable[[int], bool] | None = None
         self.begun = False
         self.cleaned = False
         #: What it did at its own end: "ended", or its error.
         self.outcome: Exception | str | None = None
 
+    def offering(self, offer: Callable[[int], bool]) -> AsyncIterator[int]:
+        self.offer = offer
+        return aiter(self)
+
+    def come(self, step: Exception | str | Callable[[], None]) -> None:
+        """Take a step, on the loop's thread."""
+        if self.offer is not None and step == "item" and self.waits and self.steps.empty():
+            try:
+                if self.offer(self.given + 1):
+                    self.given += 1
+                    return
+            except OutletFailed as error:
+                step = error
+        self.steps.put_nowait(step)
+
     async def __aiter__(self) -> AsyncIterator[int]:
         self.begun = True
         try:
             while True:
+                self.waits = True
                 step = await self.steps.get()
+                self.waits = False
                 if isinstance(step, Exception):
                     self.outcome = step
                     raise step
@@ -124,6 +144,7 @@ class SteppedSource:
                 self.given += 1
                 yield self.given
         finally:
+            self.waits = False
             for _ in range(3):
                 await asyncio.sleep(0)
             self.cleaned = True
@@ -162,12 +183,15 @@ class Crossing(RuleBasedStateMachine):
         #: Whether the source may have been cancelled in the middle of the clean-up at its own end.
         self.raced = False
 
-    @initialize(capacity=st.integers(1, 4), held=st.booleans(), outlet=st.sampled_from([None, "takes"]))
-    def open(self, capacity: int, held: bool, outlet: str | None) -> None:
+    @initialize(
+        capacity=st.integers(1, 4), held=st.booleans(), outlet=st.sampled_from([None, "takes"]), offers=st.booleans()
+    )
+    def open(self, capacity: int, held: bool, outlet: str | None, offers: bool) -> None:
         self.capacity = capacity
         if held:
             self.hold()
-        self.bridge = Bridge(self.loop, self.source, capacity=capacity, close_timeout=WITHIN)
+        source = self.source.offering if offers else self.source
+        self.bridge = Bridge(self.loop, source, capacity=capacity, close_timeout=WITHIN)
         self.outlet = outlet
         if outlet is not None:
             self.bridge.divert(self.pass_on)
@@ -230,7 +254,7 @@ class Crossing(RuleBasedStateMachine):
 
     def step(self, *steps: Exception | str | Callable[[], None]) -> None:
         for step in steps:
-            self.loop.call_soon(self.source.steps.put_nowait, step)
+            self.loop.call_soon(self.source.come, step)
             self.queued = self.holder is not None
             self.settle()
             self.collect()
@@ -428,21 +452,33 @@ def test_the_promises_hold_at_any_interleaving(stage: Stage) -> None:
     failing=st.booleans(),
     error=st.sampled_from([None, Stopped("raced")]),
     refused=st.sampled_from([None, 1, 2, 7]),
+    offered=st.sampled_from([None, 1, 3]),
 )
 def test_the_promises_hold_where_nothing_holds_the_threads_back(
-    stage: Stage, items: int, capacity: int, stop_at: int, failing: bool, error: Exception | None, refused: int | None
+    stage: Stage,
+    items: int,
+    capacity: int,
+    stop_at: int,
+    failing: bool,
+    error: Exception | None,
+    refused: int | None,
+    offered: int | None,
 ) -> None:
-    """`refused`: the outlet does not take every item that is divisible by it; None where there is no outlet."""
+    """`refused`: the outlet does not take every item that is divisible by it; None where there is no outlet.
+
+    `offered`: the source offers those that are divisible by it before it yields them; None where it offers none.
+    """
     its_own = SourceFailed("its own")
     may_stop = threading.Event()
     given = 0
 
-    async def source() -> AsyncIterator[int]:
+    async def source(offer: Callable[[int], bool]) -> AsyncIterator[int]:
         nonlocal given
         for given in range(1, items + 1):
             if given == stop_at:
                 may_stop.set()
-            yield given
+            if offered is None or given % offered or not offer(given):
+                yield given
         may_stop.set()
         if failing:
             raise its_own
@@ -462,7 +498,7 @@ def test_the_promises_hold_where_nothing_holds_the_threads_back(
         may_stop.set()
     taken: list[int] = []
     met: Exception | None = None
-    with Bridge(stage.running_loop(), source(), capacity=capacity) as bridge:
+    with Bridge(stage.running_loop(), source, capacity=capacity) as bridge:
         if refused is not None:
             bridge.divert(pass_on)
         stopping = stage.closer.submit(stop)
