@@ -153,10 +153,11 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         # Now and not with the first chat, so that /readyz is true from the first moment it can be asked.
         sluice.service.start()
         self._places: int = sluice.service.admission.places
-        self.occupancy.join(self.pid, self.age)
         # What exists by now stays: the collector need not look through it again and again.
         gc.collect()
         gc.freeze()
+        # Last, because others leave connections to a worker that is on the board, and only then does it take them.
+        self.occupancy.join(self.pid, self.age)
         try:
             super().run()
         finally:
