@@ -13,6 +13,7 @@ import errno
 import gc
 import logging
 import selectors
+import signal
 import socket
 import ssl
 import struct
@@ -169,6 +170,15 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         super().handle_exit(sig, frame)
         # Not in the signal handler itself: it may have interrupted a holder of the locks that draining takes.
         self.method_queue.defer(self._drain)
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """End at once on SIGINT or SIGQUIT, once: the second would break off what the first has begun.
+
+        Ctrl-C sends SIGINT to all processes of a terminal, and the master then sends its workers SIGQUIT besides.
+        """
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_IGN)
+        super().handle_quit(sig, frame)
 
     def _drain(self) -> None:
         """Take nobody new, answer whoever is connected, and be gone before gunicorn's patience ends."""

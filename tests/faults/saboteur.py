@@ -57,6 +57,8 @@ ACCEPT_ERRORS = (
 )
 #: A signal to a worker: its listening socket is none any more.
 BREAK_LISTENER = signal.SIGRTMIN + 2
+#: A signal to a worker: when it begins to end its streams, another SIGQUIT comes.
+QUIT_TWICE = signal.SIGRTMIN + 3
 
 
 def _passing_on(frames: Iterable[bytes]) -> Iterator[bytes]:
@@ -211,6 +213,18 @@ def _sabotage(app: Flask) -> Flask:
         listener.accept = accept
 
     signal.signal(FAIL_ACCEPT, lambda *_: fail_accept(ACCEPT_ERRORS))
+
+    def quit_twice(*_: object) -> None:
+        sluice = Sluice.of(app)
+        close = sluice.close
+
+        def close_and_be_quit() -> bool:
+            os.kill(os.getpid(), signal.SIGQUIT)
+            return close()
+
+        sluice.close = close_and_be_quit  # type: ignore[method-assign]
+
+    signal.signal(QUIT_TWICE, quit_twice)
     signal.signal(BREAK_LISTENER, lambda *_: fail_accept([errno.EINVAL] * 1000))
 
     @app.get("/sabotage/raise")

@@ -191,6 +191,19 @@ def test_fifty_open_streams_end_whole_or_with_a_terminal_frame_when_the_server_i
     house.model.wait_no_connections()
 
 
+def test_ctrl_c_ends_a_stream_with_a_terminal_frame_though_the_worker_is_told_twice(build: Build) -> None:
+    """A terminal sends SIGINT to all processes, and the master its workers SIGQUIT besides, a moment later."""
+    house = build(warm=0)
+    (worker,) = house.server.worker_pids()
+    os.kill(worker, saboteur.QUIT_TWICE)
+    house.model.enqueue(stalling_after("Hello"))
+    with stream_chat(house.url) as client:
+        assert client.next_event().message == "Hello"
+        os.killpg(house.server.pid, signal.SIGINT)
+        assert client.read_stream(timeout=5)[1].payload["code"] == "shutting_down"
+        assert house.server.wait_exit(timeout=5) == 0
+
+
 # -------------------------------------------------------------------------------------- row 28: deploys under load
 
 
