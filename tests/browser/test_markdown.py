@@ -198,3 +198,12 @@ def test_a_growing_answer_is_rendered_at_most_once_a_frame(chat: ChatPage, model
     show(chat, model, *(f"word{number} " for number in range(2000)))
     counts: Any = chat.page.evaluate("window.counts")
     assert counts["changes"] <= counts["frames"] + 5  # the question, the empty answer, and its end
+
+
+def test_a_link_that_leads_nowhere_does_not_look_like_one(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("Some words, [a part](#part) and [an address](https://example.org/)"))
+    prose = chat.ask_and_wait("Show me")
+    color = "element => getComputedStyle(element).color"
+    text = prose.locator("p").evaluate(color)
+    assert prose.locator("a", has_text="a part").evaluate(color) == text
+    assert prose.locator("a", has_text="an address").evaluate(color) != text
