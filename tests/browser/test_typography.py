@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from ..scripted_model import ScriptedModel, reply
+from ..scripted_model import Chunk, ScriptedModel, finished, reply, said
 from .chat_page import ChatPage
 
 
@@ -37,3 +37,36 @@ def test_on_paper_stands_the_conversation_alone_and_dark_on_light(browser_page: 
     expect(browser_page.get_by_role("button")).to_have_count(0)
     expect(browser_page.locator("html")).to_have_css("background-color", "rgb(251, 250, 247)")
     expect(browser_page.locator("body")).to_have_css("padding-left", "0px")
+
+
+WIDE = "\n\n".join(
+    (
+        "```python\nx = " + "value + " * 60 + "the_end\n```",
+        "|".join(["", *(f"column number {number}" for number in range(12)), ""]) + "\n" + "|-" * 12 + "|",
+        "$$" + "a + " * 120 + "z$$",
+        "W" * 300,
+    )
+)
+# What paper would cut off, because nobody can scroll it.
+CUT_OFF = """() => [...document.querySelectorAll("html, #log *:not(.katex-mathml, .katex-mathml *)")]
+    .filter((each) => {
+        const { overflowX, overflowY } = getComputedStyle(each);
+        const isWide = each.scrollWidth > each.clientWidth + 1;
+        const isHigh = overflowY !== "visible" && each.scrollHeight > each.clientHeight + 1;
+        return (overflowX !== "visible" && isWide) || isHigh || (each.matches('html') && isWide);
+    })
+    .map((each) => `${each.tagName}.${each.className}`)"""
+
+
+@pytest.mark.reader(viewport={"width": 700, "height": 1000})
+def test_on_paper_nothing_is_cut_off(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    thoughts = "\n\n".join(f"Thought {number}" for number in range(60))
+    model.enqueue((Chunk(reasoning=thoughts), *said(WIDE), *finished()))
+    chat.ask_and_wait("\n".join(f"Line {number}" for number in range(60)))
+    chat.answer.locator(".reasoning summary").click()
+    expect(chat.answer.get_by_text("Thought 59")).to_be_attached()
+    expect(chat.prose.locator(".katex")).to_be_visible()
+    browser_page.emulate_media(media="print")
+    assert browser_page.evaluate(CUT_OFF) == []
+    expect(browser_page.get_by_role("button")).to_have_count(0)
