@@ -87,3 +87,18 @@ def test_an_answer_that_came_whole_says_no_time_and_one_without_reasoning_has_no
     chat.reply_once(content_type="text/event-stream", body=frames(text_frame("Yes."), DONE_FRAME))
     chat.ask_and_wait("Really?")
     expect(fold(chat)).to_be_hidden()
+
+
+def test_opening_the_fold_of_a_finished_answer_leaves_it_under_the_pointer(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    thoughts = "\n\n".join(f"Thought {number}" for number in range(60))
+    lines = "\n\n".join(f"Line {number}" for number in range(9))
+    model.enqueue((Chunk(reasoning=thoughts), *said(lines), *finished()))
+    chat.ask_and_wait("Why?")
+    summary = fold(chat).locator("summary")
+    before = summary.bounding_box()
+    summary.click()
+    expect(fold(chat).get_by_text("Thought 59")).to_be_attached()
+    chat.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert summary.bounding_box() == before

@@ -30,7 +30,7 @@ export class ReasoningView {
     label(this.#box, "reasoning");
     this.#box.append(this.#text);
     this.element.append(this.#summary, this.#box);
-    this.element.addEventListener("toggle", () => this.#render());
+    this.element.addEventListener("toggle", () => this.#render(() => {})); // what was pressed stays where it is
   }
 
   /** @param {Markdown} markdown */
@@ -45,7 +45,7 @@ export class ReasoningView {
     if (isThinking(exchange)) this.#timer ||= setInterval(() => this.#name(), 1000);
     else this.#stopTimer();
     this.#name();
-    this.#render();
+    this.#render(this.#grown);
   }
 
   /** Says in the page's language how long it thought, or is thinking. */
@@ -70,12 +70,13 @@ export class ReasoningView {
     this.#timer = 0;
   }
 
-  #render() {
+  /** @param {() => void} grown called after more of it has come into the page */
+  #render(grown) {
     if (!this.element.open || !this.#exchange) return;
     this.#text.classList.add("prose");
     const { reasoning } = this.#exchange;
     if (isThinking(this.#exchange)) this.#markdown.grow(reasoning, () => this.#follow());
-    else this.#markdown.finish(reasoning, this.#grown);
+    else this.#markdown.finish(reasoning, grown);
   }
 
   /** Keeps a reader who is at the end of the thoughts there. */
