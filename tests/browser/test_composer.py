@@ -103,6 +103,23 @@ def test_a_draft_belongs_to_its_conversation(chat: ChatPage) -> None:
     expect(chat.field).to_have_value("Another")
 
 
+def test_a_draft_that_the_browser_refuses_to_keep_outlasts_a_look_at_another_conversation(chat: ChatPage) -> None:
+    chat.ask_and_wait("Earlier")
+    chat.page.evaluate(
+        "() => { Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') } }"
+    )
+    chat.field.fill("Half a thou")
+    chat.page.get_by_role("button", name="New conversation").click()
+    expect(chat.page.get_by_role("alert").filter(has_text="does not keep what you are writing")).to_be_visible()
+    expect(chat.field).to_have_value("")
+    chat.page.locator("nav a").click()
+    expect(chat.field).to_have_value("Half a thou")
+    chat.ask_and_wait("A whole thought")
+    chat.page.get_by_role("button", name="New conversation").click()
+    chat.page.locator("nav a").click()
+    expect(chat.field).to_have_value("")
+
+
 @pytest.mark.reader(permissions=["clipboard-read", "clipboard-write"])
 def test_a_long_text_is_pasted_whole_and_sent_whole(chat: ChatPage, model: ScriptedModel) -> None:
     chat.page.evaluate("text => navigator.clipboard.writeText(text)", LONG)

@@ -6,6 +6,9 @@
 const PREFIX = "sluice.draft.1."; // the number is the form's; another form gets another number
 const PAUSE_MS = 300; // one write for each burst of typing, and little to lose where the browser dies
 
+/** What the browser refused to keep, for as long as the page lives. @type {Map<string, string>} */
+const held = new Map();
+
 export class Draft {
   #key;
   #notKept;
@@ -72,7 +75,7 @@ function keyOf({ id, empty }) {
 /** @param {string} key */
 function read(key) {
   try {
-    return localStorage.getItem(key) ?? "";
+    return held.get(key) ?? localStorage.getItem(key) ?? "";
   } catch {
     return ""; // switched off; the first save says so
   }
@@ -86,8 +89,10 @@ function save(key, text) {
   try {
     if (text) localStorage.setItem(key, text);
     else localStorage.removeItem(key);
+    held.delete(key);
     return true;
   } catch {
+    held.set(key, text);
     return false;
   }
 }
