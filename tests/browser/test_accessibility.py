@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from ..scripted_model import ScriptedModel, reply, stalling_after
+from ..scripted_model import ScriptedModel, finished, reply, said, stalling_after
 from .axe import violations
 from .chat_page import ChatPage
 from .complaints import Complaints
@@ -67,6 +67,48 @@ def beyond(page: Page) -> list[str]:
         }"""
     )
     return found
+
+
+@pytest.mark.reader(forced_colors="active", reduced_motion="reduce")
+def test_where_the_reader_chooses_the_colours_every_button_still_looks_like_one(
+    browser_page: Page, model: ScriptedModel, complaints: Complaints
+) -> None:
+    complaints.expect("status of 503")
+    plain = []
+    for state in states(ChatPage(browser_page).open(), model):
+        plain += [f"{state}: {name}" for name in without_edge(browser_page)]
+    assert plain == []
+
+
+def without_edge(page: Page) -> list[str]:
+    """Return the buttons that have neither a border nor an underline, which are all that forced colours leave."""
+    found: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll("button")]
+            .filter((each) => each.checkVisibility({ visibilityProperty: true }) && !each.closest(".starters"))
+            .filter((each) => {
+                const { borderTopWidth, borderTopStyle, textDecorationLine } = getComputedStyle(each);
+                const hasBorder = borderTopStyle !== "none" && borderTopWidth !== "0px";
+                return !hasBorder && textDecorationLine === "none";
+            })
+            .map((each) => each.outerHTML.slice(0, 120))"""
+    )
+    return found
+
+
+@pytest.mark.reader(forced_colors="active")
+def test_where_the_reader_chooses_the_colours_an_answer_on_its_way_is_still_seen(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page).open()
+    gate = model.gate("before the first word")
+    model.enqueue((gate, *said("Yes."), *finished()))
+    chat.ask("Is it?")
+    # of a background and a gradient nothing is left
+    edge = "element => parseFloat(getComputedStyle(element, '::after').borderTopWidth)"
+    for sign in (browser_page.locator(".answer.waiting"), browser_page.locator(".conversation.generating")):
+        assert sign.evaluate(edge) > 0
+    gate.open()
+    chat.wait_complete()
 
 
 NAME = """() => { const each = document.activeElement;
