@@ -99,3 +99,21 @@ def test_keys_of_the_browser_are_left_to_it(chat: ChatPage) -> None:
     ]
     taken = [press for press in presses if not chat.page.evaluate(PRESSED, press)]
     assert taken == []
+
+
+@pytest.mark.reader(viewport={"width": 320, "height": 640})
+def test_an_input_methods_escape_neither_clears_the_search_nor_closes_the_drawer(chat: ChatPage) -> None:
+    chat.page.keyboard.press("Control+k")
+    search = chat.page.get_by_role("searchbox", name="Search conversations")
+    search.fill("你")
+    # What Safari sends when the reader gives up a composition: it has ended, and only the key code tells. Chromium
+    # would clear the field by itself, were it a real key.
+    escape = """element => element.dispatchEvent(
+        new KeyboardEvent("keydown", { key: "Escape", keyCode: 229, bubbles: true }))"""
+    search.evaluate(escape)
+    expect(search).to_have_value("你")
+    search.fill("")
+    search.evaluate(escape)
+    expect(chat.page.locator("#toggle-sidebar")).to_have_attribute("aria-expanded", "true")
+    search.press("Escape")
+    expect(search).to_be_hidden()

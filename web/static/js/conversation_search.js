@@ -31,7 +31,8 @@ export class ConversationSearch {
     this.#events = events;
     field.addEventListener("input", () => void this.#search());
     field.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || event.shiftKey || field.value === "" || event.isComposing) return;
+      if (event.isComposing || event.keyCode === 229) return; // an input method's own Escape
+      if (event.key !== "Escape" || event.shiftKey || field.value === "") return;
       event.preventDefault();
       this.clear();
     });

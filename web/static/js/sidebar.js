@@ -28,7 +28,8 @@ export class Sidebar {
     this.#root.classList.toggle("sidebar-closed", kept() === "closed");
     toggle.addEventListener("click", () => this.toggle());
     element.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || event.shiftKey || event.isComposing || event.defaultPrevented) return;
+      if (event.isComposing || event.keyCode === 229) return; // an input method's own Escape
+      if (event.key !== "Escape" || event.shiftKey || event.defaultPrevented) return;
       if (!this.#isDrawer) return;
       event.preventDefault(); // elsewhere it stops an answer
       this.close();
