@@ -16,23 +16,46 @@ help: ## say what there is
 
 # ---------------------------------------------------------------- set-up
 
+# Names each package as pip comes to it: the first time, nothing else would be seen for a minute or two.
+define install
+	@PYTHONUNBUFFERED=1 $(BIN)/pip install --disable-pip-version-check --progress-bar off $(1) | { \
+	  while read -r what name _; do \
+	    case $$what in \
+	      Collecting | Processing) \
+	        name="$${name##*/}"; name="$${name%%[=<>!~;[]*}"; printf ' %s' "$${name%%-[0-9]*}" ;; \
+	      Installing) printf '\nunpacking them' ;; \
+	      Successfully) echo ;; \
+	    esac; \
+	  done; }
+endef
+
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "$(PYTHON) is $$($(PYTHON) --version 2>&1); Sluice needs Python 3.11 or newer: make run PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.runs: requirements.txt constraints.txt | $(VENV)/bin/pip
-	$(BIN)/pip install --quiet -r requirements.txt
+	@echo "installing what runs Sluice into $(VENV); the first time this takes a minute or two"
+	$(call install,-r requirements.txt)
+	@touch $@
+
+# The live view of the load tests.
+$(VENV)/.load: constraints.txt $(VENV)/.runs
+	@echo "installing what the load tests need into $(VENV)"
+	$(call install,-c constraints.txt rich)
 	@touch $@
 
 $(VENV)/.tests: tests/requirements.txt $(VENV)/.runs
-	$(BIN)/pip install --quiet -r tests/requirements.txt
+	@echo "installing what the tests need into $(VENV)"
+	$(call install,-r tests/requirements.txt)
 	@touch $@
 
 $(VENV)/.bench: tests/bench/requirements.txt $(VENV)/.tests
-	$(BIN)/pip install --quiet -r tests/bench/requirements.txt
+	@echo "installing what the bench needs into $(VENV)"
+	$(call install,-r tests/bench/requirements.txt)
 	@touch $@
 
 # Node is needed only here. Where the machine has none (or one that is too old), it comes as a Python package.
@@ -45,6 +68,7 @@ define npm
 endef
 
 $(VENDOR)/.stamp: package.json package-lock.json .npmrc web/static/vendor.mjs | $(VENV)/.runs
+	@echo "fetching the page's libraries"
 	@if ! [ node_modules/.tests -nt package-lock.json ]; then $(call npm,ci --ignore-scripts --omit=dev --loglevel=error); fi
 	@$(call npm,run --silent vendor)
 	@touch $@
@@ -101,7 +125,7 @@ format: $(VENV)/.tests ## put Python into its form
 	$(BIN)/ruff format --quiet $(PYTHON_FILES)
 
 .PHONY: load
-load: $(VENV)/.tests ## load tests, also against a deployment: make load ARGS='steady --url http://127.0.0.1:8000'
+load: $(VENV)/.load ## load tests, also against a deployment: make load ARGS='steady --url http://127.0.0.1:8000'
 	$(BIN)/python -m tests.load $(ARGS)
 
 .PHONY: soak

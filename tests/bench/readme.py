@@ -31,8 +31,11 @@ _NAMES: Final = {
 }
 _SAID: Final = {
     "en": "{date}, {cores} cores of {cpu}, {kernel}: medians of one run of `{command}`, in which the servers took "
-    "turns. {ratios}All figures, what was aimed at and what was met: [bench.md](docs/performance/bench.md).",
-    "zh": "{date}，{cpu} {cores} 核，{kernel}：同一次 `{command}` 运行中各服务器轮流测量的中位数。{ratios}"
+    "turns. Paced means 40 streams at 50 tokens/s each, so that nearly every token is a read and a write of its own; "
+    "a flood, 50 streams as fast as the model sends. {ratios}All figures, what was aimed at and what was met: "
+    "[bench.md](docs/performance/bench.md).",
+    "zh": "{date}，{cpu} {cores} 核，{kernel}：同一次 `{command}` 运行中各服务器轮流测量的中位数。"
+    "匀速：40 个流，各为每秒 50 个词元，几乎每个词元都要单独读写一次；满速：50 个流，模型能发多快就发多快。{ratios}"
     "全部数字、目标及是否达到，见 [bench.md](docs/performance/bench.md)（英文）。",
 }
 _RATIOS: Final = {
