@@ -8,7 +8,8 @@ and broken JSON. Each of these has an answer here.
 from __future__ import annotations
 
 import json
-from itertools import groupby
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -29,12 +30,12 @@ from .usage import Usage
 RETRY_AFTER_UNKNOWN = 5.0
 # Counts above it are no counts: the metrics' floats could not hold them.
 MOST_TOKENS = 2**53
-# Below it no character is half of another, so that most texts need not be looked at for that.
-_SURROGATES = "\ud800"
+# Halves of characters (UTF-16 surrogates), of which some servers send one in each of two tokens.
+_HALVES = re.compile("[\ud800-\udfff]")
 
 
-# Only the fields that are needed: msgspec skips the rest of a chunk without making objects of it. `gc=False` where
-# there are only texts and numbers: the collector would look through a million of them in vain.
+# Only the fields that are needed: msgspec skips the rest of a chunk without making objects of it. `gc=False`, as what
+# comes from JSON has no circles: the collector would look through a million of them in vain.
 class _Delta(msgspec.Struct, gc=False):
     content: str | None = None
     reasoning_content: str | None = None
@@ -42,7 +43,7 @@ class _Delta(msgspec.Struct, gc=False):
     refusal: str | None = None
 
 
-class _Choice(msgspec.Struct):
+class _Choice(msgspec.Struct, gc=False):
     index: int = 0
     delta: _Delta | None = None
     finish_reason: str | None = None
@@ -54,7 +55,7 @@ class _Usage(msgspec.Struct, gc=False):
     total_tokens: int | None = 0
 
 
-class _Chunk(msgspec.Struct):
+class _Chunk(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
     error: Any = None
@@ -96,8 +97,7 @@ class Answer:
             datas, failure = error.complete, UpstreamInvalid(str(error))
         words: list[Word] = []
         try:
-            for data in datas:
-                self._read_event(data, words)
+            self._read_events(datas, words)
         except UpstreamError as error:
             failure = error
         if failure is not None:
@@ -106,13 +106,12 @@ class Answer:
             # What came before the failure stays delivered; the failure is raised by `conclusion`.
             self._failure = failure
             self.ended = True
-        return words if len(words) < 2 else _joined(words)
+        return words
 
     def finish(self) -> list[Word]:
         """Read what the end of the bytes completes: a last CR was held back for an LF that did not come."""
         words: list[Word] = []
-        for data in self._decoder.finish():
-            self._read_event(data, words)
+        self._read_events(self._decoder.finish(), words)
         self.ended = True
         return words
 
@@ -137,58 +136,64 @@ class Answer:
         """Name the failure of a connection that broke."""
         return UpstreamTruncated(detail) if self._bytes else UpstreamUnavailable(detail)
 
-    def _read_event(self, data: bytes, words: list[Word]) -> None:
-        if self.ended:
-            return
-        if data.startswith(b"[DONE]"):
-            self.ended = True
-            return
+    def _read_events(self, datas: Sequence[bytes], words: list[Word]) -> None:
+        """Put the words of events into `words`, neighbours joined: further on, a word costs more than its text."""
+        kind: type[Word] = Text
+        texts: list[str] = []
         try:
-            chunk = _decode(data)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            chunk = _decode_slowly(data)
-        if chunk.error:
-            raise _error_event(chunk.error)
-        if chunk.usage is not None:
-            self._usage = _usage_said(chunk.usage)
-        if chunk.choices is None:
+            for data in datas:
+                try:
+                    chunk = _decode(data)
+                except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                    # Here, because it is no JSON: asking each event for it would cost as much as its split.
+                    if data.startswith(b"[DONE]"):
+                        self.ended = True
+                        return
+                    chunk = _decode_slowly(data)
+                if chunk.error:
+                    raise _error_event(chunk.error)
+                if chunk.usage is not None:
+                    self._usage = _usage_said(chunk.usage)
+                if chunk.choices is None:
+                    continue
+                self._chunks += 1
+                for choice in chunk.choices:
+                    # One answer was asked for; a server that sends more must not have them mixed.
+                    if choice.index != 0:
+                        continue
+                    if (delta := choice.delta) is not None:
+                        if thought := delta.reasoning_content or delta.reasoning:
+                            if kind is Text:
+                                self._join(kind, texts, words)
+                                kind = Reasoning
+                            texts.append(thought)
+                        # A refusal is the model's answer to the person, in another field.
+                        if text := delta.content or delta.refusal:
+                            if kind is Reasoning:
+                                self._join(kind, texts, words)
+                                kind = Text
+                            texts.append(text)
+                    # Some servers send "" with every chunk.
+                    if choice.finish_reason:
+                        self.finish_reason = choice.finish_reason
+                        self._join(kind, texts, words)
+                        # A half that nothing follows was alone in the model's own text: it is passed on as it came.
+                        words.extend(Text(half) for half in self._text_half.rest())
+        finally:
+            self._join(kind, texts, words)
+
+    def _join(self, kind: type[Word], texts: list[str], words: list[Word]) -> None:
+        """Make one word of texts that came one after the other, and empty their list."""
+        if not texts:
             return
-        self._chunks += 1
-        for choice in chunk.choices:
-            # One answer was asked for; a server that sends more must not have them mixed.
-            if choice.index != 0:
-                continue
-            delta = choice.delta
-            if delta is not None:
-                thought = delta.reasoning_content or delta.reasoning
-                if thought:
-                    self.progressed = True
-                    if thought[-1] >= _SURROGATES or self._thought_half.held:
-                        thought = self._thought_half.join(thought)
-                    if thought:
-                        words.append(Reasoning(thought))
-                # A refusal is the model's answer to the person, in another field.
-                text = delta.content or delta.refusal
-                if text:
-                    self.progressed = True
-                    if text[-1] >= _SURROGATES or self._text_half.held:
-                        text = self._text_half.join(text)
-                    if text:
-                        words.append(Text(text))
-            # Some servers send "" with every chunk.
-            if choice.finish_reason:
-                self.finish_reason = choice.finish_reason
-                # A half that nothing follows was alone in the model's own text: it is passed on as it came.
-                words.extend(Text(half) for half in self._text_half.rest())
-
-
-def _joined(words: list[Word]) -> list[Word]:
-    """Join neighbouring texts that came in one read: further on, an event costs more than its text."""
-    joined: list[Word] = []
-    for kind, group in groupby(words, type):
-        texts = [word.text for word in group]
-        joined.append(kind("".join(texts), len(texts)))
-    return joined
+        self.progressed = True
+        text = texts[0] if len(texts) == 1 else "".join(texts)
+        half = self._text_half if kind is Text else self._thought_half
+        if half.held or not (text.isascii() or _HALVES.search(text) is None):
+            text = half.join(text)
+        if text:
+            words.append(kind(text, len(texts)))
+        texts.clear()
 
 
 class _HalfCharacter:
@@ -199,9 +204,7 @@ class _HalfCharacter:
         self.held = ""
 
     def join(self, text: str) -> str:
-        """Return `text` with the half held back before it; hold back a first half at its end."""
-        if not self.held and not "\ud800" <= text[-1] <= "\udbff":
-            return text
+        """Return `text` behind the half held back, with halves made whole; hold back a first half at its end."""
         text = (self.held + text).encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
         self.held = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
         return text[: len(text) - len(self.held)]
