@@ -2,17 +2,26 @@
 
 To wake a task for each token takes a future, a callback, a turn of the loop and every coroutine that waits above it:
 a sixth of a token's instructions. Here aiohttp's reader is emptied where its bytes arrive. It has a public way to
-take them without waiting, which is another seventh; so this reaches into it. `tests/unit/test_body.py` holds what is
+take them without waiting, which would be another seventh; so this reaches into it. `tests/unit/test_body.py` holds what is
 relied on, and aiohttp's version is pinned.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Protocol
 
 import aiohttp
+
+# A model that is faster than a display costs a read, a write and a frame for each token, and nobody sees more than
+# one in each 16 ms. So behind this many reads in a row that had bytes within RAPID seconds, the connection rests for
+# so long, and what comes meanwhile is one read. A model of less than 125 tokens a second never waits for that, and
+# no first words and no short answer do: they are over before it is known how fast they are.
+RAPID = 0.008
+RAPID_READS = 8
+REST = 0.016
 
 
 class Connection(Protocol):
@@ -20,12 +29,10 @@ class Connection(Protocol):
 
     #: Called when bytes have come, and when the connection has ended.
     on_change: Callable[[], None] | None
+    #: `None` where it has ended.
+    transport: asyncio.Transport | None
     #: Whether aiohttp holds the sender back, because its reader has enough.
     _reading_paused: bool
-
-    @property
-    def connected(self) -> bool:
-        """Whether it has not ended."""
 
     def resume_reading(self) -> None:
         """Let the sender go on."""
@@ -40,6 +47,10 @@ class Body:
         self._connection = connection
         self._take: Callable[[bytes], bool] | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._listens_since = -math.inf
+        self._rapid_reads = 0
+        self._rest: asyncio.TimerHandle | None = None
 
     async def pour(self, take: Callable[[bytes], bool]) -> None:
         """Give the body's bytes to ``take`` as they come, until it says no, or the body ends.
@@ -54,7 +65,7 @@ class Body:
 
         Cancelling ends it at once; ``take`` is not called again, and nothing that comes later is lost.
         """
-        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        waiter = self._waiter = self._loop.create_future()
         self._take = take
         try:
             self._go_on()
@@ -64,6 +75,7 @@ class Body:
         finally:
             if self._connection is not None:
                 self._connection.on_change = None
+                self._listen(self._connection)
             # They hold the caller, who holds this.
             self._waiter = self._take = None
 
@@ -92,7 +104,32 @@ class Body:
             elif content._eof:
                 take(b"")
                 waiter.set_result(None)
-            elif not piece and (connection is None or not connection.connected):
+            elif connection is None or connection.transport is None:
                 waiter.set_exception(aiohttp.ClientConnectionError("the connection was closed"))
+            elif piece:
+                now = self._loop.time()
+                if now - self._listens_since < RAPID:
+                    self._rest_if_rapid(connection, connection.transport)
+                else:
+                    self._rapid_reads = 0
+                self._listens_since = now
         except Exception as error:
             waiter.set_exception(error)
+
+    def _rest_if_rapid(self, connection: Connection, transport: asyncio.Transport) -> None:
+        if self._rapid_reads < RAPID_READS:
+            self._rapid_reads += 1
+            return
+        transport.pause_reading()
+        self._rest = self._loop.call_later(REST, self._listen, connection)
+
+    def _listen(self, connection: Connection) -> None:
+        """End the rest, if there is one."""
+        if self._rest is None:
+            return
+        self._rest.cancel()
+        self._rest = None
+        self._listens_since = self._loop.time()
+        transport = connection.transport
+        if transport is not None and not transport.is_closing() and not connection._reading_paused:
+            transport.resume_reading()

@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 from multidict import CIMultiDict
 
+from service import body
 from service.body import Body
 from service.transport import Transport, body_of
 
@@ -251,6 +252,95 @@ def test_a_long_answer_that_is_taken_as_it_comes_is_never_held_back(monkeypatch:
             asked.writer.write(END)
             await pouring
             assert pauses == []
+
+    run(scenario)
+
+
+def test_a_model_that_is_faster_than_a_display_is_listened_to_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body, "RAPID", WITHIN)
+
+    async def scenario() -> None:
+        async with exchange() as asked:
+            taker = Taker()
+            transport = protocol_of(asked).transport
+            pouring = asyncio.create_task(asked.body.pour(taker))
+            words, reads_in_rest = 60, 0
+            for count in range(1, words + 1):
+                reads_in_rest += not transport.is_reading()
+                asked.writer.write(chunk(b"word "))
+                await taker.wait_for(5 * count)
+            asked.writer.write(END)
+            await pouring
+            # All but the first ones; each waited for its rest to be over.
+            assert reads_in_rest == words - body.RAPID_READS - 2
+        assert taker.data == b"word " * words
+        assert taker.pieces[-1] == b""
+
+    run(scenario)
+
+
+def test_what_comes_while_a_connection_rests_is_one_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body, "RAPID", WITHIN)
+    monkeypatch.setattr(body, "REST", 100 * WITHIN)
+
+    async def scenario() -> None:
+        async with exchange() as asked:
+            first, second = Taker(), Taker()
+            transport = protocol_of(asked).transport
+            pouring = asyncio.create_task(asked.body.pour(first))
+            while transport.is_reading():
+                asked.writer.write(chunk(b"a"))
+                await first.wait_for(len(first.data) + 1)
+            for word in (b"b", b"c", b"d"):
+                asked.writer.write(chunk(word))
+                await asked.writer.drain()
+            # Whoever goes leaves a connection that listens.
+            pouring.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await pouring
+            assert transport.is_reading()
+            asked.writer.write(END)
+            await asked.body.pour(second)
+        assert set(first.data) == {ord("a")}
+        assert second.data == b"bcd"
+
+    run(scenario)
+
+
+def test_a_model_that_is_slower_than_a_display_is_always_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body, "RAPID", 0.0)
+
+    async def scenario() -> None:
+        async with exchange() as asked:
+            taker = Taker()
+            transport = protocol_of(asked).transport
+            pouring = asyncio.create_task(asked.body.pour(taker))
+            for count in range(1, 101):
+                assert transport.is_reading()
+                asked.writer.write(chunk(b"word "))
+                await taker.wait_for(5 * count)
+            asked.writer.write(END)
+            await pouring
+
+    run(scenario)
+
+
+def test_a_connection_that_ends_while_it_rests_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body, "RAPID", WITHIN)
+
+    async def scenario() -> None:
+        async with exchange() as asked:
+            taker = Taker()
+            transport = protocol_of(asked).transport
+            pouring = asyncio.create_task(asked.body.pour(taker))
+            while transport.is_reading():
+                asked.writer.write(chunk(b"a"))
+                await taker.wait_for(len(taker.data) + 1)
+            asked.writer.write(chunk(b"b"))
+            asked.writer.close()
+            with pytest.raises(aiohttp.ClientError):
+                await pouring
+        assert taker.data.endswith(b"ab")
 
     run(scenario)
 
