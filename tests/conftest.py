@@ -15,8 +15,9 @@ from tests import leaks
 from tests.gunicorn_server import GunicornServer
 from tests.scripted_model import MODEL_NAME, ScriptedModel
 
-# Planted so that a test may search every reply and log for it.
-PLANTED_KEY = "sk-test-planted-key"
+# Planted so that a test may search every reply and log for it. It does not look like a key: what is taken out of the
+# log because of its look would hide that the configured key itself is not.
+PLANTED_KEY = "planted-by-the-tests"
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -25,6 +25,9 @@ from tests.scripted_model import MODEL_NAME, ScriptedModel
 
 SABOTEUR = "tests.faults.saboteur:app"
 
+# A key that only models know of, in what they say: it is recognised by its look alone.
+STRANGERS_KEY = "sk-of-a-stranger"
+
 # ------------------------------------------------------------------------------------------------- the house
 
 
@@ -153,7 +156,7 @@ def the_shared_house_is_left_as_it_was(request: pytest.FixtureRequest) -> Iterat
 class Witness:
     """Has read every byte that a test's client received and every line that a server logged."""
 
-    key: str
+    keys: tuple[str, ...]
     bytes_read: int = 0
     log_lines: int = 0
     seen_in: list[str] = field(default_factory=list)
@@ -163,25 +166,24 @@ class Witness:
 
     def read(self, reader: object, data: bytes) -> None:
         """Look at bytes of a reply, and at the seam to what the same reader had before."""
-        sought = self.key.encode()
         block = self._tails.get(id(reader), b"") + data
         self.bytes_read += len(data)
-        if sought in block:
+        if any(key.encode() in block for key in self.keys):
             self.seen_in.append(f"a reply: {block[:2000]!r}")
-        self._tails[id(reader)] = block[-len(sought) :]
+        self._tails[id(reader)] = block[-max(map(len, self.keys)) :]
 
     def read_log(self, server: GunicornServer) -> None:
         """Look at the whole log of a server that has ended."""
         log = server.log
         self.log_lines += log.count("\n")
         self.redactions += log.count("[key]")
-        self.seen_in.extend(f"a log: {line}" for line in log.splitlines() if self.key in line)
+        self.seen_in.extend(f"a log: {line}" for line in log.splitlines() if any(key in line for key in self.keys))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def witness() -> Iterator[Witness]:
     """Stand behind every client and every server of the run."""
-    present = Witness(PLANTED_KEY)
+    present = Witness((PLANTED_KEY, STRANGERS_KEY))
     feed, receive, stop = raw_client.ResponseReader.feed, RawClient.wait_closed, GunicornServer.stop
 
     def feed_seen(self: raw_client.ResponseReader, data: bytes) -> bytes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
 import pytest
 
 from tests.faults.conftest import Build, House, asking, percentile
-from tests.leaks import gauge
+from tests.leaks import gauge, wait_streams
 from tests.raw_client import RawClient, chat_request, encode_request, fetch, stream_chat
 from tests.scripted_model import Script, reply, stalling, stalling_after
 
@@ -161,7 +162,7 @@ def test_five_hundred_clients_vanish_at_once_and_health_answers_throughout(build
 
 
 def vanish(house: House, clients: int) -> tuple[float, list[float]]:
-    """Have that many clients leave at once.
+    """Have that many clients leave at once; the log must name each of them, once, as one that left.
 
     Returns:
         Seconds until the last model call had ended, and how long each ask of /healthz took meanwhile.
@@ -181,6 +182,12 @@ def vanish(house: House, clients: int) -> tuple[float, list[float]]:
                 LEAVING["resets" if index % 2 else "closes"](client)
             house.model.wait_idle()
             health.wait_times(50)
+        wait_streams(house.server, 0)
+        left_as = r" run=(\S+) .* outcome=left "
+        house.server.wait_for_log(left_as, times=clients)
+        assert sorted(re.findall(left_as, house.server.log)) == sorted(
+            client.headers["x-request-id"] for client in streams
+        )
     finally:
         for client in streams:
             client.close()

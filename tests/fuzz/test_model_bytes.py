@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from service.answer import Answer
 from service.errors import UpstreamError, UpstreamInvalid, UpstreamTruncated
 from service.events import Finished, Reasoning, Text
+from tests.conftest import PLANTED_KEY
 from tests.fuzz.effort import LONG, tried
 from tests.house import House
 from tests.leaks import wait_streams
@@ -91,7 +92,7 @@ rubbish = st.binary(max_size=20) | st.sampled_from([
     b'data: {"choices": [{"delta": {"content": 5}}]}\n\n', b'data: {"choices": {}}\n\n', b"<html>\n\n",
     b"data: \xff\n\n",
     b'data: {"choices": [{"index": 1, "delta": {"content": "other"}, "finish_reason": "stop"}]}\n\n',
-    b'data: {"error": {"message": "sk-test-planted-key", "code": 429}}\n\n', b'data: {"error": []}\n\n',
+    b'data: {"error": {"message": "%b", "code": 429}}\n\n' % PLANTED_KEY.encode(), b'data: {"error": []}\n\n',
     b'data: {"error": {"code": ' + b"1" * 5000 + b"}}\n\n", b'data: {"choices": [], "x": ' + b"[" * 3000 + b"\n\n",
     b'data: {"error": ' + b"[" * 3000 + b"]" * 3000 + b"}\n\n",
     b'data: {"error": ' + b"[" * 985 + b"]" * 985 + b"}\n\n",
@@ -360,4 +361,4 @@ def test_after_all_that_nothing_runs_and_the_log_knows_of_no_defect(house: House
     house.model.wait_idle()
     wait_streams(house.server, 0)
     assert "Traceback" not in house.server.log
-    assert "planted" not in house.server.log
+    assert PLANTED_KEY not in house.server.log

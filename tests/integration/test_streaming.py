@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from tests.conftest import PLANTED_KEY
 from tests.house import House
 from tests.raw_client import post_chat, stream_chat
 from tests.scripted_model import Chunk, Headers, finished, reply, said
@@ -148,7 +149,7 @@ def test_the_model_gets_the_conversation_and_only_the_key_of_the_settings(house:
     assert exchange.body["model"] == "other-model"
     assert exchange.body["stream"] is True
     assert exchange.body["stream_options"] == {"include_usage": True}
-    assert exchange.headers["authorization"] == "Bearer sk-test-planted-key"
+    assert exchange.headers["authorization"] == f"Bearer {PLANTED_KEY}"
 
 
 def test_usage_that_the_provider_did_not_say_is_an_estimate_and_marked_so(house: House) -> None:
