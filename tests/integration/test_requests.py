@@ -91,6 +91,23 @@ def test_a_body_over_the_limit_without_a_length_is_answered_with_413(house: Hous
         assert client.status == 413
 
 
+@pytest.mark.parametrize(("kind", "status"), [("application/json", 400), ("text/plain", 415)])
+@pytest.mark.parametrize("body", [b"zz\r\n{}", b"2\r\n{}no end", b"2;\r;=\r\n{}\r\n0\r\n\r\n"])
+def test_a_body_whose_chunks_break_is_refused_once_and_its_connection_closed(
+    house: House, kind: str, status: int, body: bytes
+) -> None:
+    with RawClient(house.url) as client:
+        client.send(
+            b"POST /api/chat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+            b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body
+        )
+        replied = client.wait_closed()
+    assert replied.startswith(b"HTTP/1.1 %d " % status)
+    assert replied.count(b"HTTP/1.1") == 1
+    assert b'"invalid_request"' in replied
+    assert "Traceback" not in house.server.log
+
+
 def test_a_message_over_the_limit_is_answered_with_413_and_the_field(house: House) -> None:
     response = post_chat(house.url, message="字" * 100_001)
     assert response.status == 413
