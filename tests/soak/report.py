@@ -79,8 +79,16 @@ def write_report(
     directory.mkdir(parents=True, exist_ok=True)
     picture = svg(panels(samples, kills))
     (directory / "soak.svg").write_text(picture, encoding="utf-8")
-    figures = {"facts": facts, "complaints": list(complaints), "growth": [_row(growth) for growth in growths]}
-    (directory / "figures.json").write_text(json.dumps(figures, indent=1, ensure_ascii=False), encoding="utf-8")
+    figures = {
+        "facts": facts,
+        "complaints": list(complaints),
+        "growth": [_row(growth) for growth in growths],
+        "kills": [round(at, 1) for at in kills],
+        "samples": _columns(samples),
+    }
+    # One line for each, as thousands of lines with a number in them are read by nobody.
+    lines = ",\n".join(f'"{name}": {json.dumps(value, ensure_ascii=False)}' for name, value in figures.items())
+    (directory / "figures.json").write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
     kind, verdict = ("bad", f"{len(complaints)} things are wrong.") if complaints else ("good", "All well.")
     wrong = "".join(f"<li>{escape(text)}</li>" for text in complaints)
     told = "".join(f"<tr><th>{escape(name)}<td>{escape(str(value))}" for name, value in facts.items())
@@ -95,6 +103,19 @@ def write_report(
     path = directory / "report.html"
     path.write_text(page, encoding="utf-8")
     return path
+
+
+def _columns(samples: Sequence[Sample]) -> dict[str, object]:
+    """Return what a failed run is looked into with: a number for each sample, null where a worker was not there."""
+    pids = sorted({pid for sample in samples for pid in sample.workers})
+    return {
+        "at": [round(sample.at, 1) for sample in samples],
+        "visits": [sample.visits for sample in samples],
+        "streams": [sample.streams for sample in samples],
+        "memory": {
+            str(pid): [round(s.workers[pid].memory, 1) if pid in s.workers else None for s in samples] for pid in pids
+        },
+    }
 
 
 def _row(growth: Growth) -> dict[str, object]:

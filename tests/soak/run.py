@@ -186,7 +186,7 @@ class Soak:
         self.complaints += crowd.complaints
         if crowd.complained > len(crowd.complaints):
             self.complaints.append(f"and {crowd.complained - len(crowd.complaints)} more complaints of clients")
-        self.complaints += [f"in the log: {line}" for line in _DEFECT.findall(server.log)[:20]]
+        self.complaints += [f"in the log: {defect}" for defect in defects(server.log)[:20]]
         if PLANTED_KEY in server.log:
             self.complaints.append("the key is in the log")
         if server.exit_code != 0:
@@ -211,6 +211,11 @@ class Soak:
         ]
         if not self.growths and not self.stop.is_set():
             self.complaints.append("no worker was there for long enough to be judged")
+
+
+def defects(log: str) -> list[str]:
+    """Return what must not be in a log, each with the line before it and the lines that are part of it."""
+    return _DEFECT.findall(log)
 
 
 def _busy(server: GunicornServer, model: ScriptedModel) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from tests.soak.chart import Panel, svg
 from tests.soak.plans import CODES, FAULTS, MANNERS, plan_of
-from tests.soak.run import Soak
+from tests.soak.run import Soak, defects
 from tests.soak.samples import TOLERANCES, Sample, WorkerSample, growth, theil_sen
 
 # Each manner and each fault comes up about ten times, and what a visit leaves behind shows. What grows slowly takes
@@ -27,6 +28,11 @@ def test_clients_that_leave_and_a_model_that_fails_leave_nothing_behind(tmp_path
     assert len(soak.kills) == 1
     ElementTree.fromstring((tmp_path / "soak.svg").read_text())
     assert "Seed<td>1" in (tmp_path / "report.html").read_text()
+    seen = json.loads((tmp_path / "figures.json").read_text())["samples"]
+    assert seen["visits"] == [sample.visits for sample in soak.samples]
+    # The worker that was killed, its successor, and the one that lived throughout.
+    assert [len(memory) for memory in seen["memory"].values()] == [len(seen["at"])] * 3
+    assert sum(None not in memory for memory in seen["memory"].values()) == 1
 
 
 def test_a_run_that_is_stopped_early_still_reports(tmp_path: Path) -> None:
@@ -34,6 +40,18 @@ def test_a_run_that_is_stopped_early_still_reports(tmp_path: Path) -> None:
     soak.stop.set()
     assert soak.run(), "\n".join(soak.complaints)
     assert (tmp_path / "report.html").exists()
+
+
+def test_a_defect_in_the_log_is_quoted_whole_and_with_what_came_before_it() -> None:
+    well = "2026-11-25 16:00:00.000 INFO sluice.run [a] run=a outcome=left code=-\n"
+    why = "2026-11-25 16:00:01.000 WARNING sluice.run [b] internal: ValueError: no\n"
+    account = "2026-11-25 16:00:01.001 INFO sluice.run [b] run=b outcome=error code=internal\n"
+    traced = (
+        "2026-11-25 16:00:02.000 ERROR sluice.web [c] a defect ended a stream\n"
+        '    Traceback (most recent call last):\n      File "web/stream.py", line 1, in f\n    ValueError: no\n'
+    )
+    assert defects(well + well) == []
+    assert defects(well + why + account + well + traced + well) == [(why + account).strip(), traced.strip()]
 
 
 def test_a_plan_is_the_same_each_time_and_a_fifth_of_the_clients_leave() -> None:
