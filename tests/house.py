@@ -1,8 +1,9 @@
-"""One server and one scripted model for all tests that need no settings of their own."""
+"""Servers with a scripted model behind each, for tests that can share them: a start takes a second of CPU."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -35,22 +36,35 @@ class House:
         return self.server.url
 
 
+@contextmanager
+def running_house(**env: object) -> Iterator[House]:
+    """Run a server with these settings, and its model."""
+    given = {"OPENAI_API_KEY": PLANTED_KEY, "OPENAI_MODEL": MODEL_NAME, **env}
+    with ScriptedModel() as model, GunicornServer({**given, "OPENAI_BASE_URL": model.base_url}) as server:
+        yield House(server, model)
+
+
+@contextmanager
+def visited(house: House) -> Iterator[House]:
+    """Begin a test that shares a house with no scripts left over, and end it with no connections to its model."""
+    house.model.clear()
+    yield house
+    # The server pools them, which is right, but the leak oracle of the next test would find them new.
+    house.model.drop_idle_connections()
+
+
 @pytest.fixture(scope="session")
 def house() -> Iterator[House]:
-    """A server with short limits and no retries, shared by all tests of a process: a start takes a second of CPU."""
-    env = {"OPENAI_API_KEY": PLANTED_KEY, "OPENAI_MODEL": MODEL_NAME, "OPENAI_MODELS": "other-model", **LIMITS}
-    with ScriptedModel() as model, GunicornServer({**env, "OPENAI_BASE_URL": model.base_url}) as server:
-        yield House(server, model)
+    """A server with short limits and no retries, shared by all tests of a process."""
+    with running_house(OPENAI_MODELS="other-model", **LIMITS) as shared:
+        yield shared
 
 
 @pytest.fixture(autouse=True)
 def no_script_is_left_over(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Begin each test that shares a model with no scripts left over, and end it with no connections."""
+    """Have each test with the shared house visit it."""
     if "house" not in request.fixturenames:
         yield
         return
-    shared: House = request.getfixturevalue("house")
-    shared.model.clear()
-    yield
-    # The server pools them, which is right, but the leak oracle of the next test would find them new.
-    shared.model.drop_idle_connections()
+    with visited(request.getfixturevalue("house")):
+        yield

@@ -1,5 +1,37 @@
-"""The tests share a server and a scripted model, unless they need settings of their own."""
+"""The tests share servers and scripted models, unless they need settings of their own."""
 
-from tests.house import house, no_script_is_left_over
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.house import House, house, no_script_is_left_over, running_house, visited
 
 __all__ = ["house", "no_script_is_left_over"]
+
+
+@pytest.fixture(scope="session")
+def contrary_of_all() -> Iterator[House]:
+    """A server whose operator chose otherwise than we did, wherever a test looks at what comes of it."""
+    # Whoever uses this proxy is refused, so that a use of it shows at once.
+    with socket.socket() as proxy:
+        proxy.bind(("127.0.0.1", 0))
+        with running_house(
+            HTTP_PROXY=f"http://127.0.0.1:{proxy.getsockname()[1]}",
+            MALLOC_ARENA_MAX=8,
+            OPENAI_INTERACTION_MODE="block",
+            SLUICE_FIRST_TOKEN_TIMEOUT=60,
+            SLUICE_TOTAL_TIMEOUT=30,
+            SLUICE_PIN_CPU="off",
+            SLUICE_STARTERS='{"zh": ["天空为什么是蓝色的？", {"label": "冰", "prompt": "冰为什么会浮？"}]}',
+        ) as shared:
+            yield shared
+
+
+@pytest.fixture
+def contrary(contrary_of_all: House) -> Iterator[House]:
+    """The same server, for one test."""
+    with visited(contrary_of_all):
+        yield contrary_of_all

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
 from tests.conftest import Serve
-from tests.house import House
+from tests.house import House, running_house, visited
 from tests.leaks import wait_streams
 from tests.raw_client import RawClient, fetch
 from tests.scripted_model import ScriptedModel, reply, stalling_after
@@ -26,36 +27,49 @@ def ask(url: str, **headers: str) -> RawClient:
     return client
 
 
-def test_one_client_cannot_take_more_than_its_places_and_others_still_get_theirs(
-    serve: Serve, model: ScriptedModel
-) -> None:
-    server = serve(SLUICE_MAX_STREAMS_PER_CLIENT=2, SLUICE_TRUSTED_PROXIES=1)
-    model.default = stalling_after("Hello")
+@pytest.fixture(scope="module")
+def behind_a_proxy_of_all() -> Iterator[House]:
+    """A server behind one proxy, with two places for each client."""
+    with running_house(SLUICE_MAX_STREAMS_PER_CLIENT=2, SLUICE_TRUSTED_PROXIES=1) as shared:
+        yield shared
+
+
+@pytest.fixture
+def behind_a_proxy(behind_a_proxy_of_all: House) -> Iterator[House]:
+    """The same server, for one test, whose model begins answers and does not end them."""
+    with visited(behind_a_proxy_of_all) as shared:
+        shared.model.default = stalling_after("Hello")
+        yield shared
+        wait_streams(shared.server, 0)
+
+
+def test_one_client_cannot_take_more_than_its_places_and_others_still_get_theirs(behind_a_proxy: House) -> None:
+    url = behind_a_proxy.url
     with (
-        ask(server.url, X_Forwarded_For="203.0.113.7") as first,
-        ask(server.url, X_Forwarded_For="198.51.100.1, 203.0.113.7") as second,
-        ask(server.url, X_Forwarded_For="203.0.113.7") as third,
-        ask(server.url, X_Forwarded_For="203.0.113.8") as other,
+        ask(url, X_Forwarded_For="203.0.113.7") as first,
+        ask(url, X_Forwarded_For="198.51.100.1, 203.0.113.7") as second,
+        ask(url, X_Forwarded_For="203.0.113.7") as third,
+        ask(url, X_Forwarded_For="203.0.113.8") as other,
     ):
         assert [client.status for client in (first, second, third, other)] == [200, 200, 503, 200]
         refusal = json.loads(third.read_body())
         assert refusal["code"] == "overloaded"
         assert refusal["error"] == "You have 2 answers open already. Please wait for one to end."
         assert int(third.headers["retry-after"]) >= 1
-    wait_streams(server, 0)
-    with ask(server.url, X_Forwarded_For="203.0.113.7") as again:
+    wait_streams(behind_a_proxy.server, 0)
+    with ask(url, X_Forwarded_For="203.0.113.7") as again:
         assert again.status == 200
 
 
-def test_addresses_of_one_ipv6_network_are_one_client(serve: Serve, model: ScriptedModel) -> None:
-    server = serve(SLUICE_MAX_STREAMS_PER_CLIENT=1, SLUICE_TRUSTED_PROXIES=1)
-    model.default = stalling_after("Hello")
+def test_addresses_of_one_ipv6_network_are_one_client(behind_a_proxy: House) -> None:
+    url = behind_a_proxy.url
     with (
-        ask(server.url, X_Forwarded_For="2001:db8:1:2::1") as first,
-        ask(server.url, X_Forwarded_For="2001:db8:1:2:ffff::9") as same,
-        ask(server.url, X_Forwarded_For="2001:db8:1:3::1") as other,
+        ask(url, X_Forwarded_For="2001:db8:1:2::1") as first,
+        ask(url, X_Forwarded_For="2001:db8:1:2:ffff::9") as second,
+        ask(url, X_Forwarded_For="2001:db8:1:2:1::") as third,
+        ask(url, X_Forwarded_For="2001:db8:1:3::1") as other,
     ):
-        assert [client.status for client in (first, same, other)] == [200, 503, 200]
+        assert [client.status for client in (first, second, third, other)] == [200, 200, 503, 200]
 
 
 def test_forwarded_addresses_are_ignored_unless_a_proxy_is_trusted(serve: Serve, model: ScriptedModel) -> None:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Serve
 from tests.house import House
 from tests.raw_client import stream_many
-from tests.scripted_model import ScriptedModel, reply
+from tests.scripted_model import reply
 
 # What glibc reserves for each heap beside the first, and where it begins: at a multiple of it.
 RESERVED = 64 * 2**20
@@ -39,8 +38,7 @@ def test_the_threads_of_a_worker_share_one_heap(house: House) -> None:
     assert [heaps(pid) for pid in house.server.worker_pids()] == [0]
 
 
-def test_an_operator_may_give_threads_heaps_of_their_own(serve: Serve, model: ScriptedModel) -> None:
-    server = serve(OPENAI_BASE_URL=model.base_url, MALLOC_ARENA_MAX=8)
-    model.enqueue(*[reply("word ", "word ", delay=0.05)] * STREAMS)
-    assert all(outcome.is_done for outcome in stream_many(server.url, STREAMS))
-    assert [heaps(pid) > 0 for pid in server.worker_pids()] == [True]
+def test_an_operator_may_give_threads_heaps_of_their_own(contrary: House) -> None:
+    contrary.model.enqueue(*[reply("word ", "word ", delay=0.05)] * STREAMS)
+    assert all(outcome.is_done for outcome in stream_many(contrary.url, STREAMS))
+    assert [heaps(pid) > 0 for pid in contrary.server.worker_pids()] == [True]

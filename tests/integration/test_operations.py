@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
-import struct
 from pathlib import Path
 
 from tests.conftest import Serve
@@ -34,12 +32,8 @@ def test_the_page_learns_what_it_needs(house: House) -> None:
     }
 
 
-def test_the_page_learns_the_questions_and_the_mode_that_the_operator_set(serve: Serve) -> None:
-    server = serve(
-        SLUICE_STARTERS='{"zh": ["天空为什么是蓝色的？", {"label": "冰", "prompt": "冰为什么会浮？"}]}',
-        OPENAI_INTERACTION_MODE="block",
-    )
-    told = fetch(server.url, "/api/config").json()
+def test_the_page_learns_the_questions_and_the_mode_that_the_operator_set(contrary: House) -> None:
+    told = fetch(contrary.url, "/api/config").json()
     assert told["starters"] == {
         "zh": [{"prompt": "天空为什么是蓝色的？", "label": ""}, {"prompt": "冰为什么会浮？", "label": "冰"}]
     }
@@ -132,10 +126,5 @@ def test_what_is_no_document_and_no_worker_forbids_sniffing_alone(house: House) 
         assert ("content-security-policy" in headers) is document
 
 
-def test_proxies_of_the_environment_do_not_come_between_us_and_our_own_machine(serve: Serve) -> None:
-    # A listener that resets everybody, so that a use of the proxy shows at once.
-    with socket.socket() as proxy:
-        proxy.bind(("127.0.0.1", 0))
-        proxy.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        server = serve(HTTP_PROXY=f"http://127.0.0.1:{proxy.getsockname()[1]}")
-        assert post_chat(server.url, message="Hi", interaction_mode="block").status == 200
+def test_proxies_of_the_environment_do_not_come_between_us_and_our_own_machine(contrary: House) -> None:
+    assert post_chat(contrary.url, message="Hi", interaction_mode="block").status == 200
