@@ -89,9 +89,7 @@ def test_an_answer_that_came_whole_says_no_time_and_one_without_reasoning_has_no
     expect(fold(chat)).to_be_hidden()
 
 
-def test_opening_the_fold_of_a_finished_answer_leaves_it_under_the_pointer(
-    chat: ChatPage, model: ScriptedModel
-) -> None:
+def test_who_opens_the_fold_of_a_finished_answer_stays_there(chat: ChatPage, model: ScriptedModel) -> None:
     thoughts = "\n\n".join(f"Thought {number}" for number in range(60))
     lines = "\n\n".join(f"Line {number}" for number in range(9))
     model.enqueue((Chunk(reasoning=thoughts), *said(lines), *finished()))
@@ -100,5 +98,9 @@ def test_opening_the_fold_of_a_finished_answer_leaves_it_under_the_pointer(
     before = summary.bounding_box()
     summary.click()
     expect(fold(chat).get_by_text("Thought 59")).to_be_attached()
+    chat.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert summary.bounding_box() == before
+    expect(chat.page.get_by_role("button", name="Jump to the latest")).to_be_visible()
+    chat.field.fill("A draft\nof two lines")
     chat.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert summary.bounding_box() == before

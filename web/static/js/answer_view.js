@@ -20,7 +20,7 @@ export class AnswerView {
   /** @param {ExchangeEvents} events */
   constructor(events) {
     this.#events = events;
-    this.#reasoning = new ReasoningView(events.grown);
+    this.#reasoning = new ReasoningView(events);
     this.#ending = new AnswerEnding(events);
     this.branches = this.#ending.branches;
     this.element = document.createElement("article");

@@ -82,6 +82,7 @@ const transcript = new Transcript(part("log", HTMLElement), {
   notKept: sayNotKept,
   retryReady: () => announce(words.retryReady),
   grown: () => position.follow(),
+  unfolded: () => position.stay(),
 });
 const prompts = new PromptHistory(() => chat.conversation.path.map(({ question }) => question));
 const composer = new Composer(part("composer", HTMLFormElement), prompts, {

@@ -29,6 +29,12 @@ export class ReadingPosition {
     this.#show();
   }
 
+  /** After the reader has opened something, and wants to see that: who is at the end no more stays away from it. */
+  stay() {
+    this.#atEnd &&= this.#distance() <= NEAR;
+    this.#show();
+  }
+
   goToStart() {
     this.#hasEnd = false;
     scrollTo({ top: 0, behavior: "instant" });

@@ -14,13 +14,15 @@ export class ReasoningView {
   #text = document.createElement("div");
   #markdown = new MarkdownView(this.#text);
   #grown;
+  #unfolded;
   /** @type {Exchange | null} */
   #exchange = null;
   #timer = 0;
 
-  /** @param {() => void} grown called after more of it has come into the page */
-  constructor(grown) {
+  /** @param {Pick<import("./exchange_view.js").ExchangeEvents, "grown" | "unfolded">} events */
+  constructor({ grown, unfolded }) {
     this.#grown = grown;
+    this.#unfolded = unfolded;
     this.element = document.createElement("details");
     this.element.className = "reasoning";
     this.element.hidden = true;
@@ -30,7 +32,7 @@ export class ReasoningView {
     label(this.#box, "reasoning");
     this.#box.append(this.#text);
     this.element.append(this.#summary, this.#box);
-    this.element.addEventListener("toggle", () => this.#render(() => {})); // what was pressed stays where it is
+    this.element.addEventListener("toggle", () => this.#render(this.#unfolded));
   }
 
   /** @param {Markdown} markdown */
