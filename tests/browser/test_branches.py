@@ -232,3 +232,16 @@ def test_a_wording_that_was_given_up_does_not_come_back(chat: ChatPage) -> None:
     chat.page.reload()
     expect(chat.questions).to_have_text(["First"])
     expect(editor).to_have_count(0)
+
+
+def test_what_is_being_worded_anew_stays_when_another_answer_is_asked_for(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    model.enqueue(reply("One."), reply("Two."))
+    chat.ask_and_wait("First")
+    chat.page.get_by_role("button", name="Edit").click()
+    editor = chat.page.get_by_role("textbox", name="Your question, worded anew")
+    editor.fill("First, worded anew")
+    chat.answer.get_by_role("button", name="Regenerate").click()
+    expect(chat.prose).to_have_text("Two.")
+    expect(editor).to_have_value("First, worded anew")

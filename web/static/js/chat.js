@@ -3,6 +3,7 @@
 import { answerLeft } from "./answer_lock.js";
 import { DEFAULT_CONFIGURATION } from "./configuration.js";
 import { Conversation } from "./conversation.js";
+import { moveDraft, placeOf } from "./draft.js";
 import { INTERRUPTED, close, forgetReasoning, reopen } from "./exchange.js";
 import { words } from "./language.js";
 import { questionOf } from "./question.js";
@@ -66,7 +67,11 @@ export class Chat {
   /** @param {Exchange} exchange gets another answer; the one that it has stays, as a branch */
   regenerate(exchange) {
     if (this.running) return;
-    if (exchange.answer !== "") return void this.#answer(this.conversation.branch(exchange));
+    if (exchange.answer !== "") {
+      const branch = this.conversation.branch(exchange);
+      moveDraft(placeOf(exchange), placeOf(branch)); // the question stands where it stood, and its new wording with it
+      return void this.#answer(branch);
+    }
     forgetReasoning(exchange);
     void this.#answer(exchange);
   }

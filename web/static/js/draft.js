@@ -56,6 +56,15 @@ export function placeOf({ id }) {
 }
 
 /**
+ * @param {Conversation} from
+ * @param {Conversation} to
+ */
+export function moveDraft(from, to) {
+  save(keyOf(to), read(keyOf(from)));
+  save(keyOf(from), "");
+}
+
+/**
  * Removes the drafts of a conversation that is being deleted.
  * @param {Conversation & { exchanges: Exchange[] }} conversation
  * @returns {() => void} brings them back
