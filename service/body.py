@@ -2,8 +2,8 @@
 
 To wake a task for each token takes a future, a callback, a turn of the loop and every coroutine that waits above it:
 a sixth of a token's instructions. Here aiohttp's reader is emptied where its bytes arrive. It has a public way to
-take them without waiting, which would be another seventh; so this reaches into it. `tests/unit/test_body.py` holds what is
-relied on, and aiohttp's version is pinned.
+take them without waiting, which would be another seventh; so this reaches into it. `tests/unit/test_body.py` holds
+what is relied on, and aiohttp's version is pinned.
 """
 
 from __future__ import annotations
