@@ -10,7 +10,6 @@ from typing import Literal, get_args
 
 import msgspec
 from flask import Request
-from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from service.errors import InvalidRequest
@@ -83,9 +82,9 @@ def read_chat_request(request: Request, settings: Settings) -> ChatRequest:
     except RequestEntityTooLarge:
         raise too_large from None
     except ClientDisconnected:
+        if request.content_length is None:
+            raise InvalidRequest("The chunks of the body should be framed as in RFC 9112, section 7.1.") from None
         raise InvalidRequest("The body ended before its Content-Length.") from None
-    except ParseException:
-        raise InvalidRequest("The chunks of the body should be framed as in RFC 9112, section 7.1.") from None
     if len(raw) > settings.max_body_bytes:
         raise too_large
     body = _decode(raw)
@@ -118,8 +117,8 @@ def discard_body(request: Request, settings: Settings) -> None:
     if (request.content_length or 0) <= settings.max_body_bytes:
         try:
             request.get_data(cache=False)
-        except (RequestEntityTooLarge, ClientDisconnected, ParseException):
-            logger.debug("a refused body was too large, broke off or had broken chunks")
+        except (RequestEntityTooLarge, ClientDisconnected):
+            logger.debug("a refused body was too large, or broke off")
 
 
 def _mode_wanted(request: Request, settings: Settings) -> InteractionMode:

@@ -24,6 +24,7 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from gunicorn.http.errors import ParseException
 from gunicorn.sock import BaseSocket
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
@@ -101,6 +102,41 @@ def _sluice_of(application: Any) -> Sluice:
     return found
 
 
+class _Body:
+    """A request's body, of which broken chunks are an error of input, as a connection is that broke.
+
+    gunicorn raises errors of its own kind, which no framework knows: they would pass for the application's defects.
+    """
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def read(self, size: int | None = None) -> bytes:
+        """Read as gunicorn's body does.
+
+        Raises:
+            OSError: It has broken off, or its framing is broken.
+        """
+        try:
+            data: bytes = self._body.read(size)
+        except ParseException as error:
+            raise OSError(f"{type(error).__name__}: {error}") from error
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._body, name)
+
+
+def _handing_bodies(application: WSGIApplication) -> WSGIApplication:
+    """Hand the application bodies whose broken chunks it can tell from a defect of its own."""
+
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["wsgi.input"] = _Body(environ["wsgi.input"])
+        return application(environ, start_response)
+
+    return serve
+
+
 def _offering_outlets(application: WSGIApplication) -> WSGIApplication:
     """Offer the application's streams a way past the thread that serves them (`web/outlet.py`)."""
     # Here, because the master must not load what the application is made of.
@@ -145,7 +181,7 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         self.log.error_log.addFilter(_ClientTooSlow())
         application: Any = self.wsgi
         self._sluice = sluice = _sluice_of(application)
-        self.wsgi: WSGIApplication = _offering_outlets(application)
+        self.wsgi: WSGIApplication = _offering_outlets(_handing_bodies(application))
         sluice.service.loop.on_failure = self._loop_failed
         # Both before the loop's thread and all others are started.
         share_one_heap()
