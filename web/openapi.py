@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 import msgspec
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from service import Settings, __version__
 from service.errors import InvalidRequest
@@ -105,7 +105,8 @@ def openapi_blueprint(sluice: Sluice) -> Blueprint:
 
     @blueprint.get(PATH)
     def openapi() -> Response:
-        return json_response(document)
+        # An application may be mounted below a path, under several at once.
+        return json_response({**document, "servers": [{"url": request.script_root or "/"}]})
 
     return blueprint
 
@@ -119,7 +120,6 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Sluice", "version": __version__, "license": {"name": "MIT", "identifier": "MIT"}},
-        "servers": [{"url": "/"}],
         "paths": {
             "/api/chat": {"post": _chat(settings)},
             "/api/config": {"get": _get("What the page needs to know", _json_reply("The settings.", PageConfig))},
