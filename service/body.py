@@ -98,6 +98,8 @@ class Body:
                 if not take(piece):
                     waiter.set_result(None)
                     return
+                if pieces:
+                    return  # aiohttp went on with what it had put off; the connection says that soon
             # Behind the bytes that came before it: aiohttp's reader would raise it in their place.
             if content._exception is not None:
                 waiter.set_exception(content._exception)

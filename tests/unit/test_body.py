@@ -238,6 +238,35 @@ def test_more_than_the_reader_holds_is_held_back_and_comes_whole_and_in_order(co
     run(scenario)
 
 
+def test_what_was_put_off_with_the_end_behind_it_comes_before_the_end() -> None:
+    # More than the reader holds from one packet, so that the rest of it and the end are put off together.
+    text = b"%07d\n" % 1 * 150_000
+
+    async def scenario() -> None:
+        async with exchange(GZIP_HEAD) as asked:
+            taker = Taker()
+            asked.writer.write(chunk(gzip.compress(text)) + END)
+            await asked.body.pour(taker)
+        assert len(taker.data) == len(text)
+        assert taker.pieces[-1] == b""
+
+    run(scenario)
+
+
+def test_what_was_put_off_with_the_break_behind_it_comes_before_the_break() -> None:
+    text = b"%07d\n" % 1 * 150_000
+
+    async def scenario() -> None:
+        async with exchange(GZIP_HEAD) as asked:
+            taker = Taker()
+            asked.writer.write(chunk(gzip.compress(text)) + b"rubbish in place of a chunk's size\r\n")
+            with pytest.raises(aiohttp.ClientError):
+                await asked.body.pour(taker)
+        assert len(taker.data) == len(text)
+
+    run(scenario)
+
+
 def test_a_long_answer_that_is_taken_as_it_comes_is_never_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         async with exchange() as asked:
