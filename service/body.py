@@ -65,6 +65,9 @@ class Body:
 
         Cancelling ends it at once; ``take`` is not called again, and nothing that comes later is lost.
         """
+        if self._content._eof:
+            # Its connection was given back, and may carry another answer, whose body listens to it.
+            self._connection = None
         waiter = self._waiter = self._loop.create_future()
         self._take = take
         try:

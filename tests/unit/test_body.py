@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -48,27 +48,46 @@ class Exchange:
 
 
 @asynccontextmanager
-async def exchange(head: bytes = HEAD) -> AsyncIterator[Exchange]:
-    """Ask a server that answers with this, and then does what the test does."""
-    asked: asyncio.Future[asyncio.StreamWriter] = asyncio.get_running_loop().create_future()
+async def exchanges(head: bytes = HEAD) -> AsyncIterator[AsyncIterator[Exchange]]:
+    """Ask a server, whenever the test takes another one, that answers with this and then does what the test does."""
+    asked: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+    responses: list[aiohttp.ClientResponse] = []
+    writers: set[asyncio.StreamWriter] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\nhello")
-        writer.write(head)
-        asked.set_result(writer)
+        writers.add(writer)
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                await reader.readuntil(b"\r\n\r\nhello")
+                writer.write(head)
+                asked.put_nowait(writer)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     transport = Transport(connections=1, keepalive=5.0, connect_timeout=WITHIN, proxy=None)
+
+    async def ask() -> AsyncIterator[Exchange]:
+        while True:
+            response = await transport.post(url, CIMultiDict(), b"hello")
+            responses.append(response)
+            yield Exchange(transport, body_of(response), response, await asked.get())
+
     async with server:
-        response = await transport.post(url, CIMultiDict(), b"hello")
-        writer = await asked
         try:
-            yield Exchange(transport, body_of(response), response, writer)
+            yield ask()
         finally:
-            response.close()
+            for response in responses:
+                response.close()
             await transport.aclose()
-            writer.close()
+            for writer in writers:
+                writer.close()
+
+
+@asynccontextmanager
+async def exchange(head: bytes = HEAD) -> AsyncIterator[Exchange]:
+    """Ask it once."""
+    async with exchanges(head) as asks:
+        yield await anext(asks)
 
 
 def protocol_of(asked: Exchange) -> Any:
@@ -263,6 +282,30 @@ def test_what_was_put_off_with_the_break_behind_it_comes_before_the_break() -> N
             with pytest.raises(aiohttp.ClientError):
                 await asked.body.pour(taker)
         assert len(taker.data) == len(text)
+
+    run(scenario)
+
+
+def test_a_body_that_is_read_late_leaves_its_connection_to_the_answer_that_has_it_now() -> None:
+    async def scenario() -> None:
+        async with exchanges() as asks:
+            first = await anext(asks)
+            late, prompt = Taker(enough=1), Taker()
+            first.writer.write(chunk(b"one"))
+            await first.body.pour(late)
+            # It all comes, and the connection is given back, while a slow reader holds the first one's words.
+            first.writer.write(chunk(b"two") + END)
+            await first.response.content.wait_eof()
+            second = await anext(asks)
+            assert second.writer is first.writer
+            pouring = asyncio.create_task(second.body.pour(prompt))
+            second.writer.write(chunk(b"three"))
+            await prompt.wait_for(5)
+            late.enough = None
+            await first.body.pour(late)
+            second.writer.write(chunk(b"four") + END)
+            await pouring
+        assert (late.data, prompt.data) == (b"onetwo", b"threefour")
 
     run(scenario)
 
