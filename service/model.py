@@ -186,6 +186,8 @@ class _Intake:
             or (words and (self.offer is None or not self.offer(words)))
         ):
             self.words = words
+            # Else a limit that passes before the task has its turn would take from it what it has waited for.
+            self._deadline.waiting = False
             return False
         self.move_limit()
         return True

@@ -16,7 +16,7 @@ import pytest
 
 from service import Settings
 from service.errors import UpstreamError, UpstreamInvalid, UpstreamTruncated, UpstreamUnavailable
-from service.events import Event, Finished, Text
+from service.events import Accepted, Event, Finished, Text
 from service.message import Message
 from service.model import ModelClient
 from service.transport import Transport
@@ -56,8 +56,10 @@ def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 @asynccontextmanager
-async def client_of(url: str) -> AsyncIterator[ModelClient]:
-    client = ModelClient(Settings(base_url=url, model="m", api_key="our-key", connect_timeout=WITHIN), url)
+async def client_of(url: str, **settings: Any) -> AsyncIterator[ModelClient]:
+    client = ModelClient(
+        Settings(base_url=url, model="m", api_key="our-key", connect_timeout=WITHIN, **settings), url
+    )
     try:
         yield client
     finally:
@@ -386,6 +388,30 @@ def test_what_came_while_the_reader_was_busy_is_not_lost_with_the_connection(
             assert len(ended) == (1 if ends is None else 0)
 
         run(scenario)
+
+
+def test_last_words_that_came_while_the_loop_stood_still_beyond_their_time_are_not_lost() -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        stood_still, time = 0.0, loop.time
+        loop.time = lambda: time() + stood_still  # type: ignore[method-assign]
+        with ScriptedModel() as model:
+            more = model.gate()
+            model.enqueue((Headers(), *said("first "), more, Chunk("last", finish_reason="stop"), DONE, End()))
+            async with client_of(model.base_url, next_token_timeout=1.0) as client:
+                reads = client.stream([Message(role="user", content="Hi")], "m", loop.time() + WITHIN)
+                assert [await anext(reads), await anext(reads)] == [[Accepted()], [Text("first ")]]
+                waiting = asyncio.ensure_future(anext(reads))
+                await asyncio.sleep(0)
+                # As a process that is stopped, or a machine that sleeps: all of it is there when it goes on.
+                more.open()
+                model.wait_for_request().wait_finished()
+                stood_still = 2.0
+                assert await waiting == [Text("last")]
+                assert await anext(reads) == [Finished("stop", None)]
+                await reads.aclose()
+
+    run(scenario)
 
 
 @pytest.mark.parametrize("body", [Chunk("Hello").encode(), b""])
