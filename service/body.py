@@ -65,6 +65,10 @@ class Body:
 
         Cancelling ends it at once; ``take`` is not called again, and nothing that comes later is lost.
         """
+        if self._content is aiohttp.EMPTY_PAYLOAD:
+            # The stand-in of a body that cannot be, or is said to be longer than can be: it has nothing of a reader.
+            take(b"")
+            return
         if self._content._eof:
             # Its connection was given back, and may carry another answer, whose body listens to it.
             self._connection = None

@@ -148,6 +148,26 @@ def test_a_piece_and_the_end_behind_it_in_one_packet_are_both_told() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        HEAD + END,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        # aiohttp's parser takes the greatest number for none.
+        b"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\n",
+    ],
+)
+def test_of_a_body_with_nothing_in_it_the_end_is_told(head: bytes) -> None:
+    async def scenario() -> None:
+        async with exchange(head) as asked:
+            taker = Taker()
+            await asked.body.pour(taker)
+        assert taker.pieces == [b""]
+
+    run(scenario)
+
+
 def test_whoever_says_no_is_given_no_more_until_the_next_time() -> None:
     async def scenario() -> None:
         async with exchange() as asked:
