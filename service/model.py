@@ -120,6 +120,9 @@ class ModelClient:
                             raise UpstreamTimeout("no word within the time limit") from None
                         break  # only the usage is missing
                     except aiohttp.ClientError as error:
+                        # aiohttp's reader keeps it, and its traceback keeps the frames that keep the reader and the
+                        # bridge: a circle of some 200 objects that only the collector could free.
+                        error.__traceback__ = None
                         if answer.finish_reason is not None:
                             break
                         raise _broken_off(error, answer) from error

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import weakref
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
 
+from service import ChatService, Settings
 from service.events import Accepted, Event, Failed, Finished
 from service.loop import LoopThread
+from service.message import Message
 from service.metrics import Metrics
 from service.run import Run, RunLabels
+from tests.scripted_model import (
+    Close,
+    Headers,
+    Reset,
+    ScriptedModel,
+    Send,
+    SendOnWire,
+    Stall,
+    Step,
+    refused,
+    reply,
+    said,
+    stalling_after,
+)
+
+WITHIN = 5.0
 
 
 @pytest.fixture
@@ -59,3 +79,39 @@ def test_a_model_that_accepts_does_not_put_the_sign_of_life_off(loop: LoopThread
         assert next(run) == []
         # Put off, it would come after 0.9 s.
         assert time.monotonic() - began < 0.85
+
+
+@pytest.mark.parametrize(
+    ("script", "leaves"),
+    [
+        pytest.param(reply("a", "b"), False, id="whole"),
+        pytest.param(reply("a", "b", finish=None), False, id="without an end"),
+        pytest.param((Headers(), *said("a", "b"), Close()), False, id="closed"),
+        pytest.param((Headers(), *said("a", "b"), Reset()), False, id="reset"),
+        pytest.param((Headers(), *said("a", "b"), SendOnWire(b"rubbish\r\n"), Stall()), False, id="broken chunks"),
+        pytest.param((Headers(), *said("a", "b"), Send(b"data: rubbish\n\n"), Stall()), False, id="broken event"),
+        pytest.param(refused(400), False, id="refused"),
+        pytest.param(stalling_after("a"), False, id="timed out"),
+        pytest.param(stalling_after("a"), True, id="left"),
+    ],
+)
+def test_a_run_that_is_over_goes_without_the_garbage_collector(script: tuple[Step, ...], leaves: bool) -> None:
+    with ScriptedModel(script) as model:
+        settings = Settings(base_url=model.base_url, model="m", api_key="k", next_token_timeout=0.1, max_retries=0)
+        service = ChatService(settings)
+        gc.disable()
+        try:
+            with service.open([Message(role="user", content="Hi")], RunLabels("1", "api", "stream", "m")) as run:
+                for _ in run:
+                    if leaves:
+                        run.reader_left()
+            gone = [weakref.ref(run), weakref.ref(run._bridge)]
+            del run
+            # The loop's thread lets go of them a little later.
+            until = time.monotonic() + WITHIN
+            while any(what() is not None for what in gone) and time.monotonic() < until:
+                service.loop.submit(asyncio.sleep(0)).result(WITHIN)
+            assert [what() for what in gone] == [None, None]
+        finally:
+            gc.enable()
+            service.close()
