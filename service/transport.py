@@ -45,7 +45,7 @@ class Transport:
             # Whom the openai client believes: certifi's list, or that of SSL_CERT_FILE and SSL_CERT_DIR.
             connector=_Connector(limit=connections, keepalive_timeout=keepalive, ssl=httpx2.create_ssl_context()),
             # The waits for tokens are the caller's: a limit on reads would count pings as tokens.
-            timeout=aiohttp.ClientTimeout(total=None, connect=connect_timeout, sock_connect=connect_timeout),
+            timeout=aiohttp.ClientTimeout(total=None, connect=connect_timeout),
             # Not aiohttp's own look at the environment: it reads two files in two threads for each request, knows no
             # ALL_PROXY, and where ~/.netrc names the host, it refuses the request for having two passwords.
             proxy=None if self._unusable_proxy else proxy,
