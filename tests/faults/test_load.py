@@ -54,8 +54,9 @@ def test_fifty_thousand_tokens_a_second_from_one_model_disturb_no_other_stream(h
 def test_more_streams_than_places_are_refused_at_once_and_none_waits_in_silence(build: Build) -> None:
     """Row 24: with four places and four threads beside them, and fifty who ask."""
     house = build(SLUICE_MAX_STREAMS=4, SLUICE_RESERVE_THREADS=4, SLUICE_TOTAL_TIMEOUT=30, warm=4)
-    refused_while_full(house)  # grows the pool to all its threads
-    with house.left_as_it_was():
+    refused_while_full(house)
+    # Whether all eight threads of the pool were needed at one time in the first round, is chance.
+    with house.left_as_it_was(threads=False):
         refused_while_full(house)
 
 
