@@ -62,6 +62,8 @@ class _Chunk(msgspec.Struct, gc=False):
 
 
 _decode = msgspec.json.Decoder(_Chunk).decode
+# In the place of no delta.
+_SILENT = _Delta()
 
 
 class Answer:
@@ -161,18 +163,18 @@ class Answer:
                     # One answer was asked for; a server that sends more must not have them mixed.
                     if choice.index != 0:
                         continue
-                    if (delta := choice.delta) is not None:
-                        if thought := delta.reasoning_content or delta.reasoning:
-                            if kind is Text:
-                                self._join(kind, texts, words)
-                                kind = Reasoning
-                            texts.append(thought)
-                        # A refusal is the model's answer to the person, in another field.
-                        if text := delta.content or delta.refusal:
-                            if kind is Reasoning:
-                                self._join(kind, texts, words)
-                                kind = Text
-                            texts.append(text)
+                    delta = choice.delta or _SILENT
+                    if thought := delta.reasoning_content or delta.reasoning:
+                        if kind is Text:
+                            self._join(kind, texts, words)
+                            kind = Reasoning
+                        texts.append(thought)
+                    # A refusal is the model's answer to the person, in another field.
+                    if text := delta.content or delta.refusal:
+                        if kind is Reasoning:
+                            self._join(kind, texts, words)
+                            kind = Text
+                        texts.append(text)
                     # Some servers send "" with every chunk.
                     if choice.finish_reason:
                         self.finish_reason = choice.finish_reason

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import threading
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from contextvars import Context
 from copy import copy
@@ -16,7 +16,7 @@ from functools import partial
 from .admission import Admission, Place
 from .demo import DemoModel
 from .errors import InternalError, ShuttingDown, UpstreamError
-from .events import Event, Failed, Finished, Reasoning, Text
+from .events import Event, Failed, Finished, Offer, Reasoning, Text
 from .logs import request_id
 from .loop import LoopHealth, LoopState, LoopThread, LoopUnavailable
 from .message import Message
@@ -240,7 +240,7 @@ class ChatService:
         raise ShuttingDown("the run was closed", retry_after=1.0)
 
     async def stream_chat(
-        self, messages: Sequence[Message], model: str, offer: Callable[[Sequence[Event]], bool]
+        self, messages: Sequence[Message], model: str, offer: Offer
     ) -> AsyncGenerator[Sequence[Event], None]:
         """Ask the model, again if that may help, and yield its events, read by read. Runs on the loop.
 

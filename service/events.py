@@ -6,6 +6,8 @@ which is why no record carries it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import msgspec
 
 from .errors import ServiceError
@@ -50,3 +52,5 @@ class Failed(msgspec.Struct, frozen=True):
 
 Word = Text | Reasoning
 Event = Accepted | Word | Finished | Failed
+#: Takes events past an iteration that would bring them next, or says that it does not.
+Offer = Callable[[Sequence[Event]], bool]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -27,7 +27,7 @@ from .errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from .events import Accepted, Event, Word
+from .events import Accepted, Event, Offer, Word
 from .message import Message
 from .proxy import proxy_for
 from .request import ModelRequest
@@ -79,7 +79,7 @@ class ModelClient:
         messages: Sequence[Message],
         model: str,
         first_token_deadline: float,
-        offer: Callable[[Sequence[Event]], bool] = lambda events: False,
+        offer: Offer = lambda events: False,
     ) -> AsyncGenerator[Sequence[Event], None]:
         """Ask the model once and decode its answer.
 
@@ -173,7 +173,7 @@ class _Intake:
         #: What has to be yielded.
         self.words: list[Word] = []
         #: Takes words, or does not.
-        self.offer: Callable[[Sequence[Event]], bool] | None = None
+        self.offer: Offer | None = None
 
     def take(self, piece: bytes) -> bool:
         """Take the next bytes of the body, or `b""` at its end; say whether there is nothing else to do for them.

@@ -13,7 +13,7 @@ from typing import Self
 
 from .bridge import Bridge, SourceCancelled
 from .errors import InternalError, ServiceError, ShuttingDown
-from .events import Accepted, Event, Failed, Finished, Reasoning, Text
+from .events import Accepted, Event, Failed, Finished, Offer, Reasoning, Text
 from .loop import LoopState, LoopThread, LoopUnavailable
 from .metrics import Metrics
 from .usage import Usage, estimate_usage
@@ -52,7 +52,7 @@ def _failure(error: Exception) -> ServiceError:
 
 
 #: Makes an answer, given a way past its own iteration (`Bridge.offer`).
-Source = Callable[[Callable[[Sequence[Event]], bool]], AsyncIterable[Sequence[Event]]]
+Source = Callable[[Offer], AsyncIterable[Sequence[Event]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ class Run:
                 return batch
         raise StopIteration
 
-    def divert(self, outlet: Callable[[Sequence[Event]], bool]) -> None:
+    def divert(self, outlet: Offer) -> None:
         """Hand events to `outlet` on the loop's thread while the reader only waits for them (`Bridge.divert`).
 
         For the reader's thread, between two steps of the iteration.

@@ -50,6 +50,7 @@ class EventEncoder:
         if len(batch) == 1 and type(batch[0]) is Text:  # a token, nearly always
             self._position += 1
             text = batch[0].text
+            # As `_json_text` has it: a call for each token is worth a line.
             return _TEXT % (self._position, _json(text) if _ODD.search(text) else _encode(text))
         frames: list[bytes] = []
         for kind, group in groupby(batch, type):

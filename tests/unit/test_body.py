@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -18,6 +18,7 @@ from multidict import CIMultiDict
 from service import body
 from service.body import Body
 from service.transport import Transport, body_of
+from tests.unit.scenario import run
 
 WITHIN = 5.0
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -27,14 +28,6 @@ END = b"0\r\n\r\n"
 
 def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(2 * WITHIN):
-            await scenario()
-
-    asyncio.run(bounded())
 
 
 class Exchange:
@@ -96,6 +89,13 @@ def protocol_of(asked: Exchange) -> Any:
     return asked.response.connection.protocol
 
 
+async def dictate(asked: Exchange, taker: Taker, data: bytes) -> None:
+    """Send a chunk, and wait until it was taken."""
+    before = len(taker.data)
+    asked.writer.write(chunk(data))
+    await taker.wait_for(before + len(data))
+
+
 class Taker:
     """Takes pieces, and says no when it has so many bytes; tells a test what has come."""
 
@@ -125,9 +125,8 @@ def test_pieces_are_taken_as_they_come_and_wake_nobody() -> None:
             taker = Taker()
             protocol = protocol_of(asked)
             pouring = asyncio.create_task(asked.body.pour(taker))
-            for count in range(1, 4):
-                asked.writer.write(chunk(b"word "))
-                await taker.wait_for(5 * count)
+            for _ in range(3):
+                await dictate(asked, taker, b"word ")
                 assert not pouring.done()
             asked.writer.write(END)
             await pouring
@@ -217,8 +216,7 @@ def test_whoever_is_cancelled_takes_nothing_more_and_loses_nothing() -> None:
         async with exchange() as asked:
             first, second = Taker(), Taker()
             pouring = asyncio.create_task(asked.body.pour(first))
-            asked.writer.write(chunk(b"one"))
-            await first.wait_for(3)
+            await dictate(asked, first, b"one")
             pouring.cancel()
             # What comes before the task has its turn, in which it ends.
             asked.response.content.feed_data(b"and ")
@@ -357,10 +355,9 @@ def test_a_model_that_is_faster_than_a_display_is_listened_to_now_and_then(monke
             transport = protocol_of(asked).transport
             pouring = asyncio.create_task(asked.body.pour(taker))
             words, reads_in_rest = 60, 0
-            for count in range(1, words + 1):
+            for _ in range(words):
                 reads_in_rest += not transport.is_reading()
-                asked.writer.write(chunk(b"word "))
-                await taker.wait_for(5 * count)
+                await dictate(asked, taker, b"word ")
             asked.writer.write(END)
             await pouring
             # All but the first ones; each waited for its rest to be over.
@@ -381,8 +378,7 @@ def test_what_comes_while_a_connection_rests_is_one_read(monkeypatch: pytest.Mon
             transport = protocol_of(asked).transport
             pouring = asyncio.create_task(asked.body.pour(first))
             while transport.is_reading():
-                asked.writer.write(chunk(b"a"))
-                await first.wait_for(len(first.data) + 1)
+                await dictate(asked, first, b"a")
             for word in (b"b", b"c", b"d"):
                 asked.writer.write(chunk(word))
                 await asked.writer.drain()
@@ -407,10 +403,9 @@ def test_a_model_that_is_slower_than_a_display_is_always_listened_to(monkeypatch
             taker = Taker()
             transport = protocol_of(asked).transport
             pouring = asyncio.create_task(asked.body.pour(taker))
-            for count in range(1, 101):
+            for _ in range(100):
                 assert transport.is_reading()
-                asked.writer.write(chunk(b"word "))
-                await taker.wait_for(5 * count)
+                await dictate(asked, taker, b"word ")
             asked.writer.write(END)
             await pouring
 
@@ -426,8 +421,7 @@ def test_a_connection_that_ends_while_it_rests_is_told(monkeypatch: pytest.Monke
             transport = protocol_of(asked).transport
             pouring = asyncio.create_task(asked.body.pour(taker))
             while transport.is_reading():
-                asked.writer.write(chunk(b"a"))
-                await taker.wait_for(len(taker.data) + 1)
+                await dictate(asked, taker, b"a")
             asked.writer.write(chunk(b"b"))
             asked.writer.close()
             with pytest.raises(aiohttp.ClientError):
@@ -442,8 +436,7 @@ def test_closing_all_connections_ends_a_body_that_is_waited_for() -> None:
         async with exchange() as asked:
             taker = Taker()
             pouring = asyncio.create_task(asked.body.pour(taker))
-            asked.writer.write(chunk(b"one"))
-            await taker.wait_for(3)
+            await dictate(asked, taker, b"one")
             await asked.transport.aclose()
             with pytest.raises(aiohttp.ClientError):
                 await pouring

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
 from contextlib import closing
+from functools import partial
 
 import pytest
 
 from service import deadline as room
 from service.deadline import Deadline
+from tests.unit.scenario import run as run_within
 
 WITHIN = 5.0
+run = partial(run_within, within=WITHIN)
 SOON = 0.02
 
 
@@ -26,14 +28,6 @@ class Watched(Deadline):
     def _fire(self) -> None:
         super()._fire()
         self.looked_at.set()
-
-
-def run(scenario: Callable[[], Awaitable[None]]) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(WITHIN):
-            await scenario()
-
-    asyncio.run(bounded())
 
 
 async def waits(deadline: Deadline, future: asyncio.Future[str]) -> str:

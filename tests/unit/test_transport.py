@@ -6,7 +6,7 @@ import asyncio
 import os
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from tests.scripted_model import (
     reply,
     said,
 )
+from tests.unit.scenario import run
 
 WITHIN = 5.0
 # Under no circumstances anybody's: RFC 6761, section 6.4.
@@ -45,14 +46,6 @@ NOBODY = "model.invalid"
 def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
-
-
-def run(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(2 * WITHIN):
-            await scenario()
-
-    asyncio.run(bounded())
 
 
 @asynccontextmanager
