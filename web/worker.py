@@ -9,7 +9,6 @@ gunicorn's gthread worker (27.0) is said at each method.
 
 from __future__ import annotations
 
-import errno
 import gc
 import logging
 import selectors
@@ -19,18 +18,19 @@ import ssl
 import struct
 import sys
 import time
-from collections import deque
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from gunicorn.http.errors import ParseException
 from gunicorn.sock import BaseSocket
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from .accept_errors import CLIENT_LOST, LISTENER_UNUSABLE, NOTHING_LEFT
 from .affinity import Affinity
 from .heap import share_one_heap
+from .lingering import LingeringConnections
 from .occupancy import Load, Occupancy
+from .wsgi_input import with_wsgi_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,22 +43,9 @@ if TYPE_CHECKING:
 # A client that has connected gets this long for the head of its request to come in, and for each further piece of
 # it. A front proxy sends it in one packet; a browser within a round trip.
 HEAD_TIMEOUT = 10
-# RFC 9112, section 9.6: after the last response, the client's own close is awaited, so that unread bytes do not turn
-# the close into a reset that loses the end of the response. gunicorn waits as long, but on its main thread.
-LINGER_TIMEOUT = 2.0
-LINGER_READ = 65536
 # While it leaves connections to others, how often a full worker looks whether they have become full as well. This
 # bounds how long a client waits for its 503 when all are full.
 LEAVING_POLL = 0.05
-# Errors of accept(2) that say that this socket will never have another connection. All others pass.
-LISTENER_UNUSABLE = {errno.EBADF, errno.EFAULT, errno.EINVAL, errno.ENOTSOCK}
-# Those that belong to the connection that would have been accepted, which the kernel has taken away: the next may be
-# sound. The manual page lists them as errors of the network. ENONET is Linux's.
-CLIENT_LOST = {errno.ECONNABORTED, errno.ECONNRESET, errno.ETIMEDOUT, errno.EPROTO, errno.ENOPROTOOPT}
-CLIENT_LOST |= {errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EOPNOTSUPP}
-CLIENT_LOST |= {getattr(errno, "ENONET", errno.ENETDOWN)}
-# Those that say that nothing is left for another connection.
-NOTHING_LEFT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 # For how long none is asked for after these, and after any other: asked at once, the kernel might say the same for
 # ever. It keeps those who wait. Ended answers give descriptors back, and silent clients after HEAD_TIMEOUT.
 ACCEPT_PAUSE = 1.0
@@ -89,7 +76,7 @@ class _Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
     def close(self, graceful: bool = False) -> None:
         """Close now, or begin to linger."""
         if graceful:
-            self._worker.linger(self.sock)
+            self._worker.lingering.linger(self.sock)
         else:
             super().close()
 
@@ -100,41 +87,6 @@ def _sluice_of(application: Any) -> Sluice:
     except (AttributeError, KeyError):
         raise TypeError("SluiceWorker serves the Flask application itself: put middleware on app.wsgi_app") from None
     return found
-
-
-class _Body:
-    """A request's body, of which broken chunks are an error of input, as a connection is that broke.
-
-    gunicorn raises errors of its own kind, which no framework knows: they would pass for the application's defects.
-    """
-
-    def __init__(self, body: Any) -> None:
-        self._body = body
-
-    def read(self, size: int | None = None) -> bytes:
-        """Read as gunicorn's body does.
-
-        Raises:
-            OSError: It has broken off, or its framing is broken.
-        """
-        try:
-            data: bytes = self._body.read(size)
-        except ParseException as error:
-            raise OSError(f"{type(error).__name__}: {error}") from error
-        return data
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._body, name)
-
-
-def _handing_bodies(application: WSGIApplication) -> WSGIApplication:
-    """Hand the application bodies whose broken chunks it can tell from a defect of its own."""
-
-    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        environ["wsgi.input"] = _Body(environ["wsgi.input"])
-        return application(environ, start_response)
-
-    return serve
 
 
 def _offering_outlets(application: WSGIApplication) -> WSGIApplication:
@@ -167,7 +119,6 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Prepare a worker; runs in the master."""
         super().__init__(*args, **kwargs)
-        self._lingering: deque[tuple[float, socket.socket]] = deque()
         self._affinity: Affinity | None = None
         self._accepts_from = 0.0  # on the monotonic clock
         # gunicorn would stop accepting at once and leave open streams without a word; `_retire` does it in time.
@@ -181,8 +132,9 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         self.log.error_log.addFilter(_ClientTooSlow())
         application: Any = self.wsgi
         self._sluice = sluice = _sluice_of(application)
-        self.wsgi: WSGIApplication = _offering_outlets(_handing_bodies(application))
+        self.wsgi: WSGIApplication = _offering_outlets(with_wsgi_input(application))
         sluice.service.loop.on_failure = self._loop_failed
+        self.lingering = LingeringConnections(self.poller, self._count_connections, self.log)
         # Both before the loop's thread and all others are started.
         share_one_heap()
         if sluice.service.settings.pin_cpu == "on":
@@ -299,13 +251,17 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
             self.set_accept_enabled(self.nr_conns < self.worker_connections)
             if not self._accepting:
                 timeout = min(timeout, LEAVING_POLL)
-        if self._lingering:
-            timeout = min(timeout, max(0.0, self._lingering[0][0] - time.monotonic()))
+        lingering = self.lingering.time_left()
+        if lingering is not None:
+            timeout = min(timeout, lingering)
         super().wait_for_and_dispatch_events(timeout)
-        self._end_lingering()
+        self.lingering.end_expired()
         if self._affinity is not None:
             self._affinity.look()
         self._retire()
+
+    def _count_connections(self, change: int) -> None:
+        self.nr_conns += change
 
     def _load(self) -> Load:
         return Load(self.nr_conns, self._sluice.service.admission.taken)
@@ -324,43 +280,3 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
 
     def _others_have_room(self) -> bool:
         return any(other.connections < self._places for other in self.occupancy.others())
-
-    # ------------------------------------------------------------------ ends of connections
-
-    def linger(self, client: socket.socket) -> None:
-        """Half-close a connection and wait for the client's own close in the poller.
-
-        gunicorn waits on its main thread, up to 2 s for each client, in which nobody else is served.
-        """
-        try:
-            client.setblocking(False)
-            client.shutdown(socket.SHUT_WR)
-            self.poller.register(client, selectors.EVENT_READ, self._drain_lingering)
-        except (OSError, ValueError):
-            client.close()  # it has gone already
-            return
-        # It counts until it is closed: a worker that exits would reset it.
-        self.nr_conns += 1
-        self._lingering.append((time.monotonic() + LINGER_TIMEOUT, client))
-
-    def _drain_lingering(self, client: socket.socket) -> None:
-        try:
-            if client.recv(LINGER_READ):
-                return
-        except BlockingIOError:
-            return
-        except OSError:
-            self.log.debug("a lingering client reset its connection")
-        self._close_lingering(client)
-
-    def _close_lingering(self, client: socket.socket) -> None:
-        if client.fileno() >= 0:
-            self.poller.unregister(client)
-            client.close()
-            self.nr_conns -= 1
-
-    def _end_lingering(self) -> None:
-        now = time.monotonic()
-        # Those that left by themselves are closed, and are taken out when their turn comes.
-        while self._lingering and (self._lingering[0][0] <= now or self._lingering[0][1].fileno() < 0):
-            self._close_lingering(self._lingering.popleft()[1])
