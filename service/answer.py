@@ -14,20 +14,12 @@ from typing import Any
 
 import msgspec
 
-from .errors import (
-    UpstreamError,
-    UpstreamInvalid,
-    UpstreamRateLimited,
-    UpstreamRejected,
-    UpstreamTruncated,
-    UpstreamUnavailable,
-)
+from .errors import UpstreamError, UpstreamInvalid, UpstreamTruncated, UpstreamUnavailable
 from .event_stream import EventStreamDecoder, EventTooLarge
 from .events import Finished, Reasoning, Text, Word
+from .provider_errors import failure_from_event
 from .usage import Usage
 
-# Where a provider limits requests without saying for how long.
-RETRY_AFTER_UNKNOWN = 5.0
 # Counts above it are no counts: the metrics' floats could not hold them.
 MOST_TOKENS = 2**53
 # Halves of characters (UTF-16 surrogates), of which some servers send one in each of two tokens.
@@ -153,7 +145,7 @@ class Answer:
                         return
                     chunk = _decode_slowly(data)
                 if chunk.error:
-                    raise _error_event(chunk.error)
+                    raise failure_from_event(chunk.error)
                 if chunk.usage is not None:
                     self._usage = _usage_said(chunk.usage)
                 if chunk.choices is None:
@@ -230,15 +222,3 @@ def _decode_slowly(data: bytes) -> _Chunk:
         return msgspec.convert(json.loads(data), _Chunk)
     except (ValueError, RecursionError) as error:
         raise UpstreamInvalid(f"a broken event: {type(error).__name__}: {error}") from None
-
-
-def _error_event(error: Any) -> UpstreamError:
-    """Map an error that came inside a stream. Providers put a status, a word or nothing into its code."""
-    detail = f"an error inside the stream: {error!r}"
-    fields = error if isinstance(error, dict) else {}
-    words = {str(fields.get(name) or "").lower() for name in ("code", "type", "status")}
-    if "429" in words or any("rate_limit" in word or "quota" in word for word in words):
-        return UpstreamRateLimited(detail, retry_after=RETRY_AFTER_UNKNOWN)
-    if any((word.startswith("4") and word.isdigit()) or "invalid_request" in word for word in words):
-        return UpstreamRejected(detail)
-    return UpstreamUnavailable(detail)

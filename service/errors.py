@@ -8,6 +8,11 @@
     │   ├── UpstreamUnavailable   upstream_unavailable    yes
     │   ├── UpstreamTimeout       upstream_timeout        yes
     │   ├── UpstreamRateLimited   upstream_rate_limited   yes   (retry_after)
+    │   ├── ContextLengthExceeded context_length_exceeded no
+    │   ├── ContentFiltered       content_filtered        no
+    │   ├── QuotaExceeded         quota_exceeded          no
+    │   ├── ModelNotFound         model_not_found         no
+    │   ├── KeyRefused            key_refused             no
     │   ├── UpstreamRejected      upstream_rejected       no
     │   ├── UpstreamInvalid       upstream_invalid        yes
     │   └── UpstreamTruncated     upstream_truncated      yes
@@ -81,6 +86,9 @@ class ShuttingDown(ServiceError):
 class UpstreamError(ServiceError):
     """The model's server failed us. `detail` may hold its words; the client sees only ours."""
 
+    #: What the operator can do about it, for the log; empty where that is nothing in particular.
+    advice: ClassVar[str] = ""
+
 
 class UpstreamUnavailable(UpstreamError):
     """No connection, an unknown host, a reset before the first byte, or a 5xx."""
@@ -106,8 +114,64 @@ class UpstreamRateLimited(UpstreamError):
     retryable = True
 
 
+class ContextLengthExceeded(UpstreamError):
+    """The conversation has more tokens than the model can read."""
+
+    code = "context_length_exceeded"
+    sentence = "The conversation is too long for this model. Start a new one or shorten it."
+    advice = (
+        "the conversation is longer than the model's context: a model with a larger one (OPENAI_MODEL), or smaller "
+        "SLUICE_MAX_HISTORY and SLUICE_MAX_MESSAGE_CHARS, help"
+    )
+
+
+class ContentFiltered(UpstreamError):
+    """The provider's content filter refused the conversation."""
+
+    code = "content_filtered"
+    sentence = (
+        "The provider's content filter refused this message or the conversation before it. Reword it and ask again."
+    )
+
+
+class QuotaExceeded(UpstreamError):
+    """The account with the provider has no quota, credit or balance left."""
+
+    code = "quota_exceeded"
+    sentence = (
+        "The server's account with the model's provider is used up. Trying again does not help: ask the operator to "
+        "top it up."
+    )
+    advice = (
+        "the account of OPENAI_API_KEY has no quota or balance left: top it up, raise its limit, or set another key"
+    )
+
+
+class ModelNotFound(UpstreamError):
+    """The provider has no model of that name, or none for this key."""
+
+    code = "model_not_found"
+    sentence = (
+        "The model's provider does not offer this model. Choose another one, or ask the operator to check its name."
+    )
+    advice = (
+        "the provider has no such model for this key: OPENAI_MODEL and OPENAI_MODELS should name models that "
+        "OPENAI_BASE_URL serves"
+    )
+
+
+class KeyRefused(UpstreamError):
+    """The provider refused the key."""
+
+    code = "key_refused"
+    sentence = "The model's provider refused the server's key. Ask the operator to check it."
+    advice = (
+        "the provider refused the API key: OPENAI_API_KEY should be a valid key for the provider at OPENAI_BASE_URL"
+    )
+
+
 class UpstreamRejected(UpstreamError):
-    """The provider refused the request, the model's name or the key (400, 401, 403, 404, 422)."""
+    """The provider refused the request for another reason (400, 403, 404, 422 and the like)."""
 
     code = "upstream_rejected"
     sentence = "The model's provider refused the request. The operator can find the reason in the log."

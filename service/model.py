@@ -1,6 +1,6 @@
 """Messages -> an async iterator of events, from any OpenAI-compatible server.
 
-Every failure is mapped into `errors.py` here and nowhere else; a provider's words go into `detail`, for the log.
+Every failure is mapped into `errors.py`, by `provider_errors.py` where the provider says what failed.
 
 Raw bytes are taken, and decoded in `answer.py`: see there what the openai client's own decoder makes of odd streams.
 """
@@ -9,26 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import aiohttp
 
-from .answer import RETRY_AFTER_UNKNOWN, Answer
+from .answer import Answer
 from .deadline import Deadline
-from .errors import (
-    ServiceError,
-    UpstreamError,
-    UpstreamInvalid,
-    UpstreamRateLimited,
-    UpstreamRejected,
-    UpstreamTimeout,
-    UpstreamUnavailable,
-)
+from .errors import ServiceError, UpstreamInvalid, UpstreamTimeout, UpstreamUnavailable
 from .events import Accepted, Event, Offer, Word
 from .message import Message
+from .provider_errors import failure_from_status
 from .proxy import proxy_for
 from .request import ModelRequest
 from .settings import Settings
@@ -43,9 +34,7 @@ USAGE_GRACE = 2.0
 # delayed acknowledgement of the first. It saves the next request a new connection, with TLS three round trips.
 END_GRACE = 0.1
 # Of a refusal's body; enough for any provider's message, and no server can fill our memory with it.
-REFUSAL_EXCERPT_BYTES = 4096
-# A provider's own wish is passed on, but no more than an hour of it.
-RETRY_AFTER_MOST = 3600.0
+REFUSAL_EXCERPT_BYTES = 16_384
 # Idle connections are kept for as long as common front ends keep theirs; a stale one costs one retry.
 KEEPALIVE_EXPIRY = 30.0
 
@@ -156,7 +145,7 @@ class ModelClient:
             with closing(response):
                 excerpt = await _excerpt(response, min(deadline, asyncio.get_running_loop().time() + USAGE_GRACE))
             if response.status != 200:
-                raise _refusal(response, excerpt)
+                raise failure_from_status(response.status, response.headers, excerpt)
             raise UpstreamInvalid(f"200 with {kind} in place of an event stream: {excerpt}")
         return response
 
@@ -227,25 +216,6 @@ def _broken_off(error: aiohttp.ClientError, answer: Answer) -> ServiceError:
     return answer.cut_off(detail)
 
 
-def _refusal(response: aiohttp.ClientResponse, excerpt: str) -> UpstreamError:
-    """Map every status but 200."""
-    status = response.status
-    detail = f"{status}: {excerpt}"
-    if status == 429:
-        return UpstreamRateLimited(detail, retry_after=_retry_after(response.headers))
-    if 300 <= status < 400:
-        return UpstreamRejected(f"{detail} (redirects to {response.headers.get('location')!r} are not followed)")
-    if 400 <= status < 500 and status != 408:
-        if "context_length_exceeded" in excerpt:
-            return UpstreamRejected(
-                detail, sentence="The conversation is too long for this model. Start a new one or shorten it."
-            )
-        return UpstreamRejected(detail)
-    if status >= 500 or status == 408:
-        return UpstreamUnavailable(detail)
-    return UpstreamInvalid(detail)
-
-
 async def _excerpt(response: aiohttp.ClientResponse, deadline: float) -> str:
     """Read the beginning of a refusal's body, for the log: no more, however long it is."""
     body = b""
@@ -256,17 +226,3 @@ async def _excerpt(response: aiohttp.ClientResponse, deadline: float) -> str:
     except (TimeoutError, aiohttp.ClientError) as error:
         logger.debug("a refusal's body broke off: %s", type(error).__name__)
     return body[:REFUSAL_EXCERPT_BYTES].decode(errors="replace")
-
-
-def _retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds that the provider asks to wait, within our own bounds; both forms of RFC 9110, section 10.2.3."""
-    text = headers.get("retry-after", "").strip()
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):
-            return RETRY_AFTER_UNKNOWN
-    # Written so that NaN ends as the lower bound.
-    return min(max(1.0, seconds), RETRY_AFTER_MOST)

@@ -10,9 +10,14 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from service.errors import (
+    ContentFiltered,
+    ContextLengthExceeded,
     InternalError,
     InvalidRequest,
+    KeyRefused,
+    ModelNotFound,
     Overloaded,
+    QuotaExceeded,
     ServiceError,
     ShuttingDown,
     UpstreamInvalid,
@@ -35,6 +40,13 @@ STATUSES: dict[type[ServiceError], int] = {
     UpstreamUnavailable: 502,
     UpstreamTimeout: 504,
     UpstreamRateLimited: 429,
+    # The client's to mend, by another message: as OpenAI answers them.
+    ContextLengthExceeded: 400,
+    ContentFiltered: 400,
+    # The operator's to mend. Not 401, 402 or 404: a client would take them for its own key, bill or address.
+    QuotaExceeded: 502,
+    ModelNotFound: 502,
+    KeyRefused: 502,
     UpstreamRejected: 502,
     UpstreamInvalid: 502,
     # Known only after the answer began, so in `stream` it is always a frame; in `block` it has a status.

@@ -226,7 +226,8 @@ FAILURES = {
         "upstream_rate_limited",
         429,
     ),
-    **{f"status {status}": Failure(16, refused(status), "upstream_rejected") for status in (400, 401, 403, 404, 422)},
+    **{f"status {status}": Failure(16, refused(status), "upstream_rejected") for status in (400, 403, 404, 422)},
+    "status 401": Failure(16, refused(401), "key_refused", logged="OPENAI_API_KEY should be"),
     "a redirect": Failure(16, refused(307, headers={"Location": "http://elsewhere/"}), "upstream_rejected"),
     "status 429": Failure(17, refused(429), "upstream_rate_limited", 429),
     "status 500": Failure(18, refused(500), "upstream_unavailable"),
@@ -302,14 +303,17 @@ def retrying() -> Iterator[House]:
         yield house
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
-def test_a_rejected_request_is_tried_once(retrying: House, status: int) -> None:
+REJECTED = {400: "upstream_rejected", 401: "key_refused", 403: "upstream_rejected", 404: "upstream_rejected"}
+
+
+@pytest.mark.parametrize(("status", "code"), {**REJECTED, 402: "quota_exceeded", 422: "upstream_rejected"}.items())
+def test_a_rejected_request_is_tried_once(retrying: House, status: int, code: str) -> None:
     """Row 16."""
     retrying.model.clear()
     with retrying.left_as_it_was():
         retrying.model.enqueue(refused(status))
         response = post_chat(retrying.url, message="Hi", interaction_mode="block")
-        assert (response.status, response.json()["code"]) == (502, "upstream_rejected")
+        assert (response.status, response.json()["code"]) == (502, code)
         assert len(retrying.model.exchanges) == 1
 
 

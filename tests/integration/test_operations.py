@@ -70,7 +70,7 @@ def test_metrics_count_streams_tokens_and_times_by_outcome(serve: Serve, model: 
     model_labels = 'gen_ai_operation_name="chat",gen_ai_provider_name="127.0.0.1",gen_ai_request_model="scripted"'
     for line in (
         'sluice_streams_total{code="",mode="stream",outcome="done",source="api"} 1.0',
-        'sluice_streams_total{code="upstream_rejected",mode="block",outcome="error",source="api"} 1.0',
+        'sluice_streams_total{code="key_refused",mode="block",outcome="error",source="api"} 1.0',
         'sluice_tokens_total{estimated="false",gen_ai_token_type="output",outcome="done"} 2.0',
         'sluice_tokens_total{estimated="true",gen_ai_token_type="output",outcome="error"} 0.0',
         'sluice_refused_total{code="invalid_request"} 1.0',

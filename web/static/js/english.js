@@ -163,6 +163,14 @@ export const ENGLISH = {
     upstream_unavailable: "The model's provider is not available now. Try again in a moment.",
     upstream_timeout: "The model took too long. Try again, or ask for less at once.",
     upstream_rate_limited: "The model's provider has too many requests. Wait a moment, then try again.",
+    context_length_exceeded: "The conversation is too long for this model. Start a new one, or shorten your message and ask again.",
+    content_filtered:
+      "The provider's content filter refused this conversation. Edit your question and ask again, or start a new conversation.",
+    quota_exceeded:
+      "The account that this server has with the model's provider is used up. Trying again does not help: tell whoever runs this server.",
+    model_not_found:
+      "The model's provider does not know this model. Choose another one in the settings, or tell whoever runs this server.",
+    key_refused: "The model's provider refused the key of this server. Tell whoever runs it: the key should be checked.",
     upstream_rejected: "The model's provider refused the request. Whoever runs this server should look at its settings; then try again.",
     upstream_invalid:
       "The model's provider sent something that is not an answer. Try again; whoever runs this server should look at its settings.",

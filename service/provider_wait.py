@@ -1,0 +1,115 @@
+"""How long a provider asks to wait: headers, durations, dates and sentences -> seconds."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+# A provider's own wish is passed on, but no more than an hour of it.
+RETRY_AFTER_LEAST: Final = 1.0
+RETRY_AFTER_MOST: Final = 3600.0
+
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?\Z")
+_WAIT_IN_TEXT = re.compile(
+    r"(?:try again|retry) (?:in|after) (?:about )?"
+    r"(?:(\d+(?:\.\d+)?) ?(?:seconds?|secs?)\b|((?:\d+(?:\.\d+)?(?:ms|[dhms]))+))",
+    re.IGNORECASE,
+)
+
+
+def seconds_to_wait(
+    headers: Mapping[str, str], said: float | None, reset: float | None, now: datetime
+) -> float | None:
+    """Read how long the provider asks to wait.
+
+    Args:
+        headers: The reply's; names in lower case, or a mapping that does not mind case.
+        said: Seconds that its words say, where no header does.
+        reset: The moment that its words name, in seconds since 1970.
+        now: The time that dates and moments are compared with.
+
+    Returns:
+        Seconds, within our own bounds; `None` where it does not say.
+    """
+    wait = plain_wait(headers.get("retry-after-ms", ""), 1000)
+    if wait is None:
+        wait = _retry_after(headers.get("retry-after", ""), now)
+    if wait is None:
+        wait = said
+    if wait is None and reset is not None:
+        wait = reset - now.timestamp()
+    if wait is None:
+        wait = _until_reset(headers, now)
+    # Written so that NaN ends as the lower bound.
+    return None if wait is None else min(max(RETRY_AFTER_LEAST, wait), RETRY_AFTER_MOST)
+
+
+def _retry_after(text: str, now: datetime) -> float | None:
+    """Both forms of RFC 9110, section 10.2.3."""
+    wait = plain_wait(text)
+    if wait is not None:
+        return wait
+    try:
+        return (parsedate_to_datetime(text.strip()) - now).total_seconds()
+    except (ValueError, TypeError):
+        return None
+
+
+def plain_wait(text: str, parts: int = 1) -> float | None:
+    """Seconds of a plain number, of which that many are one second; `None` where it is no number."""
+    try:
+        return float(text) / parts
+    except ValueError:
+        return None
+
+
+def _until_reset(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Read the limits that are used up: OpenAI's and Groq's durations, Anthropic's dates, OpenRouter's moment."""
+    waits: list[float] = []
+    for limit in ("requests", "tokens", "input-tokens", "output-tokens"):
+        if headers.get(f"x-ratelimit-remaining-{limit}", "").strip() == "0":
+            waits.append(duration(headers.get(f"x-ratelimit-reset-{limit}", "")) or 0.0)
+        if headers.get(f"anthropic-ratelimit-{limit}-remaining", "").strip() == "0":
+            waits.append(_until_date(headers.get(f"anthropic-ratelimit-{limit}-reset", ""), now))
+    if headers.get("x-ratelimit-remaining", "").strip() == "0":
+        reset = moment(headers.get("x-ratelimit-reset", ""))
+        waits.append(0.0 if reset is None else reset - now.timestamp())
+    wait = max(waits, default=0.0)
+    return wait if wait > 0 else None
+
+
+def duration(text: str) -> float | None:
+    """Seconds of a duration such as `38s`, `6m0s`, `1h2m3.5s` or `150ms`."""
+    matched = _DURATION.match(text.strip().lower())
+    if not matched or not any(matched.groups()):
+        return None
+    days, hours, minutes, seconds, milliseconds = (float(part or 0) for part in matched.groups())
+    return days * 86400 + hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
+
+
+def _until_date(text: str, now: datetime) -> float:
+    try:
+        date = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return 0.0
+    return (date - now).total_seconds() if date.tzinfo is not None else 0.0
+
+
+def moment(text: str) -> float | None:
+    """Seconds since 1970, of a number of seconds or of milliseconds; a small number is no moment."""
+    number = plain_wait(text)
+    if number is None or not math.isfinite(number) or number < 1e9:
+        return None
+    return number / 1000 if number > 1e11 else number
+
+
+def wait_in_text(text: str) -> float | None:
+    """Seconds of "Please try again in 6.5s" and the like: inside a stream there are no headers to say it."""
+    matched = _WAIT_IN_TEXT.search(text)
+    if matched is None:
+        return None
+    return float(matched[1]) if matched[1] else duration(matched[2])
