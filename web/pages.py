@@ -12,7 +12,7 @@ from .assets import Asset, Assets
 from .extension import Sluice
 from .json_response import json_response
 
-#: The libraries that the page loads at once, in web/static/js/libraries.js. They may be missing.
+#: The libraries that the page loads at once, in web/static/js/browser/libraries.js. They may be missing.
 EARLY_LIBRARIES = ("vendor/idb.js",)
 
 

@@ -13,7 +13,7 @@ COMPLETE = re.compile("^(Answer complete|回答完成)$")
 
 # Markdown comes when the reader first stirs; a module that is asked for again comes after the page has it.
 MARKDOWN_IS_THERE = """async () => {
-    const main = document.querySelector("script[type=module]").src;
+    const main = document.querySelector("script[src$='/js/main.js']").src;
     const files = ["../vendor/marked.js", "../vendor/dompurify.js"];
     await Promise.allSettled(files.map((file) => import(new URL(file, main).href)));
 }"""

@@ -1,7 +1,7 @@
 async () => {
-    window.statics = new URL("../", document.querySelector("script[type=module]").src);
-    const { Markdown } = await import(new URL("js/markdown.js", window.statics));
-    const { loadLibraries } = await import(new URL("js/libraries.js", window.statics));
+    window.statics = new URL("../", document.querySelector("script[src$='/js/main.js']").src);
+    const { Markdown } = await import(new URL("js/markdown/markdown.js", window.statics));
+    const { loadLibraries } = await import(new URL("js/browser/libraries.js", window.statics));
     window.markdown = new Markdown(await loadLibraries());
     const probe = document.createElement("p");
     probe.append(window.markdown.render(window.markdown.blocks("$x$", {})));

@@ -73,7 +73,7 @@ TITLES = {
 def test_a_title_is_without_the_marks_of_markdown_and_with_every_other_sign(chat: ChatPage) -> None:
     made = chat.page.evaluate(
         """async (messages) => {
-            const { titleFrom } = await import("/static/js/title.js");
+            const { titleFrom } = await import("/static/js/conversation/title.js");
             return messages.map((message) => titleFrom(message));
         }""",
         list(TITLES),

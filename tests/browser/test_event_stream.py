@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page
 
 READ = """async (pieces) => {
-    const { readEvents } = await import("/static/js/event_stream.js");
+    const { readEvents } = await import("/static/js/api/event_stream.js");
     const bytes = pieces.map((piece) => Uint8Array.from(piece));
     const body = new ReadableStream({
         pull(controller) {
@@ -117,7 +117,7 @@ def test_bytes_that_are_no_text_become_marks_that_say_so(opened: Page) -> None:
 def test_an_event_that_would_fill_the_memory_is_refused(opened: Page, piece: str, refused: str) -> None:
     outcome = opened.evaluate(
         """async (piece) => {
-            const { readEvents } = await import("/static/js/event_stream.js");
+            const { readEvents } = await import("/static/js/api/event_stream.js");
             const bytes = new TextEncoder().encode(piece);
             let left = 16; // megabytes or more, of which an event may have four
             const body = new ReadableStream({

@@ -59,9 +59,10 @@ CLOSED: list[tuple[str, str]] = [
 ]
 
 PREPARE = """async () => {
-    const statics = new URL("../", document.querySelector("script[type=module]").src);
-    const parts = ["block_list", "libraries", "markdown", "markdown_source", "unfinished"];
-    const modules = await Promise.all(parts.map((name) => import(new URL(`js/${name}.js`, statics))));
+    const statics = new URL("../", document.querySelector("script[src$='/js/main.js']").src);
+    const parts = ["block_list", "markdown", "markdown_source", "unfinished"].map((name) => `markdown/${name}`);
+    const names = ["browser/libraries", ...parts];
+    const modules = await Promise.all(names.map((name) => import(new URL(`js/${name}.js`, statics))));
     window.parts = Object.assign({}, ...modules);
     window.markdown = new window.parts.Markdown(await window.parts.loadLibraries());
 }"""

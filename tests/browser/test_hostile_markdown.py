@@ -19,8 +19,8 @@ CASES = CORPUS.split("\n=====\n")
 
 # Shows each case as `pieces` says, presses everything in it, and returns what is in the page that must not be.
 SHOW = """async ({cases, pieces}) => {
-    const { BlockList } = await import(new URL("js/block_list.js", window.statics));
-    const { MarkdownSource } = await import(new URL("js/markdown_source.js", window.statics));
+    const { BlockList } = await import(new URL("js/markdown/block_list.js", window.statics));
+    const { MarkdownSource } = await import(new URL("js/markdown/markdown_source.js", window.statics));
     const shown = cases.map((text) => {
         const element = document.createElement("div");
         element.className = "prose";
@@ -42,8 +42,8 @@ SHOW = """async ({cases, pieces}) => {
 
 # The second wall, by itself: what DOMPurify and our hook leave of the corpus read as HTML.
 SANITISE = """async (cases) => {
-    const { Sanitiser } = await import(new URL("js/sanitiser.js", window.statics));
-    const { loadLibraries } = await import(new URL("js/libraries.js", window.statics));
+    const { Sanitiser } = await import(new URL("js/markdown/sanitiser.js", window.statics));
+    const { loadLibraries } = await import(new URL("js/browser/libraries.js", window.statics));
     const sanitiser = new Sanitiser((await loadLibraries()).createPurify);
     const shown = cases.map((html) => {
         const element = document.createElement("div");

@@ -60,7 +60,7 @@ def of_tomorrow(page: Page) -> Page:
         assert "const VERSION = 1;" in source
         route.fulfill(body=source.replace("const VERSION = 1;", "const VERSION = 2;"), content_type="text/javascript")
 
-    page.route("**/js/database_connection.js", change)
+    page.route("**/js/storage/database_connection.js", change)
     return page
 
 

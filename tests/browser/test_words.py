@@ -20,8 +20,8 @@ def words(page: Page, language: str) -> dict[str, Any]:
     """All words of a language."""
     found: dict[str, Any] = page.evaluate(
         """async (language) => {
-            const main = document.querySelector("script[type=module]").src;
-            const all = Object.values(await import(new URL(`${language}.js`, main).href))[0];
+            const main = document.querySelector("script[src$='/js/main.js']").src;
+            const all = Object.values(await import(new URL(`i18n/${language}.js`, main).href))[0];
             return JSON.parse(JSON.stringify(all));
         }""",
         language,

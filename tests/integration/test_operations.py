@@ -119,7 +119,12 @@ def test_every_reply_forbids_inline_scripts_sniffing_and_framing(house: House) -
 
 def test_what_is_no_document_and_no_worker_forbids_sniffing_alone(house: House) -> None:
     # A worker runs under the policy of its own script.
-    kinds = {"js/main.js": False, "css/page.css": False, "img/mark.svg": True, "js/highlight_worker.js": True}
+    kinds = {
+        "js/main.js": False,
+        "css/page.css": False,
+        "img/mark.svg": True,
+        "js/markdown/highlight_worker.js": True,
+    }
     for path, document in kinds.items():
         headers = fetch(house.url, fetch(house.url, f"/static/{path}").headers["location"]).headers
         assert headers["x-content-type-options"] == "nosniff"

@@ -1,35 +1,35 @@
 /** Puts the page together. */
 
-import "./appearance.js";
-import { addressed, nameInAddress } from "./address.js";
-import { COPY_ENDED } from "./button.js";
-import { Chat } from "./chat.js";
-import { Composer, COMPOSER_KEYS } from "./composer.js";
-import { DEFAULT_CONFIGURATION, fetchConfiguration } from "./configuration.js";
-import { ConnectionNotice } from "./connection_notice.js";
-import { ConversationFiles } from "./conversation_files.js";
-import { LIST_KEYS } from "./conversation_list.js";
-import { ConversationPanel } from "./conversation_panel.js";
-import { ConversationStore } from "./conversation_store.js";
-import { Conversations } from "./conversations.js";
-import { Database } from "./database.js";
-import { DatabaseConnection } from "./database_connection.js";
-import { onLanguageChange, words } from "./language.js";
-import { loadIdb } from "./libraries.js";
-import { loadMarkdown, readerStirs } from "./markdown_loader.js";
-import { Notices } from "./notices.js";
-import { PromptHistory } from "./prompt_history.js";
-import { ReadingPosition } from "./reading_position.js";
-import { settings } from "./settings.js";
-import { SettingsDialog } from "./settings_dialog.js";
-import { ShortcutList } from "./shortcut_list.js";
-import { Shortcuts } from "./shortcuts.js";
-import { Sidebar } from "./sidebar.js";
-import { Starters } from "./starters.js";
-import { Transcript } from "./transcript.js";
-import { Undo } from "./undo.js";
+import "./settings/appearance.js";
+import { addressed, nameInAddress } from "./browser/address.js";
+import { COPY_ENDED } from "./ui/button.js";
+import { Chat } from "./chat/chat.js";
+import { Composer, COMPOSER_KEYS } from "./composer/composer.js";
+import { DEFAULT_CONFIGURATION, fetchConfiguration } from "./api/configuration.js";
+import { ConnectionNotice } from "./ui/connection_notice.js";
+import { ConversationFiles } from "./files/conversation_files.js";
+import { LIST_KEYS } from "./sidebar/conversation_list.js";
+import { ConversationPanel } from "./sidebar/conversation_panel.js";
+import { ConversationStore } from "./storage/conversation_store.js";
+import { Conversations } from "./chat/conversations.js";
+import { Database } from "./storage/database.js";
+import { DatabaseConnection } from "./storage/database_connection.js";
+import { onLanguageChange, words } from "./i18n/language.js";
+import { loadIdb } from "./browser/libraries.js";
+import { loadMarkdown, readerStirs } from "./markdown/markdown_loader.js";
+import { Notices } from "./ui/notices.js";
+import { PromptHistory } from "./composer/prompt_history.js";
+import { ReadingPosition } from "./transcript/reading_position.js";
+import { settings } from "./settings/settings.js";
+import { SettingsDialog } from "./dialogs/settings_dialog.js";
+import { ShortcutList } from "./dialogs/shortcut_list.js";
+import { Shortcuts } from "./ui/shortcuts.js";
+import { Sidebar } from "./sidebar/sidebar.js";
+import { Starters } from "./composer/starters.js";
+import { Transcript } from "./transcript/transcript.js";
+import { Undo } from "./ui/undo.js";
 
-/** @typedef {import("./configuration.js").Configuration} Configuration */
+/** @typedef {import("./api/configuration.js").Configuration} Configuration */
 
 /**
  * @template {HTMLElement} T
@@ -43,7 +43,7 @@ function part(id, type) {
   return element;
 }
 
-/** @type {Record<import("./storage_refusal.js").RefusalReason, import("./language.js").PlainWord>} */
+/** @type {Record<import("./storage/storage_refusal.js").RefusalReason, import("./i18n/language.js").PlainWord>} */
 const REFUSALS = {
   missing: "storageMissing",
   unavailable: "storageUnavailable",

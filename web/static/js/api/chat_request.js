@@ -1,0 +1,155 @@
+/** One question to `POST /api/chat`, whatever the form of the reply. */
+
+import { readEvents, EventTooLarge } from "./event_stream.js";
+import { Failure, failureFromJson, failureFromResponse, parseObject, readObject } from "./failure.js";
+import { readUsage } from "./answer_details.js";
+
+const ENDING_MS = 500; // a server ends the body with its terminal frame; something between may hold the end back
+
+/** @typedef {{ role: "user" | "assistant", content: string }} Message */
+
+/**
+ * @typedef {object} Question
+ * @property {string} message
+ * @property {Message[]} history
+ * @property {"stream" | "block"} mode
+ * @property {string} model empty for the server's own choice
+ */
+
+/**
+ * @typedef {object} Piece a part of the reply, in the order of arrival
+ * @property {string} text
+ * @property {string} reasoning
+ * @property {boolean} done
+ * @property {string} [finishReason]
+ * @property {import("./answer_details.js").Usage} [usage]
+ */
+
+/**
+ * Asks, and yields the reply piece by piece; the last piece, and only that one, has `done`.
+ *
+ * @param {Question} question
+ * @param {AbortSignal} signal stops the answer; the generator then throws the signal's reason
+ * @returns {AsyncGenerator<Piece, void, void>}
+ * @throws {Failure} when the answer does not come, or not whole
+ */
+export async function* ask(question, signal) {
+  try {
+    const response = await fetch("api/chat", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({
+        message: question.message,
+        conversation_history: question.history,
+        interaction_mode: question.mode,
+        source: "page",
+        ...(question.model ? { model: question.model } : {}),
+      }),
+      signal,
+    });
+    if (!response.ok) throw await failureFromResponse(response);
+    if (isEventStream(response)) yield* streamedReply(response);
+    else yield await blockReply(response);
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    signal.throwIfAborted();
+    if (error instanceof EventTooLarge) throw new Failure({ code: "unexpected_reply", retryable: true });
+    // fetch and the body's reader reject with a TypeError for every trouble of the network
+    if (error instanceof TypeError) {
+      throw new Failure({ code: navigator.onLine ? "network" : "offline", retryable: true });
+    }
+    throw error;
+  }
+}
+
+/** @param {Response} response */
+function isEventStream(response) {
+  return (response.headers.get("Content-Type") ?? "").toLowerCase().startsWith("text/event-stream");
+}
+
+/** @param {Response} response */
+async function* streamedReply(response) {
+  if (!response.body) throw cutOff(response);
+  // Chromium calls a body that may not be stored broken although it came to its end, unless it has been cloned:
+  // microsoft/playwright#42742
+  void response.clone().body?.cancel();
+  const reader = response.body.getReader();
+  let ended = false;
+  try {
+    for await (const event of readEvents(reader)) {
+      if (event.type !== "message") continue; // another channel: no part of the reply by definition
+      const frame = parseObject(event.data);
+      if (!frame) throw unexpected(response);
+      ended = frame.done === true || frame.success === false;
+      const piece = pieceOf(frame, response);
+      if (piece.text || piece.reasoning || piece.done) yield piece;
+      if (piece.done) return;
+    }
+  } finally {
+    void close(reader, ended);
+  }
+  throw cutOff(response);
+}
+
+/**
+ * @param {ReadableStreamDefaultReader<Uint8Array>} reader
+ * @param {boolean} ended whether the terminal frame has come. Then the body ends by itself: one that is cancelled is a
+ *   broken request to the browser's tools, and its connection cannot be used again.
+ */
+async function close(reader, ended) {
+  const cancel = () => reader.cancel().catch(() => {}); // already closed or aborted: nothing is left to close
+  if (!ended) return void cancel();
+  const timer = setTimeout(cancel, ENDING_MS);
+  try {
+    while (!(await reader.read()).done);
+  } catch {
+    // a connection that breaks now takes nothing away
+  }
+  clearTimeout(timer);
+}
+
+/** @param {Response} response */
+async function blockReply(response) {
+  const body = await readObject(response);
+  if (typeof body?.message !== "string" && body?.success !== false) throw unexpected(response);
+  return { ...pieceOf(body, response), done: true };
+}
+
+/**
+ * @param {Record<string, unknown>} frame
+ * @param {Response} response
+ * @returns {Piece}
+ */
+function pieceOf(frame, response) {
+  if (frame.success === false) throw failureFromJson({ ...frame, request_id: frame.request_id ?? idOf(response) });
+  // A frame with fields we do not know passes; one whose text we cannot read would lose words, so it fails.
+  const { message = "", reasoning = "", finish_reason: finishReason } = frame;
+  if (typeof message !== "string" || typeof reasoning !== "string") throw unexpected(response);
+  /** @type {Piece} */
+  const piece = { text: message, reasoning, done: frame.done === true };
+  if (typeof finishReason === "string") piece.finishReason = finishReason;
+  const usage = readUsage(frame.usage);
+  if (usage) piece.usage = usage;
+  return piece;
+}
+
+/** @param {Response} response */
+function cutOff(response) {
+  return new Failure({ code: "cut_off", retryable: true, ...requestIdOf(response) });
+}
+
+/** @param {Response} response */
+function unexpected(response) {
+  return new Failure({ code: "unexpected_reply", retryable: true, ...requestIdOf(response) });
+}
+
+/** @param {Response} response */
+function idOf(response) {
+  return response.headers.get("X-Request-Id") ?? undefined;
+}
+
+/** @param {Response} response */
+function requestIdOf(response) {
+  const requestId = idOf(response);
+  return requestId ? { requestId } : {};
+}

@@ -1,0 +1,48 @@
+/** What the server tells the page about itself. */
+
+import { readObject } from "./failure.js";
+import { readStarters } from "../composer/starters.js";
+
+/**
+ * @typedef {object} Configuration
+ * @property {"stream" | "block"} mode
+ * @property {string[]} models those the reader may choose from
+ * @property {string} model the server's own choice
+ * @property {number} maxMessageChars
+ * @property {number} maxHistory messages
+ * @property {import("../composer/starters.js").StartersByLanguage} starters the operator's
+ */
+
+/** Holds until the server has answered, and where it does not. @type {Readonly<Configuration>} */
+export const DEFAULT_CONFIGURATION = Object.freeze({
+  mode: "stream",
+  models: [],
+  model: "",
+  maxMessageChars: 100_000,
+  maxHistory: 200,
+  starters: {},
+});
+
+/**
+ * @returns {Promise<Configuration>}
+ * @throws {Error} when the server does not answer, or answers something else
+ */
+export async function fetchConfiguration() {
+  const response = await fetch("api/config");
+  const body = response.ok ? await readObject(response) : null;
+  if (!body) throw new Error(`The configuration could not be read (status ${response.status}).`);
+  const basis = DEFAULT_CONFIGURATION;
+  return {
+    mode: body.interaction_mode === "block" ? "block" : "stream",
+    models: Array.isArray(body.models) ? body.models.filter((model) => typeof model === "string") : [],
+    model: typeof body.model === "string" ? body.model : basis.model,
+    maxMessageChars: positive(body.max_message_chars) ?? basis.maxMessageChars,
+    maxHistory: positive(body.max_history) ?? basis.maxHistory,
+    starters: readStarters(body.starters),
+  };
+}
+
+/** @param {unknown} value */
+function positive(value) {
+  return typeof value === "number" && value >= 0 ? value : undefined;
+}

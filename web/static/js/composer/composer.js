@@ -1,0 +1,173 @@
+/** Where the reader writes. Its button sends, and while an answer is running, stops. */
+
+import { onFirstLine, onLastLine } from "./caret.js";
+import { Draft } from "../storage/draft.js";
+import { onLanguageChange, say, words } from "../i18n/language.js";
+
+/** @typedef {import("./prompt_history.js").PromptHistory} PromptHistory */
+
+/**
+ * @typedef {object} ComposerEvents
+ * @property {(message: string) => void} send
+ * @property {() => void} stop
+ * @property {() => void} notKept the browser refuses to keep the draft
+ */
+
+/** What the keyboard does here. @type {import("../dialogs/shortcut_list.js").ListedKey[]} */
+export const COMPOSER_KEYS = [
+  { word: "send", key: "Enter" },
+  { word: "newLine", key: "Enter", shift: true },
+  { word: "earlierPrompt", key: "ArrowUp" },
+  { word: "laterPrompt", key: "ArrowDown" },
+];
+
+export class Composer {
+  #form;
+  #field;
+  #button;
+  #label;
+  #problem;
+  #history;
+  #events;
+  /** @type {Draft | null} */
+  #draft = null;
+  #running = false;
+  #maxChars = Infinity;
+
+  /**
+   * @param {HTMLFormElement} form
+   * @param {PromptHistory} history
+   * @param {ComposerEvents} events
+   */
+  constructor(form, history, events) {
+    this.#form = form;
+    this.#history = history;
+    this.#events = events;
+    this.#field = /** @type {HTMLTextAreaElement} */ (form.elements.namedItem("message"));
+    this.#button = /** @type {HTMLButtonElement} */ (form.querySelector("button.send"));
+    this.#label = /** @type {HTMLElement} */ (this.#button.querySelector(".label"));
+    this.#problem = /** @type {HTMLElement} */ (form.querySelector(".problem"));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+    this.#button.addEventListener("click", (event) => {
+      // the second click of a double click must not stop what the first one sent
+      if (!this.#running || event.detail > 1) return;
+      event.preventDefault();
+      this.#events.stop();
+      this.focus();
+    });
+    this.#field.addEventListener("keydown", (event) => this.#key(event));
+    this.#field.addEventListener("input", () => {
+      this.#history.leave();
+      this.#written();
+    });
+    addEventListener("pagehide", () => this.#draft?.flush());
+    onLanguageChange(() => this.#show());
+    this.#show();
+  }
+
+  /** @param {import("../storage/draft.js").Conversation} conversation whose draft is written here from now on */
+  open(conversation) {
+    this.#draft?.flush();
+    if (this.#draft?.conversation === conversation) return;
+    const early = this.#draft ? "" : this.#field.value; // written before the page knew its conversation
+    this.#draft = new Draft(conversation, this.#events.notKept);
+    this.#history.leave();
+    this.#field.value = early || this.#draft.text;
+    this.#written();
+  }
+
+  /** @param {number} maxChars */
+  limit(maxChars) {
+    this.#maxChars = maxChars;
+    this.#show();
+  }
+
+  /** @param {boolean} running */
+  set running(running) {
+    this.#running = running;
+    this.#show();
+  }
+
+  /** Sends a message that is not the one being written, which stays. @param {string} message */
+  send(message) {
+    if (!this.#running) this.#events.send(message);
+  }
+
+  focus() {
+    this.#field.focus({ preventScroll: true });
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    // While an input method composes, Enter chooses a word. Safari ends the composition before this event and
+    // tells by the key code alone.
+    if (event.isComposing || event.keyCode === 229) return;
+    if (event.shiftKey) return; // a new line, a selection
+    if (event.key === "Enter") {
+      event.preventDefault();
+      this.#submit();
+    } else if (event.ctrlKey || event.metaKey || event.altKey) {
+      return; // the browser's and the system's own ways to move
+    } else if (event.key === "ArrowUp" && onFirstLine(this.#field)) {
+      this.#recall(this.#history.back(this.#field.value), event, "start");
+    } else if (event.key === "ArrowDown" && onLastLine(this.#field)) {
+      this.#recall(this.#history.forward(), event, "end");
+    }
+  }
+
+  /**
+   * @param {string | null} prompt
+   * @param {KeyboardEvent} event
+   * @param {"start" | "end"} caret where the same key walks on, also from a prompt of many lines
+   */
+  #recall(prompt, event, caret) {
+    if (prompt === null) return;
+    event.preventDefault();
+    this.#field.value = prompt;
+    const [at, top] = caret === "start" ? [0, 0] : [prompt.length, this.#field.scrollHeight];
+    this.#field.setSelectionRange(at, at);
+    this.#field.scrollTop = top;
+    this.#written();
+  }
+
+  #submit() {
+    const message = this.#field.value;
+    if (this.#running || message.trim() === "" || this.#tooLong()) return;
+    this.#field.value = "";
+    this.#history.leave();
+    this.#written();
+    this.#events.send(message);
+  }
+
+  #written() {
+    if (this.#draft) this.#draft.text = this.#history.walking ? this.#history.draft : this.#field.value;
+    this.#show();
+  }
+
+  /** Characters as the server counts them: an emoji outside the basic plane is one. */
+  #tooLong() {
+    const { value } = this.#field;
+    return value.length > this.#maxChars && [...value].length > this.#maxChars;
+  }
+
+  #show() {
+    const tooLong = this.#tooLong();
+    say(this.#label, this.#running ? "stop" : "send");
+    this.#form.classList.toggle("running", this.#running);
+    this.#button.disabled = !this.#running && (this.#field.value.trim() === "" || tooLong);
+    this.#field.setAttribute("aria-invalid", String(tooLong));
+    const problem = tooLong ? words.tooLong(this.#maxChars) : "";
+    if (this.#problem.textContent !== problem) this.#problem.textContent = problem;
+    this.#fit();
+  }
+
+  /** Grows with its text up to what the style sheet allows, where the browser cannot do that by itself. */
+  #fit() {
+    if (CSS.supports("field-sizing", "content")) return;
+    this.#field.style.height = "auto";
+    this.#field.style.height = `${this.#field.scrollHeight}px`;
+  }
+}

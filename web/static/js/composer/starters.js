@@ -1,0 +1,89 @@
+/** The questions that an empty page offers: the operator's, or the page's own. */
+
+import { onLanguageChange, words } from "../i18n/language.js";
+
+/**
+ * @typedef {{ prompt: string, label: string }} Starter
+ * @typedef {Partial<Record<"en" | "zh", Starter[]>>} StartersByLanguage a language without any keeps the page's own
+ */
+
+export class Starters {
+  #list;
+  #heading;
+  #choose;
+  /** @type {StartersByLanguage} */
+  #offered = {};
+
+  /**
+   * @param {HTMLElement} list takes the questions
+   * @param {HTMLElement} heading is hidden where there are none
+   * @param {(prompt: string) => void} choose called with the question that the reader takes
+   */
+  constructor(list, heading, choose) {
+    this.#list = list;
+    this.#heading = heading;
+    this.#choose = choose;
+    onLanguageChange(() => this.#show());
+  }
+
+  /** @param {StartersByLanguage} starters from the operator */
+  offer(starters) {
+    this.#offered = starters;
+    this.#show();
+  }
+
+  #show() {
+    const starters = this.#offered[words.tag === "en" ? "en" : "zh"] ?? words.starters.map(named);
+    this.#list.replaceChildren(...starters.map((starter) => this.#item(starter)));
+    this.#heading.hidden = starters.length === 0;
+  }
+
+  /** @param {Starter} starter */
+  #item({ prompt, label }) {
+    const button = document.createElement("button");
+    button.type = "button";
+    if (label) {
+      const kind = document.createElement("span");
+      kind.className = "kind";
+      kind.textContent = label;
+      button.append(kind);
+    }
+    const question = document.createElement("span");
+    question.className = "prompt";
+    question.textContent = prompt;
+    question.dir = "auto";
+    button.append(question);
+    button.addEventListener("click", () => this.#choose(prompt));
+    const item = document.createElement("li");
+    item.append(button);
+    return item;
+  }
+}
+
+/**
+ * @param {unknown} value what the server says
+ * @returns {StartersByLanguage}
+ */
+export function readStarters(value) {
+  /** @type {StartersByLanguage} */
+  const read = {};
+  if (typeof value !== "object" || value === null) return read;
+  for (const language of /** @type {const} */ (["en", "zh"])) {
+    const starters = /** @type {Record<string, unknown>} */ (value)[language];
+    if (Array.isArray(starters)) read[language] = starters.filter(isStarter);
+  }
+  return read;
+}
+
+/**
+ * @param {any} value
+ * @returns {value is Starter}
+ */
+function isStarter(value) {
+  return typeof value?.prompt === "string" && typeof value.label === "string";
+}
+
+/** @param {string[]} pair */
+function named([label = "", prompt = ""]) {
+  return { label, prompt };
+}

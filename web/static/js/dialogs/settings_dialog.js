@@ -1,0 +1,71 @@
+/** The dialog in which the reader chooses. Each choice holds at once; there is nothing to confirm. */
+
+import { Dialog } from "./dialog.js";
+import { onLanguageChange, words } from "../i18n/language.js";
+
+/** @typedef {import("../settings/settings.js").Settings} Settings */
+/** @typedef {import("../settings/settings.js").SettingValues} SettingValues */
+/** @typedef {import("../api/configuration.js").Configuration} Configuration */
+
+export class SettingsDialog extends Dialog {
+  #settings;
+  #form;
+  #models;
+  #problem;
+  /** @type {Configuration["mode"]} */
+  #usualMode = "stream";
+  #usualModel = "";
+
+  /**
+   * @param {HTMLDialogElement} element
+   * @param {Settings} settings
+   */
+  constructor(element, settings) {
+    super(element);
+    this.#settings = settings;
+    this.#form = /** @type {HTMLFormElement} */ (element.querySelector("form"));
+    this.#models = /** @type {HTMLSelectElement} */ (this.#form.elements.namedItem("model"));
+    this.#problem = /** @type {HTMLElement} */ (element.querySelector(".problem"));
+    this.#form.addEventListener("change", (event) => this.#choose(event.target));
+    settings.onChange(() => this.#show());
+    onLanguageChange(() => this.#show());
+    this.#show();
+  }
+
+  /** @param {Configuration} configuration whose choices hold where the reader has made none */
+  configure({ mode, model, models }) {
+    this.#usualMode = mode;
+    this.#usualModel = model;
+    this.#models.replaceChildren(...models.map((each) => new Option(each, each)));
+    const row = /** @type {HTMLElement} */ (this.#models.closest(".choice"));
+    row.hidden = models.length < 2;
+    this.#show();
+  }
+
+  /** @param {EventTarget | null} control */
+  #choose(control) {
+    if (!(control instanceof HTMLInputElement || control instanceof HTMLSelectElement)) return;
+    const name = /** @type {keyof SettingValues} */ (control.name);
+    this.#settings.change(name, /** @type {any} the template offers the values of the type */ (control.value));
+  }
+
+  #show() {
+    const { mode, model, theme, language, textSize } = this.#settings.values;
+    this.#check("mode", mode || this.#usualMode);
+    this.#check("theme", theme);
+    this.#check("language", language || words.tag);
+    this.#check("textSize", textSize);
+    this.#models.value = model;
+    if (this.#models.selectedIndex < 0) this.#models.value = this.#usualModel; // chosen once, no longer allowed
+    this.#problem.textContent = this.#settings.kept ? "" : words.settingsNotKept;
+  }
+
+  /**
+   * @param {keyof SettingValues} name
+   * @param {string} value
+   */
+  #check(name, value) {
+    const radios = /** @type {RadioNodeList} */ (this.#form.elements.namedItem(name));
+    radios.value = value;
+  }
+}

@@ -1,0 +1,39 @@
+/** The dialog that lists what the keyboard can do. */
+
+import { Dialog } from "./dialog.js";
+import { say } from "../i18n/language.js";
+import { keysOf } from "../ui/shortcuts.js";
+
+/** @typedef {Pick<import("../ui/shortcuts.js").Shortcut, "word" | "key" | "mod" | "shift">} ListedKey */
+
+export class ShortcutList extends Dialog {
+  #list;
+
+  /** @param {HTMLDialogElement} element */
+  constructor(element) {
+    super(element);
+    this.#list = /** @type {HTMLElement} */ (element.querySelector("dl"));
+  }
+
+  /** @param {ListedKey[]} keys */
+  show(keys) {
+    this.#list.replaceChildren(...keys.map(row));
+  }
+}
+
+/** @param {ListedKey} listed */
+function row(listed) {
+  const pair = document.createElement("div");
+  const meaning = document.createElement("dt");
+  const keys = document.createElement("dd");
+  say(meaning, listed.word);
+  keys.append(
+    ...keysOf(listed).map((name) => {
+      const key = document.createElement("kbd");
+      key.textContent = name;
+      return key;
+    }),
+  );
+  pair.append(meaning, keys);
+  return pair;
+}

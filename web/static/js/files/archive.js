@@ -1,0 +1,204 @@
+/**
+ * Conversations as a JSON file, to be kept elsewhere and read back. What is read back may have been written by
+ * anybody: only what is known is taken over, and a file in which anything is amiss is refused as a whole.
+ */
+
+import { Conversation } from "../conversation/conversation.js";
+import { ANSWER_STATES, INTERRUPTED } from "../conversation/exchange.js";
+import { isIdentifier } from "../conversation/identifier.js";
+
+/** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
+
+/** @typedef {"notArchive" | "archiveNewer" | "archiveDamaged" | "archiveTooLarge" | "archiveUnreadable"} ArchiveProblem */
+
+const FORMAT = "sluice.conversations";
+const VERSION = 1; // grows when older pages can no longer read what is written
+const MOST_BYTES = 100_000_000; // far more than years of conversations; a browser can still hold it
+const MOST_TITLE = 200; // characters
+
+export class ArchiveRefusal extends Error {
+  /** @param {ArchiveProblem} problem */
+  constructor(problem) {
+    super(problem);
+    this.name = "ArchiveRefusal";
+    this.problem = problem;
+  }
+}
+
+/**
+ * @param {Conversation[]} conversations
+ * @returns {string}
+ */
+export function writeArchive(conversations) {
+  const archive = {
+    format: FORMAT,
+    version: VERSION,
+    exported: new Date().toISOString(),
+    conversations: conversations.filter(({ empty }) => !empty).map(({ record, exchanges }) => ({ ...record, exchanges })),
+  };
+  return JSON.stringify(archive, null, 1) + "\n";
+}
+
+/**
+ * @param {Blob} file
+ * @returns {Promise<Conversation[]>}
+ * @throws {ArchiveRefusal}
+ */
+export async function readArchive(file) {
+  if (file.size > MOST_BYTES) throw new ArchiveRefusal("archiveTooLarge");
+  const archive = parsed(await textOf(file));
+  if (archive?.format !== FORMAT) throw new ArchiveRefusal("notArchive");
+  if (typeof archive.version !== "number" || archive.version > VERSION) throw new ArchiveRefusal("archiveNewer");
+  const conversations = list(archive.conversations).map(conversationFrom);
+  const ids = conversations.flatMap(({ id, exchanges }) => [id, ...exchanges.map((exchange) => exchange.id)]);
+  check(new Set(ids).size === ids.length);
+  return conversations;
+}
+
+/** @param {unknown} value */
+function conversationFrom(value) {
+  const { id, title, created, changed, choices, exchanges } = object(value);
+  const all = list(exchanges).map(exchangeFrom);
+  check(all.length > 0);
+  const parents = new Map(all.map((exchange) => [exchange.id, exchange.parent]));
+  check(all.every((exchange) => leadsToBeginning(exchange.id, parents)));
+  const record = {
+    id: identifier(id),
+    title: [...string(title)].slice(0, MOST_TITLE).join(""),
+    created: time(created),
+    changed: time(changed),
+    choices: choicesFrom(choices),
+  };
+  return new Conversation(record, all);
+}
+
+/**
+ * @param {unknown} value
+ * @returns {Exchange}
+ */
+function exchangeFrom(value) {
+  const { id, parent, question, answer, reasoning, state, created, changed } = object(value);
+  const { thoughtMs, finishReason, failure, figures } = object(value);
+  check(ANSWER_STATES.includes(state));
+  /** @type {Exchange} */
+  const exchange = {
+    id: identifier(id),
+    parent: parent === null ? null : identifier(parent),
+    question: string(question),
+    answer: string(answer),
+    reasoning: string(reasoning),
+    state,
+    created: time(created),
+    changed: time(changed),
+  };
+  if (thoughtMs !== undefined) exchange.thoughtMs = time(thoughtMs);
+  if (finishReason !== undefined) exchange.finishReason = string(finishReason);
+  if (figures !== undefined) exchange.figures = figuresFrom(figures);
+  if (state === "running") Object.assign(exchange, { state: "failed", failure: INTERRUPTED });
+  else if (failure !== undefined) exchange.failure = failureFrom(failure);
+  return exchange;
+}
+
+/** @param {unknown} value */
+function failureFrom(value) {
+  const { code, retryable } = object(value);
+  check(typeof retryable === "boolean");
+  return { code: string(code), retryable }; // its request and its wait are of the past
+}
+
+/**
+ * @param {unknown} value
+ * @returns {import("../api/answer_details.js").Figures}
+ */
+function figuresFrom(value) {
+  const { firstMs, totalMs, usage } = object(value);
+  /** @type {import("../api/answer_details.js").Figures} */
+  const figures = { totalMs: number(totalMs) };
+  if (firstMs !== undefined) figures.firstMs = number(firstMs);
+  if (usage !== undefined) {
+    const { prompt, completion, estimated } = object(usage);
+    figures.usage = { prompt: number(prompt), completion: number(completion), estimated: estimated === true };
+  }
+  return figures;
+}
+
+/** @param {unknown} value */
+function choicesFrom(value) {
+  const entries = Object.entries(object(value));
+  return Object.fromEntries(entries.map(([from, to]) => [from === "" ? from : identifier(from), identifier(to)]));
+}
+
+/**
+ * @param {string} id
+ * @param {Map<string, string | null>} parents
+ */
+function leadsToBeginning(id, parents) {
+  /** @type {string | null | undefined} */
+  let at = id;
+  for (let steps = 0; typeof at === "string" && steps <= parents.size; steps++) at = parents.get(at);
+  return at === null;
+}
+
+/** @param {Blob} file */
+async function textOf(file) {
+  try {
+    return await file.text();
+  } catch {
+    throw new ArchiveRefusal("archiveUnreadable"); // it has been changed or taken away since it was chosen
+  }
+}
+
+/** @param {string} text */
+function parsed(text) {
+  try {
+    return object(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * @param {unknown} value
+ * @returns {Record<string, any>}
+ */
+function object(value) {
+  check(typeof value === "object" && value !== null && !Array.isArray(value));
+  return /** @type {Record<string, any>} */ (value);
+}
+
+/**
+ * @param {unknown} value
+ * @returns {unknown[]}
+ */
+function list(value) {
+  check(Array.isArray(value));
+  return /** @type {unknown[]} */ (value);
+}
+
+/** @param {unknown} value */
+function string(value) {
+  check(typeof value === "string");
+  return /** @type {string} */ (value);
+}
+
+/** @param {unknown} value */
+function identifier(value) {
+  check(isIdentifier(value));
+  return /** @type {string} */ (value);
+}
+
+/** @param {unknown} value */
+function number(value) {
+  check(typeof value === "number" && Number.isFinite(value) && value >= 0);
+  return /** @type {number} */ (value);
+}
+
+/** @param {unknown} value */
+function time(value) {
+  return Math.min(number(value), Date.now()); // nothing of tomorrow outlasts what is written today
+}
+
+/** @param {boolean} holds */
+function check(holds) {
+  if (!holds) throw new ArchiveRefusal("archiveDamaged");
+}

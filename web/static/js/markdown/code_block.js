@@ -1,0 +1,60 @@
+/** Blocks of code: their language's name, and the button that copies them. */
+
+import { setCode } from "./code_lines.js";
+import { label, say } from "../i18n/language.js";
+import { madeFrom } from "./patch.js";
+
+/**
+ * @param {string} language empty where none is named
+ * @returns {{ figure: HTMLElement, code: HTMLElement }}
+ */
+export function codeBlock(language) {
+  const figure = document.createElement("figure");
+  const pre = document.createElement("pre");
+  const code = document.createElement("code");
+  figure.className = "code";
+  figure.dir = "ltr"; // also in an answer that is written from the right
+  if (language) code.className = `language-${language}`;
+  pre.tabIndex = 0; // long lines scroll, also by keyboard
+  pre.setAttribute("role", "group");
+  label(pre, "codeLabel");
+  pre.append(code);
+  figure.append(header(language), pre);
+  return { figure, code };
+}
+
+/** @param {Element} code a `pre > code` that is not yet in the page */
+export function dressCode(code) {
+  const block = codeBlock(languageOf(code));
+  setCode(block.code, code.textContent ?? "");
+  code.parentElement?.replaceWith(block.figure);
+}
+
+/** @param {Element} code */
+export function languageOf(code) {
+  return /\blanguage-([\w+#.-]+)/.exec(code.className)?.[1] ?? "";
+}
+
+/**
+ * @param {Element} code
+ * @param {string} name of its language, as its users write it
+ */
+export function nameLanguage(code, name) {
+  const label = code.closest("figure")?.querySelector("figcaption > span");
+  if (label && label.textContent !== name) label.textContent = name;
+}
+
+/** @param {string} language */
+function header(language) {
+  const row = document.createElement("figcaption");
+  madeFrom(row, language); // its name and its button may say something else by now
+  const name = document.createElement("span");
+  if (language) name.textContent = language;
+  else say(name, "codeLabel");
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "quiet copy-code";
+  say(button, "copy");
+  row.append(name, button);
+  return row;
+}

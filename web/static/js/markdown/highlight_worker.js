@@ -1,0 +1,73 @@
+/** Colours code beside the page, in a worker: a long block takes longer than a frame. The page's side: highlighter.js. */
+
+import { loadHighlightJs } from "../browser/libraries.js";
+
+/**
+ * @typedef {{ id: number, language: string, boxes: string[] }} Request the code as its boxes hold it
+ * @typedef {{ name: string, boxes: (string | null)[], took: number }} Reply HTML of each box, null where it is as
+ *   in the reply before to the same id, none where the language is not known; milliseconds
+ */
+
+const highlightJs = loadHighlightJs();
+/** @type {{ id: number, boxes: string[] }} what the page has */
+let before = { id: 0, boxes: [] };
+
+addEventListener("message", async ({ data }) => postMessage(reply(data, await highlightJs)));
+
+/**
+ * @param {Request} request
+ * @param {import("../browser/libraries.js").HighlightJs | null} library
+ * @returns {Reply}
+ */
+function reply({ id, language, boxes }, library) {
+  const grammar = library?.getLanguage(language);
+  if (!library || !grammar) return { name: language, boxes: [], took: 0 };
+  const began = performance.now();
+  const html = library.highlight(boxes.join(""), { language, ignoreIllegals: true }).value;
+  const coloured = cutHtml(html, boxes);
+  const known = before.id === id ? before.boxes : [];
+  before = { id, boxes: coloured };
+  return {
+    name: grammar.name ?? language,
+    boxes: coloured.map((box, at) => (box === known[at] ? null : box)),
+    took: performance.now() - began,
+  };
+}
+
+/**
+ * @param {string} html escaped text with spans around, and nothing else
+ * @param {string[]} boxes the plain text of each piece
+ * @returns {string[]} the pieces, in each of which every span is closed
+ */
+function cutHtml(html, boxes) {
+  /** @type {string[]} */
+  const pieces = [];
+  /** @type {string[]} */
+  const open = [];
+  let piece = "";
+  let room = boxes[0]?.length ?? 0;
+  for (const [part] of html.matchAll(/<span[^>]*>|<\/span>|&[^;]+;|[^<&]+/g)) {
+    if (part === "</span>") {
+      open.pop();
+      piece += part;
+    } else if (part.startsWith("<")) {
+      open.push(part);
+      piece += part;
+    } else {
+      let text = part;
+      const isEntity = part.startsWith("&");
+      while (text !== "") {
+        if (room === 0 && pieces.length < boxes.length - 1) {
+          pieces.push(piece + "</span>".repeat(open.length));
+          piece = open.join("");
+          room = boxes[pieces.length]?.length ?? 0;
+        }
+        const taken = isEntity ? text : text.slice(0, Math.max(1, room));
+        piece += taken;
+        room -= isEntity ? 1 : taken.length;
+        text = text.slice(taken.length);
+      }
+    }
+  }
+  return [...pieces, piece];
+}

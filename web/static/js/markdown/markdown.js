@@ -1,0 +1,114 @@
+/** Markdown -> nodes for the page: lexed by marked, sanitised by DOMPurify, given colours and formulas. */
+
+import { dressCode } from "./code_block.js";
+import { direct } from "./direction.js";
+import { dotHan, strong } from "./emphasis.js";
+import { Highlighter } from "./highlighter.js";
+import { loadKatex } from "../browser/libraries.js";
+import { formulas, nameFormulas, typeset } from "./mathematics.js";
+import { rawHtml } from "./raw_html.js";
+import { Sanitiser } from "./sanitiser.js";
+import { scrollable } from "./table_block.js";
+
+/** @typedef {import("../browser/libraries.js").Libraries} Libraries */
+/** @typedef {import("../browser/libraries.js").Katex} Katex */
+/** @typedef {import("marked").Token} Token */
+/** @typedef {import("marked").Links} Links */
+
+const KATEX_MS = 2_000; // how long an answer that came whole waits, so that its formulas do not push it about
+
+export class Markdown {
+  #libraries;
+  #marked;
+  #sanitiser;
+  #highlighter = new Highlighter();
+  /** @type {Promise<void> | null} */
+  #loading = null;
+  #katexTried = false;
+  /** @type {Katex | null} */
+  #katex = null;
+
+  /** @param {Libraries} libraries */
+  constructor(libraries) {
+    this.#libraries = libraries;
+    this.#marked = new libraries.marked.Marked({ gfm: true, extensions: [...formulas, strong], renderer: rawHtml });
+    this.#sanitiser = new Sanitiser(libraries.createPurify);
+  }
+
+  /**
+   * @param {string} source with LF as its only line end
+   * @param {Links} links what earlier parts have defined; what this part defines is added
+   * @returns {Token[]} the blocks, which together hold the source
+   */
+  blocks(source, links) {
+    const lexer = new this.#libraries.marked.Lexer(this.#marked.defaults);
+    lexer.tokens.links = links;
+    return lexer.lex(source);
+  }
+
+  /**
+   * @param {Token[]} blocks
+   * @returns {DocumentFragment} whose elements, once in the page, want `enliven`
+   */
+  render(blocks) {
+    const fragment = this.#sanitiser.fragment(this.#marked.parser(blocks));
+    dropSpace(fragment);
+    for (const table of fragment.querySelectorAll("table")) table.replaceWith(scrollable(table));
+    for (const code of fragment.querySelectorAll("pre > code")) dressCode(code);
+    for (const box of fragment.querySelectorAll("li > input:first-child")) box.parentElement?.classList.add("task");
+    direct(fragment);
+    dotHan(fragment);
+    nameFormulas(fragment);
+    return fragment;
+  }
+
+  /**
+   * Gives what is in the page its formulas and colours, now or as soon as their libraries are there.
+   *
+   * @param {Element} element
+   * @param {{ growing: boolean }} state whether its code may still grow
+   */
+  enliven(element, { growing }) {
+    for (const code of element.querySelectorAll("pre > code")) this.colour(code, { growing });
+    if (element.matches(".formula, .formula-open") || element.querySelector(".formula, .formula-open")) {
+      if (this.#katex) typeset(element, this.#katex);
+      else void this.#loadedKatex().then(() => this.#katex && element.isConnected && typeset(element, this.#katex));
+    }
+  }
+
+  /**
+   * @param {Element} code
+   * @param {{ growing: boolean }} state
+   */
+  colour(code, { growing }) {
+    this.#highlighter.colour(code, { growing });
+  }
+
+  /**
+   * @param {Token[]} blocks
+   * @returns {Promise<void> | null} what to wait for, where they hold formulas and KaTeX is not there yet
+   */
+  preparation(blocks) {
+    if (this.#katexTried) return null;
+    let found = false;
+    this.#marked.walkTokens(blocks, ({ type }) => void (found ||= /formula$/i.test(type)));
+    if (!found) return null;
+    const patience = new Promise((resolve) => setTimeout(resolve, KATEX_MS)).then(() => void (this.#katexTried = true));
+    return Promise.race([this.#loadedKatex(), patience]);
+  }
+
+  #loadedKatex() {
+    this.#loading ??= loadKatex().then((katex) => {
+      this.#katex = katex;
+      this.#katexTried = true;
+    });
+    return this.#loading;
+  }
+}
+
+/** The line ends between blocks are nothing to show. @param {DocumentFragment} fragment */
+function dropSpace(fragment) {
+  for (const node of [...fragment.childNodes]) {
+    if (node.nodeType === Node.TEXT_NODE && node.textContent?.trim() === "") node.remove();
+  }
+}

@@ -1,0 +1,75 @@
+/** HTML from a model's Markdown -> nodes that can run nothing and ask no other host for anything. */
+
+import { label, words } from "../i18n/language.js";
+import { makeSafe } from "./safe_link.js";
+
+/** @typedef {import("dompurify").DOMPurify} DomPurify */
+
+const TAGS = [
+  ..."h1 h2 h3 h4 h5 h6 p br hr blockquote pre code kbd samp ul ol li dl dt dd".split(" "),
+  ..."table caption thead tbody tr th td strong b em i s del ins mark small sub sup abbr".split(" "),
+  ..."a img span div details summary input #text".split(" "),
+];
+const ATTRIBUTES = "href src alt title class align start colspan rowspan type checked disabled".split(" ");
+const DATA_IMAGE = /^data:image\/(?:png|jpeg|gif|webp|avif);/i;
+/** The page's own files. Nothing else of this origin: a request for it might do something. */
+const STATIC = import.meta.url.replace(/\/static\/.*/, "/static/");
+const CLASS = /^(?:formula|formula-display|formula-open|language-[\w+#.-]+)$/;
+
+export class Sanitiser {
+  #purify;
+
+  /** @param {typeof import("dompurify").default} createPurify */
+  constructor(createPurify) {
+    this.#purify = createPurify(window); // our own instance: hooks are the instance's
+    this.#purify.addHook("afterSanitizeAttributes", clean);
+  }
+
+  /**
+   * @param {string} html
+   * @returns {DocumentFragment}
+   */
+  fragment(html) {
+    return this.#purify.sanitize(html, {
+      ALLOWED_TAGS: TAGS,
+      ALLOWED_ATTR: ATTRIBUTES,
+      ALLOW_DATA_ATTR: false,
+      ALLOW_ARIA_ATTR: false,
+      RETURN_DOM_FRAGMENT: true,
+    });
+  }
+}
+
+/** @param {Element} node */
+function clean(node) {
+  const classes = [...node.classList].filter((name) => CLASS.test(name));
+  if (classes.length > 0) node.className = classes.join(" ");
+  else node.removeAttribute("class");
+  if (node.tagName === "A") makeSafe(node);
+  if (node.tagName === "IMG") cleanImage(node);
+  if (node.tagName === "INPUT") cleanInput(node);
+}
+
+/**
+ * An image from elsewhere would tell its host who reads what. So only one that the answer itself contains is shown,
+ * or one of the page's own files; any other becomes words.
+ * @param {Element} image
+ */
+function cleanImage(image) {
+  const source = image.getAttribute("src") ?? "";
+  if (DATA_IMAGE.test(source) || isStatic(source)) return;
+  const about = [image.getAttribute("alt"), /^https?:/i.test(source) ? source : ""].filter(Boolean).join(", ");
+  image.replaceWith(`[${words.image}${about && ": "}${about}]`);
+}
+
+/** @param {string} source */
+function isStatic(source) {
+  return URL.canParse(source, document.baseURI) && new URL(source, document.baseURI).href.startsWith(STATIC);
+}
+
+/** Only the box of a task list stays, and cannot be changed. @param {Element} input */
+function cleanInput(input) {
+  if (input.getAttribute("type") !== "checkbox") return input.remove();
+  input.setAttribute("disabled", "");
+  label(input, input.hasAttribute("checked") ? "taskDone" : "taskOpen");
+}

@@ -1,0 +1,27 @@
+/**
+ * How the page looks and speaks: its theme, text size and language, before the first paint and after each change.
+ * The only module that a browser waits for before it paints, so it imports no more than this needs.
+ */
+
+import { translate, useLanguage } from "../i18n/language.js";
+import { settings } from "./settings.js";
+
+const root = document.documentElement;
+
+function show() {
+  const { theme, textSize, language } = settings.values;
+  root.dataset.theme = theme;
+  root.dataset.textSize = textSize;
+  colourFrame();
+  useLanguage(language);
+}
+
+/** The browser's own frame around the page takes the colour of the paper. */
+function colourFrame() {
+  document.querySelector('meta[name="theme-color"]')?.setAttribute("content", getComputedStyle(root).backgroundColor);
+}
+
+translate(document);
+show();
+settings.onChange(show);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", colourFrame);

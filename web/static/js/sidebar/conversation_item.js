@@ -1,0 +1,123 @@
+/** One conversation in the list: the way to it, and what can be done with it. */
+
+import { addressOf } from "../browser/address.js";
+import { quietButton } from "../ui/button.js";
+import { label, words } from "../i18n/language.js";
+
+/** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
+
+/**
+ * @typedef {object} ConversationEvents what the reader does with a conversation of the list, by its id
+ * @property {(id: string, title: string) => void} rename
+ * @property {(id: string) => void} exportMarkdown
+ * @property {(id: string) => void} exportJson
+ * @property {(id: string) => void} delete
+ */
+
+export class ConversationItem {
+  #record;
+  #events;
+  #link = document.createElement("a");
+  #more;
+  #actions = document.createElement("div");
+
+  /**
+   * @param {ConversationRecord} record
+   * @param {ConversationEvents} events
+   */
+  constructor(record, events) {
+    this.#record = record;
+    this.#events = events;
+    const { id } = record;
+    this.element = document.createElement("li");
+    this.element.className = "conversation";
+    this.#link.href = addressOf(id);
+    this.#link.dir = "auto";
+    this.#more = document.createElement("button");
+    this.#more.type = "button";
+    this.#more.className = "quiet more";
+    this.#more.textContent = "⋯";
+    this.#more.addEventListener("click", () => this.#unfold(this.#more.ariaExpanded !== "true"));
+    this.#actions.className = "conversation-actions";
+    this.#actions.append(
+      quietButton("rename", "rename", () => this.rename()),
+      quietButton("exportMarkdown", "export-markdown", () => events.exportMarkdown(id)),
+      quietButton("exportJson", "export-json", () => events.exportJson(id)),
+      quietButton("delete", "delete", () => events.delete(id)),
+    );
+    this.element.append(this.#link, this.#more, this.#actions);
+    this.element.addEventListener("keydown", (event) => this.#key(event));
+    this.#unfold(false);
+  }
+
+  /**
+   * @param {ConversationRecord} record
+   * @param {boolean} current whether it is the one that is shown
+   * @param {boolean} running whether an answer in it is being written
+   */
+  show(record, current, running) {
+    this.#record = record;
+    const title = record.title || words.untitled;
+    if (this.#link.textContent !== title) this.#link.textContent = title;
+    this.#link.title = title;
+    this.#more.setAttribute("aria-label", words.actionsFor(title));
+    this.element.classList.toggle("generating", running);
+    if (current) this.#link.setAttribute("aria-current", "page");
+    else this.#link.removeAttribute("aria-current");
+  }
+
+  focus() {
+    this.#link.focus();
+  }
+
+  /** Puts a field in the place of the title. */
+  rename() {
+    const field = document.createElement("input");
+    field.value = this.#record.title;
+    field.dir = "auto";
+    label(field, "titleLabel");
+    this.#link.hidden = true;
+    this.#link.after(field);
+    field.select();
+    field.focus();
+    let ended = false; // removing the field takes its focus away, which would end it again
+    /** @param {boolean} keep */
+    const end = (keep) => {
+      if (ended) return;
+      ended = true;
+      const hadFocus = document.activeElement === field;
+      const title = field.value.trim();
+      this.#link.hidden = false;
+      field.remove();
+      if (hadFocus) this.#link.focus();
+      if (keep && title && title !== this.#record.title) this.#events.rename(this.#record.id, title);
+    };
+    field.addEventListener("blur", () => end(true));
+    field.addEventListener("keydown", (event) => {
+      if (event.isComposing || event.keyCode === 229) return; // an input method's own Enter and Escape
+      if (event.key !== "Enter" && event.key !== "Escape") return;
+      event.preventDefault();
+      end(event.key === "Enter");
+    });
+    this.#unfold(false);
+  }
+
+  /** @param {boolean} open */
+  #unfold(open) {
+    this.#actions.hidden = !open;
+    this.#more.setAttribute("aria-expanded", String(open));
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.target === this.#link && event.key === "F2") this.rename();
+    else if (event.target === this.#link && event.key === "Delete") {
+      // the focus goes on to the next one: a key that is held down would delete them all
+      if (!event.repeat) this.#events.delete(this.#record.id);
+    } else if (event.key === "Escape" && this.#more.ariaExpanded === "true") {
+      this.#unfold(false);
+      this.#more.focus();
+    } else return;
+    event.preventDefault();
+  }
+}

@@ -1,0 +1,126 @@
+/** The list of conversations, by day, the last changed first; or those of them that a search has found. */
+
+import { ConversationItem } from "./conversation_item.js";
+import { onLanguageChange, say } from "../i18n/language.js";
+
+/** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
+/** @typedef {import("./conversation_item.js").ConversationEvents} ConversationEvents */
+
+/**
+ * @typedef {object} Shown
+ * @property {ConversationRecord[]} records
+ * @property {string} current the id of the one that is shown
+ * @property {(id: string) => boolean} isRunning
+ */
+
+/** What the keyboard does on a conversation of the list. @type {import("../dialogs/shortcut_list.js").ListedKey[]} */
+export const LIST_KEYS = [
+  { word: "renameConversation", key: "F2" },
+  { word: "deleteConversation", key: "Delete" },
+];
+
+const GROUPS = /** @type {const} */ (["today", "yesterday", "thisWeek", "earlier"]);
+const DAY = 24 * 60 * 60 * 1000; // milliseconds
+
+export class ConversationList {
+  #element;
+  #events;
+  /** @type {Map<string, ConversationItem>} */
+  #items = new Map();
+  #groups;
+  /** @type {Shown} */
+  #shown = { records: [], current: "", isRunning: () => false };
+
+  /**
+   * @param {HTMLElement} element
+   * @param {ConversationEvents} events
+   */
+  constructor(element, events) {
+    this.#element = element;
+    this.#events = events;
+    this.#groups = GROUPS.map(newGroup);
+    element.append(...this.#groups.map(({ section }) => section));
+    element.addEventListener("keydown", (event) => this.#key(event));
+    onLanguageChange(() => this.show(this.#shown));
+  }
+
+  /** @param {Shown} shown */
+  show(shown) {
+    this.#shown = shown;
+    const { records, current, isRunning } = shown;
+    const ids = new Set(records.map(({ id }) => id));
+    for (const [id, item] of this.#items) {
+      if (ids.has(id)) continue;
+      item.element.remove();
+      this.#items.delete(id);
+    }
+    const today = new Date().setHours(0, 0, 0, 0);
+    this.#groups.forEach(({ section, list }, index) => {
+      const members = records.filter(({ changed }) => groupOf(changed, today) === index);
+      section.hidden = members.length === 0;
+      members.forEach((record, place) => {
+        const item = this.#items.get(record.id) ?? this.#newItem(record);
+        // only what is out of its place is moved: moving an element takes its focus away
+        const there = list.children[place] ?? null;
+        if (there !== item.element) list.insertBefore(item.element, there);
+        item.show(record, record.id === current, isRunning(record.id));
+      });
+    });
+  }
+
+  /**
+   * Moves the focus to what comes after a conversation that is about to go.
+   * @param {string} id
+   * @returns {boolean} false where there is nothing else
+   */
+  focusBeside(id) {
+    const links = this.#links();
+    const own = this.#items.get(id)?.element.querySelector("a");
+    const index = links.findIndex((link) => link === own);
+    const next = links[index + 1] ?? links[index - 1];
+    next?.focus();
+    return next !== undefined;
+  }
+
+  /** @param {ConversationRecord} record */
+  #newItem(record) {
+    const item = new ConversationItem(record, this.#events);
+    this.#items.set(record.id, item);
+    return item;
+  }
+
+  /** @returns {HTMLAnchorElement[]} */
+  #links() {
+    return [...this.#element.querySelectorAll("a")];
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+    if (!step || !(event.target instanceof HTMLAnchorElement)) return;
+    event.preventDefault();
+    const links = this.#links();
+    links[links.indexOf(event.target) + step]?.focus();
+  }
+}
+
+/** @param {typeof GROUPS[number]} name */
+function newGroup(name) {
+  const section = document.createElement("section");
+  const heading = document.createElement("h2");
+  const list = document.createElement("ul");
+  say(heading, name);
+  section.append(heading, list);
+  section.hidden = true;
+  return { section, list };
+}
+
+/**
+ * @param {number} time
+ * @param {number} today when it began
+ */
+function groupOf(time, today) {
+  if (time >= today) return 0;
+  if (time >= today - DAY) return 1;
+  return time >= today - 7 * DAY ? 2 : 3;
+}

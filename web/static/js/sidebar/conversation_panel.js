@@ -1,0 +1,71 @@
+/** What the sidebar holds: the search, the list of conversations, and the ways out of this browser and into it. */
+
+import { ConversationList } from "./conversation_list.js";
+import { ConversationSearch } from "./conversation_search.js";
+
+/** @typedef {import("../chat/chat.js").Chat} Chat */
+/** @typedef {import("../files/conversation_files.js").ConversationFiles} ConversationFiles */
+/** @typedef {import("../storage/conversation_store.js").ConversationStore} ConversationStore */
+/** @typedef {import("../chat/conversations.js").Conversations} Conversations */
+
+export class ConversationPanel {
+  #chat;
+  #store;
+  #none;
+  #list;
+  #search;
+
+  /**
+   * @param {HTMLElement} element
+   * @param {{ chat: Chat, store: ConversationStore, conversations: Conversations, files: ConversationFiles }} parts
+   * @param {(text: string) => void} announce
+   */
+  constructor(element, { chat, store, conversations, files }, announce) {
+    this.#chat = chat;
+    this.#store = store;
+    /** @template {Element} T @param {string} selector @returns {T} */
+    const part = (selector) => /** @type {T} */ (element.querySelector(selector));
+    this.#none = /** @type {HTMLElement} */ (part(".none"));
+    this.#search = new ConversationSearch(part("input[type=search]"), part(".search-result"), {
+      search: (text) => store.search(text),
+      found: () => this.show(),
+      announce,
+    });
+    this.#list = new ConversationList(part("nav"), {
+      rename: (id, title) => conversations.rename(id, title),
+      exportMarkdown: (id) => void files.exportMarkdown(id),
+      exportJson: (id) => void files.exportJson(id),
+      delete: (id) => {
+        if (!this.#list.focusBeside(id)) this.#search.focus();
+        void conversations.delete(id);
+      },
+    });
+    /** @type {HTMLInputElement} */
+    const file = part("input[type=file]");
+    /** @type {HTMLElement} */
+    const said = part(".import-result");
+    part("button.import").addEventListener("click", () => file.click());
+    part("button.export-all").addEventListener("click", () => void files.exportAll());
+    file.addEventListener("change", async () => {
+      const [chosen] = file.files ?? [];
+      file.value = ""; // so that the same file can be chosen again
+      if (!chosen) return;
+      const result = await files.import(chosen);
+      said.textContent = result.said;
+      announce(result.said);
+      for (const id of result.ids) void chat.refresh(id);
+    });
+  }
+
+  /** Shows what there is now. */
+  show() {
+    const records = this.#store.list;
+    const isRunning = (/** @type {string} */ id) => this.#chat.isRunning(id);
+    this.#none.hidden = records.length > 0;
+    this.#list.show({ records: this.#search.filter(records), current: this.#chat.conversation.id, isRunning });
+  }
+
+  focusSearch() {
+    this.#search.focus();
+  }
+}

@@ -1,0 +1,83 @@
+/** The field above the list that finds conversations by what is in them. */
+
+import { onLanguageChange, words } from "../i18n/language.js";
+
+/** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
+
+/**
+ * @typedef {object} SearchEvents
+ * @property {(text: string) => Promise<ConversationRecord[]>} search
+ * @property {() => void} found what the list shows is another
+ * @property {(text: string) => void} announce how many there are
+ */
+
+export class ConversationSearch {
+  #field;
+  #result;
+  #events;
+  /** Ids; null while nothing is searched for. @type {Set<string> | null} */
+  #found = null;
+  #count = 0;
+  #searching = false;
+
+  /**
+   * @param {HTMLInputElement} field
+   * @param {HTMLElement} result says how many there are
+   * @param {SearchEvents} events
+   */
+  constructor(field, result, events) {
+    this.#field = field;
+    this.#result = result;
+    this.#events = events;
+    field.addEventListener("input", () => void this.#search());
+    field.addEventListener("keydown", (event) => {
+      if (event.isComposing || event.keyCode === 229) return; // an input method's own Escape
+      if (event.key !== "Escape" || event.shiftKey || field.value === "") return;
+      event.preventDefault();
+      this.clear();
+    });
+    onLanguageChange(() => this.#say());
+  }
+
+  focus() {
+    this.#field.focus();
+    this.#field.select();
+  }
+
+  clear() {
+    this.#field.value = "";
+    void this.#search();
+  }
+
+  /**
+   * @param {ConversationRecord[]} records
+   * @returns {ConversationRecord[]} those that the last search has found
+   */
+  filter(records) {
+    const found = this.#found;
+    if (!found) return records;
+    const there = records.filter(({ id }) => found.has(id));
+    this.#count = there.length; // less than was found, once some are deleted
+    this.#say();
+    return there;
+  }
+
+  /** One search at a time: what is typed meanwhile is searched for afterwards. */
+  async #search() {
+    if (this.#searching) return;
+    this.#searching = true;
+    for (let text = null; text !== this.#field.value; ) {
+      text = this.#field.value;
+      const found = text.trim() ? await this.#events.search(text) : null;
+      this.#found = found && new Set(found.map(({ id }) => id));
+      this.#say();
+      this.#events.found();
+      this.#events.announce(this.#result.textContent ?? "");
+    }
+    this.#searching = false;
+  }
+
+  #say() {
+    this.#result.textContent = this.#found ? words.found(this.#count) : "";
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * The sidebar: beside the conversation where there is room, and there it stays as the reader left it; elsewhere a
+ * drawer above it, which keeps the focus while it is open.
+ */
+
+import { label } from "../i18n/language.js";
+
+const KEY = "sluice.sidebar";
+const WIDE = "(min-width: 64rem)"; // the sidebar and a full line of text; the same in sidebar.css
+
+export class Sidebar {
+  #root = document.documentElement;
+  #element;
+  #toggle;
+  #close;
+  #behind;
+  #wide = matchMedia(WIDE);
+
+  /**
+   * @param {HTMLElement} element
+   * @param {HTMLButtonElement} toggle
+   * @param {HTMLElement[]} behind what a drawer lies above
+   */
+  constructor(element, toggle, behind) {
+    this.#element = element;
+    this.#toggle = toggle;
+    this.#behind = behind;
+    this.#root.classList.toggle("sidebar-closed", kept() === "closed");
+    toggle.addEventListener("click", () => this.toggle());
+    element.addEventListener("keydown", (event) => {
+      if (event.isComposing || event.keyCode === 229) return; // an input method's own Escape
+      if (event.key !== "Escape" || event.shiftKey || event.defaultPrevented) return;
+      if (!this.#isDrawer) return;
+      event.preventDefault(); // elsewhere it stops an answer
+      this.close();
+    });
+    this.#close = /** @type {HTMLButtonElement} */ (element.querySelector("button.close"));
+    this.#close.addEventListener("click", () => this.close());
+    document.querySelector(".backdrop")?.addEventListener("click", () => this.close());
+    this.#wide.addEventListener("change", () => this.#show());
+    this.#show();
+  }
+
+  get isOpen() {
+    return this.#wide.matches
+      ? !this.#root.classList.contains("sidebar-closed")
+      : this.#root.classList.contains("drawer-open");
+  }
+
+  toggle() {
+    if (this.isOpen) this.close();
+    else this.open();
+  }
+
+  open() {
+    this.#set(true);
+    if (this.#isDrawer) this.#close.focus(); // not the field: that would call up a touch keyboard
+  }
+
+  close() {
+    const hadFocus = this.#element.contains(document.activeElement);
+    this.#set(false);
+    if (hadFocus) this.#toggle.focus();
+  }
+
+  /** Closes what lies above the conversation; a sidebar beside it stays. */
+  closeDrawer() {
+    if (this.#isDrawer) this.close();
+  }
+
+  get #isDrawer() {
+    return !this.#wide.matches && this.isOpen;
+  }
+
+  /** @param {boolean} open */
+  #set(open) {
+    if (this.#wide.matches) {
+      this.#root.classList.toggle("sidebar-closed", !open);
+      keep(open ? "open" : "closed");
+    } else {
+      this.#root.classList.toggle("drawer-open", open);
+    }
+    this.#show();
+  }
+
+  #show() {
+    if (this.#wide.matches) this.#root.classList.remove("drawer-open");
+    this.#toggle.setAttribute("aria-expanded", String(this.isOpen));
+    label(this.#toggle, this.isOpen ? "closeSidebar" : "openSidebar");
+    for (const element of this.#behind) element.inert = this.#isDrawer;
+  }
+}
+
+function kept() {
+  try {
+    return localStorage.getItem(KEY);
+  } catch {
+    return null; // switched off: then it is open where there is room
+  }
+}
+
+/** @param {"open" | "closed"} state */
+function keep(state) {
+  try {
+    localStorage.setItem(KEY, state);
+  } catch {
+    // full or switched off: it is no loss that the reader would want to hear of
+  }
+}

@@ -1,0 +1,42 @@
+/** Every conversation there is, by its record, and which of them the database has. Pure data. */
+
+/** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
+
+export class Catalogue {
+  /** @type {Map<string, ConversationRecord>} */
+  #records = new Map();
+  /** @type {Set<string>} */
+  #written = new Set();
+
+  /** @returns {ConversationRecord[]} the last changed first */
+  get list() {
+    return [...this.#records.values()].sort((one, other) => other.changed - one.changed);
+  }
+
+  /** @param {string} id */
+  record(id) {
+    return this.#records.get(id);
+  }
+
+  /** @param {string} id */
+  isWritten(id) {
+    return this.#written.has(id);
+  }
+
+  /** @param {ConversationRecord} record as it is to be written */
+  enter(record) {
+    this.#records.set(record.id, record);
+  }
+
+  /** @param {ConversationRecord} record as the database has it */
+  enterWritten(record) {
+    this.enter(record);
+    this.#written.add(record.id);
+  }
+
+  /** @param {string} id */
+  strike(id) {
+    this.#records.delete(id);
+    this.#written.delete(id);
+  }
+}

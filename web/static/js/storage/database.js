@@ -1,0 +1,207 @@
+/**
+ * The conversations in this browser's IndexedDB: how they are read and written there. What is written when is the
+ * store's business. Everything here rejects with a StorageRefusal.
+ */
+
+import { StorageRefusal } from "./storage_refusal.js";
+
+/** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
+/** @typedef {import("./database_connection.js").DatabaseConnection} DatabaseConnection */
+/** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
+
+/**
+ * @typedef {Exchange & { conversation: string }} ExchangeRecord
+ *
+ * @typedef {object} Kept a conversation as it lies in the database
+ * @property {ConversationRecord} record
+ * @property {Exchange[]} exchanges
+ *
+ * @typedef {object} Writing
+ * @property {ConversationRecord} record
+ * @property {boolean} isNew whether the database has not had it yet: one that it had and has no more was deleted
+ *
+ * @typedef {object} Schema
+ * @property {{ key: string, value: ConversationRecord }} conversations
+ * @property {{ key: string, value: ExchangeRecord, indexes: { conversation: string } }} exchanges
+ */
+
+const BATCH = 500; // exchanges looked through at once: bounded memory, few round trips
+
+export class Database {
+  #connection;
+
+  /** @param {DatabaseConnection} connection */
+  constructor(connection) {
+    this.#connection = connection;
+  }
+
+  /** @returns {Promise<ConversationRecord[]>} */
+  conversations() {
+    return this.#do((database) => database.getAll("conversations"));
+  }
+
+  /**
+   * @param {string} id
+   * @returns {Promise<ConversationRecord | undefined>}
+   */
+  record(id) {
+    return this.#do((database) => database.get("conversations", id));
+  }
+
+  /**
+   * @param {string} id
+   * @returns {Promise<Kept | undefined>}
+   */
+  conversation(id) {
+    return this.#do(async (database) => {
+      const transaction = database.transaction(["conversations", "exchanges"]);
+      const [record, exchanges] = await Promise.all([
+        transaction.objectStore("conversations").get(id),
+        transaction.objectStore("exchanges").index("conversation").getAll(id),
+      ]);
+      return record && { record, exchanges: exchanges.map(ownFields) };
+    });
+  }
+
+  /**
+   * Writes all of it or nothing. Of an exchange the later form stays; of a conversation that other tabs write to as
+   * well, the choices are put together.
+   *
+   * @param {Writing[]} writings
+   * @param {ExchangeRecord[]} exchanges of these conversations
+   * @returns {Promise<{ records: ConversationRecord[], deleted: string[] }>} the records as they are now, and the
+   *   conversations that another tab deleted meanwhile, of which nothing was written
+   */
+  write(writings, exchanges) {
+    return this.#do(async (database) => {
+      const transaction = database.transaction(["conversations", "exchanges"], "readwrite");
+      const conversationStore = transaction.objectStore("conversations");
+      const exchangeStore = transaction.objectStore("exchanges");
+      /** @type {ConversationRecord[]} */
+      const records = [];
+      /** @type {string[]} */
+      const deleted = [];
+      const work = async () => {
+        for (const { record, isNew } of writings) {
+          const stored = await conversationStore.get(record.id);
+          if (!stored && !isNew) {
+            deleted.push(record.id);
+            continue;
+          }
+          const merged = stored ? mergedRecord(stored, record) : record;
+          records.push(merged);
+          await conversationStore.put(merged);
+        }
+        for (const exchange of exchanges) {
+          if (deleted.includes(exchange.conversation)) continue;
+          const stored = await exchangeStore.get(exchange.id);
+          const isLater = !stored || stored.changed <= exchange.changed;
+          const isOfSame = !stored || stored.conversation === exchange.conversation; // or an import would move it
+          if (isLater && isOfSame) await exchangeStore.put(exchange);
+        }
+      };
+      await finished(work(), transaction);
+      return { records, deleted };
+    });
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} title
+   * @returns {Promise<ConversationRecord | undefined>}
+   */
+  rename(id, title) {
+    return this.#do(async (database) => {
+      const transaction = database.transaction("conversations", "readwrite");
+      const work = async () => {
+        const record = await transaction.store.get(id);
+        const renamed = record && { ...record, title };
+        if (renamed) await transaction.store.put(renamed);
+        return renamed;
+      };
+      return finished(work(), transaction);
+    });
+  }
+
+  /** @param {string} id */
+  deleteConversation(id) {
+    return this.#do(async (database) => {
+      const transaction = database.transaction(["conversations", "exchanges"], "readwrite");
+      const exchanges = transaction.objectStore("exchanges");
+      const work = async () => {
+        await transaction.objectStore("conversations").delete(id);
+        for (const key of await exchanges.index("conversation").getAllKeys(id)) await exchanges.delete(key);
+      };
+      await finished(work(), transaction);
+    });
+  }
+
+  /** @param {string} id */
+  deleteExchange(id) {
+    return this.#do((database) => database.delete("exchanges", id));
+  }
+
+  /**
+   * @param {(exchange: ExchangeRecord) => boolean} matches
+   * @returns {Promise<Set<string>>} the conversations that have such an exchange
+   */
+  find(matches) {
+    return this.#do(async (database) => {
+      /** @type {Set<string>} */
+      const found = new Set();
+      /** @type {IDBKeyRange | undefined} */
+      let range;
+      for (;;) {
+        const batch = await database.getAll("exchanges", range, BATCH);
+        for (const exchange of batch) if (matches(exchange)) found.add(exchange.conversation);
+        const last = batch.at(-1);
+        if (!last || batch.length < BATCH) return found;
+        range = IDBKeyRange.lowerBound(last.id, true);
+      }
+    });
+  }
+
+  /**
+   * @template Result
+   * @param {(database: import("idb").IDBPDatabase<Schema>) => Promise<Result>} work
+   * @returns {Promise<Result>}
+   */
+  async #do(work) {
+    try {
+      return await work(await this.#connection.open());
+    } catch (error) {
+      throw error instanceof DOMException ? StorageRefusal.of(error) : error;
+    }
+  }
+}
+
+/**
+ * @template Result
+ * @param {Promise<Result>} work
+ * @param {{ done: Promise<void>, error: DOMException | null }} transaction
+ * @returns {Promise<Result>}
+ */
+async function finished(work, transaction) {
+  try {
+    return (await Promise.all([work, transaction.done]))[0];
+  } catch (error) {
+    throw transaction.error ?? error; // a request of a transaction that found no room says only that it was aborted
+  }
+}
+
+/**
+ * @param {ConversationRecord} stored
+ * @param {ConversationRecord} record
+ */
+function mergedRecord(stored, record) {
+  return {
+    ...stored,
+    changed: Math.max(stored.changed, record.changed),
+    choices: { ...stored.choices, ...record.choices },
+  };
+}
+
+/** @param {ExchangeRecord} record @returns {Exchange} */
+export function ownFields({ conversation: _, ...exchange }) {
+  return exchange;
+}

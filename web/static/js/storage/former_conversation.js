@@ -1,0 +1,46 @@
+/** The one conversation that pages of version 0.1.0 kept in localStorage, as a conversation of today. */
+
+import { Conversation } from "../conversation/conversation.js";
+import { ANSWER_STATES, INTERRUPTED } from "../conversation/exchange.js";
+
+const KEY = "sluice.conversation.1";
+
+/** @returns {Conversation | null} null where there is none */
+export function readFormerConversation() {
+  const kept = read();
+  if (kept.length === 0) return null;
+  const conversation = new Conversation();
+  for (const { question, answer, reasoning, state, finishReason, failure } of kept) {
+    const exchange = conversation.begin(question);
+    Object.assign(exchange, { answer, reasoning, state });
+    if (finishReason) exchange.finishReason = finishReason;
+    if (failure) exchange.failure = failure;
+    if (state === "running") Object.assign(exchange, { state: "failed", failure: INTERRUPTED });
+  }
+  return conversation;
+}
+
+/** To be called when it is kept elsewhere. */
+export function dropFormerConversation() {
+  localStorage.removeItem(KEY);
+}
+
+/** @returns {any[]} */
+function read() {
+  try {
+    const value = JSON.parse(localStorage.getItem(KEY) ?? "[]");
+    return Array.isArray(value) && value.every(isExchange) ? value : [];
+  } catch {
+    return []; // switched off, or not ours
+  }
+}
+
+/** @param {any} value */
+function isExchange(value) {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    ["question", "answer", "reasoning"].every((field) => typeof value[field] === "string") &&
+    ANSWER_STATES.includes(value.state)
+  );
+}

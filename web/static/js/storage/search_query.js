@@ -1,0 +1,23 @@
+/** What the reader searches for: words that must all be in one place. Knows no DOM and no storage. */
+
+/** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
+
+export class SearchQuery {
+  #words;
+
+  /** @param {string} text */
+  constructor(text) {
+    this.#words = text.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+  }
+
+  /** @param {string} text */
+  isIn(text) {
+    const lower = text.toLocaleLowerCase();
+    return this.#words.every((word) => lower.includes(word));
+  }
+
+  /** @param {Pick<Exchange, "question" | "answer">} exchange */
+  isInExchange({ question, answer }) {
+    return this.isIn(`${question}\n${answer}`);
+  }
+}

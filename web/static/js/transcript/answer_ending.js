@@ -1,0 +1,105 @@
+/** How an answer ended: a note or a failure, and below it what can be done with the answer. */
+
+import { BranchSwitch } from "./branch_switch.js";
+import { copyButton, quietButton } from "../ui/button.js";
+import { isCutOff } from "../conversation/exchange.js";
+import { FailureView } from "./failure_view.js";
+import { figuresView } from "./details_view.js";
+import { say } from "../i18n/language.js";
+
+/** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
+/** @typedef {import("./exchange_view.js").ExchangeEvents} ExchangeEvents */
+
+export class AnswerEnding {
+  #events;
+  #said = document.createElement("div");
+  #actions = document.createElement("div");
+  /** @type {FailureView | null} */
+  #failure = null;
+
+  /** @param {ExchangeEvents} events */
+  constructor(events) {
+    this.#events = events;
+    this.element = document.createElement("div");
+    this.element.className = "ending";
+    this.#actions.className = "actions";
+    this.element.append(this.#said, this.#actions);
+    this.branches = new BranchSwitch("answerVersions", events.choose);
+  }
+
+  /** While the answer is written, it has none. */
+  clear() {
+    this.#endFailure();
+    this.#said.replaceChildren();
+    this.#actions.replaceChildren();
+  }
+
+  /**
+   * @param {Exchange} exchange no longer running
+   * @param {boolean} announce whether a failure is news to the reader
+   */
+  show(exchange, announce) {
+    this.#endFailure();
+    const { state, failure } = exchange;
+    if (state === "failed" && failure) this.#showFailure(failure, announce);
+    else this.#said.replaceChildren(...notesOf(exchange));
+    this.#actions.replaceChildren(...this.#actionsFor(exchange));
+  }
+
+  /**
+   * @param {import("../api/failure.js").FailureRecord} failure
+   * @param {boolean} announce
+   */
+  #showFailure(failure, announce) {
+    this.#failure = new FailureView(failure, {
+      announce,
+      ready: () => {
+        this.element.classList.remove("too-early");
+        this.#events.retryReady();
+      },
+    });
+    this.#said.replaceChildren(...this.#failure.elements);
+    this.element.classList.toggle("too-early", this.#failure.waiting);
+  }
+
+  #endFailure() {
+    this.#failure?.end();
+    this.#failure = null;
+    this.element.classList.remove("too-early");
+  }
+
+  /** @param {Exchange} exchange */
+  #actionsFor(exchange) {
+    // also where the server says that it cannot help: whoever runs it may have mended what was refused
+    const mayRetry = exchange.state === "stopped" || exchange.state === "failed";
+    return [
+      isCutOff(exchange) ? quietButton("resume", "resume when-idle", () => this.#events.resume(exchange)) : "",
+      mayRetry ? quietButton("retry", "retry when-idle", () => this.#events.regenerate(exchange)) : "",
+      exchange.answer ? copyButton("copyAnswer", "copy-answer", () => exchange.answer) : "",
+      mayRetry ? "" : quietButton("regenerate", "regenerate when-idle", () => this.#events.regenerate(exchange)),
+      this.branches.element,
+      ...(exchange.figures && (exchange.answer || exchange.reasoning) ? figuresView(exchange.figures) : []),
+    ];
+  }
+}
+
+/** @param {Exchange} exchange */
+function notesOf(exchange) {
+  const word = noteOf(exchange);
+  if (!word) return [];
+  const note = document.createElement("p");
+  note.className = "note";
+  say(note, word);
+  return [note];
+}
+
+/**
+ * @param {Exchange} exchange
+ * @returns {import("../i18n/language.js").PlainWord | null}
+ */
+function noteOf({ state, finishReason, answer }) {
+  if (state === "stopped") return "stoppedNote";
+  if (finishReason === "length") return "lengthNote";
+  if (finishReason === "content_filter") return "filterNote";
+  return answer === "" ? "emptyNote" : null;
+}

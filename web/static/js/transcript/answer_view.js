@@ -1,0 +1,88 @@
+/** One answer in the transcript: its reasoning, its text, and its ending. */
+
+import { AnswerEnding } from "./answer_ending.js";
+import { copyText } from "../ui/button.js";
+import { label } from "../i18n/language.js";
+import { MarkdownView } from "../markdown/markdown_view.js";
+import { ReasoningView } from "./reasoning_view.js";
+
+/** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
+/** @typedef {import("./exchange_view.js").ExchangeEvents} ExchangeEvents */
+/** @typedef {import("../markdown/markdown.js").Markdown} Markdown */
+
+export class AnswerView {
+  #events;
+  #reasoning;
+  #text = document.createElement("div");
+  #markdown = new MarkdownView(this.#text);
+  #ending;
+
+  /** @param {ExchangeEvents} events */
+  constructor(events) {
+    this.#events = events;
+    this.#reasoning = new ReasoningView(events);
+    this.#ending = new AnswerEnding(events);
+    this.branches = this.#ending.branches;
+    this.element = document.createElement("article");
+    this.element.className = "answer";
+    label(this.element, "answer");
+    this.#text.classList.add("prose");
+    this.element.append(this.#reasoning.element, this.#text, this.#ending.element);
+    this.element.addEventListener("click", (event) => this.#copyCode(event));
+  }
+
+  /** @param {Markdown} markdown */
+  useMarkdown(markdown) {
+    this.#markdown.use(markdown);
+    this.#reasoning.useMarkdown(markdown);
+  }
+
+  /** @param {Exchange} exchange still running */
+  grow(exchange) {
+    this.element.classList.add("running");
+    this.element.classList.toggle("waiting", exchange.answer === "");
+    this.#ending.clear();
+    this.#reasoning.show(exchange);
+    this.#markdown.grow(exchange.answer, this.#events.grown);
+  }
+
+  /**
+   * @param {Exchange} exchange no longer running
+   * @param {{ announce: boolean }} options whether a failure is news to the reader
+   */
+  finish(exchange, { announce }) {
+    this.element.classList.remove("running", "waiting");
+    this.#reasoning.show(exchange);
+    this.#markdown.finish(exchange.answer, this.#events.grown);
+    this.showEnding(exchange, announce);
+  }
+
+  /**
+   * @param {Exchange} exchange no longer running
+   * @param {boolean} announce whether a failure is news to the reader
+   */
+  showEnding(exchange, announce) {
+    this.#ending.show(exchange, announce);
+  }
+
+  /** Writes anew what depends on the language. @param {Exchange} exchange */
+  translate(exchange) {
+    this.#reasoning.translate();
+    if (exchange.state !== "running") this.showEnding(exchange, false);
+  }
+
+  /** @returns {boolean} false while there is nothing to copy */
+  copy() {
+    const button = this.#ending.element.querySelector(".copy-answer");
+    if (!(button instanceof HTMLButtonElement)) return false;
+    button.click(); // which also shows that it has worked
+    return true;
+  }
+
+  /** @param {Event} event */
+  #copyCode(event) {
+    if (!(event.target instanceof HTMLButtonElement) || !event.target.matches(".copy-code")) return;
+    const code = event.target.closest("figure")?.querySelector("code");
+    void copyText(event.target, code?.textContent ?? "");
+  }
+}

@@ -1,0 +1,67 @@
+/** Goes back and forth between branches: "‹ 2 / 3 ›". Hidden where there is only one. */
+
+import { signButton } from "../ui/button.js";
+import { label } from "../i18n/language.js";
+
+/** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
+
+/**
+ * @typedef {object} BranchChoice how the reader came to another branch
+ * @property {import("../i18n/language.js").PlainWord} name by which switch
+ * @property {HTMLElement} button of it, soon gone
+ * @property {number} step which way
+ */
+
+export class BranchSwitch {
+  #position = document.createElement("span");
+  #before;
+  #after;
+  /** @type {Exchange[]} */
+  #branches = [];
+  #index = 0;
+
+  /**
+   * @param {import("../i18n/language.js").PlainWord} name what there are several of
+   * @param {(exchange: Exchange, choice: BranchChoice) => void} choose
+   */
+  constructor(name, choose) {
+    this.element = document.createElement("span");
+    this.element.className = "branches when-idle";
+    this.element.setAttribute("role", "group");
+    label(this.element, name);
+    /** @param {number} step */
+    const go = (step) => {
+      const exchange = this.#branches[this.#index + step];
+      if (exchange) choose(exchange, { name, step, button: step > 0 ? this.#after : this.#before });
+    };
+    this.#before = signButton("‹", "versionBefore", "arrow", () => go(-1));
+    this.#after = signButton("›", "versionAfter", "arrow", () => go(1));
+    this.element.append(this.#before, this.#position, this.#after);
+    this.show([], -1);
+  }
+
+  /**
+   * The switch of the branch that was left is gone: the reader goes on with this one.
+   * @param {number} step which way
+   * @returns {HTMLElement} what has the focus
+   */
+  focus(step) {
+    const [wanted, other] = step > 0 ? [this.#after, this.#before] : [this.#before, this.#after];
+    const button = wanted.disabled ? other : wanted;
+    button.focus({ preventScroll: true });
+    return button;
+  }
+
+  /**
+   * @param {Exchange[]} branches
+   * @param {number} index the one that is shown
+   */
+  show(branches, index) {
+    this.#branches = branches;
+    this.#index = index;
+    this.element.hidden = branches.length < 2;
+    this.#position.textContent = `${index + 1} / ${branches.length}`;
+    this.#before.disabled = index <= 0;
+    this.#after.disabled = index >= branches.length - 1;
+  }
+}

@@ -1,0 +1,81 @@
+/** One question and its answer in the transcript. */
+
+import { AnswerView } from "./answer_view.js";
+import { QuestionView } from "./question_view.js";
+
+/** @typedef {import("../conversation/conversation.js").Versions} Versions */
+/** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
+/** @typedef {import("../markdown/markdown.js").Markdown} Markdown */
+
+/**
+ * @typedef {object} ExchangeEvents what the reader does with an exchange
+ * @property {(exchange: Exchange) => void} regenerate
+ * @property {(exchange: Exchange) => void} resume
+ * @property {(exchange: Exchange, question: string) => boolean} edit returns whether it was asked
+ * @property {(exchange: Exchange, choice: import("./branch_switch.js").BranchChoice) => void} choose
+ * @property {(exchange: Exchange) => void} delete
+ * @property {() => void} notKept the browser refuses to keep another wording that has been begun
+ * @property {() => void} retryReady called when trying again may help, after a wait
+ * @property {() => void} grown called after more of an answer has come into the page
+ * @property {() => void} unfolded called after the reader has opened something in it
+ */
+
+export class ExchangeView {
+  #exchange;
+  #question;
+  #answer;
+  /** The `changed` of the form that is shown. */
+  #shown = -1;
+
+  /**
+   * @param {Exchange} exchange
+   * @param {ExchangeEvents} events
+   */
+  constructor(exchange, events) {
+    this.#exchange = exchange;
+    this.#question = new QuestionView(exchange, events);
+    this.#answer = new AnswerView(events);
+    this.element = document.createElement("div");
+    this.element.className = "exchange";
+    this.element.append(...this.#question.elements, this.#answer.element);
+  }
+
+  /** @param {Markdown} markdown */
+  useMarkdown(markdown) {
+    this.#answer.useMarkdown(markdown);
+  }
+
+  /** @param {Versions} versions */
+  show({ questions, answers }) {
+    this.#question.show();
+    this.#question.branches.show(questions, questions.indexOf(this.#exchange));
+    this.#answer.branches.show(answers, answers.indexOf(this.#exchange));
+    if (this.#exchange.state === "running") this.grow();
+    else if (this.#exchange.changed !== this.#shown) this.finish({ announce: false });
+  }
+
+  translate() {
+    this.#answer.translate(this.#exchange);
+  }
+
+  /** @returns {boolean} false where there is no answer to copy */
+  copyAnswer() {
+    return this.#answer.copy();
+  }
+
+  /** @param {import("./branch_switch.js").BranchChoice} choice */
+  focusSwitch({ name, step }) {
+    return (name === "questionVersions" ? this.#question : this.#answer).branches.focus(step);
+  }
+
+  grow() {
+    this.#shown = -1;
+    this.#answer.grow(this.#exchange);
+  }
+
+  /** @param {{ announce: boolean }} options */
+  finish(options) {
+    this.#shown = this.#exchange.changed;
+    this.#answer.finish(this.#exchange, options);
+  }
+}

@@ -1,0 +1,79 @@
+/** Why an answer failed, in the page: what happened, and from when on trying again may help. */
+
+import { words } from "../i18n/language.js";
+import { RetryWait } from "../api/retry_wait.js";
+
+/** @typedef {import("../api/failure.js").FailureRecord} FailureRecord */
+
+const MINUTE = 60; // seconds
+
+export class FailureView {
+  #wait;
+  #countdown = document.createElement("p");
+  #life = new AbortController();
+
+  /**
+   * @param {FailureRecord} failure
+   * @param {object} options
+   * @param {boolean} options.announce whether the failure is news to the reader
+   * @param {() => void} options.ready called when a wait is over
+   */
+  constructor(failure, { announce, ready }) {
+    this.#wait = new RetryWait(failure);
+    const box = document.createElement("div");
+    box.className = "failure";
+    if (announce) box.setAttribute("role", "alert");
+    box.append(paragraph(sentenceFor(failure), "sentence"));
+    if (failure.requestId) box.append(paragraph(words.reference(failure.requestId), "reference"));
+    // beside the alert and not in it: what counts down would be read out each second
+    this.#countdown.className = "note countdown";
+    this.elements = [box, this.#countdown];
+    this.#count();
+    this.#wait.follow(() => {
+      this.#count();
+      if (!this.waiting) ready();
+    }, this.#life.signal);
+  }
+
+  /** Whether trying again cannot help yet. */
+  get waiting() {
+    return !this.#wait.over;
+  }
+
+  /** Counts no longer. */
+  end() {
+    this.#life.abort();
+  }
+
+  #count() {
+    this.#countdown.hidden = !this.waiting;
+    const { offline, seconds } = this.#wait;
+    this.#countdown.textContent = offline ? words.retryOnline : words.retryIn(inTime(seconds));
+  }
+}
+
+/** @param {FailureRecord} failure */
+function sentenceFor(failure) {
+  const code = failure.status === 413 ? "too_large" : failure.code;
+  const { failures } = words;
+  // not `in`: a file that somebody imports may name a code such as "toString"
+  return Object.hasOwn(failures, code) ? failures[/** @type {keyof typeof failures} */ (code)] : failures.unknown;
+}
+
+/** @param {number} seconds */
+function inTime(seconds) {
+  const time = new Intl.RelativeTimeFormat(words.tag);
+  if (seconds < 2 * MINUTE) return time.format(seconds, "second");
+  return time.format(Math.ceil(seconds / MINUTE), "minute");
+}
+
+/**
+ * @param {string} text
+ * @param {string} name
+ */
+function paragraph(text, name) {
+  const element = document.createElement("p");
+  element.className = name;
+  element.textContent = text;
+  return element;
+}

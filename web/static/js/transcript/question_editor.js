@@ -1,0 +1,68 @@
+/** Where a question that has been asked is worded anew. */
+
+import { quietButton } from "../ui/button.js";
+import { label } from "../i18n/language.js";
+
+/**
+ * @typedef {object} EditorEvents
+ * @property {(question: string) => void} written called after each change
+ * @property {(question: string) => void} ask
+ * @property {() => void} cancel
+ */
+
+export class QuestionEditor {
+  #field = document.createElement("textarea");
+  #ask;
+  #events;
+
+  /**
+   * @param {string} question
+   * @param {EditorEvents} events
+   */
+  constructor(question, events) {
+    this.#events = events;
+    this.element = document.createElement("form");
+    this.element.className = "question-editor";
+    this.#field.value = question;
+    this.#field.dir = "auto";
+    label(this.#field, "editLabel");
+    this.#field.addEventListener("keydown", (event) => this.#key(event));
+    this.#field.addEventListener("input", () => {
+      this.show();
+      this.#events.written(this.#field.value);
+    });
+    this.#ask = quietButton("askAgain", "ask-again when-idle", () => this.#submit());
+    const row = document.createElement("div");
+    row.className = "actions";
+    row.append(this.#ask, quietButton("cancel", "cancel", events.cancel));
+    this.element.append(this.#field, row);
+    this.element.addEventListener("submit", (event) => event.preventDefault());
+  }
+
+  focus() {
+    this.#field.focus({ preventScroll: true });
+    this.element.scrollIntoView({ block: "nearest" }); // all of it, and not only the line with the caret
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.isComposing || event.keyCode === 229) return; // an input method's own Enter and Escape
+    if (event.key === "Escape") this.#events.cancel();
+    else if (event.key === "Enter" && !event.shiftKey) this.#submit();
+    else return;
+    event.preventDefault();
+    event.stopPropagation(); // Escape elsewhere stops an answer
+  }
+
+  #submit() {
+    if (this.#field.value.trim() !== "") this.#events.ask(this.#field.value);
+  }
+
+  /** Fits the page to what is written. To be called also when the editor has come into the page. */
+  show() {
+    this.#ask.disabled = this.#field.value.trim() === "";
+    if (CSS.supports("field-sizing", "content")) return;
+    this.#field.style.height = "auto";
+    this.#field.style.height = `${this.#field.scrollHeight}px`;
+  }
+}

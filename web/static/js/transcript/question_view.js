@@ -1,0 +1,87 @@
+/** One question in the transcript, as the reader wrote it, and what can be done with it. */
+
+import { BranchSwitch } from "./branch_switch.js";
+import { copyButton, quietButton } from "../ui/button.js";
+import { Draft, placeOf } from "../storage/draft.js";
+import { label } from "../i18n/language.js";
+import { QuestionEditor } from "./question_editor.js";
+
+/** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
+/** @typedef {import("./exchange_view.js").ExchangeEvents} ExchangeEvents */
+
+const LONG = 160; // characters; beyond this it is set as text, not as a headline
+
+export class QuestionView {
+  #text = document.createElement("p");
+  #article = document.createElement("article");
+  #actions = document.createElement("div");
+  #edit;
+  #exchange;
+  #events;
+  /** Another wording that has been begun. */
+  #draft;
+  /** @type {QuestionEditor | null} */
+  #editor = null;
+
+  /**
+   * @param {Exchange} exchange
+   * @param {ExchangeEvents} events
+   */
+  constructor(exchange, events) {
+    this.#exchange = exchange;
+    this.#events = events;
+    this.#draft = new Draft(placeOf(exchange), events.notKept);
+    label(this.#article, "you");
+    this.#text.dir = "auto";
+    this.#article.append(this.#text);
+    this.branches = new BranchSwitch("questionVersions", events.choose);
+    this.#edit = quietButton("edit", "edit when-idle", () => this.#openEditor(exchange.question).focus());
+    this.#actions.className = "actions question-actions";
+    this.#actions.append(
+      copyButton("copy", "copy-question", () => exchange.question), // first: it stays while an answer is written
+      this.#edit,
+      quietButton("delete", "delete when-idle", () => events.delete(exchange)),
+      this.branches.element,
+    );
+    this.elements = [this.#article, this.#actions];
+  }
+
+  /** Shows the question as it is now: an import may bring another wording. To be called when it is in the page. */
+  show() {
+    const { question } = this.#exchange;
+    this.#article.className = question.length > LONG || question.includes("\n") ? "question long" : "question";
+    if (this.#text.textContent !== question) this.#text.textContent = question;
+    if (this.#draft.text && !this.#editor) this.#openEditor(this.#draft.text); // the reader left it open
+  }
+
+  /** @param {string} text */
+  #openEditor(text) {
+    this.#editor = new QuestionEditor(text, {
+      written: (question) => this.#keep(question === this.#exchange.question ? "" : question),
+      ask: (question) => {
+        if (this.#events.edit(this.#exchange, question)) this.#closeEditor();
+      },
+      cancel: () => {
+        this.#closeEditor();
+        this.#edit.focus();
+      },
+    });
+    this.#article.hidden = this.#actions.hidden = true;
+    this.#article.before(this.#editor.element);
+    this.#editor.show();
+    return this.#editor;
+  }
+
+  #closeEditor() {
+    this.#keep("");
+    this.#editor?.element.remove();
+    this.#editor = null;
+    this.#article.hidden = this.#actions.hidden = false;
+  }
+
+  /** At once, because this view may go at any time. @param {string} text */
+  #keep(text) {
+    this.#draft.text = text;
+    this.#draft.flush();
+  }
+}

@@ -1,0 +1,100 @@
+/** What the model thought before it answered, and for how long, in a fold. It is rendered only while that is open. */
+
+import { label, words } from "../i18n/language.js";
+import { MarkdownView } from "../markdown/markdown_view.js";
+
+/** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
+/** @typedef {import("../markdown/markdown.js").Markdown} Markdown */
+
+const NEAR = 64; // pixels, more than a frame adds: at the end of the thoughts, the view goes along with them
+
+export class ReasoningView {
+  #summary = document.createElement("summary");
+  #box = document.createElement("div");
+  #text = document.createElement("div");
+  #markdown = new MarkdownView(this.#text);
+  #grown;
+  #unfolded;
+  /** @type {Exchange | null} */
+  #exchange = null;
+  #timer = 0;
+
+  /** @param {Pick<import("./exchange_view.js").ExchangeEvents, "grown" | "unfolded">} events */
+  constructor({ grown, unfolded }) {
+    this.#grown = grown;
+    this.#unfolded = unfolded;
+    this.element = document.createElement("details");
+    this.element.className = "reasoning";
+    this.element.hidden = true;
+    this.#box.className = "thoughts";
+    this.#box.tabIndex = 0; // it scrolls, also by keyboard
+    this.#box.setAttribute("role", "group"); // not a landmark: there may be many
+    label(this.#box, "reasoning");
+    this.#box.append(this.#text);
+    this.element.append(this.#summary, this.#box);
+    this.element.addEventListener("toggle", () => this.#render(this.#unfolded));
+  }
+
+  /** @param {Markdown} markdown */
+  useMarkdown(markdown) {
+    this.#markdown.use(markdown);
+  }
+
+  /** @param {Exchange} exchange */
+  show(exchange) {
+    this.#exchange = exchange;
+    this.element.hidden = exchange.reasoning === "";
+    if (isThinking(exchange)) this.#timer ||= setInterval(() => this.#name(), 1000);
+    else this.#stopTimer();
+    this.#name();
+    this.#render(this.#grown);
+  }
+
+  /** Says in the page's language how long it thought, or is thinking. */
+  translate() {
+    this.#name();
+  }
+
+  #name() {
+    if (!this.#exchange) return;
+    if (!this.element.isConnected) this.#stopTimer(); // another conversation is shown
+    const { thoughtMs = 0, thoughtFrom = 0 } = this.#exchange;
+    const text = isThinking(this.#exchange)
+      ? words.thinkingFor(seconds(Date.now() - thoughtFrom))
+      : thoughtMs > 0
+        ? words.thoughtFor(seconds(thoughtMs))
+        : words.reasoning;
+    if (this.#summary.textContent !== text) this.#summary.textContent = text;
+  }
+
+  #stopTimer() {
+    clearInterval(this.#timer);
+    this.#timer = 0;
+  }
+
+  /** @param {() => void} grown called after more of it has come into the page */
+  #render(grown) {
+    if (!this.element.open || !this.#exchange) return;
+    this.#text.classList.add("prose");
+    const { reasoning } = this.#exchange;
+    if (isThinking(this.#exchange)) this.#markdown.grow(reasoning, () => this.#follow());
+    else this.#markdown.finish(reasoning, grown);
+  }
+
+  /** Keeps a reader who is at the end of the thoughts there. */
+  #follow() {
+    const end = this.#box.scrollHeight - this.#box.clientHeight;
+    if (end - this.#box.scrollTop < NEAR) this.#box.scrollTop = end;
+    this.#grown();
+  }
+}
+
+/** @param {Exchange} exchange */
+function isThinking({ state, answer, reasoning }) {
+  return state === "running" && answer === "" && reasoning !== "";
+}
+
+/** @param {number} ms */
+function seconds(ms) {
+  return Math.max(1, Math.round(ms / 1000));
+}

@@ -1,0 +1,124 @@
+/** The conversation in the page: the exchanges of its path, first to last. */
+
+import { ExchangeView } from "./exchange_view.js";
+
+/** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
+/** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
+/** @typedef {import("../markdown/markdown.js").Markdown} Markdown */
+
+// A long conversation is dressed as Markdown from its end on, in slices of milliseconds: a third of a slow frame.
+const SLICE = 12;
+
+export class Transcript {
+  #log;
+  #events;
+  #grown;
+  /** While many exchanges grow at once. */
+  #busy = false;
+  /** @type {Map<Exchange, ExchangeView>} */
+  #views = new Map();
+  /** @type {Markdown | null} */
+  #markdown = null;
+  /** Those that still show plain text, the first to be dressed last. @type {ExchangeView[]} */
+  #plain = [];
+  #timer = 0;
+
+  /**
+   * @param {HTMLElement} log
+   * @param {import("./exchange_view.js").ExchangeEvents} events
+   */
+  constructor(log, events) {
+    this.#log = log;
+    this.#grown = events.grown;
+    // who asks where the reader is makes the browser lay the page out: once for all, and not for each exchange
+    this.#events = { ...events, grown: () => this.#busy || this.#grown() };
+  }
+
+  /** @param {Markdown} markdown for what is shown and what comes */
+  useMarkdown(markdown) {
+    this.#markdown = markdown;
+    this.#dress();
+  }
+
+  /** While an answer is being written, nothing else can be asked in this conversation. @param {boolean} running */
+  set running(running) {
+    this.#log.classList.toggle("busy", running);
+  }
+
+  /**
+   * Shows the path of a conversation. What of it is there already stays as it is.
+   * @param {Conversation} conversation
+   */
+  show(conversation) {
+    const { path } = conversation;
+    for (const [exchange, view] of this.#views) {
+      if (path.includes(exchange)) continue;
+      view.element.remove();
+      this.#views.delete(exchange);
+    }
+    this.#busy = true;
+    path.forEach((exchange, index) => {
+      const view = this.#views.get(exchange) ?? this.#newView(exchange);
+      const there = this.#log.children[index] ?? null;
+      if (there !== view.element) this.#log.insertBefore(view.element, there);
+      view.show(conversation.versionsOf(exchange));
+    });
+    this.#busy = false;
+    this.#dress();
+  }
+
+  /** In another language, what is more than a plain word. */
+  translate() {
+    for (const view of this.#views.values()) view.translate();
+  }
+
+  /** @returns {boolean} false where there is no answer to copy */
+  copyLast() {
+    const last = this.#log.lastElementChild;
+    return [...this.#views.values()].find(({ element }) => element === last)?.copyAnswer() ?? false;
+  }
+
+  /**
+   * @param {Exchange} exchange
+   * @param {import("./branch_switch.js").BranchChoice} choice
+   */
+  focusSwitch(exchange, choice) {
+    return this.#views.get(exchange)?.focusSwitch(choice);
+  }
+
+  /** @param {Exchange} exchange */
+  grow(exchange) {
+    this.#views.get(exchange)?.grow();
+  }
+
+  /**
+   * @param {Exchange} exchange
+   * @param {{ announce: boolean }} options
+   */
+  finish(exchange, options) {
+    this.#views.get(exchange)?.finish(options);
+  }
+
+  /** @param {Exchange} exchange */
+  #newView(exchange) {
+    const view = new ExchangeView(exchange, this.#events);
+    this.#views.set(exchange, view);
+    this.#plain.push(view);
+    return view;
+  }
+
+  #dress() {
+    if (!this.#markdown) return;
+    this.#busy = true;
+    clearTimeout(this.#timer);
+    const end = performance.now() + SLICE;
+    let view;
+    do {
+      view = this.#plain.pop();
+      if (view?.element.isConnected) view.useMarkdown(this.#markdown);
+    } while (view && performance.now() < end);
+    this.#busy = false;
+    if (this.#plain.length > 0) this.#timer = setTimeout(() => this.#dress());
+    this.#grown();
+  }
+}

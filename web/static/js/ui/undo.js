@@ -1,0 +1,70 @@
+/** Offers to take back deletions, the last one first. The offer stays until it is dismissed, or the reader goes on. */
+
+import { quietButton, signButton } from "./button.js";
+import { say, words } from "../i18n/language.js";
+
+/**
+ * @typedef {object} Offer
+ * @property {import("../i18n/language.js").PlainWord} word what was deleted
+ * @property {() => void | Promise<void>} undo
+ */
+
+export class Undo {
+  #element;
+  #announce;
+  #done;
+  /** @type {Offer[]} */
+  #offers = [];
+
+  /**
+   * @param {HTMLElement} element
+   * @param {(status: string) => void} announce
+   * @param {() => void} done called when the reader has used it, and its buttons are gone
+   */
+  constructor(element, announce, done) {
+    this.#element = element;
+    this.#announce = announce;
+    this.#done = done;
+  }
+
+  /**
+   * @param {Offer["word"]} word
+   * @param {Offer["undo"]} undo
+   */
+  offer(word, undo) {
+    this.#offers.push({ word, undo });
+    this.#show();
+    this.#announce(words[word]);
+  }
+
+  dismiss() {
+    this.#offers = [];
+    this.#show();
+  }
+
+  async #takeBack() {
+    const offer = this.#offers.pop();
+    const next = this.#show();
+    if (next) next.focus();
+    else this.#done();
+    await offer?.undo();
+    this.#announce(words.undone);
+  }
+
+  /** @returns {HTMLElement | null} the button that takes the last deletion back; null where there is none */
+  #show() {
+    const last = this.#offers.at(-1);
+    this.#element.hidden = !last;
+    this.#element.replaceChildren();
+    if (!last) return null;
+    const sentence = document.createElement("span");
+    say(sentence, last.word);
+    const takeBack = quietButton("undo", "take-back", () => void this.#takeBack());
+    const dismiss = signButton("×", "dismiss", "dismiss", () => {
+      this.dismiss();
+      this.#done();
+    });
+    this.#element.append(sentence, takeBack, dismiss);
+    return takeBack;
+  }
+}
