@@ -1,16 +1,18 @@
 /** What the server tells the page about itself. */
 
 import { readObject } from "./failure.js";
-import { readStarters } from "../composer/starters.js";
 
 /**
+ * @typedef {{ prompt: string, label: string }} Starter
+ * @typedef {Partial<Record<"en" | "zh", Starter[]>>} StartersByLanguage a language without any keeps the page's own
+ *
  * @typedef {object} Configuration
  * @property {"stream" | "block"} mode
  * @property {string[]} models those the reader may choose from
  * @property {string} model the server's own choice
  * @property {number} maxMessageChars
  * @property {number} maxHistory messages
- * @property {import("../composer/starters.js").StartersByLanguage} starters the operator's
+ * @property {StartersByLanguage} starters the operator's
  */
 
 /** Holds until the server has answered, and where it does not. @type {Readonly<Configuration>} */
@@ -45,4 +47,27 @@ export async function fetchConfiguration() {
 /** @param {unknown} value */
 function positive(value) {
   return typeof value === "number" && value >= 0 ? value : undefined;
+}
+
+/**
+ * @param {unknown} value what the server says
+ * @returns {StartersByLanguage}
+ */
+function readStarters(value) {
+  /** @type {StartersByLanguage} */
+  const read = {};
+  if (typeof value !== "object" || value === null) return read;
+  for (const language of /** @type {const} */ (["en", "zh"])) {
+    const starters = /** @type {Record<string, unknown>} */ (value)[language];
+    if (Array.isArray(starters)) read[language] = starters.filter(isStarter);
+  }
+  return read;
+}
+
+/**
+ * @param {any} value
+ * @returns {value is Starter}
+ */
+function isStarter(value) {
+  return typeof value?.prompt === "string" && typeof value.label === "string";
 }

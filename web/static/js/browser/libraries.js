@@ -48,7 +48,7 @@ export async function loadHighlightJs() {
   return (await load("highlight.js"))?.default ?? null;
 }
 
-/** @returns {Promise<import("../storage/database_connection.js").Idb | null>} null where it is missing: then conversations are kept in memory; never rejects */
+/** @returns {Promise<typeof import("idb") | null>} null where it is missing: then conversations are kept in memory; never rejects */
 export function loadIdb() {
   return load("idb.js");
 }

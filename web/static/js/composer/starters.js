@@ -3,8 +3,8 @@
 import { onLanguageChange, words } from "../i18n/language.js";
 
 /**
- * @typedef {{ prompt: string, label: string }} Starter
- * @typedef {Partial<Record<"en" | "zh", Starter[]>>} StartersByLanguage a language without any keeps the page's own
+ * @typedef {import("../api/configuration.js").Starter} Starter
+ * @typedef {import("../api/configuration.js").StartersByLanguage} StartersByLanguage
  */
 
 export class Starters {
@@ -58,29 +58,6 @@ export class Starters {
     item.append(button);
     return item;
   }
-}
-
-/**
- * @param {unknown} value what the server says
- * @returns {StartersByLanguage}
- */
-export function readStarters(value) {
-  /** @type {StartersByLanguage} */
-  const read = {};
-  if (typeof value !== "object" || value === null) return read;
-  for (const language of /** @type {const} */ (["en", "zh"])) {
-    const starters = /** @type {Record<string, unknown>} */ (value)[language];
-    if (Array.isArray(starters)) read[language] = starters.filter(isStarter);
-  }
-  return read;
-}
-
-/**
- * @param {any} value
- * @returns {value is Starter}
- */
-function isStarter(value) {
-  return typeof value?.prompt === "string" && typeof value.label === "string";
 }
 
 /** @param {string[]} pair */
