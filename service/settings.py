@@ -244,6 +244,12 @@ class Settings:
         0,
         "How many proxies stand in front, whose X-Forwarded-For is believed.",
     )
+    client_ipv6_prefix: int = _setting(
+        "SLUICE_CLIENT_IPV6_PREFIX",
+        _count(32, 128, "bits"),
+        64,
+        "How many leading bits of an IPv6 address stand for one client; providers hand out networks of 64, 56 or 48.",
+    )
     workers: int = _setting("WEB_CONCURRENCY", _count(1, 1_000, "workers"), 1, "Worker processes.")
     pin_cpu: Switch = _setting(
         "SLUICE_PIN_CPU",

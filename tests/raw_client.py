@@ -347,14 +347,17 @@ class RawClient:
         timeout: Seconds that a call may wait.
         receive_buffer: The kernel's receive buffer in bytes, for a reader that takes little; None leaves the
             system's.
+        source: The address of this machine to connect from; None leaves it to the system.
     """
 
-    def __init__(self, url: str, *, timeout: float = 10.0, receive_buffer: int | None = None) -> None:
+    def __init__(
+        self, url: str, *, timeout: float = 10.0, receive_buffer: int | None = None, source: str | None = None
+    ) -> None:
         parts = urlsplit(url)
         assert parts.hostname is not None, f"{url!r} names no host"
         assert parts.port is not None, f"{url!r} names no port"
         self.timeout = timeout
-        self.socket = socket.socket()
+        self.socket = socket.socket(socket.AF_INET6 if ":" in parts.hostname else socket.AF_INET)
         self._host = parts.netloc
         self._reader = ResponseReader()
         self._frames = FrameReader()
@@ -365,6 +368,8 @@ class RawClient:
                 # Before connecting: the window that the handshake offers is never taken back.
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
             self.socket.settimeout(timeout)
+            if source is not None:
+                self.socket.bind((source, 0))
             self.socket.connect((parts.hostname, parts.port))
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except BaseException:

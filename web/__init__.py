@@ -33,7 +33,6 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     from .errors import register_error_handlers
     from .extension import Sluice
     from .headers import register_headers
-    from .identity import trust_proxies
     from .openapi import openapi_blueprint
     from .ops import ops_blueprint
     from .pages import pages_blueprint
@@ -44,7 +43,6 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     assets = Assets(Path(__file__).with_name("static"))
     sluice = Sluice(service)
     sluice.attach(app)
-    trust_proxies(app, service.settings.trusted_proxies)
     register_headers(app)
     register_error_handlers(app)
     register_assets(app, assets)

@@ -61,7 +61,7 @@ def chat_blueprint(sluice: Sluice) -> Blueprint:
                 # It may have waited for a thread. Nobody would read the answer, but somebody would pay for it.
                 return Response(status=499)
             labels = RunLabels(request_id.get(), asked.source, asked.mode, asked.model)
-            run = service.open(asked.messages, labels, client_identity(request))
+            run = service.open(asked.messages, labels, client_identity(request, service.settings))
         except ServiceError as error:
             service.metrics.refused(error.code)
             discard_body(request, service.settings)
