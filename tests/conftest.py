@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 # Folders whose tests share what one process holds: a browser, or the witness that reads all of a run's replies.
 TOGETHER = {"browser", "faults"}
 # What is taken up last should be short, so that all processes end at about the same time.
-LONGEST_FIRST = ("browser", "faults", "soak", "deploy", "load", "fuzz", "integration")
+LONGEST_FIRST = ("browser", "faults", "soak", "deploy", "loadtest", "fuzz", "integration")
 
 
 @pytest.hookimpl(tryfirst=True)

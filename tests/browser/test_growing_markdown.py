@@ -1,6 +1,6 @@
 """A growing answer: what its unfinished end shows, and that its work does not grow with it.
 
-Work is counted, not timed: `python -m tests.browser.trace` measures the times.
+Work is counted, not timed: `python -m tools.page_trace` measures the times.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tools.page_trace.long_answers import SHAPES
+
 from .chat_page import ChatPage
-from .long_answers import SHAPES
 
 CHARS = 40_000  # ten times what any part may be
 PIECE = 250

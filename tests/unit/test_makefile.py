@@ -57,5 +57,5 @@ def test_load_tests_install_nothing_of_the_other_tests(venv: Path) -> None:
     target = subprocess.run(
         ["make", "-n", f"VENV={venv}", "load"], cwd=REPOSITORY, capture_output=True, text=True, timeout=30, check=True
     )
-    assert "-m tests.load" in target.stdout
+    assert "-m tools.loadtest" in target.stdout
     assert "tests/requirements.txt" not in target.stdout

@@ -1,0 +1,159 @@
+"""What the bench makes of its turns: goals, tables, the chart and the READMEs' part. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tools.bench.chart import chart
+from tools.bench.goals import GOALS, verdicts
+from tools.bench.load_client import Outcome
+from tools.bench.readme import BEGIN, END, refresh, section
+from tools.bench.report import markdown, short, terminal_end, terminal_table
+from tools.bench.results import Results, Turn
+from tools.bench.scenarios import scenarios
+from tools.bench.servers import REPOSITORY
+
+FACTS = {
+    "date": "2026-01-02 03:04 UTC", "cpu": "Some <CPU>", "cores": 2, "memory_gb": 4, "kernel": "Linux 6",
+    "seconds": 61, "python": "3.11", "command": "make bench", "commit": "abc",
+    "versions": {"sluice": "flask 3", "nginx": "nginx 1"},
+}  # fmt: skip
+# By scenario, then server: the chief figures of a run in which Sluice meets every goal exactly, or just.
+FIGURES: dict[str, dict[str, dict[str, float]]] = {
+    "paced": {
+        "sluice": {"cpu_us": 100},
+        "fastapi": {"cpu_us": 400},
+        "asgi": {"cpu_us": 100},
+        "nginx": {"cpu_us": 20},
+    },
+    "flood": {"sluice": {"cpu_us": 10}, "fastapi": {"cpu_us": 350}, "asgi": {"cpu_us": 9}, "nginx": {"cpu_us": 5}},
+    "fixed": {"sluice": {"cpu_us": 900}, "fastapi": {"cpu_us": 900}, "old": {"cpu_us": 20_000}},
+    "open": {"sluice": {"memory_kb": 64, "health_max_ms": 99.9}, "fastapi": {"memory_kb": 70}},
+    "delay": {"sluice": {"delay_p50_ms": 1.99, "delay_p99_ms": 14.9}, "direct": {"delay_p50_ms": 0.05}},
+}
+
+
+def measured(
+    changed: dict[tuple[str, str, str], float] | None = None, *, quick: bool = False, **outcome: object
+) -> Results:
+    """Make up a run of two rounds."""
+    results = Results(dict(FACTS))
+    known = {scenario.name: scenario for scenario in scenarios(quick)}
+    said = asdict(Outcome(whole=5, asked=5, wall=10.0, model_cpu=1.0, client_cpu=2.0, others=0.5)) | outcome
+    for name, servers in FIGURES.items():
+        for server, figures in servers.items():
+            figures = {key: (changed or {}).get((name, server, key), value) for key, value in figures.items()}
+            for _ in range(2):
+                results.add(known[name], server, Turn(dict(figures), dict(said)))
+    return results
+
+
+def met(results: Results) -> list[bool | None]:
+    return [each.met for each in verdicts(results)]
+
+
+def test_every_goal_is_met_at_its_limit() -> None:
+    assert met(measured()) == [True] * len(GOALS)
+
+
+@pytest.mark.parametrize(
+    ("figure", "worse", "fails"),
+    [
+        (("paced", "sluice", "cpu_us"), 100.1, [0, 1]),
+        (("flood", "sluice", "cpu_us"), 10.01, [2, 3]),
+        (("fixed", "sluice", "cpu_us"), 901, [4]),
+        (("open", "sluice", "health_max_ms"), 100, [6]),
+        (("open", "sluice", "memory_kb"), 64.1, [7]),
+        (("delay", "sluice", "delay_p50_ms"), 2, [8]),
+        (("delay", "sluice", "delay_p99_ms"), 15, [9]),
+    ],
+)
+def test_a_goal_beyond_its_limit_is_not_met(figure: tuple[str, str, str], worse: float, fails: list[int]) -> None:
+    assert [number for number, each in enumerate(met(measured({figure: worse}))) if each is not True] == fails
+
+
+def test_an_answer_that_is_not_whole_fails_the_goal_of_open_streams() -> None:
+    assert met(measured(whole=4))[5] is False
+
+
+def test_fewer_streams_than_a_goal_speaks_of_do_not_show_it() -> None:
+    judged = verdicts(measured(quick=True))[5:8]
+    assert [(each.met, each.word) for each in judged] == [(None, "not shown")] * 3
+    assert "with 200 streams only" in judged[2].measured
+
+
+def test_what_was_not_measured_meets_nothing() -> None:
+    nothing = Results(dict(FACTS))
+    assert met(nothing) == [None] * len(GOALS)
+    assert chart(nothing) == ""
+    assert "0 of 10 met, 10 not shown" in terminal_end(nothing)
+
+
+def test_the_tables_hold_what_was_measured() -> None:
+    results = measured(whole=4, complaints=["no end"])
+    page = markdown(results, with_chart=True)
+    assert "of commit abc on 2026-01-02 03:04 UTC" in page
+    assert "| open | 1,000 streams on one worker: answers that are not whole | at most 0 | 2 | **not met** |" in page
+    assert "- paced, sluice: no end" in page
+    assert "model server used at most 10% of a core" in page
+    assert "other work on the machine took 0.5 of 2 cores" in page
+    assert "8/10" in page
+    assert "FastAPI + AsyncOpenAI" in terminal_table(results, results.scenarios[0])
+
+
+def test_a_model_or_client_that_was_too_busy_is_said() -> None:
+    assert measured().complaints() == []
+    assert any("the client used 90% of a core" in text for text in measured(client_cpu=9.0).complaints())
+
+
+def test_the_chart_is_well_formed_and_cuts_only_what_is_far_beyond() -> None:
+    drawn = chart(measured())
+    root = ElementTree.fromstring(drawn)
+    bars = list(root.iter("{http://www.w3.org/2000/svg}rect"))
+    assert len(bars) == 4 + 4 + 3 + 2 + 1 + 1
+    assert drawn.count('class="cut"') == 2  # FastAPI in the flood, and the old repair's request
+    assert all(float(bar.get("width") or 0) > 0 for bar in bars)
+    assert "not measured" in drawn
+    assert "prefers-color-scheme: dark" in drawn
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        ("en", "costs Sluice 25.0% of the CPU that it costs FastAPI; one of a flood, 2.9%"),
+        ("zh", "FastAPI 的 25.0%；满速时是 2.9%"),
+    ],
+)
+def test_a_readme_shows_date_machine_command_and_figures(language: str, says: str, tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    for _ in range(2):  # again over what it wrote itself
+        refresh(readme, section(measured(), language))
+    text = readme.read_text()
+    assert text.startswith(f"before\n{BEGIN}\n\n![")
+    assert text.endswith(f"\n\n{END}\nafter\n")
+    assert "old" not in text
+    assert "| **Sluice** | **100** | **10.0** | **900** | **64.0** | **1.99** | **14.9** |" in text
+    for word in (says, "2026-01-02", "Some <CPU>", "`make bench`"):
+        assert word in text
+
+
+def test_both_readmes_have_their_place_for_it(tmp_path: Path) -> None:
+    for name in ("README.md", "README.zh-CN.md"):
+        copy = tmp_path / name
+        copy.write_text((REPOSITORY / name).read_text())
+        refresh(copy, "here")
+        assert f"{BEGIN}\n\nhere\n\n{END}" in copy.read_text()
+    copy.write_text("nothing")
+    with pytest.raises(ValueError, match=r"README\.zh-CN\.md should have"):
+        refresh(copy, "here")
+
+
+def test_numbers_have_three_figures() -> None:
+    assert [short(value) for value in (float("nan"), 0.0286, 9.014, 84.44, 29_680.0)] == [
+        "-", "0.0286", "9.01", "84.4", "29,680",
+    ]  # fmt: skip

@@ -1,0 +1,1 @@
+"""The tools of this repository's developers: load test, bench, soak, page trace and screenshots."""

@@ -1,0 +1,84 @@
+"""The part of the READMEs that shows a saved run: a chart, a table, date, machine and command."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Final
+
+from tools.bench.report import markdown_table, short
+from tools.bench.results import DIRECT, TITLES, Results
+
+BEGIN: Final = "<!-- bench: written by `make bench ARGS=--save` -->"
+END: Final = "<!-- /bench -->"
+
+# Scenario, figure, and heading in each language.
+_COLUMNS: Final = (
+    ("paced", "cpu_us", {"en": "paced, CPU µs/token", "zh": "匀速，CPU µs/词元"}),
+    ("flood", "cpu_us", {"en": "flood, CPU µs/token", "zh": "满速，CPU µs/词元"}),
+    ("fixed", "cpu_us", {"en": "CPU µs/request", "zh": "CPU µs/请求"}),
+    ("open", "memory_kb", {"en": "KB per open stream", "zh": "每条打开的流 KB"}),
+    ("delay", "delay_p50_ms", {"en": "added delay p50, ms", "zh": "附加延迟 p50，毫秒"}),
+    ("delay", "delay_p99_ms", {"en": "p99, ms", "zh": "p99，毫秒"}),
+)
+_NAMES: Final = {
+    "zh": {
+        "asgi": "手工优化的 ASGI",
+        "nginx": "nginx，原样转发字节",
+        "sync": "Flask + 同步客户端",
+        "old": "Flask，每个请求一个循环",
+    }
+}
+_SAID: Final = {
+    "en": "{date}, {cores} cores of {cpu}, {kernel}: medians of one run of `{command}`, in which the servers took "
+    "turns. Paced means 40 streams at 50 tokens/s each, so that nearly every token is a read and a write of its own; "
+    "a flood, 50 streams as fast as the model sends. {ratios}All figures, what was aimed at and what was met: "
+    "[bench.md](docs/performance/bench.md).",
+    "zh": "{date}，{cpu} {cores} 核，{kernel}：同一次 `{command}` 运行中各服务器轮流测量的中位数。"
+    "匀速：40 个流，各为每秒 50 个词元，几乎每个词元都要单独读写一次；满速：50 个流，模型能发多快就发多快。{ratios}"
+    "全部数字、目标及是否达到，见 [bench.md](docs/performance/bench.md)（英文）。",
+}
+_RATIOS: Final = {
+    "en": "A paced token costs Sluice {paced:.1%} of the CPU that it costs FastAPI; one of a flood, {flood:.1%}. ",
+    "zh": "匀速时，每个词元的 CPU 开销是 FastAPI 的 {paced:.1%}；满速时是 {flood:.1%}。",
+}
+_PICTURE: Final = {
+    "en": "CPU time, memory and delay of Sluice and its peers; less is better",
+    "zh": "Sluice 与同类方案的 CPU 时间、内存和延迟，越小越好",
+}
+
+
+def section(results: Results, language: str) -> str:
+    """Return the section, in English (`en`) or Chinese (`zh`); servers by what a paced token costs them."""
+    columns = [column for column in _COLUMNS if column[0] in results.turns]
+    servers = list(dict.fromkeys(name for found in results.turns.values() for name in found if name != DIRECT))
+    servers.sort(key=lambda name: -_or(results.median(columns[0][0], name, columns[0][1]), 0.0))
+    rows = [["", *(headings[language] for _, _, headings in columns)]]
+    for server in servers:
+        figures = [short(results.median(scenario, server, figure)) for scenario, figure, _ in columns]
+        row = [_NAMES.get(language, {}).get(server, TITLES[server]), *figures]
+        rows.append([f"**{cell}**" for cell in row] if server == "sluice" else row)
+    ratios = {name: results.ratio(name, "sluice", "fastapi", "cpu_us") for name in ("paced", "flood")}
+    said = _SAID[language].format(
+        **{name: results.facts[name] for name in ("cores", "cpu", "kernel", "command")},
+        date=results.facts["date"][:10],
+        ratios="" if any(map(math.isnan, ratios.values())) else _RATIOS[language].format(**ratios),
+    )
+    return "\n".join([f"![{_PICTURE[language]}](docs/performance/bench.svg)", "", *markdown_table(rows), "", said])
+
+
+def refresh(path: Path, text: str) -> None:
+    """Put a section between the marks of a README.
+
+    Raises:
+        ValueError: It has no such marks.
+    """
+    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{path.name} should have {BEGIN} and, after it, {END}")
+    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+
+
+def _or(value: float, other: float) -> float:
+    return other if math.isnan(value) else value

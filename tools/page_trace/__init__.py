@@ -1,0 +1,1 @@
+"""Whether a long answer leaves the page responsive: `python -m tools.page_trace`."""
