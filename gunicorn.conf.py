@@ -49,6 +49,11 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 loglevel = _settings.log_level
 # A second way to steer the server, on a path that two servers of one user would share. Signals are enough.
 control_socket_disable = True
+# gunicorn believes these of any client on this machine or on a unix socket: SCRIPT_NAME, by which each could move the
+# application below another path, and the scheme. The path is the operator's (the variable SCRIPT_NAME), the scheme a
+# trusted proxy's.
+forwarder_headers = ""
+secure_scheme_headers = {"X-FORWARDED-PROTO": "https"} if _settings.trusted_proxies else {}
 
 _formatter = LineFormatter((_settings.api_key,))
 _handler = logging.StreamHandler()

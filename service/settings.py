@@ -120,6 +120,24 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(dict.fromkeys(host.strip().lower().removesuffix(".") for host in text.split(",") if host.strip()))
+    # Other than in a base URL, a port or a scheme would be ignored, and the operator would think it mattered.
+    if not hosts or not all(re.fullmatch(r"\*|\.?[a-z0-9_]+([.-]+[a-z0-9_]+)*", host) for host in hosts):
+        raise ValueError(
+            "names in ASCII with commas between them, such as chat.example.com, or .example.com for it and all below "
+            "it, or * for any; without a scheme or a port"
+        )
+    return hosts
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one process. Make it with `Settings.load()`, or directly in tests."""
@@ -238,6 +256,14 @@ class Settings:
 
     host: str = _setting("HOST", _header_word, "127.0.0.1", "The address to listen on.")
     port: int = _setting("PORT", _count(0, 65535, ""), 8000, "The port to listen on; 0 picks a free one.")
+    allowed_hosts: tuple[str, ...] = _setting(
+        "SLUICE_ALLOWED_HOSTS",
+        _hosts,
+        (),
+        "The names under which the server is reached, with commas between them; `.example.com` for that name and all "
+        "below it, `*` for any. Requests for other names are refused; localhost and addresses always work. Default: "
+        "any name where `SLUICE_TRUSTED_PROXIES` is set or `HOST` is not loopback, else none.",
+    )
     trusted_proxies: int = _setting(
         "SLUICE_TRUSTED_PROXIES",
         _count(0, 10, "proxies"),
@@ -330,6 +356,17 @@ class Settings:
         return self.interaction_mode or "stream"
 
     @property
+    def reachable_names(self) -> tuple[str, ...]:
+        """The names under which the server is reached, besides loopback's: lower-case, `.name` for all below, or `*`.
+
+        A page can point its own name at loopback (DNS rebinding), so a server there answers to none that was not
+        allowed. A proxy passes on names that only its operator knows, and so does a network in which others reach us.
+        """
+        if self.allowed_hosts:
+            return self.allowed_hosts
+        return ("*",) if self.trusted_proxies or not _is_loopback(self.host) else ()
+
+    @property
     def threads(self) -> int:
         """Threads of one worker: every stream holds one, and the reserve keeps everything else answering."""
         return self.max_streams + self.reserve_threads
@@ -362,11 +399,16 @@ class Settings:
                 f"SLUICE_MAX_MESSAGE_CHARS ({self.max_message_chars}) can never be reached: a body may have "
                 f"SLUICE_MAX_BODY_BYTES ({self.max_body_bytes}) bytes."
             )
-        if self.host not in ("127.0.0.1", "::1", "localhost") and not self.trusted_proxies:
+        if not _is_loopback(self.host) and not self.trusted_proxies:
             found.append(
                 f"HOST is {self.host!r}, which is reached from other machines, and SLUICE_TRUSTED_PROXIES is 0: "
                 "without a proxy in front, slow clients can hold all connections, and nothing is encrypted."
             )
+            if not self.allowed_hosts:
+                found.append(
+                    f"HOST is {self.host!r}, and SLUICE_ALLOWED_HOSTS is not set: a page of any site can point its "
+                    "name at this machine and read answers. It should list the names under which it is reached."
+                )
         # A stream holds two descriptors (client and model); 64 cover the loop, logs, listeners and metrics.
         needed = 2 * self.max_streams + self.reserve_threads + 64
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]

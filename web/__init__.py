@@ -33,9 +33,11 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     from .errors import register_error_handlers
     from .extension import Sluice
     from .headers import register_headers
+    from .hosts import register_hosts
     from .openapi import openapi_blueprint
     from .ops import ops_blueprint
     from .pages import pages_blueprint
+    from .redirects import register_redirects
 
     if service is None:
         service = ChatService(settings or Settings.load(os.environ, Path(".env")))
@@ -44,6 +46,8 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     sluice = Sluice(service)
     sluice.attach(app)
     register_headers(app)
+    register_hosts(app, service.settings)
+    register_redirects(app)
     register_error_handlers(app)
     register_assets(app, assets)
     app.register_blueprint(chat_blueprint(sluice))

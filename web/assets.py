@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 import brotli
-from flask import Flask, Response, abort, redirect, request, url_for
+from flask import Flask, Response, abort, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 # What is served; of a folder's other files (the build script, a stamp) nobody learns. Not by `mimetypes`, which goes
@@ -188,6 +188,7 @@ def register_assets(app: Flask, assets: Assets) -> None:
         name = next((each for each in (filename, f"{version}/{filename}") if each in assets), None)
         if name is None:
             abort(HTTPStatus.NOT_FOUND)
-        moved = redirect(url_for("static", filename=name))
+        # Relative, because a proxy in front may have taken away what the path begins with.
+        moved = redirect(posixpath.relpath(f"/static/{assets.version}/{name}", posixpath.dirname(request.path)))
         moved.headers["Cache-Control"] = "no-store"
         return moved

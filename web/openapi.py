@@ -29,7 +29,12 @@ PATH = "/openapi.json"
 # Not only white space, as `str.strip` has it; `\s` means other characters in each dialect.
 NOT_BLANK = r"[^\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
 # What `InvalidRequest` can say besides its usual 400.
-_REFUSALS = {403: "a page of another site made the request", 413: "too large", 415: "not application/json"}
+_REFUSALS = {
+    403: "a page of another site made the request",
+    413: "too large",
+    415: "not application/json",
+    421: "the request names a host that is not the server's",
+}
 _HEADERS = {
     "X-Request-Id": {"description": "Names the request in the log.", "required": True, "schema": {"type": "string"}},
     "Retry-After": {"description": "In seconds.", "required": True, "schema": {"type": "integer", "minimum": 1}},

@@ -173,6 +173,12 @@ def _sabotage(app: Flask) -> Flask:
         tasks = [] if loop is None else [repr(task) for task in asyncio.all_tasks(loop)]
         return jsonify(pid=os.getpid(), tasks=tasks, waiting=service.health().waiting)
 
+    @app.get("/sabotage/environ")
+    def environ() -> Response:
+        """What the server made of a request's line and headers."""
+        names = ("wsgi.url_scheme", "REMOTE_ADDR", "SCRIPT_NAME", "SERVER_NAME", "REMOTE_USER")
+        return jsonify({name: request.environ[name] for name in names if name in request.environ})
+
     @app.post("/sabotage/kill-loop")
     def kill_loop() -> Response:
         def die() -> None:

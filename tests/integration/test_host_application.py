@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from urllib.parse import urljoin
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_chats_are_answered_below_a_path_and_whatever_bodies_the_host_allows(
 
 
 def test_the_page_finds_its_parts_below_a_path(host: GunicornServer) -> None:
-    assert fetch(host.url, MOUNTED_AT).headers["location"] == f"{host.url}{MOUNTED_AT}/"
+    assert urljoin(MOUNTED_AT, fetch(host.url, MOUNTED_AT).headers["location"]) == f"{MOUNTED_AT}/"
     page = fetch(host.url, f"{MOUNTED_AT}/")
     addresses = set(re.findall(r'(?:href|src)="([^"#]+)"', page.text))
     assert "api/config" in addresses

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import urljoin
 
 from tests.conftest import Serve
 from tests.house import House
@@ -126,7 +127,8 @@ def test_what_is_no_document_and_no_worker_forbids_sniffing_alone(house: House) 
         "js/markdown/highlight_worker.js": True,
     }
     for path, document in kinds.items():
-        headers = fetch(house.url, fetch(house.url, f"/static/{path}").headers["location"]).headers
+        moved = urljoin(f"/static/{path}", fetch(house.url, f"/static/{path}").headers["location"])
+        headers = fetch(house.url, moved).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert ("content-security-policy" in headers) is document
 

@@ -82,7 +82,7 @@ def test_a_body_over_the_limit_is_answered_with_413(house: House) -> None:
 def test_a_body_over_the_limit_without_a_length_is_answered_with_413(house: House) -> None:
     with RawClient(house.url) as client:
         client.send(
-            b"POST /api/chat HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+            b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
             b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
         )
         chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
@@ -98,7 +98,7 @@ def test_a_body_whose_chunks_break_is_refused_once_and_its_connection_closed(
 ) -> None:
     with RawClient(house.url) as client:
         client.send(
-            b"POST /api/chat HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+            b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
             b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body
         )
         replied = client.wait_closed()

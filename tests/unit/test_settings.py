@@ -219,6 +219,40 @@ def test_the_page_streams_unless_the_operator_chose_block() -> None:
     assert modes == [("block", "stream"), ("block", "block"), ("stream", "stream")]
 
 
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        (Settings(), ()),
+        (Settings(host="localhost"), ()),
+        (Settings(host="::1"), ()),
+        (Settings(host="127.0.0.53"), ()),
+        (Settings(host="0.0.0.0"), ("*",)),
+        (Settings(host="::"), ("*",)),
+        (Settings(host="192.0.2.7"), ("*",)),
+        (Settings(host="box.example"), ("*",)),
+        (Settings(trusted_proxies=1), ("*",)),
+        (Settings(trusted_proxies=1, host="0.0.0.0", allowed_hosts=("ours",)), ("ours",)),
+    ],
+)
+def test_on_loopback_without_a_proxy_no_name_is_answered_to_but_those_that_are_set(
+    settings: Settings, names: tuple[str, ...]
+) -> None:
+    assert settings.reachable_names == names
+
+
+@pytest.mark.parametrize(
+    "text", ["http://ours", "ours:8000", "*.example.com", "[::1]", "a b", "-x", "a..", "ü.example", "/"]
+)
+def test_a_host_that_could_never_match_stops_the_start(text: str) -> None:
+    (problem,) = problems_of(SLUICE_ALLOWED_HOSTS=text)
+    assert problem.startswith(f"SLUICE_ALLOWED_HOSTS is {text!r}; it should be names in ASCII")
+
+
+def test_hosts_are_read_in_lower_case_each_once() -> None:
+    settings = Settings.load({"SLUICE_ALLOWED_HOSTS": "Chat.Example.com., .example.org,,chat.example.com,my_box"})
+    assert settings.allowed_hosts == ("chat.example.com", ".example.org", "my_box")
+
+
 def test_allowed_models_begin_with_the_default_and_name_each_once() -> None:
     assert Settings(model="b", models=("a", "b", "c")).allowed_models == ("b", "a", "c")
 
@@ -251,7 +285,7 @@ def test_the_defaults_do_not_contradict_each_other(monkeypatch: pytest.MonkeyPat
         ),
         (Settings(max_streams=10_000), ["SLUICE_MAX_STREAMS", "ulimit -n"]),
         (Settings(model="real-model"), ["OPENAI_MODEL", "OPENAI_API_KEY", "OPENAI_BASE_URL"]),
-        (Settings(host="0.0.0.0"), ["HOST", "SLUICE_TRUSTED_PROXIES"]),
+        (Settings(host="0.0.0.0", allowed_hosts=("ours",)), ["HOST", "SLUICE_TRUSTED_PROXIES"]),
     ],
 )
 def test_a_contradiction_is_said_in_one_sentence_that_names_both_sides(
@@ -260,6 +294,12 @@ def test_a_contradiction_is_said_in_one_sentence_that_names_both_sides(
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 4096))
     (sentence,) = settings.contradictions()
     assert all(name in sentence for name in names)
+
+
+def test_a_server_that_others_reach_under_any_name_is_warned_of() -> None:
+    assert any("SLUICE_ALLOWED_HOSTS" in sentence for sentence in Settings(host="0.0.0.0").contradictions())
+    behind_a_proxy = Settings(host="0.0.0.0", trusted_proxies=1)
+    assert not any("SLUICE_ALLOWED_HOSTS" in sentence for sentence in behind_a_proxy.contradictions())
 
 
 def test_a_machine_without_a_limit_on_files_has_no_contradiction(monkeypatch: pytest.MonkeyPatch) -> None:
