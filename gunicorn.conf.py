@@ -16,6 +16,7 @@ from typing import Any
 import gunicorn
 
 from service.logs import LineFormatter
+from service.metric_values import forget_worker
 from service.settings import Settings, SettingsError
 
 # After USR2, a server that was started by `python -m gunicorn` runs gunicorn's `__main__.py` as a script, which puts
@@ -75,8 +76,14 @@ def on_reload(server: Any) -> None:
 
 
 def on_starting(server: Any) -> None:
-    """See to the log, and refuse an address that cannot be had."""
+    """See to the log and the metrics' directory, and refuse an address that cannot be had."""
     _format_log(server)
+    # Workers that gunicorn's `user` makes another user's write there too.
+    if _metrics_directory is not None and os.environ.get("SLUICE_METRICS_OWNER") == str(os.getpid()):
+        try:
+            os.chown(_metrics_directory, server.cfg.uid, server.cfg.gid)
+        except OSError as error:
+            server.log.warning("the workers may not write their metrics to %s: %s", _metrics_directory, error)
     # gunicorn itself would try for five seconds. A socket that was handed over (USR2, systemd) is ours already.
     if not {"GUNICORN_FD", "GUNICORN_PID", "LISTEN_FDS"} & os.environ.keys():
         for address in server.cfg.address:
@@ -107,14 +114,22 @@ def pre_fork(server: Any, worker: Any) -> None:
     worker.occupancy = server.occupancy
 
 
-def _metrics_dir() -> str:
+def _metrics_dir() -> str | None:
     """Choose where the workers' metrics meet: a directory of this master's own, unless the operator chose one."""
     given = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     # After USR2 the new master inherits the old one's variables; after HUP this runs again in the same master.
     if given and os.environ.get("SLUICE_METRICS_OWNER", "") in ("", str(os.getpid())):
         return given
     os.environ["SLUICE_METRICS_OWNER"] = str(os.getpid())
-    directory = tempfile.mkdtemp(prefix="sluice-metrics-")
+    try:
+        directory = tempfile.mkdtemp(prefix="sluice-metrics-")
+    except OSError as error:
+        logging.getLogger("sluice.metrics").warning(
+            "no temporary directory can be made for the workers' metrics, so each worker shows only its own: %s; "
+            "PROMETHEUS_MULTIPROC_DIR should name a directory that can be written",
+            error,
+        )
+        return None
     # At the exit of this process and not in a hook of gunicorn's, which `--check-config` never reaches.
     atexit.register(_remove_metrics_dir, directory, os.getpid())
     return directory
@@ -125,7 +140,11 @@ def _remove_metrics_dir(directory: str, owner: int) -> None:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_dir()
+_metrics_directory = _metrics_dir()
+if _metrics_directory is None:
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+else:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_directory
 
 
 def when_ready(server: Any) -> None:
@@ -145,9 +164,12 @@ def when_ready(server: Any) -> None:
 def child_exit(server: Any, worker: Any) -> None:
     """Forget the gauges of a worker that is gone, and what it had to do."""
     worker.occupancy.forget(worker.age)
-    from prometheus_client import multiprocess
-
-    multiprocess.mark_process_dead(worker.pid)
+    if _metrics_directory is not None:
+        try:
+            forget_worker(_metrics_directory, worker.pid)
+        except OSError as error:
+            # Raised here, it would end the master.
+            server.log.warning("the gauges of a worker that is gone stay in the metrics: %s", error)
 
 
 # The master forgets what it imported: workers then load the code that is on disk when they start, so that HUP

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import threading
 from collections.abc import AsyncGenerator, Sequence
@@ -67,7 +68,7 @@ class ChatService:
         self.settings = settings
         self.loop = LoopThread()
         self.admission = Admission(settings.max_streams, settings.max_streams_per_client)
-        self.metrics = Metrics(settings.provider)
+        self.metrics = Metrics(settings.provider, os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
         self._model: ModelClient | None = None
         self._demo: DemoModel | None = None
         self._runs: dict[Run, Place] = {}
@@ -90,6 +91,8 @@ class ChatService:
             if self._model is None or self.loop.health().state is not LoopState.RUNNING:
                 self.loop.start()
                 self.loop.submit(self._connect()).result(START_TIMEOUT)
+                # What is open by now stays so when no descriptor is left later.
+                self.metrics.write()
 
     async def _connect(self) -> None:
         base_url = self.settings.base_url or OPENAI_BASE_URL
@@ -136,6 +139,7 @@ class ChatService:
         with self._lock:
             self._draining = True
         self._stop_runs()
+        self.metrics.close()
         try:
             self.loop.submit(self._disconnect()).result(CLOSE_TIMEOUT)
         except (LoopUnavailable, TimeoutError) as error:

@@ -1,4 +1,4 @@
-"""The files in which the metrics of several workers meet: adds up those that can be read."""
+"""The metrics of several workers, added up: this one's from memory, the others' from those files that can be read."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from .metric_values import MetricValues
+
 logger = logging.getLogger("sluice.metrics")
 
 # They say nothing of the file: the next one could not be opened either, and counters that are left out for a while
@@ -19,15 +21,21 @@ _NOTHING_LEFT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
 class MetricFiles:
-    """Collects the metrics of all files of a directory that can be read.
+    """Collects this process's own metrics, and those of all other files of a directory that can be read.
 
-    The library's own collector raises for the sake of one file. A file is empty for a moment when its worker starts,
-    and may stay broken after a full disk. May be asked by any thread.
+    The library's own collector raises for the sake of one file. A file of the host application's is empty for a
+    moment when its worker starts, and any may be broken. May be asked by any thread.
     """
 
-    def __init__(self, directory: str) -> None:
-        """Take the directory; it is read with each scrape."""
+    def __init__(self, directory: str | None, own: MetricValues | None = None) -> None:
+        """Take the directory, which is read with each scrape, and the values of this process.
+
+        Args:
+            directory: Where the workers' files are; ``None`` where there are no other workers.
+            own: The values that need not be read from a file.
+        """
         self._directory = directory
+        self._own = own
         self._lock = threading.Lock()
         #: The files that the last scrape could not read, and whether the log has them.
         self._unreadable: dict[str, bool] = {}
@@ -38,11 +46,9 @@ class MetricFiles:
         Raises:
             OSError: The directory cannot be read, or no descriptor or memory is left for its files.
         """
-        metrics: dict[str, Metric] = {}
+        metrics: dict[str, Metric] = {} if self._own is None else _in_memory(self._own)
         failures: dict[str, Exception] = {}
-        for name in sorted(os.listdir(self._directory)):
-            if not name.endswith(".db"):
-                continue
+        for name in self._file_names():
             try:
                 found = self._read(name)
             except FileNotFoundError:
@@ -62,8 +68,18 @@ class MetricFiles:
         added_up: Iterable[Metric] = MultiProcessCollector._accumulate_metrics(metrics, accumulate=True)  # type: ignore[no-untyped-call]
         return added_up
 
+    def _file_names(self) -> list[str]:
+        if self._directory is None:
+            return []
+        names = sorted(name for name in os.listdir(self._directory) if name.endswith(".db"))
+        return [name for name in names if self._own is None or not self._own.owns(name)]
+
+    def _path(self, name: str) -> str:
+        assert self._directory is not None
+        return os.path.join(self._directory, name)
+
     def _read(self, name: str) -> list[Metric]:
-        path = os.path.join(self._directory, name)
+        path = self._path(name)
         # Its public `merge` takes all files or none; these are the two halves of it.
         return list(MultiProcessCollector._read_metrics([path]).values())  # type: ignore[no-untyped-call]
 
@@ -75,7 +91,22 @@ class MetricFiles:
                 logger.warning(
                     "the metrics in %s are left out, because the file cannot be read (%s: %s); "
                     "once no worker has the id in its name, it should be deleted",
-                    os.path.join(self._directory, name),
+                    self._path(name),
                     type(error).__name__,
                     error,
                 )
+
+
+def _in_memory(values: MetricValues) -> dict[str, Metric]:
+    """Put values into the form in which the library has what it has read of a file."""
+    metrics: dict[str, Metric] = {}
+    for value, number in values.snapshot():
+        kind, _, mode = value.kind.partition("_")
+        metric = metrics.get(value.metric)
+        if metric is None:
+            metric = metrics[value.metric] = Metric(value.metric, value.help, kind)
+        if mode:
+            metric._multiprocess_mode = mode  # type: ignore[attr-defined]
+        labels = (*value.labels, ("pid", "own")) if mode else value.labels
+        metric.add_sample(value.name, labels, number)  # type: ignore[arg-type]  # as the library itself does
+    return metrics

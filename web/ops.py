@@ -6,6 +6,7 @@ from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service import LoopState, LoopUnavailable
+from service.metrics import MetricsUnavailable
 
 from .extension import Sluice
 from .json_response import json_response
@@ -44,7 +45,11 @@ def ops_blueprint(sluice: Sluice) -> Blueprint:
 
     @blueprint.get("/metrics")
     def metrics() -> Response:
-        text = service.metrics.exposition(service.health().lag, service.loop.tasks())
+        try:
+            text = service.metrics.exposition(service.health().lag, service.loop.tasks())
+        except MetricsUnavailable as error:
+            # Prometheus keeps what it has where a scrape fails; fewer numbers would look as if they had begun anew.
+            return Response(f"The workers' metrics cannot be read now: {error}.\n", 503, mimetype="text/plain")
         return Response(text, content_type=CONTENT_TYPE_LATEST)
 
     return blueprint

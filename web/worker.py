@@ -256,6 +256,7 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
             timeout = min(timeout, lingering)
         super().wait_for_and_dispatch_events(timeout)
         self.lingering.end_expired()
+        self._sluice.service.metrics.write()
         if self._affinity is not None:
             self._affinity.look()
         self._retire()

@@ -1,0 +1,179 @@
+"""Row 38: what is only there to be looked at never takes a request, a start or a worker down."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import House, a_house
+from tests.leaks import SETTLE, gauge, open_descriptors, wait_nothing_left
+from tests.raw_client import RawClient, fetch, post_chat, stream_chat
+
+# ------------------------------------------------------------------------------------- the metrics' directory
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the workers' metrics meet."""
+    return tmp_path_factory.mktemp("observed") / "metrics"
+
+
+@pytest.fixture(scope="module")
+def observed_by_all(directory: Path) -> Iterator[House]:
+    """A house whose metrics tests may break; its operator named a directory that was not there yet."""
+    with a_house(warm=1, PROMETHEUS_MULTIPROC_DIR=directory) as house:
+        yield house
+
+
+@pytest.fixture
+def observed(observed_by_all: House) -> Iterator[House]:
+    """The same house, whose metrics can be read."""
+    observed_by_all.server.wait_status("/metrics", 200)
+    yield observed_by_all
+    observed_by_all.model.drop_idle_connections()
+
+
+def goes_on(house: House) -> None:
+    """Fail unless the house answers, refuses and starts workers as ever; a scrape may say that it cannot be done."""
+    with stream_chat(house.url) as client:
+        assert client.read_stream()[1].is_done
+    assert post_chat(house.url, message="").status == 400
+    assert fetch(house.url, "/metrics").status in (200, 503)
+    (worker,) = house.server.worker_pids()
+    os.kill(worker, signal.SIGKILL)
+    house.server.wait_workers(1, without=[worker])
+    house.server.wait_ready()
+    assert post_chat(house.url, message="").status == 400
+    with stream_chat(house.url) as client:
+        assert client.read_stream()[1].is_done
+    assert fetch(house.url, "/metrics").status in (200, 503)
+
+
+@contextmanager
+def removed(directory: Path) -> Iterator[None]:
+    """Do as a cleaner of temporary files does."""
+    shutil.rmtree(directory)
+    yield
+
+
+@contextmanager
+def replaced(directory: Path) -> Iterator[None]:
+    """Have a file where the directory was: nobody, not even root, can read or make it."""
+    shutil.rmtree(directory)
+    directory.write_text("")
+    try:
+        yield
+    finally:
+        directory.unlink()
+
+
+@contextmanager
+def mounted(directory: Path, *options: str) -> Iterator[None]:
+    """Put another file system over the directory."""
+    command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "none", str(directory)]
+    if os.geteuid() or subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("only root may mount a file system")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(directory)], check=True, timeout=10)
+
+
+@contextmanager
+def full(directory: Path) -> Iterator[None]:
+    """Leave no room for a single byte more."""
+    with mounted(directory, "size=4k"):
+        (directory / "filler").write_bytes(bytes(4096))
+        yield
+
+
+@contextmanager
+def read_only(directory: Path) -> Iterator[None]:
+    """Allow no writing."""
+    with mounted(directory, "ro"):
+        yield
+
+
+BROKEN: dict[str, Callable[[Path], object]] = {
+    "removed": removed,
+    "replaced by a file": replaced,
+    "full": full,
+    "read-only": read_only,
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_requests_starts_and_workers_go_on_without_the_directory_of_metrics(
+    observed: House, directory: Path, how: str
+) -> None:
+    tracebacks = observed.server.log.count("Traceback")
+    with BROKEN[how](directory):  # type: ignore[attr-defined]
+        goes_on(observed)
+    # Mended, the metrics are there again by themselves, with what was counted meanwhile.
+    observed.server.wait_status("/metrics", 200)
+    assert gauge(observed.server, "sluice_refused_total") >= 1
+    assert gauge(observed.server, "sluice_streams_open") == 0
+    assert observed.server.log.count("Traceback") == tracebacks
+
+
+def test_a_worker_without_requests_writes_the_metrics_that_were_removed_again(
+    observed: House, directory: Path
+) -> None:
+    fetch(observed.url, "/metrics")
+    shutil.rmtree(directory)
+    kinds = {"counter", "histogram", "gauge_livesum", "gauge_livemax"}
+
+    def missing() -> list[str]:
+        there = {path.name.rpartition("_")[0] for path in directory.glob("*.db")}
+        return sorted(kinds - there)
+
+    wait_nothing_left(missing, SETTLE, "the removal")
+
+
+def test_the_first_refusal_of_a_worker_without_descriptors_is_the_refusal(observed: House) -> None:
+    """What counts it is open since the start."""
+    (before,) = observed.server.worker_pids()
+    os.kill(before, signal.SIGTERM)
+    (worker,) = observed.server.wait_workers(1, without=[before])
+    with RawClient(observed.url) as client:
+        client.request("GET", "/healthz")
+        assert client.status == 200
+        client.read_body()
+        usual = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+        taken = open_descriptors(worker)
+        lowest_free = next(number for number in itertools.count() if number not in taken)
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (lowest_free, usual[1]))
+        try:
+            client.request("POST", "/api/chat", {"Content-Type": "application/json"}, b'{"message": ""}')
+            assert client.status == 400
+            client.read_body()
+            client.request("GET", "/metrics")
+            assert client.status == 503
+            assert b"Too many open files" in client.read_body()
+        finally:
+            resource.prlimit(worker, resource.RLIMIT_NOFILE, usual)
+    assert gauge(observed.server, "sluice_refused_total") >= 1
+
+
+def test_a_failure_of_the_metrics_is_one_line_a_minute(observed: House, directory: Path) -> None:
+    (before,) = observed.server.worker_pids()
+    os.kill(before, signal.SIGTERM)
+    observed.server.wait_workers(1, without=[before])
+    observed.server.wait_ready()
+    said = len(re.findall("metrics could not be written or read", observed.server.log))
+    with replaced(directory):
+        assert [fetch(observed.url, "/metrics").status for _ in range(5)] == [503] * 5
+        observed.server.wait_for_log("metrics could not be written or read", times=said + 1)
+    observed.server.wait_status("/metrics", 200)
+    assert gauge(observed.server, "sluice_metrics_failures_total") >= 5
+    assert len(re.findall("metrics could not be written or read", observed.server.log)) == said + 1
