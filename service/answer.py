@@ -17,7 +17,7 @@ import msgspec
 from .errors import UpstreamError, UpstreamInvalid, UpstreamTruncated, UpstreamUnavailable
 from .event_stream import EventStreamDecoder, EventTooLarge
 from .events import Finished, Reasoning, Text, Word
-from .provider_errors import failure_from_event
+from .provider_errors import failure_from_event, failure_in_data
 from .usage import Usage
 
 # Counts above it are no counts: the metrics' floats could not hold them.
@@ -149,6 +149,8 @@ class Answer:
                 if chunk.usage is not None:
                     self._usage = _usage_said(chunk.usage)
                 if chunk.choices is None:
+                    if chunk.usage is None and (failure := failure_in_data(data)) is not None:
+                        raise failure
                     continue
                 self._chunks += 1
                 for choice in chunk.choices:
@@ -221,4 +223,7 @@ def _decode_slowly(data: bytes) -> _Chunk:
     try:
         return msgspec.convert(json.loads(data), _Chunk)
     except (ValueError, RecursionError) as error:
+        # Gemini's errors come in an array.
+        if data.startswith(b"[") and (failure := failure_in_data(data)) is not None:
+            raise failure from None
         raise UpstreamInvalid(f"a broken event: {type(error).__name__}: {error}") from None

@@ -3,11 +3,16 @@
 Follows https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation: lines end in
 LF, CR or CRLF and in nothing else; one BOM at the start is skipped; comments and unknown fields are ignored;
 an event without data is not an event; an event without the blank line behind it is incomplete and dropped. The
-fields `event`, `id` and `retry` are read past: chat completions do not use them.
+fields `id` and `retry` are read past: chat completions do not use them.
+
+Beyond the standard, what providers send when they fail is not lost. The data of an `event: error`, what follows
+`error:` (llama.cpp), and JSON that stands on lines of its own without `data:` become events too; the first two in
+the form that errors have inside data, `{"error": ...}`.
 """
 
 from __future__ import annotations
 
+import json
 import re
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -39,6 +44,11 @@ class EventStreamDecoder:
         self._line_size = 0
         self._data: list[bytes] = []
         self._data_size = 0
+        self._names_error = False
+        # Lines of JSON without a field.
+        self._bare: list[bytes] = []
+        # Whether any of the three above is not empty.
+        self._in_event = False
         self._at_start = True
 
     def feed(self, piece: bytes) -> list[bytes]:
@@ -67,7 +77,7 @@ class EventStreamDecoder:
         self._line_size = 0
         # Whole events of one line each, and the beginning of another, are what every chat server sends. Taken as
         # such they cost an eighth of what the full rules, line by line, do.
-        if block.startswith(b"data: ") and not self._data and b"\r" not in block and len(block) <= self._max:
+        if block.startswith(b"data: ") and not self._in_event and b"\r" not in block and len(block) <= self._max:
             last = block.rfind(b"\n\n")
             events = block[6:last].split(b"\n\ndata: ")
             # Two line ends for each, and none in what they say or behind them.
@@ -88,14 +98,19 @@ class EventStreamDecoder:
     def finish(self) -> list[bytes]:
         """End the stream: a CR that was held back still ends its line; what has no blank line is dropped.
 
+        An error, or JSON without a field, needs no blank line: nothing else would say what went wrong.
+
         Returns:
-            The data of the event that the held line completed, if any.
+            The data of the events that this completed.
         """
         rest = b"".join(self._line_parts)
         self._line_parts = []
         events: list[bytes] = []
         if rest.endswith(b"\r"):
             self._end_line(rest[:-1], events)
+        elif rest.startswith((b"{", b"[", b"error:")) or self._bare:
+            self._end_line(rest, events)
+        self._end_bare(events)
         return events
 
     def _hold(self, part: bytes, events: list[bytes]) -> None:
@@ -108,14 +123,65 @@ class EventStreamDecoder:
 
     def _end_line(self, line: bytes, events: list[bytes]) -> None:
         if not line:
-            if self._data:
-                events.append(b"\n".join(self._data) if len(self._data) > 1 else self._data[0])
-                self._data = []
-                self._data_size = 0
+            self._end_event(events)
             return
         name, _, value = line.partition(b":")
         if name == b"data":
-            self._data_size += len(line)
-            if self._data_size > self._max:
-                raise EventTooLarge(self._max, events)
+            self._end_bare(events)
+            self._grow(line, events)
             self._data.append(value.removeprefix(b" "))
+            self._in_event = True
+        elif name == b"event":
+            self._end_bare(events)
+            self._names_error = value.strip().lower() == b"error"
+            self._in_event = self._names_error or bool(self._data)
+        elif name == b"error":
+            self._end_bare(events)
+            events.append(_error(value))
+        elif self._bare or line.startswith((b"{", b"[")):
+            if not self._bare and _is_json(line):
+                events.append(line)
+                return
+            self._grow(line, events)
+            self._bare.append(line)
+            self._in_event = True
+
+    def _grow(self, line: bytes, events: list[bytes]) -> None:
+        self._data_size += len(line)
+        if self._data_size > self._max:
+            raise EventTooLarge(self._max, events)
+
+    def _end_event(self, events: list[bytes]) -> None:
+        self._end_bare(events)
+        if self._data:
+            data = b"\n".join(self._data) if len(self._data) > 1 else self._data[0]
+            events.append(_error(data) if self._names_error else data)
+            self._data = []
+        self._data_size = 0
+        self._names_error = False
+        self._in_event = False
+
+    def _end_bare(self, events: list[bytes]) -> None:
+        if self._bare:
+            value = b"\n".join(self._bare)
+            self._bare = []
+            if _is_json(value):
+                events.append(value)
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _error(said: bytes) -> bytes:
+    """Put what a provider said of a failure into the form that errors have inside data."""
+    said = said.strip()
+    if not _is_json(said):
+        said = json.dumps(said.decode(errors="replace")).encode()
+    elif not json.loads(said):
+        said = b'"an error without a word"'
+    return b'{"error": ' + said + b"}"

@@ -104,6 +104,11 @@ def failure_in(value: object, where: str = "inside the stream") -> UpstreamError
     return failure_from_event(value, where) if names_failure else None
 
 
+def failure_in_data(data: bytes) -> UpstreamError | None:
+    """Find the failure in the data of an event that is no part of an answer; as `failure_in`."""
+    return failure_in(decoded(data.decode(errors="replace")))
+
+
 def names_field(body: str, name: str) -> bool:
     """Say whether a refusal is about this field of the request."""
     said = Said()
@@ -125,7 +130,7 @@ def _kind(said: Said, status: int) -> type[UpstreamError] | None:
     if "resource_exhausted" in said.codes:
         return QuotaExceeded if any("perday" in code for code in said.codes) else UpstreamRateLimited
     for rule in RULES:
-        if rule.codes & said.codes or ((status < 500 or rule.also_with_5xx) and rule.words.search(text)):
+        if rule.codes & said.codes or ((status < 500 or rule.also_with_5xx) and rule.pattern.search(text)):
             return rule.kind
     return None
 

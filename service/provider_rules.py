@@ -27,14 +27,16 @@ class Rule:
     kind: type[UpstreamError]
     #: Codes and types that mean this and nothing else.
     codes: frozenset[str]
-    #: Finds words that mean this and nothing else.
-    words: re.Pattern[str]
+    #: Words that mean this and nothing else, as regular expressions.
+    words: tuple[str, ...]
+    #: Finds any of them.
+    pattern: re.Pattern[str]
     #: Whether the words mean it with a 5xx too, where "not found" may be said of something else.
     also_with_5xx: bool = True
 
 
 def _rule(kind: type[UpstreamError], codes: str, *words: str, also_with_5xx: bool = True) -> Rule:
-    return Rule(kind, frozenset(codes.split()), re.compile("|".join(words)), also_with_5xx)
+    return Rule(kind, frozenset(codes.split()), words, re.compile("|".join(words)), also_with_5xx)
 
 
 # The order decides where more than one applies. What no wait can mend comes before rate limits: Groq has the code
@@ -44,7 +46,7 @@ RULES: Final = (
         ContextLengthExceeded,
         """
         context_length_exceeded context_window_exceeded contextwindowexceedederror exceed_context_size_error
-        request_too_large 1261
+        model_context_window_exceeded token_limit_exceeded request_too_large 1261
         """,
         r"context_length_exceeded",
         r"contextwindowexceedederror",
@@ -56,10 +58,13 @@ RULES: Final = (
         r"(?:prompt|input|conversation|messages?) (?:is |are )?too (?:long|large)\b",
         r"request too large",
         r"too large for model",
-        r"too many (?:input |prompt )?tokens",
+        # Bedrock limits rates with "Too many tokens, please wait before trying again".
+        r"too many (?:input |prompt )?tokens(?!, please wait)",
         r"must be reduced in order to run",
         r"reduce the length of (?:the |your )?(?:messages|prompt|input)",
-        r"exceeds? the maximum (?:number of tokens|size)",
+        r"exceeds? the maximum (?:number of tokens|size|allowed input length)",
+        r"greater than the context length",
+        r"configured context size",
         r"exceeded model token limit",
         r"range of input length",
         r"`?inputs`? tokens \+",
@@ -71,10 +76,11 @@ RULES: Final = (
         ContentFiltered,
         """
         content_filter content_filtered responsibleaipolicyviolation content_policy_violation
-        contentpolicyviolationerror data_inspection_failed datainspectionfailed invalid_prompt 1301
+        contentpolicyviolationerror data_inspection_failed datainspectionfailed invalid_prompt prompt_blocked
+        sensitive_words_detected 1301
         """,
         r"content_filter\b",
-        r"content_policy_violation",
+        r"contentpolicyviolationerror",
         r"responsibleaipolicyviolation",
         r"content management policy",
         r"content filter(?:ing policy)?\b",
@@ -97,34 +103,36 @@ RULES: Final = (
         budget_exceeded budgetexceedederror account_deactivated payment_required allocationquota.freetieronly 1113
         """,
         r"insufficient (?:quota|balance|credits?|funds)",
-        r"insufficient_quota",
         r"exceeded your (?:current quota|monthly included)",
-        r"credit balance is too low",
+        r"balance is (?:too low|insufficient)",
         r"(?:requires|purchase|add) more credits",
         r"doesn't have any credits",
+        r"out of credits",
         r"used all available credits",
         r"credit limit exceeded",
+        r"free-models-per-day",
         r"monthly spending (?:limit|cap)",
-        r"billing hard limit",
         r"budget has been exceeded",
+        r"exceeded ?budget",
         r"free (?:tier|quota|allocated quota)\b[^\n]{0,60}\b(?:exhausted|exceeded)",
         r"key limit exceeded",
         r"limited to \d+ api calls / month",
         r"account is in good standing",
         r"account is in arrears",
+        r"额度不足",
         r"余额不足",
-        r"欠费",
     ),
     _rule(
         UpstreamRateLimited,
         """
         rate_limit_exceeded rate_limit_error rate_limited rate_limit ratelimitreached ratelimitexceeded
         ratelimiterror rate_limit_reached_error too_many_requests toomanyrequests resource_exhausted throttling
-        throttling.ratequota throttling.allocationquota throttling.burstrate limit_requests limit_burst_rate
-        service_tier_capacity_exceeded dynamic_request_limited 1300 1302 1303 1304 1305
+        throttlingexception throttling.ratequota throttling.allocationquota throttling.burstrate limit_requests
+        limit_burst_rate service_tier_capacity_exceeded dynamic_request_limited 1302 1303 1304 1305
         """,
         r"rate[ _-]?limit",
         r"too many requests",
+        r"too many tokens, please wait",
         r"resource (?:has been )?exhausted",
         r"service tier capacity exceeded",
         r"(?:requests?|tokens?) per (?:second|minute|day)",
@@ -141,6 +149,7 @@ RULES: Final = (
         r"\b(?:model|deployment)\b[^\n]{0,150}?\b(?:does not|doesn't|not) exist",
         r"\bmodels?\b[^\n]{0,150}?\b(?:is not|not) (?:found|supported|served)",
         r"not found the model",
+        r"(?m:^model: \S+$)",
         r"(?:unknown|invalid|no such) model",
         r"not a valid model",
         r"unable to access model",

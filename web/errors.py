@@ -76,7 +76,7 @@ def error_response(error: ServiceError) -> Response:
     status = error.status if isinstance(error, InvalidRequest) else STATUSES[type(error)]
     response = json_response(error_fields(error), status)
     response.headers["Cache-Control"] = "no-store"
-    if status in (429, 503):
+    if status in (429, 503) or error.retry_after is not None:
         response.headers["Retry-After"] = str(math.ceil(error.retry_after or RETRY_AFTER_DEFAULT))
     return response
 

@@ -171,6 +171,11 @@ def _error_replies() -> dict[str, Any]:
     replies = {str(status): _json_reply(" ".join(meanings[status]), ErrorReply) for status in sorted(meanings)}
     for status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         replies[str(status.value)]["headers"]["Retry-After"] = {"$ref": "#/components/headers/Retry-After"}
+    # Where the provider says when it will be back.
+    replies[str(HTTPStatus.BAD_GATEWAY.value)]["headers"]["Retry-After"] = {
+        **_HEADERS["Retry-After"],
+        "required": False,
+    }
     return replies
 
 

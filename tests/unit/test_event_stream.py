@@ -87,6 +87,37 @@ CASES = [
 ]
 
 
+ERRORS = [
+    pytest.param(b'event: error\ndata: {"a": 1}\n\n', [b'{"error": {"a": 1}}'], id="an event of errors"),
+    pytest.param(b"data: no\nevent: error\n\n", [b'{"error": "no"}'], id="its name behind its data, in plain words"),
+    pytest.param(b"event: error\ndata: {}\n\n", [b'{"error": "an error without a word"}'], id="nothing said"),
+    pytest.param(b"event: error\n\ndata: a\n\n", [b"a"], id="an error without data is no event"),
+    pytest.param(b"event: error\nevent: x\ndata: a\n\n", [b"a"], id="the last name counts"),
+    pytest.param(b'error: {"a": 1}\n\n', [b'{"error": {"a": 1}}'], id="a line of errors"),
+    pytest.param(b"data: a\n\nerror: \xff", [b"a", b'{"error": "\\ufffd"}'], id="a line of errors without an end"),
+    pytest.param(b'{"a": 1}\n', [b'{"a": 1}'], id="a line of JSON"),
+    pytest.param(b'{"a": 1}', [b'{"a": 1}'], id="a line of JSON without an end"),
+    pytest.param(b'[{\n  "a": 1\n}]', [b'[{\n  "a": 1\n}]'], id="lines of JSON without an end"),
+    pytest.param(b'[{\n  "a": 1\n}]\n\ndata: b\n\n', [b'[{\n  "a": 1\n}]', b"b"], id="lines of JSON and an event"),
+    pytest.param(b'[{\n"a": 1}]\ndata: b\n\n', [b'[{\n"a": 1}]', b"b"], id="lines of JSON, and data right behind"),
+    pytest.param(b"{\n\n[\ndata: a\n\n{x}\n\n", [b"a"], id="lines that only begin like JSON are unknown fields"),
+]
+
+
+@pytest.mark.parametrize(("stream", "events"), ERRORS)
+def test_what_providers_say_of_errors_beside_the_standard_is_not_lost(stream: bytes, events: list[bytes]) -> None:
+    assert decode([stream]) == events
+    assert decode(one_byte_at_a_time(stream)) == events
+    for cut in range(len(stream)):
+        assert decode([stream[:cut], stream[cut:]]) == events
+
+
+@pytest.mark.parametrize("line", [b"{", b"[", b'{"a":'])
+def test_lines_of_json_without_an_end_are_bounded(line: bytes) -> None:
+    with pytest.raises(EventTooLarge):
+        decode([line + b"\n"] * 101, limit=100)
+
+
 @pytest.mark.parametrize(("stream", "events"), STANDARD + CASES)
 def test_a_stream_is_read_as_the_standard_says(stream: bytes, events: list[bytes]) -> None:
     assert decode([stream]) == events
