@@ -18,6 +18,9 @@ import gunicorn
 from service.logs import LineFormatter
 from service.metric_values import forget_worker
 from service.settings import Settings, SettingsError
+from web import start_signals
+
+start_signals.prepare_master()
 
 # After USR2, a server that was started by `python -m gunicorn` runs gunicorn's `__main__.py` as a script, which puts
 # gunicorn's own directory before the standard library: its `http` would be taken for Python's, and no worker starts.
@@ -114,6 +117,16 @@ def pre_fork(server: Any, worker: Any) -> None:
     worker.occupancy = server.occupancy
 
 
+def post_fork(server: Any, worker: Any) -> None:
+    """Have the worker leave when it is told to, from now on."""
+    start_signals.leave_when_told()
+
+
+def pre_exec(server: Any) -> None:
+    """Keep the signals that come while USR2 starts a new master."""
+    start_signals.prepare_exec()
+
+
 def _metrics_dir() -> str | None:
     """Choose where the workers' metrics meet: a directory of this master's own, unless the operator chose one."""
     given = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
@@ -148,7 +161,8 @@ else:
 
 
 def when_ready(server: Any) -> None:
-    """Say where it listens, who answers, and what does not fit together."""
+    """Take signals from now on; say where it listens, who answers, and what does not fit together."""
+    start_signals.release()
     for contradiction in _settings.contradictions():
         server.log.warning(contradiction)
     address = server.LISTENERS[0].sock.getsockname()
@@ -173,8 +187,8 @@ def child_exit(server: Any, worker: Any) -> None:
 
 
 # The master forgets what it imported: workers then load the code that is on disk when they start, so that HUP
-# deploys new code. The one exception holds the variable with the request's id, which the log's formatter, made
-# above, must share with them.
+# deploys new code. Two modules stay. One holds the variable with the request's id, which the log's formatter, made
+# above, must share with the workers; the other's fork hooks cannot be removed.
 for _name in [name for name in sys.modules if name.partition(".")[0] in ("service", "web")]:
-    if _name != "service.logs":
+    if _name not in ("service.logs", "web.start_signals"):
         del sys.modules[_name]

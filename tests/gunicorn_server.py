@@ -59,6 +59,18 @@ def processes() -> list[Process]:
     return found
 
 
+def extended_config(folder: Path, source: str, config: Path = REPOSITORY / "gunicorn.conf.py") -> Path:
+    """Write a configuration into a folder: the given one, with more source behind it; return its path."""
+    path = str(config)
+    written = folder / "gunicorn.conf.py"
+    written.write_text(f"{_executing(path)}{source}")
+    return written
+
+
+def _executing(path: str) -> str:
+    return f"__file__ = {path!r}\nexec(compile(open(__file__, 'rb').read(), __file__, 'exec'))\n"
+
+
 class GunicornServer:
     """Run gunicorn on a free port of loopback and wait until it is ready.
 
@@ -299,9 +311,7 @@ class GunicornServer:
         # A file and not an option, because gunicorn reads it again on HUP and USR2.
         path = str(self._config)
         made = self._folder / "gunicorn.conf.py"
-        made.write_text(
-            f"{COLLECTOR_OFF}__file__ = {path!r}\nexec(compile(open(__file__, 'rb').read(), __file__, 'exec'))\n"
-        )
+        made.write_text(f"{COLLECTOR_OFF}{_executing(path)}")
         return made
 
     def _read_log(self) -> None:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.sock import BaseSocket
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from . import start_signals
 from .accept_errors import CLIENT_LOST, LISTENER_UNUSABLE, NOTHING_LEFT
 from .affinity import Affinity
 from .heap import share_one_heap
@@ -121,14 +122,35 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._affinity: Affinity | None = None
         self._accepts_from = 0.0  # on the monotonic clock
+        self._is_loading = True
         # gunicorn would stop accepting at once and leave open streams without a word; `_retire` does it in time.
         self._retire_after: int = self.max_requests
         self.max_requests: int = sys.maxsize
+        start_signals.expect_worker()
 
     # ------------------------------------------------------------------ life
 
+    def init_process(self) -> None:
+        """Load the application and serve; the first method that runs in the worker."""
+        start_signals.leave_when_told()
+        super().init_process()
+
+    def init_signals(self) -> None:
+        """Set the worker's handlers, while no signal can come: gunicorn sets all of them to the default first.
+
+        What is meant for the master must not kill a worker with its streams where it is sent to all processes, as by
+        `pkill -HUP gunicorn`: HUP drains, as the master has its old workers do, and USR2 is ignored.
+        """
+        start_signals.hold()
+        super().init_signals()
+        signal.signal(signal.SIGHUP, self.handle_exit)
+        signal.siginterrupt(signal.SIGHUP, False)
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        start_signals.release()
+
     def run(self) -> None:
         """Serve until told to stop. Runs in the worker's main thread, after the fork and the loading of the app."""
+        self._is_loading = False
         self.log.error_log.addFilter(_ClientTooSlow())
         application: Any = self.wsgi
         self._sluice = sluice = _sluice_of(application)
@@ -139,23 +161,28 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         share_one_heap()
         if sluice.service.settings.pin_cpu == "on":
             self._affinity = Affinity(self.age)
-        # Now and not with the first chat, so that /readyz is true from the first moment it can be asked.
-        sluice.service.start()
-        self._places: int = sluice.service.admission.places
-        # What exists by now stays: the collector need not look through it again and again.
-        gc.collect()
-        gc.freeze()
-        # Last, because others leave connections to a worker that is on the board, and only then does it take them.
-        self.occupancy.join(self.pid, self.age)
         try:
-            super().run()
+            # Now and not with the first chat, so that /readyz is true from the first moment it can be asked.
+            sluice.service.start()
+            self._places: int = sluice.service.admission.places
+            # What exists by now stays: the collector need not look through it again and again.
+            gc.collect()
+            gc.freeze()
+            # Told to leave meanwhile, it takes nobody.
+            if self.alive:
+                # Last, because others leave connections to a worker that is on the board, and only then does it
+                # take them.
+                self.occupancy.join(self.pid, self.age)
+                super().run()
         finally:
             if not sluice.close():
                 self.log.warning("not everything ended in time; the process exits all the same")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin the drain on SIGTERM, for which gunicorn has no hook."""
+        """Begin the drain on SIGTERM, for which gunicorn has no hook; before anybody is connected, exit at once."""
         super().handle_exit(sig, frame)
+        if self._is_loading:
+            start_signals.leave()
         # Not in the signal handler itself: it may have interrupted a holder of the locks that draining takes.
         self.method_queue.defer(self._drain)
 
