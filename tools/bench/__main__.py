@@ -19,7 +19,6 @@ from types import FrameType
 from typing import NoReturn
 
 from tools.bench import scenarios as plans
-from tools.bench.accounting import machine
 from tools.bench.chart import chart
 from tools.bench.readme import refresh, section
 from tools.bench.report import markdown, terminal_end, terminal_table
@@ -27,6 +26,7 @@ from tools.bench.results import DIRECT, Results, Turn
 from tools.bench.runner import BrokenLoad, Model, Target, begin_load, finish_load
 from tools.bench.scenarios import Scenario
 from tools.bench.servers import KINDS, REPOSITORY, Kind, Server, Unavailable
+from tools.common.accounting import machine
 
 _OUTPUT = REPOSITORY / "build" / "bench"
 _SAVED = REPOSITORY / "docs" / "performance"

@@ -19,8 +19,8 @@ from typing import Any
 
 import msgspec
 
-from tools.bench.accounting import cpu_seconds, machine_seconds, memory_bytes, switches
-from tools.bench.model_server import TEXT_LENGTH, order
+from tools.common.accounting import cpu_seconds, machine_seconds, memory_bytes, switches
+from tools.common.model_server import TEXT_LENGTH, order
 
 _STAMP = re.compile(rb"@(\d{13})")
 _TAIL = b"0\r\n\r\n"

@@ -16,9 +16,9 @@ import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from tools.bench.accounting import thread_seconds
 from tools.bench.runner import Model, begin_load, finish_load
 from tools.bench.servers import KINDS, Server
+from tools.common.accounting import thread_seconds
 
 LOADS = {
     "paced": {"streams": 40, "tokens": 350, "rate": 50.0},

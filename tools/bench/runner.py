@@ -39,7 +39,7 @@ class Model:
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
-        self._process = _python("tools.bench.model_server")
+        self._process = _python("tools.common.model_server")
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
         self.pid = self._process.pid

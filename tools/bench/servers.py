@@ -19,8 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tools.bench.accounting import session_pids
-from tools.bench.model_server import MODEL_NAME
+from tools.common.accounting import session_pids
+from tools.common.model_server import MODEL_NAME
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _PEERS = "tools.bench.peers"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from .chart import Chart, svg
+from tools.common.line_chart import Chart, svg
+
 from .page_charts import charts, level_name
 from .report import NAMES, busy_line, counts, deployed_lines, milliseconds, outlived_lines, percent
 from .result import Figures, Result

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .chart import Chart, Series
+from tools.common.line_chart import Chart, Series
+
 from .report import NAMES
 from .result import SLOW_BY_INTENTION, Result, Swept
 

@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tools.bench.accounting import cpu_seconds, machine_seconds
 from tools.bench.load_client import fault, percentiles
 from tools.bench.runner import Model, begin_load, finish_load
+from tools.common.accounting import cpu_seconds, machine_seconds
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 FIRST, SECOND = "@0000000000001", "@0000000000002"

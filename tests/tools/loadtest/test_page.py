@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from tools.loadtest.chart import Chart, Series, log_ticks, number, svg, ticks
+from tools.common.line_chart import Chart, Series, log_ticks, number, svg, ticks
 from tools.loadtest.live import line, panel, sparkline
 from tools.loadtest.measurement import Measurement
 from tools.loadtest.options import read_options

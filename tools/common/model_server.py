@@ -1,6 +1,6 @@
 """A model server that costs next to nothing: one process, one epoll, precomputed bytes with a stamp patched in.
 
-`python -m tools.bench.model_server` prints its port, and serves until its standard input ends. What it is to do
+`python -m tools.common.model_server` prints its port, and serves until its standard input ends. What it is to do
 stands in the message itself, so that every server in between carries it unchanged; see `order`.
 
 Each token is a write of its own, as real model servers have it. Its text is `@` and the microseconds of
