@@ -84,6 +84,7 @@ class GunicornServer:
         app: The application, as gunicorn names it.
         args: Further arguments of gunicorn, such as ``--preload``.
         workers: How many workers, as WEB_CONCURRENCY; None leaves it to the environment.
+        port: Where on 127.0.0.1; 0 is any free one.
         collector: False switches the cycle collector off in every process of the server.
         cwd: Where the application and its configuration are.
         ready_path: The path that answers 200 when it is ready.
@@ -99,13 +100,14 @@ class GunicornServer:
         app: str = "wsgi:app",
         args: Sequence[str] = (),
         workers: int | None = None,
+        port: int = 0,
         collector: bool = True,
         cwd: Path = REPOSITORY,
         ready_path: str = "/readyz",
         start_timeout: float = 20.0,
         stop_timeout: float = 20.0,
     ) -> None:
-        self.port = 0
+        self.port = port
         self.exit_code: int | None = None
         self._env = {name: str(value) for name, value in (env or {}).items()}
         if workers is not None:
@@ -159,7 +161,7 @@ class GunicornServer:
     def start(self) -> Self:
         """Start the server and wait until it is ready; on failure nothing is left behind."""
         assert self._process is None, "a server starts once"
-        self.port = self._hold_free_port()
+        self.port = self._hold_port(self.port)
         environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         # A folder of its own, so that a developer's .env is not there.
         self._folder = Path(tempfile.mkdtemp(prefix="sluice-tests-"))
@@ -295,12 +297,12 @@ class GunicornServer:
             )
             time.sleep(POLL_INTERVAL)
 
-    def _hold_free_port(self) -> int:
+    def _hold_port(self, wanted: int) -> int:
         # Bound but not listening, this socket keeps the port from everyone who asks for a free one, while
         # gunicorn, which sets SO_REUSEADDR too, may still bind and listen on it.
         self._held_port = socket.socket()
         self._held_port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._held_port.bind(("127.0.0.1", 0))
+        self._held_port.bind(("127.0.0.1", wanted))
         port: int = self._held_port.getsockname()[1]
         return port
 

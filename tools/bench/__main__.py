@@ -23,10 +23,11 @@ from tools.bench.chart import chart
 from tools.bench.readme import refresh, section
 from tools.bench.report import markdown, terminal_end, terminal_table
 from tools.bench.results import DIRECT, Results, Turn
-from tools.bench.runner import BrokenLoad, Model, Target, begin_load, finish_load
+from tools.bench.runner import BrokenLoad, Target, begin_load, finish_load
 from tools.bench.scenarios import Scenario
 from tools.bench.servers import KINDS, REPOSITORY, Kind, Server, Unavailable
 from tools.common.accounting import machine
+from tools.common.processes import ModelServer
 
 _OUTPUT = REPOSITORY / "build" / "bench"
 _SAVED = REPOSITORY / "docs" / "performance"
@@ -137,7 +138,7 @@ class _Bench:
         self._stack = stack
         self._chosen = servers
         self._rounds = rounds
-        self._model = stack.enter_context(Model())
+        self._model = stack.enter_context(ModelServer())
         self._running: dict[str, Server] = {}
 
     def run(self, wanted: list[Scenario]) -> None:

@@ -16,9 +16,10 @@ import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from tools.bench.runner import Model, begin_load, finish_load
+from tools.bench.runner import begin_load, finish_load
 from tools.bench.servers import KINDS, Server
 from tools.common.accounting import thread_seconds
+from tools.common.processes import ModelServer
 
 LOADS = {
     "paced": {"streams": 40, "tokens": 350, "rate": 50.0},
@@ -44,14 +45,14 @@ def main() -> int:
         print("py-spy is missing: pip install -r tools/bench/requirements.txt", file=sys.stderr)
         return 1
     scenarios = list(LOADS) if options.scenario == "all" else [options.scenario]
-    with Model() as model, Server(KINDS[options.server], model.port) as server:
+    with ModelServer() as model, Server(KINDS[options.server], model.port) as server:
         finish_load(begin_load(model, server, streams=50, tokens=20, rate=0.0))
         for scenario in scenarios:
             _profile(scenario, model, server, py_spy, options.top)
     return 0
 
 
-def _profile(scenario: str, model: Model, server: Server, py_spy: Path, top: int) -> None:
+def _profile(scenario: str, model: ModelServer, server: Server, py_spy: Path, top: int) -> None:
     worker = server.pids[-1]
     seconds = _SECONDS[scenario]
     fields: dict[str, object] = dict(LOADS[scenario])

@@ -1,7 +1,8 @@
 """A model server that costs next to nothing: one process, one epoll, precomputed bytes with a stamp patched in.
 
-`python -m tools.common.model_server` prints its port, and serves until its standard input ends. What it is to do
-stands in the message itself, so that every server in between carries it unchanged; see `order`.
+`python -m tools.common.model_server` prints its port, and serves until its standard input ends. How it answers a
+message stands in the message itself, so that every server in between carries it unchanged (see `order`), or else in
+the command's arguments. `GET /records` tells which answers have ended, and when.
 
 Each token is a write of its own, as real model servers have it. Its text is `@` and the microseconds of
 CLOCK_MONOTONIC at which it was written, in 13 digits: a client on the same machine reads the delay from it.
@@ -9,6 +10,7 @@ CLOCK_MONOTONIC at which it was written, in 13 digits: a client on the same mach
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import heapq
 import json
@@ -18,6 +20,7 @@ import socket
 import sys
 import time
 from collections import deque
+from random import Random
 
 TEXT_LENGTH = 14
 MODEL_NAME = "bench-model"
@@ -32,12 +35,15 @@ _CHUNK = {
     "system_fingerprint": "fp_0123456789",
 }
 _ORDER = re.compile(rb"bench run=(\d+) tokens=(\d+) rate=([\d.]+) gate=(\d+)")
+# By which the load test finds the answer to a request again.
+_NUMBER = re.compile(rb"\[request (\d+)\]")
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\n"
     b"Transfer-Encoding: chunked\r\n\r\n"
 )
-_PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+# Of answers that have ended, at most.
+_RECORDS = 200_000
 # Writes in a row before the sockets are looked at again, in a flood.
 _FLOOD_SWEEP = 64
 # Streams that wait for each other begin this much after the last one came.
@@ -56,6 +62,10 @@ def order(run: int, tokens: int, rate: float, gate: int) -> str:
         gate: So many streams get their first token at once and the rest only when all of them have it; 0: no gate.
     """
     return f"bench run={run} tokens={tokens} rate={rate:g} gate={gate}"
+
+
+def _plain(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
 def _event(**fields: object) -> bytes:
@@ -95,18 +105,34 @@ class _Stream:
         self.inbox = b""
         self.outbox = b""
         self.run = 0
+        self.number = 0
+        self.began = 0.0
         self.left = 0
         self.tokens = 0
         self.period = 0.0
         self.due = 0.0
+        self.answering = False
         self.closed = False
 
 
 class _Model:
-    """The epoll loop. `select` on the epoll itself, because only that waits in less than milliseconds."""
+    """The epoll loop. `select` on the epoll itself, because only that waits in less than milliseconds.
 
-    def __init__(self, listener: socket.socket) -> None:
+    Args:
+        listener: A socket that listens and does not block.
+        tokens: The mean length of an answer to a message without an order: each has half to one and a half of it.
+        rate: Tokens a second of such an answer; 0 is as fast as they are taken.
+        delay: Seconds until its first one.
+    """
+
+    def __init__(self, listener: socket.socket, *, tokens: int, rate: float, delay: float) -> None:
         self._listener = listener
+        self._tokens = tokens
+        self._rate = rate
+        self._delay = delay
+        self._random = Random(0)
+        # Of each answer that has ended: the request's number, when it began, when it ended, whether it was whole.
+        self._records: deque[tuple[int, float, float, bool]] = deque(maxlen=_RECORDS)
         self._epoll = select.epoll()
         self._streams: dict[int, _Stream] = {}
         self._timers: list[tuple[float, int, _Stream]] = []
@@ -174,12 +200,29 @@ class _Model:
         if not found or len(rest) < size:
             return
         stream.inbox = rest[size:]
+        if not head.startswith(b"POST "):
+            self._write(stream, _plain(self._told() if head.startswith(b"GET /records ") else b"ok"))
+            return
+        stream.answering = True
+        stream.began = time.monotonic()
         asked = _ORDER.search(rest[:size])
         if asked is None:
-            self._write(stream, _PLAIN)
-            return
-        run, tokens, gate = int(asked[1]), int(asked[2]), int(asked[4])
-        rate = float(asked[3])
+            self._answer(stream, rest[:size])
+        else:
+            self._obey(stream, int(asked[1]), int(asked[2]), float(asked[3]), int(asked[4]))
+
+    def _answer(self, stream: _Stream, body: bytes) -> None:
+        """Answer a message without an order."""
+        numbers = _NUMBER.findall(body)
+        stream.number = int(numbers[-1]) if numbers else 0
+        stream.tokens = stream.left = max(1, round(self._tokens * self._random.uniform(0.5, 1.5)))
+        stream.period = 1 / self._rate if self._rate else 0.0
+        self._write(stream, _HEAD)
+        stream.due = stream.began + self._delay
+        self._schedule(stream)
+
+    def _obey(self, stream: _Stream, run: int, tokens: int, rate: float, gate: int) -> None:
+        """Answer a message with an order."""
         stream.run = run
         stream.tokens = stream.left = tokens
         stream.period = 1 / rate if rate else 0.0
@@ -212,25 +255,39 @@ class _Model:
         if not stream.period:
             self._pour(stream)
         elif stream.left:
-            stream.left -= 1
-            self._write(stream, _token())
-            stream.due += stream.period
+            if not stream.outbox:  # else its reader is behind
+                stream.left -= 1
+                self._write(stream, _token())
+            if stream.left:  # else the end follows the last token at once
+                stream.due += stream.period
             self._schedule(stream)
         else:
-            self._write(stream, _end_frames(stream.tokens))
+            self._finish(stream)
 
     def _pour(self, stream: _Stream) -> None:
         """Write one token of a flood, unless the reader is behind."""
         if stream.closed or stream.outbox:
             return
         if not stream.left:
-            self._write(stream, _end_frames(stream.tokens))
-            stream.period = -1.0
+            self._finish(stream)
             return
         stream.left -= 1
         self._write(stream, _token())
         if not stream.outbox:
             self._flood.append(stream)
+
+    def _finish(self, stream: _Stream) -> None:
+        self._write(stream, _end_frames(stream.tokens))
+        if not stream.closed:
+            self._record(stream, whole=True)
+
+    def _record(self, stream: _Stream, *, whole: bool) -> None:
+        stream.answering = False
+        self._records.append((stream.number, stream.began, time.monotonic(), whole))
+
+    def _told(self) -> bytes:
+        is_open = sum(stream.answering for stream in self._streams.values())
+        return json.dumps({"open": is_open, "calls": list(self._records)}).encode()
 
     def _write(self, stream: _Stream, data: bytes) -> None:
         if stream.outbox:
@@ -252,11 +309,13 @@ class _Model:
         self._write(stream, data)
         if not stream.closed and not stream.outbox:
             self._epoll.modify(stream.sock, select.EPOLLIN)
-            if not stream.period:
+            if stream.answering and not stream.period:
                 self._flood.append(stream)
 
     def _close(self, stream: _Stream) -> None:
         stream.closed = True
+        if stream.answering:
+            self._record(stream, whole=False)
         if stream in self._waiting.get(stream.run, ()):
             self._waiting[stream.run].remove(stream)
         del self._streams[stream.sock.fileno()]
@@ -265,10 +324,15 @@ class _Model:
 
 def main() -> None:
     """Listen on a free port of loopback, say which, and serve."""
+    parser = argparse.ArgumentParser(prog="python -m tools.common.model_server", description=__doc__)
+    parser.add_argument("--tokens", type=int, default=100)
+    parser.add_argument("--rate", type=float, default=50.0)
+    parser.add_argument("--delay", type=float, default=0.2)
+    options = parser.parse_args()
     listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
     listener.setblocking(False)
     print(listener.getsockname()[1], flush=True)
-    _Model(listener).serve()
+    _Model(listener, tokens=options.tokens, rate=options.rate, delay=options.delay).serve()
 
 
 if __name__ == "__main__":

@@ -3,89 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
-import json
 import os
-import socket
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
-from tests.gunicorn_server import REPOSITORY, GunicornServer
+from tests.gunicorn_server import GunicornServer
+from tools.common.accounting import cpu_seconds
+from tools.common.processes import ModelServer
 
 from .target import TargetError
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
-
-
-class ServerAt(GunicornServer):
-    """gunicorn on a port that another server has just left."""
-
-    def __init__(self, port: int, env: Mapping[str, object]) -> None:
-        super().__init__(env)
-        self._wanted = port
-
-    def _hold_free_port(self) -> int:
-        self._held_port = socket.socket()
-        self._held_port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._held_port.bind(("127.0.0.1", self._wanted))
-        return self._wanted
-
-
-class ModelProcess:
-    """`tools/loadtest/model.py` as a process; a context manager."""
-
-    def __init__(self, tokens: int, rate: float, delay: float) -> None:
-        self.port = 0
-        self.pid = 0
-        self._arguments = ["--tokens", str(tokens), "--rate", str(rate), "--delay", str(delay)]
-        self._process: subprocess.Popen[str]
-
-    def __repr__(self) -> str:
-        return f"<ModelProcess on port {self.port}>"
-
-    def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tools.loadtest.model", *self._arguments],
-            cwd=REPOSITORY,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            # Ctrl-C is for the load test, which still asks the model for its records.
-            start_new_session=True,
-        )
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line.strip().isdigit():
-            self.__exit__(None, None, None)
-            raise RuntimeError(f"the scripted model did not start: it printed {line!r}")
-        self.port = int(line)
-        self.pid = self._process.pid
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(5)
-        self._process.stdout.close()
-
-    def tell(self) -> dict[str, Any]:
-        """Return its records."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        with contextlib.closing(connection):
-            connection.request("GET", "/records")
-            answer: dict[str, Any] = json.loads(connection.getresponse().read())
-        return answer
 
 
 class OwnServer:
@@ -100,7 +30,7 @@ class OwnServer:
     def __init__(
         self, workers: int, env: Mapping[str, str], *, tokens: int = 100, rate: float = 50.0, delay: float = 0.2
     ) -> None:
-        self.model = ModelProcess(tokens, rate, delay)
+        self.model = ModelServer(f"--tokens={tokens}", f"--rate={rate}", f"--delay={delay}")
         self.server: GunicornServer
         self._workers = workers
         self._given = dict(env)
@@ -135,7 +65,7 @@ class OwnServer:
         """Start a new server where the old one, which has left, was."""
         port = self.server.port
         self.server.stop()
-        self.server = ServerAt(port, self._env())
+        self.server = GunicornServer(self._env(), port=port)
         self.server.start()
 
     def cpu_seconds(self) -> dict[str, float]:
@@ -148,7 +78,7 @@ class OwnServer:
         # Of the master, whose children may end, theirs too.
         workers = sum(_cpu_seconds(process.pid) for process in self.server.group() if process.pid != self.server.pid)
         return {
-            "model": _cpu_seconds(self.model.pid),
+            "model": cpu_seconds([self.model.pid]),
             "server": workers + _cpu_seconds(self.server.pid, children=True),
         }
 

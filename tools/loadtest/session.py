@@ -231,7 +231,7 @@ class Session:
     async def _calls(self, own: OwnServer) -> list[list[float]]:
         until = time.monotonic() + MODEL_PATIENCE
         while True:
-            answer = own.model.tell()
+            answer = own.model.records()
             if not answer["open"] or time.monotonic() > until:
                 calls: list[list[float]] = answer["calls"]
                 return calls

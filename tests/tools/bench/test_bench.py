@@ -10,8 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tools.bench.load_client import fault, percentiles
-from tools.bench.runner import Model, begin_load, finish_load
+from tools.bench.runner import begin_load, finish_load
 from tools.common.accounting import cpu_seconds, machine_seconds
+from tools.common.processes import ModelServer
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 FIRST, SECOND = "@0000000000001", "@0000000000002"
@@ -48,7 +49,7 @@ def test_percentiles() -> None:
 
 
 def test_cpu_time_is_that_of_the_process() -> None:
-    with Model() as model:
+    with ModelServer() as model:
         machine = machine_seconds()
         before = cpu_seconds([model.pid])
         sum(range(5_000_000))  # work of this process, which must not count as the model's
@@ -67,7 +68,7 @@ def test_cpu_time_is_that_of_the_process() -> None:
     ids=["paced", "flood", "fixed"],
 )
 def test_model_and_client_alone_lose_nothing(load: dict[str, float]) -> None:
-    with Model() as model:
+    with ModelServer() as model:
         outcome = finish_load(begin_load(model, model, path="/v1/chat/completions", **load))
     assert outcome.complaints == []
     assert outcome.whole == outcome.asked >= load["streams"]
@@ -96,7 +97,7 @@ class Sick(BaseHTTPRequestHandler):
 
 
 def test_a_server_that_says_it_is_not_well_does_not_pass_for_a_quick_one() -> None:
-    with Model() as model, ThreadingHTTPServer(("127.0.0.1", 0), Sick) as server:
+    with ModelServer() as model, ThreadingHTTPServer(("127.0.0.1", 0), Sick) as server:
         server.port, server.pids = server.server_port, [os.getpid()]  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

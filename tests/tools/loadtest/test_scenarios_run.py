@@ -210,10 +210,10 @@ def test_the_whole_way_from_the_command_line(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_ctrl_c_ends_it_with_the_report(own: OwnServer, capsys: pytest.CaptureFixture[str]) -> None:
-    before = len(own.model.tell()["calls"])
+    before = len(own.model.records()["calls"])
 
     def interrupt() -> None:
-        while len(own.model.tell()["calls"]) < before + 4:
+        while len(own.model.records()["calls"]) < before + 4:
             pass
         os.kill(os.getpid(), signal.SIGINT)
 
