@@ -37,7 +37,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     from .openapi import openapi_blueprint
     from .ops import ops_blueprint
     from .pages import pages_blueprint
-    from .redirects import register_redirects
+    from .routing import register_routing
 
     if service is None:
         service = ChatService(settings or Settings.load(os.environ, Path(".env")))
@@ -47,7 +47,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     sluice.attach(app)
     register_headers(app)
     register_hosts(app, service.settings)
-    register_redirects(app)
+    register_routing(app)
     register_error_handlers(app)
     register_assets(app, assets)
     app.register_blueprint(chat_blueprint(sluice))

@@ -136,6 +136,8 @@ class Assets:
         for name, asset in self._assets.items():
             summed.update(f"{name}\0{asset.digest}\0".encode())
         self.version = summed.hexdigest()[:16]
+        #: Where they are, as seen from the page: `static/<version>`.
+        self.folder = f"static/{self.version}"
 
     def __contains__(self, name: object) -> bool:
         return name in self._assets
@@ -173,12 +175,7 @@ def _asset(name: str, path: Path) -> Asset:
 
 
 def register_assets(app: Flask, assets: Assets) -> None:
-    """Serve the files in place of Flask's own `static` route; `url_for("static", filename=...)` gives their names."""
-
-    @app.url_defaults
-    def add_version(endpoint: str, values: dict[str, str]) -> None:
-        if endpoint == "static":
-            values.setdefault("version", assets.version)
+    """Serve the files in place of Flask's own `static` route."""
 
     @app.get("/static/<version>/<path:filename>", endpoint="static")
     def static(version: str, filename: str) -> AnyResponse:
@@ -189,6 +186,6 @@ def register_assets(app: Flask, assets: Assets) -> None:
         if name is None:
             abort(HTTPStatus.NOT_FOUND)
         # Relative, because a proxy in front may have taken away what the path begins with.
-        moved = redirect(posixpath.relpath(f"/static/{assets.version}/{name}", posixpath.dirname(request.path)))
+        moved = redirect(posixpath.relpath(f"/{assets.folder}/{name}", posixpath.dirname(request.path)))
         moved.headers["Cache-Control"] = "no-store"
         return moved

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, render_template
 
 from service import __version__
 
@@ -22,18 +22,16 @@ def pages_blueprint(sluice: Sluice, assets: Assets) -> Blueprint:
     settings = sluice.service.settings
     preloads = [*assets.modules("js/main.js"), *(name for name in EARLY_LIBRARIES if name in assets)]
 
-    # Rendered and compressed once for each path under which the application is mounted: nearly always one.
-    @lru_cache(maxsize=4)
-    def page(mounted_at: str) -> Asset:
-        return Asset(
-            render_template("index.html", preloads=preloads, demo=settings.demo, version=__version__).encode(),
-            "text/html; charset=utf-8",
-        )
+    # All its addresses are relative, so that it works below any path, whether or not a proxy takes that path away.
+    @cache
+    def page() -> Asset:
+        variables = {"static": assets.folder, "preloads": preloads, "demo": settings.demo, "version": __version__}
+        return Asset(render_template("index.html", **variables).encode(), "text/html; charset=utf-8")
 
     @blueprint.get("/")
     def index() -> Response:
         # Asked for anew each time, because it names the version of all else.
-        return page(request.script_root).response("no-cache")
+        return page().response("no-cache")
 
     @blueprint.get("/api/config")
     def config() -> Response:

@@ -19,10 +19,13 @@ import struct
 import sys
 import time
 from functools import partial
+from http import HTTPStatus
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from gunicorn.http.errors import ConfigurationProblem
 from gunicorn.sock import BaseSocket
+from gunicorn.util import write_error
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from . import start_signals
@@ -228,6 +231,16 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
                 self.log.info("%d requests served: this worker is replaced", self.nr)
                 self.alive = False
                 self._drain()
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+        """Answer a request that gunicorn could not read or hand over.
+
+        A path outside of the one that the variable SCRIPT_NAME names is not found; gunicorn would answer 500.
+        """
+        if isinstance(exc, ConfigurationProblem):
+            write_error(client, HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase, "")
+        else:
+            super().handle_error(req, client, addr, exc)
 
     # ------------------------------------------------------------------ new connections
 

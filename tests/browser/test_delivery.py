@@ -134,7 +134,7 @@ def test_a_page_from_before_a_deploy_works_with_the_files_from_after_it(
     browser_page: Page, model: ScriptedModel
 ) -> None:
     def age(route: Route) -> None:
-        body = re.sub(r"/static/\w+/", "/static/0123456789abcdef/", route.fetch().text())
+        body = re.sub(r'"static/\w+/', '"static/0123456789abcdef/', route.fetch().text())
         route.fulfill(body=body, content_type="text/html; charset=utf-8")
 
     browser_page.route(lambda url: urlsplit(url).path == "/", age)

@@ -429,9 +429,9 @@ def test_the_page_comes_compressed_from_the_service_and_no_file_of_the_programme
 
 def address_of(front: NginxServer, name: str) -> str:
     """Return the path of one of the page's files, as the page has it."""
-    found = re.search(rf"/static/\w+/{re.escape(name)}", fetch(front.url, "/").body.decode())
+    found = re.search(rf"static/\w+/{re.escape(name)}", fetch(front.url, "/").body.decode())
     assert found
-    return found[0]
+    return f"/{found[0]}"
 
 
 def waits_for_lines(front: NginxServer, text: str, number: int) -> str:

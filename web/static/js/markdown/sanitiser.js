@@ -13,7 +13,7 @@ const TAGS = [
 const ATTRIBUTES = "href src alt title class align start colspan rowspan type checked disabled".split(" ");
 const DATA_IMAGE = /^data:image\/(?:png|jpeg|gif|webp|avif);/i;
 /** The page's own files. Nothing else of this origin: a request for it might do something. */
-const STATIC = import.meta.url.replace(/\/static\/.*/, "/static/");
+const STATIC = import.meta.url.replace(/^(.*\/static\/).*$/, "$1");
 const CLASS = /^(?:formula|formula-display|formula-open|language-[\w+#.-]+)$/;
 
 export class Sanitiser {
