@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import closing
 
 import aiohttp
@@ -21,6 +22,7 @@ from .events import Accepted, Event, Offer, Word
 from .message import Message
 from .provider_errors import failure_from_status
 from .proxy import proxy_for
+from .refused_parts import OF_ALL_MODELS, Part, part_refused
 from .request import ModelRequest
 from .settings import Settings
 from .transport import NotSent, Transport, body_of
@@ -51,6 +53,8 @@ class ModelClient:
         """
         self._settings = settings
         self._request = ModelRequest.prepare(base_url, settings.api_key)
+        # What each model is known to refuse of a request; under "" what the provider does for all of them.
+        self._left_out: defaultdict[str, frozenset[Part]] = defaultdict(frozenset)
         self._transport = Transport(
             # Never fewer connections than streams: a request that waits for a connection waits in silence.
             connections=settings.max_streams,
@@ -129,10 +133,30 @@ class ModelClient:
         yield [conclusion]
 
     async def _open(self, messages: Sequence[Message], model: str, deadline: float) -> aiohttp.ClientResponse:
+        """Ask, and ask again at once without what the server refuses of the request; each part is refused once."""
+        left_out = self._left_out[""] | self._left_out[model]
+        while True:
+            try:
+                return await self._post(messages, model, left_out, deadline)
+            except _RefusedError as refusal:
+                part = part_refused(refusal.status, refusal.excerpt, left_out)
+                if part is None or not self._request.has(part, messages):
+                    raise failure_from_status(refusal.status, refusal.headers, refusal.excerpt) from None
+            left_out |= {part}
+            of = "" if part in OF_ALL_MODELS else model
+            if part not in self._left_out[of]:
+                self._left_out[of] |= {part}
+                whose = f"the model {model}" if of else "the provider"
+                logger.warning("%s refuses %s: from now on requests go without", whose, part.value)
+
+    async def _post(
+        self, messages: Sequence[Message], model: str, left_out: frozenset[Part], deadline: float
+    ) -> aiohttp.ClientResponse:
         request = self._request
+        headers = request.headers_without(left_out)
         try:
             async with asyncio.timeout_at(deadline):
-                response = await self._transport.post(request.url, request.headers, request.body(messages, model))
+                response = await self._transport.post(request.url, headers, request.body(messages, model, left_out))
         except TimeoutError:
             raise UpstreamTimeout("no answer within the first-token limit") from None
         except NotSent as error:
@@ -145,9 +169,19 @@ class ModelClient:
             with closing(response):
                 excerpt = await _excerpt(response, min(deadline, asyncio.get_running_loop().time() + USAGE_GRACE))
             if response.status != 200:
-                raise failure_from_status(response.status, response.headers, excerpt)
+                raise _RefusedError(response.status, response.headers, excerpt)
             raise UpstreamInvalid(f"200 with {kind} in place of an event stream: {excerpt}")
         return response
+
+
+class _RefusedError(Exception):
+    """The server answered with another status than 200."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], excerpt: str) -> None:
+        self.status = status
+        self.headers = headers
+        self.excerpt = excerpt
+        super().__init__(status)
 
 
 class _Intake:

@@ -23,7 +23,7 @@ from .errors import (
     UpstreamUnavailable,
 )
 from .provider_rules import RULES
-from .provider_said import READ_VALUES, Said, decoded, gather
+from .provider_said import READ_VALUES, Said, decoded, gather, said_in
 from .provider_wait import seconds_to_wait
 
 # Where a provider limits requests without saying for how long.
@@ -49,8 +49,7 @@ def failure_from_status(
         The failure. Its `detail`, for the log, has the advice to the operator, the status and an excerpt of the body.
     """
     text = body.decode(errors="replace") if isinstance(body, bytes) else body
-    said = Said()
-    gather(decoded(text), said)
+    said = said_in(text)
     kind = _kind(said, status) or _kind_of_status(status)
     detail = f"{status}: {_excerpt(text)}"
     if 300 <= status < 400:
@@ -107,13 +106,6 @@ def failure_in(value: object, where: str = "inside the stream") -> UpstreamError
 def failure_in_data(data: bytes) -> UpstreamError | None:
     """Find the failure in the data of an event that is no part of an answer; as `failure_in`."""
     return failure_in(decoded(data.decode(errors="replace")))
-
-
-def names_field(body: str, name: str) -> bool:
-    """Say whether a refusal is about this field of the request."""
-    said = Said()
-    gather(decoded(body), said)
-    return name in said.text or any(name in param for param in said.params)
 
 
 def _made(kind: type[UpstreamError], detail: str, wait: float | None) -> UpstreamError:

@@ -68,6 +68,13 @@ def decoded(text: str) -> object:
         return text
 
 
+def said_in(body: str) -> Said:
+    """Return what a refusal's body says."""
+    said = Said()
+    gather(decoded(body), said)
+    return said
+
+
 def gather(value: object, said: Said) -> None:
     """Gather what a failure says, from any shape; bounded in depth and in number."""
     left = READ_VALUES

@@ -8,7 +8,7 @@ it was a fifth of a request's price: 0.4 ms in which the loop served nobody else
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from multidict import CIMultiDict, istr
 from openai import OpenAI
 
 from .message import Message
+from .refused_parts import Part, fields_without, messages_without
 
 # Said anew with each request by whoever sends it.
 _OF_ONE_REQUEST = {"host", "content-length", "connection"}
@@ -77,10 +78,31 @@ class ModelRequest:
         del fields["model"], fields["messages"]
         return cls(str(made.url), headers, fields)
 
-    def body(self, messages: Sequence[Message], model: str) -> bytes:
+    def body(self, messages: Sequence[Message], model: str, left_out: Collection[Part] = ()) -> bytes:
         """Write the body that asks this model for an answer to these messages.
+
+        Args:
+            messages: The whole conversation, oldest first.
+            model: The model's name.
+            left_out: What the server is known to refuse.
 
         Raises:
             UnicodeError: A text is not Unicode: half of a surrogate pair.
         """
-        return msgspec.json.encode({"model": model, "messages": messages, **self.fields})
+        fields = self.fields
+        if left_out:
+            fields, messages = fields_without(left_out, fields), messages_without(left_out, messages)
+        return msgspec.json.encode({"model": model, "messages": messages, **fields})
+
+    def has(self, part: Part, messages: Sequence[Message]) -> bool:
+        """Say whether a request with these messages would be another one without this part."""
+        without = (fields_without((part,), self.fields), list(messages_without((part,), messages)))
+        return without != (self.fields, list(messages))
+
+    def headers_without(self, left_out: Collection[Part]) -> CIMultiDict[str]:
+        """Return the headers for a request without these parts: what is not streamed is JSON."""
+        if Part.STREAM not in left_out:
+            return self.headers
+        headers = self.headers.copy()
+        headers["Accept"] = "application/json"
+        return headers

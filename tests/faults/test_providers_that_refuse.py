@@ -13,6 +13,7 @@ from tests.faults.conftest import House, a_house
 from tests.house import LIMITS
 from tests.provider_failures import QUOTA, RATE, REFUSED, RETRYABLE, STATUSES, STREAMED, Refused, Streamed
 from tests.raw_client import Reply, post_chat, stream_chat
+from tests.refusals_of_parts import REFUSALS
 from tests.scripted_model import Headers, Script, Send, document, raw, refused, reply
 
 SENTENCES = {kind.code: kind.sentence for kind in UpstreamError.__subclasses__()}
@@ -117,3 +118,99 @@ def test_the_log_tells_the_operator_which_setting_to_change(house: House) -> Non
         post_chat(house.url, message="Hi", interaction_mode="block")
     house.server.wait_for_log(r"key_refused: the provider refused the API key: OPENAI_API_KEY should be")
     house.server.wait_for_log(r"model_not_found: the provider has no such model for this key: OPENAI_MODEL and")
+
+
+# --------------------------------------------------------------------------------------- parts of a request
+
+
+@pytest.fixture(scope="module")
+def strict() -> Iterator[House]:
+    """A house that tries once, has a system message, and may ask several models: what each refuses is remembered."""
+    models = ",".join(("strict-about-streams", "strict-about-system", "strict-about-turns", "stubborn", "other"))
+    with a_house(**LIMITS, OPENAI_MODELS=models, OPENAI_SYSTEM_PROMPT="Be brief.") as house:
+        yield house
+
+
+def refusal_of(name: str) -> Script:
+    status, body, _ = REFUSALS[name]
+    return refused(status, body)
+
+
+def asked(strict: House, *scripts: Script, **fields: object) -> list[dict[str, object]]:
+    """Ask for a block, and return the bodies of the requests that the model got for it."""
+    strict.model.clear()
+    with strict.left_as_it_was():
+        strict.model.enqueue(*scripts)
+        response = post_chat(strict.url, message="Hi", interaction_mode="block", **fields)
+        assert (response.status, response.json()["message"]) == (200, "Hello")
+        return [exchange.body for exchange in strict.model.exchanges]
+
+
+def test_a_provider_that_refuses_stream_options_is_asked_once_more_and_then_never_with_them(strict: House) -> None:
+    first, second = asked(strict, refusal_of("Mistral"), reply("Hello"))
+    assert first.pop("stream_options") == {"include_usage": True}
+    assert first == second
+    # Another model of the same provider, and a stream.
+    (third,) = asked(strict, reply("Hello"), model="other")
+    assert "stream_options" not in third
+    with strict.left_as_it_was():
+        strict.model.enqueue(reply("Hello"))
+        with stream_chat(strict.url) as client:
+            assert client.read_stream()[0] == "Hello"
+        assert "stream_options" not in strict.model.exchanges[-1].body
+    assert strict.server.log.count("the provider refuses stream_options") == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "change"),
+    [
+        (
+            "strict-about-system",
+            "OpenAI, o1-mini",
+            {"messages": [{"role": "user", "content": "Be brief.\n\nAre you there?\n\nHi"}]},
+        ),
+        (
+            "strict-about-turns",
+            "vLLM",
+            {
+                "messages": [
+                    {"role": "system", "content": "Be brief."},
+                    {"role": "user", "content": "Are you there?\n\nHi"},
+                ]
+            },
+        ),
+    ],
+)
+def test_a_model_that_refuses_a_form_of_conversation_is_asked_once_more_in_another(
+    strict: House, model: str, name: str, change: dict[str, object]
+) -> None:
+    history = [{"role": "user", "content": "Are you there?"}]
+    first, second = asked(strict, refusal_of(name), reply("Hello"), model=model, conversation_history=history)
+    assert second == {**first, **change}
+    (third,) = asked(strict, reply("Hello"), model=model, conversation_history=history)
+    assert third == second
+    # Other models are asked as before.
+    (other,) = asked(strict, reply("Hello"), model="other", conversation_history=history)
+    assert other["messages"] == first["messages"]
+    assert strict.server.log.count(f"the model {model} refuses") == 1
+
+
+def test_a_model_that_may_not_be_streamed_is_asked_for_the_whole_answer(strict: House) -> None:
+    refusal, model = refusal_of("OpenAI, not verified"), "strict-about-streams"
+    first, second = asked(strict, refusal, reply("Hello"), model=model)
+    assert first["stream"] is True
+    assert second == {name: value for name, value in first.items() if name not in ("stream", "stream_options")}
+    assert [exchange.headers["accept"] for exchange in strict.model.exchanges] == [
+        "text/event-stream",
+        "application/json",
+    ]
+
+
+def test_a_part_is_refused_only_once(strict: House) -> None:
+    """A server that refuses all the same is not asked for ever."""
+    strict.model.clear()
+    with strict.left_as_it_was():
+        strict.model.default = refusal_of("vLLM, Gemma")
+        response = post_chat(strict.url, message="Hi", interaction_mode="block", model="stubborn")
+        assert (response.status, response.json()["code"]) == (502, "upstream_rejected")
+        assert len(strict.model.exchanges) == 2

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from service.errors import ContextLengthExceeded, KeyRefused, ModelNotFound, QuotaExceeded
-from service.provider_errors import failure_from_event, failure_from_status, failure_in, names_field
+from service.provider_errors import failure_from_event, failure_from_status, failure_in
 from service.provider_rules import RULES
 from tests.provider_failures import (
     CONTEXT,
@@ -109,30 +109,3 @@ def test_a_hostile_failure_is_read_in_bounded_time(value: str) -> None:
 @pytest.mark.parametrize("value", [{}, [], None, "", 7, {"object": "chat.completion.chunk"}, {"type": "ping"}, [{}]])
 def test_what_says_nothing_of_a_failure_is_none(value: object) -> None:
     assert failure_in(value) is None
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"error": {"message": "Unknown parameter: 'stream_options'.", "param": "stream_options", "code": "x"}},
-        {"error": {"message": "Unrecognized request argument supplied: stream_options. Please contact us"}},
-        {"detail": [{"type": "extra_forbidden", "loc": ["body", "stream_options"], "msg": "Extra inputs"}]},
-        {
-            "object": "error",
-            "message": {"detail": [{"loc": ["body", "stream_options", "include_usage"], "msg": "x"}]},
-        },
-        {"detail": "Extra parameters ['stream_options'] are not allowed when extra-parameters is not set."},
-        {"message": "Validation error at #/stream_options: Extra inputs are not permitted"},
-        {"error": {"message": "Bad request", "param": "stream_options"}},
-        "stream_options: no such field",
-    ],
-)
-def test_a_refusal_that_names_a_field_is_known(body: object) -> None:
-    text = body if isinstance(body, str) else json.dumps(body)
-    assert names_field(text, "stream_options")
-    assert not names_field(text, "messages")
-
-
-def test_a_field_that_is_only_quoted_is_not_named() -> None:
-    quoted = {"detail": [{"loc": ["body", "messages"], "msg": "Field required", "input": {"stream_options": {}}}]}
-    assert not names_field(json.dumps(quoted), "stream_options")
