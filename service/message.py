@@ -8,5 +8,5 @@ from typing import Literal, TypedDict
 class Message(TypedDict):
     """Who said what."""
 
-    role: Literal["system", "developer", "user", "assistant"]
+    role: Literal["system", "user", "assistant"]
     content: str

@@ -29,9 +29,7 @@ class Part(enum.Enum):
 #: Refused by a server, whatever the model; the others are a model's own matter.
 OF_ALL_MODELS = frozenset((Part.USAGE,))
 
-_SYSTEM = re.compile(
-    r"system role (?:is )?not supported|role 'system' is not supported|does not support '(?:system|developer)'"
-)
+_SYSTEM = re.compile(r"system role (?:is )?not supported|role 'system' is not supported|does not support 'system'")
 _NEIGHBOURS = re.compile(
     r"roles must alternate|must alternate between|should alternate with|successive user or assistant"
 )
@@ -79,10 +77,7 @@ def messages_without(left_out: Collection[Part], messages: Sequence[Message]) ->
     """
     if Part.SYSTEM in left_out:
         messages = [
-            Message(
-                role="user" if message["role"] in ("system", "developer") else message["role"],
-                content=message["content"],
-            )
+            Message(role="user", content=message["content"]) if message["role"] == "system" else message
             for message in messages
         ]
     elif Part.NEIGHBOURS not in left_out:

@@ -165,6 +165,13 @@ class Settings:
     system_prompt: str = _setting(
         "OPENAI_SYSTEM_PROMPT", str, "", "Sent before every conversation as the system message."
     )
+    allow_system_messages: Switch = _setting(
+        "SLUICE_ALLOW_SYSTEM_MESSAGES",
+        _one_of("on", "off"),
+        "off",
+        "`on` lets requests bring `system` and `developer` messages in `conversation_history`. For trusted clients "
+        "only: such a message can take back what `OPENAI_SYSTEM_PROMPT` says.",
+    )
     max_retries: int = _setting(
         "OPENAI_MAX_RETRIES",
         _count(0, 10, "retries"),

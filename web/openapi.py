@@ -22,7 +22,7 @@ from service.usage import Usage
 from .errors import STATUSES
 from .extension import Sluice
 from .json_response import json_response
-from .requests import ChatBody
+from .requests import ChatBody, roles_allowed
 
 #: Where it is served.
 PATH = "/openapi.json"
@@ -183,8 +183,14 @@ def _schemas(settings: Settings) -> dict[str, Any]:
     kinds = (ChatBody, BlockReply, TextFrame, DoneFrame, ErrorReply, Health, PageConfig)
     _, schemas = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
     asked = schemas["ChatBody"]["properties"]
-    for text in (asked["message"], schemas["Turn"]["properties"]["content"]):
-        text.update(pattern=NOT_BLANK, maxLength=settings.max_message_chars)
+    turn = schemas["Turn"]
+    for text in (asked["message"], turn["properties"]["content"]):
+        text["maxLength"] = settings.max_message_chars
+    asked["message"]["pattern"] = NOT_BLANK
+    turn["properties"]["role"]["enum"] = list(roles_allowed(settings))
+    # An answer may be empty: then it is left out.
+    turn["if"] = {"properties": {"role": {"enum": [role for role in roles_allowed(settings) if role != "assistant"]}}}
+    turn["then"] = {"properties": {"content": {"pattern": NOT_BLANK}}}
     asked["conversation_history"]["maxItems"] = settings.max_history
     asked["model"] = {"enum": [*settings.allowed_models, None], "default": None}
     schemas["ErrorReply"]["properties"]["code"]["enum"] = [kind.code for kind in STATUSES]

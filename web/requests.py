@@ -16,7 +16,9 @@ from service.errors import InvalidRequest
 from service.message import Message
 from service.settings import InteractionMode, Settings
 
-Role = Literal["user", "assistant"]
+Role = Literal["user", "assistant", "system", "developer"]
+# The operator's voice: whoever speaks with it can take back what OPENAI_SYSTEM_PROMPT says.
+OPERATOR_ROLES = ("system", "developer")
 logger = logging.getLogger("sluice.web")
 
 Source = Literal["page", "api", "load-test"]
@@ -42,7 +44,7 @@ class ChatBody(msgspec.Struct, forbid_unknown_fields=True):
 _decoder = msgspec.json.Decoder(ChatBody)
 # msgspec writes `Expected `str`, got `int` - at `$.conversation_history[...].role``.
 _PLACE = re.compile(r" - at `\$\.?(?P<field>[^`]*)`$")
-_ALLOWED = {"role": get_args(Role), "source": get_args(Source), "interaction_mode": get_args(InteractionMode)}
+_ALLOWED = {"source": get_args(Source), "interaction_mode": get_args(InteractionMode)}
 # It names types as Python does, and the client writes JSON.
 _PYTHON_TYPE = re.compile(r"\b(str|int|float|bool)\b")
 _JSON_TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
@@ -87,7 +89,7 @@ def read_chat_request(request: Request, settings: Settings) -> ChatRequest:
         raise InvalidRequest("The body ended before its Content-Length.") from None
     if len(raw) > settings.max_body_bytes:
         raise too_large
-    body = _decode(raw)
+    body = _decode(raw, settings)
     _check_text(body.message, "message", settings)
     if len(body.conversation_history) > settings.max_history:
         raise InvalidRequest(
@@ -95,11 +97,9 @@ def read_chat_request(request: Request, settings: Settings) -> ChatRequest:
             field="conversation_history",
             status=413,
         )
-    for index, turn in enumerate(body.conversation_history):
-        _check_text(turn.content, f"conversation_history[{index}].content", settings)
+    history = _history(body.conversation_history, settings)
     if body.model is not None and body.model not in settings.allowed_models:
         raise InvalidRequest(f"`model` should be {_choice(settings.allowed_models)}.", field="model")
-    history = [Message(role=turn.role, content=turn.content) for turn in body.conversation_history]
     return ChatRequest(
         messages=[*history, Message(role="user", content=body.message)],
         mode=body.interaction_mode or _mode_wanted(request, settings),
@@ -121,13 +121,42 @@ def discard_body(request: Request, settings: Settings) -> None:
             logger.debug("a refused body was too large, or broke off")
 
 
+def roles_allowed(settings: Settings) -> tuple[str, ...]:
+    """Return the roles that a message in the history may have."""
+    operators = settings.allow_system_messages == "on"
+    return tuple(role for role in get_args(Role) if operators or role not in OPERATOR_ROLES)
+
+
+def _history(turns: Sequence[Turn], settings: Settings) -> list[Message]:
+    """Check the conversation so far, and return what of it goes to the model."""
+    history: list[Message] = []
+    allowed = roles_allowed(settings)
+    for index, turn in enumerate(turns):
+        place = f"conversation_history[{index}]"
+        if turn.role not in allowed:
+            raise InvalidRequest(
+                f"`{place}.role` is `{turn.role}`, but instructions to the model are the operator's "
+                f"(OPENAI_SYSTEM_PROMPT); it should be {_choice(allowed)}. The operator can allow it by "
+                "SLUICE_ALLOW_SYSTEM_MESSAGES=on.",
+                field=f"{place}.role",
+            )
+        # An answer that failed or was stopped before its first word: it says nothing, and some models refuse it.
+        if turn.role == "assistant" and not turn.content.strip():
+            continue
+        _check_text(turn.content, f"{place}.content", settings)
+        # Every server knows `system`; OpenAI reads it as `developer` where its model has that role.
+        role: Literal["user", "assistant", "system"] = "system" if turn.role == "developer" else turn.role
+        history.append(Message(role=role, content=turn.content))
+    return history
+
+
 def _mode_wanted(request: Request, settings: Settings) -> InteractionMode:
     # Named outright: `*/*`, which every client sends, asks for nothing.
     wants_events = any(kind == "text/event-stream" for kind, _ in request.accept_mimetypes)
     return "stream" if wants_events else settings.default_mode
 
 
-def _decode(raw: bytes) -> ChatBody:
+def _decode(raw: bytes, settings: Settings) -> ChatBody:
     try:
         return _decoder.decode(raw)
     except msgspec.ValidationError as error:
@@ -141,7 +170,8 @@ def _decode(raw: bytes) -> ChatBody:
         what = _PLACE.sub("", text)[:200]
         if what.startswith("Expected"):
             what = _PYTHON_TYPE.sub(lambda found: _JSON_TYPES[found[0]], what)
-        allowed = _ALLOWED.get(field.rpartition(".")[2]) if field and what.startswith("Invalid enum") else None
+        choices = {**_ALLOWED, "role": roles_allowed(settings)}
+        allowed = choices.get(field.rpartition(".")[2]) if field and what.startswith("Invalid enum") else None
         if allowed is not None:
             raise InvalidRequest(f"`{field}` should be {_choice(allowed)}.", field=field) from None
         where = f" in `{place['field']}`" if place and place["field"] else ""

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
+from tests.conftest import Serve
 from tests.house import House
 from tests.raw_client import RawClient, fetch, post_chat
-from tests.scripted_model import reply
+from tests.scripted_model import ScriptedModel, reply
 
 JSON = {"Content-Type": "application/json"}
 
@@ -35,6 +36,17 @@ JSON = {"Content-Type": "application/json"}
             {"message": "a", "conversation_history": [{"role": "system", "content": "b"}]},
             "conversation_history[0].role",
         ),
+        (
+            {
+                "message": "a",
+                "conversation_history": [{"role": "user", "content": "b"}, {"role": "developer", "content": "c"}],
+            },
+            "conversation_history[1].role",
+        ),
+        (
+            {"message": "a", "conversation_history": [{"role": "tool", "content": "b"}]},
+            "conversation_history[0].role",
+        ),
         ({"message": "a", "conversation_history": [{"role": "user"}]}, "conversation_history[0].content"),
         (
             {"message": "a", "conversation_history": [{"role": "user", "content": "b", "name": "c"}]},
@@ -54,6 +66,60 @@ def test_a_wrong_body_is_answered_with_400_and_the_fields_name(house: House, bod
     assert fields["code"] == "invalid_request"
     assert fields.get("field") == field
     assert fields["error"].endswith(".")
+
+
+def test_the_refusal_of_a_system_message_says_why_and_what_would_be_right(house: House) -> None:
+    for role in ("system", "developer"):
+        response = post_chat(house.url, message="a", conversation_history=[{"role": role, "content": "b"}])
+        assert response.json()["error"] == (
+            f"`conversation_history[0].role` is `{role}`, but instructions to the model are the operator's "
+            "(OPENAI_SYSTEM_PROMPT); it should be `user` or `assistant`. The operator can allow it by "
+            "SLUICE_ALLOW_SYSTEM_MESSAGES=on."
+        )
+
+
+def test_system_messages_go_to_the_model_behind_the_operators_where_the_operator_allows_them(
+    serve: Serve, model: ScriptedModel
+) -> None:
+    server = serve(SLUICE_ALLOW_SYSTEM_MESSAGES="on", OPENAI_SYSTEM_PROMPT="Be brief.")
+    model.enqueue(reply("Hello"))
+    history = [
+        {"role": "system", "content": "Be kind."},
+        {"role": "user", "content": "Are you there?"},
+        {"role": "developer", "content": "Be quick."},
+    ]
+    assert post_chat(server.url, message="Hi", conversation_history=history).status == 200
+    assert model.exchanges[-1].body["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "system", "content": "Be kind."},
+        {"role": "user", "content": "Are you there?"},
+        {"role": "system", "content": "Be quick."},
+        {"role": "user", "content": "Hi"},
+    ]
+    history = [{"role": "system", "content": " "}]
+    assert post_chat(server.url, message="Hi", conversation_history=history).json()["field"].endswith("[0].content")
+    history = [{"role": "tool", "content": "b"}]
+    assert post_chat(server.url, message="Hi", conversation_history=history).json()["error"] == (
+        "`conversation_history[0].role` should be `user` or `assistant` or `system` or `developer`."
+    )
+
+
+@pytest.mark.parametrize("mode", ["stream", "block"])
+@pytest.mark.parametrize("nothing", ["", " \n\t", "\u3000"])
+def test_an_empty_answer_in_the_history_is_left_out(house: House, nothing: str, mode: str) -> None:
+    house.model.enqueue(reply("Hello"))
+    history = [
+        {"role": "assistant", "content": nothing},
+        {"role": "user", "content": "Are you there?"},
+        {"role": "assistant", "content": nothing},
+    ]
+    fields = {"message": "Hi", "conversation_history": history, "interaction_mode": mode}
+    assert fetch(house.url, "/api/chat", method="POST", headers=JSON, body=json.dumps(fields).encode()).status == 200
+    # The two questions, which are in a row now, as they are.
+    assert house.model.exchanges[-1].body["messages"] == [
+        {"role": "user", "content": "Are you there?"},
+        {"role": "user", "content": "Hi"},
+    ]
 
 
 @pytest.mark.parametrize(
