@@ -40,6 +40,12 @@ _HEADERS = {
     "Retry-After": {"description": "In seconds.", "required": True, "schema": {"type": "integer", "minimum": 1}},
 }
 _REFERENCE = "#/components/schemas/{name}"
+_TAGS = {
+    "chat": "Ask the model.",
+    "page": "The chat page, and what it needs.",
+    "operations": "What operators and their tools ask.",
+}
+_TYPES: dict[type, str] = {bool: "boolean", int: "integer", str: "string", type(None): "null"}
 
 
 class BlockReply(msgspec.Struct):
@@ -122,19 +128,23 @@ def openapi_document(settings: Settings) -> dict[str, Any]:
         "200": _json_reply("It is well.", Health),
         "503": _json_reply("It is not, or not yet; the status says why.", Health),
     }
+    config = _json_reply("The settings.", PageConfig)
+    metrics = _text_reply("text/plain")
+    document = _reply("OpenAPI 3.1.", "application/json", {"type": "object"})
     return {
         "openapi": "3.1.0",
         "info": {"title": "Sluice", "version": __version__, "license": {"name": "MIT", "identifier": "MIT"}},
         "paths": {
             "/api/chat": {"post": _chat(settings)},
-            "/api/config": {"get": _get("What the page needs to know", _json_reply("The settings.", PageConfig))},
-            "/healthz": {"get": _get("Whether the process and its loop are alive", **health)},
-            "/readyz": {"get": _get("Whether chats are taken now", **health)},
-            "/metrics": {"get": _get("Prometheus metrics of all workers", _text_reply("text/plain"))},
-            "/": {"get": _get("The chat page", _text_reply("text/html"))},
-            PATH: {"get": _get("This document", _reply("OpenAPI 3.1.", "application/json", {"type": "object"}))},
+            "/api/config": _get("getConfig", "page", "What the page needs to know", {"200": config}),
+            "/healthz": _get("getHealth", "operations", "Whether the process and its loop are alive", health),
+            "/readyz": _get("getReadiness", "operations", "Whether chats are taken now", health),
+            "/metrics": _get("getMetrics", "operations", "Prometheus metrics of all workers", {"200": metrics}),
+            "/": _get("getPage", "page", "The chat page", {"200": _text_reply("text/html")}),
+            PATH: _get("getDescription", "operations", "This document", {"200": document}),
         },
-        "components": {"schemas": _schemas(settings), "headers": _HEADERS},
+        "tags": [{"name": name, "description": description} for name, description in _TAGS.items()],
+        "components": {"schemas": _with_types(_schemas(settings)), "headers": _HEADERS},
     }
 
 
@@ -150,6 +160,8 @@ def _chat(settings: Settings) -> dict[str, Any]:
         "example": ': ok\n\nid: 1\ndata: {"success": true, "message": "Hello", "interaction_mode": "stream"}\n\n',
     }
     return {
+        "operationId": "createChat",
+        "tags": ["chat"],
         "summary": "Ask the model",
         "description": "Without `interaction_mode`, `Accept: text/event-stream` asks for a stream; otherwise the "
         f"mode is `{settings.default_mode}`.",
@@ -192,13 +204,27 @@ def _schemas(settings: Settings) -> dict[str, Any]:
     turn["if"] = {"properties": {"role": {"enum": [role for role in roles_allowed(settings) if role != "assistant"]}}}
     turn["then"] = {"properties": {"content": {"pattern": NOT_BLANK}}}
     asked["conversation_history"]["maxItems"] = settings.max_history
-    asked["model"] = {"enum": [*settings.allowed_models, None], "default": None}
+    asked["model"] = {"anyOf": [{"enum": list(settings.allowed_models)}, {"type": "null"}], "default": None}
     schemas["ErrorReply"]["properties"]["code"]["enum"] = [kind.code for kind in STATUSES]
     return schemas
 
 
-def _get(summary: str, answer: dict[str, Any] | None = None, **replies: dict[str, Any]) -> dict[str, Any]:
-    return {"summary": summary, "responses": replies if answer is None else {"200": answer}}
+def _with_types(schema: Any) -> Any:
+    """Say the type beside each `enum`, and `const` where there is one value: generators of clients need both."""
+    if isinstance(schema, list):
+        return [_with_types(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    said = {name: _with_types(part) for name, part in schema.items() if name != "enum"}
+    if values := schema.get("enum"):
+        types = list(dict.fromkeys(_TYPES[type(value)] for value in values))
+        said["type"] = types[0] if len(types) == 1 else types
+        said |= {"const": values[0]} if len(values) == 1 else {"enum": values}
+    return said
+
+
+def _get(operation: str, tag: str, summary: str, replies: dict[str, Any]) -> dict[str, Any]:
+    return {"get": {"operationId": operation, "tags": [tag], "summary": summary, "responses": replies}}
 
 
 def _json_reply(description: str, kind: type[msgspec.Struct]) -> dict[str, Any]:

@@ -1,0 +1,126 @@
+"""A client that a generator makes of `/openapi.json`, as it is, speaks with the server that the document is of."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service import __version__
+from tests.house import House
+from tests.raw_client import fetch
+from tests.scripted_model import Chunk, Headers, finished, refused, said
+
+NAME = "generated_sluice_client"
+
+
+@dataclass(frozen=True)
+class Generated:
+    """The generated package, and its connection to the server."""
+
+    client: Any
+
+    def module(self, name: str) -> Any:
+        """Import one of its modules."""
+        return importlib.import_module(f"{NAME}.{name}")
+
+    def call(self, operation: str, **arguments: Any) -> Any:
+        """Call an operation, such as `chat.create_chat`, and return status, headers and the parsed reply."""
+        return self.module(f"api.{operation}").sync_detailed(client=self.client, **arguments)
+
+    def chat(self, **fields: Any) -> Any:
+        """Post a chat of these fields."""
+        return self.call("chat.create_chat", body=self.module("models").ChatBody.from_dict(fields))
+
+
+@pytest.fixture(scope="module")
+def package(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The generated package's name, importable. Generating fails on any warning."""
+    folder = tmp_path_factory.mktemp("generated")
+    (folder / "openapi.json").write_bytes(fetch(house.url, "/openapi.json").body)
+    # Formatting what nobody reads takes longer than generating it.
+    (folder / "config.yml").write_text("post_hooks: []\n")
+    command = [sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning", "--meta", "none"]
+    command += ["--path", "openapi.json", "--output-path", NAME, "--config", "config.yml"]
+    made = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=30, check=False)
+    assert (made.returncode, "WARNING" in made.stdout.upper()) == (0, False), made.stdout + made.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield NAME
+    for name in [name for name in sys.modules if name.partition(".")[0] == NAME]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def generated(package: str, house: House) -> Iterator[Generated]:
+    """The generated client, connected to the server."""
+    client = importlib.import_module(package).Client(base_url=house.url, raise_on_unexpected_status=True)
+    with client:
+        yield Generated(client)
+
+
+def test_it_has_an_operation_for_each_route_under_its_tag(package: str) -> None:
+    folder = Path(importlib.import_module(package).__file__ or "").parent
+    assert sorted(file.relative_to(folder / "api").as_posix() for file in folder.glob("api/*/[!_]*.py")) == [
+        "chat/create_chat.py",
+        "operations/get_description.py",
+        "operations/get_health.py",
+        "operations/get_metrics.py",
+        "operations/get_readiness.py",
+        "page/get_config.py",
+        "page/get_page.py",
+    ]
+
+
+def test_it_parses_whole_answers(generated: Generated, house: House) -> None:
+    usage = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
+    house.model.enqueue((Headers(), Chunk(reasoning="hm"), *said("Hel", "lo"), *finished(usage=usage)))
+    history = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    answer = generated.chat(
+        message="Hi", interaction_mode="block", conversation_history=history, source="api", model="other-model"
+    )
+    assert answer.status_code == HTTPStatus.OK
+    assert isinstance(answer.parsed, generated.module("models").BlockReply)
+    assert (answer.parsed.success, answer.parsed.message, answer.parsed.reasoning) == (True, "Hello", "hm")
+    assert (answer.parsed.finish_reason, answer.parsed.usage.total_tokens) == ("stop", 11)
+
+
+def test_it_parses_answers_whose_usage_is_estimated(generated: Generated, house: House) -> None:
+    house.model.enqueue((Headers(), *said("Hello"), *finished()))
+    assert generated.chat(message="Hi").parsed.usage.estimated is True
+
+
+def test_it_parses_failures_of_every_kind_of_status(generated: Generated, house: House) -> None:
+    models = generated.module("models")
+    for status, code in [(401, "key_refused"), (404, "upstream_rejected"), (429, "upstream_rate_limited")]:
+        house.model.enqueue(refused(status))
+        failed = generated.chat(message="Hi").parsed
+        assert isinstance(failed, models.ErrorReply)
+        assert failed.success is False
+        assert failed.code == code
+        assert failed.request_id
+    blank = generated.chat(message=" ")
+    assert (blank.status_code, blank.parsed.code, blank.parsed.field) == (400, "invalid_request", "message")
+    elsewhere = generated.client.with_headers({"Host": "elsewhere.example"})
+    ask = generated.module("api.chat.create_chat").sync_detailed
+    refusal = ask(client=elsewhere, body=models.ChatBody(message="Hi"))
+    elsewhere.get_httpx_client().close()
+    assert (refusal.status_code, refusal.parsed.code) == (421, "invalid_request")
+
+
+def test_it_parses_what_the_page_and_operators_are_told(generated: Generated) -> None:
+    config = generated.call("page.get_config").parsed
+    assert (config.version, config.interaction_mode) == (__version__, "stream")
+    assert config.models == ["scripted", "other-model"]
+    assert generated.call("operations.get_health").parsed.status == "ok"
+    assert generated.call("operations.get_readiness").parsed.status == "ready"
+    assert "sluice_" in generated.call("operations.get_metrics").parsed
+    assert "<!doctype html>" in generated.call("page.get_page").parsed
+    assert generated.call("operations.get_description").parsed["openapi"] == "3.1.0"
