@@ -50,7 +50,8 @@ def failure_from_status(
     """
     text = body.decode(errors="replace") if isinstance(body, bytes) else body
     said = said_in(text)
-    kind = _kind(said, status) or _kind_of_status(status)
+    # Whoever redirects or answers with another success has not looked at the request.
+    kind = (_kind(said, status) if status >= 400 else None) or _kind_of_status(status)
     detail = f"{status}: {_excerpt(text)}"
     if 300 <= status < 400:
         detail = f"{detail} (redirects to {headers.get('location')!r} are not followed)"
@@ -145,7 +146,9 @@ def _kind_of_status(status: int) -> type[UpstreamError]:
 
 
 def _excerpt(text: str) -> str:
-    if len(text) <= EXCERPT_CHARS:
-        return text
-    # Not cut inside a word: half a key would not be recognised, and so not taken out of the log.
-    return re.sub(r"[^\s\"',:{}\[\]]*\Z", "", text[:EXCERPT_CHARS]) + f"... ({len(text)} characters)"
+    excerpt = text
+    if len(text) > EXCERPT_CHARS:
+        # Not cut inside a word: half a key would not be recognised, and so not taken out of the log.
+        excerpt = re.sub(r"[^\s\"',:{}\[\]]*\Z", "", text[:EXCERPT_CHARS]) + f"... ({len(text)} characters)"
+    # Half of a surrogate pair could not be written.
+    return excerpt.encode(errors="backslashreplace").decode()

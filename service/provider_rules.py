@@ -147,7 +147,7 @@ RULES: Final = (
         """,
         r"model_not_found",
         r"\b(?:model|deployment)\b[^\n]{0,150}?\b(?:does not|doesn't|not) exist",
-        r"\bmodels?\b[^\n]{0,150}?\b(?:is not|not) (?:found|supported|served)",
+        r"\bmodels?\b[^\n,;]{0,150}?\b(?:is not|not) (?:found|supported|served)",
         r"not found the model",
         r"(?m:^model: \S+$)",
         r"(?:unknown|invalid|no such) model",

@@ -1004,6 +1004,8 @@ REFUSED = (
         403,
         _openai("Country, region, or territory not supported", "unsupported_country_region"),
     ),
+    Refused("a parameter", REJECTED, 400, _openai("For model x, the parameter 'logprobs' is not supported.")),
+    Refused("a redirect", REJECTED, 307, "Unauthorized", {"Location": "/login"}),
     Refused("a temperature", REJECTED, 400, _openai("Invalid 'temperature': expected a value <= 2, but got 200.")),
     Refused(
         "OpenAI",

@@ -87,6 +87,11 @@ def test_the_log_gets_an_excerpt_that_cuts_no_word() -> None:
     assert detail.endswith(f"({len(text)} characters)")
 
 
+def test_what_the_log_gets_can_be_written() -> None:
+    for error in (failure_from_event({"error": "half \ud83d of a pair"}), failure_from_status(400, {}, "\ud83d")):
+        assert r"\ud83d" in error.detail.encode().decode()
+
+
 @pytest.mark.parametrize(
     "value",
     [
