@@ -1,33 +1,50 @@
-"""Bytes of a chat-completions stream -> events, and in the end a verdict. Pure: no I/O, no clock.
+"""Bytes of a chat-completions answer -> events, and in the end a verdict. No I/O, no clock.
 
 What the openai package's own stream does in odd cases was measured (3.54): it takes a 200 with HTML, an empty body
 and an end without a finish reason for a normal end, and raises errors outside its own tree for pings without data
-and broken JSON. Each of these has an answer here.
+and broken JSON. Each of these has an answer here; docs/providers.md is the list, and docs/decisions.md says why.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from .chunk_contents import UnreadableChunk, finish_reason_of, read_chunk
 from .errors import UpstreamError, UpstreamInvalid, UpstreamTruncated, UpstreamUnavailable
 from .event_stream import EventStreamDecoder, EventTooLarge
 from .events import Finished, Reasoning, Text, Word
-from .provider_errors import failure_from_event, failure_in_data
-from .usage import Usage
+from .json_body import JsonBodyDecoder
+from .provider_errors import failure_from_event, failure_in
+from .think_tags import ThinkTagSplitter
+from .usage import usage_from
 
-# Counts above it are no counts: the metrics' floats could not hold them.
-MOST_TOKENS = 2**53
+logger = logging.getLogger("sluice.model")
+
+# Why an answer ended, where `[DONE]` came and the provider gave no reason.
+REASON_UNKNOWN = "unknown"
+# With these the provider says that it failed: Mistral, OpenRouter, vLLM; DeepSeek; Zhipu; vLLM and SGLang.
+_FAILURES = frozenset((
+    "error", "failed", "insufficient_system_resource", "network_error", "abort", "aborted", "cancelled", "canceled",
+))  # fmt: skip
 # Halves of characters (UTF-16 surrogates), of which some servers send one in each of two tokens.
 _HALVES = re.compile("[\ud800-\udfff]")
+_BOM = b"\xef\xbb\xbf"
+_DONE = re.compile(rb'\s*"?\[?done\]?"?\s*', re.IGNORECASE)
+# Data that is no JSON and says nothing: `ping`, `keep-alive`, a time. Broken JSON has quotes and braces.
+_WORDS = re.compile(rb"[\w .:+-]{0,64}", re.ASCII)
+# Of a body that is no answer, for the log.
+_EXCERPT_BYTES = 512
 
 
-# Only the fields that are needed: msgspec skips the rest of a chunk without making objects of it. `gc=False`, as what
-# comes from JSON has no circles: the collector would look through a million of them in vain.
+# The plain shape of a chunk: what a token of a common provider needs. `chunk_contents.py` reads all others. msgspec
+# skips the rest of a chunk without making objects of it. `gc=False`, as what comes from JSON has no circles: the
+# collector would look through a million of them in vain.
 class _Delta(msgspec.Struct, gc=False):
     content: str | None = None
     reasoning_content: str | None = None
@@ -39,32 +56,37 @@ class _Choice(msgspec.Struct, gc=False):
     index: int = 0
     delta: _Delta | None = None
     finish_reason: str | None = None
-
-
-class _Usage(msgspec.Struct, gc=False):
-    prompt_tokens: int | None = 0
-    completion_tokens: int | None = 0
-    total_tokens: int | None = 0
+    error: Any = None
 
 
 class _Chunk(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
-    usage: _Usage | None = None
+    usage: Any = None
     error: Any = None
 
 
 _decode = msgspec.json.Decoder(_Chunk).decode
-# In the place of no delta.
+# In the place of no delta, and of a chunk that is not of the plain shape.
 _SILENT = _Delta()
+_ODD = _Chunk()
 
 
 class Answer:
     """What has been read of one answer: bytes in, events out, and in the end a verdict."""
 
-    def __init__(self, max_event_bytes: int) -> None:
-        """Begin an answer, whose single events may take at most that many bytes."""
-        self._decoder = EventStreamDecoder(max_event_bytes)
-        self._usage: Usage | None = None
+    def __init__(self, max_event_bytes: int, content_type: str = "text/event-stream") -> None:
+        """Begin an answer.
+
+        Args:
+            max_event_bytes: The most bytes of a single event, or of a whole answer that is one JSON object.
+            content_type: What the provider calls the body; only for the log, as not all tell the truth.
+        """
+        self._max_event_bytes = max_event_bytes
+        self._content_type = content_type
+        # Chosen by the first bytes; until then these are kept.
+        self._decoder: EventStreamDecoder | JsonBodyDecoder | None = None
+        self._opening = b""
+        self._usage: Any = None
         self._chunks = 0
         self._bytes = 0
         self.finish_reason: str | None = None
@@ -73,40 +95,82 @@ class Answer:
         #: Whether nothing more is to be read.
         self.ended = False
         self._failure: UpstreamError | None = None
+        # Whether anything has been said, and whether any of it was text.
+        self._has_words = self._has_text = False
+        # Whether the text came as `message`, in place of `delta`.
+        self._by_message = False
+        #: Whether only usage can be expected: a finish reason came by itself, behind the words. With words in the
+        #: same chunk it may be one of those that come in every chunk. An attribute, as it is asked for each token.
+        self.is_ending = False
+        # Whether words came after a finish reason.
+        self._reason_broken = False
+        self._done = self._at_end = False
         self._text_half = _HalfCharacter()
         self._thought_half = _HalfCharacter()
+        self._think: ThinkTagSplitter | None = ThinkTagSplitter()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the answer is whole, even if its connection breaks now: what is still to come is not text.
+
+        Not where words came after a finish reason: some servers put one into every chunk, and then it says nothing.
+        Nor before the first word, as some put one into their first chunk.
+        """
+        return self.finish_reason is not None and self._has_words and not self._reason_broken
 
     def feed(self, piece: bytes) -> list[Word]:
         """Read the next bytes and return the words that they completed.
 
         Raises:
-            UpstreamError: They are not of a chat stream, and no word came before that in the same piece.
+            UpstreamError: They are not of a chat answer, and no word came before that in the same piece.
         """
         self._bytes += len(piece)
         self.progressed = False
         failure: UpstreamError | None = None
+        words: list[Word] = []
         try:
-            datas = self._decoder.feed(piece)
+            if self._decoder is None:
+                piece = self._open(piece)
+            datas = self._decoder.feed(piece) if self._decoder is not None else []
         except EventTooLarge as error:
             datas, failure = error.complete, UpstreamInvalid(str(error))
-        words: list[Word] = []
         try:
             self._read_events(datas, words)
         except UpstreamError as error:
             failure = error
         if failure is not None:
-            if not words:
-                raise failure
-            # What came before the failure stays delivered; the failure is raised by `conclusion`.
-            self._failure = failure
             self.ended = True
+            # What came before the failure stays delivered; the failure is raised by `conclusion`.
+            self._failure = None if self.is_whole else failure
+        if self.ended:
+            self._flush(words)
+            if self._failure is not None and not words:
+                raise self._failure
         return words
 
     def finish(self) -> list[Word]:
-        """Read what the end of the bytes completes: a last CR was held back for an LF that did not come."""
+        """Read what the end of the bytes completes, and return what was held back. Again, it returns nothing.
+
+        A last event without its blank line is read where it is whole: openai's client for Node does the same since
+        7.16, and a proxy that forgets the line is more common than one that breaks off exactly there.
+        """
         words: list[Word] = []
-        self._read_events(self._decoder.finish(), words)
+        if self.ended:
+            return words
+        self._at_end = True
+        try:
+            if self._decoder is not None:
+                self._read_events(self._decoder.finish(), words)
+                if not self.ended:
+                    self._read_events(self._decoder.incomplete(), words)
+        except EventTooLarge as error:
+            self._failure = UpstreamInvalid(str(error))
+        except UpstreamError as error:
+            self._failure = error
+        if self.is_whole:
+            self._failure = None
         self.ended = True
+        self._flush(words)
         return words
 
     def conclusion(self) -> Finished:
@@ -121,14 +185,38 @@ class Answer:
         if self._failure is not None:
             raise self._failure
         if self.finish_reason is not None:
-            return Finished(self.finish_reason, self._usage)
+            return Finished(self.finish_reason, usage_from(self._usage))
+        is_document = isinstance(self._decoder, JsonBodyDecoder) and self._decoder.is_document
+        if self._has_text and (self._done or is_document):
+            return Finished(REASON_UNKNOWN, usage_from(self._usage))
         if self._chunks == 0:
-            raise UpstreamInvalid("the answer is empty" if self._bytes == 0 else "no chunk of a chat answer came")
+            if self._bytes == 0:
+                raise UpstreamInvalid("the answer is empty")
+            raise UpstreamInvalid(f"no chunk of a chat answer came, but {_excerpt(self._opening)}")
         raise UpstreamTruncated("the stream ended without a finish reason")
 
     def cut_off(self, detail: str) -> UpstreamError:
         """Name the failure of a connection that broke."""
         return UpstreamTruncated(detail) if self._bytes else UpstreamUnavailable(detail)
+
+    def _open(self, piece: bytes) -> bytes:
+        """Choose how to read the body, by its first bytes; return what is to be read.
+
+        Not by its content type: event streams come as `application/json`, and JSON comes as `text/event-stream`.
+        """
+        opening = self._opening + piece
+        if opening != _BOM and _BOM.startswith(opening):
+            self._opening = opening
+            return b""
+        opening = opening.removeprefix(_BOM).lstrip(b" \t\r\n")
+        self._opening = opening[:_EXCERPT_BYTES]
+        if opening.startswith(b"<"):
+            raise UpstreamInvalid(f"200 with {self._content_type} in place of an event stream: {_excerpt(opening)}")
+        if opening.startswith((b"{", b"[")):
+            self._decoder = JsonBodyDecoder(self._max_event_bytes)
+        elif opening:
+            self._decoder = EventStreamDecoder(self._max_event_bytes)
+        return opening
 
     def _read_events(self, datas: Sequence[bytes], words: list[Word]) -> None:
         """Put the words of events into `words`, neighbours joined: further on, a word costs more than its text."""
@@ -139,57 +227,149 @@ class Answer:
                 try:
                     chunk = _decode(data)
                 except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                    # Here, because it is no JSON: asking each event for it would cost as much as its split.
-                    if data.startswith(b"[DONE]"):
-                        self.ended = True
-                        return
-                    chunk = _decode_slowly(data)
-                if chunk.error:
-                    raise failure_from_event(chunk.error)
-                if chunk.usage is not None:
-                    self._usage = _usage_said(chunk.usage)
-                if chunk.choices is None:
-                    if chunk.usage is None and (failure := failure_in_data(data)) is not None:
-                        raise failure
-                    continue
-                self._chunks += 1
-                for choice in chunk.choices:
+                    chunk = _ODD
+                is_plain = False
+                failed = chunk.error
+                for choice in chunk.choices or ():
                     # One answer was asked for; a server that sends more must not have them mixed.
                     if choice.index != 0:
                         continue
                     delta = choice.delta or _SILENT
                     if thought := delta.reasoning_content or delta.reasoning:
+                        is_plain = True
                         if kind is Text:
                             self._join(kind, texts, words)
                             kind = Reasoning
                         texts.append(thought)
                     # A refusal is the model's answer to the person, in another field.
                     if text := delta.content or delta.refusal:
+                        is_plain = True
                         if kind is Reasoning:
                             self._join(kind, texts, words)
                             kind = Text
                         texts.append(text)
-                    # Some servers send "" with every chunk.
-                    if choice.finish_reason:
-                        self.finish_reason = choice.finish_reason
-                        self._join(kind, texts, words)
-                        # A half that nothing follows was alone in the model's own text: it is passed on as it came.
-                        words.extend(Text(half) for half in self._text_half.rest())
+                    if is_plain and (choice.finish_reason or self.finish_reason is not None or choice.error):
+                        failed = failed or choice.error
+                        self._note_reason(None if failed else choice.finish_reason, with_words=True)
+                if is_plain:
+                    self._chunks += 1
+                    if type(chunk.usage) is dict:
+                        self._usage = chunk.usage
+                    if failed:
+                        self._fail(failure_from_event(failed))
+                else:
+                    # Not more than one in an answer, or a few, of a common provider: its first and its last chunks.
+                    self._join(kind, texts, words)
+                    self._read_odd(data, words)
+                    if self.ended:
+                        return
         finally:
             self._join(kind, texts, words)
+
+    def _read_odd(self, data: bytes, words: list[Word]) -> None:
+        """Read an event that is not of the plain shape."""
+        try:
+            value = _loads(data)
+        except (ValueError, RecursionError) as error:
+            if _DONE.fullmatch(data) or data.startswith(b"[DONE]"):
+                self._done = self.ended = True
+            elif not (self._at_end or _WORDS.fullmatch(data)):
+                self._fail(UpstreamInvalid(f"a broken event: {type(error).__name__}: {error}"))
+            return
+        if isinstance(value, str) and _DONE.fullmatch(data):
+            self._done = self.ended = True
+        # What is neither an object nor a list of them says nothing: `null`, a number, a text.
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, dict):
+                self._read_value(item, words)
+
+    def _read_value(self, value: dict[str, Any], words: list[Word]) -> None:
+        try:
+            contents = read_chunk(value, may_be_message=self._by_message or not self._has_words)
+        except UnreadableChunk as error:
+            self._fail(UpstreamInvalid(f"a broken event: {error}"))
+            return
+        self._chunks += contents.has_choices
+        if isinstance(contents.usage, dict):
+            self._usage = contents.usage
+        for is_reasoning, text in contents.parts:
+            self._join(Reasoning if is_reasoning else Text, [text], words)
+        self._by_message = self._by_message or contents.is_message
+        # Before the finish reason, which may only say that there is an error.
+        if contents.error or not contents.has_choices:
+            self._fail(self._failure_in(value, contents.error))
+        if contents.finish_reason or contents.parts:
+            self._note_reason(contents.finish_reason, with_words=bool(contents.parts))
+
+    def _failure_in(self, value: dict[str, Any], error: Any) -> UpstreamError | None:
+        """Find the failure in a chunk that has an error, or no choices."""
+        if not isinstance(self._decoder, JsonBodyDecoder):
+            return failure_in(value) or (failure_from_event(error) if error else None)
+        where = f"in a 200 with {self._content_type} in place of an event stream"
+        failure = failure_in(value, where) or (failure_from_event(error, where) if error else None)
+        # Nothing is known of it but that it is no answer.
+        is_unknown = type(failure) is UpstreamUnavailable and not self._has_words
+        return UpstreamInvalid(failure.detail) if failure is not None and is_unknown else failure
+
+    def _note_reason(self, reason: str | None, *, with_words: bool) -> None:
+        """Take note of a chunk's finish reason, if it has one, or of words that came after one.
+
+        Raises:
+            UpstreamError: The reason is a failure.
+        """
+        if with_words and self.finish_reason is not None:
+            self._reason_broken = True
+            self.is_ending = False
+        reason = finish_reason_of(reason)
+        if reason is None:
+            return
+        if reason.lower() in _FAILURES:
+            self._fail(UpstreamUnavailable(f"the provider ended the answer with the finish reason {reason!r}"))
+            return
+        self.finish_reason = reason
+        self.is_ending = self.is_whole and not with_words
+
+    def _fail(self, failure: UpstreamError | None) -> None:
+        """Raise the failure, if there is one, unless the answer is whole: nothing behind its end may spoil it."""
+        if failure is None:
+            return
+        if not self.is_whole:
+            raise failure
+        logger.info("behind the end of a whole answer: %s", failure.detail)
 
     def _join(self, kind: type[Word], texts: list[str], words: list[Word]) -> None:
         """Make one word of texts that came one after the other, and empty their list."""
         if not texts:
             return
-        self.progressed = True
+        self.progressed = self._has_words = True
         text = texts[0] if len(texts) == 1 else "".join(texts)
         half = self._text_half if kind is Text else self._thought_half
         if half.held or not (text.isascii() or _HALVES.search(text) is None):
             text = half.join(text)
-        if text:
+        if kind is Text and self._think is not None:
+            self._split(self._think.split(text), words, len(texts))
+            if self._think.is_settled:
+                self._think = None
+        elif text:
             words.append(kind(text, len(texts)))
         texts.clear()
+
+    def _split(self, parts: list[tuple[bool, str]], words: list[Word], pieces: int) -> None:
+        for is_reasoning, text in parts:
+            words.append(Reasoning(text, pieces) if is_reasoning else Text(text, pieces))
+            self._has_text = self._has_text or not is_reasoning
+            pieces = 1
+
+    def _flush(self, words: list[Word]) -> None:
+        """Say at the end what was held back for a rest that did not come. It is passed on as it came."""
+        halves = self._text_half.rest()
+        if self._think is not None:
+            for half in halves:
+                self._split(self._think.split(half), words, 1)
+            self._split(self._think.finish(), words, 1)
+        else:
+            words.extend(Text(half) for half in halves)
+        words.extend(Reasoning(half) for half in self._thought_half.rest())
 
 
 class _HalfCharacter:
@@ -211,19 +391,18 @@ class _HalfCharacter:
         return [half] if half else []
 
 
-def _usage_said(said: _Usage) -> Usage | None:
-    """Take the provider's counts, or nothing where they are absurd: that must not spoil a whole answer."""
-    usage = Usage(said.prompt_tokens or 0, said.completion_tokens or 0, said.total_tokens or 0)
-    counts = (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens)
-    return usage if all(0 <= count <= MOST_TOKENS for count in counts) else None
+def _integer(digits: str) -> int | float:
+    # Python refuses to make an integer of thousands of digits: an absurd count must not spoil a whole chunk.
+    return int(digits) if len(digits) < 20 else float(digits)
 
 
-def _decode_slowly(data: bytes) -> _Chunk:
+def _loads(data: bytes) -> Any:
     """Decode what msgspec refuses and providers send: half of a surrogate pair, escaped; NaN among the numbers."""
-    try:
-        return msgspec.convert(json.loads(data), _Chunk)
-    except (ValueError, RecursionError) as error:
-        # Gemini's errors come in an array.
-        if data.startswith(b"[") and (failure := failure_in_data(data)) is not None:
-            raise failure from None
-        raise UpstreamInvalid(f"a broken event: {type(error).__name__}: {error}") from None
+    return json.loads(data, parse_int=_integer)
+
+
+def _excerpt(data: bytes) -> str:
+    """Return the beginning of a body for the log, not cut inside a word: half a key would not be recognised there."""
+    if len(data) >= _EXCERPT_BYTES:
+        data = re.sub(rb"[\w-]*\Z", b"", data[:_EXCERPT_BYTES])
+    return data.decode(errors="replace")

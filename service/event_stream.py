@@ -104,13 +104,27 @@ class EventStreamDecoder:
             The data of the events that this completed.
         """
         rest = b"".join(self._line_parts)
-        self._line_parts = []
         events: list[bytes] = []
         if rest.endswith(b"\r"):
+            self._line_parts = []
             self._end_line(rest[:-1], events)
         elif rest.startswith((b"{", b"[", b"error:")) or self._bare:
+            self._line_parts = []
             self._end_line(rest, events)
         self._end_bare(events)
+        return events
+
+    def incomplete(self) -> list[bytes]:
+        """Return, behind `finish`, the data of the event that the stream ended in, as far as it came.
+
+        The standard drops it; clients of chat completions read it where it is whole.
+        """
+        rest = b"".join(self._line_parts)
+        self._line_parts = []
+        events: list[bytes] = []
+        if rest:
+            self._end_line(rest, events)
+        self._end_event(events)
         return events
 
     def _hold(self, part: bytes, events: list[bytes]) -> None:

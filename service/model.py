@@ -98,33 +98,38 @@ class ModelClient:
         response = await self._open(messages, model, limit)
         with closing(response):
             yield [Accepted()]
-            answer = Answer(self._settings.max_event_bytes)
+            content_type = response.headers.get("content-type", "no content type").partition(";")[0]
+            answer = Answer(self._settings.max_event_bytes, content_type)
             body = body_of(response)
             with closing(Deadline(limit)) as deadline:
                 intake = _Intake(answer, deadline, self._settings.next_token_timeout, total_deadline)
                 while not answer.ended:
+                    failure: ServiceError | None = None
                     try:
                         deadline.waiting = True
                         await body.pour(intake.take)
                     except asyncio.CancelledError:
                         if not deadline.passed():
                             raise
-                        if answer.finish_reason is None:
-                            raise UpstreamTimeout("no word within the time limit") from None
-                        break  # only the usage is missing
+                        intake.words += answer.finish()
+                        # Else only the usage is missing.
+                        if not answer.is_whole:
+                            failure = UpstreamTimeout("no word within the time limit")
                     except aiohttp.ClientError as error:
                         # aiohttp's reader keeps it, and its traceback keeps the frames that keep the reader and the
                         # bridge: a circle of some 200 objects that only the collector could free.
                         error.__traceback__ = None
-                        if answer.finish_reason is not None:
-                            break
-                        raise _broken_off(error, answer) from error
+                        intake.words += answer.finish()
+                        if not answer.is_whole:
+                            failure = _broken_off(error, answer)
                     finally:
                         deadline.waiting = False
                     if words := intake.words:
                         intake.words = []
                         yield words
                         intake.offer = offer
+                    if failure is not None:
+                        raise failure
                     # After the yield: the time in which a slow reader held us back is not the model's.
                     intake.move_limit()
             conclusion = answer.conclusion()
@@ -164,13 +169,11 @@ class ModelClient:
         except (aiohttp.ClientError, UnicodeError) as error:
             # A reply that is not HTTP, or whose status line is not ASCII.
             raise UpstreamInvalid(f"{type(error).__name__}: {error}") from error
-        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if response.status != 200 or kind in ("text/html", "application/json"):
+        # With 200 the body's first bytes decide what it is: content types are not to be relied on.
+        if response.status != 200:
             with closing(response):
                 excerpt = await _excerpt(response, min(deadline, asyncio.get_running_loop().time() + USAGE_GRACE))
-            if response.status != 200:
-                raise _RefusedError(response.status, response.headers, excerpt)
-            raise UpstreamInvalid(f"200 with {kind} in place of an event stream: {excerpt}")
+            raise _RefusedError(response.status, response.headers, excerpt)
         return response
 
 
@@ -206,11 +209,7 @@ class _Intake:
         """
         answer = self._answer
         words = answer.feed(piece) if piece else answer.finish()
-        if (
-            answer.finish_reason is not None
-            or answer.ended
-            or (words and (self.offer is None or not self.offer(words)))
-        ):
+        if answer.is_ending or answer.ended or (words and (self.offer is None or not self.offer(words))):
             self.words = words
             # Else a limit that passes before the task has its turn would take from it what it has waited for.
             self._deadline.waiting = False
@@ -221,7 +220,7 @@ class _Intake:
     def move_limit(self) -> None:
         """Give the model its time for what is to come next, counted from now."""
         deadline = self._deadline
-        if self._answer.finish_reason is not None:
+        if self._answer.is_ending:
             deadline.sooner(self._now() + USAGE_GRACE)
         elif self._answer.progressed:
             limit = min(self._now() + self._next_token_timeout, self._total_deadline)

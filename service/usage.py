@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 # OpenAI's own rule of thumb for English (https://help.openai.com/en/articles/4936856): a token is about 4 characters.
 # Chinese is nearer to one token a character, which is how many bytes of UTF-8 (3) this rule makes of it, about.
 BYTES_PER_TOKEN = 4
+# Counts above it are no counts: the metrics' floats could not hold them.
+MOST_TOKENS = 2**53
 # Role and delimiters of each message, as in OpenAI's cookbook on counting tokens.
 TOKENS_PER_MESSAGE = 4
 
@@ -31,6 +34,46 @@ class Usage:
             "total_tokens": self.total_tokens,
         }
         return {**fields, "estimated": True} if self.estimated else fields
+
+
+def usage_from(said: object) -> Usage | None:
+    """Read what a provider counted, whatever its shape.
+
+    Args:
+        said: What stands in `usage`: an object with the names of OpenAI, or of Anthropic and DashScope. Its counts
+            may be integers, floats or texts.
+
+    Returns:
+        The counts, or `None` where they cannot be told from it: that must not spoil a whole answer.
+    """
+    if not isinstance(said, dict):
+        return None
+    prompt = _first_count(said, "prompt_tokens", "input_tokens")
+    completion = _first_count(said, "completion_tokens", "output_tokens")
+    total = _count(said.get("total_tokens"))
+    if total is not None:
+        if prompt is None and completion is not None:
+            prompt = max(0, total - completion)
+        elif completion is None and prompt is not None:
+            completion = max(0, total - prompt)
+    if prompt is None or completion is None:
+        return None
+    return Usage(prompt, completion, prompt + completion if total is None else total)
+
+
+def _first_count(said: dict[str, Any], *names: str) -> int | None:
+    return next((count for name in names if (count := _count(said.get(name))) is not None), None)
+
+
+def _count(said: object) -> int | None:
+    if isinstance(said, bool) or not isinstance(said, int | float | str):
+        return None
+    try:
+        number = float(said) if isinstance(said, str) else said
+    except ValueError:
+        return None
+    # Written so that NaN is none.
+    return math.floor(number) if 0 <= number <= MOST_TOKENS else None
 
 
 def estimate_usage(prompts: Sequence[str], pieces: int, completion_bytes: int) -> Usage:

@@ -192,7 +192,6 @@ UNFINISHED = reply_bytes("Hello", finish=None).removesuffix(DONE)
 FAILURES = {
     "a reset before the headers": Failure(12, (Reset(),), "upstream_unavailable"),
     "a reset in the middle": Failure(12, resetting_after("Hel", "lo"), "upstream_truncated", text="Hello"),
-    "an end without a finish reason": Failure(13, reply("Hello", finish=None), "upstream_truncated", text="Hello"),
     "an end without a finish reason and without [DONE]": Failure(
         13, raw(UNFINISHED), "upstream_truncated", text="Hello"
     ),
@@ -388,7 +387,7 @@ def test_two_failures_and_then_an_answer_are_one_answer(retrying: House, mode: s
     [
         (resetting_after("Hello"), "upstream_truncated"),
         (stalling_after("Hello"), "upstream_timeout"),
-        (reply("Hello", finish=None), "upstream_truncated"),
+        (raw(reply_bytes("Hello", finish=None).removesuffix(DONE)), "upstream_truncated"),
     ],
     ids=["a reset", "a stall", "an end without a finish reason"],
 )

@@ -145,6 +145,35 @@ def test_a_cr_that_was_held_back_still_ends_the_last_event() -> None:
     assert decoder.finish() == []
 
 
+# ------------------------------------------------------------------ beyond the standard
+
+
+@pytest.mark.parametrize(
+    ("stream", "incomplete"),
+    [
+        (b"data: a", [b"a"]),
+        (b"data: a\n", [b"a"]),
+        (b"data: a\r", [b"a"]),
+        (b"data: a\r\n", [b"a"]),
+        (b"data: a\ndata: b", [b"a\nb"]),
+        (b"data: a\n\ndata: b", [b"b"]),
+        (b"data: a\n\n", []),
+        (b"data: a\r\r", []),
+        (b": a", []),
+        (b"id: 1", []),
+        (b"", []),
+    ],
+)
+def test_what_the_stream_ended_in_can_be_asked_for_once(stream: bytes, incomplete: list[bytes]) -> None:
+    for pieces in ([stream], one_byte_at_a_time(stream)):
+        decoder = EventStreamDecoder(PLENTY)
+        for piece in pieces:
+            decoder.feed(piece)
+        decoder.finish()
+        assert decoder.incomplete() == incomplete
+        assert decoder.incomplete() == []
+
+
 # ------------------------------------------------------------------ properties
 
 # Mostly of what matters to the format, so that short streams already have events.

@@ -1,0 +1,123 @@
+"""Reasoning that a model writes into its answer, between tags at the very beginning -> reasoning and text. No I/O.
+
+Models write `<think>...</think>` before their answer, and servers without a reasoning parser pass it on as content.
+Only the beginning counts: an answer may speak of these tags later on.
+
+Some chat templates put the opening tag into the prompt, so that only `</think>` comes. While a stream runs nobody can
+know that the text so far was reasoning, so it stays text, in both modes. `without_thinking` cuts it from history, as
+the chat templates of DeepSeek and Qwen do (`content.split('</think>')[-1]`).
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, auto
+
+# Of DeepSeek, Qwen, MiniMax and most others; of ERNIE; of Gemini; of Kimi-VL. In any case of letters.
+_OPENING = ("<think>", "<thinking>", "<thought>", "◁think▷")
+# White space before a tag is held back until it is known what follows; no model writes that much of it.
+_MOST_SPACE = 256
+# Not where it is quoted: then the answer speaks of it.
+_CLOSING = re.compile(r"""(?<![`"'])</think>(?![`"'])""")
+
+
+class _State(Enum):
+    BEGINNING = auto()
+    REASONING = auto()
+    BEHIND = auto()
+    TEXT = auto()
+
+
+class ThinkTagSplitter:
+    """Split a text that comes in pieces. One for each answer."""
+
+    def __init__(self) -> None:
+        """Begin an answer."""
+        self._state = _State.BEGINNING
+        # What may be a part of a tag, or white space before one.
+        self._held = ""
+        self._closing = ""
+        self._has_reasoning = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the beginning is over: all that comes next is text, and need not be given here."""
+        return self._state is _State.TEXT
+
+    @property
+    def has_opened(self) -> bool:
+        """Whether the answer began with an opening tag."""
+        return bool(self._closing)
+
+    def split(self, text: str) -> list[tuple[bool, str]]:
+        """Take the next piece.
+
+        Returns:
+            What is known by now, in order: whether it is reasoning, and its text. Never an empty text.
+        """
+        text = self._held + text
+        self._held = ""
+        parts: list[tuple[bool, str]] = []
+        if self._state is _State.BEGINNING:
+            text = self._open(text)
+        if self._state is _State.REASONING:
+            # White space between the tag and the first word says nothing: `<think>\n\n</think>` is no reasoning.
+            if not self._has_reasoning:
+                text = text.lstrip()
+            reasoning, closing, rest = text.partition(self._closing)
+            if not closing:
+                kept = _overlap(text, self._closing)
+                reasoning, self._held = text[: len(text) - kept], text[len(text) - kept :]
+            if reasoning:
+                self._has_reasoning = True
+                parts.append((True, reasoning))
+            if not closing:
+                return parts
+            self._state = _State.BEHIND
+            text = rest
+        if self._state is _State.BEHIND and (text := text.lstrip()):
+            self._state = _State.TEXT
+        if self._state is _State.TEXT and text:
+            parts.append((False, text))
+        return parts
+
+    def finish(self) -> list[tuple[bool, str]]:
+        """Return what is still held back: it was no part of a tag."""
+        held, self._held = self._held, ""
+        return [(self._state is _State.REASONING, held)] if held else []
+
+    def _open(self, text: str) -> str:
+        """Look for an opening tag; return what is behind it, or the text itself where there is none."""
+        start = text.lstrip()
+        for tag in _OPENING:
+            written = start[: len(tag)]
+            if written.lower() == tag:
+                # As it was written: `</Think>` closes `<Think>`.
+                self._closing = f"{written[0]}/{written[1:]}"
+                self._state = _State.REASONING
+                return start[len(tag) :]
+        if len(text) <= _MOST_SPACE and any(tag.startswith(start.lower()) for tag in _OPENING):
+            self._held = text
+            return ""
+        self._state = _State.TEXT
+        return text
+
+
+def _overlap(text: str, tag: str) -> int:
+    """Return how many characters at the end of `text` may be the beginning of `tag`."""
+    for length in range(min(len(tag) - 1, len(text)), 0, -1):
+        if text.endswith(tag[:length]):
+            return length
+    return 0
+
+
+def without_thinking(text: str) -> str:
+    """Return an earlier answer as the model is to see it again: without the reasoning at its beginning."""
+    splitter = ThinkTagSplitter()
+    parts = splitter.split(text) + splitter.finish()
+    if splitter.has_opened:
+        return "".join(part for is_reasoning, part in parts if not is_reasoning)
+    closing = _CLOSING.search(text)
+    if closing is None or "<think>" in text[: closing.start()]:
+        return text
+    return text[closing.end() :].lstrip()
