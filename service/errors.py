@@ -60,8 +60,8 @@ class InvalidRequest(ServiceError):
         Args:
             sentence: What was wrong and what would be right.
             field: The request's field that is at fault, such as ``conversation_history[2].role``.
-            status: 400; 403 for another site's page; 413 where something is too large; 415 for another content type;
-                421 for another host.
+            status: 400; 403 for another site's page; 408 where it came too slowly; 413 where something is too large;
+                415 for another content type; 421 for another host.
         """
         super().__init__(sentence=sentence)
         self.field = field

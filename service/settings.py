@@ -206,6 +206,18 @@ class Settings:
         30.0,
         "Seconds that a client may take to accept a write.",
     )
+    head_timeout: float = _setting(
+        "SLUICE_HEAD_TIMEOUT",
+        _seconds(0.05, 3600),
+        10.0,
+        "Seconds that a client may take to send the whole head of a request.",
+    )
+    body_timeout: float = _setting(
+        "SLUICE_BODY_TIMEOUT",
+        _seconds(0.05, 3600),
+        20.0,
+        "Seconds that a client may take to send the whole body of a request; one more for each 4 KiB that has come.",
+    )
     drain_timeout: float = _setting(
         "SLUICE_DRAIN_TIMEOUT", _seconds(0, 3600), 25.0, "Seconds that open answers get to end after SIGTERM."
     )

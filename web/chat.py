@@ -17,7 +17,7 @@ from .extension import Sluice
 from .identity import client_identity
 from .json_response import json_response
 from .origin import refuse_foreign_origin
-from .requests import discard_body, read_chat_request
+from .requests import read_chat_request
 from .sse import HEADERS
 from .stream import EventStream
 
@@ -64,7 +64,6 @@ def chat_blueprint(sluice: Sluice) -> Blueprint:
             run = service.open(asked.messages, labels, client_identity(request, service.settings))
         except ServiceError as error:
             service.metrics.refused(error.code)
-            discard_body(request, service.settings)
             raise
         unwatch: Callable[[], None] | None = None
 

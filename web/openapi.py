@@ -31,6 +31,7 @@ NOT_BLANK = r"[^\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u2
 # What `InvalidRequest` can say besides its usual 400.
 _REFUSALS = {
     403: "a page of another site made the request",
+    408: "the request came too slowly",
     413: "too large",
     415: "not application/json",
     421: "the request names a host that is not the server's",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,8 +18,6 @@ from service.settings import InteractionMode, Settings
 Role = Literal["user", "assistant", "system", "developer"]
 # The operator's voice: whoever speaks with it can take back what OPENAI_SYSTEM_PROMPT says.
 OPERATOR_ROLES = ("system", "developer")
-logger = logging.getLogger("sluice.web")
-
 Source = Literal["page", "api", "load-test"]
 
 
@@ -84,6 +81,8 @@ def read_chat_request(request: Request, settings: Settings) -> ChatRequest:
     except RequestEntityTooLarge:
         raise too_large from None
     except ClientDisconnected:
+        if getattr(request.environ["wsgi.input"], "has_timed_out", False):
+            raise InvalidRequest("The body should be sent faster: its time was over.", status=408) from None
         if request.content_length is None:
             raise InvalidRequest("The chunks of the body should be framed as in RFC 9112, section 7.1.") from None
         raise InvalidRequest("The body ended before its Content-Length.") from None
@@ -106,19 +105,6 @@ def read_chat_request(request: Request, settings: Settings) -> ChatRequest:
         source=body.source,
         model=body.model or settings.default_model,
     )
-
-
-def discard_body(request: Request, settings: Settings) -> None:
-    """Read what a refused request still has to say, up to the limit of a body.
-
-    gunicorn closes a connection that has more than 64 KiB unread, after a reply that promised to keep it.
-    """
-    request.max_content_length = settings.max_body_bytes + 1
-    if (request.content_length or 0) <= settings.max_body_bytes:
-        try:
-            request.get_data(cache=False)
-        except (RequestEntityTooLarge, ClientDisconnected):
-            logger.debug("a refused body was too large, or broke off")
 
 
 def roles_allowed(settings: Settings) -> tuple[str, ...]:

@@ -15,7 +15,6 @@ import selectors
 import signal
 import socket
 import ssl
-import struct
 import sys
 import time
 from functools import partial
@@ -23,10 +22,10 @@ from http import HTTPStatus
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from gunicorn.http.errors import ConfigurationProblem
+from gunicorn.http.errors import ConfigurationProblem, ParseException
 from gunicorn.sock import BaseSocket
 from gunicorn.util import write_error
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import ThreadWorker
 
 from . import start_signals
 from .accept_errors import CLIENT_LOST, LISTENER_UNUSABLE, NOTHING_LEFT
@@ -34,24 +33,25 @@ from .affinity import Affinity
 from .heap import share_one_heap
 from .lingering import LingeringConnections
 from .occupancy import Load, Occupancy
+from .refusals import Refusal
+from .request_intake import RequestIntake
+from .worker_connection import WorkerConnection
 from .wsgi_input import with_wsgi_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from concurrent.futures import Future
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from service import LoopState
 
     from .extension import Sluice
 
-# A client that has connected gets this long for the head of its request to come in, and for each further piece of
-# it. A front proxy sends it in one packet; a browser within a round trip.
-HEAD_TIMEOUT = 10
 # While it leaves connections to others, how often a full worker looks whether they have become full as well. This
 # bounds how long a client waits for its 503 when all are full.
 LEAVING_POLL = 0.05
 # For how long none is asked for after these, and after any other: asked at once, the kernel might say the same for
-# ever. It keeps those who wait. Ended answers give descriptors back, and silent clients after HEAD_TIMEOUT.
+# ever. It keeps those who wait. Ended answers give descriptors back, and silent clients when their time is up.
 ACCEPT_PAUSE = 1.0
 
 
@@ -66,23 +66,6 @@ class _ClientTooSlow(logging.Filter):
             record.msg, record.args = "a client was too slow, and its connection is closed", ()
             record.exc_info = record.exc_text = None
         return True
-
-
-class _Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
-    """A connection whose graceful close is the worker's business, and waits for nothing."""
-
-    def __init__(self, worker: SluiceWorker, *args: Any) -> None:
-        self._worker = worker
-        super().__init__(*args)
-        # A request's head is read by a thread. Without this, a client that sends half of it would keep the thread.
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", HEAD_TIMEOUT, 0))
-
-    def close(self, graceful: bool = False) -> None:
-        """Close now, or begin to linger."""
-        if graceful:
-            self._worker.lingering.linger(self.sock)
-        else:
-            super().close()
 
 
 def _sluice_of(application: Any) -> Sluice:
@@ -157,12 +140,12 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         self.log.error_log.addFilter(_ClientTooSlow())
         application: Any = self.wsgi
         self._sluice = sluice = _sluice_of(application)
-        self.wsgi: WSGIApplication = _offering_outlets(with_wsgi_input(application))
+        self._settings = settings = sluice.service.settings
+        self._prepare_serving(application)
         sluice.service.loop.on_failure = self._loop_failed
-        self.lingering = LingeringConnections(self.poller, self._count_connections, self.log)
         # Both before the loop's thread and all others are started.
         share_one_heap()
-        if sluice.service.settings.pin_cpu == "on":
+        if settings.pin_cpu == "on":
             self._affinity = Affinity(self.age)
         try:
             # Now and not with the first chat, so that /readyz is true from the first moment it can be asked.
@@ -180,6 +163,24 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         finally:
             if not sluice.close():
                 self.log.warning("not everything ended in time; the process exits all the same")
+
+    def _prepare_serving(self, application: Any) -> None:
+        # Here, because the master must not load what the application is made of.
+        from .json_body_routes import JsonBodyRoutes
+        from .limited_replies import with_limited_replies
+
+        settings = self._settings
+        self._body_routes = JsonBodyRoutes(application)
+        self._lingering = LingeringConnections(self.poller, self._count_connections, self.log)
+        self._intake = RequestIntake(
+            self.poller,
+            self,
+            head_timeout=settings.head_timeout,
+            body_timeout=settings.body_timeout,
+            body_limit=settings.max_body_bytes,
+        )
+        limited = with_limited_replies(with_wsgi_input(application), settings.write_timeout)
+        self.wsgi: WSGIApplication = _offering_outlets(limited)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin the drain on SIGTERM, for which gunicorn has no hook; before anybody is connected, exit at once."""
@@ -236,7 +237,9 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         """Answer a request that gunicorn could not read or hand over.
 
         A path outside of the one that the variable SCRIPT_NAME names is not found; gunicorn would answer 500.
+        A client that does not read the reply is cut off at the limit of a write.
         """
+        client.settimeout(self._settings.write_timeout)
         if isinstance(exc, ConfigurationProblem):
             write_error(client, HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase, "")
         else:
@@ -273,11 +276,34 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
             return False
         self.nr_conns += 1
         self.occupancy.say(self._load())
-        conn = _Connection(self, self.cfg, client, address, listener.getsockname())
-        conn.timeout = time.monotonic() + HEAD_TIMEOUT
-        self.pending_conns.append(conn)
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+        connection = WorkerConnection(
+            self.cfg,
+            client,
+            address,
+            listener.getsockname(),
+            linger=self._lingering.linger,
+            head_timeout=self._settings.head_timeout,
+            body_timeout=self._settings.body_timeout,
+        )
+        if connection.is_gathered:
+            self._intake.begin(connection)
+        else:
+            connection.timeout = time.monotonic() + self._settings.head_timeout
+            self.pending_conns.append(connection)
+            readable = partial(self.on_pending_socket_readable, connection)
+            self.poller.register(connection.sock, selectors.EVENT_READ, readable)
         return True
+
+    def _make_room(self) -> None:
+        """Where no further client would be accepted, end connections of which no request is being served."""
+        while self.nr_conns >= self.worker_connections:
+            idle = self.keepalived_conns or self.pending_conns
+            if idle:
+                connection = idle.popleft()
+                self.poller.unregister(connection.sock)
+                self.connection_ended(connection)
+            elif not self._intake.end_oldest():
+                return
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Accept connections, or leave them in the shared listening socket: to others, or until they can be held."""
@@ -288,18 +314,82 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         """Wait for events; called by gunicorn's main loop in each of its rounds, so the rounds' work is here too."""
         if self.alive:
             self.occupancy.say(self._load())
+            self._make_room()
             self.set_accept_enabled(self.nr_conns < self.worker_connections)
             if not self._accepting:
                 timeout = min(timeout, LEAVING_POLL)
-        lingering = self.lingering.time_left()
-        if lingering is not None:
-            timeout = min(timeout, lingering)
-        super().wait_for_and_dispatch_events(timeout)
-        self.lingering.end_expired()
+        due = (self._lingering.time_left(), self._intake.time_left())
+        super().wait_for_and_dispatch_events(min([timeout, *(left for left in due if left is not None)]))
+        self._lingering.end_expired()
+        self._intake.end_expired()
         self._sluice.service.metrics.write()
         if self._affinity is not None:
             self._affinity.look()
         self._retire()
+
+    # ------------------------------------------------------------------ requests
+
+    def reads_body(self, request: Any) -> bool:
+        """Say whether a route will read the request's body (`IntakeOwner`)."""
+        content_type = next((value for name, value in request.headers if name == "CONTENT-TYPE"), "")
+        return self._body_routes.read(request.method, request.path, content_type)
+
+    def request_ready(self, connection: WorkerConnection) -> None:
+        """Give a request that has come to a thread (`IntakeOwner`)."""
+        self.enqueue_req(connection)
+
+    def request_refused(self, connection: WorkerConnection, refusal: Refusal) -> None:
+        """Reply without a thread, and close (`IntakeOwner`)."""
+        self.log.info("a request was refused with %d before it had come: %s", refusal.status, refusal.code)
+        self._sluice.service.metrics.refused(refusal.code)
+        try:
+            # Without waiting: a socket that has no room for it belongs to a client that has read nothing for long.
+            connection.sock.send(refusal.reply)
+        except OSError as error:
+            self.log.debug("a refusal could not be sent: %s", error)
+        self.nr_conns -= 1
+        connection.close(graceful=True)
+
+    def connection_ended(self, connection: WorkerConnection) -> None:
+        """Close a connection on which no request has come (`IntakeOwner`)."""
+        self.nr_conns -= 1
+        connection.close()
+
+    def on_client_socket_readable(self, conn: WorkerConnection, client: socket.socket) -> None:
+        """Gather the next request of a kept connection, which gunicorn gives to a thread with its first byte."""
+        if conn.is_gathered:
+            self.keepalived_conns.remove(conn)
+            self._intake.resume(conn)
+        else:
+            super().on_client_socket_readable(conn, client)
+
+    def finish_request(self, conn: WorkerConnection, fs: Future[Any]) -> None:
+        """Gather the request that has come behind the last one; gunicorn gives its beginning to a thread."""
+        if conn.is_gathered and not fs.cancelled() and fs.exception() is None and fs.result():
+            received = conn.parser.unreader.take_buffered()
+            if received:
+                self._intake.begin(conn, received)
+                return
+        super().finish_request(conn, fs)
+
+    def _keepalive_after(self, conn: WorkerConnection, keepalive: bool) -> bool:
+        """Say whether a connection can be used again; on the request's thread, which waits for nothing.
+
+        gunicorn waits up to 5 s for the rest of a body, and closes a connection that it promised to keep where the
+        rest is larger than 64 KiB.
+        """
+        arrival = getattr(conn.parser.mesg, "arrival", None)
+        if arrival is None:
+            kept: bool = super()._keepalive_after(conn, keepalive)
+            return kept
+        if not keepalive or not arrival.is_complete:
+            return False
+        try:
+            return bool(conn.parser.finish_body())
+        except ParseException as error:
+            # The reply has been given; to a body that nobody has read there is no second one.
+            self.log.debug("a body that was not read is broken: %s", error)
+            return False
 
     def _count_connections(self, change: int) -> None:
         self.nr_conns += change

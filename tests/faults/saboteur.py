@@ -179,6 +179,11 @@ def _sabotage(app: Flask) -> Flask:
         names = ("wsgi.url_scheme", "REMOTE_ADDR", "SCRIPT_NAME", "SERVER_NAME", "REMOTE_USER")
         return jsonify({name: request.environ[name] for name in names if name in request.environ})
 
+    @app.post("/sabotage/read")
+    def read() -> Response:
+        """Read a body on the request's thread, as a route of a host application that takes files."""
+        return jsonify(size=len(request.get_data()))
+
     @app.post("/sabotage/kill-loop")
     def kill_loop() -> Response:
         def die() -> None:

@@ -64,7 +64,7 @@ def test_a_client_that_leaves_during_a_block_ends_its_model_call_at_once(house: 
     house.model.enqueue(stalling_after("Hello"))
     client = RawClient(house.url)
     try:
-        client.send(chat_request("x", {"message": "Hi", "interaction_mode": "block"}))
+        client.send(chat_request("localhost", {"message": "Hi", "interaction_mode": "block"}))
         exchange = house.model.wait_for_request()
         exchange.wait_tokens(1)
         left = time.monotonic()
@@ -91,7 +91,7 @@ def test_two_chats_on_one_connection_are_watched_each_for_itself(house: House) -
 def test_a_pipelined_request_does_not_look_like_leaving(house: House) -> None:
     """Rows 1-4."""
     house.model.enqueue(reply("Hel", "lo", delay=0.1), reply("again"))
-    request = chat_request("x", {"message": "Hi", "interaction_mode": "stream"}, keep_alive=True)
+    request = chat_request("localhost", {"message": "Hi", "interaction_mode": "stream"}, keep_alive=True)
     with RawClient(house.url) as client:
         client.send(request + request)
         assert client.read_stream()[0] == "Hello"
@@ -133,7 +133,8 @@ def test_a_client_that_leaves_while_its_request_waits_for_a_thread_costs_no_mode
 
 def leave_while_waiting_for_a_thread(house: House, mode: str) -> None:
     """Hold both threads with requests whose bodies are half sent, and have a third client leave meanwhile."""
-    half = encode_request("x", "POST", "/api/chat", {"Content-Type": "application/json"}, b"{" * 100)[:-50]
+    # No JSON, so that the route's thread reads it.
+    half = encode_request("localhost", "POST", "/sabotage/read", {"Content-Type": "text/plain"}, b"a" * 100)[:-50]
     holding = [RawClient(house.url) for _ in range(2)]
     try:
         for client in holding:
@@ -141,13 +142,13 @@ def leave_while_waiting_for_a_thread(house: House, mode: str) -> None:
         with pytest.raises(TimeoutError):  # nobody answers: both threads are taken
             fetch(house.url, "/healthz", timeout=0.5)
         leaver = RawClient(house.url)
-        leaver.send(chat_request("x", {"message": "Hi", "interaction_mode": mode}))
+        leaver.send(chat_request("localhost", {"message": "Hi", "interaction_mode": mode}))
         leaver.close()
         # Behind the leaver in the queue, so its answer comes after the leaver's turn.
         with RawClient(house.url) as behind:
-            behind.send(encode_request("x", "GET", "/healthz", {"Connection": "close"}))
-            holding[0].send(b"}" * 50)
-            assert holding[0].status == 400
+            behind.send(encode_request("localhost", "GET", "/healthz", {"Connection": "close"}))
+            holding[0].send(b"a" * 50)
+            assert holding[0].status == 200
             assert behind.status == 200
     finally:
         for client in holding:

@@ -267,13 +267,13 @@ def test_twenty_clients_that_hold_on_keep_nobody_waiting(impatient: House, hold:
 
 
 @pytest.mark.long
-def test_a_request_that_stays_half_sent_is_given_up_and_its_thread_is_free_again(build: Build) -> None:
-    """Row 25: with two threads, two such clients hold both of them, for at most ten seconds."""
+def test_a_request_that_stays_half_sent_holds_no_thread(build: Build) -> None:
+    """Row 25: with two threads, two such clients hold neither of them."""
     house = build(SLUICE_MAX_STREAMS=1, SLUICE_RESERVE_THREADS=1, warm=1)
     with ExitStack() as open_clients:
         for _ in range(2):
             half_a_head(open_clients.enter_context(RawClient(house.url)))
-        assert fetch(house.url, "/healthz", timeout=15).status == 200
+        assert fetch(house.url, "/healthz", timeout=1).status == 200
 
 
 # -------------------------------------------------------------------------- more connections than descriptors

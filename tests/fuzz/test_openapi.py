@@ -63,7 +63,7 @@ def test_every_error_is_described_with_its_status() -> None:
 
 
 def test_no_status_is_described_that_cannot_come() -> None:
-    refusals = {"400", "403", "413", "415", "421"}
+    refusals = {"400", "403", "408", "413", "415", "421"}
     assert set(CHAT["responses"]) == {"200"} | refusals | {str(status) for status in STATUSES.values()}
 
 

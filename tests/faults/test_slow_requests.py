@@ -1,0 +1,356 @@
+"""Row 43: requests that come a byte at a time or not at all, bodies that nobody reads, replies that nobody reads."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from http.client import HTTPSConnection
+from pathlib import Path
+from urllib.parse import urljoin
+
+import pytest
+
+from tests.faults.conftest import House, a_house, asking
+from tests.gunicorn_server import GunicornServer
+from tests.raw_client import RECEIVE, RawClient, ResponseReader, chat_request, check_error, encode_request, fetch
+
+HEAD_TIMEOUT = 1.0
+BODY_TIMEOUT = 1.0
+WRITE_TIMEOUT = 1.0
+# Five threads, all of which the warm-up needs: a client that holds one is missed at once.
+HOUSE = {
+    "SLUICE_MAX_STREAMS": 4,
+    "SLUICE_RESERVE_THREADS": 1,
+    "SLUICE_HEAD_TIMEOUT": HEAD_TIMEOUT,
+    "SLUICE_BODY_TIMEOUT": BODY_TIMEOUT,
+    "SLUICE_WRITE_TIMEOUT": WRITE_TIMEOUT,
+    "warm": 4,
+}
+JSON = {"Content-Type": "application/json"}
+FIELDS = {"message": "Hi", "interaction_mode": "stream"}
+
+
+class SlowClient:
+    """A client of a crowd: it sends what it has a byte at a time, and keeps what it receives."""
+
+    def __init__(self, house: House, at_once: bytes, bytewise: bytes = b"") -> None:
+        self.socket = socket.create_connection(("127.0.0.1", house.server.port), timeout=5)
+        self.began = time.monotonic()
+        self.ended = 0.0
+        self.reply = b""
+        self.socket.sendall(at_once)
+        self.socket.setblocking(False)
+        self._bytewise = iter(bytewise)
+
+    def go_on(self) -> None:
+        """Send the next byte and take what has come; note when the server has closed."""
+        if self.ended:
+            return
+        with contextlib.suppress(OSError, StopIteration):
+            self.socket.send(bytes([next(self._bytewise)]))
+        with contextlib.suppress(BlockingIOError):
+            data = self.socket.recv(RECEIVE)
+            self.reply += data
+            if not data:
+                self.ended = time.monotonic()
+
+    @property
+    def took(self) -> float:
+        """How many seconds it was connected."""
+        return self.ended - self.began
+
+
+def last_for(clients: Sequence[SlowClient], house: House, *, timeout: float) -> list[float]:
+    """Have clients go on until the server has closed all of them; return how long /healthz took meanwhile."""
+    give_up = time.monotonic() + timeout
+    with asking(house.url, timeout=5) as health:
+        while not all(client.ended for client in clients):
+            assert time.monotonic() < give_up, f"{sum(not client.ended for client in clients)} are still connected"
+            for client in clients:
+                client.go_on()
+            health.wait_times(2)
+    assert not health.failures
+    return health.took
+
+
+def read_reply(data: bytes) -> tuple[ResponseReader, bytes]:
+    reader = ResponseReader()
+    return reader, reader.feed(data)
+
+
+def assert_refused(client: SlowClient, status: int, words: str) -> None:
+    reader, body = read_reply(client.reply)
+    assert reader.status == status
+    assert reader.headers["connection"] == "close"
+    fields = json.loads(body)
+    check_error(fields, field_allowed=True)
+    assert words in fields["error"]
+
+
+def test_requests_that_come_a_byte_at_a_time_keep_nobody_waiting_and_end_at_one_limit(house: House) -> None:
+    request = chat_request(house.url.partition("//")[2], FIELDS)
+    head, end, body = request.partition(b"\r\n\r\n")
+    with ExitStack() as stack:
+        heads = [SlowClient(house, b"", head) for _ in range(200)]
+        bodies = [SlowClient(house, head + end, body) for _ in range(200)]
+        halves = [SlowClient(house, head[:-10]) for _ in range(300)]
+        for client in (*heads, *bodies, *halves):
+            stack.callback(client.socket.close)
+        took = last_for([*heads, *bodies, *halves], house, timeout=15)
+        assert max(took) < 1.0
+        for client in (*heads, *halves):
+            assert_refused(client, 408, "The head of a request should be sent within 1 s.")
+            assert client.took >= HEAD_TIMEOUT
+        for client in bodies:
+            assert_refused(client, 408, "The body of a request should be sent within 1 s")
+            assert client.took >= BODY_TIMEOUT
+    assert house.model.exchanges == []
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (b"GET /healthz HTTP/1.1\r\n" + b"X-A: " + b"a" * 8000 + b"\r\n", "at most 65536 bytes"),
+        (b"GET /" + b"a" * 8000, ""),
+    ],
+)
+def test_a_head_without_an_end_is_refused_at_its_size(house: House, head: bytes, words: str) -> None:
+    with RawClient(house.url) as client:
+        with contextlib.suppress(OSError):
+            client.send(head + (b"X-B: " + b"b" * 6000 + b"\r\n" if words else b"a" * 8000) * 10)
+        assert client.status == (431 if words else 414)
+        assert words in client.read_body().decode()
+        client.wait_closed()
+
+
+UNREAD = {
+    "another path": ("POST", "/api/nothing", JSON, 404),
+    "another method": ("PUT", "/api/chat", JSON, 405),
+    "a method that has no body": ("GET", "/healthz", JSON, 200),
+    "another content type": ("POST", "/api/chat", {"Content-Type": "text/plain"}, 415),
+    "a length over the limit": ("POST", "/api/chat", {**JSON, "Content-Length": "2000000"}, 413),
+    "another host": ("POST", "/api/nothing", {**JSON, "Host": "evil.example"}, 421),
+}
+
+
+@pytest.mark.parametrize(
+    ("case", "chunked"),
+    [*((case, False) for case in UNREAD), *((case, True) for case in UNREAD if "length" not in case)],
+)
+def test_a_reply_does_not_wait_for_a_body_that_nobody_reads_and_ends_the_connection(
+    house: House, case: str, chunked: bool
+) -> None:
+    method, path, headers, status = UNREAD[case]
+    framing = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": "1000"}
+    with RawClient(house.url) as client:
+        began = time.monotonic()
+        client.request(method, path, {**framing, **headers})
+        client.send(b"64\r\n" + b"a" * 90 if chunked else b"a" * 90)
+        assert client.status == status
+        assert client.headers["connection"] == "close"
+        assert client.wait_closed() is not None
+        assert time.monotonic() - began < BODY_TIMEOUT
+
+
+@pytest.mark.parametrize("case", ["another path", "another method", "another content type", "a blank message"])
+def test_a_connection_is_kept_behind_a_refused_body_that_has_come(house: House, case: str) -> None:
+    method, path, headers, status = {**UNREAD, "a blank message": ("POST", "/api/chat", JSON, 400)}[case]
+    # A route that reads its body has all of it before it begins; for another one it has to be there by then.
+    body = b'{"message": "' + b" " * (300_000 if status == 400 else 100) + b'"}'
+    with RawClient(house.url) as client:
+        for _ in range(3):
+            client.request(method, path, headers, body)
+            assert client.status == status
+            client.read_body()
+            assert client.headers["connection"] == "keep-alive"
+
+
+def test_requests_in_one_packet_are_answered_in_order_and_a_cut_one_when_its_rest_comes(house: House) -> None:
+    host = house.url.partition("//")[2]
+    healthy = encode_request(host, "GET", "/healthz")
+    missing = encode_request(host, "POST", "/api/nothing", JSON, b"{}")
+    with RawClient(house.url) as client:
+        client.send(healthy + missing + healthy[:10])
+        readers = []
+        received = b""
+        for _ in range(2):
+            reader = ResponseReader()
+            reader.feed(received)
+            while not reader.complete:
+                reader.feed(client.socket.recv(RECEIVE))
+            received = reader.excess
+            readers.append(reader)
+        client.send(healthy[10:])
+        assert client.status == 200
+        assert client.read_body() == b'{"status":"ok"}\n'
+    assert [reader.status for reader in readers] == [200, 404]
+
+
+def test_a_client_that_waits_for_100_continue_gets_it_only_where_its_body_is_read(house: House) -> None:
+    body = json.dumps({"message": "Hi", "interaction_mode": "block"}).encode()
+    expecting = {"Expect": "100-continue", "Content-Length": str(len(body))}
+    with RawClient(house.url) as client:
+        client.request("POST", "/api/chat", {**JSON, **expecting})
+        assert client.socket.recv(RECEIVE) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.send(body)
+        assert client.status == 200
+        assert json.loads(client.read_body())["success"] is True
+        for path, length, status in (("/api/nothing", str(len(body)), 404), ("/api/chat", "2000000", 413)):
+            with RawClient(house.url) as refused:
+                refused.request("POST", path, {**JSON, **expecting, "Content-Length": length})
+                assert refused.status == status
+                assert refused.headers["connection"] == "close"
+
+
+def test_a_slow_upload_goes_through_as_long_as_it_goes_on(house: House) -> None:
+    body = json.dumps({"message": "Hi", "interaction_mode": "stream"}).encode() + b" " * 400_000
+    request = encode_request(house.url.partition("//")[2], "POST", "/api/chat", {**JSON, "Connection": "close"}, body)
+    began = time.monotonic()
+    with RawClient(house.url) as client, asking(house.url) as health:
+        piece = len(request) // 20 + 1
+        for start in range(0, len(request), piece):
+            client.send(request[start : start + piece])
+            health.wait_times(8)
+        assert time.monotonic() - began > BODY_TIMEOUT
+        assert client.read_stream()[1].is_done
+
+
+def test_a_client_that_reads_no_reply_is_cut_off_and_gives_its_thread_back(house: House) -> None:
+    host = house.url.partition("//")[2]
+    name = "/static/vendor/katex/katex.js"
+    large = urljoin(name, fetch(house.url, name).headers["location"])
+    # More than the kernels hold, about 4 MB for each.
+    many = encode_request(host, "GET", large) * 40
+    with ExitStack() as stack:
+        clients = [stack.enter_context(RawClient(house.url, receive_buffer=2048)) for _ in range(8)]
+        for client in clients:
+            client.send(many)
+        house.server.wait_for_log("a client was too slow", times=5)
+        with asking(house.url, timeout=10) as health:
+            health.wait_times(5)
+        assert not health.failures
+
+
+def test_idle_and_half_sent_connections_make_room_for_whoever_asks() -> None:
+    with (
+        a_house(args=["--worker-connections", "30"], warm=0, SLUICE_MAX_STREAMS=4, SLUICE_RESERVE_THREADS=2) as house,
+        ExitStack() as stack,
+    ):
+        for number in range(60):
+            client = stack.enter_context(RawClient(house.url))
+            if number % 3 == 0:
+                client.request("GET", "/healthz")
+                assert client.status == 200
+            elif number % 3 == 1:
+                client.send(b"GET /healthz HTTP/1.1\r\n")
+            began = time.monotonic()
+            assert fetch(house.url, "/healthz").status == 200
+            assert time.monotonic() - began < 1.0
+
+
+# ------------------------------------------------------------------------------------------------------- TLS
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("certificate")
+    made = subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
+            *("-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")),
+        ],
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
+    if made.returncode:
+        pytest.skip("there is no openssl to make a certificate with")
+    return folder
+
+
+class EncryptedServer(GunicornServer):
+    """A server that speaks TLS by itself."""
+
+    def status(self, path: str, timeout: float = 2.0) -> int:
+        """Return the status of GET `path`."""
+        with contextlib.closing(HTTPSConnection("127.0.0.1", self.port, timeout=timeout, context=TRUSTING)) as asker:
+            asker.request("GET", path)
+            return asker.getresponse().status
+
+
+TRUSTING = ssl.create_default_context()
+TRUSTING.check_hostname = False
+TRUSTING.verify_mode = ssl.CERT_NONE
+
+
+@pytest.fixture(scope="module")
+def encrypted(certificate: Path) -> Iterator[EncryptedServer]:
+    """One with two threads."""
+    settings = {
+        "SLUICE_HEAD_TIMEOUT": HEAD_TIMEOUT,
+        "SLUICE_BODY_TIMEOUT": BODY_TIMEOUT,
+        "SLUICE_MAX_STREAMS": 1,
+        "SLUICE_RESERVE_THREADS": 1,
+        "SLUICE_DEMO_TOKENS_PER_SECOND": 100_000,
+    }
+    arguments = ["--certfile", str(certificate / "cert.pem"), "--keyfile", str(certificate / "key.pem")]
+    with EncryptedServer(settings, args=arguments) as server:
+        yield server
+
+
+def connect(server: EncryptedServer) -> ssl.SSLSocket:
+    plain = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    try:
+        return TRUSTING.wrap_socket(plain)
+    except BaseException:
+        plain.close()
+        raise
+
+
+def test_an_encrypted_connection_is_kept_over_several_requests(encrypted: EncryptedServer) -> None:
+    body = json.dumps({"message": "Hi", "interaction_mode": "block"}).encode()
+    with contextlib.closing(HTTPSConnection("127.0.0.1", encrypted.port, timeout=10, context=TRUSTING)) as asker:
+        for _ in range(2):
+            asker.request("POST", "/api/chat", body, JSON)
+            reply = asker.getresponse()
+            assert json.loads(reply.read())["success"] is True
+            assert reply.headers["connection"] == "keep-alive"
+
+
+def test_slow_encrypted_requests_hold_a_thread_for_one_limit_and_no_longer(encrypted: EncryptedServer) -> None:
+    request = encode_request("localhost", "POST", "/api/chat", {**JSON, "Content-Length": "900"})
+    hello = bytes.fromhex("1603010200010001fc0303")
+    with ExitStack() as stack:
+        began = time.monotonic()
+        plain = stack.enter_context(socket.create_connection(("127.0.0.1", encrypted.port), timeout=10))
+        plain.sendall(hello)
+        with_head = stack.enter_context(connect(encrypted))
+        slow: dict[socket.socket, Iterator[int]] = {plain: iter(b"\0" * 1000), with_head: iter(request)}
+        while slow:
+            assert time.monotonic() - began < 10
+            for client, rest in list(slow.items()):
+                client.settimeout(0.05)
+                try:
+                    client.sendall(bytes([next(rest)]))
+                    if not client.recv(RECEIVE):
+                        del slow[client]
+                except TimeoutError:
+                    continue
+                except OSError:
+                    del slow[client]
+        took = time.monotonic() - began
+        assert HEAD_TIMEOUT <= took < HEAD_TIMEOUT + 1.5
+        with_body = stack.enter_context(connect(encrypted))
+        with_body.sendall(request + b'{"message": ')
+        reader = ResponseReader()
+        while not reader.complete:
+            reader.feed(with_body.recv(RECEIVE))
+        assert reader.status == 408
+        assert reader.headers["connection"] == "close"
+    assert encrypted.status("/healthz") == 200

@@ -1,0 +1,172 @@
+"""gunicorn's parser of requests, fed with bytes that were read without blocking."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+from gunicorn.http.body import LengthReader
+from gunicorn.http.message import Request
+from gunicorn.http.parser import RequestParser
+from gunicorn.http.unreader import SocketUnreader
+
+from .body_arrival import BodyArrival
+
+RECEIVE_BYTES = 65536
+# How often `receive_now` reads: what a client has sent that is not answered yet fits into the kernel's buffer.
+RECEIVE_NOW_READS = 32
+
+
+class RequestIncomplete(Exception):
+    """The parser needs bytes that have not come."""
+
+
+class LimitedUnreader(SocketUnreader):  # type: ignore[misc]  # gunicorn has no types
+    """Gives the parser what was gathered; reads the socket within a limit that no single byte renews."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        """Read nothing yet."""
+        super().__init__(sock)
+        #: Returns until when bytes are waited for; `None` where nothing may be waited for.
+        self.deadline: Callable[[], float] | None = None
+        #: What has come of the body that is being read.
+        self.arrival: BodyArrival | None = None
+        #: Whether the client waits for `100 Continue` before it sends the body.
+        self.must_continue = False
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        """Read the socket, for at most the time that is left.
+
+        Raises:
+            RequestIncomplete: Nothing may be waited for.
+            TimeoutError: The time for the whole head, or for the whole body, is over.
+        """
+        if self.deadline is None:
+            raise RequestIncomplete
+        if self.must_continue:
+            self.send_continue()
+        left = self.deadline() - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the time for the whole head or body is over")
+        before = self.sock.gettimeout()
+        self.sock.settimeout(left)
+        try:
+            data: bytes = super().chunk(size_hint)
+        finally:
+            self.sock.settimeout(before)
+        if self.arrival is not None:
+            self.arrival.feed(data)
+        return data
+
+    def send_continue(self) -> None:
+        """Ask for the body, once (RFC 9110, section 10.1.1)."""
+        self.must_continue = False
+        self.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def add(self, data: bytes) -> None:
+        """Take bytes of the body that were read elsewhere."""
+        self.buf.seek(0, 2)
+        self.buf.write(data)
+        if self.arrival is not None:
+            self.arrival.feed(data)
+
+    def receive_now(self) -> None:
+        """Take what has come of the body, without waiting."""
+        before = self.sock.gettimeout()
+        self.sock.settimeout(0)
+        try:
+            for _ in range(RECEIVE_NOW_READS):
+                if self.arrival is None or self.arrival.is_complete:
+                    return
+                data = self.sock.recv(RECEIVE_BYTES)
+                if not data:
+                    return
+                self.add(data)
+        except OSError:
+            # Nothing more has come, or the client has gone, which the write of the reply will tell.
+            return
+        finally:
+            self.sock.settimeout(before)
+
+
+class LimitedParser(RequestParser):  # type: ignore[misc]
+    """Hands out requests, from gathered bytes or from the socket, each with a limit for head and body."""
+
+    def __init__(
+        self, cfg: Any, sock: socket.socket, client: Any, *, head_timeout: float, body_timeout: float
+    ) -> None:
+        """Parse nothing yet.
+
+        Args:
+            cfg: gunicorn's configuration.
+            sock: The client's socket.
+            client: The client's address.
+            head_timeout: Seconds for a whole head that is read by `next`.
+            body_timeout: Seconds for a whole body, beside those for what has come (`BodyArrival`).
+        """
+        super().__init__(cfg, sock, client)
+        self.unreader = LimitedUnreader(sock)
+        self._head_timeout = head_timeout
+        self._body_timeout = body_timeout
+        self._prepared: Any = None
+        self._failure: Exception | None = None
+
+    def prepare(self, received: bytes) -> bool:
+        """Parse bytes that begin with a request, without waiting for more.
+
+        Returns:
+            Whether the head is whole. Then `next` hands the request out, or raises what is wrong with it. If not,
+            the bytes are not kept.
+        """
+        self.unreader.deadline = self.unreader.arrival = None
+        self.unreader.buf = BytesIO()
+        self.unreader.buf.write(received)
+        try:
+            self._prepared = Request(self.cfg, self.unreader, self.source_addr, self.req_count + 1)
+        except RequestIncomplete:
+            self.unreader.take_buffered()
+            return False
+        except MemoryError:
+            raise
+        except Exception as error:
+            self._failure = error
+        else:
+            self._begin_body(self._prepared)
+        return True
+
+    @property
+    def prepared(self) -> Any:
+        """The request that `next` will hand out; `None` where it will raise."""
+        return self._prepared
+
+    def __next__(self) -> Any:
+        """Hand out the prepared request, or read one from the socket."""
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+        request, self._prepared = self._prepared, None
+        if request is None:
+            limit = time.monotonic() + self._head_timeout
+            self.unreader.deadline = lambda: limit
+            self.unreader.arrival = None
+            request = super().__next__()
+            self._begin_body(request)
+        else:
+            self.mesg = request
+            self.req_count += 1
+        self.unreader.deadline = request.arrival.deadline
+        return request
+
+    next = __next__
+
+    def _begin_body(self, request: Any) -> None:
+        reader = request.body.reader
+        arrival = BodyArrival(reader.length if isinstance(reader, LengthReader) else None, self._body_timeout)
+        arrival.feed(self.unreader.buf.getvalue())
+        request.arrival = self.unreader.arrival = arrival
+        # Sent when the body is read, and not before: a request that is refused needs none.
+        self.unreader.must_continue = request._expected_100_continue and not arrival.is_complete
+        request._expected_100_continue = False
