@@ -206,8 +206,8 @@ def _borrowed(pid: int, number: int) -> Iterator[socket.socket]:
 
 # ------------------------------------------------------- row 25: lingering, half-sent and silent clients, 20 each
 
-GET = encode_request("x", "GET", "/healthz", {"Connection": "close"})
-POST = chat_request("x", {"message": "Hi", "interaction_mode": "stream"})
+GET = encode_request("localhost", "GET", "/healthz", {"Connection": "close"})
+POST = chat_request("localhost", {"message": "Hi", "interaction_mode": "stream"})
 
 
 def lingering(client: RawClient) -> None:

@@ -392,7 +392,7 @@ def test_a_loop_that_dies_releases_all_who_wait_and_the_worker_is_replaced(mende
     before = len(house.model.exchanges)
     with stream_chat(house.url) as client, RawClient(house.url) as block:
         assert client.next_event().message == "Hello"
-        block.send(chat_request("x", {"message": "Hi", "interaction_mode": "block"}))
+        block.send(chat_request("localhost", {"message": "Hi", "interaction_mode": "block"}))
         house.model.wait_for_request(before + 2).wait_tokens(1)
         died = time.monotonic()
         fetch(house.url, "/sabotage/kill-loop", method="POST", body=b"")

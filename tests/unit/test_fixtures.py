@@ -16,7 +16,7 @@ def test_options_reach_the_server_and_it_asks_the_scripted_model(serve: Serve, m
     server = serve(workers=2, args=["--preload"], collector=True, OPENAI_INTERACTION_MODE="stream")
     assert len(server.wait_workers(2)) == 2
     with RawClient(server.url) as client:
-        client.send(chat_request("x", {"message": "Hi"}))
+        client.send(chat_request("localhost", {"message": "Hi"}))
         text, terminal = client.read_stream()
     assert (text, terminal.is_done) == ("Hello, world!", True)
     exchange = model.wait_for_request()
