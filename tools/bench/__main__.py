@@ -160,7 +160,7 @@ class _Bench:
         except Unavailable as reason:
             self._results.missing[kind.name] = str(reason)
         except PackageNotFoundError as missing:
-            self._results.missing[kind.name] = f"{missing.name}: pip install -r tools/bench/requirements.txt"
+            self._results.missing[kind.name] = f"{missing.name}: make .venv/.bench"
         return kind.name not in self._results.missing
 
     def _round(self, scenario: Scenario, kinds: list[Kind], what: str) -> Iterator[tuple[str, Turn]]:

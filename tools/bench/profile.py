@@ -42,7 +42,7 @@ def main() -> int:
     options = parser.parse_args()
     py_spy = Path(sys.executable).parent / "py-spy"
     if not py_spy.exists():
-        print("py-spy is missing: pip install -r tools/bench/requirements.txt", file=sys.stderr)
+        print("py-spy is missing: make .venv/.bench", file=sys.stderr)
         return 1
     scenarios = list(LOADS) if options.scenario == "all" else [options.scenario]
     with ModelServer() as model, Server(KINDS[options.server], model.port) as server:
