@@ -10,15 +10,18 @@ import shutil
 import socket
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gunicorn
 
-from service.logs import LineFormatter
+from service.log_queue import queue_files, queue_standard_streams
+from service.logs import LineFormatter, say_dropped
 from service.metric_values import forget_worker
 from service.settings import Settings, SettingsError
 from web import start_signals
+from web.heap import share_one_heap
 
 start_signals.prepare_master()
 
@@ -59,7 +62,12 @@ control_socket_disable = True
 forwarder_headers = ""
 secure_scheme_headers = {"X-FORWARDED-PROTO": "https"} if _settings.trusted_proxies else {}
 
+# Before the first thread of this process, which is the log's: what is chosen here, workers inherit.
+share_one_heap()
 _formatter = LineFormatter((_settings.api_key,))
+# Nothing that is written to the log, to stdout or to stderr waits for whoever reads it, in no process of this server.
+for _stream in queue_standard_streams():
+    _stream.say_dropped = partial(say_dropped, _formatter)
 _handler = logging.StreamHandler()
 _handler.setFormatter(_formatter)
 logging.basicConfig(level=logging.WARNING, handlers=[_handler], force=True)
@@ -67,10 +75,11 @@ logging.getLogger("sluice").setLevel(_settings.log_level.upper())
 
 
 def _format_log(server: Any) -> None:
-    """Write gunicorn's own lines in our form, keys taken out."""
+    """Write gunicorn's own lines in our form, keys taken out, and its files through queues."""
     # Not by `logconfig_dict`, which would turn the access log on as well.
     for handler in server.log.error_log.handlers:
         handler.setFormatter(_formatter)
+    queue_files(server.log.error_log, server.log.access_log)
 
 
 def on_reload(server: Any) -> None:
@@ -187,8 +196,9 @@ def child_exit(server: Any, worker: Any) -> None:
 
 
 # The master forgets what it imported: workers then load the code that is on disk when they start, so that HUP
-# deploys new code. Two modules stay. One holds the variable with the request's id, which the log's formatter, made
-# above, must share with the workers; the other's fork hooks cannot be removed.
+# deploys new code. Three modules stay. `service.logs` holds the variable with the request's id, which the log's
+# formatter, made above, must share with the workers, and `service.log_queue` the count of lines that were dropped.
+# The third one's fork hooks cannot be removed.
 for _name in [name for name in sys.modules if name.partition(".")[0] in ("service", "web")]:
-    if _name not in ("service.logs", "web.start_signals"):
+    if _name not in ("service.logs", "service.log_queue", "web.start_signals"):
         del sys.modules[_name]

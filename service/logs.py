@@ -49,3 +49,10 @@ class LineFormatter(logging.Formatter):
         line, *rest = super().format(record).split("\n")
         # The text of an exception may hold line breaks: indented, none of its lines looks like a record.
         return redact("\n    ".join([line, *rest]), self._secrets)
+
+
+def say_dropped(formatter: logging.Formatter, lines: int) -> str:
+    """Say in the log's form how many lines a queue has dropped (`log_queue.py`)."""
+    what = "%d lines of the log were dropped, because nobody read them, or because they could not be written"
+    record = logging.LogRecord("sluice.log", logging.WARNING, __file__, 0, what, (lines,), None)
+    return formatter.format(record) + "\n"

@@ -20,6 +20,7 @@ import time
 import weakref
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from glob import escape, glob
 
 # How often it is looked whether the files are still there, and how soon a file is tried again that failed.
@@ -132,6 +133,7 @@ class MetricValues:
         self._kinds: list[str] = []
         self._files: dict[str, _ValueFile] = {}
         self._forget()
+        _reset_after_fork()
         _instances.add(self)
 
     def _forget(self) -> None:
@@ -268,5 +270,10 @@ def _forget_in_child() -> None:
         instance._forget()
 
 
+@cache
+def _reset_after_fork() -> None:
+    # Not when this is imported: gunicorn's master imports it anew with each HUP, and hooks cannot be taken back.
+    os.register_at_fork(after_in_child=_forget_in_child)
+
+
 _instances: weakref.WeakSet[MetricValues] = weakref.WeakSet()
-os.register_at_fork(after_in_child=_forget_in_child)

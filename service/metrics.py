@@ -18,6 +18,7 @@ from types import TracebackType
 from prometheus_client import CollectorRegistry, generate_latest
 
 from .instruments import Counter, Gauge, Histogram
+from .log_queue import dropped_lines
 from .metric_files import MetricFiles
 from .metric_values import MetricValues
 from .usage import Usage
@@ -77,6 +78,9 @@ class Metrics:
         self._failures = Counter(
             values, "sluice_metrics_failures", "Failures to write or read metrics; see the log for the latest."
         )
+        self._dropped = Counter(
+            values, "sluice_log_lines_dropped", "Lines of the log that were dropped, because nobody read them."
+        )
         self._lag = Gauge(
             values, "sluice_loop_lag_seconds", "How late the event loop is; the latest of all workers.", "livemax"
         )
@@ -116,6 +120,7 @@ class Metrics:
         """
         with self._guard:
             self._failures.set(self._guard.failures)
+            self._dropped.set(dropped_lines())
             if self._values.write():
                 self._guard.note("files of metrics were removed while the server ran, and are written again")
 

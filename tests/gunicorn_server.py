@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import http.client
 import os
 import re
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -126,6 +127,8 @@ class GunicornServer:
         self._log: list[str] = []
         self._log_grew = threading.Condition()
         self._reader: threading.Thread | None = None
+        self._reads = threading.Event()
+        self._reads.set()
 
     def __repr__(self) -> str:
         if self._process is None:
@@ -265,6 +268,21 @@ class GunicornServer:
                 raise AssertionError(f"{self!r}: {pattern!r} not in the log within {timeout} s\n{self._log_tail()}")
         return matches[times - 1]
 
+    @contextlib.contextmanager
+    def nobody_reads_the_log(self) -> Iterator[None]:
+        """Leave the server's stdout and stderr unread during the block, in a pipe that is as small as can be."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        pipe = self._process.stdout.fileno()
+        usual = fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
+        self._reads.clear()
+        try:
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 4096)
+            yield
+        finally:
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, usual)
+            self._reads.set()
+
     def status(self, path: str, timeout: float = 2.0) -> int:
         """Return the status of GET `path`, over a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
@@ -320,6 +338,7 @@ class GunicornServer:
         assert self._process is not None
         assert self._process.stdout is not None
         for line in self._process.stdout:
+            self._reads.wait()
             with self._log_grew:
                 self._log.append(line)
                 self._log_grew.notify_all()
@@ -346,6 +365,7 @@ class GunicornServer:
         assert self._process is not None
         assert self._process.stdout is not None
         assert self._reader is not None
+        self._reads.set()
         self.exit_code = self._process.wait(5)
         self._reader.join(5)
         assert not self._reader.is_alive(), f"somebody still holds the log pipe of {self!r} open"

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import select
 import signal
+import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -183,6 +185,15 @@ def _sabotage(app: Flask) -> Flask:
     def read() -> Response:
         """Read a body on the request's thread, as a route of a host application that takes files."""
         return jsonify(size=len(request.get_data()))
+
+    @app.post("/sabotage/log")
+    def log() -> Response:
+        """Log as much as a pipe that nobody reads does not hold, or as much as is asked for."""
+        for number in range(int(request.args["lines"])):
+            logging.getLogger("sluice.sabotage").info("line %d %s", number, "x" * 200)
+        print("printed " + "y" * 200)
+        print("printed " + "z" * 200, file=sys.stderr)
+        return jsonify(pid=os.getpid())
 
     @app.post("/sabotage/kill-loop")
     def kill_loop() -> Response:

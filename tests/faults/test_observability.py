@@ -10,12 +10,12 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import House, a_house
+from tests.faults.conftest import Build, House, a_house
 from tests.leaks import SETTLE, gauge, open_descriptors, wait_nothing_left
 from tests.raw_client import RawClient, fetch, post_chat, stream_chat
 
@@ -177,3 +177,122 @@ def test_a_failure_of_the_metrics_is_one_line_a_minute(observed: House, director
     observed.server.wait_status("/metrics", 200)
     assert gauge(observed.server, "sluice_metrics_failures_total") >= 5
     assert len(re.findall("metrics could not be written or read", observed.server.log)) == said + 1
+
+
+# ------------------------------------------------------------------------------------------ a log nobody reads
+
+
+@pytest.fixture(scope="module")
+def logged_by_all() -> Iterator[House]:
+    """A house whose log tests leave unread."""
+    with a_house(warm=4, SLUICE_DRAIN_TIMEOUT=2) as house:
+        yield house
+
+
+@pytest.fixture
+def logged(logged_by_all: House) -> Iterator[House]:
+    """The same house, with a worker that is well."""
+    logged_by_all.server.wait_ready()
+    yield logged_by_all
+    logged_by_all.model.drop_idle_connections()
+
+
+# 220 characters each: more than a pipe of 4,096 bytes and the tests' own reader hold.
+ENOUGH = 200
+# More than the queue holds besides.
+TOO_MUCH = 6000
+
+
+def log(house: House, lines: int) -> None:
+    """Have a worker log so many lines."""
+    with RawClient(house.url) as client:
+        client.request("POST", f"/sabotage/log?lines={lines}", {"Content-Length": "0"})
+        assert client.status == 200
+        client.read_body()
+
+
+def test_chats_end_whole_though_nobody_reads_the_log(logged: House) -> None:
+    with logged.server.nobody_reads_the_log():
+        log(logged, ENOUGH)
+        for _ in range(3):
+            with stream_chat(logged.url) as client:
+                assert client.read_stream()[1].is_done
+        request_id = client.headers["x-request-id"]
+        assert post_chat(logged.url, message="").status == 400
+        assert fetch(logged.url, "/healthz").status == 200
+    # All of it comes, in its order, as soon as somebody reads again.
+    logged.server.wait_for_log(rf"\[{request_id}\] run={request_id} .* outcome=done")
+    numbers = [int(number) for number in re.findall(r"sluice.sabotage .* line (\d+) x", logged.server.log)]
+    assert numbers[-ENOUGH:] == list(range(ENOUGH))
+    logged.server.wait_for_log("^printed z+$")
+    logged.server.wait_for_log("^printed y+$")
+
+
+def test_what_does_not_fit_is_dropped_and_counted_and_said_when_the_log_flows_again(logged: House) -> None:
+    with logged.server.nobody_reads_the_log():
+        log(logged, TOO_MUCH)
+        with stream_chat(logged.url) as client:
+            assert client.read_stream()[1].is_done
+        dropped = gauge(logged.server, "sluice_log_lines_dropped_total")
+        assert 0 < dropped < TOO_MUCH
+    said = logged.server.wait_for_log(r"WARNING sluice.log \[-\] (\d+) lines of the log were dropped")
+    assert int(said[1]) == dropped
+    with stream_chat(logged.url) as client:
+        assert client.read_stream()[1].is_done
+    logged.server.wait_for_log(f"run={client.headers['x-request-id']} ")
+
+
+def test_workers_are_replaced_and_the_server_reloads_though_nobody_reads_the_log(logged: House) -> None:
+    (worker,) = logged.server.worker_pids()
+    with logged.server.nobody_reads_the_log():
+        log(logged, ENOUGH)
+        os.kill(worker, signal.SIGKILL)
+        (second,) = logged.server.wait_workers(1, without=[worker])
+        logged.server.wait_ready()
+        log(logged, ENOUGH)
+        logged.server.signal(signal.SIGHUP)
+        logged.server.wait_workers(1, without=[second], timeout=20)
+        with stream_chat(logged.url) as client:
+            assert client.read_stream()[1].is_done
+    logged.server.wait_for_log("Hang up")
+
+
+def test_a_server_leaves_in_time_though_nobody_reads_the_log(build: Build) -> None:
+    house = build(warm=0, SLUICE_DRAIN_TIMEOUT=0.5)
+    with house.server.nobody_reads_the_log():
+        log(house, TOO_MUCH)
+        house.server.signal(signal.SIGTERM)
+        # Half a second for the drain, and one second each for the last lines of worker and master; behind
+        # this bound gunicorn would kill the worker.
+        assert house.server.wait_exit(timeout=int(0.5) + 5) == 0
+
+
+def test_a_file_of_the_log_on_a_full_disk_takes_nothing_down(build: Build, tmp_path: Path) -> None:
+    if os.geteuid():
+        pytest.skip("only root may mount a file system")
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    with mounted(folder, "size=8k"):
+        house = build(warm=0, args=["--log-file", str(folder / "log"), "--access-logfile", str(folder / "access")])
+        (folder / "filler").write_bytes(b"")
+        with suppress(OSError), (folder / "filler").open("ab", buffering=0) as filler:
+            while filler.write(bytes(1024)):
+                pass
+        # More than the page of memory that the file has already.
+        for _ in range(20):
+            assert fetch(house.url, f"/healthz?{'x' * 500}").status == 200
+
+        def nothing_dropped() -> list[str]:
+            return [] if gauge(house.server, "sluice_log_lines_dropped_total") else ["all that was logged"]
+
+        wait_nothing_left(nothing_dropped, SETTLE, "the full disk")
+        # Rotation closes the files and opens them again.
+        house.server.signal(signal.SIGUSR1)
+        (worker,) = house.server.worker_pids()
+        os.kill(worker, signal.SIGKILL)
+        house.server.wait_workers(1, without=[worker])
+        house.server.wait_ready()
+        with stream_chat(house.url) as client:
+            assert client.read_stream()[1].is_done
+        house.server.signal(signal.SIGTERM)
+        assert house.server.wait_exit() == 0
