@@ -66,6 +66,7 @@ class _Chunk(msgspec.Struct, gc=False):
 
 
 _decode = msgspec.json.Decoder(_Chunk).decode
+_decode_any = msgspec.json.Decoder().decode
 # In the place of no delta, and of a chunk that is not of the plain shape.
 _SILENT = _Delta()
 _ODD = _Chunk()
@@ -397,8 +398,11 @@ def _integer(digits: str) -> int | float:
 
 
 def _loads(data: bytes) -> Any:
-    """Decode what msgspec refuses and providers send: half of a surrogate pair, escaped; NaN among the numbers."""
-    return json.loads(data, parse_int=_integer)
+    """Decode any JSON, what msgspec refuses too: half of a surrogate pair, escaped; NaN among the numbers."""
+    try:
+        return _decode_any(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return json.loads(data, parse_int=_integer)
 
 
 def _excerpt(data: bytes) -> str:

@@ -112,12 +112,12 @@ def _message_parts(message: object) -> Iterator[Part]:
         yield from _parts(message)
         return
     for name in _REASONING_NAMES:
-        if thoughts := list(_parts(message.get(name), is_reasoning=True)):
+        if (said := message.get(name)) and (thoughts := list(_parts(said, is_reasoning=True))):
             yield from thoughts
             break
     # A refusal is the model's answer to the person, in another field.
     for name in ("content", "refusal", "text"):
-        if texts := list(_parts(message.get(name))):
+        if (said := message.get(name)) and (texts := list(_parts(said))):
             yield from texts
             break
 
