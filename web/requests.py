@@ -14,6 +14,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from service.errors import InvalidRequest
 from service.message import Message
 from service.settings import InteractionMode, Settings
+from service.think_tags import without_thinking
 
 Role = Literal["user", "assistant", "system", "developer"]
 # The operator's voice: whoever speaks with it can take back what OPENAI_SYSTEM_PROMPT says.
@@ -126,13 +127,16 @@ def _history(turns: Sequence[Turn], settings: Settings) -> list[Message]:
                 "SLUICE_ALLOW_SYSTEM_MESSAGES=on.",
                 field=f"{place}.role",
             )
-        # An answer that failed or was stopped before its first word: it says nothing, and some models refuse it.
-        if turn.role == "assistant" and not turn.content.strip():
-            continue
+        content = turn.content
+        if turn.role == "assistant":
+            content = without_thinking(content)
+            # An answer that failed or was stopped before its first word: it says nothing, and some models refuse it.
+            if not content.strip():
+                continue
         _check_text(turn.content, f"{place}.content", settings)
         # Every server knows `system`; OpenAI reads it as `developer` where its model has that role.
         role: Literal["user", "assistant", "system"] = "system" if turn.role == "developer" else turn.role
-        history.append(Message(role=role, content=turn.content))
+        history.append(Message(role=role, content=content))
     return history
 
 

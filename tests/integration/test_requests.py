@@ -105,6 +105,26 @@ def test_system_messages_go_to_the_model_behind_the_operators_where_the_operator
 
 
 @pytest.mark.parametrize("mode", ["stream", "block"])
+def test_reasoning_at_the_beginning_of_an_earlier_answer_does_not_go_back_to_the_model(
+    house: House, mode: str
+) -> None:
+    house.model.enqueue(reply("Hello"))
+    history = [
+        {"role": "user", "content": "<think>mine</think>"},
+        {"role": "assistant", "content": "<think>\nHmm\n</think>\n\nFirst"},
+        {"role": "assistant", "content": "Hmm\n</think>\n\nSecond"},
+        {"role": "assistant", "content": "<think>Hmm"},
+    ]
+    assert post_chat(house.url, message="Hi", conversation_history=history, interaction_mode=mode).status == 200
+    assert house.model.exchanges[-1].body["messages"] == [
+        {"role": "user", "content": "<think>mine</think>"},
+        {"role": "assistant", "content": "First"},
+        {"role": "assistant", "content": "Second"},
+        {"role": "user", "content": "Hi"},
+    ]
+
+
+@pytest.mark.parametrize("mode", ["stream", "block"])
 @pytest.mark.parametrize("nothing", ["", " \n\t", "\u3000"])
 def test_an_empty_answer_in_the_history_is_left_out(house: House, nothing: str, mode: str) -> None:
     house.model.enqueue(reply("Hello"))
