@@ -152,8 +152,8 @@ class Answer:
     def finish(self) -> list[Word]:
         """Read what the end of the bytes completes, and return what was held back. Again, it returns nothing.
 
-        A last event without its blank line is read where it is whole: openai's client for Node does the same since
-        7.16, and a proxy that forgets the line is more common than one that breaks off exactly there.
+        A last event without its blank line is read where it is whole, as openai's client for Node does: a gateway
+        that forgets the line is more common than one that breaks off exactly there.
         """
         words: list[Word] = []
         if self.ended:
