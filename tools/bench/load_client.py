@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from tests.raw_client import ResponseReader, WireViolation
 from tools.common.accounting import cpu_seconds, machine_seconds, memory_bytes, switches
 from tools.common.model_server import TEXT_LENGTH, order
 
@@ -295,17 +296,19 @@ def percentiles(seconds: list[float]) -> dict[str, float]:
 
 def fault(raw: bytes, tokens: int) -> str | None:
     """Say what an answer lacks; `None` when every token is there, in order, and the end too."""
-    head, _, body = raw.partition(b"\r\n\r\n")
-    if not head.startswith(b"HTTP/1.1 200"):
-        return f"not 200: {raw[:200]!r}"
+    response = ResponseReader()
     texts: list[str] = []
     done = False
     try:
-        for event in _dechunked(body).split(b"\n\n"):
+        body = response.feed(raw)
+        if response.status != 200:
+            return f"not 200: {raw[:200]!r}"
+        response.end()
+        for event in body.split(b"\n\n"):
             for line in event.split(b"\n"):
                 if line.startswith(b"data: "):
                     done = _take(line[6:], texts) or done
-    except (ValueError, KeyError, IndexError, msgspec.MsgspecError) as error:
+    except (WireViolation, ValueError, KeyError, IndexError, msgspec.MsgspecError) as error:
         return f"not readable: {type(error).__name__}: {error}"
     text = "".join(texts)
     pieces = [text[start : start + TEXT_LENGTH] for start in range(0, len(text), TEXT_LENGTH)]
@@ -327,19 +330,6 @@ def _take(data: bytes, texts: list[str]) -> bool:
         return fields.get("done") is True
     texts.extend(choice["delta"]["content"] for choice in fields["choices"] if choice["delta"].get("content"))
     return False
-
-
-def _dechunked(body: bytes) -> bytes:
-    parts = []
-    place = 0
-    while place < len(body):
-        end = body.index(b"\r\n", place)
-        size = int(body[place:end], 16)
-        if not size:
-            break
-        parts.append(body[end + 2 : end + 2 + size])
-        place = end + 2 + size + 2
-    return b"".join(parts)
 
 
 def main() -> None:

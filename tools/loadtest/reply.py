@@ -1,11 +1,16 @@
 """Bytes of one reply -> what a load test wants to know of it. No I/O, no clock, and as little work as will do.
 
-It trusts the server's framing: `tests/raw_client.py` is the reader that checks it.
+It counts events and does not check their form, as `FrameReader` of `tests/raw_client.py` does: that takes three times
+the CPU time for each token (docs/decisions.md), and the client must not be the bottleneck.
 """
 
 from __future__ import annotations
 
+import contextlib
+
 import msgspec
+
+from tests.raw_client import ResponseReader, WireViolation
 
 
 class _Usage(msgspec.Struct):
@@ -46,96 +51,43 @@ class ReplyReader:
         self.code = ""
         self.billed = -1
         self._mode = mode
-        self._wire = b""  # received, and not yet understood
-        self._left = -1  # bytes of this chunk or body still to come; -1 is not known
-        self._chunked = False
-        self._over = False  # whether the last chunk has come
+        self._response = ResponseReader()
         self._events = False
-        self._body = b""
+        self._body = b""  # received, and not yet read
         self._last_id = 0
 
     def feed(self, data: bytes) -> None:
         """Take received bytes; what follows the end is not looked at."""
         if self.ended:
             return
-        if self._wire:
-            data = self._wire + data
-            self._wire = b""
+        try:
+            body = self._response.feed(data)
+        except WireViolation:
+            self._fail("bad_response")
+            return
         if not self.status:
-            end = data.find(b"\r\n\r\n")
-            if end < 0:
-                self._wire = data
-                return
-            self._read_head(data[:end])
-            data = data[end + 4 :]
-        if self._chunked:
-            self._read_chunks(data)
-        elif data or not self._left:
-            self._body += data
+            self._read_head()
+        if body:
+            self._body += body
             if self._events:
                 self._read_events()
-            if self._left >= 0:
-                self._left -= len(data)
-                if self._left <= 0:
-                    self._read_document()
+        if self._response.complete and not self._events:
+            self._read_document()
 
     def end(self) -> None:
         """Take the end of the connection."""
-        if not self.ended and self.status and not self._chunked and self._left < 0 and not self._events:
+        if self.ended or self._events:  # events without a terminal frame have not ended
+            return
+        with contextlib.suppress(WireViolation):
+            self._response.end()
             self._read_document()
 
-    def _read_head(self, head: bytes) -> None:
-        start, *lines = head.split(b"\r\n")
-        words = start.split(None, 2)
-        if len(words) < 2 or not start.startswith(b"HTTP/1.") or not words[1].isdigit():
-            self._fail("bad_response")
-            return
-        self.status = int(words[1])
-        for line in lines:
-            name, _, value = line.partition(b":")
-            name, value = name.lower(), value.strip().lower()
-            if name == b"transfer-encoding":
-                self._chunked = value == b"chunked"
-            elif name == b"content-length" and value.isdigit():
-                self._left = int(value)
-            elif name == b"content-type":
-                self._events = value.startswith(b"text/event-stream")
+    def _read_head(self) -> None:
+        self.status = self._response.status
+        if self.status:
+            self._events = self._response.headers.get("content-type", "").lower().startswith("text/event-stream")
         if self.status == 200 and self._events != (self._mode == "stream"):
             self._fail("bad_response")
-
-    def _read_chunks(self, data: bytes) -> None:
-        at = 0
-        parts = []
-        last = self._over
-        while at < len(data) and not last:
-            if self._left < 0:
-                line = data.find(b"\r\n", at)
-                if line < 0:
-                    break
-                try:
-                    self._left = int(data[at:line].partition(b";")[0], 16)
-                except ValueError:
-                    self._fail("bad_response")
-                    return
-                at = line + 2
-                if not self._left:
-                    self._over = last = True
-                    break
-                self._left += 2  # the line end that follows
-            piece = data[at : at + self._left]
-            at += len(piece)
-            self._left -= len(piece)
-            # Of the two bytes that follow a chunk, one or both may be in this piece.
-            parts.append(piece[: len(piece) - max(0, 2 - self._left)] if self._left < 2 else piece)
-            if not self._left:
-                self._left = -1
-        self._wire = data[at:]
-        if parts:
-            self._body += b"".join(parts)
-            if self._events:
-                self._read_events()
-        if last and not self._events:
-            self._read_document()
 
     def _read_events(self) -> None:
         *blocks, self._body = self._body.split(b"\n\n")
@@ -166,8 +118,6 @@ class ReplyReader:
 
     def _read_document(self) -> None:
         if self.ended:
-            return
-        if self._events:  # it ended without a terminal frame
             return
         try:
             document = _decoder.decode(self._body)
