@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from collections import deque
 from dataclasses import dataclass
 from random import Random
@@ -91,8 +92,8 @@ class Driver:
         self._stopped.set()
 
     def open_outcomes(self) -> list[Outcome]:
-        """Return the outcomes, still to be, of the requests that are open now."""
-        return [exchange.outcome for exchange in self._open]
+        """Return the outcomes, still to be, of the requests that are open now; one that still connects is not."""
+        return [exchange.outcome for exchange in self._open if not math.isnan(exchange.outcome.connected)]
 
     async def run(self) -> Measurement:
         """Begin, follow the plan, wait for open replies, and return the measurement."""
