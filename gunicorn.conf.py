@@ -19,7 +19,9 @@ import gunicorn
 from service.log_queue import queue_files, queue_standard_streams
 from service.logs import LineFormatter, say_dropped
 from service.metric_values import forget_worker
-from service.settings import Settings, SettingsError
+from service.setting_names import unused_names
+from service.setting_sources import read_dotenv
+from service.settings import Settings
 from web import start_signals
 from web.heap import share_one_heap
 
@@ -32,7 +34,8 @@ sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry) != _gunico
 
 try:
     _settings = Settings.load(os.environ, Path(".env"))
-except SettingsError as _error:
+    _unused_names = unused_names(os.environ, read_dotenv(Path(".env")), _settings)
+except ValueError as _error:
     sys.exit(f"Sluice cannot start:\n{_error}")
 
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
@@ -83,8 +86,9 @@ def _format_log(server: Any) -> None:
 
 
 def on_reload(server: Any) -> None:
-    """See to the log, which gunicorn sets up anew on HUP."""
+    """See to the log, which gunicorn sets up anew on HUP, and to what has changed in the settings."""
     _format_log(server)
+    _warn_of_settings(server)
 
 
 def on_starting(server: Any) -> None:
@@ -169,11 +173,16 @@ else:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_directory
 
 
+def _warn_of_settings(server: Any) -> None:
+    """Say what does not fit together in the settings, and what has no effect."""
+    for sentence in (*_settings.contradictions(), *_unused_names):
+        server.log.warning("%s", sentence)
+
+
 def when_ready(server: Any) -> None:
     """Take signals from now on; say where it listens, who answers, and what does not fit together."""
     start_signals.release()
-    for contradiction in _settings.contradictions():
-        server.log.warning(contradiction)
+    _warn_of_settings(server)
     address = server.LISTENERS[0].sock.getsockname()
     host = f"[{address[0]}]" if ":" in address[0] else address[0]
     if _settings.demo:

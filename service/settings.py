@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
-
+from .setting_sources import find_text, read_dotenv
 from .starters import Starters, parse_starters
 
 InteractionMode = Literal["stream", "block"]
@@ -39,8 +38,18 @@ class SettingsError(ValueError):
         super().__init__("\n".join(problems))
 
 
-def _setting(variable: str, parse: Callable[[str], Any], default: Any, meaning: str, secret: bool = False) -> Any:
-    metadata = {"variable": variable, "parse": parse, "meaning": meaning, "secret": secret}
+def _setting(
+    variable: str,
+    parse: Callable[[str], Any],
+    default: Any,
+    meaning: str,
+    *,
+    secret: bool = False,
+    from_file: bool = False,
+) -> Any:
+    metadata = {
+        "variable": variable, "parse": parse, "meaning": meaning, "secret": secret, "from_file": from_file,
+    }  # fmt: skip
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -142,7 +151,15 @@ def _is_loopback(host: str) -> bool:
 class Settings:
     """All settings of one process. Make it with `Settings.load()`, or directly in tests."""
 
-    api_key: str = _setting("OPENAI_API_KEY", _header_word, "", "The model provider's key.", secret=True)
+    api_key: str = _setting(
+        "OPENAI_API_KEY",
+        _header_word,
+        "",
+        "The model provider's key. Or `OPENAI_API_KEY_FILE`: a file that holds it, such as a Docker or Kubernetes "
+        "secret.",
+        secret=True,
+        from_file=True,
+    )
     base_url: str = _setting(
         "OPENAI_BASE_URL",
         _url,
@@ -163,7 +180,11 @@ class Settings:
         "page too, which streams otherwise.",
     )
     system_prompt: str = _setting(
-        "OPENAI_SYSTEM_PROMPT", str, "", "Sent before every conversation as the system message."
+        "OPENAI_SYSTEM_PROMPT",
+        str,
+        "",
+        "Sent before every conversation as the system message. Or `OPENAI_SYSTEM_PROMPT_FILE`: a file that holds it.",
+        from_file=True,
     )
     allow_system_messages: Switch = _setting(
         "SLUICE_ALLOW_SYSTEM_MESSAGES",
@@ -270,7 +291,9 @@ class Settings:
         parse_starters,
         None,
         "The questions that an empty page offers, as JSON: a list of texts, or of objects with `prompt` and `label`; "
-        "or one list for each language, under `en` and `zh`. An empty list offers none. Default: the page's own.",
+        "or one list for each language, under `en` and `zh`. An empty list offers none. Default: the page's own. Or "
+        "`SLUICE_STARTERS_FILE`: a file that holds it.",
+        from_file=True,
     )
 
     host: str = _setting("HOST", _header_word, "127.0.0.1", "The address to listen on.")
@@ -310,25 +333,25 @@ class Settings:
         Args:
             environ: Usually `os.environ`. A variable that is set but empty counts as not set.
             dotenv: A `.env` file, whose values stand where `environ` has none. Read without touching
-                `os.environ`, so that no library sees a key which it was not given.
+                `os.environ`, so that no library sees a key which it was not given. In both, some settings may be
+                in a file that is named instead (`setting_sources.py`).
 
         Raises:
             SettingsError: Values are bad; all of them are named, not only the first.
         """
         try:
-            # Not interpolated: a `$` in a key or a prompt stands for itself.
-            written = dotenv_values(dotenv, interpolate=False) if dotenv is not None else {}
-        except UnicodeDecodeError:
-            raise SettingsError([f"{dotenv} is not UTF-8; it should be."]) from None
-
-        def given(variable: str) -> str:
-            return environ.get(variable, "").strip() or (written.get(variable) or "").strip()
-
+            sources = (environ, read_dotenv(dotenv))
+        except ValueError as error:
+            raise SettingsError([str(error)]) from None
         values: dict[str, Any] = {}
         problems: list[str] = []
         for field in dataclasses.fields(cls):
             variable = field.metadata["variable"]
-            text = given(variable)
+            try:
+                text = find_text(variable, sources, from_file=field.metadata["from_file"])
+            except ValueError as error:
+                problems.append(str(error))
+                continue
             if not text:
                 continue
             try:
@@ -338,7 +361,8 @@ class Settings:
                 hidden = field.metadata["secret"] or ("://" in text and not _url_is_public(text))
                 shown = "(hidden)" if hidden else repr(text)
                 problems.append(f"{variable} is {shown}; it should be {error}.")
-        if "base_url" in values and not given("OPENAI_MODEL") and "openai.com" not in values["base_url"]:
+        no_model = not find_text("OPENAI_MODEL", sources, from_file=False)
+        if "base_url" in values and no_model and "openai.com" not in values["base_url"]:
             problems.append(
                 f"OPENAI_MODEL is not set; with OPENAI_BASE_URL={values['base_url']} it should name a model "
                 "that is served there."

@@ -24,6 +24,7 @@ def contrary_of_all() -> Iterator[House]:
             OPENAI_INTERACTION_MODE="block",
             SLUICE_FIRST_TOKEN_TIMEOUT=60,
             SLUICE_TOTAL_TIMEOUT=30,
+            SLUICE_MAX_STREEMS=7,
             SLUICE_PIN_CPU="off",
             SLUICE_STARTERS='{"zh": ["天空为什么是蓝色的？", {"label": "冰", "prompt": "冰为什么会浮？"}]}',
         ) as shared:

@@ -106,6 +106,15 @@ def test_the_start_warns_of_numbers_that_contradict_each_other(contrary: House) 
     )
 
 
+def test_the_start_says_which_names_are_no_settings(contrary: House, house: House) -> None:
+    contrary.server.wait_for_log(
+        r"WARNING gunicorn.error \[-\] SLUICE_MAX_STREEMS is no setting, and has no effect; "
+        r"did you mean SLUICE_MAX_STREAMS\?$"
+    )
+    house.server.wait_for_log("Answers come from")
+    assert "is no setting" not in house.server.log
+
+
 def start_and_fail(**env: str) -> str:
     """Start a server that cannot start, and return what it says."""
     result = subprocess.run(

@@ -63,7 +63,7 @@ def test_the_scan_sees_every_kind_of_import() -> None:
         ("janus", {"service/bridge.py"}),
         ("gunicorn", {"web/request_parser.py", "web/worker.py", "web/worker_connection.py", "web/wsgi_input.py"}),
         ("uvloop", {"service/loop.py"}),
-        ("dotenv", {"service/settings.py"}),
+        ("dotenv", {"service/setting_sources.py"}),
     ],
 )
 def test_a_package_is_known_in_one_room_only(package: str, rooms: set[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import re
 import resource
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from service import setting_sources
 from service.settings import DEMO_MODEL, OPENAI_DEFAULT_MODEL, Settings, SettingsError
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
@@ -154,6 +156,96 @@ def test_the_file_reaches_no_other_library(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_is_no_problem(tmp_path: Path) -> None:
     assert Settings.load({}, tmp_path / ".env") == Settings()
+
+
+FROM_FILES = [variable for variable, field in FIELDS.items() if field.metadata["from_file"]]
+
+
+@pytest.mark.parametrize("given_in", ["the environment", ".env"])
+def test_a_key_may_be_in_a_file(tmp_path: Path, given_in: str) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"\xef\xbb\xbfsk-in-a-file\r\n")
+    secret.chmod(0o444)
+    file = tmp_path / ".env"
+    file.write_text(f"OPENAI_API_KEY_FILE={secret}\n" if given_in == ".env" else "")
+    environ = {} if given_in == ".env" else {"OPENAI_API_KEY_FILE": str(secret)}
+    assert Settings.load(environ, file).api_key == "sk-in-a-file"
+
+
+def test_a_long_text_may_be_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "prompt").write_text("You are kind.\n\nAnd brief; $HOME stays.\n")
+    (tmp_path / "starters").write_text('["Why?",\n "How?"]')
+    settings = Settings.load(
+        {
+            "OPENAI_SYSTEM_PROMPT_FILE": str(tmp_path / "prompt"),
+            "SLUICE_STARTERS_FILE": str(tmp_path / "starters"),
+            # What no file may hold.
+            "PORT_FILE": str(tmp_path / "nothing"),
+        }
+    )
+    assert settings.system_prompt == "You are kind.\n\nAnd brief; $HOME stays."
+    assert settings.starters is not None
+    assert settings.port == 8000
+    assert FROM_FILES == ["OPENAI_API_KEY", "OPENAI_SYSTEM_PROMPT", "SLUICE_STARTERS"]
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (None, "cannot be read (No such file or directory)"),
+        ("a directory", "is no regular file"),
+        ("a pipe", "is no regular file"),
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"sk-\xff-secret", "is not UTF-8"),
+        (b"sk-secret" * 2**18, "has more than 1048576 bytes"),
+    ],
+)
+@pytest.mark.parametrize("variable", FROM_FILES)
+def test_a_file_that_gives_nothing_is_named_with_what_is_wrong_of_it(
+    tmp_path: Path, variable: str, content: bytes | str | None, what: str
+) -> None:
+    path = tmp_path / "given"
+    if content == "a directory":
+        path.mkdir()
+    elif content == "a pipe":
+        os.mkfifo(path)
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    (problem,) = problems_of(**{f"{variable}_FILE": str(path)})
+    assert problem.startswith(f"{variable}_FILE is '{path}', which {what}; it should name a file that holds")
+    assert "secret" not in problem
+
+
+def test_a_bad_key_in_a_file_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("sk-secret\nkey")
+    (problem,) = problems_of(OPENAI_API_KEY_FILE=str(tmp_path / "key"))
+    assert problem.startswith("OPENAI_API_KEY is (hidden); it should be printable ASCII")
+
+
+def test_a_key_and_a_file_with_a_key_are_one_too_many_in_one_place_and_the_environment_wins_over_the_other(
+    tmp_path: Path,
+) -> None:
+    secret, file = tmp_path / "secret", tmp_path / ".env"
+    secret.write_text("of-the-file")
+    (problem,) = problems_of(OPENAI_API_KEY="x", OPENAI_API_KEY_FILE=str(secret))
+    assert problem == "OPENAI_API_KEY and OPENAI_API_KEY_FILE are both set; only one of them should be."
+    file.write_text(f"OPENAI_API_KEY_FILE={secret}\n")
+    assert Settings.load({"OPENAI_API_KEY": "of-the-environment"}, file).api_key == "of-the-environment"
+    file.write_text("OPENAI_API_KEY=written\n")
+    assert Settings.load({"OPENAI_API_KEY_FILE": str(secret)}, file).api_key == "of-the-file"
+
+
+def test_a_file_of_settings_that_cannot_be_read_is_said_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    # root may read everything.
+    monkeypatch.setattr(setting_sources, "dotenv_values", refuse)
+    with pytest.raises(SettingsError, match=r"\.env cannot be read \(Permission denied\); it should be readable"):
+        Settings.load({}, tmp_path / ".env")
 
 
 def test_a_bad_value_in_the_file_is_named_too(tmp_path: Path) -> None:
