@@ -74,7 +74,7 @@ def test_markdown_has_the_questions_quoted_above_their_answers(chat: ChatPage, m
         "It **is**.",
         "> And why: <b>?",
         "So it",
-        "*This answer is not complete.*\n",
+        "*This answer is incomplete.*\n",
     ]
 
 
@@ -90,9 +90,9 @@ def test_a_file_in_which_anything_is_amiss_is_refused_with_a_sentence(chat: Chat
     archive = exported(chat)
     conversation = archive["conversations"][0]
     own = conversation["exchanges"][0]["id"]
-    damaged = "This file is damaged. Nothing was imported. Export it anew where it came from."
-    no_export = "This file is not an export of Sluice. Choose a JSON file that was exported here."
-    newer = "This file was written by a newer version, which this one cannot read. Nothing was imported."
+    damaged = "This file is damaged. Nothing was imported. Export the conversations again."
+    no_export = "This file is not a Sluice export. Choose a JSON file that Sluice exported."
+    newer = "A newer version of Sluice wrote this file, and this version cannot read it. Nothing was imported."
     refused = {
         "": no_export,
         "<html>": no_export,

@@ -44,7 +44,7 @@ def test_a_question_worded_anew_is_a_branch_beside_all_that_followed_it(chat: Ch
         chat.ask_and_wait(question)
     exchange = chat.page.locator(".exchange").nth(1)
     exchange.get_by_role("button", name="Edit").click()
-    field = exchange.get_by_role("textbox", name="Your question, worded anew")
+    field = exchange.get_by_role("textbox", name="Edit your question")
     expect(field).to_be_focused()
     field.fill("Second, worded anew")
     field.press("Enter")
@@ -62,7 +62,7 @@ def test_escape_leaves_a_question_as_it_was(chat: ChatPage, model: ScriptedModel
     chat.ask_and_wait("First")
     edit = chat.page.get_by_role("button", name="Edit")
     edit.click()
-    field = chat.page.get_by_role("textbox", name="Your question, worded anew")
+    field = chat.page.get_by_role("textbox", name="Edit your question")
     field.fill("Something else")
     field.press("Escape")
     expect(chat.questions).to_have_text(["First"])
@@ -77,7 +77,7 @@ def test_an_answer_that_reached_its_limit_is_continued_in_place(chat: ChatPage, 
     chat.wait_complete()
     expect(chat.answer.get_by_role("button", name="Continue")).to_have_count(0)
     assert told(model, 2)[-3:-1] == ["Tell me", "The first half"]
-    assert "broke off" in told(model, 2)[-1]
+    assert "last answer stopped" in told(model, 2)[-1]
     expect(chat.answers).to_have_count(1)
 
 
@@ -105,7 +105,7 @@ def test_a_deleted_exchange_is_not_told_any_more_and_can_be_brought_back(
         chat.ask_and_wait(question)
     chat.page.locator(".exchange").nth(1).get_by_role("button", name="Delete").click()
     expect(chat.questions).to_have_text(["First", "Third"])
-    expect(chat.status).to_have_text("The question and its answer are deleted.")
+    expect(chat.status).to_have_text("Question and answer deleted.")
     chat.page.get_by_role("button", name="New conversation").click()
     chat.page.go_back()
     expect(chat.questions).to_have_text(["First", "Third"])
@@ -169,7 +169,7 @@ def test_what_was_worded_anew_waits_for_an_answer_that_is_being_written(chat: Ch
     chat.ask_and_wait("First")
     chat.questions.hover()
     chat.page.get_by_role("button", name="Edit").click()
-    editor = chat.page.get_by_role("textbox", name="Your question, worded anew")
+    editor = chat.page.get_by_role("textbox", name="Edit your question")
     editor.fill("First, worded anew")
     chat.ask("Second")
     expect(chat.prose).to_have_text("Two")
@@ -185,7 +185,7 @@ def test_what_was_worded_anew_waits_for_an_answer_that_is_being_written(chat: Ch
 
 
 def test_what_was_worded_anew_is_there_when_the_reader_comes_back(chat: ChatPage, model: ScriptedModel) -> None:
-    editor = chat.page.get_by_role("textbox", name="Your question, worded anew")
+    editor = chat.page.get_by_role("textbox", name="Edit your question")
 
     def open_conversation(title: str) -> None:
         chat.page.locator(".conversation a", has_text=title).click()
@@ -226,7 +226,7 @@ def test_what_was_worded_anew_is_there_when_the_reader_comes_back(chat: ChatPage
 def test_a_wording_that_was_given_up_does_not_come_back(chat: ChatPage) -> None:
     chat.ask_and_wait("First")
     chat.page.get_by_role("button", name="Edit").click()
-    editor = chat.page.get_by_role("textbox", name="Your question, worded anew")
+    editor = chat.page.get_by_role("textbox", name="Edit your question")
     editor.fill("Something else")
     editor.press("Escape")
     chat.page.reload()
@@ -240,7 +240,7 @@ def test_what_is_being_worded_anew_stays_when_another_answer_is_asked_for(
     model.enqueue(reply("One."), reply("Two."))
     chat.ask_and_wait("First")
     chat.page.get_by_role("button", name="Edit").click()
-    editor = chat.page.get_by_role("textbox", name="Your question, worded anew")
+    editor = chat.page.get_by_role("textbox", name="Edit your question")
     editor.fill("First, worded anew")
     chat.answer.get_by_role("button", name="Regenerate").click()
     expect(chat.prose).to_have_text("Two.")

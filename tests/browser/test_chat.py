@@ -130,10 +130,10 @@ def test_a_refused_question_is_asked_again_without_typing_once_the_server_is_men
     complaints.expect("status of 502")
     model.enqueue(refused(401), refused(401), reply("Now it works."))
     chat.ask("Tell me")
-    expect(chat.failure).to_contain_text("refused the key")
+    expect(chat.failure).to_contain_text("refused this server's API key")
     chat.page.reload()
     chat.retry_button.click()
-    expect(chat.failure).to_contain_text("refused the key")
+    expect(chat.failure).to_contain_text("refused this server's API key")
     chat.retry_button.click()
     expect(chat.prose).to_have_text("Now it works.")
     expect(chat.questions).to_have_text(["Tell me"])
@@ -143,7 +143,7 @@ def test_a_refused_question_is_asked_again_without_typing_once_the_server_is_men
 def test_an_error_in_mid_stream_keeps_the_text_before_it(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("Half a", " sentence", finish=None))
     chat.ask("Tell me")
-    expect(chat.failure).to_contain_text("The model's answer broke off before its end.")
+    expect(chat.failure).to_contain_text("The model's answer stopped before its end.")
     expect(chat.prose).to_have_text("Half a sentence")
 
 
@@ -183,7 +183,7 @@ def test_an_answer_is_whole_although_something_holds_its_connection_open(chat: C
 def test_a_connection_that_brings_something_else_is_closed(chat: ChatPage) -> None:
     chat.page.evaluate(HELD_OPEN, "data: {bad\n\n")
     chat.ask("Tell me")
-    expect(chat.failure).to_contain_text("Something other than the chat server replied.")
+    expect(chat.failure).to_contain_text("The reply did not come from the chat server.")
     assert chat.page.evaluate("closedByPage") is True
 
 
@@ -191,14 +191,14 @@ def test_a_page_of_a_proxy_is_named_as_such(chat: ChatPage, complaints: Complain
     complaints.expect("status of 502")
     chat.reply_once(status=502, content_type="text/html", body="<h1>Bad gateway</h1>")
     chat.ask("Tell me")
-    expect(chat.failure).to_contain_text("Something other than the chat server replied.")
+    expect(chat.failure).to_contain_text("The reply did not come from the chat server.")
     expect(chat.retry_button).to_be_visible()
 
 
 def test_a_page_of_a_proxy_with_status_200_is_named_as_such(chat: ChatPage) -> None:
     chat.reply_once(status=200, content_type="text/html", body="<h1>Please log in</h1>")
     chat.ask("Tell me")
-    expect(chat.failure).to_contain_text("Something other than the chat server replied.")
+    expect(chat.failure).to_contain_text("The reply did not come from the chat server.")
 
 
 def test_a_failed_connection_is_said(chat: ChatPage, complaints: Complaints) -> None:
@@ -211,7 +211,7 @@ def test_a_failed_connection_is_said(chat: ChatPage, complaints: Complaints) -> 
 def test_a_stream_without_its_terminal_frame_was_cut_off(chat: ChatPage, model: ScriptedModel) -> None:
     chat.reply_once(content_type="text/event-stream", body=": ok\n\n" + frames(text_frame("Half a sent")))
     chat.ask("Tell me")
-    expect(chat.failure).to_contain_text("The answer was cut off before its end.")
+    expect(chat.failure).to_contain_text("The connection ended before the answer was complete.")
     expect(chat.prose).to_have_text("Half a sent")
     model.enqueue(reply("A whole sentence."))
     chat.retry_button.click()
@@ -221,7 +221,7 @@ def test_a_stream_without_its_terminal_frame_was_cut_off(chat: ChatPage, model: 
 def test_a_frame_that_is_not_json_fails_the_answer_instead_of_losing_words(chat: ChatPage) -> None:
     chat.reply_once(content_type="text/event-stream", body=frames(text_frame("Good")) + "data: {bad\n\n")
     chat.ask("Tell me")
-    expect(chat.failure).to_contain_text("Something other than the chat server replied.")
+    expect(chat.failure).to_contain_text("The reply did not come from the chat server.")
 
 
 def test_comments_and_unknown_fields_change_nothing(chat: ChatPage) -> None:
@@ -281,7 +281,7 @@ def test_an_answer_interrupted_by_a_reload_is_kept_and_can_be_tried_again(
     expect(chat.prose).to_have_text("As far as this")
     chat.page.reload()
     expect(chat.prose).to_have_text("As far as this")
-    expect(chat.failure).to_contain_text("The page was left before this answer was complete.")
+    expect(chat.failure).to_contain_text("The page was closed before this answer was complete.")
     model.default = reply("Whole.")
     chat.retry_button.click()
     expect(chat.prose).to_have_text("Whole.")
@@ -319,7 +319,7 @@ def test_a_browser_that_keeps_nothing_is_named(chat: ChatPage, model: ScriptedMo
     )
     model.enqueue(reply("Yes."))
     chat.ask_and_wait("Is there room?")
-    expect(chat.page.get_by_role("alert").filter(has_text="cannot keep the conversation")).to_be_visible()
+    expect(chat.page.get_by_role("alert").filter(has_text="This conversation cannot be saved")).to_be_visible()
 
 
 def test_a_message_over_the_limit_is_not_sent_and_the_limit_is_named(browser_page: Page) -> None:
@@ -330,6 +330,6 @@ def test_a_message_over_the_limit_is_not_sent_and_the_limit_is_named(browser_pag
     expect(chat.send_button).to_be_enabled()
     chat.field.fill("123456")
     chat.field.press("Enter")
-    expect(chat.page.locator("#problem")).to_have_text("This message is too long. The most is 5 characters.")
+    expect(chat.page.locator("#problem")).to_have_text("This message is too long. The limit is 5 characters.")
     expect(chat.send_button).to_be_disabled()
     expect(chat.questions).to_have_count(0)

@@ -110,7 +110,7 @@ def test_a_draft_that_the_browser_refuses_to_keep_outlasts_a_look_at_another_con
     )
     chat.field.fill("Half a thou")
     chat.page.get_by_role("button", name="New conversation").click()
-    expect(chat.page.get_by_role("alert").filter(has_text="does not keep what you are writing")).to_be_visible()
+    expect(chat.page.get_by_role("alert").filter(has_text="cannot save your draft")).to_be_visible()
     expect(chat.field).to_have_value("")
     chat.page.locator("nav a").click()
     expect(chat.field).to_have_value("Half a thou")
@@ -151,7 +151,7 @@ def test_a_pasted_megabyte_is_said_to_be_too_long_and_can_be_edited_as_in_a_plai
         }"""
     )
     assert ours < 4 * plain  # fifteen times as long, where each line finds a direction of its own
-    expect(chat.page.get_by_role("alert")).to_have_text("This message is too long. The most is 100,000 characters.")
+    expect(chat.page.get_by_role("alert")).to_have_text("This message is too long. The limit is 100,000 characters.")
     expect(chat.send_button).to_be_disabled()
 
 

@@ -92,7 +92,7 @@ def test_what_the_reader_writes_runs_as_it_is_written(browser_page: Page, model:
     assert side(titles(chat)) == "right"
     chat.questions.hover()
     browser_page.get_by_role("button", name="Edit").click()
-    assert direction(browser_page.get_by_role("textbox", name="Your question, worded anew")) == "rtl"
+    assert direction(browser_page.get_by_role("textbox", name="Edit your question")) == "rtl"
     browser_page.keyboard.press("Escape")
     titles(chat).press("F2")
     assert direction(browser_page.get_by_role("textbox", name="Title")) == "rtl"

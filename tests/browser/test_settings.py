@@ -39,7 +39,7 @@ def test_the_language_changes_at_once_and_nothing_is_lost(chat: ChatPage, model:
     gate = model.gate("before the end")
     model.enqueue(reply("- [x] Cut", finish=None), (*said("Half"), gate, *said(" and whole"), *finished()))
     chat.ask("First")
-    expect(chat.failure).to_contain_text("broke off before its end")
+    expect(chat.failure).to_contain_text("stopped before its end")
     chat.ask("Second")
     expect(chat.prose).to_have_text("Half")
     chat.field.fill("My draft")
@@ -49,7 +49,7 @@ def test_the_language_changes_at_once_and_nothing_is_lost(chat: ChatPage, model:
     chat.page.get_by_role("button", name="完成").click()
     expect(chat.send_button).to_have_text("停止")
     expect(chat.answers.first.get_by_role("button", name="复制回答")).to_be_visible()
-    expect(chat.failure).to_contain_text("没有写完就中断了")
+    expect(chat.failure).to_contain_text("在完成前中断")
     expect(chat.answers.first.get_by_role("checkbox")).to_have_accessible_name("已完成")
     gate.open()
     expect(chat.status).to_have_text("回答完成")
@@ -111,7 +111,7 @@ def test_a_browser_that_keeps_nothing_takes_choices_all_the_same(chat: ChatPage)
     dialog = settings(chat)
     dialog.get_by_label("Dark").check()
     expect(chat.page.locator("html")).to_have_css("background-color", PAPER["dark"])
-    expect(dialog.get_by_role("alert")).to_contain_text("does not keep settings")
+    expect(dialog.get_by_role("alert")).to_contain_text("cannot save settings")
 
 
 def test_a_choice_reaches_the_other_tabs(chat: ChatPage) -> None:

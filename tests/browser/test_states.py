@@ -31,7 +31,7 @@ def test_a_busy_server_is_waited_for_by_a_countdown(
     chat = ChatPage(browser_page).open()
     chat.reply_busy_once(7)
     chat.ask("Tell me")
-    alert = chat.page.get_by_role("alert").filter(has_text="every place for an answer is taken")
+    alert = chat.page.get_by_role("alert").filter(has_text="The server is busy")
     expect(alert).to_contain_text("r-17")
     expect(alert).not_to_contain_text("second")  # what counts down would be read out each second
     expect(chat.countdown).to_have_text("You can try again in 7 seconds.")
@@ -64,7 +64,7 @@ def test_a_reader_who_is_offline_loses_nothing_and_goes_on_when_back(
     model.enqueue(reply("First answer."), reply("Second answer."))
     chat.ask_and_wait("First")
     chat.page.context.set_offline(True)
-    notice = chat.page.get_by_role("alert").filter(has_text="You are offline. The conversation")
+    notice = chat.page.get_by_role("alert").filter(has_text="You are offline. Your conversation")
     expect(notice).to_be_visible()
     chat.ask("Second")
     expect(chat.failure).to_have_text("You are offline. Your question is kept.")
@@ -93,9 +93,9 @@ def test_figures_are_there_for_who_asks(chat: ChatPage, model: ScriptedModel) ->
     chat.show_figures.click()
     names, texts = (chat.figures.locator(each).all_inner_texts() for each in ("dt", "dd"))
     values = dict(zip(names, texts, strict=True))
-    assert list(values) == ["Time to first token", "Whole answer", "Tokens per second", "Tokens"]
-    assert values["Tokens"] == "9 read, 42 written"
-    first, whole = (float(values[name].removesuffix(" sec")) for name in ("Time to first token", "Whole answer"))
+    assert list(values) == ["Time to first token", "Total time", "Tokens per second", "Tokens"]
+    assert values["Tokens"] == "9 input, 42 output"
+    first, whole = (float(values[name].removesuffix(" sec")) for name in ("Time to first token", "Total time"))
     assert 0 <= first <= whole
     rate = float(values["Tokens per second"].replace(",", ""))
     # Each time is shown to a hundredth of a second, and their difference may be no more than that.
@@ -103,7 +103,7 @@ def test_figures_are_there_for_who_asks(chat: ChatPage, model: ScriptedModel) ->
     assert rate * (whole - first - 0.01) < 1.01 * 42
     chat.page.reload()
     chat.show_figures.click()
-    expect(chat.figures).to_contain_text("9 read, 42 written")
+    expect(chat.figures).to_contain_text("9 input, 42 output")
 
 
 def test_figures_say_what_was_estimated_and_what_was_not_counted(chat: ChatPage, model: ScriptedModel) -> None:

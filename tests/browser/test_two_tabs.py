@@ -73,7 +73,7 @@ def test_an_answer_whose_tab_is_gone_can_be_continued_in_the_other(chat: ChatPag
     expect(other.prose).to_have_text("As far as this")
     expect(other.failure).to_have_count(0)
     chat.page.close()
-    expect(other.failure).to_contain_text("The page was left before this answer was complete.")
+    expect(other.failure).to_contain_text("The page was closed before this answer was complete.")
     other.answer.get_by_role("button", name="Continue").click()
     expect(other.prose).to_have_text("As far as this and on.")
 
@@ -133,5 +133,5 @@ def test_a_conversation_deleted_elsewhere_does_not_come_back_in_part(chat: ChatP
     expect(chat.page.get_by_role("alert")).to_have_text("This conversation was deleted in another tab.")
     model.wait_idle()
     chat.page.reload()
-    expect(chat.page.get_by_text("What you ask is kept here")).to_be_visible()
+    expect(chat.page.get_by_text("Your conversations appear here")).to_be_visible()
     expect(chat.page.locator(".conversation")).to_have_count(0)

@@ -45,7 +45,7 @@ def test_a_failure_that_an_older_page_does_not_know_is_said_as_that(browser_page
         chat.reply_once(content_type="text/event-stream", body=frames(text_frame("Half"), failed))
         chat.ask("Tell me")
         expect(chat.failure).to_have_count(number + 1)
-        expect(chat.failure.last).to_contain_text("a failure that this page does not know. Reload the page")
+        expect(chat.failure.last).to_contain_text("an error that this page does not know. Reload the page")
         expect(chat.prose).to_have_text("Half")
 
 
@@ -54,5 +54,5 @@ def test_a_defect_of_the_page_is_not_put_down_to_the_server(browser_page: Page, 
     chat = ChatPage(browser_page).open()
     browser_page.evaluate("() => { TextDecoder.prototype.decode = () => { throw new RangeError('a defect'); }; }")
     chat.ask("Tell me")
-    expect(chat.failure).to_have_text(re.compile("^This page made a mistake"))
+    expect(chat.failure).to_have_text(re.compile("^An error occurred in this page"))
     expect(chat.retry_button).to_be_visible()
