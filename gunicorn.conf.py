@@ -24,6 +24,7 @@ from service.setting_sources import read_dotenv
 from service.settings import Settings
 from web import start_signals
 from web.heap import share_one_heap
+from web.heartbeat_directory import NoDirectory, heartbeat_directory
 
 start_signals.prepare_master()
 
@@ -54,8 +55,6 @@ keepalive = 15 if workers == 1 else 0
 timeout = 30
 # Open answers get `drain_timeout` seconds, then a terminal frame; the rest is for sending it.
 graceful_timeout = _settings.graceful_timeout
-# The heartbeat file of each worker; on a disk, a slow write can look like a dead worker.
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
 loglevel = _settings.log_level
 # A second way to steer the server, on a path that two servers of one user would share. Signals are enough.
 control_socket_disable = True
@@ -75,6 +74,20 @@ _handler = logging.StreamHandler()
 _handler.setFormatter(_formatter)
 logging.basicConfig(level=logging.WARNING, handlers=[_handler], force=True)
 logging.getLogger("sluice").setLevel(_settings.log_level.upper())
+
+
+try:
+    # A worker looks again before it is forked: what can be written now need not be later.
+    worker_tmp_dir, _complaints = heartbeat_directory()
+except NoDirectory as _error:
+    sys.exit(
+        "Sluice cannot start:\nno file can be made for a worker's heartbeat; TMPDIR should name a directory that can "
+        f"be written. {_error}."
+    )
+for _complaint in _complaints:
+    logging.getLogger("sluice.gunicorn").warning(
+        "the workers' heartbeat files are in %s, as another directory cannot be used: %s", worker_tmp_dir, _complaint
+    )
 
 
 def _format_log(server: Any) -> None:

@@ -88,6 +88,7 @@ class GunicornServer:
         port: Where on 127.0.0.1; 0 is any free one.
         collector: False switches the cycle collector off in every process of the server.
         cwd: Where the application and its configuration are.
+        launcher: What runs the command, such as ``unshare`` with its arguments; it must become it (exec).
         ready_path: The path that answers 200 when it is ready.
         start_timeout: Seconds until it must be ready.
         stop_timeout: Seconds that it has after SIGTERM.
@@ -104,6 +105,7 @@ class GunicornServer:
         port: int = 0,
         collector: bool = True,
         cwd: Path = REPOSITORY,
+        launcher: Sequence[str] = (),
         ready_path: str = "/readyz",
         start_timeout: float = 20.0,
         stop_timeout: float = 20.0,
@@ -118,6 +120,7 @@ class GunicornServer:
         self._args = list(args)
         self._collector = collector
         self._cwd = cwd
+        self._launcher = launcher
         self._ready_path = ready_path
         self._start_timeout = start_timeout
         self._stop_timeout = stop_timeout
@@ -169,7 +172,16 @@ class GunicornServer:
         # A folder of its own, so that a developer's .env is not there.
         self._folder = Path(tempfile.mkdtemp(prefix="sluice-tests-"))
         environment |= {"HOST": "127.0.0.1", "PORT": str(self.port), "PYTHONPATH": str(self._cwd), **self._env}
-        command = [sys.executable, "-m", "gunicorn", "-c", str(self._config_file()), *self._args, self._app]
+        command = [
+            *self._launcher,
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "-c",
+            str(self._config_file()),
+            *self._args,
+            self._app,
+        ]
         self._process = subprocess.Popen(
             command,
             cwd=self._folder,

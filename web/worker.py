@@ -31,6 +31,7 @@ from . import start_signals
 from .accept_errors import CLIENT_LOST, LISTENER_UNUSABLE, NOTHING_LEFT
 from .affinity import Affinity
 from .heap import share_one_heap
+from .heartbeat_directory import NoDirectory, heartbeat_directory
 from .lingering import LingeringConnections
 from .occupancy import Load, Occupancy
 from .refusals import Refusal
@@ -76,6 +77,18 @@ def _sluice_of(application: Any) -> Sluice:
     return found
 
 
+def _see_to_heartbeat_directory(cfg: Any, log: Any) -> None:
+    """Choose another directory where the last one cannot be used any more: an error would end the master."""
+    try:
+        chosen, complaints = heartbeat_directory(cfg.worker_tmp_dir)
+    except NoDirectory as error:
+        log.error("no file can be made for the next worker's heartbeat: %s", error)
+        return
+    if chosen != cfg.worker_tmp_dir:
+        log.warning("the next worker's heartbeat file is in %s: %s", chosen, "; ".join(complaints))
+        cfg.set("worker_tmp_dir", chosen)
+
+
 def _offering_outlets(application: WSGIApplication) -> WSGIApplication:
     """Offer the application's streams a way past the thread that serves them (`web/outlet.py`)."""
     # Here, because the master must not load what the application is made of.
@@ -103,9 +116,12 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
     #: Makes the board. Here, because the configuration file must not keep modules of ours.
     new_occupancy = Occupancy
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Prepare a worker; runs in the master."""
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, age: int, ppid: int, sockets: list[BaseSocket], app: Any, timeout: float, cfg: Any, log: Any
+    ) -> None:
+        """Prepare a worker; runs in the master, with gunicorn's arguments."""
+        _see_to_heartbeat_directory(cfg, log)
+        super().__init__(age, ppid, sockets, app, timeout, cfg, log)
         self._affinity: Affinity | None = None
         self._accepts_from = 0.0  # on the monotonic clock
         self._is_loading = True
