@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from playwright.sync_api import expect
 
-from ..scripted_model import Chunk, ScriptedModel, finished, said, usage_of
+from ..scripted_model import Chunk, ScriptedModel, finished, resetting_after, said, usage_of
 from .chat_page import ChatPage
 
 RICH = """A word, **bold**, `code`, [a link](https://example.org/), ~~gone~~, 中文与 English.
@@ -67,7 +67,7 @@ def states(chat: ChatPage, model: ScriptedModel) -> Iterator[str]:
     yield "editing a question"
     page.keyboard.press("Escape")
 
-    model.enqueue((*said("Half"), *finished(finish=None)))
+    model.enqueue(resetting_after("Half"))
     chat.ask("A second\nquestion of two lines")
     expect(chat.failure).to_be_visible()
     chat.answer.locator(".retry").click()

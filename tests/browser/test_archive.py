@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
-from ..scripted_model import ScriptedModel, reply
+from ..scripted_model import ScriptedModel, reply, resetting_after
 from .chat_page import ChatPage
 from .test_conversations import act, converse, titles
 
@@ -60,7 +60,7 @@ def test_an_export_brings_back_what_was_deleted_and_doubles_nothing(chat: ChatPa
 
 
 def test_markdown_has_the_questions_quoted_above_their_answers(chat: ChatPage, model: ScriptedModel) -> None:
-    model.enqueue(reply("It **is**."), reply("So it ", finish=None))
+    model.enqueue(reply("It **is**."), resetting_after("So it "))
     chat.ask_and_wait("Is it?\nReally?")
     chat.ask("And why: <b>?")
     expect(chat.failure).to_be_visible()

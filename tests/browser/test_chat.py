@@ -7,7 +7,7 @@ import json
 import pytest
 from playwright.sync_api import Page, expect
 
-from ..scripted_model import ScriptedModel, document, finished, refused, reply, said, stalling_after
+from ..scripted_model import ScriptedModel, document, finished, refused, reply, resetting_after, said, stalling_after
 from .chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from .complaints import Complaints
 
@@ -141,7 +141,7 @@ def test_a_refused_question_is_asked_again_without_typing_once_the_server_is_men
 
 
 def test_an_error_in_mid_stream_keeps_the_text_before_it(chat: ChatPage, model: ScriptedModel) -> None:
-    model.enqueue(reply("Half a", " sentence", finish=None))
+    model.enqueue(resetting_after("Half a", " sentence"))
     chat.ask("Tell me")
     expect(chat.failure).to_contain_text("The model's answer stopped before its end.")
     expect(chat.prose).to_have_text("Half a sentence")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from ..scripted_model import ScriptedModel, finished, reply, said
+from ..scripted_model import ScriptedModel, finished, resetting_after, said
 from .chat_page import ChatPage
 
 PAPER = {"light": "rgb(251, 250, 247)", "dark": "rgb(18, 24, 26)"}
@@ -37,7 +37,7 @@ def test_the_theme_changes_at_once_and_is_kept(chat: ChatPage) -> None:
 
 def test_the_language_changes_at_once_and_nothing_is_lost(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
-    model.enqueue(reply("- [x] Cut", finish=None), (*said("Half"), gate, *said(" and whole"), *finished()))
+    model.enqueue(resetting_after("- [x] Cut"), (*said("Half"), gate, *said(" and whole"), *finished()))
     chat.ask("First")
     expect(chat.failure).to_contain_text("stopped before its end")
     chat.ask("Second")
