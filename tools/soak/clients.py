@@ -90,7 +90,7 @@ class Crowd:
         # A small buffer from the start: the window that the handshake offers is never taken back.
         buffer = None if plan.manner == "stays" else 4096
         with RawClient(self._url, timeout=PATIENCE, receive_buffer=buffer) as client:
-            client.send(chat_request("soak", {"message": plan.message, "interaction_mode": "stream"}))
+            client.send(chat_request("localhost", {"message": plan.message, "interaction_mode": "stream"}))
             manners: dict[str, Callable[[RawClient, Plan], str]] = {
                 "leaves": self._leave,
                 "reads nothing": self._read_nothing,
