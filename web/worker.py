@@ -10,40 +10,26 @@ gunicorn's gthread worker (27.0) is said at each method.
 from __future__ import annotations
 
 import gc
-import logging
 import selectors
 import signal
-import socket
-import ssl
 import sys
 import time
 from functools import partial
-from http import HTTPStatus
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from gunicorn.http.errors import ConfigurationProblem, ParseException
 from gunicorn.sock import BaseSocket
-from gunicorn.util import write_error
-from gunicorn.workers.gthread import ThreadWorker
 
 from . import start_signals
 from .accept_errors import CLIENT_LOST, LISTENER_UNUSABLE, NOTHING_LEFT
 from .affinity import Affinity
+from .gathering_worker import ClientTooSlow, GatheringWorker
 from .heap import share_one_heap
 from .heartbeat_directory import NoDirectory, heartbeat_directory
-from .lingering import LingeringConnections
 from .occupancy import Load, Occupancy
-from .refusals import Refusal
-from .request_intake import RequestIntake
 from .worker_connection import WorkerConnection
-from .wsgi_input import with_wsgi_input
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from concurrent.futures import Future
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
-
     from service import LoopState
 
     from .extension import Sluice
@@ -54,19 +40,6 @@ LEAVING_POLL = 0.05
 # For how long none is asked for after these, and after any other: asked at once, the kernel might say the same for
 # ever. It keeps those who wait. Ended answers give descriptors back, and silent clients when their time is up.
 ACCEPT_PAUSE = 1.0
-
-
-class _ClientTooSlow(logging.Filter):
-    """Says in one line what gunicorn would log as an error with a traceback: a client that kept us waiting."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Rewrite the record of a socket that ran into its time limit; let all others pass."""
-        error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, TimeoutError | BlockingIOError):
-            record.levelno, record.levelname = logging.INFO, "INFO"
-            record.msg, record.args = "a client was too slow, and its connection is closed", ()
-            record.exc_info = record.exc_text = None
-        return True
 
 
 def _sluice_of(application: Any) -> Sluice:
@@ -89,26 +62,7 @@ def _see_to_heartbeat_directory(cfg: Any, log: Any) -> None:
         cfg.set("worker_tmp_dir", chosen)
 
 
-def _offering_outlets(application: WSGIApplication) -> WSGIApplication:
-    """Offer the application's streams a way past the thread that serves them (`web/outlet.py`)."""
-    # Here, because the master must not load what the application is made of.
-    from .connection import client_socket
-    from .outlet import Outlet
-    from .stream import EventStream
-
-    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        body = application(environ, start_response)
-        if isinstance(body, EventStream):
-            client = client_socket(environ)
-            # TLS is written by its library alone, which two threads must not use at once.
-            if client is not None and not isinstance(client, ssl.SSLSocket):
-                body.use(Outlet(start_response.__self__))  # type: ignore[attr-defined]  # gunicorn's Response
-        return body
-
-    return serve
-
-
-class SluiceWorker(ThreadWorker):  # type: ignore[misc]
+class SluiceWorker(GatheringWorker):
     """gunicorn's threaded worker, which also owns the life of the application's service."""
 
     #: Shared by all workers of a master; set by gunicorn.conf.py before each fork.
@@ -153,11 +107,11 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
     def run(self) -> None:
         """Serve until told to stop. Runs in the worker's main thread, after the fork and the loading of the app."""
         self._is_loading = False
-        self.log.error_log.addFilter(_ClientTooSlow())
+        self.log.error_log.addFilter(ClientTooSlow())
         application: Any = self.wsgi
-        self._sluice = sluice = _sluice_of(application)
-        self._settings = settings = sluice.service.settings
-        self._prepare_serving(application)
+        sluice = _sluice_of(application)
+        settings = sluice.service.settings
+        self.prepare_serving(application, sluice)
         sluice.service.loop.on_failure = self._loop_failed
         # Both before the loop's thread and all others are started.
         share_one_heap()
@@ -179,24 +133,6 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         finally:
             if not sluice.close():
                 self.log.warning("not everything ended in time; the process exits all the same")
-
-    def _prepare_serving(self, application: Any) -> None:
-        # Here, because the master must not load what the application is made of.
-        from .json_body_routes import JsonBodyRoutes
-        from .limited_replies import with_limited_replies
-
-        settings = self._settings
-        self._body_routes = JsonBodyRoutes(application)
-        self._lingering = LingeringConnections(self.poller, self._count_connections, self.log)
-        self._intake = RequestIntake(
-            self.poller,
-            self,
-            head_timeout=settings.head_timeout,
-            body_timeout=settings.body_timeout,
-            body_limit=settings.max_body_bytes,
-        )
-        limited = with_limited_replies(with_wsgi_input(application), settings.write_timeout)
-        self.wsgi: WSGIApplication = _offering_outlets(limited)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin the drain on SIGTERM, for which gunicorn has no hook; before anybody is connected, exit at once."""
@@ -249,18 +185,6 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
                 self.alive = False
                 self._drain()
 
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
-        """Answer a request that gunicorn could not read or hand over.
-
-        A path outside of the one that the variable SCRIPT_NAME names is not found; gunicorn would answer 500.
-        A client that does not read the reply is cut off at the limit of a write.
-        """
-        client.settimeout(self._settings.write_timeout)
-        if isinstance(exc, ConfigurationProblem):
-            write_error(client, HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase, "")
-        else:
-            super().handle_error(req, client, addr, exc)
-
     # ------------------------------------------------------------------ new connections
 
     def accept(self, listener: BaseSocket) -> None:
@@ -310,17 +234,6 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
             self.poller.register(connection.sock, selectors.EVENT_READ, readable)
         return True
 
-    def _make_room(self) -> None:
-        """Where no further client would be accepted, end connections of which no request is being served."""
-        while self.nr_conns >= self.worker_connections:
-            idle = self.keepalived_conns or self.pending_conns
-            if idle:
-                connection = idle.popleft()
-                self.poller.unregister(connection.sock)
-                self.connection_ended(connection)
-            elif not self._intake.end_oldest():
-                return
-
     def set_accept_enabled(self, enabled: bool) -> None:
         """Accept connections, or leave them in the shared listening socket: to others, or until they can be held."""
         held_back = self.alive and (self._leaves_to_others() or time.monotonic() < self._accepts_from)
@@ -330,7 +243,7 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         """Wait for events; called by gunicorn's main loop in each of its rounds, so the rounds' work is here too."""
         if self.alive:
             self.occupancy.say(self._load())
-            self._make_room()
+            self.make_room()
             self.set_accept_enabled(self.nr_conns < self.worker_connections)
             if not self._accepting:
                 timeout = min(timeout, LEAVING_POLL)
@@ -342,73 +255,6 @@ class SluiceWorker(ThreadWorker):  # type: ignore[misc]
         if self._affinity is not None:
             self._affinity.look()
         self._retire()
-
-    # ------------------------------------------------------------------ requests
-
-    def reads_body(self, request: Any) -> bool:
-        """Say whether a route will read the request's body (`IntakeOwner`)."""
-        content_type = next((value for name, value in request.headers if name == "CONTENT-TYPE"), "")
-        return self._body_routes.read(request.method, request.path, content_type)
-
-    def request_ready(self, connection: WorkerConnection) -> None:
-        """Give a request that has come to a thread (`IntakeOwner`)."""
-        self.enqueue_req(connection)
-
-    def request_refused(self, connection: WorkerConnection, refusal: Refusal) -> None:
-        """Reply without a thread, and close (`IntakeOwner`)."""
-        self.log.info("a request was refused with %d before it had come: %s", refusal.status, refusal.code)
-        self._sluice.service.metrics.refused(refusal.code)
-        try:
-            # Without waiting: a socket that has no room for it belongs to a client that has read nothing for long.
-            connection.sock.send(refusal.reply)
-        except OSError as error:
-            self.log.debug("a refusal could not be sent: %s", error)
-        self.nr_conns -= 1
-        connection.close(graceful=True)
-
-    def connection_ended(self, connection: WorkerConnection) -> None:
-        """Close a connection on which no request has come (`IntakeOwner`)."""
-        self.nr_conns -= 1
-        connection.close()
-
-    def on_client_socket_readable(self, conn: WorkerConnection, client: socket.socket) -> None:
-        """Gather the next request of a kept connection, which gunicorn gives to a thread with its first byte."""
-        if conn.is_gathered:
-            self.keepalived_conns.remove(conn)
-            self._intake.resume(conn)
-        else:
-            super().on_client_socket_readable(conn, client)
-
-    def finish_request(self, conn: WorkerConnection, fs: Future[Any]) -> None:
-        """Gather the request that has come behind the last one; gunicorn gives its beginning to a thread."""
-        if conn.is_gathered and not fs.cancelled() and fs.exception() is None and fs.result():
-            received = conn.parser.unreader.take_buffered()
-            if received:
-                self._intake.begin(conn, received)
-                return
-        super().finish_request(conn, fs)
-
-    def _keepalive_after(self, conn: WorkerConnection, keepalive: bool) -> bool:
-        """Say whether a connection can be used again; on the request's thread, which waits for nothing.
-
-        gunicorn waits up to 5 s for the rest of a body, and closes a connection that it promised to keep where the
-        rest is larger than 64 KiB.
-        """
-        arrival = getattr(conn.parser.mesg, "arrival", None)
-        if arrival is None:
-            kept: bool = super()._keepalive_after(conn, keepalive)
-            return kept
-        if not keepalive or not arrival.is_complete:
-            return False
-        try:
-            return bool(conn.parser.finish_body())
-        except ParseException as error:
-            # The reply has been given; to a body that nobody has read there is no second one.
-            self.log.debug("a body that was not read is broken: %s", error)
-            return False
-
-    def _count_connections(self, change: int) -> None:
-        self.nr_conns += change
 
     def _load(self) -> Load:
         return Load(self.nr_conns, self._sluice.service.admission.taken)

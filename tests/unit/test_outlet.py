@@ -12,8 +12,8 @@ import pytest
 
 from service.events import Event, Failed, Text
 from web.outlet import Outlet
+from web.outlet_offer import with_outlets
 from web.stream import EventStream
-from web.worker import _offering_outlets
 
 WITHIN = 5.0
 # Far more than two sockets' buffers hold.
@@ -122,7 +122,7 @@ def offered(run: ScriptedRun, sock: object, wrap: Callable[[Iterable[bytes]], It
 
     response = Response(sock)  # type: ignore[arg-type]
     environ = {"gunicorn.socket": sock, "SERVER_PROTOCOL": "HTTP/1.1"}
-    return _offering_outlets(application)(environ, response.start)
+    return with_outlets(application)(environ, response.start)
 
 
 def test_a_body_that_reaches_the_worker_as_it_is_gets_an_outlet(sockets: tuple[socket.socket, socket.socket]) -> None:

@@ -61,7 +61,16 @@ def test_the_scan_sees_every_kind_of_import() -> None:
     [
         ("openai", {"service/request.py"}),
         ("janus", {"service/bridge.py"}),
-        ("gunicorn", {"web/request_parser.py", "web/worker.py", "web/worker_connection.py", "web/wsgi_input.py"}),
+        (
+            "gunicorn",
+            {
+                "web/gathering_worker.py",
+                "web/request_parser.py",
+                "web/worker.py",
+                "web/worker_connection.py",
+                "web/wsgi_input.py",
+            },
+        ),
         ("uvloop", {"service/loop.py"}),
         ("dotenv", {"service/setting_sources.py"}),
     ],
