@@ -48,6 +48,7 @@ class Chart:
         log_x: Whether x is logarithmic.
         end: The end of the x axis; None lets the values decide.
         top: The end of the y axis, likewise.
+        from_zero: Whether the y axis begins at zero; where it does not, small changes of a large value show.
     """
 
     title: str
@@ -61,6 +62,7 @@ class Chart:
     log_x: bool = False
     end: float | None = None
     top: float | None = None
+    from_zero: bool = True
 
 
 def ticks(most: float, about: int = 5) -> list[float]:
@@ -126,7 +128,13 @@ class _Drawing:
             most = max(y for _, y in points)
         most = max([most, *(at * 1.02 for at, _ in chart.limits)])
         self.y_ticks = ticks(chart.top or most)
-        self.y_most = chart.top or self.y_ticks[-1]
+        if not chart.from_zero:
+            least = min(y for _, y in points)
+            # Not finer than the numbers beside the axis.
+            step = ticks(max(most - least, most * 0.02))[1]
+            first = math.floor(least / step)
+            self.y_ticks = [step * number for number in range(first, max(math.ceil(most / step), first + 1) + 1)]
+        self.y_least, self.y_most = self.y_ticks[0], chart.top or self.y_ticks[-1]
         self.words = self._place_words()
         rows = max((row for *_, row in self.words), default=-1) + 1
         self.top = TOP + WORDS * rows
@@ -143,7 +151,8 @@ class _Drawing:
         return round(LEFT + span * min(1.0, share), 1)
 
     def y(self, value: float) -> float:
-        return round(self.base - (self.base - self.top) * min(value, self.y_most) / self.y_most, 1)
+        share = (min(value, self.y_most) - self.y_least) / (self.y_most - self.y_least)
+        return round(self.base - (self.base - self.top) * share, 1)
 
     def axes(self) -> list[str]:
         parts = []

@@ -4,56 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
-from tools.common.line_chart import Chart, svg
+from tools.common.report_page import card, chart_card, lines, page
 
 from .page_charts import charts, level_name
 from .report import NAMES, busy_line, counts, deployed_lines, milliseconds, outlived_lines, percent
 from .result import Figures, Result
-
-STYLE = """
-:root { color-scheme: light dark; --back: #f6f7f9; --card: #ffffff; --ink: #16191d; --dim: #5b6470; --line: #dde1e7;
-  --blue: #2158d4; --teal: #0b8a7c; --amber: #b86e00; --red: #cc2a36; --grey: #8a94a1; --shade: #eceff4; }
-@media (prefers-color-scheme: dark) { :root { --back: #0f1216; --card: #181c22; --ink: #e8ebef; --dim: #9aa4b1;
-  --line: #2b323b; --blue: #6ea0ff; --teal: #3fcab8; --amber: #f0b04a; --red: #ff7b82; --grey: #76818f;
-  --shade: #222831; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 28px 24px 40px; max-width: 1180px; background: var(--back); color: var(--ink);
-  font: 14px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif; }
-h1 { margin: 0; font-size: 24px; line-height: 1.25; } h2 { margin: 0 0 8px; font-size: 15px; }
-h3 { margin: 18px 0 2px; font-size: 13.5px; } h2 + h3 { margin-top: 0; }
-p { margin: 4px 0; } .dim { color: var(--dim); }
-.notes { margin: 14px 0 0; padding: 8px 14px 8px 30px; border-left: 3px solid var(--amber); background: var(--card);
-  border-radius: 4px; } .notes.plain { border-color: var(--line); }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(140px, 1fr)); gap: 12px; margin: 20px 0 12px; }
-.tile, .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 12px 16px; }
-.tile small { display: block; color: var(--dim); font-size: 12.5px; font-variant-numeric: tabular-nums; }
-.tile b { display: block; font-size: 22px; line-height: 1.35; white-space: nowrap;
-  font-variant-numeric: tabular-nums; }
-.tile span { color: var(--dim); font-size: 12.5px; } .bad { color: var(--red); } .good { color: var(--teal); }
-.tile { padding: 12px; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); gap: 12px; }
-.wide { grid-column: 1 / -1; overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th { color: var(--dim); font-weight: 500; font-size: 12.5px; } tbody th { color: var(--ink); font-size: 14px; }
-td, th { text-align: right; padding: 5px 0 5px 14px; border-top: 1px solid var(--line); white-space: nowrap; }
-thead td, thead th { border-top: 0; } td:first-child, th:first-child { text-align: left; padding-left: 0; }
-.second { margin-top: 18px; } .settings { display: flex; flex-wrap: wrap; gap: 2px 24px; }
-.settings i { font-style: normal; color: var(--dim); } .knee td { font-weight: 700; color: var(--teal); }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 18px; margin: 0; }
-dt { color: var(--dim); } dd { margin: 0; overflow-wrap: anywhere; }
-.legend { display: flex; flex-wrap: wrap; gap: 2px 16px; margin: 0 0 4px; color: var(--dim); font-size: 12.5px; }
-.legend i { display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin-right: 6px; }
-svg { display: block; width: 100%; height: auto; } svg text { font-size: 11px; fill: var(--dim); }
-.grid { stroke: var(--line); } .axis { stroke: var(--grey); } .shade { fill: var(--shade); }
-.line { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; } .area { opacity: .8; }
-.dots { fill: none; stroke-width: 5; stroke-linecap: round; opacity: .6; }
-.mark { stroke: var(--red); stroke-dasharray: 4 3; } svg .marked { fill: var(--red); font-weight: 600; }
-.limit { stroke: var(--ink); stroke-dasharray: 2 4; opacity: .7; } svg .limited { fill: var(--ink); }
-footer { margin-top: 18px; color: var(--dim); font-size: 12.5px; }
-@media (max-width: 560px) { body { padding: 18px 12px 28px; } svg text { font-size: 13px; }
-  dl { grid-template-columns: 1fr; } dd { margin-bottom: 6px; } td, th { padding-left: 10px; } }
-@media print { body { background: none; } .card, .tile { break-inside: avoid; } }
-"""
 
 DEFINITIONS = (
     ("success", "a 200 whose reply ended with the frame that says it is whole; in block mode, the whole JSON"),
@@ -71,20 +26,13 @@ DEFINITIONS = (
 def html_report(result: Result) -> str:
     """Return the report as a page."""
     when = result.began.replace("T", " ").replace("+00:00", " UTC")
-    return "".join([
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-        f"<title>Load test: {escape(result.scenario)}</title><style>{STYLE}</style></head><body>",
-        f'<header><h1>Load test: {escape(result.scenario)}</h1><p class="dim">{escape(result.target)} &middot; '
-        f"{escape(result.mode)} mode &middot; {escape(when)} &middot; {result.seconds:.0f} s</p></header>",
-        _notes(result),
-        _tiles(result),
-        '<main class="cards">',
-        _latency_card(result), _about_scenario(result), *(_chart_card(chart) for chart in charts(result)),
+    about = f"{result.target} · {result.mode} mode · {when} · {result.seconds:.0f} s"
+    cards = [
+        _latency_card(result), _about_scenario(result), *(chart_card(chart) for chart in charts(result)),
         _outcomes_card(result), _settings_card(result), _definitions_card(),
-        "</main><footer>Sluice load test. Times are as its client saw them.</footer></body></html>\n",
-    ])  # fmt: skip
+    ]  # fmt: skip
+    foot = "Sluice load test. Times are as its client saw them."
+    return page(f"Load test: {result.scenario}", about, _notes(result) + _tiles(result), cards, foot)
 
 
 # ------------------------------------------------------------------------------------------------------ figures
@@ -131,7 +79,7 @@ def _latency_card(result: Result) -> str:
     inside = "".join(
         (f"<h3>{escape(title)}</h3>" if title else "") + _latency_table(table) for title, table in tables
     )
-    return _card("How long it took", inside, wide=True)
+    return card("How long it took", inside, wide=True)
 
 
 def _latency_table(latency: dict[str, Figures]) -> str:
@@ -150,10 +98,10 @@ def _latency_table(latency: dict[str, Figures]) -> str:
 def _about_scenario(result: Result) -> str:
     cards = []
     if result.outlived is not None:
-        lines = outlived_lines(result.outlived)
-        cards.append(_card("How long model calls outlived their clients", _lines(lines), wide=True))
+        told = lines(outlived_lines(result.outlived))
+        cards.append(card("How long model calls outlived their clients", told, wide=True))
     if result.deployed is not None:
-        cards.append(_card("The deployment", _lines(deployed_lines(result.deployed)), wide=True))
+        cards.append(card("The deployment", lines(deployed_lines(result.deployed)), wide=True))
     if result.swept:
         rows = "".join(
             f"<tr{' class=knee' if each.knee else ''}><td>{each.level:g}{' (knee)' if each.knee else ''}</td>"
@@ -168,7 +116,7 @@ def _about_scenario(result: Result) -> str:
                  "end to end, mean", "client CPU", "server CPU")  # fmt: skip
         head = "".join(f"<th>{name}</th>" for name in heads)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        cards.append(_card("Level by level", table, wide=True))
+        cards.append(card("Level by level", table, wide=True))
     return "".join(cards)
 
 
@@ -183,7 +131,7 @@ def _outcomes_card(result: Result) -> str:
     busy = [busy_line(result).capitalize(), f"Tokens per arrival of text: {result.throughput.tokens_per_arrival:.2f}"]
     if not result.throughput.tokens_from_usage:
         busy.append("Tokens are counted by the server's events: replies had no usage.")
-    return _card("How requests ended", f'<dl>{inside}</dl><h2 class="second">How busy it was</h2>{_lines(busy)}')
+    return card("How requests ended", f'<dl>{inside}</dl><h2 class="second">How busy it was</h2>{lines(busy)}')
 
 
 NEVER_HIDDEN = ("success", "incomplete", "error")
@@ -194,27 +142,9 @@ def _settings_card(result: Result) -> str:
         f"<span><i>{escape(name.replace('_', ' '))}</i> {escape(str(value))}</span>"
         for name, value in result.settings.items()
     )
-    return _card("What was asked", f'<p class="settings">{told}</p>', wide=True)
+    return card("What was asked", f'<p class="settings">{told}</p>', wide=True)
 
 
 def _definitions_card() -> str:
     inside = "".join(f"<dt>{name}</dt><dd>{meaning}</dd>" for name, meaning in DEFINITIONS)
-    return _card("What the words mean", f"<dl>{inside}</dl>", wide=True)
-
-
-def _lines(lines: list[str]) -> str:
-    return "".join(f"<p>{escape(line)}</p>" for line in lines)
-
-
-def _card(title: str, inside: str, *, wide: bool = False) -> str:
-    return f'<section class="card{" wide" if wide else ""}"><h2>{escape(title)}</h2>{inside}</section>'
-
-
-def _chart_card(chart: Chart) -> str:
-    legend = "".join(
-        f'<span><i style="background:var({series.colour})"></i>{escape(series.name)}</span>'
-        for series in chart.series
-        if any(y for _, y in series.points)
-    )
-    # One line alone is named by its axis.
-    return _card(chart.title, (f'<p class="legend">{legend}</p>' if len(chart.series) > 1 else "") + svg(chart))
+    return card("What the words mean", f"<dl>{inside}</dl>", wide=True)

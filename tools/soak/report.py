@@ -5,63 +5,55 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from html import escape
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 
-from tools.soak.chart import Panel, svg
+from tools.common.line_chart import Chart, Series
+from tools.common.report_page import card, chart_card, lines, page
 from tools.soak.samples import Growth, Sample, WorkerSample
 
-STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:1140px;margin:2em auto;padding:0 1em;color:#222}"
-    "table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .8em;border-bottom:1px solid #ddd}"
-    "th{text-align:left}"
-    "td.number{text-align:right;font-variant-numeric:tabular-nums}svg{max-width:100%;height:auto}"
-    ".bad{color:#b00}.good{color:#060}li{overflow-wrap:anywhere}"
-)
 # A rate of single seconds is noise; over five of them it is a line.
 RATE_OVER = 5
+COLOURS = ("--blue", "--amber", "--teal", "--red", "--grey")
 
 
-def panels(samples: Sequence[Sample], kills: Sequence[float]) -> list[Panel]:
+def charts(samples: Sequence[Sample], kills: Sequence[float]) -> list[Chart]:
     """Return the charts of a run."""
     pids = sorted({pid for sample in samples for pid in sample.workers})
+    answered = [sample for sample in samples if sample.streams is not None]
 
-    def each_worker(figure: Callable[[WorkerSample], float]) -> dict[str, list[tuple[float, float]]]:
-        return {
-            f"worker {pid}": [(s.at, figure(s.workers[pid])) for s in samples if pid in s.workers] for pid in pids
+    def chart(title: str, unit: str, values: dict[str, list[tuple[float, float]]], **options: bool) -> Chart:
+        series = [Series(name, colour, points) for (name, points), colour in zip(values.items(), cycle(COLOURS))]
+        return Chart(title, "seconds", unit, series, marks=[(at, "killed") for at in kills], **options)
+
+    def of_each_worker(title: str, unit: str, value: Callable[[WorkerSample], float], **options: bool) -> Chart:
+        values = {
+            f"worker {pid}": [(s.at, value(s.workers[pid])) for s in samples if pid in s.workers] for pid in pids
         }
+        return chart(title, unit, values, **options)
 
     rates = [
         (after.at, (after.visits - before.visits) / (after.at - before.at))
         for before, after in pairwise(samples[::RATE_OVER])
     ]
-    answered = [sample for sample in samples if sample.streams is not None]
+    tasks = {
+        "tasks": [(sample.at, sample.tasks or 0.0) for sample in answered],
+        "as the server counts": [(sample.at, sample.streams or 0.0) for sample in answered],
+        "as the model sees": [(sample.at, float(sample.answering)) for sample in samples],
+    }
+    waits = {
+        "for /metrics": [(sample.at, 1000 * (sample.latency or 0.0)) for sample in answered],
+        "the event loop's lag": [(sample.at, 1000 * (sample.lag or 0.0)) for sample in answered],
+    }
     return [
-        Panel("Resident memory, MiB", each_worker(lambda worker: worker.memory), False, kills),
-        Panel("Threads", each_worker(lambda worker: worker.threads), True, kills),
-        Panel("Descriptors besides connections", each_worker(lambda worker: worker.descriptors), True, kills),
-        Panel("Connections to the model", each_worker(lambda worker: worker.model), True, kills),
-        Panel(
-            "Open streams, and tasks of the event loops",
-            {
-                "tasks": [(sample.at, sample.tasks or 0.0) for sample in answered],
-                "as the server counts": [(sample.at, sample.streams or 0.0) for sample in answered],
-                "as the model sees": [(sample.at, float(sample.answering)) for sample in samples],
-            },
-            True,
-            kills,
-        ),
-        Panel("Visits ended, per second", {"visits": rates}, True, kills),
-        Panel(
-            "Waiting, ms",
-            {
-                "for /metrics": [(sample.at, 1000 * (sample.latency or 0.0)) for sample in answered],
-                "the event loop's lag": [(sample.at, 1000 * (sample.lag or 0.0)) for sample in answered],
-            },
-            True,
-            kills,
-        ),
-        Panel("Connections to clients", each_worker(lambda worker: worker.clients), True, kills),
+        of_each_worker("Resident memory", "MiB", lambda worker: worker.memory, from_zero=False),
+        of_each_worker("Threads", "threads", lambda worker: worker.threads),
+        of_each_worker("Descriptors besides connections", "descriptors", lambda worker: worker.descriptors),
+        of_each_worker("Connections to the model", "connections", lambda worker: worker.model),
+        chart("Open streams, and tasks of the event loops", "streams, tasks", tasks),
+        chart("Visits ended", "visits/s", {"visits": rates}),
+        chart("Waiting", "milliseconds", waits),
+        of_each_worker("Connections to clients", "connections", lambda worker: worker.clients),
     ]
 
 
@@ -75,10 +67,8 @@ def write_report(
     growths: Sequence[Growth],
     complaints: Sequence[str],
 ) -> Path:
-    """Write report.html, soak.svg and figures.json, and return the path of the first."""
+    """Write report.html and figures.json, and return the path of the first."""
     directory.mkdir(parents=True, exist_ok=True)
-    picture = svg(panels(samples, kills))
-    (directory / "soak.svg").write_text(picture, encoding="utf-8")
     figures = {
         "facts": facts,
         "complaints": list(complaints),
@@ -87,21 +77,32 @@ def write_report(
         "samples": _columns(samples),
     }
     # One line for each, as thousands of lines with a number in them are read by nobody.
-    lines = ",\n".join(f'"{name}": {json.dumps(value, ensure_ascii=False)}' for name, value in figures.items())
-    (directory / "figures.json").write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
-    kind, verdict = ("bad", f"{len(complaints)} things are wrong.") if complaints else ("good", "All well.")
+    columns = ",\n".join(f'"{name}": {json.dumps(value, ensure_ascii=False)}' for name, value in figures.items())
+    (directory / "figures.json").write_text(f"{{\n{columns}\n}}\n", encoding="utf-8")
+    verdict = f"{len(complaints)} things are wrong." if complaints else "All well."
     wrong = "".join(f"<li>{escape(text)}</li>" for text in complaints)
-    told = "".join(f"<tr><th>{escape(name)}<td>{escape(str(value))}" for name, value in facts.items())
-    head = "<tr><th>Worker<th>Figure<th>First third<th>Last third<th>Grown<th>At most<th>Why"
-    page = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{STYLE}</style>"
-        f'<h1>{escape(title)}</h1><p class="{kind}">{verdict}</p><ul>{wrong}</ul>{picture}'
-        "<p>Dashed lines: a worker was killed. Grown: the Theil-Sen slope over the time after the warm-up.</p>"
-        f"<table>{head}{''.join(map(_html_row, growths))}</table><table>{told}</table></html>\n"
+    told = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in facts.items())
+    heads = ("worker", "value", "first third", "last third", "grown", "at most")
+    head = "".join(f"<th>{name}</th>" for name in heads)
+    rows = "".join(map(_html_row, growths))
+    html = page(
+        title,
+        verdict,
+        f'<ul class="notes">{wrong}</ul>' if wrong else "",
+        [
+            *map(chart_card, charts(samples, kills)),
+            card(
+                "What grew after the warm-up",
+                f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+                + lines(sorted({f"{each.tolerance.figure}: {each.tolerance.reason}" for each in growths})),
+                wide=True,
+            ),
+            card("What was run", f"<dl>{told}</dl>", wide=True),
+        ],
+        "Sluice soak. Grown: the Theil-Sen slope over the time after the warm-up.",
     )
     path = directory / "report.html"
-    path.write_text(page, encoding="utf-8")
+    path.write_text(html, encoding="utf-8")
     return path
 
 
@@ -133,9 +134,6 @@ def _row(growth: Growth) -> dict[str, object]:
 def _html_row(growth: Growth) -> str:
     tolerance = growth.tolerance
     numbers = (growth.first, growth.last, growth.grown, tolerance.most)
-    cells = "".join(f'<td class="number">{number:.2f}</td>' for number in numbers)
+    cells = "".join(f"<td>{number:.2f}</td>" for number in numbers)
     kind = "good" if growth.good else "bad"
-    return (
-        f"<tr><td>{growth.worker}</td><td>{tolerance.figure} {tolerance.unit}</td>{cells}"
-        f'<td class="{kind}">{escape(tolerance.reason)}</td></tr>'
-    )
+    return f'<tr class="{kind}"><td>{growth.worker}</td><td>{tolerance.figure} {tolerance.unit}</td>{cells}</tr>'

@@ -145,6 +145,18 @@ def test_every_reply_and_failure_is_a_dot_and_the_limit_a_line() -> None:
     assert charts(made_up(marks=[(12.5, "new server ready")]))[0].end == 12.5
 
 
+@pytest.mark.parametrize(("from_zero", "height"), [(True, (0, 2)), (False, (30, 200))])
+def test_an_axis_that_does_not_begin_at_zero_shows_a_small_change_of_a_large_value(
+    from_zero: bool, height: tuple[float, float]
+) -> None:
+    series = [Series("s", "--blue", [(0.0, 1000.0), (60.0, 1005.0)])]
+    drawn = svg(Chart("t", "x", "y", series, from_zero=from_zero))
+    begins, ends = (float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", drawn))
+    assert height[0] <= begins - ends <= height[1]
+    flat = [Series("s", "--blue", [(0.0, 7.0), (1.0, 7.0)])]
+    assert ">7<" in svg(Chart("t", "x", "y", flat, from_zero=False))
+
+
 def test_words_of_a_chart_stand_above_its_curves_and_not_on_each_other() -> None:
     marks = [(5.0, "old server gone"), (5.1, "new server ready"), (9.9, "end")]
     line = Series("s", "--blue", [(0.0, 1.0), (10.0, 1.0)])
