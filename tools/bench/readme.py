@@ -6,8 +6,9 @@ import math
 from pathlib import Path
 from typing import Final
 
-from tools.bench.report import markdown_table, short
+from tools.bench.report import markdown_table
 from tools.bench.results import DIRECT, TITLES, Results
+from tools.common.bar_chart import short
 
 BEGIN: Final = "<!-- bench: written by `make bench ARGS=--save` -->"
 END: Final = "<!-- /bench -->"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from tools.bench.goals import Verdict, verdicts
 from tools.bench.results import AGAINST, TITLES, Results
 from tools.bench.scenarios import Scenario
+from tools.common.bar_chart import short
 
 # Columns beside the chief figure: heading, figure, form.
 _FULL = ("tokens/s/core", "tokens_per_core", ",.0f")
@@ -134,13 +135,6 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Set rows, the heading first, as a table whose first column has the names."""
     heading, *rest = ("| " + " | ".join(row) + " |" for row in rows)
     return [heading, "|---" + "|---:" * (len(rows[0]) - 1) + "|", *rest]
-
-
-def short(value: float) -> str:
-    """Write a number with three figures that mean something."""
-    if math.isnan(value):
-        return "-"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.3g}"
 
 
 def _busiest(results: Results) -> str:

@@ -21,10 +21,11 @@ def charts(samples: Sequence[Sample], kills: Sequence[float]) -> list[Chart]:
     """Return the charts of a run."""
     pids = sorted({pid for sample in samples for pid in sample.workers})
     answered = [sample for sample in samples if sample.streams is not None]
+    end = samples[-1].at if samples else None
 
     def chart(title: str, unit: str, values: dict[str, list[tuple[float, float]]], **options: bool) -> Chart:
         series = [Series(name, colour, points) for (name, points), colour in zip(values.items(), cycle(COLOURS))]
-        return Chart(title, "seconds", unit, series, marks=[(at, "killed") for at in kills], **options)
+        return Chart(title, "seconds", unit, series, marks=[(at, "killed") for at in kills], end=end, **options)
 
     def of_each_worker(title: str, unit: str, value: Callable[[WorkerSample], float], **options: bool) -> Chart:
         values = {

@@ -12,10 +12,11 @@ from tools.bench.chart import chart
 from tools.bench.goals import GOALS, verdicts
 from tools.bench.load_client import Outcome
 from tools.bench.readme import BEGIN, END, refresh, section
-from tools.bench.report import markdown, short, terminal_end, terminal_table
+from tools.bench.report import markdown, terminal_end, terminal_table
 from tools.bench.results import Results, Turn
 from tools.bench.scenarios import scenarios
 from tools.bench.servers import REPOSITORY
+from tools.common.bar_chart import short
 
 FACTS = {
     "date": "2026-01-02 03:04 UTC", "cpu": "Some <CPU>", "cores": 2, "memory_gb": 4, "kernel": "Linux 6",
