@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import gunicorn
+from gunicorn.glogging import Logger
 
 from service.log_queue import queue_files, queue_standard_streams
-from service.logs import LineFormatter, say_dropped
+from service.logs import log_formatter, say_dropped
 from service.metric_values import forget_worker
 from service.setting_names import unused_names
 from service.setting_sources import read_dotenv
@@ -66,7 +67,7 @@ secure_scheme_headers = {"X-FORWARDED-PROTO": "https"} if _settings.trusted_prox
 
 # Before the first thread of this process, which is the log's: what is chosen here, workers inherit.
 share_one_heap()
-_formatter = LineFormatter((_settings.api_key,))
+_formatter = log_formatter(_settings.log_format, (_settings.api_key,))
 # Nothing that is written to the log, to stdout or to stderr waits for whoever reads it, in no process of this server.
 for _stream in queue_standard_streams():
     _stream.say_dropped = partial(say_dropped, _formatter)
@@ -74,7 +75,6 @@ _handler = logging.StreamHandler()
 _handler.setFormatter(_formatter)
 logging.basicConfig(level=logging.WARNING, handlers=[_handler], force=True)
 logging.getLogger("sluice").setLevel(_settings.log_level.upper())
-
 
 try:
     # A worker looks again before it is forked: what can be written now need not be later.
@@ -90,23 +90,34 @@ for _complaint in _complaints:
     )
 
 
-def _format_log(server: Any) -> None:
+def _format_log(log: Any) -> None:
     """Write gunicorn's own lines in our form, keys taken out, and its files through queues."""
-    # Not by `logconfig_dict`, which would turn the access log on as well.
-    for handler in server.log.error_log.handlers:
+    # An access log of text keeps the form that its operator chose.
+    ours = [log.error_log, log.access_log] if _settings.log_format == "json" else [log.error_log]
+    for handler in [handler for logger in ours for handler in logger.handlers]:
         handler.setFormatter(_formatter)
-    queue_files(server.log.error_log, server.log.access_log)
+    queue_files(log.error_log, log.access_log)
+
+
+class logger_class(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's log in our form, from its first line."""
+
+    # Not by `logconfig_dict`, which would turn the access log on as well.
+    def setup(self, cfg: Any) -> None:
+        """Set up the handlers, at the start and on HUP."""
+        super().setup(cfg)
+        _format_log(self)
 
 
 def on_reload(server: Any) -> None:
-    """See to the log, which gunicorn sets up anew on HUP, and to what has changed in the settings."""
-    _format_log(server)
+    """See to the log and to what has changed in the settings."""
+    # By then the log's object, which lives as long as the master, has set itself up by the settings of its start.
+    _format_log(server.log)
     _warn_of_settings(server)
 
 
 def on_starting(server: Any) -> None:
-    """See to the log and the metrics' directory, and refuse an address that cannot be had."""
-    _format_log(server)
+    """See to the metrics' directory, and refuse an address that cannot be had."""
     # Workers that gunicorn's `user` makes another user's write there too.
     if _metrics_directory is not None and os.environ.get("SLUICE_METRICS_OWNER") == str(os.getpid()):
         try:

@@ -18,7 +18,7 @@ from .admission import Admission, Place
 from .demo import DemoModel
 from .errors import InternalError, ShuttingDown, UpstreamError
 from .events import Event, Failed, Finished, Offer, Reasoning, Text
-from .logs import request_id
+from .logs import request_id, trace
 from .loop import LoopHealth, LoopState, LoopThread, LoopUnavailable
 from .message import Message
 from .metrics import Metrics
@@ -51,12 +51,13 @@ class Reply:
 
 
 def _own_context(run_id: str) -> Context:
-    """Make the context of a run's coroutine: the log's name for it, and nothing else.
+    """Make the context of a run's coroutine: the log's names for it, and nothing else.
 
     A copy of the caller's would keep the caller's web request, and all that hangs on it, for as long as the answer.
     """
     context = Context()
     context.run(request_id.set, run_id)
+    context.run(trace.set, trace.get())
     return context
 
 

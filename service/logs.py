@@ -1,18 +1,34 @@
-"""Log lines: one request's id on each, keys taken out, and no line break that a stranger wrote.
+"""Log lines, as text or JSON: one request's id on each, keys taken out, and no line break that a stranger wrote.
 
 Message texts are never logged, by the rule that nobody passes them to a logger.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from contextvars import ContextVar
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
+#: In place of an id, outside of any request.
+NO_REQUEST = "-"
 #: The id of the request that the current thread or task works for; `-` outside of any. A coroutine submitted to
 #: the loop inherits it from the thread that submitted.
-request_id: ContextVar[str] = ContextVar("request_id", default="-")
+request_id: ContextVar[str] = ContextVar("request_id", default=NO_REQUEST)
+
+
+class Trace(NamedTuple):
+    """Where a request belongs in somebody's distributed trace, in hexadecimal digits (W3C Trace Context)."""
+
+    trace_id: str
+    #: The span of whoever sent the request.
+    span_id: str
+
+
+#: The trace of the request that the current thread or task works for; `None` where it has none.
+trace: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 # Bearer tokens, and the prefixed keys that providers give out (sk-..., sk-ant-..., gsk_..., AIza...).
 _KEY = re.compile(r"(?i)(bearer\s+)\S+|\b(?:sk|pk|gsk|xai|hf|rk)[-_][\w\-.]{6,}|\bAIza[\w\-]{20,}")
@@ -28,6 +44,21 @@ def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
     return _KEY.sub(lambda match: (match.group(1) or "") + REDACTED, text)
 
 
+def log_formatter(kind: str, secrets: tuple[str, ...]) -> logging.Formatter:
+    """Make the formatter of the log.
+
+    Args:
+        kind: `text` or `json`.
+        secrets: What must never be written, such as the provider's key.
+    """
+    return JsonFormatter(secrets) if kind == "json" else LineFormatter(secrets)
+
+
+def _long_enough(secrets: tuple[str, ...]) -> tuple[str, ...]:
+    # A shorter one is a placeholder (`x`, `none`, `EMPTY`), and would be cut out of every other word.
+    return tuple(secret for secret in secrets if len(secret) >= SECRET_LEAST)
+
+
 class LineFormatter(logging.Formatter):
     """Time, level, logger, request id, message. Redacts the whole line, tracebacks included."""
 
@@ -35,12 +66,12 @@ class LineFormatter(logging.Formatter):
         """Take the secrets that must never be written, such as the provider's key."""
         super().__init__("%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s")
         self.default_msec_format = "%s.%03d"
-        # A shorter one is a placeholder (`x`, `none`, `EMPTY`), and would be cut out of every other word.
-        self._secrets = tuple(secret for secret in secrets if len(secret) >= SECRET_LEAST)
+        self._secrets = _long_enough(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one record. A line break inside the message is escaped: it could fake a second record."""
-        record.request_id = request_id.get()
+        within = trace.get()
+        record.request_id = request_id.get() if within is None else f"{request_id.get()} trace={within.trace_id}"
         message = record.getMessage()
         if _CONTROL.search(message):
             record = logging.makeLogRecord(record.__dict__)
@@ -49,6 +80,44 @@ class LineFormatter(logging.Formatter):
         line, *rest = super().format(record).split("\n")
         # The text of an exception may hold line breaks: indented, none of its lines looks like a record.
         return redact("\n    ".join([line, *rest]), self._secrets)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line. Redacts every text in it, tracebacks included.
+
+    `time` (RFC 3339, UTC), `level`, `logger`, `request_id`, `trace_id` and `span_id` (null where there is none),
+    `message`, and `exception` where there is one.
+    """
+
+    def __init__(self, secrets: tuple[str, ...] = ()) -> None:
+        """Take the secrets that must never be written, such as the provider's key."""
+        super().__init__()
+        self._secrets = _long_enough(secrets)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one record."""
+        own, within = request_id.get(), trace.get()
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        fields: dict[str, str | None] = {
+            "time": time.replace("+00:00", "Z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "request_id": None if own == NO_REQUEST else own,
+            "trace_id": None if within is None else within.trace_id,
+            "span_id": None if within is None else within.span_id,
+            "message": record.getMessage(),
+        }
+        # By its own name and not by `exc_text`, where another formatter leaves a text that still has the keys.
+        exception = [self.formatException(record.exc_info)] if record.exc_info else []
+        if record.stack_info:
+            exception.append(record.stack_info)
+        if exception:
+            fields["exception"] = "\n".join(exception)
+        # Before they are JSON: escaped, a key would not look like itself.
+        redacted = {name: text and redact(text, self._secrets) for name, text in fields.items()}
+        line = json.dumps(redacted, ensure_ascii=False)
+        # What JSON lets stand, and some readers take for the end of a line.
+        return _CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", line)
 
 
 def say_dropped(formatter: logging.Formatter, lines: int) -> str:

@@ -21,6 +21,7 @@ from .starters import Starters, parse_starters
 
 InteractionMode = Literal["stream", "block"]
 Switch = Literal["on", "off"]
+LogFormat = Literal["text", "json"]
 
 #: What the openai package itself uses when it is given no base URL.
 OPENAI_BASE_URL = "https://api.openai.com/v1"
@@ -284,6 +285,12 @@ class Settings:
     )
     log_level: str = _setting(
         "SLUICE_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info", "How much is logged."
+    )
+    log_format: LogFormat = _setting(
+        "SLUICE_LOG_FORMAT",
+        _one_of("text", "json"),
+        "text",
+        "`json` logs one JSON object a line; `text`, for people.",
     )
 
     starters: Starters | None = _setting(

@@ -6,7 +6,9 @@ from uuid import uuid4
 
 from flask import Flask, Response, request
 
-from service.logs import request_id
+from service.logs import NO_REQUEST, request_id, trace
+
+from .trace_context import given_request_id, given_trace
 
 # 'unsafe-inline' is nowhere; images come from here or from data: URLs, so that no answer of a model can make the
 # browser tell another server what was said.
@@ -35,8 +37,9 @@ def register_headers(app: Flask) -> None:
 
     @app.before_request
     def begin() -> None:
-        # Random, so that nobody guesses another's; and ours, so that no client writes into the log.
-        request_id.set(uuid4().hex)
+        # Ours is random, so that nobody guesses another's.
+        request_id.set(given_request_id(request.headers.get("X-Request-Id")) or uuid4().hex)
+        trace.set(given_trace(request.headers.get("traceparent")))
 
     @app.after_request
     def finish(response: Response) -> Response:
@@ -47,5 +50,10 @@ def register_headers(app: Flask) -> None:
             response.headers["Referrer-Policy"] = "no-referrer"
             response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         # Here and not at the request's teardown, which comes before a stream's body is written.
-        response.call_on_close(lambda: request_id.set("-"))
+        response.call_on_close(_end)
         return response
+
+
+def _end() -> None:
+    request_id.set(NO_REQUEST)
+    trace.set(None)

@@ -26,6 +26,7 @@ def contrary_of_all() -> Iterator[House]:
             SLUICE_TOTAL_TIMEOUT=30,
             SLUICE_MAX_STREEMS=7,
             SLUICE_PIN_CPU="off",
+            SLUICE_LOG_FORMAT="json",
             SLUICE_STARTERS='{"zh": ["天空为什么是蓝色的？", {"label": "冰", "prompt": "冰为什么会浮？"}]}',
         ) as shared:
             yield shared

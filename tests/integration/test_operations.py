@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from urllib.parse import urljoin
@@ -58,6 +59,47 @@ def test_a_finished_stream_is_one_line_in_the_log_without_its_text(house: House)
         line,
     )
     assert "secret" not in house.server.log
+
+
+TRACE_ID, SPAN_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+def chat_in_a_trace(house: House, request_id: str, model_fails: bool = False) -> None:
+    """Ask for an answer as a part of a distributed trace."""
+    house.model.enqueue(refused(401) if model_fails else reply("Hello"))
+    headers = {
+        "Content-Type": "application/json",
+        "X-Request-Id": request_id,
+        "traceparent": f"00-{TRACE_ID}-{SPAN_ID}-01",
+    }
+    body = b'{"message": "Hi", "interaction_mode": "block"}'
+    fetch(house.url, "/api/chat", method="POST", body=body, headers=headers)
+
+
+def test_the_trace_of_a_request_is_in_its_lines_of_the_log_and_not_sent_to_the_provider(house: House) -> None:
+    chat_in_a_trace(house, "traced-1", model_fails=True)
+    house.server.wait_for_log(rf"WARNING sluice.run \[traced-1 trace={TRACE_ID}\] ")
+    house.server.wait_for_log(rf"INFO sluice.run \[traced-1 trace={TRACE_ID}\] run=traced-1 ")
+    sent = house.model.exchanges[-1].headers
+    assert "traceparent" not in {name.lower() for name in sent}
+    fetch(house.url, "/api/nothing")
+    chat_in_a_trace(house, "traced-2")
+    house.server.wait_for_log(rf"\[traced-2 trace={TRACE_ID}\]")
+
+
+def test_the_log_may_be_json_from_the_first_line_to_the_last(contrary: House) -> None:
+    chat_in_a_trace(contrary, "traced-3")
+    contrary.server.wait_for_log('"request_id": "traced-3"')
+    lines = [json.loads(line) for line in contrary.server.log.splitlines()]
+    assert lines[0]["message"].startswith("Starting gunicorn")
+    assert {line["logger"] for line in lines} >= {"gunicorn.error", "sluice.run"}
+    assert {tuple(line) for line in lines} == {
+        ("time", "level", "logger", "request_id", "trace_id", "span_id", "message")
+    }
+    (ours,) = (line for line in lines if line["request_id"] == "traced-3")
+    assert ours["message"].startswith("run=traced-3 ")
+    assert (ours["level"], ours["trace_id"], ours["span_id"]) == ("INFO", TRACE_ID, SPAN_ID)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", ours["time"])
 
 
 def test_metrics_count_streams_tokens_and_times_by_outcome(serve: Serve, model: ScriptedModel) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -226,6 +227,31 @@ def test_every_reply_carries_a_request_id_of_its_own(house: House) -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_a_client_cannot_choose_the_request_id(house: House) -> None:
-    response = fetch(house.url, "/healthz", headers={"X-Request-Id": "chosen"})
-    assert "chosen" not in response.headers["x-request-id"]
+def test_the_id_that_a_request_brings_is_kept_in_reply_error_and_log(house: House) -> None:
+    headers = {"X-Request-Id": "edge:7f3a/1.b_c=@+-Z"}
+    assert fetch(house.url, "/healthz", headers=headers).headers["x-request-id"] == headers["X-Request-Id"]
+    body = b'{"message": " "}'
+    refused = fetch(
+        house.url, "/api/chat", method="POST", body=body, headers={**headers, "Content-Type": "application/json"}
+    )
+    assert refused.headers["x-request-id"] == refused.json()["request_id"] == headers["X-Request-Id"]
+    house.model.enqueue(reply("Hi"))
+    answered = fetch(
+        house.url,
+        "/api/chat",
+        method="POST",
+        body=b'{"message": "Hi", "interaction_mode": "block"}',
+        headers={"X-Request-Id": "kept-in-the-log", "Content-Type": "application/json"},
+    )
+    assert answered.status == 200
+    house.server.wait_for_log(r"\[kept-in-the-log\] run=kept-in-the-log ")
+    # The connection's next request has one of its own again.
+    assert fetch(house.url, "/healthz").headers["x-request-id"] != "kept-in-the-log"
+
+
+@pytest.mark.parametrize(
+    "brought", ["", "-", "two words", 'quo"te', "[x]", "a,b", "é", "x" * 129, "<b>", "-leads", "tab\tbed", "%0a"]
+)
+def test_an_id_that_could_not_stand_in_a_log_is_replaced(house: House, brought: str) -> None:
+    given = fetch(house.url, "/healthz", headers={"X-Request-Id": brought}).headers["x-request-id"]
+    assert re.fullmatch("[0-9a-f]{32}", given)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 from collections.abc import Iterator
-from contextvars import copy_context
+from contextvars import Context, copy_context
 
 import pytest
 
-from service.logs import REDACTED, LineFormatter, redact, request_id
+from service.chat import _own_context
+from service.logs import REDACTED, LineFormatter, Trace, log_formatter, redact, request_id, trace
 
 SECRET = "the-operators-own-key"
 
@@ -150,3 +152,109 @@ def test_other_handlers_see_the_record_as_it_was(logger: logging.Logger, lines: 
         logger.removeHandler(other)
     assert plain.getvalue() == "two\nlines\n"
     assert lines.getvalue().endswith("two\\nlines\n")
+
+
+# ------------------------------------------------------------------------------------------------------------- JSON
+
+
+@pytest.fixture
+def json_lines() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def json_logger(json_lines: io.StringIO) -> Iterator[logging.Logger]:
+    """A logger whose lines are JSON."""
+    handler = logging.StreamHandler(json_lines)
+    handler.setFormatter(log_formatter("json", (SECRET, 'with "quotes" and \\ in it', "x")))
+    logger = logging.getLogger("sluice.test-json-logs")
+    logger.propagate = False
+    logger.addHandler(handler)
+    yield logger
+    logger.removeHandler(handler)
+    logger.propagate = True
+
+
+def test_a_json_line_has_time_level_logger_request_trace_and_message(
+    json_logger: logging.Logger, json_lines: io.StringIO
+) -> None:
+    record = json_logger.makeRecord("sluice.test-json-logs", logging.WARNING, "", 0, "%d of %s", (3, "四"), None)
+    record.created = 1795910399.9996  # rounded up, it is another day
+    json_logger.handle(record)
+    within = copy_context()
+    within.run(request_id.set, "request-1")
+    within.run(trace.set, Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"))
+    within.run(json_logger.warning, "inside")
+    outside, inside = map(json.loads, json_lines.getvalue().splitlines())
+    assert outside == {
+        "time": "2026-11-28T23:59:59.999Z",
+        "level": "WARNING",
+        "logger": "sluice.test-json-logs",
+        "request_id": None,
+        "trace_id": None,
+        "span_id": None,
+        "message": "3 of 四",
+    }
+    assert "四" in json_lines.getvalue()
+    assert (inside["request_id"], inside["message"]) == ("request-1", "inside")
+    assert (inside["trace_id"], inside["span_id"]) == ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7")
+
+
+def test_keys_are_taken_out_of_json_too_whatever_characters_they_have(
+    json_logger: logging.Logger, json_lines: io.StringIO
+) -> None:
+    odd = 'with "quotes" and \\ in it'
+    try:
+        raise ValueError(f"refused: {SECRET}, {odd} and sk-abc123456")
+    except ValueError:
+        json_logger.exception("the keys %s and %s failed", SECRET, odd)
+    fields = json.loads(json_lines.getvalue())
+    assert fields["message"] == f"the keys {REDACTED} and {REDACTED} failed"
+    assert fields["exception"].startswith("Traceback")
+    assert fields["exception"].endswith(f"ValueError: refused: {REDACTED}, {REDACTED} and {REDACTED}")
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\rb", "a\u2028b", "a\x85b", "a\x00b", 'a"}\n{"b', "\udc80", "\x1b[31m"])
+def test_a_json_record_is_one_line_and_gives_the_text_back(
+    text: str, json_logger: logging.Logger, json_lines: io.StringIO
+) -> None:
+    json_logger.warning("%s", text)
+    written = json_lines.getvalue().encode("utf-8", "backslashreplace").decode()
+    assert len(written.splitlines()) == 1
+    assert json.loads(written)["message"] == text
+
+
+def test_another_handlers_text_of_an_exception_does_not_bring_the_keys_back(
+    json_logger: logging.Logger, json_lines: io.StringIO
+) -> None:
+    plain = logging.StreamHandler(io.StringIO())
+    json_logger.handlers.insert(0, plain)
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        json_logger.exception("failed")
+    finally:
+        json_logger.removeHandler(plain)
+    assert SECRET not in json_lines.getvalue()
+
+
+def test_what_the_loop_logs_for_a_run_has_the_runs_request_and_trace() -> None:
+    def submitted() -> Context:
+        trace.set(Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"))
+        return _own_context("request-1")
+
+    run = copy_context().run(submitted)
+    assert (run[request_id], run[trace]) == (
+        "request-1",
+        Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"),
+    )
+    # And nothing else of the web request, which it would keep for as long as the answer.
+    assert len(run) == 2
+
+
+def test_a_trace_is_named_beside_the_request_in_text(logger: logging.Logger, lines: io.StringIO) -> None:
+    within = copy_context()
+    within.run(request_id.set, "request-1")
+    within.run(trace.set, Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"))
+    within.run(logger.info, "inside")
+    assert "[request-1 trace=4bf92f3577b34da6a3ce929d0e0e4736] inside\n" in lines.getvalue()
