@@ -166,6 +166,7 @@ class Child:
 
     @property
     def exited(self) -> bool:
+        """Whether it has ended."""
         return self._process.poll() is not None
 
     def stop(self) -> None:

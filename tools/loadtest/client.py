@@ -103,6 +103,7 @@ class Exchange(asyncio.Protocol):
     # ------------------------------------------------------------------------------------------ the protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the request. Called by asyncio, as the three that follow."""
         self._transport = transport  # type: ignore[assignment]
         if self.ended:
             transport.abort()  # type: ignore[attr-defined]
@@ -111,6 +112,7 @@ class Exchange(asyncio.Protocol):
         transport.write(self._request)  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
+        """Read what came, and take note of when."""
         if self.ended:
             return
         now = self._last_byte = self._measurement.now()
@@ -127,11 +129,13 @@ class Exchange(asyncio.Protocol):
             self._read_slowly(len(data), self._behaviour.read_rate)
 
     def eof_received(self) -> None:
+        """Take the end that the server has sent."""
         self.reader.end()
         if self.reader.ended and not self.ended:
             self._reply_ended(self._measurement.now())
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """End the request, if it has not ended before."""
         if not self.ended:
             if self.reader.status == 200:
                 self.end("incomplete", "cut_off")
@@ -140,12 +144,12 @@ class Exchange(asyncio.Protocol):
 
     # ------------------------------------------------------------------------------------------- its insides
 
-    async def _connect(self, target: Target, timeout: float) -> None:
+    async def _connect(self, target: Target, limit: float) -> None:
         loop = asyncio.get_running_loop()
         slow = self._behaviour.read_rate is not None
         sock = target.new_socket(SLOW_RECEIVE_BUFFER if slow else None)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(limit):
                 await loop.sock_connect(sock, target.address)
                 tls: dict[str, Any] = {"ssl": target.tls, "server_hostname": target.host} if target.tls else {}
                 await loop.create_connection(lambda: self, sock=sock, **tls)

@@ -156,7 +156,7 @@ class Driver:
     async def _arrive(self) -> None:
         assert self._plan.arrivals is not None
         for due in self._plan.arrivals:
-            while (wait := due - self.measurement.now()) > 0:
+            while (wait := due - self.measurement.now()) > 0:  # noqa: ASYNC110  (what it waits for is the time)
                 await asyncio.sleep(wait)
             if self._stopped.is_set():
                 return

@@ -45,6 +45,7 @@ class Recite:
     tokens_per_second: float
 
     async def play(self, wire: Wire) -> None:
+        """Write it; see `Step.play`."""
         tokens = [self.text[start : start + TOKEN_CHARS] for start in range(0, len(self.text), TOKEN_CHARS)]
         loop = asyncio.get_running_loop()
         began = loop.time()

@@ -10,13 +10,12 @@ import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.chat_page import ChatPage
 from tests.browser.chromium import chromium
-from tests.conftest import PLANTED_KEY
 from tests.gunicorn_server import GunicornServer
 from tests.scripted_model import ScriptedModel, reply
 
@@ -58,7 +57,7 @@ class Picture:
     then: Callable[[Page], None] | None = None
     top: int | None = None
     locale: str = "en-GB"
-    scheme: str = "light"
+    scheme: Literal["light", "dark"] = "light"
     width: int = 1280
     height: int = 860
     phone: bool = False
@@ -97,7 +96,7 @@ def main() -> None:
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     expect.set_options(timeout=WAIT_MS)
     with ScriptedModel() as model:
-        env = {"OPENAI_API_KEY": PLANTED_KEY, "OPENAI_BASE_URL": model.base_url}
+        env = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": model.base_url}
         env |= {"OPENAI_MODEL": MODEL, "OPENAI_MODELS": f"{MODEL}-mini"}
         with GunicornServer(env) as server, chromium() as browser:
             for picture in PICTURES:

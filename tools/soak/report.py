@@ -22,16 +22,21 @@ def charts(samples: Sequence[Sample], kills: Sequence[float]) -> list[Chart]:
     pids = sorted({pid for sample in samples for pid in sample.workers})
     answered = [sample for sample in samples if sample.streams is not None]
     end = samples[-1].at if samples else None
+    marks = [(at, "killed") for at in kills]
 
-    def chart(title: str, unit: str, values: dict[str, list[tuple[float, float]]], **options: bool) -> Chart:
+    def chart(
+        title: str, unit: str, values: dict[str, list[tuple[float, float]]], *, from_zero: bool = True
+    ) -> Chart:
         series = [Series(name, colour, points) for (name, points), colour in zip(values.items(), cycle(COLOURS))]
-        return Chart(title, "seconds", unit, series, marks=[(at, "killed") for at in kills], end=end, **options)
+        return Chart(title, "seconds", unit, series, marks=marks, end=end, from_zero=from_zero)
 
-    def of_each_worker(title: str, unit: str, value: Callable[[WorkerSample], float], **options: bool) -> Chart:
+    def of_each_worker(
+        title: str, unit: str, value: Callable[[WorkerSample], float], *, from_zero: bool = True
+    ) -> Chart:
         values = {
             f"worker {pid}": [(s.at, value(s.workers[pid])) for s in samples if pid in s.workers] for pid in pids
         }
-        return chart(title, unit, values, **options)
+        return chart(title, unit, values, from_zero=from_zero)
 
     rates = [
         (after.at, (after.visits - before.visits) / (after.at - before.at))
