@@ -1,4 +1,4 @@
-"""What providers send, and what must come out of it: the table behind docs/providers.md.
+"""What providers send, and what must come out of it: the table behind docs/reference/providers.md.
 
 Each scenario is what a provider, a model server or a proxy has been seen to send, or the like of it. The decoder's
 own tests read it whole and byte by byte; `tests/faults/test_providers.py` has it sent to a real server in both modes.

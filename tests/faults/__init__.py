@@ -1,1 +1,1 @@
-"""The table of faults as tests: each test names the rows of docs/reliability.md that it shows."""
+"""The table of faults as tests: each test names the rows of docs/explanation/reliability.md that it shows."""

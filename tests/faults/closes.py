@@ -1,6 +1,7 @@
 """Measure the time from a client's close to the end of its model call: `python -m tests.faults.closes [closes]`.
 
-Not a test: it prints what docs/reliability.md quotes. The model and the client share the machine with the server.
+Not a test: it prints what docs/explanation/reliability.md quotes. The model and the client share the machine with the
+server.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def test_an_odd_stream_is_read_as_the_standard_says(house: House, name: str) -> 
 
 
 def test_a_last_event_without_its_blank_line_is_read_where_it_is_whole(house: House) -> None:
-    """Row 19: against the standard, as other clients do (docs/decisions.md)."""
+    """Row 19: against the standard, as other clients do (docs/decisions)."""
     house.model.enqueue(raw(chunk('"Hello"') + END.removesuffix(b"\n")))
     with stream_chat(house.url) as client:
         text, terminal = client.read_stream()

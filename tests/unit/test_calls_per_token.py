@@ -6,7 +6,7 @@ event and a write of its own: the most that a token can cost.
 
 Calls are counted by the interpreter itself (`sys.setprofile`): of Python functions, each resumption of a coroutine or
 generator included, and of built-in ones. They do not depend on the machine or its load. A token's time does depend on
-them: on the machine of docs/performance.md a call on this way costs about half a microsecond.
+them: on the machine of docs/explanation/performance.md a call on this way costs about half a microsecond.
 """
 
 from __future__ import annotations

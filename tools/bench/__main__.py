@@ -30,7 +30,7 @@ from tools.common.accounting import machine
 from tools.common.processes import ModelServer
 
 _OUTPUT = REPOSITORY / "build" / "bench"
-_SAVED = REPOSITORY / "docs" / "performance"
+_SAVED = REPOSITORY / "docs" / "reference" / "bench"
 _READMES = {"en": REPOSITORY / "README.md", "zh": REPOSITORY / "README.zh-CN.md"}
 
 

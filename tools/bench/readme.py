@@ -34,10 +34,10 @@ _SAID: Final = {
     "en": "{date}, {cores} cores of {cpu}, {kernel}: medians of one run of `{command}`, in which the servers took "
     "turns. Paced means 40 streams at 50 tokens/s each, so that nearly every token is a read and a write of its own; "
     "a flood, 50 streams as fast as the model sends. {ratios}All figures, what was aimed at and what was met: "
-    "[bench.md](docs/performance/bench.md).",
+    "[bench.md](docs/reference/bench/bench.md).",
     "zh": "{date}，{cpu} {cores} 核，{kernel}：同一次 `{command}` 运行中各服务器轮流测量的中位数。"
     "匀速：40 个流，各为每秒 50 个词元，几乎每个词元都要单独读写一次；满速：50 个流，模型能发多快就发多快。{ratios}"
-    "全部数字、目标及是否达到，见 [bench.md](docs/performance/bench.md)（英文）。",
+    "全部数字、目标及是否达到，见 [bench.md](docs/reference/bench/bench.md)（英文）。",
 }
 _RATIOS: Final = {
     "en": "A paced token costs Sluice {paced:.1%} of the CPU that it costs FastAPI; one of a flood, {flood:.1%}. ",
@@ -65,7 +65,9 @@ def section(results: Results, language: str) -> str:
         date=results.facts["date"][:10],
         ratios="" if any(map(math.isnan, ratios.values())) else _RATIOS[language].format(**ratios),
     )
-    return "\n".join([f"![{_PICTURE[language]}](docs/performance/bench.svg)", "", *markdown_table(rows), "", said])
+    return "\n".join(
+        [f"![{_PICTURE[language]}](docs/reference/bench/bench.svg)", "", *markdown_table(rows), "", said]
+    )
 
 
 def refresh(path: Path, text: str) -> None:

@@ -1,1 +1,1 @@
-"""Load tests of a running Sluice: `python -m tools.loadtest --help`, and docs/load-testing.md."""
+"""Load tests of a running Sluice: `python -m tools.loadtest --help`, and docs/how-to/load-test.md."""

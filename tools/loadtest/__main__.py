@@ -1,4 +1,4 @@
-"""`python -m tools.loadtest [--url URL] SCENARIO ...`: see docs/load-testing.md."""
+"""`python -m tools.loadtest [--url URL] SCENARIO ...`: see docs/how-to/load-test.md."""
 
 from __future__ import annotations
 
