@@ -115,9 +115,10 @@ class Answer:
         """Whether the answer is whole, even if its connection breaks now: what is still to come is not text.
 
         Not where words came after a finish reason: some servers put one into every chunk, and then it says nothing.
-        Nor before the first word, as some put one into their first chunk.
+        Nor with `stop` before the first word, as some put it into their first chunk.
         """
-        return self.finish_reason is not None and self._has_words and not self._reason_broken
+        reason = self.finish_reason
+        return reason is not None and not self._reason_broken and (self._has_words or reason.lower() != "stop")
 
     def feed(self, piece: bytes) -> list[Word]:
         """Read the next bytes and return the words that they completed.
@@ -274,6 +275,8 @@ class Answer:
         except (ValueError, RecursionError) as error:
             if _DONE.fullmatch(data) or data.startswith(b"[DONE]"):
                 self._done = self.ended = True
+            elif data[:5].lower() == b"error":
+                self._fail(failure_from_event(data.decode(errors="replace")))
             elif not (self._at_end or _WORDS.fullmatch(data)):
                 self._fail(UpstreamInvalid(f"a broken event: {type(error).__name__}: {error}"))
             return

@@ -146,6 +146,10 @@ ENDS: Final = {
     "stop before any word, and a reset": failing(
         "upstream_truncated", chunk({"role": "assistant"}, finish="stop"), 0.05, text="", ending=(Reset(),)
     ),
+    "a content filter before any word, and a reset": whole(
+        chunk({"role": "assistant"}, finish="content_filter"), 0.05, text="", finish_reason="content_filter",
+        ending=(Reset(),),
+    ),
     "no text at all": whole(chunk({"role": "assistant", "content": ""}), END, text=""),
 }  # fmt: skip
 
@@ -239,6 +243,7 @@ FAILURES: Final = {
         "upstream_unavailable", HEL, LO, b'event: error\ndata: {"message": "worker died"}\n\n', END
     ),
     "an error event that is no JSON": failing("upstream_unavailable", HEL, LO, b"event: error\ndata: boom\n\n", END),
+    "an error in plain words as data": failing("upstream_unavailable", HEL, LO, b"data: error: boom\n\n", END),
     "an error line": failing("upstream_unavailable", HEL, LO, b'error: {"message": "boom"}\n\n', END),
     "a bare line of JSON that is an error": failing(
         "upstream_unavailable", HEL, LO, b'{"error": {"message": "boom", "code": 500}}\n', DONE
