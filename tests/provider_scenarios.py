@@ -218,13 +218,19 @@ USAGES: Final = {
         HEL, LO, chunk(finish="stop", usage=USAGE), event({"choices": [], "usage": None}),
         event({"choices": [], "usage": "none"}), DONE, usage=COUNTED,
     ),
+    "usage behind broken JSON and an error behind the end": whole(
+        HEL, LO, STOP, b"data: {\n\n", event({"error": {"message": "late"}}), event({"choices": [], "usage": USAGE}),
+        DONE, usage=COUNTED,
+    ),
     "odd usage in the first chunk": whole(chunk("Hel", usage=[None]), chunk("lo", usage={"prompt_tokens": {}}), END),
 }  # fmt: skip
 
 # A failure is not "done".
 FAILURES: Final = {
     f"the finish reason {reason}": failing("upstream_unavailable", HEL, LO, chunk(finish=reason), DONE)
-    for reason in ("error", "insufficient_system_resource", "network_error", "abort")
+    for reason in (
+        "error", "insufficient_system_resource", "network_error", "abort", "aborted", "failed", "cancelled", "ERROR"
+    )
 } | {
     "OpenRouter: an error beside the finish reason error": failing(
         "upstream_unavailable", HEL, LO,
@@ -298,7 +304,12 @@ SHAPES: Final = {
         chunk({"content": "", "reasoning": "Hmm", "reasoning_details": [{"type": "reasoning.text", "text": "Hmm"}]}),
         HEL, LO, END, reasoning="Hmm",
     ),
-    "Ollama: thinking": whole(chunk({"content": "", "thinking": "Hmm"}), HEL, LO, END, reasoning="Hmm"),
+    **{
+        f"{where}: {name}": whole(chunk({"content": "", name: "Hmm"}), HEL, LO, END, reasoning="Hmm")
+        for where, name in (
+            ("Ollama", "thinking"), ("Copilot", "reasoning_text"), ("a proxy", "thinking_content")
+        )
+    },
     "reasoning as an object": whole(chunk({"reasoning": {"content": "Hmm"}}), HEL, LO, END, reasoning="Hmm"),
     "reasoning and text in one chunk": whole(
         chunk({"reasoning_content": "Hmm", "content": "Hel"}), LO, END, reasoning="Hmm"

@@ -99,6 +99,10 @@ rubbish = st.binary(max_size=20) | st.sampled_from([
     b'data: {"usage": {"prompt_tokens": -1, "completion_tokens": ' + b"9" * 400 + b"}}\n\n",
     b'data: {"usage": {"total_tokens": 1e400}}\n\n', b'data: {"choices": null, "usage": null}\n\n',
     b'data: {"choices": [{"delta": {"content": "\\ud800"}, "finish_reason": ""}]}\n\n',
+    b'data: {"choices": [null, 5, "x", [], {"delta": 7}, {"index": []}, {"finish_reason": [1]}]}\n\n',
+    b'data: {"choices": [{"message": {"content": ' + b"[" * 50 + b"]" * 50 + b"}}]}\n\n",
+    b'data: [[], [{"choices": []}], {"choices": {"delta": {"reasoning": {"summary": [{}]}}}}]\n\n',
+    b'{"choices": [{"message":', b'{"choices": []}\n', b"[\n", b"<", b"data: ping\n\n", b"event: error\n",
 ])  # fmt: skip
 
 
