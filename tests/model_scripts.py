@@ -25,7 +25,7 @@ def said(*tokens: str, delay: float = 0.0) -> tuple[Step, ...]:
 
 
 def finished(finish: str | None = "stop", usage: Mapping[str, int] | None = None) -> tuple[Step, ...]:
-    """Return the steps that end a reply; `finish=None` leaves out its finish reason."""
+    """Return the steps that end a reply; `finish=None` leaves out its finish reason, but not `[DONE]`."""
     steps: list[Step] = []
     if finish is not None:
         steps.append(Chunk(finish_reason=finish))
@@ -43,7 +43,7 @@ def reply(
         tokens: The texts of its chunks.
         delay: Seconds before each of them.
         usage: Token counts to end with; None sends none.
-        finish: The finish reason; None leaves it out, as a truncated reply does.
+        finish: The finish reason; None leaves it out. With `[DONE]` the reply is whole all the same.
     """
     return (Headers(), Chunk("", role="assistant"), *said(*tokens, delay=delay), *finished(finish, usage))
 

@@ -18,6 +18,7 @@ from service.metrics import Metrics
 from service.run import Run, RunLabels
 from tests.scripted_model import (
     Close,
+    End,
     Headers,
     Reset,
     ScriptedModel,
@@ -85,11 +86,12 @@ def test_a_model_that_accepts_does_not_put_the_sign_of_life_off(loop: LoopThread
     ("script", "leaves"),
     [
         pytest.param(reply("a", "b"), False, id="whole"),
-        pytest.param(reply("a", "b", finish=None), False, id="without an end"),
+        pytest.param((Headers(), *said("a", "b"), End()), False, id="without an end"),
+        pytest.param(reply("a", "b", finish=None), False, id="without a finish reason"),
         pytest.param((Headers(), *said("a", "b"), Close()), False, id="closed"),
         pytest.param((Headers(), *said("a", "b"), Reset()), False, id="reset"),
         pytest.param((Headers(), *said("a", "b"), SendOnWire(b"rubbish\r\n"), Stall()), False, id="broken chunks"),
-        pytest.param((Headers(), *said("a", "b"), Send(b"data: rubbish\n\n"), Stall()), False, id="broken event"),
+        pytest.param((Headers(), *said("a", "b"), Send(b"data: {rubbish\n\n"), Stall()), False, id="broken event"),
         pytest.param(refused(400), False, id="refused"),
         pytest.param(stalling_after("a"), False, id="timed out"),
         pytest.param(stalling_after("a"), True, id="left"),
