@@ -175,6 +175,14 @@ class Answer:
         self._flush(words)
         return words
 
+    def end_with(self, failure: UpstreamError) -> list[Word]:
+        """End the answer where it stands, with this failure unless it is whole; return what was held back of it."""
+        words: list[Word] = []
+        self._failure = None if self.is_whole else failure
+        self.ended = True
+        self._flush(words)
+        return words
+
     def conclusion(self) -> Finished:
         """Judge the answer at its end.
 
@@ -226,6 +234,8 @@ class Answer:
         texts: list[str] = []
         try:
             for data in datas:
+                if not data:
+                    continue
                 try:
                     chunk = _decode(data)
                 except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from time import monotonic
 from typing import Protocol
 
 import aiohttp
@@ -22,6 +23,9 @@ import aiohttp
 RAPID = 0.008
 RAPID_READS = 8
 REST = 0.016
+# Bytes that are decoded at once, where they come: ten tokens, and 0.4 ms of the costliest bytes there are. More wait
+# for the loop's time behind those who wait already (`service/turn_queue.py`).
+SMALL_READ = 2048
 
 
 class Connection(Protocol):
@@ -33,9 +37,22 @@ class Connection(Protocol):
     transport: asyncio.Transport | None
     #: Whether aiohttp holds the sender back, because its reader has enough.
     _reading_paused: bool
+    #: Not empty where more has come than the body has yet.
+    unparsed: bytes
+    #: Whether more than `SMALL_READ` bytes came at once. Whoever has seen it sets it back.
+    had_much: bool
 
     def resume_reading(self) -> None:
-        """Let the sender go on."""
+        """Let the sender go on, where aiohttp holds it back."""
+
+    def rest(self) -> None:
+        """Take nothing from the sender until `listen`."""
+
+    def listen(self) -> None:
+        """End a rest."""
+
+    def call_in_turn(self, part: Callable[[], object]) -> None:
+        """Call a function when all who wait for the loop's time have had theirs."""
 
 
 class Body:
@@ -51,6 +68,11 @@ class Body:
         self._listens_since = -math.inf
         self._rapid_reads = 0
         self._rest: asyncio.TimerHandle | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether its end has come; the last of its bytes may still wait to be taken."""
+        return self._content._eof
 
     async def pour(self, take: Callable[[bytes], bool]) -> None:
         """Give the body's bytes to ``take`` as they come, until it says no, or the body ends.
@@ -74,15 +96,19 @@ class Body:
             self._connection = None
         waiter = self._waiter = self._loop.create_future()
         self._take = take
+        connection = self._connection
         try:
-            self._go_on()
-            if self._connection is not None:
-                self._connection.on_change = self._go_on
+            if connection is not None and self._content._size > SMALL_READ:
+                connection.call_in_turn(self._go_on)
+            else:
+                self._go_on()
+            if connection is not None:
+                connection.on_change = self._go_on
             await waiter
         finally:
-            if self._connection is not None:
-                self._connection.on_change = None
-                self._listen(self._connection)
+            if connection is not None:
+                connection.on_change = None
+                self._listen(connection)
             # They hold the caller, who holds this.
             self._waiter = self._take = None
 
@@ -91,11 +117,14 @@ class Body:
         waiter, take, content, connection = self._waiter, self._take, self._content, self._connection
         if waiter is None or take is None or waiter.done():
             return  # cancelled, or ended already: the task has not had its turn yet
+        came = monotonic()
         try:
             piece = b""
             if pieces := content._buffer:
-                piece = pieces.popleft() if len(pieces) == 1 else b"".join(pieces)
-                pieces.clear()
+                piece = pieces.popleft()
+                if pieces:
+                    piece = b"".join((piece, *pieces))
+                    pieces.clear()
                 content._size = 0
                 content._cursor = content.total_bytes
                 if content._http_chunk_splits:
@@ -115,21 +144,22 @@ class Body:
                 waiter.set_result(None)
             elif connection is None or connection.transport is None:
                 waiter.set_exception(aiohttp.ClientConnectionError("the connection was closed"))
-            elif piece:
-                now = self._loop.time()
-                if now - self._listens_since < RAPID:
-                    self._rest_if_rapid(connection, connection.transport)
+            elif piece and not connection.unparsed:
+                if connection.had_much or came - self._listens_since < RAPID:
+                    connection.had_much = False
+                    self._rest_if_rapid(connection)
                 else:
                     self._rapid_reads = 0
-                self._listens_since = now
+                # Not the moment in which it came: what we did since then is not the sender's silence.
+                self._listens_since = monotonic()
         except Exception as error:
             waiter.set_exception(error)
 
-    def _rest_if_rapid(self, connection: Connection, transport: asyncio.Transport) -> None:
+    def _rest_if_rapid(self, connection: Connection) -> None:
         if self._rapid_reads < RAPID_READS:
             self._rapid_reads += 1
             return
-        transport.pause_reading()
+        connection.rest()
         self._rest = self._loop.call_later(REST, self._listen, connection)
 
     def _listen(self, connection: Connection) -> None:
@@ -138,7 +168,5 @@ class Body:
             return
         self._rest.cancel()
         self._rest = None
-        self._listens_since = self._loop.time()
-        transport = connection.transport
-        if transport is not None and not transport.is_closing() and not connection._reading_paused:
-            transport.resume_reading()
+        self._listens_since = monotonic()
+        connection.listen()

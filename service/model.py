@@ -37,6 +37,11 @@ USAGE_GRACE = 2.0
 END_GRACE = 0.1
 # Of a refusal's body; enough for any provider's message, and no server can fill our memory with it.
 REFUSAL_EXCERPT_BYTES = 16_384
+# What a model may send without text in it, such as pings, comments and empty deltas: so many bytes beyond one event
+# of the largest size, and so many more for each second since the last text. A model that hides its reasoning sends
+# an empty delta for each token of it: 250 bytes, at most 200 times a second.
+WORDLESS_BYTES = 256 * 1024
+WORDLESS_BYTES_PER_SECOND = 64 * 1024
 # Idle connections are kept for as long as common front ends keep theirs; a stale one costs one retry.
 KEEPALIVE_EXPIRY = 30.0
 
@@ -102,7 +107,7 @@ class ModelClient:
             answer = Answer(self._settings.max_event_bytes, content_type)
             body = body_of(response)
             with closing(Deadline(limit)) as deadline:
-                intake = _Intake(answer, deadline, self._settings.next_token_timeout, total_deadline)
+                intake = _Intake(answer, deadline, self._settings, total_deadline)
                 while not answer.ended:
                     failure: ServiceError | None = None
                     try:
@@ -132,6 +137,10 @@ class ModelClient:
                         raise failure
                     # After the yield: the time in which a slow reader held us back is not the model's.
                     intake.move_limit()
+                    # The timer ends a wait, and a model that is fast enough never lets this task wait.
+                    is_late = now() >= deadline.at and not (answer.ended or body.is_complete)
+                    if is_late and (words := answer.end_with(UpstreamTimeout("no end within the time limit"))):
+                        yield words
             conclusion = answer.conclusion()
             if answer.ended and response.content.exception() is None:
                 await _read_to_end(response)
@@ -190,12 +199,16 @@ class _RefusedError(Exception):
 class _Intake:
     """Decodes what has come, and passes words on while nobody has to know more of them."""
 
-    def __init__(self, answer: Answer, deadline: Deadline, next_token_timeout: float, total_deadline: float) -> None:
+    def __init__(self, answer: Answer, deadline: Deadline, settings: Settings, total_deadline: float) -> None:
         self._answer = answer
         self._deadline = deadline
-        self._next_token_timeout = next_token_timeout
+        self._next_token_timeout = settings.next_token_timeout
         self._total_deadline = total_deadline
         self._now = asyncio.get_running_loop().time
+        self._most_wordless = WORDLESS_BYTES + settings.max_event_bytes
+        #: Bytes since the last word, and the moment of that word, or of the beginning.
+        self._wordless = 0
+        self._word_at = self._now()
         #: What has to be yielded.
         self.words: list[Word] = []
         #: Takes words, or does not.
@@ -209,6 +222,10 @@ class _Intake:
         """
         answer = self._answer
         words = answer.feed(piece) if piece else answer.finish()
+        if answer.progressed:
+            self._wordless = 0
+        elif not answer.is_whole:
+            words += self._refuse_wordless(len(piece))
         if answer.is_ending or answer.ended or (words and (self.offer is None or not self.offer(words))):
             self.words = words
             # Else a limit that passes before the task has its turn would take from it what it has waited for.
@@ -217,13 +234,28 @@ class _Intake:
         self.move_limit()
         return True
 
+    def _refuse_wordless(self, size: int) -> list[Word]:
+        """End the answer where too much came without a word; return what was held back of it."""
+        self._wordless += size
+        if self._wordless <= self._most_wordless:
+            return []
+        seconds = self._now() - self._word_at
+        if self._wordless <= self._most_wordless + WORDLESS_BYTES_PER_SECOND * seconds:
+            return []
+        return self._answer.end_with(
+            UpstreamInvalid(f"{self._wordless} bytes in {seconds:.1f} s without a word of the answer")
+        )
+
     def move_limit(self) -> None:
         """Give the model its time for what is to come next, counted from now."""
         deadline = self._deadline
         if self._answer.is_ending:
             deadline.sooner(self._now() + USAGE_GRACE)
         elif self._answer.progressed:
-            limit = min(self._now() + self._next_token_timeout, self._total_deadline)
+            self._word_at = now = self._now()
+            limit = now + self._next_token_timeout
+            if limit > self._total_deadline:
+                limit = self._total_deadline
             if limit < deadline.at:  # the first word: its own limit is a longer one
                 deadline.sooner(limit)
             else:

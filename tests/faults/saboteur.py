@@ -132,6 +132,33 @@ FAILING_HOOKS: dict[str, Callable[[Response], Response]] = {
 HOOKS = {**LOSING_HOOKS, **PASSING_HOOKS, **FAILING_HOOKS}
 
 
+class LongestTurn:
+    """Measures how long the loop's turns are, in processor time: it does not depend on what else the machine does."""
+
+    def __init__(self) -> None:
+        self._since = self._longest = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Measure from now on. On the loop's thread."""
+        self.end()
+        self._longest, self._since = 0.0, time.thread_time()
+        self._tick()
+
+    def end(self) -> float:
+        """Stop, and return the processor time of the longest turn since `begin`, in seconds. On the loop's thread."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        return self._longest
+
+    def _tick(self) -> None:
+        now = time.thread_time()
+        self._longest, self._since = max(self._longest, now - self._since), now
+        # A timer is looked at once in each turn, so there is at most one whole turn between two ticks.
+        self._timer = asyncio.get_running_loop().call_later(0.001, self._tick)
+
+
 def _sabotage(app: Flask) -> Flask:
     service = Sluice.of(app).service
     honest: Callable[..., AsyncIterator[Sequence[Event]]] = service.stream_chat
@@ -207,6 +234,22 @@ def _sabotage(app: Flask) -> Flask:
     def block_loop() -> Response:
         service.loop.call_soon(time.sleep, float(request.args["seconds"]))
         return jsonify(pid=os.getpid())
+
+    turns = LongestTurn()
+
+    @app.post("/sabotage/turns")
+    def measure_turns() -> Response:
+        """Return the longest turn since the last such request, and begin anew."""
+
+        async def measure() -> float:
+            longest = turns.end()
+            if request_ends:
+                return longest
+            turns.begin()
+            return longest
+
+        request_ends = "end" in request.args
+        return jsonify(seconds=service.loop.submit(measure()).result(60))
 
     def hold_main_thread(*_: object) -> None:
         """Wait, as on a machine that is busy, until the worker has been told to leave and then has a new client."""

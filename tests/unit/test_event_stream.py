@@ -280,7 +280,7 @@ def test_the_limit_is_each_events_own() -> None:
 def test_one_byte_at_a_time_costs_one_join_for_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted, not timed: how many bytes go through the search for line ends, per byte of the stream."""
     searched = 0
-    pattern = event_stream._LINE_END
+    pattern = event_stream._LINE_ENDS
 
     class Counting:
         def finditer(self, block: bytes, *bounds: int) -> Iterable[object]:
@@ -288,7 +288,7 @@ def test_one_byte_at_a_time_costs_one_join_for_each_line(monkeypatch: pytest.Mon
             searched += len(block)
             return pattern.finditer(block, *bounds)
 
-    monkeypatch.setattr(event_stream, "_LINE_END", Counting())
+    monkeypatch.setattr(event_stream, "_LINE_ENDS", Counting())
     for line_end in (b"\n", b"\r", b"\r\n"):
         searched = 0
         stream = (b"data: " + b"x" * 5_000 + line_end * 2) * 4

@@ -1,0 +1,87 @@
+"""Row 34: models that send as fast as they can what costs much to read and says little."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import pytest
+
+from tests.faults.conftest import House, asking, percentile
+from tests.faults.floods import Draining, Endless, MeasuredTurns, delta
+from tests.raw_client import stream_chat, stream_many
+from tests.scripted_model import Chunk, Headers, Pause, reply
+
+LONG = 30.0
+HOUSE = {
+    "SLUICE_FIRST_TOKEN_TIMEOUT": LONG,
+    "SLUICE_NEXT_TOKEN_TIMEOUT": LONG,
+    "SLUICE_TOTAL_TIMEOUT": LONG,
+    "SLUICE_MAX_EVENT_BYTES": 2**16,
+    "warm": 66,
+}
+
+WORDLESS = {
+    "LF": b"\n",
+    "CR": b"\r",
+    "CRLF": b"\r\n",
+    "comments": b": c\n\n",
+    "events without data": b"data:\n\n",
+    "fields that nobody reads": b"x\n",
+    "empty deltas": delta(""),
+    "usage": b'data: {"usage": {}}\n\n',
+    "events of one letter": b"data: x\n\n",
+}
+WORDS = Endless(Chunk("word ").encode())
+LINE_ENDS = Endless(b"\n")
+CHUNKS = Endless(b"1\r\n\n\r\n", framed=True)
+FLOODS: dict[str, list[Endless]] = {
+    "one of each kind": [
+        *map(Endless, WORDLESS.values()),
+        CHUNKS,
+        WORDS,
+        Endless(delta("\\ud83d") + delta("\\ude00")),
+        Endless(delta("x") + delta("x", "reasoning")),
+    ],
+    "60 streams of line ends": [LINE_ENDS] * 60,
+    "60 streams of words": [WORDS] * 60,
+    "60 streams of chunks of one line end": [CHUNKS] * 60,
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_flood_holds_up_no_other_stream_and_no_worker_is_replaced_for_it(house: House, name: str) -> None:
+    """Row 34."""
+    floods = FLOODS[name]
+    workers, others, words = house.server.worker_pids(), 4, 30
+    gate = house.model.gate("until all of them are open")
+    house.model.enqueue(*[(Headers(), gate, flood) for flood in floods])
+    with MeasuredTurns(house) as turns, Draining([stream_chat(house.url) for _ in floods]):
+        gate.open()
+        house.model.enqueue(*[reply(*(" word",) * words, delay=0.02)] * others)
+        with asking(house.url) as health:
+            outcomes = stream_many(house.url, others)
+    assert all(outcome.is_done and outcome.text == " word" * words for outcome in outcomes)
+    gaps = [later - earlier for outcome in outcomes for earlier, later in itertools.pairwise(outcome.arrivals)]
+    print(
+        f"beside {name}: longest turn {turns.longest * 1000:.1f} ms, gaps of words 20 ms apart p50 "
+        f"{percentile(gaps, 0.5) * 1000:.1f}, p99 {percentile(gaps, 0.99) * 1000:.1f} ms; /healthz p99 "
+        f"{percentile(health.took, 0.99) * 1000:.1f} ms"
+    )
+    assert turns.longest < 0.05
+    assert percentile(gaps, 0.99) < 0.25
+    assert not health.failures
+    assert percentile(health.took, 0.9) < 0.25
+    assert house.server.worker_pids() == workers
+
+
+def test_megabytes_without_a_word_end_the_answer_long_before_its_time_is_over(house: House) -> None:
+    """Row 34: before the first word, which the status may say, and behind one."""
+    began = time.monotonic()
+    kinds = [Endless(piece) for piece in WORDLESS.values()]
+    house.model.enqueue(*[(Headers(), Pause(0.1), flood) for flood in kinds])
+    house.model.enqueue(*[(Headers(), Chunk("Hello"), flood) for flood in kinds])
+    with Draining([stream_chat(house.url) for _ in 2 * kinds]) as streams:
+        assert streams.wait_ends(LONG / 2) == ["upstream_invalid"] * 2 * len(kinds)
+    assert time.monotonic() - began < LONG / 2
+    house.server.wait_for_log("without a word of the answer", times=2 * len(kinds))
