@@ -7,7 +7,18 @@ import json
 import pytest
 from playwright.sync_api import Page, expect
 
-from ..scripted_model import ScriptedModel, document, finished, refused, reply, resetting_after, said, stalling_after
+from ..scripted_model import (
+    Reset,
+    ScriptedModel,
+    Step,
+    document,
+    finished,
+    refused,
+    reply,
+    resetting_after,
+    said,
+    stalling_after,
+)
 from .chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from .complaints import Complaints
 
@@ -147,14 +158,14 @@ def test_an_error_in_mid_stream_keeps_the_text_before_it(chat: ChatPage, model: 
     expect(chat.prose).to_have_text("Half a sentence")
 
 
-@pytest.mark.parametrize("finish", ["stop", None], ids=["whole", "broken off"])
+@pytest.mark.parametrize("end", [finished(), (Reset(),)], ids=["whole", "broken off"])
 def test_a_request_whose_answer_has_ended_is_not_broken(
-    chat: ChatPage, model: ScriptedModel, finish: str | None
+    chat: ChatPage, model: ScriptedModel, end: tuple[Step, ...]
 ) -> None:
     gate = model.gate("before the second half")
     broken: list[str] = []
     chat.page.on("requestfailed", lambda request: broken.append(f"{request.url}: {request.failure}"))
-    model.enqueue((*said("Half a"), gate, *said(" sentence"), *finished(finish=finish)))
+    model.enqueue((*said("Half a"), gate, *said(" sentence"), *end))
     with chat.page.expect_event("requestfinished", lambda request: request.url.endswith("/api/chat")):
         chat.ask("Tell me")
         expect(chat.prose).to_have_text("Half a")
