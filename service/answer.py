@@ -2,7 +2,8 @@
 
 What the openai package's own stream does in odd cases was measured (3.54): it takes a 200 with HTML, an empty body
 and an end without a finish reason for a normal end, and raises errors outside its own tree for pings without data
-and broken JSON. Each of these has an answer here; docs/providers.md is the list, and docs/decisions.md says why.
+and broken JSON. Each of these has an answer here: docs/reference/providers.md lists them, docs/decisions/ 8 and 38 to
+40 say why.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Any JSON object that a provider sends as a chunk, or as a whole answer -> what it says. No I/O.
 
 The plain shape is decoded in `answer.py`, by msgspec. This reads all others, which few tokens need: a list of parts
-as content, `message` or `text` in place of `delta`, reasoning under its many names. docs/providers.md says who sends
-what.
+as content, `message` or `text` in place of `delta`, reasoning under its many names. docs/reference/providers.md says
+who sends what.
 """
 
 from __future__ import annotations
