@@ -334,7 +334,7 @@ def test_an_answer_that_was_not_read_to_its_end_takes_its_connection_with_it(end
         ((Chunk("lo"),), UpstreamTruncated),
         ((Chunk("lo"), Chunk(finish_reason="stop")), None),
         ((Chunk("lo"), Chunk(finish_reason="stop"), DONE), None),
-        ((Chunk("lo"), Send(b"data: nonsense\n\n")), UpstreamInvalid),
+        ((Chunk("lo"), Send(b'data: {"choices": [{\n\n')), UpstreamInvalid),
     ],
 )
 def test_what_came_while_the_reader_was_busy_is_not_lost_with_the_connection(
