@@ -6,7 +6,7 @@ async () => {
     const probe = document.createElement("p");
     probe.append(window.markdown.render(window.markdown.blocks("$x$", {})));
     document.body.append(probe);
-    window.markdown.enliven(probe, {growing: false});
+    window.markdown.enhance(probe, {growing: false});
     // typeset at last, and with it all that was shown before
     window.settled = async () => {
         while (!probe.querySelector(".katex")) await new Promise(requestAnimationFrame);

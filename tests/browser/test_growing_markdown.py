@@ -90,13 +90,13 @@ GROW = """({text, cuts}) => {
         read = 0;
         source.push(text.slice(cuts[index - 1] ?? 0, cut));
         if (cut === text.length) source.end();
-        for (let part = source.next(); part; part = source.next()) list.settle(part);
-        list.show(source.open());
+        for (let part = source.nextSettled(); part; part = source.nextSettled()) list.settle(part);
+        list.show(source.unsettled());
         const records = observer.takeRecords();
         work.push({read, changed: records.reduce((sum, {addedNodes}) => sum + Math.max(1, addedNodes.length), 0)});
     });
     delete markdown.blocks;
-    list.define(source.links);
+    list.resolveLinks(source.links);
     element.remove();
     // colours and formulas come when their libraries do
     for (const span of element.querySelectorAll("[class^=hljs]")) span.replaceWith(span.textContent);
@@ -130,7 +130,7 @@ def grow(page: Page, text: str, cuts: list[int]) -> Any:
 
 def test_what_is_open_at_the_end_is_closed_and_what_cannot_be_shown_yet_is_not(prepared: Page) -> None:
     for source, expected in CLOSED:
-        assert prepared.evaluate("source => window.parts.closed(source)", source) == expected, source
+        assert prepared.evaluate("source => window.parts.closeUnfinished(source)", source) == expected, source
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -30,10 +30,10 @@ SHOW = """async ({cases, pieces}) => {
         for (let at = 0; at < text.length; at += pieces) {
             source.push(text.slice(at, at + pieces));
             if (at + pieces >= text.length) source.end();
-            for (let part = source.next(); part; part = source.next()) list.settle(part);
-            list.show(source.open());
+            for (let part = source.nextSettled(); part; part = source.nextSettled()) list.settle(part);
+            list.show(source.unsettled());
         }
-        list.define(source.links);
+        list.resolveLinks(source.links);
         return element;
     });
     await window.settled();
@@ -48,7 +48,7 @@ SANITISE = """async (cases) => {
     const shown = cases.map((html) => {
         const element = document.createElement("div");
         document.querySelector("#log").append(element);
-        element.append(sanitiser.fragment(html));
+        element.append(sanitiser.sanitise(html));
         return element;
     });
     return shown.flatMap(window.audit);

@@ -16,7 +16,7 @@ import { Database } from "./storage/database.js";
 import { DatabaseConnection } from "./storage/database_connection.js";
 import { onLanguageChange, words } from "./i18n/language.js";
 import { loadIdb } from "./browser/libraries.js";
-import { loadMarkdown, readerStirs } from "./markdown/markdown_loader.js";
+import { firstInteraction, loadMarkdown } from "./markdown/markdown_loader.js";
 import { Notices } from "./ui/notices.js";
 import { PromptHistory } from "./composer/prompt_history.js";
 import { ReadingPosition } from "./transcript/reading_position.js";
@@ -140,7 +140,7 @@ const sidebar = new Sidebar(sidebarElement, part("toggle-sidebar", HTMLButtonEle
   part("dock", HTMLElement),
 ]);
 
-const markdown = (addressed() ? loadMarkdown() : readerStirs().then(loadMarkdown)).then((loaded) => {
+const markdown = (addressed() ? loadMarkdown() : firstInteraction().then(loadMarkdown)).then((loaded) => {
   if (!loaded) return;
   transcript.useMarkdown(loaded);
   position.follow();

@@ -3,17 +3,17 @@
  * are shown for the moment, which the next part replaces by changing only what differs.
  */
 
-import { codeBlock } from "./code_block.js";
-import { growCode } from "./code_lines.js";
+import { createCodeBlock } from "./code_block.js";
+import { appendCode } from "./code_lines.js";
 import { patchChildren } from "./patch.js";
-import { furtherRows, openTable } from "./table_block.js";
+import { growingTable, rowsToAppend } from "./table_block.js";
 
 /** @typedef {import("./markdown.js").Markdown} Markdown */
 /** @typedef {import("./markdown_source.js").BlocksPart} BlocksPart */
 /** @typedef {import("./markdown_source.js").CodePart} CodePart */
 /** @typedef {import("marked").Links} Links */
-/** @typedef {import("./table_block.js").OpenTable} OpenTable */
-/** @typedef {{ fragment: DocumentFragment, inner: DocumentFragment }} Rendered inner: what the last table takes in */
+/** @typedef {import("./table_block.js").GrowingTable} GrowingTable */
+/** @typedef {{ fragment: DocumentFragment, intoTable: DocumentFragment }} Rendered intoTable: what the last table takes in */
 
 const LABEL = /\[([^[\]]+)\](?!\()/g;
 
@@ -22,13 +22,13 @@ export class BlockList {
   #markdown;
   /** @type {Element | null} the last settled block */
   #last = null;
-  /** @type {OpenTable | null} the table that it is */
+  /** @type {GrowingTable | null} the table that it is */
   #table = null;
   /** @type {Element | null} */
   #code = null;
-  /** @type {{ part: BlocksPart, table: OpenTable | null, nodes: Element[], inner: Element[] }[]} parts with labels
+  /** @type {{ part: BlocksPart, table: GrowingTable | null, nodes: Element[], intoTable: Element[] }[]} parts with labels
    *  that nothing defines yet */
-  #undefined = [];
+  #unresolved = [];
 
   /**
    * @param {Element} element
@@ -43,49 +43,49 @@ export class BlockList {
   /** @param {BlocksPart | CodePart} part the next one in order */
   settle(part) {
     if (part.kind === "code") return this.#settleCode(part);
-    const { nodes, inner } = this.#place(part, { growing: false });
+    const { nodes, intoTable } = this.#update(part, { growing: false });
     if (labelsOf(part).some((label) => !part.links[label])) {
-      this.#undefined.push({ part, table: this.#table, nodes, inner });
+      this.#unresolved.push({ part, table: this.#table, nodes, intoTable });
     }
     this.#settleNodes();
   }
 
   /** @param {BlocksPart | null} part what stands behind the settled ones for now */
   show(part) {
-    if (part) this.#place(part, { growing: true });
-    else this.#patch({ fragment: new DocumentFragment(), inner: new DocumentFragment() });
+    if (part) this.#update(part, { growing: true });
+    else this.#patch({ fragment: new DocumentFragment(), intoTable: new DocumentFragment() });
   }
 
   /** Renders what a later definition has changed. @param {Links} links all that there are */
-  define(links) {
+  resolveLinks(links) {
     /** @type {Element[]} */
-    const anew = [];
-    for (const { part, table, nodes, inner } of this.#undefined) {
+    const replaced = [];
+    for (const { part, table, nodes, intoTable } of this.#unresolved) {
       if (!labelsOf(part).some((label) => links[label] && !part.links[label])) continue;
       const source = part.blocks.map(({ raw }) => raw).join("");
       const rendered = this.#render({ ...part, blocks: this.#markdown.blocks(source, { ...links }) }, table);
-      for (const element of [...rendered.fragment.children, ...rendered.inner.children]) anew.push(element);
+      for (const element of [...rendered.fragment.children, ...rendered.intoTable.children]) replaced.push(element);
       replace(nodes, rendered.fragment);
-      replace(inner, rendered.inner);
+      replace(intoTable, rendered.intoTable);
     }
-    this.#undefined = [];
-    for (const element of anew) this.#markdown.enliven(element, { growing: false });
+    this.#unresolved = [];
+    for (const element of replaced) this.#markdown.enhance(element, { growing: false });
   }
 
   /** @param {CodePart} part */
   #settleCode({ begins, ends, language, text }) {
     if (begins) {
-      const { figure, code } = codeBlock(language);
+      const { figure, code } = createCodeBlock(language);
       const fragment = new DocumentFragment();
       fragment.append(figure);
-      this.#patch({ fragment: new DocumentFragment(), inner: new DocumentFragment() });
+      this.#patch({ fragment: new DocumentFragment(), intoTable: new DocumentFragment() });
       this.#element.append(fragment);
       this.#code = code;
       this.#settleNodes();
     }
     if (!this.#code) return;
-    growCode(this.#code, text);
-    this.#markdown.colour(this.#code, { growing: !ends });
+    appendCode(this.#code, text);
+    this.#markdown.highlight(this.#code, { growing: !ends });
     if (ends) this.#code = null;
   }
 
@@ -93,53 +93,53 @@ export class BlockList {
    * @param {BlocksPart} part
    * @param {{ growing: boolean }} state
    */
-  #place(part, state) {
+  #update(part, state) {
     this.#patch(this.#render(part, this.#table));
     const nodes = elementsAfter(this.#last, this.#element);
-    const inner = this.#table ? elementsAfter(this.#table.last, this.#table.place) : [];
-    for (const element of [...inner, ...nodes]) this.#markdown.enliven(element, state);
-    return { nodes, inner };
+    const intoTable = this.#table ? elementsAfter(this.#table.last, this.#table.container) : [];
+    for (const element of [...intoTable, ...nodes]) this.#markdown.enhance(element, state);
+    return { nodes, intoTable };
   }
 
   /**
    * @param {BlocksPart} part
-   * @param {OpenTable | null} table before it
+   * @param {GrowingTable | null} table before it
    * @returns {Rendered}
    */
   #render({ blocks, continues }, table) {
     const fragment = this.#markdown.render(blocks);
-    const inner = new DocumentFragment();
+    const intoTable = new DocumentFragment();
     const first = fragment.firstElementChild;
     if (continues && first && table) {
-      inner.append(furtherRows(table, first));
+      intoTable.append(rowsToAppend(table, first));
       first.remove();
     } else if (continues && first) {
       first.classList.add("continued");
     }
-    return { fragment, inner };
+    return { fragment, intoTable };
   }
 
   /** @param {Rendered} rendered */
-  #patch({ fragment, inner }) {
-    if (this.#table) patchChildren(this.#table.place, inner, after(this.#table.last, this.#table.place));
-    patchChildren(this.#element, fragment, after(this.#last, this.#element));
+  #patch({ fragment, intoTable }) {
+    if (this.#table) patchChildren(this.#table.container, intoTable, nextSibling(this.#table.last, this.#table.container));
+    patchChildren(this.#element, fragment, nextSibling(this.#last, this.#element));
   }
 
   #settleNodes() {
     this.#last = this.#element.lastElementChild;
-    this.#table = this.#last?.matches(".table") ? openTable(this.#last) : null;
+    this.#table = this.#last?.matches(".table") ? growingTable(this.#last) : null;
   }
 }
 
 /** @param {BlocksPart} part */
 function labelsOf({ blocks }) {
   return blocks.flatMap(({ type, raw }) =>
-    type === "code" || type === "def" ? [] : Array.from(raw.matchAll(LABEL), ([, label = ""]) => normalised(label)),
+    type === "code" || type === "def" ? [] : Array.from(raw.matchAll(LABEL), ([, label = ""]) => normaliseLabel(label)),
   );
 }
 
 /** As marked keeps the labels of definitions. @param {string} label */
-function normalised(label) {
+function normaliseLabel(label) {
   return label.toLowerCase().replace(/\s+/g, " ");
 }
 
@@ -147,7 +147,7 @@ function normalised(label) {
  * @param {ChildNode | null} node
  * @param {Element} parent
  */
-function after(node, parent) {
+function nextSibling(node, parent) {
   return node ? node.nextSibling : parent.firstChild;
 }
 
@@ -157,7 +157,7 @@ function after(node, parent) {
  */
 function elementsAfter(node, parent) {
   const elements = [];
-  for (let next = after(node, parent); next; next = next.nextSibling) if (next instanceof Element) elements.push(next);
+  for (let next = nextSibling(node, parent); next; next = next.nextSibling) if (next instanceof Element) elements.push(next);
   return elements;
 }
 

@@ -2,13 +2,13 @@
 
 import { setCode } from "./code_lines.js";
 import { label, say } from "../i18n/language.js";
-import { madeFrom } from "./patch.js";
+import { setSource } from "./patch.js";
 
 /**
  * @param {string} language empty where none is named
  * @returns {{ figure: HTMLElement, code: HTMLElement }}
  */
-export function codeBlock(language) {
+export function createCodeBlock(language) {
   const figure = document.createElement("figure");
   const pre = document.createElement("pre");
   const code = document.createElement("code");
@@ -24,8 +24,8 @@ export function codeBlock(language) {
 }
 
 /** @param {Element} code a `pre > code` that is not yet in the page */
-export function dressCode(code) {
-  const block = codeBlock(languageOf(code));
+export function wrapCode(code) {
+  const block = createCodeBlock(languageOf(code));
   setCode(block.code, code.textContent ?? "");
   code.parentElement?.replaceWith(block.figure);
 }
@@ -39,7 +39,7 @@ export function languageOf(code) {
  * @param {Element} code
  * @param {string} name of its language, as its users write it
  */
-export function nameLanguage(code, name) {
+export function showLanguageName(code, name) {
   const label = code.closest("figure")?.querySelector("figcaption > span");
   if (label && label.textContent !== name) label.textContent = name;
 }
@@ -47,7 +47,7 @@ export function nameLanguage(code, name) {
 /** @param {string} language */
 function header(language) {
   const row = document.createElement("figcaption");
-  madeFrom(row, language); // its name and its button may say something else by now
+  setSource(row, language); // its name and its button may say something else by now
   const name = document.createElement("span");
   if (language) name.textContent = language;
   else say(name, "codeLabel");

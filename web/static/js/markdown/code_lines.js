@@ -3,39 +3,39 @@
  * that a block of many thousand lines grows as cheaply as a short one.
  */
 
-/** @typedef {{ chars: number, lines: number, length: number, version: number }} Fill of the last box; length of all */
+/** @typedef {{ chars: number, lines: number, length: number, version: number }} CodeState of the last box; length of all */
 
 const BOX_LINES = 40;
 const BOX_CHARS = 2_000; // after these the box ends with its line
 const LINE_CHARS = 8_000; // and here also within one: a line this long is broken, as nobody reads along it
 
-/** @type {WeakMap<Element, Fill>} */
-const fills = new WeakMap();
+/** @type {WeakMap<Element, CodeState>} */
+const states = new WeakMap();
 
 /**
  * @param {Element} code
  * @param {string} text what comes after the text that it has
  */
-export function growCode(code, text) {
-  const fill = fills.get(code) ?? emptyFill(code);
+export function appendCode(code, text) {
+  const state = states.get(code) ?? resetState(code);
   let rest = text;
   while (rest !== "") {
     let box = code.lastElementChild;
-    if (!box || isFull(fill, box)) {
+    if (!box || isFull(state, box)) {
       box = document.createElement("span");
       box.className = "lines";
       code.append(box);
-      fill.chars = fill.lines = 0;
+      state.chars = state.lines = 0;
     }
-    const piece = rest.slice(0, pieceLength(rest, fill));
+    const piece = rest.slice(0, pieceLength(rest, state));
     const last = box.lastChild;
     if (last instanceof Text) last.appendData(piece);
     else box.append(piece);
-    fill.chars += piece.length;
-    fill.lines += piece.endsWith("\n") ? 1 : 0;
+    state.chars += piece.length;
+    state.lines += piece.endsWith("\n") ? 1 : 0;
     rest = rest.slice(piece.length);
   }
-  fill.length += text.length;
+  state.length += text.length;
 }
 
 /**
@@ -43,32 +43,32 @@ export function growCode(code, text) {
  * @param {string} text all of it; where it begins with what is there, that stays
  */
 export function setCode(code, text) {
-  const present = fills.has(code) ? (code.textContent ?? "") : null;
-  if (present !== null && text.startsWith(present)) return growCode(code, text.slice(present.length));
+  const present = states.has(code) ? (code.textContent ?? "") : null;
+  if (present !== null && text.startsWith(present)) return appendCode(code, text.slice(present.length));
   code.replaceChildren();
-  emptyFill(code);
-  growCode(code, text);
+  resetState(code);
+  appendCode(code, text);
 }
 
 /** @param {Element} code */
 export function codeLength(code) {
-  return fills.get(code)?.length ?? 0;
+  return states.get(code)?.length ?? 0;
 }
 
 /** Another number once its text was replaced and not grown. @param {Element} code */
 export function codeVersion(code) {
-  return fills.get(code)?.version ?? 0;
+  return states.get(code)?.version ?? 0;
 }
 
 /** @param {Element} code */
-function emptyFill(code) {
-  const fill = { chars: 0, lines: 0, length: 0, version: (fills.get(code)?.version ?? 0) + 1 };
-  fills.set(code, fill);
-  return fill;
+function resetState(code) {
+  const state = { chars: 0, lines: 0, length: 0, version: (states.get(code)?.version ?? 0) + 1 };
+  states.set(code, state);
+  return state;
 }
 
 /**
- * @param {Fill} fill
+ * @param {CodeState} state
  * @param {Element} box
  */
 function isFull({ chars, lines }, box) {
@@ -78,7 +78,7 @@ function isFull({ chars, lines }, box) {
 
 /**
  * @param {string} text
- * @param {Fill} fill
+ * @param {CodeState} state
  * @returns {number} how much of the text the box takes before it must be looked at again: at most a line
  */
 function pieceLength(text, { chars }) {

@@ -16,7 +16,7 @@ export const strong = {
 };
 
 /** Chinese is emphasised by dots and has no italics: a browser would slant its letters. @param {DocumentFragment} fragment */
-export function dotHan(fragment) {
+export function markHanEmphasis(fragment) {
   for (const emphasis of fragment.querySelectorAll("em, i")) {
     if (/\p{Script=Han}/u.test(emphasis.textContent ?? "")) emphasis.className = "han";
   }

@@ -20,33 +20,33 @@ export class FencedCode {
    * @param {string} source
    * @returns {FencedCode | null} the block that it begins with, once the fence's line is whole
    */
-  static at(source) {
+  static parse(source) {
     const fence = FENCE.exec(source);
     return fence && new FencedCode(fence);
   }
 
   /** @param {RegExpExecArray} fence */
-  constructor([line, indent = "", sign = "", language = ""]) {
+  constructor([line, indent = "", marker = "", language = ""]) {
     this.fenceLength = line.length;
     this.language = language;
     this.#indent = indent.length;
-    this.#closing = new RegExp(`^ {0,3}${sign}${sign.charAt(0)}*[ \\t]*(?:\\n|$)`, "m");
+    this.#closing = new RegExp(`^ {0,3}${marker}${marker.charAt(0)}*[ \\t]*(?:\\n|$)`, "m");
   }
 
   /**
-   * @param {string} window on the source behind the fence, or behind the lines before
+   * @param {string} lookahead on the source behind the fence, or behind the lines before
    * @param {{ isFull: boolean, isLast: boolean }} bounds whether it is as large as one may be, and whether nothing
    *   comes behind it
    * @returns {CodeLines | null} null while no line is certain
    */
-  next(window, { isFull, isLast }) {
-    const closing = this.#closing.exec(window);
+  next(lookahead, { isFull, isLast }) {
+    const closing = this.#closing.exec(lookahead);
     // at the very end of what has come, what looks like the closing fence may still become a line of code
     const closes = closing !== null && (closing[0].endsWith("\n") || isLast);
     const ends = closes || isLast;
-    const length = closes ? closing.index : isLast || isFull ? window.length : this.#sureLength(window);
+    const length = closes ? closing.index : isLast || isFull ? lookahead.length : this.#certainLength(lookahead);
     if (length === 0 && !ends) return null;
-    let text = window.slice(0, length);
+    let text = lookahead.slice(0, length);
     if (this.#indent > 0) text = text.replace(new RegExp(`^ {1,${this.#indent}}`, "gm"), "");
     if (ends && !closes && !text.endsWith("\n")) text += "\n";
     return { text, length: length + (closes ? closing[0].length : 0), ends };
@@ -56,9 +56,9 @@ export class FencedCode {
    * @param {string} text
    * @returns {number} how much of it is code for certain: not the last line where that may become the closing fence
    */
-  #sureLength(text) {
+  #certainLength(text) {
     const line = text.lastIndexOf("\n") + 1;
-    const unsure = this.#indent > 0 || /^ {0,3}(?:`*|~*)[ \t]*$/.test(text.slice(line));
-    return unsure ? line : text.length;
+    const isUncertain = this.#indent > 0 || /^ {0,3}(?:`*|~*)[ \t]*$/.test(text.slice(line));
+    return isUncertain ? line : text.length;
   }
 }

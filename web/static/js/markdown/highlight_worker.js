@@ -4,13 +4,13 @@ import { loadHighlightJs } from "../browser/libraries.js";
 
 /**
  * @typedef {{ id: number, language: string, boxes: string[] }} Request the code as its boxes hold it
- * @typedef {{ name: string, boxes: (string | null)[], took: number }} Reply HTML of each box, null where it is as
+ * @typedef {{ name: string, boxes: (string | null)[], durationMs: number }} Reply HTML of each box, null where it is as
  *   in the reply before to the same id, none where the language is not known; milliseconds
  */
 
 const highlightJs = loadHighlightJs();
 /** @type {{ id: number, boxes: string[] }} what the page has */
-let before = { id: 0, boxes: [] };
+let previous = { id: 0, boxes: [] };
 
 addEventListener("message", async ({ data }) => postMessage(reply(data, await highlightJs)));
 
@@ -21,16 +21,16 @@ addEventListener("message", async ({ data }) => postMessage(reply(data, await hi
  */
 function reply({ id, language, boxes }, library) {
   const grammar = library?.getLanguage(language);
-  if (!library || !grammar) return { name: language, boxes: [], took: 0 };
-  const began = performance.now();
+  if (!library || !grammar) return { name: language, boxes: [], durationMs: 0 };
+  const startedAt = performance.now();
   const html = library.highlight(boxes.join(""), { language, ignoreIllegals: true }).value;
-  const coloured = cutHtml(html, boxes);
-  const known = before.id === id ? before.boxes : [];
-  before = { id, boxes: coloured };
+  const highlighted = splitHtml(html, boxes);
+  const known = previous.id === id ? previous.boxes : [];
+  previous = { id, boxes: highlighted };
   return {
     name: grammar.name ?? language,
-    boxes: coloured.map((box, at) => (box === known[at] ? null : box)),
-    took: performance.now() - began,
+    boxes: highlighted.map((box, at) => (box === known[at] ? null : box)),
+    durationMs: performance.now() - startedAt,
   };
 }
 
@@ -39,13 +39,13 @@ function reply({ id, language, boxes }, library) {
  * @param {string[]} boxes the plain text of each piece
  * @returns {string[]} the pieces, in each of which every span is closed
  */
-function cutHtml(html, boxes) {
+function splitHtml(html, boxes) {
   /** @type {string[]} */
   const pieces = [];
   /** @type {string[]} */
   const open = [];
   let piece = "";
-  let room = boxes[0]?.length ?? 0;
+  let remaining = boxes[0]?.length ?? 0;
   for (const [part] of html.matchAll(/<span[^>]*>|<\/span>|&[^;]+;|[^<&]+/g)) {
     if (part === "</span>") {
       open.pop();
@@ -57,14 +57,14 @@ function cutHtml(html, boxes) {
       let text = part;
       const isEntity = part.startsWith("&");
       while (text !== "") {
-        if (room === 0 && pieces.length < boxes.length - 1) {
+        if (remaining === 0 && pieces.length < boxes.length - 1) {
           pieces.push(piece + "</span>".repeat(open.length));
           piece = open.join("");
-          room = boxes[pieces.length]?.length ?? 0;
+          remaining = boxes[pieces.length]?.length ?? 0;
         }
-        const taken = isEntity ? text : text.slice(0, Math.max(1, room));
+        const taken = isEntity ? text : text.slice(0, Math.max(1, remaining));
         piece += taken;
-        room -= isEntity ? 1 : taken.length;
+        remaining -= isEntity ? 1 : taken.length;
         text = text.slice(taken.length);
       }
     }

@@ -1,6 +1,6 @@
 /** Colours the page's code blocks, through a worker that starts with the first of them. */
 
-import { languageOf, nameLanguage } from "./code_block.js";
+import { languageOf, showLanguageName } from "./code_block.js";
 import { codeLength, codeVersion } from "./code_lines.js";
 import { patchChildren } from "./patch.js";
 
@@ -8,17 +8,17 @@ import { patchChildren } from "./patch.js";
 
 const MAX_GROWING = 20_000; // characters; a longer block gets its further colours when it is whole
 const MAX_CHARS = 400_000; // about a second of the worker's time
-const FRAME_MS = 6; // how long colours may go into the page at a time, so that they never hold up a frame
-const PACE = 4; // the worker rests this many times as long as it worked
+const SLICE_MS = 6; // how long colours may go into the page at a time, so that they never hold up a frame
+const REST_FACTOR = 4; // the worker rests this many times as long as it worked
 
 export class Highlighter {
   /** @type {Worker | null} */
   #worker = null;
-  #broken = false;
+  #isDisabled = false;
   /** @type {Set<Element>} */
-  #wanted = new Set();
+  #queue = new Set();
   /** @type {WeakMap<Element, { id: number, length: number, version: number }>} */
-  #asked = new WeakMap();
+  #requested = new WeakMap();
   /** @type {{ code: Element, version: number } | null} */
   #current = null;
   #lastId = 0;
@@ -27,70 +27,70 @@ export class Highlighter {
    * @param {Element} code in the page
    * @param {{ growing: boolean }} state
    */
-  colour(code, { growing }) {
-    if (this.#broken || !languageOf(code) || codeLength(code) > (growing ? MAX_GROWING : MAX_CHARS)) return;
-    const asked = this.#asked.get(code);
-    if (asked?.length === codeLength(code) && asked.version === codeVersion(code)) return;
-    this.#wanted.add(code);
-    this.#next();
+  highlight(code, { growing }) {
+    if (this.#isDisabled || !languageOf(code) || codeLength(code) > (growing ? MAX_GROWING : MAX_CHARS)) return;
+    const requested = this.#requested.get(code);
+    if (requested?.length === codeLength(code) && requested.version === codeVersion(code)) return;
+    this.#queue.add(code);
+    this.#sendNext();
   }
 
   /** @returns {void} */
-  #next() {
+  #sendNext() {
     if (this.#current) return;
-    const [code] = this.#wanted;
+    const [code] = this.#queue;
     if (!code) return;
-    this.#wanted.delete(code);
-    if (!code.isConnected) return this.#next();
+    this.#queue.delete(code);
+    if (!code.isConnected) return this.#sendNext();
     const version = codeVersion(code);
-    const asked = this.#asked.get(code);
-    const id = asked?.version === version ? asked.id : ++this.#lastId;
-    this.#asked.set(code, { id, length: codeLength(code), version });
+    const requested = this.#requested.get(code);
+    const id = requested?.version === version ? requested.id : ++this.#lastId;
+    this.#requested.set(code, { id, length: codeLength(code), version });
     this.#current = { code, version };
     const boxes = Array.from(code.children, (box) => box.textContent ?? "");
-    this.#started()?.postMessage({ id, language: languageOf(code), boxes });
+    this.#startedWorker()?.postMessage({ id, language: languageOf(code), boxes });
   }
 
-  #started() {
-    if (this.#worker || this.#broken) return this.#worker;
+  #startedWorker() {
+    if (this.#worker || this.#isDisabled) return this.#worker;
     try {
       this.#worker = new Worker(new URL("./highlight_worker.js", import.meta.url), { type: "module" });
       this.#worker.addEventListener("message", ({ data }) => void this.#show(data));
-      this.#worker.addEventListener("error", () => this.#giveUp());
+      this.#worker.addEventListener("error", () => this.#disable());
     } catch {
-      this.#giveUp();
+      this.#disable();
     }
     return this.#worker;
   }
 
   /** A browser without such workers shows code without colours. */
-  #giveUp() {
-    this.#broken = true;
+  #disable() {
+    this.#isDisabled = true;
     this.#worker = null;
     this.#current = null;
-    this.#wanted.clear();
+    this.#queue.clear();
   }
 
   /** @param {Reply} reply */
-  async #show({ name, boxes, took }) {
+  async #show({ name, boxes, durationMs }) {
     const current = this.#current;
     if (!current) return;
     const { code, version } = current;
-    if (boxes.length > 0) nameLanguage(code, name);
+    if (boxes.length > 0) showLanguageName(code, name);
     let sliceBegan = performance.now();
     for (const [index, html] of boxes.entries()) {
       if (html === null) continue;
-      if (performance.now() - sliceBegan > FRAME_MS) {
+      if (performance.now() - sliceBegan > SLICE_MS) {
         await new Promise(requestAnimationFrame);
         sliceBegan = performance.now();
       }
       if (codeVersion(code) !== version) break;
-      colourBox(code, index, html);
+      highlightBox(code, index, html);
     }
     setTimeout(() => {
       this.#current = null;
-      this.#next();
-    }, took * PACE);
+      this.#sendNext();
+    }, durationMs * REST_FACTOR);
   }
 }
 
@@ -99,13 +99,13 @@ export class Highlighter {
  * @param {number} index of a box
  * @param {string} html its text, escaped, with spans around; the text may have grown since
  */
-function colourBox(code, index, html) {
+function highlightBox(code, index, html) {
   const box = code.children[index];
   if (!box) return;
-  const coloured = document.createElement("template");
-  coloured.innerHTML = html;
-  const known = coloured.content.textContent?.length ?? 0;
+  const highlighted = document.createElement("template");
+  highlighted.innerHTML = html;
+  const known = highlighted.content.textContent?.length ?? 0;
   const more = (box.textContent ?? "").slice(known);
-  if (more) coloured.content.append(more);
-  patchChildren(box, coloured.content);
+  if (more) highlighted.content.append(more);
+  patchChildren(box, highlighted.content);
 }

@@ -1,14 +1,14 @@
 /** Markdown -> nodes for the page: lexed by marked, sanitised by DOMPurify, given colours and formulas. */
 
-import { dressCode } from "./code_block.js";
-import { direct } from "./direction.js";
-import { dotHan, strong } from "./emphasis.js";
+import { wrapCode } from "./code_block.js";
+import { setDirections } from "./direction.js";
+import { markHanEmphasis, strong } from "./emphasis.js";
 import { Highlighter } from "./highlighter.js";
 import { loadKatex } from "../browser/libraries.js";
-import { formulas, nameFormulas, typeset } from "./mathematics.js";
+import { formulas, recordFormulaSources, typeset } from "./mathematics.js";
 import { rawHtml } from "./raw_html.js";
 import { Sanitiser } from "./sanitiser.js";
-import { scrollable } from "./table_block.js";
+import { scrollableTable } from "./table_block.js";
 
 /** @typedef {import("../browser/libraries.js").Libraries} Libraries */
 /** @typedef {import("../browser/libraries.js").Katex} Katex */
@@ -24,7 +24,7 @@ export class Markdown {
   #highlighter = new Highlighter();
   /** @type {Promise<void> | null} */
   #loading = null;
-  #katexTried = false;
+  #hasTriedKatex = false;
   /** @type {Katex | null} */
   #katex = null;
 
@@ -48,17 +48,17 @@ export class Markdown {
 
   /**
    * @param {Token[]} blocks
-   * @returns {DocumentFragment} whose elements, once in the page, want `enliven`
+   * @returns {DocumentFragment} whose elements, once in the page, want `enhance`
    */
   render(blocks) {
-    const fragment = this.#sanitiser.fragment(this.#marked.parser(blocks));
-    dropSpace(fragment);
-    for (const table of fragment.querySelectorAll("table")) table.replaceWith(scrollable(table));
-    for (const code of fragment.querySelectorAll("pre > code")) dressCode(code);
+    const fragment = this.#sanitiser.sanitise(this.#marked.parser(blocks));
+    removeBlankText(fragment);
+    for (const table of fragment.querySelectorAll("table")) table.replaceWith(scrollableTable(table));
+    for (const code of fragment.querySelectorAll("pre > code")) wrapCode(code);
     for (const box of fragment.querySelectorAll("li > input:first-child")) box.parentElement?.classList.add("task");
-    direct(fragment);
-    dotHan(fragment);
-    nameFormulas(fragment);
+    setDirections(fragment);
+    markHanEmphasis(fragment);
+    recordFormulaSources(fragment);
     return fragment;
   }
 
@@ -68,8 +68,8 @@ export class Markdown {
    * @param {Element} element
    * @param {{ growing: boolean }} state whether its code may still grow
    */
-  enliven(element, { growing }) {
-    for (const code of element.querySelectorAll("pre > code")) this.colour(code, { growing });
+  enhance(element, { growing }) {
+    for (const code of element.querySelectorAll("pre > code")) this.highlight(code, { growing });
     if (element.matches(".formula, .formula-open") || element.querySelector(".formula, .formula-open")) {
       if (this.#katex) typeset(element, this.#katex);
       else void this.#loadedKatex().then(() => this.#katex && element.isConnected && typeset(element, this.#katex));
@@ -80,34 +80,34 @@ export class Markdown {
    * @param {Element} code
    * @param {{ growing: boolean }} state
    */
-  colour(code, { growing }) {
-    this.#highlighter.colour(code, { growing });
+  highlight(code, { growing }) {
+    this.#highlighter.highlight(code, { growing });
   }
 
   /**
    * @param {Token[]} blocks
    * @returns {Promise<void> | null} what to wait for, where they hold formulas and KaTeX is not there yet
    */
-  preparation(blocks) {
-    if (this.#katexTried) return null;
+  formulasReady(blocks) {
+    if (this.#hasTriedKatex) return null;
     let found = false;
     this.#marked.walkTokens(blocks, ({ type }) => void (found ||= /formula$/i.test(type)));
     if (!found) return null;
-    const patience = new Promise((resolve) => setTimeout(resolve, KATEX_MS)).then(() => void (this.#katexTried = true));
-    return Promise.race([this.#loadedKatex(), patience]);
+    const timeout = new Promise((resolve) => setTimeout(resolve, KATEX_MS)).then(() => void (this.#hasTriedKatex = true));
+    return Promise.race([this.#loadedKatex(), timeout]);
   }
 
   #loadedKatex() {
     this.#loading ??= loadKatex().then((katex) => {
       this.#katex = katex;
-      this.#katexTried = true;
+      this.#hasTriedKatex = true;
     });
     return this.#loading;
   }
 }
 
 /** The line ends between blocks are nothing to show. @param {DocumentFragment} fragment */
-function dropSpace(fragment) {
+function removeBlankText(fragment) {
   for (const node of [...fragment.childNodes]) {
     if (node.nodeType === Node.TEXT_NODE && node.textContent?.trim() === "") node.remove();
   }

@@ -3,7 +3,7 @@
 import { loadLibraries } from "../browser/libraries.js";
 import { Markdown } from "./markdown.js"; // not later, too: after a deploy, it would come from another version
 
-const SIGNS = ["pointermove", "pointerdown", "keydown", "input", "click"];
+const INTERACTIONS = ["pointermove", "pointerdown", "keydown", "input", "click"];
 
 /** @returns {Promise<Markdown | null>} null where a library is missing: answers stay plain text; never rejects */
 export async function loadMarkdown() {
@@ -12,8 +12,8 @@ export async function loadMarkdown() {
 }
 
 /** @returns {Promise<unknown>} fulfilled when the reader moves, touches or types: an answer may follow */
-export function readerStirs() {
+export function firstInteraction() {
   return new Promise((resolve) => {
-    for (const sign of SIGNS) addEventListener(sign, resolve, { once: true, capture: true, passive: true });
+    for (const type of INTERACTIONS) addEventListener(type, resolve, { once: true, capture: true, passive: true });
   });
 }

@@ -7,8 +7,8 @@
  */
 
 import { FencedCode } from "./fenced_code.js";
-import { openedBy } from "./raw_html.js";
-import { closed } from "./unfinished.js";
+import { countOpenTags } from "./raw_html.js";
+import { closeUnfinished } from "./unfinished.js";
 
 /** @typedef {import("./markdown.js").Markdown} Markdown */
 /** @typedef {import("marked").Token} Token */
@@ -29,7 +29,7 @@ import { closed } from "./unfinished.js";
  * @property {string} language
  * @property {string} text what comes after the lines before
  *
- * @typedef {{ type: string, sign: string, prefix: string }} GoingOn the block that was cut, and what makes the rest
+ * @typedef {{ type: string, marker: string, prefix: string }} Continuation the block that was cut, and what makes the rest
  *   of it readable by itself
  */
 
@@ -47,11 +47,11 @@ export class MarkdownSource {
   #markdown;
   #rest = "";
   #ended = false;
-  #afterCr = false;
+  #endsWithCr = false;
   /** @type {Links} */
   #links = {};
-  /** @type {GoingOn | null} */
-  #goingOn = null;
+  /** @type {Continuation | null} */
+  #continuation = null;
   /** @type {FencedCode | null} */
   #code = null;
 
@@ -68,8 +68,8 @@ export class MarkdownSource {
   /** @param {string} text the next piece of the source, cut anywhere, with any line ends */
   push(text) {
     if (text === "") return;
-    const piece = this.#afterCr && text.startsWith("\n") ? text.slice(1) : text;
-    this.#afterCr = text.endsWith("\r");
+    const piece = this.#endsWithCr && text.startsWith("\n") ? text.slice(1) : text;
+    this.#endsWithCr = text.endsWith("\r");
     this.#rest += piece.replace(/\r\n?/g, "\n");
   }
 
@@ -79,27 +79,27 @@ export class MarkdownSource {
   }
 
   /** @returns {BlocksPart | CodePart | null} the next settled part; null when the rest may still change */
-  next() {
+  nextSettled() {
     if (this.#code) return this.#nextLines(this.#code);
-    if (!this.#goingOn) this.#rest = this.#rest.replace(/^(?:[ \t]*\n)+/, "");
+    if (!this.#continuation) this.#rest = this.#rest.replace(/^(?:[ \t]*\n)+/, "");
     if (this.#rest === "") return null;
-    const code = this.#goingOn ? null : FencedCode.at(this.#rest);
-    if (code) return this.#begin(code);
-    const isTable = this.#goingOn ? this.#goingOn.type === "table" : /^ {0,3}\|/.test(this.#rest);
+    const code = this.#continuation ? null : FencedCode.parse(this.#rest);
+    if (code) return this.#beginCode(code);
+    const isTable = this.#continuation ? this.#continuation.type === "table" : /^ {0,3}\|/.test(this.#rest);
     const limit = isTable ? LONG_TABLE_CHARS : LONG_CHARS;
-    return this.#settledBefore(limit) ?? this.#cut(limit);
+    return this.#settledBefore(limit) ?? this.#split(limit);
   }
 
   /** @returns {BlocksPart | null} what is not settled yet, as it is to be shown now; null where there is nothing */
-  open() {
+  unsettled() {
     if (this.#code || this.#rest === "") return null;
-    const blocks = this.#lex(closed(this.#window(MAX_CHARS)));
+    const blocks = this.#lex(closeUnfinished(this.#lookahead(MAX_CHARS)));
     return { kind: "blocks", blocks, continues: this.#continuesWith(blocks), links: this.#links };
   }
 
   /** @param {number} limit how much of the rest is looked at */
-  #window(limit) {
-    return (this.#goingOn?.prefix ?? "") + this.#rest.slice(0, limit);
+  #lookahead(limit) {
+    return (this.#continuation?.prefix ?? "") + this.#rest.slice(0, limit);
   }
 
   /** @param {string} text */
@@ -112,7 +112,7 @@ export class MarkdownSource {
    * @returns {BlocksPart | null} the blocks before the last, or all at the end
    */
   #settledBefore(limit) {
-    const blocks = this.#lex(this.#window(limit));
+    const blocks = this.#lex(this.#lookahead(limit));
     if (this.#ended && this.#rest.length <= limit) return this.#settle(blocks);
     const open = firstOpen(blocks);
     return open > 0 ? this.#settle(blocks.slice(0, open)) : null;
@@ -122,50 +122,50 @@ export class MarkdownSource {
    * @param {number} limit more than this is long
    * @returns {BlocksPart | null} the beginning of a single long block
    */
-  #cut(limit) {
+  #split(limit) {
     if (this.#rest.length <= limit) return null;
-    const window = this.#window(limit);
-    const [block] = this.#lex(window);
-    const cut = block ? this.#cutOf(block, window) : null;
-    if (cut) return this.#settle(cut.blocks, cut.goingOn);
+    const lookahead = this.#lookahead(limit);
+    const [block] = this.#lex(lookahead);
+    const split = block ? this.#splitBlock(block, lookahead) : null;
+    if (split) return this.#settle(split.blocks, split.continuation);
     const settled = this.#settledBefore(MAX_CHARS);
     if (settled || this.#rest.length <= MAX_CHARS) return settled;
     if (/\]\(data:image\/[^)]*$/.test(this.#rest)) return null; // a picture is one word, however long
     const end = this.#rest.lastIndexOf("\n", MAX_CHARS) + 1 || MAX_CHARS;
-    return this.#settle(this.#lex(this.#window(end)));
+    return this.#settle(this.#lex(this.#lookahead(end)));
   }
 
   /**
    * @param {Token} block
-   * @param {string} window that it fills
-   * @returns {{ blocks: Token[], goingOn: GoingOn } | null} its part that cannot change
+   * @param {string} lookahead that it fills
+   * @returns {{ blocks: Token[], continuation: Continuation } | null} its part that cannot change
    */
-  #cutOf(block, window) {
+  #splitBlock(block, lookahead) {
     if (block.type === "list" && block.items.length > 1) {
       const items = block.items.slice(0, -1);
       const raw = items.map((/** @type {Token} */ item) => item.raw).join("");
-      return { blocks: [{ ...block, items, raw }], goingOn: { type: "list", sign: listSign(block), prefix: "" } };
+      return { blocks: [{ ...block, items, raw }], continuation: { type: "list", marker: listMarker(block), prefix: "" } };
     }
     if (block.type === "table" && block.rows.length > 1) {
-      const end = window.lastIndexOf("\n", block.raw.trimEnd().length - 1) + 1;
+      const end = lookahead.lastIndexOf("\n", block.raw.trimEnd().length - 1) + 1;
       const prefix = /^[^\n]*\n[^\n]*\n/.exec(block.raw)?.[0] ?? "";
-      return { blocks: this.#lex(window.slice(0, end)), goingOn: { type: "table", sign: "", prefix } };
+      return { blocks: this.#lex(lookahead.slice(0, end)), continuation: { type: "table", marker: "", prefix } };
     }
-    const end = block.type === "paragraph" ? endOfWords(/** @type {import("marked").Tokens.Paragraph} */ (block)) : 0;
+    const end = block.type === "paragraph" ? lastBoundary(/** @type {import("marked").Tokens.Paragraph} */ (block)) : 0;
     if (end === 0) return null;
-    return { blocks: this.#lex(window.slice(0, end)), goingOn: { type: "paragraph", sign: "", prefix: "" } };
+    return { blocks: this.#lex(lookahead.slice(0, end)), continuation: { type: "paragraph", marker: "", prefix: "" } };
   }
 
   /**
    * @param {Token[]} blocks that the rest begins with
-   * @param {GoingOn | null} [goingOn] where the last of them does
+   * @param {Continuation | null} [continuation] where the last of them does
    * @returns {BlocksPart}
    */
-  #settle(blocks, goingOn = null) {
+  #settle(blocks, continuation = null) {
     const continues = this.#continuesWith(blocks);
-    const length = blocks.reduce((sum, { raw }) => sum + raw.length, 0) - (this.#goingOn?.prefix.length ?? 0);
+    const length = blocks.reduce((sum, { raw }) => sum + raw.length, 0) - (this.#continuation?.prefix.length ?? 0);
     this.#rest = this.#rest.slice(length);
-    this.#goingOn = goingOn;
+    this.#continuation = continuation;
     for (const block of blocks) {
       if (block.type === "def") this.#links[block.tag] ??= { href: block.href, title: block.title };
     }
@@ -174,13 +174,13 @@ export class MarkdownSource {
 
   /** @param {Token[]} blocks */
   #continuesWith([block]) {
-    const before = this.#goingOn;
+    const before = this.#continuation;
     if (!before || block?.type !== before.type) return false;
-    return before.type !== "list" || listSign(block) === before.sign;
+    return before.type !== "list" || listMarker(block) === before.marker;
   }
 
   /** @param {FencedCode} code @returns {CodePart} */
-  #begin(code) {
+  #beginCode(code) {
     this.#code = code;
     this.#rest = this.#rest.slice(code.fenceLength);
     return { kind: "code", begins: true, ends: false, language: code.language, text: "" };
@@ -188,9 +188,9 @@ export class MarkdownSource {
 
   /** @param {FencedCode} code @returns {CodePart | null} */
   #nextLines(code) {
-    const window = this.#rest.slice(0, MAX_CHARS);
-    const isLast = this.#ended && window.length === this.#rest.length;
-    const lines = code.next(window, { isFull: window.length === MAX_CHARS, isLast });
+    const lookahead = this.#rest.slice(0, MAX_CHARS);
+    const isLast = this.#ended && lookahead.length === this.#rest.length;
+    const lines = code.next(lookahead, { isFull: lookahead.length === MAX_CHARS, isLast });
     if (!lines) return null;
     this.#rest = this.#rest.slice(lines.length);
     if (lines.ends) this.#code = null;
@@ -211,13 +211,13 @@ function firstOpen(blocks) {
   for (const [index, { type, raw }] of blocks.entries()) {
     if (type !== "html") continue;
     if (depth === 0) opened = index;
-    depth = Math.max(0, depth + openedBy(raw));
+    depth = Math.max(0, depth + countOpenTags(raw));
   }
   return Math.max(0, depth > 0 ? Math.min(opened, last) : last);
 }
 
 /** @param {Token} list @returns {string} what makes an item belong to it and not to a list of its own */
-function listSign({ raw }) {
+function listMarker({ raw }) {
   return /^[ \t]*(?:\d+([.)])|([-*+]))/.exec(raw)?.slice(1).join("") ?? "";
 }
 
@@ -225,7 +225,7 @@ function listSign({ raw }) {
  * @param {import("marked").Tokens.Paragraph} paragraph
  * @returns {number} where it can be cut: between sentences, or else words, outside any emphasis; 0 where it cannot
  */
-function endOfWords(paragraph) {
+function lastBoundary(paragraph) {
   let start = 0;
   let end = { sentence: 0, word: 0 };
   for (const { type, raw } of paragraph.tokens) {

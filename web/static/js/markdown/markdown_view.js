@@ -10,8 +10,8 @@ import { MarkdownSource } from "./markdown_source.js";
 /** @typedef {import("./markdown_source.js").BlocksPart} BlocksPart */
 /** @typedef {import("./markdown_source.js").CodePart} CodePart */
 
-const WORK_MS = 8; // of a frame's 16: laying out and painting take the rest
-const SEAM = 32; // characters that tell whether a text is the one before, grown
+const SLICE_MS = 8; // of a frame's 16: laying out and painting take the rest
+const TAIL_CHARS = 32; // characters that tell whether a text is the one before, grown
 
 export class MarkdownView {
   #element;
@@ -24,14 +24,14 @@ export class MarkdownView {
   #text = "";
   /** How much of the text the source has, and the end of that. */
   #pushed = 0;
-  #seam = "";
+  #tail = "";
   #ended = false;
   #frame = 0;
-  #restsUntil = 0;
+  #pausedUntil = 0;
   /** @type {BlocksPart | CodePart | null} the next part, waiting for KaTeX */
-  #waiting = null;
+  #blocked = null;
   /** @type {() => void} */
-  #shown = () => {};
+  #rendered = () => {};
 
   /** @param {HTMLElement} element */
   constructor(element) {
@@ -44,22 +44,22 @@ export class MarkdownView {
    * From here on the text is shown as Markdown. Until then, and without it, it is shown as it is.
    * @param {Markdown} markdown
    */
-  use(markdown) {
+  useMarkdown(markdown) {
     this.#markdown = markdown;
     this.#element.classList.remove("plain");
     this.#element.removeAttribute("dir"); // each block finds its own
     this.#begin(markdown);
-    this.#work();
+    this.#renderSlice();
   }
 
   /**
    * Shows the text with the next frame; of several texts within one frame, the last.
    *
    * @param {string} text everything so far
-   * @param {() => void} shown called whenever more has come into the page
+   * @param {() => void} rendered called whenever more has come into the page
    */
-  grow(text, shown) {
-    this.#take(text, shown, false);
+  grow(text, rendered) {
+    this.#setText(text, rendered, false);
     this.#schedule();
   }
 
@@ -68,64 +68,64 @@ export class MarkdownView {
    * defining a link.
    *
    * @param {string} text
-   * @param {() => void} shown called whenever more has come into the page
+   * @param {() => void} rendered called whenever more has come into the page
    */
-  finish(text, shown) {
+  finish(text, rendered) {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
-    this.#take(text, shown, true);
-    this.#work();
+    this.#setText(text, rendered, true);
+    this.#renderSlice();
   }
 
   /**
    * @param {string} text
-   * @param {() => void} shown
+   * @param {() => void} rendered
    * @param {boolean} ended
    */
-  #take(text, shown, ended) {
-    this.#shown = shown;
+  #setText(text, rendered, ended) {
+    this.#rendered = rendered;
     if (this.#ended && ended && text === this.#text) return;
-    const isOther = this.#ended || text.length < this.#pushed || !text.startsWith(this.#seam, this.#pushed - this.#seam.length);
+    const isReplaced = this.#ended || text.length < this.#pushed || !text.startsWith(this.#tail, this.#pushed - this.#tail.length);
     this.#text = text;
     this.#ended = ended;
-    if (isOther && this.#markdown) this.#begin(this.#markdown);
+    if (isReplaced && this.#markdown) this.#begin(this.#markdown);
   }
 
   /** @param {Markdown} markdown */
   #begin(markdown) {
     this.#source = new MarkdownSource(markdown);
     this.#list = new BlockList(this.#element, markdown);
-    this.#waiting = null;
+    this.#blocked = null;
     this.#pushed = 0;
-    this.#seam = "";
+    this.#tail = "";
   }
 
   #schedule() {
     if (this.#frame) return;
     this.#frame = requestAnimationFrame(() => {
       this.#frame = 0;
-      const began = performance.now();
-      if (began < this.#restsUntil) return this.#schedule();
-      this.#work();
+      const startedAt = performance.now();
+      if (startedAt < this.#pausedUntil) return this.#schedule();
+      this.#renderSlice();
       const ended = performance.now();
       // after a slow frame it rests twice as long as that took, so that the page stays usable on any machine
-      this.#restsUntil = ended + 2 * (ended - began);
+      this.#pausedUntil = ended + 2 * (ended - startedAt);
     });
   }
 
   /** A frame's work, and the next frame's if that was not all. */
-  #work() {
+  #renderSlice() {
     if (!this.#markdown || !this.#source || !this.#list) {
       this.#element.textContent = this.#text;
-      return this.#shown();
+      return this.#rendered();
     }
     this.#source.push(this.#text.slice(this.#pushed));
     this.#pushed = this.#text.length;
-    this.#seam = this.#text.slice(-SEAM);
+    this.#tail = this.#text.slice(-TAIL_CHARS);
     if (this.#ended) this.#source.end();
-    const isWhole = this.#settle(this.#markdown, this.#source, this.#list);
-    this.#element.setAttribute("aria-busy", String(!isWhole));
-    this.#shown();
+    const isComplete = this.#settle(this.#markdown, this.#source, this.#list);
+    this.#element.setAttribute("aria-busy", String(!isComplete));
+    this.#rendered();
   }
 
   /**
@@ -135,20 +135,20 @@ export class MarkdownView {
    * @returns {boolean} whether the text is whole and all of it shown
    */
   #settle(markdown, source, list) {
-    const until = performance.now() + WORK_MS;
+    const until = performance.now() + SLICE_MS;
     while (performance.now() < until) {
-      const part = this.#waiting ?? source.next();
-      this.#waiting = null;
+      const part = this.#blocked ?? source.nextSettled();
+      this.#blocked = null;
       if (!part) {
-        if (this.#ended) list.define(source.links);
-        list.show(this.#ended ? null : source.open());
+        if (this.#ended) list.resolveLinks(source.links);
+        list.show(this.#ended ? null : source.unsettled());
         return this.#ended;
       }
       // while an answer streams, its formulas are typeset as soon as they can be; one that came whole waits for that
-      const preparation = this.#ended && part.kind === "blocks" ? markdown.preparation(part.blocks) : null;
-      if (preparation) {
-        this.#waiting = part;
-        void preparation.then(() => this.#schedule());
+      const formulasReady = this.#ended && part.kind === "blocks" ? markdown.formulasReady(part.blocks) : null;
+      if (formulasReady) {
+        this.#blocked = part;
+        void formulasReady.then(() => this.#schedule());
         return false;
       }
       list.settle(part);

@@ -9,7 +9,7 @@
 /** @typedef {import("../browser/libraries.js").Katex} Katex */
 /** @typedef {import("../browser/libraries.js").KatexNode} KatexNode */
 
-import { madeFrom } from "./patch.js";
+import { setSource } from "./patch.js";
 
 // A formula holds no empty line, as in TeX; so a forgotten `$$` takes one paragraph along, not the whole answer.
 const DISPLAY = /^(?:\$\$((?:\\\$|(?!\n[ \t]*\n)[^$])+?)\$\$|\\\[((?:(?!\n[ \t]*\n)[^])+?)\\\])/;
@@ -26,7 +26,7 @@ const TYPESET = "data-typeset";
 const block = {
   name: "displayFormula",
   level: "block",
-  start: (source) => at(source, /^(?:\$\$|\\\[)/m),
+  start: (source) => firstIndex(source, /^(?:\$\$|\\\[)/m),
   tokenizer(source) {
     const indent = /^ {0,3}/.exec(source)?.[0] ?? "";
     const rest = source.slice(indent.length);
@@ -45,7 +45,7 @@ const block = {
 const inline = {
   name: "formula",
   level: "inline",
-  start: (source) => at(source, START),
+  start: (source) => firstIndex(source, START),
   tokenizer(source) {
     const display = DISPLAY.exec(source);
     if (display) return { type: "formula", raw: display[0], display: true, tex: display[1] ?? display[2] ?? "" };
@@ -74,7 +74,7 @@ export function typeset(root, katex) {
     element.setAttribute(TYPESET, "");
     try {
       const tree = katex.__renderToDomTree(tex, { displayMode, strict: "ignore", trust: false, maxSize: 40, maxExpand: 500 });
-      withoutStyleAttributes(tree);
+      removeStyleAttributes(tree);
       element.replaceChildren(tree.toNode());
     } catch {
       element.classList.add("formula-unreadable");
@@ -83,8 +83,8 @@ export function typeset(root, katex) {
 }
 
 /** Names what each formula is made of, so that it is not made again while its paragraph grows. @param {ParentNode} root */
-export function nameFormulas(root) {
-  for (const element of root.querySelectorAll(".formula")) madeFrom(element, element.textContent ?? "");
+export function recordFormulaSources(root) {
+  for (const element of root.querySelectorAll(".formula")) setSource(element, element.textContent ?? "");
 }
 
 /**
@@ -93,16 +93,16 @@ export function nameFormulas(root) {
  *
  * @param {KatexNode} node
  */
-function withoutStyleAttributes(node) {
+function removeStyleAttributes(node) {
   if (node.attributes) delete node.attributes.style;
-  node.children?.forEach(withoutStyleAttributes);
+  node.children?.forEach(removeStyleAttributes);
 }
 
 /**
  * @param {string} source
  * @param {RegExp} pattern
  */
-function at(source, pattern) {
+function firstIndex(source, pattern) {
   const index = source.search(pattern);
   return index < 0 ? undefined : index;
 }

@@ -16,7 +16,7 @@ const sources = new WeakMap();
  * @param {Element} element
  * @param {string} source
  */
-export function madeFrom(element, source) {
+export function setSource(element, source) {
   sources.set(element, source);
 }
 

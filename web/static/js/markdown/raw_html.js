@@ -10,7 +10,7 @@ const CLOSING = /<\/[a-z]+[ \t]*>/gi;
 const OTHER_TAG = /<(?!\/?(?:br|hr|b|strong|i|em|u|s|del|ins|mark|small|sub|sup|kbd|samp|code|details|summary)[ \t]*\/?>)/gi;
 
 /** What passes may hold many blocks, such as `<details>`. @param {string} html @returns {number} how many it leaves open */
-export function openedBy(html) {
+export function countOpenTags(html) {
   const passed = html.replace(OTHER_TAG, "");
   return (passed.match(OPENING)?.length ?? 0) - (passed.match(CLOSING)?.length ?? 0);
 }

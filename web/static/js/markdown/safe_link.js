@@ -2,12 +2,12 @@
 
 const SCHEME = /^(?:https?:|mailto:)/i;
 /** Marks that turn text about or take no room, with which a link can look like another one. */
-const DECEIVING = /[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+const INVISIBLE = /[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
 /** A text that itself looks like an address. */
 const ADDRESS = /^(?:https?:\/\/)?(?:[^\s/@]*@)?((?:[\p{L}\p{N}-]+\.)+\p{L}{2,})(?=[:/?#]|$)/iu;
 
 /** @param {Element} link */
-export function makeSafe(link) {
+export function makeLinkSafe(link) {
   const target = targetOf(link.getAttribute("href") ?? "");
   if (!target) {
     link.removeAttribute("href"); // relative ones too: a model knows no page of ours
@@ -17,9 +17,9 @@ export function makeSafe(link) {
   link.setAttribute("target", "_blank");
   link.setAttribute("rel", "noopener noreferrer");
   link.setAttribute("title", target.href); // as the browser reads it: letters that look Latin are spelt out
-  for (const text of textsIn(link)) text.data = text.data.replace(DECEIVING, "");
-  const said = ADDRESS.exec(link.textContent?.trim() ?? "")?.[1]?.toLowerCase();
-  if (said && target.host && bare(target.hostname) !== bare(said)) link.append(` (${target.host})`);
+  for (const text of textsIn(link)) text.data = text.data.replace(INVISIBLE, "");
+  const shownHost = ADDRESS.exec(link.textContent?.trim() ?? "")?.[1]?.toLowerCase();
+  if (shownHost && target.host && withoutWww(target.hostname) !== withoutWww(shownHost)) link.append(` (${target.host})`);
 }
 
 /** @param {string} address */
@@ -28,7 +28,7 @@ function targetOf(address) {
 }
 
 /** @param {string} host */
-function bare(host) {
+function withoutWww(host) {
   return host.replace(/^www\./, "");
 }
 

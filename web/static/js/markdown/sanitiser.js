@@ -1,7 +1,7 @@
 /** HTML from a model's Markdown -> nodes that can run nothing and ask no other host for anything. */
 
 import { label, words } from "../i18n/language.js";
-import { makeSafe } from "./safe_link.js";
+import { makeLinkSafe } from "./safe_link.js";
 
 /** @typedef {import("dompurify").DOMPurify} DomPurify */
 
@@ -22,14 +22,14 @@ export class Sanitiser {
   /** @param {typeof import("dompurify").default} createPurify */
   constructor(createPurify) {
     this.#purify = createPurify(window); // our own instance: hooks are the instance's
-    this.#purify.addHook("afterSanitizeAttributes", clean);
+    this.#purify.addHook("afterSanitizeAttributes", cleanNode);
   }
 
   /**
    * @param {string} html
    * @returns {DocumentFragment}
    */
-  fragment(html) {
+  sanitise(html) {
     return this.#purify.sanitize(html, {
       ALLOWED_TAGS: TAGS,
       ALLOWED_ATTR: ATTRIBUTES,
@@ -41,11 +41,11 @@ export class Sanitiser {
 }
 
 /** @param {Element} node */
-function clean(node) {
+function cleanNode(node) {
   const classes = [...node.classList].filter((name) => CLASS.test(name));
   if (classes.length > 0) node.className = classes.join(" ");
   else node.removeAttribute("class");
-  if (node.tagName === "A") makeSafe(node);
+  if (node.tagName === "A") makeLinkSafe(node);
   if (node.tagName === "IMG") cleanImage(node);
   if (node.tagName === "INPUT") cleanInput(node);
 }

@@ -6,8 +6,8 @@
 import { label } from "../i18n/language.js";
 
 /**
- * @typedef {object} OpenTable a table that more rows may come to
- * @property {Element} place what takes in the rows: the table's body, or its box where another table has to begin
+ * @typedef {object} GrowingTable a table that more rows may come to
+ * @property {Element} container what takes in the rows: the table's body, or its box where another table has to begin
  * @property {ChildNode | null} last what is settled in there
  */
 
@@ -17,7 +17,7 @@ const MAX_ROWS = 300; // a browser lays out this many in 2 ms
  * @param {Element} table
  * @returns {HTMLElement} a box with the table, which scrolls when the table is wide, also by keyboard
  */
-export function scrollable(table) {
+export function scrollableTable(table) {
   const box = document.createElement("div");
   box.className = "table";
   box.tabIndex = 0;
@@ -29,27 +29,27 @@ export function scrollable(table) {
 
 /**
  * @param {Element} box of a table, which is settled
- * @returns {OpenTable}
+ * @returns {GrowingTable}
  */
-export function openTable(box) {
+export function growingTable(box) {
   const table = /** @type {HTMLTableElement} */ (box.lastElementChild);
-  const place = table.rows.length < MAX_ROWS ? (table.tBodies[0] ?? table.createTBody()) : box;
-  return { place, last: place.lastChild };
+  const container = table.rows.length < MAX_ROWS ? (table.tBodies[0] ?? table.createTBody()) : box;
+  return { container, last: container.lastChild };
 }
 
 /**
- * @param {OpenTable} open
+ * @param {GrowingTable} open
  * @param {Element} next a box with a table of the next rows below the head again
  * @returns {DocumentFragment} what of it is to be put into the open one
  */
-export function furtherRows({ place }, next) {
+export function rowsToAppend({ container }, next) {
   const rows = document.createDocumentFragment();
   const table = /** @type {HTMLTableElement} */ (next.lastElementChild);
-  if (place.matches("tbody")) {
+  if (container.matches("tbody")) {
     rows.append(...(table.tBodies[0]?.childNodes ?? []));
     return rows;
   }
-  const first = /** @type {HTMLTableElement} */ (place.firstElementChild);
+  const first = /** @type {HTMLTableElement} */ (container.firstElementChild);
   if (!first.matches(".fixed")) fixColumns(first);
   table.tHead?.remove();
   table.prepend(/** @type {Element} */ (first.querySelector("colgroup")).cloneNode(true));

@@ -7,7 +7,7 @@ const DELIMITERS = /^[ \t]*\|[ \t:|-]*$/;
  * @param {string} source
  * @returns {string}
  */
-export function wholeTable(source) {
+export function completeTable(source) {
   const lines = source.split("\n");
   const [third = "", second = "", last = ""] = ["", "", ...lines].slice(-3);
   if (last === "" && HEADER.test(second) && !isRow(third)) return `${source}${delimiters(second)}`;

@@ -33,7 +33,7 @@ export class AnswerView {
 
   /** @param {Markdown} markdown */
   useMarkdown(markdown) {
-    this.#markdown.use(markdown);
+    this.#markdown.useMarkdown(markdown);
     this.#reasoning.useMarkdown(markdown);
   }
 

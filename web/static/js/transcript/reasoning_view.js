@@ -37,7 +37,7 @@ export class ReasoningView {
 
   /** @param {Markdown} markdown */
   useMarkdown(markdown) {
-    this.#markdown.use(markdown);
+    this.#markdown.useMarkdown(markdown);
   }
 
   /** @param {Exchange} exchange */
