@@ -1,6 +1,6 @@
 /**
- * The blocks of one answer in the page. What is settled is left alone from then on; behind it stand the nodes that
- * are shown for the moment, which the next part replaces by changing only what differs.
+ * The blocks of one answer in the page. Settled blocks are never changed again. The nodes after them are provisional:
+ * the next part replaces them, changing only the nodes that differ.
  */
 
 import { createCodeBlock } from "./code_block.js";
@@ -13,7 +13,7 @@ import { growingTable, rowsToAppend } from "./table_block.js";
 /** @typedef {import("./markdown_source.js").CodePart} CodePart */
 /** @typedef {import("marked").Links} Links */
 /** @typedef {import("./table_block.js").GrowingTable} GrowingTable */
-/** @typedef {{ fragment: DocumentFragment, intoTable: DocumentFragment }} Rendered intoTable: what the last table takes in */
+/** @typedef {{ fragment: DocumentFragment, intoTable: DocumentFragment }} Rendered `intoTable` goes into the last table */
 
 const LABEL = /\[([^[\]]+)\](?!\()/g;
 
@@ -22,12 +22,12 @@ export class BlockList {
   #markdown;
   /** @type {Element | null} the last settled block */
   #last = null;
-  /** @type {GrowingTable | null} the table that it is */
+  /** @type {GrowingTable | null} `#last`, where it is a table */
   #table = null;
   /** @type {Element | null} */
   #code = null;
-  /** @type {{ part: BlocksPart, table: GrowingTable | null, nodes: Element[], intoTable: Element[] }[]} parts with labels
-   *  that nothing defines yet */
+  /** @type {{ part: BlocksPart, table: GrowingTable | null, nodes: Element[], intoTable: Element[] }[]} parts with
+   *  link labels that have no definition yet */
   #unresolved = [];
 
   /**
@@ -40,7 +40,7 @@ export class BlockList {
     element.replaceChildren();
   }
 
-  /** @param {BlocksPart | CodePart} part the next one in order */
+  /** Appends the next settled part. @param {BlocksPart | CodePart} part */
   settle(part) {
     if (part.kind === "code") return this.#settleCode(part);
     const { nodes, intoTable } = this.#update(part, { growing: false });
@@ -50,13 +50,13 @@ export class BlockList {
     this.#settleNodes();
   }
 
-  /** @param {BlocksPart | null} part what stands behind the settled ones for now */
+  /** Shows a provisional part after the settled ones. @param {BlocksPart | null} part null to remove it */
   show(part) {
     if (part) this.#update(part, { growing: true });
     else this.#patch({ fragment: new DocumentFragment(), intoTable: new DocumentFragment() });
   }
 
-  /** Renders what a later definition has changed. @param {Links} links all that there are */
+  /** Renders parts again whose link labels were defined later. @param {Links} links all definitions */
   resolveLinks(links) {
     /** @type {Element[]} */
     const replaced = [];
@@ -103,7 +103,7 @@ export class BlockList {
 
   /**
    * @param {BlocksPart} part
-   * @param {GrowingTable | null} table before it
+   * @param {GrowingTable | null} table the table before the part
    * @returns {Rendered}
    */
   #render({ blocks, continues }, table) {
@@ -138,7 +138,7 @@ function labelsOf({ blocks }) {
   );
 }
 
-/** As marked keeps the labels of definitions. @param {string} label */
+/** Writes a label as marked stores the labels of definitions. @param {string} label */
 function normaliseLabel(label) {
   return label.toLowerCase().replace(/\s+/g, " ");
 }

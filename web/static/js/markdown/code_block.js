@@ -1,11 +1,11 @@
-/** Blocks of code: their language's name, and the button that copies them. */
+/** Code blocks, with the name of their language and a copy button. */
 
 import { setCode } from "./code_lines.js";
 import { label, say } from "../i18n/language.js";
 import { setSource } from "./patch.js";
 
 /**
- * @param {string} language empty where none is named
+ * @param {string} language empty if unknown
  * @returns {{ figure: HTMLElement, code: HTMLElement }}
  */
 export function createCodeBlock(language) {
@@ -13,7 +13,7 @@ export function createCodeBlock(language) {
   const pre = document.createElement("pre");
   const code = document.createElement("code");
   figure.className = "code";
-  figure.dir = "ltr"; // also in an answer that is written from the right
+  figure.dir = "ltr"; // also in a right-to-left answer
   if (language) code.className = `language-${language}`;
   pre.tabIndex = 0; // long lines scroll, also by keyboard
   pre.setAttribute("role", "group");
@@ -23,7 +23,7 @@ export function createCodeBlock(language) {
   return { figure, code };
 }
 
-/** @param {Element} code a `pre > code` that is not yet in the page */
+/** Replaces a `pre > code` by a code block. @param {Element} code not yet in the page */
 export function wrapCode(code) {
   const block = createCodeBlock(languageOf(code));
   setCode(block.code, code.textContent ?? "");
@@ -37,7 +37,7 @@ export function languageOf(code) {
 
 /**
  * @param {Element} code
- * @param {string} name of its language, as its users write it
+ * @param {string} name the display name of its language, such as "Python"
  */
 export function showLanguageName(code, name) {
   const label = code.closest("figure")?.querySelector("figcaption > span");
@@ -47,7 +47,7 @@ export function showLanguageName(code, name) {
 /** @param {string} language */
 function header(language) {
   const row = document.createElement("figcaption");
-  setSource(row, language); // its name and its button may say something else by now
+  setSource(row, language); // the page changes its texts later: a display name, "Copied"
   const name = document.createElement("span");
   if (language) name.textContent = language;
   else say(name, "codeLabel");

@@ -1,20 +1,21 @@
 /**
- * The text of a code block, kept in boxes of some lines each. A browser lays out only the box that has changed, so
- * that a block of many thousand lines grows as cheaply as a short one.
+ * The text of a code block, split into boxes of some lines each. A browser lays out only the box that has changed, so
+ * appending to a block of many thousand lines costs no more than appending to a short one.
  */
 
-/** @typedef {{ chars: number, lines: number, length: number, version: number }} CodeState of the last box; length of all */
+/** @typedef {{ chars: number, lines: number, length: number, version: number }} CodeState
+ *  `chars` and `lines` of the last box, `length` of the whole text */
 
 const BOX_LINES = 40;
-const BOX_CHARS = 2_000; // after these the box ends with its line
-const LINE_CHARS = 8_000; // and here also within one: a line this long is broken, as nobody reads along it
+const BOX_CHARS = 2_000; // a longer box ends with its current line
+const LINE_CHARS = 8_000; // a box with a longer line ends within that line
 
 /** @type {WeakMap<Element, CodeState>} */
 const states = new WeakMap();
 
 /**
  * @param {Element} code
- * @param {string} text what comes after the text that it has
+ * @param {string} text to append
  */
 export function appendCode(code, text) {
   const state = states.get(code) ?? resetState(code);
@@ -40,7 +41,7 @@ export function appendCode(code, text) {
 
 /**
  * @param {Element} code
- * @param {string} text all of it; where it begins with what is there, that stays
+ * @param {string} text the whole text; if it begins with the present text, only the rest is appended
  */
 export function setCode(code, text) {
   const present = states.has(code) ? (code.textContent ?? "") : null;
@@ -55,7 +56,7 @@ export function codeLength(code) {
   return states.get(code)?.length ?? 0;
 }
 
-/** Another number once its text was replaced and not grown. @param {Element} code */
+/** Returns a number that changes when the text was replaced instead of appended to. @param {Element} code */
 export function codeVersion(code) {
   return states.get(code)?.version ?? 0;
 }
@@ -79,7 +80,7 @@ function isFull({ chars, lines }, box) {
 /**
  * @param {string} text
  * @param {CodeState} state
- * @returns {number} how much of the text the box takes before it must be looked at again: at most a line
+ * @returns {number} how many characters go into the box before `isFull` must be checked again: at most a line
  */
 function pieceLength(text, { chars }) {
   const end = text.indexOf("\n") + 1 || text.length;

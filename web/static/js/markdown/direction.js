@@ -1,6 +1,6 @@
 /**
- * Which way an answer's blocks run. Each finds its own direction by its first letter, so that Arabic and Hebrew stand
- * right beside English and Chinese.
+ * The text direction of an answer's blocks. Each block takes its direction from its first letter, so right-to-left
+ * and left-to-right text can follow each other.
  */
 
 const BLOCKS = "p, li, h1, h2, h3, h4, h5, h6, th, td, dt, dd, summary";
@@ -9,7 +9,7 @@ const RIGHT_TO_LEFT = /^[^\p{L}]*[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Sy
 /** @param {DocumentFragment} fragment */
 export function setDirections(fragment) {
   for (const block of fragment.querySelectorAll(BLOCKS)) block.setAttribute("dir", "auto");
-  // `auto` does not look into blocks that have a direction of their own
+  // `dir="auto"` ignores the text of child blocks that have a `dir` themselves
   for (const container of fragment.querySelectorAll("blockquote, .table")) {
     if (RIGHT_TO_LEFT.test(container.textContent ?? "")) container.setAttribute("dir", "rtl");
   }

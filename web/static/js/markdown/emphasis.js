@@ -1,6 +1,6 @@
 /**
- * Emphasis beside letters and signs of any script, and in them. By CommonMark's rules `**“重点”**的` is not strong, because no
- * space stands between the sign and the next letter; Chinese has no such spaces, and models write it so.
+ * Emphasis next to letters and punctuation of any script. By CommonMark's rules `**“重点”**的` is not strong, because
+ * there is no space between the punctuation and the next letter. Chinese has no such spaces, and models write this.
  */
 
 const STRONG = /^\*\*(?![\s*])([^*\n]+)(?<!\s)\*\*(?!\*)/;
@@ -15,7 +15,7 @@ export const strong = {
   },
 };
 
-/** Chinese is emphasised by dots and has no italics: a browser would slant its letters. @param {DocumentFragment} fragment */
+/** Marks Chinese emphasis for the style sheet: Chinese uses dots, not italics. @param {DocumentFragment} fragment */
 export function markHanEmphasis(fragment) {
   for (const emphasis of fragment.querySelectorAll("em, i")) {
     if (/\p{Script=Han}/u.test(emphasis.textContent ?? "")) emphasis.className = "han";

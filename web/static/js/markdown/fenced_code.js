@@ -1,13 +1,10 @@
-/**
- * A fenced code block whose lines are coming: tells which of them are certain, and where it ends. Pure: text in, text
- * out.
- */
+/** A growing fenced code block: which of its lines can no longer change, and where it ends. */
 
 /**
  * @typedef {object} CodeLines
- * @property {string} text what they say
- * @property {number} length of the source that they take
- * @property {boolean} ends the block
+ * @property {string} text of the lines
+ * @property {number} length of their source
+ * @property {boolean} ends whether the block ends with them
  */
 
 const FENCE = /^( {0,3})(`{3,}(?=[^`\n]*\n)|~{3,})[ \t]*([\w+#.-]*)[^\n]*\n/;
@@ -18,7 +15,7 @@ export class FencedCode {
 
   /**
    * @param {string} source
-   * @returns {FencedCode | null} the block that it begins with, once the fence's line is whole
+   * @returns {FencedCode | null} the block that the source begins with; null until the fence's line is complete
    */
   static parse(source) {
     const fence = FENCE.exec(source);
@@ -34,14 +31,14 @@ export class FencedCode {
   }
 
   /**
-   * @param {string} lookahead on the source behind the fence, or behind the lines before
-   * @param {{ isFull: boolean, isLast: boolean }} bounds whether it is as large as one may be, and whether nothing
-   *   comes behind it
-   * @returns {CodeLines | null} null while no line is certain
+   * @param {string} lookahead the source after the fence, or after the lines that were returned before
+   * @param {{ isFull: boolean, isLast: boolean }} bounds whether `lookahead` has the maximal size, and whether it is
+   *   the end of the source
+   * @returns {CodeLines | null} the lines that can no longer change; null if there are none
    */
   next(lookahead, { isFull, isLast }) {
     const closing = this.#closing.exec(lookahead);
-    // at the very end of what has come, what looks like the closing fence may still become a line of code
+    // a closing fence at the end of the received text may still become a line of code
     const closes = closing !== null && (closing[0].endsWith("\n") || isLast);
     const ends = closes || isLast;
     const length = closes ? closing.index : isLast || isFull ? lookahead.length : this.#certainLength(lookahead);
@@ -54,7 +51,7 @@ export class FencedCode {
 
   /**
    * @param {string} text
-   * @returns {number} how much of it is code for certain: not the last line where that may become the closing fence
+   * @returns {number} how many characters are certainly code; the last line may become the closing fence
    */
   #certainLength(text) {
     const line = text.lastIndexOf("\n") + 1;

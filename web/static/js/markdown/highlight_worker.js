@@ -1,15 +1,15 @@
-/** Colours code beside the page, in a worker: a long block takes longer than a frame. The page's side: highlighter.js. */
+/** Highlights code in a worker, because a long block takes longer than a frame. The page's side is highlighter.js. */
 
 import { loadHighlightJs } from "../browser/libraries.js";
 
 /**
- * @typedef {{ id: number, language: string, boxes: string[] }} Request the code as its boxes hold it
- * @typedef {{ name: string, boxes: (string | null)[], durationMs: number }} Reply HTML of each box, null where it is as
- *   in the reply before to the same id, none where the language is not known; milliseconds
+ * @typedef {{ id: number, language: string, boxes: string[] }} Request the text of each box of the code
+ * @typedef {{ name: string, boxes: (string | null)[], durationMs: number }} Reply the
+ *   HTML of each box: null if unchanged since the last reply to this id, no boxes if the language is unknown
  */
 
 const highlightJs = loadHighlightJs();
-/** @type {{ id: number, boxes: string[] }} what the page has */
+/** @type {{ id: number, boxes: string[] }} the last reply */
 let previous = { id: 0, boxes: [] };
 
 addEventListener("message", async ({ data }) => postMessage(reply(data, await highlightJs)));
@@ -35,9 +35,9 @@ function reply({ id, language, boxes }, library) {
 }
 
 /**
- * @param {string} html escaped text with spans around, and nothing else
+ * @param {string} html escaped text and `<span>` tags, nothing else
  * @param {string[]} boxes the plain text of each piece
- * @returns {string[]} the pieces, in each of which every span is closed
+ * @returns {string[]} the HTML of each piece, with every span closed in it
  */
 function splitHtml(html, boxes) {
   /** @type {string[]} */

@@ -1,4 +1,4 @@
-/** Colours the page's code blocks, through a worker that starts with the first of them. */
+/** Highlights the page's code blocks in a worker, which starts with the first of them. */
 
 import { languageOf, showLanguageName } from "./code_block.js";
 import { codeLength, codeVersion } from "./code_lines.js";
@@ -6,10 +6,10 @@ import { patchChildren } from "./patch.js";
 
 /** @typedef {import("./highlight_worker.js").Reply} Reply */
 
-const MAX_GROWING = 20_000; // characters; a longer block gets its further colours when it is whole
+const MAX_GROWING = 20_000; // characters; a longer block is highlighted when it is complete
 const MAX_CHARS = 400_000; // about a second of the worker's time
-const SLICE_MS = 6; // how long colours may go into the page at a time, so that they never hold up a frame
-const REST_FACTOR = 4; // the worker rests this many times as long as it worked
+const SLICE_MS = 6; // the time that each frame spends on inserting highlighted code
+const REST_FACTOR = 4; // the worker pauses this many times as long as it worked
 
 export class Highlighter {
   /** @type {Worker | null} */
@@ -63,7 +63,7 @@ export class Highlighter {
     return this.#worker;
   }
 
-  /** A browser without such workers shows code without colours. */
+  /** A browser without module workers shows code without highlighting. */
   #disable() {
     this.#isDisabled = true;
     this.#worker = null;
@@ -97,7 +97,7 @@ export class Highlighter {
 /**
  * @param {Element} code
  * @param {number} index of a box
- * @param {string} html its text, escaped, with spans around; the text may have grown since
+ * @param {string} html the highlighted text of the box; the box may have grown since
  */
 function highlightBox(code, index, html) {
   const box = code.children[index];

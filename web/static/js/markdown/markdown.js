@@ -1,4 +1,4 @@
-/** Markdown -> nodes for the page: lexed by marked, sanitised by DOMPurify, given colours and formulas. */
+/** Renders Markdown as nodes: parsed by marked, sanitised by DOMPurify, with highlighted code and typeset formulas. */
 
 import { wrapCode } from "./code_block.js";
 import { setDirections } from "./direction.js";
@@ -15,7 +15,7 @@ import { scrollableTable } from "./table_block.js";
 /** @typedef {import("marked").Token} Token */
 /** @typedef {import("marked").Links} Links */
 
-const KATEX_MS = 2_000; // how long an answer that came whole waits, so that its formulas do not push it about
+const KATEX_MS = 2_000; // how long a complete answer waits for KaTeX, so that its formulas do not shift the layout
 
 export class Markdown {
   #libraries;
@@ -37,8 +37,8 @@ export class Markdown {
 
   /**
    * @param {string} source with LF as its only line end
-   * @param {Links} links what earlier parts have defined; what this part defines is added
-   * @returns {Token[]} the blocks, which together hold the source
+   * @param {Links} links the link definitions of earlier parts; this part's definitions are added
+   * @returns {Token[]} the blocks; their `raw` texts together are the source
    */
   blocks(source, links) {
     const lexer = new this.#libraries.marked.Lexer(this.#marked.defaults);
@@ -48,7 +48,7 @@ export class Markdown {
 
   /**
    * @param {Token[]} blocks
-   * @returns {DocumentFragment} whose elements, once in the page, want `enhance`
+   * @returns {DocumentFragment} call `enhance` on its elements when they are in the page
    */
   render(blocks) {
     const fragment = this.#sanitiser.sanitise(this.#marked.parser(blocks));
@@ -63,7 +63,7 @@ export class Markdown {
   }
 
   /**
-   * Gives what is in the page its formulas and colours, now or as soon as their libraries are there.
+   * Typesets formulas and highlights code in an element of the page, now or when the libraries have loaded.
    *
    * @param {Element} element
    * @param {{ growing: boolean }} state whether its code may still grow
@@ -86,7 +86,7 @@ export class Markdown {
 
   /**
    * @param {Token[]} blocks
-   * @returns {Promise<void> | null} what to wait for, where they hold formulas and KaTeX is not there yet
+   * @returns {Promise<void> | null} fulfilled when the blocks' formulas can be typeset; null if nothing must be awaited
    */
   formulasReady(blocks) {
     if (this.#hasTriedKatex) return null;
@@ -106,7 +106,7 @@ export class Markdown {
   }
 }
 
-/** The line ends between blocks are nothing to show. @param {DocumentFragment} fragment */
+/** Removes the line ends between blocks. @param {DocumentFragment} fragment */
 function removeBlankText(fragment) {
   for (const node of [...fragment.childNodes]) {
     if (node.nodeType === Node.TEXT_NODE && node.textContent?.trim() === "") node.remove();

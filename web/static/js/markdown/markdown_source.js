@@ -1,9 +1,9 @@
 /**
- * The growing source of one answer, cut into parts that are rendered one by one: blocks, or lines of a code block.
+ * The growing source of one answer, split into parts that are rendered one by one: blocks, or lines of a code block.
  *
- * A part is settled when more text cannot change it. What is not settled is bounded in size, however long a block
- * grows, so that the work for each piece of text does not depend on the length of the answer. Where parts are cut
- * depends on the text alone and not on how it arrived: a streamed answer ends like one that came whole.
+ * A part is settled when more text cannot change it. The unsettled rest has a bounded size, so the work for each chunk
+ * does not depend on the length of the answer. The splits depend on the text alone and not on how it arrived: a
+ * streamed answer ends with the same nodes as one that came at once.
  */
 
 import { FencedCode } from "./fenced_code.js";
@@ -18,26 +18,26 @@ import { closeUnfinished } from "./unfinished.js";
  * @typedef {object} BlocksPart
  * @property {"blocks"} kind
  * @property {Token[]} blocks
- * @property {boolean} continues the first block goes on with the last one of the part before: a list, a table, or
- *   a paragraph
- * @property {Links} links the definitions that it was read with
+ * @property {boolean} continues whether the first block continues the last one of the previous part: a list, a table,
+ *   or a paragraph
+ * @property {Links} links the definitions that it was parsed with
  *
  * @typedef {object} CodePart
  * @property {"code"} kind
  * @property {boolean} begins a new code block
  * @property {boolean} ends
  * @property {string} language
- * @property {string} text what comes after the lines before
+ * @property {string} text the next lines
  *
- * @typedef {{ type: string, marker: string, prefix: string }} Continuation the block that was cut, and what makes the rest
- *   of it readable by itself
+ * @typedef {{ type: string, marker: string, prefix: string }} Continuation the block that was split; `prefix`
+ *   makes the rest of it parse by itself
  */
 
-// Measured in Chromium: reading and rendering this much takes 5 to 10 ms on a slow machine. Longer lists, tables
-// and paragraphs are cut; they go on in the next part.
+// Measured in Chromium: parsing and rendering this much takes 5 to 10 ms on a slow machine. Longer lists, tables
+// and paragraphs are split and continue in the next part.
 export const LONG_CHARS = 4_000;
-const LONG_TABLE_CHARS = 1_000; // each cell is an element: these take as long as four times as much text
-// Any other block this long ends here and begins anew: a quotation, an item, raw HTML.
+const LONG_TABLE_CHARS = 1_000; // each cell is an element: this takes as long as four times as much text
+// Any other block ends at this length, and the rest is a new block: a quotation, an item, raw HTML.
 export const MAX_CHARS = 16_000;
 
 const SENTENCE_END = /[^]*(?:[.!?]["'”’)\]]*\s+|[。！？…][”’）」』]*\s*)(?=\p{L})/u;
@@ -60,12 +60,12 @@ export class MarkdownSource {
     this.#markdown = markdown;
   }
 
-  /** All definitions so far. */
+  /** All link definitions so far. */
   get links() {
     return this.#links;
   }
 
-  /** @param {string} text the next piece of the source, cut anywhere, with any line ends */
+  /** Appends to the source. @param {string} text split anywhere, with any line ends */
   push(text) {
     if (text === "") return;
     const piece = this.#endsWithCr && text.startsWith("\n") ? text.slice(1) : text;
@@ -73,12 +73,12 @@ export class MarkdownSource {
     this.#rest += piece.replace(/\r\n?/g, "\n");
   }
 
-  /** Nothing more comes: all that is left will be settled. */
+  /** Marks the source as complete: `nextSettled` then returns all that is left. */
   end() {
     this.#ended = true;
   }
 
-  /** @returns {BlocksPart | CodePart | null} the next settled part; null when the rest may still change */
+  /** @returns {BlocksPart | CodePart | null} the next settled part; null if the rest may still change */
   nextSettled() {
     if (this.#code) return this.#nextLines(this.#code);
     if (!this.#continuation) this.#rest = this.#rest.replace(/^(?:[ \t]*\n)+/, "");
@@ -90,14 +90,14 @@ export class MarkdownSource {
     return this.#settledBefore(limit) ?? this.#split(limit);
   }
 
-  /** @returns {BlocksPart | null} what is not settled yet, as it is to be shown now; null where there is nothing */
+  /** @returns {BlocksPart | null} the unsettled rest, to be shown provisionally; null if there is none */
   unsettled() {
     if (this.#code || this.#rest === "") return null;
     const blocks = this.#lex(closeUnfinished(this.#lookahead(MAX_CHARS)));
     return { kind: "blocks", blocks, continues: this.#continuesWith(blocks), links: this.#links };
   }
 
-  /** @param {number} limit how much of the rest is looked at */
+  /** @param {number} limit how many characters of the rest to return */
   #lookahead(limit) {
     return (this.#continuation?.prefix ?? "") + this.#rest.slice(0, limit);
   }
@@ -108,8 +108,8 @@ export class MarkdownSource {
   }
 
   /**
-   * @param {number} limit how much of the rest is looked at
-   * @returns {BlocksPart | null} the blocks before the last, or all at the end
+   * @param {number} limit how many characters of the rest to parse
+   * @returns {BlocksPart | null} the blocks before the last one; at the end of the source, all blocks
    */
   #settledBefore(limit) {
     const blocks = this.#lex(this.#lookahead(limit));
@@ -119,7 +119,7 @@ export class MarkdownSource {
   }
 
   /**
-   * @param {number} limit more than this is long
+   * @param {number} limit a longer block is split
    * @returns {BlocksPart | null} the beginning of a single long block
    */
   #split(limit) {
@@ -130,15 +130,15 @@ export class MarkdownSource {
     if (split) return this.#settle(split.blocks, split.continuation);
     const settled = this.#settledBefore(MAX_CHARS);
     if (settled || this.#rest.length <= MAX_CHARS) return settled;
-    if (/\]\(data:image\/[^)]*$/.test(this.#rest)) return null; // a picture is one word, however long
+    if (/\]\(data:image\/[^)]*$/.test(this.#rest)) return null; // an embedded image cannot be split
     const end = this.#rest.lastIndexOf("\n", MAX_CHARS) + 1 || MAX_CHARS;
     return this.#settle(this.#lex(this.#lookahead(end)));
   }
 
   /**
    * @param {Token} block
-   * @param {string} lookahead that it fills
-   * @returns {{ blocks: Token[], continuation: Continuation } | null} its part that cannot change
+   * @param {string} lookahead the source of the block
+   * @returns {{ blocks: Token[], continuation: Continuation } | null} the part of it that cannot change
    */
   #splitBlock(block, lookahead) {
     if (block.type === "list" && block.items.length > 1) {
@@ -157,8 +157,8 @@ export class MarkdownSource {
   }
 
   /**
-   * @param {Token[]} blocks that the rest begins with
-   * @param {Continuation | null} [continuation] where the last of them does
+   * @param {Token[]} blocks the first ones of the rest
+   * @param {Continuation | null} [continuation] if the last of them continues
    * @returns {BlocksPart}
    */
   #settle(blocks, continuation = null) {
@@ -199,8 +199,8 @@ export class MarkdownSource {
 }
 
 /**
- * The first block that more text can still change: the last one that is not empty, or the first of those that raw
- * HTML holds and has not closed.
+ * Returns the index of the first block that more text can still change: the last block that is not empty, or the
+ * first one inside raw HTML that is not closed.
  *
  * @param {Token[]} blocks
  */
@@ -216,14 +216,14 @@ function firstOpen(blocks) {
   return Math.max(0, depth > 0 ? Math.min(opened, last) : last);
 }
 
-/** @param {Token} list @returns {string} what makes an item belong to it and not to a list of its own */
+/** @param {Token} list @returns {string} its marker: an item with another marker begins another list */
 function listMarker({ raw }) {
   return /^[ \t]*(?:\d+([.)])|([-*+]))/.exec(raw)?.slice(1).join("") ?? "";
 }
 
 /**
  * @param {import("marked").Tokens.Paragraph} paragraph
- * @returns {number} where it can be cut: between sentences, or else words, outside any emphasis; 0 where it cannot
+ * @returns {number} the last index between two sentences or else two words, outside emphasis; 0 if there is none
  */
 function lastBoundary(paragraph) {
   let start = 0;

@@ -1,6 +1,6 @@
 /**
- * A growing text, shown as Markdown in one element, with one change of the page a frame. The work of a frame is
- * bounded: it neither grows with the answer nor, where much comes at once, takes the page away from the reader.
+ * A growing text, rendered as Markdown in one element, with at most one update per frame. The work per frame is
+ * bounded: it does not grow with the answer, and a large text does not block the page.
  */
 
 import { BlockList } from "./block_list.js";
@@ -10,8 +10,8 @@ import { MarkdownSource } from "./markdown_source.js";
 /** @typedef {import("./markdown_source.js").BlocksPart} BlocksPart */
 /** @typedef {import("./markdown_source.js").CodePart} CodePart */
 
-const SLICE_MS = 8; // of a frame's 16: laying out and painting take the rest
-const TAIL_CHARS = 32; // characters that tell whether a text is the one before, grown
+const SLICE_MS = 8; // of a frame's 16; layout and painting take the rest
+const TAIL_CHARS = 32; // compared to find out whether a new text begins with the previous one
 
 export class MarkdownView {
   #element;
@@ -22,13 +22,13 @@ export class MarkdownView {
   /** @type {BlockList | null} */
   #list = null;
   #text = "";
-  /** How much of the text the source has, and the end of that. */
+  /** How many characters the source has received, and the last of them. */
   #pushed = 0;
   #tail = "";
   #ended = false;
   #frame = 0;
   #pausedUntil = 0;
-  /** @type {BlocksPart | CodePart | null} the next part, waiting for KaTeX */
+  /** @type {BlocksPart | CodePart | null} the next part, which waits for KaTeX */
   #blocked = null;
   /** @type {() => void} */
   #rendered = () => {};
@@ -41,22 +41,22 @@ export class MarkdownView {
   }
 
   /**
-   * From here on the text is shown as Markdown. Until then, and without it, it is shown as it is.
+   * Renders the text as Markdown from now on. Before this call, the text is shown as it is.
    * @param {Markdown} markdown
    */
   useMarkdown(markdown) {
     this.#markdown = markdown;
     this.#element.classList.remove("plain");
-    this.#element.removeAttribute("dir"); // each block finds its own
+    this.#element.removeAttribute("dir"); // each block has its own
     this.#begin(markdown);
     this.#renderSlice();
   }
 
   /**
-   * Shows the text with the next frame; of several texts within one frame, the last.
+   * Shows the text in the next frame. If called several times before that frame, the last text wins.
    *
    * @param {string} text everything so far
-   * @param {() => void} rendered called whenever more has come into the page
+   * @param {() => void} rendered called after each update of the page
    */
   grow(text, rendered) {
     this.#setText(text, rendered, false);
@@ -64,11 +64,11 @@ export class MarkdownView {
   }
 
   /**
-   * Shows the text whole: a short one at once, a long one over the next frames. Its end may change its start, by
-   * defining a link.
+   * Shows the complete text: a short one at once, a long one over the next frames. Its end may change its beginning,
+   * by defining a link.
    *
    * @param {string} text
-   * @param {() => void} rendered called whenever more has come into the page
+   * @param {() => void} rendered called after each update of the page
    */
   finish(text, rendered) {
     cancelAnimationFrame(this.#frame);
@@ -108,12 +108,12 @@ export class MarkdownView {
       if (startedAt < this.#pausedUntil) return this.#schedule();
       this.#renderSlice();
       const ended = performance.now();
-      // after a slow frame it rests twice as long as that took, so that the page stays usable on any machine
+      // pausing twice as long as the frame took keeps the page responsive on slow machines
       this.#pausedUntil = ended + 2 * (ended - startedAt);
     });
   }
 
-  /** A frame's work, and the next frame's if that was not all. */
+  /** Renders for one frame, and schedules the next one if more is left. */
   #renderSlice() {
     if (!this.#markdown || !this.#source || !this.#list) {
       this.#element.textContent = this.#text;
@@ -132,7 +132,7 @@ export class MarkdownView {
    * @param {Markdown} markdown
    * @param {MarkdownSource} source
    * @param {BlockList} list
-   * @returns {boolean} whether the text is whole and all of it shown
+   * @returns {boolean} whether the text is complete and all of it is shown
    */
   #settle(markdown, source, list) {
     const until = performance.now() + SLICE_MS;
@@ -144,7 +144,7 @@ export class MarkdownView {
         list.show(this.#ended ? null : source.unsettled());
         return this.#ended;
       }
-      // while an answer streams, its formulas are typeset as soon as they can be; one that came whole waits for that
+      // a streaming answer shows its formulas as TeX until KaTeX has loaded; a complete one waits for KaTeX
       const formulasReady = this.#ended && part.kind === "blocks" ? markdown.formulasReady(part.blocks) : null;
       if (formulasReady) {
         this.#blocked = part;

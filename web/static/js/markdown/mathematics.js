@@ -1,8 +1,8 @@
 /**
- * Mathematics in Markdown: `$$...$$`, `\[...\]`, `\(...\)` and, with care, `$...$`.
+ * Mathematics in Markdown: `$$...$$`, `\[...\]`, `\(...\)` and, with restrictions, `$...$`.
  *
- * Markdown turns each into an element that holds its TeX as text, which passes the sanitiser like any other text.
- * Only then is the element typeset, node by node: KaTeX's output never is a string of HTML.
+ * The Markdown parser turns each formula into an element with its TeX as text, which the sanitiser handles like any
+ * text. Typesetting then replaces the text by KaTeX's nodes: KaTeX's output is never parsed as HTML.
  */
 
 /** @typedef {import("marked").TokenizerAndRendererExtension} Extension */
@@ -11,13 +11,13 @@
 
 import { setSource } from "./patch.js";
 
-// A formula holds no empty line, as in TeX; so a forgotten `$$` takes one paragraph along, not the whole answer.
+// As in TeX, a formula has no empty line. So an unclosed `$$` affects one paragraph and not the whole answer.
 const DISPLAY = /^(?:\$\$((?:\\\$|(?!\n[ \t]*\n)[^$])+?)\$\$|\\\[((?:(?!\n[ \t]*\n)[^])+?)\\\])/;
 const OPEN_DISPLAY = /^(?:\$\$|\\\[)((?:(?!\n[ \t]*\n|\$\$|\\\])[^])*)$/;
 const PARENTHESES = /^\\\(((?:(?!\n[ \t]*\n)[^])+?)\\\)/;
-// As Pandoc does: no space inside the dollars, no digit after them. And no letter, so that $HOME/$USER stays.
+// As in Pandoc: no space inside the dollars, no digit after them. Also no letter after them, for $HOME/$USER.
 const DOLLARS = /^\$(?![\s$])((?:\\[^]|[^$\\\n]|\n(?!\s*\n))+?)(?<![\s\\])\$(?![0-9A-Za-z$])/;
-const AMOUNT = /^\d[\d.,]*\s+[A-Za-z]{2,}/; // "$5 per user or 10$": words after a number are prose
+const AMOUNT = /^\d[\d.,]*\s+[A-Za-z]{2,}/; // "$5 per user or 10$": a number followed by words is no formula
 const START = /\\[([]|\$\$|(?<![0-9A-Za-z$\\])\$(?![\s$])/;
 
 const TYPESET = "data-typeset";
@@ -61,7 +61,7 @@ const inline = {
 export const formulas = [block, inline];
 
 /**
- * Typesets the formulas in and below an element in place. What KaTeX cannot read stays as the TeX that it is.
+ * Typesets an element's formulas in place. A formula that KaTeX cannot parse stays as its TeX.
  *
  * @param {Element} root
  * @param {Katex} katex
@@ -82,14 +82,14 @@ export function typeset(root, katex) {
   }
 }
 
-/** Names what each formula is made of, so that it is not made again while its paragraph grows. @param {ParentNode} root */
+/** Records the TeX of each formula, so that `patchChildren` keeps typeset ones while the paragraph grows. @param {ParentNode} root */
 export function recordFormulaSources(root) {
   for (const element of root.querySelectorAll(".formula")) setSource(element, element.textContent ?? "");
 }
 
 /**
- * KaTeX sets most styles as properties, which the Content-Security-Policy allows, and a few as attributes, which
- * it refuses. Those few repeat what the style sheet or a width attribute already says.
+ * Removes the `style` attributes that KaTeX sets: the Content-Security-Policy refuses them. They repeat what the style
+ * sheet or a width attribute says; all other styles are set as properties, which the policy allows.
  *
  * @param {KatexNode} node
  */

@@ -1,13 +1,13 @@
 /**
- * Makes a node's children like those of a freshly built fragment by changing only what differs. What is already
- * right stays the same node: it keeps its selection, its scroll position and its focus, and does not flicker.
+ * Updates a node's children to match a fragment, changing only what differs. Unchanged nodes keep their selection,
+ * scroll position and focus, and do not flicker.
  */
 
 import { setCode } from "./code_lines.js";
 
 /**
- * What an element was made from, where the page has made more of it since: a formula that is typeset, a language that
- * has its name. Such an element stays while it is wanted from the same.
+ * What an element was made from, if the page changes it later: a formula that is typeset, a code block's header. Such
+ * an element is kept while the wanted one has the same source.
  * @type {WeakMap<Element, string>}
  */
 const sources = new WeakMap();
@@ -22,8 +22,8 @@ export function setSource(element, source) {
 
 /**
  * @param {ParentNode & Node} parent
- * @param {ParentNode & Node} wanted gives its nodes away
- * @param {ChildNode | null} [from] the first child to look at, those before it are finished; null where all are
+ * @param {ParentNode & Node} wanted its nodes are moved into the parent
+ * @param {ChildNode | null} [from] the first child to compare; null to append after all children
  */
 export function patchChildren(parent, wanted, from = parent.firstChild) {
   let present = from;
@@ -61,7 +61,7 @@ function patchNode(present, wanted) {
 }
 
 /**
- * Text that has grown is added to: replacing it would lose what the reader has selected in it.
+ * Appends to a text that has grown: replacing it would lose the reader's selection.
  *
  * @param {Text} present
  * @param {string} wanted

@@ -1,4 +1,4 @@
-/** HTML from a model's Markdown -> nodes that can run nothing and ask no other host for anything. */
+/** Sanitises the HTML of a model's Markdown: no scripts, and no requests to other hosts. */
 
 import { label, words } from "../i18n/language.js";
 import { makeLinkSafe } from "./safe_link.js";
@@ -12,7 +12,7 @@ const TAGS = [
 ];
 const ATTRIBUTES = "href src alt title class align start colspan rowspan type checked disabled".split(" ");
 const DATA_IMAGE = /^data:image\/(?:png|jpeg|gif|webp|avif);/i;
-/** The page's own files. Nothing else of this origin: a request for it might do something. */
+/** Images may come from the page's own files. A request to another path of this origin might have an effect. */
 const STATIC = import.meta.url.replace(/^(.*\/static\/).*$/, "$1");
 const CLASS = /^(?:formula|formula-display|formula-open|language-[\w+#.-]+)$/;
 
@@ -21,7 +21,7 @@ export class Sanitiser {
 
   /** @param {typeof import("dompurify").default} createPurify */
   constructor(createPurify) {
-    this.#purify = createPurify(window); // our own instance: hooks are the instance's
+    this.#purify = createPurify(window); // a separate instance, because hooks belong to the instance
     this.#purify.addHook("afterSanitizeAttributes", cleanNode);
   }
 
@@ -51,8 +51,8 @@ function cleanNode(node) {
 }
 
 /**
- * An image from elsewhere would tell its host who reads what. So only one that the answer itself contains is shown,
- * or one of the page's own files; any other becomes words.
+ * Keeps images that the answer embeds and the page's own files. Any other image is replaced by its description,
+ * because a request to its host would tell that host who reads what.
  * @param {Element} image
  */
 function cleanImage(image) {
@@ -67,7 +67,7 @@ function isStatic(source) {
   return URL.canParse(source, document.baseURI) && new URL(source, document.baseURI).href.startsWith(STATIC);
 }
 
-/** Only the box of a task list stays, and cannot be changed. @param {Element} input */
+/** Keeps only the checkboxes of task lists, disabled. @param {Element} input */
 function cleanInput(input) {
   if (input.getAttribute("type") !== "checkbox") return input.remove();
   input.setAttribute("disabled", "");

@@ -1,21 +1,21 @@
 /**
- * Tables: each in a box that scrolls. A very long one is several, one below the other, with the same columns: at each
- * new row a browser lays out the whole table.
+ * Tables, each in a box that scrolls. A browser lays out the whole table for each new row, so a very long table is
+ * split into several tables with the same column widths.
  */
 
 import { label } from "../i18n/language.js";
 
 /**
- * @typedef {object} GrowingTable a table that more rows may come to
- * @property {Element} container what takes in the rows: the table's body, or its box where another table has to begin
- * @property {ChildNode | null} last what is settled in there
+ * @typedef {object} GrowingTable a table that more rows may be appended to
+ * @property {Element} container the table's body, or its box if the next rows need a new table
+ * @property {ChildNode | null} last the last settled node in the container
  */
 
 const MAX_ROWS = 300; // a browser lays out this many in 2 ms
 
 /**
  * @param {Element} table
- * @returns {HTMLElement} a box with the table, which scrolls when the table is wide, also by keyboard
+ * @returns {HTMLElement} a box with the table, which scrolls sideways, also by keyboard
  */
 export function scrollableTable(table) {
   const box = document.createElement("div");
@@ -28,7 +28,7 @@ export function scrollableTable(table) {
 }
 
 /**
- * @param {Element} box of a table, which is settled
+ * @param {Element} box the box of a settled table
  * @returns {GrowingTable}
  */
 export function growingTable(box) {
@@ -38,9 +38,9 @@ export function growingTable(box) {
 }
 
 /**
- * @param {GrowingTable} open
- * @param {Element} next a box with a table of the next rows below the head again
- * @returns {DocumentFragment} what of it is to be put into the open one
+ * @param {GrowingTable} table
+ * @param {Element} next a box with a table of the header and the next rows
+ * @returns {DocumentFragment} what to append to the container
  */
 export function rowsToAppend({ container }, next) {
   const rows = document.createDocumentFragment();
@@ -59,7 +59,7 @@ export function rowsToAppend({ container }, next) {
   return rows;
 }
 
-/** By attributes: the Content-Security-Policy refuses styles that are copied. @param {HTMLTableElement} table */
+/** Sets the widths as attributes, because the Content-Security-Policy refuses styles that are cloned. @param {HTMLTableElement} table */
 function fixColumns(table) {
   const columns = document.createElement("colgroup");
   for (const cell of table.rows[0]?.cells ?? []) {

@@ -1,23 +1,23 @@
 /**
- * Closes what the end of a growing Markdown text has left open, so that the reader sees `**bold` bold at once, and
- * no marker that will mean something else with the next word. Pure: text in, text out. Only what the last block shows
- * for the moment is changed, never the answer.
+ * Closes constructs that the end of a growing Markdown text leaves open. The reader sees `**bold` in bold at once, and
+ * no marker whose meaning the next token may change. This affects the provisional view of the last block only, never
+ * the stored answer.
  */
 
 import { completeTable } from "./unfinished_table.js";
 
 const ITEM = /(?:[-*+]|\d{1,9}[.)])/.source;
-/** A last line of which only the marker has come: of an item, a heading, a fence, an underline, a row. */
+/** A last line with nothing but a marker: of an item, a heading, a fence, an underline, a row. */
 const BARE_MARKER = new RegExp(`^[ \\t>]*(?:${ITEM}[ \\t]+)*(?:${ITEM}|#{1,6}|[-=*_]+|\`{1,2}|~{1,2}|\\|)?[ \\t]*$`);
-const BARE_NUMBER = /^[ \t>]*\d{1,9}$/; // of the next item, where it stands below another line
+const BARE_NUMBER = /^[ \t>]*\d{1,9}$/; // perhaps the number of the next item, if it is not the first line
 const BARE_BOX = new RegExp(`^[ \\t>]*${ITEM}[ \\t]+\\[[ xX]?\\]?[ \\t]*$`);
 const FENCE = new RegExp(`^[ \\t>]*(?:${ITEM}[ \\t]+)*(\`{3,}|~{3,})(.*)$`);
 const BLOCK_MARKERS = new RegExp(`^[ \\t]*(?:(?:>|${ITEM})[ \\t]+|>)*(?:\\[[ xX]\\][ \\t]+|#{1,6}[ \\t]+)?`);
 const ONE_LINE = /^[ \t>]*(?:#{1,6}[ \t]|\||`{3}|~{3})/;
-const MAX_TAG = 300; // characters; a longer `<...` is no tag on its way
+const MAX_TAG = 300; // characters; a longer `<...` is no unfinished tag
 
 /**
- * @typedef {{ marker: string, count: number, at: number }} Opener an emphasis or a bracket in what is shown so far
+ * @typedef {{ marker: string, count: number, at: number }} Opener an open emphasis or bracket
  */
 
 /**
@@ -37,7 +37,7 @@ export function closeUnfinished(source) {
 
 /**
  * @param {string} source
- * @returns {{ start: number, isLastLine: boolean } | null} the fence that the end of the text is in
+ * @returns {{ start: number, isLastLine: boolean } | null} the fence that is open at the end of the source
  */
 function openFence(source) {
   /** @type {{ start: number, marker: string } | null} */
@@ -56,7 +56,7 @@ function openFence(source) {
 }
 
 /**
- * Where the last run of inline text begins. What is open in an earlier item, row or paragraph stays so.
+ * Returns where the last inline text begins: markers in earlier items, rows and paragraphs are not closed.
  * @param {string} source
  */
 function leafStart(source) {
@@ -74,7 +74,7 @@ function leafStart(source) {
 
 /**
  * @param {string} text
- * @returns {string} with what is open closed, and without what cannot be shown before its end has come
+ * @returns {string} the text with open constructs closed, without constructs that cannot be shown unfinished
  */
 function closeInline(text) {
   /** @type {Opener[]} */
@@ -87,7 +87,7 @@ function closeInline(text) {
     const [run = ""] = /^(?:`+|\*+|_+|~+)/.exec(rest) ?? [];
     let length = plain.length || constructLength(rest);
     if (rest.startsWith("$$") && length < 0 && (at === 0 || text[at - 1] === "\n")) {
-      return closeEmphasis(shown, open) + rest; // a block of its own, which shows its TeX
+      return closeEmphasis(shown, open) + rest; // a display formula, shown as TeX until it is complete
     }
     if (run.startsWith("`") && length < 0) return closeCode(shown, rest, run, open);
     if (length < 0) break;
@@ -112,8 +112,8 @@ function closeInline(text) {
 
 /**
  * @param {string} rest
- * @returns {number} the length of what stands at its start and holds no emphasis of the text around it; 0 where
- *   there is nothing of the kind, -1 where it has begun and its end has not come
+ * @returns {number} the length of the code span, formula, tag, image or escape at its start; 0 if there is none, -1 if
+ *   it is unfinished
  */
 function constructLength(rest) {
   /** @param {RegExp} whole @param {RegExp | boolean} begun */
@@ -131,7 +131,8 @@ function constructLength(rest) {
 }
 
 /**
- * A run of `*`, `_` or `~` closes what it can and opens the rest, roughly as CommonMark's rules for flanking say.
+ * Applies a delimiter run of `*`, `_` or `~`: it closes what it can and opens the rest, roughly by CommonMark's rules
+ * for flanking.
  *
  * @param {Opener[]} open
  * @param {string} run
@@ -152,7 +153,7 @@ function applyRun(open, run, before, after) {
       open.length = opener.count > 0 ? last + 1 : last;
     }
   }
-  // a single `*` or `_` inside a word is a product or a name
+  // a single `*` or `_` inside a word is no emphasis: 2*3, snake_case
   const canOpen = /^\S/.test(after) && !(isAfterWord && (marker === "_" || (marker === "*" && run.length === 1)));
   if (count > 0 && canOpen) open.push({ marker, count, at: before.length });
   return count < run.length;

@@ -1,6 +1,6 @@
-/** A table whose delimiter row has not come, or not whole, gets one: it is a table from its first cell on. */
+/** Completes the delimiter row of an unfinished table, so that it is shown as a table from its first cell on. */
 
-const HEADER = /^[ \t]*\| /; // with the space, so that |x| at the start of a line is no table
+const HEADER = /^[ \t]*\| /; // the space is required: |x| at the start of a line is no table
 const DELIMITERS = /^[ \t]*\|[ \t:|-]*$/;
 
 /**
