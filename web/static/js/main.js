@@ -14,7 +14,7 @@ import { ConversationStore } from "./storage/conversation_store.js";
 import { Conversations } from "./chat/conversations.js";
 import { Database } from "./storage/database.js";
 import { DatabaseConnection } from "./storage/database_connection.js";
-import { onLanguageChange, words } from "./i18n/language.js";
+import { onLanguageChange, texts } from "./i18n/language.js";
 import { loadIdb } from "./browser/libraries.js";
 import { firstInteraction, loadMarkdown } from "./markdown/markdown_loader.js";
 import { Notices } from "./ui/notices.js";
@@ -43,7 +43,7 @@ function part(id, type) {
   return element;
 }
 
-/** @type {Record<import("./storage/storage_refusal.js").RefusalReason, import("./i18n/language.js").PlainWord>} */
+/** @type {Record<import("./storage/storage_refusal.js").RefusalReason, import("./i18n/language.js").TextKey>} */
 const REFUSALS = {
   missing: "storageMissing",
   unavailable: "storageUnavailable",
@@ -80,7 +80,7 @@ const transcript = new Transcript(part("log", HTMLElement), {
     if (button) scrollBy({ top: button.getBoundingClientRect().top - top, behavior: "instant" });
   },
   notKept: sayNotKept,
-  retryReady: () => announce(words.retryReady),
+  retryReady: () => announce(texts.retryReady),
   grown: () => position.follow(),
   unfolded: () => position.stay(),
 });
@@ -96,7 +96,7 @@ const starters = new Starters(part("starters", HTMLElement), part("starters-labe
 });
 const store = new ConversationStore({
   refused: (reason) => notices.show(REFUSALS[reason]),
-  kept: () => Object.values(REFUSALS).forEach((word) => notices.hide(word)),
+  kept: () => Object.values(REFUSALS).forEach((key) => notices.hide(key)),
   listed: () => showList(),
   changedElsewhere: (id) => void chat.refresh(id),
   deletedElsewhere: (id) => conversations.deletedElsewhere(id),
@@ -161,18 +161,18 @@ onLanguageChange(() => transcript.translate());
 const shortcutList = new ShortcutList(part("shortcuts", HTMLDialogElement));
 part("open-shortcuts", HTMLButtonElement).addEventListener("click", () => shortcutList.open());
 const { shortcuts } = new Shortcuts([
-  { word: "stopAnswer", key: "Escape", run: () => chat.running && chat.stop() },
-  { word: "toComposer", key: "Escape", shift: true, run: goToComposer },
-  { word: "newConversation", key: "o", mod: true, shift: true, run: renewConversation },
-  { word: "searchLabel", key: "k", mod: true, run: search },
-  { word: "toggleSidebar", key: "s", mod: true, shift: true, run: () => sidebar.toggle() },
-  { word: "copyLast", key: "c", mod: true, shift: true, run: () => transcript.copyLast() },
-  { word: "showShortcuts", key: "/", mod: true, overDialogs: true, run: () => shortcutList.toggle() },
+  { text: "stopAnswer", key: "Escape", run: () => chat.running && chat.stop() },
+  { text: "toComposer", key: "Escape", shift: true, run: goToComposer },
+  { text: "newConversation", key: "o", mod: true, shift: true, run: renewConversation },
+  { text: "searchLabel", key: "k", mod: true, run: search },
+  { text: "toggleSidebar", key: "s", mod: true, shift: true, run: () => sidebar.toggle() },
+  { text: "copyLast", key: "c", mod: true, shift: true, run: () => transcript.copyLast() },
+  { text: "showShortcuts", key: "/", mod: true, overDialogs: true, run: () => shortcutList.toggle() },
 ]);
-shortcutList.show([...COMPOSER_KEYS, { word: "nextControl", key: "Tab" }, ...shortcuts, ...LIST_KEYS]);
+shortcutList.show([...COMPOSER_KEYS, { text: "nextControl", key: "Tab" }, ...shortcuts, ...LIST_KEYS]);
 // a notice, an offer to undo or a longer draft must not cover the end that the reader sees
 new ResizeObserver(() => position.follow()).observe(part("dock", HTMLElement));
-new ConnectionNotice(notices, (word) => announce(words[word]));
+new ConnectionNotice(notices, (key) => announce(texts[key]));
 
 renew.addEventListener("click", renewConversation);
 document.addEventListener(COPY_ENDED, (event) => announce(/** @type {HTMLElement} */ (event.target).textContent ?? ""));
@@ -246,7 +246,7 @@ function showList() {
   document.title = title ? `${title} · Sluice` : "Sluice";
   const heading = part("title", HTMLElement);
   heading.hidden = chat.conversation.empty;
-  heading.textContent = title || words.untitled;
+  heading.textContent = title || texts.untitled;
 }
 
 /** Only when all of it is known, so that nothing on it moves when the rest comes. */

@@ -5,7 +5,7 @@ import { DEFAULT_CONFIGURATION } from "../api/configuration.js";
 import { Conversation } from "../conversation/conversation.js";
 import { moveDraft, placeOf } from "../storage/draft.js";
 import { INTERRUPTED, close, forgetReasoning, reopen } from "../conversation/exchange.js";
-import { words } from "../i18n/language.js";
+import { texts } from "../i18n/language.js";
 import { questionOf } from "./question.js";
 import { Run } from "./run.js";
 import { titleFrom } from "../conversation/title.js";
@@ -127,7 +127,7 @@ export class Chat {
     this.conversation = this.#runs.get(conversation.id)?.conversation ?? conversation;
     this.#view.shown(this.conversation);
     this.#view.running(this.running);
-    this.#view.status(this.running ? words.generating : "");
+    this.#view.status(this.running ? texts.generating : "");
     this.#watch();
   }
 
@@ -186,7 +186,7 @@ export class Chat {
     this.#store.save(conversation, [exchange]);
     this.#view.shown(conversation);
     this.#view.running(true);
-    this.#view.status(words.generating);
+    this.#view.status(texts.generating);
     this.#view.asked(exchange);
     const { mode, model } = this;
     const question = questionOf(conversation, exchange, this.configuration.maxHistory);
@@ -261,6 +261,6 @@ export class Chat {
 
 /** @param {Exchange} exchange */
 function statusAfter({ state }) {
-  if (state === "complete") return words.complete;
-  return state === "stopped" ? words.stopped : ""; // a failure speaks for itself, as an alert
+  if (state === "complete") return texts.complete;
+  return state === "stopped" ? texts.stopped : ""; // a failure speaks for itself, as an alert
 }

@@ -1,7 +1,7 @@
 /** What the model is asked: a message, and what it is told of the past. */
 
 import { messagesOf } from "../conversation/conversation.js";
-import { words } from "../i18n/language.js";
+import { texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
@@ -17,5 +17,5 @@ export function questionOf(conversation, exchange, maxHistory) {
     return { message: exchange.question, history: conversation.historyBefore(exchange, maxHistory) };
   }
   const before = conversation.historyBefore(exchange, maxHistory - 2);
-  return { message: words.continueMessage, history: [...before, ...messagesOf(exchange)] };
+  return { message: texts.continueMessage, history: [...before, ...messagesOf(exchange)] };
 }

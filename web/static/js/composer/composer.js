@@ -2,7 +2,7 @@
 
 import { onFirstLine, onLastLine } from "./caret.js";
 import { Draft } from "../storage/draft.js";
-import { onLanguageChange, say, words } from "../i18n/language.js";
+import { onLanguageChange, setText, texts } from "../i18n/language.js";
 
 /** @typedef {import("./prompt_history.js").PromptHistory} PromptHistory */
 
@@ -15,10 +15,10 @@ import { onLanguageChange, say, words } from "../i18n/language.js";
 
 /** What the keyboard does here. @type {import("../dialogs/shortcut_list.js").ListedKey[]} */
 export const COMPOSER_KEYS = [
-  { word: "send", key: "Enter" },
-  { word: "newLine", key: "Enter", shift: true },
-  { word: "earlierPrompt", key: "ArrowUp" },
-  { word: "laterPrompt", key: "ArrowDown" },
+  { text: "send", key: "Enter" },
+  { text: "newLine", key: "Enter", shift: true },
+  { text: "earlierPrompt", key: "ArrowUp" },
+  { text: "laterPrompt", key: "ArrowDown" },
 ];
 
 export class Composer {
@@ -155,11 +155,11 @@ export class Composer {
 
   #show() {
     const tooLong = this.#tooLong();
-    say(this.#label, this.#running ? "stop" : "send");
+    setText(this.#label, this.#running ? "stop" : "send");
     this.#form.classList.toggle("running", this.#running);
     this.#button.disabled = !this.#running && (this.#field.value.trim() === "" || tooLong);
     this.#field.setAttribute("aria-invalid", String(tooLong));
-    const problem = tooLong ? words.tooLong(this.#maxChars) : "";
+    const problem = tooLong ? texts.tooLong(this.#maxChars) : "";
     if (this.#problem.textContent !== problem) this.#problem.textContent = problem;
     this.#fit();
   }

@@ -1,6 +1,6 @@
 /** The questions that an empty page offers: the operator's, or the page's own. */
 
-import { onLanguageChange, words } from "../i18n/language.js";
+import { onLanguageChange, texts } from "../i18n/language.js";
 
 /**
  * @typedef {import("../api/configuration.js").Starter} Starter
@@ -33,7 +33,7 @@ export class Starters {
   }
 
   #show() {
-    const starters = this.#offered[words.tag === "en" ? "en" : "zh"] ?? words.starters.map(named);
+    const starters = this.#offered[texts.tag === "en" ? "en" : "zh"] ?? texts.starters.map(named);
     this.#list.replaceChildren(...starters.map((starter) => this.#item(starter)));
     this.#heading.hidden = starters.length === 0;
   }

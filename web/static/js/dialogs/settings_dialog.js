@@ -1,7 +1,7 @@
 /** The dialog in which the reader chooses. Each choice holds at once; there is nothing to confirm. */
 
 import { Dialog } from "./dialog.js";
-import { onLanguageChange, words } from "../i18n/language.js";
+import { onLanguageChange, texts } from "../i18n/language.js";
 
 /** @typedef {import("../settings/settings.js").Settings} Settings */
 /** @typedef {import("../settings/settings.js").SettingValues} SettingValues */
@@ -53,11 +53,11 @@ export class SettingsDialog extends Dialog {
     const { mode, model, theme, language, textSize } = this.#settings.values;
     this.#check("mode", mode || this.#usualMode);
     this.#check("theme", theme);
-    this.#check("language", language || words.tag);
+    this.#check("language", language || texts.tag);
     this.#check("textSize", textSize);
     this.#models.value = model;
     if (this.#models.selectedIndex < 0) this.#models.value = this.#usualModel; // chosen once, no longer allowed
-    this.#problem.textContent = this.#settings.kept ? "" : words.settingsNotKept;
+    this.#problem.textContent = this.#settings.kept ? "" : texts.settingsNotKept;
   }
 
   /**

@@ -1,10 +1,10 @@
 /** The dialog that lists what the keyboard can do. */
 
 import { Dialog } from "./dialog.js";
-import { say } from "../i18n/language.js";
+import { setText } from "../i18n/language.js";
 import { keysOf } from "../ui/shortcuts.js";
 
-/** @typedef {Pick<import("../ui/shortcuts.js").Shortcut, "word" | "key" | "mod" | "shift">} ListedKey */
+/** @typedef {Pick<import("../ui/shortcuts.js").Shortcut, "text" | "key" | "mod" | "shift">} ListedKey */
 
 export class ShortcutList extends Dialog {
   #list;
@@ -26,7 +26,7 @@ function row(listed) {
   const pair = document.createElement("div");
   const meaning = document.createElement("dt");
   const keys = document.createElement("dd");
-  say(meaning, listed.word);
+  setText(meaning, listed.text);
   keys.append(
     ...keysOf(listed).map((name) => {
       const key = document.createElement("kbd");

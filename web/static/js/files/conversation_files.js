@@ -3,7 +3,7 @@
 import { ArchiveRefusal, readArchive, writeArchive } from "./archive.js";
 import { markdownOf } from "./conversation_markdown.js";
 import { download } from "../browser/download.js";
-import { words } from "../i18n/language.js";
+import { texts } from "../i18n/language.js";
 
 /** @typedef {import("../storage/conversation_store.js").ConversationStore} ConversationStore */
 
@@ -42,10 +42,10 @@ export class ConversationFiles {
     try {
       const conversations = await readArchive(file);
       await this.#store.add(conversations);
-      return { ids: conversations.map(({ id }) => id), said: words.imported(conversations.length) };
+      return { ids: conversations.map(({ id }) => id), said: texts.imported(conversations.length) };
     } catch (error) {
       if (!(error instanceof ArchiveRefusal)) throw error;
-      return { ids: [], said: words[error.problem] };
+      return { ids: [], said: texts[error.problem] };
     }
   }
 }

@@ -1,6 +1,6 @@
 /** A conversation as Markdown, for people to read: the shown path, each question quoted above its answer. */
 
-import { words } from "../i18n/language.js";
+import { texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
@@ -10,7 +10,7 @@ import { words } from "../i18n/language.js";
  * @returns {string}
  */
 export function markdownOf({ record, path }) {
-  const day = new Date(record.created).toLocaleDateString(words.tag, { dateStyle: "long" });
+  const day = new Date(record.created).toLocaleDateString(texts.tag, { dateStyle: "long" });
   return [`# ${record.title}`, `*${day}*`, ...path.map(section)].join("\n\n") + "\n";
 }
 
@@ -19,6 +19,6 @@ function section({ question, answer, state }) {
   const quoted = question.split("\n").map((line) => `> ${line}`.trimEnd());
   const parts = [quoted.join("\n")];
   if (answer.trim() !== "") parts.push(answer.trim());
-  if (state !== "complete") parts.push(`*${words.incomplete}*`);
+  if (state !== "complete") parts.push(`*${texts.incomplete}*`);
   return parts.join("\n\n");
 }

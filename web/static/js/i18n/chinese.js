@@ -1,6 +1,6 @@
-/** The page's words in Chinese. */
+/** The page's texts in Chinese. */
 
-/** @type {import("./language.js").Words} */
+/** @type {import("./language.js").Texts} */
 export const CHINESE = {
   tag: "zh-CN",
   newConversation: "新对话",

@@ -1,4 +1,4 @@
-/** The page's words in English. They are the measure for the other language: what is missing there, the type check names. */
+/** The page's texts in English. Their type is the type of every language: the type check finds missing texts. */
 
 export const ENGLISH = {
   tag: "en",
@@ -67,7 +67,7 @@ export const ENGLISH = {
   copyAnswer: "Copy answer",
   regenerate: "Regenerate",
   resume: "Continue",
-  /** To the model, not to the reader. */
+  /** Sent to the model, not shown to the reader. */
   continueMessage: "Continue exactly where your last answer stopped. Do not repeat anything, and do not add a remark.",
   edit: "Edit",
   editLabel: "Edit your question",

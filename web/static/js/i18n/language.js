@@ -1,87 +1,88 @@
 /**
- * The page's language: Chinese where the browser prefers Chinese, English otherwise, or the one that the reader chose.
- * Every visible word is in `english.js` and `chinese.js`.
+ * The page's language: the one that the reader chose, or else Chinese if the browser prefers Chinese, or else English.
+ * All visible texts are in `english.js` and `chinese.js`.
  */
 
 import { CHINESE } from "./chinese.js";
 import { ENGLISH } from "./english.js";
 
-/** @typedef {typeof ENGLISH} Words */
-/** @typedef {"" | "en" | "zh-CN"} LanguageChoice empty for the browser's own */
-/** @typedef {{ [Key in keyof Words]: Words[Key] extends string ? Key : never }[keyof Words]} PlainWord */
+/** @typedef {typeof ENGLISH} Texts */
+/** @typedef {"" | "en" | "zh-CN"} LanguageChoice empty for the browser's language */
+/** @typedef {{ [Key in keyof Texts]: Texts[Key] extends string ? Key : never }[keyof Texts]} TextKey */
 
-/** The words of the language in use. Another language is another object: read it anew for each use. */
-export let words = wordsFor(navigator.languages);
+/** The texts of the current language. A change of language replaces this object, so keep no reference to it. */
+export let texts = textsFor(navigator.languages);
 
 /** @type {Set<() => void>} */
 const listeners = new Set();
 
 /**
- * @param {readonly string[]} preferred language tags, the most wanted first
- * @returns {Words}
+ * @param {readonly string[]} preferred language tags, the most preferred first
+ * @returns {Texts}
  */
-export function wordsFor(preferred) {
+export function textsFor(preferred) {
   const first = preferred.find((tag) => /^(zh|en)\b/i.test(tag));
   return first && /^zh\b/i.test(first) ? CHINESE : ENGLISH;
 }
 
 /**
- * Changes the language of the page at once: of all that `translate` finds, and of what listeners write anew.
+ * Changes the language of the page at once: of all elements that `translate` finds, then through the listeners.
  * @param {LanguageChoice} choice
  */
 export function useLanguage(choice) {
-  const chosen = wordsFor(choice ? [choice] : navigator.languages);
-  if (chosen === words) return;
-  words = chosen;
+  const chosen = textsFor(choice ? [choice] : navigator.languages);
+  if (chosen === texts) return;
+  texts = chosen;
   translate(document);
   for (const listener of listeners) listener();
 }
 
-/** @param {() => void} listener called after each change of language, for texts that are more than a plain word */
+/** @param {() => void} listener called after each change of language, to update texts with variable parts */
 export function onLanguageChange(listener) {
   listeners.add(listener);
 }
 
 /**
- * Gives an element a text that follows the language.
+ * Sets an element's text, and keeps it in the current language.
  * @param {Element} element
- * @param {PlainWord} key
+ * @param {TextKey} key
  */
-export function say(element, key) {
+export function setText(element, key) {
   element.setAttribute("data-text", key);
-  element.textContent = words[key];
+  element.textContent = texts[key];
 }
 
 /**
- * Gives an element a name, for readers of the spoken page, that follows the language.
+ * Sets an element's accessible name, and keeps it in the current language.
  * @param {Element} element
- * @param {PlainWord} key
+ * @param {TextKey} key
  */
-export function label(element, key) {
+export function setLabel(element, key) {
   element.setAttribute("data-label", key);
-  element.setAttribute("aria-label", words[key]);
+  element.setAttribute("aria-label", texts[key]);
 }
 
 /**
- * Writes the page's language into the document: `data-text` and `data-label` name the words an element takes.
+ * Writes the texts of the current language into the document. `data-text`, `data-label` and `data-placeholder` hold
+ * the keys of an element's texts.
  * @param {Document} document
  */
 export function translate(document) {
-  document.documentElement.lang = words.tag;
+  document.documentElement.lang = texts.tag;
   for (const element of document.querySelectorAll("[data-text]")) {
-    element.textContent = word(element.getAttribute("data-text"));
+    element.textContent = textFor(element.getAttribute("data-text"));
   }
   for (const element of document.querySelectorAll("[data-label]")) {
-    element.setAttribute("aria-label", word(element.getAttribute("data-label")));
+    element.setAttribute("aria-label", textFor(element.getAttribute("data-label")));
   }
   for (const element of document.querySelectorAll("[data-placeholder]")) {
-    element.setAttribute("placeholder", word(element.getAttribute("data-placeholder")));
+    element.setAttribute("placeholder", textFor(element.getAttribute("data-placeholder")));
   }
 }
 
 /** @param {string | null} key */
-function word(key) {
-  const value = words[/** @type {keyof Words} */ (key)];
-  if (typeof value !== "string") throw new Error(`No words for ${key}.`);
+function textFor(key) {
+  const value = texts[/** @type {keyof Texts} */ (key)];
+  if (typeof value !== "string") throw new Error(`No text for ${key}.`);
   return value;
 }

@@ -1,7 +1,7 @@
 /** Code blocks, with the name of their language and a copy button. */
 
 import { setCode } from "./code_lines.js";
-import { label, say } from "../i18n/language.js";
+import { setLabel, setText } from "../i18n/language.js";
 import { setSource } from "./patch.js";
 
 /**
@@ -17,7 +17,7 @@ export function createCodeBlock(language) {
   if (language) code.className = `language-${language}`;
   pre.tabIndex = 0; // long lines scroll, also by keyboard
   pre.setAttribute("role", "group");
-  label(pre, "codeLabel");
+  setLabel(pre, "codeLabel");
   pre.append(code);
   figure.append(header(language), pre);
   return { figure, code };
@@ -50,11 +50,11 @@ function header(language) {
   setSource(row, language); // the page changes its texts later: a display name, "Copied"
   const name = document.createElement("span");
   if (language) name.textContent = language;
-  else say(name, "codeLabel");
+  else setText(name, "codeLabel");
   const button = document.createElement("button");
   button.type = "button";
   button.className = "quiet copy-code";
-  say(button, "copy");
+  setText(button, "copy");
   row.append(name, button);
   return row;
 }

@@ -1,6 +1,6 @@
 /** Sanitises the HTML of a model's Markdown: no scripts, and no requests to other hosts. */
 
-import { label, words } from "../i18n/language.js";
+import { setLabel, texts } from "../i18n/language.js";
 import { makeLinkSafe } from "./safe_link.js";
 
 /** @typedef {import("dompurify").DOMPurify} DomPurify */
@@ -59,7 +59,7 @@ function cleanImage(image) {
   const source = image.getAttribute("src") ?? "";
   if (DATA_IMAGE.test(source) || isStatic(source)) return;
   const about = [image.getAttribute("alt"), /^https?:/i.test(source) ? source : ""].filter(Boolean).join(", ");
-  image.replaceWith(`[${words.image}${about && ": "}${about}]`);
+  image.replaceWith(`[${texts.image}${about && ": "}${about}]`);
 }
 
 /** @param {string} source */
@@ -71,5 +71,5 @@ function isStatic(source) {
 function cleanInput(input) {
   if (input.getAttribute("type") !== "checkbox") return input.remove();
   input.setAttribute("disabled", "");
-  label(input, input.hasAttribute("checked") ? "taskDone" : "taskOpen");
+  setLabel(input, input.hasAttribute("checked") ? "taskDone" : "taskOpen");
 }

@@ -3,7 +3,7 @@
  * split into several tables with the same column widths.
  */
 
-import { label } from "../i18n/language.js";
+import { setLabel } from "../i18n/language.js";
 
 /**
  * @typedef {object} GrowingTable a table that more rows may be appended to
@@ -22,7 +22,7 @@ export function scrollableTable(table) {
   box.className = "table";
   box.tabIndex = 0;
   box.setAttribute("role", "group");
-  label(box, "tableLabel");
+  setLabel(box, "tableLabel");
   box.append(table.cloneNode(true));
   return box;
 }

@@ -2,7 +2,7 @@
 
 import { addressOf } from "../browser/address.js";
 import { quietButton } from "../ui/button.js";
-import { label, words } from "../i18n/language.js";
+import { setLabel, texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
 
@@ -57,10 +57,10 @@ export class ConversationItem {
    */
   show(record, current, running) {
     this.#record = record;
-    const title = record.title || words.untitled;
+    const title = record.title || texts.untitled;
     if (this.#link.textContent !== title) this.#link.textContent = title;
     this.#link.title = title;
-    this.#more.setAttribute("aria-label", words.actionsFor(title));
+    this.#more.setAttribute("aria-label", texts.actionsFor(title));
     this.element.classList.toggle("generating", running);
     if (current) this.#link.setAttribute("aria-current", "page");
     else this.#link.removeAttribute("aria-current");
@@ -75,7 +75,7 @@ export class ConversationItem {
     const field = document.createElement("input");
     field.value = this.#record.title;
     field.dir = "auto";
-    label(field, "titleLabel");
+    setLabel(field, "titleLabel");
     this.#link.hidden = true;
     this.#link.after(field);
     field.select();

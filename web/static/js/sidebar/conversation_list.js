@@ -1,7 +1,7 @@
 /** The list of conversations, by day, the last changed first; or those of them that a search has found. */
 
 import { ConversationItem } from "./conversation_item.js";
-import { onLanguageChange, say } from "../i18n/language.js";
+import { onLanguageChange, setText } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
 /** @typedef {import("./conversation_item.js").ConversationEvents} ConversationEvents */
@@ -15,8 +15,8 @@ import { onLanguageChange, say } from "../i18n/language.js";
 
 /** What the keyboard does on a conversation of the list. @type {import("../dialogs/shortcut_list.js").ListedKey[]} */
 export const LIST_KEYS = [
-  { word: "renameConversation", key: "F2" },
-  { word: "deleteConversation", key: "Delete" },
+  { text: "renameConversation", key: "F2" },
+  { text: "deleteConversation", key: "Delete" },
 ];
 
 const GROUPS = /** @type {const} */ (["today", "yesterday", "thisWeek", "earlier"]);
@@ -109,7 +109,7 @@ function newGroup(name) {
   const section = document.createElement("section");
   const heading = document.createElement("h2");
   const list = document.createElement("ul");
-  say(heading, name);
+  setText(heading, name);
   section.append(heading, list);
   section.hidden = true;
   return { section, list };

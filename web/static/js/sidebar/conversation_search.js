@@ -1,6 +1,6 @@
 /** The field above the list that finds conversations by what is in them. */
 
-import { onLanguageChange, words } from "../i18n/language.js";
+import { onLanguageChange, texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
 
@@ -78,6 +78,6 @@ export class ConversationSearch {
   }
 
   #say() {
-    this.#result.textContent = this.#found ? words.found(this.#count) : "";
+    this.#result.textContent = this.#found ? texts.found(this.#count) : "";
   }
 }

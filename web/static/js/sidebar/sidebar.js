@@ -3,7 +3,7 @@
  * drawer above it, which keeps the focus while it is open.
  */
 
-import { label } from "../i18n/language.js";
+import { setLabel } from "../i18n/language.js";
 
 const KEY = "sluice.sidebar";
 const WIDE = "(min-width: 64rem)"; // the sidebar and a full line of text; the same in sidebar.css
@@ -86,7 +86,7 @@ export class Sidebar {
   #show() {
     if (this.#wide.matches) this.#root.classList.remove("drawer-open");
     this.#toggle.setAttribute("aria-expanded", String(this.isOpen));
-    label(this.#toggle, this.isOpen ? "closeSidebar" : "openSidebar");
+    setLabel(this.#toggle, this.isOpen ? "closeSidebar" : "openSidebar");
     for (const element of this.#behind) element.inert = this.#isDrawer;
   }
 }

@@ -5,7 +5,7 @@ import { copyButton, quietButton } from "../ui/button.js";
 import { isCutOff } from "../conversation/exchange.js";
 import { FailureView } from "./failure_view.js";
 import { figuresView } from "./details_view.js";
-import { say } from "../i18n/language.js";
+import { setText } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 /** @typedef {import("./exchange_view.js").ExchangeEvents} ExchangeEvents */
@@ -85,17 +85,17 @@ export class AnswerEnding {
 
 /** @param {Exchange} exchange */
 function notesOf(exchange) {
-  const word = noteOf(exchange);
-  if (!word) return [];
+  const key = noteOf(exchange);
+  if (!key) return [];
   const note = document.createElement("p");
   note.className = "note";
-  say(note, word);
+  setText(note, key);
   return [note];
 }
 
 /**
  * @param {Exchange} exchange
- * @returns {import("../i18n/language.js").PlainWord | null}
+ * @returns {import("../i18n/language.js").TextKey | null}
  */
 function noteOf({ state, finishReason, answer }) {
   if (state === "stopped") return "stoppedNote";

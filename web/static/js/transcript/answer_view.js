@@ -2,7 +2,7 @@
 
 import { AnswerEnding } from "./answer_ending.js";
 import { copyText } from "../ui/button.js";
-import { label } from "../i18n/language.js";
+import { setLabel } from "../i18n/language.js";
 import { MarkdownView } from "../markdown/markdown_view.js";
 import { ReasoningView } from "./reasoning_view.js";
 
@@ -25,7 +25,7 @@ export class AnswerView {
     this.branches = this.#ending.branches;
     this.element = document.createElement("article");
     this.element.className = "answer";
-    label(this.element, "answer");
+    setLabel(this.element, "answer");
     this.#text.classList.add("prose");
     this.element.append(this.#reasoning.element, this.#text, this.#ending.element);
     this.element.addEventListener("click", (event) => this.#copyCode(event));

@@ -1,13 +1,13 @@
 /** Goes back and forth between branches: "‹ 2 / 3 ›". Hidden where there is only one. */
 
-import { signButton } from "../ui/button.js";
-import { label } from "../i18n/language.js";
+import { symbolButton } from "../ui/button.js";
+import { setLabel } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 
 /**
  * @typedef {object} BranchChoice how the reader came to another branch
- * @property {import("../i18n/language.js").PlainWord} name by which switch
+ * @property {import("../i18n/language.js").TextKey} name by which switch
  * @property {HTMLElement} button of it, soon gone
  * @property {number} step which way
  */
@@ -21,21 +21,21 @@ export class BranchSwitch {
   #index = 0;
 
   /**
-   * @param {import("../i18n/language.js").PlainWord} name what there are several of
+   * @param {import("../i18n/language.js").TextKey} name what there are several of
    * @param {(exchange: Exchange, choice: BranchChoice) => void} choose
    */
   constructor(name, choose) {
     this.element = document.createElement("span");
     this.element.className = "branches when-idle";
     this.element.setAttribute("role", "group");
-    label(this.element, name);
+    setLabel(this.element, name);
     /** @param {number} step */
     const go = (step) => {
       const exchange = this.#branches[this.#index + step];
       if (exchange) choose(exchange, { name, step, button: step > 0 ? this.#after : this.#before });
     };
-    this.#before = signButton("‹", "versionBefore", "arrow", () => go(-1));
-    this.#after = signButton("›", "versionAfter", "arrow", () => go(1));
+    this.#before = symbolButton("‹", "versionBefore", "arrow", () => go(-1));
+    this.#after = symbolButton("›", "versionAfter", "arrow", () => go(1));
     this.element.append(this.#before, this.#position, this.#after);
     this.show([], -1);
   }

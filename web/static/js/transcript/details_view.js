@@ -2,10 +2,10 @@
 
 import { quietButton } from "../ui/button.js";
 import { tokensPerSecond } from "../api/answer_details.js";
-import { say, words } from "../i18n/language.js";
+import { setText, texts } from "../i18n/language.js";
 
 /** @typedef {import("../api/answer_details.js").Figures} Figures */
-/** @typedef {import("../i18n/language.js").PlainWord} PlainWord */
+/** @typedef {import("../i18n/language.js").TextKey} TextKey */
 
 /**
  * @param {Figures} figures
@@ -14,7 +14,7 @@ import { say, words } from "../i18n/language.js";
 export function figuresView(figures) {
   const list = document.createElement("dl");
   list.className = "figures";
-  for (const [word, value] of rows(figures)) list.append(row(word, value));
+  for (const [key, value] of rows(figures)) list.append(row(key, value));
   const button = quietButton("figures", "show-figures", () => show(button.ariaExpanded !== "true"));
   /** @param {boolean} open */
   const show = (open) => {
@@ -28,28 +28,28 @@ export function figuresView(figures) {
 
 /**
  * @param {Figures} figures
- * @returns {[PlainWord, string][]}
+ * @returns {[TextKey, string][]}
  */
 function rows(figures) {
   const { firstMs, totalMs, usage } = figures;
   const rate = tokensPerSecond(figures);
   return [
-    ...(firstMs === undefined ? [] : [/** @type {[PlainWord, string]} */ (["firstToken", duration(firstMs)])]),
+    ...(firstMs === undefined ? [] : [/** @type {[TextKey, string]} */ (["firstToken", duration(firstMs)])]),
     ["wholeAnswer", duration(totalMs)],
-    ...(rate === undefined ? [] : [/** @type {[PlainWord, string]} */ (["tokensPerSecond", number(rate)])]),
-    ["usage", usage ? words.tokens(number(usage.prompt), number(usage.completion), usage.estimated) : words.notCounted],
+    ...(rate === undefined ? [] : [/** @type {[TextKey, string]} */ (["tokensPerSecond", number(rate)])]),
+    ["usage", usage ? texts.tokens(number(usage.prompt), number(usage.completion), usage.estimated) : texts.notCounted],
   ];
 }
 
 /**
- * @param {PlainWord} word
+ * @param {TextKey} key
  * @param {string} value
  */
-function row(word, value) {
+function row(key, value) {
   const pair = document.createElement("div");
   const name = document.createElement("dt");
   const text = document.createElement("dd");
-  say(name, word);
+  setText(name, key);
   text.textContent = value;
   pair.append(name, text);
   return pair;
@@ -57,7 +57,7 @@ function row(word, value) {
 
 /** @param {number} ms */
 function duration(ms) {
-  const seconds = new Intl.NumberFormat(words.tag, {
+  const seconds = new Intl.NumberFormat(texts.tag, {
     style: "unit",
     unit: "second",
     maximumFractionDigits: ms < 10_000 ? 2 : 1,
@@ -67,5 +67,5 @@ function duration(ms) {
 
 /** @param {number} value */
 function number(value) {
-  return new Intl.NumberFormat(words.tag, { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
+  return new Intl.NumberFormat(texts.tag, { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
 }

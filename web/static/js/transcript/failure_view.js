@@ -1,6 +1,6 @@
 /** Why an answer failed, in the page: what happened, and from when on trying again may help. */
 
-import { words } from "../i18n/language.js";
+import { texts } from "../i18n/language.js";
 import { RetryWait } from "../api/retry_wait.js";
 
 /** @typedef {import("../api/failure.js").FailureRecord} FailureRecord */
@@ -24,7 +24,7 @@ export class FailureView {
     box.className = "failure";
     if (announce) box.setAttribute("role", "alert");
     box.append(paragraph(sentenceFor(failure), "sentence"));
-    if (failure.requestId) box.append(paragraph(words.reference(failure.requestId), "reference"));
+    if (failure.requestId) box.append(paragraph(texts.reference(failure.requestId), "reference"));
     // beside the alert and not in it: what counts down would be read out each second
     this.#countdown.className = "note countdown";
     this.elements = [box, this.#countdown];
@@ -48,21 +48,21 @@ export class FailureView {
   #count() {
     this.#countdown.hidden = !this.waiting;
     const { offline, seconds } = this.#wait;
-    this.#countdown.textContent = offline ? words.retryOnline : words.retryIn(inTime(seconds));
+    this.#countdown.textContent = offline ? texts.retryOnline : texts.retryIn(inTime(seconds));
   }
 }
 
 /** @param {FailureRecord} failure */
 function sentenceFor(failure) {
   const code = failure.status === 413 ? "too_large" : failure.code;
-  const { failures } = words;
+  const { failures } = texts;
   // not `in`: a file that somebody imports may name a code such as "toString"
   return Object.hasOwn(failures, code) ? failures[/** @type {keyof typeof failures} */ (code)] : failures.unknown;
 }
 
 /** @param {number} seconds */
 function inTime(seconds) {
-  const time = new Intl.RelativeTimeFormat(words.tag);
+  const time = new Intl.RelativeTimeFormat(texts.tag);
   if (seconds < 2 * MINUTE) return time.format(seconds, "second");
   return time.format(Math.ceil(seconds / MINUTE), "minute");
 }

@@ -1,7 +1,7 @@
 /** Where a question that has been asked is worded anew. */
 
 import { quietButton } from "../ui/button.js";
-import { label } from "../i18n/language.js";
+import { setLabel } from "../i18n/language.js";
 
 /**
  * @typedef {object} EditorEvents
@@ -25,7 +25,7 @@ export class QuestionEditor {
     this.element.className = "question-editor";
     this.#field.value = question;
     this.#field.dir = "auto";
-    label(this.#field, "editLabel");
+    setLabel(this.#field, "editLabel");
     this.#field.addEventListener("keydown", (event) => this.#key(event));
     this.#field.addEventListener("input", () => {
       this.show();

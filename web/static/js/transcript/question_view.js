@@ -3,7 +3,7 @@
 import { BranchSwitch } from "./branch_switch.js";
 import { copyButton, quietButton } from "../ui/button.js";
 import { Draft, placeOf } from "../storage/draft.js";
-import { label } from "../i18n/language.js";
+import { setLabel } from "../i18n/language.js";
 import { QuestionEditor } from "./question_editor.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
@@ -31,7 +31,7 @@ export class QuestionView {
     this.#exchange = exchange;
     this.#events = events;
     this.#draft = new Draft(placeOf(exchange), events.notKept);
-    label(this.#article, "you");
+    setLabel(this.#article, "you");
     this.#text.dir = "auto";
     this.#article.append(this.#text);
     this.branches = new BranchSwitch("questionVersions", events.choose);

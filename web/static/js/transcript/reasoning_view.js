@@ -1,6 +1,6 @@
 /** What the model thought before it answered, and for how long, in a fold. It is rendered only while that is open. */
 
-import { label, words } from "../i18n/language.js";
+import { setLabel, texts } from "../i18n/language.js";
 import { MarkdownView } from "../markdown/markdown_view.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
@@ -29,7 +29,7 @@ export class ReasoningView {
     this.#box.className = "thoughts";
     this.#box.tabIndex = 0; // it scrolls, also by keyboard
     this.#box.setAttribute("role", "group"); // not a landmark: there may be many
-    label(this.#box, "reasoning");
+    setLabel(this.#box, "reasoning");
     this.#box.append(this.#text);
     this.element.append(this.#summary, this.#box);
     this.element.addEventListener("toggle", () => this.#render(this.#unfolded));
@@ -60,10 +60,10 @@ export class ReasoningView {
     if (!this.element.isConnected) this.#stopTimer(); // another conversation is shown
     const { thoughtMs = 0, thoughtFrom = 0 } = this.#exchange;
     const text = isThinking(this.#exchange)
-      ? words.thinkingFor(seconds(Date.now() - thoughtFrom))
+      ? texts.thinkingFor(seconds(Date.now() - thoughtFrom))
       : thoughtMs > 0
-        ? words.thoughtFor(seconds(thoughtMs))
-        : words.reasoning;
+        ? texts.thoughtFor(seconds(thoughtMs))
+        : texts.reasoning;
     if (this.#summary.textContent !== text) this.#summary.textContent = text;
   }
 

@@ -6,7 +6,7 @@ export class ConnectionNotice {
 
   /**
    * @param {import("./notices.js").Notices} notices
-   * @param {(word: import("../i18n/language.js").PlainWord) => void} status tells the reader who does not see the page
+   * @param {(key: import("../i18n/language.js").TextKey) => void} status tells the reader who does not see the page
    */
   constructor(notices, status) {
     this.#notices = notices;

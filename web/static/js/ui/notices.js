@@ -1,12 +1,12 @@
 /** Notices above the composer, where they are seen: what the reader should know about this page, each at most once. */
 
-import { say } from "../i18n/language.js";
+import { setText } from "../i18n/language.js";
 
-/** @typedef {import("../i18n/language.js").PlainWord} PlainWord */
+/** @typedef {import("../i18n/language.js").TextKey} TextKey */
 
 export class Notices {
   #list;
-  /** @type {Map<PlainWord, HTMLElement>} */
+  /** @type {Map<TextKey, HTMLElement>} */
   #shown = new Map();
 
   /** @param {HTMLElement} list */
@@ -14,32 +14,32 @@ export class Notices {
     this.#list = list;
   }
 
-  /** @param {PlainWord} word */
-  show(word) {
-    if (this.#shown.has(word)) return;
+  /** @param {TextKey} key */
+  show(key) {
+    if (this.#shown.has(key)) return;
     const notice = document.createElement("div");
-    this.#shown.set(word, notice);
+    this.#shown.set(key, notice);
     notice.className = "notice urgent";
     const sentence = document.createElement("p");
-    say(sentence, word);
-    notice.append(sentence, this.#dismissButton(word));
+    setText(sentence, key);
+    notice.append(sentence, this.#dismissButton(key));
     this.#list.append(notice);
     sentence.setAttribute("role", "alert");
   }
 
-  /** @param {PlainWord} word of a notice that no longer holds */
-  hide(word) {
-    this.#shown.get(word)?.remove();
-    this.#shown.delete(word);
+  /** @param {TextKey} key of a notice that no longer holds */
+  hide(key) {
+    this.#shown.get(key)?.remove();
+    this.#shown.delete(key);
   }
 
-  /** @param {PlainWord} word */
-  #dismissButton(word) {
+  /** @param {TextKey} key */
+  #dismissButton(key) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "quiet";
-    say(button, "dismiss");
-    button.addEventListener("click", () => this.hide(word));
+    setText(button, "dismiss");
+    button.addEventListener("click", () => this.hide(key));
     return button;
   }
 }

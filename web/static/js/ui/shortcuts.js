@@ -2,7 +2,7 @@
 
 /**
  * @typedef {object} Shortcut
- * @property {import("../i18n/language.js").PlainWord} word what it does
+ * @property {import("../i18n/language.js").TextKey} text what it does
  * @property {string} key as the keyboard event names it
  * @property {boolean} [mod] with Command on a Mac, with Control elsewhere
  * @property {boolean} [shift]

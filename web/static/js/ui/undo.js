@@ -1,11 +1,11 @@
 /** Offers to take back deletions, the last one first. The offer stays until it is dismissed, or the reader goes on. */
 
-import { quietButton, signButton } from "./button.js";
-import { say, words } from "../i18n/language.js";
+import { quietButton, symbolButton } from "./button.js";
+import { setText, texts } from "../i18n/language.js";
 
 /**
  * @typedef {object} Offer
- * @property {import("../i18n/language.js").PlainWord} word what was deleted
+ * @property {import("../i18n/language.js").TextKey} key the text to announce
  * @property {() => void | Promise<void>} undo
  */
 
@@ -28,13 +28,13 @@ export class Undo {
   }
 
   /**
-   * @param {Offer["word"]} word
+   * @param {Offer["key"]} key
    * @param {Offer["undo"]} undo
    */
-  offer(word, undo) {
-    this.#offers.push({ word, undo });
+  offer(key, undo) {
+    this.#offers.push({ key, undo });
     this.#show();
-    this.#announce(words[word]);
+    this.#announce(texts[key]);
   }
 
   dismiss() {
@@ -48,7 +48,7 @@ export class Undo {
     if (next) next.focus();
     else this.#done();
     await offer?.undo();
-    this.#announce(words.undone);
+    this.#announce(texts.undone);
   }
 
   /** @returns {HTMLElement | null} the button that takes the last deletion back; null where there is none */
@@ -58,9 +58,9 @@ export class Undo {
     this.#element.replaceChildren();
     if (!last) return null;
     const sentence = document.createElement("span");
-    say(sentence, last.word);
+    setText(sentence, last.key);
     const takeBack = quietButton("undo", "take-back", () => void this.#takeBack());
-    const dismiss = signButton("×", "dismiss", "dismiss", () => {
+    const dismiss = symbolButton("×", "dismiss", "dismiss", () => {
       this.dismiss();
       this.#done();
     });
