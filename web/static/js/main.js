@@ -1,7 +1,7 @@
 /** Puts the page together. */
 
 import "./settings/appearance.js";
-import { addressed, nameInAddress } from "./browser/address.js";
+import { conversationInAddress, replaceAddress } from "./browser/address.js";
 import { COPY_ENDED } from "./ui/button.js";
 import { Chat } from "./chat/chat.js";
 import { Composer, COMPOSER_KEYS } from "./composer/composer.js";
@@ -11,7 +11,7 @@ import { ConversationFiles } from "./files/conversation_files.js";
 import { LIST_KEYS } from "./sidebar/conversation_list.js";
 import { ConversationPanel } from "./sidebar/conversation_panel.js";
 import { ConversationStore } from "./storage/conversation_store.js";
-import { Conversations } from "./chat/conversations.js";
+import { ConversationActions } from "./chat/conversation_actions.js";
 import { Database } from "./storage/database.js";
 import { DatabaseConnection } from "./storage/database_connection.js";
 import { onLanguageChange, texts } from "./i18n/language.js";
@@ -43,8 +43,8 @@ function part(id, type) {
   return element;
 }
 
-/** @type {Record<import("./storage/storage_refusal.js").RefusalReason, import("./i18n/language.js").TextKey>} */
-const REFUSALS = {
+/** @type {Record<import("./storage/storage_error.js").StorageErrorReason, import("./i18n/language.js").TextKey>} */
+const STORAGE_NOTICES = {
   missing: "storageMissing",
   unavailable: "storageUnavailable",
   full: "storageFull",
@@ -79,7 +79,7 @@ const transcript = new Transcript(part("log", HTMLElement), {
     // it stays under the pointer, so that many branches are gone through without aiming
     if (button) scrollBy({ top: button.getBoundingClientRect().top - top, behavior: "instant" });
   },
-  notKept: sayNotKept,
+  draftNotSaved: showDraftNotice,
   retryReady: () => announce(texts.retryReady),
   grown: () => position.follow(),
   unfolded: () => position.stay(),
@@ -88,16 +88,16 @@ const prompts = new PromptHistory(() => chat.conversation.path.map(({ question }
 const composer = new Composer(part("composer", HTMLFormElement), prompts, {
   send: (message) => chat.send(message),
   stop: () => chat.stop(),
-  notKept: sayNotKept,
+  draftNotSaved: showDraftNotice,
 });
 const starters = new Starters(part("starters", HTMLElement), part("starters-label", HTMLElement), (prompt) => {
   composer.send(prompt);
   composer.focus();
 });
 const store = new ConversationStore({
-  refused: (reason) => notices.show(REFUSALS[reason]),
-  kept: () => Object.values(REFUSALS).forEach((key) => notices.hide(key)),
-  listed: () => showList(),
+  failed: (reason) => notices.show(STORAGE_NOTICES[reason]),
+  saved: () => Object.values(STORAGE_NOTICES).forEach((key) => notices.hide(key)),
+  listChanged: () => showList(),
   changedElsewhere: (id) => void chat.refresh(id),
   deletedElsewhere: (id) => conversations.deletedElsewhere(id),
 });
@@ -106,7 +106,7 @@ const chat = new Chat(store, {
     showEmpty();
     transcript.show(conversation);
     composer.open(conversation);
-    if (conversation.empty) position.goToStart();
+    if (conversation.isEmpty) position.goToStart();
     else if (conversation.id === shown) position.follow();
     else position.goToEnd();
     shown = conversation.id;
@@ -115,7 +115,7 @@ const chat = new Chat(store, {
   },
   asked: () => {
     undo.dismiss();
-    nameInAddress(chat.conversation.id);
+    replaceAddress(chat.conversation.id);
     position.goToEnd();
   },
   grown: (exchange) => transcript.grow(exchange),
@@ -130,7 +130,7 @@ const chat = new Chat(store, {
   },
   status: announce,
 });
-const conversations = new Conversations(store, chat, notices, undo);
+const conversations = new ConversationActions(store, chat, notices, undo);
 const files = new ConversationFiles(store);
 const sidebarElement = part("sidebar", HTMLElement);
 const panel = new ConversationPanel(sidebarElement, { chat, store, conversations, files }, announce);
@@ -140,13 +140,13 @@ const sidebar = new Sidebar(sidebarElement, part("toggle-sidebar", HTMLButtonEle
   part("dock", HTMLElement),
 ]);
 
-const markdown = (addressed() ? loadMarkdown() : firstInteraction().then(loadMarkdown)).then((loaded) => {
+const markdown = (conversationInAddress() ? loadMarkdown() : firstInteraction().then(loadMarkdown)).then((loaded) => {
   if (!loaded) return;
   transcript.useMarkdown(loaded);
   position.follow();
 });
 // a conversation comes after Markdown: what was first shown as plain text would move
-void Promise.all([loadIdb(), addressed() && markdown])
+void Promise.all([loadIdb(), conversationInAddress() && markdown])
   .then(([idb]) => conversations.open(idb && new Database(new DatabaseConnection(idb))))
   .finally(() => {
     opened = true; // also after a defect, so that the page can be used
@@ -210,7 +210,7 @@ function applySettings() {
   name.hidden = name.textContent === "";
 }
 
-function sayNotKept() {
+function showDraftNotice() {
   notices.show("draftNotKept");
 }
 
@@ -220,7 +220,7 @@ function goToComposer() {
 }
 
 function renewConversation() {
-  fromComposer(() => conversations.renew());
+  fromComposer(() => conversations.startNew());
 }
 
 function search() {
@@ -245,12 +245,12 @@ function showList() {
   const title = store.record(chat.conversation.id)?.title;
   document.title = title ? `${title} · Sluice` : "Sluice";
   const heading = part("title", HTMLElement);
-  heading.hidden = chat.conversation.empty;
+  heading.hidden = chat.conversation.isEmpty;
   heading.textContent = title || texts.untitled;
 }
 
 /** Only when all of it is known, so that nothing on it moves when the rest comes. */
 function showEmpty() {
-  empty.hidden = !(configured && opened && chat.conversation.empty);
-  renew.hidden = chat.conversation.empty;
+  empty.hidden = !(configured && opened && chat.conversation.isEmpty);
+  renew.hidden = chat.conversation.isEmpty;
 }

@@ -6,7 +6,7 @@
  * @property {number} completion tokens
  * @property {boolean} estimated the provider did not count, the server did
  *
- * @typedef {object} Figures
+ * @typedef {object} AnswerDetails
  * @property {number} [firstMs] until the first token; absent where the answer did not come in pieces
  * @property {number} totalMs
  * @property {Usage} [usage] absent where the answer did not come to its end
@@ -14,34 +14,34 @@
 
 /** Takes the times of one answer, from its making on. */
 export class Stopwatch {
-  #began = performance.now();
+  #startedAt = performance.now();
   /** @type {number | undefined} */
   #firstMs;
 
   /** To be called with each piece; the first call counts. */
-  token() {
+  markToken() {
     this.#firstMs ??= this.#elapsed();
   }
 
   /**
    * @param {Usage} [usage]
-   * @returns {Figures}
+   * @returns {AnswerDetails}
    */
-  figures(usage) {
-    /** @type {Figures} */
-    const figures = { totalMs: this.#elapsed() };
-    if (this.#firstMs !== undefined) figures.firstMs = this.#firstMs;
-    if (usage) figures.usage = usage;
-    return figures;
+  details(usage) {
+    /** @type {AnswerDetails} */
+    const details = { totalMs: this.#elapsed() };
+    if (this.#firstMs !== undefined) details.firstMs = this.#firstMs;
+    if (usage) details.usage = usage;
+    return details;
   }
 
   #elapsed() {
-    return Math.round(performance.now() - this.#began);
+    return Math.round(performance.now() - this.#startedAt);
   }
 }
 
 /**
- * @param {Figures} figures
+ * @param {AnswerDetails} details
  * @returns {number | undefined} over the time in which tokens came; of an answer in one piece, over all its time
  */
 export function tokensPerSecond({ firstMs = 0, totalMs, usage }) {

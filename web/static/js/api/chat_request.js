@@ -4,7 +4,7 @@ import { readEvents, EventTooLarge } from "./event_stream.js";
 import { Failure, failureFromJson, failureFromResponse, parseObject, readObject } from "./failure.js";
 import { readUsage } from "./answer_details.js";
 
-const ENDING_MS = 500; // a server ends the body with its terminal frame; something between may hold the end back
+const BODY_END_MS = 500; // a server ends the body with its terminal frame; something between may hold the end back
 
 /** @typedef {{ role: "user" | "assistant", content: string }} Message */
 
@@ -17,7 +17,7 @@ const ENDING_MS = 500; // a server ends the body with its terminal frame; someth
  */
 
 /**
- * @typedef {object} Piece a part of the reply, in the order of arrival
+ * @typedef {object} Chunk a part of the reply, in the order of arrival
  * @property {string} text
  * @property {string} reasoning
  * @property {boolean} done
@@ -26,14 +26,14 @@ const ENDING_MS = 500; // a server ends the body with its terminal frame; someth
  */
 
 /**
- * Asks, and yields the reply piece by piece; the last piece, and only that one, has `done`.
+ * Asks, and yields the reply chunk by chunk; the last piece, and only that one, has `done`.
  *
  * @param {Question} question
  * @param {AbortSignal} signal stops the answer; the generator then throws the signal's reason
- * @returns {AsyncGenerator<Piece, void, void>}
+ * @returns {AsyncGenerator<Chunk, void, void>}
  * @throws {Failure} when the answer does not come, or not whole
  */
-export async function* ask(question, signal) {
+export async function* requestAnswer(question, signal) {
   try {
     const response = await fetch("api/chat", {
       method: "POST",
@@ -74,32 +74,32 @@ async function* streamedReply(response) {
   // microsoft/playwright#42742
   void response.clone().body?.cancel();
   const reader = response.body.getReader();
-  let ended = false;
+  let hasEnded = false;
   try {
     for await (const event of readEvents(reader)) {
       if (event.type !== "message") continue; // another channel: no part of the reply by definition
       const frame = parseObject(event.data);
       if (!frame) throw unexpected(response);
-      ended = frame.done === true || frame.success === false;
-      const piece = pieceOf(frame, response);
-      if (piece.text || piece.reasoning || piece.done) yield piece;
-      if (piece.done) return;
+      hasEnded = frame.done === true || frame.success === false;
+      const chunk = chunkFrom(frame, response);
+      if (chunk.text || chunk.reasoning || chunk.done) yield chunk;
+      if (chunk.done) return;
     }
   } finally {
-    void close(reader, ended);
+    void close(reader, hasEnded);
   }
   throw cutOff(response);
 }
 
 /**
  * @param {ReadableStreamDefaultReader<Uint8Array>} reader
- * @param {boolean} ended whether the terminal frame has come. Then the body ends by itself: one that is cancelled is a
+ * @param {boolean} hasEnded whether the terminal frame has come. Then the body ends by itself: one that is cancelled is a
  *   broken request to the browser's tools, and its connection cannot be used again.
  */
-async function close(reader, ended) {
+async function close(reader, hasEnded) {
   const cancel = () => reader.cancel().catch(() => {}); // already closed or aborted: nothing is left to close
-  if (!ended) return void cancel();
-  const timer = setTimeout(cancel, ENDING_MS);
+  if (!hasEnded) return void cancel();
+  const timer = setTimeout(cancel, BODY_END_MS);
   try {
     while (!(await reader.read()).done);
   } catch {
@@ -112,44 +112,44 @@ async function close(reader, ended) {
 async function blockReply(response) {
   const body = await readObject(response);
   if (typeof body?.message !== "string" && body?.success !== false) throw unexpected(response);
-  return { ...pieceOf(body, response), done: true };
+  return { ...chunkFrom(body, response), done: true };
 }
 
 /**
  * @param {Record<string, unknown>} frame
  * @param {Response} response
- * @returns {Piece}
+ * @returns {Chunk}
  */
-function pieceOf(frame, response) {
-  if (frame.success === false) throw failureFromJson({ ...frame, request_id: frame.request_id ?? idOf(response) });
+function chunkFrom(frame, response) {
+  if (frame.success === false) throw failureFromJson({ ...frame, request_id: frame.request_id ?? requestIdFrom(response) });
   // A frame with fields we do not know passes; one whose text we cannot read would lose words, so it fails.
   const { message = "", reasoning = "", finish_reason: finishReason } = frame;
   if (typeof message !== "string" || typeof reasoning !== "string") throw unexpected(response);
-  /** @type {Piece} */
-  const piece = { text: message, reasoning, done: frame.done === true };
-  if (typeof finishReason === "string") piece.finishReason = finishReason;
+  /** @type {Chunk} */
+  const chunk = { text: message, reasoning, done: frame.done === true };
+  if (typeof finishReason === "string") chunk.finishReason = finishReason;
   const usage = readUsage(frame.usage);
-  if (usage) piece.usage = usage;
-  return piece;
+  if (usage) chunk.usage = usage;
+  return chunk;
 }
 
 /** @param {Response} response */
 function cutOff(response) {
-  return new Failure({ code: "cut_off", retryable: true, ...requestIdOf(response) });
+  return new Failure({ code: "cut_off", retryable: true, ...requestIdField(response) });
 }
 
 /** @param {Response} response */
 function unexpected(response) {
-  return new Failure({ code: "unexpected_reply", retryable: true, ...requestIdOf(response) });
+  return new Failure({ code: "unexpected_reply", retryable: true, ...requestIdField(response) });
 }
 
 /** @param {Response} response */
-function idOf(response) {
+function requestIdFrom(response) {
   return response.headers.get("X-Request-Id") ?? undefined;
 }
 
 /** @param {Response} response */
-function requestIdOf(response) {
-  const requestId = idOf(response);
+function requestIdField(response) {
+  const requestId = requestIdFrom(response);
   return requestId ? { requestId } : {};
 }

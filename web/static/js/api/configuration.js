@@ -33,19 +33,19 @@ export async function fetchConfiguration() {
   const response = await fetch("api/config");
   const body = response.ok ? await readObject(response) : null;
   if (!body) throw new Error(`The configuration could not be read (status ${response.status}).`);
-  const basis = DEFAULT_CONFIGURATION;
+  const defaults = DEFAULT_CONFIGURATION;
   return {
     mode: body.interaction_mode === "block" ? "block" : "stream",
     models: Array.isArray(body.models) ? body.models.filter((model) => typeof model === "string") : [],
-    model: typeof body.model === "string" ? body.model : basis.model,
-    maxMessageChars: positive(body.max_message_chars) ?? basis.maxMessageChars,
-    maxHistory: positive(body.max_history) ?? basis.maxHistory,
+    model: typeof body.model === "string" ? body.model : defaults.model,
+    maxMessageChars: nonNegative(body.max_message_chars) ?? defaults.maxMessageChars,
+    maxHistory: nonNegative(body.max_history) ?? defaults.maxHistory,
     starters: readStarters(body.starters),
   };
 }
 
 /** @param {unknown} value */
-function positive(value) {
+function nonNegative(value) {
   return typeof value === "number" && value >= 0 ? value : undefined;
 }
 

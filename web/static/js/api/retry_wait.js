@@ -19,24 +19,24 @@ export class RetryWait {
     return Math.min(retryAfter, Math.max(0, Math.ceil((retryAt - Date.now()) / SECOND)));
   }
 
-  get offline() {
+  get isOffline() {
     return this.#failure.code === "offline" && !navigator.onLine;
   }
 
-  get over() {
-    return this.seconds === 0 && !this.offline;
+  get isOver() {
+    return this.seconds === 0 && !this.isOffline;
   }
 
   /**
-   * @param {() => void} turned called each second of a countdown, and when the wait is over
+   * @param {() => void} changed called each second of a countdown, and when the wait is over
    * @param {AbortSignal} signal ends it
    */
-  follow(turned, signal) {
-    if (this.offline) addEventListener("online", turned, { once: true, signal });
+  watch(changed, signal) {
+    if (this.isOffline) addEventListener("online", changed, { once: true, signal });
     if (this.seconds === 0) return;
     const timer = setInterval(() => {
       if (this.seconds === 0) clearInterval(timer);
-      turned();
+      changed();
     }, SECOND);
     signal.addEventListener("abort", () => clearInterval(timer));
   }

@@ -1,6 +1,6 @@
 /** Which conversation the page's address names, so that a reload, a second tab and the back button find it. */
 
-const FORM = /^#\/c\/([\w-]{1,64})$/;
+const PATTERN = /^#\/c\/([\w-]{1,64})$/;
 
 /** @param {string} conversation */
 export function addressOf(conversation) {
@@ -8,19 +8,19 @@ export function addressOf(conversation) {
 }
 
 /** @returns {string | null} null for a new one */
-export function addressed() {
-  return FORM.exec(location.hash)?.[1] ?? null;
+export function conversationInAddress() {
+  return PATTERN.exec(location.hash)?.[1] ?? null;
 }
 
 /**
  * Names a conversation in the address, without a step in the browser's history.
  * @param {string | null} conversation
  */
-export function nameInAddress(conversation) {
+export function replaceAddress(conversation) {
   history.replaceState(null, "", conversation ? addressOf(conversation) : location.pathname + location.search);
 }
 
 /** Leaves the conversation's address; the back button returns to it. */
-export function leaveAddress() {
-  if (addressed()) history.pushState(null, "", location.pathname + location.search);
+export function pushEmptyAddress() {
+  if (conversationInAddress()) history.pushState(null, "", location.pathname + location.search);
 }

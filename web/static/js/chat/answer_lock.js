@@ -8,12 +8,12 @@
  * @param {string} exchange
  * @returns {() => void} gives the lock back
  */
-export function holdAnswer(exchange) {
+export function lockAnswer(exchange) {
   /** @type {() => void} */
   let release = () => undefined;
   /** @type {Promise<void>} */
-  const written = new Promise((resolve) => (release = resolve));
-  void navigator.locks?.request(lockName(exchange), () => written);
+  const unlocked = new Promise((resolve) => (release = resolve));
+  void navigator.locks?.request(lockName(exchange), () => unlocked);
   return release;
 }
 
@@ -21,7 +21,7 @@ export function holdAnswer(exchange) {
  * @param {string} exchange
  * @returns {Promise<void>} fulfilled as soon as no tab writes this answer
  */
-export async function answerLeft(exchange) {
+export async function waitUntilUnlocked(exchange) {
   await navigator.locks?.request(lockName(exchange), () => undefined);
 }
 

@@ -1,10 +1,10 @@
 /** The chat: asks, shows, keeps. Everything else on the page only reports to it or is told by it. */
 
-import { answerLeft } from "./answer_lock.js";
+import { waitUntilUnlocked } from "./answer_lock.js";
 import { DEFAULT_CONFIGURATION } from "../api/configuration.js";
 import { Conversation } from "../conversation/conversation.js";
-import { moveDraft, placeOf } from "../storage/draft.js";
-import { INTERRUPTED, close, forgetReasoning, reopen } from "../conversation/exchange.js";
+import { moveDraft, draftOwnerOf } from "../storage/draft.js";
+import { INTERRUPTED, finish, forgetReasoning, reopen } from "../conversation/exchange.js";
 import { texts } from "../i18n/language.js";
 import { questionOf } from "./question.js";
 import { Run } from "./run.js";
@@ -61,7 +61,7 @@ export class Chat {
 
   /** @param {string} message */
   send(message) {
-    if (!this.running) void this.#answer(this.conversation.begin(message));
+    if (!this.running) void this.#answer(this.conversation.append(message));
   }
 
   /** @param {Exchange} exchange gets another answer; the one that it has stays, as a branch */
@@ -69,7 +69,7 @@ export class Chat {
     if (this.running) return;
     if (exchange.answer !== "") {
       const branch = this.conversation.branch(exchange);
-      moveDraft(placeOf(exchange), placeOf(branch)); // the question stands where it stood, and its new wording with it
+      moveDraft(draftOwnerOf(exchange), draftOwnerOf(branch)); // the question stands where it stood, and its new wording with it
       return void this.#answer(branch);
     }
     forgetReasoning(exchange);
@@ -111,7 +111,7 @@ export class Chat {
     this.#store.save(conversation, removal.children);
     void this.#store.deleteExchange(conversation, exchange);
     this.#view.shown(conversation);
-    return () => this.#bringBack(conversation.id, removal);
+    return () => this.#restore(conversation.id, removal);
   }
 
   /** Ends the running answer. What has come of it stays. */
@@ -135,9 +135,9 @@ export class Chat {
   async refresh(id) {
     const conversation = this.#runs.get(id)?.conversation ?? this.conversation;
     if (conversation.id !== id) return;
-    const kept = await this.#store.load(id);
-    if (!kept) return;
-    conversation.merge(kept, (exchange) => this.#isWriting(exchange) || this.#store.isUnwritten(exchange));
+    const stored = await this.#store.load(id);
+    if (!stored) return;
+    conversation.merge(stored, (exchange) => this.#isWritingHere(exchange) || this.#store.hasPendingWrite(exchange));
     if (this.conversation !== conversation) return;
     this.#view.shown(conversation);
     this.#watch();
@@ -158,10 +158,10 @@ export class Chat {
     run.release();
   }
 
-  /** The page goes away, and the connections with it. What has come so far is kept, and can be continued. */
+  /** The page goes away, and the connections with it. What has come so far is stored, and can be continued. */
   leave() {
     for (const run of this.#runs.values()) void this.#end(run, { state: "failed", failure: INTERRUPTED });
-    this.#store.leave();
+    this.#store.prepareForUnload();
   }
 
   /**
@@ -206,7 +206,7 @@ export class Chat {
     const { conversation, exchange } = run;
     this.#runs.delete(conversation.id);
     run.stop();
-    close(exchange, outcome);
+    finish(exchange, outcome);
     this.#store.save(conversation, [exchange]);
     if (this.conversation === conversation) {
       this.#view.running(false);
@@ -221,7 +221,7 @@ export class Chat {
    * @param {string} id of a conversation that may have been left and shown again since
    * @param {import("../conversation/conversation.js").Removal} removal
    */
-  async #bringBack(id, removal) {
+  async #restore(id, removal) {
     const conversation = this.conversation.id === id ? this.conversation : await this.#store.load(id);
     if (!conversation) return;
     this.#store.save(conversation, conversation.restore(removal));
@@ -232,9 +232,9 @@ export class Chat {
   #watch() {
     const { conversation } = this;
     for (const exchange of conversation.exchanges) {
-      if (exchange.state !== "running" || this.#isWriting(exchange) || this.#watched.has(exchange)) continue;
+      if (exchange.state !== "running" || this.#isWritingHere(exchange) || this.#watched.has(exchange)) continue;
       this.#watched.add(exchange);
-      void answerLeft(exchange.id).then(() => this.#left(conversation, exchange));
+      void waitUntilUnlocked(exchange.id).then(() => this.#onUnlocked(conversation, exchange));
     }
   }
 
@@ -242,19 +242,19 @@ export class Chat {
    * @param {Conversation} conversation
    * @param {Exchange} exchange that no tab is writing; the database may have its end
    */
-  async #left(conversation, exchange) {
+  async #onUnlocked(conversation, exchange) {
     this.#watched.delete(exchange);
     if (exchange.state !== "running") return; // its tab has said how it ended
-    const kept = await this.#store.load(conversation.id);
-    if (kept) conversation.merge(kept, (each) => this.#isWriting(each) || this.#store.isUnwritten(each));
-    if (this.#isWriting(exchange)) return;
+    const stored = await this.#store.load(conversation.id);
+    if (stored) conversation.merge(stored, (each) => this.#isWritingHere(each) || this.#store.hasPendingWrite(each));
+    if (this.#isWritingHere(exchange)) return;
     // said in this view only: its own tab, or the next page, may still bring more of it
     if (exchange.state === "running") Object.assign(exchange, { state: "failed", failure: INTERRUPTED });
     if (this.conversation === conversation) this.#view.shown(conversation);
   }
 
   /** @param {Exchange} exchange */
-  #isWriting(exchange) {
+  #isWritingHere(exchange) {
     return [...this.#runs.values()].some((run) => run.exchange === exchange);
   }
 }

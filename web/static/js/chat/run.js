@@ -1,8 +1,8 @@
 /** One answer that is being written: it takes the reply as it comes, and in the end says how it went. */
 
-import { holdAnswer } from "./answer_lock.js";
-import { ask } from "../api/chat_request.js";
-import { take } from "../conversation/exchange.js";
+import { lockAnswer } from "./answer_lock.js";
+import { requestAnswer } from "../api/chat_request.js";
+import { appendChunk } from "../conversation/exchange.js";
 import { Failure } from "../api/failure.js";
 import { Stopwatch } from "../api/answer_details.js";
 
@@ -11,11 +11,11 @@ import { Stopwatch } from "../api/answer_details.js";
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 /** @typedef {Pick<Exchange, "state" | "failure">} Outcome */
 
-const LEAVING_MS = 250; // Chromium on a busy machine takes 40
+const UNLOAD_MS = 250; // Chromium on a busy machine takes 40
 
 export class Run {
   #controller = new AbortController();
-  #over = false;
+  #hasEnded = false;
 
   /**
    * @param {Conversation} conversation
@@ -25,16 +25,16 @@ export class Run {
     this.conversation = conversation;
     this.exchange = exchange;
     /** Tells other tabs that it is written no more. */
-    this.release = holdAnswer(exchange.id);
+    this.release = lockAnswer(exchange.id);
   }
 
   stop() {
-    if (!this.#over) this.#controller.abort(); // one that is over lets its connection end by itself
+    if (!this.#hasEnded) this.#controller.abort(); // one that is over lets its connection end by itself
   }
 
   /**
    * @param {Question} question
-   * @param {() => void} grown called after each piece
+   * @param {() => void} grown called after each chunk
    * @returns {Promise<Outcome>}
    */
   async receive(question, grown) {
@@ -42,11 +42,11 @@ export class Run {
     const { signal } = this.#controller;
     const stopwatch = new Stopwatch();
     try {
-      for await (const piece of ask(question, signal)) {
+      for await (const chunk of requestAnswer(question, signal)) {
         if (signal.aborted) break;
-        take(exchange, piece);
-        if (piece.done) exchange.figures = stopwatch.figures(piece.usage);
-        else stopwatch.token();
+        appendChunk(exchange, chunk);
+        if (chunk.done) exchange.figures = stopwatch.details(chunk.usage);
+        else stopwatch.markToken();
         grown();
       }
       return { state: signal.aborted ? "stopped" : "complete" };
@@ -54,8 +54,8 @@ export class Run {
       if (signal.aborted) return { state: "stopped" };
       return { state: "failed", failure: await failureOf(error) };
     } finally {
-      this.#over = true;
-      exchange.figures ??= stopwatch.figures();
+      this.#hasEnded = true;
+      exchange.figures ??= stopwatch.details();
     }
   }
 }
@@ -68,7 +68,7 @@ async function failureOf(error) {
   }
   if (["network", "offline"].includes(error.record.code)) {
     // a browser breaks the connections of a page that is being left, and tells the page only then
-    await new Promise((resolve) => setTimeout(resolve, LEAVING_MS));
+    await new Promise((resolve) => setTimeout(resolve, UNLOAD_MS));
   }
   return error.record;
 }

@@ -10,7 +10,7 @@ import { onLanguageChange, setText, texts } from "../i18n/language.js";
  * @typedef {object} ComposerEvents
  * @property {(message: string) => void} send
  * @property {() => void} stop
- * @property {() => void} notKept the browser refuses to keep the draft
+ * @property {() => void} draftNotSaved the browser refuses to keep the draft
  */
 
 /** What the keyboard does here. @type {import("../dialogs/shortcut_list.js").ListedKey[]} */
@@ -68,12 +68,12 @@ export class Composer {
     this.#show();
   }
 
-  /** @param {import("../storage/draft.js").Conversation} conversation whose draft is written here from now on */
+  /** @param {import("../storage/draft.js").DraftOwner} conversation whose draft is written here from now on */
   open(conversation) {
     this.#draft?.flush();
-    if (this.#draft?.conversation === conversation) return;
+    if (this.#draft?.owner === conversation) return;
     const early = this.#draft ? "" : this.#field.value; // written before the page knew its conversation
-    this.#draft = new Draft(conversation, this.#events.notKept);
+    this.#draft = new Draft(conversation, this.#events.draftNotSaved);
     this.#history.leave();
     this.#field.value = early || this.#draft.text;
     this.#written();

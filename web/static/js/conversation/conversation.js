@@ -4,7 +4,7 @@
  * no DOM, no network and no storage.
  */
 
-import { isTold, newExchange } from "./exchange.js";
+import { isSentToModel, newExchange } from "./exchange.js";
 import { newIdentifier } from "./identifier.js";
 import { titleFrom } from "./title.js";
 
@@ -29,13 +29,13 @@ import { titleFrom } from "./title.js";
  * @property {string | undefined} choice
  */
 
-const BEGINNING = "";
+const ROOT = "";
 
 export class Conversation {
   /** @type {Map<string, Exchange>} */
   #exchanges = new Map();
   /** Siblings by their parent, oldest first; null when it has to be made anew. @type {Map<string | null, Exchange[]> | null} */
-  #siblings = null;
+  #children = null;
 
   /**
    * @param {ConversationRecord} [record]
@@ -44,14 +44,14 @@ export class Conversation {
   constructor(record = newRecord(), exchanges = []) {
     this.record = record;
     for (const exchange of exchanges) this.#exchanges.set(exchange.id, exchange);
-    this.#adoptOrphans();
+    this.#moveOrphansToRoot();
   }
 
   get id() {
     return this.record.id;
   }
 
-  get empty() {
+  get isEmpty() {
     return this.#exchanges.size === 0;
   }
 
@@ -63,7 +63,7 @@ export class Conversation {
   /** The exchanges that are shown, first to last. */
   get path() {
     const path = [];
-    for (let next = this.#chosenAfter(null); next; next = this.#chosenAfter(next.id)) path.push(next);
+    for (let next = this.#chosenChildOf(null); next; next = this.#chosenChildOf(next.id)) path.push(next);
     return path;
   }
 
@@ -72,7 +72,7 @@ export class Conversation {
    * @param {string} question
    * @returns {Exchange}
    */
-  begin(question) {
+  append(question) {
     return this.#add(newExchange(question, this.path.at(-1)?.id ?? null));
   }
 
@@ -88,7 +88,7 @@ export class Conversation {
 
   /** @param {Exchange} exchange is shown from here on, instead of its siblings */
   choose({ id, parent }) {
-    this.record.choices[parent ?? BEGINNING] = id;
+    this.record.choices[parent ?? ROOT] = id;
   }
 
   /**
@@ -96,7 +96,7 @@ export class Conversation {
    * @returns {Versions}
    */
   versionsOf(exchange) {
-    const siblings = this.#after(exchange.parent);
+    const siblings = this.#childrenOf(exchange.parent);
     /** @type {Map<string, Exchange>} */
     const questions = new Map();
     // of each other wording its latest answer is the one to go to
@@ -112,15 +112,15 @@ export class Conversation {
    * @returns {Removal}
    */
   remove(exchange) {
-    const children = this.#after(exchange.id);
+    const children = this.#childrenOf(exchange.id);
     const choice = this.record.choices[exchange.id];
     for (const child of children) child.parent = exchange.parent;
     this.#exchanges.delete(exchange.id);
-    this.#siblings = null;
+    this.#children = null;
     delete this.record.choices[exchange.id];
     const next = children.find(({ id }) => id === choice) ?? children.at(-1);
     if (next) this.choose(next);
-    else delete this.record.choices[exchange.parent ?? BEGINNING];
+    else delete this.record.choices[exchange.parent ?? ROOT];
     return { exchange, children, choice };
   }
 
@@ -135,26 +135,26 @@ export class Conversation {
     this.#exchanges.set(exchange.id, exchange);
     this.choose(exchange);
     if (choice !== undefined) this.record.choices[exchange.id] = choice;
-    this.#adoptOrphans();
+    this.#moveOrphansToRoot();
     return [exchange, ...followers];
   }
 
   /**
    * Takes over what another tab has written. What it chose does not move this tab's view.
    * @param {Conversation} other the same conversation as it is kept now
-   * @param {(exchange: Exchange) => boolean} isOurs whether this tab's form of an exchange is the newer one
+   * @param {(exchange: Exchange) => boolean} isNewerHere whether this tab's form of an exchange is the newer one
    */
-  merge(other, isOurs) {
+  merge(other, isNewerHere) {
     this.record = { ...other.record, choices: { ...other.record.choices, ...this.record.choices } };
     for (const exchange of this.exchanges) {
-      if (!other.#exchanges.has(exchange.id) && !isOurs(exchange)) this.#exchanges.delete(exchange.id);
+      if (!other.#exchanges.has(exchange.id) && !isNewerHere(exchange)) this.#exchanges.delete(exchange.id);
     }
     for (const theirs of other.exchanges) {
       const ours = this.#exchanges.get(theirs.id);
       if (!ours) this.#exchanges.set(theirs.id, theirs);
-      else if (!isOurs(ours)) become(ours, theirs);
+      else if (!isNewerHere(ours)) overwrite(ours, theirs);
     }
-    this.#adoptOrphans();
+    this.#moveOrphansToRoot();
   }
 
   /**
@@ -167,16 +167,16 @@ export class Conversation {
     /** @type {Exchange[]} */
     const past = [];
     for (let before = this.#parentOf(exchange); before; before = this.#parentOf(before)) past.unshift(before);
-    const told = past.filter(isTold);
+    const sent = past.filter(isSentToModel);
     const pairs = Math.max(0, Math.floor(maxMessages / 2));
-    return told.slice(Math.max(0, told.length - pairs)).flatMap(messagesOf);
+    return sent.slice(Math.max(0, sent.length - pairs)).flatMap(messagesOf);
   }
 
   /** @param {Exchange} exchange */
   #add(exchange) {
-    if (this.empty) this.record.title = titleFrom(exchange.question);
+    if (this.isEmpty) this.record.title = titleFrom(exchange.question);
     this.#exchanges.set(exchange.id, exchange);
-    this.#siblings = null;
+    this.#children = null;
     this.choose(exchange);
     return exchange;
   }
@@ -187,28 +187,28 @@ export class Conversation {
   }
 
   /** @param {string | null} parent */
-  #chosenAfter(parent) {
-    const siblings = this.#after(parent);
-    const choice = this.record.choices[parent ?? BEGINNING];
+  #chosenChildOf(parent) {
+    const siblings = this.#childrenOf(parent);
+    const choice = this.record.choices[parent ?? ROOT];
     return siblings.find(({ id }) => id === choice) ?? siblings.at(-1);
   }
 
   /** @param {string | null} parent */
-  #after(parent) {
-    if (!this.#siblings) {
-      this.#siblings = new Map();
+  #childrenOf(parent) {
+    if (!this.#children) {
+      this.#children = new Map();
       for (const exchange of this.exchanges) {
-        const siblings = this.#siblings.get(exchange.parent);
+        const siblings = this.#children.get(exchange.parent);
         if (siblings) siblings.push(exchange);
-        else this.#siblings.set(exchange.parent, [exchange]);
+        else this.#children.set(exchange.parent, [exchange]);
       }
     }
-    return this.#siblings.get(parent) ?? [];
+    return this.#children.get(parent) ?? [];
   }
 
   /** Where another tab removed what this one asked on from, that is not lost: it becomes another beginning. */
-  #adoptOrphans() {
-    this.#siblings = null;
+  #moveOrphansToRoot() {
+    this.#children = null;
     for (const exchange of this.#exchanges.values()) {
       if (exchange.parent !== null && !this.#exchanges.has(exchange.parent)) exchange.parent = null;
     }
@@ -233,7 +233,7 @@ function newRecord() {
  * @param {Exchange} exchange keeps its identity, which views hold on to
  * @param {Exchange} form
  */
-function become(exchange, form) {
+function overwrite(exchange, form) {
   for (const field of Object.keys(exchange)) Reflect.deleteProperty(exchange, field);
   Object.assign(exchange, form);
 }

@@ -20,7 +20,7 @@ import { newIdentifier } from "./identifier.js";
  * @property {number} changed milliseconds since 1970; of two forms of one exchange, the later counts
  * @property {string} [finishReason] where the answer is complete
  * @property {FailureRecord} [failure] where it failed
- * @property {import("../api/answer_details.js").Figures} [figures] what it took
+ * @property {import("../api/answer_details.js").AnswerDetails} [figures] what it took
  */
 
 /** @type {readonly AnswerState[]} */
@@ -60,10 +60,10 @@ export function reopen(exchange) {
 }
 
 /**
- * @param {Exchange} exchange takes the next piece of its reply
- * @param {import("../api/chat_request.js").Piece} piece
+ * @param {Exchange} exchange takes the next chunk of its reply
+ * @param {import("../api/chat_request.js").Chunk} chunk
  */
-export function take(exchange, { text, reasoning, finishReason }) {
+export function appendChunk(exchange, { text, reasoning, finishReason }) {
   if (exchange.answer === "" && (reasoning !== "" || exchange.thoughtFrom !== undefined)) {
     exchange.thoughtFrom ??= Date.now();
     exchange.thoughtMs = Date.now() - exchange.thoughtFrom;
@@ -77,7 +77,7 @@ export function take(exchange, { text, reasoning, finishReason }) {
  * @param {Exchange} exchange of which no more will come
  * @param {Pick<Exchange, "state" | "failure">} outcome
  */
-export function close(exchange, outcome) {
+export function finish(exchange, outcome) {
   const { answer, thoughtFrom } = exchange;
   if (answer === "" && thoughtFrom !== undefined) exchange.thoughtMs = Date.now() - thoughtFrom;
   Object.assign(exchange, outcome);
@@ -94,7 +94,7 @@ export function forgetReasoning(exchange) {
  * @param {Exchange} exchange
  * @returns {boolean} whether the answer broke off with something to go on from
  */
-export function isCutOff({ state, answer, finishReason, failure }) {
+export function canContinue({ state, answer, finishReason, failure }) {
   if (answer.trim() === "") return false;
   if (state === "complete") return finishReason === "length";
   return state === "stopped" || (state === "failed" && failure?.retryable === true);
@@ -105,6 +105,6 @@ export function isCutOff({ state, answer, finishReason, failure }) {
  * @returns {boolean} whether the model is told of it when a later question is asked: a reader who stopped an answer
  *   and goes on means what is there; an answer that failed says nothing
  */
-export function isTold({ state, answer }) {
+export function isSentToModel({ state, answer }) {
   return (state === "complete" || state === "stopped") && answer.trim() !== "";
 }

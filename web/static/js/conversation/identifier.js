@@ -1,7 +1,7 @@
 /** Names for conversations and exchanges, unlike any other's, made in any tab without asking another. */
 
 const BYTES = 12; // 96 random bits: no two tabs or imported files ever meet
-const FORM = /^[0-9a-f]{24}$/;
+const PATTERN = /^[0-9a-f]{24}$/;
 
 /** @returns {string} */
 export function newIdentifier() {
@@ -11,5 +11,5 @@ export function newIdentifier() {
 
 /** @param {unknown} value */
 export function isIdentifier(value) {
-  return typeof value === "string" && FORM.test(value);
+  return typeof value === "string" && PATTERN.test(value);
 }

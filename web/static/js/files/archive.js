@@ -34,7 +34,7 @@ export function writeArchive(conversations) {
     format: FORMAT,
     version: VERSION,
     exported: new Date().toISOString(),
-    conversations: conversations.filter(({ empty }) => !empty).map(({ record, exchanges }) => ({ ...record, exchanges })),
+    conversations: conversations.filter(({ isEmpty }) => !isEmpty).map(({ record, exchanges }) => ({ ...record, exchanges })),
   };
   return JSON.stringify(archive, null, 1) + "\n";
 }
@@ -93,7 +93,7 @@ function exchangeFrom(value) {
   };
   if (thoughtMs !== undefined) exchange.thoughtMs = time(thoughtMs);
   if (finishReason !== undefined) exchange.finishReason = string(finishReason);
-  if (figures !== undefined) exchange.figures = figuresFrom(figures);
+  if (figures !== undefined) exchange.figures = detailsFrom(figures);
   if (state === "running") Object.assign(exchange, { state: "failed", failure: INTERRUPTED });
   else if (failure !== undefined) exchange.failure = failureFrom(failure);
   return exchange;
@@ -108,18 +108,18 @@ function failureFrom(value) {
 
 /**
  * @param {unknown} value
- * @returns {import("../api/answer_details.js").Figures}
+ * @returns {import("../api/answer_details.js").AnswerDetails}
  */
-function figuresFrom(value) {
+function detailsFrom(value) {
   const { firstMs, totalMs, usage } = object(value);
-  /** @type {import("../api/answer_details.js").Figures} */
-  const figures = { totalMs: number(totalMs) };
-  if (firstMs !== undefined) figures.firstMs = number(firstMs);
+  /** @type {import("../api/answer_details.js").AnswerDetails} */
+  const details = { totalMs: number(totalMs) };
+  if (firstMs !== undefined) details.firstMs = number(firstMs);
   if (usage !== undefined) {
     const { prompt, completion, estimated } = object(usage);
-    figures.usage = { prompt: number(prompt), completion: number(completion), estimated: estimated === true };
+    details.usage = { prompt: number(prompt), completion: number(completion), estimated: estimated === true };
   }
-  return figures;
+  return details;
 }
 
 /** @param {unknown} value */

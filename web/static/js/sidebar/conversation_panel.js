@@ -6,7 +6,7 @@ import { ConversationSearch } from "./conversation_search.js";
 /** @typedef {import("../chat/chat.js").Chat} Chat */
 /** @typedef {import("../files/conversation_files.js").ConversationFiles} ConversationFiles */
 /** @typedef {import("../storage/conversation_store.js").ConversationStore} ConversationStore */
-/** @typedef {import("../chat/conversations.js").Conversations} Conversations */
+/** @typedef {import("../chat/conversation_actions.js").ConversationActions} ConversationActions */
 
 export class ConversationPanel {
   #chat;
@@ -17,7 +17,7 @@ export class ConversationPanel {
 
   /**
    * @param {HTMLElement} element
-   * @param {{ chat: Chat, store: ConversationStore, conversations: Conversations, files: ConversationFiles }} parts
+   * @param {{ chat: Chat, store: ConversationStore, conversations: ConversationActions, files: ConversationFiles }} parts
    * @param {(text: string) => void} announce
    */
   constructor(element, { chat, store, conversations, files }, announce) {

@@ -24,18 +24,18 @@ export class Catalogue {
   }
 
   /** @param {ConversationRecord} record as it is to be written */
-  enter(record) {
+  add(record) {
     this.#records.set(record.id, record);
   }
 
   /** @param {ConversationRecord} record as the database has it */
-  enterWritten(record) {
-    this.enter(record);
+  addWritten(record) {
+    this.add(record);
     this.#written.add(record.id);
   }
 
   /** @param {string} id */
-  strike(id) {
+  remove(id) {
     this.#records.delete(id);
     this.#written.delete(id);
   }

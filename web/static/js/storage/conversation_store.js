@@ -1,31 +1,31 @@
 /**
- * Keeps the conversations in this browser, and this tab in step with the others. What is to be kept is held here
+ * Keeps the conversations in this browser, and this tab in step with the others. What is to be stored is held here
  * until the database has it, so that where the database refuses, nothing is lost while the page lives.
  */
 
 import { Catalogue } from "./catalogue.js";
 import { Conversation } from "../conversation/conversation.js";
 import { SearchQuery } from "./search_query.js";
-import { StorageRefusal } from "./storage_refusal.js";
-import { Tabs } from "./tabs.js";
+import { StorageError } from "./storage_error.js";
+import { TabChannel } from "./tab_channel.js";
 import { WriteQueue } from "./write_queue.js";
 
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
 /** @typedef {import("./database.js").Database} Database */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
-/** @typedef {import("./storage_refusal.js").RefusalReason} RefusalReason */
+/** @typedef {import("./storage_error.js").StorageErrorReason} StorageErrorReason */
 
 /**
  * @typedef {object} StoreEvents
- * @property {(reason: RefusalReason) => void} refused the browser keeps nothing, or not all
- * @property {() => void} kept all that was to be kept is kept
- * @property {() => void} listed the list of conversations is another
+ * @property {(reason: StorageErrorReason) => void} failed the browser keeps nothing, or not all
+ * @property {() => void} saved all that was to be stored is stored
+ * @property {() => void} listChanged the list of conversations is another
  * @property {(id: string) => void} changedElsewhere another tab has written to it
  * @property {(id: string) => void} deletedElsewhere
  */
 
 export class ConversationStore {
-  /** Null: everything is kept in memory only. @type {Database | null} */
+  /** Null: everything is stored in memory only. @type {Database | null} */
   #database = null;
   #events;
   #tabs;
@@ -35,12 +35,12 @@ export class ConversationStore {
   /** @param {StoreEvents} events */
   constructor(events) {
     this.#events = events;
-    this.#tabs = new Tabs((news) => void this.#hear(news));
+    this.#tabs = new TabChannel((message) => void this.#receive(message));
     this.#queue = new WriteQueue({
       isNew: (id) => !this.#catalogue.isWritten(id),
-      recovered: (record) => this.#catalogue.enter(record),
-      written: (records, deleted) => this.#wrote(records, deleted),
-      refused: (error) => this.#refuse(error),
+      recovered: (record) => this.#catalogue.add(record),
+      written: (records, deleted) => this.#onWritten(records, deleted),
+      failed: (error) => this.#reportError(error),
     });
   }
 
@@ -50,11 +50,11 @@ export class ConversationStore {
    */
   async open(database) {
     this.#database = this.#queue.database = database;
-    if (!database) return this.#events.refused("missing");
+    if (!database) return this.#events.failed("missing");
     const records = await this.#try((database) => database.conversations());
-    for (const record of records ?? []) this.#catalogue.enterWritten(record);
+    for (const record of records ?? []) this.#catalogue.addWritten(record);
     await this.#queue.recover();
-    this.#events.listed();
+    this.#events.listChanged();
   }
 
   /** @returns {ConversationRecord[]} the last changed first */
@@ -73,10 +73,10 @@ export class ConversationStore {
    *   because the database refuses, which is said
    */
   async load(id) {
-    const kept = await this.#try(async (database) => (await database.conversation(id)) ?? null);
-    const record = this.#queue.record(id) ?? kept?.record;
-    if (!record) return kept === undefined ? undefined : null;
-    const exchanges = new Map(kept?.exchanges.map((exchange) => [exchange.id, exchange]));
+    const stored = await this.#try(async (database) => (await database.conversation(id)) ?? null);
+    const record = this.#queue.record(id) ?? stored?.record;
+    if (!record) return stored === undefined ? undefined : null;
+    const exchanges = new Map(stored?.exchanges.map((exchange) => [exchange.id, exchange]));
     for (const { exchange } of this.#queue.exchangesOf(id)) exchanges.set(exchange.id, exchange);
     return new Conversation(record, exchanges.values());
   }
@@ -92,14 +92,14 @@ export class ConversationStore {
     if (exchanges.length > 0) record.changed = now; // which branch is shown does not move it in the list
     record.title = this.#catalogue.record(id)?.title ?? record.title; // it may have been renamed since it was loaded
     for (const exchange of exchanges) exchange.changed = now;
-    this.#keep(record, exchanges);
+    this.#enqueue(record, exchanges);
   }
 
   /**
    * @param {Exchange} exchange
    * @returns {boolean} whether this tab has a form of it that the database has not
    */
-  isUnwritten({ id }) {
+  hasPendingWrite({ id }) {
     return this.#queue.has(id);
   }
 
@@ -109,8 +109,8 @@ export class ConversationStore {
   }
 
   /** The page goes away. */
-  leave() {
-    this.#queue.leave();
+  prepareForUnload() {
+    this.#queue.backUpBeforeUnload();
   }
 
   /**
@@ -121,13 +121,13 @@ export class ConversationStore {
     const record = this.#catalogue.record(id);
     if (!record) return;
     record.title = title;
-    this.#events.listed();
+    this.#events.listChanged();
     await this.flush(); // what is new has to be there before it can be renamed there
     const renamed = await this.#try((database) => database.rename(id, title));
     if (!renamed) return;
-    this.#catalogue.enterWritten(renamed); // a write under way meanwhile has brought the former title
-    this.#events.listed();
-    this.#tabs.tell({ kind: "changed", conversation: id });
+    this.#catalogue.addWritten(renamed); // a write under way meanwhile has brought the former title
+    this.#events.listChanged();
+    this.#tabs.post({ kind: "changed", conversation: id });
   }
 
   /**
@@ -143,8 +143,8 @@ export class ConversationStore {
       if (!done) return null;
     }
     this.#forget(id);
-    this.#events.listed();
-    this.#tabs.tell({ kind: "deleted", conversation: id });
+    this.#events.listChanged();
+    this.#tabs.post({ kind: "deleted", conversation: id });
     return conversation;
   }
 
@@ -158,10 +158,10 @@ export class ConversationStore {
       const here = await this.load(id);
       const known = new Map(here?.exchanges.map((exchange) => [exchange.id, exchange.changed]));
       const lacking = exchanges.filter(({ id, changed }) => changed > (known.get(id) ?? -1));
-      this.#keep(here?.record ?? record, lacking);
+      this.#enqueue(here?.record ?? record, lacking);
     }
     await this.flush();
-    this.#events.listed();
+    this.#events.listChanged();
   }
 
   /**
@@ -172,7 +172,7 @@ export class ConversationStore {
     this.#queue.dropExchange(exchange.id);
     await this.flush(); // what followed it follows another one now
     await this.#try((database) => database.deleteExchange(exchange.id));
-    this.#tabs.tell({ kind: "changed", conversation: conversation.id });
+    this.#tabs.post({ kind: "changed", conversation: conversation.id });
   }
 
   /**
@@ -191,23 +191,23 @@ export class ConversationStore {
    * @param {ConversationRecord[]} records
    * @param {string[]} deleted
    */
-  #wrote(records, deleted) {
+  #onWritten(records, deleted) {
     for (const record of records) {
-      this.#catalogue.enterWritten(record);
-      this.#tabs.tell({ kind: "changed", conversation: record.id });
+      this.#catalogue.addWritten(record);
+      this.#tabs.post({ kind: "changed", conversation: record.id });
     }
     for (const id of deleted) this.#deletedElsewhere(id);
-    this.#events.kept();
-    this.#events.listed();
+    this.#events.saved();
+    this.#events.listChanged();
   }
 
-  /** @param {import("./tabs.js").News} news */
-  async #hear({ kind, conversation }) {
+  /** @param {import("./tab_channel.js").TabMessage} message */
+  async #receive({ kind, conversation }) {
     if (kind === "deleted") return this.#deletedElsewhere(conversation);
     const record = await this.#try((database) => database.record(conversation));
     if (!record) return;
-    this.#catalogue.enterWritten(record);
-    this.#events.listed();
+    this.#catalogue.addWritten(record);
+    this.#events.listChanged();
     this.#events.changedElsewhere(conversation);
   }
 
@@ -215,7 +215,7 @@ export class ConversationStore {
   #deletedElsewhere(id) {
     if (!this.#catalogue.record(id)) return;
     this.#forget(id);
-    this.#events.listed();
+    this.#events.listChanged();
     this.#events.deletedElsewhere(id);
   }
 
@@ -223,14 +223,14 @@ export class ConversationStore {
    * @param {ConversationRecord} record
    * @param {Exchange[]} exchanges
    */
-  #keep(record, exchanges) {
-    this.#catalogue.enter(record);
+  #enqueue(record, exchanges) {
+    this.#catalogue.add(record);
     this.#queue.add(record, exchanges);
   }
 
   /** @param {string} id */
   #forget(id) {
-    this.#catalogue.strike(id);
+    this.#catalogue.remove(id);
     this.#queue.drop(id);
   }
 
@@ -243,14 +243,14 @@ export class ConversationStore {
     try {
       return this.#database ? await work(this.#database) : undefined;
     } catch (error) {
-      this.#refuse(error);
+      this.#reportError(error);
       return undefined;
     }
   }
 
   /** @param {unknown} error */
-  #refuse(error) {
-    if (!(error instanceof StorageRefusal)) throw error;
-    this.#events.refused(error.reason);
+  #reportError(error) {
+    if (!(error instanceof StorageError)) throw error;
+    this.#events.failed(error.reason);
   }
 }

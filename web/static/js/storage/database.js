@@ -1,9 +1,9 @@
 /**
  * The conversations in this browser's IndexedDB: how they are read and written there. What is written when is the
- * store's business. Everything here rejects with a StorageRefusal.
+ * store's business. Everything here rejects with a StorageError.
  */
 
-import { StorageRefusal } from "./storage_refusal.js";
+import { StorageError } from "./storage_error.js";
 
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
 /** @typedef {import("./database_connection.js").DatabaseConnection} DatabaseConnection */
@@ -12,7 +12,7 @@ import { StorageRefusal } from "./storage_refusal.js";
 /**
  * @typedef {Exchange & { conversation: string }} ExchangeRecord
  *
- * @typedef {object} Kept a conversation as it lies in the database
+ * @typedef {object} StoredConversation a conversation as it lies in the database
  * @property {ConversationRecord} record
  * @property {Exchange[]} exchanges
  *
@@ -37,7 +37,7 @@ export class Database {
 
   /** @returns {Promise<ConversationRecord[]>} */
   conversations() {
-    return this.#do((database) => database.getAll("conversations"));
+    return this.#run((database) => database.getAll("conversations"));
   }
 
   /**
@@ -45,21 +45,21 @@ export class Database {
    * @returns {Promise<ConversationRecord | undefined>}
    */
   record(id) {
-    return this.#do((database) => database.get("conversations", id));
+    return this.#run((database) => database.get("conversations", id));
   }
 
   /**
    * @param {string} id
-   * @returns {Promise<Kept | undefined>}
+   * @returns {Promise<StoredConversation | undefined>}
    */
   conversation(id) {
-    return this.#do(async (database) => {
+    return this.#run(async (database) => {
       const transaction = database.transaction(["conversations", "exchanges"]);
       const [record, exchanges] = await Promise.all([
         transaction.objectStore("conversations").get(id),
         transaction.objectStore("exchanges").index("conversation").getAll(id),
       ]);
-      return record && { record, exchanges: exchanges.map(ownFields) };
+      return record && { record, exchanges: exchanges.map(toExchange) };
     });
   }
 
@@ -73,7 +73,7 @@ export class Database {
    *   conversations that another tab deleted meanwhile, of which nothing was written
    */
   write(writings, exchanges) {
-    return this.#do(async (database) => {
+    return this.#run(async (database) => {
       const transaction = database.transaction(["conversations", "exchanges"], "readwrite");
       const conversationStore = transaction.objectStore("conversations");
       const exchangeStore = transaction.objectStore("exchanges");
@@ -88,7 +88,7 @@ export class Database {
             deleted.push(record.id);
             continue;
           }
-          const merged = stored ? mergedRecord(stored, record) : record;
+          const merged = stored ? mergeRecords(stored, record) : record;
           records.push(merged);
           await conversationStore.put(merged);
         }
@@ -96,11 +96,11 @@ export class Database {
           if (deleted.includes(exchange.conversation)) continue;
           const stored = await exchangeStore.get(exchange.id);
           const isLater = !stored || stored.changed <= exchange.changed;
-          const isOfSame = !stored || stored.conversation === exchange.conversation; // or an import would move it
-          if (isLater && isOfSame) await exchangeStore.put(exchange);
+          const belongsHere = !stored || stored.conversation === exchange.conversation; // or an import would move it
+          if (isLater && belongsHere) await exchangeStore.put(exchange);
         }
       };
-      await finished(work(), transaction);
+      await waitForCommit(work(), transaction);
       return { records, deleted };
     });
   }
@@ -111,7 +111,7 @@ export class Database {
    * @returns {Promise<ConversationRecord | undefined>}
    */
   rename(id, title) {
-    return this.#do(async (database) => {
+    return this.#run(async (database) => {
       const transaction = database.transaction("conversations", "readwrite");
       const work = async () => {
         const record = await transaction.store.get(id);
@@ -119,26 +119,26 @@ export class Database {
         if (renamed) await transaction.store.put(renamed);
         return renamed;
       };
-      return finished(work(), transaction);
+      return waitForCommit(work(), transaction);
     });
   }
 
   /** @param {string} id */
   deleteConversation(id) {
-    return this.#do(async (database) => {
+    return this.#run(async (database) => {
       const transaction = database.transaction(["conversations", "exchanges"], "readwrite");
       const exchanges = transaction.objectStore("exchanges");
       const work = async () => {
         await transaction.objectStore("conversations").delete(id);
         for (const key of await exchanges.index("conversation").getAllKeys(id)) await exchanges.delete(key);
       };
-      await finished(work(), transaction);
+      await waitForCommit(work(), transaction);
     });
   }
 
   /** @param {string} id */
   deleteExchange(id) {
-    return this.#do((database) => database.delete("exchanges", id));
+    return this.#run((database) => database.delete("exchanges", id));
   }
 
   /**
@@ -146,7 +146,7 @@ export class Database {
    * @returns {Promise<Set<string>>} the conversations that have such an exchange
    */
   find(matches) {
-    return this.#do(async (database) => {
+    return this.#run(async (database) => {
       /** @type {Set<string>} */
       const found = new Set();
       /** @type {IDBKeyRange | undefined} */
@@ -166,11 +166,11 @@ export class Database {
    * @param {(database: import("idb").IDBPDatabase<Schema>) => Promise<Result>} work
    * @returns {Promise<Result>}
    */
-  async #do(work) {
+  async #run(work) {
     try {
       return await work(await this.#connection.open());
     } catch (error) {
-      throw error instanceof DOMException ? StorageRefusal.of(error) : error;
+      throw error instanceof DOMException ? StorageError.of(error) : error;
     }
   }
 }
@@ -181,7 +181,7 @@ export class Database {
  * @param {{ done: Promise<void>, error: DOMException | null }} transaction
  * @returns {Promise<Result>}
  */
-async function finished(work, transaction) {
+async function waitForCommit(work, transaction) {
   try {
     return (await Promise.all([work, transaction.done]))[0];
   } catch (error) {
@@ -193,7 +193,7 @@ async function finished(work, transaction) {
  * @param {ConversationRecord} stored
  * @param {ConversationRecord} record
  */
-function mergedRecord(stored, record) {
+function mergeRecords(stored, record) {
   return {
     ...stored,
     changed: Math.max(stored.changed, record.changed),
@@ -202,6 +202,6 @@ function mergedRecord(stored, record) {
 }
 
 /** @param {ExchangeRecord} record @returns {Exchange} */
-export function ownFields({ conversation: _, ...exchange }) {
+export function toExchange({ conversation: _, ...exchange }) {
   return exchange;
 }

@@ -3,7 +3,7 @@
  * another tab needs that. Knows nothing of what is kept.
  */
 
-import { StorageRefusal } from "./storage_refusal.js";
+import { StorageError } from "./storage_error.js";
 
 /** @typedef {import("./database.js").Schema} Schema */
 /** @typedef {import("idb").IDBPDatabase<Schema>} OpenDatabase */
@@ -26,12 +26,12 @@ export class DatabaseConnection {
 
   /**
    * @returns {Promise<OpenDatabase>} the one that is open, or a new one
-   * @throws {StorageRefusal} where there is no storage, or another tab has an older layout open
+   * @throws {StorageError} where there is no storage, or another tab has an older layout open
    * @throws {DOMException} where the browser refuses
    */
   async open() {
-    if (!globalThis.indexedDB) throw new StorageRefusal("unavailable");
-    if (this.#blocked) throw new StorageRefusal("older");
+    if (!globalThis.indexedDB) throw new StorageError("unavailable");
+    if (this.#blocked) throw new StorageError("older");
     this.#opening ??= this.#request();
     return this.#opening;
   }
@@ -49,7 +49,7 @@ export class DatabaseConnection {
         // another tab with an older page holds the layout; it may be asleep, so nobody waits for it
         blocked: () => {
           this.#blocked = true;
-          reject(new StorageRefusal("older"));
+          reject(new StorageError("older"));
         },
         // a newer page in another tab wants to change the layout: this one lets go, and says so when it next writes
         blocking: (_from, _to, event) => {

@@ -1,28 +1,28 @@
 /** What has been written and not yet sent, kept in this browser: in one conversation, or in the place of one question. */
 
-/** @typedef {Pick<import("../conversation/conversation.js").Conversation, "id" | "empty">} Conversation */
+/** @typedef {Pick<import("../conversation/conversation.js").Conversation, "id" | "isEmpty">} DraftOwner */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 
 const PREFIX = "sluice.draft.1."; // the number is the form's; another form gets another number
 const PAUSE_MS = 300; // one write for each burst of typing, and little to lose where the browser dies
 
 /** What the browser refused to keep, for as long as the page lives. @type {Map<string, string>} */
-const held = new Map();
+const unsaved = new Map();
 
 export class Draft {
   #key;
-  #notKept;
+  #draftNotSaved;
   #text;
   #timer = 0;
 
   /**
-   * @param {Conversation} conversation where it is written; one that has not begun shares its draft with all such
-   * @param {() => void} notKept called where the browser refuses: its storage is full, or switched off
+   * @param {DraftOwner} owner where it is written; one that has not begun shares its draft with all such
+   * @param {() => void} draftNotSaved called where the browser refuses: its storage is full, or switched off
    */
-  constructor(conversation, notKept) {
-    this.conversation = conversation;
-    this.#key = keyOf(conversation);
-    this.#notKept = notKept;
+  constructor(owner, draftNotSaved) {
+    this.owner = owner;
+    this.#key = keyOf(owner);
+    this.#draftNotSaved = draftNotSaved;
     this.#text = read(this.#key);
   }
 
@@ -40,24 +40,24 @@ export class Draft {
   /** Keeps now what is still waiting to be kept. */
   flush() {
     clearTimeout(this.#timer);
-    const key = keyOf(this.conversation);
+    const key = keyOf(this.owner);
     if (key !== this.#key) save(this.#key, ""); // the conversation has begun, and takes its draft along
     this.#key = key;
-    if (!save(key, this.#text)) this.#notKept();
+    if (!save(key, this.#text)) this.#draftNotSaved();
   }
 }
 
 /**
  * @param {Exchange} exchange
- * @returns {Conversation} the place of its question, as a draft knows places
+ * @returns {DraftOwner} the place of its question, as a draft knows places
  */
-export function placeOf({ id }) {
-  return { id, empty: false };
+export function draftOwnerOf({ id }) {
+  return { id, isEmpty: false };
 }
 
 /**
- * @param {Conversation} from
- * @param {Conversation} to
+ * @param {DraftOwner} from
+ * @param {DraftOwner} to
  */
 export function moveDraft(from, to) {
   save(keyOf(to), read(keyOf(from)));
@@ -66,25 +66,25 @@ export function moveDraft(from, to) {
 
 /**
  * Removes the drafts of a conversation that is being deleted.
- * @param {Conversation & { exchanges: Exchange[] }} conversation
+ * @param {DraftOwner & { exchanges: Exchange[] }} conversation
  * @returns {() => void} brings them back
  */
-export function takeDrafts(conversation) {
-  const keys = [conversation, ...conversation.exchanges.map(placeOf)].map(keyOf);
+export function removeDrafts(conversation) {
+  const keys = [conversation, ...conversation.exchanges.map(draftOwnerOf)].map(keyOf);
   const texts = keys.map(read);
   for (const key of keys) save(key, "");
   return () => keys.forEach((key, index) => save(key, texts[index] ?? ""));
 }
 
-/** @param {Conversation} conversation */
-function keyOf({ id, empty }) {
-  return PREFIX + (empty ? "" : id);
+/** @param {DraftOwner} owner */
+function keyOf({ id, isEmpty }) {
+  return PREFIX + (isEmpty ? "" : id);
 }
 
 /** @param {string} key */
 function read(key) {
   try {
-    return held.get(key) ?? localStorage.getItem(key) ?? "";
+    return unsaved.get(key) ?? localStorage.getItem(key) ?? "";
   } catch {
     return ""; // switched off; the first save says so
   }
@@ -98,10 +98,10 @@ function save(key, text) {
   try {
     if (text) localStorage.setItem(key, text);
     else localStorage.removeItem(key);
-    held.delete(key);
+    unsaved.delete(key);
     return true;
   } catch {
-    held.set(key, text);
+    unsaved.set(key, text);
     return false;
   }
 }

@@ -4,9 +4,9 @@
  */
 
 import { newIdentifier } from "../conversation/identifier.js";
-import { ownFields } from "./database.js";
-import { clearJournal, readJournal, writeJournal } from "./journal.js";
-import { Unwritten } from "./unwritten.js";
+import { toExchange } from "./database.js";
+import { deleteUnloadBackup, readUnloadBackups, saveUnloadBackup } from "./unload_backup.js";
+import { PendingWrites } from "./pending_writes.js";
 
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
 /** @typedef {import("./database.js").Database} Database */
@@ -18,7 +18,7 @@ import { Unwritten } from "./unwritten.js";
  * @property {(records: ConversationRecord[], deleted: string[]) => void} written what is there now, and which
  *   conversations another tab has deleted
  * @property {(record: ConversationRecord) => void} recovered an earlier page has left it, and it waits here
- * @property {(error: unknown) => void} refused nothing of it was written; it is tried again with the next
+ * @property {(error: unknown) => void} failed nothing of it was written; it is tried again with the next
  */
 
 const INTERVAL = 1000; // milliseconds between writes of a growing answer; a crash loses no more than this
@@ -27,10 +27,10 @@ export class WriteQueue {
   /** @type {Database | null} */
   database = null;
   #events;
-  #page = newIdentifier();
-  #waiting = new Unwritten();
+  #pageId = newIdentifier();
+  #waiting = new PendingWrites();
   /** On its way: it may not be there yet, and may come back. */
-  #underway = new Unwritten();
+  #inFlight = new PendingWrites();
   #timer = 0;
   #lastWrite = -INTERVAL;
   /** @type {Promise<void>} */
@@ -47,27 +47,27 @@ export class WriteQueue {
    */
   add(record, exchanges) {
     this.#waiting.add(record, exchanges);
-    const wait = Math.max(0, this.#lastWrite + INTERVAL - performance.now());
-    this.#timer ||= setTimeout(() => void this.flush(), wait);
+    const delay = Math.max(0, this.#lastWrite + INTERVAL - performance.now());
+    this.#timer ||= setTimeout(() => void this.flush(), delay);
   }
 
   /** @param {string} exchange */
   has(exchange) {
-    return this.#waiting.has(exchange) || this.#underway.has(exchange);
+    return this.#waiting.has(exchange) || this.#inFlight.has(exchange);
   }
 
   /** @param {string} conversation */
   record(conversation) {
-    return this.#waiting.record(conversation) ?? this.#underway.record(conversation);
+    return this.#waiting.record(conversation) ?? this.#inFlight.record(conversation);
   }
 
   /** @param {string} conversation */
   exchangesOf(conversation) {
-    return [...this.#underway.exchangesOf(conversation), ...this.#waiting.exchangesOf(conversation)];
+    return [...this.#inFlight.exchangesOf(conversation), ...this.#waiting.exchangesOf(conversation)];
   }
 
   get exchanges() {
-    return [...this.#underway.exchanges, ...this.#waiting.exchanges];
+    return [...this.#inFlight.exchanges, ...this.#waiting.exchanges];
   }
 
   /** @param {string} conversation */
@@ -85,19 +85,19 @@ export class WriteQueue {
     const { database } = this;
     if (!database) return;
     /** @type {string[]} */
-    const held = [];
-    for (const { page, entry } of readJournal()) {
+    const restored = [];
+    for (const { pageId, backup } of readUnloadBackups()) {
       try {
-        const { records, deleted } = await database.write(entry.writings, entry.exchanges);
-        clearJournal(page);
+        const { records, deleted } = await database.write(backup.writings, backup.exchanges);
+        deleteUnloadBackup(pageId);
         this.#events.written(records, deleted);
       } catch (error) {
-        this.#events.refused(error);
-        this.#hold(entry);
-        held.push(page);
+        this.#events.failed(error);
+        this.#restore(backup);
+        restored.push(pageId);
       }
     }
-    if (held.length > 0 && this.#secure()) held.forEach(clearJournal);
+    if (restored.length > 0 && this.#backUp()) restored.forEach(deleteUnloadBackup);
   }
 
   /** Writes now. @returns {Promise<void>} fulfilled also where the database refuses */
@@ -110,41 +110,41 @@ export class WriteQueue {
   }
 
   /** The page goes away: leaves what is not written to the next one. */
-  leave() {
-    if (!this.database || (this.#waiting.empty && this.#underway.empty)) return;
-    this.#waiting.takeBack(this.#underway); // it may be cut off on its way; written twice it is the same
-    this.#secure();
+  backUpBeforeUnload() {
+    if (!this.database || (this.#waiting.isEmpty && this.#inFlight.isEmpty)) return;
+    this.#waiting.restore(this.#inFlight); // it may be cut off on its way; written twice it is the same
+    this.#backUp();
     void this.flush(); // the browser may let it finish
   }
 
   /** @returns {boolean} whether what waits is safe from now on, however this page ends */
-  #secure() {
-    return writeJournal(this.#page, { writings: this.#writings(), exchanges: this.#waiting.exchanges });
+  #backUp() {
+    return saveUnloadBackup(this.#pageId, { writings: this.#writings(), exchanges: this.#waiting.exchanges });
   }
 
-  /** @param {import("./journal.js").Entry} entry */
-  #hold({ writings, exchanges }) {
+  /** @param {import("./unload_backup.js").Backup} backup */
+  #restore({ writings, exchanges }) {
     for (const { record, isNew } of writings) {
       if (!isNew && this.#events.isNew(record.id)) continue; // another tab has deleted it
       this.#events.recovered(record);
-      this.add(record, exchanges.filter(({ conversation }) => conversation === record.id).map(ownFields));
+      this.add(record, exchanges.filter(({ conversation }) => conversation === record.id).map(toExchange));
     }
   }
 
   async #write() {
-    if (!this.database || this.#waiting.empty) return;
+    if (!this.database || this.#waiting.isEmpty) return;
     const writings = this.#writings();
-    this.#underway = this.#waiting;
-    this.#waiting = new Unwritten();
+    this.#inFlight = this.#waiting;
+    this.#waiting = new PendingWrites();
     try {
-      const { records, deleted } = await this.database.write(writings, this.#underway.exchanges);
-      this.#underway = new Unwritten();
-      clearJournal(this.#page);
+      const { records, deleted } = await this.database.write(writings, this.#inFlight.exchanges);
+      this.#inFlight = new PendingWrites();
+      deleteUnloadBackup(this.#pageId);
       this.#events.written(records, deleted);
     } catch (error) {
-      this.#waiting.takeBack(this.#underway);
-      this.#underway = new Unwritten();
-      this.#events.refused(error);
+      this.#waiting.restore(this.#inFlight);
+      this.#inFlight = new PendingWrites();
+      this.#events.failed(error);
     }
   }
 

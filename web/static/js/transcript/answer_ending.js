@@ -2,9 +2,9 @@
 
 import { BranchSwitch } from "./branch_switch.js";
 import { copyButton, quietButton } from "../ui/button.js";
-import { isCutOff } from "../conversation/exchange.js";
+import { canContinue } from "../conversation/exchange.js";
 import { FailureView } from "./failure_view.js";
-import { figuresView } from "./details_view.js";
+import { detailsView } from "./details_view.js";
 import { setText } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
@@ -59,7 +59,7 @@ export class AnswerEnding {
       },
     });
     this.#said.replaceChildren(...this.#failure.elements);
-    this.element.classList.toggle("too-early", this.#failure.waiting);
+    this.element.classList.toggle("too-early", this.#failure.isWaiting);
   }
 
   #endFailure() {
@@ -73,12 +73,12 @@ export class AnswerEnding {
     // also where the server says that it cannot help: whoever runs it may have mended what was refused
     const mayRetry = exchange.state === "stopped" || exchange.state === "failed";
     return [
-      isCutOff(exchange) ? quietButton("resume", "resume when-idle", () => this.#events.resume(exchange)) : "",
+      canContinue(exchange) ? quietButton("resume", "resume when-idle", () => this.#events.resume(exchange)) : "",
       mayRetry ? quietButton("retry", "retry when-idle", () => this.#events.regenerate(exchange)) : "",
       exchange.answer ? copyButton("copyAnswer", "copy-answer", () => exchange.answer) : "",
       mayRetry ? "" : quietButton("regenerate", "regenerate when-idle", () => this.#events.regenerate(exchange)),
       this.branches.element,
-      ...(exchange.figures && (exchange.answer || exchange.reasoning) ? figuresView(exchange.figures) : []),
+      ...(exchange.figures && (exchange.answer || exchange.reasoning) ? detailsView(exchange.figures) : []),
     ];
   }
 }

@@ -4,17 +4,17 @@ import { quietButton } from "../ui/button.js";
 import { tokensPerSecond } from "../api/answer_details.js";
 import { setText, texts } from "../i18n/language.js";
 
-/** @typedef {import("../api/answer_details.js").Figures} Figures */
+/** @typedef {import("../api/answer_details.js").AnswerDetails} AnswerDetails */
 /** @typedef {import("../i18n/language.js").TextKey} TextKey */
 
 /**
- * @param {Figures} figures
+ * @param {AnswerDetails} details
  * @returns {HTMLElement[]} a button, which stays where it is, and what it opens
  */
-export function figuresView(figures) {
+export function detailsView(details) {
   const list = document.createElement("dl");
   list.className = "figures";
-  for (const [key, value] of rows(figures)) list.append(row(key, value));
+  for (const [key, value] of rows(details)) list.append(row(key, value));
   const button = quietButton("figures", "show-figures", () => show(button.ariaExpanded !== "true"));
   /** @param {boolean} open */
   const show = (open) => {
@@ -27,12 +27,12 @@ export function figuresView(figures) {
 }
 
 /**
- * @param {Figures} figures
+ * @param {AnswerDetails} details
  * @returns {[TextKey, string][]}
  */
-function rows(figures) {
-  const { firstMs, totalMs, usage } = figures;
-  const rate = tokensPerSecond(figures);
+function rows(details) {
+  const { firstMs, totalMs, usage } = details;
+  const rate = tokensPerSecond(details);
   return [
     ...(firstMs === undefined ? [] : [/** @type {[TextKey, string]} */ (["firstToken", duration(firstMs)])]),
     ["wholeAnswer", duration(totalMs)],

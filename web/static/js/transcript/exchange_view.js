@@ -14,7 +14,7 @@ import { QuestionView } from "./question_view.js";
  * @property {(exchange: Exchange, question: string) => boolean} edit returns whether it was asked
  * @property {(exchange: Exchange, choice: import("./branch_switch.js").BranchChoice) => void} choose
  * @property {(exchange: Exchange) => void} delete
- * @property {() => void} notKept the browser refuses to keep another wording that has been begun
+ * @property {() => void} draftNotSaved the browser refuses to keep another wording that has been begun
  * @property {() => void} retryReady called when trying again may help, after a wait
  * @property {() => void} grown called after more of an answer has come into the page
  * @property {() => void} unfolded called after the reader has opened something in it

@@ -10,7 +10,7 @@ const MINUTE = 60; // seconds
 export class FailureView {
   #wait;
   #countdown = document.createElement("p");
-  #life = new AbortController();
+  #controller = new AbortController();
 
   /**
    * @param {FailureRecord} failure
@@ -23,37 +23,37 @@ export class FailureView {
     const box = document.createElement("div");
     box.className = "failure";
     if (announce) box.setAttribute("role", "alert");
-    box.append(paragraph(sentenceFor(failure), "sentence"));
+    box.append(paragraph(messageFor(failure), "sentence"));
     if (failure.requestId) box.append(paragraph(texts.reference(failure.requestId), "reference"));
     // beside the alert and not in it: what counts down would be read out each second
     this.#countdown.className = "note countdown";
     this.elements = [box, this.#countdown];
     this.#count();
-    this.#wait.follow(() => {
+    this.#wait.watch(() => {
       this.#count();
-      if (!this.waiting) ready();
-    }, this.#life.signal);
+      if (!this.isWaiting) ready();
+    }, this.#controller.signal);
   }
 
   /** Whether trying again cannot help yet. */
-  get waiting() {
-    return !this.#wait.over;
+  get isWaiting() {
+    return !this.#wait.isOver;
   }
 
   /** Counts no longer. */
   end() {
-    this.#life.abort();
+    this.#controller.abort();
   }
 
   #count() {
-    this.#countdown.hidden = !this.waiting;
-    const { offline, seconds } = this.#wait;
-    this.#countdown.textContent = offline ? texts.retryOnline : texts.retryIn(inTime(seconds));
+    this.#countdown.hidden = !this.isWaiting;
+    const { isOffline, seconds } = this.#wait;
+    this.#countdown.textContent = isOffline ? texts.retryOnline : texts.retryIn(inTime(seconds));
   }
 }
 
 /** @param {FailureRecord} failure */
-function sentenceFor(failure) {
+function messageFor(failure) {
   const code = failure.status === 413 ? "too_large" : failure.code;
   const { failures } = texts;
   // not `in`: a file that somebody imports may name a code such as "toString"

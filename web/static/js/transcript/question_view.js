@@ -2,7 +2,7 @@
 
 import { BranchSwitch } from "./branch_switch.js";
 import { copyButton, quietButton } from "../ui/button.js";
-import { Draft, placeOf } from "../storage/draft.js";
+import { Draft, draftOwnerOf } from "../storage/draft.js";
 import { setLabel } from "../i18n/language.js";
 import { QuestionEditor } from "./question_editor.js";
 
@@ -30,7 +30,7 @@ export class QuestionView {
   constructor(exchange, events) {
     this.#exchange = exchange;
     this.#events = events;
-    this.#draft = new Draft(placeOf(exchange), events.notKept);
+    this.#draft = new Draft(draftOwnerOf(exchange), events.draftNotSaved);
     setLabel(this.#article, "you");
     this.#text.dir = "auto";
     this.#article.append(this.#text);

@@ -5,13 +5,13 @@
 /** @typedef {import("./database.js").ExchangeRecord} ExchangeRecord */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 
-export class Unwritten {
+export class PendingWrites {
   /** @type {Map<string, ConversationRecord>} */
   #records = new Map();
   /** @type {Map<string, { exchange: Exchange, conversation: string }>} */
   #exchanges = new Map();
 
-  get empty() {
+  get isEmpty() {
     return this.#records.size === 0;
   }
 
@@ -61,9 +61,9 @@ export class Unwritten {
 
   /**
    * Takes back what could not be written; what has been added since is the newer.
-   * @param {Unwritten} earlier
+   * @param {PendingWrites} earlier
    */
-  takeBack(earlier) {
+  restore(earlier) {
     this.#records = new Map([...earlier.#records, ...this.#records]);
     this.#exchanges = new Map([...earlier.#exchanges, ...this.#exchanges]);
   }

@@ -9,32 +9,32 @@ import { isIdentifier } from "../conversation/identifier.js";
 /** @typedef {import("./database.js").Writing} Writing */
 /** @typedef {import("./database.js").ExchangeRecord} ExchangeRecord */
 
-/** @typedef {{ writings: Writing[], exchanges: ExchangeRecord[] }} Entry */
+/** @typedef {{ writings: Writing[], exchanges: ExchangeRecord[] }} Backup */
 
 const PREFIX = "sluice.journal.";
 
 /**
- * @param {string} page its own name, so that two that are left at once do not meet
- * @param {Entry} entry
+ * @param {string} pageId its own name, so that two that are left at once do not meet
+ * @param {Backup} backup
  * @returns {boolean} false where the browser refuses
  */
-export function writeJournal(page, entry) {
+export function saveUnloadBackup(pageId, backup) {
   try {
-    localStorage.setItem(PREFIX + page, JSON.stringify(entry));
+    localStorage.setItem(PREFIX + pageId, JSON.stringify(backup));
     return true;
   } catch {
     return false;
   }
 }
 
-/** @returns {{ page: string, entry: Entry }[]} what pages have left behind */
-export function readJournal() {
+/** @returns {{ pageId: string, backup: Backup }[]} what pages have left behind */
+export function readUnloadBackups() {
   try {
     return Object.keys(localStorage)
       .filter((key) => key.startsWith(PREFIX))
       .flatMap((key) => {
-        const entry = parseObject(localStorage.getItem(key) ?? "");
-        return isEntry(entry) ? [{ page: key.slice(PREFIX.length), entry }] : []; // another form: for a page that knows it
+        const backup = parseObject(localStorage.getItem(key) ?? "");
+        return isBackup(backup) ? [{ pageId: key.slice(PREFIX.length), backup }] : []; // another form: for a page that knows it
       });
   } catch {
     return []; // switched off: then no page could leave anything
@@ -43,9 +43,9 @@ export function readJournal() {
 
 /**
  * @param {any} value
- * @returns {value is Entry}
+ * @returns {value is Backup}
  */
-function isEntry(value) {
+function isBackup(value) {
   const { writings, exchanges } = value ?? {};
   if (!Array.isArray(writings) || !Array.isArray(exchanges)) return false;
   return (
@@ -54,10 +54,10 @@ function isEntry(value) {
   );
 }
 
-/** @param {string} page */
-export function clearJournal(page) {
+/** @param {string} pageId */
+export function deleteUnloadBackup(pageId) {
   try {
-    localStorage.removeItem(PREFIX + page);
+    localStorage.removeItem(PREFIX + pageId);
   } catch {
     // switched off: then nothing is there
   }

@@ -6,12 +6,12 @@ import { ANSWER_STATES, INTERRUPTED } from "../conversation/exchange.js";
 const KEY = "sluice.conversation.1";
 
 /** @returns {Conversation | null} null where there is none */
-export function readFormerConversation() {
+export function readLegacyConversation() {
   const kept = read();
   if (kept.length === 0) return null;
   const conversation = new Conversation();
   for (const { question, answer, reasoning, state, finishReason, failure } of kept) {
-    const exchange = conversation.begin(question);
+    const exchange = conversation.append(question);
     Object.assign(exchange, { answer, reasoning, state });
     if (finishReason) exchange.finishReason = finishReason;
     if (failure) exchange.failure = failure;
@@ -21,7 +21,7 @@ export function readFormerConversation() {
 }
 
 /** To be called when it is kept elsewhere. */
-export function dropFormerConversation() {
+export function deleteLegacyConversation() {
   localStorage.removeItem(KEY);
 }
 

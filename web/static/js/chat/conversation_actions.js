@@ -1,8 +1,8 @@
 /** What the reader does with conversations as wholes: opens them, begins new ones, renames and deletes them. */
 
-import { addressed, leaveAddress, nameInAddress } from "../browser/address.js";
-import { takeDrafts } from "../storage/draft.js";
-import { dropFormerConversation, readFormerConversation } from "../storage/former_conversation.js";
+import { conversationInAddress, pushEmptyAddress, replaceAddress } from "../browser/address.js";
+import { removeDrafts } from "../storage/draft.js";
+import { deleteLegacyConversation, readLegacyConversation } from "../storage/legacy_conversation.js";
 
 /** @typedef {import("./chat.js").Chat} Chat */
 /** @typedef {import("../storage/conversation_store.js").ConversationStore} ConversationStore */
@@ -11,7 +11,7 @@ import { dropFormerConversation, readFormerConversation } from "../storage/forme
 /** @typedef {import("../ui/notices.js").Notices} Notices */
 /** @typedef {import("../ui/undo.js").Undo} Undo */
 
-export class Conversations {
+export class ConversationActions {
   #store;
   #chat;
   #notices;
@@ -28,7 +28,7 @@ export class Conversations {
     this.#chat = chat;
     this.#notices = notices;
     this.#undo = undo;
-    addEventListener("hashchange", () => void this.openAddressed());
+    addEventListener("hashchange", () => void this.openFromAddress());
   }
 
   /**
@@ -37,32 +37,32 @@ export class Conversations {
    */
   async open(database) {
     await this.#store.open(database);
-    const former = readFormerConversation();
-    if (former) {
-      await this.#store.add([former]);
-      if (!former.exchanges.some((exchange) => this.#store.isUnwritten(exchange))) dropFormerConversation();
-      if (!addressed()) nameInAddress(former.id);
+    const legacy = readLegacyConversation();
+    if (legacy) {
+      await this.#store.add([legacy]);
+      if (!legacy.exchanges.some((exchange) => this.#store.hasPendingWrite(exchange))) deleteLegacyConversation();
+      if (!conversationInAddress()) replaceAddress(legacy.id);
     }
     // the reader may have been quicker than the database
-    if (this.#chat.conversation.empty) await this.openAddressed();
+    if (this.#chat.conversation.isEmpty) await this.openFromAddress();
   }
 
   /** Shows the conversation that the address names, or a new one. */
-  async openAddressed() {
-    const id = addressed();
+  async openFromAddress() {
+    const id = conversationInAddress();
     if (id === this.#chat.conversation.id) return;
     const conversation = id ? await this.#store.load(id) : null;
-    if (addressed() !== id) return; // the reader has gone on meanwhile
+    if (conversationInAddress() !== id) return; // the reader has gone on meanwhile
     if (conversation === null && id) {
       this.#notices.show("conversationMissing");
-      nameInAddress(null);
+      replaceAddress(null);
     }
     this.#chat.show(conversation ?? undefined);
   }
 
   /** Begins a new one. */
-  renew() {
-    leaveAddress();
+  startNew() {
+    pushEmptyAddress();
     this.#chat.show();
   }
 
@@ -80,14 +80,14 @@ export class Conversations {
     await this.#chat.settle(id);
     const conversation = await this.#store.delete(id);
     if (!conversation) return; // the store has said that the browser refuses
-    if (wasShown) this.#leave();
-    const restoreDrafts = takeDrafts(conversation);
+    if (wasShown) this.#showNew();
+    const restoreDrafts = removeDrafts(conversation);
     this.#undo.offer("conversationDeleted", async () => {
       restoreDrafts();
       await this.#store.add([conversation]);
-      if (!wasShown || !this.#chat.conversation.empty) return;
-      nameInAddress(id);
-      await this.openAddressed();
+      if (!wasShown || !this.#chat.conversation.isEmpty) return;
+      replaceAddress(id);
+      await this.openFromAddress();
     });
   }
 
@@ -104,12 +104,12 @@ export class Conversations {
     const { conversation } = this.#chat;
     if (conversation.id !== id) return;
     this.#notices.show("deletedElsewhere");
-    this.#leave();
-    takeDrafts(conversation);
+    this.#showNew();
+    removeDrafts(conversation);
   }
 
-  #leave() {
-    nameInAddress(null);
+  #showNew() {
+    replaceAddress(null);
     this.#chat.show();
   }
 }

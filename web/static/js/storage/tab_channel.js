@@ -1,0 +1,21 @@
+/** Tells the other tabs of this page what was kept or deleted, and hears it from them. */
+
+/**
+ * @typedef {{ kind: "changed" | "deleted", conversation: string }} TabMessage
+ */
+
+const CHANNEL = "sluice.conversations";
+
+export class TabChannel {
+  #channel = new BroadcastChannel(CHANNEL);
+
+  /** @param {(message: TabMessage) => void} received */
+  constructor(received) {
+    this.#channel.addEventListener("message", ({ data }) => received(data));
+  }
+
+  /** @param {TabMessage} message */
+  post(message) {
+    this.#channel.postMessage(message);
+  }
+}
