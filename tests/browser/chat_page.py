@@ -32,8 +32,8 @@ class ChatPage:
         self.prose = self.answer.locator("> .prose")
         self.failure = page.locator(".failure")
         self.countdown = page.locator(".countdown")
-        self.figures = self.answer.locator(".figures")
-        self.show_figures = self.answer.locator(".show-figures")
+        self.details = self.answer.locator(".answer-details")
+        self.show_details = self.answer.locator(".show-details")
         self.retry_button = page.locator("button.retry")
         self.status = page.get_by_role("status")
 

@@ -58,7 +58,7 @@ def states(chat: ChatPage, model: ScriptedModel) -> Iterator[str]:
     end.open()
     chat.wait_complete()
     chat.answer.locator(".reasoning summary").click()
-    chat.show_figures.click()
+    chat.show_details.click()
     expect(chat.prose.locator(".katex").first).to_be_visible()
     yield "complete, all folds open"
 

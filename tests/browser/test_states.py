@@ -36,7 +36,7 @@ def test_a_busy_server_is_waited_for_by_a_countdown(
     expect(alert).not_to_contain_text("second")  # what counts down would be read out each second
     expect(chat.countdown).to_have_text("You can try again in 7 seconds.")
     expect(chat.retry_button).to_be_hidden()
-    expect(chat.figures).to_have_count(0)  # there are none of an answer that never began
+    expect(chat.details).to_have_count(0)  # there are none of an answer that never began
     chat.page.clock.fast_forward(4000)
     expect(chat.countdown).to_have_text("You can try again in 3 seconds.")
     chat.page.clock.fast_forward(4000)
@@ -86,12 +86,12 @@ def test_figures_are_there_for_who_asks(chat: ChatPage, model: ScriptedModel) ->
     model.enqueue((*said("One", " two"), gate, *finished(usage=usage_of(9, 42))))
     chat.ask("Count")
     expect(chat.prose).to_have_text("One two")
-    expect(chat.figures).to_have_count(0)
+    expect(chat.details).to_have_count(0)
     gate.open()
     chat.wait_complete()
-    expect(chat.figures).to_be_hidden()
-    chat.show_figures.click()
-    names, texts = (chat.figures.locator(each).all_inner_texts() for each in ("dt", "dd"))
+    expect(chat.details).to_be_hidden()
+    chat.show_details.click()
+    names, texts = (chat.details.locator(each).all_inner_texts() for each in ("dt", "dd"))
     values = dict(zip(names, texts, strict=True))
     assert list(values) == ["Time to first token", "Total time", "Tokens per second", "Tokens"]
     assert values["Tokens"] == "9 input, 42 output"
@@ -102,21 +102,21 @@ def test_figures_are_there_for_who_asks(chat: ChatPage, model: ScriptedModel) ->
     assert rate > 0.99 * 42 / (whole - first + 0.01)
     assert rate * (whole - first - 0.01) < 1.01 * 42
     chat.page.reload()
-    chat.show_figures.click()
-    expect(chat.figures).to_contain_text("9 input, 42 output")
+    chat.show_details.click()
+    expect(chat.details).to_contain_text("9 input, 42 output")
 
 
 def test_figures_say_what_was_estimated_and_what_was_not_counted(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("Not counted by the provider"), stalling_after("As far as this"))
     chat.ask_and_wait("First")
-    chat.show_figures.click()
-    expect(chat.figures).to_contain_text("(estimated)")
+    chat.show_details.click()
+    expect(chat.details).to_contain_text("(estimated)")
     chat.ask("Second")
     expect(chat.prose).to_have_text("As far as this")
     chat.field.press("Escape")
-    chat.show_figures.click()
-    expect(chat.figures).to_contain_text("not counted")
-    expect(chat.figures).to_contain_text("Time to first token")
+    chat.show_details.click()
+    expect(chat.details).to_contain_text("not counted")
+    expect(chat.details).to_contain_text("Time to first token")
 
 
 def test_figures_open_in_view_and_move_nothing_above_them(chat: ChatPage, model: ScriptedModel) -> None:
@@ -126,19 +126,19 @@ def test_figures_open_in_view_and_move_nothing_above_them(chat: ChatPage, model:
     chat.page.mouse.move(0, 0)
     before = [each.bounding_box() for each in buttons.all()]
     there = chat.page.evaluate("scrollY")
-    chat.show_figures.focus()
+    chat.show_details.focus()
     chat.page.keyboard.press("Enter")
-    expect(chat.show_figures).to_have_attribute("aria-expanded", "true")
-    expect(chat.figures).to_be_in_viewport(ratio=1)
+    expect(chat.show_details).to_have_attribute("aria-expanded", "true")
+    expect(chat.details).to_be_in_viewport(ratio=1)
     dock = chat.page.locator("#dock").bounding_box()
-    box = chat.figures.bounding_box()
+    box = chat.details.bounding_box()
     assert dock is not None
     assert box is not None
     assert box["y"] + box["height"] <= dock["y"]
     chat.page.evaluate("top => scrollTo({ top, behavior: 'instant' })", there)
     assert [each.bounding_box() for each in buttons.all()] == before
     chat.page.keyboard.press("Enter")
-    expect(chat.figures).to_be_hidden()
+    expect(chat.details).to_be_hidden()
 
 
 @pytest.fixture

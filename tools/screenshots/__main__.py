@@ -125,7 +125,7 @@ def take(browser: Browser, url: str, model: ScriptedModel, picture: Picture) -> 
         for question in picture.earlier:
             model.enqueue(reply(SHORT_ANSWER))
             chat.ask_and_wait(question)
-            page.locator("#renew").click()
+            page.locator("#new-conversation").click()
         for question, answer in picture.exchanges:
             model.enqueue(reply(answer))
             chat.ask_and_wait(question)

@@ -37,7 +37,7 @@ import { Undo } from "./ui/undo.js";
  * @param {new () => T} type
  * @returns {T}
  */
-function part(id, type) {
+function requireElement(id, type) {
   const element = document.getElementById(id);
   if (!(element instanceof type)) throw new Error(`The page has no ${type.name} #${id}.`);
   return element;
@@ -53,25 +53,25 @@ const STORAGE_NOTICES = {
   failed: "storageFailed",
 };
 
-let configured = false; // the server has said how it is set up
-let opened = false; // the conversation that the address names is shown
-let shown = ""; // which one
+let isConfigured = false; // the server has said how it is set up
+let isOpened = false; // the conversation that the address names is shown
+let shownId = ""; // which one
 
-const empty = part("empty", HTMLElement);
-const renew = part("renew", HTMLButtonElement);
-const status = part("status", HTMLElement);
-const notices = new Notices(part("alerts", HTMLElement));
-const undo = new Undo(part("undo", HTMLElement), announce, () => composer.focus());
-const position = new ReadingPosition(part("to-end", HTMLButtonElement));
-const transcript = new Transcript(part("log", HTMLElement), {
-  regenerate: (exchange) => fromComposer(() => chat.regenerate(exchange)),
-  resume: (exchange) => fromComposer(() => chat.resume(exchange)),
+const startScreen = requireElement("empty", HTMLElement);
+const newConversationButton = requireElement("new-conversation", HTMLButtonElement);
+const status = requireElement("status", HTMLElement);
+const notices = new Notices(requireElement("alerts", HTMLElement));
+const undo = new Undo(requireElement("undo", HTMLElement), announce, () => composer.focus());
+const position = new ReadingPosition(requireElement("to-end", HTMLButtonElement));
+const transcript = new Transcript(requireElement("log", HTMLElement), {
+  regenerate: (exchange) => thenFocusComposer(() => chat.regenerate(exchange)),
+  resume: (exchange) => thenFocusComposer(() => chat.resume(exchange)),
   edit: (exchange, question) => {
     const asked = chat.edit(exchange, question);
     if (asked) composer.focus();
     return asked;
   },
-  delete: (exchange) => fromComposer(() => conversations.deleteExchange(exchange)),
+  delete: (exchange) => thenFocusComposer(() => conversations.deleteExchange(exchange)),
   choose: (exchange, choice) => {
     const { top } = choice.button.getBoundingClientRect();
     chat.choose(exchange);
@@ -82,35 +82,35 @@ const transcript = new Transcript(part("log", HTMLElement), {
   draftNotSaved: showDraftNotice,
   retryReady: () => announce(texts.retryReady),
   grown: () => position.follow(),
-  unfolded: () => position.stay(),
+  expanded: () => position.recheckEnd(),
 });
 const prompts = new PromptHistory(() => chat.conversation.path.map(({ question }) => question));
-const composer = new Composer(part("composer", HTMLFormElement), prompts, {
+const composer = new Composer(requireElement("composer", HTMLFormElement), prompts, {
   send: (message) => chat.send(message),
   stop: () => chat.stop(),
   draftNotSaved: showDraftNotice,
 });
-const starters = new Starters(part("starters", HTMLElement), part("starters-label", HTMLElement), (prompt) => {
+const starters = new Starters(requireElement("starters", HTMLElement), requireElement("starters-label", HTMLElement), (prompt) => {
   composer.send(prompt);
   composer.focus();
 });
 const store = new ConversationStore({
   failed: (reason) => notices.show(STORAGE_NOTICES[reason]),
   saved: () => Object.values(STORAGE_NOTICES).forEach((key) => notices.hide(key)),
-  listChanged: () => showList(),
+  listChanged: () => updateList(),
   changedElsewhere: (id) => void chat.refresh(id),
   deletedElsewhere: (id) => conversations.deletedElsewhere(id),
 });
 const chat = new Chat(store, {
   shown: (conversation) => {
-    showEmpty();
+    updateStartScreen();
     transcript.show(conversation);
     composer.open(conversation);
     if (conversation.isEmpty) position.goToStart();
-    else if (conversation.id === shown) position.follow();
+    else if (conversation.id === shownId) position.follow();
     else position.goToEnd();
-    shown = conversation.id;
-    showList();
+    shownId = conversation.id;
+    updateList();
     sidebar.closeDrawer();
   },
   asked: () => {
@@ -126,18 +126,18 @@ const chat = new Chat(store, {
   running: (running) => {
     composer.running = running;
     transcript.running = running;
-    showList();
+    updateList();
   },
   status: announce,
 });
 const conversations = new ConversationActions(store, chat, notices, undo);
 const files = new ConversationFiles(store);
-const sidebarElement = part("sidebar", HTMLElement);
+const sidebarElement = requireElement("sidebar", HTMLElement);
 const panel = new ConversationPanel(sidebarElement, { chat, store, conversations, files }, announce);
-const sidebar = new Sidebar(sidebarElement, part("toggle-sidebar", HTMLButtonElement), [
-  part("bar", HTMLElement),
-  part("main", HTMLElement),
-  part("dock", HTMLElement),
+const sidebar = new Sidebar(sidebarElement, requireElement("toggle-sidebar", HTMLButtonElement), [
+  requireElement("bar", HTMLElement),
+  requireElement("main", HTMLElement),
+  requireElement("dock", HTMLElement),
 ]);
 
 const markdown = (conversationInAddress() ? loadMarkdown() : firstInteraction().then(loadMarkdown)).then((loaded) => {
@@ -149,34 +149,34 @@ const markdown = (conversationInAddress() ? loadMarkdown() : firstInteraction().
 void Promise.all([loadIdb(), conversationInAddress() && markdown])
   .then(([idb]) => conversations.open(idb && new Database(new DatabaseConnection(idb))))
   .finally(() => {
-    opened = true; // also after a defect, so that the page can be used
-    showEmpty();
+    isOpened = true; // also after a defect, so that the page can be used
+    updateStartScreen();
   });
 
-const settingsDialog = new SettingsDialog(part("settings", HTMLDialogElement), settings);
-part("open-settings", HTMLButtonElement).addEventListener("click", () => settingsDialog.open());
+const settingsDialog = new SettingsDialog(requireElement("settings", HTMLDialogElement), settings);
+requireElement("open-settings", HTMLButtonElement).addEventListener("click", () => settingsDialog.open());
 settings.onChange(applySettings);
 onLanguageChange(() => transcript.translate());
 
-const shortcutList = new ShortcutList(part("shortcuts", HTMLDialogElement));
-part("open-shortcuts", HTMLButtonElement).addEventListener("click", () => shortcutList.open());
+const shortcutList = new ShortcutList(requireElement("shortcuts", HTMLDialogElement));
+requireElement("open-shortcuts", HTMLButtonElement).addEventListener("click", () => shortcutList.open());
 const { shortcuts } = new Shortcuts([
   { text: "stopAnswer", key: "Escape", run: () => chat.running && chat.stop() },
   { text: "toComposer", key: "Escape", shift: true, run: goToComposer },
-  { text: "newConversation", key: "o", mod: true, shift: true, run: renewConversation },
-  { text: "searchLabel", key: "k", mod: true, run: search },
+  { text: "newConversation", key: "o", mod: true, shift: true, run: startConversation },
+  { text: "searchLabel", key: "k", mod: true, run: openSearch },
   { text: "toggleSidebar", key: "s", mod: true, shift: true, run: () => sidebar.toggle() },
   { text: "copyLast", key: "c", mod: true, shift: true, run: () => transcript.copyLast() },
   { text: "showShortcuts", key: "/", mod: true, overDialogs: true, run: () => shortcutList.toggle() },
 ]);
 shortcutList.show([...COMPOSER_KEYS, { text: "nextControl", key: "Tab" }, ...shortcuts, ...LIST_KEYS]);
 // a notice, an offer to undo or a longer draft must not cover the end that the reader sees
-new ResizeObserver(() => position.follow()).observe(part("dock", HTMLElement));
+new ResizeObserver(() => position.follow()).observe(requireElement("dock", HTMLElement));
 new ConnectionNotice(notices, (key) => announce(texts[key]));
 
-renew.addEventListener("click", renewConversation);
+newConversationButton.addEventListener("click", startConversation);
 document.addEventListener(COPY_ENDED, (event) => announce(/** @type {HTMLElement} */ (event.target).textContent ?? ""));
-part("skip", HTMLAnchorElement).addEventListener("click", (event) => {
+requireElement("skip", HTMLAnchorElement).addEventListener("click", (event) => {
   event.preventDefault(); // the address is the conversation's
   composer.focus();
 });
@@ -192,9 +192,9 @@ fetchConfiguration()
 /** @param {Configuration} configuration */
 function configure(configuration) {
   chat.configuration = configuration;
-  starters.offer(configuration.starters);
-  configured = true;
-  showEmpty();
+  starters.setStarters(configuration.starters);
+  isConfigured = true;
+  updateStartScreen();
   composer.limit(configuration.maxMessageChars);
   settingsDialog.configure(configuration);
   applySettings();
@@ -205,13 +205,13 @@ function applySettings() {
   const { models, model, mode } = chat.configuration;
   chat.mode = settings.values.mode || mode;
   chat.model = models.includes(settings.values.model) ? settings.values.model : "";
-  const name = part("model-name", HTMLElement);
+  const name = requireElement("model-name", HTMLElement);
   name.textContent = chat.model || model;
   name.hidden = name.textContent === "";
 }
 
 function showDraftNotice() {
-  notices.show("draftNotKept");
+  notices.show("draftNotSaved");
 }
 
 function goToComposer() {
@@ -219,18 +219,18 @@ function goToComposer() {
   composer.focus();
 }
 
-function renewConversation() {
-  fromComposer(() => conversations.startNew());
+function startConversation() {
+  thenFocusComposer(() => conversations.startNew());
 }
 
-function search() {
+function openSearch() {
   sidebar.open();
   panel.focusSearch();
 }
 
-/** Does what a button was pressed for, which may be gone then: the reader goes on writing. @param {() => void} act */
-function fromComposer(act) {
-  act();
+/** Does what a button was pressed for, which may be gone then: the reader goes on writing. @param {() => void} action */
+function thenFocusComposer(action) {
+  action();
   composer.focus();
 }
 
@@ -240,17 +240,17 @@ function announce(text) {
 }
 
 /** The list, and the title: of the page, in the browser's lists of tabs and visits, and as its first heading. */
-function showList() {
+function updateList() {
   panel.show();
   const title = store.record(chat.conversation.id)?.title;
   document.title = title ? `${title} · Sluice` : "Sluice";
-  const heading = part("title", HTMLElement);
+  const heading = requireElement("title", HTMLElement);
   heading.hidden = chat.conversation.isEmpty;
   heading.textContent = title || texts.untitled;
 }
 
 /** Only when all of it is known, so that nothing on it moves when the rest comes. */
-function showEmpty() {
-  empty.hidden = !(configured && opened && chat.conversation.isEmpty);
-  renew.hidden = chat.conversation.isEmpty;
+function updateStartScreen() {
+  startScreen.hidden = !(isConfigured && isOpened && chat.conversation.isEmpty);
+  newConversationButton.hidden = chat.conversation.isEmpty;
 }

@@ -1,9 +1,9 @@
 /** Where the caret of a text field is: on its first line, on its last one, counting lines as they are seen. */
 
-const pen = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
+const context = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
 
 /** @param {HTMLTextAreaElement} field */
-export function onFirstLine(field) {
+export function isCaretOnFirstLine(field) {
   const { value, selectionStart: caret, selectionEnd } = field;
   if (caret !== selectionEnd) return false;
   if (caret === 0) return true;
@@ -12,7 +12,7 @@ export function onFirstLine(field) {
 }
 
 /** @param {HTMLTextAreaElement} field */
-export function onLastLine(field) {
+export function isCaretOnLastLine(field) {
   const { value, selectionStart, selectionEnd: caret } = field;
   if (caret !== selectionStart) return false;
   if (caret === value.length) return true;
@@ -30,6 +30,6 @@ function fitsOneLine(line, field) {
   const width = field.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
   // a long line is not worth measuring: no letter is narrower than a pixel
   if (line.length > width) return false;
-  pen.font = style.font;
-  return pen.measureText(line).width <= width;
+  context.font = style.font;
+  return context.measureText(line).width <= width;
 }

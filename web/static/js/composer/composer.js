@@ -1,6 +1,6 @@
 /** Where the reader writes. Its button sends, and while an answer is running, stops. */
 
-import { onFirstLine, onLastLine } from "./caret.js";
+import { isCaretOnFirstLine, isCaretOnLastLine } from "./caret.js";
 import { Draft } from "../storage/draft.js";
 import { onLanguageChange, setText, texts } from "../i18n/language.js";
 
@@ -60,8 +60,8 @@ export class Composer {
     });
     this.#field.addEventListener("keydown", (event) => this.#key(event));
     this.#field.addEventListener("input", () => {
-      this.#history.leave();
-      this.#written();
+      this.#history.reset();
+      this.#afterEdit();
     });
     addEventListener("pagehide", () => this.#draft?.flush());
     onLanguageChange(() => this.#show());
@@ -72,11 +72,11 @@ export class Composer {
   open(conversation) {
     this.#draft?.flush();
     if (this.#draft?.owner === conversation) return;
-    const early = this.#draft ? "" : this.#field.value; // written before the page knew its conversation
+    const typedEarly = this.#draft ? "" : this.#field.value; // written before the page knew its conversation
     this.#draft = new Draft(conversation, this.#events.draftNotSaved);
-    this.#history.leave();
-    this.#field.value = early || this.#draft.text;
-    this.#written();
+    this.#history.reset();
+    this.#field.value = typedEarly || this.#draft.text;
+    this.#afterEdit();
   }
 
   /** @param {number} maxChars */
@@ -111,9 +111,9 @@ export class Composer {
       this.#submit();
     } else if (event.ctrlKey || event.metaKey || event.altKey) {
       return; // the browser's and the system's own ways to move
-    } else if (event.key === "ArrowUp" && onFirstLine(this.#field)) {
+    } else if (event.key === "ArrowUp" && isCaretOnFirstLine(this.#field)) {
       this.#recall(this.#history.back(this.#field.value), event, "start");
-    } else if (event.key === "ArrowDown" && onLastLine(this.#field)) {
+    } else if (event.key === "ArrowDown" && isCaretOnLastLine(this.#field)) {
       this.#recall(this.#history.forward(), event, "end");
     }
   }
@@ -130,42 +130,42 @@ export class Composer {
     const [at, top] = caret === "start" ? [0, 0] : [prompt.length, this.#field.scrollHeight];
     this.#field.setSelectionRange(at, at);
     this.#field.scrollTop = top;
-    this.#written();
+    this.#afterEdit();
   }
 
   #submit() {
     const message = this.#field.value;
-    if (this.#running || message.trim() === "" || this.#tooLong()) return;
+    if (this.#running || message.trim() === "" || this.#isTooLong()) return;
     this.#field.value = "";
-    this.#history.leave();
-    this.#written();
+    this.#history.reset();
+    this.#afterEdit();
     this.#events.send(message);
   }
 
-  #written() {
-    if (this.#draft) this.#draft.text = this.#history.walking ? this.#history.draft : this.#field.value;
+  #afterEdit() {
+    if (this.#draft) this.#draft.text = this.#history.isBrowsing ? this.#history.draft : this.#field.value;
     this.#show();
   }
 
   /** Characters as the server counts them: an emoji outside the basic plane is one. */
-  #tooLong() {
+  #isTooLong() {
     const { value } = this.#field;
     return value.length > this.#maxChars && [...value].length > this.#maxChars;
   }
 
   #show() {
-    const tooLong = this.#tooLong();
+    const isTooLong = this.#isTooLong();
     setText(this.#label, this.#running ? "stop" : "send");
     this.#form.classList.toggle("running", this.#running);
-    this.#button.disabled = !this.#running && (this.#field.value.trim() === "" || tooLong);
-    this.#field.setAttribute("aria-invalid", String(tooLong));
-    const problem = tooLong ? texts.tooLong(this.#maxChars) : "";
+    this.#button.disabled = !this.#running && (this.#field.value.trim() === "" || isTooLong);
+    this.#field.setAttribute("aria-invalid", String(isTooLong));
+    const problem = isTooLong ? texts.tooLong(this.#maxChars) : "";
     if (this.#problem.textContent !== problem) this.#problem.textContent = problem;
-    this.#fit();
+    this.#fitHeight();
   }
 
   /** Grows with its text up to what the style sheet allows, where the browser cannot do that by itself. */
-  #fit() {
+  #fitHeight() {
     if (CSS.supports("field-sizing", "content")) return;
     this.#field.style.height = "auto";
     this.#field.style.height = `${this.#field.scrollHeight}px`;

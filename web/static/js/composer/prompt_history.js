@@ -4,7 +4,7 @@ export class PromptHistory {
   #source;
   /** @type {string[]} oldest first; the last one is the draft that the walk began from */
   #prompts = [];
-  #at = 0;
+  #index = 0;
 
   /** @param {() => string[]} source the earlier prompts, oldest first */
   constructor(source) {
@@ -12,8 +12,8 @@ export class PromptHistory {
   }
 
   /** Whether an earlier prompt is shown and not the reader's own draft. */
-  get walking() {
-    return this.#at < this.#prompts.length - 1;
+  get isBrowsing() {
+    return this.#index < this.#prompts.length - 1;
   }
 
   /** @returns {string} the draft that a walk comes back to; empty outside of one */
@@ -26,26 +26,26 @@ export class PromptHistory {
    * @returns {string | null} the prompt before the one shown; null where there is none
    */
   back(draft) {
-    if (!this.walking) {
+    if (!this.isBrowsing) {
       const prompts = this.#source().filter((prompt, index, all) => prompt !== all[index + 1]);
       this.#prompts = [...prompts, draft];
-      this.#at = prompts.length;
+      this.#index = prompts.length;
     }
-    if (this.#at === 0) return null;
-    this.#at -= 1;
-    return this.#prompts[this.#at] ?? null;
+    if (this.#index === 0) return null;
+    this.#index -= 1;
+    return this.#prompts[this.#index] ?? null;
   }
 
   /** @returns {string | null} the prompt after the one shown, at last the draft; null outside of a walk */
   forward() {
-    if (!this.walking) return null;
-    this.#at += 1;
-    return this.#prompts[this.#at] ?? null;
+    if (!this.isBrowsing) return null;
+    this.#index += 1;
+    return this.#prompts[this.#index] ?? null;
   }
 
   /** Ends the walk: what is shown has been changed or sent. */
-  leave() {
+  reset() {
     this.#prompts = [];
-    this.#at = 0;
+    this.#index = 0;
   }
 }

@@ -12,7 +12,7 @@ export class Starters {
   #heading;
   #choose;
   /** @type {StartersByLanguage} */
-  #offered = {};
+  #byLanguage = {};
 
   /**
    * @param {HTMLElement} list takes the questions
@@ -27,13 +27,13 @@ export class Starters {
   }
 
   /** @param {StartersByLanguage} starters from the operator */
-  offer(starters) {
-    this.#offered = starters;
+  setStarters(starters) {
+    this.#byLanguage = starters;
     this.#show();
   }
 
   #show() {
-    const starters = this.#offered[texts.tag === "en" ? "en" : "zh"] ?? texts.starters.map(named);
+    const starters = this.#byLanguage[texts.tag === "en" ? "en" : "zh"] ?? texts.starters.map(toStarter);
     this.#list.replaceChildren(...starters.map((starter) => this.#item(starter)));
     this.#heading.hidden = starters.length === 0;
   }
@@ -61,6 +61,6 @@ export class Starters {
 }
 
 /** @param {string[]} pair */
-function named([label = "", prompt = ""]) {
+function toStarter([label = "", prompt = ""]) {
   return { label, prompt };
 }

@@ -13,8 +13,8 @@ export class SettingsDialog extends Dialog {
   #models;
   #problem;
   /** @type {Configuration["mode"]} */
-  #usualMode = "stream";
-  #usualModel = "";
+  #defaultMode = "stream";
+  #defaultModel = "";
 
   /**
    * @param {HTMLDialogElement} element
@@ -34,8 +34,8 @@ export class SettingsDialog extends Dialog {
 
   /** @param {Configuration} configuration whose choices hold where the reader has made none */
   configure({ mode, model, models }) {
-    this.#usualMode = mode;
-    this.#usualModel = model;
+    this.#defaultMode = mode;
+    this.#defaultModel = model;
     this.#models.replaceChildren(...models.map((each) => new Option(each, each)));
     const row = /** @type {HTMLElement} */ (this.#models.closest(".choice"));
     row.hidden = models.length < 2;
@@ -51,20 +51,20 @@ export class SettingsDialog extends Dialog {
 
   #show() {
     const { mode, model, theme, language, textSize } = this.#settings.values;
-    this.#check("mode", mode || this.#usualMode);
-    this.#check("theme", theme);
-    this.#check("language", language || texts.tag);
-    this.#check("textSize", textSize);
+    this.#select("mode", mode || this.#defaultMode);
+    this.#select("theme", theme);
+    this.#select("language", language || texts.tag);
+    this.#select("textSize", textSize);
     this.#models.value = model;
-    if (this.#models.selectedIndex < 0) this.#models.value = this.#usualModel; // chosen once, no longer allowed
-    this.#problem.textContent = this.#settings.kept ? "" : texts.settingsNotKept;
+    if (this.#models.selectedIndex < 0) this.#models.value = this.#defaultModel; // chosen once, no longer allowed
+    this.#problem.textContent = this.#settings.isSaved ? "" : texts.settingsNotSaved;
   }
 
   /**
    * @param {keyof SettingValues} name
    * @param {string} value
    */
-  #check(name, value) {
+  #select(name, value) {
     const radios = /** @type {RadioNodeList} */ (this.#form.elements.namedItem(name));
     radios.value = value;
   }

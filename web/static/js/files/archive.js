@@ -13,14 +13,14 @@ import { isIdentifier } from "../conversation/identifier.js";
 
 const FORMAT = "sluice.conversations";
 const VERSION = 1; // grows when older pages can no longer read what is written
-const MOST_BYTES = 100_000_000; // far more than years of conversations; a browser can still hold it
-const MOST_TITLE = 200; // characters
+const MAX_BYTES = 100_000_000; // far more than years of conversations; a browser can still hold it
+const MAX_TITLE_CHARS = 200; // characters
 
-export class ArchiveRefusal extends Error {
+export class ArchiveError extends Error {
   /** @param {ArchiveProblem} problem */
   constructor(problem) {
     super(problem);
-    this.name = "ArchiveRefusal";
+    this.name = "ArchiveError";
     this.problem = problem;
   }
 }
@@ -42,16 +42,16 @@ export function writeArchive(conversations) {
 /**
  * @param {Blob} file
  * @returns {Promise<Conversation[]>}
- * @throws {ArchiveRefusal}
+ * @throws {ArchiveError}
  */
 export async function readArchive(file) {
-  if (file.size > MOST_BYTES) throw new ArchiveRefusal("archiveTooLarge");
+  if (file.size > MAX_BYTES) throw new ArchiveError("archiveTooLarge");
   const archive = parsed(await textOf(file));
-  if (archive?.format !== FORMAT) throw new ArchiveRefusal("notArchive");
-  if (typeof archive.version !== "number" || archive.version > VERSION) throw new ArchiveRefusal("archiveNewer");
+  if (archive?.format !== FORMAT) throw new ArchiveError("notArchive");
+  if (typeof archive.version !== "number" || archive.version > VERSION) throw new ArchiveError("archiveNewer");
   const conversations = list(archive.conversations).map(conversationFrom);
   const ids = conversations.flatMap(({ id, exchanges }) => [id, ...exchanges.map((exchange) => exchange.id)]);
-  check(new Set(ids).size === ids.length);
+  ensure(new Set(ids).size === ids.length);
   return conversations;
 }
 
@@ -59,12 +59,12 @@ export async function readArchive(file) {
 function conversationFrom(value) {
   const { id, title, created, changed, choices, exchanges } = object(value);
   const all = list(exchanges).map(exchangeFrom);
-  check(all.length > 0);
+  ensure(all.length > 0);
   const parents = new Map(all.map((exchange) => [exchange.id, exchange.parent]));
-  check(all.every((exchange) => leadsToBeginning(exchange.id, parents)));
+  ensure(all.every((exchange) => reachesRoot(exchange.id, parents)));
   const record = {
     id: identifier(id),
-    title: [...string(title)].slice(0, MOST_TITLE).join(""),
+    title: [...string(title)].slice(0, MAX_TITLE_CHARS).join(""),
     created: time(created),
     changed: time(changed),
     choices: choicesFrom(choices),
@@ -79,7 +79,7 @@ function conversationFrom(value) {
 function exchangeFrom(value) {
   const { id, parent, question, answer, reasoning, state, created, changed } = object(value);
   const { thoughtMs, finishReason, failure, figures } = object(value);
-  check(ANSWER_STATES.includes(state));
+  ensure(ANSWER_STATES.includes(state));
   /** @type {Exchange} */
   const exchange = {
     id: identifier(id),
@@ -102,7 +102,7 @@ function exchangeFrom(value) {
 /** @param {unknown} value */
 function failureFrom(value) {
   const { code, retryable } = object(value);
-  check(typeof retryable === "boolean");
+  ensure(typeof retryable === "boolean");
   return { code: string(code), retryable }; // its request and its wait are of the past
 }
 
@@ -132,11 +132,11 @@ function choicesFrom(value) {
  * @param {string} id
  * @param {Map<string, string | null>} parents
  */
-function leadsToBeginning(id, parents) {
+function reachesRoot(id, parents) {
   /** @type {string | null | undefined} */
-  let at = id;
-  for (let steps = 0; typeof at === "string" && steps <= parents.size; steps++) at = parents.get(at);
-  return at === null;
+  let current = id;
+  for (let steps = 0; typeof current === "string" && steps <= parents.size; steps++) current = parents.get(current);
+  return current === null;
 }
 
 /** @param {Blob} file */
@@ -144,7 +144,7 @@ async function textOf(file) {
   try {
     return await file.text();
   } catch {
-    throw new ArchiveRefusal("archiveUnreadable"); // it has been changed or taken away since it was chosen
+    throw new ArchiveError("archiveUnreadable"); // it has been changed or taken away since it was chosen
   }
 }
 
@@ -162,7 +162,7 @@ function parsed(text) {
  * @returns {Record<string, any>}
  */
 function object(value) {
-  check(typeof value === "object" && value !== null && !Array.isArray(value));
+  ensure(typeof value === "object" && value !== null && !Array.isArray(value));
   return /** @type {Record<string, any>} */ (value);
 }
 
@@ -171,25 +171,25 @@ function object(value) {
  * @returns {unknown[]}
  */
 function list(value) {
-  check(Array.isArray(value));
+  ensure(Array.isArray(value));
   return /** @type {unknown[]} */ (value);
 }
 
 /** @param {unknown} value */
 function string(value) {
-  check(typeof value === "string");
+  ensure(typeof value === "string");
   return /** @type {string} */ (value);
 }
 
 /** @param {unknown} value */
 function identifier(value) {
-  check(isIdentifier(value));
+  ensure(isIdentifier(value));
   return /** @type {string} */ (value);
 }
 
 /** @param {unknown} value */
 function number(value) {
-  check(typeof value === "number" && Number.isFinite(value) && value >= 0);
+  ensure(typeof value === "number" && Number.isFinite(value) && value >= 0);
   return /** @type {number} */ (value);
 }
 
@@ -199,6 +199,6 @@ function time(value) {
 }
 
 /** @param {boolean} holds */
-function check(holds) {
-  if (!holds) throw new ArchiveRefusal("archiveDamaged");
+function ensure(holds) {
+  if (!holds) throw new ArchiveError("archiveDamaged");
 }

@@ -1,6 +1,6 @@
 /** Conversations as files: out of this browser, and back into it. */
 
-import { ArchiveRefusal, readArchive, writeArchive } from "./archive.js";
+import { ArchiveError, readArchive, writeArchive } from "./archive.js";
 import { markdownOf } from "./conversation_markdown.js";
 import { download } from "../browser/download.js";
 import { texts } from "../i18n/language.js";
@@ -36,16 +36,16 @@ export class ConversationFiles {
   /**
    * Takes conversations over from a file. Those that are here already get what they lack; nothing here is lost.
    * @param {Blob} file
-   * @returns {Promise<{ ids: string[], said: string }>} what was taken over, and what to say of it
+   * @returns {Promise<{ ids: string[], message: string }>} what was taken over, and what to say of it
    */
   async import(file) {
     try {
       const conversations = await readArchive(file);
       await this.#store.add(conversations);
-      return { ids: conversations.map(({ id }) => id), said: texts.imported(conversations.length) };
+      return { ids: conversations.map(({ id }) => id), message: texts.imported(conversations.length) };
     } catch (error) {
-      if (!(error instanceof ArchiveRefusal)) throw error;
-      return { ids: [], said: texts[error.problem] };
+      if (!(error instanceof ArchiveError)) throw error;
+      return { ids: [], message: texts[error.problem] };
     }
   }
 }

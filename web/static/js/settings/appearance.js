@@ -8,20 +8,20 @@ import { settings } from "./settings.js";
 
 const root = document.documentElement;
 
-function show() {
+function apply() {
   const { theme, textSize, language } = settings.values;
   root.dataset.theme = theme;
   root.dataset.textSize = textSize;
-  colourFrame();
+  setThemeColor();
   useLanguage(language);
 }
 
 /** The browser's own frame around the page takes the colour of the paper. */
-function colourFrame() {
+function setThemeColor() {
   document.querySelector('meta[name="theme-color"]')?.setAttribute("content", getComputedStyle(root).backgroundColor);
 }
 
 translate(document);
-show();
-settings.onChange(show);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", colourFrame);
+apply();
+settings.onChange(apply);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", setThemeColor);

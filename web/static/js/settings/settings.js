@@ -23,7 +23,7 @@ export class Settings {
   /** @type {Readonly<SettingValues>} */
   values = read();
   /** Whether the browser has kept the last change; where not, it holds until the page is left. */
-  kept = true;
+  isSaved = true;
   /** @type {Set<() => void>} */
   #listeners = new Set();
 
@@ -31,7 +31,7 @@ export class Settings {
     addEventListener("storage", (event) => {
       if (event.key !== KEY && event.key !== null) return; // null: all was cleared
       this.values = read();
-      this.#tell();
+      this.#notify();
     });
   }
 
@@ -42,8 +42,8 @@ export class Settings {
    */
   change(name, value) {
     this.values = { ...this.values, [name]: value };
-    this.kept = save(this.values);
-    this.#tell();
+    this.isSaved = save(this.values);
+    this.#notify();
   }
 
   /** @param {() => void} listener called after each change, also one made in another tab */
@@ -51,7 +51,7 @@ export class Settings {
     this.#listeners.add(listener);
   }
 
-  #tell() {
+  #notify() {
     for (const listener of this.#listeners) listener();
   }
 }
@@ -61,15 +61,15 @@ export const settings = new Settings();
 
 /** @returns {SettingValues} what is kept, where it is one of the choices */
 function read() {
-  const kept = parse();
+  const stored = parse();
   /** @param {keyof typeof CHOICES} name */
-  const chosen = (name) => (CHOICES[name].includes(kept[name]) ? kept[name] : CHOICES[name][0]);
+  const choiceOf = (name) => (CHOICES[name].includes(stored[name]) ? stored[name] : CHOICES[name][0]);
   return {
-    mode: chosen("mode"),
-    model: typeof kept.model === "string" ? kept.model : "",
-    theme: chosen("theme"),
-    language: chosen("language"),
-    textSize: chosen("textSize"),
+    mode: choiceOf("mode"),
+    model: typeof stored.model === "string" ? stored.model : "",
+    theme: choiceOf("theme"),
+    language: choiceOf("language"),
+    textSize: choiceOf("textSize"),
   };
 }
 

@@ -18,7 +18,7 @@ export class ConversationItem {
   #record;
   #events;
   #link = document.createElement("a");
-  #more;
+  #menuButton;
   #actions = document.createElement("div");
 
   /**
@@ -33,11 +33,11 @@ export class ConversationItem {
     this.element.className = "conversation";
     this.#link.href = addressOf(id);
     this.#link.dir = "auto";
-    this.#more = document.createElement("button");
-    this.#more.type = "button";
-    this.#more.className = "quiet more";
-    this.#more.textContent = "⋯";
-    this.#more.addEventListener("click", () => this.#unfold(this.#more.ariaExpanded !== "true"));
+    this.#menuButton = document.createElement("button");
+    this.#menuButton.type = "button";
+    this.#menuButton.className = "quiet more";
+    this.#menuButton.textContent = "⋯";
+    this.#menuButton.addEventListener("click", () => this.#setExpanded(this.#menuButton.ariaExpanded !== "true"));
     this.#actions.className = "conversation-actions";
     this.#actions.append(
       quietButton("rename", "rename", () => this.rename()),
@@ -45,9 +45,9 @@ export class ConversationItem {
       quietButton("exportJson", "export-json", () => events.exportJson(id)),
       quietButton("delete", "delete", () => events.delete(id)),
     );
-    this.element.append(this.#link, this.#more, this.#actions);
+    this.element.append(this.#link, this.#menuButton, this.#actions);
     this.element.addEventListener("keydown", (event) => this.#key(event));
-    this.#unfold(false);
+    this.#setExpanded(false);
   }
 
   /**
@@ -60,7 +60,7 @@ export class ConversationItem {
     const title = record.title || texts.untitled;
     if (this.#link.textContent !== title) this.#link.textContent = title;
     this.#link.title = title;
-    this.#more.setAttribute("aria-label", texts.actionsFor(title));
+    this.#menuButton.setAttribute("aria-label", texts.actionsFor(title));
     this.element.classList.toggle("generating", running);
     if (current) this.#link.setAttribute("aria-current", "page");
     else this.#link.removeAttribute("aria-current");
@@ -80,17 +80,17 @@ export class ConversationItem {
     this.#link.after(field);
     field.select();
     field.focus();
-    let ended = false; // removing the field takes its focus away, which would end it again
-    /** @param {boolean} keep */
-    const end = (keep) => {
-      if (ended) return;
-      ended = true;
+    let hasEnded = false; // removing the field takes its focus away, which would end it again
+    /** @param {boolean} save */
+    const end = (save) => {
+      if (hasEnded) return;
+      hasEnded = true;
       const hadFocus = document.activeElement === field;
       const title = field.value.trim();
       this.#link.hidden = false;
       field.remove();
       if (hadFocus) this.#link.focus();
-      if (keep && title && title !== this.#record.title) this.#events.rename(this.#record.id, title);
+      if (save && title && title !== this.#record.title) this.#events.rename(this.#record.id, title);
     };
     field.addEventListener("blur", () => end(true));
     field.addEventListener("keydown", (event) => {
@@ -99,13 +99,13 @@ export class ConversationItem {
       event.preventDefault();
       end(event.key === "Enter");
     });
-    this.#unfold(false);
+    this.#setExpanded(false);
   }
 
-  /** @param {boolean} open */
-  #unfold(open) {
-    this.#actions.hidden = !open;
-    this.#more.setAttribute("aria-expanded", String(open));
+  /** @param {boolean} expanded */
+  #setExpanded(expanded) {
+    this.#actions.hidden = !expanded;
+    this.#menuButton.setAttribute("aria-expanded", String(expanded));
   }
 
   /** @param {KeyboardEvent} event */
@@ -114,9 +114,9 @@ export class ConversationItem {
     else if (event.target === this.#link && event.key === "Delete") {
       // the focus goes on to the next one: a key that is held down would delete them all
       if (!event.repeat) this.#events.delete(this.#record.id);
-    } else if (event.key === "Escape" && this.#more.ariaExpanded === "true") {
-      this.#unfold(false);
-      this.#more.focus();
+    } else if (event.key === "Escape" && this.#menuButton.ariaExpanded === "true") {
+      this.#setExpanded(false);
+      this.#menuButton.focus();
     } else return;
     event.preventDefault();
   }

@@ -73,7 +73,7 @@ export class ConversationList {
    * @param {string} id
    * @returns {boolean} false where there is nothing else
    */
-  focusBeside(id) {
+  focusNeighbour(id) {
     const links = this.#links();
     const own = this.#items.get(id)?.element.querySelector("a");
     const index = links.findIndex((link) => link === own);

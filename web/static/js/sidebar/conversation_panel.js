@@ -11,7 +11,7 @@ import { ConversationSearch } from "./conversation_search.js";
 export class ConversationPanel {
   #chat;
   #store;
-  #none;
+  #emptyNote;
   #list;
   #search;
 
@@ -24,35 +24,35 @@ export class ConversationPanel {
     this.#chat = chat;
     this.#store = store;
     /** @template {Element} T @param {string} selector @returns {T} */
-    const part = (selector) => /** @type {T} */ (element.querySelector(selector));
-    this.#none = /** @type {HTMLElement} */ (part(".none"));
-    this.#search = new ConversationSearch(part("input[type=search]"), part(".search-result"), {
+    const find = (selector) => /** @type {T} */ (element.querySelector(selector));
+    this.#emptyNote = /** @type {HTMLElement} */ (find(".list-empty"));
+    this.#search = new ConversationSearch(find("input[type=search]"), find(".search-result"), {
       search: (text) => store.search(text),
       found: () => this.show(),
       announce,
     });
-    this.#list = new ConversationList(part("nav"), {
+    this.#list = new ConversationList(find("nav"), {
       rename: (id, title) => conversations.rename(id, title),
       exportMarkdown: (id) => void files.exportMarkdown(id),
       exportJson: (id) => void files.exportJson(id),
       delete: (id) => {
-        if (!this.#list.focusBeside(id)) this.#search.focus();
+        if (!this.#list.focusNeighbour(id)) this.#search.focus();
         void conversations.delete(id);
       },
     });
     /** @type {HTMLInputElement} */
-    const file = part("input[type=file]");
+    const file = find("input[type=file]");
     /** @type {HTMLElement} */
-    const said = part(".import-result");
-    part("button.import").addEventListener("click", () => file.click());
-    part("button.export-all").addEventListener("click", () => void files.exportAll());
+    const importResult = find(".import-result");
+    find("button.import").addEventListener("click", () => file.click());
+    find("button.export-all").addEventListener("click", () => void files.exportAll());
     file.addEventListener("change", async () => {
       const [chosen] = file.files ?? [];
       file.value = ""; // so that the same file can be chosen again
       if (!chosen) return;
       const result = await files.import(chosen);
-      said.textContent = result.said;
-      announce(result.said);
+      importResult.textContent = result.message;
+      announce(result.message);
       for (const id of result.ids) void chat.refresh(id);
     });
   }
@@ -61,7 +61,7 @@ export class ConversationPanel {
   show() {
     const records = this.#store.list;
     const isRunning = (/** @type {string} */ id) => this.#chat.isRunning(id);
-    this.#none.hidden = records.length > 0;
+    this.#emptyNote.hidden = records.length > 0;
     this.#list.show({ records: this.#search.filter(records), current: this.#chat.conversation.id, isRunning });
   }
 

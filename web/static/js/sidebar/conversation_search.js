@@ -36,7 +36,7 @@ export class ConversationSearch {
       event.preventDefault();
       this.clear();
     });
-    onLanguageChange(() => this.#say());
+    onLanguageChange(() => this.#showCount());
   }
 
   focus() {
@@ -56,10 +56,10 @@ export class ConversationSearch {
   filter(records) {
     const found = this.#found;
     if (!found) return records;
-    const there = records.filter(({ id }) => found.has(id));
-    this.#count = there.length; // less than was found, once some are deleted
-    this.#say();
-    return there;
+    const present = records.filter(({ id }) => found.has(id));
+    this.#count = present.length; // less than was found, once some are deleted
+    this.#showCount();
+    return present;
   }
 
   /** One search at a time: what is typed meanwhile is searched for afterwards. */
@@ -70,14 +70,14 @@ export class ConversationSearch {
       text = this.#field.value;
       const found = text.trim() ? await this.#events.search(text) : null;
       this.#found = found && new Set(found.map(({ id }) => id));
-      this.#say();
+      this.#showCount();
       this.#events.found();
       this.#events.announce(this.#result.textContent ?? "");
     }
     this.#searching = false;
   }
 
-  #say() {
+  #showCount() {
     this.#result.textContent = this.#found ? texts.found(this.#count) : "";
   }
 }

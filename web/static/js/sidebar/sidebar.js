@@ -13,19 +13,19 @@ export class Sidebar {
   #element;
   #toggle;
   #close;
-  #behind;
+  #background;
   #wide = matchMedia(WIDE);
 
   /**
    * @param {HTMLElement} element
    * @param {HTMLButtonElement} toggle
-   * @param {HTMLElement[]} behind what a drawer lies above
+   * @param {HTMLElement[]} background what a drawer lies above
    */
-  constructor(element, toggle, behind) {
+  constructor(element, toggle, background) {
     this.#element = element;
     this.#toggle = toggle;
-    this.#behind = behind;
-    this.#root.classList.toggle("sidebar-closed", kept() === "closed");
+    this.#background = background;
+    this.#root.classList.toggle("sidebar-closed", savedState() === "closed");
     toggle.addEventListener("click", () => this.toggle());
     element.addEventListener("keydown", (event) => {
       if (event.isComposing || event.keyCode === 229) return; // an input method's own Escape
@@ -53,13 +53,13 @@ export class Sidebar {
   }
 
   open() {
-    this.#set(true);
+    this.#setOpen(true);
     if (this.#isDrawer) this.#close.focus(); // not the field: that would call up a touch keyboard
   }
 
   close() {
     const hadFocus = this.#element.contains(document.activeElement);
-    this.#set(false);
+    this.#setOpen(false);
     if (hadFocus) this.#toggle.focus();
   }
 
@@ -73,10 +73,10 @@ export class Sidebar {
   }
 
   /** @param {boolean} open */
-  #set(open) {
+  #setOpen(open) {
     if (this.#wide.matches) {
       this.#root.classList.toggle("sidebar-closed", !open);
-      keep(open ? "open" : "closed");
+      saveState(open ? "open" : "closed");
     } else {
       this.#root.classList.toggle("drawer-open", open);
     }
@@ -87,11 +87,11 @@ export class Sidebar {
     if (this.#wide.matches) this.#root.classList.remove("drawer-open");
     this.#toggle.setAttribute("aria-expanded", String(this.isOpen));
     setLabel(this.#toggle, this.isOpen ? "closeSidebar" : "openSidebar");
-    for (const element of this.#behind) element.inert = this.#isDrawer;
+    for (const element of this.#background) element.inert = this.#isDrawer;
   }
 }
 
-function kept() {
+function savedState() {
   try {
     return localStorage.getItem(KEY);
   } catch {
@@ -100,7 +100,7 @@ function kept() {
 }
 
 /** @param {"open" | "closed"} state */
-function keep(state) {
+function saveState(state) {
   try {
     localStorage.setItem(KEY, state);
   } catch {

@@ -12,7 +12,7 @@ import { setText } from "../i18n/language.js";
 
 export class AnswerEnding {
   #events;
-  #said = document.createElement("div");
+  #messages = document.createElement("div");
   #actions = document.createElement("div");
   /** @type {FailureView | null} */
   #failure = null;
@@ -23,14 +23,14 @@ export class AnswerEnding {
     this.element = document.createElement("div");
     this.element.className = "ending";
     this.#actions.className = "actions";
-    this.element.append(this.#said, this.#actions);
+    this.element.append(this.#messages, this.#actions);
     this.branches = new BranchSwitch("answerVersions", events.choose);
   }
 
   /** While the answer is written, it has none. */
   clear() {
-    this.#endFailure();
-    this.#said.replaceChildren();
+    this.#clearFailure();
+    this.#messages.replaceChildren();
     this.#actions.replaceChildren();
   }
 
@@ -39,10 +39,10 @@ export class AnswerEnding {
    * @param {boolean} announce whether a failure is news to the reader
    */
   show(exchange, announce) {
-    this.#endFailure();
+    this.#clearFailure();
     const { state, failure } = exchange;
     if (state === "failed" && failure) this.#showFailure(failure, announce);
-    else this.#said.replaceChildren(...notesOf(exchange));
+    else this.#messages.replaceChildren(...notesOf(exchange));
     this.#actions.replaceChildren(...this.#actionsFor(exchange));
   }
 
@@ -54,18 +54,18 @@ export class AnswerEnding {
     this.#failure = new FailureView(failure, {
       announce,
       ready: () => {
-        this.element.classList.remove("too-early");
+        this.element.classList.remove("retry-waiting");
         this.#events.retryReady();
       },
     });
-    this.#said.replaceChildren(...this.#failure.elements);
-    this.element.classList.toggle("too-early", this.#failure.isWaiting);
+    this.#messages.replaceChildren(...this.#failure.elements);
+    this.element.classList.toggle("retry-waiting", this.#failure.isWaiting);
   }
 
-  #endFailure() {
+  #clearFailure() {
     this.#failure?.end();
     this.#failure = null;
-    this.element.classList.remove("too-early");
+    this.element.classList.remove("retry-waiting");
   }
 
   /** @param {Exchange} exchange */

@@ -14,8 +14,8 @@ import { setLabel } from "../i18n/language.js";
 
 export class BranchSwitch {
   #position = document.createElement("span");
-  #before;
-  #after;
+  #previousButton;
+  #nextButton;
   /** @type {Exchange[]} */
   #branches = [];
   #index = 0;
@@ -32,11 +32,11 @@ export class BranchSwitch {
     /** @param {number} step */
     const go = (step) => {
       const exchange = this.#branches[this.#index + step];
-      if (exchange) choose(exchange, { name, step, button: step > 0 ? this.#after : this.#before });
+      if (exchange) choose(exchange, { name, step, button: step > 0 ? this.#nextButton : this.#previousButton });
     };
-    this.#before = symbolButton("‹", "versionBefore", "arrow", () => go(-1));
-    this.#after = symbolButton("›", "versionAfter", "arrow", () => go(1));
-    this.element.append(this.#before, this.#position, this.#after);
+    this.#previousButton = symbolButton("‹", "versionBefore", "arrow", () => go(-1));
+    this.#nextButton = symbolButton("›", "versionAfter", "arrow", () => go(1));
+    this.element.append(this.#previousButton, this.#position, this.#nextButton);
     this.show([], -1);
   }
 
@@ -46,7 +46,7 @@ export class BranchSwitch {
    * @returns {HTMLElement} what has the focus
    */
   focus(step) {
-    const [wanted, other] = step > 0 ? [this.#after, this.#before] : [this.#before, this.#after];
+    const [wanted, other] = step > 0 ? [this.#nextButton, this.#previousButton] : [this.#previousButton, this.#nextButton];
     const button = wanted.disabled ? other : wanted;
     button.focus({ preventScroll: true });
     return button;
@@ -61,7 +61,7 @@ export class BranchSwitch {
     this.#index = index;
     this.element.hidden = branches.length < 2;
     this.#position.textContent = `${index + 1} / ${branches.length}`;
-    this.#before.disabled = index <= 0;
-    this.#after.disabled = index >= branches.length - 1;
+    this.#previousButton.disabled = index <= 0;
+    this.#nextButton.disabled = index >= branches.length - 1;
   }
 }

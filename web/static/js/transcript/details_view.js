@@ -13,9 +13,9 @@ import { setText, texts } from "../i18n/language.js";
  */
 export function detailsView(details) {
   const list = document.createElement("dl");
-  list.className = "figures";
+  list.className = "answer-details";
   for (const [key, value] of rows(details)) list.append(row(key, value));
-  const button = quietButton("figures", "show-figures", () => show(button.ariaExpanded !== "true"));
+  const button = quietButton("details", "show-details", () => show(button.ariaExpanded !== "true"));
   /** @param {boolean} open */
   const show = (open) => {
     list.hidden = !open;
@@ -35,7 +35,7 @@ function rows(details) {
   const rate = tokensPerSecond(details);
   return [
     ...(firstMs === undefined ? [] : [/** @type {[TextKey, string]} */ (["firstToken", duration(firstMs)])]),
-    ["wholeAnswer", duration(totalMs)],
+    ["totalTime", duration(totalMs)],
     ...(rate === undefined ? [] : [/** @type {[TextKey, string]} */ (["tokensPerSecond", number(rate)])]),
     ["usage", usage ? texts.tokens(number(usage.prompt), number(usage.completion), usage.estimated) : texts.notCounted],
   ];

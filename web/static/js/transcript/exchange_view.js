@@ -17,7 +17,7 @@ import { QuestionView } from "./question_view.js";
  * @property {() => void} draftNotSaved the browser refuses to keep another wording that has been begun
  * @property {() => void} retryReady called when trying again may help, after a wait
  * @property {() => void} grown called after more of an answer has come into the page
- * @property {() => void} unfolded called after the reader has opened something in it
+ * @property {() => void} expanded called after the reader has opened something in it
  */
 
 export class ExchangeView {

@@ -5,14 +5,14 @@ import { setLabel } from "../i18n/language.js";
 
 /**
  * @typedef {object} EditorEvents
- * @property {(question: string) => void} written called after each change
+ * @property {(question: string) => void} edited called after each change
  * @property {(question: string) => void} ask
  * @property {() => void} cancel
  */
 
 export class QuestionEditor {
   #field = document.createElement("textarea");
-  #ask;
+  #askButton;
   #events;
 
   /**
@@ -28,13 +28,13 @@ export class QuestionEditor {
     setLabel(this.#field, "editLabel");
     this.#field.addEventListener("keydown", (event) => this.#key(event));
     this.#field.addEventListener("input", () => {
-      this.show();
-      this.#events.written(this.#field.value);
+      this.fit();
+      this.#events.edited(this.#field.value);
     });
-    this.#ask = quietButton("askAgain", "ask-again when-idle", () => this.#submit());
+    this.#askButton = quietButton("askAgain", "ask-again when-idle", () => this.#submit());
     const row = document.createElement("div");
     row.className = "actions";
-    row.append(this.#ask, quietButton("cancel", "cancel", events.cancel));
+    row.append(this.#askButton, quietButton("cancel", "cancel", events.cancel));
     this.element.append(this.#field, row);
     this.element.addEventListener("submit", (event) => event.preventDefault());
   }
@@ -59,8 +59,8 @@ export class QuestionEditor {
   }
 
   /** Fits the page to what is written. To be called also when the editor has come into the page. */
-  show() {
-    this.#ask.disabled = this.#field.value.trim() === "";
+  fit() {
+    this.#askButton.disabled = this.#field.value.trim() === "";
     if (CSS.supports("field-sizing", "content")) return;
     this.#field.style.height = "auto";
     this.#field.style.height = `${this.#field.scrollHeight}px`;

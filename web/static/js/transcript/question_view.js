@@ -57,7 +57,7 @@ export class QuestionView {
   /** @param {string} text */
   #openEditor(text) {
     this.#editor = new QuestionEditor(text, {
-      written: (question) => this.#keep(question === this.#exchange.question ? "" : question),
+      edited: (question) => this.#saveDraft(question === this.#exchange.question ? "" : question),
       ask: (question) => {
         if (this.#events.edit(this.#exchange, question)) this.#closeEditor();
       },
@@ -68,19 +68,19 @@ export class QuestionView {
     });
     this.#article.hidden = this.#actions.hidden = true;
     this.#article.before(this.#editor.element);
-    this.#editor.show();
+    this.#editor.fit();
     return this.#editor;
   }
 
   #closeEditor() {
-    this.#keep("");
+    this.#saveDraft("");
     this.#editor?.element.remove();
     this.#editor = null;
     this.#article.hidden = this.#actions.hidden = false;
   }
 
   /** At once, because this view may go at any time. @param {string} text */
-  #keep(text) {
+  #saveDraft(text) {
     this.#draft.text = text;
     this.#draft.flush();
   }

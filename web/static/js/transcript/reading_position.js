@@ -8,7 +8,7 @@ const NEAR = 48; // pixels; less than two lines, so that "at the end" needs no a
 export class ReadingPosition {
   /** Whether there is a growing end: the empty page has none, and is read from its beginning. */
   #hasEnd = false;
-  #atEnd = true;
+  #isAtEnd = true;
   #lastTop = 0;
 
   /** @param {HTMLButtonElement} toEnd shown while the reader is elsewhere */
@@ -16,48 +16,48 @@ export class ReadingPosition {
     this.toEnd = toEnd;
     toEnd.addEventListener("click", () => {
       this.goToEnd();
-      this.#show();
+      this.#updateButton();
     });
-    addEventListener("scroll", () => this.#look(), { passive: true });
+    addEventListener("scroll", () => this.#onScroll(), { passive: true });
     addEventListener("resize", () => this.follow());
     this.#lastTop = scrollY;
   }
 
   /** After the page has grown: stays at the end for a reader who was there. */
   follow() {
-    if (this.#hasEnd && this.#atEnd) this.goToEnd();
-    this.#show();
+    if (this.#hasEnd && this.#isAtEnd) this.goToEnd();
+    this.#updateButton();
   }
 
   /** After the reader has opened something, and wants to see that: who is at the end no more stays away from it. */
-  stay() {
-    this.#atEnd &&= this.#distance() <= NEAR;
-    this.#show();
+  recheckEnd() {
+    this.#isAtEnd &&= this.#distance() <= NEAR;
+    this.#updateButton();
   }
 
   goToStart() {
     this.#hasEnd = false;
     scrollTo({ top: 0, behavior: "instant" });
-    this.#show();
+    this.#updateButton();
   }
 
   goToEnd() {
     this.#hasEnd = true;
-    this.#atEnd = true;
+    this.#isAtEnd = true;
     scrollTo({ top: document.documentElement.scrollHeight, behavior: "instant" });
     this.#lastTop = scrollY;
   }
 
-  #look() {
+  #onScroll() {
     // Growth between a scroll and its event looks like being away from the end. Only moving up is leaving.
-    if (this.#distance() <= NEAR) this.#atEnd = true;
-    else if (scrollY < this.#lastTop) this.#atEnd = false;
+    if (this.#distance() <= NEAR) this.#isAtEnd = true;
+    else if (scrollY < this.#lastTop) this.#isAtEnd = false;
     this.#lastTop = scrollY;
-    this.#show();
+    this.#updateButton();
   }
 
-  #show() {
-    this.toEnd.hidden = !this.#hasEnd || this.#atEnd || this.#distance() <= NEAR;
+  #updateButton() {
+    this.toEnd.hidden = !this.#hasEnd || this.#isAtEnd || this.#distance() <= NEAR;
   }
 
   #distance() {

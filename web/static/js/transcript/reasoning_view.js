@@ -14,25 +14,25 @@ export class ReasoningView {
   #text = document.createElement("div");
   #markdown = new MarkdownView(this.#text);
   #grown;
-  #unfolded;
+  #expanded;
   /** @type {Exchange | null} */
   #exchange = null;
   #timer = 0;
 
-  /** @param {Pick<import("./exchange_view.js").ExchangeEvents, "grown" | "unfolded">} events */
-  constructor({ grown, unfolded }) {
+  /** @param {Pick<import("./exchange_view.js").ExchangeEvents, "grown" | "expanded">} events */
+  constructor({ grown, expanded }) {
     this.#grown = grown;
-    this.#unfolded = unfolded;
+    this.#expanded = expanded;
     this.element = document.createElement("details");
     this.element.className = "reasoning";
     this.element.hidden = true;
-    this.#box.className = "thoughts";
+    this.#box.className = "reasoning-text";
     this.#box.tabIndex = 0; // it scrolls, also by keyboard
     this.#box.setAttribute("role", "group"); // not a landmark: there may be many
     setLabel(this.#box, "reasoning");
     this.#box.append(this.#text);
     this.element.append(this.#summary, this.#box);
-    this.element.addEventListener("toggle", () => this.#render(this.#unfolded));
+    this.element.addEventListener("toggle", () => this.#render(this.#expanded));
   }
 
   /** @param {Markdown} markdown */
@@ -44,18 +44,18 @@ export class ReasoningView {
   show(exchange) {
     this.#exchange = exchange;
     this.element.hidden = exchange.reasoning === "";
-    if (isThinking(exchange)) this.#timer ||= setInterval(() => this.#name(), 1000);
+    if (isThinking(exchange)) this.#timer ||= setInterval(() => this.#updateSummary(), 1000);
     else this.#stopTimer();
-    this.#name();
+    this.#updateSummary();
     this.#render(this.#grown);
   }
 
   /** Says in the page's language how long it thought, or is thinking. */
   translate() {
-    this.#name();
+    this.#updateSummary();
   }
 
-  #name() {
+  #updateSummary() {
     if (!this.#exchange) return;
     if (!this.element.isConnected) this.#stopTimer(); // another conversation is shown
     const { thoughtMs = 0, thoughtFrom = 0 } = this.#exchange;

@@ -7,20 +7,20 @@ import { ExchangeView } from "./exchange_view.js";
 /** @typedef {import("../markdown/markdown.js").Markdown} Markdown */
 
 // A long conversation is dressed as Markdown from its end on, in slices of milliseconds: a third of a slow frame.
-const SLICE = 12;
+const SLICE_MS = 12;
 
 export class Transcript {
   #log;
   #events;
   #grown;
   /** While many exchanges grow at once. */
-  #busy = false;
+  #isBatching = false;
   /** @type {Map<Exchange, ExchangeView>} */
   #views = new Map();
   /** @type {Markdown | null} */
   #markdown = null;
   /** Those that still show plain text, the first to be dressed last. @type {ExchangeView[]} */
-  #plain = [];
+  #unrendered = [];
   #timer = 0;
 
   /**
@@ -31,13 +31,13 @@ export class Transcript {
     this.#log = log;
     this.#grown = events.grown;
     // who asks where the reader is makes the browser lay the page out: once for all, and not for each exchange
-    this.#events = { ...events, grown: () => this.#busy || this.#grown() };
+    this.#events = { ...events, grown: () => this.#isBatching || this.#grown() };
   }
 
   /** @param {Markdown} markdown for what is shown and what comes */
   useMarkdown(markdown) {
     this.#markdown = markdown;
-    this.#dress();
+    this.#renderMarkdown();
   }
 
   /** While an answer is being written, nothing else can be asked in this conversation. @param {boolean} running */
@@ -56,15 +56,15 @@ export class Transcript {
       view.element.remove();
       this.#views.delete(exchange);
     }
-    this.#busy = true;
+    this.#isBatching = true;
     path.forEach((exchange, index) => {
       const view = this.#views.get(exchange) ?? this.#newView(exchange);
-      const there = this.#log.children[index] ?? null;
-      if (there !== view.element) this.#log.insertBefore(view.element, there);
+      const present = this.#log.children[index] ?? null;
+      if (present !== view.element) this.#log.insertBefore(view.element, present);
       view.show(conversation.versionsOf(exchange));
     });
-    this.#busy = false;
-    this.#dress();
+    this.#isBatching = false;
+    this.#renderMarkdown();
   }
 
   /** In another language, what is more than a plain word. */
@@ -103,22 +103,22 @@ export class Transcript {
   #newView(exchange) {
     const view = new ExchangeView(exchange, this.#events);
     this.#views.set(exchange, view);
-    this.#plain.push(view);
+    this.#unrendered.push(view);
     return view;
   }
 
-  #dress() {
+  #renderMarkdown() {
     if (!this.#markdown) return;
-    this.#busy = true;
+    this.#isBatching = true;
     clearTimeout(this.#timer);
-    const end = performance.now() + SLICE;
+    const end = performance.now() + SLICE_MS;
     let view;
     do {
-      view = this.#plain.pop();
+      view = this.#unrendered.pop();
       if (view?.element.isConnected) view.useMarkdown(this.#markdown);
     } while (view && performance.now() < end);
-    this.#busy = false;
-    if (this.#plain.length > 0) this.#timer = setTimeout(() => this.#dress());
+    this.#isBatching = false;
+    if (this.#unrendered.length > 0) this.#timer = setTimeout(() => this.#renderMarkdown());
     this.#grown();
   }
 }

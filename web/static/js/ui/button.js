@@ -13,14 +13,14 @@ const SHOWN_MS = 2000; // long enough to be read
 /**
  * @param {TextKey} key
  * @param {string} name its class
- * @param {() => void} press
+ * @param {() => void} onPress
  */
-export function quietButton(key, name, press) {
+export function quietButton(key, name, onPress) {
   const element = document.createElement("button");
   element.type = "button";
   element.className = `quiet ${name}`;
   setText(element, key);
-  element.addEventListener("click", press);
+  element.addEventListener("click", onPress);
   return element;
 }
 
@@ -28,15 +28,15 @@ export function quietButton(key, name, press) {
  * @param {string} symbol instead of a word
  * @param {TextKey} key what it is called, for readers of the spoken page
  * @param {string} name its class
- * @param {() => void} press
+ * @param {() => void} onPress
  */
-export function symbolButton(symbol, key, name, press) {
+export function symbolButton(symbol, key, name, onPress) {
   const element = document.createElement("button");
   element.type = "button";
   element.className = `quiet ${name}`;
   element.textContent = symbol;
   setLabel(element, key);
-  element.addEventListener("click", press);
+  element.addEventListener("click", onPress);
   return element;
 }
 

@@ -2,19 +2,19 @@
 
 export class ConnectionNotice {
   #notices;
-  #status;
+  #announce;
 
   /**
    * @param {import("./notices.js").Notices} notices
-   * @param {(key: import("../i18n/language.js").TextKey) => void} status tells the reader who does not see the page
+   * @param {(key: import("../i18n/language.js").TextKey) => void} announce tells the reader who does not see the page
    */
-  constructor(notices, status) {
+  constructor(notices, announce) {
     this.#notices = notices;
-    this.#status = status;
+    this.#announce = announce;
     addEventListener("offline", () => this.#show());
     addEventListener("online", () => {
       this.#show();
-      this.#status("backOnline");
+      this.#announce("backOnline");
     });
     this.#show();
   }

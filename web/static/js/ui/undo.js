@@ -12,19 +12,19 @@ import { setText, texts } from "../i18n/language.js";
 export class Undo {
   #element;
   #announce;
-  #done;
+  #finished;
   /** @type {Offer[]} */
   #offers = [];
 
   /**
    * @param {HTMLElement} element
    * @param {(status: string) => void} announce
-   * @param {() => void} done called when the reader has used it, and its buttons are gone
+   * @param {() => void} finished called when the reader has used it, and its buttons are gone
    */
-  constructor(element, announce, done) {
+  constructor(element, announce, finished) {
     this.#element = element;
     this.#announce = announce;
-    this.#done = done;
+    this.#finished = finished;
   }
 
   /**
@@ -42,11 +42,11 @@ export class Undo {
     this.#show();
   }
 
-  async #takeBack() {
+  async #undoLast() {
     const offer = this.#offers.pop();
     const next = this.#show();
     if (next) next.focus();
-    else this.#done();
+    else this.#finished();
     await offer?.undo();
     this.#announce(texts.undone);
   }
@@ -59,12 +59,12 @@ export class Undo {
     if (!last) return null;
     const sentence = document.createElement("span");
     setText(sentence, last.key);
-    const takeBack = quietButton("undo", "take-back", () => void this.#takeBack());
+    const undoButton = quietButton("undo", "undo-button", () => void this.#undoLast());
     const dismiss = symbolButton("×", "dismiss", "dismiss", () => {
       this.dismiss();
-      this.#done();
+      this.#finished();
     });
-    this.#element.append(sentence, takeBack, dismiss);
-    return takeBack;
+    this.#element.append(sentence, undoButton, dismiss);
+    return undoButton;
   }
 }
