@@ -1,24 +1,24 @@
-/** What an answer took: its times, and the tokens that were counted. Knows no DOM. */
+/** The details of an answer: times and token counts. */
 
 /**
  * @typedef {object} Usage
  * @property {number} prompt tokens
  * @property {number} completion tokens
- * @property {boolean} estimated the provider did not count, the server did
+ * @property {boolean} estimated whether the server estimated the counts, because the provider sent none
  *
  * @typedef {object} AnswerDetails
- * @property {number} [firstMs] until the first token; absent where the answer did not come in pieces
+ * @property {number} [firstMs] until the first token; absent in block mode
  * @property {number} totalMs
- * @property {Usage} [usage] absent where the answer did not come to its end
+ * @property {Usage} [usage] absent if the answer is incomplete
  */
 
-/** Takes the times of one answer, from its making on. */
+/** Measures the times of one answer, from construction on. */
 export class Stopwatch {
   #startedAt = performance.now();
   /** @type {number | undefined} */
   #firstMs;
 
-  /** To be called with each piece; the first call counts. */
+  /** Call for each chunk; the first call sets the time of the first token. */
   markToken() {
     this.#firstMs ??= this.#elapsed();
   }
@@ -42,7 +42,7 @@ export class Stopwatch {
 
 /**
  * @param {AnswerDetails} details
- * @returns {number | undefined} over the time in which tokens came; of an answer in one piece, over all its time
+ * @returns {number | undefined} from the first token to the end; in block mode, over the total time
  */
 export function tokensPerSecond({ firstMs = 0, totalMs, usage }) {
   const seconds = (totalMs - firstMs) / 1000;
@@ -50,7 +50,7 @@ export function tokensPerSecond({ firstMs = 0, totalMs, usage }) {
 }
 
 /**
- * @param {unknown} value the wire's usage
+ * @param {unknown} value the server's `usage` object
  * @returns {Usage | undefined}
  */
 export function readUsage(value) {

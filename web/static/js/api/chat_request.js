@@ -1,10 +1,10 @@
-/** One question to `POST /api/chat`, whatever the form of the reply. */
+/** Sends a question to `POST /api/chat`, and reads the reply in stream or block mode. */
 
 import { readEvents, EventTooLarge } from "./event_stream.js";
 import { Failure, failureFromJson, failureFromResponse, parseObject, readObject } from "./failure.js";
 import { readUsage } from "./answer_details.js";
 
-const BODY_END_MS = 500; // a server ends the body with its terminal frame; something between may hold the end back
+const BODY_END_MS = 500; // a server ends the body after its terminal frame; a proxy may delay that end
 
 /** @typedef {{ role: "user" | "assistant", content: string }} Message */
 
@@ -13,11 +13,11 @@ const BODY_END_MS = 500; // a server ends the body with its terminal frame; some
  * @property {string} message
  * @property {Message[]} history
  * @property {"stream" | "block"} mode
- * @property {string} model empty for the server's own choice
+ * @property {string} model empty for the server's default
  */
 
 /**
- * @typedef {object} Chunk a part of the reply, in the order of arrival
+ * @typedef {object} Chunk a part of the reply
  * @property {string} text
  * @property {string} reasoning
  * @property {boolean} done
@@ -26,12 +26,12 @@ const BODY_END_MS = 500; // a server ends the body with its terminal frame; some
  */
 
 /**
- * Asks, and yields the reply chunk by chunk; the last piece, and only that one, has `done`.
+ * Requests an answer, and yields the reply chunk by chunk. Only the last chunk has `done`.
  *
  * @param {Question} question
- * @param {AbortSignal} signal stops the answer; the generator then throws the signal's reason
+ * @param {AbortSignal} signal aborts the request; the generator then throws the signal's reason
  * @returns {AsyncGenerator<Chunk, void, void>}
- * @throws {Failure} when the answer does not come, or not whole
+ * @throws {Failure} if there is no answer, or an incomplete one
  */
 export async function* requestAnswer(question, signal) {
   try {
@@ -54,7 +54,7 @@ export async function* requestAnswer(question, signal) {
     if (error instanceof Failure) throw error;
     signal.throwIfAborted();
     if (error instanceof EventTooLarge) throw new Failure({ code: "unexpected_reply", retryable: true });
-    // fetch and the body's reader reject with a TypeError for every trouble of the network
+    // fetch and the body's reader reject with a TypeError for all network errors
     if (error instanceof TypeError) {
       throw new Failure({ code: navigator.onLine ? "network" : "offline", retryable: true });
     }
@@ -70,14 +70,13 @@ function isEventStream(response) {
 /** @param {Response} response */
 async function* streamedReply(response) {
   if (!response.body) throw cutOff(response);
-  // Chromium calls a body that may not be stored broken although it came to its end, unless it has been cloned:
-  // microsoft/playwright#42742
+  // Chromium reports a complete `no-store` body as failed unless it has been cloned: microsoft/playwright#42742
   void response.clone().body?.cancel();
   const reader = response.body.getReader();
   let hasEnded = false;
   try {
     for await (const event of readEvents(reader)) {
-      if (event.type !== "message") continue; // another channel: no part of the reply by definition
+      if (event.type !== "message") continue; // other event types are not part of the reply
       const frame = parseObject(event.data);
       if (!frame) throw unexpected(response);
       hasEnded = frame.done === true || frame.success === false;
@@ -93,17 +92,17 @@ async function* streamedReply(response) {
 
 /**
  * @param {ReadableStreamDefaultReader<Uint8Array>} reader
- * @param {boolean} hasEnded whether the terminal frame has come. Then the body ends by itself: one that is cancelled is a
- *   broken request to the browser's tools, and its connection cannot be used again.
+ * @param {boolean} hasEnded whether the terminal frame has arrived. Then the body ends by itself: cancelling it would
+ *   show as a failed request in the browser's tools, and its connection could not be used again.
  */
 async function close(reader, hasEnded) {
-  const cancel = () => reader.cancel().catch(() => {}); // already closed or aborted: nothing is left to close
+  const cancel = () => reader.cancel().catch(() => {}); // already closed or aborted
   if (!hasEnded) return void cancel();
   const timer = setTimeout(cancel, BODY_END_MS);
   try {
     while (!(await reader.read()).done);
   } catch {
-    // a connection that breaks now takes nothing away
+    // the reply is complete, so an error of the connection does not matter
   }
   clearTimeout(timer);
 }
@@ -122,7 +121,7 @@ async function blockReply(response) {
  */
 function chunkFrom(frame, response) {
   if (frame.success === false) throw failureFromJson({ ...frame, request_id: frame.request_id ?? requestIdFrom(response) });
-  // A frame with fields we do not know passes; one whose text we cannot read would lose words, so it fails.
+  // Unknown fields are ignored. A frame with unreadable text fails, because text would be lost.
   const { message = "", reasoning = "", finish_reason: finishReason } = frame;
   if (typeof message !== "string" || typeof reasoning !== "string") throw unexpected(response);
   /** @type {Chunk} */

@@ -1,21 +1,21 @@
-/** What the server tells the page about itself. */
+/** The server's configuration for the page. */
 
 import { readObject } from "./failure.js";
 
 /**
  * @typedef {{ prompt: string, label: string }} Starter
- * @typedef {Partial<Record<"en" | "zh", Starter[]>>} StartersByLanguage a language without any keeps the page's own
+ * @typedef {Partial<Record<"en" | "zh", Starter[]>>} StartersByLanguage a missing language uses the page's own
  *
  * @typedef {object} Configuration
  * @property {"stream" | "block"} mode
- * @property {string[]} models those the reader may choose from
- * @property {string} model the server's own choice
+ * @property {string[]} models that the reader may choose from
+ * @property {string} model the server's default
  * @property {number} maxMessageChars
  * @property {number} maxHistory messages
- * @property {StartersByLanguage} starters the operator's
+ * @property {StartersByLanguage} starters set by the operator
  */
 
-/** Holds until the server has answered, and where it does not. @type {Readonly<Configuration>} */
+/** Used until the server has answered, and if it does not answer. @type {Readonly<Configuration>} */
 export const DEFAULT_CONFIGURATION = Object.freeze({
   mode: "stream",
   models: [],
@@ -27,7 +27,7 @@ export const DEFAULT_CONFIGURATION = Object.freeze({
 
 /**
  * @returns {Promise<Configuration>}
- * @throws {Error} when the server does not answer, or answers something else
+ * @throws {Error} if the server does not answer, or does not answer with a configuration
  */
 export async function fetchConfiguration() {
   const response = await fetch("api/config");
@@ -50,7 +50,7 @@ function nonNegative(value) {
 }
 
 /**
- * @param {unknown} value what the server says
+ * @param {unknown} value of the reply
  * @returns {StartersByLanguage}
  */
 function readStarters(value) {

@@ -1,13 +1,11 @@
 /**
- * A reader of `text/event-stream`, as the HTML standard defines it.
- *
- * It is our own, and always the one used, because the page must be able to read an answer also where the
- * vendored libraries are missing. Two parts that can be read apart: lines, then events.
+ * Reads `text/event-stream`, as the HTML standard defines it. Not a vendored library: the page must be able to read
+ * answers even if those are missing.
  */
 
 /** @typedef {{ type: string, data: string, id: string }} ServerEvent */
 
-/** No event of ours comes near this. Without a bound, a stream with no line end would fill the memory. */
+/** Far above the server's largest event. Without a limit, a stream without line ends would fill the memory. */
 export const MAX_EVENT_CHARS = 4 * 1024 * 1024;
 
 export class EventTooLarge extends Error {
@@ -17,14 +15,14 @@ export class EventTooLarge extends Error {
   }
 }
 
-/** Cuts text into lines. Only CR, LF and CRLF end a line; U+2028 and the like stay in it. */
+/** Splits text into lines at CR, LF and CRLF. Other separators such as U+2028 do not end a line. */
 export class LineSplitter {
   #rest = "";
   #lastWasCr = false;
 
   /**
-   * @param {string} text the next piece of the stream, cut anywhere
-   * @returns {string[]} the lines that are now complete, without their ends
+   * @param {string} text the next part of the stream, split anywhere
+   * @returns {string[]} the completed lines, without their ends
    */
   push(text) {
     if (this.#lastWasCr && text.startsWith("\n")) text = text.slice(1);
@@ -38,7 +36,7 @@ export class LineSplitter {
   }
 }
 
-/** Gathers lines into events. A comment, an unknown field and an event without data come to nothing. */
+/** Assembles lines into events. Ignores comments, unknown fields and events without data. */
 export class EventAssembler {
   #type = "";
   #id = "";
@@ -48,7 +46,7 @@ export class EventAssembler {
 
   /**
    * @param {string} line one line without its end
-   * @returns {ServerEvent | null} the event that this line, an empty one, completes
+   * @returns {ServerEvent | null} the event that an empty line completes; otherwise null
    */
   push(line) {
     if (line === "") return this.#dispatch();
@@ -81,9 +79,9 @@ export class EventAssembler {
 }
 
 /**
- * Reads a response body as events. What follows the last empty line is no event, as the standard says.
+ * Reads a response body as events. Text after the last empty line is ignored, as the standard says.
  *
- * @param {ReadableStreamDefaultReader<Uint8Array>} reader of the body; who has it, closes it
+ * @param {ReadableStreamDefaultReader<Uint8Array>} reader of the body; the caller closes it
  * @returns {AsyncGenerator<ServerEvent, void, void>}
  */
 export async function* readEvents(reader) {

@@ -1,21 +1,21 @@
 /**
- * Why an answer did not come, or not whole. The server's codes are in WIRE terms; six more are the page's own:
+ * Why there is no answer, or an incomplete one. The server's codes are in docs/wire.md. The page adds these:
  *
- * - `network`          no connection to the server, or it broke
+ * - `network`          the connection to the server failed
  * - `cut_off`          the stream ended without its terminal frame
- * - `offline`          no connection to the server, and the browser says that it has no network
- * - `unexpected_reply` what came is not from this API: a proxy's page, broken JSON
+ * - `offline`          the connection failed, and the browser is offline
+ * - `unexpected_reply` the reply is not from this API: a proxy's page, invalid JSON
  * - `interrupted`      the page was closed or reloaded while the answer was being written
- * - `page`             a defect of this page
+ * - `page`             a bug in this page
  */
 
 /**
- * @typedef {object} FailureRecord what is kept with a conversation and shown
+ * @typedef {object} FailureRecord stored with the exchange
  * @property {string} code
  * @property {boolean} retryable
  * @property {number} [status]
  * @property {number} [retryAfter] seconds
- * @property {number} [retryAt] the moment that these end, as `Date.now()` counts
+ * @property {number} [retryAt] when `retryAfter` ends, in milliseconds since 1970
  * @property {string} [requestId]
  */
 
@@ -47,7 +47,7 @@ export function failureFromJson(body, status, retryAfter) {
 }
 
 /**
- * @param {Response} response one whose status is not a success
+ * @param {Response} response with an error status
  * @returns {Promise<Failure>}
  */
 export async function failureFromResponse(response) {
@@ -73,7 +73,7 @@ function setWait(record, seconds) {
 
 /**
  * @param {Response} response
- * @returns {Promise<Record<string, unknown> | null>} null where the body is no JSON object
+ * @returns {Promise<Record<string, unknown> | null>} null if the body is no JSON object
  */
 export async function readObject(response) {
   return parseObject(await response.text());

@@ -1,4 +1,4 @@
-/** The time until trying again may help: until the moment that the server named, or until the browser is online again. */
+/** How long to wait before a retry: until the time that the server named, or until the browser is online. */
 
 /** @typedef {import("./failure.js").FailureRecord} FailureRecord */
 
@@ -12,10 +12,10 @@ export class RetryWait {
     this.#failure = failure;
   }
 
-  /** Whole seconds that are left to count down. */
+  /** The remaining whole seconds. */
   get seconds() {
     const { retryAt = 0, retryAfter = 0 } = this.#failure;
-    // no longer than the server said, also where this machine's clock has been set back
+    // limited, in case this machine's clock has been set back
     return Math.min(retryAfter, Math.max(0, Math.ceil((retryAt - Date.now()) / SECOND)));
   }
 
@@ -29,7 +29,7 @@ export class RetryWait {
 
   /**
    * @param {() => void} changed called each second of a countdown, and when the wait is over
-   * @param {AbortSignal} signal ends it
+   * @param {AbortSignal} signal stops the calls
    */
   watch(changed, signal) {
     if (this.isOffline) addEventListener("online", changed, { once: true, signal });

@@ -1,16 +1,16 @@
-/** The clipboard, also for a page that came over plain http, to which browsers give no other way than the old one. */
+/** Writes to the clipboard. Pages served over plain http have only the deprecated `execCommand`. */
 
 /**
- * To be called while a press of the reader is being handled.
+ * Call only while a user action is being handled.
  * @param {string} text
- * @throws {Error} where the browser refuses
+ * @throws {Error} if the browser refuses
  */
 export async function writeClipboard(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const controller = new AbortController();
   /** @param {ClipboardEvent} event */
   const fill = (event) => {
-    event.preventDefault(); // what is selected is not meant
+    event.preventDefault(); // do not copy the selection
     event.clipboardData?.setData("text/plain", text);
   };
   document.addEventListener("copy", fill, { signal: controller.signal });

@@ -1,7 +1,7 @@
-/** Hands the reader a file. */
+/** Downloads a text as a file. */
 
-const FORBIDDEN = /[\\/:*?"<>|\p{Cc}\p{Cf}]+/gu; // in the name of a file, on some system
-const MAX_NAME_CHARS = 80; // characters of a name; file systems take 255 bytes
+const FORBIDDEN = /[\\/:*?"<>|\p{Cc}\p{Cf}]+/gu; // in file names, on some operating system
+const MAX_NAME_CHARS = 80; // file systems allow 255 bytes
 
 /**
  * @param {string} name without its extension
@@ -15,7 +15,7 @@ export function download(name, extension, text) {
   link.href = url;
   link.download = `${fileName(name)}.${extension}`;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(url)); // the click has taken it by then
+  setTimeout(() => URL.revokeObjectURL(url)); // the download has started by then
 }
 
 /** @param {string} name */

@@ -1,8 +1,8 @@
 /**
- * The vendored libraries. They are copied into ../../vendor/ at build time and may be missing: then the page shows
- * plain text. Specifiers are built at run time, so that neither the type checker nor a missing file stops the page.
+ * Loads the vendored libraries. They are copied into ../../vendor/ at build time and may be missing: the page then
+ * works without them. Specifiers are built at run time, so a missing file fails neither the type check nor the page.
  *
- * Markdown's two are loaded with the page; mathematics and highlighting when an answer first needs them.
+ * KaTeX and highlight.js are loaded when an answer first needs them.
  */
 
 /**
@@ -10,11 +10,11 @@
  * @property {typeof import("marked")} marked
  * @property {typeof import("dompurify").default} createPurify
  *
- * @typedef {object} HighlightJs the part of highlight.js that we use; its package brings no types
+ * @typedef {object} HighlightJs the used part of highlight.js; its package has no types
  * @property {(name: string) => { name?: string } | undefined} getLanguage
  * @property {(code: string, options: { language: string, ignoreIllegals: boolean }) => { value: string }} highlight
  *
- * @typedef {object} Katex the part of KaTeX that we use; its types leave out this function, meant for extensions
+ * @typedef {object} Katex the used part of KaTeX; its types omit this function, meant for extensions
  * @property {(tex: string, options: import("katex").KatexOptions) => KatexNode} __renderToDomTree
  *
  * @typedef {{ toNode: () => Node, attributes?: Record<string, string>, children?: KatexNode[] }} KatexNode
@@ -24,8 +24,8 @@ const VENDOR = new URL("../../vendor/", import.meta.url);
 const FORMULA_FONTS = ["1em KaTeX_Main", "italic 1em KaTeX_Math", "1em KaTeX_Size1", "1em KaTeX_Size2"];
 
 /**
- * Markdown needs its two libraries together.
- * @returns {Promise<Libraries | null>} null where there can be no Markdown; never rejects
+ * Loads the libraries for Markdown.
+ * @returns {Promise<Libraries | null>} null if one of them is missing; never rejects
  */
 export async function loadLibraries() {
   const [marked, purify] = await Promise.all([load("marked.js"), load("dompurify.js")]);
@@ -33,7 +33,7 @@ export async function loadLibraries() {
 }
 
 /**
- * KaTeX with its style sheet and usual fonts, so that what it sets does not move again when they arrive.
+ * Loads KaTeX with its style sheet and main fonts, so that formulas do not shift when these arrive.
  * @returns {Promise<Katex | null>} never rejects
  */
 export async function loadKatex() {
@@ -48,26 +48,26 @@ export async function loadHighlightJs() {
   return (await load("highlight.js"))?.default ?? null;
 }
 
-/** @returns {Promise<typeof import("idb") | null>} null where it is missing: then conversations are kept in memory; never rejects */
+/** @returns {Promise<typeof import("idb") | null>} null if it is missing; never rejects */
 export function loadIdb() {
   return load("idb.js");
 }
 
 /**
  * @param {string} file
- * @returns {Promise<any>} the module, or null where it is not there
+ * @returns {Promise<any>} the module; null if it is missing
  */
 async function load(file) {
   try {
     return await import(new URL(file, VENDOR).href);
   } catch {
-    return null; // stated above: the page goes on without it
+    return null; // the page works without it, see above
   }
 }
 
 /**
  * @param {string} file
- * @returns {Promise<void>} fulfilled when the style sheet holds, or is known to be missing
+ * @returns {Promise<void>} fulfilled when the style sheet has loaded or failed to load
  */
 function loadStyles(file) {
   return new Promise((resolve) => {

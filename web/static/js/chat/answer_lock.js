@@ -1,12 +1,11 @@
 /**
- * Which answers are being written in some tab. A tab holds a lock while it writes one, and the browser gives the
- * lock back when that tab is gone, however it went. Over plain http there are no locks: every answer then seems to
- * be left, until its tab next says what has come.
+ * Locks that show which answers are being written by some tab. The browser releases a lock when its tab closes or
+ * crashes. Plain http has no Web Locks: there an answer of another tab looks interrupted until that tab next saves it.
  */
 
 /**
  * @param {string} exchange
- * @returns {() => void} gives the lock back
+ * @returns {() => void} releases the lock
  */
 export function lockAnswer(exchange) {
   /** @type {() => void} */
@@ -19,7 +18,7 @@ export function lockAnswer(exchange) {
 
 /**
  * @param {string} exchange
- * @returns {Promise<void>} fulfilled as soon as no tab writes this answer
+ * @returns {Promise<void>} fulfilled when no tab is writing the answer
  */
 export async function waitUntilUnlocked(exchange) {
   await navigator.locks?.request(lockName(exchange), () => undefined);

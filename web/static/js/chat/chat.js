@@ -1,4 +1,4 @@
-/** The chat: asks, shows, keeps. Everything else on the page only reports to it or is told by it. */
+/** The controller of the chat: requests answers, shows and stores them. */
 
 import { waitUntilUnlocked } from "./answer_lock.js";
 import { DEFAULT_CONFIGURATION } from "../api/configuration.js";
@@ -16,13 +16,13 @@ import { titleFrom } from "../conversation/title.js";
 /** @typedef {import("./run.js").Outcome} Outcome */
 
 /**
- * @typedef {object} ChatView what the chat tells the page, always of the conversation that is shown
- * @property {(conversation: Conversation) => void} shown another conversation, or other exchanges of it
+ * @typedef {object} ChatView called for changes of the shown conversation
+ * @property {(conversation: Conversation) => void} shown another conversation or path is shown
  * @property {(exchange: Exchange) => void} asked
  * @property {(exchange: Exchange) => void} grown
  * @property {(exchange: Exchange) => void} ended
  * @property {(running: boolean) => void} running
- * @property {(status: string) => void} status words for the reader who does not see the page
+ * @property {(status: string) => void} status a text for screen readers
  */
 
 export class Chat {
@@ -35,9 +35,9 @@ export class Chat {
   conversation = new Conversation();
   #store;
   #view;
-  /** By conversation: each can be written on while another one is shown. @type {Map<string, Run>} */
+  /** The running answers by conversation: they go on while another one is shown. @type {Map<string, Run>} */
   #runs = new Map();
-  /** Exchanges that another tab seems to write. @type {Set<Exchange>} */
+  /** Exchanges whose answers another tab seems to be writing. @type {Set<Exchange>} */
   #watched = new Set();
 
   /**
@@ -49,7 +49,7 @@ export class Chat {
     this.#view = view;
   }
 
-  /** Whether an answer of the shown conversation is being written, by this tab. */
+  /** Whether this tab is receiving an answer of the shown conversation. */
   get running() {
     return this.isRunning(this.conversation.id);
   }
@@ -64,12 +64,12 @@ export class Chat {
     if (!this.running) void this.#answer(this.conversation.append(message));
   }
 
-  /** @param {Exchange} exchange gets another answer; the one that it has stays, as a branch */
+  /** Requests another answer. The present answer stays as a branch. @param {Exchange} exchange */
   regenerate(exchange) {
     if (this.running) return;
     if (exchange.answer !== "") {
       const branch = this.conversation.branch(exchange);
-      moveDraft(draftOwnerOf(exchange), draftOwnerOf(branch)); // the question stands where it stood, and its new wording with it
+      moveDraft(draftOwnerOf(exchange), draftOwnerOf(branch)); // the branch replaces it on the page, so it takes its draft
       return void this.#answer(branch);
     }
     forgetReasoning(exchange);
@@ -77,9 +77,10 @@ export class Chat {
   }
 
   /**
+   * Asks an edited question. The original exchange stays as a branch.
    * @param {Exchange} exchange
-   * @param {string} question asks this in its place; what was there stays, as a branch
-   * @returns {boolean} false while another answer is being written
+   * @param {string} question
+   * @returns {boolean} false while another answer is running
    */
   edit(exchange, question) {
     if (this.running) return false;
@@ -88,12 +89,12 @@ export class Chat {
     return true;
   }
 
-  /** @param {Exchange} exchange one whose answer was cut off: asks for the rest of it */
+  /** Requests the rest of an incomplete answer. @param {Exchange} exchange */
   resume(exchange) {
     if (!this.running) void this.#answer(exchange);
   }
 
-  /** @param {Exchange} exchange shows this branch */
+  /** Shows a branch. @param {Exchange} exchange */
   choose(exchange) {
     this.conversation.choose(exchange);
     this.#store.save(this.conversation, []);
@@ -103,7 +104,7 @@ export class Chat {
   /**
    * Deletes one question with its answer.
    * @param {Exchange} exchange
-   * @returns {() => Promise<void>} undoes it
+   * @returns {() => Promise<void>} restores it
    */
   delete(exchange) {
     const { conversation } = this;
@@ -114,14 +115,14 @@ export class Chat {
     return () => this.#restore(conversation.id, removal);
   }
 
-  /** Ends the running answer. What has come of it stays. */
+  /** Stops the running answer. The received text stays. */
   stop() {
     this.#runs.get(this.conversation.id)?.stop();
   }
 
   /**
-   * Shows another conversation. An answer that is being written in this one goes on.
-   * @param {Conversation} [conversation] a new one where none is given
+   * Shows another conversation. A running answer of the present one goes on.
+   * @param {Conversation} [conversation] a new one if omitted
    */
   show(conversation = new Conversation()) {
     this.conversation = this.#runs.get(conversation.id)?.conversation ?? conversation;
@@ -131,7 +132,7 @@ export class Chat {
     this.#watch();
   }
 
-  /** @param {string} id of a conversation that another tab has written to */
+  /** Shows what another tab has saved. @param {string} id of the conversation */
   async refresh(id) {
     const conversation = this.#runs.get(id)?.conversation ?? this.conversation;
     if (conversation.id !== id) return;
@@ -143,13 +144,13 @@ export class Chat {
     this.#watch();
   }
 
-  /** Ends the running answer of a conversation that is about to be deleted. @param {string} id */
+  /** Stops and saves the running answer of a conversation, before its deletion. @param {string} id */
   async settle(id) {
     const run = this.#runs.get(id);
     if (run) await this.#end(run, { state: "stopped" });
   }
 
-  /** @param {string} id of a conversation that another tab has deleted */
+  /** Stops the running answer of a conversation that another tab has deleted. @param {string} id */
   forget(id) {
     const run = this.#runs.get(id);
     if (!run) return;
@@ -158,16 +159,16 @@ export class Chat {
     run.release();
   }
 
-  /** The page goes away, and the connections with it. What has come so far is stored, and can be continued. */
+  /** Ends and saves all running answers, before the page is unloaded. They can be continued later. */
   leave() {
     for (const run of this.#runs.values()) void this.#end(run, { state: "failed", failure: INTERRUPTED });
     this.#store.prepareForUnload();
   }
 
   /**
-   * A title that nobody chose is that of the first question, and goes with its wording.
+   * Updates a title that was derived from the first question when that question is edited.
    * @param {Exchange} exchange
-   * @param {string} question is asked in its place
+   * @param {string} question the edited question
    */
   #retitle(exchange, question) {
     const { id } = this.conversation;
@@ -177,7 +178,7 @@ export class Chat {
     if (isFirst) void this.#store.rename(id, titleFrom(question));
   }
 
-  /** @param {Exchange} exchange of the shown conversation, new or with the beginning of an answer */
+  /** Requests the answer, or the rest of it. @param {Exchange} exchange of the shown conversation */
   async #answer(exchange) {
     const { conversation } = this;
     reopen(exchange);
@@ -194,7 +195,7 @@ export class Chat {
       this.#store.save(conversation, [exchange]);
       if (this.conversation === conversation) this.#view.grown(exchange);
     });
-    // a run that has been ended meanwhile has its outcome: the page was left, or the conversation deleted
+    // otherwise `leave`, `settle` or `forget` has ended this run already
     if (this.#runs.get(conversation.id) === run) await this.#end(run, outcome);
   }
 
@@ -213,12 +214,12 @@ export class Chat {
       this.#view.status(statusAfter(exchange));
       this.#view.ended(exchange);
     }
-    await this.#store.flush(); // before other tabs look
+    await this.#store.flush(); // before other tabs read it
     run.release();
   }
 
   /**
-   * @param {string} id of a conversation that may have been left and shown again since
+   * @param {string} id the conversation; its object may have been replaced since the removal
    * @param {import("../conversation/conversation.js").Removal} removal
    */
   async #restore(id, removal) {
@@ -228,7 +229,7 @@ export class Chat {
     if (this.conversation.id === id) this.#view.shown(conversation);
   }
 
-  /** Answers that seem to be written by another tab are watched, so that none seems so after that tab is gone. */
+  /** Waits for the end of answers that other tabs are writing, and then updates them. */
   #watch() {
     const { conversation } = this;
     for (const exchange of conversation.exchanges) {
@@ -240,15 +241,15 @@ export class Chat {
 
   /**
    * @param {Conversation} conversation
-   * @param {Exchange} exchange that no tab is writing; the database may have its end
+   * @param {Exchange} exchange no tab is writing it; the database may have its end
    */
   async #onUnlocked(conversation, exchange) {
     this.#watched.delete(exchange);
-    if (exchange.state !== "running") return; // its tab has said how it ended
+    if (exchange.state !== "running") return; // its tab has saved how it ended
     const stored = await this.#store.load(conversation.id);
     if (stored) conversation.merge(stored, (each) => this.#isWritingHere(each) || this.#store.hasPendingWrite(each));
     if (this.#isWritingHere(exchange)) return;
-    // said in this view only: its own tab, or the next page, may still bring more of it
+    // not saved: its own tab, or the next page, may still save more of it
     if (exchange.state === "running") Object.assign(exchange, { state: "failed", failure: INTERRUPTED });
     if (this.conversation === conversation) this.#view.shown(conversation);
   }
@@ -262,5 +263,5 @@ export class Chat {
 /** @param {Exchange} exchange */
 function statusAfter({ state }) {
   if (state === "complete") return texts.complete;
-  return state === "stopped" ? texts.stopped : ""; // a failure speaks for itself, as an alert
+  return state === "stopped" ? texts.stopped : ""; // a failure is an alert of its own
 }

@@ -1,4 +1,4 @@
-/** What the reader does with conversations as wholes: opens them, begins new ones, renames and deletes them. */
+/** Opens, starts, renames and deletes conversations. */
 
 import { conversationInAddress, pushEmptyAddress, replaceAddress } from "../browser/address.js";
 import { removeDrafts } from "../storage/draft.js";
@@ -32,7 +32,7 @@ export class ConversationActions {
   }
 
   /**
-   * Opens the store, and shows the conversation that the address names.
+   * Opens the store, then shows the conversation in the address.
    * @param {Database | null} database
    */
   async open(database) {
@@ -43,16 +43,16 @@ export class ConversationActions {
       if (!legacy.exchanges.some((exchange) => this.#store.hasPendingWrite(exchange))) deleteLegacyConversation();
       if (!conversationInAddress()) replaceAddress(legacy.id);
     }
-    // the reader may have been quicker than the database
+    // the reader may have asked a question before the database was open
     if (this.#chat.conversation.isEmpty) await this.openFromAddress();
   }
 
-  /** Shows the conversation that the address names, or a new one. */
+  /** Shows the conversation in the address, or a new one. */
   async openFromAddress() {
     const id = conversationInAddress();
     if (id === this.#chat.conversation.id) return;
     const conversation = id ? await this.#store.load(id) : null;
-    if (conversationInAddress() !== id) return; // the reader has gone on meanwhile
+    if (conversationInAddress() !== id) return; // the address has changed in the meantime
     if (conversation === null && id) {
       this.#notices.show("conversationMissing");
       replaceAddress(null);
@@ -60,7 +60,7 @@ export class ConversationActions {
     this.#chat.show(conversation ?? undefined);
   }
 
-  /** Begins a new one. */
+  /** Starts a new conversation. */
   startNew() {
     pushEmptyAddress();
     this.#chat.show();
@@ -74,12 +74,12 @@ export class ConversationActions {
     void this.#store.rename(id, title);
   }
 
-  /** Deletes one, and offers to bring it back. @param {string} id */
+  /** Deletes a conversation, and offers to undo that. @param {string} id */
   async delete(id) {
     const wasShown = this.#chat.conversation.id === id;
     await this.#chat.settle(id);
     const conversation = await this.#store.delete(id);
-    if (!conversation) return; // the store has said that the browser refuses
+    if (!conversation) return; // the store has reported the failure
     if (wasShown) this.#showNew();
     const restoreDrafts = removeDrafts(conversation);
     this.#undo.offer("conversationDeleted", async () => {
@@ -91,14 +91,14 @@ export class ConversationActions {
     });
   }
 
-  /** Deletes one exchange of the shown one, and offers to bring it back. @param {Exchange} exchange */
+  /** Deletes an exchange of the shown conversation, and offers to undo that. @param {Exchange} exchange */
   deleteExchange(exchange) {
     const { conversation } = this.#chat;
     if (conversation.exchanges.length === 1) void this.delete(conversation.id);
     else this.#undo.offer("exchangeDeleted", this.#chat.delete(exchange));
   }
 
-  /** Another tab has deleted one. @param {string} id */
+  /** Reacts to the deletion of a conversation in another tab. @param {string} id */
   deletedElsewhere(id) {
     this.#chat.forget(id);
     const { conversation } = this.#chat;

@@ -1,4 +1,4 @@
-/** What the model is asked: a message, and what it is told of the past. */
+/** Builds the request for an answer: the message and the earlier messages. */
 
 import { messagesOf } from "../conversation/conversation.js";
 import { texts } from "../i18n/language.js";
@@ -8,8 +8,8 @@ import { texts } from "../i18n/language.js";
 
 /**
  * @param {Conversation} conversation
- * @param {Exchange} exchange where it has the beginning of an answer, the rest is asked for
- * @param {number} maxHistory messages
+ * @param {Exchange} exchange if it has an incomplete answer, the request asks for the rest
+ * @param {number} maxHistory the most earlier messages
  * @returns {Pick<import("../api/chat_request.js").Question, "message" | "history">}
  */
 export function questionOf(conversation, exchange, maxHistory) {

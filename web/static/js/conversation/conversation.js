@@ -1,7 +1,6 @@
 /**
- * A conversation: a tree of exchanges. Those with the same parent are branches: other wordings of a question, or
- * other answers to it. At each fork one is chosen, and the chosen ones make the path that is shown. Pure data; knows
- * no DOM, no network and no storage.
+ * A conversation: a tree of exchanges. Exchanges with the same parent are branches: other versions of a question, or
+ * other answers to it. One child is chosen at each fork; the chosen exchanges are the path that is shown.
  */
 
 import { isSentToModel, newExchange } from "./exchange.js";
@@ -12,18 +11,18 @@ import { titleFrom } from "./title.js";
 /** @typedef {import("../api/chat_request.js").Message} Message */
 
 /**
- * @typedef {object} ConversationRecord all of a conversation but its exchanges
+ * @typedef {object} ConversationRecord a conversation without its exchanges
  * @property {string} id
  * @property {string} title
  * @property {number} created milliseconds since 1970
  * @property {number} changed milliseconds since 1970
- * @property {Record<string, string>} choices the chosen exchange after each one; "" stands for the beginning
+ * @property {Record<string, string>} choices the id of the chosen child of each exchange, and of the root, ""
  *
- * @typedef {object} Versions the branches beside one exchange, itself among them, oldest first
- * @property {Exchange[]} questions one for each wording of the question
- * @property {Exchange[]} answers those with the same question
+ * @typedef {object} Versions an exchange and its siblings, oldest first
+ * @property {Exchange[]} questions one exchange for each version of the question
+ * @property {Exchange[]} answers the exchanges with the same question
  *
- * @typedef {object} Removal what undoing needs
+ * @typedef {object} Removal what `restore` needs
  * @property {Exchange} exchange
  * @property {Exchange[]} children
  * @property {string | undefined} choice
@@ -34,7 +33,7 @@ const ROOT = "";
 export class Conversation {
   /** @type {Map<string, Exchange>} */
   #exchanges = new Map();
-  /** Siblings by their parent, oldest first; null when it has to be made anew. @type {Map<string | null, Exchange[]> | null} */
+  /** The children of each exchange, oldest first; null when they must be computed again. @type {Map<string | null, Exchange[]> | null} */
   #children = null;
 
   /**
@@ -55,7 +54,7 @@ export class Conversation {
     return this.#exchanges.size === 0;
   }
 
-  /** Every exchange, of all branches, oldest first. */
+  /** The exchanges of all branches, oldest first. */
   get exchanges() {
     return [...this.#exchanges.values()].sort((one, other) => one.created - other.created);
   }
@@ -68,7 +67,7 @@ export class Conversation {
   }
 
   /**
-   * Asks on at the end of the shown path.
+   * Appends an exchange to the shown path.
    * @param {string} question
    * @returns {Exchange}
    */
@@ -77,16 +76,16 @@ export class Conversation {
   }
 
   /**
-   * Makes another branch beside an exchange.
+   * Adds a branch next to an exchange.
    * @param {Exchange} exchange
-   * @param {string} [question] another wording
+   * @param {string} [question] the edited question
    * @returns {Exchange}
    */
   branch(exchange, question = exchange.question) {
     return this.#add(newExchange(question, exchange.parent));
   }
 
-  /** @param {Exchange} exchange is shown from here on, instead of its siblings */
+  /** Shows an exchange instead of its siblings. @param {Exchange} exchange */
   choose({ id, parent }) {
     this.record.choices[parent ?? ROOT] = id;
   }
@@ -99,7 +98,7 @@ export class Conversation {
     const siblings = this.#childrenOf(exchange.parent);
     /** @type {Map<string, Exchange>} */
     const questions = new Map();
-    // of each other wording its latest answer is the one to go to
+    // each other version of the question leads to its latest answer
     for (const sibling of siblings) questions.set(sibling.question, sibling);
     questions.set(exchange.question, exchange);
     const answers = siblings.filter(({ question }) => question === exchange.question);
@@ -107,7 +106,7 @@ export class Conversation {
   }
 
   /**
-   * Takes one exchange out. What followed it now follows what was before it.
+   * Removes one exchange. Its children become children of its parent.
    * @param {Exchange} exchange
    * @returns {Removal}
    */
@@ -125,9 +124,9 @@ export class Conversation {
   }
 
   /**
-   * Takes a removal back.
+   * Undoes a removal.
    * @param {Removal} removal
-   * @returns {Exchange[]} those that it changed
+   * @returns {Exchange[]} the changed exchanges
    */
   restore({ exchange, children, choice }) {
     const followers = children.map(({ id }) => this.#exchanges.get(id)).filter((each) => each !== undefined);
@@ -140,9 +139,9 @@ export class Conversation {
   }
 
   /**
-   * Takes over what another tab has written. What it chose does not move this tab's view.
-   * @param {Conversation} other the same conversation as it is kept now
-   * @param {(exchange: Exchange) => boolean} isNewerHere whether this tab's form of an exchange is the newer one
+   * Merges what another tab has saved. The branches that this tab has chosen stay chosen.
+   * @param {Conversation} other the same conversation as it is stored now
+   * @param {(exchange: Exchange) => boolean} isNewerHere whether this tab's version of an exchange is newer
    */
   merge(other, isNewerHere) {
     this.record = { ...other.record, choices: { ...other.record.choices, ...this.record.choices } };
@@ -158,8 +157,8 @@ export class Conversation {
   }
 
   /**
-   * What the model is told of the past: whole pairs only. The oldest go first when there are too many.
-   * @param {Exchange} exchange the one being asked
+   * Returns the earlier messages to send to the model, in pairs. If there are too many, the oldest are left out.
+   * @param {Exchange} exchange the one to be answered
    * @param {number} maxMessages
    * @returns {Message[]}
    */
@@ -206,7 +205,7 @@ export class Conversation {
     return this.#children.get(parent) ?? [];
   }
 
-  /** Where another tab removed what this one asked on from, that is not lost: it becomes another beginning. */
+  /** Makes exchanges without a parent roots: another tab may have deleted the parent. */
   #moveOrphansToRoot() {
     this.#children = null;
     for (const exchange of this.#exchanges.values()) {
@@ -230,8 +229,8 @@ function newRecord() {
 }
 
 /**
- * @param {Exchange} exchange keeps its identity, which views hold on to
- * @param {Exchange} form
+ * @param {Exchange} exchange keeps its identity, because views refer to it
+ * @param {Exchange} form its new fields
  */
 function overwrite(exchange, form) {
   for (const field of Object.keys(exchange)) Reflect.deleteProperty(exchange, field);

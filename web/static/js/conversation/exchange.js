@@ -1,4 +1,4 @@
-/** One question with its answer. Pure data; knows no DOM, no network and no storage. */
+/** One question with its answer. */
 
 import { newIdentifier } from "./identifier.js";
 
@@ -9,30 +9,30 @@ import { newIdentifier } from "./identifier.js";
  *
  * @typedef {object} Exchange
  * @property {string} id
- * @property {string | null} parent the exchange that it follows; null for a first one
+ * @property {string | null} parent the id of the previous exchange; null for a first one
  * @property {string} question
- * @property {string} answer what has come so far
+ * @property {string} answer the text received so far
  * @property {string} reasoning
- * @property {number} [thoughtFrom] milliseconds since 1970; where there is reasoning
- * @property {number} [thoughtMs] until the answer began, or ended without a word
+ * @property {number} [thoughtFrom] milliseconds since 1970; absent without reasoning
+ * @property {number} [thoughtMs] until the answer began, or ended without text
  * @property {AnswerState} state
  * @property {number} created milliseconds since 1970
- * @property {number} changed milliseconds since 1970; of two forms of one exchange, the later counts
- * @property {string} [finishReason] where the answer is complete
- * @property {FailureRecord} [failure] where it failed
- * @property {import("../api/answer_details.js").AnswerDetails} [figures] what it took
+ * @property {number} changed milliseconds since 1970; of two versions of one exchange, the later wins
+ * @property {string} [finishReason] if the answer is complete
+ * @property {FailureRecord} [failure] if the answer failed
+ * @property {import("../api/answer_details.js").AnswerDetails} [figures] times and tokens; the name is in stored and exported conversations
  */
 
 /** @type {readonly AnswerState[]} */
 export const ANSWER_STATES = ["running", "complete", "stopped", "failed"];
 
-/** What an answer is marked with whose page went away. @type {Readonly<FailureRecord>} */
+/** The failure of an answer whose page was closed. @type {Readonly<FailureRecord>} */
 export const INTERRUPTED = Object.freeze({ code: "interrupted", retryable: true });
 
 /**
  * @param {string} question
  * @param {string | null} parent
- * @returns {Exchange} one whose answer is about to be asked for
+ * @returns {Exchange} a running one, without an answer
  */
 export function newExchange(question, parent) {
   const now = Date.now();
@@ -49,7 +49,7 @@ export function newExchange(question, parent) {
 }
 
 /**
- * Makes it run again, with what it has.
+ * Makes an exchange run again. Its answer so far stays.
  * @param {Exchange} exchange
  */
 export function reopen(exchange) {
@@ -60,7 +60,8 @@ export function reopen(exchange) {
 }
 
 /**
- * @param {Exchange} exchange takes the next chunk of its reply
+ * Appends the next chunk of the reply.
+ * @param {Exchange} exchange
  * @param {import("../api/chat_request.js").Chunk} chunk
  */
 export function appendChunk(exchange, { text, reasoning, finishReason }) {
@@ -74,7 +75,8 @@ export function appendChunk(exchange, { text, reasoning, finishReason }) {
 }
 
 /**
- * @param {Exchange} exchange of which no more will come
+ * Ends a running exchange.
+ * @param {Exchange} exchange
  * @param {Pick<Exchange, "state" | "failure">} outcome
  */
 export function finish(exchange, outcome) {
@@ -92,7 +94,7 @@ export function forgetReasoning(exchange) {
 
 /**
  * @param {Exchange} exchange
- * @returns {boolean} whether the answer broke off with something to go on from
+ * @returns {boolean} whether the model can continue the answer: it is incomplete and has text
  */
 export function canContinue({ state, answer, finishReason, failure }) {
   if (answer.trim() === "") return false;
@@ -102,8 +104,7 @@ export function canContinue({ state, answer, finishReason, failure }) {
 
 /**
  * @param {Exchange} exchange
- * @returns {boolean} whether the model is told of it when a later question is asked: a reader who stopped an answer
- *   and goes on means what is there; an answer that failed says nothing
+ * @returns {boolean} whether later requests contain it: complete and stopped answers with text, but no failed ones
  */
 export function isSentToModel({ state, answer }) {
   return (state === "complete" || state === "stopped") && answer.trim() !== "";

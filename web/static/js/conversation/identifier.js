@@ -1,11 +1,11 @@
-/** Names for conversations and exchanges, unlike any other's, made in any tab without asking another. */
+/** Unique ids for conversations and exchanges. */
 
-const BYTES = 12; // 96 random bits: no two tabs or imported files ever meet
+const BYTES = 12; // 96 random bits: unique across tabs and imported files
 const PATTERN = /^[0-9a-f]{24}$/;
 
 /** @returns {string} */
 export function newIdentifier() {
-  // not crypto.randomUUID: a page that is served over plain http has none
+  // crypto.randomUUID does not exist on pages served over plain http
   return Array.from(crypto.getRandomValues(new Uint8Array(BYTES)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 

@@ -1,4 +1,4 @@
-/** Every conversation there is, by its record, and which of them the database has. Pure data. */
+/** The records of all conversations, and which of them are in the database. */
 
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
 
@@ -8,7 +8,7 @@ export class Catalogue {
   /** @type {Set<string>} */
   #written = new Set();
 
-  /** @returns {ConversationRecord[]} the last changed first */
+  /** @returns {ConversationRecord[]} most recently changed first */
   get list() {
     return [...this.#records.values()].sort((one, other) => other.changed - one.changed);
   }
@@ -23,12 +23,12 @@ export class Catalogue {
     return this.#written.has(id);
   }
 
-  /** @param {ConversationRecord} record as it is to be written */
+  /** @param {ConversationRecord} record not written yet */
   add(record) {
     this.#records.set(record.id, record);
   }
 
-  /** @param {ConversationRecord} record as the database has it */
+  /** @param {ConversationRecord} record as it is in the database */
   addWritten(record) {
     this.add(record);
     this.#written.add(record.id);

@@ -1,6 +1,6 @@
 /**
- * Keeps the conversations in this browser, and this tab in step with the others. What is to be stored is held here
- * until the database has it, so that where the database refuses, nothing is lost while the page lives.
+ * Stores the conversations in this browser, and synchronises the open tabs. Changes stay in memory until they are in
+ * the database: if it fails, nothing is lost until the page is closed.
  */
 
 import { Catalogue } from "./catalogue.js";
@@ -17,15 +17,15 @@ import { WriteQueue } from "./write_queue.js";
 
 /**
  * @typedef {object} StoreEvents
- * @property {(reason: StorageErrorReason) => void} failed the browser keeps nothing, or not all
- * @property {() => void} saved all that was to be stored is stored
- * @property {() => void} listChanged the list of conversations is another
- * @property {(id: string) => void} changedElsewhere another tab has written to it
+ * @property {(reason: StorageErrorReason) => void} failed something could not be read or stored
+ * @property {() => void} saved all changes are stored
+ * @property {() => void} listChanged the list of conversations has changed
+ * @property {(id: string) => void} changedElsewhere another tab has changed a conversation
  * @property {(id: string) => void} deletedElsewhere
  */
 
 export class ConversationStore {
-  /** Null: everything is stored in memory only. @type {Database | null} */
+  /** Null: all conversations are in memory only. @type {Database | null} */
   #database = null;
   #events;
   #tabs;
@@ -45,8 +45,8 @@ export class ConversationStore {
   }
 
   /**
-   * Reads the list, and what earlier pages have left unwritten.
-   * @param {Database | null} database null where its library is missing
+   * Reads the list, and recovers changes that earlier pages could not write.
+   * @param {Database | null} database null if its library is missing
    */
   async open(database) {
     this.#database = this.#queue.database = database;
@@ -57,7 +57,7 @@ export class ConversationStore {
     this.#events.listChanged();
   }
 
-  /** @returns {ConversationRecord[]} the last changed first */
+  /** @returns {ConversationRecord[]} most recently changed first */
   get list() {
     return this.#catalogue.list;
   }
@@ -69,8 +69,8 @@ export class ConversationStore {
 
   /**
    * @param {string} id
-   * @returns {Promise<Conversation | null | undefined>} null where there is none; undefined where nobody knows,
-   *   because the database refuses, which is said
+   * @returns {Promise<Conversation | null | undefined>} null if there is none; undefined if the database failed, which
+   *   is reported by the event `failed`
    */
   async load(id) {
     const stored = await this.#try(async (database) => (await database.conversation(id)) ?? null);
@@ -82,14 +82,14 @@ export class ConversationStore {
   }
 
   /**
-   * Keeps a conversation's record and some of its exchanges, soon: many calls in a row make few writes.
+   * Schedules a write of a conversation's record and some of its exchanges. Many calls in a row cause few writes.
    * @param {Conversation} conversation
-   * @param {Exchange[]} exchanges those that have changed
+   * @param {Exchange[]} exchanges the changed ones
    */
   save(conversation, exchanges) {
     const { record, id } = conversation;
     const now = Date.now();
-    if (exchanges.length > 0) record.changed = now; // which branch is shown does not move it in the list
+    if (exchanges.length > 0) record.changed = now; // choosing a branch does not move it in the list
     record.title = this.#catalogue.record(id)?.title ?? record.title; // it may have been renamed since it was loaded
     for (const exchange of exchanges) exchange.changed = now;
     this.#enqueue(record, exchanges);
@@ -97,18 +97,18 @@ export class ConversationStore {
 
   /**
    * @param {Exchange} exchange
-   * @returns {boolean} whether this tab has a form of it that the database has not
+   * @returns {boolean} whether this tab has changes of it that are not in the database yet
    */
   hasPendingWrite({ id }) {
     return this.#queue.has(id);
   }
 
-  /** Writes now what is to be written. @returns {Promise<void>} fulfilled also where the database refuses */
+  /** Writes all changes now. @returns {Promise<void>} fulfilled even if the database fails */
   flush() {
     return this.#queue.flush();
   }
 
-  /** The page goes away. */
+  /** Backs up unwritten changes. Call before the page is unloaded. */
   prepareForUnload() {
     this.#queue.backUpBeforeUnload();
   }
@@ -122,17 +122,17 @@ export class ConversationStore {
     if (!record) return;
     record.title = title;
     this.#events.listChanged();
-    await this.flush(); // what is new has to be there before it can be renamed there
+    await this.flush(); // a new conversation must be in the database before it is renamed there
     const renamed = await this.#try((database) => database.rename(id, title));
     if (!renamed) return;
-    this.#catalogue.addWritten(renamed); // a write under way meanwhile has brought the former title
+    this.#catalogue.addWritten(renamed); // a write in the meantime may have stored the old title
     this.#events.listChanged();
     this.#tabs.post({ kind: "changed", conversation: id });
   }
 
   /**
    * @param {string} id
-   * @returns {Promise<Conversation | null>} what was deleted; null where it could not be
+   * @returns {Promise<Conversation | null>} the deleted conversation; null if the deletion failed
    */
   async delete(id) {
     await this.flush();
@@ -149,8 +149,7 @@ export class ConversationStore {
   }
 
   /**
-   * Brings conversations into the list as they are: imported ones, or deleted ones again. One that is here already
-   * gets what it lacks.
+   * Adds imported or restored conversations. If one is present already, only missing or newer exchanges are added.
    * @param {Conversation[]} conversations
    */
   async add(conversations) {
@@ -165,20 +164,20 @@ export class ConversationStore {
   }
 
   /**
-   * @param {Conversation} conversation that the exchange has been taken out of
+   * @param {Conversation} conversation from which the exchange has been removed already
    * @param {Exchange} exchange
    */
   async deleteExchange(conversation, exchange) {
     this.#queue.dropExchange(exchange.id);
-    await this.flush(); // what followed it follows another one now
+    await this.flush(); // its children have another parent now
     await this.#try((database) => database.deleteExchange(exchange.id));
     this.#tabs.post({ kind: "changed", conversation: conversation.id });
   }
 
   /**
    * @param {string} text
-   * @returns {Promise<ConversationRecord[]>} those with all of its words in the title or in one exchange, the last
-   *   changed first
+   * @returns {Promise<ConversationRecord[]>} the conversations with all words of the text in the title or in one
+   *   exchange, most recently changed first
    */
   async search(text) {
     const query = new SearchQuery(text);
@@ -237,7 +236,7 @@ export class ConversationStore {
   /**
    * @template Result
    * @param {(database: Database) => Promise<Result>} work
-   * @returns {Promise<Result | undefined>} undefined where there is no database or it refuses, which is said
+   * @returns {Promise<Result | undefined>} undefined without a database, or after reporting its failure
    */
   async #try(work) {
     try {

@@ -1,7 +1,4 @@
-/**
- * The conversations in this browser's IndexedDB: how they are read and written there. What is written when is the
- * store's business. Everything here rejects with a StorageError.
- */
+/** Reads and writes the conversations in this browser's IndexedDB. All methods reject with a StorageError. */
 
 import { StorageError } from "./storage_error.js";
 
@@ -12,20 +9,20 @@ import { StorageError } from "./storage_error.js";
 /**
  * @typedef {Exchange & { conversation: string }} ExchangeRecord
  *
- * @typedef {object} StoredConversation a conversation as it lies in the database
+ * @typedef {object} StoredConversation a conversation as it is in the database
  * @property {ConversationRecord} record
  * @property {Exchange[]} exchanges
  *
  * @typedef {object} Writing
  * @property {ConversationRecord} record
- * @property {boolean} isNew whether the database has not had it yet: one that it had and has no more was deleted
+ * @property {boolean} isNew whether it was never in the database; otherwise, if it is missing there, another tab deleted it
  *
  * @typedef {object} Schema
  * @property {{ key: string, value: ConversationRecord }} conversations
  * @property {{ key: string, value: ExchangeRecord, indexes: { conversation: string } }} exchanges
  */
 
-const BATCH = 500; // exchanges looked through at once: bounded memory, few round trips
+const BATCH = 500; // exchanges read at once: bounded memory, few round trips
 
 export class Database {
   #connection;
@@ -64,13 +61,13 @@ export class Database {
   }
 
   /**
-   * Writes all of it or nothing. Of an exchange the later form stays; of a conversation that other tabs write to as
-   * well, the choices are put together.
+   * Writes everything or nothing. The later version of an exchange wins; the choices of a conversation are merged with
+   * those that other tabs have stored.
    *
    * @param {Writing[]} writings
    * @param {ExchangeRecord[]} exchanges of these conversations
-   * @returns {Promise<{ records: ConversationRecord[], deleted: string[] }>} the records as they are now, and the
-   *   conversations that another tab deleted meanwhile, of which nothing was written
+   * @returns {Promise<{ records: ConversationRecord[], deleted: string[] }>} the stored records, and the ids of
+   *   conversations that another tab has deleted, which were not written
    */
   write(writings, exchanges) {
     return this.#run(async (database) => {
@@ -96,7 +93,7 @@ export class Database {
           if (deleted.includes(exchange.conversation)) continue;
           const stored = await exchangeStore.get(exchange.id);
           const isLater = !stored || stored.changed <= exchange.changed;
-          const belongsHere = !stored || stored.conversation === exchange.conversation; // or an import would move it
+          const belongsHere = !stored || stored.conversation === exchange.conversation; // an import must not move an exchange
           if (isLater && belongsHere) await exchangeStore.put(exchange);
         }
       };
@@ -143,7 +140,7 @@ export class Database {
 
   /**
    * @param {(exchange: ExchangeRecord) => boolean} matches
-   * @returns {Promise<Set<string>>} the conversations that have such an exchange
+   * @returns {Promise<Set<string>>} the ids of the conversations with a matching exchange
    */
   find(matches) {
     return this.#run(async (database) => {
@@ -185,7 +182,7 @@ async function waitForCommit(work, transaction) {
   try {
     return (await Promise.all([work, transaction.done]))[0];
   } catch (error) {
-    throw transaction.error ?? error; // a request of a transaction that found no room says only that it was aborted
+    throw transaction.error ?? error; // if storage is full, a request only reports an abort; the transaction has the cause
   }
 }
 

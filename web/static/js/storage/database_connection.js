@@ -1,6 +1,6 @@
 /**
- * The connection to this browser's database: opened when first used, brought to today's layout, and given up where
- * another tab needs that. Knows nothing of what is kept.
+ * The connection to this browser's database. It opens on first use, upgrades the schema, and closes when another tab
+ * needs to upgrade it.
  */
 
 import { StorageError } from "./storage_error.js";
@@ -10,13 +10,13 @@ import { StorageError } from "./storage_error.js";
 /** @typedef {{ openDB: typeof import("idb").openDB<Schema> }} Idb the library */
 
 const NAME = "sluice";
-const VERSION = 1; // of the layout: `upgrade` leads from each one to the next
+const VERSION = 1; // of the schema: `upgrade` converts each version to the next
 
 export class DatabaseConnection {
   #idb;
   /** @type {Promise<OpenDatabase> | null} */
   #opening = null;
-  /** While another tab does not let it be opened. */
+  /** Whether another tab with an older schema prevents opening. */
   #blocked = false;
 
   /** @param {Idb} idb */
@@ -25,9 +25,9 @@ export class DatabaseConnection {
   }
 
   /**
-   * @returns {Promise<OpenDatabase>} the one that is open, or a new one
-   * @throws {StorageError} where there is no storage, or another tab has an older layout open
-   * @throws {DOMException} where the browser refuses
+   * @returns {Promise<OpenDatabase>} the open connection, or a new one
+   * @throws {StorageError} if there is no storage, or another tab keeps an older schema open
+   * @throws {DOMException} if the browser refuses
    */
   async open() {
     if (!globalThis.indexedDB) throw new StorageError("unavailable");
@@ -46,12 +46,12 @@ export class DatabaseConnection {
             database.createObjectStore("exchanges", { keyPath: "id" }).createIndex("conversation", "conversation");
           }
         },
-        // another tab with an older page holds the layout; it may be asleep, so nobody waits for it
+        // another tab keeps an older schema open; it may be suspended, so do not wait for it
         blocked: () => {
           this.#blocked = true;
           reject(new StorageError("older"));
         },
-        // a newer page in another tab wants to change the layout: this one lets go, and says so when it next writes
+        // a newer page in another tab upgrades the schema: close; the next write reports it
         blocking: (_from, _to, event) => {
           this.#opening = null;
           /** @type {IDBDatabase} */ (event.target).close();

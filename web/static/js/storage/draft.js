@@ -1,12 +1,12 @@
-/** What has been written and not yet sent, kept in this browser: in one conversation, or in the place of one question. */
+/** An unsent message, stored in this browser: the draft of a conversation, or of an edited question. */
 
 /** @typedef {Pick<import("../conversation/conversation.js").Conversation, "id" | "isEmpty">} DraftOwner */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 
-const PREFIX = "sluice.draft.1."; // the number is the form's; another form gets another number
-const PAUSE_MS = 300; // one write for each burst of typing, and little to lose where the browser dies
+const PREFIX = "sluice.draft.1."; // the number is the version of the format
+const PAUSE_MS = 300; // one write for each burst of typing, and little to lose in a crash
 
-/** What the browser refused to keep, for as long as the page lives. @type {Map<string, string>} */
+/** Drafts that the browser refused to store, by key, until the page is closed. @type {Map<string, string>} */
 const unsaved = new Map();
 
 export class Draft {
@@ -16,8 +16,8 @@ export class Draft {
   #timer = 0;
 
   /**
-   * @param {DraftOwner} owner where it is written; one that has not begun shares its draft with all such
-   * @param {() => void} draftNotSaved called where the browser refuses: its storage is full, or switched off
+   * @param {DraftOwner} owner all empty conversations share one draft
+   * @param {() => void} draftNotSaved called if the browser refuses: its storage is full or turned off
    */
   constructor(owner, draftNotSaved) {
     this.owner = owner;
@@ -37,11 +37,11 @@ export class Draft {
     this.#timer = setTimeout(() => this.flush(), PAUSE_MS);
   }
 
-  /** Keeps now what is still waiting to be kept. */
+  /** Saves the text now. */
   flush() {
     clearTimeout(this.#timer);
     const key = keyOf(this.owner);
-    if (key !== this.#key) save(this.#key, ""); // the conversation has begun, and takes its draft along
+    if (key !== this.#key) save(this.#key, ""); // the conversation is no longer empty, so its draft moves
     this.#key = key;
     if (!save(key, this.#text)) this.#draftNotSaved();
   }
@@ -49,7 +49,7 @@ export class Draft {
 
 /**
  * @param {Exchange} exchange
- * @returns {DraftOwner} the place of its question, as a draft knows places
+ * @returns {DraftOwner} the owner of the draft of its edited question
  */
 export function draftOwnerOf({ id }) {
   return { id, isEmpty: false };
@@ -67,7 +67,7 @@ export function moveDraft(from, to) {
 /**
  * Removes the drafts of a conversation that is being deleted.
  * @param {DraftOwner & { exchanges: Exchange[] }} conversation
- * @returns {() => void} brings them back
+ * @returns {() => void} restores them
  */
 export function removeDrafts(conversation) {
   const keys = [conversation, ...conversation.exchanges.map(draftOwnerOf)].map(keyOf);
@@ -86,7 +86,7 @@ function read(key) {
   try {
     return unsaved.get(key) ?? localStorage.getItem(key) ?? "";
   } catch {
-    return ""; // switched off; the first save says so
+    return ""; // turned off; the first save reports it
   }
 }
 

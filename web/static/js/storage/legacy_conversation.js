@@ -1,11 +1,11 @@
-/** The one conversation that pages of version 0.1.0 kept in localStorage, as a conversation of today. */
+/** Converts the single conversation that version 0.1.0 stored in localStorage. */
 
 import { Conversation } from "../conversation/conversation.js";
 import { ANSWER_STATES, INTERRUPTED } from "../conversation/exchange.js";
 
 const KEY = "sluice.conversation.1";
 
-/** @returns {Conversation | null} null where there is none */
+/** @returns {Conversation | null} null if there is none */
 export function readLegacyConversation() {
   const kept = read();
   if (kept.length === 0) return null;
@@ -20,7 +20,7 @@ export function readLegacyConversation() {
   return conversation;
 }
 
-/** To be called when it is kept elsewhere. */
+/** Call when the conversation is in the database. */
 export function deleteLegacyConversation() {
   localStorage.removeItem(KEY);
 }
@@ -31,7 +31,7 @@ function read() {
     const value = JSON.parse(localStorage.getItem(KEY) ?? "[]");
     return Array.isArray(value) && value.every(isExchange) ? value : [];
   } catch {
-    return []; // switched off, or not ours
+    return []; // turned off, or another format
   }
 }
 

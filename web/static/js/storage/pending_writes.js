@@ -1,4 +1,4 @@
-/** What is yet to be written to the database. Where there is none, this is where everything is. */
+/** Changes that are not in the database yet. Without a database, all conversations are here. */
 
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
@@ -19,7 +19,7 @@ export class PendingWrites {
     return [...this.#records.values()];
   }
 
-  /** As they are now: a growing answer is written as far as it has come. @returns {ExchangeRecord[]} */
+  /** Copies of the current state, including answers that still grow. @returns {ExchangeRecord[]} */
   get exchanges() {
     return [...this.#exchanges.values()].map(({ exchange, conversation }) => ({ ...exchange, conversation }));
   }
@@ -60,7 +60,7 @@ export class PendingWrites {
   }
 
   /**
-   * Takes back what could not be written; what has been added since is the newer.
+   * Adds changes that could not be written. Changes added since then are newer and win.
    * @param {PendingWrites} earlier
    */
   restore(earlier) {

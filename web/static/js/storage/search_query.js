@@ -1,4 +1,4 @@
-/** What the reader searches for: words that must all be in one place. Knows no DOM and no storage. */
+/** A search query: all of its words must be in one text. */
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 

@@ -1,12 +1,12 @@
-/** Why the browser's storage does not keep a conversation, or does not give it back. */
+/** Why the browser's storage could not save or read a conversation. */
 
 /**
  * @typedef {"missing" | "unavailable" | "full" | "newer" | "older" | "failed"} StorageErrorReason
  *
- * - `missing`      the library that speaks with the storage could not be loaded
- * - `unavailable`  the storage is switched off
- * - `newer`        another tab runs a newer page, which has changed the layout
- * - `older`        another tab runs an older page, which does not let the layout be changed
+ * - `missing`      the library for IndexedDB could not be loaded
+ * - `unavailable`  the storage is turned off
+ * - `newer`        another tab runs a newer page, which has upgraded the schema
+ * - `older`        another tab runs an older page, which prevents an upgrade of the schema
  */
 
 export class StorageError extends Error {

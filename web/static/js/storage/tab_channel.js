@@ -1,4 +1,4 @@
-/** Tells the other tabs of this page what was kept or deleted, and hears it from them. */
+/** Tells the other tabs of this page which conversations were changed or deleted. */
 
 /**
  * @typedef {{ kind: "changed" | "deleted", conversation: string }} TabMessage

@@ -1,6 +1,6 @@
 /**
- * What a page could not write to the database before it went away: a database takes its time, and a page that is
- * being left has none. The next page takes it from here.
+ * A backup of unwritten changes in localStorage. IndexedDB writes may not finish while a page is unloaded; writes to
+ * localStorage are synchronous. The next page writes the backup to the database.
  */
 
 import { parseObject } from "../api/failure.js";
@@ -11,12 +11,12 @@ import { isIdentifier } from "../conversation/identifier.js";
 
 /** @typedef {{ writings: Writing[], exchanges: ExchangeRecord[] }} Backup */
 
-const PREFIX = "sluice.journal.";
+const PREFIX = "sluice.journal."; // stored in browsers: renaming it would lose backups
 
 /**
- * @param {string} pageId its own name, so that two that are left at once do not meet
+ * @param {string} pageId unique, because several pages may be unloaded at once
  * @param {Backup} backup
- * @returns {boolean} false where the browser refuses
+ * @returns {boolean} false if the browser refuses
  */
 export function saveUnloadBackup(pageId, backup) {
   try {
@@ -27,17 +27,17 @@ export function saveUnloadBackup(pageId, backup) {
   }
 }
 
-/** @returns {{ pageId: string, backup: Backup }[]} what pages have left behind */
+/** @returns {{ pageId: string, backup: Backup }[]} the backups of earlier pages */
 export function readUnloadBackups() {
   try {
     return Object.keys(localStorage)
       .filter((key) => key.startsWith(PREFIX))
       .flatMap((key) => {
         const backup = parseObject(localStorage.getItem(key) ?? "");
-        return isBackup(backup) ? [{ pageId: key.slice(PREFIX.length), backup }] : []; // another form: for a page that knows it
+        return isBackup(backup) ? [{ pageId: key.slice(PREFIX.length), backup }] : []; // leave other formats to other versions of the page
       });
   } catch {
-    return []; // switched off: then no page could leave anything
+    return []; // turned off: no page could store a backup
   }
 }
 
@@ -59,6 +59,6 @@ export function deleteUnloadBackup(pageId) {
   try {
     localStorage.removeItem(PREFIX + pageId);
   } catch {
-    // switched off: then nothing is there
+    // turned off: nothing to delete
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What is to be written to the database: soon, in few writes, and held until the database has it. Where there is no
- * database, everything is here. What a page that is being left could not write, it leaves to the next one.
+ * Collects changes and writes them to the database in few writes. Changes stay here until the database has them. When
+ * the page is unloaded, unwritten changes go into a backup for the next page.
  */
 
 import { newIdentifier } from "../conversation/identifier.js";
@@ -14,14 +14,14 @@ import { PendingWrites } from "./pending_writes.js";
 
 /**
  * @typedef {object} QueueEvents
- * @property {(id: string) => boolean} isNew whether the database has never had this conversation
- * @property {(records: ConversationRecord[], deleted: string[]) => void} written what is there now, and which
- *   conversations another tab has deleted
- * @property {(record: ConversationRecord) => void} recovered an earlier page has left it, and it waits here
- * @property {(error: unknown) => void} failed nothing of it was written; it is tried again with the next
+ * @property {(id: string) => boolean} isNew whether the conversation was never in the database
+ * @property {(records: ConversationRecord[], deleted: string[]) => void} written the stored records, and the
+ *   ids of conversations that another tab has deleted
+ * @property {(record: ConversationRecord) => void} recovered a change from the backup of an earlier page is queued
+ * @property {(error: unknown) => void} failed nothing was written; the next write includes it
  */
 
-const INTERVAL = 1000; // milliseconds between writes of a growing answer; a crash loses no more than this
+const INTERVAL = 1000; // milliseconds between writes of a growing answer: the most that a crash loses
 
 export class WriteQueue {
   /** @type {Database | null} */
@@ -29,7 +29,7 @@ export class WriteQueue {
   #events;
   #pageId = newIdentifier();
   #waiting = new PendingWrites();
-  /** On its way: it may not be there yet, and may come back. */
+  /** Being written; queued again if the write fails. */
   #inFlight = new PendingWrites();
   #timer = 0;
   #lastWrite = -INTERVAL;
@@ -43,7 +43,7 @@ export class WriteQueue {
 
   /**
    * @param {ConversationRecord} record
-   * @param {Exchange[]} exchanges are written as they are by then
+   * @param {Exchange[]} exchanges written in their state at the time of the write
    */
   add(record, exchanges) {
     this.#waiting.add(record, exchanges);
@@ -80,7 +80,7 @@ export class WriteQueue {
     this.#waiting.dropExchange(exchange);
   }
 
-  /** Takes over what earlier pages have left: it is written or, where the database refuses, held here. */
+  /** Writes the backups of earlier pages, or queues them if the database fails. */
   async recover() {
     const { database } = this;
     if (!database) return;
@@ -100,7 +100,7 @@ export class WriteQueue {
     if (restored.length > 0 && this.#backUp()) restored.forEach(deleteUnloadBackup);
   }
 
-  /** Writes now. @returns {Promise<void>} fulfilled also where the database refuses */
+  /** Writes now. @returns {Promise<void>} fulfilled even if the database fails */
   flush() {
     clearTimeout(this.#timer);
     this.#timer = 0;
@@ -109,15 +109,15 @@ export class WriteQueue {
     return this.#writing;
   }
 
-  /** The page goes away: leaves what is not written to the next one. */
+  /** Backs up all unwritten changes. */
   backUpBeforeUnload() {
     if (!this.database || (this.#waiting.isEmpty && this.#inFlight.isEmpty)) return;
-    this.#waiting.restore(this.#inFlight); // it may be cut off on its way; written twice it is the same
+    this.#waiting.restore(this.#inFlight); // that write may be aborted; writing twice is harmless
     this.#backUp();
-    void this.flush(); // the browser may let it finish
+    void this.flush(); // may still succeed
   }
 
-  /** @returns {boolean} whether what waits is safe from now on, however this page ends */
+  /** @returns {boolean} whether the queued changes are backed up */
   #backUp() {
     return saveUnloadBackup(this.#pageId, { writings: this.#writings(), exchanges: this.#waiting.exchanges });
   }
