@@ -1,4 +1,4 @@
-/** Puts the page together. */
+/** Creates the parts of the page and connects them. */
 
 import "./settings/appearance.js";
 import { conversationInAddress, replaceAddress } from "./browser/address.js";
@@ -53,9 +53,9 @@ const STORAGE_NOTICES = {
   failed: "storageFailed",
 };
 
-let isConfigured = false; // the server has said how it is set up
-let isOpened = false; // the conversation that the address names is shown
-let shownId = ""; // which one
+let isConfigured = false; // the configuration has loaded, or the defaults are used
+let isOpened = false; // the conversation in the address is shown
+let shownId = "";
 
 const startScreen = requireElement("empty", HTMLElement);
 const newConversationButton = requireElement("new-conversation", HTMLButtonElement);
@@ -76,7 +76,7 @@ const transcript = new Transcript(requireElement("log", HTMLElement), {
     const { top } = choice.button.getBoundingClientRect();
     chat.choose(exchange);
     const button = transcript.focusSwitch(exchange, choice);
-    // it stays under the pointer, so that many branches are gone through without aiming
+    // keeps the button under the pointer, for several clicks in a row
     if (button) scrollBy({ top: button.getBoundingClientRect().top - top, behavior: "instant" });
   },
   draftNotSaved: showDraftNotice,
@@ -145,11 +145,11 @@ const markdown = (conversationInAddress() ? loadMarkdown() : firstInteraction().
   transcript.useMarkdown(loaded);
   position.follow();
 });
-// a conversation comes after Markdown: what was first shown as plain text would move
+// a conversation is opened after Markdown has loaded: replacing plain text would shift the layout
 void Promise.all([loadIdb(), conversationInAddress() && markdown])
   .then(([idb]) => conversations.open(idb && new Database(new DatabaseConnection(idb))))
   .finally(() => {
-    isOpened = true; // also after a defect, so that the page can be used
+    isOpened = true; // also after an error, so that the page can be used
     updateStartScreen();
   });
 
@@ -170,14 +170,14 @@ const { shortcuts } = new Shortcuts([
   { text: "showShortcuts", key: "/", mod: true, overDialogs: true, run: () => shortcutList.toggle() },
 ]);
 shortcutList.show([...COMPOSER_KEYS, { text: "nextControl", key: "Tab" }, ...shortcuts, ...LIST_KEYS]);
-// a notice, an offer to undo or a longer draft must not cover the end that the reader sees
+// a notice, an undo offer or a longer draft must not cover the end of the answer
 new ResizeObserver(() => position.follow()).observe(requireElement("dock", HTMLElement));
 new ConnectionNotice(notices, (key) => announce(texts[key]));
 
 newConversationButton.addEventListener("click", startConversation);
 document.addEventListener(COPY_ENDED, (event) => announce(/** @type {HTMLElement} */ (event.target).textContent ?? ""));
 requireElement("skip", HTMLAnchorElement).addEventListener("click", (event) => {
-  event.preventDefault(); // the address is the conversation's
+  event.preventDefault(); // the address must stay that of the conversation
   composer.focus();
 });
 addEventListener("pagehide", () => chat.leave());
@@ -200,7 +200,7 @@ function configure(configuration) {
   applySettings();
 }
 
-/** What the reader has chosen, for the questions to come. */
+/** Applies the settings to the next questions. */
 function applySettings() {
   const { models, model, mode } = chat.configuration;
   chat.mode = settings.values.mode || mode;
@@ -215,7 +215,7 @@ function showDraftNotice() {
 }
 
 function goToComposer() {
-  sidebar.closeDrawer(); // which holds the focus
+  sidebar.closeDrawer(); // an open drawer keeps the focus
   composer.focus();
 }
 
@@ -228,18 +228,18 @@ function openSearch() {
   panel.focusSearch();
 }
 
-/** Does what a button was pressed for, which may be gone then: the reader goes on writing. @param {() => void} action */
+/** Runs an action, then focuses the message box, because the pressed button may be gone. @param {() => void} action */
 function thenFocusComposer(action) {
   action();
   composer.focus();
 }
 
-/** @param {string} text for the reader who does not see the page */
+/** Announces a text to screen readers. @param {string} text */
 function announce(text) {
   status.textContent = text;
 }
 
-/** The list, and the title: of the page, in the browser's lists of tabs and visits, and as its first heading. */
+/** Updates the list, the document's title and the first heading. */
 function updateList() {
   panel.show();
   const title = store.record(chat.conversation.id)?.title;
@@ -249,7 +249,7 @@ function updateList() {
   heading.textContent = title || texts.untitled;
 }
 
-/** Only when all of it is known, so that nothing on it moves when the rest comes. */
+/** Shows the start screen when all of its content is known, so that nothing shifts later. */
 function updateStartScreen() {
   startScreen.hidden = !(isConfigured && isOpened && chat.conversation.isEmpty);
   newConversationButton.hidden = chat.conversation.isEmpty;

@@ -1,4 +1,4 @@
-/** Where the caret of a text field is: on its first line, on its last one, counting lines as they are seen. */
+/** Tells whether the caret of a text field is on its first or last line, counting wrapped lines. */
 
 const context = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
 
@@ -21,14 +21,14 @@ export function isCaretOnLastLine(field) {
 }
 
 /**
- * A text field does not tell where it wraps its lines, so the text is measured.
+ * Measures the text, because a text field does not report where it wraps.
  * @param {string} line
  * @param {HTMLTextAreaElement} field
  */
 function fitsOneLine(line, field) {
   const style = getComputedStyle(field);
   const width = field.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-  // a long line is not worth measuring: no letter is narrower than a pixel
+  // skips measuring long lines: no letter is narrower than a pixel
   if (line.length > width) return false;
   context.font = style.font;
   return context.measureText(line).width <= width;

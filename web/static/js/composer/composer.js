@@ -1,4 +1,4 @@
-/** Where the reader writes. Its button sends, and while an answer is running, stops. */
+/** The message box. Its button sends, or stops the running answer. */
 
 import { isCaretOnFirstLine, isCaretOnLastLine } from "./caret.js";
 import { Draft } from "../storage/draft.js";
@@ -10,10 +10,10 @@ import { onLanguageChange, setText, texts } from "../i18n/language.js";
  * @typedef {object} ComposerEvents
  * @property {(message: string) => void} send
  * @property {() => void} stop
- * @property {() => void} draftNotSaved the browser refuses to keep the draft
+ * @property {() => void} draftNotSaved the browser refuses to store the draft
  */
 
-/** What the keyboard does here. @type {import("../dialogs/shortcut_list.js").ListedKey[]} */
+/** The keys of the message box. @type {import("../dialogs/shortcut_list.js").ListedKey[]} */
 export const COMPOSER_KEYS = [
   { text: "send", key: "Enter" },
   { text: "newLine", key: "Enter", shift: true },
@@ -68,11 +68,11 @@ export class Composer {
     this.#show();
   }
 
-  /** @param {import("../storage/draft.js").DraftOwner} conversation whose draft is written here from now on */
+  /** @param {import("../storage/draft.js").DraftOwner} conversation whose draft is edited from now on */
   open(conversation) {
     this.#draft?.flush();
     if (this.#draft?.owner === conversation) return;
-    const typedEarly = this.#draft ? "" : this.#field.value; // written before the page knew its conversation
+    const typedEarly = this.#draft ? "" : this.#field.value; // typed before the conversation was loaded
     this.#draft = new Draft(conversation, this.#events.draftNotSaved);
     this.#history.reset();
     this.#field.value = typedEarly || this.#draft.text;
@@ -91,7 +91,7 @@ export class Composer {
     this.#show();
   }
 
-  /** Sends a message that is not the one being written, which stays. @param {string} message */
+  /** Sends a message other than the draft, which stays. @param {string} message */
   send(message) {
     if (!this.#running) this.#events.send(message);
   }
@@ -102,15 +102,15 @@ export class Composer {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    // While an input method composes, Enter chooses a word. Safari ends the composition before this event and
-    // tells by the key code alone.
+    // While an input method composes, Enter confirms a candidate. Safari ends the composition before this event;
+    // there, only the key code 229 tells.
     if (event.isComposing || event.keyCode === 229) return;
     if (event.shiftKey) return; // a new line, a selection
     if (event.key === "Enter") {
       event.preventDefault();
       this.#submit();
     } else if (event.ctrlKey || event.metaKey || event.altKey) {
-      return; // the browser's and the system's own ways to move
+      return; // keys of the browser and the system
     } else if (event.key === "ArrowUp" && isCaretOnFirstLine(this.#field)) {
       this.#recall(this.#history.back(this.#field.value), event, "start");
     } else if (event.key === "ArrowDown" && isCaretOnLastLine(this.#field)) {
@@ -121,7 +121,7 @@ export class Composer {
   /**
    * @param {string | null} prompt
    * @param {KeyboardEvent} event
-   * @param {"start" | "end"} caret where the same key walks on, also from a prompt of many lines
+   * @param {"start" | "end"} caret so that the same key continues, even in a prompt of several lines
    */
   #recall(prompt, event, caret) {
     if (prompt === null) return;
@@ -147,7 +147,7 @@ export class Composer {
     this.#show();
   }
 
-  /** Characters as the server counts them: an emoji outside the basic plane is one. */
+  /** Counts code points, as the server does: an emoji is one character. */
   #isTooLong() {
     const { value } = this.#field;
     return value.length > this.#maxChars && [...value].length > this.#maxChars;
@@ -164,7 +164,7 @@ export class Composer {
     this.#fitHeight();
   }
 
-  /** Grows with its text up to what the style sheet allows, where the browser cannot do that by itself. */
+  /** Fits the height to the text, in browsers without `field-sizing`. */
   #fitHeight() {
     if (CSS.supports("field-sizing", "content")) return;
     this.#field.style.height = "auto";

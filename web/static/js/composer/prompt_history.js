@@ -1,8 +1,8 @@
-/** Earlier prompts, walked back and forth from what the reader is writing. Knows no DOM. */
+/** Steps through earlier prompts, like the history of a shell. */
 
 export class PromptHistory {
   #source;
-  /** @type {string[]} oldest first; the last one is the draft that the walk began from */
+  /** @type {string[]} oldest first; the last one is the draft */
   #prompts = [];
   #index = 0;
 
@@ -11,19 +11,19 @@ export class PromptHistory {
     this.#source = source;
   }
 
-  /** Whether an earlier prompt is shown and not the reader's own draft. */
+  /** Whether an earlier prompt is shown instead of the draft. */
   get isBrowsing() {
     return this.#index < this.#prompts.length - 1;
   }
 
-  /** @returns {string} the draft that a walk comes back to; empty outside of one */
+  /** @returns {string} the draft to return to; empty while no earlier prompt is shown */
   get draft() {
     return this.#prompts.at(-1) ?? "";
   }
 
   /**
-   * @param {string} draft what is written now, where no walk is under way
-   * @returns {string | null} the prompt before the one shown; null where there is none
+   * @param {string} draft the current text; ignored while an earlier prompt is shown
+   * @returns {string | null} the previous prompt; null if there is none
    */
   back(draft) {
     if (!this.isBrowsing) {
@@ -36,14 +36,14 @@ export class PromptHistory {
     return this.#prompts[this.#index] ?? null;
   }
 
-  /** @returns {string | null} the prompt after the one shown, at last the draft; null outside of a walk */
+  /** @returns {string | null} the next prompt, at the end the draft; null while no earlier prompt is shown */
   forward() {
     if (!this.isBrowsing) return null;
     this.#index += 1;
     return this.#prompts[this.#index] ?? null;
   }
 
-  /** Ends the walk: what is shown has been changed or sent. */
+  /** Forgets the position, because the text was edited or sent. */
   reset() {
     this.#prompts = [];
     this.#index = 0;

@@ -1,4 +1,4 @@
-/** The questions that an empty page offers: the operator's, or the page's own. */
+/** The suggested questions of the start screen: the operator's, or the page's own. */
 
 import { onLanguageChange, texts } from "../i18n/language.js";
 
@@ -15,9 +15,9 @@ export class Starters {
   #byLanguage = {};
 
   /**
-   * @param {HTMLElement} list takes the questions
-   * @param {HTMLElement} heading is hidden where there are none
-   * @param {(prompt: string) => void} choose called with the question that the reader takes
+   * @param {HTMLElement} list for the questions
+   * @param {HTMLElement} heading hidden if there are no questions
+   * @param {(prompt: string) => void} choose called with the chosen question
    */
   constructor(list, heading, choose) {
     this.#list = list;

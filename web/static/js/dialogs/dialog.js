@@ -1,4 +1,4 @@
-/** A modal dialog of the page: opens, closes, and closes too when the reader presses beside it. */
+/** A modal dialog. A click on the backdrop closes it. */
 
 export class Dialog {
   #element;
@@ -7,7 +7,7 @@ export class Dialog {
   constructor(element) {
     this.#element = element;
     element.addEventListener("click", (event) => {
-      if (event.target === element) element.close(); // its content covers it: only the backdrop is left
+      if (event.target === element) element.close(); // the content covers the dialog itself, so this is a click on the backdrop
     });
   }
 

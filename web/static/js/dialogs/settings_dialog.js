@@ -1,4 +1,4 @@
-/** The dialog in which the reader chooses. Each choice holds at once; there is nothing to confirm. */
+/** The settings dialog. Each change applies at once. */
 
 import { Dialog } from "./dialog.js";
 import { onLanguageChange, texts } from "../i18n/language.js";
@@ -32,7 +32,7 @@ export class SettingsDialog extends Dialog {
     this.#show();
   }
 
-  /** @param {Configuration} configuration whose choices hold where the reader has made none */
+  /** @param {Configuration} configuration the defaults */
   configure({ mode, model, models }) {
     this.#defaultMode = mode;
     this.#defaultModel = model;
@@ -56,7 +56,7 @@ export class SettingsDialog extends Dialog {
     this.#select("language", language || texts.tag);
     this.#select("textSize", textSize);
     this.#models.value = model;
-    if (this.#models.selectedIndex < 0) this.#models.value = this.#defaultModel; // chosen once, no longer allowed
+    if (this.#models.selectedIndex < 0) this.#models.value = this.#defaultModel; // the chosen model is no longer allowed
     this.#problem.textContent = this.#settings.isSaved ? "" : texts.settingsNotSaved;
   }
 

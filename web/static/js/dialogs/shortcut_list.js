@@ -1,4 +1,4 @@
-/** The dialog that lists what the keyboard can do. */
+/** The dialog that lists the keyboard shortcuts. */
 
 import { Dialog } from "./dialog.js";
 import { setText } from "../i18n/language.js";

@@ -1,6 +1,6 @@
 /**
- * Conversations as a JSON file, to be kept elsewhere and read back. What is read back may have been written by
- * anybody: only what is known is taken over, and a file in which anything is amiss is refused as a whole.
+ * Exports conversations as JSON and imports them. Imported files are untrusted: unknown fields are dropped, and a file
+ * with any invalid value is refused as a whole.
  */
 
 import { Conversation } from "../conversation/conversation.js";
@@ -12,9 +12,9 @@ import { isIdentifier } from "../conversation/identifier.js";
 /** @typedef {"notArchive" | "archiveNewer" | "archiveDamaged" | "archiveTooLarge" | "archiveUnreadable"} ArchiveProblem */
 
 const FORMAT = "sluice.conversations";
-const VERSION = 1; // grows when older pages can no longer read what is written
-const MAX_BYTES = 100_000_000; // far more than years of conversations; a browser can still hold it
-const MAX_TITLE_CHARS = 200; // characters
+const VERSION = 1; // increase it if older pages cannot read the new format
+const MAX_BYTES = 100_000_000; // years of conversations need far less, and a browser can still parse this much
+const MAX_TITLE_CHARS = 200;
 
 export class ArchiveError extends Error {
   /** @param {ArchiveProblem} problem */
@@ -103,7 +103,7 @@ function exchangeFrom(value) {
 function failureFrom(value) {
   const { code, retryable } = object(value);
   ensure(typeof retryable === "boolean");
-  return { code: string(code), retryable }; // its request and its wait are of the past
+  return { code: string(code), retryable }; // request id and retry time are no longer valid
 }
 
 /**
@@ -144,7 +144,7 @@ async function textOf(file) {
   try {
     return await file.text();
   } catch {
-    throw new ArchiveError("archiveUnreadable"); // it has been changed or taken away since it was chosen
+    throw new ArchiveError("archiveUnreadable"); // changed or removed since the reader chose it
   }
 }
 
@@ -195,7 +195,7 @@ function number(value) {
 
 /** @param {unknown} value */
 function time(value) {
-  return Math.min(number(value), Date.now()); // nothing of tomorrow outlasts what is written today
+  return Math.min(number(value), Date.now()); // a time in the future would win over later edits
 }
 
 /** @param {boolean} holds */

@@ -1,4 +1,4 @@
-/** Conversations as files: out of this browser, and back into it. */
+/** Exports conversations as files, and imports them. */
 
 import { ArchiveError, readArchive, writeArchive } from "./archive.js";
 import { markdownOf } from "./conversation_markdown.js";
@@ -34,9 +34,9 @@ export class ConversationFiles {
   }
 
   /**
-   * Takes conversations over from a file. Those that are here already get what they lack; nothing here is lost.
+   * Imports conversations. Present ones get missing and newer exchanges; nothing is removed.
    * @param {Blob} file
-   * @returns {Promise<{ ids: string[], message: string }>} what was taken over, and what to say of it
+   * @returns {Promise<{ ids: string[], message: string }>} the imported ids, and a message for the reader
    */
   async import(file) {
     try {

@@ -1,4 +1,4 @@
-/** A conversation as Markdown, for people to read: the shown path, each question quoted above its answer. */
+/** Writes the shown path of a conversation as Markdown: each question quoted above its answer. */
 
 import { texts } from "../i18n/language.js";
 

@@ -22,7 +22,7 @@ export class BlockList {
   #markdown;
   /** @type {Element | null} the last settled block */
   #last = null;
-  /** @type {GrowingTable | null} `#last`, where it is a table */
+  /** @type {GrowingTable | null} `#last`, if it is a table */
   #table = null;
   /** @type {Element | null} */
   #code = null;

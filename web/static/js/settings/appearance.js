@@ -1,6 +1,6 @@
 /**
- * How the page looks and speaks: its theme, text size and language, before the first paint and after each change.
- * The only module that a browser waits for before it paints, so it imports no more than this needs.
+ * Applies theme, text size and language, before the first paint and after each change. The browser waits for this
+ * module before it paints, so it imports as little as possible.
  */
 
 import { translate, useLanguage } from "../i18n/language.js";
@@ -16,7 +16,7 @@ function apply() {
   useLanguage(language);
 }
 
-/** The browser's own frame around the page takes the colour of the paper. */
+/** Gives the browser's toolbar the background colour of the page. */
 function setThemeColor() {
   document.querySelector('meta[name="theme-color"]')?.setAttribute("content", getComputedStyle(root).backgroundColor);
 }

@@ -1,17 +1,17 @@
-/** What the reader has chosen for this page, kept in this browser and in step between its tabs. Knows no DOM. */
+/** The reader's settings, stored in this browser and synchronised between tabs. */
 
 /**
  * @typedef {object} SettingValues
- * @property {"" | "stream" | "block"} mode empty for the server's own choice
- * @property {string} model empty for the server's own choice
+ * @property {"" | "stream" | "block"} mode empty for the server's default
+ * @property {string} model empty for the server's default
  * @property {"system" | "light" | "dark"} theme
  * @property {import("../i18n/language.js").LanguageChoice} language
  * @property {"small" | "normal" | "large" | "larger"} textSize
  */
 
-const KEY = "sluice.settings.1"; // the number is the form's; another form gets another number
+const KEY = "sluice.settings.1"; // the number is the version of the format
 
-/** The first of each is the one that holds until the reader chooses. Models are not ours to list. */
+/** The allowed values, defaults first. The server lists the models. */
 const CHOICES = Object.freeze({
   mode: ["", "stream", "block"],
   theme: ["system", "light", "dark"],
@@ -22,14 +22,14 @@ const CHOICES = Object.freeze({
 export class Settings {
   /** @type {Readonly<SettingValues>} */
   values = read();
-  /** Whether the browser has kept the last change; where not, it holds until the page is left. */
+  /** Whether the browser has stored the last change. Otherwise it applies until the page is closed. */
   isSaved = true;
   /** @type {Set<() => void>} */
   #listeners = new Set();
 
   constructor() {
     addEventListener("storage", (event) => {
-      if (event.key !== KEY && event.key !== null) return; // null: all was cleared
+      if (event.key !== KEY && event.key !== null) return; // null: the storage was cleared
       this.values = read();
       this.#notify();
     });
@@ -46,7 +46,7 @@ export class Settings {
     this.#notify();
   }
 
-  /** @param {() => void} listener called after each change, also one made in another tab */
+  /** @param {() => void} listener called after each change, also by another tab */
   onChange(listener) {
     this.#listeners.add(listener);
   }
@@ -56,10 +56,10 @@ export class Settings {
   }
 }
 
-/** The one set of values that every room of the page reads. */
+/** The settings of the page. */
 export const settings = new Settings();
 
-/** @returns {SettingValues} what is kept, where it is one of the choices */
+/** @returns {SettingValues} the stored values; defaults for missing and unknown ones */
 function read() {
   const stored = parse();
   /** @param {keyof typeof CHOICES} name */
@@ -79,7 +79,7 @@ function parse() {
     const value = JSON.parse(localStorage.getItem(KEY) ?? "{}");
     return typeof value === "object" && value !== null ? value : {};
   } catch {
-    return {}; // switched off or unreadable; the next change says so
+    return {}; // turned off or unreadable; the next change reports it
   }
 }
 

@@ -1,4 +1,4 @@
-/** One conversation in the list: the way to it, and what can be done with it. */
+/** One conversation in the list: a link and a menu of actions. */
 
 import { addressOf } from "../browser/address.js";
 import { quietButton } from "../ui/button.js";
@@ -7,7 +7,7 @@ import { setLabel, texts } from "../i18n/language.js";
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
 
 /**
- * @typedef {object} ConversationEvents what the reader does with a conversation of the list, by its id
+ * @typedef {object} ConversationEvents the actions, with the id of the conversation
  * @property {(id: string, title: string) => void} rename
  * @property {(id: string) => void} exportMarkdown
  * @property {(id: string) => void} exportJson
@@ -52,8 +52,8 @@ export class ConversationItem {
 
   /**
    * @param {ConversationRecord} record
-   * @param {boolean} current whether it is the one that is shown
-   * @param {boolean} running whether an answer in it is being written
+   * @param {boolean} current whether it is shown
+   * @param {boolean} running whether an answer is being written
    */
   show(record, current, running) {
     this.#record = record;
@@ -70,7 +70,7 @@ export class ConversationItem {
     this.#link.focus();
   }
 
-  /** Puts a field in the place of the title. */
+  /** Replaces the title by a text field. */
   rename() {
     const field = document.createElement("input");
     field.value = this.#record.title;
@@ -80,7 +80,7 @@ export class ConversationItem {
     this.#link.after(field);
     field.select();
     field.focus();
-    let hasEnded = false; // removing the field takes its focus away, which would end it again
+    let hasEnded = false; // removing the field fires `blur`, which calls `end` again
     /** @param {boolean} save */
     const end = (save) => {
       if (hasEnded) return;
@@ -112,7 +112,7 @@ export class ConversationItem {
   #key(event) {
     if (event.target === this.#link && event.key === "F2") this.rename();
     else if (event.target === this.#link && event.key === "Delete") {
-      // the focus goes on to the next one: a key that is held down would delete them all
+      // the focus moves to the next one: a key that is held down would delete all
       if (!event.repeat) this.#events.delete(this.#record.id);
     } else if (event.key === "Escape" && this.#menuButton.ariaExpanded === "true") {
       this.#setExpanded(false);

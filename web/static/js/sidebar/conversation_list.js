@@ -1,4 +1,4 @@
-/** The list of conversations, by day, the last changed first; or those of them that a search has found. */
+/** The list of conversations or search results, grouped by day, most recently changed first. */
 
 import { ConversationItem } from "./conversation_item.js";
 import { onLanguageChange, setText } from "../i18n/language.js";
@@ -9,11 +9,11 @@ import { onLanguageChange, setText } from "../i18n/language.js";
 /**
  * @typedef {object} Shown
  * @property {ConversationRecord[]} records
- * @property {string} current the id of the one that is shown
+ * @property {string} current the id of the shown conversation
  * @property {(id: string) => boolean} isRunning
  */
 
-/** What the keyboard does on a conversation of the list. @type {import("../dialogs/shortcut_list.js").ListedKey[]} */
+/** The keys of a conversation in the list. @type {import("../dialogs/shortcut_list.js").ListedKey[]} */
 export const LIST_KEYS = [
   { text: "renameConversation", key: "F2" },
   { text: "deleteConversation", key: "Delete" },
@@ -60,7 +60,7 @@ export class ConversationList {
       section.hidden = members.length === 0;
       members.forEach((record, place) => {
         const item = this.#items.get(record.id) ?? this.#newItem(record);
-        // only what is out of its place is moved: moving an element takes its focus away
+        // move only misplaced items: moving an element removes its focus
         const there = list.children[place] ?? null;
         if (there !== item.element) list.insertBefore(item.element, there);
         item.show(record, record.id === current, isRunning(record.id));
@@ -69,9 +69,9 @@ export class ConversationList {
   }
 
   /**
-   * Moves the focus to what comes after a conversation that is about to go.
+   * Moves the focus from a conversation to the next or previous one, before it is deleted.
    * @param {string} id
-   * @returns {boolean} false where there is nothing else
+   * @returns {boolean} false if there is no other one
    */
   focusNeighbour(id) {
     const links = this.#links();
@@ -117,7 +117,7 @@ function newGroup(name) {
 
 /**
  * @param {number} time
- * @param {number} today when it began
+ * @param {number} today the start of the day
  */
 function groupOf(time, today) {
   if (time >= today) return 0;

@@ -1,4 +1,4 @@
-/** What the sidebar holds: the search, the list of conversations, and the ways out of this browser and into it. */
+/** The content of the sidebar: search, list of conversations, import and export. */
 
 import { ConversationList } from "./conversation_list.js";
 import { ConversationSearch } from "./conversation_search.js";
@@ -48,7 +48,7 @@ export class ConversationPanel {
     find("button.export-all").addEventListener("click", () => void files.exportAll());
     file.addEventListener("change", async () => {
       const [chosen] = file.files ?? [];
-      file.value = ""; // so that the same file can be chosen again
+      file.value = ""; // otherwise choosing the same file again fires no event
       if (!chosen) return;
       const result = await files.import(chosen);
       importResult.textContent = result.message;
@@ -57,7 +57,7 @@ export class ConversationPanel {
     });
   }
 
-  /** Shows what there is now. */
+  /** Updates the list. */
   show() {
     const records = this.#store.list;
     const isRunning = (/** @type {string} */ id) => this.#chat.isRunning(id);

@@ -1,4 +1,4 @@
-/** The field above the list that finds conversations by what is in them. */
+/** The search field above the list. */
 
 import { onLanguageChange, texts } from "../i18n/language.js";
 
@@ -7,22 +7,22 @@ import { onLanguageChange, texts } from "../i18n/language.js";
 /**
  * @typedef {object} SearchEvents
  * @property {(text: string) => Promise<ConversationRecord[]>} search
- * @property {() => void} found what the list shows is another
- * @property {(text: string) => void} announce how many there are
+ * @property {() => void} found the search results have changed
+ * @property {(text: string) => void} announce the number of results
  */
 
 export class ConversationSearch {
   #field;
   #result;
   #events;
-  /** Ids; null while nothing is searched for. @type {Set<string> | null} */
+  /** The ids of the results; null without a search. @type {Set<string> | null} */
   #found = null;
   #count = 0;
   #searching = false;
 
   /**
    * @param {HTMLInputElement} field
-   * @param {HTMLElement} result says how many there are
+   * @param {HTMLElement} result for the number of results
    * @param {SearchEvents} events
    */
   constructor(field, result, events) {
@@ -51,18 +51,18 @@ export class ConversationSearch {
 
   /**
    * @param {ConversationRecord[]} records
-   * @returns {ConversationRecord[]} those that the last search has found
+   * @returns {ConversationRecord[]} the results of the last search among them
    */
   filter(records) {
     const found = this.#found;
     if (!found) return records;
     const present = records.filter(({ id }) => found.has(id));
-    this.#count = present.length; // less than was found, once some are deleted
+    this.#count = present.length; // results may have been deleted since the search
     this.#showCount();
     return present;
   }
 
-  /** One search at a time: what is typed meanwhile is searched for afterwards. */
+  /** Runs one search at a time. If the text changes during a search, another one follows. */
   async #search() {
     if (this.#searching) return;
     this.#searching = true;

@@ -1,6 +1,6 @@
 /**
- * The sidebar: beside the conversation where there is room, and there it stays as the reader left it; elsewhere a
- * drawer above it, which keeps the focus while it is open.
+ * The sidebar. In a wide window it is next to the conversation, and its state is stored. In a narrow window it is a
+ * drawer above the conversation, which keeps the focus while it is open.
  */
 
 import { setLabel } from "../i18n/language.js";
@@ -19,7 +19,7 @@ export class Sidebar {
   /**
    * @param {HTMLElement} element
    * @param {HTMLButtonElement} toggle
-   * @param {HTMLElement[]} background what a drawer lies above
+   * @param {HTMLElement[]} background inert while the drawer is open
    */
   constructor(element, toggle, background) {
     this.#element = element;
@@ -31,7 +31,7 @@ export class Sidebar {
       if (event.isComposing || event.keyCode === 229) return; // an input method's own Escape
       if (event.key !== "Escape" || event.shiftKey || event.defaultPrevented) return;
       if (!this.#isDrawer) return;
-      event.preventDefault(); // elsewhere it stops an answer
+      event.preventDefault(); // otherwise it stops the running answer
       this.close();
     });
     this.#close = /** @type {HTMLButtonElement} */ (element.querySelector("button.close"));
@@ -54,7 +54,7 @@ export class Sidebar {
 
   open() {
     this.#setOpen(true);
-    if (this.#isDrawer) this.#close.focus(); // not the field: that would call up a touch keyboard
+    if (this.#isDrawer) this.#close.focus(); // focusing the search field would open a touch keyboard
   }
 
   close() {
@@ -63,7 +63,7 @@ export class Sidebar {
     if (hadFocus) this.#toggle.focus();
   }
 
-  /** Closes what lies above the conversation; a sidebar beside it stays. */
+  /** Closes the sidebar if it is a drawer. */
   closeDrawer() {
     if (this.#isDrawer) this.close();
   }
@@ -95,7 +95,7 @@ function savedState() {
   try {
     return localStorage.getItem(KEY);
   } catch {
-    return null; // switched off: then it is open where there is room
+    return null; // turned off: use the default
   }
 }
 
@@ -104,6 +104,6 @@ function saveState(state) {
   try {
     localStorage.setItem(KEY, state);
   } catch {
-    // full or switched off: it is no loss that the reader would want to hear of
+    // full or turned off: not worth a notice
   }
 }

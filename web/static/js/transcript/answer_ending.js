@@ -1,4 +1,4 @@
-/** How an answer ended: a note or a failure, and below it what can be done with the answer. */
+/** The end of an answer: a note or a failure, and the action buttons. */
 
 import { BranchSwitch } from "./branch_switch.js";
 import { copyButton, quietButton } from "../ui/button.js";
@@ -27,7 +27,7 @@ export class AnswerEnding {
     this.branches = new BranchSwitch("answerVersions", events.choose);
   }
 
-  /** While the answer is written, it has none. */
+  /** Removes notes and actions while the answer is running. */
   clear() {
     this.#clearFailure();
     this.#messages.replaceChildren();
@@ -36,7 +36,7 @@ export class AnswerEnding {
 
   /**
    * @param {Exchange} exchange no longer running
-   * @param {boolean} announce whether a failure is news to the reader
+   * @param {boolean} announce whether a failure is announced as an alert
    */
   show(exchange, announce) {
     this.#clearFailure();
@@ -70,7 +70,7 @@ export class AnswerEnding {
 
   /** @param {Exchange} exchange */
   #actionsFor(exchange) {
-    // also where the server says that it cannot help: whoever runs it may have mended what was refused
+    // also for failures that are not retryable: the administrator may have fixed the cause
     const mayRetry = exchange.state === "stopped" || exchange.state === "failed";
     return [
       canContinue(exchange) ? quietButton("resume", "resume when-idle", () => this.#events.resume(exchange)) : "",

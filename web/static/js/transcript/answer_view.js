@@ -1,4 +1,4 @@
-/** One answer in the transcript: its reasoning, its text, and its ending. */
+/** One answer in the transcript: reasoning, text and end. */
 
 import { AnswerEnding } from "./answer_ending.js";
 import { copyText } from "../ui/button.js";
@@ -48,7 +48,7 @@ export class AnswerView {
 
   /**
    * @param {Exchange} exchange no longer running
-   * @param {{ announce: boolean }} options whether a failure is news to the reader
+   * @param {{ announce: boolean }} options whether a failure is announced as an alert
    */
   finish(exchange, { announce }) {
     this.element.classList.remove("running", "waiting");
@@ -59,23 +59,23 @@ export class AnswerView {
 
   /**
    * @param {Exchange} exchange no longer running
-   * @param {boolean} announce whether a failure is news to the reader
+   * @param {boolean} announce whether a failure is announced as an alert
    */
   showEnding(exchange, announce) {
     this.#ending.show(exchange, announce);
   }
 
-  /** Writes anew what depends on the language. @param {Exchange} exchange */
+  /** Updates texts that depend on the language. @param {Exchange} exchange */
   translate(exchange) {
     this.#reasoning.translate();
     if (exchange.state !== "running") this.showEnding(exchange, false);
   }
 
-  /** @returns {boolean} false while there is nothing to copy */
+  /** @returns {boolean} false if there is nothing to copy */
   copy() {
     const button = this.#ending.element.querySelector(".copy-answer");
     if (!(button instanceof HTMLButtonElement)) return false;
-    button.click(); // which also shows that it has worked
+    button.click(); // which also shows the result
     return true;
   }
 

@@ -1,4 +1,4 @@
-/** Goes back and forth between branches: "‹ 2 / 3 ›". Hidden where there is only one. */
+/** Switches between branches: "‹ 2 / 3 ›". Hidden if there is only one. */
 
 import { symbolButton } from "../ui/button.js";
 import { setLabel } from "../i18n/language.js";
@@ -6,10 +6,10 @@ import { setLabel } from "../i18n/language.js";
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 
 /**
- * @typedef {object} BranchChoice how the reader came to another branch
- * @property {import("../i18n/language.js").TextKey} name by which switch
- * @property {HTMLElement} button of it, soon gone
- * @property {number} step which way
+ * @typedef {object} BranchChoice how the reader chose a branch
+ * @property {import("../i18n/language.js").TextKey} name the name of the switch
+ * @property {HTMLElement} button the pressed button, which will be removed
+ * @property {number} step -1 or 1
  */
 
 export class BranchSwitch {
@@ -21,7 +21,7 @@ export class BranchSwitch {
   #index = 0;
 
   /**
-   * @param {import("../i18n/language.js").TextKey} name what there are several of
+   * @param {import("../i18n/language.js").TextKey} name the accessible name
    * @param {(exchange: Exchange, choice: BranchChoice) => void} choose
    */
   constructor(name, choose) {
@@ -41,9 +41,9 @@ export class BranchSwitch {
   }
 
   /**
-   * The switch of the branch that was left is gone: the reader goes on with this one.
-   * @param {number} step which way
-   * @returns {HTMLElement} what has the focus
+   * Focuses a button, after the switch of the previous branch was removed.
+   * @param {number} step -1 or 1
+   * @returns {HTMLElement} the focused button
    */
   focus(step) {
     const [wanted, other] = step > 0 ? [this.#nextButton, this.#previousButton] : [this.#previousButton, this.#nextButton];
@@ -54,7 +54,7 @@ export class BranchSwitch {
 
   /**
    * @param {Exchange[]} branches
-   * @param {number} index the one that is shown
+   * @param {number} index of the shown branch
    */
   show(branches, index) {
     this.#branches = branches;

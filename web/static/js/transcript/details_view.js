@@ -1,4 +1,4 @@
-/** What an answer took, for the reader who asks for it. */
+/** The details of an answer, which a button shows. */
 
 import { quietButton } from "../ui/button.js";
 import { tokensPerSecond } from "../api/answer_details.js";
@@ -9,7 +9,7 @@ import { setText, texts } from "../i18n/language.js";
 
 /**
  * @param {AnswerDetails} details
- * @returns {HTMLElement[]} a button, which stays where it is, and what it opens
+ * @returns {HTMLElement[]} the button and the details
  */
 export function detailsView(details) {
   const list = document.createElement("dl");
@@ -20,7 +20,7 @@ export function detailsView(details) {
   const show = (open) => {
     list.hidden = !open;
     button.ariaExpanded = String(open);
-    if (open) list.scrollIntoView({ block: "nearest" }); // it may have opened under the dock
+    if (open) list.scrollIntoView({ block: "nearest" }); // otherwise the dock may cover it
   };
   show(false);
   return [button, list];

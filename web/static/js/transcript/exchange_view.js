@@ -8,23 +8,23 @@ import { QuestionView } from "./question_view.js";
 /** @typedef {import("../markdown/markdown.js").Markdown} Markdown */
 
 /**
- * @typedef {object} ExchangeEvents what the reader does with an exchange
+ * @typedef {object} ExchangeEvents the actions and changes of an exchange
  * @property {(exchange: Exchange) => void} regenerate
  * @property {(exchange: Exchange) => void} resume
- * @property {(exchange: Exchange, question: string) => boolean} edit returns whether it was asked
+ * @property {(exchange: Exchange, question: string) => boolean} edit returns whether the edited question was asked
  * @property {(exchange: Exchange, choice: import("./branch_switch.js").BranchChoice) => void} choose
  * @property {(exchange: Exchange) => void} delete
- * @property {() => void} draftNotSaved the browser refuses to keep another wording that has been begun
- * @property {() => void} retryReady called when trying again may help, after a wait
- * @property {() => void} grown called after more of an answer has come into the page
- * @property {() => void} expanded called after the reader has opened something in it
+ * @property {() => void} draftNotSaved the browser refuses to store an edited question
+ * @property {() => void} retryReady called when the wait before a retry is over
+ * @property {() => void} grown called after an answer has grown
+ * @property {() => void} expanded called after the reader has opened or closed a collapsible section
  */
 
 export class ExchangeView {
   #exchange;
   #question;
   #answer;
-  /** The `changed` of the form that is shown. */
+  /** The `changed` of the shown version. */
   #shown = -1;
 
   /**
@@ -58,7 +58,7 @@ export class ExchangeView {
     this.#answer.translate(this.#exchange);
   }
 
-  /** @returns {boolean} false where there is no answer to copy */
+  /** @returns {boolean} false if there is no answer to copy */
   copyAnswer() {
     return this.#answer.copy();
   }

@@ -1,4 +1,4 @@
-/** Why an answer failed, in the page: what happened, and from when on trying again may help. */
+/** Shows why an answer failed, and counts down to the time of a retry. */
 
 import { texts } from "../i18n/language.js";
 import { RetryWait } from "../api/retry_wait.js";
@@ -15,7 +15,7 @@ export class FailureView {
   /**
    * @param {FailureRecord} failure
    * @param {object} options
-   * @param {boolean} options.announce whether the failure is news to the reader
+   * @param {boolean} options.announce whether the failure is announced as an alert
    * @param {() => void} options.ready called when a wait is over
    */
   constructor(failure, { announce, ready }) {
@@ -25,7 +25,7 @@ export class FailureView {
     if (announce) box.setAttribute("role", "alert");
     box.append(paragraph(messageFor(failure), "sentence"));
     if (failure.requestId) box.append(paragraph(texts.reference(failure.requestId), "reference"));
-    // beside the alert and not in it: what counts down would be read out each second
+    // outside the alert: screen readers would read it every second
     this.#countdown.className = "note countdown";
     this.elements = [box, this.#countdown];
     this.#count();
@@ -35,12 +35,12 @@ export class FailureView {
     }, this.#controller.signal);
   }
 
-  /** Whether trying again cannot help yet. */
+  /** Whether it is too early for a retry. */
   get isWaiting() {
     return !this.#wait.isOver;
   }
 
-  /** Counts no longer. */
+  /** Stops the countdown. */
   end() {
     this.#controller.abort();
   }
@@ -56,7 +56,7 @@ export class FailureView {
 function messageFor(failure) {
   const code = failure.status === 413 ? "too_large" : failure.code;
   const { failures } = texts;
-  // not `in`: a file that somebody imports may name a code such as "toString"
+  // not `in`: an imported file may contain a code such as "toString"
   return Object.hasOwn(failures, code) ? failures[/** @type {keyof typeof failures} */ (code)] : failures.unknown;
 }
 

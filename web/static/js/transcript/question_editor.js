@@ -1,4 +1,4 @@
-/** Where a question that has been asked is worded anew. */
+/** The editor of a question that has been asked. */
 
 import { quietButton } from "../ui/button.js";
 import { setLabel } from "../i18n/language.js";
@@ -41,7 +41,7 @@ export class QuestionEditor {
 
   focus() {
     this.#field.focus({ preventScroll: true });
-    this.element.scrollIntoView({ block: "nearest" }); // all of it, and not only the line with the caret
+    this.element.scrollIntoView({ block: "nearest" }); // the whole editor, not only the line with the caret
   }
 
   /** @param {KeyboardEvent} event */
@@ -51,14 +51,14 @@ export class QuestionEditor {
     else if (event.key === "Enter" && !event.shiftKey) this.#submit();
     else return;
     event.preventDefault();
-    event.stopPropagation(); // Escape elsewhere stops an answer
+    event.stopPropagation(); // otherwise Escape stops the running answer
   }
 
   #submit() {
     if (this.#field.value.trim() !== "") this.#events.ask(this.#field.value);
   }
 
-  /** Fits the page to what is written. To be called also when the editor has come into the page. */
+  /** Updates height and button. Call after inserting the editor into the page. */
   fit() {
     this.#askButton.disabled = this.#field.value.trim() === "";
     if (CSS.supports("field-sizing", "content")) return;

@@ -1,4 +1,4 @@
-/** One question in the transcript, as the reader wrote it, and what can be done with it. */
+/** One question in the transcript, with its action buttons. */
 
 import { BranchSwitch } from "./branch_switch.js";
 import { copyButton, quietButton } from "../ui/button.js";
@@ -9,7 +9,7 @@ import { QuestionEditor } from "./question_editor.js";
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 /** @typedef {import("./exchange_view.js").ExchangeEvents} ExchangeEvents */
 
-const LONG = 160; // characters; beyond this it is set as text, not as a headline
+const LONG = 160; // characters; a longer question is shown as text instead of a headline
 
 export class QuestionView {
   #text = document.createElement("p");
@@ -18,7 +18,7 @@ export class QuestionView {
   #edit;
   #exchange;
   #events;
-  /** Another wording that has been begun. */
+  /** The unsent edited question. */
   #draft;
   /** @type {QuestionEditor | null} */
   #editor = null;
@@ -38,7 +38,7 @@ export class QuestionView {
     this.#edit = quietButton("edit", "edit when-idle", () => this.#openEditor(exchange.question).focus());
     this.#actions.className = "actions question-actions";
     this.#actions.append(
-      copyButton("copy", "copy-question", () => exchange.question), // first: it stays while an answer is written
+      copyButton("copy", "copy-question", () => exchange.question), // first: it stays while an answer is running
       this.#edit,
       quietButton("delete", "delete when-idle", () => events.delete(exchange)),
       this.branches.element,
@@ -46,12 +46,12 @@ export class QuestionView {
     this.elements = [this.#article, this.#actions];
   }
 
-  /** Shows the question as it is now: an import may bring another wording. To be called when it is in the page. */
+  /** Shows the question, which an import may have changed. Call after inserting the elements into the page. */
   show() {
     const { question } = this.#exchange;
     this.#article.className = question.length > LONG || question.includes("\n") ? "question long" : "question";
     if (this.#text.textContent !== question) this.#text.textContent = question;
-    if (this.#draft.text && !this.#editor) this.#openEditor(this.#draft.text); // the reader left it open
+    if (this.#draft.text && !this.#editor) this.#openEditor(this.#draft.text); // the editor was open when the page was closed
   }
 
   /** @param {string} text */
@@ -79,7 +79,7 @@ export class QuestionView {
     this.#article.hidden = this.#actions.hidden = false;
   }
 
-  /** At once, because this view may go at any time. @param {string} text */
+  /** Saves at once, because the view may be removed at any time. @param {string} text */
   #saveDraft(text) {
     this.#draft.text = text;
     this.#draft.flush();

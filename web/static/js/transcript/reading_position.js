@@ -1,17 +1,17 @@
 /**
- * Where the reader is. The view follows the growing end only while the reader is at the end: one turn of the wheel
- * upwards stops it, coming back to the end takes it up again.
+ * Keeps the end of a growing answer in view while the reader is at the end. Scrolling up stops this; scrolling back to
+ * the end resumes it.
  */
 
-const NEAR = 48; // pixels; less than two lines, so that "at the end" needs no aiming
+const NEAR = 48; // pixels, less than two lines: this close counts as at the end
 
 export class ReadingPosition {
-  /** Whether there is a growing end: the empty page has none, and is read from its beginning. */
+  /** Whether there is a conversation; the start screen is shown from its beginning. */
   #hasEnd = false;
   #isAtEnd = true;
   #lastTop = 0;
 
-  /** @param {HTMLButtonElement} toEnd shown while the reader is elsewhere */
+  /** @param {HTMLButtonElement} toEnd shown while the reader is not at the end */
   constructor(toEnd) {
     this.toEnd = toEnd;
     toEnd.addEventListener("click", () => {
@@ -23,13 +23,13 @@ export class ReadingPosition {
     this.#lastTop = scrollY;
   }
 
-  /** After the page has grown: stays at the end for a reader who was there. */
+  /** Scrolls to the end if the reader was there. Call after the page has grown. */
   follow() {
     if (this.#hasEnd && this.#isAtEnd) this.goToEnd();
     this.#updateButton();
   }
 
-  /** After the reader has opened something, and wants to see that: who is at the end no more stays away from it. */
+  /** Stops following if the end is out of view. Call after the reader has opened a collapsible section. */
   recheckEnd() {
     this.#isAtEnd &&= this.#distance() <= NEAR;
     this.#updateButton();
@@ -49,7 +49,7 @@ export class ReadingPosition {
   }
 
   #onScroll() {
-    // Growth between a scroll and its event looks like being away from the end. Only moving up is leaving.
+    // The page may grow between a scroll and its event. So only scrolling up counts as leaving the end.
     if (this.#distance() <= NEAR) this.#isAtEnd = true;
     else if (scrollY < this.#lastTop) this.#isAtEnd = false;
     this.#lastTop = scrollY;

@@ -1,4 +1,4 @@
-/** What the model thought before it answered, and for how long, in a fold. It is rendered only while that is open. */
+/** The model's reasoning, in a collapsible section with its duration. Rendered only while open. */
 
 import { setLabel, texts } from "../i18n/language.js";
 import { MarkdownView } from "../markdown/markdown_view.js";
@@ -6,7 +6,7 @@ import { MarkdownView } from "../markdown/markdown_view.js";
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 /** @typedef {import("../markdown/markdown.js").Markdown} Markdown */
 
-const NEAR = 64; // pixels, more than a frame adds: at the end of the thoughts, the view goes along with them
+const NEAR = 64; // pixels, more than a frame adds: this close to the end, the section scrolls with its text
 
 export class ReasoningView {
   #summary = document.createElement("summary");
@@ -27,7 +27,7 @@ export class ReasoningView {
     this.element.className = "reasoning";
     this.element.hidden = true;
     this.#box.className = "reasoning-text";
-    this.#box.tabIndex = 0; // it scrolls, also by keyboard
+    this.#box.tabIndex = 0; // makes it scrollable by keyboard
     this.#box.setAttribute("role", "group"); // not a landmark: there may be many
     setLabel(this.#box, "reasoning");
     this.#box.append(this.#text);
@@ -50,7 +50,7 @@ export class ReasoningView {
     this.#render(this.#grown);
   }
 
-  /** Says in the page's language how long it thought, or is thinking. */
+  /** Updates the summary to the current language. */
   translate() {
     this.#updateSummary();
   }
@@ -72,7 +72,7 @@ export class ReasoningView {
     this.#timer = 0;
   }
 
-  /** @param {() => void} grown called after more of it has come into the page */
+  /** @param {() => void} grown called after the section has grown */
   #render(grown) {
     if (!this.element.open || !this.#exchange) return;
     this.#text.classList.add("prose");
@@ -81,7 +81,7 @@ export class ReasoningView {
     else this.#markdown.finish(reasoning, grown);
   }
 
-  /** Keeps a reader who is at the end of the thoughts there. */
+  /** Scrolls to the end if the reader was there. */
   #follow() {
     const end = this.#box.scrollHeight - this.#box.clientHeight;
     if (end - this.#box.scrollTop < NEAR) this.#box.scrollTop = end;

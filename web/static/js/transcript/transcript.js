@@ -1,4 +1,4 @@
-/** The conversation in the page: the exchanges of its path, first to last. */
+/** The shown conversation: the exchanges of its path, first to last. */
 
 import { ExchangeView } from "./exchange_view.js";
 
@@ -6,20 +6,20 @@ import { ExchangeView } from "./exchange_view.js";
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 /** @typedef {import("../markdown/markdown.js").Markdown} Markdown */
 
-// A long conversation is dressed as Markdown from its end on, in slices of milliseconds: a third of a slow frame.
+// A long conversation is rendered as Markdown from its end on, in slices of this time.
 const SLICE_MS = 12;
 
 export class Transcript {
   #log;
   #events;
   #grown;
-  /** While many exchanges grow at once. */
+  /** Suppresses `grown` while many exchanges are updated. */
   #isBatching = false;
   /** @type {Map<Exchange, ExchangeView>} */
   #views = new Map();
   /** @type {Markdown | null} */
   #markdown = null;
-  /** Those that still show plain text, the first to be dressed last. @type {ExchangeView[]} */
+  /** Views that still show plain text; the last one is rendered first. @type {ExchangeView[]} */
   #unrendered = [];
   #timer = 0;
 
@@ -30,23 +30,23 @@ export class Transcript {
   constructor(log, events) {
     this.#log = log;
     this.#grown = events.grown;
-    // who asks where the reader is makes the browser lay the page out: once for all, and not for each exchange
+    // `grown` reads the scroll position and so forces a layout: call it once and not for each exchange
     this.#events = { ...events, grown: () => this.#isBatching || this.#grown() };
   }
 
-  /** @param {Markdown} markdown for what is shown and what comes */
+  /** Renders all answers as Markdown from now on. @param {Markdown} markdown */
   useMarkdown(markdown) {
     this.#markdown = markdown;
     this.#renderMarkdown();
   }
 
-  /** While an answer is being written, nothing else can be asked in this conversation. @param {boolean} running */
+  /** Hides buttons that cannot be used while an answer is running. @param {boolean} running */
   set running(running) {
     this.#log.classList.toggle("busy", running);
   }
 
   /**
-   * Shows the path of a conversation. What of it is there already stays as it is.
+   * Shows the path of a conversation. Views of exchanges that stay in the path are reused.
    * @param {Conversation} conversation
    */
   show(conversation) {
@@ -67,12 +67,12 @@ export class Transcript {
     this.#renderMarkdown();
   }
 
-  /** In another language, what is more than a plain word. */
+  /** Updates texts with variable parts to the current language. */
   translate() {
     for (const view of this.#views.values()) view.translate();
   }
 
-  /** @returns {boolean} false where there is no answer to copy */
+  /** @returns {boolean} false if there is no answer to copy */
   copyLast() {
     const last = this.#log.lastElementChild;
     return [...this.#views.values()].find(({ element }) => element === last)?.copyAnswer() ?? false;

@@ -1,18 +1,18 @@
-/** A plain button of the page, and the one that copies. Their words follow the language. */
+/** Creates buttons whose texts follow the language. */
 
 import { writeClipboard } from "../browser/clipboard.js";
 import { setLabel, setText } from "../i18n/language.js";
 
 /** @typedef {import("../i18n/language.js").TextKey} TextKey */
 
-/** The event of a button that says how copying went, for the reader who does not see it. */
+/** A bubbling event after copying: the text of its target is the result. */
 export const COPY_ENDED = "copyended";
 
 const SHOWN_MS = 2000; // long enough to be read
 
 /**
  * @param {TextKey} key
- * @param {string} name its class
+ * @param {string} name the class
  * @param {() => void} onPress
  */
 export function quietButton(key, name, onPress) {
@@ -25,9 +25,9 @@ export function quietButton(key, name, onPress) {
 }
 
 /**
- * @param {string} symbol instead of a word
- * @param {TextKey} key what it is called, for readers of the spoken page
- * @param {string} name its class
+ * @param {string} symbol the visible text
+ * @param {TextKey} key the accessible name
+ * @param {string} name the class
  * @param {() => void} onPress
  */
 export function symbolButton(symbol, key, name, onPress) {
@@ -42,7 +42,7 @@ export function symbolButton(symbol, key, name, onPress) {
 
 /**
  * @param {TextKey} key
- * @param {string} name its class
+ * @param {string} name the class
  * @param {() => string} text
  */
 export function copyButton(key, name, text) {
@@ -51,12 +51,12 @@ export function copyButton(key, name, text) {
 }
 
 /**
- * @param {HTMLButtonElement} button one whose key was given by `say`; shows whether it worked, for a moment
+ * @param {HTMLButtonElement} button its text must be set by `setText`; shows the result for a moment
  * @param {string} text
  */
 export async function copyText(button, text) {
   const initialKey = /** @type {TextKey} */ (button.dataset.initialKey ?? button.dataset.text);
-  button.dataset.initialKey = initialKey; // a second press comes while the button says how the first one went
+  button.dataset.initialKey = initialKey; // `data-text` is the result of the last copy during a second click
   try {
     await writeClipboard(text);
     setText(button, "copied");

@@ -1,4 +1,4 @@
-/** Says when the browser has lost its network, and when it has it again. */
+/** Shows a notice while the browser is offline. */
 
 export class ConnectionNotice {
   #notices;
@@ -6,7 +6,7 @@ export class ConnectionNotice {
 
   /**
    * @param {import("./notices.js").Notices} notices
-   * @param {(key: import("../i18n/language.js").TextKey) => void} announce tells the reader who does not see the page
+   * @param {(key: import("../i18n/language.js").TextKey) => void} announce for screen readers
    */
   constructor(notices, announce) {
     this.#notices = notices;

@@ -1,4 +1,4 @@
-/** Notices above the composer, where they are seen: what the reader should know about this page, each at most once. */
+/** Notices above the message box. Each is shown at most once at a time. */
 
 import { setText } from "../i18n/language.js";
 
@@ -27,7 +27,7 @@ export class Notices {
     sentence.setAttribute("role", "alert");
   }
 
-  /** @param {TextKey} key of a notice that no longer holds */
+  /** @param {TextKey} key the notice to remove */
   hide(key) {
     this.#shown.get(key)?.remove();
     this.#shown.delete(key);

@@ -1,13 +1,13 @@
-/** The keys that work anywhere on the page. None of them is one that a reader needs of the browser, such as reload. */
+/** The keyboard shortcuts of the page. They must not replace keys of the browser, such as reload. */
 
 /**
  * @typedef {object} Shortcut
- * @property {import("../i18n/language.js").TextKey} text what it does
- * @property {string} key as the keyboard event names it
+ * @property {import("../i18n/language.js").TextKey} text the description
+ * @property {string} key as in `KeyboardEvent.key`
  * @property {boolean} [mod] with Command on a Mac, with Control elsewhere
  * @property {boolean} [shift]
- * @property {boolean} [overDialogs] works while a dialog is open, too
- * @property {() => boolean | void} run returns false where there is nothing to do: the browser gets the key
+ * @property {boolean} [overDialogs] whether it also works while a dialog is open
+ * @property {() => boolean | void} run returns false if there is nothing to do: the browser then handles the key
  */
 
 const MAC = /^(Mac|iP)/.test(navigator.platform);
@@ -21,7 +21,7 @@ export class Shortcuts {
 
   /** @param {KeyboardEvent} event */
   #press(event) {
-    // An input method has these keys while it composes; whoever has taken a key has said so.
+    // Ignore keys that an input method or another handler uses.
     if (event.defaultPrevented || event.isComposing || event.keyCode === 229) return;
     const shortcut = this.shortcuts.find((each) => matches(each, event));
     if (!shortcut || (!shortcut.overDialogs && document.querySelector("dialog:modal"))) return;
@@ -36,16 +36,16 @@ export class Shortcuts {
 function matches({ key, mod = false, shift = false }, event) {
   const [wanted, other] = MAC ? [event.metaKey, event.ctrlKey] : [event.ctrlKey, event.metaKey];
   if (wanted !== mod || other || event.altKey) return false;
-  const sign = /^[^\w]$/.test(key); // where it is on the keyboard, and whether Shift is part of it, differs by layout
+  const sign = /^[^\w]$/.test(key); // punctuation: its place, and whether it needs Shift, depends on the keyboard layout
   if (!sign && event.shiftKey !== shift) return false;
   const pressed = event.key.toLowerCase();
-  // a keyboard of another script has the letter in its place: Cyrillic щ is on the key O
+  // other scripts: compare the physical key; Cyrillic щ is on the key O
   return pressed === key.toLowerCase() || (!/^[ -~]+$/.test(pressed) && event.code === `Key${key.toUpperCase()}`);
 }
 
 /**
  * @param {Pick<Shortcut, "key" | "mod" | "shift">} shortcut
- * @returns {string[]} the names on the keys to be pressed together
+ * @returns {string[]} the labels of the keys to press together
  */
 export function keysOf({ key, mod = false, shift = false }) {
   const names = MAC ? { mod: "⌘", shift: "⇧" } : { mod: "Ctrl", shift: "Shift" };

@@ -1,11 +1,11 @@
-/** Offers to take back deletions, the last one first. The offer stays until it is dismissed, or the reader goes on. */
+/** Offers to undo deletions, the last one first, until the reader dismisses the offer or asks a question. */
 
 import { quietButton, symbolButton } from "./button.js";
 import { setText, texts } from "../i18n/language.js";
 
 /**
  * @typedef {object} Offer
- * @property {import("../i18n/language.js").TextKey} key the text to announce
+ * @property {import("../i18n/language.js").TextKey} key the message
  * @property {() => void | Promise<void>} undo
  */
 
@@ -19,7 +19,7 @@ export class Undo {
   /**
    * @param {HTMLElement} element
    * @param {(status: string) => void} announce
-   * @param {() => void} finished called when the reader has used it, and its buttons are gone
+   * @param {() => void} finished called when the focused button is removed
    */
   constructor(element, announce, finished) {
     this.#element = element;
@@ -51,7 +51,7 @@ export class Undo {
     this.#announce(texts.undone);
   }
 
-  /** @returns {HTMLElement | null} the button that takes the last deletion back; null where there is none */
+  /** @returns {HTMLElement | null} the undo button; null if there is no offer */
   #show() {
     const last = this.#offers.at(-1);
     this.#element.hidden = !last;
