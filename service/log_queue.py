@@ -76,6 +76,7 @@ class QueuedStream(io.TextIOBase):
         # Reentrant: a signal handler may write while its own thread is in here.
         self._lock = threading.RLock()
         self._waiting = 0
+        self._writes = False
         self._partial = ""
         # Lines that were dropped and are not said yet; and whether the place where they are missing is in the queue.
         self._unsaid = 0
@@ -109,11 +110,18 @@ class QueuedStream(io.TextIOBase):
     def write(self, text: str) -> int:
         """Take text; its whole lines are written soon, or dropped where too much waits already."""
         with self._lock:
-            whole, newline, self._partial = (self._partial + text).rpartition("\n")
-            if len(self._partial) > LONGEST_LINE:
-                whole, newline, self._partial = whole + newline + self._partial, "\n", ""
-            if newline:
-                self._put(whole + newline)
+            if self._writes:  # and a signal handler has interrupted it: half a line is not the handler's to end
+                self._put(text)
+                return len(text)
+            self._writes = True
+            try:
+                whole, newline, self._partial = (self._partial + text).rpartition("\n")
+                if len(self._partial) > LONGEST_LINE:
+                    whole, newline, self._partial = whole + newline + self._partial, "\n", ""
+                if newline:
+                    self._put(whole + newline)
+            finally:
+                self._writes = False
         return len(text)
 
     def flush(self) -> None:
@@ -155,16 +163,17 @@ class QueuedStream(io.TextIOBase):
 
     def _start(self) -> bool:
         if self._thread is None:
-            thread = threading.Thread(target=self._run, name="sluice-log", daemon=True)
+            # Known before it runs: a signal handler that writes in between must not start another one.
+            self._thread = thread = threading.Thread(target=self._run, name="sluice-log", daemon=True)
             # It inherits this: signals are for the main thread, which may hold them back.
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
             try:
                 thread.start()
             except RuntimeError:
+                self._thread = None
                 return False  # no thread is left, or the interpreter is about to end
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            self._thread = thread
         return True
 
     def _drop(self, text: str) -> None:
@@ -189,7 +198,8 @@ class QueuedStream(io.TextIOBase):
                 else:
                     self._drop(item)
                 with self._lock:
-                    self._waiting -= len(item)
+                    # Counted anew where nothing waits: a signal handler may have counted within another's counting.
+                    self._waiting = 0 if lines.empty() else self._waiting - len(item)
         os.close(self._descriptor)
 
     def _say_missing(self) -> None:

@@ -172,6 +172,39 @@ def test_a_signal_handler_may_write_while_its_own_thread_writes(pipe: Pipe) -> N
     assert b"handled\n" in pipe.read_until(b"the last\n")
 
 
+def test_a_signal_handler_may_write_while_the_thread_starts_and_starts_no_other(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_start = threading.Thread.start
+    started: list[threading.Thread] = []
+
+    def interrupted(thread: threading.Thread) -> None:
+        started.append(thread)
+        if len(started) == 1:
+            pipe.stream.write("handled\n")
+        real_start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    pipe.stream.write("line\n")
+    assert pipe.read_until(b"line\n") == b"handled\nline\n"
+    assert started == [pipe.stream._thread]
+
+
+def test_half_a_line_is_not_ended_by_a_signal_handlers(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    real_put = pipe.stream._put
+
+    def interrupted(text: str) -> None:
+        monkeypatch.setattr(pipe.stream, "_put", real_put)
+        pipe.stream.write("handled\n")
+        real_put(text)
+
+    pipe.stream.write("half ")
+    monkeypatch.setattr(pipe.stream, "_put", interrupted)
+    pipe.stream.write("a line\nand half ")
+    pipe.stream.write("of the next\n")
+    assert pipe.read_until(b"next\n") == b"handled\nhalf a line\nand half of the next\n"
+
+
 def test_signals_are_left_to_the_main_thread(pipe: Pipe) -> None:
     pipe.stream.write("line\n")
     assert pipe.stream._thread is not None
