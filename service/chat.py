@@ -16,13 +16,14 @@ from functools import partial
 
 from .admission import Admission, Place
 from .demo import DemoModel
-from .errors import InternalError, ShuttingDown, UpstreamError
+from .errors import InternalError, Overloaded, ShuttingDown, UpstreamError
 from .events import Event, Failed, Finished, Offer, Reasoning, Text
 from .logs import request_id, trace
 from .loop import LoopHealth, LoopState, LoopThread, LoopUnavailable
 from .message import Message
 from .metrics import Metrics
 from .model import ModelClient
+from .resources import NO_DESCRIPTORS, descriptors_short
 from .run import Run, RunLabels
 from .settings import OPENAI_BASE_URL, Settings
 from .usage import Usage
@@ -100,7 +101,9 @@ class ChatService:
         if self.settings.demo:
             self._demo = DemoModel(self.settings.demo_tokens_per_second)
             base_url = await self._demo.start()
-        self._model = ModelClient(self.settings, base_url)
+        model = ModelClient(self.settings, base_url)
+        await model.start_resolver()
+        self._model = model
 
     def begin_drain(self) -> None:
         """Be unready from now on; after `drain_timeout` seconds end open chats with a terminal event, take no more.
@@ -183,12 +186,14 @@ class ChatService:
             The run. Whoever opened it closes it.
 
         Raises:
-            Overloaded: No place is free, or none for this client.
+            Overloaded: No place is free, or none for this client; or nothing is left to answer with.
             ShuttingDown: The drain's time is over.
             InternalError: The loop is dead or stuck.
         """
         if self._stopping:
             raise ShuttingDown("stopping", retry_after=1.0)
+        if descriptors_short():
+            raise Overloaded(NO_DESCRIPTORS)
         if self.settings.system_prompt:
             messages = [Message(role="system", content=self.settings.system_prompt), *messages]
         place = self.admission.enter(client)

@@ -69,7 +69,7 @@ class InvalidRequest(ServiceError):
 
 
 class Overloaded(ServiceError):
-    """No place is free for another stream."""
+    """No place is free for another stream, or the process has no descriptor, thread or memory left for one."""
 
     code = "overloaded"
     sentence = "The server is busy. Please try again in a moment."

@@ -144,6 +144,7 @@ class LoopThread:
 
         Raises:
             LoopUnavailable: It was closed, has died, or did not run within ``timeout``.
+            RuntimeError: No thread could be started. It may be tried again.
             Exception: Whatever the loop factory raised, in the caller and not in a lost thread.
         """
         with self._lock:
@@ -153,22 +154,36 @@ class LoopThread:
                 raise LoopUnavailable(
                     f"loop {self.name!r} is {self._state.value} and cannot be started again", self._state
                 )
-            ready: Future[None] = Future()
-            thread = threading.Thread(target=self._main, args=(ready,), name=self.name, daemon=True)
-            thread.start()
+            begun = threading.Event()
+            arguments = (begun, self._ended)
+            watchdog = threading.Thread(target=self._watch, args=arguments, name=f"{self.name}-watchdog", daemon=True)
+            # Before the loop: where only one thread can be started, no loop must run without a watchdog.
+            watchdog.start()
             try:
-                ready.result(timeout)
-            except TimeoutError:
-                if ready.cancel():
-                    # Only an unending loop factory gets here. Should it end after all, its thread ends with it.
-                    self._state = LoopState.CLOSED
-                    raise LoopUnavailable(f"loop {self.name!r} did not run within {timeout} s", self._state) from None
-                # At the last moment it did run, or the error is the loop factory's own.
-                ready.result()
-            self._thread = thread
-            self._state = LoopState.RUNNING
-            self._watchdog = threading.Thread(target=self._watch, name=f"{self.name}-watchdog", daemon=True)
-            self._watchdog.start()
+                self._thread = self._start_loop(timeout)
+                self._state = LoopState.RUNNING
+                self._watchdog = watchdog
+            except BaseException:
+                self._ended.set()
+                self._ended = threading.Event()
+                raise
+            finally:
+                begun.set()
+
+    def _start_loop(self, timeout: float) -> threading.Thread:
+        ready: Future[None] = Future()
+        thread = threading.Thread(target=self._main, args=(ready,), name=self.name, daemon=True)
+        thread.start()
+        try:
+            ready.result(timeout)
+        except TimeoutError:
+            if ready.cancel():
+                # Only an unending loop factory gets here. Should it end after all, its thread ends with it.
+                self._state = LoopState.CLOSED
+                raise LoopUnavailable(f"loop {self.name!r} did not run within {timeout} s", self._state) from None
+            # At the last moment it did run, or the error is the loop factory's own.
+            ready.result()
+        return thread
 
     def close(self, timeout: float = 5.0) -> bool:
         """Cancel all that runs, release every waiter, and end the threads. Closing twice is harmless.
@@ -355,10 +370,11 @@ class LoopThread:
         self._release(LoopUnavailable(f"loop {self.name!r} died", LoopState.DEAD))
         self._report(LoopState.DEAD)
 
-    def _watch(self) -> None:
+    def _watch(self, begun: threading.Event, ended: threading.Event) -> None:
+        begun.wait()
         while True:
             asked_at = time.monotonic()
-            if self._ended.wait(BEAT_INTERVAL):
+            if ended.wait(BEAT_INTERVAL):
                 return
             now = time.monotonic()
             # A paused process (SIGSTOP, a suspended machine) is not a stuck loop: give it a beat to show that.

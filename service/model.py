@@ -17,13 +17,14 @@ import aiohttp
 
 from .answer import Answer
 from .deadline import Deadline
-from .errors import ServiceError, UpstreamInvalid, UpstreamTimeout, UpstreamUnavailable
+from .errors import Overloaded, ServiceError, UpstreamInvalid, UpstreamTimeout, UpstreamUnavailable
 from .events import Accepted, Event, Offer, Word
 from .message import Message
 from .provider_errors import failure_from_status
 from .proxy import proxy_for
 from .refused_parts import OF_ALL_MODELS, Part, part_refused
 from .request import ModelRequest
+from .resources import NO_DESCRIPTORS, descriptors_short, exhausted_by
 from .settings import Settings
 from .transport import NotSent, Transport, body_of
 
@@ -67,6 +68,17 @@ class ModelClient:
             connect_timeout=settings.connect_timeout,
             proxy=proxy_for(base_url),
         )
+
+    async def start_resolver(self) -> None:
+        """Have the threads started that look up names, where any will be.
+
+        libuv starts them with the first name, and aborts the process where it cannot.
+        """
+        if self._transport.looks_up_names(self._request.url):
+            try:
+                await asyncio.get_running_loop().getaddrinfo("localhost", None)
+            except OSError as error:
+                logger.debug("localhost has no address: %s", error)
 
     async def aclose(self) -> None:
         """Close the connection pool. Open streams end with an error."""
@@ -174,6 +186,9 @@ class ModelClient:
         except TimeoutError:
             raise UpstreamTimeout("no answer within the first-token limit") from None
         except NotSent as error:
+            # The name of a host cannot be looked up without a descriptor either, and that error does not say so.
+            if (lacking := exhausted_by(error)) is not None or descriptors_short():
+                raise Overloaded(f"{lacking or NO_DESCRIPTORS}: {error}") from error
             raise UpstreamUnavailable(str(error)) from error
         except (aiohttp.ClientError, UnicodeError) as error:
             # A reply that is not HTTP, or whose status line is not ASCII.

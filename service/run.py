@@ -12,10 +12,11 @@ from types import TracebackType
 from typing import Self
 
 from .bridge import Bridge, SourceCancelled
-from .errors import InternalError, ServiceError, ShuttingDown
+from .errors import InternalError, Overloaded, ServiceError, ShuttingDown
 from .events import Accepted, Event, Failed, Finished, Offer, Reasoning, Text
 from .loop import LoopState, LoopThread, LoopUnavailable
 from .metrics import Metrics
+from .resources import exhausted_by
 from .usage import Usage, estimate_usage
 
 logger = logging.getLogger("sluice.run")
@@ -47,6 +48,8 @@ def _failure(error: Exception) -> ServiceError:
         return ShuttingDown(str(error), retry_after=1.0)
     if isinstance(error, LoopUnavailable):
         return InternalError(str(error))
+    if (lacking := exhausted_by(error)) is not None:
+        return Overloaded(f"{lacking}: {type(error).__name__}: {error}")
     logger.error("a defect ended a run", exc_info=error)
     return InternalError(f"{type(error).__name__}: {error}")
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from ipaddress import ip_address
 from typing import Any
 
 import aiohttp
@@ -50,6 +51,7 @@ class Transport:
         """
         # Said with a request, so that it is in the log of it.
         self._unusable_proxy = None if proxy is None else _why_unusable(proxy)
+        self._proxy = None if self._unusable_proxy else proxy
         self._session = aiohttp.ClientSession(
             # Whom the openai client believes: certifi's list, or that of SSL_CERT_FILE and SSL_CERT_DIR.
             connector=_Connector(limit=connections, keepalive_timeout=keepalive, ssl=httpx2.create_ssl_context()),
@@ -57,7 +59,7 @@ class Transport:
             timeout=aiohttp.ClientTimeout(total=None, connect=connect_timeout),
             # Not aiohttp's own look at the environment: it reads two files in two threads for each request, knows no
             # ALL_PROXY, and where ~/.netrc names the host, it refuses the request for having two passwords.
-            proxy=None if self._unusable_proxy else proxy,
+            proxy=self._proxy,
             read_bufsize=READER_BYTES,
             # What a server sends is its own affair; nobody here keeps cookies.
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -80,6 +82,15 @@ class Transport:
             raise NotSent(f"ProxyError: the proxy answered {error.status} {error.message}") from None
         except (aiohttp.ClientConnectionError, TimeoutError) as error:
             raise NotSent(f"{type(error).__name__}: {error}") from error
+
+    def looks_up_names(self, url: str) -> bool:
+        """Say whether requests to a URL begin with a look-up: of its host, or of the proxy's."""
+        host = URL(self._proxy or url).host or ""
+        try:
+            ip_address(host)
+        except ValueError:
+            return True
+        return False
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from flask import Blueprint, Response, g, request
 
 from service import Reply, RunLabels
-from service.errors import ServiceError
+from service.errors import Overloaded, ServiceError
 from service.logs import request_id
+from service.resources import NO_THREADS
 
 from .connection import client_socket, has_left, limit_writes
 from .extension import Sluice
@@ -60,6 +61,8 @@ def chat_blueprint(sluice: Sluice) -> Blueprint:
             if client is not None and has_left(client):
                 # It may have waited for a thread. Nobody would read the answer, but somebody would pay for it.
                 return Response(status=499)
+            if not sluice.has_spare_thread():
+                raise Overloaded(NO_THREADS)
             labels = RunLabels(request_id.get(), asked.source, asked.mode, asked.model)
             run = service.open(asked.messages, labels, client_identity(request, service.settings))
         except ServiceError as error:

@@ -80,8 +80,9 @@ class DisconnectWatcher:
         number = client.fileno()
         with self._lock:
             epoll = self._attached()
-            self._callbacks[number] = callback
+            # An event that comes at once waits for the lock.
             epoll.register(number, _GONE | _EDGE)
+            self._callbacks[number] = callback
 
         def unwatch() -> None:
             with self._lock:
@@ -90,6 +91,17 @@ class DisconnectWatcher:
                     epoll.unregister(number)
 
         return unwatch
+
+    def attach(self) -> None:
+        """Open now what the first watch would: later there may be no descriptor for it.
+
+        Raises:
+            LoopUnavailable: The loop does not run.
+            OSError: No descriptor is left.
+        """
+        if _EDGE:
+            with self._lock:
+                self._attached()
 
     def close(self) -> None:
         """End all watches."""
@@ -114,10 +126,15 @@ class DisconnectWatcher:
     def _attached(self) -> select.epoll:
         if self._epoll is None or self._pid != os.getpid():
             # After a fork the parent's epoll must not be touched: both processes would share it.
-            self._epoll = epoll = select.epoll()
+            epoll = select.epoll()
+            try:
+                self._loop.call_soon(lambda: asyncio.get_running_loop().add_reader(epoll.fileno(), self._on_ready))
+            except LoopUnavailable:
+                epoll.close()
+                raise
+            self._epoll = epoll
             self._pid = os.getpid()
             self._callbacks = {}
-            self._loop.call_soon(lambda: asyncio.get_running_loop().add_reader(epoll.fileno(), self._on_ready))
         return self._epoll
 
     def _on_ready(self) -> None:

@@ -28,6 +28,7 @@ from service.errors import (
     UpstreamUnavailable,
 )
 from service.logs import request_id
+from service.resources import exhausted_by
 
 from .json_response import json_response
 
@@ -105,5 +106,9 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _defect(error: Exception) -> Response:
+    if (lacking := exhausted_by(error)) is not None:
+        # Without a traceback: there may be thousands, and the place where it happened is chance.
+        logger.warning("overloaded: %s: %s: %s", lacking, type(error).__name__, error)
+        return error_response(Overloaded(lacking))
     logger.error("a defect ended a request", exc_info=error)
     return error_response(InternalError())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from flask import Flask
@@ -13,12 +14,18 @@ from .connection import DisconnectWatcher
 _NAME = "sluice"
 
 
+def _cannot_tell() -> bool:
+    return True
+
+
 @dataclass
 class Sluice:
     """One per application, under `app.extensions["sluice"]`."""
 
     service: ChatService
     disconnects: DisconnectWatcher = field(init=False)
+    #: Says whether the server has a thread left for others while a chat holds one. Set by a server that can tell.
+    has_spare_thread: Callable[[], bool] = field(init=False, default_factory=lambda: _cannot_tell)
 
     def __post_init__(self) -> None:
         """Prepare the watch; it attaches to the loop with the first client."""

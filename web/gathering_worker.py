@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.http.errors import ConfigurationProblem, ParseException
-from gunicorn.util import write_error
+from gunicorn.util import write, write_error
 from gunicorn.workers.gthread import ThreadWorker
 
+from service.resources import exhausted_by
+
 from .lingering import LingeringConnections
-from .refusals import Refusal
+from .refusals import OVERLOADED, Refusal
 from .request_intake import RequestIntake
+from .request_threads import RequestThreads
 from .worker_connection import WorkerConnection
 from .wsgi_input import with_wsgi_input
 
@@ -25,6 +29,10 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
     from .extension import Sluice
+
+
+# How often the log says that no further thread can be started: each request would say it again.
+SAY_INTERVAL = 1.0
 
 
 class ClientTooSlow(logging.Filter):
@@ -56,6 +64,8 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         from .outlet_offer import with_outlets
 
         self._sluice = sluice
+        self._says_next = 0.0
+        sluice.has_spare_thread = self.tpool.has_spare
         self._settings = settings = sluice.service.settings
         self._body_routes = JsonBodyRoutes(application)
         self._lingering = LingeringConnections(self.poller, self._count_connections, self.log)
@@ -69,6 +79,10 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         limited = with_limited_replies(with_wsgi_input(application), settings.write_timeout)
         self.wsgi: WSGIApplication = with_outlets(limited)
 
+    def get_thread_pool(self) -> RequestThreads:
+        """Make the threads; gunicorn's pool would have the worker end where no further one can be started."""
+        return RequestThreads(self.cfg.threads)
+
     def reads_body(self, request: Any) -> bool:
         """Say whether a route will read the request's body (`IntakeOwner`)."""
         content_type = next((value for name, value in request.headers if name == "CONTENT-TYPE"), "")
@@ -76,7 +90,19 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
 
     def request_ready(self, connection: WorkerConnection) -> None:
         """Give a request that has come to a thread (`IntakeOwner`)."""
-        self.enqueue_req(connection)
+        try:
+            self.enqueue_req(connection)
+        except MemoryError:
+            self.connection_ended(connection)
+            raise
+
+    def enqueue_req(self, conn: WorkerConnection) -> None:
+        """Have a request served by a thread, or refused soon where there is none."""
+        future, error = self.tpool.submit_request(self.handle, conn)
+        future.add_done_callback(lambda ended: self.method_queue.defer(self.finish_request, conn, ended))
+        if error is not None and time.monotonic() >= self._says_next:
+            self._says_next = time.monotonic() + SAY_INTERVAL
+            self.log.error("requests wait for the threads that are there, or are refused: %s", error)
 
     def request_refused(self, connection: WorkerConnection, refusal: Refusal) -> None:
         """Reply without a thread, and close (`IntakeOwner`)."""
@@ -105,7 +131,13 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
 
     def finish_request(self, conn: WorkerConnection, fs: Future[Any]) -> None:
         """Gather the request that has come behind the last one; gunicorn gives its beginning to a thread."""
-        if conn.is_gathered and not fs.cancelled() and fs.exception() is None and fs.result():
+        if fs.cancelled():
+            if conn.is_gathered:
+                self.request_refused(conn, OVERLOADED)
+            else:
+                self.connection_ended(conn)
+            return
+        if conn.is_gathered and fs.exception() is None and fs.result():
             received = conn.parser.unreader.take_buffered()
             if received:
                 self._intake.begin(conn, received)
@@ -134,16 +166,15 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
     def _count_connections(self, change: int) -> None:
         self.nr_conns += change
 
-    def make_room(self) -> None:
-        """Where no further client would be accepted, end connections of which no request is being served."""
-        while self.nr_conns >= self.worker_connections:
-            idle = self.keepalived_conns or self.pending_conns
-            if idle:
-                connection = idle.popleft()
-                self.poller.unregister(connection.sock)
-                self.connection_ended(connection)
-            elif not self._intake.end_oldest():
-                return
+    def make_room(self) -> bool:
+        """End a connection of which no request is being served, for another; say whether there was one."""
+        idle = self.keepalived_conns or self.pending_conns
+        if not idle:
+            return self._intake.end_oldest()
+        connection = idle.popleft()
+        self.poller.unregister(connection.sock)
+        self.connection_ended(connection)
+        return True
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer a request that gunicorn could not read or hand over.
@@ -152,6 +183,10 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         A client that does not read the reply is cut off at the limit of a write.
         """
         client.settimeout(self._settings.write_timeout)
+        if (lacking := exhausted_by(exc)) is not None:
+            self.log.error("a request could not be served: %s", lacking)
+            write(client, OVERLOADED.reply)
+            return
         if isinstance(exc, ConfigurationProblem):
             write_error(client, HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase, "")
         else:

@@ -7,6 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from service import LoopState, LoopUnavailable
 from service.metrics import MetricsUnavailable
+from service.resources import exhausted, exhausted_by
 
 from .extension import Sluice
 from .json_response import json_response
@@ -36,6 +37,12 @@ def ops_blueprint(sluice: Sluice) -> Blueprint:
             service.start()
         except LoopUnavailable as error:
             return _said(False, str(error))
+        except (OSError, RuntimeError, MemoryError) as error:
+            if (lacking := exhausted_by(error)) is None:
+                raise
+            return _said(False, f"overloaded: {lacking}")
+        if (lacking := exhausted()) is not None:
+            return _said(False, f"overloaded: {lacking}")
         health = service.health()
         if health.state is not LoopState.RUNNING:
             return _said(False, f"the event loop is {health.state.value}")

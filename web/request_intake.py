@@ -135,6 +135,13 @@ class RequestIntake:
 
     def _receive(self, connection: WorkerConnection) -> None:
         try:
+            self._receive_piece(connection)
+        except MemoryError:
+            if connection in self._waiting:
+                self._refuse(connection, OVERLOADED)
+
+    def _receive_piece(self, connection: WorkerConnection) -> None:
+        try:
             data = connection.sock.recv(RECEIVE_BYTES)
         except (BlockingIOError, InterruptedError):
             return

@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 import selectors
 import signal
+import socket
 import sys
 import time
 from functools import partial
@@ -19,6 +20,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.sock import BaseSocket
+
+from service.resources import exhausted_by
 
 from . import start_signals
 from .accept_errors import CLIENT_LOST, LISTENER_UNUSABLE, NOTHING_LEFT
@@ -40,6 +43,8 @@ LEAVING_POLL = 0.05
 # For how long none is asked for after these, and after any other: asked at once, the kernel might say the same for
 # ever. It keeps those who wait. Ended answers give descriptors back, and silent clients when their time is up.
 ACCEPT_PAUSE = 1.0
+# How often a worker that lacks something tries to start. Far below `timeout`, after which it would be killed.
+START_PAUSE = 1.0
 
 
 def _sluice_of(application: Any) -> Sluice:
@@ -119,7 +124,7 @@ class SluiceWorker(GatheringWorker):
             self._affinity = Affinity(self.age)
         try:
             # Now and not with the first chat, so that /readyz is true from the first moment it can be asked.
-            sluice.service.start()
+            self._start_service(sluice)
             self._places: int = sluice.service.admission.places
             # What exists by now stays: the collector need not look through it again and again.
             gc.collect()
@@ -133,6 +138,21 @@ class SluiceWorker(GatheringWorker):
         finally:
             if not sluice.close():
                 self.log.warning("not everything ended in time; the process exits all the same")
+
+    def _start_service(self, sluice: Sluice) -> None:
+        """Start the service, as soon as there is what it needs: a worker that fails is replaced by one that fails."""
+        while True:
+            try:
+                sluice.service.start()
+                sluice.disconnects.attach()
+                return
+            except (OSError, RuntimeError, MemoryError) as error:
+                lacking = exhausted_by(error)
+                if lacking is None or not self.alive:
+                    raise
+                self.log.error("this worker cannot serve yet, and tries again in %g s: %s", START_PAUSE, lacking)
+            self.notify()
+            time.sleep(START_PAUSE)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin the drain on SIGTERM, for which gunicorn has no hook; before anybody is connected, exit at once."""
@@ -208,6 +228,8 @@ class SluiceWorker(GatheringWorker):
             if error.errno in CLIENT_LOST:
                 self.log.info("a client was lost before it was accepted: %s", error.strerror)
                 return True
+            if error.errno in NOTHING_LEFT and self.make_room():
+                return True  # the client is still there, and the next turn has what it needs
             if error.errno in NOTHING_LEFT:
                 self.log.error("no descriptor is left for another client, who has to wait: %s", error.strerror)
             else:
@@ -216,6 +238,16 @@ class SluiceWorker(GatheringWorker):
             return False
         self.nr_conns += 1
         self.occupancy.say(self._load())
+        try:
+            self._hold(client, address, listener)
+        except (OSError, MemoryError) as error:
+            self.log.error("a client was accepted and could not be held: %s", error)
+            client.close()
+            self.nr_conns -= 1
+            return False
+        return True
+
+    def _hold(self, client: socket.socket, address: Any, listener: BaseSocket) -> None:
         connection = WorkerConnection(
             self.cfg,
             client,
@@ -232,7 +264,6 @@ class SluiceWorker(GatheringWorker):
             self.pending_conns.append(connection)
             readable = partial(self.on_pending_socket_readable, connection)
             self.poller.register(connection.sock, selectors.EVENT_READ, readable)
-        return True
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Accept connections, or leave them in the shared listening socket: to others, or until they can be held."""
@@ -243,14 +274,20 @@ class SluiceWorker(GatheringWorker):
         """Wait for events; called by gunicorn's main loop in each of its rounds, so the rounds' work is here too."""
         if self.alive:
             self.occupancy.say(self._load())
-            self.make_room()
+            while self.nr_conns >= self.worker_connections and self.make_room():
+                pass
             self.set_accept_enabled(self.nr_conns < self.worker_connections)
             if not self._accepting:
                 timeout = min(timeout, LEAVING_POLL)
-        due = (self._lingering.time_left(), self._intake.time_left())
-        super().wait_for_and_dispatch_events(min([timeout, *(left for left in due if left is not None)]))
+        due = (self._lingering.time_left(), self._intake.time_left(), self.tpool.time_left())
+        try:
+            super().wait_for_and_dispatch_events(min([timeout, *(left for left in due if left is not None)]))
+        except MemoryError:
+            # The poller says again what it could not hand on.
+            self.log.error("no memory was left for the main thread; it goes on")
         self._lingering.end_expired()
         self._intake.end_expired()
+        self.tpool.end_expired()
         self._sluice.service.metrics.write()
         if self._affinity is not None:
             self._affinity.look()

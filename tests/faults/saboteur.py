@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 DEFECT_AT_ONCE = "a defect at once"
 DEFECT_AFTER_WORDS = "a defect after words"
 DEFECT_WHILE_ENCODING = "a defect while encoding"
+#: And one that finds no memory.
+NO_MEMORY = "no memory"
 
 #: A header of a request whose reply somebody's hook behind the view takes, by one of `HOOKS`.
 BEHIND_THE_VIEW = "X-Sabotage"
@@ -163,6 +165,10 @@ def _sabotage(app: Flask) -> Flask:
     service = Sluice.of(app).service
     honest: Callable[..., AsyncIterator[Sequence[Event]]] = service.stream_chat
 
+    async def out_of_memory() -> AsyncGenerator[list[Event], None]:
+        raise MemoryError
+        yield []
+
     async def defective(message: str) -> AsyncGenerator[list[Event], None]:
         if message != DEFECT_AT_ONCE:
             yield [Text("Hello")]
@@ -176,6 +182,8 @@ def _sabotage(app: Flask) -> Flask:
         said = messages[-1]["content"]
         if said in (DEFECT_AT_ONCE, DEFECT_AFTER_WORDS, DEFECT_WHILE_ENCODING):
             return defective(said)
+        if said == NO_MEMORY:
+            return out_of_memory()
         return honest(messages, *rest, **named)
 
     service.stream_chat = stream_chat  # type: ignore[method-assign, assignment]
@@ -207,6 +215,10 @@ def _sabotage(app: Flask) -> Flask:
         """What the server made of a request's line and headers."""
         names = ("wsgi.url_scheme", "REMOTE_ADDR", "SCRIPT_NAME", "SERVER_NAME", "REMOTE_USER")
         return jsonify({name: request.environ[name] for name in names if name in request.environ})
+
+    @app.get("/sabotage/no-memory")
+    def no_memory() -> Response:
+        raise MemoryError
 
     @app.post("/sabotage/read")
     def read() -> Response:
