@@ -1,7 +1,7 @@
 """Bytes of one reply -> what a load test wants to know of it. No I/O, no clock, and as little work as will do.
 
-It counts events and does not check their form, as `FrameReader` of `tests/raw_client.py` does: that takes three times
-the CPU time for each token (docs/decisions), and the client must not be the bottleneck.
+It counts events and does not check their form, as the tests' `FrameReader` does: that takes three times the CPU time
+for each token (docs/decisions/0045-share-one-lean-model-server.md), and the client must not be the bottleneck.
 """
 
 from __future__ import annotations
