@@ -127,6 +127,10 @@ format: $(VENV)/.tests ## put Python into its form
 	$(BIN)/ruff check --quiet --fix $(PYTHON_FILES)
 	$(BIN)/ruff format --quiet $(PYTHON_FILES)
 
+.PHONY: reference
+reference: $(VENV)/.tests ## bring docs/reference and .env.example up to date with the code
+	$(BIN)/python -m tools.reference
+
 .PHONY: load
 load: $(VENV)/.load ## load tests, also against a deployment: make load ARGS='steady --url http://127.0.0.1:8000'
 	$(BIN)/python -m tools.loadtest $(ARGS)

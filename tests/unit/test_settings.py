@@ -278,12 +278,6 @@ def test_the_examples_defaults_are_the_real_ones() -> None:
         assert default == (field.default or (None if not value else field.default)), variable
 
 
-def test_the_example_says_what_each_variable_means() -> None:
-    prose = " ".join(EXAMPLE.read_text().replace("\n# ", " ").split())
-    for variable, field in FIELDS.items():
-        assert f"{' '.join(field.metadata['meaning'].split())} {variable}=" in prose
-
-
 def test_the_example_copied_as_it_is_changes_nothing(tmp_path: Path) -> None:
     copy = tmp_path / ".env"
     copy.write_text(EXAMPLE.read_text())

@@ -1,0 +1,1 @@
+"""Reference pages that are made of the code which defines what they describe: `python -m tools.reference`."""

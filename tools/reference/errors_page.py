@@ -1,0 +1,79 @@
+"""Every error that a client can see: made of the tree in `service/errors.py` and the statuses in `web/errors.py`."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Final
+
+from service.errors import ServiceError, UpstreamError
+from web.errors import STATUSES
+
+from .markdown import code, table
+
+# For errors without advice of their own: what to do, and who can do it.
+_TO_DO: Final = {
+    "invalid_request": "change the request. `error` says what was wrong and what would be right, `field` where.",
+    "overloaded": "ask again after `Retry-After`. Operator: raise `SLUICE_MAX_STREAMS` or `WEB_CONCURRENCY`.",
+    "shutting_down": "ask again after `Retry-After`.",
+    "upstream_unavailable": "ask again. Operator: check `OPENAI_BASE_URL`, the network and the provider's status.",
+    "upstream_timeout": "ask again. Operator: the log says which of the time limits has passed.",
+    "upstream_rate_limited": "ask again after `Retry-After`. Operator: raise the limit at the provider.",
+    "content_filtered": "change the message, or begin a new conversation.",
+    "upstream_rejected": "operator: read the provider's words in the log; `request_id` finds them.",
+    "upstream_invalid": "ask again. Operator: check that `OPENAI_BASE_URL` is a chat completions API; the log quotes "
+    "what came.",
+    "upstream_truncated": "ask again. Operator: look for a proxy before the provider that cuts long replies off.",
+    "internal": "report it with `request_id`; the log has the traceback.",
+}
+# Always sent, or only where the provider names a time.
+_RETRY_AFTER: Final = {429: "always", 503: "always", 502: "where the provider names a time"}
+
+
+def overview() -> str:
+    """Return the table of codes, statuses and whether asking again can help."""
+    rows = [
+        [f"[`{kind.code}`](#{kind.code})", str(status), "yes" if kind.retryable else "no"]
+        for kind, status in STATUSES.items()
+    ]
+    return table(["Code", "Status", "Retryable"], rows)
+
+
+def details() -> str:
+    """Return a section for each error.
+
+    Raises:
+        ValueError: An error has neither advice of its own nor any in this file.
+    """
+    return "\n\n".join(_section(kind, status) for kind, status in STATUSES.items())
+
+
+def _section(kind: type[ServiceError], status: int) -> str:
+    retry_after = _RETRY_AFTER.get(status) if kind.retryable else None
+    facts = [
+        "400, or another status below 500" if kind.code == "invalid_request" else str(status),
+        "retryable" if kind.retryable else "not retryable",
+        *([f"`Retry-After` {retry_after}"] if retry_after else []),
+    ]
+    when = " ".join(inspect.cleandoc(kind.__doc__ or "").split())
+    return "\n".join(
+        [
+            f"### {code(kind.code)}",
+            "",
+            f"{', '.join(facts)}. {when}",
+            "",
+            f"- The client sees: {_sentence(kind)}",
+            f"- To do: {_to_do(kind)}",
+        ]
+    )
+
+
+def _sentence(kind: type[ServiceError]) -> str:
+    return "a sentence about this request." if kind.code == "invalid_request" else f"“{kind.sentence}”"
+
+
+def _to_do(kind: type[ServiceError]) -> str:
+    advice = kind.advice if issubclass(kind, UpstreamError) else ""
+    found = f"as the sentence says. Operator: {advice}." if advice else _TO_DO.get(kind.code, "")
+    if not found:
+        raise ValueError(f"tools/reference/errors_page.py should say what to do about {kind.code}")
+    return found

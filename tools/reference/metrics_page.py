@@ -1,0 +1,59 @@
+"""Every metric of `/metrics`: made of what a `Metrics` object exposes once all of it has been counted."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.instruments import Counter, Gauge, Histogram
+from service.metrics import Metrics
+from service.usage import Usage
+
+from .markdown import code, table
+
+# Parts of a histogram, not labels of ours.
+_OF_BUCKETS: Final = {"le"}
+
+
+def metrics() -> str:
+    """Return the table of all metrics, with their types and labels.
+
+    Raises:
+        ValueError: A metric has not been counted here, so that its labels are not known.
+    """
+    families = _families()
+    rows = []
+    for family in sorted(families, key=lambda family: family.name):
+        labels = dict.fromkeys(label for sample in family.samples for label in sample.labels)
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        shown = ", ".join(code(label) for label in sorted(labels) if label not in _OF_BUCKETS)
+        rows.append([code(name), family.type, shown, family.documentation])
+    return table(["Name", "Type", "Labels", "Meaning"], rows)
+
+
+def _families() -> list[Metric]:
+    counted = Metrics("provider")
+    counted.opened()
+    counted.refused("overloaded")
+    counted.retried("upstream_unavailable")
+    counted.ended(
+        outcome="done",
+        code="",
+        source="api",
+        mode="stream",
+        model="model",
+        duration=1.0,
+        first_word=0.1,
+        usage=Usage(prompt_tokens=1, completion_tokens=1, total_tokens=2),
+    )
+    text = counted.exposition(0.0, 0).decode()
+    families: list[Metric] = list(text_string_to_metric_families(text))
+    registered = [each for each in vars(counted).values() if isinstance(each, Counter | Gauge | Histogram)]
+    if len(families) != len(registered):
+        raise ValueError(
+            f"Metrics has {len(registered)} metrics, and only {len(families)} of them are counted: "
+            "tools/reference/metrics_page.py should count all of them"
+        )
+    return families
