@@ -12,12 +12,14 @@ import asyncio
 import enum
 import logging
 import os
+import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -29,6 +31,11 @@ BEAT_INTERVAL = 0.25
 # Nothing in this project blocks the loop for even 0.1 s. Three seconds is late enough that a starved
 # machine is not taken for a defect, and early enough that a person still waits for the answer.
 STUCK_AFTER = 3.0
+# A loop that works through many callbacks is busy and not stuck; but where one turn takes this many times as long,
+# nobody who waits for it is served, and another loop may have less to do.
+BUSY_FACTOR = 10
+# Less processor time than this between two looks, in seconds, is none: the thread has waited.
+CPU_NOISE = 0.001
 
 
 class LoopState(enum.Enum):
@@ -86,7 +93,9 @@ class LoopThread:
     survive a fork, and ``loop.is_running()`` would still say that they had.
 
     Every waiter is released with ``LoopUnavailable`` when the loop dies, is stuck for ``stuck_after`` seconds
-    or is closed. All methods may be called from any thread, except where a method says otherwise.
+    or is closed. Stuck is a loop that one callback blocks. One that is late because it works through many of them is
+    busy, up to ``BUSY_FACTOR`` times that long. All methods may be called from any thread, except where a method
+    says otherwise.
     """
 
     def __init__(
@@ -102,7 +111,7 @@ class LoopThread:
         Args:
             name: The thread's name; the watchdog's is this with ``-watchdog`` behind it.
             loop_factory: Makes the event loop, on its thread. Default: ``fastest_loop_factory()``.
-            stuck_after: Seconds without a beat after which the loop counts as stuck.
+            stuck_after: Seconds without a beat, in one callback, after which the loop counts as stuck.
             on_failure: Called once for each failure, with ``DEAD`` or ``STUCK``, after the waiters were
                 released; on the loop's thread when it dies and on the watchdog's when it is stuck. It must
                 not block.
@@ -133,6 +142,7 @@ class LoopThread:
         self._pending: set[Future[Any]] = set()
         self._due = 0.0
         self._lag = 0.0
+        self._activity: _Activity | None = None
 
     # ------------------------------------------------------------------ life
 
@@ -349,6 +359,7 @@ class LoopThread:
             return
         loop = asyncio.get_running_loop()
         self._loop = loop
+        self._activity = _Activity()
         self._stop = asyncio.Event()
         self._due = time.monotonic() + BEAT_INTERVAL
         loop.call_later(BEAT_INTERVAL, self._beat, loop)
@@ -372,6 +383,9 @@ class LoopThread:
 
     def _watch(self, begun: threading.Event, ended: threading.Event) -> None:
         begun.wait()
+        activity = self._activity
+        if activity is None:
+            return  # it never ran
         while True:
             asked_at = time.monotonic()
             if ended.wait(BEAT_INTERVAL):
@@ -381,7 +395,13 @@ class LoopThread:
             if now - asked_at > BEAT_INTERVAL + self._stuck_after / 2:
                 continue
             late = now - self._due
-            if late > self._stuck_after and self._change(LoopState.RUNNING, LoopState.STUCK):
+            unchanged = 0.0
+            if late > 0:
+                unchanged = activity.unchanged_for(now, self._due)
+            else:
+                activity.forget()
+            is_stuck = unchanged > self._stuck_after or late > BUSY_FACTOR * self._stuck_after
+            if is_stuck and self._change(LoopState.RUNNING, LoopState.STUCK):
                 logger.error("loop %r is stuck: no beat for %.1f s", self.name, late)
                 self._release(LoopUnavailable(f"loop {self.name!r} is stuck", LoopState.STUCK))
                 self._report(LoopState.STUCK)
@@ -410,6 +430,73 @@ class LoopThread:
         except Exception:
             # It must not end the watchdog, which is still to see the loop run again.
             logger.exception("on_failure of loop %r failed", self.name)
+
+
+def _stack(frame: FrameType | None) -> list[FrameType]:
+    """Return a frame and all that have called it, the outermost first."""
+    frames = []
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    return frames[::-1]
+
+
+class _Activity:
+    """What a loop's thread does, looked at from another thread: the same as before, or something else.
+
+    Between two beats of a loop no callback runs twice. So a callback's frame that is there at two looks is one call,
+    and another frame is another callback: the loop goes on.
+    """
+
+    def __init__(self) -> None:
+        """Begin on the loop's thread, in a callback or the first step of a task."""
+        self._ident = threading.get_ident()
+        # Without this function's frame and its caller's.
+        self._depth = len(_stack(sys._getframe())) - 2
+        get_clock: Callable[[int], int] | None = getattr(time, "pthread_getcpuclockid", None)
+        # None on macOS. There a thread that is in no Python callback counts as one that waits.
+        self._clock = None if get_clock is None else get_clock(self._ident)
+        self._callback: FrameType | None = None
+        self._cpu = 0.0
+        self._since: float | None = None
+
+    def unchanged_for(self, now: float, due: float) -> float:
+        """Look, and say for how long the thread has been in one callback, or has waited in none.
+
+        For one other thread, while the loop's lives.
+
+        Args:
+            now: The time, in seconds of the monotonic clock.
+            due: When the last beat was due: what was before that does not count.
+
+        Returns:
+            Seconds. At the first look it is taken to have been so ever since ``due``.
+        """
+        stack = _stack(sys._current_frames().get(self._ident))
+        callback = stack[self._depth] if len(stack) > self._depth else None
+        # uvloop gives the interpreter away between callbacks, so that one finds a busy one there more often than not;
+        # and a callback written in C, such as `time.sleep`, has no frame.
+        cpu = self._cpu_seconds()
+        has_worked = cpu - self._cpu > CPU_NOISE
+        is_same = callback is self._callback and (callback is not None or not has_worked)
+        if self._since is None:
+            self._since = due
+        elif not is_same:
+            self._since = now
+        self._callback, self._cpu = callback, cpu
+        return now - max(self._since, due)
+
+    def _cpu_seconds(self) -> float:
+        try:
+            return 0.0 if self._clock is None else time.clock_gettime(self._clock)
+        except OSError:
+            # The thread has ended in this moment, and will be reported as dead.
+            return self._cpu
+
+    def forget(self) -> None:
+        """Let go of the callback, whose frame holds all that it has."""
+        self._callback = None
+        self._since = None
 
 
 def _copy_outcome(source: Future[T], target: Future[T]) -> None:

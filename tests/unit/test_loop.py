@@ -9,6 +9,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -19,6 +20,7 @@ from queue import Queue
 import pytest
 import uvloop
 
+from service import loop as room
 from service.loop import LoopState, LoopThread, LoopUnavailable, WrongThread, fastest_loop_factory
 from tests.unit.loop_faults import WITHIN, Blocker, exit_the_thread, for_ever
 
@@ -615,6 +617,89 @@ def test_an_on_failure_that_fails_does_not_end_the_watchdog(
     assert loop.submit(answer()).result(WITHIN) == 42
     assert loop.close(WITHIN)
     assert "on_failure of loop 'unlucky' failed" in caplog.text
+
+
+def spin(seconds: float) -> None:
+    """Use the processor for so long."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
+
+
+async def spin_in_a_task(seconds: float) -> None:
+    spin(seconds)
+
+
+def wait_a_while(seconds: float) -> None:
+    """Wait without the processor, in a frame of its own."""
+    time.sleep(seconds)
+
+
+@pytest.mark.parametrize("callback", [spin, wait_a_while])
+def test_a_loop_that_works_through_many_callbacks_is_busy_and_not_stuck(
+    impatient: LoopThread, failures: Queue[LoopState], callback: Callable[[float], None]
+) -> None:
+    worked = threading.Event()
+
+    def many() -> None:
+        loop = asyncio.get_running_loop()
+        # All of them in the next turn, which takes four times as long as a callback may.
+        for _ in range(60):
+            loop.call_soon(callback, 4 * STUCK_AFTER / 60)
+        loop.call_soon(worked.set)
+
+    impatient.call_soon(many)
+    future = impatient.submit(answer())
+    assert worked.wait(2 * WITHIN)
+    assert future.result(WITHIN) == 42
+    assert impatient.health().state is LoopState.RUNNING
+    assert failures.empty()
+
+
+def test_a_loop_that_steps_many_tasks_in_one_turn_is_busy_and_not_stuck(
+    impatient: LoopThread, failures: Queue[LoopState]
+) -> None:
+    async def many() -> int:
+        await asyncio.gather(*[spin_in_a_task(4 * STUCK_AFTER / 60) for _ in range(60)])
+        return 42
+
+    assert impatient.submit(many()).result(2 * WITHIN) == 42
+    assert failures.empty()
+
+
+@pytest.mark.parametrize("callback", [spin, wait_a_while, time.sleep])
+def test_one_callback_that_takes_too_long_makes_the_loop_stuck_whatever_it_does(
+    impatient: LoopThread, failures: Queue[LoopState], runs_again: threading.Event, callback: Callable[[float], None]
+) -> None:
+    began = time.monotonic()
+    impatient.call_soon(callback, 5 * STUCK_AFTER)
+    assert failures.get(timeout=WITHIN) is LoopState.STUCK
+    assert time.monotonic() - began < 5 * STUCK_AFTER
+    assert runs_again.wait(WITHIN)
+
+
+def test_one_step_of_a_task_that_takes_too_long_makes_the_loop_stuck(
+    impatient: LoopThread, failures: Queue[LoopState], runs_again: threading.Event
+) -> None:
+    with pytest.raises(LoopUnavailable, match="is stuck"):
+        impatient.submit(spin_in_a_task(5 * STUCK_AFTER)).result(WITHIN)
+    assert failures.get(timeout=WITHIN) is LoopState.STUCK
+    assert runs_again.wait(WITHIN)
+
+
+def test_a_turn_without_end_is_not_taken_for_a_busy_loop_for_ever(
+    impatient: LoopThread, failures: Queue[LoopState], monkeypatch: pytest.MonkeyPatch, runs_again: threading.Event
+) -> None:
+    monkeypatch.setattr(room, "BUSY_FACTOR", 3)
+
+    def many() -> None:
+        for _ in range(100):
+            asyncio.get_running_loop().call_soon(spin, 6 * STUCK_AFTER / 100)
+
+    impatient.call_soon(many)
+    assert failures.get(timeout=WITHIN) is LoopState.STUCK
+    assert impatient.health().lag > 3 * STUCK_AFTER
+    assert runs_again.wait(WITHIN)
 
 
 # ------------------------------------------------------------------ fork
