@@ -6,7 +6,7 @@ import logging
 import math
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from service.errors import (
@@ -30,6 +30,7 @@ from service.errors import (
 from service.logs import request_id
 from service.resources import exhausted_by
 
+from .body_errors import body_error
 from .json_response import json_response
 
 logger = logging.getLogger("sluice.web")
@@ -106,6 +107,9 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _defect(error: Exception) -> Response:
+    if isinstance(error, OSError) and (refused := body_error(request.environ)) is not None:
+        # A route of a host application has read it without Werkzeug's own handling.
+        return error_response(refused)
     if (lacking := exhausted_by(error)) is not None:
         # Without a traceback: there may be thousands, and the place where it happened is chance.
         logger.warning("overloaded: %s: %s: %s", lacking, type(error).__name__, error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Literal, get_args
 
 import msgspec
@@ -15,6 +16,8 @@ from service.errors import InvalidRequest
 from service.message import Message
 from service.settings import InteractionMode, Settings
 from service.think_tags import without_thinking
+
+from .body_errors import body_error
 
 Role = Literal["user", "assistant", "system", "developer"]
 # The operator's voice: whoever speaks with it can take back what OPENAI_SYSTEM_PROMPT says.
@@ -82,8 +85,8 @@ def read_chat_request(request: Request, settings: Settings) -> ChatRequest:
     except RequestEntityTooLarge:
         raise too_large from None
     except ClientDisconnected:
-        if getattr(request.environ["wsgi.input"], "has_timed_out", False):
-            raise InvalidRequest("The body should be sent faster: its time was over.", status=408) from None
+        if (refused := body_error(request.environ)) is not None and refused.status == HTTPStatus.REQUEST_TIMEOUT:
+            raise refused from None
         if request.content_length is None:
             raise InvalidRequest("The chunks of the body should be framed as in RFC 9112, section 7.1.") from None
         raise InvalidRequest("The body ended before its Content-Length.") from None

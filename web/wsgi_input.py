@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.http.errors import ParseException
 
+from .body_errors import BROKEN, TIMED_OUT
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -20,8 +22,8 @@ class WsgiInput:
     def __init__(self, body: Any) -> None:
         """Take gunicorn's own body."""
         self._body = body
-        #: Whether it has broken off because its time was over.
-        self.has_timed_out = False
+        #: Why it could not be read to its end (`web/body_errors.py`). Not the error, which holds frames that hold this.
+        self.failure: str | None = None
 
     def read(self, size: int | None = None) -> bytes:
         """Read as gunicorn's body does.
@@ -32,9 +34,10 @@ class WsgiInput:
         try:
             data: bytes = self._body.read(size)
         except ParseException as error:
+            self.failure = BROKEN
             raise OSError(f"{type(error).__name__}: {error}") from error
-        except TimeoutError:
-            self.has_timed_out = True
+        except OSError as error:
+            self.failure = TIMED_OUT if isinstance(error, TimeoutError) else BROKEN
             raise
         return data
 

@@ -208,6 +208,29 @@ def test_a_client_that_waits_for_100_continue_gets_it_only_where_its_body_is_rea
                 assert refused.headers["connection"] == "close"
 
 
+def test_a_body_that_a_route_of_its_own_reads_ends_at_the_limit_too(house: House) -> None:
+    half = encode_request(
+        house.url.partition("//")[2], "POST", "/sabotage/read", {"Content-Type": "text/plain"}, b"a" * 100
+    )[:-50]
+    with ExitStack() as stack:
+        clients = [SlowClient(house, half, b"a" * 40) for _ in range(3)]
+        for client in clients:
+            stack.callback(client.socket.close)
+        last_for(clients, house, timeout=10)
+        for client in clients:
+            assert_refused(client, 408, "The body should be sent faster")
+            assert BODY_TIMEOUT <= client.took < BODY_TIMEOUT + 2
+
+
+def test_broken_chunks_are_the_clients_fault_whoever_reads_them(house: House) -> None:
+    with RawClient(house.url) as client:
+        client.request("POST", "/sabotage/read", {"Content-Type": "text/plain", "Transfer-Encoding": "chunked"})
+        client.send(b"2\r\n{}no end")
+        assert client.status == 400
+        assert client.headers["connection"] == "close"
+    assert "Traceback" not in house.server.log
+
+
 def test_a_slow_upload_goes_through_as_long_as_it_goes_on(house: House) -> None:
     body = json.dumps({"message": "Hi", "interaction_mode": "stream"}).encode() + b" " * 400_000
     request = encode_request(house.url.partition("//")[2], "POST", "/api/chat", {**JSON, "Connection": "close"}, body)

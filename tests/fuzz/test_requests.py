@@ -139,9 +139,6 @@ odd_headers = st.fixed_dictionaries(
 ).flatmap(lambda known: st.dictionaries(_name, _value, max_size=3).map(lambda unknown: {**unknown, **known}))
 
 
-UNREAD = 2**16
-
-
 class Caller:
     """Asks one question after the other, on one connection for as long as the server keeps it."""
 
@@ -161,8 +158,7 @@ class Caller:
             self.close()
             raise
         answer = (client.status, client.headers, reply)
-        # Of a body that it refused unread gunicorn takes 64 KiB before it gives the connection up, in silence.
-        if client.headers.get("connection") == "close" or len(body) >= UNREAD:
+        if client.headers.get("connection") == "close":
             self.close()
         return answer
 
