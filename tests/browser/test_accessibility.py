@@ -48,11 +48,11 @@ def test_every_state_fits_320_pixels_and_half_a_screen(
         for width, height, text in ((640, 360, "normal"), (320, 568, "larger"), (320, 568, "normal")):
             browser_page.set_viewport_size({"width": width, "height": height})
             browser_page.evaluate("text => { document.documentElement.dataset.textSize = text }", text)
-            wide += [f"{state} at {width}, {text}: {name}" for name in beyond(browser_page)]
+            wide += [f"{state} at {width}, {text}: {name}" for name in overflowing_elements(browser_page)]
     assert wide == []
 
 
-def beyond(page: Page) -> list[str]:
+def overflowing_elements(page: Page) -> list[str]:
     """Return what scrolls sideways, and the controls that lie outside of the window's width."""
     found: list[str] = page.evaluate(
         """() => {
@@ -70,17 +70,17 @@ def beyond(page: Page) -> list[str]:
 
 
 @pytest.mark.reader(forced_colors="active", reduced_motion="reduce")
-def test_where_the_reader_chooses_the_colours_every_button_still_looks_like_one(
+def test_buttons_have_a_visible_edge_in_forced_colours(
     browser_page: Page, model: ScriptedModel, complaints: Complaints
 ) -> None:
     complaints.expect("status of 503")
     plain = []
     for state in states(ChatPage(browser_page).open(), model):
-        plain += [f"{state}: {name}" for name in without_edge(browser_page)]
+        plain += [f"{state}: {name}" for name in buttons_without_edge(browser_page)]
     assert plain == []
 
 
-def without_edge(page: Page) -> list[str]:
+def buttons_without_edge(page: Page) -> list[str]:
     """Return the buttons that have neither a border nor an underline, which are all that forced colours leave."""
     found: list[str] = page.evaluate(
         """() => [...document.querySelectorAll("button")]
@@ -96,9 +96,7 @@ def without_edge(page: Page) -> list[str]:
 
 
 @pytest.mark.reader(forced_colors="active")
-def test_where_the_reader_chooses_the_colours_an_answer_on_its_way_is_still_seen(
-    browser_page: Page, model: ScriptedModel
-) -> None:
+def test_a_running_answer_is_visible_in_forced_colours(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()
     gate = model.gate("before the first word")
     model.enqueue((gate, *said("Yes."), *finished()))
@@ -141,7 +139,7 @@ class Keyboard:
 
 
 @pytest.mark.reader(permissions=["clipboard-read", "clipboard-write"])
-def test_a_whole_session_needs_no_mouse(browser_page: Page, model: ScriptedModel) -> None:
+def test_a_session_works_by_keyboard_alone(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()
     keyboard = Keyboard(chat)
     model.enqueue(stalling_after("Half"), reply("Whole."), reply("Another."))

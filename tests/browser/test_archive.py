@@ -37,7 +37,7 @@ def choose(chat: ChatPage, text: str) -> None:
     chooser.value.set_files(file)
 
 
-def test_an_export_brings_back_what_was_deleted_and_doubles_nothing(chat: ChatPage, model: ScriptedModel) -> None:
+def test_an_import_restores_deleted_conversations_without_duplicates(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("One."), reply("Another."), reply("Two."))
     converse(chat, "First")
     chat.answer.get_by_role("button", name="Regenerate").click()
@@ -59,7 +59,7 @@ def test_an_export_brings_back_what_was_deleted_and_doubles_nothing(chat: ChatPa
     ]
 
 
-def test_markdown_has_the_questions_quoted_above_their_answers(chat: ChatPage, model: ScriptedModel) -> None:
+def test_a_markdown_export_quotes_each_question_above_its_answer(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("It **is**."), resetting_after("So it "))
     chat.ask_and_wait("Is it?\nReally?")
     chat.ask("And why: <b>?")
@@ -85,7 +85,7 @@ def changed(archive: dict[str, Any], **changes: Any) -> str:
     return json.dumps(copy)
 
 
-def test_a_file_in_which_anything_is_amiss_is_refused_with_a_sentence(chat: ChatPage) -> None:
+def test_an_invalid_file_is_refused_with_a_message(chat: ChatPage) -> None:
     converse(chat, "First")
     archive = exported(chat)
     conversation = archive["conversations"][0]
@@ -125,7 +125,7 @@ def test_a_file_in_which_anything_is_amiss_is_refused_with_a_sentence(chat: Chat
     assert exported(chat)["conversations"] == archive["conversations"]
 
 
-def test_a_long_conversation_is_shown_from_its_end_and_becomes_markdown_without_holding_up_the_page(
+def test_a_long_conversation_is_rendered_from_its_end(
     chat: ChatPage,
 ) -> None:
     first, length = 0xABC000, 150
@@ -145,7 +145,7 @@ def test_a_long_conversation_is_shown_from_its_end_and_becomes_markdown_without_
     expect(chat.prose.locator("strong").last).to_be_in_viewport()
 
 
-def test_an_imported_text_is_shown_and_never_run(chat: ChatPage) -> None:
+def test_an_imported_text_is_shown_and_not_executed(chat: ChatPage) -> None:
     converse(chat, "First")
     archive = exported(chat)
     attack = "<img src=x onerror=alert(1)><script>alert(2)</script>"

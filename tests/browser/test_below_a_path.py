@@ -14,7 +14,7 @@ from .complaints import Complaints
 from .conftest import READER
 
 
-def test_the_page_works_below_a_path_that_nginx_takes_away_and_asks_for_nothing_above_it(
+def test_the_page_works_below_a_path_prefix_that_nginx_strips(
     browser: Browser, page_server: GunicornServer, model: ScriptedModel, complaints: Complaints
 ) -> None:
     with (

@@ -15,18 +15,18 @@ def chat(browser_page: Page) -> ChatPage:
     return ChatPage(browser_page).open()
 
 
-def told(model: ScriptedModel, number: int) -> list[str]:
+def contents_sent(model: ScriptedModel, number: int) -> list[str]:
     """What the model was told by its `number`th request, without who said it."""
     return [each["content"] for each in model.wait_for_request(number).body["messages"]]
 
 
-def test_another_answer_leaves_the_first_one_a_press_away(chat: ChatPage, model: ScriptedModel) -> None:
+def test_regenerate_keeps_the_first_answer_as_a_version(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("One."), reply("Two."))
     chat.ask_and_wait("Tell me")
     chat.answer.get_by_role("button", name="Regenerate").click()
     expect(chat.prose).to_have_text("Two.")
-    assert told(model, 2)[-1] == "Tell me"
-    assert "One." not in told(model, 2)
+    assert contents_sent(model, 2)[-1] == "Tell me"
+    assert "One." not in contents_sent(model, 2)
     versions = chat.answer.get_by_role("group", name="Versions of this answer")
     expect(versions).to_contain_text("2 / 2")
     versions.get_by_role("button", name="Previous version").click()
@@ -38,7 +38,7 @@ def test_another_answer_leaves_the_first_one_a_press_away(chat: ChatPage, model:
     expect(versions).to_contain_text("1 / 2")
 
 
-def test_a_question_worded_anew_is_a_branch_beside_all_that_followed_it(chat: ChatPage, model: ScriptedModel) -> None:
+def test_an_edited_question_is_a_branch_next_to_the_original(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("One."), reply("Two."), reply("Three."), reply("Four."))
     for question in ("First", "Second", "Third"):
         chat.ask_and_wait(question)
@@ -50,7 +50,7 @@ def test_a_question_worded_anew_is_a_branch_beside_all_that_followed_it(chat: Ch
     field.press("Enter")
     chat.wait_complete()
     expect(chat.questions).to_have_text(["First", "Second, worded anew"])
-    assert told(model, 4)[-3:] == ["First", "One.", "Second, worded anew"]
+    assert contents_sent(model, 4)[-3:] == ["First", "One.", "Second, worded anew"]
     chat.page.get_by_role("group", name="Versions of this question").get_by_role(
         "button", name="Previous version"
     ).click()
@@ -58,7 +58,7 @@ def test_a_question_worded_anew_is_a_branch_beside_all_that_followed_it(chat: Ch
     expect(chat.prose).to_have_text("Three.")
 
 
-def test_escape_leaves_a_question_as_it_was(chat: ChatPage, model: ScriptedModel) -> None:
+def test_escape_cancels_the_editing_of_a_question(chat: ChatPage, model: ScriptedModel) -> None:
     chat.ask_and_wait("First")
     edit = chat.page.get_by_role("button", name="Edit")
     edit.click()
@@ -69,21 +69,19 @@ def test_escape_leaves_a_question_as_it_was(chat: ChatPage, model: ScriptedModel
     expect(edit).to_be_focused()
 
 
-def test_an_answer_that_reached_its_limit_is_continued_in_place(chat: ChatPage, model: ScriptedModel) -> None:
+def test_an_answer_cut_at_its_length_limit_can_be_continued(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("The first half", finish="length"), reply(" and the second."))
     chat.ask_and_wait("Tell me")
     chat.answer.get_by_role("button", name="Continue").click()
     expect(chat.prose).to_have_text("The first half and the second.")
     chat.wait_complete()
     expect(chat.answer.get_by_role("button", name="Continue")).to_have_count(0)
-    assert told(model, 2)[-3:-1] == ["Tell me", "The first half"]
-    assert "last answer stopped" in told(model, 2)[-1]
+    assert contents_sent(model, 2)[-3:-1] == ["Tell me", "The first half"]
+    assert "last answer stopped" in contents_sent(model, 2)[-1]
     expect(chat.answers).to_have_count(1)
 
 
-def test_a_stopped_answer_is_continued_or_tried_again_and_nothing_of_it_is_lost(
-    chat: ChatPage, model: ScriptedModel
-) -> None:
+def test_a_stopped_answer_can_be_continued_and_retried_without_loss(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(stalling_after("As far as"), stalling_after(" this"), reply("Whole."))
     chat.ask("Tell me")
     expect(chat.prose).to_have_text("As far as")
@@ -97,9 +95,7 @@ def test_a_stopped_answer_is_continued_or_tried_again_and_nothing_of_it_is_lost(
     expect(chat.prose).to_have_text("As far as this")
 
 
-def test_a_deleted_exchange_is_not_told_any_more_and_can_be_brought_back(
-    chat: ChatPage, model: ScriptedModel
-) -> None:
+def test_a_deleted_exchange_is_not_sent_and_can_be_restored(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("One."), reply("Two."), reply("Three."), reply("Four."))
     for question in ("First", "Second", "Third"):
         chat.ask_and_wait(question)
@@ -113,7 +109,7 @@ def test_a_deleted_exchange_is_not_told_any_more_and_can_be_brought_back(
     expect(chat.questions).to_have_text(["First", "Second", "Third"])
     chat.page.locator(".exchange").nth(1).get_by_role("button", name="Delete").click()
     chat.ask_and_wait("Fourth")
-    assert told(model, 4)[-5:] == ["First", "One.", "Third", "Three.", "Fourth"]
+    assert contents_sent(model, 4)[-5:] == ["First", "One.", "Third", "Three.", "Fourth"]
     chat.page.reload()
     expect(chat.questions).to_have_text(["First", "Third", "Fourth"])
 
@@ -127,7 +123,7 @@ def test_deleting_the_only_exchange_deletes_its_conversation(chat: ChatPage) -> 
     expect(chat.field).to_be_focused()
 
 
-def test_question_and_answer_are_copied_as_they_were_written(chat: ChatPage, model: ScriptedModel) -> None:
+def test_copy_copies_the_source_of_question_and_answer(chat: ChatPage, model: ScriptedModel) -> None:
     chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     model.enqueue(reply("It is **bold**."))
     chat.ask_and_wait("Is *this* bold?")
@@ -140,7 +136,7 @@ def test_question_and_answer_are_copied_as_they_were_written(chat: ChatPage, mod
 
 
 @pytest.mark.reader(permissions=["clipboard-read", "clipboard-write"])
-def test_over_plain_http_an_answer_is_copied_too(browser_page: Page, model: ScriptedModel) -> None:
+def test_an_answer_can_be_copied_over_plain_http(browser_page: Page, model: ScriptedModel) -> None:
     browser_page.add_init_script("Object.defineProperty(Navigator.prototype, 'clipboard', { get: () => undefined });")
     chat = ChatPage(browser_page).open()
     model.enqueue(reply("It is **bold**."))
@@ -151,7 +147,7 @@ def test_over_plain_http_an_answer_is_copied_too(browser_page: Page, model: Scri
     expect(chat.field).to_have_value("It is **bold**.")
 
 
-def test_nothing_else_can_be_asked_while_an_answer_is_written(chat: ChatPage, model: ScriptedModel) -> None:
+def test_no_other_question_can_be_asked_while_an_answer_is_running(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
     model.enqueue(reply("One."), (*said("Two"), gate, *finished()))
     chat.ask_and_wait("First")
@@ -163,7 +159,7 @@ def test_nothing_else_can_be_asked_while_an_answer_is_written(chat: ChatPage, mo
     expect(chat.page.get_by_role("button", name="Regenerate")).to_have_count(2)
 
 
-def test_what_was_worded_anew_waits_for_an_answer_that_is_being_written(chat: ChatPage, model: ScriptedModel) -> None:
+def test_an_edited_question_cannot_be_asked_while_an_answer_is_running(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
     model.enqueue(reply("One."), (*said("Two"), gate, *finished()), reply("Anew."))
     chat.ask_and_wait("First")
@@ -184,7 +180,7 @@ def test_what_was_worded_anew_waits_for_an_answer_that_is_being_written(chat: Ch
     expect(chat.field).to_be_focused()
 
 
-def test_what_was_worded_anew_is_there_when_the_reader_comes_back(chat: ChatPage, model: ScriptedModel) -> None:
+def test_an_unsent_edit_survives_leaving_reload_and_undo(chat: ChatPage, model: ScriptedModel) -> None:
     editor = chat.page.get_by_role("textbox", name="Edit your question")
 
     def open_conversation(title: str) -> None:
@@ -223,7 +219,7 @@ def test_what_was_worded_anew_is_there_when_the_reader_comes_back(chat: ChatPage
     expect(editor).to_have_count(0)
 
 
-def test_a_wording_that_was_given_up_does_not_come_back(chat: ChatPage) -> None:
+def test_a_cancelled_edit_stays_cancelled_after_a_reload(chat: ChatPage) -> None:
     chat.ask_and_wait("First")
     chat.page.get_by_role("button", name="Edit").click()
     editor = chat.page.get_by_role("textbox", name="Edit your question")
@@ -234,9 +230,7 @@ def test_a_wording_that_was_given_up_does_not_come_back(chat: ChatPage) -> None:
     expect(editor).to_have_count(0)
 
 
-def test_what_is_being_worded_anew_stays_when_another_answer_is_asked_for(
-    chat: ChatPage, model: ScriptedModel
-) -> None:
+def test_an_unsent_edit_survives_regenerate(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("One."), reply("Two."))
     chat.ask_and_wait("First")
     chat.page.get_by_role("button", name="Edit").click()

@@ -29,7 +29,7 @@ def chat(browser_page: Page) -> ChatPage:
     return ChatPage(browser_page).open()
 
 
-def test_tokens_come_into_view_while_the_model_is_still_writing(chat: ChatPage, model: ScriptedModel) -> None:
+def test_tokens_are_shown_while_the_model_is_still_writing(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the second half")
     model.enqueue((*said("The first half"), gate, *said(" and the second."), *finished()))
     chat.ask("Tell me")
@@ -40,14 +40,14 @@ def test_tokens_come_into_view_while_the_model_is_still_writing(chat: ChatPage, 
     expect(chat.status).to_have_text("Answer complete")
 
 
-def test_the_question_stands_above_its_answer_as_it_was_written(chat: ChatPage, model: ScriptedModel) -> None:
+def test_the_question_is_shown_as_plain_text_above_its_answer(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("Yes."))
     chat.ask_and_wait("Is *this* <b>plain</b>?")
     expect(chat.questions).to_have_text(["Is *this* <b>plain</b>?"])
     expect(chat.field).to_have_value("")
 
 
-def test_the_model_is_told_of_the_exchanges_before(chat: ChatPage, model: ScriptedModel) -> None:
+def test_earlier_exchanges_are_sent_to_the_model(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("One."), reply("Two."))
     chat.ask_and_wait("First")
     chat.ask_and_wait("Second")
@@ -91,7 +91,7 @@ def test_stop_keeps_the_partial_text_and_ends_the_request(chat: ChatPage, model:
     model.wait_idle()
 
 
-def test_escape_stops_too(chat: ChatPage, model: ScriptedModel) -> None:
+def test_escape_stops_the_answer(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(stalling_after("As far as this"))
     chat.ask("Tell me")
     expect(chat.prose).to_have_text("As far as this")
@@ -99,7 +99,7 @@ def test_escape_stops_too(chat: ChatPage, model: ScriptedModel) -> None:
     expect(chat.answer.locator(".note")).to_have_text("You stopped this answer.")
 
 
-def test_a_double_click_on_send_does_not_stop_what_it_has_sent(chat: ChatPage, model: ScriptedModel) -> None:
+def test_a_double_click_on_send_does_not_stop_the_answer(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("Whole."))
     chat.field.fill("Tell me")
     chat.send_button.dblclick()
@@ -107,7 +107,7 @@ def test_a_double_click_on_send_does_not_stop_what_it_has_sent(chat: ChatPage, m
     expect(chat.status).to_have_text("Answer complete")
 
 
-def test_what_is_written_during_an_answer_is_neither_sent_nor_lost(chat: ChatPage, model: ScriptedModel) -> None:
+def test_text_typed_during_an_answer_is_neither_sent_nor_lost(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
     model.enqueue((*said("Wait"), gate, *finished()))
     chat.ask("First")
@@ -120,7 +120,7 @@ def test_what_is_written_during_an_answer_is_neither_sent_nor_lost(chat: ChatPag
     expect(chat.field).to_have_value("Second")
 
 
-def test_an_error_shows_its_sentence_and_trying_again_works(
+def test_an_error_shows_its_message_and_a_retry_works(
     chat: ChatPage, model: ScriptedModel, complaints: Complaints
 ) -> None:
     complaints.expect("status of 502")
@@ -135,7 +135,7 @@ def test_an_error_shows_its_sentence_and_trying_again_works(
     expect(chat.questions).to_have_count(1)
 
 
-def test_a_refused_question_is_asked_again_without_typing_once_the_server_is_mended(
+def test_a_refused_question_can_be_retried_when_the_server_is_fixed(
     chat: ChatPage, model: ScriptedModel, complaints: Complaints
 ) -> None:
     complaints.expect("status of 502")
@@ -151,7 +151,7 @@ def test_a_refused_question_is_asked_again_without_typing_once_the_server_is_men
     expect(chat.failure).to_have_count(0)
 
 
-def test_an_error_in_mid_stream_keeps_the_text_before_it(chat: ChatPage, model: ScriptedModel) -> None:
+def test_an_error_during_the_stream_keeps_the_text_before_it(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(resetting_after("Half a", " sentence"))
     chat.ask("Tell me")
     expect(chat.failure).to_contain_text("The model's answer stopped before its end.")
@@ -159,9 +159,7 @@ def test_an_error_in_mid_stream_keeps_the_text_before_it(chat: ChatPage, model: 
 
 
 @pytest.mark.parametrize("end", [finished(), (Reset(),)], ids=["whole", "broken off"])
-def test_a_request_whose_answer_has_ended_is_not_broken(
-    chat: ChatPage, model: ScriptedModel, end: tuple[Step, ...]
-) -> None:
+def test_a_completed_request_is_not_aborted(chat: ChatPage, model: ScriptedModel, end: tuple[Step, ...]) -> None:
     gate = model.gate("before the second half")
     broken: list[str] = []
     chat.page.on("requestfailed", lambda request: broken.append(f"{request.url}: {request.failure}"))
@@ -185,20 +183,20 @@ HELD_OPEN = """(events) => {
 }"""
 
 
-def test_an_answer_is_whole_although_something_holds_its_connection_open(chat: ChatPage) -> None:
+def test_an_answer_is_complete_although_its_connection_stays_open(chat: ChatPage) -> None:
     chat.page.evaluate(HELD_OPEN, frames(text_frame("Whole."), DONE_FRAME))
     expect(chat.ask_and_wait("Tell me")).to_have_text("Whole.")
     assert chat.page.evaluate("closedByPage") is True
 
 
-def test_a_connection_that_brings_something_else_is_closed(chat: ChatPage) -> None:
+def test_a_connection_with_an_unexpected_reply_is_closed(chat: ChatPage) -> None:
     chat.page.evaluate(HELD_OPEN, "data: {bad\n\n")
     chat.ask("Tell me")
     expect(chat.failure).to_contain_text("The reply did not come from the chat server.")
     assert chat.page.evaluate("closedByPage") is True
 
 
-def test_a_page_of_a_proxy_is_named_as_such(chat: ChatPage, complaints: Complaints) -> None:
+def test_an_error_page_of_a_proxy_is_reported_as_unexpected(chat: ChatPage, complaints: Complaints) -> None:
     complaints.expect("status of 502")
     chat.reply_once(status=502, content_type="text/html", body="<h1>Bad gateway</h1>")
     chat.ask("Tell me")
@@ -206,20 +204,20 @@ def test_a_page_of_a_proxy_is_named_as_such(chat: ChatPage, complaints: Complain
     expect(chat.retry_button).to_be_visible()
 
 
-def test_a_page_of_a_proxy_with_status_200_is_named_as_such(chat: ChatPage) -> None:
+def test_a_page_of_a_proxy_with_status_200_is_reported_as_unexpected(chat: ChatPage) -> None:
     chat.reply_once(status=200, content_type="text/html", body="<h1>Please log in</h1>")
     chat.ask("Tell me")
     expect(chat.failure).to_contain_text("The reply did not come from the chat server.")
 
 
-def test_a_failed_connection_is_said(chat: ChatPage, complaints: Complaints) -> None:
+def test_a_failed_connection_is_reported(chat: ChatPage, complaints: Complaints) -> None:
     complaints.expect("ERR_FAILED")
     chat.page.route("**/api/chat", lambda route: route.abort(), times=1)
     chat.ask("Tell me")
     expect(chat.failure).to_contain_text("The server cannot be reached. It may be restarting.")
 
 
-def test_a_stream_without_its_terminal_frame_was_cut_off(chat: ChatPage, model: ScriptedModel) -> None:
+def test_a_stream_without_a_terminal_frame_is_reported_as_cut_off(chat: ChatPage, model: ScriptedModel) -> None:
     chat.reply_once(content_type="text/event-stream", body=": ok\n\n" + frames(text_frame("Half a sent")))
     chat.ask("Tell me")
     expect(chat.failure).to_contain_text("The connection ended before the answer was complete.")
@@ -229,19 +227,19 @@ def test_a_stream_without_its_terminal_frame_was_cut_off(chat: ChatPage, model: 
     expect(chat.prose).to_have_text("A whole sentence.")
 
 
-def test_a_frame_that_is_not_json_fails_the_answer_instead_of_losing_words(chat: ChatPage) -> None:
+def test_a_frame_that_is_not_json_fails_the_answer(chat: ChatPage) -> None:
     chat.reply_once(content_type="text/event-stream", body=frames(text_frame("Good")) + "data: {bad\n\n")
     chat.ask("Tell me")
     expect(chat.failure).to_contain_text("The reply did not come from the chat server.")
 
 
-def test_comments_and_unknown_fields_change_nothing(chat: ChatPage) -> None:
+def test_comments_and_unknown_fields_are_ignored(chat: ChatPage) -> None:
     body = ": ok\n\n" + frames(text_frame("Hel") | {"later": 1}, {"success": True, "progress": 0.5}, text_frame("lo"))
     chat.reply_once(content_type="text/event-stream", body=body + ": beat\n\n" + frames(DONE_FRAME))
     expect(chat.ask_and_wait("Tell me")).to_have_text("Hello")
 
 
-def test_a_failed_exchange_is_not_told_to_the_model(chat: ChatPage, model: ScriptedModel) -> None:
+def test_a_failed_exchange_is_not_sent_to_the_model(chat: ChatPage, model: ScriptedModel) -> None:
     chat.reply_once(content_type="text/event-stream", body=frames(text_frame("Half")))
     chat.ask("First")
     expect(chat.failure).to_be_visible()
@@ -251,7 +249,7 @@ def test_a_failed_exchange_is_not_told_to_the_model(chat: ChatPage, model: Scrip
     assert "First" not in [each["content"] for each in messages]
 
 
-def test_block_mode_answers_in_one_piece(browser_page: Page, model: ScriptedModel) -> None:
+def test_block_mode_shows_the_answer_at_once(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page)
     chat.configure(interaction_mode="block")
     chat.open()
@@ -263,7 +261,7 @@ def test_block_mode_answers_in_one_piece(browser_page: Page, model: ScriptedMode
     chat.wait_complete()
 
 
-def test_a_fault_of_the_provider_in_block_mode_is_said(
+def test_a_provider_error_in_block_mode_is_reported(
     browser_page: Page, model: ScriptedModel, complaints: Complaints
 ) -> None:
     complaints.expect("status of 502")
@@ -284,9 +282,7 @@ def test_the_conversation_survives_a_reload(chat: ChatPage, model: ScriptedModel
     expect(chat.status).to_have_text("")
 
 
-def test_an_answer_interrupted_by_a_reload_is_kept_and_can_be_tried_again(
-    chat: ChatPage, model: ScriptedModel
-) -> None:
+def test_an_answer_interrupted_by_a_reload_is_kept_and_can_be_retried(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(stalling_after("As far as this"))
     chat.ask("Tell me")
     expect(chat.prose).to_have_text("As far as this")
@@ -298,7 +294,7 @@ def test_an_answer_interrupted_by_a_reload_is_kept_and_can_be_tried_again(
     expect(chat.prose).to_have_text("Whole.")
 
 
-def test_a_new_conversation_forgets_the_old_one(chat: ChatPage, model: ScriptedModel) -> None:
+def test_a_new_conversation_does_not_contain_the_old_one(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("One."), reply("Two."))
     chat.ask_and_wait("First")
     chat.page.get_by_role("button", name="New conversation").click()
@@ -310,7 +306,7 @@ def test_a_new_conversation_forgets_the_old_one(chat: ChatPage, model: ScriptedM
     expect(chat.questions).to_have_text(["Second"])
 
 
-def test_an_answer_goes_on_while_another_conversation_is_shown(chat: ChatPage, model: ScriptedModel) -> None:
+def test_an_answer_continues_while_another_conversation_is_shown(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
     model.enqueue((*said("Old"), gate, *said(" and whole."), *finished()), reply("New."))
     chat.ask("First")
@@ -324,7 +320,7 @@ def test_an_answer_goes_on_while_another_conversation_is_shown(chat: ChatPage, m
     expect(chat.prose).to_have_text("Old and whole.")
 
 
-def test_a_browser_that_keeps_nothing_is_named(chat: ChatPage, model: ScriptedModel) -> None:
+def test_a_notice_says_that_the_browser_cannot_save(chat: ChatPage, model: ScriptedModel) -> None:
     chat.page.evaluate(
         "() => { IDBObjectStore.prototype.put = () => { throw new DOMException('full', 'QuotaExceededError') } }"
     )
@@ -333,7 +329,7 @@ def test_a_browser_that_keeps_nothing_is_named(chat: ChatPage, model: ScriptedMo
     expect(chat.page.get_by_role("alert").filter(has_text="This conversation cannot be saved")).to_be_visible()
 
 
-def test_a_message_over_the_limit_is_not_sent_and_the_limit_is_named(browser_page: Page) -> None:
+def test_a_message_over_the_limit_is_not_sent_and_the_limit_is_shown(browser_page: Page) -> None:
     chat = ChatPage(browser_page)
     chat.configure(max_message_chars=5)
     chat.open()

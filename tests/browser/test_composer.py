@@ -18,7 +18,7 @@ def chat(browser_page: Page) -> ChatPage:
     return ChatPage(browser_page).open()
 
 
-def test_keys_belong_to_the_input_method_while_it_composes(chat: ChatPage, model: ScriptedModel) -> None:
+def test_keys_are_left_to_an_input_method_while_it_composes(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("一。"))
     chat.ask_and_wait("第一问")
     devtools = chat.page.context.new_cdp_session(chat.page)
@@ -34,7 +34,7 @@ def test_keys_belong_to_the_input_method_while_it_composes(chat: ChatPage, model
     expect(chat.questions).to_have_text(["第一问", "你好"])
 
 
-def test_the_up_key_brings_earlier_prompts_and_the_down_key_the_draft(chat: ChatPage, model: ScriptedModel) -> None:
+def test_arrow_keys_step_through_earlier_prompts_and_the_draft(chat: ChatPage, model: ScriptedModel) -> None:
     chat.ask_and_wait("First")
     chat.ask_and_wait("Second\nof two lines")
     chat.field.fill("My draft")
@@ -46,7 +46,7 @@ def test_the_up_key_brings_earlier_prompts_and_the_down_key_the_draft(chat: Chat
         expect(chat.field).to_have_value(shown)
 
 
-def test_the_up_key_moves_the_caret_where_it_is_not_on_the_first_line(chat: ChatPage) -> None:
+def test_the_up_key_moves_the_caret_unless_it_is_on_the_first_line(chat: ChatPage) -> None:
     chat.ask_and_wait("Earlier")
     for text in ("one\ntwo", "a word and another " * 30):  # lines of the writer, lines of the field
         chat.field.fill(text)
@@ -57,7 +57,7 @@ def test_the_up_key_moves_the_caret_where_it_is_not_on_the_first_line(chat: Chat
     expect(chat.field).to_have_value("Earlier")
 
 
-def test_an_earlier_prompt_that_is_changed_becomes_the_draft(chat: ChatPage) -> None:
+def test_an_edited_earlier_prompt_becomes_the_draft(chat: ChatPage) -> None:
     chat.ask_and_wait("Earlier")
     chat.field.press("ArrowUp")
     chat.field.press("End")
@@ -66,7 +66,7 @@ def test_an_earlier_prompt_that_is_changed_becomes_the_draft(chat: ChatPage) -> 
     expect(chat.field).to_have_value("Earlier!")
 
 
-def test_a_draft_survives_a_reload_and_ends_when_it_is_sent(chat: ChatPage, model: ScriptedModel) -> None:
+def test_a_draft_survives_a_reload_until_it_is_sent(chat: ChatPage, model: ScriptedModel) -> None:
     chat.field.fill("Half a thou")
     chat.page.reload()
     expect(chat.field).to_have_value("Half a thou")
@@ -77,7 +77,7 @@ def test_a_draft_survives_a_reload_and_ends_when_it_is_sent(chat: ChatPage, mode
     expect(chat.field).to_have_value("")
 
 
-def test_a_draft_is_not_lost_to_a_look_at_earlier_prompts(chat: ChatPage) -> None:
+def test_stepping_through_earlier_prompts_keeps_the_draft(chat: ChatPage) -> None:
     chat.ask_and_wait("Earlier")
     chat.field.fill("My draft")
     chat.field.press("ArrowUp")
@@ -103,7 +103,7 @@ def test_a_draft_belongs_to_its_conversation(chat: ChatPage) -> None:
     expect(chat.field).to_have_value("Another")
 
 
-def test_a_draft_that_the_browser_refuses_to_keep_outlasts_a_look_at_another_conversation(chat: ChatPage) -> None:
+def test_a_draft_that_cannot_be_saved_survives_a_change_of_conversation(chat: ChatPage) -> None:
     chat.ask_and_wait("Earlier")
     chat.page.evaluate(
         "() => { Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') } }"
@@ -121,7 +121,7 @@ def test_a_draft_that_the_browser_refuses_to_keep_outlasts_a_look_at_another_con
 
 
 @pytest.mark.reader(permissions=["clipboard-read", "clipboard-write"])
-def test_a_long_text_is_pasted_whole_and_sent_whole(chat: ChatPage, model: ScriptedModel) -> None:
+def test_a_long_text_is_pasted_and_sent_completely(chat: ChatPage, model: ScriptedModel) -> None:
     chat.page.evaluate("text => navigator.clipboard.writeText(text)", LONG)
     chat.field.press("Control+v")
     expect(chat.field).to_have_value(LONG)
@@ -132,7 +132,7 @@ def test_a_long_text_is_pasted_whole_and_sent_whole(chat: ChatPage, model: Scrip
     expect(chat.field).to_have_value("")
 
 
-def test_a_pasted_megabyte_is_said_to_be_too_long_and_can_be_edited_as_in_a_plain_field(chat: ChatPage) -> None:
+def test_a_pasted_megabyte_is_reported_as_too_long_and_stays_quick_to_edit(chat: ChatPage) -> None:
     ours, plain = chat.page.evaluate(
         """() => {
             const plain = document.createElement("textarea");
@@ -155,7 +155,7 @@ def test_a_pasted_megabyte_is_said_to_be_too_long_and_can_be_edited_as_in_a_plai
     expect(chat.send_button).to_be_disabled()
 
 
-def test_the_focus_stays_where_the_reader_writes(chat: ChatPage, model: ScriptedModel) -> None:
+def test_the_message_box_keeps_the_focus(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(stalling_after("As far as this"))
     chat.field.fill("Tell me")
     chat.send_button.click()
@@ -179,7 +179,7 @@ RING = """async ({ picture, ring }) => {
 }"""
 
 
-def test_the_focus_is_shown_on_all_sides(chat: ChatPage) -> None:
+def test_the_focus_ring_is_visible_on_all_sides(chat: ChatPage) -> None:
     chat.field.focus()
     composer = chat.page.locator("#composer")
     ring = composer.evaluate("element => getComputedStyle(element).outlineColor")

@@ -70,7 +70,7 @@ TITLES = {
 }
 
 
-def test_a_title_is_without_the_marks_of_markdown_and_with_every_other_sign(chat: ChatPage) -> None:
+def test_a_title_has_no_markdown_and_keeps_other_punctuation(chat: ChatPage) -> None:
     made = chat.page.evaluate(
         """async (messages) => {
             const { titleFrom } = await import("/static/js/conversation/title.js");
@@ -81,7 +81,7 @@ def test_a_title_is_without_the_marks_of_markdown_and_with_every_other_sign(chat
     assert dict(zip(TITLES, made, strict=True)) == TITLES
 
 
-def test_a_title_goes_with_the_first_question_until_the_reader_chooses_another(
+def test_editing_the_first_question_updates_the_title_until_it_is_renamed(
     chat: ChatPage, model: ScriptedModel
 ) -> None:
     def ask_instead(question: str) -> None:
@@ -114,7 +114,7 @@ def test_a_title_goes_with_the_first_question_until_the_reader_chooses_another(
     expect(titles(chat)).to_have_text(["Mine"])
 
 
-def test_the_list_is_walked_and_renamed_by_keyboard(chat: ChatPage) -> None:
+def test_the_list_can_be_navigated_and_renamed_by_keyboard(chat: ChatPage) -> None:
     converse(chat, "First", "Second")
     titles(chat).first.focus()
     chat.page.keyboard.press("ArrowDown")
@@ -131,7 +131,7 @@ def test_the_list_is_walked_and_renamed_by_keyboard(chat: ChatPage) -> None:
     expect(titles(chat)).to_have_text(["A better name", "Second"])
 
 
-def test_a_deleted_conversation_can_be_brought_back(chat: ChatPage, model: ScriptedModel) -> None:
+def test_a_deleted_conversation_can_be_restored(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("One."), reply("Two."))
     converse(chat, "First", "Second")
     act(chat, "Second", "Delete")
@@ -149,7 +149,7 @@ def test_a_deleted_conversation_can_be_brought_back(chat: ChatPage, model: Scrip
     expect(titles(chat)).to_have_text(["Second"])
 
 
-def test_a_key_held_down_deletes_one_conversation_and_several_deletions_can_all_be_taken_back(chat: ChatPage) -> None:
+def test_a_repeating_key_deletes_one_conversation_and_all_deletions_can_be_undone(chat: ChatPage) -> None:
     converse(chat, "First", "Second", "Third")
     titles(chat).first.focus()
     chat.page.keyboard.down("Delete")
@@ -170,7 +170,7 @@ def test_a_key_held_down_deletes_one_conversation_and_several_deletions_can_all_
     expect(chat.field).to_be_focused()
 
 
-def test_deleting_a_conversation_ends_the_answer_in_it(chat: ChatPage, model: ScriptedModel) -> None:
+def test_deleting_a_conversation_stops_its_running_answer(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(stalling_after("As far as this"))
     chat.ask("First")
     expect(chat.prose).to_have_text("As far as this")
@@ -202,7 +202,7 @@ def test_search_finds_words_of_titles_questions_and_answers(chat: ChatPage, mode
     expect(titles(chat)).to_have_text(["Streams", "Birds"])
 
 
-def test_where_storage_is_full_nothing_is_lost_while_the_page_lives(chat: ChatPage, model: ScriptedModel) -> None:
+def test_full_storage_loses_nothing_while_the_page_is_open(chat: ChatPage, model: ScriptedModel) -> None:
     chat.page.evaluate(NO_ROOM)
     model.enqueue(reply("One."), reply("Two."))
     converse(chat, "First", "Second")
@@ -216,7 +216,7 @@ def test_where_storage_is_full_nothing_is_lost_while_the_page_lives(chat: ChatPa
     expect(titles(chat)).to_have_text(["First", "Second"])
 
 
-def test_what_a_full_storage_refuses_outlasts_a_reload_too(chat: ChatPage, model: ScriptedModel) -> None:
+def test_conversations_refused_by_full_storage_survive_a_reload(chat: ChatPage, model: ScriptedModel) -> None:
     # the empty document that the tab ends with has no storage
     chat.page.add_init_script(f"if (location.protocol !== 'about:' && !sessionStorage.room) ({NO_ROOM})()")
     chat.page.reload()
@@ -235,7 +235,7 @@ def test_what_a_full_storage_refuses_outlasts_a_reload_too(chat: ChatPage, model
     assert chat.page.evaluate("Object.keys(localStorage).filter((key) => key.includes('journal'))") == []
 
 
-def test_without_storage_the_page_works_from_memory_and_says_so(browser_page: Page, model: ScriptedModel) -> None:
+def test_the_page_works_without_storage_and_shows_a_notice(browser_page: Page, model: ScriptedModel) -> None:
     browser_page.add_init_script("Object.defineProperty(window, 'indexedDB', { value: undefined })")
     chat = ChatPage(browser_page).open()
     expect(browser_page.get_by_role("alert").filter(has_text="storage is turned off")).to_be_visible()
@@ -249,7 +249,7 @@ def test_without_storage_the_page_works_from_memory_and_says_so(browser_page: Pa
     expect(chat.prose).to_have_text("One.")
 
 
-def test_the_conversation_of_version_0_1_0_is_taken_over_once(chat: ChatPage) -> None:
+def test_the_conversation_of_version_0_1_0_is_imported_once(chat: ChatPage) -> None:
     kept = (
         '[{"question": "Once?", "answer": "Upon.", "reasoning": "", "state": "complete"},'
         ' {"question": "And?", "answer": "A ti", "reasoning": "", "state": "running"}]'
@@ -264,7 +264,7 @@ def test_the_conversation_of_version_0_1_0_is_taken_over_once(chat: ChatPage) ->
     expect(chat.questions).to_have_count(0)
 
 
-def test_a_reload_in_mid_answer_keeps_what_came_and_offers_to_continue(chat: ChatPage, model: ScriptedModel) -> None:
+def test_a_reload_during_an_answer_keeps_its_text(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(stalling_after("As far ", "as this"), reply(" and on."))
     chat.ask("Tell me")
     expect(chat.prose).to_have_text("As far as this")
@@ -273,7 +273,7 @@ def test_a_reload_in_mid_answer_keeps_what_came_and_offers_to_continue(chat: Cha
     expect(chat.prose).to_have_text("As far as this and on.")
 
 
-def test_what_an_earlier_page_left_in_a_form_that_cannot_be_read_stops_nothing(chat: ChatPage) -> None:
+def test_an_unreadable_unload_backup_is_ignored(chat: ChatPage) -> None:
     for name, left in (("a", "{}"), ("b", '{"writings": [{}], "exchanges": [{}]}'), ("c", "nonsense")):
         chat.page.evaluate("([name, left]) => localStorage.setItem(`sluice.journal.${name}`, left)", [name, left])
     chat.page.reload()
@@ -299,7 +299,7 @@ def test_a_growing_answer_is_not_written_with_every_token(chat: ChatPage, model:
     expect(chat.prose).to_have_text(flood_text(1000).strip())
 
 
-def test_an_address_that_names_no_conversation_is_said(browser_page: Page) -> None:
+def test_a_missing_conversation_in_the_address_is_reported(browser_page: Page) -> None:
     browser_page.goto("/#/c/0123456789abcdef01234567")
     expect(browser_page.get_by_role("alert")).to_contain_text("This conversation is not in this browser.")
     expect(browser_page.get_by_role("heading", name="Sluice")).to_be_visible()
@@ -336,7 +336,7 @@ def test_a_closed_sidebar_stays_closed(chat: ChatPage) -> None:
     expect(sidebar).to_be_hidden()
 
 
-def test_conversations_work_without_the_library_that_keeps_them(
+def test_conversations_work_without_the_idb_library(
     browser_page: Page, model: ScriptedModel, complaints: Complaints
 ) -> None:
     complaints.expect(r"status of 404.*/vendor/idb\.js")

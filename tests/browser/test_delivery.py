@@ -67,14 +67,14 @@ def test_the_first_view_takes_less_than_100_kb(browser_page: Page) -> None:
     assert total < FIRST_VIEW_BYTES
 
 
-def test_a_second_visit_loads_the_page_and_its_configuration_and_nothing_else(browser_page: Page) -> None:
+def test_a_second_visit_loads_only_the_page_and_its_configuration(browser_page: Page) -> None:
     first_view(browser_page)
     traffic = Traffic.of(browser_page)
     first_view(browser_page)
     assert {path for path, size in traffic.bytes.items() if size > 0} == {"/", "/api/config"}
 
 
-def test_every_module_of_the_first_view_is_named_by_the_page_and_no_other(browser_page: Page) -> None:
+def test_the_page_preloads_exactly_the_modules_of_the_first_view(browser_page: Page) -> None:
     first_view(browser_page)
     named = browser_page.evaluate(
         "[...document.querySelectorAll('link[rel=modulepreload]')].map((link) => link.href)"
@@ -90,7 +90,7 @@ def test_every_module_of_the_first_view_is_named_by_the_page_and_no_other(browse
 STILL = 0.005
 
 
-def movements(page: Page) -> float:
+def layout_shifts(page: Page) -> float:
     """How much has moved by itself since the page was opened."""
     moved = page.evaluate(
         """async () => {
@@ -106,20 +106,20 @@ def movements(page: Page) -> float:
 
 
 @pytest.mark.parametrize("window", ["wide", pytest.param("narrow", marks=pytest.mark.reader(viewport=PHONE))])
-def test_nothing_moves_while_the_page_loads(browser_page: Page, model: ScriptedModel, window: str) -> None:
+def test_nothing_shifts_while_the_page_loads(browser_page: Page, model: ScriptedModel, window: str) -> None:
     chat = ChatPage(browser_page)
     chat.configure(models=["one", "two"], model="one")
     chat.open()
-    assert movements(browser_page) < STILL
+    assert layout_shifts(browser_page) < STILL
     expect(browser_page.locator("#empty")).to_be_visible()
     model.enqueue(reply("# An answer\n\nwith **text**"))
     chat.ask_and_wait("A question")
     browser_page.reload()
     expect(chat.prose.locator("strong")).to_be_visible()
-    assert movements(browser_page) < STILL
+    assert layout_shifts(browser_page) < STILL
 
 
-def test_markdown_comes_with_the_readers_first_move_and_is_there_for_the_first_answer(
+def test_the_first_interaction_loads_markdown_before_the_first_answer(
     browser_page: Page, model: ScriptedModel
 ) -> None:
     first_view(browser_page)
@@ -130,9 +130,7 @@ def test_markdown_comes_with_the_readers_first_move_and_is_there_for_the_first_a
     assert [path for path in traffic.bytes if path.endswith("/vendor/dompurify.js")] != []
 
 
-def test_a_page_from_before_a_deploy_works_with_the_files_from_after_it(
-    browser_page: Page, model: ScriptedModel
-) -> None:
+def test_a_page_loaded_before_a_deploy_works_after_it(browser_page: Page, model: ScriptedModel) -> None:
     def age(route: Route) -> None:
         body = re.sub(r'"static/\w+/', '"static/0123456789abcdef/', route.fetch().text())
         route.fulfill(body=body, content_type="text/html; charset=utf-8")

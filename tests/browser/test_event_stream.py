@@ -88,7 +88,7 @@ CASES: dict[str, tuple[str, list[dict[str, str]]]] = {
 }
 
 
-def test_what_the_standard_says_of_each_stream_however_it_is_cut(opened: Page) -> None:
+def test_each_stream_is_read_as_the_standard_says_however_it_is_split(opened: Page) -> None:
     for name, (source, expected) in CASES.items():
         data = source.encode()
         assert read(opened, data) == expected, name
@@ -96,13 +96,13 @@ def test_what_the_standard_says_of_each_stream_however_it_is_cut(opened: Page) -
         assert read(opened, b"", *(data[at : at + 3] for at in range(0, len(data), 3)), b"") == expected, name
 
 
-def test_a_line_end_cut_in_two_is_one_and_so_is_a_character(opened: Page) -> None:
+def test_a_split_line_end_and_a_split_character_are_read_as_one(opened: Page) -> None:
     assert read(opened, b"data: a\r", b"\ndata: b\r", b"\n\r", b"\n") == [event("a\nb")]
     assert read(opened, b"data: a\r", b"", b"\r", b"data: b\r", b"\r") == [event("a"), event("b")]
     assert read(opened, b"\xef", b"\xbb", b"\xbfdata: \xf0\x9f", b"\x8c\x8a\n\n") == [event("🌊")]
 
 
-def test_bytes_that_are_no_text_become_marks_that_say_so(opened: Page) -> None:
+def test_invalid_utf_8_becomes_replacement_characters(opened: Page) -> None:
     assert read(opened, b"data: a\xff\xc3(b\n\n") == [event("a\ufffd\ufffd(b")]
 
 
@@ -114,7 +114,7 @@ def test_bytes_that_are_no_text_become_marks_that_say_so(opened: Page) -> None:
         pytest.param(f": {'x' * 2**19}\ndata: {'x' * 2**19}\n\n", "read", id="as much in many events"),
     ],
 )
-def test_an_event_that_would_fill_the_memory_is_refused(opened: Page, piece: str, refused: str) -> None:
+def test_an_event_over_the_size_limit_is_refused(opened: Page, piece: str, refused: str) -> None:
     outcome = opened.evaluate(
         """async (piece) => {
             const { readEvents } = await import("/static/js/api/event_stream.js");

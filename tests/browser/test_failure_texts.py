@@ -13,10 +13,10 @@ from .chat_page import ChatPage, frames, text_frame
 from .complaints import Complaints
 
 # No failure of the wire, but of the page itself; those of the server are in its own table.
-OF_THE_PAGE = {"too_large", "network", "offline", "cut_off", "unexpected_reply", "interrupted", "page", "unknown"}
+PAGE_CODES = {"too_large", "network", "offline", "cut_off", "unexpected_reply", "interrupted", "page", "unknown"}
 
 
-def words(page: Page, language: str) -> dict[str, Any]:
+def texts(page: Page, language: str) -> dict[str, Any]:
     """All words of a language."""
     found: dict[str, Any] = page.evaluate(
         """async (language) => {
@@ -29,16 +29,16 @@ def words(page: Page, language: str) -> dict[str, Any]:
     return found
 
 
-def test_every_failure_that_the_server_names_has_its_sentence_in_both_languages(browser_page: Page) -> None:
+def test_every_error_code_has_a_message_in_both_languages(browser_page: Page) -> None:
     browser_page.goto("/")
-    codes = {error.code for error in STATUSES} | OF_THE_PAGE
+    codes = {error.code for error in STATUSES} | PAGE_CODES
     for language, end in (("english", "."), ("chinese", "。")):
-        failures = words(browser_page, language)["failures"]
+        failures = texts(browser_page, language)["failures"]
         assert set(failures) == codes
         assert [each for each in failures.values() if not each.endswith(end)] == []
 
 
-def test_a_failure_that_an_older_page_does_not_know_is_said_as_that(browser_page: Page) -> None:
+def test_an_unknown_error_code_is_reported_as_unknown(browser_page: Page) -> None:
     chat = ChatPage(browser_page).open()
     for number, code in enumerate(("moon_phase", "toString")):
         failed = {"success": False, "error": "No such thing yet.", "code": code, "retryable": True}
@@ -49,7 +49,7 @@ def test_a_failure_that_an_older_page_does_not_know_is_said_as_that(browser_page
         expect(chat.prose).to_have_text("Half")
 
 
-def test_a_defect_of_the_page_is_not_put_down_to_the_server(browser_page: Page, complaints: Complaints) -> None:
+def test_an_exception_in_the_page_is_not_called_a_server_error(browser_page: Page, complaints: Complaints) -> None:
     complaints.expect("a defect")
     chat = ChatPage(browser_page).open()
     browser_page.evaluate("() => { TextDecoder.prototype.decode = () => { throw new RangeError('a defect'); }; }")

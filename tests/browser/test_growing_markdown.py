@@ -128,13 +128,13 @@ def grow(page: Page, text: str, cuts: list[int]) -> Any:
     return page.evaluate(GROW, {"text": text, "cuts": [*cuts, len(text)]})
 
 
-def test_what_is_open_at_the_end_is_closed_and_what_cannot_be_shown_yet_is_not(prepared: Page) -> None:
+def test_open_constructs_are_closed_and_unfinished_ones_are_hidden(prepared: Page) -> None:
     for source, expected in CLOSED:
         assert prepared.evaluate("source => window.parts.closeUnfinished(source)", source) == expected, source
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_work_for_a_piece_does_not_grow_with_the_answer(prepared: Page, shape: str) -> None:
+def test_the_work_for_a_chunk_does_not_grow_with_the_answer(prepared: Page, shape: str) -> None:
     text = SHAPES[shape](CHARS)
     work = grow(prepared, text, list(range(PIECE, len(text), PIECE)))["work"]
     third = len(work) // 3
@@ -145,7 +145,7 @@ def test_the_work_for_a_piece_does_not_grow_with_the_answer(prepared: Page, shap
     assert max(piece["changed"] for piece in work) < 400
 
 
-def test_a_text_cut_anywhere_is_shown_like_one_that_came_whole(prepared: Page) -> None:
+def test_a_text_split_anywhere_is_rendered_like_a_complete_one(prepared: Page) -> None:
     chance = random.Random(7)
     for shape in SHAPES:
         text = SHAPES[shape](10_000)
@@ -154,14 +154,14 @@ def test_a_text_cut_anywhere_is_shown_like_one_that_came_whole(prepared: Page) -
         assert grow(prepared, text, cuts)["html"] == whole, shape
 
 
-def test_strong_words_may_stand_right_beside_chinese_ones(prepared: Page) -> None:
+def test_strong_emphasis_works_next_to_chinese_letters(prepared: Page) -> None:
     html = grow(prepared, "这是**“重点”**的写法，**重点。**后面。2 ** 3 ** 4", [])["html"]
     assert "<strong>“重点”</strong>的" in html
     assert "<strong>重点。</strong>后" in html
     assert "2 ** 3 ** 4" in html
 
 
-def test_nothing_moves_when_colours_and_formulas_come_late(browser_page: Page) -> None:
+def test_nothing_shifts_when_highlighting_and_formulas_load_late(browser_page: Page) -> None:
     """Highlighting is held back until the answer is in the page. For formulas an answer that came whole waits."""
     held: list[Any] = []
     browser_page.route("**/vendor/highlight.js", lambda route: held.append(route))

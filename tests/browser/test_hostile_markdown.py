@@ -66,17 +66,17 @@ def prepared(browser_page: Page) -> Page:
 
 
 @pytest.mark.parametrize("pieces", [7, len(CORPUS)], ids=["streamed", "whole"])
-def test_hostile_markdown_runs_nothing_and_shows_nothing_but_text(prepared: Page, pieces: int) -> None:
+def test_hostile_markdown_is_shown_as_text_and_runs_nothing(prepared: Page, pieces: int) -> None:
     assert prepared.evaluate(SHOW, {"cases": CASES, "pieces": pieces}) == []
 
 
-def test_the_sanitiser_by_itself_holds_against_the_same_as_html(prepared: Page, complaints: Complaints) -> None:
+def test_the_sanitiser_alone_makes_hostile_html_harmless(prepared: Page, complaints: Complaints) -> None:
     # DOMPurify has to parse it first, and the browser reports the handlers and styles that it meets there
     complaints.expect("Content Security Policy")
     assert prepared.evaluate(SANITISE, CASES) == []
 
 
-def test_a_hostile_answer_is_harmless_also_after_a_reload(browser_page: Page, model: ScriptedModel) -> None:
+def test_a_hostile_answer_is_harmless_after_a_reload(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()
     text = "\n\n".join(CASES)
     model.enqueue(reply(*(text[start : start + 50] for start in range(0, len(text), 50))))

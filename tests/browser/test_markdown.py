@@ -23,41 +23,39 @@ def show(chat: ChatPage, model: ScriptedModel, *tokens: str) -> Locator:
     return chat.ask_and_wait("Show me")
 
 
-def test_an_image_from_elsewhere_becomes_words(chat: ChatPage, model: ScriptedModel) -> None:
+def test_an_image_of_another_host_becomes_text(chat: ChatPage, model: ScriptedModel) -> None:
     prose = show(chat, model, "See ![a heron](https://elsewhere.example/heron.png).")
     expect(prose.locator("img")).to_have_count(0)
     expect(prose).to_have_text("See [Image: a heron, https://elsewhere.example/heron.png].")
 
 
-def test_raw_html_is_shown_as_text_but_for_a_few_bare_tags(chat: ChatPage, model: ScriptedModel) -> None:
+def test_raw_html_is_shown_as_text_except_for_a_few_tags(chat: ChatPage, model: ScriptedModel) -> None:
     prose = show(chat, model, "H<sub>2</sub>O<br>and <b onclick='x()'>this</b> <script>a < b</script>")
     expect(prose.locator("sub")).to_have_text("2")
     expect(prose.locator("br")).to_have_count(1)
     expect(prose).to_contain_text("<b onclick='x()'>this <script>a < b</script>")
 
 
-def test_an_image_inside_the_answer_itself_is_shown(chat: ChatPage, model: ScriptedModel) -> None:
+def test_an_embedded_image_is_shown(chat: ChatPage, model: ScriptedModel) -> None:
     pixel = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
     prose = show(chat, model, f"![pixel]({pixel})")
     expect(prose.locator("img")).to_have_attribute("src", pixel)
 
 
-def test_an_image_of_the_pages_own_files_is_shown_and_no_other_of_this_origin(
-    chat: ChatPage, model: ScriptedModel
-) -> None:
+def test_images_of_this_origin_are_shown_only_from_the_static_files(chat: ChatPage, model: ScriptedModel) -> None:
     prose = show(chat, model, "![mark](static/img/mark.svg) ![configuration](/api/config)")
     expect(prose.locator("img")).to_have_count(1)
     expect(prose).to_contain_text("[Image: configuration]")
 
 
-def test_a_link_that_looks_like_another_address_says_where_it_leads(chat: ChatPage, model: ScriptedModel) -> None:
+def test_a_deceptive_link_shows_its_real_host(chat: ChatPage, model: ScriptedModel) -> None:
     prose = show(chat, model, "[https://bank.example/login](https://evil.example/) [a name](https://example.org/a)")
     links = prose.locator("a")
     expect(links).to_have_text(["https://bank.example/login (evil.example)", "a name"])
     expect(links.last).to_have_attribute("title", "https://example.org/a")
 
 
-def test_links_open_elsewhere_and_tell_nothing(chat: ChatPage, model: ScriptedModel) -> None:
+def test_links_open_a_new_tab_without_opener_and_referrer(chat: ChatPage, model: ScriptedModel) -> None:
     prose = show(
         chat, model, "[a](https://example.org/) [b](mailto:a@example.org) [c](/local) [d](ftp://example.org)"
     )
@@ -76,7 +74,7 @@ def test_tables_lists_and_emphasis_are_shown(chat: ChatPage, model: ScriptedMode
     expect(prose.locator("input[type=checkbox]:disabled")).to_have_count(2)
 
 
-def test_code_has_colours_its_language_and_a_button_that_copies_it(chat: ChatPage, model: ScriptedModel) -> None:
+def test_code_has_highlighting_its_language_and_a_copy_button(chat: ChatPage, model: ScriptedModel) -> None:
     chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     prose = show(chat, model, "```python\ndef f():\n    return '<b>'\n```")
     expect(prose.locator(".hljs-keyword").first).to_have_text("def")
@@ -86,7 +84,7 @@ def test_code_has_colours_its_language_and_a_button_that_copies_it(chat: ChatPag
     assert chat.page.evaluate("navigator.clipboard.readText()") == "def f():\n    return '<b>'\n"
 
 
-def test_a_whole_answer_is_copied_as_it_was_written(chat: ChatPage, model: ScriptedModel) -> None:
+def test_copy_copies_the_markdown_of_an_answer(chat: ChatPage, model: ScriptedModel) -> None:
     chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     show(chat, model, "Some **bold** text")
     chat.page.get_by_role("button", name="Copy answer").click()
@@ -111,17 +109,17 @@ MATHEMATICS = [
 ]
 
 
-def test_mathematics_is_typeset_and_money_is_not(chat: ChatPage, model: ScriptedModel) -> None:
+def test_formulas_are_typeset_and_amounts_of_money_are_not(chat: ChatPage, model: ScriptedModel) -> None:
     for source, formulas in MATHEMATICS:
         prose = show(chat, model, *source)
         expect(prose.locator(".katex"), source).to_have_count(formulas)
 
 
-def test_money_keeps_its_words(chat: ChatPage, model: ScriptedModel) -> None:
+def test_a_sentence_with_amounts_of_money_stays_as_it_is(chat: ChatPage, model: ScriptedModel) -> None:
     expect(show(chat, model, "It costs $5 and $6.")).to_have_text("It costs $5 and $6.")
 
 
-def test_a_finished_block_is_left_alone_while_the_answer_grows(chat: ChatPage, model: ScriptedModel) -> None:
+def test_a_settled_block_is_not_changed_while_the_answer_grows(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the second block")
     model.enqueue((*said("First **block**.\n\nSecond"), gate, *said(" block.\n\nThird."), *finished()))
     chat.ask("Show me")
@@ -172,7 +170,7 @@ const b = 2;
 """
 
 
-def test_a_streamed_answer_ends_like_one_that_came_whole(chat: ChatPage, model: ScriptedModel) -> None:
+def test_a_streamed_answer_ends_like_a_complete_one(chat: ChatPage, model: ScriptedModel) -> None:
     def shown() -> str:
         expect(chat.prose.locator(".katex")).to_have_count(1)
         expect(chat.prose.locator(".hljs-keyword")).to_have_count(2)
@@ -200,7 +198,7 @@ def test_a_growing_answer_is_rendered_at_most_once_a_frame(chat: ChatPage, model
     assert counts["changes"] <= counts["frames"] + 5  # the question, the empty answer, and its end
 
 
-def test_a_link_that_leads_nowhere_does_not_look_like_one(chat: ChatPage, model: ScriptedModel) -> None:
+def test_a_link_without_an_address_does_not_look_like_a_link(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("Some words, [a part](#part) and [an address](https://example.org/)"))
     prose = chat.ask_and_wait("Show me")
     color = "element => getComputedStyle(element).color"

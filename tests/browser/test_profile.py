@@ -24,7 +24,7 @@ def profile(browser: Browser, page_server: GunicornServer, complaints: Complaint
     assert complaints.unexpected == []
 
 
-def test_the_next_reader_finds_nothing_of_the_one_before(profile: Profile, model: ScriptedModel) -> None:
+def test_the_next_test_finds_nothing_of_the_previous_one(profile: Profile, model: ScriptedModel) -> None:
     model.enqueue(reply("One."), stalling_after("As far as this"))
     phone = {"width": 320, "height": 568}  # where the sidebar is a drawer
     chat = ChatPage(profile.lend(viewport=phone, color_scheme="dark", permissions=["clipboard-read"])).open()
@@ -48,7 +48,7 @@ def test_the_next_reader_finds_nothing_of_the_one_before(profile: Profile, model
     assert chat.page.evaluate(asked) != "granted"
 
 
-def test_what_cannot_be_taken_away_fails_its_test_and_no_other(profile: Profile) -> None:
+def test_a_change_that_cannot_be_reset_fails_only_its_own_test(profile: Profile) -> None:
     profile.lend().clock.install()
     with pytest.raises(AssertionError, match="a clock of its own"):
         profile.renew()

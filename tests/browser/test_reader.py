@@ -53,14 +53,14 @@ def test_every_other_browser_gets_an_english_page(chat: ChatPage) -> None:
         pytest.param(True, "rgb(18, 24, 26)", marks=pytest.mark.reader(color_scheme="dark"), id="dark"),
     ],
 )
-def test_the_colours_are_those_of_the_readers_scheme(chat: ChatPage, dark: bool, paper: str) -> None:
+def test_the_page_follows_the_colour_scheme_of_the_system(chat: ChatPage, dark: bool, paper: str) -> None:
     expect(chat.page.locator("html")).to_have_css("background-color", paper)
     ink = chat.page.locator("html").evaluate("element => getComputedStyle(element).color")
     red = int(ink.removeprefix("rgb(").split(",")[0])
     assert (red > 200) is dark
 
 
-def test_a_composition_by_itself_holds_enter_back(chat: ChatPage) -> None:
+def test_enter_does_not_send_during_a_composition(chat: ChatPage) -> None:
     chat.field.fill("nihao")
     not_prevented = chat.field.evaluate(
         """field => field.dispatchEvent(new KeyboardEvent("keydown",
@@ -70,7 +70,7 @@ def test_a_composition_by_itself_holds_enter_back(chat: ChatPage) -> None:
     expect(chat.questions).to_have_count(0)
 
 
-def test_shift_and_enter_start_a_new_line(chat: ChatPage) -> None:
+def test_shift_and_enter_insert_a_new_line(chat: ChatPage) -> None:
     chat.field.fill("one")
     chat.field.press("Shift+Enter")
     chat.field.type("two")
@@ -78,7 +78,7 @@ def test_shift_and_enter_start_a_new_line(chat: ChatPage) -> None:
     expect(chat.questions).to_have_count(0)
 
 
-def test_the_composer_grows_with_its_text_up_to_a_bound(chat: ChatPage) -> None:
+def test_the_composer_grows_with_its_text_up_to_a_limit(chat: ChatPage) -> None:
     def height() -> float:
         box = chat.field.bounding_box()
         assert box is not None
@@ -103,9 +103,7 @@ def test_a_starter_sends_its_prompt(chat: ChatPage, model: ScriptedModel) -> Non
 
 
 @pytest.mark.reader(locale="zh-CN")
-def test_the_operators_questions_stand_in_the_place_of_the_pages_own_in_the_readers_language(
-    browser_page: Page, model: ScriptedModel
-) -> None:
+def test_the_operators_starters_replace_those_of_the_page(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page)
     english, chinese = {"label": "Ice", "prompt": "Why?"}, {"label": "", "prompt": "<b>为什么</b>？"}
     chat.configure(starters={"en": [english, english], "zh": [chinese]})
@@ -117,7 +115,7 @@ def test_the_operators_questions_stand_in_the_place_of_the_pages_own_in_the_read
     expect(chat.questions).to_have_text(["<b>为什么</b>？"])
 
 
-def test_an_operator_may_offer_no_questions(browser_page: Page) -> None:
+def test_an_operator_may_configure_no_starters(browser_page: Page) -> None:
     chat = ChatPage(browser_page)
     chat.configure(starters={"en": []})
     chat.open()
@@ -144,7 +142,7 @@ def test_nothing_scrolls_sideways_at_320_pixels(browser_page: Page, model: Scrip
 
 
 @pytest.mark.reader(viewport={"width": 320, "height": 400})
-def test_a_small_screen_shows_the_beginning_of_the_empty_page(chat: ChatPage) -> None:
+def test_a_small_screen_shows_the_top_of_the_start_screen(chat: ChatPage) -> None:
     heading = chat.page.get_by_role("heading", name="Sluice")
     expect(heading).to_be_in_viewport(ratio=1)
     chat.ask_and_wait("Hello")
@@ -152,7 +150,7 @@ def test_a_small_screen_shows_the_beginning_of_the_empty_page(chat: ChatPage) ->
     expect(heading).to_be_in_viewport(ratio=1)
 
 
-def test_the_view_follows_the_end_only_while_the_reader_is_there(chat: ChatPage, model: ScriptedModel) -> None:
+def test_the_view_follows_the_end_only_while_the_reader_is_at_the_end(chat: ChatPage, model: ScriptedModel) -> None:
     gate, second_gate = model.gate("first"), model.gate("second")
     lines = "\n\n".join(f"Line {number}" for number in range(60))
     model.enqueue((*said(lines), gate, *said("\n\n" + lines), second_gate, *said("\n\nThe end"), *finished()))
@@ -177,7 +175,7 @@ def test_the_view_follows_the_end_only_while_the_reader_is_there(chat: ChatPage,
     expect(chat.prose.locator("p").last).to_be_in_viewport()
 
 
-def test_nothing_moves_by_itself_when_the_reader_comes_back_to_the_end(chat: ChatPage, model: ScriptedModel) -> None:
+def test_returning_to_the_end_causes_no_scrolling_by_itself(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("\n\n".join(f"Line {number}" for number in range(60))))
     chat.ask_and_wait("Count")
     to_end = chat.page.get_by_role("button", name="Jump to the latest")
@@ -199,7 +197,7 @@ def test_a_longer_draft_does_not_cover_the_end_of_the_answer(chat: ChatPage, mod
     chat.page.wait_for_function("document.documentElement.scrollHeight - innerHeight - scrollY < 2")
 
 
-def test_a_spoken_page_is_told_of_the_state_and_not_of_every_token(chat: ChatPage, model: ScriptedModel) -> None:
+def test_screen_readers_hear_the_state_and_not_every_token(chat: ChatPage, model: ScriptedModel) -> None:
     log = chat.page.get_by_role("log")
     expect(log).to_have_attribute("aria-live", "off")
     expect(chat.page.locator('[aria-live="polite"]')).to_have_count(1)
@@ -224,7 +222,7 @@ def test_every_control_has_a_name_and_shows_its_focus(chat: ChatPage, model: Scr
 
 
 @pytest.mark.reader(reduced_motion="reduce")
-def test_nothing_moves_for_a_reader_who_wants_no_motion(chat: ChatPage, model: ScriptedModel) -> None:
+def test_nothing_is_animated_with_reduced_motion(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the first word")
     model.enqueue((gate, *said("Yes."), *finished()))
     chat.ask("Is it?")

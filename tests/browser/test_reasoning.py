@@ -19,17 +19,15 @@ def chat(browser_page: Page) -> ChatPage:
     return ChatPage(browser_page).open()
 
 
-def fold(chat: ChatPage) -> Locator:
+def reasoning_section(chat: ChatPage) -> Locator:
     return chat.answer.locator("details.reasoning")
 
 
-def test_the_fold_says_how_long_it_thinks_and_at_last_how_long_it_thought(
-    chat: ChatPage, model: ScriptedModel
-) -> None:
+def test_the_reasoning_section_shows_how_long_the_model_thinks(chat: ChatPage, model: ScriptedModel) -> None:
     answers, ends = model.gate("before the answer"), model.gate("before the end")
     model.enqueue((Chunk(reasoning="First **this**."), answers, *said("42"), ends, *finished()))
     chat.ask("Why?")
-    summary = fold(chat).locator("summary")
+    summary = reasoning_section(chat).locator("summary")
     expect(summary).to_have_text("Thinking for 1 s")
     chat.page.evaluate("window.skipped += 60_000")
     expect(summary).to_have_text(re.compile(r"^Thinking for 1 min \d s$"))
@@ -45,12 +43,12 @@ def test_the_fold_says_how_long_it_thinks_and_at_last_how_long_it_thought(
     expect(summary).to_have_text(thought)
 
 
-def test_an_answer_that_is_stopped_before_its_first_word_says_how_long_it_thought(
+def test_an_answer_stopped_before_its_first_token_shows_its_thinking_time(
     chat: ChatPage, model: ScriptedModel
 ) -> None:
     model.enqueue((Chunk(reasoning="First this."), Stall()))
     chat.ask("Why?")
-    summary = fold(chat).locator("summary")
+    summary = reasoning_section(chat).locator("summary")
     expect(summary).to_have_text("Thinking for 1 s")
     chat.page.evaluate("window.skipped += 60_000")
     chat.field.press("Escape")
@@ -60,44 +58,42 @@ def test_an_answer_that_is_stopped_before_its_first_word_says_how_long_it_though
     expect(summary).to_have_text(thought)
 
 
-def test_thoughts_are_shown_as_markdown_when_the_fold_is_opened_and_go_on_in_it(
-    chat: ChatPage, model: ScriptedModel
-) -> None:
+def test_an_open_reasoning_section_shows_growing_markdown(chat: ChatPage, model: ScriptedModel) -> None:
     goes_on = model.gate("before more thoughts")
     first, then = Chunk(reasoning="First **this**."), Chunk(reasoning="\n\nThen that.")
     model.enqueue((first, goes_on, then, *said("42"), *finished()))
     chat.ask("Why?")
-    thoughts = fold(chat).locator("p")
-    expect(fold(chat)).to_be_visible()
-    expect(thoughts).to_have_count(0)
-    fold(chat).locator("summary").click()
-    expect(thoughts).to_have_text(["First this."])
+    paragraphs = reasoning_section(chat).locator("p")
+    expect(reasoning_section(chat)).to_be_visible()
+    expect(paragraphs).to_have_count(0)
+    reasoning_section(chat).locator("summary").click()
+    expect(paragraphs).to_have_text(["First this."])
     goes_on.open()
-    expect(thoughts).to_have_text(["First this.", "Then that."])
+    expect(paragraphs).to_have_text(["First this.", "Then that."])
     chat.wait_complete()
     expect(chat.prose).to_have_text("42")
 
 
 @pytest.mark.reader(locale="zh-CN")
-def test_an_answer_that_came_whole_says_no_time_and_one_without_reasoning_has_no_fold(chat: ChatPage) -> None:
+def test_block_mode_shows_no_thinking_time_and_no_empty_section(chat: ChatPage) -> None:
     reasoned = {**text_frame("42"), "reasoning": "Let me think."}
     chat.reply_once(content_type="text/event-stream", body=frames(reasoned, DONE_FRAME))
     chat.ask_and_wait("Why?")
-    expect(fold(chat).locator("summary")).to_have_text("思考过程")
+    expect(reasoning_section(chat).locator("summary")).to_have_text("思考过程")
     chat.reply_once(content_type="text/event-stream", body=frames(text_frame("Yes."), DONE_FRAME))
     chat.ask_and_wait("Really?")
-    expect(fold(chat)).to_be_hidden()
+    expect(reasoning_section(chat)).to_be_hidden()
 
 
-def test_who_opens_the_fold_of_a_finished_answer_stays_there(chat: ChatPage, model: ScriptedModel) -> None:
-    thoughts = "\n\n".join(f"Thought {number}" for number in range(60))
+def test_opening_the_reasoning_of_a_finished_answer_does_not_scroll(chat: ChatPage, model: ScriptedModel) -> None:
+    paragraphs = "\n\n".join(f"Thought {number}" for number in range(60))
     lines = "\n\n".join(f"Line {number}" for number in range(9))
-    model.enqueue((Chunk(reasoning=thoughts), *said(lines), *finished()))
+    model.enqueue((Chunk(reasoning=paragraphs), *said(lines), *finished()))
     chat.ask_and_wait("Why?")
-    summary = fold(chat).locator("summary")
+    summary = reasoning_section(chat).locator("summary")
     before = summary.bounding_box()
     summary.click()
-    expect(fold(chat).get_by_text("Thought 59")).to_be_attached()
+    expect(reasoning_section(chat).get_by_text("Thought 59")).to_be_attached()
     chat.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert summary.bounding_box() == before
     expect(chat.page.get_by_role("button", name="Jump to the latest")).to_be_visible()

@@ -54,9 +54,7 @@ def direction(element: Locator) -> str:
     return str(element.evaluate(DIRECTION))
 
 
-def test_each_block_of_an_answer_runs_its_own_way_and_code_from_the_left(
-    browser_page: Page, model: ScriptedModel
-) -> None:
+def test_each_block_has_its_own_direction_and_code_is_left_to_right(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()
     gate = model.gate("before the end")
     model.enqueue((*said(ANSWER[:9]), gate, *said(ANSWER[9:]), *finished()))
@@ -80,7 +78,7 @@ def test_each_block_of_an_answer_runs_its_own_way_and_code_from_the_left(
     assert side(code.locator(".lines")) == "left"
 
 
-def test_what_the_reader_writes_runs_as_it_is_written(browser_page: Page, model: ScriptedModel) -> None:
+def test_what_the_reader_writes_has_the_direction_of_its_text(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()
     chat.field.fill(ARABIC)
     assert direction(chat.field) == "rtl"
@@ -100,7 +98,7 @@ def test_what_the_reader_writes_runs_as_it_is_written(browser_page: Page, model:
     assert direction(browser_page.get_by_role("searchbox")) == "rtl"
 
 
-def test_without_markdown_an_answer_runs_as_its_first_letter_does(
+def test_an_answer_without_markdown_has_the_direction_of_its_first_letter(
     browser_page: Page, model: ScriptedModel, complaints: Complaints
 ) -> None:
     complaints.expect("status of 404.*/vendor/")

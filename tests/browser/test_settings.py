@@ -23,7 +23,7 @@ def settings(chat: ChatPage) -> Locator:
     return chat.page.get_by_role("dialog", name="Settings")
 
 
-def test_the_theme_changes_at_once_and_is_kept(chat: ChatPage) -> None:
+def test_the_theme_changes_at_once_and_is_saved(chat: ChatPage) -> None:
     html = chat.page.locator("html")
     expect(html).to_have_css("background-color", PAPER["light"])
     settings(chat).get_by_label("Dark").check()
@@ -59,7 +59,7 @@ def test_the_language_changes_at_once_and_nothing_is_lost(chat: ChatPage, model:
     expect(chat.send_button).to_have_text("发送")
 
 
-def test_an_answer_comes_as_it_is_written_or_all_at_once(chat: ChatPage) -> None:
+def test_the_mode_setting_applies_to_the_next_answer(chat: ChatPage) -> None:
     expect(settings(chat).get_by_label("As they are written")).to_be_checked()
     chat.page.get_by_label("All at once").check()
     chat.page.keyboard.press("Escape")
@@ -82,7 +82,7 @@ def test_the_reader_chooses_among_the_models_that_the_operator_allows(browser_pa
     assert bodies[0]["model"] == "large"
 
 
-def test_a_model_that_is_no_longer_allowed_is_not_asked(chat: ChatPage) -> None:
+def test_a_model_that_is_no_longer_allowed_is_not_used(chat: ChatPage) -> None:
     chat.page.evaluate("""localStorage.setItem("sluice.settings.1", '{"model": "gone", "theme": "purple"}')""")
     chat.page.reload()
     expect(chat.page.locator("#model-name")).to_have_text("scripted")
@@ -92,7 +92,7 @@ def test_a_model_that_is_no_longer_allowed_is_not_asked(chat: ChatPage) -> None:
     expect(settings(chat).get_by_label("System")).to_be_checked()
 
 
-def test_the_whole_page_grows_with_its_text(chat: ChatPage) -> None:
+def test_the_whole_page_scales_with_the_text_size(chat: ChatPage) -> None:
     def height() -> float:
         box = chat.send_button.bounding_box()
         assert box is not None
@@ -104,7 +104,7 @@ def test_the_whole_page_grows_with_its_text(chat: ChatPage) -> None:
     assert chat.overflow() == 0
 
 
-def test_a_browser_that_keeps_nothing_takes_choices_all_the_same(chat: ChatPage) -> None:
+def test_settings_apply_in_a_browser_that_cannot_save_them(chat: ChatPage) -> None:
     chat.page.evaluate(
         "() => { Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') } }"
     )
@@ -114,7 +114,7 @@ def test_a_browser_that_keeps_nothing_takes_choices_all_the_same(chat: ChatPage)
     expect(dialog.get_by_role("alert")).to_contain_text("cannot save settings")
 
 
-def test_a_choice_reaches_the_other_tabs(chat: ChatPage) -> None:
+def test_a_setting_applies_in_other_tabs(chat: ChatPage) -> None:
     other = chat.page.context.new_page()
     other.goto("/")
     expect(other.locator(".send")).to_have_text("Send")

@@ -17,9 +17,7 @@ def chat(browser_page: Page) -> ChatPage:
     return ChatPage(browser_page).open()
 
 
-def test_escape_stops_wherever_the_focus_is_and_with_shift_goes_to_the_composer(
-    chat: ChatPage, model: ScriptedModel
-) -> None:
+def test_escape_stops_the_answer_and_shift_escape_focuses_the_composer(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(stalling_after("As far as this"))
     chat.ask("Tell me")
     expect(chat.prose).to_have_text("As far as this")
@@ -32,7 +30,7 @@ def test_escape_stops_wherever_the_focus_is_and_with_shift_goes_to_the_composer(
 
 
 @pytest.mark.reader(viewport={"width": 390, "height": 700})
-def test_the_way_to_the_composer_leads_out_of_a_drawer(chat: ChatPage, model: ScriptedModel) -> None:
+def test_the_shortcut_to_the_composer_closes_the_drawer(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
     model.enqueue((*said("Half"), gate, *said(" and whole"), *finished()))
     chat.ask("Tell me")
@@ -51,7 +49,7 @@ def test_the_way_to_the_composer_leads_out_of_a_drawer(chat: ChatPage, model: Sc
     expect(chat.prose).to_have_text("Half and whole")
 
 
-def test_escape_in_a_dialog_closes_the_dialog_and_stops_nothing(chat: ChatPage, model: ScriptedModel) -> None:
+def test_escape_in_a_dialog_closes_only_the_dialog(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
     model.enqueue((gate, *said("Whole."), *finished()))
     chat.ask("Tell me")
@@ -67,7 +65,7 @@ def test_escape_in_a_dialog_closes_the_dialog_and_stops_nothing(chat: ChatPage, 
 
 
 @pytest.mark.reader(permissions=["clipboard-read", "clipboard-write"])
-def test_the_last_answer_is_copied_as_the_model_wrote_it(chat: ChatPage, model: ScriptedModel) -> None:
+def test_a_shortcut_copies_the_markdown_of_the_last_answer(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("**Bold** and plain"))
     chat.ask_and_wait("Tell me")
     chat.page.keyboard.press("Control+Shift+c")
@@ -76,7 +74,7 @@ def test_the_last_answer_is_copied_as_the_model_wrote_it(chat: ChatPage, model: 
     assert chat.page.evaluate("navigator.clipboard.readText()") == "**Bold** and plain"
 
 
-def test_a_new_conversation_begins_with_a_key_on_any_keyboard(chat: ChatPage) -> None:
+def test_the_shortcut_for_a_new_conversation_works_on_any_keyboard_layout(chat: ChatPage) -> None:
     chat.ask_and_wait("First")
     chat.page.keyboard.press("Control+Shift+o")
     expect(chat.questions).to_have_count(0)
@@ -86,7 +84,7 @@ def test_a_new_conversation_begins_with_a_key_on_any_keyboard(chat: ChatPage) ->
     expect(chat.questions).to_have_count(0)
 
 
-def test_keys_of_the_browser_are_left_to_it(chat: ChatPage) -> None:
+def test_shortcuts_of_the_browser_still_work(chat: ChatPage) -> None:
     presses: list[dict[str, object]] = [
         {"key": "r", "code": "KeyR", "ctrlKey": True},
         {"key": "R", "code": "KeyR", "ctrlKey": True, "shiftKey": True},

@@ -23,7 +23,7 @@ def chat(browser_page: Page) -> ChatPage:
 
 
 @pytest.mark.reader  # who goes by a clock that nobody else should have
-def test_a_busy_server_is_waited_for_by_a_countdown(
+def test_a_busy_server_shows_a_countdown_to_the_retry(
     browser_page: Page, model: ScriptedModel, complaints: Complaints
 ) -> None:
     complaints.expect("status of 503")
@@ -47,7 +47,7 @@ def test_a_busy_server_is_waited_for_by_a_countdown(
     expect(chat.failure).to_have_count(0)
 
 
-def test_a_countdown_goes_on_after_a_reload(chat: ChatPage, complaints: Complaints) -> None:
+def test_a_countdown_continues_after_a_reload(chat: ChatPage, complaints: Complaints) -> None:
     complaints.expect("status of 503")
     chat.reply_busy_once(3600)
     chat.ask("Tell me")
@@ -57,7 +57,7 @@ def test_a_countdown_goes_on_after_a_reload(chat: ChatPage, complaints: Complain
     expect(chat.retry_button).to_be_hidden()
 
 
-def test_a_reader_who_is_offline_loses_nothing_and_goes_on_when_back(
+def test_an_offline_reader_loses_nothing_and_can_retry_when_online(
     chat: ChatPage, model: ScriptedModel, complaints: Complaints
 ) -> None:
     complaints.expect("ERR_INTERNET_DISCONNECTED")
@@ -81,7 +81,7 @@ def test_a_reader_who_is_offline_loses_nothing_and_goes_on_when_back(
     expect(chat.field).to_have_value("Third, half written")
 
 
-def test_figures_are_there_for_who_asks(chat: ChatPage, model: ScriptedModel) -> None:
+def test_a_button_shows_the_details_of_an_answer(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
     model.enqueue((*said("One", " two"), gate, *finished(usage=usage_of(9, 42))))
     chat.ask("Count")
@@ -106,7 +106,7 @@ def test_figures_are_there_for_who_asks(chat: ChatPage, model: ScriptedModel) ->
     expect(chat.details).to_contain_text("9 input, 42 output")
 
 
-def test_figures_say_what_was_estimated_and_what_was_not_counted(chat: ChatPage, model: ScriptedModel) -> None:
+def test_details_mark_estimated_and_missing_token_counts(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("Not counted by the provider"), stalling_after("As far as this"))
     chat.ask_and_wait("First")
     chat.show_details.click()
@@ -119,7 +119,7 @@ def test_figures_say_what_was_estimated_and_what_was_not_counted(chat: ChatPage,
     expect(chat.details).to_contain_text("Time to first token")
 
 
-def test_figures_open_in_view_and_move_nothing_above_them(chat: ChatPage, model: ScriptedModel) -> None:
+def test_details_open_in_view_without_shifting_the_answer(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("\n\n".join(f"Line {number}" for number in range(60))), reply("Short."))
     chat.ask_and_wait("First")
     buttons = chat.answer.locator(".actions button")
@@ -154,7 +154,7 @@ def page_server_that_ends(model: ScriptedModel) -> Iterator[GunicornServer]:
         yield server
 
 
-def test_a_server_that_restarts_is_said_as_such_and_keeps_what_came(
+def test_a_restarting_server_is_reported_and_the_text_is_kept(
     browser: Browser, model: ScriptedModel, page_server_that_ends: GunicornServer
 ) -> None:
     server = page_server_that_ends

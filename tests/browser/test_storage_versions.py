@@ -44,7 +44,7 @@ LAY_OUT = """({ version, rows }) => new Promise((resolve, reject) => {
 })"""
 
 
-def lay_out(page: Page, version: int, rows: dict[str, Any] = AS_OF_1) -> None:
+def create_database(page: Page, version: int, rows: dict[str, Any] = AS_OF_1) -> None:
     """Make the database by hand, and hold it open in this tab."""
     blank = "<!doctype html><title>By hand</title><link rel=icon href='data:,'>"
     page.route("**/by-hand", lambda route: route.fulfill(body=blank, content_type="text/html"))
@@ -52,7 +52,7 @@ def lay_out(page: Page, version: int, rows: dict[str, Any] = AS_OF_1) -> None:
     page.evaluate(LAY_OUT, {"version": version, "rows": rows})
 
 
-def of_tomorrow(page: Page) -> Page:
+def with_next_schema(page: Page) -> Page:
     """Have this tab's page know the version of the layout that comes after today's."""
 
     def change(route: Route) -> None:
@@ -65,15 +65,15 @@ def of_tomorrow(page: Page) -> Page:
 
 
 @pytest.fixture
-def readers_browser(browser_page: Page) -> BrowserContext:
+def browser_context(browser_page: Page) -> BrowserContext:
     """The browser of one reader, with a tab that is open already."""
     return browser_page.context
 
 
-def test_a_newer_page_loses_nothing_of_an_older_layout(browser_page: Page, model: ScriptedModel) -> None:
-    lay_out(browser_page, 1)
+def test_a_newer_page_upgrades_an_older_schema_without_loss(browser_page: Page, model: ScriptedModel) -> None:
+    create_database(browser_page, 1)
     model.enqueue(reply("Three."))
-    chat = ChatPage(of_tomorrow(browser_page)).open()
+    chat = ChatPage(with_next_schema(browser_page)).open()
     titles(chat).click()
     expect(chat.questions).to_have_text(["First?", "Second?"])
     expect(chat.answers.first).to_contain_text("One.")
@@ -86,8 +86,8 @@ def test_a_newer_page_loses_nothing_of_an_older_layout(browser_page: Page, model
     assert browser_page.evaluate("async () => (await indexedDB.databases())[0].version") == 2
 
 
-def test_a_layout_newer_than_the_page_is_said_and_left_as_it_is(browser_page: Page, model: ScriptedModel) -> None:
-    lay_out(browser_page, 2)
+def test_a_schema_newer_than_the_page_is_reported_and_not_changed(browser_page: Page, model: ScriptedModel) -> None:
+    create_database(browser_page, 2)
     browser_page.goto(f"/#/c/{CONVERSATION}")
     chat = ChatPage(browser_page)
     expect(browser_page.get_by_role("alert")).to_have_count(1)  # and not that the conversation is not here
@@ -96,24 +96,24 @@ def test_a_layout_newer_than_the_page_is_said_and_left_as_it_is(browser_page: Pa
     model.enqueue(reply("From memory."))
     assert browser_page.url.endswith(CONVERSATION)  # which a reload, once the page is newer, still finds
     expect(chat.ask_and_wait("And now?")).to_have_text("From memory.")
-    of_tomorrow(browser_page)
+    with_next_schema(browser_page)
     browser_page.goto(f"/?reloaded#/c/{CONVERSATION}")
     expect(chat.questions).to_have_text(["First?", "Second?"])
     expect(titles(chat)).to_have_text(["And now?", "Kept long ago"])  # nothing of the meantime is lost either
 
 
-def test_a_tab_lets_go_when_a_newer_one_changes_the_layout_and_says_so(
-    browser_page: Page, readers_browser: BrowserContext, model: ScriptedModel
+def test_a_tab_closes_its_connection_when_a_newer_one_upgrades_the_schema(
+    browser_page: Page, browser_context: BrowserContext, model: ScriptedModel
 ) -> None:
     model.enqueue(reply("One."), reply("Two."), reply("Three."))
     chat = ChatPage(browser_page).open()
     chat.ask_and_wait("First")
-    newer = ChatPage(of_tomorrow(readers_browser.new_page())).open()
+    newer = ChatPage(with_next_schema(browser_context.new_page())).open()
     expect(titles(newer)).to_have_text(["First"])
     expect(newer.page.get_by_role("alert")).to_have_count(0)
     chat.ask_and_wait("Second")
     expect(browser_page.get_by_role("alert").filter(has_text=NEWER)).to_be_visible()
-    of_tomorrow(browser_page).reload()
+    with_next_schema(browser_page).reload()
     expect(chat.questions).to_have_text(["First", "Second"])
     expect(chat.prose).to_have_text("Two.")
     chat.ask_and_wait("Third")
@@ -121,12 +121,12 @@ def test_a_tab_lets_go_when_a_newer_one_changes_the_layout_and_says_so(
     expect(newer.questions).to_have_text(["First", "Second", "Third"])
 
 
-def test_a_tab_that_does_not_let_go_is_said_and_nobody_waits_for_it(
-    browser_page: Page, readers_browser: BrowserContext, model: ScriptedModel
+def test_a_tab_that_blocks_an_upgrade_is_reported_without_waiting(
+    browser_page: Page, browser_context: BrowserContext, model: ScriptedModel
 ) -> None:
-    lay_out(browser_page, 1)
+    create_database(browser_page, 1)
     model.enqueue(reply("From memory."), reply("And kept."))
-    chat = ChatPage(of_tomorrow(readers_browser.new_page())).open()
+    chat = ChatPage(with_next_schema(browser_context.new_page())).open()
     expect(chat.page.get_by_role("alert").filter(has_text=OLDER)).to_be_visible()
     expect(chat.page.get_by_role("heading", name="Sluice")).to_be_visible()
     expect(chat.ask_and_wait("And now?")).to_have_text("From memory.")
@@ -145,7 +145,7 @@ def test_a_tab_that_does_not_let_go_is_said_and_nobody_waits_for_it(
         pytest.param("zh", "本页有一个程序库未能加载", marks=pytest.mark.reader(locale="zh-CN")),
     ],
 )
-def test_a_missing_library_is_not_called_a_storage_that_is_switched_off(
+def test_a_missing_library_is_not_reported_as_disabled_storage(
     browser_page: Page, complaints: Complaints, language: str, sentence: str
 ) -> None:
     complaints.expect(r"status of 404.*/vendor/idb\.js")

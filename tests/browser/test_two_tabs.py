@@ -22,7 +22,7 @@ def another_tab(chat: ChatPage) -> ChatPage:
     return ChatPage(page)
 
 
-def test_an_answer_grows_and_ends_in_the_other_tab_too(chat: ChatPage, model: ScriptedModel) -> None:
+def test_an_answer_grows_and_ends_in_another_tab(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
     model.enqueue(reply("One."), (*said("As far as this"), gate, *said(" and on."), *finished()))
     chat.ask_and_wait("First")
@@ -37,7 +37,7 @@ def test_an_answer_grows_and_ends_in_the_other_tab_too(chat: ChatPage, model: Sc
     expect(other.answer.get_by_role("button", name="Regenerate")).to_be_visible()
 
 
-def test_what_both_tabs_ask_at_once_is_kept_as_branches(chat: ChatPage, model: ScriptedModel) -> None:
+def test_simultaneous_questions_of_two_tabs_become_branches(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before both ends")
     model.enqueue(reply("One."), (*said("From here."), gate, *finished()), (*said("From there."), gate, *finished()))
     chat.ask_and_wait("First")
@@ -64,7 +64,7 @@ def test_what_both_tabs_ask_at_once_is_kept_as_branches(chat: ChatPage, model: S
     expect(other.prose).to_have_text("From here.")
 
 
-def test_an_answer_whose_tab_is_gone_can_be_continued_in_the_other(chat: ChatPage, model: ScriptedModel) -> None:
+def test_an_answer_of_a_closed_tab_can_be_continued_in_another(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(stalling_after("As far as this"), reply(" and on."))
     other = another_tab(chat)
     chat.ask("Tell me")
@@ -78,9 +78,7 @@ def test_an_answer_whose_tab_is_gone_can_be_continued_in_the_other(chat: ChatPag
     expect(other.prose).to_have_text("As far as this and on.")
 
 
-def test_the_end_of_an_answer_is_shown_even_where_its_tab_could_not_say_it(
-    chat: ChatPage, model: ScriptedModel
-) -> None:
+def test_the_end_of_an_answer_is_shown_although_no_message_arrived(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
     model.enqueue((*said("As far as this"), gate, *said(" and on."), *finished()))
     chat.ask("Tell me")
@@ -94,7 +92,7 @@ def test_the_end_of_an_answer_is_shown_even_where_its_tab_could_not_say_it(
     expect(other.answer.get_by_role("button", name="Regenerate")).to_be_visible()
 
 
-def test_the_list_follows_the_other_tab(chat: ChatPage) -> None:
+def test_the_list_follows_changes_of_another_tab(chat: ChatPage) -> None:
     other = another_tab(chat)
     chat.ask_and_wait("First")
     title = other.page.locator(".conversation a")
@@ -107,7 +105,7 @@ def test_the_list_follows_the_other_tab(chat: ChatPage) -> None:
     expect(title).to_have_text(["Better"])
 
 
-def test_a_conversation_deleted_in_the_other_tab_is_said_to_be_gone(chat: ChatPage, model: ScriptedModel) -> None:
+def test_a_conversation_deleted_in_another_tab_is_reported(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(stalling_after("As far as this"))
     chat.ask("Tell me")
     expect(chat.prose).to_have_text("As far as this")
@@ -123,7 +121,7 @@ def test_a_conversation_deleted_in_the_other_tab_is_said_to_be_gone(chat: ChatPa
     expect(chat.page.locator(".conversation a")).to_have_text(["Tell me"])
 
 
-def test_a_conversation_deleted_elsewhere_does_not_come_back_in_part(chat: ChatPage, model: ScriptedModel) -> None:
+def test_a_conversation_deleted_in_another_tab_is_not_partly_restored(chat: ChatPage, model: ScriptedModel) -> None:
     chat.ask_and_wait("Tell me")
     other = another_tab(chat)
     other.page.evaluate("() => { BroadcastChannel.prototype.postMessage = () => undefined; }")

@@ -9,7 +9,7 @@ from ..scripted_model import Chunk, ScriptedModel, finished, reply, said
 from .chat_page import ChatPage
 
 
-def test_chinese_is_emphasised_by_dots_and_never_slanted(browser_page: Page, model: ScriptedModel) -> None:
+def test_chinese_emphasis_uses_dots_and_no_italics(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()
     model.enqueue(
         reply(
@@ -25,7 +25,7 @@ def test_chinese_is_emphasised_by_dots_and_never_slanted(browser_page: Page, mod
 
 
 @pytest.mark.reader(color_scheme="dark")
-def test_on_paper_stands_the_conversation_alone_and_dark_on_light(browser_page: Page, model: ScriptedModel) -> None:
+def test_print_shows_only_the_conversation_dark_on_light(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()
     model.enqueue(reply("One."))
     chat.ask_and_wait("First")
@@ -59,7 +59,7 @@ CUT_OFF = """() => [...document.querySelectorAll("html, #log *:not(.katex-mathml
 
 
 @pytest.mark.reader(viewport={"width": 700, "height": 1000})
-def test_on_paper_nothing_is_cut_off(browser_page: Page, model: ScriptedModel) -> None:
+def test_print_cuts_nothing_off(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()
     thoughts = "\n\n".join(f"Thought {number}" for number in range(60))
     model.enqueue((Chunk(reasoning=thoughts), *said(WIDE), *finished()))

@@ -30,7 +30,7 @@ def test_answers_are_shown_as_plain_text(browser_page: Page, model: ScriptedMode
     expect(chat.prose.locator("*")).to_have_count(0)
 
 
-def test_markdown_is_shown_without_colours_and_formulas(
+def test_markdown_is_shown_without_highlighting_and_formulas(
     browser_page: Page, model: ScriptedModel, complaints: Complaints
 ) -> None:
     chat = without(ChatPage(browser_page), complaints, "**/vendor/{highlight.js,katex/**}")
@@ -44,7 +44,7 @@ def test_markdown_is_shown_without_colours_and_formulas(
 @pytest.mark.parametrize(
     "file", ["marked.js", "dompurify.js", "idb.js", "highlight.js", "katex/katex.js", "katex/katex.css"]
 )
-def test_with_any_one_library_missing_the_page_asks_and_answers(
+def test_the_chat_works_without_any_one_library(
     browser_page: Page, model: ScriptedModel, complaints: Complaints, file: str
 ) -> None:
     model.enqueue(reply("Some **bold**, <b>raw</b>, $x^2$.\n\n```python\ndef f(): ...\n```"), reply("Again."))
