@@ -1,4 +1,4 @@
-"""axe-core, which finds what keeps people out of a page."""
+"""axe-core, which finds accessibility violations."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ RUN = """async ([only, without]) => {
 
 @cache
 def source() -> str:
-    """Return axe-core's code, as package.json pins it."""
+    """Return the source of axe-core in the version that package.json pins."""
     return SOURCE.read_text(encoding="utf-8")
 
 
 def violations(page: Page, *only: str, without: Sequence[str] = ()) -> list[str]:
-    """Return what axe-core finds in the page as it is now.
+    """Return the violations that axe-core finds in the current page.
 
     Args:
         page: The page.
-        only: The rules to go by; where none is named, all that it has.
-        without: Rules to leave out of all.
+        only: The rules to check; none means all.
+        without: The rules to skip.
 
-    The code comes in through the debugger, which the page's Content-Security-Policy does not bind.
+    The code is evaluated through the debugger, to which the Content-Security-Policy does not apply.
     """
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(source())

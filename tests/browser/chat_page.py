@@ -1,4 +1,4 @@
-"""The chat page as a reader sees and uses it, so that tests speak of questions and answers and not of selectors."""
+"""A page object of the chat page, so that tests use questions and answers instead of selectors."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from playwright.sync_api import Locator, Page, Route, expect
 COMPLETE = re.compile("^(Answer complete|回答完成)$")
 
 
-# Markdown comes when the reader first stirs; a module that is asked for again comes after the page has it.
-MARKDOWN_IS_THERE = """async () => {
+# The first interaction loads Markdown. Importing the same modules again waits until the page has them.
+WAIT_FOR_MARKDOWN = """async () => {
     const main = document.querySelector("script[src$='/js/main.js']").src;
     const files = ["../vendor/marked.js", "../vendor/dompurify.js"];
     await Promise.allSettled(files.map((file) => import(new URL(file, main).href)));
@@ -38,11 +38,11 @@ class ChatPage:
         self.status = page.get_by_role("status")
 
     def open(self) -> ChatPage:
-        """Open the page, and wait until it can take a message and has its libraries or has gone on without them."""
+        """Open the page, and wait until it is ready and its libraries have loaded or failed to load."""
         self.page.goto("/")
-        expect(self.page.locator("#empty")).to_be_visible()  # which the page shows when it knows all that it needs
+        expect(self.page.locator("#empty")).to_be_visible()  # shown when the page is ready
         self.page.keyboard.press("Shift")
-        self.page.evaluate(MARKDOWN_IS_THERE)
+        self.page.evaluate(WAIT_FOR_MARKDOWN)
         return self
 
     def ask(self, message: str) -> None:
@@ -51,7 +51,7 @@ class ChatPage:
         self.field.press("Enter")
 
     def ask_and_wait(self, message: str) -> Locator:
-        """Send a message, wait until its answer is whole, and return the answer's text."""
+        """Send a message, wait for the complete answer, and return the locator of its text."""
         before = self.answers.count()
         self.ask(message)
         expect(self.answers).to_have_count(before + 1)
@@ -59,11 +59,11 @@ class ChatPage:
         return self.prose
 
     def wait_complete(self) -> None:
-        """Wait until the last answer is whole."""
+        """Wait until the last answer is complete."""
         expect(self.status).to_have_text(COMPLETE)
 
     def configure(self, **changes: Any) -> None:
-        """Have the server's configuration say something else. To be called before `open`."""
+        """Change the configuration that the server returns. Call before `open`."""
 
         def change(route: Route) -> None:
             response = route.fetch()
@@ -72,10 +72,10 @@ class ChatPage:
         self.page.route("**/api/config", change)
 
     def reply_once(self, **response: Any) -> list[dict[str, Any]]:
-        """Have the next message answered with this response, as if something stood between page and server.
+        """Answer the next message with this response, as a proxy between page and server could.
 
         Returns:
-            A list that the request's body is put into.
+            A list to which the body of the request is appended.
         """
         bodies: list[dict[str, Any]] = []
 
@@ -87,22 +87,22 @@ class ChatPage:
         return bodies
 
     def reply_busy_once(self, seconds: int) -> None:
-        """Have the next message refused as by a server whose places are taken, for these seconds."""
+        """Refuse the next message as a busy server does, with this `Retry-After` in seconds."""
         body = {"success": False, "error": "busy", "code": "overloaded", "retryable": True, "request_id": "r-17"}
         self.reply_once(status=503, headers={"Retry-After": str(seconds)}, json=body)
 
     def overflow(self) -> int:
-        """How many pixels the document is wider than the window."""
+        """Return how many pixels the document is wider than the window."""
         return int(self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
 def frames(*parts: dict[str, Any]) -> str:
-    """Write frames as the body of an event stream."""
+    """Return an event stream with these frames."""
     return "".join(f"data: {json.dumps(part)}\n\n" for part in parts)
 
 
 def text_frame(text: str) -> dict[str, Any]:
-    """A frame that carries text."""
+    """Return a frame with a text."""
     return {"success": True, "message": text, "interaction_mode": "stream"}
 
 

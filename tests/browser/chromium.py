@@ -9,13 +9,13 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
-WAIT_MS = 10_000  # far more than any step takes on a busy machine; a test that passes never waits it out
+WAIT_MS = 10_000  # far more than any step takes on a busy machine
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Start Chromium: the one named by `CHROMIUM`, or the system's, or else Playwright's own."""
+    """Start Chromium: the path in `CHROMIUM`, or else the system's, or else Playwright's."""
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     running_as_root = hasattr(os, "geteuid") and os.geteuid() == 0
     with sync_playwright() as playwright:

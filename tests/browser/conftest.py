@@ -1,4 +1,4 @@
-"""A reader in front of the page: Chromium, strict about whatever the page should not do."""
+"""Fixtures of the browser tests. A test fails on any browser error that it does not expect."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from tests.conftest import PLANTED_KEY
 from tests.gunicorn_server import GunicornServer
 from tests.scripted_model import MODEL_NAME, ScriptedModel
 
+from .browser_errors import BrowserErrors
 from .chromium import WAIT_MS, chromium
-from .complaints import Complaints
-from .profile import OF_A_TAB, Profile
+from .profile import TAB_OPTIONS, Profile
 
-READER: Final[dict[str, Any]] = {"locale": "en-GB", "viewport": {"width": 1100, "height": 800}}
+CONTEXT_OPTIONS: Final[dict[str, Any]] = {"locale": "en-GB", "viewport": {"width": 1100, "height": 800}}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker that says who reads."""
+    """Register the marker for options of the browser context."""
     config.addinivalue_line(
         "markers",
-        "reader(**options): who reads, by options of the browser context such as locale='zh-CN' or viewport=...; "
-        "without any, someone whose browser no other test has",
+        "browser_context(**options): options of the browser context, such as locale='zh-CN' or viewport=...; "
+        "without options, a new context for this test alone",
     )
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests of this package."""
+    """Start one Chromium for all tests of this package."""
     expect.set_options(timeout=WAIT_MS)
     with chromium() as browser:
         yield browser
@@ -38,14 +38,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def shared_model() -> Iterator[ScriptedModel]:
-    """The scripted model behind the page, for all tests of this package."""
+    """Start the scripted model, for all tests of this package."""
     with ScriptedModel() as model:
         yield model
 
 
 @pytest.fixture(scope="package")
 def shared_page_server(shared_model: ScriptedModel) -> Iterator[GunicornServer]:
-    """The server of the page, for all tests of this package: a start takes longer than most of them."""
+    """Start the page's server, for all tests of this package: a start takes longer than most tests."""
     env = {
         "OPENAI_API_KEY": PLANTED_KEY,
         "OPENAI_BASE_URL": shared_model.base_url,
@@ -58,7 +58,7 @@ def shared_page_server(shared_model: ScriptedModel) -> Iterator[GunicornServer]:
 
 @pytest.fixture
 def model(shared_model: ScriptedModel) -> Iterator[ScriptedModel]:
-    """The scripted model, as new."""
+    """Return the scripted model, reset."""
     shared_model.clear()
     yield shared_model
     shared_model.drop_idle_connections()
@@ -66,29 +66,29 @@ def model(shared_model: ScriptedModel) -> Iterator[ScriptedModel]:
 
 @pytest.fixture
 def page_server(shared_page_server: GunicornServer, model: ScriptedModel) -> GunicornServer:
-    """The server whose page streams, and its model as new."""
+    """Return the server of the page, with its model reset."""
     return shared_page_server
 
 
 @pytest.fixture(scope="package")
-def shared_complaints() -> Complaints:
-    """What the browser complains of during all tests of this package."""
-    return Complaints()
+def shared_browser_errors() -> BrowserErrors:
+    """Return the recorder of browser errors, for all tests of this package."""
+    return BrowserErrors()
 
 
 @pytest.fixture
-def complaints(shared_complaints: Complaints) -> Complaints:
-    """What the browser complains of during this test."""
-    shared_complaints.clear()
-    return shared_complaints
+def browser_errors(shared_browser_errors: BrowserErrors) -> BrowserErrors:
+    """Return the recorder of browser errors, cleared."""
+    shared_browser_errors.clear()
+    return shared_browser_errors
 
 
 @pytest.fixture(scope="package")
 def shared_profile(
-    browser: Browser, shared_page_server: GunicornServer, shared_complaints: Complaints
+    browser: Browser, shared_page_server: GunicornServer, shared_browser_errors: BrowserErrors
 ) -> Iterator[Profile]:
-    """The profile of every test that asks for no reader of its own."""
-    profile = Profile(browser, shared_page_server.url, shared_complaints, **READER)
+    """Create the profile that tests share unless they need a context of their own."""
+    profile = Profile(browser, shared_page_server.url, shared_browser_errors, **CONTEXT_OPTIONS)
     yield profile
     profile.close()
 
@@ -98,21 +98,21 @@ def browser_page(
     browser: Browser,
     shared_profile: Profile,
     page_server: GunicornServer,
-    complaints: Complaints,
+    browser_errors: BrowserErrors,
     request: pytest.FixtureRequest,
 ) -> Iterator[Page]:
-    """The page of a new reader, not yet opened: `browser_page.goto("/")` opens it.
+    """Create a tab in an empty profile. `browser_page.goto("/")` opens the page.
 
-    Fails the test on any complaint that it has not announced with `complaints.expect`.
+    The test fails on any browser error that it has not accepted with `browser_errors.expect`.
     """
-    markers = list(request.node.iter_markers("reader"))
+    markers = list(request.node.iter_markers("browser_context"))
     options = {name: value for marker in reversed(markers) for name, value in marker.kwargs.items()}
-    if OF_A_TAB.issuperset(options) and all(marker.kwargs for marker in markers):
-        yield shared_profile.lend(**options)
-        shared_profile.renew()
+    if TAB_OPTIONS.issuperset(options) and all(marker.kwargs for marker in markers):
+        yield shared_profile.new_page(**options)
+        shared_profile.reset()
     else:
-        with browser.new_context(base_url=page_server.url, **(READER | options)) as context:
+        with browser.new_context(base_url=page_server.url, **(CONTEXT_OPTIONS | options)) as context:
             context.set_default_timeout(WAIT_MS)
-            complaints.listen(context, page_server.url)
+            browser_errors.listen(context, page_server.url)
             yield context.new_page()
-    assert complaints.unexpected == []
+    assert browser_errors.unexpected == []

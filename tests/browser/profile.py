@@ -1,4 +1,4 @@
-"""A browser profile that tests use one after the other, each as if it were new."""
+"""A browser profile that tests share, reset after each test."""
 
 from __future__ import annotations
 
@@ -8,56 +8,55 @@ from typing import Any, Final
 from playwright.sync_api import Browser, Page
 
 from ..leaks import SETTLE
+from .browser_errors import BrowserErrors
 from .chromium import WAIT_MS
-from .complaints import Complaints
 
-# What the next document of this origin would find.
+# What the next document of this origin would find stored.
 STORED: Final = """async () => [
     ...Object.keys(localStorage),
     ...(await indexedDB.databases()).map(({ name }) => `the database ${name}`),
     ...(document.cookie ? [document.cookie] : []),
 ]"""
-# Every tab of a context gets a clock that is not the browser's, and nothing takes it away.
+# Changes of a context that cannot be undone, such as Playwright's clock.
 CHANGED: Final = """() => [
     ...(Date === window.OwnDate ? [] : ["a clock of its own"]),
     ...(navigator.onLine ? [] : ["a broken connection"]),
 ]"""
-# Options of a context that a tab can be given when there is one already.
+# Context options that can be set for a tab of an existing context.
 MEDIA: Final = {"color_scheme", "reduced_motion"}
-OF_A_TAB: Final = {"viewport", "permissions", *MEDIA}
-# A page of the origin that runs nothing and asks for nothing, not even for an icon.
+TAB_OPTIONS: Final = {"viewport", "permissions", *MEDIA}
+# A page of the origin without scripts and requests, even for an icon.
 WATCHER: Final = '<!doctype html><link rel="icon" href="data:,">'
 
 
 class Profile:
-    """A browser context in which each test has a tab of its own.
+    """A browser context that tests share. Each test has its own tab.
 
-    A new context has none of the page's files in its cache, and a window to open: half of the time that a short test
-    would take. The cache stays, because no file ever changes under its name. What a reader or a test has left is
-    taken away by `renew`.
+    A new context has an empty cache and opens a window: half of the time of a short test. The cache may stay, because
+    files never change under the same name. `reset` removes all other traces of a test.
 
     Args:
-        browser: Where the profile lives, until `close`.
+        browser: The browser.
         url: The server's address.
-        complaints: Takes what the browser complains of.
+        browser_errors: Records the errors of the context.
         options: Options of the context.
 
     Attributes:
         context: The context.
     """
 
-    def __init__(self, browser: Browser, url: str, complaints: Complaints, **options: Any) -> None:
+    def __init__(self, browser: Browser, url: str, browser_errors: BrowserErrors, **options: Any) -> None:
         self._browser = browser
         self._origin = url
-        self._complaints = complaints
+        self._browser_errors = browser_errors
         self._options = options
         self._start()
 
     def _start(self) -> None:
         self.context = self._browser.new_context(base_url=self._origin, **self._options)
         self.context.set_default_timeout(WAIT_MS)
-        self._complaints.listen(self.context, self._origin)
-        # Keeps the window, and looks at what is stored without being the page that stores it.
+        self._browser_errors.listen(self.context, self._origin)
+        # A tab that keeps the window open and inspects the storage.
         self._watcher = self.context.new_page()
         self._watcher.route("/", lambda route: route.fulfill(body=WATCHER, content_type="text/html"))
         self._watcher.goto("/")
@@ -65,11 +64,11 @@ class Profile:
         self._watcher.evaluate("() => { window.OwnDate = Date; }")
         self._devtools = self.context.new_cdp_session(self._watcher)
 
-    def lend(self, **options: Any) -> Page:
-        """Return a new tab.
+    def new_page(self, **options: Any) -> Page:
+        """Open a tab.
 
         Args:
-            options: Options of a context, among those of `OF_A_TAB`, that hold for this tab or until `renew`.
+            options: Context options of `TAB_OPTIONS`, which apply to this tab or until `reset`.
         """
         self.context.grant_permissions(options.get("permissions", []))
         tab = self.context.new_page()
@@ -78,12 +77,12 @@ class Profile:
         tab.emulate_media(**{name: value for name, value in options.items() if name in MEDIA})
         return tab
 
-    def renew(self) -> None:
-        """Leave the page and forget what was stored, allowed and put in between.
+    def reset(self) -> None:
+        """Close the tabs; clear storage, permissions and routes.
 
         Raises:
-            AssertionError: Something cannot be taken away, such as the clock of `page.clock.install`. A test that
-                leaves such a thing needs a context of its own; the one after it has a new one.
+            AssertionError: A change cannot be undone, such as `page.clock.install`. Mark such a test with
+                `browser_context`. The profile is created again for the next test.
         """
         try:
             self._leave()
@@ -101,7 +100,7 @@ class Profile:
     def _leave(self) -> None:
         for page in self.context.pages:
             if page != self._watcher:
-                # It writes down what it has not yet kept; when the next page is there, it has.
+                # Navigating away makes the page save its state first.
                 page.goto("about:blank")
                 page.close()
 
@@ -109,7 +108,7 @@ class Profile:
         deadline = time.monotonic() + SETTLE
         while True:
             self._devtools.send("Storage.clearDataForOrigin", {"origin": self._origin, "storageTypes": "all"})
-            # Each tab has a copy of its own of what is stored, and hears some moments later that it is gone.
+            # Each tab caches the storage and learns of the change a moment later.
             left = self._watcher.evaluate(STORED)
             if left == []:
                 return

@@ -1,4 +1,4 @@
-"""Every state of the page, one after the other, for tests that hold something against each of them."""
+"""Brings the page into each of its states, for tests that check all of them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ $$\\sum_{k=1}^{n} k = \\frac{n(n+1)}{2}$$
 
 
 def states(chat: ChatPage, model: ScriptedModel) -> Iterator[str]:
-    """Bring the open page into each state, and yield its name. The browser complains of a status of 503."""
+    """Bring the open page into each state and yield its name. The browser reports an error for the status 503."""
     page = chat.page
     yield "empty"
 
@@ -60,7 +60,7 @@ def states(chat: ChatPage, model: ScriptedModel) -> Iterator[str]:
     chat.answer.locator(".reasoning summary").click()
     chat.show_details.click()
     expect(chat.prose.locator(".katex").first).to_be_visible()
-    yield "complete, all folds open"
+    yield "complete, all sections open"
 
     chat.questions.locator("xpath=..").locator(".edit").click()
     expect(page.locator(".question-editor textarea")).to_be_focused()

@@ -1,4 +1,4 @@
-"""The page for everybody: in each of its states, whatever the theme and the language, small or enlarged."""
+"""Accessibility of every state of the page: themes, languages, zoom, forced colours, keyboard."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from playwright.sync_api import Page, expect
 
 from ..scripted_model import ScriptedModel, finished, reply, said, stalling_after
 from .axe import violations
+from .browser_errors import BrowserErrors
 from .chat_page import ChatPage
-from .complaints import Complaints
 from .states import states
 
 
 @pytest.mark.parametrize(
     "language",
     [
-        pytest.param("English", marks=pytest.mark.reader(reduced_motion="reduce")),
-        pytest.param("Chinese", marks=pytest.mark.reader(locale="zh-CN", reduced_motion="reduce")),
+        pytest.param("English", marks=pytest.mark.browser_context(reduced_motion="reduce")),
+        pytest.param("Chinese", marks=pytest.mark.browser_context(locale="zh-CN", reduced_motion="reduce")),
     ],
 )
 def test_axe_finds_nothing_in_any_state_and_theme(
-    browser_page: Page, model: ScriptedModel, complaints: Complaints, language: str
+    browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors, language: str
 ) -> None:
-    complaints.expect("status of 503")
+    browser_errors.expect("status of 503")
     found = []
     for state in states(ChatPage(browser_page).open(), model):
-        if language == "Chinese":  # in the same colours
+        if language == "Chinese":  # the colours are the same
             found += [f"{state}: {each}" for each in violations(browser_page, without=["color-contrast"])]
             continue
         found += [f"{state}: {violation}" for violation in violations(browser_page)]
@@ -35,16 +35,16 @@ def test_axe_finds_nothing_in_any_state_and_theme(
     assert not found, "\n\n".join(found)
 
 
-@pytest.mark.reader(viewport={"width": 320, "height": 568}, reduced_motion="reduce")
+@pytest.mark.browser_context(viewport={"width": 320, "height": 568}, reduced_motion="reduce")
 def test_every_state_fits_320_pixels_and_half_a_screen(
-    browser_page: Page, model: ScriptedModel, complaints: Complaints
+    browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors
 ) -> None:
-    complaints.expect("status of 503")
+    browser_errors.expect("status of 503")
     chat = ChatPage(browser_page)
     chat.configure(models=["a-model-with-quite-a-long-name", "another"], model="another")
     wide = []
     for state in states(chat.open(), model):
-        # 640 by 360 is what a window of 1280 by 720 has at a zoom of 200 %
+        # a window of 1280 by 720 has 640 by 360 at a zoom of 200 %
         for width, height, text in ((640, 360, "normal"), (320, 568, "larger"), (320, 568, "normal")):
             browser_page.set_viewport_size({"width": width, "height": height})
             browser_page.evaluate("text => { document.documentElement.dataset.textSize = text }", text)
@@ -53,7 +53,7 @@ def test_every_state_fits_320_pixels_and_half_a_screen(
 
 
 def overflowing_elements(page: Page) -> list[str]:
-    """Return what scrolls sideways, and the controls that lie outside of the window's width."""
+    """Return elements that scroll sideways, and controls outside the window's width."""
     found: list[str] = page.evaluate(
         """() => {
             const wide = [...document.querySelectorAll("html, dialog[open], .sidebar")]
@@ -69,11 +69,11 @@ def overflowing_elements(page: Page) -> list[str]:
     return found
 
 
-@pytest.mark.reader(forced_colors="active", reduced_motion="reduce")
+@pytest.mark.browser_context(forced_colors="active", reduced_motion="reduce")
 def test_buttons_have_a_visible_edge_in_forced_colours(
-    browser_page: Page, model: ScriptedModel, complaints: Complaints
+    browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors
 ) -> None:
-    complaints.expect("status of 503")
+    browser_errors.expect("status of 503")
     plain = []
     for state in states(ChatPage(browser_page).open(), model):
         plain += [f"{state}: {name}" for name in buttons_without_edge(browser_page)]
@@ -81,7 +81,7 @@ def test_buttons_have_a_visible_edge_in_forced_colours(
 
 
 def buttons_without_edge(page: Page) -> list[str]:
-    """Return the buttons that have neither a border nor an underline, which are all that forced colours leave."""
+    """Return buttons without border and underline: forced colours remove everything else."""
     found: list[str] = page.evaluate(
         """() => [...document.querySelectorAll("button")]
             .filter((each) => each.checkVisibility({ visibilityProperty: true }) && !each.closest(".starters"))
@@ -95,13 +95,13 @@ def buttons_without_edge(page: Page) -> list[str]:
     return found
 
 
-@pytest.mark.reader(forced_colors="active")
+@pytest.mark.browser_context(forced_colors="active")
 def test_a_running_answer_is_visible_in_forced_colours(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()
     gate = model.gate("before the first word")
     model.enqueue((gate, *said("Yes."), *finished()))
     chat.ask("Is it?")
-    # of a background and a gradient nothing is left
+    # forced colours remove background and gradient
     edge = "element => parseFloat(getComputedStyle(element, '::after').borderTopWidth)"
     for sign in (browser_page.locator(".answer.waiting"), browser_page.locator(".conversation.generating")):
         assert sign.evaluate(edge) > 0
@@ -114,7 +114,7 @@ NAME = """() => { const each = document.activeElement;
 
 
 class Keyboard:
-    """Someone who has no mouse, and knows what the list of shortcuts says."""
+    """Uses the page by keyboard alone."""
 
     def __init__(self, chat: ChatPage) -> None:
         self.page = chat.page
@@ -122,7 +122,7 @@ class Keyboard:
         self.type = chat.page.keyboard.type
 
     def go_to(self, name: str, *, back: bool = False) -> None:
-        """Press Tab, or Shift and Tab, until the focus is on what has this name, and see that the focus is shown."""
+        """Press Tab, or Shift and Tab, until the element with this name has a visible focus."""
         passed = []
         for _ in range(80):
             self.press("Shift+Tab" if back else "Tab")
@@ -133,12 +133,12 @@ class Keyboard:
         raise AssertionError(f"no way to {name!r} among {passed}")
 
     def choose(self, name: str, *, back: bool = False) -> None:
-        """Go to a button and press it."""
+        """Focus a button and press it."""
         self.go_to(name, back=back)
         self.press("Enter")
 
 
-@pytest.mark.reader(permissions=["clipboard-read", "clipboard-write"])
+@pytest.mark.browser_context(permissions=["clipboard-read", "clipboard-write"])
 def test_a_session_works_by_keyboard_alone(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()
     keyboard = Keyboard(chat)
@@ -160,7 +160,7 @@ def test_a_session_works_by_keyboard_alone(browser_page: Page, model: ScriptedMo
 
     keyboard.choose("Edit", back=True)
     keyboard.press("Control+a")
-    keyboard.type("First question, worded anew")
+    keyboard.type("First question, edited")
     keyboard.press("Enter")
     expect(chat.prose).to_have_text("Another.")
     keyboard.choose("Previous version", back=True)
@@ -169,7 +169,7 @@ def test_a_session_works_by_keyboard_alone(browser_page: Page, model: ScriptedMo
     keyboard.press("Shift+Escape")
     expect(chat.field).to_be_focused()
     keyboard.choose("Delete", back=True)
-    expect(chat.questions).to_have_text(["First question, worded anew"])
+    expect(chat.questions).to_have_text(["First question, edited"])
     keyboard.choose("Undo", back=True)
     expect(chat.prose).to_have_text("Whole.")
 
@@ -178,7 +178,7 @@ def test_a_session_works_by_keyboard_alone(browser_page: Page, model: ScriptedMo
     expect(chat.field).to_be_focused()
     keyboard.press("Control+k")
     keyboard.type("whole")
-    keyboard.go_to("First question, worded anew")
+    keyboard.go_to("First question, edited")
     keyboard.press("F2")
     keyboard.type("Renamed")
     keyboard.press("Enter")

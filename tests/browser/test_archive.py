@@ -1,4 +1,4 @@
-"""Conversations as files: Markdown for people, JSON to be read back, and files that are not what they say."""
+"""Export and import of conversations: Markdown, JSON, and invalid files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .test_conversations import act, converse, titles
 
 @pytest.fixture
 def chat(browser_page: Page) -> ChatPage:
-    """The page, open."""
+    """Return the open chat page."""
     return ChatPage(browser_page).open()
 
 
@@ -79,7 +79,7 @@ def test_a_markdown_export_quotes_each_question_above_its_answer(chat: ChatPage,
 
 
 def changed(archive: dict[str, Any], **changes: Any) -> str:
-    """The archive with other values in its first exchange."""
+    """Return the archive with changed fields in its first exchange."""
     copy = json.loads(json.dumps(archive))
     copy["conversations"][0]["exchanges"][0].update(changes)
     return json.dumps(copy)

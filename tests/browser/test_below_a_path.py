@@ -1,4 +1,4 @@
-"""The page behind a proxy that takes away the path below which it is."""
+"""The page behind a proxy that strips a path prefix."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from tests.deploy.below_a_path import PREFIX, nginx_below_a_path
 from tests.gunicorn_server import GunicornServer
 from tests.scripted_model import ScriptedModel, reply
 
+from .browser_errors import BrowserErrors
 from .chat_page import ChatPage
 from .chromium import WAIT_MS
-from .complaints import Complaints
-from .conftest import READER
+from .conftest import CONTEXT_OPTIONS
 
 
 def test_the_page_works_below_a_path_prefix_that_nginx_strips(
-    browser: Browser, page_server: GunicornServer, model: ScriptedModel, complaints: Complaints
+    browser: Browser, page_server: GunicornServer, model: ScriptedModel, browser_errors: BrowserErrors
 ) -> None:
     with (
         nginx_below_a_path(page_server.port, takes_away=True) as front,
-        browser.new_context(**READER) as context,
+        browser.new_context(**CONTEXT_OPTIONS) as context,
     ):
         context.set_default_timeout(WAIT_MS)
-        complaints.listen(context, f"{front.url}{PREFIX}")
+        browser_errors.listen(context, f"{front.url}{PREFIX}")
         page, asked = context.new_page(), list[str]()
         page.on("request", lambda request: asked.append(request.url))
         page.goto(f"{front.url}{PREFIX}/")
         model.enqueue(reply("**bold** $x^2$\n\n```python\ndef f(): ...\n```"))
         prose = ChatPage(page).ask_and_wait("Show me")
         expect(prose.locator("strong")).to_have_text("bold")
-        # Libraries that come later, with their styles and fonts, and a worker.
+        # Libraries, styles, fonts and a worker that are loaded later.
         expect(prose.locator(".katex")).to_be_visible()
         expect(prose.locator(".hljs-keyword")).to_have_text("def")
         assert any(".woff2" in url for url in asked)
@@ -37,4 +37,4 @@ def test_the_page_works_below_a_path_prefix_that_nginx_strips(
         page.reload()
         expect(prose.locator("strong")).to_have_text("bold")
         assert page.evaluate("location.pathname") == f"{PREFIX}/"
-    assert complaints.unexpected == []
+    assert browser_errors.unexpected == []

@@ -1,4 +1,4 @@
-"""Other wordings of a question and other answers to it; going on with an answer that was cut off; deleting."""
+"""Editing questions, regenerating and continuing answers, deleting and copying exchanges."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .chat_page import ChatPage
 
 @pytest.fixture
 def chat(browser_page: Page) -> ChatPage:
-    """The page, open."""
+    """Return the open chat page."""
     return ChatPage(browser_page).open()
 
 
 def contents_sent(model: ScriptedModel, number: int) -> list[str]:
-    """What the model was told by its `number`th request, without who said it."""
+    """Return the contents of the messages in the model's `number`th request."""
     return [each["content"] for each in model.wait_for_request(number).body["messages"]]
 
 
@@ -46,11 +46,11 @@ def test_an_edited_question_is_a_branch_next_to_the_original(chat: ChatPage, mod
     exchange.get_by_role("button", name="Edit").click()
     field = exchange.get_by_role("textbox", name="Edit your question")
     expect(field).to_be_focused()
-    field.fill("Second, worded anew")
+    field.fill("Second, edited")
     field.press("Enter")
     chat.wait_complete()
-    expect(chat.questions).to_have_text(["First", "Second, worded anew"])
-    assert contents_sent(model, 4)[-3:] == ["First", "One.", "Second, worded anew"]
+    expect(chat.questions).to_have_text(["First", "Second, edited"])
+    assert contents_sent(model, 4)[-3:] == ["First", "One.", "Second, edited"]
     chat.page.get_by_role("group", name="Versions of this question").get_by_role(
         "button", name="Previous version"
     ).click()
@@ -135,7 +135,7 @@ def test_copy_copies_the_source_of_question_and_answer(chat: ChatPage, model: Sc
     assert chat.page.evaluate("() => navigator.clipboard.readText()") == "It is **bold**."
 
 
-@pytest.mark.reader(permissions=["clipboard-read", "clipboard-write"])
+@pytest.mark.browser_context(permissions=["clipboard-read", "clipboard-write"])
 def test_an_answer_can_be_copied_over_plain_http(browser_page: Page, model: ScriptedModel) -> None:
     browser_page.add_init_script("Object.defineProperty(Navigator.prototype, 'clipboard', { get: () => undefined });")
     chat = ChatPage(browser_page).open()
@@ -161,22 +161,22 @@ def test_no_other_question_can_be_asked_while_an_answer_is_running(chat: ChatPag
 
 def test_an_edited_question_cannot_be_asked_while_an_answer_is_running(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
-    model.enqueue(reply("One."), (*said("Two"), gate, *finished()), reply("Anew."))
+    model.enqueue(reply("One."), (*said("Two"), gate, *finished()), reply("Edited."))
     chat.ask_and_wait("First")
     chat.questions.hover()
     chat.page.get_by_role("button", name="Edit").click()
     editor = chat.page.get_by_role("textbox", name="Edit your question")
-    editor.fill("First, worded anew")
+    editor.fill("First, edited")
     chat.ask("Second")
     expect(chat.prose).to_have_text("Two")
     editor.press("Enter")
-    expect(editor).to_have_value("First, worded anew")
+    expect(editor).to_have_value("First, edited")
     expect(chat.page.get_by_role("button", name="Ask", exact=True)).to_be_hidden()
     gate.open()
     chat.wait_complete()
     editor.press("Enter")
-    expect(chat.questions).to_have_text(["First, worded anew"])
-    expect(chat.prose).to_have_text("Anew.")
+    expect(chat.questions).to_have_text(["First, edited"])
+    expect(chat.prose).to_have_text("Edited.")
     expect(chat.field).to_be_focused()
 
 
@@ -195,25 +195,25 @@ def test_an_unsent_edit_survives_leaving_reload_and_undo(chat: ChatPage, model: 
     chat.questions.first.hover()
     chat.page.get_by_role("button", name="Edit").first.click()
     editor.press("End")
-    editor.type(", worded anew")
+    editor.type(", edited")
     open_conversation("Second")
     expect(editor).to_have_count(0)
     open_conversation("First")
-    expect(editor).to_have_value("First, worded anew")
+    expect(editor).to_have_value("First, edited")
     expect(editor).not_to_be_focused()
     chat.page.reload()
-    expect(editor).to_have_value("First, worded anew")
+    expect(editor).to_have_value("First, edited")
 
     chat.page.get_by_role("button", name="Actions for “First”").click()
     chat.page.locator(".conversation-actions:visible").get_by_role("button", name="Delete").click()
     expect(editor).to_have_count(0)
-    assert "worded anew" not in chat.page.evaluate("JSON.stringify(localStorage)")
+    assert "edited" not in chat.page.evaluate("JSON.stringify(localStorage)")
     chat.page.get_by_role("button", name="Undo").click()
-    expect(editor).to_have_value("First, worded anew")
+    expect(editor).to_have_value("First, edited")
 
     editor.press("Enter")
     chat.wait_complete()
-    expect(chat.questions).to_have_text(["First, worded anew"])
+    expect(chat.questions).to_have_text(["First, edited"])
     chat.page.get_by_role("button", name="Previous version").click()
     expect(chat.questions).to_have_text(["First", "And on"])
     expect(editor).to_have_count(0)
@@ -235,7 +235,7 @@ def test_an_unsent_edit_survives_regenerate(chat: ChatPage, model: ScriptedModel
     chat.ask_and_wait("First")
     chat.page.get_by_role("button", name="Edit").click()
     editor = chat.page.get_by_role("textbox", name="Edit your question")
-    editor.fill("First, worded anew")
+    editor.fill("First, edited")
     chat.answer.get_by_role("button", name="Regenerate").click()
     expect(chat.prose).to_have_text("Two.")
-    expect(editor).to_have_value("First, worded anew")
+    expect(editor).to_have_value("First, edited")

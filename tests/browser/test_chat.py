@@ -1,4 +1,4 @@
-"""Asking and being answered: streams, stops, failures, the kept conversation."""
+"""Questions and answers: streaming, stopping, failures, reloads."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ..scripted_model import (
     said,
     stalling_after,
 )
+from .browser_errors import BrowserErrors
 from .chat_page import DONE_FRAME, ChatPage, frames, text_frame
-from .complaints import Complaints
 
 
 @pytest.fixture
 def chat(browser_page: Page) -> ChatPage:
-    """The page, open."""
+    """Return the open chat page."""
     return ChatPage(browser_page).open()
 
 
@@ -121,9 +121,9 @@ def test_text_typed_during_an_answer_is_neither_sent_nor_lost(chat: ChatPage, mo
 
 
 def test_an_error_shows_its_message_and_a_retry_works(
-    chat: ChatPage, model: ScriptedModel, complaints: Complaints
+    chat: ChatPage, model: ScriptedModel, browser_errors: BrowserErrors
 ) -> None:
-    complaints.expect("status of 502")
+    browser_errors.expect("status of 502")
     model.default = document("<h1>not a model</h1>")
     chat.ask("Tell me")
     expect(chat.failure).to_contain_text("something that is not an answer")
@@ -136,9 +136,9 @@ def test_an_error_shows_its_message_and_a_retry_works(
 
 
 def test_a_refused_question_can_be_retried_when_the_server_is_fixed(
-    chat: ChatPage, model: ScriptedModel, complaints: Complaints
+    chat: ChatPage, model: ScriptedModel, browser_errors: BrowserErrors
 ) -> None:
-    complaints.expect("status of 502")
+    browser_errors.expect("status of 502")
     model.enqueue(refused(401), refused(401), reply("Now it works."))
     chat.ask("Tell me")
     expect(chat.failure).to_contain_text("refused this server's API key")
@@ -196,8 +196,8 @@ def test_a_connection_with_an_unexpected_reply_is_closed(chat: ChatPage) -> None
     assert chat.page.evaluate("closedByPage") is True
 
 
-def test_an_error_page_of_a_proxy_is_reported_as_unexpected(chat: ChatPage, complaints: Complaints) -> None:
-    complaints.expect("status of 502")
+def test_an_error_page_of_a_proxy_is_reported_as_unexpected(chat: ChatPage, browser_errors: BrowserErrors) -> None:
+    browser_errors.expect("status of 502")
     chat.reply_once(status=502, content_type="text/html", body="<h1>Bad gateway</h1>")
     chat.ask("Tell me")
     expect(chat.failure).to_contain_text("The reply did not come from the chat server.")
@@ -210,8 +210,8 @@ def test_a_page_of_a_proxy_with_status_200_is_reported_as_unexpected(chat: ChatP
     expect(chat.failure).to_contain_text("The reply did not come from the chat server.")
 
 
-def test_a_failed_connection_is_reported(chat: ChatPage, complaints: Complaints) -> None:
-    complaints.expect("ERR_FAILED")
+def test_a_failed_connection_is_reported(chat: ChatPage, browser_errors: BrowserErrors) -> None:
+    browser_errors.expect("ERR_FAILED")
     chat.page.route("**/api/chat", lambda route: route.abort(), times=1)
     chat.ask("Tell me")
     expect(chat.failure).to_contain_text("The server cannot be reached. It may be restarting.")
@@ -262,9 +262,9 @@ def test_block_mode_shows_the_answer_at_once(browser_page: Page, model: Scripted
 
 
 def test_a_provider_error_in_block_mode_is_reported(
-    browser_page: Page, model: ScriptedModel, complaints: Complaints
+    browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors
 ) -> None:
-    complaints.expect("status of 502")
+    browser_errors.expect("status of 502")
     chat = ChatPage(browser_page)
     chat.configure(interaction_mode="block")
     chat.open()

@@ -1,4 +1,4 @@
-"""Writing a message: input methods, long pastes, earlier prompts, the draft that is kept."""
+"""The message box: input methods, long pastes, earlier prompts, drafts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_keys_are_left_to_an_input_method_while_it_composes(chat: ChatPage, mode
     devtools = chat.page.context.new_cdp_session(chat.page)
     devtools.send("Input.imeSetComposition", {"text": "ni hao", "selectionStart": 0, "selectionEnd": 0})
     expect(chat.field).to_have_value("ni hao")
-    # What Chromium sends for a key that the input method takes: the key code 229, during the composition.
+    # Chromium sends the key code 229 for keys of an input method.
     for key in ("Enter", "ArrowUp", "Escape"):
         devtools.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", "windowsVirtualKeyCode": 229, "key": key})
         expect(chat.field).to_have_value("ni hao")
@@ -48,7 +48,7 @@ def test_arrow_keys_step_through_earlier_prompts_and_the_draft(chat: ChatPage, m
 
 def test_the_up_key_moves_the_caret_unless_it_is_on_the_first_line(chat: ChatPage) -> None:
     chat.ask_and_wait("Earlier")
-    for text in ("one\ntwo", "a word and another " * 30):  # lines of the writer, lines of the field
+    for text in ("one\ntwo", "a word and another " * 30):  # explicit lines, wrapped lines
         chat.field.fill(text)
         chat.field.press("ArrowUp")
         expect(chat.field).to_have_value(text)
@@ -120,7 +120,7 @@ def test_a_draft_that_cannot_be_saved_survives_a_change_of_conversation(chat: Ch
     expect(chat.field).to_have_value("")
 
 
-@pytest.mark.reader(permissions=["clipboard-read", "clipboard-write"])
+@pytest.mark.browser_context(permissions=["clipboard-read", "clipboard-write"])
 def test_a_long_text_is_pasted_and_sent_completely(chat: ChatPage, model: ScriptedModel) -> None:
     chat.page.evaluate("text => navigator.clipboard.writeText(text)", LONG)
     chat.field.press("Control+v")
@@ -150,7 +150,7 @@ def test_a_pasted_megabyte_is_reported_as_too_long_and_stays_quick_to_edit(chat:
             });
         }"""
     )
-    assert ours < 4 * plain  # fifteen times as long, where each line finds a direction of its own
+    assert ours < 4 * plain  # 15 times as long with a direction for each line
     expect(chat.page.get_by_role("alert")).to_have_text("This message is too long. The limit is 100,000 characters.")
     expect(chat.send_button).to_be_disabled()
 
@@ -165,7 +165,7 @@ def test_the_message_box_keeps_the_focus(chat: ChatPage, model: ScriptedModel) -
     expect(chat.field).to_be_focused()
 
 
-# How many pixels across an edge have the colour of the focus.
+# The width of the focus ring in pixels, across each edge.
 RING = """async ({ picture, ring }) => {
     const bytes = Uint8Array.from(atob(picture), (each) => each.charCodeAt(0));
     const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));

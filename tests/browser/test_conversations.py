@@ -1,4 +1,4 @@
-"""Conversations in the browser: the list, search, names, deletion, and a storage that refuses."""
+"""Stored conversations: list, search, titles, deletion, storage failures."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from ..scripted_model import ScriptedModel, flood, flood_text, reply, stalling_after
+from .browser_errors import BrowserErrors
 from .chat_page import ChatPage
-from .complaints import Complaints
 
-NO_ROOM = """() => {
+FILL_STORAGE = """() => {
   window.put = IDBObjectStore.prototype.put;
   IDBObjectStore.prototype.put = () => { throw new DOMException("no room", "QuotaExceededError"); };
 }"""
-ROOM_AGAIN = "() => { IDBObjectStore.prototype.put = window.put; }"
+FREE_STORAGE = "() => { IDBObjectStore.prototype.put = window.put; }"
 
 
 @pytest.fixture
 def chat(browser_page: Page) -> ChatPage:
-    """The page, open."""
+    """Return the open chat page."""
     return ChatPage(browser_page).open()
 
 
 def titles(chat: ChatPage) -> Locator:
-    """The titles in the list, the last changed first."""
+    """Return the titles in the list, most recently changed first."""
     return chat.page.locator(".conversation a")
 
 
 def converse(chat: ChatPage, *questions: str) -> None:
-    """Ask each question in a conversation of its own."""
+    """Ask each question in a new conversation."""
     for question in questions:
         if chat.questions.count():
             chat.page.get_by_role("button", name="New conversation").click()
@@ -55,7 +55,7 @@ def test_each_conversation_is_in_the_list_under_its_first_message(chat: ChatPage
     expect(chat.prose).to_have_text("One.")
 
 
-# The beginning of a conversation, and its title.
+# First messages and the titles derived from them.
 TITLES = {
     "How do I use **`git rebase`** well?": "How do I use git rebase well?",
     "请**重点**说明 `a*b*c`": "请重点说明 a*b*c",
@@ -203,13 +203,13 @@ def test_search_finds_words_of_titles_questions_and_answers(chat: ChatPage, mode
 
 
 def test_full_storage_loses_nothing_while_the_page_is_open(chat: ChatPage, model: ScriptedModel) -> None:
-    chat.page.evaluate(NO_ROOM)
+    chat.page.evaluate(FILL_STORAGE)
     model.enqueue(reply("One."), reply("Two."))
     converse(chat, "First", "Second")
     expect(chat.page.get_by_role("alert").filter(has_text="the browser's storage is full")).to_be_visible()
     titles(chat).last.click()
     expect(chat.prose).to_have_text("One.")
-    chat.page.evaluate(ROOM_AGAIN)
+    chat.page.evaluate(FREE_STORAGE)
     chat.ask_and_wait("And on")
     chat.page.reload()
     expect(chat.questions).to_have_text(["First", "And on"])
@@ -217,8 +217,8 @@ def test_full_storage_loses_nothing_while_the_page_is_open(chat: ChatPage, model
 
 
 def test_conversations_refused_by_full_storage_survive_a_reload(chat: ChatPage, model: ScriptedModel) -> None:
-    # the empty document that the tab ends with has no storage
-    chat.page.add_init_script(f"if (location.protocol !== 'about:' && !sessionStorage.room) ({NO_ROOM})()")
+    # about:blank has no storage
+    chat.page.add_init_script(f"if (location.protocol !== 'about:' && !sessionStorage.room) ({FILL_STORAGE})()")
     chat.page.reload()
     model.enqueue(reply("One."), reply("Two."))
     chat.ask_and_wait("First")
@@ -293,7 +293,7 @@ def test_a_growing_answer_is_not_written_with_every_token(chat: ChatPage, model:
     )
     model.enqueue(flood(1000, 1000))
     expect(chat.ask_and_wait("Count")).to_have_text(flood_text(1000).strip())
-    # a record and an exchange at the start, after a second, and at the end; a busy machine takes some seconds more
+    # a record and an exchange at the start, every second and at the end; a busy machine takes some seconds
     assert chat.page.evaluate("() => window.puts") < 30
     chat.page.reload()
     expect(chat.prose).to_have_text(flood_text(1000).strip())
@@ -305,7 +305,7 @@ def test_a_missing_conversation_in_the_address_is_reported(browser_page: Page) -
     expect(browser_page.get_by_role("heading", name="Sluice")).to_be_visible()
 
 
-@pytest.mark.reader(viewport={"width": 320, "height": 640})
+@pytest.mark.browser_context(viewport={"width": 320, "height": 640})
 def test_on_a_narrow_screen_the_sidebar_is_a_drawer_that_keeps_the_focus(chat: ChatPage) -> None:
     converse(chat, "First", "Second")
     sidebar = chat.page.get_by_role("complementary", name="Conversations")
@@ -337,9 +337,9 @@ def test_a_closed_sidebar_stays_closed(chat: ChatPage) -> None:
 
 
 def test_conversations_work_without_the_idb_library(
-    browser_page: Page, model: ScriptedModel, complaints: Complaints
+    browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors
 ) -> None:
-    complaints.expect(r"status of 404.*/vendor/idb\.js")
+    browser_errors.expect(r"status of 404.*/vendor/idb\.js")
     browser_page.route("**/vendor/idb.js", lambda route: route.fulfill(status=404, body=""))
     chat = ChatPage(browser_page).open()
     expect(browser_page.get_by_role("alert").filter(has_text="Conversations are not saved")).to_be_visible()

@@ -1,4 +1,4 @@
-"""What the page costs its reader before the first question: bytes, round trips, and things that move."""
+"""Loading of the page: bytes, requests, layout shifts."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from playwright.sync_api import Page, Route, expect
 from ..scripted_model import ScriptedModel, reply
 from .chat_page import ChatPage
 
-pytestmark = pytest.mark.reader  # who has never been here: nothing is in the cache
+pytestmark = pytest.mark.browser_context  # a new context, with an empty cache
 
-# Promised: the first view without mathematics and colours, headers included.
+# The documented limit of the first view, headers included.
 FIRST_VIEW_BYTES = 100_000
 PHONE = {"width": 390, "height": 780}
 
 
 @dataclass
 class Traffic:
-    """What comes over the wire, by Chromium's own account."""
+    """The bytes of each response, as Chromium reports them."""
 
     bytes: dict[str, int] = field(default_factory=dict)
     _paths: dict[str, str] = field(default_factory=dict)
 
     @staticmethod
     def of(page: Page) -> Traffic:
-        """Watch all that this page loads from now on."""
+        """Record everything that this page loads from now on."""
         traffic = Traffic()
         session = page.context.new_cdp_session(page)
         session.on("Network.responseReceived", traffic._begin)
@@ -45,12 +45,12 @@ class Traffic:
         self.bytes[path] = self.bytes.get(path, 0) + int(event["encodedDataLength"])
 
     def clear(self) -> None:
-        """Count from nothing."""
+        """Set the counts to zero."""
         self.bytes.clear()
 
 
 def first_view(page: Page) -> None:
-    """Open the page and look at it, without a move of the hand."""
+    """Open the page without any interaction."""
     page.goto("/")
     expect(page.locator(".starters button").first).to_be_visible()
     page.wait_for_load_state("networkidle")
@@ -86,12 +86,12 @@ def test_the_page_preloads_exactly_the_modules_of_the_first_view(browser_page: P
     assert len(loaded) > 20
 
 
-# Of all movements together, in parts of the window times parts of the way; from 0.1 on a reader is annoyed.
+# The cumulative layout shift; web.dev calls up to 0.1 good.
 STILL = 0.005
 
 
 def layout_shifts(page: Page) -> float:
-    """How much has moved by itself since the page was opened."""
+    """Return the cumulative layout shift since the page was opened."""
     moved = page.evaluate(
         """async () => {
             await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
@@ -105,7 +105,9 @@ def layout_shifts(page: Page) -> float:
     return float(sum(each["value"] for each in moved))
 
 
-@pytest.mark.parametrize("window", ["wide", pytest.param("narrow", marks=pytest.mark.reader(viewport=PHONE))])
+@pytest.mark.parametrize(
+    "window", ["wide", pytest.param("narrow", marks=pytest.mark.browser_context(viewport=PHONE))]
+)
 def test_nothing_shifts_while_the_page_loads(browser_page: Page, model: ScriptedModel, window: str) -> None:
     chat = ChatPage(browser_page)
     chat.configure(models=["one", "two"], model="one")

@@ -1,4 +1,4 @@
-"""The page's own reader of event streams, held against the examples and the rules of the HTML standard."""
+"""The page's parser of event streams, tested with the examples and rules of the HTML standard."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def opened(browser_page: Page) -> Page:
 
 
 def read(page: Page, *pieces: bytes) -> list[dict[str, Any]]:
-    """Read these pieces as one event stream."""
+    """Parse these pieces as one event stream."""
     events: list[dict[str, Any]] = page.evaluate(READ, [list(piece) for piece in pieces])
     return events
 
 
 def event(data: str, *, type: str = "message", id: str = "") -> dict[str, str]:
-    """An event as the reader gives it."""
+    """Return an event as the parser returns it."""
     return {"type": type, "data": data, "id": id}
 
 
-# What a server sends, and what is read. The first four are the standard's own examples.
+# Streams and their events. The first four are examples of the standard.
 CASES: dict[str, tuple[str, list[dict[str, str]]]] = {
     "one event of three lines": ("data: YHOO\ndata: +2\ndata: 10\n\n", [event("YHOO\n+2\n10")]),
     "a comment, ids, and an end without an empty line": (

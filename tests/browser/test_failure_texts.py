@@ -1,4 +1,4 @@
-"""What the page says of a failure: a sentence for each, in both languages."""
+"""The messages of failures, in both languages."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from playwright.sync_api import Page, expect
 
 from web.errors import STATUSES
 
+from .browser_errors import BrowserErrors
 from .chat_page import ChatPage, frames, text_frame
-from .complaints import Complaints
 
-# No failure of the wire, but of the page itself; those of the server are in its own table.
+# The codes of the page itself, in addition to the server's.
 PAGE_CODES = {"too_large", "network", "offline", "cut_off", "unexpected_reply", "interrupted", "page", "unknown"}
 
 
 def texts(page: Page, language: str) -> dict[str, Any]:
-    """All words of a language."""
+    """Return all texts of a language."""
     found: dict[str, Any] = page.evaluate(
         """async (language) => {
             const main = document.querySelector("script[src$='/js/main.js']").src;
@@ -49,8 +49,8 @@ def test_an_unknown_error_code_is_reported_as_unknown(browser_page: Page) -> Non
         expect(chat.prose).to_have_text("Half")
 
 
-def test_an_exception_in_the_page_is_not_called_a_server_error(browser_page: Page, complaints: Complaints) -> None:
-    complaints.expect("a defect")
+def test_an_exception_in_the_page_is_not_a_server_error(browser_page: Page, browser_errors: BrowserErrors) -> None:
+    browser_errors.expect("a defect")
     chat = ChatPage(browser_page).open()
     browser_page.evaluate("() => { TextDecoder.prototype.decode = () => { throw new RangeError('a defect'); }; }")
     chat.ask("Tell me")

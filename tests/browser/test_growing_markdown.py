@@ -1,4 +1,4 @@
-"""A growing answer: what its unfinished end shows, and that its work does not grow with it.
+"""Growing answers: how the unfinished end is shown, and that the work per chunk is bounded.
 
 Work is counted, not timed: `python -m tools.page_trace` measures the times.
 """
@@ -15,7 +15,7 @@ from tools.page_trace.long_answers import SHAPES
 
 from .chat_page import ChatPage
 
-CHARS = 40_000  # ten times what any part may be
+CHARS = 40_000  # ten times the size of any part
 PIECE = 250
 
 CLOSED: list[tuple[str, str]] = [
@@ -68,8 +68,7 @@ PREPARE = """async () => {
     window.markdown = new window.parts.Markdown(await window.parts.loadLibraries());
 }"""
 
-# Puts a text in piece by piece, and counts for each piece the characters that were read as Markdown, and the nodes
-# that came into the page or changed in it.
+# Adds a text piece by piece. Counts for each piece the parsed characters and the added or changed nodes.
 GROW = """({text, cuts}) => {
     const { BlockList, MarkdownSource, markdown } = { ...window.parts, markdown: window.markdown };
     const element = document.createElement("div");
@@ -117,14 +116,14 @@ GROW = """({text, cuts}) => {
 
 @pytest.fixture
 def prepared(browser_page: Page) -> Page:
-    """The page, with the parts that show an answer at hand."""
+    """Return the open page with the Markdown modules in `window.parts`."""
     ChatPage(browser_page).open()
     browser_page.evaluate(PREPARE)
     return browser_page
 
 
 def grow(page: Page, text: str, cuts: list[int]) -> Any:
-    """Put a text into the page in the pieces between these places."""
+    """Add a text to the page, split at these indexes."""
     return page.evaluate(GROW, {"text": text, "cuts": [*cuts, len(text)]})
 
 
@@ -162,7 +161,7 @@ def test_strong_emphasis_works_next_to_chinese_letters(prepared: Page) -> None:
 
 
 def test_nothing_shifts_when_highlighting_and_formulas_load_late(browser_page: Page) -> None:
-    """Highlighting is held back until the answer is in the page. For formulas an answer that came whole waits."""
+    """Delays highlighting until the answer is shown. A complete answer waits for its formulas."""
     held: list[Any] = []
     browser_page.route("**/vendor/highlight.js", lambda route: held.append(route))
     chat = ChatPage(browser_page).open()

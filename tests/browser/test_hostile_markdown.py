@@ -1,4 +1,4 @@
-"""Answers that try to break out: a corpus of them, streamed in pieces and whole, through all that shows an answer.
+"""A corpus of hostile answers, streamed and complete, through all modules that show an answer.
 
 `browser_page` fails each test for any request to another origin and any violation of the Content-Security-Policy.
 """
@@ -11,13 +11,13 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from ..scripted_model import ScriptedModel, reply
+from .browser_errors import BrowserErrors
 from .chat_page import ChatPage
-from .complaints import Complaints
 
 CORPUS = Path(__file__).with_name("hostile_markdown.txt").read_text("utf-8")
 CASES = CORPUS.split("\n=====\n")
 
-# Shows each case as `pieces` says, presses everything in it, and returns what is in the page that must not be.
+# Shows each case, streamed or complete, clicks everything in it, and returns forbidden content.
 SHOW = """async ({cases, pieces}) => {
     const { BlockList } = await import(new URL("js/markdown/block_list.js", window.statics));
     const { MarkdownSource } = await import(new URL("js/markdown/markdown_source.js", window.statics));
@@ -40,7 +40,7 @@ SHOW = """async ({cases, pieces}) => {
     return shown.flatMap(window.audit);
 }"""
 
-# The second wall, by itself: what DOMPurify and our hook leave of the corpus read as HTML.
+# The second line of defence alone: DOMPurify and its hook, with the corpus as HTML.
 SANITISE = """async (cases) => {
     const { Sanitiser } = await import(new URL("js/markdown/sanitiser.js", window.statics));
     const { loadLibraries } = await import(new URL("js/browser/libraries.js", window.statics));
@@ -59,7 +59,7 @@ PREPARE = Path(__file__).with_name("hostile_audit.js").read_text("utf-8")
 
 @pytest.fixture
 def prepared(browser_page: Page) -> Page:
-    """The page, with the parts that show an answer at hand."""
+    """Return the open page with the Markdown modules in `window.parts`."""
     ChatPage(browser_page).open()
     browser_page.evaluate(PREPARE)
     return browser_page
@@ -70,9 +70,9 @@ def test_hostile_markdown_is_shown_as_text_and_runs_nothing(prepared: Page, piec
     assert prepared.evaluate(SHOW, {"cases": CASES, "pieces": pieces}) == []
 
 
-def test_the_sanitiser_alone_makes_hostile_html_harmless(prepared: Page, complaints: Complaints) -> None:
-    # DOMPurify has to parse it first, and the browser reports the handlers and styles that it meets there
-    complaints.expect("Content Security Policy")
+def test_the_sanitiser_alone_makes_hostile_html_harmless(prepared: Page, browser_errors: BrowserErrors) -> None:
+    # DOMPurify parses it first, and the browser reports its handlers and styles
+    browser_errors.expect("Content Security Policy")
     assert prepared.evaluate(SANITISE, CASES) == []
 
 
@@ -81,7 +81,7 @@ def test_a_hostile_answer_is_harmless_after_a_reload(browser_page: Page, model: 
     text = "\n\n".join(CASES)
     model.enqueue(reply(*(text[start : start + 50] for start in range(0, len(text), 50))))
     prose = chat.ask_and_wait("Show me")
-    expect(prose).to_contain_text("<script>window.pwned = 1</script>")  # it is there to be read
+    expect(prose).to_contain_text("<script>window.pwned = 1</script>")  # shown as text
     browser_page.reload()
     expect(chat.prose).to_contain_text("<script>window.pwned = 1</script>")
     assert browser_page.evaluate("window.pwned") is None

@@ -1,4 +1,4 @@
-"""Answers as Markdown: what they show."""
+"""Rendering of Markdown answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def chat(browser_page: Page) -> ChatPage:
 
 
 def show(chat: ChatPage, model: ScriptedModel, *tokens: str) -> Locator:
-    """Have the model say this, and return the text of its answer."""
+    """Let the model answer with this text, and return the locator of the answer."""
     model.enqueue(reply(*tokens))
     return chat.ask_and_wait("Show me")
 

@@ -1,4 +1,4 @@
-"""The profile that tests share: the next reader finds nothing of the one before."""
+"""The shared profile: no test finds traces of another."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from playwright.sync_api import Browser, expect
 
 from ..gunicorn_server import GunicornServer
 from ..scripted_model import ScriptedModel, reply, stalling_after
+from .browser_errors import BrowserErrors
 from .chat_page import ChatPage
-from .complaints import Complaints
-from .conftest import READER
+from .conftest import CONTEXT_OPTIONS
 from .profile import Profile
 
 
 @pytest.fixture
-def profile(browser: Browser, page_server: GunicornServer, complaints: Complaints) -> Iterator[Profile]:
+def profile(browser: Browser, page_server: GunicornServer, browser_errors: BrowserErrors) -> Iterator[Profile]:
     """A profile that no other test has."""
-    profile = Profile(browser, page_server.url, complaints, **READER)
+    profile = Profile(browser, page_server.url, browser_errors, **CONTEXT_OPTIONS)
     yield profile
     profile.close()
-    assert complaints.unexpected == []
+    assert browser_errors.unexpected == []
 
 
 def test_the_next_test_finds_nothing_of_the_previous_one(profile: Profile, model: ScriptedModel) -> None:
     model.enqueue(reply("One."), stalling_after("As far as this"))
-    phone = {"width": 320, "height": 568}  # where the sidebar is a drawer
-    chat = ChatPage(profile.lend(viewport=phone, color_scheme="dark", permissions=["clipboard-read"])).open()
+    phone = {"width": 320, "height": 568}  # the sidebar is a drawer
+    chat = ChatPage(profile.new_page(viewport=phone, color_scheme="dark", permissions=["clipboard-read"])).open()
     chat.ask_and_wait("First")
     chat.page.evaluate("localStorage.setItem('sluice.sidebar', 'closed')")
     chat.ask("Second")
-    expect(chat.prose).to_have_text("As far as this")  # the rest of it is written down when the page is left
+    expect(chat.prose).to_have_text("As far as this")  # its state is saved when the page is closed
     chat.field.fill("A draft")
     chat.page.emulate_media(media="print")
     profile.context.route("**/api/config", lambda route: route.abort())
     profile.context.set_offline(True)
 
-    profile.renew()
-    chat = ChatPage(profile.lend()).open()
+    profile.reset()
+    chat = ChatPage(profile.new_page()).open()
     assert not chat.page.evaluate("matchMedia('print, (prefers-color-scheme: dark)').matches")
     expect(chat.page.locator("#sidebar")).to_be_visible()
     expect(chat.page.locator(".conversation")).to_have_count(0)
@@ -49,7 +49,7 @@ def test_the_next_test_finds_nothing_of_the_previous_one(profile: Profile, model
 
 
 def test_a_change_that_cannot_be_reset_fails_only_its_own_test(profile: Profile) -> None:
-    profile.lend().clock.install()
+    profile.new_page().clock.install()
     with pytest.raises(AssertionError, match="a clock of its own"):
-        profile.renew()
-    profile.renew()
+        profile.reset()
+    profile.reset()

@@ -1,4 +1,4 @@
-"""Whoever reads: language, colours, keyboard, input methods, small screens, spoken pages."""
+"""Language, colour scheme, keyboard, input methods, small screens, scrolling, screen readers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def chat(browser_page: Page) -> ChatPage:
     return ChatPage(browser_page).open()
 
 
-@pytest.mark.reader(locale="zh-CN")
+@pytest.mark.browser_context(locale="zh-CN")
 def test_a_chinese_browser_gets_a_chinese_page(chat: ChatPage, model: ScriptedModel) -> None:
     expect(chat.page.locator("html")).to_have_attribute("lang", "zh-CN")
     expect(chat.field).to_have_attribute("placeholder", "想问什么都可以")
@@ -40,7 +40,7 @@ def test_a_chinese_browser_gets_a_chinese_page(chat: ChatPage, model: ScriptedMo
     expect(chat.status).to_have_text("回答完成")
 
 
-@pytest.mark.reader(locale="de-DE")
+@pytest.mark.browser_context(locale="de-DE")
 def test_every_other_browser_gets_an_english_page(chat: ChatPage) -> None:
     expect(chat.page.locator("html")).to_have_attribute("lang", "en")
     expect(chat.send_button).to_have_text("Send")
@@ -49,8 +49,10 @@ def test_every_other_browser_gets_an_english_page(chat: ChatPage) -> None:
 @pytest.mark.parametrize(
     ("dark", "paper"),
     [
-        pytest.param(False, "rgb(251, 250, 247)", marks=pytest.mark.reader(color_scheme="light"), id="light"),
-        pytest.param(True, "rgb(18, 24, 26)", marks=pytest.mark.reader(color_scheme="dark"), id="dark"),
+        pytest.param(
+            False, "rgb(251, 250, 247)", marks=pytest.mark.browser_context(color_scheme="light"), id="light"
+        ),
+        pytest.param(True, "rgb(18, 24, 26)", marks=pytest.mark.browser_context(color_scheme="dark"), id="dark"),
     ],
 )
 def test_the_page_follows_the_colour_scheme_of_the_system(chat: ChatPage, dark: bool, paper: str) -> None:
@@ -102,7 +104,7 @@ def test_a_starter_sends_its_prompt(chat: ChatPage, model: ScriptedModel) -> Non
     expect(chat.page.locator("#empty")).to_be_hidden()
 
 
-@pytest.mark.reader(locale="zh-CN")
+@pytest.mark.browser_context(locale="zh-CN")
 def test_the_operators_starters_replace_those_of_the_page(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page)
     english, chinese = {"label": "Ice", "prompt": "Why?"}, {"label": "", "prompt": "<b>为什么</b>？"}
@@ -124,7 +126,7 @@ def test_an_operator_may_configure_no_starters(browser_page: Page) -> None:
     expect(chat.page.locator(".starters button")).to_have_count(0)
 
 
-@pytest.mark.reader(viewport={"width": 320, "height": 568})
+@pytest.mark.browser_context(viewport={"width": 320, "height": 568})
 def test_nothing_scrolls_sideways_at_320_pixels(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page)
     chat.configure(models=["a-model-with-quite-a-long-name", "another"], model="another")
@@ -141,7 +143,7 @@ def test_nothing_scrolls_sideways_at_320_pixels(browser_page: Page, model: Scrip
     assert chat.overflow() == 0
 
 
-@pytest.mark.reader(viewport={"width": 320, "height": 400})
+@pytest.mark.browser_context(viewport={"width": 320, "height": 400})
 def test_a_small_screen_shows_the_top_of_the_start_screen(chat: ChatPage) -> None:
     heading = chat.page.get_by_role("heading", name="Sluice")
     expect(heading).to_be_in_viewport(ratio=1)
@@ -183,7 +185,7 @@ def test_returning_to_the_end_causes_no_scrolling_by_itself(chat: ChatPage, mode
     expect(to_end).to_be_visible()
     chat.page.evaluate("scrollBy({ top: 390, behavior: 'instant' }); window.there = scrollY")
     expect(to_end).to_be_hidden()
-    # the observer of the dock's size is heard before the second frame
+    # the dock's ResizeObserver runs before the second frame
     moved = (
         """new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(scrollY - there))))"""
     )
@@ -221,7 +223,7 @@ def test_every_control_has_a_name_and_shows_its_focus(chat: ChatPage, model: Scr
     expect(focused).to_have_css("outline-style", "solid")
 
 
-@pytest.mark.reader(reduced_motion="reduce")
+@pytest.mark.browser_context(reduced_motion="reduce")
 def test_nothing_is_animated_with_reduced_motion(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the first word")
     model.enqueue((gate, *said("Yes."), *finished()))

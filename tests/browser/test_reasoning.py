@@ -1,4 +1,4 @@
-"""What the model thought before it answered: folded away, with the time that it took."""
+"""The collapsible section with the model's reasoning and its duration."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_an_open_reasoning_section_shows_growing_markdown(chat: ChatPage, model:
     expect(chat.prose).to_have_text("42")
 
 
-@pytest.mark.reader(locale="zh-CN")
+@pytest.mark.browser_context(locale="zh-CN")
 def test_block_mode_shows_no_thinking_time_and_no_empty_section(chat: ChatPage) -> None:
     reasoned = {**text_frame("42"), "reasoning": "Let me think."}
     chat.reply_once(content_type="text/event-stream", body=frames(reasoned, DONE_FRAME))

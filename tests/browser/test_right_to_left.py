@@ -1,12 +1,12 @@
-"""Arabic and Hebrew beside English: each text runs its own way, in the answer and in all that the reader writes."""
+"""Right-to-left text: each block has its own direction, in answers and in what the reader writes."""
 
 from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
 
 from ..scripted_model import ScriptedModel, finished, reply, said
+from .browser_errors import BrowserErrors
 from .chat_page import ChatPage
-from .complaints import Complaints
 from .test_conversations import titles
 
 ARABIC, HEBREW = "مرحبا بالعالم", "שלום עולם"
@@ -27,7 +27,7 @@ English, with {ARABIC} in it.
 print("{ARABIC}")  # {HEBREW}
 ```
 """
-# At which side of their box the lines of a text stand, as they are painted.
+# The side of the box at which each line of a text begins.
 SIDES = """(element) => {
     const range = document.createRange();
     range.selectNodeContents(element);
@@ -39,18 +39,18 @@ DIRECTION = "(element) => getComputedStyle(element).direction"
 
 
 def side(element: Locator) -> str:
-    """At which side of its box the first line of a text stands."""
+    """Return the side at which the first line of a text begins."""
     return sides(element)[0]
 
 
 def sides(element: Locator) -> list[str]:
-    """At which side each line stands, or each piece of one."""
+    """Return the side at which each line begins."""
     found: list[str] = element.evaluate(SIDES)
     return found
 
 
 def direction(element: Locator) -> str:
-    """Which way a box runs."""
+    """Return the direction of an element."""
     return str(element.evaluate(DIRECTION))
 
 
@@ -60,12 +60,12 @@ def test_each_block_has_its_own_direction_and_code_is_left_to_right(browser_page
     model.enqueue((*said(ANSWER[:9]), gate, *said(ANSWER[9:]), *finished()))
     chat.ask(f"{ARABIC}\nEnglish")
     expect(chat.prose).to_contain_text(ARABIC[:9])
-    assert side(chat.prose.locator("p")) == "right"  # from the first word on
+    assert side(chat.prose.locator("p")) == "right"  # from the first token on
     gate.open()
     chat.wait_complete()
     paragraphs, items = chat.prose.locator("> p"), chat.prose.locator("li")
     assert [side(each) for each in paragraphs.all()] == ["right", "left"]
-    assert [direction(each) for each in items.all()] == ["rtl", "ltr"]  # and with it the side of the sign
+    assert [direction(each) for each in items.all()] == ["rtl", "ltr"]  # and so the side of the marker
     assert direction(chat.prose.locator("blockquote")) == "rtl"
     cells = chat.prose.locator("th")
     assert direction(chat.prose.locator("table")) == "rtl"
@@ -99,9 +99,9 @@ def test_what_the_reader_writes_has_the_direction_of_its_text(browser_page: Page
 
 
 def test_an_answer_without_markdown_has_the_direction_of_its_first_letter(
-    browser_page: Page, model: ScriptedModel, complaints: Complaints
+    browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors
 ) -> None:
-    complaints.expect("status of 404.*/vendor/")
+    browser_errors.expect("status of 404.*/vendor/")
     browser_page.route("**/vendor/marked.js", lambda route: route.fulfill(status=404, body=""))
     chat = ChatPage(browser_page).open()
     model.enqueue(reply(f"{HEBREW}\nEnglish"))

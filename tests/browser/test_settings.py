@@ -1,4 +1,4 @@
-"""What a reader chooses: it holds at once, is kept, and loses nothing."""
+"""The settings: they apply at once and are saved."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def chat(browser_page: Page) -> ChatPage:
 
 
 def settings(chat: ChatPage) -> Locator:
-    """Open the dialog."""
+    """Open the settings and return the dialog."""
     chat.page.get_by_role("button", name="Settings").click()
     return chat.page.get_by_role("dialog", name="Settings")
 

@@ -1,4 +1,4 @@
-"""The keys that work anywhere on the page, and those that stay the browser's."""
+"""The keyboard shortcuts of the page, and keys that stay with the browser."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_escape_stops_the_answer_and_shift_escape_focuses_the_composer(chat: Cha
     expect(chat.field).to_be_focused()
 
 
-@pytest.mark.reader(viewport={"width": 390, "height": 700})
+@pytest.mark.browser_context(viewport={"width": 390, "height": 700})
 def test_the_shortcut_to_the_composer_closes_the_drawer(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
     model.enqueue((*said("Half"), gate, *said(" and whole"), *finished()))
@@ -41,8 +41,8 @@ def test_the_shortcut_to_the_composer_closes_the_drawer(chat: ChatPage, model: S
     chat.page.keyboard.press("Shift+Escape")
     expect(chat.field).to_be_focused()
     chat.page.keyboard.press("Control+k")
-    chat.page.keyboard.press("Escape")  # empties the field
-    chat.page.keyboard.press("Escape")  # closes the drawer, and stops nothing
+    chat.page.keyboard.press("Escape")  # clears the search field
+    chat.page.keyboard.press("Escape")  # closes the drawer without stopping the answer
     expect(chat.page.locator("#sidebar")).to_be_hidden()
     gate.open()
     chat.wait_complete()
@@ -64,7 +64,7 @@ def test_escape_in_a_dialog_closes_only_the_dialog(chat: ChatPage, model: Script
     expect(chat.prose).to_have_text("Whole.")
 
 
-@pytest.mark.reader(permissions=["clipboard-read", "clipboard-write"])
+@pytest.mark.browser_context(permissions=["clipboard-read", "clipboard-write"])
 def test_a_shortcut_copies_the_markdown_of_the_last_answer(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("**Bold** and plain"))
     chat.ask_and_wait("Tell me")
@@ -79,7 +79,7 @@ def test_the_shortcut_for_a_new_conversation_works_on_any_keyboard_layout(chat: 
     chat.page.keyboard.press("Control+Shift+o")
     expect(chat.questions).to_have_count(0)
     chat.ask_and_wait("Second")
-    # the same key where the keyboard writes Cyrillic
+    # the same key on a Cyrillic keyboard
     assert not chat.page.evaluate(PRESSED, {"key": "Щ", "code": "KeyO", "ctrlKey": True, "shiftKey": True})
     expect(chat.questions).to_have_count(0)
 
@@ -90,16 +90,16 @@ def test_shortcuts_of_the_browser_still_work(chat: ChatPage) -> None:
         {"key": "R", "code": "KeyR", "ctrlKey": True, "shiftKey": True},
         {"key": "r", "code": "KeyR", "metaKey": True},
         {"key": "F5"},
-        {"key": "Escape"},  # there is nothing to stop
+        {"key": "Escape"},  # no answer is running
         *({"key": key, "code": f"Key{key.upper()}", "ctrlKey": True} for key in "tnwlfpdhjcvxas"),
-        *({"key": key} for key in "k/"),  # letters that are written
+        *({"key": key} for key in "k/"),  # letters without a modifier
         *({"key": key, "shiftKey": True} for key in "OSC"),
     ]
     taken = [press for press in presses if not chat.page.evaluate(PRESSED, press)]
     assert taken == []
 
 
-@pytest.mark.reader(viewport={"width": 320, "height": 640})
+@pytest.mark.browser_context(viewport={"width": 320, "height": 640})
 def test_an_input_methods_escape_neither_clears_the_search_nor_closes_the_drawer(chat: ChatPage) -> None:
     chat.page.keyboard.press("Control+k")
     search = chat.page.get_by_role("searchbox", name="Search conversations")

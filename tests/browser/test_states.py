@@ -1,4 +1,4 @@
-"""What a reader is told while an answer is waited for, fails or ends: busy, offline, restarting, and the figures."""
+"""States around an answer: busy, offline, restarting; details of the answer."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.scripted_model import MODEL_NAME
 
 from ..conftest import PLANTED_KEY
 from ..scripted_model import ScriptedModel, finished, reply, said, stalling_after, usage_of
+from .browser_errors import BrowserErrors
 from .chat_page import ChatPage
-from .complaints import Complaints
 
 
 @pytest.fixture
@@ -22,21 +22,21 @@ def chat(browser_page: Page) -> ChatPage:
     return ChatPage(browser_page).open()
 
 
-@pytest.mark.reader  # who goes by a clock that nobody else should have
+@pytest.mark.browser_context  # Playwright's clock cannot be removed from a shared context
 def test_a_busy_server_shows_a_countdown_to_the_retry(
-    browser_page: Page, model: ScriptedModel, complaints: Complaints
+    browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors
 ) -> None:
-    complaints.expect("status of 503")
+    browser_errors.expect("status of 503")
     browser_page.clock.install()
     chat = ChatPage(browser_page).open()
     chat.reply_busy_once(7)
     chat.ask("Tell me")
     alert = chat.page.get_by_role("alert").filter(has_text="The server is busy")
     expect(alert).to_contain_text("r-17")
-    expect(alert).not_to_contain_text("second")  # what counts down would be read out each second
+    expect(alert).not_to_contain_text("second")  # screen readers would read a countdown every second
     expect(chat.countdown).to_have_text("You can try again in 7 seconds.")
     expect(chat.retry_button).to_be_hidden()
-    expect(chat.details).to_have_count(0)  # there are none of an answer that never began
+    expect(chat.details).to_have_count(0)  # an answer that never began has no details
     chat.page.clock.fast_forward(4000)
     expect(chat.countdown).to_have_text("You can try again in 3 seconds.")
     chat.page.clock.fast_forward(4000)
@@ -47,8 +47,8 @@ def test_a_busy_server_shows_a_countdown_to_the_retry(
     expect(chat.failure).to_have_count(0)
 
 
-def test_a_countdown_continues_after_a_reload(chat: ChatPage, complaints: Complaints) -> None:
-    complaints.expect("status of 503")
+def test_a_countdown_continues_after_a_reload(chat: ChatPage, browser_errors: BrowserErrors) -> None:
+    browser_errors.expect("status of 503")
     chat.reply_busy_once(3600)
     chat.ask("Tell me")
     expect(chat.countdown).to_have_text("You can try again in 60 minutes.")
@@ -58,9 +58,9 @@ def test_a_countdown_continues_after_a_reload(chat: ChatPage, complaints: Compla
 
 
 def test_an_offline_reader_loses_nothing_and_can_retry_when_online(
-    chat: ChatPage, model: ScriptedModel, complaints: Complaints
+    chat: ChatPage, model: ScriptedModel, browser_errors: BrowserErrors
 ) -> None:
-    complaints.expect("ERR_INTERNET_DISCONNECTED")
+    browser_errors.expect("ERR_INTERNET_DISCONNECTED")
     model.enqueue(reply("First answer."), reply("Second answer."))
     chat.ask_and_wait("First")
     chat.page.context.set_offline(True)
@@ -98,7 +98,7 @@ def test_a_button_shows_the_details_of_an_answer(chat: ChatPage, model: Scripted
     first, whole = (float(values[name].removesuffix(" sec")) for name in ("Time to first token", "Total time"))
     assert 0 <= first <= whole
     rate = float(values["Tokens per second"].replace(",", ""))
-    # Each time is shown to a hundredth of a second, and their difference may be no more than that.
+    # The times are shown in hundredths of a second, and so may be equal.
     assert rate > 0.99 * 42 / (whole - first + 0.01)
     assert rate * (whole - first - 0.01) < 1.01 * 42
     chat.page.reload()
@@ -143,7 +143,7 @@ def test_details_open_in_view_without_shifting_the_answer(chat: ChatPage, model:
 
 @pytest.fixture
 def page_server_that_ends(model: ScriptedModel) -> Iterator[GunicornServer]:
-    """A server that gives running answers no time when it is told to go."""
+    """Start a server that does not wait for running answers when it stops."""
     env = {
         "OPENAI_API_KEY": PLANTED_KEY,
         "OPENAI_BASE_URL": model.base_url,

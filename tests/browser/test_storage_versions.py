@@ -1,4 +1,4 @@
-"""The layout of what is kept, over its versions: older ones, newer ones, and tabs that do not agree on it."""
+"""Versions of the database schema: older, newer, and tabs with different ones."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from ..scripted_model import ScriptedModel, reply
+from .browser_errors import BrowserErrors
 from .chat_page import ChatPage
-from .complaints import Complaints
 from .test_conversations import titles
 
-pytestmark = pytest.mark.reader  # whose database nobody else should have
+pytestmark = pytest.mark.browser_context  # a new context, because the tests keep databases open
 
 OLDER, NEWER = "Another tab runs an older version", "Another tab runs a newer version"
 
-# Version 1, spelt out here: a change of the layout that forgets how it was is found by these.
+# The rows of version 1, written out to find schema changes without an upgrade.
 CONVERSATION, FIRST, SECOND = (f"{number:024x}" for number in (0xC0, 0xE1, 0xE2))
-AS_OF_1 = {
+ROWS_OF_VERSION_1 = {
     "conversations": [
         {"id": CONVERSATION, "title": "Kept long ago", "created": 1, "changed": 3, "choices": {"": FIRST}},
     ],
@@ -29,7 +29,7 @@ AS_OF_1 = {
         | {"reasoning": "", "state": "stopped", "created": 2, "changed": 3},
     ],
 }
-LAY_OUT = """({ version, rows }) => new Promise((resolve, reject) => {
+CREATE_DATABASE = """({ version, rows }) => new Promise((resolve, reject) => {
   const request = indexedDB.open("sluice", version);
   request.onupgradeneeded = () => {
     for (const name of Object.keys(rows)) request.result.createObjectStore(name, { keyPath: "id" });
@@ -44,16 +44,16 @@ LAY_OUT = """({ version, rows }) => new Promise((resolve, reject) => {
 })"""
 
 
-def create_database(page: Page, version: int, rows: dict[str, Any] = AS_OF_1) -> None:
-    """Make the database by hand, and hold it open in this tab."""
+def create_database(page: Page, version: int, rows: dict[str, Any] = ROWS_OF_VERSION_1) -> None:
+    """Create the database with this version, and keep it open in this tab."""
     blank = "<!doctype html><title>By hand</title><link rel=icon href='data:,'>"
     page.route("**/by-hand", lambda route: route.fulfill(body=blank, content_type="text/html"))
     page.goto("/by-hand")
-    page.evaluate(LAY_OUT, {"version": version, "rows": rows})
+    page.evaluate(CREATE_DATABASE, {"version": version, "rows": rows})
 
 
 def with_next_schema(page: Page) -> Page:
-    """Have this tab's page know the version of the layout that comes after today's."""
+    """Load a page with the next schema version in this tab."""
 
     def change(route: Route) -> None:
         source = route.fetch().text()
@@ -66,7 +66,7 @@ def with_next_schema(page: Page) -> Page:
 
 @pytest.fixture
 def browser_context(browser_page: Page) -> BrowserContext:
-    """The browser of one reader, with a tab that is open already."""
+    """Return the context of the open tab."""
     return browser_page.context
 
 
@@ -90,16 +90,16 @@ def test_a_schema_newer_than_the_page_is_reported_and_not_changed(browser_page: 
     create_database(browser_page, 2)
     browser_page.goto(f"/#/c/{CONVERSATION}")
     chat = ChatPage(browser_page)
-    expect(browser_page.get_by_role("alert")).to_have_count(1)  # and not that the conversation is not here
+    expect(browser_page.get_by_role("alert")).to_have_count(1)  # not that the conversation is missing
     expect(browser_page.get_by_role("alert")).to_contain_text(NEWER)
     expect(browser_page.get_by_role("heading", name="Sluice")).to_be_visible()
     model.enqueue(reply("From memory."))
-    assert browser_page.url.endswith(CONVERSATION)  # which a reload, once the page is newer, still finds
+    assert browser_page.url.endswith(CONVERSATION)  # a newer page finds it after a reload
     expect(chat.ask_and_wait("And now?")).to_have_text("From memory.")
     with_next_schema(browser_page)
     browser_page.goto(f"/?reloaded#/c/{CONVERSATION}")
     expect(chat.questions).to_have_text(["First?", "Second?"])
-    expect(titles(chat)).to_have_text(["And now?", "Kept long ago"])  # nothing of the meantime is lost either
+    expect(titles(chat)).to_have_text(["And now?", "Kept long ago"])  # what was written in between is kept too
 
 
 def test_a_tab_closes_its_connection_when_a_newer_one_upgrades_the_schema(
@@ -141,14 +141,14 @@ def test_a_tab_that_blocks_an_upgrade_is_reported_without_waiting(
 @pytest.mark.parametrize(
     ("language", "sentence"),
     [
-        pytest.param("en", "could not load one of its libraries", marks=pytest.mark.reader(locale="en-GB")),
-        pytest.param("zh", "本页有一个程序库未能加载", marks=pytest.mark.reader(locale="zh-CN")),
+        pytest.param("en", "could not load one of its libraries", marks=pytest.mark.browser_context(locale="en-GB")),
+        pytest.param("zh", "本页有一个程序库未能加载", marks=pytest.mark.browser_context(locale="zh-CN")),
     ],
 )
 def test_a_missing_library_is_not_reported_as_disabled_storage(
-    browser_page: Page, complaints: Complaints, language: str, sentence: str
+    browser_page: Page, browser_errors: BrowserErrors, language: str, sentence: str
 ) -> None:
-    complaints.expect(r"status of 404.*/vendor/idb\.js")
+    browser_errors.expect(r"status of 404.*/vendor/idb\.js")
     browser_page.route("**/vendor/idb.js", lambda route: route.fulfill(status=404, body=""))
     browser_page.goto("/")
     expect(browser_page.get_by_role("alert")).to_contain_text(sentence)

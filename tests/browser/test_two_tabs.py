@@ -1,4 +1,4 @@
-"""Two tabs of one browser: each sees what the other does, and neither loses what the other has written."""
+"""Two tabs of one browser: changes are synchronised, and no tab loses the other's changes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .chat_page import ChatPage
 
 @pytest.fixture
 def chat(browser_page: Page) -> ChatPage:
-    """The page in the first tab, open."""
+    """Return the open page in the first tab."""
     return ChatPage(browser_page).open()
 
 
 def another_tab(chat: ChatPage) -> ChatPage:
-    """A second tab, where the first one is."""
+    """Open the address of the first tab in a second one."""
     page = chat.page.context.new_page()
     page.goto(chat.page.url)
     return ChatPage(page)
@@ -43,7 +43,7 @@ def test_simultaneous_questions_of_two_tabs_become_branches(chat: ChatPage, mode
     chat.ask_and_wait("First")
     other = another_tab(chat)
     expect(other.prose).to_have_text("One.")
-    # neither has heard of the other's question when it asks
+    # neither tab knows of the other's question
     other.page.evaluate("() => { BroadcastChannel.prototype.postMessage = () => undefined; }")
     chat.page.evaluate("() => { BroadcastChannel.prototype.postMessage = () => undefined; }")
     chat.ask("Here")
@@ -55,7 +55,7 @@ def test_simultaneous_questions_of_two_tabs_become_branches(chat: ChatPage, mode
     other.wait_complete()
     other.page.reload()
     versions = other.page.get_by_role("group", name="Versions of this question")
-    expect(versions).to_contain_text("/ 2")  # which of them is shown, the tab that wrote last has said
+    expect(versions).to_contain_text("/ 2")  # the last write decides which version is shown
     next_one = versions.get_by_role("button", name="Next version")
     if next_one.is_enabled():
         next_one.click()
@@ -85,7 +85,7 @@ def test_the_end_of_an_answer_is_shown_although_no_message_arrived(chat: ChatPag
     expect(chat.prose).to_have_text("As far as this")
     other = another_tab(chat)
     expect(other.prose).to_have_text("As far as this")
-    # as in a tab that is closed: the database has its end, and nobody was told
+    # as when a tab closes: the end is in the database, but no message is sent
     chat.page.evaluate("() => { BroadcastChannel.prototype.postMessage = () => undefined; }")
     gate.open()
     expect(other.prose).to_have_text("As far as this and on.")
@@ -101,7 +101,7 @@ def test_the_list_follows_changes_of_another_tab(chat: ChatPage) -> None:
     other.page.get_by_role("textbox", name="Title").fill("Better")
     other.page.keyboard.press("Enter")
     expect(chat.page.locator(".conversation a")).to_have_text(["Better"])
-    chat.ask_and_wait("And on")  # which does not bring the old title back
+    chat.ask_and_wait("And on")  # must not restore the old title
     expect(title).to_have_text(["Better"])
 
 
@@ -127,7 +127,7 @@ def test_a_conversation_deleted_in_another_tab_is_not_partly_restored(chat: Chat
     other.page.evaluate("() => { BroadcastChannel.prototype.postMessage = () => undefined; }")
     other.page.get_by_role("link", name="Tell me").press("Delete")
     expect(other.page.locator(".conversation")).to_have_count(0)
-    chat.ask("And on")  # it has not heard, and learns it from the database
+    chat.ask("And on")  # no message arrived; it learns of the deletion from the database
     expect(chat.page.get_by_role("alert")).to_have_text("This conversation was deleted in another tab.")
     model.wait_idle()
     chat.page.reload()

@@ -1,4 +1,4 @@
-"""How an answer is set: Chinese as Chinese is, and on paper the conversation alone."""
+"""Typography: emphasis in Chinese, and print."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_chinese_emphasis_uses_dots_and_no_italics(browser_page: Page, model: Sc
     expect(english).to_have_css("text-emphasis-style", "none")
 
 
-@pytest.mark.reader(color_scheme="dark")
+@pytest.mark.browser_context(color_scheme="dark")
 def test_print_shows_only_the_conversation_dark_on_light(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()
     model.enqueue(reply("One."))
@@ -47,8 +47,8 @@ WIDE = "\n\n".join(
         "W" * 300,
     )
 )
-# What paper would cut off, because nobody can scroll it.
-CUT_OFF = """() => [...document.querySelectorAll("html, #log *:not(.katex-mathml, .katex-mathml *)")]
+# Elements whose content print would clip.
+CLIPPED = """() => [...document.querySelectorAll("html, #log *:not(.katex-mathml, .katex-mathml *)")]
     .filter((each) => {
         const { overflowX, overflowY } = getComputedStyle(each);
         const isWide = each.scrollWidth > each.clientWidth + 1;
@@ -58,7 +58,7 @@ CUT_OFF = """() => [...document.querySelectorAll("html, #log *:not(.katex-mathml
     .map((each) => `${each.tagName}.${each.className}`)"""
 
 
-@pytest.mark.reader(viewport={"width": 700, "height": 1000})
+@pytest.mark.browser_context(viewport={"width": 700, "height": 1000})
 def test_print_cuts_nothing_off(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()
     thoughts = "\n\n".join(f"Thought {number}" for number in range(60))
@@ -68,5 +68,5 @@ def test_print_cuts_nothing_off(browser_page: Page, model: ScriptedModel) -> Non
     expect(chat.answer.get_by_text("Thought 59")).to_be_attached()
     expect(chat.prose.locator(".katex")).to_be_visible()
     browser_page.emulate_media(media="print")
-    assert browser_page.evaluate(CUT_OFF) == []
+    assert browser_page.evaluate(CLIPPED) == []
     expect(browser_page.get_by_role("button")).to_have_count(0)

@@ -1,4 +1,4 @@
-"""The page where the vendored libraries were never built, or cannot be loaded."""
+"""The page without vendored libraries."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from ..scripted_model import ScriptedModel, finished, reply, said
+from .browser_errors import BrowserErrors
 from .chat_page import ChatPage
-from .complaints import Complaints
 
 
-def without(chat: ChatPage, complaints: Complaints, pattern: str) -> ChatPage:
-    """Open the page as if these files were missing."""
-    complaints.expect(r"^console: Failed to load resource.*status of 404.*/vendor/")
+def without(chat: ChatPage, browser_errors: BrowserErrors, pattern: str) -> ChatPage:
+    """Open the page with these files missing."""
+    browser_errors.expect(r"^console: Failed to load resource.*status of 404.*/vendor/")
     chat.page.route(pattern, lambda route: route.fulfill(status=404, body=""))
     return chat.open()
 
 
-def test_answers_are_shown_as_plain_text(browser_page: Page, model: ScriptedModel, complaints: Complaints) -> None:
-    chat = without(ChatPage(browser_page), complaints, "**/vendor/**")
+def test_answers_are_plain_text(browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors) -> None:
+    chat = without(ChatPage(browser_page), browser_errors, "**/vendor/**")
     gate = model.gate("before the end")
     model.enqueue((*said("Some **bold**\n<b>text</b>"), gate, *finished()))
     chat.ask("Show me")
@@ -31,9 +31,9 @@ def test_answers_are_shown_as_plain_text(browser_page: Page, model: ScriptedMode
 
 
 def test_markdown_is_shown_without_highlighting_and_formulas(
-    browser_page: Page, model: ScriptedModel, complaints: Complaints
+    browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors
 ) -> None:
-    chat = without(ChatPage(browser_page), complaints, "**/vendor/{highlight.js,katex/**}")
+    chat = without(ChatPage(browser_page), browser_errors, "**/vendor/{highlight.js,katex/**}")
     model.enqueue(reply("**bold** $x^2$\n\n```python\ndef f(): ...\n```"))
     prose = chat.ask_and_wait("Show me")
     expect(prose.locator("strong")).to_have_text("bold")
@@ -45,16 +45,16 @@ def test_markdown_is_shown_without_highlighting_and_formulas(
     "file", ["marked.js", "dompurify.js", "idb.js", "highlight.js", "katex/katex.js", "katex/katex.css"]
 )
 def test_the_chat_works_without_any_one_library(
-    browser_page: Page, model: ScriptedModel, complaints: Complaints, file: str
+    browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors, file: str
 ) -> None:
     model.enqueue(reply("Some **bold**, <b>raw</b>, $x^2$.\n\n```python\ndef f(): ...\n```"), reply("Again."))
     with browser_page.expect_response(f"**/vendor/{file}") as missed:
-        chat = without(ChatPage(browser_page), complaints, f"**/vendor/{file}")
+        chat = without(ChatPage(browser_page), browser_errors, f"**/vendor/{file}")
         prose = chat.ask_and_wait("Show me")
     assert missed.value.status == 404
     expect(prose).to_contain_text("bold")
     expect(prose).to_contain_text("def f(): ...")
-    # Without its parser or its sanitiser, nothing of the model's is taken for HTML.
+    # Without parser or sanitiser, no output of the model is parsed as HTML.
     expect(prose.locator("strong")).to_have_count(0 if file in ("marked.js", "dompurify.js") else 1)
     expect(chat.ask_and_wait("And then?")).to_have_text("Again.")
     asked = model.wait_for_request(2).body["messages"]
