@@ -17,12 +17,12 @@ class BrowserErrors:
     expected: list[str] = field(default_factory=list)
 
     def expect(self, pattern: str) -> None:
-        """Accept browser_errors that match this regular expression."""
+        """Accept errors that match this regular expression."""
         self.expected.append(pattern)
 
     @property
     def unexpected(self) -> list[str]:
-        """The browser_errors that fail a test."""
+        """The recorded errors that no pattern accepts."""
         return [text for text in self.recorded if not any(re.search(pattern, text) for pattern in self.expected)]
 
     def clear(self) -> None:

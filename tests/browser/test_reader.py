@@ -47,7 +47,7 @@ def test_every_other_browser_gets_an_english_page(chat: ChatPage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dark", "paper"),
+    ("dark", "background"),
     [
         pytest.param(
             False, "rgb(251, 250, 247)", marks=pytest.mark.browser_context(color_scheme="light"), id="light"
@@ -55,8 +55,8 @@ def test_every_other_browser_gets_an_english_page(chat: ChatPage) -> None:
         pytest.param(True, "rgb(18, 24, 26)", marks=pytest.mark.browser_context(color_scheme="dark"), id="dark"),
     ],
 )
-def test_the_page_follows_the_colour_scheme_of_the_system(chat: ChatPage, dark: bool, paper: str) -> None:
-    expect(chat.page.locator("html")).to_have_css("background-color", paper)
+def test_the_page_follows_the_colour_scheme_of_the_system(chat: ChatPage, dark: bool, background: str) -> None:
+    expect(chat.page.locator("html")).to_have_css("background-color", background)
     ink = chat.page.locator("html").evaluate("element => getComputedStyle(element).color")
     red = int(ink.removeprefix("rgb(").split(",")[0])
     assert (red > 200) is dark

@@ -1,6 +1,6 @@
-"""Take the pictures in docs/screenshots anew: `python -m tools.screenshots`.
+"""Take the screenshots in docs/screenshots again: `python -m tools.screenshots`.
 
-Real server, real Chromium, the scripted model, and always the same day: what changes in a picture is the page.
+The answers and the date are fixed, so a screenshot changes only if the page does.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from .answers import CHINESE, CODE, EARLIER, EARLIER_CHINESE, POEM, SHORT_ANSWER
 
 DIRECTORY: Final = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 NOW: Final = datetime.datetime(2026, 11, 24, 10, 30, tzinfo=datetime.UTC)
-MODEL: Final = "house-model"
-# A scroll is painted with the frame after the one in which the page has heard of it.
+MODEL: Final = "example-model"
+# Waits for the frame after the scroll event, which paints the new position.
 SCROLL: Final = """async (element) => {
     const frame = () => new Promise(requestAnimationFrame);
     let before = NaN;
@@ -39,22 +39,22 @@ WAIT_MS: Final = 20_000  # for one step, on a busy machine
 
 
 @dataclass(frozen=True)
-class Picture:
-    """What to show, and to whom.
+class Screenshot:
+    """One screenshot.
 
     Attributes:
-        name: The file's, without its ending.
-        earlier: Questions of conversations before this one, the oldest first.
-        exchanges: Questions and answers of the conversation that is shown.
-        then: What the reader does at last.
-        top: The number of the question that stands at the top of the window.
-        phone: It is held in the hand, touched, and has two pixels for each.
+        name: The file name, without its extension.
+        earlier: The questions of earlier conversations, oldest first.
+        exchanges: Questions and answers of the shown conversation.
+        prepare: Called before the screenshot is taken.
+        top: The index of the question at the top of the window.
+        phone: Emulate a touch screen with a device pixel ratio of 2.
     """
 
     name: str
     earlier: tuple[str, ...] = ()
     exchanges: tuple[tuple[str, str], ...] = ()
-    then: Callable[[Page], None] | None = None
+    prepare: Callable[[Page], None] | None = None
     top: int | None = None
     locale: str = "en-GB"
     scheme: Literal["light", "dark"] = "light"
@@ -64,80 +64,82 @@ class Picture:
 
 
 def open_settings(page: Page) -> None:
-    """Open the dialog of settings."""
+    """Open the settings dialog."""
     page.locator("#open-settings").click()
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
 def open_shortcuts(page: Page) -> None:
-    """Open the list of shortcuts, by its own."""
+    """Open the list of keyboard shortcuts by its shortcut."""
     page.keyboard.press("Control+/")
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
-PICTURES: Final = (
-    Picture("empty"),
-    Picture("conversation", EARLIER, (WATER, WINTER), top=0, height=1000),
-    Picture("code", EARLIER, (CODE,), top=0, height=1000),
-    Picture("dark", EARLIER, (POEM,), top=0, scheme="dark", height=1000),
-    Picture("chinese", EARLIER_CHINESE, (CHINESE,), top=0, locale="zh-CN", height=960),
-    Picture("settings", EARLIER, (WATER,), open_settings),
-    Picture("shortcuts", EARLIER, (WATER,), open_shortcuts),
-    Picture("mobile", exchanges=(WATER,), top=0, width=390, height=844, phone=True),
-    Picture("mobile-empty", width=390, height=844, phone=True, scheme="dark"),
+SCREENSHOTS: Final = (
+    Screenshot("empty"),
+    Screenshot("conversation", EARLIER, (WATER, WINTER), top=0, height=1000),
+    Screenshot("code", EARLIER, (CODE,), top=0, height=1000),
+    Screenshot("dark", EARLIER, (POEM,), top=0, scheme="dark", height=1000),
+    Screenshot("chinese", EARLIER_CHINESE, (CHINESE,), top=0, locale="zh-CN", height=960),
+    Screenshot("settings", EARLIER, (WATER,), open_settings),
+    Screenshot("shortcuts", EARLIER, (WATER,), open_shortcuts),
+    Screenshot("mobile", exchanges=(WATER,), top=0, width=390, height=844, phone=True),
+    Screenshot("mobile-empty", width=390, height=844, phone=True, scheme="dark"),
 )
 
 
 def main() -> None:
-    """Take every picture, or those that are named."""
+    """Take the named screenshots, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=" ".join(picture.name for picture in PICTURES))
-    names = parser.parse_args().names or [picture.name for picture in PICTURES]
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=" ".join(screenshot.name for screenshot in SCREENSHOTS)
+    )
+    names = parser.parse_args().names or [screenshot.name for screenshot in SCREENSHOTS]
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     expect.set_options(timeout=WAIT_MS)
     with ScriptedModel() as model:
         env = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": model.base_url}
         env |= {"OPENAI_MODEL": MODEL, "OPENAI_MODELS": f"{MODEL}-mini"}
         with GunicornServer(env) as server, chromium() as browser:
-            for picture in PICTURES:
-                if picture.name in names:
-                    path = take(browser, server.url, model, picture)
+            for screenshot in SCREENSHOTS:
+                if screenshot.name in names:
+                    path = take(browser, server.url, model, screenshot)
                     print(f"{path.relative_to(DIRECTORY.parent.parent)}  {path.stat().st_size // 1024} KB")
 
 
-def take(browser: Browser, url: str, model: ScriptedModel, picture: Picture) -> Path:
-    """Take one picture and return where it is."""
+def take(browser: Browser, url: str, model: ScriptedModel, screenshot: Screenshot) -> Path:
+    """Take one screenshot and return its path."""
     context = browser.new_context(
         base_url=url,
-        locale=picture.locale,
+        locale=screenshot.locale,
         timezone_id="UTC",
-        color_scheme=picture.scheme,
-        viewport={"width": picture.width, "height": picture.height},
-        device_scale_factor=2 if picture.phone else 1,
-        has_touch=picture.phone,
-        is_mobile=picture.phone,
+        color_scheme=screenshot.scheme,
+        viewport={"width": screenshot.width, "height": screenshot.height},
+        device_scale_factor=2 if screenshot.phone else 1,
+        has_touch=screenshot.phone,
+        is_mobile=screenshot.phone,
         reduced_motion="reduce",
     )
     with context:
         page = context.new_page()
         page.clock.set_system_time(NOW)
         chat = ChatPage(page).open()
-        for question in picture.earlier:
+        for question in screenshot.earlier:
             model.enqueue(reply(SHORT_ANSWER))
             chat.ask_and_wait(question)
             page.locator("#new-conversation").click()
-        for question, answer in picture.exchanges:
+        for question, answer in screenshot.exchanges:
             model.enqueue(reply(answer))
             chat.ask_and_wait(question)
-        # Formulas and colours come when they are first needed.
+        # KaTeX and highlight.js load when they are first needed.
         expect(page.locator(".prose:empty, .formula:not(:has(.katex))")).to_have_count(0)
         expect(page.locator("pre > code:not(:has(span[class^=hljs]))")).to_have_count(0)
-        if picture.top is not None:
-            chat.questions.nth(picture.top).evaluate(SCROLL)
-        if picture.then is not None:
-            picture.then(page)
+        if screenshot.top is not None:
+            chat.questions.nth(screenshot.top).evaluate(SCROLL)
+        if screenshot.prepare is not None:
+            screenshot.prepare(page)
         page.evaluate("() => document.fonts.ready.then(() => null)")
-        path = DIRECTORY / f"{picture.name}.png"
+        path = DIRECTORY / f"{screenshot.name}.png"
         page.screenshot(path=path)
     return path
 

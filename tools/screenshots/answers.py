@@ -1,4 +1,4 @@
-"""What the model says in the pictures of docs/screenshots: questions and answers as readers have them."""
+"""The questions and answers in the screenshots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Take docs/screenshots/load-report.png anew: `python -m tools.screenshots.load_report`."""
+"""Take docs/screenshots/load-report.png again: `python -m tools.screenshots.load_report`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from tests.browser.chromium import chromium
 from tests.gunicorn_server import REPOSITORY
 from tools.loadtest.__main__ import main
 
-PICTURE = REPOSITORY / "docs" / "screenshots" / "load-report.png"
+SCREENSHOT = REPOSITORY / "docs" / "screenshots" / "load-report.png"
 LINE = "poisson --rate 12 --duration 20 --model-tokens 80 --goodput ttft:300 itl:50 --no-live"
 WIDTH = 1100
 
 
 def take(report: Path) -> None:
-    """Take a picture of a report, from its top to the end of its charts."""
+    """Take a screenshot of a report, from its top to the end of its charts."""
     with chromium() as browser:
         page = browser.new_page(viewport={"width": WIDTH, "height": 900}, color_scheme="light")
         page.goto(report.as_uri())
         charts = page.locator("svg").last.bounding_box()
         assert charts is not None
         height = charts["y"] + charts["height"] + 19
-        page.screenshot(path=PICTURE, full_page=True, clip={"x": 0, "y": 0, "width": WIDTH, "height": height})
+        page.screenshot(path=SCREENSHOT, full_page=True, clip={"x": 0, "y": 0, "width": WIDTH, "height": height})
 
 
 if __name__ == "__main__":
