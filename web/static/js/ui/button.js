@@ -56,7 +56,7 @@ export function copyButton(key, name, text) {
  */
 export async function copyText(button, text) {
   const initialKey = /** @type {TextKey} */ (button.dataset.initialKey ?? button.dataset.text);
-  button.dataset.initialKey = initialKey; // `data-text` is the result of the last copy during a second click
+  button.dataset.initialKey = initialKey; // on a second click, `data-text` may still be "copied"
   try {
     await writeClipboard(text);
     setText(button, "copied");
