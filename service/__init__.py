@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .loop import LoopState as LoopState
     from .loop import LoopThread as LoopThread
     from .loop import LoopUnavailable as LoopUnavailable
+    from .loop import ThreadsReplaced as ThreadsReplaced
     from .loop import WrongThread as WrongThread
     from .run import Run as Run
     from .run import RunLabels as RunLabels
@@ -30,7 +31,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "bridge": ("Bridge", "SourceCancelled"),
     "chat": ("ChatService", "Reply"),
-    "loop": ("LoopState", "LoopThread", "LoopUnavailable", "WrongThread"),
+    "loop": ("LoopState", "LoopThread", "LoopUnavailable", "ThreadsReplaced", "WrongThread"),
     "run": ("Run", "RunLabels"),
     "settings": ("Settings", "SettingsError"),
 }

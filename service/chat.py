@@ -19,7 +19,7 @@ from .demo import DemoModel
 from .errors import InternalError, Overloaded, ShuttingDown, UpstreamError
 from .events import Event, Failed, Finished, Offer, Reasoning, Text
 from .logs import request_id, trace
-from .loop import LoopHealth, LoopState, LoopThread, LoopUnavailable
+from .loop import LoopHealth, LoopState, LoopThread, LoopUnavailable, refuse_replaced_threads
 from .message import Message
 from .metrics import Metrics
 from .model import ModelClient
@@ -66,7 +66,12 @@ class ChatService:
     """Answers chats from one loop thread. Made without starting anything; all methods are for any thread."""
 
     def __init__(self, settings: Settings) -> None:
-        """Take the settings; start no thread and open no socket, so that a server may fork afterwards."""
+        """Take the settings; start no thread and open no socket, so that a server may fork afterwards.
+
+        Raises:
+            ThreadsReplaced: The process is patched by gevent or eventlet: no chat would ever be answered.
+        """
+        refuse_replaced_threads()
         self.settings = settings
         self.loop = LoopThread()
         self.admission = Admission(settings.max_streams, settings.max_streams_per_client)
@@ -85,6 +90,7 @@ class ChatService:
 
         Raises:
             LoopUnavailable: The loop was closed or has died.
+            ThreadsReplaced: The process was patched by gevent or eventlet after the service was made.
         """
         # Asked on every request, so the common case takes no lock.
         if self._model is not None and self.loop.health().state is LoopState.RUNNING:
@@ -105,25 +111,29 @@ class ChatService:
         await model.start_resolver()
         self._model = model
 
-    def begin_drain(self) -> None:
-        """Be unready from now on; after `drain_timeout` seconds end open chats with a terminal event, take no more.
+    def begin_drain(self, within: float | None = None) -> None:
+        """Be unready from now on; after some seconds end open chats with a terminal event, and take no more.
 
         Until then chats are still taken: their connections were accepted before the drain (a draining worker
         accepts none), and a deploy must not refuse a request that was already on its way.
+
+        Args:
+            within: Seconds that open chats have. Default: the setting `drain_timeout`.
         """
+        seconds = self.settings.drain_timeout if within is None else within
         with self._lock:
             if self._draining:
                 return
             self._draining = True
-        logger.info("draining: %d open, at most %g s", len(self._runs), self.settings.drain_timeout)
+        logger.info("draining: %d open, at most %g s", len(self._runs), seconds)
         try:
-            self.loop.call_soon(self._stop_runs_later)
+            self.loop.call_soon(self._stop_runs_later, seconds)
         except LoopUnavailable:
             # Never started, or gone: then there are no open chats either.
             logger.debug("nothing to drain")
 
-    def _stop_runs_later(self) -> None:
-        asyncio.get_running_loop().call_later(self.settings.drain_timeout, self._stop_runs)
+    def _stop_runs_later(self, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self._stop_runs)
 
     def _stop_runs(self) -> None:
         with self._lock:

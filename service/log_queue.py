@@ -150,7 +150,11 @@ class QueuedStream(io.TextIOBase):
     # ------------------------------------------------------------------ inside
 
     def _put(self, text: str) -> None:
-        if not self._start():
+        if self._thread is None and _threads_are_replaced():
+            # No thread of ours would ever run. Such a process is refused at its start, and should say why.
+            if not self._written(text):
+                self._drop(text)
+        elif not self._start():
             self._drop(text)
         elif self._waiting + len(text) > MOST_WAITING:
             self._drop(text)
@@ -241,6 +245,11 @@ class QueuedFileHandler(logging.FileHandler):
         except OSError:
             nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
             return QueuedStream(nowhere, owned=True, unopened=self.baseFilename)
+
+
+def _threads_are_replaced() -> bool:
+    """Say whether gevent or eventlet has put its own threads in place of the system's."""
+    return threading.Lock.__module__ != "_thread"
 
 
 def _open_file(path: str) -> int:

@@ -4,6 +4,7 @@ Standard library only, and nothing of this project: any Flask application may us
 
     LoopUnavailable     not started, closed, dead or stuck: the loop cannot do what was asked
     WrongThread         a call that would wait for the loop, made on the loop's own thread: a deadlock
+    ThreadsReplaced     gevent or eventlet has put its own threads or sockets in place of the system's
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import asyncio
 import enum
 import logging
 import os
+import select
+import socket
 import sys
 import threading
 import time
@@ -59,6 +62,29 @@ class LoopUnavailable(RuntimeError):
 
 class WrongThread(RuntimeError):
     """A call that waits for the loop was made on the loop's own thread, where it would wait for ever."""
+
+
+class ThreadsReplaced(RuntimeError):
+    """gevent or eventlet has put its own threads or sockets in place of the system's."""
+
+    #: The message says all that an operator needs; a traceback would add nothing.
+    explains_itself = True
+
+
+def refuse_replaced_threads() -> None:
+    """Refuse to run where no loop thread can: its waiters would wait for a thread that never has its turn.
+
+    Raises:
+        ThreadsReplaced: `monkey.patch_all()` of gevent or `monkey_patch()` of eventlet was called in this process.
+    """
+    for name, value in (("threading", threading.Lock), ("socket", socket.socket), ("select", select.select)):
+        library = (getattr(value, "__module__", None) or "").partition(".")[0]
+        if library in ("gevent", "eventlet"):
+            raise ThreadsReplaced(
+                f"{library} has replaced Python's {name} module in this process, so that the event loop's thread "
+                f"would never run; nothing should call {library}'s monkey patching, and the server's worker class "
+                "should be one with threads, such as gunicorn's gthread"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +180,7 @@ class LoopThread:
 
         Raises:
             LoopUnavailable: It was closed, has died, or did not run within ``timeout``.
+            refuse_replaced_threads()
             RuntimeError: No thread could be started. It may be tried again.
             Exception: Whatever the loop factory raised, in the caller and not in a lost thread.
         """
@@ -164,6 +191,7 @@ class LoopThread:
                 raise LoopUnavailable(
                     f"loop {self.name!r} is {self._state.value} and cannot be started again", self._state
                 )
+            refuse_replaced_threads()
             begun = threading.Event()
             arguments = (begun, self._ended)
             watchdog = threading.Thread(target=self._watch, args=arguments, name=f"{self.name}-watchdog", daemon=True)

@@ -33,6 +33,9 @@ DEMO_MODEL = "sluice-demo"
 class SettingsError(ValueError):
     """One or more settings are bad. The text names each variable, its value and what it should be."""
 
+    #: The message says all that an operator needs; a traceback would add nothing.
+    explains_itself = True
+
     def __init__(self, problems: list[str]) -> None:
         """Take one sentence for each bad setting."""
         self.problems = problems
