@@ -1,13 +1,14 @@
-"""The production server: `gunicorn -c gunicorn.conf.py wsgi:app`. Every number has its reason beside it."""
+"""The production server: `gunicorn -c gunicorn.conf.py wsgi:app`. Every number has its reason beside it.
+
+gunicorn takes this file by itself where it is started in this folder, also for other applications and worker classes.
+"""
 
 from __future__ import annotations
 
 import atexit
-import errno
 import logging
 import os
 import shutil
-import socket
 import sys
 import tempfile
 from functools import partial
@@ -17,6 +18,11 @@ from typing import Any
 import gunicorn
 from gunicorn.glogging import Logger
 
+# gunicorn may have been started in another folder.
+_folder = str(Path(__file__).resolve().parent)
+_is_found_already = _folder in sys.path
+sys.path.insert(0, _folder)
+
 from service.log_queue import queue_files, queue_standard_streams
 from service.logs import log_formatter, say_dropped
 from service.metric_values import forget_worker
@@ -24,8 +30,11 @@ from service.setting_names import unused_names
 from service.setting_sources import read_dotenv
 from service.settings import Settings
 from web import start_signals
+from web.gunicorn_hooks import install
 from web.heap import share_one_heap
 from web.heartbeat_directory import NoDirectory, heartbeat_directory
+from web.launch import working_directory
+from web.listen_address import AddressUnavailable, readable_address, refuse_unavailable
 
 start_signals.prepare_master()
 
@@ -34,12 +43,22 @@ start_signals.prepare_master()
 _gunicorn = os.path.realpath(os.path.dirname(gunicorn.__file__))
 sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry) != _gunicorn]
 
+_working_directory = working_directory()
+sys.path.remove(_folder)
+if str(_working_directory) == _folder:
+    sys.path.insert(0, _folder)
+elif not _is_found_already:
+    # Behind all others: where it was started, there may be another `wsgi`.
+    sys.path.append(_folder)
+
 try:
-    _settings = Settings.load(os.environ, Path(".env"))
-    _unused_names = unused_names(os.environ, read_dotenv(Path(".env")), _settings)
+    _settings = Settings.load(os.environ, _working_directory / ".env")
+    _unused_names = unused_names(os.environ, read_dotenv(_working_directory / ".env"), _settings)
 except ValueError as _error:
     sys.exit(f"Sluice cannot start:\n{_error}")
 
+# For `gunicorn` alone.
+wsgi_app = "wsgi:app"
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
 workers = _settings.workers
 worker_class = "web.worker.SluiceWorker"
@@ -127,41 +146,10 @@ def on_starting(server: Any) -> None:
     # gunicorn itself would try for five seconds. A socket that was handed over (USR2, systemd) is ours already.
     if not {"GUNICORN_FD", "GUNICORN_PID", "LISTEN_FDS"} & os.environ.keys():
         for address in server.cfg.address:
-            _refuse_if_unavailable(address)
-
-
-def _refuse_if_unavailable(address: Any) -> None:
-    if not isinstance(address, tuple):  # a unix socket's path
-        return
-    host, port = address[:2]
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            should = {
-                errno.EADDRINUSE: f"something listens there already; PORT should be a free port, such as {port + 1}",
-                errno.EACCES: "this user may not use it; PORT should be 1024 or more",
-                errno.EADDRNOTAVAIL: "this machine has no such address; HOST should be one of its own",
-            }.get(error.errno or 0, error.strerror)
-            sys.exit(f"Sluice cannot start:\nHOST is {host!r} and PORT is {port}, but {should}.")
-
-
-def pre_fork(server: Any, worker: Any) -> None:
-    """Give every worker the same board on which each says how busy it is."""
-    if not hasattr(server, "occupancy"):
-        server.occupancy = worker.new_occupancy()
-    worker.occupancy = server.occupancy
-
-
-def post_fork(server: Any, worker: Any) -> None:
-    """Have the worker leave when it is told to, from now on."""
-    start_signals.leave_when_told()
-
-
-def pre_exec(server: Any) -> None:
-    """Keep the signals that come while USR2 starts a new master."""
-    start_signals.prepare_exec()
+            try:
+                refuse_unavailable(address)
+            except AddressUnavailable as error:
+                sys.exit(f"Sluice cannot start:\n{error}")
 
 
 def _metrics_dir() -> str | None:
@@ -204,22 +192,19 @@ def _warn_of_settings(server: Any) -> None:
 
 
 def when_ready(server: Any) -> None:
-    """Take signals from now on; say where it listens, who answers, and what does not fit together."""
-    start_signals.release()
+    """Say where it listens, who answers, and what does not fit together."""
     _warn_of_settings(server)
-    address = server.LISTENERS[0].sock.getsockname()
-    host = f"[{address[0]}]" if ":" in address[0] else address[0]
     if _settings.demo:
         who = "the built-in demo model (a script; set OPENAI_BASE_URL or OPENAI_API_KEY for a real one)"
     else:
         who = f"{_settings.default_model} at {_settings.base_url or 'api.openai.com'}"
-    server.log.info("Sluice listens on http://%s:%d", host, address[1])
+    for listener in server.LISTENERS:
+        server.log.info("Sluice listens on %s", readable_address(listener.sock.getsockname()))
     server.log.info("Answers come from %s", who)
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Forget the gauges of a worker that is gone, and what it had to do."""
-    worker.occupancy.forget(worker.age)
+    """Forget the gauges of a worker that is gone."""
     if _metrics_directory is not None:
         try:
             forget_worker(_metrics_directory, worker.pid)
@@ -228,10 +213,5 @@ def child_exit(server: Any, worker: Any) -> None:
             server.log.warning("the gauges of a worker that is gone stay in the metrics: %s", error)
 
 
-# The master forgets what it imported: workers then load the code that is on disk when they start, so that HUP
-# deploys new code. Three modules stay. `service.logs` holds the variable with the request's id, which the log's
-# formatter, made above, must share with the workers, and `service.log_queue` the count of lines that were dropped.
-# The third one's fork hooks cannot be removed.
-for _name in [name for name in sys.modules if name.partition(".")[0] in ("service", "web")]:
-    if _name not in ("service.logs", "service.log_queue", "web.start_signals"):
-        del sys.modules[_name]
+# Last: it also has the master forget what it imported here.
+install(globals())

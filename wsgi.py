@@ -3,3 +3,5 @@
 from web import create_app
 
 app = create_app()
+#: The name that servers look for where none is given, as in `gunicorn wsgi`.
+application = app

@@ -84,6 +84,9 @@ class GunicornServer:
         config: The configuration file.
         app: The application, as gunicorn names it.
         args: Further arguments of gunicorn, such as ``--preload``.
+        command: What is typed, in place of configuration, arguments and application: a program of Python's folder,
+            such as ``gunicorn``, and its arguments, in which ``{port}`` stands for the port.
+        start_in: Where the server is started. Default: a folder of its own, so that a developer's .env is not there.
         workers: How many workers, as WEB_CONCURRENCY; None leaves it to the environment.
         port: Where on 127.0.0.1; 0 is any free one.
         collector: False switches the cycle collector off in every process of the server.
@@ -101,6 +104,8 @@ class GunicornServer:
         config: str | Path = "gunicorn.conf.py",
         app: str = "wsgi:app",
         args: Sequence[str] = (),
+        command: Sequence[str] | None = None,
+        start_in: Path | None = None,
         workers: int | None = None,
         port: int = 0,
         collector: bool = True,
@@ -118,6 +123,8 @@ class GunicornServer:
         self._config = cwd / config
         self._app = app
         self._args = list(args)
+        self._command = command
+        self._start_in = start_in
         self._collector = collector
         self._cwd = cwd
         self._launcher = launcher
@@ -169,22 +176,18 @@ class GunicornServer:
         assert self._process is None, "a server starts once"
         self.port = self._hold_port(self.port)
         environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        # A folder of its own, so that a developer's .env is not there.
         self._folder = Path(tempfile.mkdtemp(prefix="sluice-tests-"))
-        environment |= {"HOST": "127.0.0.1", "PORT": str(self.port), "PYTHONPATH": str(self._cwd), **self._env}
-        command = [
-            *self._launcher,
-            sys.executable,
-            "-m",
-            "gunicorn",
-            "-c",
-            str(self._config_file()),
-            *self._args,
-            self._app,
-        ]
+        environment |= {"HOST": "127.0.0.1", "PORT": str(self.port), **self._env}
+        if self._command is None:
+            environment = {"PYTHONPATH": str(self._cwd), **environment}
+            command = [sys.executable, "-m", "gunicorn", "-c", str(self._config_file()), *self._args, self._app]
+        else:
+            command = [part.replace("{port}", str(self.port)) for part in self._command]
+            command[0] = str(Path(sys.executable).with_name(command[0]))
+        command = [*self._launcher, *command]
         self._process = subprocess.Popen(
             command,
-            cwd=self._folder,
+            cwd=self._start_in or self._folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

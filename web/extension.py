@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakSet
 
 from flask import Flask
 
@@ -18,7 +20,12 @@ def _cannot_tell() -> bool:
     return True
 
 
-@dataclass
+# What this process has made, for a server that is given an application inside of middleware.
+_made: WeakSet[Sluice] = WeakSet()
+
+
+# Compared by identity: a weak set needs its members' hashes.
+@dataclass(eq=False)
 class Sluice:
     """One per application, under `app.extensions["sluice"]`."""
 
@@ -30,6 +37,7 @@ class Sluice:
     def __post_init__(self) -> None:
         """Prepare the watch; it attaches to the loop with the first client."""
         self.disconnects = DisconnectWatcher(self.service.loop)
+        _made.add(self)
 
     def close(self) -> bool:
         """End everything. Returns whether it ended in time."""
@@ -46,3 +54,16 @@ class Sluice:
         found = app.extensions[_NAME]
         assert isinstance(found, Sluice)
         return found
+
+    @staticmethod
+    def found_in(application: Any) -> list[Sluice]:
+        """Find those that a WSGI application uses.
+
+        Returns:
+            A Flask application's own; none where it has none. Where the application is no Flask application, such as
+            one that is wrapped in middleware, all that this process has made and still holds.
+        """
+        if isinstance(application, Flask):
+            found = application.extensions.get(_NAME)
+            return [found] if isinstance(found, Sluice) else []
+        return list(_made)

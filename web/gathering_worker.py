@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from wsgiref.types import WSGIApplication
 
-    from .extension import Sluice
+    from .services import Services
 
 
 # How often the log says that no further thread can be started: each request would say it again.
@@ -51,22 +51,22 @@ class ClientTooSlow(logging.Filter):
 class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """A threaded worker whose main thread gathers requests, and lets connections linger."""
 
-    def prepare_serving(self, application: Any, sluice: Sluice) -> None:
+    def prepare_serving(self, application: Any, services: Services) -> None:
         """Prepare to serve, in the worker's main thread.
 
         Args:
-            application: The Flask application.
-            sluice: What it holds.
+            application: The WSGI application.
+            services: What it uses.
         """
         # Here, because the master must not load what the application is made of.
         from .json_body_routes import JsonBodyRoutes
         from .limited_replies import with_limited_replies
         from .outlet_offer import with_outlets
 
-        self._sluice = sluice
+        self._services = services
         self._says_next = 0.0
-        sluice.has_spare_thread = self.tpool.has_spare
-        self._settings = settings = sluice.service.settings
+        services.tell_spare_threads(self.tpool.has_spare)
+        self._settings = settings = services.settings
         self._body_routes = JsonBodyRoutes(application)
         self._lingering = LingeringConnections(self.poller, self._count_connections, self.log)
         self._intake = RequestIntake(
@@ -107,7 +107,7 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
     def request_refused(self, connection: WorkerConnection, refusal: Refusal) -> None:
         """Reply without a thread, and close (`IntakeOwner`)."""
         self.log.info("a request was refused with %d before it had come: %s", refusal.status, refusal.code)
-        self._sluice.service.metrics.refused(refusal.code)
+        self._services.count_refused(refusal.code)
         try:
             # Without waiting: a socket that has no room for it belongs to a client that has read nothing for long.
             connection.sock.send(refusal.reply)

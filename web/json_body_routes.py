@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RoutingException
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
 
 # Those whose bodies have a meaning (RFC 9110, section 9.3).
 _METHODS = frozenset({"POST", "PUT", "PATCH"})
@@ -15,9 +19,9 @@ _METHODS = frozenset({"POST", "PUT", "PATCH"})
 class JsonBodyRoutes:
     """The routes of an application. Any thread may ask."""
 
-    def __init__(self, app: Flask) -> None:
-        """Take an application, whose routes may still grow."""
-        self._routes = app.url_map.bind("")
+    def __init__(self, app: WSGIApplication) -> None:
+        """Take an application, whose routes may still grow. Of one that is no Flask application nothing is known."""
+        self._routes = app.url_map.bind("") if isinstance(app, Flask) else None
 
     def read(self, method: str, path: str, content_type: str) -> bool:
         """Say whether a route is likely to read the body as JSON.
@@ -32,6 +36,8 @@ class JsonBodyRoutes:
         """
         if method not in _METHODS or content_type.partition(";")[0].strip().lower() != "application/json":
             return False
+        if self._routes is None:
+            return True
         try:
             self._routes.match(unquote(path), method)
         except (HTTPException, RoutingException):

@@ -10,6 +10,7 @@ gunicorn's gthread worker (27.0) is said at each method.
 from __future__ import annotations
 
 import gc
+import math
 import selectors
 import signal
 import socket
@@ -17,8 +18,10 @@ import sys
 import time
 from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from gunicorn.arbiter import Arbiter
+from gunicorn.errors import AppImportError
 from gunicorn.sock import BaseSocket
 
 from service.resources import exhausted_by
@@ -26,16 +29,17 @@ from service.resources import exhausted_by
 from . import start_signals
 from .accept_errors import CLIENT_LOST, LISTENER_UNUSABLE, NOTHING_LEFT
 from .affinity import Affinity
+from .boot_record import BootRecord
 from .gathering_worker import ClientTooSlow, GatheringWorker
 from .heap import share_one_heap
 from .heartbeat_directory import NoDirectory, heartbeat_directory
 from .occupancy import Load, Occupancy
+from .replaced_threads import exit_if_threads_are_replaced
+from .services import Services
 from .worker_connection import WorkerConnection
 
 if TYPE_CHECKING:
     from service import LoopState
-
-    from .extension import Sluice
 
 # While it leaves connections to others, how often a full worker looks whether they have become full as well. This
 # bounds how long a client waits for its 503 when all are full.
@@ -45,14 +49,6 @@ LEAVING_POLL = 0.05
 ACCEPT_PAUSE = 1.0
 # How often a worker that lacks something tries to start. Far below `timeout`, after which it would be killed.
 START_PAUSE = 1.0
-
-
-def _sluice_of(application: Any) -> Sluice:
-    try:
-        found: Sluice = application.extensions["sluice"]
-    except (AttributeError, KeyError):
-        raise TypeError("SluiceWorker serves the Flask application itself: put middleware on app.wsgi_app") from None
-    return found
 
 
 def _see_to_heartbeat_directory(cfg: Any, log: Any) -> None:
@@ -70,10 +66,12 @@ def _see_to_heartbeat_directory(cfg: Any, log: Any) -> None:
 class SluiceWorker(GatheringWorker):
     """gunicorn's threaded worker, which also owns the life of the application's service."""
 
-    #: Shared by all workers of a master; set by gunicorn.conf.py before each fork.
+    #: Shared by all workers of a master, also by those whose class HUP has loaded again; `gunicorn_hooks.pre_fork`
+    #: sets them before each fork.
     occupancy: Occupancy
-    #: Makes the board. Here, because the configuration file must not keep modules of ours.
-    new_occupancy = Occupancy
+    boot_record: BootRecord
+    #: `gunicorn_hooks` leaves the life of the application to it.
+    drains_itself = True
 
     def __init__(
         self, age: int, ppid: int, sockets: list[BaseSocket], app: Any, timeout: float, cfg: Any, log: Any
@@ -81,9 +79,13 @@ class SluiceWorker(GatheringWorker):
         """Prepare a worker; runs in the master, with gunicorn's arguments."""
         _see_to_heartbeat_directory(cfg, log)
         super().__init__(age, ppid, sockets, app, timeout, cfg, log)
+        if not hasattr(self, "occupancy"):  # a configuration without the hook
+            type(self).occupancy = Occupancy()
+            type(self).boot_record = BootRecord()
         self._affinity: Affinity | None = None
         self._accepts_from = 0.0  # on the monotonic clock
         self._is_loading = True
+        self._is_serving = False
         # gunicorn would stop accepting at once and leave open streams without a word; `_retire` does it in time.
         self._retire_after: int = self.max_requests
         self.max_requests: int = sys.maxsize
@@ -94,7 +96,34 @@ class SluiceWorker(GatheringWorker):
     def init_process(self) -> None:
         """Load the application and serve; the first method that runs in the worker."""
         start_signals.leave_when_told()
-        super().init_process()
+        try:
+            super().init_process()
+        except AppImportError as error:
+            # gunicorn has a sentence for it.
+            if not self.boot_record.has_booted:
+                raise
+            self._fail_to_boot(error)
+        except (Exception, SystemExit) as error:
+            if self._is_serving or (isinstance(error, SystemExit) and not error.code):
+                raise
+            self._fail_to_boot(error)
+
+    def _fail_to_boot(self, error: BaseException) -> NoReturn:
+        """Exit so that gunicorn ends the server if no worker has ever started, and else tries again, not too soon."""
+        self._is_loading = True  # still, or again: SIGTERM ends the pause
+        # Of a process that gevent has patched too late, any error may come first.
+        exit_if_threads_are_replaced(Arbiter.WORKER_BOOT_ERROR)
+        if isinstance(error, SystemExit) or getattr(error, "explains_itself", False):
+            self.log.error("this worker cannot start: %s", error)
+        else:
+            self.log.error("this worker cannot start: %s: %s", type(error).__name__, error, exc_info=error)
+        if not self.boot_record.has_booted:
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
+        # gunicorn would end a worker that is silent for longer.
+        pause = min(self.boot_record.note_failure(), self.cfg.timeout / 2 or math.inf)
+        self.log.error("the server goes on with the workers that it has; another one is started in %.1f s", pause)
+        time.sleep(pause)
+        sys.exit(1)
 
     def init_signals(self) -> None:
         """Set the worker's handlers, while no signal can come: gunicorn sets all of them to the default first.
@@ -114,18 +143,22 @@ class SluiceWorker(GatheringWorker):
         self._is_loading = False
         self.log.error_log.addFilter(ClientTooSlow())
         application: Any = self.wsgi
-        sluice = _sluice_of(application)
-        settings = sluice.service.settings
-        self.prepare_serving(application, sluice)
-        sluice.service.loop.on_failure = self._loop_failed
+        services = Services.of(application)
+        self.prepare_serving(application, services)
+        self._places: int = services.places or self.cfg.threads
         # Both before the loop's thread and all others are started.
         share_one_heap()
-        if settings.pin_cpu == "on":
+        if services.settings.pin_cpu == "on":
             self._affinity = Affinity(self.age)
+        if not services:
+            self.log.warning(
+                "%s does not use Sluice, and is served as by gunicorn's gthread worker; to serve it without Sluice's "
+                "configuration, start gunicorn in another folder, or with another configuration (-c)",
+                self.cfg.settings["default_proc_name"].get(),
+            )
         try:
             # Now and not with the first chat, so that /readyz is true from the first moment it can be asked.
-            self._start_service(sluice)
-            self._places: int = sluice.service.admission.places
+            self._start_services(services)
             # What exists by now stays: the collector need not look through it again and again.
             gc.collect()
             gc.freeze()
@@ -134,17 +167,18 @@ class SluiceWorker(GatheringWorker):
                 # Last, because others leave connections to a worker that is on the board, and only then does it
                 # take them.
                 self.occupancy.join(self.pid, self.age)
+                self.boot_record.note_boot()
+                self._is_serving = True
                 super().run()
         finally:
-            if not sluice.close():
+            if not services.close():
                 self.log.warning("not everything ended in time; the process exits all the same")
 
-    def _start_service(self, sluice: Sluice) -> None:
-        """Start the service, as soon as there is what it needs: a worker that fails is replaced by one that fails."""
+    def _start_services(self, services: Services) -> None:
+        """Start the services, as soon as there is what they need: a worker that fails is replaced by another."""
         while True:
             try:
-                sluice.service.start()
-                sluice.disconnects.attach()
+                services.start(self._loop_failed)
                 return
             except (OSError, RuntimeError, MemoryError) as error:
                 lacking = exhausted_by(error)
@@ -175,7 +209,7 @@ class SluiceWorker(GatheringWorker):
         """Take nobody new, answer whoever is connected, and be gone before gunicorn's patience ends."""
         self.occupancy.leave()
         self._close_listeners()
-        self._sluice.service.begin_drain()
+        self._services.begin_drain(self.cfg.graceful_timeout)
 
     def _close_listeners(self) -> None:
         """Take those who wait in the listening sockets, and give up this worker's share in them.
@@ -288,13 +322,13 @@ class SluiceWorker(GatheringWorker):
         self._lingering.end_expired()
         self._intake.end_expired()
         self.tpool.end_expired()
-        self._sluice.service.metrics.write()
+        self._services.write_metrics()
         if self._affinity is not None:
             self._affinity.look()
         self._retire()
 
     def _load(self) -> Load:
-        return Load(self.nr_conns, self._sluice.service.admission.taken)
+        return Load(self.nr_conns, self._services.taken)
 
     def _leaves_to_others(self) -> bool:
         """Whether a new connection is better off with another worker."""

@@ -65,6 +65,7 @@ def test_the_scan_sees_every_kind_of_import() -> None:
             "gunicorn",
             {
                 "web/gathering_worker.py",
+                "web/launch.py",
                 "web/request_parser.py",
                 "web/worker.py",
                 "web/worker_connection.py",

@@ -1,0 +1,103 @@
+"""gunicorn's own workers, with a configuration of the operator's own that installs the hooks."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import Build
+from tests.raw_client import stream_chat
+from tests.scripted_model import Headers, finished, said, stalling_after
+
+CONFIG = """
+import os
+
+bind = f"{os.environ['HOST']}:{os.environ['PORT']}"
+worker_class = "$worker"
+threads = $threads
+graceful_timeout = $graceful_timeout
+control_socket_disable = True
+
+def when_ready(server):
+    server.log.info("the operator's own hook")
+
+from web.gunicorn_hooks import install
+install(globals())
+"""
+
+
+def config(folder: Path, worker: str = "gthread", threads: int = 8, graceful_timeout: int = 30) -> Path:
+    """Write a configuration that knows nothing of Sluice but its hooks."""
+    written = folder / "own.conf.py"
+    values = {"$worker": worker, "$threads": str(threads), "$graceful_timeout": str(graceful_timeout)}
+    text = CONFIG
+    for name, value in values.items():
+        text = text.replace(name, value)
+    written.write_text(text)
+    return written
+
+
+@pytest.mark.parametrize(("worker", "threads"), [("gthread", 8), ("sync", 1), ("web.worker.SluiceWorker", 8)])
+def test_sigterm_ends_open_answers_with_a_terminal_frame_when_the_drain_is_over(
+    build: Build, tmp_path: Path, worker: str, threads: int
+) -> None:
+    house = build(config=config(tmp_path, worker, threads), SLUICE_DRAIN_TIMEOUT=0.5, warm=0)
+    house.model.enqueue(stalling_after("Hello"))
+    with stream_chat(house.url) as client:
+        assert client.next_event().message == "Hello"
+        house.server.signal(signal.SIGTERM)
+        house.server.wait_for_log(r"INFO\].* sluice.chat \[-\] draining: 1 open, at most 0.5 s")
+        assert client.read_stream(timeout=5)[1].payload["code"] == "shutting_down"
+    assert house.server.wait_exit(timeout=10) == 0
+    house.server.wait_for_log(r"INFO\].* sluice.run \[\w+\] run=\w+ .* code=shutting_down")
+    house.server.wait_for_log("the operator's own hook")
+    assert not re.search("SIGKILL|Traceback", house.server.log)
+
+
+def test_an_answer_that_ends_within_the_drain_is_whole(build: Build, tmp_path: Path) -> None:
+    house = build(config=config(tmp_path), warm=0)
+    gate = house.model.gate()
+    house.model.enqueue((Headers(), *said("Hel"), gate, *said("lo"), *finished()))
+    with stream_chat(house.url) as client:
+        assert client.next_event().message == "Hel"
+        house.server.signal(signal.SIGTERM)
+        house.server.wait_for_log("draining: 1 open")
+        gate.open()
+        text, terminal = client.read_stream()
+        assert (text, terminal.is_done) == ("lo", True)
+    assert house.server.wait_exit(timeout=10) == 0
+
+
+@pytest.mark.parametrize("worker", ["gthread", "web.worker.SluiceWorker"])
+def test_a_drain_ends_before_gunicorns_graceful_timeout_though_it_is_set_to_be_longer(
+    build: Build, tmp_path: Path, worker: str
+) -> None:
+    house = build(config=config(tmp_path, worker, graceful_timeout=2), SLUICE_DRAIN_TIMEOUT=20, warm=0)
+    house.model.enqueue(stalling_after("Hello"))
+    with stream_chat(house.url) as client:
+        assert client.next_event().message == "Hello"
+        told = time.monotonic()
+        house.server.signal(signal.SIGTERM)
+        assert client.read_stream(timeout=5)[1].payload["code"] == "shutting_down"
+        assert time.monotonic() - told < 2
+    assert house.server.wait_exit(timeout=5) == 0
+    assert "SIGKILL" not in house.server.log
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_a_quick_end_ends_open_answers_with_a_terminal_frame(
+    build: Build, tmp_path: Path, number: signal.Signals
+) -> None:
+    """As by Ctrl-C, which a terminal sends to all processes."""
+    house = build(config=config(tmp_path), warm=0)
+    house.model.enqueue(stalling_after("Hello"))
+    with stream_chat(house.url) as client:
+        assert client.next_event().message == "Hello"
+        os.killpg(house.server.pid, number)
+        assert client.read_stream(timeout=5)[1].payload["code"] == "shutting_down"
+    assert house.server.wait_exit(timeout=5) == 0

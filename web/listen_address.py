@@ -1,0 +1,66 @@
+"""Addresses to listen on: whether one can be had, and how it is written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from pathlib import Path
+
+
+class AddressUnavailable(Exception):
+    """The server cannot listen on an address. The text says why, and what would be right."""
+
+
+def refuse_unavailable(address: object) -> None:
+    """Check an address at once, which gunicorn itself would try for five seconds.
+
+    Args:
+        address: Host and port, or the path of a unix socket; of anything else nothing is known.
+
+    Raises:
+        AddressUnavailable: It cannot be had.
+    """
+    if isinstance(address, tuple):
+        _refuse_unavailable_port(*address[:2])
+    elif isinstance(address, str) and not address.startswith("\0"):
+        _refuse_unavailable_path(Path(address))
+
+
+def _refuse_unavailable_port(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            should = {
+                errno.EADDRINUSE: f"something listens there already; PORT should be a free port, such as {port + 1}",
+                errno.EACCES: "this user may not use it; PORT should be 1024 or more",
+                errno.EADDRNOTAVAIL: "this machine has no such address; HOST should be one of its own",
+            }.get(error.errno or 0, error.strerror or str(error))
+            raise AddressUnavailable(f"HOST is {host!r} and PORT is {port}, but {should}.") from None
+
+
+def _refuse_unavailable_path(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        if not os.access(path.parent, os.W_OK):
+            raise AddressUnavailable(
+                f"The address is unix:{path}, but this user cannot write into {path.parent}; it should be a path in "
+                "a folder that is there and can be written."
+            ) from None
+        return
+    except OSError as error:
+        raise AddressUnavailable(f"The address is unix:{path}, but {error.strerror}.") from None
+    if not stat.S_ISSOCK(mode):
+        raise AddressUnavailable(f"The address is unix:{path}, but another file is there; it should be a free path.")
+
+
+def readable_address(name: tuple[str, int] | str | bytes) -> str:
+    """Write what `getsockname` of a listening socket returns."""
+    if isinstance(name, tuple):
+        host, port = name[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"unix:{os.fsdecode(name)}"
