@@ -1,4 +1,4 @@
-"""nginx with Sluice below a path, as docs/how-to/deploy.md has it, and with nothing of Sluice anywhere else."""
+"""nginx with Sluice below a path, as docs/how-to/below-a-path.md has it, and with nothing of Sluice anywhere else."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def nginx_below_a_path(upstream_port: int, *, takes_away: bool, expected_log: st
         takes_away: Whether Sluice sees paths without what they begin with.
         expected_log: What nginx may have to complain of.
     """
-    text = (REPOSITORY / "docs" / "how-to" / "deploy.md").read_text()
+    text = (REPOSITORY / "docs" / "how-to" / "below-a-path.md").read_text()
     found = re.search(rf"```nginx\n(.*?{re.escape(TAKEN_AWAY)}.*?)```", text, re.DOTALL)
-    assert found, f"docs/how-to/deploy.md has no example with {TAKEN_AWAY}"
+    assert found, f"docs/how-to/below-a-path.md has no example with {TAKEN_AWAY}"
     example = found[1] if takes_away else found[1].replace(TAKEN_AWAY, KEPT)
     edits = {
         "location / {\n            proxy_pass http://sluice;\n        }": f"location / {{ return 404; }}\n{example}",

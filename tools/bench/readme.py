@@ -1,4 +1,4 @@
-"""The part of the READMEs that shows a saved run: a chart, a table, date, machine and command."""
+"""The part of the READMEs that shows a saved run: a table, and its date, machine and command."""
 
 from __future__ import annotations
 
@@ -31,21 +31,12 @@ _NAMES: Final = {
     }
 }
 _SAID: Final = {
-    "en": "{date}, {cores} cores of {cpu}, {kernel}: medians of one run of `{command}`, in which the servers took "
-    "turns. Paced means 40 streams at 50 tokens/s each, so that nearly every token is a read and a write of its own; "
-    "a flood, 50 streams as fast as the model sends. {ratios}All figures, what was aimed at and what was met: "
-    "[bench.md](docs/reference/bench/bench.md).",
-    "zh": "{date}，{cpu} {cores} 核，{kernel}：同一次 `{command}` 运行中各服务器轮流测量的中位数。"
-    "匀速：40 个流，各为每秒 50 个词元，几乎每个词元都要单独读写一次；满速：50 个流，模型能发多快就发多快。{ratios}"
-    "全部数字、目标及是否达到，见 [bench.md](docs/reference/bench/bench.md)（英文）。",
-}
-_RATIOS: Final = {
-    "en": "A paced token costs Sluice {paced:.1%} of the CPU that it costs FastAPI; one of a flood, {flood:.1%}. ",
-    "zh": "匀速时，每个词元的 CPU 开销是 FastAPI 的 {paced:.1%}；满速时是 {flood:.1%}。",
-}
-_PICTURE: Final = {
-    "en": "CPU time, memory and delay of Sluice and its peers; less is better",
-    "zh": "Sluice 与同类方案的 CPU 时间、内存和延迟，越小越好",
+    "en": "{date}, {cores} cores of {cpu}, {kernel}, medians of one run of `{command}`. Paced: 40 streams of 50\n"
+    "tokens/s each. Flood: 50 streams, as fast as the model sends. All values, the aims and which of them were met:\n"
+    "[bench results](docs/reference/bench/bench.md).",
+    "zh": "{date}，{cpu} {cores} 核，{kernel}，同一次 `{command}` 运行的中位数。匀速：40 个流，各为每秒 50 个词元；"
+    "满速：50 个流，模型能发多快就发多快。全部数字、目标及是否达到，见"
+    "[测量结果](docs/reference/bench/bench.md)（英文）。",
 }
 
 
@@ -59,15 +50,9 @@ def section(results: Results, language: str) -> str:
         figures = [short(results.median(scenario, server, figure)) for scenario, figure, _ in columns]
         row = [_NAMES.get(language, {}).get(server, TITLES[server]), *figures]
         rows.append([f"**{cell}**" for cell in row] if server == "sluice" else row)
-    ratios = {name: results.ratio(name, "sluice", "fastapi", "cpu_us") for name in ("paced", "flood")}
-    said = _SAID[language].format(
-        **{name: results.facts[name] for name in ("cores", "cpu", "kernel", "command")},
-        date=results.facts["date"][:10],
-        ratios="" if any(map(math.isnan, ratios.values())) else _RATIOS[language].format(**ratios),
-    )
-    return "\n".join(
-        [f"![{_PICTURE[language]}](docs/reference/bench/bench.svg)", "", *markdown_table(rows), "", said]
-    )
+    facts = {name: results.facts[name] for name in ("cores", "cpu", "kernel", "command")}
+    said = _SAID[language].format(**facts, date=results.facts["date"][:10])
+    return "\n".join([*markdown_table(rows), "", said])
 
 
 def refresh(path: Path, text: str) -> None:

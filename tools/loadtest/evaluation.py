@@ -1,4 +1,4 @@
-"""A measurement -> the figures of a report, as docs/how-to/load-test.md defines them."""
+"""A measurement -> the figures of a report, as docs/reference/load-test.md defines them."""
 
 from __future__ import annotations
 
