@@ -22,7 +22,7 @@ class WsgiInput:
     def __init__(self, body: Any) -> None:
         """Take gunicorn's own body."""
         self._body = body
-        #: Why it could not be read to its end (`web/body_errors.py`). Not the error, which holds frames that hold this.
+        #: Why it could not be read to its end (`web/body_errors.py`). Not the error: it holds frames that hold this.
         self.failure: str | None = None
 
     def read(self, size: int | None = None) -> bytes:
