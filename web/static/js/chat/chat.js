@@ -69,7 +69,8 @@ export class Chat {
     if (this.running) return;
     if (exchange.answer !== "") {
       const branch = this.conversation.branch(exchange);
-      moveDraft(draftOwnerOf(exchange), draftOwnerOf(branch)); // the branch replaces it on the page, so it takes its draft
+      // the branch replaces the exchange on the page, so the draft moves with it
+      moveDraft(draftOwnerOf(exchange), draftOwnerOf(branch));
       return void this.#answer(branch);
     }
     forgetReasoning(exchange);
@@ -121,7 +122,7 @@ export class Chat {
   }
 
   /**
-   * Shows another conversation. A running answer of the present one goes on.
+   * Shows another conversation. A running answer of the previous one continues.
    * @param {Conversation} [conversation] a new one if omitted
    */
   show(conversation = new Conversation()) {

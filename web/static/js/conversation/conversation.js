@@ -33,7 +33,10 @@ const ROOT = "";
 export class Conversation {
   /** @type {Map<string, Exchange>} */
   #exchanges = new Map();
-  /** The children of each exchange, oldest first; null when they must be computed again. @type {Map<string | null, Exchange[]> | null} */
+  /**
+   * The children of each exchange, oldest first; null when they must be computed again.
+   * @type {Map<string | null, Exchange[]> | null}
+   */
   #children = null;
 
   /**

@@ -20,7 +20,7 @@ import { newIdentifier } from "./identifier.js";
  * @property {number} changed milliseconds since 1970; of two versions of one exchange, the later wins
  * @property {string} [finishReason] if the answer is complete
  * @property {FailureRecord} [failure] if the answer failed
- * @property {import("../api/answer_details.js").AnswerDetails} [figures] times and tokens; the name is in stored and exported conversations
+ * @property {import("../api/answer_details.js").AnswerDetails} [figures] times and tokens; stored and exported under this name
  */
 
 /** @type {readonly AnswerState[]} */

@@ -7,7 +7,7 @@ export class Dialog {
   constructor(element) {
     this.#element = element;
     element.addEventListener("click", (event) => {
-      if (event.target === element) element.close(); // the content covers the dialog itself, so this is a click on the backdrop
+      if (event.target === element) element.close(); // the content covers all but the backdrop
     });
   }
 

@@ -82,7 +82,10 @@ export function typeset(root, katex) {
   }
 }
 
-/** Records the TeX of each formula, so that `patchChildren` keeps typeset ones while the paragraph grows. @param {ParentNode} root */
+/**
+ * Records the TeX of each formula, so that `patchChildren` keeps typeset ones while the paragraph grows.
+ * @param {ParentNode} root
+ */
 export function recordFormulaSources(root) {
   for (const element of root.querySelectorAll(".formula")) setSource(element, element.textContent ?? "");
 }

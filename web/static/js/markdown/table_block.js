@@ -59,7 +59,10 @@ export function rowsToAppend({ container }, next) {
   return rows;
 }
 
-/** Sets the widths as attributes, because the Content-Security-Policy refuses styles that are cloned. @param {HTMLTableElement} table */
+/**
+ * Sets the widths as attributes, because the Content-Security-Policy refuses styles that are cloned.
+ * @param {HTMLTableElement} table
+ */
 function fixColumns(table) {
   const columns = document.createElement("colgroup");
   for (const cell of table.rows[0]?.cells ?? []) {

@@ -15,7 +15,7 @@ import { StorageError } from "./storage_error.js";
  *
  * @typedef {object} Writing
  * @property {ConversationRecord} record
- * @property {boolean} isNew whether it was never in the database; otherwise, if it is missing there, another tab deleted it
+ * @property {boolean} isNew whether it was never in the database; if not, and it is missing, another tab deleted it
  *
  * @typedef {object} Schema
  * @property {{ key: string, value: ConversationRecord }} conversations
@@ -93,7 +93,8 @@ export class Database {
           if (deleted.includes(exchange.conversation)) continue;
           const stored = await exchangeStore.get(exchange.id);
           const isLater = !stored || stored.changed <= exchange.changed;
-          const belongsHere = !stored || stored.conversation === exchange.conversation; // an import must not move an exchange
+          // an import must not move an exchange to another conversation
+          const belongsHere = !stored || stored.conversation === exchange.conversation;
           if (isLater && belongsHere) await exchangeStore.put(exchange);
         }
       };
@@ -182,7 +183,7 @@ async function waitForCommit(work, transaction) {
   try {
     return (await Promise.all([work, transaction.done]))[0];
   } catch (error) {
-    throw transaction.error ?? error; // if storage is full, a request only reports an abort; the transaction has the cause
+    throw transaction.error ?? error; // with full storage, a request reports only an abort
   }
 }
 

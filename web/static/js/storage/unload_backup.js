@@ -34,7 +34,8 @@ export function readUnloadBackups() {
       .filter((key) => key.startsWith(PREFIX))
       .flatMap((key) => {
         const backup = parseObject(localStorage.getItem(key) ?? "");
-        return isBackup(backup) ? [{ pageId: key.slice(PREFIX.length), backup }] : []; // leave other formats to other versions of the page
+        // leave other formats to other versions of the page
+        return isBackup(backup) ? [{ pageId: key.slice(PREFIX.length), backup }] : [];
       });
   } catch {
     return []; // turned off: no page could store a backup

@@ -51,7 +51,8 @@ export class QuestionView {
     const { question } = this.#exchange;
     this.#article.className = question.length > LONG || question.includes("\n") ? "question long" : "question";
     if (this.#text.textContent !== question) this.#text.textContent = question;
-    if (this.#draft.text && !this.#editor) this.#openEditor(this.#draft.text); // the editor was open when the page was closed
+    // the editor was open when the page was closed
+    if (this.#draft.text && !this.#editor) this.#openEditor(this.#draft.text);
   }
 
   /** @param {string} text */
