@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from .chunk_contents import UnreadableChunk, finish_reason_of, read_chunk
-from .errors import UpstreamError, UpstreamInvalid, UpstreamTruncated, UpstreamUnavailable
+from .errors import AnswerTooLarge, UpstreamError, UpstreamInvalid, UpstreamTruncated, UpstreamUnavailable
 from .event_stream import EventStreamDecoder, EventTooLarge
 from .events import Finished, Reasoning, Text, Word
 from .json_body import JsonBodyDecoder
@@ -76,14 +77,19 @@ _ODD = _Chunk()
 class Answer:
     """What has been read of one answer: bytes in, events out, and in the end a verdict."""
 
-    def __init__(self, max_event_bytes: int, content_type: str = "text/event-stream") -> None:
+    def __init__(
+        self, max_event_bytes: int, max_chars: int = sys.maxsize, content_type: str = "text/event-stream"
+    ) -> None:
         """Begin an answer.
 
         Args:
             max_event_bytes: The most bytes of a single event, or of a whole answer that is one JSON object.
+            max_chars: The most characters of text and reasoning together; what is more ends the answer.
             content_type: What the provider calls the body; only for the log, as not all tell the truth.
         """
         self._max_event_bytes = max_event_bytes
+        self._max_chars = max_chars
+        self._chars = 0
         self._content_type = content_type
         # Chosen by the first bytes; until then these are kept.
         self._decoder: EventStreamDecoder | JsonBodyDecoder | None = None
@@ -147,9 +153,25 @@ class Answer:
             self._failure = None if self.is_whole else failure
         if self.ended:
             self._flush(words)
-            if self._failure is not None and not words:
-                raise self._failure
+        for word in words:
+            self._chars += len(word.text)
+        if self._chars > self._max_chars:
+            self._cut(words)
+        if self._failure is not None and not words:
+            raise self._failure
         return words
+
+    def _cut(self, words: list[Word]) -> None:
+        """Take from the end of the words what is too much, and end the answer."""
+        too_much = self._chars - self._max_chars
+        while words and too_much > 0:
+            word = words.pop()
+            if len(word.text) > too_much:
+                words.append(type(word)(word.text[:-too_much], word.pieces))
+            too_much -= len(word.text)
+        self._chars = self._max_chars
+        self._failure = AnswerTooLarge(f"more than {self._max_chars} characters of text and reasoning")
+        self.ended = True
 
     def finish(self) -> list[Word]:
         """Read what the end of the bytes completes, and return what was held back. Again, it returns nothing.
@@ -174,6 +196,9 @@ class Answer:
             self._failure = None
         self.ended = True
         self._flush(words)
+        self._chars += sum(len(word.text) for word in words)
+        if self._chars > self._max_chars:
+            self._cut(words)
         return words
 
     def end_with(self, failure: UpstreamError) -> list[Word]:
@@ -357,16 +382,17 @@ class Answer:
         if not texts:
             return
         self.progressed = self._has_words = True
-        text = texts[0] if len(texts) == 1 else "".join(texts)
+        pieces = len(texts)
+        text = texts[0] if pieces == 1 else "".join(texts)
         half = self._text_half if kind is Text else self._thought_half
         if half.held or not (text.isascii() or _HALVES.search(text) is None):
             text = half.join(text)
         if kind is Text and self._think is not None:
-            self._split(self._think.split(text), words, len(texts))
+            self._split(self._think.split(text), words, pieces)
             if self._think.is_settled:
                 self._think = None
         elif text:
-            words.append(kind(text, len(texts)))
+            words.append(kind(text, pieces))
         texts.clear()
 
     def _split(self, parts: list[tuple[bool, str]], words: list[Word], pieces: int) -> None:

@@ -15,7 +15,8 @@
     │   ├── KeyRefused            key_refused             no
     │   ├── UpstreamRejected      upstream_rejected       no
     │   ├── UpstreamInvalid       upstream_invalid        yes
-    │   └── UpstreamTruncated     upstream_truncated      yes
+    │   ├── UpstreamTruncated     upstream_truncated      yes
+    │   └── AnswerTooLarge        answer_too_large        no
     └── InternalError             internal                no
 
 Each class owns its code, the one sentence that a client may see, and whether trying again can help. What a
@@ -192,6 +193,13 @@ class UpstreamTruncated(UpstreamError):
     code = "upstream_truncated"
     sentence = "The answer was cut off before its end. Please try again."
     retryable = True
+
+
+class AnswerTooLarge(UpstreamError):
+    """The model wrote more than one answer may have. `stream` has sent what came before that; `block` drops it."""
+
+    code = "answer_too_large"
+    sentence = "The answer became too long and was stopped. Please ask for less at a time."
 
 
 class InternalError(ServiceError):

@@ -116,7 +116,7 @@ class ModelClient:
         with closing(response):
             yield [Accepted()]
             content_type = response.headers.get("content-type", "no content type").partition(";")[0]
-            answer = Answer(self._settings.max_event_bytes, content_type)
+            answer = Answer(self._settings.max_event_bytes, self._settings.max_answer_chars, content_type)
             body = body_of(response)
             with closing(Deadline(limit)) as deadline:
                 intake = _Intake(answer, deadline, self._settings, total_deadline)

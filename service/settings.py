@@ -283,6 +283,13 @@ class Settings:
         2**20,
         "The largest single event accepted from a model, in bytes.",
     )
+    # A million tokens, about: the longest answers that models give have 128,000, reasoning included.
+    max_answer_chars: int = _setting(
+        "SLUICE_MAX_ANSWER_CHARS",
+        _count(1, 2**30, "characters"),
+        4_000_000,
+        "The longest answer accepted from a model, its reasoning included, in characters.",
+    )
     demo_tokens_per_second: float = _setting(
         "SLUICE_DEMO_TOKENS_PER_SECOND", _number(float, 1, 1e6, "tokens"), 60.0, "The pace of the demo model."
     )

@@ -37,6 +37,7 @@ CODES: Final = frozenset({
     "upstream_rejected",
     "upstream_invalid",
     "upstream_truncated",
+    "answer_too_large",
     "internal",
 })  # fmt: skip
 

@@ -10,6 +10,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from service.errors import (
+    AnswerTooLarge,
     ContentFiltered,
     ContextLengthExceeded,
     InternalError,
@@ -53,6 +54,7 @@ STATUSES: dict[type[ServiceError], int] = {
     UpstreamInvalid: 502,
     # Known only after the answer began, so in `stream` it is always a frame; in `block` it has a status.
     UpstreamTruncated: 502,
+    AnswerTooLarge: 502,
     InternalError: 500,
 }
 # Sent where a reply needs a Retry-After and the error does not know one.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import selectors
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -56,12 +58,15 @@ class Draining:
         self._clients = clients
         self._tails = [b""] * len(clients)
         self.bytes_read = [0] * len(clients)
+        #: When each of them ended, by `time.monotonic`; infinite before.
+        self.ended = [math.inf] * len(clients)
         self._selector = selectors.DefaultSelector()
         for number, client in enumerate(clients):
             client.socket.setblocking(False)
             self._selector.register(client.socket, selectors.EVENT_READ, number)
         self._left = len(clients)
         self._is_over = threading.Event()
+        self._grew = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="draining", daemon=True)
 
     def __enter__(self) -> Self:
@@ -84,6 +89,13 @@ class Draining:
         assert not self._thread.is_alive(), f"{self._left} of {len(self._clients)} streams have not ended"
         return [_end_of(tail) for tail in self._tails]
 
+    def wait_bytes(self, count: int, timeout: float = 10.0) -> None:
+        """Wait until that many bytes have come, over all connections."""
+        deadline = time.monotonic() + timeout
+        with self._grew:
+            while sum(self.bytes_read) < count:
+                assert self._grew.wait(deadline - time.monotonic()), f"{self.bytes_read} bytes of {count}"
+
     def _run(self) -> None:
         while self._left and not self._is_over.is_set():
             for key, _ in self._selector.select(0.1):
@@ -92,11 +104,14 @@ class Draining:
                     data = self._clients[number].socket.recv(2**18)
                 except ConnectionResetError:
                     data = b""
-                self.bytes_read[number] += len(data)
+                with self._grew:
+                    self.bytes_read[number] += len(data)
+                    self._grew.notify_all()
                 self._tails[number] = (self._tails[number] + data)[-TAIL_BYTES:]
                 if not data or data.endswith(b"0\r\n\r\n"):
                     self._selector.unregister(key.fileobj)
                     self._left -= 1
+                    self.ended[number] = time.monotonic()
 
 
 def _end_of(tail: bytes) -> str:

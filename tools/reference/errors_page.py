@@ -23,6 +23,8 @@ _TO_DO: Final = {
     "upstream_invalid": "ask again. Operator: check that `OPENAI_BASE_URL` is a chat completions API; the log quotes "
     "what came.",
     "upstream_truncated": "ask again. Operator: look for a proxy before the provider that cuts long replies off.",
+    "answer_too_large": "ask for a shorter answer. Operator: raise `SLUICE_MAX_ANSWER_CHARS`; a model that repeats "
+    "itself never ends.",
     "internal": "report it with `request_id`; the log has the traceback.",
 }
 # Always sent, or only where the provider names a time.

@@ -154,6 +154,7 @@ export const CHINESE = {
     upstream_rejected: "模型服务商拒绝了请求。请让服务器管理员检查设置，然后重试。",
     upstream_invalid: "模型服务商返回的内容不是回答。请重试；如果再次出现，请联系服务器管理员。",
     upstream_truncated: "模型的回答在完成前中断，已收到的部分会保留。",
+    answer_too_large: "回答过长，已停止，已收到的部分会保留。请一次少问一些。",
     internal: "服务器出错。管理员可以凭编号在日志中查到原因。",
     network: "无法连接服务器，它可能正在重启，请稍后重试。",
     offline: "你已离线，问题已保留。",

@@ -175,6 +175,7 @@ export const ENGLISH = {
     upstream_invalid:
       "The model provider sent something that is not an answer. Try again. If it happens again, tell the administrator of this server.",
     upstream_truncated: "The model's answer stopped before its end. The part that arrived is kept.",
+    answer_too_large: "The answer became too long and was stopped. The part that arrived is kept. Ask for less at a time.",
     internal: "The server made an error. Its administrator can find it in the log by the reference.",
     network: "The server cannot be reached. It may be restarting. Try again in a moment.",
     offline: "You are offline. Your question is kept.",
