@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from ..scripted_model import ScriptedModel, reply
 from .browser_errors import BrowserErrors
@@ -15,6 +15,8 @@ from .test_conversations import titles
 pytestmark = pytest.mark.browser_context  # a new context, because the tests keep databases open
 
 OLDER, NEWER = "Another tab runs an older version", "Another tab runs a newer version"
+WAITING = "The browser's storage does not respond."
+OPEN_TIMEOUT = 3000  # milliseconds, as in database_connection.js
 
 # The rows of version 1, written out to find schema changes without an upgrade.
 CONVERSATION, FIRST, SECOND = (f"{number:024x}" for number in (0xC0, 0xE1, 0xE2))
@@ -44,6 +46,18 @@ CREATE_DATABASE = """({ version, rows }) => new Promise((resolve, reject) => {
 })"""
 
 
+COUNT_OPEN_REQUESTS = """(() => {
+  const { open } = IDBFactory.prototype;
+  window.openRequests = 0; // that have not ended
+  IDBFactory.prototype.open = function (...args) {
+    const request = open.apply(this, args);
+    window.openRequests += 1;
+    for (const end of ["success", "error"]) request.addEventListener(end, () => (window.openRequests -= 1));
+    return request;
+  };
+})()"""
+
+
 def create_database(page: Page, version: int, rows: dict[str, Any] = ROWS_OF_VERSION_1) -> None:
     """Create the database with this version, and keep it open in this tab."""
     blank = "<!doctype html><title>By hand</title><link rel=icon href='data:,'>"
@@ -62,6 +76,24 @@ def with_next_schema(page: Page) -> Page:
 
     page.route("**/js/storage/database_connection.js", change)
     return page
+
+
+def with_clock(page: Page) -> Page:
+    """Give this tab a clock that the test can move, and count its pending requests to open the database."""
+    page.add_init_script(COUNT_OPEN_REQUESTS)
+    page.clock.install()
+    return page
+
+
+def pass_open_timeout(chat: ChatPage) -> None:
+    """Wait until a page with a clock opens the database, then move the clock by the limit of that."""
+    chat.page.wait_for_function("window.openRequests > 0")
+    chat.page.clock.fast_forward(OPEN_TIMEOUT)
+
+
+def notice(chat: ChatPage, text: str) -> Locator:
+    """Return the notice with this text."""
+    return chat.page.get_by_role("alert").filter(has_text=text)
 
 
 @pytest.fixture
@@ -125,17 +157,64 @@ def test_a_tab_that_blocks_an_upgrade_is_reported_without_waiting(
     browser_page: Page, browser_context: BrowserContext, model: ScriptedModel
 ) -> None:
     create_database(browser_page, 1)
-    model.enqueue(reply("From memory."), reply("And kept."))
+    model.enqueue(reply("From memory."))
     chat = ChatPage(with_next_schema(browser_context.new_page())).open()
-    expect(chat.page.get_by_role("alert").filter(has_text=OLDER)).to_be_visible()
+    expect(notice(chat, OLDER)).to_be_visible()
     expect(chat.page.get_by_role("heading", name="Sluice")).to_be_visible()
     expect(chat.ask_and_wait("And now?")).to_have_text("From memory.")
-    browser_page.close()
-    chat.ask_and_wait("And then?")
-    expect(chat.page.get_by_role("alert").filter(has_text=OLDER)).to_be_hidden()
-    chat.page.reload()
-    expect(chat.questions).to_have_text(["And now?", "And then?"])
+
+
+def test_everything_is_saved_and_listed_once_the_tab_that_blocks_an_upgrade_is_closed(
+    browser_page: Page, browser_context: BrowserContext, model: ScriptedModel
+) -> None:
+    create_database(browser_page, 1)
+    model.enqueue(reply("From memory."))
+    chat = ChatPage(with_next_schema(browser_context.new_page())).open()
+    expect(notice(chat, OLDER)).to_be_visible()
+    chat.ask_and_wait("And now?")
+    browser_page.close()  # no question and no reload follows
+    expect(notice(chat, OLDER)).to_be_hidden()
     expect(titles(chat)).to_have_text(["And now?", "Kept long ago"])
+    another = ChatPage(with_next_schema(browser_context.new_page())).open()
+    titles(another).first.click()
+    expect(another.prose).to_have_text("From memory.")
+
+
+def test_the_conversation_in_the_address_opens_once_the_tab_that_blocks_an_upgrade_is_closed(
+    browser_page: Page, browser_context: BrowserContext
+) -> None:
+    create_database(browser_page, 1)
+    chat = ChatPage(with_next_schema(browser_context.new_page()))
+    chat.page.goto(f"/#/c/{CONVERSATION}")
+    expect(notice(chat, OLDER)).to_be_visible()
+    browser_page.close()
+    expect(chat.questions).to_have_text(["First?", "Second?"])
+    expect(chat.page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_database_that_the_browser_does_not_open_is_reported_after_a_limit(
+    browser_page: Page, browser_context: BrowserContext, model: ScriptedModel
+) -> None:
+    create_database(browser_page, 1)
+    model.enqueue(reply("One."), reply("Two."), reply("Three."))
+    older = ChatPage(with_clock(browser_context.new_page())).open()
+    older.ask_and_wait("First")
+    newer = ChatPage(with_next_schema(with_clock(browser_context.new_page()))).open()
+    expect(notice(newer, OLDER)).to_be_visible()
+    # Chromium keeps the blocked request of the page that this ends, and fires no event for any request after it.
+    newer.page.reload()
+    pass_open_timeout(newer)
+    expect(notice(newer, WAITING)).to_be_visible()
+    expect(newer.page.get_by_role("heading", name="Sluice")).to_be_visible()
+    older.ask_and_wait("Second")
+    pass_open_timeout(older)
+    expect(notice(older, WAITING)).to_be_visible()
+    newer.ask_and_wait("Third")
+    browser_page.close()
+    expect(titles(newer)).to_have_text(["Third", "First", "Kept long ago"])
+    expect(newer.page.get_by_role("alert")).to_have_count(0)
+    expect(notice(older, NEWER)).to_be_visible()
+    expect(notice(older, WAITING)).to_be_hidden()
 
 
 @pytest.mark.parametrize(

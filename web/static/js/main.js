@@ -50,6 +50,7 @@ const STORAGE_NOTICES = {
   full: "storageFull",
   newer: "storageNewer",
   older: "storageOlder",
+  waiting: "storageWaiting",
   failed: "storageFailed",
 };
 
@@ -95,8 +96,8 @@ const starters = new Starters(requireElement("starters", HTMLElement), requireEl
   composer.focus();
 });
 const store = new ConversationStore({
-  failed: (reason) => notices.show(STORAGE_NOTICES[reason]),
-  saved: () => Object.values(STORAGE_NOTICES).forEach((key) => notices.hide(key)),
+  failed: (reason) => showStorageNotice(STORAGE_NOTICES[reason]),
+  saved: () => showStorageNotice(null),
   listChanged: () => updateList(),
   changedElsewhere: (id) => void chat.refresh(id),
   deletedElsewhere: (id) => conversations.deletedElsewhere(id),
@@ -147,7 +148,7 @@ const markdown = (conversationInAddress() ? loadMarkdown() : firstInteraction().
 });
 // a conversation is opened after Markdown has loaded: replacing plain text would shift the layout
 void Promise.all([loadIdb(), conversationInAddress() && markdown])
-  .then(([idb]) => conversations.open(idb && new Database(new DatabaseConnection(idb))))
+  .then(([idb]) => conversations.open(idb && new Database(new DatabaseConnection(idb, () => void conversations.reopen()))))
   .finally(() => {
     isOpened = true; // also after an error, so that the page can be used
     updateStartScreen();
@@ -208,6 +209,12 @@ function applySettings() {
   const name = requireElement("model-name", HTMLElement);
   name.textContent = chat.model || model;
   name.hidden = name.textContent === "";
+}
+
+/** Shows what is wrong with the storage now. @param {import("./i18n/language.js").TextKey | null} current */
+function showStorageNotice(current) {
+  for (const key of Object.values(STORAGE_NOTICES)) if (key !== current) notices.hide(key);
+  if (current) notices.show(current);
 }
 
 function showDraftNotice() {

@@ -47,6 +47,12 @@ export class ConversationActions {
     if (this.#chat.conversation.isEmpty) await this.openFromAddress();
   }
 
+  /** Repeats what `open` could not do. Call when a database that did not open may be open. */
+  async reopen() {
+    await this.#store.reopen();
+    if (this.#chat.conversation.isEmpty && conversationInAddress()) await this.openFromAddress();
+  }
+
   /** Shows the conversation in the address, or a new one. */
   async openFromAddress() {
     const id = conversationInAddress();

@@ -129,7 +129,8 @@ export const ENGLISH = {
   storageFull:
     "This conversation cannot be saved: the browser's storage is full. Export it, or delete other conversations. If you reload, you may lose text.",
   storageNewer: "Another tab runs a newer version of this page. Reload this tab. Until then, nothing is saved here.",
-  storageOlder: "Another tab runs an older version of this page, so nothing can be saved here. Close that tab, then reload this one.",
+  storageOlder: "Another tab runs an older version of this page. Close that tab. Until then, nothing is saved here.",
+  storageWaiting: "The browser's storage does not respond. Close other tabs of this page. Until it responds, nothing is saved here.",
   storageFailed: "This conversation cannot be saved: the browser's storage failed. Export it. If you reload, you may lose text.",
   /** @param {number} most */
   tooLong: (most) => `This message is too long. The limit is ${most.toLocaleString("en")} characters.`,

@@ -51,8 +51,17 @@ export class ConversationStore {
   async open(database) {
     this.#database = this.#queue.database = database;
     if (!database) return this.#events.failed("missing");
-    const records = await this.#try((database) => database.conversations());
-    for (const record of records ?? []) this.#catalogue.addWritten(record);
+    await this.#readList();
+    await this.#queue.recover();
+    this.#events.listChanged();
+  }
+
+  /** Does what `open` could not do, and writes all changes. Call when a database that did not open may be open. */
+  async reopen() {
+    if (!(await this.#readList())) return;
+    await this.#queue.flush();
+    if (!this.#queue.isEmpty) return; // the failure was reported
+    this.#events.saved();
     await this.#queue.recover();
     this.#events.listChanged();
   }
@@ -231,6 +240,14 @@ export class ConversationStore {
   #forget(id) {
     this.#catalogue.remove(id);
     this.#queue.drop(id);
+  }
+
+  /** @returns {Promise<boolean>} whether it was read; if not, the failure was reported */
+  async #readList() {
+    const records = await this.#try((database) => database.conversations());
+    if (!records) return false;
+    for (const record of records) this.#catalogue.addWritten(record);
+    return true;
   }
 
   /**

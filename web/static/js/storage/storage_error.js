@@ -1,12 +1,13 @@
 /** Why the browser's storage could not save or read a conversation. */
 
 /**
- * @typedef {"missing" | "unavailable" | "full" | "newer" | "older" | "failed"} StorageErrorReason
+ * @typedef {"missing" | "unavailable" | "full" | "newer" | "older" | "waiting" | "failed"} StorageErrorReason
  *
  * - `missing`      the library for IndexedDB could not be loaded
  * - `unavailable`  the storage is turned off
  * - `newer`        another tab runs a newer page, which has upgraded the schema
  * - `older`        another tab runs an older page, which prevents an upgrade of the schema
+ * - `waiting`      the browser has not opened the database yet: other tabs may prevent it
  */
 
 export class StorageError extends Error {

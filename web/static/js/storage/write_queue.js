@@ -51,6 +51,11 @@ export class WriteQueue {
     this.#timer ||= setTimeout(() => void this.flush(), delay);
   }
 
+  /** Whether the database has all changes. */
+  get isEmpty() {
+    return this.#waiting.isEmpty && this.#inFlight.isEmpty;
+  }
+
   /** @param {string} exchange */
   has(exchange) {
     return this.#waiting.has(exchange) || this.#inFlight.has(exchange);
@@ -111,7 +116,7 @@ export class WriteQueue {
 
   /** Backs up all unwritten changes. */
   backUpBeforeUnload() {
-    if (!this.database || (this.#waiting.isEmpty && this.#inFlight.isEmpty)) return;
+    if (!this.database || this.isEmpty) return;
     this.#waiting.restore(this.#inFlight); // that write may be aborted; writing twice is harmless
     this.#backUp();
     void this.flush(); // may still succeed
