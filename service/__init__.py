@@ -12,31 +12,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .bridge import Bridge as Bridge
-    from .bridge import SourceCancelled as SourceCancelled
-    from .chat import ChatService as ChatService
-    from .chat import Reply as Reply
-    from .loop import LoopState as LoopState
-    from .loop import LoopThread as LoopThread
-    from .loop import LoopUnavailable as LoopUnavailable
-    from .loop import ThreadsReplaced as ThreadsReplaced
-    from .loop import WrongThread as WrongThread
-    from .run import Run as Run
-    from .run import RunLabels as RunLabels
-    from .settings import Settings as Settings
-    from .settings import SettingsError as SettingsError
-
-__version__ = "0.1.0"
+    from .concurrency.bridge import Bridge as Bridge
+    from .concurrency.bridge import SourceCancelled as SourceCancelled
+    from .concurrency.event_loop_thread import LoopState as LoopState
+    from .concurrency.event_loop_thread import LoopThread as LoopThread
+    from .concurrency.event_loop_thread import LoopUnavailable as LoopUnavailable
+    from .concurrency.event_loop_thread import ThreadsReplaced as ThreadsReplaced
+    from .concurrency.event_loop_thread import WrongThread as WrongThread
+    from .runs.run import Run as Run
+    from .runs.run import RunLabels as RunLabels
+    from .service import ChatService as ChatService
+    from .service import Reply as Reply
+    from .settings.settings import Settings as Settings
+    from .settings.settings import SettingsError as SettingsError
 
 _ROOMS = {
-    "bridge": ("Bridge", "SourceCancelled"),
-    "chat": ("ChatService", "Reply"),
-    "loop": ("LoopState", "LoopThread", "LoopUnavailable", "ThreadsReplaced", "WrongThread"),
-    "run": ("Run", "RunLabels"),
-    "settings": ("Settings", "SettingsError"),
+    "concurrency.bridge": ("Bridge", "SourceCancelled"),
+    "service": ("ChatService", "Reply"),
+    "concurrency.event_loop_thread": ("LoopState", "LoopThread", "LoopUnavailable", "ThreadsReplaced", "WrongThread"),
+    "runs.run": ("Run", "RunLabels"),
+    "settings.settings": ("Settings", "SettingsError"),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
-__all__ = [*_HOME, "__version__"]
+__all__ = [*_HOME]
 
 
 def __getattr__(name: str) -> Any:

@@ -20,7 +20,7 @@
     └── InternalError             internal                no
 
 Each class owns its code, the one sentence that a client may see, and whether trying again can help. What a
-provider wrote goes into ``detail``, which is for the log alone. HTTP statuses are `web/errors.py`'s business.
+provider wrote goes into ``detail``, which is for the log alone. HTTP statuses are `web/api/errors.py`'s business.
 """
 
 from __future__ import annotations

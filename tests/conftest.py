@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from tests import leaks
-from tests.gunicorn_server import GunicornServer
-from tests.scripted_model import MODEL_NAME, ScriptedModel
+from tools.common import leaks
+from tools.common.gunicorn_server import GunicornServer
+from tools.common.scripted_model import MODEL_NAME, ScriptedModel
 
 # Planted so that a test may search every reply and log for it. It does not look like a key: what is taken out of the
 # log because of its look would hide that the configured key itself is not.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask
 
-    from service import ChatService, Settings
+    from ..service import ChatService, Settings
 
 
 def create_app(settings: Settings | None = None, service: ChatService | None = None) -> Flask:
@@ -22,22 +22,21 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     Raises:
         SettingsError: The environment holds bad values.
     """
-    # Imported here: gunicorn's master, which needs `web.worker` alone, stays small, and its workers load the code
-    # that is on disk when they start.
+    # Imported here: gunicorn's master, which needs the worker alone, stays small, and its workers load the code that
+    # is on disk when they start.
     from flask import Flask
 
-    from service import ChatService, Settings
-
-    from .assets import Assets, register_assets
-    from .chat import chat_blueprint
-    from .errors import register_error_handlers
+    from ..service import ChatService, Settings
+    from .api.chat import chat_blueprint
+    from .api.errors import register_error_handlers
+    from .api.openapi import openapi_blueprint
+    from .api.operations import ops_blueprint
     from .extension import Sluice
-    from .headers import register_headers
-    from .hosts import register_hosts
-    from .openapi import openapi_blueprint
-    from .ops import ops_blueprint
-    from .pages import pages_blueprint
+    from .page.assets import Assets, register_assets
+    from .page.routes import pages_blueprint
     from .routing import register_routing
+    from .security.headers import register_headers
+    from .security.hosts import register_hosts
 
     if service is None:
         service = ChatService(settings or Settings.load(os.environ, Path(".env")))

@@ -9,9 +9,8 @@ from weakref import WeakSet
 
 from flask import Flask
 
-from service import ChatService
-
-from .connection import DisconnectWatcher
+from ..service import ChatService
+from .sockets.client_socket import DisconnectWatcher
 
 _NAME = "sluice"
 

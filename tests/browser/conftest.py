@@ -9,11 +9,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import PLANTED_KEY
-from tests.gunicorn_server import GunicornServer
-from tests.scripted_model import MODEL_NAME, ScriptedModel
+from tools.common.chromium import WAIT_MS, chromium
+from tools.common.gunicorn_server import GunicornServer
+from tools.common.scripted_model import MODEL_NAME, ScriptedModel
 
 from .browser_errors import BrowserErrors
-from .chromium import WAIT_MS, chromium
 from .profile import TAB_OPTIONS, Profile
 
 CONTEXT_OPTIONS: Final[dict[str, Any]] = {"locale": "en-GB", "viewport": {"width": 1100, "height": 800}}

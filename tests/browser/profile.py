@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, Page
 
-from ..leaks import SETTLE
+from tools.common.chromium import WAIT_MS
+from tools.common.leaks import SETTLE
+
 from .browser_errors import BrowserErrors
-from .chromium import WAIT_MS
 
 # What the next document of this origin would find stored.
 STORED: Final = """async () => [

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from playwright.sync_api import expect
 
-from ..scripted_model import Chunk, ScriptedModel, finished, resetting_after, said, usage_of
-from .chat_page import ChatPage
+from tools.common.chat_page import ChatPage
+from tools.common.scripted_model import Chunk, ScriptedModel, finished, resetting_after, said, usage_of
 
 RICH = """A word, **bold**, `code`, [a link](https://example.org/), ~~gone~~, 中文与 English.
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from ..scripted_model import ScriptedModel, finished, reply, said, stalling_after
+from tools.common.chat_page import ChatPage
+from tools.common.scripted_model import ScriptedModel, finished, reply, said, stalling_after
+
 from .axe import violations
 from .browser_errors import BrowserErrors
-from .chat_page import ChatPage
 from .states import states
 
 

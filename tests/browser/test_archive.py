@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
-from ..scripted_model import ScriptedModel, reply, resetting_after
-from .chat_page import ChatPage
+from tools.common.chat_page import ChatPage
+from tools.common.scripted_model import ScriptedModel, reply, resetting_after
+
 from .test_conversations import act, converse, titles
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from playwright.sync_api import Browser, expect
 
 from tests.deploy.below_a_path import PREFIX, nginx_below_a_path
-from tests.gunicorn_server import GunicornServer
-from tests.scripted_model import ScriptedModel, reply
+from tools.common.chat_page import ChatPage
+from tools.common.chromium import WAIT_MS
+from tools.common.gunicorn_server import GunicornServer
+from tools.common.scripted_model import ScriptedModel, reply
 
 from .browser_errors import BrowserErrors
-from .chat_page import ChatPage
-from .chromium import WAIT_MS
 from .conftest import CONTEXT_OPTIONS
 
 

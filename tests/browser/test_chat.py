@@ -7,7 +7,8 @@ import json
 import pytest
 from playwright.sync_api import Page, expect
 
-from ..scripted_model import (
+from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
+from tools.common.scripted_model import (
     Reset,
     ScriptedModel,
     Step,
@@ -19,8 +20,8 @@ from ..scripted_model import (
     said,
     stalling_after,
 )
+
 from .browser_errors import BrowserErrors
-from .chat_page import DONE_FRAME, ChatPage, frames, text_frame
 
 
 @pytest.fixture

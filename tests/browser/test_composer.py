@@ -7,8 +7,8 @@ import base64
 import pytest
 from playwright.sync_api import Page, expect
 
-from ..scripted_model import ScriptedModel, reply, stalling_after
-from .chat_page import ChatPage
+from tools.common.chat_page import ChatPage
+from tools.common.scripted_model import ScriptedModel, reply, stalling_after
 
 LONG = "\n".join(f"第 {number} 行 and its words" for number in range(4000))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from ..scripted_model import ScriptedModel, flood, flood_text, reply, stalling_after
+from tools.common.chat_page import ChatPage
+from tools.common.scripted_model import ScriptedModel, flood, flood_text, reply, stalling_after
+
 from .browser_errors import BrowserErrors
-from .chat_page import ChatPage
 
 FILL_STORAGE = """() => {
   window.put = IDBObjectStore.prototype.put;

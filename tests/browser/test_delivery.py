@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from ..scripted_model import ScriptedModel, reply
-from .chat_page import ChatPage
+from tools.common.chat_page import ChatPage
+from tools.common.scripted_model import ScriptedModel, reply
 
 pytestmark = pytest.mark.browser_context  # a new context, with an empty cache
 

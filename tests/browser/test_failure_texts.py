@@ -7,10 +7,10 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from web.errors import STATUSES
+from sluice.web.api.errors import STATUSES
+from tools.common.chat_page import ChatPage, frames, text_frame
 
 from .browser_errors import BrowserErrors
-from .chat_page import ChatPage, frames, text_frame
 
 # The codes of the page itself, in addition to the server's.
 PAGE_CODES = {"too_large", "network", "offline", "cut_off", "unexpected_reply", "interrupted", "page", "unknown"}

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tools.common.chat_page import ChatPage
 from tools.page_trace.long_answers import SHAPES
-
-from .chat_page import ChatPage
 
 CHARS = 40_000  # ten times the size of any part
 PIECE = 250

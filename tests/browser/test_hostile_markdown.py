@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from ..scripted_model import ScriptedModel, reply
+from tools.common.chat_page import ChatPage
+from tools.common.scripted_model import ScriptedModel, reply
+
 from .browser_errors import BrowserErrors
-from .chat_page import ChatPage
 
 CORPUS = Path(__file__).with_name("hostile_markdown.txt").read_text("utf-8")
 CASES = CORPUS.split("\n=====\n")

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from ..gunicorn_server import GunicornServer
-from ..scripted_model import ScriptedModel, reply, stalling_after
+from tools.common.chat_page import ChatPage
+from tools.common.gunicorn_server import GunicornServer
+from tools.common.scripted_model import ScriptedModel, reply, stalling_after
+
 from .browser_errors import BrowserErrors
-from .chat_page import ChatPage
 from .conftest import CONTEXT_OPTIONS
 from .profile import Profile
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from ..scripted_model import ScriptedModel, finished, reply, said, stalling_after
-from .chat_page import ChatPage
+from tools.common.chat_page import ChatPage
+from tools.common.scripted_model import ScriptedModel, finished, reply, said, stalling_after
 
 TABLE = "| A wide | table | with many | columns | that a | phone | cannot | show |\n|-|-|-|-|-|-|-|-|\n" + (
     "| cell " * 8 + "|\n"

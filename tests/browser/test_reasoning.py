@@ -7,8 +7,8 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from ..scripted_model import Chunk, ScriptedModel, Stall, finished, said
-from .chat_page import DONE_FRAME, ChatPage, frames, text_frame
+from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
+from tools.common.scripted_model import Chunk, ScriptedModel, Stall, finished, said
 
 SKIPPABLE_TIME = "{ const now = Date.now; window.skipped = 0; Date.now = () => now() + window.skipped; }"
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
 
-from ..scripted_model import ScriptedModel, finished, reply, said
+from tools.common.chat_page import ChatPage
+from tools.common.scripted_model import ScriptedModel, finished, reply, said
+
 from .browser_errors import BrowserErrors
-from .chat_page import ChatPage
 from .test_conversations import titles
 
 ARABIC, HEBREW = "مرحبا بالعالم", "שלום עולם"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from ..scripted_model import ScriptedModel, finished, resetting_after, said
-from .chat_page import ChatPage
+from tools.common.chat_page import ChatPage
+from tools.common.scripted_model import ScriptedModel, finished, resetting_after, said
 
 PAPER = {"light": "rgb(251, 250, 247)", "dark": "rgb(18, 24, 26)"}
 BLOCK_REPLY = '{"success": true, "message": "Yes.", "interaction_mode": "block"}'

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from ..scripted_model import ScriptedModel, finished, reply, said, stalling_after
-from .chat_page import ChatPage
+from tools.common.chat_page import ChatPage
+from tools.common.scripted_model import ScriptedModel, finished, reply, said, stalling_after
 
 PRESSED = """press => document.activeElement.dispatchEvent(
     new KeyboardEvent("keydown", {bubbles: true, cancelable: true, ...press}))"""

@@ -8,13 +8,12 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.gunicorn_server import GunicornServer
-from tests.scripted_model import MODEL_NAME
+from tools.common.chat_page import ChatPage
+from tools.common.gunicorn_server import GunicornServer
+from tools.common.scripted_model import MODEL_NAME, ScriptedModel, finished, reply, said, stalling_after, usage_of
 
 from ..conftest import PLANTED_KEY
-from ..scripted_model import ScriptedModel, finished, reply, said, stalling_after, usage_of
 from .browser_errors import BrowserErrors
-from .chat_page import ChatPage
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
-from ..scripted_model import ScriptedModel, reply
+from tools.common.chat_page import ChatPage
+from tools.common.scripted_model import ScriptedModel, reply
+
 from .browser_errors import BrowserErrors
-from .chat_page import ChatPage
 from .test_conversations import titles
 
 pytestmark = pytest.mark.browser_context  # a new context, because the tests keep databases open

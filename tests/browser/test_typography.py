@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from ..scripted_model import Chunk, ScriptedModel, finished, reply, said
-from .chat_page import ChatPage
+from tools.common.chat_page import ChatPage
+from tools.common.scripted_model import Chunk, ScriptedModel, finished, reply, said
 
 
 def test_chinese_emphasis_uses_dots_and_no_italics(browser_page: Page, model: ScriptedModel) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from ..scripted_model import ScriptedModel, finished, reply, said
+from tools.common.chat_page import ChatPage
+from tools.common.scripted_model import ScriptedModel, finished, reply, said
+
 from .browser_errors import BrowserErrors
-from .chat_page import ChatPage
 
 
 def without(chat: ChatPage, browser_errors: BrowserErrors, pattern: str) -> ChatPage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from tests.gunicorn_server import REPOSITORY
+from tools.common.gunicorn_server import REPOSITORY
 
 from .nginx_server import NginxServer
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from tests.gunicorn_server import POLL_INTERVAL, REPOSITORY, Process, processes
+from tools.common.gunicorn_server import POLL_INTERVAL, REPOSITORY, Process, processes
 
 CONFIG: Final = REPOSITORY / "deploy" / "nginx.conf"
 TEMPORARY: Final = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")

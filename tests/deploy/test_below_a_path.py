@@ -8,9 +8,9 @@ from urllib.parse import urljoin
 import pytest
 
 from tests.deploy.below_a_path import PREFIX, nginx_below_a_path
-from tests.gunicorn_server import GunicornServer
-from tests.raw_client import fetch
-from tests.scripted_model import MODEL_NAME, ScriptedModel, reply
+from tools.common.gunicorn_server import GunicornServer
+from tools.common.raw_client import fetch
+from tools.common.scripted_model import MODEL_NAME, ScriptedModel, reply
 
 JSON = {"Content-Type": "application/json"}
 

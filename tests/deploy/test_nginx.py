@@ -19,12 +19,12 @@ from urllib.parse import urljoin
 
 import pytest
 
-from service.settings import Settings
+from sluice.service.settings.settings import Settings
 from tests.conftest import PLANTED_KEY, Serve
 from tests.deploy.nginx_server import CONFIG, NginxServer
-from tests.gunicorn_server import POLL_INTERVAL, GunicornServer
-from tests.leaks import open_descriptors, tcp_sockets, wait_streams
-from tests.raw_client import (
+from tools.common.gunicorn_server import POLL_INTERVAL, GunicornServer
+from tools.common.leaks import open_descriptors, tcp_sockets, wait_streams
+from tools.common.raw_client import (
     RECEIVE,
     FrameReader,
     RawClient,
@@ -39,7 +39,7 @@ from tests.raw_client import (
     stream_chat,
     stream_many,
 )
-from tests.scripted_model import (
+from tools.common.scripted_model import (
     MODEL_NAME,
     Headers,
     ScriptedModel,

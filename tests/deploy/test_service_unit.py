@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import Settings
+from sluice.service.settings.settings import Settings
 from tests.conftest import Serve
-from tests.gunicorn_server import REPOSITORY
-from tests.raw_client import stream_chat
-from tests.scripted_model import Headers, ScriptedModel, finished, said
+from tools.common.gunicorn_server import REPOSITORY
+from tools.common.raw_client import stream_chat
+from tools.common.scripted_model import Headers, ScriptedModel, finished, said
 
 UNIT = REPOSITORY / "deploy" / "sluice.service"
 

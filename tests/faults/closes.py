@@ -12,8 +12,8 @@ import time
 from datetime import UTC, datetime
 
 from tests.faults.conftest import a_house, percentile
-from tests.raw_client import stream_chat
-from tests.scripted_model import stalling_after
+from tools.common.raw_client import stream_chat
+from tools.common.scripted_model import stalling_after
 
 
 def measure(closes: int) -> list[float]:

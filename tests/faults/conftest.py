@@ -14,14 +14,14 @@ from typing import Any, Protocol, Self
 
 import pytest
 
-from tests import raw_client
 from tests.conftest import PLANTED_KEY
-from tests.gunicorn_server import GunicornServer
-from tests.house import LIMITS
-from tests.house import House as PlainHouse
-from tests.leaks import SETTLE, ServerBaseline, wait_nothing_left, warm_up
-from tests.raw_client import RawClient, fetch
-from tests.scripted_model import MODEL_NAME, ScriptedModel
+from tests.support.house import LIMITS
+from tests.support.house import House as PlainHouse
+from tools.common import raw_client
+from tools.common.gunicorn_server import GunicornServer
+from tools.common.leaks import SETTLE, ServerBaseline, wait_nothing_left, warm_up
+from tools.common.raw_client import RawClient, fetch
+from tools.common.scripted_model import MODEL_NAME, ScriptedModel
 
 SABOTEUR = "tests.faults.saboteur:app"
 

@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Self
 
 from tests.faults.conftest import House
-from tests.raw_client import RawClient, fetch
-from tests.scripted_model import Wire
+from tools.common.raw_client import RawClient, fetch
+from tools.common.scripted_model import Wire
 
 # The most that one write of a flooding model has: the kernel's buffer is filled with it, as by a fast server.
 WRITE_BYTES = 2**17

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response, jsonify, request, stream_with_context
 from werkzeug.wsgi import ClosingIterator
 
-from service.events import Event, Text
-from web import create_app
-from web.extension import Sluice
+from sluice.service.runs.events import Event, Text
+from sluice.web import create_app
+from sluice.web.extension import Sluice
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment

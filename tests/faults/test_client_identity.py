@@ -7,10 +7,10 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests.house import House, running_house
-from tests.leaks import wait_streams
-from tests.raw_client import RawClient
-from tests.scripted_model import stalling_after
+from tests.support.house import House, running_house
+from tools.common.leaks import wait_streams
+from tools.common.raw_client import RawClient
+from tools.common.scripted_model import stalling_after
 
 JSON = {"Content-Type": "application/json"}
 BODY = b'{"message": "Hi", "interaction_mode": "stream"}'

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.faults.conftest import Build, House, a_house, asking, percentile
-from tests.leaks import gauge, wait_streams
-from tests.raw_client import RawClient, chat_request, encode_request, fetch, stream_chat
-from tests.scripted_model import Script, reply, stalling, stalling_after
+from tools.common.leaks import gauge, wait_streams
+from tools.common.raw_client import RawClient, chat_request, encode_request, fetch, stream_chat
+from tools.common.scripted_model import Script, reply, stalling, stalling_after
 
 # The promise is 250 ms; the aim is 50, measured by `python -m tests.faults.closes`.
 PROMISE = 0.25

@@ -13,10 +13,10 @@ from tests.conftest import PLANTED_KEY
 from tests.faults.conftest import Build, House
 from tests.faults.memory import resident
 from tests.faults.saboteur import NO_MEMORY
-from tests.gunicorn_server import REPOSITORY, GunicornServer
-from tests.leaks import open_descriptors
-from tests.raw_client import RawClient, Reply, check_error, fetch, post_chat, stream_chat
-from tests.scripted_model import MODEL_NAME, ScriptedModel, finished, said, stalling_after
+from tools.common.gunicorn_server import REPOSITORY, GunicornServer
+from tools.common.leaks import open_descriptors
+from tools.common.raw_client import RawClient, Reply, check_error, fetch, post_chat, stream_chat
+from tools.common.scripted_model import MODEL_NAME, ScriptedModel, finished, said, stalling_after
 
 # Four threads, all of which the warm-up needs.
 HOUSE = {"SLUICE_MAX_STREAMS": 3, "SLUICE_RESERVE_THREADS": 1, "warm": 3}

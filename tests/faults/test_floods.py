@@ -9,8 +9,8 @@ import pytest
 
 from tests.faults.conftest import House, asking, percentile
 from tests.faults.floods import Draining, Endless, MeasuredTurns, delta
-from tests.raw_client import stream_chat, stream_many
-from tests.scripted_model import Chunk, Headers, Pause, reply
+from tools.common.raw_client import stream_chat, stream_many
+from tools.common.scripted_model import Chunk, Headers, Pause, reply
 
 LONG = 30.0
 HOUSE = {

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from tests.faults.conftest import Build, House
 from tests.faults.floods import Draining, Endless, delta
-from tests.house import LIMITS
-from tests.raw_client import post_chat, stream_chat
-from tests.scripted_model import DONE, Chunk, Headers, Script
+from tests.support.house import LIMITS
+from tools.common.raw_client import post_chat, stream_chat
+from tools.common.scripted_model import DONE, Chunk, Headers, Script
 
 FIRST, NEXT, TOTAL = 1.5, 0.7, 2.5
 # Usage is waited for no longer than for another token.

@@ -17,9 +17,9 @@ import pytest
 
 from tests.faults.conftest import Build, House, Rest, a_house, asking, percentile
 from tests.faults.memory import resident
-from tests.leaks import wait_streams
-from tests.raw_client import RawClient, fetch, stream_chat, stream_many
-from tests.scripted_model import Headers, Wire, finished, flood, flood_text, reply, said, stalling_after
+from tools.common.leaks import wait_streams
+from tools.common.raw_client import RawClient, fetch, stream_chat, stream_many
+from tools.common.scripted_model import Headers, Wire, finished, flood, flood_text, reply, said, stalling_after
 
 HOUSE = {"SLUICE_TOTAL_TIMEOUT": 30, "warm": 16}
 

@@ -7,8 +7,8 @@ import pytest
 from tests.faults.conftest import House
 from tests.faults.floods import Draining, Endless, delta
 from tests.faults.memory import forget_peak, resident_peak
-from tests.raw_client import post_chat, stream_chat
-from tests.scripted_model import Headers, reply
+from tools.common.raw_client import post_chat, stream_chat
+from tools.common.scripted_model import Headers, reply
 
 MOST = 2_000_000
 LONG = 60.0

@@ -17,9 +17,9 @@ import pytest
 from tests.conftest import PLANTED_KEY
 from tests.faults.conftest import STRANGERS_KEY, Build, House, a_house
 from tests.faults.memory import forget_peak, resident_peak
-from tests.house import LIMITS
-from tests.raw_client import Reply, post_chat, stream_chat, stream_many
-from tests.scripted_model import (
+from tests.support.house import LIMITS
+from tools.common.raw_client import Reply, post_chat, stream_chat, stream_many
+from tools.common.scripted_model import (
     Headers,
     Pause,
     Reset,

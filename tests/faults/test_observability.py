@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Build, House, a_house
-from tests.leaks import SETTLE, gauge, open_descriptors, wait_nothing_left
-from tests.raw_client import RawClient, fetch, post_chat, stream_chat
+from tools.common.leaks import SETTLE, gauge, open_descriptors, wait_nothing_left
+from tools.common.raw_client import RawClient, fetch, post_chat, stream_chat
 
 # ------------------------------------------------------------------------------------- the metrics' directory
 

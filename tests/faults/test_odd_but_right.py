@@ -7,8 +7,19 @@ import json
 import pytest
 
 from tests.faults.conftest import House
-from tests.raw_client import post_chat, stream_chat
-from tests.scripted_model import Chunk, Headers, Send, Stall, byte_by_byte, finished, raw, reply, reply_bytes, said
+from tools.common.raw_client import post_chat, stream_chat
+from tools.common.scripted_model import (
+    Chunk,
+    Headers,
+    Send,
+    Stall,
+    byte_by_byte,
+    finished,
+    raw,
+    reply,
+    reply_bytes,
+    said,
+)
 
 
 def chunk(content: str) -> bytes:

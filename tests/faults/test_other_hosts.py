@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 import pytest
 
 from tests.faults.conftest import House, a_house
-from tests.raw_client import RawClient, Reply, ResponseReader, check_error, fetch
+from tools.common.raw_client import RawClient, Reply, ResponseReader, check_error, fetch
 
 # Every kind of route: answers, operations, the page, its files, what is not there, and what redirects.
 PATHS = (

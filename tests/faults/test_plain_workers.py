@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Build
-from tests.raw_client import stream_chat
-from tests.scripted_model import Headers, finished, said, stalling_after
+from tools.common.raw_client import stream_chat
+from tools.common.scripted_model import Headers, finished, said, stalling_after
 
 CONFIG = """
 import os
@@ -26,7 +26,7 @@ control_socket_disable = True
 def when_ready(server):
     server.log.info("the operator's own hook")
 
-from web.gunicorn_hooks import install
+from sluice.web.server.gunicorn_hooks import install
 install(globals())
 """
 
@@ -42,7 +42,9 @@ def config(folder: Path, worker: str = "gthread", threads: int = 8, graceful_tim
     return written
 
 
-@pytest.mark.parametrize(("worker", "threads"), [("gthread", 8), ("sync", 1), ("web.worker.SluiceWorker", 8)])
+@pytest.mark.parametrize(
+    ("worker", "threads"), [("gthread", 8), ("sync", 1), ("sluice.web.server.worker.SluiceWorker", 8)]
+)
 def test_sigterm_ends_open_answers_with_a_terminal_frame_when_the_drain_is_over(
     build: Build, tmp_path: Path, worker: str, threads: int
 ) -> None:
@@ -73,7 +75,7 @@ def test_an_answer_that_ends_within_the_drain_is_whole(build: Build, tmp_path: P
     assert house.server.wait_exit(timeout=10) == 0
 
 
-@pytest.mark.parametrize("worker", ["gthread", "web.worker.SluiceWorker"])
+@pytest.mark.parametrize("worker", ["gthread", "sluice.web.server.worker.SluiceWorker"])
 def test_a_drain_ends_before_gunicorns_graceful_timeout_though_it_is_set_to_be_longer(
     build: Build, tmp_path: Path, worker: str
 ) -> None:

@@ -6,11 +6,11 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from sluice.web.api.errors import STATUSES
 from tests.faults.conftest import House
-from tests.provider_scenarios import SCENARIOS, Scenario
-from tests.raw_client import post_chat, stream_chat
-from tests.scripted_model import Wire
-from web.errors import STATUSES
+from tests.support.provider_scenarios import SCENARIOS, Scenario
+from tools.common.raw_client import post_chat, stream_chat
+from tools.common.scripted_model import Wire
 
 # So many at one time: some of them take seconds, and all of them one after the other would take a minute.
 AT_ONCE = 8

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from service.errors import UpstreamError
+from sluice.service.errors import UpstreamError
 from tests.faults.conftest import House, a_house
-from tests.house import LIMITS
-from tests.provider_failures import QUOTA, RATE, REFUSED, RETRYABLE, STATUSES, STREAMED, Refused, Streamed
-from tests.raw_client import Reply, post_chat, stream_chat
-from tests.refusals_of_parts import REFUSALS
-from tests.scripted_model import Headers, Script, Send, document, raw, refused, reply
+from tests.support.house import LIMITS
+from tests.support.provider_failures import QUOTA, RATE, REFUSED, RETRYABLE, STATUSES, STREAMED, Refused, Streamed
+from tests.support.refusals_of_parts import REFUSALS
+from tools.common.raw_client import Reply, post_chat, stream_chat
+from tools.common.scripted_model import Headers, Script, Send, document, raw, refused, reply
 
 SENTENCES = {kind.code: kind.sentence for kind in UpstreamError.__subclasses__()}
 CODES = sorted({sample.code for sample in (*REFUSED, *STREAMED)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.conftest import House
-from tests.raw_client import RawClient, check_error, fetch
+from tools.common.raw_client import RawClient, check_error, fetch
 
 BODY = b'{"message": "Hi", "interaction_mode": "stream"}'
 

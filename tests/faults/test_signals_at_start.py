@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Build
-from tests.gunicorn_server import REPOSITORY, GunicornServer, extended_config
-from tests.raw_client import fetch, stream_chat
-from tests.scripted_model import Headers, finished, said
+from tools.common.gunicorn_server import REPOSITORY, GunicornServer, extended_config
+from tools.common.raw_client import fetch, stream_chat
+from tools.common.scripted_model import Headers, finished, said
 
 # When a worker is told to end: after so many calls and returns of Python functions since its fork, of which a start
 # has about 1.5 million, nearly all of them to load the application; or at the call of a function behind that.

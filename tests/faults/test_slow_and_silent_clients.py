@@ -19,9 +19,9 @@ import pytest
 
 from tests.faults.conftest import Build, House, a_house, asking
 from tests.faults.memory import forget_peak, resident_peak
-from tests.leaks import open_descriptors, tcp_sockets
-from tests.raw_client import RawClient, chat_request, encode_request, fetch, stream_chat
-from tests.scripted_model import Exchange, finished, reply, said, stalling_after
+from tools.common.leaks import open_descriptors, tcp_sockets
+from tools.common.raw_client import RawClient, chat_request, encode_request, fetch, stream_chat
+from tools.common.scripted_model import Exchange, finished, reply, said, stalling_after
 
 T = TypeVar("T")
 

@@ -17,8 +17,16 @@ from urllib.parse import urljoin
 import pytest
 
 from tests.faults.conftest import House, a_house, asking
-from tests.gunicorn_server import GunicornServer
-from tests.raw_client import RECEIVE, RawClient, ResponseReader, chat_request, check_error, encode_request, fetch
+from tools.common.gunicorn_server import GunicornServer
+from tools.common.raw_client import (
+    RECEIVE,
+    RawClient,
+    ResponseReader,
+    chat_request,
+    check_error,
+    encode_request,
+    fetch,
+)
 
 HEAD_TIMEOUT = 1.0
 BODY_TIMEOUT = 1.0

@@ -15,9 +15,9 @@ import pytest
 from tests.faults import saboteur
 from tests.faults.conftest import Build, House, Repeated, a_house, asking
 from tests.faults.test_load import admitted, wait_each_answers
-from tests.leaks import wait_streams
-from tests.raw_client import CutShort, RawClient, chat_request, fetch, post_chat, stream_chat
-from tests.scripted_model import Headers, finished, said, stalling_after
+from tools.common.leaks import wait_streams
+from tools.common.raw_client import CutShort, RawClient, chat_request, fetch, post_chat, stream_chat
+from tools.common.scripted_model import Headers, finished, said, stalling_after
 
 # ------------------------------------------------------------------------------------- row 26: defects of ours
 

@@ -14,15 +14,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.answer import Answer
-from service.errors import UpstreamError, UpstreamInvalid, UpstreamTruncated
-from service.events import Finished, Reasoning, Text
+from sluice.service.decoding.completion_decoder import Answer
+from sluice.service.errors import UpstreamError, UpstreamInvalid, UpstreamTruncated
+from sluice.service.runs.events import Finished, Reasoning, Text
 from tests.conftest import PLANTED_KEY
 from tests.fuzz.effort import LONG, tried
-from tests.house import House
-from tests.leaks import wait_streams
-from tests.raw_client import stream_chat
-from tests.scripted_model import DONE, Chunk, Close, Headers, Reset, Send, Step, Wire, raw, said, usage_of
+from tests.support.house import House
+from tools.common.leaks import wait_streams
+from tools.common.raw_client import stream_chat
+from tools.common.scripted_model import DONE, Chunk, Close, Headers, Reset, Send, Step, Wire, raw, said, usage_of
 
 pytestmark = pytest.mark.timeout(1800 if LONG else 60)
 

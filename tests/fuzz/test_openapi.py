@@ -11,15 +11,15 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from service import ChatService, Settings
-from service.errors import ServiceError
-from tests.house import House
-from tests.raw_client import fetch, post_chat, stream_chat
-from tests.scripted_model import Chunk, Headers, finished, refused, said
-from web import create_app
-from web.errors import STATUSES
-from web.openapi import NOT_BLANK, openapi_document
-from web.requests import ChatBody
+from sluice.service import ChatService, Settings
+from sluice.service.errors import ServiceError
+from sluice.web import create_app
+from sluice.web.api.errors import STATUSES
+from sluice.web.api.openapi import NOT_BLANK, openapi_document
+from sluice.web.api.request_body import ChatBody
+from tests.support.house import House
+from tools.common.raw_client import fetch, post_chat, stream_chat
+from tools.common.scripted_model import Chunk, Headers, finished, refused, said
 
 SETTINGS = Settings(
     base_url="http://127.0.0.1:9",

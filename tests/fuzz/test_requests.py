@@ -13,14 +13,14 @@ from flask.testing import FlaskClient
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service import ChatService, Run, RunLabels, Settings
-from service.errors import ShuttingDown
+from sluice.service import ChatService, Run, RunLabels, Settings
+from sluice.service.errors import ShuttingDown
+from sluice.web import create_app
+from sluice.web.api.openapi import openapi_document
 from tests.fuzz.bodies import bodies
 from tests.fuzz.effort import LONG, tried
-from tests.house import House
-from tests.raw_client import RawClient, check_error
-from web import create_app
-from web.openapi import openapi_document
+from tests.support.house import House
+from tools.common.raw_client import RawClient, check_error
 
 pytestmark = pytest.mark.timeout(1800 if LONG else 60)
 

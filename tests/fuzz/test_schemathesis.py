@@ -21,10 +21,10 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from service import Settings
+from sluice.service import Settings
+from sluice.web.api.openapi import openapi_document
 from tests.fuzz.effort import LONG, tried
-from tests.gunicorn_server import GunicornServer
-from web.openapi import openapi_document
+from tools.common.gunicorn_server import GunicornServer
 
 pytestmark = pytest.mark.timeout(1800 if LONG else 60)
 

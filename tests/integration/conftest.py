@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.house import House, house, no_script_is_left_over, running_house, visited
+from tests.support.house import House, house, no_script_is_left_over, running_house, visited
 
 __all__ = ["house", "no_script_is_left_over"]
 

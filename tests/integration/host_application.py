@@ -5,7 +5,7 @@ from __future__ import annotations
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from web import create_app
+from sluice.web import create_app
 
 MOUNTED_AT = "/inside"
 #: Less than any chat has.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import House
+from tests.support.house import House
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="Linux only")

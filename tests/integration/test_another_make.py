@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Serve
-from tests.gunicorn_server import REPOSITORY
-from tests.raw_client import fetch, post_chat, stream_chat
+from tools.common.gunicorn_server import REPOSITORY
+from tools.common.raw_client import fetch, post_chat, stream_chat
 
 ANSWER = "你好 from another make, 混合 text, in many small pieces. 🙂"
 

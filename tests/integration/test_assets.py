@@ -10,9 +10,9 @@ from urllib.parse import urljoin, urlsplit
 import brotli
 import pytest
 
-from tests.house import House
-from tests.raw_client import fetch
-from tests.scripted_model import reply
+from tests.support.house import House
+from tools.common.raw_client import fetch
+from tools.common.scripted_model import reply
 
 FOR_EVER = "max-age=31536000, immutable"
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import Serve
-from tests.house import House, running_house, visited
-from tests.leaks import wait_streams
-from tests.raw_client import RawClient, fetch
-from tests.scripted_model import ScriptedModel, reply, stalling_after
+from tests.support.house import House, running_house, visited
+from tools.common.leaks import wait_streams
+from tools.common.raw_client import RawClient, fetch
+from tools.common.scripted_model import ScriptedModel, reply, stalling_after
 
 ASK = json.dumps({"message": "Hi", "interaction_mode": "stream"}).encode()
 JSON = {"Content-Type": "application/json"}

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from tests.gunicorn_server import GunicornServer
+from tools.common.gunicorn_server import GunicornServer
 
 # Root may write everywhere but on what is mounted read-only, or has no room for a further file.
 MOUNTS = {"read-only": "ro", "full": "nr_inodes=1"}

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from service import __version__
-from tests.house import House
-from tests.raw_client import fetch
-from tests.scripted_model import Chunk, Headers, finished, refused, said
+from sluice import __version__
+from tests.support.house import House
+from tools.common.raw_client import fetch
+from tools.common.scripted_model import Chunk, Headers, finished, refused, said
 
 NAME = "generated_sluice_client"
 

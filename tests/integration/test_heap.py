@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import House
-from tests.raw_client import stream_many
-from tests.scripted_model import reply
+from tests.support.house import House
+from tools.common.raw_client import stream_many
+from tools.common.scripted_model import reply
 
 # What glibc reserves for each heap beside the first, and where it begins: at a multiple of it.
 RESERVED = 64 * 2**20

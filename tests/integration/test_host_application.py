@@ -10,10 +10,10 @@ from urllib.parse import urljoin
 import pytest
 
 from tests.conftest import PLANTED_KEY
-from tests.gunicorn_server import GunicornServer
 from tests.integration.host_application import MOST_BYTES, MOUNTED_AT
-from tests.raw_client import Reply, fetch
-from tests.scripted_model import MODEL_NAME, ScriptedModel, reply
+from tools.common.gunicorn_server import GunicornServer
+from tools.common.raw_client import Reply, fetch
+from tools.common.scripted_model import MODEL_NAME, ScriptedModel, reply
 
 
 @pytest.fixture

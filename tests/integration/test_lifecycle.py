@@ -12,10 +12,10 @@ import time
 import pytest
 
 from tests.conftest import Serve
-from tests.gunicorn_server import REPOSITORY
-from tests.house import House
-from tests.raw_client import RawClient, fetch, post_chat, stream_chat
-from tests.scripted_model import Headers, ScriptedModel, finished, said, stalling_after
+from tests.support.house import House
+from tools.common.gunicorn_server import REPOSITORY
+from tools.common.raw_client import RawClient, fetch, post_chat, stream_chat
+from tools.common.scripted_model import Headers, ScriptedModel, finished, said, stalling_after
 
 
 def test_a_draining_server_is_not_ready_but_answers_whoever_has_a_connection(

@@ -8,10 +8,10 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 from tests.conftest import Serve
-from tests.house import House
-from tests.leaks import gauge
-from tests.raw_client import fetch, post_chat, stream_chat
-from tests.scripted_model import ScriptedModel, refused, reply, stalling_after
+from tests.support.house import House
+from tools.common.leaks import gauge
+from tools.common.raw_client import fetch, post_chat, stream_chat
+from tools.common.scripted_model import ScriptedModel, refused, reply, stalling_after
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
 

@@ -8,9 +8,9 @@ import re
 import pytest
 
 from tests.conftest import Serve
-from tests.house import House
-from tests.raw_client import RawClient, fetch, post_chat
-from tests.scripted_model import ScriptedModel, reply
+from tests.support.house import House
+from tools.common.raw_client import RawClient, fetch, post_chat
+from tools.common.scripted_model import ScriptedModel, reply
 
 JSON = {"Content-Type": "application/json"}
 

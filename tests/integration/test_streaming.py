@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from tests.conftest import PLANTED_KEY
-from tests.house import House
-from tests.raw_client import post_chat, stream_chat
-from tests.scripted_model import Chunk, Headers, finished, reply, said
+from tests.support.house import House
+from tools.common.raw_client import post_chat, stream_chat
+from tools.common.scripted_model import Chunk, Headers, finished, reply, said
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
 
@@ -127,7 +127,7 @@ def test_block_is_the_mode_of_a_request_that_names_none(house: House) -> None:
 
 
 def test_accepting_event_streams_asks_for_a_stream_where_the_body_names_no_mode(house: House) -> None:
-    from tests.raw_client import fetch
+    from tools.common.raw_client import fetch
 
     house.model.enqueue(reply("Hi"), reply("Hi"))
     headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.gunicorn_server import REPOSITORY, GunicornServer
-from tests.raw_client import fetch, stream_chat
+from tools.common.gunicorn_server import REPOSITORY, GunicornServer
+from tools.common.raw_client import fetch, stream_chat
 
 MIDDLEWARE = """
 from wsgi import app as inside
@@ -36,7 +36,7 @@ def app(environ, start_response):
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sluice as it is deployed, with two more applications beside it."""
     made = tmp_path_factory.mktemp("deployed") / "sluice"
-    for name in ("service", "web"):
+    for name in ("sluice", "service", "web"):
         shutil.copytree(REPOSITORY / name, made / name, ignore=shutil.ignore_patterns("vendor", "__pycache__"))
     for name in ("wsgi.py", "gunicorn.conf.py"):
         shutil.copy(REPOSITORY / name, made)
@@ -67,7 +67,7 @@ class Way:
 WAYS = [
     Way(["gunicorn"]),
     Way(["gunicorn", "wsgi"]),
-    Way(["gunicorn", "web:create_app()"]),
+    Way(["gunicorn", "sluice:create_app()"]),
     Way(["gunicorn", "-k", "gthread", "wsgi:app"]),
     Way(["gunicorn", "-k", "sync", "wsgi:app"]),
     Way(["gunicorn", "-k", "gthread", "--preload", "-w", "2", "wsgi:app"]),
@@ -105,7 +105,7 @@ def test_an_application_without_sluice_is_served_from_sluices_folder(folder: Pat
         server.wait_for_log("WARNING .*other:app does not use Sluice")
 
 
-@pytest.mark.parametrize("worker", ["web.worker.SluiceWorker", "gthread"])
+@pytest.mark.parametrize("worker", ["sluice.web.server.worker.SluiceWorker", "gthread"])
 def test_a_unix_socket_is_served_and_named_in_the_log(folder: Path, tmp_path: Path, worker: str) -> None:
     path = tmp_path / "sluice.sock"
     command = ["gunicorn", "-k", worker, "-b", f"unix:{path}", "-b", "127.0.0.1:{port}", "wsgi:app"]

@@ -22,10 +22,11 @@ from typing import Any, Self
 
 import pytest
 
-from service import ChatService, Run, RunLabels, Settings, body
-from service.message import Message
-from web.outlet import Outlet
-from web.stream import EventStream
+from sluice.service import ChatService, Run, RunLabels, Settings
+from sluice.service.provider import response_body as body
+from sluice.service.provider.message import Message
+from sluice.web.encoders.event_stream import EventStream
+from sluice.web.sockets.socket_writer import Outlet
 
 TOKENS = 100
 WITHIN = 10.0

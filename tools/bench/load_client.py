@@ -19,9 +19,9 @@ from typing import Any
 
 import msgspec
 
-from tests.raw_client import ResponseReader, WireViolation
 from tools.common.accounting import cpu_seconds, machine_seconds, memory_bytes, switches
 from tools.common.model_server import TEXT_LENGTH, order
+from tools.common.raw_client import ResponseReader, WireViolation
 
 _STAMP = re.compile(rb"@(\d{13})")
 _TAIL = b"0\r\n\r\n"

@@ -11,7 +11,7 @@ import sys
 from types import TracebackType
 from typing import Any, Self
 
-from tests.gunicorn_server import REPOSITORY
+from tools.common.gunicorn_server import REPOSITORY
 
 
 def start_module(module: str, *arguments: str) -> subprocess.Popen[str]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from tests.gunicorn_server import GunicornServer
 from tools.common.accounting import cpu_seconds
+from tools.common.gunicorn_server import GunicornServer
 from tools.common.processes import ModelServer
 
 from .target import TargetError

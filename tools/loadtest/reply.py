@@ -10,7 +10,7 @@ import contextlib
 
 import msgspec
 
-from tests.raw_client import ResponseReader, WireViolation
+from tools.common.raw_client import ResponseReader, WireViolation
 
 
 class _Usage(msgspec.Struct):

@@ -24,10 +24,10 @@ from typing import Any
 
 from playwright.sync_api import Browser, expect
 
-from tests.browser.chat_page import ChatPage
-from tests.browser.chromium import chromium
-from tests.gunicorn_server import GunicornServer
-from tests.scripted_model import MODEL_NAME, Chunk, Headers, ScriptedModel, Wire, finished
+from tools.common.chat_page import ChatPage
+from tools.common.chromium import chromium
+from tools.common.gunicorn_server import GunicornServer
+from tools.common.scripted_model import MODEL_NAME, Chunk, Headers, ScriptedModel, Wire, finished
 
 from .long_answers import SHAPES
 

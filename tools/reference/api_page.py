@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from service.settings import Settings
-from web.errors import STATUSES
-from web.openapi import openapi_document
+from sluice.service.settings.settings import Settings
+from sluice.web.api.errors import STATUSES
+from sluice.web.api.openapi import openapi_document
 
 from .markdown import code, table
 

@@ -1,12 +1,12 @@
-"""Every error that a client can see: made of the tree in `service/errors.py` and the statuses in `web/errors.py`."""
+"""Every error that a client can see, from the tree in `service/errors.py` and the statuses in `web/api/errors.py`."""
 
 from __future__ import annotations
 
 import inspect
 from typing import Final
 
-from service.errors import ServiceError, UpstreamError
-from web.errors import STATUSES
+from sluice.service.errors import ServiceError, UpstreamError
+from sluice.web.api.errors import STATUSES
 
 from .markdown import code, table
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from service.logs import JsonFormatter
+from sluice.service.observability.logging import JsonFormatter
 
 from .markdown import code, table
 

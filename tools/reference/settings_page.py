@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from service.settings import Settings
+from sluice.service.settings.settings import Settings
 
 from .markdown import code, table
 

@@ -14,10 +14,10 @@ from typing import Final, Literal
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.chat_page import ChatPage
-from tests.browser.chromium import chromium
-from tests.gunicorn_server import GunicornServer
-from tests.scripted_model import ScriptedModel, reply
+from tools.common.chat_page import ChatPage
+from tools.common.chromium import chromium
+from tools.common.gunicorn_server import GunicornServer
+from tools.common.scripted_model import ScriptedModel, reply
 
 from .answers import CHINESE, CODE, EARLIER, EARLIER_CHINESE, POEM, SHORT_ANSWER, WATER, WINTER
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from tests.browser.chromium import chromium
-from tests.gunicorn_server import REPOSITORY
+from tools.common.chromium import chromium
+from tools.common.gunicorn_server import REPOSITORY
 from tools.loadtest.__main__ import main
 
 SCREENSHOT = REPOSITORY / "docs" / "screenshots" / "load-report.png"

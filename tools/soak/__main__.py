@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.gunicorn_server import REPOSITORY
+from tools.common.gunicorn_server import REPOSITORY
 from tools.soak.run import Soak
 
 

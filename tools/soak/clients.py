@@ -8,7 +8,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 
-from tests.raw_client import RawClient, WireViolation, chat_request
+from tools.common.raw_client import RawClient, WireViolation, chat_request
 from tools.soak.plans import CODES, Plan, plan_of
 
 # Longer than any plan takes, with every time limit of the server run into; a client that waits longer hangs.

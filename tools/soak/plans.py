@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from tests.scripted_model import (
+from tools.common.scripted_model import (
     DONE,
     Chunk,
     Close,

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.gunicorn_server import GunicornServer
-from tests.leaks import gauge, open_connections, wait_nothing_left, warm_up
-from tests.scripted_model import MODEL_NAME, ScriptedModel
+from tools.common.gunicorn_server import GunicornServer
+from tools.common.leaks import gauge, open_connections, wait_nothing_left, warm_up
+from tools.common.scripted_model import MODEL_NAME, ScriptedModel
 from tools.soak.clients import Crowd
 from tools.soak.plans import Performer
 from tools.soak.report import write_report

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
-from tests.gunicorn_server import GunicornServer
-from tests.leaks import open_descriptors, tcp_sockets
-from tests.raw_client import fetch
-from tests.scripted_model import ScriptedModel
+from tools.common.gunicorn_server import GunicornServer
+from tools.common.leaks import open_descriptors, tcp_sockets
+from tools.common.raw_client import fetch
+from tools.common.scripted_model import ScriptedModel
 
 # Pairs of samples grow with the square of their number: 300 make 45,000, a few milliseconds' work.
 MOST_POINTS = 300

@@ -1,0 +1,1 @@
+"""Bytes of a provider's reply -> events. No I/O and no clock."""

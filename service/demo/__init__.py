@@ -1,0 +1,1 @@
+"""The built-in demo model: a server on this machine that recites a script."""

@@ -1,0 +1,252 @@
+"""Counters and gauges of the streams. No HTTP: `web/api/operations.py` shows them.
+
+Names follow the OpenTelemetry conventions for GenAI clients where one fits
+(https://github.com/open-telemetry/semantic-conventions-genai, `docs/gen-ai/gen-ai-metrics.md`), in Prometheus
+form: dots become underscores and the unit stands behind. The others begin with `sluice_`.
+
+Each object has metrics of its own, so that a process may hold several. With a directory, which gunicorn.conf.py
+names in `PROMETHEUS_MULTIPROC_DIR`, one worker answers for all (`metric_values.py`, `metric_files.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from types import TracebackType
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from ..runs.usage import Usage
+from .instruments import Counter, Gauge, Histogram
+from .log_queue import dropped_lines
+from .metric_values import MetricValues
+from .multiprocess_metrics import MetricFiles
+
+logger = logging.getLogger("sluice.metrics")
+
+# The boundaries that the conventions ask for.
+_SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+_TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
+_CHUNK_SECONDS = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+_MODEL_LABELS = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
+
+# A failure that stays is known to the operator after one line; a minute later there may be another reason.
+SAY_EVERY = 60.0
+
+
+class MetricsUnavailable(Exception):
+    """The metrics of all workers cannot be read now. The text says why, without a path."""
+
+
+class Metrics:
+    """What is counted of one service's streams. All methods may be called from any thread.
+
+    Counting never raises: what fails is itself counted, in `sluice_metrics_failures_total`, and logged once a minute.
+    """
+
+    def __init__(self, provider: str, directory: str | None = None) -> None:
+        """Name the provider for the labels; open nothing.
+
+        Args:
+            provider: Who answers.
+            directory: Where the workers' metrics meet; it need not be there. Without one, this process is alone.
+        """
+        self._provider = provider
+        self._values = values = MetricValues(directory)
+        self._files = MetricFiles(directory, values)
+        self._guard = _Guard()
+        self._open = Gauge(values, "sluice_streams_open", "Streams that run now.", "livesum")
+        self._ended = Counter(
+            values,
+            "sluice_streams",
+            "Streams that ended: done, left (by the client), stopped (by us), timeout, error; with the error's code.",
+            ("outcome", "code", "source", "mode"),
+        )
+        self._tokens = Counter(
+            values,
+            "sluice_tokens",
+            "Tokens of all streams, by how the stream ended; estimated where the provider could not count them.",
+            ("outcome", "gen_ai_token_type", "estimated"),
+        )
+        self._refused = Counter(
+            values, "sluice_refused", "Requests refused before a stream began, by code.", ("code",)
+        )
+        self._retries = Counter(
+            values, "sluice_retries", "Further attempts at the model, by the failure's code.", ("code",)
+        )
+        self._failures = Counter(
+            values, "sluice_metrics_failures", "Failures to write or read metrics; see the log for the latest."
+        )
+        self._dropped = Counter(
+            values, "sluice_log_lines_dropped", "Lines of the log that were dropped, because nobody read them."
+        )
+        self._lag = Gauge(
+            values, "sluice_loop_lag_seconds", "How late the event loop is; the latest of all workers.", "livemax"
+        )
+        self._tasks = Gauge(
+            values,
+            "sluice_loop_tasks",
+            "Tasks on the event loops that have not ended; each worker's as it was when it was last asked.",
+            "livesum",
+        )
+        self._duration = Histogram(
+            values,
+            "gen_ai_client_operation_duration_seconds",
+            "Duration of a whole answer.",
+            (*_MODEL_LABELS, "error_type"),
+            _SECONDS,
+        )
+        self._first = Histogram(
+            values,
+            "gen_ai_client_operation_time_to_first_chunk_seconds",
+            "Time from the request to the first word.",
+            _MODEL_LABELS,
+            _CHUNK_SECONDS,
+        )
+        self._usage = Histogram(
+            values,
+            "gen_ai_client_token_usage",
+            "Tokens of an answer, as the provider counted them.",
+            (*_MODEL_LABELS, "gen_ai_token_type"),
+            _TOKENS,
+        )
+
+    def write(self) -> None:
+        """Open the files where the other workers read, and bring them up to date.
+
+        At the start, so that nothing has to be opened when no descriptor is left; and every second or so, since an
+        idle worker would not notice that its files were removed.
+        """
+        with self._guard:
+            self._failures.set(self._guard.failures)
+            self._dropped.set(dropped_lines())
+            if self._values.write():
+                self._guard.note("files of metrics were removed while the server ran, and are written again")
+
+    def close(self) -> None:
+        """Write what is not written yet, and close the files. Closing twice is harmless."""
+        with self._guard:
+            self._values.write()
+            self._values.close()
+
+    def opened(self) -> None:
+        """Count a stream that begins."""
+        with self._guard:
+            self._open.add(1)
+            self._values.write()
+
+    def ended(
+        self,
+        *,
+        outcome: str,
+        code: str,
+        source: str,
+        mode: str,
+        model: str,
+        duration: float,
+        first_word: float | None,
+        usage: Usage,
+    ) -> None:
+        """Count a stream that ended.
+
+        Args:
+            outcome: `done`, `left`, `stopped`, `timeout` or `error`.
+            code: The error's code; empty where there was none.
+            source: The request's label.
+            mode: `stream` or `block`.
+            model: One of the models that the operator allows, so that labels stay few.
+            duration: Seconds from beginning to end.
+            first_word: Seconds until the first word; `None` if none came.
+            usage: What it cost.
+        """
+        with self._guard:
+            self._open.add(-1)
+            self._ended.add(outcome, code, source, mode)
+            labels = ("chat", self._provider, model)
+            self._duration.observe(duration, *labels, code)
+            if first_word is not None:
+                self._first.observe(first_word, *labels)
+            for kind, count in (("input", usage.prompt_tokens), ("output", usage.completion_tokens)):
+                self._tokens.add(outcome, kind, str(usage.estimated).lower(), amount=count)
+                # The conventions want no estimates there.
+                if not usage.estimated:
+                    self._usage.observe(count, *labels, kind)
+            self._values.write()
+
+    def refused(self, code: str) -> None:
+        """Count a request that was refused before its stream began."""
+        with self._guard:
+            self._refused.add(code)
+            self._values.write()
+
+    def retried(self, code: str) -> None:
+        """Count a further attempt."""
+        with self._guard:
+            self._retries.add(code)
+            self._values.write()
+
+    def exposition(self, loop_lag: float, loop_tasks: int) -> bytes:
+        """Write all metrics in Prometheus' text format, those of all workers where there are several.
+
+        Args:
+            loop_lag: Seconds by which this worker's loop is late now.
+            loop_tasks: Tasks on this worker's loop.
+
+        Raises:
+            MetricsUnavailable: The other workers' cannot be read now.
+        """
+        with self._guard:
+            self._lag.set(loop_lag)
+            self._tasks.set(loop_tasks)
+        self.write()
+        try:
+            together = CollectorRegistry()
+            together.register(self._files)
+            return generate_latest(together)
+        except Exception as error:
+            # Any: files of another make may hold whatever leads the library astray.
+            self._guard.failed(error)
+            reason = error.strerror if isinstance(error, OSError) else None
+            raise MetricsUnavailable(reason or type(error).__name__) from error
+
+
+class _Guard:
+    """Keeps what fails in a block from the caller: counts it, and says it in the log once a minute at most."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self._lock = threading.Lock()
+        self._say_at = 0.0
+
+    def __enter__(self) -> None:
+        """Begin a block."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """End a block; only what is no `Exception`, such as the interpreter's exit, goes on."""
+        if not isinstance(error, Exception):
+            return False
+        self.failed(error)
+        return True
+
+    def failed(self, error: Exception) -> None:
+        """Count a failure, and say it."""
+        with self._lock:
+            self.failures += 1
+        # A traceback only where the reason is in our own code.
+        self.note(
+            "metrics could not be written or read; counting goes on in memory, and the files are tried again "
+            f"({type(error).__name__}: {error})",
+            None if isinstance(error, OSError) else error,
+        )
+
+    def note(self, what: str, error: Exception | None = None) -> None:
+        """Say something in the log, unless the last time is less than a minute ago."""
+        with self._lock:
+            now = time.monotonic()
+            if self._say_at and now < self._say_at:
+                return
+            self._say_at = now + SAY_EVERY
+        logger.warning("%s; %d failures so far", what, self.failures, exc_info=error)

@@ -1,0 +1,1 @@
+"""Requests to a provider's server, and the bytes of its reply."""

@@ -1,0 +1,56 @@
+"""The records that travel from a model to a reader: small, frozen, and nothing else.
+
+A run's events are numbered from 1 in the order in which they crossed; the number of an event is its position,
+which is why no record carries it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from ..errors import ServiceError
+from .usage import Usage
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The model's server took the request and began to answer; no word has come yet."""
+
+
+# Structs and not dataclasses: one of these is made for each token, and a frozen dataclass takes five times as long.
+# They hold texts and numbers only, so the collector need not look at them.
+class Text(msgspec.Struct, frozen=True, gc=False):
+    """A part of the answer, which the model sent in that many pieces (tokens, with most servers)."""
+
+    text: str
+    pieces: int = 1
+
+
+class Reasoning(msgspec.Struct, frozen=True, gc=False):
+    """A part of what the model thought before it answered, in that many pieces."""
+
+    text: str
+    pieces: int = 1
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """The answer is whole. `reason` is the provider's word: `stop`, `length`, `content_filter`, ...
+
+    From the model, `usage` is `None` where the provider did not say it; a run puts an estimate in its place.
+    """
+
+    reason: str
+    usage: Usage | None
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """The answer ended before it was whole."""
+
+    error: ServiceError
+
+
+Word = Text | Reasoning
+Event = Accepted | Word | Finished | Failed
+#: Takes events past an iteration that would bring them next, or says that it does not.
+Offer = Callable[[Sequence[Event]], bool]

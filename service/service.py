@@ -1,0 +1,307 @@
+"""The chat service: wires the loop, the model, the bridge, admission and metrics together, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import threading
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from contextvars import Context
+from copy import copy
+from dataclasses import dataclass
+from functools import partial
+
+from .concurrency.event_loop_thread import LoopHealth, LoopState, LoopThread, LoopUnavailable, refuse_replaced_threads
+from .demo.server import DemoModel
+from .errors import InternalError, Overloaded, ShuttingDown, UpstreamError
+from .observability.logging import request_id, trace
+from .observability.metrics import Metrics
+from .observability.resources import NO_DESCRIPTORS, descriptors_short
+from .provider.client import ModelClient
+from .provider.message import Message
+from .runs.concurrency_limit import Admission, Place
+from .runs.events import Event, Failed, Finished, Offer, Reasoning, Text
+from .runs.run import Run, RunLabels
+from .runs.usage import Usage
+from .settings.settings import OPENAI_BASE_URL, Settings
+
+logger = logging.getLogger("sluice.chat")
+
+# A pause before another attempt: long enough for a restarting server's neighbours to take over, short enough
+# that a person does not leave. It doubles with each attempt, and chance spreads those who failed together.
+RETRY_PAUSE = 0.25
+# A provider that asks for more patience than this is passed on to the person, who can decide to wait.
+RETRY_PAUSE_MOST = 5.0
+# Making the client reads certificates from disk and, for the demo model, opens a socket: under a second.
+START_TIMEOUT = 10.0
+# The loop's clean-up: connections to close, and tasks that were cancelled to end.
+CLOSE_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer."""
+
+    message: str
+    reasoning: str
+    finish_reason: str
+    usage: Usage | None
+
+
+def _own_context(run_id: str) -> Context:
+    """Make the context of a run's coroutine: the log's names for it, and nothing else.
+
+    A copy of the caller's would keep the caller's web request, and all that hangs on it, for as long as the answer.
+    """
+    context = Context()
+    context.run(request_id.set, run_id)
+    context.run(trace.set, trace.get())
+    return context
+
+
+class ChatService:
+    """Answers chats from one loop thread. Made without starting anything; all methods are for any thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Take the settings; start no thread and open no socket, so that a server may fork afterwards.
+
+        Raises:
+            ThreadsReplaced: The process is patched by gevent or eventlet: no chat would ever be answered.
+        """
+        refuse_replaced_threads()
+        self.settings = settings
+        self.loop = LoopThread()
+        self.admission = Admission(settings.max_streams, settings.max_streams_per_client)
+        self.metrics = Metrics(settings.provider, os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
+        self._model: ModelClient | None = None
+        self._demo: DemoModel | None = None
+        self._runs: dict[Run, Place] = {}
+        self._lock = threading.Lock()
+        self._draining = False
+        self._stopping = False
+
+    # ------------------------------------------------------------------ life
+
+    def start(self) -> None:
+        """Start the loop and the model client, if they are not running. After a fork: in the child.
+
+        Raises:
+            LoopUnavailable: The loop was closed or has died.
+            ThreadsReplaced: The process was patched by gevent or eventlet after the service was made.
+        """
+        # Asked on every request, so the common case takes no lock.
+        if self._model is not None and self.loop.health().state is LoopState.RUNNING:
+            return
+        with self._lock:
+            if self._model is None or self.loop.health().state is not LoopState.RUNNING:
+                self.loop.start()
+                self.loop.submit(self._connect()).result(START_TIMEOUT)
+                # What is open by now stays so when no descriptor is left later.
+                self.metrics.write()
+
+    async def _connect(self) -> None:
+        base_url = self.settings.base_url or OPENAI_BASE_URL
+        if self.settings.demo:
+            self._demo = DemoModel(self.settings.demo_tokens_per_second)
+            base_url = await self._demo.start()
+        model = ModelClient(self.settings, base_url)
+        await model.start_resolver()
+        self._model = model
+
+    def begin_drain(self, within: float | None = None) -> None:
+        """Be unready from now on; after some seconds end open chats with a terminal event, and take no more.
+
+        Until then chats are still taken: their connections were accepted before the drain (a draining worker
+        accepts none), and a deploy must not refuse a request that was already on its way.
+
+        Args:
+            within: Seconds that open chats have. Default: the setting `drain_timeout`.
+        """
+        seconds = self.settings.drain_timeout if within is None else within
+        with self._lock:
+            if self._draining:
+                return
+            self._draining = True
+        logger.info("draining: %d open, at most %g s", len(self._runs), seconds)
+        try:
+            self.loop.call_soon(self._stop_runs_later, seconds)
+        except LoopUnavailable:
+            # Never started, or gone: then there are no open chats either.
+            logger.debug("nothing to drain")
+
+    def _stop_runs_later(self, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self._stop_runs)
+
+    def _stop_runs(self) -> None:
+        with self._lock:
+            self._stopping = True
+            runs = list(self._runs)
+        if runs:
+            logger.warning("stopping %d open streams: their time to end is over", len(runs))
+        for run in runs:
+            run.stop(ShuttingDown("the drain's time was over", retry_after=1.0))
+
+    def close(self) -> bool:
+        """Stop every open chat with a terminal event, close connections, end the loop.
+
+        Returns:
+            Whether all of it ended within about 10 seconds.
+        """
+        with self._lock:
+            self._draining = True
+        self._stop_runs()
+        self.metrics.close()
+        try:
+            self.loop.submit(self._disconnect()).result(CLOSE_TIMEOUT)
+        except (LoopUnavailable, TimeoutError) as error:
+            # A loop that is dead or stuck will not end any better for being waited for.
+            logger.debug("nothing left to disconnect: %s", error)
+            return self.loop.close(0.1)
+        return self.loop.close(CLOSE_TIMEOUT)
+
+    async def _disconnect(self) -> None:
+        if self._model is not None:
+            await self._model.aclose()
+        if self._demo is not None:
+            await self._demo.aclose()
+
+    # ------------------------------------------------------------------ state
+
+    @property
+    def draining(self) -> bool:
+        """Whether the service is about to end: no load balancer should send anybody here."""
+        return self._draining
+
+    def health(self) -> LoopHealth:
+        """Say how the loop is; never waits."""
+        return self.loop.health()
+
+    def __repr__(self) -> str:
+        return f"<ChatService {'draining ' if self._draining else ''}{self.admission!r} {self.loop!r}>"
+
+    # ------------------------------------------------------------------ chats
+
+    def open(self, messages: Sequence[Message], labels: RunLabels, client: str = "") -> Run:
+        """Begin an answer.
+
+        Args:
+            messages: The conversation, oldest first; the operator's system message is put before it.
+            labels: The model to ask, and what the log and the metrics say.
+            client: Who asks, for the limit of one client's streams.
+
+        Returns:
+            The run. Whoever opened it closes it.
+
+        Raises:
+            Overloaded: No place is free, or none for this client; or nothing is left to answer with.
+            ShuttingDown: The drain's time is over.
+            InternalError: The loop is dead or stuck.
+        """
+        if self._stopping:
+            raise ShuttingDown("stopping", retry_after=1.0)
+        if descriptors_short():
+            raise Overloaded(NO_DESCRIPTORS)
+        if self.settings.system_prompt:
+            messages = [Message(role="system", content=self.settings.system_prompt), *messages]
+        place = self.admission.enter(client)
+        try:
+            self.start()
+            run = _own_context(labels.request_id).run(
+                Run,
+                self.loop,
+                partial(self.stream_chat, messages, labels.model),
+                labels,
+                self.metrics,
+                prompts=[message["content"] for message in messages],
+                heartbeat=self.settings.heartbeat_interval,
+                on_close=self._forget,
+            )
+        except LoopUnavailable as error:
+            place.leave()
+            raise InternalError(str(error)) from error
+        except BaseException:
+            place.leave()
+            raise
+        with self._lock:
+            self._runs[run] = place
+        if self._stopping:
+            # The stop came in between, and did not see this run.
+            run.stop(ShuttingDown("stopping", retry_after=1.0))
+        return run
+
+    def _forget(self, run: Run) -> None:
+        with self._lock:
+            place = self._runs.pop(run)
+        place.leave()
+
+    def complete(self, run: Run) -> Reply:
+        """Drain a run into one reply: the blocking twin, the same walk joined.
+
+        Raises:
+            ServiceError: The answer failed; what had come is dropped.
+        """
+        texts: list[str] = []
+        thoughts: list[str] = []
+        for batch in run:
+            for event in batch:
+                match event:
+                    case Text(text, _):
+                        texts.append(text)
+                    case Reasoning(text, _):
+                        thoughts.append(text)
+                    case Finished(reason, usage):
+                        return Reply("".join(texts), "".join(thoughts), reason, usage)
+                    case Failed(error):
+                        # A copy: raised itself, its traceback would hold this frame, and the frame holds it.
+                        raise copy(error)
+        raise ShuttingDown("the run was closed", retry_after=1.0)
+
+    async def stream_chat(
+        self, messages: Sequence[Message], model: str, offer: Offer
+    ) -> AsyncGenerator[Sequence[Event], None]:
+        """Ask the model, again if that may help, and yield its events, read by read. Runs on the loop.
+
+        Another attempt is made only before the first word: text that was shown is never repeated.
+
+        Args:
+            messages: The whole conversation, oldest first.
+            model: The model's name.
+            offer: A way past this generator for the words behind the first ones (`ModelClient.stream`).
+
+        Raises:
+            UpstreamError: The last attempt's failure.
+        """
+        assert self._model is not None
+        settings = self.settings
+        now = asyncio.get_running_loop().time
+        deadline = now() + settings.first_token_timeout
+        for attempt in range(1, settings.max_retries + 2):
+            shown = False
+            try:
+                async with aclosing(self._model.stream(messages, model, deadline, offer)) as reads:
+                    async for events in reads:
+                        shown = shown or isinstance(events[0], Text | Reasoning)
+                        yield events
+                return
+            except UpstreamError as error:
+                pause = max(RETRY_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5), error.retry_after or 0.0)
+                if (
+                    shown
+                    or not error.retryable
+                    or attempt > settings.max_retries
+                    or pause > RETRY_PAUSE_MOST
+                    or now() + pause >= deadline
+                ):
+                    raise
+                logger.warning(
+                    "attempt %d of %d failed, another one in %.2f s: %s",
+                    attempt,
+                    settings.max_retries + 1,
+                    pause,
+                    error,
+                )
+                self.metrics.retried(error.code)
+            await asyncio.sleep(pause)

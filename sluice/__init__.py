@@ -1,0 +1,31 @@
+"""Streaming LLM chat for Flask: the public names, each imported when it is first asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .service.concurrency.bridge import Bridge as Bridge
+    from .service.concurrency.event_loop_thread import LoopThread as LoopThread
+    from .web import create_app as create_app
+
+__version__ = "0.1.0"
+
+_EXPORTS = {
+    "Bridge": ".service.concurrency.bridge",
+    "LoopThread": ".service.concurrency.event_loop_thread",
+    "create_app": ".web",
+}
+__all__ = ["Bridge", "LoopThread", "__version__", "create_app"]
+
+# Installed, `service` and `web` lie in this folder; in a checkout beside it (pyproject.toml, `package-dir`).
+if not Path(__file__).with_name("service").is_dir():
+    __path__.append(str(Path(__file__).parents[1]))
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_EXPORTS[name], __name__), name)

@@ -1,0 +1,229 @@
+"""Who may import whom: between the folders of the package, and which file may import a third-party package."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+FILES = [
+    *sorted((ROOT / "service").glob("**/*.py")),
+    *sorted((ROOT / "web").glob("**/*.py")),
+    ROOT / "sluice" / "__init__.py",
+    ROOT / "wsgi.py",
+    ROOT / "gunicorn.conf.py",
+]
+# Folder, or module that lies in none -> the others of its half that it imports.
+SERVICE = {
+    "service": {"concurrency", "runs", "service", "settings"},
+    "service.concurrency": set(),
+    "service.decoding": {"errors", "failures", "runs"},
+    "service.demo": set(),
+    "service.errors": set(),
+    "service.failures": {"errors"},
+    "service.observability": {"runs"},
+    "service.provider": {"concurrency", "decoding", "errors", "failures", "observability", "runs", "settings"},
+    "service.runs": {"concurrency", "errors", "observability"},
+    "service.service": {"concurrency", "demo", "errors", "observability", "provider", "runs", "settings"},
+    "service.settings": set(),
+}
+WEB = {
+    "web": {"api", "extension", "page", "routing", "security"},
+    "web.api": {"encoders", "extension", "security", "sockets"},
+    "web.encoders": {"api", "sockets"},
+    "web.extension": {"sockets"},
+    "web.intake": {"api", "services", "sockets"},
+    "web.page": {"api", "extension"},
+    "web.routing": set(),
+    "web.security": {"api"},
+    "web.server": {"intake", "services", "sockets"},
+    "web.services": {"extension"},
+    "web.sockets": {"encoders", "intake"},
+}
+
+
+def module_of(file: Path) -> str:
+    """Return a file's module, without the `sluice` before it."""
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(file) for file in FILES}
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Yield the full names of what a file imports, wherever in it; relative ones made absolute, below `sluice`."""
+    package = ("sluice", *file.relative_to(ROOT).parent.parts)
+    for node in ast.walk(ast.parse(file.read_text(), str(file))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            yield module
+            yield from (f"{module}.{name.name}" for name in node.names)
+
+
+def importers(package: str) -> set[str]:
+    """Return the files that import a package."""
+    return {
+        str(file.relative_to(ROOT))
+        for file in FILES
+        if any(name == package or name.startswith(f"{package}.") for name in imports(file))
+    }
+
+
+def place(module: str) -> str:
+    """Return the folder that a module lies in, or the module itself where it lies in none."""
+    return ".".join(module.split(".")[:2])
+
+
+def imported_places(half: str) -> dict[str, set[str]]:
+    """Return for each place of `service` or `web` the other places of the same half that it imports."""
+    found: dict[str, set[str]] = {}
+    for file in FILES:
+        module = module_of(file)
+        if module.split(".")[0] != half:
+            continue
+        here = place(module)
+        others = found.setdefault(here, set())
+        for name in imports(file):
+            inner = name.removeprefix("sluice.")
+            while inner and inner not in MODULES:
+                inner = inner.rpartition(".")[0]
+            there = place(inner)
+            if there.startswith(f"{half}.") and there != here:
+                others.add(there.removeprefix(f"{half}."))
+    return found
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Return the modules that a fresh interpreter has loaded after the statement, and the packages they are of."""
+    script = f"{statement}\nimport sys\nprint(*sys.modules, *{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_the_scan_sees_every_kind_of_import() -> None:
+    runs = set(imports(ROOT / "service" / "runs" / "concurrency_limit.py"))
+    assert "sluice.service.errors" in runs
+    bridge = set(imports(ROOT / "service" / "concurrency" / "bridge.py"))
+    assert "sluice.service.concurrency.event_loop_thread.LoopThread" in bridge
+    assert "uvloop" in set(imports(ROOT / "service" / "concurrency" / "event_loop_thread.py"))
+    assert len(FILES) > 50
+
+
+@pytest.mark.parametrize(("half", "allowed"), [("service", SERVICE), ("web", WEB)])
+def test_folders_import_each_other_as_listed_and_in_no_other_way(half: str, allowed: dict[str, set[str]]) -> None:
+    assert imported_places(half) == allowed
+
+
+@pytest.mark.parametrize(
+    ("package", "files"),
+    [
+        ("openai", {"service/provider/request.py"}),
+        ("janus", {"service/concurrency/bridge.py"}),
+        (
+            "gunicorn",
+            {
+                "web/intake/gathering_worker.py",
+                "web/intake/request_parser.py",
+                "web/intake/wsgi_input.py",
+                "web/server/launch.py",
+                "web/server/worker.py",
+                "web/sockets/worker_connection.py",
+            },
+        ),
+        ("uvloop", {"service/concurrency/event_loop_thread.py"}),
+        ("dotenv", {"service/settings/sources.py"}),
+    ],
+)
+def test_a_package_is_imported_by_the_listed_files_only(package: str, files: set[str]) -> None:
+    assert importers(package) - {"gunicorn.conf.py"} == files
+
+
+def test_the_service_imports_nothing_of_the_web() -> None:
+    for package in ("flask", "werkzeug", "gunicorn", "sluice.web", "wsgi"):
+        assert not [file for file in importers(package) if file.startswith("service/")]
+
+
+def test_nothing_imports_service_or_web_as_packages_of_their_own() -> None:
+    # A module that is loaded under two names is two modules.
+    folders = [*FILES, *(ROOT / "tools").glob("**/*.py"), *(ROOT / "tests").glob("**/*.py")]
+    found = [(str(file.relative_to(ROOT)), name) for file in folders for name in imports(file)]
+    assert [(file, name) for file, name in found if name.partition(".")[0] in ("service", "web")] == []
+
+
+def test_every_package_is_listed_for_the_wheel() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    found = {f"sluice.{module_of(file)}" for file in FILES if file.name == "__init__.py"} - {"sluice.sluice"}
+    assert set(listed) == found | {"sluice"}
+
+
+def test_no_folder_holds_one_module_only() -> None:
+    counts: dict[Path, int] = {}
+    for file in FILES:
+        if file.name != "__init__.py":
+            counts[file.parent] = counts.get(file.parent, 0) + 1
+    assert [str(folder.relative_to(ROOT)) for folder, count in counts.items() if count < 2] == []
+
+
+def test_the_loop_imports_the_standard_library_alone_except_uvloop_where_it_is_chosen() -> None:
+    tree = ast.parse((ROOT / "service" / "concurrency" / "event_loop_thread.py").read_text())
+    at_the_top = {name.partition(".")[0] for node in tree.body for name in _names(node)}
+    everywhere = {name.partition(".")[0] for node in ast.walk(tree) for name in _names(node)}
+    assert at_the_top <= sys.stdlib_module_names
+    assert everywhere - at_the_top == {"uvloop"}
+
+
+def _names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [name.name for name in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return ["." * node.level + (node.module or "")]
+    return []
+
+
+def test_a_fresh_interpreter_that_imports_the_service_has_no_flask() -> None:
+    loaded = loaded_by("from sluice.service import Bridge, ChatService, Settings")
+    assert {"sluice.service.service", "openai", "janus"} <= loaded
+    assert not loaded & {"flask", "werkzeug", "gunicorn", "sluice.web"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import sluice",
+        "import sluice.service",
+        "import sluice.service.settings.settings, sluice.service.observability.logging",
+    ],
+)
+def test_importing_the_package_or_the_settings_loads_no_client(statement: str) -> None:
+    # gunicorn's master imports the settings and the log format, and lives for as long as the server.
+    loaded = loaded_by(statement)
+    assert "sluice" in loaded
+    assert not loaded & {"openai", "aiohttp", "httpx2", "janus", "uvloop", "asyncio"}
+
+
+def test_every_public_name_can_be_imported() -> None:
+    import sluice
+    from sluice import service
+
+    for package in (sluice, service):
+        for name in package.__all__:
+            assert getattr(package, name) is not None
+        with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
+            package.Nonsense  # noqa: B018
+
+
+def test_every_module_is_on_the_architecture_page() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert [str(file.relative_to(ROOT)) for file in FILES if f"`{file.name}`" not in page] == []

@@ -1,0 +1,516 @@
+"""What the bridge promises, at any interleaving of put, take, stop, close and the loop's end.
+
+The source is stepped from the test, on a real loop thread, and after each step the loop is given the time to do
+all that follows; so an interleaving runs the same each time, and Hypothesis can shrink it. The last test gives up
+that control and lets the threads race.
+
+`HYPOTHESIS_PROFILE=long` walks 10,000 interleavings in place of a few hundred.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from time import monotonic, sleep
+from typing import Final
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from sluice.service.concurrency.bridge import Bridge, SourceCancelled
+from sluice.service.concurrency.event_loop_thread import LoopState, LoopThread, LoopUnavailable
+
+# A failing walk waits for it again and again while it is shrunk.
+WITHIN: Final = 2.0
+LONG: Final = os.environ.get("HYPOTHESIS_PROFILE") == "long"
+WALKS: Final = settings(
+    max_examples=10_000 if LONG else 400,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+RACES: Final = settings(
+    max_examples=10_000 if LONG else 200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+class SourceFailed(Exception):
+    """The source's own error."""
+
+
+class Stopped(Exception):
+    """What `stop` was given."""
+
+
+class OutletFailed(Exception):
+    """What the outlet raises."""
+
+
+class Stage:
+    """What one walk needs and the next can use again: a loop, unless it was ended, and two threads."""
+
+    def __init__(self) -> None:
+        self.reader = ThreadPoolExecutor(1, "reader")
+        self.closer = ThreadPoolExecutor(1, "closer")
+        self.died = threading.Event()
+        self._loop: LoopThread | None = None
+
+    def running_loop(self) -> LoopThread:
+        if self._loop is None or self._loop.health().state is not LoopState.RUNNING:
+            self.leave()
+            self.died.clear()
+            self._loop = LoopThread("stage", stuck_after=60.0, on_failure=lambda _: self.died.set())
+            self._loop.start()
+        return self._loop
+
+    def leave(self) -> None:
+        if self._loop is not None:
+            assert self._loop.close(WITHIN)
+
+
+@pytest.fixture
+def stage(caplog: pytest.LogCaptureFixture) -> Iterator[Stage]:
+    # Hundreds of deaths would bury the one example that matters.
+    caplog.set_level(logging.CRITICAL, "sluice.loop")
+    stage = Stage()
+    with stage.reader, stage.closer:
+        yield stage
+    stage.leave()
+
+
+class SteppedSource:
+    """Counts upwards, one item for each permission; ends or fails when it is told to.
+
+    A step that is a function is called before the next item is given. As `offering`, it offers items where they
+    come, past its own iteration, whenever that waits; it yields what is not taken.
+    """
+
+    def __init__(self) -> None:
+        self.steps: asyncio.Queue[Exception | str | Callable[[], None]] = asyncio.Queue()
+        self.given = 0
+        self.waits = False
+        self.offer: Callable[[int], bool] | None = None
+        self.begun = False
+        self.cleaned = False
+        #: What it did at its own end: "ended", or its error.
+        self.outcome: Exception | str | None = None
+
+    def offering(self, offer: Callable[[int], bool]) -> AsyncIterator[int]:
+        self.offer = offer
+        return aiter(self)
+
+    def come(self, step: Exception | str | Callable[[], None]) -> None:
+        """Take a step, on the loop's thread."""
+        if self.offer is not None and step == "item" and self.waits and self.steps.empty():
+            try:
+                if self.offer(self.given + 1):
+                    self.given += 1
+                    return
+            except OutletFailed as error:
+                step = error
+        self.steps.put_nowait(step)
+
+    async def __aiter__(self) -> AsyncIterator[int]:
+        self.begun = True
+        try:
+            while True:
+                self.waits = True
+                step = await self.steps.get()
+                self.waits = False
+                if isinstance(step, Exception):
+                    self.outcome = step
+                    raise step
+                if step == "end":
+                    self.outcome = "ended"
+                    return
+                if callable(step):
+                    step()
+                self.given += 1
+                yield self.given
+        finally:
+            self.waits = False
+            for _ in range(3):
+                await asyncio.sleep(0)
+            self.cleaned = True
+
+
+class Crossing(RuleBasedStateMachine):
+    """One bridge, from its opening to its end.
+
+    With an outlet, what it takes counts as what the reader got: together they must see each item once, in order.
+
+    Attributes:
+        taken: The items that the reader and the outlet got.
+        arrived: How many items have crossed by now.
+        crossed: How many items have crossed in all, once that is settled by an end; None before.
+        end: What the reader is to meet behind them: nothing (None), an error's value or an error's type.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self.stage = stage
+        self.loop = stage.running_loop()
+        self.source = SteppedSource()
+        self.taken: list[int] = []
+        self.arrived = 0
+        self.crossed: int | None = None
+        self.end: Exception | type[Exception] | None = None
+        self.closed = False
+        self.loop_ended = False
+        self.reading: Future[list[int] | None] | None = None
+        #: What the outlet does with the next item; None where there is no outlet.
+        self.outlet: str | None = None
+        self.outlet_failure: OutletFailed | None = None
+        self.holder: threading.Event | None = None
+        #: Whether steps wait for the loop to be let go.
+        self.queued = False
+        #: Whether the source may have been cancelled in the middle of the clean-up at its own end.
+        self.raced = False
+
+    @initialize(
+        capacity=st.integers(1, 4), held=st.booleans(), outlet=st.sampled_from([None, "takes"]), offers=st.booleans()
+    )
+    def open(self, capacity: int, held: bool, outlet: str | None, offers: bool) -> None:
+        self.capacity = capacity
+        if held:
+            self.hold()
+        source = self.source.offering if offers else self.source
+        self.bridge = Bridge(self.loop, source, capacity=capacity, close_timeout=WITHIN)
+        self.outlet = outlet
+        if outlet is not None:
+            self.bridge.divert(self.pass_on)
+        self.settle()
+
+    # -------------------------------------------------------------- the loop's time
+
+    def hold(self) -> None:
+        """Keep the loop from doing anything until it is let go."""
+        began, self.holder = threading.Event(), threading.Event()
+
+        def block(let_go: threading.Event) -> None:
+            began.set()
+            assert let_go.wait(10 * WITHIN)
+
+        self.loop.call_soon(block, self.holder)
+        assert began.wait(WITHIN)
+
+    def settle(self) -> None:
+        """Let the loop do all that it can do, and take note of what has crossed and of an end of the source."""
+        if self.holder is not None or self.loop_ended:
+            return
+
+        async def turns() -> None:
+            for _ in range(40):
+                await asyncio.sleep(0)
+
+        self.loop.submit(turns()).result(WITHIN)
+        if self.crossed is None and self.outlet_failure is not None:
+            # It had been given an item because all before it were taken. That one is lost.
+            self.arrived = len(self.taken)
+            self.settle_end(self.outlet_failure)
+        if self.crossed is None:
+            self.arrived = min(self.source.given, len(self.taken) + self.capacity)
+        if self.crossed is None and self.source.outcome is not None:
+            outcome = self.source.outcome
+            self.settle_end(outcome if isinstance(outcome, Exception) else None)
+
+    def settle_end(self, end: Exception | type[Exception] | None) -> None:
+        """Nothing crosses from now on. The first end counts."""
+        if self.crossed is None:
+            self.crossed = self.arrived
+            self.end = end
+
+    @precondition(lambda self: self.holder is None and not self.loop_ended)
+    @rule()
+    def the_loop_is_held(self) -> None:
+        self.hold()
+
+    @precondition(lambda self: self.holder is not None)
+    @rule()
+    def the_loop_is_let_go(self) -> None:
+        assert self.holder is not None
+        self.holder.set()
+        self.holder = None
+        self.queued = False
+        self.settle()
+
+    # -------------------------------------------------------------- the source
+
+    def step(self, *steps: Exception | str | Callable[[], None]) -> None:
+        for step in steps:
+            self.loop.call_soon(self.source.come, step)
+            self.queued = self.holder is not None
+            self.settle()
+            self.collect()
+
+    # A reader that waits while several items come at once may get one of them or all: the threads race. So here
+    # they come one after the other; the last test has the race.
+    @precondition(lambda self: not self.loop_ended and not (self.holder and self.reading))
+    @rule(items=st.integers(1, 9))
+    def put(self, items: int) -> None:
+        self.step(*["item"] * items)
+
+    @precondition(lambda self: not self.loop_ended and not (self.holder and self.reading))
+    @rule(items=st.integers(0, 2), error=st.sampled_from(["end", SourceFailed("its own")]))
+    def the_source_ends(self, items: int, error: Exception | str) -> None:
+        self.step(*["item"] * items, error)
+
+    # With an outlet, the threads race for the item in hand while the reader waits.
+    @precondition(lambda self: self.holder is None and self.crossed is None and self.arrived == self.source.given)
+    @precondition(lambda self: self.outlet is None or self.reading is None)
+    @rule(error=st.sampled_from([None, Stopped("by the source")]))
+    def the_source_stops_itself_with_an_item_in_hand(self, error: Exception | None) -> None:
+        self.settle_end(error)
+        self.step(partial(self.bridge.stop, error))
+
+    # -------------------------------------------------------------- the outlet
+
+    def pass_on(self, item: int) -> int | None:
+        """Be the outlet; the loop's thread calls this."""
+        if self.outlet == "refuses":
+            return item
+        if self.outlet == "raises":
+            self.outlet_failure = OutletFailed()
+            raise self.outlet_failure
+        self.taken.append(item)
+        return None
+
+    @precondition(lambda self: self.outlet is not None)
+    @rule(does=st.sampled_from(["takes", "refuses", "raises"]))
+    def the_outlet_changes(self, does: str) -> None:
+        self.outlet = does
+
+    # -------------------------------------------------------------- the reader
+
+    def read(self, timeout: float | None) -> None:
+        self.reading = self.stage.reader.submit(self.bridge.take, timeout)
+
+    @precondition(lambda self: self.reading is None)
+    @rule(timeout=st.sampled_from([0.0, 0.001]))
+    def take_with_a_timeout(self, timeout: float) -> None:
+        self.read(timeout)
+        self.collect(must=True)
+        self.settle()
+
+    @precondition(lambda self: self.reading is None and (self.must_be_released() or not self.more_comes()))
+    @rule()
+    def take(self) -> None:
+        self.read(None)
+        if self.outlet is not None and not self.must_be_released():
+            wait_until(lambda: self.bridge._outlet_free)
+        self.collect()
+        self.settle()
+
+    def must_be_released(self) -> bool:
+        return self.crossed is not None or self.arrived > len(self.taken)
+
+    def more_comes(self) -> bool:
+        """Whether items will cross as soon as the loop is let go: then the threads would race, as above."""
+        return self.queued or self.source.given > self.arrived
+
+    def collect(self, must: bool = False) -> None:
+        """Look at what the reader got, which it must have done by now unless there is nothing for it."""
+        if self.reading is None:
+            return
+        if not (must or self.must_be_released()):
+            assert not self.reading.done()
+            return
+        reading, self.reading = self.reading, None
+        error = reading.exception(WITHIN)
+        batch = None if error is not None else reading.result()
+        if batch:
+            assert not self.closed, "nothing is read after close"
+            assert len(batch) <= self.capacity
+            self.taken += batch
+            assert self.crossed is None or len(self.taken) <= self.crossed
+        elif batch is None:
+            assert self.crossed is not None, "an end that nobody caused"
+            assert self.closed or len(self.taken) == self.crossed, "the end came before the items"
+            if self.closed:
+                assert error is None
+            elif isinstance(self.end, type):
+                assert type(error) is self.end
+            else:
+                assert error is self.end
+
+    # -------------------------------------------------------------- the ends
+
+    @rule(error=st.sampled_from([None, Stopped("by the owner")]))
+    def stop(self, error: Exception | None) -> None:
+        self.settle_end(error)
+        self.bridge.stop(error)
+        self.settle()
+
+    @precondition(lambda self: self.holder is None and not self.loop_ended)
+    @rule(error=st.sampled_from([None, Stopped("from the loop")]))
+    def stop_on_the_loops_thread(self, error: Exception | None) -> None:
+        self.settle_end(error)
+        self.loop.call_soon(self.bridge.stop, error)
+        self.settle()
+
+    @rule()
+    def close(self) -> None:
+        self.settle_end(None)
+        self.closed = True
+        self.raced = self.raced or self.queued
+        closing = self.stage.closer.submit(self.bridge.close)
+        if self.holder is not None:
+            self.the_loop_is_let_go()
+        closing.result(WITHIN)
+        if not (self.loop_ended or self.raced):
+            assert self.source.cleaned == self.source.begun, "close returned before the clean-up was over"
+
+    @precondition(lambda self: self.holder is None and not self.loop_ended)
+    @rule()
+    def the_loop_is_closed(self) -> None:
+        self.settle_end(SourceCancelled)
+        self.loop_ended = True
+        assert self.loop.close(WITHIN)
+
+    @precondition(lambda self: self.holder is None and not self.loop_ended)
+    @rule()
+    def the_loop_dies(self) -> None:
+        def die() -> None:
+            raise SystemExit
+
+        self.settle_end(LoopUnavailable)
+        self.loop_ended = True
+        self.loop.call_soon(die)
+        assert self.stage.died.wait(WITHIN)
+
+    # -------------------------------------------------------------- what always holds
+
+    @invariant()
+    def the_reader_has_a_prefix_in_order(self) -> None:
+        self.collect()
+        assert self.taken == list(range(1, len(self.taken) + 1))
+        assert len(self.taken) <= self.source.given
+
+    @invariant()
+    def the_source_is_held_back(self) -> None:
+        if self.crossed is None and self.reading is None:
+            assert self.source.given <= len(self.taken) + self.capacity + 1
+
+    @invariant()
+    def every_end_releases_the_reader(self) -> None:
+        self.collect()
+        assert self.crossed is None or self.reading is None
+
+    def teardown(self) -> None:
+        if not hasattr(self, "bridge"):
+            return
+        try:
+            if self.holder is not None:
+                self.the_loop_is_let_go()
+            if self.crossed is not None and not self.closed:
+                while len(self.taken) < self.crossed:
+                    self.take()
+                self.take()
+        finally:
+            self.close()
+        self.every_end_releases_the_reader()
+        assert self.bridge.take() is None
+        if self.loop_ended:
+            assert self.loop.close(WITHIN)
+            assert self.raced or self.source.cleaned == self.source.begun
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = monotonic() + WITHIN
+    while not condition():
+        assert monotonic() < deadline
+        sleep(0)
+
+
+@pytest.mark.timeout(3600 if LONG else 60)
+def test_the_promises_hold_at_any_interleaving(stage: Stage) -> None:
+    run_state_machine_as_test(lambda: Crossing(stage), settings=WALKS)
+
+
+@pytest.mark.timeout(3600 if LONG else 60)
+@RACES
+@given(
+    items=st.integers(0, 300),
+    capacity=st.integers(1, 8),
+    stop_at=st.integers(0, 300),
+    failing=st.booleans(),
+    error=st.sampled_from([None, Stopped("raced")]),
+    refused=st.sampled_from([None, 1, 2, 7]),
+    offered=st.sampled_from([None, 1, 3]),
+)
+def test_the_promises_hold_where_nothing_holds_the_threads_back(
+    stage: Stage,
+    items: int,
+    capacity: int,
+    stop_at: int,
+    failing: bool,
+    error: Exception | None,
+    refused: int | None,
+    offered: int | None,
+) -> None:
+    """`refused`: the outlet does not take every item that is divisible by it; None where there is no outlet.
+
+    `offered`: the source offers those that are divisible by it before it yields them; None where it offers none.
+    """
+    its_own = SourceFailed("its own")
+    may_stop = threading.Event()
+    given = 0
+
+    async def source(offer: Callable[[int], bool]) -> AsyncIterator[int]:
+        nonlocal given
+        for given in range(1, items + 1):
+            if given == stop_at:
+                may_stop.set()
+            if offered is None or given % offered or not offer(given):
+                yield given
+        may_stop.set()
+        if failing:
+            raise its_own
+
+    def pass_on(item: int) -> int | None:
+        assert refused is not None
+        if item % refused == 0:
+            return item
+        taken.append(item)
+        return None
+
+    def stop() -> None:
+        assert may_stop.wait(WITHIN)
+        bridge.stop(error)
+
+    if stop_at == 0:
+        may_stop.set()
+    taken: list[int] = []
+    met: Exception | None = None
+    with Bridge(stage.running_loop(), source, capacity=capacity) as bridge:
+        if refused is not None:
+            bridge.divert(pass_on)
+        stopping = stage.closer.submit(stop)
+        try:
+            for batch in bridge:
+                taken += batch
+        except (SourceFailed, Stopped) as raised:
+            met = raised
+        stopping.result(WITHIN)
+    assert taken == list(range(1, len(taken) + 1))
+    assert len(taken) <= given
+    if met is its_own or len(taken) < items:
+        assert len(taken) == items or met is error
+    else:
+        assert met in (error, its_own if failing else None)

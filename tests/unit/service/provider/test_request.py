@@ -1,0 +1,71 @@
+"""The request for an answer is the openai client's own, made once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, cast
+
+import httpx2
+import pytest
+from openai import AsyncOpenAI
+
+from sluice.service.provider.message import Message
+from sluice.service.provider.request import ModelRequest
+
+BASE_URL = "https://model.example/a%20b/v1"
+MESSAGES = [Message(role="system", content="Be brief."), Message(role="user", content='你好 \U0001f600 "\u2028')]
+
+
+def as_the_openai_client_sends_it() -> httpx2.Request:
+    class Recorder(httpx2.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            self.request = request
+            return httpx2.Response(200, headers={"Content-Type": "text/event-stream"})
+
+    recorder = Recorder()
+
+    async def ask() -> None:
+        http_client = httpx2.AsyncClient(transport=recorder)
+        async with AsyncOpenAI(api_key="our-key", base_url=BASE_URL, http_client=http_client) as client:
+            stream = await client.chat.completions.create(
+                model="m", messages=cast(Any, MESSAGES), stream=True, stream_options={"include_usage": True}
+            )
+            await stream.close()
+
+    asyncio.run(ask())
+    return recorder.request
+
+
+def test_it_goes_where_the_openai_client_sends_it_and_asks_the_same() -> None:
+    request, theirs = ModelRequest.prepare(BASE_URL, "our-key"), as_the_openai_client_sends_it()
+    assert request.url == str(theirs.url) == f"{BASE_URL}/chat/completions"
+    assert json.loads(request.body(MESSAGES, "m")) == json.loads(theirs.content)
+
+
+def test_its_headers_are_the_openai_clients_but_for_what_we_accept() -> None:
+    request, theirs = ModelRequest.prepare(BASE_URL, "our-key"), as_the_openai_client_sends_it()
+    assert request.headers["Authorization"] == theirs.headers["Authorization"] == "Bearer our-key"
+    assert request.headers["Content-Type"] == theirs.headers["Content-Type"]
+    assert set(map(str.lower, theirs.headers)) - set(map(str.lower, request.headers)) == {
+        "host",
+        "connection",
+        "content-length",
+    }
+    assert request.headers["Accept"] == "text/event-stream"
+    assert request.headers["Accept-Encoding"] == "identity"
+
+
+def test_nothing_of_the_environment_but_our_settings_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_API_KEY", "OPENAI_ADMIN_KEY"):
+        monkeypatch.setenv(name, "somebody-elses")
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://other.example/v1")
+    request = ModelRequest.prepare(BASE_URL, "")
+    assert request.url.startswith(BASE_URL)
+    assert request.headers["Authorization"] == "Bearer no-key"
+    assert "somebody-elses" not in str(request.headers)
+
+
+def test_half_a_character_cannot_be_sent() -> None:
+    with pytest.raises(UnicodeError):
+        ModelRequest.prepare(BASE_URL, "").body([Message(role="user", content="\ud83d")], "m")

@@ -1,0 +1,119 @@
+"""One run's terminal event, where its events go past the reader."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+import weakref
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+import pytest
+
+from sluice.service import ChatService, Settings
+from sluice.service.concurrency.event_loop_thread import LoopThread
+from sluice.service.observability.metrics import Metrics
+from sluice.service.provider.message import Message
+from sluice.service.runs.events import Accepted, Event, Failed, Finished
+from sluice.service.runs.run import Run, RunLabels
+from tools.common.scripted_model import (
+    Close,
+    End,
+    Headers,
+    Reset,
+    ScriptedModel,
+    Send,
+    SendOnWire,
+    Stall,
+    Step,
+    refused,
+    reply,
+    said,
+    stalling_after,
+)
+
+WITHIN = 5.0
+
+
+@pytest.fixture
+def loop() -> Iterator[LoopThread]:
+    thread = LoopThread("run-loop")
+    thread.start()
+    yield thread
+    assert thread.close()
+
+
+def begun(loop: LoopThread, source: AsyncIterator[Sequence[Event]], *, heartbeat: float) -> Run:
+    labels = RunLabels("1", "api", "stream", "m")
+    return Run(loop, source, labels, Metrics("m"), prompts=[], heartbeat=heartbeat, on_close=lambda _: None)
+
+
+def test_an_end_that_the_outlet_could_not_hand_on_becomes_a_failure(
+    loop: LoopThread, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def source() -> AsyncIterator[Sequence[Event]]:
+        while not run._bridge._outlet_free:  # until the reader waits
+            await asyncio.sleep(0)
+        yield [Finished("stop", None)]
+
+    def outlet(batch: Sequence[Event]) -> bool:
+        raise ZeroDivisionError
+
+    with begun(loop, source(), heartbeat=5.0) as run:
+        run.divert(outlet)
+        events = [event for batch in run for event in batch]
+    assert [type(event) for event in events] == [Failed]
+    assert "a defect ended a run" in caplog.text
+
+
+@pytest.mark.parametrize("diverted", [True, False])
+def test_a_model_that_accepts_does_not_put_the_sign_of_life_off(loop: LoopThread, diverted: bool) -> None:
+    async def source() -> AsyncIterator[Sequence[Event]]:
+        await asyncio.sleep(0.4)
+        yield [Accepted()]
+        await asyncio.Event().wait()
+
+    with begun(loop, source(), heartbeat=0.5) as run:
+        if diverted:
+            run.divert(lambda batch: False)
+        began = time.monotonic()
+        assert next(run) == []
+        # Put off, it would come after 0.9 s.
+        assert time.monotonic() - began < 0.85
+
+
+@pytest.mark.parametrize(
+    ("script", "leaves"),
+    [
+        pytest.param(reply("a", "b"), False, id="whole"),
+        pytest.param((Headers(), *said("a", "b"), End()), False, id="without an end"),
+        pytest.param(reply("a", "b", finish=None), False, id="without a finish reason"),
+        pytest.param((Headers(), *said("a", "b"), Close()), False, id="closed"),
+        pytest.param((Headers(), *said("a", "b"), Reset()), False, id="reset"),
+        pytest.param((Headers(), *said("a", "b"), SendOnWire(b"rubbish\r\n"), Stall()), False, id="broken chunks"),
+        pytest.param((Headers(), *said("a", "b"), Send(b"data: {rubbish\n\n"), Stall()), False, id="broken event"),
+        pytest.param(refused(400), False, id="refused"),
+        pytest.param(stalling_after("a"), False, id="timed out"),
+        pytest.param(stalling_after("a"), True, id="left"),
+    ],
+)
+def test_a_run_that_is_over_goes_without_the_garbage_collector(script: tuple[Step, ...], leaves: bool) -> None:
+    with ScriptedModel(script) as model:
+        settings = Settings(base_url=model.base_url, model="m", api_key="k", next_token_timeout=0.1, max_retries=0)
+        service = ChatService(settings)
+        gc.disable()
+        try:
+            with service.open([Message(role="user", content="Hi")], RunLabels("1", "api", "stream", "m")) as run:
+                for _ in run:
+                    if leaves:
+                        run.reader_left()
+            gone = [weakref.ref(run), weakref.ref(run._bridge)]
+            del run
+            # The loop's thread lets go of them a little later.
+            until = time.monotonic() + WITHIN
+            while any(what() is not None for what in gone) and time.monotonic() < until:
+                service.loop.submit(asyncio.sleep(0)).result(WITHIN)
+            assert [what() for what in gone] == [None, None]
+        finally:
+            gc.enable()
+            service.close()

@@ -1,0 +1,113 @@
+"""The page's files: one version made of what they hold, unchanged by the disk, and the modules an entry needs."""
+
+from __future__ import annotations
+
+import gzip
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import brotli
+import pytest
+
+from sluice.web.page.assets import BEST_QUALITY_BYTES, Asset, Assets
+
+MODULES = {
+    "js/main.js": 'import { a } from "./a.js";\nimport {\nb,\nc,\n} from "../lib/b.js";\nimport("./later.js");\n',
+    "js/a.js": '/** @typedef {import("./typed.js").Type} Type */\nexport { d } from "./d.js";\nimport "./main.js";\n',
+    "js/d.js": "const text = 'import x from \"./quoted.js\"';\n",
+    "js/later.js": "",
+    "js/typed.js": "",
+    "js/quoted.js": "",
+    "lib/b.js": 'export * from "./missing.js"\n',
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of modules, and of files that are not for browsers."""
+    for name, text in {**MODULES, "build.mjs": "secret", "vendor/.stamp": "", "notes": ""}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_only_files_of_a_kind_that_pages_use_are_there(folder: Path) -> None:
+    assert sorted(Assets(folder)) == sorted(MODULES)
+
+
+def test_the_version_is_of_what_the_files_hold_and_are_called_and_of_nothing_else(folder: Path) -> None:
+    version = Assets(folder).version
+    (folder / "js/a.js").touch()
+    (folder / "notes").write_text("changed")
+    assert Assets(folder).version == version
+    (folder / "js/later.js").write_text(";")
+    changed = Assets(folder).version
+    (folder / "js/later.js").rename(folder / "js/sooner.js")
+    assert len({version, changed, Assets(folder).version}) == 3
+
+
+def test_what_is_held_does_not_change_with_the_disk(folder: Path) -> None:
+    assets = Assets(folder)
+    for path in folder.rglob("*.js"):
+        path.write_text("from another version")
+    assert assets["js/main.js"].body.decode() == MODULES["js/main.js"]
+    assert brotli.decompress(assets["js/main.js"].encoded("br")).decode() == MODULES["js/main.js"]
+
+
+def test_the_modules_of_an_entry_are_all_that_it_imports_but_not_what_it_loads_later(folder: Path) -> None:
+    assert Assets(folder).modules("js/main.js") == ["js/main.js", "js/a.js", "lib/b.js", "js/d.js"]
+
+
+SCRIPT = """/**
+ * What it does. @typedef {import("./other.js").Other} Other
+ */
+export function one() {
+  /** @type {Other} */
+  const other = /** @type {any} */ (two);
+  // why it is so
+  /** @type {Other} */ (other).three = "// not a comment /** nor this */"; // beside
+  const four = "kept // with what follows it"; // the author's
+  /* why */
+}
+"""
+
+
+def test_our_modules_come_without_what_is_for_people_and_keep_their_lines(folder: Path) -> None:
+    (folder / "js/a.js").write_text(SCRIPT)
+    lines = Assets(folder)["js/a.js"].body.decode().split("\n")
+    kept = {
+        3: "export",
+        5: "const",
+        7: '/** @type {Other} */ (other).three = "// not a comment /** nor this */";',
+        8: """const four = "kept // with what follows it"; // the author's""",
+        9: "/* why */",
+        10: "}",
+    }
+    assert len(lines) == SCRIPT.count("\n") + 1
+    assert [number for number, line in enumerate(lines) if line] == list(kept)
+    assert all(lines[number].startswith(start) for number, start in kept.items())
+
+
+def test_our_style_sheets_come_without_comments_and_keep_their_lines(folder: Path) -> None:
+    sheet = """/* The frame.\n   Two lines. */\n\na {\n  color: red; /* why */\n  margin: 0;\n}\n"""
+    (folder / "css").mkdir(exist_ok=True)
+    (folder / "css/a.css").write_text(sheet)
+    lines = Assets(folder)["css/a.css"].body.decode().split("\n")
+    assert lines == ["", "", "", "a {", "color: red;", "margin: 0;", "}", ""]
+
+
+def test_the_licences_of_libraries_are_left_in(folder: Path) -> None:
+    (folder / "vendor/library.js").write_text(SCRIPT)
+    assert Assets(folder)["vendor/library.js"].body.decode() == SCRIPT
+
+
+@pytest.mark.parametrize("size", [0, 1, BEST_QUALITY_BYTES, BEST_QUALITY_BYTES + 1])
+def test_every_coding_gives_the_bytes_back(size: int) -> None:
+    asset = Asset(b"x" * size, "text/plain")
+    assert brotli.decompress(asset.encoded("br")) == gzip.decompress(asset.encoded("gzip")) == asset.body
+
+
+def test_threads_that_come_first_together_get_the_same_bytes() -> None:
+    asset = Asset(bytes(range(256)) * 300, "text/plain")
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(asset.encoded, ["br"] * 32))) == 1

@@ -1,0 +1,119 @@
+"""The one table from a service's error to a status and its JSON, and what Flask's own errors become."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from ...service.errors import (
+    AnswerTooLarge,
+    ContentFiltered,
+    ContextLengthExceeded,
+    InternalError,
+    InvalidRequest,
+    KeyRefused,
+    ModelNotFound,
+    Overloaded,
+    QuotaExceeded,
+    ServiceError,
+    ShuttingDown,
+    UpstreamInvalid,
+    UpstreamRateLimited,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamTruncated,
+    UpstreamUnavailable,
+)
+from ...service.observability.logging import request_id
+from ...service.observability.resources import exhausted_by
+from .body_errors import body_error
+from .json_response import json_response
+
+logger = logging.getLogger("sluice.web")
+
+STATUSES: dict[type[ServiceError], int] = {
+    InvalidRequest: 400,
+    Overloaded: 503,
+    ShuttingDown: 503,
+    UpstreamUnavailable: 502,
+    UpstreamTimeout: 504,
+    UpstreamRateLimited: 429,
+    # The client's to mend, by another message: as OpenAI answers them.
+    ContextLengthExceeded: 400,
+    ContentFiltered: 400,
+    # The operator's to mend. Not 401, 402 or 404: a client would take them for its own key, bill or address.
+    QuotaExceeded: 502,
+    ModelNotFound: 502,
+    KeyRefused: 502,
+    UpstreamRejected: 502,
+    UpstreamInvalid: 502,
+    # Known only after the answer began, so in `stream` it is always a frame; in `block` it has a status.
+    UpstreamTruncated: 502,
+    AnswerTooLarge: 502,
+    InternalError: 500,
+}
+# Sent where a reply needs a Retry-After and the error does not know one.
+RETRY_AFTER_DEFAULT = 2.0
+
+
+def error_fields(error: ServiceError) -> dict[str, Any]:
+    """Say an error to a client, in a reply or in a frame: safe words only."""
+    fields: dict[str, Any] = {
+        "success": False,
+        "error": error.safe_message,
+        "code": error.code,
+        "retryable": error.retryable,
+        "request_id": request_id.get(),
+    }
+    if isinstance(error, InvalidRequest) and error.field is not None:
+        fields["field"] = error.field
+    return fields
+
+
+def error_response(error: ServiceError) -> Response:
+    """Make the reply for an error that is known before a stream began."""
+    status = error.status if isinstance(error, InvalidRequest) else STATUSES[type(error)]
+    response = json_response(error_fields(error), status)
+    response.headers["Cache-Control"] = "no-store"
+    if status in (429, 503) or error.retry_after is not None:
+        response.headers["Retry-After"] = str(math.ceil(error.retry_after or RETRY_AFTER_DEFAULT))
+    return response
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Answer every failure in JSON, without a word of its cause."""
+    app.register_error_handler(ServiceError, error_response)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _defect)
+
+
+def _http_error(error: HTTPException) -> Response:
+    # Redirects and the like carry their own response.
+    if error.code is None or error.code < 400:
+        return Response(status=error.code, headers=error.get_headers())
+    if error.code >= 500:
+        return error_response(InternalError())
+    sentence = error.description or error.name
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        sentence = f"The method should be {' or '.join(sorted(error.valid_methods))}."
+    response = error_response(InvalidRequest(sentence, status=error.code))
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    return response
+
+
+def _defect(error: Exception) -> Response:
+    if isinstance(error, OSError) and (refused := body_error(request.environ)) is not None:
+        # A route of a host application has read it without Werkzeug's own handling.
+        return error_response(refused)
+    if (lacking := exhausted_by(error)) is not None:
+        # Without a traceback: there may be thousands, and the place where it happened is chance.
+        logger.warning("overloaded: %s: %s: %s", lacking, type(error).__name__, error)
+        return error_response(Overloaded(lacking))
+    logger.error("a defect ended a request", exc_info=error)
+    return error_response(InternalError())

@@ -1,0 +1,248 @@
+"""`GET /openapi.json`: what this server takes and answers, as an OpenAPI 3.1 document.
+
+The request's schema is made of the types that decode requests, with this server's own limits and models put in;
+the errors come from the one table. The replies' types below only describe: a test holds real replies against them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from http import HTTPStatus
+from typing import Any, Literal
+
+import msgspec
+from flask import Blueprint, Response, request
+
+from ... import __version__
+from ...service import Settings
+from ...service.errors import InvalidRequest
+from ...service.runs.usage import Usage
+from ...service.settings.settings import InteractionMode
+from ...service.settings.starters import Language, Starter
+from ..extension import Sluice
+from .errors import STATUSES
+from .json_response import json_response
+from .request_body import ChatBody, roles_allowed
+
+#: Where it is served.
+PATH = "/openapi.json"
+# Not only white space, as `str.strip` has it; `\s` means other characters in each dialect.
+NOT_BLANK = r"[^\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+# What `InvalidRequest` can say besides its usual 400.
+_REFUSALS = {
+    403: "a page of another site made the request",
+    408: "the request came too slowly",
+    413: "too large",
+    415: "not application/json",
+    421: "the request names a host that is not the server's",
+}
+_HEADERS = {
+    "X-Request-Id": {"description": "Names the request in the log.", "required": True, "schema": {"type": "string"}},
+    "Retry-After": {"description": "In seconds.", "required": True, "schema": {"type": "integer", "minimum": 1}},
+}
+_REFERENCE = "#/components/schemas/{name}"
+_TAGS = {
+    "chat": "Ask the model.",
+    "page": "The chat page, and what it needs.",
+    "operations": "What operators and their tools ask.",
+}
+_TYPES: dict[type, str] = {bool: "boolean", int: "integer", str: "string", type(None): "null"}
+
+
+class BlockReply(msgspec.Struct):
+    """A whole answer; `usage` is estimated where the provider did not count."""
+
+    success: Literal[True]
+    message: str
+    interaction_mode: Literal["block"]
+    finish_reason: str
+    usage: Usage | None
+    reasoning: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class TextFrame(msgspec.Struct):
+    """A piece of the answer: joined over all frames, `message` is the whole of it. `reasoning` comes without any."""
+
+    success: Literal[True]
+    message: str
+    interaction_mode: Literal["stream"]
+    reasoning: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class DoneFrame(msgspec.Struct):
+    """The end of a whole answer; exactly one such frame, or one error, ends every stream."""
+
+    success: Literal[True]
+    message: Literal[""]
+    interaction_mode: Literal["stream"]
+    done: Literal[True]
+    finish_reason: str
+    usage: Usage | None
+
+
+class ErrorReply(msgspec.Struct):
+    """A failure: before a stream begins with its status, later as the stream's last frame."""
+
+    success: Literal[False]
+    error: str
+    code: str
+    retryable: bool
+    request_id: str
+    field: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class Health(msgspec.Struct):
+    """One word, or a sentence that says what is wrong."""
+
+    status: str
+
+
+class PageConfig(msgspec.Struct):
+    """What the page needs to know."""
+
+    interaction_mode: InteractionMode
+    model: str
+    models: list[str]
+    demo: bool
+    max_message_chars: int
+    max_history: int
+    starters: dict[Language, list[Starter]] | None
+    version: str
+
+
+def openapi_blueprint(sluice: Sluice) -> Blueprint:
+    """Make the route `/openapi.json`."""
+    blueprint = Blueprint("openapi", __name__)
+    document = openapi_document(sluice.service.settings)
+
+    @blueprint.get(PATH)
+    def openapi() -> Response:
+        # An application may be mounted below a path, under several at once.
+        return json_response({**document, "servers": [{"url": request.script_root or "/"}]})
+
+    return blueprint
+
+
+def openapi_document(settings: Settings) -> dict[str, Any]:
+    """Describe a server that runs with these settings."""
+    health = {
+        "200": _json_reply("It is well.", Health),
+        "503": _json_reply("It is not, or not yet; the status says why.", Health),
+    }
+    config = _json_reply("The settings.", PageConfig)
+    metrics = _text_reply("text/plain")
+    document = _reply("OpenAPI 3.1.", "application/json", {"type": "object"})
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Sluice", "version": __version__, "license": {"name": "MIT", "identifier": "MIT"}},
+        "paths": {
+            "/api/chat": {"post": _chat(settings)},
+            "/api/config": _get("getConfig", "page", "What the page needs to know", {"200": config}),
+            "/healthz": _get("getHealth", "operations", "Whether the process and its loop are alive", health),
+            "/readyz": _get("getReadiness", "operations", "Whether chats are taken now", health),
+            "/metrics": _get("getMetrics", "operations", "Prometheus metrics of all workers", {"200": metrics}),
+            "/": _get("getPage", "page", "The chat page", {"200": _text_reply("text/html")}),
+            PATH: _get("getDescription", "operations", "This document", {"200": document}),
+        },
+        "tags": [{"name": name, "description": description} for name, description in _TAGS.items()],
+        "components": {"schemas": _with_types(_schemas(settings)), "headers": _HEADERS},
+    }
+
+
+def _chat(settings: Settings) -> dict[str, Any]:
+    answer = _json_reply(
+        "The answer, or a stream of `TextFrame`s that one `DoneFrame` or `ErrorReply` ends.", BlockReply
+    )
+    frame = {"anyOf": [_reference(kind) for kind in (DoneFrame, TextFrame, ErrorReply)]}
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": frame}
+    answer["content"]["text/event-stream"] = {
+        # Of one event: OpenAPI 3.1 knows no streams, and 3.2 describes them so (`itemSchema`).
+        "schema": {"type": "object", "properties": {"id": {"type": "string"}, "data": data}, "required": ["data"]},
+        "example": ': ok\n\nid: 1\ndata: {"success": true, "message": "Hello", "interaction_mode": "stream"}\n\n',
+    }
+    return {
+        "operationId": "createChat",
+        "tags": ["chat"],
+        "summary": "Ask the model",
+        "description": "Without `interaction_mode`, `Accept: text/event-stream` asks for a stream; otherwise the "
+        f"mode is `{settings.default_mode}`.",
+        "requestBody": {
+            "description": f"At most {settings.max_body_bytes} bytes.",
+            "required": True,
+            "content": {"application/json": {"schema": _reference(ChatBody)}},
+        },
+        "responses": {"200": answer, **_error_replies()},
+    }
+
+
+def _error_replies() -> dict[str, Any]:
+    meanings: defaultdict[int, list[str]] = defaultdict(list)
+    for kind, status in STATUSES.items():
+        meanings[status].append(f"`{kind.code}`: {kind.sentence}")
+    for status, meaning in _REFUSALS.items():
+        meanings[status].append(f"`{InvalidRequest.code}`: {meaning}.")
+    replies = {str(status): _json_reply(" ".join(meanings[status]), ErrorReply) for status in sorted(meanings)}
+    for status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+        replies[str(status.value)]["headers"]["Retry-After"] = {"$ref": "#/components/headers/Retry-After"}
+    # Where the provider says when it will be back.
+    replies[str(HTTPStatus.BAD_GATEWAY.value)]["headers"]["Retry-After"] = {
+        **_HEADERS["Retry-After"],
+        "required": False,
+    }
+    return replies
+
+
+def _schemas(settings: Settings) -> dict[str, Any]:
+    kinds = (ChatBody, BlockReply, TextFrame, DoneFrame, ErrorReply, Health, PageConfig)
+    _, schemas = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
+    asked = schemas["ChatBody"]["properties"]
+    turn = schemas["Turn"]
+    for text in (asked["message"], turn["properties"]["content"]):
+        text["maxLength"] = settings.max_message_chars
+    asked["message"]["pattern"] = NOT_BLANK
+    turn["properties"]["role"]["enum"] = list(roles_allowed(settings))
+    # An answer may be empty: then it is left out.
+    turn["if"] = {"properties": {"role": {"enum": [role for role in roles_allowed(settings) if role != "assistant"]}}}
+    turn["then"] = {"properties": {"content": {"pattern": NOT_BLANK}}}
+    asked["conversation_history"]["maxItems"] = settings.max_history
+    asked["model"] = {"anyOf": [{"enum": list(settings.allowed_models)}, {"type": "null"}], "default": None}
+    schemas["ErrorReply"]["properties"]["code"]["enum"] = [kind.code for kind in STATUSES]
+    return schemas
+
+
+def _with_types(schema: Any) -> Any:
+    """Say the type beside each `enum`, and `const` where there is one value: generators of clients need both."""
+    if isinstance(schema, list):
+        return [_with_types(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    said = {name: _with_types(part) for name, part in schema.items() if name != "enum"}
+    if values := schema.get("enum"):
+        types = list(dict.fromkeys(_TYPES[type(value)] for value in values))
+        said["type"] = types[0] if len(types) == 1 else types
+        said |= {"const": values[0]} if len(values) == 1 else {"enum": values}
+    return said
+
+
+def _get(operation: str, tag: str, summary: str, replies: dict[str, Any]) -> dict[str, Any]:
+    return {"get": {"operationId": operation, "tags": [tag], "summary": summary, "responses": replies}}
+
+
+def _json_reply(description: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    return _reply(description, "application/json", _reference(kind))
+
+
+def _text_reply(media_type: str) -> dict[str, Any]:
+    return _reply("Text.", media_type, {"type": "string"})
+
+
+def _reply(description: str, media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "description": description,
+        "headers": {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}},
+        "content": {media_type: {"schema": schema}},
+    }
+
+
+def _reference(kind: type[msgspec.Struct]) -> dict[str, str]:
+    return {"$ref": _REFERENCE.format(name=kind.__name__)}

@@ -1,0 +1,188 @@
+"""A JSON body -> a validated chat request. Whatever is wrong is said with the field's name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Literal, get_args
+
+import msgspec
+from flask import Request
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+from ...service.decoding.think_tags import without_thinking
+from ...service.errors import InvalidRequest
+from ...service.provider.message import Message
+from ...service.settings.settings import InteractionMode, Settings
+from .body_errors import body_error
+
+Role = Literal["user", "assistant", "system", "developer"]
+# The operator's voice: whoever speaks with it can take back what OPENAI_SYSTEM_PROMPT says.
+OPERATOR_ROLES = ("system", "developer")
+Source = Literal["page", "api", "load-test"]
+
+
+class Turn(msgspec.Struct, forbid_unknown_fields=True):
+    """One turn of the conversation so far."""
+
+    role: Role
+    content: str
+
+
+class ChatBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a chat request, as far as types say what it may be; `read_chat_request` checks the rest."""
+
+    message: str
+    conversation_history: list[Turn] = []
+    interaction_mode: InteractionMode | None = None
+    source: Source = "api"
+    model: str | None = None
+
+
+_decoder = msgspec.json.Decoder(ChatBody)
+# msgspec writes `Expected `str`, got `int` - at `$.conversation_history[...].role``.
+_PLACE = re.compile(r" - at `\$\.?(?P<field>[^`]*)`$")
+_ALLOWED = {"source": get_args(Source), "interaction_mode": get_args(InteractionMode)}
+# It names types as Python does, and the client writes JSON.
+_PYTHON_TYPE = re.compile(r"\b(str|int|float|bool)\b")
+_JSON_TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
+_NAMED = re.compile(r"^Object (?:contains unknown field|missing required field) `(?P<name>[^`]*)`")
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A request that may be answered."""
+
+    messages: list[Message]
+    mode: InteractionMode
+    source: Source
+    model: str
+
+
+def read_chat_request(request: Request, settings: Settings) -> ChatRequest:
+    """Read and check a chat request.
+
+    Args:
+        request: Flask's request; its body is read here.
+        settings: The limits, the allowed models and the default mode.
+
+    Raises:
+        InvalidRequest: It is not of the documented form; the status, the sentence and the field say how.
+    """
+    if request.mimetype != "application/json":
+        # The sentence leaves the type out: it is the client's own text.
+        raise InvalidRequest("The Content-Type should be application/json.", status=415)
+    too_large = InvalidRequest(f"The body should be at most {settings.max_body_bytes} bytes.", status=413)
+    if (request.content_length or 0) > settings.max_body_bytes:
+        raise too_large
+    # For bodies without a length. One more than allowed: at its limit Werkzeug (3.1) cuts a body off in silence.
+    request.max_content_length = settings.max_body_bytes + 1
+    try:
+        raw = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise too_large from None
+    except ClientDisconnected:
+        if (refused := body_error(request.environ)) is not None and refused.status == HTTPStatus.REQUEST_TIMEOUT:
+            raise refused from None
+        if request.content_length is None:
+            raise InvalidRequest("The chunks of the body should be framed as in RFC 9112, section 7.1.") from None
+        raise InvalidRequest("The body ended before its Content-Length.") from None
+    if len(raw) > settings.max_body_bytes:
+        raise too_large
+    body = _decode(raw, settings)
+    _check_text(body.message, "message", settings)
+    if len(body.conversation_history) > settings.max_history:
+        raise InvalidRequest(
+            f"`conversation_history` should have at most {settings.max_history} messages.",
+            field="conversation_history",
+            status=413,
+        )
+    history = _history(body.conversation_history, settings)
+    if body.model is not None and body.model not in settings.allowed_models:
+        raise InvalidRequest(f"`model` should be {_choice(settings.allowed_models)}.", field="model")
+    return ChatRequest(
+        messages=[*history, Message(role="user", content=body.message)],
+        mode=body.interaction_mode or _mode_wanted(request, settings),
+        source=body.source,
+        model=body.model or settings.default_model,
+    )
+
+
+def roles_allowed(settings: Settings) -> tuple[str, ...]:
+    """Return the roles that a message in the history may have."""
+    operators = settings.allow_system_messages == "on"
+    return tuple(role for role in get_args(Role) if operators or role not in OPERATOR_ROLES)
+
+
+def _history(turns: Sequence[Turn], settings: Settings) -> list[Message]:
+    """Check the conversation so far, and return what of it goes to the model."""
+    history: list[Message] = []
+    allowed = roles_allowed(settings)
+    for index, turn in enumerate(turns):
+        place = f"conversation_history[{index}]"
+        if turn.role not in allowed:
+            raise InvalidRequest(
+                f"`{place}.role` is `{turn.role}`, but instructions to the model are the operator's "
+                f"(OPENAI_SYSTEM_PROMPT); it should be {_choice(allowed)}. The operator can allow it by "
+                "SLUICE_ALLOW_SYSTEM_MESSAGES=on.",
+                field=f"{place}.role",
+            )
+        content = turn.content
+        if turn.role == "assistant":
+            content = without_thinking(content)
+            # An answer that failed or was stopped before its first word: it says nothing, and some models refuse it.
+            if not content.strip():
+                continue
+        _check_text(turn.content, f"{place}.content", settings)
+        # Every server knows `system`; OpenAI reads it as `developer` where its model has that role.
+        role: Literal["user", "assistant", "system"] = "system" if turn.role == "developer" else turn.role
+        history.append(Message(role=role, content=content))
+    return history
+
+
+def _mode_wanted(request: Request, settings: Settings) -> InteractionMode:
+    # Named outright: `*/*`, which every client sends, asks for nothing.
+    wants_events = any(kind == "text/event-stream" for kind, _ in request.accept_mimetypes)
+    return "stream" if wants_events else settings.default_mode
+
+
+def _decode(raw: bytes, settings: Settings) -> ChatBody:
+    try:
+        return _decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        place, named = _PLACE.search(text), _NAMED.search(text)
+        path = [place["field"]] if place and place["field"] else []
+        # Where a field is missing or unknown, the place is the object around it.
+        path += [named["name"]] if named else []
+        field = ".".join(path)[:200] or None
+        # Bounded: it quotes the name of an unknown field, however long the client made it.
+        what = _PLACE.sub("", text)[:200]
+        if what.startswith("Expected"):
+            what = _PYTHON_TYPE.sub(lambda found: _JSON_TYPES[found[0]], what)
+        choices = {**_ALLOWED, "role": roles_allowed(settings)}
+        allowed = choices.get(field.rpartition(".")[2]) if field and what.startswith("Invalid enum") else None
+        if allowed is not None:
+            raise InvalidRequest(f"`{field}` should be {_choice(allowed)}.", field=field) from None
+        where = f" in `{place['field']}`" if place and place["field"] else ""
+        raise InvalidRequest(f"{what}{where}.", field=field) from None
+    except UnicodeDecodeError:
+        raise InvalidRequest("The body should be UTF-8.") from None
+    except (msgspec.DecodeError, RecursionError):
+        # Its text may quote bytes of the body.
+        raise InvalidRequest('The body should be a JSON object such as {"message": "Hello"}.') from None
+
+
+def _choice(words: Sequence[str]) -> str:
+    return " or ".join(f"`{word}`" for word in words)
+
+
+def _check_text(text: str, field: str, settings: Settings) -> None:
+    if not text.strip():
+        raise InvalidRequest(f"`{field}` should not be blank.", field=field)
+    if len(text) > settings.max_message_chars:
+        raise InvalidRequest(
+            f"`{field}` should have at most {settings.max_message_chars} characters.", field=field, status=413
+        )

@@ -1,0 +1,1 @@
+"""Events -> the bytes of a stream."""

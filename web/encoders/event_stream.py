@@ -1,0 +1,81 @@
+"""The body of one streamed reply."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+
+from ...service import Run
+from ...service.errors import InternalError
+from ...service.runs.events import Event, Failed
+from ..sockets.socket_writer import Outlet
+from .sluice_sse import HEARTBEAT, OPENING, EventEncoder
+
+logger = logging.getLogger("sluice.web")
+
+
+class EventStream:
+    """An iterator of frames, for any WSGI server; with an `Outlet`, most of them go past the iteration.
+
+    It raises nothing of the run's: what goes wrong after the headers is a frame. The outlet's failed writes are
+    raised, as the server's own are.
+    """
+
+    def __init__(self, run: Run) -> None:
+        """Take a run; nothing is read of it before the iteration."""
+        self._run = run
+        self._encoder = EventEncoder()
+        self._outlet: Outlet | None = None
+        self._opened = False
+        self._broken = False
+        self._on_close: Callable[[], None] | None = None
+
+    def use(self, outlet: Outlet) -> None:
+        """Take the server's outlet. Before the iteration; the server iterates this object itself, not a wrapping."""
+        self._outlet = outlet
+        # It is not used before the second step: until then nobody waits for the run.
+        self._run.divert(self._pass_on)
+
+    def on_close(self, callback: Callable[[], None]) -> None:
+        """Have this called by `close`, once."""
+        self._on_close = callback
+
+    def close(self) -> None:
+        """End the run. WSGI servers call this in every case; calling it twice is harmless."""
+        callback, self._on_close = self._on_close, None
+        if callback is not None:
+            callback()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if not self._opened:
+            self._opened = True
+            return OPENING
+        while True:
+            frames = self._frames()
+            flushed = self._outlet is not None and self._outlet.flush()
+            if frames is None:
+                raise StopIteration
+            if frames is not HEARTBEAT or not flushed:
+                return frames
+
+    def _frames(self) -> bytes | None:
+        """Wait for what is to be written next; ``None`` at the end."""
+        if self._broken:
+            return None
+        try:
+            batch = next(self._run, None)
+            if batch is None:
+                return None
+            return self._encoder.encode(batch) if batch else HEARTBEAT
+        except Exception:
+            logger.exception("a defect ended a stream")
+            self._broken = True
+            return self._encoder.encode([Failed(InternalError())])
+
+    def _pass_on(self, batch: Sequence[Event]) -> bool:
+        """Write a batch through the outlet. On the loop's thread, while the server's waits in `next`."""
+        assert self._outlet is not None
+        return self._outlet.send(self._encoder.encode(batch))

@@ -1,0 +1,70 @@
+"""Replies that the worker's main thread gives by itself, before a request reaches a thread."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+
+class Refusal(NamedTuple):
+    """A whole reply that refuses a request, and ends its connection."""
+
+    code: str
+    status: int
+    reply: bytes
+
+
+def refusal(status: str, code: str, sentence: str, *, retry_after: int | None = None) -> Refusal:
+    """Write a refusal in the form of every other error (`api/errors.py`); without an id, as it was no request yet.
+
+    Args:
+        status: The status and its phrase, such as `408 Request Timeout`.
+        code: The error's code.
+        sentence: What was wrong, and what would be right.
+        retry_after: Seconds after which trying again may help; `None` where it does not.
+    """
+    fields = {"success": False, "error": sentence, "code": code, "retryable": retry_after is not None}
+    body = json.dumps(fields).encode()
+    lines = [
+        f"HTTP/1.1 {status}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        "Cache-Control: no-store",
+        "X-Content-Type-Options: nosniff",
+        *([] if retry_after is None else [f"Retry-After: {retry_after}"]),
+        "Connection: close",
+    ]
+    head = "".join(f"{line}\r\n" for line in lines)
+    return Refusal(code, int(status.partition(" ")[0]), head.encode() + b"\r\n" + body)
+
+
+def head_too_slow(seconds: float) -> Refusal:
+    """Refuse a head that is not whole in time."""
+    return refusal(
+        "408 Request Timeout", "invalid_request", f"The head of a request should be sent within {seconds:g} s."
+    )
+
+
+def body_too_slow(seconds: float, bytes_per_second: int) -> Refusal:
+    """Refuse a body that is not whole in time."""
+    return refusal(
+        "408 Request Timeout",
+        "invalid_request",
+        f"The body of a request should be sent within {seconds:g} s, "
+        f"and one more second for each {bytes_per_second} bytes.",
+    )
+
+
+def head_too_large(limit: int) -> Refusal:
+    """Refuse a head that is larger than any may be."""
+    return refusal(
+        "431 Request Header Fields Too Large",
+        "invalid_request",
+        f"The head of a request should have at most {limit} bytes.",
+    )
+
+
+#: The server holds as much of unfinished requests as it may, or has nothing left to serve another one with.
+OVERLOADED = refusal(
+    "503 Service Unavailable", "overloaded", "The server is busy. Please try again in a moment.", retry_after=2
+)

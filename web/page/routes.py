@@ -1,0 +1,52 @@
+"""The chat page, and what it needs to know."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from flask import Blueprint, Response, render_template
+
+from ... import __version__
+from ..api.json_response import json_response
+from ..extension import Sluice
+from .assets import Asset, Assets
+
+#: The libraries that the page loads at once, in web/static/js/browser/libraries.js. They may be missing.
+EARLY_LIBRARIES = ("vendor/idb.js",)
+
+
+def pages_blueprint(sluice: Sluice, assets: Assets) -> Blueprint:
+    """Make the routes `/` and `/api/config`."""
+    blueprint = Blueprint("pages", __name__)
+    settings = sluice.service.settings
+    preloads = [*assets.modules("js/main.js"), *(name for name in EARLY_LIBRARIES if name in assets)]
+
+    # All its addresses are relative, so that it works below any path, whether or not a proxy takes that path away.
+    @cache
+    def page() -> Asset:
+        variables = {"static": assets.folder, "preloads": preloads, "demo": settings.demo, "version": __version__}
+        return Asset(render_template("index.html", **variables).encode(), "text/html; charset=utf-8")
+
+    @blueprint.get("/")
+    def index() -> Response:
+        # Asked for anew each time, because it names the version of all else.
+        return page().response("no-cache")
+
+    @blueprint.get("/api/config")
+    def config() -> Response:
+        response = json_response(
+            {
+                "interaction_mode": settings.page_mode,
+                "model": settings.default_model,
+                "models": settings.allowed_models,
+                "demo": settings.demo,
+                "max_message_chars": settings.max_message_chars,
+                "max_history": settings.max_history,
+                "starters": settings.starters,
+                "version": __version__,
+            }
+        )
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return blueprint

@@ -1,0 +1,1 @@
+"""Who asks, under which name and from which site; the headers that protect the reader."""

@@ -1,0 +1,63 @@
+"""The client's identity, by which limits count: its address, or its IPv6 network."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+
+from flask import Request
+
+from ...service.settings.settings import Settings
+
+# `[2001:db8::1]:443` and `192.0.2.1:5678` are how some proxies write an address with its port.
+_BRACKETED = re.compile(r"\[([^\]]+)\](?::\d{1,5})?")
+_WITH_PORT = re.compile(r"([\d.]+):\d{1,5}")
+# RFC 6052: IPv4 addresses as an IPv6-only server sees them behind a translator. RFC 8215's 64:ff9b:1::/48 has no one
+# form, so its addresses stay what they are.
+_TRANSLATED = IPv6Network("64:ff9b::/96")
+
+
+def client_identity(request: Request, settings: Settings) -> str:
+    """Return what stands for one client.
+
+    Args:
+        request: The request. Its X-Forwarded-For is believed as far as `settings` names proxies that each add to it.
+        settings: How many proxies stand in front, and how long the network of one IPv6 client is.
+
+    Returns:
+        An IPv4 address; an IPv6 network such as `2001:db8::/64`, because one line has 2**64 addresses and more; or
+        the empty text for a unix socket.
+    """
+    peer = request.remote_addr or ""
+    address = _forwarded_address(request, settings.trusted_proxies) or _parse_address(peer)
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, settings.client_ipv6_prefix), strict=False))
+    return peer if address is None else str(address)
+
+
+def _forwarded_address(request: Request, trusted_proxies: int) -> IPv4Address | IPv6Address | None:
+    """Return the address that the outermost trusted proxy has added; None where it added none."""
+    if not trusted_proxies:
+        return None
+    # Not as a list with quotes (RFC 9110, 5.6.4): a quotation mark of the client's would swallow what proxies add.
+    added = request.headers.get("X-Forwarded-For", "").split(",")
+    return _parse_address(added[-trusted_proxies]) if len(added) >= trusted_proxies else None
+
+
+def _parse_address(text: str) -> IPv4Address | IPv6Address | None:
+    text = text.strip()
+    with_port = _BRACKETED.fullmatch(text) or _WITH_PORT.fullmatch(text)
+    # A zone (`fe80::1%eth0`) names an interface and not another client.
+    bare = (with_port[1] if with_port else text).partition("%")[0]
+    try:
+        address = ip_address(bare)
+    except ValueError:
+        return None
+    return address if isinstance(address, IPv4Address) else _embedded_ipv4(address) or address
+
+
+def _embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 client of an IPv6 address that is made of one: of a dual-stack socket, NAT64 or 6to4."""
+    if address in _TRANSLATED:
+        return IPv4Address(address.packed[-4:])
+    return address.ipv4_mapped or address.sixtofour

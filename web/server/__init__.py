@@ -1,0 +1,1 @@
+"""The life of gunicorn's processes: start, signals, drain, replacement."""

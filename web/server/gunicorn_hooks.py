@@ -1,0 +1,151 @@
+"""Hooks by which any configuration of gunicorn gets what Sluice needs of it, with any of gunicorn's threaded workers.
+
+    # the end of your gunicorn.conf.py
+    from sluice.web.server.gunicorn_hooks import install
+    install(globals())
+
+Then SIGTERM drains: open answers get time to end, and then a terminal frame. Lines of the loggers `sluice.*` are in
+gunicorn's log. No signal is lost while a process starts. What cannot work, such as gevent, is refused at start.
+
+`install` keeps the hooks that the configuration has; they run first. Each hook can also be taken alone, by its name.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from ..services import Services
+from . import start_signals
+from .boot_record import BootRecord
+from .drain_signals import DrainSignals
+from .launch import STARTED_IN
+from .replaced_threads import exit_if_threads_are_replaced
+from .sluice_log import SluiceLog
+from .worker_load import Occupancy
+
+# Workers of gunicorn in which no loop thread can run, or that serve no WSGI application.
+_UNFIT = ("gevent", "eventlet", "tornado", "asgi", "uvicorn")
+# Modules that a master keeps, and that its workers share with it: one holds the variable with the request's id, which
+# the log's formatter in the master reads; one knows where gunicorn was started; one's fork hooks cannot be removed.
+_KEPT = (
+    "sluice.service.observability.log_queue",
+    "sluice.service.observability.logging",
+    "sluice.web.server.launch",
+    "sluice.web.server.start_signals",
+)
+
+
+def on_starting(server: Any) -> None:
+    """Refuse a worker class that cannot stream."""
+    name = server.cfg.worker_class_str
+    if any(unfit in name.lower() for unfit in _UNFIT):
+        sys.exit(
+            f"Sluice cannot start:\nThe worker class is {name!r}, in which its event loop's thread cannot run; it "
+            "should be web.worker.SluiceWorker or gthread."
+        )
+    # With --preload, the application has been loaded by now.
+    exit_if_threads_are_replaced(1)
+
+
+def when_ready(server: Any) -> None:
+    """Take the signals that came before gunicorn could handle them, and let USR2 start where this was started."""
+    # gunicorn has noted where --chdir leads, from where a relative path on the command line leads elsewhere.
+    server.START_CTX["cwd"] = str(STARTED_IN)
+    start_signals.release()
+
+
+def pre_exec(server: Any) -> None:
+    """Keep the signals that come while USR2 starts a new master."""
+    start_signals.prepare_exec()
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Lose no signal over the fork, and give the worker the memory that all of them share."""
+    start_signals.expect_worker()
+    # On the server, because it outlives what HUP loads.
+    if not hasattr(server, "occupancy"):
+        server.occupancy = Occupancy()
+        server.boot_record = BootRecord()
+    worker.occupancy = server.occupancy
+    worker.boot_record = server.boot_record
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Have the worker leave when it is told to, from now on."""
+    start_signals.leave_when_told()
+
+
+def post_worker_init(worker: Any) -> None:
+    """Start the services of the application, and have SIGTERM drain them.
+
+    Raises:
+        LoopUnavailable: A loop does not run. gunicorn then ends.
+    """
+    services = Services.of(worker.wsgi)
+    if services:
+        SluiceLog(services.secrets).attach(worker.log.error_log, services.settings.log_level.upper())
+        if not getattr(worker, "drains_itself", False):
+            services.start()
+            worker.sluice = DrainSignals(services, worker.cfg.graceful_timeout)
+    start_signals.release()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """End open answers with a terminal frame, and close what the worker holds."""
+    drain = getattr(worker, "sluice", None)
+    # gunicorn also calls it in the master, for a worker that it finds gone.
+    if drain is not None and worker.pid == os.getpid() and not drain.close():
+        worker.log.warning("not everything ended in time; the process exits all the same")
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Forget how busy a worker was that is gone."""
+    occupancy = getattr(worker, "occupancy", None)
+    if occupancy is not None:
+        occupancy.forget(worker.age)
+
+
+HOOKS = (
+    on_starting,
+    when_ready,
+    pre_exec,
+    pre_fork,
+    post_fork,
+    post_worker_init,
+    worker_exit,
+    child_exit,
+)
+
+
+def install(configuration: dict[str, Any]) -> None:
+    """Put all hooks of this module into a configuration, behind those that it has. At its end.
+
+    Args:
+        configuration: `globals()` of the configuration file.
+    """
+    start_signals.prepare_master()
+    for hook in HOOKS:
+        own = configuration.get(hook.__name__)
+        configuration[hook.__name__] = hook if own is None else _both(own, hook)
+    _forget_modules()
+
+
+def _forget_modules() -> None:
+    """Have workers load Sluice's code that is on disk when they start, so that HUP deploys new code."""
+    for name in list(sys.modules):
+        if name.partition(".")[0] == "sluice" and name not in _KEPT:
+            del sys.modules[name]
+
+
+def _both(first: Callable[..., object], second: Callable[..., object]) -> Callable[..., None]:
+    # gunicorn counts a hook's parameters, which `wraps` passes on.
+    @functools.wraps(first)
+    def hook(*arguments: Any) -> None:
+        first(*arguments)
+        second(*arguments)
+
+    return hook

@@ -1,0 +1,1 @@
+"""Connections to clients: accept, write, notice that the client has gone, close."""

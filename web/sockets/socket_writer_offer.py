@@ -1,0 +1,29 @@
+"""Offers the application's streams a way past the thread that serves them (`web/sockets/socket_writer.py`)."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+from ..encoders.event_stream import EventStream
+from .client_socket import client_socket
+from .socket_writer import Outlet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+def with_outlets(application: WSGIApplication) -> WSGIApplication:
+    """Offer an outlet to each stream that reaches the server as the application made it."""
+
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        body = application(environ, start_response)
+        if isinstance(body, EventStream):
+            client = client_socket(environ)
+            # TLS is written by its library alone, which two threads must not use at once.
+            if client is not None and not isinstance(client, ssl.SSLSocket):
+                body.use(Outlet(start_response.__self__))  # type: ignore[attr-defined]  # gunicorn's Response
+        return body
+
+    return serve

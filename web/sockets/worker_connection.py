@@ -1,0 +1,96 @@
+"""A client's connection, as the worker holds it."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from gunicorn import sock as gunicorn_sock
+from gunicorn.http import get_parser
+from gunicorn.http2 import negotiation
+from gunicorn.workers.gthread import TConn
+
+from ..intake.request_parser import LimitedParser
+
+
+class WorkerConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
+    """A connection whose requests have a limit each for head and body, and whose graceful close waits for nothing."""
+
+    def __init__(
+        self,
+        cfg: Any,
+        sock: socket.socket,
+        client: Any,
+        server: Any,
+        *,
+        linger: Callable[[socket.socket], None],
+        head_timeout: float,
+        body_timeout: float,
+    ) -> None:
+        """Take a connection that was accepted.
+
+        Args:
+            cfg: gunicorn's configuration.
+            sock: The client's socket.
+            client: The client's address.
+            server: The address that it has connected to.
+            linger: Closes a socket gracefully, on the main thread.
+            head_timeout: Seconds for a whole head.
+            body_timeout: Seconds for a whole body, beside those for what has come.
+        """
+        self.sock: socket.socket
+        super().__init__(cfg, sock, client, server)
+        self._linger = linger
+        self._head_timeout = head_timeout
+        self._body_timeout = body_timeout
+        #: Bytes of a head that is not whole yet.
+        self.received = bytearray()
+        #: How many bytes of its request are held in memory before a thread has it.
+        self.held = 0
+        #: Whether requests are gathered without a thread: not where they are encrypted, and not in other protocols.
+        self.is_gathered = (
+            not cfg.is_ssl
+            and getattr(cfg, "protocol", "http") == "http"
+            and not negotiation.prior_knowledge_allowed(cfg, client)
+        )
+        if self.is_gathered:
+            self.parser = self._new_parser()
+            self.initialized = self.data_ready = True
+        elif not cfg.is_ssl:
+            # The head is read by a thread. Without this, a client that sends half of it would keep the thread.
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(head_timeout) or 1, 0))
+
+    def init(self) -> None:
+        """Set the connection up, on the thread of its first request: TLS is negotiated within the head's time."""
+        if self.initialized or not self.cfg.is_ssl:
+            super().init()
+            return
+        self.initialized = True
+        # gunicorn's handshake blocks, and begins again with each byte.
+        self.sock.settimeout(self._head_timeout)
+        encrypted: ssl.SSLSocket = gunicorn_sock.ssl_wrap_socket(self.sock, self.cfg)
+        self.sock = encrypted
+        if not self.cfg.do_handshake_on_connect:
+            encrypted.do_handshake()
+        if gunicorn_sock.is_http2_negotiated(self.sock):
+            self.sock.settimeout(None)
+            self.is_http2 = True
+            self.parser = get_parser(self.cfg, self.sock, self.client, http2_connection=True)
+            self.parser.initiate_connection()
+        else:
+            self.parser = self._new_parser()
+
+    def close(self, graceful: bool = False) -> None:
+        """Close now, or begin to linger."""
+        if graceful:
+            self._linger(self.sock)
+        else:
+            super().close()
+
+    def _new_parser(self) -> LimitedParser:
+        return LimitedParser(
+            self.cfg, self.sock, self.client, head_timeout=self._head_timeout, body_timeout=self._body_timeout
+        )
