@@ -20,7 +20,7 @@ WAITING = "The browser's storage does not respond."
 OPEN_TIMEOUT = 3000  # milliseconds, as in database_connection.js
 
 # The rows of version 1, written out to find schema changes without an upgrade.
-CONVERSATION, FIRST, SECOND = (f"{number:024x}" for number in (0xC0, 0xE1, 0xE2))
+CONVERSATION, FIRST, SECOND, THIRD = (f"{number:024x}" for number in (0xC0, 0xE1, 0xE2, 0xE3))
 ROWS_OF_VERSION_1 = {
     "conversations": [
         {"id": CONVERSATION, "title": "Kept long ago", "created": 1, "changed": 3, "choices": {"": FIRST}},
@@ -30,6 +30,14 @@ ROWS_OF_VERSION_1 = {
         | {"reasoning": "", "state": "complete", "created": 1, "changed": 2, "finishReason": "stop"},
         {"id": SECOND, "conversation": CONVERSATION, "parent": FIRST, "question": "Second?", "answer": "Tw"}
         | {"reasoning": "", "state": "stopped", "created": 2, "changed": 3},
+    ],
+}
+# What a page saves that could not write one more exchange of this conversation before it was unloaded.
+BACKUP = {
+    "writings": [{"record": {**ROWS_OF_VERSION_1["conversations"][0], "changed": 5}, "isNew": False}],
+    "exchanges": [
+        {"id": THIRD, "conversation": CONVERSATION, "parent": SECOND, "question": "Third?", "answer": "Three."}
+        | {"reasoning": "", "state": "complete", "created": 4, "changed": 5},
     ],
 }
 CREATE_DATABASE = """({ version, rows }) => new Promise((resolve, reject) => {
@@ -133,6 +141,30 @@ def test_a_schema_newer_than_the_page_is_reported_and_not_changed(browser_page: 
     browser_page.goto(f"/?reloaded#/c/{CONVERSATION}")
     expect(chat.questions).to_have_text(["First?", "Second?"])
     expect(titles(chat)).to_have_text(["And now?", "Kept long ago"])  # what was written in between is kept too
+
+
+def test_an_unload_backup_survives_a_page_that_cannot_read_the_list(browser_page: Page) -> None:
+    create_database(browser_page, 2)
+    browser_page.evaluate("backup => localStorage.setItem('sluice.journal.earlier', JSON.stringify(backup))", BACKUP)
+    chat = ChatPage(browser_page).open()
+    expect(notice(chat, NEWER)).to_be_visible()
+    with_next_schema(browser_page).reload()
+    titles(chat).click()
+    expect(chat.questions).to_have_text(["First?", "Second?", "Third?"])
+    expect(chat.prose).to_have_text("Three.")
+
+
+def test_an_unload_backup_is_written_once_the_tab_that_blocks_an_upgrade_is_closed(
+    browser_page: Page, browser_context: BrowserContext
+) -> None:
+    create_database(browser_page, 1)
+    browser_page.evaluate("backup => localStorage.setItem('sluice.journal.earlier', JSON.stringify(backup))", BACKUP)
+    chat = ChatPage(with_next_schema(browser_context.new_page())).open()
+    expect(notice(chat, OLDER)).to_be_visible()
+    browser_page.close()
+    expect(notice(chat, OLDER)).to_be_hidden()
+    titles(chat).click()
+    expect(chat.questions).to_have_text(["First?", "Second?", "Third?"])
 
 
 def test_a_tab_closes_its_connection_when_a_newer_one_upgrades_the_schema(

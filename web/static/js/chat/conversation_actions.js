@@ -50,7 +50,8 @@ export class ConversationActions {
   /** Repeats what `open` could not do. Call when a database that did not open may be open. */
   async reopen() {
     await this.#store.reopen();
-    if (this.#chat.conversation.isEmpty && conversationInAddress()) await this.openFromAddress();
+    if (!this.#chat.conversation.isEmpty) await this.#chat.refresh(this.#chat.conversation.id);
+    else if (conversationInAddress()) await this.openFromAddress();
   }
 
   /** Shows the conversation in the address, or a new one. */

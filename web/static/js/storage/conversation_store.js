@@ -30,6 +30,7 @@ export class ConversationStore {
   #events;
   #tabs;
   #catalogue = new Catalogue();
+  #isListRead = false;
   #queue;
 
   /** @param {StoreEvents} events */
@@ -38,6 +39,7 @@ export class ConversationStore {
     this.#tabs = new TabChannel((message) => void this.#receive(message));
     this.#queue = new WriteQueue({
       isNew: (id) => !this.#catalogue.isWritten(id),
+      isListRead: () => this.#isListRead,
       recovered: (record) => this.#catalogue.add(record),
       written: (records, deleted) => this.#onWritten(records, deleted),
       failed: (error) => this.#reportError(error),
@@ -60,9 +62,8 @@ export class ConversationStore {
   async reopen() {
     if (!(await this.#readList())) return;
     await this.#queue.flush();
-    if (!this.#queue.isEmpty) return; // the failure was reported
-    this.#events.saved();
-    await this.#queue.recover();
+    if (this.#queue.isEmpty) await this.#queue.recover();
+    if (this.#queue.isEmpty) this.#events.saved(); // otherwise the failure was reported
     this.#events.listChanged();
   }
 
@@ -247,6 +248,7 @@ export class ConversationStore {
     const records = await this.#try((database) => database.conversations());
     if (!records) return false;
     for (const record of records) this.#catalogue.addWritten(record);
+    this.#isListRead = true;
     return true;
   }
 

@@ -15,6 +15,7 @@ import { PendingWrites } from "./pending_writes.js";
 /**
  * @typedef {object} QueueEvents
  * @property {(id: string) => boolean} isNew whether the conversation was never in the database
+ * @property {() => boolean} isListRead whether it is known which conversations are in the database
  * @property {(records: ConversationRecord[], deleted: string[]) => void} written the stored records, and the
  *   ids of conversations that another tab has deleted
  * @property {(record: ConversationRecord) => void} recovered a change from the backup of an earlier page is queued
@@ -98,6 +99,8 @@ export class WriteQueue {
         this.#events.written(records, deleted);
       } catch (error) {
         this.#events.failed(error);
+        // another tab may have deleted a stored conversation: without the list, leave the backup to a later call
+        if (!this.#events.isListRead() && backup.writings.some(({ isNew }) => !isNew)) continue;
         this.#restore(backup);
         restored.push(pageId);
       }
