@@ -130,8 +130,13 @@ format: $(VENV)/.tests ## put Python into its form
 	$(BIN)/ruff format --quiet $(PYTHON_FILES)
 
 .PHONY: reference
-reference: $(VENV)/.tests ## bring docs/reference and .env.example up to date with the code
+reference: $(VENV)/.tests ## bring docs/reference, .env.example and the drawings up to date with the code
 	$(BIN)/python -m tools.reference
+	$(BIN)/python -m tools.diagrams
+
+.PHONY: diagrams
+diagrams: $(VENV)/.tests ## draw docs/img/modules.svg and docs/img/request-path.svg again
+	$(BIN)/python -m tools.diagrams
 
 .PHONY: load
 load: $(VENV)/.load ## load tests, also against a deployment: make load ARGS='steady --url http://127.0.0.1:8000'

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from . import api_page, errors_page, log_page, metrics_page, settings_page
+from . import api_page, errors_page, log_page, metrics_page, modules_page, settings_page
 from .markdown import replace_block
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -18,6 +18,7 @@ BLOCKS: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "docs/reference/api.md": {"operations": api_page.operations, "types": api_page.types},
     "docs/reference/metrics.md": {"metrics": metrics_page.metrics},
     "docs/reference/log.md": {"json": log_page.json_fields, "run": log_page.run_fields},
+    "docs/reference/modules.md": {"program": modules_page.program, "page": modules_page.page},
 }
 #: Files that are generated as a whole.
 FILES: Final[Mapping[str, Callable[[], str]]] = {".env.example": settings_page.example}

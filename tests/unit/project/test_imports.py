@@ -222,8 +222,3 @@ def test_every_public_name_can_be_imported() -> None:
             assert getattr(package, name) is not None
         with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
             package.Nonsense  # noqa: B018
-
-
-def test_every_module_is_on_the_architecture_page() -> None:
-    page = (ROOT / "docs" / "architecture.md").read_text()
-    assert [str(file.relative_to(ROOT)) for file in FILES if f"`{file.name}`" not in page] == []
