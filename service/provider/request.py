@@ -56,8 +56,12 @@ class ModelRequest:
             base_url=base_url,
             http_client=httpx2.Client(transport=recorder, trust_env=False),
         ) as client:
-            # The client has read these from the environment, where nobody who reads our settings looks for them.
+            # The client has read these from the environment: OPENAI_ORG_ID, OPENAI_PROJECT_ID, OPENAI_ADMIN_KEY.
             client.organization = client.project = client.admin_api_key = None
+            # OPENAI_CUSTOM_HEADERS, whose headers come before the client's own. Arguments can only add to them.
+            if not hasattr(client, "_custom_headers"):
+                raise RuntimeError("OpenAI has no attribute _custom_headers: install the openai of requirements.txt")
+            client._custom_headers = {}
             client.chat.completions.create(
                 model="",
                 messages=[],

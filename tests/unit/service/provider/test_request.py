@@ -8,8 +8,9 @@ from typing import Any, cast
 
 import httpx2
 import pytest
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, OpenAI
 
+from sluice.service.provider import request as request_module
 from sluice.service.provider.message import Message
 from sluice.service.provider.request import ModelRequest
 
@@ -64,6 +65,28 @@ def test_nothing_of_the_environment_but_our_settings_goes_with_it(monkeypatch: p
     assert request.url.startswith(BASE_URL)
     assert request.headers["Authorization"] == "Bearer no-key"
     assert "somebody-elses" not in str(request.headers)
+
+
+def test_custom_headers_of_the_environment_replace_and_add_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = ModelRequest.prepare(BASE_URL, "our-key")
+    custom = ("Authorization: Bearer somebody-elses", "X-Custom: somebody-elses", "user-agent: other", "Accept: */*")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "\n".join(custom))
+    request = ModelRequest.prepare(BASE_URL, "our-key")
+    assert request.headers == ours.headers
+    assert request.headers["Authorization"] == "Bearer our-key"
+
+
+def test_an_openai_client_that_cannot_be_kept_from_the_environment_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Another(OpenAI):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            del self._custom_headers
+
+    monkeypatch.setattr(request_module, "OpenAI", Another)
+    with pytest.raises(RuntimeError, match=r"_custom_headers: install the openai of requirements\.txt"):
+        ModelRequest.prepare(BASE_URL, "our-key")
 
 
 def test_half_a_character_cannot_be_sent() -> None:
