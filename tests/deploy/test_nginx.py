@@ -84,6 +84,8 @@ def server(model: ScriptedModel) -> Iterator[GunicornServer]:
         "SLUICE_TRUSTED_PROXIES": 1,
         "SLUICE_HEARTBEAT_INTERVAL": 0.3,
         "SLUICE_WRITE_TIMEOUT": 0.5,
+        # More than the buffers on the way hold, so that a client without a reader fills them.
+        "SLUICE_MAX_ANSWER_CHARS": 100_000_000,
     }
     with GunicornServer(env, collector=False) as running:
         yield running
