@@ -2,7 +2,7 @@
 
 Python runs one thread of a process at a time. On several CPUs the threads of a worker wake each other across them
 only to wait for the interpreter: of 8 requests at a time each took 65 switches between threads where 10 are enough,
-and twice the CPU time (docs/performance.md). A worker cannot use more than one CPU anyway. But one that is bound to a
+and twice the CPU time (docs/decisions/ 19). A worker cannot use more than one CPU anyway. But one that is bound to a
 CPU cannot get away from a process that is busy there, and its clients wait. So it is let go when others come, and
 bound again when they have gone.
 

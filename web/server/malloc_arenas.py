@@ -3,7 +3,7 @@
 glibc gives threads up to eight heaps ("arenas") for each CPU, so that they do not wait for each other. What one
 thread gives back stays in its heap, for that heap's threads: a buffer that each of 48 threads needs in turn is kept
 sixteen times. A worker of 24 clients, of whom some read nothing, grew from 80 to 138 MiB within 12,000 visits, and
-on; with one heap it stays at 95 (docs/reliability.md). Nobody waits for it: these threads have the interpreter's
+on; with one heap it stays at 95 (docs/decisions/ 34). Nobody waits for it: these threads have the interpreter's
 lock when they take memory, nearly always.
 """
 

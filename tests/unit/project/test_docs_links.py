@@ -15,6 +15,10 @@ PAGES = sorted(
     if "vendor" not in page.parts
 )
 LINK = re.compile(r"(?<!\\)\]\(\s*<?([^)\s>]+)")
+# A file of the repository in the text of a page, and a page in a comment of the source (gen-ai: OpenTelemetry's).
+NAMED = re.compile(r"`((?:tests|service|web|tools|docs|deploy|sluice)/[\w./-]+\.[a-z]+)`")
+DOCUMENT = re.compile(r"(?<![\w/.])docs/(?!gen-ai/)[\w/-]+\.(?:md|svg|png|json)\b")
+SOURCES = {".py", ".js", ".mjs", ".css", ".html", ".txt", ".conf", ".service"}
 FENCE = re.compile(r"^ *(```|~~~).*?^ *\1 *$", re.MULTILINE | re.DOTALL)
 
 
@@ -69,6 +73,35 @@ def test_every_page_of_the_documentation_can_be_reached_from_the_readme() -> Non
         waiting += [(page.parent / unquote(target)).resolve() for target in targets if target]
     pages = [page for page in PAGES if page.is_relative_to(ROOT / "docs")]
     assert [str(page.relative_to(ROOT)) for page in pages if page not in reached] == []
+
+
+def test_every_file_that_a_page_names_exists() -> None:
+    missing = {
+        str(page.relative_to(ROOT)): found
+        for page in PAGES
+        if page.name != "CHANGELOG.md"  # which names what was
+        if (found := [name for name in NAMED.findall(page.read_text(encoding="utf-8")) if not (ROOT / name).exists()])
+    }
+    assert missing == {}
+
+
+def test_every_page_that_the_source_names_exists() -> None:
+    files = [ROOT / name for name in ("gunicorn.conf.py", "wsgi.py", "Makefile", "requirements.txt", ".env.example")]
+    for folder in FOLDERS:
+        files += [
+            file for file in (ROOT / folder).rglob("*") if file.suffix in SOURCES and "vendor" not in file.parts
+        ]
+    missing = {
+        str(file.relative_to(ROOT)): found
+        for file in files
+        if (
+            found := [
+                name for name in DOCUMENT.findall(file.read_text(encoding="utf-8")) if not (ROOT / name).exists()
+            ]
+        )
+    }
+    assert missing == {}
+    assert len(files) > 300
 
 
 def test_the_check_sees_a_missing_file_and_a_missing_heading(tmp_path: Path) -> None:

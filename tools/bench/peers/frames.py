@@ -1,4 +1,4 @@
-"""The frames that all peers send, as WIRE.md has them."""
+"""The frames that all peers send, as docs/reference/wire.md has them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 /**
- * Why there is no answer, or an incomplete one. The server's codes are in docs/wire.md. The page adds these:
+ * Why there is no answer, or an incomplete one. The server's codes are in docs/reference/errors.md. The page adds these:
  *
  * - `network`          the connection to the server failed
  * - `cut_off`          the stream ended without its terminal frame
