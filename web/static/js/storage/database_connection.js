@@ -57,22 +57,7 @@ export class DatabaseConnection {
         if (before) this.#obstacleChanged();
       };
       const timer = setTimeout(() => setObstacle("waiting"), OPEN_TIMEOUT);
-      const opening = this.#idb.openDB(NAME, VERSION, {
-        upgrade(database, from) {
-          if (from < 1) {
-            database.createObjectStore("conversations", { keyPath: "id" });
-            database.createObjectStore("exchanges", { keyPath: "id" }).createIndex("conversation", "conversation");
-          }
-        },
-        // another tab keeps an older schema open; it may be suspended, so do not wait for it
-        blocked: () => setObstacle("older"),
-        // a newer page in another tab upgrades the schema: close; the next write reports it
-        blocking: (_from, _to, event) => {
-          this.#opening = null;
-          /** @type {IDBDatabase} */ (event.target).close();
-        },
-        terminated: () => (this.#opening = null),
-      });
+      const opening = this.#openDatabase(setObstacle);
       opening.then(
         (database) => {
           this.#opening = opening;
@@ -85,6 +70,30 @@ export class DatabaseConnection {
           setObstacle(null);
         },
       );
+    });
+  }
+
+  /**
+   * Async, because `openDB` throws where the browser forbids storage.
+   * @param {(obstacle: Obstacle) => void} setObstacle
+   * @returns {Promise<OpenDatabase>}
+   */
+  async #openDatabase(setObstacle) {
+    return this.#idb.openDB(NAME, VERSION, {
+      upgrade(database, from) {
+        if (from < 1) {
+          database.createObjectStore("conversations", { keyPath: "id" });
+          database.createObjectStore("exchanges", { keyPath: "id" }).createIndex("conversation", "conversation");
+        }
+      },
+      // another tab keeps an older schema open; it may be suspended, so do not wait for it
+      blocked: () => setObstacle("older"),
+      // a newer page in another tab upgrades the schema: close; the next write reports it
+      blocking: (_from, _to, event) => {
+        this.#opening = null;
+        /** @type {IDBDatabase} */ (event.target).close();
+      },
+      terminated: () => (this.#opening = null),
     });
   }
 }
