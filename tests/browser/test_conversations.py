@@ -15,6 +15,22 @@ FILL_STORAGE = """() => {
   IDBObjectStore.prototype.put = () => { throw new DOMException("no room", "QuotaExceededError"); };
 }"""
 FREE_STORAGE = "() => { IDBObjectStore.prototype.put = window.put; }"
+FREE_STORAGE_BY_DELETING = """() => {
+  const remove = IDBObjectStore.prototype.delete;
+  IDBObjectStore.prototype.delete = function (...args) {
+    IDBObjectStore.prototype.put = window.put;
+    return remove.apply(this, args);
+  };
+}"""
+REFUSE_ONCE = """(() => {
+  if (location.protocol === "about:" || sessionStorage.refused) return;
+  sessionStorage.refused = 1;
+  const { open } = IDBFactory.prototype;
+  IDBFactory.prototype.open = () => {
+    IDBFactory.prototype.open = open;
+    throw new DOMException("as a browser does now and then", "UnknownError");
+  };
+})()"""
 
 
 @pytest.fixture
@@ -215,6 +231,58 @@ def test_full_storage_loses_nothing_while_the_page_is_open(chat: ChatPage, model
     chat.page.reload()
     expect(chat.questions).to_have_text(["First", "And on"])
     expect(titles(chat)).to_have_text(["First", "Second"])
+
+
+def test_deleting_a_conversation_saves_what_full_storage_has_refused(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."), reply("Two."))
+    converse(chat, "First")
+    chat.page.evaluate(FILL_STORAGE)
+    chat.page.evaluate(FREE_STORAGE_BY_DELETING)
+    converse(chat, "Second")
+    full = chat.page.get_by_role("alert").filter(has_text="the browser's storage is full")
+    expect(full).to_be_visible()
+    act(chat, "First", "Delete")
+    expect(full).to_be_hidden()
+    another = ChatPage(chat.page.context.new_page()).open()
+    expect(titles(another)).to_have_text(["Second"])
+
+
+def test_deleting_a_question_saves_what_full_storage_has_refused(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."), reply("Two."))
+    chat.ask_and_wait("First")
+    chat.page.evaluate(FILL_STORAGE)
+    chat.page.evaluate(FREE_STORAGE_BY_DELETING)
+    chat.ask_and_wait("Second")
+    full = chat.page.get_by_role("alert").filter(has_text="the browser's storage is full")
+    expect(full).to_be_visible()
+    chat.page.locator(".exchange").first.get_by_role("button", name="Delete").click()
+    expect(chat.questions).to_have_text(["Second"])
+    expect(full).to_be_hidden()
+
+
+def test_deleting_in_another_tab_saves_what_full_storage_has_refused(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."), reply("Two."))
+    converse(chat, "First")
+    another = ChatPage(chat.page.context.new_page()).open()
+    chat.page.evaluate(FILL_STORAGE)
+    converse(chat, "Second")
+    full = chat.page.get_by_role("alert").filter(has_text="the browser's storage is full")
+    expect(full).to_be_visible()
+    chat.page.evaluate(FREE_STORAGE)
+    act(another, "First", "Delete")
+    expect(full).to_be_hidden()
+    expect(titles(another)).to_have_text(["Second"])
+
+
+def test_the_list_is_read_once_a_database_that_failed_works_again(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."), reply("Two."))
+    chat.ask_and_wait("First")
+    chat.page.add_init_script(REFUSE_ONCE)
+    chat.page.goto("/?again")
+    expect(chat.page.get_by_role("alert").filter(has_text="the browser's storage failed")).to_be_visible()
+    chat.ask_and_wait("Second")
+    expect(chat.page.get_by_role("alert")).to_have_count(0)
+    expect(titles(chat)).to_have_text(["Second", "First"])
 
 
 def test_conversations_refused_by_full_storage_survive_a_reload(chat: ChatPage, model: ScriptedModel) -> None:

@@ -155,6 +155,7 @@ export class ConversationStore {
     this.#forget(id);
     this.#events.listChanged();
     this.#tabs.post({ kind: "deleted", conversation: id });
+    await this.#writeWhatWasRefused();
     return conversation;
   }
 
@@ -182,6 +183,7 @@ export class ConversationStore {
     await this.flush(); // its children have another parent now
     await this.#try((database) => database.deleteExchange(exchange.id));
     this.#tabs.post({ kind: "changed", conversation: conversation.id });
+    await this.#writeWhatWasRefused();
   }
 
   /**
@@ -206,13 +208,17 @@ export class ConversationStore {
       this.#tabs.post({ kind: "changed", conversation: record.id });
     }
     for (const id of deleted) this.#deletedElsewhere(id);
+    if (!this.#isListRead) void this.reopen(); // reading it has failed, but now the database works
     this.#events.saved();
     this.#events.listChanged();
   }
 
   /** @param {import("./tab_channel.js").TabMessage} message */
   async #receive({ kind, conversation }) {
-    if (kind === "deleted") return this.#deletedElsewhere(conversation);
+    if (kind === "deleted") {
+      this.#deletedElsewhere(conversation);
+      return this.#writeWhatWasRefused();
+    }
     const record = await this.#try((database) => database.record(conversation));
     if (!record) return;
     this.#catalogue.addWritten(record);
@@ -241,6 +247,11 @@ export class ConversationStore {
   #forget(id) {
     this.#catalogue.remove(id);
     this.#queue.drop(id);
+  }
+
+  /** Tries again to write changes: a deletion may have made room for them. */
+  async #writeWhatWasRefused() {
+    if (!this.#queue.isEmpty) await this.flush();
   }
 
   /** @returns {Promise<boolean>} whether it was read; if not, the failure was reported */
