@@ -318,14 +318,21 @@ def test_the_page_works_without_storage_and_shows_a_notice(browser_page: Page, m
     expect(chat.prose).to_have_text("One.")
 
 
-def test_the_conversation_of_version_0_1_0_is_imported_once(chat: ChatPage) -> None:
+def test_the_conversation_of_version_0_1_0_is_imported_once_even_if_storage_is_full(chat: ChatPage) -> None:
     kept = (
         '[{"question": "Once?", "answer": "Upon.", "reasoning": "", "state": "complete"},'
         ' {"question": "And?", "answer": "A ti", "reasoning": "", "state": "running"}]'
     )
     chat.page.evaluate("kept => localStorage.setItem('sluice.conversation.1', kept)", kept)
+    chat.page.add_init_script(f"if (location.protocol !== 'about:' && !sessionStorage.room) ({FILL_STORAGE})()")
+    for _ in range(2):
+        chat.page.reload()
+        expect(titles(chat)).to_have_text(["Once?"])
+        expect(chat.page.get_by_role("alert").filter(has_text="the browser's storage is full")).to_be_visible()
+    chat.page.evaluate("sessionStorage.room = 1")
     chat.page.reload()
     expect(chat.questions).to_have_text(["Once?", "And?"])
+    expect(titles(chat)).to_have_text(["Once?"])
     expect(chat.failure).to_contain_text("The page was closed before this answer was complete.")
     chat.page.get_by_role("button", name="New conversation").click()
     chat.page.reload()

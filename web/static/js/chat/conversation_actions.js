@@ -40,7 +40,9 @@ export class ConversationActions {
     const legacy = readLegacyConversation();
     if (legacy) {
       await this.#store.add([legacy]);
-      if (!legacy.exchanges.some((exchange) => this.#store.hasPendingWrite(exchange))) deleteLegacyConversation();
+      const isPending = legacy.exchanges.some((exchange) => this.#store.hasPendingWrite(exchange));
+      // each reading gives it new ids, so it must not be read again
+      if (!isPending || this.#store.backUp()) deleteLegacyConversation();
       if (!conversationInAddress()) replaceAddress(legacy.id);
     }
     // the reader may have asked a question before the database was open

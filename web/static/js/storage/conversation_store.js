@@ -113,6 +113,11 @@ export class ConversationStore {
     return this.#queue.has(id);
   }
 
+  /** Keeps unwritten changes for the next page. @returns {boolean} false if the browser refuses */
+  backUp() {
+    return this.#queue.backUp();
+  }
+
   /** Writes all changes now. @returns {Promise<void>} fulfilled even if the database fails */
   flush() {
     return this.#queue.flush();

@@ -20,7 +20,7 @@ export function readLegacyConversation() {
   return conversation;
 }
 
-/** Call when the conversation is in the database. */
+/** Call when the conversation is in the database or in a backup. */
 export function deleteLegacyConversation() {
   localStorage.removeItem(KEY);
 }

@@ -105,7 +105,7 @@ export class WriteQueue {
         restored.push(pageId);
       }
     }
-    if (restored.length > 0 && this.#backUp()) restored.forEach(deleteUnloadBackup);
+    if (restored.length > 0 && this.backUp()) restored.forEach(deleteUnloadBackup);
   }
 
   /** Writes now. @returns {Promise<void>} fulfilled even if the database fails */
@@ -121,12 +121,12 @@ export class WriteQueue {
   backUpBeforeUnload() {
     if (!this.database || this.isEmpty) return;
     this.#waiting.restore(this.#inFlight); // that write may be aborted; writing twice is harmless
-    this.#backUp();
+    this.backUp();
     void this.flush(); // may still succeed
   }
 
-  /** @returns {boolean} whether the queued changes are backed up */
-  #backUp() {
+  /** Backs up the queued changes. @returns {boolean} false if the browser refuses */
+  backUp() {
     return saveUnloadBackup(this.#pageId, { writings: this.#writings(), exchanges: this.#waiting.exchanges });
   }
 
