@@ -25,8 +25,8 @@ import pytest
 from sluice.service import ChatService, Run, RunLabels, Settings
 from sluice.service.provider import response_body as body
 from sluice.service.provider.message import Message
-from sluice.web.encoders.event_stream import EventStream
-from sluice.web.sockets.socket_writer import Outlet
+from sluice.web.replies.socket_writer import Outlet
+from sluice.web.replies.stream_body import EventStream
 
 TOKENS = 100
 WITHIN = 10.0

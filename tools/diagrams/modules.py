@@ -24,8 +24,14 @@ _CODE_LETTER: Final = 6.7
 _LETTER: Final = 5.6
 # Where the known boxes stand: a title for each band, and its rows. What is not named here comes last in its band.
 _BANDS: Final = (
-    ("web/: the gunicorn side", (("web/server", "web/intake", "web/sockets"),)),
-    ("web/: the Flask application", (("web", "web/page", "web/api", "web/security", "web/encoders"),)),
+    ("web/: the gunicorn side", (("web/server", "web/intake"),)),
+    (
+        "web/: the Flask application",
+        (
+            ("web", "web/page", "web/api"),
+            ("web/extension.py", "web/replies", "web/security", "web/encoders", "web/sockets"),
+        ),
+    ),
     (
         "service/",
         (
@@ -34,8 +40,8 @@ _BANDS: Final = (
         ),
     ),
 )
-# A module that stands alone though it is in the folder of its package: everything imports it.
-_ALONE: Final = ("service/errors.py",)
+# Modules that stand alone though they are in the folder of their package: other folders import them.
+_ALONE: Final = ("service/errors.py", "web/extension.py")
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ STEPS: Final = (
     Step("loop", "model", "request", ("service/provider/client", "service/provider/transport"), "502 504"),
     Step("model", "loop", "accepted, or a failure", ("service/failures/mapping",), "429 502"),
     Step("loop", "view", "accepted", ("service/runs/run",)),
-    Step("view", "client", "headers, then “: ok”", ("web/api/chat", "web/encoders/event_stream")),
+    Step("view", "client", "headers, then “: ok”", ("web/api/chat", "web/replies/stream_body")),
     Step("model", "loop", "bytes", ("service/provider/response_body",), kind="main"),
     Step(
         "loop", "loop", "decode", ("service/decoding/sse_decoder", "service/decoding/completion_decoder"), kind="main"
@@ -62,13 +62,13 @@ STEPS: Final = (
         "loop",
         "client",
         "each token: encode, one write that does not block; no thread is woken",
-        ("web/encoders/sluice_sse", "web/sockets/socket_writer"),
+        ("web/encoders/sluice_sse", "web/replies/socket_writer"),
         kind="main",
     ),
     Step("loop", "view", "slow client: through the queue", ("service/concurrency/bridge",), kind="warn"),
     Step("view", "client", "a write that may block", ("web/sockets/client_socket",), kind="warn"),
     Step("loop", "view", "the end", ("service/runs/run",)),
-    Step("view", "client", "terminal frame; slot released; one log line", ("web/encoders/event_stream",)),
+    Step("view", "client", "terminal frame; slot released; one log line", ("web/replies/stream_body",)),
     Step(
         "client", "loop", "the client disconnects: epoll tells the loop", ("web/sockets/client_socket",), kind="warn"
     ),

@@ -12,9 +12,9 @@ from ...service import Reply, RunLabels
 from ...service.errors import Overloaded, ServiceError
 from ...service.observability.logging import request_id
 from ...service.observability.resources import NO_THREADS
-from ..encoders.event_stream import EventStream
 from ..encoders.sluice_sse import HEADERS
 from ..extension import Sluice
+from ..replies.stream_body import EventStream
 from ..security.client_address import client_identity
 from ..security.origin import refuse_foreign_origin
 from ..sockets.client_socket import client_socket, has_left, limit_writes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Any
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -28,8 +27,8 @@ from ...service.errors import (
     UpstreamTruncated,
     UpstreamUnavailable,
 )
-from ...service.observability.logging import request_id
 from ...service.observability.resources import exhausted_by
+from ..encoders.error_fields import error_fields
 from .body_errors import body_error
 from .json_response import json_response
 
@@ -58,20 +57,6 @@ STATUSES: dict[type[ServiceError], int] = {
 }
 # Sent where a reply needs a Retry-After and the error does not know one.
 RETRY_AFTER_DEFAULT = 2.0
-
-
-def error_fields(error: ServiceError) -> dict[str, Any]:
-    """Say an error to a client, in a reply or in a frame: safe words only."""
-    fields: dict[str, Any] = {
-        "success": False,
-        "error": error.safe_message,
-        "code": error.code,
-        "retryable": error.retryable,
-        "request_id": request_id.get(),
-    }
-    if isinstance(error, InvalidRequest) and error.field is not None:
-        fields["field"] = error.field
-    return fields
 
 
 def error_response(error: ServiceError) -> Response:

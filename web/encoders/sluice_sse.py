@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ...service.runs.events import Event, Failed, Finished, Reasoning, Text
-from ..api.errors import error_fields
+from .error_fields import error_fields
 
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",

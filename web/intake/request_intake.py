@@ -11,9 +11,9 @@ import selectors
 import time
 from typing import Any, Protocol
 
-from ..sockets.worker_connection import WorkerConnection
 from .body_arrival import BODY_BYTES_PER_SECOND
 from .refusals import OVERLOADED, Refusal, body_too_slow, head_too_large, head_too_slow
+from .worker_connection import WorkerConnection
 
 RECEIVE_BYTES = 65536
 # nginx takes 4 lines of 8 KiB and Node.js 16 KiB in all; gunicorn would take 100 lines of 8 KiB. Here a head waits in

@@ -7,7 +7,7 @@ from uuid import uuid4
 from flask import Flask, Response, request
 
 from ...service.observability.logging import NO_REQUEST, request_id, trace
-from ..api.trace_context import given_request_id, given_trace
+from .trace_context import given_request_id, given_trace
 
 # 'unsafe-inline' is nowhere; images come from here or from data: URLs, so that no answer of a model can make the
 # browser tell another server what was said.

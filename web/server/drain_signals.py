@@ -7,7 +7,7 @@ import signal
 import threading
 from types import FrameType
 
-from ..services import Services
+from .services import Services
 from .start_signals import LEAVE
 
 

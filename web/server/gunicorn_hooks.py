@@ -18,12 +18,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ..services import Services
 from . import start_signals
 from .boot_record import BootRecord
 from .drain_signals import DrainSignals
 from .launch import STARTED_IN
 from .replaced_threads import exit_if_threads_are_replaced
+from .services import Services
 from .sluice_log import SluiceLog
 from .worker_load import Occupancy
 

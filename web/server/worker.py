@@ -25,16 +25,16 @@ from gunicorn.errors import AppImportError
 from gunicorn.sock import BaseSocket
 
 from ...service.observability.resources import exhausted_by
-from ..intake.gathering_worker import ClientTooSlow, GatheringWorker
-from ..services import Services
+from ..intake.worker_connection import WorkerConnection
 from ..sockets.accept_errors import CLIENT_LOST, LISTENER_UNUSABLE, NOTHING_LEFT
-from ..sockets.worker_connection import WorkerConnection
 from . import start_signals
 from .boot_record import BootRecord
 from .cpu_affinity import Affinity
+from .gathering_worker import ClientTooSlow, GatheringWorker
 from .heartbeat_directory import NoDirectory, heartbeat_directory
 from .malloc_arenas import share_one_heap
 from .replaced_threads import exit_if_threads_are_replaced
+from .services import Services
 from .worker_load import Load, Occupancy
 
 if TYPE_CHECKING:

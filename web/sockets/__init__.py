@@ -1,1 +1,1 @@
-"""Connections to clients: accept, write, notice that the client has gone, close."""
+"""Connections to clients: errors of accepting one, the notice that a client has disconnected, closing."""

@@ -33,18 +33,19 @@ SERVICE = {
     "service.service": {"concurrency", "demo", "errors", "observability", "provider", "runs", "settings"},
     "service.settings": set(),
 }
+# The lowest layer first.
 WEB = {
-    "web": {"api", "extension", "page", "routing", "security"},
-    "web.api": {"encoders", "extension", "security", "sockets"},
-    "web.encoders": {"api", "sockets"},
-    "web.extension": {"sockets"},
-    "web.intake": {"api", "services", "sockets"},
-    "web.page": {"api", "extension"},
+    "web.encoders": set(),
+    "web.sockets": set(),
+    "web.security": set(),
     "web.routing": set(),
-    "web.security": {"api"},
-    "web.server": {"intake", "services", "sockets"},
-    "web.services": {"extension"},
-    "web.sockets": {"encoders", "intake"},
+    "web.replies": {"encoders", "sockets"},
+    "web.extension": {"sockets"},
+    "web.api": {"encoders", "extension", "replies", "security", "sockets"},
+    "web.page": {"api", "extension"},
+    "web": {"api", "extension", "page", "routing", "security"},
+    "web.intake": {"api"},
+    "web.server": {"extension", "intake", "replies", "sockets"},
 }
 
 
@@ -126,6 +127,17 @@ def test_folders_import_each_other_as_listed_and_in_no_other_way(half: str, allo
     assert imported_places(half) == allowed
 
 
+def test_a_folder_of_the_web_imports_lower_layers_only() -> None:
+    layers = [place.removeprefix("web.") for place in WEB]
+    upwards = [
+        (place, other)
+        for place, others in WEB.items()
+        for other in others
+        if layers.index(other) >= layers.index(place.removeprefix("web."))
+    ]
+    assert upwards == []
+
+
 @pytest.mark.parametrize(
     ("package", "files"),
     [
@@ -134,12 +146,12 @@ def test_folders_import_each_other_as_listed_and_in_no_other_way(half: str, allo
         (
             "gunicorn",
             {
-                "web/intake/gathering_worker.py",
                 "web/intake/request_parser.py",
+                "web/intake/worker_connection.py",
                 "web/intake/wsgi_input.py",
+                "web/server/gathering_worker.py",
                 "web/server/launch.py",
                 "web/server/worker.py",
-                "web/sockets/worker_connection.py",
             },
         ),
         ("uvloop", {"service/concurrency/event_loop_thread.py"}),

@@ -14,7 +14,7 @@ from gunicorn.config import Config
 from sluice.web.intake import request_intake
 from sluice.web.intake.refusals import Refusal
 from sluice.web.intake.request_intake import RequestIntake
-from sluice.web.sockets.worker_connection import WorkerConnection
+from sluice.web.intake.worker_connection import WorkerConnection
 
 REQUEST = b"POST /api/chat HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
 V2_ADDRESSES = socket.inet_aton("192.0.2.7") + socket.inet_aton("192.0.2.1") + struct.pack("!HH", 4000, 80)

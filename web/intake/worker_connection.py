@@ -13,7 +13,7 @@ from gunicorn.http import get_parser
 from gunicorn.http2 import negotiation
 from gunicorn.workers.gthread import TConn
 
-from ..intake.request_parser import LimitedParser
+from .request_parser import LimitedParser
 
 
 class WorkerConnection(TConn):  # type: ignore[misc]  # gunicorn has no types

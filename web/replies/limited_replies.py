@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from ..encoders.event_stream import EventStream
-from .client_socket import client_socket, limit_writes
+from ..sockets.client_socket import client_socket, limit_writes
+from .stream_body import EventStream
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from sluice.service.runs.events import Event, Failed, Text
-from sluice.web.encoders.event_stream import EventStream
-from sluice.web.sockets.socket_writer import Outlet
-from sluice.web.sockets.socket_writer_offer import with_outlets
+from sluice.web.replies.socket_writer import Outlet
+from sluice.web.replies.socket_writer_offer import with_outlets
+from sluice.web.replies.stream_body import EventStream
 
 WITHIN = 5.0
 # Far more than two sockets' buffers hold.

@@ -16,18 +16,18 @@ from gunicorn.util import write, write_error
 from gunicorn.workers.gthread import ThreadWorker
 
 from ...service.observability.resources import exhausted_by
+from ..intake.refusals import OVERLOADED, Refusal
+from ..intake.request_intake import RequestIntake
+from ..intake.request_threads import RequestThreads
+from ..intake.worker_connection import WorkerConnection
+from ..intake.wsgi_input import with_wsgi_input
 from ..sockets.lingering import LingeringConnections
-from ..sockets.worker_connection import WorkerConnection
-from .refusals import OVERLOADED, Refusal
-from .request_intake import RequestIntake
-from .request_threads import RequestThreads
-from .wsgi_input import with_wsgi_input
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
     from wsgiref.types import WSGIApplication
 
-    from ..services import Services
+    from .services import Services
 
 
 # How often the log says that no further thread can be started: each request would say it again.
@@ -58,9 +58,9 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
             services: What it uses.
         """
         # Here, because the master must not load what the application is made of.
-        from ..sockets.limited_replies import with_limited_replies
-        from ..sockets.socket_writer_offer import with_outlets
-        from .json_body_routes import JsonBodyRoutes
+        from ..intake.json_body_routes import JsonBodyRoutes
+        from ..replies.limited_replies import with_limited_replies
+        from ..replies.socket_writer_offer import with_outlets
 
         self._services = services
         self._says_next = 0.0

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from ..service import LoopState, Settings
-    from .extension import Sluice
+    from ...service import LoopState, Settings
+    from ..extension import Sluice
 
 # Seconds between the end of a drain and that of gunicorn's `graceful_timeout`: to send terminal frames, and to close.
 CLOSING_TIME = 5.0
@@ -26,7 +26,7 @@ class Services:
     @classmethod
     def of(cls, application: Any) -> Self:
         """Find an application's own; where it is wrapped in middleware, those that this process has made."""
-        from .extension import Sluice
+        from ..extension import Sluice
 
         return cls(Sluice.found_in(application))
 
@@ -46,7 +46,7 @@ class Services:
     @property
     def settings(self) -> Settings:
         """The settings that the worker itself follows: the first one's, or the defaults where there is none."""
-        from ..service import Settings
+        from ...service import Settings
 
         return self._sluices[0].service.settings if self._sluices else Settings()
 

@@ -1,13 +1,13 @@
-"""Offers the application's streams a way past the thread that serves them (`web/sockets/socket_writer.py`)."""
+"""Offers the application's streams a way past the thread that serves them (`web/replies/socket_writer.py`)."""
 
 from __future__ import annotations
 
 import ssl
 from typing import TYPE_CHECKING
 
-from ..encoders.event_stream import EventStream
-from .client_socket import client_socket
+from ..sockets.client_socket import client_socket
 from .socket_writer import Outlet
+from .stream_body import EventStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

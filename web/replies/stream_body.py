@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from ...service import Run
 from ...service.errors import InternalError
 from ...service.runs.events import Event, Failed
-from ..sockets.socket_writer import Outlet
-from .sluice_sse import HEARTBEAT, OPENING, EventEncoder
+from ..encoders.sluice_sse import HEARTBEAT, OPENING, EventEncoder
+from .socket_writer import Outlet
 
 logger = logging.getLogger("sluice.web")
 

@@ -7,7 +7,7 @@ import pytest
 from sluice.service.observability.logging import Trace, request_id, trace
 from sluice.service.settings.settings import Settings
 from sluice.web import create_app
-from sluice.web.api.trace_context import given_request_id, given_trace
+from sluice.web.security.trace_context import given_request_id, given_trace
 
 TRACE_ID, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
