@@ -59,11 +59,12 @@ except ValueError as _error:
 
 # For `gunicorn` alone.
 wsgi_app = "wsgi:app"
-bind = f"[{_settings.host}]:{_settings.port}" if ":" in _settings.host else f"{_settings.host}:{_settings.port}"
-workers = _settings.workers
+_host, _port = _settings.server.host, _settings.server.port
+bind = f"[{_host}]:{_port}" if ":" in _host else f"{_host}:{_port}"
+workers = _settings.server.workers
 worker_class = "sluice.web.server.worker.SluiceWorker"
 # A stream holds its thread for its whole life. The reserve keeps the page, /healthz and refusals answering.
-threads = _settings.threads
+threads = _settings.limits.threads
 # Connections beyond the threads are kept-alive ones, waiting in the poller. gunicorn's own 1000 would be fewer than
 # the threads of a worker with many places.
 worker_connections = max(1000, 2 * threads)
@@ -74,26 +75,26 @@ keepalive = 15 if workers == 1 else 0
 # gunicorn kills a worker whose main thread did not report for this long. That thread never waits for a stream.
 timeout = 30
 # Open answers get `drain_timeout` seconds, then a terminal frame; the rest is for sending it.
-graceful_timeout = _settings.graceful_timeout
-loglevel = _settings.log_level
+graceful_timeout = _settings.limits.graceful_timeout
+loglevel = _settings.logging.level
 # A second way to steer the server, on a path that two servers of one user would share. Signals are enough.
 control_socket_disable = True
 # gunicorn believes these of any client on this machine or on a unix socket: SCRIPT_NAME, by which each could move the
 # application below another path, and the scheme. The path is the operator's (the variable SCRIPT_NAME), the scheme a
 # trusted proxy's.
 forwarder_headers = ""
-secure_scheme_headers = {"X-FORWARDED-PROTO": "https"} if _settings.trusted_proxies else {}
+secure_scheme_headers = {"X-FORWARDED-PROTO": "https"} if _settings.server.trusted_proxies else {}
 
 # Before the first thread of this process, which is the log's: what is chosen here, workers inherit.
 share_one_heap()
-_formatter = log_formatter(_settings.log_format, (_settings.api_key,))
+_formatter = log_formatter(_settings.logging.format, (_settings.provider.api_key,))
 # Nothing that is written to the log, to stdout or to stderr waits for whoever reads it, in no process of this server.
 for _stream in queue_standard_streams():
     _stream.say_dropped = partial(say_dropped, _formatter)
 _handler = logging.StreamHandler()
 _handler.setFormatter(_formatter)
 logging.basicConfig(level=logging.WARNING, handlers=[_handler], force=True)
-logging.getLogger("sluice").setLevel(_settings.log_level.upper())
+logging.getLogger("sluice").setLevel(_settings.logging.level.upper())
 
 try:
     # A worker looks again before it is forked: what can be written now need not be later.
@@ -112,7 +113,7 @@ for _complaint in _complaints:
 def _format_log(log: Any) -> None:
     """Write gunicorn's own lines in our form, keys taken out, and its files through queues."""
     # An access log of text keeps the form that its operator chose.
-    ours = [log.error_log, log.access_log] if _settings.log_format == "json" else [log.error_log]
+    ours = [log.error_log, log.access_log] if _settings.logging.format == "json" else [log.error_log]
     for handler in [handler for logger in ours for handler in logger.handlers]:
         handler.setFormatter(_formatter)
     queue_files(log.error_log, log.access_log)
@@ -194,10 +195,10 @@ def _warn_of_settings(server: Any) -> None:
 def when_ready(server: Any) -> None:
     """Say where it listens, who answers, and what does not fit together."""
     _warn_of_settings(server)
-    if _settings.demo:
+    if _settings.provider.is_demo:
         who = "the built-in demo model (a script; set OPENAI_BASE_URL or OPENAI_API_KEY for a real one)"
     else:
-        who = f"{_settings.default_model} at {_settings.base_url or 'api.openai.com'}"
+        who = f"{_settings.provider.default_model} at {_settings.provider.base_url or 'api.openai.com'}"
     for listener in server.LISTENERS:
         server.log.info("Sluice listens on %s", readable_address(listener.sock.getsockname()))
     server.log.info("Answers come from %s", who)

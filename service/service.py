@@ -26,7 +26,8 @@ from .runs.concurrency_limit import Admission, Place
 from .runs.events import Event, Failed, Finished, Offer, Reasoning, Text
 from .runs.run import Run, RunLabels
 from .runs.usage import Usage
-from .settings.settings import OPENAI_BASE_URL, Settings
+from .settings.provider import OPENAI_BASE_URL
+from .settings.settings import Settings
 
 logger = logging.getLogger("sluice.chat")
 
@@ -74,8 +75,8 @@ class ChatService:
         refuse_replaced_threads()
         self.settings = settings
         self.loop = LoopThread()
-        self.admission = Admission(settings.max_streams, settings.max_streams_per_client)
-        self.metrics = Metrics(settings.provider, os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
+        self.admission = Admission(settings.limits.max_streams, settings.limits.max_streams_per_client)
+        self.metrics = Metrics(settings.provider.name, os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
         self._model: ModelClient | None = None
         self._demo: DemoModel | None = None
         self._runs: dict[Run, Place] = {}
@@ -103,9 +104,9 @@ class ChatService:
                 self.metrics.write()
 
     async def _connect(self) -> None:
-        base_url = self.settings.base_url or OPENAI_BASE_URL
-        if self.settings.demo:
-            self._demo = DemoModel(self.settings.demo_tokens_per_second)
+        base_url = self.settings.provider.base_url or OPENAI_BASE_URL
+        if self.settings.provider.is_demo:
+            self._demo = DemoModel(self.settings.provider.demo_tokens_per_second)
             base_url = await self._demo.start()
         model = ModelClient(self.settings, base_url)
         await model.start_resolver()
@@ -120,7 +121,7 @@ class ChatService:
         Args:
             within: Seconds that open chats have. Default: the setting `drain_timeout`.
         """
-        seconds = self.settings.drain_timeout if within is None else within
+        seconds = self.settings.limits.drain_timeout if within is None else within
         with self._lock:
             if self._draining:
                 return
@@ -204,8 +205,8 @@ class ChatService:
             raise ShuttingDown("stopping", retry_after=1.0)
         if descriptors_short():
             raise Overloaded(NO_DESCRIPTORS)
-        if self.settings.system_prompt:
-            messages = [Message(role="system", content=self.settings.system_prompt), *messages]
+        if self.settings.chat.system_prompt:
+            messages = [Message(role="system", content=self.settings.chat.system_prompt), *messages]
         place = self.admission.enter(client)
         try:
             self.start()
@@ -216,7 +217,7 @@ class ChatService:
                 labels,
                 self.metrics,
                 prompts=[message["content"] for message in messages],
-                heartbeat=self.settings.heartbeat_interval,
+                heartbeat=self.settings.limits.heartbeat_interval,
                 on_close=self._forget,
             )
         except LoopUnavailable as error:
@@ -277,8 +278,8 @@ class ChatService:
         assert self._model is not None
         settings = self.settings
         now = asyncio.get_running_loop().time
-        deadline = now() + settings.first_token_timeout
-        for attempt in range(1, settings.max_retries + 2):
+        deadline = now() + settings.limits.first_token_timeout
+        for attempt in range(1, settings.provider.max_retries + 2):
             shown = False
             try:
                 async with aclosing(self._model.stream(messages, model, deadline, offer)) as reads:
@@ -291,7 +292,7 @@ class ChatService:
                 if (
                     shown
                     or not error.retryable
-                    or attempt > settings.max_retries
+                    or attempt > settings.provider.max_retries
                     or pause > RETRY_PAUSE_MOST
                     or now() + pause >= deadline
                 ):
@@ -299,7 +300,7 @@ class ChatService:
                 logger.warning(
                     "attempt %d of %d failed, another one in %.2f s: %s",
                     attempt,
-                    settings.max_retries + 1,
+                    settings.provider.max_retries + 1,
                     pause,
                     error,
                 )

@@ -58,14 +58,14 @@ class ModelClient:
             base_url: Where the model answers; the demo model's own address where that answers.
         """
         self._settings = settings
-        self._request = ModelRequest.prepare(base_url, settings.api_key)
+        self._request = ModelRequest.prepare(base_url, settings.provider.api_key)
         # What each model is known to refuse of a request; under "" what the provider does for all of them.
         self._left_out: defaultdict[str, frozenset[Part]] = defaultdict(frozenset)
         self._transport = Transport(
             # Never fewer connections than streams: a request that waits for a connection waits in silence.
-            connections=settings.max_streams,
+            connections=settings.limits.max_streams,
             keepalive=KEEPALIVE_EXPIRY,
-            connect_timeout=settings.connect_timeout,
+            connect_timeout=settings.limits.connect_timeout,
             proxy=proxy_for(base_url),
         )
 
@@ -110,13 +110,14 @@ class ModelClient:
         Cancelling or closing closes the connection to the model at once, before this returns.
         """
         now = asyncio.get_running_loop().time
-        total_deadline = now() + self._settings.total_timeout
+        total_deadline = now() + self._settings.limits.total_timeout
         limit = min(first_token_deadline, total_deadline)
         response = await self._open(messages, model, limit)
         with closing(response):
             yield [Accepted()]
             content_type = response.headers.get("content-type", "no content type").partition(";")[0]
-            answer = Answer(self._settings.max_event_bytes, self._settings.max_answer_chars, content_type)
+            limits = self._settings.limits
+            answer = Answer(limits.max_event_bytes, limits.max_answer_chars, content_type)
             body = body_of(response)
             with closing(Deadline(limit)) as deadline:
                 intake = _Intake(answer, deadline, self._settings, total_deadline)
@@ -217,10 +218,10 @@ class _Intake:
     def __init__(self, answer: Answer, deadline: Deadline, settings: Settings, total_deadline: float) -> None:
         self._answer = answer
         self._deadline = deadline
-        self._next_token_timeout = settings.next_token_timeout
+        self._next_token_timeout = settings.limits.next_token_timeout
         self._total_deadline = total_deadline
         self._now = asyncio.get_running_loop().time
-        self._most_wordless = WORDLESS_BYTES + settings.max_event_bytes
+        self._most_wordless = WORDLESS_BYTES + settings.limits.max_event_bytes
         #: Bytes since the last word, and the moment of that word, or of the beginning.
         self._wordless = 0
         self._word_at = self._now()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 
+from .fields import setting_fields
 from .settings import Settings
 from .sources import FILE_SUFFIX
 
@@ -56,7 +56,8 @@ def unused_names(environ: Mapping[str, str], written: Mapping[str, str], setting
             if ours or (meant and (theirs or (where and len(name) >= _LONG))):
                 question = f"; did you mean {meant}?" if meant else "."
                 said.append(f"{name}{where} is no setting, and has no effect{question}")
-    if not settings.demo and "openai.com" in (settings.base_url or "openai.com"):
+    provider = settings.provider
+    if not provider.is_demo and "openai.com" in (provider.base_url or "openai.com"):
         payers = [name for name in _PAYERS if (environ.get(name) or written.get(name, "")).strip()]
         said += [f"{name} is not used: the key alone decides which organization and project pay." for name in payers]
     return said
@@ -65,7 +66,7 @@ def unused_names(environ: Mapping[str, str], written: Mapping[str, str], setting
 def known_names() -> list[str]:
     """Return the names of all variables that have an effect."""
     names = []
-    for field in dataclasses.fields(Settings):
+    for field, _ in setting_fields(Settings()):
         names.append(field.metadata["variable"])
         if field.metadata["from_file"]:
             names.append(field.metadata["variable"] + FILE_SUFFIX)

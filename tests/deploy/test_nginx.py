@@ -263,7 +263,7 @@ def test_half_sent_requests_stay_in_nginx(server: GunicornServer, front: NginxSe
 
 
 def test_the_body_limit_is_the_one_of_the_service_and_is_said_in_its_form(front: NginxServer) -> None:
-    padding = b" " * (Settings().max_body_bytes - len(STREAM))
+    padding = b" " * (Settings().limits.max_body_bytes - len(STREAM))
     fits = fetch(front.url, "/api/chat", method="POST", headers=JSON, body=STREAM + padding)
     too_large = fetch(front.url, "/api/chat", method="POST", headers=JSON, body=STREAM + padding + b" ")
     assert fits.status == 200
@@ -574,11 +574,11 @@ def seconds_of(directive: str, within: str = "") -> int:
 def test_the_numbers_fit_those_of_the_service() -> None:
     settings = Settings()
     reading = seconds_of("proxy_read_timeout", "= /api/chat")
-    assert reading > settings.total_timeout > settings.heartbeat_interval
+    assert reading > settings.limits.total_timeout > settings.limits.heartbeat_interval
     assert seconds_of("worker_shutdown_timeout") >= reading
-    assert seconds_of("send_timeout") >= settings.write_timeout
+    assert seconds_of("send_timeout") >= settings.limits.write_timeout
     assert "client_max_body_size 1m;" in CONFIG.read_text()
-    assert settings.max_body_bytes == 2**20
+    assert settings.limits.max_body_bytes == 2**20
 
 
 def test_the_log_names_the_request_as_the_service_does_and_holds_no_query(front: NginxServer) -> None:

@@ -62,9 +62,9 @@ def test_systemd_calls_what_it_may_do_little() -> None:
 def test_the_numbers_fit_those_of_the_service() -> None:
     settings = Settings()
     # A reload's drain may have to end before that of a stop can begin.
-    assert int(value("TimeoutStopSec")) > 2 * settings.graceful_timeout
-    assert int(value("LimitNOFILE")) > 2 * 10_000 + settings.reserve_threads + 64
-    assert int(value("TasksMax")) > 16 * settings.threads
+    assert int(value("TimeoutStopSec")) > 2 * settings.limits.graceful_timeout
+    assert int(value("LimitNOFILE")) > 2 * 10_000 + settings.limits.reserve_threads + 64
+    assert int(value("TasksMax")) > 16 * settings.limits.threads
     assert (value("KillMode"), value("KillSignal")) == ("mixed", "SIGTERM")
 
 

@@ -13,6 +13,8 @@ import pytest
 
 from sluice.service import ChatService, Settings
 from sluice.service.errors import ServiceError
+from sluice.service.settings.limits import LimitSettings
+from sluice.service.settings.provider import ProviderSettings
 from sluice.web import create_app
 from sluice.web.api.errors import STATUSES
 from sluice.web.api.openapi import NOT_BLANK, openapi_document
@@ -22,12 +24,8 @@ from tools.common.raw_client import fetch, post_chat, stream_chat
 from tools.common.scripted_model import Chunk, Headers, finished, refused, said
 
 SETTINGS = Settings(
-    base_url="http://127.0.0.1:9",
-    model="one",
-    models=("two",),
-    max_message_chars=7,
-    max_history=3,
-    max_body_bytes=1234,
+    provider=ProviderSettings(base_url="http://127.0.0.1:9", model="one", models=("two",)),
+    limits=LimitSettings(max_message_chars=7, max_history=3, max_body_bytes=1234),
 )
 DOCUMENT = openapi_document(SETTINGS)
 CHAT = DOCUMENT["paths"]["/api/chat"]["post"]

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from sluice.service import ChatService, Run, RunLabels, Settings
 from sluice.service.errors import ShuttingDown
+from sluice.service.settings.limits import LimitSettings
+from sluice.service.settings.provider import ProviderSettings
 from sluice.web import create_app
 from sluice.web.api.openapi import openapi_document
 from tests.fuzz.bodies import bodies
@@ -26,7 +28,8 @@ pytestmark = pytest.mark.timeout(1800 if LONG else 60)
 
 # Limits so small that examples reach them.
 SMALL = Settings(
-    base_url="http://127.0.0.1:9", model="scripted", max_body_bytes=1000, max_message_chars=20, max_history=3
+    provider=ProviderSettings(base_url="http://127.0.0.1:9", model="scripted"),
+    limits=LimitSettings(max_body_bytes=1000, max_message_chars=20, max_history=3),
 )
 JSON = {"Content-Type": "application/json"}
 
@@ -56,7 +59,7 @@ class Description:
         document = openapi_document(settings)
         chat = document["paths"]["/api/chat"]["post"]
         schema = chat["requestBody"]["content"]["application/json"]["schema"]
-        self._most = settings.max_body_bytes
+        self._most = settings.limits.max_body_bytes
         self._validator = jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]})
 
     def allows(self, body: bytes) -> bool:

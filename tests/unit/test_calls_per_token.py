@@ -25,6 +25,7 @@ import pytest
 from sluice.service import ChatService, Run, RunLabels, Settings
 from sluice.service.provider import response_body as body
 from sluice.service.provider.message import Message
+from sluice.service.settings.provider import ProviderSettings
 from sluice.web.replies.socket_writer import Outlet
 from sluice.web.replies.stream_body import EventStream
 
@@ -144,7 +145,7 @@ def model() -> Iterator[Model]:
 
 @pytest.fixture
 def service(model: Model) -> Iterator[ChatService]:
-    service = ChatService(Settings(base_url=model.base_url, model="m", api_key="k"))
+    service = ChatService(Settings(provider=ProviderSettings(base_url=model.base_url, model="m", api_key="k")))
     yield service
     assert service.close()
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from sluice.service.settings.fields import setting_fields
 from sluice.service.settings.settings import Settings
 
 from .markdown import code, table
@@ -16,6 +16,7 @@ from .markdown import code, table
 # The first setting of each section, and the section's title in English and Chinese.
 _SECTIONS: Final = {
     "OPENAI_API_KEY": ("The model", "模型"),
+    "OPENAI_INTERACTION_MODE": ("Conversations", "对话"),
     "SLUICE_CONNECT_TIMEOUT": ("Time limits", "时限"),
     "SLUICE_MAX_STREAMS": ("Sizes and numbers", "大小与数量"),
     "SLUICE_LOG_LEVEL": ("The log", "日志"),
@@ -100,16 +101,6 @@ def example() -> str:
         for setting in of_section:
             lines += [*_comment(setting.meaning), f"# {setting.variable}={setting.default}"]
     return "\n".join(lines) + "\n"
-
-
-def setting_fields(record: Any) -> Iterator[tuple[dataclasses.Field[Any], Any]]:
-    """Yield each setting's field and default; a field that holds a record of settings yields those of the record."""
-    for field in dataclasses.fields(record):
-        value = getattr(record, field.name)
-        if "variable" in field.metadata:
-            yield field, value
-        elif dataclasses.is_dataclass(value):
-            yield from setting_fields(value)
 
 
 def _comment(text: str) -> list[str]:

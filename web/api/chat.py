@@ -77,12 +77,13 @@ def chat_blueprint(sluice: Sluice) -> Blueprint:
         streams = False
         try:
             if client is not None:
-                limit_writes(client, service.settings.write_timeout)
+                limit_writes(client, service.settings.limits.write_timeout)
                 unwatch = sluice.disconnects.watch(client, run.reader_left)
             if asked.mode == "block":
                 return _block_response(service.complete(run))
             # A model that refuses does so by then; later the first heartbeat is due.
-            run.wait_accepted(min(service.settings.connect_timeout, service.settings.heartbeat_interval))
+            limits = service.settings.limits
+            run.wait_accepted(min(limits.connect_timeout, limits.heartbeat_interval))
             stream = EventStream(run)
             # Passed through as it is, so that the server may recognise it (`EventStream.use`).
             response = _StreamResponse(stream, headers=HEADERS, direct_passthrough=True)

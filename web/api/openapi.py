@@ -17,7 +17,7 @@ from ... import __version__
 from ...service import Settings
 from ...service.errors import InvalidRequest
 from ...service.runs.usage import Usage
-from ...service.settings.settings import InteractionMode
+from ...service.settings.chat import InteractionMode
 from ...service.settings.starters import Language, Starter
 from ..extension import Sluice
 from .errors import STATUSES
@@ -165,9 +165,9 @@ def _chat(settings: Settings) -> dict[str, Any]:
         "tags": ["chat"],
         "summary": "Ask the model",
         "description": "Without `interaction_mode`, `Accept: text/event-stream` asks for a stream; otherwise the "
-        f"mode is `{settings.default_mode}`.",
+        f"mode is `{settings.chat.default_mode}`.",
         "requestBody": {
-            "description": f"At most {settings.max_body_bytes} bytes.",
+            "description": f"At most {settings.limits.max_body_bytes} bytes.",
             "required": True,
             "content": {"application/json": {"schema": _reference(ChatBody)}},
         },
@@ -198,14 +198,14 @@ def _schemas(settings: Settings) -> dict[str, Any]:
     asked = schemas["ChatBody"]["properties"]
     turn = schemas["Turn"]
     for text in (asked["message"], turn["properties"]["content"]):
-        text["maxLength"] = settings.max_message_chars
+        text["maxLength"] = settings.limits.max_message_chars
     asked["message"]["pattern"] = NOT_BLANK
     turn["properties"]["role"]["enum"] = list(roles_allowed(settings))
     # An answer may be empty: then it is left out.
     turn["if"] = {"properties": {"role": {"enum": [role for role in roles_allowed(settings) if role != "assistant"]}}}
     turn["then"] = {"properties": {"content": {"pattern": NOT_BLANK}}}
-    asked["conversation_history"]["maxItems"] = settings.max_history
-    asked["model"] = {"anyOf": [{"enum": list(settings.allowed_models)}, {"type": "null"}], "default": None}
+    asked["conversation_history"]["maxItems"] = settings.limits.max_history
+    asked["model"] = {"anyOf": [{"enum": list(settings.provider.allowed_models)}, {"type": "null"}], "default": None}
     schemas["ErrorReply"]["properties"]["code"]["enum"] = [kind.code for kind in STATUSES]
     return schemas
 

@@ -15,7 +15,8 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from ...service.decoding.think_tags import without_thinking
 from ...service.errors import InvalidRequest
 from ...service.provider.message import Message
-from ...service.settings.settings import InteractionMode, Settings
+from ...service.settings.chat import InteractionMode
+from ...service.settings.settings import Settings
 from .body_errors import body_error
 
 Role = Literal["user", "assistant", "system", "developer"]
@@ -74,11 +75,11 @@ def read_chat_request(request: Request, settings: Settings) -> ChatRequest:
     if request.mimetype != "application/json":
         # The sentence leaves the type out: it is the client's own text.
         raise InvalidRequest("The Content-Type should be application/json.", status=415)
-    too_large = InvalidRequest(f"The body should be at most {settings.max_body_bytes} bytes.", status=413)
-    if (request.content_length or 0) > settings.max_body_bytes:
+    too_large = InvalidRequest(f"The body should be at most {settings.limits.max_body_bytes} bytes.", status=413)
+    if (request.content_length or 0) > settings.limits.max_body_bytes:
         raise too_large
     # For bodies without a length. One more than allowed: at its limit Werkzeug (3.1) cuts a body off in silence.
-    request.max_content_length = settings.max_body_bytes + 1
+    request.max_content_length = settings.limits.max_body_bytes + 1
     try:
         raw = request.get_data(cache=False)
     except RequestEntityTooLarge:
@@ -89,30 +90,30 @@ def read_chat_request(request: Request, settings: Settings) -> ChatRequest:
         if request.content_length is None:
             raise InvalidRequest("The chunks of the body should be framed as in RFC 9112, section 7.1.") from None
         raise InvalidRequest("The body ended before its Content-Length.") from None
-    if len(raw) > settings.max_body_bytes:
+    if len(raw) > settings.limits.max_body_bytes:
         raise too_large
     body = _decode(raw, settings)
     _check_text(body.message, "message", settings)
-    if len(body.conversation_history) > settings.max_history:
+    if len(body.conversation_history) > settings.limits.max_history:
         raise InvalidRequest(
-            f"`conversation_history` should have at most {settings.max_history} messages.",
+            f"`conversation_history` should have at most {settings.limits.max_history} messages.",
             field="conversation_history",
             status=413,
         )
     history = _history(body.conversation_history, settings)
-    if body.model is not None and body.model not in settings.allowed_models:
-        raise InvalidRequest(f"`model` should be {_choice(settings.allowed_models)}.", field="model")
+    if body.model is not None and body.model not in settings.provider.allowed_models:
+        raise InvalidRequest(f"`model` should be {_choice(settings.provider.allowed_models)}.", field="model")
     return ChatRequest(
         messages=[*history, Message(role="user", content=body.message)],
         mode=body.interaction_mode or _mode_wanted(request, settings),
         source=body.source,
-        model=body.model or settings.default_model,
+        model=body.model or settings.provider.default_model,
     )
 
 
 def roles_allowed(settings: Settings) -> tuple[str, ...]:
     """Return the roles that a message in the history may have."""
-    operators = settings.allow_system_messages == "on"
+    operators = settings.chat.allow_system_messages == "on"
     return tuple(role for role in get_args(Role) if operators or role not in OPERATOR_ROLES)
 
 
@@ -145,7 +146,7 @@ def _history(turns: Sequence[Turn], settings: Settings) -> list[Message]:
 def _mode_wanted(request: Request, settings: Settings) -> InteractionMode:
     # Named outright: `*/*`, which every client sends, asks for nothing.
     wants_events = any(kind == "text/event-stream" for kind, _ in request.accept_mimetypes)
-    return "stream" if wants_events else settings.default_mode
+    return "stream" if wants_events else settings.chat.default_mode
 
 
 def _decode(raw: bytes, settings: Settings) -> ChatBody:
@@ -182,7 +183,7 @@ def _choice(words: Sequence[str]) -> str:
 def _check_text(text: str, field: str, settings: Settings) -> None:
     if not text.strip():
         raise InvalidRequest(f"`{field}` should not be blank.", field=field)
-    if len(text) > settings.max_message_chars:
+    if len(text) > settings.limits.max_message_chars:
         raise InvalidRequest(
-            f"`{field}` should have at most {settings.max_message_chars} characters.", field=field, status=413
+            f"`{field}` should have at most {settings.limits.max_message_chars} characters.", field=field, status=413
         )

@@ -24,7 +24,12 @@ def pages_blueprint(sluice: Sluice, assets: Assets) -> Blueprint:
     # All its addresses are relative, so that it works below any path, whether or not a proxy takes that path away.
     @cache
     def page() -> Asset:
-        variables = {"static": assets.folder, "preloads": preloads, "demo": settings.demo, "version": __version__}
+        variables = {
+            "static": assets.folder,
+            "preloads": preloads,
+            "demo": settings.provider.is_demo,
+            "version": __version__,
+        }
         return Asset(render_template("index.html", **variables).encode(), "text/html; charset=utf-8")
 
     @blueprint.get("/")
@@ -36,13 +41,13 @@ def pages_blueprint(sluice: Sluice, assets: Assets) -> Blueprint:
     def config() -> Response:
         response = json_response(
             {
-                "interaction_mode": settings.page_mode,
-                "model": settings.default_model,
-                "models": settings.allowed_models,
-                "demo": settings.demo,
-                "max_message_chars": settings.max_message_chars,
-                "max_history": settings.max_history,
-                "starters": settings.starters,
+                "interaction_mode": settings.chat.page_mode,
+                "model": settings.provider.default_model,
+                "models": settings.provider.allowed_models,
+                "demo": settings.provider.is_demo,
+                "max_message_chars": settings.limits.max_message_chars,
+                "max_history": settings.limits.max_history,
+                "starters": settings.page.starters,
                 "version": __version__,
             }
         )

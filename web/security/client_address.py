@@ -29,9 +29,9 @@ def client_identity(request: Request, settings: Settings) -> str:
         the empty text for a unix socket.
     """
     peer = request.remote_addr or ""
-    address = _forwarded_address(request, settings.trusted_proxies) or _parse_address(peer)
+    address = _forwarded_address(request, settings.server.trusted_proxies) or _parse_address(peer)
     if isinstance(address, IPv6Address):
-        return str(ip_network((address, settings.client_ipv6_prefix), strict=False))
+        return str(ip_network((address, settings.server.client_ipv6_prefix), strict=False))
     return peer if address is None else str(address)
 
 

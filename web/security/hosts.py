@@ -52,7 +52,7 @@ class AllowedHosts:
     @classmethod
     def of(cls, settings: Settings) -> AllowedHosts:
         """Return the names of a server: loopback's, its own, and those that the operator allows."""
-        return cls((*LOOPBACK_NAMES, settings.host.lower(), *settings.reachable_names))
+        return cls((*LOOPBACK_NAMES, settings.server.host.lower(), *settings.server.reachable_names))
 
     def check(self, environ: WSGIEnvironment) -> None:
         """Let a request pass that was made to one of the names, or to an address.

@@ -71,11 +71,11 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         self._intake = RequestIntake(
             self.poller,
             self,
-            head_timeout=settings.head_timeout,
-            body_timeout=settings.body_timeout,
-            body_limit=settings.max_body_bytes,
+            head_timeout=settings.limits.head_timeout,
+            body_timeout=settings.limits.body_timeout,
+            body_limit=settings.limits.max_body_bytes,
         )
-        limited = with_limited_replies(with_wsgi_input(application), settings.write_timeout)
+        limited = with_limited_replies(with_wsgi_input(application), settings.limits.write_timeout)
         self.wsgi: WSGIApplication = with_outlets(limited)
 
     def get_thread_pool(self) -> RequestThreads:
@@ -181,7 +181,7 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         A path outside of the one that the variable SCRIPT_NAME names is not found; gunicorn would answer 500.
         A client that does not read the reply is cut off at the limit of a write.
         """
-        client.settimeout(self._settings.write_timeout)
+        client.settimeout(self._settings.limits.write_timeout)
         if (lacking := exhausted_by(exc)) is not None:
             self.log.error("a request could not be served: %s", lacking)
             write(client, OVERLOADED.reply)

@@ -87,7 +87,7 @@ def post_worker_init(worker: Any) -> None:
     """
     services = Services.of(worker.wsgi)
     if services:
-        SluiceLog(services.secrets).attach(worker.log.error_log, services.settings.log_level.upper())
+        SluiceLog(services.secrets).attach(worker.log.error_log, services.settings.logging.level.upper())
         if not getattr(worker, "drains_itself", False):
             services.start()
             worker.sluice = DrainSignals(services, worker.cfg.graceful_timeout)

@@ -53,7 +53,7 @@ class Services:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be logged."""
-        return tuple(sluice.service.settings.api_key for sluice in self._sluices)
+        return tuple(sluice.service.settings.provider.api_key for sluice in self._sluices)
 
     def tell_spare_threads(self, has_spare: Callable[[], bool]) -> None:
         """Have them ask this, on any thread, whether the worker has a thread for another request."""
@@ -84,7 +84,7 @@ class Services:
         """
         most = max(graceful_timeout - CLOSING_TIME, graceful_timeout / 2)
         for sluice in self._sluices:
-            sluice.service.begin_drain(min(sluice.service.settings.drain_timeout, most))
+            sluice.service.begin_drain(min(sluice.service.settings.limits.drain_timeout, most))
 
     def write_metrics(self) -> None:
         """Bring the files up to date in which the workers' metrics meet. Every second or so."""

@@ -147,7 +147,7 @@ class SluiceWorker(GatheringWorker):
         self._places: int = services.places or self.cfg.threads
         # Both before the loop's thread and all others are started.
         share_one_heap()
-        if services.settings.pin_cpu == "on":
+        if services.settings.server.pin_cpu == "on":
             self._affinity = Affinity(self.age)
         if not services:
             self.log.warning(
@@ -287,13 +287,13 @@ class SluiceWorker(GatheringWorker):
             address,
             listener.getsockname(),
             linger=self._lingering.linger,
-            head_timeout=self._settings.head_timeout,
-            body_timeout=self._settings.body_timeout,
+            head_timeout=self._settings.limits.head_timeout,
+            body_timeout=self._settings.limits.body_timeout,
         )
         if connection.is_gathered:
             self._intake.begin(connection)
         else:
-            connection.timeout = time.monotonic() + self._settings.head_timeout
+            connection.timeout = time.monotonic() + self._settings.limits.head_timeout
             self.pending_conns.append(connection)
             readable = partial(self.on_pending_socket_readable, connection)
             self.poller.register(connection.sock, selectors.EVENT_READ, readable)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sluice.service.settings.fields import setting_fields
 from tools.reference import errors_page, modules_page, pages, settings_page
 from tools.reference.markdown import replace_block, table
 
@@ -69,7 +70,7 @@ def test_settings_of_nested_records_are_found() -> None:
     class Outer:
         server: Inner = dataclasses.field(default_factory=Inner)
 
-    assert [(field.name, value) for field, value in settings_page.setting_fields(Outer())] == [("port", 1)]
+    assert [(field.name, value) for field, value in setting_fields(Outer())] == [("port", 1)]
 
 
 def test_an_error_without_advice_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

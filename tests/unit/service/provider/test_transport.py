@@ -20,6 +20,8 @@ from sluice.service.provider.client import ModelClient
 from sluice.service.provider.message import Message
 from sluice.service.provider.transport import Transport
 from sluice.service.runs.events import Accepted, Event, Finished, Text
+from sluice.service.settings.limits import LimitSettings
+from sluice.service.settings.provider import ProviderSettings
 from tests.support.scenario import run
 from tools.common.scripted_model import (
     DONE,
@@ -49,10 +51,12 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def client_of(url: str, **settings: Any) -> AsyncIterator[ModelClient]:
-    client = ModelClient(
-        Settings(base_url=url, model="m", api_key="our-key", connect_timeout=WITHIN, **settings), url
+async def client_of(url: str, **limits: Any) -> AsyncIterator[ModelClient]:
+    settings = Settings(
+        provider=ProviderSettings(base_url=url, model="m", api_key="our-key"),
+        limits=LimitSettings(**{"connect_timeout": WITHIN, **limits}),
     )
+    client = ModelClient(settings, url)
     try:
         yield client
     finally:

@@ -13,6 +13,7 @@ from sluice.service.concurrency.deadline import Deadline
 from sluice.service.decoding.completion_decoder import Answer
 from sluice.service.errors import UpstreamInvalid
 from sluice.service.provider.client import _Intake
+from sluice.service.settings.limits import LimitSettings
 from tests.support.scenario import run
 
 EMPTY = (
@@ -35,8 +36,9 @@ def intake_for(pieces: Callable[[_Intake, Callable[[float], None]], None]) -> tu
         def wait(seconds: float) -> None:
             at[0] += seconds
 
+        settings = Settings(limits=LimitSettings(next_token_timeout=HOUR))
         with closing(Deadline(at[0] + 10 * HOUR)) as deadline:
-            intake = _Intake(answer, deadline, Settings(next_token_timeout=HOUR), at[0] + 10 * HOUR)
+            intake = _Intake(answer, deadline, settings, at[0] + 10 * HOUR)
             intake.offer = lambda words: not said.extend(word.text for word in words)  # type: ignore[union-attr]
             pieces(intake, wait)
 

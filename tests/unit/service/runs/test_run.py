@@ -16,6 +16,8 @@ from sluice.service.observability.metrics import Metrics
 from sluice.service.provider.message import Message
 from sluice.service.runs.events import Accepted, Event, Failed, Finished
 from sluice.service.runs.run import Run, RunLabels
+from sluice.service.settings.limits import LimitSettings
+from sluice.service.settings.provider import ProviderSettings
 from tools.common.scripted_model import (
     Close,
     End,
@@ -99,7 +101,10 @@ def test_a_model_that_accepts_does_not_put_the_sign_of_life_off(loop: LoopThread
 )
 def test_a_run_that_is_over_goes_without_the_garbage_collector(script: tuple[Step, ...], leaves: bool) -> None:
     with ScriptedModel(script) as model:
-        settings = Settings(base_url=model.base_url, model="m", api_key="k", next_token_timeout=0.1, max_retries=0)
+        settings = Settings(
+            provider=ProviderSettings(base_url=model.base_url, model="m", api_key="k", max_retries=0),
+            limits=LimitSettings(next_token_timeout=0.1),
+        )
         service = ChatService(settings)
         gc.disable()
         try:

@@ -7,9 +7,10 @@ import re
 import pytest
 
 from sluice.service.settings.names import known_names, unused_names
+from sluice.service.settings.provider import ProviderSettings
 from sluice.service.settings.settings import Settings
 
-REAL = Settings(api_key="k" * 20)
+REAL = Settings(provider=ProviderSettings(api_key="k" * 20))
 
 
 def said(*, settings: Settings = REAL, written: dict[str, str] | None = None, **environ: str) -> list[str]:
@@ -96,4 +97,6 @@ def test_variables_that_choose_who_pays_are_said_to_be_unused_where_openai_answe
     sentences = said(**both)
     assert [re.match(r"OPENAI_\w+ is not used", sentence) is not None for sentence in sentences] == [True, True]
     assert said(**both, settings=Settings()) == []
-    assert said(**both, settings=Settings(base_url="http://127.0.0.1:1/v1", model="m")) == []
+    assert (
+        said(**both, settings=Settings(provider=ProviderSettings(base_url="http://127.0.0.1:1/v1", model="m"))) == []
+    )

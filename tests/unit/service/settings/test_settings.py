@@ -13,10 +13,14 @@ from pathlib import Path
 import pytest
 
 from sluice.service.settings import sources as setting_sources
-from sluice.service.settings.settings import DEMO_MODEL, OPENAI_DEFAULT_MODEL, Settings, SettingsError
+from sluice.service.settings.fields import setting_fields
+from sluice.service.settings.limits import LimitSettings
+from sluice.service.settings.provider import DEMO_MODEL, OPENAI_DEFAULT_MODEL, ProviderSettings
+from sluice.service.settings.server import ServerSettings
+from sluice.service.settings.settings import Settings, SettingsError
 
 EXAMPLE = Path(__file__).parents[4] / ".env.example"
-FIELDS = {field.metadata["variable"]: field for field in dataclasses.fields(Settings)}
+FIELDS = {field.metadata["variable"]: field for field, _ in setting_fields(Settings())}
 NUMBERS = [variable for variable, field in FIELDS.items() if isinstance(field.default, int | float)]
 
 
@@ -78,12 +82,12 @@ def test_a_url_that_may_hold_a_password_is_refused_without_being_shown(url: str)
 
 def test_a_blank_variable_does_not_hide_the_value_in_the_file(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("OPENAI_MODEL=from-the-file\n")
-    assert Settings.load({"OPENAI_MODEL": " "}, tmp_path / ".env").model == "from-the-file"
+    assert Settings.load({"OPENAI_MODEL": " "}, tmp_path / ".env").provider.model == "from-the-file"
 
 
 def test_a_dollar_in_the_file_stands_for_itself(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("OPENAI_SYSTEM_PROMPT=costs ${HOME} dollars\n")
-    assert Settings.load({}, tmp_path / ".env").system_prompt == "costs ${HOME} dollars"
+    assert Settings.load({}, tmp_path / ".env").chat.system_prompt == "costs ${HOME} dollars"
 
 
 def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
@@ -116,7 +120,9 @@ def test_a_bad_key_is_not_shown(key: str) -> None:
 def test_a_base_url_that_is_not_openais_needs_a_model() -> None:
     (problem,) = problems_of(OPENAI_BASE_URL="http://localhost:11434/v1")
     assert problem.startswith("OPENAI_MODEL is not set; with OPENAI_BASE_URL=http://localhost:11434/v1 it should")
-    assert Settings.load({"OPENAI_BASE_URL": "https://api.openai.com/v1"}).default_model == OPENAI_DEFAULT_MODEL
+    assert (
+        Settings.load({"OPENAI_BASE_URL": "https://api.openai.com/v1"}).provider.default_model == OPENAI_DEFAULT_MODEL
+    )
 
 
 # ------------------------------------------------------------------ where values come from
@@ -133,8 +139,9 @@ def test_an_empty_variable_counts_as_not_set(empty: str) -> None:
 
 def test_values_are_read_with_the_spaces_around_them_taken_off() -> None:
     settings = Settings.load({"PORT": " 9000 ", "OPENAI_MODELS": " a, b ,,a", "OPENAI_INTERACTION_MODE": "Stream"})
-    assert (settings.port, settings.models, settings.interaction_mode) == (9000, ("a", "b"), "stream")
-    assert Settings.load({"OPENAI_BASE_URL": "http://x/v1/", "OPENAI_MODEL": "m"}).base_url == "http://x/v1"
+    assert (settings.server.port, settings.provider.models) == (9000, ("a", "b"))
+    assert settings.chat.interaction_mode == "stream"
+    assert Settings.load({"OPENAI_BASE_URL": "http://x/v1/", "OPENAI_MODEL": "m"}).provider.base_url == "http://x/v1"
 
 
 def test_the_environment_wins_over_the_file_and_an_empty_variable_does_not(tmp_path: Path) -> None:
@@ -143,14 +150,14 @@ def test_the_environment_wins_over_the_file_and_an_empty_variable_does_not(tmp_p
         "PORT=1111\nHOST=file.example\nWEB_CONCURRENCY=3\n# SLUICE_MAX_HISTORY=1\nOPENAI_MODEL='in quotes'\n"
     )
     settings = Settings.load({"PORT": "2222", "HOST": ""}, file)
-    assert (settings.port, settings.host, settings.workers) == (2222, "file.example", 3)
-    assert (settings.max_history, settings.model) == (Settings().max_history, "in quotes")
+    assert (settings.server.port, settings.server.host, settings.server.workers) == (2222, "file.example", 3)
+    assert (settings.limits.max_history, settings.provider.model) == (Settings().limits.max_history, "in quotes")
 
 
 def test_the_file_reaches_no_other_library(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("OPENAI_API_KEY=sk-from-the-file\n")
-    assert Settings.load({}, file).api_key == "sk-from-the-file"
+    assert Settings.load({}, file).provider.api_key == "sk-from-the-file"
     assert os.environ.get("OPENAI_API_KEY") != "sk-from-the-file"
 
 
@@ -169,7 +176,7 @@ def test_a_key_may_be_in_a_file(tmp_path: Path, given_in: str) -> None:
     file = tmp_path / ".env"
     file.write_text(f"OPENAI_API_KEY_FILE={secret}\n" if given_in == ".env" else "")
     environ = {} if given_in == ".env" else {"OPENAI_API_KEY_FILE": str(secret)}
-    assert Settings.load(environ, file).api_key == "sk-in-a-file"
+    assert Settings.load(environ, file).provider.api_key == "sk-in-a-file"
 
 
 def test_a_long_text_may_be_in_a_file(tmp_path: Path) -> None:
@@ -183,9 +190,9 @@ def test_a_long_text_may_be_in_a_file(tmp_path: Path) -> None:
             "PORT_FILE": str(tmp_path / "nothing"),
         }
     )
-    assert settings.system_prompt == "You are kind.\n\nAnd brief; $HOME stays."
-    assert settings.starters is not None
-    assert settings.port == 8000
+    assert settings.chat.system_prompt == "You are kind.\n\nAnd brief; $HOME stays."
+    assert settings.page.starters is not None
+    assert settings.server.port == 8000
     assert FROM_FILES == ["OPENAI_API_KEY", "OPENAI_SYSTEM_PROMPT", "SLUICE_STARTERS"]
 
 
@@ -231,9 +238,9 @@ def test_a_key_and_a_file_with_a_key_are_one_too_many_in_one_place_and_the_envir
     (problem,) = problems_of(OPENAI_API_KEY="x", OPENAI_API_KEY_FILE=str(secret))
     assert problem == "OPENAI_API_KEY and OPENAI_API_KEY_FILE are both set; only one of them should be."
     file.write_text(f"OPENAI_API_KEY_FILE={secret}\n")
-    assert Settings.load({"OPENAI_API_KEY": "of-the-environment"}, file).api_key == "of-the-environment"
+    assert Settings.load({"OPENAI_API_KEY": "of-the-environment"}, file).provider.api_key == "of-the-environment"
     file.write_text("OPENAI_API_KEY=written\n")
-    assert Settings.load({"OPENAI_API_KEY_FILE": str(secret)}, file).api_key == "of-the-file"
+    assert Settings.load({"OPENAI_API_KEY_FILE": str(secret)}, file).provider.api_key == "of-the-file"
 
 
 def test_a_file_of_settings_that_cannot_be_read_is_said_in_a_sentence(
@@ -257,7 +264,7 @@ def test_a_bad_value_in_the_file_is_named_too(tmp_path: Path) -> None:
 
 def test_settings_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Settings().port = 1  # type: ignore[misc]
+        Settings().server.port = 1  # type: ignore[misc]
 
 
 # ------------------------------------------------------------------ .env.example
@@ -290,40 +297,41 @@ def test_the_example_copied_as_it_is_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_without_a_key_and_a_base_url_the_demo_model_answers() -> None:
-    assert Settings().demo
-    assert (Settings().default_model, Settings().provider) == (DEMO_MODEL, "demo")
-    assert not Settings(api_key="sk-key").demo
-    assert Settings(api_key="sk-key").provider == "api.openai.com"
-    assert not Settings(base_url="http://localhost:1/v1").demo
-    assert Settings(base_url="http://localhost:1/v1").provider == "localhost"
+    demo = ProviderSettings()
+    assert demo.is_demo
+    assert (demo.default_model, demo.name) == (DEMO_MODEL, "demo")
+    assert not ProviderSettings(api_key="sk-key").is_demo
+    assert ProviderSettings(api_key="sk-key").name == "api.openai.com"
+    assert not ProviderSettings(base_url="http://localhost:1/v1").is_demo
+    assert ProviderSettings(base_url="http://localhost:1/v1").name == "localhost"
 
 
 def test_the_page_streams_unless_the_operator_chose_block() -> None:
-    modes = [(s.default_mode, s.page_mode) for s in map(Settings.load, [
+    modes = [(s.chat.default_mode, s.chat.page_mode) for s in map(Settings.load, [
         {}, {"OPENAI_INTERACTION_MODE": "block"}, {"OPENAI_INTERACTION_MODE": "stream"},
     ])]  # fmt: skip
     assert modes == [("block", "stream"), ("block", "block"), ("stream", "stream")]
 
 
 @pytest.mark.parametrize(
-    ("settings", "names"),
+    ("server", "names"),
     [
-        (Settings(), ()),
-        (Settings(host="localhost"), ()),
-        (Settings(host="::1"), ()),
-        (Settings(host="127.0.0.53"), ()),
-        (Settings(host="0.0.0.0"), ("*",)),
-        (Settings(host="::"), ("*",)),
-        (Settings(host="192.0.2.7"), ("*",)),
-        (Settings(host="box.example"), ("*",)),
-        (Settings(trusted_proxies=1), ("*",)),
-        (Settings(trusted_proxies=1, host="0.0.0.0", allowed_hosts=("ours",)), ("ours",)),
+        (ServerSettings(), ()),
+        (ServerSettings(host="localhost"), ()),
+        (ServerSettings(host="::1"), ()),
+        (ServerSettings(host="127.0.0.53"), ()),
+        (ServerSettings(host="0.0.0.0"), ("*",)),
+        (ServerSettings(host="::"), ("*",)),
+        (ServerSettings(host="192.0.2.7"), ("*",)),
+        (ServerSettings(host="box.example"), ("*",)),
+        (ServerSettings(trusted_proxies=1), ("*",)),
+        (ServerSettings(trusted_proxies=1, host="0.0.0.0", allowed_hosts=("ours",)), ("ours",)),
     ],
 )
 def test_on_loopback_without_a_proxy_no_name_is_answered_to_but_those_that_are_set(
-    settings: Settings, names: tuple[str, ...]
+    server: ServerSettings, names: tuple[str, ...]
 ) -> None:
-    assert settings.reachable_names == names
+    assert server.reachable_names == names
 
 
 @pytest.mark.parametrize(
@@ -336,17 +344,17 @@ def test_a_host_that_could_never_match_stops_the_start(text: str) -> None:
 
 def test_hosts_are_read_in_lower_case_each_once() -> None:
     settings = Settings.load({"SLUICE_ALLOWED_HOSTS": "Chat.Example.com., .example.org,,chat.example.com,my_box"})
-    assert settings.allowed_hosts == ("chat.example.com", ".example.org", "my_box")
+    assert settings.server.allowed_hosts == ("chat.example.com", ".example.org", "my_box")
 
 
 def test_allowed_models_begin_with_the_default_and_name_each_once() -> None:
-    assert Settings(model="b", models=("a", "b", "c")).allowed_models == ("b", "a", "c")
+    assert ProviderSettings(model="b", models=("a", "b", "c")).allowed_models == ("b", "a", "c")
 
 
 def test_threads_are_the_places_and_the_reserve_and_the_grace_outlasts_the_drain() -> None:
-    settings = Settings(max_streams=10, reserve_threads=3, drain_timeout=7.9)
-    assert settings.threads == 13
-    assert settings.graceful_timeout > settings.drain_timeout
+    limits = LimitSettings(max_streams=10, reserve_threads=3, drain_timeout=7.9)
+    assert limits.threads == 13
+    assert limits.graceful_timeout > limits.drain_timeout
 
 
 # ------------------------------------------------------------------ contradictions
@@ -358,36 +366,45 @@ def test_the_defaults_do_not_contradict_each_other(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    ("settings", "names"),
+    ("record", "names"),
     [
-        (Settings(first_token_timeout=61, total_timeout=60), ["SLUICE_FIRST_TOKEN_TIMEOUT", "SLUICE_TOTAL_TIMEOUT"]),
         (
-            Settings(connect_timeout=9, first_token_timeout=8),
+            LimitSettings(first_token_timeout=61, total_timeout=60),
+            ["SLUICE_FIRST_TOKEN_TIMEOUT", "SLUICE_TOTAL_TIMEOUT"],
+        ),
+        (
+            LimitSettings(connect_timeout=9, first_token_timeout=8),
             ["SLUICE_CONNECT_TIMEOUT", "SLUICE_FIRST_TOKEN_TIMEOUT"],
         ),
         (
-            Settings(max_message_chars=2000, max_body_bytes=1999),
+            LimitSettings(max_message_chars=2000, max_body_bytes=1999),
             ["SLUICE_MAX_MESSAGE_CHARS", "SLUICE_MAX_BODY_BYTES"],
         ),
-        (Settings(max_streams=10_000), ["SLUICE_MAX_STREAMS", "ulimit -n"]),
-        (Settings(model="real-model"), ["OPENAI_MODEL", "OPENAI_API_KEY", "OPENAI_BASE_URL"]),
-        (Settings(host="0.0.0.0", allowed_hosts=("ours",)), ["HOST", "SLUICE_TRUSTED_PROXIES"]),
+        (LimitSettings(max_streams=10_000), ["SLUICE_MAX_STREAMS", "ulimit -n"]),
+        (
+            ProviderSettings(model="real-model"),
+            ["OPENAI_MODEL", "OPENAI_API_KEY", "OPENAI_BASE_URL"],
+        ),
+        (
+            ServerSettings(host="0.0.0.0", allowed_hosts=("ours",)),
+            ["HOST", "SLUICE_TRUSTED_PROXIES"],
+        ),
     ],
 )
 def test_a_contradiction_is_said_in_one_sentence_that_names_both_sides(
-    settings: Settings, names: list[str], monkeypatch: pytest.MonkeyPatch
+    record: LimitSettings | ProviderSettings | ServerSettings, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 4096))
-    (sentence,) = settings.contradictions()
+    (sentence,) = record.contradictions()
     assert all(name in sentence for name in names)
 
 
 def test_a_server_that_others_reach_under_any_name_is_warned_of() -> None:
-    assert any("SLUICE_ALLOWED_HOSTS" in sentence for sentence in Settings(host="0.0.0.0").contradictions())
-    behind_a_proxy = Settings(host="0.0.0.0", trusted_proxies=1)
+    assert any("SLUICE_ALLOWED_HOSTS" in sentence for sentence in ServerSettings(host="0.0.0.0").contradictions())
+    behind_a_proxy = ServerSettings(host="0.0.0.0", trusted_proxies=1)
     assert not any("SLUICE_ALLOWED_HOSTS" in sentence for sentence in behind_a_proxy.contradictions())
 
 
 def test_a_machine_without_a_limit_on_files_has_no_contradiction(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    assert Settings(max_streams=10_000).contradictions() == []
+    assert LimitSettings(max_streams=10_000).contradictions() == []

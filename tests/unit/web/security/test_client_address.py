@@ -6,6 +6,7 @@ import pytest
 from flask import Request
 from werkzeug.test import EnvironBuilder
 
+from sluice.service.settings.server import ServerSettings
 from sluice.service.settings.settings import Settings
 from sluice.web.security.client_address import client_identity
 
@@ -13,7 +14,8 @@ from sluice.web.security.client_address import client_identity
 def identity(peer: str, forwarded: str | None = None, *, proxies: int = 0, prefix: int = 64) -> str:
     headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
     environ = EnvironBuilder(headers=headers, environ_base={"REMOTE_ADDR": peer}).get_environ()
-    return client_identity(Request(environ), Settings(trusted_proxies=proxies, client_ipv6_prefix=prefix))
+    server = ServerSettings(trusted_proxies=proxies, client_ipv6_prefix=prefix)
+    return client_identity(Request(environ), Settings(server=server))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""The settings of conversations: what a request may choose, and what is sent before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .fields import setting
+from .parsers import one_of
+
+InteractionMode = Literal["stream", "block"]
+Switch = Literal["on", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatSettings:
+    """The mode of requests that name none, and who may write system messages."""
+
+    interaction_mode: InteractionMode | None = setting(
+        "OPENAI_INTERACTION_MODE",
+        one_of("stream", "block"),
+        None,
+        "`stream` or `block` for requests that name no mode; `block` where unset. Set to `block`, it holds for the "
+        "page too, which streams otherwise.",
+    )
+    system_prompt: str = setting(
+        "OPENAI_SYSTEM_PROMPT",
+        str,
+        "",
+        "Sent before every conversation as the system message. Or `OPENAI_SYSTEM_PROMPT_FILE`: a file that holds it.",
+        from_file=True,
+    )
+    allow_system_messages: Switch = setting(
+        "SLUICE_ALLOW_SYSTEM_MESSAGES",
+        one_of("on", "off"),
+        "off",
+        "`on` lets requests bring `system` and `developer` messages in `conversation_history`. For trusted clients "
+        "only: such a message can take back what `OPENAI_SYSTEM_PROMPT` says.",
+    )
+
+    @property
+    def default_mode(self) -> InteractionMode:
+        """The mode of API requests that name none."""
+        return self.interaction_mode or "block"
+
+    @property
+    def page_mode(self) -> InteractionMode:
+        """The page's mode: it streams unless the operator chose `block` explicitly."""
+        return self.interaction_mode or "stream"
