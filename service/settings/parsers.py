@@ -18,7 +18,7 @@ def number(kind: type[int] | type[float], least: float, most: float, unit: str) 
         unit: What is counted, for the message; empty for none.
     """
     of = f" of {unit}" if unit else ""
-    expected = f"a {'whole ' if kind is int else ''}number{of} from {least:g} to {most:g}"
+    expected = f"a {'whole ' if kind is int else ''}number{of} from {least:.12g} to {most:.12g}"
 
     def parse(text: str) -> float:
         try:

@@ -45,7 +45,7 @@ def on_starting(server: Any) -> None:
     if any(unfit in name.lower() for unfit in _UNFIT):
         sys.exit(
             f"Sluice cannot start:\nThe worker class is {name!r}, in which its event loop's thread cannot run; it "
-            "should be web.worker.SluiceWorker or gthread."
+            "should be sluice.web.server.worker.SluiceWorker or gthread."
         )
     # With --preload, the application has been loaded by now.
     exit_if_threads_are_replaced(1)
