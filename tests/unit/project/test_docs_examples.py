@@ -50,7 +50,7 @@ def test_the_example_of_a_view_streams_its_words(page: str, started: list[Any]) 
     assert run(source, started).test_client().get("/words").text == "one\nloop\nis\nenough\n"
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md", "docs/tutorial.md"])
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md", "docs/tutorial.md", "docs/how-to/install.md"])
 def test_the_example_of_an_application_has_the_chat_below_a_path(page: str, started: list[Any]) -> None:
     client = run(program(page, "DispatcherMiddleware"), started).test_client()
     assert client.get("/assistant/api/config").status_code == 200
