@@ -20,10 +20,10 @@ class LimitSettings:
         "SLUICE_FIRST_TOKEN_TIMEOUT",
         seconds(0.05, 3600),
         60.0,
-        "Seconds until the first word, retries included.",
+        "Seconds until the first token, retries included.",
     )
     next_token_timeout: float = setting(
-        "SLUICE_NEXT_TOKEN_TIMEOUT", seconds(0.05, 3600), 30.0, "Seconds between two words."
+        "SLUICE_NEXT_TOKEN_TIMEOUT", seconds(0.05, 3600), 30.0, "Seconds between two tokens."
     )
     total_timeout: float = setting(
         "SLUICE_TOTAL_TIMEOUT", seconds(0.05, 86400), 600.0, "Seconds for one whole answer."
@@ -115,7 +115,7 @@ class LimitSettings:
         if self.first_token_timeout > self.total_timeout:
             found.append(
                 f"SLUICE_FIRST_TOKEN_TIMEOUT ({self.first_token_timeout:g} s) is longer than SLUICE_TOTAL_TIMEOUT "
-                f"({self.total_timeout:g} s), which therefore ends the wait for the first word."
+                f"({self.total_timeout:g} s), which therefore ends the wait for the first token."
             )
         if self.connect_timeout > self.first_token_timeout:
             found.append(

@@ -44,7 +44,7 @@ class ProviderSettings:
         "OPENAI_MAX_RETRIES",
         count(0, 10, "retries"),
         2,
-        "Further attempts after a failure that may pass, and only before the first word was shown.",
+        "Further attempts after a failure that may pass, and only before the first token was shown.",
     )
     demo_tokens_per_second: float = setting(
         "SLUICE_DEMO_TOKENS_PER_SECOND", number(float, 1, 1e6, "tokens"), 60.0, "The pace of the demo model."
