@@ -27,6 +27,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from .excerpts import excerpt
+
+# Of a failure's detail: an excerpt of what the provider said, and what the operator can do about it.
+DETAIL_CHARS = 4000
+
 
 class ServiceError(Exception):
     """A failure with a code and a sentence that are safe to show to anybody."""
@@ -39,14 +44,15 @@ class ServiceError(Exception):
         """Describe one failure.
 
         Args:
-            detail: For the log: what happened, the provider's words included. Never shown to a client.
+            detail: For the log: what happened, the provider's words included; an excerpt is kept of it. Never shown
+                to a client.
             sentence: For the client, where the class's own sentence can be made more precise.
             retry_after: Seconds after which another try may succeed, where that is known.
         """
-        self.detail = detail
+        self.detail = excerpt(detail, DETAIL_CHARS)
         self.safe_message = sentence or self.sentence
         self.retry_after = retry_after
-        super().__init__(f"{self.code}: {detail or self.safe_message}")
+        super().__init__(f"{self.code}: {self.detail or self.safe_message}")
 
 
 class InvalidRequest(ServiceError):

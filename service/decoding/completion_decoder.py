@@ -113,6 +113,7 @@ class Answer:
         # Whether words came after a finish reason.
         self._reason_broken = False
         self._done = self._at_end = False
+        self._has_failed_behind_its_end = False
         self._text_half = _HalfCharacter()
         self._thought_half = _HalfCharacter()
         self._think: ThinkTagSplitter | None = ThinkTagSplitter()
@@ -228,7 +229,8 @@ class Answer:
         if self._chunks == 0:
             if self._bytes == 0:
                 raise UpstreamInvalid("the answer is empty")
-            raise UpstreamInvalid(f"no chunk of a chat answer came, but {_excerpt(self._opening)}")
+            came = f"{self._content_type}: {_excerpt(self._opening)}"
+            raise UpstreamInvalid(f"no chunk of a chat answer came, but {came}")
         raise UpstreamTruncated("the stream ended without a finish reason")
 
     def cut_off(self, detail: str) -> UpstreamError:
@@ -375,7 +377,10 @@ class Answer:
             return
         if not self.is_whole:
             raise failure
-        logger.info("behind the end of a whole answer: %s", failure.detail)
+        # Once: there may be as many as fit into the time in which usage is waited for.
+        if not self._has_failed_behind_its_end:
+            self._has_failed_behind_its_end = True
+            logger.info("behind the end of a whole answer: %s", failure.detail)
 
     def _join(self, kind: type[Word], texts: list[str], words: list[Word]) -> None:
         """Make one word of texts that came one after the other, and empty their list."""
@@ -448,5 +453,5 @@ def _loads(data: bytes) -> Any:
 def _excerpt(data: bytes) -> str:
     """Return the beginning of a body for the log, not cut inside a word: half a key would not be recognised there."""
     if len(data) >= _EXCERPT_BYTES:
-        data = re.sub(rb"[\w-]*\Z", b"", data[:_EXCERPT_BYTES])
+        data = re.sub(rb"[^\s\"',:{}\[\]]*\Z", b"", data[:_EXCERPT_BYTES])
     return data.decode(errors="replace")

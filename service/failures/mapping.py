@@ -7,7 +7,6 @@ Providers agree neither on shapes nor on codes: `provider_said.py` gathers the p
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -22,14 +21,13 @@ from ..errors import (
     UpstreamRejected,
     UpstreamUnavailable,
 )
+from ..excerpts import excerpt
 from .extraction import READ_VALUES, Said, decoded, gather, said_in
 from .retry_after import seconds_to_wait
 from .rules import RULES
 
 # Where a provider limits requests without saying for how long.
 RETRY_AFTER_UNKNOWN: Final = 5.0
-# Of what a provider said, in the log.
-EXCERPT_CHARS: Final = 2000
 # Of a whole error whose codes are too general for a rule.
 _REJECTED: Final = frozenset(("invalid_request_error", "badrequesterror", "invalid_argument", "validation_error"))
 
@@ -146,9 +144,5 @@ def _kind_of_status(status: int) -> type[UpstreamError]:
 
 
 def _excerpt(text: str) -> str:
-    excerpt = text
-    if len(text) > EXCERPT_CHARS:
-        # Not cut inside a word: half a key would not be recognised, and so not taken out of the log.
-        excerpt = re.sub(r"[^\s\"',:{}\[\]]*\Z", "", text[:EXCERPT_CHARS]) + f"... ({len(text)} characters)"
     # Half of a surrogate pair could not be written.
-    return excerpt.encode(errors="backslashreplace").decode()
+    return excerpt(text).encode(errors="backslashreplace").decode()

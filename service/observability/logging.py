@@ -12,6 +12,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from ..excerpts import CUT
+
 #: In place of an id, outside of any request.
 NO_REQUEST = "-"
 #: The id of the request that the current thread or task works for; `-` outside of any. A coroutine submitted to
@@ -35,12 +37,33 @@ _KEY = re.compile(r"(?i)(bearer\s+)\S+|\b(?:sk|pk|gsk|xai|hf|rk)[-_][\w\-.]{6,}|
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 REDACTED = "[key]"
 SECRET_LEAST = 8
+# Of one text in the log, whatever it is: as long a traceback is read from both ends.
+TEXT_CHARS = 2**14
+
+
+def _without_end_in(text: str, secret: str) -> str:
+    """Take the beginning of a secret from the end of a text, where an excerpt was cut inside it."""
+    for length in range(len(secret) - 1, SECRET_LEAST - 1, -1):
+        if text.endswith(secret[:length]):
+            return text[:-length] + REDACTED
+    return text
+
+
+def _bounded(text: str) -> str:
+    """Leave out the middle of a text that is too long; to be used when keys have been taken out."""
+    if len(text) <= TEXT_CHARS:
+        return text
+    half = TEXT_CHARS // 2
+    return f"{text[:half]} ... ({len(text) - 2 * half} characters left out) ... {text[-half:]}"
 
 
 def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
     """Take out everything that looks like a key, and the given secrets wherever they stand."""
     for secret in secrets:
         text = text.replace(secret, REDACTED)
+        if CUT in text:
+            *cut, rest = text.split(CUT)
+            text = CUT.join([*(_without_end_in(part, secret) for part in cut), rest])
     return _KEY.sub(lambda match: (match.group(1) or "") + REDACTED, text)
 
 
@@ -79,7 +102,7 @@ class LineFormatter(logging.Formatter):
             record.args = None
         line, *rest = super().format(record).split("\n")
         # The text of an exception may hold line breaks: indented, none of its lines looks like a record.
-        return redact("\n    ".join([line, *rest]), self._secrets)
+        return _bounded(redact("\n    ".join([line, *rest]), self._secrets))
 
 
 class JsonFormatter(logging.Formatter):
@@ -114,7 +137,7 @@ class JsonFormatter(logging.Formatter):
         if exception:
             fields["exception"] = "\n".join(exception)
         # Before they are JSON: escaped, a key would not look like itself.
-        redacted = {name: text and redact(text, self._secrets) for name, text in fields.items()}
+        redacted = {name: text and _bounded(redact(text, self._secrets)) for name, text in fields.items()}
         line = json.dumps(redacted, ensure_ascii=False)
         # What JSON lets stand, and some readers take for the end of a line.
         return _CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", line)

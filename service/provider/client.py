@@ -115,9 +115,8 @@ class ModelClient:
         response = await self._open(messages, model, limit)
         with closing(response):
             yield [Accepted()]
-            content_type = response.headers.get("content-type", "no content type").partition(";")[0]
             limits = self._settings.limits
-            answer = Answer(limits.max_event_bytes, limits.max_answer_chars, content_type)
+            answer = Answer(limits.max_event_bytes, limits.max_answer_chars, _content_type(response))
             body = body_of(response)
             with closing(Deadline(limit)) as deadline:
                 intake = _Intake(answer, deadline, self._settings, total_deadline)
@@ -276,6 +275,13 @@ class _Intake:
                 deadline.sooner(limit)
             else:
                 deadline.at = limit
+
+
+def _content_type(response: aiohttp.ClientResponse) -> str:
+    """Say for the log what the provider calls its body, and how it encoded it though nothing was asked for."""
+    kind = response.headers.get("content-type", "no content type").partition(";")[0]
+    coding = response.headers.get("content-encoding", "").strip()
+    return f"{kind} with the Content-Encoding {coding}" if coding else kind
 
 
 async def _read_to_end(response: aiohttp.ClientResponse) -> None:

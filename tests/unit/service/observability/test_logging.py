@@ -5,13 +5,17 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from contextvars import Context, copy_context
 
 import pytest
 
+from sluice.service.errors import UpstreamInvalid
+from sluice.service.excerpts import excerpt
 from sluice.service.observability.logging import (
     REDACTED,
+    TEXT_CHARS,
     LineFormatter,
     Trace,
     log_formatter,
@@ -266,3 +270,46 @@ def test_a_trace_is_named_beside_the_request_in_text(logger: logging.Logger, lin
     within.run(trace.set, Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"))
     within.run(logger.info, "inside")
     assert "[request-1 trace=4bf92f3577b34da6a3ce929d0e0e4736] inside\n" in lines.getvalue()
+
+
+# ------------------------------------------------------------------ excerpts
+
+
+def test_an_excerpt_is_the_beginning_and_says_how_long_the_text_was() -> None:
+    assert excerpt("a short text", 20) == "a short text"
+    assert excerpt("some words " * 100, 20) == "some words some ... (1100 characters)"
+    assert excerpt('{"message": "' + "x" * 100, 20) == '{"message": "... (113 characters)'
+
+
+def test_an_excerpt_of_one_endless_word_has_nothing_of_it() -> None:
+    assert excerpt("k" * 1000, 20) == "... (1000 characters)"
+
+
+@pytest.mark.parametrize("secret", ["a-configured-secret", "with:colons,and=signs==", "sk-abcdefghijklmnop"])
+def test_no_excerpt_ends_in_the_beginning_of_a_key(secret: str) -> None:
+    said = f"Incorrect key: {secret} is not known. " + "More words. " * 100
+    for most in range(10, 80):
+        left = redact(excerpt(said, most), (secret,))
+        assert secret[:8] not in left, left
+
+
+@pytest.mark.parametrize("kind", ["text", "json"])
+def test_a_record_of_megabytes_is_bounded_and_has_both_ends(kind: str) -> None:
+    formatter = log_formatter(kind, ("a-configured-secret",))
+    try:
+        raise ValueError("begins " + "a-configured-secret " * 100_000 + "ends")
+    except ValueError:
+        record = logging.LogRecord("x", logging.ERROR, __file__, 1, "m" * 3_000_000, (), sys.exc_info())
+    line = formatter.format(record)
+    assert len(line) < 3 * TEXT_CHARS
+    assert "characters left out" in line
+    assert "mmm" in line
+    assert "ends" in line
+    assert "a-configured" not in line
+
+
+def test_the_detail_of_a_failure_is_an_excerpt() -> None:
+    error = UpstreamInvalid("words " * 1_000_000)
+    assert len(error.detail) < 5000
+    assert len(str(error)) < 5000
+    assert "(6000000 characters)" in error.detail
