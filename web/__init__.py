@@ -33,6 +33,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     from .api.operations import ops_blueprint
     from .extension import Sluice
     from .page.assets import Assets, register_assets
+    from .page.libraries import warn_of_missing_libraries
     from .page.routes import pages_blueprint
     from .routing import register_routing
     from .security.headers import register_headers
@@ -42,6 +43,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
         service = ChatService(settings or Settings.load(os.environ, Path(".env")))
     app = Flask(__name__, static_folder=None)
     assets = Assets(Path(__file__).with_name("static"))
+    warn_of_missing_libraries(assets)
     sluice = Sluice(service)
     sluice.attach(app)
     register_headers(app)

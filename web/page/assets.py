@@ -130,6 +130,8 @@ class Assets:
     """
 
     def __init__(self, folder: Path) -> None:
+        #: Where they were read.
+        self.source = folder
         paths = sorted(path for path in folder.rglob("*") if path.suffix in MEDIA_TYPES and path.is_file())
         self._assets = {name: _asset(name, path) for path in paths if (name := path.relative_to(folder).as_posix())}
         summed = hashlib.sha256()

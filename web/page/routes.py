@@ -10,9 +10,7 @@ from ... import __version__
 from ..api.json_response import json_response
 from ..extension import Sluice
 from .assets import Asset, Assets
-
-#: The libraries that the page loads at once, in web/static/js/browser/libraries.js. They may be missing.
-EARLY_LIBRARIES = ("vendor/idb.js",)
+from .libraries import EARLY_LIBRARIES
 
 
 def pages_blueprint(sluice: Sluice, assets: Assets) -> Blueprint:

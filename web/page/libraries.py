@@ -1,0 +1,42 @@
+"""The page's libraries: `make vendor` copies them into `static/vendor`, and the wheel contains them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from .assets import Assets
+
+#: What the page loads at once.
+EARLY_LIBRARIES: Final = ("vendor/idb.js",)
+#: All that static/js/browser/libraries.js loads. The page works without them, and shows less.
+LIBRARIES: Final = (
+    *EARLY_LIBRARIES,
+    "vendor/dompurify.js",
+    "vendor/highlight.js",
+    "vendor/katex/katex.css",
+    "vendor/katex/katex.js",
+    "vendor/marked.js",
+)
+
+logger = logging.getLogger("sluice.page")
+
+
+def warn_of_missing_libraries(assets: Assets) -> None:
+    """Log one line if the page lacks libraries: which, what the page shows instead, and how to add them.
+
+    Args:
+        assets: The page's files.
+    """
+    missing = [name for name in LIBRARIES if name not in assets]
+    if not missing:
+        return
+    # Without one of these two, the page parses no Markdown.
+    is_plain = bool({"vendor/marked.js", "vendor/dompurify.js"} & set(missing))
+    logger.warning(
+        "the page %s: %s not found in %s; run `make vendor` in the checkout and restart the server, or install a "
+        "wheel that `make wheel` built",
+        "shows answers as plain text" if is_plain else "lacks some libraries",
+        ", ".join(missing),
+        assets.source,
+    )
