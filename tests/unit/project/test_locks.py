@@ -49,7 +49,7 @@ def test_every_package_of_a_lock_has_hashes_and_the_file_nothing_else(name: str)
 
 def test_the_makefiles_own_tools_are_the_locked_ones() -> None:
     makefile = (REPOSITORY / "Makefile").read_text()
-    for variable, lock in (("NODE_WHEEL", "node"), ("UV", "uv")):
+    for variable, lock in (("NODE_WHEEL", "node"), ("UV", "uv"), ("SETUPTOOLS", "build")):
         pin = re.search(rf"^{variable} := (\S+)==(\S+)$", makefile, re.MULTILINE)
         assert pin
         assert pins(f"locks/{lock}.txt")[pin[1]] == pin[2]

@@ -1,0 +1,138 @@
+"""The package as others install it: the wheel of `make wheel`, beside packages named `service` and `web`."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sluice import __version__
+from sluice.web.page.libraries import LIBRARIES
+from tools.common.gunicorn_server import REPOSITORY, GunicornServer
+from tools.common.raw_client import fetch, stream_chat
+
+APPLICATION = """
+import service
+import web
+from flask import jsonify
+from sluice import create_app
+
+app = create_app()
+
+@app.get("/modules")
+def modules():
+    return jsonify(service=service.OWNER, web=web.OWNER, sluice=create_app.__module__)
+"""
+CONFIGURATION = """
+from sluice.web.server.gunicorn_hooks import install
+
+worker_class = "sluice.web.server.worker.SluiceWorker"
+control_socket_disable = True
+threads = 8
+install(globals())
+"""
+
+
+def run(*command: str, cwd: Path = REPOSITORY) -> str:
+    # No index: the dependencies are there already, and what is not must fail the test.
+    environment = {**os.environ, "PIP_NO_INDEX": "1", "SLUICE_DEMO_TOKENS_PER_SECOND": "5000"}
+    environment.pop("PYTHONPATH", None)
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built by `make wheel` with the page's libraries that are there."""
+    folder = tmp_path_factory.mktemp("dist")
+    run("make", "--no-print-directory", "-o", "web/static/vendor/.stamp", "wheel", f"DIST={folder}")
+    (built,) = folder.iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def application(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an application that has a `service` and a `web` of its own; Sluice is installed elsewhere."""
+    folder = tmp_path_factory.mktemp("installed")
+    run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder / "site"), str(wheel))
+    own = folder / "application"
+    for package in ("service", "web"):
+        (own / package).mkdir(parents=True)
+        (own / package / "__init__.py").write_text(f"OWNER = 'the application: {package}'\n")
+    (own / "application.py").write_text(APPLICATION)
+    (own / "gunicorn.conf.py").write_text(CONFIGURATION)
+    return own
+
+
+@pytest.fixture(scope="module")
+def server(application: Path) -> Iterator[GunicornServer]:
+    """The application under gunicorn, with the installed Sluice."""
+    path = os.pathsep.join([str(application), str(application.with_name("site"))])
+    environment = {"PYTHONPATH": path, "SLUICE_DEMO_TOKENS_PER_SECOND": 5000}
+    with GunicornServer(environment, app="application:app", cwd=application, start_in=application) as running:
+        yield running
+
+
+def test_the_wheel_contains_the_package_the_page_its_libraries_and_the_typing_marker(
+    wheel: Path,
+) -> None:
+    assert wheel.name == f"sluice-{__version__}-py3-none-any.whl"
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {name.partition("/")[0] for name in names} == {"sluice", f"sluice-{__version__}.dist-info"}
+    assert {"sluice/py.typed", "sluice/web/templates/index.html", "sluice/web/static/js/main.js"} <= names
+    assert {f"sluice/web/static/{name}" for name in LIBRARIES} <= names
+    modules = {f"sluice/{path.relative_to(REPOSITORY)}" for top in ("service", "web") for path in python_files(top)}
+    assert {name for name in names if name.endswith(".py")} == modules | {"sluice/__init__.py"}
+    assert [name for name in names if name.endswith((".mjs", ".pyc", ".md"))] == []
+
+
+def python_files(top: str) -> Iterator[Path]:
+    return (REPOSITORY / top).rglob("*.py")
+
+
+def test_an_application_keeps_its_own_service_and_web_packages(server: GunicornServer) -> None:
+    assert fetch(server.url, "/modules").json() == {
+        "service": "the application: service",
+        "web": "the application: web",
+        "sluice": "sluice.web",
+    }
+
+
+def test_the_installed_page_is_served_with_its_libraries(server: GunicornServer) -> None:
+    page = fetch(server.url, "/")
+    assert page.status == 200
+    version = re.search(r"static/([0-9a-f]{16})/js/main\.js", page.text)
+    assert version
+    for name in ("js/main.js", *LIBRARIES):
+        assert fetch(server.url, f"/static/{version[1]}/{name}").status == 200, name
+    assert "sluice.page" not in server.log
+
+
+def test_the_installed_package_streams_a_chat(server: GunicornServer) -> None:
+    with stream_chat(server.url, message="Hello") as client:
+        text, terminal = client.read_stream()
+    assert "demo model" in text
+    assert terminal.is_done
+
+
+def test_the_public_names_can_be_imported_without_gunicorn_and_uvloop(application: Path) -> None:
+    script = (
+        "import sys\n"
+        "sys.path[:0] = sys.argv[1:]\n"
+        "sys.modules |= dict.fromkeys(['gunicorn', 'uvloop'])\n"  # as if they were not installed
+        "import sluice\n"
+        "from sluice import Bridge, LoopThread, create_app\n"
+        "client = create_app().test_client()\n"
+        "reply = client.post('/api/chat', json={'message': 'Hello', 'interaction_mode': 'block'})\n"
+        "print(sluice.__file__, reply.status_code)"
+    )
+    site = application.with_name("site")
+    printed = run(sys.executable, "-c", script, str(site), cwd=application).split()
+    assert printed == [str(site / "sluice/__init__.py"), "200"]
