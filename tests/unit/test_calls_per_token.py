@@ -92,7 +92,7 @@ class Reply:
         self.client.settimeout(WITHIN)
         self._server = server
         self._run = run
-        self._stream = EventStream(run)
+        self._stream = EventStream(run, "1")
         self._stream.use(Outlet(Response(server)))
         self.steps = 0
         self.thread = threading.Thread(target=self._serve, name="reply")

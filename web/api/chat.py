@@ -84,7 +84,7 @@ def chat_blueprint(sluice: Sluice) -> Blueprint:
             # A model that refuses does so by then; later the first heartbeat is due.
             limits = service.settings.limits
             run.wait_accepted(min(limits.connect_timeout, limits.heartbeat_interval))
-            stream = EventStream(run)
+            stream = EventStream(run, labels.request_id)
             # Passed through as it is, so that the server may recognise it (`EventStream.use`).
             response = _StreamResponse(stream, headers=HEADERS, direct_passthrough=True)
             g.sluice_streamed = _Streamed(stream, end)

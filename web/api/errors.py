@@ -27,6 +27,7 @@ from ...service.errors import (
     UpstreamTruncated,
     UpstreamUnavailable,
 )
+from ...service.observability.logging import request_id
 from ...service.observability.resources import exhausted_by
 from ..encoders.error_fields import error_fields
 from .body_errors import body_error
@@ -62,7 +63,7 @@ RETRY_AFTER_DEFAULT = 2.0
 def error_response(error: ServiceError) -> Response:
     """Make the reply for an error that is known before a stream began."""
     status = error.status if isinstance(error, InvalidRequest) else STATUSES[type(error)]
-    response = json_response(error_fields(error), status)
+    response = json_response(error_fields(error, request_id.get()), status)
     response.headers["Cache-Control"] = "no-store"
     if status in (429, 503) or error.retry_after is not None:
         response.headers["Retry-After"] = str(math.ceil(error.retry_after or RETRY_AFTER_DEFAULT))

@@ -1,21 +1,25 @@
-"""A service's error -> the fields by which a client learns of it, in a reply or in a frame."""
+"""A service's error -> the fields that describe it to a client, in a reply or in a frame."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ...service.errors import InvalidRequest, ServiceError
-from ...service.observability.logging import request_id
 
 
-def error_fields(error: ServiceError) -> dict[str, Any]:
-    """Say an error to a client, in a reply or in a frame: safe words only."""
+def error_fields(error: ServiceError, request_id: str) -> dict[str, Any]:
+    """Return the fields of an error: safe texts only.
+
+    Args:
+        error: What went wrong. Its `detail` is for the log and is left out.
+        request_id: The id that finds the request's lines in the log.
+    """
     fields: dict[str, Any] = {
         "success": False,
         "error": error.safe_message,
         "code": error.code,
         "retryable": error.retryable,
-        "request_id": request_id.get(),
+        "request_id": request_id,
     }
     if isinstance(error, InvalidRequest) and error.field is not None:
         fields["field"] = error.field

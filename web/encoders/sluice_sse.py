@@ -37,40 +37,41 @@ _OTHER = b"id: %d\ndata: %b\n\n"
 _encode = msgspec.json.Encoder().encode
 
 
-class EventEncoder:
-    """Encode one run's events. An event's id is its number in the run; an id names the last event it carries."""
+def encode_events(events: Sequence[Event], first_number: int, request_id: str) -> bytes:
+    """Encode events that wait together, with neighbouring texts joined, for one write.
 
-    def __init__(self) -> None:
-        """Begin at event number 1."""
-        self._position = 0
+    A frame's id is the number of the last event in it.
 
-    def encode(self, batch: Sequence[Event]) -> bytes:
-        """Encode events that waited together, with neighbouring texts joined, for one write."""
-        if len(batch) == 1 and type(batch[0]) is Text:  # a token, nearly always
-            self._position += 1
-            text = batch[0].text
-            # As `_json_text` has it: a call for each token is worth a line.
-            return _TEXT % (self._position, _json(text) if _ODD.search(text) else _encode(text))
-        frames: list[bytes] = []
-        for kind, group in groupby(batch, type):
-            events = list(group)
-            self._position += len(events)
-            if kind is Text:
-                frames.append(_TEXT % (self._position, _json_text(_joined(events))))
-            elif kind is Reasoning:
-                frames.append(_REASONING % (self._position, _json_text(_joined(events))))
-            else:  # the end, which comes alone
-                frames.append(_OTHER % (self._position, _json(_end_fields(events[-1]))))
-        return b"".join(frames)
+    Args:
+        events: A run's events, in their order.
+        first_number: The number of the first one in its run; the others have those that follow.
+        request_id: The id of the request, for an error's frame.
+    """
+    if len(events) == 1 and type(events[0]) is Text:  # a token, nearly always
+        text = events[0].text
+        # `_json_text` without its call, once for each token.
+        return _TEXT % (first_number, _json(text) if _ODD.search(text) else _encode(text))
+    frames: list[bytes] = []
+    last = first_number - 1
+    for kind, group in groupby(events, type):
+        neighbours = list(group)
+        last += len(neighbours)
+        if kind is Text:
+            frames.append(_TEXT % (last, _json_text(_joined(neighbours))))
+        elif kind is Reasoning:
+            frames.append(_REASONING % (last, _json_text(_joined(neighbours))))
+        else:  # the end, which comes alone
+            frames.append(_OTHER % (last, _json(_end_fields(neighbours[-1], request_id))))
+    return b"".join(frames)
 
 
 def _joined(events: Iterable[Event]) -> str:
     return "".join([event.text for event in events if isinstance(event, Text | Reasoning)])
 
 
-def _end_fields(event: Event) -> dict[str, Any]:
+def _end_fields(event: Event, request_id: str) -> dict[str, Any]:
     if isinstance(event, Failed):
-        return error_fields(event.error)
+        return error_fields(event.error, request_id)
     assert isinstance(event, Finished)
     return {
         "success": True,

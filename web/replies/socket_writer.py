@@ -40,8 +40,9 @@ class Outlet:
             Whether it was written whole. If not, `flush` is due before anything else is written.
         """
         response = self._response
-        data = b"%x\r\n%b\r\n" % (len(frames), frames) if response.chunked else frames
-        response.sent += len(frames)
+        size = len(frames)
+        data = b"%x\r\n%b\r\n" % (size, frames) if response.chunked else frames
+        response.sent += size
         try:
             written = os.write(self._number, data)
         except OSError:

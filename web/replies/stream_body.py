@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ...service import Run
 from ...service.errors import InternalError
 from ...service.runs.events import Event, Failed
-from ..encoders.sluice_sse import HEARTBEAT, OPENING, EventEncoder
+from ..encoders.sluice_sse import HEARTBEAT, OPENING, encode_events
 from .socket_writer import Outlet
 
 logger = logging.getLogger("sluice.web")
@@ -21,10 +21,17 @@ class EventStream:
     raised, as the server's own are.
     """
 
-    def __init__(self, run: Run) -> None:
-        """Take a run; nothing is read of it before the iteration."""
+    def __init__(self, run: Run, request_id: str) -> None:
+        """Take a run; nothing is read of it before the iteration.
+
+        Args:
+            run: The run whose events are sent.
+            request_id: The id of the request, for an error's frame.
+        """
         self._run = run
-        self._encoder = EventEncoder()
+        self._request_id = request_id
+        #: The number of the run's next event.
+        self._next_number = 1
         self._outlet: Outlet | None = None
         self._opened = False
         self._broken = False
@@ -69,13 +76,21 @@ class EventStream:
             batch = next(self._run, None)
             if batch is None:
                 return None
-            return self._encoder.encode(batch) if batch else HEARTBEAT
+            return self._encode(batch) if batch else HEARTBEAT
         except Exception:
             logger.exception("a defect ended a stream")
             self._broken = True
-            return self._encoder.encode([Failed(InternalError())])
+            return self._encode([Failed(InternalError())])
 
     def _pass_on(self, batch: Sequence[Event]) -> bool:
         """Write a batch through the outlet. On the loop's thread, while the server's waits in `next`."""
         assert self._outlet is not None
-        return self._outlet.send(self._encoder.encode(batch))
+        # `_encode` without its call, once for each token.
+        number = self._next_number
+        self._next_number += len(batch)
+        return self._outlet.send(encode_events(batch, number, self._request_id))
+
+    def _encode(self, batch: Sequence[Event]) -> bytes:
+        number = self._next_number
+        self._next_number += len(batch)
+        return encode_events(batch, number, self._request_id)

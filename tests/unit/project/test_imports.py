@@ -168,6 +168,14 @@ def test_the_service_imports_nothing_of_the_web() -> None:
         assert not [file for file in importers(package) if file.startswith("service/")]
 
 
+def test_encoders_depend_on_their_arguments_alone() -> None:
+    # No Flask, no clock, no context variable and no log, so that any process can encode any run's events again.
+    allowed = ("sluice.web.encoders", "sluice.service.errors", "sluice.service.runs.events", "msgspec")
+    allowed += ("__future__", "collections.abc", "itertools", "json", "re", "typing")
+    found = {name for file in (ROOT / "web" / "encoders").glob("*.py") for name in imports(file)}
+    assert [name for name in found if not f"{name}.".startswith(tuple(f"{each}." for each in allowed))] == []
+
+
 def test_nothing_imports_service_or_web_as_packages_of_their_own() -> None:
     # A module that is loaded under two names is two modules.
     folders = [*FILES, *(ROOT / "tools").glob("**/*.py"), *(ROOT / "tests").glob("**/*.py")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,10 +12,9 @@ from openai._streaming import SSEDecoder
 
 from sluice.service.decoding.sse_decoder import EventStreamDecoder
 from sluice.service.errors import ServiceError, UpstreamRateLimited, UpstreamTimeout
-from sluice.service.observability.logging import request_id
 from sluice.service.runs.events import Event, Failed, Finished, Reasoning, Text
 from sluice.service.runs.usage import Usage
-from sluice.web.encoders.sluice_sse import HEADERS, HEARTBEAT, OPENING, EventEncoder
+from sluice.web.encoders.sluice_sse import HEADERS, HEARTBEAT, OPENING, encode_events
 
 FINISHED = Finished("stop", Usage(9, 2, 11))
 HOSTILE = [
@@ -38,11 +36,8 @@ HOSTILE = [
 ]
 
 
-@pytest.fixture
-def a_request() -> Iterator[None]:
-    token = request_id.set("request-7")
-    yield
-    request_id.reset(token)
+def encode(*events: Event, first_number: int = 1) -> bytes:
+    return encode_events(events, first_number, "request-7")
 
 
 def frames(stream: bytes) -> list[dict[str, Any]]:
@@ -63,8 +58,7 @@ def merged(text: str) -> str:
 
 
 def test_a_whole_stream_is_as_documented_byte_for_byte() -> None:
-    encoder = EventEncoder()
-    stream = OPENING + encoder.encode([Text("Hel")]) + encoder.encode([Text("lo")]) + encoder.encode([FINISHED])
+    stream = OPENING + encode(Text("Hel")) + encode(Text("lo"), first_number=2) + encode(FINISHED, first_number=3)
     assert (
         stream
         == b""": ok
@@ -93,18 +87,22 @@ def test_the_headers_keep_proxies_from_storing_changing_or_gathering() -> None:
 
 @pytest.mark.parametrize("comment", [OPENING, HEARTBEAT])
 def test_a_comment_is_no_event_wherever_it_stands(comment: bytes) -> None:
-    one = EventEncoder().encode([Text("a")])
+    one = encode(Text("a"))
     assert frames(comment + one + comment + comment + one + comment) == frames(one + one)
 
 
 def test_neighbouring_texts_leave_as_one_event_with_the_last_ones_id() -> None:
-    stream = EventEncoder().encode([Text("one "), Text("loop "), Text("is enough"), FINISHED])
+    stream = encode(Text("one "), Text("loop "), Text("is enough"), FINISHED)
     assert [frame["message"] for frame in frames(stream)] == ["one loop is enough", ""]
     assert ids(stream) == ["3", "4"]
 
 
+def test_an_id_is_the_number_of_an_event_in_its_run_whatever_was_encoded_before() -> None:
+    assert ids(encode(Text("a"), Text("b"), FINISHED, first_number=41)) == ["42", "43"]
+
+
 def test_reasoning_and_text_are_not_joined_with_each_other() -> None:
-    stream = EventEncoder().encode([Reasoning("th"), Reasoning("ink"), Text("say"), Reasoning("doubt")])
+    stream = encode(Reasoning("th"), Reasoning("ink"), Text("say"), Reasoning("doubt"))
     assert frames(stream) == [
         {"success": True, "message": "", "interaction_mode": "stream", "reasoning": "think"},
         {"success": True, "message": "say", "interaction_mode": "stream"},
@@ -114,18 +112,17 @@ def test_reasoning_and_text_are_not_joined_with_each_other() -> None:
 
 
 def test_an_unknown_usage_is_null_and_an_estimated_one_says_so() -> None:
-    unknown = EventEncoder().encode([Finished("length", None)])
-    estimated = EventEncoder().encode([Finished("stop", Usage(9, 2, 11, estimated=True))])
+    unknown = encode(Finished("length", None))
+    estimated = encode(Finished("stop", Usage(9, 2, 11, estimated=True)))
     assert [frame["usage"] for frame in frames(unknown + estimated)] == [
         None,
         {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11, "estimated": True},
     ]
 
 
-@pytest.mark.usefixtures("a_request")
 def test_a_failure_is_said_in_safe_words_only() -> None:
     error = UpstreamTimeout("the provider said: sk-secret-key is late")
-    assert frames(EventEncoder().encode([Text("so far"), Failed(error)])) == [
+    assert frames(encode(Text("so far"), Failed(error))) == [
         {"success": True, "message": "so far", "interaction_mode": "stream"},
         {
             "success": False,
@@ -138,7 +135,7 @@ def test_a_failure_is_said_in_safe_words_only() -> None:
 
 
 def test_an_empty_batch_is_no_bytes() -> None:
-    assert EventEncoder().encode([]) == b""
+    assert encode() == b""
 
 
 # ------------------------------------------------------------------ hostile text
@@ -147,7 +144,7 @@ def test_an_empty_batch_is_no_bytes() -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("kind", [Text, Reasoning])
 def test_hostile_text_arrives_intact_in_one_event(kind: type[Text] | type[Reasoning], text: str) -> None:
-    stream = EventEncoder().encode([kind(text)])
+    stream = encode(kind(text))
     (frame,) = frames(stream)
     assert frame["reasoning" if kind is Reasoning else "message"] == text
     assert ids(stream) == ["1"]
@@ -155,23 +152,23 @@ def test_hostile_text_arrives_intact_in_one_event(kind: type[Text] | type[Reason
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_has_no_line_end_of_any_kind_on_the_wire(text: str) -> None:
-    stream = EventEncoder().encode([Text(text)]).decode()
+    stream = encode(Text(text)).decode()
     assert [line.partition(":")[0] for line in stream.splitlines()] == ["id", "data", ""]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_words_in_a_finish_reason_or_an_error_stay_in_their_event(text: str) -> None:
     failed = Failed(UpstreamRateLimited(text, sentence=text or "-"))
-    stream = EventEncoder().encode([Finished(text, None), failed])
+    stream = encode(Finished(text, None), failed)
     assert [frame.get("finish_reason", frame.get("error")) for frame in frames(stream)] == [text, text or "-"]
 
 
 def test_chinese_is_sent_as_it_is() -> None:
-    assert "你好，世界".encode() in EventEncoder().encode([Text("你好，世界")])
+    assert "你好，世界".encode() in encode(Text("你好，世界"))
 
 
 def test_the_halves_of_a_character_that_wait_together_arrive_as_that_character() -> None:
-    (frame,) = frames(EventEncoder().encode([Text("\ud83d"), Text("\ude42")]))
+    (frame,) = frames(encode(Text("\ud83d"), Text("\ude42")))
     assert frame["message"] == "\N{SLIGHTLY SMILING FACE}"
 
 
@@ -186,9 +183,12 @@ FAILURES = st.builds(Failed, st.builds(ServiceError, ANY_TEXT))
 @settings(deadline=None)
 @given(st.lists(st.lists(WORDS, max_size=6), max_size=6), st.just(FINISHED) | FAILURES)
 def test_the_concatenation_is_the_text_for_any_batching(batches: list[list[Event]], last: Event) -> None:
-    encoder = EventEncoder()
-    stream = OPENING + b"".join(encoder.encode(batch) for batch in batches) + HEARTBEAT + encoder.encode([last])
-    events = [event for batch in batches for event in batch]
+    events: list[Event] = []
+    stream = OPENING
+    for batch in batches:
+        stream += encode(*batch, first_number=len(events) + 1)
+        events += batch
+    stream += HEARTBEAT + encode(last, first_number=len(events) + 1)
     *said, terminal = frames(stream)
     message = "".join(frame["message"] for frame in said)
     reasoning = "".join(frame.get("reasoning", "") for frame in said)

@@ -115,7 +115,7 @@ class ScriptedRun:
 
 def offered(run: ScriptedRun, sock: object, wrap: Callable[[Iterable[bytes]], Iterable[bytes]]) -> Iterable[bytes]:
     """Have the worker serve a stream of this run on this socket."""
-    body = EventStream(run)  # type: ignore[arg-type]
+    body = EventStream(run, "1")  # type: ignore[arg-type]
 
     def application(environ: dict[str, Any], start_response: object) -> Iterable[bytes]:
         return wrap(body)
