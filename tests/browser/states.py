@@ -75,7 +75,7 @@ def states(chat: ChatPage, model: ScriptedModel) -> Iterator[str]:
     expect(page.locator(".branches:visible")).to_have_count(1)
     yield "a second branch"
 
-    chat.reply_busy_once(30)
+    chat.reply_busy_once(3600)  # longer than any test needs for this state
     chat.ask("Busy?")
     expect(chat.countdown).to_be_visible()
     yield "busy"

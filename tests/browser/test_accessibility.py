@@ -156,7 +156,7 @@ def test_a_session_works_by_keyboard_alone(browser_page: Page, model: ScriptedMo
     expect(chat.prose).to_have_text("Whole.")
     expect(chat.field).to_be_focused()
     keyboard.press("Control+Shift+c")
-    expect(chat.answer.locator(".copy-answer")).to_have_text("Copied")
+    expect(chat.status).to_have_text("Copied")
     assert browser_page.evaluate("navigator.clipboard.readText()") == "Whole."
 
     keyboard.choose("Edit", back=True)

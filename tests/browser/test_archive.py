@@ -43,6 +43,7 @@ def test_an_import_restores_deleted_conversations_without_duplicates(chat: ChatP
     converse(chat, "First")
     chat.answer.get_by_role("button", name="Regenerate").click()
     expect(chat.prose).to_have_text("Another.")
+    chat.wait_complete()
     converse(chat, "Second")
     archive = exported(chat)
     act(chat, "First", "Delete")

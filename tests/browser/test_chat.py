@@ -23,6 +23,8 @@ from tools.common.scripted_model import (
 
 from .browser_errors import BrowserErrors
 
+BODY_END_MS = 500  # as in api/chat_request.js
+
 
 @pytest.fixture
 def chat(browser_page: Page) -> ChatPage:
@@ -161,6 +163,8 @@ def test_an_error_during_the_stream_keeps_the_text_before_it(chat: ChatPage, mod
 
 @pytest.mark.parametrize("end", [finished(), (Reset(),)], ids=["whole", "broken off"])
 def test_a_completed_request_is_not_aborted(chat: ChatPage, model: ScriptedModel, end: tuple[Step, ...]) -> None:
+    chat.without_timeouts_of(BODY_END_MS)  # after which the page does not wait for the end of the connection
+    chat.open()
     gate = model.gate("before the second half")
     broken: list[str] = []
     chat.page.on("requestfailed", lambda request: broken.append(f"{request.url}: {request.failure}"))

@@ -16,6 +16,7 @@ from tools.page_trace.long_answers import SHAPES
 
 CHARS = 40_000  # ten times the size of any part
 PIECE = 250
+KATEX_MS = 2000  # as in markdown/markdown.js
 
 CLOSED: list[tuple[str, str]] = [
     ("some **bold", "some **bold**"),
@@ -163,7 +164,9 @@ def test_nothing_shifts_when_highlighting_and_formulas_load_late(browser_page: P
     """Delays highlighting until the answer is shown. A complete answer waits for its formulas."""
     held: list[Any] = []
     browser_page.route("**/vendor/highlight.js", lambda route: held.append(route))
-    chat = ChatPage(browser_page).open()
+    chat = ChatPage(browser_page)
+    chat.without_timeouts_of(KATEX_MS)  # after which an answer no longer waits for its formulas
+    chat.open()
     browser_page.evaluate(
         """() => {
             window.moved = [];

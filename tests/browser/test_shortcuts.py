@@ -11,6 +11,13 @@ from tools.common.scripted_model import ScriptedModel, finished, reply, said, st
 PRESSED = """press => document.activeElement.dispatchEvent(
     new KeyboardEvent("keydown", {bubbles: true, cancelable: true, ...press}))"""
 
+# The button shows its result for two seconds.
+RECORD_LABELS = """() => {
+    const button = document.querySelector(".copy-answer");
+    window.labels = [];
+    new MutationObserver(() => window.labels.push(button.textContent)).observe(button, { childList: true });
+}"""
+
 
 @pytest.fixture
 def chat(browser_page: Page) -> ChatPage:
@@ -68,9 +75,10 @@ def test_escape_in_a_dialog_closes_only_the_dialog(chat: ChatPage, model: Script
 def test_a_shortcut_copies_the_markdown_of_the_last_answer(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("**Bold** and plain"))
     chat.ask_and_wait("Tell me")
+    chat.page.evaluate(RECORD_LABELS)
     chat.page.keyboard.press("Control+Shift+c")
-    expect(chat.page.get_by_role("button", name="Copied")).to_be_visible()
     expect(chat.status).to_have_text("Copied")
+    chat.page.wait_for_function("window.labels.includes('Copied')")
     assert chat.page.evaluate("navigator.clipboard.readText()") == "**Bold** and plain"
 
 

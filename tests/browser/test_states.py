@@ -15,6 +15,8 @@ from tools.common.scripted_model import MODEL_NAME, ScriptedModel, finished, rep
 from ..conftest import PLANTED_KEY
 from .browser_errors import BrowserErrors
 
+HOUR = 60 * 60  # seconds
+
 
 @pytest.fixture
 def chat(browser_page: Page) -> ChatPage:
@@ -26,8 +28,9 @@ def test_a_busy_server_shows_a_countdown_to_the_retry(
     browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors
 ) -> None:
     browser_errors.expect("status of 503")
-    browser_page.clock.install()
+    browser_page.clock.install(time=0)
     chat = ChatPage(browser_page).open()
+    browser_page.clock.pause_at(HOUR)  # or the countdown would go on while the test looks at it
     chat.reply_busy_once(7)
     chat.ask("Tell me")
     alert = chat.page.get_by_role("alert").filter(has_text="The server is busy")
@@ -41,6 +44,7 @@ def test_a_busy_server_shows_a_countdown_to_the_retry(
     chat.page.clock.fast_forward(4000)
     expect(chat.countdown).to_be_hidden()
     expect(chat.status).to_have_text("You can try again now.")
+    chat.page.clock.resume()
     chat.retry_button.click()
     expect(chat.prose).to_have_text("Hello, world!")
     expect(chat.failure).to_have_count(0)

@@ -43,6 +43,7 @@ def test_simultaneous_questions_of_two_tabs_become_branches(chat: ChatPage, mode
     chat.ask_and_wait("First")
     other = another_tab(chat)
     expect(other.prose).to_have_text("One.")
+    chat.wait_saved()
     # neither tab knows of the other's question
     other.page.evaluate("() => { BroadcastChannel.prototype.postMessage = () => undefined; }")
     chat.page.evaluate("() => { BroadcastChannel.prototype.postMessage = () => undefined; }")
@@ -53,6 +54,7 @@ def test_simultaneous_questions_of_two_tabs_become_branches(chat: ChatPage, mode
     gate.open()
     chat.wait_complete()
     other.wait_complete()
+    chat.wait_saved()  # no message tells the other tab of a later write
     other.page.reload()
     versions = other.page.get_by_role("group", name="Versions of this question")
     expect(versions).to_contain_text("/ 2")  # the last write decides which version is shown
@@ -123,6 +125,7 @@ def test_a_conversation_deleted_in_another_tab_is_reported(chat: ChatPage, model
 
 def test_a_conversation_deleted_in_another_tab_is_not_partly_restored(chat: ChatPage, model: ScriptedModel) -> None:
     chat.ask_and_wait("Tell me")
+    chat.wait_saved()
     other = another_tab(chat)
     other.page.evaluate("() => { BroadcastChannel.prototype.postMessage = () => undefined; }")
     other.page.get_by_role("link", name="Tell me").press("Delete")

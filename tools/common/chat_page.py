@@ -8,6 +8,8 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, Route, expect
 
+from .chromium import WAIT_MS
+
 COMPLETE = re.compile("^(Answer complete|回答完成)$")
 
 
@@ -17,6 +19,19 @@ WAIT_FOR_MARKDOWN = """async () => {
     const files = ["../vendor/marked.js", "../vendor/dompurify.js"];
     await Promise.allSettled(files.map((file) => import(new URL(file, main).href)));
 }"""
+
+
+# The page holds a lock for each answer until the answer is saved: see chat/answer_lock.js.
+UNLOCKED = """async (timeout) => {
+    const { held } = await navigator.locks.query();
+    const names = held.map(({ name }) => name).filter((name) => name.startsWith("sluice.answer."));
+    const signal = AbortSignal.timeout(timeout);
+    await Promise.all(names.map((name) => navigator.locks.request(name, { signal }, () => undefined)));
+}"""
+WITHOUT_TIMEOUTS = """(() => {
+    const { setTimeout } = window;
+    window.setTimeout = (run, delay, ...rest) => (delay === %d ? 0 : setTimeout(run, delay, ...rest));
+})()"""
 
 
 class ChatPage:
@@ -61,6 +76,21 @@ class ChatPage:
     def wait_complete(self) -> None:
         """Wait until the last answer is complete."""
         expect(self.status).to_have_text(COMPLETE)
+
+    def wait_saved(self) -> None:
+        """Wait until no tab of this browser is writing or saving an answer.
+
+        A complete answer is shown before it is saved. What reads the database elsewhere, such as another tab, may
+        come first on a busy machine.
+        """
+        self.page.evaluate(UNLOCKED, WAIT_MS)
+
+    def without_timeouts_of(self, milliseconds: int) -> None:
+        """Load pages whose timeouts of this length never fire.
+
+        For tests of what comes before such a timeout. On a busy machine, the timeout may fire first.
+        """
+        self.page.add_init_script(WITHOUT_TIMEOUTS % milliseconds)
 
     def configure(self, **changes: Any) -> None:
         """Change the configuration that the server returns. Call before `open`."""
