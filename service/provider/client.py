@@ -22,11 +22,13 @@ from ..failures.mapping import failure_from_status
 from ..observability.resources import NO_DESCRIPTORS, descriptors_short, exhausted_by
 from ..runs.events import Accepted, Event, Offer, Word
 from ..settings.settings import Settings
+from .aiohttp_internals import ContentEncodingError
 from .message import Message
 from .proxy import proxy_for
 from .refused_parts import OF_ALL_MODELS, Part, part_refused
 from .request import ModelRequest
-from .transport import NotSent, Transport, body_of
+from .response_body import ResponseBody
+from .transport import NotSent, Transport
 
 logger = logging.getLogger("sluice.model")
 
@@ -117,14 +119,14 @@ class ModelClient:
             yield [Accepted()]
             limits = self._settings.limits
             answer = Answer(limits.max_event_bytes, limits.max_answer_chars, _content_type(response))
-            body = body_of(response)
+            body = ResponseBody(response)
             with closing(Deadline(limit)) as deadline:
                 intake = _Intake(answer, deadline, self._settings, total_deadline)
                 while not answer.ended:
                     failure: ServiceError | None = None
                     try:
                         deadline.waiting = True
-                        await body.pour(intake.take)
+                        await body.consume(intake.take)
                     except asyncio.CancelledError:
                         if not deadline.passed():
                             raise
@@ -297,7 +299,7 @@ def _broken_off(error: aiohttp.ClientError, answer: Answer) -> ServiceError:
     detail = f"{type(error).__name__}: {error}"
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, aiohttp.http_exceptions.ContentEncodingError):
+        if isinstance(cause, ContentEncodingError):
             return UpstreamInvalid(detail)
         cause = cause.__cause__
     return answer.cut_off(detail)

@@ -23,7 +23,7 @@ from typing import Any, Self
 import pytest
 
 from sluice.service import ChatService, Run, RunLabels, Settings
-from sluice.service.provider import response_body as body
+from sluice.service.provider import connection
 from sluice.service.provider.message import Message
 from sluice.service.settings.provider import ProviderSettings
 from sluice.web.replies.socket_writer import Outlet
@@ -168,7 +168,7 @@ def test_a_token_costs_no_more_calls_than_it_did(
     service: ChatService, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # However fast this model is: one that is faster than a display would be read less often.
-    monkeypatch.setattr(body, "RAPID", 0.0)
+    monkeypatch.setattr(connection, "RAPID", 0.0)
     run = service.open([Message(role="user", content="hi")], RunLabels("1", "api", "stream", "m"))
     with Reply(run) as reply:
         model.accept()

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 
 from sluice.service.concurrency import turn_queue
-from sluice.service.provider import response_body as body
-from sluice.service.provider.transport import SLICE_BYTES
+from sluice.service.provider import connection
+from sluice.service.provider.connection import SLICE_BYTES
 from tests.support.scenario import run
 from tests.unit.service.provider.test_response_body import (
     END,
@@ -31,7 +31,7 @@ def test_a_large_read_comes_in_slices_and_the_loop_turns_between_them(monkeypatc
     async def scenario() -> None:
         async with exchange() as asked:
             taker = Taker()
-            pouring = asyncio.create_task(asked.body.pour(taker))
+            consuming = asyncio.create_task(asked.body.consume(taker))
             await asyncio.sleep(0)
             # All of it as one read, as from a kernel whose buffer was full.
             protocol_of(asked).data_received(chunk(MUCH))
@@ -40,7 +40,7 @@ def test_a_large_read_comes_in_slices_and_the_loop_turns_between_them(monkeypatc
                 await asyncio.sleep(0)
                 turns += 1
             asked.writer.write(END)
-            await pouring
+            await consuming
         assert turns >= len(MUCH) // SLICE_BYTES
         assert max(map(len, taker.pieces)) <= SLICE_BYTES
         assert taker.data == MUCH
@@ -54,14 +54,14 @@ def test_the_sender_is_held_back_until_the_last_slice() -> None:
         async with exchange() as asked:
             taker = Taker()
             protocol = protocol_of(asked)
-            pouring = asyncio.create_task(asked.body.pour(taker))
+            consuming = asyncio.create_task(asked.body.consume(taker))
             await asyncio.sleep(0)
             protocol.data_received(chunk(MUCH))
             assert not protocol.transport.is_reading()
             await wait_until(lambda: len(taker.data) == len(MUCH))
             await wait_until(lambda: protocol.transport.is_reading())
             asked.writer.write(END)
-            await pouring
+            await consuming
 
     run(scenario)
 
@@ -71,16 +71,16 @@ def test_of_a_large_read_no_more_is_parsed_than_the_reader_of_the_answer_takes()
         async with exchange() as asked:
             taker = Taker(enough=1)
             protocol = protocol_of(asked)
-            pouring = asyncio.create_task(asked.body.pour(taker))
+            consuming = asyncio.create_task(asked.body.consume(taker))
             await asyncio.sleep(0)
             protocol.data_received(chunk(MUCH))
-            await pouring
+            await consuming
             await wait_until(lambda: protocol._reading_paused)
             assert protocol.unparsed
             assert not protocol.transport.is_reading()
             taker.enough = None
             asked.writer.write(END)
-            await asked.body.pour(taker)
+            await asked.body.consume(taker)
         assert taker.data == MUCH
 
     run(scenario)
@@ -92,18 +92,18 @@ def test_the_connections_end_is_told_behind_the_bytes_that_came_before_it(takes_
         async with exchange() as asked:
             taker = Taker(None if takes_at_once else 1)
             protocol = protocol_of(asked)
-            pouring = asyncio.create_task(asked.body.pour(taker))
+            consuming = asyncio.create_task(asked.body.consume(taker))
             await asyncio.sleep(0)
             transport = protocol.transport
             protocol.data_received(chunk(MUCH))
             # As TLS does, which has read the end as well by then.
             protocol.connection_lost(None)
             if not takes_at_once:
-                await pouring
+                await consuming
                 taker.enough = None
-                pouring = asyncio.create_task(asked.body.pour(taker))
+                consuming = asyncio.create_task(asked.body.consume(taker))
             with pytest.raises(aiohttp.ClientError):
-                await pouring
+                await consuming
             transport.abort()
         assert taker.data == MUCH
 
@@ -115,10 +115,10 @@ def test_whoever_closes_the_response_in_the_middle_of_a_read_leaves_nothing_behi
         async with exchange() as asked:
             taker = Taker(enough=1)
             protocol = protocol_of(asked)
-            pouring = asyncio.create_task(asked.body.pour(taker))
+            consuming = asyncio.create_task(asked.body.consume(taker))
             await asyncio.sleep(0)
             protocol.data_received(chunk(MUCH))
-            await pouring
+            await consuming
             asked.response.close()
             assert not protocol.unparsed
             assert protocol.transport is None
@@ -135,10 +135,10 @@ def test_a_connection_over_which_more_came_than_was_asked_for_is_not_used_again(
             first = await anext(asks)
             taker = Taker()
             protocol = protocol_of(first)
-            pouring = asyncio.create_task(first.body.pour(taker))
+            consuming = asyncio.create_task(first.body.consume(taker))
             await asyncio.sleep(0)
             protocol.data_received(chunk(MUCH[:SLICE_BYTES]) + END + b"HTTP/1.1 200 OK\r\n" + MUCH)
-            await pouring
+            await consuming
             second = await anext(asks)
             assert second.writer is not first.writer
         assert taker.data == MUCH[:SLICE_BYTES]
@@ -149,24 +149,24 @@ def test_a_connection_over_which_more_came_than_was_asked_for_is_not_used_again(
 def test_a_sender_of_large_reads_is_listened_to_now_and_then_however_long_they_take(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(body, "RAPID", 0.0)
-    monkeypatch.setattr(body, "REST", 100.0)
+    monkeypatch.setattr(connection, "RAPID", 0.0)
+    monkeypatch.setattr(connection, "REST", 100.0)
 
     async def scenario() -> None:
         async with exchange() as asked:
             taker = Taker()
             protocol = protocol_of(asked)
-            pouring = asyncio.create_task(asked.body.pour(taker))
+            consuming = asyncio.create_task(asked.body.consume(taker))
             await asyncio.sleep(0)
-            for count in range(1, body.RAPID_READS + 2):
+            for count in range(1, connection.RAPID_READS + 2):
                 assert protocol.transport.is_reading()
-                protocol.data_received(chunk(MUCH[: 4 * body.SMALL_READ]))
-                await wait_until(lambda count=count: len(taker.data) == count * 4 * body.SMALL_READ)  # type: ignore[misc]
+                protocol.data_received(chunk(MUCH[: 4 * connection.SMALL_READ]))
+                await wait_until(lambda count=count: len(taker.data) == count * 4 * connection.SMALL_READ)  # type: ignore[misc]
                 await asyncio.sleep(0)
             assert not protocol.transport.is_reading()
-            pouring.cancel()
+            consuming.cancel()
             with pytest.raises(asyncio.CancelledError):
-                await pouring
+                await consuming
             assert protocol.transport.is_reading()
 
     run(scenario)
@@ -176,7 +176,7 @@ def test_a_response_whose_head_and_all_else_come_in_one_large_read_is_read_whole
     async def scenario() -> None:
         async with exchange(HEAD + chunk(MUCH) + END) as asked:
             taker = Taker()
-            await asked.body.pour(taker)
+            await asked.body.consume(taker)
         assert taker.data == MUCH
 
     run(scenario)

@@ -15,9 +15,9 @@ import aiohttp
 import pytest
 from multidict import CIMultiDict
 
-from sluice.service.provider import response_body as body
-from sluice.service.provider.response_body import Body
-from sluice.service.provider.transport import Transport, body_of
+from sluice.service.provider import connection
+from sluice.service.provider.response_body import ResponseBody
+from sluice.service.provider.transport import Transport
 from tests.support.scenario import run
 
 WITHIN = 5.0
@@ -33,7 +33,9 @@ def chunk(data: bytes) -> bytes:
 class Exchange:
     """A request that was sent, and the server's side of its connection."""
 
-    def __init__(self, transport: Transport, body: Body, response: aiohttp.ClientResponse, writer: Any) -> None:
+    def __init__(
+        self, transport: Transport, body: ResponseBody, response: aiohttp.ClientResponse, writer: Any
+    ) -> None:
         self.transport = transport
         self.body = body
         self.response = response
@@ -63,7 +65,7 @@ async def exchanges(head: bytes = HEAD) -> AsyncIterator[AsyncIterator[Exchange]
         while True:
             response = await transport.post(url, CIMultiDict(), b"hello")
             responses.append(response)
-            yield Exchange(transport, body_of(response), response, await asked.get())
+            yield Exchange(transport, ResponseBody(response), response, await asked.get())
 
     async with server:
         try:
@@ -124,12 +126,12 @@ def test_pieces_are_taken_as_they_come_and_wake_nobody() -> None:
         async with exchange() as asked:
             taker = Taker()
             protocol = protocol_of(asked)
-            pouring = asyncio.create_task(asked.body.pour(taker))
+            consuming = asyncio.create_task(asked.body.consume(taker))
             for _ in range(3):
                 await dictate(asked, taker, b"word ")
-                assert not pouring.done()
+                assert not consuming.done()
             asked.writer.write(END)
-            await pouring
+            await consuming
             # The connection is kept for the next request, and must not keep the answer.
             assert protocol.on_change is None
         assert taker.pieces == [b"word ", b"word ", b"word ", b""]
@@ -141,7 +143,7 @@ def test_a_piece_and_the_end_behind_it_in_one_packet_are_both_told() -> None:
     async def scenario() -> None:
         async with exchange(HEAD + chunk(b"all") + END) as asked:
             taker = Taker()
-            await asked.body.pour(taker)
+            await asked.body.consume(taker)
         assert taker.pieces == [b"all", b""]
 
     run(scenario)
@@ -161,7 +163,7 @@ def test_of_a_body_with_nothing_in_it_the_end_is_told(head: bytes) -> None:
     async def scenario() -> None:
         async with exchange(head) as asked:
             taker = Taker()
-            await asked.body.pour(taker)
+            await asked.body.consume(taker)
         assert taker.pieces == [b""]
 
     run(scenario)
@@ -172,12 +174,12 @@ def test_whoever_says_no_is_given_no_more_until_the_next_time() -> None:
         async with exchange() as asked:
             taker = Taker(enough=3)
             asked.writer.write(chunk(b"one"))
-            await asked.body.pour(taker)
+            await asked.body.consume(taker)
             asked.writer.write(chunk(b"two") + chunk(b"three") + END)
             await asked.response.content.wait_eof()
             assert taker.pieces == [b"one"]
             taker.enough = None
-            await asked.body.pour(taker)
+            await asked.body.consume(taker)
         assert taker.data == b"onetwothree"
         assert taker.pieces[-1] == b""
 
@@ -191,7 +193,7 @@ def test_what_came_before_a_break_is_taken_before_the_break_is_raised(cut: bytes
         async with exchange() as asked:
             taker = Taker()
             if waits:
-                pouring = asyncio.create_task(asked.body.pour(taker))
+                consuming = asyncio.create_task(asked.body.consume(taker))
                 await asyncio.sleep(0)
             asked.writer.write(chunk(b"before") + cut)
             if not cut:
@@ -199,13 +201,13 @@ def test_what_came_before_a_break_is_taken_before_the_break_is_raised(cut: bytes
             if not waits:
                 with pytest.raises(aiohttp.ClientError):
                     await asked.response.content.wait_eof()
-                pouring = asyncio.create_task(asked.body.pour(taker))
+                consuming = asyncio.create_task(asked.body.consume(taker))
             with pytest.raises(aiohttp.ClientError):
-                await pouring
+                await consuming
             assert taker.pieces == [b"before"]
             # Asked again, it says so again, and has nothing twice.
             with pytest.raises(aiohttp.ClientError):
-                await asked.body.pour(taker)
+                await asked.body.consume(taker)
             assert taker.pieces == [b"before"]
 
     run(scenario)
@@ -215,16 +217,16 @@ def test_whoever_is_cancelled_takes_nothing_more_and_loses_nothing() -> None:
     async def scenario() -> None:
         async with exchange() as asked:
             first, second = Taker(), Taker()
-            pouring = asyncio.create_task(asked.body.pour(first))
+            consuming = asyncio.create_task(asked.body.consume(first))
             await dictate(asked, first, b"one")
-            pouring.cancel()
+            consuming.cancel()
             # What comes before the task has its turn, in which it ends.
             asked.response.content.feed_data(b"and ")
             protocol_of(asked).on_change()
             with pytest.raises(asyncio.CancelledError):
-                await pouring
+                await consuming
             asked.writer.write(chunk(b"two") + END)
-            await asked.body.pour(second)
+            await asked.body.consume(second)
         assert (first.data, second.data) == (b"one", b"and two")
 
     run(scenario)
@@ -239,14 +241,14 @@ def test_what_the_taker_raises_is_raised_to_whoever_waits_and_the_connection_liv
 
     async def scenario() -> None:
         async with exchange() as asked:
-            pouring = asyncio.create_task(asked.body.pour(refuse))
+            consuming = asyncio.create_task(asked.body.consume(refuse))
             await asyncio.sleep(0)
             asked.writer.write(chunk(b"one"))
             with pytest.raises(Refused):
-                await pouring
+                await consuming
             taker = Taker()
             asked.writer.write(chunk(b"two") + END)
-            await asked.body.pour(taker)
+            await asked.body.consume(taker)
         assert taker.pieces == [b"two", b""]
 
     run(scenario)
@@ -264,11 +266,11 @@ def test_more_than_the_reader_holds_is_held_back_and_comes_whole_and_in_order(co
             for begin in range(0, len(sent), 50_000):
                 asked.writer.write(chunk(sent[begin : begin + 50_000]))
             asked.writer.write(END)
-            await asked.body.pour(taker)
+            await asked.body.consume(taker)
             # Nobody takes for a while: what is sent stays with the sender.
             await wait_until(lambda: protocol_of(asked)._reading_paused)
             taker.enough = None
-            await asked.body.pour(taker)
+            await asked.body.consume(taker)
         assert taker.data == text
         assert taker.pieces[-1] == b""
 
@@ -283,7 +285,7 @@ def test_what_was_put_off_with_the_end_behind_it_comes_before_the_end() -> None:
         async with exchange(GZIP_HEAD) as asked:
             taker = Taker()
             asked.writer.write(chunk(gzip.compress(text)) + END)
-            await asked.body.pour(taker)
+            await asked.body.consume(taker)
         assert len(taker.data) == len(text)
         assert taker.pieces[-1] == b""
 
@@ -298,7 +300,7 @@ def test_what_was_put_off_with_the_break_behind_it_comes_before_the_break() -> N
             taker = Taker()
             asked.writer.write(chunk(gzip.compress(text)) + b"rubbish in place of a chunk's size\r\n")
             with pytest.raises(aiohttp.ClientError):
-                await asked.body.pour(taker)
+                await asked.body.consume(taker)
         assert len(taker.data) == len(text)
 
     run(scenario)
@@ -310,19 +312,19 @@ def test_a_body_that_is_read_late_leaves_its_connection_to_the_answer_that_has_i
             first = await anext(asks)
             late, prompt = Taker(enough=1), Taker()
             first.writer.write(chunk(b"one"))
-            await first.body.pour(late)
+            await first.body.consume(late)
             # It all comes, and the connection is given back, while a slow reader holds the first one's words.
             first.writer.write(chunk(b"two") + END)
             await first.response.content.wait_eof()
             second = await anext(asks)
             assert second.writer is first.writer
-            pouring = asyncio.create_task(second.body.pour(prompt))
+            consuming = asyncio.create_task(second.body.consume(prompt))
             second.writer.write(chunk(b"three"))
             await prompt.wait_for(5)
             late.enough = None
-            await first.body.pour(late)
+            await first.body.consume(late)
             second.writer.write(chunk(b"four") + END)
-            await pouring
+            await consuming
         assert (late.data, prompt.data) == (b"onetwo", b"threefour")
 
     run(scenario)
@@ -334,34 +336,34 @@ def test_a_long_answer_that_is_taken_as_it_comes_is_never_held_back(monkeypatch:
             pauses: list[None] = []
             monkeypatch.setattr(type(protocol_of(asked)), "pause_reading", lambda protocol: pauses.append(None))
             taker = Taker()
-            pouring = asyncio.create_task(asked.body.pour(taker))
+            consuming = asyncio.create_task(asked.body.consume(taker))
             # More bytes, and more chunks, than aiohttp's reader would hold without pausing.
             for count in range(1, 201):
                 asked.writer.write(chunk(b"x" * 50) * 100)
                 await taker.wait_for(5000 * count)
             asked.writer.write(END)
-            await pouring
+            await consuming
             assert pauses == []
 
     run(scenario)
 
 
 def test_a_model_that_is_faster_than_a_display_is_listened_to_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body, "RAPID", WITHIN)
+    monkeypatch.setattr(connection, "RAPID", WITHIN)
 
     async def scenario() -> None:
         async with exchange() as asked:
             taker = Taker()
             transport = protocol_of(asked).transport
-            pouring = asyncio.create_task(asked.body.pour(taker))
+            consuming = asyncio.create_task(asked.body.consume(taker))
             words, reads_in_rest = 60, 0
             for _ in range(words):
                 reads_in_rest += not transport.is_reading()
                 await dictate(asked, taker, b"word ")
             asked.writer.write(END)
-            await pouring
+            await consuming
             # All but the first ones; each waited for its rest to be over.
-            assert reads_in_rest == words - body.RAPID_READS - 2
+            assert reads_in_rest == words - connection.RAPID_READS - 2
         assert taker.data == b"word " * words
         assert taker.pieces[-1] == b""
 
@@ -369,26 +371,26 @@ def test_a_model_that_is_faster_than_a_display_is_listened_to_now_and_then(monke
 
 
 def test_what_comes_while_a_connection_rests_is_one_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body, "RAPID", WITHIN)
-    monkeypatch.setattr(body, "REST", 100 * WITHIN)
+    monkeypatch.setattr(connection, "RAPID", WITHIN)
+    monkeypatch.setattr(connection, "REST", 100 * WITHIN)
 
     async def scenario() -> None:
         async with exchange() as asked:
             first, second = Taker(), Taker()
             transport = protocol_of(asked).transport
-            pouring = asyncio.create_task(asked.body.pour(first))
+            consuming = asyncio.create_task(asked.body.consume(first))
             while transport.is_reading():
                 await dictate(asked, first, b"a")
             for word in (b"b", b"c", b"d"):
                 asked.writer.write(chunk(word))
                 await asked.writer.drain()
             # Whoever goes leaves a connection that listens.
-            pouring.cancel()
+            consuming.cancel()
             with pytest.raises(asyncio.CancelledError):
-                await pouring
+                await consuming
             assert transport.is_reading()
             asked.writer.write(END)
-            await asked.body.pour(second)
+            await asked.body.consume(second)
         assert set(first.data) == {ord("a")}
         assert second.data == b"bcd"
 
@@ -396,36 +398,36 @@ def test_what_comes_while_a_connection_rests_is_one_read(monkeypatch: pytest.Mon
 
 
 def test_a_model_that_is_slower_than_a_display_is_always_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body, "RAPID", 0.0)
+    monkeypatch.setattr(connection, "RAPID", 0.0)
 
     async def scenario() -> None:
         async with exchange() as asked:
             taker = Taker()
             transport = protocol_of(asked).transport
-            pouring = asyncio.create_task(asked.body.pour(taker))
+            consuming = asyncio.create_task(asked.body.consume(taker))
             for _ in range(100):
                 assert transport.is_reading()
                 await dictate(asked, taker, b"word ")
             asked.writer.write(END)
-            await pouring
+            await consuming
 
     run(scenario)
 
 
 def test_a_connection_that_ends_while_it_rests_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body, "RAPID", WITHIN)
+    monkeypatch.setattr(connection, "RAPID", WITHIN)
 
     async def scenario() -> None:
         async with exchange() as asked:
             taker = Taker()
             transport = protocol_of(asked).transport
-            pouring = asyncio.create_task(asked.body.pour(taker))
+            consuming = asyncio.create_task(asked.body.consume(taker))
             while transport.is_reading():
                 await dictate(asked, taker, b"a")
             asked.writer.write(chunk(b"b"))
             asked.writer.close()
             with pytest.raises(aiohttp.ClientError):
-                await pouring
+                await consuming
         assert taker.data.endswith(b"ab")
 
     run(scenario)
@@ -435,11 +437,11 @@ def test_closing_all_connections_ends_a_body_that_is_waited_for() -> None:
     async def scenario() -> None:
         async with exchange() as asked:
             taker = Taker()
-            pouring = asyncio.create_task(asked.body.pour(taker))
+            consuming = asyncio.create_task(asked.body.consume(taker))
             await dictate(asked, taker, b"one")
             await asked.transport.aclose()
             with pytest.raises(aiohttp.ClientError):
-                await pouring
+                await consuming
 
     run(scenario)
 

@@ -9,7 +9,7 @@ import pytest
 import uvloop
 
 from sluice.service.errors import UpstreamTimeout
-from sluice.service.provider import response_body as body
+from sluice.service.provider import connection
 from sluice.service.provider.message import Message
 from sluice.service.runs.events import Event, Finished, Text
 from tests.faults.floods import Endless, delta
@@ -25,7 +25,7 @@ LATE = 0.2
 @pytest.fixture(autouse=True)
 def never_rests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Listen to a fast model all the time, so that the task never waits."""
-    monkeypatch.setattr(body, "RAPID_READS", 10**9)
+    monkeypatch.setattr(connection, "RAPID_READS", 10**9)
 
 
 def ask(script: Script, **limits: float) -> tuple[list[Event], type[BaseException] | None, float]:
