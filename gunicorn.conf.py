@@ -26,9 +26,9 @@ sys.path.insert(0, _folder)
 from sluice.service.observability.log_queue import queue_files, queue_standard_streams
 from sluice.service.observability.logging import log_formatter, say_dropped
 from sluice.service.observability.metric_values import forget_worker
+from sluice.service.settings import kept_dotenv
 from sluice.service.settings.names import unused_names
-from sluice.service.settings.settings import Settings
-from sluice.service.settings.sources import read_dotenv
+from sluice.service.settings.settings import SettingsError
 from sluice.web.server import start_signals
 from sluice.web.server.gunicorn_hooks import install
 from sluice.web.server.heartbeat_directory import NoDirectory, heartbeat_directory
@@ -52,10 +52,11 @@ elif not _is_found_already:
     sys.path.append(_folder)
 
 try:
-    _settings = Settings.load(os.environ, _working_directory / ".env")
-    _unused_names = unused_names(os.environ, read_dotenv(_working_directory / ".env"), _settings)
-except ValueError as _error:
+    _settings, _dotenv = kept_dotenv.load_settings(os.environ, _working_directory / ".env")
+except SettingsError as _error:
     sys.exit(f"Sluice cannot start:\n{_error}")
+kept_dotenv.keep(_dotenv)
+_unused_names = unused_names(os.environ, _dotenv, _settings)
 
 # For `gunicorn` alone.
 wsgi_app = "wsgi:app"

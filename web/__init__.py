@@ -26,7 +26,8 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     # is on disk when they start.
     from flask import Flask
 
-    from ..service import ChatService, Settings
+    from ..service import ChatService
+    from ..service.settings.kept_dotenv import load_settings
     from .api.chat import chat_blueprint
     from .api.errors import register_error_handlers
     from .api.openapi import openapi_blueprint
@@ -40,7 +41,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     from .security.hosts import register_hosts
 
     if service is None:
-        service = ChatService(settings or Settings.load(os.environ, Path(".env")))
+        service = ChatService(settings or load_settings(os.environ, Path(".env"))[0])
     app = Flask(__name__, static_folder=None)
     assets = Assets(Path(__file__).with_name("static"))
     warn_of_missing_libraries(assets)

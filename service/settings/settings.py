@@ -46,20 +46,20 @@ class Settings:
     server: ServerSettings = dataclasses.field(default_factory=ServerSettings)
 
     @classmethod
-    def load(cls, environ: Mapping[str, str], dotenv: Path | None = None) -> Settings:
+    def load(cls, environ: Mapping[str, str], dotenv: Path | Mapping[str, str] | None = None) -> Settings:
         """Read the settings.
 
         Args:
             environ: Usually `os.environ`. A variable that is set but empty counts as not set.
-            dotenv: A `.env` file, whose values stand where `environ` has none. Read without touching
-                `os.environ`, so that no library sees a key which it was not given. In both, some settings may be
-                in a file that is named instead (`sources.py`).
+            dotenv: A `.env` file, or what is in one, whose values stand where `environ` has none. Read without
+                touching `os.environ`, so that no library sees a key which it was not given. In both, some settings
+                may be in a file that is named instead (`sources.py`).
 
         Raises:
             SettingsError: Values are bad; all of them are named, not only the first.
         """
         try:
-            sources = (environ, read_dotenv(dotenv))
+            sources = (environ, dotenv if isinstance(dotenv, Mapping) else read_dotenv(dotenv))
         except ValueError as error:
             raise SettingsError([str(error)]) from None
         defaults = cls()

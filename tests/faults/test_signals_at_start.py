@@ -150,7 +150,7 @@ def test_a_master_that_is_told_to_end_before_it_can_handle_signals_exits_with_0(
 def test_signals_that_steer_a_master_wait_until_it_can_handle_them(tmp_path: Path) -> None:
     names = ["HUP", "USR1", "TTIN", "TTOU", "WINCH"]
     tell = "".join(f"    os.kill(os.getpid(), signal.SIG{name})\n" for name in names)
-    once = "import os, signal\nif signal.getsignal(signal.SIGTERM).__module__.startswith('web'):\n"
+    once = "import os, signal\nif signal.getsignal(signal.SIGTERM).__module__.startswith('sluice'):\n"
     with GunicornServer({}, config=extended_config(tmp_path, once + tell)) as server:
         for name in names:
             server.wait_for_log(f"Handling signal: {name.lower()}")

@@ -22,6 +22,7 @@ from . import start_signals
 from .boot_record import BootRecord
 from .drain_signals import DrainSignals
 from .launch import STARTED_IN
+from .reload_guard import ReloadGuard
 from .replaced_threads import exit_if_threads_are_replaced
 from .services import Services
 from .sluice_log import SluiceLog
@@ -30,10 +31,12 @@ from .worker_load import Occupancy
 # Workers of gunicorn in which no loop thread can run, or that serve no WSGI application.
 _UNFIT = ("gevent", "eventlet", "tornado", "asgi", "uvicorn")
 # Modules that a master keeps, and that its workers share with it: one holds the variable with the request's id, which
-# the log's formatter in the master reads; one knows where gunicorn was started; one's fork hooks cannot be removed.
+# the log's formatter in the master reads; one knows where gunicorn was started, one what was in the last good `.env`;
+# and the fork hooks of one cannot be removed.
 _KEPT = (
     "sluice.service.observability.log_queue",
     "sluice.service.observability.logging",
+    "sluice.service.settings.kept_dotenv",
     "sluice.web.server.launch",
     "sluice.web.server.start_signals",
 )
@@ -55,7 +58,18 @@ def when_ready(server: Any) -> None:
     """Take the signals that came before gunicorn could handle them, and let USR2 start where this was started."""
     # gunicorn has noted where --chdir leads, from where a relative path on the command line leads elsewhere.
     server.START_CTX["cwd"] = str(STARTED_IN)
+    ReloadGuard(server)
     start_signals.release()
+
+
+def on_reload(server: Any) -> None:
+    """Have the next HUP tried by the code that is now on disk."""
+    ReloadGuard(server)
+
+
+def on_exit(server: Any) -> None:
+    """End what is being tried."""
+    server.reload_guard.close()
 
 
 def pre_exec(server: Any) -> None:
@@ -112,6 +126,8 @@ def child_exit(server: Any, worker: Any) -> None:
 HOOKS = (
     on_starting,
     when_ready,
+    on_reload,
+    on_exit,
     pre_exec,
     pre_fork,
     post_fork,

@@ -72,6 +72,12 @@ def expect_worker() -> None:
     _next_is_worker = True
 
 
+def expect_nothing() -> None:
+    """Take `expect_worker` back."""
+    global _next_is_worker
+    _next_is_worker = False
+
+
 def leave_when_told() -> None:
     """Have a new worker exit with 0 when it is told to end, until it sets handlers of its own. In the worker.
 

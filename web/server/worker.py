@@ -69,6 +69,8 @@ class SluiceWorker(GatheringWorker):
     #: sets them before each fork.
     occupancy: Occupancy
     boot_record: BootRecord
+    #: Whether this only tries whether a worker can start (`trial_start.py`), which wants to know why not.
+    is_trial = False
     #: `gunicorn_hooks` leaves the life of the application to it.
     drains_itself = True
 
@@ -109,6 +111,8 @@ class SluiceWorker(GatheringWorker):
 
     def _fail_to_boot(self, error: BaseException) -> NoReturn:
         """Exit so that gunicorn ends the server if no worker has ever started, and else tries again, not too soon."""
+        if self.is_trial:
+            raise error
         self._is_loading = True  # still, or again: SIGTERM ends the pause
         # Of a process that gevent has patched too late, any error may come first.
         exit_if_threads_are_replaced(Arbiter.WORKER_BOOT_ERROR)

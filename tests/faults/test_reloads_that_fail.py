@@ -1,0 +1,240 @@
+"""Row 40: HUP, USR2 and workers that are started later, where what is on disk cannot start. The server goes on."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import Repeated, asking
+from tools.common.gunicorn_server import POLL_INTERVAL, REPOSITORY, GunicornServer, processes
+from tools.common.raw_client import fetch, stream_chat
+
+
+def wait_until(holds: Callable[[], bool], timeout: float = 30.0) -> None:
+    """Wait until something holds of processes, which offer nothing to wait on."""
+    deadline = time.monotonic() + timeout
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(POLL_INTERVAL)
+
+
+# What the log says of one that is followed: it is tried, it is followed, and there is a new worker.
+RELOADS = ("is tried first", "Hang up", "Booting worker")
+REFUSED = "HUP is not followed, because a new worker could not start"
+
+
+class Deployed:
+    """Sluice in a folder of its own, and the server that runs there; each file can be broken for a while."""
+
+    def __init__(self, folder: Path, tokens_per_second: int = 5000) -> None:
+        self.folder = folder
+        for name in ("service", "sluice", "web"):
+            shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("vendor", "__pycache__"))
+        for name in ("wsgi.py", "gunicorn.conf.py"):
+            shutil.copy(REPOSITORY / name, folder)
+        self.set(SLUICE_MAX_HISTORY=100)
+        environment = {"SLUICE_DEMO_TOKENS_PER_SECOND": tokens_per_second, "SLUICE_DRAIN_TIMEOUT": 3}
+        self.server = GunicornServer(environment, command=["gunicorn", "wsgi:app"], start_in=folder)
+
+    def set(self, **settings: object) -> None:
+        """Write `.env`."""
+        (self.folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+
+    @contextmanager
+    def broken(self, name: str, added: bytes) -> Iterator[None]:
+        """Have a file end with this for a while."""
+        path = self.folder / name
+        before = path.read_bytes()
+        path.write_bytes(before + added)
+        try:
+            yield
+        finally:
+            path.write_bytes(before)
+
+    def max_history(self) -> object:
+        """Ask the server for a setting."""
+        return fetch(self.server.url, "/api/config").json()["max_history"]
+
+    def reload(self) -> None:
+        """Send HUP and wait for the new worker."""
+        old = self.server.worker_pids()
+        self.server.signal(signal.SIGHUP)
+        self.server.wait_workers(1, without=old)
+        self.server.wait_ready()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """A server that the tests leave as they found it."""
+    deployed = Deployed(tmp_path_factory.mktemp("deployed") / "sluice")
+    with deployed.server:
+        yield deployed
+
+
+BREAKAGES = {
+    "a bad setting": (".env", b"SLUICE_MAX_STREAMS=many\n", "SLUICE_MAX_STREAMS is 'many'"),
+    "two bad settings": (".env", b"SLUICE_MAX_STREAMS=many\nPORT_=\nSLUICE_PIN_CPU=x\n", "SLUICE_PIN_CPU is 'x'"),
+    "no UTF-8": (".env", b"\xff\xfe", "is not UTF-8"),
+    "syntax in service": ("service/service.py", b"\ndef (", "SyntaxError: .*service.py"),
+    "syntax in the settings": ("service/settings/settings.py", b"\ndef (", "SyntaxError: .*settings.py"),
+    "syntax in web": ("web/api/chat.py", b"\ndef (", "SyntaxError: .*chat.py"),
+    "syntax in the worker": ("web/server/worker.py", b"\ndef (", "SyntaxError"),
+    "syntax in the configuration": ("gunicorn.conf.py", b"\ndef (", "SyntaxError: .*gunicorn.conf.py"),
+    "a missing package": ("wsgi.py", b"\nimport not_there", "No module named 'not_there'"),
+    "an exit": ("wsgi.py", b"\nimport sys; sys.exit('not today')", "not today"),
+    "an end": ("wsgi.py", b"\nimport os; os._exit(7)", "was killed, or took too long"),
+    "no application": ("wsgi.py", b"\ndel app", "Failed to find attribute 'app' in 'wsgi'"),
+    "an address of another machine": ("gunicorn.conf.py", b"\nbind = '192.0.2.1:8000'", "no such address"),
+    "an address in use": (
+        "gunicorn.conf.py",
+        b"\nbind = bind.replace('127.0.0.1', '0.0.0.0')",
+        "listens there already",
+    ),
+    "an unknown worker class": ("gunicorn.conf.py", b"\nworker_class = 'none'", "class uri 'none' invalid"),
+    "an unfit option": ("gunicorn.conf.py", b"\nworkers = 'none'", "exit code 1|ValueError"),
+    "a hook that fails": ("gunicorn.conf.py", b"\ndef post_fork(server, worker): 1 / 0", "ZeroDivisionError"),
+    "a start that fails": (
+        "service/service.py",
+        b"\ndef fail(self): 1 / 0\nChatService.start = fail",
+        "ZeroDivisionError",
+    ),
+}
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES)
+def test_hup_with_what_cannot_start_keeps_workers_and_settings_and_says_why(shared: Deployed, breakage: str) -> None:
+    """Row 40."""
+    name, added, said = BREAKAGES[breakage]
+    server = shared.server
+    before = server.log.count("go on; HUP again")
+    workers = server.worker_pids()
+    with shared.broken(name, added):
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("go on; HUP again", times=before + 1)
+        assert re.search(rf"ERROR .*{REFUSED}: .*({said})", server.log)
+        assert server.worker_pids() == workers
+        assert shared.max_history() == 100
+        with stream_chat(server.url) as client:
+            assert client.read_stream()[1].is_done
+
+
+def test_a_good_hup_works_behind_one_that_was_not_followed(shared: Deployed) -> None:
+    with shared.broken(".env", b"SLUICE_MAX_STREAMS=many\n"):
+        shared.server.signal(signal.SIGHUP)
+        shared.server.wait_for_log("go on; HUP again")
+    with shared.broken(".env", b"SLUICE_MAX_HISTORY=50\n"):
+        shared.reload()
+        assert shared.max_history() == 50
+    shared.reload()
+    assert shared.max_history() == 100
+
+
+def test_twenty_hups_within_two_seconds_are_few_and_refuse_nobody(shared: Deployed) -> None:
+    """Row 40."""
+    server = shared.server
+    old = server.wait_workers(1)
+    counted = [server.log.count(line) for line in RELOADS]
+    with asking(server.url, timeout=15) as health, Repeated(lambda: stream_whole(server)) as streams:
+        for _ in range(20):
+            server.signal(signal.SIGHUP)
+            health.wait_times(1)
+        server.wait_workers(1, without=old)
+        streams.wait_times(2)
+        assert not health.failures
+        assert not streams.failures
+        assert set(health.results) == {200}
+
+    def all_are_done() -> bool:
+        tried, followed, booted = (server.log.count(line) - n for line, n in zip(RELOADS, counted, strict=True))
+        children = [process for process in processes() if process.parent == server.pid]
+        return 0 < tried == followed == booted <= 5 and [process.state == "Z" for process in children] == [False]
+
+    wait_until(all_are_done)
+
+
+def stream_whole(server: GunicornServer) -> None:
+    """Get a whole stream."""
+    with stream_chat(server.url, timeout=15) as client:
+        assert client.read_stream()[1].is_done
+
+
+def test_workers_that_start_later_use_the_last_good_settings(shared: Deployed) -> None:
+    """As where one dies while somebody edits `.env`."""
+    (worker,) = shared.server.wait_workers(1)
+    with shared.broken(".env", b"SLUICE_MAX_HISTORY=50\nSLUICE_MAX_STREAMS=many\n"):
+        os.kill(worker, signal.SIGKILL)
+        shared.server.wait_workers(1, without=[worker])
+        shared.server.wait_ready()
+        shared.server.wait_for_log("the settings are bad, and those of the last start or reload are used")
+        assert shared.max_history() == 100
+
+
+def test_a_worker_that_cannot_start_later_ends_nothing_and_is_tried_again(shared: Deployed) -> None:
+    """As where one is added or dies in the middle of a deploy; gunicorn would end the server."""
+    server = shared.server
+    with shared.broken("wsgi.py", b"\nimport not_there"):
+        server.signal(signal.SIGTTIN)
+        # Two starts with a pause between them.
+        server.wait_for_log("the server goes on with the workers that it has", timeout=30, times=2)
+        assert shared.max_history() == 100
+    server.wait_workers(2)
+    server.wait_for_log("Booting worker")
+    server.signal(signal.SIGTTOU)
+    server.wait_workers(1)
+    server.wait_ready()
+
+
+def test_usr2_with_what_cannot_start_leaves_the_old_server_as_it_was(shared: Deployed) -> None:
+    server = shared.server
+    workers = server.worker_pids()
+    for name, added in ((".env", b"SLUICE_MAX_STREAMS=many\n"), ("wsgi.py", b"\nimport not_there")):
+        with shared.broken(name, added):
+            server.signal(signal.SIGUSR2)
+            server.wait_for_log("Handling signal: usr2")
+            # A second master comes and goes.
+            wait_until(lambda: len(server.master_pids()) == 2)
+            wait_until(lambda: len(server.master_pids()) == 1)
+            assert server.worker_pids() == workers
+            assert shared.max_history() == 100
+            assert shared.server.status("/readyz") == 200
+
+
+def test_a_server_that_is_told_to_end_while_it_reloads_ends_with_one_drain(tmp_path: Path) -> None:
+    """gunicorn first waits for the old workers, and only then tells the new ones."""
+    deployed = Deployed(tmp_path / "sluice", tokens_per_second=2)
+    with deployed.server as server:
+        with stream_chat(server.url, message="A table, please") as client:
+            client.next_event()
+            server.signal(signal.SIGHUP)
+            server.wait_for_log("draining: 1 open")
+            server.wait_ready()
+            with stream_chat(server.url, message="A table, please") as new:
+                new.next_event()
+                told = time.monotonic()
+                server.signal(signal.SIGTERM)
+                for each in (client, new):
+                    assert each.read_stream(timeout=10)[1].payload["code"] == "shutting_down"
+        assert server.wait_exit(timeout=10) == 0
+        assert time.monotonic() - told < 3 + 2
+    assert "SIGKILL" not in server.log
+
+
+def test_hup_works_where_the_command_line_has_relative_paths(tmp_path: Path) -> None:
+    """gunicorn itself looks for them in the folder that it has gone to, and ends."""
+    deployed = Deployed(tmp_path / "sluice")
+    command = ["gunicorn", "-c", "sluice/gunicorn.conf.py", "--chdir", "sluice", "wsgi:app"]
+    with GunicornServer({}, command=command, start_in=tmp_path) as server:
+        deployed.server = server
+        with deployed.broken(".env", b"SLUICE_MAX_HISTORY=50\n"):
+            deployed.reload()
+            assert deployed.max_history() == 50
+        server.signal(signal.SIGUSR2)
+        server.wait_for_log("Sluice listens on", times=2)
