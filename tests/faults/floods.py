@@ -56,15 +56,20 @@ class Draining:
 
     def __init__(self, clients: Sequence[RawClient]) -> None:
         self._clients = clients
-        self._tails = [b""] * len(clients)
-        self.bytes_read = [0] * len(clients)
+        # What came together with the head.
+        self._tails = [client._body_before_asked for client in clients]
+        self.bytes_read = list(map(len, self._tails))
         #: When each of them ended, by `time.monotonic`; infinite before.
         self.ended = [math.inf] * len(clients)
         self._selector = selectors.DefaultSelector()
+        self._left = 0
         for number, client in enumerate(clients):
+            if client.complete:
+                self.ended[number] = time.monotonic()
+                continue
             client.socket.setblocking(False)
             self._selector.register(client.socket, selectors.EVENT_READ, number)
-        self._left = len(clients)
+            self._left += 1
         self._is_over = threading.Event()
         self._grew = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="draining", daemon=True)

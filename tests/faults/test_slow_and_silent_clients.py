@@ -30,6 +30,8 @@ HOUSE = {
     "SLUICE_WRITE_TIMEOUT": WRITE_TIMEOUT,
     "SLUICE_NEXT_TOKEN_TIMEOUT": 20,
     "SLUICE_TOTAL_TIMEOUT": 40,
+    # Answers here are longer than buffers, and so than any real one.
+    "SLUICE_MAX_ANSWER_CHARS": 2**30,
     "send_buffer": 4096,
     "warm": 8,
 }
