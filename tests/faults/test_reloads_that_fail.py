@@ -143,9 +143,8 @@ def test_twenty_hups_within_two_seconds_are_few_and_refuse_nobody(shared: Deploy
     old = server.wait_workers(1)
     counted = [server.log.count(line) for line in RELOADS]
     with asking(server.url, timeout=15) as health, Repeated(lambda: stream_whole(server)) as streams:
-        for _ in range(20):
-            server.signal(signal.SIGHUP)
-            health.wait_times(1)
+        with Repeated(lambda: server.signal(signal.SIGHUP), pause=0.1) as hups:
+            hups.wait_times(20)
         server.wait_workers(1, without=old)
         streams.wait_times(2)
         assert not health.failures
