@@ -156,7 +156,7 @@ def on_starting(server: Any) -> None:
 
 def _metrics_dir() -> str | None:
     """Choose where the workers' metrics meet: a directory of this master's own, unless the operator chose one."""
-    given = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    given = _settings.server.metrics_directory
     # After USR2 the new master inherits the old one's variables; after HUP this runs again in the same master.
     if given and os.environ.get("SLUICE_METRICS_OWNER", "") in ("", str(os.getpid())):
         return given

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
 import threading
 from collections.abc import AsyncGenerator, Sequence
@@ -76,7 +75,7 @@ class ChatService:
         self.settings = settings
         self.loop = LoopThread()
         self.admission = Admission(settings.limits.max_streams, settings.limits.max_streams_per_client)
-        self.metrics = Metrics(settings.provider.name, os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
+        self.metrics = Metrics(settings.provider.name, settings.server.metrics_directory or None)
         self._model: ModelClient | None = None
         self._demo: DemoModel | None = None
         self._runs: dict[Run, Place] = {}

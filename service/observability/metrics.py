@@ -4,8 +4,8 @@ Names follow the OpenTelemetry conventions for GenAI clients where one fits
 (https://github.com/open-telemetry/semantic-conventions-genai, `docs/gen-ai/gen-ai-metrics.md`), in Prometheus
 form: dots become underscores and the unit stands behind. The others begin with `sluice_`.
 
-Each object has metrics of its own, so that a process may hold several. With a directory, which gunicorn.conf.py
-names in `PROMETHEUS_MULTIPROC_DIR`, one worker answers for all (`metric_values.py`, `metric_files.py`).
+Each object has metrics of its own, so that a process may hold several. With a directory, the setting
+`PROMETHEUS_MULTIPROC_DIR`, one worker answers for all (`metric_values.py`, `multiprocess_metrics.py`).
 """
 
 from __future__ import annotations

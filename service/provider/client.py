@@ -24,7 +24,6 @@ from ..runs.events import Accepted, Event, Offer, Word
 from ..settings.settings import Settings
 from .aiohttp_internals import ContentEncodingError
 from .message import Message
-from .proxy import proxy_for
 from .refused_parts import OF_ALL_MODELS, Part, part_refused
 from .request import ModelRequest
 from .response_body import ResponseBody
@@ -56,7 +55,7 @@ class ModelClient:
         """Prepare the client; nothing is sent.
 
         Args:
-            settings: Key, limits and time limits. Nothing is read from the environment.
+            settings: Key, limits, time limits and proxies.
             base_url: Where the model answers; the demo model's own address where that answers.
         """
         self._settings = settings
@@ -68,7 +67,7 @@ class ModelClient:
             connections=settings.limits.max_streams,
             keepalive=KEEPALIVE_EXPIRY,
             connect_timeout=settings.limits.connect_timeout,
-            proxy=proxy_for(base_url),
+            proxy=settings.proxies.choose(base_url),
         )
 
     async def start_resolver(self) -> None:

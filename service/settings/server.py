@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .chat import Switch
 from .fields import setting
-from .parsers import count, header_word, host_names, is_loopback, one_of
+from .parsers import count, header_word, host_names, is_loopback, one_of, printable_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,12 @@ class ServerSettings:
         one_of("on", "off"),
         "on",
         "`on` keeps each worker on one CPU while it has that one for itself; `off` leaves it to the system.",
+    )
+    metrics_directory: str = setting(
+        "PROMETHEUS_MULTIPROC_DIR",
+        printable_text,
+        "",
+        "The directory through which workers add up their metrics. Default: a temporary one for each server.",
     )
 
     @property

@@ -18,6 +18,7 @@ from .logging import LoggingSettings
 from .page import PageSettings
 from .parsers import url_is_public
 from .provider import ProviderSettings
+from .proxies import Proxies
 from .server import ServerSettings
 from .sources import find_text, read_dotenv
 
@@ -44,6 +45,7 @@ class Settings:
     logging: LoggingSettings = dataclasses.field(default_factory=LoggingSettings)
     page: PageSettings = dataclasses.field(default_factory=PageSettings)
     server: ServerSettings = dataclasses.field(default_factory=ServerSettings)
+    proxies: Proxies = Proxies()
 
     @classmethod
     def load(cls, environ: Mapping[str, str], dotenv: Path | Mapping[str, str] | None = None) -> Settings:
@@ -72,8 +74,9 @@ class Settings:
             )
         if problems:
             raise SettingsError(problems)
-        records = [(field.name, getattr(defaults, field.name)) for field in dataclasses.fields(cls)]
-        return cls(**{name: _replace_values(record, values) for name, record in records})
+        records = {field.name: getattr(defaults, field.name) for field in dataclasses.fields(cls)}
+        read = {name: _replace_values(record, values) for name, record in records.items() if name != "proxies"}
+        return cls(**read, proxies=Proxies.read(environ))
 
     def contradictions(self) -> list[str]:
         """Return one sentence for each pair of values that are fine alone and do not go together."""

@@ -22,6 +22,7 @@ from sluice.service.provider.transport import Transport
 from sluice.service.runs.events import Accepted, Event, Finished, Text
 from sluice.service.settings.limits import LimitSettings
 from sluice.service.settings.provider import ProviderSettings
+from sluice.service.settings.proxies import Proxies
 from tests.support.scenario import run
 from tools.common.scripted_model import (
     DONE,
@@ -55,6 +56,7 @@ async def client_of(url: str, **limits: Any) -> AsyncIterator[ModelClient]:
     settings = Settings(
         provider=ProviderSettings(base_url=url, model="m", api_key="our-key"),
         limits=LimitSettings(**{"connect_timeout": WITHIN, **limits}),
+        proxies=Proxies.read(os.environ),
     )
     client = ModelClient(settings, url)
     try:

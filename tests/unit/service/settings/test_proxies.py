@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from sluice.service.provider.proxy import proxy_for
+from sluice.service.settings.proxies import Proxies
+from sluice.service.settings.settings import Settings
 
 PROXY = "http://proxy.example:3128"
 
 
-@pytest.fixture(autouse=True)
-def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
-        monkeypatch.delenv(name)
+def proxy_for(url: str, **environ: str) -> str | None:
+    return Proxies.read(environ).choose(url)
 
 
 def test_without_proxies_in_the_environment_there_is_none() -> None:
@@ -33,28 +30,22 @@ def test_without_proxies_in_the_environment_there_is_none() -> None:
         ("all_proxy", "https://model.example/v1", True),
     ],
 )
-def test_each_variable_is_for_its_scheme_and_all_proxy_for_both(
-    monkeypatch: pytest.MonkeyPatch, variable: str, url: str, chosen: bool
-) -> None:
-    monkeypatch.setenv(variable, PROXY)
-    assert proxy_for(url) == (PROXY if chosen else None)
+def test_each_variable_is_for_its_scheme_and_all_proxy_for_both(variable: str, url: str, chosen: bool) -> None:
+    assert proxy_for(url, **{variable: PROXY}) == (PROXY if chosen else None)
 
 
-def test_the_variable_of_the_scheme_goes_before_all_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALL_PROXY", "socks5://other.example:1080")
-    monkeypatch.setenv("HTTPS_PROXY", PROXY)
-    assert proxy_for("https://model.example/v1") == PROXY
+def test_the_variable_of_the_scheme_goes_before_all_proxy() -> None:
+    environ = {"ALL_PROXY": "socks5://other.example:1080", "HTTPS_PROXY": PROXY}
+    assert proxy_for("https://model.example/v1", **environ) == PROXY
 
 
-def test_a_proxy_without_a_scheme_speaks_http(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALL_PROXY", "proxy.example:3128")
-    assert proxy_for("https://model.example/v1") == PROXY
+def test_a_proxy_without_a_scheme_speaks_http() -> None:
+    assert proxy_for("https://model.example/v1", ALL_PROXY="proxy.example:3128") == PROXY
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8000/v1", "http://localhost/v1", "http://[::1]:8000/v1"])
-def test_our_own_machine_is_reached_straight(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    monkeypatch.setenv("ALL_PROXY", PROXY)
-    assert proxy_for(url) is None
+def test_our_own_machine_is_reached_straight(url: str) -> None:
+    assert proxy_for(url, ALL_PROXY=PROXY) is None
 
 
 @pytest.mark.parametrize(
@@ -81,9 +72,22 @@ def test_our_own_machine_is_reached_straight(monkeypatch: pytest.MonkeyPatch, ur
         ("10.0.0.0/99, ,model.example", "https://model.example/v1", True),
     ],
 )
-def test_what_no_proxy_names_is_reached_straight(
-    monkeypatch: pytest.MonkeyPatch, bypassed: str, url: str, straight: bool
-) -> None:
-    monkeypatch.setenv("ALL_PROXY", PROXY)
-    monkeypatch.setenv("NO_PROXY", bypassed)
-    assert proxy_for(url) == (None if straight else PROXY)
+def test_what_no_proxy_names_is_reached_straight(bypassed: str, url: str, straight: bool) -> None:
+    assert proxy_for(url, ALL_PROXY=PROXY, NO_PROXY=bypassed) == (None if straight else PROXY)
+
+
+def test_the_lower_case_variable_wins_and_an_empty_one_takes_the_proxy_away() -> None:
+    url = "https://model.example/v1"
+    assert proxy_for(url, HTTPS_PROXY="http://other.example:1", https_proxy=PROXY) == PROXY
+    assert proxy_for(url, https_proxy="", HTTPS_PROXY=PROXY) is None
+
+
+def test_a_header_of_a_client_names_no_proxy_in_a_cgi_program() -> None:
+    url = "http://model.example/v1"
+    assert proxy_for(url, REQUEST_METHOD="POST", HTTP_PROXY=PROXY) is None
+    assert proxy_for(url, REQUEST_METHOD="POST", http_proxy=PROXY) == PROXY
+
+
+def test_settings_have_the_proxies_of_the_environment_that_they_are_loaded_from() -> None:
+    assert Settings.load({"HTTPS_PROXY": PROXY}).proxies.choose("https://model.example/v1") == PROXY
+    assert Settings().proxies == Proxies()
