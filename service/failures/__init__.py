@@ -1,1 +1,1 @@
-"""Whatever a provider says of a failure -> one of our errors. No I/O."""
+"""Map a provider's description of a failure to an error class. No I/O (tests/unit/service/test_no_io.py)."""

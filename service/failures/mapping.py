@@ -1,7 +1,7 @@
-"""Whatever a provider says of a failure -> the `UpstreamError` of the right class. No I/O.
+"""Map a provider's description of a failure to the `UpstreamError` of the right class.
 
-Providers agree neither on shapes nor on codes: `provider_said.py` gathers the parts that say something,
-`provider_rules.py` has what they mean, `provider_wait.py` reads how long to wait.
+Providers agree neither on shapes nor on codes. `extraction.py` collects codes and texts, `rules.py` lists what they
+mean, `retry_after.py` reads how long to wait.
 """
 
 from __future__ import annotations
@@ -22,74 +22,77 @@ from ..errors import (
     UpstreamUnavailable,
 )
 from ..excerpts import excerpt
-from .extraction import READ_VALUES, Said, decoded, gather, said_in
+from .extraction import READ_VALUES, FailureText
 from .retry_after import seconds_to_wait
 from .rules import RULES
 
-# Where a provider limits requests without saying for how long.
+# Seconds, where a provider limits requests and states no time.
 RETRY_AFTER_UNKNOWN: Final = 5.0
-# Of a whole error whose codes are too general for a rule.
+# Codes that are too general for a rule: they mean this only where no rule matches.
 _REJECTED: Final = frozenset(("invalid_request_error", "badrequesterror", "invalid_argument", "validation_error"))
 
 
 def failure_from_status(
     status: int, headers: Mapping[str, str], body: bytes | str, now: datetime | None = None
 ) -> UpstreamError:
-    """Say what a reply with any status but 200 means.
+    """Map a response whose status is not 200.
 
     Args:
         status: The HTTP status.
-        headers: The reply's headers; names in lower case, or a mapping that does not mind case.
-        body: What was read of its body.
-        now: The time that dates in headers are compared with; the present where `None`.
+        headers: The response's headers; names in lower case, or a mapping that ignores case.
+        body: The beginning of its body.
+        now: The time that dates in headers are compared with; `None` for the present.
 
     Returns:
-        The failure. Its `detail`, for the log, has the advice to the operator, the status and an excerpt of the body.
+        The failure. Its `detail`, which is for the log, has the advice to the operator, the status and an excerpt of
+        the body.
     """
     text = body.decode(errors="replace") if isinstance(body, bytes) else body
-    said = said_in(text)
-    # Whoever redirects or answers with another success has not looked at the request.
-    kind = (_kind(said, status) if status >= 400 else None) or _kind_of_status(status)
-    detail = f"{status}: {_excerpt(text)}"
+    found = FailureText.from_body(text)
+    # A server that redirects, or answers with another success, has not examined the request.
+    kind = (_kind(found, status) if status >= 400 else None) or _kind_of_status(status)
+    detail = f"The provider answered {status}: {_excerpt(text)}"
     if 300 <= status < 400:
         detail = f"{detail} (redirects to {headers.get('location')!r} are not followed)"
-    return _made(kind, detail, seconds_to_wait(headers, said.wait, said.reset, now or datetime.now(UTC)))
+    return _failure(kind, detail, seconds_to_wait(headers, found.wait, found.reset, now or datetime.now(UTC)))
 
 
 def failure_from_event(error: object, where: str = "inside the stream", now: datetime | None = None) -> UpstreamError:
-    """Say what an error that came with status 200 means.
+    """Map an error that came with status 200.
 
     Args:
-        error: What stood in place of an answer, decoded: a text, an object, a list; `error` may be around it.
-        where: Where it stood, for the log.
-        now: The time that dates in it are compared with; the present where `None`.
+        error: The decoded JSON that came in place of a part of the answer; an object may hold it under `error`.
+        where: Where it came, for the log.
+        now: The time that dates in it are compared with; `None` for the present.
+
+    Returns:
+        The failure, as from `failure_from_status`.
     """
-    said = Said()
-    gather(error, said)
-    status = next((status for status in said.statuses if 400 <= status < 600), 0)
-    kind = _kind(said, status)
+    found = FailureText.from_value(error)
+    status = next((status for status in found.statuses if 400 <= status < 600), 0)
+    kind = _kind(found, status)
     if kind is None and status:
         kind = _kind_of_status(status)
     if kind is None:
-        kind = UpstreamRejected if _REJECTED & said.codes else UpstreamUnavailable
+        kind = UpstreamRejected if _REJECTED & found.codes else UpstreamUnavailable
     text = error if isinstance(error, str) else json.dumps(error, ensure_ascii=False, default=repr)
-    detail = f"an error {where}: {_excerpt(text)}"
-    return _made(kind, detail, seconds_to_wait({}, said.wait, said.reset, now or datetime.now(UTC)))
+    detail = f"The provider sent an error {where}: {_excerpt(text)}"
+    return _failure(kind, detail, seconds_to_wait({}, found.wait, found.reset, now or datetime.now(UTC)))
 
 
 def failure_in(value: object, where: str = "inside the stream") -> UpstreamError | None:
-    """Find the failure in a JSON value that is no part of an answer.
+    """Find the failure in a JSON value that is not a part of an answer.
 
     Args:
-        value: What was decoded: in place of a chunk, or as a whole body with status 200.
-        where: Where it stood, for the log.
+        value: The decoded value: in place of a chunk, or a whole body with status 200.
+        where: Where it came, for the log.
 
     Returns:
-        The failure, or `None` where the value says nothing of one: then it is something else, a ping for example.
+        The failure, or `None` where the value names none: then it is something else, a ping for example.
     """
     if isinstance(value, list):
-        found = (failure_in(item, where) for item in value[:READ_VALUES])
-        return next((failure for failure in found if failure is not None), None)
+        failures = (failure_in(item, where) for item in value[:READ_VALUES])
+        return next((failure for failure in failures if failure is not None), None)
     if not isinstance(value, dict):
         return None
     names_failure = (
@@ -102,26 +105,21 @@ def failure_in(value: object, where: str = "inside the stream") -> UpstreamError
     return failure_from_event(value, where) if names_failure else None
 
 
-def failure_in_data(data: bytes) -> UpstreamError | None:
-    """Find the failure in the data of an event that is no part of an answer; as `failure_in`."""
-    return failure_in(decoded(data.decode(errors="replace")))
-
-
-def _made(kind: type[UpstreamError], detail: str, wait: float | None) -> UpstreamError:
+def _failure(kind: type[UpstreamError], detail: str, wait: float | None) -> UpstreamError:
     if kind.advice:
-        detail = f"{kind.advice}. It said {detail}"
+        detail = f"{kind.advice}. {detail}"
     if kind is UpstreamRateLimited and wait is None:
         wait = RETRY_AFTER_UNKNOWN
     return kind(detail, retry_after=wait if kind.retryable else None)
 
 
-def _kind(said: Said, status: int) -> type[UpstreamError] | None:
-    text = said.text
-    # Gemini has one sentence for the limits of a minute and of a day; the name of the quota says which it was.
-    if "resource_exhausted" in said.codes:
-        return QuotaExceeded if any("perday" in code for code in said.codes) else UpstreamRateLimited
+def _kind(found: FailureText, status: int) -> type[UpstreamError] | None:
+    text = found.text
+    # Gemini has one sentence for the limits of a minute and of a day; the quota's name tells which it was.
+    if "resource_exhausted" in found.codes:
+        return QuotaExceeded if any("perday" in code for code in found.codes) else UpstreamRateLimited
     for rule in RULES:
-        if rule.codes & said.codes or ((status < 500 or rule.also_with_5xx) and rule.pattern.search(text)):
+        if rule.codes & found.codes or ((status < 500 or rule.also_with_5xx) and rule.pattern.search(text)):
             return rule.kind
     return None
 

@@ -1,4 +1,4 @@
-"""How long a provider asks to wait: headers, durations, dates and sentences -> seconds."""
+"""Read how long a provider asks to wait, from headers, durations, dates and sentences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-# A provider's own wish is passed on, but no more than an hour of it.
+# Seconds; a provider's own time is kept within these.
 RETRY_AFTER_LEAST: Final = 1.0
 RETRY_AFTER_MOST: Final = 3600.0
 
@@ -22,34 +22,34 @@ _WAIT_IN_TEXT = re.compile(
 
 
 def seconds_to_wait(
-    headers: Mapping[str, str], said: float | None, reset: float | None, now: datetime
+    headers: Mapping[str, str], stated: float | None, reset: float | None, now: datetime
 ) -> float | None:
-    """Read how long the provider asks to wait.
+    """Choose among the times that a provider names: headers first, then its text, then limits that are used up.
 
     Args:
-        headers: The reply's; names in lower case, or a mapping that does not mind case.
-        said: Seconds that its words say, where no header does.
-        reset: The moment that its words name, in seconds since 1970.
+        headers: The response's headers; names in lower case, or a mapping that ignores case.
+        stated: Seconds that the body states.
+        reset: The moment that the body states, in seconds since 1970.
         now: The time that dates and moments are compared with.
 
     Returns:
-        Seconds, within our own bounds; `None` where it does not say.
+        Seconds from `RETRY_AFTER_LEAST` to `RETRY_AFTER_MOST`; `None` where the provider names no time.
     """
     wait = plain_wait(headers.get("retry-after-ms", ""), 1000)
     if wait is None:
         wait = _retry_after(headers.get("retry-after", ""), now)
     if wait is None:
-        wait = said
+        wait = stated
     if wait is None and reset is not None:
         wait = reset - now.timestamp()
     if wait is None:
         wait = _until_reset(headers, now)
-    # Written so that NaN ends as the lower bound.
+    # In this order NaN becomes the lower bound.
     return None if wait is None else min(max(RETRY_AFTER_LEAST, wait), RETRY_AFTER_MOST)
 
 
 def _retry_after(text: str, now: datetime) -> float | None:
-    """Both forms of RFC 9110, section 10.2.3."""
+    """Read both forms of RFC 9110, section 10.2.3: seconds or a date."""
     wait = plain_wait(text)
     if wait is not None:
         return wait
@@ -59,16 +59,24 @@ def _retry_after(text: str, now: datetime) -> float | None:
         return None
 
 
-def plain_wait(text: str, parts: int = 1) -> float | None:
-    """Seconds of a plain number, of which that many are one second; `None` where it is no number."""
+def plain_wait(text: str, per_second: int = 1) -> float | None:
+    """Read a plain number.
+
+    Args:
+        text: The number; anything else gives `None`.
+        per_second: How many of its units are a second.
+
+    Returns:
+        Seconds.
+    """
     try:
-        return float(text) / parts
+        return float(text) / per_second
     except ValueError:
         return None
 
 
 def _until_reset(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Read the limits that are used up: OpenAI's and Groq's durations, Anthropic's dates, OpenRouter's moment."""
+    """Read when used-up limits reset: OpenAI's and Groq's durations, Anthropic's dates, OpenRouter's moment."""
     waits: list[float] = []
     for limit in ("requests", "tokens", "input-tokens", "output-tokens"):
         if headers.get(f"x-ratelimit-remaining-{limit}", "").strip() == "0":
@@ -83,7 +91,7 @@ def _until_reset(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def duration(text: str) -> float | None:
-    """Seconds of a duration such as `38s`, `6m0s`, `1h2m3.5s` or `150ms`."""
+    """Return the seconds of a duration such as `38s`, `6m0s`, `1h2m3.5s` or `150ms`; `None` for anything else."""
     matched = _DURATION.match(text.strip().lower())
     if not matched or not any(matched.groups()):
         return None
@@ -100,7 +108,7 @@ def _until_date(text: str, now: datetime) -> float:
 
 
 def moment(text: str) -> float | None:
-    """Seconds since 1970, of a number of seconds or of milliseconds; a small number is no moment."""
+    """Return a moment in seconds since 1970, from seconds or milliseconds; `None` for a small number or no number."""
     number = plain_wait(text)
     if number is None or not math.isfinite(number) or number < 1e9:
         return None
@@ -108,7 +116,7 @@ def moment(text: str) -> float | None:
 
 
 def wait_in_text(text: str) -> float | None:
-    """Seconds of "Please try again in 6.5s" and the like: inside a stream there are no headers to say it."""
+    """Return the seconds of "Please try again in 6.5s" and the like; inside a stream there are no headers."""
     matched = _WAIT_IN_TEXT.search(text)
     if matched is None:
         return None

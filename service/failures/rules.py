@@ -1,6 +1,6 @@
-"""The codes and words by which providers name a failure, and the class that each of them means.
+"""The codes and phrases by which providers name a failure, and the class that each of them means.
 
-Compared in lower case. `tests/support/provider_failures.py` has the samples that each line is for.
+They are compared in lower case. `tests/support/provider_failures.py` has a sample for each line.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ class Rule:
     kind: type[UpstreamError]
     #: Codes and types that mean this and nothing else.
     codes: frozenset[str]
-    #: Words that mean this and nothing else, as regular expressions.
-    words: tuple[str, ...]
-    #: Finds any of them.
+    #: Phrases that mean this and nothing else, as regular expressions.
+    phrases: tuple[str, ...]
+    #: Finds any of the phrases.
     pattern: re.Pattern[str]
-    #: Whether the words mean it with a 5xx too, where "not found" may be said of something else.
+    #: Whether the phrases mean this with a 5xx too. There, "not found" may be about something else.
     also_with_5xx: bool = True
 
 
-def _rule(kind: type[UpstreamError], codes: str, *words: str, also_with_5xx: bool = True) -> Rule:
-    return Rule(kind, frozenset(codes.split()), words, re.compile("|".join(words)), also_with_5xx)
+def _rule(kind: type[UpstreamError], codes: str, *phrases: str, also_with_5xx: bool = True) -> Rule:
+    return Rule(kind, frozenset(codes.split()), phrases, re.compile("|".join(phrases)), also_with_5xx)
 
 
-# The order decides where more than one applies. What no wait can mend comes before rate limits: Groq has the code
+# The first rule that matches applies. Failures that no waiting can end come before rate limits: Groq has the code
 # `rate_limit_exceeded` for a single request that is larger than a minute's tokens, OpenAI 429 for an empty account.
 RULES: Final = (
     _rule(

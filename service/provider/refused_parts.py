@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from ..failures.extraction import said_in
+from ..failures.extraction import FailureText
 from .message import Message
 
 
@@ -47,12 +47,14 @@ def part_refused(status: int, body: str, left_out: Collection[Part]) -> Part | N
     Returns:
         The part to leave out as well; `None` where the refusal is about something else.
     """
-    said = said_in(body)
-    text = said.text
+    refusal = FailureText.from_body(body)
+    text = refusal.text
     found: Part | None = None
-    if status in (400, 422) and ("stream_options" in text or any("stream_options" in name for name in said.params)):
+    if status in (400, 422) and (
+        "stream_options" in text or any("stream_options" in name for name in refusal.params)
+    ):
         found = Part.USAGE
-    elif status in (400, 422) and any(_STREAM.search(name) for name in said.params):
+    elif status in (400, 422) and any(_STREAM.search(name) for name in refusal.params):
         found = Part.STREAM
     # llama.cpp's errors of a template are 500.
     elif _SYSTEM.search(text):

@@ -1,4 +1,4 @@
-"""What providers say of a failure becomes the class that says what to do."""
+"""A provider's description of a failure is mapped to the error class for it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def named(sample: Refused | Streamed) -> str:
 
 
 @pytest.mark.parametrize("sample", REFUSED, ids=named)
-def test_a_refusal_has_the_code_that_says_what_to_do(sample: Refused) -> None:
+def test_a_refusal_is_mapped_to_the_error_for_its_cause(sample: Refused) -> None:
     headers = {name.lower(): value for name, value in sample.headers.items()}
     error = failure_from_status(sample.status, headers, sample.text, NOW)
     assert (error.code, error.retryable) == (sample.code, sample.code in RETRYABLE)
@@ -40,22 +40,22 @@ def test_a_refusal_has_the_code_that_says_what_to_do(sample: Refused) -> None:
 
 
 @pytest.mark.parametrize("sample", [s for s in STREAMED if not isinstance(s.event, bytes)], ids=named)
-def test_a_failure_inside_a_stream_has_the_code_that_says_what_to_do(sample: Streamed) -> None:
+def test_a_failure_inside_a_stream_is_mapped_to_the_error_for_its_cause(sample: Streamed) -> None:
     error = failure_in(sample.event)
     assert error is not None
     assert (error.code, error.retryable) == (sample.code, sample.code in RETRYABLE)
     assert error.retry_after == sample.retry_after
 
 
-def test_every_word_of_a_rule_is_said_by_a_sample_of_its_code() -> None:
-    said = dict.fromkeys({sample.code for sample in (*REFUSED, *STREAMED)}, "")
+def test_every_phrase_of_a_rule_is_in_a_sample_of_its_code() -> None:
+    texts = dict.fromkeys({sample.code for sample in (*REFUSED, *STREAMED)}, "")
     for refused in REFUSED:
-        said[refused.code] += refused.text.lower() + "\n"
+        texts[refused.code] += refused.text.lower() + "\n"
     for streamed in STREAMED:
-        said[streamed.code] += streamed.stream.decode().lower() + "\n"
-    unsaid = [word for rule in RULES for word in rule.words if not re.search(word, said[rule.kind.code])]
+        texts[streamed.code] += streamed.stream.decode().lower() + "\n"
+    unused = [phrase for rule in RULES for phrase in rule.phrases if not re.search(phrase, texts[rule.kind.code])]
     # Anthropic's "model: x-9" is a line of its own only once it has been decoded.
-    assert unsaid == [r"(?m:^model: \S+$)"]
+    assert unused == [r"(?m:^model: \S+$)"]
 
 
 def test_at_least_ten_providers_have_samples_of_each_kind() -> None:
@@ -63,23 +63,23 @@ def test_at_least_ten_providers_have_samples_of_each_kind() -> None:
         assert len({sample.provider.partition(",")[0] for sample in REFUSED if sample.code == code}) >= 10, code
 
 
-def test_the_log_says_what_the_operator_can_change_before_what_the_provider_said() -> None:
+def test_the_detail_begins_with_what_the_operator_can_change() -> None:
     error = failure_from_status(401, {}, "who are you?")
     assert error.detail == (
         "the provider refused the API key: OPENAI_API_KEY should be a valid key for the provider at OPENAI_BASE_URL. "
-        "It said 401: who are you?"
+        "The provider answered 401: who are you?"
     )
     for kind in (ContextLengthExceeded, QuotaExceeded, ModelNotFound, KeyRefused):
         assert re.search(r"\b(OPENAI|SLUICE)_[A-Z_]+", kind.advice)
 
 
-def test_a_client_hears_none_of_the_providers_words() -> None:
+def test_the_public_message_has_nothing_of_the_providers_text() -> None:
     for sample in REFUSED:
         error = failure_from_status(sample.status, {}, sample.text)
         assert error.safe_message == error.sentence
 
 
-def test_the_log_gets_an_excerpt_that_cuts_no_word() -> None:
+def test_the_detail_is_an_excerpt_that_cuts_no_key() -> None:
     text = "word " * 395 + "sk-" + "k" * 4000
     detail = failure_from_event(text).detail
     assert len(detail) < 2200
@@ -87,7 +87,7 @@ def test_the_log_gets_an_excerpt_that_cuts_no_word() -> None:
     assert detail.endswith(f"({len(text)} characters)")
 
 
-def test_what_the_log_gets_can_be_written() -> None:
+def test_the_detail_can_be_encoded() -> None:
     for error in (failure_from_event({"error": "half \ud83d of a pair"}), failure_from_status(400, {}, "\ud83d")):
         assert r"\ud83d" in error.detail.encode().decode()
 
@@ -112,5 +112,5 @@ def test_a_hostile_failure_is_read_in_bounded_time(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", [{}, [], None, "", 7, {"object": "chat.completion.chunk"}, {"type": "ping"}, [{}]])
-def test_what_says_nothing_of_a_failure_is_none(value: object) -> None:
+def test_a_value_that_names_no_failure_gives_none(value: object) -> None:
     assert failure_in(value) is None
