@@ -8,12 +8,8 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
-from gunicorn.http.body import LengthReader
-from gunicorn.http.message import Request
-from gunicorn.http.parser import RequestParser
-from gunicorn.http.unreader import SocketUnreader
-
 from .body_arrival import BodyArrival
+from .gunicorn_internals import Request, RequestParser, SocketUnreader, body_length, take_expectation
 
 RECEIVE_BYTES = 65536
 # How often `receive_now` reads: what a client has sent that is not answered yet fits into the kernel's buffer.
@@ -163,10 +159,8 @@ class LimitedParser(RequestParser):  # type: ignore[misc]
     next = __next__
 
     def _begin_body(self, request: Any) -> None:
-        reader = request.body.reader
-        arrival = BodyArrival(reader.length if isinstance(reader, LengthReader) else None, self._body_timeout)
+        arrival = BodyArrival(body_length(request), self._body_timeout)
         arrival.feed(self.unreader.buf.getvalue())
         request.arrival = self.unreader.arrival = arrival
         # Sent when the body is read, and not before: a request that is refused needs none.
-        self.unreader.must_continue = request._expected_100_continue and not arrival.is_complete
-        request._expected_100_continue = False
+        self.unreader.must_continue = take_expectation(request) and not arrival.is_complete

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 import time
 from collections import deque
@@ -12,6 +13,19 @@ from typing import Any
 # Where no further thread can be started, a request waits so long for one of those that are there. Replies that are no
 # streams take milliseconds, so health checks pass; a client that waits longer is better off with a 503.
 THREAD_WAIT = 0.5
+
+# The private parts of the standard library's pool that are used here.
+_USED = ("_adjust_thread_count", "_idle_semaphore", "_threads")
+_missing = [
+    name
+    for name in _USED
+    if not hasattr(ThreadPoolExecutor, name) and name not in ThreadPoolExecutor.__init__.__code__.co_names
+]
+if _missing:
+    raise ImportError(
+        f"the ThreadPoolExecutor of Python {platform.python_version()} has no {' and no '.join(_missing)}, which is "
+        "needed; use an older Python, or gunicorn's own worker (-k gthread)"
+    )
 
 
 class RequestThreads(ThreadPoolExecutor):

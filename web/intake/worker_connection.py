@@ -8,11 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from gunicorn import sock as gunicorn_sock
-from gunicorn.http import get_parser
-from gunicorn.http2 import negotiation
-from gunicorn.workers.gthread import TConn
-
+from .gunicorn_internals import TConn, get_parser, is_http2_negotiated, prior_knowledge_allowed, ssl_wrap_socket
 from .request_parser import LimitedParser
 
 
@@ -52,9 +48,7 @@ class WorkerConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
         self.held = 0
         #: Whether requests are gathered without a thread: not where they are encrypted, and not in other protocols.
         self.is_gathered = (
-            not cfg.is_ssl
-            and getattr(cfg, "protocol", "http") == "http"
-            and not negotiation.prior_knowledge_allowed(cfg, client)
+            not cfg.is_ssl and getattr(cfg, "protocol", "http") == "http" and not prior_knowledge_allowed(cfg, client)
         )
         if self.is_gathered:
             self.parser = self._new_parser()
@@ -71,11 +65,11 @@ class WorkerConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
         self.initialized = True
         # gunicorn's handshake blocks, and begins again with each byte.
         self.sock.settimeout(self._head_timeout)
-        encrypted: ssl.SSLSocket = gunicorn_sock.ssl_wrap_socket(self.sock, self.cfg)
+        encrypted: ssl.SSLSocket = ssl_wrap_socket(self.sock, self.cfg)
         self.sock = encrypted
         if not self.cfg.do_handshake_on_connect:
             encrypted.do_handshake()
-        if gunicorn_sock.is_http2_negotiated(self.sock):
+        if is_http2_negotiated(self.sock):
             self.sock.settimeout(None)
             self.is_http2 = True
             self.parser = get_parser(self.cfg, self.sock, self.client, http2_connection=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gunicorn.http.errors import ParseException
-
 from ..api.body_errors import BROKEN, TIMED_OUT
+from .gunicorn_internals import ParseException, response_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +54,7 @@ def with_wsgi_input(application: WSGIApplication) -> WSGIApplication:
     def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ["wsgi.input"] = WsgiInput(environ["wsgi.input"])
         # gunicorn's; one of HTTP/2, or of another protocol, has no such request.
-        response = start_response.__self__  # type: ignore[attr-defined]
+        response = response_of(start_response)
         arrival = getattr(response.req, "arrival", None)
 
         def begin_response(status: str, headers: Any, exc_info: Any = None) -> Any:

@@ -11,11 +11,8 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from gunicorn.http.errors import ConfigurationProblem, ParseException
-from gunicorn.util import write, write_error
-from gunicorn.workers.gthread import ThreadWorker
-
 from ...service.observability.resources import exhausted_by
+from ..intake.gunicorn_internals import ConfigurationProblem, ParseException, PublicThreadWorker, write, write_error
 from ..intake.refusals import OVERLOADED, Refusal
 from ..intake.request_intake import RequestIntake
 from ..intake.request_threads import RequestThreads
@@ -47,7 +44,7 @@ class ClientTooSlow(logging.Filter):
         return True
 
 
-class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+class GatheringWorker(PublicThreadWorker):
     """A threaded worker whose main thread gathers requests, and lets connections linger."""
 
     def prepare_serving(self, application: Any, services: Services) -> None:
@@ -60,7 +57,7 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         # Here, because the master must not load what the application is made of.
         from ..intake.json_body_routes import JsonBodyRoutes
         from ..replies.limited_replies import with_limited_replies
-        from ..replies.socket_writer_offer import with_outlets
+        from .socket_writer_offer import with_outlets
 
         self._services = services
         self._says_next = 0.0
@@ -143,7 +140,7 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
                 return
         super().finish_request(conn, fs)
 
-    def _keepalive_after(self, conn: WorkerConnection, keepalive: bool) -> bool:
+    def may_keep(self, conn: WorkerConnection, keepalive: bool) -> bool:
         """Say whether a connection can be used again; on the request's thread, which waits for nothing.
 
         gunicorn waits up to 5 s for the rest of a body, and closes a connection that it promised to keep where the
@@ -151,8 +148,7 @@ class GatheringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         """
         arrival = getattr(conn.parser.mesg, "arrival", None)
         if arrival is None:
-            kept: bool = super()._keepalive_after(conn, keepalive)
-            return kept
+            return super().may_keep(conn, keepalive)
         if not keepalive or not arrival.is_complete:
             return False
         try:

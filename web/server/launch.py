@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from gunicorn.config import Config
+from ..intake.gunicorn_internals import Config
 
 #: Where gunicorn was started. Relative paths on its command line count from here.
 STARTED_IN: Final = Path.cwd()

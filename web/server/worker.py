@@ -20,11 +20,8 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from gunicorn.arbiter import Arbiter
-from gunicorn.errors import AppImportError
-from gunicorn.sock import BaseSocket
-
 from ...service.observability.resources import exhausted_by
+from ..intake.gunicorn_internals import WORKER_BOOT_ERROR, AppImportError, BaseSocket
 from ..intake.worker_connection import WorkerConnection
 from ..sockets.accept_errors import CLIENT_LOST, LISTENER_UNUSABLE, NOTHING_LEFT
 from . import start_signals
@@ -115,13 +112,13 @@ class SluiceWorker(GatheringWorker):
             raise error
         self._is_loading = True  # still, or again: SIGTERM ends the pause
         # Of a process that gevent has patched too late, any error may come first.
-        exit_if_threads_are_replaced(Arbiter.WORKER_BOOT_ERROR)
+        exit_if_threads_are_replaced(WORKER_BOOT_ERROR)
         if isinstance(error, SystemExit) or getattr(error, "explains_itself", False):
             self.log.error("this worker cannot start: %s", error)
         else:
             self.log.error("this worker cannot start: %s: %s", type(error).__name__, error, exc_info=error)
         if not self.boot_record.has_booted:
-            sys.exit(Arbiter.WORKER_BOOT_ERROR)
+            sys.exit(WORKER_BOOT_ERROR)
         # gunicorn would end a worker that is silent for longer.
         pause = min(self.boot_record.note_failure(), self.cfg.timeout / 2 or math.inf)
         self.log.error("the server goes on with the workers that it has; another one is started in %.1f s", pause)
@@ -314,7 +311,7 @@ class SluiceWorker(GatheringWorker):
             while self.nr_conns >= self.worker_connections and self.make_room():
                 pass
             self.set_accept_enabled(self.nr_conns < self.worker_connections)
-            if not self._accepting:
+            if not self.is_accepting:
                 timeout = min(timeout, LEAVING_POLL)
         due = (self._lingering.time_left(), self._intake.time_left(), self.tpool.time_left())
         try:

@@ -12,8 +12,8 @@ import pytest
 
 from sluice.service.runs.events import Event, Failed, Text
 from sluice.web.replies.socket_writer import Outlet
-from sluice.web.replies.socket_writer_offer import with_outlets
 from sluice.web.replies.stream_body import EventStream
+from sluice.web.server.socket_writer_offer import with_outlets
 
 WITHIN = 5.0
 # Far more than two sockets' buffers hold.

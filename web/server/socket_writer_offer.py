@@ -5,9 +5,10 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING
 
+from ..intake.gunicorn_internals import response_of
+from ..replies.socket_writer import Outlet
+from ..replies.stream_body import EventStream
 from ..sockets.client_socket import client_socket
-from .socket_writer import Outlet
-from .stream_body import EventStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +24,7 @@ def with_outlets(application: WSGIApplication) -> WSGIApplication:
             client = client_socket(environ)
             # TLS is written by its library alone, which two threads must not use at once.
             if client is not None and not isinstance(client, ssl.SSLSocket):
-                body.use(Outlet(start_response.__self__))  # type: ignore[attr-defined]  # gunicorn's Response
+                body.use(Outlet(response_of(start_response)))
         return body
 
     return serve

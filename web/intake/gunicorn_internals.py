@@ -1,0 +1,199 @@
+"""What Sluice uses of gunicorn beside its settings and hooks: in this file only, and checked when it is imported.
+
+gunicorn documents no interface for a worker's connections, parsers and threads, and no hook before a reload. Read for
+it: `arbiter.py`, `config.py`, `sock.py`, `util.py`, `http/{body,message,parser,unreader,wsgi}.py` and
+`workers/{base,gthread}.py` of gunicorn 27.0.
+
+Loaded by gunicorn's master too, so it imports nothing of the application.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import gunicorn
+from gunicorn.arbiter import Arbiter
+from gunicorn.config import Config as Config
+from gunicorn.errors import AppImportError as AppImportError
+from gunicorn.http import get_parser as get_parser
+from gunicorn.http.body import LengthReader
+from gunicorn.http.errors import ConfigurationProblem as ConfigurationProblem
+from gunicorn.http.errors import ParseException as ParseException
+from gunicorn.http.message import Request as Request
+from gunicorn.http.parser import RequestParser as RequestParser
+from gunicorn.http.unreader import SocketUnreader as SocketUnreader
+from gunicorn.http.wsgi import Response
+from gunicorn.http2.negotiation import prior_knowledge_allowed as prior_knowledge_allowed
+from gunicorn.sock import BaseSocket as BaseSocket
+from gunicorn.sock import is_http2_negotiated as is_http2_negotiated
+from gunicorn.sock import ssl_wrap_socket as ssl_wrap_socket
+from gunicorn.util import write as write
+from gunicorn.util import write_error as write_error
+from gunicorn.workers.gthread import TConn as TConn
+from gunicorn.workers.gthread import ThreadWorker
+
+#: From this version on, and below the second one.
+SUPPORTED: Final = ((27, 0, 1), (28, 0, 0))
+# Of each class the methods that Sluice calls or overrides, with gunicorn's names of their parameters.
+_METHODS: Final[Mapping[type, Mapping[str, tuple[str, ...]]]] = {
+    ThreadWorker: {
+        "_keepalive_after": ("conn", "keepalive"),
+        "accept": ("listener",),
+        "enqueue_req": ("conn",),
+        "finish_request": ("conn", "fs"),
+        "get_thread_pool": (),
+        "handle": ("conn",),
+        "handle_error": ("req", "client", "addr", "exc"),
+        "handle_exit": ("sig", "frame"),
+        "handle_quit": ("sig", "frame"),
+        "init_process": (),
+        "init_signals": (),
+        "notify": (),
+        "on_client_socket_readable": ("conn", "client"),
+        "on_pending_socket_readable": ("conn", "client"),
+        "run": (),
+        "set_accept_enabled": ("enabled",),
+        "wait_for_and_dispatch_events": ("timeout",),
+    },
+    TConn: {"close": ("graceful",), "init": ()},
+    RequestParser: {"__next__": (), "finish_body": ("deadline", "max_bytes"), "next": ()},
+    SocketUnreader: {"chunk": ("size_hint",), "take_buffered": ()},
+    Response: {"force_close": (), "start_response": ("status", "headers", "exc_info")},
+    BaseSocket: {"close": ()},
+    Arbiter: {"handle_chld": (), "handle_hup": (), "setup": ("app",)},
+    Config: {"get_cmd_args_from_env": (), "parser": (), "set": ("name", "value")},
+}
+# Of each class the attributes that Sluice reads or sets.
+_ATTRIBUTES: Final[Mapping[type, tuple[str, ...]]] = {
+    ThreadWorker: (
+        "_accepting",
+        "age",
+        "alive",
+        "cfg",
+        "keepalived_conns",
+        "log",
+        "max_requests",
+        "method_queue",
+        "nr",
+        "nr_conns",
+        "pending_conns",
+        "pid",
+        "poller",
+        "sockets",
+        "tpool",
+        "worker_connections",
+        "wsgi",
+    ),
+    TConn: ("cfg", "client", "data_ready", "initialized", "is_http2", "parser", "sock", "timeout"),
+    RequestParser: ("cfg", "mesg", "req_count", "source_addr", "unreader"),
+    SocketUnreader: ("buf", "sock"),
+    Request: ("_expected_100_continue", "body", "headers", "method", "path"),
+    LengthReader: ("length",),
+    Response: ("chunked", "req", "sent", "sock"),
+    BaseSocket: ("sock",),
+    Arbiter: (
+        "LISTENERS",
+        "START_CTX",
+        "WORKERS",
+        "WORKER_BOOT_ERROR",
+        "app",
+        "cfg",
+        "log",
+        "worker_age",
+        "worker_class",
+    ),
+    Config: ("address", "settings", "worker_class_str"),
+}
+
+
+class UnsupportedGunicorn(ImportError):
+    """The installed gunicorn is another version, or lacks a part that Sluice uses."""
+
+
+def check_installed(
+    version: tuple[int, ...],
+    methods: Mapping[type, Mapping[str, tuple[str, ...]]] = _METHODS,
+    attributes: Mapping[type, tuple[str, ...]] = _ATTRIBUTES,
+) -> None:
+    """Compare the installed gunicorn with what Sluice was written for.
+
+    Args:
+        version: The installed version.
+        methods: Of each class the methods that are used, with their parameters.
+        attributes: Of each class the attributes that are used.
+
+    Raises:
+        UnsupportedGunicorn: The version is not supported, a method or an attribute is missing, or a method has other
+            parameters.
+    """
+    oldest, end = (".".join(map(str, each)) for each in SUPPORTED)
+    installed = ".".join(map(str, version))
+    remedy = f"install a version that Sluice supports: pip install 'gunicorn>={oldest},<{end}'"
+    if not SUPPORTED[0] <= version < SUPPORTED[1]:
+        raise UnsupportedGunicorn(f"gunicorn {installed} is installed and is not supported; {remedy}")
+    other = [
+        f"{owner.__name__}.{name}({', '.join(parameters)})"
+        for owner, names in methods.items()
+        for name, parameters in names.items()
+        if _parameters(owner, name) != parameters
+    ]
+    other += [
+        f"{owner.__name__}.{name}" for owner, names in attributes.items() for name in names if not _has(owner, name)
+    ]
+    if other:
+        raise UnsupportedGunicorn(f"gunicorn {installed} has no {' and no '.join(other)}; {remedy}")
+
+
+def _parameters(owner: type, name: str) -> tuple[str, ...] | None:
+    """Return the names of a method's parameters without `self`; None where there is no such method."""
+    code = getattr(getattr(owner, name, None), "__code__", None)
+    return None if code is None else code.co_varnames[1 : code.co_argcount]
+
+
+def _has(owner: type, name: str) -> bool:
+    """Say whether instances have an attribute: of their class, or named in one of its methods."""
+    methods = (each for base in owner.__mro__ for each in vars(base).values() if hasattr(each, "__code__"))
+    return hasattr(owner, name) or any(name in method.__code__.co_names for method in methods)
+
+
+check_installed(gunicorn.version_info)
+
+#: The exit status by which a worker says that it cannot start.
+WORKER_BOOT_ERROR: Final[int] = Arbiter.WORKER_BOOT_ERROR
+
+
+class PublicThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's threaded worker, with the private parts that Sluice uses under public names."""
+
+    @property
+    def is_accepting(self) -> bool:
+        """Whether the listening sockets are in the poller."""
+        accepting: bool = self._accepting
+        return accepting
+
+    def may_keep(self, conn: Any, keepalive: bool) -> bool:
+        """Say whether a connection can be used again; on the request's thread. A subclass overrides it."""
+        kept: bool = super()._keepalive_after(conn, keepalive)
+        return kept
+
+    def _keepalive_after(self, conn: Any, keepalive: bool) -> bool:
+        return self.may_keep(conn, keepalive)
+
+
+def take_expectation(request: Any) -> bool:
+    """Say whether a request's client waits for `100 Continue`, and keep gunicorn from sending it."""
+    expected: bool = request._expected_100_continue
+    request._expected_100_continue = False
+    return expected
+
+
+def body_length(request: Any) -> int | None:
+    """Return how many bytes of a request's body are to come; None where its length is not known in advance."""
+    reader = request.body.reader
+    return reader.length if isinstance(reader, LengthReader) else None
+
+
+def response_of(start_response: Any) -> Any:
+    """Return the response that a `start_response` of gunicorn belongs to."""
+    return start_response.__self__
