@@ -11,13 +11,10 @@ from typing import Any, Protocol
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.support.running_server import PLANTED_KEY
 from tools.common import leaks
 from tools.common.gunicorn_server import GunicornServer
 from tools.common.scripted_model import MODEL_NAME, ScriptedModel
-
-# Planted so that a test may search every reply and log for it. It does not look like a key: what is taken out of the
-# log because of its look would hide that the configured key itself is not.
-PLANTED_KEY = "planted-by-the-tests"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,7 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.markexpr = "not long"
 
 
-# Folders whose tests share what one process holds: a browser, or the witness that reads all of a run's replies.
+# Folders whose tests share what one process holds: a browser, or the search for keys in all replies of a run.
 TOGETHER = {"browser", "faults"}
 # What is taken up last should be short, so that all processes end at about the same time.
 LONGEST_FIRST = ("browser", "faults", "soak", "deploy", "loadtest", "fuzz", "integration")

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.conftest import PLANTED_KEY
+from tests.support.running_server import PLANTED_KEY
 from tools.common.chromium import WAIT_MS, chromium
 from tools.common.gunicorn_server import GunicornServer
 from tools.common.scripted_model import MODEL_NAME, ScriptedModel

@@ -20,8 +20,9 @@ from urllib.parse import urljoin
 import pytest
 
 from sluice.service.settings.settings import Settings
-from tests.conftest import PLANTED_KEY, Serve
+from tests.conftest import Serve
 from tests.deploy.nginx_server import CONFIG, NginxServer
+from tests.support.running_server import PLANTED_KEY
 from tools.common.gunicorn_server import POLL_INTERVAL, GunicornServer
 from tools.common.leaks import open_descriptors, tcp_sockets, wait_streams
 from tools.common.raw_client import (
@@ -66,7 +67,7 @@ def model() -> Iterator[ScriptedModel]:
 
 
 @pytest.fixture(autouse=True)
-def no_script_is_left_over(model: ScriptedModel) -> Iterator[None]:
+def model_is_cleared(model: ScriptedModel) -> Iterator[None]:
     """Begin each test with no scripts left over, and end it with no connections."""
     model.clear()
     yield

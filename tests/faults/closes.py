@@ -11,7 +11,8 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from tests.faults.conftest import a_house, percentile
+from tests.support.fault_server import start_fault_server
+from tests.support.repeated import percentile
 from tools.common.raw_client import stream_chat
 from tools.common.scripted_model import stalling_after
 
@@ -19,12 +20,12 @@ from tools.common.scripted_model import stalling_after
 def measure(closes: int) -> list[float]:
     """Close that many streams in the middle, every second one with a reset; return the seconds that each took."""
     took = []
-    with a_house(warm=2) as house:
-        house.model.default = stalling_after("Hello")
-        before = len(house.model.exchanges)
+    with start_fault_server(warm=2) as running_server:
+        running_server.model.default = stalling_after("Hello")
+        before = len(running_server.model.exchanges)
         for number in range(closes):
-            client = stream_chat(house.url)
-            exchange = house.model.wait_for_request(before + number + 1)
+            client = stream_chat(running_server.url)
+            exchange = running_server.model.wait_for_request(before + number + 1)
             client.next_event()
             left = time.monotonic()
             client.reset() if number % 2 else client.close()

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests.support.house import House, running_house
+from tests.support.running_server import RunningServer, start_server
 from tools.common.leaks import wait_streams
 from tools.common.raw_client import RawClient
 from tools.common.scripted_model import stalling_after
@@ -17,16 +17,16 @@ BODY = b'{"message": "Hi", "interaction_mode": "stream"}'
 
 
 @pytest.fixture(scope="module")
-def dual_stack_server() -> Iterator[House]:
+def dual_stack_server() -> Iterator[RunningServer]:
     """A server on a socket of both families, where an IPv4 client has an address such as ::ffff:127.0.0.1."""
     settings = {"HOST": "::", "SLUICE_MAX_STREAMS_PER_CLIENT": 1, "SLUICE_TRUSTED_PROXIES": 1}
-    with running_house(**settings) as shared:
+    with start_server(**settings) as shared:
         shared.model.default = stalling_after("Hel")
         yield shared
 
 
 @pytest.fixture
-def dual_stack(dual_stack_server: House) -> Iterator[House]:
+def dual_stack(dual_stack_server: RunningServer) -> Iterator[RunningServer]:
     """The same server, for one test, after which no stream is open."""
     yield dual_stack_server
     wait_streams(dual_stack_server.server, 0)
@@ -34,12 +34,12 @@ def dual_stack(dual_stack_server: House) -> Iterator[House]:
 
 
 @contextmanager
-def statuses(house: House, asked: list[tuple[str, str | None]]) -> Iterator[list[int]]:
+def statuses(running_server: RunningServer, asked: list[tuple[str, str | None]]) -> Iterator[list[int]]:
     """Open a stream from each address with each X-Forwarded-For, all at one time, and yield their statuses."""
     with ExitStack() as opened:
         clients = []
         for source, forwarded in asked:
-            address = f"http://[::1]:{house.server.port}" if ":" in source else house.url
+            address = f"http://[::1]:{running_server.server.port}" if ":" in source else running_server.url
             client = opened.enter_context(RawClient(address, source=source))
             client.request(
                 "POST", "/api/chat", {**JSON, **({"X-Forwarded-For": forwarded} if forwarded else {})}, BODY
@@ -49,14 +49,14 @@ def statuses(house: House, asked: list[tuple[str, str | None]]) -> Iterator[list
         yield [client.status for client in clients]
 
 
-def test_ipv4_clients_of_a_dual_stack_socket_are_clients_of_their_own(dual_stack: House) -> None:
+def test_ipv4_clients_of_a_dual_stack_socket_are_clients_of_their_own(dual_stack: RunningServer) -> None:
     """Row 44."""
     asked = [("127.0.0.1", None), ("127.0.0.2", None), ("127.0.0.2", None), ("::1", None)]
     with statuses(dual_stack, asked) as got:
         assert got == [200, 200, 503, 200]
 
 
-def test_ports_brackets_quotes_and_rotation_make_no_client_another(dual_stack: House) -> None:
+def test_ports_brackets_quotes_and_rotation_make_no_client_another(dual_stack: RunningServer) -> None:
     """Row 44."""
     asked = [
         ("127.0.0.1", "192.0.2.1:1001"),

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.faults.conftest import Build, House, a_house, asking, percentile
+from tests.support.fault_server import FaultServer, StartOwnServer, start_fault_server
+from tests.support.repeated import percentile, repeat_requests
 from tools.common.leaks import gauge, wait_streams
 from tools.common.raw_client import RawClient, chat_request, encode_request, fetch, stream_chat
 from tools.common.scripted_model import Script, reply, stalling, stalling_after
@@ -26,13 +27,13 @@ MOMENTS: dict[str, tuple[Script, bool]] = {
 
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("way", LEAVING)
-def test_a_client_that_leaves_ends_its_model_call_at_once(house: House, way: str, moment: str) -> None:
+def test_a_client_that_leaves_ends_its_model_call_at_once(running_server: FaultServer, way: str, moment: str) -> None:
     """Rows 1-4."""
     script, speaks = MOMENTS[moment]
-    house.model.enqueue(script)
-    client = stream_chat(house.url)
+    running_server.model.enqueue(script)
+    client = stream_chat(running_server.url)
     try:
-        exchange = house.model.wait_for_request()
+        exchange = running_server.model.wait_for_request()
         if speaks:
             assert client.next_event().message
         left = time.monotonic()
@@ -43,12 +44,12 @@ def test_a_client_that_leaves_ends_its_model_call_at_once(house: House, way: str
 
 
 @pytest.mark.parametrize("way", LEAVING)
-def test_no_further_token_is_paid_for_when_the_model_goes_on_speaking(house: House, way: str) -> None:
+def test_no_further_token_is_paid_for_when_the_model_goes_on_speaking(running_server: FaultServer, way: str) -> None:
     """Rows 1-4: the model speaks 200 words a second, and stops soon after its reader has gone."""
-    house.model.enqueue(reply(*(" word",) * 400, delay=0.005))
-    client = stream_chat(house.url)
+    running_server.model.enqueue(reply(*(" word",) * 400, delay=0.005))
+    client = stream_chat(running_server.url)
     try:
-        exchange = house.model.wait_for_request()
+        exchange = running_server.model.wait_for_request()
         client.next_event()
         before, left = exchange.tokens_sent, time.monotonic()
         LEAVING[way](client)
@@ -59,13 +60,15 @@ def test_no_further_token_is_paid_for_when_the_model_goes_on_speaking(house: Hou
 
 
 @pytest.mark.parametrize("way", LEAVING)
-def test_a_client_that_leaves_during_a_block_ends_its_model_call_at_once(house: House, way: str) -> None:
+def test_a_client_that_leaves_during_a_block_ends_its_model_call_at_once(
+    running_server: FaultServer, way: str
+) -> None:
     """Rows 1-4, for the reply in one JSON."""
-    house.model.enqueue(stalling_after("Hello"))
-    client = RawClient(house.url)
+    running_server.model.enqueue(stalling_after("Hello"))
+    client = RawClient(running_server.url)
     try:
         client.send(chat_request("localhost", {"message": "Hi", "interaction_mode": "block"}))
-        exchange = house.model.wait_for_request()
+        exchange = running_server.model.wait_for_request()
         exchange.wait_tokens(1)
         left = time.monotonic()
         LEAVING[way](client)
@@ -74,10 +77,10 @@ def test_a_client_that_leaves_during_a_block_ends_its_model_call_at_once(house: 
         client.close()
 
 
-def test_two_chats_on_one_connection_are_watched_each_for_itself(house: House) -> None:
+def test_two_chats_on_one_connection_are_watched_each_for_itself(running_server: FaultServer) -> None:
     """Rows 1-4."""
-    house.model.enqueue(reply("one"), stalling_after("two"))
-    with RawClient(house.url) as client:
+    running_server.model.enqueue(reply("one"), stalling_after("two"))
+    with RawClient(running_server.url) as client:
         for message, whole in (("one", True), ("two", False)):
             body = f'{{"message": "{message}", "interaction_mode": "stream"}}'.encode()
             client.request("POST", "/api/chat", {"Content-Type": "application/json"}, body)
@@ -85,67 +88,67 @@ def test_two_chats_on_one_connection_are_watched_each_for_itself(house: House) -
             if whole:
                 assert client.read_stream()[1].is_done
         left = time.monotonic()
-    assert house.model.wait_for_request(2).wait_aborted() - left < PROMISE
+    assert running_server.model.wait_for_request(2).wait_aborted() - left < PROMISE
 
 
-def test_a_pipelined_request_does_not_look_like_leaving(house: House) -> None:
+def test_a_pipelined_request_does_not_look_like_leaving(running_server: FaultServer) -> None:
     """Rows 1-4."""
-    house.model.enqueue(reply("Hel", "lo", delay=0.1), reply("again"))
+    running_server.model.enqueue(reply("Hel", "lo", delay=0.1), reply("again"))
     request = chat_request("localhost", {"message": "Hi", "interaction_mode": "stream"}, keep_alive=True)
-    with RawClient(house.url) as client:
+    with RawClient(running_server.url) as client:
         client.send(request + request)
         assert client.read_stream()[0] == "Hello"
 
 
-def test_the_log_says_that_a_client_left_and_what_it_had_cost(house: House) -> None:
+def test_the_log_says_that_a_client_left_and_what_it_had_cost(running_server: FaultServer) -> None:
     """Rows 1-4."""
-    house.model.enqueue(stalling_after("Hello"))
-    with stream_chat(house.url) as client:
+    running_server.model.enqueue(stalling_after("Hello"))
+    with stream_chat(running_server.url) as client:
         request_id = client.headers["x-request-id"]
         client.next_event()
-    line = house.server.wait_for_log(rf"run={request_id} .*")
+    line = running_server.server.wait_for_log(rf"run={request_id} .*")
     assert "outcome=left" in line[0]
     assert "completion_tokens=1 estimated=yes" in line[0]
 
 
 @pytest.fixture(scope="module")
-def two_threads() -> Iterator[House]:
-    """A house with two threads, both of which have been in use."""
-    with a_house(SLUICE_MAX_STREAMS=1, SLUICE_RESERVE_THREADS=1, warm=1) as house:
+def two_threads() -> Iterator[FaultServer]:
+    """A server with two threads, both of which have been in use."""
+    with start_fault_server(SLUICE_MAX_STREAMS=1, SLUICE_RESERVE_THREADS=1, warm=1) as running_server:
         # The first time grows the pool.
-        leave_while_waiting_for_a_thread(house, "stream")
-        yield house
+        leave_while_waiting_for_a_thread(running_server, "stream")
+        yield running_server
 
 
 @pytest.mark.parametrize("mode", ["stream", "block"])
 def test_a_client_that_leaves_while_its_request_waits_for_a_thread_costs_no_model_call(
-    two_threads: House, mode: str
+    two_threads: FaultServer, mode: str
 ) -> None:
     """Row 5."""
-    house = two_threads
-    house.model.clear()
-    with house.left_as_it_was():
-        leave_while_waiting_for_a_thread(house, mode)
-    assert house.model.exchanges == []
+    running_server = two_threads
+    running_server.model.clear()
+    with running_server.without_leaks():
+        leave_while_waiting_for_a_thread(running_server, mode)
+    assert running_server.model.exchanges == []
     # Not even begun: a run that is begun and cancelled at once might or might not have reached the model.
-    assert "outcome=left" not in house.server.log
+    assert "outcome=left" not in running_server.server.log
 
 
-def leave_while_waiting_for_a_thread(house: House, mode: str) -> None:
+def leave_while_waiting_for_a_thread(running_server: FaultServer, mode: str) -> None:
     """Hold both threads with requests whose bodies are half sent, and have a third client leave meanwhile."""
     # No JSON, so that the route's thread reads it.
-    half = encode_request("localhost", "POST", "/sabotage/read", {"Content-Type": "text/plain"}, b"a" * 100)[:-50]
-    holding = [RawClient(house.url) for _ in range(2)]
+    half = encode_request("localhost", "POST", "/faults/read", {"Content-Type": "text/plain"}, b"a" * 100)[:-50]
+    holding = [RawClient(running_server.url) for _ in range(2)]
     try:
         for client in holding:
             client.send(half)
         with pytest.raises(TimeoutError):  # nobody answers: both threads are taken
-            fetch(house.url, "/healthz", timeout=0.5)
-        leaver = RawClient(house.url)
+            fetch(running_server.url, "/healthz", timeout=0.5)
+        leaver = RawClient(running_server.url)
         leaver.send(chat_request("localhost", {"message": "Hi", "interaction_mode": mode}))
         leaver.close()
         # Behind the leaver in the queue, so its answer comes after the leaver's turn.
-        with RawClient(house.url) as behind:
+        with RawClient(running_server.url) as behind:
             behind.send(encode_request("localhost", "GET", "/healthz", {"Connection": "close"}))
             holding[0].send(b"a" * 50)
             assert holding[0].status == 200
@@ -155,11 +158,11 @@ def leave_while_waiting_for_a_thread(house: House, mode: str) -> None:
             client.close()
 
 
-def test_five_hundred_clients_vanish_at_once_and_health_answers_throughout(build: Build) -> None:
+def test_five_hundred_clients_vanish_at_once_and_health_answers_throughout(start_own_server: StartOwnServer) -> None:
     """Row 30."""
-    house = build(SLUICE_MAX_STREAMS=512, warm=2)
-    with house.left_as_it_was(threads=False):
-        slowest, health = vanish(house, 500)
+    running_server = start_own_server(SLUICE_MAX_STREAMS=512, warm=2)
+    with running_server.without_leaks(threads=False):
+        slowest, health = vanish(running_server, 500)
     print(
         f"500 vanish: all upstream connections closed within {slowest * 1000:.0f} ms; /healthz meanwhile "
         f"p50 {percentile(health, 0.5) * 1000:.1f}, p99 {percentile(health, 0.99) * 1000:.1f} ms of {len(health)}"
@@ -169,31 +172,31 @@ def test_five_hundred_clients_vanish_at_once_and_health_answers_throughout(build
     assert percentile(health, 0.99) < 0.5
 
 
-def vanish(house: House, clients: int) -> tuple[float, list[float]]:
+def vanish(running_server: FaultServer, clients: int) -> tuple[float, list[float]]:
     """Have that many clients leave at once; the log must name each of them, once, as one that left.
 
     Returns:
         Seconds until the last model call had ended, and how long each ask of /healthz took meanwhile.
     """
-    house.model.clear()
-    house.model.default = stalling_after("Hello")
+    running_server.model.clear()
+    running_server.model.default = stalling_after("Hello")
     streams: list[RawClient] = []
     try:
-        streams.extend(stream_chat(house.url, timeout=20) for _ in range(clients))
+        streams.extend(stream_chat(running_server.url, timeout=20) for _ in range(clients))
         for client in streams:
             assert client.next_event().message == "Hello"
-        assert gauge(house.server, "sluice_streams_open") == clients
-        with asking(house.url) as health:
+        assert gauge(running_server.server, "sluice_streams_open") == clients
+        with repeat_requests(running_server.url) as health:
             health.wait_times(5)
             left = time.monotonic()
             for index, client in enumerate(streams):
                 LEAVING["resets" if index % 2 else "closes"](client)
-            house.model.wait_idle()
+            running_server.model.wait_idle()
             health.wait_times(50)
-        wait_streams(house.server, 0)
+        wait_streams(running_server.server, 0)
         left_as = r" run=(\S+) .* outcome=left "
-        house.server.wait_for_log(left_as, times=clients)
-        assert sorted(re.findall(left_as, house.server.log)) == sorted(
+        running_server.server.wait_for_log(left_as, times=clients)
+        assert sorted(re.findall(left_as, running_server.server.log)) == sorted(
             client.headers["x-request-id"] for client in streams
         )
     finally:
@@ -201,4 +204,4 @@ def vanish(house: House, clients: int) -> tuple[float, list[float]]:
             client.close()
     assert not health.failures
     assert set(health.results) == {200}
-    return max(exchange.wait_aborted() for exchange in house.model.exchanges) - left, health.took
+    return max(exchange.wait_aborted() for exchange in running_server.model.exchanges) - left, health.took

@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.conftest import PLANTED_KEY
-from tests.faults.conftest import Build, House
-from tests.faults.memory import resident
-from tests.faults.saboteur import NO_MEMORY
+from tests.support.fault_application import NO_MEMORY
+from tests.support.fault_server import FaultServer, StartOwnServer
+from tests.support.memory import resident
+from tests.support.running_server import PLANTED_KEY
 from tools.common.gunicorn_server import REPOSITORY, GunicornServer
 from tools.common.leaks import open_descriptors
 from tools.common.raw_client import RawClient, Reply, check_error, fetch, post_chat, stream_chat
 from tools.common.scripted_model import MODEL_NAME, ScriptedModel, finished, said, stalling_after
 
 # Four threads, all of which the warm-up needs.
-HOUSE = {"SLUICE_MAX_STREAMS": 3, "SLUICE_RESERVE_THREADS": 1, "warm": 3}
+SERVER_SETTINGS = {"SLUICE_MAX_STREAMS": 3, "SLUICE_RESERVE_THREADS": 1, "warm": 3}
 MIB = 2**20
 
 
@@ -57,87 +57,89 @@ def assert_overloaded(reply: Reply) -> None:
     check_error(reply.json(), field_allowed=True)
 
 
-def assert_recovers(house: House, worker: int) -> None:
-    house.server.wait_ready(5)
-    assert post_chat(house.url, message="Hi", interaction_mode="block").status == 200
-    assert house.server.worker_pids() == [worker]
+def assert_recovers(running_server: FaultServer, worker: int) -> None:
+    running_server.server.wait_ready(5)
+    assert post_chat(running_server.url, message="Hi", interaction_mode="block").status == 200
+    assert running_server.server.worker_pids() == [worker]
 
 
-def test_a_worker_short_of_descriptors_refuses_chats_and_goes_on_with_all_else(house: House) -> None:
-    (worker,) = house.server.worker_pids()
-    others_came = house.model.gate("until the others have come")
-    house.model.enqueue((*said("Hel"), others_came, *said("lo"), *finished()))
-    with stream_chat(house.url) as client:
+def test_a_worker_short_of_descriptors_refuses_chats_and_goes_on_with_all_else(running_server: FaultServer) -> None:
+    (worker,) = running_server.server.worker_pids()
+    others_came = running_server.model.gate("until the others have come")
+    running_server.model.enqueue((*said("Hel"), others_came, *said("lo"), *finished()))
+    with stream_chat(running_server.url) as client:
         assert client.next_event().message == "Hel"
         with few_descriptors(worker, more=8):
             for mode in ("stream", "block"):
-                assert_overloaded(post_chat(house.url, message="Hi", interaction_mode=mode))
-            ready = fetch(house.url, "/readyz")
+                assert_overloaded(post_chat(running_server.url, message="Hi", interaction_mode=mode))
+            ready = fetch(running_server.url, "/readyz")
             assert ready.status == 503
             assert ready.json()["status"] == "overloaded: no file descriptor is left for another connection"
             for path in ("/healthz", "/", "/api/config", "/metrics"):
-                assert fetch(house.url, path).status == 200
+                assert fetch(running_server.url, path).status == 200
             others_came.open()
             assert client.read_stream()[0] == "lo"
-    assert_recovers(house, worker)
+    assert_recovers(running_server, worker)
 
 
-def test_a_worker_without_any_descriptor_ends_idle_connections_for_whoever_asks(house: House) -> None:
-    (worker,) = house.server.worker_pids()
+def test_a_worker_without_any_descriptor_ends_idle_connections_for_whoever_asks(running_server: FaultServer) -> None:
+    (worker,) = running_server.server.worker_pids()
     with ExitStack() as stack:
         for _ in range(3):
-            idle = stack.enter_context(RawClient(house.url))
+            idle = stack.enter_context(RawClient(running_server.url))
             idle.request("GET", "/healthz")
             idle.read_body()
         with few_descriptors(worker, more=0):
             began = time.monotonic()
             for _ in range(3):
-                assert fetch(house.url, "/healthz").status == 200
+                assert fetch(running_server.url, "/healthz").status == 200
             assert time.monotonic() - began < 1.0
-    assert_recovers(house, worker)
+    assert_recovers(running_server, worker)
 
 
-def test_a_worker_that_can_start_no_thread_refuses_chats_and_answers_all_else(build: Build) -> None:
-    house = build(warm=2)
-    (worker,) = house.server.worker_pids()
-    house.model.default = stalling_after("Hello")
-    with house.left_as_it_was(threads=False), ExitStack() as stack, little_memory(worker):
+def test_a_worker_that_can_start_no_thread_refuses_chats_and_answers_all_else(
+    start_own_server: StartOwnServer,
+) -> None:
+    running_server = start_own_server(warm=2)
+    (worker,) = running_server.server.worker_pids()
+    running_server.model.default = stalling_after("Hello")
+    with running_server.without_leaks(threads=False), ExitStack() as stack, little_memory(worker):
         for number in itertools.count(1):
             assert number < 20
-            client = stack.enter_context(stream_chat(house.url))
+            client = stack.enter_context(stream_chat(running_server.url))
             if client.status != 200:
                 break
             assert client.next_event().message == "Hello"
         assert number > 1
         assert client.status == 503
         assert b'"overloaded"' in client.read_body()
-        ready = fetch(house.url, "/readyz")
+        ready = fetch(running_server.url, "/readyz")
         assert ready.status == 503
         assert ready.json()["status"] == "overloaded: no further thread can be started"
         began = time.monotonic()
-        assert fetch(house.url, "/healthz").status == 200
+        assert fetch(running_server.url, "/healthz").status == 200
         assert time.monotonic() - began < 1.0
-        assert house.server.worker_pids() == [worker]
-    house.model.clear()
-    assert_recovers(house, worker)
+        assert running_server.server.worker_pids() == [worker]
+    running_server.model.clear()
+    assert_recovers(running_server, worker)
 
 
-def test_a_request_that_finds_no_memory_is_overloaded_and_no_defect(house: House) -> None:
-    (worker,) = house.server.worker_pids()
+def test_a_request_that_finds_no_memory_is_overloaded_and_no_defect(running_server: FaultServer) -> None:
+    (worker,) = running_server.server.worker_pids()
     for mode in ("stream", "block"):
-        assert_overloaded(post_chat(house.url, message=NO_MEMORY, interaction_mode=mode))
-    assert_overloaded(fetch(house.url, "/sabotage/no-memory"))
-    assert_recovers(house, worker)
-    assert "Traceback" not in house.server.log
+        assert_overloaded(post_chat(running_server.url, message=NO_MEMORY, interaction_mode=mode))
+    assert_overloaded(fetch(running_server.url, "/faults/no-memory"))
+    assert_recovers(running_server, worker)
+    assert "Traceback" not in running_server.server.log
 
 
-def test_a_body_that_no_memory_is_left_for_does_not_end_the_worker(house: House) -> None:
-    (worker,) = house.server.worker_pids()
+def test_a_body_that_no_memory_is_left_for_does_not_end_the_worker(running_server: FaultServer) -> None:
+    (worker,) = running_server.server.worker_pids()
     with limited(worker, resource.RLIMIT_AS, resident(worker, "VmSize") + MIB // 2):
         for size in (900_000, 900_000, 10):
-            reply = post_chat(house.url, message="a" + " " * size, interaction_mode="block")
+            reply = post_chat(running_server.url, message="a" + " " * size, interaction_mode="block")
             assert reply.status in (200, 413, 503)
-    assert_recovers(house, worker)
+    assert_recovers(running_server, worker)
 
 
 def test_the_first_look_up_of_a_name_needs_no_thread_any_more() -> None:

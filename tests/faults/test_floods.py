@@ -7,13 +7,14 @@ import time
 
 import pytest
 
-from tests.faults.conftest import House, asking, percentile
-from tests.faults.floods import Draining, Endless, MeasuredTurns, delta
+from tests.support.fault_server import FaultServer
+from tests.support.floods import Draining, Endless, MeasuredTurns, delta
+from tests.support.repeated import percentile, repeat_requests
 from tools.common.raw_client import stream_chat, stream_many
 from tools.common.scripted_model import Chunk, Headers, Pause, reply
 
 LONG = 30.0
-HOUSE = {
+SERVER_SETTINGS = {
     "SLUICE_FIRST_TOKEN_TIMEOUT": LONG,
     "SLUICE_NEXT_TOKEN_TIMEOUT": LONG,
     "SLUICE_TOTAL_TIMEOUT": LONG,
@@ -50,17 +51,19 @@ FLOODS: dict[str, list[Endless]] = {
 
 
 @pytest.mark.parametrize("name", FLOODS)
-def test_a_flood_holds_up_no_other_stream_and_no_worker_is_replaced_for_it(house: House, name: str) -> None:
+def test_a_flood_holds_up_no_other_stream_and_no_worker_is_replaced_for_it(
+    running_server: FaultServer, name: str
+) -> None:
     """Row 34."""
     floods = FLOODS[name]
-    workers, others, words = house.server.worker_pids(), 4, 30
-    gate = house.model.gate("until all of them are open")
-    house.model.enqueue(*[(Headers(), gate, flood) for flood in floods])
-    with MeasuredTurns(house) as turns, Draining([stream_chat(house.url) for _ in floods]):
+    workers, others, words = running_server.server.worker_pids(), 4, 30
+    gate = running_server.model.gate("until all of them are open")
+    running_server.model.enqueue(*[(Headers(), gate, flood) for flood in floods])
+    with MeasuredTurns(running_server) as turns, Draining([stream_chat(running_server.url) for _ in floods]):
         gate.open()
-        house.model.enqueue(*[reply(*(" word",) * words, delay=0.02)] * others)
-        with asking(house.url) as health:
-            outcomes = stream_many(house.url, others)
+        running_server.model.enqueue(*[reply(*(" word",) * words, delay=0.02)] * others)
+        with repeat_requests(running_server.url) as health:
+            outcomes = stream_many(running_server.url, others)
     assert all(outcome.is_done and outcome.text == " word" * words for outcome in outcomes)
     gaps = [later - earlier for outcome in outcomes for earlier, later in itertools.pairwise(outcome.arrivals)]
     print(
@@ -72,17 +75,17 @@ def test_a_flood_holds_up_no_other_stream_and_no_worker_is_replaced_for_it(house
     assert percentile(gaps, 0.99) < 0.25
     assert not health.failures
     assert percentile(health.took, 0.9) < 0.25
-    assert house.server.worker_pids() == workers
+    assert running_server.server.worker_pids() == workers
 
 
-def test_megabytes_without_a_word_end_the_answer_long_before_its_time_is_over(house: House) -> None:
+def test_megabytes_without_a_word_end_the_answer_long_before_its_time_is_over(running_server: FaultServer) -> None:
     """Row 34: before the first word, which the status may say, and behind one."""
     began = time.monotonic()
     # Not those that cost most to read: a busy machine reads less of them than a second more allows.
     kinds = [Endless(WORDLESS[name]) for name in ("LF", "CR", "comments", "events without data", "empty deltas")]
-    house.model.enqueue(*[(Headers(), Pause(0.1), flood) for flood in kinds])
-    house.model.enqueue(*[(Headers(), Chunk("Hello"), flood) for flood in kinds])
-    with Draining([stream_chat(house.url) for _ in 2 * kinds]) as streams:
+    running_server.model.enqueue(*[(Headers(), Pause(0.1), flood) for flood in kinds])
+    running_server.model.enqueue(*[(Headers(), Chunk("Hello"), flood) for flood in kinds])
+    with Draining([stream_chat(running_server.url) for _ in 2 * kinds]) as streams:
         assert streams.wait_ends(LONG / 2) == ["upstream_invalid"] * 2 * len(kinds)
     assert time.monotonic() - began < LONG / 2
-    house.server.wait_for_log("without a word of the answer", times=2 * len(kinds))
+    running_server.server.wait_for_log("without a word of the answer", times=2 * len(kinds))

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.faults.conftest import House
+from tests.support.fault_server import FaultServer
 from tools.common.raw_client import fetch, post_chat, stream_chat
 from tools.common.scripted_model import Chunk, Headers, Pause, Script, Send, SendOnWire, raw, refused, reply_bytes
 
-HOUSE = {"SLUICE_MAX_EVENT_BYTES": 4_000_000}
+SERVER_SETTINGS = {"SLUICE_MAX_EVENT_BYTES": 4_000_000}
 
 # Of one answer, all of it: a few lines, and an excerpt of what the provider said.
 MOST_LOGGED = 12_000
@@ -78,30 +78,34 @@ LARGE_TEXTS = {
 
 
 @pytest.mark.parametrize("name", LARGE_TEXTS)
-def test_whatever_a_provider_says_at_length_is_bounded_in_replies_and_log(house: House, name: str) -> None:
+def test_whatever_a_provider_says_at_length_is_bounded_in_replies_and_log(
+    running_server: FaultServer, name: str
+) -> None:
     """In both modes; the metrics' labels are of our own words alone."""
     script, code = LARGE_TEXTS[name]
-    house.model.enqueue(script, script)
-    logged = len(house.server.log)
-    with stream_chat(house.url) as client:
+    running_server.model.enqueue(script, script)
+    logged = len(running_server.server.log)
+    with stream_chat(running_server.url) as client:
         streamed = client.read_body()
-    blocked = post_chat(house.url, message="Hi", interaction_mode="block").body
+    blocked = post_chat(running_server.url, message="Hi", interaction_mode="block").body
     for body in (streamed, blocked):
         assert len(body) < MOST_REPLIED
         expected = '"finish_reason":"' if code == "done" else f'"code":"{code}"'
         assert expected in body.decode().replace('": ', '":'), body
-    house.server.wait_for_log(r" run=\S+ .* mode=block ", times=len(house.server.log[:logged].split(" mode=block ")))
-    assert len(house.server.log) - logged < MOST_LOGGED
-    metrics = fetch(house.url, "/metrics").body.decode()
+    running_server.server.wait_for_log(
+        r" run=\S+ .* mode=block ", times=len(running_server.server.log[:logged].split(" mode=block "))
+    )
+    assert len(running_server.server.log) - logged < MOST_LOGGED
+    metrics = fetch(running_server.url, "/metrics").body.decode()
     assert max(map(len, metrics.splitlines())) < 500
 
 
-def test_none_of_it_leaves_more_series_of_metrics_than_there_are_codes(house: House) -> None:
+def test_none_of_it_leaves_more_series_of_metrics_than_there_are_codes(running_server: FaultServer) -> None:
     """Each label is one of a few words: what providers and clients write is none of them."""
-    house.model.enqueue(raw(event(error={"message": "no", "code": "a code of its own", "type": "its type"})))
-    post_chat(house.url, message="Hi", interaction_mode="block", source="a source of its own")
-    post_chat(house.url, message="Hi", interaction_mode="block", model="a model of its own")
-    post_chat(house.url, message="Hi", interaction_mode="block")
-    metrics = fetch(house.url, "/metrics").body.decode()
+    running_server.model.enqueue(raw(event(error={"message": "no", "code": "a code of its own", "type": "its type"})))
+    post_chat(running_server.url, message="Hi", interaction_mode="block", source="a source of its own")
+    post_chat(running_server.url, message="Hi", interaction_mode="block", model="a model of its own")
+    post_chat(running_server.url, message="Hi", interaction_mode="block")
+    metrics = fetch(running_server.url, "/metrics").body.decode()
     assert "of its own" not in metrics
     assert "its type" not in metrics

@@ -7,16 +7,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from tests.faults.conftest import Build, House
-from tests.faults.floods import Draining, Endless, delta
-from tests.support.house import LIMITS
+from tests.support.fault_server import FaultServer, StartOwnServer
+from tests.support.floods import Draining, Endless, delta
+from tests.support.running_server import SHORT_LIMITS
 from tools.common.raw_client import post_chat, stream_chat
 from tools.common.scripted_model import DONE, Chunk, Headers, Script
 
 FIRST, NEXT, TOTAL = 1.5, 0.7, 2.5
 # Usage is waited for no longer than for another token.
 GRACE = NEXT
-HOUSE = {
+SERVER_SETTINGS = {
     "SLUICE_FIRST_TOKEN_TIMEOUT": FIRST,
     "SLUICE_NEXT_TOKEN_TIMEOUT": NEXT,
     "SLUICE_TOTAL_TIMEOUT": TOTAL,
@@ -63,13 +63,13 @@ UNENDING = {
 }
 
 
-def test_every_limit_holds_while_the_model_never_pauses(house: House) -> None:
+def test_every_limit_holds_while_the_model_never_pauses(running_server: FaultServer) -> None:
     """Row 35: all of these models at one time."""
-    house.model.enqueue(*[unending.script for unending in UNENDING.values()])
+    running_server.model.enqueue(*[unending.script for unending in UNENDING.values()])
     began, clients = [], []
     for _ in UNENDING:
         began.append(time.monotonic())
-        clients.append(stream_chat(house.url))
+        clients.append(stream_chat(running_server.url))
     with Draining(clients) as streams:
         ends = streams.wait_ends(TOTAL + 4 * LATE)
     assert dict(zip(UNENDING, ends, strict=True)) == {name: unending.code for name, unending in UNENDING.items()}
@@ -81,23 +81,25 @@ def test_every_limit_holds_while_the_model_never_pauses(house: House) -> None:
     assert not late
 
 
-def test_every_limit_holds_in_a_block_too(house: House) -> None:
+def test_every_limit_holds_in_a_block_too(running_server: FaultServer) -> None:
     """Row 35."""
     began = time.monotonic()
     names = ["words", "words behind a finish reason", "finish reasons"]
-    house.model.enqueue(*[UNENDING[name].script for name in names])
+    running_server.model.enqueue(*[UNENDING[name].script for name in names])
     with ThreadPoolExecutor(len(names)) as clients:
-        asked = [clients.submit(post_chat, house.url, message="Hi", interaction_mode="block") for _ in names]
+        asked = [clients.submit(post_chat, running_server.url, message="Hi", interaction_mode="block") for _ in names]
         replies = [future.result(TOTAL + 4 * LATE).json() for future in asked]
     assert sorted(reply.get("code", "done") for reply in replies) == ["done", "upstream_timeout", "upstream_timeout"]
     assert time.monotonic() - began < TOTAL + LATE
 
 
-def test_the_drain_ends_a_stream_whose_model_never_pauses(build: Build) -> None:
+def test_the_drain_ends_a_stream_whose_model_never_pauses(start_own_server: StartOwnServer) -> None:
     """Row 35."""
-    house = build(**{**LIMITS, "SLUICE_DRAIN_TIMEOUT": 0.5, "SLUICE_TOTAL_TIMEOUT": 30, "warm": 0})
-    house.model.enqueue((Headers(), Endless(WORDS)))
-    with Draining([stream_chat(house.url)]) as streams:
+    running_server = start_own_server(
+        **{**SHORT_LIMITS, "SLUICE_DRAIN_TIMEOUT": 0.5, "SLUICE_TOTAL_TIMEOUT": 30, "warm": 0}
+    )
+    running_server.model.enqueue((Headers(), Endless(WORDS)))
+    with Draining([stream_chat(running_server.url)]) as streams:
         streams.wait_bytes(100_000)
-        house.server.signal(signal.SIGTERM)
+        running_server.server.signal(signal.SIGTERM)
         assert streams.wait_ends(5) == ["shutting_down"]

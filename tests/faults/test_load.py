@@ -15,27 +15,28 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.faults.conftest import Build, House, Rest, a_house, asking, percentile
-from tests.faults.memory import resident
+from tests.support.fault_server import FaultServer, IdleBaseline, StartOwnServer, start_fault_server
+from tests.support.memory import resident
+from tests.support.repeated import percentile, repeat_requests
 from tools.common.leaks import wait_streams
 from tools.common.raw_client import RawClient, fetch, stream_chat, stream_many
 from tools.common.scripted_model import Headers, Wire, finished, flood, flood_text, reply, said, stalling_after
 
-HOUSE = {"SLUICE_TOTAL_TIMEOUT": 30, "warm": 16}
+SERVER_SETTINGS = {"SLUICE_TOTAL_TIMEOUT": 30, "warm": 16}
 
 
-def test_fifty_thousand_tokens_a_second_from_one_model_disturb_no_other_stream(house: House) -> None:
+def test_fifty_thousand_tokens_a_second_from_one_model_disturb_no_other_stream(running_server: FaultServer) -> None:
     """Row 22, five times over: 10,000 a second are no load even where each token is written by itself."""
     tokens, pace, others = 100_000, 50_000, 8
-    house.model.enqueue(flood(tokens, pace), *[reply(*(" word",) * 80, delay=0.02)] * others)
+    running_server.model.enqueue(flood(tokens, pace), *[reply(*(" word",) * 80, delay=0.02)] * others)
     texts: list[str] = []
-    with stream_chat(house.url, timeout=20) as flooded:
-        house.model.wait_for_request()
+    with stream_chat(running_server.url, timeout=20) as flooded:
+        running_server.model.wait_for_request()
         reader = threading.Thread(target=lambda: texts.append(flooded.read_stream()[0]))
         reader.start()
         try:
-            with asking(house.url) as health:
-                outcomes = stream_many(house.url, others)
+            with repeat_requests(running_server.url) as health:
+                outcomes = stream_many(running_server.url, others)
         finally:
             reader.join(20)
     assert not reader.is_alive()
@@ -51,24 +52,26 @@ def test_fifty_thousand_tokens_a_second_from_one_model_disturb_no_other_stream(h
     assert percentile(health.took, 0.99) < 0.25
 
 
-def test_more_streams_than_places_are_refused_at_once_and_none_waits_in_silence(build: Build) -> None:
+def test_more_streams_than_places_are_refused_at_once_and_none_waits_in_silence(
+    start_own_server: StartOwnServer,
+) -> None:
     """Row 24: with four places and four threads beside them, and fifty who ask."""
-    house = build(SLUICE_MAX_STREAMS=4, SLUICE_RESERVE_THREADS=4, SLUICE_TOTAL_TIMEOUT=30, warm=4)
-    refused_while_full(house)
+    running_server = start_own_server(SLUICE_MAX_STREAMS=4, SLUICE_RESERVE_THREADS=4, SLUICE_TOTAL_TIMEOUT=30, warm=4)
+    refused_while_full(running_server)
     # Whether all eight threads of the pool were needed at one time in the first round, is chance.
-    with house.left_as_it_was(threads=False):
-        refused_while_full(house)
+    with running_server.without_leaks(threads=False):
+        refused_while_full(running_server)
 
 
-def refused_while_full(house: House) -> None:
-    house.model.clear()
-    gate = house.model.gate()
-    house.model.default = (Headers(), *said("Hel"), gate, *said("lo"), *finished())
-    places = [stream_chat(house.url) for _ in range(4)]
+def refused_while_full(running_server: FaultServer) -> None:
+    running_server.model.clear()
+    gate = running_server.model.gate()
+    running_server.model.default = (Headers(), *said("Hel"), gate, *said("lo"), *finished())
+    places = [stream_chat(running_server.url) for _ in range(4)]
     try:
         assert [client.next_event().message for client in places] == ["Hel"] * 4
-        with asking(house.url) as health:
-            outcomes = stream_many(house.url, 50, timeout=10)
+        with repeat_requests(running_server.url) as health:
+            outcomes = stream_many(running_server.url, 50, timeout=10)
             health.wait_times(5)
         assert {outcome.status for outcome in outcomes} == {503}
         assert all(b'"overloaded"' in outcome.body for outcome in outcomes)
@@ -76,7 +79,7 @@ def refused_while_full(house: House) -> None:
         assert max(outcome.ended - outcome.started for outcome in outcomes) < 1
         assert not health.failures
         assert max(health.took) < 1
-        assert len(house.model.exchanges) == 4
+        assert len(running_server.model.exchanges) == 4
         # Who had a place keeps it to the end, and then it is free.
         gate.open()
         for client in places:
@@ -84,8 +87,8 @@ def refused_while_full(house: House) -> None:
     finally:
         for client in places:
             client.close()
-    wait_streams(house.server, 0)
-    with stream_chat(house.url) as client:
+    wait_streams(running_server.server, 0)
+    with stream_chat(running_server.url) as client:
         assert client.read_stream()[1].is_done
 
 
@@ -104,22 +107,22 @@ class TenWords:
             await step.play(wire)
 
 
-def memory_of_rounds(house: House, rounds: int, streams: int) -> list[int]:
+def memory_of_rounds(running_server: FaultServer, rounds: int, streams: int) -> list[int]:
     """Run rounds of streams, a fifth of which leave early, and return what memory the worker has after each.
 
     Each round must leave nothing else behind: no descriptor, thread or task more than there was before the first.
     The log has one account of each stream, and says of those who left, and of nobody else, that they did.
     """
-    (worker,) = house.server.worker_pids()
-    rest = Rest(house)
+    (worker,) = running_server.server.worker_pids()
+    baseline = IdleBaseline(running_server)
     found = []
-    accounted = house.server.log.count("outcome=")
+    accounted = running_server.server.log.count("outcome=")
     for number in range(rounds):
-        house.model.clear()
-        house.model.default = (TenWords(),)
+        running_server.model.clear()
+        running_server.model.default = (TenWords(),)
         for _ in range(0, streams, 100):
             outcomes = stream_many(
-                house.url,
+                running_server.url,
                 100,
                 message=lambda index: "I leave" if index % 5 == 0 else "I stay",
                 leave_after=lambda index: 3 if index % 5 == 0 else None,
@@ -130,13 +133,13 @@ def memory_of_rounds(house: House, rounds: int, streams: int) -> list[int]:
             assert len(stayed) == 80
             assert {outcome.text for outcome in stayed} == {" word" * 10}
             assert all(outcome.is_done and outcome.fault is None for outcome in stayed)
-            wait_streams(house.server, 0)
+            wait_streams(running_server.server, 0)
             expected = {outcome.headers["x-request-id"]: "left" if outcome.left else "done" for outcome in outcomes}
-            house.server.wait_for_log(ACCOUNT, times=accounted + 100)
-            accounts = re.findall(ACCOUNT, house.server.log)[accounted:]
+            running_server.server.wait_for_log(ACCOUNT, times=accounted + 100)
+            accounts = re.findall(ACCOUNT, running_server.server.log)[accounted:]
             accounted += 100
             assert sorted(accounts) == sorted(expected.items())
-        rest.assert_restored()
+        baseline.assert_restored()
         found.append(resident(worker))
     return found
 
@@ -151,18 +154,24 @@ def hold_to_no_slope(found: list[int], streams: int) -> None:
     assert slope < 4000, f"{slope:.0f} bytes more for each stream: {settled}"
 
 
-def test_streams_of_which_a_fifth_leave_early_add_nothing_up(build: Build) -> None:
+def test_streams_of_which_a_fifth_leave_early_add_nothing_up(start_own_server: StartOwnServer) -> None:
     """Row 32, in short: six rounds of 200."""
-    house = build(SLUICE_MAX_STREAMS=110, SLUICE_RESERVE_THREADS=1, SLUICE_TOTAL_TIMEOUT=30, warm=110)
-    hold_to_no_slope(memory_of_rounds(house, 6, 200), 200)
+    running_server = start_own_server(
+        SLUICE_MAX_STREAMS=110, SLUICE_RESERVE_THREADS=1, SLUICE_TOTAL_TIMEOUT=30, warm=110
+    )
+    hold_to_no_slope(memory_of_rounds(running_server, 6, 200), 200)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-def test_a_thousand_streams_of_which_a_fifth_leave_early_add_nothing_up_when_repeated(build: Build) -> None:
+def test_a_thousand_streams_of_which_a_fifth_leave_early_add_nothing_up_when_repeated(
+    start_own_server: StartOwnServer,
+) -> None:
     """Row 32: ten rounds of 1,000."""
-    house = build(SLUICE_MAX_STREAMS=110, SLUICE_RESERVE_THREADS=1, SLUICE_TOTAL_TIMEOUT=30, warm=110)
-    hold_to_no_slope(memory_of_rounds(house, 10, 1000), 1000)
+    running_server = start_own_server(
+        SLUICE_MAX_STREAMS=110, SLUICE_RESERVE_THREADS=1, SLUICE_TOTAL_TIMEOUT=30, warm=110
+    )
+    hold_to_no_slope(memory_of_rounds(running_server, 10, 1000), 1000)
 
 
 # -------------------------------------------------------------------------------- admission, across four workers
@@ -171,112 +180,112 @@ PLACES = 8
 
 
 @pytest.fixture(scope="module")
-def four_workers_of_all() -> Iterator[House]:
-    """A house of four workers with two places each, all of them ready."""
+def four_workers_of_all() -> Iterator[FaultServer]:
+    """A server of four workers with two places each, all of them ready."""
     settings = {"SLUICE_MAX_STREAMS": 2, "SLUICE_RESERVE_THREADS": 4, "SLUICE_TOTAL_TIMEOUT": 60}
-    with a_house(workers=4, warm=0, **settings) as house:
-        wait_each_answers(house, house.server.wait_workers(4))
-        yield house
+    with start_fault_server(workers=4, warm=0, **settings) as running_server:
+        wait_each_answers(running_server, running_server.server.wait_workers(4))
+        yield running_server
 
 
 @pytest.fixture
-def four_workers(four_workers_of_all: House) -> Iterator[House]:
-    """The same house, in which a test finds all places free, and must leave them so."""
-    house = four_workers_of_all
-    house.model.clear()
-    house.model.default = stalling_after("Hello")
-    yield house
-    wait_streams(house.server, 0)
-    house.model.drop_idle_connections()
+def four_workers(four_workers_of_all: FaultServer) -> Iterator[FaultServer]:
+    """The same server, in which a test finds all places free, and must leave them so."""
+    running_server = four_workers_of_all
+    running_server.model.clear()
+    running_server.model.default = stalling_after("Hello")
+    yield running_server
+    wait_streams(running_server.server, 0)
+    running_server.model.drop_idle_connections()
 
 
-def wait_each_answers(house: House, workers: Sequence[int]) -> None:
+def wait_each_answers(running_server: FaultServer, workers: Sequence[int]) -> None:
     """Wait until each of these workers has answered: a server is ready as soon as one of its workers is."""
     missing, deadline = set(workers), time.monotonic() + 20
     # Several at a time: of those who come one by one, an idle worker on a busy CPU may get none.
     with ThreadPoolExecutor(2 * len(workers)) as clients:
         while missing:
             assert time.monotonic() < deadline, f"workers {missing} do not answer"
-            asked = [clients.submit(fetch, house.url, "/sabotage/held") for _ in range(2 * len(workers))]
+            asked = [clients.submit(fetch, running_server.url, "/faults/held") for _ in range(2 * len(workers))]
             missing -= {answer.result().json()["pid"] for answer in asked}
 
 
-def admitted(house: House, clients: ExitStack, *, again_within: float = 0.0) -> RawClient:
+def admitted(running_server: FaultServer, clients: ExitStack, *, again_within: float = 0.0) -> RawClient:
     """Open a stream, which must be admitted, and soon.
 
     Args:
-        house: Where.
+        running_server: Where.
         clients: What closes it.
         again_within: Seconds for which a refusal is taken: the other workers learn of a place that was just given
             back when the worker's main thread has its next turn.
     """
     began = time.monotonic()
-    client = clients.enter_context(stream_chat(house.url))
+    client = clients.enter_context(stream_chat(running_server.url))
     while client.status == 503 and time.monotonic() - began < again_within:
         client.close()
-        client = clients.enter_context(stream_chat(house.url))
+        client = clients.enter_context(stream_chat(running_server.url))
     assert client.status == 200, client.read_body()
     assert client.next_event().message == "Hello"
     assert time.monotonic() - began < 1
     return client
 
 
-def refused_within_a_second(house: House) -> None:
+def refused_within_a_second(running_server: FaultServer) -> None:
     """Ask where every place is taken."""
-    asked, began = len(house.model.exchanges), time.monotonic()
-    with stream_chat(house.url) as client:
+    asked, began = len(running_server.model.exchanges), time.monotonic()
+    with stream_chat(running_server.url) as client:
         assert client.status == 503
         assert client.headers["retry-after"]
     assert time.monotonic() - began < 1
-    assert fetch(house.url, "/healthz", timeout=1).status == 200
-    assert len(house.model.exchanges) == asked
+    assert fetch(running_server.url, "/healthz", timeout=1).status == 200
+    assert len(running_server.model.exchanges) == asked
 
 
-def test_no_stream_is_refused_while_any_of_four_workers_has_a_place(four_workers: House) -> None:
+def test_no_stream_is_refused_while_any_of_four_workers_has_a_place(four_workers: FaultServer) -> None:
     """Row 24 and admission: eight places in four workers, taken and given back unevenly."""
-    house = four_workers
+    running_server = four_workers
     with ExitStack() as clients:
-        streams = [admitted(house, clients) for _ in range(PLACES)]
-        refused_within_a_second(house)
+        streams = [admitted(running_server, clients) for _ in range(PLACES)]
+        refused_within_a_second(running_server)
         # Places become free in one worker or in several, as chance will have it.
         for leaving in ((0, 1), (2,), (0, 3, 5), (1, 4, 5, 6), (0, 1, 2, 3, 4, 5, 6), (7, 0)):
             for index in leaving:
                 streams[index].close()
-            wait_streams(house.server, PLACES - len(leaving))
+            wait_streams(running_server.server, PLACES - len(leaving))
             for index in leaving:
-                streams[index] = admitted(house, clients, again_within=0.25)
-            refused_within_a_second(house)
+                streams[index] = admitted(running_server, clients, again_within=0.25)
+            refused_within_a_second(running_server)
 
 
-def test_connections_that_are_no_chats_do_not_make_a_worker_look_full(four_workers: House) -> None:
+def test_connections_that_are_no_chats_do_not_make_a_worker_look_full(four_workers: FaultServer) -> None:
     """Admission: one place is free, in a worker that silent clients hold connections to."""
-    house = four_workers
+    running_server = four_workers
     with ExitStack() as clients:
         for _ in range(PLACES - 1):
-            admitted(house, clients)
+            admitted(running_server, clients)
         for _ in range(3):
-            clients.enter_context(RawClient(house.url))
+            clients.enter_context(RawClient(running_server.url))
         for _ in range(8):
-            admitted(house, clients, again_within=0.25).close()
-            wait_streams(house.server, PLACES - 1)
+            admitted(running_server, clients, again_within=0.25).close()
+            wait_streams(running_server.server, PLACES - 1)
 
 
-def test_a_killed_worker_costs_its_own_streams_and_no_refusal(four_workers: House) -> None:
+def test_a_killed_worker_costs_its_own_streams_and_no_refusal(four_workers: FaultServer) -> None:
     """Row 31 and admission: one of four workers is killed, and its places are given out again by its successor."""
-    house = four_workers
+    running_server = four_workers
     with ExitStack() as clients:
         for _ in range(PLACES - 2):
-            admitted(house, clients)
-        workers = house.server.worker_pids()
+            admitted(running_server, clients)
+        workers = running_server.server.worker_pids()
         os.kill(workers[0], signal.SIGKILL)
-        now = house.server.wait_workers(4, without=workers[:1])
-        left = len(house.model.in_progress)
+        now = running_server.server.wait_workers(4, without=workers[:1])
+        left = len(running_server.model.in_progress)
         assert PLACES - 4 <= left <= PLACES - 2
         # At once, while the successor is only starting: the others may have places.
         for _ in range(PLACES - 2 - left):
-            admitted(house, clients)
-        wait_each_answers(house, sorted(set(now) - set(workers)))
+            admitted(running_server, clients)
+        wait_each_answers(running_server, sorted(set(now) - set(workers)))
         for _ in range(2):
-            admitted(house, clients)
-        refused_within_a_second(house)
-        assert len(house.model.in_progress) == PLACES
+            admitted(running_server, clients)
+        refused_within_a_second(running_server)
+        assert len(running_server.model.in_progress) == PLACES

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.conftest import House
-from tests.faults.floods import Draining, Endless, delta
-from tests.faults.memory import forget_peak, resident_peak
+from tests.support.fault_server import FaultServer
+from tests.support.floods import Draining, Endless, delta
+from tests.support.memory import forget_peak, resident_peak
 from tools.common.raw_client import post_chat, stream_chat
 from tools.common.scripted_model import Headers, reply
 
 MOST = 2_000_000
 LONG = 60.0
-HOUSE = {
+SERVER_SETTINGS = {
     "SLUICE_FIRST_TOKEN_TIMEOUT": LONG,
     "SLUICE_NEXT_TOKEN_TIMEOUT": LONG,
     "SLUICE_TOTAL_TIMEOUT": LONG,
@@ -33,48 +33,50 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_a_stream_is_ended_at_the_longest_answer_behind_the_text_that_came(house: House, name: str) -> None:
+def test_a_stream_is_ended_at_the_longest_answer_behind_the_text_that_came(
+    running_server: FaultServer, name: str
+) -> None:
     """Row 36: not a character is lost before the limit, none comes behind it, and the memory stays bounded."""
-    (worker,) = house.server.worker_pids()
+    (worker,) = running_server.server.worker_pids()
     forget_peak(worker)
     before = resident_peak(worker)
-    house.model.enqueue((Headers(), Endless(ANSWERS[name])))
-    with stream_chat(house.url, timeout=LONG) as client:
+    running_server.model.enqueue((Headers(), Endless(ANSWERS[name])))
+    with stream_chat(running_server.url, timeout=LONG) as client:
         frames = list(client.frames())
     texts, thoughts = [frame.message for frame in frames], [frame.reasoning for frame in frames]
     assert sum(map(len, texts + thoughts)) == MOST
     assert frames[-1].payload["code"] == "answer_too_large"
-    house.model.exchanges[0].wait_aborted()
+    running_server.model.exchanges[0].wait_aborted()
     grown = resident_peak(worker) - before
     print(f"{name}: +{grown / 2**20:.1f} MiB")
     assert grown < MEMORY
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_a_block_is_ended_at_the_longest_answer(house: House, name: str) -> None:
+def test_a_block_is_ended_at_the_longest_answer(running_server: FaultServer, name: str) -> None:
     """Row 36."""
-    (worker,) = house.server.worker_pids()
+    (worker,) = running_server.server.worker_pids()
     forget_peak(worker)
     before = resident_peak(worker)
-    house.model.enqueue((Headers(), Endless(ANSWERS[name])))
-    reply = post_chat(house.url, timeout=LONG, message="Hi", interaction_mode="block")
+    running_server.model.enqueue((Headers(), Endless(ANSWERS[name])))
+    reply = post_chat(running_server.url, timeout=LONG, message="Hi", interaction_mode="block")
     assert (reply.status, reply.json()["code"]) == (502, "answer_too_large")
-    house.model.exchanges[0].wait_aborted()
+    running_server.model.exchanges[0].wait_aborted()
     grown = resident_peak(worker) - before
     print(f"{name}: +{grown / 2**20:.1f} MiB")
     assert grown < MEMORY
 
 
-def test_for_readers_that_take_nothing_no_more_is_held_than_one_answer_each(house: House) -> None:
+def test_for_readers_that_take_nothing_no_more_is_held_than_one_answer_each(running_server: FaultServer) -> None:
     """Row 36: sixteen of them, each with a model that sends events of a megabyte."""
-    (worker,) = house.server.worker_pids()
+    (worker,) = running_server.server.worker_pids()
     forget_peak(worker)
     before, readers = resident_peak(worker), 16
-    house.model.enqueue(*[(Headers(), Endless(ANSWERS["events of a megabyte"]))] * readers)
-    clients = [stream_chat(house.url) for _ in range(readers)]
+    running_server.model.enqueue(*[(Headers(), Endless(ANSWERS["events of a megabyte"]))] * readers)
+    clients = [stream_chat(running_server.url) for _ in range(readers)]
     # Meanwhile nobody reads the others.
-    house.model.enqueue(reply(*(" word",) * 20, delay=0.02))
-    with stream_chat(house.url) as other:
+    running_server.model.enqueue(reply(*(" word",) * 20, delay=0.02))
+    with stream_chat(running_server.url) as other:
         assert other.read_stream()[0] == " word" * 20
     with Draining(clients) as streams:
         assert streams.wait_ends(LONG / 2) == ["answer_too_large"] * readers
@@ -83,12 +85,12 @@ def test_for_readers_that_take_nothing_no_more_is_held_than_one_answer_each(hous
     assert grown < readers * 3 * LARGE + MEMORY
 
 
-def test_an_answer_of_exactly_the_longest_length_is_whole(house: House) -> None:
+def test_an_answer_of_exactly_the_longest_length_is_whole(running_server: FaultServer) -> None:
     """Row 36."""
-    house.model.enqueue(reply(*["x" * (MOST // 10)] * 10), reply(*["x" * (MOST // 10)] * 10, "y"))
-    with stream_chat(house.url, timeout=LONG) as client:
+    running_server.model.enqueue(reply(*["x" * (MOST // 10)] * 10), reply(*["x" * (MOST // 10)] * 10, "y"))
+    with stream_chat(running_server.url, timeout=LONG) as client:
         text, terminal = client.read_stream()
     assert (len(text), terminal.is_done) == (MOST, True)
-    with stream_chat(house.url, timeout=LONG) as client:
+    with stream_chat(running_server.url, timeout=LONG) as client:
         text, terminal = client.read_stream()
     assert (text, terminal.payload["code"]) == ("x" * MOST, "answer_too_large")

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.conftest import PLANTED_KEY
-from tests.faults.conftest import STRANGERS_KEY, Build, House, a_house
-from tests.faults.memory import forget_peak, resident_peak
-from tests.support.house import LIMITS
+from tests.support.fault_server import FaultServer, StartOwnServer, start_fault_server
+from tests.support.key_detector import PROVIDER_KEY
+from tests.support.memory import forget_peak, resident_peak
+from tests.support.running_server import PLANTED_KEY, SHORT_LIMITS
 from tools.common.raw_client import Reply, post_chat, stream_chat, stream_many
 from tools.common.scripted_model import (
     Headers,
@@ -39,14 +39,14 @@ from tools.common.scripted_model import (
     unanswering_base_url,
 )
 
-FIRST, NEXT = LIMITS["SLUICE_FIRST_TOKEN_TIMEOUT"], LIMITS["SLUICE_NEXT_TOKEN_TIMEOUT"]
-CONNECT = LIMITS["SLUICE_CONNECT_TIMEOUT"]
+FIRST, NEXT = SHORT_LIMITS["SLUICE_FIRST_TOKEN_TIMEOUT"], SHORT_LIMITS["SLUICE_NEXT_TOKEN_TIMEOUT"]
+CONNECT = SHORT_LIMITS["SLUICE_CONNECT_TIMEOUT"]
 DONE = b"data: [DONE]\n\n"
 
 
-def ask(house: House) -> tuple[str, str, int, int]:
+def ask(running_server: FaultServer) -> tuple[str, str, int, int]:
     """Ask for a stream that fails; return its text, code and status (200 for a frame), and how many comments came."""
-    with stream_chat(house.url) as client:
+    with stream_chat(running_server.url) as client:
         if client.status != 200:
             return "", json.loads(client.read_body())["code"], client.status, 0
         texts, comments = [], 0
@@ -60,41 +60,41 @@ def ask(house: House) -> tuple[str, str, int, int]:
 
 
 @contextmanager
-def in_a_block_meanwhile(house: House) -> Iterator[Future[Reply]]:
+def in_a_block_meanwhile(running_server: FaultServer) -> Iterator[Future[Reply]]:
     """Ask for a block while the block of the `with` statement asks for something else: limits run out for both."""
     with ThreadPoolExecutor(1) as other:
-        yield other.submit(post_chat, house.url, message="Hi", interaction_mode="block")
+        yield other.submit(post_chat, running_server.url, message="Hi", interaction_mode="block")
 
 
 # ------------------------------------------------------------------------------------------------- not there
 
 
-def test_a_model_that_refuses_connections_is_502_at_once(build: Build) -> None:
+def test_a_model_that_refuses_connections_is_502_at_once(start_own_server: StartOwnServer) -> None:
     """Row 9."""
     with refusing_base_url() as nowhere:
-        house = build(OPENAI_BASE_URL=nowhere, warm=0, **LIMITS)
-        assert said_to_be_unavailable(house) == 502
+        running_server = start_own_server(OPENAI_BASE_URL=nowhere, warm=0, **SHORT_LIMITS)
+        assert said_to_be_unavailable(running_server) == 502
 
 
-def test_an_unknown_host_is_502_within_the_connect_limit(build: Build) -> None:
+def test_an_unknown_host_is_502_within_the_connect_limit(start_own_server: StartOwnServer) -> None:
     """Row 9."""
-    said_to_be_unavailable(build(OPENAI_BASE_URL="http://no-such-host.invalid/v1", warm=0, **LIMITS))
+    said_to_be_unavailable(start_own_server(OPENAI_BASE_URL="http://no-such-host.invalid/v1", warm=0, **SHORT_LIMITS))
 
 
-def test_a_host_that_does_not_answer_is_502_at_the_connect_limit(build: Build) -> None:
+def test_a_host_that_does_not_answer_is_502_at_the_connect_limit(start_own_server: StartOwnServer) -> None:
     """Row 9: as behind a firewall that drops."""
     with unanswering_base_url() as silent:
-        limits = {**LIMITS, "SLUICE_HEARTBEAT_INTERVAL": 15, "SLUICE_FIRST_TOKEN_TIMEOUT": 60}
-        said_to_be_unavailable(build(OPENAI_BASE_URL=silent, warm=0, **limits))
+        limits = {**SHORT_LIMITS, "SLUICE_HEARTBEAT_INTERVAL": 15, "SLUICE_FIRST_TOKEN_TIMEOUT": 60}
+        said_to_be_unavailable(start_own_server(OPENAI_BASE_URL=silent, warm=0, **limits))
 
 
-def said_to_be_unavailable(house: House) -> int:
+def said_to_be_unavailable(running_server: FaultServer) -> int:
     """Hold the replies to the row, in both modes; return the status of the stream's."""
-    stream_many(house.url, 8)  # the pools of threads have grown, that of the name lookups too
-    with house.left_as_it_was():
+    stream_many(running_server.url, 8)  # the pools of threads have grown, that of the name lookups too
+    with running_server.without_leaks():
         began = time.monotonic()
-        with in_a_block_meanwhile(house) as block:
-            text, code, status, _ = ask(house)
+        with in_a_block_meanwhile(running_server) as block:
+            text, code, status, _ = ask(running_server)
             assert time.monotonic() - began < CONNECT + 0.5
             assert (text, code) == ("", "upstream_unavailable")
             response = block.result()
@@ -110,30 +110,30 @@ def said_to_be_unavailable(house: House) -> int:
 
 @pytest.mark.parametrize("after_headers", [False, True])
 def test_a_model_that_accepts_and_stays_silent_costs_heartbeats_and_the_first_token_limit(
-    house: House, after_headers: bool
+    running_server: FaultServer, after_headers: bool
 ) -> None:
     """Row 10."""
-    house.model.default = stalling(after_headers=after_headers)
-    with in_a_block_meanwhile(house) as block:
+    running_server.model.default = stalling(after_headers=after_headers)
+    with in_a_block_meanwhile(running_server) as block:
         began = time.monotonic()
-        text, code, _, comments = ask(house)
+        text, code, _, comments = ask(running_server)
         assert (text, code) == ("", "upstream_timeout")
         assert FIRST <= time.monotonic() - began < FIRST + 0.5
         assert comments >= 3  # the opening, and a heartbeat every 0.3 s
         held_to("upstream_timeout", 504, block.result())
-    assert all(exchange.wait_aborted() for exchange in house.model.exchanges)
+    assert all(exchange.wait_aborted() for exchange in running_server.model.exchanges)
 
 
-def test_a_model_that_stalls_mid_stream_ends_at_the_next_token_limit(house: House) -> None:
+def test_a_model_that_stalls_mid_stream_ends_at_the_next_token_limit(running_server: FaultServer) -> None:
     """Row 11."""
-    house.model.default = stalling_after("Hel", "lo")
-    with in_a_block_meanwhile(house) as block:
+    running_server.model.default = stalling_after("Hel", "lo")
+    with in_a_block_meanwhile(running_server) as block:
         began = time.monotonic()
-        text, code, _, _ = ask(house)
+        text, code, _, _ = ask(running_server)
         assert (text, code) == ("Hello", "upstream_timeout")
         assert NEXT <= time.monotonic() - began < NEXT + 0.5
         held_to("upstream_timeout", 504, block.result())
-    assert all(exchange.wait_aborted() for exchange in house.model.exchanges)
+    assert all(exchange.wait_aborted() for exchange in running_server.model.exchanges)
 
 
 def held_to(code: str, status: int, block: Reply) -> None:
@@ -143,27 +143,27 @@ def held_to(code: str, status: int, block: Reply) -> None:
     assert fields["request_id"] == block.headers["x-request-id"]
 
 
-def test_an_answer_that_goes_on_for_ever_ends_at_the_total_limit(build: Build) -> None:
+def test_an_answer_that_goes_on_for_ever_ends_at_the_total_limit(start_own_server: StartOwnServer) -> None:
     """Row 11, where each word comes in time."""
-    house = build(**{**LIMITS, "SLUICE_TOTAL_TIMEOUT": 1.0, "warm": 0})
-    house.model.enqueue((Headers(), *said(*["."] * 200, delay=0.05)))
-    text, code, _, _ = ask(house)
+    running_server = start_own_server(**{**SHORT_LIMITS, "SLUICE_TOTAL_TIMEOUT": 1.0, "warm": 0})
+    running_server.model.enqueue((Headers(), *said(*["."] * 200, delay=0.05)))
+    text, code, _, _ = ask(running_server)
     assert code == "upstream_timeout"
     assert 5 < len(text) < 200
 
 
-def test_a_reset_right_behind_tokens_loses_none_that_came_in_one_read(house: House) -> None:
+def test_a_reset_right_behind_tokens_loses_none_that_came_in_one_read(running_server: FaultServer) -> None:
     """Row 12: 300 words, 32 KB, sent at once, and the reset behind them."""
     words = tuple(f" {number}" for number in range(300))
-    house.model.enqueue((Headers(), Send(reply_bytes(*words, finish=None).removesuffix(DONE)), Reset()))
-    assert ask(house)[:2] == ("".join(words), "upstream_truncated")
+    running_server.model.enqueue((Headers(), Send(reply_bytes(*words, finish=None).removesuffix(DONE)), Reset()))
+    assert ask(running_server)[:2] == ("".join(words), "upstream_truncated")
 
 
-def test_a_reset_after_tokens_that_were_read_is_an_error_behind_them(house: House) -> None:
+def test_a_reset_after_tokens_that_were_read_is_an_error_behind_them(running_server: FaultServer) -> None:
     """Row 12."""
-    gate = house.model.gate()
-    house.model.enqueue((Headers(), *said(*(" word",) * 50), gate, Reset()))
-    with stream_chat(house.url) as client:
+    gate = running_server.model.gate()
+    running_server.model.enqueue((Headers(), *said(*(" word",) * 50), gate, Reset()))
+    with stream_chat(running_server.url) as client:
         text = ""
         while text.count("word") < 50:
             text += client.next_event().message
@@ -243,52 +243,52 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("name", FAILURES, ids=lambda name: f"row {FAILURES[name].row}: {name}")
-def test_a_failure_has_its_code_and_is_never_a_success(house: House, name: str) -> None:
+def test_a_failure_has_its_code_and_is_never_a_success(running_server: FaultServer, name: str) -> None:
     """Rows 12-18, 20, 21: in both modes, with one attempt where it would not help."""
     failure = FAILURES[name]
-    before = house.server.log.count(failure.logged)
-    house.model.enqueue(failure.script, failure.script)
-    text, code, status, _ = ask(house)
+    before = running_server.server.log.count(failure.logged)
+    running_server.model.enqueue(failure.script, failure.script)
+    text, code, status, _ = ask(running_server)
     assert (text, code) == (failure.text, failure.code)
     assert status in (200, failure.status)
-    held_to(failure.code, failure.status, post_chat(house.url, message="Hi", interaction_mode="block"))
-    assert len(house.model.exchanges) == 2
+    held_to(failure.code, failure.status, post_chat(running_server.url, message="Hi", interaction_mode="block"))
+    assert len(running_server.model.exchanges) == 2
     if failure.logged:
-        house.server.wait_for_log(re.escape(failure.logged), times=before + 2)
+        running_server.server.wait_for_log(re.escape(failure.logged), times=before + 2)
 
 
-def test_a_failure_known_before_the_stream_begins_is_an_http_status(house: House) -> None:
+def test_a_failure_known_before_the_stream_begins_is_an_http_status(running_server: FaultServer) -> None:
     """Row 18."""
-    house.model.enqueue(refused(500))
-    assert ask(house)[2] == 502
+    running_server.model.enqueue(refused(500))
+    assert ask(running_server)[2] == 502
 
 
-def test_an_error_event_with_a_key_in_it_leaves_only_its_code(house: House) -> None:
+def test_an_error_event_with_a_key_in_it_leaves_only_its_code(running_server: FaultServer) -> None:
     """Row 15."""
     event = {
-        "error": {"message": f"bad key {PLANTED_KEY}, {STRANGERS_KEY}", "type": "server_error", "code": PLANTED_KEY}
+        "error": {"message": f"bad key {PLANTED_KEY}, {PROVIDER_KEY}", "type": "server_error", "code": PLANTED_KEY}
     }
-    house.model.enqueue(raw(UNFINISHED + b"data: " + json.dumps(event).encode() + b"\n\n"))
-    with stream_chat(house.url) as client:
+    running_server.model.enqueue(raw(UNFINISHED + b"data: " + json.dumps(event).encode() + b"\n\n"))
+    with stream_chat(running_server.url) as client:
         body = client.read_body().decode()
     assert "Hello" in body
     assert '"success": false' in body
     assert PLANTED_KEY not in body
     assert "bad key" not in body
-    assert "bad key [key], [key]" in house.server.wait_for_log(r".*bad key (\S+).*")[0]
-    assert PLANTED_KEY not in house.server.log
-    assert STRANGERS_KEY not in house.server.log
+    assert "bad key [key], [key]" in running_server.server.wait_for_log(r".*bad key (\S+).*")[0]
+    assert PLANTED_KEY not in running_server.server.log
+    assert PROVIDER_KEY not in running_server.server.log
 
 
-def test_a_refusal_that_echoes_the_key_leaves_only_its_code(house: House) -> None:
+def test_a_refusal_that_echoes_the_key_leaves_only_its_code(running_server: FaultServer) -> None:
     """Row 15: as OpenAI's own 401 does."""
     echo = {"error": {"message": f"Incorrect API key provided: {PLANTED_KEY}", "code": "invalid_api_key"}}
-    house.model.enqueue(refused(401, echo))
-    body = post_chat(house.url, message="Hi", interaction_mode="block").body.decode()
+    running_server.model.enqueue(refused(401, echo))
+    body = post_chat(running_server.url, message="Hi", interaction_mode="block").body.decode()
     assert PLANTED_KEY not in body
     assert "Incorrect" not in body
-    assert "[key]" in house.server.wait_for_log(r"Incorrect API key provided: (\S+)")[0]
-    assert PLANTED_KEY not in house.server.log
+    assert "[key]" in running_server.server.wait_for_log(r"Incorrect API key provided: (\S+)")[0]
+    assert PLANTED_KEY not in running_server.server.log
 
 
 # Longer than the longest pause between two attempts, so that the one limit does not stand in for the other.
@@ -296,20 +296,22 @@ RETRYING_FIRST = 5.5
 
 
 @pytest.fixture(scope="module")
-def retrying() -> Iterator[House]:
-    """A house that tries three times, for the tests about attempts."""
-    with a_house(**{**LIMITS, "OPENAI_MAX_RETRIES": 2, "SLUICE_FIRST_TOKEN_TIMEOUT": RETRYING_FIRST}) as house:
-        yield house
+def retrying() -> Iterator[FaultServer]:
+    """A server that tries three times, for the tests about attempts."""
+    with start_fault_server(
+        **{**SHORT_LIMITS, "OPENAI_MAX_RETRIES": 2, "SLUICE_FIRST_TOKEN_TIMEOUT": RETRYING_FIRST}
+    ) as running_server:
+        yield running_server
 
 
 REJECTED = {400: "upstream_rejected", 401: "key_refused", 403: "upstream_rejected", 404: "upstream_rejected"}
 
 
 @pytest.mark.parametrize(("status", "code"), {**REJECTED, 402: "quota_exceeded", 422: "upstream_rejected"}.items())
-def test_a_rejected_request_is_tried_once(retrying: House, status: int, code: str) -> None:
+def test_a_rejected_request_is_tried_once(retrying: FaultServer, status: int, code: str) -> None:
     """Row 16."""
     retrying.model.clear()
-    with retrying.left_as_it_was():
+    with retrying.without_leaks():
         retrying.model.enqueue(refused(status))
         response = post_chat(retrying.url, message="Hi", interaction_mode="block")
         assert (response.status, response.json()["code"]) == (502, code)
@@ -333,31 +335,31 @@ PASSED_ON = {
 
 @pytest.mark.parametrize(("given", "passed_on"), PASSED_ON.items())
 def test_the_providers_retry_after_is_passed_on_within_bounds(
-    house: House, given: str | None, passed_on: str
+    running_server: FaultServer, given: str | None, passed_on: str
 ) -> None:
     """Row 17."""
-    house.model.enqueue(refused(429, headers={"Retry-After": given} if given else {}))
-    response = post_chat(house.url, message="Hi", interaction_mode="block")
+    running_server.model.enqueue(refused(429, headers={"Retry-After": given} if given else {}))
+    response = post_chat(running_server.url, message="Hi", interaction_mode="block")
     assert (response.status, response.json()["code"]) == (429, "upstream_rate_limited")
     assert response.headers["retry-after"] == passed_on
 
 
 @pytest.mark.parametrize("given", ["5.1", "120", "121"])
-def test_a_long_retry_after_is_not_waited_for(retrying: House, given: str) -> None:
+def test_a_long_retry_after_is_not_waited_for(retrying: FaultServer, given: str) -> None:
     """Row 17: bounded by our own limit, so the person hears of it at once."""
     given_up_at_once(retrying, refused(429, headers={"Retry-After": given}))
 
 
-def test_a_retry_after_behind_the_first_token_limit_is_not_waited_for(retrying: House) -> None:
+def test_a_retry_after_behind_the_first_token_limit_is_not_waited_for(retrying: FaultServer) -> None:
     """Row 17: it is short enough by itself, but the answer that it follows came late."""
     late = refused(429, headers={"Retry-After": "5"})
     given_up_at_once(retrying, (Pause(RETRYING_FIRST - 5 + 0.1), *late))
 
 
-def given_up_at_once(retrying: House, script: Script) -> None:
+def given_up_at_once(retrying: FaultServer, script: Script) -> None:
     """Fail unless there is one attempt, and no wait behind it."""
     retrying.model.clear()
-    with retrying.left_as_it_was():
+    with retrying.without_leaks():
         retrying.model.default = script
         began = time.monotonic()
         assert post_chat(retrying.url, message="Hi", interaction_mode="block").status == 429
@@ -366,11 +368,11 @@ def given_up_at_once(retrying: House, script: Script) -> None:
 
 
 @pytest.mark.parametrize("mode", ["stream", "block"])
-def test_two_failures_and_then_an_answer_are_one_answer(retrying: House, mode: str) -> None:
+def test_two_failures_and_then_an_answer_are_one_answer(retrying: FaultServer, mode: str) -> None:
     """Row 18."""
     retrying.model.clear()
     tried_again = retrying.server.log.count("failed, another one in")
-    with retrying.left_as_it_was():
+    with retrying.without_leaks():
         retrying.model.enqueue(refused(500), refused(503), reply("Hel", "lo"))
         if mode == "stream":
             with stream_chat(retrying.url) as client:
@@ -391,10 +393,10 @@ def test_two_failures_and_then_an_answer_are_one_answer(retrying: House, mode: s
     ],
     ids=["a reset", "a stall", "an end without a finish reason"],
 )
-def test_no_further_attempt_follows_a_word_that_was_shown(retrying: House, failure: Script, code: str) -> None:
+def test_no_further_attempt_follows_a_word_that_was_shown(retrying: FaultServer, failure: Script, code: str) -> None:
     """Row 18: the text would be repeated."""
     retrying.model.clear()
-    with retrying.left_as_it_was():
+    with retrying.without_leaks():
         retrying.model.enqueue(failure, reply("again"))
         assert ask(retrying)[:2] == ("Hello", code)
         assert len(retrying.model.exchanges) == 1
@@ -431,13 +433,15 @@ HUGE: dict[str, Script] = {
 
 
 @pytest.mark.parametrize("name", HUGE)
-def test_a_hundred_megabytes_are_refused_and_leave_the_memory_as_it_was(house: House, name: str) -> None:
+def test_a_hundred_megabytes_are_refused_and_leave_the_memory_as_it_was(
+    running_server: FaultServer, name: str
+) -> None:
     """Row 21."""
-    (worker,) = house.server.worker_pids()
+    (worker,) = running_server.server.worker_pids()
     forget_peak(worker)
     before = resident_peak(worker)
-    house.model.enqueue(HUGE[name])
-    _, code, _, _ = ask(house)
+    running_server.model.enqueue(HUGE[name])
+    _, code, _, _ = ask(running_server)
     assert code == ("upstream_unavailable" if "refusal" in name else "upstream_invalid")
-    house.model.exchanges[0].wait_aborted()
+    running_server.model.exchanges[0].wait_aborted()
     assert resident_peak(worker) - before < 16 * 2**20

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import Build, House, a_house
+from tests.support.fault_server import FaultServer, StartOwnServer, start_fault_server
 from tools.common.leaks import SETTLE, gauge, open_descriptors, wait_nothing_left
 from tools.common.raw_client import RawClient, fetch, post_chat, stream_chat
 
@@ -29,34 +29,34 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def observed_by_all(directory: Path) -> Iterator[House]:
-    """A house whose metrics tests may break; its operator named a directory that was not there yet."""
-    with a_house(warm=1, PROMETHEUS_MULTIPROC_DIR=directory) as house:
-        yield house
+def observed_by_all(directory: Path) -> Iterator[FaultServer]:
+    """A server whose metrics tests may break; its operator named a directory that was not there yet."""
+    with start_fault_server(warm=1, PROMETHEUS_MULTIPROC_DIR=directory) as running_server:
+        yield running_server
 
 
 @pytest.fixture
-def observed(observed_by_all: House) -> Iterator[House]:
-    """The same house, whose metrics can be read."""
+def observed(observed_by_all: FaultServer) -> Iterator[FaultServer]:
+    """The same server, whose metrics can be read."""
     observed_by_all.server.wait_status("/metrics", 200)
     yield observed_by_all
     observed_by_all.model.drop_idle_connections()
 
 
-def goes_on(house: House) -> None:
-    """Fail unless the house answers, refuses and starts workers as ever; a scrape may say that it cannot be done."""
-    with stream_chat(house.url) as client:
+def goes_on(running_server: FaultServer) -> None:
+    """Fail unless the server answers, refuses and starts workers as ever; a scrape may say that it cannot be done."""
+    with stream_chat(running_server.url) as client:
         assert client.read_stream()[1].is_done
-    assert post_chat(house.url, message="").status == 400
-    assert fetch(house.url, "/metrics").status in (200, 503)
-    (worker,) = house.server.worker_pids()
+    assert post_chat(running_server.url, message="").status == 400
+    assert fetch(running_server.url, "/metrics").status in (200, 503)
+    (worker,) = running_server.server.worker_pids()
     os.kill(worker, signal.SIGKILL)
-    house.server.wait_workers(1, without=[worker])
-    house.server.wait_ready()
-    assert post_chat(house.url, message="").status == 400
-    with stream_chat(house.url) as client:
+    running_server.server.wait_workers(1, without=[worker])
+    running_server.server.wait_ready()
+    assert post_chat(running_server.url, message="").status == 400
+    with stream_chat(running_server.url) as client:
         assert client.read_stream()[1].is_done
-    assert fetch(house.url, "/metrics").status in (200, 503)
+    assert fetch(running_server.url, "/metrics").status in (200, 503)
 
 
 @contextmanager
@@ -114,7 +114,7 @@ BROKEN: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("how", BROKEN)
 def test_requests_starts_and_workers_go_on_without_the_directory_of_metrics(
-    observed: House, directory: Path, how: str
+    observed: FaultServer, directory: Path, how: str
 ) -> None:
     tracebacks = observed.server.log.count("Traceback")
     with BROKEN[how](directory):  # type: ignore[attr-defined]
@@ -127,7 +127,7 @@ def test_requests_starts_and_workers_go_on_without_the_directory_of_metrics(
 
 
 def test_a_worker_without_requests_writes_the_metrics_that_were_removed_again(
-    observed: House, directory: Path
+    observed: FaultServer, directory: Path
 ) -> None:
     fetch(observed.url, "/metrics")
     shutil.rmtree(directory)
@@ -140,7 +140,7 @@ def test_a_worker_without_requests_writes_the_metrics_that_were_removed_again(
     wait_nothing_left(missing, SETTLE, "the removal")
 
 
-def test_the_first_refusal_of_a_worker_without_descriptors_is_the_refusal(observed: House) -> None:
+def test_the_first_refusal_of_a_worker_without_descriptors_is_the_refusal(observed: FaultServer) -> None:
     """What counts it is open since the start."""
     (before,) = observed.server.worker_pids()
     os.kill(before, signal.SIGTERM)
@@ -165,7 +165,7 @@ def test_the_first_refusal_of_a_worker_without_descriptors_is_the_refusal(observ
     assert gauge(observed.server, "sluice_refused_total") >= 1
 
 
-def test_a_failure_of_the_metrics_is_one_line_a_minute(observed: House, directory: Path) -> None:
+def test_a_failure_of_the_metrics_is_one_line_a_minute(observed: FaultServer, directory: Path) -> None:
     (before,) = observed.server.worker_pids()
     os.kill(before, signal.SIGTERM)
     observed.server.wait_workers(1, without=[before])
@@ -183,15 +183,15 @@ def test_a_failure_of_the_metrics_is_one_line_a_minute(observed: House, director
 
 
 @pytest.fixture(scope="module")
-def logged_by_all() -> Iterator[House]:
-    """A house whose log tests leave unread."""
-    with a_house(warm=4, SLUICE_DRAIN_TIMEOUT=2) as house:
-        yield house
+def logged_by_all() -> Iterator[FaultServer]:
+    """A server whose log tests leave unread."""
+    with start_fault_server(warm=4, SLUICE_DRAIN_TIMEOUT=2) as running_server:
+        yield running_server
 
 
 @pytest.fixture
-def logged(logged_by_all: House) -> Iterator[House]:
-    """The same house, with a worker that is well."""
+def logged(logged_by_all: FaultServer) -> Iterator[FaultServer]:
+    """The same server, with a worker that is well."""
     logged_by_all.server.wait_ready()
     yield logged_by_all
     logged_by_all.model.drop_idle_connections()
@@ -203,15 +203,15 @@ ENOUGH = 200
 TOO_MUCH = 6000
 
 
-def log(house: House, lines: int) -> None:
+def log(running_server: FaultServer, lines: int) -> None:
     """Have a worker log so many lines."""
-    with RawClient(house.url) as client:
-        client.request("POST", f"/sabotage/log?lines={lines}", {"Content-Length": "0"})
+    with RawClient(running_server.url) as client:
+        client.request("POST", f"/faults/log?lines={lines}", {"Content-Length": "0"})
         assert client.status == 200
         client.read_body()
 
 
-def test_chats_end_whole_though_nobody_reads_the_log(logged: House) -> None:
+def test_chats_end_whole_though_nobody_reads_the_log(logged: FaultServer) -> None:
     with logged.server.nobody_reads_the_log():
         log(logged, ENOUGH)
         for _ in range(3):
@@ -222,13 +222,13 @@ def test_chats_end_whole_though_nobody_reads_the_log(logged: House) -> None:
         assert fetch(logged.url, "/healthz").status == 200
     # All of it comes, in its order, as soon as somebody reads again.
     logged.server.wait_for_log(rf"\[{request_id}\] run={request_id} .* outcome=done")
-    numbers = [int(number) for number in re.findall(r"sluice.sabotage .* line (\d+) x", logged.server.log)]
+    numbers = [int(number) for number in re.findall(r"sluice.faults .* line (\d+) x", logged.server.log)]
     assert numbers[-ENOUGH:] == list(range(ENOUGH))
     logged.server.wait_for_log("^printed z+$")
     logged.server.wait_for_log("^printed y+$")
 
 
-def test_what_does_not_fit_is_dropped_and_counted_and_said_when_the_log_flows_again(logged: House) -> None:
+def test_what_does_not_fit_is_dropped_and_counted_and_said_when_the_log_flows_again(logged: FaultServer) -> None:
     with logged.server.nobody_reads_the_log():
         log(logged, TOO_MUCH)
         with stream_chat(logged.url) as client:
@@ -242,7 +242,7 @@ def test_what_does_not_fit_is_dropped_and_counted_and_said_when_the_log_flows_ag
     logged.server.wait_for_log(f"run={client.headers['x-request-id']} ")
 
 
-def test_workers_are_replaced_and_the_server_reloads_though_nobody_reads_the_log(logged: House) -> None:
+def test_workers_are_replaced_and_the_server_reloads_though_nobody_reads_the_log(logged: FaultServer) -> None:
     (worker,) = logged.server.worker_pids()
     with logged.server.nobody_reads_the_log():
         log(logged, ENOUGH)
@@ -257,42 +257,46 @@ def test_workers_are_replaced_and_the_server_reloads_though_nobody_reads_the_log
     logged.server.wait_for_log("Hang up")
 
 
-def test_a_server_leaves_in_time_though_nobody_reads_the_log(build: Build) -> None:
-    house = build(warm=0, SLUICE_DRAIN_TIMEOUT=0.5)
-    with house.server.nobody_reads_the_log():
-        log(house, TOO_MUCH)
-        house.server.signal(signal.SIGTERM)
+def test_a_server_leaves_in_time_though_nobody_reads_the_log(start_own_server: StartOwnServer) -> None:
+    running_server = start_own_server(warm=0, SLUICE_DRAIN_TIMEOUT=0.5)
+    with running_server.server.nobody_reads_the_log():
+        log(running_server, TOO_MUCH)
+        running_server.server.signal(signal.SIGTERM)
         # Half a second for the drain, and one second each for the last lines of worker and master; behind
         # this bound gunicorn would kill the worker.
-        assert house.server.wait_exit(timeout=int(0.5) + 5) == 0
+        assert running_server.server.wait_exit(timeout=int(0.5) + 5) == 0
 
 
-def test_a_file_of_the_log_on_a_full_disk_takes_nothing_down(build: Build, tmp_path: Path) -> None:
+def test_a_file_of_the_log_on_a_full_disk_takes_nothing_down(
+    start_own_server: StartOwnServer, tmp_path: Path
+) -> None:
     if os.geteuid():
         pytest.skip("only root may mount a file system")
     folder = tmp_path / "logs"
     folder.mkdir()
     with mounted(folder, "size=8k"):
-        house = build(warm=0, args=["--log-file", str(folder / "log"), "--access-logfile", str(folder / "access")])
+        running_server = start_own_server(
+            warm=0, args=["--log-file", str(folder / "log"), "--access-logfile", str(folder / "access")]
+        )
         (folder / "filler").write_bytes(b"")
         with suppress(OSError), (folder / "filler").open("ab", buffering=0) as filler:
             while filler.write(bytes(1024)):
                 pass
         # More than the page of memory that the file has already.
         for _ in range(20):
-            assert fetch(house.url, f"/healthz?{'x' * 500}").status == 200
+            assert fetch(running_server.url, f"/healthz?{'x' * 500}").status == 200
 
         def nothing_dropped() -> list[str]:
-            return [] if gauge(house.server, "sluice_log_lines_dropped_total") else ["all that was logged"]
+            return [] if gauge(running_server.server, "sluice_log_lines_dropped_total") else ["all that was logged"]
 
         wait_nothing_left(nothing_dropped, SETTLE, "the full disk")
         # Rotation closes the files and opens them again.
-        house.server.signal(signal.SIGUSR1)
-        (worker,) = house.server.worker_pids()
+        running_server.server.signal(signal.SIGUSR1)
+        (worker,) = running_server.server.worker_pids()
         os.kill(worker, signal.SIGKILL)
-        house.server.wait_workers(1, without=[worker])
-        house.server.wait_ready()
-        with stream_chat(house.url) as client:
+        running_server.server.wait_workers(1, without=[worker])
+        running_server.server.wait_ready()
+        with stream_chat(running_server.url) as client:
             assert client.read_stream()[1].is_done
-        house.server.signal(signal.SIGTERM)
-        assert house.server.wait_exit() == 0
+        running_server.server.signal(signal.SIGTERM)
+        assert running_server.server.wait_exit() == 0

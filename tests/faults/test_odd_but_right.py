@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.faults.conftest import House
+from tests.support.fault_server import FaultServer
 from tools.common.raw_client import post_chat, stream_chat
 from tools.common.scripted_model import (
     Chunk,
@@ -56,72 +56,72 @@ ANSWERS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_an_odd_stream_is_read_as_the_standard_says(house: House, name: str) -> None:
+def test_an_odd_stream_is_read_as_the_standard_says(running_server: FaultServer, name: str) -> None:
     """Row 19."""
-    house.model.enqueue(raw(ANSWERS[name]))
-    with stream_chat(house.url) as client:
+    running_server.model.enqueue(raw(ANSWERS[name]))
+    with stream_chat(running_server.url) as client:
         text, terminal = client.read_stream()
     assert (text, terminal.is_done) == ("Hello", True)
 
 
-def test_a_last_event_without_its_blank_line_is_read_where_it_is_whole(house: House) -> None:
+def test_a_last_event_without_its_blank_line_is_read_where_it_is_whole(running_server: FaultServer) -> None:
     """Row 19: against the standard, as other clients do (docs/decisions)."""
-    house.model.enqueue(raw(chunk('"Hello"') + END.removesuffix(b"\n")))
-    with stream_chat(house.url) as client:
+    running_server.model.enqueue(raw(chunk('"Hello"') + END.removesuffix(b"\n")))
+    with stream_chat(running_server.url) as client:
         text, terminal = client.read_stream()
     assert (text, terminal.is_done) == ("Hello", True)
 
 
-def test_a_last_event_whose_blank_line_ends_in_cr_is_whole(house: House) -> None:
+def test_a_last_event_whose_blank_line_ends_in_cr_is_whole(running_server: FaultServer) -> None:
     """Row 19: a CR at the very end might be half of a CRLF, and is a line end all the same."""
-    house.model.enqueue(raw((chunk('"Hello"') + END).replace(b"\n", b"\r")))
-    with stream_chat(house.url) as client:
+    running_server.model.enqueue(raw((chunk('"Hello"') + END).replace(b"\n", b"\r")))
+    with stream_chat(running_server.url) as client:
         assert client.read_stream()[1].is_done
 
 
-def test_a_server_that_lingers_after_the_finish_reason_does_not_spoil_the_answer(house: House) -> None:
+def test_a_server_that_lingers_after_the_finish_reason_does_not_spoil_the_answer(running_server: FaultServer) -> None:
     """Row 19."""
-    house.model.enqueue((Headers(), *said("Hello"), Chunk(finish_reason="stop"), Stall()))
-    with stream_chat(house.url) as client:
+    running_server.model.enqueue((Headers(), *said("Hello"), Chunk(finish_reason="stop"), Stall()))
+    with stream_chat(running_server.url) as client:
         text, terminal = client.read_stream()
     assert (text, terminal.is_done) == ("Hello", True)
 
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
-def test_one_byte_per_packet_is_intact_text(house: House, line_end: bytes) -> None:
+def test_one_byte_per_packet_is_intact_text(running_server: FaultServer, line_end: bytes) -> None:
     """Row 20: with characters of two, three and four bytes, so each is cut everywhere."""
     body = reply_bytes("né", "混合", "🙂", " text").replace(b"\n", line_end)
-    house.model.enqueue(byte_by_byte(body))
-    with stream_chat(house.url) as client:
+    running_server.model.enqueue(byte_by_byte(body))
+    with stream_chat(running_server.url) as client:
         text, terminal = client.read_stream()
     assert (text, terminal.is_done) == ("né混合🙂 text", True)
 
 
 @pytest.mark.parametrize("cut", range(1, 4))
-def test_a_character_cut_across_packets_is_intact(house: House, cut: int) -> None:
+def test_a_character_cut_across_packets_is_intact(running_server: FaultServer, cut: int) -> None:
     """Row 20."""
-    gate = house.model.gate()
+    gate = running_server.model.gate()
     whole = chunk('"a🙂b"')
     at = whole.index("🙂".encode()) + cut
-    house.model.enqueue((Headers(), Send(whole[:at]), gate, Send(whole[at:]), Send(END), Send(DONE)))
-    with stream_chat(house.url) as client:
+    running_server.model.enqueue((Headers(), Send(whole[:at]), gate, Send(whole[at:]), Send(END), Send(DONE)))
+    with stream_chat(running_server.url) as client:
         gate.wait_reached()
         gate.open()
         assert client.read_stream()[0] == "a🙂b"
 
 
-def test_an_emoji_cut_in_two_between_tokens_arrives_whole(house: House) -> None:
+def test_an_emoji_cut_in_two_between_tokens_arrives_whole(running_server: FaultServer) -> None:
     """Row 20."""
-    house.model.enqueue(raw(chunk(r'"a\ud83d"') + chunk(r'"\ude42b"') + END + DONE))
-    with stream_chat(house.url) as client:
+    running_server.model.enqueue(raw(chunk(r'"a\ud83d"') + chunk(r'"\ude42b"') + END + DONE))
+    with stream_chat(running_server.url) as client:
         assert client.read_stream()[0] == "a🙂b"
 
 
 @pytest.mark.parametrize("garbage", [b'data: {"choices": [{\n\n', b"data: \xff\xfe\n\n", b'data: non"sense\n\n'])
-def test_broken_bytes_are_a_clear_error_behind_intact_text(house: House, garbage: bytes) -> None:
+def test_broken_bytes_are_a_clear_error_behind_intact_text(running_server: FaultServer, garbage: bytes) -> None:
     """Row 20."""
-    house.model.enqueue(raw(chunk('"Hello"'), garbage, chunk('"never"'), END, DONE))
-    with stream_chat(house.url) as client:
+    running_server.model.enqueue(raw(chunk('"Hello"'), garbage, chunk('"never"'), END, DONE))
+    with stream_chat(running_server.url) as client:
         text, terminal = client.read_stream()
     assert (text, terminal.payload["code"]) == ("Hello", "upstream_invalid")
 
@@ -147,12 +147,12 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_text_is_the_same_text_at_the_client_in_one_event(house: House, name: str) -> None:
+def test_a_hostile_text_is_the_same_text_at_the_client_in_one_event(running_server: FaultServer, name: str) -> None:
     """Row 23: the raw client fails on anything that is not one `id` line and one `data` line."""
     hostile = HOSTILE[name]
-    gate = house.model.gate()
-    house.model.enqueue((Headers(), *said(hostile), gate, *finished()), reply(hostile))
-    with stream_chat(house.url) as client:
+    gate = running_server.model.gate()
+    running_server.model.enqueue((Headers(), *said(hostile), gate, *finished()), reply(hostile))
+    with stream_chat(running_server.url) as client:
         if hostile[-1:] == "\ud83d":
             gate.open()  # it is held back for its other half until the reply ends
         event = client.next_event()
@@ -161,6 +161,6 @@ def test_a_hostile_text_is_the_same_text_at_the_client_in_one_event(house: House
     assert (event.message + text, terminal.is_done) == (hostile, True)
     assert text == "" or hostile.endswith("\ud83d")
     assert json.loads(event.data)["message"] == event.message
-    block = post_chat(house.url, message="Hi", interaction_mode="block").json()
+    block = post_chat(running_server.url, message="Hi", interaction_mode="block").json()
     assert block["message"] == hostile
-    assert hostile not in house.server.log
+    assert hostile not in running_server.server.log

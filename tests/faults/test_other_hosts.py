@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 
 import pytest
 
-from tests.faults.conftest import House, a_house
+from tests.support.fault_server import FaultServer, start_fault_server
 from tools.common.raw_client import RawClient, Reply, ResponseReader, check_error, fetch
 
 # Every kind of route: answers, operations, the page, its files, what is not there, and what redirects.
@@ -42,28 +42,34 @@ def get(url: str, host: str, path: str = "/healthz") -> Reply:
 
 
 @pytest.fixture(scope="module")
-def named() -> Iterator[House]:
+def named() -> Iterator[FaultServer]:
     """A server that is reached under names of its own, from a proxy that leaves X-Forwarded-Host to clients."""
-    with a_house(warm=0, SLUICE_ALLOWED_HOSTS="chat.example.com, .example.org", SLUICE_TRUSTED_PROXIES=1) as shared:
+    with start_fault_server(
+        warm=0, SLUICE_ALLOWED_HOSTS="chat.example.com, .example.org", SLUICE_TRUSTED_PROXIES=1
+    ) as shared:
         yield shared
 
 
-def test_a_name_that_is_not_ours_is_refused_on_every_route_and_calls_no_model(house: House) -> None:
+def test_a_name_that_is_not_ours_is_refused_on_every_route_and_calls_no_model(running_server: FaultServer) -> None:
     """Row 41: the page of another site, whose name has been pointed at this machine."""
-    name = f"evil.example:{house.server.port}"
+    name = f"evil.example:{running_server.server.port}"
     for path in PATHS:
-        reply = get(house.url, name, path)
+        reply = get(running_server.url, name, path)
         assert (path, reply.status) == (path, 421)
         check_error(reply.json(), field_allowed=True)
         assert "SLUICE_ALLOWED_HOSTS" in reply.json()["error"]
         assert "evil" not in reply.text
     headers = {"Host": name, "Origin": f"http://{name}", "Sec-Fetch-Site": "same-origin"}
     chat = fetch(
-        house.url, "/api/chat", method="POST", headers={"Content-Type": "application/json", **headers}, body=CHAT
+        running_server.url,
+        "/api/chat",
+        method="POST",
+        headers={"Content-Type": "application/json", **headers},
+        body=CHAT,
     )
     assert chat.status == 421
-    assert house.model.exchanges == []
-    house.server.wait_for_log(
+    assert running_server.model.exchanges == []
+    running_server.server.wait_for_log(
         r"refused a request for the host evil\.example, which SLUICE_ALLOWED_HOSTS does not name"
     )
 
@@ -88,30 +94,30 @@ NO_HOSTS = (
     ("hosts", "status"), [(OTHERS, 421), (OURS, 200), (NO_HOSTS, 400)], ids=["others", "ours", "none"]
 )
 def test_names_of_loopback_and_addresses_are_answered_to_and_no_other_name(
-    house: House, hosts: tuple[str, ...], status: int
+    running_server: FaultServer, hosts: tuple[str, ...], status: int
 ) -> None:
     """Row 41: a name can be pointed elsewhere. An address cannot, and load balancers ask by it."""
-    assert {host: get(house.url, host).status for host in hosts} == dict.fromkeys(hosts, status)
+    assert {host: get(running_server.url, host).status for host in hosts} == dict.fromkeys(hosts, status)
 
 
-def test_a_host_that_is_none_is_refused_with_what_would_be_right(house: House) -> None:
+def test_a_host_that_is_none_is_refused_with_what_would_be_right(running_server: FaultServer) -> None:
     """Row 41."""
     assert (
-        get(house.url, "a b").json()["error"]
+        get(running_server.url, "a b").json()["error"]
         == "The Host header should be a name or an address, such as localhost:8000."
     )
 
 
-def test_a_host_is_demanded_once_by_http_1_1_and_not_by_1_0(house: House) -> None:
+def test_a_host_is_demanded_once_by_http_1_1_and_not_by_1_0(running_server: FaultServer) -> None:
     """Row 41: health checks of HTTP/1.0 name none, and browsers always do."""
-    assert answer(house.url, "GET /healthz HTTP/1.1").status == 400
-    assert answer(house.url, "GET /healthz HTTP/1.1\nHost: localhost\nHost: localhost").status == 400
-    assert answer(house.url, "GET /healthz HTTP/1.1\nHost: localhost\nhost: evil.example").status == 400
-    assert answer(house.url, "GET /healthz HTTP/1.0").status == 200
-    assert answer(house.url, "GET /healthz HTTP/1.0\nHost: evil.example").status == 421
+    assert answer(running_server.url, "GET /healthz HTTP/1.1").status == 400
+    assert answer(running_server.url, "GET /healthz HTTP/1.1\nHost: localhost\nHost: localhost").status == 400
+    assert answer(running_server.url, "GET /healthz HTTP/1.1\nHost: localhost\nhost: evil.example").status == 400
+    assert answer(running_server.url, "GET /healthz HTTP/1.0").status == 200
+    assert answer(running_server.url, "GET /healthz HTTP/1.0\nHost: evil.example").status == 421
 
 
-def test_the_host_of_an_absolute_target_counts_as_well(house: House) -> None:
+def test_the_host_of_an_absolute_target_counts_as_well(running_server: FaultServer) -> None:
     """Row 41: RFC 9112, section 3.2.2."""
     for target, host, status in [
         ("http://localhost:8000/healthz", "localhost", 200),
@@ -120,11 +126,11 @@ def test_the_host_of_an_absolute_target_counts_as_well(house: House) -> None:
         ("http://localhost/healthz", "evil.example", 421),
         ("http://user@localhost/healthz", "localhost", 400),
     ]:
-        reply = answer(house.url, f"GET {target} HTTP/1.1\nHost: {host}")
+        reply = answer(running_server.url, f"GET {target} HTTP/1.1\nHost: {host}")
         assert (target, host, reply.status) == (target, host, status)
 
 
-def test_the_operators_names_are_answered_to_and_no_other(named: House) -> None:
+def test_the_operators_names_are_answered_to_and_no_other(named: FaultServer) -> None:
     """Row 41."""
     hosts = {
         "chat.example.com": 200,
@@ -141,7 +147,7 @@ def test_the_operators_names_are_answered_to_and_no_other(named: House) -> None:
     assert {host: get(named.url, host).status for host in hosts} == hosts
 
 
-def test_no_other_header_stands_for_the_host_even_behind_a_trusted_proxy(named: House) -> None:
+def test_no_other_header_stands_for_the_host_even_behind_a_trusted_proxy(named: FaultServer) -> None:
     """Row 41: a proxy that does not set it passes a client's own on."""
     for header in ("X-Forwarded-Host: ", "Forwarded: host=", "X-Host: ", "X-Forwarded-Server: ", "X-Original-Host: "):
         reply = answer(named.url, f"GET /metrics HTTP/1.1\nHost: evil.example\n{header}chat.example.com")
@@ -150,26 +156,27 @@ def test_no_other_header_stands_for_the_host_even_behind_a_trusted_proxy(named: 
 
 def test_beyond_loopback_any_name_is_answered_to_until_names_are_set() -> None:
     """Row 41: deployments that name no hosts go on as they are."""
-    with a_house(warm=0, HOST="0.0.0.0") as house:
-        assert get(house.url, "chat.example.com").status == 200
-        assert get(house.url, "not a host").status == 400
+    with start_fault_server(warm=0, HOST="0.0.0.0") as running_server:
+        assert get(running_server.url, "chat.example.com").status == 200
+        assert get(running_server.url, "not a host").status == 400
 
 
 HEADERS_OF_PATHS = ("SCRIPT_NAME", "Script-Name", "PATH_INFO", "X-Forwarded-Prefix", "X-Script-Name")
 MOUNTS = ("/inside", "/healthz", "/", "x", "/static", "//evil.example", "http://evil.example")
 
 
-def test_no_header_moves_the_application_below_another_path(house: House) -> None:
+def test_no_header_moves_the_application_below_another_path(running_server: FaultServer) -> None:
     """Row 41: gunicorn believes SCRIPT_NAME of any client on the same machine."""
     own = {
-        path: fetch(house.url, path) for path in ("/", "/healthz", "/static/js/main.js", "/openapi.json", "/nothing")
+        path: fetch(running_server.url, path)
+        for path in ("/", "/healthz", "/static/js/main.js", "/openapi.json", "/nothing")
     }
     for header, mount, path in product(HEADERS_OF_PATHS, MOUNTS, own):
-        reply = fetch(house.url, path, headers={header: mount})
+        reply = fetch(running_server.url, path, headers={header: mount})
         assert (header, mount, path, reply.status) == (header, mount, path, own[path].status)
         assert reply.headers.get("location") == own[path].headers.get("location")
         assert reply.status >= 400 or reply.body == own[path].body
-    assert "Traceback" not in house.server.log
+    assert "Traceback" not in running_server.server.log
 
 
 SPOOFED = (
@@ -179,15 +186,15 @@ SPOOFED = (
 )
 
 
-def test_no_header_changes_the_scheme_the_client_or_the_user(house: House) -> None:
+def test_no_header_changes_the_scheme_the_client_or_the_user(running_server: FaultServer) -> None:
     """Row 41."""
     for header in SPOOFED:
-        reply = answer(house.url, f"GET /sabotage/environ HTTP/1.1\nHost: localhost\n{header}")
+        reply = answer(running_server.url, f"GET /faults/environ HTTP/1.1\nHost: localhost\n{header}")
         own = {"wsgi.url_scheme": "http", "REMOTE_ADDR": "127.0.0.1", "SCRIPT_NAME": "", "SERVER_NAME": "127.0.0.1"}
         assert (header, reply.json()) == (header, own)
 
 
-def test_a_redirect_says_where_to_go_from_here_and_names_no_host(house: House) -> None:
+def test_a_redirect_says_where_to_go_from_here_and_names_no_host(running_server: FaultServer) -> None:
     """Row 41."""
     for path, status in [
         ("/static//x", 404),
@@ -203,22 +210,24 @@ def test_a_redirect_says_where_to_go_from_here_and_names_no_host(house: House) -
         ("/static/0123456789abcdef/js/main.js?x", 302),
         ("//static/js/main.js", 302),
     ]:
-        reply = get(house.url, "app.localhost", path)
+        reply = get(running_server.url, "app.localhost", path)
         location = reply.headers.get("location")
         assert (path, reply.status, location is None) == (path, status, status == 404)
         assert "app.localhost" not in reply.text
         if location is not None:
             assert location.startswith("../")
-            assert fetch(house.url, urljoin(f"http://x{path}", location).removeprefix("http://x")).status == 200
+            assert (
+                fetch(running_server.url, urljoin(f"http://x{path}", location).removeprefix("http://x")).status == 200
+            )
 
 
-def test_a_target_without_a_path_is_led_to_the_page_without_the_host_it_named(house: House) -> None:
+def test_a_target_without_a_path_is_led_to_the_page_without_the_host_it_named(running_server: FaultServer) -> None:
     """Row 41."""
-    reply = answer(house.url, "GET http://app.localhost?x=1 HTTP/1.1\nHost: localhost")
+    reply = answer(running_server.url, "GET http://app.localhost?x=1 HTTP/1.1\nHost: localhost")
     assert (reply.status, reply.headers["location"]) == (308, "./?x=1")
 
 
-def test_a_page_of_ours_may_ask_through_whatever_port_and_scheme_a_proxy_has(house: House) -> None:
+def test_a_page_of_ours_may_ask_through_whatever_port_and_scheme_a_proxy_has(running_server: FaultServer) -> None:
     """Row 41: older browsers say Origin alone; behind TLS the scheme that reaches us is another one."""
     for host, origin, status in [
         ("localhost:8443", "https://localhost:8443", 200),
@@ -236,5 +245,5 @@ def test_a_page_of_ours_may_ask_through_whatever_port_and_scheme_a_proxy_has(hou
         ("localhost", "localhost", 403),
     ]:
         headers = {"Host": host, "Origin": origin, "Content-Type": "application/json"}
-        reply = fetch(house.url, "/api/chat", method="POST", headers=headers, body=CHAT)
+        reply = fetch(running_server.url, "/api/chat", method="POST", headers=headers, body=CHAT)
         assert (host, origin, reply.status) == (host, origin, status)

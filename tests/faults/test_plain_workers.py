@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import Build
+from tests.support.fault_server import StartOwnServer
 from tools.common.raw_client import stream_chat
 from tools.common.scripted_model import Headers, finished, said, stalling_after
 
@@ -46,60 +46,62 @@ def config(folder: Path, worker: str = "gthread", threads: int = 8, graceful_tim
     ("worker", "threads"), [("gthread", 8), ("sync", 1), ("sluice.web.server.worker.SluiceWorker", 8)]
 )
 def test_sigterm_ends_open_answers_with_a_terminal_frame_when_the_drain_is_over(
-    build: Build, tmp_path: Path, worker: str, threads: int
+    start_own_server: StartOwnServer, tmp_path: Path, worker: str, threads: int
 ) -> None:
-    house = build(config=config(tmp_path, worker, threads), SLUICE_DRAIN_TIMEOUT=0.5, warm=0)
-    house.model.enqueue(stalling_after("Hello"))
-    with stream_chat(house.url) as client:
+    running_server = start_own_server(config=config(tmp_path, worker, threads), SLUICE_DRAIN_TIMEOUT=0.5, warm=0)
+    running_server.model.enqueue(stalling_after("Hello"))
+    with stream_chat(running_server.url) as client:
         assert client.next_event().message == "Hello"
-        house.server.signal(signal.SIGTERM)
-        house.server.wait_for_log(r"INFO\].* sluice.chat \[-\] draining: 1 open, at most 0.5 s")
+        running_server.server.signal(signal.SIGTERM)
+        running_server.server.wait_for_log(r"INFO\].* sluice.chat \[-\] draining: 1 open, at most 0.5 s")
         assert client.read_stream(timeout=5)[1].payload["code"] == "shutting_down"
-    assert house.server.wait_exit(timeout=10) == 0
-    house.server.wait_for_log(r"INFO\].* sluice.run \[\w+\] run=\w+ .* code=shutting_down")
-    house.server.wait_for_log("the operator's own hook")
-    assert not re.search("SIGKILL|Traceback", house.server.log)
+    assert running_server.server.wait_exit(timeout=10) == 0
+    running_server.server.wait_for_log(r"INFO\].* sluice.run \[\w+\] run=\w+ .* code=shutting_down")
+    running_server.server.wait_for_log("the operator's own hook")
+    assert not re.search("SIGKILL|Traceback", running_server.server.log)
 
 
-def test_an_answer_that_ends_within_the_drain_is_whole(build: Build, tmp_path: Path) -> None:
-    house = build(config=config(tmp_path), warm=0)
-    gate = house.model.gate()
-    house.model.enqueue((Headers(), *said("Hel"), gate, *said("lo"), *finished()))
-    with stream_chat(house.url) as client:
+def test_an_answer_that_ends_within_the_drain_is_whole(start_own_server: StartOwnServer, tmp_path: Path) -> None:
+    running_server = start_own_server(config=config(tmp_path), warm=0)
+    gate = running_server.model.gate()
+    running_server.model.enqueue((Headers(), *said("Hel"), gate, *said("lo"), *finished()))
+    with stream_chat(running_server.url) as client:
         assert client.next_event().message == "Hel"
-        house.server.signal(signal.SIGTERM)
-        house.server.wait_for_log("draining: 1 open")
+        running_server.server.signal(signal.SIGTERM)
+        running_server.server.wait_for_log("draining: 1 open")
         gate.open()
         text, terminal = client.read_stream()
         assert (text, terminal.is_done) == ("lo", True)
-    assert house.server.wait_exit(timeout=10) == 0
+    assert running_server.server.wait_exit(timeout=10) == 0
 
 
 @pytest.mark.parametrize("worker", ["gthread", "sluice.web.server.worker.SluiceWorker"])
 def test_a_drain_ends_before_gunicorns_graceful_timeout_though_it_is_set_to_be_longer(
-    build: Build, tmp_path: Path, worker: str
+    start_own_server: StartOwnServer, tmp_path: Path, worker: str
 ) -> None:
-    house = build(config=config(tmp_path, worker, graceful_timeout=2), SLUICE_DRAIN_TIMEOUT=20, warm=0)
-    house.model.enqueue(stalling_after("Hello"))
-    with stream_chat(house.url) as client:
+    running_server = start_own_server(
+        config=config(tmp_path, worker, graceful_timeout=2), SLUICE_DRAIN_TIMEOUT=20, warm=0
+    )
+    running_server.model.enqueue(stalling_after("Hello"))
+    with stream_chat(running_server.url) as client:
         assert client.next_event().message == "Hello"
         told = time.monotonic()
-        house.server.signal(signal.SIGTERM)
+        running_server.server.signal(signal.SIGTERM)
         assert client.read_stream(timeout=5)[1].payload["code"] == "shutting_down"
         assert time.monotonic() - told < 2
-    assert house.server.wait_exit(timeout=5) == 0
-    assert "SIGKILL" not in house.server.log
+    assert running_server.server.wait_exit(timeout=5) == 0
+    assert "SIGKILL" not in running_server.server.log
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
 def test_a_quick_end_ends_open_answers_with_a_terminal_frame(
-    build: Build, tmp_path: Path, number: signal.Signals
+    start_own_server: StartOwnServer, tmp_path: Path, number: signal.Signals
 ) -> None:
     """As by Ctrl-C, which a terminal sends to all processes."""
-    house = build(config=config(tmp_path), warm=0)
-    house.model.enqueue(stalling_after("Hello"))
-    with stream_chat(house.url) as client:
+    running_server = start_own_server(config=config(tmp_path), warm=0)
+    running_server.model.enqueue(stalling_after("Hello"))
+    with stream_chat(running_server.url) as client:
         assert client.next_event().message == "Hello"
-        os.killpg(house.server.pid, number)
+        os.killpg(running_server.server.pid, number)
         assert client.read_stream(timeout=5)[1].payload["code"] == "shutting_down"
-    assert house.server.wait_exit(timeout=5) == 0
+    assert running_server.server.wait_exit(timeout=5) == 0

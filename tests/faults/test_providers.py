@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from sluice.web.api.errors import STATUSES
-from tests.faults.conftest import House
+from tests.support.fault_server import FaultServer
 from tests.support.provider_scenarios import SCENARIOS, Scenario
 from tools.common.raw_client import post_chat, stream_chat
 from tools.common.scripted_model import Wire
@@ -15,7 +15,7 @@ from tools.common.scripted_model import Wire
 # So many at one time: some of them take seconds, and all of them one after the other would take a minute.
 AT_ONCE = 8
 # A thread may still be about to end with one reply when the next one is asked for.
-HOUSE = {"warm": 3 * AT_ONCE}
+SERVER_SETTINGS = {"warm": 3 * AT_ONCE}
 _STATUS = {kind.code: status for kind, status in STATUSES.items()}
 
 
@@ -80,15 +80,17 @@ def in_a_block(url: str, name: str) -> Seen:
     return Seen(fields["message"], fields.get("reasoning", ""), "", fields["finish_reason"], counted(fields["usage"]))
 
 
-def test_what_a_provider_sends_is_the_answer_or_the_failure_that_a_person_would_see(house: House) -> None:
-    house.model.default = (PlayTheScenarioThatIsAskedFor(),)
+def test_what_a_provider_sends_is_the_answer_or_the_failure_that_a_person_would_see(
+    running_server: FaultServer,
+) -> None:
+    running_server.model.default = (PlayTheScenarioThatIsAskedFor(),)
     asked = [(mode, name) for name in SCENARIOS for mode in (in_a_stream, in_a_block)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        replies = list(pool.map(lambda each: each[0](house.url, each[1]), asked))
+        replies = list(pool.map(lambda each: each[0](running_server.url, each[1]), asked))
     wrong = {
         f"{mode.__name__}: {name}": (seen, expected(SCENARIOS[name]))
         for (mode, name), seen in zip(asked, replies, strict=True)
         if seen != expected(SCENARIOS[name])
     }
     assert wrong == {}
-    assert len(house.model.exchanges) == len(asked)
+    assert len(running_server.model.exchanges) == len(asked)

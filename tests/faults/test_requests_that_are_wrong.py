@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.conftest import House
+from tests.support.fault_server import FaultServer
 from tools.common.raw_client import RawClient, check_error, fetch
 
 BODY = b'{"message": "Hi", "interaction_mode": "stream"}'
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE"])
-def test_another_method_is_405_and_calls_no_model(house: House, method: str) -> None:
+def test_another_method_is_405_and_calls_no_model(running_server: FaultServer, method: str) -> None:
     """Row 6: HEAD above all, for which a generator never starts, so that its `finally` never runs."""
-    with RawClient(house.url) as client:
+    with RawClient(running_server.url) as client:
         client.request(method, "/api/chat", {"Content-Type": "application/json", "Connection": "close"}, BODY)
         assert client.status == 405
         assert client.headers["allow"] == "POST"
         client.wait_closed()
-    assert house.model.exchanges == []
+    assert running_server.model.exchanges == []
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", None])
-def test_another_content_type_is_415_and_calls_no_model(house: House, kind: str | None) -> None:
+def test_another_content_type_is_415_and_calls_no_model(running_server: FaultServer, kind: str | None) -> None:
     """Row 6."""
     headers = {} if kind is None else {"Content-Type": kind}
-    response = fetch(house.url, "/api/chat", method="POST", headers=headers, body=BODY)
+    response = fetch(running_server.url, "/api/chat", method="POST", headers=headers, body=BODY)
     assert response.status == 415
     check_error(response.json(), field_allowed=True)
     assert response.json()["code"] == "invalid_request"
-    assert house.model.exchanges == []
+    assert running_server.model.exchanges == []
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,10 @@ def test_another_content_type_is_415_and_calls_no_model(house: House, kind: str 
         (b"[1.5]", "Expected `object`, got `array`."),
     ],
 )
-def test_a_wrong_type_is_named_as_json_names_it(house: House, body: bytes, sentence: str) -> None:
+def test_a_wrong_type_is_named_as_json_names_it(running_server: FaultServer, body: bytes, sentence: str) -> None:
     """Row 6."""
-    response = fetch(house.url, "/api/chat", method="POST", headers={"Content-Type": "application/json"}, body=body)
+    response = fetch(
+        running_server.url, "/api/chat", method="POST", headers={"Content-Type": "application/json"}, body=body
+    )
     assert (response.status, response.json()["error"]) == (400, sentence)
-    assert house.model.exchanges == []
+    assert running_server.model.exchanges == []

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import Build
+from tests.support.fault_server import StartOwnServer
 from tools.common.gunicorn_server import REPOSITORY, GunicornServer, extended_config
 from tools.common.raw_client import fetch, stream_chat
 from tools.common.scripted_model import Headers, finished, said
@@ -157,20 +157,22 @@ def test_signals_that_steer_a_master_wait_until_it_can_handle_them(tmp_path: Pat
     assert server.exit_code == 0
 
 
-def test_a_signal_for_the_master_that_is_sent_to_all_processes_cuts_no_stream(build: Build) -> None:
+def test_a_signal_for_the_master_that_is_sent_to_all_processes_cuts_no_stream(
+    start_own_server: StartOwnServer,
+) -> None:
     """As by `pkill -HUP gunicorn`: HUP has a worker drain, and USR1 and USR2 leave it alone."""
-    house = build(warm=0)
-    (worker,) = house.server.worker_pids()
-    gate = house.model.gate()
-    house.model.enqueue((Headers(), *said("Hel"), gate, *said("lo"), *finished()))
-    with stream_chat(house.url) as client:
+    running_server = start_own_server(warm=0)
+    (worker,) = running_server.server.worker_pids()
+    gate = running_server.model.gate()
+    running_server.model.enqueue((Headers(), *said("Hel"), gate, *said("lo"), *finished()))
+    with stream_chat(running_server.url) as client:
         assert client.next_event().message == "Hel"
         os.kill(worker, signal.SIGUSR1)
         os.kill(worker, signal.SIGUSR2)
-        assert fetch(house.url, "/healthz").status == 200
-        os.killpg(house.server.pid, signal.SIGHUP)
-        house.server.wait_for_log("draining: 1 open")
+        assert fetch(running_server.url, "/healthz").status == 200
+        os.killpg(running_server.server.pid, signal.SIGHUP)
+        running_server.server.wait_for_log("draining: 1 open")
         gate.open()
         text, terminal = client.read_stream()
     assert (text, terminal.is_done) == ("lo", True)
-    house.server.wait_workers(1, without=[worker])
+    running_server.server.wait_workers(1, without=[worker])

@@ -17,8 +17,9 @@ from typing import Protocol, TypeVar
 
 import pytest
 
-from tests.faults.conftest import Build, House, a_house, asking
-from tests.faults.memory import forget_peak, resident_peak
+from tests.support.fault_server import FaultServer, StartOwnServer, start_fault_server
+from tests.support.memory import forget_peak, resident_peak
+from tests.support.repeated import repeat_requests
 from tools.common.leaks import open_descriptors, tcp_sockets
 from tools.common.raw_client import RawClient, chat_request, encode_request, fetch, stream_chat
 from tools.common.scripted_model import Exchange, finished, reply, said, stalling_after
@@ -26,7 +27,7 @@ from tools.common.scripted_model import Exchange, finished, reply, said, stallin
 T = TypeVar("T")
 
 WRITE_TIMEOUT = 2.0
-HOUSE = {
+SERVER_SETTINGS = {
     "SLUICE_WRITE_TIMEOUT": WRITE_TIMEOUT,
     "SLUICE_NEXT_TOKEN_TIMEOUT": 20,
     "SLUICE_TOTAL_TIMEOUT": 40,
@@ -42,16 +43,16 @@ HOUSE = {
 ENDLESS = 20_000
 
 
-def test_a_client_that_reads_nothing_holds_the_model_back_and_is_cut_off(house: House) -> None:
+def test_a_client_that_reads_nothing_holds_the_model_back_and_is_cut_off(running_server: FaultServer) -> None:
     """Row 7: the queue is bounded, so the model is held back, and the client is cut after the write limit."""
-    (worker,) = house.server.worker_pids()
+    (worker,) = running_server.server.worker_pids()
     forget_peak(worker)
     before = resident_peak(worker)
-    house.model.enqueue(reply(*("." * 16384,) * ENDLESS))
-    with stream_chat(house.url, receive_buffer=2048):
-        exchange = house.model.wait_for_request()
-        house.model.enqueue(reply(*(" word",) * 40, delay=0.01))
-        with stream_chat(house.url) as other:
+    running_server.model.enqueue(reply(*("." * 16384,) * ENDLESS))
+    with stream_chat(running_server.url, receive_buffer=2048):
+        exchange = running_server.model.wait_for_request()
+        running_server.model.enqueue(reply(*(" word",) * 40, delay=0.01))
+        with stream_chat(running_server.url) as other:
             arrived = [time.monotonic() for _ in other.frames()]
         aborted = exchange.wait_aborted()
     gaps = [later - earlier for earlier, later in itertools.pairwise(arrived)]
@@ -64,18 +65,18 @@ def test_a_client_that_reads_nothing_holds_the_model_back_and_is_cut_off(house: 
     assert exchange.tokens_sent < 1000
     assert resident_peak(worker) - before < 24 * 2**20
     assert max(gaps) < 0.5
-    house.server.wait_for_log("a client was too slow")
+    running_server.server.wait_for_log("a client was too slow")
 
 
-def test_a_client_that_reads_on_in_time_gets_everything(build: Build) -> None:
+def test_a_client_that_reads_on_in_time_gets_everything(start_own_server: StartOwnServer) -> None:
     """Row 7: held back, but not cut off: nothing is lost."""
     # A limit that a busy machine, on which this client stands still for longer, does not come near.
-    house = build(**{**HOUSE, "SLUICE_WRITE_TIMEOUT": 20, "warm": 0})
+    running_server = start_own_server(**{**SERVER_SETTINGS, "SLUICE_WRITE_TIMEOUT": 20, "warm": 0})
     # 16 MB: more than the kernel holds for a connection, so that the model is held back.
     words = tuple(f" {number}" + "." * 4096 for number in range(4000))
-    house.model.enqueue(reply(*words))
-    with stream_chat(house.url, receive_buffer=32768, timeout=30) as client:
-        exchange = house.model.wait_for_request()
+    running_server.model.enqueue(reply(*words))
+    with stream_chat(running_server.url, receive_buffer=32768, timeout=30) as client:
+        exchange = running_server.model.wait_for_request()
         wait_held_back(exchange)
         assert exchange.tokens_sent < len(words)
         text, terminal = client.read_stream()
@@ -152,13 +153,13 @@ def test_a_peer_that_vanishes_without_a_fin_is_noticed() -> None:
     with two_networks() as (servers, clients, cut), ExitStack() as stack:
         settings = {"HOST": "0.0.0.0", "SLUICE_HEARTBEAT_INTERVAL": 0.3, "SLUICE_WRITE_TIMEOUT": WRITE_TIMEOUT}
         # Everything that asks the server is in its network, but for the client.
-        house: House = servers(lambda: stack.enter_context(a_house(**settings)))
-        servers(lambda: stack.enter_context(house.left_as_it_was()))
-        house.model.enqueue(stalling_after("Hello"))
-        asked = len(house.model.exchanges)
-        client = clients(lambda: stream_chat(f"http://10.93.0.1:{house.server.port}"))
+        running_server: FaultServer = servers(lambda: stack.enter_context(start_fault_server(**settings)))
+        servers(lambda: stack.enter_context(running_server.without_leaks()))
+        running_server.model.enqueue(stalling_after("Hello"))
+        asked = len(running_server.model.exchanges)
+        client = clients(lambda: stream_chat(f"http://10.93.0.1:{running_server.server.port}"))
         try:
-            exchange = house.model.wait_for_request(asked + 1)
+            exchange = running_server.model.wait_for_request(asked + 1)
             assert client.next_event().message == "Hello"
             vanished = time.monotonic()
             cut()
@@ -171,11 +172,11 @@ def test_a_peer_that_vanishes_without_a_fin_is_noticed() -> None:
         servers(stack.close)
 
 
-def test_a_streams_socket_has_a_limit_for_writes_and_one_for_acknowledgements(house: House) -> None:
+def test_a_streams_socket_has_a_limit_for_writes_and_one_for_acknowledgements(running_server: FaultServer) -> None:
     """Rows 7 and 8: on the worker's own socket, as either limit alone cuts off who reads nothing."""
-    (worker,) = house.server.worker_pids()
-    house.model.enqueue(stalling_after("Hello"))
-    with stream_chat(house.url) as client:
+    (worker,) = running_server.server.worker_pids()
+    running_server.model.enqueue(stalling_after("Hello"))
+    with stream_chat(running_server.url) as client:
         client.next_event()
         port = client.socket.getsockname()[1]
         sockets = tcp_sockets(worker)
@@ -240,60 +241,62 @@ HOLDING = (lingering, lingering_after_a_stream, half_a_head, half_a_body, silent
 
 
 @pytest.fixture(scope="module")
-def impatient() -> Iterator[House]:
-    """A house whose workers are killed when their main thread says nothing for 2 s; with the usual threads."""
-    with a_house(args=["--timeout", "2"], warm=32) as house:
-        yield house
+def impatient() -> Iterator[FaultServer]:
+    """A server whose workers are killed when their main thread says nothing for 2 s; with the usual threads."""
+    with start_fault_server(args=["--timeout", "2"], warm=32) as running_server:
+        yield running_server
 
 
 @pytest.mark.parametrize("hold", HOLDING, ids=lambda hold: hold.__name__.replace("_", " "))
-def test_twenty_clients_that_hold_on_keep_nobody_waiting(impatient: House, hold: Callable[[RawClient], None]) -> None:
+def test_twenty_clients_that_hold_on_keep_nobody_waiting(
+    impatient: FaultServer, hold: Callable[[RawClient], None]
+) -> None:
     """Row 25: others are answered within 1 s, for longer than gunicorn would wait for a stuck main thread."""
-    house = impatient
-    workers = house.server.worker_pids()
-    house.model.clear()
-    with house.left_as_it_was(), ExitStack() as open_clients:
+    running_server = impatient
+    workers = running_server.server.worker_pids()
+    running_server.model.clear()
+    with running_server.without_leaks(), ExitStack() as open_clients:
         for _ in range(20):
-            hold(open_clients.enter_context(RawClient(house.url)))
-        with asking(house.url, timeout=5) as health:
+            hold(open_clients.enter_context(RawClient(running_server.url)))
+        with repeat_requests(running_server.url, timeout=5) as health:
             # Longer than the time limit of the main thread, where it is what might be held.
             until = time.monotonic() + (3 if hold in (lingering, lingering_after_a_stream) else 1)
             while time.monotonic() < until:
                 health.wait_times(10)
-                with stream_chat(house.url) as client:
+                with stream_chat(running_server.url) as client:
                     assert client.read_stream()[1].is_done
         assert not health.failures
         assert max(health.took) < 1.0
-    assert house.server.worker_pids() == workers
-    assert "WORKER TIMEOUT" not in house.server.log
+    assert running_server.server.worker_pids() == workers
+    assert "WORKER TIMEOUT" not in running_server.server.log
 
 
 @pytest.mark.long
-def test_a_request_that_stays_half_sent_holds_no_thread(build: Build) -> None:
+def test_a_request_that_stays_half_sent_holds_no_thread(start_own_server: StartOwnServer) -> None:
     """Row 25: with two threads, two such clients hold neither of them."""
-    house = build(SLUICE_MAX_STREAMS=1, SLUICE_RESERVE_THREADS=1, warm=1)
+    running_server = start_own_server(SLUICE_MAX_STREAMS=1, SLUICE_RESERVE_THREADS=1, warm=1)
     with ExitStack() as open_clients:
         for _ in range(2):
-            half_a_head(open_clients.enter_context(RawClient(house.url)))
-        assert fetch(house.url, "/healthz", timeout=1).status == 200
+            half_a_head(open_clients.enter_context(RawClient(running_server.url)))
+        assert fetch(running_server.url, "/healthz", timeout=1).status == 200
 
 
 # -------------------------------------------------------------------------- more connections than descriptors
 
 
-def test_a_worker_without_descriptors_keeps_whom_it_has_and_takes_others_later(house: House) -> None:
-    (worker,) = house.server.worker_pids()
-    others_came = house.model.gate("until the others have come")
-    house.model.enqueue((*said("Hel"), others_came, *said("lo"), *finished()))
+def test_a_worker_without_descriptors_keeps_whom_it_has_and_takes_others_later(running_server: FaultServer) -> None:
+    (worker,) = running_server.server.worker_pids()
+    others_came = running_server.model.gate("until the others have come")
+    running_server.model.enqueue((*said("Hel"), others_came, *said("lo"), *finished()))
     usual = resource.prlimit(worker, resource.RLIMIT_NOFILE)
-    with ExitStack() as stack, stream_chat(house.url) as client:
+    with ExitStack() as stack, stream_chat(running_server.url) as client:
         assert client.next_event().message == "Hel"
         taken = open_descriptors(worker)
         lowest_free = next(number for number in itertools.count() if number not in taken)
         resource.prlimit(worker, resource.RLIMIT_NOFILE, (lowest_free, usual[1]))
         stack.callback(resource.prlimit, worker, resource.RLIMIT_NOFILE, usual)
-        others = [stack.enter_context(RawClient(house.url)) for _ in range(3)]
-        house.server.wait_for_log("no descriptor is left for another client")
+        others = [stack.enter_context(RawClient(running_server.url)) for _ in range(3)]
+        running_server.server.wait_for_log("no descriptor is left for another client")
         others_came.open()
         assert client.read_stream()[0] == "lo"
         resource.prlimit(worker, resource.RLIMIT_NOFILE, usual)
@@ -301,4 +304,4 @@ def test_a_worker_without_descriptors_keeps_whom_it_has_and_takes_others_later(h
             other.send(GET)
             assert other.status == 200
             other.read_body()
-    assert house.server.worker_pids() == [worker]
+    assert running_server.server.worker_pids() == [worker]

@@ -16,7 +16,8 @@ from urllib.parse import urljoin
 
 import pytest
 
-from tests.faults.conftest import House, a_house, asking
+from tests.support.fault_server import FaultServer, start_fault_server
+from tests.support.repeated import repeat_requests
 from tools.common.gunicorn_server import GunicornServer
 from tools.common.raw_client import (
     RECEIVE,
@@ -32,7 +33,7 @@ HEAD_TIMEOUT = 1.0
 BODY_TIMEOUT = 1.0
 WRITE_TIMEOUT = 1.0
 # Five threads, all of which the warm-up needs: a client that holds one is missed at once.
-HOUSE = {
+SERVER_SETTINGS = {
     "SLUICE_MAX_STREAMS": 4,
     "SLUICE_RESERVE_THREADS": 1,
     "SLUICE_HEAD_TIMEOUT": HEAD_TIMEOUT,
@@ -47,8 +48,8 @@ FIELDS = {"message": "Hi", "interaction_mode": "stream"}
 class SlowClient:
     """A client of a crowd: it sends what it has a byte at a time, and keeps what it receives."""
 
-    def __init__(self, house: House, at_once: bytes, bytewise: bytes = b"") -> None:
-        self.socket = socket.create_connection(("127.0.0.1", house.server.port), timeout=5)
+    def __init__(self, running_server: FaultServer, at_once: bytes, bytewise: bytes = b"") -> None:
+        self.socket = socket.create_connection(("127.0.0.1", running_server.server.port), timeout=5)
         self.began = time.monotonic()
         self.ended = 0.0
         self.reply = b""
@@ -74,10 +75,10 @@ class SlowClient:
         return self.ended - self.began
 
 
-def last_for(clients: Sequence[SlowClient], house: House, *, timeout: float) -> list[float]:
+def last_for(clients: Sequence[SlowClient], running_server: FaultServer, *, timeout: float) -> list[float]:
     """Have clients go on until the server has closed all of them; return how long /healthz took meanwhile."""
     give_up = time.monotonic() + timeout
-    with asking(house.url, timeout=5) as health:
+    with repeat_requests(running_server.url, timeout=5) as health:
         while not all(client.ended for client in clients):
             assert time.monotonic() < give_up, f"{sum(not client.ended for client in clients)} are still connected"
             for client in clients:
@@ -101,16 +102,18 @@ def assert_refused(client: SlowClient, status: int, words: str) -> None:
     assert words in fields["error"]
 
 
-def test_requests_that_come_a_byte_at_a_time_keep_nobody_waiting_and_end_at_one_limit(house: House) -> None:
-    request = chat_request(house.url.partition("//")[2], FIELDS)
+def test_requests_that_come_a_byte_at_a_time_keep_nobody_waiting_and_end_at_one_limit(
+    running_server: FaultServer,
+) -> None:
+    request = chat_request(running_server.url.partition("//")[2], FIELDS)
     head, end, body = request.partition(b"\r\n\r\n")
     with ExitStack() as stack:
-        heads = [SlowClient(house, b"", head) for _ in range(200)]
-        bodies = [SlowClient(house, head + end, body) for _ in range(200)]
-        halves = [SlowClient(house, head[:-10]) for _ in range(300)]
+        heads = [SlowClient(running_server, b"", head) for _ in range(200)]
+        bodies = [SlowClient(running_server, head + end, body) for _ in range(200)]
+        halves = [SlowClient(running_server, head[:-10]) for _ in range(300)]
         for client in (*heads, *bodies, *halves):
             stack.callback(client.socket.close)
-        took = last_for([*heads, *bodies, *halves], house, timeout=15)
+        took = last_for([*heads, *bodies, *halves], running_server, timeout=15)
         assert max(took) < 1.0
         for client in (*heads, *halves):
             assert_refused(client, 408, "The head of a request should be sent within 1 s.")
@@ -118,7 +121,7 @@ def test_requests_that_come_a_byte_at_a_time_keep_nobody_waiting_and_end_at_one_
         for client in bodies:
             assert_refused(client, 408, "The body of a request should be sent within 1 s")
             assert client.took >= BODY_TIMEOUT
-    assert house.model.exchanges == []
+    assert running_server.model.exchanges == []
 
 
 @pytest.mark.parametrize(
@@ -128,8 +131,8 @@ def test_requests_that_come_a_byte_at_a_time_keep_nobody_waiting_and_end_at_one_
         (b"GET /" + b"a" * 8000, ""),
     ],
 )
-def test_a_head_without_an_end_is_refused_at_its_size(house: House, head: bytes, words: str) -> None:
-    with RawClient(house.url) as client:
+def test_a_head_without_an_end_is_refused_at_its_size(running_server: FaultServer, head: bytes, words: str) -> None:
+    with RawClient(running_server.url) as client:
         with contextlib.suppress(OSError):
             client.send(head + (b"X-B: " + b"b" * 6000 + b"\r\n" if words else b"a" * 8000) * 10)
         assert client.status == (431 if words else 414)
@@ -152,11 +155,11 @@ UNREAD = {
     [*((case, False) for case in UNREAD), *((case, True) for case in UNREAD if "length" not in case)],
 )
 def test_a_reply_does_not_wait_for_a_body_that_nobody_reads_and_ends_the_connection(
-    house: House, case: str, chunked: bool
+    running_server: FaultServer, case: str, chunked: bool
 ) -> None:
     method, path, headers, status = UNREAD[case]
     framing = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": "1000"}
-    with RawClient(house.url) as client:
+    with RawClient(running_server.url) as client:
         began = time.monotonic()
         client.request(method, path, {**framing, **headers})
         client.send(b"64\r\n" + b"a" * 90 if chunked else b"a" * 90)
@@ -167,11 +170,11 @@ def test_a_reply_does_not_wait_for_a_body_that_nobody_reads_and_ends_the_connect
 
 
 @pytest.mark.parametrize("case", ["another path", "another method", "another content type", "a blank message"])
-def test_a_connection_is_kept_behind_a_refused_body_that_has_come(house: House, case: str) -> None:
+def test_a_connection_is_kept_behind_a_refused_body_that_has_come(running_server: FaultServer, case: str) -> None:
     method, path, headers, status = {**UNREAD, "a blank message": ("POST", "/api/chat", JSON, 400)}[case]
     # A route that reads its body has all of it before it begins; for another one it has to be there by then.
     body = b'{"message": "' + b" " * (300_000 if status == 400 else 100) + b'"}'
-    with RawClient(house.url) as client:
+    with RawClient(running_server.url) as client:
         for _ in range(3):
             client.request(method, path, headers, body)
             assert client.status == status
@@ -179,11 +182,13 @@ def test_a_connection_is_kept_behind_a_refused_body_that_has_come(house: House, 
             assert client.headers["connection"] == "keep-alive"
 
 
-def test_requests_in_one_packet_are_answered_in_order_and_a_cut_one_when_its_rest_comes(house: House) -> None:
-    host = house.url.partition("//")[2]
+def test_requests_in_one_packet_are_answered_in_order_and_a_cut_one_when_its_rest_comes(
+    running_server: FaultServer,
+) -> None:
+    host = running_server.url.partition("//")[2]
     healthy = encode_request(host, "GET", "/healthz")
     missing = encode_request(host, "POST", "/api/nothing", JSON, b"{}")
-    with RawClient(house.url) as client:
+    with RawClient(running_server.url) as client:
         client.send(healthy + missing + healthy[:10])
         readers = []
         received = b""
@@ -200,50 +205,54 @@ def test_requests_in_one_packet_are_answered_in_order_and_a_cut_one_when_its_res
     assert [reader.status for reader in readers] == [200, 404]
 
 
-def test_a_client_that_waits_for_100_continue_gets_it_only_where_its_body_is_read(house: House) -> None:
+def test_a_client_that_waits_for_100_continue_gets_it_only_where_its_body_is_read(
+    running_server: FaultServer,
+) -> None:
     body = json.dumps({"message": "Hi", "interaction_mode": "block"}).encode()
     expecting = {"Expect": "100-continue", "Content-Length": str(len(body))}
-    with RawClient(house.url) as client:
+    with RawClient(running_server.url) as client:
         client.request("POST", "/api/chat", {**JSON, **expecting})
         assert client.socket.recv(RECEIVE) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.send(body)
         assert client.status == 200
         assert json.loads(client.read_body())["success"] is True
         for path, length, status in (("/api/nothing", str(len(body)), 404), ("/api/chat", "2000000", 413)):
-            with RawClient(house.url) as refused:
+            with RawClient(running_server.url) as refused:
                 refused.request("POST", path, {**JSON, **expecting, "Content-Length": length})
                 assert refused.status == status
                 assert refused.headers["connection"] == "close"
 
 
-def test_a_body_that_a_route_of_its_own_reads_ends_at_the_limit_too(house: House) -> None:
+def test_a_body_that_a_route_of_its_own_reads_ends_at_the_limit_too(running_server: FaultServer) -> None:
     half = encode_request(
-        house.url.partition("//")[2], "POST", "/sabotage/read", {"Content-Type": "text/plain"}, b"a" * 100
+        running_server.url.partition("//")[2], "POST", "/faults/read", {"Content-Type": "text/plain"}, b"a" * 100
     )[:-50]
     with ExitStack() as stack:
-        clients = [SlowClient(house, half, b"a" * 40) for _ in range(3)]
+        clients = [SlowClient(running_server, half, b"a" * 40) for _ in range(3)]
         for client in clients:
             stack.callback(client.socket.close)
-        last_for(clients, house, timeout=10)
+        last_for(clients, running_server, timeout=10)
         for client in clients:
             assert_refused(client, 408, "The body should be sent faster")
             assert BODY_TIMEOUT <= client.took < BODY_TIMEOUT + 2
 
 
-def test_broken_chunks_are_the_clients_fault_whoever_reads_them(house: House) -> None:
-    with RawClient(house.url) as client:
-        client.request("POST", "/sabotage/read", {"Content-Type": "text/plain", "Transfer-Encoding": "chunked"})
+def test_broken_chunks_are_the_clients_fault_whoever_reads_them(running_server: FaultServer) -> None:
+    with RawClient(running_server.url) as client:
+        client.request("POST", "/faults/read", {"Content-Type": "text/plain", "Transfer-Encoding": "chunked"})
         client.send(b"2\r\n{}no end")
         assert client.status == 400
         assert client.headers["connection"] == "close"
-    assert "Traceback" not in house.server.log
+    assert "Traceback" not in running_server.server.log
 
 
-def test_a_slow_upload_goes_through_as_long_as_it_goes_on(house: House) -> None:
+def test_a_slow_upload_goes_through_as_long_as_it_goes_on(running_server: FaultServer) -> None:
     body = json.dumps({"message": "Hi", "interaction_mode": "stream"}).encode() + b" " * 400_000
-    request = encode_request(house.url.partition("//")[2], "POST", "/api/chat", {**JSON, "Connection": "close"}, body)
+    request = encode_request(
+        running_server.url.partition("//")[2], "POST", "/api/chat", {**JSON, "Connection": "close"}, body
+    )
     began = time.monotonic()
-    with RawClient(house.url) as client, asking(house.url) as health:
+    with RawClient(running_server.url) as client, repeat_requests(running_server.url) as health:
         piece = len(request) // 20 + 1
         for start in range(0, len(request), piece):
             client.send(request[start : start + piece])
@@ -252,36 +261,38 @@ def test_a_slow_upload_goes_through_as_long_as_it_goes_on(house: House) -> None:
         assert client.read_stream()[1].is_done
 
 
-def test_a_client_that_reads_no_reply_is_cut_off_and_gives_its_thread_back(house: House) -> None:
-    host = house.url.partition("//")[2]
+def test_a_client_that_reads_no_reply_is_cut_off_and_gives_its_thread_back(running_server: FaultServer) -> None:
+    host = running_server.url.partition("//")[2]
     name = "/static/vendor/katex/katex.js"
-    large = urljoin(name, fetch(house.url, name).headers["location"])
+    large = urljoin(name, fetch(running_server.url, name).headers["location"])
     # More than the kernels hold, about 4 MB for each.
     many = encode_request(host, "GET", large) * 40
     with ExitStack() as stack:
-        clients = [stack.enter_context(RawClient(house.url, receive_buffer=2048)) for _ in range(8)]
+        clients = [stack.enter_context(RawClient(running_server.url, receive_buffer=2048)) for _ in range(8)]
         for client in clients:
             client.send(many)
-        house.server.wait_for_log("a client was too slow", times=5)
-        with asking(house.url, timeout=10) as health:
+        running_server.server.wait_for_log("a client was too slow", times=5)
+        with repeat_requests(running_server.url, timeout=10) as health:
             health.wait_times(5)
         assert not health.failures
 
 
 def test_idle_and_half_sent_connections_make_room_for_whoever_asks() -> None:
     with (
-        a_house(args=["--worker-connections", "30"], warm=0, SLUICE_MAX_STREAMS=4, SLUICE_RESERVE_THREADS=2) as house,
+        start_fault_server(
+            args=["--worker-connections", "30"], warm=0, SLUICE_MAX_STREAMS=4, SLUICE_RESERVE_THREADS=2
+        ) as running_server,
         ExitStack() as stack,
     ):
         for number in range(60):
-            client = stack.enter_context(RawClient(house.url))
+            client = stack.enter_context(RawClient(running_server.url))
             if number % 3 == 0:
                 client.request("GET", "/healthz")
                 assert client.status == 200
             elif number % 3 == 1:
                 client.send(b"GET /healthz HTTP/1.1\r\n")
             began = time.monotonic()
-            assert fetch(house.url, "/healthz").status == 200
+            assert fetch(running_server.url, "/healthz").status == 200
             assert time.monotonic() - began < 1.0
 
 

@@ -1,5 +1,5 @@
 """All examples go to one server and one scripted model."""
 
-from tests.support.house import house, no_script_is_left_over
+from tests.support.running_server import model_is_cleared, running_server
 
-__all__ = ["house", "no_script_is_left_over"]
+__all__ = ["model_is_cleared", "running_server"]

@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 from sluice.service.decoding.completion_decoder import Answer
 from sluice.service.errors import UpstreamError, UpstreamInvalid, UpstreamTruncated
 from sluice.service.runs.events import Finished, Reasoning, Text
-from tests.conftest import PLANTED_KEY
 from tests.fuzz.effort import LONG, tried
-from tests.support.house import House
+from tests.support.running_server import PLANTED_KEY, RunningServer
 from tools.common.leaks import wait_streams
 from tools.common.raw_client import stream_chat
 from tools.common.scripted_model import DONE, Chunk, Close, Headers, Reset, Send, Step, Wire, raw, said, usage_of
@@ -275,10 +274,10 @@ def test_what_is_read_past_takes_no_memory_however_much_comes(kind: str) -> None
 # ------------------------------------------------------------------------------------------------ whole path
 
 
-def answered(house: House, *script: Step) -> tuple[str, bool]:
+def answered(running_server: RunningServer, *script: Step) -> tuple[str, bool]:
     """Let the model play this; return the text that a client got, and whether it was told that it is whole."""
-    house.model.enqueue(script)
-    with stream_chat(house.url) as client:
+    running_server.model.enqueue(script)
+    with stream_chat(running_server.url) as client:
         if client.status != 200:
             fields = json.loads(client.read_body())
             assert fields["code"].startswith("upstream_"), fields
@@ -296,11 +295,11 @@ endings = st.sampled_from([(), (Reset(),), (Close(),)])
 @tried(40, long=2000)
 @given(data=st.data(), sent=answers(), ending=endings)
 def test_an_answer_cut_anywhere_on_its_way_through_the_server(
-    house: House, data: st.DataObject, sent: Sent, ending: tuple[Step, ...]
+    running_server: RunningServer, data: st.DataObject, sent: Sent, ending: tuple[Step, ...]
 ) -> None:
     cut = data.draw(st.integers(0, len(sent.whole)))
     packets = [Send(piece) for piece in data.draw(pieces(sent.whole[:cut]))]
-    text, done = answered(house, Headers(), *packets, *ending)
+    text, done = answered(running_server, Headers(), *packets, *ending)
     assert sent.text.startswith(text)
     if done:
         assert text == sent.text
@@ -314,11 +313,11 @@ def test_an_answer_cut_anywhere_on_its_way_through_the_server(
 @example(data=None, both=(None, b'data: {"choices": [], "x": ' + b"[" * 3000 + b"]" * 3000 + b"}\n\n"))
 @example(data=None, both=(None, Chunk("Hi", finish_reason="stop", usage={"prompt_tokens": -1}).encode()))
 def test_a_spoiled_answer_on_its_way_through_the_server(
-    house: House, data: st.DataObject | None, both: tuple[Sent | None, bytes]
+    running_server: RunningServer, data: st.DataObject | None, both: tuple[Sent | None, bytes]
 ) -> None:
     body = both[1]
     packets = [body] if data is None else data.draw(pieces(body))
-    text, done = answered(house, *raw(*packets))
+    text, done = answered(running_server, *raw(*packets))
     assert not done or _FINISH.search(body) or (text and _DONE.search(body))
 
 
@@ -349,22 +348,24 @@ odd_http = st.binary(max_size=60) | st.sampled_from([
 @tried(60, long=1000)
 @given(noise=odd_http)
 @example(noise=b"\0")
-def test_bytes_that_are_no_http_are_an_upstream_error(house: House, noise: bytes) -> None:
-    assert answered(house, SendThenClose(noise)) == ("", False)
+def test_bytes_that_are_no_http_are_an_upstream_error(running_server: RunningServer, noise: bytes) -> None:
+    assert answered(running_server, SendThenClose(noise)) == ("", False)
 
 
 # Few: aiohttp (3.14) tells nobody of a broken chunk in a later packet, so that many of these wait for the next-token
 # limit.
 @tried(15, long=300)
 @given(noise=odd_http)
-def test_broken_framing_in_the_middle_of_an_answer_leaves_what_came_before(house: House, noise: bytes) -> None:
-    text, done = answered(house, Headers(), *said("Hel", "lo"), SendThenClose(noise))
+def test_broken_framing_in_the_middle_of_an_answer_leaves_what_came_before(
+    running_server: RunningServer, noise: bytes
+) -> None:
+    text, done = answered(running_server, Headers(), *said("Hel", "lo"), SendThenClose(noise))
     assert text in ("Hello", "Hel", "")
     assert not done
 
 
-def test_after_all_that_nothing_runs_and_the_log_knows_of_no_defect(house: House) -> None:
-    house.model.wait_idle()
-    wait_streams(house.server, 0)
-    assert "Traceback" not in house.server.log
-    assert PLANTED_KEY not in house.server.log
+def test_after_all_that_nothing_runs_and_the_log_knows_of_no_defect(running_server: RunningServer) -> None:
+    running_server.model.wait_idle()
+    wait_streams(running_server.server, 0)
+    assert "Traceback" not in running_server.server.log
+    assert PLANTED_KEY not in running_server.server.log

@@ -19,7 +19,7 @@ from sluice.web import create_app
 from sluice.web.api.errors import STATUSES
 from sluice.web.api.openapi import NOT_BLANK, openapi_document
 from sluice.web.api.request_body import ChatBody
-from tests.support.house import House
+from tests.support.running_server import RunningServer
 from tools.common.raw_client import fetch, post_chat, stream_chat
 from tools.common.scripted_model import Chunk, Headers, finished, refused, said
 
@@ -92,34 +92,34 @@ def test_every_route_is_described() -> None:
     assert set(DOCUMENT["paths"]) == routes
 
 
-def test_it_is_served(house: House) -> None:
-    reply = fetch(house.url, "/openapi.json")
+def test_it_is_served(running_server: RunningServer) -> None:
+    reply = fetch(running_server.url, "/openapi.json")
     assert reply.status == 200
     assert reply.json()["openapi"] == "3.1.0"
     assert reply.json()["components"]["schemas"]["ChatBody"]["properties"]["message"]["maxLength"] == 100_000
 
 
 @pytest.mark.parametrize("usage", [None, {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}])
-def test_real_answers_are_of_the_described_kinds(house: House, usage: dict[str, int] | None) -> None:
+def test_real_answers_are_of_the_described_kinds(running_server: RunningServer, usage: dict[str, int] | None) -> None:
     script = (Headers(), Chunk(reasoning="hm"), *said("Hel", "lo"), *finished(usage=usage))
-    house.model.enqueue(script, script)
-    holds("BlockReply", post_chat(house.url, message="Hi", interaction_mode="block").json())
-    with stream_chat(house.url) as client:
+    running_server.model.enqueue(script, script)
+    holds("BlockReply", post_chat(running_server.url, message="Hi", interaction_mode="block").json())
+    with stream_chat(running_server.url) as client:
         *texts, end = [json.loads(frame.data) for frame in client.frames() if frame.comment is None]
     for text in texts:
         holds("TextFrame", text)
     holds("DoneFrame", end)
 
 
-def test_real_failures_are_of_the_described_kind(house: House) -> None:
-    house.model.enqueue(refused(429), refused(500))
-    house.model.enqueue(refused(503, headers={"Retry-After": "7"}))
+def test_real_failures_are_of_the_described_kind(running_server: RunningServer) -> None:
+    running_server.model.enqueue(refused(429), refused(500))
+    running_server.model.enqueue(refused(503, headers={"Retry-After": "7"}))
     for waits, reply in (
-        (True, post_chat(house.url, message="Hi")),
-        (False, post_chat(house.url, message="Hi")),
-        (True, post_chat(house.url, message="Hi")),
-        (False, post_chat(house.url, message=5)),
-        (False, post_chat(house.url)),
+        (True, post_chat(running_server.url, message="Hi")),
+        (False, post_chat(running_server.url, message="Hi")),
+        (True, post_chat(running_server.url, message="Hi")),
+        (False, post_chat(running_server.url, message=5)),
+        (False, post_chat(running_server.url)),
     ):
         holds("ErrorReply", reply.json())
         assert ("retry-after" in reply.headers) is waits
@@ -130,7 +130,7 @@ def test_real_failures_are_of_the_described_kind(house: House) -> None:
             assert described["required"] is False
 
 
-def test_what_the_page_and_the_operator_are_told_is_of_the_described_kinds(house: House) -> None:
-    holds("PageConfig", fetch(house.url, "/api/config").json())
+def test_what_the_page_and_the_operator_are_told_is_of_the_described_kinds(running_server: RunningServer) -> None:
+    holds("PageConfig", fetch(running_server.url, "/api/config").json())
     for path in ("/healthz", "/readyz"):
-        holds("Health", fetch(house.url, path).json())
+        holds("Health", fetch(running_server.url, path).json())

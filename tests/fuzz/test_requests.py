@@ -21,7 +21,7 @@ from sluice.web import create_app
 from sluice.web.api.openapi import openapi_document
 from tests.fuzz.bodies import bodies
 from tests.fuzz.effort import LONG, tried
-from tests.support.house import House
+from tests.support.running_server import RunningServer
 from tools.common.raw_client import RawClient, check_error
 
 pytestmark = pytest.mark.timeout(1800 if LONG else 60)
@@ -173,8 +173,8 @@ class Caller:
 
 
 @pytest.fixture
-def caller(house: House) -> Iterator[Caller]:
-    caller = Caller(house.url)
+def caller(running_server: RunningServer) -> Iterator[Caller]:
+    caller = Caller(running_server.url)
     yield caller
     caller.close()
 
@@ -183,19 +183,19 @@ def caller(house: House) -> Iterator[Caller]:
 @example(headers={**JSON, "Origin": "http://["}, body=b"{}")
 @given(headers=st.just(JSON) | odd_headers, body=bodies(deepest=1_100_000))
 def test_the_server_answers_every_request_and_asks_the_model_only_for_valid_ones(
-    house: House, caller: Caller, headers: dict[str, str], body: bytes
+    running_server: RunningServer, caller: Caller, headers: dict[str, str], body: bytes
 ) -> None:
-    asked = len(house.model.exchanges)
+    asked = len(running_server.model.exchanges)
     status, received, reply = caller.post(headers, body)
     if status == 200:
-        assert len(house.model.exchanges) == asked + 1
+        assert len(running_server.model.exchanges) == asked + 1
         assert b"Hello" in reply
         assert b"finish_reason" in reply
     else:
         assert status in (400, 403, 413, 415)
         assert received["content-type"] == "application/json"
         check_error(json.loads(reply), field_allowed=True)
-        assert len(house.model.exchanges) == asked
+        assert len(running_server.model.exchanges) == asked
 
 
 _token = st.binary(max_size=12)
@@ -223,10 +223,10 @@ _tails = st.sampled_from(
 @tried(100, long=2000)
 @given(start=_starts, lines=_lines, tail=_tails | st.binary(max_size=20))
 def test_what_is_hardly_http_ends_without_a_model_call_and_without_a_5xx(
-    house: House, start: bytes, lines: list[bytes], tail: bytes
+    running_server: RunningServer, start: bytes, lines: list[bytes], tail: bytes
 ) -> None:
-    asked = len(house.model.exchanges)
-    with RawClient(house.url, timeout=5.0) as client:
+    asked = len(running_server.model.exchanges)
+    with RawClient(running_server.url, timeout=5.0) as client:
         client.send(b"\r\n".join([start, *lines, b"", tail]))
         client.shutdown_write()
         try:
@@ -237,9 +237,9 @@ def test_what_is_hardly_http_ends_without_a_model_call_and_without_a_5xx(
         status = reply.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n").split(b" ", 2)[1]
         # 501: gunicorn's own word for a transfer coding that it does not know.
         assert status < b"500" or status == b"501"
-    assert len(house.model.exchanges) == asked
+    assert len(running_server.model.exchanges) == asked
 
 
-def test_after_all_that_the_server_is_well_and_its_log_knows_of_no_defect(house: House) -> None:
-    assert house.server.status("/readyz") == 200
-    assert "Traceback" not in house.server.log
+def test_after_all_that_the_server_is_well_and_its_log_knows_of_no_defect(running_server: RunningServer) -> None:
+    assert running_server.server.status("/readyz") == 200
+    assert "Traceback" not in running_server.server.log

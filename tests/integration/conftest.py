@@ -7,18 +7,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.house import House, house, no_script_is_left_over, running_house, visited
+from tests.support.running_server import RunningServer, cleared_model, model_is_cleared, running_server, start_server
 
-__all__ = ["house", "no_script_is_left_over"]
+__all__ = ["model_is_cleared", "running_server"]
 
 
 @pytest.fixture(scope="session")
-def contrary_of_all() -> Iterator[House]:
+def other_server_of_session() -> Iterator[RunningServer]:
     """A server whose operator chose otherwise than we did, wherever a test looks at what comes of it."""
     # Whoever uses this proxy is refused, so that a use of it shows at once.
     with socket.socket() as proxy:
         proxy.bind(("127.0.0.1", 0))
-        with running_house(
+        with start_server(
             HTTP_PROXY=f"http://127.0.0.1:{proxy.getsockname()[1]}",
             MALLOC_ARENA_MAX=8,
             OPENAI_INTERACTION_MODE="block",
@@ -33,7 +33,7 @@ def contrary_of_all() -> Iterator[House]:
 
 
 @pytest.fixture
-def contrary(contrary_of_all: House) -> Iterator[House]:
+def other_server(other_server_of_session: RunningServer) -> Iterator[RunningServer]:
     """The same server, for one test."""
-    with visited(contrary_of_all):
-        yield contrary_of_all
+    with cleared_model(other_server_of_session):
+        yield other_server_of_session

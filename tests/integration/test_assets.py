@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 import brotli
 import pytest
 
-from tests.support.house import House
+from tests.support.running_server import RunningServer
 from tools.common.raw_client import fetch
 from tools.common.scripted_model import reply
 
@@ -18,9 +18,9 @@ FOR_EVER = "max-age=31536000, immutable"
 
 
 @pytest.fixture
-def script(house: House) -> str:
+def script(running_server: RunningServer) -> str:
     """The path of the page's first module, as the page has it."""
-    found = re.search(r'<script type="module" src="(static/\w+/js/main\.js)">', fetch(house.url, "/").text)
+    found = re.search(r'<script type="module" src="(static/\w+/js/main\.js)">', fetch(running_server.url, "/").text)
     assert found
     return f"/{found[1]}"
 
@@ -37,10 +37,10 @@ def script(house: House) -> str:
     ],
 )
 def test_a_file_comes_in_the_smallest_form_that_the_browser_reads(
-    house: House, script: str, accepted: str, coding: str | None
+    running_server: RunningServer, script: str, accepted: str, coding: str | None
 ) -> None:
-    plain = fetch(house.url, script)
-    answer = fetch(house.url, script, headers={"Accept-Encoding": accepted})
+    plain = fetch(running_server.url, script)
+    answer = fetch(running_server.url, script, headers={"Accept-Encoding": accepted})
     assert answer.headers.get("content-encoding") == coding
     decode = {"br": brotli.decompress, "gzip": gzip.decompress, None: bytes}[coding]
     assert decode(answer.body) == plain.body
@@ -50,31 +50,36 @@ def test_a_file_comes_in_the_smallest_form_that_the_browser_reads(
     assert int(answer.headers["content-length"]) == len(answer.body)
 
 
-def test_each_form_has_a_tag_of_its_own_and_is_not_sent_again_to_those_who_have_it(house: House, script: str) -> None:
-    forms = {coding: fetch(house.url, script, headers={"Accept-Encoding": coding}) for coding in ("br", "gzip", "x")}
+def test_each_form_has_a_tag_of_its_own_and_is_not_sent_again_to_those_who_have_it(
+    running_server: RunningServer, script: str
+) -> None:
+    forms = {
+        coding: fetch(running_server.url, script, headers={"Accept-Encoding": coding})
+        for coding in ("br", "gzip", "x")
+    }
     tags = {coding: form.headers["etag"] for coding, form in forms.items()}
     assert len(set(tags.values())) == 3
     for coding, tag in tags.items():
-        again = fetch(house.url, script, headers={"Accept-Encoding": coding, "If-None-Match": tag})
+        again = fetch(running_server.url, script, headers={"Accept-Encoding": coding, "If-None-Match": tag})
         assert (again.status, again.body) == (304, b"")
         assert again.headers["cache-control"] == FOR_EVER
-    other = fetch(house.url, script, headers={"Accept-Encoding": "br", "If-None-Match": tags["gzip"]})
+    other = fetch(running_server.url, script, headers={"Accept-Encoding": "br", "If-None-Match": tags["gzip"]})
     assert other.status == 200
 
 
-def test_a_part_is_a_part_of_the_file_itself(house: House, script: str) -> None:
-    whole = fetch(house.url, script).body
-    part = fetch(house.url, script, headers={"Accept-Encoding": "br", "Range": "bytes=10-19"})
+def test_a_part_is_a_part_of_the_file_itself(running_server: RunningServer, script: str) -> None:
+    whole = fetch(running_server.url, script).body
+    part = fetch(running_server.url, script, headers={"Accept-Encoding": "br", "Range": "bytes=10-19"})
     assert (part.status, part.body) == (206, whole[10:20])
     assert part.headers["content-range"] == f"bytes 10-19/{len(whole)}"
     assert "content-encoding" not in part.headers
-    beyond = fetch(house.url, script, headers={"Range": f"bytes={len(whole)}-"})
+    beyond = fetch(running_server.url, script, headers={"Range": f"bytes={len(whole)}-"})
     assert beyond.status == 416
 
 
-def test_head_says_what_get_would_send(house: House, script: str) -> None:
-    got = fetch(house.url, script, headers={"Accept-Encoding": "br"})
-    connection = http.client.HTTPConnection(urlsplit(house.url).netloc, timeout=5)
+def test_head_says_what_get_would_send(running_server: RunningServer, script: str) -> None:
+    got = fetch(running_server.url, script, headers={"Accept-Encoding": "br"})
+    connection = http.client.HTTPConnection(urlsplit(running_server.url).netloc, timeout=5)
     try:
         connection.request("HEAD", script, headers={"Accept-Encoding": "br", "Connection": "close"})
         head = connection.getresponse()
@@ -87,47 +92,47 @@ def test_head_says_what_get_would_send(house: House, script: str) -> None:
 
 @pytest.mark.parametrize("before", ["/static/0123456789abcdef/js/main.js", "/static/js/main.js"])
 def test_another_version_is_redirected_to_this_one_and_never_kept_under_its_own_name(
-    house: House, script: str, before: str
+    running_server: RunningServer, script: str, before: str
 ) -> None:
-    answer = fetch(house.url, before)
+    answer = fetch(running_server.url, before)
     assert (answer.status, urljoin(before, answer.headers["location"])) == (302, script)
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_a_file_that_is_not_there_is_not_kept_as_missing(house: House, script: str) -> None:
+def test_a_file_that_is_not_there_is_not_kept_as_missing(running_server: RunningServer, script: str) -> None:
     version = script.split("/")[2]
     for path in ("js/nothing.js", "vendor.mjs", "../../service/settings.py", "%2e%2e/templates/index.html"):
-        answer = fetch(house.url, f"/static/{version}/{path}")
+        answer = fetch(running_server.url, f"/static/{version}/{path}")
         assert (path, answer.status) == (path, 404)
         assert answer.headers["cache-control"] == "no-store"
 
 
-def test_every_file_that_the_page_names_is_there_and_of_one_version(house: House) -> None:
-    named = re.findall(r'(?:src|href)="(static/(\w+)/[^"]+)"', fetch(house.url, "/").text)
+def test_every_file_that_the_page_names_is_there_and_of_one_version(running_server: RunningServer) -> None:
+    named = re.findall(r'(?:src|href)="(static/(\w+)/[^"]+)"', fetch(running_server.url, "/").text)
     assert len(named) > 40
     assert len({version for _, version in named}) == 1
     for path, _ in named:
-        answer = fetch(house.url, f"/{path}")
+        answer = fetch(running_server.url, f"/{path}")
         assert (path, answer.status, answer.headers["cache-control"]) == (path, 200, FOR_EVER)
 
 
-def test_the_page_itself_is_asked_for_each_time_and_sent_when_it_has_changed(house: House) -> None:
-    page = fetch(house.url, "/", headers={"Accept-Encoding": "br"})
+def test_the_page_itself_is_asked_for_each_time_and_sent_when_it_has_changed(running_server: RunningServer) -> None:
+    page = fetch(running_server.url, "/", headers={"Accept-Encoding": "br"})
     assert page.headers["cache-control"] == "no-cache"
     assert page.headers["content-encoding"] == "br"
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert b"<!doctype html>" in brotli.decompress(page.body)
-    again = fetch(house.url, "/", headers={"Accept-Encoding": "br", "If-None-Match": page.headers["etag"]})
+    again = fetch(running_server.url, "/", headers={"Accept-Encoding": "br", "If-None-Match": page.headers["etag"]})
     assert (again.status, again.body) == (304, b"")
 
 
-def test_answers_and_the_configuration_are_never_compressed(house: House) -> None:
-    house.model.enqueue(reply("x" * 5000), reply("x" * 5000))
+def test_answers_and_the_configuration_are_never_compressed(running_server: RunningServer) -> None:
+    running_server.model.enqueue(reply("x" * 5000), reply("x" * 5000))
     accepting = {"Accept-Encoding": "gzip, br", "Content-Type": "application/json"}
     for mode in ("stream", "block"):
         body = b'{"message": "Hi", "interaction_mode": "%s"}' % mode.encode()
-        answer = fetch(house.url, "/api/chat", method="POST", headers=accepting, body=body)
+        answer = fetch(running_server.url, "/api/chat", method="POST", headers=accepting, body=body)
         assert answer.status == 200
         assert "content-encoding" not in answer.headers
     for path in ("/api/config", "/metrics", "/openapi.json"):
-        assert "content-encoding" not in fetch(house.url, path, headers=accepting).headers
+        assert "content-encoding" not in fetch(running_server.url, path, headers=accepting).headers

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import Serve
-from tests.support.house import House, running_house, visited
+from tests.support.running_server import RunningServer, cleared_model, start_server
 from tools.common.leaks import wait_streams
 from tools.common.raw_client import RawClient, fetch
 from tools.common.scripted_model import ScriptedModel, reply, stalling_after
@@ -28,22 +28,24 @@ def ask(url: str, **headers: str) -> RawClient:
 
 
 @pytest.fixture(scope="module")
-def behind_a_proxy_of_all() -> Iterator[House]:
+def behind_a_proxy_of_all() -> Iterator[RunningServer]:
     """A server behind one proxy, with two places for each client."""
-    with running_house(SLUICE_MAX_STREAMS_PER_CLIENT=2, SLUICE_TRUSTED_PROXIES=1) as shared:
+    with start_server(SLUICE_MAX_STREAMS_PER_CLIENT=2, SLUICE_TRUSTED_PROXIES=1) as shared:
         yield shared
 
 
 @pytest.fixture
-def behind_a_proxy(behind_a_proxy_of_all: House) -> Iterator[House]:
+def behind_a_proxy(behind_a_proxy_of_all: RunningServer) -> Iterator[RunningServer]:
     """The same server, for one test, whose model begins answers and does not end them."""
-    with visited(behind_a_proxy_of_all) as shared:
+    with cleared_model(behind_a_proxy_of_all) as shared:
         shared.model.default = stalling_after("Hello")
         yield shared
         wait_streams(shared.server, 0)
 
 
-def test_one_client_cannot_take_more_than_its_places_and_others_still_get_theirs(behind_a_proxy: House) -> None:
+def test_one_client_cannot_take_more_than_its_places_and_others_still_get_theirs(
+    behind_a_proxy: RunningServer,
+) -> None:
     url = behind_a_proxy.url
     with (
         ask(url, X_Forwarded_For="203.0.113.7") as first,
@@ -61,7 +63,7 @@ def test_one_client_cannot_take_more_than_its_places_and_others_still_get_theirs
         assert again.status == 200
 
 
-def test_addresses_of_one_ipv6_network_are_one_client(behind_a_proxy: House) -> None:
+def test_addresses_of_one_ipv6_network_are_one_client(behind_a_proxy: RunningServer) -> None:
     url = behind_a_proxy.url
     with (
         ask(url, X_Forwarded_For="2001:db8:1:2::1") as first,
@@ -92,19 +94,23 @@ def test_forwarded_addresses_are_ignored_unless_a_proxy_is_trusted(serve: Serve,
         {"Sec-Fetch-Site": "cross-site", "Origin": "http://127.0.0.1"},
     ],
 )
-def test_a_page_of_another_site_is_refused_and_calls_no_model(house: House, headers: dict[str, str]) -> None:
-    before = len(house.model.exchanges)
-    response = fetch(house.url, "/api/chat", method="POST", headers={**JSON, **headers}, body=ASK)
+def test_a_page_of_another_site_is_refused_and_calls_no_model(
+    running_server: RunningServer, headers: dict[str, str]
+) -> None:
+    before = len(running_server.model.exchanges)
+    response = fetch(running_server.url, "/api/chat", method="POST", headers={**JSON, **headers}, body=ASK)
     assert response.status == 403
     assert response.json()["code"] == "invalid_request"
-    assert len(house.model.exchanges) == before
+    assert len(running_server.model.exchanges) == before
 
 
 @pytest.mark.parametrize(
     "headers", [{}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Origin": "own"}]
 )
-def test_our_own_page_and_clients_without_a_page_are_served(house: House, headers: dict[str, str]) -> None:
-    house.model.enqueue(reply("Hello"))
-    own = {name: house.url if value == "own" else value for name, value in headers.items()}
-    response = fetch(house.url, "/api/chat", method="POST", headers={**JSON, **own}, body=ASK)
+def test_our_own_page_and_clients_without_a_page_are_served(
+    running_server: RunningServer, headers: dict[str, str]
+) -> None:
+    running_server.model.enqueue(reply("Hello"))
+    own = {name: running_server.url if value == "own" else value for name, value in headers.items()}
+    response = fetch(running_server.url, "/api/chat", method="POST", headers={**JSON, **own}, body=ASK)
     assert response.status == 200

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sluice import __version__
-from tests.support.house import House
+from tests.support.running_server import RunningServer
 from tools.common.raw_client import fetch
 from tools.common.scripted_model import Chunk, Headers, finished, refused, said
 
@@ -41,10 +41,10 @@ class Generated:
 
 
 @pytest.fixture(scope="module")
-def package(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def package(running_server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The generated package's name, importable. Generating fails on any warning."""
     folder = tmp_path_factory.mktemp("generated")
-    (folder / "openapi.json").write_bytes(fetch(house.url, "/openapi.json").body)
+    (folder / "openapi.json").write_bytes(fetch(running_server.url, "/openapi.json").body)
     # Formatting what nobody reads takes longer than generating it.
     (folder / "config.yml").write_text("post_hooks: []\n")
     command = [sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning", "--meta", "none"]
@@ -59,9 +59,9 @@ def package(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-def generated(package: str, house: House) -> Iterator[Generated]:
+def generated(package: str, running_server: RunningServer) -> Iterator[Generated]:
     """The generated client, connected to the server."""
-    client = importlib.import_module(package).Client(base_url=house.url, raise_on_unexpected_status=True)
+    client = importlib.import_module(package).Client(base_url=running_server.url, raise_on_unexpected_status=True)
     with client:
         yield Generated(client)
 
@@ -79,9 +79,9 @@ def test_it_has_an_operation_for_each_route_under_its_tag(package: str) -> None:
     ]
 
 
-def test_it_parses_whole_answers(generated: Generated, house: House) -> None:
+def test_it_parses_whole_answers(generated: Generated, running_server: RunningServer) -> None:
     usage = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
-    house.model.enqueue((Headers(), Chunk(reasoning="hm"), *said("Hel", "lo"), *finished(usage=usage)))
+    running_server.model.enqueue((Headers(), Chunk(reasoning="hm"), *said("Hel", "lo"), *finished(usage=usage)))
     history = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     answer = generated.chat(
         message="Hi", interaction_mode="block", conversation_history=history, source="api", model="other-model"
@@ -92,15 +92,15 @@ def test_it_parses_whole_answers(generated: Generated, house: House) -> None:
     assert (answer.parsed.finish_reason, answer.parsed.usage.total_tokens) == ("stop", 11)
 
 
-def test_it_parses_answers_whose_usage_is_estimated(generated: Generated, house: House) -> None:
-    house.model.enqueue((Headers(), *said("Hello"), *finished()))
+def test_it_parses_answers_whose_usage_is_estimated(generated: Generated, running_server: RunningServer) -> None:
+    running_server.model.enqueue((Headers(), *said("Hello"), *finished()))
     assert generated.chat(message="Hi").parsed.usage.estimated is True
 
 
-def test_it_parses_failures_of_every_kind_of_status(generated: Generated, house: House) -> None:
+def test_it_parses_failures_of_every_kind_of_status(generated: Generated, running_server: RunningServer) -> None:
     models = generated.module("models")
     for status, code in [(401, "key_refused"), (404, "upstream_rejected"), (429, "upstream_rate_limited")]:
-        house.model.enqueue(refused(status))
+        running_server.model.enqueue(refused(status))
         failed = generated.chat(message="Hi").parsed
         assert isinstance(failed, models.ErrorReply)
         assert failed.success is False

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.house import House
+from tests.support.running_server import RunningServer
 from tools.common.raw_client import stream_many
 from tools.common.scripted_model import reply
 
@@ -32,13 +32,13 @@ def heaps(pid: int) -> int:
     )
 
 
-def test_the_threads_of_a_worker_share_one_heap(house: House) -> None:
-    house.model.enqueue(*[reply("word ", "word ", delay=0.05)] * STREAMS)
-    assert all(outcome.is_done for outcome in stream_many(house.url, STREAMS))
-    assert [heaps(pid) for pid in house.server.worker_pids()] == [0]
+def test_the_threads_of_a_worker_share_one_heap(running_server: RunningServer) -> None:
+    running_server.model.enqueue(*[reply("word ", "word ", delay=0.05)] * STREAMS)
+    assert all(outcome.is_done for outcome in stream_many(running_server.url, STREAMS))
+    assert [heaps(pid) for pid in running_server.server.worker_pids()] == [0]
 
 
-def test_an_operator_may_give_threads_heaps_of_their_own(contrary: House) -> None:
-    contrary.model.enqueue(*[reply("word ", "word ", delay=0.05)] * STREAMS)
-    assert all(outcome.is_done for outcome in stream_many(contrary.url, STREAMS))
-    assert [heaps(pid) > 0 for pid in contrary.server.worker_pids()] == [True]
+def test_an_operator_may_give_threads_heaps_of_their_own(other_server: RunningServer) -> None:
+    other_server.model.enqueue(*[reply("word ", "word ", delay=0.05)] * STREAMS)
+    assert all(outcome.is_done for outcome in stream_many(other_server.url, STREAMS))
+    assert [heaps(pid) > 0 for pid in other_server.server.worker_pids()] == [True]

@@ -9,8 +9,8 @@ from urllib.parse import urljoin
 
 import pytest
 
-from tests.conftest import PLANTED_KEY
 from tests.integration.host_application import MOST_BYTES, MOUNTED_AT
+from tests.support.running_server import PLANTED_KEY
 from tools.common.gunicorn_server import GunicornServer
 from tools.common.raw_client import Reply, fetch
 from tools.common.scripted_model import MODEL_NAME, ScriptedModel, reply

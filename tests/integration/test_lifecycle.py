@@ -12,7 +12,7 @@ import time
 import pytest
 
 from tests.conftest import Serve
-from tests.support.house import House
+from tests.support.running_server import RunningServer
 from tools.common.gunicorn_server import REPOSITORY
 from tools.common.raw_client import RawClient, fetch, post_chat, stream_chat
 from tools.common.scripted_model import Headers, ScriptedModel, finished, said, stalling_after
@@ -76,7 +76,9 @@ def test_hup_replaces_the_workers_and_open_streams_end_whole(serve: Serve, model
     assert re.search(r"^\S+ \S+ INFO gunicorn.error \[-\] Booting worker", server.log.partition("Hang up")[2], re.M)
 
 
-def test_the_demo_model_answers_and_is_named_where_neither_key_nor_url_is_set(serve: Serve, house: House) -> None:
+def test_the_demo_model_answers_and_is_named_where_neither_key_nor_url_is_set(
+    serve: Serve, running_server: RunningServer
+) -> None:
     server = serve(
         OPENAI_API_KEY=None, OPENAI_BASE_URL=None, OPENAI_MODEL=None, SLUICE_DEMO_TOKENS_PER_SECOND=5000, workers=2
     )
@@ -92,26 +94,28 @@ def test_the_demo_model_answers_and_is_named_where_neither_key_nor_url_is_set(se
     assert "$$" in chinese["message"]
     assert "the built-in demo model" in server.log
     assert 'data-text="demoNotice"' in fetch(server.url, "/").text
-    assert 'data-text="demoNotice"' not in fetch(house.url, "/").text
+    assert 'data-text="demoNotice"' not in fetch(running_server.url, "/").text
 
 
-def test_the_start_says_the_address_and_the_model(house: House) -> None:
-    house.server.wait_for_log(rf"Sluice listens on {house.url}")
-    house.server.wait_for_log(rf"Answers come from scripted at {house.model.base_url}")
+def test_the_start_says_the_address_and_the_model(running_server: RunningServer) -> None:
+    running_server.server.wait_for_log(rf"Sluice listens on {running_server.url}")
+    running_server.server.wait_for_log(rf"Answers come from scripted at {running_server.model.base_url}")
 
 
-def test_the_start_warns_of_numbers_that_contradict_each_other(contrary: House) -> None:
-    contrary.server.wait_for_log(
+def test_the_start_warns_of_numbers_that_contradict_each_other(other_server: RunningServer) -> None:
+    other_server.server.wait_for_log(
         r"WARNING\W.*SLUICE_FIRST_TOKEN_TIMEOUT \(60 s\) is longer than SLUICE_TOTAL_TIMEOUT \(30 s\)"
     )
 
 
-def test_the_start_says_which_names_are_no_settings(contrary: House, house: House) -> None:
-    contrary.server.wait_for_log(
+def test_the_start_says_which_names_are_no_settings(
+    other_server: RunningServer, running_server: RunningServer
+) -> None:
+    other_server.server.wait_for_log(
         r"WARNING\W.*SLUICE_MAX_STREEMS is no setting, and has no effect; did you mean SLUICE_MAX_STREAMS\?"
     )
-    house.server.wait_for_log("Answers come from")
-    assert "is no setting" not in house.server.log
+    running_server.server.wait_for_log("Answers come from")
+    assert "is no setting" not in running_server.server.log
 
 
 def start_and_fail(**env: str) -> str:
@@ -143,9 +147,9 @@ def test_a_bad_key_is_not_shown() -> None:
     assert "a space" not in said
 
 
-def test_a_taken_port_is_said_at_once(house: House) -> None:
+def test_a_taken_port_is_said_at_once(running_server: RunningServer) -> None:
     began = time.monotonic()
-    said = start_and_fail(PORT=str(house.server.port))
-    assert f"PORT is {house.server.port}, but something listens there already" in said
+    said = start_and_fail(PORT=str(running_server.server.port))
+    assert f"PORT is {running_server.server.port}, but something listens there already" in said
     # gunicorn itself would try for five seconds.
     assert time.monotonic() - began < 5

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 from tests.conftest import Serve
-from tests.support.house import House
+from tests.support.running_server import RunningServer
 from tools.common.leaks import gauge
 from tools.common.raw_client import fetch, post_chat, stream_chat
 from tools.common.scripted_model import ScriptedModel, refused, reply, stalling_after
@@ -16,13 +16,13 @@ from tools.common.scripted_model import ScriptedModel, refused, reply, stalling_
 USAGE = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
 
 
-def test_health_and_readiness_are_200_on_a_server_that_is_well(house: House) -> None:
-    assert fetch(house.url, "/healthz").json() == {"status": "ok"}
-    assert fetch(house.url, "/readyz").json() == {"status": "ready"}
+def test_health_and_readiness_are_200_on_a_server_that_is_well(running_server: RunningServer) -> None:
+    assert fetch(running_server.url, "/healthz").json() == {"status": "ok"}
+    assert fetch(running_server.url, "/readyz").json() == {"status": "ready"}
 
 
-def test_the_page_learns_what_it_needs(house: House) -> None:
-    assert fetch(house.url, "/api/config").json() == {
+def test_the_page_learns_what_it_needs(running_server: RunningServer) -> None:
+    assert fetch(running_server.url, "/api/config").json() == {
         "interaction_mode": "stream",
         "model": "scripted",
         "models": ["scripted", "other-model"],
@@ -34,8 +34,8 @@ def test_the_page_learns_what_it_needs(house: House) -> None:
     }
 
 
-def test_the_page_learns_the_questions_and_the_mode_that_the_operator_set(contrary: House) -> None:
-    told = fetch(contrary.url, "/api/config").json()
+def test_the_page_learns_the_questions_and_the_mode_that_the_operator_set(other_server: RunningServer) -> None:
+    told = fetch(other_server.url, "/api/config").json()
     assert told["starters"] == {
         "zh": [{"prompt": "天空为什么是蓝色的？", "label": ""}, {"prompt": "冰为什么会浮？", "label": "冰"}]
     }
@@ -47,50 +47,52 @@ def test_the_operators_stream_mode_is_that_of_requests_that_name_none(serve: Ser
     assert post_chat(server.url, message="Hi").headers["content-type"].startswith("text/event-stream")
 
 
-def test_a_finished_stream_is_one_line_in_the_log_without_its_text(house: House) -> None:
-    house.model.enqueue(reply("a secret answer", usage=USAGE))
-    with stream_chat(house.url, message="a secret question", source="load-test") as client:
+def test_a_finished_stream_is_one_line_in_the_log_without_its_text(running_server: RunningServer) -> None:
+    running_server.model.enqueue(reply("a secret answer", usage=USAGE))
+    with stream_chat(running_server.url, message="a secret question", source="load-test") as client:
         request_id = client.headers["x-request-id"]
         client.read_stream()
-    line = house.server.wait_for_log(rf"[^\n]*run={request_id}[^\n]*")[0]
+    line = running_server.server.wait_for_log(rf"[^\n]*run={request_id}[^\n]*")[0]
     assert re.search(
         rf"\[{request_id}\] run={request_id} source=load-test mode=stream model=scripted outcome=done code=- "
         r"prompt_tokens=9 completion_tokens=2 estimated=no first_word_ms=\d+ duration_ms=\d+$",
         line,
     )
-    assert "secret" not in house.server.log
+    assert "secret" not in running_server.server.log
 
 
 TRACE_ID, SPAN_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 
-def chat_in_a_trace(house: House, request_id: str, model_fails: bool = False) -> None:
+def chat_in_a_trace(running_server: RunningServer, request_id: str, model_fails: bool = False) -> None:
     """Ask for an answer as a part of a distributed trace."""
-    house.model.enqueue(refused(401) if model_fails else reply("Hello"))
+    running_server.model.enqueue(refused(401) if model_fails else reply("Hello"))
     headers = {
         "Content-Type": "application/json",
         "X-Request-Id": request_id,
         "traceparent": f"00-{TRACE_ID}-{SPAN_ID}-01",
     }
     body = b'{"message": "Hi", "interaction_mode": "block"}'
-    fetch(house.url, "/api/chat", method="POST", body=body, headers=headers)
+    fetch(running_server.url, "/api/chat", method="POST", body=body, headers=headers)
 
 
-def test_the_trace_of_a_request_is_in_its_lines_of_the_log_and_not_sent_to_the_provider(house: House) -> None:
-    chat_in_a_trace(house, "traced-1", model_fails=True)
-    house.server.wait_for_log(rf"WARNING sluice.run \[traced-1 trace={TRACE_ID}\] ")
-    house.server.wait_for_log(rf"INFO sluice.run \[traced-1 trace={TRACE_ID}\] run=traced-1 ")
-    sent = house.model.exchanges[-1].headers
+def test_the_trace_of_a_request_is_in_its_lines_of_the_log_and_not_sent_to_the_provider(
+    running_server: RunningServer,
+) -> None:
+    chat_in_a_trace(running_server, "traced-1", model_fails=True)
+    running_server.server.wait_for_log(rf"WARNING sluice.run \[traced-1 trace={TRACE_ID}\] ")
+    running_server.server.wait_for_log(rf"INFO sluice.run \[traced-1 trace={TRACE_ID}\] run=traced-1 ")
+    sent = running_server.model.exchanges[-1].headers
     assert "traceparent" not in {name.lower() for name in sent}
-    fetch(house.url, "/api/nothing")
-    chat_in_a_trace(house, "traced-2")
-    house.server.wait_for_log(rf"\[traced-2 trace={TRACE_ID}\]")
+    fetch(running_server.url, "/api/nothing")
+    chat_in_a_trace(running_server, "traced-2")
+    running_server.server.wait_for_log(rf"\[traced-2 trace={TRACE_ID}\]")
 
 
-def test_the_log_may_be_json_from_the_first_line_to_the_last(contrary: House) -> None:
-    chat_in_a_trace(contrary, "traced-3")
-    contrary.server.wait_for_log('"request_id": "traced-3"')
-    lines = [json.loads(line) for line in contrary.server.log.splitlines()]
+def test_the_log_may_be_json_from_the_first_line_to_the_last(other_server: RunningServer) -> None:
+    chat_in_a_trace(other_server, "traced-3")
+    other_server.server.wait_for_log('"request_id": "traced-3"')
+    lines = [json.loads(line) for line in other_server.server.log.splitlines()]
     assert lines[0]["message"].startswith("Starting gunicorn")
     assert {line["logger"] for line in lines} >= {"gunicorn.error", "sluice.run"}
     assert {tuple(line) for line in lines} == {
@@ -148,9 +150,9 @@ def test_metrics_are_answered_beside_a_workers_file_that_cannot_be_read(serve: S
     assert server.log.count("are left out") == 1
 
 
-def test_every_reply_forbids_inline_scripts_sniffing_and_framing(house: House) -> None:
+def test_every_reply_forbids_inline_scripts_sniffing_and_framing(running_server: RunningServer) -> None:
     for path in ("/", "/healthz", "/static/js/main.js", "/nothing"):
-        headers = fetch(house.url, path).headers
+        headers = fetch(running_server.url, path).headers
         policy = headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "script-src 'self'" in policy
@@ -160,7 +162,7 @@ def test_every_reply_forbids_inline_scripts_sniffing_and_framing(house: House) -
         assert headers["referrer-policy"] == "no-referrer"
 
 
-def test_what_is_no_document_and_no_worker_forbids_sniffing_alone(house: House) -> None:
+def test_what_is_no_document_and_no_worker_forbids_sniffing_alone(running_server: RunningServer) -> None:
     # A worker runs under the policy of its own script.
     kinds = {
         "js/main.js": False,
@@ -169,11 +171,11 @@ def test_what_is_no_document_and_no_worker_forbids_sniffing_alone(house: House) 
         "js/markdown/highlight_worker.js": True,
     }
     for path, document in kinds.items():
-        moved = urljoin(f"/static/{path}", fetch(house.url, f"/static/{path}").headers["location"])
-        headers = fetch(house.url, moved).headers
+        moved = urljoin(f"/static/{path}", fetch(running_server.url, f"/static/{path}").headers["location"])
+        headers = fetch(running_server.url, moved).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert ("content-security-policy" in headers) is document
 
 
-def test_proxies_of_the_environment_do_not_come_between_us_and_our_own_machine(contrary: House) -> None:
-    assert post_chat(contrary.url, message="Hi", interaction_mode="block").status == 200
+def test_proxies_of_the_environment_do_not_come_between_us_and_our_own_machine(other_server: RunningServer) -> None:
+    assert post_chat(other_server.url, message="Hi", interaction_mode="block").status == 200

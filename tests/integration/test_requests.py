@@ -8,7 +8,7 @@ import re
 import pytest
 
 from tests.conftest import Serve
-from tests.support.house import House
+from tests.support.running_server import RunningServer
 from tools.common.raw_client import RawClient, fetch, post_chat
 from tools.common.scripted_model import ScriptedModel, reply
 
@@ -59,8 +59,10 @@ JSON = {"Content-Type": "application/json"}
         ),
     ],
 )
-def test_a_wrong_body_is_answered_with_400_and_the_fields_name(house: House, body: object, field: str | None) -> None:
-    response = fetch(house.url, "/api/chat", method="POST", headers=JSON, body=json.dumps(body).encode())
+def test_a_wrong_body_is_answered_with_400_and_the_fields_name(
+    running_server: RunningServer, body: object, field: str | None
+) -> None:
+    response = fetch(running_server.url, "/api/chat", method="POST", headers=JSON, body=json.dumps(body).encode())
     fields = response.json()
     assert response.status == 400
     assert fields["success"] is False
@@ -69,9 +71,9 @@ def test_a_wrong_body_is_answered_with_400_and_the_fields_name(house: House, bod
     assert fields["error"].endswith(".")
 
 
-def test_the_refusal_of_a_system_message_says_why_and_what_would_be_right(house: House) -> None:
+def test_the_refusal_of_a_system_message_says_why_and_what_would_be_right(running_server: RunningServer) -> None:
     for role in ("system", "developer"):
-        response = post_chat(house.url, message="a", conversation_history=[{"role": role, "content": "b"}])
+        response = post_chat(running_server.url, message="a", conversation_history=[{"role": role, "content": "b"}])
         assert response.json()["error"] == (
             f"`conversation_history[0].role` is `{role}`, but instructions to the model are the operator's "
             "(OPENAI_SYSTEM_PROMPT); it should be `user` or `assistant`. The operator can allow it by "
@@ -107,17 +109,19 @@ def test_system_messages_go_to_the_model_behind_the_operators_where_the_operator
 
 @pytest.mark.parametrize("mode", ["stream", "block"])
 def test_reasoning_at_the_beginning_of_an_earlier_answer_does_not_go_back_to_the_model(
-    house: House, mode: str
+    running_server: RunningServer, mode: str
 ) -> None:
-    house.model.enqueue(reply("Hello"))
+    running_server.model.enqueue(reply("Hello"))
     history = [
         {"role": "user", "content": "<think>mine</think>"},
         {"role": "assistant", "content": "<think>\nHmm\n</think>\n\nFirst"},
         {"role": "assistant", "content": "Hmm\n</think>\n\nSecond"},
         {"role": "assistant", "content": "<think>Hmm"},
     ]
-    assert post_chat(house.url, message="Hi", conversation_history=history, interaction_mode=mode).status == 200
-    assert house.model.exchanges[-1].body["messages"] == [
+    assert (
+        post_chat(running_server.url, message="Hi", conversation_history=history, interaction_mode=mode).status == 200
+    )
+    assert running_server.model.exchanges[-1].body["messages"] == [
         {"role": "user", "content": "<think>mine</think>"},
         {"role": "assistant", "content": "First"},
         {"role": "assistant", "content": "Second"},
@@ -127,17 +131,20 @@ def test_reasoning_at_the_beginning_of_an_earlier_answer_does_not_go_back_to_the
 
 @pytest.mark.parametrize("mode", ["stream", "block"])
 @pytest.mark.parametrize("nothing", ["", " \n\t", "\u3000"])
-def test_an_empty_answer_in_the_history_is_left_out(house: House, nothing: str, mode: str) -> None:
-    house.model.enqueue(reply("Hello"))
+def test_an_empty_answer_in_the_history_is_left_out(running_server: RunningServer, nothing: str, mode: str) -> None:
+    running_server.model.enqueue(reply("Hello"))
     history = [
         {"role": "assistant", "content": nothing},
         {"role": "user", "content": "Are you there?"},
         {"role": "assistant", "content": nothing},
     ]
     fields = {"message": "Hi", "conversation_history": history, "interaction_mode": mode}
-    assert fetch(house.url, "/api/chat", method="POST", headers=JSON, body=json.dumps(fields).encode()).status == 200
+    assert (
+        fetch(running_server.url, "/api/chat", method="POST", headers=JSON, body=json.dumps(fields).encode()).status
+        == 200
+    )
     # The two questions, which are in a row now, as they are.
-    assert house.model.exchanges[-1].body["messages"] == [
+    assert running_server.model.exchanges[-1].body["messages"] == [
         {"role": "user", "content": "Are you there?"},
         {"role": "user", "content": "Hi"},
     ]
@@ -156,18 +163,18 @@ def test_an_empty_answer_in_the_history_is_left_out(house: House, nothing: str, 
         b'{"message": "a"} trailing',
     ],
 )
-def test_what_is_not_json_is_answered_with_400(house: House, body: bytes) -> None:
-    response = fetch(house.url, "/api/chat", method="POST", headers=JSON, body=body)
+def test_what_is_not_json_is_answered_with_400(running_server: RunningServer, body: bytes) -> None:
+    response = fetch(running_server.url, "/api/chat", method="POST", headers=JSON, body=body)
     assert response.status == 400
     assert response.json()["code"] == "invalid_request"
 
 
-def test_a_body_over_the_limit_is_answered_with_413(house: House) -> None:
-    assert post_chat(house.url, message="a" * 2**20).status == 413
+def test_a_body_over_the_limit_is_answered_with_413(running_server: RunningServer) -> None:
+    assert post_chat(running_server.url, message="a" * 2**20).status == 413
 
 
-def test_a_body_over_the_limit_without_a_length_is_answered_with_413(house: House) -> None:
-    with RawClient(house.url) as client:
+def test_a_body_over_the_limit_without_a_length_is_answered_with_413(running_server: RunningServer) -> None:
+    with RawClient(running_server.url) as client:
         client.send(
             b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
             b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -181,9 +188,9 @@ def test_a_body_over_the_limit_without_a_length_is_answered_with_413(house: Hous
 @pytest.mark.parametrize(("kind", "status"), [("application/json", 400), ("text/plain", 415)])
 @pytest.mark.parametrize("body", [b"zz\r\n{}", b"2\r\n{}no end", b"2;\r;=\r\n{}\r\n0\r\n\r\n"])
 def test_a_body_whose_chunks_break_is_refused_once_and_its_connection_closed(
-    house: House, kind: str, status: int, body: bytes
+    running_server: RunningServer, kind: str, status: int, body: bytes
 ) -> None:
-    with RawClient(house.url) as client:
+    with RawClient(running_server.url) as client:
         client.send(
             b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
             b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body
@@ -192,66 +199,72 @@ def test_a_body_whose_chunks_break_is_refused_once_and_its_connection_closed(
     assert replied.startswith(b"HTTP/1.1 %d " % status)
     assert replied.count(b"HTTP/1.1") == 1
     assert b'"invalid_request"' in replied
-    assert "Traceback" not in house.server.log
+    assert "Traceback" not in running_server.server.log
 
 
-def test_a_message_over_the_limit_is_answered_with_413_and_the_field(house: House) -> None:
-    response = post_chat(house.url, message="字" * 100_001)
+def test_a_message_over_the_limit_is_answered_with_413_and_the_field(running_server: RunningServer) -> None:
+    response = post_chat(running_server.url, message="字" * 100_001)
     assert response.status == 413
     assert response.json()["field"] == "message"
 
 
-def test_a_history_over_the_limit_is_answered_with_413_and_the_field(house: House) -> None:
-    response = post_chat(house.url, message="a", conversation_history=[{"role": "user", "content": "b"}] * 201)
+def test_a_history_over_the_limit_is_answered_with_413_and_the_field(running_server: RunningServer) -> None:
+    response = post_chat(
+        running_server.url, message="a", conversation_history=[{"role": "user", "content": "b"}] * 201
+    )
     assert response.status == 413
     assert response.json()["field"] == "conversation_history"
 
 
-def test_an_unknown_path_is_answered_in_json(house: House) -> None:
-    response = fetch(house.url, "/api/nothing")
+def test_an_unknown_path_is_answered_in_json(running_server: RunningServer) -> None:
+    response = fetch(running_server.url, "/api/nothing")
     assert response.status == 404
     assert response.json()["code"] == "invalid_request"
 
 
-def test_every_reply_carries_a_request_id_of_its_own(house: House) -> None:
-    house.model.enqueue(reply("Hi"))
+def test_every_reply_carries_a_request_id_of_its_own(running_server: RunningServer) -> None:
+    running_server.model.enqueue(reply("Hi"))
     replies = [
-        fetch(house.url, "/"),
-        fetch(house.url, "/healthz"),
-        fetch(house.url, "/api/nothing"),
-        fetch(house.url, "/static/nothing"),
-        post_chat(house.url, message=" "),
-        post_chat(house.url, message="Hi"),
+        fetch(running_server.url, "/"),
+        fetch(running_server.url, "/healthz"),
+        fetch(running_server.url, "/api/nothing"),
+        fetch(running_server.url, "/static/nothing"),
+        post_chat(running_server.url, message=" "),
+        post_chat(running_server.url, message="Hi"),
     ]
     ids = [response.headers["x-request-id"] for response in replies]
     assert len(set(ids)) == len(ids)
 
 
-def test_the_id_that_a_request_brings_is_kept_in_reply_error_and_log(house: House) -> None:
+def test_the_id_that_a_request_brings_is_kept_in_reply_error_and_log(running_server: RunningServer) -> None:
     headers = {"X-Request-Id": "edge:7f3a/1.b_c=@+-Z"}
-    assert fetch(house.url, "/healthz", headers=headers).headers["x-request-id"] == headers["X-Request-Id"]
+    assert fetch(running_server.url, "/healthz", headers=headers).headers["x-request-id"] == headers["X-Request-Id"]
     body = b'{"message": " "}'
     refused = fetch(
-        house.url, "/api/chat", method="POST", body=body, headers={**headers, "Content-Type": "application/json"}
+        running_server.url,
+        "/api/chat",
+        method="POST",
+        body=body,
+        headers={**headers, "Content-Type": "application/json"},
     )
     assert refused.headers["x-request-id"] == refused.json()["request_id"] == headers["X-Request-Id"]
-    house.model.enqueue(reply("Hi"))
+    running_server.model.enqueue(reply("Hi"))
     answered = fetch(
-        house.url,
+        running_server.url,
         "/api/chat",
         method="POST",
         body=b'{"message": "Hi", "interaction_mode": "block"}',
         headers={"X-Request-Id": "kept-in-the-log", "Content-Type": "application/json"},
     )
     assert answered.status == 200
-    house.server.wait_for_log(r"\[kept-in-the-log\] run=kept-in-the-log ")
+    running_server.server.wait_for_log(r"\[kept-in-the-log\] run=kept-in-the-log ")
     # The connection's next request has one of its own again.
-    assert fetch(house.url, "/healthz").headers["x-request-id"] != "kept-in-the-log"
+    assert fetch(running_server.url, "/healthz").headers["x-request-id"] != "kept-in-the-log"
 
 
 @pytest.mark.parametrize(
     "brought", ["", "-", "two words", 'quo"te', "[x]", "a,b", "é", "x" * 129, "<b>", "-leads", "tab\tbed", "%0a"]
 )
-def test_an_id_that_could_not_stand_in_a_log_is_replaced(house: House, brought: str) -> None:
-    given = fetch(house.url, "/healthz", headers={"X-Request-Id": brought}).headers["x-request-id"]
+def test_an_id_that_could_not_stand_in_a_log_is_replaced(running_server: RunningServer, brought: str) -> None:
+    given = fetch(running_server.url, "/healthz", headers={"X-Request-Id": brought}).headers["x-request-id"]
     assert re.fullmatch("[0-9a-f]{32}", given)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 
-from tests.conftest import PLANTED_KEY
-from tests.support.house import House
+from tests.support.running_server import PLANTED_KEY, RunningServer
 from tools.common.raw_client import post_chat, stream_chat
 from tools.common.scripted_model import Chunk, Headers, finished, reply, said
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
 
 
-def test_frames_are_exactly_those_of_the_wire(house: House) -> None:
-    house.model.enqueue(reply("Hel", "lo", delay=0.05, usage=USAGE))
-    with stream_chat(house.url) as client:
+def test_frames_are_exactly_those_of_the_wire(running_server: RunningServer) -> None:
+    running_server.model.enqueue(reply("Hel", "lo", delay=0.05, usage=USAGE))
+    with stream_chat(running_server.url) as client:
         body = client.read_body().decode()
     assert body == (
         ": ok\n\n"
@@ -25,9 +24,9 @@ def test_frames_are_exactly_those_of_the_wire(house: House) -> None:
     )
 
 
-def test_headers_are_those_of_the_wire(house: House) -> None:
-    house.model.enqueue(reply("Hi"))
-    with stream_chat(house.url) as client:
+def test_headers_are_those_of_the_wire(running_server: RunningServer) -> None:
+    running_server.model.enqueue(reply("Hi"))
+    with stream_chat(running_server.url) as client:
         headers = client.headers
         client.read_stream()
     assert headers["content-type"] == "text/event-stream; charset=utf-8"
@@ -36,10 +35,10 @@ def test_headers_are_those_of_the_wire(house: House) -> None:
     assert len(headers["x-request-id"]) == 32
 
 
-def test_headers_and_a_comment_arrive_before_the_first_token(house: House) -> None:
-    gate = house.model.gate()
-    house.model.enqueue((Headers(), gate, *said("late"), *finished()))
-    with stream_chat(house.url) as client:
+def test_headers_and_a_comment_arrive_before_the_first_token(running_server: RunningServer) -> None:
+    gate = running_server.model.gate()
+    running_server.model.enqueue((Headers(), gate, *said("late"), *finished()))
+    with stream_chat(running_server.url) as client:
         frame = client.next_frame()
         assert frame is not None
         assert frame.comment == "ok"
@@ -47,27 +46,27 @@ def test_headers_and_a_comment_arrive_before_the_first_token(house: House) -> No
         assert client.read_stream()[0] == "late"
 
 
-def test_each_token_arrives_before_the_next_is_sent(house: House) -> None:
-    gates = [house.model.gate() for _ in range(3)]
+def test_each_token_arrives_before_the_next_is_sent(running_server: RunningServer) -> None:
+    gates = [running_server.model.gate() for _ in range(3)]
     tokens = ("one", " two", " three")
-    house.model.enqueue(
+    running_server.model.enqueue(
         (
             Headers(),
             *(step for gate, token in zip(gates, tokens, strict=True) for step in (gate, Chunk(token))),
             *finished(),
         )
     )
-    with stream_chat(house.url) as client:
+    with stream_chat(running_server.url) as client:
         for gate, token in zip(gates, tokens, strict=True):
             gate.open()
             assert client.next_event().message == token
         assert client.next_event().is_done
 
 
-def test_heartbeats_fill_the_silence(house: House) -> None:
-    gate = house.model.gate()
-    house.model.enqueue((Headers(), gate, *said("late"), *finished()))
-    with stream_chat(house.url) as client:
+def test_heartbeats_fill_the_silence(running_server: RunningServer) -> None:
+    gate = running_server.model.gate()
+    running_server.model.enqueue((Headers(), gate, *said("late"), *finished()))
+    with stream_chat(running_server.url) as client:
         comments = []
         while len(comments) < 3:
             frame = client.next_frame()
@@ -78,30 +77,30 @@ def test_heartbeats_fill_the_silence(house: House) -> None:
         assert client.read_stream()[0] == "late"
 
 
-def test_a_model_that_sends_its_headers_late_is_waited_for_with_heartbeats(house: House) -> None:
-    gate = house.model.gate()
-    house.model.enqueue((gate, Headers(), *said("late"), *finished()))
-    with stream_chat(house.url) as client:
+def test_a_model_that_sends_its_headers_late_is_waited_for_with_heartbeats(running_server: RunningServer) -> None:
+    gate = running_server.model.gate()
+    running_server.model.enqueue((gate, Headers(), *said("late"), *finished()))
+    with stream_chat(running_server.url) as client:
         frames = [client.next_frame(), client.next_frame()]
         assert [frame.comment for frame in frames if frame is not None] == ["ok", ""]
         gate.open()
         assert client.read_stream()[0] == "late"
 
 
-def test_reasoning_travels_beside_an_empty_message(house: House) -> None:
-    house.model.enqueue((Headers(), Chunk(reasoning="Let me think."), *said("Yes."), *finished()))
-    with stream_chat(house.url) as client:
+def test_reasoning_travels_beside_an_empty_message(running_server: RunningServer) -> None:
+    running_server.model.enqueue((Headers(), Chunk(reasoning="Let me think."), *said("Yes."), *finished()))
+    with stream_chat(running_server.url) as client:
         events = [frame for frame in client.frames() if frame.comment is None]
     assert "".join(event.reasoning for event in events) == "Let me think."
     assert "".join(event.message for event in events) == "Yes."
 
 
-def test_the_block_mode_gives_the_same_text_in_one_json(house: House) -> None:
+def test_the_block_mode_gives_the_same_text_in_one_json(running_server: RunningServer) -> None:
     tokens = ("混合 ", "text ", "🙂", "\n\nevent: done", "\u2028", "</script>", "\x00")
-    house.model.enqueue(reply(*tokens, usage=USAGE), reply(*tokens, usage=USAGE))
-    with stream_chat(house.url) as client:
+    running_server.model.enqueue(reply(*tokens, usage=USAGE), reply(*tokens, usage=USAGE))
+    with stream_chat(running_server.url) as client:
         streamed, terminal = client.read_stream()
-    block = post_chat(house.url, message="Hi", interaction_mode="block")
+    block = post_chat(running_server.url, message="Hi", interaction_mode="block")
     assert block.status == 200
     assert block.json() == {
         "success": True,
@@ -114,37 +113,41 @@ def test_the_block_mode_gives_the_same_text_in_one_json(house: House) -> None:
     assert terminal.payload["usage"] == USAGE
 
 
-def test_chinese_is_sent_as_it_is_in_a_block_reply_and_in_an_error(house: House) -> None:
-    house.model.enqueue(reply("你好", "，世界"))
-    block = post_chat(house.url, message="Hi", interaction_mode="block")
+def test_chinese_is_sent_as_it_is_in_a_block_reply_and_in_an_error(running_server: RunningServer) -> None:
+    running_server.model.enqueue(reply("你好", "，世界"))
+    block = post_chat(running_server.url, message="Hi", interaction_mode="block")
     assert '"message":"你好，世界"' in block.text
-    assert "`温度`" in post_chat(house.url, message="Hi", **{"温度": 1}).text
+    assert "`温度`" in post_chat(running_server.url, message="Hi", **{"温度": 1}).text
 
 
-def test_block_is_the_mode_of_a_request_that_names_none(house: House) -> None:
-    house.model.enqueue(reply("Hi"))
-    assert post_chat(house.url, message="Hi").json()["interaction_mode"] == "block"
+def test_block_is_the_mode_of_a_request_that_names_none(running_server: RunningServer) -> None:
+    running_server.model.enqueue(reply("Hi"))
+    assert post_chat(running_server.url, message="Hi").json()["interaction_mode"] == "block"
 
 
-def test_accepting_event_streams_asks_for_a_stream_where_the_body_names_no_mode(house: House) -> None:
+def test_accepting_event_streams_asks_for_a_stream_where_the_body_names_no_mode(
+    running_server: RunningServer,
+) -> None:
     from tools.common.raw_client import fetch
 
-    house.model.enqueue(reply("Hi"), reply("Hi"))
+    running_server.model.enqueue(reply("Hi"), reply("Hi"))
     headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
     body = json.dumps({"message": "Hi"}).encode()
     named = json.dumps({"message": "Hi", "interaction_mode": "block"}).encode()
-    streamed = fetch(house.url, "/api/chat", method="POST", headers=headers, body=body)
-    blocked = fetch(house.url, "/api/chat", method="POST", headers=headers, body=named)
+    streamed = fetch(running_server.url, "/api/chat", method="POST", headers=headers, body=body)
+    blocked = fetch(running_server.url, "/api/chat", method="POST", headers=headers, body=named)
     assert streamed.headers["content-type"].startswith("text/event-stream")
     assert blocked.headers["content-type"] == "application/json"
 
 
-def test_the_model_gets_the_conversation_and_only_the_key_of_the_settings(house: House) -> None:
-    house.model.enqueue(reply("Hi"))
-    before = len(house.model.exchanges)
+def test_the_model_gets_the_conversation_and_only_the_key_of_the_settings(running_server: RunningServer) -> None:
+    running_server.model.enqueue(reply("Hi"))
+    before = len(running_server.model.exchanges)
     history = [{"role": "user", "content": "一"}, {"role": "assistant", "content": "二"}]
-    post_chat(house.url, message="三", conversation_history=history, model="other-model", interaction_mode="block")
-    exchange = house.model.exchanges[before]
+    post_chat(
+        running_server.url, message="三", conversation_history=history, model="other-model", interaction_mode="block"
+    )
+    exchange = running_server.model.exchanges[before]
     assert exchange.body["messages"] == [*history, {"role": "user", "content": "三"}]
     assert exchange.body["model"] == "other-model"
     assert exchange.body["stream"] is True
@@ -152,8 +155,8 @@ def test_the_model_gets_the_conversation_and_only_the_key_of_the_settings(house:
     assert exchange.headers["authorization"] == f"Bearer {PLANTED_KEY}"
 
 
-def test_usage_that_the_provider_did_not_say_is_an_estimate_and_marked_so(house: House) -> None:
-    house.model.enqueue(reply("Hel", "lo"))
-    with stream_chat(house.url, message="four") as client:
+def test_usage_that_the_provider_did_not_say_is_an_estimate_and_marked_so(running_server: RunningServer) -> None:
+    running_server.model.enqueue(reply("Hel", "lo"))
+    with stream_chat(running_server.url, message="four") as client:
         usage = client.read_stream()[1].payload["usage"]
     assert usage == {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7, "estimated": True}

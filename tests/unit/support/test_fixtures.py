@@ -6,7 +6,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.conftest import PLANTED_KEY, Serve
+from tests.conftest import Serve
+from tests.support.running_server import PLANTED_KEY
 from tools.common.leaks import ServerBaseline, warm_up
 from tools.common.raw_client import RawClient, chat_request, stream_chat
 from tools.common.scripted_model import ScriptedModel, stalling_after

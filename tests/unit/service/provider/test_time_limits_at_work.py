@@ -12,7 +12,7 @@ from sluice.service.errors import UpstreamTimeout
 from sluice.service.provider import connection
 from sluice.service.provider.message import Message
 from sluice.service.runs.events import Event, Finished, Text
-from tests.faults.floods import Endless, delta
+from tests.support.floods import Endless, delta
 from tests.unit.service.provider.test_transport import client_of
 from tools.common.scripted_model import Chunk, Headers, Script, ScriptedModel
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from tests.faults.conftest import House
+from tests.support.fault_server import FaultServer
 from tools.common.raw_client import RawClient, fetch
 from tools.common.scripted_model import Wire
 
@@ -127,8 +127,8 @@ def _end_of(tail: bytes) -> str:
 class MeasuredTurns:
     """The longest turn of the worker's loop while the block runs, in seconds of processor time."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, running_server: FaultServer) -> None:
+        self._running = running_server
         self.longest = 0.0
 
     def __enter__(self) -> Self:
@@ -142,5 +142,5 @@ class MeasuredTurns:
             self.longest = self._ask("?end")
 
     def _ask(self, query: str) -> float:
-        seconds: float = fetch(self._house.url, f"/sabotage/turns{query}", method="POST").json()["seconds"]
+        seconds: float = fetch(self._running.url, f"/faults/turns{query}", method="POST").json()["seconds"]
         return seconds

@@ -34,7 +34,7 @@ DEFECT_WHILE_ENCODING = "a defect while encoding"
 NO_MEMORY = "no memory"
 
 #: A header of a request whose reply somebody's hook behind the view takes, by one of `HOOKS`.
-BEHIND_THE_VIEW = "X-Sabotage"
+BEHIND_THE_VIEW = "X-Fault"
 #: The one of them that does nothing: its reply's body is wrapped by WSGI middleware.
 MIDDLEWARE = "a middleware"
 #: A comment of an event stream, before the frames of a hook that passes them on.
@@ -161,7 +161,7 @@ class LongestTurn:
         self._timer = asyncio.get_running_loop().call_later(0.001, self._tick)
 
 
-def _sabotage(app: Flask) -> Flask:
+def _add_faults(app: Flask) -> Flask:
     service = Sluice.of(app).service
     honest: Callable[..., AsyncIterator[Sequence[Event]]] = service.stream_chat
 
@@ -197,59 +197,59 @@ def _sabotage(app: Flask) -> Flask:
 
     def middleware(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         body = inside(environ, start_response)
-        if environ.get("HTTP_X_SABOTAGE") != MIDDLEWARE:
+        if environ.get("HTTP_X_FAULT") != MIDDLEWARE:
             return body
         return ClosingIterator(_passing_on(body), getattr(body, "close", None))
 
     app.wsgi_app = middleware  # type: ignore[method-assign]
 
-    @app.get("/sabotage/held")
+    @app.get("/faults/held")
     def held() -> Response:
         """What the oracle cannot see from outside."""
         loop = service.loop._loop
         tasks = [] if loop is None else [repr(task) for task in asyncio.all_tasks(loop)]
         return jsonify(pid=os.getpid(), tasks=tasks, waiting=service.health().waiting)
 
-    @app.get("/sabotage/environ")
+    @app.get("/faults/environ")
     def environ() -> Response:
         """What the server made of a request's line and headers."""
         names = ("wsgi.url_scheme", "REMOTE_ADDR", "SCRIPT_NAME", "SERVER_NAME", "REMOTE_USER")
         return jsonify({name: request.environ[name] for name in names if name in request.environ})
 
-    @app.get("/sabotage/no-memory")
+    @app.get("/faults/no-memory")
     def no_memory() -> Response:
         raise MemoryError
 
-    @app.post("/sabotage/read")
+    @app.post("/faults/read")
     def read() -> Response:
         """Read a body on the request's thread, as a route of a host application that takes files."""
         return jsonify(size=len(request.get_data()))
 
-    @app.post("/sabotage/log")
+    @app.post("/faults/log")
     def log() -> Response:
         """Log as much as a pipe that nobody reads does not hold, or as much as is asked for."""
         for number in range(int(request.args["lines"])):
-            logging.getLogger("sluice.sabotage").info("line %d %s", number, "x" * 200)
+            logging.getLogger("sluice.faults").info("line %d %s", number, "x" * 200)
         print("printed " + "y" * 200)
         print("printed " + "z" * 200, file=sys.stderr)
         return jsonify(pid=os.getpid())
 
-    @app.post("/sabotage/kill-loop")
+    @app.post("/faults/kill-loop")
     def kill_loop() -> Response:
         def die() -> None:
-            raise SystemExit("sabotage")
+            raise SystemExit("a fault")
 
         service.loop.call_soon(die)
         return jsonify(pid=os.getpid())
 
-    @app.post("/sabotage/block-loop")
+    @app.post("/faults/block-loop")
     def block_loop() -> Response:
         service.loop.call_soon(time.sleep, float(request.args["seconds"]))
         return jsonify(pid=os.getpid())
 
     turns = LongestTurn()
 
-    @app.post("/sabotage/turns")
+    @app.post("/faults/turns")
     def measure_turns() -> Response:
         """Return the longest turn since the last such request, and begin anew."""
 
@@ -304,7 +304,7 @@ def _sabotage(app: Flask) -> Flask:
     signal.signal(QUIT_TWICE, quit_twice)
     signal.signal(BREAK_LISTENER, lambda *_: fail_accept([errno.EINVAL] * 1000))
 
-    @app.get("/sabotage/raise")
+    @app.get("/faults/raise")
     def raise_after_headers() -> Response:
         def body() -> Iterator[bytes]:
             yield b"a beginning"
@@ -315,4 +315,4 @@ def _sabotage(app: Flask) -> Flask:
     return app
 
 
-app = _sabotage(create_app())
+app = _add_faults(create_app())
