@@ -1,7 +1,6 @@
 """Everything that can go wrong with a request, as one tree.
 
     ServiceError                  code                    retryable
-    ├── InvalidRequest            invalid_request         no
     ├── Overloaded                overloaded              yes   (retry_after)
     ├── ShuttingDown              shutting_down           yes   (retry_after)
     ├── UpstreamError
@@ -20,7 +19,8 @@
     └── InternalError             internal                no
 
 Each class owns its code, the one sentence that a client may see, and whether trying again can help. What a
-provider wrote goes into ``detail``, which is for the log alone. HTTP statuses are `web/api/errors.py`'s business.
+provider wrote goes into ``detail``, which is for the log alone. A client's mistakes are `web/request_errors.py`, and
+HTTP statuses `web/api/errors.py`.
 """
 
 from __future__ import annotations
@@ -53,26 +53,6 @@ class ServiceError(Exception):
         self.safe_message = sentence or self.sentence
         self.retry_after = retry_after
         super().__init__(f"{self.code}: {self.detail or self.safe_message}")
-
-
-class InvalidRequest(ServiceError):
-    """The request is not of the documented form."""
-
-    code = "invalid_request"
-    sentence = "The request is not valid."
-
-    def __init__(self, sentence: str, *, field: str | None = None, status: int = 400) -> None:
-        """Describe what is wrong.
-
-        Args:
-            sentence: What was wrong and what would be right.
-            field: The request's field that is at fault, such as ``conversation_history[2].role``.
-            status: 400; 403 for another site's page; 408 where it came too slowly; 413 where something is too large;
-                415 for another content type; 421 for another host.
-        """
-        super().__init__(sentence=sentence)
-        self.field = field
-        self.status = status
 
 
 class Overloaded(ServiceError):

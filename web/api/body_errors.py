@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from ...service.errors import InvalidRequest
+from ..request_errors import InvalidRequest
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment

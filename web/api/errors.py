@@ -13,7 +13,6 @@ from ...service.errors import (
     ContentFiltered,
     ContextLengthExceeded,
     InternalError,
-    InvalidRequest,
     KeyRefused,
     ModelNotFound,
     Overloaded,
@@ -30,6 +29,7 @@ from ...service.errors import (
 from ...service.observability.logging import request_id
 from ...service.observability.resources import exhausted_by
 from ..encoders.error_fields import error_fields
+from ..request_errors import InvalidRequest
 from .body_errors import body_error
 from .json_response import json_response
 

@@ -15,11 +15,11 @@ from flask import Blueprint, Response, request
 
 from ... import __version__
 from ...service import Settings
-from ...service.errors import InvalidRequest
 from ...service.runs.usage import Usage
 from ...service.settings.chat import InteractionMode
 from ...service.settings.starters import Language, Starter
 from ..extension import Sluice
+from ..request_errors import InvalidRequest
 from .errors import STATUSES
 from .json_response import json_response
 from .request_body import ChatBody, roles_allowed

@@ -13,10 +13,10 @@ from flask import Request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from ...service.decoding.think_tags import without_thinking
-from ...service.errors import InvalidRequest
 from ...service.provider.message import Message
 from ...service.settings.chat import InteractionMode
 from ...service.settings.settings import Settings
+from ..request_errors import InvalidRequest
 from .body_errors import body_error
 
 Role = Literal["user", "assistant", "system", "developer"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...service.errors import InvalidRequest, ServiceError
+from ...service.errors import ServiceError
+from ..request_errors import InvalidRequest
 
 
 def error_fields(error: ServiceError, request_id: str) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, request
 
-from ...service.errors import InvalidRequest
 from ...service.settings.settings import Settings
+from ..request_errors import InvalidRequest
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment

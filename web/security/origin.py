@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from flask import Request
 
-from ...service.errors import InvalidRequest
+from ..request_errors import InvalidRequest
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 

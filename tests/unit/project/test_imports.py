@@ -36,13 +36,14 @@ SERVICE = {
 }
 # The lowest layer first.
 WEB = {
-    "web.encoders": set(),
+    "web.request_errors": set(),
+    "web.encoders": {"request_errors"},
     "web.sockets": set(),
-    "web.security": set(),
+    "web.security": {"request_errors"},
     "web.routing": set(),
     "web.replies": {"encoders", "sockets"},
     "web.extension": {"sockets"},
-    "web.api": {"encoders", "extension", "replies", "security", "sockets"},
+    "web.api": {"encoders", "extension", "replies", "request_errors", "security", "sockets"},
     "web.page": {"api", "extension"},
     "web": {"api", "extension", "page", "routing", "security"},
     "web.intake": {"api"},
@@ -160,7 +161,13 @@ def test_the_service_imports_nothing_of_the_web() -> None:
 
 def test_encoders_depend_on_their_arguments_alone() -> None:
     # No Flask, no clock, no context variable and no log, so that any process can encode any run's events again.
-    allowed = ("sluice.web.encoders", "sluice.service.errors", "sluice.service.runs.events", "msgspec")
+    allowed = (
+        "sluice.web.encoders",
+        "sluice.service.errors",
+        "sluice.service.runs.events",
+        "sluice.web.request_errors",
+        "msgspec",
+    )
     allowed += ("__future__", "collections.abc", "itertools", "json", "re", "typing")
     found = {name for file in (ROOT / "web" / "encoders").glob("*.py") for name in imports(file)}
     assert [name for name in found if not f"{name}.".startswith(tuple(f"{each}." for each in allowed))] == []
