@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from .sse_decoder import EventTooLarge
+from .sse_decoder import LARGE_EVENT, EventTooLarge, refuse_many_parts
 
 
 class JsonBodyDecoder:
@@ -33,11 +33,14 @@ class JsonBodyDecoder:
         Raises:
             EventTooLarge: The object or the line passed the size limit.
         """
+        held_before = self._held_size
         self._held.append(piece)
         self._held_size += len(piece)
         lines: list[bytes] = []
         if self._is_lines is not False and b"\n" in piece:
             block = b"".join(self._held)
+            if held_before > LARGE_EVENT:
+                refuse_many_parts(block, [])
             if self._is_lines is None:
                 self._is_lines = _is_json(block.partition(b"\n")[0])
             if self._is_lines:
@@ -54,9 +57,14 @@ class JsonBodyDecoder:
 
         Returns:
             Its one object, and the lines behind it; or the last line, where its end did not come.
+
+        Raises:
+            EventTooLarge: It has too many parts.
         """
         block = b"".join(self._held)
         self._held = []
+        if len(block) > LARGE_EVENT:
+            refuse_many_parts(block, [])
         if self._is_lines:
             return [line] if (line := _data_of(block)) else []
         text = block.decode(errors="surrogateescape")

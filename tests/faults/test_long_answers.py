@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.support.fault_server import FaultServer
-from tests.support.floods import Draining, Endless, delta
+from tests.support.floods import Draining, Endless, MeasuredTurns, delta
 from tests.support.memory import forget_peak, resident_peak
 from tools.common.raw_client import post_chat, stream_chat
-from tools.common.scripted_model import Headers, reply
+from tools.common.scripted_model import Headers, raw, reply
 
 MOST = 2_000_000
 LONG = 60.0
@@ -94,3 +94,25 @@ def test_an_answer_of_exactly_the_longest_length_is_whole(running_server: FaultS
     with stream_chat(running_server.url, timeout=LONG) as client:
         text, terminal = client.read_stream()
     assert (text, terminal.payload["code"]) == ("x" * MOST, "answer_too_large")
+
+
+COSTLY = {
+    "lists": b'{"x": [' + b"[]," * 300_000 + b"1]}",
+    "choices": b'{"choices": [' + b'{"delta": []},' * 70_000 + b"{}]}",
+    "parts of a text": b'{"choices": [{"delta": {"content": [' + b'"x",' * 250_000 + b'"x"]}}]}',
+    "chunks in a list": b"[" + b'{"choices": [{"text": "x"}]},' * 35_000 + b"{}]",
+}
+
+
+@pytest.mark.parametrize("name", COSTLY)
+@pytest.mark.parametrize("form", [b"data: %b\n\n", b"\n%b\n\n", b"%b"], ids=["an event", "a line", "a document"])
+def test_no_event_within_the_size_limit_takes_a_turn_of_the_loop_that_others_would_notice(
+    running_server: FaultServer, name: str, form: bytes
+) -> None:
+    """Row 34: JSON of a megabyte in its smallest parts."""
+    running_server.model.enqueue(raw(form % COSTLY[name]))
+    with MeasuredTurns(running_server) as turns, stream_chat(running_server.url) as client:
+        body = client.read_body()
+    assert b'"upstream_invalid"' in body
+    print(f"{name}: longest turn {turns.longest * 1000:.1f} ms")
+    assert turns.longest < 0.05

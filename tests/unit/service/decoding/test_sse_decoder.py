@@ -294,3 +294,46 @@ def test_one_byte_at_a_time_costs_one_join_for_each_line(monkeypatch: pytest.Mon
         stream = (b"data: " + b"x" * 5_000 + line_end * 2) * 4
         assert decode(one_byte_at_a_time(stream)) == [b"x" * 5_000] * 4
         assert searched <= 3 * len(stream)
+
+
+# ------------------------------------------------------------------ events of many parts
+
+LARGE_TEXT = b'data: {"text": "%b"}\n\n' % (b"a, {b} [c] " * 4_000)
+MANY = b'data: {"list": [%b1]}\n\n' % (b"[]," * 30_000)
+
+
+def in_slices(stream: bytes, size: int = 16 * 1024) -> list[bytes]:
+    return [stream[begin : begin + size] for begin in range(0, len(stream), size)]
+
+
+def test_a_large_event_of_few_parts_is_an_event() -> None:
+    assert len(decode(in_slices(LARGE_TEXT), 2**20)) == 1
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        MANY,
+        MANY.replace(b"\n", b"\r\n"),
+        MANY.replace(b"[],", b"[],\ndata: "),
+        MANY.removeprefix(b"data: "),
+        b"\n{\n" + MANY.removeprefix(b"data: {").replace(b"[],", b"[],\n"),
+    ],
+    ids=["one line", "CRLF", "lines of data", "bare JSON", "bare JSON in lines"],
+)
+def test_a_large_event_of_many_parts_is_refused_behind_those_that_came_before(stream: bytes) -> None:
+    decoder, events = EventStreamDecoder(2**20), []
+
+    def read() -> None:
+        for piece in in_slices(b"data: 1\n\n" * 3 + stream):
+            events.extend(decoder.feed(piece))
+        decoder.finish()
+
+    with pytest.raises(EventTooLarge, match="50000 parts") as caught:
+        read()
+    assert [*events, *caught.value.complete] == [b"1"] * 3
+
+
+def test_many_small_events_are_not_one_of_many_parts() -> None:
+    stream = b'data: {"list": [[], [], []]}\n\n' * 60_000
+    assert len(decode(in_slices(stream), 2**20)) == 60_000
