@@ -20,8 +20,8 @@ _LINE_ENDS = re.compile(rb"(?:\r\n|\n|\r)+")
 _BOM = b"\xef\xbb\xbf"
 
 
-# An event is decoded in one go, in which the loop does nothing else. A part of its JSON costs up to 0.7 us: a mebibyte
-# of small ones took 130 ms, and this many take 20 to 40. A whole answer in one JSON has a part in 30 bytes.
+# An event is decoded in one go, in which the loop does nothing else. A part of its JSON costs up to 0.7 us: a
+# mebibyte of small ones took 130 ms, and this many take 20 to 40. A whole answer in one JSON has a part in 30 bytes.
 MOST_PARTS = 50_000
 # Smaller ones are not counted: they have no time to be that costly.
 LARGE_EVENT = 64 * 1024
