@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import Repeated, asking
+from tests.support.repeated import RepeatedAction, repeat_requests
 from tools.common.gunicorn_server import POLL_INTERVAL, REPOSITORY, GunicornServer, processes
 from tools.common.raw_client import fetch, stream_chat
 
@@ -142,8 +142,8 @@ def test_twenty_hups_within_two_seconds_are_few_and_refuse_nobody(shared: Deploy
     server = shared.server
     old = server.wait_workers(1)
     counted = [server.log.count(line) for line in RELOADS]
-    with asking(server.url, timeout=15) as health, Repeated(lambda: stream_whole(server)) as streams:
-        with Repeated(lambda: server.signal(signal.SIGHUP), pause=0.1) as hups:
+    with repeat_requests(server.url, timeout=15) as health, RepeatedAction(lambda: stream_whole(server)) as streams:
+        with RepeatedAction(lambda: server.signal(signal.SIGHUP), pause=0.1) as hups:
             hups.wait_times(20)
         server.wait_workers(1, without=old)
         streams.wait_times(2)
