@@ -245,8 +245,8 @@ class ChatService:
         """
         texts: list[str] = []
         thoughts: list[str] = []
-        for batch in run:
-            for event in batch:
+        for _, events in run:
+            for event in events:
                 match event:
                     case Text(text, _):
                         texts.append(text)

@@ -1,7 +1,7 @@
 """The records that travel from a model to a reader: small, frozen, and nothing else.
 
-A run's events are numbered from 1 in the order in which they crossed; the number of an event is its position,
-which is why no record carries it.
+A run numbers its events 1, 2, 3 and so on, in their order. A batch comes with the number of its first event, so no
+record carries its own.
 """
 
 from __future__ import annotations
@@ -52,5 +52,7 @@ class Failed(msgspec.Struct, frozen=True):
 
 Word = Text | Reasoning
 Event = Accepted | Word | Finished | Failed
+#: The number of the first event, and the events; none of them where nothing came for a heartbeat's time.
+Batch = tuple[int, Sequence[Event]]
 #: Takes events past an iteration that would bring them next, or says that it does not.
 Offer = Callable[[Sequence[Event]], bool]

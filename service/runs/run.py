@@ -16,7 +16,7 @@ from ..concurrency.event_loop_thread import LoopState, LoopThread, LoopUnavailab
 from ..errors import InternalError, Overloaded, ServiceError, ShuttingDown
 from ..observability.metrics import Metrics
 from ..observability.resources import exhausted_by
-from .events import Accepted, Event, Failed, Finished, Offer, Reasoning, Text
+from .events import Accepted, Batch, Event, Failed, Finished, Offer, Reasoning, Text
 from .usage import Usage, estimate_usage
 
 logger = logging.getLogger("sluice.run")
@@ -69,10 +69,11 @@ class RunLabels:
 
 
 class Run:
-    """An iterator of batches of events, of which the last one of all is `Finished` or `Failed`.
+    """An iterator of numbered batches of events, of which the last one of all is `Finished` or `Failed`.
 
-    An empty batch is a tick: nothing came for a heartbeat's time. Iterating never raises a failure of the model
-    or of the service; it is the `Failed` event. After `reader_left` and `close` iteration just ends.
+    Events are numbered from 1 and growing by one; `Accepted` is none of them. A batch without events is a tick:
+    nothing came for a heartbeat's time. Iterating never raises a failure of the model or of the service; it is the
+    `Failed` event. After `reader_left` and `close` iteration just ends.
 
     One thread iterates; `stop`, `reader_left` and `close` may be called from any.
     """
@@ -118,6 +119,8 @@ class Run:
         self._left = False
         self._closed = False
         self._early: list[Event] = []
+        #: The number of the next event that is handed out.
+        self.next_number = 1
         self._bridge = Bridge(loop, source)
         metrics.opened()
 
@@ -143,13 +146,13 @@ class Run:
         if isinstance(self._early[0], Failed):
             raise _bare_copy(self._early[0].error)
 
-    def __iter__(self) -> Iterator[list[Event]]:
+    def __iter__(self) -> Iterator[Batch]:
         return self
 
-    def __next__(self) -> list[Event]:
+    def __next__(self) -> Batch:
         if self._early:
             batch, self._early = self._early, []
-            return batch
+            return self._numbered(batch)
         tick_at = time.monotonic() + self._heartbeat
         while not (self._finished or self._code or self._left):
             taken = self._take(max(0.0, tick_at - time.monotonic()))
@@ -158,24 +161,32 @@ class Run:
             batch = [event for event in taken if not isinstance(event, Accepted)]
             # That the model accepted is nothing to tell the reader: the silence goes on, and only a tick ends it.
             if batch or not taken:
-                return batch
+                return self._numbered(batch)
         raise StopIteration
 
-    def divert(self, outlet: Offer) -> None:
+    def _numbered(self, events: Sequence[Event]) -> Batch:
+        first = self.next_number
+        self.next_number += len(events)
+        return first, events
+
+    def divert(self, outlet: Callable[[int, Sequence[Event]], bool]) -> None:
         """Hand events to `outlet` on the loop's thread while the reader only waits for them (`Bridge.divert`).
 
         For the reader's thread, between two steps of the iteration.
 
         Args:
-            outlet: Takes a batch of events without blocking, and says whether it is done with it. If not, the
-                iteration goes on with an empty batch, for the reader to do the rest.
+            outlet: Takes the number of the first event and the events, without blocking, and returns whether it is
+                done with them. If not, the iteration goes on with an empty batch, for the reader to do the rest.
         """
 
         def take(batch: Sequence[Event]) -> Sequence[Event] | None:
             if type(batch[0]) is Accepted:  # it comes alone, and writes nothing
                 return batch
+            # `_numbered` without its call, once for each token.
+            first = self.next_number
+            self.next_number += len(batch)
             try:
-                return None if outlet(self._noted(batch)) else ()
+                return None if outlet(first, self._noted(batch)) else ()
             except Exception:
                 # It handed nothing on, so the end that was noted is still owed: it will be the failure.
                 self._finished = False

@@ -30,8 +30,6 @@ class EventStream:
         """
         self._run = run
         self._request_id = request_id
-        #: The number of the run's next event.
-        self._next_number = 1
         self._outlet: Outlet | None = None
         self._opened = False
         self._broken = False
@@ -76,21 +74,14 @@ class EventStream:
             batch = next(self._run, None)
             if batch is None:
                 return None
-            return self._encode(batch) if batch else HEARTBEAT
+            first_number, events = batch
+            return encode_events(events, first_number, self._request_id) if events else HEARTBEAT
         except Exception:
             logger.exception("a defect ended a stream")
             self._broken = True
-            return self._encode([Failed(InternalError())])
+            return encode_events([Failed(InternalError())], self._run.next_number, self._request_id)
 
-    def _pass_on(self, batch: Sequence[Event]) -> bool:
-        """Write a batch through the outlet. On the loop's thread, while the server's waits in `next`."""
+    def _pass_on(self, first_number: int, events: Sequence[Event]) -> bool:
+        """Write events through the outlet. On the loop's thread, while the server's waits in `next`."""
         assert self._outlet is not None
-        # `_encode` without its call, once for each token.
-        number = self._next_number
-        self._next_number += len(batch)
-        return self._outlet.send(encode_events(batch, number, self._request_id))
-
-    def _encode(self, batch: Sequence[Event]) -> bytes:
-        number = self._next_number
-        self._next_number += len(batch)
-        return encode_events(batch, number, self._request_id)
+        return self._outlet.send(encode_events(events, first_number, self._request_id))

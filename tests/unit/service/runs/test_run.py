@@ -14,7 +14,7 @@ from sluice.service import ChatService, Settings
 from sluice.service.concurrency.event_loop_thread import LoopThread
 from sluice.service.observability.metrics import Metrics
 from sluice.service.provider.message import Message
-from sluice.service.runs.events import Accepted, Event, Failed, Finished
+from sluice.service.runs.events import Accepted, Event, Failed, Finished, Text
 from sluice.service.runs.run import Run, RunLabels
 from sluice.service.settings.limits import LimitSettings
 from sluice.service.settings.provider import ProviderSettings
@@ -58,12 +58,12 @@ def test_an_end_that_the_outlet_could_not_hand_on_becomes_a_failure(
             await asyncio.sleep(0)
         yield [Finished("stop", None)]
 
-    def outlet(batch: Sequence[Event]) -> bool:
+    def outlet(first_number: int, batch: Sequence[Event]) -> bool:
         raise ZeroDivisionError
 
     with begun(loop, source(), heartbeat=5.0) as run:
         run.divert(outlet)
-        events = [event for batch in run for event in batch]
+        events = [event for _, batch in run for event in batch]
     assert [type(event) for event in events] == [Failed]
     assert "a defect ended a run" in caplog.text
 
@@ -77,11 +77,38 @@ def test_a_model_that_accepts_does_not_put_the_sign_of_life_off(loop: LoopThread
 
     with begun(loop, source(), heartbeat=0.5) as run:
         if diverted:
-            run.divert(lambda batch: False)
+            run.divert(lambda first_number, batch: False)
         began = time.monotonic()
-        assert next(run) == []
+        assert next(run) == (1, [])
         # Put off, it would come after 0.9 s.
         assert time.monotonic() - began < 0.85
+
+
+def test_events_are_numbered_one_by_one_whichever_way_they_are_handed_out(loop: LoopThread) -> None:
+    ways: list[tuple[str, int, str]] = []
+
+    async def source() -> AsyncIterator[Sequence[Event]]:
+        yield [Accepted()]
+        yield [Text("a"), Text("b")]
+        await asyncio.sleep(0.1)  # longer than the heartbeat
+        for word in ("c", "d", "e"):
+            while not run._bridge._outlet_free:  # until the reader waits
+                await asyncio.sleep(0)
+            yield [Text(word)]
+        yield [Finished("stop", None)]
+
+    def outlet(first_number: int, events: Sequence[Event]) -> bool:
+        ways.extend(("outlet", first_number + at, getattr(event, "text", "end")) for at, event in enumerate(events))
+        return True
+
+    with begun(loop, source(), heartbeat=0.05) as run:
+        run.wait_accepted(WITHIN)
+        for first_number, events in run:
+            run.divert(outlet)
+            ways += [("reader", first_number + at, getattr(event, "text", "end")) for at, event in enumerate(events)]
+    assert [(number, text) for _, number, text in ways] == list(enumerate(["a", "b", "c", "d", "e", "end"], start=1))
+    assert {way for way, _, _ in ways} == {"reader", "outlet"}
+    assert run.next_number == 7
 
 
 @pytest.mark.parametrize(

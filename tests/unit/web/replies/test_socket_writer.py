@@ -103,13 +103,13 @@ class ScriptedRun:
     """Says what it is given; what is diverted, the test does."""
 
     def __init__(self, *batches: list[Event]) -> None:
-        self._batches = iter(batches)
-        self.outlet: Callable[[list[Event]], bool] | None = None
+        self._batches = enumerate(batches, start=1)
+        self.outlet: Callable[[int, list[Event]], bool] | None = None
 
-    def divert(self, outlet: Callable[[list[Event]], bool]) -> None:
+    def divert(self, outlet: Callable[[int, list[Event]], bool]) -> None:
         self.outlet = outlet
 
-    def __next__(self) -> list[Event]:
+    def __next__(self) -> tuple[int, list[Event]]:
         return next(self._batches)
 
 
@@ -159,7 +159,7 @@ def test_a_frame_that_was_begun_is_ended_before_anything_else_is_written(
     next(body)  # the opening
     assert run.outlet is not None
     text = "x" * 2_000_000
-    assert not run.outlet([Text(text)])
+    assert not run.outlet(1, [Text(text)])
     received = bytearray()
     reading = threading.Thread(target=lambda: _read_until(client, received, b'"stream"}\n\n\r\n'))
     reading.start()
