@@ -154,9 +154,10 @@ def test_twenty_hups_within_two_seconds_are_few_and_refuse_nobody(shared: Deploy
     def all_are_done() -> bool:
         tried, followed, booted = (server.log.count(line) - n for line, n in zip(RELOADS, counted, strict=True))
         children = [process for process in processes() if process.parent == server.pid]
-        return 0 < tried == followed == booted <= 5 and [process.state == "Z" for process in children] == [False]
+        return 0 < tried == followed == booted and [process.state == "Z" for process in children] == [False]
 
     wait_until(all_are_done)
+    assert server.log.count("Booting worker") - counted[2] <= 10
 
 
 def stream_whole(server: GunicornServer) -> None:
@@ -201,7 +202,8 @@ def test_usr2_with_what_cannot_start_leaves_the_old_server_as_it_was(shared: Dep
             # A second master comes and goes.
             wait_until(lambda: len(server.master_pids()) == 2)
             wait_until(lambda: len(server.master_pids()) == 1)
-            assert server.worker_pids() == workers
+            # One that is about to be gone has no variables any more, and looks like a worker.
+            wait_until(lambda: server.worker_pids() == workers)
             assert shared.max_history() == 100
             assert shared.server.status("/readyz") == 200
 

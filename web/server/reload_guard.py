@@ -42,7 +42,7 @@ class ReloadGuard:
         try:
             self._trial = TrialStart(self._server)
         except OSError as error:
-            self._refuse(Failure(f"no process can be started to try it ({error.strerror})"))
+            self._refuse(Failure(f"it cannot be tried ({error.strerror})"))
 
     def _handle_child(self) -> None:
         trial = self._trial

@@ -38,17 +38,20 @@ class TrialStart:
         """Fork the child, from gunicorn's main loop.
 
         Raises:
-            OSError: No process or descriptor is left.
+            OSError: No process or descriptor is left, or no temporary directory can be made.
         """
         self._read, write = os.pipe()
+        self._metrics = ""
         try:
+            # The metrics of the child are nobody's. Removed here, because it may be killed.
+            self._metrics = tempfile.mkdtemp(prefix="sluice-trial-")
             self._pid = os.fork()
         except OSError:
-            os.close(self._read)
             os.close(write)
+            self._clean_up()
             raise
         if self._pid == 0:
-            _try_and_exit(server, write)
+            _try_and_exit(server, write, self._metrics)
         os.close(write)
 
     def has_ended(self) -> bool:
@@ -62,11 +65,11 @@ class TrialStart:
         """Return why the trial failed, if it did. The child must have ended; to be called once."""
         os.set_blocking(self._read, False)
         try:
-            said = os.read(self._read, 2 * _MOST_SAID).decode()
+            said = os.read(self._read, 2 * _MOST_SAID).decode(errors="replace")
         except BlockingIOError:
             said = ""  # it has ended, but a process that it started has not
         finally:
-            os.close(self._read)
+            self._clean_up()
         if not said:
             return Failure("the trial of a worker was killed, or took too long")
         sentence, _, details = said.partition("\0")
@@ -77,18 +80,20 @@ class TrialStart:
         if not self.has_ended():
             os.kill(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
+        self._clean_up()
+
+    def _clean_up(self) -> None:
         os.close(self._read)
+        if self._metrics:
+            shutil.rmtree(self._metrics, ignore_errors=True)
 
 
-def _try_and_exit(server: Any, write: int) -> NoReturn:
-    metrics = None
+def _try_and_exit(server: Any, write: int, metrics: str) -> NoReturn:
     try:
         for number in (*start_signals.HELD, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         # A start that never ends is ended by gunicorn after this time; so is the trial.
         signal.alarm(int(server.cfg.timeout) or _LONGEST)
-        # The metrics of this process are nobody's.
-        metrics = tempfile.mkdtemp(prefix="sluice-trial-")
         os.environ.update(PROMETHEUS_MULTIPROC_DIR=metrics, SLUICE_METRICS_OWNER="")
         kept_dotenv.keep(None)
         _start(server)
@@ -99,8 +104,6 @@ def _try_and_exit(server: Any, write: int) -> NoReturn:
     try:
         # Not the end of the traceback: that is the sentence.
         os.write(write, said.encode("utf-8", "backslashreplace")[:_MOST_SAID])
-        if metrics is not None:
-            shutil.rmtree(metrics, ignore_errors=True)
     finally:
         # The master's own exit handlers are not for its child.
         os._exit(0)
