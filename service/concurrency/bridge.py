@@ -89,12 +89,8 @@ class Bridge(Generic[T]):
         self._close_timeout = close_timeout
         # janus 2 needs no running loop for this, which saves a round trip to the loop's thread.
         self._queue: janus.Queue[T] = janus.Queue(capacity)
+        # The queue and its two ends hold each other: the cycle collector frees them (docs/decisions/0060).
         self._taking, self._putting = self._queue.sync_q, self._queue.async_q
-        # janus 2 lets the queue and its two faces hold each other, which only the collector could free.
-        del self._queue._sync_queue, self._queue._async_queue
-        # What only `join`, an asynchronous get and a synchronous put would wait for: 4 KB of a waiting stream's 66.
-        del self._queue._sync_tasks_done, self._queue._async_tasks_done
-        del self._queue._async_not_empty, self._queue._sync_not_full
         self._outlet: Callable[[T], T | None] | None = None
         #: Held by whoever decides between queue and outlet, and while the outlet works.
         self._turn = threading.Lock()

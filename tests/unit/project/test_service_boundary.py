@@ -58,3 +58,10 @@ def test_the_service_knows_no_http_status_of_its_own_clients() -> None:
     assert {str(file.relative_to(ROOT)): found for file in files if (found := statuses(file))} == {}
     assert len(files) > 20
     assert statuses(ROOT / "web" / "request_errors.py")
+
+
+def test_the_bridge_uses_public_names_of_janus() -> None:
+    tree = ast.parse((ROOT / "service" / "concurrency" / "bridge.py").read_text())
+    private = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr.startswith("_")]
+    assert len(private) > 10
+    assert {ast.unparse(node.value) for node in private} == {"self"}
