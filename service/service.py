@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from .concurrency.event_loop_thread import LoopHealth, LoopState, LoopThread, LoopUnavailable, refuse_replaced_threads
-from .demo.server import DemoModel
+from .demo.server import DemoServer
 from .errors import InternalError, Overloaded, ShuttingDown, UpstreamError
 from .observability.logging import request_id, trace
 from .observability.metrics import Metrics
 from .observability.resources import NO_DESCRIPTORS, descriptors_short
-from .provider.client import ModelClient
+from .provider.client import ProviderClient
 from .provider.message import Message
 from .runs.concurrency_limit import Admission, Place
 from .runs.events import Event, Failed, Finished, Offer, Reasoning, Text
@@ -76,8 +76,8 @@ class ChatService:
         self.loop = LoopThread()
         self.admission = Admission(settings.limits.max_streams, settings.limits.max_streams_per_client)
         self.metrics = Metrics(settings.provider.name, settings.server.metrics_directory or None)
-        self._model: ModelClient | None = None
-        self._demo: DemoModel | None = None
+        self._model: ProviderClient | None = None
+        self._demo: DemoServer | None = None
         self._runs: dict[Run, Place] = {}
         self._lock = threading.Lock()
         self._draining = False
@@ -105,9 +105,9 @@ class ChatService:
     async def _connect(self) -> None:
         base_url = self.settings.provider.base_url or OPENAI_BASE_URL
         if self.settings.provider.is_demo:
-            self._demo = DemoModel(self.settings.provider.demo_tokens_per_second)
+            self._demo = DemoServer(self.settings.provider.demo_tokens_per_second)
             base_url = await self._demo.start()
-        model = ModelClient(self.settings, base_url)
+        model = ProviderClient(self.settings, base_url)
         await model.start_resolver()
         self._model = model
 
@@ -269,7 +269,7 @@ class ChatService:
         Args:
             messages: The whole conversation, oldest first.
             model: The model's name.
-            offer: A way past this generator for the words behind the first ones (`ModelClient.stream`).
+            offer: A way past this generator for the words behind the first ones (`ProviderClient.stream`).
 
         Raises:
             UpstreamError: The last attempt's failure.

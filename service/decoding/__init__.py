@@ -1,1 +1,1 @@
-"""Bytes of a provider's reply -> events. No I/O and no clock."""
+"""Decode the body of a provider's response. No I/O (tests/unit/service/test_no_io.py)."""

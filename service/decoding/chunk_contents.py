@@ -1,8 +1,7 @@
-"""Any JSON object that a provider sends as a chunk, or as a whole answer -> what it says. No I/O.
+"""Read a chunk, or a whole answer, from a JSON object of any shape that providers send.
 
-The plain shape is decoded in `answer.py`, by msgspec. This reads all others, which few tokens need: a list of parts
-as content, `message` or `text` in place of `delta`, reasoning under its many names. docs/reference/providers.md says
-who sends what.
+`plain_chunk.py` decodes the shape of most tokens. This reads all others: a list of parts as content, `message` or
+`text` instead of `delta`, reasoning under its many names. Who sends what is in docs/reference/providers.md.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-# In this order: some providers send the same reasoning under two of these names.
+# The first that has text is read: some providers send the same reasoning under two of these names.
 _REASONING_NAMES = (
     "reasoning_content",
     "reasoning",
@@ -20,34 +19,34 @@ _REASONING_NAMES = (
     "thinking_content",
     "reasoning_details",
 )
-# What a part or an object of reasoning may hold its text in. Encrypted reasoning (`data`) is for the provider alone.
+# Fields of a part of reasoning that may hold its text. Encrypted reasoning (`data`) is for the provider only.
 _REASONING_FIELDS = ("text", "thinking", "reasoning", "content", "summary")
 _REASONING_TYPES = ("thinking", "reasoning", "thought")
-# Parts lie in parts two deep (Mistral); more is no text.
+# Parts are nested two deep at Mistral.
 _DEEPEST = 6
-# Of a provider's word for why it stopped; longer ones are cut.
+# Characters of a finish reason; longer ones are cut.
 _MOST_REASON = 64
 
 Part = tuple[bool, str]
 
 
 class UnreadableChunk(ValueError):
-    """The chunk has text in a form that nobody can read."""
+    """The chunk has text in a form that cannot be read."""
 
 
 @dataclass(slots=True)
 class ChunkContents:
-    """What one chunk says."""
+    """What one chunk holds."""
 
-    #: Whether it is a part of an answer, and not an error, a ping or usage alone.
+    #: Whether it is a part of an answer, and not only an error, a ping or usage.
     has_choices: bool = False
     #: Whether a part is reasoning, and its text; in order, never empty.
     parts: list[Part] = field(default_factory=list)
-    #: Whether the parts came as `message` or `text`: where text comes as `delta`, such a field repeats it.
+    #: Whether the parts came as `message` or `text`. Where text comes as `delta`, such a field repeats it.
     is_message: bool = False
     finish_reason: str | None = None
     usage: Any = None
-    #: What stands in `error`, of the chunk or of the choice.
+    #: The field `error` of the chunk or of the choice.
     error: Any = None
 
 
@@ -57,7 +56,10 @@ def read_chunk(value: dict[str, Any], *, may_be_message: bool) -> ChunkContents:
     Args:
         value: The JSON object.
         may_be_message: Whether `message` and `text` are read. Not where text has come as `delta`: Perplexity's chunks
-            have both, and the one of `message` is all that was said so far.
+            have both, and `message` has all text so far.
+
+    Returns:
+        Its contents.
 
     Raises:
         UnreadableChunk: There is text that cannot be read, a number in its place for example.
@@ -69,17 +71,24 @@ def read_chunk(value: dict[str, Any], *, may_be_message: bool) -> ChunkContents:
     if choices is None:
         return contents
     if not isinstance(choices, list | dict):
-        raise UnreadableChunk("`choices` is no list")
+        raise UnreadableChunk("`choices` is not a list")
     contents.has_choices = True
     for choice in choices if isinstance(choices, list) else [choices]:
-        # One answer was asked for; a server that sends more must not have them mixed.
+        # One choice is requested. The text of further ones must not be mixed into it.
         if isinstance(choice, dict) and choice and _is_first(choice.get("index")):
             _read_choice(choice, contents, may_be_message=may_be_message)
     return contents
 
 
 def finish_reason_of(value: object) -> str | None:
-    """Read why an answer ended. DashScope and others write "null" while it goes on, Ollama wrote an empty text."""
+    """Read a finish reason.
+
+    Args:
+        value: The field's value. DashScope and others write "null" while the answer goes on, Ollama an empty string.
+
+    Returns:
+        The reason, or `None` where there is none.
+    """
     if isinstance(value, dict):  # SGLang: {"type": "stop", "matched": ...}
         value = value.get("type")
     if not isinstance(value, str):
@@ -112,18 +121,18 @@ def _message_parts(message: object) -> Iterator[Part]:
         yield from _parts(message)
         return
     for name in _REASONING_NAMES:
-        if (said := message.get(name)) and (thoughts := list(_parts(said, is_reasoning=True))):
-            yield from thoughts
+        if (value := message.get(name)) and (reasoning := list(_parts(value, is_reasoning=True))):
+            yield from reasoning
             break
     # A refusal is the model's answer to the person, in another field.
     for name in ("content", "refusal", "text"):
-        if (said := message.get(name)) and (texts := list(_parts(said))):
+        if (value := message.get(name)) and (texts := list(_parts(value))):
             yield from texts
             break
 
 
 def _parts(value: object, *, is_reasoning: bool = False, depth: int = 0) -> Iterator[Part]:
-    """Yield the texts of a text, a part, or a list of them."""
+    """Yield the parts of a string, of a part, or of a list of them."""
     if not value or depth > _DEEPEST:
         return
     if isinstance(value, str):
@@ -143,4 +152,4 @@ def _parts(value: object, *, is_reasoning: bool = False, depth: int = 0) -> Iter
                 yield from texts
                 break
     else:
-        raise UnreadableChunk(f"a {type(value).__name__} in place of text")
+        raise UnreadableChunk(f"a {type(value).__name__} instead of text")

@@ -1,15 +1,12 @@
-"""Bytes of a chat-completions answer -> events, and in the end a verdict. No I/O, no clock.
+"""Decode the body of a chat completion: bytes in, deltas out, and at the end the result or the failure.
 
-What the openai package's own stream does in odd cases was measured (3.54): it takes a 200 with HTML, an empty body
-and an end without a finish reason for a normal end, and raises errors outside its own tree for pings without data
-and broken JSON. Each of these has an answer here: docs/reference/providers.md lists them, docs/decisions/ 8 and 38 to
-40 say why.
+The openai package's own stream (3.54, measured) takes a 200 with HTML, an empty body and an end without a finish
+reason for a normal end. It raises errors of other classes for pings without data and for broken JSON.
+docs/reference/providers.md lists what is accepted here; docs/decisions/ 8 and 38 to 40 say why.
 """
 
 from __future__ import annotations
 
-import json
-import logging
 import re
 import sys
 from collections.abc import Sequence
@@ -19,63 +16,26 @@ import msgspec
 
 from ..errors import AnswerTooLarge, UpstreamError, UpstreamInvalid, UpstreamTruncated, UpstreamUnavailable
 from ..failures.mapping import failure_from_event, failure_in
-from ..runs.events import Finished, Reasoning, Text, Word
+from ..runs.events import Delta, Finished, Reasoning, Text
 from ..runs.usage import usage_from
-from .chunk_contents import UnreadableChunk, finish_reason_of, read_chunk
+from .body_format import BodyDecoder, BodyFormat
+from .chunk_contents import UnreadableChunk, read_chunk
+from .completion_state import CompletionState
+from .delta_builder import DeltaBuilder
+from .event_limits import EventTooLarge
 from .json_body import JsonBodyDecoder
-from .sse_decoder import EventStreamDecoder, EventTooLarge
-from .think_tags import ThinkTagSplitter
+from .json_values import decode_json
+from .plain_chunk import NO_CHUNK, NO_DELTA, decode_plain_chunk
 
-logger = logging.getLogger("sluice.model")
-
-# Why an answer ended, where `[DONE]` came and the provider gave no reason.
+# The finish reason of an answer that ended with `[DONE]`, where the provider named none.
 REASON_UNKNOWN = "unknown"
-# With these the provider says that it failed: Mistral, OpenRouter, vLLM; DeepSeek; Zhipu; vLLM and SGLang.
-_FAILURES = frozenset((
-    "error", "failed", "insufficient_system_resource", "network_error", "abort", "aborted", "cancelled", "canceled",
-))  # fmt: skip
-# Halves of characters (UTF-16 surrogates), of which some servers send one in each of two tokens.
-_HALVES = re.compile("[\ud800-\udfff]")
-_BOM = b"\xef\xbb\xbf"
 _DONE = re.compile(rb'\s*"?\[?done\]?"?\s*', re.IGNORECASE)
-# Data that is no JSON and says nothing: `ping`, `keep-alive`, a time. Broken JSON has quotes and braces.
-_WORDS = re.compile(rb"[\w .:+-]{0,64}", re.ASCII)
-# Of a body that is no answer, for the log.
-_EXCERPT_BYTES = 512
+# Data that is not JSON and means nothing: `ping`, `keep-alive`, a time. Broken JSON has quotes and braces.
+_NOISE = re.compile(rb"[\w .:+-]{0,64}", re.ASCII)
 
 
-# The plain shape of a chunk: what a token of a common provider needs. `chunk_contents.py` reads all others. msgspec
-# skips the rest of a chunk without making objects of it. `gc=False`, as what comes from JSON has no circles: the
-# collector would look through a million of them in vain.
-class _Delta(msgspec.Struct, gc=False):
-    content: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    refusal: str | None = None
-
-
-class _Choice(msgspec.Struct, gc=False):
-    index: int = 0
-    delta: _Delta | None = None
-    finish_reason: str | None = None
-    error: Any = None
-
-
-class _Chunk(msgspec.Struct, gc=False):
-    choices: list[_Choice] | None = None
-    usage: Any = None
-    error: Any = None
-
-
-_decode = msgspec.json.Decoder(_Chunk).decode
-_decode_any = msgspec.json.Decoder().decode
-# In the place of no delta, and of a chunk that is not of the plain shape.
-_SILENT = _Delta()
-_ODD = _Chunk()
-
-
-class Answer:
-    """What has been read of one answer: bytes in, events out, and in the end a verdict."""
+class CompletionDecoder:
+    """Decodes one answer. Not thread-safe."""
 
     def __init__(
         self, max_event_bytes: int, max_chars: int = sys.maxsize, content_type: str = "text/event-stream"
@@ -84,374 +44,237 @@ class Answer:
 
         Args:
             max_event_bytes: The most bytes of a single event, or of a whole answer that is one JSON object.
-            max_chars: The most characters of text and reasoning together; what is more ends the answer.
-            content_type: What the provider calls the body; only for the log, as not all tell the truth.
+            max_chars: The most characters of text and reasoning together; a longer answer is cut there and fails.
+            content_type: The response's content type, for the log. Some providers send a wrong one.
         """
-        self._max_event_bytes = max_event_bytes
+        #: How far the answer has come; for reading only.
+        self.state = CompletionState()
+        self._deltas = DeltaBuilder(self.state)
+        self._format = BodyFormat(max_event_bytes, content_type)
+        self._body: BodyDecoder | None = None
         self._max_chars = max_chars
-        self._chars = 0
-        self._content_type = content_type
-        # Chosen by the first bytes; until then these are kept.
-        self._decoder: EventStreamDecoder | JsonBodyDecoder | None = None
-        self._opening = b""
+        self._char_count = 0
+        self._byte_count = 0
+        self._chunk_count = 0
         self._usage: Any = None
-        self._chunks = 0
-        self._bytes = 0
-        self.finish_reason: str | None = None
-        #: Whether the latest piece brought a word. Pings and comments do not count.
-        self.progressed = False
-        #: Whether nothing more is to be read.
-        self.ended = False
-        self._failure: UpstreamError | None = None
-        # Whether anything has been said, and whether any of it was text.
-        self._has_words = self._has_text = False
-        # Whether the text came as `message`, in place of `delta`.
-        self._by_message = False
-        #: Whether only usage can be expected: a finish reason came by itself, behind the words. With words in the
-        #: same chunk it may be one of those that come in every chunk. An attribute, as it is asked for each token.
-        self.is_ending = False
-        # Whether words came after a finish reason.
-        self._reason_broken = False
-        self._done = self._at_end = False
-        self._has_failed_behind_its_end = False
-        self._text_half = _HalfCharacter()
-        self._thought_half = _HalfCharacter()
-        self._think: ThinkTagSplitter | None = ThinkTagSplitter()
+        # Whether the text came as `message` instead of `delta`.
+        self._is_message = False
+        self._is_done = self._is_at_end = False
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether the answer is whole, even if its connection breaks now: what is still to come is not text.
+    def feed(self, data: bytes) -> list[Delta]:
+        """Decode the next bytes.
 
-        Not where words came after a finish reason: some servers put one into every chunk, and then it says nothing.
-        Nor with `stop` before the first word, as some put it into their first chunk.
-        """
-        reason = self.finish_reason
-        return reason is not None and not self._reason_broken and (self._has_words or reason.lower() != "stop")
+        Args:
+            data: Not empty; cut anywhere.
 
-    def feed(self, piece: bytes) -> list[Word]:
-        """Read the next bytes and return the words that they completed.
+        Returns:
+            The deltas that the bytes completed. A failure behind them is raised by `result`.
 
         Raises:
-            UpstreamError: They are not of a chat answer, and no word came before that in the same piece.
+            UpstreamError: The bytes are not of a chat completion, and no delta came before that.
         """
-        self._bytes += len(piece)
-        self.progressed = False
+        state = self.state
+        self._byte_count += len(data)
+        state.has_progressed = False
         failure: UpstreamError | None = None
-        words: list[Word] = []
+        deltas: list[Delta] = []
         try:
-            if self._decoder is None:
-                piece = self._open(piece)
-            datas = self._decoder.feed(piece) if self._decoder is not None else []
+            if self._body is None:
+                self._body, data = self._format.detect(data)
+            events = self._body.feed(data) if self._body is not None else []
         except EventTooLarge as error:
-            datas, failure = error.complete, UpstreamInvalid(str(error))
+            events, failure = error.complete, UpstreamInvalid(str(error))
         try:
-            self._read_events(datas, words)
+            self._read_events(events, deltas)
         except UpstreamError as error:
             failure = error
         if failure is not None:
-            self.ended = True
-            # What came before the failure stays delivered; the failure is raised by `conclusion`.
-            self._failure = None if self.is_whole else failure
-        if self.ended:
-            self._flush(words)
-        for word in words:
-            self._chars += len(word.text)
-        if self._chars > self._max_chars:
-            self._cut(words)
-        if self._failure is not None and not words:
-            raise self._failure
-        return words
+            state.end(failure)
+        if state.has_ended:
+            self._deltas.finish(deltas)
+        for delta in deltas:
+            self._char_count += len(delta.text)
+        if self._char_count > self._max_chars:
+            self._cut(deltas)
+        if state.failure is not None and not deltas:
+            raise state.failure
+        return deltas
 
-    def _cut(self, words: list[Word]) -> None:
-        """Take from the end of the words what is too much, and end the answer."""
-        too_much = self._chars - self._max_chars
-        while words and too_much > 0:
-            word = words.pop()
-            if len(word.text) > too_much:
-                words.append(type(word)(word.text[:-too_much], word.pieces))
-            too_much -= len(word.text)
-        self._chars = self._max_chars
-        self._failure = AnswerTooLarge(f"more than {self._max_chars} characters of text and reasoning")
-        self.ended = True
-
-    def finish(self) -> list[Word]:
-        """Read what the end of the bytes completes, and return what was held back. Again, it returns nothing.
+    def finish(self) -> list[Delta]:
+        """Decode what the end of the bytes completes. Again, it returns nothing.
 
         A last event without its blank line is read where it is whole, as openai's client for Node does: a gateway
         that forgets the line is more common than one that breaks off exactly there.
-        """
-        words: list[Word] = []
-        if self.ended:
-            return words
-        self._at_end = True
-        try:
-            if self._decoder is not None:
-                self._read_events(self._decoder.finish(), words)
-                if not self.ended:
-                    self._read_events(self._decoder.incomplete(), words)
-        except EventTooLarge as error:
-            self._failure = UpstreamInvalid(str(error))
-        except UpstreamError as error:
-            self._failure = error
-        if self.is_whole:
-            self._failure = None
-        self.ended = True
-        self._flush(words)
-        self._chars += sum(len(word.text) for word in words)
-        if self._chars > self._max_chars:
-            self._cut(words)
-        return words
-
-    def end_with(self, failure: UpstreamError) -> list[Word]:
-        """End the answer where it stands, with this failure unless it is whole; return what was held back of it."""
-        words: list[Word] = []
-        self._failure = None if self.is_whole else failure
-        self.ended = True
-        self._flush(words)
-        return words
-
-    def conclusion(self) -> Finished:
-        """Judge the answer at its end.
 
         Returns:
-            `Finished`, where it is whole.
+            The last deltas, with what was held back. A failure is raised by `result`.
+        """
+        deltas: list[Delta] = []
+        if self.state.has_ended:
+            return deltas
+        self._is_at_end = True
+        failure: UpstreamError | None = None
+        try:
+            if self._body is not None:
+                self._read_events(self._body.finish(), deltas)
+                if not self.state.has_ended:
+                    self._read_events(self._body.incomplete(), deltas)
+        except EventTooLarge as error:
+            failure = UpstreamInvalid(str(error))
+        except UpstreamError as error:
+            failure = error
+        self.state.end(failure)
+        self._deltas.finish(deltas)
+        self._char_count += sum(len(delta.text) for delta in deltas)
+        if self._char_count > self._max_chars:
+            self._cut(deltas)
+        return deltas
+
+    def end_with(self, failure: UpstreamError) -> list[Delta]:
+        """End the answer where it stands.
+
+        Args:
+            failure: What `result` raises, unless the answer is whole.
+
+        Returns:
+            The deltas that were held back.
+        """
+        deltas: list[Delta] = []
+        self.state.end(failure)
+        self._deltas.finish(deltas)
+        return deltas
+
+    def result(self) -> Finished:
+        """Return how the answer ended; call it when it has ended.
 
         Raises:
-            UpstreamError: It is not.
+            UpstreamError: It is not whole, or not a chat completion.
         """
-        if self._failure is not None:
-            raise self._failure
-        if self.finish_reason is not None:
-            return Finished(self.finish_reason, usage_from(self._usage))
-        is_document = isinstance(self._decoder, JsonBodyDecoder) and self._decoder.is_document
-        if self._has_text and (self._done or is_document):
+        state = self.state
+        if state.failure is not None:
+            raise state.failure
+        if state.finish_reason is not None:
+            return Finished(state.finish_reason, usage_from(self._usage))
+        is_document = isinstance(self._body, JsonBodyDecoder) and self._body.is_document
+        if state.has_text and (self._is_done or is_document):
             return Finished(REASON_UNKNOWN, usage_from(self._usage))
-        if self._chunks == 0:
-            if self._bytes == 0:
-                raise UpstreamInvalid("the answer is empty")
-            came = f"{self._content_type}: {_excerpt(self._opening)}"
-            raise UpstreamInvalid(f"no chunk of a chat answer came, but {came}")
-        raise UpstreamTruncated("the stream ended without a finish reason")
+        if self._chunk_count == 0:
+            if self._byte_count == 0:
+                raise UpstreamInvalid("the provider answered 200 with an empty body")
+            came = f"{self._format.content_type}: {self._format.excerpt}"
+            raise UpstreamInvalid(f"the provider answered 200 without a chunk of a chat completion, with {came}")
+        raise UpstreamTruncated("the provider ended the stream without a finish reason")
 
-    def cut_off(self, detail: str) -> UpstreamError:
-        """Name the failure of a connection that broke."""
-        return UpstreamTruncated(detail) if self._bytes else UpstreamUnavailable(detail)
+    def connection_error(self, detail: str) -> UpstreamError:
+        """Return the failure for a connection that broke: before the first byte another one than later."""
+        return UpstreamTruncated(detail) if self._byte_count else UpstreamUnavailable(detail)
 
-    def _open(self, piece: bytes) -> bytes:
-        """Choose how to read the body, by its first bytes; return what is to be read.
+    def _cut(self, deltas: list[Delta]) -> None:
+        """Remove the characters beyond the limit from the last deltas, and end the answer."""
+        excess = self._char_count - self._max_chars
+        while deltas and excess > 0:
+            delta = deltas.pop()
+            if len(delta.text) > excess:
+                deltas.append(type(delta)(delta.text[:-excess], delta.chunk_count))
+            excess -= len(delta.text)
+        self._char_count = self._max_chars
+        self.state.failure = AnswerTooLarge(f"the answer has more than {self._max_chars} characters")
+        self.state.has_ended = True
 
-        Not by its content type: event streams come as `application/json`, and JSON comes as `text/event-stream`.
-        """
-        opening = self._opening + piece
-        if opening != _BOM and _BOM.startswith(opening):
-            self._opening = opening
-            return b""
-        opening = opening.removeprefix(_BOM).lstrip(b" \t\r\n")
-        self._opening = opening[:_EXCERPT_BYTES]
-        if opening.startswith(b"<"):
-            raise UpstreamInvalid(f"200 with {self._content_type} in place of an event stream: {_excerpt(opening)}")
-        if opening.startswith((b"{", b"[")):
-            self._decoder = JsonBodyDecoder(self._max_event_bytes)
-        elif opening:
-            self._decoder = EventStreamDecoder(self._max_event_bytes)
-        return opening
-
-    def _read_events(self, datas: Sequence[bytes], words: list[Word]) -> None:
-        """Put the words of events into `words`, neighbours joined: further on, a word costs more than its text."""
-        kind: type[Word] = Text
+    def _read_events(self, events: Sequence[bytes], deltas: list[Delta]) -> None:
+        """Add the deltas of events, neighbours joined: each delta costs more behind this than its text does."""
+        state = self.state
+        kind: type[Delta] = Text
         texts: list[str] = []
         try:
-            for data in datas:
+            for data in events:
                 if not data:
                     continue
                 try:
-                    chunk = _decode(data)
+                    chunk = decode_plain_chunk(data)
                 except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                    chunk = _ODD
+                    chunk = NO_CHUNK
                 is_plain = False
-                failed = chunk.error
+                error = chunk.error
                 for choice in chunk.choices or ():
-                    # One answer was asked for; a server that sends more must not have them mixed.
+                    # One choice is requested. The text of further ones must not be mixed into it.
                     if choice.index != 0:
                         continue
-                    delta = choice.delta or _SILENT
-                    if thought := delta.reasoning_content or delta.reasoning:
+                    delta = choice.delta or NO_DELTA
+                    if reasoning := delta.reasoning_content or delta.reasoning:
                         is_plain = True
                         if kind is Text:
-                            self._join(kind, texts, words)
+                            self._deltas.add(kind, texts, deltas)
                             kind = Reasoning
-                        texts.append(thought)
-                    # A refusal is the model's answer to the person, in another field.
+                        texts.append(reasoning)
                     if text := delta.content or delta.refusal:
                         is_plain = True
                         if kind is Reasoning:
-                            self._join(kind, texts, words)
+                            self._deltas.add(kind, texts, deltas)
                             kind = Text
                         texts.append(text)
-                    if is_plain and (choice.finish_reason or self.finish_reason is not None or choice.error):
-                        failed = failed or choice.error
-                        self._note_reason(None if failed else choice.finish_reason, with_words=True)
+                    if is_plain and (choice.finish_reason or state.finish_reason is not None or choice.error):
+                        error = error or choice.error
+                        state.note_reason(None if error else choice.finish_reason, with_text=True)
                 if is_plain:
-                    self._chunks += 1
+                    self._chunk_count += 1
                     if type(chunk.usage) is dict:
                         self._usage = chunk.usage
-                    if failed:
-                        self._fail(failure_from_event(failed))
+                    if error:
+                        state.fail(failure_from_event(error))
                 else:
-                    # Not more than one in an answer, or a few, of a common provider: its first and its last chunks.
-                    self._join(kind, texts, words)
-                    self._read_odd(data, words)
-                    if self.ended:
+                    # Of a common provider only the first and the last chunks of an answer.
+                    self._deltas.add(kind, texts, deltas)
+                    self._read_other(data, deltas)
+                    if state.has_ended:
                         return
         finally:
-            self._join(kind, texts, words)
+            self._deltas.add(kind, texts, deltas)
 
-    def _read_odd(self, data: bytes, words: list[Word]) -> None:
-        """Read an event that is not of the plain shape."""
+    def _read_other(self, data: bytes, deltas: list[Delta]) -> None:
+        """Read an event that is not a plain chunk with text."""
         try:
-            value = _loads(data)
+            value = decode_json(data)
         except (ValueError, RecursionError) as error:
             if _DONE.fullmatch(data) or data.startswith(b"[DONE]"):
-                self._done = self.ended = True
+                self._is_done = self.state.has_ended = True
             elif data[:5].lower() == b"error":
-                self._fail(failure_from_event(data.decode(errors="replace")))
-            elif not (self._at_end or _WORDS.fullmatch(data)):
-                self._fail(UpstreamInvalid(f"a broken event: {type(error).__name__}: {error}"))
+                self.state.fail(failure_from_event(data.decode(errors="replace")))
+            elif not (self._is_at_end or _NOISE.fullmatch(data)):
+                self.state.fail(UpstreamInvalid(f"the provider sent a broken event: {type(error).__name__}: {error}"))
             return
         if isinstance(value, str) and _DONE.fullmatch(data):
-            self._done = self.ended = True
-        # What is neither an object nor a list of them says nothing: `null`, a number, a text.
+            self._is_done = self.state.has_ended = True
+        # Other values than objects mean nothing: `null`, a number, a string.
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, dict):
-                self._read_value(item, words)
+                self._read_object(item, deltas)
 
-    def _read_value(self, value: dict[str, Any], words: list[Word]) -> None:
+    def _read_object(self, value: dict[str, Any], deltas: list[Delta]) -> None:
+        state = self.state
         try:
-            contents = read_chunk(value, may_be_message=self._by_message or not self._has_words)
+            contents = read_chunk(value, may_be_message=self._is_message or not state.has_deltas)
         except UnreadableChunk as error:
-            self._fail(UpstreamInvalid(f"a broken event: {error}"))
+            state.fail(UpstreamInvalid(f"the provider sent a broken event: {error}"))
             return
-        self._chunks += contents.has_choices
+        self._chunk_count += contents.has_choices
         if isinstance(contents.usage, dict):
             self._usage = contents.usage
         for is_reasoning, text in contents.parts:
-            self._join(Reasoning if is_reasoning else Text, [text], words)
-        self._by_message = self._by_message or contents.is_message
-        # Before the finish reason, which may only say that there is an error.
+            self._deltas.add(Reasoning if is_reasoning else Text, [text], deltas)
+        self._is_message = self._is_message or contents.is_message
+        # Before the finish reason, which may only repeat that there is an error.
         if contents.error or not contents.has_choices:
-            self._fail(self._failure_in(value, contents.error))
+            state.fail(self._failure_in(value, contents.error))
         if contents.finish_reason or contents.parts:
-            self._note_reason(contents.finish_reason, with_words=bool(contents.parts))
+            state.note_reason(contents.finish_reason, with_text=bool(contents.parts))
 
     def _failure_in(self, value: dict[str, Any], error: Any) -> UpstreamError | None:
-        """Find the failure in a chunk that has an error, or no choices."""
-        if not isinstance(self._decoder, JsonBodyDecoder):
+        """Find the failure in an object that has an error, or no choices."""
+        if not isinstance(self._body, JsonBodyDecoder):
             return failure_in(value) or (failure_from_event(error) if error else None)
-        where = f"in a 200 with {self._content_type} in place of an event stream"
+        where = f"in a 200 with {self._format.content_type} instead of an event stream"
         failure = failure_in(value, where) or (failure_from_event(error, where) if error else None)
-        # Nothing is known of it but that it is no answer.
-        is_unknown = type(failure) is UpstreamUnavailable and not self._has_words
+        # An object that names no known failure, and comes before any text, is not an answer.
+        is_unknown = type(failure) is UpstreamUnavailable and not self.state.has_deltas
         return UpstreamInvalid(failure.detail) if failure is not None and is_unknown else failure
-
-    def _note_reason(self, reason: str | None, *, with_words: bool) -> None:
-        """Take note of a chunk's finish reason, if it has one, or of words that came after one.
-
-        Raises:
-            UpstreamError: The reason is a failure.
-        """
-        if with_words and self.finish_reason is not None:
-            self._reason_broken = True
-            self.is_ending = False
-        reason = finish_reason_of(reason)
-        if reason is None:
-            return
-        if reason.lower() in _FAILURES:
-            self._fail(UpstreamUnavailable(f"the provider ended the answer with the finish reason {reason!r}"))
-            return
-        self.finish_reason = reason
-        self.is_ending = self.is_whole and not with_words
-
-    def _fail(self, failure: UpstreamError | None) -> None:
-        """Raise the failure, if there is one, unless the answer is whole: nothing behind its end may spoil it."""
-        if failure is None:
-            return
-        if not self.is_whole:
-            raise failure
-        # Once: there may be as many as fit into the time in which usage is waited for.
-        if not self._has_failed_behind_its_end:
-            self._has_failed_behind_its_end = True
-            logger.info("behind the end of a whole answer: %s", failure.detail)
-
-    def _join(self, kind: type[Word], texts: list[str], words: list[Word]) -> None:
-        """Make one word of texts that came one after the other, and empty their list."""
-        if not texts:
-            return
-        self.progressed = self._has_words = True
-        pieces = len(texts)
-        text = texts[0] if pieces == 1 else "".join(texts)
-        half = self._text_half if kind is Text else self._thought_half
-        if half.held or not (text.isascii() or _HALVES.search(text) is None):
-            text = half.join(text)
-        if kind is Text and self._think is not None:
-            self._split(self._think.split(text), words, pieces)
-            if self._think.is_settled:
-                self._think = None
-        elif text:
-            words.append(kind(text, pieces))
-        texts.clear()
-
-    def _split(self, parts: list[tuple[bool, str]], words: list[Word], pieces: int) -> None:
-        for is_reasoning, text in parts:
-            words.append(Reasoning(text, pieces) if is_reasoning else Text(text, pieces))
-            self._has_text = self._has_text or not is_reasoning
-            pieces = 1
-
-    def _flush(self, words: list[Word]) -> None:
-        """Say at the end what was held back for a rest that did not come. It is passed on as it came."""
-        halves = self._text_half.rest()
-        if self._think is not None:
-            for half in halves:
-                self._split(self._think.split(half), words, 1)
-            self._split(self._think.finish(), words, 1)
-        else:
-            words.extend(Text(half) for half in halves)
-        words.extend(Reasoning(half) for half in self._thought_half.rest())
-
-
-class _HalfCharacter:
-    """Joins a character whose two halves (UTF-16 surrogates) came in two tokens, as some servers cut emoji."""
-
-    def __init__(self) -> None:
-        #: The half that is held back; empty, nearly always.
-        self.held = ""
-
-    def join(self, text: str) -> str:
-        """Return `text` behind the half held back, with halves made whole; hold back a first half at its end."""
-        text = (self.held + text).encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
-        self.held = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
-        return text[: len(text) - len(self.held)]
-
-    def rest(self) -> list[str]:
-        """Return the half that is still held back, if there is one."""
-        half, self.held = self.held, ""
-        return [half] if half else []
-
-
-def _integer(digits: str) -> int | float:
-    # Python refuses to make an integer of thousands of digits: an absurd count must not spoil a whole chunk.
-    return int(digits) if len(digits) < 20 else float(digits)
-
-
-def _loads(data: bytes) -> Any:
-    """Decode any JSON, what msgspec refuses too: half of a surrogate pair, escaped; NaN among the numbers."""
-    try:
-        return _decode_any(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return json.loads(data, parse_int=_integer)
-
-
-def _excerpt(data: bytes) -> str:
-    """Return the beginning of a body for the log, not cut inside a word: half a key would not be recognised there."""
-    if len(data) >= _EXCERPT_BYTES:
-        data = re.sub(rb"[^\s\"',:{}\[\]]*\Z", b"", data[:_EXCERPT_BYTES])
-    return data.decode(errors="replace")

@@ -1,48 +1,56 @@
-"""Bytes of a body that is JSON and no event stream -> the JSON values in it. Bounded in size, no I/O.
+"""Split a body that is JSON, and not an event stream, into its JSON values.
 
-A provider that does not stream answers with one object; some proxies write one object a line, and some write an event
-stream's `data: [DONE]` behind the one object.
+A provider that does not stream answers with one object. Some proxies write one object on each line, and some write an
+event stream's `data: [DONE]` behind the one object.
 """
 
 from __future__ import annotations
 
 import json
 
-from .sse_decoder import LARGE_EVENT, EventTooLarge, refuse_many_parts
+from .event_limits import LARGE_EVENT, EventTooLarge, refuse_many_parts
+from .json_values import is_json
 
 
 class JsonBodyDecoder:
-    """Decode a body that arrives in arbitrary pieces. Not thread-safe; one for each body."""
+    """Splits one body. Not thread-safe."""
 
     def __init__(self, max_bytes: int) -> None:
-        """Begin a body, of which at most that many bytes are held: one object, or one line."""
+        """Begin a body.
+
+        Args:
+            max_bytes: The most bytes of one object, or of one line; as many are held in memory.
+        """
         self._max = max_bytes
         self._held: list[bytes] = []
         self._held_size = 0
-        # None until the first line has come: an object that is a line, or the first of many lines of one object.
+        # Whether each line is a value; None until the first line has come. Else all lines are one object.
         self._is_lines: bool | None = None
-        #: Whether all of the body was one object, which came whole.
+        #: Whether the whole body was one object, and all of it came.
         self.is_document = False
 
-    def feed(self, piece: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes.
 
+        Args:
+            data: Not empty; cut anywhere.
+
         Returns:
-            The lines that they completed, where each is a JSON value.
+            The lines that they completed, where each line is a JSON value.
 
         Raises:
-            EventTooLarge: The object or the line passed the size limit.
+            EventTooLarge: The object or the line is larger than the limit.
         """
         held_before = self._held_size
-        self._held.append(piece)
-        self._held_size += len(piece)
+        self._held.append(data)
+        self._held_size += len(data)
         lines: list[bytes] = []
-        if self._is_lines is not False and b"\n" in piece:
+        if self._is_lines is not False and b"\n" in data:
             block = b"".join(self._held)
             if held_before > LARGE_EVENT:
                 refuse_many_parts(block, [])
             if self._is_lines is None:
-                self._is_lines = _is_json(block.partition(b"\n")[0])
+                self._is_lines = is_json(block.partition(b"\n")[0])
             if self._is_lines:
                 *complete, rest = block.split(b"\n")
                 lines = [line for line in map(_data_of, complete) if line]
@@ -56,7 +64,7 @@ class JsonBodyDecoder:
         """End the body.
 
         Returns:
-            Its one object, and the lines behind it; or the last line, where its end did not come.
+            The one object and the lines behind it, or the last line where its line end did not come.
 
         Raises:
             EventTooLarge: It has too many parts.
@@ -77,17 +85,9 @@ class JsonBodyDecoder:
         return [text[:end].encode(errors="surrogateescape"), *(line for line in behind if line)]
 
     def incomplete(self) -> list[bytes]:
-        """Return what the end left incomplete: nothing, as an object that was cut off cannot be read."""
+        """Return nothing: an object that was cut off cannot be read."""
         return []
 
 
 def _data_of(line: bytes) -> bytes:
     return line.strip().removeprefix(b"data:").strip()
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return True

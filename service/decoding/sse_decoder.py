@@ -1,13 +1,13 @@
-"""Bytes of a `text/event-stream` -> the data of its events, bounded in size.
+"""Split a `text/event-stream` into the data of its events, bounded in size.
 
-Follows https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation: lines end in
-LF, CR or CRLF and in nothing else; one BOM at the start is skipped; comments and unknown fields are ignored;
-an event without data is not an event; an event without the blank line behind it is incomplete and dropped. The
-fields `id` and `retry` are read past: chat completions do not use them.
+Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation. Lines end in LF,
+CR or CRLF and in nothing else. One byte order mark at the start is skipped. Comments and unknown fields are ignored.
+An event without data is not an event. An event without the blank line behind it is incomplete and dropped. The fields
+`id` and `retry` are skipped: chat completions do not use them.
 
-Beyond the standard, what providers send when they fail is not lost. The data of an `event: error`, what follows
-`error:` (llama.cpp), and JSON that stands on lines of its own without `data:` become events too; the first two in
-the form that errors have inside data, `{"error": ...}`.
+Three forms beyond the standard are read, in which providers send failures: the data of an `event: error`, what
+follows `error:` (llama.cpp), and JSON on lines of its own without `data:`. The first two become `{"error": ...}`, the
+form that errors have inside data.
 """
 
 from __future__ import annotations
@@ -15,53 +15,26 @@ from __future__ import annotations
 import json
 import re
 
-# One and all behind it: line by line, 64 KiB of nothing else cost 11 ms.
+from .event_limits import LARGE_EVENT, EventTooLarge, refuse_many_parts
+from .json_values import is_json
+
+# A run of them in one match: one match for each, 64 KiB of nothing else cost 11 ms.
 _LINE_ENDS = re.compile(rb"(?:\r\n|\n|\r)+")
 _BOM = b"\xef\xbb\xbf"
 
 
-# An event is decoded in one go, in which the loop does nothing else. A part of its JSON costs up to 0.7 us: a
-# mebibyte of small ones took 130 ms, and this many take 20 to 40. A whole answer in one JSON has a part in 30 bytes.
-MOST_PARTS = 50_000
-# Smaller ones are not counted: they have no time to be that costly.
-LARGE_EVENT = 64 * 1024
-
-
-class EventTooLarge(ValueError):
-    """One event, or one line, is longer than the limit. `complete` holds the data of those that came before it."""
-
-    def __init__(self, limit: int, complete: list[bytes], unit: str = "bytes") -> None:
-        """Take the limit, what the same piece had completed, and what the limit counts."""
-        self.complete = complete
-        super().__init__(f"an event is larger than {limit} {unit}")
-
-
-def refuse_many_parts(data: bytes, complete: list[bytes]) -> None:
-    """Refuse JSON of which decoding would take too long.
-
-    Args:
-        data: The event.
-        complete: What came before it.
-
-    Raises:
-        EventTooLarge: It has too many parts.
-    """
-    if data.count(b",") + data.count(b"{") + data.count(b"[") > MOST_PARTS:
-        raise EventTooLarge(MOST_PARTS, complete, "parts")
-
-
 class EventStreamDecoder:
-    """Decode an event stream that arrives in arbitrary pieces. Not thread-safe; one for each stream."""
+    """Splits one event stream. Not thread-safe."""
 
     def __init__(self, max_event_bytes: int) -> None:
         """Begin a stream.
 
         Args:
-            max_event_bytes: The most bytes that one event's data, or one unfinished line, may take. It bounds
-                the memory that a faulty or hostile server can make us hold.
+            max_event_bytes: The most bytes of one event's data, or of one unfinished line; as many are held in
+                memory.
         """
         self._max = max_event_bytes
-        # The unfinished line, in pieces: joining it anew for each piece would cost the square of its length.
+        # The unfinished line, in parts: joining it each time would cost the square of its length.
         self._line_parts: list[bytes] = []
         self._line_size = 0
         self._data: list[bytes] = []
@@ -73,22 +46,25 @@ class EventStreamDecoder:
         self._in_event = False
         self._at_start = True
 
-    def feed(self, piece: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes.
+
+        Args:
+            data: Cut anywhere.
 
         Returns:
             The data of every event that they completed, in order. Lines of data are joined by LF.
 
         Raises:
-            EventTooLarge: An event passed the size limit. The stream cannot be read on.
+            EventTooLarge: An event is larger than the limit. No more of the stream can be read.
         """
-        if not piece:
+        if not data:
             return []
         held_cr = bool(self._line_parts) and self._line_parts[-1].endswith(b"\r")
-        if not (held_cr or self._at_start) and b"\n" not in piece and b"\r" not in piece:
-            self._hold(piece, [])
+        if not (held_cr or self._at_start) and b"\n" not in data and b"\r" not in data:
+            self._hold(data, [])
             return []
-        block = b"".join([*self._line_parts, piece]) if self._line_parts else piece
+        block = b"".join([*self._line_parts, data]) if self._line_parts else data
         if self._at_start:
             if len(block) < len(_BOM) and _BOM.startswith(block):
                 self._line_parts = [block]
@@ -99,12 +75,12 @@ class EventStreamDecoder:
             refuse_many_parts(block, [])
         self._line_parts = []
         self._line_size = 0
-        # Whole events of one line each, and the beginning of another, are what every chat server sends. Taken as
-        # such they cost an eighth of what the full rules, line by line, do.
+        # Whole events of one line each, and the beginning of another, are what every chat server sends. Split at once
+        # they cost an eighth of what the full rules, line by line, do.
         if block.startswith(b"data: ") and not self._in_event and b"\r" not in block and len(block) <= self._max:
             last = block.rfind(b"\n\n")
             events = block[6:last].split(b"\n\ndata: ")
-            # Two line ends for each, and none in what they say or behind them.
+            # Two line ends for each event, and none inside or behind them.
             if last > 0 and block.count(b"\n") == 2 * len(events):
                 if last + 2 < len(block):
                     self._hold(block[last + 2 :], events)
@@ -116,16 +92,16 @@ class EventStreamDecoder:
         for ends in _LINE_ENDS.finditer(block, 0, usable):
             self._end_line(block[start : ends.start()], events)
             start = ends.end()
-            # Behind the first a blank line ends the event, and further ones say nothing.
+            # The second line end is a blank line, which ends the event; further ones mean nothing.
             if start - ends.start() > 1 and ends[0] != b"\r\n":
                 self._end_line(b"", events)
         self._hold(block[start:], events)
         return events
 
     def finish(self) -> list[bytes]:
-        """End the stream: a CR that was held back still ends its line; what has no blank line is dropped.
+        """End the stream. A CR that was held back ends its line; an event without a blank line is dropped.
 
-        An error, or JSON without a field, needs no blank line: nothing else would say what went wrong.
+        An error, or JSON without a field, needs no blank line: nothing else would name the failure.
 
         Returns:
             The data of the events that this completed.
@@ -147,9 +123,9 @@ class EventStreamDecoder:
         return events
 
     def incomplete(self) -> list[bytes]:
-        """Return, behind `finish`, the data of the event that the stream ended in, as far as it came.
+        """Return the data of the event in which the stream ended, as far as it came; call it after `finish`.
 
-        The standard drops it; clients of chat completions read it where it is whole.
+        The standard drops that event. Clients of chat completions read it where it is whole.
         """
         rest = b"".join(self._line_parts)
         self._line_parts = []
@@ -185,7 +161,7 @@ class EventStreamDecoder:
             self._end_bare(events)
             events.append(_error(value))
         elif self._bare or line.startswith((b"{", b"[")):
-            if not self._bare and _is_json(line):
+            if not self._bare and is_json(line):
                 events.append(line)
                 return
             self._grow(line, events)
@@ -215,23 +191,15 @@ class EventStreamDecoder:
             self._bare = []
             if self._data_size > LARGE_EVENT:
                 refuse_many_parts(value, events)
-            if _is_json(value):
+            if is_json(value):
                 events.append(value)
 
 
-def _is_json(text: bytes) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _error(said: bytes) -> bytes:
-    """Put what a provider said of a failure into the form that errors have inside data."""
-    said = said.strip()
-    if not _is_json(said):
-        said = json.dumps(said.decode(errors="replace")).encode()
-    elif not json.loads(said):
-        said = b'"an error without a word"'
-    return b'{"error": ' + said + b"}"
+def _error(data: bytes) -> bytes:
+    """Put a provider's error into the form that errors have inside data."""
+    data = data.strip()
+    if not is_json(data):
+        data = json.dumps(data.decode(errors="replace")).encode()
+    elif not json.loads(data):
+        data = b'"an error without a description"'
+    return b'{"error": ' + data + b"}"

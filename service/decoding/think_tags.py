@@ -1,11 +1,11 @@
-"""Reasoning that a model writes into its answer, between tags at the very beginning -> reasoning and text. No I/O.
+"""Tell reasoning from text where a model writes both into its content, the reasoning between tags.
 
-Models write `<think>...</think>` before their answer, and servers without a reasoning parser pass it on as content.
-Only the beginning counts: an answer may speak of these tags later on.
+Models write `<think>...</think>` before their answer, and servers without a reasoning parser send it as content. Tags
+are read at the beginning only: later on, an answer may be about them.
 
-Some chat templates put the opening tag into the prompt, so that only `</think>` comes. While a stream runs nobody can
-know that the text so far was reasoning, so it stays text, in both modes. `without_thinking` cuts it from history, as
-the chat templates of DeepSeek and Qwen do (`content.split('</think>')[-1]`).
+Some chat templates put the opening tag into the prompt, so that only `</think>` comes. Then the text before it is not
+known as reasoning until it has been shown, and stays text, in both modes. `without_thinking` removes it from history,
+as the chat templates of DeepSeek and Qwen do (`content.split('</think>')[-1]`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from enum import Enum, auto
 
 # Of DeepSeek, Qwen, MiniMax and most others; of ERNIE; of Gemini; of Kimi-VL. In any case of letters.
 _OPENING = ("<think>", "<thinking>", "<thought>", "◁think▷")
-# White space before a tag is held back until it is known what follows; no model writes that much of it.
+# Characters. White space before a tag is held back until more has come; no model writes as much of it.
 _MOST_SPACE = 256
-# Not where it is quoted: then the answer speaks of it.
+# Not where it is quoted: then the answer is about it.
 _CLOSING = re.compile(r"""(?<![`"'])</think>(?![`"'])""")
 
 
@@ -29,19 +29,19 @@ class _State(Enum):
 
 
 class ThinkTagSplitter:
-    """Split a text that comes in pieces. One for each answer."""
+    """Splits one answer. Not thread-safe."""
 
     def __init__(self) -> None:
         """Begin an answer."""
         self._state = _State.BEGINNING
-        # What may be a part of a tag, or white space before one.
+        # Text that may be a part of a tag, or white space before one.
         self._held = ""
         self._closing = ""
         self._has_reasoning = False
 
     @property
     def is_settled(self) -> bool:
-        """Whether the beginning is over: all that comes next is text, and need not be given here."""
+        """Whether all that comes next is text, and need not be split."""
         return self._state is _State.TEXT
 
     @property
@@ -50,10 +50,13 @@ class ThinkTagSplitter:
         return bool(self._closing)
 
     def split(self, text: str) -> list[tuple[bool, str]]:
-        """Take the next piece.
+        """Split the next text.
+
+        Args:
+            text: Cut anywhere.
 
         Returns:
-            What is known by now, in order: whether it is reasoning, and its text. Never an empty text.
+            The parts that are known by now, in order, none of them empty: whether it is reasoning, and its text.
         """
         text = self._held + text
         self._held = ""
@@ -61,7 +64,7 @@ class ThinkTagSplitter:
         if self._state is _State.BEGINNING:
             text = self._open(text)
         if self._state is _State.REASONING:
-            # White space between the tag and the first word says nothing: `<think>\n\n</think>` is no reasoning.
+            # White space behind the tag is not reasoning: `<think>\n\n</think>` is empty.
             if not self._has_reasoning:
                 text = text.lstrip()
             reasoning, closing, rest = text.partition(self._closing)
@@ -82,12 +85,12 @@ class ThinkTagSplitter:
         return parts
 
     def finish(self) -> list[tuple[bool, str]]:
-        """Return what is still held back: it was no part of a tag."""
+        """Return what is held back: it was not a part of a tag. Again, it returns nothing."""
         held, self._held = self._held, ""
         return [(self._state is _State.REASONING, held)] if held else []
 
     def _open(self, text: str) -> str:
-        """Look for an opening tag; return what is behind it, or the text itself where there is none."""
+        """Look for an opening tag; return the text behind it, or all of it where there is none."""
         start = text.lstrip()
         for tag in _OPENING:
             written = start[: len(tag)]
@@ -112,7 +115,7 @@ def _overlap(text: str, tag: str) -> int:
 
 
 def without_thinking(text: str) -> str:
-    """Return an earlier answer as the model is to see it again: without the reasoning at its beginning."""
+    """Return an earlier answer without the reasoning at its beginning, for the history that a model gets."""
     splitter = ThinkTagSplitter()
     parts = splitter.split(text) + splitter.finish()
     if splitter.has_opened:

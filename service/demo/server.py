@@ -22,7 +22,7 @@ from .script import answer_to
 _TOKEN = re.compile(r"[\u3400-\u9fff\u3000-\u303f\uff00-\uffef]|\s*[A-Za-z0-9_']{1,8}|\s*[^\sA-Za-z0-9_']{1,3}|\s+")
 
 
-class DemoModel:
+class DemoServer:
     """A chat-completions server on 127.0.0.1, on the loop that starts it."""
 
     def __init__(self, tokens_per_second: float) -> None:

@@ -1,8 +1,6 @@
-"""Messages -> an async iterator of events, from any OpenAI-compatible server.
+"""Ask a provider for an answer: messages in, an async iterator of events out, for any OpenAI-compatible server.
 
-Every failure is mapped into `errors.py`, by `provider_errors.py` where the provider says what failed.
-
-Raw bytes are taken, and decoded in `answer.py`: see there what the openai client's own decoder makes of odd streams.
+The openai package's stream is not used: see `completion_decoder.py` for what it makes of unusual responses.
 """
 
 from __future__ import annotations
@@ -16,16 +14,16 @@ from contextlib import closing
 import aiohttp
 
 from ..concurrency.deadline import Deadline
-from ..decoding.completion_decoder import Answer
+from ..decoding.completion_decoder import CompletionDecoder
 from ..errors import Overloaded, ServiceError, UpstreamInvalid, UpstreamTimeout, UpstreamUnavailable
 from ..failures.mapping import failure_from_status
 from ..observability.resources import NO_DESCRIPTORS, descriptors_short, exhausted_by
-from ..runs.events import Accepted, Event, Offer, Word
+from ..runs.events import Accepted, Delta, Event, Offer
 from ..settings.settings import Settings
 from .aiohttp_internals import ContentEncodingError
 from .message import Message
 from .refused_parts import OF_ALL_MODELS, Part, part_refused
-from .request import ModelRequest
+from .request import ProviderRequest
 from .response_body import ResponseBody
 from .transport import NotSent, Transport
 
@@ -48,7 +46,7 @@ WORDLESS_BYTES_PER_SECOND = 64 * 1024
 KEEPALIVE_EXPIRY = 30.0
 
 
-class ModelClient:
+class ProviderClient:
     """One client and one connection pool for a process. Make and use it on the loop's thread only."""
 
     def __init__(self, settings: Settings, base_url: str) -> None:
@@ -59,7 +57,7 @@ class ModelClient:
             base_url: Where the model answers; the demo model's own address where that answers.
         """
         self._settings = settings
-        self._request = ModelRequest.prepare(base_url, settings.provider.api_key)
+        self._request = ProviderRequest.prepare(base_url, settings.provider.api_key)
         # What each model is known to refuse of a request; under "" what the provider does for all of them.
         self._left_out: defaultdict[str, frozenset[Part]] = defaultdict(frozenset)
         self._transport = Transport(
@@ -98,7 +96,7 @@ class ModelClient:
             messages: The whole conversation, oldest first.
             model: The model's name, as the provider knows it.
             first_token_deadline: On the loop's clock, in seconds.
-            offer: Takes words past this generator and those above it, or says that it does not: then they are
+            offer: Takes deltas past this generator and those above it, or says that it does not: then they are
                 yielded. The first ones are always yielded, and so is the end: those above must know of both.
 
         Yields:
@@ -117,11 +115,11 @@ class ModelClient:
         with closing(response):
             yield [Accepted()]
             limits = self._settings.limits
-            answer = Answer(limits.max_event_bytes, limits.max_answer_chars, _content_type(response))
+            decoder = CompletionDecoder(limits.max_event_bytes, limits.max_answer_chars, _content_type(response))
             body = ResponseBody(response)
             with closing(Deadline(limit)) as deadline:
-                intake = _Intake(answer, deadline, self._settings, total_deadline)
-                while not answer.ended:
+                intake = _Intake(decoder, deadline, self._settings, total_deadline)
+                while not decoder.state.has_ended:
                     failure: ServiceError | None = None
                     try:
                         deadline.waiting = True
@@ -129,35 +127,35 @@ class ModelClient:
                     except asyncio.CancelledError:
                         if not deadline.passed():
                             raise
-                        intake.words += answer.finish()
+                        intake.deltas += decoder.finish()
                         # Else only the usage is missing.
-                        if not answer.is_whole:
+                        if not decoder.state.is_whole:
                             failure = UpstreamTimeout("no word within the time limit")
                     except aiohttp.ClientError as error:
                         # aiohttp's reader keeps it, and its traceback keeps the frames that keep the reader and the
                         # bridge: a circle of some 200 objects that only the collector could free.
                         error.__traceback__ = None
-                        intake.words += answer.finish()
-                        if not answer.is_whole:
-                            failure = _broken_off(error, answer)
+                        intake.deltas += decoder.finish()
+                        if not decoder.state.is_whole:
+                            failure = _broken_off(error, decoder)
                     finally:
                         deadline.waiting = False
-                    if words := intake.words:
-                        intake.words = []
-                        yield words
+                    if deltas := intake.deltas:
+                        intake.deltas = []
+                        yield deltas
                         intake.offer = offer
                     if failure is not None:
                         raise failure
                     # After the yield: the time in which a slow reader held us back is not the model's.
                     intake.move_limit()
                     # The timer ends a wait, and a model that is fast enough never lets this task wait.
-                    is_late = now() >= deadline.at and not (answer.ended or body.is_complete)
-                    if is_late and (words := answer.end_with(UpstreamTimeout("no end within the time limit"))):
-                        yield words
-            conclusion = answer.conclusion()
-            if answer.ended and response.content.exception() is None:
+                    is_late = now() >= deadline.at and not (decoder.state.has_ended or body.is_complete)
+                    if is_late and (deltas := decoder.end_with(UpstreamTimeout("no end within the time limit"))):
+                        yield deltas
+            finished = decoder.result()
+            if decoder.state.has_ended and response.content.exception() is None:
                 await _read_to_end(response)
-        yield [conclusion]
+        yield [finished]
 
     async def _open(self, messages: Sequence[Message], model: str, deadline: float) -> aiohttp.ClientResponse:
         """Ask, and ask again at once without what the server refuses of the request; each part is refused once."""
@@ -213,10 +211,13 @@ class _RefusedError(Exception):
 
 
 class _Intake:
-    """Decodes what has come, and passes words on while nobody has to know more of them."""
+    """Decodes what has come, and passes deltas on while nobody has to know more of them."""
 
-    def __init__(self, answer: Answer, deadline: Deadline, settings: Settings, total_deadline: float) -> None:
-        self._answer = answer
+    def __init__(
+        self, decoder: CompletionDecoder, deadline: Deadline, settings: Settings, total_deadline: float
+    ) -> None:
+        self._decoder = decoder
+        self._state = decoder.state
         self._deadline = deadline
         self._next_token_timeout = settings.limits.next_token_timeout
         self._total_deadline = total_deadline
@@ -226,8 +227,8 @@ class _Intake:
         self._wordless = 0
         self._word_at = self._now()
         #: What has to be yielded.
-        self.words: list[Word] = []
-        #: Takes words, or does not.
+        self.deltas: list[Delta] = []
+        #: Takes deltas, or does not.
         self.offer: Offer | None = None
 
     def take(self, piece: bytes) -> bool:
@@ -236,21 +237,21 @@ class _Intake:
         Raises:
             UpstreamError: They are not of a chat stream.
         """
-        answer = self._answer
-        words = answer.feed(piece) if piece else answer.finish()
-        if answer.progressed:
+        decoder, state = self._decoder, self._state
+        deltas = decoder.feed(piece) if piece else decoder.finish()
+        if state.has_progressed:
             self._wordless = 0
-        elif not answer.is_whole:
-            words += self._refuse_wordless(len(piece))
-        if answer.is_ending or answer.ended or (words and (self.offer is None or not self.offer(words))):
-            self.words = words
+        elif not state.is_whole:
+            deltas += self._refuse_wordless(len(piece))
+        if state.is_ending or state.has_ended or (deltas and (self.offer is None or not self.offer(deltas))):
+            self.deltas = deltas
             # Else a limit that passes before the task has its turn would take from it what it has waited for.
             self._deadline.waiting = False
             return False
         self.move_limit()
         return True
 
-    def _refuse_wordless(self, size: int) -> list[Word]:
+    def _refuse_wordless(self, size: int) -> list[Delta]:
         """End the answer where too much came without a word; return what was held back of it."""
         self._wordless += size
         if self._wordless <= self._most_wordless:
@@ -258,16 +259,16 @@ class _Intake:
         seconds = self._now() - self._word_at
         if self._wordless <= self._most_wordless + WORDLESS_BYTES_PER_SECOND * seconds:
             return []
-        return self._answer.end_with(
+        return self._decoder.end_with(
             UpstreamInvalid(f"{self._wordless} bytes in {seconds:.1f} s without a word of the answer")
         )
 
     def move_limit(self) -> None:
         """Give the model its time for what is to come next, counted from now."""
         deadline = self._deadline
-        if self._answer.is_ending:
+        if self._state.is_ending:
             deadline.sooner(self._now() + USAGE_GRACE)
-        elif self._answer.progressed:
+        elif self._state.has_progressed:
             self._word_at = now = self._now()
             limit = now + self._next_token_timeout
             if limit > self._total_deadline:
@@ -294,14 +295,14 @@ async def _read_to_end(response: aiohttp.ClientResponse) -> None:
         logger.debug("a connection is not kept: %s", type(error).__name__)
 
 
-def _broken_off(error: aiohttp.ClientError, answer: Answer) -> ServiceError:
+def _broken_off(error: aiohttp.ClientError, decoder: CompletionDecoder) -> ServiceError:
     detail = f"{type(error).__name__}: {error}"
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ContentEncodingError):
             return UpstreamInvalid(detail)
         cause = cause.__cause__
-    return answer.cut_off(detail)
+    return decoder.connection_error(detail)
 
 
 async def _excerpt(response: aiohttp.ClientResponse, deadline: float) -> str:

@@ -33,7 +33,7 @@ class _Recorder(httpx2.BaseTransport):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelRequest:
+class ProviderRequest:
     """What all requests for an answer have in common."""
 
     url: str
@@ -42,7 +42,7 @@ class ModelRequest:
     fields: dict[str, Any]
 
     @classmethod
-    def prepare(cls, base_url: str, api_key: str) -> ModelRequest:
+    def prepare(cls, base_url: str, api_key: str) -> ProviderRequest:
         """Have the openai client make a request. Sends nothing; takes up to a tenth of a second.
 
         Args:

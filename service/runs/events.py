@@ -15,23 +15,23 @@ from .usage import Usage
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """The model's server took the request and began to answer; no word has come yet."""
+    """The model's server took the request and began to answer; no token has come yet."""
 
 
 # Structs and not dataclasses: one of these is made for each token, and a frozen dataclass takes five times as long.
 # They hold texts and numbers only, so the collector need not look at them.
 class Text(msgspec.Struct, frozen=True, gc=False):
-    """A part of the answer, which the model sent in that many pieces (tokens, with most servers)."""
+    """A part of the answer, which the model sent in that many chunks (one for each token, with most servers)."""
 
     text: str
-    pieces: int = 1
+    chunk_count: int = 1
 
 
 class Reasoning(msgspec.Struct, frozen=True, gc=False):
-    """A part of what the model thought before it answered, in that many pieces."""
+    """A part of what the model thought before it answered, in that many chunks."""
 
     text: str
-    pieces: int = 1
+    chunk_count: int = 1
 
 
 class Finished(msgspec.Struct, frozen=True):
@@ -50,8 +50,8 @@ class Failed(msgspec.Struct, frozen=True):
     error: ServiceError
 
 
-Word = Text | Reasoning
-Event = Accepted | Word | Finished | Failed
+Delta = Text | Reasoning
+Event = Accepted | Delta | Finished | Failed
 #: The number of the first event, and the events; none of them where nothing came for a heartbeat's time.
 Batch = tuple[int, Sequence[Event]]
 #: Takes events past an iteration that would bring them next, or says that it does not.

@@ -111,7 +111,7 @@ class Run:
         self._lock = threading.Lock()
         self._began = time.monotonic()
         self._first_word: float | None = None
-        self._pieces = 0
+        self._chunk_count = 0
         self._bytes = 0
         self._usage: Usage | None = None
         self._finished = False
@@ -249,7 +249,7 @@ class Run:
             # Compared and not `isinstance`: this is once for each token, and there are no subclasses.
             if type(event) is Text or type(event) is Reasoning:
                 text = event.text
-                self._pieces += event.pieces
+                self._chunk_count += event.chunk_count
                 # Most text is ASCII, and Python knows that without looking.
                 self._bytes += len(text) if text.isascii() else len(text.encode(errors="replace"))
                 if self._first_word is None:
@@ -268,7 +268,7 @@ class Run:
 
     def _cost(self) -> Usage:
         if self._usage is None:
-            self._usage = estimate_usage(self._prompts, self._pieces, self._bytes)
+            self._usage = estimate_usage(self._prompts, self._chunk_count, self._bytes)
         return self._usage
 
     def _outcome(self) -> str:

@@ -76,15 +76,15 @@ def _count(said: object) -> int | None:
     return math.floor(number) if 0 <= number <= MOST_TOKENS else None
 
 
-def estimate_usage(prompts: Sequence[str], pieces: int, completion_bytes: int) -> Usage:
+def estimate_usage(prompts: Sequence[str], chunk_count: int, completion_bytes: int) -> Usage:
     """Estimate what an answer cost.
 
     Args:
         prompts: The texts of all messages that were sent.
-        pieces: How many pieces of text the model sent. Most servers send a token in each, so there were at least
+        chunk_count: How many chunks of text the model sent. Most servers send a token in each, so there were at least
             that many.
-        completion_bytes: The size of those pieces together.
+        completion_bytes: The size of their text together.
     """
     prompt = sum(TOKENS_PER_MESSAGE + len(text.encode(errors="replace")) // BYTES_PER_TOKEN for text in prompts)
-    completion = max(pieces, completion_bytes // BYTES_PER_TOKEN)
+    completion = max(chunk_count, completion_bytes // BYTES_PER_TOKEN)
     return Usage(prompt, completion, prompt + completion, estimated=True)

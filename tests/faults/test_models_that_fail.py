@@ -199,17 +199,17 @@ FAILURES = {
         14,
         document("<html>login</html>"),
         "upstream_invalid",
-        logged="200 with text/html in place of an event stream: <html>login</html>",
+        logged="200 with text/html instead of an event stream: <html>login</html>",
     ),
     "a 200 with a JSON error": Failure(
         14,
         document({"error": {"message": "no"}}),
         "upstream_invalid",
-        logged='200 with application/json in place of an event stream: {"error": {"message": "no"}}',
+        logged='200 with application/json instead of an event stream: {"error": {"message": "no"}}',
     ),
-    "a 200 with an empty body": Failure(14, raw(), "upstream_invalid", logged="the answer is empty"),
+    "a 200 with an empty body": Failure(14, raw(), "upstream_invalid", logged="200 with an empty body"),
     "a 200 with nothing but [DONE]": Failure(
-        14, raw(DONE), "upstream_invalid", logged="no chunk of a chat answer came"
+        14, raw(DONE), "upstream_invalid", logged="without a chunk of a chat completion"
     ),
     "an error event": Failure(
         15,

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sluice.service.decoding.completion_decoder import Answer
+from sluice.service.decoding.completion_decoder import CompletionDecoder
 from sluice.service.errors import UpstreamError, UpstreamInvalid, UpstreamTruncated
 from sluice.service.runs.events import Finished, Reasoning, Text
 from tests.fuzz.effort import LONG, tried
@@ -136,15 +136,15 @@ class Read:
     failure: UpstreamError | None = None
 
 
-def read(data: list[bytes], answer: Answer | None = None) -> Read:
-    """Read an answer the way `ModelClient.stream` does; whatever is not an `UpstreamError` comes out as it is."""
-    answer = answer or Answer(LIMIT)
+def read(data: list[bytes], decoder: CompletionDecoder | None = None) -> Read:
+    """Read an answer the way `ProviderClient.stream` does; whatever is not an `UpstreamError` comes out as it is."""
+    decoder = decoder or CompletionDecoder(LIMIT)
     out = Read()
     try:
         for piece in [*data, None]:
-            if answer.ended:
+            if decoder.state.has_ended:
                 break
-            for event in answer.finish() if piece is None else answer.feed(piece):
+            for event in decoder.finish() if piece is None else decoder.feed(piece):
                 match event:
                     case Text(text):
                         out.text += text
@@ -152,7 +152,7 @@ def read(data: list[bytes], answer: Answer | None = None) -> Read:
                         out.thoughts += text
                     case _:
                         raise AssertionError(f"{event!r} in the middle of an answer")
-        verdict = answer.conclusion()
+        verdict = decoder.result()
         assert isinstance(verdict, Finished)
         out.finished = verdict
     except UpstreamError as failure:
@@ -250,9 +250,9 @@ def endless(kind: str) -> Iterator[bytes]:
 def test_an_event_without_an_end_is_refused_at_the_limit_and_memory_stays_bounded(kind: str) -> None:
     tracemalloc.start()
     try:
-        answer = Answer(SMALL)
+        decoder = CompletionDecoder(SMALL)
         with pytest.raises(UpstreamInvalid):
-            deque(map(answer.feed, endless(kind)), maxlen=0)
+            deque(map(decoder.feed, endless(kind)), maxlen=0)
         # The limit counts bytes of the wire; an object around each of five of them is the worst that they can become.
         assert tracemalloc.get_traced_memory()[1] < 16 * SMALL
     finally:
@@ -263,9 +263,9 @@ def test_an_event_without_an_end_is_refused_at_the_limit_and_memory_stays_bounde
 def test_what_is_read_past_takes_no_memory_however_much_comes(kind: str) -> None:
     tracemalloc.start()
     try:
-        answer = Answer(SMALL)
+        decoder = CompletionDecoder(SMALL)
         for piece in islice(endless(kind), 3):
-            assert answer.feed(piece) == []
+            assert decoder.feed(piece) == []
         assert tracemalloc.get_traced_memory()[1] < 16 * PIECE
     finally:
         tracemalloc.stop()

@@ -1079,7 +1079,7 @@ STREAMED = (
         "LM Studio", CONTEXT, b"event: error\ndata: " + json.dumps({"message": _LM_STUDIO_LONG}).encode() + b"\n\n"
     ),
     Streamed("an event in plain words", RATE, b"event: error\ndata: 429 Too Many Requests\n\n", 5),
-    Streamed("an event without a word", UNAVAILABLE, b"event: error\ndata: {}\n\n"),
+    Streamed("an event without a description", UNAVAILABLE, b"event: error\ndata: {}\n\n"),
     Streamed("an event in two packets", KEY, b"event: error\ndata: Unauthorized\n\n"),
     Streamed(
         "llama.cpp",

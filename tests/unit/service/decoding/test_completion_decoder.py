@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from sluice.service.decoding.completion_decoder import Answer
+from sluice.service.decoding.completion_decoder import CompletionDecoder
 from sluice.service.errors import UpstreamError
 from sluice.service.runs.events import Finished, Reasoning, Text
 from sluice.service.runs.usage import Usage
@@ -16,22 +16,22 @@ from tests.support.provider_scenarios import DONE, HEL, LO, SCENARIOS, STOP, Sce
 READABLE = {name: scenario for name, scenario in SCENARIOS.items() if not scenario.ending}
 
 
-def read(pieces: Iterable[bytes]) -> Scenario:
+def read(parts: Iterable[bytes]) -> Scenario:
     """Read an answer, and return what came out as a scenario of no bytes."""
-    answer = Answer(2**20)
+    decoder = CompletionDecoder(2**20)
     text = reasoning = ""
     finished, code = None, ""
     try:
-        for piece in [*pieces, None]:
-            if answer.ended:
+        for part in [*parts, None]:
+            if decoder.state.has_ended:
                 break
-            for word in answer.finish() if piece is None else answer.feed(piece):
-                match word:
-                    case Text(said):
-                        text += said
-                    case Reasoning(said):
-                        reasoning += said
-        finished = answer.conclusion()
+            for delta in decoder.finish() if part is None else decoder.feed(part):
+                match delta:
+                    case Text(more):
+                        text += more
+                    case Reasoning(more):
+                        reasoning += more
+        finished = decoder.result()
     except UpstreamError as error:
         code = error.code
     usage = finished and finished.usage
@@ -58,58 +58,58 @@ def test_what_a_provider_sends_is_read(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in READABLE if len(READABLE[name].bytes) < 10_000])
-def test_what_a_provider_sends_is_read_the_same_in_one_piece_and_in_single_bytes(name: str) -> None:
+def test_what_a_provider_sends_is_read_the_same_at_once_and_in_single_bytes(name: str) -> None:
     scenario = READABLE[name]
     assert read([scenario.bytes]) == expected(scenario)
     assert read(bytes([byte]) for byte in scenario.bytes) == expected(scenario)
 
 
-def test_an_answer_is_ending_only_where_a_finish_reason_came_by_itself_behind_words() -> None:
-    answer = Answer(1000)
-    answer.feed(chunk({"role": "assistant"}, finish="stop"))
-    assert not answer.is_ending  # no word has come
-    answer.feed(chunk("Hel", finish="stop"))
-    assert not answer.is_ending  # words have come behind a reason
-    other = Answer(1000)
+def test_an_answer_is_ending_only_where_a_finish_reason_came_by_itself_behind_text() -> None:
+    decoder = CompletionDecoder(1000)
+    decoder.feed(chunk({"role": "assistant"}, finish="stop"))
+    assert not decoder.state.is_ending  # no text has come
+    decoder.feed(chunk("Hel", finish="stop"))
+    assert not decoder.state.is_ending  # text has come behind a reason
+    other = CompletionDecoder(1000)
     other.feed(chunk("Hello", finish="stop"))
-    assert not other.is_ending  # it may be one of those in every chunk
+    assert not other.state.is_ending  # it may be one of those in every chunk
     other.feed(STOP)
-    assert other.is_ending
+    assert other.state.is_ending
     other.feed(chunk("!"))
-    assert not other.is_ending
+    assert not other.state.is_ending
 
 
-def test_finishing_twice_says_nothing_again() -> None:
-    answer = Answer(1000)
-    answer.feed(chunk("<thi"))
-    assert answer.finish() == [Text("<thi")]
-    assert answer.finish() == []
+def test_finishing_twice_returns_nothing_again() -> None:
+    decoder = CompletionDecoder(1000)
+    decoder.feed(chunk("<thi"))
+    assert decoder.finish() == [Text("<thi")]
+    assert decoder.finish() == []
 
 
 def test_a_text_that_is_held_back_is_counted_as_progress() -> None:
-    answer = Answer(1000)
-    assert answer.feed(chunk("<thi")) == []
-    assert answer.progressed
+    decoder = CompletionDecoder(1000)
+    assert decoder.feed(chunk("<thi")) == []
+    assert decoder.state.has_progressed
 
 
 def test_white_space_without_end_is_not_held_back() -> None:
-    answer = Answer(1000)
-    said = [word for _ in range(300) for word in answer.feed(chunk(" "))]
-    assert "".join(word.text for word in said) == " " * 300
+    decoder = CompletionDecoder(1000)
+    deltas = [delta for _ in range(300) for delta in decoder.feed(chunk(" "))]
+    assert "".join(delta.text for delta in deltas) == " " * 300
 
 
 def test_a_whole_answer_in_one_object_is_bounded_like_an_event() -> None:
-    answer = Answer(1000)
+    decoder = CompletionDecoder(1000)
     with pytest.raises(UpstreamError, match="larger than 1000 bytes"):
-        answer.feed(b'{"choices": ["' + b"x" * 1000)
+        decoder.feed(b'{"choices": ["' + b"x" * 1000)
 
 
 def test_usage_is_a_count_of_the_provider() -> None:
-    answer = Answer(1000)
-    answer.feed(
+    decoder = CompletionDecoder(1000)
+    decoder.feed(
         HEL
         + LO
         + STOP[:-2].replace(b'"choices"', b'"usage": {"prompt_tokens": 1e3, "completion_tokens": 2}, "choices"')
     )
-    answer.feed(b"\n\n" + DONE)
-    assert answer.conclusion() == Finished("stop", Usage(1000, 2, 1002))
+    decoder.feed(b"\n\n" + DONE)
+    assert decoder.result() == Finished("stop", Usage(1000, 2, 1002))

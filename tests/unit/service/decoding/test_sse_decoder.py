@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from openai._streaming import SSEDecoder
 
 from sluice.service.decoding import sse_decoder as event_stream
-from sluice.service.decoding.sse_decoder import EventStreamDecoder, EventTooLarge
+from sluice.service.decoding.event_limits import EventTooLarge
+from sluice.service.decoding.sse_decoder import EventStreamDecoder
 
 PLENTY = 1_000_000
 
@@ -90,7 +91,7 @@ CASES = [
 ERRORS = [
     pytest.param(b'event: error\ndata: {"a": 1}\n\n', [b'{"error": {"a": 1}}'], id="an event of errors"),
     pytest.param(b"data: no\nevent: error\n\n", [b'{"error": "no"}'], id="its name behind its data, in plain words"),
-    pytest.param(b"event: error\ndata: {}\n\n", [b'{"error": "an error without a word"}'], id="nothing said"),
+    pytest.param(b"event: error\ndata: {}\n\n", [b'{"error": "an error without a description"}'], id="nothing said"),
     pytest.param(b"event: error\n\ndata: a\n\n", [b"a"], id="an error without data is no event"),
     pytest.param(b"event: error\nevent: x\ndata: a\n\n", [b"a"], id="the last name counts"),
     pytest.param(b'error: {"a": 1}\n\n', [b'{"error": {"a": 1}}'], id="a line of errors"),
@@ -237,7 +238,7 @@ def feed_for_ever(piece: bytes, limit: int) -> int:
         try:
             decoder.feed(piece)
         except EventTooLarge as error:
-            assert str(error) == f"an event is larger than {limit} bytes"  # noqa: PT017
+            assert str(error) == f"the provider sent an event larger than {limit} bytes"  # noqa: PT017
             return number * len(piece)
     raise AssertionError("never refused")
 

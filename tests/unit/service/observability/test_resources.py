@@ -24,7 +24,7 @@ from sluice.service.observability.resources import (
     exhausted,
     exhausted_by,
 )
-from sluice.service.provider.client import ModelClient
+from sluice.service.provider.client import ProviderClient
 from sluice.service.provider.message import Message
 from sluice.service.settings.provider import ProviderSettings
 from sluice.web.intake.request_threads import THREAD_WAIT, RequestThreads
@@ -92,7 +92,7 @@ def test_the_last_descriptors_are_kept_for_others_than_chats(more: int) -> None:
 def test_no_descriptor_for_the_model_is_overloaded_and_not_the_models_fault() -> None:
     async def ask() -> None:
         url = "http://127.0.0.1:9/v1"
-        client = ModelClient(Settings(provider=ProviderSettings(base_url=url, model="m")), url)
+        client = ProviderClient(Settings(provider=ProviderSettings(base_url=url, model="m")), url)
         try:
             with no_descriptors():
                 async for _ in client.stream([Message(role="user", content="Hi")], "m", 1e9):

@@ -8,10 +8,10 @@ import pytest
 
 from sluice.service.provider.message import Message
 from sluice.service.provider.refused_parts import Part, part_refused
-from sluice.service.provider.request import ModelRequest
+from sluice.service.provider.request import ProviderRequest
 from tests.support.refusals_of_parts import REFUSALS
 
-REQUEST = ModelRequest.prepare("https://model.example/v1", "key")
+REQUEST = ProviderRequest.prepare("https://model.example/v1", "key")
 SYSTEM = Message(role="system", content="Be brief.")
 TALK = [
     SYSTEM,

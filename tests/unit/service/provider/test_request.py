@@ -12,7 +12,7 @@ from openai import AsyncOpenAI, OpenAI
 
 from sluice.service.provider import request as request_module
 from sluice.service.provider.message import Message
-from sluice.service.provider.request import ModelRequest
+from sluice.service.provider.request import ProviderRequest
 
 BASE_URL = "https://model.example/a%20b/v1"
 MESSAGES = [Message(role="system", content="Be brief."), Message(role="user", content='你好 \U0001f600 "\u2028')]
@@ -39,13 +39,13 @@ def as_the_openai_client_sends_it() -> httpx2.Request:
 
 
 def test_it_goes_where_the_openai_client_sends_it_and_asks_the_same() -> None:
-    request, theirs = ModelRequest.prepare(BASE_URL, "our-key"), as_the_openai_client_sends_it()
+    request, theirs = ProviderRequest.prepare(BASE_URL, "our-key"), as_the_openai_client_sends_it()
     assert request.url == str(theirs.url) == f"{BASE_URL}/chat/completions"
     assert json.loads(request.body(MESSAGES, "m")) == json.loads(theirs.content)
 
 
 def test_its_headers_are_the_openai_clients_but_for_what_we_accept() -> None:
-    request, theirs = ModelRequest.prepare(BASE_URL, "our-key"), as_the_openai_client_sends_it()
+    request, theirs = ProviderRequest.prepare(BASE_URL, "our-key"), as_the_openai_client_sends_it()
     assert request.headers["Authorization"] == theirs.headers["Authorization"] == "Bearer our-key"
     assert request.headers["Content-Type"] == theirs.headers["Content-Type"]
     assert set(map(str.lower, theirs.headers)) - set(map(str.lower, request.headers)) == {
@@ -61,17 +61,17 @@ def test_nothing_of_the_environment_but_our_settings_goes_with_it(monkeypatch: p
     for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_API_KEY", "OPENAI_ADMIN_KEY"):
         monkeypatch.setenv(name, "somebody-elses")
     monkeypatch.setenv("OPENAI_BASE_URL", "https://other.example/v1")
-    request = ModelRequest.prepare(BASE_URL, "")
+    request = ProviderRequest.prepare(BASE_URL, "")
     assert request.url.startswith(BASE_URL)
     assert request.headers["Authorization"] == "Bearer no-key"
     assert "somebody-elses" not in str(request.headers)
 
 
 def test_custom_headers_of_the_environment_replace_and_add_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    ours = ModelRequest.prepare(BASE_URL, "our-key")
+    ours = ProviderRequest.prepare(BASE_URL, "our-key")
     custom = ("Authorization: Bearer somebody-elses", "X-Custom: somebody-elses", "user-agent: other", "Accept: */*")
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "\n".join(custom))
-    request = ModelRequest.prepare(BASE_URL, "our-key")
+    request = ProviderRequest.prepare(BASE_URL, "our-key")
     assert request.headers == ours.headers
     assert request.headers["Authorization"] == "Bearer our-key"
 
@@ -86,9 +86,9 @@ def test_an_openai_client_that_cannot_be_kept_from_the_environment_is_refused(
 
     monkeypatch.setattr(request_module, "OpenAI", Another)
     with pytest.raises(RuntimeError, match=r"_custom_headers: install the openai of requirements\.txt"):
-        ModelRequest.prepare(BASE_URL, "our-key")
+        ProviderRequest.prepare(BASE_URL, "our-key")
 
 
 def test_half_a_character_cannot_be_sent() -> None:
     with pytest.raises(UnicodeError):
-        ModelRequest.prepare(BASE_URL, "").body([Message(role="user", content="\ud83d")], "m")
+        ProviderRequest.prepare(BASE_URL, "").body([Message(role="user", content="\ud83d")], "m")

@@ -16,7 +16,7 @@ import pytest
 
 from sluice.service import Settings
 from sluice.service.errors import UpstreamError, UpstreamInvalid, UpstreamTruncated, UpstreamUnavailable
-from sluice.service.provider.client import ModelClient
+from sluice.service.provider.client import ProviderClient
 from sluice.service.provider.message import Message
 from sluice.service.provider.transport import Transport
 from sluice.service.runs.events import Accepted, Event, Finished, Text
@@ -52,20 +52,20 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def client_of(url: str, **limits: Any) -> AsyncIterator[ModelClient]:
+async def client_of(url: str, **limits: Any) -> AsyncIterator[ProviderClient]:
     settings = Settings(
         provider=ProviderSettings(base_url=url, model="m", api_key="our-key"),
         limits=LimitSettings(**{"connect_timeout": WITHIN, **limits}),
         proxies=Proxies.read(os.environ),
     )
-    client = ModelClient(settings, url)
+    client = ProviderClient(settings, url)
     try:
         yield client
     finally:
         await client.aclose()
 
 
-async def ask(client: ModelClient) -> list[Event]:
+async def ask(client: ProviderClient) -> list[Event]:
     """Ask and return the whole answer."""
     deadline = asyncio.get_running_loop().time() + WITHIN
     events: list[Event] = []
@@ -74,7 +74,7 @@ async def ask(client: ModelClient) -> list[Event]:
     return events
 
 
-async def failure_of(client: ModelClient) -> UpstreamError:
+async def failure_of(client: ProviderClient) -> UpstreamError:
     try:
         answer = await ask(client)
     except UpstreamError as error:
@@ -424,7 +424,7 @@ def test_a_body_whose_framing_breaks_has_ended_at_once(framing: bytes, body: byt
         async def scenario() -> None:
             texts: list[str] = []
 
-            async def read(client: ModelClient) -> None:
+            async def read(client: ProviderClient) -> None:
                 # Farther off than what this test waits: the limit is not to be what ends it.
                 deadline = asyncio.get_running_loop().time() + 10 * WITHIN
                 async for events in client.stream([Message(role="user", content="Hi")], "m", deadline):

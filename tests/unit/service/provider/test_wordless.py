@@ -10,7 +10,7 @@ import pytest
 
 from sluice.service import Settings
 from sluice.service.concurrency.deadline import Deadline
-from sluice.service.decoding.completion_decoder import Answer
+from sluice.service.decoding.completion_decoder import CompletionDecoder
 from sluice.service.errors import UpstreamInvalid
 from sluice.service.provider.client import _Intake
 from sluice.service.settings.limits import LimitSettings
@@ -23,10 +23,10 @@ WORD = EMPTY.replace(b'""', b'"word"')
 HOUR = 3600.0
 
 
-def intake_for(pieces: Callable[[_Intake, Callable[[float], None]], None]) -> tuple[Answer, list[str]]:
+def intake_for(pieces: Callable[[_Intake, Callable[[float], None]], None]) -> tuple[CompletionDecoder, list[str]]:
     """Give pieces to the intake of an answer, on a clock that only moves when it is told; return what it said."""
     said: list[str] = []
-    answer = Answer(2**20)
+    decoder = CompletionDecoder(2**20)
 
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
@@ -38,12 +38,12 @@ def intake_for(pieces: Callable[[_Intake, Callable[[float], None]], None]) -> tu
 
         settings = Settings(limits=LimitSettings(next_token_timeout=HOUR))
         with closing(Deadline(at[0] + 10 * HOUR)) as deadline:
-            intake = _Intake(answer, deadline, settings, at[0] + 10 * HOUR)
+            intake = _Intake(decoder, deadline, settings, at[0] + 10 * HOUR)
             intake.offer = lambda words: not said.extend(word.text for word in words)  # type: ignore[union-attr]
             pieces(intake, wait)
 
     run(scenario)
-    return answer, said
+    return decoder, said
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_a_long_time_of_signs_of_life_is_no_flood(piece: bytes, a_second: int, s
             wait(1.0)
             assert intake.take(piece * a_second)
 
-    answer, _ = intake_for(pieces)
-    assert not answer.ended
+    decoder, _ = intake_for(pieces)
+    assert not decoder.state.has_ended
 
 
 @pytest.mark.parametrize("piece", [b"\n", b": \n\n", EMPTY, b'data: {"usage": {}}\n\n'])
@@ -67,10 +67,10 @@ def test_as_much_in_a_moment_ends_the_answer(piece: bytes) -> None:
         while intake.take(piece * 500):
             wait(0.0)
 
-    answer, _ = intake_for(pieces)
-    assert answer.ended
+    decoder, _ = intake_for(pieces)
+    assert decoder.state.has_ended
     with pytest.raises(UpstreamInvalid, match="without a word of the answer"):
-        answer.conclusion()
+        decoder.result()
 
 
 def test_each_word_begins_the_count_anew() -> None:
@@ -79,8 +79,8 @@ def test_each_word_begins_the_count_anew() -> None:
             assert intake.take(b": \n\n" * (2**20 // 4))
             assert intake.take(WORD)
 
-    answer, said = intake_for(pieces)
-    assert not answer.ended
+    decoder, said = intake_for(pieces)
+    assert not decoder.state.has_ended
     assert said == ["word"] * 3
 
 
@@ -89,10 +89,10 @@ def test_what_was_held_back_comes_before_the_end() -> None:
         intake.take(WORD.replace(b"word", b"<thi"))
         while intake.take(b"\n" * 2**16):
             pass
-        assert [word.text for word in intake.words] == ["<thi"]
+        assert [word.text for word in intake.deltas] == ["<thi"]
 
-    answer, _ = intake_for(pieces)
-    assert answer.ended
+    decoder, _ = intake_for(pieces)
+    assert decoder.state.has_ended
 
 
 def test_behind_the_end_of_a_whole_answer_nothing_is_counted() -> None:
@@ -101,6 +101,6 @@ def test_behind_the_end_of_a_whole_answer_nothing_is_counted() -> None:
         for _ in range(30):
             intake.take(b"\n" * 2**16)
 
-    answer, _ = intake_for(pieces)
-    assert not answer.ended
-    assert answer.is_whole
+    decoder, _ = intake_for(pieces)
+    assert not decoder.state.has_ended
+    assert decoder.state.is_whole

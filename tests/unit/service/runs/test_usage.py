@@ -6,15 +6,15 @@ from sluice.service.runs.usage import Usage, estimate_usage
 
 
 def test_an_estimate_counts_at_least_the_pieces_that_came() -> None:
-    assert estimate_usage(["abcd" * 10], pieces=30, completion_bytes=40) == Usage(14, 30, 44, estimated=True)
+    assert estimate_usage(["abcd" * 10], chunk_count=30, completion_bytes=40) == Usage(14, 30, 44, estimated=True)
 
 
 def test_an_estimate_goes_by_size_where_pieces_are_long() -> None:
-    assert estimate_usage([], pieces=1, completion_bytes=4000).completion_tokens == 1000
+    assert estimate_usage([], chunk_count=1, completion_bytes=4000).completion_tokens == 1000
 
 
 def test_chinese_counts_about_a_token_a_character() -> None:
-    usage = estimate_usage(["水闸控制水流" * 10], pieces=0, completion_bytes=0)
+    usage = estimate_usage(["水闸控制水流" * 10], chunk_count=0, completion_bytes=0)
     assert 40 <= usage.prompt_tokens <= 60
 
 
