@@ -9,6 +9,7 @@ Loaded by gunicorn's master too, so it imports nothing of the application.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ import gunicorn
 from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config as Config
 from gunicorn.errors import AppImportError as AppImportError
+from gunicorn.glogging import Logger as Logger
 from gunicorn.http import get_parser as get_parser
 from gunicorn.http.body import LengthReader
 from gunicorn.http.errors import ConfigurationProblem as ConfigurationProblem
@@ -62,6 +64,7 @@ _METHODS: Final[Mapping[type, Mapping[str, tuple[str, ...]]]] = {
     Response: {"force_close": (), "start_response": ("status", "headers", "exc_info")},
     BaseSocket: {"close": ()},
     Arbiter: {"handle_chld": (), "handle_hup": (), "setup": ("app",)},
+    Logger: {"setup": ("cfg",)},
     Config: {"get_cmd_args_from_env": (), "parser": (), "set": ("name", "value")},
 }
 # Of each class the attributes that Sluice reads or sets.
@@ -103,7 +106,8 @@ _ATTRIBUTES: Final[Mapping[type, tuple[str, ...]]] = {
         "worker_age",
         "worker_class",
     ),
-    Config: ("address", "settings", "worker_class_str"),
+    Logger: ("access_log", "error_log"),
+    Config: ("address", "gid", "settings", "uid", "worker_class_str"),
 }
 
 
@@ -158,6 +162,8 @@ def _has(owner: type, name: str) -> bool:
 
 
 check_installed(gunicorn.version_info)
+
+GUNICORN_FOLDER: Final = os.path.realpath(os.path.dirname(gunicorn.__file__))
 
 #: The exit status by which a worker says that it cannot start.
 WORKER_BOOT_ERROR: Final[int] = Arbiter.WORKER_BOOT_ERROR
