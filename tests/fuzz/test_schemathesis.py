@@ -41,17 +41,17 @@ CHECKS = [
     unsupported_method,
 ]
 # Fast, and with limits so low that requests at and above them are small.
-SHORT_LIMITS = {"SLUICE_DEMO_TOKENS_PER_SECOND": "1e6", "SLUICE_MAX_MESSAGE_CHARS": "100", "SLUICE_MAX_HISTORY": "4"}
+LOW_LIMITS = {"SLUICE_DEMO_TOKENS_PER_SECOND": "1e6", "SLUICE_MAX_MESSAGE_CHARS": "100", "SLUICE_MAX_HISTORY": "4"}
 
 # Made here for the names of the tests; `test_openapi.py` holds what is served against it.
-schema = schemathesis.openapi.from_dict(openapi_document(Settings.load(SHORT_LIMITS)))
+schema = schemathesis.openapi.from_dict(openapi_document(Settings.load(LOW_LIMITS)))
 # It knows 400, 415 and others as refusals, and not 413.
 schema.config.checks.negative_data_rejection.expected_statuses = ["400", "413", "415"]
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[GunicornServer]:
-    with GunicornServer(SHORT_LIMITS) as running:
+    with GunicornServer(LOW_LIMITS) as running:
         yield running
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -60,8 +61,13 @@ def module_of(file: Path) -> str:
 MODULES = {module_of(file) for file in FILES}
 
 
-def imports(file: Path) -> Iterator[str]:
-    """Yield the full names of what a file imports, wherever in it; relative ones made absolute, below `sluice`."""
+@cache
+def imports(file: Path) -> tuple[str, ...]:
+    """Return the full names of what a file imports, wherever in it; relative ones made absolute, below `sluice`."""
+    return tuple(_imports(file))
+
+
+def _imports(file: Path) -> Iterator[str]:
     package = ("sluice", *file.relative_to(ROOT).parent.parts)
     for node in ast.walk(ast.parse(file.read_text(), str(file))):
         if isinstance(node, ast.Import):
