@@ -121,13 +121,28 @@ run: $(VENV)/.runs ## serve the page on http://127.0.0.1:8000 (HOST, PORT and th
 test: check $(VENDOR)/.stamp system-packages ## check, then run all tests (unit, integration, browser)
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
+# Without the plug-in of a package that only tests/fuzz uses: loading it takes each process a second.
+.PHONY: test-fast
+test-fast: $(VENV)/.tests ## the unit tests, and one test of the running server: under a minute
+	$(BIN)/python -m pytest -q -n 2 --dist loadscope -p no:schemathesis tests/unit tests/integration/test_smoke.py
+
 .PHONY: check
-check: $(VENV)/.tests node_modules/.tests ## lint, format, types of Python and JavaScript; what pre-commit runs
+check: lint types page-types ## lint, format, types of Python and JavaScript
+
+.PHONY: lint
+lint: $(VENV)/.tests
 	$(BIN)/ruff check --quiet $(PYTHON_FILES)
 	$(BIN)/ruff format --check --quiet $(PYTHON_FILES)
+
+# The links join the folders as they are when installed; mypy_path in pyproject.toml leads there.
+.PHONY: types
+types: $(VENV)/.tests
 	@mkdir -p build/typing/sluice
 	@ln -sfn -t build/typing/sluice ../../../sluice/__init__.py ../../../service ../../../web
 	$(BIN)/mypy --no-error-summary
+
+.PHONY: page-types
+page-types: node_modules/.tests
 	@$(call npm,run --silent check)
 
 .PHONY: format
