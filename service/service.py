@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import threading
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
 from contextvars import Context
 from copy import copy
 from dataclasses import dataclass
@@ -15,12 +13,13 @@ from functools import partial
 
 from .concurrency.event_loop_thread import LoopHealth, LoopState, LoopThread, LoopUnavailable, refuse_replaced_threads
 from .demo.server import DemoServer
-from .errors import InternalError, Overloaded, ShuttingDown, UpstreamError
+from .errors import InternalError, Overloaded, ShuttingDown
 from .observability.logging import request_id, trace
 from .observability.metrics import Metrics
 from .observability.resources import NO_DESCRIPTORS, descriptors_short
 from .provider.client import ProviderClient
 from .provider.message import Message
+from .provider.retry import stream_with_retries
 from .runs.concurrency_limit import Admission, Place
 from .runs.events import Event, Failed, Finished, Offer, Reasoning, Text
 from .runs.run import Run, RunLabels
@@ -30,11 +29,6 @@ from .settings.settings import Settings
 
 logger = logging.getLogger("sluice.chat")
 
-# A pause before another attempt: long enough for a restarting server's neighbours to take over, short enough
-# that a person does not leave. It doubles with each attempt, and chance spreads those who failed together.
-RETRY_PAUSE = 0.25
-# A provider that asks for more patience than this is passed on to the person, who can decide to wait.
-RETRY_PAUSE_MOST = 5.0
 # Making the client reads certificates from disk and, for the demo model, opens a socket: under a second.
 START_TIMEOUT = 10.0
 # The loop's clean-up: connections to close, and tasks that were cancelled to end.
@@ -259,12 +253,10 @@ class ChatService:
                         raise copy(error)
         raise ShuttingDown("the run was closed", retry_after=1.0)
 
-    async def stream_chat(
+    def stream_chat(
         self, messages: Sequence[Message], model: str, offer: Offer
     ) -> AsyncGenerator[Sequence[Event], None]:
         """Ask the model, again if that may help, and yield its events, read by read. Runs on the loop.
-
-        Another attempt is made only before the first word: text that was shown is never repeated.
 
         Args:
             messages: The whole conversation, oldest first.
@@ -274,34 +266,11 @@ class ChatService:
         Raises:
             UpstreamError: The last attempt's failure.
         """
-        assert self._model is not None
-        settings = self.settings
-        now = asyncio.get_running_loop().time
-        deadline = now() + settings.limits.first_token_timeout
-        for attempt in range(1, settings.provider.max_retries + 2):
-            shown = False
-            try:
-                async with aclosing(self._model.stream(messages, model, deadline, offer)) as reads:
-                    async for events in reads:
-                        shown = shown or isinstance(events[0], Text | Reasoning)
-                        yield events
-                return
-            except UpstreamError as error:
-                pause = max(RETRY_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5), error.retry_after or 0.0)
-                if (
-                    shown
-                    or not error.retryable
-                    or attempt > settings.provider.max_retries
-                    or pause > RETRY_PAUSE_MOST
-                    or now() + pause >= deadline
-                ):
-                    raise
-                logger.warning(
-                    "attempt %d of %d failed, another one in %.2f s: %s",
-                    attempt,
-                    settings.provider.max_retries + 1,
-                    pause,
-                    error,
-                )
-                self.metrics.retried(error.code)
-            await asyncio.sleep(pause)
+        client = self._model
+        assert client is not None
+        return stream_with_retries(
+            lambda deadline: client.stream(messages, model, deadline, offer),
+            max_retries=self.settings.provider.max_retries,
+            first_token_timeout=self.settings.limits.first_token_timeout,
+            on_retry=self.metrics.retried,
+        )

@@ -1,0 +1,123 @@
+"""A provider is asked again where that may help, and only before the first token."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+
+import pytest
+
+from sluice.service.errors import UpstreamError, UpstreamRejected, UpstreamTruncated, UpstreamUnavailable
+from sluice.service.provider import retry
+from sluice.service.provider.retry import RETRY_PAUSE_MOST, stream_with_retries
+from sluice.service.runs.events import Accepted, Event, Finished, Reasoning, Text
+from tests.support.scenario import run
+
+WHOLE: list[Event] = [Accepted(), Text("Hello"), Finished("stop", None)]
+TIMEOUT = 60.0
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "RETRY_PAUSE", 0.0)
+
+
+class Attempts:
+    """Attempts that yield these events, and then raise their failure if they have one."""
+
+    def __init__(self, *scripts: tuple[Sequence[Event], UpstreamError | None]) -> None:
+        self.scripts = list(scripts)
+        self.deadlines: list[float] = []
+        self.open = 0
+
+    async def __call__(self, deadline: float) -> AsyncGenerator[Sequence[Event], None]:
+        self.deadlines.append(deadline)
+        events, failure = self.scripts.pop(0)
+        self.open += 1
+        try:
+            for event in events:
+                yield [event]
+            if failure is not None:
+                raise failure
+        finally:
+            self.open -= 1
+
+
+def stream(
+    attempts: Attempts, max_retries: int = 2, timeout: float = TIMEOUT
+) -> tuple[list[Event], UpstreamError | None, list[str]]:
+    """Return the events, the failure, and the codes of the failures that were followed by an attempt."""
+    events: list[Event] = []
+    failures: list[UpstreamError] = []
+    retried: list[str] = []
+
+    async def scenario() -> None:
+        reads = stream_with_retries(
+            attempts, max_retries=max_retries, first_token_timeout=timeout, on_retry=retried.append
+        )
+        try:
+            async for batch in reads:
+                events.extend(batch)
+        except UpstreamError as failure:
+            failures.append(failure)
+
+    run(scenario)
+    assert attempts.open == 0
+    return events, failures[0] if failures else None, retried
+
+
+def test_a_first_attempt_that_succeeds_is_the_only_one() -> None:
+    assert stream(Attempts((WHOLE, None))) == (WHOLE, None, [])
+
+
+def test_an_attempt_that_fails_before_its_first_token_is_followed_by_another_with_the_same_deadline() -> None:
+    attempts = Attempts(([], UpstreamUnavailable("a")), ([Accepted()], UpstreamTruncated("b")), (WHOLE, None))
+    events, failure, retried = stream(attempts)
+    assert events == [Accepted(), *WHOLE]
+    assert failure is None
+    assert retried == ["upstream_unavailable", "upstream_truncated"]
+    assert len(set(attempts.deadlines)) == 1
+
+
+@pytest.mark.parametrize("shown", [Text("Hel"), Reasoning("Hm")])
+def test_nothing_is_asked_again_once_a_token_was_shown(shown: Event) -> None:
+    attempts = Attempts(([Accepted(), shown], UpstreamTruncated("broken")), (WHOLE, None))
+    events, failure, retried = stream(attempts)
+    assert events == [Accepted(), shown]
+    assert isinstance(failure, UpstreamTruncated)
+    assert retried == []
+
+
+def test_there_are_no_more_attempts_than_are_allowed_and_the_last_failure_is_raised() -> None:
+    failures = [UpstreamUnavailable(str(number)) for number in range(3)]
+    events, failure, retried = stream(Attempts(*(([], each) for each in failures)), max_retries=2)
+    assert events == []
+    assert failure is failures[2]
+    assert len(retried) == 2
+    assert stream(Attempts(([], failures[0])), max_retries=0)[1] is failures[0]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [UpstreamRejected("no"), UpstreamUnavailable("later", retry_after=RETRY_PAUSE_MOST + 1)],
+    ids=["not retryable", "a longer pause than is waited for"],
+)
+def test_where_another_attempt_cannot_help_the_failure_is_raised_at_once(failure: UpstreamError) -> None:
+    assert stream(Attempts(([], failure), (WHOLE, None))) == ([], failure, [])
+
+
+def test_a_pause_that_ends_behind_the_deadline_is_not_begun() -> None:
+    failure = UpstreamUnavailable("later", retry_after=RETRY_PAUSE_MOST)
+    assert stream(Attempts(([], failure), (WHOLE, None)), timeout=RETRY_PAUSE_MOST / 2) == ([], failure, [])
+
+
+def test_closing_the_stream_closes_the_attempt_that_runs() -> None:
+    attempts = Attempts((WHOLE, None))
+
+    async def scenario() -> None:
+        reads = stream_with_retries(attempts, max_retries=1, first_token_timeout=TIMEOUT, on_retry=lambda code: None)
+        assert await anext(reads) == [Accepted()]
+        assert attempts.open == 1
+        await reads.aclose()
+
+    run(scenario)
+    assert attempts.open == 0
