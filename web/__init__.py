@@ -28,14 +28,14 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
 
     from ..service import ChatService
     from ..service.settings.kept_dotenv import load_settings
-    from .api.chat import chat_blueprint
+    from .api.chat import make_chat_blueprint
     from .api.errors import register_error_handlers
-    from .api.openapi import openapi_blueprint
-    from .api.operations import ops_blueprint
+    from .api.openapi import make_openapi_blueprint
+    from .api.operations import make_operations_blueprint
     from .extension import Sluice
     from .page.assets import Assets, register_assets
     from .page.libraries import warn_of_missing_libraries
-    from .page.routes import pages_blueprint
+    from .page.routes import make_page_blueprint
     from .routing import register_routing
     from .security.headers import register_headers
     from .security.hosts import register_hosts
@@ -52,8 +52,8 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     register_routing(app)
     register_error_handlers(app)
     register_assets(app, assets)
-    app.register_blueprint(chat_blueprint(sluice))
-    app.register_blueprint(ops_blueprint(sluice))
-    app.register_blueprint(pages_blueprint(sluice, assets))
-    app.register_blueprint(openapi_blueprint(sluice))
+    app.register_blueprint(make_chat_blueprint(sluice))
+    app.register_blueprint(make_operations_blueprint(sluice))
+    app.register_blueprint(make_page_blueprint(sluice, assets))
+    app.register_blueprint(make_openapi_blueprint(sluice))
     return app

@@ -21,7 +21,7 @@ from tools.common.scripted_model import Headers, finished, said
 # has about 1.5 million, nearly all of them to load the application; or at the call of a function behind that.
 EARLY = (0, 1, 3, 10, 30, 100, 300, 600)
 LOADING = (1_000, 3_000, 30_000)
-LATE = ("SluiceWorker.run", "LoopThread.start", "Occupancy.join", "ThreadWorker.run")
+LATE = ("SluiceWorker.run", "LoopThread.start", "WorkerLoads.join", "ThreadWorker.run")
 MANY = (*range(0, 2_000, 50), *range(2_000, 1_500_000, 20_000))
 
 # Every worker but the last is told to end, each at another moment.

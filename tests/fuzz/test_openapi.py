@@ -17,7 +17,7 @@ from sluice.service.settings.limits import LimitSettings
 from sluice.service.settings.provider import ProviderSettings
 from sluice.web import create_app
 from sluice.web.api.errors import STATUSES
-from sluice.web.api.openapi import NOT_BLANK, openapi_document
+from sluice.web.api.openapi import NOT_BLANK, make_openapi_document
 from sluice.web.api.request_body import ChatBody
 from tests.support.running_server import RunningServer
 from tools.common.raw_client import fetch, post_chat, stream_chat
@@ -27,7 +27,7 @@ SETTINGS = Settings(
     provider=ProviderSettings(base_url="http://127.0.0.1:9", model="one", models=("two",)),
     limits=LimitSettings(max_message_chars=7, max_history=3, max_body_bytes=1234),
 )
-DOCUMENT = openapi_document(SETTINGS)
+DOCUMENT = make_openapi_document(SETTINGS)
 CHAT = DOCUMENT["paths"]["/api/chat"]["post"]
 
 

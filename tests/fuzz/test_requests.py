@@ -18,7 +18,7 @@ from sluice.service.errors import ShuttingDown
 from sluice.service.settings.limits import LimitSettings
 from sluice.service.settings.provider import ProviderSettings
 from sluice.web import create_app
-from sluice.web.api.openapi import openapi_document
+from sluice.web.api.openapi import make_openapi_document
 from tests.fuzz.bodies import bodies
 from tests.fuzz.effort import LONG, tried
 from tests.support.running_server import RunningServer
@@ -56,7 +56,7 @@ class Description:
     """What the server's own OpenAPI document says of a body."""
 
     def __init__(self, settings: Settings) -> None:
-        document = openapi_document(settings)
+        document = make_openapi_document(settings)
         chat = document["paths"]["/api/chat"]["post"]
         schema = chat["requestBody"]["content"]["application/json"]["schema"]
         self._most = settings.limits.max_body_bytes

@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from sluice.service import Settings
-from sluice.web.api.openapi import openapi_document
+from sluice.web.api.openapi import make_openapi_document
 from tests.fuzz.effort import LONG, tried
 from tools.common.gunicorn_server import GunicornServer
 
@@ -44,7 +44,7 @@ CHECKS = [
 LOW_LIMITS = {"SLUICE_DEMO_TOKENS_PER_SECOND": "1e6", "SLUICE_MAX_MESSAGE_CHARS": "100", "SLUICE_MAX_HISTORY": "4"}
 
 # Made here for the names of the tests; `test_openapi.py` holds what is served against it.
-schema = schemathesis.openapi.from_dict(openapi_document(Settings.load(LOW_LIMITS)))
+schema = schemathesis.openapi.from_dict(make_openapi_document(Settings.load(LOW_LIMITS)))
 # It knows 400, 415 and others as refusals, and not 413.
 schema.config.checks.negative_data_rejection.expected_statuses = ["400", "413", "415"]
 

@@ -26,8 +26,8 @@ from sluice.service import ChatService, Run, RunLabels, Settings
 from sluice.service.provider import connection
 from sluice.service.provider.message import Message
 from sluice.service.settings.provider import ProviderSettings
-from sluice.web.replies.socket_writer import Outlet
-from sluice.web.replies.stream_body import EventStream
+from sluice.web.replies.socket_writer import SocketWriter
+from sluice.web.replies.stream_body import StreamBody
 
 TOKENS = 100
 WITHIN = 10.0
@@ -92,8 +92,8 @@ class Reply:
         self.client.settimeout(WITHIN)
         self._server = server
         self._run = run
-        self._stream = EventStream(run, "1")
-        self._stream.use(Outlet(Response(server)))
+        self._stream = StreamBody(run, "1")
+        self._stream.use(SocketWriter(Response(server)))
         self.steps = 0
         self.thread = threading.Thread(target=self._serve, name="reply")
         self.thread.start()

@@ -7,7 +7,7 @@ from typing import Any
 
 from sluice.service.settings.settings import Settings
 from sluice.web.api.errors import STATUSES
-from sluice.web.api.openapi import openapi_document
+from sluice.web.api.openapi import make_openapi_document
 
 from .markdown import code, table
 
@@ -16,7 +16,7 @@ Schema = dict[str, Any]
 
 def operations() -> str:
     """Return a section for each operation, with its request and its replies."""
-    document = openapi_document(Settings())
+    document = make_openapi_document(Settings())
     sections = []
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -26,7 +26,7 @@ def operations() -> str:
 
 def types() -> str:
     """Return a section for each type of a request or reply, with its fields."""
-    schemas: dict[str, Schema] = openapi_document(Settings())["components"]["schemas"]
+    schemas: dict[str, Schema] = make_openapi_document(Settings())["components"]["schemas"]
     return "\n\n".join(_schema(name, schemas[name]) for name in sorted(schemas))
 
 

@@ -15,7 +15,7 @@ TIMED_OUT = "timed out"
 BROKEN = "broken"
 
 
-def body_error(environ: WSGIEnvironment) -> InvalidRequest | None:
+def find_body_error(environ: WSGIEnvironment) -> InvalidRequest | None:
     """Say what became of a request's body; `None` where it was read, or where the server does not tell."""
     failure = getattr(environ.get("wsgi.input"), "failure", None)
     if failure == TIMED_OUT:

@@ -14,21 +14,21 @@ from ...service.observability.logging import request_id
 from ...service.observability.resources import NO_THREADS
 from ..encoders.sluice_sse import HEADERS
 from ..extension import Sluice
-from ..replies.stream_body import EventStream
-from ..security.client_address import client_identity
+from ..replies.stream_body import StreamBody
+from ..security.client_address import identify_client
 from ..security.origin import refuse_foreign_origin
-from ..sockets.client_socket import client_socket, has_left, limit_writes
-from .json_response import json_response
+from ..sockets.client_socket import find_client_socket, has_disconnected, limit_writes
+from .json_response import make_json_response
 from .request_body import read_chat_request
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
 
-class _Streamed(NamedTuple):
+class _OpenStream(NamedTuple):
     """What the view has made, for those behind it."""
 
-    body: EventStream
+    body: StreamBody
     #: Ends the run, whatever became of the response. Calling it twice is harmless.
     end: Callable[[], None]
 
@@ -45,7 +45,7 @@ class _StreamResponse(Response):
             raise
 
 
-def chat_blueprint(sluice: Sluice) -> Blueprint:
+def make_chat_blueprint(sluice: Sluice) -> Blueprint:
     """Make the routes under `/api/chat`."""
     blueprint = Blueprint("chat", __name__)
 
@@ -55,15 +55,15 @@ def chat_blueprint(sluice: Sluice) -> Blueprint:
         service = sluice.service
         try:
             refuse_foreign_origin(request)
-            asked = read_chat_request(request, service.settings)
-            client = client_socket(request.environ)
-            if client is not None and has_left(client):
+            chat_request = read_chat_request(request, service.settings)
+            client = find_client_socket(request.environ)
+            if client is not None and has_disconnected(client):
                 # It may have waited for a thread. Nobody would read the answer, but somebody would pay for it.
                 return Response(status=499)
             if not sluice.has_spare_thread():
                 raise Overloaded(NO_THREADS)
-            labels = RunLabels(request_id.get(), asked.source, asked.mode, asked.model)
-            run = service.open(asked.messages, labels, client_identity(request, service.settings))
+            labels = RunLabels(request_id.get(), chat_request.source, chat_request.mode, chat_request.model)
+            run = service.open(chat_request.messages, labels, identify_client(request, service.settings))
         except ServiceError as error:
             service.metrics.refused(error.code)
             raise
@@ -79,15 +79,15 @@ def chat_blueprint(sluice: Sluice) -> Blueprint:
             if client is not None:
                 limit_writes(client, service.settings.limits.write_timeout)
                 unwatch = sluice.disconnects.watch(client, run.reader_left)
-            if asked.mode == "block":
+            if chat_request.mode == "block":
                 return _block_response(service.complete(run))
             # A model that refuses does so by then; later the first heartbeat is due.
             limits = service.settings.limits
             run.wait_accepted(min(limits.connect_timeout, limits.heartbeat_interval))
-            stream = EventStream(run, labels.request_id)
-            # Passed through as it is, so that the server may recognise it (`EventStream.use`).
+            stream = StreamBody(run, labels.request_id)
+            # Passed through as it is, so that the server may recognise it (`StreamBody.use`).
             response = _StreamResponse(stream, headers=HEADERS, direct_passthrough=True)
-            g.sluice_streamed = _Streamed(stream, end)
+            g.sluice_streamed = _OpenStream(stream, end)
             streams = True
             return response
         finally:
@@ -97,7 +97,7 @@ def chat_blueprint(sluice: Sluice) -> Blueprint:
     # The application's and not the blueprint's, and registered before any of the host's: so it is called after them.
     @blueprint.after_app_request
     def end_with_what_is_sent(sent: Response) -> Response:
-        streamed: _Streamed | None = g.get("sluice_streamed")
+        streamed: _OpenStream | None = g.get("sluice_streamed")
         if streamed is None:
             return sent
         # Not in the iteration's own end: it is never started if the client has gone before the first write.
@@ -116,7 +116,7 @@ def chat_blueprint(sluice: Sluice) -> Blueprint:
     @blueprint.teardown_request
     def end_what_was_lost(error: BaseException | None) -> None:
         # A hook behind the view has failed: another response is sent, and no server will close this one's stream.
-        streamed: _Streamed | None = g.pop("sluice_streamed", None)
+        streamed: _OpenStream | None = g.pop("sluice_streamed", None)
         if error is not None and streamed is not None:
             streamed.end()
 
@@ -133,6 +133,6 @@ def _block_response(reply: Reply) -> Response:
     }
     if reply.reasoning:
         fields["reasoning"] = reply.reasoning
-    response = json_response(fields)
+    response = make_json_response(fields)
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -28,10 +28,10 @@ from ...service.errors import (
 )
 from ...service.observability.logging import request_id
 from ...service.observability.resources import exhausted_by
-from ..encoders.error_fields import error_fields
+from ..encoders.error_fields import describe_error
 from ..request_errors import InvalidRequest
-from .body_errors import body_error
-from .json_response import json_response
+from .body_errors import find_body_error
+from .json_response import make_json_response
 
 logger = logging.getLogger("sluice.web")
 
@@ -60,10 +60,10 @@ STATUSES: dict[type[ServiceError], int] = {
 RETRY_AFTER_DEFAULT = 2.0
 
 
-def error_response(error: ServiceError) -> Response:
+def make_error_response(error: ServiceError) -> Response:
     """Make the reply for an error that is known before a stream began."""
     status = error.status if isinstance(error, InvalidRequest) else STATUSES[type(error)]
-    response = json_response(error_fields(error, request_id.get()), status)
+    response = make_json_response(describe_error(error, request_id.get()), status)
     response.headers["Cache-Control"] = "no-store"
     if status in (429, 503) or error.retry_after is not None:
         response.headers["Retry-After"] = str(math.ceil(error.retry_after or RETRY_AFTER_DEFAULT))
@@ -72,7 +72,7 @@ def error_response(error: ServiceError) -> Response:
 
 def register_error_handlers(app: Flask) -> None:
     """Answer every failure in JSON, without a word of its cause."""
-    app.register_error_handler(ServiceError, error_response)
+    app.register_error_handler(ServiceError, make_error_response)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _defect)
 
@@ -82,11 +82,11 @@ def _http_error(error: HTTPException) -> Response:
     if error.code is None or error.code < 400:
         return Response(status=error.code, headers=error.get_headers())
     if error.code >= 500:
-        return error_response(InternalError())
+        return make_error_response(InternalError())
     sentence = error.description or error.name
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         sentence = f"The method should be {' or '.join(sorted(error.valid_methods))}."
-    response = error_response(InvalidRequest(sentence, status=error.code))
+    response = make_error_response(InvalidRequest(sentence, status=error.code))
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value
@@ -94,12 +94,12 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _defect(error: Exception) -> Response:
-    if isinstance(error, OSError) and (refused := body_error(request.environ)) is not None:
+    if isinstance(error, OSError) and (refused := find_body_error(request.environ)) is not None:
         # A route of a host application has read it without Werkzeug's own handling.
-        return error_response(refused)
+        return make_error_response(refused)
     if (lacking := exhausted_by(error)) is not None:
         # Without a traceback: there may be thousands, and the place where it happened is chance.
         logger.warning("overloaded: %s: %s: %s", lacking, type(error).__name__, error)
-        return error_response(Overloaded(lacking))
+        return make_error_response(Overloaded(lacking))
     logger.error("a defect ended a request", exc_info=error)
-    return error_response(InternalError())
+    return make_error_response(InternalError())

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Response
 
 
-def json_response(fields: Mapping[str, Any], status: int = 200) -> Response:
+def make_json_response(fields: Mapping[str, Any], status: int = 200) -> Response:
     """Write fields as JSON. Not by Flask's `jsonify`, whose form is the application's own to choose.
 
     Args:

@@ -21,8 +21,8 @@ from ...service.settings.starters import Language, Starter
 from ..extension import Sluice
 from ..request_errors import InvalidRequest
 from .errors import STATUSES
-from .json_response import json_response
-from .request_body import ChatBody, roles_allowed
+from .json_response import make_json_response
+from .request_body import ChatBody, list_allowed_roles
 
 #: Where it is served.
 PATH = "/openapi.json"
@@ -110,20 +110,20 @@ class PageConfig(msgspec.Struct):
     version: str
 
 
-def openapi_blueprint(sluice: Sluice) -> Blueprint:
+def make_openapi_blueprint(sluice: Sluice) -> Blueprint:
     """Make the route `/openapi.json`."""
     blueprint = Blueprint("openapi", __name__)
-    document = openapi_document(sluice.service.settings)
+    document = make_openapi_document(sluice.service.settings)
 
     @blueprint.get(PATH)
     def openapi() -> Response:
         # An application may be mounted below a path, under several at once.
-        return json_response({**document, "servers": [{"url": request.script_root or "/"}]})
+        return make_json_response({**document, "servers": [{"url": request.script_root or "/"}]})
 
     return blueprint
 
 
-def openapi_document(settings: Settings) -> dict[str, Any]:
+def make_openapi_document(settings: Settings) -> dict[str, Any]:
     """Describe a server that runs with these settings."""
     health = {
         "200": _json_reply("It is well.", Health),
@@ -200,9 +200,10 @@ def _schemas(settings: Settings) -> dict[str, Any]:
     for text in (asked["message"], turn["properties"]["content"]):
         text["maxLength"] = settings.limits.max_message_chars
     asked["message"]["pattern"] = NOT_BLANK
-    turn["properties"]["role"]["enum"] = list(roles_allowed(settings))
+    roles = list_allowed_roles(settings)
+    turn["properties"]["role"]["enum"] = list(roles)
     # An answer may be empty: then it is left out.
-    turn["if"] = {"properties": {"role": {"enum": [role for role in roles_allowed(settings) if role != "assistant"]}}}
+    turn["if"] = {"properties": {"role": {"enum": [role for role in roles if role != "assistant"]}}}
     turn["then"] = {"properties": {"content": {"pattern": NOT_BLANK}}}
     asked["conversation_history"]["maxItems"] = settings.limits.max_history
     asked["model"] = {"anyOf": [{"enum": list(settings.provider.allowed_models)}, {"type": "null"}], "default": None}

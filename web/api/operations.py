@@ -9,14 +9,14 @@ from ...service import LoopState, LoopUnavailable
 from ...service.observability.metrics import MetricsUnavailable
 from ...service.observability.resources import exhausted, exhausted_by
 from ..extension import Sluice
-from .json_response import json_response
+from .json_response import make_json_response
 
 # A loop that is later than this keeps no promise about tokens; a load balancer should look elsewhere. Far above
 # what a garbage collection or a burst of requests causes (tens of milliseconds).
 LAG_LIMIT = 1.0
 
 
-def ops_blueprint(sluice: Sluice) -> Blueprint:
+def make_operations_blueprint(sluice: Sluice) -> Blueprint:
     """Make the routes `/healthz`, `/readyz` and `/metrics`."""
     blueprint = Blueprint("ops", __name__)
     service = sluice.service
@@ -25,29 +25,29 @@ def ops_blueprint(sluice: Sluice) -> Blueprint:
     def healthz() -> Response:
         health = service.health()
         alive = health.state in (LoopState.NEW, LoopState.RUNNING)
-        return _said(alive, "ok" if alive else f"the event loop is {health.state.value}")
+        return _make_status_response(alive, "ok" if alive else f"the event loop is {health.state.value}")
 
     @blueprint.get("/readyz")
     def readyz() -> Response:
         if service.draining:
-            return _said(False, "draining")
+            return _make_status_response(False, "draining")
         try:
             # Being asked is reason enough to start: under a server without our worker class nobody else does.
             service.start()
         except LoopUnavailable as error:
-            return _said(False, str(error))
+            return _make_status_response(False, str(error))
         except (OSError, RuntimeError, MemoryError) as error:
             if (lacking := exhausted_by(error)) is None:
                 raise
-            return _said(False, f"overloaded: {lacking}")
+            return _make_status_response(False, f"overloaded: {lacking}")
         if (lacking := exhausted()) is not None:
-            return _said(False, f"overloaded: {lacking}")
+            return _make_status_response(False, f"overloaded: {lacking}")
         health = service.health()
         if health.state is not LoopState.RUNNING:
-            return _said(False, f"the event loop is {health.state.value}")
+            return _make_status_response(False, f"the event loop is {health.state.value}")
         if health.lag > LAG_LIMIT:
-            return _said(False, f"the event loop is {health.lag:.1f} s late")
-        return _said(True, "ready")
+            return _make_status_response(False, f"the event loop is {health.lag:.1f} s late")
+        return _make_status_response(True, "ready")
 
     @blueprint.get("/metrics")
     def metrics() -> Response:
@@ -61,7 +61,7 @@ def ops_blueprint(sluice: Sluice) -> Blueprint:
     return blueprint
 
 
-def _said(good: bool, status: str) -> Response:
-    response = json_response({"status": status}, 200 if good else 503)
+def _make_status_response(good: bool, status: str) -> Response:
+    response = make_json_response({"status": status}, 200 if good else 503)
     response.headers["Cache-Control"] = "no-store"
     return response

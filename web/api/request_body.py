@@ -17,7 +17,7 @@ from ...service.provider.message import Message
 from ...service.settings.chat import InteractionMode
 from ...service.settings.settings import Settings
 from ..request_errors import InvalidRequest
-from .body_errors import body_error
+from .body_errors import find_body_error
 
 Role = Literal["user", "assistant", "system", "developer"]
 # The operator's voice: whoever speaks with it can take back what OPENAI_SYSTEM_PROMPT says.
@@ -85,7 +85,7 @@ def read_chat_request(request: Request, settings: Settings) -> ChatRequest:
     except RequestEntityTooLarge:
         raise too_large from None
     except ClientDisconnected:
-        if (refused := body_error(request.environ)) is not None and refused.status == HTTPStatus.REQUEST_TIMEOUT:
+        if (refused := find_body_error(request.environ)) is not None and refused.status == HTTPStatus.REQUEST_TIMEOUT:
             raise refused from None
         if request.content_length is None:
             raise InvalidRequest("The chunks of the body should be framed as in RFC 9112, section 7.1.") from None
@@ -111,7 +111,7 @@ def read_chat_request(request: Request, settings: Settings) -> ChatRequest:
     )
 
 
-def roles_allowed(settings: Settings) -> tuple[str, ...]:
+def list_allowed_roles(settings: Settings) -> tuple[str, ...]:
     """Return the roles that a message in the history may have."""
     operators = settings.chat.allow_system_messages == "on"
     return tuple(role for role in get_args(Role) if operators or role not in OPERATOR_ROLES)
@@ -120,7 +120,7 @@ def roles_allowed(settings: Settings) -> tuple[str, ...]:
 def _history(turns: Sequence[Turn], settings: Settings) -> list[Message]:
     """Check the conversation so far, and return what of it goes to the model."""
     history: list[Message] = []
-    allowed = roles_allowed(settings)
+    allowed = list_allowed_roles(settings)
     for index, turn in enumerate(turns):
         place = f"conversation_history[{index}]"
         if turn.role not in allowed:
@@ -163,7 +163,7 @@ def _decode(raw: bytes, settings: Settings) -> ChatBody:
         what = _PLACE.sub("", text)[:200]
         if what.startswith("Expected"):
             what = _PYTHON_TYPE.sub(lambda found: _JSON_TYPES[found[0]], what)
-        choices = {**_ALLOWED, "role": roles_allowed(settings)}
+        choices = {**_ALLOWED, "role": list_allowed_roles(settings)}
         allowed = choices.get(field.rpartition(".")[2]) if field and what.startswith("Invalid enum") else None
         if allowed is not None:
             raise InvalidRequest(f"`{field}` should be {_choice(allowed)}.", field=field) from None

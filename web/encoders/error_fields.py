@@ -8,7 +8,7 @@ from ...service.errors import ServiceError
 from ..request_errors import InvalidRequest
 
 
-def error_fields(error: ServiceError, request_id: str) -> dict[str, Any]:
+def describe_error(error: ServiceError, request_id: str) -> dict[str, Any]:
     """Return the fields of an error: safe texts only.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ...service.runs.events import Event, Failed, Finished, Reasoning, Text
-from .error_fields import error_fields
+from .error_fields import describe_error
 
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -71,7 +71,7 @@ def _joined(events: Iterable[Event]) -> str:
 
 def _end_fields(event: Event, request_id: str) -> dict[str, Any]:
     if isinstance(event, Failed):
-        return error_fields(event.error, request_id)
+        return describe_error(event.error, request_id)
     assert isinstance(event, Finished)
     return {
         "success": True,

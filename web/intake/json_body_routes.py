@@ -23,7 +23,7 @@ class JsonBodyRoutes:
         """Take an application, whose routes may still grow. Of one that is no Flask application nothing is known."""
         self._routes = app.url_map.bind("") if isinstance(app, Flask) else None
 
-    def read(self, method: str, path: str, content_type: str) -> bool:
+    def expects_json(self, method: str, path: str, content_type: str) -> bool:
         """Say whether a route is likely to read the body as JSON.
 
         A wrong guess costs little: a body that is waited for in vain delays a refusal, and one that is not waited for

@@ -14,7 +14,7 @@ class Refusal(NamedTuple):
     reply: bytes
 
 
-def refusal(status: str, code: str, sentence: str, *, retry_after: int | None = None) -> Refusal:
+def make_refusal(status: str, code: str, sentence: str, *, retry_after: int | None = None) -> Refusal:
     """Write a refusal in the form of every other error (`api/errors.py`); without an id, as it was no request yet.
 
     Args:
@@ -38,16 +38,16 @@ def refusal(status: str, code: str, sentence: str, *, retry_after: int | None = 
     return Refusal(code, int(status.partition(" ")[0]), head.encode() + b"\r\n" + body)
 
 
-def head_too_slow(seconds: float) -> Refusal:
+def refuse_slow_head(seconds: float) -> Refusal:
     """Refuse a head that is not whole in time."""
-    return refusal(
+    return make_refusal(
         "408 Request Timeout", "invalid_request", f"The head of a request should be sent within {seconds:g} s."
     )
 
 
-def body_too_slow(seconds: float, bytes_per_second: int) -> Refusal:
+def refuse_slow_body(seconds: float, bytes_per_second: int) -> Refusal:
     """Refuse a body that is not whole in time."""
-    return refusal(
+    return make_refusal(
         "408 Request Timeout",
         "invalid_request",
         f"The body of a request should be sent within {seconds:g} s, "
@@ -55,9 +55,9 @@ def body_too_slow(seconds: float, bytes_per_second: int) -> Refusal:
     )
 
 
-def head_too_large(limit: int) -> Refusal:
+def refuse_large_head(limit: int) -> Refusal:
     """Refuse a head that is larger than any may be."""
-    return refusal(
+    return make_refusal(
         "431 Request Header Fields Too Large",
         "invalid_request",
         f"The head of a request should have at most {limit} bytes.",
@@ -65,6 +65,6 @@ def head_too_large(limit: int) -> Refusal:
 
 
 #: The server holds as much of unfinished requests as it may, or has nothing left to serve another one with.
-OVERLOADED = refusal(
+OVERLOADED = make_refusal(
     "503 Service Unavailable", "overloaded", "The server is busy. Please try again in a moment.", retry_after=2
 )

@@ -12,7 +12,7 @@ import time
 from typing import Any, Protocol
 
 from .body_arrival import BODY_BYTES_PER_SECOND
-from .refusals import OVERLOADED, Refusal, body_too_slow, head_too_large, head_too_slow
+from .refusals import OVERLOADED, Refusal, refuse_large_head, refuse_slow_body, refuse_slow_head
 from .worker_connection import WorkerConnection
 
 RECEIVE_BYTES = 65536
@@ -70,9 +70,9 @@ class RequestIntake:
         self._poller = poller
         self._owner = owner
         self._head_timeout = head_timeout
-        self._head_too_slow = head_too_slow(head_timeout)
+        self._head_too_slow = refuse_slow_head(head_timeout)
         self._body_limit = min(body_limit, BODY_LIMIT)
-        self._body_too_slow = body_too_slow(body_timeout, BODY_BYTES_PER_SECOND)
+        self._body_too_slow = refuse_slow_body(body_timeout, BODY_BYTES_PER_SECOND)
         #: Each with the end of its head's time; the oldest first.
         self._waiting: dict[WorkerConnection, float] = {}
         self._held = 0
@@ -164,7 +164,7 @@ class RequestIntake:
             self._take_head(connection, data)
         else:
             connection.parser.unreader.add(data)
-            self._go_on(connection, request)
+            self._continue_request(connection, request)
 
     def _take_head(self, connection: WorkerConnection, data: bytes) -> None:
         received = connection.received
@@ -178,13 +178,13 @@ class RequestIntake:
             if request is None:
                 self._hand_over(connection)
             else:
-                self._go_on(connection, request)
+                self._continue_request(connection, request)
         elif len(received) > HEAD_LIMIT:
-            self._refuse(connection, head_too_large(HEAD_LIMIT))
+            self._refuse(connection, refuse_large_head(HEAD_LIMIT))
         elif self._held > TOTAL_LIMIT:
             self._refuse(connection, OVERLOADED)
 
-    def _go_on(self, connection: WorkerConnection, request: Any) -> None:
+    def _continue_request(self, connection: WorkerConnection, request: Any) -> None:
         """Hand a request over whose head is there, or wait for its body."""
         arrival = request.arrival
         # Of chunks, half may be framing.
@@ -206,17 +206,17 @@ class RequestIntake:
         return bool(request.is_awaited)
 
     def _hand_over(self, connection: WorkerConnection) -> None:
-        self._let_go(connection)
+        self._release(connection)
         self._owner.request_ready(connection)
 
     def _refuse(self, connection: WorkerConnection, refusal: Refusal | None) -> None:
-        self._let_go(connection)
+        self._release(connection)
         if refusal is None:
             self._owner.connection_ended(connection)
         else:
             self._owner.request_refused(connection, refusal)
 
-    def _let_go(self, connection: WorkerConnection) -> None:
+    def _release(self, connection: WorkerConnection) -> None:
         del self._waiting[connection]
         self._poller.unregister(connection.sock)
         self._held -= connection.held

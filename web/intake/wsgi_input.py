@@ -44,7 +44,7 @@ class WsgiInput:
         return getattr(self._body, name)
 
 
-def with_wsgi_input(application: WSGIApplication) -> WSGIApplication:
+def wrap_request_bodies(application: WSGIApplication) -> WSGIApplication:
     """Hand the application bodies whose broken chunks it can tell from a defect of its own.
 
     Where the reply begins before all of the body has come, the connection ends with the reply: nobody waits for what

@@ -7,13 +7,13 @@ from functools import cache
 from flask import Blueprint, Response, render_template
 
 from ... import __version__
-from ..api.json_response import json_response
+from ..api.json_response import make_json_response
 from ..extension import Sluice
 from .assets import Asset, Assets
 from .libraries import EARLY_LIBRARIES
 
 
-def pages_blueprint(sluice: Sluice, assets: Assets) -> Blueprint:
+def make_page_blueprint(sluice: Sluice, assets: Assets) -> Blueprint:
     """Make the routes `/` and `/api/config`."""
     blueprint = Blueprint("pages", __name__)
     settings = sluice.service.settings
@@ -37,7 +37,7 @@ def pages_blueprint(sluice: Sluice, assets: Assets) -> Blueprint:
 
     @blueprint.get("/api/config")
     def config() -> Response:
-        response = json_response(
+        response = make_json_response(
             {
                 "interaction_mode": settings.chat.page_mode,
                 "model": settings.provider.default_model,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from ..sockets.client_socket import client_socket, limit_writes
-from .stream_body import EventStream
+from ..sockets.client_socket import find_client_socket, limit_writes
+from .stream_body import StreamBody
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -39,7 +39,7 @@ class ReplyPieces:
             close()
 
 
-def with_limited_replies(application: WSGIApplication, seconds: float) -> WSGIApplication:
+def limit_reply_writes(application: WSGIApplication, seconds: float) -> WSGIApplication:
     """Limit the writes of all replies of an application.
 
     Args:
@@ -48,12 +48,12 @@ def with_limited_replies(application: WSGIApplication, seconds: float) -> WSGIAp
     """
 
     def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        client = client_socket(environ)
+        client = find_client_socket(environ)
         if client is not None:
             limit_writes(client, seconds)
         body = application(environ, start_response)
         # The server sends a file by itself, in pieces; and events are written past their iteration.
-        if isinstance(body, EventStream | environ["wsgi.file_wrapper"]):
+        if isinstance(body, StreamBody | environ["wsgi.file_wrapper"]):
             return body
         return ReplyPieces(body)
 

@@ -22,7 +22,7 @@ class ServerResponse(Protocol):
     sent: int
 
 
-class Outlet:
+class SocketWriter:
     """Writes to one client's socket: `send` on the loop's thread, `flush` on the server's, never both at once."""
 
     def __init__(self, response: ServerResponse) -> None:

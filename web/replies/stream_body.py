@@ -9,13 +9,13 @@ from ...service import Run
 from ...service.errors import InternalError
 from ...service.runs.events import Event, Failed
 from ..encoders.sluice_sse import HEARTBEAT, OPENING, encode_events
-from .socket_writer import Outlet
+from .socket_writer import SocketWriter
 
 logger = logging.getLogger("sluice.web")
 
 
-class EventStream:
-    """An iterator of frames, for any WSGI server; with an `Outlet`, most of them go past the iteration.
+class StreamBody:
+    """An iterator of frames, for any WSGI server; with an `SocketWriter`, most of them go past the iteration.
 
     It raises nothing of the run's: what goes wrong after the headers is a frame. The outlet's failed writes are
     raised, as the server's own are.
@@ -30,16 +30,16 @@ class EventStream:
         """
         self._run = run
         self._request_id = request_id
-        self._outlet: Outlet | None = None
+        self._writer: SocketWriter | None = None
         self._opened = False
         self._broken = False
         self._on_close: Callable[[], None] | None = None
 
-    def use(self, outlet: Outlet) -> None:
+    def use(self, writer: SocketWriter) -> None:
         """Take the server's outlet. Before the iteration; the server iterates this object itself, not a wrapping."""
-        self._outlet = outlet
+        self._writer = writer
         # It is not used before the second step: until then nobody waits for the run.
-        self._run.divert(self._pass_on)
+        self._run.divert(self._write)
 
     def on_close(self, callback: Callable[[], None]) -> None:
         """Have this called by `close`, once."""
@@ -60,7 +60,7 @@ class EventStream:
             return OPENING
         while True:
             frames = self._frames()
-            flushed = self._outlet is not None and self._outlet.flush()
+            flushed = self._writer is not None and self._writer.flush()
             if frames is None:
                 raise StopIteration
             if frames is not HEARTBEAT or not flushed:
@@ -81,7 +81,7 @@ class EventStream:
             self._broken = True
             return encode_events([Failed(InternalError())], self._run.next_number, self._request_id)
 
-    def _pass_on(self, first_number: int, events: Sequence[Event]) -> bool:
+    def _write(self, first_number: int, events: Sequence[Event]) -> bool:
         """Write events through the outlet. On the loop's thread, while the server's waits in `next`."""
-        assert self._outlet is not None
-        return self._outlet.send(encode_events(events, first_number, self._request_id))
+        assert self._writer is not None
+        return self._writer.send(encode_events(events, first_number, self._request_id))

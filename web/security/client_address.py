@@ -17,7 +17,7 @@ _WITH_PORT = re.compile(r"([\d.]+):\d{1,5}")
 _TRANSLATED = IPv6Network("64:ff9b::/96")
 
 
-def client_identity(request: Request, settings: Settings) -> str:
+def identify_client(request: Request, settings: Settings) -> str:
     """Return what stands for one client.
 
     Args:

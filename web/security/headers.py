@@ -7,7 +7,7 @@ from uuid import uuid4
 from flask import Flask, Response, request
 
 from ...service.observability.logging import NO_REQUEST, request_id, trace
-from .trace_context import given_request_id, given_trace
+from .trace_context import read_request_id, read_trace
 
 # 'unsafe-inline' is nowhere; images come from here or from data: URLs, so that no answer of a model can make the
 # browser tell another server what was said.
@@ -37,8 +37,8 @@ def register_headers(app: Flask) -> None:
     @app.before_request
     def begin() -> None:
         # Ours is random, so that nobody guesses another's.
-        request_id.set(given_request_id(request.headers.get("X-Request-Id")) or uuid4().hex)
-        trace.set(given_trace(request.headers.get("traceparent")))
+        request_id.set(read_request_id(request.headers.get("X-Request-Id")) or uuid4().hex)
+        trace.set(read_trace(request.headers.get("traceparent")))
 
     @app.after_request
     def finish(response: Response) -> Response:

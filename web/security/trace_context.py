@@ -15,12 +15,12 @@ _TRACEPARENT = re.compile(
 )
 
 
-def given_request_id(header: str | None) -> str | None:
+def read_request_id(header: str | None) -> str | None:
     """Return the id of an `X-Request-Id` header; ``None`` where there is none, or none that may stand in a log."""
     return header if header is not None and _REQUEST_ID.fullmatch(header) else None
 
 
-def given_trace(header: str | None) -> Trace | None:
+def read_trace(header: str | None) -> Trace | None:
     """Read a `traceparent` header of W3C Trace Context.
 
     A version that is not known yet is read as far as version 00 goes, as the standard asks for; 00 itself has no more

@@ -11,11 +11,11 @@ from ...service.settings import kept_dotenv
 from ...service.settings.names import unused_names
 from ...service.settings.settings import SettingsError
 from . import start_signals
-from .heartbeat_directory import NoDirectory, heartbeat_directory
+from .heartbeat_directory import NoDirectory, choose_heartbeat_directory
 from .import_path import order_import_path
-from .launch import working_directory
-from .listen_address import AddressUnavailable, readable_address, refuse_unavailable
-from .malloc_arenas import share_one_heap
+from .launch import find_working_directory
+from .listen_address import AddressUnavailable, format_address, refuse_unavailable
+from .malloc_arenas import share_one_arena
 from .master_log import MasterLog
 from .metrics_directory import MetricsDirectory
 
@@ -39,7 +39,7 @@ class Configuration:
             SystemExit: The server cannot start. The text says why, and what to change.
         """
         start_signals.prepare_master()
-        directory = working_directory()
+        directory = find_working_directory()
         order_import_path(folder, directory, was_listed=was_listed)
         try:
             self.settings, dotenv = kept_dotenv.load_settings(os.environ, directory / ".env")
@@ -48,7 +48,7 @@ class Configuration:
         kept_dotenv.keep(dotenv)
         self._warnings = [*self.settings.contradictions(), *unused_names(os.environ, dotenv, self.settings)]
         # Before the first thread of this process, which is the log's: what is chosen here, workers inherit.
-        share_one_heap()
+        share_one_arena()
         self._log = MasterLog(self.settings)
         self._log.start()
         #: For gunicorn's setting of this name.
@@ -92,7 +92,7 @@ class Configuration:
         else:
             model = f"{provider.default_model} at {provider.base_url or 'api.openai.com'}"
         for listener in server.LISTENERS:
-            server.log.info("Sluice listens on %s", readable_address(listener.sock.getsockname()))
+            server.log.info("Sluice listens on %s", format_address(listener.sock.getsockname()))
         server.log.info("Answers come from %s", model)
 
     def child_exit(self, server: Any, worker: Any) -> None:
@@ -111,7 +111,7 @@ class Configuration:
 def _choose_heartbeat_directory() -> str:
     """Choose where the workers' heartbeat files are; a worker checks it again before it is forked."""
     try:
-        directory, complaints = heartbeat_directory()
+        directory, complaints = choose_heartbeat_directory()
     except NoDirectory as error:
         sys.exit(
             "Sluice cannot start:\nno file can be made for a worker's heartbeat; TMPDIR should name a directory that "

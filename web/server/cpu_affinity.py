@@ -39,7 +39,7 @@ class Affinity:
             number: Which worker this is: workers that start together begin on different CPUs.
             busy_seconds: Reads for how long each CPU has been busy. Default: what the system says.
         """
-        self._read = busy_seconds or _busy_seconds
+        self._read = busy_seconds or _read_busy_seconds
         possible = hasattr(os, "sched_setaffinity") and Path("/proc/self/task").is_dir()
         self._allowed = sorted(os.sched_getaffinity(0)) if possible else []
         #: Where it is bound to; `None` where it may be anywhere.
@@ -75,7 +75,7 @@ class Affinity:
         busy, own, passed = self._read(), time.process_time(), now - self._looked_at
         if busy.keys() >= set(self._allowed):
             shares = {cpu: (busy[cpu] - self._busy[cpu]) / passed for cpu in self._allowed}
-            cpu = next_cpu(self.cpu, shares, (own - self._own) / passed)
+            cpu = choose_cpu(self.cpu, shares, (own - self._own) / passed)
             self._looked_at, self._busy, self._own = now, busy, own
             if cpu != self.cpu:
                 logger.debug("on %s now", "any CPU" if cpu is None else f"CPU {cpu}")
@@ -106,7 +106,7 @@ class Affinity:
             self._bind(None)
 
 
-def next_cpu(cpu: int | None, busy: Mapping[int, float], own: float) -> int | None:
+def choose_cpu(cpu: int | None, busy: Mapping[int, float], own: float) -> int | None:
     """Decide where a worker should be.
 
     Args:
@@ -124,7 +124,7 @@ def next_cpu(cpu: int | None, busy: Mapping[int, float], own: float) -> int | No
     return min(busy, key=lambda each: busy[each])
 
 
-def _busy_seconds() -> dict[int, float]:
+def _read_busy_seconds() -> dict[int, float]:
     """Read for how long each CPU has been busy since the machine started; proc(5), /proc/stat."""
     tick = os.sysconf("SC_CLK_TCK")
     found = {}

@@ -17,7 +17,7 @@ from ..intake.refusals import OVERLOADED, Refusal
 from ..intake.request_intake import RequestIntake
 from ..intake.request_threads import RequestThreads
 from ..intake.worker_connection import WorkerConnection
-from ..intake.wsgi_input import with_wsgi_input
+from ..intake.wsgi_input import wrap_request_bodies
 from ..sockets.lingering import LingeringConnections
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 # How often the log says that no further thread can be started: each request would say it again.
-SAY_INTERVAL = 1.0
+LOG_INTERVAL = 1.0
 
 
 class ClientTooSlow(logging.Filter):
@@ -56,12 +56,12 @@ class GatheringWorker(PublicThreadWorker):
         """
         # Here, because the master must not load what the application is made of.
         from ..intake.json_body_routes import JsonBodyRoutes
-        from ..replies.limited_replies import with_limited_replies
-        from .socket_writer_offer import with_outlets
+        from ..replies.limited_replies import limit_reply_writes
+        from .socket_writer_offer import offer_socket_writers
 
         self._services = services
-        self._says_next = 0.0
-        services.tell_spare_threads(self.tpool.has_spare)
+        self._next_log_at = 0.0
+        services.set_spare_thread_check(self.tpool.has_spare)
         self._settings = settings = services.settings
         self._body_routes = JsonBodyRoutes(application)
         self._lingering = LingeringConnections(self.poller, self._count_connections, self.log)
@@ -72,8 +72,8 @@ class GatheringWorker(PublicThreadWorker):
             body_timeout=settings.limits.body_timeout,
             body_limit=settings.limits.max_body_bytes,
         )
-        limited = with_limited_replies(with_wsgi_input(application), settings.limits.write_timeout)
-        self.wsgi: WSGIApplication = with_outlets(limited)
+        limited = limit_reply_writes(wrap_request_bodies(application), settings.limits.write_timeout)
+        self.wsgi: WSGIApplication = offer_socket_writers(limited)
 
     def get_thread_pool(self) -> RequestThreads:
         """Make the threads; gunicorn's pool would have the worker end where no further one can be started."""
@@ -82,7 +82,7 @@ class GatheringWorker(PublicThreadWorker):
     def reads_body(self, request: Any) -> bool:
         """Say whether a route will read the request's body (`IntakeOwner`)."""
         content_type = next((value for name, value in request.headers if name == "CONTENT-TYPE"), "")
-        return self._body_routes.read(request.method, request.path, content_type)
+        return self._body_routes.expects_json(request.method, request.path, content_type)
 
     def request_ready(self, connection: WorkerConnection) -> None:
         """Give a request that has come to a thread (`IntakeOwner`)."""
@@ -96,8 +96,8 @@ class GatheringWorker(PublicThreadWorker):
         """Have a request served by a thread, or refused soon where there is none."""
         future, error = self.tpool.submit_request(self.handle, conn)
         future.add_done_callback(lambda ended: self.method_queue.defer(self.finish_request, conn, ended))
-        if error is not None and time.monotonic() >= self._says_next:
-            self._says_next = time.monotonic() + SAY_INTERVAL
+        if error is not None and time.monotonic() >= self._next_log_at:
+            self._next_log_at = time.monotonic() + LOG_INTERVAL
             self.log.error("requests wait for the threads that are there, or are refused: %s", error)
 
     def request_refused(self, connection: WorkerConnection, refusal: Refusal) -> None:

@@ -26,7 +26,7 @@ from .reload_guard import ReloadGuard
 from .replaced_threads import exit_if_threads_are_replaced
 from .services import Services
 from .sluice_log import SluiceLog
-from .worker_load import Occupancy
+from .worker_load import WorkerLoads
 
 # Workers of gunicorn in which no loop thread can run, or that serve no WSGI application.
 _UNFIT = ("gevent", "eventlet", "tornado", "asgi", "uvicorn")
@@ -81,10 +81,10 @@ def pre_fork(server: Any, worker: Any) -> None:
     """Lose no signal over the fork, and give the worker the memory that all of them share."""
     start_signals.expect_worker()
     # On the server, because it outlives what HUP loads.
-    if not hasattr(server, "occupancy"):
-        server.occupancy = Occupancy()
+    if not hasattr(server, "worker_loads"):
+        server.worker_loads = WorkerLoads()
         server.boot_record = BootRecord()
-    worker.occupancy = server.occupancy
+    worker.worker_loads = server.worker_loads
     worker.boot_record = server.boot_record
 
 
@@ -118,9 +118,9 @@ def worker_exit(server: Any, worker: Any) -> None:
 
 def child_exit(server: Any, worker: Any) -> None:
     """Forget how busy a worker was that is gone."""
-    occupancy = getattr(worker, "occupancy", None)
-    if occupancy is not None:
-        occupancy.forget(worker.age)
+    loads = getattr(worker, "worker_loads", None)
+    if loads is not None:
+        loads.forget(worker.age)
 
 
 HOOKS = (

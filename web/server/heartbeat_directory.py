@@ -14,7 +14,7 @@ class NoDirectory(OSError):
     """None of the directories can be used. The text names each, and why."""
 
 
-def heartbeat_directory(preferred: str | None = None) -> tuple[str, list[str]]:
+def choose_heartbeat_directory(preferred: str | None = None) -> tuple[str, list[str]]:
     """Choose a directory for the heartbeat files.
 
     Args:

@@ -16,7 +16,7 @@ from ..intake.gunicorn_internals import Config
 STARTED_IN: Final = Path.cwd()
 
 
-def working_directory() -> Path:
+def find_working_directory() -> Path:
     """Say where the application will run: gunicorn goes there only after it has read its configuration."""
     config = Config()
     parser = config.parser()

@@ -58,7 +58,7 @@ def _refuse_unavailable_path(path: Path) -> None:
         raise AddressUnavailable(f"The address is unix:{path}, but another file is there; it should be a free path.")
 
 
-def readable_address(name: tuple[str, int] | str | bytes) -> str:
+def format_address(name: tuple[str, int] | str | bytes) -> str:
     """Write what `getsockname` of a listening socket returns."""
     if isinstance(name, tuple):
         host, port = name[:2]

@@ -19,7 +19,7 @@ logger = logging.getLogger("sluice.heap")
 _ARENA_MAX = -8
 
 
-def share_one_heap(environ: Mapping[str, str] = os.environ) -> None:
+def share_one_arena(environ: Mapping[str, str] = os.environ) -> None:
     """Have the threads that are started from now on share the main thread's heap. Before any of them is started.
 
     Nothing is changed where an operator chose otherwise, or where the C library has no such choice (musl, macOS).

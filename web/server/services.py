@@ -55,7 +55,7 @@ class Services:
         """What must never be logged."""
         return tuple(sluice.service.settings.provider.api_key for sluice in self._sluices)
 
-    def tell_spare_threads(self, has_spare: Callable[[], bool]) -> None:
+    def set_spare_thread_check(self, has_spare: Callable[[], bool]) -> None:
         """Have them ask this, on any thread, whether the worker has a thread for another request."""
         for sluice in self._sluices:
             sluice.has_spare_thread = has_spare

@@ -28,18 +28,18 @@ from . import start_signals
 from .boot_record import BootRecord
 from .cpu_affinity import Affinity
 from .gathering_worker import ClientTooSlow, GatheringWorker
-from .heartbeat_directory import NoDirectory, heartbeat_directory
-from .malloc_arenas import share_one_heap
+from .heartbeat_directory import NoDirectory, choose_heartbeat_directory
+from .malloc_arenas import share_one_arena
 from .replaced_threads import exit_if_threads_are_replaced
 from .services import Services
-from .worker_load import Load, Occupancy
+from .worker_load import Load, WorkerLoads
 
 if TYPE_CHECKING:
     from ...service import LoopState
 
 # While it leaves connections to others, how often a full worker looks whether they have become full as well. This
 # bounds how long a client waits for its 503 when all are full.
-LEAVING_POLL = 0.05
+FULL_POLL_INTERVAL = 0.05
 # For how long none is asked for after these, and after any other: asked at once, the kernel might say the same for
 # ever. It keeps those who wait. Ended answers give descriptors back, and silent clients when their time is up.
 ACCEPT_PAUSE = 1.0
@@ -50,7 +50,7 @@ START_PAUSE = 1.0
 def _see_to_heartbeat_directory(cfg: Any, log: Any) -> None:
     """Choose another directory where the last one cannot be used any more: an error would end the master."""
     try:
-        chosen, complaints = heartbeat_directory(cfg.worker_tmp_dir)
+        chosen, complaints = choose_heartbeat_directory(cfg.worker_tmp_dir)
     except NoDirectory as error:
         log.error("no file can be made for the next worker's heartbeat: %s", error)
         return
@@ -64,7 +64,7 @@ class SluiceWorker(GatheringWorker):
 
     #: Shared by all workers of a master, also by those whose class HUP has loaded again; `gunicorn_hooks.pre_fork`
     #: sets them before each fork.
-    occupancy: Occupancy
+    worker_loads: WorkerLoads
     boot_record: BootRecord
     #: Whether this only tries whether a worker can start (`trial_start.py`), which wants to know why not.
     is_trial = False
@@ -77,8 +77,8 @@ class SluiceWorker(GatheringWorker):
         """Prepare a worker; runs in the master, with gunicorn's arguments."""
         _see_to_heartbeat_directory(cfg, log)
         super().__init__(age, ppid, sockets, app, timeout, cfg, log)
-        if not hasattr(self, "occupancy"):  # a configuration without the hook
-            type(self).occupancy = Occupancy()
+        if not hasattr(self, "worker_loads"):  # a configuration without the hook
+            type(self).worker_loads = WorkerLoads()
             type(self).boot_record = BootRecord()
         self._affinity: Affinity | None = None
         self._accepts_from = 0.0  # on the monotonic clock
@@ -147,7 +147,7 @@ class SluiceWorker(GatheringWorker):
         self.prepare_serving(application, services)
         self._places: int = services.places or self.cfg.threads
         # Both before the loop's thread and all others are started.
-        share_one_heap()
+        share_one_arena()
         if services.settings.server.pin_cpu == "on":
             self._affinity = Affinity(self.age)
         if not services:
@@ -166,7 +166,7 @@ class SluiceWorker(GatheringWorker):
             if self.alive:
                 # Last, because others leave connections to a worker that is on the board, and only then does it
                 # take them.
-                self.occupancy.join(self.pid, self.age)
+                self.worker_loads.join(self.pid, self.age)
                 self.boot_record.note_boot()
                 self._is_serving = True
                 super().run()
@@ -207,7 +207,7 @@ class SluiceWorker(GatheringWorker):
 
     def _drain(self) -> None:
         """Take nobody new, answer whoever is connected, and be gone before gunicorn's patience ends."""
-        self.occupancy.leave()
+        self.worker_loads.leave()
         self._close_listeners()
         self._services.begin_drain(self.cfg.graceful_timeout)
 
@@ -247,7 +247,7 @@ class SluiceWorker(GatheringWorker):
         gunicorn gives it to a thread at once, which waits up to 5 s for the first byte.
         """
         # Closed where the same turn of the poller brought the order to leave, which took the connection along.
-        if listener.sock is not None and not self._leaves_to_others():
+        if listener.sock is not None and not self._should_leave_to_others():
             self._take(listener)
 
     def _take(self, listener: BaseSocket) -> bool:
@@ -271,7 +271,7 @@ class SluiceWorker(GatheringWorker):
             self._accepts_from = time.monotonic() + ACCEPT_PAUSE
             return False
         self.nr_conns += 1
-        self.occupancy.say(self._load())
+        self.worker_loads.report(self._load())
         try:
             self._hold(client, address, listener)
         except (OSError, MemoryError) as error:
@@ -301,18 +301,18 @@ class SluiceWorker(GatheringWorker):
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Accept connections, or leave them in the shared listening socket: to others, or until they can be held."""
-        held_back = self.alive and (self._leaves_to_others() or time.monotonic() < self._accepts_from)
+        held_back = self.alive and (self._should_leave_to_others() or time.monotonic() < self._accepts_from)
         super().set_accept_enabled(enabled and not held_back)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Wait for events; called by gunicorn's main loop in each of its rounds, so the rounds' work is here too."""
         if self.alive:
-            self.occupancy.say(self._load())
+            self.worker_loads.report(self._load())
             while self.nr_conns >= self.worker_connections and self.make_room():
                 pass
             self.set_accept_enabled(self.nr_conns < self.worker_connections)
             if not self.is_accepting:
-                timeout = min(timeout, LEAVING_POLL)
+                timeout = min(timeout, FULL_POLL_INTERVAL)
         due = (self._lingering.time_left(), self._intake.time_left(), self.tpool.time_left())
         try:
             super().wait_for_and_dispatch_events(min([timeout, *(left for left in due if left is not None)]))
@@ -330,7 +330,7 @@ class SluiceWorker(GatheringWorker):
     def _load(self) -> Load:
         return Load(self.nr_conns, self._services.taken)
 
-    def _leaves_to_others(self) -> bool:
+    def _should_leave_to_others(self) -> bool:
         """Whether a new connection is better off with another worker."""
         mine = self._load()
         # Connections first: each one taken may be about to ask for a place.
@@ -338,9 +338,10 @@ class SluiceWorker(GatheringWorker):
             return True
         # Where all look full like that, some may hold connections that are no streams: silent or lingering clients.
         # One with more of them than threads would let a request wait.
+        others = self.worker_loads.others()
         return mine.streams >= self._places and any(
-            other.streams < self._places and other.connections < self.cfg.threads for other in self.occupancy.others()
+            other.streams < self._places and other.connections < self.cfg.threads for other in others
         )
 
     def _others_have_room(self) -> bool:
-        return any(other.connections < self._places for other in self.occupancy.others())
+        return any(other.connections < self._places for other in self.worker_loads.others())

@@ -29,7 +29,7 @@ class Load(NamedTuple):
     streams: int
 
 
-class Occupancy:
+class WorkerLoads:
     """The board. Made by the master before it forks; each worker writes its own slot and reads all."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Occupancy:
         self._pid = pid
         self._slot = number % SLOTS
 
-    def say(self, load: Load) -> None:
+    def report(self, load: Load) -> None:
         """Write what this worker has to do. About once a second at least."""
         if self._slot is not None:
             _SLOT.pack_into(self._memory, self._slot * _SLOT.size, self._pid, *load, time.monotonic())

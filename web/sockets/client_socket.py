@@ -27,7 +27,7 @@ _GONE = getattr(select, "EPOLLRDHUP", 0) | getattr(select, "EPOLLHUP", 0) | geta
 _EDGE = getattr(select, "EPOLLET", 0)
 
 
-def client_socket(environ: dict[str, Any]) -> socket.socket | None:
+def find_client_socket(environ: dict[str, Any]) -> socket.socket | None:
     """Find the socket that this request, and no other, uses; `None` where the server does not say."""
     if environ.get("HTTP_VERSION") == "2" or environ.get("SERVER_PROTOCOL") == "HTTP/2":
         return None
@@ -35,7 +35,7 @@ def client_socket(environ: dict[str, Any]) -> socket.socket | None:
     return found if isinstance(found, socket.socket) else None
 
 
-def has_left(client: socket.socket) -> bool:
+def has_disconnected(client: socket.socket) -> bool:
     """Say whether the client has closed, reset or half-closed its connection already. Does not wait."""
     poll = select.poll()
     poll.register(client, getattr(select, "POLLRDHUP", 0))

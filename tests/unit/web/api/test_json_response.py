@@ -7,24 +7,24 @@ import json
 from flask import Flask, jsonify
 
 from sluice.service.settings.starters import Starter
-from sluice.web.api.json_response import json_response
+from sluice.web.api.json_response import make_json_response
 
 
 def test_chinese_is_sent_as_it_is() -> None:
-    response = json_response({"message": "你好，世界 🙂"}, 201)
+    response = make_json_response({"message": "你好，世界 🙂"}, 201)
     assert response.get_data() == '{"message":"你好，世界 🙂"}\n'.encode()
     assert (response.status_code, response.content_type) == (201, "application/json")
 
 
 def test_a_half_of_a_surrogate_pair_is_the_only_thing_that_is_escaped() -> None:
     text = '你\ud83d好\\"\n\x00'
-    data = json_response({"message": text}).get_data()
+    data = make_json_response({"message": text}).get_data()
     assert data == b'{"message":"\xe4\xbd\xa0\\ud83d\xe5\xa5\xbd\\\\\\"\\n\\u0000"}\n'
     assert json.loads(data) == {"message": text}
 
 
 def test_a_dataclass_becomes_an_object() -> None:
-    assert json_response({"starters": (Starter("冰？", "冰"),)}).get_json() == {
+    assert make_json_response({"starters": (Starter("冰？", "冰"),)}).get_json() == {
         "starters": [{"prompt": "冰？", "label": "冰"}]
     }
 
@@ -33,5 +33,5 @@ def test_the_applications_own_form_of_json_is_left_to_it() -> None:
     app = Flask(__name__)
     app.json.compact = False  # type: ignore[attr-defined]
     with app.app_context():
-        assert json_response({"b": "你", "a": 1}).get_data() == '{"b":"你","a":1}\n'.encode()
+        assert make_json_response({"b": "你", "a": 1}).get_data() == '{"b":"你","a":1}\n'.encode()
         assert jsonify(b="你", a=1).get_data() == b'{\n  "a": 1,\n  "b": "\\u4f60"\n}\n'

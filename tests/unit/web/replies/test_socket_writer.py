@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from sluice.service.runs.events import Event, Failed, Text
-from sluice.web.replies.socket_writer import Outlet
-from sluice.web.replies.stream_body import EventStream
-from sluice.web.server.socket_writer_offer import with_outlets
+from sluice.web.replies.socket_writer import SocketWriter
+from sluice.web.replies.stream_body import StreamBody
+from sluice.web.server.socket_writer_offer import offer_socket_writers
 
 WITHIN = 5.0
 # Far more than two sockets' buffers hold.
@@ -46,16 +46,16 @@ def sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
 def test_frames_leave_as_one_chunk_and_are_counted(sockets: tuple[socket.socket, socket.socket]) -> None:
     server, client = sockets
     response = Response(server)
-    outlet = Outlet(response)
-    assert outlet.send(b"data: hello\n\n")
+    writer = SocketWriter(response)
+    assert writer.send(b"data: hello\n\n")
     assert client.recv(100) == b"d\r\ndata: hello\n\n\r\n"
     assert response.sent == 13
-    assert not outlet.flush()
+    assert not writer.flush()
 
 
 def test_frames_leave_as_they_are_where_the_body_is_not_chunked(sockets: tuple[socket.socket, socket.socket]) -> None:
     server, client = sockets
-    assert Outlet(Response(server, chunked=False)).send(b"data: hello\n\n")
+    assert SocketWriter(Response(server, chunked=False)).send(b"data: hello\n\n")
     assert client.recv(100) == b"data: hello\n\n"
 
 
@@ -63,8 +63,8 @@ def test_what_the_socket_does_not_take_is_flushed_later_and_nothing_is_lost(
     sockets: tuple[socket.socket, socket.socket],
 ) -> None:
     server, client = sockets
-    outlet = Outlet(Response(server, chunked=False))
-    assert not outlet.send(LARGE)
+    writer = SocketWriter(Response(server, chunked=False))
+    assert not writer.send(LARGE)
     received = bytearray()
 
     def read() -> None:
@@ -73,10 +73,10 @@ def test_what_the_socket_does_not_take_is_flushed_later_and_nothing_is_lost(
 
     reading = threading.Thread(target=read)
     reading.start()
-    assert outlet.flush()
+    assert writer.flush()
     reading.join(WITHIN)
     assert received == LARGE
-    assert not outlet.flush()
+    assert not writer.flush()
 
 
 def test_a_client_that_does_not_read_ends_the_flush_after_its_time(
@@ -84,19 +84,19 @@ def test_a_client_that_does_not_read_ends_the_flush_after_its_time(
 ) -> None:
     server, _ = sockets
     server.settimeout(0.05)
-    outlet = Outlet(Response(server))
-    assert not outlet.send(LARGE)
+    writer = SocketWriter(Response(server))
+    assert not writer.send(LARGE)
     with pytest.raises(TimeoutError):
-        outlet.flush()
+        writer.flush()
 
 
 def test_a_client_that_has_gone_is_the_serving_threads_affair(sockets: tuple[socket.socket, socket.socket]) -> None:
     server, client = sockets
     client.close()
-    outlet = Outlet(Response(server))
-    assert not outlet.send(b"data: hello\n\n")
+    writer = SocketWriter(Response(server))
+    assert not writer.send(b"data: hello\n\n")
     with pytest.raises(BrokenPipeError):
-        outlet.flush()
+        writer.flush()
 
 
 class ScriptedRun:
@@ -115,14 +115,14 @@ class ScriptedRun:
 
 def offered(run: ScriptedRun, sock: object, wrap: Callable[[Iterable[bytes]], Iterable[bytes]]) -> Iterable[bytes]:
     """Have the worker serve a stream of this run on this socket."""
-    body = EventStream(run, "1")  # type: ignore[arg-type]
+    body = StreamBody(run, "1")  # type: ignore[arg-type]
 
     def application(environ: dict[str, Any], start_response: object) -> Iterable[bytes]:
         return wrap(body)
 
     response = Response(sock)  # type: ignore[arg-type]
     environ = {"gunicorn.socket": sock, "SERVER_PROTOCOL": "HTTP/1.1"}
-    return with_outlets(application)(environ, response.start)
+    return offer_socket_writers(application)(environ, response.start)
 
 
 def test_a_body_that_reaches_the_worker_as_it_is_gets_an_outlet(sockets: tuple[socket.socket, socket.socket]) -> None:

@@ -8,14 +8,14 @@ from werkzeug.test import EnvironBuilder
 
 from sluice.service.settings.server import ServerSettings
 from sluice.service.settings.settings import Settings
-from sluice.web.security.client_address import client_identity
+from sluice.web.security.client_address import identify_client
 
 
 def identity(peer: str, forwarded: str | None = None, *, proxies: int = 0, prefix: int = 64) -> str:
     headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
     environ = EnvironBuilder(headers=headers, environ_base={"REMOTE_ADDR": peer}).get_environ()
     server = ServerSettings(trusted_proxies=proxies, client_ipv6_prefix=prefix)
-    return client_identity(Request(environ), Settings(server=server))
+    return identify_client(Request(environ), Settings(server=server))
 
 
 @pytest.mark.parametrize(

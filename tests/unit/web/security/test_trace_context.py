@@ -7,7 +7,7 @@ import pytest
 from sluice.service.observability.logging import Trace, request_id, trace
 from sluice.service.settings.settings import Settings
 from sluice.web import create_app
-from sluice.web.security.trace_context import given_request_id, given_trace
+from sluice.web.security.trace_context import read_request_id, read_trace
 
 TRACE_ID, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
@@ -25,7 +25,7 @@ TRACE_ID, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
     ],
 )
 def test_a_valid_header_is_read(header: str) -> None:
-    assert given_trace(header) == Trace(TRACE_ID, PARENT)
+    assert read_trace(header) == Trace(TRACE_ID, PARENT)
 
 
 @pytest.mark.parametrize(
@@ -57,17 +57,17 @@ def test_a_valid_header_is_read(header: str) -> None:
     ],
 )
 def test_any_other_header_is_none(header: str | None) -> None:
-    assert given_trace(header) is None
+    assert read_trace(header) is None
 
 
 @pytest.mark.parametrize("header", ["1", "0b5c0b0e-5a3b-4a6c-9d7e-3f1a2b3c4d5e", "01HZX3.A_b:c/d+e=f@g-h", "x" * 128])
 def test_an_id_of_plain_characters_is_taken(header: str) -> None:
-    assert given_request_id(header) == header
+    assert read_request_id(header) == header
 
 
 @pytest.mark.parametrize("header", [None, "", "-", "-x", "a b", "a,b", "a]b", 'a"b', "a\nb", "a\n", "é", "x" * 129])
 def test_any_other_id_is_not(header: str | None) -> None:
-    assert given_request_id(header) is None
+    assert read_request_id(header) is None
 
 
 def test_a_thread_forgets_the_request_when_its_reply_is_closed() -> None:

@@ -8,23 +8,23 @@ import sys
 
 import pytest
 
-from sluice.web.server.cpu_affinity import _busy_seconds, next_cpu
+from sluice.web.server.cpu_affinity import _read_busy_seconds, choose_cpu
 
 
 def test_a_worker_stays_where_it_is_alone_however_busy_it_is_itself() -> None:
-    assert next_cpu(0, {0: 1.0, 1: 0.0}, own=0.9) == 0
+    assert choose_cpu(0, {0: 1.0, 1: 0.0}, own=0.9) == 0
 
 
 def test_a_worker_is_let_go_where_others_are_busy() -> None:
-    assert next_cpu(0, {0: 0.9, 1: 0.0}, own=0.4) is None
+    assert choose_cpu(0, {0: 0.9, 1: 0.0}, own=0.4) is None
 
 
 def test_a_worker_that_was_let_go_is_not_bound_while_others_are_busy_anywhere() -> None:
-    assert next_cpu(None, {0: 0.1, 1: 0.9}, own=0.2) is None
+    assert choose_cpu(None, {0: 0.1, 1: 0.9}, own=0.2) is None
 
 
 def test_a_worker_that_was_let_go_is_bound_to_the_quietest_cpu_when_others_have_gone() -> None:
-    assert next_cpu(None, {0: 0.6, 1: 0.3}, own=0.8) == 1
+    assert choose_cpu(None, {0: 0.6, 1: 0.3}, own=0.8) == 1
 
 
 LINUX = pytest.mark.skipif(
@@ -122,7 +122,7 @@ from sluice.web.server import cpu_affinity as affinity
 affinity.LOOK_EVERY = 0.0
 allowed = os.sched_getaffinity(0)
 busy = dict.fromkeys(allowed, 0.0)
-for read in (affinity._busy_seconds, lambda: dict(busy)):
+for read in (affinity._read_busy_seconds, lambda: dict(busy)):
     worker = affinity.Affinity(0, read)
     bound = os.sched_getaffinity(0)
     assert len(bound) == 1
@@ -157,6 +157,6 @@ def test_workers_that_start_together_begin_on_different_cpus() -> None:
 
 @LINUX
 def test_the_system_says_how_busy_each_cpu_has_been() -> None:
-    found = _busy_seconds()
+    found = _read_busy_seconds()
     assert os.sched_getaffinity(0) <= set(found)
     assert all(seconds > 0 for seconds in found.values())
