@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from .settings.settings import Settings as Settings
     from .settings.settings import SettingsError as SettingsError
 
-_ROOMS = {
+_EXPORTS = {
     "concurrency.bridge": ("Bridge", "SourceCancelled"),
     "service": ("ChatService", "Reply"),
     "concurrency.event_loop_thread": ("LoopState", "LoopThread", "LoopUnavailable", "ThreadsReplaced", "WrongThread"),
     "runs.run": ("Run", "RunLabels"),
     "settings.settings": ("Settings", "SettingsError"),
 }
-_HOME = {name: room for room, names in _ROOMS.items() for name in names}
-__all__ = [*_HOME]
+_MODULES = {name: module for module, names in _EXPORTS.items() for name in names}
+__all__ = [*_MODULES]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)

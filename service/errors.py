@@ -18,7 +18,7 @@
     │   └── AnswerTooLarge        answer_too_large        no
     └── InternalError             internal                no
 
-Each class owns its code, the one sentence that a client may see, and whether trying again can help. What a
+Each class owns its code, the message that a client may see, and whether trying again can help. What a
 provider wrote goes into ``detail``, which is for the log alone. A client's mistakes are `web/request_errors.py`, and
 HTTP statuses `web/api/errors.py`.
 """
@@ -34,32 +34,35 @@ DETAIL_CHARS = 4000
 
 
 class ServiceError(Exception):
-    """A failure with a code and a sentence that are safe to show to anybody."""
+    """A failure with a code and a message that are safe to show to anybody."""
 
     code: ClassVar[str] = "internal"
-    sentence: ClassVar[str] = "Something went wrong on the server."
+    #: What a client may see; an instance may have a more precise one.
+    public_message: str = "Something went wrong on the server."
     retryable: ClassVar[bool] = False
 
-    def __init__(self, detail: str = "", *, sentence: str | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self, detail: str = "", *, public_message: str | None = None, retry_after: float | None = None
+    ) -> None:
         """Describe one failure.
 
         Args:
             detail: For the log: what happened, the provider's words included; an excerpt is kept of it. Never shown
                 to a client.
-            sentence: For the client, where the class's own sentence can be made more precise.
+            public_message: For the client, where it can be more precise than the class's own.
             retry_after: Seconds after which another try may succeed, where that is known.
         """
         self.detail = excerpt(detail, DETAIL_CHARS)
-        self.safe_message = sentence or self.sentence
+        self.public_message = public_message or type(self).public_message
         self.retry_after = retry_after
-        super().__init__(f"{self.code}: {self.detail or self.safe_message}")
+        super().__init__(f"{self.code}: {self.detail or self.public_message}")
 
 
 class Overloaded(ServiceError):
     """No place is free for another stream, or the process has no descriptor, thread or memory left for one."""
 
     code = "overloaded"
-    sentence = "The server is busy. Please try again in a moment."
+    public_message = "The server is busy. Please try again in a moment."
     retryable = True
 
 
@@ -67,7 +70,7 @@ class ShuttingDown(ServiceError):
     """The server drains: it takes no new streams, and open ones were given their time."""
 
     code = "shutting_down"
-    sentence = "The server is restarting. Please try again in a moment."
+    public_message = "The server is restarting. Please try again in a moment."
     retryable = True
 
 
@@ -82,7 +85,7 @@ class UpstreamUnavailable(UpstreamError):
     """No connection, an unknown host, a reset before the first byte, or a 5xx."""
 
     code = "upstream_unavailable"
-    sentence = "The model is not available right now. Please try again."
+    public_message = "The model is not available right now. Please try again."
     retryable = True
 
 
@@ -90,7 +93,7 @@ class UpstreamTimeout(UpstreamError):
     """The first token, the next one or the whole answer took longer than its limit."""
 
     code = "upstream_timeout"
-    sentence = "The model took too long to answer. Please try again."
+    public_message = "The model took too long to answer. Please try again."
     retryable = True
 
 
@@ -98,7 +101,7 @@ class UpstreamRateLimited(UpstreamError):
     """The provider said that there were too many requests."""
 
     code = "upstream_rate_limited"
-    sentence = "The model's provider is limiting requests. Please try again later."
+    public_message = "The model's provider is limiting requests. Please try again later."
     retryable = True
 
 
@@ -106,7 +109,7 @@ class ContextLengthExceeded(UpstreamError):
     """The conversation has more tokens than the model can read."""
 
     code = "context_length_exceeded"
-    sentence = "The conversation is too long for this model. Start a new one or shorten it."
+    public_message = "The conversation is too long for this model. Start a new one or shorten it."
     advice = (
         "the conversation is longer than the model's context: a model with a larger one (OPENAI_MODEL), or smaller "
         "SLUICE_MAX_HISTORY and SLUICE_MAX_MESSAGE_CHARS, help"
@@ -117,7 +120,7 @@ class ContentFiltered(UpstreamError):
     """The provider's content filter refused the conversation."""
 
     code = "content_filtered"
-    sentence = (
+    public_message = (
         "The provider's content filter refused this message or the conversation before it. Reword it and ask again."
     )
 
@@ -126,7 +129,7 @@ class QuotaExceeded(UpstreamError):
     """The account with the provider has no quota, credit or balance left."""
 
     code = "quota_exceeded"
-    sentence = (
+    public_message = (
         "The server's account with the model's provider is used up. Trying again does not help: ask the operator to "
         "top it up."
     )
@@ -139,7 +142,7 @@ class ModelNotFound(UpstreamError):
     """The provider has no model of that name, or none for this key."""
 
     code = "model_not_found"
-    sentence = (
+    public_message = (
         "The model's provider does not offer this model. Choose another one, or ask the operator to check its name."
     )
     advice = (
@@ -152,7 +155,7 @@ class KeyRefused(UpstreamError):
     """The provider refused the key."""
 
     code = "key_refused"
-    sentence = "The model's provider refused the server's key. Ask the operator to check it."
+    public_message = "The model's provider refused the server's key. Ask the operator to check it."
     advice = (
         "the provider refused the API key: OPENAI_API_KEY should be a valid key for the provider at OPENAI_BASE_URL"
     )
@@ -162,14 +165,14 @@ class UpstreamRejected(UpstreamError):
     """The provider refused the request for another reason (400, 403, 404, 422 and the like)."""
 
     code = "upstream_rejected"
-    sentence = "The model's provider refused the request. The operator can find the reason in the log."
+    public_message = "The model's provider refused the request. The operator can find the reason in the log."
 
 
 class UpstreamInvalid(UpstreamError):
     """What came is not a chat stream: HTML, plain JSON, broken events, an event over the size limit."""
 
     code = "upstream_invalid"
-    sentence = "The model's server sent something that is not an answer. Please try again."
+    public_message = "The model's server sent something that is not an answer. Please try again."
     retryable = True
 
 
@@ -177,7 +180,7 @@ class UpstreamTruncated(UpstreamError):
     """The stream ended without a finish reason: what came is not the whole answer."""
 
     code = "upstream_truncated"
-    sentence = "The answer was cut off before its end. Please try again."
+    public_message = "The answer was cut off before its end. Please try again."
     retryable = True
 
 
@@ -185,7 +188,7 @@ class AnswerTooLarge(UpstreamError):
     """The model wrote more than one answer may have. `stream` has sent what came before that; `block` drops it."""
 
     code = "answer_too_large"
-    sentence = "The answer became too long and was stopped. Please ask for less at a time."
+    public_message = "The answer became too long and was stopped. Please ask for less at a time."
 
 
 class InternalError(ServiceError):

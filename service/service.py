@@ -20,7 +20,7 @@ from .observability.resources import NO_DESCRIPTORS, descriptors_short
 from .provider.client import ProviderClient
 from .provider.message import Message
 from .provider.retry import stream_with_retries
-from .runs.concurrency_limit import Admission, Place
+from .runs.concurrency_limit import ConcurrencyLimiter, Slot
 from .runs.events import Event, Failed, Finished, Offer, Reasoning, Text
 from .runs.run import Run, RunLabels
 from .runs.usage import Usage
@@ -68,11 +68,11 @@ class ChatService:
         refuse_replaced_threads()
         self.settings = settings
         self.loop = LoopThread()
-        self.admission = Admission(settings.limits.max_streams, settings.limits.max_streams_per_client)
+        self.limiter = ConcurrencyLimiter(settings.limits.max_streams, settings.limits.max_streams_per_client)
         self.metrics = Metrics(settings.provider.name, settings.server.metrics_directory or None)
         self._model: ProviderClient | None = None
         self._demo: DemoServer | None = None
-        self._runs: dict[Run, Place] = {}
+        self._runs: dict[Run, Slot] = {}
         self._lock = threading.Lock()
         self._draining = False
         self._stopping = False
@@ -174,7 +174,7 @@ class ChatService:
         return self.loop.health()
 
     def __repr__(self) -> str:
-        return f"<ChatService {'draining ' if self._draining else ''}{self.admission!r} {self.loop!r}>"
+        return f"<ChatService {'draining ' if self._draining else ''}{self.limiter!r} {self.loop!r}>"
 
     # ------------------------------------------------------------------ chats
 
@@ -200,7 +200,7 @@ class ChatService:
             raise Overloaded(NO_DESCRIPTORS)
         if self.settings.chat.system_prompt:
             messages = [Message(role="system", content=self.settings.chat.system_prompt), *messages]
-        place = self.admission.enter(client)
+        slot = self.limiter.acquire(client)
         try:
             self.start()
             run = _own_context(labels.request_id).run(
@@ -214,13 +214,13 @@ class ChatService:
                 on_close=self._forget,
             )
         except LoopUnavailable as error:
-            place.leave()
+            slot.release()
             raise InternalError(str(error)) from error
         except BaseException:
-            place.leave()
+            slot.release()
             raise
         with self._lock:
-            self._runs[run] = place
+            self._runs[run] = slot
         if self._stopping:
             # The stop came in between, and did not see this run.
             run.stop(ShuttingDown("stopping", retry_after=1.0))
@@ -228,8 +228,8 @@ class ChatService:
 
     def _forget(self, run: Run) -> None:
         with self._lock:
-            place = self._runs.pop(run)
-        place.leave()
+            slot = self._runs.pop(run)
+        slot.release()
 
     def complete(self, run: Run) -> Reply:
         """Drain a run into one reply: the blocking twin, the same walk joined.

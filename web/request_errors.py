@@ -11,17 +11,19 @@ class InvalidRequest(ServiceError):
     """The request is not of the documented form."""
 
     code = "invalid_request"
-    sentence = "The request is not valid."
+    public_message = "The request is not valid."
 
-    def __init__(self, sentence: str, *, field: str | None = None, status: int = HTTPStatus.BAD_REQUEST) -> None:
+    def __init__(
+        self, public_message: str, *, field: str | None = None, status: int = HTTPStatus.BAD_REQUEST
+    ) -> None:
         """Describe what is wrong.
 
         Args:
-            sentence: What was wrong and what would be right.
+            public_message: What was wrong and what would be right.
             field: The request's field that is at fault, such as ``conversation_history[2].role``.
             status: 403 for another site's page; 408 where it came too slowly; 413 where something is too large; 415
                 for another content type; 421 for another host; 400 for all else.
         """
-        super().__init__(sentence=sentence)
+        super().__init__(public_message=public_message)
         self.field = field
         self.status = status

@@ -145,7 +145,7 @@ class Metrics:
         mode: str,
         model: str,
         duration: float,
-        first_word: float | None,
+        first_token: float | None,
         usage: Usage,
     ) -> None:
         """Count a stream that ended.
@@ -157,7 +157,7 @@ class Metrics:
             mode: `stream` or `block`.
             model: One of the models that the operator allows, so that labels stay few.
             duration: Seconds from beginning to end.
-            first_word: Seconds until the first word; `None` if none came.
+            first_token: Seconds until the first word; `None` if none came.
             usage: What it cost.
         """
         with self._guard:
@@ -165,8 +165,8 @@ class Metrics:
             self._ended.add(outcome, code, source, mode)
             labels = ("chat", self._provider, model)
             self._duration.observe(duration, *labels, code)
-            if first_word is not None:
-                self._first.observe(first_word, *labels)
+            if first_token is not None:
+                self._first.observe(first_token, *labels)
             for kind, count in (("input", usage.prompt_tokens), ("output", usage.completion_tokens)):
                 self._tokens.add(outcome, kind, str(usage.estimated).lower(), amount=count)
                 # The conventions want no estimates there.

@@ -23,7 +23,7 @@ logger = logging.getLogger("sluice.run")
 
 # Once the model has answered with 200, a failure in the same instant can still be said with a status; after
 # this long the reader is better served by a sign of life.
-WORD_GRACE = 0.02
+FIRST_TOKEN_GRACE = 0.02
 
 # How a run can end besides `done` and `left`; every other code is an `error`.
 _OUTCOMES = {"shutting_down": "stopped", "upstream_timeout": "timeout"}
@@ -73,9 +73,9 @@ class Run:
 
     Events are numbered from 1 and growing by one; `Accepted` is none of them. A batch without events is a tick:
     nothing came for a heartbeat's time. Iterating never raises a failure of the model or of the service; it is the
-    `Failed` event. After `reader_left` and `close` iteration just ends.
+    `Failed` event. After `disconnect` and `close` iteration just ends.
 
-    One thread iterates; `stop`, `reader_left` and `close` may be called from any.
+    One thread iterates; `stop`, `disconnect` and `close` may be called from any.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Run:
         self._on_close = on_close
         self._lock = threading.Lock()
         self._began = time.monotonic()
-        self._first_word: float | None = None
+        self._first_token: float | None = None
         self._chunk_count = 0
         self._bytes = 0
         self._usage: Usage | None = None
@@ -142,7 +142,7 @@ class Run:
             accepted = isinstance(batch[0], Accepted)
             self._early = [event for event in batch if not isinstance(event, Accepted)]
             if accepted:
-                deadline = min(deadline, time.monotonic() + WORD_GRACE)
+                deadline = min(deadline, time.monotonic() + FIRST_TOKEN_GRACE)
         if isinstance(self._early[0], Failed):
             raise _bare_copy(self._early[0].error)
 
@@ -198,7 +198,7 @@ class Run:
         """End the run: the reader gets what has crossed, then `error` as the terminal event."""
         self._bridge.stop(error)
 
-    def reader_left(self) -> None:
+    def disconnect(self) -> None:
         """End the run because nobody reads it any more. Does not wait; the loop's thread may call it."""
         self._left = True
         self._bridge.stop()
@@ -252,8 +252,8 @@ class Run:
                 self._chunk_count += event.chunk_count
                 # Most text is ASCII, and Python knows that without looking.
                 self._bytes += len(text) if text.isascii() else len(text.encode(errors="replace"))
-                if self._first_word is None:
-                    self._first_word = time.monotonic() - self._began
+                if self._first_token is None:
+                    self._first_token = time.monotonic() - self._began
             elif type(event) is Finished:
                 self._finished = True
                 self._usage = event.usage
@@ -288,7 +288,7 @@ class Run:
             mode=labels.mode,
             model=labels.model,
             duration=duration,
-            first_word=self._first_word,
+            first_token=self._first_token,
             usage=usage,
         )
         logger.info(
@@ -303,6 +303,6 @@ class Run:
             usage.prompt_tokens,
             usage.completion_tokens,
             "yes" if usage.estimated else "no",
-            "-" if self._first_word is None else int(self._first_word * 1000),
+            "-" if self._first_token is None else int(self._first_token * 1000),
             int(duration * 1000),
         )

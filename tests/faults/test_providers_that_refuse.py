@@ -16,7 +16,7 @@ from tests.support.running_server import SHORT_LIMITS
 from tools.common.raw_client import Reply, post_chat, stream_chat
 from tools.common.scripted_model import Headers, Script, Send, document, raw, refused, reply
 
-SENTENCES = {kind.code: kind.sentence for kind in UpstreamError.__subclasses__()}
+SENTENCES = {kind.code: kind.public_message for kind in UpstreamError.__subclasses__()}
 CODES = sorted({sample.code for sample in (*REFUSED, *STREAMED)})
 
 

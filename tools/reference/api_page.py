@@ -44,7 +44,7 @@ def _reply(status: str, reply: dict[str, Any]) -> list[str]:
     headers = ", ".join(code(name) for name in reply["headers"] if name != "X-Request-Id")
     meaning = reply["description"]
     for kind in STATUSES:
-        meaning = meaning.replace(f"`{kind.code}`: {kind.sentence}", f"[`{kind.code}`](errors.md#{kind.code}).")
+        meaning = meaning.replace(f"`{kind.code}`: {kind.public_message}", f"[`{kind.code}`](errors.md#{kind.code}).")
     return [status, bodies, headers, meaning]
 
 

@@ -70,7 +70,7 @@ def _section(kind: type[ServiceError], status: int) -> str:
 
 
 def _sentence(kind: type[ServiceError]) -> str:
-    return "a sentence about this request." if kind.code == "invalid_request" else f"“{kind.sentence}”"
+    return "a sentence about this request." if kind.code == "invalid_request" else f"“{kind.public_message}”"
 
 
 def _to_do(kind: type[ServiceError]) -> str:

@@ -45,7 +45,7 @@ def _families() -> list[Metric]:
         mode="stream",
         model="model",
         duration=1.0,
-        first_word=0.1,
+        first_token=0.1,
         usage=Usage(prompt_tokens=1, completion_tokens=1, total_tokens=2),
     )
     text = counted.exposition(0.0, 0).decode()

@@ -78,7 +78,7 @@ def make_chat_blueprint(sluice: Sluice) -> Blueprint:
         try:
             if client is not None:
                 limit_writes(client, service.settings.limits.write_timeout)
-                unwatch = sluice.disconnects.watch(client, run.reader_left)
+                unwatch = sluice.disconnects.watch(client, run.disconnect)
             if chat_request.mode == "block":
                 return _block_response(service.complete(run))
             # A model that refuses does so by then; later the first heartbeat is due.

@@ -178,7 +178,7 @@ def _chat(settings: Settings) -> dict[str, Any]:
 def _error_replies() -> dict[str, Any]:
     meanings: defaultdict[int, list[str]] = defaultdict(list)
     for kind, status in STATUSES.items():
-        meanings[status].append(f"`{kind.code}`: {kind.sentence}")
+        meanings[status].append(f"`{kind.code}`: {kind.public_message}")
     for status, meaning in _REFUSALS.items():
         meanings[status].append(f"`{InvalidRequest.code}`: {meaning}.")
     replies = {str(status): _json_reply(" ".join(meanings[status]), ErrorReply) for status in sorted(meanings)}

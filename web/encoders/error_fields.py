@@ -17,7 +17,7 @@ def describe_error(error: ServiceError, request_id: str) -> dict[str, Any]:
     """
     fields: dict[str, Any] = {
         "success": False,
-        "error": error.safe_message,
+        "error": error.public_message,
         "code": error.code,
         "retryable": error.retryable,
         "request_id": request_id,

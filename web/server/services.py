@@ -36,12 +36,12 @@ class Services:
     @property
     def places(self) -> int:
         """How many answers they may stream at once."""
-        return sum(sluice.service.admission.places for sluice in self._sluices)
+        return sum(sluice.service.limiter.limit for sluice in self._sluices)
 
     @property
     def taken(self) -> int:
         """How many they stream."""
-        return sum(sluice.service.admission.taken for sluice in self._sluices)
+        return sum(sluice.service.limiter.in_use for sluice in self._sluices)
 
     @property
     def settings(self) -> Settings:

@@ -76,7 +76,7 @@ def test_the_detail_begins_with_what_the_operator_can_change() -> None:
 def test_the_public_message_has_nothing_of_the_providers_text() -> None:
     for sample in REFUSED:
         error = failure_from_status(sample.status, {}, sample.text)
-        assert error.safe_message == error.sentence
+        assert error.public_message == type(error).public_message
 
 
 def test_the_detail_is_an_excerpt_that_cuts_no_key() -> None:

@@ -68,7 +68,7 @@ def count_an_answer(by: Metrics) -> None:
     by.opened()
     usage = Usage(9, 2, 11, estimated=False)
     by.ended(
-        outcome="done", code="", source="api", mode="block", model="m", duration=1.0, first_word=0.5, usage=usage
+        outcome="done", code="", source="api", mode="block", model="m", duration=1.0, first_token=0.5, usage=usage
     )
 
 
@@ -195,7 +195,7 @@ def test_a_defect_of_the_metrics_does_not_reach_whoever_is_counted(
     make: Callable[[], Metrics], caplog: pytest.LogCaptureFixture
 ) -> None:
     make().refused(None)  # type: ignore[arg-type]
-    make().ended(outcome="done", code="", source="api", mode="block", model="m", duration="long", first_word=None, usage=None)  # type: ignore[arg-type]  # noqa: E501  # fmt: skip
+    make().ended(outcome="done", code="", source="api", mode="block", model="m", duration="long", first_token=None, usage=None)  # type: ignore[arg-type]  # noqa: E501  # fmt: skip
     assert "Traceback" in caplog.text
 
 

@@ -138,7 +138,7 @@ def test_a_run_that_is_over_goes_without_the_garbage_collector(script: tuple[Ste
             with service.open([Message(role="user", content="Hi")], RunLabels("1", "api", "stream", "m")) as run:
                 for _ in run:
                     if leaves:
-                        run.reader_left()
+                        run.disconnect()
             gone = [weakref.ref(run), weakref.ref(run._bridge)]
             del run
             # The loop's thread lets go of them a little later.

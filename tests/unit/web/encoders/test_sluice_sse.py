@@ -126,7 +126,7 @@ def test_a_failure_is_said_in_safe_words_only() -> None:
         {"success": True, "message": "so far", "interaction_mode": "stream"},
         {
             "success": False,
-            "error": UpstreamTimeout.sentence,
+            "error": UpstreamTimeout.public_message,
             "code": "upstream_timeout",
             "retryable": True,
             "request_id": "request-7",
@@ -158,7 +158,7 @@ def test_hostile_text_has_no_line_end_of_any_kind_on_the_wire(text: str) -> None
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_words_in_a_finish_reason_or_an_error_stay_in_their_event(text: str) -> None:
-    failed = Failed(UpstreamRateLimited(text, sentence=text or "-"))
+    failed = Failed(UpstreamRateLimited(text, public_message=text or "-"))
     stream = encode(Finished(text, None), failed)
     assert [frame.get("finish_reason", frame.get("error")) for frame in frames(stream)] == [text, text or "-"]
 
