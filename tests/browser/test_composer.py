@@ -133,21 +133,22 @@ def test_a_long_text_is_pasted_and_sent_completely(chat: ChatPage, model: Script
 
 
 def test_a_pasted_megabyte_is_reported_as_too_long_and_stays_quick_to_edit(chat: ChatPage) -> None:
+    # In turn, and the best of several: a process that takes the processor for a moment slows down one of them only.
     ours, plain = chat.page.evaluate(
         """() => {
             const plain = document.createElement("textarea");
             document.body.append(plain);
-            return [document.querySelector("#message"), plain].map((field) => {
+            const fields = [document.querySelector("#message"), plain];
+            const type = (field, text) => {
                 field.focus();
-                document.execCommand("insertText", false, "word ".repeat(200_000));
-                const times = [1, 2, 3].map(() => {
-                    const began = performance.now();
-                    document.execCommand("insertText", false, "a");
-                    field.getBoundingClientRect();
-                    return performance.now() - began;
-                });
-                return Math.min(...times);
-            });
+                const began = performance.now();
+                document.execCommand("insertText", false, text);
+                field.getBoundingClientRect();
+                return performance.now() - began;
+            };
+            for (const field of fields) type(field, "word ".repeat(200_000));
+            const rounds = Array.from({ length: 8 }, () => fields.map((field) => type(field, "a")));
+            return fields.map((_, index) => Math.min(...rounds.map((round) => round[index])));
         }"""
     )
     assert ours < 4 * plain  # 15 times as long with a direction for each line
