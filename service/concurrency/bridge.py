@@ -256,7 +256,8 @@ class Bridge(Generic[T]):
 
     def __repr__(self) -> str:
         state = "ended" if self._future.done() else "stopping" if self._stopped else "running"
-        return f"<Bridge {state}, {self._taking.qsize()} of {self._capacity} waiting>"
+        outlet = ", outlet open" if self._outlet_free else ""
+        return f"<Bridge {state}, {self._taking.qsize()} of {self._capacity} waiting{outlet}>"
 
     # ------------------------------------------------------------------ the loop's side
 

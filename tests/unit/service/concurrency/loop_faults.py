@@ -1,4 +1,4 @@
-"""What the tests of the loop and of the bridge do to a loop: block it, end its thread, wait on it for ever."""
+"""What the tests of the loop and of the bridge do to a loop: let it work, block it, end its thread, wait on it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,16 @@ import threading
 from sluice.service.concurrency.event_loop_thread import LoopThread
 
 WITHIN = 5.0
+
+
+def settle(loop: LoopThread) -> None:
+    """Let the loop do all that it can do now."""
+
+    async def turns() -> None:
+        for _ in range(30):
+            await asyncio.sleep(0)
+
+    loop.submit(turns()).result(WITHIN)
 
 
 class Blocker:

@@ -18,7 +18,7 @@ from flask import Flask, Response
 
 from sluice.service.concurrency.bridge import Bridge, SourceCancelled
 from sluice.service.concurrency.event_loop_thread import LoopState, LoopThread, LoopUnavailable, WrongThread
-from tests.unit.service.concurrency.loop_faults import WITHIN, Blocker, exit_the_thread, for_ever
+from tests.unit.service.concurrency.loop_faults import WITHIN, Blocker, exit_the_thread, for_ever, settle
 
 # Long enough to be a wait, short enough not to be felt.
 BRIEFLY = 0.01
@@ -42,16 +42,6 @@ def elsewhere() -> Iterator[ThreadPoolExecutor]:
 async def count(number: int) -> AsyncIterator[int]:
     for item in range(number):
         yield item
-
-
-def settle(loop: LoopThread) -> None:
-    """Let the loop do all that it can do now."""
-
-    async def turns() -> None:
-        for _ in range(30):
-            await asyncio.sleep(0)
-
-    loop.submit(turns()).result(WITHIN)
 
 
 class Source:

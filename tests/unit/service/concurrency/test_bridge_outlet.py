@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -11,12 +10,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
 from typing import Any
 
+import janus
 import pytest
 
 from sluice.service.concurrency.bridge import Bridge
 from sluice.service.concurrency.event_loop_thread import LoopThread
 
-WITHIN = 5.0
+from .bridge_state import has_open_outlet, queued_items, wait_until
+from .loop_faults import WITHIN, settle
 
 
 @pytest.fixture
@@ -40,6 +41,7 @@ class Source:
     def __init__(self, loop: LoopThread) -> None:
         self._loop = loop
         self._items: asyncio.Queue[int | Exception | None] = asyncio.Queue()
+        self.given = 0
         self.ended = threading.Event()
 
     def say(self, *items: int | Exception | None) -> None:
@@ -51,6 +53,7 @@ class Source:
             while (item := await self._items.get()) is not None:
                 if isinstance(item, Exception):
                     raise item
+                self.given += 1
                 yield item
         finally:
             self.ended.set()
@@ -85,12 +88,8 @@ def waiting(
 ) -> Future[list[int] | None]:
     """Have the reader take, and come back when it waits, so that the outlet may be used."""
     taken = reader.submit(bridge.take, timeout)
-    wait_until(lambda: bridge._outlet_free)
+    wait_until(lambda: has_open_outlet(bridge))
     return taken
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    assert any(condition() or threading.Event().wait(0.005) for _ in range(1000))
 
 
 def test_items_go_to_the_outlet_on_the_loops_thread_while_the_reader_waits(
@@ -134,7 +133,7 @@ def test_what_the_outlet_does_not_take_wakes_the_reader_and_the_rest_queues_behi
         # The reader has it in hand now: not even an outlet with room may overtake it.
         outlet.full = False
         source.say(3)
-        wait_until(lambda: bridge._taking.qsize() == 1)
+        wait_until(lambda: queued_items(bridge) == 1)
         assert outlet.taken == [1]
         assert bridge.take(WITHIN) == [3]
         taken = waiting(reader, bridge)
@@ -149,7 +148,9 @@ def test_an_item_that_waits_for_a_full_queue_is_not_overtaken(loop: LoopThread, 
     with Bridge(loop, source, capacity=1) as bridge:
         bridge.divert(outlet)
         source.say(1, 2, 3)
-        wait_until(lambda: bridge._held)
+        # One is queued, and the next is in the source's hand.
+        wait_until(lambda: source.given == 2)
+        settle(loop)
         assert [bridge.take(WITHIN), bridge.take(WITHIN), bridge.take(WITHIN)] == [[1], [2], [3]]
         assert outlet.taken == []
         # A reader that has caught up is gone past again.
@@ -239,68 +240,73 @@ def test_a_reader_does_not_go_on_while_the_outlet_works(
         assert taken.result(WITHIN) == ([] if released_by == "its time" else None)
 
 
-class SlowToTake:
-    """The reader's end of a queue, whose reader stands still before and behind `get` until the test lets it go on."""
+class SlowReader:
+    """Holds every reader of a janus queue before and behind `get` until the test lets it go on."""
 
-    def __init__(self, queue: Any) -> None:
-        self._queue = queue
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reached = threading.Event()
         self.may_take = threading.Event()
         self.may_go_on = threading.Event()
+        sync_queue = type(janus.Queue().sync_q)
+        get = sync_queue.get
 
-    def get(self, timeout: float | None) -> Any:
-        self.reached.set()
-        assert self.may_take.wait(WITHIN)
-        try:
-            return self._queue.get(timeout=timeout)
-        finally:
-            assert self.may_go_on.wait(WITHIN)
+        def slow_get(queue: Any, block: bool = True, timeout: float | None = None) -> Any:
+            self.reached.set()
+            assert self.may_take.wait(WITHIN)
+            try:
+                return get(queue, block, timeout)
+            finally:
+                assert self.may_go_on.wait(WITHIN)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._queue, name)
+        monkeypatch.setattr(sync_queue, "get", slow_get)
 
 
 def test_a_queued_item_that_the_reader_is_about_to_take_is_not_overtaken(
-    loop: LoopThread, reader: ThreadPoolExecutor
+    loop: LoopThread, reader: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, outlet = Source(loop), Outlet()
+    slow = SlowReader(monkeypatch)
+    slow.may_go_on.set()
     with Bridge(loop, source) as bridge:
-        queue = bridge._taking = SlowToTake(bridge._taking)  # type: ignore[assignment]
-        queue.may_go_on.set()
         bridge.divert(outlet)
         source.say(1)
-        wait_until(lambda: queue.qsize() == 1)
+        wait_until(lambda: queued_items(bridge) == 1)
         taken = reader.submit(bridge.take)
-        assert queue.reached.wait(WITHIN)
+        assert slow.reached.wait(WITHIN)
         source.say(2, None)
         assert source.ended.wait(WITHIN)
-        queue.may_take.set()
+        slow.may_take.set()
         assert taken.result(WITHIN) == [1, 2]
         assert outlet.taken == []
 
 
-def test_what_a_closed_source_still_says_goes_nowhere_though_the_reader_has_not_woken_yet(
-    loop: LoopThread, reader: ThreadPoolExecutor
+def test_what_a_closed_source_yields_goes_nowhere_though_the_reader_has_not_woken_yet(
+    loop: LoopThread, reader: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outlet = Outlet()
+    items, released = outlet.taken, weakref.ref(outlet)
+    ended = threading.Event()
 
     async def stubborn() -> AsyncIterator[int]:
         try:
             await asyncio.get_running_loop().create_future()
         except asyncio.CancelledError:
-            while bridge._outlet is not None:
+            while released() is not None:
                 await asyncio.sleep(0)
             yield 1
+        finally:
+            ended.set()
 
+    slow = SlowReader(monkeypatch)
+    slow.may_take.set()
     bridge = Bridge(loop, stubborn())
-    queue = bridge._taking = SlowToTake(bridge._taking)  # type: ignore[assignment]
-    queue.may_take.set()
     bridge.divert(outlet)
+    del outlet
     taken = waiting(reader, bridge)
     bridge.close()
-    assert outlet.taken == []
-    assert bridge._future.exception(WITHIN) is None
-    queue.may_go_on.set()
+    assert items == []
+    assert ended.is_set()
+    slow.may_go_on.set()
     assert taken.result(WITHIN) is None
 
 
@@ -319,7 +325,7 @@ def test_what_an_outlet_raises_ends_the_source_as_its_own_error(loop: LoopThread
         assert source.ended.wait(WITHIN)
 
 
-def test_a_closed_bridge_uses_its_outlet_no_more(loop: LoopThread, reader: ThreadPoolExecutor) -> None:
+def test_a_closed_bridge_releases_its_outlet(loop: LoopThread, reader: ThreadPoolExecutor) -> None:
     source, outlet = Source(loop), Outlet()
     bridge = Bridge(loop, source)
     bridge.divert(outlet)
@@ -329,34 +335,9 @@ def test_a_closed_bridge_uses_its_outlet_no_more(loop: LoopThread, reader: Threa
     bridge.close()
     assert taken.result(WITHIN) is None
     assert source.ended.is_set()
-    assert bridge._outlet is None
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_whatever_the_interleaving_every_item_goes_one_way_once_and_in_order(
-    loop: LoopThread, reader: ThreadPoolExecutor, seed: int
-) -> None:
-    chance = random.Random(seed)
-    total = 3000
-    seen: list[int] = []
-
-    async def source() -> AsyncIterator[int]:
-        for number in range(total):
-            yield number
-            if chance.random() < 0.2:
-                await asyncio.sleep(0)
-
-    def outlet(item: int) -> int | None:
-        if chance.random() < 0.1:
-            return item
-        seen.append(item)
-        return None
-
-    with Bridge(loop, source(), capacity=3) as bridge:
-        bridge.divert(outlet)
-        while (batch := bridge.take(WITHIN)) is not None:
-            seen.extend(batch)
-    assert seen == list(range(total))
+    released = weakref.ref(outlet)
+    del outlet
+    assert released() is None
 
 
 # ------------------------------------------------------------------ items offered past the source's iteration
@@ -457,8 +438,14 @@ def test_an_item_that_is_refused_overtakes_nothing_though_the_reader_has_made_ro
             assert source._offer is not None
             assert [source._offer(1), source._offer(2)] == [True, False]
             assert bridge.take(WITHIN) == [1]
-            taken = reader.submit(bridge.take, WITHIN)
-            wait_until(lambda: reader._work_queue.qsize() == 0 and bridge._taking.qsize() == 0)
+            reading = threading.Event()
+
+            def take() -> list[int] | None:
+                reading.set()
+                return bridge.take(WITHIN)
+
+            taken = reader.submit(take)
+            wait_until(lambda: reading.is_set() and queued_items(bridge) == 0)
             source._refused.put_nowait(2)
             return taken
 

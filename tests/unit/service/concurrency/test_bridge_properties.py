@@ -16,7 +16,6 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from time import monotonic, sleep
 from typing import Final
 
 import pytest
@@ -33,6 +32,8 @@ from hypothesis.stateful import (
 
 from sluice.service.concurrency.bridge import Bridge, SourceCancelled
 from sluice.service.concurrency.event_loop_thread import LoopState, LoopThread, LoopUnavailable
+
+from .bridge_state import has_open_outlet, wait_until
 
 # A failing walk waits for it again and again while it is shrunk.
 WITHIN: Final = 2.0
@@ -313,7 +314,7 @@ class Crossing(RuleBasedStateMachine):
     def take(self) -> None:
         self.read(None)
         if self.outlet is not None and not self.must_be_released():
-            wait_until(lambda: self.bridge._outlet_free)
+            wait_until(lambda: has_open_outlet(self.bridge), WITHIN)
         self.collect()
         self.settle()
 
@@ -429,13 +430,6 @@ class Crossing(RuleBasedStateMachine):
         if self.loop_ended:
             assert self.loop.close(WITHIN)
             assert self.raced or self.source.cleaned == self.source.begun
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = monotonic() + WITHIN
-    while not condition():
-        assert monotonic() < deadline
-        sleep(0)
 
 
 @pytest.mark.timeout(3600 if LONG else 60)
