@@ -60,7 +60,7 @@ class Metrics:
         self._ended = Counter(
             values,
             "sluice_streams",
-            "Streams that ended: done, left (by the client), stopped (by us), timeout, error; with the error's code.",
+            "Streams that ended: done, disconnected, stopped (by us), timeout, error; with the error's code.",
             ("outcome", "code", "source", "mode"),
         )
         self._tokens = Counter(
@@ -100,7 +100,7 @@ class Metrics:
         self._first = Histogram(
             values,
             "gen_ai_client_operation_time_to_first_chunk_seconds",
-            "Time from the request to the first word.",
+            "Time from the request to the first token.",
             _MODEL_LABELS,
             _CHUNK_SECONDS,
         )
@@ -151,7 +151,7 @@ class Metrics:
         """Count a stream that ended.
 
         Args:
-            outcome: `done`, `left`, `stopped`, `timeout` or `error`.
+            outcome: `done`, `disconnected`, `stopped`, `timeout` or `error`.
             code: The error's code; empty where there was none.
             source: The request's label.
             mode: `stream` or `block`.

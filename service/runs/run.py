@@ -25,7 +25,7 @@ logger = logging.getLogger("sluice.run")
 # this long the reader is better served by a sign of life.
 FIRST_TOKEN_GRACE = 0.02
 
-# How a run can end besides `done` and `left`; every other code is an `error`.
+# How a run can end besides `done` and `disconnected`; every other code is an `error`.
 _OUTCOMES = {"shutting_down": "stopped", "upstream_timeout": "timeout"}
 
 
@@ -116,7 +116,7 @@ class Run:
         self._usage: Usage | None = None
         self._finished = False
         self._code = ""
-        self._left = False
+        self._disconnected = False
         self._closed = False
         self._early: list[Event] = []
         #: The number of the next event that is handed out.
@@ -154,7 +154,7 @@ class Run:
             batch, self._early = self._early, []
             return self._numbered(batch)
         tick_at = time.monotonic() + self._heartbeat
-        while not (self._finished or self._code or self._left):
+        while not (self._finished or self._code or self._disconnected):
             taken = self._take(max(0.0, tick_at - time.monotonic()))
             if taken is None:
                 break
@@ -200,7 +200,7 @@ class Run:
 
     def disconnect(self) -> None:
         """End the run because nobody reads it any more. Does not wait; the loop's thread may call it."""
-        self._left = True
+        self._disconnected = True
         self._bridge.stop()
 
     def close(self) -> None:
@@ -236,7 +236,7 @@ class Run:
             # Where the loop has handed the end on already, nothing may follow it.
             return None if self._finished else [self._fail(_failure(error))]
         if batches is None:
-            expected = self._finished or self._left or self._closed
+            expected = self._finished or self._disconnected or self._closed
             return None if expected else [self._fail(InternalError("a run without an end"))]
         return self._noted([event for events in batches for event in events])
 
@@ -276,7 +276,7 @@ class Run:
             return "done"
         if self._code:
             return _OUTCOMES.get(self._code, "error")
-        return "left" if self._left or self._closed else "open"
+        return "disconnected" if self._disconnected or self._closed else "open"
 
     def _account(self) -> None:
         duration = time.monotonic() - self._began
@@ -293,7 +293,7 @@ class Run:
         )
         logger.info(
             "run=%s source=%s mode=%s model=%s outcome=%s code=%s prompt_tokens=%d completion_tokens=%d estimated=%s "
-            "first_word_ms=%s duration_ms=%d",
+            "first_token_ms=%s duration_ms=%d",
             labels.request_id,
             labels.source,
             labels.mode,

@@ -107,7 +107,7 @@ def test_the_log_says_that_a_client_left_and_what_it_had_cost(running_server: Fa
         request_id = client.headers["x-request-id"]
         client.next_event()
     line = running_server.server.wait_for_log(rf"run={request_id} .*")
-    assert "outcome=left" in line[0]
+    assert "outcome=disconnected" in line[0]
     assert "completion_tokens=1 estimated=yes" in line[0]
 
 
@@ -131,7 +131,7 @@ def test_a_client_that_leaves_while_its_request_waits_for_a_thread_costs_no_mode
         leave_while_waiting_for_a_thread(running_server, mode)
     assert running_server.model.exchanges == []
     # Not even begun: a run that is begun and cancelled at once might or might not have reached the model.
-    assert "outcome=left" not in running_server.server.log
+    assert "outcome=disconnected" not in running_server.server.log
 
 
 def leave_while_waiting_for_a_thread(running_server: FaultServer, mode: str) -> None:
@@ -194,7 +194,7 @@ def vanish(running_server: FaultServer, clients: int) -> tuple[float, list[float
             running_server.model.wait_idle()
             health.wait_times(50)
         wait_streams(running_server.server, 0)
-        left_as = r" run=(\S+) .* outcome=left "
+        left_as = r" run=(\S+) .* outcome=disconnected "
         running_server.server.wait_for_log(left_as, times=clients)
         assert sorted(re.findall(left_as, running_server.server.log)) == sorted(
             client.headers["x-request-id"] for client in streams

@@ -134,7 +134,8 @@ def memory_of_rounds(running_server: FaultServer, rounds: int, streams: int) -> 
             assert {outcome.text for outcome in stayed} == {" word" * 10}
             assert all(outcome.is_done and outcome.fault is None for outcome in stayed)
             wait_streams(running_server.server, 0)
-            expected = {outcome.headers["x-request-id"]: "left" if outcome.left else "done" for outcome in outcomes}
+            ends = {True: "disconnected", False: "done"}
+            expected = {outcome.headers["x-request-id"]: ends[outcome.left] for outcome in outcomes}
             running_server.server.wait_for_log(ACCOUNT, times=accounted + 100)
             accounts = re.findall(ACCOUNT, running_server.server.log)[accounted:]
             accounted += 100

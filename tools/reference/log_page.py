@@ -30,12 +30,11 @@ _RUN: Final = {
     "source": "The request's `source`.",
     "mode": "`stream` or `block`.",
     "model": "The model that was asked.",
-    "outcome": "`done`, `left` (the client disconnected), `stopped` (the server ended it), `timeout` or `error`.",
+    "outcome": "`done`, `disconnected` (by the client), `stopped` (the server ended it), `timeout` or `error`.",
     "code": "The [error's code](errors.md); `-` without an error.",
     "prompt_tokens": "Tokens of the conversation.",
     "completion_tokens": "Tokens of the answer.",
     "estimated": "`yes` where the provider did not count the tokens.",
-    "first_word_ms": "Milliseconds until the first token; `-` where none came.",
     "first_token_ms": "Milliseconds until the first token; `-` where none came.",
     "duration_ms": "Milliseconds from the beginning of the run to its end.",
 }

@@ -41,7 +41,7 @@ def test_a_run_that_is_stopped_early_still_reports(tmp_path: Path) -> None:
 
 
 def test_a_defect_in_the_log_is_quoted_whole_and_with_what_came_before_it() -> None:
-    well = "2026-11-25 16:00:00.000 INFO sluice.run [a] run=a outcome=left code=-\n"
+    well = "2026-11-25 16:00:00.000 INFO sluice.run [a] run=a outcome=disconnected code=-\n"
     why = "2026-11-25 16:00:01.000 WARNING sluice.run [b] internal: ValueError: no\n"
     account = "2026-11-25 16:00:01.001 INFO sluice.run [b] run=b outcome=error code=internal\n"
     traced = (
