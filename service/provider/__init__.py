@@ -1,1 +1,1 @@
-"""Requests to a provider's server, and the bytes of its reply."""
+"""Send requests to a provider's server, and read its responses."""

@@ -1,4 +1,4 @@
-"""One turn of a conversation, as an OpenAI-compatible server takes it."""
+"""One message of a conversation, as an OpenAI-compatible server takes it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal, TypedDict
 
 
 class Message(TypedDict):
-    """Who said what."""
+    """One message: its author's role and its text."""
 
     role: Literal["system", "user", "assistant"]
     content: str

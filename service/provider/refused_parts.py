@@ -1,9 +1,8 @@
-"""Parts of a request that some servers refuse, and the request without them.
+"""Find the part of a request that a server refuses, and make the request without it.
 
-The openai client's request is right for OpenAI, and not for all that speak its protocol: older gateways know no
-`stream_options`, OpenAI streams some models to verified organizations only, some models take no system message, and
-the templates of others no two messages of one role in a row. Whoever refuses says so; the same request without that
-part is then answered.
+Not all servers accept what OpenAI accepts. Older gateways know no `stream_options`, OpenAI streams some models to
+verified organizations only, some models take no system message, and the templates of others no two messages of one
+role in a row. Their refusals name the part (docs/decisions/0037-leave-out-refused-parts-of-a-request.md).
 """
 
 from __future__ import annotations
@@ -18,34 +17,34 @@ from .message import Message
 
 
 class Part(enum.Enum):
-    """A part of a request that can be left out; its value says it in the log."""
+    """A part of a request that can be left out; its value names it in the log."""
 
     USAGE = "stream_options"
     STREAM = "stream"
     SYSTEM = "system messages"
-    NEIGHBOURS = "two messages of one role in a row"
+    REPEATED_ROLES = "two messages of one role in a row"
 
 
-#: Refused by a server, whatever the model; the others are a model's own matter.
+#: Parts that a server refuses for all of its models; others it refuses for one.
 OF_ALL_MODELS = frozenset((Part.USAGE,))
 
 _SYSTEM = re.compile(r"system role (?:is )?not supported|role 'system' is not supported|does not support 'system'")
-_NEIGHBOURS = re.compile(
+_REPEATED_ROLES = re.compile(
     r"roles must alternate|must alternate between|should alternate with|successive user or assistant"
 )
 _STREAM = re.compile(r"(?:^|\W)stream\W*$")
 
 
 def part_refused(status: int, body: str, left_out: Collection[Part]) -> Part | None:
-    """Say which part of a request a refusal is about.
+    """Find the part of a request that a refusal names.
 
     Args:
         status: The refusal's HTTP status.
         body: Its body.
-        left_out: The parts that the request was without.
+        left_out: The parts that the request did not have.
 
     Returns:
-        The part to leave out as well; `None` where the refusal is about something else.
+        The part to leave out as well; `None` where the refusal names none, or one that is left out.
     """
     refusal = FailureText.from_body(body)
     text = refusal.text
@@ -59,30 +58,30 @@ def part_refused(status: int, body: str, left_out: Collection[Part]) -> Part | N
     # llama.cpp's errors of a template are 500.
     elif _SYSTEM.search(text):
         found = Part.SYSTEM
-    elif _NEIGHBOURS.search(text):
-        found = Part.NEIGHBOURS
+    elif _REPEATED_ROLES.search(text):
+        found = Part.REPEATED_ROLES
     return None if found in left_out else found
 
 
 def fields_without(left_out: Collection[Part], fields: dict[str, Any]) -> dict[str, Any]:
-    """Return a request's fields without these parts. `stream_options` is allowed only with `stream`."""
+    """Return a request's fields without these parts; without `stream`, `stream_options` is not allowed either."""
     if Part.STREAM in left_out:
         return {name: value for name, value in fields.items() if name not in ("stream", "stream_options")}
     return {name: value for name, value in fields.items() if Part.USAGE not in left_out or name != "stream_options"}
 
 
 def messages_without(left_out: Collection[Part], messages: Sequence[Message]) -> Sequence[Message]:
-    """Return a conversation without these parts, and with all of its text.
+    """Return a conversation without these parts, with all of its text.
 
-    A system message becomes the beginning of the first user's message, with a blank line between them; so do two
-    messages of one role in a row, in either case.
+    A system message becomes the beginning of the user's message behind it, with a blank line between them. Two
+    messages of one role in a row are joined in the same way.
     """
     if Part.SYSTEM in left_out:
         messages = [
             Message(role="user", content=message["content"]) if message["role"] == "system" else message
             for message in messages
         ]
-    elif Part.NEIGHBOURS not in left_out:
+    elif Part.REPEATED_ROLES not in left_out:
         return messages
     joined: list[Message] = []
     for message in messages:

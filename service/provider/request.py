@@ -1,8 +1,8 @@
-"""The request for an answer, as the openai client makes it.
+"""Make requests for answers, as the openai client makes them.
 
-The only importer of `openai`; `httpx2` is the HTTP library that the client speaks through. What is the same in
-all requests is made once, at start, by the client itself: address, key, headers and fields. Made anew for each answer
-it was a fifth of a request's price: 0.4 ms in which the loop served nobody else.
+The client makes one request at the start. Address, headers and fields of it are used for all requests, as making them
+for each took 0.4 ms of the loop (docs/decisions/0021-build-the-request-once.md). `httpx2` is the HTTP library of the
+client.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from openai import OpenAI
 from .message import Message
 from .refused_parts import Part, fields_without, messages_without
 
-# Said anew with each request by whoever sends it.
+# Headers that the sender adds to each request.
 _OF_ONE_REQUEST = {"host", "content-length", "connection"}
 
 
 class _Recorder(httpx2.BaseTransport):
-    """Keeps a request in place of sending it."""
+    """Keeps a request instead of sending it."""
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         self.request = request
@@ -34,23 +34,26 @@ class _Recorder(httpx2.BaseTransport):
 
 @dataclass(frozen=True, slots=True)
 class ProviderRequest:
-    """What all requests for an answer have in common."""
+    """What all requests for answers have in common."""
 
     url: str
     headers: CIMultiDict[str]
-    #: The body's fields, but for the model and the messages.
+    #: The body's fields, without `model` and `messages`.
     fields: dict[str, Any]
 
     @classmethod
     def prepare(cls, base_url: str, api_key: str) -> ProviderRequest:
-        """Have the openai client make a request. Sends nothing; takes up to a tenth of a second.
+        """Let the openai client make a request. Sends nothing; takes up to a tenth of a second.
 
         Args:
-            base_url: Where the API begins.
-            api_key: The key; without one, the request says that it has none.
+            base_url: The URL of the API, without `/chat/completions`.
+            api_key: The key; where it is empty, the request has the key `no-key`.
+
+        Raises:
+            RuntimeError: The openai package is another version, which would take headers from the environment.
         """
         recorder = _Recorder()
-        # Servers without keys (Ollama, vLLM) ignore it; the client insists on one.
+        # The client requires a key. Servers without keys (Ollama, vLLM) ignore it.
         with OpenAI(
             api_key=api_key or "no-key",
             base_url=base_url,
@@ -67,12 +70,11 @@ class ProviderRequest:
                 messages=[],
                 stream=True,
                 stream_options={"include_usage": True},
-                # A compressed event stream gathers tokens in the compressor.
+                # A compressor would hold tokens back.
                 extra_headers={"Accept": "text/event-stream", "Accept-Encoding": "identity"},
             ).close()
         made = recorder.request
-        # The texts are shared by all requests: aiohttp keeps them for as long as an answer is read, and of its own
-        # they would be 4 KB for each open stream.
+        # Interned, as aiohttp keeps them as long as an answer is read: copies would be 4 KB for each open stream.
         headers = CIMultiDict(
             (istr(name), sys.intern(value))
             for name, value in made.headers.multi_items()
@@ -83,15 +85,18 @@ class ProviderRequest:
         return cls(str(made.url), headers, fields)
 
     def body(self, messages: Sequence[Message], model: str, left_out: Collection[Part] = ()) -> bytes:
-        """Write the body that asks this model for an answer to these messages.
+        """Encode the body of one request.
 
         Args:
             messages: The whole conversation, oldest first.
             model: The model's name.
-            left_out: What the server is known to refuse.
+            left_out: The parts to leave out.
+
+        Returns:
+            The JSON.
 
         Raises:
-            UnicodeError: A text is not Unicode: half of a surrogate pair.
+            UnicodeError: A text has half of a surrogate pair.
         """
         fields = self.fields
         if left_out:
@@ -99,12 +104,12 @@ class ProviderRequest:
         return msgspec.json.encode({"model": model, "messages": messages, **fields})
 
     def has(self, part: Part, messages: Sequence[Message]) -> bool:
-        """Say whether a request with these messages would be another one without this part."""
+        """Say whether leaving this part out changes a request with these messages."""
         without = (fields_without((part,), self.fields), list(messages_without((part,), messages)))
         return without != (self.fields, list(messages))
 
     def headers_without(self, left_out: Collection[Part]) -> CIMultiDict[str]:
-        """Return the headers for a request without these parts: what is not streamed is JSON."""
+        """Return the headers for a request without these parts: a response that is not streamed is JSON."""
         if Part.STREAM not in left_out:
             return self.headers
         headers = self.headers.copy()

@@ -76,7 +76,7 @@ REFUSALS: dict[str, tuple[int, dict[str, Any], Part]] = {
     "vLLM": (
         400,
         {"error": {"message": "Conversation roles must alternate user/assistant/user/assistant/...", "code": 400}},
-        Part.NEIGHBOURS,
+        Part.REPEATED_ROLES,
     ),
     "llama.cpp": (
         500,
@@ -87,14 +87,18 @@ REFUSALS: dict[str, tuple[int, dict[str, Any], Part]] = {
                 "type": "server_error",
             }
         },
-        Part.NEIGHBOURS,
+        Part.REPEATED_ROLES,
     ),
     "Anthropic-compatible": (
         400,
         {"error": {"message": 'messages: roles must alternate between "user" and "assistant", but found multiple'}},
-        Part.NEIGHBOURS,
+        Part.REPEATED_ROLES,
     ),
-    "Bedrock": (400, {"message": "A conversation must alternate between user and assistant roles."}, Part.NEIGHBOURS),
+    "Bedrock": (
+        400,
+        {"message": "A conversation must alternate between user and assistant roles."},
+        Part.REPEATED_ROLES,
+    ),
     "DeepSeek": (
         400,
         {
@@ -102,7 +106,7 @@ REFUSALS: dict[str, tuple[int, dict[str, Any], Part]] = {
                 "message": "deepseek-reasoner does not support successive user or assistant messages (messages[1] and"
             }
         },
-        Part.NEIGHBOURS,
+        Part.REPEATED_ROLES,
     ),
     "Perplexity": (
         400,
@@ -111,6 +115,6 @@ REFUSALS: dict[str, tuple[int, dict[str, Any], Part]] = {
                 "message": "After the (optional) system message(s), user or tool message(s) should alternate with assistant"
             }
         },
-        Part.NEIGHBOURS,
+        Part.REPEATED_ROLES,
     ),
 }

@@ -61,13 +61,13 @@ def test_what_is_not_streamed_is_asked_for_as_json() -> None:
 
 
 def test_a_conversation_without_a_part_keeps_all_of_its_text() -> None:
-    assert json.loads(REQUEST.body(TALK, "m", {Part.NEIGHBOURS}))["messages"] == [
+    assert json.loads(REQUEST.body(TALK, "m", {Part.REPEATED_ROLES}))["messages"] == [
         SYSTEM,
         {"role": "user", "content": "Are you there?\n\nHello?"},
         {"role": "assistant", "content": "Yes."},
         {"role": "user", "content": "Good."},
     ]
-    for left_out in ({Part.SYSTEM}, {Part.SYSTEM, Part.NEIGHBOURS}):
+    for left_out in ({Part.SYSTEM}, {Part.SYSTEM, Part.REPEATED_ROLES}):
         assert json.loads(REQUEST.body(TALK, "m", left_out))["messages"] == [
             {"role": "user", "content": "Be brief.\n\nAre you there?\n\nHello?"},
             {"role": "assistant", "content": "Yes."},
@@ -78,7 +78,7 @@ def test_a_conversation_without_a_part_keeps_all_of_its_text() -> None:
 def test_a_part_that_a_request_has_not_is_not_left_out_in_vain() -> None:
     plain = [Message(role="user", content="Hi")]
     assert not REQUEST.has(Part.SYSTEM, plain)
-    assert not REQUEST.has(Part.NEIGHBOURS, plain)
+    assert not REQUEST.has(Part.REPEATED_ROLES, plain)
     assert REQUEST.has(Part.USAGE, plain)
     assert REQUEST.has(Part.SYSTEM, [SYSTEM, *plain])
-    assert REQUEST.has(Part.NEIGHBOURS, [*plain, *plain])
+    assert REQUEST.has(Part.REPEATED_ROLES, [*plain, *plain])

@@ -198,7 +198,10 @@ def test_a_proxy_whose_url_is_none_is_refused_without_its_password_and_not_gone_
         async with client_of(f"http://{NOBODY}/v1") as client:
             failure = await failure_of(client)
         assert isinstance(failure, UpstreamUnavailable)
-        assert failure.detail == "ProxyError: the URL of the proxy is none that can be used"
+        assert (
+            failure.detail
+            == "ProxyError: the proxy's URL is not valid; it should be like http://user:password@host:3128"
+        )
 
     run(scenario)
 

@@ -1,0 +1,103 @@
+"""Decode an answer where its bytes arrive, and hold it to its limits: of time, and of bytes without text."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ..concurrency.deadline import Deadline
+from ..decoding.completion_decoder import CompletionDecoder
+from ..errors import UpstreamInvalid
+from ..runs.events import Delta, Offer
+from ..settings.settings import Settings
+
+# Seconds. Behind the finish reason the answer is whole, and only the usage is to come: a server that sends it does so
+# at once, and one that does not must not spoil a whole answer.
+USAGE_GRACE = 2.0
+# What a provider may send without text, such as pings, comments and empty deltas: this many bytes beyond one event of
+# the largest size, and this many more for each second since the last text. A model that hides its reasoning sends an
+# empty delta for each token of it: 250 bytes, at most 200 times a second.
+BYTES_WITHOUT_TEXT = 256 * 1024
+BYTES_WITHOUT_TEXT_PER_SECOND = 64 * 1024
+
+
+class CompletionReader:
+    """Consumes one response's body (`ResponseBody.consume`). Use it on the loop's thread, in one task."""
+
+    def __init__(
+        self, decoder: CompletionDecoder, deadline: Deadline, settings: Settings, total_deadline: float
+    ) -> None:
+        """Begin an answer.
+
+        Args:
+            decoder: Decodes the answer.
+            deadline: Ends the task's waits; it is moved with each token.
+            settings: The limits of time and size.
+            total_deadline: When the whole answer must have ended, on the loop's clock.
+        """
+        self._decoder = decoder
+        self._state = decoder.state
+        self._deadline = deadline
+        self._next_token_timeout = settings.limits.next_token_timeout
+        self._total_deadline = total_deadline
+        self._now = asyncio.get_running_loop().time
+        self._max_without_text = BYTES_WITHOUT_TEXT + settings.limits.max_event_bytes
+        #: Bytes since the last text or reasoning, and the time of that, or of the beginning.
+        self._without_text = 0
+        self._last_text_at = self._now()
+        #: What the task has to yield.
+        self.deltas: list[Delta] = []
+        #: Takes deltas past the task, or does not; `None` as long as the task has to yield them.
+        self.offer: Offer | None = None
+
+    def consume(self, data: bytes) -> bool:
+        """Decode the next bytes.
+
+        Args:
+            data: The bytes, or `b""` at the end of the body.
+
+        Returns:
+            Whether more bytes can come without the task: the deltas were taken, and the answer goes on.
+
+        Raises:
+            UpstreamError: The bytes are not of a chat completion.
+        """
+        decoder, state = self._decoder, self._state
+        deltas = decoder.feed(data) if data else decoder.finish()
+        if state.has_progressed:
+            self._without_text = 0
+        elif not state.is_whole:
+            deltas += self._count_without_text(len(data))
+        if state.is_ending or state.has_ended or (deltas and (self.offer is None or not self.offer(deltas))):
+            self.deltas = deltas
+            # Else a limit that passes before the task has its turn would take from it what it has waited for.
+            self._deadline.waiting = False
+            return False
+        self.move_deadline()
+        return True
+
+    def move_deadline(self) -> None:
+        """Set the deadline for what is to come next, counted from now."""
+        deadline = self._deadline
+        if self._state.is_ending:
+            deadline.sooner(self._now() + USAGE_GRACE)
+        elif self._state.has_progressed:
+            self._last_text_at = now = self._now()
+            limit = now + self._next_token_timeout
+            if limit > self._total_deadline:
+                limit = self._total_deadline
+            if limit < deadline.at:  # the first token: its own limit is a longer one
+                deadline.sooner(limit)
+            else:
+                deadline.at = limit
+
+    def _count_without_text(self, size: int) -> list[Delta]:
+        """Count bytes, and end the answer where there are too many; return what the decoder held back."""
+        self._without_text += size
+        if self._without_text <= self._max_without_text:
+            return []
+        seconds = self._now() - self._last_text_at
+        if self._without_text <= self._max_without_text + BYTES_WITHOUT_TEXT_PER_SECOND * seconds:
+            return []
+        return self._decoder.end_with(
+            UpstreamInvalid(f"the provider sent {self._without_text} bytes without text in {seconds:.1f} s")
+        )
