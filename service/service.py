@@ -1,4 +1,4 @@
-"""The chat service: wires the loop, the model, the bridge, admission and metrics together, and nothing else."""
+"""The chat service: connects the loop, the provider's client, the limiter, the runs and the metrics."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from .settings.settings import Settings
 
 logger = logging.getLogger("sluice.chat")
 
-# Making the client reads certificates from disk and, for the demo model, opens a socket: under a second.
+# Seconds. Making the client reads certificates from disk and may open the demo model's socket: under a second.
 START_TIMEOUT = 10.0
-# The loop's clean-up: connections to close, and tasks that were cancelled to end.
+# Seconds for the loop to close connections and end cancelled tasks.
 CLOSE_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer."""
+    """A complete answer."""
 
     message: str
     reasoning: str
@@ -45,10 +45,10 @@ class Reply:
     usage: Usage | None
 
 
-def _own_context(run_id: str) -> Context:
-    """Make the context of a run's coroutine: the log's names for it, and nothing else.
+def _make_run_context(run_id: str) -> Context:
+    """Return a context for a run's coroutine that has only the ids for the log.
 
-    A copy of the caller's would keep the caller's web request, and all that hangs on it, for as long as the answer.
+    A copy of the caller's context would keep its web request alive for as long as the answer.
     """
     context = Context()
     context.run(request_id.set, run_id)
@@ -57,10 +57,10 @@ def _own_context(run_id: str) -> Context:
 
 
 class ChatService:
-    """Answers chats from one loop thread. Made without starting anything; all methods are for any thread."""
+    """Answers chats from one loop thread. Any thread but the loop's may call the methods."""
 
     def __init__(self, settings: Settings) -> None:
-        """Take the settings; start no thread and open no socket, so that a server may fork afterwards.
+        """Take the settings. No thread is started and no socket opened, so that a server may fork afterwards.
 
         Raises:
             ThreadsReplaced: The process is patched by gevent or eventlet: no chat would ever be answered.
@@ -86,14 +86,14 @@ class ChatService:
             LoopUnavailable: The loop was closed or has died.
             ThreadsReplaced: The process was patched by gevent or eventlet after the service was made.
         """
-        # Asked on every request, so the common case takes no lock.
+        # Called for each request, so the common case takes no lock.
         if self._model is not None and self.loop.health().state is LoopState.RUNNING:
             return
         with self._lock:
             if self._model is None or self.loop.health().state is not LoopState.RUNNING:
                 self.loop.start()
                 self.loop.submit(self._connect()).result(START_TIMEOUT)
-                # What is open by now stays so when no descriptor is left later.
+                # Opens the files now: later there may be no descriptor.
                 self.metrics.write()
 
     async def _connect(self) -> None:
@@ -106,25 +106,24 @@ class ChatService:
         self._model = model
 
     def begin_drain(self, within: float | None = None) -> None:
-        """Be unready from now on; after some seconds end open chats with a terminal event, and take no more.
+        """Be not ready from now on; later end open chats with a terminal event and refuse further ones.
 
-        Until then chats are still taken: their connections were accepted before the drain (a draining worker
-        accepts none), and a deploy must not refuse a request that was already on its way.
+        Until then chats are still answered. A draining worker accepts no connections, so these came before the drain,
+        and a deploy must not refuse them. Does not wait; calling it twice is harmless.
 
         Args:
-            within: Seconds that open chats have. Default: the setting `drain_timeout`.
+            within: Seconds until open chats are ended. Default: the setting `drain_timeout`.
         """
         seconds = self.settings.limits.drain_timeout if within is None else within
         with self._lock:
             if self._draining:
                 return
             self._draining = True
-        logger.info("draining: %d open, at most %g s", len(self._runs), seconds)
+        logger.info("draining: %d open streams, which have %g s to end", len(self._runs), seconds)
         try:
             self.loop.call_soon(self._stop_runs_later, seconds)
         except LoopUnavailable:
-            # Never started, or gone: then there are no open chats either.
-            logger.debug("nothing to drain")
+            logger.debug("the loop does not run: there are no open streams to drain")
 
     def _stop_runs_later(self, seconds: float) -> None:
         asyncio.get_running_loop().call_later(seconds, self._stop_runs)
@@ -134,15 +133,18 @@ class ChatService:
             self._stopping = True
             runs = list(self._runs)
         if runs:
-            logger.warning("stopping %d open streams: their time to end is over", len(runs))
+            logger.warning("the drain's time is over: %d open streams are stopped", len(runs))
         for run in runs:
-            run.stop(ShuttingDown("the drain's time was over", retry_after=1.0))
+            run.stop(ShuttingDown("the drain's time is over", retry_after=1.0))
 
     def close(self) -> bool:
-        """Stop every open chat with a terminal event, close connections, end the loop.
+        """Stop every open chat with a terminal event, close connections and end the loop. Waits about 10 s at most.
 
         Returns:
-            Whether all of it ended within about 10 seconds.
+            Whether all of it ended in time.
+
+        Raises:
+            WrongThread: Called on the loop's own thread.
         """
         with self._lock:
             self._draining = True
@@ -151,8 +153,8 @@ class ChatService:
         try:
             self.loop.submit(self._disconnect()).result(CLOSE_TIMEOUT)
         except (LoopUnavailable, TimeoutError) as error:
-            # A loop that is dead or stuck will not end any better for being waited for.
-            logger.debug("nothing left to disconnect: %s", error)
+            # Waiting does not help where the loop is dead or stuck.
+            logger.debug("connections to the provider are not closed one by one: %s", error)
             return self.loop.close(0.1)
         return self.loop.close(CLOSE_TIMEOUT)
 
@@ -166,11 +168,11 @@ class ChatService:
 
     @property
     def draining(self) -> bool:
-        """Whether the service is about to end: no load balancer should send anybody here."""
+        """Whether the service is about to end, so that load balancers should send no requests."""
         return self._draining
 
     def health(self) -> LoopHealth:
-        """Say how the loop is; never waits."""
+        """Return the loop's state and lag. Does not wait."""
         return self.loop.health()
 
     def __repr__(self) -> str:
@@ -179,18 +181,18 @@ class ChatService:
     # ------------------------------------------------------------------ chats
 
     def open(self, messages: Sequence[Message], labels: RunLabels, client: str = "") -> Run:
-        """Begin an answer.
+        """Start an answer. May wait for the start of the loop, at most 15 seconds.
 
         Args:
             messages: The conversation, oldest first; the operator's system message is put before it.
-            labels: The model to ask, and what the log and the metrics say.
-            client: Who asks, for the limit of one client's streams.
+            labels: The model to ask, and the values for the log and the metrics.
+            client: The client's identity, for the limit of one client's streams.
 
         Returns:
-            The run. Whoever opened it closes it.
+            The run; the caller closes it.
 
         Raises:
-            Overloaded: No place is free, or none for this client; or nothing is left to answer with.
+            Overloaded: No slot is free, or none for this client; or no file descriptor is left.
             ShuttingDown: The drain's time is over.
             InternalError: The loop is dead or stuck.
         """
@@ -203,7 +205,7 @@ class ChatService:
         slot = self.limiter.acquire(client)
         try:
             self.start()
-            run = _own_context(labels.request_id).run(
+            run = _make_run_context(labels.request_id).run(
                 Run,
                 self.loop,
                 partial(self.stream_chat, messages, labels.model),
@@ -222,7 +224,7 @@ class ChatService:
         with self._lock:
             self._runs[run] = slot
         if self._stopping:
-            # The stop came in between, and did not see this run.
+            # The drain's time ended before this run was in the list.
             run.stop(ShuttingDown("stopping", retry_after=1.0))
         return run
 
@@ -232,10 +234,10 @@ class ChatService:
         slot.release()
 
     def complete(self, run: Run) -> Reply:
-        """Drain a run into one reply: the blocking twin, the same walk joined.
+        """Read a run to its end and join it into one reply. For the reader's thread.
 
         Raises:
-            ServiceError: The answer failed; what had come is dropped.
+            ServiceError: The answer failed; the text that had come is dropped.
         """
         texts: list[str] = []
         thoughts: list[str] = []
@@ -249,7 +251,7 @@ class ChatService:
                     case Finished(reason, usage):
                         return Reply("".join(texts), "".join(thoughts), reason, usage)
                     case Failed(error):
-                        # A copy: raised itself, its traceback would hold this frame, and the frame holds it.
+                        # The traceback of a raised error would hold this frame, and the frame the error.
                         raise copy(error)
         raise ShuttingDown("the run was closed", retry_after=1.0)
 

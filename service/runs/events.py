@@ -1,4 +1,4 @@
-"""The records that travel from a model to a reader: small, frozen, and nothing else.
+"""The events of a run: small frozen records, passed from the provider to the reader.
 
 A run numbers its events 1, 2, 3 and so on, in their order. A batch comes with the number of its first event, so no
 record carries its own.
@@ -18,8 +18,7 @@ class Accepted(msgspec.Struct, frozen=True):
     """The model's server took the request and began to answer; no token has come yet."""
 
 
-# Structs and not dataclasses: one of these is made for each token, and a frozen dataclass takes five times as long.
-# They hold texts and numbers only, so the collector need not look at them.
+# One is made for each token; a frozen dataclass takes five times as long. Without `gc`, as they hold no containers.
 class Text(msgspec.Struct, frozen=True, gc=False):
     """A part of the answer, which the model sent in that many chunks (one for each token, with most servers)."""
 
@@ -35,9 +34,9 @@ class Reasoning(msgspec.Struct, frozen=True, gc=False):
 
 
 class Finished(msgspec.Struct, frozen=True):
-    """The answer is whole. `reason` is the provider's word: `stop`, `length`, `content_filter`, ...
+    """The answer is complete. `reason` is the provider's: `stop`, `length`, `content_filter` and others.
 
-    From the model, `usage` is `None` where the provider did not say it; a run puts an estimate in its place.
+    `usage` is `None` where the provider counted none; the run replaces it by an estimate.
     """
 
     reason: str
@@ -45,14 +44,14 @@ class Finished(msgspec.Struct, frozen=True):
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """The answer ended before it was whole."""
+    """The answer ended before it was complete."""
 
     error: ServiceError
 
 
 Delta = Text | Reasoning
 Event = Accepted | Delta | Finished | Failed
-#: The number of the first event, and the events; none of them where nothing came for a heartbeat's time.
+#: The number of the first event, and the events; no events where none came for the heartbeat's time.
 Batch = tuple[int, Sequence[Event]]
-#: Takes events past an iteration that would bring them next, or says that it does not.
+#: Hands events over outside of the iteration, or returns that it has not (`Bridge.offer`).
 Offer = Callable[[Sequence[Event]], bool]

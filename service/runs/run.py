@@ -1,4 +1,4 @@
-"""One run: a model's answer on its way to one reader, with its terminal event and its account."""
+"""One run: a model's answer for one reader, with its terminal event, its log line and its metrics."""
 
 from __future__ import annotations
 
@@ -21,28 +21,27 @@ from .usage import Usage, estimate_usage
 
 logger = logging.getLogger("sluice.run")
 
-# Once the model has answered with 200, a failure in the same instant can still be said with a status; after
-# this long the reader is better served by a sign of life.
+# Seconds after the model's 200 in which a failure can still become an HTTP status. A longer wait would delay the
+# headers of every stream.
 FIRST_TOKEN_GRACE = 0.02
 
 # How a run can end besides `done` and `disconnected`; every other code is an `error`.
 _OUTCOMES = {"shutting_down": "stopped", "upstream_timeout": "timeout"}
 
 
-def _bare_copy(error: ServiceError) -> ServiceError:
-    """Copy an error, and take traceback and causes from both.
+def _copy_without_traceback(error: ServiceError) -> ServiceError:
+    """Return a copy of an error, without traceback and causes; take them from the error as well.
 
-    Else its traceback holds frames, these hold the run, and the run holds the error: a circle of some 200 objects
-    for each failed answer, which only the collector could free.
+    A traceback holds frames, these the run, and that the error: 200 objects that only the cycle collector frees.
     """
     error.__traceback__ = error.__cause__ = error.__context__ = None
     return copy(error)
 
 
-def _failure(error: Exception) -> ServiceError:
-    """Say as the terminal event has it what ended a source."""
+def _to_service_error(error: Exception) -> ServiceError:
+    """Return the error for the terminal event. An exception of no known kind is logged with its traceback."""
     if isinstance(error, ServiceError):
-        return _bare_copy(error)
+        return _copy_without_traceback(error)
     # Only the loop's closing cancels a source that nobody stopped.
     if isinstance(error, SourceCancelled) or (isinstance(error, LoopUnavailable) and error.state is LoopState.CLOSED):
         return ShuttingDown(str(error), retry_after=1.0)
@@ -50,17 +49,17 @@ def _failure(error: Exception) -> ServiceError:
         return InternalError(str(error))
     if (lacking := exhausted_by(error)) is not None:
         return Overloaded(f"{lacking}: {type(error).__name__}: {error}")
-    logger.error("a defect ended a run", exc_info=error)
+    logger.error("unhandled exception in run; the client gets the code internal", exc_info=error)
     return InternalError(f"{type(error).__name__}: {error}")
 
 
-#: Makes an answer, given a way past its own iteration (`Bridge.offer`).
+#: Makes the iterator of an answer's events. Its argument is `Bridge.offer`.
 Source = Callable[[Offer], AsyncIterable[Sequence[Event]]]
 
 
 @dataclass(frozen=True, slots=True)
 class RunLabels:
-    """What the log and the metrics say of a run."""
+    """The values that describe a run in its log line and its metrics."""
 
     request_id: str
     source: str
@@ -69,13 +68,13 @@ class RunLabels:
 
 
 class Run:
-    """An iterator of numbered batches of events, of which the last one of all is `Finished` or `Failed`.
+    """An iterator of numbered batches of events. The last event is `Finished` or `Failed`.
 
-    Events are numbered from 1 and growing by one; `Accepted` is none of them. A batch without events is a tick:
-    nothing came for a heartbeat's time. Iterating never raises a failure of the model or of the service; it is the
-    `Failed` event. After `disconnect` and `close` iteration just ends.
+    Events are numbered 1, 2, 3 and so on; `Accepted` has no number. A batch without events means that nothing came
+    for the heartbeat's time. Iterating raises no failure of the model or of the service: that is the `Failed` event.
+    After `disconnect` and `close` the iteration ends without an event.
 
-    One thread iterates; `stop`, `disconnect` and `close` may be called from any.
+    One thread iterates. Any thread may call `stop` and `disconnect`; any but the loop's may call `close`.
     """
 
     def __init__(
@@ -89,19 +88,20 @@ class Run:
         heartbeat: float,
         on_close: Callable[[Run], None],
     ) -> None:
-        """Begin to read an answer.
+        """Start the answer's source on the loop.
 
         Args:
             loop: A started loop thread.
-            source: Makes the answer's events, read by read; `close` closes it.
-            labels: What the log and the metrics say.
-            metrics: Where the run is counted.
-            prompts: The texts that were sent to the model, for an estimate of their cost.
-            heartbeat: Seconds of silence after which iteration yields an empty batch.
-            on_close: Called once, when the source is closed.
+            source: Makes the iterator of the answer's events; `close` closes it.
+            labels: The values for the log line and the metrics.
+            metrics: Counts the run.
+            prompts: The texts that were sent to the model, for an estimate of the usage.
+            heartbeat: Seconds without an event after which the iteration yields an empty batch.
+            on_close: Called once, by `close`, after the source has been closed.
 
         Raises:
             LoopUnavailable: The loop does not run.
+            WrongThread: Called on the loop's own thread.
         """
         self.labels = labels
         self._metrics = metrics
@@ -119,20 +119,21 @@ class Run:
         self._disconnected = False
         self._closed = False
         self._early: list[Event] = []
-        #: The number of the next event that is handed out.
+        #: The number of the next event.
         self.next_number = 1
         self._bridge = Bridge(loop, source)
         metrics.opened()
 
     def wait_accepted(self, timeout: float) -> None:
-        """Wait until the model begins to answer, or fails, or `timeout` seconds went by.
+        """Wait until the model begins to answer, fails, or the time is over. For the reader's thread.
 
-        Returns:
-            Nothing; what came meanwhile is part of the iteration.
+        Events that come meanwhile are part of the iteration.
+
+        Args:
+            timeout: Seconds to wait at most.
 
         Raises:
-            ServiceError: It failed before its first word, early enough to be said with an HTTP status. The
-                run is over then; `close` is still due.
+            ServiceError: The run failed before its first token. It has ended; `close` must still be called.
         """
         deadline = time.monotonic() + timeout
         while not self._early:
@@ -144,7 +145,7 @@ class Run:
             if accepted:
                 deadline = min(deadline, time.monotonic() + FIRST_TOKEN_GRACE)
         if isinstance(self._early[0], Failed):
-            raise _bare_copy(self._early[0].error)
+            raise _copy_without_traceback(self._early[0].error)
 
     def __iter__(self) -> Iterator[Batch]:
         return self
@@ -152,59 +153,68 @@ class Run:
     def __next__(self) -> Batch:
         if self._early:
             batch, self._early = self._early, []
-            return self._numbered(batch)
+            return self._number(batch)
         tick_at = time.monotonic() + self._heartbeat
         while not (self._finished or self._code or self._disconnected):
             taken = self._take(max(0.0, tick_at - time.monotonic()))
             if taken is None:
                 break
             batch = [event for event in taken if not isinstance(event, Accepted)]
-            # That the model accepted is nothing to tell the reader: the silence goes on, and only a tick ends it.
+            # `Accepted` is no sign of life for the reader, so it does not start the heartbeat's time again.
             if batch or not taken:
-                return self._numbered(batch)
+                return self._number(batch)
         raise StopIteration
 
-    def _numbered(self, events: Sequence[Event]) -> Batch:
+    def _number(self, events: Sequence[Event]) -> Batch:
         first = self.next_number
         self.next_number += len(events)
         return first, events
 
     def divert(self, outlet: Callable[[int, Sequence[Event]], bool]) -> None:
-        """Hand events to `outlet` on the loop's thread while the reader only waits for them (`Bridge.divert`).
+        """Hand events to `outlet` on the loop's thread while the reader waits for them (`Bridge.divert`).
 
         For the reader's thread, between two steps of the iteration.
 
         Args:
             outlet: Takes the number of the first event and the events, without blocking, and returns whether it is
-                done with them. If not, the iteration goes on with an empty batch, for the reader to do the rest.
+                done with them. If not, the iteration yields an empty batch, so that the reader does the rest.
         """
 
         def take(batch: Sequence[Event]) -> Sequence[Event] | None:
-            if type(batch[0]) is Accepted:  # it comes alone, and writes nothing
+            if type(batch[0]) is Accepted:  # comes alone, and has no number
                 return batch
-            # `_numbered` without its call, once for each token.
+            # `_number` without its call, once for each token.
             first = self.next_number
             self.next_number += len(batch)
             try:
-                return None if outlet(first, self._noted(batch)) else ()
+                return None if outlet(first, self._record(batch)) else ()
             except Exception:
-                # It handed nothing on, so the end that was noted is still owed: it will be the failure.
+                # The end that was recorded has not been handed out: the failure becomes the end.
                 self._finished = False
                 raise
 
         self._bridge.divert(take)
 
     def stop(self, error: ServiceError) -> None:
-        """End the run: the reader gets what has crossed, then `error` as the terminal event."""
+        """End the run: the reader gets the events that wait, then `error` as the terminal event.
+
+        Does not wait. Any thread may call it. A run that has ended keeps its outcome.
+        """
         self._bridge.stop(error)
 
     def disconnect(self) -> None:
-        """End the run because nobody reads it any more. Does not wait; the loop's thread may call it."""
+        """End the run because its client has disconnected. Does not wait; any thread may call it."""
         self._disconnected = True
         self._bridge.stop()
 
     def close(self) -> None:
-        """Cancel what still runs, wait for its clean-up, and account for the run, once."""
+        """Cancel the source, wait for its clean-up at most 5 seconds, then log and count the run.
+
+        Any thread but the loop's may call it. Closing twice is harmless.
+
+        Raises:
+            WrongThread: Called on the loop's own thread.
+        """
         with self._lock:
             if self._closed:
                 return
@@ -229,35 +239,35 @@ class Run:
     # ------------------------------------------------------------------ inside
 
     def _take(self, timeout: float) -> Sequence[Event] | None:
-        """Take a batch and take note of what it says; a failure becomes the last event."""
+        """Take the events that wait and record them; a failure becomes the last event. `None` at the end."""
         try:
             batches = self._bridge.take(timeout)
         except Exception as error:
-            # Where the loop has handed the end on already, nothing may follow it.
-            return None if self._finished else [self._fail(_failure(error))]
+            # Nothing may follow an end that the outlet has written.
+            return None if self._finished else [self._fail(_to_service_error(error))]
         if batches is None:
             expected = self._finished or self._disconnected or self._closed
-            return None if expected else [self._fail(InternalError("a run without an end"))]
-        return self._noted([event for events in batches for event in events])
+            return None if expected else [self._fail(InternalError("the source ended without a terminal event"))]
+        return self._record([event for events in batches for event in events])
 
-    def _noted(self, batch: Sequence[Event]) -> Sequence[Event]:
-        """Take note of what is handed on, and say in the end what it cost.
+    def _record(self, batch: Sequence[Event]) -> Sequence[Event]:
+        """Record events that are handed out, and put the usage into the last one.
 
-        The reader's or the loop's thread, never both at once: it is whoever hands the batch on.
+        Called on the reader's thread or the loop's, never on both at once.
         """
         for event in batch:
-            # Compared and not `isinstance`: this is once for each token, and there are no subclasses.
+            # Not `isinstance`, which costs more, once for each token. There are no subclasses.
             if type(event) is Text or type(event) is Reasoning:
                 text = event.text
                 self._chunk_count += event.chunk_count
-                # Most text is ASCII, and Python knows that without looking.
+                # `isascii` reads a flag of the string, and encodes nothing.
                 self._bytes += len(text) if text.isascii() else len(text.encode(errors="replace"))
                 if self._first_token is None:
                     self._first_token = time.monotonic() - self._began
             elif type(event) is Finished:
                 self._finished = True
                 self._usage = event.usage
-                return [*batch[:-1], Finished(event.reason, self._cost())]
+                return [*batch[:-1], Finished(event.reason, self._final_usage())]
         return batch
 
     def _fail(self, error: ServiceError) -> Failed:
@@ -266,7 +276,7 @@ class Run:
             logger.warning("%s: %s", error.code, error.detail)
         return Failed(error)
 
-    def _cost(self) -> Usage:
+    def _final_usage(self) -> Usage:
         if self._usage is None:
             self._usage = estimate_usage(self._prompts, self._chunk_count, self._bytes)
         return self._usage
@@ -280,7 +290,7 @@ class Run:
 
     def _account(self) -> None:
         duration = time.monotonic() - self._began
-        labels, usage = self.labels, self._cost()
+        labels, usage = self.labels, self._final_usage()
         self._metrics.ended(
             outcome=self._outcome(),
             code=self._code,

@@ -53,7 +53,9 @@ def test_sigterm_ends_open_answers_with_a_terminal_frame_when_the_drain_is_over(
     with stream_chat(running_server.url) as client:
         assert client.next_event().message == "Hello"
         running_server.server.signal(signal.SIGTERM)
-        running_server.server.wait_for_log(r"INFO\].* sluice.chat \[-\] draining: 1 open, at most 0.5 s")
+        running_server.server.wait_for_log(
+            r"INFO\].* sluice.chat \[-\] draining: 1 open streams, which have 0.5 s to end"
+        )
         assert client.read_stream(timeout=5)[1].payload["code"] == "shutting_down"
     assert running_server.server.wait_exit(timeout=10) == 0
     running_server.server.wait_for_log(r"INFO\].* sluice.run \[\w+\] run=\w+ .* code=shutting_down")

@@ -23,7 +23,7 @@ from sluice.service.observability.logging import (
     request_id,
     trace,
 )
-from sluice.service.service import _own_context
+from sluice.service.service import _make_run_context
 
 SECRET = "the-operators-own-key"
 
@@ -253,7 +253,7 @@ def test_another_handlers_text_of_an_exception_does_not_bring_the_keys_back(
 def test_what_the_loop_logs_for_a_run_has_the_runs_request_and_trace() -> None:
     def submitted() -> Context:
         trace.set(Trace("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"))
-        return _own_context("request-1")
+        return _make_run_context("request-1")
 
     run = copy_context().run(submitted)
     assert (run[request_id], run[trace]) == (

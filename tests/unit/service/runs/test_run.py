@@ -65,7 +65,7 @@ def test_an_end_that_the_outlet_could_not_hand_on_becomes_a_failure(
         run.divert(outlet)
         events = [event for _, batch in run for event in batch]
     assert [type(event) for event in events] == [Failed]
-    assert "a defect ended a run" in caplog.text
+    assert "unhandled exception in run" in caplog.text
 
 
 @pytest.mark.parametrize("diverted", [True, False])
