@@ -62,7 +62,7 @@ def check_installed(version: str, used: Mapping[type, tuple[str, ...]] = _USED) 
 
 
 def _has(owner: type, name: str) -> bool:
-    """Say whether instances have an attribute: of their class, or assigned by its constructor."""
+    """Return whether instances have an attribute: of their class, or assigned by its constructor."""
     return hasattr(owner, name) or name in vars(owner)["__init__"].__code__.co_names
 
 
@@ -93,7 +93,7 @@ class ResponseProtocol(ResponseHandler):
         self._resume_transport_reading()
 
     def may_resume_transport(self) -> bool:
-        """Say whether the socket may be read again; asked each time aiohttp wants to. A subclass overrides it."""
+        """Return whether the socket may be read again. Called before each time; a subclass overrides it."""
         return True
 
     def reading_resumed(self) -> None:
@@ -105,7 +105,7 @@ class ResponseProtocol(ResponseHandler):
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         """Resume reading, if it is paused."""
-        # aiohttp asks for it at every body's end, and its own method calls parser and transport in any case.
+        # aiohttp calls it at every body's end, and its own method calls parser and transport in any case.
         if self._reading_paused or self._buffer_paused:
             super().resume_reading(resume_parser)
             self.reading_resumed()
@@ -114,7 +114,7 @@ class ResponseProtocol(ResponseHandler):
         """Fail the connection, and the body that is being read over it."""
         cause = exc if exc_cause is None else exc_cause
         super().set_exception(exc, cause)
-        # aiohttp tells a broken framing to the task that waits for the next head, and not to the body's reader.
+        # aiohttp raises broken framing in the task that waits for the next head, and not in the body's reader.
         body = self._payload
         if body is not None and not body.is_eof() and body.exception() is None:
             broken = aiohttp.ClientPayloadError(f"{type(cause).__name__}: {cause}")
@@ -142,7 +142,7 @@ class BodyReader:
     __slots__ = ("_protocol", "_reader", "consumer", "waiter")
 
     def __init__(self, reader: aiohttp.StreamReader, protocol: ResponseProtocol | None) -> None:
-        """Take a body of which nothing was read.
+        """Begin a body that was not read.
 
         Args:
             reader: The response's `content`, and not `aiohttp.EMPTY_PAYLOAD`, which has no buffer.
@@ -150,7 +150,7 @@ class BodyReader:
         """
         self._reader = reader
         self._protocol = protocol
-        #: Takes the next bytes, or `b""` at the end; says whether it wants more.
+        #: Takes the next bytes, or `b""` at the end; returns whether it wants more.
         self.consumer: Callable[[bytes], bool] | None = None
         #: Done when `consumer` wants no more, or the body has ended or failed.
         self.waiter: asyncio.Future[None] | None = None
@@ -190,8 +190,8 @@ class BodyReader:
                     waiter.set_result(None)
                     return False
                 if buffer:
-                    return False  # aiohttp went on with what it had put off; `reading_resumed` says so
-            # Behind the bytes that came before it: aiohttp's own methods would raise it in their place.
+                    return False  # aiohttp went on with what it had put off; see `reading_resumed`
+            # Behind the bytes that came before it; aiohttp's own methods would raise it instead of returning them.
             if reader._exception is not None:
                 waiter.set_exception(reader._exception)
             elif reader._eof:

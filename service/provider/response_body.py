@@ -19,7 +19,11 @@ class ResponseBody:
     """One response's body. Use it on the loop's thread, in one task at a time."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
-        """Take a response of a `Transport`, of which nothing was read."""
+        """Begin a body.
+
+        Args:
+            response: A response of a `Transport`, whose body was not read.
+        """
         connection = None if response.connection is None else response.connection.protocol
         # None where all of the body has come: aiohttp has taken the connection back.
         assert connection is None or isinstance(connection, ProviderConnection)
@@ -53,7 +57,7 @@ class ResponseBody:
             return
         reader = self._reader
         if self._content.is_eof():
-            # Its connection was given back, and may carry another response, whose body listens to it.
+            # Its connection was given back, and may carry another response, whose body uses `on_change`.
             self._connection = None
             reader.detach()
         connection = self._connection
@@ -72,6 +76,6 @@ class ResponseBody:
         finally:
             if connection is not None:
                 connection.on_change = None
-                connection.end_rest()
+                connection.end_frame()
             # They hold the caller, who holds this.
             reader.waiter = reader.consumer = None

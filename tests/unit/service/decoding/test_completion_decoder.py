@@ -104,7 +104,7 @@ def test_a_whole_answer_in_one_object_is_bounded_like_an_event() -> None:
         decoder.feed(b'{"choices": ["' + b"x" * 1000)
 
 
-def test_usage_is_a_count_of_the_provider() -> None:
+def test_usage_is_the_providers_count() -> None:
     decoder = CompletionDecoder(1000)
     decoder.feed(
         HEL

@@ -106,7 +106,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("stream", "events"), ERRORS)
-def test_what_providers_say_of_errors_beside_the_standard_is_not_lost(stream: bytes, events: list[bytes]) -> None:
+def test_errors_that_providers_send_beside_the_standard_are_read(stream: bytes, events: list[bytes]) -> None:
     assert decode([stream]) == events
     assert decode(one_byte_at_a_time(stream)) == events
     for cut in range(len(stream)):
@@ -129,7 +129,7 @@ def test_a_stream_is_read_the_same_one_byte_at_a_time(stream: bytes, events: lis
     assert decode(one_byte_at_a_time(stream)) == events
 
 
-def test_an_event_is_given_with_the_piece_that_completes_it() -> None:
+def test_an_event_is_returned_with_the_bytes_that_complete_it() -> None:
     decoder = EventStreamDecoder(PLENTY)
     assert decoder.feed(b"data: a\n") == []
     assert decoder.feed(b"\ndata: b\n\nda") == [b"a", b"b"]
@@ -165,7 +165,7 @@ def test_a_cr_that_was_held_back_still_ends_the_last_event() -> None:
         (b"", []),
     ],
 )
-def test_what_the_stream_ended_in_can_be_asked_for_once(stream: bytes, incomplete: list[bytes]) -> None:
+def test_the_event_in_which_a_stream_ended_is_returned_once(stream: bytes, incomplete: list[bytes]) -> None:
     for pieces in ([stream], one_byte_at_a_time(stream)):
         decoder = EventStreamDecoder(PLENTY)
         for piece in pieces:
@@ -254,7 +254,7 @@ def test_an_endless_event_or_line_is_refused_at_the_limit(piece: bytes) -> None:
     assert limit - len(piece) <= taken <= 4 * limit
 
 
-def test_an_event_in_one_piece_is_refused_at_the_limit() -> None:
+def test_an_event_that_comes_at_once_is_refused_at_the_limit() -> None:
     data = b"x" * 1000
     assert decode([b"data:%b\n\n" % data], 1005) == [data]
     with pytest.raises(EventTooLarge):
@@ -322,7 +322,7 @@ def test_a_large_event_of_few_parts_is_an_event() -> None:
     ],
     ids=["one line", "CRLF", "lines of data", "bare JSON", "bare JSON in lines"],
 )
-def test_a_large_event_of_many_parts_is_refused_behind_those_that_came_before(stream: bytes) -> None:
+def test_a_large_event_of_many_parts_is_refused_behind_the_events_before_it(stream: bytes) -> None:
     decoder, events = EventStreamDecoder(2**20), []
 
     def read() -> None:
@@ -335,6 +335,6 @@ def test_a_large_event_of_many_parts_is_refused_behind_those_that_came_before(st
     assert [*events, *caught.value.complete] == [b"1"] * 3
 
 
-def test_many_small_events_are_not_one_of_many_parts() -> None:
+def test_many_small_events_are_not_one_event_of_many_parts() -> None:
     stream = b'data: {"list": [[], [], []]}\n\n' * 60_000
     assert len(decode(in_slices(stream), 2**20)) == 60_000

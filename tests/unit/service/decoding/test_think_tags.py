@@ -28,7 +28,7 @@ from sluice.service.decoding.think_tags import ThinkTagSplitter, without_thinkin
         ("", ""),
     ],
 )
-def test_an_earlier_answer_goes_back_without_its_reasoning(answer: str, sent: str) -> None:
+def test_an_earlier_answer_is_sent_without_its_reasoning(answer: str, sent: str) -> None:
     assert without_thinking(answer) == sent
 
 

@@ -44,7 +44,7 @@ def test_a_refusal_of_something_else_names_no_part(status: int, body: object) ->
     assert part_refused(status, json.dumps(body), ()) is None
 
 
-def test_a_request_without_a_part_asks_the_same_otherwise() -> None:
+def test_a_request_without_a_part_is_otherwise_the_same() -> None:
     whole = json.loads(REQUEST.body(TALK, "m"))
     without = json.loads(REQUEST.body(TALK, "m", {Part.USAGE}))
     assert without == {name: value for name, value in whole.items() if name != "stream_options"}
@@ -52,7 +52,7 @@ def test_a_request_without_a_part_asks_the_same_otherwise() -> None:
     assert without == {"model": "m", "messages": whole["messages"]}
 
 
-def test_what_is_not_streamed_is_asked_for_as_json() -> None:
+def test_a_request_without_streaming_accepts_json() -> None:
     assert REQUEST.headers_without({Part.USAGE}) is REQUEST.headers
     headers = REQUEST.headers_without({Part.STREAM})
     assert headers["Accept"] == "application/json"
@@ -75,7 +75,7 @@ def test_a_conversation_without_a_part_keeps_all_of_its_text() -> None:
         ]
 
 
-def test_a_part_that_a_request_has_not_is_not_left_out_in_vain() -> None:
+def test_a_part_that_a_request_does_not_have_cannot_be_left_out() -> None:
     plain = [Message(role="user", content="Hi")]
     assert not REQUEST.has(Part.SYSTEM, plain)
     assert not REQUEST.has(Part.REPEATED_ROLES, plain)

@@ -38,13 +38,13 @@ def as_the_openai_client_sends_it() -> httpx2.Request:
     return recorder.request
 
 
-def test_it_goes_where_the_openai_client_sends_it_and_asks_the_same() -> None:
+def test_a_request_has_the_openai_clients_url_and_fields() -> None:
     request, theirs = ProviderRequest.prepare(BASE_URL, "our-key"), as_the_openai_client_sends_it()
     assert request.url == str(theirs.url) == f"{BASE_URL}/chat/completions"
     assert json.loads(request.body(MESSAGES, "m")) == json.loads(theirs.content)
 
 
-def test_its_headers_are_the_openai_clients_but_for_what_we_accept() -> None:
+def test_a_request_has_the_openai_clients_headers_except_for_what_is_accepted() -> None:
     request, theirs = ProviderRequest.prepare(BASE_URL, "our-key"), as_the_openai_client_sends_it()
     assert request.headers["Authorization"] == theirs.headers["Authorization"] == "Bearer our-key"
     assert request.headers["Content-Type"] == theirs.headers["Content-Type"]
@@ -57,7 +57,7 @@ def test_its_headers_are_the_openai_clients_but_for_what_we_accept() -> None:
     assert request.headers["Accept-Encoding"] == "identity"
 
 
-def test_nothing_of_the_environment_but_our_settings_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_has_nothing_of_the_environment_but_our_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_API_KEY", "OPENAI_ADMIN_KEY"):
         monkeypatch.setenv(name, "somebody-elses")
     monkeypatch.setenv("OPENAI_BASE_URL", "https://other.example/v1")
@@ -76,7 +76,7 @@ def test_custom_headers_of_the_environment_replace_and_add_nothing(monkeypatch: 
     assert request.headers["Authorization"] == "Bearer our-key"
 
 
-def test_an_openai_client_that_cannot_be_kept_from_the_environment_is_refused(
+def test_an_openai_client_whose_custom_headers_cannot_be_removed_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Another(OpenAI):
@@ -89,6 +89,6 @@ def test_an_openai_client_that_cannot_be_kept_from_the_environment_is_refused(
         ProviderRequest.prepare(BASE_URL, "our-key")
 
 
-def test_half_a_character_cannot_be_sent() -> None:
+def test_half_of_a_surrogate_pair_cannot_be_sent() -> None:
     with pytest.raises(UnicodeError):
         ProviderRequest.prepare(BASE_URL, "").body([Message(role="user", content="\ud83d")], "m")

@@ -79,7 +79,7 @@ def test_an_attempt_that_fails_before_its_first_token_is_followed_by_another_wit
 
 
 @pytest.mark.parametrize("shown", [Text("Hel"), Reasoning("Hm")])
-def test_nothing_is_asked_again_once_a_token_was_shown(shown: Event) -> None:
+def test_no_attempt_follows_once_a_token_was_shown(shown: Event) -> None:
     attempts = Attempts(([Accepted(), shown], UpstreamTruncated("broken")), (WHOLE, None))
     events, failure, retried = stream(attempts)
     assert events == [Accepted(), shown]

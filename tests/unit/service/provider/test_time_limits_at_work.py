@@ -1,4 +1,4 @@
-"""Time limits of an answer whose model never lets the task that reads it wait."""
+"""Time limits of an answer whose provider never lets the task that reads it wait."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ LATE = 0.2
 
 @pytest.fixture(autouse=True)
 def never_rests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Listen to a fast model all the time, so that the task never waits."""
-    monkeypatch.setattr(connection, "RAPID_READS", 10**9)
+    """Read a fast model all the time, so that the task never waits."""
+    monkeypatch.setattr(connection, "FAST_READS", 10**9)
 
 
 def ask(script: Script, **limits: float) -> tuple[list[Event], type[BaseException] | None, float]:
-    """Ask a model on uvloop; return the events, the error's type, and the seconds from the first word to the end."""
+    """Ask a model on uvloop; return the events, the error's type, and the seconds from the first token to the end."""
 
     async def asking() -> tuple[list[Event], type[BaseException] | None, float]:
         events: list[Event] = []
@@ -52,8 +52,8 @@ def ask(script: Script, **limits: float) -> tuple[list[Event], type[BaseExceptio
             return runner.run(asyncio.wait_for(asking(), 2 * WITHIN))
 
 
-def test_words_without_end_are_ended_at_the_limit_for_the_whole_answer() -> None:
-    # Nothing is offered past the iteration, so that each piece wakes the task.
+def test_tokens_without_end_are_ended_at_the_limit_for_the_whole_answer() -> None:
+    # Nothing is offered past the iteration, so that each read wakes the task.
     events, error, took = ask((Headers(), Endless(Chunk("word ").encode())), total_timeout=LIMIT)
     assert error is UpstreamTimeout
     assert took < LIMIT + LATE

@@ -148,7 +148,7 @@ def test_with_tls_the_proxy_is_asked_to_connect_and_sees_nothing_else(monkeypatc
     run(scenario)
 
 
-def test_a_proxy_that_cannot_be_reached_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_cannot_be_reached_is_named_in_the_detail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "http://user:secret@127.0.0.1:1")
 
     async def scenario() -> None:
@@ -161,7 +161,7 @@ def test_a_proxy_that_cannot_be_reached_is_said(monkeypatch: pytest.MonkeyPatch)
     run(scenario)
 
 
-def test_a_proxy_that_does_not_speak_http_is_refused_and_not_gone_around(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_does_not_speak_http_is_refused_and_not_bypassed(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         async with Peer(b"").running() as proxy:
             monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{proxy.port}")
@@ -189,7 +189,7 @@ def test_a_proxy_that_does_not_speak_http_is_refused_and_not_gone_around(monkeyp
         "http://",
     ],
 )
-def test_a_proxy_whose_url_is_none_is_refused_without_its_password_and_not_gone_around(
+def test_a_proxy_with_an_invalid_url_is_refused_without_its_password_and_not_bypassed(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", url)
@@ -206,7 +206,7 @@ def test_a_proxy_whose_url_is_none_is_refused_without_its_password_and_not_gone_
     run(scenario)
 
 
-def test_passwords_that_other_programs_keep_for_the_host_are_not_ours(
+def test_passwords_that_other_programs_keep_for_the_host_are_not_sent(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     netrc = tmp_path / "netrc"
@@ -241,7 +241,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("trusted", [True, False])
-def test_a_certificate_is_believed_only_where_ssl_cert_file_says_so(
+def test_a_private_certificate_is_trusted_only_where_ssl_cert_file_names_it(
     monkeypatch: pytest.MonkeyPatch, certificate: Path, trusted: bool
 ) -> None:
     if trusted:
@@ -264,7 +264,7 @@ def test_a_certificate_is_believed_only_where_ssl_cert_file_says_so(
     run(scenario)
 
 
-def test_no_cookie_of_one_answer_goes_with_the_next_request() -> None:
+def test_no_cookie_is_sent_with_the_next_request() -> None:
     async def scenario() -> None:
         async with Peer(ANSWER).running() as peer, client_of(f"http://127.0.0.1:{peer.port}/v1") as client:
             await ask(client)
@@ -290,7 +290,7 @@ def test_the_whole_path_of_the_base_url_is_kept() -> None:
 # ------------------------------------------------------------------ connections
 
 
-def test_an_answer_that_was_read_to_its_end_gives_its_connection_back() -> None:
+def test_the_connection_of_an_answer_that_was_read_to_its_end_is_reused() -> None:
     with ScriptedModel() as model:
         gates = [model.gate(f"before the end of body {number}") for number in range(3)]
         for gate in gates:
@@ -309,7 +309,7 @@ def test_an_answer_that_was_read_to_its_end_gives_its_connection_back() -> None:
 
 
 @pytest.mark.parametrize("end", ["cut off", "no end of the body"])
-def test_an_answer_that_was_not_read_to_its_end_takes_its_connection_with_it(end: str) -> None:
+def test_the_connection_of_an_answer_that_was_not_read_to_its_end_is_closed(end: str) -> None:
     with ScriptedModel() as model:
         gate = model.gate("never opened")
         whole = (*said("Hello"), Chunk(finish_reason="stop"), DONE, gate, End())
@@ -346,7 +346,7 @@ def test_an_answer_that_was_not_read_to_its_end_takes_its_connection_with_it(end
         ((Chunk("lo"), Send(b'data: {"choices": [{\n\n')), UpstreamInvalid),
     ],
 )
-def test_what_came_while_the_reader_was_busy_is_not_lost_with_the_connection(
+def test_bytes_that_came_while_the_reader_was_busy_are_not_lost_with_the_connection(
     monkeypatch: pytest.MonkeyPatch, how: Step, rest: tuple[Chunk | Send, ...], ends: type[UpstreamError] | None
 ) -> None:
     opened: list[aiohttp.ClientResponse] = []
@@ -392,7 +392,7 @@ def test_what_came_while_the_reader_was_busy_is_not_lost_with_the_connection(
         run(scenario)
 
 
-def test_last_words_that_came_while_the_loop_stood_still_beyond_their_time_are_not_lost() -> None:
+def test_the_last_tokens_are_not_lost_where_the_loop_was_blocked_beyond_their_deadline() -> None:
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
         stood_still, time = 0.0, loop.time
@@ -418,7 +418,7 @@ def test_last_words_that_came_while_the_loop_stood_still_beyond_their_time_are_n
 
 @pytest.mark.parametrize("body", [Chunk("Hello").encode(), b""])
 @pytest.mark.parametrize("framing", [b"zz\r\n", b"-5\r\nHello", b"f" * 40 + b"\r\n", b"3\r\nHello\r\n"])
-def test_a_body_whose_framing_breaks_has_ended_at_once(framing: bytes, body: bytes) -> None:
+def test_an_answer_whose_framing_breaks_ends_at_once(framing: bytes, body: bytes) -> None:
     with ScriptedModel() as model:
         begun = model.gate("until the reader has begun")
         rest = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
