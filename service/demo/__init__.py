@@ -1,1 +1,1 @@
-"""The built-in demo model: a server on this machine that recites a script."""
+"""The built-in demo model: a server on 127.0.0.1 that answers from a script."""

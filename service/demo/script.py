@@ -1,4 +1,4 @@
-"""What the demo model recites: answers that show what the page can render, in English and Chinese."""
+"""The demo model's answers, which show what the page can render, in English and Chinese."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _NOTICE = {
 
 _TABLE = {
     "en": """\
-| Way to stream from Flask | Event loops | A client that leaves |
+| Way to stream from Flask | Event loops | A client that disconnects |
 |---|---|---|
 | A new loop for each request | one a request | is noticed late, or never |
 | One loop for the process | **one** | **ends its model call at once** |
 | Leaving Flask | one | depends on the framework |
 """,
     "zh": """\
-| 在 Flask 中流式输出的做法 | 事件循环 | 客户端离开时 |
+| 在 Flask 中流式输出的做法 | 事件循环 | 客户端断开时 |
 |---|---|---|
 | 每个请求新建一个循环 | 每个请求一个 | 很晚才发现，甚至发现不了 |
 | 整个进程共用一个循环 | **一个** | **立即结束模型调用** |
@@ -122,17 +122,17 @@ _PARTS = {
 }
 
 
-def answer_to(messages: list[dict[str, Any]]) -> str:
-    """Choose what to recite.
+def scripted_answer(messages: list[dict[str, Any]]) -> str:
+    """Return the answer to a conversation.
 
     Args:
-        messages: The conversation, as the protocol has it; the last message decides.
+        messages: The conversation, as in a request; only the last message counts.
 
     Returns:
-        Markdown in the message's language: the parts that it asks for by name, or else a tour of all.
+        Markdown in the message's language: the parts that the message names, or all parts.
     """
-    asked = str(messages[-1].get("content") or "") if messages else ""
-    language = "zh" if _CHINESE.search(asked) else "en"
-    named = [part[language] for pattern, part in _PARTS.values() if pattern.search(asked)]
+    question = str(messages[-1].get("content") or "") if messages else ""
+    language = "zh" if _CHINESE.search(question) else "en"
+    named = [part[language] for pattern, part in _PARTS.values() if pattern.search(question)]
     parts = named or [_PROSE[language], _LIST[language], *(part[language] for _, part in _PARTS.values())]
     return _NOTICE[language] + "\n".join(parts)

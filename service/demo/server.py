@@ -1,7 +1,6 @@
-"""The built-in demo model: a loopback server that speaks the chat-completions protocol and recites.
+"""The built-in demo model: a chat-completions server on 127.0.0.1 that answers from a script.
 
-It exists so that the whole path, the openai client and real sockets included, runs without a key. It says in
-every answer that it is a script.
+With it all of Sluice, real sockets included, runs without a key. Each answer begins with a notice that says so.
 """
 
 from __future__ import annotations
@@ -16,20 +15,20 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from .script import answer_to
+from .script import scripted_answer
 
-# Words, single CJK characters, white space and punctuation: about what a model's tokens look like.
+# Words, single CJK characters, white space and punctuation: about the tokens of a model.
 _TOKEN = re.compile(r"[\u3400-\u9fff\u3000-\u303f\uff00-\uffef]|\s*[A-Za-z0-9_']{1,8}|\s*[^\sA-Za-z0-9_']{1,3}|\s+")
 
 
 class DemoServer:
-    """A chat-completions server on 127.0.0.1, on the loop that starts it."""
+    """A chat-completions server on 127.0.0.1. Use it on the loop that starts it."""
 
     def __init__(self, tokens_per_second: float) -> None:
         """Prepare the server.
 
         Args:
-            tokens_per_second: How fast an answer comes.
+            tokens_per_second: The speed of an answer.
         """
         self._pause = 1 / tokens_per_second
         self._runner: web.AppRunner | None = None
@@ -38,12 +37,15 @@ class DemoServer:
         """Listen on a free port of 127.0.0.1.
 
         Returns:
-            The base URL.
+            The API's base URL, with `/v1`.
+
+        Raises:
+            OSError: The process may not listen, or has no descriptor left.
         """
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._complete)
-        # handler_cancellation: a client that leaves ends its answer, as with a real provider.
-        # shutdown_timeout: at the end nothing is worth waiting for, the streams were drained before.
+        # handler_cancellation: a client that disconnects ends its answer, as with a real provider.
+        # shutdown_timeout: streams were drained before, so nothing is to be waited for.
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -52,13 +54,13 @@ class DemoServer:
         return f"http://{host}:{port}/v1"
 
     async def aclose(self) -> None:
-        """Stop listening and cut off what still runs."""
+        """Stop listening, and end open answers. Calling it again is harmless."""
         if self._runner is not None:
             await self._runner.cleanup()
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        text = answer_to(body["messages"])
+        text = scripted_answer(body["messages"])
         chunks = _Chunks(body["model"], body["messages"])
         if not body.get("stream"):
             return web.json_response(chunks.whole(text))
@@ -68,7 +70,7 @@ class DemoServer:
         due = loop.time()
         for token in tokens(text):
             await response.write(chunks.chunk(token))
-            # Against the clock, not from token to token: the pace holds however long a write takes.
+            # By the clock, and not from token to token: writes do not slow the pace.
             due += self._pause
             await asyncio.sleep(max(0.0, due - loop.time()))
         for chunk in chunks.end(body):
@@ -78,12 +80,12 @@ class DemoServer:
 
 
 def tokens(text: str) -> Iterator[str]:
-    """Cut a text into pieces of about a token; joined, they are the text again."""
+    """Split a text into about its tokens; joined, they are the text again."""
     return (match.group() for match in _TOKEN.finditer(text))
 
 
 class _Chunks:
-    """The chunks of one answer, as `https://platform.openai.com/docs/api-reference/chat-streaming` has them."""
+    """Encodes the chunks of one answer. Source: https://platform.openai.com/docs/api-reference/chat-streaming."""
 
     def __init__(self, model: str, messages: list[dict[str, Any]]) -> None:
         self._frame = {"id": f"chatcmpl-{uuid4().hex}", "created": int(time.time()), "model": model}

@@ -20,9 +20,9 @@ from sluice.service.decoding.sse_decoder import EventStreamDecoder
 PLENTY = 1_000_000
 
 
-def decode(pieces: Iterable[bytes], limit: int = PLENTY) -> list[bytes]:
+def decode(parts: Iterable[bytes], limit: int = PLENTY) -> list[bytes]:
     decoder = EventStreamDecoder(limit)
-    events = [event for piece in pieces for event in decoder.feed(piece)]
+    events = [event for data in parts for event in decoder.feed(data)]
     return events + decoder.finish()
 
 
@@ -90,8 +90,10 @@ CASES = [
 
 ERRORS = [
     pytest.param(b'event: error\ndata: {"a": 1}\n\n', [b'{"error": {"a": 1}}'], id="an event of errors"),
-    pytest.param(b"data: no\nevent: error\n\n", [b'{"error": "no"}'], id="its name behind its data, in plain words"),
-    pytest.param(b"event: error\ndata: {}\n\n", [b'{"error": "an error without a description"}'], id="nothing said"),
+    pytest.param(b"data: no\nevent: error\n\n", [b'{"error": "no"}'], id="its name behind its data, as a text"),
+    pytest.param(
+        b"event: error\ndata: {}\n\n", [b'{"error": "an error without a description"}'], id="no description"
+    ),
     pytest.param(b"event: error\n\ndata: a\n\n", [b"a"], id="an error without data is no event"),
     pytest.param(b"event: error\nevent: x\ndata: a\n\n", [b"a"], id="the last name counts"),
     pytest.param(b'error: {"a": 1}\n\n', [b'{"error": {"a": 1}}'], id="a line of errors"),
@@ -166,10 +168,10 @@ def test_a_cr_that_was_held_back_still_ends_the_last_event() -> None:
     ],
 )
 def test_the_event_in_which_a_stream_ended_is_returned_once(stream: bytes, incomplete: list[bytes]) -> None:
-    for pieces in ([stream], one_byte_at_a_time(stream)):
+    for parts in ([stream], one_byte_at_a_time(stream)):
         decoder = EventStreamDecoder(PLENTY)
-        for piece in pieces:
-            decoder.feed(piece)
+        for data in parts:
+            decoder.feed(data)
         decoder.finish()
         assert decoder.incomplete() == incomplete
         assert decoder.incomplete() == []
@@ -191,8 +193,8 @@ WHOLE_EVENTS = st.sampled_from(
         b"data: x\n\n\n\n", b"data: x\n\n: ping\n\n", b"data: x\r\n\n", b"data: x\n\ndata:y\n\ndata: z\n\n",
     ]
 )  # fmt: skip
-PIECES = st.lists(FRAGMENTS | WHOLE_EVENTS | st.binary(max_size=3), max_size=40)
-TEXT_STREAMS = st.lists(FRAGMENTS.filter(lambda piece: piece != b"\xef") | WHOLE_EVENTS, max_size=40).map(b"".join)
+PARTS = st.lists(FRAGMENTS | WHOLE_EVENTS | st.binary(max_size=3), max_size=40)
+TEXT_STREAMS = st.lists(FRAGMENTS.filter(lambda data: data != b"\xef") | WHOLE_EVENTS, max_size=40).map(b"".join)
 
 
 def cut(stream: bytes, places: Iterable[int]) -> list[bytes]:
@@ -202,15 +204,15 @@ def cut(stream: bytes, places: Iterable[int]) -> list[bytes]:
 
 
 @settings(deadline=None)
-@given(PIECES, st.lists(st.integers(0, 10_000), max_size=20))
+@given(PARTS, st.lists(st.integers(0, 10_000), max_size=20))
 @example([b"data: x\r\n\r\ndata: y\r\n\r\n"], [8, 10])
 @example([b"\xef\xbb\xbfdata: x\n\n"], [1, 2])
 @example([b":\n", b"data: x\n\ndata: y\n\n\n\n"], [])
 @example([b":\n", b"data: x\n", b"data: y\n\n"], [])
-def test_any_cut_of_any_stream_gives_the_same_events(pieces: list[bytes], places: list[int]) -> None:
-    stream = b"".join(pieces)
+def test_any_cut_of_any_stream_gives_the_same_events(parts: list[bytes], places: list[int]) -> None:
+    stream = b"".join(parts)
     whole = decode([stream])
-    assert decode(pieces) == whole
+    assert decode(parts) == whole
     assert decode(cut(stream, places)) == whole
     assert decode(one_byte_at_a_time(stream)) == whole
 
@@ -231,27 +233,27 @@ def test_another_implementation_reads_the_same(stream: bytes, places: list[int])
 # ------------------------------------------------------------------ size
 
 
-def feed_for_ever(piece: bytes, limit: int) -> int:
-    """Feed the piece until it is refused; return how many bytes were taken."""
+def feed_for_ever(data: bytes, limit: int) -> int:
+    """Feed the same bytes until they are refused; return how many bytes were accepted."""
     decoder = EventStreamDecoder(limit)
     for number in range(4 * limit):
         try:
-            decoder.feed(piece)
+            decoder.feed(data)
         except EventTooLarge as error:
             assert str(error) == f"the provider sent an event larger than {limit} bytes"  # noqa: PT017
-            return number * len(piece)
+            return number * len(data)
     raise AssertionError("never refused")
 
 
 @pytest.mark.parametrize(
-    "piece",
+    "data",
     [b"x", b"data: xyz", b":", b"data: xyz\n", b"data\n", b"data: xyz\r", b"data: xyz\r\n: and a comment\r\n"],
     ids=["line", "data line", "comment", "data lines", "empty data lines", "CR", "data lines between comments"],
 )
-def test_an_endless_event_or_line_is_refused_at_the_limit(piece: bytes) -> None:
+def test_an_endless_event_or_line_is_refused_at_the_limit(data: bytes) -> None:
     limit = 10_000
-    taken = feed_for_ever(piece, limit)
-    assert limit - len(piece) <= taken <= 4 * limit
+    accepted = feed_for_ever(data, limit)
+    assert limit - len(data) <= accepted <= 4 * limit
 
 
 def test_an_event_that_comes_at_once_is_refused_at_the_limit() -> None:
@@ -326,8 +328,8 @@ def test_a_large_event_of_many_parts_is_refused_behind_the_events_before_it(stre
     decoder, events = EventStreamDecoder(2**20), []
 
     def read() -> None:
-        for piece in in_slices(b"data: 1\n\n" * 3 + stream):
-            events.extend(decoder.feed(piece))
+        for data in in_slices(b"data: 1\n\n" * 3 + stream):
+            events.extend(decoder.feed(data))
         decoder.finish()
 
     with pytest.raises(EventTooLarge, match="50000 parts") as caught:

@@ -39,13 +39,13 @@ TEXTS = st.lists(
 
 
 @given(TEXTS)
-def test_however_a_text_is_cut_it_is_split_the_same(pieces: list[str]) -> None:
-    def read(pieces: list[str]) -> tuple[str, str]:
+def test_however_a_text_is_cut_it_is_split_the_same(texts: list[str]) -> None:
+    def read(texts: list[str]) -> tuple[str, str]:
         splitter = ThinkTagSplitter()
-        parts = [part for piece in pieces for part in splitter.split(piece)] + splitter.finish()
+        parts = [part for text in texts for part in splitter.split(text)] + splitter.finish()
         assert all(text for _, text in parts)
         reasoning = "".join(text for is_reasoning, text in parts if is_reasoning)
         return reasoning, "".join(text for is_reasoning, text in parts if not is_reasoning)
 
-    whole = "".join(pieces)
-    assert read(pieces) == read(list(whole)) == read([whole] if whole else [])
+    whole = "".join(texts)
+    assert read(texts) == read(list(whole)) == read([whole] if whole else [])
