@@ -1,26 +1,24 @@
-"""The crossing: any async iterator, running on a loop thread, read by a synchronous thread.
+"""Read any async iterator, which runs on a loop thread, from a synchronous thread.
 
-General: it knows nothing of chat. This is the cure for ``TypeError: 'async_generator' object is not iterable``
-in any Flask view:
+For any Flask view that fails with ``TypeError: 'async_generator' object is not iterable``:
 
     with Bridge(loop, items()) as batches:
         for batch in batches:
             ...
 
-What it promises, at any interleaving of put, take, close, stop, shutdown and the loop's death
-(``tests/unit/service/concurrency/test_bridge_properties.py`` states it as properties):
+These hold at any interleaving of put, take, close, stop, shutdown and the loop's death
+(``tests/unit/service/concurrency/test_bridge_properties.py``):
 
-- the reader gets a prefix of the items, in order, none twice; all of them if the source ended by itself;
-- what had crossed before the source failed is read before the reader sees the failure;
-- after ``close`` the source's own clean-up has run; or its time was up, or the loop is gone or stuck, and the log
-  says so;
-- a reader never waits for ever: every end, the loop's death included, releases it.
+- The reader gets a prefix of the items, in order, none twice; all of them if the source ended by itself.
+- Items that were queued before the source failed are read before the failure.
+- After ``close`` the source's clean-up has run. Or its time is over, or the loop is gone or stuck, and the log says
+  so.
+- Every end releases a reader that waits, also the loop's death.
 
-Waking the reader's thread for an item costs more than all else that is done for it: two context switches, and a
-turn at the interpreter's lock. Where the reader would only pass the item on to something that need not block, such
-as a socket's buffer, ``divert`` gives that outlet to the loop's thread, and the reader is woken when the outlet is
-full, for ticks and at the end. The queue is then the way for what the outlet does not take, with all of the
-promises above. In the same way ``offer`` spares a source that waits from being woken for each item.
+Waking the reader's thread costs more than all else that is done for an item. Where the reader only writes the item to
+something that need not block, such as a socket's buffer, ``divert`` has the loop's thread write it. The reader is
+then woken when the outlet is full, for ticks and at the end. In the same way ``offer`` avoids waking a source that
+waits.
 """
 
 from __future__ import annotations
@@ -43,20 +41,19 @@ T = TypeVar("T")
 
 logger = logging.getLogger("sluice.bridge")
 
-# Items of one model answer are a few dozen bytes: 64 of them smooth over a reader that is briefly late, and a
-# reader that stopped holds its model back after about a second of text.
+# Items. Enough for a reader that is briefly late; a reader that stops holds its source back after about a second.
 CAPACITY = 64
 
 
 class SourceCancelled(RuntimeError):
-    """The source was cancelled by something other than the bridge's owner, such as the loop's closing."""
+    """The source was cancelled otherwise than by `stop` or `close`, such as by the end of its loop."""
 
 
 class Bridge(Generic[T]):
     """A blocking iterator of batches over an async iterator that runs on a ``LoopThread``.
 
-    Each batch is a list: the item that was waited for, and all that had arrived with it. An empty list is a
-    tick: ``tick`` seconds went by without an item. One thread reads; any thread may stop or close.
+    A batch is a list of the items that wait, at least one. An empty list is a tick: no item came for ``tick``
+    seconds. One thread reads. Any thread may call ``stop``; any but the loop's may call ``close``.
     """
 
     def __init__(
@@ -68,14 +65,14 @@ class Bridge(Generic[T]):
         tick: float | None = None,
         close_timeout: float = 5.0,
     ) -> None:
-        """Start running ``source`` on the loop at once.
+        """Start ``source`` on the loop.
 
         Args:
             loop: A started loop thread.
             source: What to run. If its iterator has ``aclose``, as async generators do, that is awaited on the
-                loop at the end, however it ends, even before its first step. Or a function that makes one: it is
-                given ``offer`` (see there), and called at once.
-            capacity: How many items may wait to be read; the source is held back beyond that.
+                loop at every end, even before its first step. Or a function that takes ``offer`` and returns the
+                source; it is called at once.
+            capacity: How many items may wait to be read; then the source waits.
             tick: Seconds without an item after which iteration yields an empty list. ``None``: never.
             close_timeout: Seconds that ``close`` waits for the source's clean-up.
 
@@ -87,17 +84,17 @@ class Bridge(Generic[T]):
         self._capacity = capacity
         self._tick = tick
         self._close_timeout = close_timeout
-        # janus 2 needs no running loop for this, which saves a round trip to the loop's thread.
+        # janus 2 needs no running loop here.
         self._queue: janus.Queue[T] = janus.Queue(capacity)
         # The queue and its two ends hold each other: the cycle collector frees them (docs/decisions/0060).
         self._taking, self._putting = self._queue.sync_q, self._queue.async_q
         self._outlet: Callable[[T], T | None] | None = None
-        #: Held by whoever decides between queue and outlet, and while the outlet works.
+        #: Held while an item goes to the queue or the outlet.
         self._turn = threading.Lock()
-        # True only while the reader waits in `take`, with nothing queued, nothing on its way into the queue and
-        # nothing in its own hands. So an item that goes to the outlet then overtakes no other.
+        # True only while the reader waits in `take`, nothing is queued and the source holds no item. So an item that
+        # goes to the outlet overtakes no other.
         self._outlet_free = False
-        #: Whether the source has an item in hand that the full queue does not take yet.
+        #: Whether the source holds an item for which the queue has no room.
         self._held = False
         self._diverted_at = -math.inf
         self._lock = threading.Lock()
@@ -106,58 +103,56 @@ class Bridge(Generic[T]):
         self._closed = False
         self._stop_error: BaseException | None = None
         items = source if isinstance(source, AsyncIterable) or not callable(source) else source(self.offer)
-        # The coroutine's, and not kept here: it may hold `offer`, and so this.
+        # Not an attribute: it may hold `offer`, and so this object.
         self._future = loop.submit(self._pump(items))
-        # The future ends in every case: source ended, failed or cancelled, loop closed, dead or stuck.
-        # So this one line releases the reader in every case.
-        # It holds the queue and not the bridge, which holds the future: no cycle that only the collector could free.
+        # The future ends in every case: source ended, failed or cancelled, loop closed, dead or stuck. So this
+        # releases the reader in every case. The callback holds the queue and not the bridge, which holds the future:
+        # no cycle.
         queue = self._queue
         self._future.add_done_callback(lambda _: queue.shutdown())
 
     # ------------------------------------------------------------------ the reader's side
 
     def take(self, timeout: float | None = None) -> list[T] | None:
-        """Wait for an item; return it with all that wait behind it. For the reader's thread.
+        """Wait for an item and return it with those that wait behind it. For the reader's thread.
 
         Args:
             timeout: Seconds to wait. ``None``: until there is an item or an end.
 
         Returns:
-            At least one item; ``[]`` when ``timeout`` went by without one, here or at the outlet; ``None`` at
-            the end of the source, after ``close`` and after ``stop`` without an error.
+            At least one item; ``[]`` where none came within ``timeout``, here or at the outlet; ``None`` at the end
+            of the source, after ``close``, and after ``stop`` without an error.
 
         Raises:
-            Exception: Whatever ended the source: its own error, the error given to ``stop``,
-                ``LoopUnavailable`` when the loop died or was stuck, ``SourceCancelled``. Every item that
-                crossed before it has been returned by then.
+            Exception: What ended the source: its own error, the error given to ``stop``, ``LoopUnavailable`` where
+                the loop died or was stuck, ``SourceCancelled``. All items queued before have been returned.
         """
         items = self._taking
-        patience = timeout
+        remaining = timeout
         while True:
             try:
-                batch = [self._wait(patience)]
+                batch = [self._wait(remaining)]
                 break
             except janus.SyncQueueEmpty:
                 assert timeout is not None
-                # Silence begins with the last item, also with one that the outlet took meanwhile.
-                patience = self._diverted_at + timeout - monotonic()
-                if patience <= 0.0:
+                # The time begins again with an item that the outlet took meanwhile.
+                remaining = self._diverted_at + timeout - monotonic()
+                if remaining <= 0.0:
                     return []
             except janus.SyncQueueShutDown:
                 self._raise_failure()
                 return None
         try:
-            # The bound matters: a source that is faster than its reader would keep this loop going for ever.
+            # Bounded: a source that is faster than its reader would keep this loop busy without end.
             while len(batch) < self._capacity:
                 batch.append(items.get_nowait())
         except (janus.SyncQueueEmpty, janus.SyncQueueShutDown):
-            # Shut down in here means only that nothing more will come. What was taken is still returned; the
-            # next call meets the end again.
+            # Shut down in here: the items are returned, and the next call meets the end again.
             return batch
         return batch
 
     def _wait(self, timeout: float | None) -> T:
-        """Get the next item from the queue; meanwhile the loop may use the outlet."""
+        """Get the next item from the queue; until it comes, the loop may use the outlet."""
         if self._outlet is None:
             return self._taking.get(timeout=timeout)
         with self._turn:
@@ -169,15 +164,14 @@ class Bridge(Generic[T]):
                 self._outlet_free = False
 
     def divert(self, outlet: Callable[[T], T | None]) -> None:
-        """From now on hand items to ``outlet`` on the loop's thread, whenever no order is broken by it.
+        """Hand items to ``outlet`` on the loop's thread while the reader waits in ``take`` and nothing is queued.
 
-        That is while the reader waits in ``take`` and nothing is queued. The reader and the outlet never work at the
-        same time, and what one does the other sees. For the reader's thread.
+        The order of the items is kept. The reader and the outlet never work at the same time, and each sees what the
+        other has done. For the reader's thread.
 
         Args:
-            outlet: Takes an item without blocking and returns ``None``; or returns what is to cross to the reader in
-                its place, because the reader must go on: the item itself, or what is left of it. It must not raise:
-                what it raises ends the source, as if the source had raised it.
+            outlet: Takes an item without blocking and returns ``None``; or returns what the reader is to get in its
+                place, such as the rest of the item. An error that it raises ends the source, as one of its own.
         """
         self._outlet = outlet
 
@@ -188,7 +182,7 @@ class Bridge(Generic[T]):
             if self._stop_error is not None:
                 raise self._stop_error
             return
-        # Not stopped, so it was the future's end that shut the queue: this does not wait.
+        # Not stopped, so the future has ended and shut the queue: this does not wait.
         try:
             self._future.result()
         except futures.CancelledError:
@@ -206,19 +200,20 @@ class Bridge(Generic[T]):
     # ------------------------------------------------------------------ ending it
 
     def stop(self, error: BaseException | None = None) -> None:
-        """End the source soon, without waiting. Any thread may call it, the loop's too.
+        """Cancel the source, without waiting for it. Any thread may call it, the loop's too.
 
-        The first end counts: a source that has ended by itself, or was stopped before, keeps its outcome.
+        A source that has ended, or was stopped before, keeps its outcome.
 
         Args:
-            error: What the reader gets, after the items that have crossed. ``None``: a plain end.
+            error: What ``take`` raises after the items that are queued. ``None``: the iteration ends without an
+                error.
         """
         with self._lock:
             if self._stopped or self._future.done():
                 return
             self._stop_error = error
             self._stopped = True
-        # The reader is released now, not when the source's clean-up is over.
+        # Releases the reader before the source's clean-up has run.
         self._queue.shutdown()
         try:
             self._loop.call_soon(self._cancel)
@@ -226,13 +221,13 @@ class Bridge(Generic[T]):
             logger.debug("the loop is gone, and the source with it")
 
     def close(self) -> None:
-        """Drop what was not read, cancel the source, wait for its clean-up. Closing twice is harmless.
+        """Drop the items that wait, cancel the source, wait for its clean-up. Closing twice is harmless.
 
-        Waits at most ``close_timeout`` seconds; a source that needs longer is left to itself with a line in
-        the log. Any thread but the loop's may call it.
+        Waits at most ``close_timeout`` seconds. A source that takes longer goes on, with a warning in the log. Any
+        thread but the loop's may call it.
 
         Raises:
-            WrongThread: Called on the loop's own thread, where the clean-up could never happen.
+            WrongThread: Called on the loop's own thread, where the clean-up could never run.
         """
         self._loop.refuse_own_thread("close()")
         self._closed = True
@@ -240,11 +235,11 @@ class Bridge(Generic[T]):
         self._queue.close()
         with self._turn:
             self._outlet_free = False
-            # It is the owner's, and would hold the owner, who holds this.
+            # It holds the owner, which holds this object.
             self._outlet = None
         _, late = futures.wait([self._future], self._close_timeout)
         if late:
-            logger.warning("a source did not end within %s s of its cancellation", self._close_timeout)
+            logger.warning("a source did not end within %s s of its cancellation, and goes on", self._close_timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -271,7 +266,7 @@ class Bridge(Generic[T]):
         iterator = aiter(source)
         try:
             if self._stopped:
-                # Stopped before the first step: cancelling would have found no task yet.
+                # Stopped before the first step, when there was no task to cancel.
                 return
             async for item in iterator:
                 try:
@@ -279,31 +274,31 @@ class Bridge(Generic[T]):
                         await queue.put(item)
                         self._held = False
                 except janus.AsyncQueueShutDown:
-                    # Stopped while an item was in hand: nobody will read it.
+                    # Stopped while the source held an item: nobody will read it.
                     return
         finally:
-            # From here on a stop has nothing to cancel but the clean-up itself.
+            # From here on a stop would cancel the clean-up.
             self._task = None
             aclose = getattr(iterator, "aclose", None)
             if aclose is not None:
                 await aclose()
 
     def offer(self, item: T) -> bool:
-        """Hand an item over, to the outlet or the queue. On the loop's thread.
+        """Hand an item to the outlet or the queue, outside of the source's iteration. On the loop's thread.
 
-        For a source that waits, this is the way past its own iteration: waking its task, only to have it yield what
-        has come, takes a turn of the loop and of each coroutine above it. Whoever brings the item may offer it, as
-        long as the iteration waits for its next item: whatever was yielded before has been handed over then.
+        Waking the source's task to yield the item takes a turn of the loop and a step of each coroutine above it. An
+        item may be offered while the iteration waits for its next item: then all that was yielded has been handed
+        over.
 
         Args:
-            item: What comes behind all that the source has yielded.
+            item: The item behind all that the source has yielded.
 
         Returns:
-            Whether it was handed over. If not, because there is no room or nobody reads any more, the source is to
-            yield it as its next item: there it is held back, or ended.
+            Whether it was handed over. If not, the queue is full or shut, and the source must yield the item next:
+            then the source waits, or ends.
 
         Raises:
-            Exception: Whatever the outlet raised; the source must end with it.
+            Exception: What the outlet raised; the source must end with it.
         """
         with self._turn:
             if self._outlet_free:

@@ -29,20 +29,19 @@ T = TypeVar("T")
 
 logger = logging.getLogger("sluice.loop")
 
-# A beat costs about 10 us, four a second are nothing, and the lag is known to within a quarter of a second.
+# Seconds. A beat costs about 10 us, and the lag is known to within this time.
 BEAT_INTERVAL = 0.25
-# Nothing in this project blocks the loop for even 0.1 s. Three seconds is late enough that a starved
-# machine is not taken for a defect, and early enough that a person still waits for the answer.
+# Seconds. Nothing in this project blocks the loop for even 0.1 s. Long enough for a machine under load, and short
+# enough that a person still waits for the answer.
 STUCK_AFTER = 3.0
-# A loop that works through many callbacks is busy and not stuck; but where one turn takes this many times as long,
-# nobody who waits for it is served, and another loop may have less to do.
+# A loop that works through many callbacks is busy and not stuck, until one turn takes this many times as long.
 BUSY_FACTOR = 10
-# Less processor time than this between two looks, in seconds, is none: the thread has waited.
+# Seconds. A thread with less processor time than this between two looks has waited.
 CPU_NOISE = 0.001
 
 
 class LoopState(enum.Enum):
-    """What a loop thread is doing."""
+    """The state of a loop thread."""
 
     NEW = "new"
     RUNNING = "running"
@@ -55,7 +54,7 @@ class LoopUnavailable(RuntimeError):
     """The loop cannot do what was asked: it is not started, closed, dead or stuck."""
 
     def __init__(self, message: str, state: LoopState) -> None:
-        """Take the sentence, and the state that is the reason."""
+        """Take the message, and the state that is the reason."""
         self.state = state
         super().__init__(message)
 
@@ -72,7 +71,7 @@ class ThreadsReplaced(RuntimeError):
 
 
 def refuse_replaced_threads() -> None:
-    """Refuse to run where no loop thread can: its waiters would wait for a thread that never has its turn.
+    """Raise an error in a process where a loop thread would never run.
 
     Raises:
         ThreadsReplaced: `monkey.patch_all()` of gevent or `monkey_patch()` of eventlet was called in this process.
@@ -89,20 +88,19 @@ def refuse_replaced_threads() -> None:
 
 @dataclass(frozen=True, slots=True)
 class LoopHealth:
-    """What is known of a loop at one moment."""
+    """The health of a loop at one moment."""
 
     state: LoopState
-    #: Seconds by which the loop is late for its latest beat; under a millisecond when it is well.
+    #: Seconds by which the loop is late for its latest beat; under a millisecond in a healthy loop.
     lag: float
     #: Submitted coroutines that have not ended.
     waiting: int
 
 
 def fastest_loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """Choose uvloop where it is installed, else asyncio's own loop.
+    """Return a function that makes a new event loop: uvloop's where it is installed, else asyncio's.
 
-    Returns:
-        A function that makes a new event loop. uvloop saves about a fifth of the CPU for each token.
+    uvloop saves about a fifth of the CPU for each token.
     """
     try:
         import uvloop
@@ -114,14 +112,12 @@ def fastest_loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 class LoopThread:
     """One event loop in a named daemon thread.
 
-    It is made without starting anything, so it may be made before a fork; ``start`` belongs after it. A
-    process that forks with a running loop gets, in the child, an object that is new again: threads do not
-    survive a fork, and ``loop.is_running()`` would still say that they had.
+    Making one starts nothing, so it may be made before a fork; ``start`` belongs after the fork. In a forked child
+    the object is new again, because threads do not survive a fork.
 
-    Every waiter is released with ``LoopUnavailable`` when the loop dies, is stuck for ``stuck_after`` seconds
-    or is closed. Stuck is a loop that one callback blocks. One that is late because it works through many of them is
-    busy, up to ``BUSY_FACTOR`` times that long. All methods may be called from any thread, except where a method
-    says otherwise.
+    Every waiter is released with ``LoopUnavailable`` when the loop dies, is stuck for ``stuck_after`` seconds or is
+    closed. A loop is stuck while one callback blocks it. A loop that works through many callbacks is busy, up to
+    ``BUSY_FACTOR`` times that long. Any thread may call the methods, except where a method says otherwise.
     """
 
     def __init__(
@@ -138,22 +134,21 @@ class LoopThread:
             name: The thread's name; the watchdog's is this with ``-watchdog`` behind it.
             loop_factory: Makes the event loop, on its thread. Default: ``fastest_loop_factory()``.
             stuck_after: Seconds without a beat, in one callback, after which the loop counts as stuck.
-            on_failure: Called once for each failure, with ``DEAD`` or ``STUCK``, after the waiters were
-                released; on the loop's thread when it dies and on the watchdog's when it is stuck. It must
-                not block.
+            on_failure: Called once for each failure with ``DEAD`` or ``STUCK``, after the waiters were released: on
+                the loop's thread if it dies, on the watchdog's if it is stuck. It must not block.
         """
         self.name = name
         self._loop_factory = loop_factory or fastest_loop_factory()
         self._stuck_after = stuck_after
-        #: May also be set later, by whoever replaces a process whose loop has failed.
+        #: May also be set later.
         self.on_failure = on_failure
         self._forget()
         _instances.add(self)
 
     def _forget(self) -> None:
-        """Be as new; run on creation, and in a forked child before any of its threads."""
-        # The parent's loop must be neither closed nor collected here: its epoll is shared with the parent,
-        # and unregistering descriptors from it in the child would deafen the parent's loop.
+        """Reset all state: on creation, and in a forked child before any of its threads runs."""
+        # The parent's loop must not be closed or collected here: its epoll is shared, and a descriptor that the child
+        # unregisters is lost for the parent's loop.
         loop: asyncio.AbstractEventLoop | None = getattr(self, "_loop", None)
         if loop is not None:
             _abandoned.append(loop)
@@ -173,16 +168,16 @@ class LoopThread:
     # ------------------------------------------------------------------ life
 
     def start(self, timeout: float = 5.0) -> None:
-        """Start the thread and wait until its loop runs; do nothing if it runs already.
+        """Start the thread and wait until its loop runs. A loop that runs already is left as it is.
 
         Args:
             timeout: Seconds to wait for the loop to run.
 
         Raises:
             LoopUnavailable: It was closed, has died, or did not run within ``timeout``.
-            refuse_replaced_threads()
-            RuntimeError: No thread could be started. It may be tried again.
-            Exception: Whatever the loop factory raised, in the caller and not in a lost thread.
+            ThreadsReplaced: gevent or eventlet has patched the process.
+            RuntimeError: No thread could be started. A further call may succeed.
+            Exception: What the loop factory raised.
         """
         with self._lock:
             if self._state in (LoopState.RUNNING, LoopState.STUCK):
@@ -195,7 +190,7 @@ class LoopThread:
             begun = threading.Event()
             arguments = (begun, self._ended)
             watchdog = threading.Thread(target=self._watch, args=arguments, name=f"{self.name}-watchdog", daemon=True)
-            # Before the loop: where only one thread can be started, no loop must run without a watchdog.
+            # Before the loop's thread: no loop must run without a watchdog.
             watchdog.start()
             try:
                 self._thread = self._start_loop(timeout)
@@ -216,22 +211,22 @@ class LoopThread:
             ready.result(timeout)
         except TimeoutError:
             if ready.cancel():
-                # Only an unending loop factory gets here. Should it end after all, its thread ends with it.
+                # Only a loop factory that does not return gets here. If it returns after all, its thread ends.
                 self._state = LoopState.CLOSED
                 raise LoopUnavailable(f"loop {self.name!r} did not run within {timeout} s", self._state) from None
-            # At the last moment it did run, or the error is the loop factory's own.
+            # It began at the last moment, or the error is the loop factory's.
             ready.result()
         return thread
 
     def close(self, timeout: float = 5.0) -> bool:
-        """Cancel all that runs, release every waiter, and end the threads. Closing twice is harmless.
+        """Cancel all tasks, release every waiter and end the threads. Closing twice is harmless.
 
         Args:
             timeout: Seconds to wait for the coroutines to end after their cancellation.
 
         Returns:
-            Whether the loop's thread ended in time. If not, a coroutine ignores its cancellation; its waiters
-            are released all the same, and the daemon thread does not keep the process alive.
+            Whether the loop's thread ended in time. If not, a coroutine ignores its cancellation. Its waiters are
+            released all the same, and the daemon thread does not keep the process alive.
 
         Raises:
             WrongThread: Called on the loop's own thread.
@@ -246,9 +241,9 @@ class LoopThread:
             try:
                 loop.call_soon_threadsafe(stop.set)
             except RuntimeError:
-                # The loop died and was closed in between; its thread releases the waiters.
+                # The loop died in between; its thread releases the waiters.
                 logger.debug("loop %r was closed already", self.name)
-        # First the cancelled coroutines may end by themselves, so that waiters learn the true outcome.
+        # After the join, so that waiters get the outcome of coroutines that end by their cancellation.
         ended = thread is None or self._joined(thread, timeout)
         self._release(LoopUnavailable(f"loop {self.name!r} is closed", LoopState.CLOSED))
         self._ended.set()
@@ -264,17 +259,17 @@ class LoopThread:
     # ------------------------------------------------------------------ use
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """Run a coroutine on the loop with ``run_coroutine_threadsafe``.
+        """Run a coroutine on the loop with ``run_coroutine_threadsafe``, in a copy of the caller's context.
 
-        The caller's context variables are visible in the coroutine.
+        Does not wait. Any thread but the loop's may call it.
 
         Args:
-            coroutine: What to run. It is closed, never left un-awaited, when it cannot be run.
+            coroutine: What to run. It is closed where it cannot be run.
 
         Returns:
             A future with the coroutine's result or error. Cancelling it cancels the coroutine. It ends with
-            ``LoopUnavailable`` if the loop dies, is stuck or is closed first; the coroutine is then cancelled
-            as soon as the loop can do so.
+            ``LoopUnavailable`` if the loop dies, is stuck or is closed first; then the coroutine is cancelled as
+            soon as the loop can do so.
 
         Raises:
             LoopUnavailable: The loop does not run.
@@ -286,15 +281,15 @@ class LoopThread:
             with self._lock:
                 loop = self._require_running()
                 self._pending.add(outer)
-                # Under the lock, so that close(), which takes it first, comes after this in the loop's queue.
+                # Under the lock, so that the stop of close() comes after this in the loop's queue.
                 inner: Future[T] | None = asyncio.run_coroutine_threadsafe(coroutine, loop)
         except BaseException:
             self._pending.discard(outer)
             coroutine.close()
             raise
 
-        # Futures keep their callbacks for good, so each would hold the other, and all that the task's context holds,
-        # until the collector comes by: `inner` is let go of when it has ended.
+        # Futures keep their callbacks, so the two would hold each other and the task's context: `inner` is reset when
+        # it has ended.
         def settle_outer(ended: Future[T]) -> None:
             nonlocal inner
             _copy_outcome(ended, outer)
@@ -303,7 +298,7 @@ class LoopThread:
         def settle_inner(ended: Future[T]) -> None:
             self._pending.discard(ended)
             running = inner
-            # Cancelled, or released: either way nobody waits any more, so nothing should go on working for it.
+            # Cancelled or released: nobody waits for the coroutine any more.
             if running is not None and not running.done():
                 running.cancel()
 
@@ -314,7 +309,7 @@ class LoopThread:
         return outer
 
     def call_soon(self, callback: Callable[..., object], *args: object) -> None:
-        """Call a function on the loop's thread, soon. It must not block. Any thread may ask, the loop's too.
+        """Have the loop call a function, which must not block. Any thread may call this, the loop's too.
 
         Raises:
             LoopUnavailable: The loop does not run.
@@ -327,12 +322,12 @@ class LoopThread:
             raise LoopUnavailable(f"loop {self.name!r} is closed", LoopState.CLOSED) from error
 
     def refuse_own_thread(self, what: str) -> None:
-        """Raise ``WrongThread`` where ``what``, which waits for the loop, is called on the loop's own thread."""
+        """Raise ``WrongThread`` on the loop's own thread, where ``what`` would wait for ever."""
         if self._thread is threading.current_thread():
             raise WrongThread(f"{what} cannot be called from the event loop's own thread")
 
     def health(self) -> LoopHealth:
-        """Say how the loop is, without asking it: this never waits."""
+        """Return the loop's state and lag. Does not wait for the loop."""
         state = self._state
         if state is LoopState.RUNNING and self._thread is not None and not self._thread.is_alive():
             state = LoopState.DEAD
@@ -340,10 +335,7 @@ class LoopThread:
         return LoopHealth(state, max(self._lag, late, 0.0), len(self._pending))
 
     def tasks(self) -> int:
-        """Count the tasks that have not ended, submitted coroutines and their own tasks alike. For any thread.
-
-        Looks through all of them, so it is for somebody who asks once in a while.
-        """
+        """Count the loop's tasks that have not ended. Takes time in proportion to their number."""
         loop = self._loop
         return 0 if loop is None or loop.is_closed() else len(asyncio.all_tasks(loop))
 
@@ -369,11 +361,10 @@ class LoopThread:
                 try:
                     runner.run(self._serve(ready))
                 except BaseException:
-                    # SystemExit and KeyboardInterrupt raised in a callback end a loop as well; whatever it was,
-                    # nobody above this frame could handle it.
+                    # SystemExit and KeyboardInterrupt raised in a callback end a loop as well.
                     logger.exception("loop %r died", self.name)
-                    # Before the runner cancels what is left: a coroutine that ignores that must not keep the
-                    # waiters, and the others are to be told of the death and not of a cancellation.
+                    # Before the runner cancels the tasks: a coroutine that ignores that must not keep its waiters,
+                    # and the others get the loop's death and not a cancellation.
                     self._die()
         except BaseException as error:
             if self._loop is None and ready.set_running_or_notify_cancel():
@@ -383,7 +374,7 @@ class LoopThread:
 
     async def _serve(self, ready: Future[None]) -> None:
         if not ready.set_running_or_notify_cancel():
-            # start() has given up, and nobody would ever close this loop.
+            # start() has given up, so nobody would close this loop.
             return
         loop = asyncio.get_running_loop()
         self._loop = loop
@@ -419,7 +410,7 @@ class LoopThread:
             if ended.wait(BEAT_INTERVAL):
                 return
             now = time.monotonic()
-            # A paused process (SIGSTOP, a suspended machine) is not a stuck loop: give it a beat to show that.
+            # The process was paused (SIGSTOP, a suspended machine): the loop gets the time of a beat.
             if now - asked_at > BEAT_INTERVAL + self._stuck_after / 2:
                 continue
             late = now - self._due
@@ -448,7 +439,7 @@ class LoopThread:
             try:
                 future.set_exception(error)
             except InvalidStateError:
-                logger.debug("a waiter of loop %r ended by itself", self.name)
+                logger.debug("a waiter of loop %r has ended already", self.name)
 
     def _report(self, state: LoopState) -> None:
         if self.on_failure is None:
@@ -456,7 +447,7 @@ class LoopThread:
         try:
             self.on_failure(state)
         except Exception:
-            # It must not end the watchdog, which is still to see the loop run again.
+            # Raised here, it would end the watchdog.
             logger.exception("on_failure of loop %r failed", self.name)
 
 
@@ -470,40 +461,40 @@ def _stack(frame: FrameType | None) -> list[FrameType]:
 
 
 class _Activity:
-    """What a loop's thread does, looked at from another thread: the same as before, or something else.
+    """Tells from another thread whether a loop's thread is still in the same callback.
 
-    Between two beats of a loop no callback runs twice. So a callback's frame that is there at two looks is one call,
-    and another frame is another callback: the loop goes on.
+    No callback runs twice between two beats. So the same frame at two looks is one call, and another frame is another
+    callback.
     """
 
     def __init__(self) -> None:
-        """Begin on the loop's thread, in a callback or the first step of a task."""
+        """Take the current thread as the loop's. For a callback, or the first step of a task."""
         self._ident = threading.get_ident()
         # Without this function's frame and its caller's.
         self._depth = len(_stack(sys._getframe())) - 2
         get_clock: Callable[[int], int] | None = getattr(time, "pthread_getcpuclockid", None)
-        # None on macOS. There a thread that is in no Python callback counts as one that waits.
+        # None on macOS, where a thread in no Python callback counts as one that waits.
         self._clock = None if get_clock is None else get_clock(self._ident)
         self._callback: FrameType | None = None
         self._cpu = 0.0
         self._since: float | None = None
 
     def unchanged_for(self, now: float, due: float) -> float:
-        """Look, and say for how long the thread has been in one callback, or has waited in none.
+        """Return for how long the thread has been in one callback, or has waited in none.
 
-        For one other thread, while the loop's lives.
+        For one other thread, while the loop's thread lives.
 
         Args:
             now: The time, in seconds of the monotonic clock.
-            due: When the last beat was due: what was before that does not count.
+            due: When the last beat was due. Time before it does not count.
 
         Returns:
-            Seconds. At the first look it is taken to have been so ever since ``due``.
+            Seconds; at the first look, those since ``due``.
         """
         stack = _stack(sys._current_frames().get(self._ident))
         callback = stack[self._depth] if len(stack) > self._depth else None
-        # uvloop gives the interpreter away between callbacks, so that one finds a busy one there more often than not;
-        # and a callback written in C, such as `time.sleep`, has no frame.
+        # uvloop releases the interpreter's lock between callbacks, so a busy loop is mostly seen there. And a
+        # callback written in C, such as `time.sleep`, has no frame.
         cpu = self._cpu_seconds()
         has_worked = cpu - self._cpu > CPU_NOISE
         is_same = callback is self._callback and (callback is not None or not has_worked)
@@ -518,17 +509,17 @@ class _Activity:
         try:
             return 0.0 if self._clock is None else time.clock_gettime(self._clock)
         except OSError:
-            # The thread has ended in this moment, and will be reported as dead.
+            # The thread has just ended, and will be reported as dead.
             return self._cpu
 
     def forget(self) -> None:
-        """Let go of the callback, whose frame holds all that it has."""
+        """Drop the callback's frame, which holds all its variables."""
         self._callback = None
         self._since = None
 
 
 def _copy_outcome(source: Future[T], target: Future[T]) -> None:
-    """Give ``target`` the outcome of the ended ``source``, unless it has one: a released waiter keeps its error."""
+    """Give ``target`` the outcome of the ended ``source``, unless it has one already."""
     try:
         if source.cancelled():
             target.set_exception(CancelledError())
@@ -540,10 +531,9 @@ def _copy_outcome(source: Future[T], target: Future[T]) -> None:
         logger.debug("a released waiter's coroutine ended later")
 
 
-# Weak, so that a loop thread that nobody holds can go. The one fork hook serves all of them, because a hook
-# cannot be taken back: one for each instance would keep every instance alive for ever.
+# Weak, and one fork hook for all: a hook cannot be removed, and one for each instance would keep it alive.
 _instances: weakref.WeakSet[LoopThread] = weakref.WeakSet()
-# Loops of a parent process, kept so that the collector does not close them here. Grows by one for each fork.
+# Loops of a parent process, kept so that they are not closed here. Grows by one for each fork.
 _abandoned: list[asyncio.AbstractEventLoop] = []
 
 

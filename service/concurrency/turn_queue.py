@@ -1,7 +1,6 @@
-"""Work that a loop does in several turns, so that nobody else waits for it: a queue, worked on for a bounded time.
+"""A queue of work on a loop, done for a bounded time in each turn. Standard library only.
 
-Whoever has much to do, adds a part of it, and adds the next part when that one is done: then all others who wait
-have had theirs. Standard library only.
+A caller with much to do adds one part, and the next one when that is done. So the parts of all callers alternate.
 """
 
 from __future__ import annotations
@@ -11,30 +10,30 @@ from collections import deque
 from collections.abc import Callable
 from time import monotonic
 
-# Seconds of work in one turn. A token that comes meanwhile waits that long, half of a display's frame, and a beat of
-# the loop is worth 25 of them. Shorter, and the loop's own cost for a turn (0.02 ms) begins to show.
+# Seconds of work in one turn: half of a display's frame, which a token that comes meanwhile waits. A turn of the loop
+# itself costs 0.02 ms, which a much shorter time would show.
 TURN = 0.008
 
 
 class TurnQueue:
-    """Calls functions in order, for at most `TURN` seconds in each turn of a loop. On the loop's thread only."""
+    """Calls functions in order, for about `TURN` seconds in each turn of a loop. For the loop's thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin with nothing to do.
+        """Start with an empty queue.
 
         Args:
-            loop: The loop whose turns they are.
+            loop: The loop that calls the functions.
         """
         self._loop = loop
         self._waiting: deque[Callable[[], object]] = deque()
         self._is_scheduled = False
 
     def add(self, part: Callable[[], object]) -> None:
-        """Call this function in the next turn that has time for it.
+        """Call a function in the next turn that has time for it.
 
         Args:
-            part: A part of the work that takes a few milliseconds at most. What it raises goes to the loop's
-                exception handler, and the others have their turn all the same.
+            part: A part of the work that takes a few milliseconds at most. An error that it raises goes to the loop's
+                exception handler; the other functions are called all the same.
         """
         self._waiting.append(part)
         if not self._is_scheduled:
