@@ -32,29 +32,29 @@ class Counter:
         self._values.add(self._value(labels), amount)
 
     def set(self, count: float) -> None:
-        """Replace the count of a counter without labels, where somebody else counts."""
+        """Set the count of a counter without labels, where it is counted elsewhere."""
         self._values.set(self._value(()), count)
 
     def _value(self, labels: tuple[str, ...]) -> Value:
         value = self._of.get(labels)
         if value is None:
             named = dict(zip(self._labels, labels, strict=True))
-            # Where two threads come at one time, the value of one of them stays 0.
+            # Where two threads come at once, the value of one of them stays 0 and is not used.
             value = self._values.new("counter", self._name, f"{self._name}_total", named, self._help)
             value = self._of.setdefault(labels, value)
         return value
 
 
 class Gauge:
-    """Goes up and down, and is gone with its process."""
+    """Goes up and down, and ends with its process."""
 
     def __init__(self, values: MetricValues, name: str, help_text: str, mode: str) -> None:
-        """Take the values' owner, the name, what it says, and how several workers' are put together.
+        """Take the values' owner, the name, the description, and how the workers' values are combined.
 
         Args:
-            values: Where its value is.
+            values: The owner of its value.
             name: The metric's name.
-            help_text: What it says.
+            help_text: The description.
             mode: `livesum` or `livemax` (prometheus_client's multiprocess modes).
         """
         self._values = values
@@ -62,11 +62,11 @@ class Gauge:
         self._value = values.new(f"gauge_{mode}", name, name, {}, help_text)
 
     def add(self, amount: float) -> None:
-        """Add to it, or take from it."""
+        """Add to it; a negative amount takes from it."""
         self._values.add(self._value, amount)
 
     def set(self, number: float) -> None:
-        """Replace it."""
+        """Set it."""
         self._values.set(self._value, number)
 
 

@@ -1,11 +1,10 @@
-"""Text streams whose `write` never waits: a thread writes what a bounded queue holds, and too much is dropped.
+"""Text streams whose `write` does not wait: a thread writes a bounded queue, and lines beyond it are dropped.
 
-A pipe that nobody reads holds 64 KiB; the next line of a log would wait for ever, and with it the request whose line
-it is. What is dropped is counted, and said in a line of its own as soon as lines are taken again.
+A pipe that nobody reads holds 64 KiB; then the next line of the log, and its request, would wait for ever. Dropped
+lines are counted, and reported in the log as soon as lines can be written again.
 
-The standard library's `QueueHandler` puts records into a queue, and formats none of them: the request's id, which the
-formatter reads from the context, would be that of the listener's thread. Its `QueueListener` does not survive a fork,
-and ends a process only when all is written. And neither is between `print`, a traceback and the pipe.
+The standard library's `QueueListener` would format records on its own thread, where the request's id is unknown. It
+does not survive a fork, delays the end of a process, and does not cover `print` and tracebacks.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, BinaryIO
 
-# Characters that may wait: some thousand lines, for the seconds in which a reader restarts.
+# Characters that may wait: some thousand lines, for the seconds in which a reader of the log restarts.
 MOST_WAITING = 2**20
-# A line that grows without its end is taken for one here.
+# Characters after which a line without an end is written as one.
 LONGEST_LINE = 2**16
-# At the exit, for the lines that still wait; a process that may not be late has no more for them.
+# Seconds at the exit for the lines that still wait.
 FLUSH_TIMEOUT = 1.0
 # Reentrant, as a signal handler may write while its own thread counts.
 _dropped_lock = threading.RLock()
@@ -42,44 +41,44 @@ def dropped_lines() -> int:
 
 
 class _Missing:
-    """Stands in a queue where lines are missing."""
+    """Marks in the queue where lines were dropped."""
 
 
 class QueuedStream(io.TextIOBase):
-    """A stream over a descriptor. Any thread may write, and a signal handler too; none of them ever waits.
+    """A stream over a descriptor. Any thread and any signal handler may write; none of them waits.
 
-    In a forked child it is empty again, with a thread of its own as soon as something is written.
+    In a forked child it is empty again, and starts a thread with the first write.
     """
 
     encoding = "utf-8"
     errors = "backslashreplace"
 
     def __init__(self, descriptor: int, *, owned: bool = False, unopened: str | None = None) -> None:
-        """Take a descriptor; start nothing.
+        """Take a descriptor. No thread is started.
 
         Args:
             descriptor: Where to write.
             owned: Whether `close` closes it.
-            unopened: The file that it should be of, if that could not be opened: it is tried again for each line.
+            unopened: The path of a file that could not be opened; it is tried again for each line.
         """
         super().__init__()
         self._descriptor = descriptor
         self._owned = owned
         self._unopened = unopened
-        #: Says in the log's form how many lines were dropped.
-        self.say_dropped: Callable[[int], str] = lambda lines: f"{lines} lines of the log were dropped\n"
+        #: Makes the line that reports a number of dropped lines.
+        self.format_dropped: Callable[[int], str] = lambda lines: f"{lines} lines of the log were dropped\n"
         self._forget()
         _instances.add(self)
 
     def _forget(self) -> None:
-        """Be as new; run on creation, and in a forked child before any of its threads."""
+        """Reset all state: on creation, and in a forked child before any of its threads runs."""
         # Reentrant: a signal handler may write while its own thread is in here.
         self._lock = threading.RLock()
         self._waiting = 0
         self._writes = False
         self._partial = ""
-        # Lines that were dropped and are not said yet; and whether the place where they are missing is in the queue.
-        self._unsaid = 0
+        # Dropped lines that are not reported yet; and whether the queue has a mark for them.
+        self._unreported = 0
         self._marked = False
         self._lines: SimpleQueue[str | threading.Event | _Missing | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -88,7 +87,7 @@ class QueuedStream(io.TextIOBase):
 
     @property
     def buffer(self) -> BinaryIO:
-        """Python's own binary stream, for those who ask for it; its writes wait."""
+        """Python's own binary stream. Its writes wait."""
         own: Any = {1: sys.__stdout__, 2: sys.__stderr__}.get(self._descriptor)
         if own is None:
             raise io.UnsupportedOperation("buffer")
@@ -100,17 +99,17 @@ class QueuedStream(io.TextIOBase):
         return self._descriptor
 
     def isatty(self) -> bool:
-        """Say whether somebody sits before it."""
+        """Return whether the descriptor is a terminal."""
         return os.isatty(self._descriptor)
 
     def writable(self) -> bool:
-        """Say that it can be written to."""
+        """Return true."""
         return True
 
     def write(self, text: str) -> int:
-        """Take text; its whole lines are written soon, or dropped where too much waits already."""
+        """Queue whole lines, or drop them where the queue is full; keep the rest for the next call."""
         with self._lock:
-            if self._writes:  # and a signal handler has interrupted it: half a line is not the handler's to end
+            if self._writes:  # a signal handler has interrupted a write: it must not end that one's line
                 self._put(text)
                 return len(text)
             self._writes = True
@@ -125,14 +124,14 @@ class QueuedStream(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Hand on a line whose end has not come. Does not wait: handlers call this behind each record."""
+        """Queue a line without its end. Does not wait: logging's handlers call this after each record."""
         with self._lock:
             if self._partial:
                 partial, self._partial = self._partial, ""
                 self._put(partial)
 
     def close(self) -> None:
-        """Have a file closed once all that waits is written; others stay open. Closing twice is harmless."""
+        """Close an owned descriptor once all that waits is written. Closing twice is harmless."""
         if not self.closed:
             super().close()  # flushes
             if self._owned:
@@ -140,7 +139,7 @@ class QueuedStream(io.TextIOBase):
                 self._start()
 
     def wait_written(self, timeout: float) -> bool:
-        """Wait until all is written that was taken before, at most `timeout` seconds; say whether it is."""
+        """Wait until all that was queued before is written, at most `timeout` seconds; return whether it is."""
         if self._thread is None:
             return True
         written = threading.Event()
@@ -151,7 +150,7 @@ class QueuedStream(io.TextIOBase):
 
     def _put(self, text: str) -> None:
         if self._thread is None and _threads_are_replaced():
-            # No thread of ours would ever run. Such a process is refused at its start, and should say why.
+            # Our thread would never run. Such a process is refused at its start, and must be able to say why.
             if not self._written(text):
                 self._drop(text)
         elif not self._start():
@@ -167,15 +166,15 @@ class QueuedStream(io.TextIOBase):
 
     def _start(self) -> bool:
         if self._thread is None:
-            # Known before it runs: a signal handler that writes in between must not start another one.
+            # Assigned before it runs: a signal handler that writes in between must not start another one.
             self._thread = thread = threading.Thread(target=self._run, name="sluice-log", daemon=True)
-            # It inherits this: signals are for the main thread, which may hold them back.
+            # The thread inherits the mask: signals are for the main thread, which may hold them back.
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
             try:
                 thread.start()
             except RuntimeError:
                 self._thread = None
-                return False  # no thread is left, or the interpreter is about to end
+                return False  # no thread can be started, or the interpreter is about to end
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         return True
@@ -184,7 +183,7 @@ class QueuedStream(io.TextIOBase):
         global _dropped
         lines = max(1, text.count("\n"))
         with self._lock:
-            self._unsaid += lines
+            self._unreported += lines
         with _dropped_lock:
             _dropped += lines
 
@@ -194,25 +193,25 @@ class QueuedStream(io.TextIOBase):
             if isinstance(item, threading.Event):
                 item.set()
             elif isinstance(item, _Missing):
-                self._say_missing()
+                self._report_dropped()
             else:
                 if self._written(item):
-                    if self._unsaid and not self._marked:
-                        self._say_missing()
+                    if self._unreported and not self._marked:
+                        self._report_dropped()
                 else:
                     self._drop(item)
                 with self._lock:
-                    # Counted anew where nothing waits: a signal handler may have counted within another's counting.
+                    # Reset where nothing waits: a signal handler may have interrupted another counting.
                     self._waiting = 0 if lines.empty() else self._waiting - len(item)
         os.close(self._descriptor)
 
-    def _say_missing(self) -> None:
+    def _report_dropped(self) -> None:
         with self._lock:
-            unsaid, self._unsaid, self._marked = self._unsaid, 0, False
-        if unsaid and not self._written(self.say_dropped(unsaid)):
-            # Said behind the next line that can be written.
+            unreported, self._unreported, self._marked = self._unreported, 0, False
+        if unreported and not self._written(self.format_dropped(unreported)):
+            # Reported after the next line that can be written.
             with self._lock:
-                self._unsaid += unsaid
+                self._unreported += unreported
 
     def _written(self, text: str) -> bool:
         data = text.encode(self.encoding, self.errors)
@@ -226,17 +225,17 @@ class QueuedStream(io.TextIOBase):
                 try:
                     data = data[os.write(self._descriptor, data) :]
                 except BlockingIOError:
-                    # Whoever shares the pipe may have made it so.
+                    # Another process that shares the pipe has made it non-blocking.
                     poll = select.poll()
                     poll.register(self._descriptor, select.POLLOUT)
                     poll.poll()
         except OSError:
-            return False  # a reader that has gone, a full disk
+            return False  # such as a closed pipe, or a full disk
         return True
 
 
 class QueuedFileHandler(logging.FileHandler):
-    """Appends to a file through a queue. A file that cannot be opened or written costs lines, and nothing else."""
+    """Appends to a file through a queue. If the file cannot be opened or written, lines are dropped."""
 
     def _open(self) -> QueuedStream:  # type: ignore[override]
         """Open the file; gunicorn calls this again for each rotation."""
@@ -248,7 +247,7 @@ class QueuedFileHandler(logging.FileHandler):
 
 
 def _threads_are_replaced() -> bool:
-    """Say whether gevent or eventlet has put its own threads in place of the system's."""
+    """Return whether gevent or eventlet has replaced the system's threads."""
     return threading.Lock.__module__ != "_thread"
 
 
@@ -257,9 +256,9 @@ def _open_file(path: str) -> int:
 
 
 def queue_files(*loggers: logging.Logger) -> None:
-    """Have the files of these loggers written through queues, in place of handlers that may wait or raise.
+    """Replace the file handlers of these loggers by handlers that neither wait nor raise.
 
-    Called again after gunicorn has set its loggers up anew, it closes the files of before.
+    Called again after gunicorn has set up its loggers again, it closes the former files.
     """
     kept: set[logging.Handler] = set()
     for logger in loggers:
@@ -267,7 +266,7 @@ def queue_files(*loggers: logging.Logger) -> None:
             if type(handler) is logging.FileHandler:
                 queued = QueuedFileHandler(handler.baseFilename)
                 queued.setFormatter(handler.formatter)
-                # By its mark gunicorn knows the handlers that it may take away.
+                # gunicorn removes only handlers with this mark.
                 vars(queued).update({name: mark for name, mark in vars(handler).items() if name == "_gunicorn"})
                 logger.addHandler(queued)
                 logger.removeHandler(handler)
@@ -280,13 +279,13 @@ def queue_files(*loggers: logging.Logger) -> None:
 
 
 def queue_standard_streams() -> tuple[QueuedStream, QueuedStream]:
-    """Put queues before this process's standard output and error, once, and so before those of its children.
+    """Replace `sys.stdout` and `sys.stderr` by queued streams, also for forked children.
 
-    A standard descriptor that is closed is opened on `/dev/null` first: else the next socket would be opened there,
-    and get the lines of the log.
+    A second call changes nothing. A closed standard descriptor is opened on `/dev/null` first: else the next socket
+    would get its number, and the lines of the log.
 
     Returns:
-        `sys.stdout` and `sys.stderr`, as they are from now on.
+        `sys.stdout` and `sys.stderr`.
     """
     for descriptor in range(3):
         try:

@@ -1,6 +1,6 @@
-"""Log lines, as text or JSON: one request's id on each, keys taken out, and no line break that a stranger wrote.
+"""Formats of the log, text and JSON: the request's id on each line, keys removed, line breaks escaped.
 
-Message texts are never logged, by the rule that nobody passes them to a logger.
+Texts of conversations are not passed to loggers.
 """
 
 from __future__ import annotations
@@ -14,18 +14,17 @@ from typing import Any, NamedTuple
 
 from ..excerpts import CUT
 
-#: In place of an id, outside of any request.
+#: Logged outside of any request.
 NO_REQUEST = "-"
-#: The id of the request that the current thread or task works for; `-` outside of any. A coroutine submitted to
-#: the loop inherits it from the thread that submitted.
+#: The id of the request that the current thread or task works for; `-` outside of any.
 request_id: ContextVar[str] = ContextVar("request_id", default=NO_REQUEST)
 
 
 class Trace(NamedTuple):
-    """Where a request belongs in somebody's distributed trace, in hexadecimal digits (W3C Trace Context)."""
+    """A request's ids in a distributed trace, in hexadecimal digits (W3C Trace Context)."""
 
     trace_id: str
-    #: The span of whoever sent the request.
+    #: The span of the sender of the request.
     span_id: str
 
 
@@ -58,7 +57,7 @@ def _bounded(text: str) -> str:
 
 
 def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
-    """Take out everything that looks like a key, and the given secrets wherever they stand."""
+    """Replace everything that looks like a key, and the given secrets, by `[key]`."""
     for secret in secrets:
         text = text.replace(secret, REDACTED)
         if CUT in text:
@@ -68,17 +67,17 @@ def redact(text: str, secrets: tuple[str, ...] = ()) -> str:
 
 
 def log_formatter(kind: str, secrets: tuple[str, ...]) -> logging.Formatter:
-    """Make the formatter of the log.
+    """Return the formatter of the log.
 
     Args:
         kind: `text` or `json`.
-        secrets: What must never be written, such as the provider's key.
+        secrets: Texts that must not be logged, such as the provider's key.
     """
     return JsonFormatter(secrets) if kind == "json" else LineFormatter(secrets)
 
 
 def _long_enough(secrets: tuple[str, ...]) -> tuple[str, ...]:
-    # A shorter one is a placeholder (`x`, `none`, `EMPTY`), and would be cut out of every other word.
+    # A shorter one is a placeholder (`x`, `none`, `EMPTY`), and would be removed from other words.
     return tuple(secret for secret in secrets if len(secret) >= SECRET_LEAST)
 
 
@@ -86,13 +85,13 @@ class LineFormatter(logging.Formatter):
     """Time, level, logger, request id, message. Redacts the whole line, tracebacks included."""
 
     def __init__(self, secrets: tuple[str, ...] = (), **_: Any) -> None:
-        """Take the secrets that must never be written, such as the provider's key."""
+        """Take the texts that must not be logged, such as the provider's key."""
         super().__init__("%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s")
         self.default_msec_format = "%s.%03d"
         self._secrets = _long_enough(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write one record. A line break inside the message is escaped: it could fake a second record."""
+        """Format one record. Line breaks inside the message are escaped: they could fake a second record."""
         within = trace.get()
         record.request_id = request_id.get() if within is None else f"{request_id.get()} trace={within.trace_id}"
         message = record.getMessage()
@@ -101,7 +100,7 @@ class LineFormatter(logging.Formatter):
             record.msg = _CONTROL.sub(lambda match: ascii(match.group())[1:-1], message)
             record.args = None
         line, *rest = super().format(record).split("\n")
-        # The text of an exception may hold line breaks: indented, none of its lines looks like a record.
+        # Indented, no line of an exception's text looks like a record.
         return _bounded(redact("\n    ".join([line, *rest]), self._secrets))
 
 
@@ -113,12 +112,12 @@ class JsonFormatter(logging.Formatter):
     """
 
     def __init__(self, secrets: tuple[str, ...] = ()) -> None:
-        """Take the secrets that must never be written, such as the provider's key."""
+        """Take the texts that must not be logged, such as the provider's key."""
         super().__init__()
         self._secrets = _long_enough(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write one record."""
+        """Format one record."""
         own, within = request_id.get(), trace.get()
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         fields: dict[str, str | None] = {
@@ -130,21 +129,21 @@ class JsonFormatter(logging.Formatter):
             "span_id": None if within is None else within.span_id,
             "message": record.getMessage(),
         }
-        # By its own name and not by `exc_text`, where another formatter leaves a text that still has the keys.
+        # Not `exc_text`, where another formatter leaves a text that still has the keys.
         exception = [self.formatException(record.exc_info)] if record.exc_info else []
         if record.stack_info:
             exception.append(record.stack_info)
         if exception:
             fields["exception"] = "\n".join(exception)
-        # Before they are JSON: escaped, a key would not look like itself.
+        # Before the JSON: an escaped key would not be found.
         redacted = {name: text and _bounded(redact(text, self._secrets)) for name, text in fields.items()}
         line = json.dumps(redacted, ensure_ascii=False)
-        # What JSON lets stand, and some readers take for the end of a line.
+        # JSON allows characters that some readers take for the end of a line.
         return _CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", line)
 
 
-def say_dropped(formatter: logging.Formatter, lines: int) -> str:
-    """Say in the log's form how many lines a queue has dropped (`log_queue.py`)."""
+def format_dropped(formatter: logging.Formatter, lines: int) -> str:
+    """Return the line that reports how many lines a queue has dropped (`log_queue.py`)."""
     what = "%d lines of the log were dropped, because nobody read them, or because they could not be written"
     record = logging.LogRecord("sluice.log", logging.WARNING, __file__, 0, what, (lines,), None)
     return formatter.format(record) + "\n"

@@ -1,11 +1,11 @@
-"""The numbers of one process's metrics: in memory, and in files where the other workers of a server read them.
+"""The values of one owner's metrics: in memory, and in files for the other workers of a server.
 
-Memory is the truth; a file only repeats it. So a file that is lost, or that could not be written for a while, is
-written anew as a whole, and no number is lost with it.
+Files repeat what is in memory. So a file that was lost, or could not be written for a while, is written again as a
+whole, and no value is lost.
 
-The files have the form of prometheus_client's own (0.26, `mmap_dict.py`), because its reader adds them up, together
-with whatever the host application counts in the same directory. But they are written by pwrite(2): on a full disk it
-fails, where a write to a mapped page ends the process with SIGBUS. It is called a dozen times for each answer.
+The files have the form of prometheus_client (0.26, `mmap_dict.py`), whose reader adds them up, together with the host
+application's in the same directory. They are written by pwrite(2), a dozen times for each answer: on a full disk it
+fails, where a write to a mapped page ends the process with SIGBUS.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from contextlib import suppress
 from functools import cache
 from glob import escape, glob
 
-# How often it is looked whether the files are still there, and how soon a file is tried again that failed.
-LOOK_EVERY = 1.0
+# Seconds between two checks that the files exist, and between two attempts at a file that failed.
+CHECK_INTERVAL = 1.0
 # The file begins with the number of bytes that are used, as a C int, and four bytes of padding.
 _HEADER = struct.Struct("i4x")
 _LENGTH = struct.Struct("i")
@@ -32,7 +32,7 @@ _NUMBERS = struct.Struct("dd")  # the value and its time, of which no metric her
 
 
 class Value:
-    """One number of a metric. `MetricValues` alone changes it."""
+    """One number of a metric, changed by `MetricValues` alone."""
 
     __slots__ = ("help", "key", "kind", "labels", "metric", "name", "number")
 
@@ -44,7 +44,7 @@ class Value:
             metric: The metric's name.
             name: The sample's name, such as the metric's with `_total` behind it.
             labels: The sample's labels.
-            help_text: What the metric says of itself.
+            help_text: The metric's description.
         """
         self.kind = kind
         self.metric = metric
@@ -59,7 +59,7 @@ class _ValueFile:
     """One file with some of the values. Not safe for threads; every method may raise OSError."""
 
     def __init__(self, path: str, values: list[Value]) -> None:
-        """Create the file with these values in it, all at once: a reader never sees half of it."""
+        """Create the file with these values in it. Readers see it only when it is complete."""
         self._path = path
         self._positions: dict[Value, int] = {}
         entries = bytearray(_HEADER.size)
@@ -67,7 +67,7 @@ class _ValueFile:
             entries += self._entry(value, len(entries))
         _HEADER.pack_into(entries, 0, len(entries))
         self._used = len(entries)
-        # Put in the place of an older one only when it is whole.
+        # Renamed when it is complete.
         new = f"{path}.new"
         self._descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         try:
@@ -90,7 +90,7 @@ class _ValueFile:
         entry = self._entry(value, self._used)
         try:
             self._write(entry, self._used)
-            # After the entry, so that no reader takes what is not there yet.
+            # After the entry: readers take as much as the header says.
             self._write(_HEADER.pack(self._used + len(entry)), 0)
         except OSError:
             del self._positions[value]
@@ -98,7 +98,7 @@ class _ValueFile:
         self._used += len(entry)
 
     def is_there(self) -> bool:
-        """Say whether the path still leads to this file: what is written to a removed one, nobody reads."""
+        """Return whether the path still leads to this file. Nobody reads a removed one."""
         try:
             status = os.stat(self._path)
         except FileNotFoundError:
@@ -106,7 +106,7 @@ class _ValueFile:
         return (status.st_dev, status.st_ino) == self._identity
 
     def close(self) -> None:
-        """Close it; to be called once."""
+        """Close it. To be called once."""
         os.close(self._descriptor)
 
     def _entry(self, value: Value, begin: int) -> bytes:
@@ -127,7 +127,7 @@ class MetricValues:
     """
 
     def __init__(self, directory: str | None) -> None:
-        """Take the directory of the files; ``None`` where nobody else reads the values. Opens nothing."""
+        """Take the directory of the files; ``None`` for a single process. No file is opened."""
         self._directory = directory
         self._values: list[Value] = []
         self._kinds: list[str] = []
@@ -137,22 +137,22 @@ class MetricValues:
         _instances.add(self)
 
     def _forget(self) -> None:
-        """Be as new; run on creation, and in a forked child before any of its threads."""
+        """Reset all state: on creation, and in a forked child before any of its threads runs."""
         self._lock = threading.Lock()
-        # The parent's own: it goes on writing to them.
+        # They are the parent's, which goes on writing to them.
         for file in self._files.values():
             with suppress(OSError):
                 file.close()
         self._files = {}
         self._changed: set[Value] = set()
-        # Not the process's id alone: ids come again, and with them a file that a dead worker has left.
+        # Not the process's id alone: ids are used again, and a dead worker may have left a file.
         self._owner = f"{os.getpid()}-{secrets.token_hex(4)}"
-        self._look_at = 0.0
+        self._check_at = 0.0
         for value in self._values:
             value.number = 0.0
 
     def use(self, kind: str) -> None:
-        """Have a file for a kind of values, even while there are none: later there may be no descriptor for it."""
+        """Have a file made for a kind of values now: later there may be no descriptor."""
         with self._lock:
             if kind not in self._kinds:
                 self._kinds.append(kind)
@@ -184,35 +184,35 @@ class MetricValues:
             return [(value, value.number) for value in self._values]
 
     def owns(self, file_name: str) -> bool:
-        """Say whether a file of the directory repeats these values."""
+        """Return whether a file of the directory repeats these values."""
         return file_name.endswith(f"_{self._owner}.db")
 
     def write(self) -> bool:
-        """Bring the files up to date, and make those that are not there, and their directory.
+        """Write changed values; make missing files and their directory.
 
-        Once a second at most it is looked whether they are there; and after a failure nothing is tried for a second.
+        Missing files are looked for once a second at most. After a failure nothing is tried for a second.
 
         Returns:
-            Whether somebody had removed a file, which is there again now.
+            Whether a removed file was made again.
 
         Raises:
-            OSError: A file or the directory cannot be written. What is missing is written by a later call.
+            OSError: A file or the directory cannot be written. A later call writes what is missing.
         """
         if self._directory is None:
             return False
         with self._lock:
             now = time.monotonic()
-            looks = now >= self._look_at
-            if looks:
-                self._look_at = now + LOOK_EVERY
-            lost = looks and self._drop_lost()
+            is_due = now >= self._check_at
+            if is_due:
+                self._check_at = now + CHECK_INTERVAL
+            lost = is_due and self._drop_lost()
             self._put_changed()
-            if looks:
+            if is_due:
                 self._open_missing(self._directory)
             return lost
 
     def close(self) -> None:
-        """Close the files; they stay, so that what they count is not lost. Closing twice is harmless."""
+        """Close the files, and keep them, so that their counts remain. Closing twice is harmless."""
         with self._lock:
             while self._files:
                 self._files.popitem()[1].close()
@@ -225,7 +225,7 @@ class MetricValues:
             try:
                 file.put(value)
             except OSError:
-                # Whatever it holds now: one that is made anew is whole.
+                # Its content is unknown; the next check makes it again.
                 self._files.pop(value.kind).close()
                 raise
             self._changed.discard(value)
@@ -250,10 +250,10 @@ class MetricValues:
 
 
 def forget_worker(directory: str, pid: int) -> None:
-    """Remove the files that hold only for as long as a process lives; its counters stay. For its master.
+    """Remove a worker's gauges, and keep its counters. For the master, when the worker has ended.
 
     Args:
-        directory: Where the workers' files are. One that is not there has none.
+        directory: Where the workers' files are; it need not exist.
         pid: The process that has ended.
 
     Raises:
@@ -272,7 +272,7 @@ def _forget_in_child() -> None:
 
 @cache
 def _reset_after_fork() -> None:
-    # Not when this is imported: gunicorn's master imports it anew with each HUP, and hooks cannot be taken back.
+    # Not at import: gunicorn's master imports this again with each HUP, and hooks cannot be removed.
     os.register_at_fork(after_in_child=_forget_in_child)
 
 

@@ -4,7 +4,7 @@ Names follow the OpenTelemetry conventions for GenAI clients where one fits
 (https://github.com/open-telemetry/semantic-conventions-genai, `docs/gen-ai/gen-ai-metrics.md`), in Prometheus
 form: dots become underscores and the unit stands behind. The others begin with `sluice_`.
 
-Each object has metrics of its own, so that a process may hold several. With a directory, the setting
+Each object counts for itself, so a process may have several. With a directory, the setting
 `PROMETHEUS_MULTIPROC_DIR`, one worker answers for all (`metric_values.py`, `multiprocess_metrics.py`).
 """
 
@@ -31,8 +31,8 @@ _TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304
 _CHUNK_SECONDS = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 _MODEL_LABELS = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
 
-# A failure that stays is known to the operator after one line; a minute later there may be another reason.
-SAY_EVERY = 60.0
+# Seconds between two log lines about failures.
+LOG_INTERVAL = 60.0
 
 
 class MetricsUnavailable(Exception):
@@ -40,17 +40,17 @@ class MetricsUnavailable(Exception):
 
 
 class Metrics:
-    """What is counted of one service's streams. All methods may be called from any thread.
+    """The metrics of one service. Any thread may call the methods.
 
-    Counting never raises: what fails is itself counted, in `sluice_metrics_failures_total`, and logged once a minute.
+    Counting raises nothing: failures are counted in `sluice_metrics_failures_total`, and logged once a minute.
     """
 
     def __init__(self, provider: str, directory: str | None = None) -> None:
-        """Name the provider for the labels; open nothing.
+        """Make the metrics. No file is opened.
 
         Args:
-            provider: Who answers.
-            directory: Where the workers' metrics meet; it need not be there. Without one, this process is alone.
+            provider: The provider's name, a label.
+            directory: Where the workers' files are; it need not exist. Without one, only this process is counted.
         """
         self._provider = provider
         self._values = values = MetricValues(directory)
@@ -113,10 +113,10 @@ class Metrics:
         )
 
     def write(self) -> None:
-        """Open the files where the other workers read, and bring them up to date.
+        """Write the files that the other workers read, and make those that are missing.
 
-        At the start, so that nothing has to be opened when no descriptor is left; and every second or so, since an
-        idle worker would not notice that its files were removed.
+        Call it at the start, while there are descriptors, and every second or so: an idle worker would not notice
+        that its files were removed.
         """
         with self._guard:
             self._failures.set(self._guard.failures)
@@ -125,7 +125,7 @@ class Metrics:
                 self._guard.note("files of metrics were removed while the server ran, and are written again")
 
     def close(self) -> None:
-        """Write what is not written yet, and close the files. Closing twice is harmless."""
+        """Write the latest values and close the files. Closing twice is harmless."""
         with self._guard:
             self._values.write()
             self._values.close()
@@ -153,12 +153,12 @@ class Metrics:
         Args:
             outcome: `done`, `disconnected`, `stopped`, `timeout` or `error`.
             code: The error's code; empty where there was none.
-            source: The request's label.
+            source: The request's `source`.
             mode: `stream` or `block`.
             model: One of the models that the operator allows, so that labels stay few.
             duration: Seconds from beginning to end.
-            first_token: Seconds until the first word; `None` if none came.
-            usage: What it cost.
+            first_token: Seconds until the first token; `None` if none came.
+            usage: Its tokens.
         """
         with self._guard:
             self._open.add(-1)
@@ -169,7 +169,7 @@ class Metrics:
                 self._first.observe(first_token, *labels)
             for kind, count in (("input", usage.prompt_tokens), ("output", usage.completion_tokens)):
                 self._tokens.add(outcome, kind, str(usage.estimated).lower(), amount=count)
-                # The conventions want no estimates there.
+                # The conventions allow no estimates here.
                 if not usage.estimated:
                     self._usage.observe(count, *labels, kind)
             self._values.write()
@@ -187,14 +187,14 @@ class Metrics:
             self._values.write()
 
     def exposition(self, loop_lag: float, loop_tasks: int) -> bytes:
-        """Write all metrics in Prometheus' text format, those of all workers where there are several.
+        """Return the metrics of all workers in Prometheus' text format.
 
         Args:
             loop_lag: Seconds by which this worker's loop is late now.
             loop_tasks: Tasks on this worker's loop.
 
         Raises:
-            MetricsUnavailable: The other workers' cannot be read now.
+            MetricsUnavailable: The other workers' files cannot be read now.
         """
         with self._guard:
             self._lag.set(loop_lag)
@@ -205,19 +205,19 @@ class Metrics:
             together.register(self._files)
             return generate_latest(together)
         except Exception as error:
-            # Any: files of another make may hold whatever leads the library astray.
+            # Any exception: the library does not check what it reads from files.
             self._guard.failed(error)
             reason = error.strerror if isinstance(error, OSError) else None
             raise MetricsUnavailable(reason or type(error).__name__) from error
 
 
 class _Guard:
-    """Keeps what fails in a block from the caller: counts it, and says it in the log once a minute at most."""
+    """Suppresses exceptions of a block; counts them, and logs them once a minute at most."""
 
     def __init__(self) -> None:
         self.failures = 0
         self._lock = threading.Lock()
-        self._say_at = 0.0
+        self._log_at = 0.0
 
     def __enter__(self) -> None:
         """Begin a block."""
@@ -225,17 +225,17 @@ class _Guard:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        """End a block; only what is no `Exception`, such as the interpreter's exit, goes on."""
+        """End a block; suppress an `Exception`."""
         if not isinstance(error, Exception):
             return False
         self.failed(error)
         return True
 
     def failed(self, error: Exception) -> None:
-        """Count a failure, and say it."""
+        """Count a failure, and log it."""
         with self._lock:
             self.failures += 1
-        # A traceback only where the reason is in our own code.
+        # An OSError needs no traceback: its reason is not in our code.
         self.note(
             "metrics could not be written or read; counting goes on in memory, and the files are tried again "
             f"({type(error).__name__}: {error})",
@@ -243,10 +243,10 @@ class _Guard:
         )
 
     def note(self, what: str, error: Exception | None = None) -> None:
-        """Say something in the log, unless the last time is less than a minute ago."""
+        """Log a warning, unless there was one within the last minute."""
         with self._lock:
             now = time.monotonic()
-            if self._say_at and now < self._say_at:
+            if self._log_at and now < self._log_at:
                 return
-            self._say_at = now + SAY_EVERY
+            self._log_at = now + LOG_INTERVAL
         logger.warning("%s; %d failures so far", what, self.failures, exc_info=error)

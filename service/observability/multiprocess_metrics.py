@@ -1,4 +1,4 @@
-"""The metrics of several workers, added up: this one's from memory, the others' from those files that can be read."""
+"""The metrics of several workers, added up: this worker's from memory, the others' from their files."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from .metric_values import MetricValues
 
 logger = logging.getLogger("sluice.metrics")
 
-# They say nothing of the file: the next one could not be opened either, and counters that are left out for a while
-# look to Prometheus as if they had begun anew. It keeps what it has where a scrape fails.
+# With these the next file cannot be opened either. The scrape fails, because counters that are left out for a while
+# look to Prometheus like a restart.
 _NOTHING_LEFT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 
 class MetricFiles:
-    """Collects this process's own metrics, and those of all other files of a directory that can be read.
+    """Collects this process's metrics, and those in the files of a directory. For any thread.
 
-    The library's own collector raises for the sake of one file. A file of the host application's is empty for a
-    moment when its worker starts, and any may be broken. May be asked by any thread.
+    Files that cannot be read are left out; the library's own collector raises. A file of the host application is
+    empty for a moment when its worker starts, and any may be broken.
     """
 
     def __init__(self, directory: str | None, own: MetricValues | None = None) -> None:
-        """Take the directory, which is read with each scrape, and the values of this process.
+        """Take the directory and the values of this process. The directory is read by each scrape.
 
         Args:
             directory: Where the workers' files are; ``None`` where there are no other workers.
@@ -37,11 +37,11 @@ class MetricFiles:
         self._directory = directory
         self._own = own
         self._lock = threading.Lock()
-        #: The files that the last scrape could not read, and whether the log has them.
+        #: The files that the last scrape could not read, and whether that was logged.
         self._unreadable: dict[str, bool] = {}
 
     def collect(self) -> Iterable[Metric]:
-        """Read and add up. A file that two scrapes in a row could not read is said in the log, once.
+        """Read and add up. A file that two scrapes in a row could not read is logged once.
 
         Raises:
             OSError: The directory cannot be read, or no descriptor or memory is left for its files.
@@ -54,7 +54,7 @@ class MetricFiles:
             except FileNotFoundError:
                 continue  # the gauges of a worker that has just gone
             except Exception as error:
-                # Any: the library takes what it reads at its word, and there is no telling where that leads.
+                # Any exception: the library does not check what it reads.
                 if isinstance(error, OSError) and error.errno in _NOTHING_LEFT:
                     raise
                 failures[name] = error
@@ -64,7 +64,7 @@ class MetricFiles:
                     metrics[metric.name].samples += metric.samples
                 else:
                     metrics[metric.name] = metric
-        self._say(failures)
+        self._log_unreadable(failures)
         added_up: Iterable[Metric] = MultiProcessCollector._accumulate_metrics(metrics, accumulate=True)  # type: ignore[no-untyped-call]
         return added_up
 
@@ -80,10 +80,10 @@ class MetricFiles:
 
     def _read(self, name: str) -> list[Metric]:
         path = self._path(name)
-        # Its public `merge` takes all files or none; these are the two halves of it.
+        # The public `merge` takes all files or none; this and `_accumulate_metrics` are its two parts.
         return list(MultiProcessCollector._read_metrics([path]).values())  # type: ignore[no-untyped-call]
 
-    def _say(self, failures: dict[str, Exception]) -> None:
+    def _log_unreadable(self, failures: dict[str, Exception]) -> None:
         with self._lock:
             before, self._unreadable = self._unreadable, {name: name in self._unreadable for name in failures}
         for name, error in failures.items():
@@ -98,7 +98,7 @@ class MetricFiles:
 
 
 def _in_memory(values: MetricValues) -> dict[str, Metric]:
-    """Put values into the form in which the library has what it has read of a file."""
+    """Return values in the form in which the library reads a file."""
     metrics: dict[str, Metric] = {}
     for value, number in values.snapshot():
         kind, _, mode = value.kind.partition("_")

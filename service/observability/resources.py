@@ -1,4 +1,4 @@
-"""What a process can run out of: file descriptors, threads, memory. Tried out when asked, and never remembered."""
+"""File descriptors, threads and memory: whether a process has run out of them. Tested at each call."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import os
 import resource
 import threading
 
-# Kept for the page, health checks and refusals: a chat that takes the last ones would leave nobody to say so.
+# Descriptors that are kept for the page, health checks and refusals.
 DESCRIPTOR_RESERVE = 16
-# What a chat may need at once: a body of the usual limit, decoded and encoded again.
+# Bytes that a chat may need at once: a body of the usual limit, decoded and encoded again.
 MEMORY_TRIED = 4 * 2**20
 
 NO_DESCRIPTORS = "no file descriptor is left for another connection"
@@ -22,18 +22,18 @@ _SENTENCES = {
     errno.ENOMEM: NO_MEMORY,
     errno.ENOBUFS: NO_MEMORY,
 }
-# Of a chain of causes, which is three or four long.
+# A chain of causes is three or four long.
 _MOST_CAUSES = 10
 
 
 def exhausted_by(error: BaseException) -> str | None:
-    """Say what a failure shows to be used up, by itself or by what has caused it.
+    """Return which resource has run out, judged by a failure and its causes.
 
     Args:
         error: What was raised.
 
     Returns:
-        A sentence; `None` where the failure is of another kind.
+        A sentence for the log; `None` where the failure is of another kind.
     """
     cause: BaseException | None = error
     for _ in range(_MOST_CAUSES):
@@ -51,7 +51,7 @@ def exhausted_by(error: BaseException) -> str | None:
 
 
 def descriptors_short() -> bool:
-    """Say whether the descriptors are nearly used up. Costs a few microseconds; any thread may ask."""
+    """Return whether nearly no descriptors are left. Takes a few microseconds; any thread may call it."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     try:
         # The kernel gives the lowest number that is free.
@@ -63,7 +63,7 @@ def descriptors_short() -> bool:
 
 
 def exhausted() -> str | None:
-    """Try out all of it; return a sentence for what is used up, or `None`. Takes under a millisecond."""
+    """Test all resources; return a sentence for one that has run out, or `None`. Takes under a millisecond."""
     if descriptors_short():
         return NO_DESCRIPTORS
     try:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from ...service.observability.log_queue import queue_files, queue_standard_streams
-from ...service.observability.logging import log_formatter, say_dropped
+from ...service.observability.logging import format_dropped, log_formatter
 from ...service.settings.settings import Settings
 from ..intake.gunicorn_internals import Logger
 
@@ -24,7 +24,7 @@ class MasterLog:
     def start(self) -> None:
         """Write the standard streams through queues, and show the lines of `sluice.*`. Starts the log's thread."""
         for stream in queue_standard_streams():
-            stream.say_dropped = partial(say_dropped, self._formatter)
+            stream.format_dropped = partial(format_dropped, self._formatter)
         handler = logging.StreamHandler()
         handler.setFormatter(self._formatter)
         logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

@@ -21,7 +21,7 @@ import pytest
 
 from sluice.service.observability import log_queue
 from sluice.service.observability.log_queue import QueuedFileHandler, QueuedStream, dropped_lines, queue_files
-from sluice.service.observability.logging import LineFormatter, say_dropped
+from sluice.service.observability.logging import LineFormatter, format_dropped
 
 # More than such a pipe holds.
 SMALL_PIPE = 4096
@@ -102,7 +102,7 @@ def test_a_writer_never_waits_for_a_reader_and_what_is_too_much_is_counted_and_s
     pipe: Pipe, small_queue: int
 ) -> None:
     before = dropped_lines()
-    pipe.stream.say_dropped = lambda lines: f"{lines} dropped\n"
+    pipe.stream.format_dropped = lambda lines: f"{lines} dropped\n"
     with within(5):
         for number in range(1000):
             pipe.stream.write(f"line {number} {'x' * 90}\n")
@@ -249,7 +249,7 @@ def test_the_request_of_a_line_is_that_of_the_thread_that_wrote_it(pipe: Pipe) -
 
 
 def test_what_was_dropped_is_said_in_the_logs_form() -> None:
-    line = Context().run(say_dropped, LineFormatter(()), 7)
+    line = Context().run(format_dropped, LineFormatter(()), 7)
     assert "WARNING sluice.log [-] 7 lines of the log were dropped" in line
     assert line.endswith("\n")
     assert line.count("\n") == 1

@@ -27,8 +27,8 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 @pytest.fixture(autouse=True)
 def looking_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look after the files with each write, and say each failure."""
-    monkeypatch.setattr(metric_values, "LOOK_EVERY", 0.0)
-    monkeypatch.setattr(metrics, "SAY_EVERY", 0.0)
+    monkeypatch.setattr(metric_values, "CHECK_INTERVAL", 0.0)
+    monkeypatch.setattr(metrics, "LOG_INTERVAL", 0.0)
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_a_file_that_cannot_be_made_anew_stays_as_it_was(make: Callable[[], Metr
 def test_a_failure_is_said_once_a_minute_and_each_is_counted(
     make: Callable[[], Metrics], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metrics, "SAY_EVERY", 60.0)
+    monkeypatch.setattr(metrics, "LOG_INTERVAL", 60.0)
     worker = make()
     with failing(FULL):
         for _ in range(5):
