@@ -1,4 +1,4 @@
-"""Everything that can go wrong with a request, as one tree.
+"""The failures of a request, as one tree of exceptions.
 
     ServiceError                  code                    retryable
     ├── Overloaded                overloaded              yes   (retry_after)
@@ -18,9 +18,9 @@
     │   └── AnswerTooLarge        answer_too_large        no
     └── InternalError             internal                no
 
-Each class owns its code, the message that a client may see, and whether trying again can help. What a
-provider wrote goes into ``detail``, which is for the log alone. A client's mistakes are `web/request_errors.py`, and
-HTTP statuses `web/api/errors.py`.
+Each class has its code, the message that a client may see, and whether a further attempt can help. A provider's own
+words are in ``detail``, which is for the log alone. A client's mistakes are in `web/request_errors.py`, and HTTP
+statuses in `web/api/errors.py`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class ServiceError(Exception):
 
 
 class Overloaded(ServiceError):
-    """No place is free for another stream, or the process has no descriptor, thread or memory left for one."""
+    """No slot is free for another stream, or the process has no descriptor, thread or memory left for one."""
 
     code = "overloaded"
     public_message = "The server is busy. Please try again in a moment."
@@ -75,7 +75,7 @@ class ShuttingDown(ServiceError):
 
 
 class UpstreamError(ServiceError):
-    """The model's server failed us. `detail` may hold its words; the client sees only ours."""
+    """The provider failed. `detail` may hold its words, which a client never sees."""
 
     #: What the operator can do about it, for the log; empty where that is nothing in particular.
     advice: ClassVar[str] = ""
@@ -192,4 +192,4 @@ class AnswerTooLarge(UpstreamError):
 
 
 class InternalError(ServiceError):
-    """A defect of ours. It is logged with the request's id and the traceback."""
+    """An unhandled exception. It is logged with the request's id and the traceback."""

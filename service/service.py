@@ -258,12 +258,12 @@ class ChatService:
     def stream_chat(
         self, messages: Sequence[Message], model: str, offer: Offer
     ) -> AsyncGenerator[Sequence[Event], None]:
-        """Ask the model, again if that may help, and yield its events, read by read. Runs on the loop.
+        """Return an iterator of the answer's events, which retries failures that may pass. For the loop's thread.
 
         Args:
             messages: The whole conversation, oldest first.
             model: The model's name.
-            offer: A way past this generator for the words behind the first ones (`ProviderClient.stream`).
+            offer: Hands events over outside of this generator, except the first ones (`ProviderClient.stream`).
 
         Raises:
             UpstreamError: The last attempt's failure.

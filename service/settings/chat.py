@@ -14,7 +14,7 @@ Switch = Literal["on", "off"]
 
 @dataclass(frozen=True, slots=True)
 class ChatSettings:
-    """The mode of requests that name none, and who may write system messages."""
+    """The default mode, the system prompt, and whether requests may have system messages."""
 
     interaction_mode: InteractionMode | None = setting(
         "OPENAI_INTERACTION_MODE",

@@ -101,12 +101,12 @@ class LimitSettings:
 
     @property
     def threads(self) -> int:
-        """Threads of one worker: every stream holds one, and the reserve keeps everything else answering."""
+        """Threads of one worker: one for each stream, and the reserve for all other requests."""
         return self.max_streams + self.reserve_threads
 
     @property
     def graceful_timeout(self) -> int:
-        """Seconds that gunicorn waits before it kills: the drain, and 5 for terminal frames and closing."""
+        """Seconds after which gunicorn kills a worker: the drain, and 5 for terminal events and closing."""
         return int(self.drain_timeout) + 5
 
     def contradictions(self) -> list[str]:

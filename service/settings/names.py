@@ -1,4 +1,4 @@
-"""Names that look like settings and are none: misspelt ones, and those of other programs that mean nothing here."""
+"""Variables that look like settings and have no effect: misspelt names, and those of other programs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .fields import setting_fields
 from .settings import Settings
 from .sources import FILE_SUFFIX
 
-# Ours, from a master to its workers.
+# Set by the gunicorn master for its workers.
 _INTERNAL = {"SLUICE_METRICS_OWNER"}
-# Docker's links and Kubernetes' services put such names into the environment of whatever is called "sluice".
+# Docker and Kubernetes set these for a service that is named "sluice".
 _OF_A_SERVICE = re.compile(r"SLUICE_(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?|NAME)")
-# Of other programs of OpenAI's world, with which an environment may be shared.
+# Variables of other programs that use OpenAI.
 _OF_OTHERS = {
     "OPENAI_ADMIN_KEY",
     "OPENAI_API_TYPE",
@@ -26,21 +26,21 @@ _OF_OTHERS = {
     "OPENAI_PROJECT_ID",
     "OPENAI_WEBHOOK_SECRET",
 }
-# What decides in the openai package who pays, and is not sent by us.
+# The openai package sends these, and they decide who pays; Sluice does not send them.
 _PAYERS = ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
-# How alike names are, from 0 to 1, so that one may be meant for the other. The prefix alone makes half of it.
+# The likeness, from 0 to 1, at which a name is suggested. The prefix alone makes half of it.
 _ALIKE = 0.8
-# A name without a prefix is looked at in a .env file alone, and only if it is so long that likeness means something.
+# Characters from which a name without a prefix is checked, and only in a .env file.
 _LONG = 8
 
 
 def unused_names(environ: Mapping[str, str], written: Mapping[str, str], settings: Settings) -> list[str]:
-    """Say which variables have no effect, though their names look as if they had; one sentence each, without values.
+    """Return a sentence for each variable that looks like a setting and has no effect. Values are not shown.
 
     Args:
         environ: Usually `os.environ`.
-        written: What a `.env` file has.
-        settings: What was made of the two.
+        written: The variables of the `.env` file.
+        settings: The settings that were made of both.
     """
     known = set(known_names())
     said = []

@@ -10,7 +10,7 @@ from .starters import Starters, parse_starters
 
 @dataclass(frozen=True, slots=True)
 class PageSettings:
-    """What an operator may change of the page."""
+    """The settings of the page."""
 
     starters: Starters | None = setting(
         "SLUICE_STARTERS",

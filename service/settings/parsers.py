@@ -75,7 +75,7 @@ def parse_url(text: str) -> str:
 
 
 def url_is_public(text: str) -> bool:
-    """Say whether a text that may be a URL has no part that could hold a password or a key."""
+    """Return whether a text that may be a URL has no part that could hold a password or a key."""
     return "@" not in text and "?" not in text
 
 
@@ -114,7 +114,7 @@ def host_names(text: str) -> tuple[str, ...]:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host is one of loopback's addresses or `localhost`."""
+    """Return whether a host is `localhost` or an address of loopback."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -10,14 +10,14 @@ from .parsers import count, header_word, model_names, number, parse_url, printab
 
 #: What the openai package itself uses when it is given no base URL.
 OPENAI_BASE_URL = "https://api.openai.com/v1"
-#: Asked of the real OpenAI where no model is named: a small, current one (openai 3.54, `types/shared/chat_model.py`).
+#: The model for OpenAI itself where none is named: a small, current one (openai 3.54, `types/shared/chat_model.py`).
 OPENAI_DEFAULT_MODEL = "gpt-5.4-mini"
 DEMO_MODEL = "sluice-demo"
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """Who answers, with which key and models, and how often a request is tried."""
+    """The provider's address, key and models, and how often a request is tried."""
 
     api_key: str = setting(
         "OPENAI_API_KEY",

@@ -53,9 +53,9 @@ class Settings:
 
         Args:
             environ: Usually `os.environ`. A variable that is set but empty counts as not set.
-            dotenv: A `.env` file, or what is in one, whose values stand where `environ` has none. Read without
-                touching `os.environ`, so that no library sees a key which it was not given. In both, some settings
-                may be in a file that is named instead (`sources.py`).
+            dotenv: A `.env` file, or its variables, used where `environ` has no value. `os.environ` is not
+                changed, so no library sees its values. In both, a variable with `_FILE` behind the name may name a
+                file that holds the value (`sources.py`).
 
         Raises:
             SettingsError: Values are bad; all of them are named, not only the first.

@@ -1,4 +1,4 @@
-"""Where settings come from: the environment, a `.env` file below it, and files that either of them names."""
+"""The sources of settings: the environment, then a `.env` file, and files that either of them names."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dotenv import dotenv_values
 
 #: Behind a variable's name: the name of a file that holds its value, such as a Docker or Kubernetes secret.
 FILE_SUFFIX = "_FILE"
-# Far above any key or prompt, and little enough to be read at once.
+# More than any key or prompt.
 _MOST_BYTES = 2**20
 
 
 def read_dotenv(path: Path | None) -> dict[str, str]:
-    """Read a `.env` file; one that is not there has nothing in it.
+    """Return the variables of a `.env` file; none where it does not exist.
 
     Raises:
         ValueError: It cannot be read, or is not UTF-8. The text is a sentence for the operator.
@@ -24,7 +24,7 @@ def read_dotenv(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     try:
-        # Not interpolated: a `$` in a key or a prompt stands for itself.
+        # Without interpolation, as a key or a prompt may contain a `$`.
         written = dotenv_values(path, interpolate=False)
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not UTF-8; it should be.") from None
@@ -34,11 +34,11 @@ def read_dotenv(path: Path | None) -> dict[str, str]:
 
 
 def find_text(variable: str, sources: tuple[Mapping[str, str], ...], *, from_file: bool) -> str:
-    """Find what is given for a variable, without the white space around it; empty where nothing is.
+    """Return a variable's text without the white space around it; empty where it is not set.
 
     Args:
         variable: Its name.
-        sources: Where to look; the first one that has something wins.
+        sources: Where to look; the first one with a text wins.
         from_file: Whether a variable with `_FILE` behind the name may name a file that holds it.
 
     Raises:
@@ -59,7 +59,7 @@ def find_text(variable: str, sources: tuple[Mapping[str, str], ...], *, from_fil
 def _read_file(variable: str, path: str) -> str:
     should = f"it should name a file that holds {variable}."
     try:
-        # Not a pipe: the master and each worker read it, and a pipe would make the first of them wait.
+        # Not a pipe: the master and each worker read it, and could wait for a writer.
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise ValueError(f"{variable}{FILE_SUFFIX} is {path!r}, which is no regular file; {should}")
         with open(path, "rb") as file:

@@ -1,4 +1,4 @@
-"""The questions that an empty page offers, as the operator writes them: JSON -> starters for each language."""
+"""The questions that an empty page offers: the operator's JSON -> starters for each language."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EXPECTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Starter:
-    """One question: what is sent, and a word or two that say what it shows."""
+    """One question: the text that is sent, and a short label."""
 
     prompt: str
     label: str = ""
@@ -41,7 +41,7 @@ def parse_starters(text: str) -> Starters:
         text: A list for all languages, or an object with a list for each.
 
     Raises:
-        ValueError: It is something else; every mistake is named, with its place.
+        ValueError: The JSON has another form. The text names every mistake and where it is.
     """
     try:
         written = json.loads(text)
