@@ -74,6 +74,9 @@ class ResponseProtocol(ResponseHandler):
 
     __slots__ = ()
 
+    #: Parses bytes, or with none goes on with what aiohttp had put off. An alias, as `super()` costs more per token.
+    parse = ResponseHandler.data_received
+
     @property
     def is_paused(self) -> bool:
         """Whether aiohttp reads nothing from the socket, because a buffer of its own is full."""
@@ -199,8 +202,8 @@ class BodyReader:
                 waiter.set_result(None)
             elif protocol is None or protocol.transport is None:
                 waiter.set_exception(aiohttp.ClientConnectionError("the connection was closed"))
-            else:
-                return bool(data)
+            elif data:
+                return True
         except Exception as error:
             waiter.set_exception(error)
         return False

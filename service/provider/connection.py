@@ -81,12 +81,12 @@ class ProviderConnection(ResponseProtocol):
         """Take bytes from the socket, or none: then aiohttp goes on with what it had put off."""
         if not data:
             # aiohttp may call it from within its reader, which must not be emptied then.
-            super().data_received(data)
+            self.parse(data)
             return
         if self.unparsed or len(data) > SMALL_READ:
             self._hold(data)
             return
-        super().data_received(data)
+        self.parse(data)
         # As `notify`, whose call would be one more for each token.
         if self.on_change is not None:
             came = monotonic()
@@ -132,7 +132,7 @@ class ProviderConnection(ResponseProtocol):
         self._at += len(data)
         if self._at >= len(self.unparsed):
             self.unparsed, self._at = b"", 0
-        super().data_received(data)
+        self.parse(data)
         self.notify()
         if self._lost is not None and not self.unparsed:
             self._end_connection()
