@@ -178,7 +178,7 @@ def test_a_worker_that_can_start_no_thread_yet_tries_again(tmp_path: Path) -> No
     read = "exec(compile(open(__file__).read(), __file__, 'exec'))"
     config.write_text(f"__file__ = {str(usual)!r}\n{read}{THREADLESS}")
     with GunicornServer({"SLUICE_DEMO_TOKENS_PER_SECOND": 100_000}, config=config) as server:
-        server.wait_for_log("this worker cannot serve yet, and tries again in 1 s: no further thread can be started")
+        server.wait_for_log(r"this worker cannot serve yet \(no further thread can be started\); it tries again")
         assert post_chat(server.url, message="Hi", interaction_mode="block").status == 200
         assert server.log.count("Booting worker") == 1
     assert "Traceback" not in server.log

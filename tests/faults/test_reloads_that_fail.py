@@ -28,7 +28,7 @@ def wait_until(holds: Callable[[], bool], timeout: float = 30.0) -> None:
 
 # What the log says of one that is followed: it is tried, it is followed, and there is a new worker.
 RELOADS = ("is tried first", "Hang up", "Booting worker")
-REFUSED = "HUP is not followed, because a new worker could not start"
+REFUSED = "HUP was not carried out, because a new worker could not start"
 
 
 class Deployed:
@@ -183,7 +183,7 @@ def test_a_worker_that_cannot_start_later_ends_nothing_and_is_tried_again(shared
     with shared.broken("wsgi.py", b"\nimport not_there"):
         server.signal(signal.SIGTTIN)
         # Two starts with a pause between them.
-        server.wait_for_log("the server goes on with the workers that it has", timeout=30, times=2)
+        server.wait_for_log("the server continues with the workers that run", timeout=30, times=2)
         assert shared.max_history() == 100
     server.wait_workers(2)
     server.wait_for_log("Booting worker")

@@ -296,7 +296,7 @@ def test_a_worker_without_descriptors_keeps_whom_it_has_and_takes_others_later(r
         resource.prlimit(worker, resource.RLIMIT_NOFILE, (lowest_free, usual[1]))
         stack.callback(resource.prlimit, worker, resource.RLIMIT_NOFILE, usual)
         others = [stack.enter_context(RawClient(running_server.url)) for _ in range(3)]
-        running_server.server.wait_for_log("no descriptor is left for another client")
+        running_server.server.wait_for_log("no file descriptor is left for another connection")
         others_came.open()
         assert client.read_stream()[0] == "lo"
         resource.prlimit(worker, resource.RLIMIT_NOFILE, usual)

@@ -233,7 +233,7 @@ def test_a_body_that_a_route_of_its_own_reads_ends_at_the_limit_too(running_serv
             stack.callback(client.socket.close)
         last_for(clients, running_server, timeout=10)
         for client in clients:
-            assert_refused(client, 408, "The body should be sent faster")
+            assert_refused(client, 408, "The body was not received within its time limit")
             assert BODY_TIMEOUT <= client.took < BODY_TIMEOUT + 2
 
 

@@ -19,7 +19,8 @@ def find_body_error(environ: WSGIEnvironment) -> InvalidRequest | None:
     """Say what became of a request's body; `None` where it was read, or where the server does not tell."""
     failure = getattr(environ.get("wsgi.input"), "failure", None)
     if failure == TIMED_OUT:
-        return InvalidRequest("The body should be sent faster: its time was over.", status=HTTPStatus.REQUEST_TIMEOUT)
+        sentence = "The body was not received within its time limit. It should be sent faster."
+        return InvalidRequest(sentence, status=HTTPStatus.REQUEST_TIMEOUT)
     if failure == BROKEN:
-        return InvalidRequest("The body broke off, or its chunks are not framed as in RFC 9112, section 7.1.")
+        return InvalidRequest("The body ended early, or its chunks are not framed as in RFC 9112, section 7.1.")
     return None

@@ -101,5 +101,5 @@ def _defect(error: Exception) -> Response:
         # Without a traceback: there may be thousands, and the place where it happened is chance.
         logger.warning("overloaded: %s: %s: %s", lacking, type(error).__name__, error)
         return make_error_response(Overloaded(lacking))
-    logger.error("a defect ended a request", exc_info=error)
+    logger.error("unhandled exception in a request", exc_info=error)
     return make_error_response(InternalError())

@@ -88,8 +88,9 @@ def read_chat_request(request: Request, settings: Settings) -> ChatRequest:
         if (refused := find_body_error(request.environ)) is not None and refused.status == HTTPStatus.REQUEST_TIMEOUT:
             raise refused from None
         if request.content_length is None:
-            raise InvalidRequest("The chunks of the body should be framed as in RFC 9112, section 7.1.") from None
-        raise InvalidRequest("The body ended before its Content-Length.") from None
+            sentence = "The chunks of the body are broken. They should be framed as in RFC 9112, section 7.1."
+            raise InvalidRequest(sentence) from None
+        raise InvalidRequest("The body is shorter than its Content-Length. The two should match.") from None
     if len(raw) > settings.limits.max_body_bytes:
         raise too_large
     body = _decode(raw, settings)

@@ -77,7 +77,7 @@ class StreamBody:
             first_number, events = batch
             return encode_events(events, first_number, self._request_id) if events else HEARTBEAT
         except Exception:
-            logger.exception("a defect ended a stream")
+            logger.exception("unhandled exception in a stream")
             self._broken = True
             return encode_events([Failed(InternalError())], self._run.next_number, self._request_id)
 

@@ -57,7 +57,7 @@ class Affinity:
             if self._busy.keys() >= set(self._allowed):
                 self._bind(self._allowed[number % len(self._allowed)])
             else:
-                self._give_up("the system does not say how busy its CPUs are")
+                self._give_up("the system does not report the load of its CPUs")
 
     def look(self) -> None:
         """See whether others are busy where the worker is, and bind it or let it go. At most once a second."""
@@ -69,7 +69,7 @@ class Affinity:
             self._decide(now)
         except OSError as error:
             # A look takes a descriptor, and clients may hold all that there are.
-            logger.debug("not looked: %s", error)
+            logger.debug("the load of the CPUs cannot be read: %s", error)
 
     def _decide(self, now: float) -> None:
         busy, own, passed = self._read(), time.process_time(), now - self._looked_at
@@ -78,10 +78,10 @@ class Affinity:
             cpu = choose_cpu(self.cpu, shares, (own - self._own) / passed)
             self._looked_at, self._busy, self._own = now, busy, own
             if cpu != self.cpu:
-                logger.debug("on %s now", "any CPU" if cpu is None else f"CPU {cpu}")
+                logger.debug("the worker now runs on %s", "any CPU" if cpu is None else f"CPU {cpu}")
                 self._bind(cpu)
         else:
-            self._give_up("a CPU has gone")
+            self._give_up("a CPU was taken away")
 
     def _bind(self, cpu: int | None) -> None:
         threads = list(Path("/proc/self/task").iterdir())
@@ -101,7 +101,7 @@ class Affinity:
         if not self._active:
             return  # also to let go is forbidden
         self._active = False
-        logger.info("the worker is left to the system's choice of CPU: %s", reason)
+        logger.info("the worker is not pinned to a CPU: %s", reason)
         if self.cpu is not None:
             self._bind(None)
 

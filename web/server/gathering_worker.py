@@ -98,11 +98,11 @@ class GatheringWorker(PublicThreadWorker):
         future.add_done_callback(lambda ended: self.method_queue.defer(self.finish_request, conn, ended))
         if error is not None and time.monotonic() >= self._next_log_at:
             self._next_log_at = time.monotonic() + LOG_INTERVAL
-            self.log.error("requests wait for the threads that are there, or are refused: %s", error)
+            self.log.error("no further thread can be started, so requests wait or are refused: %s", error)
 
     def request_refused(self, connection: WorkerConnection, refusal: Refusal) -> None:
         """Reply without a thread, and close (`IntakeOwner`)."""
-        self.log.info("a request was refused with %d before it had come: %s", refusal.status, refusal.code)
+        self.log.info("a request was refused with %d before all of it was received: %s", refusal.status, refusal.code)
         self._services.count_refused(refusal.code)
         try:
             # Without waiting: a socket that has no room for it belongs to a client that has read nothing for long.

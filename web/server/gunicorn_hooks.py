@@ -113,7 +113,7 @@ def worker_exit(server: Any, worker: Any) -> None:
     drain = getattr(worker, "sluice", None)
     # gunicorn also calls it in the master, for a worker that it finds gone.
     if drain is not None and worker.pid == os.getpid() and not drain.close():
-        worker.log.warning("not everything ended in time; the process exits all the same")
+        worker.log.warning("open streams or the event loop did not end in time; the process exits")
 
 
 def child_exit(server: Any, worker: Any) -> None:

@@ -13,7 +13,7 @@ import logging
 import os
 from collections.abc import Mapping
 
-logger = logging.getLogger("sluice.heap")
+logger = logging.getLogger("sluice.malloc")
 
 # mallopt(3), `M_ARENA_MAX`.
 _ARENA_MAX = -8
@@ -35,7 +35,7 @@ def share_one_arena(environ: Mapping[str, str] = os.environ) -> None:
 
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     except (ImportError, MemoryError, OSError) as error:
-        logger.info("threads have heaps of their own: %r; MALLOC_ARENA_MAX=1 would do the same", error)
+        logger.info("mallopt cannot be called, so threads use many malloc arenas: %r; set MALLOC_ARENA_MAX=1", error)
         return
     if mallopt is not None:
         mallopt(_ARENA_MAX, 1)

@@ -41,7 +41,7 @@ class MetricsDirectory:
             path = tempfile.mkdtemp(prefix="sluice-metrics-")
         except OSError as error:
             logger.warning(
-                "no temporary directory can be made for the workers' metrics, so each worker shows only its own: %s; "
+                "no directory can be made for the workers' metrics, so each worker reports only its own: %s; "
                 "PROMETHEUS_MULTIPROC_DIR should name a directory that can be written",
                 error,
             )

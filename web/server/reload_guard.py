@@ -38,7 +38,7 @@ class ReloadGuard:
             # What it has read may be older than this HUP.
             self._is_wanted_again = True
             return
-        self._server.log.info("HUP: what is on disk is tried first")
+        self._server.log.info("HUP: testing whether a worker can start with the files on disk")
         try:
             self._trial = TrialStart(self._server)
         except OSError as error:
@@ -62,10 +62,10 @@ class ReloadGuard:
     def _refuse(self, failure: Failure) -> None:
         log = self._server.log
         for line in failure.sentence.splitlines() or [""]:
-            log.error("HUP is not followed, because a new worker could not start: %s", line)
+            log.error("HUP was not carried out, because a new worker could not start: %s", line)
         for line in failure.details.splitlines():
             log.error("    %s", line)
-        log.error("the workers, the settings and the code from before go on; HUP again when this is mended")
+        log.error("the running workers keep their settings and their code; correct this, then send HUP again")
 
     def _reload(self) -> None:
         with self._passing_on():

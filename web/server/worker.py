@@ -121,7 +121,7 @@ class SluiceWorker(GatheringWorker):
             sys.exit(WORKER_BOOT_ERROR)
         # gunicorn would end a worker that is silent for longer.
         pause = min(self.boot_record.note_failure(), self.cfg.timeout / 2 or math.inf)
-        self.log.error("the server goes on with the workers that it has; another one is started in %.1f s", pause)
+        self.log.error("the server continues with the workers that run; another one is started in %.1f s", pause)
         time.sleep(pause)
         sys.exit(1)
 
@@ -172,7 +172,7 @@ class SluiceWorker(GatheringWorker):
                 super().run()
         finally:
             if not services.close():
-                self.log.warning("not everything ended in time; the process exits all the same")
+                self.log.warning("open streams or the event loop did not end in time; the process exits")
 
     def _start_services(self, services: Services) -> None:
         """Start the services, as soon as there is what they need: a worker that fails is replaced by another."""
@@ -184,7 +184,7 @@ class SluiceWorker(GatheringWorker):
                 lacking = exhausted_by(error)
                 if lacking is None or not self.alive:
                     raise
-                self.log.error("this worker cannot serve yet, and tries again in %g s: %s", START_PAUSE, lacking)
+                self.log.error("this worker cannot serve yet (%s); it tries again in %g s", lacking, START_PAUSE)
             self.notify()
             time.sleep(START_PAUSE)
 
@@ -260,14 +260,14 @@ class SluiceWorker(GatheringWorker):
             if error.errno in LISTENER_UNUSABLE:
                 raise
             if error.errno in CLIENT_LOST:
-                self.log.info("a client was lost before it was accepted: %s", error.strerror)
+                self.log.info("a connection was aborted before it was accepted: %s", error.strerror)
                 return True
             if error.errno in NOTHING_LEFT and self.make_room():
                 return True  # the client is still there, and the next turn has what it needs
             if error.errno in NOTHING_LEFT:
-                self.log.error("no descriptor is left for another client, who has to wait: %s", error.strerror)
+                self.log.error("no file descriptor is left for another connection: %s; it waits", error.strerror)
             else:
-                self.log.error("a client cannot be accepted, and has to wait: %s", error.strerror)
+                self.log.error("a connection cannot be accepted: %s; it waits", error.strerror)
             self._accepts_from = time.monotonic() + ACCEPT_PAUSE
             return False
         self.nr_conns += 1
@@ -275,7 +275,7 @@ class SluiceWorker(GatheringWorker):
         try:
             self._hold(client, address, listener)
         except (OSError, MemoryError) as error:
-            self.log.error("a client was accepted and could not be held: %s", error)
+            self.log.error("an accepted connection was closed, because it cannot be watched: %s", error)
             client.close()
             self.nr_conns -= 1
             return False
@@ -318,7 +318,7 @@ class SluiceWorker(GatheringWorker):
             super().wait_for_and_dispatch_events(min([timeout, *(left for left in due if left is not None)]))
         except MemoryError:
             # The poller says again what it could not hand on.
-            self.log.error("no memory was left for the main thread; it goes on")
+            self.log.error("no memory was left for handling events; the worker continues")
         self._lingering.end_expired()
         self._intake.end_expired()
         self.tpool.end_expired()

@@ -120,7 +120,7 @@ class DisconnectWatcher:
             self._loop.call_soon(detach)
             removed.wait(1.0)
         except LoopUnavailable:
-            logger.debug("the loop is gone, and its readers with it")
+            logger.debug("the event loop has ended, and the watch with it")
         epoll.close()
 
     def _attached(self) -> select.epoll:

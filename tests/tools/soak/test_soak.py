@@ -45,7 +45,7 @@ def test_a_defect_in_the_log_is_quoted_whole_and_with_what_came_before_it() -> N
     why = "2026-11-25 16:00:01.000 WARNING sluice.run [b] internal: ValueError: no\n"
     account = "2026-11-25 16:00:01.001 INFO sluice.run [b] run=b outcome=error code=internal\n"
     traced = (
-        "2026-11-25 16:00:02.000 ERROR sluice.web [c] a defect ended a stream\n"
+        "2026-11-25 16:00:02.000 ERROR sluice.web [c] unhandled exception in a stream\n"
         '    Traceback (most recent call last):\n      File "web/stream.py", line 1, in f\n    ValueError: no\n'
     )
     assert defects(well + well) == []
