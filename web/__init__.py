@@ -34,7 +34,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     from .api.operations import make_operations_blueprint
     from .extension import Sluice
     from .page.assets import Assets, register_assets
-    from .page.libraries import warn_of_missing_libraries
+    from .page.libraries import describe_missing_libraries
     from .page.routes import make_page_blueprint
     from .routing import register_routing
     from .security.headers import register_headers
@@ -44,8 +44,8 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
         service = ChatService(settings or load_settings(os.environ, Path(".env"))[0])
     app = Flask(__name__, static_folder=None)
     assets = Assets(Path(__file__).with_name("static"))
-    warn_of_missing_libraries(assets)
     sluice = Sluice(service)
+    sluice.warnings += describe_missing_libraries(assets)
     sluice.attach(app)
     register_headers(app)
     register_hosts(app, service.settings)

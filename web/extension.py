@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from flask import Flask
 
 from ..service import ChatService
 from .sockets.client_socket import DisconnectWatcher
+
+logger = logging.getLogger("sluice.web")
 
 _NAME = "sluice"
 
@@ -32,11 +35,22 @@ class Sluice:
     disconnects: DisconnectWatcher = field(init=False)
     #: Says whether the server has a thread left for others while a chat holds one. Set by a server that can tell.
     has_spare_thread: Callable[[], bool] = field(init=False, default_factory=lambda: _cannot_tell)
+    #: What the operator should know, for the log of each process that serves.
+    warnings: list[str] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         """Prepare the watch; it attaches to the loop with the first client."""
         self.disconnects = DisconnectWatcher(self.service.loop)
         _made.add(self)
+
+    def log_warnings(self) -> None:
+        """Log the warnings, and forget them. Any thread may call it, in a process that serves.
+
+        Not when the application is made: the log may start a thread, and making an application starts none.
+        """
+        warnings, self.warnings = self.warnings, []
+        for warning in warnings:
+            logger.warning("%s", warning)
 
     def close(self) -> bool:
         """End everything. Returns whether it ended in time."""

@@ -96,7 +96,7 @@ def test_a_way_to_start_the_server_serves_a_stream(folder: Path, way: Way) -> No
 
 def test_a_checkout_without_the_pages_libraries_starts_and_says_how_to_add_them(folder: Path) -> None:
     with GunicornServer({}, command=["gunicorn"], start_in=folder) as server:
-        server.wait_for_log(r"WARNING sluice.page .*the page shows answers as plain text: .* run `make vendor`")
+        server.wait_for_log(r"WARNING sluice.web .*the page shows answers as plain text: .* run `make vendor`")
         assert fetch(server.url, "/").status == 200
 
 

@@ -112,7 +112,7 @@ def test_the_installed_page_is_served_with_its_libraries(server: GunicornServer)
     assert version
     for name in ("js/main.js", *LIBRARIES):
         assert fetch(server.url, f"/static/{version[1]}/{name}").status == 200, name
-    assert "sluice.page" not in server.log
+    assert "plain text" not in server.log
 
 
 def test_the_installed_package_streams_a_chat(server: GunicornServer) -> None:

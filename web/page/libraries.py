@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Final
 
 from .assets import Assets
@@ -19,24 +18,23 @@ LIBRARIES: Final = (
     "vendor/marked.js",
 )
 
-logger = logging.getLogger("sluice.page")
 
-
-def warn_of_missing_libraries(assets: Assets) -> None:
-    """Log one line if the page lacks libraries: which, what the page shows instead, and how to add them.
+def describe_missing_libraries(assets: Assets) -> list[str]:
+    """Say which libraries the page lacks, what it shows instead, and how to add them.
 
     Args:
         assets: The page's files.
+
+    Returns:
+        One sentence, or none if all libraries are there.
     """
     missing = [name for name in LIBRARIES if name not in assets]
     if not missing:
-        return
+        return []
     # Without one of these two, the page parses no Markdown.
     is_plain = bool({"vendor/marked.js", "vendor/dompurify.js"} & set(missing))
-    logger.warning(
-        "the page %s: %s not found in %s; run `make vendor` in the checkout and restart the server, or install a "
-        "wheel that `make wheel` built",
-        "shows answers as plain text" if is_plain else "lacks some libraries",
-        ", ".join(missing),
-        assets.source,
-    )
+    consequence = "shows answers as plain text" if is_plain else "lacks some libraries"
+    return [
+        f"the page {consequence}: {', '.join(missing)} not found in {assets.source}; run `make vendor` in the "
+        "checkout and restart the server, or install a wheel that `make wheel` built"
+    ]

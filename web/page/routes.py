@@ -22,6 +22,7 @@ def make_page_blueprint(sluice: Sluice, assets: Assets) -> Blueprint:
     # All its addresses are relative, so that it works below any path, whether or not a proxy takes that path away.
     @cache
     def page() -> Asset:
+        sluice.log_warnings()  # where no server has done so at its start
         variables = {
             "static": assets.folder,
             "preloads": preloads,

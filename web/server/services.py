@@ -75,6 +75,7 @@ class Services:
                 sluice.service.loop.on_failure = on_failure
             sluice.service.start()
             sluice.disconnects.attach()
+            sluice.log_warnings()
 
     def begin_drain(self, graceful_timeout: float) -> None:
         """Be unready, and end open chats with a terminal event in time before gunicorn kills the worker.

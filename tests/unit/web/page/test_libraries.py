@@ -1,15 +1,17 @@
-"""The page's libraries: the list is what the page loads, and the log says which are missing."""
+"""The page's libraries: the list is what the page loads, and a warning names those that are missing."""
 
 from __future__ import annotations
 
-import logging
 import re
 from pathlib import Path
 
 import pytest
 
+from sluice.service import Settings
+from sluice.web import create_app
+from sluice.web.extension import Sluice
 from sluice.web.page.assets import Assets
-from sluice.web.page.libraries import LIBRARIES, warn_of_missing_libraries
+from sluice.web.page.libraries import LIBRARIES, describe_missing_libraries
 from tools.common.gunicorn_server import REPOSITORY
 
 
@@ -26,9 +28,8 @@ def test_the_list_names_every_library_that_the_page_loads() -> None:
     assert {f"vendor/{name}" for name in loaded} == set(LIBRARIES)
 
 
-def test_a_page_with_all_its_libraries_logs_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    warn_of_missing_libraries(assets_with(tmp_path, *LIBRARIES))
-    assert caplog.records == []
+def test_a_page_with_all_its_libraries_has_no_warning(tmp_path: Path) -> None:
+    assert describe_missing_libraries(assets_with(tmp_path, *LIBRARIES)) == []
 
 
 @pytest.mark.parametrize(
@@ -42,13 +43,22 @@ def test_a_page_with_all_its_libraries_logs_nothing(tmp_path: Path, caplog: pyte
     ids=["all", "marked", "dompurify", "katex and highlight"],
 )
 def test_one_warning_says_what_the_page_lacks_and_what_adds_it(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, missing: tuple[str, ...], consequence: str
+    tmp_path: Path, missing: tuple[str, ...], consequence: str
 ) -> None:
-    warn_of_missing_libraries(assets_with(tmp_path, "js/main.js", *(set(LIBRARIES) - set(missing))))
-    (record,) = caplog.records
-    assert (record.name, record.levelno) == ("sluice.page", logging.WARNING)
-    assert record.getMessage().startswith(f"the page {consequence}: ")
-    assert all(name in record.getMessage() for name in missing)
-    assert f"not found in {tmp_path}" in record.getMessage()
-    assert "`make vendor`" in record.getMessage()
-    assert "`make wheel`" in record.getMessage()
+    (warning,) = describe_missing_libraries(assets_with(tmp_path, "js/main.js", *(set(LIBRARIES) - set(missing))))
+    assert warning.startswith(f"the page {consequence}: ")
+    assert all(name in warning for name in missing)
+    assert f"not found in {tmp_path}" in warning
+    assert "`make vendor`" in warning
+    assert "`make wheel`" in warning
+
+
+def test_warnings_are_logged_once_and_not_when_the_application_is_made(caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app(Settings())
+    Sluice.of(app).warnings[:] = ["something is missing"]
+    assert caplog.records == []
+    for _ in range(2):
+        assert app.test_client().get("/").status_code == 200
+    assert [(record.name, record.getMessage()) for record in caplog.records] == [
+        ("sluice.web", "something is missing")
+    ]
