@@ -114,3 +114,8 @@ def test_the_check_sees_a_missing_file_and_a_missing_heading(tmp_path: Path) -> 
     page = ROOT / "docs" / "architecture.md"
     assert len(PAGES) > 20
     assert page in PAGES
+
+
+def test_every_decision_has_a_number_of_its_own() -> None:
+    numbers = [page.name[:4] for page in (ROOT / "docs" / "decisions").glob("[0-9]*.md")]
+    assert sorted(numbers) == sorted(set(numbers))
