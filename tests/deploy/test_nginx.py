@@ -123,7 +123,7 @@ def connections_of(server: GunicornServer) -> int:
 # ------------------------------------------------------------------------------------------- answers
 
 
-def test_every_frame_passes_as_soon_as_the_model_has_said_it(front: NginxServer, model: ScriptedModel) -> None:
+def test_every_frame_passes_as_soon_as_the_model_sends_it(front: NginxServer, model: ScriptedModel) -> None:
     gates = [model.gate(f"after word {number}") for number in range(5)]
     steps = [step for number, gate in enumerate(gates) for step in (*said(f"{number} "), gate)]
     model.enqueue((Headers(), *steps, *finished()))
@@ -211,7 +211,7 @@ def test_whole_replies_do_not_wait_for_their_reader(
 # ------------------------------------------------------------------------------------------- leaving
 
 
-def test_a_client_that_leaves_ends_its_model_call(front: NginxServer, model: ScriptedModel) -> None:
+def test_a_disconnect_ends_the_model_call(front: NginxServer, model: ScriptedModel) -> None:
     model.default = stalling_after("Hel")
     delays = []
     for number in range(1, 21):
@@ -226,9 +226,7 @@ def test_a_client_that_leaves_ends_its_model_call(front: NginxServer, model: Scr
     assert max(delays) < PROMISE
 
 
-def test_a_client_that_leaves_before_the_first_word_ends_its_model_call(
-    front: NginxServer, model: ScriptedModel
-) -> None:
+def test_a_disconnect_before_the_first_token_ends_the_model_call(front: NginxServer, model: ScriptedModel) -> None:
     gate = model.gate()
     model.default = (gate, *reply("too late"))
     for number, mode in enumerate(("stream", "block"), start=1):
@@ -263,7 +261,7 @@ def test_half_sent_requests_stay_in_nginx(server: GunicornServer, front: NginxSe
     assert len(model.exchanges) == 2
 
 
-def test_the_body_limit_is_the_one_of_the_service_and_is_said_in_its_form(front: NginxServer) -> None:
+def test_the_body_limit_and_its_error_are_those_of_the_service(front: NginxServer) -> None:
     padding = b" " * (Settings().limits.max_body_bytes - len(STREAM))
     fits = fetch(front.url, "/api/chat", method="POST", headers=JSON, body=STREAM + padding)
     too_large = fetch(front.url, "/api/chat", method="POST", headers=JSON, body=STREAM + padding + b" ")
@@ -305,14 +303,14 @@ def test_a_client_is_known_by_its_own_address_and_not_by_what_it_claims(serve: S
         model.wait_idle()
 
 
-def test_a_page_of_ours_may_ask_and_one_of_another_site_may_not(front: NginxServer) -> None:
+def test_our_page_is_accepted_and_another_sites_page_is_refused(front: NginxServer) -> None:
     # Only the whole Host, with its port, makes them equal.
     for origin, status in ((front.url, 200), ("http://evil.example", 403), ("http://127.0.0.1", 403)):
         answer = fetch(front.url, "/api/chat", method="POST", headers={**JSON, "Origin": origin}, body=STREAM)
         assert (origin, answer.status) == (origin, status)
 
 
-def test_a_name_that_is_not_ours_gets_no_answer(front: NginxServer) -> None:
+def test_an_unknown_host_gets_no_answer(front: NginxServer) -> None:
     with RawClient(front.url) as client:
         client.send(encode_request("evil.example", "GET", "/", {}))
         assert client.wait_closed() == b""
@@ -396,7 +394,7 @@ def test_a_file_is_fetched_from_the_service_once_in_each_form_and_then_kept(
         assert [each != "-" for each in begun].count(True) == 1, "the service was asked for a file it had sent"
 
 
-def test_a_page_opened_before_a_deploy_still_gets_its_own_files_after_it(serve: Serve) -> None:
+def test_a_page_opened_before_a_deploy_gets_its_own_files_after_it(serve: Serve) -> None:
     before = serve()
     with NginxServer(before.port, expected_log="Connection refused") as front:
         path = address_of(front, "js/main.js")

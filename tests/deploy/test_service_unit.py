@@ -46,14 +46,14 @@ def systemd_analyze(*arguments: str | Path) -> str:
     return done.stdout + done.stderr
 
 
-def test_systemd_finds_nothing_to_complain_of(tmp_path: Path) -> None:
+def test_systemd_verifies_the_unit(tmp_path: Path) -> None:
     # It looks for the program, which is elsewhere here.
     here = tmp_path / UNIT.name
     here.write_text(UNIT.read_text().replace("/opt/sluice/.venv/bin/python", sys.executable))
     assert systemd_analyze("verify", "--man=no", here).strip() == ""
 
 
-def test_systemd_calls_what_it_may_do_little() -> None:
+def test_systemd_rates_the_units_exposure_as_low() -> None:
     # From 0.0 (may do nothing) to 10.0 (unconfined); the network alone is 0.5 and more.
     said = systemd_analyze("security", "--offline=yes", "--threshold=20", UNIT)
     assert "Overall exposure level" in said

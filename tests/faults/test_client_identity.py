@@ -49,7 +49,7 @@ def statuses(running_server: RunningServer, asked: list[tuple[str, str | None]])
         yield [client.status for client in clients]
 
 
-def test_ipv4_clients_of_a_dual_stack_socket_are_clients_of_their_own(dual_stack: RunningServer) -> None:
+def test_ipv4_clients_of_a_dual_stack_socket_are_counted_separately(dual_stack: RunningServer) -> None:
     """Row 44."""
     asked = [("127.0.0.1", None), ("127.0.0.2", None), ("127.0.0.2", None), ("::1", None)]
     with statuses(dual_stack, asked) as got:

@@ -82,7 +82,9 @@ def test_a_worker_short_of_descriptors_refuses_chats_and_goes_on_with_all_else(r
     assert_recovers(running_server, worker)
 
 
-def test_a_worker_without_any_descriptor_ends_idle_connections_for_whoever_asks(running_server: FaultServer) -> None:
+def test_a_worker_without_free_descriptors_closes_idle_connections_for_new_clients(
+    running_server: FaultServer,
+) -> None:
     (worker,) = running_server.server.worker_pids()
     with ExitStack() as stack:
         for _ in range(3):
@@ -124,7 +126,7 @@ def test_a_worker_that_can_start_no_thread_refuses_chats_and_answers_all_else(
     assert_recovers(running_server, worker)
 
 
-def test_a_request_that_finds_no_memory_is_overloaded_and_no_defect(running_server: FaultServer) -> None:
+def test_a_request_without_memory_gets_the_code_overloaded(running_server: FaultServer) -> None:
     (worker,) = running_server.server.worker_pids()
     for mode in ("stream", "block"):
         assert_overloaded(post_chat(running_server.url, message=NO_MEMORY, interaction_mode=mode))
@@ -133,7 +135,7 @@ def test_a_request_that_finds_no_memory_is_overloaded_and_no_defect(running_serv
     assert "Traceback" not in running_server.server.log
 
 
-def test_a_body_that_no_memory_is_left_for_does_not_end_the_worker(running_server: FaultServer) -> None:
+def test_a_body_without_memory_does_not_end_the_worker(running_server: FaultServer) -> None:
     (worker,) = running_server.server.worker_pids()
     with limited(worker, resource.RLIMIT_AS, resident(worker, "VmSize") + MIB // 2):
         for size in (900_000, 900_000, 10):

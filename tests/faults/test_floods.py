@@ -53,9 +53,7 @@ FLOODS: dict[str, list[Endless]] = {
 
 
 @pytest.mark.parametrize("name", FLOODS)
-def test_a_flood_holds_up_no_other_stream_and_no_worker_is_replaced_for_it(
-    running_server: FaultServer, name: str
-) -> None:
+def test_a_flood_delays_no_other_stream_and_no_worker_is_replaced(running_server: FaultServer, name: str) -> None:
     """Row 34."""
     floods = FLOODS[name]
     workers, others, words = running_server.server.worker_pids(), 4, 30
@@ -82,7 +80,7 @@ def test_a_flood_holds_up_no_other_stream_and_no_worker_is_replaced_for_it(
     assert running_server.server.worker_pids() == workers
 
 
-def test_megabytes_without_a_word_end_the_answer_long_before_its_time_is_over(running_server: FaultServer) -> None:
+def test_megabytes_without_a_token_end_the_answer_long_before_its_time_limit(running_server: FaultServer) -> None:
     """Row 34: before the first word, which the status may say, and behind one."""
     began = time.monotonic()
     # Not those that cost most to read: a busy machine reads less of them than a second more allows.

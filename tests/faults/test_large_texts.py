@@ -78,9 +78,7 @@ LARGE_TEXTS = {
 
 
 @pytest.mark.parametrize("name", LARGE_TEXTS)
-def test_whatever_a_provider_says_at_length_is_bounded_in_replies_and_log(
-    running_server: FaultServer, name: str
-) -> None:
+def test_a_providers_long_texts_are_bounded_in_replies_and_log(running_server: FaultServer, name: str) -> None:
     """In both modes; the metrics' labels are of our own words alone."""
     script, code = LARGE_TEXTS[name]
     running_server.model.enqueue(script, script)
@@ -100,7 +98,7 @@ def test_whatever_a_provider_says_at_length_is_bounded_in_replies_and_log(
     assert max(map(len, metrics.splitlines())) < 500
 
 
-def test_none_of_it_leaves_more_series_of_metrics_than_there_are_codes(running_server: FaultServer) -> None:
+def test_long_texts_create_no_further_metric_series(running_server: FaultServer) -> None:
     """Each label is one of a few words: what providers and clients write is none of them."""
     running_server.model.enqueue(raw(event(error={"message": "no", "code": "a code of its own", "type": "its type"})))
     post_chat(running_server.url, message="Hi", interaction_mode="block", source="a source of its own")

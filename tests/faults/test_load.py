@@ -25,7 +25,7 @@ from tools.common.scripted_model import Headers, Wire, finished, flood, flood_te
 SERVER_SETTINGS = {"SLUICE_TOTAL_TIMEOUT": 30, "warm": 16}
 
 
-def test_fifty_thousand_tokens_a_second_from_one_model_disturb_no_other_stream(running_server: FaultServer) -> None:
+def test_fifty_thousand_tokens_a_second_delay_no_other_stream(running_server: FaultServer) -> None:
     """Row 22, five times over: 10,000 a second are no load even where each token is written by itself."""
     tokens, pace, others = 100_000, 50_000, 8
     running_server.model.enqueue(flood(tokens, pace), *[reply(*(" word",) * 80, delay=0.02)] * others)
@@ -52,7 +52,7 @@ def test_fifty_thousand_tokens_a_second_from_one_model_disturb_no_other_stream(r
     assert percentile(health.took, 0.99) < 0.25
 
 
-def test_more_streams_than_places_are_refused_at_once_and_none_waits_in_silence(
+def test_streams_over_the_limit_are_refused_at_once_and_none_waits(
     start_own_server: StartOwnServer,
 ) -> None:
     """Row 24: with four places and four threads beside them, and fifty who ask."""
@@ -155,7 +155,7 @@ def hold_to_no_slope(found: list[int], streams: int) -> None:
     assert slope < 12_400, f"{slope:.0f} bytes more for each stream: {settled}"
 
 
-def test_streams_of_which_a_fifth_leave_early_add_nothing_up(start_own_server: StartOwnServer) -> None:
+def test_memory_does_not_grow_over_streams_of_which_a_fifth_disconnect(start_own_server: StartOwnServer) -> None:
     """Row 32, in short: six rounds of 200."""
     running_server = start_own_server(
         SLUICE_MAX_STREAMS=110, SLUICE_RESERVE_THREADS=1, SLUICE_TOTAL_TIMEOUT=30, warm=110
@@ -165,7 +165,7 @@ def test_streams_of_which_a_fifth_leave_early_add_nothing_up(start_own_server: S
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-def test_a_thousand_streams_of_which_a_fifth_leave_early_add_nothing_up_when_repeated(
+def test_memory_does_not_grow_over_a_thousand_streams_of_which_a_fifth_disconnect(
     start_own_server: StartOwnServer,
 ) -> None:
     """Row 32: ten rounds of 1,000."""
@@ -242,7 +242,7 @@ def refused_within_a_second(running_server: FaultServer) -> None:
     assert len(running_server.model.exchanges) == asked
 
 
-def test_no_stream_is_refused_while_any_of_four_workers_has_a_place(four_workers: FaultServer) -> None:
+def test_no_stream_is_refused_while_one_of_four_workers_has_a_free_slot(four_workers: FaultServer) -> None:
     """Row 24 and admission: eight places in four workers, taken and given back unevenly."""
     running_server = four_workers
     with ExitStack() as clients:
@@ -258,7 +258,7 @@ def test_no_stream_is_refused_while_any_of_four_workers_has_a_place(four_workers
             refused_within_a_second(running_server)
 
 
-def test_connections_that_are_no_chats_do_not_make_a_worker_look_full(four_workers: FaultServer) -> None:
+def test_idle_connections_do_not_count_as_streams_of_a_worker(four_workers: FaultServer) -> None:
     """Admission: one place is free, in a worker that silent clients hold connections to."""
     running_server = four_workers
     with ExitStack() as clients:
@@ -271,7 +271,7 @@ def test_connections_that_are_no_chats_do_not_make_a_worker_look_full(four_worke
             wait_streams(running_server.server, PLACES - 1)
 
 
-def test_a_killed_worker_costs_its_own_streams_and_no_refusal(four_workers: FaultServer) -> None:
+def test_a_killed_worker_ends_only_its_own_streams_and_causes_no_refusal(four_workers: FaultServer) -> None:
     """Row 31 and admission: one of four workers is killed, and its places are given out again by its successor."""
     running_server = four_workers
     with ExitStack() as clients:

@@ -211,7 +211,7 @@ def log(running_server: FaultServer, lines: int) -> None:
         client.read_body()
 
 
-def test_chats_end_whole_though_nobody_reads_the_log(logged: FaultServer) -> None:
+def test_chats_end_whole_although_the_log_is_not_read(logged: FaultServer) -> None:
     with logged.server.nobody_reads_the_log():
         log(logged, ENOUGH)
         for _ in range(3):
@@ -228,7 +228,7 @@ def test_chats_end_whole_though_nobody_reads_the_log(logged: FaultServer) -> Non
     logged.server.wait_for_log("^printed y+$")
 
 
-def test_what_does_not_fit_is_dropped_and_counted_and_said_when_the_log_flows_again(logged: FaultServer) -> None:
+def test_log_lines_that_do_not_fit_are_dropped_counted_and_reported_later(logged: FaultServer) -> None:
     with logged.server.nobody_reads_the_log():
         log(logged, TOO_MUCH)
         with stream_chat(logged.url) as client:
@@ -242,7 +242,7 @@ def test_what_does_not_fit_is_dropped_and_counted_and_said_when_the_log_flows_ag
     logged.server.wait_for_log(f"run={client.headers['x-request-id']} ")
 
 
-def test_workers_are_replaced_and_the_server_reloads_though_nobody_reads_the_log(logged: FaultServer) -> None:
+def test_workers_are_replaced_and_the_server_reloads_although_the_log_is_not_read(logged: FaultServer) -> None:
     (worker,) = logged.server.worker_pids()
     with logged.server.nobody_reads_the_log():
         log(logged, ENOUGH)
@@ -257,7 +257,7 @@ def test_workers_are_replaced_and_the_server_reloads_though_nobody_reads_the_log
     logged.server.wait_for_log("Hang up")
 
 
-def test_a_server_leaves_in_time_though_nobody_reads_the_log(start_own_server: StartOwnServer) -> None:
+def test_a_server_exits_in_time_although_the_log_is_not_read(start_own_server: StartOwnServer) -> None:
     running_server = start_own_server(warm=0, SLUICE_DRAIN_TIMEOUT=0.5)
     with running_server.server.nobody_reads_the_log():
         log(running_server, TOO_MUCH)
@@ -267,9 +267,7 @@ def test_a_server_leaves_in_time_though_nobody_reads_the_log(start_own_server: S
         assert running_server.server.wait_exit(timeout=int(0.5) + 5) == 0
 
 
-def test_a_file_of_the_log_on_a_full_disk_takes_nothing_down(
-    start_own_server: StartOwnServer, tmp_path: Path
-) -> None:
+def test_a_log_file_on_a_full_disk_breaks_nothing_else(start_own_server: StartOwnServer, tmp_path: Path) -> None:
     if os.geteuid():
         pytest.skip("only root may mount a file system")
     folder = tmp_path / "logs"

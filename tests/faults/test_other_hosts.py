@@ -50,7 +50,7 @@ def named() -> Iterator[FaultServer]:
         yield shared
 
 
-def test_a_name_that_is_not_ours_is_refused_on_every_route_and_calls_no_model(running_server: FaultServer) -> None:
+def test_an_unknown_host_is_refused_on_every_route_and_calls_no_model(running_server: FaultServer) -> None:
     """Row 41: the page of another site, whose name has been pointed at this machine."""
     name = f"evil.example:{running_server.server.port}"
     for path in PATHS:
@@ -93,14 +93,14 @@ NO_HOSTS = (
 @pytest.mark.parametrize(
     ("hosts", "status"), [(OTHERS, 421), (OURS, 200), (NO_HOSTS, 400)], ids=["others", "ours", "none"]
 )
-def test_names_of_loopback_and_addresses_are_answered_to_and_no_other_name(
+def test_only_names_of_loopback_and_addresses_are_accepted_as_host(
     running_server: FaultServer, hosts: tuple[str, ...], status: int
 ) -> None:
     """Row 41: a name can be pointed elsewhere. An address cannot, and load balancers ask by it."""
     assert {host: get(running_server.url, host).status for host in hosts} == dict.fromkeys(hosts, status)
 
 
-def test_a_host_that_is_none_is_refused_with_what_would_be_right(running_server: FaultServer) -> None:
+def test_an_invalid_host_header_is_refused_with_what_would_be_valid(running_server: FaultServer) -> None:
     """Row 41."""
     assert (
         get(running_server.url, "a b").json()["error"]
@@ -108,7 +108,7 @@ def test_a_host_that_is_none_is_refused_with_what_would_be_right(running_server:
     )
 
 
-def test_a_host_is_demanded_once_by_http_1_1_and_not_by_1_0(running_server: FaultServer) -> None:
+def test_http_1_1_needs_exactly_one_host_header_and_1_0_needs_none(running_server: FaultServer) -> None:
     """Row 41: health checks of HTTP/1.0 name none, and browsers always do."""
     assert answer(running_server.url, "GET /healthz HTTP/1.1").status == 400
     assert answer(running_server.url, "GET /healthz HTTP/1.1\nHost: localhost\nHost: localhost").status == 400
@@ -117,7 +117,7 @@ def test_a_host_is_demanded_once_by_http_1_1_and_not_by_1_0(running_server: Faul
     assert answer(running_server.url, "GET /healthz HTTP/1.0\nHost: evil.example").status == 421
 
 
-def test_the_host_of_an_absolute_target_counts_as_well(running_server: FaultServer) -> None:
+def test_the_host_of_an_absolute_target_is_checked_too(running_server: FaultServer) -> None:
     """Row 41: RFC 9112, section 3.2.2."""
     for target, host, status in [
         ("http://localhost:8000/healthz", "localhost", 200),
@@ -130,7 +130,7 @@ def test_the_host_of_an_absolute_target_counts_as_well(running_server: FaultServ
         assert (target, host, reply.status) == (target, host, status)
 
 
-def test_the_operators_names_are_answered_to_and_no_other(named: FaultServer) -> None:
+def test_only_the_allowed_hosts_are_accepted(named: FaultServer) -> None:
     """Row 41."""
     hosts = {
         "chat.example.com": 200,
@@ -147,14 +147,14 @@ def test_the_operators_names_are_answered_to_and_no_other(named: FaultServer) ->
     assert {host: get(named.url, host).status for host in hosts} == hosts
 
 
-def test_no_other_header_stands_for_the_host_even_behind_a_trusted_proxy(named: FaultServer) -> None:
+def test_no_other_header_replaces_the_host_even_behind_a_trusted_proxy(named: FaultServer) -> None:
     """Row 41: a proxy that does not set it passes a client's own on."""
     for header in ("X-Forwarded-Host: ", "Forwarded: host=", "X-Host: ", "X-Forwarded-Server: ", "X-Original-Host: "):
         reply = answer(named.url, f"GET /metrics HTTP/1.1\nHost: evil.example\n{header}chat.example.com")
         assert (header, reply.status) == (header, 421)
 
 
-def test_beyond_loopback_any_name_is_answered_to_until_names_are_set() -> None:
+def test_beyond_loopback_any_host_is_accepted_until_hosts_are_set() -> None:
     """Row 41: deployments that name no hosts go on as they are."""
     with start_fault_server(warm=0, HOST="0.0.0.0") as running_server:
         assert get(running_server.url, "chat.example.com").status == 200
@@ -194,7 +194,7 @@ def test_no_header_changes_the_scheme_the_client_or_the_user(running_server: Fau
         assert (header, reply.json()) == (header, own)
 
 
-def test_a_redirect_says_where_to_go_from_here_and_names_no_host(running_server: FaultServer) -> None:
+def test_a_redirect_is_relative_and_names_no_host(running_server: FaultServer) -> None:
     """Row 41."""
     for path, status in [
         ("/static//x", 404),
@@ -221,7 +221,7 @@ def test_a_redirect_says_where_to_go_from_here_and_names_no_host(running_server:
             )
 
 
-def test_a_target_without_a_path_is_led_to_the_page_without_the_host_it_named(running_server: FaultServer) -> None:
+def test_a_target_without_a_path_is_redirected_to_the_page_without_its_host(running_server: FaultServer) -> None:
     """Row 41."""
     reply = answer(running_server.url, "GET http://app.localhost?x=1 HTTP/1.1\nHost: localhost")
     assert (reply.status, reply.headers["location"]) == (308, "./?x=1")

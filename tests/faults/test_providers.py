@@ -80,7 +80,7 @@ def in_a_block(url: str, name: str) -> Seen:
     return Seen(fields["message"], fields.get("reasoning", ""), "", fields["finish_reason"], counted(fields["usage"]))
 
 
-def test_what_a_provider_sends_is_the_answer_or_the_failure_that_a_person_would_see(
+def test_every_recorded_provider_scenario_gives_its_answer_or_its_failure(
     running_server: FaultServer,
 ) -> None:
     running_server.model.default = (PlayTheScenarioThatIsAskedFor(),)

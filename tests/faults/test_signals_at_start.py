@@ -65,7 +65,7 @@ os.register_at_fork(before=_count_fork, after_in_child=_forked)
         pytest.param(MANY, LATE, [], id="many", marks=[pytest.mark.long, pytest.mark.timeout(900)]),
     ],
 )
-def test_a_worker_that_is_told_to_end_at_any_moment_of_its_start_ends(
+def test_a_worker_that_gets_sigterm_at_any_moment_of_its_start_exits(
     tmp_path: Path, early: tuple[int, ...], late: tuple[str, ...], args: list[str]
 ) -> None:
     """Row 39."""
@@ -119,9 +119,7 @@ time.sleep(60)
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGQUIT"])
-def test_a_master_that_is_told_to_end_while_a_hook_of_its_worker_waits_ends_at_once(
-    tmp_path: Path, name: str
-) -> None:
+def test_a_master_that_gets_sigterm_while_a_worker_hook_blocks_exits_at_once(tmp_path: Path, name: str) -> None:
     """Row 39."""
     config = extended_config(tmp_path, SLEEPING_HOOK.format(signal=name))
     code, log, took = run_to_its_end(config, SLUICE_DRAIN_TIMEOUT=20)
@@ -130,7 +128,7 @@ def test_a_master_that_is_told_to_end_while_a_hook_of_its_worker_waits_ends_at_o
     assert took < 10
 
 
-def test_a_master_that_is_told_to_end_while_its_worker_loads_the_application_ends_at_once(tmp_path: Path) -> None:
+def test_a_master_that_gets_sigterm_while_a_worker_loads_the_application_exits_at_once(tmp_path: Path) -> None:
     """Row 39."""
     config = extended_config(tmp_path, "")
     (tmp_path / "wsgi.py").write_text(SLEEPING_IMPORT.format(signal="SIGTERM"))
@@ -141,7 +139,7 @@ def test_a_master_that_is_told_to_end_while_its_worker_loads_the_application_end
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGQUIT"])
-def test_a_master_that_is_told_to_end_before_it_can_handle_signals_exits_with_0(tmp_path: Path, name: str) -> None:
+def test_a_master_that_gets_sigterm_before_it_can_handle_signals_exits_with_0(tmp_path: Path, name: str) -> None:
     config = extended_config(tmp_path, f"import os, signal\nos.kill(os.getpid(), signal.{name})\n")
     code, log, _ = run_to_its_end(config)
     assert (code, log) == (0, "")

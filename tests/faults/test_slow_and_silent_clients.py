@@ -248,7 +248,7 @@ def impatient() -> Iterator[FaultServer]:
 
 
 @pytest.mark.parametrize("hold", HOLDING, ids=lambda hold: hold.__name__.replace("_", " "))
-def test_twenty_clients_that_hold_on_keep_nobody_waiting(
+def test_twenty_clients_that_keep_their_connections_delay_no_other_client(
     impatient: FaultServer, hold: Callable[[RawClient], None]
 ) -> None:
     """Row 25: others are answered within 1 s, for longer than gunicorn would wait for a stuck main thread."""

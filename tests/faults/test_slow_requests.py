@@ -102,7 +102,7 @@ def assert_refused(client: SlowClient, status: int, words: str) -> None:
     assert words in fields["error"]
 
 
-def test_requests_that_come_a_byte_at_a_time_keep_nobody_waiting_and_end_at_one_limit(
+def test_requests_that_arrive_byte_by_byte_delay_no_other_client_and_end_at_one_limit(
     running_server: FaultServer,
 ) -> None:
     request = chat_request(running_server.url.partition("//")[2], FIELDS)
@@ -154,7 +154,7 @@ UNREAD = {
     ("case", "chunked"),
     [*((case, False) for case in UNREAD), *((case, True) for case in UNREAD if "length" not in case)],
 )
-def test_a_reply_does_not_wait_for_a_body_that_nobody_reads_and_ends_the_connection(
+def test_a_reply_does_not_wait_for_an_unread_body_and_closes_the_connection(
     running_server: FaultServer, case: str, chunked: bool
 ) -> None:
     method, path, headers, status = UNREAD[case]
@@ -223,7 +223,7 @@ def test_a_client_that_waits_for_100_continue_gets_it_only_where_its_body_is_rea
                 assert refused.headers["connection"] == "close"
 
 
-def test_a_body_that_a_route_of_its_own_reads_ends_at_the_limit_too(running_server: FaultServer) -> None:
+def test_a_body_that_a_host_applications_route_reads_ends_at_the_limit(running_server: FaultServer) -> None:
     half = encode_request(
         running_server.url.partition("//")[2], "POST", "/faults/read", {"Content-Type": "text/plain"}, b"a" * 100
     )[:-50]
@@ -237,7 +237,7 @@ def test_a_body_that_a_route_of_its_own_reads_ends_at_the_limit_too(running_serv
             assert BODY_TIMEOUT <= client.took < BODY_TIMEOUT + 2
 
 
-def test_broken_chunks_are_the_clients_fault_whoever_reads_them(running_server: FaultServer) -> None:
+def test_broken_chunks_get_400_in_every_route(running_server: FaultServer) -> None:
     with RawClient(running_server.url) as client:
         client.request("POST", "/faults/read", {"Content-Type": "text/plain", "Transfer-Encoding": "chunked"})
         client.send(b"2\r\n{}no end")
@@ -277,7 +277,7 @@ def test_a_client_that_reads_no_reply_is_cut_off_and_gives_its_thread_back(runni
         assert not health.failures
 
 
-def test_idle_and_half_sent_connections_make_room_for_whoever_asks() -> None:
+def test_idle_and_half_sent_connections_are_closed_for_new_clients() -> None:
     with (
         start_fault_server(
             args=["--worker-connections", "30"], warm=0, SLUICE_MAX_STREAMS=4, SLUICE_RESERVE_THREADS=2

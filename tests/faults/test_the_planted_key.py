@@ -15,7 +15,7 @@ def test_no_reply_and_no_log_of_the_whole_run_holds_the_planted_key(
     print(f"{searched} were searched for the key")
     assert key_detector.seen_in == []
     ran = {item.path.name for item in request.session.items}
-    if "test_models_that_fail.py" in ran:
+    if "test_model_failures.py" in ran:
         # There it was sent to us on purpose, and taken out of the log.
         assert key_detector.redactions
         assert key_detector.bytes_read

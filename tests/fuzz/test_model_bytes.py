@@ -178,7 +178,7 @@ def test_an_answer_cut_anywhere_is_a_prefix_and_done_only_if_its_finish_reason_c
 
 @tried(200)
 @given(data=st.data(), sent=answers())
-def test_packets_make_no_difference(data: st.DataObject, sent: Sent) -> None:
+def test_the_result_does_not_depend_on_packets(data: st.DataObject, sent: Sent) -> None:
     whole, cut = read([sent.whole]), read(data.draw(pieces(sent.whole)))
     single = read([bytes([byte]) for byte in sent.whole])
     assert whole == cut == single
@@ -192,7 +192,7 @@ _DONE = re.compile(rb"\[DONE\]|done", re.IGNORECASE)
 
 @tried(600)
 @given(data=st.data(), both=spoiled())
-def test_a_spoiled_answer_has_one_verdict_and_no_end_that_nobody_sent(
+def test_a_corrupted_answer_has_one_result_and_no_end_that_was_not_sent(
     data: st.DataObject, both: tuple[Sent, bytes]
 ) -> None:
     sent, body = both
@@ -214,7 +214,7 @@ def test_a_spoiled_answer_has_one_verdict_and_no_end_that_nobody_sent(
 
 @tried(300)
 @given(data=st.data(), noise=st.lists(rubbish, max_size=6))
-def test_rubbish_alone_is_never_an_answer(data: st.DataObject, noise: list[bytes]) -> None:
+def test_random_bytes_are_never_an_answer(data: st.DataObject, noise: list[bytes]) -> None:
     out = read(data.draw(pieces(b"".join(noise))))
     if out.finished is None:
         assert out.failure is not None
@@ -294,7 +294,7 @@ endings = st.sampled_from([(), (Reset(),), (Close(),)])
 
 @tried(40, long=2000)
 @given(data=st.data(), sent=answers(), ending=endings)
-def test_an_answer_cut_anywhere_on_its_way_through_the_server(
+def test_an_answer_cut_anywhere_through_the_server_is_a_prefix(
     running_server: RunningServer, data: st.DataObject, sent: Sent, ending: tuple[Step, ...]
 ) -> None:
     cut = data.draw(st.integers(0, len(sent.whole)))
@@ -312,7 +312,7 @@ def test_an_answer_cut_anywhere_on_its_way_through_the_server(
 @given(data=st.data(), both=spoiled())
 @example(data=None, both=(None, b'data: {"choices": [], "x": ' + b"[" * 3000 + b"]" * 3000 + b"}\n\n"))
 @example(data=None, both=(None, Chunk("Hi", finish_reason="stop", usage={"prompt_tokens": -1}).encode()))
-def test_a_spoiled_answer_on_its_way_through_the_server(
+def test_a_corrupted_answer_through_the_server_has_one_result(
     running_server: RunningServer, data: st.DataObject | None, both: tuple[Sent | None, bytes]
 ) -> None:
     body = both[1]
@@ -356,7 +356,7 @@ def test_bytes_that_are_no_http_are_an_upstream_error(running_server: RunningSer
 # limit.
 @tried(15, long=300)
 @given(noise=odd_http)
-def test_broken_framing_in_the_middle_of_an_answer_leaves_what_came_before(
+def test_broken_framing_in_the_middle_of_an_answer_keeps_the_text_before_it(
     running_server: RunningServer, noise: bytes
 ) -> None:
     text, done = answered(running_server, Headers(), *said("Hel", "lo"), SendThenClose(noise))
@@ -364,7 +364,7 @@ def test_broken_framing_in_the_middle_of_an_answer_leaves_what_came_before(
     assert not done
 
 
-def test_after_all_that_nothing_runs_and_the_log_knows_of_no_defect(running_server: RunningServer) -> None:
+def test_after_all_examples_nothing_runs_and_the_log_has_no_exception(running_server: RunningServer) -> None:
     running_server.model.wait_idle()
     wait_streams(running_server.server, 0)
     assert "Traceback" not in running_server.server.log

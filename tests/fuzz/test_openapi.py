@@ -81,7 +81,7 @@ def test_the_limits_are_the_servers_own() -> None:
     assert "1234" in CHAT["requestBody"]["description"]
 
 
-def test_blank_means_the_same_as_in_the_code() -> None:
+def test_the_document_and_the_code_agree_on_blank_messages() -> None:
     characters = map(chr, range(sys.maxunicode + 1))
     assert [text for text in characters if bool(re.search(NOT_BLANK, text)) is not bool(text.strip())] == []
 
@@ -92,7 +92,7 @@ def test_every_route_is_described() -> None:
     assert set(DOCUMENT["paths"]) == routes
 
 
-def test_it_is_served(running_server: RunningServer) -> None:
+def test_the_document_is_served(running_server: RunningServer) -> None:
     reply = fetch(running_server.url, "/openapi.json")
     assert reply.status == 200
     assert reply.json()["openapi"] == "3.1.0"
@@ -100,7 +100,7 @@ def test_it_is_served(running_server: RunningServer) -> None:
 
 
 @pytest.mark.parametrize("usage", [None, {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}])
-def test_real_answers_are_of_the_described_kinds(running_server: RunningServer, usage: dict[str, int] | None) -> None:
+def test_real_answers_match_their_schemas(running_server: RunningServer, usage: dict[str, int] | None) -> None:
     script = (Headers(), Chunk(reasoning="hm"), *said("Hel", "lo"), *finished(usage=usage))
     running_server.model.enqueue(script, script)
     holds("BlockReply", post_chat(running_server.url, message="Hi", interaction_mode="block").json())
@@ -111,7 +111,7 @@ def test_real_answers_are_of_the_described_kinds(running_server: RunningServer, 
     holds("DoneFrame", end)
 
 
-def test_real_failures_are_of_the_described_kind(running_server: RunningServer) -> None:
+def test_real_failures_match_their_schema(running_server: RunningServer) -> None:
     running_server.model.enqueue(refused(429), refused(500))
     running_server.model.enqueue(refused(503, headers={"Retry-After": "7"}))
     for waits, reply in (
@@ -130,7 +130,7 @@ def test_real_failures_are_of_the_described_kind(running_server: RunningServer) 
             assert described["required"] is False
 
 
-def test_what_the_page_and_the_operator_are_told_is_of_the_described_kinds(running_server: RunningServer) -> None:
+def test_configuration_and_health_match_their_schemas(running_server: RunningServer) -> None:
     holds("PageConfig", fetch(running_server.url, "/api/config").json())
     for path in ("/healthz", "/readyz"):
         holds("Health", fetch(running_server.url, path).json())

@@ -222,7 +222,7 @@ _tails = st.sampled_from(
 
 @tried(100, long=2000)
 @given(start=_starts, lines=_lines, tail=_tails | st.binary(max_size=20))
-def test_what_is_hardly_http_ends_without_a_model_call_and_without_a_5xx(
+def test_invalid_http_causes_no_model_call_and_no_5xx(
     running_server: RunningServer, start: bytes, lines: list[bytes], tail: bytes
 ) -> None:
     asked = len(running_server.model.exchanges)
@@ -240,6 +240,6 @@ def test_what_is_hardly_http_ends_without_a_model_call_and_without_a_5xx(
     assert len(running_server.model.exchanges) == asked
 
 
-def test_after_all_that_the_server_is_well_and_its_log_knows_of_no_defect(running_server: RunningServer) -> None:
+def test_after_all_examples_the_server_is_healthy_and_its_log_has_no_exception(running_server: RunningServer) -> None:
     assert running_server.server.status("/readyz") == 200
     assert "Traceback" not in running_server.server.log

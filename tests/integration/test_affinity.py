@@ -11,7 +11,7 @@ from tests.support.running_server import RunningServer
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="Linux only")
-def test_a_worker_can_be_left_to_the_system(other_server: RunningServer) -> None:
+def test_cpu_pinning_can_be_switched_off(other_server: RunningServer) -> None:
     (worker,) = other_server.server.worker_pids()
     threads = [int(thread.name) for thread in Path(f"/proc/{worker}/task").iterdir()]
     assert len(threads) > 2

@@ -50,7 +50,7 @@ def test_a_file_comes_in_the_smallest_form_that_the_browser_reads(
     assert int(answer.headers["content-length"]) == len(answer.body)
 
 
-def test_each_form_has_a_tag_of_its_own_and_is_not_sent_again_to_those_who_have_it(
+def test_each_encoding_has_its_own_etag_and_a_matching_etag_gets_304(
     running_server: RunningServer, script: str
 ) -> None:
     forms = {
@@ -77,7 +77,7 @@ def test_a_part_is_a_part_of_the_file_itself(running_server: RunningServer, scri
     assert beyond.status == 416
 
 
-def test_head_says_what_get_would_send(running_server: RunningServer, script: str) -> None:
+def test_head_has_the_headers_of_get(running_server: RunningServer, script: str) -> None:
     got = fetch(running_server.url, script, headers={"Accept-Encoding": "br"})
     connection = http.client.HTTPConnection(urlsplit(running_server.url).netloc, timeout=5)
     try:

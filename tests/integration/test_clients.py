@@ -43,7 +43,7 @@ def behind_a_proxy(behind_a_proxy_of_all: RunningServer) -> Iterator[RunningServ
         wait_streams(shared.server, 0)
 
 
-def test_one_client_cannot_take_more_than_its_places_and_others_still_get_theirs(
+def test_one_client_cannot_exceed_its_streams_and_others_still_get_theirs(
     behind_a_proxy: RunningServer,
 ) -> None:
     url = behind_a_proxy.url

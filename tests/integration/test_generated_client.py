@@ -115,7 +115,7 @@ def test_it_parses_failures_of_every_kind_of_status(generated: Generated, runnin
     assert (refusal.status_code, refusal.parsed.code) == (421, "invalid_request")
 
 
-def test_it_parses_what_the_page_and_operators_are_told(generated: Generated) -> None:
+def test_the_generated_client_parses_configuration_and_health(generated: Generated) -> None:
     config = generated.call("page.get_config").parsed
     assert (config.version, config.interaction_mode) == (__version__, "stream")
     assert config.models == ["scripted", "other-model"]

@@ -38,7 +38,7 @@ def test_the_threads_of_a_worker_share_one_heap(running_server: RunningServer) -
     assert [heaps(pid) for pid in running_server.server.worker_pids()] == [0]
 
 
-def test_an_operator_may_give_threads_heaps_of_their_own(other_server: RunningServer) -> None:
+def test_an_operator_can_give_each_thread_its_own_heap(other_server: RunningServer) -> None:
     other_server.model.enqueue(*[reply("word ", "word ", delay=0.05)] * STREAMS)
     assert all(outcome.is_done for outcome in stream_many(other_server.url, STREAMS))
     assert [heaps(pid) > 0 for pid in other_server.server.worker_pids()] == [True]

@@ -18,9 +18,7 @@ from tools.common.raw_client import RawClient, fetch, post_chat, stream_chat
 from tools.common.scripted_model import Headers, ScriptedModel, finished, said, stalling_after
 
 
-def test_a_draining_server_is_not_ready_but_answers_whoever_has_a_connection(
-    serve: Serve, model: ScriptedModel
-) -> None:
+def test_a_draining_server_is_not_ready_but_answers_on_open_connections(serve: Serve, model: ScriptedModel) -> None:
     server = serve()
     gate = model.gate()
     model.enqueue((Headers(), *said("Hel"), gate, *said("lo"), *finished()))
@@ -97,18 +95,18 @@ def test_the_demo_model_answers_and_is_named_where_neither_key_nor_url_is_set(
     assert 'data-text="demoNotice"' not in fetch(running_server.url, "/").text
 
 
-def test_the_start_says_the_address_and_the_model(running_server: RunningServer) -> None:
+def test_the_log_names_address_and_model_at_the_start(running_server: RunningServer) -> None:
     running_server.server.wait_for_log(rf"Sluice listens on {running_server.url}")
     running_server.server.wait_for_log(rf"Answers come from scripted at {running_server.model.base_url}")
 
 
-def test_the_start_warns_of_numbers_that_contradict_each_other(other_server: RunningServer) -> None:
+def test_the_log_warns_of_contradicting_settings_at_the_start(other_server: RunningServer) -> None:
     other_server.server.wait_for_log(
         r"WARNING\W.*SLUICE_FIRST_TOKEN_TIMEOUT \(60 s\) is longer than SLUICE_TOTAL_TIMEOUT \(30 s\)"
     )
 
 
-def test_the_start_says_which_names_are_no_settings(
+def test_the_log_names_unknown_settings_at_the_start(
     other_server: RunningServer, running_server: RunningServer
 ) -> None:
     other_server.server.wait_for_log(
@@ -147,7 +145,7 @@ def test_a_bad_key_is_not_shown() -> None:
     assert "a space" not in said
 
 
-def test_a_taken_port_is_said_at_once(running_server: RunningServer) -> None:
+def test_a_port_in_use_is_reported_at_once(running_server: RunningServer) -> None:
     began = time.monotonic()
     said = start_and_fail(PORT=str(running_server.server.port))
     assert f"PORT is {running_server.server.port}, but something listens there already" in said

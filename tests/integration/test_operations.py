@@ -16,7 +16,7 @@ from tools.common.scripted_model import ScriptedModel, refused, reply, stalling_
 USAGE = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
 
 
-def test_health_and_readiness_are_200_on_a_server_that_is_well(running_server: RunningServer) -> None:
+def test_health_and_readiness_are_200_on_a_healthy_server(running_server: RunningServer) -> None:
     assert fetch(running_server.url, "/healthz").json() == {"status": "ok"}
     assert fetch(running_server.url, "/readyz").json() == {"status": "ready"}
 
@@ -141,7 +141,7 @@ def test_one_worker_answers_for_the_metrics_of_all(serve: Serve, model: Scripted
     model.wait_idle()
 
 
-def test_metrics_are_answered_beside_a_workers_file_that_cannot_be_read(serve: Serve, tmp_path: Path) -> None:
+def test_metrics_are_served_while_a_workers_file_cannot_be_read(serve: Serve, tmp_path: Path) -> None:
     server = serve(PROMETHEUS_MULTIPROC_DIR=tmp_path)
     (tmp_path / "counter_1.db").touch()
     for _ in range(3):
@@ -162,7 +162,9 @@ def test_every_reply_forbids_inline_scripts_sniffing_and_framing(running_server:
         assert headers["referrer-policy"] == "no-referrer"
 
 
-def test_what_is_no_document_and_no_worker_forbids_sniffing_alone(running_server: RunningServer) -> None:
+def test_replies_that_are_no_document_and_no_script_have_only_the_nosniff_header(
+    running_server: RunningServer,
+) -> None:
     # A worker runs under the policy of its own script.
     kinds = {
         "js/main.js": False,

@@ -71,7 +71,7 @@ def test_a_wrong_body_is_answered_with_400_and_the_fields_name(
     assert fields["error"].endswith(".")
 
 
-def test_the_refusal_of_a_system_message_says_why_and_what_would_be_right(running_server: RunningServer) -> None:
+def test_the_refusal_of_a_system_message_names_the_setting_that_allows_it(running_server: RunningServer) -> None:
     for role in ("system", "developer"):
         response = post_chat(running_server.url, message="a", conversation_history=[{"role": role, "content": "b"}])
         assert response.json()["error"] == (
@@ -131,7 +131,9 @@ def test_reasoning_at_the_beginning_of_an_earlier_answer_does_not_go_back_to_the
 
 @pytest.mark.parametrize("mode", ["stream", "block"])
 @pytest.mark.parametrize("nothing", ["", " \n\t", "\u3000"])
-def test_an_empty_answer_in_the_history_is_left_out(running_server: RunningServer, nothing: str, mode: str) -> None:
+def test_an_empty_assistant_message_in_the_history_is_dropped(
+    running_server: RunningServer, nothing: str, mode: str
+) -> None:
     running_server.model.enqueue(reply("Hello"))
     history = [
         {"role": "assistant", "content": nothing},
@@ -163,7 +165,7 @@ def test_an_empty_answer_in_the_history_is_left_out(running_server: RunningServe
         b'{"message": "a"} trailing',
     ],
 )
-def test_what_is_not_json_is_answered_with_400(running_server: RunningServer, body: bytes) -> None:
+def test_a_body_that_is_not_json_gets_400(running_server: RunningServer, body: bytes) -> None:
     response = fetch(running_server.url, "/api/chat", method="POST", headers=JSON, body=body)
     assert response.status == 400
     assert response.json()["code"] == "invalid_request"
@@ -222,7 +224,7 @@ def test_an_unknown_path_is_answered_in_json(running_server: RunningServer) -> N
     assert response.json()["code"] == "invalid_request"
 
 
-def test_every_reply_carries_a_request_id_of_its_own(running_server: RunningServer) -> None:
+def test_every_reply_has_its_own_request_id(running_server: RunningServer) -> None:
     running_server.model.enqueue(reply("Hi"))
     replies = [
         fetch(running_server.url, "/"),
@@ -265,6 +267,6 @@ def test_the_id_that_a_request_brings_is_kept_in_reply_error_and_log(running_ser
 @pytest.mark.parametrize(
     "brought", ["", "-", "two words", 'quo"te', "[x]", "a,b", "é", "x" * 129, "<b>", "-leads", "tab\tbed", "%0a"]
 )
-def test_an_id_that_could_not_stand_in_a_log_is_replaced(running_server: RunningServer, brought: str) -> None:
+def test_a_request_id_with_unsafe_characters_is_replaced(running_server: RunningServer, brought: str) -> None:
     given = fetch(running_server.url, "/healthz", headers={"X-Request-Id": brought}).headers["x-request-id"]
     assert re.fullmatch("[0-9a-f]{32}", given)

@@ -87,7 +87,7 @@ def test_a_model_that_sends_its_headers_late_is_waited_for_with_heartbeats(runni
         assert client.read_stream()[0] == "late"
 
 
-def test_reasoning_travels_beside_an_empty_message(running_server: RunningServer) -> None:
+def test_reasoning_is_sent_with_an_empty_message(running_server: RunningServer) -> None:
     running_server.model.enqueue((Headers(), Chunk(reasoning="Let me think."), *said("Yes."), *finished()))
     with stream_chat(running_server.url) as client:
         events = [frame for frame in client.frames() if frame.comment is None]
@@ -155,7 +155,7 @@ def test_the_model_gets_the_conversation_and_only_the_key_of_the_settings(runnin
     assert exchange.headers["authorization"] == f"Bearer {PLANTED_KEY}"
 
 
-def test_usage_that_the_provider_did_not_say_is_an_estimate_and_marked_so(running_server: RunningServer) -> None:
+def test_usage_that_the_provider_did_not_send_is_marked_as_an_estimate(running_server: RunningServer) -> None:
     running_server.model.enqueue(reply("Hel", "lo"))
     with stream_chat(running_server.url, message="four") as client:
         usage = client.read_stream()[1].payload["usage"]

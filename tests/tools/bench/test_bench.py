@@ -39,7 +39,7 @@ def test_one_event_with_two_tokens_is_whole() -> None:
         (HEAD + frame(message=FIRST + SECOND)[:-9], "not readable"),
     ],
 )
-def test_what_an_answer_lacks_is_said(raw: bytes, said: str) -> None:
+def test_missing_parts_of_an_answer_are_reported(raw: bytes, said: str) -> None:
     assert said in (fault(raw, 2) or "")
 
 
@@ -96,7 +96,7 @@ class Sick(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_server_that_says_it_is_not_well_does_not_pass_for_a_quick_one() -> None:
+def test_a_server_that_answers_with_errors_is_not_counted_as_fast() -> None:
     with ModelServer() as model, ThreadingHTTPServer(("127.0.0.1", 0), Sick) as server:
         server.port, server.pids = server.server_port, [os.getpid()]  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever)

@@ -87,7 +87,7 @@ def test_fewer_streams_than_a_goal_speaks_of_do_not_show_it() -> None:
     assert "with 200 streams only" in judged[2].measured
 
 
-def test_what_was_not_measured_meets_nothing() -> None:
+def test_a_goal_that_was_not_measured_is_not_met() -> None:
     nothing = Results(dict(FACTS))
     assert met(nothing) == [None] * len(GOALS)
     assert chart(nothing) == ""
@@ -106,7 +106,7 @@ def test_the_tables_hold_what_was_measured() -> None:
     assert "FastAPI + AsyncOpenAI" in terminal_table(results, results.scenarios[0])
 
 
-def test_a_model_or_client_that_was_too_busy_is_said() -> None:
+def test_a_model_or_client_that_was_too_busy_is_reported() -> None:
     assert measured().complaints() == []
     assert any("the client used 90% of a core" in text for text in measured(client_cpu=9.0).complaints())
 
@@ -140,7 +140,7 @@ def test_a_readme_shows_date_machine_command_and_figures(language: str, says: st
         assert word in text
 
 
-def test_both_readmes_have_their_place_for_it(tmp_path: Path) -> None:
+def test_both_readmes_have_the_marks_for_the_bench_table(tmp_path: Path) -> None:
     for name in ("README.md", "README.zh-CN.md"):
         copy = tmp_path / name
         copy.write_text((REPOSITORY / name).read_text())
@@ -151,7 +151,7 @@ def test_both_readmes_have_their_place_for_it(tmp_path: Path) -> None:
         refresh(copy, "here")
 
 
-def test_numbers_have_three_figures() -> None:
+def test_numbers_have_three_significant_digits() -> None:
     assert [short(value) for value in (float("nan"), 0.0286, 9.014, 84.44, 29_680.0)] == [
         "-", "0.0286", "9.01", "84.4", "29,680",
     ]  # fmt: skip

@@ -59,7 +59,7 @@ def test_every_module_and_every_import_between_folders_is_found(tmp_path: Path) 
     assert "prefers-color-scheme: dark" in drawn
 
 
-def test_the_architecture_page_says_what_to_change_in_every_folder() -> None:
+def test_the_architecture_page_describes_every_folder() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     packages = [init.parent for half in ("service", "web") for init in (ROOT / half).glob("*/__init__.py")]
     folders = sorted(str(package.relative_to(ROOT)) for package in packages)
@@ -67,7 +67,7 @@ def test_the_architecture_page_says_what_to_change_in_every_folder() -> None:
     assert [name for name in folders if f"`{name}/`" not in page] == []
 
 
-def test_a_folder_that_nobody_has_placed_is_drawn_in_its_half(tmp_path: Path) -> None:
+def test_a_folder_without_a_position_is_drawn_in_its_half(tmp_path: Path) -> None:
     for name in ("service/new/__init__.py", "service/new/part.py"):
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)

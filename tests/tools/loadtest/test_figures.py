@@ -35,7 +35,7 @@ class TestHistogram:
         assert histogram.mean == pytest.approx(statistics.fmean(values))
         assert (histogram.least, histogram.most) == (values[0], values[-1])
 
-    def test_never_leaves_what_was_recorded(self) -> None:
+    def test_a_quantile_lies_within_the_recorded_values(self) -> None:
         histogram = Histogram()
         for value in (0.0, 1e-9, 0.02, 1e9):
             histogram.record(value)
@@ -43,11 +43,11 @@ class TestHistogram:
         assert histogram.quantile(0.6) == pytest.approx(0.02, rel=0.0051)
         assert histogram.quantile(1) <= 1e9
 
-    def test_of_nothing_is_not_a_number(self) -> None:
+    def test_a_quantile_of_nothing_is_nan(self) -> None:
         assert math.isnan(Histogram().mean)
         assert math.isnan(Histogram().quantile(0.5))
 
-    def test_merged_is_as_if_recorded_together(self) -> None:
+    def test_merged_histograms_equal_one_that_recorded_everything(self) -> None:
         one, other, both = Histogram(), Histogram(), Histogram()
         for number in range(1, 200):
             (one if number % 3 else other).record(number / 100)
@@ -78,7 +78,7 @@ class TestGoodput:
         assert read_limits(["itl:1", "tpot:1"]).are_kept(Outcome(1, status="success", ttft=0.1, e2e=0.1, tokens=1))
 
     @pytest.mark.parametrize("status", ["error", "incomplete", "left", "unfinished"])
-    def test_only_whole_replies_are_good(self, status: Status) -> None:
+    def test_only_complete_replies_are_good(self, status: Status) -> None:
         assert not Limits({}).are_kept(Outcome(1, status=status))
 
     @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ class TestResult:
         assert throughput.requests_per_second == pytest.approx(3 / 4)
         assert throughput.tokens_per_second == pytest.approx(44 / 4)
 
-    def test_goodput_leaves_out_those_that_say_nothing_about_the_server(self) -> None:
+    def test_goodput_excludes_replies_that_the_client_ended(self) -> None:
         goodput = evaluation.goodput(self.measured(), Limits({"ttft": 500}))
         assert goodput.good == 2
         assert goodput.share == pytest.approx(2 / 5)
@@ -168,7 +168,7 @@ class TestResult:
         assert found.milliseconds.most == pytest.approx(2000)
         assert found.milliseconds.mean == pytest.approx(1125)
 
-    def test_of_many_replies_a_thousand_are_told_one_by_one_and_no_failure_is_lost_among_them(self) -> None:
+    def test_of_many_replies_a_thousand_and_every_failure_are_listed(self) -> None:
         measurement = Measurement()
         measurement.outcomes = [whole(number, due=number / 100) for number in range(5000)]
         measurement.outcomes.insert(77, Outcome(9999, due=0.77, status="error", code="overloaded", lasted=0.003))

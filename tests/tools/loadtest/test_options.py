@@ -69,7 +69,7 @@ def test_a_count_alone_needs_no_duration() -> None:
     assert told(read_options(["--requests", "50", "--duration", "9"]))["duration"] == 9
 
 
-def test_a_report_tells_no_key() -> None:
+def test_a_report_contains_no_key() -> None:
     options = read_options(
         ["--header", "Authorization: Bearer s3cret", "--server-env", "OPENAI_API_KEY=s3cret", "--server-env", "A=1"]
     )
@@ -99,7 +99,7 @@ def test_another_machine_is_refused_before_anything_is_sent_to_it(
 @pytest.mark.parametrize(
     "url", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http://u:p@127.0.0.1", "http://a:b"]
 )
-def test_what_is_no_url_is_answered_with_one(url: str) -> None:
+def test_an_invalid_url_is_refused_with_a_valid_example(url: str) -> None:
     with pytest.raises(TargetError, match=r"should be such as http://127\.0\.0\.1:8000"):
         find(url)
 
@@ -113,29 +113,29 @@ def test_a_request_has_its_path_its_length_and_further_headers() -> None:
     assert body == '{"message":"世界"}'.encode()
 
 
-def test_nobody_there_is_said_before_any_load(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreachable_server_is_reported_before_any_load(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--url", "http://127.0.0.1:1", "--no-html"]) == 2
     assert "cannot be reached (connection refused). Start a server there" in capsys.readouterr().err
 
 
 class TestPrompts:
-    def test_built_in_ones_come_in_turn(self) -> None:
+    def test_built_in_prompts_are_used_in_turn(self) -> None:
         prompts = Prompts.built_in()
         assert [prompts.take()["message"] for _ in range(len(BUILT_IN) + 1)] == [*BUILT_IN, BUILT_IN[0]]
 
-    def test_of_a_text_file_each_line_is_one(self, tmp_path: Path) -> None:
+    def test_each_line_of_a_text_file_is_a_prompt(self, tmp_path: Path) -> None:
         path = tmp_path / "prompts.txt"
         path.write_text("one\n\n  two  \n")
         prompts = Prompts.read(path)
         assert [prompts.take() for _ in range(len(prompts))] == [{"message": "one"}, {"message": "two"}]
 
-    def test_of_json_lines_each_is_an_object(self, tmp_path: Path) -> None:
+    def test_each_line_of_a_json_lines_file_is_a_request(self, tmp_path: Path) -> None:
         path = tmp_path / "prompts.jsonl"
         path.write_text('{"message": "a", "conversation_history": []}\n{"massage": "b"}\n')
         with pytest.raises(ValueError, match=r"line 2 of .* should be such as"):
             Prompts.read(path)
 
-    def test_a_missing_or_empty_file_is_said(self, tmp_path: Path) -> None:
+    def test_a_missing_or_empty_file_is_reported(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="No such file"):
             Prompts.read(tmp_path / "none.txt")
         (tmp_path / "empty.txt").touch()
@@ -143,7 +143,7 @@ class TestPrompts:
             Prompts.read(tmp_path / "empty.txt")
 
 
-def test_a_server_of_ours_that_does_not_start_is_said_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_own_server_that_does_not_start_is_reported_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--server-env", "SLUICE_MAX_STREAMS=none", "--no-html"]) == 2
     said = capsys.readouterr().err
     assert "Our own server did not start" in said

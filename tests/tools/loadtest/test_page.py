@@ -97,7 +97,7 @@ class Reader(HTMLParser):
 
 
 @pytest.mark.parametrize("kind", ALL_KINDS)
-def test_a_page_is_well_formed_and_needs_nothing_else(kind: str) -> None:
+def test_a_report_page_is_well_formed_and_self_contained(kind: str) -> None:
     page = html_report(ALL_KINDS[kind])
     reader = Reader()
     reader.feed(page)
@@ -110,7 +110,7 @@ def test_a_page_is_well_formed_and_needs_nothing_else(kind: str) -> None:
     assert "prefers-color-scheme: dark" in page
 
 
-def test_a_text_says_the_same() -> None:
+def test_the_text_report_has_the_same_values() -> None:
     texts = {kind: text_report(result) for kind, result in ALL_KINDS.items()}
     for text in texts.values():
         assert "requests " in text
@@ -157,7 +157,7 @@ def test_an_axis_that_does_not_begin_at_zero_shows_a_small_change_of_a_large_val
     assert ">7<" in svg(Chart("t", "x", "y", flat, from_zero=False))
 
 
-def test_words_of_a_chart_stand_above_its_curves_and_not_on_each_other() -> None:
+def test_labels_of_a_chart_do_not_overlap() -> None:
     marks = [(5.0, "old server gone"), (5.1, "new server ready"), (9.9, "end")]
     line = Series("s", "--blue", [(0.0, 1.0), (10.0, 1.0)])
     drawn = svg(Chart("t", "x", "y", [line], marks=marks, shaded=[(0.0, 6.0, "warm-up")]))
@@ -174,7 +174,7 @@ def test_words_of_a_chart_stand_above_its_curves_and_not_on_each_other() -> None
     assert heights["old server gone"] != heights["new server ready"]
 
 
-def test_figures_are_written_with_what_they_mean() -> None:
+def test_values_are_written_with_their_units() -> None:
     assert [milliseconds(value) for value in (None, 0.123, 9.994, 9.995, 99.9, 99.96, 1234.4, 9995.0)] == [
         "-", "0.12 ms", "9.99 ms", "10.0 ms", "99.9 ms", "100 ms", "1234 ms", "10.0 s",
     ]  # fmt: skip
@@ -187,7 +187,7 @@ def test_figures_are_written_with_what_they_mean() -> None:
     ]
 
 
-def test_the_live_view_shows_what_is_going_on() -> None:
+def test_the_live_view_shows_progress() -> None:
     options = read_options(["steady"])
     target = Target.find("http://127.0.0.1:1", mode="stream", headers={}, allow_remote=False)
     session = Session(options, target, Prompts.built_in(), measurement=Measurement(bin_seconds=0.5), until=1e9)

@@ -91,12 +91,12 @@ def test_a_block_is_whole_with_its_usage() -> None:
         (b"SSH-2.0-OpenSSH_9\r\n\r\n", "bad_response"),
     ],
 )
-def test_what_is_no_answer_has_a_code(data: bytes, code: str) -> None:
+def test_a_reply_that_is_no_answer_has_a_code(data: bytes, code: str) -> None:
     for mode in ("stream", "block"):
         reader = read(data, mode)
         assert (reader.ended, reader.whole, reader.code) == (True, False, code)
 
 
-def test_what_is_no_frame_is_a_bad_response() -> None:
+def test_an_invalid_frame_is_a_bad_response() -> None:
     assert read(HEAD + chunked(b"data: {oops\n\n")).code == "bad_response"
     assert read(HEAD + b"zz\r\n").code == "bad_response"

@@ -59,7 +59,7 @@ def test_a_ramp_of_clients_goes_from_the_first_to_the_last() -> None:
     assert [places(now) for now in (-1, 0, 1, 2, 3, 4, 99)] == [2, 2, 4, 6, 8, 10, 10]
 
 
-def test_a_share_of_the_clients_leaves_within_the_time() -> None:
+def test_a_share_of_the_clients_disconnects_within_the_time() -> None:
     choose = leavers(0.3, 2.0, Random(1))
     chosen = [choose() for _ in range(10_000)]
     moments = [each.leaves_after for each in chosen if each.leaves_after is not None]
@@ -75,7 +75,7 @@ def test_a_share_of_the_clients_reads_slowly() -> None:
     assert slow_readers(0.0, 500.0, Random(1))().read_rate is None
 
 
-def test_whoever_was_refused_pauses_before_asking_again() -> None:
+def test_a_refused_client_pauses_before_its_next_request() -> None:
     rng = Random(1)
     assert pause_after("success", 0.0, rng) == 0
     assert pause_after("left", 1.5, rng) == 1.5
@@ -97,18 +97,18 @@ class TestKnee:
         e2e = max(1.0, level / 16)
         return Stage(level, level / e2e, e2e, whole, good, limited)
 
-    def test_is_where_more_load_only_makes_answers_slower(self) -> None:
+    def test_the_knee_is_where_more_load_only_makes_answers_slower(self) -> None:
         stages = [self.stage(level) for level in (1, 2, 4, 8, 16, 32, 64)]
         assert find_knee(stages) == self.stage(16)
         assert find_knee(list(reversed(stages))) == self.stage(16)
 
-    def test_is_the_highest_level_within_the_limits_where_there_are_some(self) -> None:
+    def test_the_knee_is_the_highest_level_within_the_limits_if_there_are_some(self) -> None:
         stages = [self.stage(level, good=1.0 if level <= 32 else 0.5, limited=True) for level in (8, 16, 32, 64)]
         knee = find_knee(stages)
         assert knee is not None
         assert knee.level == 32
 
-    def test_is_not_beyond_a_level_that_fails(self) -> None:
+    def test_the_knee_is_not_beyond_a_level_that_fails(self) -> None:
         stages = [self.stage(2), self.stage(4, whole=0.9), self.stage(8)]
         assert find_knee(stages) == self.stage(2)
         assert find_knee(stages[1:]) is None
@@ -119,13 +119,13 @@ class TestKnee:
         assert [is_past_knee(stages[:count]) for count in range(1, 9)] == [False] * 6 + [True] * 2
         assert is_past_knee([self.stage(1), self.stage(2, whole=0.5)])
 
-    def test_is_not_judged_by_a_level_at_which_no_reply_ended(self) -> None:
+    def test_the_knee_ignores_a_level_at_which_no_reply_ended(self) -> None:
         silent = Stage(1, 0.0, math.inf, math.nan, math.nan)
         assert not is_past_knee([silent])
         assert find_knee([silent]) is None
         assert find_knee([silent, self.stage(2), self.stage(4)]) == self.stage(4)
 
-    def test_is_made_more_precise_between_its_neighbours(self) -> None:
+    def test_the_knee_is_refined_between_its_neighbours(self) -> None:
         assert between([self.stage(level) for level in (1, 2, 4, 8, 16, 32)]) == [11, 23]
         assert between([self.stage(level) for level in (1, 2)]) == []  # nothing between 1 and 2, nothing above
         assert between([]) == []

@@ -90,7 +90,7 @@ def test_steady_measures_what_the_model_does(run: Run) -> None:
     assert len(result.replies) == result.requests.success + result.requests.in_warm_up
 
 
-def test_block_mode_has_one_time_for_all(run: Run) -> None:
+def test_block_mode_has_one_time_for_the_whole_reply(run: Run) -> None:
     result = run("steady --mode block --requests 6 --concurrency 3")
     assert_all_whole(result, 6)
     assert "ttft" not in result.latency_ms
@@ -98,13 +98,13 @@ def test_block_mode_has_one_time_for_all(run: Run) -> None:
     assert result.throughput.tokens >= 6 * 10
 
 
-def test_a_count_ends_it_exactly(run: Run) -> None:
+def test_a_count_ends_the_run_exactly(run: Run) -> None:
     result = run("poisson --rate 200 --requests 10")
     assert result.requests.counted == 10
     assert_all_whole(result, 10)
 
 
-def test_a_ramp_grows(run: Run) -> None:
+def test_a_ramp_increases_the_load(run: Run) -> None:
     result = run("ramp --from 1 --concurrency 8 --duration 1.2")
     assert_all_whole(result, 8)
     opened = [bin_.open for bin_ in result.timeline]
@@ -112,7 +112,7 @@ def test_a_ramp_grows(run: Run) -> None:
     assert max(opened) >= 6
 
 
-def test_a_burst_beyond_the_places_is_refused_in_part(run: Run) -> None:
+def test_a_burst_over_the_stream_limit_is_refused_in_part(run: Run) -> None:
     result = run("burst --concurrency 20 --every 5 --duration 0.5")
     assert result.requests.counted == 20
     assert result.requests.success >= 12
@@ -129,7 +129,7 @@ def test_open_arrivals_beyond_their_bound_wait_and_their_clock_runs(run: Run) ->
     assert result.busy.requests_late_p99 > 100
 
 
-def test_leavers_tell_how_long_model_calls_outlived_them(run: Run) -> None:
+def test_leavers_report_how_long_model_calls_outlived_their_clients(run: Run) -> None:
     result = run("leavers --share 1 --leave-within 0.15 --concurrency 4 --duration 1 --warm-up 0")
     assert result.requests.left > 4
     assert result.requests.error == 0
@@ -141,7 +141,7 @@ def test_leavers_tell_how_long_model_calls_outlived_them(run: Run) -> None:
     assert set(result.groups) == {"leaver"}
 
 
-def test_leavers_of_a_server_whose_model_is_not_ours_say_what_is_not_known(
+def test_leavers_of_a_server_with_a_foreign_model_report_what_is_unknown(
     own: OwnServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = f"--url {own.url} leavers --share 0 --requests 1 --concurrency 1 --no-html --no-live"
@@ -149,7 +149,7 @@ def test_leavers_of_a_server_whose_model_is_not_ours_say_what_is_not_known(
     assert "outlives its client is known only of our own model" in capsys.readouterr().out
 
 
-def test_slow_readers_are_told_apart(run: Run) -> None:
+def test_slow_readers_are_reported_separately(run: Run) -> None:
     result = run("slow-readers --share 0.5 --read-rate 500 --concurrency 6 --duration 1.2 --warm-up 0")
     assert_all_whole(result, 6)
     assert set(result.groups) == {"others", "slow"}
@@ -158,7 +158,7 @@ def test_slow_readers_are_told_apart(run: Run) -> None:
     assert result.latency_ms["e2e"].count == others.count
 
 
-def test_a_sweep_finds_a_knee_no_higher_than_the_places(run: Run) -> None:
+def test_a_sweep_finds_a_knee_no_higher_than_the_stream_limit(run: Run) -> None:
     result = run("sweep --concurrency 16 --stage 1")
     assert {1, 2, 4} < {each.level for each in result.swept}
     knee = [each for each in result.swept if each.knee]
@@ -181,7 +181,7 @@ def assert_deployed(result: Result, kind: str) -> None:
     assert next(text for _, text in result.marks) == f"SIG{kind}"
 
 
-def test_new_workers_under_load_fail_no_request(run: Run) -> None:
+def test_a_reload_under_load_fails_no_request(run: Run) -> None:
     result = run("deploy --signal HUP --concurrency 4 --duration 2 --warm-up 0")
     assert_deployed(result, "HUP")
     assert_all_whole(result, 8)
@@ -195,7 +195,9 @@ def test_a_restart_under_load_ends_open_replies_whole() -> None:
     assert told == (result.deployed is not None and result.deployed.outage is None)
 
 
-def test_the_whole_way_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_runs_a_scenario_and_writes_the_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     html, figures = tmp_path / "new" / "report.html", tmp_path / "figures.json"
     line = "steady --concurrency 3 --duration 0.6 --warm-up 0 --model-tokens 10 --model-rate 0 --seed 7"
     assert main([*line.split(), "--html", str(html), "--json", str(figures)]) == 0

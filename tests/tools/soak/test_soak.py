@@ -17,7 +17,7 @@ from tools.soak.samples import TOLERANCES, Sample, WorkerSample, growth, theil_s
 SECONDS = 20.0
 
 
-def test_clients_that_leave_and_a_model_that_fails_leave_nothing_behind(tmp_path: Path) -> None:
+def test_disconnects_and_model_failures_leak_nothing(tmp_path: Path) -> None:
     soak = Soak(SECONDS, seed=1, directory=tmp_path, interval=0.25, kills_wanted=1)
     assert soak.run(), "\n".join(soak.complaints)
     assert soak.outcomes["done"] > 100
@@ -40,7 +40,7 @@ def test_a_run_that_is_stopped_early_still_reports(tmp_path: Path) -> None:
     assert (tmp_path / "report.html").exists()
 
 
-def test_a_defect_in_the_log_is_quoted_whole_and_with_what_came_before_it() -> None:
+def test_an_exception_in_the_log_is_reported_whole_with_the_lines_before_it() -> None:
     well = "2026-11-25 16:00:00.000 INFO sluice.run [a] run=a outcome=disconnected code=-\n"
     why = "2026-11-25 16:00:01.000 WARNING sluice.run [b] internal: ValueError: no\n"
     account = "2026-11-25 16:00:01.001 INFO sluice.run [b] run=b outcome=error code=internal\n"
@@ -52,7 +52,7 @@ def test_a_defect_in_the_log_is_quoted_whole_and_with_what_came_before_it() -> N
     assert defects(well + why + account + well + traced + well) == [(why + account).strip(), traced.strip()]
 
 
-def test_a_plan_is_the_same_each_time_and_a_fifth_of_the_clients_leave() -> None:
+def test_a_plan_is_reproducible_and_a_fifth_of_its_clients_disconnect() -> None:
     plans = [plan_of(7, index) for index in range(2000)]
     assert plans == [plan_of(7, index) for index in range(2000)]
     assert plans[:50] != [plan_of(8, index) for index in range(50)]
@@ -75,7 +75,7 @@ def samples(memory_per_minute: float, *, noise: float) -> list[Sample]:
     return found
 
 
-def test_the_slope_sees_a_leak_under_noise_and_takes_no_peak_for_one() -> None:
+def test_the_slope_finds_a_leak_under_noise_and_ignores_a_single_peak() -> None:
     limit = TOLERANCES[0]
     assert limit.figure == "memory"
     assert all(found.good for found in growth(samples(0.0, noise=10.0), 150.0))
@@ -85,7 +85,7 @@ def test_the_slope_sees_a_leak_under_noise_and_takes_no_peak_for_one() -> None:
     assert leaking["descriptors"].good
 
 
-def test_a_worker_that_came_late_is_given_time_to_settle() -> None:
+def test_a_late_worker_gets_time_to_settle() -> None:
     seen = samples(0.0, noise=1.0)
     for sample in seen[300:]:
         filling = min(50.0, sample.at - 300.0)

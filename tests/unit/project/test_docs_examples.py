@@ -45,7 +45,7 @@ def run(source: str, loops: list[Any]) -> Flask:
 
 
 @pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md", "docs/tutorial.md"])
-def test_the_example_of_a_view_streams_its_words(page: str, started: list[Any]) -> None:
+def test_the_example_view_streams_its_items(page: str, started: list[Any]) -> None:
     source = program(page, "Bridge(loop, words())").replace("asyncio.sleep(0.5)", "asyncio.sleep(0)")
     assert run(source, started).test_client().get("/words").text == "one\nloop\nis\nenough\n"
 

@@ -179,7 +179,7 @@ def test_encoders_depend_on_their_arguments_alone() -> None:
     assert [name for name in found if not f"{name}.".startswith(tuple(f"{each}." for each in allowed))] == []
 
 
-def test_nothing_imports_service_or_web_as_packages_of_their_own() -> None:
+def test_nothing_imports_service_or_web_as_top_level_packages() -> None:
     # A module that is loaded under two names is two modules.
     folders = [*FILES, *(ROOT / "tools").glob("**/*.py"), *(ROOT / "tests").glob("**/*.py")]
     found = [(str(file.relative_to(ROOT)), name) for file in folders for name in imports(file)]

@@ -40,7 +40,7 @@ def test_a_set_holds_what_is_asked_for_in_the_versions_of_the_constraints(parts:
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in (REPOSITORY / "locks").iterdir()))
-def test_every_package_of_a_lock_has_hashes_and_the_file_nothing_else(name: str) -> None:
+def test_a_lock_contains_only_packages_with_hashes(name: str) -> None:
     comment, *blocks = re.split(r"\n(?=\S)", (REPOSITORY / "locks" / name).read_text())
     assert comment.startswith("# Written by `make lock`")
     form = r"[a-z0-9-]+==[\w.]+( ; [^\n]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n?"
@@ -55,7 +55,7 @@ def test_the_makefiles_own_tools_are_the_locked_ones() -> None:
         assert pins(f"locks/{lock}.txt")[pin[1]] == pin[2]
 
 
-def test_every_package_of_npm_has_a_hash_and_no_place() -> None:
+def test_every_npm_package_has_a_hash_and_no_url() -> None:
     packages = json.loads((REPOSITORY / "package-lock.json").read_text())["packages"]
     del packages[""]
     assert len(packages) > 5

@@ -44,7 +44,7 @@ def make(venv: Path, target: str, pip: str, **env: str) -> subprocess.CompletedP
     )
 
 
-def test_the_first_start_says_what_it_is_doing(venv: Path) -> None:
+def test_the_first_start_prints_its_progress(venv: Path) -> None:
     made = make(venv, ".runs", PIP)
     assert made.returncode == 0, made.stderr
     says, packages, then = made.stdout.splitlines()

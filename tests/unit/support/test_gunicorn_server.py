@@ -60,7 +60,7 @@ def server(place: Path) -> Iterator[GunicornServer]:
         yield running
 
 
-def test_it_is_ready_when_it_is_entered_and_gone_when_it_is_left(place: Path) -> None:
+def test_the_server_is_ready_inside_the_block_and_gone_after_it(place: Path) -> None:
     with small(place, {"WORD": 7}, workers=2) as server:
         assert server.status("/readyz") == 200
         assert len(server.wait_workers(2)) == 2
@@ -90,13 +90,13 @@ def test_a_signal_ends_it_and_stopping_it_again_is_harmless(place: Path) -> None
     server.stop()
 
 
-def test_a_server_that_cannot_start_says_why(place: Path) -> None:
+def test_a_server_that_cannot_start_reports_why(place: Path) -> None:
     (place / "small.py").write_text("raise LookupError('the app is broken')")
     with pytest.raises(AssertionError, match=r"(?s)the server exited with 3.*the app is broken"):
         small(place).start()
 
 
-def test_a_server_that_never_gets_ready_says_what_it_answered(place: Path) -> None:
+def test_a_server_that_never_gets_ready_reports_its_last_answer(place: Path) -> None:
     with pytest.raises(AssertionError, match=r"GET /absent gave 404, not 200, for 1.0 s"):
         small(place, ready_path="/absent", start_timeout=1.0).start()
 
@@ -109,7 +109,7 @@ def test_a_process_left_behind_is_an_error_and_is_killed(place: Path) -> None:
     assert server.group() == []
 
 
-def test_a_server_that_will_not_leave_is_an_error_and_is_killed(place: Path) -> None:
+def test_a_server_that_ignores_sigterm_is_an_error_and_is_killed(place: Path) -> None:
     server = small(place, stop_timeout=0.3).start()
     server.signal(signal.SIGSTOP)
     with pytest.raises(AssertionError, match=r"was still there 0\.3 s after SIGTERM"):

@@ -97,7 +97,7 @@ def test_what_was_there_before_is_no_leak(afterwards: ExitStack) -> None:
         pass
 
 
-def test_what_goes_in_time_is_no_leak(afterwards: ExitStack) -> None:
+def test_a_thread_that_ends_in_time_is_no_leak(afterwards: ExitStack) -> None:
     timer = threading.Timer(0.1, lambda: None)
     with no_leaks(within=5):
         timer.start()

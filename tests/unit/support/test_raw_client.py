@@ -143,7 +143,7 @@ def test_bytes_after_the_response_are_told_apart() -> None:
     assert no_body.complete
 
 
-def test_streams_to_nobody_end_with_a_fault_each() -> None:
+def test_streams_to_a_closed_port_end_with_a_fault_each() -> None:
     with refusing_base_url() as url:
         outcomes = stream_many(url, 3)
     assert [outcome.index for outcome in outcomes] == [0, 1, 2]

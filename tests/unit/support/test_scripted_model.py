@@ -110,7 +110,7 @@ def test_the_openai_client_sees_refusals_as_its_own_errors(model: ScriptedModel)
     [stalling(), stalling(after_headers=True), stalling_after("Hel"), reply("Hel", *"lo" * 500, delay=0.02)],
     ids=["silent", "headers only", "mid-stream", "while it speaks"],
 )
-def test_a_client_that_leaves_is_noticed_at_once(
+def test_a_disconnect_is_noticed_at_once(
     model: ScriptedModel, client: RawClient, script: tuple[Step, ...], leave: Any
 ) -> None:
     model.enqueue(script)
@@ -128,7 +128,7 @@ def test_a_client_that_leaves_is_noticed_at_once(
     model.wait_no_connections()
 
 
-def test_a_client_that_leaves_a_full_pipe_is_noticed_at_once() -> None:
+def test_a_disconnect_behind_a_full_pipe_is_noticed_at_once() -> None:
     with ScriptedModel(flood(1_000_000), send_buffer=8192) as model:
         client = RawClient(model.base_url, receive_buffer=4096)
         ask(model, client)
@@ -177,7 +177,7 @@ def test_each_byte_arrives_alone(model: ScriptedModel, client: RawClient) -> Non
     assert packets > 0.6 * len(body)
 
 
-def test_a_reset_is_a_reset_and_what_was_said_before_arrives(model: ScriptedModel, client: RawClient) -> None:
+def test_a_reset_is_a_reset_and_the_bytes_before_it_arrive(model: ScriptedModel, client: RawClient) -> None:
     model.enqueue(resetting_after("Hel"))
     ask(model, client)
     parts: list[bytes] = []
@@ -242,7 +242,7 @@ def test_text_that_is_no_unicode_is_escaped(model: ScriptedModel, client: RawCli
     assert texts_of(client.read_body()) == "\ud800\u2028\r\n\n"
 
 
-def test_it_lists_its_model_and_knows_nothing_else(model: ScriptedModel) -> None:
+def test_the_scripted_model_serves_its_list_of_models_and_no_other_path(model: ScriptedModel) -> None:
     assert fetch(model.base_url, "/v1/models").json()["data"][0]["id"] == "scripted"
     assert fetch(model.base_url, "/v1/embeddings", method="POST", body=b"{}").status == 404
     assert fetch(model.base_url, CHAT_PATH, method="POST", body=b"{").status == 400
@@ -278,7 +278,7 @@ def test_closing_it_ends_what_is_in_progress() -> None:
     assert threading.enumerate() == before
 
 
-def test_a_wait_in_vain_says_what_it_saw(model: ScriptedModel, client: RawClient) -> None:
+def test_a_wait_that_times_out_reports_what_it_saw(model: ScriptedModel, client: RawClient) -> None:
     model.enqueue(stalling_after("Hel"))
     ask(model, client)
     model.wait_for_request().wait_tokens(1)

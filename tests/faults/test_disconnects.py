@@ -27,7 +27,7 @@ MOMENTS: dict[str, tuple[Script, bool]] = {
 
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("way", LEAVING)
-def test_a_client_that_leaves_ends_its_model_call_at_once(running_server: FaultServer, way: str, moment: str) -> None:
+def test_a_disconnect_ends_the_model_call_at_once(running_server: FaultServer, way: str, moment: str) -> None:
     """Rows 1-4."""
     script, speaks = MOMENTS[moment]
     running_server.model.enqueue(script)
@@ -44,7 +44,7 @@ def test_a_client_that_leaves_ends_its_model_call_at_once(running_server: FaultS
 
 
 @pytest.mark.parametrize("way", LEAVING)
-def test_no_further_token_is_paid_for_when_the_model_goes_on_speaking(running_server: FaultServer, way: str) -> None:
+def test_no_further_token_is_requested_after_a_disconnect(running_server: FaultServer, way: str) -> None:
     """Rows 1-4: the model speaks 200 words a second, and stops soon after its reader has gone."""
     running_server.model.enqueue(reply(*(" word",) * 400, delay=0.005))
     client = stream_chat(running_server.url)
@@ -60,9 +60,7 @@ def test_no_further_token_is_paid_for_when_the_model_goes_on_speaking(running_se
 
 
 @pytest.mark.parametrize("way", LEAVING)
-def test_a_client_that_leaves_during_a_block_ends_its_model_call_at_once(
-    running_server: FaultServer, way: str
-) -> None:
+def test_a_disconnect_during_a_block_chat_ends_the_model_call_at_once(running_server: FaultServer, way: str) -> None:
     """Rows 1-4, for the reply in one JSON."""
     running_server.model.enqueue(stalling_after("Hello"))
     client = RawClient(running_server.url)
@@ -91,7 +89,7 @@ def test_two_chats_on_one_connection_are_watched_each_for_itself(running_server:
     assert running_server.model.wait_for_request(2).wait_aborted() - left < PROMISE
 
 
-def test_a_pipelined_request_does_not_look_like_leaving(running_server: FaultServer) -> None:
+def test_a_pipelined_request_is_not_taken_for_a_disconnect(running_server: FaultServer) -> None:
     """Rows 1-4."""
     running_server.model.enqueue(reply("Hel", "lo", delay=0.1), reply("again"))
     request = chat_request("localhost", {"message": "Hi", "interaction_mode": "stream"}, keep_alive=True)
@@ -100,7 +98,7 @@ def test_a_pipelined_request_does_not_look_like_leaving(running_server: FaultSer
         assert client.read_stream()[0] == "Hello"
 
 
-def test_the_log_says_that_a_client_left_and_what_it_had_cost(running_server: FaultServer) -> None:
+def test_the_log_has_the_disconnect_and_its_token_counts(running_server: FaultServer) -> None:
     """Rows 1-4."""
     running_server.model.enqueue(stalling_after("Hello"))
     with stream_chat(running_server.url) as client:
@@ -121,7 +119,7 @@ def two_threads() -> Iterator[FaultServer]:
 
 
 @pytest.mark.parametrize("mode", ["stream", "block"])
-def test_a_client_that_leaves_while_its_request_waits_for_a_thread_costs_no_model_call(
+def test_a_client_that_disconnects_before_a_thread_is_free_causes_no_model_call(
     two_threads: FaultServer, mode: str
 ) -> None:
     """Row 5."""
@@ -158,7 +156,7 @@ def leave_while_waiting_for_a_thread(running_server: FaultServer, mode: str) -> 
             client.close()
 
 
-def test_five_hundred_clients_vanish_at_once_and_health_answers_throughout(start_own_server: StartOwnServer) -> None:
+def test_health_answers_while_five_hundred_clients_disconnect_at_once(start_own_server: StartOwnServer) -> None:
     """Row 30."""
     running_server = start_own_server(SLUICE_MAX_STREAMS=512, warm=2)
     with running_server.without_leaks(threads=False):

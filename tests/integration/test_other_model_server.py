@@ -39,7 +39,7 @@ def aimock(tmp_path: Path) -> Iterator[str]:
             process.terminate()
 
 
-def test_a_server_of_another_make_answers_in_both_modes(serve: Serve, aimock: str) -> None:
+def test_another_model_server_works_in_both_modes(serve: Serve, aimock: str) -> None:
     server = serve(OPENAI_BASE_URL=aimock, OPENAI_API_KEY=None, OPENAI_MODEL="any-model")
     with stream_chat(server.url, message="hello") as client:
         text, terminal = client.read_stream()

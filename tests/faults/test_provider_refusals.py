@@ -53,9 +53,7 @@ def wrong_in_stream(sample: Refused | Streamed, running_server: FaultServer) -> 
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_what_providers_say_of_a_failure_becomes_its_code_in_both_modes(
-    running_server: FaultServer, code: str
-) -> None:
+def test_a_providers_failure_gets_its_code_in_both_modes(running_server: FaultServer, code: str) -> None:
     """Row 16: with one attempt each, and none of the provider's words."""
     samples = [sample for sample in (*REFUSED, *STREAMED) if sample.code == code]
     wrong = []
@@ -72,7 +70,7 @@ def test_what_providers_say_of_a_failure_becomes_its_code_in_both_modes(
 @pytest.mark.parametrize(
     "sample", [s for s in STREAMED if isinstance(s.event, bytes)], ids=lambda sample: sample.provider
 )
-def test_a_failure_behind_words_keeps_them(running_server: FaultServer, sample: Streamed) -> None:
+def test_a_failure_after_tokens_keeps_the_tokens(running_server: FaultServer, sample: Streamed) -> None:
     """Row 15: in any form, and cut in two anywhere it is the same."""
     words = reply_bytes_of("Hello")
     half = len(sample.stream) // 2

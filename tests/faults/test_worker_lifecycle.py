@@ -27,7 +27,7 @@ from tools.common.scripted_model import Headers, finished, said, stalling_after
     "message",
     [fault_application.DEFECT_AT_ONCE, fault_application.DEFECT_AFTER_WORDS, fault_application.DEFECT_WHILE_ENCODING],
 )
-def test_a_defect_inside_the_generator_is_an_error_frame(running_server: FaultServer, message: str) -> None:
+def test_an_unhandled_exception_in_the_generator_is_an_error_frame(running_server: FaultServer, message: str) -> None:
     """Row 26."""
     with stream_chat(running_server.url, message=message) as client:
         if message == fault_application.DEFECT_AT_ONCE:
@@ -59,7 +59,7 @@ def chat_through(hook: str, running_server: FaultServer) -> RawClient:
 
 
 @pytest.mark.parametrize("hook", fault_application.FAILING_HOOKS)
-def test_a_defect_behind_the_view_ends_the_answer_that_nobody_gets(running_server: FaultServer, hook: str) -> None:
+def test_an_unhandled_exception_after_the_view_ends_the_run(running_server: FaultServer, hook: str) -> None:
     running_server.model.enqueue(stalling_after("Hello"))
     with chat_through(hook, running_server) as client:
         assert client.status == 500
@@ -68,7 +68,7 @@ def test_a_defect_behind_the_view_ends_the_answer_that_nobody_gets(running_serve
 
 
 @pytest.mark.parametrize("hook", fault_application.LOSING_HOOKS)
-def test_an_answer_ends_where_a_hook_puts_another_in_its_place(running_server: FaultServer, hook: str) -> None:
+def test_a_run_ends_if_a_hook_replaces_its_response(running_server: FaultServer, hook: str) -> None:
     running_server.model.enqueue(stalling_after("Hello"))
     with chat_through(hook, running_server) as client:
         assert client.read_body() == b"another body"
@@ -94,9 +94,7 @@ def test_an_answer_goes_on_where_a_hook_passes_its_frames_on(running_server: Fau
 
 
 @pytest.mark.parametrize("hook", fault_application.PASSING_HOOKS)
-def test_a_client_that_leaves_ends_an_answer_whose_frames_a_hook_passes_on(
-    running_server: FaultServer, hook: str
-) -> None:
+def test_a_disconnect_ends_a_run_whose_frames_a_hook_forwards(running_server: FaultServer, hook: str) -> None:
     running_server.model.enqueue(stalling_after("Hello"))
     with chat_through(hook, running_server) as client:
         assert client.next_event().message == "Hello"
@@ -136,7 +134,7 @@ def test_after_generators_that_raised_sigterm_still_waits_for_an_open_stream(
 # --------------------------------------------------------------------------------------- clients that were lost
 
 
-def test_a_client_that_cannot_be_accepted_costs_nobody_else_their_answer(start_own_server: StartOwnServer) -> None:
+def test_a_failed_accept_affects_no_other_client(start_own_server: StartOwnServer) -> None:
     running_server = start_own_server()
     (worker,) = running_server.server.worker_pids()
     another_came = running_server.model.gate()
@@ -166,7 +164,7 @@ def test_a_worker_whose_listening_socket_is_unusable_is_replaced(start_own_serve
 # ---------------------------------------------------------------------------------------- row 27: SIGTERM, drain
 
 
-def test_fifty_open_streams_end_whole_or_with_a_terminal_frame_when_the_server_is_told_to_leave(
+def test_fifty_open_streams_end_whole_or_with_a_terminal_frame_after_sigterm(
     start_own_server: StartOwnServer,
 ) -> None:
     """Row 27: forty end in time, ten would not."""
@@ -199,7 +197,7 @@ def test_fifty_open_streams_end_whole_or_with_a_terminal_frame_when_the_server_i
     running_server.model.wait_no_connections()
 
 
-def test_ctrl_c_ends_a_stream_with_a_terminal_frame_though_the_worker_is_told_twice(
+def test_ctrl_c_ends_a_stream_with_a_terminal_frame_although_the_worker_gets_two_signals(
     start_own_server: StartOwnServer,
 ) -> None:
     """A terminal sends SIGINT to all processes, and the master its workers SIGQUIT besides, a moment later."""
@@ -307,7 +305,7 @@ class Load:
         return sum(part.done for part in self.parts)
 
 
-def test_who_connects_in_the_moment_in_which_a_worker_is_told_to_leave_is_answered(mended: FaultServer) -> None:
+def test_a_client_that_connects_while_its_worker_gets_sigterm_is_answered(mended: FaultServer) -> None:
     """Row 28: the worker learns of both at once, of the signal first."""
     running_server = mended
     defects = running_server.server.log.count("Traceback")
@@ -395,7 +393,7 @@ def whole_again(running_server: FaultServer) -> None:
     assert post_chat(running_server.url, message="Hi", interaction_mode="block").json()["message"] == "Hello, world!"
 
 
-def test_a_loop_that_dies_releases_all_who_wait_and_the_worker_is_replaced(mended: FaultServer) -> None:
+def test_a_dead_loop_releases_all_waiting_requests_and_the_worker_is_replaced(mended: FaultServer) -> None:
     """Row 29: SystemExit on the loop's thread."""
     running_server = mended
     (old,) = running_server.server.worker_pids()

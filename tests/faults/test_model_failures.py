@@ -263,7 +263,7 @@ def test_a_failure_known_before_the_stream_begins_is_an_http_status(running_serv
     assert ask(running_server)[2] == 502
 
 
-def test_an_error_event_with_a_key_in_it_leaves_only_its_code(running_server: FaultServer) -> None:
+def test_an_error_event_with_a_key_is_reported_by_its_code_only(running_server: FaultServer) -> None:
     """Row 15."""
     event = {
         "error": {"message": f"bad key {PLANTED_KEY}, {PROVIDER_KEY}", "type": "server_error", "code": PLANTED_KEY}
@@ -280,7 +280,7 @@ def test_an_error_event_with_a_key_in_it_leaves_only_its_code(running_server: Fa
     assert PROVIDER_KEY not in running_server.server.log
 
 
-def test_a_refusal_that_echoes_the_key_leaves_only_its_code(running_server: FaultServer) -> None:
+def test_a_refusal_that_echoes_the_key_is_reported_by_its_code_only(running_server: FaultServer) -> None:
     """Row 15: as OpenAI's own 401 does."""
     echo = {"error": {"message": f"Incorrect API key provided: {PLANTED_KEY}", "code": "invalid_api_key"}}
     running_server.model.enqueue(refused(401, echo))
@@ -368,7 +368,7 @@ def given_up_at_once(retrying: FaultServer, script: Script) -> None:
 
 
 @pytest.mark.parametrize("mode", ["stream", "block"])
-def test_two_failures_and_then_an_answer_are_one_answer(retrying: FaultServer, mode: str) -> None:
+def test_an_answer_after_two_failed_attempts_is_one_answer(retrying: FaultServer, mode: str) -> None:
     """Row 18."""
     retrying.model.clear()
     tried_again = retrying.server.log.count("failed, another one in")
@@ -393,7 +393,7 @@ def test_two_failures_and_then_an_answer_are_one_answer(retrying: FaultServer, m
     ],
     ids=["a reset", "a stall", "an end without a finish reason"],
 )
-def test_no_further_attempt_follows_a_word_that_was_shown(retrying: FaultServer, failure: Script, code: str) -> None:
+def test_no_retry_follows_a_token_that_was_sent(retrying: FaultServer, failure: Script, code: str) -> None:
     """Row 18: the text would be repeated."""
     retrying.model.clear()
     with retrying.without_leaks():
@@ -433,9 +433,7 @@ HUGE: dict[str, Script] = {
 
 
 @pytest.mark.parametrize("name", HUGE)
-def test_a_hundred_megabytes_are_refused_and_leave_the_memory_as_it_was(
-    running_server: FaultServer, name: str
-) -> None:
+def test_a_hundred_megabytes_are_refused_and_do_not_grow_the_memory(running_server: FaultServer, name: str) -> None:
     """Row 21."""
     (worker,) = running_server.server.worker_pids()
     forget_peak(worker)

@@ -110,7 +110,9 @@ BREAKAGES = {
 
 
 @pytest.mark.parametrize("breakage", BREAKAGES)
-def test_hup_with_what_cannot_start_keeps_workers_and_settings_and_says_why(shared: Deployed, breakage: str) -> None:
+def test_hup_with_code_that_cannot_start_keeps_workers_and_settings_and_logs_why(
+    shared: Deployed, breakage: str
+) -> None:
     """Row 40."""
     name, added, said = BREAKAGES[breakage]
     server = shared.server
@@ -137,7 +139,7 @@ def test_a_good_hup_works_behind_one_that_was_not_followed(shared: Deployed) -> 
     assert shared.max_history() == 100
 
 
-def test_twenty_hups_within_two_seconds_are_few_and_refuse_nobody(shared: Deployed) -> None:
+def test_twenty_hups_within_two_seconds_cause_few_reloads_and_refuse_no_client(shared: Deployed) -> None:
     """Row 40."""
     server = shared.server
     old = server.wait_workers(1)
@@ -192,7 +194,7 @@ def test_a_worker_that_cannot_start_later_ends_nothing_and_is_tried_again(shared
     server.wait_ready()
 
 
-def test_usr2_with_what_cannot_start_leaves_the_old_server_as_it_was(shared: Deployed) -> None:
+def test_usr2_with_code_that_cannot_start_keeps_the_old_server_running(shared: Deployed) -> None:
     server = shared.server
     workers = server.worker_pids()
     for name, added in ((".env", b"SLUICE_MAX_STREAMS=many\n"), ("wsgi.py", b"\nimport not_there")):
@@ -208,7 +210,7 @@ def test_usr2_with_what_cannot_start_leaves_the_old_server_as_it_was(shared: Dep
             assert shared.server.status("/readyz") == 200
 
 
-def test_a_server_that_is_told_to_end_while_it_reloads_ends_with_one_drain(tmp_path: Path) -> None:
+def test_a_server_that_gets_sigterm_during_a_reload_drains_once(tmp_path: Path) -> None:
     """gunicorn first waits for the old workers, and only then tells the new ones."""
     deployed = Deployed(tmp_path / "sluice", tokens_per_second=2)
     with deployed.server as server:
