@@ -1,4 +1,4 @@
-"""The crossing, promise by promise: items in order, errors after items, clean-up done, nobody left waiting."""
+"""What the bridge promises beyond test_bridge_properties.py, which proves order, ends and clean-up in any order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flask import Flask, Response
 
 from sluice.service.concurrency.bridge import Bridge, SourceCancelled
 from sluice.service.concurrency.event_loop_thread import LoopState, LoopThread, LoopUnavailable, WrongThread
-from tests.unit.service.concurrency.loop_faults import WITHIN, Blocker, exit_the_thread, for_ever, settle
+from tests.unit.service.concurrency.loop_faults import WITHIN, Blocker, for_ever, settle
 
 # Long enough to be a wait, short enough not to be felt.
 BRIEFLY = 0.01
@@ -87,11 +87,6 @@ def test_all_items_arrive_in_order_and_then_it_ends(loop: LoopThread) -> None:
         assert batches.take() is None
 
 
-def test_a_source_without_items_just_ends(loop: LoopThread) -> None:
-    with Bridge(loop, count(0)) as batches:
-        assert list(batches) == []
-
-
 def test_a_batch_is_the_item_waited_for_and_all_that_wait_with_it(loop: LoopThread) -> None:
     source = Source(1, 2, 3)
     with Bridge(loop, source) as batches:
@@ -128,24 +123,6 @@ def test_a_tick_loses_nothing(loop: LoopThread) -> None:
         assert [next(batches), next(batches)] == [[1], []]
 
 
-def test_what_was_taken_is_kept_when_the_end_comes_between_two_items(loop: LoopThread) -> None:
-    with Bridge(loop, count(3)) as batches:
-        settle(loop)
-        assert batches.take() == [0, 1, 2]
-        assert batches.take() is None
-
-
-def test_the_source_is_at_most_one_item_further_than_the_capacity(loop: LoopThread) -> None:
-    source = Source(*range(50))
-    read = 0
-    with Bridge(loop, source, capacity=4) as batches:
-        while read < 50:
-            settle(loop)
-            assert source.given == min(read + 5, 50)
-            read += len(batches.take() or [])
-        assert source.crossed.wait(WITHIN)
-
-
 def test_many_bridges_share_one_loop(loop: LoopThread, elsewhere: ThreadPoolExecutor) -> None:
     def drain(number: int) -> bool:
         with Bridge(loop, count(number), capacity=3) as batches:
@@ -154,7 +131,7 @@ def test_many_bridges_share_one_loop(loop: LoopThread, elsewhere: ThreadPoolExec
     assert all(elsewhere.map(drain, range(100)))
 
 
-def test_the_source_sees_the_context_variables_of_whoever_opened_the_bridge(loop: LoopThread) -> None:
+def test_the_source_sees_the_context_variables_of_the_thread_that_opened_the_bridge(loop: LoopThread) -> None:
     request_id: ContextVar[str] = ContextVar("request_id")
     request_id.set("seen")
 
@@ -214,7 +191,7 @@ def test_an_iterators_aclose_is_awaited_once_however_it_ends(loop: LoopThread) -
     assert (ended.closings, closed.closings) == (1, 1)
 
 
-def test_what_is_no_async_iterable_is_the_readers_error(loop: LoopThread) -> None:
+def test_an_argument_that_is_no_async_iterable_is_the_readers_error(loop: LoopThread) -> None:
     with Bridge(loop, [1, 2, 3]) as batches, pytest.raises(TypeError, match="async"):  # type: ignore[arg-type]
         batches.take(WITHIN)
 
@@ -246,7 +223,7 @@ def test_an_error_that_the_bridge_itself_knows_is_no_plain_end_when_the_source_r
             batches.take(WITHIN)
 
 
-def test_a_source_that_is_cancelled_from_within_is_not_a_plain_end(loop: LoopThread) -> None:
+def test_a_source_that_cancels_itself_is_not_a_plain_end(loop: LoopThread) -> None:
     async def source() -> AsyncIterator[int]:
         yield 1
         task = asyncio.current_task()
@@ -261,70 +238,6 @@ def test_a_source_that_is_cancelled_from_within_is_not_a_plain_end(loop: LoopThr
 
 
 # ------------------------------------------------------------------ stop
-
-
-def test_stop_with_an_error_delivers_what_has_crossed_and_then_the_error(loop: LoopThread) -> None:
-    source = Source(1, 2, 3)
-    with Bridge(loop, source) as batches:
-        assert source.crossed.wait(WITHIN)
-        batches.stop(Boom("stopped"))
-        assert batches.take() == [1, 2, 3]
-        for _ in range(2):
-            with pytest.raises(Boom, match="stopped"):
-                batches.take()
-    assert source.clean.is_set()
-
-
-def test_stop_without_an_error_delivers_what_has_crossed_and_ends(loop: LoopThread) -> None:
-    source = Source(1, 2, 3)
-    with Bridge(loop, source) as batches:
-        assert source.crossed.wait(WITHIN)
-        batches.stop()
-        assert list(batches) == [[1, 2, 3]]
-        assert source.clean.wait(WITHIN)
-
-
-@pytest.mark.parametrize("error", [None, Boom("stopped")])
-def test_stop_releases_a_reader_that_waits(
-    error: Exception | None, loop: LoopThread, elsewhere: ThreadPoolExecutor
-) -> None:
-    source = Source()
-    with Bridge(loop, source) as batches:
-        reading = elsewhere.submit(batches.take)
-        assert source.crossed.wait(WITHIN)
-        batches.stop(error)
-        assert reading.exception(WITHIN) is error
-
-
-def test_stop_may_be_called_on_the_loops_own_thread(loop: LoopThread) -> None:
-    source = Source(1)
-    with Bridge(loop, source) as batches:
-        assert source.crossed.wait(WITHIN)
-        loop.call_soon(batches.stop, Boom("from the loop"))
-        assert batches.take(WITHIN) == [1]
-        with pytest.raises(Boom, match="from the loop"):
-            batches.take(WITHIN)
-        assert source.clean.wait(WITHIN)
-
-
-def test_the_first_stop_counts(loop: LoopThread) -> None:
-    with Bridge(loop, Source()) as batches:
-        batches.stop(Boom("first"))
-        batches.stop(Boom("second"))
-        batches.stop()
-        with pytest.raises(Boom, match="first"):
-            batches.take(WITHIN)
-
-
-def test_a_stop_after_the_sources_own_end_changes_nothing(loop: LoopThread) -> None:
-    with Bridge(loop, count(2)) as ended, Bridge(loop, Source(1, error=Boom("its own"))) as failed:
-        settle(loop)
-        for bridge in (ended, failed):
-            bridge.stop(Boom("too late"))
-        assert list(ended) == [[0, 1]]
-        assert failed.take() == [1]
-        with pytest.raises(Boom, match="its own"):
-            failed.take()
 
 
 def test_stop_does_not_wait_for_the_clean_up_and_releases_the_reader_before_it(loop: LoopThread) -> None:
@@ -350,64 +263,7 @@ def test_stop_does_not_wait_for_the_clean_up_and_releases_the_reader_before_it(l
     assert cleaned.is_set()
 
 
-def test_a_stop_does_not_interrupt_a_clean_up_that_has_begun(loop: LoopThread) -> None:
-    cleaned = threading.Event()
-
-    async def source() -> AsyncIterator[int]:
-        try:
-            # The item in hand meets a queue that is shut, so the clean-up begins before the cancellation comes.
-            batches.stop()
-            yield 1
-        finally:
-            for _ in range(5):
-                await asyncio.sleep(0)
-            cleaned.set()
-
-    blocker = Blocker(loop)
-    with Bridge(loop, source()) as batches:
-        blocker.let_go()
-        assert batches.take(WITHIN) is None
-    assert cleaned.is_set()
-
-
 # ------------------------------------------------------------------ close
-
-
-def test_close_waits_for_the_sources_clean_up(loop: LoopThread) -> None:
-    source = Source(1, 2)
-    bridge = Bridge(loop, source)
-    assert source.crossed.wait(WITHIN)
-    bridge.close()
-    assert source.clean.is_set()
-    assert repr(bridge) == "<Bridge ended, 0 of 64 waiting>"
-
-
-def test_close_drops_what_was_not_read(loop: LoopThread) -> None:
-    source = Source(1, 2)
-    bridge = Bridge(loop, source)
-    assert source.crossed.wait(WITHIN)
-    bridge.close()
-    assert bridge.take() is None
-    assert list(bridge) == []
-
-
-def test_close_ends_a_source_that_is_held_back(loop: LoopThread) -> None:
-    source = Source(*range(10))
-    bridge = Bridge(loop, source, capacity=2)
-    settle(loop)
-    bridge.close()
-    assert source.clean.is_set()
-    assert source.given == 3
-
-
-@pytest.mark.parametrize("stopped", [False, True])
-def test_after_close_there_is_only_the_plain_end(stopped: bool, loop: LoopThread) -> None:
-    bridge = Bridge(loop, Source(1, error=Boom("unread")))
-    if stopped:
-        bridge.stop(Boom("unread either"))
-    settle(loop)
-    bridge.close()
-    assert bridge.take() is None
 
 
 def test_closing_twice_is_harmless_and_leaving_the_block_closes_in_every_case(loop: LoopThread) -> None:
@@ -418,15 +274,6 @@ def test_closing_twice_is_harmless_and_leaving_the_block_closes_in_every_case(lo
     assert source.clean.is_set()
     assert batches.take() is None
     batches.close()
-
-
-def test_close_releases_a_reader_in_another_thread(loop: LoopThread, elsewhere: ThreadPoolExecutor) -> None:
-    source = Source()
-    bridge = Bridge(loop, source)
-    reading = elsewhere.submit(bridge.take)
-    assert source.crossed.wait(WITHIN)
-    bridge.close()
-    assert reading.result(WITHIN) is None
 
 
 def test_close_is_bounded_where_the_source_ignores_its_cancellation_and_the_log_says_so(
@@ -496,22 +343,6 @@ def test_a_source_that_is_ended_before_its_first_step_never_begins_and_is_still_
 # ------------------------------------------------------------------ the loop's end
 
 
-def test_the_loops_closing_is_not_taken_for_the_sources_end(loop: LoopThread, elsewhere: ThreadPoolExecutor) -> None:
-    waiting, unread = Source(), Source(1, 2)
-    with Bridge(loop, waiting) as first, Bridge(loop, unread) as second:
-        reading = elsewhere.submit(first.take)
-        assert waiting.crossed.wait(WITHIN)
-        assert unread.crossed.wait(WITHIN)
-        assert loop.close(WITHIN)
-        with pytest.raises(SourceCancelled):
-            reading.result(WITHIN)
-        assert second.take() == [1, 2]
-        with pytest.raises(SourceCancelled):
-            second.take()
-    assert waiting.clean.is_set()
-    assert unread.clean.is_set()
-
-
 def test_a_stop_while_the_loop_closes_is_harmless(loop: LoopThread, elsewhere: ThreadPoolExecutor) -> None:
     may_end = asyncio.Event()
     began, cancelled = threading.Event(), threading.Event()
@@ -537,25 +368,6 @@ def test_a_stop_while_the_loop_closes_is_harmless(loop: LoopThread, elsewhere: T
         assert closing.result(WITHIN)
 
 
-def test_the_loops_death_releases_the_reader_after_what_has_crossed(
-    loop: LoopThread, elsewhere: ThreadPoolExecutor
-) -> None:
-    waiting, unread = Source(), Source(1, 2)
-    with Bridge(loop, waiting) as first, Bridge(loop, unread) as second:
-        reading = elsewhere.submit(first.take)
-        assert waiting.crossed.wait(WITHIN)
-        assert unread.crossed.wait(WITHIN)
-        loop.call_soon(exit_the_thread)
-        with pytest.raises(LoopUnavailable) as caught:
-            reading.result(WITHIN)
-        assert caught.value.state is LoopState.DEAD
-        assert second.take() == [1, 2]
-        with pytest.raises(LoopUnavailable, match="died"):
-            second.take(WITHIN)
-        second.stop()
-    assert waiting.clean.wait(WITHIN)
-
-
 def test_a_stuck_loop_releases_the_reader_and_ends_the_source_when_it_runs_again(
     loop: LoopThread, elsewhere: ThreadPoolExecutor
 ) -> None:
@@ -573,7 +385,7 @@ def test_a_stuck_loop_releases_the_reader_and_ends_the_source_when_it_runs_again
     assert source.clean.wait(WITHIN)
 
 
-def test_a_loop_that_does_not_run_is_said_at_once_and_leaves_nothing_unawaited() -> None:
+def test_a_loop_that_does_not_run_is_an_error_at_once_and_leaves_nothing_unawaited() -> None:
     source = Source()
     with pytest.raises(LoopUnavailable, match="not started"):
         Bridge(LoopThread(), source)
@@ -636,7 +448,7 @@ def test_any_flask_view_can_stream_an_async_generator(loop: LoopThread) -> None:
     assert app.test_client().get("/words").text == "one loop is enough "
 
 
-def test_a_client_that_leaves_a_flask_view_ends_the_source(loop: LoopThread) -> None:
+def test_a_disconnect_from_a_flask_view_ends_the_source(loop: LoopThread) -> None:
     source = Source(1, 2, 3)
     response = view_of(loop, source).test_client().get("/items", buffered=False)
     assert next(iter(response.response)).startswith(b"1 ")
@@ -645,7 +457,7 @@ def test_a_client_that_leaves_a_flask_view_ends_the_source(loop: LoopThread) -> 
     assert source.clean.is_set()
 
 
-def test_a_bridge_that_is_over_goes_without_the_garbage_collector(loop: LoopThread) -> None:
+def test_a_bridge_that_has_ended_is_freed_without_the_garbage_collector(loop: LoopThread) -> None:
     gc.disable()
     try:
         source = Source(1, 2)
@@ -660,7 +472,7 @@ def test_a_bridge_that_is_over_goes_without_the_garbage_collector(loop: LoopThre
         gc.enable()
 
 
-def test_repr_says_its_state_and_how_much_waits(loop: LoopThread) -> None:
+def test_repr_shows_the_state_and_the_number_of_waiting_items(loop: LoopThread) -> None:
     source = Source(1, 2)
     with Bridge(loop, source, capacity=8) as batches:
         assert source.crossed.wait(WITHIN)

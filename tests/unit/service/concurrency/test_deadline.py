@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import weakref
 from contextlib import closing
 from functools import partial
+from typing import Any
 
 import pytest
 
-from sluice.service.concurrency import deadline as room
+from sluice.service.concurrency import deadline as deadline_module
 from sluice.service.concurrency.deadline import Deadline
 from tests.support.scenario import run as run_within
 
@@ -86,7 +89,7 @@ def test_a_limit_that_was_moved_sooner_ends_the_wait_then() -> None:
 
 
 def test_time_in_which_nobody_waits_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "RECHECK", SOON)
+    monkeypatch.setattr(deadline_module, "RECHECK", SOON)
 
     async def scenario() -> None:
         with closing(Watched(now())) as deadline:
@@ -101,7 +104,7 @@ def test_time_in_which_nobody_waits_ends_nothing(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_limit_that_passed_unseen_ends_the_next_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "RECHECK", SOON)
+    monkeypatch.setattr(deadline_module, "RECHECK", SOON)
 
     async def scenario() -> None:
         with closing(Watched(now())) as deadline:
@@ -180,21 +183,52 @@ def test_a_limit_ends_its_wait_also_in_a_task_that_has_outlived_a_cancellation()
     run(scenario)
 
 
-def test_a_limit_has_one_timer_which_is_set_anew_only_for_a_sooner_moment() -> None:
+def test_a_limit_has_one_timer_which_is_set_again_only_for_an_earlier_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    timers: list[asyncio.TimerHandle] = []
+    call_at = asyncio.BaseEventLoop.call_at
+
+    def recorded(loop: asyncio.BaseEventLoop, *arguments: Any, **named: Any) -> asyncio.TimerHandle:
+        timers.append(call_at(loop, *arguments, **named))
+        return timers[-1]
+
     async def scenario() -> None:
+        monkeypatch.setattr(asyncio.BaseEventLoop, "call_at", recorded)
         with closing(Deadline(now() + 60)) as deadline:
-            first = deadline._timer
             deadline.at = now() + 90
-            assert deadline._timer is first
+            assert len(timers) == 1
             deadline.sooner(now() + 30)
-            second = deadline._timer
-            assert first.cancelled()
+            assert [timer.cancelled() for timer in timers] == [True, False]
             deadline.at = now() + 45
             deadline.sooner(now() + 50)
             assert deadline.at < now() + 46
-            assert deadline._timer is second
-        assert second.cancelled()
-        # Else a cancelled task and its limit would hold each other.
-        assert deadline._task is None
+            assert len(timers) == 2
+        assert timers[1].cancelled()
 
     run(scenario)
+
+
+def test_a_cancelled_task_is_freed_without_the_garbage_collector_once_its_limit_is_closed() -> None:
+    async def wait() -> None:
+        with closing(Deadline(now() + 60)):
+            await never()
+
+    async def scenario() -> None:
+        task = asyncio.create_task(wait())
+        await asyncio.sleep(0)
+        task.cancel()
+        while not task.done():
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.CancelledError):
+            task.result()
+        freed = weakref.ref(task)
+        del task
+        await asyncio.sleep(0)
+        assert freed() is None
+
+    gc.disable()
+    try:
+        run(scenario)
+    finally:
+        gc.enable()
