@@ -211,7 +211,9 @@ def test_a_limit_has_one_timer_which_is_set_again_only_for_an_earlier_moment(
 
 def test_a_cancelled_task_is_freed_without_the_garbage_collector_once_its_limit_is_closed() -> None:
     async def wait() -> None:
-        with closing(Deadline(now() + 60)):
+        # Named, so that the last traceback holds it with the frame.
+        with closing(Deadline(now() + 60)) as deadline:
+            deadline.waiting = True
             await never()
 
     async def scenario() -> None:
@@ -220,8 +222,6 @@ def test_a_cancelled_task_is_freed_without_the_garbage_collector_once_its_limit_
         task.cancel()
         while not task.done():
             await asyncio.sleep(0)
-        with pytest.raises(asyncio.CancelledError):
-            task.result()
         freed = weakref.ref(task)
         del task
         await asyncio.sleep(0)
