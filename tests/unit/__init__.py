@@ -1,1 +1,1 @@
-"""Tests of one room at a time."""
+"""Tests of one module at a time, in the folders of the source."""
