@@ -116,11 +116,11 @@ def test_hup_with_code_that_cannot_start_keeps_workers_and_settings_and_logs_why
     """Row 40."""
     name, added, said = BREAKAGES[breakage]
     server = shared.server
-    before = server.log.count("go on; HUP again")
+    before = server.log.count("then send HUP again")
     workers = server.worker_pids()
     with shared.broken(name, added):
         server.signal(signal.SIGHUP)
-        server.wait_for_log("go on; HUP again", times=before + 1)
+        server.wait_for_log("then send HUP again", times=before + 1)
         assert re.search(rf"ERROR .*{REFUSED}: .*({said})", server.log)
         assert server.worker_pids() == workers
         assert shared.max_history() == 100
@@ -131,7 +131,7 @@ def test_hup_with_code_that_cannot_start_keeps_workers_and_settings_and_logs_why
 def test_a_good_hup_works_behind_one_that_was_not_followed(shared: Deployed) -> None:
     with shared.broken(".env", b"SLUICE_MAX_STREAMS=many\n"):
         shared.server.signal(signal.SIGHUP)
-        shared.server.wait_for_log("go on; HUP again")
+        shared.server.wait_for_log("then send HUP again")
     with shared.broken(".env", b"SLUICE_MAX_HISTORY=50\n"):
         shared.reload()
         assert shared.max_history() == 50
