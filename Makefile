@@ -118,7 +118,7 @@ run: $(VENV)/.runs ## serve the page on http://127.0.0.1:8000 (HOST, PORT and th
 	@exec $(BIN)/python -m gunicorn -c gunicorn.conf.py wsgi:app
 
 .PHONY: test
-test: check $(VENDOR)/.stamp system-packages ## check, then run all tests (unit, integration, browser)
+test: check $(VENDOR)/.stamp $(VENV)/.build system-packages ## check, then run all tests (unit, integration, browser)
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 # Without the plug-in of a package that only tests/fuzz uses: loading it takes each process a second.

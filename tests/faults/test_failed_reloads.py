@@ -27,7 +27,7 @@ def wait_until(holds: Callable[[], bool], timeout: float = 30.0) -> None:
 
 
 # What the log says of one that is followed: it is tried, it is followed, and there is a new worker.
-RELOADS = ("is tried first", "Hang up", "Booting worker")
+RELOADS = ("testing whether a worker can start", "Hang up", "Booting worker")
 REFUSED = "HUP was not carried out, because a new worker could not start"
 
 
