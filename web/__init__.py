@@ -22,8 +22,8 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     Raises:
         SettingsError: The environment holds bad values.
     """
-    # Imported here: gunicorn's master, which needs the worker alone, stays small, and its workers load the code that
-    # is on disk when they start.
+    # Imported here, because gunicorn's master imports this package and should load little. Its workers load the code
+    # that is on disk when they start.
     from flask import Flask
 
     from ..service import ChatService

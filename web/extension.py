@@ -1,4 +1,4 @@
-"""What the application holds for its whole life: the service, and the watch over its clients."""
+"""What an application keeps for its whole life: the service, and the watch over its clients."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ def _cannot_tell() -> bool:
     return True
 
 
-# What this process has made, for a server that is given an application inside of middleware.
+# All that this process has made. A server that is given a middleware cannot see the applications in it.
 _made: WeakSet[Sluice] = WeakSet()
 
 
-# Compared by identity: a weak set needs its members' hashes.
+# Compared by identity, because the weak set needs hashes.
 @dataclass(eq=False)
 class Sluice:
     """One per application, under `app.extensions["sluice"]`."""
 
     service: ChatService
     disconnects: DisconnectWatcher = field(init=False)
-    #: Says whether the server has a thread left for others while a chat holds one. Set by a server that can tell.
+    #: Returns whether a thread is left for other requests while a chat holds one. Set by a server that can tell.
     has_spare_thread: Callable[[], bool] = field(init=False, default_factory=lambda: _cannot_tell)
     #: What the operator should know, for the log of each process that serves.
     warnings: list[str] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        """Prepare the watch; it attaches to the loop with the first client."""
+        """Prepare the watch, which attaches to the loop with the first client."""
         self.disconnects = DisconnectWatcher(self.service.loop)
         _made.add(self)
 
@@ -53,28 +53,35 @@ class Sluice:
             logger.warning("%s", warning)
 
     def close(self) -> bool:
-        """End everything. Returns whether it ended in time."""
+        """End all runs, the watch and the service; return whether they ended in time."""
         self.disconnects.close()
         return self.service.close()
 
     def attach(self, app: Flask) -> None:
-        """Make it known to the application."""
+        """Put this into the extensions of an application."""
         app.extensions[_NAME] = self
 
     @staticmethod
     def of(app: Flask) -> Sluice:
-        """Find an application's own; `KeyError` where it has none."""
+        """Return the one of an application.
+
+        Raises:
+            KeyError: It has none.
+        """
         found = app.extensions[_NAME]
         assert isinstance(found, Sluice)
         return found
 
     @staticmethod
     def found_in(application: Any) -> list[Sluice]:
-        """Find those that a WSGI application uses.
+        """Return those that a WSGI application uses.
+
+        Args:
+            application: Any WSGI application.
 
         Returns:
-            A Flask application's own; none where it has none. Where the application is no Flask application, such as
-            one that is wrapped in middleware, all that this process has made and still holds.
+            The one of a Flask application, if it has one. For any other application, such as a middleware, all that
+            exist in this process.
         """
         if isinstance(application, Flask):
             found = application.extensions.get(_NAME)

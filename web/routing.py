@@ -1,7 +1,7 @@
-"""Which paths routing knows, and redirects that say where to go from here.
+"""Strict paths, and relative redirects.
 
-Werkzeug's own redirects lead to an absolute URL, made of the client's Host and of the path as this server sees it, of
-which a proxy in front may have taken a part away.
+Werkzeug redirects to an absolute URL, made of the client's Host header and of the path that this server sees. A proxy
+in front may have removed a part of that path.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from werkzeug.wrappers import Response
 
 
 def register_routing(app: Flask) -> None:
-    """Make the application's routing strict, and redirect relatively. To be called before routes are added."""
-    # `/static//x` is then no other spelling of `/static/x`, and not found.
+    """Make the application's routing strict and its redirects relative. Called before routes are added."""
+    # So `/static//x` is not found.
     app.url_map.merge_slashes = False
 
     @app.before_request
     def route() -> Response | None:
-        # gunicorn takes a SCRIPT_NAME of `/assistant` away from `/assistantmetrics` too, and Werkzeug adds the slash.
+        # gunicorn removes a SCRIPT_NAME of `/assistant` from `/assistantmetrics` too, and Werkzeug adds a slash.
         if request.environ.get("PATH_INFO", "")[:1] not in ("/", ""):
             abort(HTTPStatus.NOT_FOUND)
-        # A routing exception is answered by Flask itself, past all error handlers.
+        # Flask answers a routing exception itself, without calling an error handler.
         wanted = request.routing_exception
         if isinstance(wanted, RequestRedirect):
-            return redirect(_slash_added(wanted.new_url), HTTPStatus.PERMANENT_REDIRECT)
+            return redirect(_add_slash(wanted.new_url), HTTPStatus.PERMANENT_REDIRECT)
         return None
 
 
-def _slash_added(url: str) -> str:
-    """Return the way from `/above/here` to `/above/here/`, the one redirect of these routes."""
+def _add_slash(url: str) -> str:
+    """Return the relative URL that leads from `/a/b` to `/a/b/`, the only redirect of these routes."""
     parts = urlsplit(url)
     last = parts.path.rstrip("/").rpartition("/")[2]
     # `./`, because `a:b/` alone would be an absolute URL.

@@ -1,4 +1,4 @@
-"""What to say of a request's body that could not be read to its end. The server's worker knows why."""
+"""The error of a request whose body could not be read completely. The server's worker reports the reason."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ..request_errors import InvalidRequest
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
-#: What `failure` of `wsgi.input` says where the time for the body was over, and where its bytes broke off.
+#: Values of the attribute `failure` of `wsgi.input`: the time limit was exceeded; the body ended early or is broken.
 TIMED_OUT = "timed out"
 BROKEN = "broken"
 
 
 def find_body_error(environ: WSGIEnvironment) -> InvalidRequest | None:
-    """Say what became of a request's body; `None` where it was read, or where the server does not tell."""
+    """Return why a request's body could not be read; None where it was read or the server does not report it."""
     failure = getattr(environ.get("wsgi.input"), "failure", None)
     if failure == TIMED_OUT:
         sentence = "The body was not received within its time limit. It should be sent faster."

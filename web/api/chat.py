@@ -1,4 +1,4 @@
-"""The chat API: a request in; a stream of events, or one JSON, out."""
+"""`POST /api/chat`: answers a chat request by a stream of events, or by one JSON object."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 
 class _OpenStream(NamedTuple):
-    """What the view has made, for those behind it."""
+    """The stream that the view has made, for the functions that Flask calls after it."""
 
     body: StreamBody
-    #: Ends the run, whatever became of the response. Calling it twice is harmless.
-    end: Callable[[], None]
+    #: Ends the run, whatever has become of the response. Calling it twice is harmless.
+    end_run: Callable[[], None]
 
 
 class _StreamResponse(Response):
-    """The response around a stream."""
+    """The response of a stream."""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Hand head and body to the server; close it if the server refuses the head, such as a hook's odd header."""
+        """Pass head and body to the server; close the body if the server refuses the head."""
         try:
             return super().__call__(environ, start_response)
         except BaseException:
@@ -49,7 +49,7 @@ def make_chat_blueprint(sluice: Sluice) -> Blueprint:
     """Make the routes under `/api/chat`."""
     blueprint = Blueprint("chat", __name__)
 
-    # No automatic OPTIONS: whatever is not a POST is answered 405 and never comes near a model.
+    # No automatic OPTIONS: every method but POST is answered 405.
     @blueprint.post("/api/chat", provide_automatic_options=False)
     def chat() -> Response:
         service = sluice.service
@@ -58,7 +58,7 @@ def make_chat_blueprint(sluice: Sluice) -> Blueprint:
             chat_request = read_chat_request(request, service.settings)
             client = find_client_socket(request.environ)
             if client is not None and has_disconnected(client):
-                # It may have waited for a thread. Nobody would read the answer, but somebody would pay for it.
+                # It disconnected while the request waited for a thread: an answer would only cost money.
                 return Response(status=499)
             if not sluice.has_spare_thread():
                 raise Overloaded(NO_THREADS)
@@ -69,56 +69,56 @@ def make_chat_blueprint(sluice: Sluice) -> Blueprint:
             raise
         unwatch: Callable[[], None] | None = None
 
-        def end() -> None:
+        def end_run() -> None:
             with closing(run):
                 if unwatch is not None:
                     unwatch()
 
-        streams = False
+        is_streaming = False
         try:
             if client is not None:
                 limit_writes(client, service.settings.limits.write_timeout)
                 unwatch = sluice.disconnects.watch(client, run.disconnect)
             if chat_request.mode == "block":
                 return _block_response(service.complete(run))
-            # A model that refuses does so by then; later the first heartbeat is due.
+            # Until then a refusal of the provider can still be an HTTP status. Later the first heartbeat is due.
             limits = service.settings.limits
             run.wait_accepted(min(limits.connect_timeout, limits.heartbeat_interval))
             stream = StreamBody(run, labels.request_id)
-            # Passed through as it is, so that the server may recognise it (`StreamBody.use`).
+            # Passed through unwrapped, so that the server can recognise it (`StreamBody.use`).
             response = _StreamResponse(stream, headers=HEADERS, direct_passthrough=True)
-            g.sluice_streamed = _OpenStream(stream, end)
-            streams = True
+            g.sluice_streamed = _OpenStream(stream, end_run)
+            is_streaming = True
             return response
         finally:
-            if not streams:
-                end()
+            if not is_streaming:
+                end_run()
 
-    # The application's and not the blueprint's, and registered before any of the host's: so it is called after them.
+    # For the whole application, and registered before the host's own functions: Flask calls it after them.
     @blueprint.after_app_request
-    def end_with_what_is_sent(sent: Response) -> Response:
-        streamed: _OpenStream | None = g.get("sluice_streamed")
-        if streamed is None:
+    def end_run_with_response(sent: Response) -> Response:
+        stream: _OpenStream | None = g.get("sluice_streamed")
+        if stream is None:
             return sent
-        # Not in the iteration's own end: it is never started if the client has gone before the first write.
-        sent.call_on_close(streamed.end)
-        if sent.response is streamed.body and sent.direct_passthrough:
-            # The server closes what is passed through, and not the response around it.
-            streamed.body.on_close(sent.close)
+        # Not at the end of the iteration: it never starts if the client disconnects before the first write.
+        sent.call_on_close(stream.end_run)
+        if sent.response is stream.body and sent.direct_passthrough:
+            # The server closes the body that is passed through, and not its response.
+            stream.body.on_close(sent.close)
             return sent
-        # A hook has put another response, or another body, in its place. That may be made of the stream, frame by
-        # frame; what is whole already is not.
+        # A hook has replaced the response or its body. The new body may be made of the stream, frame by frame, unless
+        # it is a sequence.
         sent.direct_passthrough = False
         if sent.is_sequence:
-            streamed.end()
+            stream.end_run()
         return sent
 
     @blueprint.teardown_request
-    def end_what_was_lost(error: BaseException | None) -> None:
-        # A hook behind the view has failed: another response is sent, and no server will close this one's stream.
-        streamed: _OpenStream | None = g.pop("sluice_streamed", None)
-        if error is not None and streamed is not None:
-            streamed.end()
+    def end_run_without_response(error: BaseException | None) -> None:
+        # A function after the view has failed. Another response is sent, and the server closes no stream.
+        stream: _OpenStream | None = g.pop("sluice_streamed", None)
+        if error is not None and stream is not None:
+            stream.end_run()
 
     return blueprint
 

@@ -1,4 +1,4 @@
-"""The one table from a service's error to a status and its JSON, and what Flask's own errors become."""
+"""Errors -> HTTP replies: the table of statuses, and the handlers of the service's and of Flask's errors."""
 
 from __future__ import annotations
 
@@ -42,26 +42,26 @@ STATUSES: dict[type[ServiceError], int] = {
     UpstreamUnavailable: 502,
     UpstreamTimeout: 504,
     UpstreamRateLimited: 429,
-    # The client's to mend, by another message: as OpenAI answers them.
+    # The client can correct these by another message. OpenAI answers with the same status.
     ContextLengthExceeded: 400,
     ContentFiltered: 400,
-    # The operator's to mend. Not 401, 402 or 404: a client would take them for its own key, bill or address.
+    # Only the operator can correct these. With 401, 402 or 404 a client would look for the fault in its own request.
     QuotaExceeded: 502,
     ModelNotFound: 502,
     KeyRefused: 502,
     UpstreamRejected: 502,
     UpstreamInvalid: 502,
-    # Known only after the answer began, so in `stream` it is always a frame; in `block` it has a status.
+    # Known only after the answer has begun: always a frame in a stream; a status in block mode.
     UpstreamTruncated: 502,
     AnswerTooLarge: 502,
     InternalError: 500,
 }
-# Sent where a reply needs a Retry-After and the error does not know one.
+# Seconds, for a reply that needs a Retry-After where the error has none.
 RETRY_AFTER_DEFAULT = 2.0
 
 
 def make_error_response(error: ServiceError) -> Response:
-    """Make the reply for an error that is known before a stream began."""
+    """Return the reply for an error that is known before a stream has begun. In a request's context."""
     status = error.status if isinstance(error, InvalidRequest) else STATUSES[type(error)]
     response = make_json_response(describe_error(error, request_id.get()), status)
     response.headers["Cache-Control"] = "no-store"
@@ -71,14 +71,14 @@ def make_error_response(error: ServiceError) -> Response:
 
 
 def register_error_handlers(app: Flask) -> None:
-    """Answer every failure in JSON, without a word of its cause."""
+    """Answer every failure in JSON. Details of the cause go to the log only."""
     app.register_error_handler(ServiceError, make_error_response)
-    app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _defect)
+    app.register_error_handler(HTTPException, _answer_http_error)
+    app.register_error_handler(Exception, _answer_exception)
 
 
-def _http_error(error: HTTPException) -> Response:
-    # Redirects and the like carry their own response.
+def _answer_http_error(error: HTTPException) -> Response:
+    # Redirects have a response of their own.
     if error.code is None or error.code < 400:
         return Response(status=error.code, headers=error.get_headers())
     if error.code >= 500:
@@ -93,12 +93,12 @@ def _http_error(error: HTTPException) -> Response:
     return response
 
 
-def _defect(error: Exception) -> Response:
+def _answer_exception(error: Exception) -> Response:
     if isinstance(error, OSError) and (refused := find_body_error(request.environ)) is not None:
-        # A route of a host application has read it without Werkzeug's own handling.
+        # A host application's route has read the body without Werkzeug's handling.
         return make_error_response(refused)
     if (lacking := exhausted_by(error)) is not None:
-        # Without a traceback: there may be thousands, and the place where it happened is chance.
+        # Without a traceback: there may be thousands, and any place may be the one that fails.
         logger.warning("overloaded: %s: %s: %s", lacking, type(error).__name__, error)
         return make_error_response(Overloaded(lacking))
     logger.error("unhandled exception in a request", exc_info=error)

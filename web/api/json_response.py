@@ -1,4 +1,4 @@
-"""A reply in JSON, in UTF-8 as it is: escaped, Chinese takes twice the bytes and cannot be read."""
+"""Replies in JSON. In UTF-8 without escapes, which would double the bytes of Chinese text."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from flask import Response
 
 
 def make_json_response(fields: Mapping[str, Any], status: int = 200) -> Response:
-    """Write fields as JSON. Not by Flask's `jsonify`, whose form is the application's own to choose.
+    """Return a reply with these fields. Not Flask's `jsonify`, whose format a host application can change.
 
     Args:
-        fields: What the reply says; dataclasses among the values become objects.
+        fields: The fields of the reply. Dataclasses among the values become objects.
         status: The HTTP status.
     """
     text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), default=asdict)
-    # Half of a surrogate pair, alone in a model's text, has no bytes in UTF-8. Python's escape for it is JSON's too.
+    # Half of a surrogate pair, alone in a model's text, has no UTF-8. Python's escape for it is valid JSON.
     return Response(f"{text}\n".encode(errors="backslashreplace"), status, mimetype="application/json")

@@ -1,4 +1,4 @@
-"""What operators ask: is it alive, is it ready, what does it count."""
+"""`GET /healthz`, `/readyz` and `/metrics`: for operators and their tools."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def make_operations_blueprint(sluice: Sluice) -> Blueprint:
     @blueprint.get("/healthz")
     def healthz() -> Response:
         health = service.health()
-        alive = health.state in (LoopState.NEW, LoopState.RUNNING)
-        return _make_status_response(alive, "ok" if alive else f"the event loop is {health.state.value}")
+        is_alive = health.state in (LoopState.NEW, LoopState.RUNNING)
+        return _make_status_response(is_alive, "ok" if is_alive else f"the event loop is {health.state.value}")
 
     @blueprint.get("/readyz")
     def readyz() -> Response:
         if service.draining:
             return _make_status_response(False, "draining")
         try:
-            # Being asked is reason enough to start: under a server without our worker class nobody else does.
+            # Under a server without Sluice's hooks, nothing else starts the service before the first chat.
             service.start()
         except LoopUnavailable as error:
             return _make_status_response(False, str(error))
@@ -54,14 +54,14 @@ def make_operations_blueprint(sluice: Sluice) -> Blueprint:
         try:
             text = service.metrics.exposition(service.health().lag, service.loop.tasks())
         except MetricsUnavailable as error:
-            # Prometheus keeps what it has where a scrape fails; fewer numbers would look as if they had begun anew.
+            # Where a scrape fails, Prometheus keeps its values. Lower sums would look like a restart of the counters.
             return Response(f"The workers' metrics cannot be read now: {error}.\n", 503, mimetype="text/plain")
         return Response(text, content_type=CONTENT_TYPE_LATEST)
 
     return blueprint
 
 
-def _make_status_response(good: bool, status: str) -> Response:
-    response = make_json_response({"status": status}, 200 if good else 503)
+def _make_status_response(is_good: bool, status: str) -> Response:
+    response = make_json_response({"status": status}, 200 if is_good else 503)
     response.headers["Cache-Control"] = "no-store"
     return response

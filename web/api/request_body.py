@@ -1,4 +1,4 @@
-"""A JSON body -> a validated chat request. Whatever is wrong is said with the field's name."""
+"""A JSON body -> a checked chat request. An error names the field that is wrong."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..request_errors import InvalidRequest
 from .body_errors import find_body_error
 
 Role = Literal["user", "assistant", "system", "developer"]
-# The operator's voice: whoever speaks with it can take back what OPENAI_SYSTEM_PROMPT says.
+# Messages of these roles can override OPENAI_SYSTEM_PROMPT.
 OPERATOR_ROLES = ("system", "developer")
 Source = Literal["page", "api", "load-test"]
 
@@ -33,7 +33,7 @@ class Turn(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ChatBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of a chat request, as far as types say what it may be; `read_chat_request` checks the rest."""
+    """The body of a chat request, as far as types describe it. `read_chat_request` checks the rest."""
 
     message: str
     conversation_history: list[Turn] = []
@@ -46,7 +46,7 @@ _decoder = msgspec.json.Decoder(ChatBody)
 # msgspec writes `Expected `str`, got `int` - at `$.conversation_history[...].role``.
 _PLACE = re.compile(r" - at `\$\.?(?P<field>[^`]*)`$")
 _ALLOWED = {"source": get_args(Source), "interaction_mode": get_args(InteractionMode)}
-# It names types as Python does, and the client writes JSON.
+# msgspec names types as Python does; the client writes JSON.
 _PYTHON_TYPE = re.compile(r"\b(str|int|float|bool)\b")
 _JSON_TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 _NAMED = re.compile(r"^Object (?:contains unknown field|missing required field) `(?P<name>[^`]*)`")
@@ -54,7 +54,7 @@ _NAMED = re.compile(r"^Object (?:contains unknown field|missing required field) 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """A request that may be answered."""
+    """A chat request that was checked."""
 
     messages: list[Message]
     mode: InteractionMode
@@ -70,15 +70,15 @@ def read_chat_request(request: Request, settings: Settings) -> ChatRequest:
         settings: The limits, the allowed models and the default mode.
 
     Raises:
-        InvalidRequest: It is not of the documented form; the status, the sentence and the field say how.
+        InvalidRequest: It is not of the documented form. The error has the status, the reason and the field.
     """
     if request.mimetype != "application/json":
-        # The sentence leaves the type out: it is the client's own text.
+        # The sentence does not quote the type, which is the client's text.
         raise InvalidRequest("The Content-Type should be application/json.", status=415)
     too_large = InvalidRequest(f"The body should be at most {settings.limits.max_body_bytes} bytes.", status=413)
     if (request.content_length or 0) > settings.limits.max_body_bytes:
         raise too_large
-    # For bodies without a length. One more than allowed: at its limit Werkzeug (3.1) cuts a body off in silence.
+    # For bodies without a length. One more than allowed: at its limit, Werkzeug (3.1) truncates a body silently.
     request.max_content_length = settings.limits.max_body_bytes + 1
     try:
         raw = request.get_data(cache=False)
@@ -101,12 +101,12 @@ def read_chat_request(request: Request, settings: Settings) -> ChatRequest:
             field="conversation_history",
             status=413,
         )
-    history = _history(body.conversation_history, settings)
+    history = _read_history(body.conversation_history, settings)
     if body.model is not None and body.model not in settings.provider.allowed_models:
         raise InvalidRequest(f"`model` should be {_choice(settings.provider.allowed_models)}.", field="model")
     return ChatRequest(
         messages=[*history, Message(role="user", content=body.message)],
-        mode=body.interaction_mode or _mode_wanted(request, settings),
+        mode=body.interaction_mode or _choose_mode(request, settings),
         source=body.source,
         model=body.model or settings.provider.default_model,
     )
@@ -118,8 +118,8 @@ def list_allowed_roles(settings: Settings) -> tuple[str, ...]:
     return tuple(role for role in get_args(Role) if operators or role not in OPERATOR_ROLES)
 
 
-def _history(turns: Sequence[Turn], settings: Settings) -> list[Message]:
-    """Check the conversation so far, and return what of it goes to the model."""
+def _read_history(turns: Sequence[Turn], settings: Settings) -> list[Message]:
+    """Check the conversation so far, and return the messages for the model."""
     history: list[Message] = []
     allowed = list_allowed_roles(settings)
     for index, turn in enumerate(turns):
@@ -134,18 +134,18 @@ def _history(turns: Sequence[Turn], settings: Settings) -> list[Message]:
         content = turn.content
         if turn.role == "assistant":
             content = without_thinking(content)
-            # An answer that failed or was stopped before its first word: it says nothing, and some models refuse it.
+            # An answer that ended before its first token. Some providers refuse empty messages.
             if not content.strip():
                 continue
         _check_text(turn.content, f"{place}.content", settings)
-        # Every server knows `system`; OpenAI reads it as `developer` where its model has that role.
+        # Every provider knows `system`. OpenAI treats it as `developer` for models that have that role.
         role: Literal["user", "assistant", "system"] = "system" if turn.role == "developer" else turn.role
         history.append(Message(role=role, content=content))
     return history
 
 
-def _mode_wanted(request: Request, settings: Settings) -> InteractionMode:
-    # Named outright: `*/*`, which every client sends, asks for nothing.
+def _choose_mode(request: Request, settings: Settings) -> InteractionMode:
+    # Only where it is named: every client sends `*/*`.
     wants_events = any(kind == "text/event-stream" for kind, _ in request.accept_mimetypes)
     return "stream" if wants_events else settings.chat.default_mode
 
@@ -157,10 +157,10 @@ def _decode(raw: bytes, settings: Settings) -> ChatBody:
         text = str(error)
         place, named = _PLACE.search(text), _NAMED.search(text)
         path = [place["field"]] if place and place["field"] else []
-        # Where a field is missing or unknown, the place is the object around it.
+        # Where a field is missing or unknown, msgspec gives the path of its object.
         path += [named["name"]] if named else []
         field = ".".join(path)[:200] or None
-        # Bounded: it quotes the name of an unknown field, however long the client made it.
+        # Bounded, because it quotes the name of an unknown field, which the client chose.
         what = _PLACE.sub("", text)[:200]
         if what.startswith("Expected"):
             what = _PYTHON_TYPE.sub(lambda found: _JSON_TYPES[found[0]], what)
@@ -173,7 +173,7 @@ def _decode(raw: bytes, settings: Settings) -> ChatBody:
     except UnicodeDecodeError:
         raise InvalidRequest("The body should be UTF-8.") from None
     except (msgspec.DecodeError, RecursionError):
-        # Its text may quote bytes of the body.
+        # The error's own text may quote bytes of the body.
         raise InvalidRequest('The body should be a JSON object such as {"message": "Hello"}.') from None
 
 

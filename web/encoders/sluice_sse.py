@@ -20,16 +20,16 @@ HEADERS = {
     # nginx buffers replies unless told not to.
     "X-Accel-Buffering": "no",
 }
-#: Goes out at once, so that the headers reach the client before the first word.
+#: Sent at once, so that the headers reach the client before the first token.
 OPENING = b": ok\n\n"
 HEARTBEAT = b":\n\n"
 
-# They end no line of an event stream, but readers built on «split lines» of some library break there.
+# They end no line of an event stream, but clients that use a library's `splitlines` would break there.
 _LINE_LIKE = re.compile("[\x7f\x85\u2028\u2029]")
-# These, and halves of a surrogate pair, which are alone in a model's text now and then, and have no UTF-8.
+# These, and halves of surrogate pairs, which occur alone in a model's text and have no UTF-8.
 _ODD = re.compile("[\x7f\x85\u2028\u2029\ud800-\udfff]")
 
-# What is the same in every token's frame is made once.
+# The constant parts of a frame.
 _TEXT = b'id: %d\ndata: {"success": true, "message": %b, "interaction_mode": "stream"}\n\n'
 _REASONING = b'id: %d\ndata: {"success": true, "message": "", "interaction_mode": "stream", "reasoning": %b}\n\n'
 _OTHER = b"id: %d\ndata: %b\n\n"
@@ -84,12 +84,12 @@ def _end_fields(event: Event, request_id: str) -> dict[str, Any]:
 
 
 def _json_text(text: str) -> bytes:
-    # A tenth of the cost of `json.dumps`. It escapes quotes, backslashes and all characters below space.
+    # A tenth of the cost of `json.dumps`. It escapes quotes, backslashes and all control characters below space.
     return _json(text) if _ODD.search(text) else _encode(text)
 
 
 def _json(value: object) -> bytes:
-    """Write JSON on one line. Chinese as it is: escaped, it would take twice the bytes."""
+    """Return JSON on one line. Chinese is not escaped, which would double its bytes."""
     try:
         text = json.dumps(value, ensure_ascii=False)
         return _LINE_LIKE.sub(lambda match: f"\\u{ord(match.group()):04x}", text).encode()

@@ -1,4 +1,4 @@
-"""The chat page, and what it needs to know."""
+"""The chat page, and its configuration."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def make_page_blueprint(sluice: Sluice, assets: Assets) -> Blueprint:
     settings = sluice.service.settings
     preloads = [*assets.modules("js/main.js"), *(name for name in EARLY_LIBRARIES if name in assets)]
 
-    # All its addresses are relative, so that it works below any path, whether or not a proxy takes that path away.
+    # All URLs in it are relative, so that it works below any path, whether or not a proxy removes that path.
     @cache
     def page() -> Asset:
         sluice.log_warnings()  # where no server has done so at its start
@@ -33,7 +33,7 @@ def make_page_blueprint(sluice: Sluice, assets: Assets) -> Blueprint:
 
     @blueprint.get("/")
     def index() -> Response:
-        # Asked for anew each time, because it names the version of all else.
+        # Not cached, because it names the version of all other files.
         return page().response("no-cache")
 
     @blueprint.get("/api/config")

@@ -1,4 +1,4 @@
-"""A limit for each write of every reply, so that a client that reads nothing frees its thread."""
+"""Limits the time of each write of a reply, so that a client that does not read cannot keep a thread."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .stream_body import StreamBody
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-# The limit is for each write, and the usual one 30 s: so a client has to read 4 KiB a second of a large reply. Below
-# it, one on a slow line would be cut off in a file of a megabyte.
+# With the default limit of 30 s for each write, a client must read 4 KiB a second of a large reply. In one write, a
+# file of a megabyte would need a faster client.
 PIECE_BYTES = 128 * 1024
 
 
 class ReplyPieces:
-    """A reply's body whose large items are cut, because an item is one write."""
+    """A WSGI body whose large items are split, because the server writes each item at once."""
 
     def __init__(self, body: Iterable[bytes]) -> None:
         """Take a WSGI body."""
@@ -40,11 +40,11 @@ class ReplyPieces:
 
 
 def limit_reply_writes(application: WSGIApplication, seconds: float) -> WSGIApplication:
-    """Limit the writes of all replies of an application.
+    """Return the application with a time limit for each write of its replies.
 
     Args:
         application: A WSGI application.
-        seconds: How long a client may take to accept one write.
+        seconds: The time limit of one write.
     """
 
     def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -52,7 +52,7 @@ def limit_reply_writes(application: WSGIApplication, seconds: float) -> WSGIAppl
         if client is not None:
             limit_writes(client, seconds)
         body = application(environ, start_response)
-        # The server sends a file by itself, in pieces; and events are written past their iteration.
+        # The server sends a file in pieces itself. A stream is small frames, and must reach the server unwrapped.
         if isinstance(body, StreamBody | environ["wsgi.file_wrapper"]):
             return body
         return ReplyPieces(body)

@@ -1,8 +1,8 @@
-"""The loop's own way to a client: writes the frames of a stream without waking the thread that serves it.
+"""Writes the frames of a stream to the client's socket from the loop's thread.
 
-The thread has sent the headers and waits (`Bridge.divert`). Only the server knows the socket and how it frames a
-body, so it is the server's worker that offers an outlet, and only for a body that reaches it as the application made
-it: as with `wsgi.file_wrapper`, a middleware that wraps the body gets an ordinary iteration.
+The thread that serves the request has sent the headers and waits (`Bridge.divert`); it is not woken for a token. The
+server's worker makes the writer, because the server knows the socket and the framing of the body
+(`web/server/socket_writer_offer.py`, docs/decisions/0018-loop-writes-to-the-client-socket.md).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 
 
 class ServerResponse(Protocol):
-    """What an outlet needs of gunicorn's `Response`."""
+    """The part of gunicorn's `Response` that a writer uses."""
 
     sock: socket.socket
     #: Whether each piece of the body is sent as a chunk (RFC 9112, section 7.1).
@@ -23,21 +23,28 @@ class ServerResponse(Protocol):
 
 
 class SocketWriter:
-    """Writes to one client's socket: `send` on the loop's thread, `flush` on the server's, never both at once."""
+    """Writes to one client's socket.
+
+    `send` is for the loop's thread and `flush` for the request's thread. The caller never calls both at one time.
+    """
 
     def __init__(self, response: ServerResponse) -> None:
-        """Take a response on a plain socket; its headers must be sent before the first `send`."""
+        """Take the response of a request.
+
+        Args:
+            response: A response on a socket without TLS. Its headers must be sent before the first `send`.
+        """
         self._response = response
-        # Its number and not the object: a Python socket with a time limit waits for room before it tries to write.
+        # Not the socket object: with a time limit, Python's `send` waits until the socket is writable.
         self._number = response.sock.fileno()
-        #: The end of a frame that the socket did not take.
-        self._rest = b""
+        #: Bytes that the socket did not accept.
+        self._unsent = b""
 
     def send(self, frames: bytes) -> bool:
-        """Write without blocking.
+        """Write frames without blocking. On the loop's thread.
 
         Returns:
-            Whether it was written whole. If not, `flush` is due before anything else is written.
+            Whether the socket accepted all of it. If not, `flush` must be called before anything else is written.
         """
         response = self._response
         size = len(frames)
@@ -46,21 +53,21 @@ class SocketWriter:
         try:
             written = os.write(self._number, data)
         except OSError:
-            # Full, or gone: the server's thread tries again, and handles whichever it is.
+            # The socket is full or closed. `flush` writes again, and raises where it is closed.
             written = 0
-        self._rest = data[written:]
-        return not self._rest
+        self._unsent = data[written:]
+        return not self._unsent
 
     def flush(self) -> bool:
-        """Write what `send` could not, and wait for the client if need be.
+        """Write the bytes that `send` could not write; wait for the client if necessary. On the request's thread.
 
         Returns:
-            Whether there was anything to write.
+            Whether there were any.
 
         Raises:
-            OSError: The client has gone, or did not take it within its time limit.
+            OSError: The client has disconnected, or did not read within the socket's time limit.
         """
-        rest, self._rest = self._rest, b""
-        if rest:
-            self._response.sock.sendall(rest)
-        return bool(rest)
+        unsent, self._unsent = self._unsent, b""
+        if unsent:
+            self._response.sock.sendall(unsent)
+        return bool(unsent)

@@ -1,4 +1,4 @@
-"""The body of one streamed reply."""
+"""The WSGI body of one streamed reply."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ logger = logging.getLogger("sluice.web")
 
 
 class StreamBody:
-    """An iterator of frames, for any WSGI server; with an `SocketWriter`, most of them go past the iteration.
+    """An iterator of frames, for any WSGI server. With a `SocketWriter`, the loop writes most frames itself.
 
-    It raises nothing of the run's: what goes wrong after the headers is a frame. The outlet's failed writes are
-    raised, as the server's own are.
+    A failure of the run is a frame and is never raised. The writer's failed writes are raised, as the server's are.
     """
 
     def __init__(self, run: Run, request_id: str) -> None:
-        """Take a run; nothing is read of it before the iteration.
+        """Take a run, of which nothing is read before the iteration.
 
         Args:
             run: The run whose events are sent.
@@ -31,22 +30,25 @@ class StreamBody:
         self._run = run
         self._request_id = request_id
         self._writer: SocketWriter | None = None
-        self._opened = False
-        self._broken = False
+        self._is_opened = False
+        self._has_failed = False
         self._on_close: Callable[[], None] | None = None
 
     def use(self, writer: SocketWriter) -> None:
-        """Take the server's outlet. Before the iteration; the server iterates this object itself, not a wrapping."""
+        """Let the loop write frames through this writer. Called before the iteration.
+
+        Only where the server iterates this object itself: a middleware that wraps it expects all frames.
+        """
         self._writer = writer
-        # It is not used before the second step: until then nobody waits for the run.
+        # The run uses it only while a thread waits for the run's next events: after the opening was sent.
         self._run.divert(self._write)
 
     def on_close(self, callback: Callable[[], None]) -> None:
-        """Have this called by `close`, once."""
+        """Set the function that the first `close` calls."""
         self._on_close = callback
 
     def close(self) -> None:
-        """End the run. WSGI servers call this in every case; calling it twice is harmless."""
+        """End the run. WSGI servers call this in every case. Calling it twice is harmless."""
         callback, self._on_close = self._on_close, None
         if callback is not None:
             callback()
@@ -55,20 +57,20 @@ class StreamBody:
         return self
 
     def __next__(self) -> bytes:
-        if not self._opened:
-            self._opened = True
+        if not self._is_opened:
+            self._is_opened = True
             return OPENING
         while True:
-            frames = self._frames()
-            flushed = self._writer is not None and self._writer.flush()
+            frames = self._next_frames()
+            has_flushed = self._writer is not None and self._writer.flush()
             if frames is None:
                 raise StopIteration
-            if frames is not HEARTBEAT or not flushed:
+            if frames is not HEARTBEAT or not has_flushed:
                 return frames
 
-    def _frames(self) -> bytes | None:
-        """Wait for what is to be written next; ``None`` at the end."""
-        if self._broken:
+    def _next_frames(self) -> bytes | None:
+        """Wait for the next events, and return their frames; None at the end."""
+        if self._has_failed:
             return None
         try:
             batch = next(self._run, None)
@@ -78,10 +80,10 @@ class StreamBody:
             return encode_events(events, first_number, self._request_id) if events else HEARTBEAT
         except Exception:
             logger.exception("unhandled exception in a stream")
-            self._broken = True
+            self._has_failed = True
             return encode_events([Failed(InternalError())], self._run.next_number, self._request_id)
 
     def _write(self, first_number: int, events: Sequence[Event]) -> bool:
-        """Write events through the outlet. On the loop's thread, while the server's waits in `next`."""
+        """Write events through the writer. On the loop's thread, while the request's thread waits in `next`."""
         assert self._writer is not None
         return self._writer.send(encode_events(events, first_number, self._request_id))

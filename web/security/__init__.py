@@ -1,1 +1,1 @@
-"""Who asks, under which name and from which site; the headers that protect the reader."""
+"""Checks of where a request comes from, its id and trace, and the security headers of every reply."""

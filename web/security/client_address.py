@@ -1,4 +1,4 @@
-"""The client's identity, by which limits count: its address, or its IPv6 network."""
+"""The identity of a client for limits: its IPv4 address, or its IPv6 network."""
 
 from __future__ import annotations
 
@@ -12,52 +12,52 @@ from ...service.settings.settings import Settings
 # `[2001:db8::1]:443` and `192.0.2.1:5678` are how some proxies write an address with its port.
 _BRACKETED = re.compile(r"\[([^\]]+)\](?::\d{1,5})?")
 _WITH_PORT = re.compile(r"([\d.]+):\d{1,5}")
-# RFC 6052: IPv4 addresses as an IPv6-only server sees them behind a translator. RFC 8215's 64:ff9b:1::/48 has no one
-# form, so its addresses stay what they are.
+# RFC 6052: IPv4 addresses as an IPv6-only server sees them behind a translator. The addresses of RFC 8215
+# (64:ff9b:1::/48) have no single format, and are not translated.
 _TRANSLATED = IPv6Network("64:ff9b::/96")
 
 
 def identify_client(request: Request, settings: Settings) -> str:
-    """Return what stands for one client.
+    """Return the identity of a request's client.
 
     Args:
-        request: The request. Its X-Forwarded-For is believed as far as `settings` names proxies that each add to it.
-        settings: How many proxies stand in front, and how long the network of one IPv6 client is.
+        request: The request. Of its X-Forwarded-For only the entries of trusted proxies are used.
+        settings: The number of trusted proxies, and the prefix length of one IPv6 client.
 
     Returns:
-        An IPv4 address; an IPv6 network such as `2001:db8::/64`, because one line has 2**64 addresses and more; or
-        the empty text for a unix socket.
+        An IPv4 address; an IPv6 network such as `2001:db8::/64`, because one client has 2**64 addresses or more; or
+        an empty string for a unix socket.
     """
     peer = request.remote_addr or ""
-    address = _forwarded_address(request, settings.server.trusted_proxies) or _parse_address(peer)
+    address = _find_forwarded_address(request, settings.server.trusted_proxies) or _parse_address(peer)
     if isinstance(address, IPv6Address):
         return str(ip_network((address, settings.server.client_ipv6_prefix), strict=False))
     return peer if address is None else str(address)
 
 
-def _forwarded_address(request: Request, trusted_proxies: int) -> IPv4Address | IPv6Address | None:
-    """Return the address that the outermost trusted proxy has added; None where it added none."""
+def _find_forwarded_address(request: Request, trusted_proxies: int) -> IPv4Address | IPv6Address | None:
+    """Return the address that the outermost trusted proxy has added; None where there is none."""
     if not trusted_proxies:
         return None
-    # Not as a list with quotes (RFC 9110, 5.6.4): a quotation mark of the client's would swallow what proxies add.
-    added = request.headers.get("X-Forwarded-For", "").split(",")
-    return _parse_address(added[-trusted_proxies]) if len(added) >= trusted_proxies else None
+    # Quotes are not parsed (RFC 9110, section 5.6.4): an open quote of the client would hide what proxies add.
+    addresses = request.headers.get("X-Forwarded-For", "").split(",")
+    return _parse_address(addresses[-trusted_proxies]) if len(addresses) >= trusted_proxies else None
 
 
 def _parse_address(text: str) -> IPv4Address | IPv6Address | None:
     text = text.strip()
     with_port = _BRACKETED.fullmatch(text) or _WITH_PORT.fullmatch(text)
-    # A zone (`fe80::1%eth0`) names an interface and not another client.
+    # A zone (`fe80::1%eth0`) names an interface, not another client.
     bare = (with_port[1] if with_port else text).partition("%")[0]
     try:
         address = ip_address(bare)
     except ValueError:
         return None
-    return address if isinstance(address, IPv4Address) else _embedded_ipv4(address) or address
+    return address if isinstance(address, IPv4Address) else _find_embedded_ipv4(address) or address
 
 
-def _embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
-    """Return the IPv4 client of an IPv6 address that is made of one: of a dual-stack socket, NAT64 or 6to4."""
+def _find_embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 address in an IPv6 address of a dual-stack socket, NAT64 or 6to4; None in any other."""
     if address in _TRANSLATED:
         return IPv4Address(address.packed[-4:])
     return address.ipv4_mapped or address.sixtofour

@@ -1,4 +1,4 @@
-"""Headers of every reply: the request's id, and what keeps a browser from doing more than the page needs."""
+"""Headers of every reply: the request's id, and the browser's permissions reduced to what the page needs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from flask import Flask, Response, request
 from ...service.observability.logging import NO_REQUEST, request_id, trace
 from .trace_context import read_request_id, read_trace
 
-# 'unsafe-inline' is nowhere; images come from here or from data: URLs, so that no answer of a model can make the
-# browser tell another server what was said.
+# No 'unsafe-inline'. Images only from this server or from data: URLs, so that no answer of a model can make the
+# browser send text of the conversation to another server.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -25,9 +25,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
     )
 )
 
-
-# What a browser never opens as a document, where none of the other headers would mean anything. The page is made of
-# many such files, and each would repeat them.
+# A browser does not open these as documents, so most headers would have no effect on them. The page loads many.
 PARTS = {"text/css", "text/javascript", "font/woff2"}
 
 
@@ -36,23 +34,23 @@ def register_headers(app: Flask) -> None:
 
     @app.before_request
     def begin() -> None:
-        # Ours is random, so that nobody guesses another's.
+        # Random, so that a client cannot guess another's id.
         request_id.set(read_request_id(request.headers.get("X-Request-Id")) or uuid4().hex)
         trace.set(read_trace(request.headers.get("traceparent")))
 
     @app.after_request
     def finish(response: Response) -> Response:
         response.headers["X-Content-Type-Options"] = "nosniff"
-        # A worker runs under the policy of its own script, not of the page that starts it.
+        # A web worker has the policy of its script's reply, and not of the page that starts it.
         if response.mimetype not in PARTS or request.path.endswith("_worker.js"):
             response.headers["X-Request-Id"] = request_id.get()
             response.headers["Referrer-Policy"] = "no-referrer"
             response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        # Here and not at the request's teardown, which comes before a stream's body is written.
-        response.call_on_close(_end)
+        # Not at the teardown of the request, which precedes the body of a stream.
+        response.call_on_close(_reset)
         return response
 
 
-def _end() -> None:
+def _reset() -> None:
     request_id.set(NO_REQUEST)
     trace.set(None)

@@ -1,8 +1,8 @@
-"""The names under which this server answers. A request for any other is refused, on every route.
+"""The host names of this server. A request for any other name is refused, on every route.
 
-A page of any site can have its own name pointed at this machine while it is open (DNS rebinding). To the browser this
-server is then part of that site, which may read every answer. An address in place of a name cannot be pointed
-elsewhere, so load balancers and health checks that ask by address are served.
+By DNS rebinding, any site can let its own name point to this machine while its page is open. The browser then takes
+this server for a part of that site, which may read every answer. An IP address cannot be rebound, so requests by
+address, as of load balancers and health checks, are served.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("sluice.web")
 
-# A host and its port, of RFC 3986, section 3.2; of names the characters that real ones have.
+# A host and its port (RFC 3986, section 3.2), with the characters that host names really have.
 _AUTHORITY = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::\d{0,5})?")
-# Every system resolves these to itself (RFC 6761, section 6.3). A leading dot stands for all names below as well.
+# Every system resolves these names to itself (RFC 6761, section 6.3). A leading dot includes all subdomains.
 LOOPBACK_NAMES = (".localhost",)
-# How many refused names each worker logs: clients choose them.
+# How many different refused names each worker logs. Clients choose the names.
 LOGGED_NAMES = 10
 
 
 class MalformedHost(ValueError):
-    """A text that no client may send as a host."""
+    """A text that is neither a host name nor an address."""
 
 
 class AllowedHosts:
-    """The names of one server. `check` may be called by any thread.
+    """The allowed names of one server. Any thread may call `check`.
 
     Args:
-        names: Lower-case names; one with a leading dot stands for itself and all names below it, `*` for every name.
+        names: Lower-case names. One with a leading dot includes its subdomains; `*` allows every name.
     """
 
     def __init__(self, names: tuple[str, ...]) -> None:
@@ -51,16 +51,16 @@ class AllowedHosts:
 
     @classmethod
     def of(cls, settings: Settings) -> AllowedHosts:
-        """Return the names of a server: loopback's, its own, and those that the operator allows."""
+        """Make them of the loopback names, the server's own name, and the names that the operator allows."""
         return cls((*LOOPBACK_NAMES, settings.server.host.lower(), *settings.server.reachable_names))
 
     def check(self, environ: WSGIEnvironment) -> None:
-        """Let a request pass that was made to one of the names, or to an address.
+        """Accept a request for an allowed name or for an IP address.
 
-        X-Forwarded-Host has no say: a proxy that does not set it passes a client's own on.
+        X-Forwarded-Host is ignored: a proxy that does not set it passes on the client's.
 
         Raises:
-            InvalidRequest: 421 for another name; 400 for none where HTTP demands one, and for what is no host.
+            InvalidRequest: 421 for another name; 400 for a malformed host, and for none where HTTP requires one.
         """
         for authority in _authorities(environ):
             try:
@@ -86,22 +86,22 @@ class AllowedHosts:
 
 
 def _authorities(environ: WSGIEnvironment) -> Iterator[str]:
-    """Yield what a request says it was made to: its Host, and the host in a target such as `http://name/path`."""
+    """Yield the hosts that a request names: in its header, and in a target such as `http://name/path`."""
     host = environ.get("HTTP_HOST", "")
-    # A request of HTTP/1.0 may come without; no browser sends one.
+    # A request of HTTP/1.0 may have none. Browsers do not send HTTP/1.0.
     if host or environ.get("SERVER_PROTOCOL") != "HTTP/1.0":
         yield host
-    # gunicorn and Werkzeug keep the target as it came. RFC 9112, section 3.2.2: its host counts, and not Host.
+    # gunicorn and Werkzeug keep the target as received. Its host overrides the header (RFC 9112, section 3.2.2).
     target = environ.get("RAW_URI", "/")
     if not target.startswith("/") and "://" in target:
         yield target.partition("://")[2].partition("/")[0].partition("?")[0]
 
 
 def parse_host(authority: str) -> str | None:
-    """Take the name out of `name:port`.
+    """Parse `name:port`.
 
     Returns:
-        The name in lower case, without the dot that may end it; None where an address stands in its place.
+        The name in lower case without a final dot; None for an IP address.
 
     Raises:
         MalformedHost: It is neither a name nor an address.
@@ -126,7 +126,7 @@ def parse_host(authority: str) -> str | None:
 
 
 def register_hosts(app: Flask, settings: Settings) -> None:
-    """Refuse requests for other hosts before anything else looks at them."""
+    """Refuse requests for other hosts before all other functions see them."""
     hosts = AllowedHosts.of(settings)
 
     @app.before_request

@@ -1,4 +1,4 @@
-"""Requests that another site's page makes in a visitor's browser are refused: they would spend our tokens."""
+"""Refuses requests that another site's page makes in a visitor's browser: they would spend the operator's tokens."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def refuse_foreign_origin(request: Request) -> None:
-    """Let a request pass that comes from our own page or from no page at all.
+    """Accept a request of this server's page, or of a client that is no browser.
 
-    Browsers say where a request comes from in Sec-Fetch-Site, older ones in Origin; other clients send neither.
-    `web/security/hosts.py` has checked before that the host itself is ours.
+    Browsers send Sec-Fetch-Site, older ones Origin; other clients send neither. `hosts.py` has checked the host.
 
     Raises:
         InvalidRequest: 403, where a page of another origin made the request.
@@ -23,17 +22,17 @@ def refuse_foreign_origin(request: Request) -> None:
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
     if site is not None:
-        foreign = site not in ("same-origin", "none")
+        is_foreign = site not in ("same-origin", "none")
     elif origin is not None:
-        foreign = not _is_origin_of(origin, request.headers.get("Host", ""))
+        is_foreign = not _is_origin_of(origin, request.headers.get("Host", ""))
     else:
-        foreign = False
-    if foreign:
+        is_foreign = False
+    if is_foreign:
         raise InvalidRequest("Requests should come from this server's own page, not from another site's.", status=403)
 
 
 def _is_origin_of(origin: str, host: str) -> bool:
-    """Whether a page of this origin came from this host, which a proxy may have reached by another scheme."""
+    """Return whether an origin is that of this host. The schemes may differ behind a proxy."""
     try:
         page, server = urlsplit(origin), urlsplit(f"//{host}")
         default = _DEFAULT_PORTS.get(page.scheme)

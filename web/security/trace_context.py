@@ -1,4 +1,4 @@
-"""What a request brings to be found again: the id that its sender has given it, and the trace that it belongs to."""
+"""The id and the trace that a client sends with a request."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 
 from ...service.observability.logging import Trace
 
-# No space, quote, bracket or control character, so an id is one word wherever it is written. Long enough for what
-# load balancers make; the first character is never a hyphen, which is our own sign for "none".
+# No space, quote, bracket or control character, so that an id is one field of a log line. Long enough for the ids of
+# load balancers. It does not begin with a hyphen, which the log shows where there is no id.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")
 # https://www.w3.org/TR/trace-context/#traceparent-header-field-values: lower-case hexadecimal only.
 _TRACEPARENT = re.compile(
@@ -16,19 +16,18 @@ _TRACEPARENT = re.compile(
 
 
 def read_request_id(header: str | None) -> str | None:
-    """Return the id of an `X-Request-Id` header; ``None`` where there is none, or none that may stand in a log."""
+    """Return the id in an `X-Request-Id` header; None where it is absent or not safe for a log."""
     return header if header is not None and _REQUEST_ID.fullmatch(header) else None
 
 
 def read_trace(header: str | None) -> Trace | None:
     """Read a `traceparent` header of W3C Trace Context.
 
-    A version that is not known yet is read as far as version 00 goes, as the standard asks for; 00 itself has no more
-    fields, and ff is no version.
+    As the standard requires, a later version is read as far as the fields of version 00 go. Version ff is invalid.
 
     Returns:
-        The trace and the sender's span; ``None`` where the header is not there or not valid. So is one that came
-        twice, which WSGI joins with a comma.
+        The trace and the sender's span; None where the header is absent, invalid, or was sent twice, which WSGI joins
+        with a comma.
     """
     match = _TRACEPARENT.fullmatch(header or "")
     if match is None or match["version"] == "ff" or (match["version"] == "00" and match["more"]):

@@ -1,4 +1,4 @@
-"""Offers the application's streams a way past the thread that serves them (`web/replies/socket_writer.py`)."""
+"""Gives each streamed reply a writer with which the loop writes to the client (`web/replies/socket_writer.py`)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
 
 def offer_socket_writers(application: WSGIApplication) -> WSGIApplication:
-    """Offer an outlet to each stream that reaches the server as the application made it."""
+    """Return the application with a writer for each stream that reaches the server as the application made it.
+
+    As with `wsgi.file_wrapper`: a body that a middleware has wrapped is iterated as usual.
+    """
 
     def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         body = application(environ, start_response)
         if isinstance(body, StreamBody):
             client = find_client_socket(environ)
-            # TLS is written by its library alone, which two threads must not use at once.
+            # Two threads must not use the TLS library for one connection at one time.
             if client is not None and not isinstance(client, ssl.SSLSocket):
                 body.use(SocketWriter(response_of(start_response)))
         return body

@@ -1,10 +1,10 @@
-"""What WSGI hides: the client's socket. Learns at once that the client has gone, and limits slow writes.
+"""The client's socket: notices at once that the client has disconnected, and limits the time of writes.
 
-gunicorn hands the socket over in `environ["gunicorn.socket"]`. Where there is none (another server, or HTTP/2,
-where many requests share one), nothing is watched, and a client's leaving is noticed by the write of a heartbeat.
+gunicorn passes the socket in `environ["gunicorn.socket"]`. Other servers do not, and in HTTP/2 requests share one.
+There nothing is watched, and the write of a heartbeat fails after a disconnect.
 
-A client that shuts down its sending side after the request (`shutdown(SHUT_WR)`) looks the same as one that left,
-and is treated so: browsers, curl and proxies do not do that.
+A client that shuts down its sending side after the request (`shutdown(SHUT_WR)`) cannot be told from one that has
+disconnected, and is treated as such (docs/decisions/0011-half-closed-clients-have-disconnected.md).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from ...service import LoopThread, LoopUnavailable
 
 logger = logging.getLogger("sluice.web")
 
-# epoll is Linux's. Edge-triggered and without EPOLLIN: a pipelined request wakes nobody, and an event comes once.
-_GONE = getattr(select, "EPOLLRDHUP", 0) | getattr(select, "EPOLLHUP", 0) | getattr(select, "EPOLLERR", 0)
+# Linux only. Edge-triggered, so that an event comes once; without EPOLLIN, so that a pipelined request is no event.
+_DISCONNECTED = getattr(select, "EPOLLRDHUP", 0) | getattr(select, "EPOLLHUP", 0) | getattr(select, "EPOLLERR", 0)
 _EDGE = getattr(select, "EPOLLET", 0)
 
 
 def find_client_socket(environ: dict[str, Any]) -> socket.socket | None:
-    """Find the socket that this request, and no other, uses; `None` where the server does not say."""
+    """Return the socket that only this request uses; None where the server does not pass it."""
     if environ.get("HTTP_VERSION") == "2" or environ.get("SERVER_PROTOCOL") == "HTTP/2":
         return None
     found = environ.get("gunicorn.socket")
@@ -36,29 +36,33 @@ def find_client_socket(environ: dict[str, Any]) -> socket.socket | None:
 
 
 def has_disconnected(client: socket.socket) -> bool:
-    """Say whether the client has closed, reset or half-closed its connection already. Does not wait."""
+    """Return whether the client has closed, reset or half-closed its connection. Does not wait."""
     poll = select.poll()
     poll.register(client, getattr(select, "POLLRDHUP", 0))
     return bool(poll.poll(0))
 
 
 def limit_writes(client: socket.socket, seconds: float) -> None:
-    """Make every write fail that the client does not accept within ``seconds``, which frees its thread.
+    """Make each write fail that the client does not accept within a time limit.
 
     gunicorn sets the socket back to blocking before the connection's next request.
+
+    Args:
+        client: The client's socket.
+        seconds: The time limit.
     """
     client.settimeout(seconds)
     user_timeout = getattr(socket, "TCP_USER_TIMEOUT", None)
     if user_timeout is not None and client.family in (socket.AF_INET, socket.AF_INET6):
-        # A peer that vanished without a FIN: unacknowledged data ends the connection after this long.
+        # For a peer that vanished without a FIN: data that is not acknowledged in time ends the connection.
         client.setsockopt(socket.IPPROTO_TCP, user_timeout, int(seconds * 1000))
 
 
 class DisconnectWatcher:
-    """One epoll on the service's loop for all clients of a process: no thread, under a millisecond."""
+    """Watches all clients of an application by one epoll on the service's loop. Reports a disconnect within 1 ms."""
 
     def __init__(self, loop: LoopThread) -> None:
-        """Take the loop whose thread will run the callbacks; it need not run yet."""
+        """Take the loop whose thread will call the callbacks. It need not run yet."""
         self._loop = loop
         self._lock = threading.Lock()
         self._pid = 0
@@ -66,14 +70,18 @@ class DisconnectWatcher:
         self._callbacks: dict[int, Callable[[], None]] = {}
 
     def watch(self, client: socket.socket, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call ``callback`` on the loop's thread, once, when the client closes, resets or half-closes.
+        """Call a function once when the client closes, resets or half-closes its connection.
 
-        A client that has gone already is noticed as well. Any thread but the loop's may call this, after the
-        loop was started.
+        A client that has disconnected before is reported as well. Any thread but the loop's may call this, after the
+        loop has started.
+
+        Args:
+            client: The client's socket.
+            callback: Called on the loop's thread.
 
         Returns:
-            A function that ends the watch; to be called before the socket is closed, because its number may
-            then belong to another client.
+            A function that ends the watch. It must be called before the socket is closed, because another client's
+            socket may then get its number.
         """
         if not _EDGE:
             return lambda: None
@@ -81,7 +89,7 @@ class DisconnectWatcher:
         with self._lock:
             epoll = self._attached()
             # An event that comes at once waits for the lock.
-            epoll.register(number, _GONE | _EDGE)
+            epoll.register(number, _DISCONNECTED | _EDGE)
             self._callbacks[number] = callback
 
         def unwatch() -> None:
@@ -93,7 +101,7 @@ class DisconnectWatcher:
         return unwatch
 
     def attach(self) -> None:
-        """Open now what the first watch would: later there may be no descriptor for it.
+        """Open the epoll now and not with the first watch, when no descriptor may be left.
 
         Raises:
             LoopUnavailable: The loop does not run.
@@ -104,7 +112,7 @@ class DisconnectWatcher:
                 self._attached()
 
     def close(self) -> None:
-        """End all watches."""
+        """End all watches. Waits up to 1 s for the loop. Any thread but the loop's."""
         with self._lock:
             epoll, self._epoll = self._epoll, None
             self._callbacks.clear()
@@ -125,7 +133,7 @@ class DisconnectWatcher:
 
     def _attached(self) -> select.epoll:
         if self._epoll is None or self._pid != os.getpid():
-            # After a fork the parent's epoll must not be touched: both processes would share it.
+            # After a fork: the epoll is shared with the parent, and must not be changed.
             epoll = select.epoll()
             try:
                 self._loop.call_soon(lambda: asyncio.get_running_loop().add_reader(epoll.fileno(), self._on_ready))
@@ -141,7 +149,7 @@ class DisconnectWatcher:
         with self._lock:
             if self._epoll is None:
                 return
-            gone = [self._callbacks.get(number) for number, _ in self._epoll.poll(0)]
-        for callback in gone:
+            callbacks = [self._callbacks.get(number) for number, _ in self._epoll.poll(0)]
+        for callback in callbacks:
             if callback is not None:
                 callback()

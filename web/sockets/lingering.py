@@ -1,4 +1,4 @@
-"""Closing connections gently: half-close, wait for the client's own close in the poller, then close."""
+"""Closes connections without a reset: half-close, wait in the poller until the client closes, then close."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-# RFC 9112, section 9.6: after the last response, the client's own close is awaited, so that unread bytes do not turn
-# the close into a reset that loses the end of the response. gunicorn waits as long, but on its main thread.
+# RFC 9112, section 9.6: the server waits until the client closes, because unread bytes would make its close a reset,
+# by which the client may lose the end of the response. In seconds; gunicorn waits as long, on its main thread.
 LINGER_TIMEOUT = 2.0
 LINGER_READ = 65536
 
 
 class LingeringConnections:
-    """The half-closed connections of a worker. All methods are for the worker's main thread."""
+    """The half-closed connections of a worker. For the worker's main thread only."""
 
     def __init__(self, poller: selectors.BaseSelector, count: Callable[[int], None], log: logging.Logger) -> None:
-        """Take what waits for the clients.
+        """Hold no connection yet.
 
         Args:
-            poller: Calls what is registered with each socket, with the socket, when it is readable.
-            count: Called with 1 for each connection that begins to linger and with -1 for each that ends: a worker
-                that exits would reset them.
-            log: Where a reset is noted.
+            poller: Calls the data registered for a socket, with the socket, when it is readable.
+            count: Called with 1 when a connection begins to linger and with -1 when it ends. The worker must not exit
+                meanwhile, which would reset the connection.
+            log: Where a reset by a client is logged.
         """
         self._poller = poller
         self._count = count
@@ -33,29 +33,26 @@ class LingeringConnections:
         self._deadlines: deque[tuple[float, socket.socket]] = deque()
 
     def linger(self, client: socket.socket) -> None:
-        """Half-close a connection and wait for the client's own close in the poller.
-
-        gunicorn waits on its main thread, up to 2 s for each client, in which nobody else is served.
-        """
+        """Half-close a connection, and wait in the poller until the client closes it."""
         try:
             client.setblocking(False)
             client.shutdown(socket.SHUT_WR)
             self._poller.register(client, selectors.EVENT_READ, self._drain)
         except (OSError, ValueError):
-            client.close()  # it has gone already
+            client.close()  # the client has disconnected
             return
         self._count(1)
         self._deadlines.append((time.monotonic() + LINGER_TIMEOUT, client))
 
     def end_expired(self) -> None:
-        """Close those whose time is up."""
+        """Close the connections that have lingered for `LINGER_TIMEOUT`."""
         now = time.monotonic()
-        # Those that left by themselves are closed, and are taken out when their turn comes.
+        # A connection that its client has closed stays in the queue until it would expire.
         while self._deadlines and (self._deadlines[0][0] <= now or self._deadlines[0][1].fileno() < 0):
             self._close(self._deadlines.popleft()[1])
 
     def time_left(self) -> float | None:
-        """Return the seconds until `end_expired` is due, or `None` where nobody lingers."""
+        """Return the seconds until `end_expired` is due; None where no connection lingers."""
         return max(0.0, self._deadlines[0][0] - time.monotonic()) if self._deadlines else None
 
     def _drain(self, client: socket.socket) -> None:
