@@ -285,9 +285,10 @@ def test_what_a_closed_source_yields_goes_nowhere_though_the_reader_has_not_woke
 ) -> None:
     outlet = Outlet()
     items, released = outlet.taken, weakref.ref(outlet)
-    ended = threading.Event()
+    started, ended = threading.Event(), threading.Event()
 
     async def stubborn() -> AsyncIterator[int]:
+        started.set()
         try:
             await asyncio.get_running_loop().create_future()
         except asyncio.CancelledError:
@@ -303,6 +304,8 @@ def test_what_a_closed_source_yields_goes_nowhere_though_the_reader_has_not_woke
     bridge.divert(outlet)
     del outlet
     taken = waiting(reader, bridge)
+    # A source that is cancelled before it has begun does not run at all.
+    assert started.wait(WITHIN)
     bridge.close()
     assert items == []
     assert ended.is_set()
