@@ -176,6 +176,13 @@ def test_an_application_that_gevent_has_patched_is_refused_with_a_sentence(
     assert said.count("Booting worker") <= 2
 
 
+def test_an_application_that_fails_in_patching_threads_is_refused_with_a_sentence(folder: Path) -> None:
+    # A lock that was acquired before, and is released behind the patch, may fail so.
+    patched = "import gevent.monkey; gevent.monkey.patch_all()\nraise RuntimeError('cannot release un-acquired lock')"
+    (folder / "patched.py").write_text(patched)
+    assert f"gevent has replaced Python's {PATCHED}" in start_and_fail(folder, "gunicorn", "--preload", "patched:app")
+
+
 def test_gunicorns_gevent_worker_is_refused_also_by_another_configuration(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "own.conf.py").write_text("control_socket_disable = True")
     said = start_and_fail(folder, "gunicorn", "-c", str(tmp_path / "own.conf.py"), "-k", "gevent", "wsgi:app")

@@ -12,6 +12,7 @@ gunicorn's log. No signal is lost while a process starts. What cannot work, such
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import sys
@@ -144,6 +145,8 @@ def install(configuration: dict[str, Any]) -> None:
         configuration: `globals()` of the configuration file.
     """
     start_signals.prepare_master()
+    # Of a master in which --preload has patched threads, any error may come before `on_starting`.
+    atexit.register(exit_if_threads_are_replaced, 1)
     for hook in HOOKS:
         own = configuration.get(hook.__name__)
         configuration[hook.__name__] = hook if own is None else _both(own, hook)
