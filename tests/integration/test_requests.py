@@ -188,7 +188,9 @@ def test_a_body_over_the_limit_without_a_length_is_answered_with_413(running_ser
 
 
 @pytest.mark.parametrize(("kind", "status"), [("application/json", 400), ("text/plain", 415)])
-@pytest.mark.parametrize("body", [b"zz\r\n{}", b"2\r\n{}no end", b"2;\r;=\r\n{}\r\n0\r\n\r\n"])
+@pytest.mark.parametrize(
+    "body", [b"zz\r\n{}", b"2\r\n{}no end", b"2;\r;=\r\n{}\r\n0\r\n\r\n", b"2\n", b"zz\n", b"2\r\n{}X"]
+)
 def test_a_body_whose_chunks_break_is_refused_once_and_its_connection_closed(
     running_server: RunningServer, kind: str, status: int, body: bytes
 ) -> None:

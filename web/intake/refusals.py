@@ -64,6 +64,13 @@ def refuse_large_head(limit: int) -> Refusal:
     )
 
 
+#: The chunks of a body are broken, so that nobody can say where it ends.
+BROKEN_CHUNKS = make_refusal(
+    "400 Bad Request",
+    "invalid_request",
+    "The chunks of the body are broken. They should be framed as in RFC 9112, section 7.1.",
+)
+
 #: The server holds as much of unfinished requests as it may, or has nothing left to serve another one with.
 OVERLOADED = make_refusal(
     "503 Service Unavailable", "overloaded", "The server is busy. Please try again in a moment.", retry_after=2

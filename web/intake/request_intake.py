@@ -12,7 +12,7 @@ import time
 from typing import Any, Protocol
 
 from .body_arrival import BODY_BYTES_PER_SECOND
-from .refusals import OVERLOADED, Refusal, refuse_large_head, refuse_slow_body, refuse_slow_head
+from .refusals import BROKEN_CHUNKS, OVERLOADED, Refusal, refuse_large_head, refuse_slow_body, refuse_slow_head
 from .worker_connection import WorkerConnection
 
 RECEIVE_BYTES = 65536
@@ -189,8 +189,11 @@ class RequestIntake:
         arrival = request.arrival
         # Of chunks, half may be framing.
         size = arrival.received // 2 if arrival.length is None else arrival.length
-        if arrival.is_complete or arrival.is_broken or size > self._body_limit or not self._is_awaited(request):
+        if arrival.is_complete or size > self._body_limit or not self._is_awaited(request):
             self._hand_over(connection)
+        elif arrival.is_broken:
+            # Not for a thread to find out: gunicorn's reader would wait there for the end of the broken line.
+            self._refuse(connection, BROKEN_CHUNKS)
         elif self._held > TOTAL_LIMIT:
             self._refuse(connection, OVERLOADED)
         elif connection.parser.unreader.must_continue:
