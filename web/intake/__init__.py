@@ -1,1 +1,1 @@
-"""Requests on their way into a worker: gathered without a thread, bounded in size and time."""
+"""Receives requests in a worker without a thread, within limits of size and time."""

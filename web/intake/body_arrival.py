@@ -1,48 +1,48 @@
-"""How much of a request's body has come, and until when the rest may come. Bytes and numbers only: no socket."""
+"""Counts how much of a request's body was received, and until when the rest may arrive. Uses no socket."""
 
 from __future__ import annotations
 
 import re
 import time
 
-# Beside the time that every body gets, one second for each so many bytes that have come. A phone at the edge of a
-# cell sends 8 KiB a second, so a body of 1 MiB, the usual limit, goes through; a byte every few seconds does not.
+# Added to the time limit of a body: one second for each so many bytes received. A phone with a bad connection sends
+# 8 KiB a second, so a body of 1 MiB, the default limit, is accepted. A byte every few seconds is not.
 BODY_BYTES_PER_SECOND = 4096
-# A chunk's size and its extensions, or one trailer: gunicorn's own limit for either is 8190.
+# Of a chunk's size with its extensions, and of a trailer. gunicorn's limit for either is 8190.
 LINE_LIMIT = 8192
 
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r\n")
 
 
 class BodyArrival:
-    """What has come of one request's body. One thread at a time.
+    """The progress of one request's body. For one thread at a time.
 
-    It says when a body is whole, and reads nothing of it: gunicorn's reader stays the judge of its framing.
+    It knows when a body is complete. gunicorn's reader still checks the framing.
     """
 
     def __init__(self, length: int | None, timeout: float) -> None:
-        """Begin to wait for a body.
+        """Start to wait for a body.
 
         Args:
-            length: Its Content-Length in bytes; `None` for a chunked body.
-            timeout: Seconds for all of it, beside those for what has come.
+            length: Its Content-Length in bytes; None for a chunked body.
+            timeout: Seconds for all of it, plus one for each `BODY_BYTES_PER_SECOND` received.
         """
         self.length = length
-        #: Raw bytes of it that have come, framing included.
+        #: Bytes received, including the framing.
         self.received = 0
-        #: Whether all of it has come.
+        #: Whether all of it was received.
         self.is_complete = length == 0
-        #: Whether its chunks broke, so that nobody can say where it ends.
+        #: Whether the framing of its chunks is invalid, so that its end is unknown.
         self.is_broken = False
         self._deadline = time.monotonic() + timeout
         self._line = b""
-        #: Bytes of the current chunk's data that are to come.
+        #: Bytes of the current chunk that are to be received.
         self._chunk_left = 0
-        self._is_behind_data = False
+        self._is_after_data = False
         self._in_trailers = False
 
     def feed(self, data: bytes) -> None:
-        """Take note of bytes that have come; those behind the body's end are another request's, and left out."""
+        """Count received bytes. Bytes after the end of the body belong to the next request, and are not counted."""
         if self.is_complete:
             return
         if self.length is None:
@@ -52,11 +52,11 @@ class BodyArrival:
             self.is_complete = self.received == self.length
 
     def deadline(self) -> float:
-        """Return when the next bytes must have come, on the monotonic clock: it moves with what comes."""
+        """Return the time on the monotonic clock at which the body is too late; it grows with the received bytes."""
         return self._deadline + self.received / BODY_BYTES_PER_SECOND
 
     def _scan_chunks(self, data: bytes) -> int:
-        """Follow the framing of RFC 9112, section 7.1; return how many of the bytes are the body's."""
+        """Follow the framing of RFC 9112, section 7.1. Return how many of the bytes belong to the body."""
         position = 0
         while position < len(data) and not (self.is_complete or self.is_broken):
             if self._chunk_left:
@@ -67,7 +67,7 @@ class BodyArrival:
             end = data.find(b"\n", position) + 1
             self._line += data[position : end or None]
             position = end or len(data)
-            if len(self._line) > LINE_LIMIT or (self._is_behind_data and not b"\r\n".startswith(self._line)):
+            if len(self._line) > LINE_LIMIT or (self._is_after_data and not b"\r\n".startswith(self._line)):
                 self.is_broken = True
             elif end:
                 line, self._line = self._line, b""
@@ -75,8 +75,8 @@ class BodyArrival:
         return position
 
     def _take_line(self, line: bytes) -> None:
-        if self._is_behind_data:
-            self._is_behind_data = False
+        if self._is_after_data:
+            self._is_after_data = False
             return
         if self._in_trailers:
             self.is_complete = line == b"\r\n"
@@ -87,5 +87,5 @@ class BodyArrival:
             self.is_broken = True
             return
         self._chunk_left = int(matched[1], 16)
-        self._is_behind_data = self._chunk_left > 0
+        self._is_after_data = self._chunk_left > 0
         self._in_trailers = self._chunk_left == 0

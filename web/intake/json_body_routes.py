@@ -1,4 +1,4 @@
-"""Which requests' bodies are waited for before a thread is taken: those that a route will read as JSON."""
+"""Decides whether a request's body is received before a thread is used: where a route expects JSON."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from werkzeug.routing import RoutingException
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-# Those whose bodies have a meaning (RFC 9110, section 9.3).
+# The methods whose bodies have a meaning (RFC 9110, section 9.3).
 _METHODS = frozenset({"POST", "PUT", "PATCH"})
 
 
 class JsonBodyRoutes:
-    """The routes of an application. Any thread may ask."""
+    """The routes of an application. For any thread."""
 
     def __init__(self, app: WSGIApplication) -> None:
-        """Take an application, whose routes may still grow. Of one that is no Flask application nothing is known."""
+        """Take an application. Routes may be added later. The routes of other than Flask applications are unknown."""
         self._routes = app.url_map.bind("") if isinstance(app, Flask) else None
 
     def expects_json(self, method: str, path: str, content_type: str) -> bool:
-        """Say whether a route is likely to read the body as JSON.
+        """Return whether a route probably reads the body as JSON.
 
-        A wrong guess costs little: a body that is waited for in vain delays a refusal, and one that is not waited for
-        is read by a thread, within the same limit.
+        A wrong answer costs little: it delays a refusal, or lets a thread read the body within the same limits.
 
         Args:
             method: The request's method.

@@ -1,4 +1,4 @@
-"""Replies that the worker's main thread gives by itself, before a request reaches a thread."""
+"""Replies that the worker's main thread sends for requests that reach no thread."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Refusal(NamedTuple):
-    """A whole reply that refuses a request, and ends its connection."""
+    """A complete reply that refuses a request and closes its connection."""
 
     code: str
     status: int
@@ -15,13 +15,13 @@ class Refusal(NamedTuple):
 
 
 def make_refusal(status: str, code: str, sentence: str, *, retry_after: int | None = None) -> Refusal:
-    """Write a refusal in the form of every other error (`api/errors.py`); without an id, as it was no request yet.
+    """Return a refusal with the fields of other errors (`api/errors.py`), but without the id of a request.
 
     Args:
         status: The status and its phrase, such as `408 Request Timeout`.
         code: The error's code.
-        sentence: What was wrong, and what would be right.
-        retry_after: Seconds after which trying again may help; `None` where it does not.
+        sentence: What was wrong and what would be right.
+        retry_after: Seconds after which another attempt may succeed; None where it cannot.
     """
     fields = {"success": False, "error": sentence, "code": code, "retryable": retry_after is not None}
     body = json.dumps(fields).encode()
@@ -38,15 +38,15 @@ def make_refusal(status: str, code: str, sentence: str, *, retry_after: int | No
     return Refusal(code, int(status.partition(" ")[0]), head.encode() + b"\r\n" + body)
 
 
-def refuse_slow_head(seconds: float) -> Refusal:
-    """Refuse a head that is not whole in time."""
+def make_slow_head_refusal(seconds: float) -> Refusal:
+    """Return the refusal of a head that was not received in time."""
     return make_refusal(
         "408 Request Timeout", "invalid_request", f"The head of a request should be sent within {seconds:g} s."
     )
 
 
-def refuse_slow_body(seconds: float, bytes_per_second: int) -> Refusal:
-    """Refuse a body that is not whole in time."""
+def make_slow_body_refusal(seconds: float, bytes_per_second: int) -> Refusal:
+    """Return the refusal of a body that was not received in time."""
     return make_refusal(
         "408 Request Timeout",
         "invalid_request",
@@ -55,8 +55,8 @@ def refuse_slow_body(seconds: float, bytes_per_second: int) -> Refusal:
     )
 
 
-def refuse_large_head(limit: int) -> Refusal:
-    """Refuse a head that is larger than any may be."""
+def make_large_head_refusal(limit: int) -> Refusal:
+    """Return the refusal of a head that is larger than the limit."""
     return make_refusal(
         "431 Request Header Fields Too Large",
         "invalid_request",
@@ -64,14 +64,14 @@ def refuse_large_head(limit: int) -> Refusal:
     )
 
 
-#: The chunks of a body are broken, so that nobody can say where it ends.
+#: The refusal of a body whose chunks are broken, so that its end is unknown.
 BROKEN_CHUNKS = make_refusal(
     "400 Bad Request",
     "invalid_request",
     "The chunks of the body are broken. They should be framed as in RFC 9112, section 7.1.",
 )
 
-#: The server holds as much of unfinished requests as it may, or has nothing left to serve another one with.
+#: The refusal where incomplete requests fill the memory they may use, or no thread, memory or descriptor is left.
 OVERLOADED = make_refusal(
     "503 Service Unavailable", "overloaded", "The server is busy. Please try again in a moment.", retry_after=2
 )

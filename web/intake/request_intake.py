@@ -1,7 +1,8 @@
-"""Gathers requests in the worker's poller, so that none holds a thread before all that a thread needs is there.
+"""Receives requests in the worker's poller, so that a slow client uses no thread.
 
-A head is gathered always, a body where a route will read it and it is not large. Each has one limit for all of it: a
-client that sends a byte at a time costs a few bytes of memory, and its connection ends.
+A head is always received here. A body is received here where a route will read it and it is not large. Head and body
+each have one time limit, so a client that sends a byte at a time is refused.
+See docs/decisions/0046-gather-requests-in-the-poller.md.
 """
 
 from __future__ import annotations
@@ -12,42 +13,49 @@ import time
 from typing import Any, Protocol
 
 from .body_arrival import BODY_BYTES_PER_SECOND
-from .refusals import BROKEN_CHUNKS, OVERLOADED, Refusal, refuse_large_head, refuse_slow_body, refuse_slow_head
+from .refusals import (
+    BROKEN_CHUNKS,
+    OVERLOADED,
+    Refusal,
+    make_large_head_refusal,
+    make_slow_body_refusal,
+    make_slow_head_refusal,
+)
 from .worker_connection import WorkerConnection
 
 RECEIVE_BYTES = 65536
-# nginx takes 4 lines of 8 KiB and Node.js 16 KiB in all; gunicorn would take 100 lines of 8 KiB. Here a head waits in
-# memory, and up to a thousand of them do at one time.
+# nginx accepts 4 lines of 8 KiB, Node.js 16 KiB, gunicorn 100 lines of 8 KiB. A thousand incomplete heads may be in
+# memory at one time.
 HEAD_LIMIT = 65536
-# No larger bodies are gathered, whatever an operator allows: they are read by a thread. The usual limit is 1 MiB.
+# Larger bodies, where the operator allows them, are read by a thread. The default limit is 1 MiB.
 BODY_LIMIT = 4 * 2**20
-# All that is gathered at one time, so that unfinished requests cannot fill the memory.
+# Bytes of all incomplete requests together, so that they cannot fill the memory.
 TOTAL_LIMIT = 64 * 2**20
-# How often limits are looked at. A scan of a thousand connections takes 0.1 ms.
+# Seconds between two checks of the time limits. A check of a thousand connections takes 0.1 ms.
 SCAN_INTERVAL = 0.1
 
-# The end of a head; or a line end that gunicorn refuses at once, and so need not wait for more.
+# The end of a head, or a line end that gunicorn refuses at once.
 _HEAD_ENDS = re.compile(rb"\r\n\r\n|(?<!\r)\n")
 
 
 class IntakeOwner(Protocol):
-    """What the worker does with requests. All of it is called on the main thread."""
+    """The worker, to which the intake reports. All methods are called on the main thread."""
 
     def reads_body(self, request: Any) -> bool:
-        """Say whether a route will read the request's body, so that it is worth waiting for."""
+        """Return whether a route will read the request's body."""
 
     def request_ready(self, connection: WorkerConnection) -> None:
-        """Serve a request that has come."""
+        """Serve a request that was received."""
 
     def request_refused(self, connection: WorkerConnection, refusal: Refusal) -> None:
         """Reply, and close the connection."""
 
     def connection_ended(self, connection: WorkerConnection) -> None:
-        """Close a connection whose client has gone, or that is to make room."""
+        """Close a connection whose client has disconnected, or whose descriptor is needed."""
 
 
 class RequestIntake:
-    """The connections whose next request has not come yet, but for those that are idle. For the main thread only."""
+    """The connections whose next request is incomplete, without idle ones. For the main thread only."""
 
     def __init__(
         self,
@@ -58,22 +66,22 @@ class RequestIntake:
         body_timeout: float,
         body_limit: int,
     ) -> None:
-        """Begin with none.
+        """Hold no connection yet.
 
         Args:
-            poller: Calls what is registered with each socket, with the socket, when it is readable.
-            owner: Takes what has come.
+            poller: Calls the data registered for a socket, with the socket, when it is readable.
+            owner: The worker.
             head_timeout: Seconds for a whole head.
-            body_timeout: Seconds for a whole body, beside those for what has come: the parser's, for the reply.
-            body_limit: The largest body that the application takes, in bytes.
+            body_timeout: Seconds for a whole body, as the parser has it; for the text of the refusal.
+            body_limit: The largest body that the application accepts, in bytes.
         """
         self._poller = poller
         self._owner = owner
         self._head_timeout = head_timeout
-        self._head_too_slow = refuse_slow_head(head_timeout)
+        self._head_too_slow = make_slow_head_refusal(head_timeout)
         self._body_limit = min(body_limit, BODY_LIMIT)
-        self._body_too_slow = refuse_slow_body(body_timeout, BODY_BYTES_PER_SECOND)
-        #: Each with the end of its head's time; the oldest first.
+        self._body_too_slow = make_slow_body_refusal(body_timeout, BODY_BYTES_PER_SECOND)
+        #: Each connection with the time limit of its head on the monotonic clock; the oldest first.
         self._waiting: dict[WorkerConnection, float] = {}
         self._held = 0
         self._next_scan = 0.0
@@ -82,14 +90,14 @@ class RequestIntake:
         return len(self._waiting)
 
     def begin(self, connection: WorkerConnection, received: bytes = b"") -> None:
-        """Wait for a connection's next request.
+        """Start to receive a connection's next request.
 
         Args:
-            connection: A connection that gathers its requests, registered with no poller.
-            received: Bytes of the request that were read behind the last one.
+            connection: A connection that is in no poller.
+            received: Bytes of the request that were read after the previous one.
 
         Raises:
-            OSError: The poller cannot take another one.
+            OSError: The poller accepts no further socket.
         """
         connection.sock.setblocking(False)
         self._poller.register(connection.sock, selectors.EVENT_READ, lambda _: self._receive(connection))
@@ -98,13 +106,13 @@ class RequestIntake:
             self._take(connection, received)
 
     def resume(self, connection: WorkerConnection) -> None:
-        """Receive the next request of a connection that was kept, whose socket the poller has and calls readable."""
+        """Receive the next request of an idle connection, whose socket is in the poller and is readable."""
         self._poller.modify(connection.sock, selectors.EVENT_READ, lambda _: self._receive(connection))
         self._waiting[connection] = time.monotonic() + self._head_timeout
         self._receive(connection)
 
     def end_expired(self) -> None:
-        """Refuse what was too slow. Called in each turn of the main thread."""
+        """Refuse requests that exceeded a time limit. Called in each turn of the main thread."""
         now = time.monotonic()
         if now < self._next_scan:
             return
@@ -112,15 +120,15 @@ class RequestIntake:
         for connection, head_deadline in list(self._waiting.items()):
             request = connection.parser.prepared
             if request is None and head_deadline <= now:
-                # A client that has sent nothing has asked for nothing: browsers open connections in advance.
+                # No reply where nothing was sent: browsers open connections in advance.
                 self._refuse(connection, self._head_too_slow if connection.received else None)
             elif request is not None and request.arrival.deadline() <= now:
                 self._refuse(connection, self._body_too_slow)
 
     def end_oldest(self) -> bool:
-        """End the connection whose request has been awaited longest, to make room; say whether there was one.
+        """End the connection that has waited longest for its request; return whether there was one.
 
-        Without a reply: lingering for it would take the room.
+        Without a reply, which would need the descriptor for longer.
         """
         oldest = next(iter(self._waiting), None)
         if oldest is not None:
@@ -128,10 +136,8 @@ class RequestIntake:
         return oldest is not None
 
     def time_left(self) -> float | None:
-        """Return the seconds until `end_expired` is due, or `None` where nothing is waited for."""
+        """Return the seconds until `end_expired` is due; None where no request is incomplete."""
         return max(0.0, self._next_scan - time.monotonic()) if self._waiting else None
-
-    # ------------------------------------------------------------------ inside
 
     def _receive(self, connection: WorkerConnection) -> None:
         try:
@@ -151,7 +157,7 @@ class RequestIntake:
         if data:
             self._take(connection, data)
         elif connection.parser.prepared is not None:
-            # The body has broken off, which is the application's to say.
+            # The body ended early. The application reports it.
             self._hand_over(connection)
         else:
             self._refuse(connection, None)
@@ -171,7 +177,7 @@ class RequestIntake:
         seen = len(received)
         received += data
         ends = _HEAD_ENDS.search(received, max(0, seen - 3)) is not None
-        # A head of the PROXY protocol holds line ends of its own: then only the parser can tell.
+        # A head of the PROXY protocol has line ends of its own, so only the parser knows where the head ends.
         ends = ends or (connection.cfg.proxy_protocol != "off" and connection.parser.req_count == 0)
         if (ends or len(received) > HEAD_LIMIT) and connection.parser.prepare(bytes(received)):
             request = connection.parser.prepared
@@ -180,19 +186,19 @@ class RequestIntake:
             else:
                 self._continue_request(connection, request)
         elif len(received) > HEAD_LIMIT:
-            self._refuse(connection, refuse_large_head(HEAD_LIMIT))
+            self._refuse(connection, make_large_head_refusal(HEAD_LIMIT))
         elif self._held > TOTAL_LIMIT:
             self._refuse(connection, OVERLOADED)
 
     def _continue_request(self, connection: WorkerConnection, request: Any) -> None:
-        """Hand a request over whose head is there, or wait for its body."""
+        """Hand over a request whose head was received, or wait for its body."""
         arrival = request.arrival
-        # Of chunks, half may be framing.
+        # Half of a chunked body may be framing.
         size = arrival.received // 2 if arrival.length is None else arrival.length
         if arrival.is_complete or size > self._body_limit or not self._is_awaited(request):
             self._hand_over(connection)
         elif arrival.is_broken:
-            # Not for a thread to find out: gunicorn's reader would wait there for the end of the broken line.
+            # Not by a thread: gunicorn's reader would wait for the end of the broken line.
             self._refuse(connection, BROKEN_CHUNKS)
         elif self._held > TOTAL_LIMIT:
             self._refuse(connection, OVERLOADED)
@@ -203,7 +209,7 @@ class RequestIntake:
                 self._refuse(connection, None)
 
     def _is_awaited(self, request: Any) -> bool:
-        # Asked once for a request, as each of its pieces comes here.
+        # Asked once for each request: this is called for each piece of its body.
         if not hasattr(request, "is_awaited"):
             request.is_awaited = self._owner.reads_body(request)
         return bool(request.is_awaited)

@@ -1,4 +1,4 @@
-"""gunicorn's parser of requests, fed with bytes that were read without blocking."""
+"""gunicorn's request parser, for bytes that were received without blocking."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from .body_arrival import BodyArrival
 from .gunicorn_internals import Request, RequestParser, SocketUnreader, body_length, take_expectation
 
 RECEIVE_BYTES = 65536
-# How often `receive_now` reads: what a client has sent that is not answered yet fits into the kernel's buffer.
+# The most reads of `receive_now`: together more than the kernel's receive buffer holds.
 RECEIVE_NOW_READS = 32
 
 
 class RequestIncomplete(Exception):
-    """The parser needs bytes that have not come."""
+    """The parser needs bytes that were not received yet."""
 
 
 class LimitedUnreader(SocketUnreader):  # type: ignore[misc]  # gunicorn has no types
-    """Gives the parser what was gathered; reads the socket within a limit that no single byte renews."""
+    """Gives the parser received bytes, and reads the socket within a time limit for all of a head or body."""
 
     def __init__(self, sock: socket.socket) -> None:
         """Read nothing yet."""
         super().__init__(sock)
-        #: Returns until when bytes are waited for; `None` where nothing may be waited for.
+        #: Returns the time limit on the monotonic clock; None where reading must not wait.
         self.deadline: Callable[[], float] | None = None
-        #: What has come of the body that is being read.
+        #: The progress of the body that is being read.
         self.arrival: BodyArrival | None = None
         #: Whether the client waits for `100 Continue` before it sends the body.
         self.must_continue = False
 
     def chunk(self, size_hint: int | None = None) -> bytes:
-        """Read the socket, for at most the time that is left.
+        """Read the socket, within the time limit.
 
         Raises:
-            RequestIncomplete: Nothing may be waited for.
-            TimeoutError: The time for the whole head, or for the whole body, is over.
+            RequestIncomplete: Reading must not wait.
+            TimeoutError: The time limit of the head or of the body is exceeded.
         """
         if self.deadline is None:
             raise RequestIncomplete
@@ -46,7 +46,7 @@ class LimitedUnreader(SocketUnreader):  # type: ignore[misc]  # gunicorn has no 
             self.send_continue()
         left = self.deadline() - time.monotonic()
         if left <= 0:
-            raise TimeoutError("the time for the whole head or body is over")
+            raise TimeoutError("the time limit of the head or the body is exceeded")
         before = self.sock.gettimeout()
         self.sock.settimeout(left)
         try:
@@ -58,19 +58,19 @@ class LimitedUnreader(SocketUnreader):  # type: ignore[misc]  # gunicorn has no 
         return data
 
     def send_continue(self) -> None:
-        """Ask for the body, once (RFC 9110, section 10.1.1)."""
+        """Send `100 Continue`, once (RFC 9110, section 10.1.1)."""
         self.must_continue = False
         self.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def add(self, data: bytes) -> None:
-        """Take bytes of the body that were read elsewhere."""
+        """Take bytes of the body that were received elsewhere."""
         self.buf.seek(0, 2)
         self.buf.write(data)
         if self.arrival is not None:
             self.arrival.feed(data)
 
     def receive_now(self) -> None:
-        """Take what has come of the body, without waiting."""
+        """Take bytes of the body that the kernel has received, without waiting."""
         before = self.sock.gettimeout()
         self.sock.settimeout(0)
         try:
@@ -82,14 +82,14 @@ class LimitedUnreader(SocketUnreader):  # type: ignore[misc]  # gunicorn has no 
                     return
                 self.add(data)
         except OSError:
-            # Nothing more has come, or the client has gone, which the write of the reply will tell.
+            # Nothing more was received; or the client has disconnected, and the write of the reply will fail.
             return
         finally:
             self.sock.settimeout(before)
 
 
 class LimitedParser(RequestParser):  # type: ignore[misc]
-    """Hands out requests, from gathered bytes or from the socket, each with a limit for head and body."""
+    """Returns requests, of received bytes or read from the socket, with time limits for head and body."""
 
     def __init__(
         self, cfg: Any, sock: socket.socket, client: Any, *, head_timeout: float, body_timeout: float
@@ -100,8 +100,8 @@ class LimitedParser(RequestParser):  # type: ignore[misc]
             cfg: gunicorn's configuration.
             sock: The client's socket.
             client: The client's address.
-            head_timeout: Seconds for a whole head that is read by `next`.
-            body_timeout: Seconds for a whole body, beside those for what has come (`BodyArrival`).
+            head_timeout: Seconds for a whole head that `next` reads.
+            body_timeout: Seconds for a whole body, plus those for received bytes (`BodyArrival`).
         """
         super().__init__(cfg, sock, client)
         self.unreader = LimitedUnreader(sock)
@@ -111,11 +111,14 @@ class LimitedParser(RequestParser):  # type: ignore[misc]
         self._failure: Exception | None = None
 
     def prepare(self, received: bytes) -> bool:
-        """Parse bytes that begin with a request, without waiting for more.
+        """Parse received bytes, without waiting for more.
+
+        Args:
+            received: Bytes that begin with a request.
 
         Returns:
-            Whether the head is whole. Then `next` hands the request out, or raises what is wrong with it. If not,
-            the bytes are not kept.
+            Whether the head is complete. Then `next` returns the request, or raises the error in it. Otherwise the
+            bytes are not kept.
         """
         self.unreader.deadline = self.unreader.arrival = None
         self.unreader.buf = BytesIO()
@@ -135,11 +138,11 @@ class LimitedParser(RequestParser):  # type: ignore[misc]
 
     @property
     def prepared(self) -> Any:
-        """The request that `next` will hand out; `None` where it will raise."""
+        """The request that `next` will return; None where it will raise an error."""
         return self._prepared
 
     def __next__(self) -> Any:
-        """Hand out the prepared request, or read one from the socket."""
+        """Return the prepared request, or read one from the socket."""
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
@@ -162,5 +165,5 @@ class LimitedParser(RequestParser):  # type: ignore[misc]
         arrival = BodyArrival(body_length(request), self._body_timeout)
         arrival.feed(self.unreader.buf.getvalue())
         request.arrival = self.unreader.arrival = arrival
-        # Sent when the body is read, and not before: a request that is refused needs none.
+        # Sent only when the body is read: a request that is refused needs none.
         self.unreader.must_continue = take_expectation(request) and not arrival.is_complete

@@ -1,4 +1,4 @@
-"""The threads that serve requests: as many as are needed, up to a limit, as long as the system has any left."""
+"""The threads that serve requests: started as needed, up to a limit, as long as the system allows it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-# Where no further thread can be started, a request waits so long for one of those that are there. Replies that are no
-# streams take milliseconds, so health checks pass; a client that waits longer is better off with a 503.
+# Seconds that a request waits for a running thread where no further one can be started. Replies that are no streams
+# take milliseconds, so health checks are answered. Other requests are refused with 503 afterwards.
 THREAD_WAIT = 0.5
 
 # The private parts of the standard library's pool that are used here.
@@ -29,28 +29,28 @@ if _missing:
 
 
 class RequestThreads(ThreadPoolExecutor):
-    """A pool of threads that goes on with those it has where no further one can be started.
+    """A pool of threads that continues with its running threads where no further one can be started.
 
-    `has_spare` is for any thread, all else for one thread: the server's main one.
+    `has_spare` is for any thread, all other methods are for the server's main thread.
     """
 
-    def __init__(self, most: int) -> None:
-        """Start none yet.
+    def __init__(self, limit: int) -> None:
+        """Start no thread yet.
 
         Args:
-            most: How many there may be.
+            limit: The most threads.
         """
-        super().__init__(max_workers=most)
-        self._most = most
+        super().__init__(max_workers=limit)
+        self._limit = limit
         self._waiting: deque[tuple[float, Future[Any]]] = deque()
         self._start_errors = threading.local()
 
     def submit_request(self, serve: Callable[..., Any], *args: Any) -> tuple[Future[Any], Exception | None]:
-        """Have a request served.
+        """Call a function on a thread.
 
         Returns:
-            The future of its result; and why no thread could be started for it, or `None`. In that case it waits for
-            `THREAD_WAIT` seconds for another request's thread, and is cancelled by `end_expired` if it gets none.
+            The future of its result; and the error where no thread could be started. Then the call waits
+            `THREAD_WAIT` seconds for a running thread. `end_expired` then cancels it.
         """
         future, error = self._submit(serve, *args)
         if error is not None:
@@ -58,11 +58,11 @@ class RequestThreads(ThreadPoolExecutor):
         return future, error
 
     def has_spare(self) -> bool:
-        """Say whether a thread is left for others while the caller's is held for long; starts one if need be.
+        """Return whether a thread is left for other requests while the caller's is busy; start one if needed.
 
-        Where all threads that there may be are running, the limit of streams has left some of them to others.
+        Where all threads up to the limit are running, the limit of streams leaves some of them to other requests.
         """
-        if self._idle_semaphore._value > 0 or len(self._threads) >= self._most:
+        if self._idle_semaphore._value > 0 or len(self._threads) >= self._limit:
             return True
         future, error = self._submit(_do_nothing)
         if error is not None:
@@ -70,13 +70,13 @@ class RequestThreads(ThreadPoolExecutor):
         return error is None
 
     def end_expired(self) -> None:
-        """Cancel the requests that have waited too long for a thread."""
+        """Cancel the requests that have waited for a thread for longer than `THREAD_WAIT`."""
         now = time.monotonic()
         while self._waiting and (self._waiting[0][0] <= now or self._waiting[0][1].done()):
             self._waiting.popleft()[1].cancel()
 
     def time_left(self) -> float | None:
-        """Return the seconds until `end_expired` is due, or `None` where none waits."""
+        """Return the seconds until `end_expired` is due; None where no request waits."""
         return max(0.0, self._waiting[0][0] - time.monotonic()) if self._waiting else None
 
     def _submit(self, call: Callable[..., Any], *args: Any) -> tuple[Future[Any], Exception | None]:
@@ -84,8 +84,8 @@ class RequestThreads(ThreadPoolExecutor):
         return self.submit(call, *args), self._start_errors.last
 
     def _adjust_thread_count(self) -> None:
-        # Private. By now the call is in the queue, where any thread may take it: an error must not pass for its not
-        # being made.
+        # `submit` calls it after it has put the call into the queue, where any thread may take it. So the caller of
+        # `submit` must not get an error.
         try:
             super()._adjust_thread_count()
         except (RuntimeError, MemoryError) as error:
@@ -93,4 +93,4 @@ class RequestThreads(ThreadPoolExecutor):
 
 
 def _do_nothing() -> None:
-    """Have a thread started."""
+    """Let the pool start a thread."""

@@ -1,4 +1,4 @@
-"""A client's connection, as the worker holds it."""
+"""A client's connection in the worker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .request_parser import LimitedParser
 
 
 class WorkerConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
-    """A connection whose requests have a limit each for head and body, and whose graceful close waits for nothing."""
+    """A connection with time limits for the head and the body of a request, whose graceful close does not block."""
 
     def __init__(
         self,
@@ -26,27 +26,27 @@ class WorkerConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
         head_timeout: float,
         body_timeout: float,
     ) -> None:
-        """Take a connection that was accepted.
+        """Take an accepted connection.
 
         Args:
             cfg: gunicorn's configuration.
             sock: The client's socket.
             client: The client's address.
-            server: The address that it has connected to.
-            linger: Closes a socket gracefully, on the main thread.
+            server: The address of the server's socket.
+            linger: Closes a socket without a reset. Called on the main thread.
             head_timeout: Seconds for a whole head.
-            body_timeout: Seconds for a whole body, beside those for what has come.
+            body_timeout: Seconds for a whole body, plus those for received bytes (`BodyArrival`).
         """
         self.sock: socket.socket
         super().__init__(cfg, sock, client, server)
         self._linger = linger
         self._head_timeout = head_timeout
         self._body_timeout = body_timeout
-        #: Bytes of a head that is not whole yet.
+        #: Bytes of an incomplete head.
         self.received = bytearray()
-        #: How many bytes of its request are held in memory before a thread has it.
+        #: How many bytes of its request are in memory before a thread serves it.
         self.held = 0
-        #: Whether requests are gathered without a thread: not where they are encrypted, and not in other protocols.
+        #: Whether requests are received without a thread: not with TLS, and not in other protocols.
         self.is_gathered = (
             not cfg.is_ssl and getattr(cfg, "protocol", "http") == "http" and not prior_knowledge_allowed(cfg, client)
         )
@@ -54,16 +54,16 @@ class WorkerConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
             self.parser = self._new_parser()
             self.initialized = self.data_ready = True
         elif not cfg.is_ssl:
-            # The head is read by a thread. Without this, a client that sends half of it would keep the thread.
+            # A thread reads the head. Without a limit, a client that sends half of it would keep the thread.
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(head_timeout) or 1, 0))
 
     def init(self) -> None:
-        """Set the connection up, on the thread of its first request: TLS is negotiated within the head's time."""
+        """Set up the connection, with TLS within the time limit of a head. On the thread of its first request."""
         if self.initialized or not self.cfg.is_ssl:
             super().init()
             return
         self.initialized = True
-        # gunicorn's handshake blocks, and begins again with each byte.
+        # gunicorn's handshake has a time limit that each byte renews.
         self.sock.settimeout(self._head_timeout)
         encrypted: ssl.SSLSocket = ssl_wrap_socket(self.sock, self.cfg)
         self.sock = encrypted
@@ -78,7 +78,7 @@ class WorkerConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
             self.parser = self._new_parser()
 
     def close(self, graceful: bool = False) -> None:
-        """Close now, or begin to linger."""
+        """Close now; or half-close and linger, if `graceful`."""
         if graceful:
             self._linger(self.sock)
         else:

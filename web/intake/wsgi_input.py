@@ -1,4 +1,4 @@
-"""A request's body as gunicorn's worker hands it to the application (`wsgi.input`), and what becomes of its rest."""
+"""The body of a request as the application reads it (`wsgi.input`), and what happens to an unread body."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
 
 class WsgiInput:
-    """A request's body, of which broken chunks are an error of input, as a connection is that broke.
+    """A request's body, whose broken chunks raise `OSError`, as a broken connection does.
 
-    gunicorn raises errors of its own kind, which no framework knows: they would pass for the application's defects.
+    gunicorn raises its own exceptions, which frameworks do not know and report as errors of the application.
     """
 
     def __init__(self, body: Any) -> None:
         """Take gunicorn's own body."""
         self._body = body
-        #: Why it could not be read to its end (`api/body_errors.py`). Not the error: it holds frames that hold this.
+        #: Why it could not be read (`api/body_errors.py`). Not the exception, whose frames refer to this object.
         self.failure: str | None = None
 
     def read(self, size: int | None = None) -> bytes:
         """Read as gunicorn's body does.
 
         Raises:
-            OSError: It has broken off, or its framing is broken; `TimeoutError` where its time is over.
+            OSError: It ended early, or its framing is invalid; `TimeoutError` where its time limit is exceeded.
         """
         try:
             data: bytes = self._body.read(size)
@@ -45,15 +45,15 @@ class WsgiInput:
 
 
 def wrap_request_bodies(application: WSGIApplication) -> WSGIApplication:
-    """Hand the application bodies whose broken chunks it can tell from a defect of its own.
+    """Return the application with request bodies of `WsgiInput`.
 
-    Where the reply begins before all of the body has come, the connection ends with the reply: nobody waits for what
-    the application did not want. A body that has come is left out, and its connection kept.
+    Where the reply begins before all of the body was received, the connection is closed after the reply. An unread
+    body that was received is discarded, and the connection is kept.
     """
 
     def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ["wsgi.input"] = WsgiInput(environ["wsgi.input"])
-        # gunicorn's; one of HTTP/2, or of another protocol, has no such request.
+        # Requests of HTTP/2 and of other protocols have no `arrival`.
         response = response_of(start_response)
         arrival = getattr(response.req, "arrival", None)
 

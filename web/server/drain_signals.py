@@ -1,4 +1,4 @@
-"""What signals do in a worker that does not drain by itself: gunicorn's gthread and sync workers."""
+"""Drains gunicorn's own gthread and sync workers on SIGTERM."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ import threading
 from types import FrameType
 
 from .services import Services
-from .start_signals import LEAVE
+from .start_signals import ENDING
 
 
 class DrainSignals:
-    """Handlers before gunicorn's own: SIGTERM drains, and what ends a worker at once does so once.
+    """Signal handlers that call gunicorn's own: SIGTERM also drains; a second SIGINT or SIGQUIT is ignored.
 
-    gunicorn has no hook for SIGTERM, and its hook for the others comes too late. Ctrl-C sends SIGINT to all
-    processes, upon which the master sends its workers SIGQUIT; the second then waits for a lock that the first holds.
+    gunicorn has no hook for SIGTERM, and calls its hook for the others too late. Ctrl-C sends SIGINT to all
+    processes, and the master then sends SIGQUIT to its workers: its handler would wait for a lock of the first one.
     """
 
     def __init__(self, services: Services, graceful_timeout: float) -> None:
         """Set the handlers, on the worker's main thread, after gunicorn has set its own.
 
         Args:
-            services: What is drained; started already.
+            services: The services to drain, started.
             graceful_timeout: Seconds after which gunicorn's master kills the worker.
         """
         self._services = services
         self._graceful_timeout = graceful_timeout
-        # Its `put` is the one way to wake a thread that is safe in a signal handler: the signal may have interrupted
-        # a holder of the locks that draining takes, or that starting a thread takes.
-        self._told: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        # A signal may interrupt a thread that holds a lock which a drain, or starting a thread, needs. `put` of this
+        # queue is safe in a signal handler.
+        self._orders: queue.SimpleQueue[bool] = queue.SimpleQueue()
         threading.Thread(target=self._wait, name="sluice-drain", daemon=True).start()
-        self._gunicorns = {int(number): signal.getsignal(number) for number in LEAVE}
+        self._gunicorn_handlers = {int(number): signal.getsignal(number) for number in ENDING}
         signal.signal(signal.SIGTERM, self._drain)
-        # As gunicorn has it: requests that wait for the system are not interrupted.
+        # As in gunicorn: system calls of requests are not interrupted.
         signal.siginterrupt(signal.SIGTERM, False)
         for number in (signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, self._end)
 
     def _drain(self, number: int, frame: FrameType | None) -> None:
-        self._told.put(True)
+        self._orders.put(True)
         self._pass_on(number, frame)
 
     def _end(self, number: int, frame: FrameType | None) -> None:
@@ -48,15 +48,15 @@ class DrainSignals:
         self._pass_on(number, frame)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        gunicorns = self._gunicorns[number]
-        if callable(gunicorns):
-            gunicorns(number, frame)
+        handler = self._gunicorn_handlers[number]
+        if callable(handler):
+            handler(number, frame)
 
     def _wait(self) -> None:
-        while self._told.get():
+        while self._orders.get():
             self._services.begin_drain(self._graceful_timeout)
 
     def close(self) -> bool:
-        """End open answers with a terminal frame, and close the services. Returns whether it ended in time."""
-        self._told.put(False)
+        """End open streams with a terminal frame, and close the services; return whether all ended in time."""
+        self._orders.put(False)
         return self._services.close()

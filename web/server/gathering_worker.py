@@ -1,6 +1,6 @@
-"""gunicorn's threaded worker, changed so that a thread is taken by whole requests only, and by no silent client.
+"""gunicorn's threaded worker, changed so that only complete requests use a thread.
 
-What is changed of gunicorn's gthread worker (27.0) is said at each method.
+Each method states how it differs from gunicorn's gthread worker (27.0).
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from .services import Services
 
 
-# How often the log says that no further thread can be started: each request would say it again.
+# Seconds between two log lines about threads that cannot be started, because each request would log one.
 LOG_INTERVAL = 1.0
 
 
 class ClientTooSlow(logging.Filter):
-    """Says in one line what gunicorn would log as an error with a traceback: a client that kept us waiting."""
+    """Logs one line where gunicorn would log an error with a traceback: for a client that was too slow."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Rewrite the record of a socket that ran into its time limit; let all others pass."""
+        """Replace the record of a socket that exceeded its time limit; accept all others."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, TimeoutError | BlockingIOError):
             record.levelno, record.levelname = logging.INFO, "INFO"
@@ -45,16 +45,16 @@ class ClientTooSlow(logging.Filter):
 
 
 class GatheringWorker(PublicThreadWorker):
-    """A threaded worker whose main thread gathers requests, and lets connections linger."""
+    """A threaded worker whose main thread receives requests, and lets connections linger."""
 
     def prepare_serving(self, application: Any, services: Services) -> None:
-        """Prepare to serve, in the worker's main thread.
+        """Prepare to serve. On the worker's main thread.
 
         Args:
             application: The WSGI application.
-            services: What it uses.
+            services: The services that it uses.
         """
-        # Here, because the master must not load what the application is made of.
+        # Imported here, because the master must not load Flask.
         from ..intake.json_body_routes import JsonBodyRoutes
         from ..replies.limited_replies import limit_reply_writes
         from .socket_writer_offer import offer_socket_writers
@@ -76,16 +76,16 @@ class GatheringWorker(PublicThreadWorker):
         self.wsgi: WSGIApplication = offer_socket_writers(limited)
 
     def get_thread_pool(self) -> RequestThreads:
-        """Make the threads; gunicorn's pool would have the worker end where no further one can be started."""
+        """Return the pool of threads. With gunicorn's, the worker ends where no further thread can be started."""
         return RequestThreads(self.cfg.threads)
 
     def reads_body(self, request: Any) -> bool:
-        """Say whether a route will read the request's body (`IntakeOwner`)."""
+        """Return whether a route will read the request's body (`IntakeOwner`)."""
         content_type = next((value for name, value in request.headers if name == "CONTENT-TYPE"), "")
         return self._body_routes.expects_json(request.method, request.path, content_type)
 
     def request_ready(self, connection: WorkerConnection) -> None:
-        """Give a request that has come to a thread (`IntakeOwner`)."""
+        """Serve a received request on a thread (`IntakeOwner`)."""
         try:
             self.enqueue_req(connection)
         except MemoryError:
@@ -93,7 +93,7 @@ class GatheringWorker(PublicThreadWorker):
             raise
 
     def enqueue_req(self, conn: WorkerConnection) -> None:
-        """Have a request served by a thread, or refused soon where there is none."""
+        """Serve a request on a thread; refuse it soon where there is none."""
         future, error = self.tpool.submit_request(self.handle, conn)
         future.add_done_callback(lambda ended: self.method_queue.defer(self.finish_request, conn, ended))
         if error is not None and time.monotonic() >= self._next_log_at:
@@ -101,11 +101,11 @@ class GatheringWorker(PublicThreadWorker):
             self.log.error("no further thread can be started, so requests wait or are refused: %s", error)
 
     def request_refused(self, connection: WorkerConnection, refusal: Refusal) -> None:
-        """Reply without a thread, and close (`IntakeOwner`)."""
+        """Send a refusal without a thread, and close the connection (`IntakeOwner`)."""
         self.log.info("a request was refused with %d before all of it was received: %s", refusal.status, refusal.code)
         self._services.count_refused(refusal.code)
         try:
-            # Without waiting: a socket that has no room for it belongs to a client that has read nothing for long.
+            # Without waiting: where the socket is full, the client has not read its last replies.
             connection.sock.send(refusal.reply)
         except OSError as error:
             self.log.debug("a refusal could not be sent: %s", error)
@@ -113,12 +113,12 @@ class GatheringWorker(PublicThreadWorker):
         connection.close(graceful=True)
 
     def connection_ended(self, connection: WorkerConnection) -> None:
-        """Close a connection on which no request has come (`IntakeOwner`)."""
+        """Close a connection without a request (`IntakeOwner`)."""
         self.nr_conns -= 1
         connection.close()
 
     def on_client_socket_readable(self, conn: WorkerConnection, client: socket.socket) -> None:
-        """Gather the next request of a kept connection, which gunicorn gives to a thread with its first byte."""
+        """Receive the next request of an idle connection. gunicorn uses a thread from the first byte on."""
         if conn.is_gathered:
             self.keepalived_conns.remove(conn)
             self._intake.resume(conn)
@@ -126,7 +126,7 @@ class GatheringWorker(PublicThreadWorker):
             super().on_client_socket_readable(conn, client)
 
     def finish_request(self, conn: WorkerConnection, fs: Future[Any]) -> None:
-        """Gather the request that has come behind the last one; gunicorn gives its beginning to a thread."""
+        """Receive a pipelined request. gunicorn uses a thread as soon as it has begun."""
         if fs.cancelled():
             if conn.is_gathered:
                 self.request_refused(conn, OVERLOADED)
@@ -141,10 +141,10 @@ class GatheringWorker(PublicThreadWorker):
         super().finish_request(conn, fs)
 
     def may_keep(self, conn: WorkerConnection, keepalive: bool) -> bool:
-        """Say whether a connection can be used again; on the request's thread, which waits for nothing.
+        """Return whether a connection can be used again. On the request's thread, without waiting.
 
-        gunicorn waits up to 5 s for the rest of a body, and closes a connection that it promised to keep where the
-        rest is larger than 64 KiB.
+        gunicorn waits up to 5 s for the rest of a body. Where more than 64 KiB are left, it closes the connection,
+        although it has announced to keep it.
         """
         arrival = getattr(conn.parser.mesg, "arrival", None)
         if arrival is None:
@@ -154,15 +154,15 @@ class GatheringWorker(PublicThreadWorker):
         try:
             return bool(conn.parser.finish_body())
         except ParseException as error:
-            # The reply has been given; to a body that nobody has read there is no second one.
+            # The reply was sent, so the invalid body gets no reply of its own.
             self.log.debug("a body that was not read is broken: %s", error)
             return False
 
     def _count_connections(self, change: int) -> None:
         self.nr_conns += change
 
-    def make_room(self) -> bool:
-        """End a connection of which no request is being served, for another; say whether there was one."""
+    def close_idle_connection(self) -> bool:
+        """Close an idle or incomplete connection to free its descriptor; return whether there was one."""
         idle = self.keepalived_conns or self.pending_conns
         if not idle:
             return self._intake.end_oldest()
@@ -172,10 +172,9 @@ class GatheringWorker(PublicThreadWorker):
         return True
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
-        """Answer a request that gunicorn could not read or hand over.
+        """Answer a request that gunicorn could not read or pass to the application.
 
-        A path outside of the one that the variable SCRIPT_NAME names is not found; gunicorn would answer 500.
-        A client that does not read the reply is cut off at the limit of a write.
+        A path outside of SCRIPT_NAME is answered 404; gunicorn answers 500. The write has a time limit.
         """
         client.settimeout(self._settings.limits.write_timeout)
         if (lacking := exhausted_by(exc)) is not None:

@@ -1,13 +1,13 @@
-"""Hooks by which any configuration of gunicorn gets what Sluice needs of it, with any of gunicorn's threaded workers.
+"""Hooks that Sluice needs, for any configuration of gunicorn with any of its threaded workers.
 
     # the end of your gunicorn.conf.py
     from sluice.web.server.gunicorn_hooks import install
     install(globals())
 
-Then SIGTERM drains: open answers get time to end, and then a terminal frame. Lines of the loggers `sluice.*` are in
-gunicorn's log. No signal is lost while a process starts. What cannot work, such as gevent, is refused at start.
+Then SIGTERM drains: open streams get time to end, and then a terminal frame. Lines of the loggers `sluice.*` are in
+gunicorn's log. No signal is lost while a process starts. An unsuitable worker class, such as gevent's, is refused.
 
-`install` keeps the hooks that the configuration has; they run first. Each hook can also be taken alone, by its name.
+`install` keeps the hooks that the configuration has; they run first. Each hook can also be used alone, by its name.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from .services import Services
 from .sluice_log import SluiceLog
 from .worker_load import WorkerLoads
 
-# Workers of gunicorn in which no loop thread can run, or that serve no WSGI application.
+# Worker classes in which no loop thread can run, or that serve no WSGI application.
 _UNFIT = ("gevent", "eventlet", "tornado", "asgi", "uvicorn")
-# Modules that a master keeps, and that its workers share with it: one holds the variable with the request's id, which
-# the log's formatter in the master reads; one knows where gunicorn was started, one what was in the last good `.env`;
-# and the fork hooks of one cannot be removed.
+# Modules that a master keeps over HUP and shares with its workers. In this order: the log's queues and their threads;
+# the request's id, which the master's formatter reads; the last valid `.env`; the folder of the start; the fork
+# hooks.
 _KEPT = (
     "sluice.service.observability.log_queue",
     "sluice.service.observability.logging",
@@ -51,37 +51,37 @@ def on_starting(server: Any) -> None:
             f"Sluice cannot start:\nThe worker class is {name!r}, in which its event loop's thread cannot run; it "
             "should be sluice.web.server.worker.SluiceWorker or gthread."
         )
-    # With --preload, the application has been loaded by now.
+    # With --preload, the application was loaded before.
     exit_if_threads_are_replaced(1)
 
 
 def when_ready(server: Any) -> None:
-    """Take the signals that came before gunicorn could handle them, and let USR2 start where this was started."""
-    # gunicorn has noted where --chdir leads, from where a relative path on the command line leads elsewhere.
+    """Release the held signals, guard HUP, and let USR2 start in the folder of this start."""
+    # gunicorn has recorded the folder of --chdir, from which relative paths of the command line would not be found.
     server.START_CTX["cwd"] = str(STARTED_IN)
     ReloadGuard(server)
     start_signals.release()
 
 
 def on_reload(server: Any) -> None:
-    """Have the next HUP tried by the code that is now on disk."""
+    """Guard the next HUP by the code that is now on disk."""
     ReloadGuard(server)
 
 
 def on_exit(server: Any) -> None:
-    """End what is being tried."""
+    """End the test of a reload."""
     server.reload_guard.close()
 
 
 def pre_exec(server: Any) -> None:
-    """Keep the signals that come while USR2 starts a new master."""
+    """Hold signals while USR2 starts a new master."""
     start_signals.prepare_exec()
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Lose no signal over the fork, and give the worker the memory that all of them share."""
+    """Hold signals over the fork, and give the worker the memory that all workers share."""
     start_signals.expect_worker()
-    # On the server, because it outlives what HUP loads.
+    # Kept at the server object, which outlives the modules that HUP loads again.
     if not hasattr(server, "worker_loads"):
         server.worker_loads = WorkerLoads()
         server.boot_record = BootRecord()
@@ -90,12 +90,12 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Have the worker leave when it is told to, from now on."""
-    start_signals.leave_when_told()
+    """Let signals end the worker from now on."""
+    start_signals.exit_on_signal()
 
 
 def post_worker_init(worker: Any) -> None:
-    """Start the services of the application, and have SIGTERM drain them.
+    """Start the services of the application, and drain them on SIGTERM.
 
     Raises:
         LoopUnavailable: A loop does not run. gunicorn then ends.
@@ -110,15 +110,15 @@ def post_worker_init(worker: Any) -> None:
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """End open answers with a terminal frame, and close what the worker holds."""
+    """End open streams with a terminal frame, and close the services."""
     drain = getattr(worker, "sluice", None)
-    # gunicorn also calls it in the master, for a worker that it finds gone.
+    # gunicorn also calls it in the master, for a worker that has ended.
     if drain is not None and worker.pid == os.getpid() and not drain.close():
         worker.log.warning("open streams or the event loop did not end in time; the process exits")
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Forget how busy a worker was that is gone."""
+    """Clear the load of a worker that has ended."""
     loads = getattr(worker, "worker_loads", None)
     if loads is not None:
         loads.forget(worker.age)
@@ -139,7 +139,7 @@ HOOKS = (
 
 
 def install(configuration: dict[str, Any]) -> None:
-    """Put all hooks of this module into a configuration, behind those that it has. At its end.
+    """Add all hooks of this module to a configuration. Called at its end; its own hooks run first.
 
     Args:
         configuration: `globals()` of the configuration file.
@@ -149,19 +149,19 @@ def install(configuration: dict[str, Any]) -> None:
     atexit.register(exit_if_threads_are_replaced, 1)
     for hook in HOOKS:
         own = configuration.get(hook.__name__)
-        configuration[hook.__name__] = hook if own is None else _both(own, hook)
+        configuration[hook.__name__] = hook if own is None else _chain(own, hook)
     _forget_modules()
 
 
 def _forget_modules() -> None:
-    """Have workers load Sluice's code that is on disk when they start, so that HUP deploys new code."""
+    """Remove Sluice's modules from the master, so that HUP starts workers with the code that is on disk."""
     for name in list(sys.modules):
         if name.partition(".")[0] == "sluice" and name not in _KEPT:
             del sys.modules[name]
 
 
-def _both(first: Callable[..., object], second: Callable[..., object]) -> Callable[..., None]:
-    # gunicorn counts a hook's parameters, which `wraps` passes on.
+def _chain(first: Callable[..., object], second: Callable[..., object]) -> Callable[..., None]:
+    # gunicorn counts a hook's parameters, which `wraps` preserves.
     @functools.wraps(first)
     def hook(*arguments: Any) -> None:
         first(*arguments)

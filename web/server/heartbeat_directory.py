@@ -1,4 +1,4 @@
-"""Where the workers' heartbeat files are. Loaded by gunicorn's master, so it imports nothing of the application."""
+"""Chooses the directory of the workers' heartbeat files. Loaded by gunicorn's master: imports no application code."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import os
 import tempfile
 from collections.abc import Iterator
 
-#: In memory: on a disk, a slow write can look like a dead worker.
-IN_MEMORY = "/dev/shm"  # noqa: S108  (what is made there has a name that nobody can guess)
+#: In memory. On a disk, a slow write can look like a dead worker.
+IN_MEMORY = "/dev/shm"  # noqa: S108  (the names of files made there are random)
 
 
 class NoDirectory(OSError):
-    """None of the directories can be used. The text names each, and why."""
+    """No directory is usable. The text names each with the reason."""
 
 
 def choose_heartbeat_directory(preferred: str | None = None) -> tuple[str, list[str]]:
-    """Choose a directory for the heartbeat files.
+    """Return a directory for the heartbeat files.
 
     Args:
-        preferred: One to use if possible; the operator's choice, or the last one.
+        preferred: The one to use if possible: the operator's, or the last one.
 
     Returns:
-        The directory; and one line for each better one that cannot be used, which says why. A system without
-        `/dev/shm` gets no line.
+        The directory; and one line with the reason for each better one that is not usable. A missing `/dev/shm` gets
+        no line.
 
     Raises:
         NoDirectory: No directory can be used.
@@ -48,7 +48,7 @@ def _candidates(preferred: str | None) -> Iterator[str]:
 
 
 def _try_out(directory: str) -> None:
-    """Do what gunicorn does with a heartbeat file. Whether it could be executed, or hold data, does not matter."""
+    """Do what gunicorn does with a heartbeat file. It writes no data, so a full directory is usable."""
     number, name = tempfile.mkstemp(prefix="wgunicorn-", dir=directory)
     try:
         os.unlink(name)

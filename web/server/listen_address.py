@@ -1,4 +1,4 @@
-"""Addresses to listen on: whether one can be had, and how it is written."""
+"""Addresses to listen on: whether one is available, and its text for the log."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 
 
 class AddressUnavailable(Exception):
-    """The server cannot listen on an address. The text says why, and what would be right."""
+    """The server cannot listen on an address. The text has the reason, and what would be right."""
 
 
 def refuse_unavailable(address: object) -> None:
-    """Check an address at once, which gunicorn itself would try for five seconds.
+    """Check whether the server can listen on an address. gunicorn would try for five seconds.
 
     Args:
-        address: Host and port, or the path of a unix socket; of anything else nothing is known.
+        address: Host and port, or the path of a unix socket. Other addresses are not checked.
 
     Raises:
-        AddressUnavailable: It cannot be had.
+        AddressUnavailable: The server cannot listen on it.
     """
     if isinstance(address, tuple):
         _refuse_unavailable_port(*address[:2])
@@ -59,7 +59,7 @@ def _refuse_unavailable_path(path: Path) -> None:
 
 
 def format_address(name: tuple[str, int] | str | bytes) -> str:
-    """Write what `getsockname` of a listening socket returns."""
+    """Return the text for an address that `getsockname` of a listening socket has returned."""
     if isinstance(name, tuple):
         host, port = name[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

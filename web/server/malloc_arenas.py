@@ -1,10 +1,7 @@
-"""The memory that a worker's C code takes from the system: one heap, in place of one for each group of threads.
+"""Makes all threads of a worker use one malloc arena.
 
-glibc gives threads up to eight heaps ("arenas") for each CPU, so that they do not wait for each other. What one
-thread gives back stays in its heap, for that heap's threads: a buffer that each of 48 threads needs in turn is kept
-sixteen times. A worker of 24 clients, of whom some read nothing, grew from 80 to 138 MiB within 12,000 visits, and
-on; with one heap it stays at 95 (docs/decisions/ 34). Nobody waits for it: these threads have the interpreter's
-lock when they take memory, nearly always.
+glibc gives threads up to eight arenas for each CPU. Memory that a thread frees stays in its arena, so a buffer that
+48 threads use in turn is kept sixteen times. See docs/decisions/0034-one-malloc-arena.md.
 """
 
 from __future__ import annotations
@@ -20,17 +17,18 @@ _ARENA_MAX = -8
 
 
 def share_one_arena(environ: Mapping[str, str] = os.environ) -> None:
-    """Have the threads that are started from now on share the main thread's heap. Before any of them is started.
+    """Make all threads use the main thread's arena. Called before any thread is started.
 
-    Nothing is changed where an operator chose otherwise, or where the C library has no such choice (musl, macOS).
+    Does nothing where the operator has set the number of arenas, or where the C library has none (musl, macOS).
 
     Args:
-        environ: Where the choice would be: `MALLOC_ARENA_MAX`, or `glibc.malloc.arena_max` in `GLIBC_TUNABLES`.
+        environ: The environment. `MALLOC_ARENA_MAX`, or `glibc.malloc.arena_max` in `GLIBC_TUNABLES`, is the number
+            that the operator has set.
     """
     if "MALLOC_ARENA_MAX" in environ or "glibc.malloc.arena_max" in environ.get("GLIBC_TUNABLES", ""):
         return
     try:
-        # Not every Python has it, and before libffi 3.4 it cannot be loaded where no memory may be made executable.
+        # Some builds lack ctypes. With libffi before 3.4 it needs executable memory, which may be forbidden.
         import ctypes
 
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

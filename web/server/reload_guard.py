@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-from .start_signals import LEAVE
+from .start_signals import ENDING
 from .trial_start import Failure, TrialStart
 
 # As gunicorn's main loop names the signal that a child has ended, which has two names.
@@ -74,7 +74,7 @@ class ReloadGuard:
     @contextmanager
     def _passing_on(self) -> Iterator[None]:
         """Pass what ends the server on to its workers: gunicorn itself first waits until the old ones have gone."""
-        gunicorns = {int(number): signal.getsignal(number) for number in LEAVE}
+        gunicorns = {int(number): signal.getsignal(number) for number in ENDING}
 
         def pass_on(number: int, frame: FrameType | None) -> None:
             for pid in list(self._server.WORKERS):
@@ -84,12 +84,12 @@ class ReloadGuard:
             if callable(handler):
                 handler(number, frame)
 
-        for number in LEAVE:
+        for number in ENDING:
             signal.signal(number, pass_on)
         try:
             yield
         finally:
-            for number in LEAVE:
+            for number in ENDING:
                 signal.signal(number, gunicorns[int(number)])
 
     def close(self) -> None:

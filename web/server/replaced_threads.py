@@ -1,4 +1,4 @@
-"""The end of a process whose threads gevent or eventlet has replaced: it says why, where nothing else can."""
+"""Ends a process in which gevent or eventlet has replaced the threads."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import sys
 
 
 def exit_if_threads_are_replaced(code: int) -> None:
-    """Say that this process cannot serve, and exit without Python's own end, if it is patched.
+    """Exit with a sentence on stderr if gevent or eventlet has patched this process.
 
-    Python would wait at its end for threads that never run, and so would a log that one of them writes.
+    Without Python's shutdown and without the log: both would wait for threads that never run.
+
+    Args:
+        code: The exit status.
     """
-    # Else there is nothing to look at, and the master need not import the loop.
+    # So that the master need not import the loop.
     if not {"gevent", "eventlet"} & sys.modules.keys():
         return
     from ...service.concurrency.event_loop_thread import ThreadsReplaced, refuse_replaced_threads

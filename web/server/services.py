@@ -1,4 +1,4 @@
-"""The services of the application that a worker of gunicorn serves: started, drained and closed together."""
+"""The services of the application that a worker serves: started, drained and closed together."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ if TYPE_CHECKING:
     from ...service import LoopState, Settings
     from ..extension import Sluice
 
-# Seconds between the end of a drain and that of gunicorn's `graceful_timeout`: to send terminal frames, and to close.
+# Seconds between the end of a drain and gunicorn's `graceful_timeout`, for terminal frames and for closing.
 CLOSING_TIME = 5.0
 
 
 class Services:
-    """All services of one process. Usually one; none where the application does not use Sluice.
+    """All services of one process: usually one; none where the application does not use Sluice.
 
-    Made by a worker that has loaded its application, so that the master need not import Flask.
+    Made in a worker that has loaded its application, so that the master need not import Flask.
     """
 
     def __init__(self, sluices: Sequence[Sluice]) -> None:
-        """Take what holds the services."""
+        """Take the extensions of the applications."""
         self._sluices = sluices
 
     @classmethod
     def of(cls, application: Any) -> Self:
-        """Find an application's own; where it is wrapped in middleware, those that this process has made."""
+        """Return the services of an application; for a middleware, all that this process has made."""
         from ..extension import Sluice
 
         return cls(Sluice.found_in(application))
@@ -34,29 +34,29 @@ class Services:
         return bool(self._sluices)
 
     @property
-    def places(self) -> int:
-        """How many answers they may stream at once."""
+    def max_streams(self) -> int:
+        """The most streams that may be open."""
         return sum(sluice.service.limiter.limit for sluice in self._sluices)
 
     @property
-    def taken(self) -> int:
-        """How many they stream."""
+    def open_streams(self) -> int:
+        """The number of open streams."""
         return sum(sluice.service.limiter.in_use for sluice in self._sluices)
 
     @property
     def settings(self) -> Settings:
-        """The settings that the worker itself follows: the first one's, or the defaults where there is none."""
+        """The settings for the worker itself: those of the first service, or the defaults."""
         from ...service import Settings
 
         return self._sluices[0].service.settings if self._sluices else Settings()
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must never be logged."""
+        """The texts that must never be logged."""
         return tuple(sluice.service.settings.provider.api_key for sluice in self._sluices)
 
     def set_spare_thread_check(self, has_spare: Callable[[], bool]) -> None:
-        """Have them ask this, on any thread, whether the worker has a thread for another request."""
+        """Set the function by which any thread learns whether the worker has a thread for another request."""
         for sluice in self._sluices:
             sluice.has_spare_thread = has_spare
 
@@ -64,7 +64,7 @@ class Services:
         """Start them, after the fork.
 
         Args:
-            on_failure: Called when a loop is dead or stuck, on the loop's or its watchdog's thread.
+            on_failure: Called when a loop is dead or stuck, on the thread of the loop or of its watchdog.
 
         Raises:
             LoopUnavailable: A loop does not run.
@@ -78,26 +78,26 @@ class Services:
             sluice.log_warnings()
 
     def begin_drain(self, graceful_timeout: float) -> None:
-        """Be unready, and end open chats with a terminal event in time before gunicorn kills the worker.
+        """Report as not ready, and end open streams with a terminal frame before gunicorn kills the worker.
 
         Args:
-            graceful_timeout: Seconds from now until gunicorn kills it.
+            graceful_timeout: Seconds until gunicorn kills it.
         """
         most = max(graceful_timeout - CLOSING_TIME, graceful_timeout / 2)
         for sluice in self._sluices:
             sluice.service.begin_drain(min(sluice.service.settings.limits.drain_timeout, most))
 
     def write_metrics(self) -> None:
-        """Bring the files up to date in which the workers' metrics meet. Every second or so."""
+        """Update the files through which workers share their metrics. Called about once a second."""
         for sluice in self._sluices:
             sluice.service.metrics.write()
 
     def count_refused(self, code: str) -> None:
-        """Count a request that was refused before the application had it, for the first one."""
+        """Count a request, in the first service, that was refused before the application received it."""
         for sluice in self._sluices[:1]:
             sluice.service.metrics.refused(code)
 
     def close(self) -> bool:
-        """End open chats with a terminal event, and all else. Returns whether it ended in time."""
+        """End open streams with a terminal frame, and close the services; return whether all ended in time."""
         ended = [sluice.close() for sluice in self._sluices]
         return all(ended)

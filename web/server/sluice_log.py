@@ -1,4 +1,4 @@
-"""The lines of the loggers `sluice.*` in gunicorn's own log, where the operator gave them no other place."""
+"""Writes the lines of the loggers `sluice.*` to gunicorn's log, unless the operator has configured them."""
 
 from __future__ import annotations
 
@@ -10,43 +10,42 @@ _ROOT = "sluice"
 
 
 class _MessageFormatter(LineFormatter):
-    """Logger, request id and message: gunicorn's handlers put time, process and level before it."""
+    """Formats logger, request id and message. gunicorn's handlers add time, process and level."""
 
-    def __init__(self, secrets: tuple[str, ...]) -> None:
-        super().__init__(secrets)
-        self._style = logging.PercentStyle("%(name)s [%(request_id)s] %(message)s")
-        self._fmt = self._style._fmt
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the line without the text of an exception."""
+        return f"{record.name} [{record.__dict__['request_id']}] {record.message}"
 
 
 class SluiceLog(logging.Handler):
-    """Passes records on to gunicorn's handlers, keys taken out."""
+    """Passes records to gunicorn's handlers, without keys."""
 
     def __init__(self, secrets: tuple[str, ...] = ()) -> None:
-        """Take the secrets that must never be written, such as the provider's key."""
+        """Take the texts that must never be written, such as the provider's key."""
         super().__init__()
         self.setFormatter(_MessageFormatter(secrets))
-        self._gunicorns = logging.getLogger("gunicorn.error")
+        self._target = logging.getLogger("gunicorn.error")
 
-    def attach(self, gunicorns: logging.Logger, level: str) -> None:
-        """Show what is logged from now on, unless it is shown already.
+    def attach(self, target: logging.Logger, level: str) -> None:
+        """Write all later records of `sluice.*`, unless these loggers have handlers.
 
         Args:
-            gunicorns: The logger whose handlers write gunicorn's log.
-            level: The least level that is shown, such as `INFO`.
+            target: The logger whose handlers write gunicorn's log.
+            level: The lowest level that is written, such as `INFO`.
         """
         logger = logging.getLogger(_ROOT)
         if logger.hasHandlers():
             return
-        self._gunicorns = gunicorns
+        self._target = target
         logger.addHandler(self)
         logger.setLevel(level)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record. On the thread that logs."""
+        """Write a record. On the thread that logs it."""
         written = logging.makeLogRecord(record.__dict__)
-        # The formatted text, with the exception's in it, is the whole message.
+        # The formatted text includes the exception.
         written.msg, written.args = self.format(record), ()
         written.exc_info = written.exc_text = written.stack_info = None
-        for handler in self._gunicorns.handlers:
+        for handler in self._target.handlers:
             if written.levelno >= handler.level:
                 handler.handle(written)

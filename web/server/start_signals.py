@@ -1,13 +1,13 @@
-"""Signals that come while a process of gunicorn starts: none is lost, and none kills what it should steer.
+"""Holds signals while a process of gunicorn starts, so that none is lost and none kills the process.
 
-A master has the system's default handlers until gunicorn sets its own, and most of them would kill or stop it. So the
-configuration sets handlers for those that end it, and blocks the others until gunicorn can handle them.
+A master has the default handlers until gunicorn sets its own. Most of these would kill or stop it. So the
+configuration sets handlers for the signals that end it, and blocks the others until gunicorn can handle them.
 
-A forked worker first has the handlers of its master, which put a signal into a queue that only the master reads. And
-CPython drops, in a forked child, what its handlers have noted by then. So signals are blocked before the fork: those
-for the worker stay pending in the kernel until `leave_when_told` or `release`.
+A forked worker first has the handlers of its master, which put a signal into a queue that only the master reads. A
+forked child of CPython also loses the signals that its handlers have recorded. So signals are blocked before the
+fork. Those for the worker stay pending in the kernel until `exit_on_signal` or `release`.
 
-The master keeps this one module when it forgets the others (gunicorn.conf.py), because a fork hook cannot be removed.
+The master keeps this module over HUP (`gunicorn_hooks.py`), because a fork hook cannot be removed.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from collections.abc import Iterable
 from types import FrameType
 from typing import Final
 
-#: What tells a process of gunicorn to end.
-LEAVE: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-#: All that gunicorn's master handles, SIGCHLD apart, which is never for a new process.
+#: The signals that end a process of gunicorn.
+ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+#: All signals that gunicorn's master handles, except SIGCHLD, which never concerns a new process.
 HELD: Final = (
-    *LEAVE,
+    *ENDING,
     signal.SIGHUP,
     signal.SIGUSR1,
     signal.SIGUSR2,
@@ -33,75 +33,75 @@ HELD: Final = (
 )
 
 _next_is_worker = False
-#: The signals that were blocked before the fork; None where nothing is held.
+#: The signals that were blocked before `hold`; None where none is held.
 _blocked_before: set[int] | None = None
 
 
 def prepare_master() -> None:
-    """Exit with 0 when told to end, and block all other signals until `release`. While the configuration is read.
+    """Let signals that end the master exit with 0, and block all others until `release`. Called by the configuration.
 
-    Does nothing where gunicorn has set its handlers already: the configuration is read again on HUP.
+    Does nothing where gunicorn has set its handlers: the configuration is read again on HUP.
     """
     global _blocked_before
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         return
-    for number in LEAVE:
-        signal.signal(number, leave)
+    for number in ENDING:
+        signal.signal(number, exit_at_once)
     hold()
     if "GUNICORN_PID" in os.environ:
-        # Started by USR2: what is blocked was blocked by `prepare_exec` in the old master.
+        # Started by USR2: `prepare_exec` in the old master has blocked these signals.
         _blocked_before = set()
-    _unblock(LEAVE)
+    _unblock(ENDING)
 
 
 def prepare_exec() -> None:
-    """Keep signals for the program that this process is about to become. In what USR2 has forked off the master.
+    """Hold signals for the program that this process will execute. In the child that USR2 has forked.
 
-    A blocked signal stays pending over exec(2), and `prepare_master` of the new program lets it come. What ends a
-    process ends this one.
+    A blocked signal stays pending over exec(2), and `prepare_master` of the new program unblocks it. Signals that end
+    a process end this one.
     """
-    for number in LEAVE:
+    for number in ENDING:
         signal.signal(number, signal.SIG_DFL)
     hold()
-    _unblock(LEAVE)
+    _unblock(ENDING)
 
 
 def expect_worker() -> None:
-    """Hold signals over the next fork of this process, which makes a worker. In the master."""
+    """Hold signals over the next fork, which makes a worker. In the master."""
     global _next_is_worker
     _next_is_worker = True
 
 
 def expect_nothing() -> None:
-    """Take `expect_worker` back."""
+    """Cancel `expect_worker`."""
     global _next_is_worker
     _next_is_worker = False
 
 
-def leave_when_told() -> None:
-    """Have a new worker exit with 0 when it is told to end, until it sets handlers of its own. In the worker.
+def exit_on_signal() -> None:
+    """Let signals that end a worker exit with 0, until it sets its own handlers. In the worker.
 
-    Nobody is connected to it yet, so there is nothing to end in order. Signals of `LEAVE` that are held come now; the
-    others stay held until `release`. Harmless where nothing is held.
+    It has no connections yet. Held signals of `ENDING` arrive now; the others stay held until `release`. Harmless
+    where none is held.
     """
-    for number in LEAVE:
-        signal.signal(number, leave)
-    _unblock(LEAVE)
+    for number in ENDING:
+        signal.signal(number, exit_at_once)
+    _unblock(ENDING)
 
 
-def leave(*_: int | FrameType | None) -> None:
-    """Exit with 0, once: a second signal does not interrupt what the exit runs. A signal handler.
+def exit_at_once(*_: int | FrameType | None) -> None:
+    """Exit with 0, and ignore further signals, which would interrupt the exit. A signal handler.
 
     Raises:
         SystemExit: Always.
     """
-    for number in LEAVE:
+    for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
     sys.exit(0)
 
 
 def hold() -> None:
-    """Block all signals of `HELD` while their handlers change; `release` ends it. On the main thread."""
+    """Block all signals of `HELD` until `release`. On the main thread."""
     global _blocked_before
     before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
     if _blocked_before is None:
@@ -109,14 +109,14 @@ def hold() -> None:
 
 
 def release() -> None:
-    """Let all signals come that are held. Harmless where nothing is held."""
+    """Unblock all held signals. Harmless where none is held."""
     global _blocked_before
     _unblock(HELD)
     _blocked_before = None
 
 
 def _unblock(numbers: Iterable[int]) -> None:
-    # What the process that started gunicorn had blocked stays so.
+    # Signals that the parent of gunicorn had blocked stay blocked.
     if _blocked_before is not None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, set(numbers) - _blocked_before)
 

@@ -1,7 +1,7 @@
-"""How busy each worker is, in a little memory that all of them share.
+"""The load of each worker, in memory that all workers share.
 
-A worker that is full leaves new connections in the listening socket, which is shared, while any other worker has
-room; so no chat is refused in one process while there is a place in another.
+A full worker leaves new connections in the shared listening socket while another worker has room. So no chat is
+refused in one process while another one could serve it.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# pid, connections held, streams among them, and when the worker last said so (seconds, CLOCK_MONOTONIC, which all
-# processes share).
+# Pid, connections, streams among them, and the time of the report (seconds of CLOCK_MONOTONIC, which all processes
+# share).
 _SLOT = struct.Struct("=IIId")
-# More than gunicorn can usefully run, whatever TTIN adds; 5 KiB, two pages.
+# More workers than gunicorn can usefully run, including those that TTIN adds. 5 KiB.
 SLOTS = 256
-# A worker's main thread says how it is at least once a second; one that is silent for longer is dead or stuck, and
-# nothing may be left to it.
+# Seconds. A worker reports at least once a second. After a longer silence it is dead or stuck, and no connection is
+# left to it.
 SILENCE = 2.5
 
 
 class Load(NamedTuple):
-    """What one worker has to do."""
+    """The load of one worker."""
 
     connections: int
     streams: int
 
 
 class WorkerLoads:
-    """The board. Made by the master before it forks; each worker writes its own slot and reads all."""
+    """The loads of all workers. Made by the master before it forks; each worker writes its slot and reads all."""
 
     def __init__(self) -> None:
-        """Reserve the memory; anonymous, so it goes with the last process that has it."""
+        """Allocate the memory. It is anonymous, so it ends with the last process that uses it."""
         self._memory = mmap.mmap(-1, SLOTS * _SLOT.size)
         self._slot: int | None = None
         self._pid = 0
@@ -42,30 +42,30 @@ class WorkerLoads:
         """Take a slot, in the worker.
 
         Args:
-            pid: The worker's.
-            number: The worker's number among all that its master ever started. No two that live have the same slot,
-                so that none has to look for a free one while another does.
+            pid: The worker's pid.
+            number: The worker's number among all that its master has started. It selects the slot, so that no two
+                running workers have the same one, and none has to look for a free one.
         """
         self._pid = pid
         self._slot = number % SLOTS
 
     def report(self, load: Load) -> None:
-        """Write what this worker has to do. About once a second at least."""
+        """Write the load of this worker. Called at least once a second."""
         if self._slot is not None:
             _SLOT.pack_into(self._memory, self._slot * _SLOT.size, self._pid, *load, time.monotonic())
 
     def leave(self) -> None:
-        """Give the slot back: this worker takes no more connections."""
+        """Clear the slot: this worker accepts no more connections."""
         if self._slot is not None:
             _SLOT.pack_into(self._memory, self._slot * _SLOT.size, 0, 0, 0, 0.0)
             self._slot = None
 
     def forget(self, number: int) -> None:
-        """Give the slot of a worker back that has died, in the master: nothing may be left to it."""
+        """Clear the slot of a worker that has ended. In the master."""
         _SLOT.pack_into(self._memory, number % SLOTS * _SLOT.size, 0, 0, 0, 0.0)
 
     def others(self) -> Iterator[Load]:
-        """Yield what each other worker that is alive has to do."""
+        """Yield the load of each other worker that reports."""
         now = time.monotonic()
         for slot in range(SLOTS):
             owner, load, seen = self._read(slot)

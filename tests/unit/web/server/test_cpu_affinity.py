@@ -42,7 +42,7 @@ SCENARIO = """
 import os, threading
 from sluice.web.server import cpu_affinity as affinity
 
-affinity.LOOK_EVERY = 0.0
+affinity.CHECK_INTERVAL = 0.0
 allowed = os.sched_getaffinity(0)
 busy = dict.fromkeys(allowed, 0.0)
 worker = affinity.Affinity(1, lambda: dict(busy))
@@ -56,9 +56,9 @@ thread = threading.Thread(target=idle.wait)
 thread.start()
 assert os.sched_getaffinity(thread.native_id) == at_first
 busy[worker.cpu] += 1e6
-worker.look()
+worker.update()
 assert os.sched_getaffinity(0) == os.sched_getaffinity(thread.native_id) == allowed
-worker.look()
+worker.update()
 assert len(os.sched_getaffinity(0)) == 1
 assert os.sched_getaffinity(thread.native_id) == os.sched_getaffinity(0)
 idle.set()
@@ -76,25 +76,25 @@ LEFT_ALONE = """
 import os
 from sluice.web.server import cpu_affinity as affinity
 
-affinity.LOOK_EVERY = 0.0
+affinity.CHECK_INTERVAL = 0.0
 allowed = os.sched_getaffinity(0)
 busy = dict.fromkeys(allowed, 0.0)
 worker = affinity.Affinity(0, lambda: dict(busy))
 assert len(os.sched_getaffinity(0)) == 1
 del busy[max(allowed)]
 for _ in range(2):
-    worker.look()
+    worker.update()
     assert os.sched_getaffinity(0) == allowed
 
 worker = affinity.Affinity(0, lambda: {cpu + 1000: 0.0 for cpu in allowed})
-worker.look()
+worker.update()
 assert os.sched_getaffinity(0) == allowed
 
 def hidden():
     raise FileNotFoundError("/proc/stat")
 
 worker = affinity.Affinity(0, hidden)
-worker.look()
+worker.update()
 assert worker.cpu is None
 assert os.sched_getaffinity(0) == allowed
 
@@ -103,7 +103,7 @@ def forbidden(*_):
 
 os.sched_setaffinity = forbidden
 worker = affinity.Affinity(0, lambda: dict.fromkeys(allowed, 0.0))
-worker.look()
+worker.update()
 assert worker.cpu is None
 print("done")
 """
@@ -119,7 +119,7 @@ WITHOUT_DESCRIPTORS = """
 import os, resource
 from sluice.web.server import cpu_affinity as affinity
 
-affinity.LOOK_EVERY = 0.0
+affinity.CHECK_INTERVAL = 0.0
 allowed = os.sched_getaffinity(0)
 busy = dict.fromkeys(allowed, 0.0)
 for read in (affinity._read_busy_seconds, lambda: dict(busy)):
@@ -129,12 +129,12 @@ for read in (affinity._read_busy_seconds, lambda: dict(busy)):
     usual = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, usual[1]))
     busy[worker.cpu] += 1e6
-    worker.look()
+    worker.update()
     resource.setrlimit(resource.RLIMIT_NOFILE, usual)
     assert os.sched_getaffinity(0) == bound
     os.sched_setaffinity(0, allowed)
 busy[worker.cpu] += 1e6
-worker.look()
+worker.update()
 assert worker.cpu is None
 print("done")
 """
