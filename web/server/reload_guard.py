@@ -1,7 +1,7 @@
-"""HUP, made safe: gunicorn reloads only what has been tried, and many HUPs at one time are one.
+"""Guards HUP: gunicorn reloads only after a trial start, and several HUPs at one time cause one reload.
 
-gunicorn's own reload ends the master, and with it all service, where the new configuration, settings or code cannot
-start. It has no hook before; but it looks up the handler of a signal by its name on the master's object.
+gunicorn's own reload ends the server where the new configuration, settings or code cannot start. It has no hook
+before a reload, but it looks up the handler of a signal by its name at the master object, where this puts its own.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any
 from .start_signals import ENDING
 from .trial_start import Failure, TrialStart
 
-# As gunicorn's main loop names the signal that a child has ended, which has two names.
+# gunicorn's two names for the handler of SIGCHLD.
 _CHILD_HANDLERS = ("handle_chld", "handle_cld")
 
 
 class ReloadGuard:
-    """Stands before gunicorn's handling of HUP. In the master; all methods run in gunicorn's main loop."""
+    """Handles HUP before gunicorn does. In the master; gunicorn's main loop calls all methods."""
 
     def __init__(self, server: Any) -> None:
-        """Take the place of the handlers, also of those of a guard that an earlier configuration has installed."""
+        """Replace gunicorn's handlers, or those of the guard of an earlier configuration."""
         self._server = server
         self._trial: TrialStart | None = None
         self._is_wanted_again = False
@@ -35,7 +35,7 @@ class ReloadGuard:
 
     def _handle_hup(self) -> None:
         if self._trial is not None:
-            # What it has read may be older than this HUP.
+            # The running trial may have read files that are older than this HUP.
             self._is_wanted_again = True
             return
         self._server.log.info("HUP: testing whether a worker can start with the files on disk")
@@ -55,7 +55,7 @@ class ReloadGuard:
                 self._refuse(failure)
             if self._is_wanted_again:
                 self._is_wanted_again = False
-                # By now that may be another guard's.
+                # The reload may have installed another guard.
                 self._server.handle_hup()
         type(self._server).handle_chld(self._server)
 
@@ -68,19 +68,19 @@ class ReloadGuard:
         log.error("the running workers keep their settings and their code; correct this, then send HUP again")
 
     def _reload(self) -> None:
-        with self._passing_on():
+        with self._pass_signals_on():
             type(self._server).handle_hup(self._server)
 
     @contextmanager
-    def _passing_on(self) -> Iterator[None]:
-        """Pass what ends the server on to its workers: gunicorn itself first waits until the old ones have gone."""
-        gunicorns = {int(number): signal.getsignal(number) for number in ENDING}
+    def _pass_signals_on(self) -> Iterator[None]:
+        """Pass signals that end the server to its workers at once; gunicorn waits for the old ones first."""
+        handlers = {int(number): signal.getsignal(number) for number in ENDING}
 
         def pass_on(number: int, frame: FrameType | None) -> None:
             for pid in list(self._server.WORKERS):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGTERM if number == signal.SIGTERM else signal.SIGQUIT)
-            handler = gunicorns[number]
+            handler = handlers[number]
             if callable(handler):
                 handler(number, frame)
 
@@ -90,10 +90,10 @@ class ReloadGuard:
             yield
         finally:
             for number in ENDING:
-                signal.signal(number, gunicorns[int(number)])
+                signal.signal(number, handlers[int(number)])
 
     def close(self) -> None:
-        """End what is being tried, at the server's end."""
+        """End a running trial, when the server ends."""
         trial, self._trial = self._trial, None
         if trial is not None:
             trial.cancel()

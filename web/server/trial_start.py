@@ -1,4 +1,4 @@
-"""A trial of a reload: a child of the master does all that a new worker would do, but for serving."""
+"""A trial start before a reload: a child of the master does all that a new worker does, except serving."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ...service.settings import kept_dotenv
 from . import start_signals
 from .listen_address import AddressUnavailable, refuse_unavailable
 
-# More would be cut off: what a pipe holds, so that the child never waits for its reader.
-_MOST_SAID = 32_000
-# Where gunicorn has no limit of its own for a worker that does not start.
+# Bytes of a report. Fewer than a pipe holds, so that the child does not wait for its reader.
+_REPORT_LIMIT = 32_000
+# Seconds, where gunicorn's `timeout` is off.
 _LONGEST = 60
 
 
@@ -25,17 +25,17 @@ _LONGEST = 60
 class Failure:
     """Why a reload cannot succeed."""
 
-    #: For the operator.
+    #: The reason, for the operator.
     sentence: str
-    #: The traceback; empty where the sentence says all.
+    #: The traceback; empty where the sentence is enough.
     details: str = ""
 
 
 class TrialStart:
-    """A child that tries to start a worker with the configuration, settings and code that are on disk."""
+    """A child that starts a worker with the configuration, settings and code that are on disk, and then exits."""
 
     def __init__(self, server: Any) -> None:
-        """Fork the child, from gunicorn's main loop.
+        """Fork the child. Called in gunicorn's main loop.
 
         Raises:
             OSError: No process or descriptor is left, or no temporary directory can be made.
@@ -43,7 +43,7 @@ class TrialStart:
         self._read, write = os.pipe()
         self._metrics = ""
         try:
-            # The metrics of the child are nobody's. Removed here, because it may be killed.
+            # For the child's metrics. Removed by this process, because the child may be killed.
             self._metrics = tempfile.mkdtemp(prefix="sluice-trial-")
             self._pid = os.fork()
         except OSError:
@@ -55,28 +55,28 @@ class TrialStart:
         os.close(write)
 
     def has_ended(self) -> bool:
-        """Say whether the child has ended; does not wait. Once it has, `conclude` is due."""
+        """Return whether the child has ended, without waiting. If so, `conclude` must be called."""
         try:
             return os.waitpid(self._pid, os.WNOHANG)[0] != 0
         except ChildProcessError:
-            return True  # gunicorn, which waits for all children, was faster
+            return True  # gunicorn has waited for it
 
     def conclude(self) -> Failure | None:
-        """Return why the trial failed, if it did. The child must have ended; to be called once."""
+        """Return why the start failed; None where it did not. Called once, after the child has ended."""
         os.set_blocking(self._read, False)
         try:
-            said = os.read(self._read, 2 * _MOST_SAID).decode(errors="replace")
+            report = os.read(self._read, 2 * _REPORT_LIMIT).decode(errors="replace")
         except BlockingIOError:
-            said = ""  # it has ended, but a process that it started has not
+            report = ""  # it has ended, but a process that it started has not
         finally:
             self._clean_up()
-        if not said:
+        if not report:
             return Failure("the trial of a worker was killed, or took too long")
-        sentence, _, details = said.partition("\0")
+        sentence, _, details = report.partition("\0")
         return Failure(sentence, details) if sentence else None
 
     def cancel(self) -> None:
-        """End the child, if it has not ended."""
+        """Kill the child if it runs."""
         if not self.has_ended():
             os.kill(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
@@ -92,20 +92,20 @@ def _try_and_exit(server: Any, write: int, metrics: str) -> NoReturn:
     try:
         for number in (*start_signals.HELD, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
-        # A start that never ends is ended by gunicorn after this time; so is the trial.
+        # gunicorn kills a worker that does not start within this time.
         signal.alarm(int(server.cfg.timeout) or _LONGEST)
         os.environ.update(PROMETHEUS_MULTIPROC_DIR=metrics, SLUICE_METRICS_OWNER="")
         kept_dotenv.keep(None)
         _start(server)
-        said = "\0"
+        report = "\0"
     except BaseException as error:
         failure = _explain(error)
-        said = f"{failure.sentence or type(error).__name__}\0{failure.details}"
+        report = f"{failure.sentence or type(error).__name__}\0{failure.details}"
     try:
-        # Not the end of the traceback: that is the sentence.
-        os.write(write, said.encode("utf-8", "backslashreplace")[:_MOST_SAID])
+        # Cut at the end of the report: the sentence comes first.
+        os.write(write, report.encode("utf-8", "backslashreplace")[:_REPORT_LIMIT])
     finally:
-        # The master's own exit handlers are not for its child.
+        # Without the exit handlers of the master.
         os._exit(0)
 
 
@@ -121,22 +121,22 @@ def _start(server: Any) -> None:
             try:
                 refuse_unavailable(address)
             except AddressUnavailable as error:
-                raise SystemExit(f"{error} (This server itself goes on at {old_addresses}.)") from None
+                raise SystemExit(f"{error} (The running server still listens at {old_addresses}.)") from None
     server.setup(server.app)
     worker = server.worker_class(server.worker_age + 1, os.getpid(), [], server.app, cfg.timeout / 2, cfg, server.log)
     worker.is_trial = True
     worker.pid = os.getpid()
     cfg.pre_fork(server, worker)
-    # This process is the worker; there is no fork to hold signals over.
+    # This process is the worker; no fork follows.
     start_signals.expect_nothing()
     cfg.post_fork(server, worker)
-    # It holds what the others wait for: on a board of its own, it stands in nobody's way.
+    # Without joining the loads of the workers.
     worker.run = partial(_start_services, worker)
     worker.init_process()
 
 
 def _start_services(worker: Any) -> None:
-    # Here, so that it is what is on disk.
+    # Imported here, so that it is the code on disk.
     from .services import Services
 
     services = Services.of(worker.wsgi)
@@ -145,7 +145,7 @@ def _start_services(worker: Any) -> None:
 
 
 def _explain(error: BaseException) -> Failure:
-    # gunicorn ends with an exit code where it cannot read a configuration: the reason is what it was handling.
+    # Where gunicorn cannot read a configuration, it exits while it handles the exception that is the reason.
     reason = error
     while isinstance(reason, SystemExit) and not isinstance(reason.code, str) and reason.__context__ is not None:
         reason = reason.__context__
