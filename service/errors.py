@@ -40,6 +40,8 @@ class ServiceError(Exception):
     #: What a client may see; an instance may have a more precise one.
     public_message: str = "Something went wrong on the server."
     retryable: ClassVar[bool] = False
+    #: Seconds after which another try may succeed, where all failures of the class have the same; `None` elsewhere.
+    default_retry_after: ClassVar[float | None] = None
 
     def __init__(
         self, detail: str = "", *, public_message: str | None = None, retry_after: float | None = None
@@ -50,11 +52,11 @@ class ServiceError(Exception):
             detail: For the log: what happened, the provider's words included; an excerpt is kept of it. Never shown
                 to a client.
             public_message: For the client, where it can be more precise than the class's own.
-            retry_after: Seconds after which another try may succeed, where that is known.
+            retry_after: Seconds after which another try may succeed, where it differs from the class's own.
         """
         self.detail = excerpt(detail, DETAIL_CHARS)
         self.public_message = public_message or type(self).public_message
-        self.retry_after = retry_after
+        self.retry_after = self.default_retry_after if retry_after is None else retry_after
         super().__init__(f"{self.code}: {self.detail or self.public_message}")
 
 
@@ -72,6 +74,8 @@ class ShuttingDown(ServiceError):
     code = "shutting_down"
     public_message = "The server is restarting. Please try again in a moment."
     retryable = True
+    # Another worker takes requests by then.
+    default_retry_after = 1.0
 
 
 class UpstreamError(ServiceError):

@@ -135,7 +135,7 @@ class ChatService:
         if runs:
             logger.warning("the drain's time is over: %d open streams are stopped", len(runs))
         for run in runs:
-            run.stop(ShuttingDown("the drain's time is over", retry_after=1.0))
+            run.stop(ShuttingDown("the drain's time is over"))
 
     def close(self) -> bool:
         """Stop every open chat with a terminal event, close connections and end the loop. Waits about 10 s at most.
@@ -197,7 +197,7 @@ class ChatService:
             InternalError: The loop is dead or stuck.
         """
         if self._stopping:
-            raise ShuttingDown("stopping", retry_after=1.0)
+            raise ShuttingDown("stopping")
         if descriptors_short():
             raise Overloaded(NO_DESCRIPTORS)
         if self.settings.chat.system_prompt:
@@ -225,7 +225,7 @@ class ChatService:
             self._runs[run] = slot
         if self._stopping:
             # The drain's time ended before this run was in the list.
-            run.stop(ShuttingDown("stopping", retry_after=1.0))
+            run.stop(ShuttingDown("stopping"))
         return run
 
     def _forget(self, run: Run) -> None:
@@ -253,7 +253,7 @@ class ChatService:
                     case Failed(error):
                         # The traceback of a raised error would hold this frame, and the frame the error.
                         raise copy(error)
-        raise ShuttingDown("the run was closed", retry_after=1.0)
+        raise ShuttingDown("the run was closed")
 
     def stream_chat(
         self, messages: Sequence[Message], model: str, offer: Offer

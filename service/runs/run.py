@@ -44,7 +44,7 @@ def _to_service_error(error: Exception) -> ServiceError:
         return _copy_without_traceback(error)
     # Only the loop's closing cancels a source that nobody stopped.
     if isinstance(error, SourceCancelled) or (isinstance(error, LoopUnavailable) and error.state is LoopState.CLOSED):
-        return ShuttingDown(str(error), retry_after=1.0)
+        return ShuttingDown(str(error))
     if isinstance(error, LoopUnavailable):
         return InternalError(str(error))
     if (lacking := exhausted_by(error)) is not None:
