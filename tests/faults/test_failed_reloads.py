@@ -7,25 +7,19 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.support.polling import wait_until
 from tests.support.repeated import RepeatedAction, repeat_requests
 from tools.common.gunicorn_server import POLL_INTERVAL, REPOSITORY, GunicornServer, processes
 from tools.common.raw_client import fetch, stream_chat
 
-
-def wait_until(holds: Callable[[], bool], timeout: float = 30.0) -> None:
-    """Wait until something holds of processes, which offer nothing to wait on."""
-    deadline = time.monotonic() + timeout
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(POLL_INTERVAL)
-
-
+# Seconds for reloads to end on a busy machine.
+SETTLED = 30.0
 # What the log says of one that is followed: it is tried, it is followed, and there is a new worker.
 RELOADS = ("testing whether a worker can start", "Hang up", "Booting worker")
 REFUSED = "HUP was not carried out, because a new worker could not start"
@@ -159,7 +153,7 @@ def test_twenty_hups_within_two_seconds_cause_few_reloads_and_refuse_no_client(s
         children = [process for process in processes() if process.parent == server.pid]
         return 0 < tried == followed == booted and [process.state == "Z" for process in children] == [False]
 
-    wait_until(all_are_done)
+    wait_until(all_are_done, SETTLED, pause=POLL_INTERVAL)
     assert server.log.count("Booting worker") - counted[2] <= 10
 
 
@@ -203,10 +197,10 @@ def test_usr2_with_code_that_cannot_start_keeps_the_old_server_running(shared: D
             server.signal(signal.SIGUSR2)
             server.wait_for_log("Handling signal: usr2")
             # A second master comes and goes.
-            wait_until(lambda: len(server.master_pids()) == 2)
-            wait_until(lambda: len(server.master_pids()) == 1)
+            wait_until(lambda: len(server.master_pids()) == 2, SETTLED, pause=POLL_INTERVAL)
+            wait_until(lambda: len(server.master_pids()) == 1, SETTLED, pause=POLL_INTERVAL)
             # One that is about to be gone has no variables any more, and looks like a worker.
-            wait_until(lambda: server.worker_pids() == workers)
+            wait_until(lambda: server.worker_pids() == workers, SETTLED, pause=POLL_INTERVAL)
             assert shared.max_history() == 100
             assert shared.server.status("/readyz") == 200
 

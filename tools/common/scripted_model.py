@@ -188,12 +188,6 @@ class Exchange:
         """Whether the response has neither ended nor been abandoned."""
         return self.ended_by is None
 
-    def wait_first_byte(self, timeout: float = 5.0) -> float:
-        """Wait until the first byte of the response is sent and return when that was."""
-        self._model.wait_until(lambda: self.first_byte_sent is not None, timeout, f"{self!r} to send a byte")
-        assert self.first_byte_sent is not None
-        return self.first_byte_sent
-
     def wait_tokens(self, n: int, timeout: float = 5.0) -> None:
         """Wait until at least `n` tokens are sent."""
         self._model.wait_until(lambda: self.tokens_sent >= n, timeout, f"{self!r} to send {n} tokens")

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable
 from typing import Any
 
 from sluice.service.concurrency.bridge import Bridge
-
-from .loop_faults import WITHIN
 
 
 def has_open_outlet(bridge: Bridge[Any]) -> bool:
@@ -22,11 +18,3 @@ def queued_items(bridge: Bridge[Any]) -> int:
     found = re.search(r"(\d+) of \d+ waiting", repr(bridge))
     assert found
     return int(found[1])
-
-
-def wait_until(condition: Callable[[], bool], within: float = WITHIN) -> None:
-    """Wait until something holds of other threads, which offer nothing to wait on."""
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)

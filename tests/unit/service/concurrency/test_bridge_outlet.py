@@ -15,8 +15,9 @@ import pytest
 
 from sluice.service.concurrency.bridge import Bridge
 from sluice.service.concurrency.event_loop_thread import LoopThread
+from tests.support.polling import wait_until
 
-from .bridge_state import has_open_outlet, queued_items, wait_until
+from .bridge_state import has_open_outlet, queued_items
 from .loop_faults import WITHIN, settle
 
 
@@ -88,7 +89,7 @@ def waiting(
 ) -> Future[list[int] | None]:
     """Have the reader take, and come back when it waits, so that the outlet may be used."""
     taken = reader.submit(bridge.take, timeout)
-    wait_until(lambda: has_open_outlet(bridge))
+    wait_until(lambda: has_open_outlet(bridge), WITHIN)
     return taken
 
 
@@ -133,7 +134,7 @@ def test_what_the_outlet_does_not_take_wakes_the_reader_and_the_rest_queues_behi
         # The reader has it in hand now: not even an outlet with room may overtake it.
         outlet.full = False
         source.say(3)
-        wait_until(lambda: queued_items(bridge) == 1)
+        wait_until(lambda: queued_items(bridge) == 1, WITHIN)
         assert outlet.taken == [1]
         assert bridge.take(WITHIN) == [3]
         taken = waiting(reader, bridge)
@@ -149,7 +150,7 @@ def test_an_item_that_waits_for_a_full_queue_is_not_overtaken(loop: LoopThread, 
         bridge.divert(outlet)
         source.say(1, 2, 3)
         # One is queued, and the next is in the source's hand.
-        wait_until(lambda: source.given == 2)
+        wait_until(lambda: source.given == 2, WITHIN)
         settle(loop)
         assert [bridge.take(WITHIN), bridge.take(WITHIN), bridge.take(WITHIN)] == [[1], [2], [3]]
         assert outlet.taken == []
@@ -270,7 +271,7 @@ def test_a_queued_item_that_the_reader_is_about_to_take_is_not_overtaken(
     with Bridge(loop, source) as bridge:
         bridge.divert(outlet)
         source.say(1)
-        wait_until(lambda: queued_items(bridge) == 1)
+        wait_until(lambda: queued_items(bridge) == 1, WITHIN)
         taken = reader.submit(bridge.take)
         assert slow.reached.wait(WITHIN)
         source.say(2, None)
@@ -418,7 +419,7 @@ def test_an_item_for_which_there_is_no_room_is_refused_and_held_back_where_it_is
     with Bridge(loop, source, capacity=2) as bridge:
         bridge.divert(outlet)
         assert [source.offer(item) for item in (1, 2, 3)] == [True, True, False]
-        wait_until(lambda: source.steps == 1)
+        wait_until(lambda: source.steps == 1, WITHIN)
         assert bridge.take(WITHIN) == [1, 2]
         assert bridge.take(WITHIN) == [3]
         # The one that was held has crossed, so the outlet is free for those behind it.
@@ -448,7 +449,7 @@ def test_an_item_that_is_refused_overtakes_nothing_though_the_reader_has_made_ro
                 return bridge.take(WITHIN)
 
             taken = reader.submit(take)
-            wait_until(lambda: reading.is_set() and queued_items(bridge) == 0)
+            wait_until(lambda: reading.is_set() and queued_items(bridge) == 0, WITHIN)
             source._refused.put_nowait(2)
             return taken
 

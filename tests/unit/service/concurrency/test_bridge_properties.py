@@ -32,8 +32,9 @@ from hypothesis.stateful import (
 
 from sluice.service.concurrency.bridge import Bridge, SourceCancelled
 from sluice.service.concurrency.event_loop_thread import LoopState, LoopThread, LoopUnavailable
+from tests.support.polling import wait_until
 
-from .bridge_state import has_open_outlet, wait_until
+from .bridge_state import has_open_outlet
 
 # A failing walk waits for it again and again while it is shrunk.
 WITHIN: Final = 2.0
