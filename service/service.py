@@ -14,6 +14,8 @@ from functools import partial
 from .concurrency.event_loop_thread import LoopHealth, LoopState, LoopThread, LoopUnavailable, refuse_replaced_threads
 from .demo.server import DemoServer
 from .errors import InternalError, Overloaded, ShuttingDown
+from .events.events import Event, Failed, Finished, Offer, Reasoning, Text
+from .events.usage import Usage
 from .observability.logging import request_id, trace
 from .observability.metrics import Metrics
 from .observability.resources import NO_DESCRIPTORS, descriptors_short
@@ -21,9 +23,7 @@ from .provider.client import ProviderClient
 from .provider.message import Message
 from .provider.retry import stream_with_retries
 from .runs.concurrency_limit import ConcurrencyLimiter, Slot
-from .runs.events import Event, Failed, Finished, Offer, Reasoning, Text
 from .runs.run import Run, RunLabels
-from .runs.usage import Usage
 from .settings.provider import OPENAI_BASE_URL
 from .settings.settings import Settings
 

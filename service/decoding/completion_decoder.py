@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 
 from ..errors import AnswerTooLarge, UpstreamError, UpstreamInvalid, UpstreamTruncated, UpstreamUnavailable
+from ..events.events import Delta, Finished, Reasoning, Text
+from ..events.usage import usage_from
 from ..failures.mapping import failure_from_event, failure_in
-from ..runs.events import Delta, Finished, Reasoning, Text
-from ..runs.usage import usage_from
 from .body_format import BodyDecoder, BodyFormat
 from .chunk_contents import UnreadableChunk, read_chunk
 from .completion_state import CompletionState

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..runs.events import Delta, Reasoning, Text
+from ..events.events import Delta, Reasoning, Text
 from .completion_state import CompletionState
 from .surrogate_pairs import SURROGATE, SurrogateJoiner
 from .think_tags import ThinkTagSplitter

@@ -17,7 +17,7 @@ from types import TracebackType
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from ..runs.usage import Usage
+from ..events.usage import Usage
 from .instruments import Counter, Gauge, Histogram
 from .log_queue import dropped_lines
 from .metric_values import MetricValues

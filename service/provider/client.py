@@ -16,9 +16,9 @@ import aiohttp
 from ..concurrency.deadline import Deadline
 from ..decoding.completion_decoder import CompletionDecoder
 from ..errors import Overloaded, ServiceError, UpstreamInvalid, UpstreamTimeout, UpstreamUnavailable
+from ..events.events import Accepted, Event, Offer
 from ..failures.mapping import failure_from_status
 from ..observability.resources import NO_DESCRIPTORS, descriptors_short, exhausted_by
-from ..runs.events import Accepted, Event, Offer
 from ..settings.settings import Settings
 from .aiohttp_internals import ContentEncodingError
 from .completion_reader import USAGE_GRACE, CompletionReader

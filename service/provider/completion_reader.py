@@ -7,7 +7,7 @@ import asyncio
 from ..concurrency.deadline import Deadline
 from ..decoding.completion_decoder import CompletionDecoder
 from ..errors import UpstreamInvalid
-from ..runs.events import Delta, Offer
+from ..events.events import Delta, Offer
 from ..settings.settings import Settings
 
 # Seconds. Behind the finish reason the answer is whole, and only the usage is to come: a server that sends it does so

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from ..errors import UpstreamError
-from ..runs.events import Event, Reasoning, Text
+from ..events.events import Event, Reasoning, Text
 
 logger = logging.getLogger("sluice.chat")
 

@@ -1,1 +1,1 @@
-"""One answer from beginning to end: its events, its cost, and how many may run."""
+"""One answer from its first event to its last, and how many may run at once."""

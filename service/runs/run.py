@@ -14,10 +14,10 @@ from typing import Self
 from ..concurrency.bridge import Bridge, SourceCancelled
 from ..concurrency.event_loop_thread import LoopState, LoopThread, LoopUnavailable
 from ..errors import InternalError, Overloaded, ServiceError, ShuttingDown
+from ..events.events import Accepted, Batch, Event, Failed, Finished, Offer, Reasoning, Text
+from ..events.usage import Usage, estimate_usage
 from ..observability.metrics import Metrics
 from ..observability.resources import exhausted_by
-from .events import Accepted, Batch, Event, Failed, Finished, Offer, Reasoning, Text
-from .usage import Usage, estimate_usage
 
 logger = logging.getLogger("sluice.run")
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from sluice.service.decoding.completion_decoder import CompletionDecoder
 from sluice.service.errors import UpstreamError, UpstreamInvalid, UpstreamTruncated
-from sluice.service.runs.events import Finished, Reasoning, Text
+from sluice.service.events.events import Finished, Reasoning, Text
 from tests.fuzz.effort import LONG, tried
 from tests.support.running_server import PLANTED_KEY, RunningServer
 from tools.common.leaks import wait_streams

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response, jsonify, request, stream_with_context
 from werkzeug.wsgi import ClosingIterator
 
-from sluice.service.runs.events import Event, Text
+from sluice.service.events.events import Event, Text
 from sluice.web import create_app
 from sluice.web.extension import Sluice
 

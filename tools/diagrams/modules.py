@@ -36,7 +36,13 @@ _BANDS: Final = (
         "service/",
         (
             ("service", "service/demo", "service/provider", "service/decoding", "service/failures", "service/runs"),
-            ("service/concurrency", "service/observability", "service/settings", "service/errors.py"),
+            (
+                "service/concurrency",
+                "service/observability",
+                "service/events",
+                "service/settings",
+                "service/errors.py",
+            ),
         ),
     ),
 )

@@ -7,9 +7,9 @@ from typing import Final
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from sluice.service.events.usage import Usage
 from sluice.service.observability.instruments import Counter, Gauge, Histogram
 from sluice.service.observability.metrics import Metrics
-from sluice.service.runs.usage import Usage
 
 from .markdown import code, table
 

@@ -15,7 +15,7 @@ from flask import Blueprint, Response, request
 
 from ... import __version__
 from ...service import Settings
-from ...service.runs.usage import Usage
+from ...service.events.usage import Usage
 from ...service.settings.chat import InteractionMode
 from ...service.settings.starters import Language, Starter
 from ..extension import Sluice

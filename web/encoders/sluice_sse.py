@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ...service.runs.events import Event, Failed, Finished, Reasoning, Text
+from ...service.events.events import Event, Failed, Finished, Reasoning, Text
 from .error_fields import describe_error
 
 HEADERS = {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ...service import Run
 from ...service.errors import InternalError
-from ...service.runs.events import Event, Failed
+from ...service.events.events import Event, Failed
 from ..encoders.sluice_sse import HEARTBEAT, OPENING, encode_events
 from .socket_writer import SocketWriter
 

@@ -8,8 +8,8 @@ import pytest
 
 from sluice.service.decoding.completion_decoder import CompletionDecoder
 from sluice.service.errors import UpstreamError
-from sluice.service.runs.events import Finished, Reasoning, Text
-from sluice.service.runs.usage import Usage
+from sluice.service.events.events import Finished, Reasoning, Text
+from sluice.service.events.usage import Usage
 from tests.support.provider_scenarios import DONE, HEL, LO, SCENARIOS, STOP, Scenario, chunk
 
 # Without the connection there is no silence and no reset: these are for the real server.

@@ -15,11 +15,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
+from sluice.service.events.usage import Usage
 from sluice.service.observability import metric_values, metrics
 from sluice.service.observability.metric_values import MetricValues, forget_worker
 from sluice.service.observability.metrics import Metrics, MetricsUnavailable
 from sluice.service.observability.multiprocess_metrics import MetricFiles
-from sluice.service.runs.usage import Usage
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

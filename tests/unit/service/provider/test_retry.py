@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, Sequence
 import pytest
 
 from sluice.service.errors import UpstreamError, UpstreamRejected, UpstreamTruncated, UpstreamUnavailable
+from sluice.service.events.events import Accepted, Event, Finished, Reasoning, Text
 from sluice.service.provider import retry
 from sluice.service.provider.retry import RETRY_PAUSE_MOST, stream_with_retries
-from sluice.service.runs.events import Accepted, Event, Finished, Reasoning, Text
 from tests.support.scenario import run
 
 WHOLE: list[Event] = [Accepted(), Text("Hello"), Finished("stop", None)]

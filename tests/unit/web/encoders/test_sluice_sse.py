@@ -12,8 +12,8 @@ from openai._streaming import SSEDecoder
 
 from sluice.service.decoding.sse_decoder import EventStreamDecoder
 from sluice.service.errors import ServiceError, UpstreamRateLimited, UpstreamTimeout
-from sluice.service.runs.events import Event, Failed, Finished, Reasoning, Text
-from sluice.service.runs.usage import Usage
+from sluice.service.events.events import Event, Failed, Finished, Reasoning, Text
+from sluice.service.events.usage import Usage
 from sluice.web.encoders.sluice_sse import HEADERS, HEARTBEAT, OPENING, encode_events
 
 FINISHED = Finished("stop", Usage(9, 2, 11))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sluice.service.runs.events import Event, Failed, Text
+from sluice.service.events.events import Event, Failed, Text
 from sluice.web.replies.socket_writer import SocketWriter
 from sluice.web.replies.stream_body import StreamBody
 from sluice.web.server.socket_writer_offer import offer_socket_writers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sluice.service.runs.usage import Usage, estimate_usage
+from sluice.service.events.usage import Usage, estimate_usage
 
 
 def test_an_estimate_counts_at_least_the_pieces_that_came() -> None:

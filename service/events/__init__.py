@@ -1,0 +1,1 @@
+"""What a run passes on: its events and its usage."""
