@@ -32,7 +32,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     from .api.errors import register_error_handlers
     from .api.openapi import make_openapi_blueprint
     from .api.operations import make_operations_blueprint
-    from .extension import Sluice
+    from .extension_state import ExtensionState
     from .page.assets import Assets, register_assets
     from .page.libraries import describe_missing_libraries
     from .page.routes import make_page_blueprint
@@ -44,7 +44,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
         service = ChatService(settings or load_settings(os.environ, Path(".env"))[0])
     app = Flask(__name__, static_folder=None)
     assets = Assets(Path(__file__).with_name("static"))
-    sluice = Sluice(service)
+    sluice = ExtensionState(service)
     sluice.warnings += describe_missing_libraries(assets)
     sluice.attach(app)
     register_headers(app)

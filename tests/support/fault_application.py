@@ -21,7 +21,7 @@ from werkzeug.wsgi import ClosingIterator
 
 from sluice.service.events.events import Event, Text
 from sluice.web import create_app
-from sluice.web.extension import Sluice
+from sluice.web.extension_state import ExtensionState
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -162,7 +162,7 @@ class LongestTurn:
 
 
 def _add_faults(app: Flask) -> Flask:
-    service = Sluice.of(app).service
+    service = ExtensionState.of(app).service
     honest: Callable[..., AsyncIterator[Sequence[Event]]] = service.stream_chat
 
     async def out_of_memory() -> AsyncGenerator[list[Event], None]:
@@ -292,7 +292,7 @@ def _add_faults(app: Flask) -> Flask:
     signal.signal(FAIL_ACCEPT, lambda *_: fail_accept(ACCEPT_ERRORS))
 
     def quit_twice(*_: object) -> None:
-        sluice = Sluice.of(app)
+        sluice = ExtensionState.of(app)
         close = sluice.close
 
         def close_and_be_quit() -> bool:

@@ -29,7 +29,7 @@ _BANDS: Final = (
         "web/: the Flask application",
         (
             ("web", "web/page", "web/api"),
-            ("web/extension.py", "web/replies", "web/security", "web/encoders", "web/sockets"),
+            ("web/extension_state.py", "web/replies", "web/security", "web/encoders", "web/sockets"),
         ),
     ),
     (
@@ -47,7 +47,7 @@ _BANDS: Final = (
     ),
 )
 # Modules that stand alone though they are in the folder of their package: other folders import them.
-_ALONE: Final = ("service/errors.py", "web/extension.py")
+_ALONE: Final = ("service/errors.py", "web/extension_state.py")
 
 
 @dataclass(frozen=True)

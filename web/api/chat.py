@@ -13,7 +13,7 @@ from ...service.errors import Overloaded, ServiceError
 from ...service.observability.logging import request_id
 from ...service.observability.resources import NO_THREADS
 from ..encoders.sluice_sse import HEADERS
-from ..extension import Sluice
+from ..extension_state import ExtensionState
 from ..replies.stream_body import StreamBody
 from ..security.client_address import identify_client
 from ..security.origin import refuse_foreign_origin
@@ -45,7 +45,7 @@ class _StreamResponse(Response):
             raise
 
 
-def make_chat_blueprint(sluice: Sluice) -> Blueprint:
+def make_chat_blueprint(sluice: ExtensionState) -> Blueprint:
     """Make the routes under `/api/chat`."""
     blueprint = Blueprint("chat", __name__)
 

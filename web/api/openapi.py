@@ -18,7 +18,7 @@ from ...service import Settings
 from ...service.events.usage import Usage
 from ...service.settings.chat import InteractionMode
 from ...service.settings.starters import Language, Starter
-from ..extension import Sluice
+from ..extension_state import ExtensionState
 from ..request_errors import InvalidRequest
 from .errors import STATUSES
 from .json_response import make_json_response
@@ -110,7 +110,7 @@ class PageConfig(msgspec.Struct):
     version: str
 
 
-def make_openapi_blueprint(sluice: Sluice) -> Blueprint:
+def make_openapi_blueprint(sluice: ExtensionState) -> Blueprint:
     """Make the route `/openapi.json`."""
     blueprint = Blueprint("openapi", __name__)
     document = make_openapi_document(sluice.service.settings)

@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from ...service import LoopState, LoopUnavailable
 from ...service.observability.metrics import MetricsUnavailable
 from ...service.observability.resources import exhausted, exhausted_by
-from ..extension import Sluice
+from ..extension_state import ExtensionState
 from .json_response import make_json_response
 
 # A loop that is later than this keeps no promise about tokens; a load balancer should look elsewhere. Far above
@@ -16,7 +16,7 @@ from .json_response import make_json_response
 LAG_LIMIT = 1.0
 
 
-def make_operations_blueprint(sluice: Sluice) -> Blueprint:
+def make_operations_blueprint(sluice: ExtensionState) -> Blueprint:
     """Make the routes `/healthz`, `/readyz` and `/metrics`."""
     blueprint = Blueprint("ops", __name__)
     service = sluice.service

@@ -8,12 +8,12 @@ from flask import Blueprint, Response, render_template
 
 from ... import __version__
 from ..api.json_response import make_json_response
-from ..extension import Sluice
+from ..extension_state import ExtensionState
 from .assets import Asset, Assets
 from .libraries import EARLY_LIBRARIES
 
 
-def make_page_blueprint(sluice: Sluice, assets: Assets) -> Blueprint:
+def make_page_blueprint(sluice: ExtensionState, assets: Assets) -> Blueprint:
     """Make the routes `/` and `/api/config`."""
     blueprint = Blueprint("pages", __name__)
     settings = sluice.service.settings

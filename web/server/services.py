@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from ...service import LoopState, Settings
-    from ..extension import Sluice
+    from ..extension_state import ExtensionState
 
 # Seconds between the end of a drain and gunicorn's `graceful_timeout`, for terminal frames and for closing.
 CLOSING_TIME = 5.0
@@ -19,16 +19,16 @@ class Services:
     Made in a worker that has loaded its application, so that the master need not import Flask.
     """
 
-    def __init__(self, sluices: Sequence[Sluice]) -> None:
+    def __init__(self, sluices: Sequence[ExtensionState]) -> None:
         """Take the extensions of the applications."""
         self._sluices = sluices
 
     @classmethod
     def of(cls, application: Any) -> Self:
         """Return the services of an application; for a middleware, all that this process has made."""
-        from ..extension import Sluice
+        from ..extension_state import ExtensionState
 
-        return cls(Sluice.found_in(application))
+        return cls(ExtensionState.found_in(application))
 
     def __bool__(self) -> bool:
         return bool(self._sluices)

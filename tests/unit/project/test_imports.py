@@ -43,12 +43,12 @@ WEB = {
     "web.security": {"request_errors"},
     "web.routing": set(),
     "web.replies": {"encoders", "sockets"},
-    "web.extension": {"sockets"},
-    "web.api": {"encoders", "extension", "replies", "request_errors", "security", "sockets"},
-    "web.page": {"api", "extension"},
-    "web": {"api", "extension", "page", "routing", "security"},
+    "web.extension_state": {"sockets"},
+    "web.api": {"encoders", "extension_state", "replies", "request_errors", "security", "sockets"},
+    "web.page": {"api", "extension_state"},
+    "web": {"api", "extension_state", "page", "routing", "security"},
     "web.intake": {"api"},
-    "web.server": {"extension", "intake", "replies", "sockets"},
+    "web.server": {"extension_state", "intake", "replies", "sockets"},
 }
 
 

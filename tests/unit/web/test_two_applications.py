@@ -21,7 +21,7 @@ from sluice.service.settings.provider import ProviderSettings
 from sluice.service.settings.server import ServerSettings
 from sluice.service.settings.settings import Settings
 from sluice.web import create_app
-from sluice.web.extension import Sluice
+from sluice.web.extension_state import ExtensionState
 from tools.common.raw_client import fetch, post_chat, stream_chat
 from tools.common.scripted_model import ScriptedModel, reply
 
@@ -60,7 +60,7 @@ def served(settings: Settings, model: ScriptedModel) -> Iterator[Served]:
     finally:
         server.shutdown()
         thread.join(5)
-        assert Sluice.of(app).close()
+        assert ExtensionState.of(app).close()
         server.server_close()
 
 
@@ -115,18 +115,18 @@ def test_one_application_ends_and_the_other_goes_on(both: tuple[Served, Served])
     one, two = both
     two.model.enqueue(reply("b"), reply("c"))
     assert post_chat(two.url, message="Hi", interaction_mode="block").status == 200
-    Sluice.of(one.app).service.begin_drain()
+    ExtensionState.of(one.app).service.begin_drain()
     assert fetch(one.url, "/readyz").status == 503
-    assert Sluice.of(one.app).close()
+    assert ExtensionState.of(one.app).close()
     assert fetch(two.url, "/readyz").status == 200
     assert post_chat(two.url, message="Hi", interaction_mode="block").json()["message"] == "c"
-    assert Sluice.found_in(one.app) == [Sluice.of(one.app)]
+    assert ExtensionState.found_in(one.app) == [ExtensionState.of(one.app)]
 
 
 ROOT = Path(__file__).parents[3]
 #: What belongs to a process and not to an application: its signals, and which applications it has made.
 OF_THE_PROCESS = {
-    ("web/extension.py", "_made"),
+    ("web/extension_state.py", "_made"),
     ("web/server/start_signals.py", "_blocked_before"),
     ("web/server/start_signals.py", "_next_is_worker"),
 }

@@ -9,7 +9,7 @@ import pytest
 
 from sluice.service import Settings
 from sluice.web import create_app
-from sluice.web.extension import Sluice
+from sluice.web.extension_state import ExtensionState
 from sluice.web.page.assets import Assets
 from sluice.web.page.libraries import LIBRARIES, describe_missing_libraries
 from tools.common.gunicorn_server import REPOSITORY
@@ -55,7 +55,7 @@ def test_one_warning_says_what_the_page_lacks_and_what_adds_it(
 
 def test_warnings_are_logged_once_and_not_when_the_application_is_made(caplog: pytest.LogCaptureFixture) -> None:
     app = create_app(Settings())
-    Sluice.of(app).warnings[:] = ["something is missing"]
+    ExtensionState.of(app).warnings[:] = ["something is missing"]
     assert caplog.records == []
     for _ in range(2):
         assert app.test_client().get("/").status_code == 200

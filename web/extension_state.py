@@ -23,12 +23,12 @@ def _cannot_tell() -> bool:
 
 
 # All that this process has made. A server that is given a middleware cannot see the applications in it.
-_made: WeakSet[Sluice] = WeakSet()
+_made: WeakSet[ExtensionState] = WeakSet()
 
 
 # Compared by identity, because the weak set needs hashes.
 @dataclass(eq=False)
-class Sluice:
+class ExtensionState:
     """One per application, under `app.extensions["sluice"]`."""
 
     service: ChatService
@@ -62,18 +62,18 @@ class Sluice:
         app.extensions[_NAME] = self
 
     @staticmethod
-    def of(app: Flask) -> Sluice:
+    def of(app: Flask) -> ExtensionState:
         """Return the one of an application.
 
         Raises:
             KeyError: It has none.
         """
         found = app.extensions[_NAME]
-        assert isinstance(found, Sluice)
+        assert isinstance(found, ExtensionState)
         return found
 
     @staticmethod
-    def found_in(application: Any) -> list[Sluice]:
+    def found_in(application: Any) -> list[ExtensionState]:
         """Return those that a WSGI application uses.
 
         Args:
@@ -85,5 +85,5 @@ class Sluice:
         """
         if isinstance(application, Flask):
             found = application.extensions.get(_NAME)
-            return [found] if isinstance(found, Sluice) else []
+            return [found] if isinstance(found, ExtensionState) else []
         return list(_made)
