@@ -180,12 +180,13 @@ class ChatService:
 
     # ------------------------------------------------------------------ chats
 
-    def open(self, messages: Sequence[Message], labels: RunLabels, client: str = "") -> Run:
+    def open(self, messages: Sequence[Message], model: str, labels: RunLabels, client: str = "") -> Run:
         """Start an answer. May wait for the start of the loop, at most 15 seconds.
 
         Args:
             messages: The conversation, oldest first; the operator's system message is put before it.
-            labels: The model to ask, and the values for the log and the metrics.
+            model: The model's name, as the provider knows it.
+            labels: What the log and the metrics say about the request.
             client: The client's identity, for the limit of one client's streams.
 
         Returns:
@@ -208,9 +209,10 @@ class ChatService:
             run = _make_run_context(labels.request_id).run(
                 Run,
                 self.loop,
-                partial(self.stream_chat, messages, labels.model),
+                partial(self.stream_chat, messages, model),
                 labels,
                 self.metrics,
+                model=model,
                 prompts=[message["content"] for message in messages],
                 heartbeat=self.settings.limits.heartbeat_interval,
                 on_close=self._forget,

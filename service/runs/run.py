@@ -59,12 +59,11 @@ Source = Callable[[Offer], AsyncIterable[Sequence[Event]]]
 
 @dataclass(frozen=True, slots=True)
 class RunLabels:
-    """The values that describe a run in its log line and its metrics."""
+    """What a run's log line and metrics say about its request."""
 
     request_id: str
     source: str
     mode: str
-    model: str
 
 
 class Run:
@@ -84,6 +83,7 @@ class Run:
         labels: RunLabels,
         metrics: Metrics,
         *,
+        model: str,
         prompts: Sequence[str],
         heartbeat: float,
         on_close: Callable[[Run], None],
@@ -93,8 +93,9 @@ class Run:
         Args:
             loop: A started loop thread.
             source: Makes the iterator of the answer's events; `close` closes it.
-            labels: The values for the log line and the metrics.
+            labels: What the log line and the metrics say about the request.
             metrics: Counts the run.
+            model: The model that answers, for the log line and the metrics.
             prompts: The texts that were sent to the model, for an estimate of the usage.
             heartbeat: Seconds without an event after which the iteration yields an empty batch.
             on_close: Called once, by `close`, after the source has been closed.
@@ -105,6 +106,7 @@ class Run:
         """
         self.labels = labels
         self._metrics = metrics
+        self._model = model
         self._prompts = prompts
         self._heartbeat = heartbeat
         self._on_close = on_close
@@ -296,7 +298,7 @@ class Run:
             code=self._code,
             source=labels.source,
             mode=labels.mode,
-            model=labels.model,
+            model=self._model,
             duration=duration,
             first_token=self._first_token,
             usage=usage,
@@ -307,7 +309,7 @@ class Run:
             labels.request_id,
             labels.source,
             labels.mode,
-            labels.model,
+            self._model,
             self._outcome(),
             self._code or "-",
             usage.prompt_tokens,

@@ -42,7 +42,7 @@ class Door(ChatService):
 
     opened = 0
 
-    def open(self, messages: Sequence[Any], labels: RunLabels, client: str = "") -> Run:
+    def open(self, messages: Sequence[Any], model: str, labels: RunLabels, client: str = "") -> Run:
         """Count."""
         self.opened += 1
         raise ShuttingDown("this is only the door")

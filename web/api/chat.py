@@ -62,8 +62,9 @@ def make_chat_blueprint(sluice: ExtensionState) -> Blueprint:
                 return Response(status=499)
             if not sluice.has_spare_thread():
                 raise Overloaded(NO_THREADS)
-            labels = RunLabels(request_id.get(), chat_request.source, chat_request.mode, chat_request.model)
-            run = service.open(chat_request.messages, labels, identify_client(request, service.settings))
+            labels = RunLabels(request_id.get(), chat_request.source, chat_request.mode)
+            client_id = identify_client(request, service.settings)
+            run = service.open(chat_request.messages, chat_request.model, labels, client_id)
         except ServiceError as error:
             service.metrics.refused(error.code)
             raise

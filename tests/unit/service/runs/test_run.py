@@ -46,8 +46,16 @@ def loop() -> Iterator[LoopThread]:
 
 
 def begun(loop: LoopThread, source: AsyncIterator[Sequence[Event]], *, heartbeat: float) -> Run:
-    labels = RunLabels("1", "api", "stream", "m")
-    return Run(loop, source, labels, Metrics("m"), prompts=[], heartbeat=heartbeat, on_close=lambda _: None)
+    return Run(
+        loop,
+        source,
+        RunLabels("1", "api", "stream"),
+        Metrics("m"),
+        model="m",
+        prompts=[],
+        heartbeat=heartbeat,
+        on_close=lambda _: None,
+    )
 
 
 def test_an_end_that_the_outlet_could_not_hand_on_becomes_a_failure(
@@ -135,7 +143,7 @@ def test_a_run_that_is_over_goes_without_the_garbage_collector(script: tuple[Ste
         service = ChatService(settings)
         gc.disable()
         try:
-            with service.open([Message(role="user", content="Hi")], RunLabels("1", "api", "stream", "m")) as run:
+            with service.open([Message(role="user", content="Hi")], "m", RunLabels("1", "api", "stream")) as run:
                 for _ in run:
                     if leaves:
                         run.disconnect()
