@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterable, Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
+from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
@@ -25,8 +26,8 @@ logger = logging.getLogger("sluice.run")
 # headers of every stream.
 FIRST_TOKEN_GRACE = 0.02
 
-# How a run can end besides `done` and `disconnected`; every other code is an `error`.
-_OUTCOMES = {"shutting_down": "stopped", "upstream_timeout": "timeout"}
+# The outcomes of runs that failed; with every other code it is `error`.
+_FAILED_OUTCOMES = {"shutting_down": "stopped", "upstream_timeout": "timeout"}
 
 
 def _copy_without_traceback(error: ServiceError) -> ServiceError:
@@ -64,6 +65,18 @@ class RunLabels:
     request_id: str
     source: str
     mode: str
+
+
+class _State(StrEnum):
+    """Whether a run goes on, or how it ended. The values are outcomes in the log and the metrics."""
+
+    OPEN = "open"
+    #: Its last event is `Finished`.
+    DONE = "done"
+    #: Its last event is `Failed`.
+    FAILED = "failed"
+    #: Its client disconnected, or it was closed, before its last event.
+    DISCONNECTED = "disconnected"
 
 
 class Run:
@@ -116,9 +129,9 @@ class Run:
         self._chunk_count = 0
         self._bytes = 0
         self._usage: Usage | None = None
-        self._finished = False
+        self._state = _State.OPEN
+        #: The error's code, where the run has failed.
         self._code = ""
-        self._disconnected = False
         self._closed = False
         self._early: list[Event] = []
         #: The number of the next event.
@@ -157,7 +170,7 @@ class Run:
             batch, self._early = self._early, []
             return self._number(batch)
         tick_at = time.monotonic() + self._heartbeat
-        while not (self._finished or self._code or self._disconnected):
+        while self._state is _State.OPEN:
             taken = self._take(max(0.0, tick_at - time.monotonic()))
             if taken is None:
                 break
@@ -188,12 +201,12 @@ class Run:
             # `_number` without its call, once for each token.
             first = self.next_number
             self.next_number += len(batch)
-            try:
-                return None if outlet(first, self._record(batch)) else ()
-            except Exception:
-                # The end that was recorded has not been handed out: the failure becomes the end.
-                self._finished = False
-                raise
+            events = self._record(batch)
+            is_written = outlet(first, events)
+            if type(events[-1]) is Finished:
+                # Only now: a failure of the outlet is the end of the run in place of this one.
+                self._end(_State.DONE)
+            return None if is_written else ()
 
         self._bridge.divert(take)
 
@@ -206,7 +219,7 @@ class Run:
 
     def disconnect(self) -> None:
         """End the run because its client has disconnected. Does not wait; any thread may call it."""
-        self._disconnected = True
+        self._end(_State.DISCONNECTED)
         self._bridge.stop()
 
     def close(self) -> None:
@@ -221,6 +234,7 @@ class Run:
             if self._closed:
                 return
             self._closed = True
+        self._end(_State.DISCONNECTED)
         try:
             self._bridge.close()
         finally:
@@ -246,11 +260,15 @@ class Run:
             batches = self._bridge.take(timeout)
         except Exception as error:
             # Nothing may follow an end that the outlet has written.
-            return None if self._finished else [self._fail(_to_service_error(error))]
+            return None if self._state is _State.DONE else [self._fail(_to_service_error(error))]
         if batches is None:
-            expected = self._finished or self._disconnected or self._closed
-            return None if expected else [self._fail(InternalError("the source ended without a terminal event"))]
-        return self._record([event for events in batches for event in events])
+            if self._state is not _State.OPEN:
+                return None
+            return [self._fail(InternalError("the source ended without a terminal event"))]
+        events = self._record([event for events in batches for event in events])
+        if events and type(events[-1]) is Finished:
+            self._end(_State.DONE)
+        return events
 
     def _record(self, batch: Sequence[Event]) -> Sequence[Event]:
         """Record events that are handed out, and put the usage into the last one.
@@ -267,13 +285,19 @@ class Run:
                 if self._first_token is None:
                     self._first_token = time.monotonic() - self._began
             elif type(event) is Finished:
-                self._finished = True
                 self._usage = event.usage
                 return [*batch[:-1], Finished(event.reason, self._final_usage())]
         return batch
 
+    def _end(self, state: _State) -> None:
+        """Record how the run ended. A disconnect does not change how it ended before."""
+        with self._lock:
+            if self._state is _State.OPEN or state is not _State.DISCONNECTED:
+                self._state = state
+
     def _fail(self, error: ServiceError) -> Failed:
         self._code = error.code
+        self._end(_State.FAILED)
         if error.detail:
             logger.warning("%s: %s", error.code, error.detail)
         return Failed(error)
@@ -284,11 +308,9 @@ class Run:
         return self._usage
 
     def _outcome(self) -> str:
-        if self._finished:
-            return "done"
-        if self._code:
-            return _OUTCOMES.get(self._code, "error")
-        return "disconnected" if self._disconnected or self._closed else "open"
+        if self._state is _State.FAILED:
+            return _FAILED_OUTCOMES.get(self._code, "error")
+        return self._state.value
 
     def _account(self) -> None:
         duration = time.monotonic() - self._began
