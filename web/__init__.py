@@ -33,12 +33,13 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     from .api.openapi import make_openapi_blueprint
     from .api.operations import make_operations_blueprint
     from .extension_state import ExtensionState
-    from .page.assets import Assets, register_assets
+    from .page.assets import Assets, make_assets_blueprint
     from .page.libraries import describe_missing_libraries
     from .page.routes import make_page_blueprint
+    from .replies.run_guard import RunGuard
     from .routing import register_routing
     from .security.headers import register_headers
-    from .security.hosts import register_hosts
+    from .security.hosts import AllowedHosts, register_hosts
 
     if service is None:
         service = ChatService(settings or load_settings(os.environ, Path(".env"))[0])
@@ -48,12 +49,13 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     sluice.warnings += describe_missing_libraries(assets)
     sluice.attach(app)
     register_headers(app)
-    register_hosts(app, service.settings)
+    register_hosts(app, AllowedHosts.of(service.settings))
     register_routing(app)
     register_error_handlers(app)
-    register_assets(app, assets)
+    app.register_blueprint(make_assets_blueprint(assets))
     app.register_blueprint(make_chat_blueprint(sluice))
     app.register_blueprint(make_operations_blueprint(sluice))
     app.register_blueprint(make_page_blueprint(sluice, assets))
     app.register_blueprint(make_openapi_blueprint(sluice))
+    app.wsgi_app = RunGuard(app.wsgi_app)  # type: ignore[method-assign]
     return app

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 
-from flask import Flask, Response, request
+from flask import Response, request
+from flask.sansio.scaffold import Scaffold
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from ...service.errors import (
@@ -70,11 +71,11 @@ def make_error_response(error: ServiceError) -> Response:
     return response
 
 
-def register_error_handlers(app: Flask) -> None:
-    """Answer every failure in JSON. Details of the cause go to the log only."""
-    app.register_error_handler(ServiceError, make_error_response)
-    app.register_error_handler(HTTPException, _answer_http_error)
-    app.register_error_handler(Exception, _answer_exception)
+def register_error_handlers(scaffold: Scaffold) -> None:
+    """Answer every failure of an application or a blueprint in JSON. Details of the cause go to the log only."""
+    scaffold.register_error_handler(ServiceError, make_error_response)
+    scaffold.register_error_handler(HTTPException, _answer_http_error)
+    scaffold.register_error_handler(Exception, _answer_exception)
 
 
 def _answer_http_error(error: HTTPException) -> Response:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 import brotli
-from flask import Flask, Response, abort, redirect, request
+from flask import Blueprint, Response, abort, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 # The files that are served; a folder's other files (the build script, a stamp) are not. Not by `mimetypes`, whose
@@ -176,11 +176,12 @@ def _asset(name: str, path: Path) -> Asset:
     return Asset(body, MEDIA_TYPES[path.suffix])
 
 
-def register_assets(app: Flask, assets: Assets) -> None:
-    """Serve the files instead of Flask's `static` route."""
+def make_assets_blueprint(assets: Assets) -> Blueprint:
+    """Make the route `/static/<version>/<path:filename>`."""
+    blueprint = Blueprint("assets", __name__)
 
-    @app.get("/static/<version>/<path:filename>", endpoint="static")
-    def static(version: str, filename: str) -> AnyResponse:
+    @blueprint.get("/static/<version>/<path:filename>")
+    def file(version: str, filename: str) -> AnyResponse:
         if version == assets.version:
             return assets[filename].response(FOR_EVER) if filename in assets else abort(HTTPStatus.NOT_FOUND)
         # A page of another version, before or after a deploy; or a path without a version.
@@ -188,6 +189,10 @@ def register_assets(app: Flask, assets: Assets) -> None:
         if name is None:
             abort(HTTPStatus.NOT_FOUND)
         # Relative, because a proxy in front may have removed a prefix of the path.
-        moved = redirect(posixpath.relpath(f"/{assets.folder}/{name}", posixpath.dirname(request.path)))
+        moved = redirect(
+            posixpath.relpath(f"{assets.folder}/{name}", posixpath.dirname(f"static/{version}/{filename}"))
+        )
         moved.headers["Cache-Control"] = "no-store"
         return moved
+
+    return blueprint

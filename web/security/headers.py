@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from flask import Flask, Response, request
+from flask import Response, request
+from flask.sansio.scaffold import Scaffold
 
 from ...service.observability.logging import NO_REQUEST, request_id, trace
 from .trace_context import read_request_id, read_trace
@@ -29,16 +30,16 @@ CONTENT_SECURITY_POLICY = "; ".join(
 PARTS = {"text/css", "text/javascript", "font/woff2"}
 
 
-def register_headers(app: Flask) -> None:
-    """Give every request an id and every reply its headers."""
+def register_headers(scaffold: Scaffold) -> None:
+    """Give every request of an application or a blueprint an id, and every reply its headers."""
 
-    @app.before_request
+    @scaffold.before_request
     def begin() -> None:
         # Random, so that a client cannot guess another's id.
         request_id.set(read_request_id(request.headers.get("X-Request-Id")) or uuid4().hex)
         trace.set(read_trace(request.headers.get("traceparent")))
 
-    @app.after_request
+    @scaffold.after_request
     def finish(response: Response) -> Response:
         response.headers["X-Content-Type-Options"] = "nosniff"
         # A web worker has the policy of its script's reply, and not of the page that starts it.

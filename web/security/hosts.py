@@ -14,7 +14,8 @@ from http import HTTPStatus
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
-from flask import Flask, request
+from flask import request
+from flask.sansio.scaffold import Scaffold
 
 from ...service.settings.settings import Settings
 from ..request_errors import InvalidRequest
@@ -125,10 +126,9 @@ def parse_host(authority: str) -> str | None:
     return None
 
 
-def register_hosts(app: Flask, settings: Settings) -> None:
-    """Refuse requests for other hosts before all other functions see them."""
-    hosts = AllowedHosts.of(settings)
+def register_hosts(scaffold: Scaffold, hosts: AllowedHosts) -> None:
+    """Refuse an application's or a blueprint's requests for other hosts, before functions that are added later."""
 
-    @app.before_request
+    @scaffold.before_request
     def refuse_other_hosts() -> None:
         hosts.check(request.environ)

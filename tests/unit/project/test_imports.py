@@ -46,7 +46,7 @@ WEB = {
     "web.extension_state": {"sockets"},
     "web.api": {"encoders", "extension_state", "replies", "request_errors", "security", "sockets"},
     "web.page": {"api", "extension_state"},
-    "web": {"api", "extension_state", "page", "routing", "security"},
+    "web": {"api", "extension_state", "page", "replies", "routing", "security"},
     "web.intake": {"api"},
     "web.server": {"extension_state", "intake", "replies", "sockets"},
 }

@@ -1,0 +1,76 @@
+"""Ends the run of a streamed reply, whatever becomes of the response that the view has made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from flask import Request, Response
+from werkzeug.wsgi import ClosingIterator
+
+from .stream_body import StreamBody
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+_KEY = "sluice.stream"
+
+
+class _OpenStream(NamedTuple):
+    body: StreamBody
+    #: Ends the run. Calling it twice is harmless.
+    end_run: Callable[[], None]
+
+
+class StreamResponse(Response):
+    """The response of a stream. Its body reaches the server unwrapped, so that the server can recognise it."""
+
+    def __init__(self, request: Request, stream: StreamBody, headers: dict[str, str], end_run: Callable[[], None]):
+        """Take a stream, whose run ends with this response or, without it, by the `RunGuard`.
+
+        Args:
+            request: The request that is answered.
+            stream: The body.
+            headers: The headers of the stream's format.
+            end_run: Ends the run. May be called twice.
+        """
+        super().__init__(stream, headers=headers, direct_passthrough=True)
+        self._stream = stream
+        # Not at the end of the iteration: it never starts if the client disconnects before the first write.
+        self.call_on_close(end_run)
+        request.environ[_KEY] = _OpenStream(stream, end_run)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Pass head and body to the server."""
+        if self.response is not self._stream:
+            # An `after_request` function has replaced the body, perhaps by an iterator over the stream.
+            self.direct_passthrough = False
+        elif self.direct_passthrough:
+            # The server closes the body that is passed through, and not its response.
+            self._stream.on_close(self.close)
+        return super().__call__(environ, start_response)
+
+
+class RunGuard:
+    """A WSGI middleware around the application: ends the run of a stream if its response is lost.
+
+    A later function may raise an exception, or return another response.
+    """
+
+    def __init__(self, application: WSGIApplication) -> None:
+        """Take the application whose views make streams."""
+        self._application = application
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Pass a request on. Only the reply of a stream is watched; all others pass unchanged."""
+        try:
+            body = self._application(environ, start_response)
+        except BaseException:
+            stream: _OpenStream | None = environ.get(_KEY)
+            if stream is not None:
+                stream.end_run()
+            raise
+        stream = environ.get(_KEY)
+        if stream is None or body is stream.body:
+            return body
+        return ClosingIterator(body, stream.end_run)
