@@ -133,7 +133,10 @@ class Run:
         #: The error's code, where the run has failed.
         self._code = ""
         self._closed = False
-        self._early: list[Event] = []
+        self._early: Sequence[Event] = ()
+        #: When the model began to answer, as far as the reader's thread knows.
+        self._accepted_at: float | None = None
+        self._outlet: Callable[[int, Sequence[Event]], bool] | None = None
         #: The number of the next event.
         self.next_number = 1
         self._bridge = Bridge(loop, source)
@@ -151,15 +154,13 @@ class Run:
             ServiceError: The run failed before its first token. It has ended; `close` must still be called.
         """
         deadline = time.monotonic() + timeout
-        while not self._early:
-            batch = self._take(max(0.0, deadline - time.monotonic()))
-            if not batch:
-                return
-            accepted = isinstance(batch[0], Accepted)
-            self._early = [event for event in batch if not isinstance(event, Accepted)]
-            if accepted:
-                deadline = min(deadline, time.monotonic() + FIRST_TOKEN_GRACE)
-        if isinstance(self._early[0], Failed):
+        events: Sequence[Event] | None = ()
+        while events is not None and not events and (remaining := deadline - time.monotonic()) > 0.0:
+            events = self._take(remaining)
+            if self._accepted_at is not None:
+                deadline = min(deadline, self._accepted_at + FIRST_TOKEN_GRACE)
+        self._early = events or ()
+        if self._early and isinstance(self._early[0], Failed):
             raise _copy_without_traceback(self._early[0].error)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -167,17 +168,16 @@ class Run:
 
     def __next__(self) -> Batch:
         if self._early:
-            batch, self._early = self._early, []
-            return self._number(batch)
+            events, self._early = self._early, ()
+            return self._number(events)
         tick_at = time.monotonic() + self._heartbeat
         while self._state is _State.OPEN:
             taken = self._take(max(0.0, tick_at - time.monotonic()))
             if taken is None:
                 break
-            batch = [event for event in taken if not isinstance(event, Accepted)]
-            # `Accepted` is no sign of life for the reader, so it does not start the heartbeat's time again.
-            if batch or not taken:
-                return self._number(batch)
+            # The client has seen nothing of `Accepted`, so it does not start the heartbeat's time again.
+            if taken or time.monotonic() >= tick_at:
+                return self._number(taken)
         raise StopIteration
 
     def _number(self, events: Sequence[Event]) -> Batch:
@@ -188,27 +188,30 @@ class Run:
     def divert(self, outlet: Callable[[int, Sequence[Event]], bool]) -> None:
         """Hand events to `outlet` on the loop's thread while the reader waits for them (`Bridge.divert`).
 
-        For the reader's thread, between two steps of the iteration.
+        It begins once the model has begun to answer. For the reader's thread, between two steps of the iteration.
 
         Args:
             outlet: Takes the number of the first event and the events, without blocking, and returns whether it is
                 done with them. If not, the iteration yields an empty batch, so that the reader does the rest.
         """
 
-        def take(batch: Sequence[Event]) -> Sequence[Event] | None:
-            if type(batch[0]) is Accepted:  # comes alone, and has no number
-                return batch
-            # `_number` without its call, once for each token.
-            first = self.next_number
-            self.next_number += len(batch)
-            events = self._record(batch)
-            is_written = outlet(first, events)
-            if type(events[-1]) is Finished:
-                # Only now: a failure of the outlet is the end of the run in place of this one.
-                self._end(_State.DONE)
-            return None if is_written else ()
+        self._outlet = outlet
+        if self._accepted_at is not None:
+            self._bridge.divert(self._write)
 
-        self._bridge.divert(take)
+    def _write(self, batch: Sequence[Event]) -> Sequence[Event] | None:
+        """Hand a batch to the outlet. On the loop's thread, while the reader waits."""
+        outlet = self._outlet
+        assert outlet is not None
+        # `_number` without its call, once for each token.
+        first = self.next_number
+        self.next_number += len(batch)
+        events = self._record(batch)
+        is_written = outlet(first, events)
+        if type(events[-1]) is Finished:
+            # Only now: a failure of the outlet is the end of the run in place of this one.
+            self._end(_State.DONE)
+        return None if is_written else ()
 
     def stop(self, error: ServiceError) -> None:
         """End the run: the reader gets the events that wait, then `error` as the terminal event.
@@ -238,6 +241,8 @@ class Run:
         try:
             self._bridge.close()
         finally:
+            # It holds the reader, which holds this object.
+            self._outlet = None
             self._on_close(self)
             self._account()
 
@@ -255,7 +260,11 @@ class Run:
     # ------------------------------------------------------------------ inside
 
     def _take(self, timeout: float) -> Sequence[Event] | None:
-        """Take the events that wait and record them; a failure becomes the last event. `None` at the end."""
+        """Take the events that wait and record them; a failure becomes the last event.
+
+        Returns:
+            The events that have numbers; none where the time is over or the model began to answer; `None` at the end.
+        """
         try:
             batches = self._bridge.take(timeout)
         except Exception as error:
@@ -265,7 +274,12 @@ class Run:
             if self._state is not _State.OPEN:
                 return None
             return [self._fail(InternalError("the source ended without a terminal event"))]
-        events = self._record([event for events in batches for event in events])
+        if batches and self._accepted_at is None:
+            # The source's first event is `Accepted`.
+            self._accepted_at = time.monotonic()
+            if self._outlet is not None:
+                self._bridge.divert(self._write)
+        events = self._record([event for batch in batches for event in batch if type(event) is not Accepted])
         if events and type(events[-1]) is Finished:
             self._end(_State.DONE)
         return events

@@ -7,6 +7,7 @@ import gc
 import time
 import weakref
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
 
 import pytest
 
@@ -61,18 +62,26 @@ def begun(loop: LoopThread, source: AsyncIterator[Sequence[Event]], *, heartbeat
 def test_an_end_that_the_outlet_could_not_hand_on_becomes_a_failure(
     loop: LoopThread, caplog: pytest.LogCaptureFixture
 ) -> None:
+    taken: list[Event] = []
+
     async def source() -> AsyncIterator[Sequence[Event]]:
-        while not run._bridge._outlet_free:  # until the reader waits
-            await asyncio.sleep(0)
+        yield [Accepted()]
+        while not taken:  # until the reader waits
+            yield [Text("a")]
+            await asyncio.sleep(0.001)
         yield [Finished("stop", None)]
 
-    def outlet(first_number: int, batch: Sequence[Event]) -> bool:
-        raise ZeroDivisionError
+    def outlet(first_number: int, events: Sequence[Event]) -> bool:
+        if isinstance(events[-1], Finished):
+            raise ZeroDivisionError
+        taken.extend(events)
+        return True
 
     with begun(loop, source(), heartbeat=5.0) as run:
         run.divert(outlet)
         events = [event for _, batch in run for event in batch]
-    assert [type(event) for event in events] == [Failed]
+    assert isinstance(events.pop(), Failed)
+    assert set(events) <= {Text("a")}
     assert "unhandled exception in run" in caplog.text
 
 
@@ -93,30 +102,33 @@ def test_a_model_that_accepts_does_not_put_the_sign_of_life_off(loop: LoopThread
 
 
 def test_events_are_numbered_one_by_one_whichever_way_they_are_handed_out(loop: LoopThread) -> None:
-    ways: list[tuple[str, int, str]] = []
+    handed_out: list[tuple[str, int, Event]] = []
+
+    def record(way: str, first_number: int, events: Sequence[Event]) -> bool:
+        handed_out.extend((way, first_number + at, event) for at, event in enumerate(events))
+        return True
 
     async def source() -> AsyncIterator[Sequence[Event]]:
         yield [Accepted()]
-        yield [Text("a"), Text("b")]
+        yield [Text("1"), Text("2")]
         await asyncio.sleep(0.1)  # longer than the heartbeat
-        for word in ("c", "d", "e"):
-            while not run._bridge._outlet_free:  # until the reader waits
-                await asyncio.sleep(0)
-            yield [Text(word)]
+        number = 3
+        while not any(way == "outlet" for way, _, _ in handed_out):  # until the reader waits
+            yield [Text(str(number))]
+            number += 1
+            await asyncio.sleep(0.001)
         yield [Finished("stop", None)]
-
-    def outlet(first_number: int, events: Sequence[Event]) -> bool:
-        ways.extend(("outlet", first_number + at, getattr(event, "text", "end")) for at, event in enumerate(events))
-        return True
 
     with begun(loop, source(), heartbeat=0.05) as run:
         run.wait_accepted(WITHIN)
+        run.divert(partial(record, "outlet"))
         for first_number, events in run:
-            run.divert(outlet)
-            ways += [("reader", first_number + at, getattr(event, "text", "end")) for at, event in enumerate(events)]
-    assert [(number, text) for _, number, text in ways] == list(enumerate(["a", "b", "c", "d", "e", "end"], start=1))
-    assert {way for way, _, _ in ways} == {"reader", "outlet"}
-    assert run.next_number == 7
+            record("reader", first_number, events)
+    assert [number for _, number, _ in handed_out] == list(range(1, run.next_number))
+    assert [event for _, _, event in handed_out[:-1]] == [
+        Text(str(number)) for number in range(1, run.next_number - 1)
+    ]
+    assert {way for way, _, _ in handed_out} == {"reader", "outlet"}
 
 
 @pytest.mark.parametrize(
