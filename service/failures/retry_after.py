@@ -33,19 +33,24 @@ def seconds_to_wait(
         now: The time that dates and moments are compared with.
 
     Returns:
-        Seconds from `RETRY_AFTER_LEAST` to `RETRY_AFTER_MOST`; `None` where the provider names no time.
+        Seconds from `RETRY_AFTER_LEAST` to `RETRY_AFTER_MOST`; `None` where the provider names no time, or none that
+        a client can wait: NaN, infinity, a negative number, a moment in the past.
     """
     wait = plain_wait(headers.get("retry-after-ms", ""), 1000)
     if wait is None:
         wait = _retry_after(headers.get("retry-after", ""), now)
     if wait is None:
-        wait = stated
+        wait = _usable(stated)
     if wait is None and reset is not None:
-        wait = reset - now.timestamp()
+        wait = _usable(reset - now.timestamp())
     if wait is None:
-        wait = _until_reset(headers, now)
-    # In this order NaN becomes the lower bound.
+        wait = _usable(_until_reset(headers, now))
     return None if wait is None else min(max(RETRY_AFTER_LEAST, wait), RETRY_AFTER_MOST)
+
+
+def _usable(wait: float | None) -> float | None:
+    """Return seconds that a client can wait; `None` for NaN, infinity, and times in the past."""
+    return wait if wait is not None and math.isfinite(wait) and wait >= 0 else None
 
 
 def _retry_after(text: str, now: datetime) -> float | None:
@@ -54,13 +59,13 @@ def _retry_after(text: str, now: datetime) -> float | None:
     if wait is not None:
         return wait
     try:
-        return (parsedate_to_datetime(text.strip()) - now).total_seconds()
-    except (ValueError, TypeError):
+        return _usable((parsedate_to_datetime(text.strip()) - now).total_seconds())
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
 def plain_wait(text: str, per_second: int = 1) -> float | None:
-    """Read a plain number.
+    """Read a plain number that is finite and not negative.
 
     Args:
         text: The number; anything else gives `None`.
@@ -70,7 +75,7 @@ def plain_wait(text: str, per_second: int = 1) -> float | None:
         Seconds.
     """
     try:
-        return float(text) / per_second
+        return _usable(float(text) / per_second)
     except ValueError:
         return None
 
@@ -110,7 +115,7 @@ def _until_date(text: str, now: datetime) -> float:
 def moment(text: str) -> float | None:
     """Return a moment in seconds since 1970, from seconds or milliseconds; `None` for a small number or no number."""
     number = plain_wait(text)
-    if number is None or not math.isfinite(number) or number < 1e9:
+    if number is None or number < 1e9:
         return None
     return number / 1000 if number > 1e11 else number
 

@@ -812,7 +812,31 @@ REFUSED = (
     ),
     Refused("nginx", RATE, 429, "<html><h1>429 Too Many Requests</h1></html>", {}, 5),
     Refused("too long a wait", RATE, 429, "", {"retry-after-ms": "1e12"}, 3600),
-    Refused("no wait", RATE, 429, "", {"retry-after-ms": "nan"}, 1),
+    Refused("no number", RATE, 429, "", {"retry-after-ms": "nan"}, 5),
+    Refused(
+        "no number, and a limit",
+        RATE,
+        429,
+        "",
+        {
+            "retry-after-ms": "-1",
+            "retry-after": "inf",
+            "x-ratelimit-remaining-requests": "0",
+            "x-ratelimit-reset-requests": "7s",
+        },
+        7,
+    ),
+    Refused(
+        "a wait without end", RATE, 429, {"error": {"message": f"Please try again in {'9' * 400} seconds"}}, {}, 5
+    ),
+    Refused(
+        "a reset in the past",
+        RATE,
+        429,
+        {"error": {"metadata": {"headers": {"X-RateLimit-Reset": "1400000000000"}}}},
+        {},
+        5,
+    ),
     # ------------------------------------------------------------------------------------------- no such model
     Refused(
         "OpenAI",
