@@ -11,7 +11,7 @@ import brotli
 import pytest
 
 from tests.support.running_server import RunningServer
-from tools.common.raw_client import fetch
+from tools.common.raw_client import RawClient, fetch
 from tools.common.scripted_model import reply
 
 FOR_EVER = "max-age=31536000, immutable"
@@ -75,6 +75,55 @@ def test_a_part_is_a_part_of_the_file_itself(running_server: RunningServer, scri
     assert "content-encoding" not in part.headers
     beyond = fetch(running_server.url, script, headers={"Range": f"bytes={len(whole)}-"})
     assert beyond.status == 416
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ("bytes=0-0", 206),
+        ("bytes=5-", 206),
+        ("bytes=-5", 206),
+        ("bytes=-999999999", 200),
+        ("Bytes=0-99999999999999999999", 206),
+        ("bytes=999999999-", 416),
+        ("bytes=999999999-9999999999", 416),
+        ("bytes=0-1,3-4", 200),
+        ("bytes=0-1,999999999-", 200),
+        ("bytes=3-1", 200),
+        ("bytes=-0", 200),
+        ("bytes=a-b", 200),
+        ("bytes=" + "9" * 4000 + "-", 416),
+        ("bytes=" + "9" * 4400 + "-", 200),
+        ("bytes=", 200),
+        ("bytes", 200),
+        ("lines=1-2", 200),
+        ("", 200),
+    ],
+)
+def test_a_range_that_is_not_one_range_of_bytes_is_ignored(
+    running_server: RunningServer, script: str, asked: str, status: int
+) -> None:
+    whole = fetch(running_server.url, script).body
+    part = fetch(running_server.url, script, headers={"Accept-Encoding": "br", "Range": asked})
+    assert part.status == status
+    if status == 206:
+        matched = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", part.headers["content-range"])
+        assert matched
+        first, last, length = map(int, matched.groups())
+        assert (part.body, length) == (whole[first : last + 1], len(whole))
+    elif status == 200:
+        assert brotli.decompress(part.body) == whole
+        assert "content-range" not in part.headers
+    else:
+        assert part.headers["content-range"] == f"bytes */{len(whole)}"
+        assert part.json()["code"] == "invalid_request"
+
+
+def test_the_range_of_a_head_request_is_ignored(running_server: RunningServer, script: str) -> None:
+    with RawClient(running_server.url) as client:
+        client.request("HEAD", script, {"Range": "bytes=0-1", "Connection": "close"})
+        assert client.status == 200
+        assert int(client.headers["content-length"]) > 2
 
 
 def test_head_has_the_headers_of_get(running_server: RunningServer, script: str) -> None:

@@ -91,8 +91,9 @@ class Asset:
         Args:
             cache_control: The header `Cache-Control`.
         """
+        is_part = _asks_for_part(len(self.body))
         # Ranges are of uncompressed bytes.
-        accepted = request.accept_encodings if self.is_text and "Range" not in request.headers else ()
+        accepted = request.accept_encodings if self.is_text and not is_part else ()
         coding = next((each for each in CODINGS if accepted and accepted.quality(each) > 0), None)
         body = self.encode(coding) if coding else self.body
         response = Response(body, content_type=self.media_type)
@@ -103,10 +104,26 @@ class Asset:
             response.headers["Content-Encoding"] = coding
         if self.is_text:
             response.vary.add("Accept-Encoding")
-        response.make_conditional(request, accept_ranges=True, complete_length=len(body))
+        response.make_conditional(request, accept_ranges=is_part, complete_length=len(body))
         # Ranges are served, but need not be announced with every file.
-        del response.headers["Accept-Ranges"]
+        response.headers.pop("Accept-Ranges", None)
         return response
+
+
+def _asks_for_part(length: int) -> bool:
+    """Return whether the current request asks for one range of a file's bytes.
+
+    Others are ignored, as RFC 9110, section 14.2, allows: several ranges, and a Range that is invalid, in another
+    unit, of another method than GET, or of more last bytes than there are. Werkzeug would answer 416.
+
+    Args:
+        length: The file's bytes.
+    """
+    asked = request.range
+    if request.method != "GET" or asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
+        return False
+    start, _ = asked.ranges[0]
+    return start is not None and start >= -length
 
 
 def _compress(body: bytes, coding: str) -> bytes:
