@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 
 from ..service.errors import ServiceError
 
@@ -14,7 +16,12 @@ class InvalidRequest(ServiceError):
     public_message = "The request is not valid."
 
     def __init__(
-        self, public_message: str, *, field: str | None = None, status: int = HTTPStatus.BAD_REQUEST
+        self,
+        public_message: str,
+        *,
+        field: str | None = None,
+        status: int = HTTPStatus.BAD_REQUEST,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Describe what is wrong.
 
@@ -22,8 +29,10 @@ class InvalidRequest(ServiceError):
             public_message: What was wrong and what would be right.
             field: The request's field that is at fault, such as ``conversation_history[2].role``.
             status: 403 for another site's page; 408 where it came too slowly; 413 where something is too large; 415
-                for another content type; 421 for another host; 400 for all else.
+                for another content type or a content coding; 421 for another host; 400 for all else.
+            headers: Headers of the reply that belong to the status.
         """
         super().__init__(public_message=public_message)
         self.field = field
         self.status = status
+        self.headers = headers

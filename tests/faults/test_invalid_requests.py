@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.support.fault_server import FaultServer
 from tools.common.raw_client import RawClient, check_error, fetch
+from tools.common.scripted_model import reply
 
 BODY = b'{"message": "Hi", "interaction_mode": "stream"}'
 
@@ -30,6 +33,29 @@ def test_another_content_type_is_415_and_calls_no_model(running_server: FaultSer
     check_error(response.json(), field_allowed=True)
     assert response.json()["code"] == "invalid_request"
     assert running_server.model.exchanges == []
+
+
+@pytest.mark.parametrize(
+    "coding", ["gzip", "GZIP", "x-gzip", "br", "deflate", "zstd", "identity, gzip", "gzip, identity"]
+)
+def test_a_compressed_body_is_415_at_once_and_says_what_is_accepted(running_server: FaultServer, coding: str) -> None:
+    """Row 6: none of the body is sent, and the reply does not wait for it."""
+    headers = {"Content-Type": "application/json", "Content-Encoding": coding, "Content-Length": "100"}
+    with RawClient(running_server.url) as client:
+        client.request("POST", "/api/chat", headers)
+        assert (client.status, client.headers["accept-encoding"]) == (415, "identity")
+        fields = json.loads(client.read_body())
+        check_error(fields, field_allowed=True)
+        assert fields["error"] == "The body should be sent without a Content-Encoding."
+    assert running_server.model.exchanges == []
+
+
+@pytest.mark.parametrize("coding", ["identity", "Identity", ""])
+def test_the_coding_identity_is_none(running_server: FaultServer, coding: str) -> None:
+    """Row 6."""
+    running_server.model.enqueue(reply("Hi"))
+    headers = {"Content-Type": "application/json", "Content-Encoding": coding}
+    assert fetch(running_server.url, "/api/chat", method="POST", headers=headers, body=BODY).status == 200
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.support.running_server import PLANTED_KEY, RunningServer
-from tools.common.raw_client import post_chat, stream_chat
+from tools.common.raw_client import fetch, post_chat, stream_chat
 from tools.common.scripted_model import Chunk, Headers, finished, reply, said
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
@@ -125,19 +127,35 @@ def test_block_is_the_mode_of_a_request_that_names_none(running_server: RunningS
     assert post_chat(running_server.url, message="Hi").json()["interaction_mode"] == "block"
 
 
-def test_accepting_event_streams_asks_for_a_stream_where_the_body_names_no_mode(
-    running_server: RunningServer,
+@pytest.mark.parametrize(
+    ("accept", "mode"),
+    [
+        ("text/event-stream", "stream"),
+        ("TEXT/Event-Stream", "stream"),
+        ("text/event-stream;charset=utf-8", "stream"),
+        ("application/json, text/event-stream", "stream"),
+        ("text/event-stream, */*;q=0.1", "stream"),
+        ("text/event-stream;q=0.5, application/json;q=0.4", "stream"),
+        ("text/event-stream;q=0.5, application/json", "block"),
+        ("text/event-stream;q=0.1, */*", "block"),
+        ("text/event-stream;q=0", "block"),
+        ("text/event-stream; Q=0.000, */*", "block"),
+        ("text/event-stream;q=nan", "block"),
+        ("text/*", "block"),
+        ("*/*", "block"),
+        ("", "block"),
+    ],
+)
+def test_accept_chooses_the_mode_where_the_body_names_none(
+    running_server: RunningServer, accept: str, mode: str
 ) -> None:
-    from tools.common.raw_client import fetch
-
+    kinds = {"stream": "text/event-stream; charset=utf-8", "block": "application/json"}
     running_server.model.enqueue(reply("Hi"), reply("Hi"))
-    headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
-    body = json.dumps({"message": "Hi"}).encode()
-    named = json.dumps({"message": "Hi", "interaction_mode": "block"}).encode()
-    streamed = fetch(running_server.url, "/api/chat", method="POST", headers=headers, body=body)
-    blocked = fetch(running_server.url, "/api/chat", method="POST", headers=headers, body=named)
-    assert streamed.headers["content-type"].startswith("text/event-stream")
-    assert blocked.headers["content-type"] == "application/json"
+    headers = {"Content-Type": "application/json", "Accept": accept}
+    for named, expected in ((None, mode), ("block", "block")):
+        body = json.dumps({"message": "Hi", "interaction_mode": named}).encode()
+        answer = fetch(running_server.url, "/api/chat", method="POST", headers=headers, body=body)
+        assert (answer.status, answer.headers["content-type"]) == (200, kinds[expected])
 
 
 def test_the_model_gets_the_conversation_and_only_the_key_of_the_settings(running_server: RunningServer) -> None:

@@ -66,6 +66,8 @@ def make_error_response(error: ServiceError) -> Response:
     status = error.status if isinstance(error, InvalidRequest) else STATUSES[type(error)]
     response = make_json_response(describe_error(error, request_id.get()), status)
     response.headers["Cache-Control"] = "no-store"
+    if isinstance(error, InvalidRequest):
+        response.headers.update(error.headers)
     if status in (429, 503) or error.retry_after is not None:
         response.headers["Retry-After"] = str(math.ceil(error.retry_after or RETRY_AFTER_DEFAULT))
     return response

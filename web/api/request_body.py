@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import msgspec
 from flask import Request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.http import parse_options_header
 
 from ...service.decoding.think_tags import without_thinking
 from ...service.provider.message import Message
@@ -75,6 +76,11 @@ def read_chat_request(request: Request, settings: Settings) -> ChatRequest:
     if request.mimetype != "application/json":
         # The sentence does not quote the type, which is the client's text.
         raise InvalidRequest("The Content-Type should be application/json.", status=415)
+    if request.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
+        # RFC 9110, section 15.5.16.
+        raise InvalidRequest(
+            "The body should be sent without a Content-Encoding.", status=415, headers={"Accept-Encoding": "identity"}
+        )
     too_large = InvalidRequest(f"The body should be at most {settings.limits.max_body_bytes} bytes.", status=413)
     if (request.content_length or 0) > settings.limits.max_body_bytes:
         raise too_large
@@ -145,9 +151,12 @@ def _read_history(turns: Sequence[Turn], settings: Settings) -> list[Message]:
 
 
 def _choose_mode(request: Request, settings: Settings) -> InteractionMode:
+    accepted = request.accept_mimetypes
     # Only where it is named: every client sends `*/*`.
-    wants_events = any(kind == "text/event-stream" for kind, _ in request.accept_mimetypes)
-    return "stream" if wants_events else settings.chat.default_mode
+    named = [quality for kind, quality in accepted if parse_options_header(kind)[0].lower() == "text/event-stream"]
+    if not named:
+        return settings.chat.default_mode
+    return "stream" if 0 < max(named) >= accepted.quality("application/json") else "block"
 
 
 def _decode(raw: bytes, settings: Settings) -> ChatBody:

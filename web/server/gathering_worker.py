@@ -81,8 +81,13 @@ class GatheringWorker(PublicThreadWorker):
 
     def reads_body(self, request: Any) -> bool:
         """Return whether a route will read the request's body (`IntakeOwner`)."""
-        content_type = next((value for name, value in request.headers if name == "CONTENT-TYPE"), "")
-        return self._body_routes.expects_json(request.method, request.path, content_type)
+        headers = dict(request.headers)
+        # A compressed body is refused unread.
+        coding = headers.get("CONTENT-ENCODING", "").lower()
+        content_type = headers.get("CONTENT-TYPE", "")
+        return coding in ("", "identity") and self._body_routes.expects_json(
+            request.method, request.path, content_type
+        )
 
     def request_ready(self, connection: WorkerConnection) -> None:
         """Serve a received request on a thread (`IntakeOwner`)."""
