@@ -7,6 +7,7 @@ the errors come from the one table. The replies' types below only describe: a te
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from flask import Blueprint, Response, request
 
 from ... import __version__
 from ...service import Settings
+from ...service.errors import InternalError, Overloaded, ServiceError
 from ...service.events.usage import Usage
 from ...service.settings.chat import InteractionMode
 from ...service.settings.starters import Language, Starter
@@ -33,13 +35,16 @@ _REFUSALS = {
     403: "a page of another site made the request",
     408: "the request came too slowly",
     413: "too large",
-    415: "not application/json",
+    415: "not application/json, or compressed",
     421: "the request names a host that is not the server's",
 }
 _HEADERS = {
     "X-Request-Id": {"description": "Names the request in the log.", "required": True, "schema": {"type": "string"}},
     "Retry-After": {"description": "In seconds.", "required": True, "schema": {"type": "integer", "minimum": 1}},
 }
+# What every operation can answer, whatever it does: to the request's host, and where it fails.
+_ANY_REFUSALS = {400: "the Host header is malformed or missing", 421: _REFUSALS[421]}
+_ANY_FAILURES = (InternalError, Overloaded)
 _REFERENCE = "#/components/schemas/{name}"
 _TAGS = {
     "chat": "Ask the model.",
@@ -130,7 +135,17 @@ def make_openapi_document(settings: Settings) -> dict[str, Any]:
         "503": _json_reply("It is not, or not yet; the status says why.", Health),
     }
     config = _json_reply("The settings.", PageConfig)
-    metrics = _text_reply("text/plain")
+    metrics = {
+        "200": _text_reply("text/plain"),
+        "503": {**_text_reply("text/plain"), "description": "The workers' metrics cannot be read now."},
+    }
+    page = {
+        "200": _text_reply("text/html"),
+        "206": {**_text_reply("text/html"), "description": "The part that `Range` asks for."},
+        "304": {**_text_reply("text/html"), "description": "Not modified: `If-None-Match` names it.", "content": {}},
+        "412": {**_text_reply("text/html"), "description": "`If-Match` does not name it."},
+        "416": _json_reply("`invalid_request`: `Range` begins behind its end.", ErrorReply),
+    }
     document = _reply("OpenAPI 3.1.", "application/json", {"type": "object"})
     return {
         "openapi": "3.1.0",
@@ -140,8 +155,8 @@ def make_openapi_document(settings: Settings) -> dict[str, Any]:
             "/api/config": _get("getConfig", "page", "What the page needs to know", {"200": config}),
             "/healthz": _get("getHealth", "operations", "Whether the process and its loop are alive", health),
             "/readyz": _get("getReadiness", "operations", "Whether chats are taken now", health),
-            "/metrics": _get("getMetrics", "operations", "Prometheus metrics of all workers", {"200": metrics}),
-            "/": _get("getPage", "page", "The chat page", {"200": _text_reply("text/html")}),
+            "/metrics": _get("getMetrics", "operations", "Prometheus metrics of all workers", metrics),
+            "/": _get("getPage", "page", "The chat page", page),
             PATH: _get("getDescription", "operations", "This document", {"200": document}),
         },
         "tags": [{"name": name, "description": description} for name, description in _TAGS.items()],
@@ -176,19 +191,36 @@ def _chat(settings: Settings) -> dict[str, Any]:
 
 
 def _error_replies() -> dict[str, Any]:
-    meanings: defaultdict[int, list[str]] = defaultdict(list)
-    for kind, status in STATUSES.items():
-        meanings[status].append(f"`{kind.code}`: {kind.public_message}")
-    for status, meaning in _REFUSALS.items():
-        meanings[status].append(f"`{InvalidRequest.code}`: {meaning}.")
-    replies = {str(status): _json_reply(" ".join(meanings[status]), ErrorReply) for status in sorted(meanings)}
-    for status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-        replies[str(status.value)]["headers"]["Retry-After"] = {"$ref": "#/components/headers/Retry-After"}
+    replies = _describe_errors(STATUSES, _REFUSALS)
     # Where the provider says when it will be back.
     replies[str(HTTPStatus.BAD_GATEWAY.value)]["headers"]["Retry-After"] = {
         **_HEADERS["Retry-After"],
         "required": False,
     }
+    replies[str(HTTPStatus.UNSUPPORTED_MEDIA_TYPE.value)]["headers"]["Accept-Encoding"] = {
+        "description": "Where the body was compressed.",
+        "required": False,
+        "schema": {"type": "string", "const": "identity"},
+    }
+    return replies
+
+
+def _describe_errors(failures: Iterable[type[ServiceError]], refusals: Mapping[int, str]) -> dict[str, Any]:
+    """Describe the replies of errors by their status, in the order of the statuses.
+
+    Args:
+        failures: Classes of errors, of `STATUSES`.
+        refusals: What `InvalidRequest` can say with each status.
+    """
+    meanings: defaultdict[int, list[str]] = defaultdict(list)
+    for kind in failures:
+        meanings[STATUSES[kind]].append(f"`{kind.code}`: {kind.public_message}")
+    for status, meaning in refusals.items():
+        meanings[status].append(f"`{InvalidRequest.code}`: {meaning}.")
+    replies = {str(status): _json_reply(" ".join(meanings[status]), ErrorReply) for status in sorted(meanings)}
+    for status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+        if (reply := replies.get(str(status.value))) is not None:
+            reply["headers"]["Retry-After"] = {"$ref": "#/components/headers/Retry-After"}
     return replies
 
 
@@ -226,7 +258,25 @@ def _with_types(schema: Any) -> Any:
 
 
 def _get(operation: str, tag: str, summary: str, replies: dict[str, Any]) -> dict[str, Any]:
-    return {"get": {"operationId": operation, "tags": [tag], "summary": summary, "responses": replies}}
+    described = {**replies}
+    for status, error in _describe_errors(_ANY_FAILURES, _ANY_REFUSALS).items():
+        described[status] = _join_replies(replies[status], error) if status in replies else error
+    described = {status: described[status] for status in sorted(described)}
+    return {"get": {"operationId": operation, "tags": [tag], "summary": summary, "responses": described}}
+
+
+def _join_replies(own: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:
+    """Describe a status that an operation has for two reasons."""
+    content = {**own["content"]}
+    for media_type, body in error["content"].items():
+        known = content.get(media_type)
+        content[media_type] = {"schema": {"anyOf": [known["schema"], body["schema"]]}} if known else body
+    retry_after = {**_HEADERS["Retry-After"], "required": False}
+    return {
+        "description": f"{own['description']} {error['description']}",
+        "headers": {**own["headers"], "Retry-After": retry_after},
+        "content": content,
+    }
 
 
 def _json_reply(description: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
