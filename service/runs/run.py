@@ -134,7 +134,7 @@ class Run:
         self._code = ""
         self._closed = False
         self._early: Sequence[Event] = ()
-        #: When the model began to answer, as far as the reader's thread knows.
+        #: When the reader's thread learned that the model began to answer; `None` before.
         self._accepted_at: float | None = None
         self._outlet: Callable[[int, Sequence[Event]], bool] | None = None
         #: The number of the next event.
@@ -172,11 +172,12 @@ class Run:
             return self._number(events)
         tick_at = time.monotonic() + self._heartbeat
         while self._state is _State.OPEN:
+            accepted_at = self._accepted_at
             taken = self._take(max(0.0, tick_at - time.monotonic()))
             if taken is None:
                 break
-            # The client has seen nothing of `Accepted`, so it does not start the heartbeat's time again.
-            if taken or time.monotonic() >= tick_at:
+            # The client sees nothing of `Accepted`, so it does not start the heartbeat's time again.
+            if taken or self._accepted_at == accepted_at:
                 return self._number(taken)
         raise StopIteration
 
@@ -194,7 +195,6 @@ class Run:
             outlet: Takes the number of the first event and the events, without blocking, and returns whether it is
                 done with them. If not, the iteration yields an empty batch, so that the reader does the rest.
         """
-
         self._outlet = outlet
         if self._accepted_at is not None:
             self._bridge.divert(self._write)
@@ -263,7 +263,8 @@ class Run:
         """Take the events that wait and record them; a failure becomes the last event.
 
         Returns:
-            The events that have numbers; none where the time is over or the model began to answer; `None` at the end.
+            The events that have numbers; none where the time is over, the model began to answer, or the outlet is
+            not done; `None` at the end.
         """
         try:
             batches = self._bridge.take(timeout)
@@ -274,12 +275,13 @@ class Run:
             if self._state is not _State.OPEN:
                 return None
             return [self._fail(InternalError("the source ended without a terminal event"))]
-        if batches and self._accepted_at is None:
-            # The source's first event is `Accepted`.
+        taken = [event for batch in batches for event in batch]
+        numbered = [event for event in taken if type(event) is not Accepted]
+        if len(numbered) < len(taken):  # again after a retry
             self._accepted_at = time.monotonic()
             if self._outlet is not None:
                 self._bridge.divert(self._write)
-        events = self._record([event for batch in batches for event in batch if type(event) is not Accepted])
+        events = self._record(numbered)
         if events and type(events[-1]) is Finished:
             self._end(_State.DONE)
         return events

@@ -101,6 +101,27 @@ def test_a_model_that_accepts_does_not_put_the_sign_of_life_off(loop: LoopThread
         assert time.monotonic() - began < 0.85
 
 
+def test_an_outlet_that_is_not_done_wakes_the_reader_at_once(loop: LoopThread) -> None:
+    refused: list[int] = []
+
+    async def source() -> AsyncIterator[Sequence[Event]]:
+        yield [Accepted()]
+        while not refused:  # until the reader waits
+            yield [Text("a")]
+            await asyncio.sleep(0.001)
+        await asyncio.Event().wait()
+
+    def outlet(first_number: int, events: Sequence[Event]) -> bool:
+        refused.append(first_number)
+        return False
+
+    with begun(loop, source(), heartbeat=10 * WITHIN) as run:
+        run.divert(outlet)
+        began = time.monotonic()
+        assert next(number for number, events in run if not events) == refused[0] + 1
+        assert time.monotonic() - began < WITHIN
+
+
 def test_events_are_numbered_one_by_one_whichever_way_they_are_handed_out(loop: LoopThread) -> None:
     handed_out: list[tuple[str, int, Event]] = []
 
