@@ -16,11 +16,11 @@ from .demo.server import DemoServer
 from .errors import InternalError, Overloaded, ShuttingDown
 from .events.events import Event, Failed, Finished, Offer, Reasoning, Text
 from .events.usage import Usage
+from .message import Message
 from .observability.logging import request_id, trace
 from .observability.metrics import Metrics
 from .observability.resources import NO_DESCRIPTORS, descriptors_short
 from .provider.client import ProviderClient
-from .provider.message import Message
 from .provider.retry import stream_with_retries
 from .runs.concurrency_limit import ConcurrencyLimiter, Slot
 from .runs.run import Run, RunLabels

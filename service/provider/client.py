@@ -18,11 +18,11 @@ from ..decoding.completion_decoder import CompletionDecoder
 from ..errors import Overloaded, ServiceError, UpstreamInvalid, UpstreamTimeout, UpstreamUnavailable
 from ..events.events import Accepted, Event, Offer
 from ..failures.mapping import failure_from_status
+from ..message import Message
 from ..observability.resources import NO_DESCRIPTORS, descriptors_short, exhausted_by
 from ..settings.settings import Settings
 from .aiohttp_internals import ContentEncodingError
 from .completion_reader import USAGE_GRACE, CompletionReader
-from .message import Message
 from .refused_parts import OF_ALL_MODELS, Part, part_refused
 from .request import ProviderRequest
 from .response_body import ResponseBody

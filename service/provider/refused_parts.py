@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from ..failures.extraction import FailureText
-from .message import Message
+from ..message import Message
 
 
 class Part(enum.Enum):

@@ -17,7 +17,7 @@ import msgspec
 from multidict import CIMultiDict, istr
 from openai import OpenAI
 
-from .message import Message
+from ..message import Message
 from .refused_parts import Part, fields_without, messages_without
 
 # Headers that the sender adds to each request.

@@ -23,8 +23,8 @@ from typing import Any, Self
 import pytest
 
 from sluice.service import ChatService, Run, RunLabels, Settings
+from sluice.service.message import Message
 from sluice.service.provider import connection
-from sluice.service.provider.message import Message
 from sluice.service.settings.provider import ProviderSettings
 from sluice.web.replies.socket_writer import SocketWriter
 from sluice.web.replies.stream_body import StreamBody

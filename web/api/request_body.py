@@ -14,7 +14,7 @@ from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 
 from ...service.decoding.think_tags import without_thinking
-from ...service.provider.message import Message
+from ...service.message import Message
 from ...service.settings.chat import InteractionMode
 from ...service.settings.settings import Settings
 from ..request_errors import InvalidRequest

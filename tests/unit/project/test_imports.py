@@ -24,6 +24,7 @@ FILES = [
 SERVICE = {
     "service.excerpts": set(),
     "service.errors": {"excerpts"},
+    "service.message": set(),
     "service.concurrency": set(),
     "service.demo": set(),
     "service.settings": set(),
@@ -32,8 +33,27 @@ SERVICE = {
     "service.observability": {"events", "excerpts"},
     "service.decoding": {"errors", "events", "failures"},
     "service.runs": {"concurrency", "errors", "events", "observability"},
-    "service.provider": {"concurrency", "decoding", "errors", "events", "failures", "observability", "settings"},
-    "service.service": {"concurrency", "demo", "errors", "events", "observability", "provider", "runs", "settings"},
+    "service.provider": {
+        "concurrency",
+        "decoding",
+        "errors",
+        "events",
+        "failures",
+        "message",
+        "observability",
+        "settings",
+    },
+    "service.service": {
+        "concurrency",
+        "demo",
+        "errors",
+        "events",
+        "message",
+        "observability",
+        "provider",
+        "runs",
+        "settings",
+    },
     "service": {"concurrency", "runs", "service", "settings"},
 }
 WEB = {

@@ -16,6 +16,7 @@ import pytest
 
 from sluice.service import LoopThread, Settings
 from sluice.service.errors import Overloaded
+from sluice.service.message import Message
 from sluice.service.observability.resources import (
     NO_DESCRIPTORS,
     NO_MEMORY,
@@ -25,7 +26,6 @@ from sluice.service.observability.resources import (
     exhausted_by,
 )
 from sluice.service.provider.client import ProviderClient
-from sluice.service.provider.message import Message
 from sluice.service.settings.provider import ProviderSettings
 from sluice.web.intake.request_threads import THREAD_WAIT, RequestThreads
 from sluice.web.sockets.client_socket import DisconnectWatcher

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sluice.service.provider.message import Message
+from sluice.service.message import Message
 from sluice.service.provider.refused_parts import Part, part_refused
 from sluice.service.provider.request import ProviderRequest
 from tests.support.refusals_of_parts import REFUSALS

@@ -10,8 +10,8 @@ import httpx2
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
+from sluice.service.message import Message
 from sluice.service.provider import request as request_module
-from sluice.service.provider.message import Message
 from sluice.service.provider.request import ProviderRequest
 
 BASE_URL = "https://model.example/a%20b/v1"

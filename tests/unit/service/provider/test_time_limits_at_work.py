@@ -10,8 +10,8 @@ import uvloop
 
 from sluice.service.errors import UpstreamTimeout
 from sluice.service.events.events import Event, Finished, Text
+from sluice.service.message import Message
 from sluice.service.provider import connection
-from sluice.service.provider.message import Message
 from tests.support.floods import Endless, delta
 from tests.unit.service.provider.test_transport import client_of
 from tools.common.scripted_model import Chunk, Headers, Script, ScriptedModel

@@ -17,8 +17,8 @@ import pytest
 from sluice.service import Settings
 from sluice.service.errors import UpstreamError, UpstreamInvalid, UpstreamTruncated, UpstreamUnavailable
 from sluice.service.events.events import Accepted, Event, Finished, Text
+from sluice.service.message import Message
 from sluice.service.provider.client import ProviderClient
-from sluice.service.provider.message import Message
 from sluice.service.provider.transport import Transport
 from sluice.service.settings.limits import LimitSettings
 from sluice.service.settings.provider import ProviderSettings

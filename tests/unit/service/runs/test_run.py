@@ -14,8 +14,8 @@ import pytest
 from sluice.service import ChatService, Settings
 from sluice.service.concurrency.event_loop_thread import LoopThread
 from sluice.service.events.events import Accepted, Event, Failed, Finished, Text
+from sluice.service.message import Message
 from sluice.service.observability.metrics import Metrics
-from sluice.service.provider.message import Message
 from sluice.service.runs.run import Run, RunLabels
 from sluice.service.settings.limits import LimitSettings
 from sluice.service.settings.provider import ProviderSettings
