@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .chat import Chat as Chat
     from .concurrency.bridge import Bridge as Bridge
     from .concurrency.bridge import SourceCancelled as SourceCancelled
     from .concurrency.event_loop_thread import LoopState as LoopState
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from .concurrency.event_loop_thread import ThreadsReplaced as ThreadsReplaced
     from .concurrency.event_loop_thread import WrongThread as WrongThread
     from .runs.run import Run as Run
-    from .runs.run import RunLabels as RunLabels
+    from .runs.run_end import RunEnd as RunEnd
     from .service import ChatService as ChatService
     from .service import Reply as Reply
     from .settings.settings import Settings as Settings
@@ -30,7 +31,9 @@ _EXPORTS = {
     "concurrency.bridge": ("Bridge", "SourceCancelled"),
     "service": ("ChatService", "Reply"),
     "concurrency.event_loop_thread": ("LoopState", "LoopThread", "LoopUnavailable", "ThreadsReplaced", "WrongThread"),
-    "runs.run": ("Run", "RunLabels"),
+    "chat": ("Chat",),
+    "runs.run": ("Run",),
+    "runs.run_end": ("RunEnd",),
     "settings.settings": ("Settings", "SettingsError"),
 }
 _MODULES = {name: module for module, names in _EXPORTS.items() for name in names}

@@ -5,25 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from contextlib import aclosing
 from contextvars import Context
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
 
+from .chat import BeforeModel, Chat, CurrentChat
 from .concurrency.event_loop_thread import LoopHealth, LoopState, LoopThread, LoopUnavailable, refuse_replaced_threads
 from .demo.server import DemoServer
-from .errors import InternalError, Overloaded, ShuttingDown
+from .errors import InternalError, Overloaded, ShuttingDown, UpstreamTimeout
 from .events.events import Event, Failed, Finished, Offer, Reasoning, Text
 from .events.usage import Usage
-from .message import Message
 from .observability.logging import request_id, trace
 from .observability.metrics import Metrics
 from .observability.resources import NO_DESCRIPTORS, descriptors_short
 from .provider.client import ProviderClient
 from .provider.retry import stream_with_retries
 from .runs.concurrency_limit import ConcurrencyLimiter, Slot
-from .runs.run import Run, RunLabels
+from .runs.run import Run, Source
+from .runs.run_end import RunEnd
 from .settings.provider import OPENAI_BASE_URL
 from .settings.settings import Settings
 
@@ -180,14 +182,21 @@ class ChatService:
 
     # ------------------------------------------------------------------ chats
 
-    def open(self, messages: Sequence[Message], model: str, labels: RunLabels, client: str = "") -> Run:
+    def open(
+        self,
+        chat: Chat,
+        client: str = "",
+        *,
+        before_model: BeforeModel | None = None,
+        on_end: Callable[[RunEnd], None] | None = None,
+    ) -> Run:
         """Start an answer. May wait for the start of the loop, at most 15 seconds.
 
         Args:
-            messages: The conversation, oldest first; the operator's system message is put before it.
-            model: The model's name, as the provider knows it.
-            labels: What the log and the metrics say about the request.
+            chat: What is sent to the model.
             client: The client's identity, for the limit of one client's streams.
+            before_model: Runs on the loop before the model is asked, and may replace the chat.
+            on_end: Called once with the end of the run, on the thread that closes it. Its exceptions are logged.
 
         Returns:
             The run; the caller closes it.
@@ -197,25 +206,51 @@ class ChatService:
             ShuttingDown: The drain's time is over.
             InternalError: The loop is dead or stuck.
         """
+        current = CurrentChat(chat)
+        if before_model is None:
+            source: Source = partial(self.stream_chat, chat)
+        else:
+            source = partial(self._stream_prepared, current, before_model)
+        return self._open(current, client, source, on_end)
+
+    def open_items(self, items: AsyncIterable[str], chat: Chat, client: str = "") -> Run:
+        """Start a run whose texts are the items of any source. No model is asked. As `open` else.
+
+        Args:
+            items: Iterated on the loop, and closed there with the run. At most `total_timeout` seconds long.
+            chat: The labels for the log and the metrics; no message of it is sent.
+            client: The client's identity, for the limit of one client's streams.
+
+        Returns:
+            The run, whose text events hold one item each; the caller closes it.
+
+        Raises:
+            Overloaded: As `open`.
+            ShuttingDown: As `open`.
+            InternalError: As `open`.
+        """
+        source = partial(_stream_items, items, self.settings.limits.total_timeout)
+        return self._open(CurrentChat(chat), client, source, None)
+
+    def _open(
+        self, current: CurrentChat, client: str, source: Source, on_end: Callable[[RunEnd], None] | None
+    ) -> Run:
         if self._stopping:
             raise ShuttingDown("stopping")
         if descriptors_short():
             raise Overloaded(NO_DESCRIPTORS)
-        if self.settings.chat.system_prompt:
-            messages = [Message(role="system", content=self.settings.chat.system_prompt), *messages]
         slot = self.limiter.acquire(client)
         try:
             self.start()
-            run = _make_run_context(labels.request_id).run(
+            run = _make_run_context(current.chat.run_id).run(
                 Run,
                 self.loop,
-                partial(self.stream_chat, messages, model),
-                labels,
+                source,
                 self.metrics,
-                model=model,
-                prompts=[message["content"] for message in messages],
+                current=current,
                 heartbeat=self.settings.limits.heartbeat_interval,
-                on_close=self._forget,
+                keeps_text=on_end is not None,
+                on_close=partial(self._close_run, on_end),
             )
         except LoopUnavailable as error:
             slot.release()
@@ -230,10 +265,15 @@ class ChatService:
             run.stop(ShuttingDown("stopping"))
         return run
 
-    def _forget(self, run: Run) -> None:
+    def _close_run(self, on_end: Callable[[RunEnd], None] | None, run: Run) -> None:
         with self._lock:
             slot = self._runs.pop(run)
         slot.release()
+        if on_end is not None:
+            try:
+                on_end(run.end())
+            except Exception:
+                logger.exception("unhandled exception in the on_end function of a run")
 
     def complete(self, run: Run) -> Reply:
         """Read a run to its end and join it into one reply. For the reader's thread.
@@ -257,24 +297,72 @@ class ChatService:
                         raise copy(error)
         raise ShuttingDown("the run was closed")
 
+    async def _stream_prepared(
+        self, current: CurrentChat, before_model: BeforeModel, offer: Offer
+    ) -> AsyncGenerator[Sequence[Event], None]:
+        """Call the hook, then stream the answer to its chat. The limit for the first token holds for both."""
+        now = asyncio.get_running_loop().time
+        deadline = now() + self.settings.limits.first_token_timeout
+        try:
+            async with asyncio.timeout_at(deadline) as limit:
+                replaced = await before_model(current.chat)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise UpstreamTimeout("the before_model function took longer than SLUICE_FIRST_TOKEN_TIMEOUT") from None
+        if replaced is not None:
+            if not isinstance(replaced, Chat):
+                raise TypeError(f"before_model returned {type(replaced).__name__}; it should return a Chat or None")
+            current.chat = replaced
+        async with aclosing(self.stream_chat(current.chat, offer, deadline - now())) as batches:
+            async for batch in batches:
+                yield batch
+
     def stream_chat(
-        self, messages: Sequence[Message], model: str, offer: Offer
+        self, chat: Chat, offer: Offer, first_token_timeout: float | None = None
     ) -> AsyncGenerator[Sequence[Event], None]:
         """Return an iterator of the answer's events, which retries failures that may pass. For the loop's thread.
 
         Args:
-            messages: The whole conversation, oldest first.
-            model: The model's name.
+            chat: What is sent to the model.
             offer: Hands events over outside of this generator, except the first ones (`ProviderClient.stream`).
+            first_token_timeout: Seconds until the first token. Default: the setting.
 
         Raises:
             UpstreamError: The last attempt's failure.
         """
         client = self._model
         assert client is not None
+        limit = self.settings.limits.first_token_timeout if first_token_timeout is None else first_token_timeout
+        messages = chat.prompt
         return stream_with_retries(
-            lambda deadline: client.stream(messages, model, deadline, offer),
+            lambda deadline: client.stream(messages, chat.model, deadline, offer, extra=chat.extra),
             max_retries=self.settings.provider.max_retries,
-            first_token_timeout=self.settings.limits.first_token_timeout,
+            first_token_timeout=limit,
             on_retry=self.metrics.retried,
         )
+
+
+async def _stream_items(
+    items: AsyncIterable[str], total_timeout: float, offer: Offer
+) -> AsyncGenerator[Sequence[Event], None]:
+    """Make each item a text event. No tokens are counted."""
+    deadline = asyncio.get_running_loop().time() + total_timeout
+    iterator = aiter(items)
+    try:
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline) as limit:
+                    item = await anext(iterator)
+            except StopAsyncIteration:
+                break
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                raise UpstreamTimeout("the source did not end within SLUICE_TOTAL_TIMEOUT") from None
+            yield [Text(item)]
+    finally:
+        aclose = getattr(iterator, "aclose", None)
+        if aclose is not None:
+            await aclose()
+    yield [Finished("stop", Usage(0, 0, 0))]

@@ -10,6 +10,8 @@ import logging
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import closing
+from types import MappingProxyType
+from typing import Any
 
 import aiohttp
 
@@ -83,6 +85,8 @@ class ProviderClient:
         model: str,
         first_token_deadline: float,
         offer: Offer = lambda events: False,
+        *,
+        extra: Mapping[str, Any] = MappingProxyType({}),
     ) -> AsyncGenerator[Sequence[Event], None]:
         """Send one request for an answer, and decode the response.
 
@@ -90,6 +94,7 @@ class ProviderClient:
             messages: The whole conversation, oldest first.
             model: The model's name, as the provider knows it.
             first_token_deadline: On the loop's clock, in seconds.
+            extra: Further fields of the request.
             offer: Takes deltas past this generator and those above it, or returns that it does not: then they are
                 yielded. The first ones are always yielded, and so is the end: those above must know of both.
 
@@ -107,7 +112,7 @@ class ProviderClient:
         limits = self._settings.limits
         total_deadline = now() + limits.total_timeout
         first_deadline = min(first_token_deadline, total_deadline)
-        response = await self._open(messages, model, first_deadline)
+        response = await self._open(messages, model, extra, first_deadline)
         with closing(response):
             yield [Accepted()]
             decoder = CompletionDecoder(limits.max_event_bytes, limits.max_answer_chars, _content_type(response))
@@ -155,12 +160,14 @@ class ProviderClient:
                 await _read_to_end(response)
         yield [finished]
 
-    async def _open(self, messages: Sequence[Message], model: str, deadline: float) -> aiohttp.ClientResponse:
+    async def _open(
+        self, messages: Sequence[Message], model: str, extra: Mapping[str, Any], deadline: float
+    ) -> aiohttp.ClientResponse:
         """Send the request, and again without each part that the server refuses; a part is refused once at most."""
         left_out = self._left_out[""] | self._left_out[model]
         while True:
             try:
-                return await self._post(messages, model, left_out, deadline)
+                return await self._post(messages, model, extra, left_out, deadline)
             except _Refusal as refusal:
                 part = part_refused(refusal.status, refusal.excerpt, left_out)
                 if part is None or not self._request.has(part, messages):
@@ -173,13 +180,19 @@ class ProviderClient:
                 logger.warning("%s refuses %s: further requests are sent without", owner, part.value)
 
     async def _post(
-        self, messages: Sequence[Message], model: str, left_out: frozenset[Part], deadline: float
+        self,
+        messages: Sequence[Message],
+        model: str,
+        extra: Mapping[str, Any],
+        left_out: frozenset[Part],
+        deadline: float,
     ) -> aiohttp.ClientResponse:
         request = self._request
         headers = request.headers_without(left_out)
         try:
+            body = request.body(messages, model, left_out, extra)
             async with asyncio.timeout_at(deadline):
-                response = await self._transport.post(request.url, headers, request.body(messages, model, left_out))
+                response = await self._transport.post(request.url, headers, body)
         except TimeoutError:
             raise UpstreamTimeout("the provider sent no response within SLUICE_FIRST_TOKEN_TIMEOUT") from None
         except NotSent as error:

@@ -8,8 +8,9 @@ client.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import httpx2
@@ -84,24 +85,32 @@ class ProviderRequest:
         del fields["model"], fields["messages"]
         return cls(str(made.url), headers, fields)
 
-    def body(self, messages: Sequence[Message], model: str, left_out: Collection[Part] = ()) -> bytes:
+    def body(
+        self,
+        messages: Sequence[Message],
+        model: str,
+        left_out: Collection[Part] = (),
+        extra: Mapping[str, Any] = MappingProxyType({}),
+    ) -> bytes:
         """Encode the body of one request.
 
         Args:
             messages: The whole conversation, oldest first.
             model: The model's name.
             left_out: The parts to leave out.
+            extra: Further fields.
 
         Returns:
             The JSON.
 
         Raises:
             UnicodeError: A text has half of a surrogate pair.
+            TypeError: `extra` has a value that JSON cannot express.
         """
         fields = self.fields
         if left_out:
             fields, messages = fields_without(left_out, fields), messages_without(left_out, messages)
-        return msgspec.json.encode({"model": model, "messages": messages, **fields})
+        return msgspec.json.encode({"model": model, "messages": messages, **fields, **extra})
 
     def has(self, part: Part, messages: Sequence[Message]) -> bool:
         """Say whether leaving this part out changes a request with these messages."""

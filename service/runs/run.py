@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import AsyncIterable, Callable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
+from ..chat import Chat, CurrentChat
 from ..concurrency.bridge import Bridge, SourceCancelled
 from ..concurrency.event_loop_thread import LoopState, LoopThread, LoopUnavailable
 from ..errors import InternalError, Overloaded, ServiceError, ShuttingDown
@@ -19,6 +19,7 @@ from ..events.events import Accepted, Batch, Event, Failed, Finished, Offer, Rea
 from ..events.usage import Usage, estimate_usage
 from ..observability.metrics import Metrics
 from ..observability.resources import exhausted_by
+from .run_end import RunEnd
 
 logger = logging.getLogger("sluice.run")
 
@@ -58,15 +59,6 @@ def _to_service_error(error: Exception) -> ServiceError:
 Source = Callable[[Offer], AsyncIterable[Sequence[Event]]]
 
 
-@dataclass(frozen=True, slots=True)
-class RunLabels:
-    """What a run's log line and metrics say about its request."""
-
-    request_id: str
-    source: str
-    mode: str
-
-
 class _State(StrEnum):
     """Whether a run goes on, or how it ended. The values are outcomes in the log and the metrics."""
 
@@ -93,12 +85,11 @@ class Run:
         self,
         loop: LoopThread,
         source: Source,
-        labels: RunLabels,
         metrics: Metrics,
         *,
-        model: str,
-        prompts: Sequence[str],
+        current: CurrentChat,
         heartbeat: float,
+        keeps_text: bool = False,
         on_close: Callable[[Run], None],
     ) -> None:
         """Start the answer's source on the loop.
@@ -106,21 +97,18 @@ class Run:
         Args:
             loop: A started loop thread.
             source: Makes the iterator of the answer's events; `close` closes it.
-            labels: What the log line and the metrics say about the request.
             metrics: Counts the run.
-            model: The model that answers, for the log line and the metrics.
-            prompts: The texts that were sent to the model, for an estimate of the usage.
+            current: What is sent to the model, for the log line, the metrics and an estimate of the usage.
             heartbeat: Seconds without an event after which the iteration yields an empty batch.
+            keeps_text: Whether `end` has the answer's text.
             on_close: Called once, by `close`, after the source has been closed.
 
         Raises:
             LoopUnavailable: The loop does not run.
             WrongThread: Called on the loop's own thread.
         """
-        self.labels = labels
         self._metrics = metrics
-        self._model = model
-        self._prompts = prompts
+        self._current = current
         self._heartbeat = heartbeat
         self._on_close = on_close
         self._lock = threading.Lock()
@@ -129,6 +117,9 @@ class Run:
         self._chunk_count = 0
         self._bytes = 0
         self._usage: Usage | None = None
+        self._finish_reason = ""
+        self._duration = 0.0
+        self._texts: list[Text | Reasoning] | None = [] if keeps_text else None
         self._state = _State.OPEN
         #: The error's code, where the run has failed.
         self._code = ""
@@ -226,7 +217,7 @@ class Run:
         self._bridge.stop()
 
     def close(self) -> None:
-        """Cancel the source, wait for its clean-up at most 5 seconds, then log and count the run.
+        """Cancel the source, wait for its clean-up at most 5 seconds, log and count the run, then call `on_close`.
 
         Any thread but the loop's may call it. Closing twice is harmless.
 
@@ -243,8 +234,28 @@ class Run:
         finally:
             # It holds the reader, which holds this object.
             self._outlet = None
-            self._on_close(self)
+            self._duration = time.monotonic() - self._began
             self._account()
+            self._on_close(self)
+
+    def end(self) -> RunEnd:
+        """Return how the run has ended. After `close`."""
+        texts = self._texts or ()
+        return RunEnd(
+            chat=self.chat,
+            text="".join([each.text for each in texts if type(each) is Text]),
+            reasoning="".join([each.text for each in texts if type(each) is Reasoning]),
+            outcome=self._outcome(),
+            code=self._code,
+            finish_reason=self._finish_reason if self._state is _State.DONE else "",
+            usage=self._final_usage(),
+            duration=self._duration,
+        )
+
+    @property
+    def chat(self) -> Chat:
+        """What is sent to the model."""
+        return self._current.chat
 
     def __enter__(self) -> Self:
         return self
@@ -255,7 +266,7 @@ class Run:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Run {self.labels.request_id} {self._outcome()}>"
+        return f"<Run {self.chat.run_id} {self._outcome()}>"
 
     # ------------------------------------------------------------------ inside
 
@@ -300,8 +311,11 @@ class Run:
                 self._bytes += len(text) if text.isascii() else len(text.encode(errors="replace"))
                 if self._first_token is None:
                     self._first_token = time.monotonic() - self._began
+                if self._texts is not None:
+                    self._texts.append(event)
             elif type(event) is Finished:
                 self._usage = event.usage
+                self._finish_reason = event.reason
                 return [*batch[:-1], Finished(event.reason, self._final_usage())]
         return batch
 
@@ -320,7 +334,8 @@ class Run:
 
     def _final_usage(self) -> Usage:
         if self._usage is None:
-            self._usage = estimate_usage(self._prompts, self._chunk_count, self._bytes)
+            prompts = [message["content"] for message in self.chat.prompt]
+            self._usage = estimate_usage(prompts, self._chunk_count, self._bytes)
         return self._usage
 
     def _outcome(self) -> str:
@@ -329,30 +344,29 @@ class Run:
         return self._state.value
 
     def _account(self) -> None:
-        duration = time.monotonic() - self._began
-        labels, usage = self.labels, self._final_usage()
+        chat, usage = self.chat, self._final_usage()
         self._metrics.ended(
             outcome=self._outcome(),
             code=self._code,
-            source=labels.source,
-            mode=labels.mode,
-            model=self._model,
-            duration=duration,
+            source=chat.source,
+            mode=chat.mode,
+            model=chat.model,
+            duration=self._duration,
             first_token=self._first_token,
             usage=usage,
         )
         logger.info(
             "run=%s source=%s mode=%s model=%s outcome=%s code=%s prompt_tokens=%d completion_tokens=%d estimated=%s "
             "first_token_ms=%s duration_ms=%d",
-            labels.request_id,
-            labels.source,
-            labels.mode,
-            self._model,
+            chat.run_id,
+            chat.source,
+            chat.mode,
+            chat.model,
             self._outcome(),
             self._code or "-",
             usage.prompt_tokens,
             usage.completion_tokens,
             "yes" if usage.estimated else "no",
             "-" if self._first_token is None else int(self._first_token * 1000),
-            int(duration * 1000),
+            int(self._duration * 1000),
         )

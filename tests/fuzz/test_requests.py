@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema_rs
@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sluice.service import ChatService, Run, RunLabels, Settings
+from sluice.service import Chat, ChatService, Run, Settings
 from sluice.service.errors import ShuttingDown
 from sluice.service.settings.limits import LimitSettings
 from sluice.service.settings.provider import ProviderSettings
@@ -42,7 +42,7 @@ class Door(ChatService):
 
     opened = 0
 
-    def open(self, messages: Sequence[Any], model: str, labels: RunLabels, client: str = "") -> Run:
+    def open(self, chat: Chat, client: str = "", **hooks: Any) -> Run:
         """Count."""
         self.opened += 1
         raise ShuttingDown("this is only the door")

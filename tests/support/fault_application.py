@@ -178,13 +178,13 @@ def _add_faults(app: Flask) -> Flask:
             yield [Text(b"not text")]  # type: ignore[arg-type]
         raise LookupError("a defect")
 
-    def stream_chat(messages: Any, *rest: Any, **named: Any) -> AsyncIterator[Sequence[Event]]:
-        said = messages[-1]["content"]
+    def stream_chat(chat: Any, *rest: Any, **named: Any) -> AsyncIterator[Sequence[Event]]:
+        said = chat.messages[-1]["content"]
         if said in (DEFECT_AT_ONCE, DEFECT_AFTER_WORDS, DEFECT_WHILE_ENCODING):
             return defective(said)
         if said == NO_MEMORY:
             return out_of_memory()
-        return honest(messages, *rest, **named)
+        return honest(chat, *rest, **named)
 
     service.stream_chat = stream_chat  # type: ignore[method-assign, assignment]
 

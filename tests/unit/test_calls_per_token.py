@@ -22,7 +22,7 @@ from typing import Any, Self
 
 import pytest
 
-from sluice.service import ChatService, Run, RunLabels, Settings
+from sluice.service import Chat, ChatService, Run, Settings
 from sluice.service.message import Message
 from sluice.service.provider import connection
 from sluice.service.settings.provider import ProviderSettings
@@ -169,7 +169,7 @@ def test_a_token_costs_no_more_calls_than_it_did(
 ) -> None:
     # However fast this model is: one that is faster than a display would be read less often.
     monkeypatch.setattr(connection, "FAST_READ_SECONDS", 0.0)
-    run = service.open([Message(role="user", content="hi")], "m", RunLabels("1", "api", "stream"))
+    run = service.open(Chat([Message(role="user", content="hi")], "m", run_id="1"))
     with Reply(run) as reply:
         model.accept()
         assert reply.receive().endswith(b": ok\n\n\r\n")

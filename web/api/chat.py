@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from flask import Blueprint, Response, request
 
-from ...service import Reply, RunLabels
+from ...service import Reply
 from ...service.errors import Overloaded, ServiceError
 from ...service.observability.logging import request_id
 from ...service.observability.resources import NO_THREADS
@@ -27,20 +27,18 @@ def make_chat_blueprint(sluice: ExtensionState) -> Blueprint:
 
     # No automatic OPTIONS: every method but POST is answered 405.
     @blueprint.post("/api/chat", provide_automatic_options=False)
-    def chat() -> Response:
+    def create_chat() -> Response:
         service = sluice.service
         try:
             refuse_foreign_origin(request)
-            chat_request = read_chat_request(request, service.settings)
+            chat = read_chat_request(request, service.settings, request_id.get())
             client = find_client_socket(request.environ)
             if client is not None and has_disconnected(client):
                 # It disconnected while the request waited for a thread: an answer would only cost money.
                 return Response(status=499)
             if not sluice.has_spare_thread():
                 raise Overloaded(NO_THREADS)
-            labels = RunLabels(request_id.get(), chat_request.source, chat_request.mode)
-            client_id = identify_client(request, service.settings)
-            run = service.open(chat_request.messages, chat_request.model, labels, client_id)
+            run = service.open(chat, identify_client(request, service.settings))
         except ServiceError as error:
             service.metrics.refused(error.code)
             raise
@@ -49,12 +47,12 @@ def make_chat_blueprint(sluice: ExtensionState) -> Blueprint:
             if client is not None:
                 limit_writes(client, service.settings.limits.write_timeout)
                 stack.callback(sluice.disconnects.watch(client, run.disconnect))
-            if chat_request.mode == "block":
+            if chat.mode == "block":
                 return _block_response(service.complete(run))
             # Until then a refusal of the provider can still be an HTTP status. Later the first heartbeat is due.
             limits = service.settings.limits
             run.wait_accepted(min(limits.connect_timeout, limits.heartbeat_interval))
-            stream = StreamBody(run, labels.request_id)
+            stream = StreamBody(run, chat.run_id)
             return StreamResponse(request, stream, HEADERS, end_run=stack.pop_all().close)
 
     return blueprint

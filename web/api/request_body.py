@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal, get_args
 
@@ -13,6 +12,7 @@ from flask import Request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 
+from ...service.chat import Chat
 from ...service.decoding.think_tags import without_thinking
 from ...service.message import Message
 from ...service.settings.chat import InteractionMode
@@ -53,22 +53,13 @@ _JSON_TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "bo
 _NAMED = re.compile(r"^Object (?:contains unknown field|missing required field) `(?P<name>[^`]*)`")
 
 
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """A chat request that was checked."""
-
-    messages: list[Message]
-    mode: InteractionMode
-    source: Source
-    model: str
-
-
-def read_chat_request(request: Request, settings: Settings) -> ChatRequest:
+def read_chat_request(request: Request, settings: Settings, run_id: str) -> Chat:
     """Read and check a chat request.
 
     Args:
         request: Flask's request; its body is read here.
-        settings: The limits, the allowed models and the default mode.
+        settings: The limits, the allowed models, the system message and the default mode.
+        run_id: The id of the request.
 
     Raises:
         InvalidRequest: It is not of the documented form. The error has the status, the reason and the field.
@@ -110,11 +101,13 @@ def read_chat_request(request: Request, settings: Settings) -> ChatRequest:
     history = _read_history(body.conversation_history, settings)
     if body.model is not None and body.model not in settings.provider.allowed_models:
         raise InvalidRequest(f"`model` should be {_choice(settings.provider.allowed_models)}.", field="model")
-    return ChatRequest(
-        messages=[*history, Message(role="user", content=body.message)],
-        mode=body.interaction_mode or _choose_mode(request, settings),
-        source=body.source,
+    return Chat(
+        messages=(*history, Message(role="user", content=body.message)),
         model=body.model or settings.provider.default_model,
+        mode=body.interaction_mode or _choose_mode(request, settings),
+        system=settings.chat.system_prompt,
+        source=body.source,
+        run_id=run_id,
     )
 
 

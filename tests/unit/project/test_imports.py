@@ -28,11 +28,12 @@ SERVICE = {
     "service.concurrency": set(),
     "service.demo": set(),
     "service.settings": set(),
+    "service.chat": {"message", "settings"},
     "service.events": {"errors"},
     "service.failures": {"errors", "excerpts"},
     "service.observability": {"events", "excerpts"},
     "service.decoding": {"errors", "events", "failures"},
-    "service.runs": {"concurrency", "errors", "events", "observability"},
+    "service.runs": {"chat", "concurrency", "errors", "events", "observability"},
     "service.provider": {
         "concurrency",
         "decoding",
@@ -44,17 +45,17 @@ SERVICE = {
         "settings",
     },
     "service.service": {
+        "chat",
         "concurrency",
         "demo",
         "errors",
         "events",
-        "message",
         "observability",
         "provider",
         "runs",
         "settings",
     },
-    "service": {"concurrency", "runs", "service", "settings"},
+    "service": {"chat", "concurrency", "runs", "service", "settings"},
 }
 WEB = {
     "web.request_errors": set(),

@@ -12,11 +12,12 @@ from functools import partial
 import pytest
 
 from sluice.service import ChatService, Settings
+from sluice.service.chat import Chat, CurrentChat
 from sluice.service.concurrency.event_loop_thread import LoopThread
 from sluice.service.events.events import Accepted, Event, Failed, Finished, Text
 from sluice.service.message import Message
 from sluice.service.observability.metrics import Metrics
-from sluice.service.runs.run import Run, RunLabels
+from sluice.service.runs.run import Run
 from sluice.service.settings.limits import LimitSettings
 from sluice.service.settings.provider import ProviderSettings
 from tools.common.scripted_model import (
@@ -36,6 +37,7 @@ from tools.common.scripted_model import (
 )
 
 WITHIN = 5.0
+CHAT = Chat([Message(role="user", content="Hi")], "m", run_id="1")
 
 
 @pytest.fixture
@@ -50,10 +52,8 @@ def begun(loop: LoopThread, source: AsyncIterator[Sequence[Event]], *, heartbeat
     return Run(
         loop,
         source,
-        RunLabels("1", "api", "stream"),
         Metrics("m"),
-        model="m",
-        prompts=[],
+        current=CurrentChat(CHAT),
         heartbeat=heartbeat,
         on_close=lambda _: None,
     )
@@ -176,7 +176,7 @@ def test_a_run_that_is_over_goes_without_the_garbage_collector(script: tuple[Ste
         service = ChatService(settings)
         gc.disable()
         try:
-            with service.open([Message(role="user", content="Hi")], "m", RunLabels("1", "api", "stream")) as run:
+            with service.open(CHAT) as run:
                 for _ in run:
                     if leaves:
                         run.disconnect()

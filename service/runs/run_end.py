@@ -1,0 +1,43 @@
+"""How a run has ended, for the application that asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..chat import Chat
+from ..events.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """The end of one run: a whole answer, or as much of it as there is."""
+
+    #: What was sent to the model.
+    chat: Chat
+    #: The text that was handed out; of a whole answer all of it.
+    text: str
+    #: What the model thought before it answered.
+    reasoning: str
+    #: `done`; `disconnected`: the client stopped or lost the connection; `stopped`: the server was shut down;
+    #: `timeout`; `error`.
+    outcome: str
+    #: The error's code; empty where there was none.
+    code: str
+    #: The provider's reason, such as `stop` or `length`; empty where the answer is not whole.
+    finish_reason: str
+    #: The tokens; estimated where the provider counted none.
+    usage: Usage
+    #: Seconds from the request to the end.
+    duration: float
+
+    @property
+    def run_id(self) -> str:
+        """The id of the request and of its run."""
+        return self.chat.run_id
+
+    @property
+    def context(self) -> Mapping[str, Any]:
+        """The values that the application gave with the chat."""
+        return self.chat.context
