@@ -136,7 +136,7 @@ class Run:
     def wait_accepted(self, timeout: float) -> None:
         """Wait until the model begins to answer, fails, or the time is over. For the reader's thread.
 
-        Events that come meanwhile are part of the iteration.
+        Events that come meanwhile are part of the iteration, and are counted there.
 
         Args:
             timeout: Seconds to wait at most.
@@ -147,35 +147,31 @@ class Run:
         deadline = time.monotonic() + timeout
         events: Sequence[Event] | None = ()
         while events is not None and not events and (remaining := deadline - time.monotonic()) > 0.0:
-            events = self._take(remaining)
+            events = self._receive(remaining)
             if self._accepted_at is not None:
                 deadline = min(deadline, self._accepted_at + FIRST_TOKEN_GRACE)
         self._early = events or ()
         if self._early and isinstance(self._early[0], Failed):
+            self._end_with(self._early[0])
             raise _copy_without_traceback(self._early[0].error)
 
     def __iter__(self) -> Iterator[Batch]:
         return self
 
     def __next__(self) -> Batch:
-        if self._early:
-            events, self._early = self._early, ()
-            return self._number(events)
         tick_at = time.monotonic() + self._heartbeat
         while self._state is _State.OPEN:
+            if self._early:
+                early, self._early = self._early, ()
+                return self._hand_out(early)
             accepted_at = self._accepted_at
-            taken = self._take(max(0.0, tick_at - time.monotonic()))
-            if taken is None:
+            events = self._receive(max(0.0, tick_at - time.monotonic()))
+            if events is None:
                 break
             # The client sees nothing of `Accepted`, so it does not start the heartbeat's time again.
-            if taken or self._accepted_at == accepted_at:
-                return self._number(taken)
+            if events or self._accepted_at == accepted_at:
+                return self._hand_out(events)
         raise StopIteration
-
-    def _number(self, events: Sequence[Event]) -> Batch:
-        first = self.next_number
-        self.next_number += len(events)
-        return first, events
 
     def divert(self, outlet: Callable[[int, Sequence[Event]], bool]) -> None:
         """Hand events to `outlet` on the loop's thread while the reader waits for them (`Bridge.divert`).
@@ -194,14 +190,14 @@ class Run:
         """Hand a batch to the outlet. On the loop's thread, while the reader waits."""
         outlet = self._outlet
         assert outlet is not None
-        # `_number` without its call, once for each token.
+        # As in `_hand_out`, without its call for each token.
         first = self.next_number
         self.next_number += len(batch)
         events = self._record(batch)
         is_written = outlet(first, events)
         if type(events[-1]) is Finished:
             # Only now: a failure of the outlet is the end of the run in place of this one.
-            self._end(_State.DONE)
+            self._end_with(events[-1])
         return None if is_written else ()
 
     def stop(self, error: ServiceError) -> None:
@@ -270,8 +266,8 @@ class Run:
 
     # ------------------------------------------------------------------ inside
 
-    def _take(self, timeout: float) -> Sequence[Event] | None:
-        """Take the events that wait and record them; a failure becomes the last event.
+    def _receive(self, timeout: float) -> Sequence[Event] | None:
+        """Take the events that wait from the bridge; a failure becomes an event.
 
         Returns:
             The events that have numbers; none where the time is over, the model began to answer, or the outlet is
@@ -281,21 +277,27 @@ class Run:
             batches = self._bridge.take(timeout)
         except Exception as error:
             # Nothing may follow an end that the outlet has written.
-            return None if self._state is _State.DONE else [self._fail(_to_service_error(error))]
+            return None if self._state is _State.DONE else [Failed(_to_service_error(error))]
         if batches is None:
             if self._state is not _State.OPEN:
                 return None
-            return [self._fail(InternalError("the source ended without a terminal event"))]
+            return [Failed(InternalError("the source ended without a terminal event"))]
         taken = [event for batch in batches for event in batch]
         numbered = [event for event in taken if type(event) is not Accepted]
         if len(numbered) < len(taken):  # again after a retry
             self._accepted_at = time.monotonic()
             if self._outlet is not None:
                 self._bridge.divert(self._write)
-        events = self._record(numbered)
-        if events and type(events[-1]) is Finished:
-            self._end(_State.DONE)
-        return events
+        return numbered
+
+    def _hand_out(self, events: Sequence[Event]) -> Batch:
+        """Record events and number them, for the reader."""
+        first = self.next_number
+        self.next_number += len(events)
+        events = self._record(events)
+        if events:
+            self._end_with(events[-1])
+        return first, events
 
     def _record(self, batch: Sequence[Event]) -> Sequence[Event]:
         """Record events that are handed out, and put the usage into the last one.
@@ -325,12 +327,15 @@ class Run:
             if self._state is _State.OPEN or state is not _State.DISCONNECTED:
                 self._state = state
 
-    def _fail(self, error: ServiceError) -> Failed:
-        self._code = error.code
-        self._end(_State.FAILED)
-        if error.detail:
-            logger.warning("%s: %s", error.code, error.detail)
-        return Failed(error)
+    def _end_with(self, event: Event) -> None:
+        """Record how the run ended, if this event is its end."""
+        if isinstance(event, Finished):
+            self._end(_State.DONE)
+        elif isinstance(event, Failed):
+            self._code = event.error.code
+            self._end(_State.FAILED)
+            if event.error.detail:
+                logger.warning("%s: %s", event.error.code, event.error.detail)
 
     def _final_usage(self) -> Usage:
         if self._usage is None:

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import time
 import weakref
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 
 import pytest
@@ -83,6 +83,22 @@ def test_an_end_that_the_outlet_could_not_hand_on_becomes_a_failure(
     assert isinstance(events.pop(), Failed)
     assert set(events) <= {Text("a")}
     assert "unhandled exception in run" in caplog.text
+
+
+@pytest.mark.parametrize("end", [Run.disconnect, Run.close])
+@pytest.mark.parametrize("whole", [True, False])
+def test_events_that_came_before_the_iteration_are_dropped_by_a_disconnect_and_by_close(
+    loop: LoopThread, end: Callable[[Run], None], whole: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def source() -> AsyncIterator[Sequence[Event]]:
+        yield [Text("a"), Finished("stop", None)] if whole else [Text("a")]
+        await asyncio.Event().wait()
+
+    with caplog.at_level("INFO", "sluice.run"), begun(loop, source(), heartbeat=WITHIN) as run:
+        run.wait_accepted(WITHIN)
+        end(run)
+        assert list(run) == []
+    assert "outcome=disconnected" in caplog.text
 
 
 @pytest.mark.parametrize("diverted", [True, False])
