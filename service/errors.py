@@ -29,7 +29,7 @@ from typing import ClassVar
 
 from .excerpts import excerpt
 
-# Of a failure's detail: an excerpt of what the provider said, and what the operator can do about it.
+# Of a failure's detail: an excerpt of the provider's message, and what the operator can do about it.
 DETAIL_CHARS = 4000
 
 
@@ -102,7 +102,7 @@ class UpstreamTimeout(UpstreamError):
 
 
 class UpstreamRateLimited(UpstreamError):
-    """The provider said that there were too many requests."""
+    """The provider refused the request because there were too many."""
 
     code = "upstream_rate_limited"
     public_message = "The model's provider is limiting requests. Please try again later."

@@ -1,7 +1,7 @@
 """Decode the body of a chat completion: bytes in, deltas out, and at the end the result or the failure.
 
-The openai package's own stream (3.54, measured) takes a 200 with HTML, an empty body and an end without a finish
-reason for a normal end. It raises errors of other classes for pings without data and for broken JSON.
+The openai package's own stream (3.54, measured) takes all of these for a normal end: a 200 with HTML, an empty body,
+an end without a finish reason. It raises errors of other classes for pings without data and for broken JSON.
 docs/reference/providers.md lists what is accepted here; docs/decisions/ 8 and 38 to 40 say why.
 """
 

@@ -1,4 +1,4 @@
-"""Make deltas of the texts of chunks: neighbours joined, characters whole, reasoning between tags told apart."""
+"""Make deltas of the texts of chunks: neighbours joined, characters whole, reasoning between tags set apart."""
 
 from __future__ import annotations
 

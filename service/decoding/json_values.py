@@ -26,7 +26,7 @@ def decode_json(data: bytes) -> Any:
 
 
 def is_json(data: bytes) -> bool:
-    """Say whether the bytes are one JSON value."""
+    """Return whether the bytes are one JSON value."""
     try:
         json.loads(data)
     except (ValueError, RecursionError):

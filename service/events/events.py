@@ -53,5 +53,5 @@ Delta = Text | Reasoning
 Event = Accepted | Delta | Finished | Failed
 #: The number of the first event, and the events; no events where none came for the heartbeat's time.
 Batch = tuple[int, Sequence[Event]]
-#: Hands events over outside of the iteration, or returns that it has not (`Bridge.offer`).
+#: Hands events to the reader without a step of the source's iteration. Returns whether it did (`Bridge.offer`).
 Offer = Callable[[Sequence[Event]], bool]

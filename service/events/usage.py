@@ -23,7 +23,7 @@ class Usage:
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
-    #: Whether we estimated it, because the provider did not say or the answer was cut off before it could.
+    #: Whether we estimated it, because the provider reported none or the answer was cut off before its usage.
     estimated: bool = False
 
     def fields(self) -> dict[str, Any]:
@@ -36,21 +36,21 @@ class Usage:
         return {**fields, "estimated": True} if self.estimated else fields
 
 
-def usage_from(said: object) -> Usage | None:
-    """Read what a provider counted, whatever its shape.
+def usage_from(reported: object) -> Usage | None:
+    """Read the usage that a provider reports, whatever its shape.
 
     Args:
-        said: What stands in `usage`: an object with the names of OpenAI, or of Anthropic and DashScope. Its counts
+        reported: The value of `usage`: an object with the names of OpenAI, or of Anthropic and DashScope. Its counts
             may be integers, floats or texts.
 
     Returns:
-        The counts, or `None` where they cannot be told from it: that must not spoil a whole answer.
+        The counts, or `None` where the value has none. An answer with an unreadable usage is still a whole answer.
     """
-    if not isinstance(said, dict):
+    if not isinstance(reported, dict):
         return None
-    prompt = _first_count(said, "prompt_tokens", "input_tokens")
-    completion = _first_count(said, "completion_tokens", "output_tokens")
-    total = _count(said.get("total_tokens"))
+    prompt = _first_count(reported, "prompt_tokens", "input_tokens")
+    completion = _first_count(reported, "completion_tokens", "output_tokens")
+    total = _count(reported.get("total_tokens"))
     if total is not None:
         if prompt is None and completion is not None:
             prompt = max(0, total - completion)
@@ -61,15 +61,15 @@ def usage_from(said: object) -> Usage | None:
     return Usage(prompt, completion, prompt + completion if total is None else total)
 
 
-def _first_count(said: dict[str, Any], *names: str) -> int | None:
-    return next((count for name in names if (count := _count(said.get(name))) is not None), None)
+def _first_count(reported: dict[str, Any], *names: str) -> int | None:
+    return next((count for name in names if (count := _count(reported.get(name))) is not None), None)
 
 
-def _count(said: object) -> int | None:
-    if isinstance(said, bool) or not isinstance(said, int | float | str):
+def _count(reported: object) -> int | None:
+    if isinstance(reported, bool) or not isinstance(reported, int | float | str):
         return None
     try:
-        number = float(said) if isinstance(said, str) else said
+        number = float(reported) if isinstance(reported, str) else reported
     except ValueError:
         return None
     # Written so that NaN is none.

@@ -115,7 +115,7 @@ def _failure(kind: type[UpstreamError], detail: str, wait: float | None) -> Upst
 
 def _kind(found: FailureText, status: int) -> type[UpstreamError] | None:
     text = found.text
-    # Gemini has one sentence for the limits of a minute and of a day; the quota's name tells which it was.
+    # Gemini has one message for the limits of a minute and of a day; the quota's name tells which it was.
     if "resource_exhausted" in found.codes:
         return QuotaExceeded if any("perday" in code for code in found.codes) else UpstreamRateLimited
     for rule in RULES:

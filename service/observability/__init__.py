@@ -1,1 +1,1 @@
-"""What is counted and logged, and what a process has left. It never fails what it observes."""
+"""Metrics, logs, and checks of what a process has run out of. A failure of these fails no request."""

@@ -16,7 +16,7 @@ NO_DESCRIPTORS = "no file descriptor is left for another connection"
 NO_THREADS = "no further thread can be started"
 NO_MEMORY = "no memory is left"
 
-_SENTENCES = {
+_REASONS = {
     errno.EMFILE: NO_DESCRIPTORS,
     errno.ENFILE: NO_DESCRIPTORS,
     errno.ENOMEM: NO_MEMORY,
@@ -33,7 +33,7 @@ def exhausted_by(error: BaseException) -> str | None:
         error: What was raised.
 
     Returns:
-        A sentence for the log; `None` where the failure is of another kind.
+        The reason, for the log; `None` where the failure is of another kind.
     """
     cause: BaseException | None = error
     for _ in range(_MOST_CAUSES):
@@ -41,8 +41,8 @@ def exhausted_by(error: BaseException) -> str | None:
             return None
         if isinstance(cause, MemoryError):
             return NO_MEMORY
-        if isinstance(cause, OSError) and cause.errno in _SENTENCES:
-            return _SENTENCES[cause.errno]
+        if isinstance(cause, OSError) and cause.errno in _REASONS:
+            return _REASONS[cause.errno]
         # `threading` has no class of its own for it.
         if isinstance(cause, RuntimeError) and "can't start new thread" in str(cause):
             return NO_THREADS
@@ -63,7 +63,7 @@ def descriptors_short() -> bool:
 
 
 def exhausted() -> str | None:
-    """Test all resources; return a sentence for one that has run out, or `None`. Takes under a millisecond."""
+    """Test all resources; return the reason where one has run out, or `None`. Takes under a millisecond."""
     if descriptors_short():
         return NO_DESCRIPTORS
     try:

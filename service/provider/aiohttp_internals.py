@@ -1,8 +1,8 @@
 """What Sluice uses of aiohttp's private parts: in this file only, and checked when it is imported.
 
-aiohttp's public interface has no callback for the bytes of a body, no way to make connections of another class, and
-a body reader whose method for taking bytes without waiting costs a seventh of a token's instructions
-(docs/decisions/0032-wake-no-task-per-token.md). Read for it: `client_proto.py`, `base_protocol.py`, `streams.py` and
+aiohttp's public interface has no callback for the bytes of a body, and no way to make connections of another class.
+Its body reader can take bytes without waiting, but that costs a seventh of a token's instructions
+(docs/decisions/0032-wake-no-task-per-token.md). Source: `client_proto.py`, `base_protocol.py`, `streams.py` and
 `connector.py` of aiohttp 3.14.
 """
 

@@ -95,8 +95,8 @@ class ProviderClient:
             model: The model's name, as the provider knows it.
             first_token_deadline: On the loop's clock, in seconds.
             extra: Further fields of the request.
-            offer: Takes deltas past this generator and those above it, or returns that it does not: then they are
-                yielded. The first ones are always yielded, and so is the end: those above must know of both.
+            offer: Hands deltas to the reader directly and returns `True`. Where it returns `False`, they are
+                yielded. The first ones and the end are always yielded, because the generators above need both.
 
         Yields:
             The events of each read, in lists that are never empty: first `[Accepted]`, then `Text` and `Reasoning`,

@@ -1,8 +1,8 @@
 """Find the part of a request that a server refuses, and make the request without it.
 
-Not all servers accept what OpenAI accepts. Older gateways know no `stream_options`, OpenAI streams some models to
-verified organizations only, some models take no system message, and the templates of others no two messages of one
-role in a row. Their refusals name the part (docs/decisions/0037-leave-out-refused-parts-of-a-request.md).
+Not all servers accept the same requests. Older gateways refuse `stream_options`. OpenAI refuses to stream some models
+to organizations that are not verified. Some models refuse a system message, others two messages of one role in a
+row. The refusal names the part (docs/decisions/0037-leave-out-refused-parts-of-a-request.md).
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ class ProviderRequest:
         return msgspec.json.encode({"model": model, "messages": messages, **fields, **extra})
 
     def has(self, part: Part, messages: Sequence[Message]) -> bool:
-        """Say whether leaving this part out changes a request with these messages."""
+        """Return whether leaving this part out changes a request with these messages."""
         without = (fields_without((part,), self.fields), list(messages_without((part,), messages)))
         return without != (self.fields, list(messages))
 

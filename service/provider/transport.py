@@ -1,6 +1,6 @@
 """Send requests to a provider's server over a pool of aiohttp's connections.
 
-`openai[aiohttp]` is not used: its bodies pass four generators, two buffers and a limit of 16 KiB on each read, and it
+`openai[aiohttp]` is not used. Its bodies pass four generators, two buffers and a limit of 16 KiB on each read. It
 loses what came before a connection broke (docs/decisions/0020-own-transport.md).
 """
 
@@ -91,7 +91,7 @@ class Transport:
             raise NotSent(f"{type(error).__name__}: {error}") from error
 
     def looks_up_names(self, url: str) -> bool:
-        """Say whether requests to a URL need a name looked up: that of its host, or of the proxy."""
+        """Return whether requests to a URL need a name looked up: that of its host, or of the proxy."""
         host = URL(self._proxy or url).host or ""
         try:
             ip_address(host)

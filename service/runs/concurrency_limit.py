@@ -9,7 +9,7 @@ from ..errors import Overloaded
 
 # A slot becomes free whenever any of the open answers ends; with dozens open that is a matter of seconds.
 RETRY_AFTER = 2.0
-# A client's own answers take longer to end than anybody's.
+# The next of one client's few answers ends later than the next of all answers.
 RETRY_AFTER_OWN = 5.0
 
 

@@ -174,13 +174,14 @@ class Run:
         raise StopIteration
 
     def divert(self, outlet: Callable[[int, Sequence[Event]], bool]) -> None:
-        """Hand events to `outlet` on the loop's thread while the reader waits for them (`Bridge.divert`).
+        """Have the loop's thread pass events to `outlet` while the reader's thread waits in the iteration.
 
-        It begins once the model has begun to answer. For the reader's thread, between two steps of the iteration.
+        The iteration then yields only the other events: those that came while the reader did not wait. Events reach
+        the outlet once the model has begun to answer. For the reader's thread, between two steps of the iteration.
 
         Args:
-            outlet: Takes the number of the first event and the events, without blocking, and returns whether it is
-                done with them. If not, the iteration yields an empty batch, so that the reader does the rest.
+            outlet: Called with the number of the first event and the events. It must not block. It returns whether it
+                is done with them. If not, the iteration yields an empty batch, so that the reader does the rest.
         """
         self._outlet = outlet
         if self._accepted_at is not None:

@@ -1,4 +1,4 @@
-"""How a run has ended, for the application that asked."""
+"""How a run has ended, for a hook of the application."""
 
 from __future__ import annotations
 

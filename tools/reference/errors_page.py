@@ -70,12 +70,12 @@ def _section(kind: type[ServiceError], status: int) -> str:
 
 
 def _sentence(kind: type[ServiceError]) -> str:
-    return "a sentence about this request." if kind.code == "invalid_request" else f"“{kind.public_message}”"
+    return "a message about this request." if kind.code == "invalid_request" else f"“{kind.public_message}”"
 
 
 def _to_do(kind: type[ServiceError]) -> str:
     advice = kind.advice if issubclass(kind, UpstreamError) else ""
-    found = f"as the sentence says. Operator: {advice}." if advice else _TO_DO.get(kind.code, "")
+    found = f"as the message says. Operator: {advice}." if advice else _TO_DO.get(kind.code, "")
     if not found:
         raise ValueError(f"tools/reference/errors_page.py should say what to do about {kind.code}")
     return found

@@ -19,8 +19,8 @@ def find_body_error(environ: WSGIEnvironment) -> InvalidRequest | None:
     """Return why a request's body could not be read; None where it was read or the server does not report it."""
     failure = getattr(environ.get("wsgi.input"), "failure", None)
     if failure == TIMED_OUT:
-        sentence = "The body was not received within its time limit. It should be sent faster."
-        return InvalidRequest(sentence, status=HTTPStatus.REQUEST_TIMEOUT)
+        message = "The body was not received within its time limit. It should be sent faster."
+        return InvalidRequest(message, status=HTTPStatus.REQUEST_TIMEOUT)
     if failure == BROKEN:
         return InvalidRequest("The body ended early, or its chunks are not framed as in RFC 9112, section 7.1.")
     return None

@@ -86,10 +86,10 @@ def _answer_http_error(error: HTTPException) -> Response:
         return Response(status=error.code, headers=error.get_headers())
     if error.code >= 500:
         return make_error_response(InternalError())
-    sentence = error.description or error.name
+    message = error.description or error.name
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
-        sentence = f"The method should be {' or '.join(sorted(error.valid_methods))}."
-    response = make_error_response(InvalidRequest(sentence, status=error.code))
+        message = f"The method should be {' or '.join(sorted(error.valid_methods))}."
+    response = make_error_response(InvalidRequest(message, status=error.code))
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value

@@ -97,7 +97,7 @@ class ErrorReply(msgspec.Struct):
 
 
 class Health(msgspec.Struct):
-    """One word, or a sentence that says what is wrong."""
+    """`ok`, `ready`, or a message that names what is wrong."""
 
     status: str
 
@@ -171,7 +171,7 @@ def _chat(settings: Settings) -> dict[str, Any]:
     frame = {"anyOf": [_reference(kind) for kind in (DoneFrame, TextFrame, ErrorReply)]}
     data = {"type": "string", "contentMediaType": "application/json", "contentSchema": frame}
     answer["content"]["text/event-stream"] = {
-        # Of one event: OpenAPI 3.1 knows no streams, and 3.2 describes them so (`itemSchema`).
+        # Of one event: OpenAPI 3.1 cannot describe streams; 3.2 describes them so (`itemSchema`).
         "schema": {"type": "object", "properties": {"id": {"type": "string"}, "data": data}, "required": ["data"]},
         "example": ': ok\n\nid: 1\ndata: {"success": true, "message": "Hello", "interaction_mode": "stream"}\n\n',
     }
@@ -244,17 +244,17 @@ def _schemas(settings: Settings) -> dict[str, Any]:
 
 
 def _with_types(schema: Any) -> Any:
-    """Say the type beside each `enum`, and `const` where there is one value: generators of clients need both."""
+    """Add the type beside each `enum`, and `const` where there is one value: generators of clients need both."""
     if isinstance(schema, list):
         return [_with_types(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    said = {name: _with_types(part) for name, part in schema.items() if name != "enum"}
+    described = {name: _with_types(part) for name, part in schema.items() if name != "enum"}
     if values := schema.get("enum"):
         types = list(dict.fromkeys(_TYPES[type(value)] for value in values))
-        said["type"] = types[0] if len(types) == 1 else types
-        said |= {"const": values[0]} if len(values) == 1 else {"enum": values}
-    return said
+        described["type"] = types[0] if len(types) == 1 else types
+        described |= {"const": values[0]} if len(values) == 1 else {"enum": values}
+    return described
 
 
 def _get(operation: str, tag: str, summary: str, replies: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The page's files: kept in memory, and served under a path that names their version.
 
 `/static/<version>/js/main.js`: the version is a hash over all files. A module's relative imports stay below it, so a
-browser gets all of a page from one version and may keep each file for ever. Any other version, or none, is redirected
-to this one and never answered under its own name, so that no cache can hold one version's file under another's name.
+browser gets all of a page from one version and may keep each file for ever. A request for another version, or for
+none, is redirected to this one. So no cache can hold one version's file under the name of another.
 """
 
 from __future__ import annotations

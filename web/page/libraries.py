@@ -20,13 +20,13 @@ LIBRARIES: Final = (
 
 
 def describe_missing_libraries(assets: Assets) -> list[str]:
-    """Say which libraries the page lacks, what it shows instead, and how to add them.
+    """Describe which libraries the page lacks, what it shows instead, and how to add them.
 
     Args:
         assets: The page's files.
 
     Returns:
-        One sentence, or none if all libraries are there.
+        One message, or none if all libraries are there.
     """
     missing = [name for name in LIBRARIES if name not in assets]
     if not missing:

@@ -3,8 +3,8 @@
 gunicorn passes the socket in `environ["gunicorn.socket"]`. Other servers do not, and in HTTP/2 requests share one.
 There nothing is watched, and the write of a heartbeat fails after a disconnect.
 
-A client that shuts down its sending side after the request (`shutdown(SHUT_WR)`) cannot be told from one that has
-disconnected, and is treated as such (docs/decisions/0011-half-closed-clients-have-disconnected.md).
+A client may shut down its sending side after the request (`shutdown(SHUT_WR)`). That looks like a disconnect, and is
+treated as one (docs/decisions/0011-half-closed-clients-have-disconnected.md).
 """
 
 from __future__ import annotations
