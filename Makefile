@@ -117,9 +117,10 @@ run: $(VENV)/.runs ## serve the page on http://127.0.0.1:8000 (HOST, PORT and th
 	  "The page's libraries could not be fetched: answers are shown as plain text until \`make vendor\` succeeds." >&2
 	@exec $(BIN)/python -m gunicorn -c gunicorn.conf.py wsgi:app
 
+# Three processes on two cores: half of the time the tests wait for servers, browsers and time limits.
 .PHONY: test
 test: check $(VENDOR)/.stamp $(VENV)/.build system-packages ## check, then run all tests (unit, integration, browser)
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 # Without the plug-in of a package that only tests/fuzz uses: loading it takes each process a second.
 .PHONY: test-fast

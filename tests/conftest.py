@@ -23,8 +23,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.markexpr = "not long"
 
 
-# Folders whose tests share what one process holds: a browser, or the search for keys in all replies of a run.
-TOGETHER = {"browser", "faults"}
+# Folders whose tests share what one process holds: a browser.
+TOGETHER = {"browser"}
 # What is taken up last should be short, so that all processes end at about the same time.
 LONGEST_FIRST = ("browser", "faults", "soak", "deploy", "loadtest", "fuzz", "integration")
 
