@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-from tests.unit.project.test_imports import FILES, ROOT
+from tests.unit.project.test_imports import FILES, ROOT, imports
 
 # Names that read the environment, also those of functions that do so for their callers.
 READERS = {
@@ -65,3 +65,9 @@ def test_the_bridge_uses_public_names_of_janus() -> None:
     private = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr.startswith("_")]
     assert len(private) > 10
     assert {ast.unparse(node.value) for node in private} == {"self"}
+    # Names for `getattr` and the like.
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    assert [text for text in texts if text.startswith("_")] == []
+    imported = [name for name in imports(ROOT / "service" / "concurrency" / "bridge.py") if name.startswith("janus")]
+    assert imported
+    assert [name for name in imported if "._" in name] == []
