@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from .concurrency.event_loop_thread import LoopState as LoopState
     from .concurrency.event_loop_thread import LoopThread as LoopThread
     from .concurrency.event_loop_thread import LoopUnavailable as LoopUnavailable
-    from .concurrency.event_loop_thread import ThreadsReplaced as ThreadsReplaced
     from .concurrency.event_loop_thread import WrongThread as WrongThread
+    from .concurrency.replaced_threads import ThreadsReplaced as ThreadsReplaced
     from .runs.run import Run as Run
     from .runs.run_end import RunEnd as RunEnd
     from .service import ChatService as ChatService
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "concurrency.bridge": ("Bridge", "SourceCancelled"),
     "service": ("ChatService", "Reply"),
-    "concurrency.event_loop_thread": ("LoopState", "LoopThread", "LoopUnavailable", "ThreadsReplaced", "WrongThread"),
+    "concurrency.event_loop_thread": ("LoopState", "LoopThread", "LoopUnavailable", "WrongThread"),
+    "concurrency.replaced_threads": ("ThreadsReplaced",),
     "chat": ("Chat",),
     "runs.run": ("Run",),
     "runs.run_end": ("RunEnd",),

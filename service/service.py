@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from .chat import BeforeModel, Chat, CurrentChat
-from .concurrency.event_loop_thread import LoopHealth, LoopState, LoopThread, LoopUnavailable, refuse_replaced_threads
+from .concurrency.event_loop_thread import LoopHealth, LoopState, LoopThread, LoopUnavailable
+from .concurrency.replaced_threads import refuse_replaced_threads
 from .demo.server import DemoServer
 from .errors import InternalError, Overloaded, ShuttingDown, UpstreamTimeout
 from .events.events import Event, Failed, Finished, Offer, Reasoning, Text

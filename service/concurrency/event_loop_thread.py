@@ -1,10 +1,9 @@
 """One long-lived asyncio event loop in a daemon thread, for synchronous code that must wait on coroutines.
 
-Standard library only, and nothing of this project: any Flask application may use it as it stands.
+Of this project it needs only this folder: any Flask application may use it as it stands.
 
     LoopUnavailable     not started, closed, dead or stuck: the loop cannot do what was asked
     WrongThread         a call that would wait for the loop, made on the loop's own thread: a deadlock
-    ThreadsReplaced     gevent or eventlet has put its own threads or sockets in place of the system's
 """
 
 from __future__ import annotations
@@ -13,31 +12,21 @@ import asyncio
 import enum
 import logging
 import os
-import select
-import socket
-import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any, TypeVar
+
+from .callback_activity import CallbackActivity
+from .loop_heartbeat import BEAT_INTERVAL, STUCK_AFTER, LoopHeartbeat
+from .replaced_threads import refuse_replaced_threads
 
 T = TypeVar("T")
 
 logger = logging.getLogger("sluice.loop")
-
-# Seconds. A beat costs about 10 us, and the lag is known to within this time.
-BEAT_INTERVAL = 0.25
-# Seconds. Nothing in this project blocks the loop for even 0.1 s. Long enough for a machine under load, and short
-# enough that a person still waits for the answer.
-STUCK_AFTER = 3.0
-# A loop that works through many callbacks is busy and not stuck, until one turn takes this many times as long.
-BUSY_FACTOR = 10
-# Seconds. A thread with less processor time than this between two looks has waited.
-CPU_NOISE = 0.001
 
 
 class LoopState(enum.Enum):
@@ -61,29 +50,6 @@ class LoopUnavailable(RuntimeError):
 
 class WrongThread(RuntimeError):
     """A call that waits for the loop was made on the loop's own thread, where it would wait for ever."""
-
-
-class ThreadsReplaced(RuntimeError):
-    """gevent or eventlet has put its own threads or sockets in place of the system's."""
-
-    #: The message says all that an operator needs; a traceback would add nothing.
-    explains_itself = True
-
-
-def refuse_replaced_threads() -> None:
-    """Raise an error in a process where a loop thread would never run.
-
-    Raises:
-        ThreadsReplaced: `monkey.patch_all()` of gevent or `monkey_patch()` of eventlet was called in this process.
-    """
-    for name, value in (("threading", threading.Lock), ("socket", socket.socket), ("select", select.select)):
-        library = (getattr(value, "__module__", None) or "").partition(".")[0]
-        if library in ("gevent", "eventlet"):
-            raise ThreadsReplaced(
-                f"{library} has replaced Python's {name} module in this process, so that the event loop's thread "
-                f"would never run; nothing should call {library}'s monkey patching, and the server's worker class "
-                "should be one with threads, such as gunicorn's gthread"
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +127,7 @@ class LoopThread:
         self._ended = threading.Event()
         self._stop: asyncio.Event | None = None
         self._pending: set[Future[Any]] = set()
-        self._due = 0.0
-        self._lag = 0.0
-        self._activity: _Activity | None = None
+        self._heartbeat: LoopHeartbeat | None = None
 
     # ------------------------------------------------------------------ life
 
@@ -331,8 +295,8 @@ class LoopThread:
         state = self._state
         if state is LoopState.RUNNING and self._thread is not None and not self._thread.is_alive():
             state = LoopState.DEAD
-        late = time.monotonic() - self._due if state in (LoopState.RUNNING, LoopState.STUCK) else 0.0
-        return LoopHealth(state, max(self._lag, late, 0.0), len(self._pending))
+        heartbeat = self._heartbeat if state in (LoopState.RUNNING, LoopState.STUCK) else None
+        return LoopHealth(state, 0.0 if heartbeat is None else heartbeat.lag(), len(self._pending))
 
     def tasks(self) -> int:
         """Count the loop's tasks that have not ended. Takes time in proportion to their number."""
@@ -376,20 +340,11 @@ class LoopThread:
         if not ready.set_running_or_notify_cancel():
             # start() has given up, so nobody would close this loop.
             return
-        loop = asyncio.get_running_loop()
-        self._loop = loop
-        self._activity = _Activity()
+        self._loop = asyncio.get_running_loop()
+        self._heartbeat = LoopHeartbeat(CallbackActivity(), self._stuck_after)
         self._stop = asyncio.Event()
-        self._due = time.monotonic() + BEAT_INTERVAL
-        loop.call_later(BEAT_INTERVAL, self._beat, loop)
         ready.set_result(None)
         await self._stop.wait()
-
-    def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = time.monotonic()
-        self._lag = max(now - self._due, 0.0)
-        self._due = now + BEAT_INTERVAL
-        loop.call_later(BEAT_INTERVAL, self._beat, loop)
 
     def _die(self) -> None:
         with self._lock:
@@ -402,24 +357,17 @@ class LoopThread:
 
     def _watch(self, begun: threading.Event, ended: threading.Event) -> None:
         begun.wait()
-        activity = self._activity
-        if activity is None:
+        heartbeat = self._heartbeat
+        if heartbeat is None:
             return  # it never ran
         while True:
             asked_at = time.monotonic()
             if ended.wait(BEAT_INTERVAL):
                 return
-            now = time.monotonic()
             # The process was paused (SIGSTOP, a suspended machine): the loop gets the time of a beat.
-            if now - asked_at > BEAT_INTERVAL + self._stuck_after / 2:
+            if time.monotonic() - asked_at > BEAT_INTERVAL + self._stuck_after / 2:
                 continue
-            late = now - self._due
-            unchanged = 0.0
-            if late > 0:
-                unchanged = activity.unchanged_for(now, self._due)
-            else:
-                activity.forget()
-            is_stuck = unchanged > self._stuck_after or late > BUSY_FACTOR * self._stuck_after
+            is_stuck, late = heartbeat.is_stuck(), heartbeat.overdue()
             if is_stuck and self._change(LoopState.RUNNING, LoopState.STUCK):
                 logger.error("loop %r is stuck: no beat for %.1f s", self.name, late)
                 self._release(LoopUnavailable(f"loop {self.name!r} is stuck", LoopState.STUCK))
@@ -449,73 +397,6 @@ class LoopThread:
         except Exception:
             # Raised here, it would end the watchdog.
             logger.exception("on_failure of loop %r failed", self.name)
-
-
-def _stack(frame: FrameType | None) -> list[FrameType]:
-    """Return a frame and all that have called it, the outermost first."""
-    frames = []
-    while frame is not None:
-        frames.append(frame)
-        frame = frame.f_back
-    return frames[::-1]
-
-
-class _Activity:
-    """Tells from another thread whether a loop's thread is still in the same callback.
-
-    No callback runs twice between two beats. So the same frame at two looks is one call, and another frame is another
-    callback.
-    """
-
-    def __init__(self) -> None:
-        """Take the current thread as the loop's. For a callback, or the first step of a task."""
-        self._ident = threading.get_ident()
-        # Without this function's frame and its caller's.
-        self._depth = len(_stack(sys._getframe())) - 2
-        get_clock: Callable[[int], int] | None = getattr(time, "pthread_getcpuclockid", None)
-        # None on macOS, where a thread in no Python callback counts as one that waits.
-        self._clock = None if get_clock is None else get_clock(self._ident)
-        self._callback: FrameType | None = None
-        self._cpu = 0.0
-        self._since: float | None = None
-
-    def unchanged_for(self, now: float, due: float) -> float:
-        """Return for how long the thread has been in one callback, or has waited in none.
-
-        For one other thread, while the loop's thread lives.
-
-        Args:
-            now: The time, in seconds of the monotonic clock.
-            due: When the last beat was due. Time before it does not count.
-
-        Returns:
-            Seconds; at the first look, those since ``due``.
-        """
-        stack = _stack(sys._current_frames().get(self._ident))
-        callback = stack[self._depth] if len(stack) > self._depth else None
-        # uvloop releases the interpreter's lock between callbacks, so a busy loop is mostly seen there. And a
-        # callback written in C, such as `time.sleep`, has no frame.
-        cpu = self._cpu_seconds()
-        has_worked = cpu - self._cpu > CPU_NOISE
-        is_same = callback is self._callback and (callback is not None or not has_worked)
-        if self._since is None:
-            self._since = due
-        elif not is_same:
-            self._since = now
-        self._callback, self._cpu = callback, cpu
-        return now - max(self._since, due)
-
-    def _cpu_seconds(self) -> float:
-        try:
-            return 0.0 if self._clock is None else time.clock_gettime(self._clock)
-        except OSError:
-            # The thread has just ended, and will be reported as dead.
-            return self._cpu
-
-    def forget(self) -> None:
-        """Drop the callback's frame, which holds all its variables."""
-        self._callback = None
-        self._since = None
 
 
 def _copy_outcome(source: Future[T], target: Future[T]) -> None:

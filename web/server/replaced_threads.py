@@ -17,7 +17,7 @@ def exit_if_threads_are_replaced(code: int) -> None:
     # So that the master need not import the loop.
     if not {"gevent", "eventlet"} & sys.modules.keys():
         return
-    from ...service.concurrency.event_loop_thread import ThreadsReplaced, refuse_replaced_threads
+    from ...service.concurrency.replaced_threads import ThreadsReplaced, refuse_replaced_threads
 
     try:
         refuse_replaced_threads()

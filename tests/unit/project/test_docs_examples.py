@@ -61,12 +61,8 @@ def test_the_copied_bridge_streams_ticks_and_errors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], started: list[Any]
 ) -> None:
     page = (ROOT / "docs/how-to/embed-bridge.md").read_text(encoding="utf-8")
-    package = tmp_path / "streaming"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    (copied,) = re.findall(r"^Copy `(\S+\.py)` and `(\S+\.py)`", page, re.MULTILINE)
-    for path in copied:
-        shutil.copy(ROOT / path, package)
+    (copied,) = re.findall(r"^Copy the folder `(\S+)/`", page, re.MULTILINE)
+    shutil.copytree(ROOT / copied, tmp_path / "streaming", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.syspath_prepend(tmp_path)
     try:
         app = run(program("docs/how-to/embed-bridge.md", "async def count"), started)

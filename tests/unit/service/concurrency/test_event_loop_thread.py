@@ -20,7 +20,7 @@ from queue import Queue
 import pytest
 import uvloop
 
-from sluice.service.concurrency import event_loop_thread as loop_module
+from sluice.service.concurrency import loop_heartbeat
 from sluice.service.concurrency.event_loop_thread import (
     LoopState,
     LoopThread,
@@ -696,7 +696,7 @@ def test_one_step_of_a_task_that_takes_too_long_makes_the_loop_stuck(
 def test_a_turn_without_end_is_not_taken_for_a_busy_loop_for_ever(
     impatient: LoopThread, failures: Queue[LoopState], monkeypatch: pytest.MonkeyPatch, runs_again: threading.Event
 ) -> None:
-    monkeypatch.setattr(loop_module, "BUSY_FACTOR", 3)
+    monkeypatch.setattr(loop_heartbeat, "BUSY_FACTOR", 3)
 
     def many() -> None:
         for _ in range(100):
