@@ -38,19 +38,13 @@ class CallbackActivity:
         self._clock = None if get_clock is None else get_clock(self._ident)
         self._callback: FrameType | None = None
         self._cpu = 0.0
-        self._since: float | None = None
+        self._has_looked = False
 
-    def unchanged_for(self, now: float, due: float) -> float:
-        """Return for how long the thread has been in one callback, or has waited in none.
+    def is_unchanged(self) -> bool:
+        """Return whether the thread is in the same callback as at the last call, or has waited in none since then.
 
-        For one other thread, while the loop's thread lives.
-
-        Args:
-            now: The time, in seconds of the monotonic clock.
-            due: When the last beat was due. Time before it does not count.
-
-        Returns:
-            Seconds; at the first look, those since ``due``.
+        False at the first call, and at the first after `forget`: one look does not show for how long the thread has
+        been in its callback. For one other thread, while the loop's thread lives.
         """
         stack = _stack(sys._current_frames().get(self._ident))
         callback = stack[self._depth] if len(stack) > self._depth else None
@@ -58,13 +52,9 @@ class CallbackActivity:
         # callback written in C, such as `time.sleep`, has no frame.
         cpu = self._cpu_seconds()
         has_worked = cpu - self._cpu > CPU_NOISE
-        is_same = callback is self._callback and (callback is not None or not has_worked)
-        if self._since is None:
-            self._since = due
-        elif not is_same:
-            self._since = now
-        self._callback, self._cpu = callback, cpu
-        return now - max(self._since, due)
+        is_same = self._has_looked and callback is self._callback and (callback is not None or not has_worked)
+        self._callback, self._cpu, self._has_looked = callback, cpu, True
+        return is_same
 
     def _cpu_seconds(self) -> float:
         try:
@@ -76,4 +66,4 @@ class CallbackActivity:
     def forget(self) -> None:
         """Drop the callback's frame, which holds all its variables."""
         self._callback = None
-        self._since = None
+        self._has_looked = False

@@ -13,7 +13,6 @@ import enum
 import logging
 import os
 import threading
-import time
 import weakref
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future, InvalidStateError
@@ -21,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from .callback_activity import CallbackActivity
-from .loop_heartbeat import BEAT_INTERVAL, STUCK_AFTER, LoopHeartbeat
+from .loop_heartbeat import STUCK_AFTER, LoopHeartbeat
 from .replaced_threads import refuse_replaced_threads
 
 T = TypeVar("T")
@@ -99,7 +98,7 @@ class LoopThread:
         Args:
             name: The thread's name; the watchdog's is this with ``-watchdog`` behind it.
             loop_factory: Makes the event loop, on its thread. Default: ``fastest_loop_factory()``.
-            stuck_after: Seconds without a beat, in one callback, after which the loop counts as stuck.
+            stuck_after: Seconds for which a late loop must be seen in one callback, so that it counts as stuck.
             on_failure: Called once for each failure with ``DEAD`` or ``STUCK``, after the waiters were released: on
                 the loop's thread if it dies, on the watchdog's if it is stuck. It must not block.
         """
@@ -360,19 +359,13 @@ class LoopThread:
         heartbeat = self._heartbeat
         if heartbeat is None:
             return  # it never ran
-        while True:
-            asked_at = time.monotonic()
-            if ended.wait(BEAT_INTERVAL):
-                return
-            # The process was paused (SIGSTOP, a suspended machine): the loop gets the time of a beat.
-            if time.monotonic() - asked_at > BEAT_INTERVAL + self._stuck_after / 2:
-                continue
+        while not ended.wait(heartbeat.interval):
             is_stuck, late = heartbeat.is_stuck(), heartbeat.overdue()
             if is_stuck and self._change(LoopState.RUNNING, LoopState.STUCK):
                 logger.error("loop %r is stuck: no beat for %.1f s", self.name, late)
                 self._release(LoopUnavailable(f"loop {self.name!r} is stuck", LoopState.STUCK))
                 self._report(LoopState.STUCK)
-            elif late < BEAT_INTERVAL and self._change(LoopState.STUCK, LoopState.RUNNING):
+            elif late < heartbeat.interval and self._change(LoopState.STUCK, LoopState.RUNNING):
                 logger.warning("loop %r runs again", self.name)
 
     def _change(self, before: LoopState, after: LoopState) -> bool:

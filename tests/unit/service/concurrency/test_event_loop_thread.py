@@ -30,7 +30,7 @@ from sluice.service.concurrency.event_loop_thread import (
 )
 from tests.unit.service.concurrency.loop_faults import WITHIN, Blocker, exit_the_thread, for_ever
 
-# Just above a beat, so that a stuck loop is known soon.
+# So that a stuck loop is known soon.
 STUCK_AFTER = 0.3
 ROOT = Path(__file__).parents[4]
 
