@@ -182,7 +182,7 @@ wheel: $(VENDOR)/.stamp $(VENV)/.build ## build the wheel, with the page's libra
 	@ls $(DIST)/sluice-*.whl
 
 .PHONY: screenshots
-screenshots: $(VENV)/.tests $(VENDOR)/.stamp system-packages ## make docs/screenshots anew
+screenshots: $(VENV)/.tests $(VENDOR)/.stamp system-packages ## make docs/screenshots again
 	$(BIN)/python -m tools.screenshots $(ARGS)
 
 compile := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate
@@ -197,7 +197,7 @@ define lock
 endef
 
 .PHONY: lock
-lock: | $(VENV)/bin/pip ## write constraints.txt and locks/ after a pin changed; ARGS=--upgrade chooses all else anew
+lock: | $(VENV)/bin/pip ## write constraints.txt and locks/ after a pin changed; ARGS=--upgrade chooses all else again
 	@$(BIN)/pip install --quiet --require-hashes -r $(LOCKS)/uv.txt
 	@echo "constraints.txt"
 	@sed 1d constraints.txt > $(VENV)/constraints.txt

@@ -271,7 +271,7 @@ def test_the_body_limit_and_its_error_are_those_of_the_service(front: NginxServe
     check_error(too_large.json(), field_allowed=True)
 
 
-# ------------------------------------------------------------------------------------------- who asks, and what for
+# -------------------------------------------------------------------------------- client addresses and hosts
 
 
 def open_stream_from(front: NginxServer, address: str, headers: dict[str, str]) -> tuple[socket.socket, int]:

@@ -1,4 +1,4 @@
-"""Rows 22, 24 and 32: much at one time, more than there is room for, and much over a long time."""
+"""Rows 22, 24 and 32: many requests at one time, more than there are slots, and many over a long time."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_fifty_thousand_tokens_a_second_delay_no_other_stream(running_server: Fa
 def test_streams_over_the_limit_are_refused_at_once_and_none_waits(
     start_own_server: StartOwnServer,
 ) -> None:
-    """Row 24: with four places and four threads beside them, and fifty who ask."""
+    """Row 24: four slots, four threads beside them, and fifty requests."""
     running_server = start_own_server(SLUICE_MAX_STREAMS=4, SLUICE_RESERVE_THREADS=4, SLUICE_TOTAL_TIMEOUT=30, warm=4)
     refused_while_full(running_server)
     # Whether all eight threads of the pool were needed at one time in the first round, is chance.
@@ -67,9 +67,9 @@ def refused_while_full(running_server: FaultServer) -> None:
     running_server.model.clear()
     gate = running_server.model.gate()
     running_server.model.default = (Headers(), *said("Hel"), gate, *said("lo"), *finished())
-    places = [stream_chat(running_server.url) for _ in range(4)]
+    streams = [stream_chat(running_server.url) for _ in range(4)]
     try:
-        assert [client.next_event().message for client in places] == ["Hel"] * 4
+        assert [client.next_event().message for client in streams] == ["Hel"] * 4
         with repeat_requests(running_server.url) as health:
             outcomes = stream_many(running_server.url, 50, timeout=10)
             health.wait_times(5)
@@ -80,12 +80,12 @@ def refused_while_full(running_server: FaultServer) -> None:
         assert not health.failures
         assert max(health.took) < 1
         assert len(running_server.model.exchanges) == 4
-        # Who had a place keeps it to the end, and then it is free.
+        # A stream keeps its slot to its end.
         gate.open()
-        for client in places:
+        for client in streams:
             assert client.read_stream()[1].is_done
     finally:
-        for client in places:
+        for client in streams:
             client.close()
     wait_streams(running_server.server, 0)
     with stream_chat(running_server.url) as client:
@@ -177,12 +177,12 @@ def test_memory_does_not_grow_over_a_thousand_streams_of_which_a_fifth_disconnec
 
 # -------------------------------------------------------------------------------- admission, across four workers
 
-PLACES = 8
+SLOTS = 8
 
 
 @pytest.fixture(scope="module")
 def four_workers_of_all() -> Iterator[FaultServer]:
-    """A server of four workers with two places each, all of them ready."""
+    """A server of four workers with two slots each, all of them ready."""
     settings = {"SLUICE_MAX_STREAMS": 2, "SLUICE_RESERVE_THREADS": 4, "SLUICE_TOTAL_TIMEOUT": 60}
     with start_fault_server(workers=4, warm=0, **settings) as running_server:
         wait_each_answers(running_server, running_server.server.wait_workers(4))
@@ -191,7 +191,7 @@ def four_workers_of_all() -> Iterator[FaultServer]:
 
 @pytest.fixture
 def four_workers(four_workers_of_all: FaultServer) -> Iterator[FaultServer]:
-    """The same server, in which a test finds all places free, and must leave them so."""
+    """The same server, in which a test finds all slots free, and must leave them so."""
     running_server = four_workers_of_all
     running_server.model.clear()
     running_server.model.default = stalling_after("Hello")
@@ -217,7 +217,7 @@ def admitted(running_server: FaultServer, clients: ExitStack, *, again_within: f
     Args:
         running_server: Where.
         clients: What closes it.
-        again_within: Seconds for which a refusal is taken: the other workers learn of a place that was just given
+        again_within: Seconds for which a refusal is taken: the other workers learn of a slot that was just given
             back when the worker's main thread has its next turn.
     """
     began = time.monotonic()
@@ -232,7 +232,7 @@ def admitted(running_server: FaultServer, clients: ExitStack, *, again_within: f
 
 
 def refused_within_a_second(running_server: FaultServer) -> None:
-    """Ask where every place is taken."""
+    """Ask where every slot is in use."""
     asked, began = len(running_server.model.exchanges), time.monotonic()
     with stream_chat(running_server.url) as client:
         assert client.status == 503
@@ -243,50 +243,50 @@ def refused_within_a_second(running_server: FaultServer) -> None:
 
 
 def test_no_stream_is_refused_while_one_of_four_workers_has_a_free_slot(four_workers: FaultServer) -> None:
-    """Row 24 and admission: eight places in four workers, taken and given back unevenly."""
+    """Row 24 and admission: eight slots in four workers, taken and given back unevenly."""
     running_server = four_workers
     with ExitStack() as clients:
-        streams = [admitted(running_server, clients) for _ in range(PLACES)]
+        streams = [admitted(running_server, clients) for _ in range(SLOTS)]
         refused_within_a_second(running_server)
         # Places become free in one worker or in several, as chance will have it.
         for leaving in ((0, 1), (2,), (0, 3, 5), (1, 4, 5, 6), (0, 1, 2, 3, 4, 5, 6), (7, 0)):
             for index in leaving:
                 streams[index].close()
-            wait_streams(running_server.server, PLACES - len(leaving))
+            wait_streams(running_server.server, SLOTS - len(leaving))
             for index in leaving:
                 streams[index] = admitted(running_server, clients, again_within=0.25)
             refused_within_a_second(running_server)
 
 
 def test_idle_connections_do_not_count_as_streams_of_a_worker(four_workers: FaultServer) -> None:
-    """Admission: one place is free, in a worker that silent clients hold connections to."""
+    """Admission: one slot is free, in a worker that silent clients hold connections to."""
     running_server = four_workers
     with ExitStack() as clients:
-        for _ in range(PLACES - 1):
+        for _ in range(SLOTS - 1):
             admitted(running_server, clients)
         for _ in range(3):
             clients.enter_context(RawClient(running_server.url))
         for _ in range(8):
             admitted(running_server, clients, again_within=0.25).close()
-            wait_streams(running_server.server, PLACES - 1)
+            wait_streams(running_server.server, SLOTS - 1)
 
 
 def test_a_killed_worker_ends_only_its_own_streams_and_causes_no_refusal(four_workers: FaultServer) -> None:
-    """Row 31 and admission: one of four workers is killed, and its places are given out again by its successor."""
+    """Row 31 and admission: one of four workers is killed, and its slots are given out again by its successor."""
     running_server = four_workers
     with ExitStack() as clients:
-        for _ in range(PLACES - 2):
+        for _ in range(SLOTS - 2):
             admitted(running_server, clients)
         workers = running_server.server.worker_pids()
         os.kill(workers[0], signal.SIGKILL)
         now = running_server.server.wait_workers(4, without=workers[:1])
         left = len(running_server.model.in_progress)
-        assert PLACES - 4 <= left <= PLACES - 2
-        # At once, while the successor is only starting: the others may have places.
-        for _ in range(PLACES - 2 - left):
+        assert SLOTS - 4 <= left <= SLOTS - 2
+        # At once, while the successor is only starting: the others may have slots.
+        for _ in range(SLOTS - 2 - left):
             admitted(running_server, clients)
         wait_each_answers(running_server, sorted(set(now) - set(workers)))
         for _ in range(2):
             admitted(running_server, clients)
         refused_within_a_second(running_server)
-        assert len(running_server.model.in_progress) == PLACES
+        assert len(running_server.model.in_progress) == SLOTS

@@ -137,7 +137,7 @@ def test_a_model_that_stalls_mid_stream_ends_at_the_next_token_limit(running_ser
 
 
 def held_to(code: str, status: int, block: Reply) -> None:
-    """Fail unless this is how a failure is said where the reply is one JSON."""
+    """Fail unless the reply is the JSON of this failure."""
     fields = block.json()
     assert (block.status, fields["code"], fields["success"]) == (status, code, False)
     assert fields["request_id"] == block.headers["x-request-id"]

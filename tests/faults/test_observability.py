@@ -91,7 +91,7 @@ def mounted(directory: Path, *options: str) -> Iterator[None]:
 
 @contextmanager
 def full(directory: Path) -> Iterator[None]:
-    """Leave no room for a single byte more."""
+    """Leave no space for a single byte more."""
     with mounted(directory, "size=4k"):
         (directory / "filler").write_bytes(bytes(4096))
         yield

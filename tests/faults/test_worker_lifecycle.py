@@ -465,7 +465,7 @@ def test_streams_work_in_every_child_and_in_its_successor(start_own_server: Star
 
 
 def every_child_streams(running_server: FaultServer) -> None:
-    """Hold two streams in each of four workers at one time: eight places, and none is left over."""
+    """Hold two streams in each of four workers at one time: eight slots, all in use."""
     wait_each_answers(running_server, running_server.server.wait_workers(4))
     running_server.model.default = stalling_after("Hello")
     with ExitStack() as clients:

@@ -37,19 +37,19 @@ JSON = {"Content-Type": "application/json"}
 # ------------------------------------------------------------------------------------------------ application
 
 
-class Door(ChatService):
-    """A service that counts who gets as far as to it, and lets nobody in."""
+class RejectingService(ChatService):
+    """A service that counts chats, and refuses each."""
 
     opened = 0
 
     def open(self, chat: Chat, client: str = "", **hooks: Any) -> Run:
         """Count."""
         self.opened += 1
-        raise ShuttingDown("this is only the door")
+        raise ShuttingDown("this service refuses every chat")
 
 
 class Unspecified(Exception):
-    """A name comes twice: which one counts is not said anywhere, so either answer is right."""
+    """A name comes twice. No document states which one counts, so either answer is right."""
 
 
 class Description:
@@ -63,7 +63,7 @@ class Description:
         self._validator = jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]})
 
     def allows(self, body: bytes) -> bool:
-        """Say whether this body is a valid request."""
+        """Return whether this body is a valid request."""
         if len(body) > self._most:
             return False
         try:
@@ -85,13 +85,13 @@ def _no_constant(name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def door() -> Door:
-    return Door(SMALL)
+def service() -> RejectingService:
+    return RejectingService(SMALL)
 
 
 @pytest.fixture(scope="module")
-def app(door: Door) -> FlaskClient:
-    return create_app(service=door).test_client()
+def app(service: RejectingService) -> FlaskClient:
+    return create_app(service=service).test_client()
 
 
 DESCRIPTION = Description(SMALL)
@@ -99,10 +99,12 @@ DESCRIPTION = Description(SMALL)
 
 @tried(800)
 @given(body=bodies())
-def test_the_application_takes_exactly_what_its_document_describes(door: Door, app: FlaskClient, body: bytes) -> None:
-    before = door.opened
+def test_the_application_takes_exactly_what_its_document_describes(
+    service: RejectingService, app: FlaskClient, body: bytes
+) -> None:
+    before = service.opened
     response = app.post("/api/chat", data=body, headers=JSON)
-    taken = door.opened > before
+    taken = service.opened > before
     with contextlib.suppress(Unspecified):
         assert taken is DESCRIPTION.allows(body)
     if taken:

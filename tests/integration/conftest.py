@@ -15,7 +15,7 @@ __all__ = ["model_is_cleared", "running_server"]
 @pytest.fixture(scope="session")
 def other_server_of_session() -> Iterator[RunningServer]:
     """A server whose operator chose otherwise than we did, wherever a test looks at what comes of it."""
-    # Whoever uses this proxy is refused, so that a use of it shows at once.
+    # This proxy refuses every request, so that a use of it shows at once.
     with socket.socket() as proxy:
         proxy.bind(("127.0.0.1", 0))
         with start_server(

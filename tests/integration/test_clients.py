@@ -1,4 +1,4 @@
-"""Who asks: limits for one client, proxies that are believed, pages of other sites that are not."""
+"""The identity of clients: limits for one client, trusted proxies, pages of other sites."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ask(url: str, **headers: str) -> RawClient:
 
 @pytest.fixture(scope="module")
 def behind_a_proxy_of_all() -> Iterator[RunningServer]:
-    """A server behind one proxy, with two places for each client."""
+    """A server behind one proxy, with two slots for each client."""
     with start_server(SLUICE_MAX_STREAMS_PER_CLIENT=2, SLUICE_TRUSTED_PROXIES=1) as shared:
         yield shared
 

@@ -70,7 +70,7 @@ def test_hup_replaces_the_workers_and_open_streams_end_whole(serve: Serve, model
         gate.open()
         assert client.read_stream()[0] == "lo"
     server.wait_workers(1, without=old)
-    # gunicorn sets its log up anew; our form, which takes keys out, must come back with it.
+    # gunicorn sets its log up again; our form, which takes keys out, must come back with it.
     assert re.search(r"^\S+ \S+ INFO gunicorn.error \[-\] Booting worker", server.log.partition("Hang up")[2], re.M)
 
 

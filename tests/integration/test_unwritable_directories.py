@@ -10,7 +10,7 @@ import pytest
 
 from tools.common.gunicorn_server import GunicornServer
 
-# Root may write everywhere but on what is mounted read-only, or has no room for a further file.
+# Root may write everywhere but on what is mounted read-only, or has no space for a further file.
 MOUNTS = {"read-only": "ro", "full": "nr_inodes=1"}
 
 
@@ -46,9 +46,9 @@ def test_a_directory_that_becomes_read_only_keeps_no_worker_from_being_replaced(
 
 
 def test_a_server_that_can_make_no_file_says_so_and_does_not_start() -> None:
-    places = ("/dev/shm", "/var/tmp", "/run", "/tmp")
+    directories = ("/dev/shm", "/var/tmp", "/run", "/tmp")
     launcher = mounted(
-        *(f"mount --bind {path} {path}; mount -o remount,bind,ro {path}" for path in places), "cd /proc"
+        *(f"mount --bind {path} {path}; mount -o remount,bind,ro {path}" for path in directories), "cd /proc"
     )
     server = GunicornServer(launcher=launcher)
     with pytest.raises(AssertionError, match="TMPDIR should name a directory that can be written"):

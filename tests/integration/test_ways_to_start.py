@@ -146,13 +146,13 @@ def start_and_fail(folder: Path, *command: str) -> str:
     return done.stdout
 
 
-def test_a_worker_class_without_threads_is_refused_with_a_sentence(folder: Path) -> None:
+def test_a_worker_class_without_threads_is_refused_with_a_message(folder: Path) -> None:
     said = start_and_fail(folder, "gunicorn", "-k", "gevent", "wsgi:app")
     assert "The worker class is 'gevent', in which its event loop's thread cannot run" in said
     assert "Traceback" not in said
 
 
-def test_a_unix_socket_in_a_folder_that_is_not_there_is_refused_with_a_sentence(folder: Path) -> None:
+def test_a_unix_socket_in_a_folder_that_is_not_there_is_refused_with_a_message(folder: Path) -> None:
     said = start_and_fail(folder, "gunicorn", "-b", "unix:/nowhere/sluice.sock", "wsgi:app")
     assert "The address is unix:/nowhere/sluice.sock" in said
     assert "Traceback" not in said
@@ -163,7 +163,7 @@ PATCHED = "threading module in this process, so that the event loop's thread wou
 
 @pytest.mark.parametrize("options", [[], ["--preload"], ["-w", "2"]], ids=["", "preloaded", "two workers"])
 @pytest.mark.parametrize("when", ["before", "behind"])
-def test_an_application_that_gevent_has_patched_is_refused_with_a_sentence(
+def test_an_application_that_gevent_has_patched_is_refused_with_a_message(
     folder: Path, when: str, options: list[str]
 ) -> None:
     """Not at the first chat, whose worker would wait for ever."""
@@ -174,7 +174,7 @@ def test_an_application_that_gevent_has_patched_is_refused_with_a_sentence(
     assert said.count("Booting worker") <= 2
 
 
-def test_an_application_that_fails_in_patching_threads_is_refused_with_a_sentence(folder: Path) -> None:
+def test_an_application_that_fails_in_patching_threads_is_refused_with_a_message(folder: Path) -> None:
     # A lock that was acquired before, and is released behind the patch, may fail so.
     patched = "import gevent.monkey; gevent.monkey.patch_all()\nraise RuntimeError('cannot release un-acquired lock')"
     (folder / "patched.py").write_text(patched)

@@ -251,7 +251,7 @@ def _add_faults(app: Flask) -> Flask:
 
     @app.post("/faults/turns")
     def measure_turns() -> Response:
-        """Return the longest turn since the last such request, and begin anew."""
+        """Return the longest turn since the last such request, and begin again."""
 
         async def measure() -> float:
             longest = turns.end()

@@ -19,5 +19,5 @@ def resident_peak(pid: int) -> int:
 
 
 def forget_peak(pid: int) -> None:
-    """Have the kernel measure the peak anew."""
+    """Have the kernel measure the peak from now on."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")

@@ -115,7 +115,7 @@ ENDS: Final = {
         0.2, HEL, LO, END, reasoning="Hmm",
     ),
     "text behind a finish reason that came by itself": whole(HEL, STOP, 0.2, LO, DONE),
-    "text behind a finish reason, which is said again": whole(HEL, STOP, 0.2, LO, END),
+    "text behind a finish reason, which comes again": whole(HEL, STOP, 0.2, LO, END),
     "Gemini, vLLM: the finish reason comes with the last text": whole(HEL, chunk("lo", finish="stop"), DONE),
     "Gemini's first form: finishReason": whole(
         HEL, choice(index=0, delta={"content": "lo"}, finish_reason=None), choice(finishReason="STOP", delta={}),
@@ -129,7 +129,7 @@ ENDS: Final = {
         choice(index=0, finish_reason=None, content_filter_results={}, content_filter_offsets={"check_offset": 5}),
         DONE,
     ),
-    "Azure: the filter's reason is said behind another": whole(
+    "Azure: the filter's reason comes behind another": whole(
         HEL, LO, STOP, chunk(finish="content_filter"), DONE, finish_reason="content_filter"
     ),
     "a server that says nothing more behind the finish reason": whole(HEL, LO, STOP, ending=(Stall(),)),

@@ -29,7 +29,7 @@ _TAIL = b"0\r\n\r\n"
 _SETTLE = 0.15
 _PROBE_EVERY = 0.1
 # For the answer to a last one.
-_PATIENCE = 5.0
+_PROBE_TIMEOUT = 5.0
 
 
 @dataclass
@@ -152,7 +152,7 @@ class _Client:
                 memory_at = time.monotonic() + 1.0
                 probing = load.probe
                 self._mark()
-        if self._probe is not None and select.select([self._probe[1]], [], [], _PATIENCE)[0]:
+        if self._probe is not None and select.select([self._probe[1]], [], [], _PROBE_TIMEOUT)[0]:
             self._read_probe()  # it was on its way when the last stream ended
         self._measure(_SETTLE)
         outcome.server_cpu_whole = cpu_seconds(load.server_pids) - whole_from

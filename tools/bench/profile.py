@@ -1,7 +1,7 @@
 """Where Sluice's CPU time goes: `python -m tools.bench.profile --scenario paced`.
 
 Three views of one worker under the bench's load: the operating system's account by thread; py-spy's samples of
-whoever holds the GIL, by function; and, where `perf` may be used, the kernel's and the C libraries' share.
+the functions that hold the GIL; and, where `perf` may be used, the kernel's and the C libraries' share.
 """
 
 from __future__ import annotations

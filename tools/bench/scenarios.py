@@ -28,7 +28,7 @@ class Scenario:
     figures: Callable[[Outcome], dict[str, float]]
     #: The figure that is compared; the others stand beside it.
     chief: str
-    #: Whether each turn gets a server of its own, with places for so many streams and so many workers.
+    #: Whether each turn gets a server of its own, with slots for so many streams and so many workers.
     fresh: bool = False
     streams: int = 64
     workers: int = 1

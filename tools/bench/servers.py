@@ -71,7 +71,7 @@ def _sluice(wanted: Wanted) -> list[str]:
 
 def _sluice_settings(wanted: Wanted) -> dict[str, str]:
     settings = {"HOST": "127.0.0.1", "PORT": str(wanted.port), "WEB_CONCURRENCY": str(wanted.workers)}
-    # Its own defaults, unless the scenario needs more places than they have.
+    # Its own defaults, unless the scenario needs more slots than they have.
     return settings if wanted.streams <= 128 else {**settings, "SLUICE_MAX_STREAMS": str(wanted.streams)}
 
 

@@ -15,7 +15,7 @@ _ROW = 24
 _TOP = 44
 _HEAD = 24
 _FOOT = 24
-# Beside the longest bar: the room for its value.
+# Beside the longest bar: the space for its value.
 _VALUE = 58
 # A bar so many times as long as the next is cut off, so that the others can be told apart.
 _CUT = 5

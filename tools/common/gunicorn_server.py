@@ -331,7 +331,7 @@ class GunicornServer:
             time.sleep(POLL_INTERVAL)
 
     def _hold_port(self, wanted: int) -> int:
-        # Bound but not listening, this socket keeps the port from everyone who asks for a free one, while
+        # Bound but not listening, this socket keeps the port from all that ask for a free one, while
         # gunicorn, which sets SO_REUSEADDR too, may still bind and listen on it.
         self._held_port = socket.socket()
         self._held_port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -273,7 +273,7 @@ def warm_up(server: GunicornServer, model: ScriptedModel, streams: int, *, timeo
     pools of threads have grown.
 
     Args:
-        server: A server whose places suffice.
+        server: A server with slots enough.
         model: The model behind it, with no scripts enqueued.
         streams: How many.
         timeout: Seconds for all of it.
@@ -291,9 +291,9 @@ def warm_up(server: GunicornServer, model: ScriptedModel, streams: int, *, timeo
 
 
 def wait_streams(server: GunicornServer, streams: int) -> None:
-    """Wait until that many places of the server are taken.
+    """Wait until that many slots of the server are in use.
 
-    A place is given back when its model call has been cleaned up: later than its client has all it wants, and than
+    A slot is released when its model call has been cleaned up: later than its client has all it wants, and than
     the model has done its part.
     """
 

@@ -458,7 +458,7 @@ class _Connection(asyncio.Protocol):
 
     def _played(self, task: asyncio.Task[None]) -> None:
         exchange, self._exchange, self._task = self._exchange, None, None
-        # Whoever cancels a script has already said how its exchange ended.
+        # The code that cancels a script has already recorded how its exchange ended.
         error = None if task.cancelled() else task.exception()
         if error is not None and exchange is not None:
             self._model._broken(error)
@@ -497,7 +497,7 @@ DEFAULT: Final = reply("Hello", ", ", "world", "!")
 
 
 class ScriptedModel:
-    """Serve scripts to whoever asks for a chat completion; see the module's page for how to use it.
+    """Serve scripts to requests for a chat completion; see the module's page for how to use it.
 
     All methods and attributes may be used by any thread, while the model is entered as a context manager.
     Leaving it closes every socket, ends every script, joins the thread, and raises the first error that a
@@ -698,7 +698,7 @@ def unanswering_base_url() -> Iterator[str]:
     with contextlib.ExitStack() as held:
         listener = held.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
-        # With a backlog of zero Linux completes one connection and ignores whoever comes while it is not
+        # With a backlog of zero Linux completes one connection and ignores clients that come while it is not
         # accepted.
         listener.listen(0)
         held.enter_context(socket.create_connection(listener.getsockname(), timeout=5))

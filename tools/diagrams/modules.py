@@ -147,8 +147,8 @@ def _place(root: Path, members: dict[str, list[str]]) -> tuple[dict[str, _Box], 
             width = (WIDTH - 2 * _MARGIN - 24 - _GAP * (len(names) - 1)) / len(names)
             most = max(-(-len(members[name]) // _columns(members[name], width)) for name in names)
             height = _HEAD + most * _LINE + 8
-            for place, name in enumerate(names):
-                x = _MARGIN + 12 + place * (width + _GAP)
+            for index, name in enumerate(names):
+                x = _MARGIN + 12 + index * (width + _GAP)
                 boxes[name] = _Box(name, tuple(members[name]), _purpose(root / name), x, y, width, height)
             y += height + _ROW_GAP
         y -= _ROW_GAP - 14
@@ -166,7 +166,7 @@ def _columns(modules: Collection[str], width: float) -> int:
 
 
 def _purpose(path: Path) -> str:
-    """Return the first sentence that a folder or a module says of itself."""
+    """Return the first sentence of a folder's or a module's docstring."""
     file = path if path.suffix else path / "__init__.py"
     said = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "" if file.exists() else ""
     return " ".join(said.split("\n\n")[0].split())

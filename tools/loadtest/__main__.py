@@ -100,7 +100,7 @@ def _target(options: argparse.Namespace, url: str) -> Target:
 def _write(options: argparse.Namespace, result: Result) -> None:
     figures = msgspec.json.format(msgspec.json.encode(result), indent=1)
     to_stdout = options.json is not None and str(options.json) == "-"
-    # Standard output is for one reader: whoever takes the JSON there must not find a table before it.
+    # Standard output is for one reader: a program that reads the JSON there must not find a table before it.
     print(text_report(result), file=sys.stderr if to_stdout else sys.stdout)
     if to_stdout:
         print(figures.decode())

@@ -13,7 +13,7 @@ from .outcome import Outcome
 from .own_server import OwnServer
 
 # Longer than the server's own limits: 25 s for open replies and 5 to close them.
-PATIENCE = 60.0
+WAIT_TIMEOUT = 60.0
 
 
 @dataclass
@@ -48,12 +48,12 @@ class Deployment:
         try:
             if self.kind == "HUP":
                 await asyncio.to_thread(
-                    server.wait_workers, len(workers), without=workers, timeout=PATIENCE
+                    server.wait_workers, len(workers), without=workers, timeout=WAIT_TIMEOUT
                 )  # fmt: skip
                 self.old_gone = self.back = measurement.now()
                 measurement.mark("old workers gone")
             else:
-                await asyncio.to_thread(server.wait_exit, PATIENCE)
+                await asyncio.to_thread(server.wait_exit, WAIT_TIMEOUT)
                 self.old_gone = measurement.now()
                 measurement.mark("old server gone")
                 await asyncio.to_thread(own.start_again)

@@ -169,11 +169,11 @@ class Driver:
         self.measurement.waiting = len(self._waiting)
 
     def _fill(self) -> None:
-        if self._plan.places is None:
+        if self._plan.busy_clients is None:
             self._admit()
             return
         now = self.measurement.now()
-        while not self._stopped.is_set() and len(self._open) + len(self._pausing) < self._plan.places(now):
+        while not self._stopped.is_set() and len(self._open) + len(self._pausing) < self._plan.busy_clients(now):
             self._begin(self.measurement.now())
 
     def _begin(self, due: float) -> None:
@@ -203,7 +203,7 @@ class Driver:
         if self._stopped.is_set():
             return
         pause = pause_after(outcome.status, self._think_time, self._rng)
-        if self._plan.places is None or not pause:
+        if self._plan.busy_clients is None or not pause:
             asyncio.get_running_loop().call_soon(self._fill)
         else:
             self._pause(pause)

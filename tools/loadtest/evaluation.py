@@ -189,7 +189,7 @@ def replies(measurement: Measurement) -> list[Reply]:
 
 def _thinned(outcomes: list[Outcome]) -> list[Outcome]:
     step = max(1.0, len(outcomes) / TOLD_ONE_BY_ONE)
-    return [outcomes[int(place * step)] for place in range(min(len(outcomes), TOLD_ONE_BY_ONE))]
+    return [outcomes[int(index * step)] for index in range(min(len(outcomes), TOLD_ONE_BY_ONE))]
 
 
 def _milliseconds(seconds: float) -> float | None:

@@ -68,7 +68,7 @@ def quantile(ordered: Sequence[float], share: float) -> float:
     """Return a quantile of sorted values, between neighbours by linear interpolation; NaN of nothing."""
     if not ordered:
         return math.nan
-    place = share * (len(ordered) - 1)
-    below = int(place)
+    position = share * (len(ordered) - 1)
+    below = int(position)
     above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)

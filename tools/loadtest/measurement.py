@@ -43,7 +43,7 @@ class Measurement:
         window: The time in which throughput is measured; its end is known only in the end.
         window_characters: Characters of text that arrived in the window.
         open: Requests that are open now.
-        waiting: Requests that are due and wait for a place.
+        waiting: Requests that are due and wait for a free client.
         cpu: CPU seconds that each process used until the window closed, by name; see `meter`.
         meter: Read the CPU seconds so far, by name; called when the run begins and when the window closes.
     """

@@ -1,4 +1,4 @@
-"""The command line -> checked options. What is wrong is answered with a sentence that says what would be right."""
+"""Read and check the command line. The message of an error says what is wrong and what would be right."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ EXAMPLES: Final = """examples:
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints are sentences."""
+    """An argument parser with plain error messages."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and leave."""
+        """Print what is wrong, and exit."""
         if message.startswith("argument ") and ": expected " in message:
             option, _, expected = message.removeprefix("argument ").partition(": expected ")
             message = f"{option} needs {expected.replace('argument', 'value')}"
@@ -300,7 +300,7 @@ _OWN: Final = ("workers", "server_env", "model_tokens", "model_rate", "model_del
 
 
 def read_options(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read and check the command line; leaves with 2 and a sentence if it is wrong."""
+    """Read and check the command line; exit with 2 and a message if it is wrong."""
     made = parser()
     options = made.parse_args(arguments)
     if options.goodput and options.scenario is None and options.goodput[-1] in SCENARIOS:

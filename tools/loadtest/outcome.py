@@ -15,7 +15,7 @@ class Outcome:
     """One request's figures, all in seconds; NaN is what did not happen.
 
     Attributes:
-        number: Its place among the requests of this test, from 1.
+        number: Its position among the requests of this test, from 1.
         group: Which kind of client asked: "", "leaver" or "slow".
         due: When its clock began, since the start of the test.
         counted: Whether it was due after the warm-up.

@@ -1,7 +1,7 @@
-"""When requests begin and how their clients behave. Pure: times are numbers, chance is a seeded generator.
+"""When requests begin and how their clients behave. Times are numbers; chance is a seeded generator.
 
-A plan either keeps a number of clients busy, each asking again after its answer (`places`), or sends at moments that
-do not depend on the answers (`arrivals`), as a public does.
+A plan keeps a number of clients busy, each of which asks again after its answer (`busy_clients`). Or it sends at
+moments that do not depend on the answers (`arrivals`), as the users of a public server do.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ USUAL: Final = Behaviour()
 
 @dataclass(frozen=True)
 class Plan:
-    """What a driver follows; either `places` or `arrivals` is given.
+    """What a driver follows; either `busy_clients` or `arrivals` is given.
 
     Attributes:
-        places: Seconds since the start -> how many clients should be busy.
+        busy_clients: Seconds since the start -> how many clients should be busy.
         arrivals: The moments, in seconds since the start, at which requests are due; they do not decrease.
         most_open: With `arrivals`: how many may be open at once. Later ones wait, and their clock runs.
         behave: Choose the next client's behaviour.
     """
 
-    places: Callable[[float], int] | None = None
+    busy_clients: Callable[[float], int] | None = None
     arrivals: Iterator[float] | None = None
     most_open: int = 10_000
     behave: Callable[[], Behaviour] = lambda: USUAL
@@ -95,7 +95,7 @@ def ramped(first: float, last: float, seconds: float) -> Iterator[float]:
             yield (math.sqrt(max(0.0, first * first + 2 * growth * number)) - first) / growth
 
 
-def ramped_places(first: int, last: int, seconds: float) -> Callable[[float], int]:
+def ramped_clients(first: int, last: int, seconds: float) -> Callable[[float], int]:
     """Return how many clients are there after some seconds, on the way from `first` to `last`."""
     return lambda now: round(first + (last - first) * min(1.0, max(0.0, now / seconds)))
 

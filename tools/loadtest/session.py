@@ -31,7 +31,7 @@ from .scenario import (
     levels,
     poisson,
     ramped,
-    ramped_places,
+    ramped_clients,
     slow_readers,
 )
 from .target import Target
@@ -41,7 +41,7 @@ BINS = 48
 # Where in the run a deployment happens.
 DEPLOY_AT = 0.4
 # What the model still works on for clients that have left is waited for, but no longer.
-MODEL_PATIENCE = 30.0
+MODEL_TIMEOUT = 30.0
 
 
 @dataclass
@@ -140,10 +140,10 @@ class Session:
         if scenario == "ramp" and rate is not None:
             return Plan(arrivals=ramped(options.first, rate, seconds), most_open=clients, behave=behave)
         if scenario == "ramp":
-            return Plan(places=ramped_places(round(options.first), clients, seconds), behave=behave)
+            return Plan(busy_clients=ramped_clients(round(options.first), clients, seconds), behave=behave)
         if rate is not None:
             return Plan(arrivals=constant(rate), most_open=clients, behave=behave)
-        return Plan(places=lambda now: clients, behave=behave)
+        return Plan(busy_clients=lambda now: clients, behave=behave)
 
     def _prepare(self, plan: Plan, warm_up: float, seconds: float, grace: float) -> Driver:
         options = self.options
@@ -198,7 +198,7 @@ class Session:
             if by_rate:
                 plan = Plan(arrivals=poisson(level, self._rng), most_open=options.concurrency)
             else:
-                plan = Plan(places=lambda now: int(level))
+                plan = Plan(busy_clients=lambda now: int(level))
             await self._prepare(plan, options.stage / 5, options.stage * 4 / 5, 0.0).run()
             if not self.interrupted:
                 measured.append((evaluation.stage_of(level, self.measurement, options.limits), self.measurement))
@@ -229,7 +229,7 @@ class Session:
         return seconds
 
     async def _calls(self, own: OwnServer) -> list[list[float]]:
-        until = time.monotonic() + MODEL_PATIENCE
+        until = time.monotonic() + MODEL_TIMEOUT
         while True:
             answer = own.model.records()
             if not answer["open"] or time.monotonic() > until:
@@ -256,9 +256,9 @@ class Session:
         if options.scenario == "leavers" and self.own is None:
             notes.append("How long a model call outlives its client is known only of our own model, without --url.")
         if requests.never_sent:
-            notes.append(f"{requests.never_sent} requests were due and never sent: all places were taken.")
+            notes.append(f"{requests.never_sent} requests were due and never sent: all clients were busy.")
         if any("overloaded" in codes for codes in result.codes.values()):
-            notes.append("overloaded: the server had no place left (SLUICE_MAX_STREAMS for each worker).")
+            notes.append("overloaded: the server had no free slot (SLUICE_MAX_STREAMS for each worker).")
         if any("client_timeout" in codes for codes in result.codes.values()):
             notes.append("client_timeout: the client gave up (--timeout, --idle-timeout).")
         silent = [f"{each.level:g}" for each in result.swept if each.whole_share is None]

@@ -14,7 +14,7 @@ import msgspec
 
 
 class TargetError(ValueError):
-    """The target cannot be loaded; the text is a sentence that says what would be right."""
+    """The target cannot be loaded; the message says what would be right."""
 
 
 @dataclass(frozen=True)

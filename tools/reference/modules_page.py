@@ -1,4 +1,4 @@
-"""Every module of the program and of the page, with what it says of itself in its first sentence."""
+"""Every module of the program and of the page, with the first sentence of its docstring."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from tools.common.raw_client import RawClient, WireViolation, chat_request
 from tools.soak.plans import CODES, Plan, plan_of
 
 # Longer than any plan takes, with every time limit of the server run into; a client that waits longer hangs.
-PATIENCE = 20.0
+CLIENT_TIMEOUT = 20.0
 # Enough to see what is wrong; the rest is only counted.
 COMPLAINTS_KEPT = 50
 
@@ -53,13 +53,13 @@ class Crowd:
         """Let each end its visit, and wait for all of them."""
         self._stop.set()
         for thread in self._threads:
-            thread.join(PATIENCE + 5)
+            thread.join(CLIENT_TIMEOUT + 5)
         stuck = [thread.name for thread in self._threads if thread.is_alive()]
         if stuck:
             self.complain(f"clients that never ended: {stuck}")
 
     def excuse(self) -> None:
-        """Take note that a worker is being killed: whoever is connected now may be cut off."""
+        """Take note that a worker is being killed: clients that are connected now may be cut off."""
         self._excused.append(time.monotonic())
 
     def complain(self, text: str) -> None:
@@ -89,7 +89,7 @@ class Crowd:
     def _visit(self, plan: Plan) -> str:
         # A small buffer from the start: the window that the handshake offers is never taken back.
         buffer = None if plan.manner == "stays" else 4096
-        with RawClient(self._url, timeout=PATIENCE, receive_buffer=buffer) as client:
+        with RawClient(self._url, timeout=CLIENT_TIMEOUT, receive_buffer=buffer) as client:
             client.send(chat_request("localhost", {"message": plan.message, "interaction_mode": "stream"}))
             manners: dict[str, Callable[[RawClient, Plan], str]] = {
                 "leaves": self._leave,

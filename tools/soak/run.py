@@ -27,12 +27,12 @@ PLANTED_KEY = "planted-by-the-soak"
 WORKERS = 2
 # About 40 visits a second, which takes less than half of one core: the figures must not be those of a busy machine.
 CROWD = 24
-PLACES, RESERVE = CROWD + 16, 8
+SLOTS, RESERVE = CROWD + 16, 8
 # Its pool, its main thread, its loop's and the loop's watchdog, and up to four that look up names. Pools grow when
 # chance has it, so a slope says nothing of threads; a leaked one a minute breaks this bound in ten.
-MOST_THREADS = PLACES + RESERVE + 7
+MOST_THREADS = SLOTS + RESERVE + 7
 # Each stream has one, and the pool keeps it for the next. A slope of seconds says nothing of a pool.
-MOST_MODEL_CONNECTIONS = 2 * PLACES
+MOST_MODEL_CONNECTIONS = 2 * SLOTS
 # MiB; measured: 94 at the plateau, and up to 104 while several readers of nothing are served.
 MOST_MEMORY = 130
 # One that is killed now and then shows that the others go on, and that what it held is given back.
@@ -49,8 +49,8 @@ SETTINGS = {
     "SLUICE_NEXT_TOKEN_TIMEOUT": 2.5,
     "SLUICE_HEARTBEAT_INTERVAL": 0.5,
     "SLUICE_WRITE_TIMEOUT": 2,
-    # One worker alone has to have room for everybody while the other one is killed, and a few who have just left.
-    "SLUICE_MAX_STREAMS": PLACES,
+    # While one worker is killed, the other must have slots for all clients and for a few that have disconnected.
+    "SLUICE_MAX_STREAMS": SLOTS,
     "SLUICE_RESERVE_THREADS": RESERVE,
     "SLUICE_DRAIN_TIMEOUT": 5,
 }
@@ -98,8 +98,8 @@ class Soak:
             settings = {**SETTINGS, "OPENAI_BASE_URL": model.base_url}
             server = GunicornServer(settings, workers=WORKERS, collector=self.collector)
             with server:
-                warm_up(server, model, PLACES)
-                # Their places are given back a moment after their clients have all they want.
+                warm_up(server, model, SLOTS)
+                # Their slots are released a moment after their clients have received all.
                 wait_nothing_left(lambda: _busy(server, model), 5.0, "the warm-up")
                 model.default = (performer,)
                 crowd = Crowd(server.url, self.seed, CROWD)

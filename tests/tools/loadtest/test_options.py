@@ -45,7 +45,7 @@ BAD_LINES = [
 ]
 
 
-def test_a_bad_line_is_answered_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_line_is_answered_with_a_message(capsys: pytest.CaptureFixture[str]) -> None:
     for line, says in BAD_LINES:
         with pytest.raises(SystemExit) as left:
             read_options(line.split())

@@ -21,7 +21,7 @@ from tools.loadtest.scenario import (
     pause_after,
     poisson,
     ramped,
-    ramped_places,
+    ramped_clients,
     slow_readers,
 )
 
@@ -55,8 +55,8 @@ def test_a_ramp_of_arrivals_grows_evenly_and_then_stays(first: float, last: floa
 
 
 def test_a_ramp_of_clients_goes_from_the_first_to_the_last() -> None:
-    places = ramped_places(2, 10, 4.0)
-    assert [places(now) for now in (-1, 0, 1, 2, 3, 4, 99)] == [2, 2, 4, 6, 8, 10, 10]
+    clients = ramped_clients(2, 10, 4.0)
+    assert [clients(now) for now in (-1, 0, 1, 2, 3, 4, 99)] == [2, 2, 4, 6, 8, 10, 10]
 
 
 def test_a_share_of_the_clients_disconnects_within_the_time() -> None:
@@ -91,7 +91,7 @@ def test_a_sweep_doubles_up_to_its_end() -> None:
 
 
 class TestKnee:
-    """A server that has 16 places: until then throughput grows, after that only the wait does."""
+    """A server that has 16 slots: until then throughput grows, after that only the wait does."""
 
     def stage(self, level: float, *, whole: float = 1.0, good: float = 1.0, limited: bool = False) -> Stage:
         e2e = max(1.0, level / 16)

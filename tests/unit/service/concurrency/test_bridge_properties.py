@@ -4,7 +4,7 @@ The source is stepped from the test, on a real loop thread, and after each step 
 all that follows; so an interleaving runs the same each time, and Hypothesis can shrink it. The last test gives up
 that control and lets the threads race.
 
-`HYPOTHESIS_PROFILE=long` walks 10,000 interleavings in place of a few hundred.
+`HYPOTHESIS_PROFILE=long` tries 10,000 interleavings instead of a few hundred.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from tests.support.polling import wait_until
 
 from .bridge_state import has_open_outlet
 
-# A failing walk waits for it again and again while it is shrunk.
+# A failing run waits for it again and again while it is shrunk.
 WITHIN: Final = 2.0
 LONG: Final = os.environ.get("HYPOTHESIS_PROFILE") == "long"
-WALKS: Final = settings(
+RUNS: Final = settings(
     max_examples=10_000 if LONG else 400,
     stateful_step_count=25,
     deadline=None,
@@ -65,7 +65,7 @@ class OutletFailed(Exception):
 
 
 class Stage:
-    """What one walk needs and the next can use again: a loop, unless it was ended, and two threads."""
+    """What one run needs and the next can use again: a loop, unless it was ended, and two threads."""
 
     def __init__(self) -> None:
         self.reader = ThreadPoolExecutor(1, "reader")
@@ -152,7 +152,7 @@ class SteppedSource:
             self.cleaned = True
 
 
-class Crossing(RuleBasedStateMachine):
+class BridgeMachine(RuleBasedStateMachine):
     """One bridge, from its opening to its end.
 
     With an outlet, what it takes counts as what the reader got: together they must see each item once, in order.
@@ -435,7 +435,7 @@ class Crossing(RuleBasedStateMachine):
 
 @pytest.mark.timeout(3600 if LONG else 60)
 def test_the_promises_hold_at_any_interleaving(stage: Stage) -> None:
-    run_state_machine_as_test(lambda: Crossing(stage), settings=WALKS)
+    run_state_machine_as_test(lambda: BridgeMachine(stage), settings=RUNS)
 
 
 @pytest.mark.timeout(3600 if LONG else 60)

@@ -408,7 +408,7 @@ def test_a_file_that_cannot_be_opened_is_tried_again(logger: logging.Logger, tmp
     assert "1 lines of the log were dropped" in (folder / "log").read_text()
 
 
-def test_a_file_of_before_is_closed_when_gunicorn_has_set_up_its_log_anew(
+def test_a_file_of_before_is_closed_when_gunicorn_has_set_up_its_log_again(
     logger: logging.Logger, tmp_path: Path
 ) -> None:
     for _ in range(3):

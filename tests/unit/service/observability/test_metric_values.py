@@ -169,7 +169,7 @@ def test_counting_goes_on_while_nothing_can_be_written_and_all_of_it_is_written_
     assert found["sluice_metrics_failures_total"] >= 3
 
 
-def test_a_file_that_cannot_be_made_anew_stays_as_it_was(make: Callable[[], Metrics], directory: Path) -> None:
+def test_a_file_that_cannot_be_written_again_stays_as_it_was(make: Callable[[], Metrics], directory: Path) -> None:
     one, other = make(), make()
     count_an_answer(one)
     with failing(FULL):
@@ -225,7 +225,7 @@ def test_a_directory_that_cannot_be_had_makes_the_other_workers_metrics_unavaila
     assert shown(worker)["sluice_streams_total  block done api"] == 1
 
 
-def test_a_new_worker_takes_nothing_from_a_file_that_a_dead_one_with_its_id_has_left(
+def test_a_new_worker_takes_nothing_from_a_file_of_a_dead_one_with_its_id(
     make: Callable[[], Metrics], directory: Path
 ) -> None:
     directory.mkdir()

@@ -93,7 +93,7 @@ def test_the_log_names_a_file_once_that_stays_unreadable(directory: Path, caplog
 
 
 def test_a_scrape_fails_where_nothing_can_be_opened(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Left out, all counters would look as if they had begun anew."""
+    """Left out, all counters would look as if they had begun again."""
 
     def refuse(_: str) -> None:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))

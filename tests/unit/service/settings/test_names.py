@@ -1,4 +1,4 @@
-"""Names that look like settings: what is said of them, and of which nothing is."""
+"""Names that look like settings: which of them get a warning."""
 
 from __future__ import annotations
 

@@ -244,7 +244,7 @@ def test_a_key_and_a_file_with_a_key_are_one_too_many_in_one_place_and_the_envir
     assert Settings.load({"OPENAI_API_KEY_FILE": str(secret)}, file).provider.api_key == "of-the-file"
 
 
-def test_a_file_of_settings_that_cannot_be_read_is_said_in_a_sentence(
+def test_a_file_of_settings_that_cannot_be_read_is_reported_in_a_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -352,7 +352,7 @@ def test_allowed_models_begin_with_the_default_and_name_each_once() -> None:
     assert ProviderSettings(model="b", models=("a", "b", "c")).allowed_models == ("b", "a", "c")
 
 
-def test_threads_are_the_places_and_the_reserve_and_the_grace_outlasts_the_drain() -> None:
+def test_threads_are_the_slots_and_the_reserve_and_the_grace_outlasts_the_drain() -> None:
     limits = LimitSettings(max_streams=10, reserve_threads=3, drain_timeout=7.9)
     assert limits.threads == 13
     assert limits.graceful_timeout > limits.drain_timeout
@@ -392,7 +392,7 @@ def test_the_defaults_do_not_contradict_each_other(monkeypatch: pytest.MonkeyPat
         ),
     ],
 )
-def test_a_contradiction_is_said_in_one_sentence_that_names_both_sides(
+def test_a_contradiction_is_reported_in_one_message_that_names_both_sides(
     record: LimitSettings | ProviderSettings | ServerSettings, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 4096))

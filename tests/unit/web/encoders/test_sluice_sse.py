@@ -120,7 +120,7 @@ def test_an_unknown_usage_is_null_and_an_estimated_one_says_so() -> None:
     ]
 
 
-def test_a_failure_is_said_in_safe_words_only() -> None:
+def test_the_frame_of_a_failure_has_its_public_message_only() -> None:
     error = UpstreamTimeout("the provider said: sk-secret-key is late")
     assert frames(encode(Text("so far"), Failed(error))) == [
         {"success": True, "message": "so far", "interaction_mode": "stream"},
@@ -157,7 +157,7 @@ def test_hostile_text_has_no_line_end_of_any_kind_on_the_wire(text: str) -> None
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_words_in_a_finish_reason_or_an_error_stay_in_their_event(text: str) -> None:
+def test_hostile_text_in_a_finish_reason_or_an_error_stay_in_their_event(text: str) -> None:
     failed = Failed(UpstreamRateLimited(text, public_message=text or "-"))
     stream = encode(Finished(text, None), failed)
     assert [frame.get("finish_reason", frame.get("error")) for frame in frames(stream)] == [text, text or "-"]

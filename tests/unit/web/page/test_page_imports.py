@@ -58,11 +58,11 @@ def test_the_scan_sees_statements_types_and_workers() -> None:
     assert imported_folders("sidebar")["chat"] == "conversation_panel.js"  # a type alone
 
 
-def test_every_folder_has_its_place_and_imports_only_from_folders_below_it() -> None:
+def test_every_folder_has_a_layer_and_imports_only_from_folders_below_it() -> None:
     assert sorted(ALLOWED) == FOLDERS
-    places = list(ALLOWED)
+    layers = list(ALLOWED)
     for folder, allowed in ALLOWED.items():
-        assert {other for other in allowed if places.index(other) >= places.index(folder)} == set()
+        assert {other for other in allowed if layers.index(other) >= layers.index(folder)} == set()
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

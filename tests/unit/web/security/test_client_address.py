@@ -81,7 +81,7 @@ def test_what_is_no_address_leaves_the_proxys_own(forwarded: str | None) -> None
     assert identity("127.0.0.9", f"203.0.113.1, {forwarded}" if forwarded else forwarded, proxies=1) == "127.0.0.9"
 
 
-def test_with_two_proxies_the_outer_ones_word_counts_and_never_the_clients() -> None:
+def test_with_two_proxies_the_outer_ones_entry_counts_and_never_the_clients() -> None:
     assert identity("127.0.0.1", "203.0.113.1, 192.0.2.7, 10.0.0.1", proxies=2) == "192.0.2.7"
     # One has been passed by.
     assert identity("127.0.0.1", "192.0.2.7", proxies=2) == "127.0.0.1"

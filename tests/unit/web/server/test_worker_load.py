@@ -44,7 +44,7 @@ def test_each_worker_sees_what_the_others_have_to_do_and_not_itself() -> None:
     assert list(three.others()) == [Load(5, 2), Load(7, 7)]
 
 
-def test_a_worker_that_has_left_is_not_seen_and_its_slot_is_free() -> None:
+def test_a_worker_that_has_ended_is_not_seen_and_its_slot_is_free() -> None:
     one, two = make_loads(2)
     one.leave()
     assert list(two.others()) == []
