@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from ..errors import UpstreamError
-from ..events.events import Event, Reasoning, Text
+from ..events.events import Accepted, Event, Reasoning, Text
 
 logger = logging.getLogger("sluice.chat")
 
@@ -37,7 +37,7 @@ async def stream_with_retries(
         on_retry: Called with the failure's code before each further attempt.
 
     Yields:
-        The attempts' events as they come, in lists that are not empty.
+        The attempts' events as they come, in lists that are not empty. `Accepted` comes once at most.
 
     Raises:
         UpstreamError: The last attempt's failure.
@@ -46,11 +46,16 @@ async def stream_with_retries(
     """
     now = asyncio.get_running_loop().time
     deadline = now() + first_token_timeout
+    is_accepted = False
     for number in range(1, max_retries + 2):
         has_begun = False
         try:
             async with aclosing(attempt(deadline)) as reads:
                 async for events in reads:
+                    if type(events[0]) is Accepted:
+                        if is_accepted:
+                            continue
+                        is_accepted = True
                     has_begun = has_begun or isinstance(events[0], Text | Reasoning)
                     yield events
             return

@@ -55,7 +55,8 @@ def _to_service_error(error: Exception) -> ServiceError:
     return InternalError(f"{type(error).__name__}: {error}")
 
 
-#: Makes the iterator of an answer's events. Its argument is `Bridge.offer`.
+#: Makes the iterator of an answer's events. Its argument is `Bridge.offer`. `Accepted` may come first, in a batch of
+#: its own, and not again: the outlet gets no such event.
 Source = Callable[[Offer], AsyncIterable[Sequence[Event]]]
 
 
@@ -127,6 +128,8 @@ class Run:
         self._early: Sequence[Event] = ()
         #: When the reader's thread learned that the model began to answer; `None` before.
         self._accepted_at: float | None = None
+        #: Whether the reader's thread has received the first events.
+        self._has_begun = False
         self._outlet: Callable[[int, Sequence[Event]], bool] | None = None
         #: The number of the next event.
         self.next_number = 1
@@ -176,15 +179,15 @@ class Run:
     def divert(self, outlet: Callable[[int, Sequence[Event]], bool]) -> None:
         """Have the loop's thread pass events to `outlet` while the reader's thread waits in the iteration.
 
-        The iteration then yields only the other events: those that came while the reader did not wait. Events reach
-        the outlet once the model has begun to answer. For the reader's thread, between two steps of the iteration.
+        The iteration then yields only the other events: the first ones, and those that came while the reader did not
+        wait. For the reader's thread, between two steps of the iteration.
 
         Args:
             outlet: Called with the number of the first event and the events. It must not block. It returns whether it
                 is done with them. If not, the iteration yields an empty batch, so that the reader does the rest.
         """
         self._outlet = outlet
-        if self._accepted_at is not None:
+        if self._has_begun:
             self._bridge.divert(self._write)
 
     def _write(self, batch: Sequence[Event]) -> Sequence[Event] | None:
@@ -285,8 +288,10 @@ class Run:
             return [Failed(InternalError("the source ended without a terminal event"))]
         taken = [event for batch in batches for event in batch]
         numbered = [event for event in taken if type(event) is not Accepted]
-        if len(numbered) < len(taken):  # again after a retry
+        if len(numbered) < len(taken):
             self._accepted_at = time.monotonic()
+        if taken and not self._has_begun:
+            self._has_begun = True
             if self._outlet is not None:
                 self._bridge.divert(self._write)
         return numbered

@@ -318,6 +318,19 @@ def test_a_rejected_request_is_tried_once(retrying: FaultServer, status: int, co
         assert len(retrying.model.exchanges) == 1
 
 
+def test_an_attempt_that_was_accepted_and_failed_is_followed_by_another_in_the_same_stream(
+    retrying: FaultServer,
+) -> None:
+    retrying.model.clear()
+    with retrying.without_leaks():
+        # The pause is longer than the headers of the stream wait for a token: the client has them when it fails.
+        retrying.model.enqueue((Headers(), Pause(0.2), Reset()), reply("a", "b"))
+        with stream_chat(retrying.url) as client:
+            text, last = client.read_stream()
+        assert (text, last.is_done) == ("ab", True)
+        assert len(retrying.model.exchanges) == 2
+
+
 PASSED_ON = {
     "1": "1",
     "120": "120",
