@@ -3,6 +3,7 @@
     ServiceError                  code                    retryable
     ├── Overloaded                overloaded              yes   (retry_after)
     ├── ShuttingDown              shutting_down           yes   (retry_after)
+    ├── Refused                   refused                 no
     ├── UpstreamError
     │   ├── UpstreamUnavailable   upstream_unavailable    yes
     │   ├── UpstreamTimeout       upstream_timeout        yes
@@ -76,6 +77,17 @@ class ShuttingDown(ServiceError):
     retryable = True
     # Another worker takes requests by then.
     default_retry_after = 1.0
+
+
+class Refused(ServiceError):
+    """The application refuses a chat, for a reason that its user may read. Raised by its functions."""
+
+    code = "refused"
+    public_message = "This request was refused."
+
+    def __init__(self, public_message: str) -> None:
+        """Take the sentence for the user: why the chat is refused, and what would be right."""
+        super().__init__(public_message=public_message)
 
 
 class UpstreamError(ServiceError):

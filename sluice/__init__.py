@@ -7,18 +7,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .service.chat import Chat as Chat
     from .service.concurrency.bridge import Bridge as Bridge
     from .service.concurrency.event_loop_thread import LoopThread as LoopThread
+    from .service.errors import Refused as Refused
+    from .service.runs.run_end import RunEnd as RunEnd
     from .web import create_app as create_app
+    from .web.extension import Sluice as Sluice
 
 __version__ = "0.1.0"
 
 _EXPORTS = {
+    "Chat": ".service.chat",
     "Bridge": ".service.concurrency.bridge",
     "LoopThread": ".service.concurrency.event_loop_thread",
+    "Refused": ".service.errors",
+    "RunEnd": ".service.runs.run_end",
+    "Sluice": ".web.extension",
     "create_app": ".web",
 }
-__all__ = ["Bridge", "LoopThread", "__version__", "create_app"]
+__all__ = ["Bridge", "Chat", "LoopThread", "Refused", "RunEnd", "Sluice", "__version__", "create_app"]
 
 # Installed, `service` and `web` lie in this folder; in a checkout beside it (pyproject.toml, `package-dir`).
 if not Path(__file__).with_name("service").is_dir():

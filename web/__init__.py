@@ -28,14 +28,11 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
 
     from ..service import ChatService
     from ..service.settings.kept_dotenv import load_settings
-    from .api.chat import make_chat_blueprint
     from .api.errors import register_error_handlers
-    from .api.openapi import make_openapi_blueprint
-    from .api.operations import make_operations_blueprint
+    from .blueprint import make_blueprint
     from .extension_state import ExtensionState
-    from .page.assets import Assets, make_assets_blueprint
+    from .page.assets import page_assets
     from .page.libraries import describe_missing_libraries
-    from .page.routes import make_page_blueprint
     from .replies.run_guard import RunGuard
     from .routing import register_routing
     from .security.headers import register_headers
@@ -44,18 +41,14 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     if service is None:
         service = ChatService(settings or load_settings(os.environ, Path(".env"))[0])
     app = Flask(__name__, static_folder=None)
-    assets = Assets(Path(__file__).with_name("static"))
-    sluice = ExtensionState(service)
-    sluice.warnings += describe_missing_libraries(assets)
-    sluice.attach(app)
+    assets = page_assets()
+    state = ExtensionState(service)
+    state.warnings += describe_missing_libraries(assets)
+    state.attach(app)
     register_headers(app)
     register_hosts(app, AllowedHosts.of(service.settings))
     register_routing(app)
     register_error_handlers(app)
-    app.register_blueprint(make_assets_blueprint(assets))
-    app.register_blueprint(make_chat_blueprint(sluice))
-    app.register_blueprint(make_operations_blueprint(sluice))
-    app.register_blueprint(make_page_blueprint(sluice, assets))
-    app.register_blueprint(make_openapi_blueprint(sluice))
+    app.register_blueprint(make_blueprint(state, assets, with_operations=True))
     app.wsgi_app = RunGuard(app.wsgi_app)  # type: ignore[method-assign]
     return app

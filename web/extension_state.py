@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakSet
 
 from flask import Flask
 
-from ..service import ChatService
-from .sockets.client_socket import DisconnectWatcher
+from ..service import ChatService, Run
+from .hooks import Hooks
+from .sockets.client_socket import DisconnectWatcher, limit_writes
 
 logger = logging.getLogger("sluice.web")
 
@@ -32,6 +35,10 @@ class ExtensionState:
     """One per application, under `app.extensions["sluice"]`."""
 
     service: ChatService
+    #: The application's functions.
+    hooks: Hooks = field(default_factory=Hooks)
+    #: Whether the application is somebody else's.
+    is_guest: bool = False
     disconnects: DisconnectWatcher = field(init=False)
     #: Returns whether a thread is left for other requests while a chat holds one. Set by a server that can tell.
     has_spare_thread: Callable[[], bool] = field(init=False, default_factory=lambda: _cannot_tell)
@@ -49,8 +56,27 @@ class ExtensionState:
         Not when the application is made: the log may start a thread, and making an application starts none.
         """
         warnings, self.warnings = self.warnings, []
+        if self.is_guest and self.hooks.authorize is None and not self.service.settings.provider.is_demo:
+            warnings.append(
+                "no authorize function is set: everybody who reaches the application can chat, at the cost of the "
+                "provider's key"
+            )
         for warning in warnings:
             logger.warning("%s", warning)
+
+    def hold(self, run: Run, client: socket.socket | None) -> ExitStack:
+        """Return a stack whose end ends a run. Until then the run also ends when its client disconnects.
+
+        Args:
+            run: The run; it is closed at once if its client cannot be watched.
+            client: The client's socket, where the server passes it.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(run)
+            if client is not None:
+                limit_writes(client, self.service.settings.limits.write_timeout)
+                stack.callback(self.disconnects.watch(client, run.disconnect))
+            return stack.pop_all()
 
     def close(self) -> bool:
         """End all runs, the watch and the service; return whether they ended in time."""
@@ -60,6 +86,11 @@ class ExtensionState:
     def attach(self, app: Flask) -> None:
         """Put this into the extensions of an application."""
         app.extensions[_NAME] = self
+
+    @staticmethod
+    def is_in(app: Flask) -> bool:
+        """Return whether an application has one."""
+        return _NAME in app.extensions
 
     @staticmethod
     def of(app: Flask) -> ExtensionState:

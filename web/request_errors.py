@@ -1,4 +1,4 @@
-"""What is wrong with a client's request, and the status that says so."""
+"""Why a client's request is refused, and the status that says so."""
 
 from __future__ import annotations
 
@@ -7,6 +7,20 @@ from http import HTTPStatus
 from types import MappingProxyType
 
 from ..service.errors import ServiceError
+
+
+class SignInRequired(ServiceError):
+    """The application knows no user for the request."""
+
+    code = "sign_in_required"
+    public_message = "Please sign in."
+
+
+class Forbidden(ServiceError):
+    """The application refuses its signed-in user."""
+
+    code = "forbidden"
+    public_message = "You are not allowed to use this chat."
 
 
 class InvalidRequest(ServiceError):

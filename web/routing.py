@@ -27,11 +27,11 @@ def register_routing(app: Flask) -> None:
         # Flask answers a routing exception itself, without calling an error handler.
         wanted = request.routing_exception
         if isinstance(wanted, RequestRedirect):
-            return redirect(_add_slash(wanted.new_url), HTTPStatus.PERMANENT_REDIRECT)
+            return redirect(add_slash(wanted.new_url), HTTPStatus.PERMANENT_REDIRECT)
         return None
 
 
-def _add_slash(url: str) -> str:
+def add_slash(url: str) -> str:
     """Return the relative URL that leads from `/a/b` to `/a/b/`, the only redirect of these routes."""
     parts = urlsplit(url)
     last = parts.path.rstrip("/").rpartition("/")[2]

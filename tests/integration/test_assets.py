@@ -150,7 +150,7 @@ def test_another_version_is_redirected_to_this_one_and_never_kept_under_its_own_
 
 def test_a_file_that_is_not_there_is_not_kept_as_missing(running_server: RunningServer, script: str) -> None:
     version = script.split("/")[2]
-    for path in ("js/nothing.js", "vendor.mjs", "../../service/settings.py", "%2e%2e/templates/index.html"):
+    for path in ("js/nothing.js", "vendor.mjs", "../../service/settings.py", "%2e%2e/templates/sluice/page.html"):
         answer = fetch(running_server.url, f"/static/{version}/{path}")
         assert (path, answer.status) == (path, 404)
         assert answer.headers["cache-control"] == "no-store"

@@ -86,7 +86,7 @@ def test_the_wheel_contains_the_package_the_page_its_libraries_and_the_typing_ma
     assert wheel.name == f"sluice-{__version__}-py3-none-any.whl"
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {name.partition("/")[0] for name in names} == {"sluice", f"sluice-{__version__}.dist-info"}
-    assert {"sluice/py.typed", "sluice/web/templates/index.html", "sluice/web/static/js/main.js"} <= names
+    assert {"sluice/py.typed", "sluice/web/templates/sluice/page.html", "sluice/web/static/js/main.js"} <= names
     assert {f"sluice/web/static/{name}" for name in LIBRARIES} <= names
     modules = {f"sluice/{path.relative_to(REPOSITORY)}" for top in ("service", "web") for path in python_files(top)}
     assert {name for name in names if name.endswith(".py")} == modules | {"sluice/__init__.py"}

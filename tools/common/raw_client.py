@@ -24,6 +24,9 @@ RECEIVE: Final = 65536
 
 CODES: Final = frozenset({
     "invalid_request",
+    "sign_in_required",
+    "forbidden",
+    "refused",
     "overloaded",
     "shutting_down",
     "upstream_unavailable",

@@ -13,6 +13,9 @@ from .markdown import code, table
 # For errors without advice of their own: what to do, and who can do it.
 _TO_DO: Final = {
     "invalid_request": "change the request. `error` says what was wrong and what would be right, `field` where.",
+    "sign_in_required": "sign in to the application, and ask again.",
+    "forbidden": "ask the application's operator. Its `authorize` function refused this user.",
+    "refused": "do as the sentence says. Operator: the application's `prepare` or `before_model` function raised it.",
     "overloaded": "ask again after `Retry-After`. Operator: raise `SLUICE_MAX_STREAMS` or `WEB_CONCURRENCY`.",
     "shutting_down": "ask again after `Retry-After`.",
     "upstream_unavailable": "ask again. Operator: check `OPENAI_BASE_URL`, the network and the provider's status.",

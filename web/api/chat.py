@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from flask import Blueprint, Flask, Response, current_app, request
 
-from flask import Blueprint, Response, request
-
-from ...service import Reply
+from ...service import Chat, Reply, RunEnd
 from ...service.errors import Overloaded, ServiceError
 from ...service.observability.logging import request_id
 from ...service.observability.resources import NO_THREADS
 from ..encoders.sluice_sse import HEADERS
 from ..extension_state import ExtensionState
+from ..hooks import OnEnd, Prepare
 from ..replies.run_guard import StreamResponse
 from ..replies.stream_body import StreamBody
 from ..security.client_address import identify_client
 from ..security.origin import refuse_foreign_origin
-from ..sockets.client_socket import find_client_socket, has_disconnected, limit_writes
+from ..security.sign_in import current_user_key
+from ..sockets.client_socket import find_client_socket, has_disconnected
 from .json_response import make_json_response
 from .request_body import read_chat_request
 
 
-def make_chat_blueprint(sluice: ExtensionState) -> Blueprint:
+def make_chat_blueprint(state: ExtensionState) -> Blueprint:
     """Make the routes under `/api/chat`."""
     blueprint = Blueprint("chat", __name__)
 
     # No automatic OPTIONS: every method but POST is answered 405.
     @blueprint.post("/api/chat", provide_automatic_options=False)
     def create_chat() -> Response:
-        service = sluice.service
+        service, hooks = state.service, state.hooks
         try:
             refuse_foreign_origin(request)
             chat = read_chat_request(request, service.settings, request_id.get())
@@ -36,17 +36,19 @@ def make_chat_blueprint(sluice: ExtensionState) -> Blueprint:
             if client is not None and has_disconnected(client):
                 # It disconnected while the request waited for a thread: an answer would only cost money.
                 return Response(status=499)
-            if not sluice.has_spare_thread():
+            if not state.has_spare_thread():
                 raise Overloaded(NO_THREADS)
-            run = service.open(chat, identify_client(request, service.settings))
+            chat = _prepare(chat.replace(user=current_user_key()), hooks.prepare)
+            run = service.open(
+                chat,
+                chat.user or identify_client(request, service.settings),
+                before_model=hooks.before_model,
+                on_end=None if hooks.on_end is None else _in_app_context(hooks.on_end),
+            )
         except ServiceError as error:
             service.metrics.refused(error.code)
             raise
-        with ExitStack() as stack:
-            stack.enter_context(run)
-            if client is not None:
-                limit_writes(client, service.settings.limits.write_timeout)
-                stack.callback(sluice.disconnects.watch(client, run.disconnect))
+        with state.hold(run, client) as stack:
             if chat.mode == "block":
                 return _block_response(service.complete(run))
             # Until then a refusal of the provider can still be an HTTP status. Later the first heartbeat is due.
@@ -56,6 +58,27 @@ def make_chat_blueprint(sluice: ExtensionState) -> Blueprint:
             return StreamResponse(request, stream, HEADERS, end_run=stack.pop_all().close)
 
     return blueprint
+
+
+def _prepare(chat: Chat, prepare: Prepare | None) -> Chat:
+    """Let the application complete the chat."""
+    if prepare is None:
+        return chat
+    prepared = prepare(chat)
+    if not isinstance(prepared, Chat):
+        raise TypeError(f"prepare returned {type(prepared).__name__}; it should return a Chat: chat.replace(...)")
+    return prepared
+
+
+def _in_app_context(on_end: OnEnd) -> OnEnd:
+    """Return the function, called in a context of the current application."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+
+    def call(end: RunEnd) -> None:
+        with app.app_context():
+            on_end(end)
+
+    return call
 
 
 def _block_response(reply: Reply) -> Response:

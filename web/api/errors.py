@@ -7,7 +7,8 @@ import math
 
 from flask import Response, request
 from flask.sansio.scaffold import Scaffold
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import Forbidden as ForbiddenStatus
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, Unauthorized, default_exceptions
 
 from ...service.errors import (
     AnswerTooLarge,
@@ -18,6 +19,7 @@ from ...service.errors import (
     ModelNotFound,
     Overloaded,
     QuotaExceeded,
+    Refused,
     ServiceError,
     ShuttingDown,
     UpstreamInvalid,
@@ -30,7 +32,7 @@ from ...service.errors import (
 from ...service.observability.logging import request_id
 from ...service.observability.resources import exhausted_by
 from ..encoders.error_fields import describe_error
-from ..request_errors import InvalidRequest
+from ..request_errors import Forbidden, InvalidRequest, SignInRequired
 from .body_errors import find_body_error
 from .json_response import make_json_response
 
@@ -38,6 +40,9 @@ logger = logging.getLogger("sluice.web")
 
 STATUSES: dict[type[ServiceError], int] = {
     InvalidRequest: 400,
+    SignInRequired: 401,
+    Forbidden: 403,
+    Refused: 403,
     Overloaded: 503,
     ShuttingDown: 503,
     UpstreamUnavailable: 502,
@@ -77,15 +82,25 @@ def register_error_handlers(scaffold: Scaffold) -> None:
     """Answer every failure of an application or a blueprint in JSON. Details of the cause go to the log only."""
     scaffold.register_error_handler(ServiceError, make_error_response)
     scaffold.register_error_handler(HTTPException, _answer_http_error)
+    # Flask prefers an application's handler of one status to a blueprint's handler of all.
+    for status in default_exceptions:
+        scaffold.register_error_handler(status, _answer_http_error)
     scaffold.register_error_handler(Exception, _answer_exception)
 
 
 def _answer_http_error(error: HTTPException) -> Response:
+    if isinstance(error.response, Response):
+        return error.response
     # Redirects have a response of their own.
     if error.code is None or error.code < 400:
         return Response(status=error.code, headers=error.get_headers())
     if error.code >= 500:
         return make_error_response(InternalError())
+    # Raised by the application's functions, such as `abort(401)` or `abort(403)`.
+    if isinstance(error, Unauthorized):
+        return make_error_response(SignInRequired())
+    if isinstance(error, ForbiddenStatus):
+        return make_error_response(Forbidden())
     message = error.description or error.name
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         message = f"The method should be {' or '.join(sorted(error.valid_methods))}."

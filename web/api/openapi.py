@@ -28,6 +28,8 @@ from .request_body import ChatBody, list_allowed_roles
 
 #: Where it is served.
 PATH = "/openapi.json"
+#: The routes of `operations.py`.
+OPERATIONS = ("/healthz", "/readyz", "/metrics")
 # Not only white space, as `str.strip` has it; `\s` means other characters in each dialect.
 NOT_BLANK = r"[^\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
 # What `InvalidRequest` can say besides its usual 400.
@@ -115,15 +117,18 @@ class PageConfig(msgspec.Struct):
     version: str
 
 
-def make_openapi_blueprint(sluice: ExtensionState) -> Blueprint:
-    """Make the route `/openapi.json`."""
+def make_openapi_blueprint(state: ExtensionState, *, with_operations: bool) -> Blueprint:
+    """Make the route `/openapi.json`, which describes the routes for operators if they are there."""
     blueprint = Blueprint("openapi", __name__)
-    document = make_openapi_document(sluice.service.settings)
+    document = make_openapi_document(state.service.settings)
+    if not with_operations:
+        document["paths"] = {path: item for path, item in document["paths"].items() if path not in OPERATIONS}
 
     @blueprint.get(PATH)
     def openapi() -> Response:
         # An application may be mounted below a path, under several at once.
-        return make_json_response({**document, "servers": [{"url": request.script_root or "/"}]})
+        root = request.script_root + request.path.removesuffix(PATH)
+        return make_json_response({**document, "servers": [{"url": root or "/"}]})
 
     return blueprint
 

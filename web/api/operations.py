@@ -16,10 +16,10 @@ from .json_response import make_json_response
 LAG_LIMIT = 1.0
 
 
-def make_operations_blueprint(sluice: ExtensionState) -> Blueprint:
+def make_operations_blueprint(state: ExtensionState) -> Blueprint:
     """Make the routes `/healthz`, `/readyz` and `/metrics`."""
-    blueprint = Blueprint("ops", __name__)
-    service = sluice.service
+    blueprint = Blueprint("operations", __name__)
+    service = state.service
 
     @blueprint.get("/healthz")
     def healthz() -> Response:

@@ -13,7 +13,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -191,6 +191,12 @@ def _asset(name: str, path: Path) -> Asset:
         # Line numbers stay the same, for error messages of browsers.
         body = pattern.sub(lambda found: "\n" * found[0].count("\n"), body.decode()).encode()
     return Asset(body, MEDIA_TYPES[path.suffix])
+
+
+@cache
+def page_assets() -> Assets:
+    """Return the files of the page, read once in a process."""
+    return Assets(Path(__file__).parents[1] / "static")
 
 
 def make_assets_blueprint(assets: Assets) -> Blueprint:

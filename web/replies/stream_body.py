@@ -11,6 +11,8 @@ from ...service.events.events import Event, Failed
 from ..encoders.sluice_sse import HEARTBEAT, OPENING, encode_events
 from .socket_writer import SocketWriter
 
+Encoder = Callable[[Sequence[Event], int, str], bytes]
+
 logger = logging.getLogger("sluice.web")
 
 
@@ -20,13 +22,15 @@ class StreamBody:
     A failure of the run is a frame and is never raised. The writer's failed writes are raised, as the server's are.
     """
 
-    def __init__(self, run: Run, request_id: str) -> None:
+    def __init__(self, run: Run, request_id: str, encode: Encoder = encode_events) -> None:
         """Take a run, of which nothing is read before the iteration.
 
         Args:
             run: The run whose events are sent.
             request_id: The id of the request, for an error's frame.
+            encode: Makes bytes of the run's events, of the number of the first one, and of the id.
         """
+        self._encode = encode
         self._run = run
         self._request_id = request_id
         self._writer: SocketWriter | None = None
@@ -64,6 +68,8 @@ class StreamBody:
             frames = self._next_frames()
             has_flushed = self._writer is not None and self._writer.flush()
             if frames is None:
+                # Not only when the server closes it: the client may ask again as soon as it has the end of the body.
+                self.close()
                 raise StopIteration
             if frames is not HEARTBEAT or not has_flushed:
                 return frames
@@ -77,13 +83,13 @@ class StreamBody:
             if batch is None:
                 return None
             first_number, events = batch
-            return encode_events(events, first_number, self._request_id) if events else HEARTBEAT
+            return self._encode(events, first_number, self._request_id) if events else HEARTBEAT
         except Exception:
             logger.exception("unhandled exception in a stream")
             self._has_failed = True
-            return encode_events([Failed(InternalError())], self._run.next_number, self._request_id)
+            return self._encode([Failed(InternalError())], self._run.next_number, self._request_id)
 
     def _write(self, first_number: int, events: Sequence[Event]) -> bool:
         """Write events through the writer. On the loop's thread, while the request's thread waits in `next`."""
         assert self._writer is not None
-        return self._writer.send(encode_events(events, first_number, self._request_id))
+        return self._writer.send(self._encode(events, first_number, self._request_id))

@@ -162,6 +162,9 @@ export const ENGLISH = {
     shutting_down: "The server is restarting. Try again in a moment.",
     upstream_unavailable: "The model provider is not available right now. Try again in a moment.",
     upstream_timeout: "The model took too long to answer. Try again, or ask for less at once.",
+    sign_in_required: "You are signed out. Sign in again, then try again. Your question is kept.",
+    forbidden: "You are not allowed to use this chat. Ask the administrator of this site.",
+    refused: "This question was refused. Edit it and ask again.",
     upstream_rate_limited: "The model provider is receiving too many requests. Wait a moment, then try again.",
     context_length_exceeded: "The conversation is too long for this model. Start a new one, or shorten your message and ask again.",
     content_filtered:

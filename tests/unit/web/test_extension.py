@@ -1,0 +1,307 @@
+"""`Sluice(app)` in somebody's Flask application: its hooks, its settings, and streams of the application's own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask, Response, abort, current_app, g, redirect, request
+from werkzeug.test import TestResponse
+
+from sluice import Chat, Refused, RunEnd, Sluice
+from sluice.service.settings.settings import SettingsError
+from sluice.web.extension_state import ExtensionState
+from tools.common.model_scripts import said
+from tools.common.scripted_model import ScriptedModel, reply
+
+WITHIN = 5.0
+MakeApp = Callable[..., tuple[Flask, Sluice]]
+
+
+@pytest.fixture
+def make_app(model: ScriptedModel) -> Iterator[MakeApp]:
+    """Return a function that makes an application with the extension, whose model is the scripted one."""
+    made: list[Flask] = []
+
+    def make(prefix: str = "/assistant", **config: Any) -> tuple[Flask, Sluice]:
+        app = Flask("host")
+        app.config.update({"OPENAI_BASE_URL": model.base_url, "OPENAI_MODEL": "m", "OPENAI_API_KEY": "k", **config})
+        made.append(app)
+        return app, Sluice(app, url_prefix=prefix)
+
+    yield make
+    for app in made:
+        if ExtensionState.is_in(app):
+            assert ExtensionState.of(app).close()
+
+
+def ask(app: Flask, message: str = "Hi", mode: str = "block", **headers: str) -> TestResponse:
+    body = {"message": message, "interaction_mode": mode}
+    return app.test_client().post("/assistant/api/chat", json=body, headers=headers)
+
+
+def test_the_chat_is_below_its_prefix_and_the_application_keeps_its_own_routes(
+    make_app: MakeApp, model: ScriptedModel
+) -> None:
+    app, _ = make_app()
+    app.add_url_rule("/", view_func=lambda: "the host's own")
+    model.enqueue(reply("Hello"))
+    client = app.test_client()
+    answer = ask(app).json
+    assert answer is not None
+    assert answer["message"] == "Hello"
+    assert client.get("/").text == "the host's own"
+    moved = client.get("/assistant?x=1")
+    assert (moved.status_code, moved.headers["Location"]) == (308, "./assistant/?x=1")
+    assert "<title>Sluice</title>" in client.get("/assistant/").text
+    assert client.get("/api/chat").status_code == 404
+    assert client.get("/assistant/metrics").status_code == 404
+    assert client.get("/assistant/nothing").mimetype == "text/html"
+
+
+@pytest.mark.parametrize(
+    ("answer", "page", "api"),
+    [
+        (lambda: None, 401, "sign_in_required"),
+        (lambda: "", 401, "sign_in_required"),
+        (lambda: redirect("/login"), 302, "sign_in_required"),
+        (lambda: abort(401), 401, "sign_in_required"),
+        (lambda: abort(403), 403, "forbidden"),
+        (lambda: True, 500, "internal"),
+    ],
+)
+def test_a_user_whom_the_application_refuses_gets_its_own_page_and_json_from_the_api(
+    make_app: MakeApp, model: ScriptedModel, answer: Callable[[], Any], page: int, api: str
+) -> None:
+    app, sluice = make_app()
+    app.register_error_handler(401, lambda _: ("the host's own 401", 401))
+    sluice.authorize(answer)
+    shown = app.test_client().get("/assistant/")
+    assert shown.status_code == page
+    if page == 302:
+        assert shown.headers["Location"] == "/login"
+    if page == 401:
+        assert shown.text == "the host's own 401"
+    refused = ask(app)
+    assert refused.json is not None
+    assert refused.json["code"] == api
+    assert refused.status_code == {"sign_in_required": 401, "forbidden": 403, "internal": 500}[api]
+    assert model.exchanges == []
+
+
+def test_hooks_complete_the_chat_and_get_its_end(make_app: MakeApp, model: ScriptedModel) -> None:
+    app, sluice = make_app()
+    ends: list[tuple[RunEnd, str, str]] = []
+
+    @sluice.authorize
+    def who() -> int:
+        return int(request.headers["X-User"])
+
+    @sluice.prepare
+    def prepare(chat: Chat) -> Chat:
+        context = {"path": request.path, "user": chat.user}
+        return chat.replace(model="larger", system="Be brief.", extra={"temperature": 0.2}, context=context)
+
+    @sluice.before_model
+    async def retrieve(chat: Chat) -> Chat:
+        await asyncio.sleep(0)
+        assert threading.current_thread() is not threading.main_thread()
+        return chat.replace(system=f"{chat.system} Documents: none.")
+
+    @sluice.on_end
+    def store(end: RunEnd) -> None:
+        g.stored = True
+        ends.append((end, current_app.name, threading.current_thread().name))
+
+    model.enqueue(reply("Hello"), reply("Again"))
+    assert ask(app, **{"X-User": "7"}).status_code == 200
+    assert b'"done": true' in ask(app, mode="stream", **{"X-User": "7"}).data
+    (exchange, _) = model.exchanges
+    assert exchange.body["model"] == "larger"
+    assert exchange.body["temperature"] == 0.2
+    assert exchange.body["messages"][0] == {"role": "system", "content": "Be brief. Documents: none."}
+    assert [end.text for end, *_ in ends] == ["Hello", "Again"]
+    for end, name, _ in ends:
+        assert (end.outcome, end.finish_reason, end.code, name) == ("done", "stop", "", "host")
+        assert end.context == {"path": "/assistant/api/chat", "user": "7"}
+        assert end.chat.model == "larger"
+        assert end.run_id
+        assert end.usage.completion_tokens > 0
+
+
+def test_the_end_of_a_failed_and_of_a_broken_off_answer_has_what_there_is(
+    make_app: MakeApp, model: ScriptedModel
+) -> None:
+    app, sluice = make_app()
+    ends: list[RunEnd] = []
+    sluice.on_end(ends.append)
+    model.enqueue([*said("Half")], [*said("Half"), model.gate()])
+    assert b"upstream_truncated" in ask(app, mode="stream").data
+    with ask(app, mode="stream") as response:
+        assert any(b"Half" in part for part in response.response)
+    assert [(end.text, end.outcome, end.code) for end in ends] == [
+        ("Half", "error", "upstream_truncated"),
+        ("Half", "disconnected", ""),
+    ]
+    assert all(end.usage.estimated for end in ends)
+
+
+@pytest.mark.parametrize("mode", ["block", "stream"])
+@pytest.mark.parametrize("hook", ["prepare", "before_model"])
+def test_a_hook_refuses_a_chat_by_a_sentence_for_the_user(
+    make_app: MakeApp, model: ScriptedModel, mode: str, hook: str
+) -> None:
+    app, sluice = make_app()
+
+    def refuse(chat: Chat) -> Chat:
+        raise Refused("Only questions about tea are answered.")
+
+    async def refuse_on_loop(chat: Chat) -> None:
+        refuse(chat)
+
+    if hook == "prepare":
+        sluice.prepare(refuse)
+    else:
+        sluice.before_model(refuse_on_loop)
+    refused = ask(app, mode=mode)
+    assert refused.status_code == 403
+    assert refused.json is not None
+    assert (refused.json["code"], refused.json["error"]) == ("refused", "Only questions about tea are answered.")
+    assert model.exchanges == []
+
+
+def test_the_limit_for_the_first_token_holds_for_before_model(make_app: MakeApp, model: ScriptedModel) -> None:
+    app, sluice = make_app(SLUICE_FIRST_TOKEN_TIMEOUT=0.1, OPENAI_MAX_RETRIES=0)
+    cancelled = threading.Event()
+
+    @sluice.before_model
+    async def wait(chat: Chat) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    refused = ask(app)
+    assert refused.json is not None
+    assert refused.json["code"] == "upstream_timeout"
+    assert cancelled.wait(WITHIN)
+
+
+@pytest.mark.parametrize("hook", ["prepare", "before_model", "on_end"])
+def test_an_exception_in_a_hook_is_logged_and_not_shown(
+    make_app: MakeApp, model: ScriptedModel, caplog: pytest.LogCaptureFixture, hook: str
+) -> None:
+    app, sluice = make_app()
+
+    def fail(_: Any) -> Any:
+        raise LookupError("a secret of the host")
+
+    async def fail_on_loop(_: Any) -> Any:
+        fail(_)
+
+    getattr(sluice, hook)(fail_on_loop if hook == "before_model" else fail)
+    model.enqueue(reply("Hello"))
+    answer = ask(app)
+    assert answer.status_code == (200 if hook == "on_end" else 500)
+    assert "secret" not in answer.text
+    assert "a secret of the host" in caplog.text
+
+
+def test_settings_in_the_configuration_of_the_application_come_before_the_environment(
+    make_app: MakeApp, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUICE_MAX_MESSAGE_CHARS", "5")
+    monkeypatch.setenv("OPENAI_API_KEY_FILE", "/nowhere")
+    app, _ = make_app(SLUICE_MAX_MESSAGE_CHARS=3, OPENAI_MODELS=["one", "two"], SLUICE_STARTERS=["Hello?"])
+    assert ask(app, "Hello").status_code == 413
+    config = app.test_client().get("/assistant/api/config").json
+    assert config is not None
+    assert config["max_message_chars"] == 3
+    assert config["models"] == ["m", "one", "two"]
+    assert config["starters"]["en"][0]["prompt"] == "Hello?"
+
+
+def test_a_bad_setting_in_the_configuration_is_named(make_app: MakeApp) -> None:
+    with pytest.raises(SettingsError, match="SLUICE_MAX_STREAMS is 'many'"):
+        make_app(SLUICE_MAX_STREAMS="many")
+
+
+def test_an_application_takes_the_extension_once_and_each_hook_once(make_app: MakeApp) -> None:
+    app, sluice = make_app()
+    with pytest.raises(RuntimeError, match="has Sluice already"):
+        sluice.init_app(app)
+    sluice.on_end(print)
+    with pytest.raises(RuntimeError, match="on_end is set already"):
+        sluice.on_end(print)
+    with pytest.raises(ValueError, match="should begin with a slash"):
+        Sluice(Flask("another"), url_prefix="assistant")
+
+
+async def rows() -> AsyncIterator[dict[str, Any]]:
+    for number in range(2):
+        yield {"number": number, "text": "a\nb"}
+
+
+def test_a_source_of_the_application_is_streamed_as_events(make_app: MakeApp) -> None:
+    app, sluice = make_app(SLUICE_MAX_STREAMS=1)
+
+    @app.post("/rows")
+    def stream_rows() -> Response:
+        return sluice.stream(rows())
+
+    @app.post("/lines")
+    def stream_lines() -> Response:
+        return sluice.stream(rows(), encode=lambda row: row["text"])
+
+    client = app.test_client()
+    response = client.post("/rows")
+    assert response.mimetype == "text/event-stream"
+    assert response.text == (
+        f": ok\n\nid: 1\ndata: {json.dumps({'number': 0, 'text': 'a' + chr(10) + 'b'})}\n\n"
+        f"id: 2\ndata: {json.dumps({'number': 1, 'text': 'a' + chr(10) + 'b'})}\n\nevent: done\nid: 3\ndata: {{}}\n\n"
+    )
+    assert "id: 1\ndata: a\ndata: b\n\n" in client.post("/lines").text
+
+
+def test_a_stream_of_the_application_ends_with_an_error_and_keeps_the_limits(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    app, sluice = make_app(SLUICE_MAX_STREAMS=1, SLUICE_TOTAL_TIMEOUT=0.2, SLUICE_HEARTBEAT_INTERVAL=0.05)
+    closed = threading.Event()
+
+    async def broken() -> AsyncIterator[int]:
+        yield 1
+        raise LookupError("a secret of the host")
+
+    async def endless() -> AsyncIterator[int]:
+        try:
+            yield 1
+            await asyncio.Event().wait()
+        finally:
+            closed.set()
+
+    app.add_url_rule("/broken", "broken", view_func=lambda: sluice.stream(broken()))
+    app.add_url_rule("/endless", "endless", view_func=lambda: sluice.stream(endless()))
+    client = app.test_client()
+    text = client.get("/broken").text
+    assert "data: 1\n" in text
+    assert 'event: error\nid: 2\ndata: {"success": false' in text
+    assert "secret" not in text
+    assert "a secret of the host" in caplog.text
+    first = client.get("/endless")
+    assert next(iter(first.response)) == b": ok\n\n"
+    refused = client.get("/endless")
+    assert refused.status_code == 503
+    assert refused.json is not None
+    assert refused.json["code"] == "overloaded"
+    body = first.text
+    assert ":\n\n" in body
+    assert '"code": "upstream_timeout"' in body
+    first.close()
+    assert closed.wait(WITHIN)
+    with pytest.raises(TypeError, match="should be an asynchronous iterable"):
+        sluice.stream([1, 2])  # type: ignore[arg-type]

@@ -1,0 +1,209 @@
+"""The Flask extension: adds the chat to an application, and asks the application's own functions."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from flask import Flask, Response, current_app, request
+
+from ..service import Chat, ChatService, Settings
+from ..service.chat import BeforeModel
+from ..service.errors import Overloaded, ServiceError
+from ..service.observability.logging import request_id
+from ..service.observability.resources import NO_THREADS
+from ..service.settings.kept_dotenv import load_settings
+from .api.errors import make_error_response
+from .app_config import with_config
+from .blueprint import make_guest_blueprint
+from .encoders.item_sse import encode_items
+from .encoders.sluice_sse import HEADERS
+from .extension_state import ExtensionState
+from .hooks import Hooks, OnEnd, Prepare
+from .page.assets import page_assets
+from .page.libraries import describe_missing_libraries
+from .replies.run_guard import RunGuard, StreamResponse
+from .replies.stream_body import StreamBody
+from .security.client_address import identify_client
+from .security.sign_in import Authorize, current_user_key
+from .security.trace_context import read_request_id
+from .sockets.client_socket import find_client_socket
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Where the chat is, unless the application says otherwise.
+DEFAULT_PREFIX = "/assistant"
+
+
+class Sluice:
+    """Streaming chat for a Flask application.
+
+        app = Flask(__name__)
+        sluice = Sluice(app, url_prefix="/assistant")
+
+    Or `sluice = Sluice()`, and later `sluice.init_app(app)`: one object can serve several applications, each with
+    settings, limits and metrics of its own. The hooks are functions of the object and are set before the first
+    request:
+
+    - `authorize` says who the user is. Without it, everybody who reaches the application can chat.
+    - `prepare` completes a chat from the request: model, system message, further fields, context.
+    - `before_model` runs on the loop before the model is asked, for what is asynchronous.
+    - `on_end` gets the answer, or as much of it as there is.
+    """
+
+    def __init__(self, app: Flask | None = None, **options: Any) -> None:
+        """Make the extension, and add it to an application if one is given.
+
+        Args:
+            app: The application.
+            options: Those of `init_app`.
+        """
+        self._hooks = Hooks()
+        if app is not None:
+            self.init_app(app, **options)
+
+    def init_app(
+        self,
+        app: Flask,
+        *,
+        url_prefix: str = DEFAULT_PREFIX,
+        operations: bool = False,
+        settings: Settings | None = None,
+        service: ChatService | None = None,
+    ) -> None:
+        """Add the chat below a path of an application. Starts no thread, so it may be called before a fork.
+
+        Args:
+            app: The application. Its `config` may hold settings; they override the environment and `.env`.
+            url_prefix: The path of the page; `/api/chat` and the rest are below it. `/` for the whole application.
+            operations: Whether `/healthz`, `/readyz` and `/metrics` are below the path, too. Everybody may read them.
+            settings: The settings, in place of those of `app.config`, the environment and `.env`.
+            service: A service to use, with its own settings.
+
+        Raises:
+            RuntimeError: The application has this extension already.
+            SettingsError: Settings have bad values. The text names them.
+            ValueError: The path does not begin with a slash.
+        """
+        if ExtensionState.is_in(app):
+            raise RuntimeError("this application has Sluice already; it should be added once")
+        if not url_prefix.startswith("/"):
+            raise ValueError(f"url_prefix is {url_prefix!r}; it should begin with a slash, such as {DEFAULT_PREFIX}")
+        if service is None:
+            environ = with_config(os.environ, app.config)
+            service = ChatService(settings or load_settings(environ, Path(".env"))[0])
+        assets = page_assets()
+        state = ExtensionState(service, self._hooks, is_guest=True)
+        state.warnings += describe_missing_libraries(assets)
+        state.attach(app)
+        blueprint = make_guest_blueprint(state, assets, with_operations=operations)
+        app.register_blueprint(blueprint, url_prefix=url_prefix.rstrip("/") or None)
+        app.wsgi_app = RunGuard(app.wsgi_app)  # type: ignore[method-assign]
+
+    # ------------------------------------------------------------------ hooks
+
+    def authorize(self, function: Authorize) -> Authorize:
+        """Set the function that says who the user is. A decorator.
+
+        It is called before each request of the page and the API, in the request's context, on the handler's thread.
+        It returns the user's key, a text or a number that stays the same; or None for a visitor who should sign in;
+        or a response such as a redirect to the sign-in. It may call `abort`. The page then answers as the
+        application does; the API answers 401 or 403 in JSON.
+
+        Raises:
+            RuntimeError: There is one already.
+        """
+        return self._set("authorize", function)
+
+    def prepare(self, function: Prepare) -> Prepare:
+        """Set the function that completes a chat from the request. A decorator.
+
+        It is called in the request's context, on the handler's thread, after the request was checked. It returns the
+        chat, usually `chat.replace(...)`, with plain values only: the request is gone when the model is asked. It may
+        call `abort`, or raise `Refused` with a sentence for the user.
+
+        Raises:
+            RuntimeError: There is one already.
+        """
+        return self._set("prepare", function)
+
+    def before_model(self, function: BeforeModel) -> BeforeModel:
+        """Set the coroutine function that runs before the model is asked, such as a retrieval. A decorator.
+
+        It runs on the loop, so it must not block, and has neither the request's nor the application's context. It
+        returns the chat to send, or None for the same one. It may raise `Refused`. The limit for the first token
+        holds for it and the model together. It is cancelled if the client disconnects.
+
+        Raises:
+            RuntimeError: There is one already.
+        """
+        return self._set("before_model", function)
+
+    def on_end(self, function: OnEnd) -> OnEnd:
+        """Set the function that is called once with the end of each run. A decorator.
+
+        It is called in an application context, on the thread that closes the run: in block mode before the reply is
+        sent, in stream mode after the last frame. Its exceptions are logged.
+
+        Raises:
+            RuntimeError: There is one already.
+        """
+        return self._set("on_end", function)
+
+    def _set(self, name: str, function: F) -> F:
+        if getattr(self._hooks, name) is not None:
+            raise RuntimeError(f"{name} is set already; it should be set once")
+        setattr(self._hooks, name, function)
+        return function
+
+    # ------------------------------------------------------------------ streams of the application's own
+
+    def stream(self, source: AsyncIterable[T], *, encode: Callable[[T], str] = json.dumps) -> Response:
+        """Return a response that streams an asynchronous source as server-sent events.
+
+        The source runs on the loop, under the limits of chats: slots, heartbeats, `SLUICE_TOTAL_TIMEOUT`, the drain.
+        It is cancelled if the client disconnects. Each item is the data of one event. An event `done` ends a whole
+        stream, an event `error` with a code and a sentence another one.
+
+        Args:
+            source: Any asynchronous iterable. It must not block, and has no request context.
+            encode: Makes the text of an item, on the loop. Default: JSON.
+
+        Returns:
+            The response; 503 in JSON where no slot is free. For the view that is called for a request.
+
+        Raises:
+            TypeError: The source is not asynchronous.
+            KeyError: The application does not have this extension.
+        """
+        if not hasattr(source, "__aiter__"):
+            raise TypeError(
+                f"the source is of type {type(source).__name__}; it should be an asynchronous iterable, such as an "
+                "async generator"
+            )
+        state = ExtensionState.of(current_app._get_current_object())  # type: ignore[attr-defined]
+        service = state.service
+        run_id = read_request_id(request.headers.get("X-Request-Id")) or uuid4().hex
+        request_id.set(run_id)
+        try:
+            if not state.has_spare_thread():
+                raise Overloaded(NO_THREADS)
+            user = current_user_key() or identify_client(request, service.settings)
+            chat = Chat(messages=(), model="-", source="app", run_id=run_id)
+            run = service.open_items(_encoded(source, encode), chat, user)
+        except ServiceError as error:
+            service.metrics.refused(error.code)
+            return make_error_response(error)
+        with state.hold(run, find_client_socket(request.environ)) as stack:
+            body = StreamBody(run, run_id, encode_items)
+            return StreamResponse(request, body, {**HEADERS, "X-Request-Id": run_id}, stack.pop_all().close)
+
+
+async def _encoded(source: AsyncIterable[T], encode: Callable[[T], str]) -> Any:
+    async for item in source:
+        yield encode(item)
