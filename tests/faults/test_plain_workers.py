@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.test_disconnects import PROMISE
 from tests.support.fault_server import StartOwnServer
 from tools.common.raw_client import stream_chat
 from tools.common.scripted_model import Headers, finished, said, stalling_after
@@ -61,6 +62,21 @@ def test_sigterm_ends_open_answers_with_a_terminal_frame_when_the_drain_is_over(
     running_server.server.wait_for_log(r"INFO\].* sluice.run \[\w+\] run=\w+ .* code=shutting_down")
     running_server.server.wait_for_log("the operator's own hook")
     assert not re.search("SIGKILL|Traceback", running_server.server.log)
+
+
+@pytest.mark.parametrize(("worker", "threads"), [("gthread", 8), ("sync", 1)])
+def test_a_disconnect_ends_the_model_call_at_once_under_gunicorns_own_workers(
+    start_own_server: StartOwnServer, tmp_path: Path, worker: str, threads: int
+) -> None:
+    # No heartbeat comes within the promise, so no failed write can show the disconnect.
+    running_server = start_own_server(config=config(tmp_path, worker, threads), SLUICE_HEARTBEAT_INTERVAL=5, warm=0)
+    running_server.model.enqueue(stalling_after("Hello"))
+    with stream_chat(running_server.url) as client:
+        assert client.next_event().message == "Hello"
+        exchange = running_server.model.wait_for_request()
+        disconnected_at = time.monotonic()
+        client.close()
+    assert exchange.wait_aborted() - disconnected_at < PROMISE
 
 
 def test_an_answer_that_ends_within_the_drain_is_whole(start_own_server: StartOwnServer, tmp_path: Path) -> None:
