@@ -1,4 +1,4 @@
-"""Charts as inline SVG whose colours are the page's own, so that they are light or dark with it. Pure."""
+"""Line charts as inline SVG. They take the colours of the page, light or dark."""
 
 from __future__ import annotations
 

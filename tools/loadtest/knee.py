@@ -1,4 +1,4 @@
-"""Where more load stops buying more answers and only makes them slower. Pure."""
+"""Find the knee: the load above which answers become slower and not more."""
 
 from __future__ import annotations
 

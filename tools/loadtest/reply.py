@@ -1,4 +1,4 @@
-"""Bytes of one reply -> what a load test wants to know of it. No I/O, no clock, and as little work as will do.
+"""Read what a load test needs of one reply from its bytes, with little work for each token.
 
 It counts events and does not check their form, as the tests' `FrameReader` does: that takes three times the CPU time
 for each token (docs/decisions/0045-share-one-lean-model-server.md), and the client must not be the bottleneck.

@@ -1,4 +1,4 @@
-"""Events -> bytes of a `text/event-stream`, as docs/reference/wire.md has it. Pure: no I/O, no clock."""
+"""Events -> bytes of a `text/event-stream`, as docs/reference/wire.md has it. No I/O, no clock."""
 
 from __future__ import annotations
 

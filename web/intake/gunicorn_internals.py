@@ -4,7 +4,7 @@ gunicorn documents no interface for a worker's connections, parsers and threads,
 it: `arbiter.py`, `config.py`, `sock.py`, `util.py`, `http/{body,message,parser,unreader,wsgi}.py` and
 `workers/{base,gthread}.py` of gunicorn 27.0.
 
-Loaded by gunicorn's master too, so it imports nothing of the application.
+Loaded by gunicorn's master too, so it loads nothing of the application (test_imports.py).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Python runs one thread of a process at a time, so the threads of a worker gain n
 each other across them (docs/decisions/0019-pin-a-worker-to-an-idle-cpu.md). But a pinned worker cannot avoid a
 process that is busy on its CPU. So the worker is unpinned when another process is busy there, and pinned again later.
 
-Loaded by gunicorn's master too, so it imports nothing of the application.
+Loaded by gunicorn's master too, so it loads nothing of the application (test_imports.py).
 """
 
 from __future__ import annotations

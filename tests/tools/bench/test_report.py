@@ -1,4 +1,4 @@
-"""What the bench makes of its turns: goals, tables, the chart and the READMEs' part. Pure."""
+"""What the bench makes of its turns: goals, tables, the chart and the READMEs' part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statistics, goodput and what a report makes of outcomes: pure."""
+"""Statistics, goodput and what a report makes of outcomes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When requests begin, how clients behave, and where the knee is: pure."""
+"""When requests begin, how clients behave, and where the knee is."""
 
 from __future__ import annotations
 

@@ -279,6 +279,15 @@ def test_importing_the_package_or_the_settings_loads_no_client(statement: str) -
     assert not loaded & {"openai", "aiohttp", "httpx2", "janus", "uvloop", "asyncio"}
 
 
+@pytest.mark.parametrize("module", ["sluice.web.server.cpu_affinity", "sluice.web.intake.gunicorn_internals"])
+def test_what_gunicorns_master_loads_brings_nothing_of_the_application(module: str) -> None:
+    loaded = loaded_by(f"import {module}")
+    assert module in loaded
+    packages = {"sluice", "sluice.web", module.rpartition(".")[0]}
+    assert {name for name in loaded if name.startswith("sluice")} == {module, *packages}
+    assert not loaded & {"flask", "werkzeug", "openai", "aiohttp", "janus"}
+
+
 def test_every_public_name_can_be_imported() -> None:
     import sluice
     from sluice import service
