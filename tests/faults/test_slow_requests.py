@@ -50,6 +50,7 @@ class SlowClient:
 
     def __init__(self, running_server: FaultServer, at_once: bytes, bytewise: bytes = b"") -> None:
         self.socket = socket.create_connection(("127.0.0.1", running_server.server.port), timeout=5)
+        self.address = "{}:{}".format(*self.socket.getsockname())
         self.began = time.monotonic()
         self.ended = 0.0
         self.reply = b""
@@ -98,7 +99,8 @@ def assert_refused(client: SlowClient, status: int, words: str) -> None:
     assert reader.status == status
     assert reader.headers["connection"] == "close"
     fields = json.loads(body)
-    check_error(fields, field_allowed=True)
+    check_error(fields)
+    assert fields["request_id"] == reader.headers["x-request-id"]
     assert words in fields["error"]
 
 
@@ -115,6 +117,12 @@ def test_requests_that_arrive_byte_by_byte_delay_no_other_client_and_end_at_one_
             stack.callback(client.socket.close)
         took = last_for([*heads, *bodies, *halves], running_server, timeout=15)
         assert max(took) < 1.0
+        log = running_server.server.log
+        for client in (*heads, *halves, *bodies):
+            part = "body" if client in bodies else "head"
+            assert (
+                f" a request of {client.address} was refused with 408: The {part} of a request should be sent " in log
+            )
         for client in (*heads, *halves):
             assert_refused(client, 408, "The head of a request should be sent within 1 s.")
             assert client.took >= HEAD_TIMEOUT
@@ -271,7 +279,11 @@ def test_a_client_that_reads_no_reply_is_cut_off_and_gives_its_thread_back(runni
         clients = [stack.enter_context(RawClient(running_server.url, receive_buffer=2048)) for _ in range(8)]
         for client in clients:
             client.send(many)
-        running_server.server.wait_for_log("a client was too slow", times=5)
+        running_server.server.wait_for_log(
+            r"the client 127\.0\.0\.1:\d+ was too slow, and its connection is closed: "
+            r"it did not read its reply within 1 s$",
+            times=5,
+        )
         with repeat_requests(running_server.url, timeout=10) as health:
             health.wait_times(5)
         assert not health.failures
@@ -395,4 +407,38 @@ def test_slow_encrypted_requests_hold_a_thread_for_one_limit_and_no_longer(encry
             reader.feed(with_body.recv(RECEIVE))
         assert reader.status == 408
         assert reader.headers["connection"] == "close"
+    encrypted.wait_for_log("the client .* was too slow, .*: its head was not received within 1 s", times=2)
     assert encrypted.status("/healthz") == 200
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "words"),
+    [
+        (b"GARBAGE\r\n\r\n", 400, "The request line should be"),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501, "Transfer-Encoding should be chunked"),
+        (
+            b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+            413,
+            "The body should be at most 1048576 bytes.",
+        ),
+    ],
+)
+def test_an_encrypted_request_is_refused_as_a_plain_one_is(
+    encrypted: EncryptedServer, request_bytes: bytes, status: int, words: str
+) -> None:
+    with connect(encrypted) as client:
+        began = time.monotonic()
+        client.sendall(request_bytes)
+        reader = ResponseReader()
+        body = b""
+        while not reader.complete:
+            body += reader.feed(client.recv(RECEIVE))
+        assert time.monotonic() - began < BODY_TIMEOUT
+    assert reader.status == status
+    assert reader.headers["connection"] == "close"
+    assert reader.headers["x-content-type-options"] == "nosniff"
+    fields = json.loads(body)
+    check_error(fields)
+    assert words in fields["error"]
+    assert fields["request_id"] == reader.headers["x-request-id"]

@@ -55,7 +55,7 @@ def details() -> str:
 def _section(kind: type[ServiceError], status: int) -> str:
     retry_after = _RETRY_AFTER.get(status) if kind.retryable else None
     facts = [
-        "400, or another status below 500" if kind.code == "invalid_request" else str(status),
+        "400, or another status that says what was wrong" if kind.code == "invalid_request" else str(status),
         "retryable" if kind.retryable else "not retryable",
         *([f"`Retry-After` {retry_after}"] if retry_after else []),
     ]

@@ -10,9 +10,18 @@ from ..request_errors import InvalidRequest
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
-#: Values of the attribute `failure` of `wsgi.input`: the time limit was exceeded; the body ended early or is broken.
+#: Values of the attribute `failure` of `wsgi.input`: the time limit was exceeded; the body ended early or is broken;
+#: its chunks announce more bytes than were allowed by `limit_announced_body`.
 TIMED_OUT = "timed out"
 BROKEN = "broken"
+TOO_LARGE = "too large"
+
+
+def limit_announced_body(environ: WSGIEnvironment, most: int) -> None:
+    """Have reading a body fail once its chunks announce more than `most` bytes, where the server can tell."""
+    limit = getattr(environ.get("wsgi.input"), "limit_announced", None)
+    if limit is not None:
+        limit(most)
 
 
 def find_body_error(environ: WSGIEnvironment) -> InvalidRequest | None:
@@ -21,6 +30,8 @@ def find_body_error(environ: WSGIEnvironment) -> InvalidRequest | None:
     if failure == TIMED_OUT:
         message = "The body was not received within its time limit. It should be sent faster."
         return InvalidRequest(message, status=HTTPStatus.REQUEST_TIMEOUT)
+    if failure == TOO_LARGE:
+        return InvalidRequest("The body is too large.", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     if failure == BROKEN:
         return InvalidRequest("The body ended early, or its chunks are not framed as in RFC 9112, section 7.1.")
     return None

@@ -18,7 +18,7 @@ from ...service.message import Message
 from ...service.settings.chat import InteractionMode
 from ...service.settings.settings import Settings
 from ..request_errors import InvalidRequest
-from .body_errors import find_body_error
+from .body_errors import find_body_error, limit_announced_body
 
 Role = Literal["user", "assistant", "system", "developer"]
 # Messages of these roles can override OPENAI_SYSTEM_PROMPT.
@@ -77,12 +77,16 @@ def read_chat_request(request: Request, settings: Settings, run_id: str) -> Chat
         raise too_large
     # For bodies without a length. One more than allowed: at its limit, Werkzeug (3.1) truncates a body silently.
     request.max_content_length = settings.limits.max_body_bytes + 1
+    limit_announced_body(request.environ, settings.limits.max_body_bytes)
     try:
         raw = request.get_data(cache=False)
     except RequestEntityTooLarge:
         raise too_large from None
     except ClientDisconnected:
-        if (refused := find_body_error(request.environ)) is not None and refused.status == HTTPStatus.REQUEST_TIMEOUT:
+        refused = find_body_error(request.environ)
+        if refused is not None and refused.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            raise too_large from None
+        if refused is not None and refused.status == HTTPStatus.REQUEST_TIMEOUT:
             raise refused from None
         if request.content_length is None:
             sentence = "The chunks of the body are broken. They should be framed as in RFC 9112, section 7.1."

@@ -11,7 +11,7 @@ BODY_BYTES_PER_SECOND = 4096
 # Of a chunk's size with its extensions, and of a trailer. gunicorn's limit for either is 8190.
 LINE_LIMIT = 8192
 
-_CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r\n")
+_CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]+)[ \t]*(?:;[^\r\n]*)?\r\n")
 
 
 class BodyArrival:
@@ -30,6 +30,10 @@ class BodyArrival:
         self.length = length
         #: Bytes received, including the framing.
         self.received = 0
+        #: Bytes that its Content-Length, or the sizes of its chunks so far, announce.
+        self.announced = length or 0
+        #: The most bytes that its reader accepts; None where it is unknown.
+        self.limit: int | None = None
         #: Whether all of it was received.
         self.is_complete = length == 0
         #: Whether the framing of its chunks is invalid, so that its end is unknown.
@@ -50,6 +54,11 @@ class BodyArrival:
         else:
             self.received += min(len(data), self.length - self.received)
             self.is_complete = self.received == self.length
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether more bytes are announced than its reader accepts."""
+        return self.limit is not None and self.announced > self.limit
 
     def deadline(self) -> float:
         """Return the time on the monotonic clock at which the body is too late; it grows with the received bytes."""
@@ -87,5 +96,6 @@ class BodyArrival:
             self.is_broken = True
             return
         self._chunk_left = int(matched[1], 16)
+        self.announced += self._chunk_left
         self._is_after_data = self._chunk_left > 0
         self._in_trailers = self._chunk_left == 0

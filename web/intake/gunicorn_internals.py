@@ -18,9 +18,9 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config as Config
 from gunicorn.errors import AppImportError as AppImportError
 from gunicorn.glogging import Logger as Logger
+from gunicorn.http import errors as errors
 from gunicorn.http import get_parser as get_parser
 from gunicorn.http.body import LengthReader
-from gunicorn.http.errors import ConfigurationProblem as ConfigurationProblem
 from gunicorn.http.errors import ParseException as ParseException
 from gunicorn.http.message import Request as Request
 from gunicorn.http.parser import RequestParser as RequestParser
@@ -31,7 +31,6 @@ from gunicorn.sock import BaseSocket as BaseSocket
 from gunicorn.sock import is_http2_negotiated as is_http2_negotiated
 from gunicorn.sock import ssl_wrap_socket as ssl_wrap_socket
 from gunicorn.util import write as write
-from gunicorn.util import write_error as write_error
 from gunicorn.workers.gthread import TConn as TConn
 from gunicorn.workers.gthread import ThreadWorker
 

@@ -1,55 +1,69 @@
-"""Replies that the worker's main thread sends for requests that reach no thread."""
+"""Replies that the worker itself sends for requests that do not reach the application."""
 
 from __future__ import annotations
 
 import json
+from email.utils import formatdate
 from typing import NamedTuple
 
 
 class Refusal(NamedTuple):
-    """A complete reply that refuses a request and closes its connection."""
+    """A reply that refuses a request and closes its connection, with the fields of other errors (`api/errors.py`)."""
 
-    code: str
     status: int
-    reply: bytes
+    #: The reason phrase of the status, such as `Request Timeout`.
+    phrase: str
+    #: The error's code.
+    code: str
+    #: What was wrong and what would be right. Without the client's own text.
+    sentence: str
+    #: Seconds after which another attempt may succeed; None where it cannot.
+    retry_after: int | None = None
+
+    def encode(self, request_id: str) -> bytes:
+        """Return the bytes of the whole reply.
+
+        Args:
+            request_id: The id by which the log names the request. Not unchecked text of the client.
+        """
+        fields = {
+            "success": False,
+            "error": self.sentence,
+            "code": self.code,
+            "retryable": self.retry_after is not None,
+            "request_id": request_id,
+        }
+        body = json.dumps(fields).encode()
+        lines = [
+            f"HTTP/1.1 {self.status} {self.phrase}",
+            f"Date: {formatdate(usegmt=True)}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
+            "Cache-Control: no-store",
+            "X-Content-Type-Options: nosniff",
+            f"X-Request-Id: {request_id}",
+            *([] if self.retry_after is None else [f"Retry-After: {self.retry_after}"]),
+            "Connection: close",
+        ]
+        head = "".join(f"{line}\r\n" for line in lines)
+        return head.encode() + b"\r\n" + body
 
 
-def make_refusal(status: str, code: str, sentence: str, *, retry_after: int | None = None) -> Refusal:
-    """Return a refusal with the fields of other errors (`api/errors.py`), but without the id of a request.
-
-    Args:
-        status: The status and its phrase, such as `408 Request Timeout`.
-        code: The error's code.
-        sentence: What was wrong and what would be right.
-        retry_after: Seconds after which another attempt may succeed; None where it cannot.
-    """
-    fields = {"success": False, "error": sentence, "code": code, "retryable": retry_after is not None}
-    body = json.dumps(fields).encode()
-    lines = [
-        f"HTTP/1.1 {status}",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body)}",
-        "Cache-Control: no-store",
-        "X-Content-Type-Options: nosniff",
-        *([] if retry_after is None else [f"Retry-After: {retry_after}"]),
-        "Connection: close",
-    ]
-    head = "".join(f"{line}\r\n" for line in lines)
-    return Refusal(code, int(status.partition(" ")[0]), head.encode() + b"\r\n" + body)
+def make_invalid_refusal(status: int, phrase: str, sentence: str) -> Refusal:
+    """Return the refusal of a request that the client should change."""
+    return Refusal(status, phrase, "invalid_request", sentence)
 
 
 def make_slow_head_refusal(seconds: float) -> Refusal:
     """Return the refusal of a head that was not received in time."""
-    return make_refusal(
-        "408 Request Timeout", "invalid_request", f"The head of a request should be sent within {seconds:g} s."
-    )
+    return make_invalid_refusal(408, "Request Timeout", f"The head of a request should be sent within {seconds:g} s.")
 
 
 def make_slow_body_refusal(seconds: float, bytes_per_second: int) -> Refusal:
     """Return the refusal of a body that was not received in time."""
-    return make_refusal(
-        "408 Request Timeout",
-        "invalid_request",
+    return make_invalid_refusal(
+        408,
+        "Request Timeout",
         f"The body of a request should be sent within {seconds:g} s, "
         f"and one more second for each {bytes_per_second} bytes.",
     )
@@ -57,21 +71,25 @@ def make_slow_body_refusal(seconds: float, bytes_per_second: int) -> Refusal:
 
 def make_large_head_refusal(limit: int) -> Refusal:
     """Return the refusal of a head that is larger than the limit."""
-    return make_refusal(
-        "431 Request Header Fields Too Large",
-        "invalid_request",
-        f"The head of a request should have at most {limit} bytes.",
+    return make_invalid_refusal(
+        431, "Request Header Fields Too Large", f"The head of a request should have at most {limit} bytes."
     )
 
 
+def make_large_body_refusal(limit: int) -> Refusal:
+    """Return the refusal of a body whose chunks announce more bytes than the limit."""
+    return make_invalid_refusal(413, "Content Too Large", f"The body should be at most {limit} bytes.")
+
+
 #: The refusal of a body whose chunks are broken, so that its end is unknown.
-BROKEN_CHUNKS = make_refusal(
-    "400 Bad Request",
-    "invalid_request",
-    "The chunks of the body are broken. They should be framed as in RFC 9112, section 7.1.",
+BROKEN_CHUNKS = make_invalid_refusal(
+    400, "Bad Request", "The chunks of the body are broken. They should be framed as in RFC 9112, section 7.1."
 )
 
 #: The refusal where incomplete requests fill the memory they may use, or no thread, memory or descriptor is left.
-OVERLOADED = make_refusal(
-    "503 Service Unavailable", "overloaded", "The server is busy. Please try again in a moment.", retry_after=2
+OVERLOADED = Refusal(
+    503, "Service Unavailable", "overloaded", "The server is busy. Please try again in a moment.", retry_after=2
 )
+
+#: The reply where the application, or the server around it, has failed before its reply began.
+FAILED = Refusal(500, "Internal Server Error", "internal", "Something went wrong on the server.")

@@ -13,10 +13,13 @@ import time
 from typing import Any, Protocol
 
 from .body_arrival import BODY_BYTES_PER_SECOND
+from .gunicorn_internals import ParseException
+from .parser_refusals import NO_REQUEST, refuse_parser_error
 from .refusals import (
     BROKEN_CHUNKS,
     OVERLOADED,
     Refusal,
+    make_large_body_refusal,
     make_large_head_refusal,
     make_slow_body_refusal,
     make_slow_head_refusal,
@@ -34,6 +37,9 @@ TOTAL_LIMIT = 64 * 2**20
 # Seconds between two checks of the time limits. A check of a thousand connections takes 0.1 ms.
 SCAN_INTERVAL = 0.1
 
+_EMPTY_LINES = re.compile(rb"(?:\r\n)+")
+# No line end, which the parser refuses. A client that begins with TLS sends none, and would wait for the time limit.
+_NO_METHOD = re.compile(rb"[^!-~\r\n]")
 # The end of a head, or a line end that gunicorn refuses at once.
 _HEAD_ENDS = re.compile(rb"\r\n\r\n|(?<!\r)\n")
 
@@ -47,8 +53,14 @@ class IntakeOwner(Protocol):
     def request_ready(self, connection: WorkerConnection) -> None:
         """Serve a request that was received."""
 
-    def request_refused(self, connection: WorkerConnection, refusal: Refusal) -> None:
-        """Reply, and close the connection."""
+    def request_refused(self, connection: WorkerConnection, refusal: Refusal, cause: str = "") -> None:
+        """Reply, and close the connection.
+
+        Args:
+            connection: The connection, whose parser has the request where its head was received.
+            refusal: The reply.
+            cause: What the log should say besides the reply's sentence.
+        """
 
     def connection_ended(self, connection: WorkerConnection) -> None:
         """Close a connection whose client has disconnected, or whose descriptor is needed."""
@@ -80,6 +92,8 @@ class RequestIntake:
         self._head_timeout = head_timeout
         self._head_too_slow = make_slow_head_refusal(head_timeout)
         self._body_limit = min(body_limit, BODY_LIMIT)
+        self._most_announced = body_limit
+        self._body_too_large = make_large_body_refusal(body_limit)
         self._body_too_slow = make_slow_body_refusal(body_timeout, BODY_BYTES_PER_SECOND)
         #: Each connection with the time limit of its head on the monotonic clock; the oldest first.
         self._waiting: dict[WorkerConnection, float] = {}
@@ -176,16 +190,31 @@ class RequestIntake:
         received = connection.received
         seen = len(received)
         received += data
-        ends = _HEAD_ENDS.search(received, max(0, seen - 3)) is not None
         # A head of the PROXY protocol has line ends of its own, so only the parser knows where the head ends.
-        ends = ends or (connection.cfg.proxy_protocol != "off" and connection.parser.req_count == 0)
-        if (ends or len(received) > HEAD_LIMIT) and connection.parser.prepare(bytes(received)):
+        is_behind_proxy = connection.cfg.proxy_protocol != "off" and connection.parser.req_count == 0
+        if not is_behind_proxy and (empty := _EMPTY_LINES.match(received)):
+            # Some clients send an empty line behind a body (RFC 9112, section 2.2).
+            connection.skipped += empty.end()
+            del received[: empty.end()]
+            seen = 0
+        if not is_behind_proxy and _NO_METHOD.match(received):
+            self._refuse(connection, NO_REQUEST, repr(bytes(received[:10])))
+            return
+        end = None if is_behind_proxy else _HEAD_ENDS.search(received, max(0, seen - 3))
+        is_too_large = connection.skipped + (end.end() if end else len(received)) > HEAD_LIMIT
+        may_be_complete = received and (end or is_behind_proxy or is_too_large)
+        if may_be_complete and connection.parser.prepare(bytes(received)):
+            failure = connection.parser.failure
             request = connection.parser.prepared
-            if request is None:
+            if isinstance(failure, ParseException):
+                self._refuse(connection, refuse_parser_error(failure, connection.cfg), str(failure))
+            elif request is None:
                 self._hand_over(connection)
+            elif end and is_too_large:
+                self._refuse(connection, make_large_head_refusal(HEAD_LIMIT))
             else:
                 self._continue_request(connection, request)
-        elif len(received) > HEAD_LIMIT:
+        elif is_too_large:
             self._refuse(connection, make_large_head_refusal(HEAD_LIMIT))
         elif self._held > TOTAL_LIMIT:
             self._refuse(connection, OVERLOADED)
@@ -195,7 +224,10 @@ class RequestIntake:
         arrival = request.arrival
         # Half of a chunked body may be framing.
         size = arrival.received // 2 if arrival.length is None else arrival.length
-        if arrival.is_complete or size > self._body_limit or not self._is_awaited(request):
+        if arrival.length is None and arrival.announced > self._most_announced and self._is_awaited(request):
+            # Not by a thread, which would wait for the announced bytes.
+            self._refuse(connection, self._body_too_large)
+        elif arrival.is_complete or size > self._body_limit or not self._is_awaited(request):
             self._hand_over(connection)
         elif arrival.is_broken:
             # Not by a thread: gunicorn's reader would wait for the end of the broken line.
@@ -218,16 +250,16 @@ class RequestIntake:
         self._release(connection)
         self._owner.request_ready(connection)
 
-    def _refuse(self, connection: WorkerConnection, refusal: Refusal | None) -> None:
+    def _refuse(self, connection: WorkerConnection, refusal: Refusal | None, cause: str = "") -> None:
         self._release(connection)
         if refusal is None:
             self._owner.connection_ended(connection)
         else:
-            self._owner.request_refused(connection, refusal)
+            self._owner.request_refused(connection, refusal, cause)
 
     def _release(self, connection: WorkerConnection) -> None:
         del self._waiting[connection]
         self._poller.unregister(connection.sock)
         self._held -= connection.held
-        connection.held = 0
+        connection.held = connection.skipped = 0
         connection.received.clear()

@@ -10,6 +10,7 @@ from typing import Any
 
 from .body_arrival import BodyArrival
 from .gunicorn_internals import Request, RequestParser, SocketUnreader, body_length, take_expectation
+from .gunicorn_internals import errors as http_errors
 
 RECEIVE_BYTES = 65536
 # The most reads of `receive_now`: together more than the kernel's receive buffer holds.
@@ -20,6 +21,14 @@ class RequestIncomplete(Exception):
     """The parser needs bytes that were not received yet."""
 
 
+class RequestTooSlow(TimeoutError):
+    """The client did not send a head or a body within its time limit."""
+
+
+class BodyTooLarge(OSError):
+    """The chunks of a body announce more bytes than its reader accepts."""
+
+
 class LimitedUnreader(SocketUnreader):  # type: ignore[misc]  # gunicorn has no types
     """Gives the parser received bytes, and reads the socket within a time limit for all of a head or body."""
 
@@ -28,6 +37,8 @@ class LimitedUnreader(SocketUnreader):  # type: ignore[misc]  # gunicorn has no 
         super().__init__(sock)
         #: Returns the time limit on the monotonic clock; None where reading must not wait.
         self.deadline: Callable[[], float] | None = None
+        #: What the log says where the time limit is exceeded.
+        self.too_slow = ""
         #: The progress of the body that is being read.
         self.arrival: BodyArrival | None = None
         #: Whether the client waits for `100 Continue` before it sends the body.
@@ -37,20 +48,25 @@ class LimitedUnreader(SocketUnreader):  # type: ignore[misc]  # gunicorn has no 
         """Read the socket, within the time limit.
 
         Raises:
+            BodyTooLarge: The body's reader accepts fewer bytes than are announced.
             RequestIncomplete: Reading must not wait.
-            TimeoutError: The time limit of the head or of the body is exceeded.
+            RequestTooSlow: The time limit of the head or of the body is exceeded.
         """
         if self.deadline is None:
             raise RequestIncomplete
+        if self.arrival is not None and self.arrival.is_too_large:
+            raise BodyTooLarge(f"its chunks announce more than {self.arrival.limit} bytes")
         if self.must_continue:
             self.send_continue()
         left = self.deadline() - time.monotonic()
         if left <= 0:
-            raise TimeoutError("the time limit of the head or the body is exceeded")
+            raise RequestTooSlow(self.too_slow)
         before = self.sock.gettimeout()
         self.sock.settimeout(left)
         try:
             data: bytes = super().chunk(size_hint)
+        except TimeoutError:
+            raise RequestTooSlow(self.too_slow) from None
         finally:
             self.sock.settimeout(before)
         if self.arrival is not None:
@@ -125,16 +141,20 @@ class LimitedParser(RequestParser):  # type: ignore[misc]
         self.unreader.buf.write(received)
         try:
             self._prepared = Request(self.cfg, self.unreader, self.source_addr, self.req_count + 1)
+            self._begin_body(self._prepared)
         except RequestIncomplete:
             self.unreader.take_buffered()
             return False
         except MemoryError:
             raise
         except Exception as error:
-            self._failure = error
-        else:
-            self._begin_body(self._prepared)
+            self._failure, self._prepared = error, None
         return True
+
+    @property
+    def failure(self) -> Exception | None:
+        """The error that `next` will raise; None where it will return a request."""
+        return self._failure
 
     @property
     def prepared(self) -> Any:
@@ -150,6 +170,7 @@ class LimitedParser(RequestParser):  # type: ignore[misc]
         if request is None:
             limit = time.monotonic() + self._head_timeout
             self.unreader.deadline = lambda: limit
+            self.unreader.too_slow = f"its head was not received within {self._head_timeout:g} s"
             self.unreader.arrival = None
             request = super().__next__()
             self._begin_body(request)
@@ -157,11 +178,16 @@ class LimitedParser(RequestParser):  # type: ignore[misc]
             self.mesg = request
             self.req_count += 1
         self.unreader.deadline = request.arrival.deadline
+        self.unreader.too_slow = f"its body was not received within {self._body_timeout:g} s and those for its size"
         return request
 
     next = __next__
 
     def _begin_body(self, request: Any) -> None:
+        codings = [value.strip().lower() for name, value in request.headers if name == "TRANSFER-ENCODING"]
+        if codings not in ([], ["chunked"]):
+            # gunicorn accepts gzip before it, and would pass on the body as it is.
+            raise http_errors.UnsupportedTransferCoding(", ".join(codings))
         arrival = BodyArrival(body_length(request), self._body_timeout)
         arrival.feed(self.unreader.buf.getvalue())
         request.arrival = self.unreader.arrival = arrival

@@ -44,6 +44,8 @@ class WorkerConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
         self._body_timeout = body_timeout
         #: Bytes of an incomplete head.
         self.received = bytearray()
+        #: How many bytes of empty lines came before its head.
+        self.skipped = 0
         #: How many bytes of its request are in memory before a thread serves it.
         self.held = 0
         #: Whether requests are received without a thread: not with TLS, and not in other protocols.

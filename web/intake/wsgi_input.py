@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..api.body_errors import BROKEN, TIMED_OUT
+from ..api.body_errors import BROKEN, TIMED_OUT, TOO_LARGE
 from .gunicorn_internals import ParseException, response_of
+from .request_parser import BodyTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from .body_arrival import BodyArrival
 
 
 class WsgiInput:
@@ -18,9 +21,10 @@ class WsgiInput:
     gunicorn raises its own exceptions, which frameworks do not know and report as errors of the application.
     """
 
-    def __init__(self, body: Any) -> None:
-        """Take gunicorn's own body."""
+    def __init__(self, body: Any, arrival: BodyArrival | None = None) -> None:
+        """Take gunicorn's own body, and its progress where that is known."""
         self._body = body
+        self._arrival = arrival
         #: Why it could not be read (`api/body_errors.py`). Not the exception, whose frames refer to this object.
         self.failure: str | None = None
 
@@ -36,9 +40,15 @@ class WsgiInput:
             self.failure = BROKEN
             raise OSError(f"{type(error).__name__}: {error}") from error
         except OSError as error:
-            self.failure = TIMED_OUT if isinstance(error, TimeoutError) else BROKEN
+            kinds = {TimeoutError: TIMED_OUT, BodyTooLarge: TOO_LARGE}
+            self.failure = next((name for kind, name in kinds.items() if isinstance(error, kind)), BROKEN)
             raise
         return data
+
+    def limit_announced(self, most: int) -> None:
+        """Have `read` fail, instead of waiting, once chunks announce more bytes than the reader accepts."""
+        if self._arrival is not None:
+            self._arrival.limit = most
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._body, name)
@@ -47,15 +57,15 @@ class WsgiInput:
 def wrap_request_bodies(application: WSGIApplication) -> WSGIApplication:
     """Return the application with request bodies of `WsgiInput`.
 
-    Where the reply begins before all of the body was received, the connection is closed after the reply. An unread
-    body that was received is discarded, and the connection is kept.
+    Where the reply begins before all of the body was received, or the body is broken, the connection is closed after
+    the reply. An unread body that was received is discarded, and the connection is kept.
     """
 
     def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        environ["wsgi.input"] = WsgiInput(environ["wsgi.input"])
         # Requests of HTTP/2 and of other protocols have no `arrival`.
         response = response_of(start_response)
         arrival = getattr(response.req, "arrival", None)
+        received = environ["wsgi.input"] = WsgiInput(environ["wsgi.input"], arrival)
 
         def begin_response(status: str, headers: Any, exc_info: Any = None) -> Any:
             if arrival is not None and not arrival.is_complete:
@@ -64,6 +74,8 @@ def wrap_request_bodies(application: WSGIApplication) -> WSGIApplication:
                 unreader.receive_now()
                 if not arrival.is_complete:
                     response.force_close()
+            elif received.failure is not None:
+                response.force_close()
             return start_response(status, headers, exc_info)
 
         return application(environ, begin_response)

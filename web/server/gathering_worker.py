@@ -7,17 +7,24 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
+import threading
 import time
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
+from ...service.observability.logging import request_id
 from ...service.observability.resources import exhausted_by
-from ..intake.gunicorn_internals import ConfigurationProblem, ParseException, PublicThreadWorker, write, write_error
-from ..intake.refusals import OVERLOADED, Refusal
+from ..intake.gunicorn_internals import ParseException, PublicThreadWorker, write
+from ..intake.gunicorn_internals import errors as http_errors
+from ..intake.parser_refusals import refuse_parser_error
+from ..intake.refusals import FAILED, OVERLOADED, Refusal, make_invalid_refusal
 from ..intake.request_intake import RequestIntake
+from ..intake.request_parser import RequestTooSlow
 from ..intake.request_threads import RequestThreads
 from ..intake.worker_connection import WorkerConnection
 from ..intake.wsgi_input import wrap_request_bodies
+from ..security.trace_context import read_request_id
 from ..sockets.lingering import LingeringConnections
 
 if TYPE_CHECKING:
@@ -27,21 +34,54 @@ if TYPE_CHECKING:
     from .services import Services
 
 
+#: The refusal where TLS could not be set up.
+NO_TLS = make_invalid_refusal(400, "Bad Request", "The connection should use TLS (https).")
+# What the log quotes of an invalid request.
+CAUSE_CHARS = 200
 # Seconds between two log lines about threads that cannot be started, because each request would log one.
 LOG_INTERVAL = 1.0
 
 
+#: The client whose request a thread serves, for log records that do not name it.
+_serving = threading.local()
+
+
+def format_client(address: Any) -> str:
+    """Return a client's address for the log: `192.0.2.7:40132`, or `a local client` of a unix socket."""
+    if not isinstance(address, tuple):
+        return "a local client"
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 class ClientTooSlow(logging.Filter):
     """Logs one line where gunicorn would log an error with a traceback: for a client that was too slow."""
+
+    def __init__(self, head_timeout: float, write_timeout: float) -> None:
+        """Take the limits of errors that do not name theirs.
+
+        Args:
+            head_timeout: Seconds for a head, also of the handshake of TLS.
+            write_timeout: Seconds for each write of a reply.
+        """
+        super().__init__()
+        self._head = f"its head was not received within {head_timeout:g} s"
+        self._write = f"it did not read its reply within {write_timeout:g} s"
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Replace the record of a socket that exceeded its time limit; accept all others."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, TimeoutError | BlockingIOError):
             record.levelno, record.levelname = logging.INFO, "INFO"
-            record.msg, record.args = "a client was too slow, and its connection is closed", ()
+            record.msg = "the client %s was too slow, and its connection is closed: %s"
+            record.args = (getattr(_serving, "client", "of an unknown address"), self._reason(error))
             record.exc_info = record.exc_text = None
         return True
+
+    def _reason(self, error: OSError) -> str:
+        if isinstance(error, RequestTooSlow):
+            return str(error)
+        return self._head if isinstance(error, BlockingIOError) or "handshake" in str(error) else self._write
 
 
 class GatheringWorker(PublicThreadWorker):
@@ -105,17 +145,41 @@ class GatheringWorker(PublicThreadWorker):
             self._next_log_at = time.monotonic() + LOG_INTERVAL
             self.log.error("no further thread can be started, so requests wait or are refused: %s", error)
 
-    def request_refused(self, connection: WorkerConnection, refusal: Refusal) -> None:
+    def handle(self, conn: WorkerConnection) -> Any:
+        """Serve a request on its thread, whose log records can name the client. gunicorn's do not."""
+        _serving.client = format_client(conn.client)
+        return super().handle(conn)
+
+    def request_refused(self, connection: WorkerConnection, refusal: Refusal, cause: str = "") -> None:
         """Send a refusal without a thread, and close the connection (`IntakeOwner`)."""
-        self.log.info("a request was refused with %d before all of it was received: %s", refusal.status, refusal.code)
-        self._services.count_refused(refusal.code)
+        reply = self._note_refusal(refusal, connection.client, connection.parser.prepared, cause)
         try:
             # Without waiting: where the socket is full, the client has not read its last replies.
-            connection.sock.send(refusal.reply)
+            connection.sock.send(reply)
         except OSError as error:
-            self.log.debug("a refusal could not be sent: %s", error)
+            self.log.debug("a refusal for %s could not be sent: %s", format_client(connection.client), error)
         self.nr_conns -= 1
         connection.close(graceful=True)
+
+    def _note_refusal(self, refusal: Refusal, client: Any, request: Any, cause: str) -> bytes:
+        """Log and count a refusal, and return its bytes.
+
+        Args:
+            refusal: The reply.
+            client: The client's address.
+            request: The request as far as it is known; None where its head is not.
+            cause: What the log should say besides the reply's sentence.
+        """
+        headers = dict(request.headers) if request is not None else {}
+        name = read_request_id(headers.get("X-REQUEST-ID")) or uuid4().hex
+        logged = request_id.set(name)
+        try:
+            reason = f"{refusal.sentence} ({cause[:CAUSE_CHARS]})" if cause else refusal.sentence
+            self.log.info("a request of %s was refused with %d: %s", format_client(client), refusal.status, reason)
+        finally:
+            request_id.reset(logged)
+        self._services.count_refused(refusal.code)
+        return refusal.encode(name)
 
     def connection_ended(self, connection: WorkerConnection) -> None:
         """Close a connection without a request (`IntakeOwner`)."""
@@ -136,6 +200,7 @@ class GatheringWorker(PublicThreadWorker):
             if conn.is_gathered:
                 self.request_refused(conn, OVERLOADED)
             else:
+                self.log.info("a request of %s was not read: no thread was left", format_client(conn.client))
                 self.connection_ended(conn)
             return
         if conn.is_gathered and fs.exception() is None and fs.result():
@@ -160,7 +225,7 @@ class GatheringWorker(PublicThreadWorker):
             return bool(conn.parser.finish_body())
         except ParseException as error:
             # The reply was sent, so the invalid body gets no reply of its own.
-            self.log.debug("a body that was not read is broken: %s", error)
+            self.log.debug("a body of %s that was not read is broken: %s", format_client(conn.client), error)
             return False
 
     def _count_connections(self, change: int) -> None:
@@ -179,14 +244,26 @@ class GatheringWorker(PublicThreadWorker):
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer a request that gunicorn could not read or pass to the application.
 
-        A path outside of SCRIPT_NAME is answered 404; gunicorn answers 500. The write has a time limit.
+        In the form of other errors; gunicorn sends HTML, and 500 for a path outside of SCRIPT_NAME. The write has a
+        time limit.
         """
         client.settimeout(self._settings.limits.write_timeout)
+        # The application's own headers are not the client's fault.
+        is_own = isinstance(exc, http_errors.InvalidResponseHeader | http_errors.InvalidResponseHeaderName)
+        cause = ""
         if (lacking := exhausted_by(exc)) is not None:
-            self.log.error("a request could not be served: %s", lacking)
-            write(client, OVERLOADED.reply)
-            return
-        if isinstance(exc, ConfigurationProblem):
-            write_error(client, HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase, "")
+            self.log.error("a request of %s could not be served: %s", format_client(addr), lacking)
+            refusal = OVERLOADED
+        elif isinstance(exc, ParseException) and not is_own:
+            refusal, cause = refuse_parser_error(exc, self.cfg), str(exc)
+        elif isinstance(exc, ssl.SSLError):
+            refusal, cause = NO_TLS, str(exc)
         else:
-            super().handle_error(req, client, addr, exc)
+            target = f"{req.method} {req.uri}" if hasattr(req, "uri") else "a request that was not read"
+            self.log.error("%s of %s failed in the server", target[:CAUSE_CHARS], format_client(addr), exc_info=exc)
+            refusal = FAILED
+        reply = self._note_refusal(refusal, addr, req if hasattr(req, "headers") else None, cause)
+        try:
+            write(client, reply)
+        except OSError as error:
+            self.log.debug("a refusal for %s could not be sent: %s", format_client(addr), error)

@@ -139,9 +139,10 @@ class SluiceWorker(GatheringWorker):
     def run(self) -> None:
         """Serve until the worker is stopped. On the main thread, after the fork and after loading the application."""
         self._is_loading = False
-        self.log.error_log.addFilter(ClientTooSlow())
         application: Any = self.wsgi
         services = Services.of(application)
+        limits = services.settings.limits
+        self.log.error_log.addFilter(ClientTooSlow(limits.head_timeout, limits.write_timeout))
         self.prepare_serving(application, services)
         self._max_streams: int = services.max_streams or self.cfg.threads
         # Both before any thread is started.

@@ -84,7 +84,7 @@ WEB = {
     },
     "web": {"api", "blueprint", "extension_state", "page", "replies", "routing", "security"},
     "web.intake": {"api"},
-    "web.server": {"extension_state", "intake", "replies", "sockets"},
+    "web.server": {"extension_state", "intake", "replies", "security", "sockets"},
 }
 
 

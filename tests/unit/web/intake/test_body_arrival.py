@@ -59,6 +59,24 @@ def test_a_body_with_a_length_is_complete_at_that_length() -> None:
     assert BodyArrival(0, 1.0).is_complete
 
 
+@pytest.mark.parametrize(
+    ("received", "announced"),
+    [
+        (b"ffffffffffffffff\r\n", 2**64 - 1),
+        (b"1" + b"0" * 100 + b"\r\n", 16**100),
+        (b"0000000000000000005\r\nhello\r\nA;x\r\n", 15),
+        (b"5", 0),
+    ],
+)
+def test_the_size_of_a_chunk_is_known_with_its_line(received: bytes, announced: int) -> None:
+    arrival = BodyArrival(None, 1.0)
+    arrival.limit = 14
+    arrival.feed(received)
+    assert not arrival.is_broken
+    assert arrival.announced == announced
+    assert arrival.is_too_large == (announced > 14)
+
+
 def test_the_time_for_a_body_grows_with_what_has_come_and_not_with_each_piece() -> None:
     began = time.monotonic()
     arrival = BodyArrival(2**20, 20.0)
