@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
+
+import pytest
 
 from tests.support.fault_server import FaultServer, StartOwnServer
 from tests.support.floods import Draining, Endless, delta
 from tests.support.running_server import SHORT_LIMITS
-from tools.common.raw_client import post_chat, stream_chat
+from tools.common.raw_client import fetch, post_chat, stream_chat
 from tools.common.scripted_model import DONE, Chunk, Headers, Script
 
 FIRST, NEXT, TOTAL = 1.5, 0.7, 2.5
@@ -63,8 +66,20 @@ UNENDING = {
 }
 
 
-def test_every_limit_holds_while_the_model_never_pauses(running_server: FaultServer) -> None:
+@pytest.fixture(params=["a worker that pauses", "a worker that never pauses"])
+def reading_server(running_server: FaultServer, request: pytest.FixtureRequest) -> Iterator[FaultServer]:
+    """Return the shared server: as it is, or with tasks that read a fast model all the time and never wait."""
+    if request.param == "a worker that pauses":
+        yield running_server
+        return
+    fetch(running_server.url, "/faults/reads?waits=no", method="POST")
+    yield running_server
+    fetch(running_server.url, "/faults/reads?waits=yes", method="POST")
+
+
+def test_every_limit_holds_while_the_model_never_pauses(reading_server: FaultServer) -> None:
     """Row 35: all of these models at one time."""
+    running_server = reading_server
     running_server.model.enqueue(*[unending.script for unending in UNENDING.values()])
     began, clients = [], []
     for _ in UNENDING:
@@ -81,8 +96,9 @@ def test_every_limit_holds_while_the_model_never_pauses(running_server: FaultSer
     assert not late
 
 
-def test_every_limit_holds_in_a_block_too(running_server: FaultServer) -> None:
+def test_every_limit_holds_in_a_block_too(reading_server: FaultServer) -> None:
     """Row 35."""
+    running_server = reading_server
     began = time.monotonic()
     names = ["words", "words behind a finish reason", "finish reasons"]
     running_server.model.enqueue(*[UNENDING[name].script for name in names])

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response, jsonify, request, stream_with_context
 from werkzeug.wsgi import ClosingIterator
 
-from sluice.service.events.events import Event, Text
+from sluice.service.concurrency import deadline
+from sluice.service.events.events import Event, Offer, Text
+from sluice.service.provider import connection
 from sluice.web import create_app
 from sluice.web.extension_state import ExtensionState
 
@@ -178,13 +180,15 @@ def _add_faults(app: Flask) -> Flask:
             yield [Text(b"not text")]  # type: ignore[arg-type]
         raise LookupError("a defect")
 
-    def stream_chat(chat: Any, *rest: Any, **named: Any) -> AsyncIterator[Sequence[Event]]:
+    takes_offers = True
+
+    def stream_chat(chat: Any, offer: Offer, *rest: Any) -> AsyncIterator[Sequence[Event]]:
         said = chat.messages[-1]["content"]
         if said in (DEFECT_AT_ONCE, DEFECT_AFTER_WORDS, DEFECT_WHILE_ENCODING):
             return defective(said)
         if said == NO_MEMORY:
             return out_of_memory()
-        return honest(chat, *rest, **named)
+        return honest(chat, offer if takes_offers else lambda events: False, *rest)
 
     service.stream_chat = stream_chat  # type: ignore[method-assign, assignment]
 
@@ -245,6 +249,20 @@ def _add_faults(app: Flask) -> Flask:
     @app.post("/faults/block-loop")
     def block_loop() -> Response:
         service.loop.call_soon(time.sleep, float(request.args["seconds"]))
+        return jsonify(pid=os.getpid())
+
+    usual_reads, usual_recheck = connection.FAST_READS, deadline.RECHECK
+
+    @app.post("/faults/reads")
+    def change_reads() -> Response:
+        """Let the tasks that read answers wait as usual; or read all the time, and be woken by each read.
+
+        Then a timer that finds its task at work is not set again either.
+        """
+        nonlocal takes_offers
+        takes_offers = request.args["waits"] == "yes"
+        connection.FAST_READS = usual_reads if takes_offers else 10**9
+        deadline.RECHECK = usual_recheck if takes_offers else 3600.0
         return jsonify(pid=os.getpid())
 
     turns = LongestTurn()
