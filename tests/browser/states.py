@@ -45,7 +45,7 @@ def states(chat: ChatPage, model: ScriptedModel) -> Iterator[str]:
     page = chat.page
     yield "empty"
 
-    word, end = model.gate("before the first word"), model.gate("before the end")
+    word, end = model.gate("before the first token"), model.gate("before the end")
     model.enqueue((word, Chunk(reasoning="Let me see."), *said(RICH), end, *finished(usage=usage_of(9, 42))))
     chat.ask("Show me everything")
     expect(chat.answer).to_have_class("answer running waiting")

@@ -99,7 +99,7 @@ def buttons_without_edge(page: Page) -> list[str]:
 @pytest.mark.browser_context(forced_colors="active")
 def test_a_running_answer_is_visible_in_forced_colours(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()
-    gate = model.gate("before the first word")
+    gate = model.gate("before the first token")
     model.enqueue((gate, *said("Yes."), *finished()))
     chat.ask("Is it?")
     # forced colours remove background and gradient

@@ -225,7 +225,7 @@ def test_every_control_has_a_name_and_shows_its_focus(chat: ChatPage, model: Scr
 
 @pytest.mark.browser_context(reduced_motion="reduce")
 def test_nothing_is_animated_with_reduced_motion(chat: ChatPage, model: ScriptedModel) -> None:
-    gate = model.gate("before the first word")
+    gate = model.gate("before the first token")
     model.enqueue((gate, *said("Yes."), *finished()))
     chat.ask("Is it?")
     expect(chat.page.locator(".answer.waiting")).to_be_visible()

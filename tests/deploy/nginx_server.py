@@ -120,7 +120,7 @@ class NginxServer:
             time.sleep(POLL_INTERVAL)
 
     def worker_pids(self) -> list[int]:
-        """Return its workers, those that are leaving after a reload included."""
+        """Return its workers, with those that end after a reload."""
         assert self._process is not None
         return [process.pid for process in self._group() if process.parent == self._process.pid]
 

@@ -124,12 +124,12 @@ def connections_of(server: GunicornServer) -> int:
 
 
 def test_every_frame_passes_as_soon_as_the_model_sends_it(front: NginxServer, model: ScriptedModel) -> None:
-    gates = [model.gate(f"after word {number}") for number in range(5)]
+    gates = [model.gate(f"after token {number}") for number in range(5)]
     steps = [step for number, gate in enumerate(gates) for step in (*said(f"{number} "), gate)]
     model.enqueue((Headers(), *steps, *finished()))
     with stream_chat(front.url) as client:
         for number, gate in enumerate(gates):
-            # The model says the next word only when this one has been seen here.
+            # The model sends the next token only when this one has been seen here.
             assert client.next_event(timeout=2).message == f"{number} "
             gate.open()
         assert client.read_stream()[1].is_done
@@ -208,7 +208,7 @@ def test_whole_replies_do_not_wait_for_their_reader(
         assert len(json.loads(client.read_body())["message"]) == 20_000 * 1000
 
 
-# ------------------------------------------------------------------------------------------- leaving
+# ------------------------------------------------------------------------------------------ disconnects
 
 
 def test_a_disconnect_ends_the_model_call(front: NginxServer, model: ScriptedModel) -> None:

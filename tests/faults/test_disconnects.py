@@ -1,4 +1,4 @@
-"""Rows 1-5 and 30: clients that leave. Nobody pays for words that nobody reads."""
+"""Rows 1-5 and 30: clients that disconnect. Their model calls end, so that no unread token is paid for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tools.common.scripted_model import Script, reply, stalling, stalling_after
 # The promise is 250 ms; the aim is 50, measured by `python -m tests.faults.closes`.
 PROMISE = 0.25
 
-LEAVING: dict[str, Callable[[RawClient], None]] = {"closes": RawClient.close, "resets": RawClient.reset}
+DISCONNECTS: dict[str, Callable[[RawClient], None]] = {"closes": RawClient.close, "resets": RawClient.reset}
 MOMENTS: dict[str, tuple[Script, bool]] = {
     "mid-stream, while the model stalls": (stalling_after("Hel", "lo"), True),
     "before the first token": (stalling(after_headers=True), False),
@@ -26,7 +26,7 @@ MOMENTS: dict[str, tuple[Script, bool]] = {
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("way", LEAVING)
+@pytest.mark.parametrize("way", DISCONNECTS)
 def test_a_disconnect_ends_the_model_call_at_once(running_server: FaultServer, way: str, moment: str) -> None:
     """Rows 1-4."""
     script, speaks = MOMENTS[moment]
@@ -37,29 +37,29 @@ def test_a_disconnect_ends_the_model_call_at_once(running_server: FaultServer, w
         if speaks:
             assert client.next_event().message
         left = time.monotonic()
-        LEAVING[way](client)
+        DISCONNECTS[way](client)
         assert exchange.wait_aborted() - left < PROMISE
     finally:
         client.close()
 
 
-@pytest.mark.parametrize("way", LEAVING)
+@pytest.mark.parametrize("way", DISCONNECTS)
 def test_no_further_token_is_requested_after_a_disconnect(running_server: FaultServer, way: str) -> None:
-    """Rows 1-4: the model speaks 200 words a second, and stops soon after its reader has gone."""
+    """Rows 1-4: the model sends 200 tokens a second, and stops soon after its client has disconnected."""
     running_server.model.enqueue(reply(*(" word",) * 400, delay=0.005))
     client = stream_chat(running_server.url)
     try:
         exchange = running_server.model.wait_for_request()
         client.next_event()
         before, left = exchange.tokens_sent, time.monotonic()
-        LEAVING[way](client)
+        DISCONNECTS[way](client)
         assert exchange.wait_aborted() - left < PROMISE
         assert exchange.tokens_sent - before <= 200 * PROMISE
     finally:
         client.close()
 
 
-@pytest.mark.parametrize("way", LEAVING)
+@pytest.mark.parametrize("way", DISCONNECTS)
 def test_a_disconnect_during_a_block_chat_ends_the_model_call_at_once(running_server: FaultServer, way: str) -> None:
     """Rows 1-4, for the reply in one JSON."""
     running_server.model.enqueue(stalling_after("Hello"))
@@ -69,7 +69,7 @@ def test_a_disconnect_during_a_block_chat_ends_the_model_call_at_once(running_se
         exchange = running_server.model.wait_for_request()
         exchange.wait_tokens(1)
         left = time.monotonic()
-        LEAVING[way](client)
+        DISCONNECTS[way](client)
         assert exchange.wait_aborted() - left < PROMISE
     finally:
         client.close()
@@ -133,7 +133,7 @@ def test_a_client_that_disconnects_before_a_thread_is_free_causes_no_model_call(
 
 
 def leave_while_waiting_for_a_thread(running_server: FaultServer, mode: str) -> None:
-    """Hold both threads with requests whose bodies are half sent, and have a third client leave meanwhile."""
+    """Hold both threads with requests whose bodies are half sent, and have a third client disconnect meanwhile."""
     # No JSON, so that the route's thread reads it.
     half = encode_request("localhost", "POST", "/faults/read", {"Content-Type": "text/plain"}, b"a" * 100)[:-50]
     holding = [RawClient(running_server.url) for _ in range(2)]
@@ -171,7 +171,7 @@ def test_health_answers_while_five_hundred_clients_disconnect_at_once(start_own_
 
 
 def vanish(running_server: FaultServer, clients: int) -> tuple[float, list[float]]:
-    """Have that many clients leave at once; the log must name each of them, once, as one that left.
+    """Have that many clients disconnect at once; the log must have one line for each.
 
     Returns:
         Seconds until the last model call had ended, and how long each ask of /healthz took meanwhile.
@@ -188,13 +188,13 @@ def vanish(running_server: FaultServer, clients: int) -> tuple[float, list[float
             health.wait_times(5)
             left = time.monotonic()
             for index, client in enumerate(streams):
-                LEAVING["resets" if index % 2 else "closes"](client)
+                DISCONNECTS["resets" if index % 2 else "closes"](client)
             running_server.model.wait_idle()
             health.wait_times(50)
         wait_streams(running_server.server, 0)
-        left_as = r" run=(\S+) .* outcome=disconnected "
-        running_server.server.wait_for_log(left_as, times=clients)
-        assert sorted(re.findall(left_as, running_server.server.log)) == sorted(
+        log_line = r" run=(\S+) .* outcome=disconnected "
+        running_server.server.wait_for_log(log_line, times=clients)
+        assert sorted(re.findall(log_line, running_server.server.log)) == sorted(
             client.headers["x-request-id"] for client in streams
         )
     finally:

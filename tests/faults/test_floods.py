@@ -67,7 +67,7 @@ def test_a_flood_delays_no_other_stream_and_no_worker_is_replaced(running_server
     assert all(outcome.is_done and outcome.text == " word" * words for outcome in outcomes)
     gaps = [later - earlier for outcome in outcomes for earlier, later in itertools.pairwise(outcome.arrivals)]
     print(
-        f"beside {name}: longest turn {turns.longest * 1000:.1f} ms, gaps of words 20 ms apart p50 "
+        f"beside {name}: longest turn {turns.longest * 1000:.1f} ms, gaps of tokens 20 ms apart p50 "
         f"{percentile(gaps, 0.5) * 1000:.1f}, p99 {percentile(gaps, 0.99) * 1000:.1f} ms; /healthz p99 "
         f"{percentile(health.took, 0.99) * 1000:.1f} ms; of the processor {processor.share:.0%} of what was wanted"
     )
@@ -81,7 +81,7 @@ def test_a_flood_delays_no_other_stream_and_no_worker_is_replaced(running_server
 
 
 def test_megabytes_without_a_token_end_the_answer_long_before_its_time_limit(running_server: FaultServer) -> None:
-    """Row 34: before the first word, which the status may say, and behind one."""
+    """Row 34: before the first token, which the status may say, and behind one."""
     began = time.monotonic()
     # Not those that cost most to read: a busy machine reads less of them than a second more allows.
     kinds = [Endless(WITHOUT_TEXT[name]) for name in ("LF", "CR", "comments", "events without data", "empty deltas")]

@@ -44,7 +44,7 @@ def test_fifty_thousand_tokens_a_second_delay_no_other_stream(running_server: Fa
     assert all(outcome.is_done and len(outcome.arrivals) > 40 for outcome in outcomes)
     gaps = [later - earlier for outcome in outcomes for earlier, later in itertools.pairwise(outcome.arrivals)]
     print(
-        f"beside 50,000 tokens/s: gaps of words 20 ms apart p50 {percentile(gaps, 0.5) * 1000:.1f}, p99 "
+        f"beside 50,000 tokens/s: gaps of tokens 20 ms apart p50 {percentile(gaps, 0.5) * 1000:.1f}, p99 "
         f"{percentile(gaps, 0.99) * 1000:.1f} ms; /healthz p99 {percentile(health.took, 0.99) * 1000:.1f} ms"
     )
     assert percentile(gaps, 0.99) < 0.25
@@ -99,7 +99,7 @@ ACCOUNT = r" run=(\S+) .* outcome=(\S+) "
 
 
 class TenWords:
-    """Says ten words to those who stay. To those who leave it goes on, so that no answer of theirs is ever whole."""
+    """Send ten tokens to clients that stay. To others it goes on, so that none of their answers is whole."""
 
     async def play(self, wire: Wire) -> None:
         stays = wire.exchange.body["messages"][-1]["content"] == "I stay"
@@ -108,10 +108,10 @@ class TenWords:
 
 
 def memory_of_rounds(running_server: FaultServer, rounds: int, streams: int) -> list[int]:
-    """Run rounds of streams, a fifth of which leave early, and return what memory the worker has after each.
+    """Run rounds of streams, and return the worker's memory after each. A fifth of the clients disconnect early.
 
     Each round must leave nothing else behind: no descriptor, thread or task more than there was before the first.
-    The log has one account of each stream, and says of those who left, and of nobody else, that they did.
+    The log has one line for each stream, and the outcome of each is right.
     """
     (worker,) = running_server.server.worker_pids()
     baseline = IdleBaseline(running_server)
@@ -124,18 +124,18 @@ def memory_of_rounds(running_server: FaultServer, rounds: int, streams: int) -> 
             outcomes = stream_many(
                 running_server.url,
                 100,
-                message=lambda index: "I leave" if index % 5 == 0 else "I stay",
-                leave_after=lambda index: 3 if index % 5 == 0 else None,
+                message=lambda index: "I disconnect" if index % 5 == 0 else "I stay",
+                disconnect_after=lambda index: 3 if index % 5 == 0 else None,
                 resetting=bool(number % 2),
                 timeout=30,
             )
-            stayed = [outcome for outcome in outcomes if not outcome.left]
+            stayed = [outcome for outcome in outcomes if not outcome.has_disconnected]
             assert len(stayed) == 80
             assert {outcome.text for outcome in stayed} == {" word" * 10}
             assert all(outcome.is_done and outcome.fault is None for outcome in stayed)
             wait_streams(running_server.server, 0)
             ends = {True: "disconnected", False: "done"}
-            expected = {outcome.headers["x-request-id"]: ends[outcome.left] for outcome in outcomes}
+            expected = {outcome.headers["x-request-id"]: ends[outcome.has_disconnected] for outcome in outcomes}
             running_server.server.wait_for_log(ACCOUNT, times=accounted + 100)
             accounts = re.findall(ACCOUNT, running_server.server.log)[accounted:]
             accounted += 100

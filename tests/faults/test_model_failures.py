@@ -144,7 +144,7 @@ def held_to(code: str, status: int, block: Reply) -> None:
 
 
 def test_an_answer_that_goes_on_for_ever_ends_at_the_total_limit(start_own_server: StartOwnServer) -> None:
-    """Row 11, where each word comes in time."""
+    """Row 11, where each token comes in time."""
     running_server = start_own_server(**{**SHORT_LIMITS, "SLUICE_TOTAL_TIMEOUT": 1.0, "warm": 0})
     running_server.model.enqueue((Headers(), *said(*["."] * 200, delay=0.05)))
     text, code, _, _ = ask(running_server)
@@ -153,7 +153,7 @@ def test_an_answer_that_goes_on_for_ever_ends_at_the_total_limit(start_own_serve
 
 
 def test_a_reset_right_behind_tokens_loses_none_that_came_in_one_read(running_server: FaultServer) -> None:
-    """Row 12: 300 words, 32 KB, sent at once, and the reset behind them."""
+    """Row 12: 300 tokens, 32 KB, sent at once, and the reset behind them."""
     words = tuple(f" {number}" for number in range(300))
     running_server.model.enqueue((Headers(), Send(reply_bytes(*words, finish=None).removesuffix(DONE)), Reset()))
     assert ask(running_server)[:2] == ("".join(words), "upstream_truncated")
@@ -436,7 +436,7 @@ class Endlessly:
     async def play(self, wire: Wire) -> None:
         for _ in range(1600):
             await wire.send_body(self.piece)
-            # The loop must turn, or it would not notice that the client has left.
+            # The loop must turn, or it would not notice that the client has disconnected.
             await asyncio.sleep(0)
 
 

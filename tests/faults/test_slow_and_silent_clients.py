@@ -1,4 +1,4 @@
-"""Rows 7, 8 and 25: clients that read slowly, vanish without a word, linger, or never finish what they ask."""
+"""Rows 7, 8 and 25: clients that read slowly, vanish without a sign, linger, or never finish what they ask."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SERVER_SETTINGS = {
 
 # ------------------------------------------------------------------------------------------- row 7: slow readers
 
-# Far more than all buffers between the model and a client: 320 MB, in words of 16 KiB.
+# Far more than all buffers between the model and a client: 320 MB, in tokens of 16 KiB.
 ENDLESS = 20_000
 
 

@@ -44,7 +44,7 @@ class Unending(NamedTuple):
 
 SIGNS_OF_LIFE = Endless(b": still here\n\n" * 20, pause=0.005)
 UNENDING = {
-    "comments before the first word": Unending((Headers(), SIGNS_OF_LIFE), "upstream_timeout", FIRST),
+    "comments before the first token": Unending((Headers(), SIGNS_OF_LIFE), "upstream_timeout", FIRST),
     "comments behind a word": Unending((Headers(), Chunk("Hello"), SIGNS_OF_LIFE), "upstream_timeout", NEXT),
     "words": Unending((Headers(), Endless(WORDS)), "upstream_timeout", TOTAL),
     "reasoning": Unending((Headers(), Endless(delta("hm ", "reasoning"))), "upstream_timeout", TOTAL),

@@ -42,7 +42,7 @@ class Endless:
         piece = self.piece * max(1, WRITE_BYTES // len(self.piece)) if self.pause is None else self.piece
         while True:
             await send(piece)
-            # The loop must turn, or it would not notice that the client has left.
+            # The loop must turn, or it would not notice that the client has disconnected.
             await asyncio.sleep(self.pause or 0)
 
 

@@ -27,7 +27,7 @@ class Step(Protocol):
     """One thing that a script does; a test may write its own."""
 
     async def play(self, wire: Wire) -> None:
-        """Do it on this response. Runs on the model's loop and is cancelled when the client leaves."""
+        """Do it on this response. Runs on the model's loop and is cancelled when the client disconnects."""
 
 
 Script: TypeAlias = Sequence[Step]
@@ -137,7 +137,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """Say nothing more until the client leaves or the model closes."""
+    """Send nothing more until the client disconnects or the model closes."""
 
     async def play(self, wire: Wire) -> None:
         await asyncio.get_running_loop().create_future()

@@ -656,7 +656,7 @@ class StreamOutcome:
         started: When its request was sent.
         arrivals: When each event with text arrived.
         ended: When it ended.
-        left: Whether it was told to leave early and did.
+        has_disconnected: Whether it disconnected early, as it was told to.
         fault: Why it ended otherwise: a reset, a refusal, a cut, a time-out; None if it did not.
     """
 
@@ -670,7 +670,7 @@ class StreamOutcome:
     started: float = 0.0
     arrivals: list[float] = field(default_factory=list)
     ended: float = 0.0
-    left: bool = False
+    has_disconnected: bool = False
     fault: str | None = None
 
     @property
@@ -682,12 +682,12 @@ class StreamOutcome:
 class _Stream:
     """One of many streams: its socket, its two parsers, and what became of it so far."""
 
-    def __init__(self, index: int, request: bytes, leave_after: int | None, *, resetting: bool) -> None:
+    def __init__(self, index: int, request: bytes, disconnect_after: int | None, *, resetting: bool) -> None:
         self.outcome = StreamOutcome(index)
         self.socket = socket.socket()
         self.socket.setblocking(False)
         self._unsent = request
-        self._leave_after = leave_after
+        self._disconnect_after = disconnect_after
         self._resetting = resetting
         self._response = ResponseReader()
         self._frames = FrameReader()
@@ -719,14 +719,14 @@ class _Stream:
             if outcome.status == 200:
                 self._frames.end()
             return True
-        return outcome.left
+        return outcome.has_disconnected
 
     def finish(self, fault: str | None = None) -> StreamOutcome:
         """Close the socket and return what became of the stream."""
         self.outcome.ended = time.monotonic()
         self.outcome.text = "".join(self._texts)
         self.outcome.fault = fault
-        if self.outcome.left and self._resetting:
+        if self.outcome.has_disconnected and self._resetting:
             reset_socket(self.socket)
         self.socket.close()
         return self.outcome
@@ -740,8 +740,8 @@ class _Stream:
             outcome.reasoning += frame.reasoning
             if frame.is_terminal:
                 outcome.terminal = frame
-        if self._leave_after is not None and len(outcome.arrivals) >= self._leave_after:
-            outcome.left = True
+        if self._disconnect_after is not None and len(outcome.arrivals) >= self._disconnect_after:
+            outcome.has_disconnected = True
 
 
 def stream_many(
@@ -750,7 +750,7 @@ def stream_many(
     *,
     message: str | Callable[[int], str] = "Hi",
     timeout: float = 30.0,
-    leave_after: Callable[[int], int | None] | None = None,
+    disconnect_after: Callable[[int], int | None] | None = None,
     resetting: bool = False,
     on_all_started: Callable[[], None] | None = None,
     **fields: Any,
@@ -763,9 +763,9 @@ def stream_many(
         n: How many streams.
         message: What to say, or a function from a stream's index to that.
         timeout: Seconds for all of them; who is not over by then ends with a fault.
-        leave_after: From a stream's index to how many text events it takes before it leaves; None stays to
+        disconnect_after: From a stream's index to how many text events it takes before it disconnects; None stays to
             the end.
-        resetting: Whether those who leave reset their connection instead of closing it.
+        resetting: Whether those that disconnect reset their connection instead of closing it.
         on_all_started: Called once, in this thread, when every stream has had its first event, its status or
             its end.
         fields: Further fields of the request.
@@ -783,7 +783,9 @@ def stream_many(
         for index in range(n):
             text = message if isinstance(message, str) else message(index)
             request = chat_request(parts.netloc, {"message": text, "interaction_mode": "stream", **fields})
-            stream = _Stream(index, request, leave_after(index) if leave_after else None, resetting=resetting)
+            stream = _Stream(
+                index, request, disconnect_after(index) if disconnect_after else None, resetting=resetting
+            )
             open_sockets.callback(stream.socket.close)
             stream.socket.connect_ex((parts.hostname, parts.port))
             selector.register(stream.socket, selectors.EVENT_WRITE, stream)

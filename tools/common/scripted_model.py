@@ -162,7 +162,7 @@ class Exchange:
         opened: When the whole request had arrived.
         first_byte_sent: When the first byte of the response was sent; None before.
         tokens_sent: Chunks with text or reasoning sent so far.
-        aborted: When the client left before its response had ended; None if it has not.
+        aborted: When the client disconnected before its response had ended; None if it has not.
         finished: When the script had sent its end (or its reset or close); None if it has not.
         ended_by: ``"end"``, ``"reset"``, ``"close"``, ``"abort"``, ``"model closed"`` or ``"broken script"``;
             None while in progress.
@@ -193,9 +193,9 @@ class Exchange:
         self._model.wait_until(lambda: self.tokens_sent >= n, timeout, f"{self!r} to send {n} tokens")
 
     def wait_aborted(self, timeout: float = 5.0) -> float:
-        """Wait until the client leaves before the end of the response, and return when it did."""
-        self._model.wait_until(lambda: not self.in_progress, timeout, f"the client of {self!r} to leave")
-        assert self.aborted is not None, f"{self!r} came to its own end; its client did not leave early"
+        """Wait until the client disconnects before the end of the response, and return when it did."""
+        self._model.wait_until(lambda: not self.in_progress, timeout, f"the client of {self!r} to disconnect")
+        assert self.aborted is not None, f"{self!r} came to its own end; its client did not disconnect early"
         return self.aborted
 
     def wait_finished(self, timeout: float = 5.0) -> float:
@@ -324,7 +324,7 @@ class _Request:
 
 
 class _Connection(asyncio.Protocol):
-    """One client's connection. A protocol and not a pair of streams, so that the client's leaving is noticed
+    """One client's connection. A protocol and not a pair of streams, so that a disconnect is noticed
     by the same task-free callback whether the script is sending, pausing or stalling."""
 
     def __init__(self, model: ScriptedModel) -> None:
@@ -376,7 +376,7 @@ class _Connection(asyncio.Protocol):
         """Wait until the kernel has taken all that was written."""
         assert self._transport is not None
         if self._transport.is_closing():
-            # Let the loop turn, and tell us that the client has left: a script that sends and sends never would.
+            # Let the loop turn, and tell us that the client has disconnected: a script that never waits would not.
             await asyncio.sleep(0)
         elif self._writable is not None:
             await self._writable

@@ -70,8 +70,8 @@ class Exchange(asyncio.Protocol):
     def start(self, target: Target, timeouts: Timeouts) -> None:
         """Connect and ask."""
         self.outcome.late = self._since()
-        if self._behaviour.leaves_after is not None:
-            self._leave = asyncio.get_running_loop().call_later(self._behaviour.leaves_after, self._go)
+        if self._behaviour.disconnects_after is not None:
+            self._leave = asyncio.get_running_loop().call_later(self._behaviour.disconnects_after, self._go)
         self._task = asyncio.create_task(self._connect(target, timeouts.connect))
 
     def check(self, timeouts: Timeouts) -> None:

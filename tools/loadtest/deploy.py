@@ -89,5 +89,5 @@ class Deployment:
 
 
 def fate(outcome: Outcome) -> str:
-    """Say how a request ended, in a word."""
+    """Return how a request ended, in one word."""
     return outcome.code or {"success": "whole"}.get(outcome.status, outcome.status)

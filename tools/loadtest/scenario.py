@@ -34,12 +34,12 @@ class Behaviour:
 
     Attributes:
         group: "" for the usual ones.
-        leaves_after: Seconds after which it goes, if it still has no whole reply.
+        disconnects_after: Seconds after which it goes, if it still has no whole reply.
         read_rate: The bytes a second that it reads; None is all it can get.
     """
 
     group: str = ""
-    leaves_after: float | None = None
+    disconnects_after: float | None = None
     read_rate: float | None = None
 
 
@@ -106,7 +106,7 @@ def leavers(share: float, within: float, rng: Random) -> Callable[[], Behaviour]
     def choose() -> Behaviour:
         # Both are drawn for every client, so that another share leaves the others' moments as they are.
         leaves, moment = rng.random() < share, rng.uniform(0, within)
-        return Behaviour("leaver", leaves_after=moment) if leaves else USUAL
+        return Behaviour("leaver", disconnects_after=moment) if leaves else USUAL
 
     return choose
 

@@ -92,15 +92,15 @@ class Crowd:
         with RawClient(self._url, timeout=CLIENT_TIMEOUT, receive_buffer=buffer) as client:
             client.send(chat_request("localhost", {"message": plan.message, "interaction_mode": "stream"}))
             manners: dict[str, Callable[[RawClient, Plan], str]] = {
-                "leaves": self._leave,
+                "disconnects": self._disconnect,
                 "reads nothing": self._read_nothing,
             }
             return manners.get(plan.manner, self._stay)(client, plan)
 
-    def _leave(self, client: RawClient, plan: Plan) -> str:
-        if plan.leaves_after >= 0 and client.status == 200:
+    def _disconnect(self, client: RawClient, plan: Plan) -> str:
+        if plan.disconnects_after >= 0 and client.status == 200:
             for count, frame in enumerate(client.frames()):
-                if count >= plan.leaves_after or frame.is_terminal:
+                if count >= plan.disconnects_after or frame.is_terminal:
                     break
         self._stop.wait(plan.hesitates)
         if plan.resets:

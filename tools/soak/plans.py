@@ -29,8 +29,8 @@ from tools.common.scripted_model import (
     usage_of,
 )
 
-# A fifth of the clients leave, as issue and fault list ask; a twentieth read slowly; one in a hundred not at all.
-MANNERS = {"stays": 74, "leaves": 20, "reads slowly": 5, "reads nothing": 1}
+# A fifth of the clients disconnect; a twentieth read slowly; one in a hundred not at all.
+MANNERS = {"stays": 74, "disconnects": 20, "reads slowly": 5, "reads nothing": 1}
 # Three quarters of the answers are whole; each way to fail still happens hundreds of times in ten minutes.
 FAULTS = {
     "none": 72,
@@ -72,9 +72,9 @@ class Plan:
         tokens: What the model means to say.
         pace: Seconds between tokens.
         breaks_after: After how many tokens the fault comes.
-        leaves_after: After how many events the client leaves; -1 means before the reply's head.
-        resets: Whether it leaves with a reset.
-        hesitates: Seconds for which it waits before it leaves, or between two reads.
+        disconnects_after: After how many events the client disconnects; -1 means before the reply's head.
+        resets: Whether it disconnects with a reset.
+        hesitates: Seconds for which it waits before it disconnects, or between two reads.
     """
 
     index: int
@@ -83,7 +83,7 @@ class Plan:
     tokens: tuple[str, ...]
     pace: float
     breaks_after: int
-    leaves_after: int
+    disconnects_after: int
     resets: bool
     hesitates: float
 
@@ -114,7 +114,7 @@ def plan_of(seed: int, index: int) -> Plan:
         tokens=tokens,
         pace=0.0 if manner == "reads nothing" else draw.uniform(0.002, 0.03),
         breaks_after=draw.randint(0, count),
-        leaves_after=draw.randint(-1, count // 2),
+        disconnects_after=draw.randint(-1, count // 2),
         resets=draw.random() < 0.5,
         hesitates=draw.uniform(0.0, 0.05),
     )

@@ -62,7 +62,7 @@ def test_a_ramp_of_clients_goes_from_the_first_to_the_last() -> None:
 def test_a_share_of_the_clients_disconnects_within_the_time() -> None:
     choose = leavers(0.3, 2.0, Random(1))
     chosen = [choose() for _ in range(10_000)]
-    moments = [each.leaves_after for each in chosen if each.leaves_after is not None]
+    moments = [each.disconnects_after for each in chosen if each.disconnects_after is not None]
     assert len(moments) == pytest.approx(3000, rel=0.05)
     assert 0 <= min(moments) < 0.01
     assert 1.99 < max(moments) <= 2.0

@@ -56,8 +56,8 @@ def test_a_plan_is_reproducible_and_a_fifth_of_its_clients_disconnect() -> None:
     plans = [plan_of(7, index) for index in range(2000)]
     assert plans == [plan_of(7, index) for index in range(2000)]
     assert plans[:50] != [plan_of(8, index) for index in range(50)]
-    leaving = sum(plan.manner == "leaves" for plan in plans) / len(plans)
-    assert 0.17 < leaving < 0.23
+    share = sum(plan.manner == "disconnects" for plan in plans) / len(plans)
+    assert 0.17 < share < 0.23
     assert {plan.fault for plan in plans} == set(FAULTS) == set(CODES)
     assert {plan.manner for plan in plans} == set(MANNERS)
 

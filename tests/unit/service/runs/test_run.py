@@ -171,7 +171,7 @@ def test_events_are_numbered_one_by_one_whichever_way_they_are_handed_out(loop: 
 
 
 @pytest.mark.parametrize(
-    ("script", "leaves"),
+    ("script", "disconnects"),
     [
         pytest.param(reply("a", "b"), False, id="whole"),
         pytest.param((Headers(), *said("a", "b"), End()), False, id="without an end"),
@@ -182,10 +182,10 @@ def test_events_are_numbered_one_by_one_whichever_way_they_are_handed_out(loop: 
         pytest.param((Headers(), *said("a", "b"), Send(b"data: {rubbish\n\n"), Stall()), False, id="broken event"),
         pytest.param(refused(400), False, id="refused"),
         pytest.param(stalling_after("a"), False, id="timed out"),
-        pytest.param(stalling_after("a"), True, id="left"),
+        pytest.param(stalling_after("a"), True, id="disconnected"),
     ],
 )
-def test_a_run_that_is_over_goes_without_the_garbage_collector(script: tuple[Step, ...], leaves: bool) -> None:
+def test_a_run_that_is_over_goes_without_the_garbage_collector(script: tuple[Step, ...], disconnects: bool) -> None:
     with ScriptedModel(script) as model:
         settings = Settings(
             provider=ProviderSettings(base_url=model.base_url, model="m", api_key="k", max_retries=0),
@@ -196,7 +196,7 @@ def test_a_run_that_is_over_goes_without_the_garbage_collector(script: tuple[Ste
         try:
             with service.open(CHAT) as run:
                 for _ in run:
-                    if leaves:
+                    if disconnects:
                         run.disconnect()
             gone = [weakref.ref(run), weakref.ref(run._bridge)]
             del run
