@@ -27,7 +27,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     from flask import Flask
 
     from ..service import ChatService
-    from ..service.settings.kept_dotenv import load_settings
+    from ..service.settings.load import load_settings
     from .api.errors import register_error_handlers
     from .blueprint import make_blueprint
     from .extension_state import ExtensionState
@@ -39,7 +39,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     from .security.hosts import AllowedHosts, register_hosts
 
     if service is None:
-        service = ChatService(settings or load_settings(os.environ, Path(".env"))[0])
+        service = ChatService(settings or load_settings(os.environ, Path(".env")).settings)
     app = Flask(__name__, static_folder=None)
     assets = page_assets()
     state = ExtensionState(service)

@@ -16,7 +16,7 @@ from ..service.chat import BeforeModel
 from ..service.errors import Overloaded, ServiceError
 from ..service.observability.logging import request_id
 from ..service.observability.resources import NO_THREADS
-from ..service.settings.kept_dotenv import load_settings
+from ..service.settings.load import load_settings
 from .api.errors import make_error_response
 from .app_config import with_config
 from .blueprint import make_guest_blueprint
@@ -96,7 +96,7 @@ class Sluice:
             raise ValueError(f"url_prefix is {url_prefix!r}; it should begin with a slash, such as {DEFAULT_PREFIX}")
         if service is None:
             environ = with_config(os.environ, app.config)
-            service = ChatService(settings or load_settings(environ, Path(".env"))[0])
+            service = ChatService(settings or load_settings(environ, Path(".env")).settings)
         assets = page_assets()
         state = ExtensionState(service, self._hooks, is_guest=True)
         state.warnings += describe_missing_libraries(assets)

@@ -20,7 +20,7 @@ from .parsers import url_is_public
 from .provider import ProviderSettings
 from .proxies import Proxies
 from .server import ServerSettings
-from .sources import find_text, read_dotenv
+from .sources import SettingFiles, find_text, read_dotenv
 
 
 class SettingsError(ValueError):
@@ -48,7 +48,12 @@ class Settings:
     proxies: Proxies = Proxies()
 
     @classmethod
-    def load(cls, environ: Mapping[str, str], dotenv: Path | Mapping[str, str] | None = None) -> Settings:
+    def load(
+        cls,
+        environ: Mapping[str, str],
+        dotenv: Path | Mapping[str, str] | None = None,
+        files: SettingFiles | None = None,
+    ) -> Settings:
         """Read the settings.
 
         Args:
@@ -56,18 +61,20 @@ class Settings:
             dotenv: A `.env` file, or its variables, used where `environ` has no value. `os.environ` is not
                 changed, so no library sees its values. In both, a variable with `_FILE` behind the name may name a
                 file that holds the value (`sources.py`).
+            files: Reads the files. Default: from the disk, once, without waiting for one that is being written.
 
         Raises:
             SettingsError: Values are bad; all of them are named, not only the first.
         """
-        try:
-            sources = (environ, dotenv if isinstance(dotenv, Mapping) else read_dotenv(dotenv))
-        except ValueError as error:
-            raise SettingsError([str(error)]) from None
+        files = files or SettingFiles(dotenv.parent if isinstance(dotenv, Path) else Path())
+        written, problems = read_dotenv(dotenv, files) if isinstance(dotenv, Path) else (dotenv or {}, [])
+        if problems:
+            raise SettingsError(problems)
+        sources = (environ, written)
         defaults = cls()
-        values, problems = _read_values(defaults, sources)
+        values, problems = _read_values(defaults, sources, files)
         base_url = values.get("OPENAI_BASE_URL", "openai.com")
-        if "openai.com" not in base_url and not find_text("OPENAI_MODEL", sources, from_file=False):
+        if "openai.com" not in base_url and not find_text("OPENAI_MODEL", sources, None):
             problems.append(
                 f"OPENAI_MODEL is not set; with OPENAI_BASE_URL={base_url} it should name a model "
                 "that is served there."
@@ -83,14 +90,16 @@ class Settings:
         return [*self.limits.contradictions(), *self.server.contradictions(), *self.provider.contradictions()]
 
 
-def _read_values(defaults: Settings, sources: tuple[Mapping[str, str], ...]) -> tuple[dict[str, Any], list[str]]:
+def _read_values(
+    defaults: Settings, sources: tuple[Mapping[str, str], ...], files: SettingFiles
+) -> tuple[dict[str, Any], list[str]]:
     """Return the values that are set, by their variables, and a sentence for each bad one."""
     values: dict[str, Any] = {}
     problems: list[str] = []
     for field, _ in setting_fields(defaults):
         variable = field.metadata["variable"]
         try:
-            text = find_text(variable, sources, from_file=field.metadata["from_file"])
+            text = find_text(variable, sources, files if field.metadata["from_file"] else None)
         except ValueError as error:
             problems.append(str(error))
             continue

@@ -2,79 +2,104 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from dotenv import dotenv_values
+from .dotenv_file import parse_dotenv
+from .stable_file import BadFile, read_stable
 
 #: Behind a variable's name: the name of a file that holds its value, such as a Docker or Kubernetes secret.
 FILE_SUFFIX = "_FILE"
-# More than any key or prompt.
-_MOST_BYTES = 2**20
 
 
-def read_dotenv(path: Path | None) -> dict[str, str]:
-    """Return the variables of a `.env` file; none where it does not exist.
+class SettingFiles:
+    """Reads the files of settings, each once, and remembers what they held."""
 
-    Raises:
-        ValueError: It cannot be read, or is not UTF-8. The text is a sentence for the operator.
-    """
-    if path is None:
-        return {}
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        kept: Mapping[str, bytes | None] | None = None,
+        earlier: Mapping[str, bytes | None] | None = None,
+        settles: bool = False,
+    ) -> None:
+        """Take what is known of them.
+
+        Args:
+            folder: Where relative paths start.
+            kept: What files held that are not to be read again, by their paths; None for one that was not there.
+            earlier: What they held at the last start or reload. One that has gone may be about to be replaced.
+            settles: Whether to wait for a file that is being written (`stable_file.py`).
+        """
+        self._folder = folder.resolve()
+        self._earlier = earlier or {}
+        self._settles = settles
+        #: What each file held that was asked for, by its path.
+        self.contents: dict[str, bytes | None] = dict(kept or {})
+
+    def read(self, path: str | Path) -> bytes | None:
+        """Return what a file holds; None where there is none.
+
+        Raises:
+            BadFile: It cannot be used.
+        """
+        # Not resolved: a link may lead elsewhere the next time.
+        full = self._folder / path
+        name = str(full)
+        if name not in self.contents:
+            was_there = bool(self._earlier.get(name))
+            self.contents[name] = read_stable(full, settles=self._settles, was_there=was_there)
+        return self.contents[name]
+
+
+def read_dotenv(path: Path, files: SettingFiles) -> tuple[dict[str, str], list[str]]:
+    """Return the variables of a `.env` file, none where it does not exist; and a sentence for each problem."""
     try:
-        # Without interpolation, as a key or a prompt may contain a `$`.
-        written = dotenv_values(path, interpolate=False)
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8; it should be.") from None
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror}); it should be readable, or not there.") from None
-    return {name: value for name, value in written.items() if value is not None}
+        raw = files.read(path.absolute())
+    except BadFile as error:
+        return {}, [f"{path} {error}; it should be a text file that can be read, or not be there."]
+    variables, problems = parse_dotenv(raw or b"")
+    return variables, [f"{path}, {problem}" for problem in problems]
 
 
-def find_text(variable: str, sources: tuple[Mapping[str, str], ...], *, from_file: bool) -> str:
+def find_text(variable: str, sources: tuple[Mapping[str, str], ...], files: SettingFiles | None) -> str:
     """Return a variable's text without the white space around it; empty where it is not set.
 
     Args:
         variable: Its name.
         sources: Where to look; the first one with a text wins.
-        from_file: Whether a variable with `_FILE` behind the name may name a file that holds it.
+        files: Reads the file that a variable with `_FILE` behind the name names; None where no file may hold it.
 
     Raises:
         ValueError: A source has both, or the file cannot be read. The text is a sentence for the operator.
     """
     for source in sources:
         text = source.get(variable, "").strip()
-        path = source.get(variable + FILE_SUFFIX, "").strip() if from_file else ""
+        path = source.get(variable + FILE_SUFFIX, "").strip() if files else ""
         if text and path:
             raise ValueError(f"{variable} and {variable}{FILE_SUFFIX} are both set; only one of them should be.")
-        if path:
-            return _read_file(variable, path)
+        if path and files:
+            try:
+                return _read_text(path, files)
+            except BadFile as error:
+                should = f"it should name a file that holds {variable}."
+                raise ValueError(f"{variable}{FILE_SUFFIX} is {path!r}, which {error}; {should}") from None
         if text:
             return text
     return ""
 
 
-def _read_file(variable: str, path: str) -> str:
-    should = f"it should name a file that holds {variable}."
-    try:
-        # Not a pipe: the master and each worker read it, and could wait for a writer.
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise ValueError(f"{variable}{FILE_SUFFIX} is {path!r}, which is no regular file; {should}")
-        with open(path, "rb") as file:
-            raw = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise ValueError(
-            f"{variable}{FILE_SUFFIX} is {path!r}, which cannot be read ({error.strerror}); {should}"
-        ) from None
-    if len(raw) > _MOST_BYTES:
-        raise ValueError(f"{variable}{FILE_SUFFIX} is {path!r}, which has more than {_MOST_BYTES} bytes; {should}")
+def _read_text(path: str, files: SettingFiles) -> str:
+    if "\0" in path:
+        raise BadFile("is no path")
+    raw = files.read(path)
+    if raw is None:
+        raise BadFile("cannot be read (No such file or directory)")
     try:
         # Some editors put a byte order mark before the text.
         text = raw.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
-        raise ValueError(f"{variable}{FILE_SUFFIX} is {path!r}, which is not UTF-8; {should}") from None
+        raise BadFile("is not UTF-8") from None
     if not text:
-        raise ValueError(f"{variable}{FILE_SUFFIX} is {path!r}, which is empty; {should}")
+        raise BadFile("is empty")
     return text

@@ -146,6 +146,36 @@ def start_and_fail(folder: Path, *command: str) -> str:
     return done.stdout
 
 
+BAD_DOTENV = {
+    "a line that is none": (
+        b"PORT=0\n\nOPENAI_API_KEY sk-secret\n",
+        ".env, line 3, cannot be parsed; it should be NAME=",
+    ),
+    "a name alone": (b"OPENAI_API_KEY\n", ".env, line 1, has no `=`; it should be NAME=value"),
+    "no UTF-8": (b"PORT=0\nOPENAI_API_KEY=sk-secret\xff\n", ".env, line 2, is not UTF-8; it should be"),
+    "a NUL": (b"OPENAI_API_KEY=sk-secret\0\n", ".env, line 1, has a NUL byte; it should be text"),
+    "a folder": (None, ".env is no regular file; it should be a text file that can be read, or not be there"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_DOTENV)
+def test_a_dotenv_that_cannot_be_read_stops_the_start_with_a_sentence_that_names_file_and_line(
+    folder: Path, tmp_path: Path, kind: str
+) -> None:
+    """And not as the demo, which is what answers without settings."""
+    raw, sentence = BAD_DOTENV[kind]
+    path = tmp_path / ".env"
+    if raw is None:
+        path.mkdir()
+    else:
+        path.write_bytes(raw)
+    said = start_and_fail(folder, "gunicorn", "--chdir", str(tmp_path), "wsgi:app")
+    assert f"Sluice cannot start:\n{tmp_path}/{sentence}" in said
+    assert "secret" not in said
+    assert "Traceback" not in said
+    assert "python-dotenv" not in said
+
+
 def test_a_worker_class_without_threads_is_refused_with_a_message(folder: Path) -> None:
     said = start_and_fail(folder, "gunicorn", "-k", "gevent", "wsgi:app")
     assert "The worker class is 'gevent', in which its event loop's thread cannot run" in said

@@ -7,7 +7,8 @@ import os
 import sys
 from typing import Any
 
-from ...service.settings import kept_dotenv
+from ...service.settings import kept_files
+from ...service.settings.load import load_settings
 from ...service.settings.names import unused_names
 from ...service.settings.settings import SettingsError
 from . import start_signals
@@ -41,12 +42,20 @@ class Configuration:
         start_signals.prepare_master()
         directory = find_working_directory()
         order_import_path(folder, directory, was_listed=was_listed)
+        dotenv = directory / ".env"
         try:
-            self.settings, dotenv = kept_dotenv.load_settings(os.environ, directory / ".env")
+            loaded = load_settings(os.environ, dotenv)
         except SettingsError as error:
             sys.exit(f"Sluice cannot start:\n{error}")
-        kept_dotenv.keep(dotenv)
-        self._warnings = [*self.settings.contradictions(), *unused_names(os.environ, dotenv, self.settings)]
+        if kept_files.kept() is None:
+            kept_files.keep(loaded.contents)
+        self.settings = loaded.settings
+        self._warnings = [
+            *self.settings.contradictions(),
+            *unused_names(os.environ, loaded.written, self.settings),
+        ]
+        if loaded.has_lost_dotenv:
+            self._warnings.append(f"{dotenv} had settings before, and now is empty or gone: they have no effect.")
         # Before the first thread of this process, which is the log's: what is chosen here, workers inherit.
         share_one_arena()
         self._log = MasterLog(self.settings)
@@ -78,22 +87,14 @@ class Configuration:
                     sys.exit(f"Sluice cannot start:\n{error}")
 
     def on_reload(self, server: Any) -> None:
-        """Give the log its form again, and name what does not fit together in the new settings."""
+        """Give the log its form again, and log what `when_ready` does, of the new settings."""
         # gunicorn's log lives as long as the master, and by now has set itself up by the settings of its start.
         self._log.format(server.log)
-        self._warn(server)
+        self._describe(server)
 
     def when_ready(self, server: Any) -> None:
         """Log where the server listens, which model answers, and what does not fit together in the settings."""
-        self._warn(server)
-        provider = self.settings.provider
-        if provider.is_demo:
-            model = "the built-in demo model (a script; set OPENAI_BASE_URL or OPENAI_API_KEY for a real one)"
-        else:
-            model = f"{provider.default_model} at {provider.base_url or 'api.openai.com'}"
-        for listener in server.LISTENERS:
-            server.log.info("Sluice listens on %s", format_address(listener.sock.getsockname()))
-        server.log.info("Answers come from %s", model)
+        self._describe(server)
 
     def child_exit(self, server: Any, worker: Any) -> None:
         """Remove the gauges of a worker that has ended."""
@@ -103,9 +104,17 @@ class Configuration:
             # Raised here, it would end the master.
             server.log.warning("the gauges of a worker that has ended stay in the metrics: %s", error)
 
-    def _warn(self, server: Any) -> None:
+    def _describe(self, server: Any) -> None:
         for sentence in self._warnings:
             server.log.warning("%s", sentence)
+        provider = self.settings.provider
+        if provider.is_demo:
+            model = "the built-in demo model (a script; set OPENAI_BASE_URL or OPENAI_API_KEY for a real one)"
+        else:
+            model = f"{provider.default_model} at {provider.base_url or 'api.openai.com'}"
+        for listener in server.LISTENERS:
+            server.log.info("Sluice listens on %s", format_address(listener.sock.getsockname()))
+        server.log.info("Answers come from %s", model)
 
 
 def _choose_heartbeat_directory() -> str:

@@ -32,12 +32,12 @@ from .worker_load import WorkerLoads
 # Worker classes in which no loop thread can run, or that serve no WSGI application.
 _UNFIT = ("gevent", "eventlet", "tornado", "asgi", "uvicorn")
 # Modules that a master keeps over HUP and shares with its workers. In this order: the log's queues and their threads;
-# the request's id, which the master's formatter reads; the last valid `.env`; the folder of the start; the fork
-# hooks.
+# the request's id, which the master's formatter reads; what the files of settings held; the folder of the start; the
+# fork hooks.
 _KEPT = (
     "sluice.service.observability.log_queue",
     "sluice.service.observability.logging",
-    "sluice.service.settings.kept_dotenv",
+    "sluice.service.settings.kept_files",
     "sluice.web.server.launch",
     "sluice.web.server.start_signals",
 )

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import mmap
 import os
 import shutil
 import signal
 import tempfile
 import traceback
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
 
-from ...service.settings import kept_dotenv
+from ...service.settings import kept_files
 from . import start_signals
 from .listen_address import AddressUnavailable, refuse_unavailable
 
 # Bytes of a report. Fewer than a pipe holds, so that the child does not wait for its reader.
 _REPORT_LIMIT = 32_000
+# Bytes of what the files of settings hold. Each of them is smaller than a mebibyte, and few settings name one.
+_FILES_LIMIT = 2**23
 # Seconds, where gunicorn's `timeout` is off.
 _LONGEST = 60
 
@@ -41,6 +46,8 @@ class TrialStart:
             OSError: No process or descriptor is left, or no temporary directory can be made.
         """
         self._read, write = os.pipe()
+        # Shared with the child; a page takes memory once it is written.
+        self._files = mmap.mmap(-1, _FILES_LIMIT)
         self._metrics = ""
         try:
             # For the child's metrics. Removed by this process, because the child may be killed.
@@ -51,7 +58,7 @@ class TrialStart:
             self._clean_up()
             raise
         if self._pid == 0:
-            _try_and_exit(server, write, self._metrics)
+            _try_and_exit(server, write, self._files, self._metrics)
         os.close(write)
 
     def has_ended(self) -> bool:
@@ -62,10 +69,14 @@ class TrialStart:
             return True  # gunicorn has waited for it
 
     def conclude(self) -> Failure | None:
-        """Return why the start failed; None where it did not. Called once, after the child has ended."""
+        """Return why the start failed; None where it did not. Called once, after the child has ended.
+
+        After a success, the reload uses what the child has read of `.env` and the like, and does not read it again.
+        """
         os.set_blocking(self._read, False)
         try:
             report = os.read(self._read, 2 * _REPORT_LIMIT).decode(errors="replace")
+            files = self._files.readline().strip()
         except BlockingIOError:
             report = ""  # it has ended, but a process that it started has not
         finally:
@@ -73,7 +84,12 @@ class TrialStart:
         if not report:
             return Failure("the trial of a worker was killed, or took too long")
         sentence, _, details = report.partition("\0")
-        return Failure(sentence, details) if sentence else None
+        if sentence:
+            return Failure(sentence, details)
+        contents: dict[str, str | None] | None = json.loads(files)
+        if contents is not None:
+            kept_files.keep({path: None if text is None else b64decode(text) for path, text in contents.items()})
+        return None
 
     def cancel(self) -> None:
         """Kill the child if it runs."""
@@ -84,19 +100,21 @@ class TrialStart:
 
     def _clean_up(self) -> None:
         os.close(self._read)
+        self._files.close()
         if self._metrics:
             shutil.rmtree(self._metrics, ignore_errors=True)
 
 
-def _try_and_exit(server: Any, write: int, metrics: str) -> NoReturn:
+def _try_and_exit(server: Any, write: int, files: mmap.mmap, metrics: str) -> NoReturn:
     try:
         for number in (*start_signals.HELD, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         # gunicorn kills a worker that does not start within this time.
         signal.alarm(int(server.cfg.timeout) or _LONGEST)
         os.environ.update(PROMETHEUS_MULTIPROC_DIR=metrics, SLUICE_METRICS_OWNER="")
-        kept_dotenv.keep(None)
+        kept_files.forget()
         _start(server)
+        files.write(_encode_files())
         report = "\0"
     except BaseException as error:
         failure = _explain(error)
@@ -107,6 +125,15 @@ def _try_and_exit(server: Any, write: int, metrics: str) -> NoReturn:
     finally:
         # Without the exit handlers of the master.
         os._exit(0)
+
+
+def _encode_files() -> bytes:
+    kept = kept_files.kept()
+    # A configuration of the operator's own may keep none.
+    contents = None
+    if kept is not None:
+        contents = {path: None if raw is None else b64encode(raw).decode() for path, raw in kept.items()}
+    return json.dumps(contents).encode() + b"\n"
 
 
 def _start(server: Any) -> None:

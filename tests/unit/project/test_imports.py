@@ -190,7 +190,7 @@ def test_a_folder_imports_lower_layers_only(half: str, allowed: dict[str, set[st
         ("janus", {"service/concurrency/bridge.py"}),
         ("gunicorn", {"web/intake/gunicorn_internals.py"}),
         ("uvloop", {"service/concurrency/event_loop_thread.py"}),
-        ("dotenv", {"service/settings/sources.py"}),
+        ("dotenv", {"service/settings/dotenv_file.py"}),
     ],
 )
 def test_a_package_is_imported_by_the_listed_files_only(package: str, files: set[str]) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from sluice.service.settings import sources as setting_sources
 from sluice.service.settings.fields import setting_fields
 from sluice.service.settings.limits import LimitSettings
 from sluice.service.settings.provider import DEMO_MODEL, OPENAI_DEFAULT_MODEL, ProviderSettings
@@ -93,7 +92,7 @@ def test_a_dollar_in_the_file_stands_for_itself(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"OPENAI_MODEL=\xff\n")
-    with pytest.raises(SettingsError, match=r"\.env is not UTF-8; it should be\."):
+    with pytest.raises(SettingsError, match=r"\.env, line 1, is not UTF-8; it should be\."):
         Settings.load({}, tmp_path / ".env")
 
 
@@ -251,8 +250,8 @@ def test_a_file_of_settings_that_cannot_be_read_is_reported_in_a_message(
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     # root may read everything.
-    monkeypatch.setattr(setting_sources, "dotenv_values", refuse)
-    with pytest.raises(SettingsError, match=r"\.env cannot be read \(Permission denied\); it should be readable"):
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(SettingsError, match=r"\.env cannot be read \(Permission denied\); it should be a text file"):
         Settings.load({}, tmp_path / ".env")
 
 
