@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -34,12 +35,25 @@ def _refuse_unavailable_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
+            free = _find_free_port(host, port)
             should = {
-                errno.EADDRINUSE: f"something listens there already; PORT should be a free port, such as {port + 1}",
+                errno.EADDRINUSE: "something listens there already, perhaps another Sluice; end it, or choose a free "
+                f"port: PORT={free} before the command, as in `PORT={free} make run`, or in .env",
                 errno.EACCES: "this user may not use it; PORT should be 1024 or more",
                 errno.EADDRNOTAVAIL: "this machine has no such address; HOST should be one of its own",
             }.get(error.errno or 0, error.strerror or str(error))
             raise AddressUnavailable(f"HOST is {host!r} and PORT is {port}, but {should}.") from None
+
+
+def _find_free_port(host: str, port: int) -> int:
+    """Return a port near the given one on which nothing listens; 0, which lets the system choose, where none is."""
+    for candidate in range(port + 1, min(port + 100, 65536)):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                probe.bind((host, candidate))
+                return candidate
+    return 0
 
 
 def _refuse_unavailable_path(path: Path) -> None:
