@@ -55,7 +55,9 @@ def _update_heartbeat_directory(cfg: Any, log: Any) -> None:
         log.error("no file can be made for the next worker's heartbeat: %s", error)
         return
     if chosen != cfg.worker_tmp_dir:
-        log.warning("the next worker's heartbeat file is in %s: %s", chosen, "; ".join(complaints))
+        # None where a configuration names no directory, and the best one is usable.
+        if complaints:
+            log.warning("the next worker's heartbeat file is in %s: %s", chosen, "; ".join(complaints))
         cfg.set("worker_tmp_dir", chosen)
 
 
