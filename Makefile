@@ -139,7 +139,7 @@ lint: $(VENV)/.tests
 .PHONY: types
 types: $(VENV)/.tests
 	@mkdir -p build/typing/sluice
-	@ln -sfn -t build/typing/sluice ../../../sluice/__init__.py ../../../service ../../../web
+	@ln -sfn -t build/typing/sluice ../../../sluice/__init__.py ../../../sluice/gunicorn.py ../../../service ../../../web
 	$(BIN)/mypy --no-error-summary
 
 .PHONY: page-types

@@ -1,4 +1,4 @@
-"""The production server: `gunicorn -c gunicorn.conf.py wsgi:app`. Every number has its reason beside it.
+"""The production server: `gunicorn -c gunicorn.conf.py wsgi:app`. Its values are those of `sluice/gunicorn.py`.
 
 gunicorn takes this file by itself where it is started in this folder, also for other applications and worker classes.
 """
@@ -13,45 +13,11 @@ _folder = str(Path(__file__).resolve().parent)
 _was_listed = _folder in sys.path
 sys.path.insert(0, _folder)
 
-from sluice.web.server.configuration import Configuration
-from sluice.web.server.gunicorn_hooks import install
+from sluice.web.server.import_path import place_folder
 
-_sluice = Configuration(_folder, was_listed=_was_listed)
-_settings = _sluice.settings
+place_folder(_folder, was_listed=_was_listed)
+
+from sluice.gunicorn import *  # noqa: F403
 
 # Where gunicorn is started without the name of an application.
 wsgi_app = "wsgi:app"
-bind = _sluice.address
-workers = _settings.server.workers
-worker_class = "sluice.web.server.worker.SluiceWorker"
-# A stream holds its thread for its whole life. The reserve keeps the page, /healthz and refusals answering.
-threads = _settings.limits.threads
-# Connections beyond the threads are kept-alive ones, waiting in the poller. gunicorn's own 1000 would be fewer than
-# the threads of a worker with many streams.
-worker_connections = max(1000, 2 * threads)
-# A page asks for its files, its configuration and a chat on one connection; beyond that, idle connections only hold
-# descriptors. With several workers each request has a connection of its own: a kept one would bring its next chat to
-# the worker that has it, even if that one is full and others are not.
-keepalive = 15 if workers == 1 else 0
-# Seconds after which gunicorn kills a worker whose main thread has not reported. That thread waits for no stream.
-timeout = 30
-# Open answers get `drain_timeout` seconds, then a terminal frame; the rest is for sending it.
-graceful_timeout = _settings.limits.graceful_timeout
-loglevel = _settings.logging.level
-logger_class = _sluice.logger_class
-# In memory where possible: on a disk, a slow write can look like a dead worker.
-worker_tmp_dir = _sluice.worker_tmp_dir
-# A second way to control the server, on a path that two servers of one user would share. Signals are enough.
-control_socket_disable = True
-# gunicorn believes these of any client on this machine or on a unix socket: SCRIPT_NAME, by which each could move the
-# application below another path, and the scheme. The path is the operator's (the variable SCRIPT_NAME), the scheme a
-# trusted proxy's.
-forwarder_headers = ""
-secure_scheme_headers = {"X-FORWARDED-PROTO": "https"} if _settings.server.trusted_proxies else {}
-
-on_starting = _sluice.on_starting
-on_reload = _sluice.on_reload
-when_ready = _sluice.when_ready
-child_exit = _sluice.child_exit
-# Last: it adds Sluice's hooks to those above, and has the master forget what it imported here.
-install(globals())

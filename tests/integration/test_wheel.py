@@ -29,14 +29,6 @@ app = create_app()
 def modules():
     return jsonify(service=service.OWNER, web=web.OWNER, sluice=create_app.__module__)
 """
-CONFIGURATION = """
-from sluice.web.server.gunicorn_hooks import install
-
-worker_class = "sluice.web.server.worker.SluiceWorker"
-control_socket_disable = True
-threads = 8
-install(globals())
-"""
 
 
 def run(*command: str, cwd: Path = REPOSITORY) -> str:
@@ -67,7 +59,6 @@ def application(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (own / package).mkdir(parents=True)
         (own / package / "__init__.py").write_text(f"OWNER = 'the application: {package}'\n")
     (own / "application.py").write_text(APPLICATION)
-    (own / "gunicorn.conf.py").write_text(CONFIGURATION)
     return own
 
 
@@ -76,7 +67,8 @@ def server(application: Path) -> Iterator[GunicornServer]:
     """The application under gunicorn, with the installed Sluice."""
     path = os.pathsep.join([str(application), str(application.with_name("site"))])
     environment = {"PYTHONPATH": path, "SLUICE_DEMO_TOKENS_PER_SECOND": 5000}
-    with GunicornServer(environment, app="application:app", cwd=application, start_in=application) as running:
+    command = ("gunicorn", "-c", "python:sluice.gunicorn", "application:app")
+    with GunicornServer(environment, command=command, start_in=application) as running:
         yield running
 
 
@@ -89,7 +81,7 @@ def test_the_wheel_contains_the_package_the_page_its_libraries_and_the_typing_ma
     assert {"sluice/py.typed", "sluice/web/templates/sluice/page.html", "sluice/web/static/js/main.js"} <= names
     assert {f"sluice/web/static/{name}" for name in LIBRARIES} <= names
     modules = {f"sluice/{path.relative_to(REPOSITORY)}" for top in ("service", "web") for path in python_files(top)}
-    assert {name for name in names if name.endswith(".py")} == modules | {"sluice/__init__.py"}
+    assert {name for name in names if name.endswith(".py")} == modules | {"sluice/__init__.py", "sluice/gunicorn.py"}
     assert [name for name in names if name.endswith((".mjs", ".pyc", ".md"))] == []
 
 

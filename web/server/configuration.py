@@ -1,4 +1,4 @@
-"""What `gunicorn.conf.py` needs beside gunicorn's own settings: Sluice's settings, and hooks of the master."""
+"""What `sluice.gunicorn` needs beside gunicorn's own settings: Sluice's settings, and hooks of the master."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...service.settings.names import unused_names
 from ...service.settings.settings import SettingsError
 from . import start_signals
 from .heartbeat_directory import NoDirectory, choose_heartbeat_directory
-from .import_path import order_import_path
+from .import_path import remove_gunicorn_folder
 from .launch import find_working_directory
 from .listen_address import AddressUnavailable, format_address, refuse_unavailable
 from .malloc_arenas import share_one_arena
@@ -29,20 +29,15 @@ class Configuration:
     Its methods are hooks, which gunicorn calls in the master.
     """
 
-    def __init__(self, folder: str, *, was_listed: bool) -> None:
+    def __init__(self) -> None:
         """Read the settings, and set up the master: its signals, import path, log and directories.
-
-        Args:
-            folder: The folder of the configuration file, which is first in `sys.path` meanwhile.
-            was_listed: Whether it was in `sys.path` before.
 
         Raises:
             SystemExit: The server cannot start. The text says why, and what to change.
         """
         start_signals.prepare_master()
-        directory = find_working_directory()
-        order_import_path(folder, directory, was_listed=was_listed)
-        dotenv = directory / ".env"
+        remove_gunicorn_folder()
+        dotenv = find_working_directory() / ".env"
         try:
             loaded = load_settings(os.environ, dotenv)
         except SettingsError as error:

@@ -1,5 +1,7 @@
 """Hooks that Sluice needs, for any configuration of gunicorn with any of its threaded workers.
 
+`sluice.gunicorn` is a whole configuration, which has them. Alone:
+
     # the end of your gunicorn.conf.py
     from sluice.web.server.gunicorn_hooks import install
     install(globals())
@@ -41,15 +43,24 @@ _KEPT = (
     "sluice.web.server.launch",
     "sluice.web.server.start_signals",
 )
+# The configuration as a module (`-c python:sluice.gunicorn`), and its package. They are still being imported when
+# `install` is called.
+_CONFIGURATION = ("sluice", "sluice.gunicorn")
 
 
 def on_starting(server: Any) -> None:
-    """Refuse a worker class that cannot stream."""
+    """Refuse a worker class that cannot stream. Warn where gunicorn's default opens the server to the network."""
     name = server.cfg.worker_class_str
     if any(unfit in name.lower() for unfit in _UNFIT):
         sys.exit(
             f"Sluice cannot start:\nThe worker class is {name!r}, in which its event loop's thread cannot run; it "
             "should be sluice.web.server.worker.SluiceWorker or gthread."
+        )
+    # gunicorn's default of `bind` where PORT is set. HOST is a setting of Sluice, which a configuration has to use.
+    if "PORT" in os.environ and server.cfg.settings["bind"].get() == [f"0.0.0.0:{os.environ['PORT']}"]:
+        server.log.warning(
+            "the server listens at all addresses of this machine, because PORT is set and `bind` is not; the "
+            "configuration should begin with `from sluice.gunicorn import *`, or set `bind`"
         )
     # With --preload, the application was loaded before.
     exit_if_threads_are_replaced(1)
@@ -60,12 +71,14 @@ def when_ready(server: Any) -> None:
     # gunicorn has recorded the folder of --chdir, from which relative paths of the command line would not be found.
     server.START_CTX["cwd"] = str(STARTED_IN)
     ReloadGuard(server)
+    _forget_configuration(server)
     start_signals.release()
 
 
 def on_reload(server: Any) -> None:
     """Guard the next HUP by the code that is now on disk."""
     ReloadGuard(server)
+    _forget_configuration(server)
 
 
 def on_exit(server: Any) -> None:
@@ -141,6 +154,8 @@ HOOKS = (
 def install(configuration: dict[str, Any]) -> None:
     """Add all hooks of this module to a configuration. Called at its end; its own hooks run first.
 
+    Does nothing with a hook to which they were added before, as of one that begins with `sluice.gunicorn`.
+
     Args:
         configuration: `globals()` of the configuration file.
     """
@@ -149,15 +164,24 @@ def install(configuration: dict[str, Any]) -> None:
     atexit.register(exit_if_threads_are_replaced, 1)
     for hook in HOOKS:
         own = configuration.get(hook.__name__)
-        configuration[hook.__name__] = hook if own is None else _chain(own, hook)
+        if own is not hook and getattr(own, "added", None) is not hook:
+            configuration[hook.__name__] = hook if own is None else _chain(own, hook)
     _forget_modules()
 
 
 def _forget_modules() -> None:
     """Remove Sluice's modules from the master, so that HUP starts workers with the code that is on disk."""
     for name in list(sys.modules):
-        if name.partition(".")[0] == "sluice" and name not in _KEPT:
+        if name.partition(".")[0] == "sluice" and name not in _KEPT and name not in _CONFIGURATION:
             del sys.modules[name]
+
+
+def _forget_configuration(server: Any) -> None:
+    """Remove the configuration's module from the master, so that HUP reads the settings again."""
+    sys.modules.pop("sluice.gunicorn", None)
+    # With --preload, the application in the master uses its package.
+    if not server.cfg.preload_app:
+        sys.modules.pop("sluice", None)
 
 
 def _chain(first: Callable[..., object], second: Callable[..., object]) -> Callable[..., None]:
@@ -167,4 +191,5 @@ def _chain(first: Callable[..., object], second: Callable[..., object]) -> Calla
         first(*arguments)
         second(*arguments)
 
+    hook.added = second  # type: ignore[attr-defined]
     return hook
