@@ -45,9 +45,9 @@ class TrialStart:
         Raises:
             OSError: No process or descriptor is left, or no temporary directory can be made.
         """
-        self._read, write = os.pipe()
         # Shared with the child; a page takes memory once it is written.
         self._files = mmap.mmap(-1, _FILES_LIMIT)
+        self._read, write = os.pipe()
         self._metrics = ""
         try:
             # For the child's metrics. Removed by this process, because the child may be killed.
