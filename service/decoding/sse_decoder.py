@@ -15,7 +15,13 @@ from __future__ import annotations
 import json
 import re
 
-from .event_limits import LARGE_EVENT, EventTooLarge, refuse_many_parts
+from .event_limits import (
+    LARGE_EVENT,
+    EventTooLarge,
+    refuse_many_parts,
+    refuse_many_parts_in_lines,
+    refuse_many_used_parts,
+)
 from .json_values import is_json
 
 # A run of them in one match: one match for each, 64 KiB of nothing else cost 11 ms.
@@ -72,7 +78,7 @@ class EventStreamDecoder:
             self._at_start = False
             block = block.removeprefix(_BOM)
         if self._line_size > LARGE_EVENT:
-            refuse_many_parts(block, [])
+            refuse_many_parts_in_lines(block, [])
         self._line_parts = []
         self._line_size = 0
         # Whole events of one line each, and the beginning of another, are what every chat server sends. Split at once
@@ -112,7 +118,7 @@ class EventStreamDecoder:
         rest = b"".join(self._line_parts)
         events: list[bytes] = []
         if self._line_size > LARGE_EVENT:
-            refuse_many_parts(rest, events)
+            refuse_many_parts_in_lines(rest, events)
         if rest.endswith(b"\r"):
             self._line_parts = []
             self._end_line(rest[:-1], events)
@@ -178,7 +184,7 @@ class EventStreamDecoder:
         if self._data:
             data = b"\n".join(self._data) if len(self._data) > 1 else self._data[0]
             if self._data_size > LARGE_EVENT:
-                refuse_many_parts(data, events)
+                (refuse_many_parts if self._names_error else refuse_many_used_parts)(data, events)
             events.append(_error(data) if self._names_error else data)
             self._data = []
         self._data_size = 0

@@ -8,7 +8,7 @@ from tests.support.fault_server import FaultServer
 from tests.support.floods import Draining, Endless, MeasuredTurns, delta
 from tests.support.memory import forget_peak, resident_peak
 from tools.common.raw_client import post_chat, stream_chat
-from tools.common.scripted_model import Headers, raw, reply
+from tools.common.scripted_model import Headers, Send, finished, raw, reply
 
 MOST = 2_000_000
 LONG = 60.0
@@ -100,8 +100,33 @@ COSTLY = {
     "lists": b'{"x": [' + b"[]," * 300_000 + b"1]}",
     "choices": b'{"choices": [' + b'{"delta": []},' * 70_000 + b"{}]}",
     "parts of a text": b'{"choices": [{"delta": {"content": [' + b'"x",' * 250_000 + b'"x"]}}]}',
+    "usage": b'{"choices": [{"delta": {"content": "x"}}], "usage": [' + b"[]," * 300_000 + b"1]}",
+    "an error of a choice": b'{"choices": [{"delta": {"content": "x"}, "error": [' + b"{}," * 300_000 + b"1]}]}",
+    "choices with text": b'{"choices": [{"delta": {"content": "x"}},' + b"{}," * 300_000 + b"{}]}",
     "chunks in a list": b"[" + b'{"choices": [{"text": "x"}]},' * 35_000 + b"{}]",
 }
+
+
+LOGPROB = b'{"token": "x", "logprob": -0.1, "bytes": [120], "top_logprobs": [%b]}'
+TOP = b", ".join([b'{"token": "x", "logprob": -0.1, "bytes": [120, 121]}'] * 20)
+LOGPROBS = b'"logprobs": {"content": [%b]}' % b", ".join([LOGPROB % TOP] * 800)
+UNUSED = {
+    "logprobs": b'{"choices": [{"index": 0, "delta": {"content": "Hello"}, %b}]}' % LOGPROBS,
+    "logprobs before the text": b'{"choices": [{%b, "delta": {"content": "Hello"}}]}' % LOGPROBS,
+    "a field of the chunk": b'{"choices": [{"delta": {"content": "Hello"}}], "x": [' + b"[]," * 300_000 + b"1]}",
+    "a field of the delta": b'{"choices": [{"delta": {"content": "Hello", "x": [' + b"{}," * 300_000 + b"1]}}]}",
+}
+
+
+@pytest.mark.parametrize("name", UNUSED)
+@pytest.mark.parametrize("form", [b"data: %b\n\n", b"data:%b\r\n\r\n", b": a comment\ndata: %b\n\n"])
+def test_parts_of_an_event_that_are_not_used_are_skipped(running_server: FaultServer, name: str, form: bytes) -> None:
+    """Row 34: more than a hundred thousand parts, which take 2 ms and not 50."""
+    running_server.model.enqueue((Headers(), Send(form % UNUSED[name]), *finished()))
+    with MeasuredTurns(running_server) as turns, stream_chat(running_server.url) as client:
+        text, terminal = client.read_stream()
+    assert (text, terminal.is_done) == ("Hello", True)
+    assert turns.longest < 0.05
 
 
 @pytest.mark.parametrize("name", COSTLY)
