@@ -1,6 +1,6 @@
-"""The refusal for each error of gunicorn's parser: a status and a sentence in place of gunicorn's HTML pages.
+"""The refusal for each error of gunicorn's parser: a status and a message in place of gunicorn's HTML pages.
 
-The sentences do not quote the request, as gunicorn's do. The log does.
+The messages do not quote the request, as gunicorn's do. The log does.
 """
 
 from __future__ import annotations
@@ -82,15 +82,15 @@ def refuse_parser_error(error: Exception, cfg: Any) -> Refusal:
         status, phrase = (505, "HTTP Version Not Supported") if is_read else (400, "Bad Request")
         return make_invalid_refusal(status, phrase, "The version in the request line should be HTTP/1.1 or HTTP/1.0.")
     if isinstance(error, http_errors.LimitRequestLine):
-        sentence = f"The request line should have at most {cfg.limit_request_line} bytes."
-        return make_invalid_refusal(414, "URI Too Long", sentence)
+        message = f"The request line should have at most {cfg.limit_request_line} bytes."
+        return make_invalid_refusal(414, "URI Too Long", message)
     if isinstance(error, http_errors.LimitRequestHeaders):
-        sentence = (
+        message = (
             f"A request should have at most {cfg.limit_request_fields} headers, "
             f"each of at most {cfg.limit_request_field_size} bytes."
         )
-        return make_invalid_refusal(431, "Request Header Fields Too Large", sentence)
-    for kind, status, phrase, sentence in _KINDS:
+        return make_invalid_refusal(431, "Request Header Fields Too Large", message)
+    for kind, status, phrase, message in _KINDS:
         if isinstance(error, kind):
-            return make_invalid_refusal(status, phrase, sentence)
+            return make_invalid_refusal(status, phrase, message)
     return make_invalid_refusal(400, "Bad Request", "The request should be one of HTTP/1.1.")

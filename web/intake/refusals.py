@@ -16,7 +16,7 @@ class Refusal(NamedTuple):
     #: The error's code.
     code: str
     #: What was wrong and what would be right. Without the client's own text.
-    sentence: str
+    public_message: str
     #: Seconds after which another attempt may succeed; None where it cannot.
     retry_after: int | None = None
 
@@ -28,7 +28,7 @@ class Refusal(NamedTuple):
         """
         fields = {
             "success": False,
-            "error": self.sentence,
+            "error": self.public_message,
             "code": self.code,
             "retryable": self.retry_after is not None,
             "request_id": request_id,
@@ -49,9 +49,9 @@ class Refusal(NamedTuple):
         return head.encode() + b"\r\n" + body
 
 
-def make_invalid_refusal(status: int, phrase: str, sentence: str) -> Refusal:
+def make_invalid_refusal(status: int, phrase: str, public_message: str) -> Refusal:
     """Return the refusal of a request that the client should change."""
-    return Refusal(status, phrase, "invalid_request", sentence)
+    return Refusal(status, phrase, "invalid_request", public_message)
 
 
 def make_slow_head_refusal(seconds: float) -> Refusal:

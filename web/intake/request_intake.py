@@ -59,7 +59,7 @@ class IntakeOwner(Protocol):
         Args:
             connection: The connection, whose parser has the request where its head was received.
             refusal: The reply.
-            cause: What the log should say besides the reply's sentence.
+            cause: What the log should say besides the reply's message.
         """
 
     def connection_ended(self, connection: WorkerConnection) -> None:

@@ -168,13 +168,13 @@ class GatheringWorker(PublicThreadWorker):
             refusal: The reply.
             client: The client's address.
             request: The request as far as it is known; None where its head is not.
-            cause: What the log should say besides the reply's sentence.
+            cause: What the log should say besides the reply's message.
         """
         headers = dict(request.headers) if request is not None else {}
         name = read_request_id(headers.get("X-REQUEST-ID")) or uuid4().hex
         logged = request_id.set(name)
         try:
-            reason = f"{refusal.sentence} ({cause[:CAUSE_CHARS]})" if cause else refusal.sentence
+            reason = f"{refusal.public_message} ({cause[:CAUSE_CHARS]})" if cause else refusal.public_message
             self.log.info("a request of %s was refused with %d: %s", format_client(client), refusal.status, reason)
         finally:
             request_id.reset(logged)
