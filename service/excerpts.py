@@ -6,7 +6,7 @@ from typing import Final
 
 # A provider's explanation of a failure has a few hundred characters.
 EXCERPT_CHARS: Final = 2000
-#: Stands behind an excerpt.
+#: Follows an excerpt.
 CUT: Final = "... ("
 # What is between the words of JSON and sentences, and in hardly any key.
 _BETWEEN_WORDS = " \t\r\n\"',:{}[]"

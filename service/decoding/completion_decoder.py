@@ -68,7 +68,7 @@ class CompletionDecoder:
             data: Not empty; cut anywhere.
 
         Returns:
-            The deltas that the bytes completed. A failure behind them is raised by `result`.
+            The deltas that the bytes completed. A failure after them is raised by `result`.
 
         Raises:
             UpstreamError: The bytes are not of a chat completion, and no delta came before that.
@@ -182,7 +182,7 @@ class CompletionDecoder:
         self.state.has_ended = True
 
     def _read_events(self, events: Sequence[bytes], deltas: list[Delta]) -> None:
-        """Add the deltas of events, neighbours joined: each delta costs more behind this than its text does."""
+        """Add the deltas of events, neighbours joined: to hand on a delta costs more than to join its text."""
         state = self.state
         kind: type[Delta] = Text
         texts: list[str] = []

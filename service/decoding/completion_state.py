@@ -30,7 +30,7 @@ class CompletionState:
         self.has_progressed = False
         #: Whether nothing more is to be read.
         self.has_ended = False
-        #: Whether only usage can be expected: a finish reason came in a chunk of its own, behind text. A finish
+        #: Whether only usage can be expected: a finish reason came in a chunk of its own, after text. A finish
         #: reason beside text may be one of those that some servers put into every chunk.
         self.is_ending = False
         self.finish_reason: str | None = None
@@ -86,4 +86,4 @@ class CompletionState:
             raise failure
         if not self._has_logged:
             self._has_logged = True
-            logger.info("ignored a failure behind the end of a whole answer: %s", failure.detail)
+            logger.info("ignored a failure after the end of a whole answer: %s", failure.detail)

@@ -1,7 +1,7 @@
 """Split a body that is JSON, and not an event stream, into its JSON values.
 
 A provider that does not stream answers with one object. Some proxies write one object on each line, and some write an
-event stream's `data: [DONE]` behind the one object.
+event stream's `data: [DONE]` after the one object.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class JsonBodyDecoder:
         """End the body.
 
         Returns:
-            The one object and the lines behind it, or the last line where its line end did not come.
+            The one object and the lines after it, or the last line where its line end did not come.
 
         Raises:
             EventTooLarge: It has too many parts.
@@ -81,8 +81,8 @@ class JsonBodyDecoder:
         except (ValueError, RecursionError):
             return []
         self.is_document = True
-        behind = (_data_of(line.encode(errors="surrogateescape")) for line in text[end:].splitlines())
-        return [text[:end].encode(errors="surrogateescape"), *(line for line in behind if line)]
+        following = (_data_of(line.encode(errors="surrogateescape")) for line in text[end:].splitlines())
+        return [text[:end].encode(errors="surrogateescape"), *(line for line in following if line)]
 
     def incomplete(self) -> list[bytes]:
         """Return nothing: an object that was cut off cannot be read."""

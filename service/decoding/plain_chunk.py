@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import msgspec
 
 
-# msgspec skips all other fields without making objects of them. `gc=False`: what is decoded from JSON has no circles,
-# and the collector would look through a million of these in vain.
+# msgspec skips all other fields without making objects of them. `gc=False`: what is decoded from JSON has no
+# reference cycles, so the collector need not track these objects.
 class PlainDelta(msgspec.Struct, gc=False):
     """The text of one choice."""
 

@@ -2,7 +2,7 @@
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation. Lines end in LF,
 CR or CRLF and in nothing else. One byte order mark at the start is skipped. Comments and unknown fields are ignored.
-An event without data is not an event. An event without the blank line behind it is incomplete and dropped. The fields
+An event without data is not an event. An event without the blank line after it is incomplete and dropped. The fields
 `id` and `retry` are skipped: chat completions do not use them.
 
 Three forms beyond the standard are read, in which providers send failures: the data of an `event: error`, what
@@ -86,7 +86,7 @@ class EventStreamDecoder:
         if block.startswith(b"data: ") and not self._in_event and b"\r" not in block and len(block) <= self._max:
             last = block.rfind(b"\n\n")
             events = block[6:last].split(b"\n\ndata: ")
-            # Two line ends for each event, and none inside or behind them.
+            # Two line ends for each event, and none inside or after them.
             if last > 0 and block.count(b"\n") == 2 * len(events):
                 if last + 2 < len(block):
                     self._hold(block[last + 2 :], events)

@@ -1,10 +1,10 @@
-"""Tell reasoning from text where a model writes both into its content, the reasoning between tags.
+"""Separate reasoning from text where a model writes both into its content, the reasoning between tags.
 
 Models write `<think>...</think>` before their answer, and servers without a reasoning parser send it as content. Tags
 are read at the beginning only: later on, an answer may be about them.
 
-Some chat templates put the opening tag into the prompt, so that only `</think>` comes. Then the text before it is not
-known as reasoning until it has been shown, and stays text, in both modes. `without_thinking` removes it from history,
+Some chat templates put the opening tag into the prompt, so that only `</think>` comes. When it comes, the reasoning
+before it has already been shown as text. So it stays text, in both modes. `without_thinking` removes it from history,
 as the chat templates of DeepSeek and Qwen do (`content.split('</think>')[-1]`).
 """
 
@@ -24,7 +24,8 @@ _CLOSING = re.compile(r"""(?<![`"'])</think>(?![`"'])""")
 class _State(Enum):
     BEGINNING = auto()
     REASONING = auto()
-    BEHIND = auto()
+    #: Only white space came after the closing tag.
+    AFTER_REASONING = auto()
     TEXT = auto()
 
 
@@ -64,7 +65,7 @@ class ThinkTagSplitter:
         if self._state is _State.BEGINNING:
             text = self._open(text)
         if self._state is _State.REASONING:
-            # White space behind the tag is not reasoning: `<think>\n\n</think>` is empty.
+            # White space after the tag is not reasoning: `<think>\n\n</think>` is empty.
             if not self._has_reasoning:
                 text = text.lstrip()
             reasoning, closing, rest = text.partition(self._closing)
@@ -76,9 +77,9 @@ class ThinkTagSplitter:
                 parts.append((True, reasoning))
             if not closing:
                 return parts
-            self._state = _State.BEHIND
+            self._state = _State.AFTER_REASONING
             text = rest
-        if self._state is _State.BEHIND and (text := text.lstrip()):
+        if self._state is _State.AFTER_REASONING and (text := text.lstrip()):
             self._state = _State.TEXT
         if self._state is _State.TEXT and text:
             parts.append((False, text))
@@ -90,7 +91,7 @@ class ThinkTagSplitter:
         return [(self._state is _State.REASONING, held)] if held else []
 
     def _open(self, text: str) -> str:
-        """Look for an opening tag; return the text behind it, or all of it where there is none."""
+        """Look for an opening tag; return the text after it, or all of it where there is none."""
         start = text.lstrip()
         for tag in _OPENING:
             written = start[: len(tag)]

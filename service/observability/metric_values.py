@@ -40,9 +40,9 @@ class Value:
         """Describe it.
 
         Args:
-            kind: `counter`, `histogram`, or `gauge_` with one of prometheus_client's multiprocess modes behind it.
+            kind: `counter`, `histogram`, or `gauge_` with one of prometheus_client's multiprocess modes after it.
             metric: The metric's name.
-            name: The sample's name, such as the metric's with `_total` behind it.
+            name: The sample's name, such as the metric's with `_total` after it.
             labels: The sample's labels.
             help_text: The metric's description.
         """
@@ -145,7 +145,7 @@ class MetricValues:
                 file.close()
         self._files = {}
         self._changed: set[Value] = set()
-        # Not the process's id alone: ids are used again, and a dead worker may have left a file.
+        # More than the process's id: ids are used again, and there may be a file of a worker that has ended.
         self._owner = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._check_at = 0.0
         for value in self._values:

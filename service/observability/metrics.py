@@ -2,7 +2,7 @@
 
 Names follow the OpenTelemetry conventions for GenAI clients where one fits
 (https://github.com/open-telemetry/semantic-conventions-genai, `docs/gen-ai/gen-ai-metrics.md`), in Prometheus
-form: dots become underscores and the unit stands behind. The others begin with `sluice_`.
+form: dots become underscores, and the unit is the last part. The others begin with `sluice_`.
 
 Each object counts for itself, so a process may have several. With a directory, the setting
 `PROMETHEUS_MULTIPROC_DIR`, one worker answers for all (`metric_values.py`, `multiprocess_metrics.py`).

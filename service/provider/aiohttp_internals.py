@@ -194,7 +194,7 @@ class BodyReader:
                     return False
                 if buffer:
                     return False  # aiohttp went on with what it had put off; see `reading_resumed`
-            # Behind the bytes that came before it; aiohttp's own methods would raise it instead of returning them.
+            # After the bytes that came before it; aiohttp's own methods would raise it instead of returning them.
             if reader._exception is not None:
                 waiter.set_exception(reader._exception)
             elif reader._eof:

@@ -134,7 +134,7 @@ class ProviderClient:
                             failure = UpstreamTimeout(f"the provider sent no token within {_TIME_LIMITS}")
                     except aiohttp.ClientError as error:
                         # aiohttp's reader keeps it, and its traceback keeps the frames that keep the reader and the
-                        # bridge: a circle of some 200 objects that only the collector could free.
+                        # bridge: a reference cycle of some 200 objects.
                         error.__traceback__ = None
                         reader.deltas += decoder.finish()
                         if not state.is_whole:
@@ -147,7 +147,7 @@ class ProviderClient:
                         reader.offer = offer
                     if failure is not None:
                         raise failure
-                    # Behind the yield: the time in which a slow client held us back is not the provider's.
+                    # After the yield: the time in which a slow client held us back is not the provider's.
                     reader.move_deadline()
                     # The timer ends a wait, and a provider that is fast enough never lets this task wait.
                     is_late = now() >= deadline.at and not (state.has_ended or body.is_complete)
@@ -229,7 +229,7 @@ def _content_type(response: aiohttp.ClientResponse) -> str:
 
 
 async def _read_to_end(response: aiohttp.ClientResponse) -> None:
-    """Wait for the end of the body behind the last event, so that the connection can be reused."""
+    """Wait for the end of the body after the last event, so that the connection can be reused."""
     try:
         async with asyncio.timeout(END_GRACE):
             await response.content.wait_eof()

@@ -10,7 +10,7 @@ from ..errors import UpstreamInvalid
 from ..events.events import Delta, Offer
 from ..settings.settings import Settings
 
-# Seconds. Behind the finish reason the answer is whole, and only the usage is to come: a server that sends it does so
+# Seconds. After the finish reason the answer is whole, and only the usage is to come: a server that sends it does so
 # at once, and one that does not must not spoil a whole answer.
 USAGE_GRACE = 2.0
 # What a provider may send without text, such as pings, comments and empty deltas: this many bytes beyond one event of

@@ -18,7 +18,7 @@ FAST_READ_SECONDS = 0.008
 FAST_READS = 8
 FRAME_SECONDS = 0.016
 # Bytes that are parsed and decoded at once, where they come: ten tokens, and 0.4 ms of the costliest bytes there are.
-# More wait in the turn queue, behind all other work that waits.
+# More wait in the turn queue, after all other work that waits.
 SMALL_READ = 2048
 # How many bytes of a large read are parsed and decoded in one go: 80 tokens, which take 0.1 ms. The costliest bytes
 # that were found, events of one letter, take 12 ms. With half as many, a flood of tokens costs a sixth more; with
@@ -124,7 +124,7 @@ class ProviderConnection(ResponseProtocol):
             self._turns.add(self._take_slice)
 
     def _take_slice(self) -> None:
-        """Parse and decode the next slice, and put the one behind it at the end of the queue."""
+        """Parse and decode the next slice, and put the one after it at the end of the queue."""
         self._in_queue = False
         if not self.unparsed or self.is_parser_paused:
             return  # closed, or the body's reader is full: `may_resume_transport` queues the slice again
@@ -158,7 +158,7 @@ class ProviderConnection(ResponseProtocol):
         self._fast_reads = 0
 
     def notify_soon(self) -> None:
-        """As `notify`, behind the work that waits in the turn queue."""
+        """As `notify`, after the work that waits in the turn queue."""
         self._turns.add(self.notify)
 
     def _count_fast_read(self) -> None:
@@ -184,7 +184,7 @@ class ProviderConnection(ResponseProtocol):
     # ------------------------------------------------------------------ end
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Take the end of the connection; it takes effect behind the bytes that came before it."""
+        """Take the end of the connection; it takes effect after the bytes that came before it."""
         self._lost = (exc,)
         # Where we have closed it ourselves, the rest is not needed.
         if not self.unparsed or self.transport is None:

@@ -73,7 +73,7 @@ def fields_without(left_out: Collection[Part], fields: dict[str, Any]) -> dict[s
 def messages_without(left_out: Collection[Part], messages: Sequence[Message]) -> Sequence[Message]:
     """Return a conversation without these parts, with all of its text.
 
-    A system message becomes the beginning of the user's message behind it, with a blank line between them. Two
+    A system message becomes the beginning of the user's message after it, with a blank line between them. Two
     messages of one role in a row are joined in the same way.
     """
     if Part.SYSTEM in left_out:

@@ -19,8 +19,8 @@ from ..concurrency.turn_queue import TurnQueue
 from .aiohttp_internals import Connector
 from .connection import ProviderConnection
 
-# aiohttp's reader pauses the socket at twice as many bytes: while a slow client is waited for, and in a body that is
-# decompressed.
+# aiohttp's reader pauses the socket at twice as many bytes. That happens while a client reads slowly, and in a body
+# that is decompressed.
 READER_BYTES = 16 * 1024
 
 
@@ -40,7 +40,7 @@ class Transport:
             connect_timeout: Seconds to get a connection, with DNS and all addresses of a host.
             proxy: The URL of the proxy that all requests go through, with its user and password; `None` for none.
         """
-        # Raised with a request, so that it is logged with one.
+        # Raised by each request, so that the log line has the request's id.
         self._unusable_proxy = None if proxy is None else _why_unusable(proxy)
         self._proxy = None if self._unusable_proxy else proxy
         self._session = aiohttp.ClientSession(

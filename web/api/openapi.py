@@ -149,7 +149,7 @@ def make_openapi_document(settings: Settings) -> dict[str, Any]:
         "206": {**_text_reply("text/html"), "description": "The part that `Range` asks for."},
         "304": {**_text_reply("text/html"), "description": "Not modified: `If-None-Match` names it.", "content": {}},
         "412": {**_text_reply("text/html"), "description": "`If-Match` does not name it."},
-        "416": _json_reply("`invalid_request`: `Range` begins behind its end.", ErrorReply),
+        "416": _json_reply("`invalid_request`: `Range` begins after its end.", ErrorReply),
     }
     document = _reply("OpenAPI 3.1.", "application/json", {"type": "object"})
     return {

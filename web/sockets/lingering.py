@@ -9,8 +9,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-# RFC 9112, section 9.6: the server waits until the client closes, because unread bytes would make its close a reset,
-# by which the client may lose the end of the response. In seconds; gunicorn waits as long, on its main thread.
+# In seconds. RFC 9112, section 9.6: a server that closes while bytes are unread sends a reset, and the client may
+# lose the end of the response. So the server waits until the client closes. gunicorn waits as long, on its main
+# thread.
 LINGER_TIMEOUT = 2.0
 LINGER_READ = 65536
 
