@@ -15,10 +15,13 @@ These hold at any interleaving of put, take, close, stop, shutdown and the loop'
   so.
 - Every end releases a reader that waits, also the loop's death.
 
-Waking the reader's thread costs more than all else that is done for an item. Where the reader only writes the item to
-something that need not block, such as a socket's buffer, ``divert`` has the loop's thread write it. The reader is
-then woken when the outlet is full, for ticks and at the end. In the same way ``offer`` avoids waking a source that
-waits.
+Two methods save time for each item; neither is needed to use a bridge.
+
+- ``divert`` saves waking the reader's thread. It sets an outlet: a function that the loop's thread calls with an item
+  while the reader waits, such as one that writes to a socket's buffer. The reader wakes when the outlet is not done
+  with an item, for ticks and at the end.
+- ``offer`` saves a step of the source. A callback on the loop hands an item over, while the source's iteration still
+  waits for its next item.
 """
 
 from __future__ import annotations
@@ -164,10 +167,10 @@ class Bridge(Generic[T]):
                 self._outlet_free = False
 
     def divert(self, outlet: Callable[[T], T | None]) -> None:
-        """Hand items to ``outlet`` on the loop's thread while the reader waits in ``take`` and nothing is queued.
+        """Have the loop's thread call ``outlet`` with each item while the reader waits in ``take``.
 
-        The order of the items is kept. The reader and the outlet never work at the same time, and each sees what the
-        other has done. For the reader's thread.
+        Items go to the queue instead where others are queued, so their order is kept. The reader and the outlet never
+        work at the same time, and each sees what the other has done. For the reader's thread.
 
         Args:
             outlet: Takes an item without blocking and returns ``None``; or returns what the reader is to get in its
@@ -284,11 +287,11 @@ class Bridge(Generic[T]):
                 await aclose()
 
     def offer(self, item: T) -> bool:
-        """Hand an item to the outlet or the queue, outside of the source's iteration. On the loop's thread.
+        """Hand an item to the outlet or the queue at once, without a step of the source. On the loop's thread.
 
-        Waking the source's task to yield the item takes a turn of the loop and a step of each coroutine above it. An
-        item may be offered while the iteration waits for its next item: then all that was yielded has been handed
-        over.
+        To yield the item, the source's task would be woken: a turn of the loop, and a step of each coroutine between
+        the source and the bridge. Call it only while the iteration waits for its next item. All items that were
+        yielded have been handed over then, so the order is kept.
 
         Args:
             item: The item behind all that the source has yielded.
