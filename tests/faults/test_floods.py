@@ -69,14 +69,14 @@ def test_a_flood_delays_no_other_stream_and_no_worker_is_replaced(running_server
     print(
         f"beside {name}: longest turn {turns.longest * 1000:.1f} ms, gaps of tokens 20 ms apart p50 "
         f"{percentile(gaps, 0.5) * 1000:.1f}, p99 {percentile(gaps, 0.99) * 1000:.1f} ms; /healthz p99 "
-        f"{percentile(health.took, 0.99) * 1000:.1f} ms; of the processor {processor.share:.0%} of what was wanted"
+        f"{percentile(health.took, 0.99) * 1000:.1f} ms; other programs leave {processor.share:.0%} of the processors"
     )
     assert turns.longest < 0.05
-    # What else the machine does delays model, worker and clients, and is not the flood's doing.
+    # What other programs do delays model, worker and clients, and is not the flood's doing.
     bound = 0.25 / processor.share
     assert percentile(gaps, 0.99) < bound
     assert not health.failures
-    assert percentile(health.took, 0.9) < bound
+    assert percentile(health.took, 0.99) < bound
     assert running_server.server.worker_pids() == workers
 
 
