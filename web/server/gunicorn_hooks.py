@@ -23,8 +23,8 @@ from typing import Any
 
 from . import start_signals
 from .boot_record import BootRecord
-from .drain_signals import DrainSignals
 from .launch import STARTED_IN
+from .plain_worker_signals import PlainWorkerSignals
 from .reload_guard import ReloadGuard
 from .replaced_threads import exit_if_threads_are_replaced
 from .services import Services
@@ -118,7 +118,7 @@ def post_worker_init(worker: Any) -> None:
         SluiceLog(services.secrets).attach(worker.log.error_log, services.settings.logging.level.upper())
         if not getattr(worker, "drains_itself", False):
             services.start()
-            worker.sluice = DrainSignals(services, worker.cfg.graceful_timeout)
+            worker.sluice = PlainWorkerSignals(services, worker.cfg.graceful_timeout)
     start_signals.release()
 
 

@@ -1,4 +1,4 @@
-"""Drains gunicorn's own gthread and sync workers on SIGTERM."""
+"""The signals of gunicorn's own gthread and sync workers: SIGTERM drains, SIGINT and SIGQUIT end at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .services import Services
 from .start_signals import ENDING
 
 
-class DrainSignals:
+class PlainWorkerSignals:
     """Signal handlers that call gunicorn's own: SIGTERM also drains; a second SIGINT or SIGQUIT is ignored.
 
     gunicorn has no hook for SIGTERM, and calls its hook for the others too late. Ctrl-C sends SIGINT to all
