@@ -129,16 +129,16 @@ class ChatService:
             logger.debug("the loop does not run: there are no open streams to drain")
 
     def _stop_runs_later(self, seconds: float) -> None:
-        asyncio.get_running_loop().call_later(seconds, self._stop_runs)
+        asyncio.get_running_loop().call_later(seconds, self._stop_runs, "the drain's time is over")
 
-    def _stop_runs(self) -> None:
+    def _stop_runs(self, reason: str) -> None:
         with self._lock:
             self._stopping = True
             runs = list(self._runs)
         if runs:
-            logger.warning("the drain's time is over: %d open streams are stopped", len(runs))
+            logger.warning("%s: %d open streams are stopped", reason, len(runs))
         for run in runs:
-            run.stop(ShuttingDown("the drain's time is over"))
+            run.stop(ShuttingDown(reason))
 
     def close(self) -> bool:
         """Stop every open chat with a terminal event, close connections and end the loop. Waits about 10 s at most.
@@ -151,7 +151,7 @@ class ChatService:
         """
         with self._lock:
             self._draining = True
-        self._stop_runs()
+        self._stop_runs("the service closes")
         self.metrics.close()
         try:
             self.loop.submit(self._disconnect()).result(CLOSE_TIMEOUT)
@@ -204,7 +204,7 @@ class ChatService:
 
         Raises:
             Overloaded: No slot is free, or none for this client; or no file descriptor is left.
-            ShuttingDown: The drain's time is over.
+            ShuttingDown: The drain's time is over, or the service closes.
             InternalError: The loop is dead or stuck.
         """
         current = CurrentChat(chat)
@@ -262,7 +262,7 @@ class ChatService:
         with self._lock:
             self._runs[run] = slot
         if self._stopping:
-            # The drain's time ended before this run was in the list.
+            # All runs were stopped before this one was in the list.
             run.stop(ShuttingDown("stopping"))
         return run
 

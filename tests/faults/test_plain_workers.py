@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.test_disconnects import PROMISE
+from tests.support import fault_application
 from tests.support.fault_server import StartOwnServer
 from tools.common.raw_client import stream_chat
 from tools.common.scripted_model import Headers, finished, said, stalling_after
@@ -109,6 +110,22 @@ def test_a_drain_ends_before_gunicorns_graceful_timeout_though_it_is_set_to_be_l
         assert time.monotonic() - told < 2
     assert running_server.server.wait_exit(timeout=5) == 0
     assert "SIGKILL" not in running_server.server.log
+
+
+@pytest.mark.parametrize("worker", ["gthread", "sluice.web.server.worker.SluiceWorker"])
+def test_a_quick_end_takes_no_lock_that_the_interrupted_main_thread_holds(
+    start_own_server: StartOwnServer, tmp_path: Path, worker: str
+) -> None:
+    running_server = start_own_server(config=config(tmp_path, worker, graceful_timeout=5), warm=0)
+    (pid,) = running_server.server.worker_pids()
+    running_server.model.enqueue(stalling_after("Hello"))
+    with stream_chat(running_server.url) as client:
+        assert client.next_event().message == "Hello"
+        os.kill(pid, fault_application.QUIT_WHILE_POOL_IS_LOCKED)
+        assert client.read_stream(timeout=3)[1].payload["code"] == "shutting_down"
+    running_server.server.wait_workers(1, without=[pid])
+    running_server.server.wait_for_log("the service closes: 1 open streams are stopped")
+    assert "the drain's time is over" not in running_server.server.log
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])

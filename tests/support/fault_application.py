@@ -65,6 +65,8 @@ ACCEPT_ERRORS = (
 BREAK_LISTENER = signal.SIGRTMIN + 2
 #: A signal to a worker: when it begins to end its streams, another SIGQUIT comes.
 QUIT_TWICE = signal.SIGRTMIN + 3
+#: A signal to a worker: SIGQUIT comes while the main thread holds the lock of the pool of threads.
+QUIT_WHILE_POOL_IS_LOCKED = signal.SIGRTMIN + 4
 
 
 def _passing_on(frames: Iterable[bytes]) -> Iterator[bytes]:
@@ -238,11 +240,11 @@ def _add_faults(app: Flask) -> Flask:
         print("printed " + "z" * 200, file=sys.stderr)
         return jsonify(pid=os.getpid())
 
+    def die() -> None:
+        raise SystemExit("a fault")
+
     @app.post("/faults/kill-loop")
     def kill_loop() -> Response:
-        def die() -> None:
-            raise SystemExit("a fault")
-
         service.loop.call_soon(die)
         return jsonify(pid=os.getpid())
 
@@ -320,6 +322,15 @@ def _add_faults(app: Flask) -> Flask:
         sluice.close = close_and_be_quit  # type: ignore[method-assign]
 
     signal.signal(QUIT_TWICE, quit_twice)
+
+    # Before any handler of Sluice's own: gunicorn's is a method of the worker.
+    worker = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+
+    def quit_while_pool_is_locked(*_: object) -> None:
+        with worker.tpool._shutdown_lock:  # type: ignore[union-attr]
+            signal.raise_signal(signal.SIGQUIT)
+
+    signal.signal(QUIT_WHILE_POOL_IS_LOCKED, quit_while_pool_is_locked)
     signal.signal(BREAK_LISTENER, lambda *_: fail_accept([errno.EINVAL] * 1000))
 
     @app.get("/faults/raise")

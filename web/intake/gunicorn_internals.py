@@ -10,7 +10,7 @@ Loaded by gunicorn's master too, so it loads nothing of the application (test_im
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import gunicorn
@@ -31,8 +31,8 @@ from gunicorn.sock import BaseSocket as BaseSocket
 from gunicorn.sock import is_http2_negotiated as is_http2_negotiated
 from gunicorn.sock import ssl_wrap_socket as ssl_wrap_socket
 from gunicorn.util import write as write
+from gunicorn.workers.gthread import PollableMethodQueue, ThreadWorker
 from gunicorn.workers.gthread import TConn as TConn
-from gunicorn.workers.gthread import ThreadWorker
 
 #: From this version on, and below the second one.
 SUPPORTED: Final = ((27, 0, 1), (28, 0, 0))
@@ -48,6 +48,7 @@ _METHODS: Final[Mapping[type, Mapping[str, tuple[str, ...]]]] = {
         "handle_error": ("req", "client", "addr", "exc"),
         "handle_exit": ("sig", "frame"),
         "handle_quit": ("sig", "frame"),
+        "handle_usr1": ("sig", "frame"),
         "init_process": (),
         "init_signals": (),
         "notify": (),
@@ -57,6 +58,7 @@ _METHODS: Final[Mapping[type, Mapping[str, tuple[str, ...]]]] = {
         "set_accept_enabled": ("enabled",),
         "wait_for_and_dispatch_events": ("timeout",),
     },
+    PollableMethodQueue: {"defer": ("callback",)},
     TConn: {"close": ("graceful",), "init": ()},
     RequestParser: {"__next__": (), "finish_body": ("deadline", "max_bytes"), "next": ()},
     SocketUnreader: {"chunk": ("size_hint",), "take_buffered": ()},
@@ -184,6 +186,16 @@ class PublicThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no
 
     def _keepalive_after(self, conn: Any, keepalive: bool) -> bool:
         return self.may_keep(conn, keepalive)
+
+
+def main_loop_of(worker: Any) -> Callable[..., None] | None:
+    """Return the function by which a thread or a signal handler has a worker's main loop call another function.
+
+    None for a sync worker, which has no such loop. The function takes no lock. A call after the end of the loop is
+    lost.
+    """
+    defer: Callable[..., None] | None = worker.method_queue.defer if isinstance(worker, ThreadWorker) else None
+    return defer
 
 
 def take_expectation(request: Any) -> bool:

@@ -118,7 +118,7 @@ def post_worker_init(worker: Any) -> None:
         SluiceLog(services.secrets).attach(worker.log.error_log, services.settings.logging.level.upper())
         if not getattr(worker, "drains_itself", False):
             services.start()
-            worker.sluice = PlainWorkerSignals(services, worker.cfg.graceful_timeout)
+            worker.sluice = PlainWorkerSignals(worker, services)
     start_signals.release()
 
 

@@ -6,7 +6,9 @@ import queue
 import signal
 import threading
 from types import FrameType
+from typing import Any
 
+from ..intake.gunicorn_internals import main_loop_of
 from .services import Services
 from .start_signals import ENDING
 
@@ -15,18 +17,19 @@ class PlainWorkerSignals:
     """Signal handlers that call gunicorn's own: SIGTERM also drains; a second SIGINT or SIGQUIT is ignored.
 
     gunicorn has no hook for SIGTERM, and calls its hook for the others too late. Ctrl-C sends SIGINT to all
-    processes, and the master then sends SIGQUIT to its workers: its handler would wait for a lock of the first one.
+    processes, and the master then sends SIGQUIT to its workers, which would interrupt the exit.
     """
 
-    def __init__(self, services: Services, graceful_timeout: float) -> None:
+    def __init__(self, worker: Any, services: Services) -> None:
         """Set the handlers, on the worker's main thread, after gunicorn has set its own.
 
         Args:
+            worker: The gthread or sync worker.
             services: The services to drain, started.
-            graceful_timeout: Seconds after which gunicorn's master kills the worker.
         """
         self._services = services
-        self._graceful_timeout = graceful_timeout
+        self._graceful_timeout: float = worker.cfg.graceful_timeout
+        self._defer = main_loop_of(worker)
         # A signal may interrupt a thread that holds a lock which a drain, or starting a thread, needs. `put` of this
         # queue is safe in a signal handler.
         self._orders: queue.SimpleQueue[bool] = queue.SimpleQueue()
@@ -43,9 +46,20 @@ class PlainWorkerSignals:
         self._pass_on(number, frame)
 
     def _end(self, number: int, frame: FrameType | None) -> None:
-        for other in (signal.SIGINT, signal.SIGQUIT):
-            signal.signal(other, signal.SIG_IGN)
-        self._pass_on(number, frame)
+        self._ignore_further()
+        if self._defer is None:
+            # A sync worker runs requests on its main thread, where only an exception ends one. Its handler takes no
+            # lock: it raises SystemExit.
+            self._pass_on(number, frame)
+        else:
+            # A gthread worker shuts its pool of threads down. The signal may have interrupted its main thread while
+            # that holds the pool's lock.
+            self._defer(self._pass_on, number, None)
+
+    @staticmethod
+    def _ignore_further() -> None:
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_IGN)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         handler = self._gunicorn_handlers[number]
@@ -58,5 +72,7 @@ class PlainWorkerSignals:
 
     def close(self) -> bool:
         """End open streams with a terminal frame, and close the services; return whether all ended in time."""
+        # The worker's main loop has ended and handles no signal any more.
+        self._ignore_further()
         self._orders.put(False)
         return self._services.close()

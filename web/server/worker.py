@@ -171,6 +171,10 @@ class SluiceWorker(GatheringWorker):
                 self._is_serving = True
                 super().run()
         finally:
+            if self._is_serving:
+                # The main loop, to which the handlers pass these, has ended.
+                for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1):
+                    signal.signal(number, signal.SIG_IGN)
             if not services.close():
                 self.log.warning("open streams or the event loop did not end in time; the process exits")
 
@@ -199,11 +203,24 @@ class SluiceWorker(GatheringWorker):
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         """Exit at once on SIGINT or SIGQUIT. Ignore further ones, which would interrupt the exit.
 
-        Ctrl-C sends SIGINT to all processes of a terminal, and the master then sends SIGQUIT to its workers.
+        Ctrl-C sends SIGINT to all processes of a terminal, and the master then sends SIGQUIT to its workers. gunicorn
+        shuts the pool of threads down in the signal handler, which may have interrupted the holder of the pool's
+        lock; here the main loop does it.
         """
         for number in (signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, signal.SIG_IGN)
-        super().handle_quit(sig, frame)
+        if self._is_loading:
+            super().handle_quit(sig, frame)  # there is no main loop yet, and no thread in the pool
+        if not self._is_serving:
+            self.alive = False  # the main loop does not begin
+        self.method_queue.defer(super().handle_quit, sig, None)
+
+    def handle_usr1(self, sig: int, frame: FrameType | None) -> None:
+        """Open the log files again, in the main loop: a second signal would wait for a lock of the first."""
+        if self._is_loading:
+            super().handle_usr1(sig, frame)
+        else:
+            self.method_queue.defer(super().handle_usr1, sig, None)
 
     def _drain(self) -> None:
         """Accept no further connections, answer the open ones, and exit before gunicorn's `graceful_timeout`."""
