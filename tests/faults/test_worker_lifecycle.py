@@ -16,7 +16,7 @@ from tests.faults.test_load import admitted, wait_each_answers
 from tests.support import fault_application
 from tests.support.fault_server import FaultServer, StartOwnServer, start_fault_server
 from tests.support.repeated import RepeatedAction, repeat_requests
-from tools.common.leaks import wait_streams
+from tools.common.leaks import ServerBaseline, wait_streams
 from tools.common.raw_client import CutShort, RawClient, chat_request, fetch, post_chat, stream_chat
 from tools.common.scripted_model import Headers, finished, said, stalling_after
 
@@ -320,6 +320,21 @@ def test_a_client_that_connects_while_its_worker_gets_sigterm_is_answered(mended
     assert running_server.server.log.count("Traceback") == defects
 
 
+def test_a_connection_that_waits_while_an_idle_server_is_stopped_is_answered(
+    start_own_server: StartOwnServer,
+) -> None:
+    running_server = start_own_server(warm=0)
+    # Waits until no connection is open.
+    (worker,) = ServerBaseline.capture(running_server.server, running_server.model).workers
+    os.kill(worker, fault_application.HOLD_MAIN_THREAD)
+    running_server.server.wait_for_log("the main thread is held")
+    with RawClient(running_server.url) as client:
+        client.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        running_server.server.signal(signal.SIGTERM)
+        assert client.status == 200
+    assert running_server.server.wait_exit() == 0
+
+
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_hup_under_load_refuses_and_resets_nothing(start_own_server: StartOwnServer, workers: int) -> None:
     """Row 28."""
@@ -418,6 +433,23 @@ def test_a_dead_loop_releases_all_waiting_requests_and_the_worker_is_replaced(me
     assert "died" in running_server.server.log
     running_server.model.wait_idle()
     whole_again(running_server)
+
+
+def test_a_connection_that_waits_while_the_loop_dies_is_answered_by_the_next_worker(mended: FaultServer) -> None:
+    """Row 29: the dead loop's worker would answer it with 500."""
+    running_server = mended
+    (old,) = running_server.server.worker_pids()
+    held, told = (running_server.server.log.count(f"the main thread is {state}") for state in ("held", "told"))
+    running_server.model.enqueue(stalling_after("Hello"))
+    # The open stream keeps the worker until its main thread has seen the connection that waits.
+    with stream_chat(running_server.url) as client:
+        assert client.next_event().message == "Hello"
+        os.kill(old, fault_application.HOLD_MAIN_THREAD)
+        running_server.server.wait_for_log("the main thread is held", times=held + 1)
+        os.kill(old, fault_application.KILL_LOOP)
+        running_server.server.wait_for_log("the main thread is told", times=told + 1)
+        whole_stream(running_server)
+    running_server.server.wait_workers(1, without=[old])
 
 
 def test_a_loop_that_is_blocked_is_not_ready_within_two_seconds_and_its_worker_is_replaced(

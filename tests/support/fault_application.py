@@ -67,6 +67,8 @@ BREAK_LISTENER = signal.SIGRTMIN + 2
 QUIT_TWICE = signal.SIGRTMIN + 3
 #: A signal to a worker: SIGQUIT comes while the main thread holds the lock of the pool of threads.
 QUIT_WHILE_POOL_IS_LOCKED = signal.SIGRTMIN + 4
+#: A signal to a worker: its loop dies.
+KILL_LOOP = signal.SIGRTMIN + 5
 
 
 def _passing_on(frames: Iterable[bytes]) -> Iterator[bytes]:
@@ -248,6 +250,8 @@ def _add_faults(app: Flask) -> Flask:
         service.loop.call_soon(die)
         return jsonify(pid=os.getpid())
 
+    signal.signal(KILL_LOOP, lambda *_: service.loop.call_soon(die))
+
     @app.post("/faults/block-loop")
     def block_loop() -> Response:
         service.loop.call_soon(time.sleep, float(request.args["seconds"]))
@@ -284,14 +288,19 @@ def _add_faults(app: Flask) -> Flask:
         return jsonify(seconds=service.loop.submit(measure()).result(60))
 
     def hold_main_thread(*_: object) -> None:
-        """Wait, as on a machine that is busy, until the worker has been told to leave and then has a new client."""
+        """Wait, as on a machine that is busy, until the worker has been told to leave and then has a new client.
+
+        And for longer than the main loop waits for events: then it looks for none when it goes on.
+        """
         worker = signal.getsignal(signal.SIGTERM).__self__  # type: ignore[union-attr]  # gunicorn's own handler
         print("the main thread is held", flush=True)
+        events_end = time.monotonic() + 1.1
         give_up = time.monotonic() + 10
         while worker.alive and time.monotonic() < give_up:
             select.select([], [], [], 0.01)
         print("the main thread is told", flush=True)
         select.select([worker.sockets[0]], [], [], 10)
+        select.select([], [], [], max(0.0, events_end - time.monotonic()))
 
     signal.signal(HOLD_MAIN_THREAD, hold_main_thread)
 

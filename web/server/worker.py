@@ -86,6 +86,9 @@ class SluiceWorker(GatheringWorker):
         self._accepts_from = 0.0  # on the monotonic clock
         self._is_loading = True
         self._is_serving = False
+        self._is_draining = False
+        # Whether the master starts another worker for this one, which ends by itself.
+        self._is_replaced = False
         # At this number, gunicorn would stop accepting at once, and end open streams without a frame. See `_retire`.
         self._retire_after: int = self.max_requests
         self.max_requests: int = sys.maxsize
@@ -193,12 +196,10 @@ class SluiceWorker(GatheringWorker):
             time.sleep(START_PAUSE)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Drain on SIGTERM, for which gunicorn has no hook. While the application is loading, exit at once."""
+        """Have the main loop end on SIGTERM, and so drain. While the application is loading, exit at once."""
         super().handle_exit(sig, frame)
         if self._is_loading:
             start_signals.exit_at_once()
-        # Not in the signal handler, which may have interrupted a thread that holds locks the drain needs.
-        self.method_queue.defer(self._drain)
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         """Exit at once on SIGINT or SIGQUIT. Ignore further ones, which would interrupt the exit.
@@ -223,29 +224,29 @@ class SluiceWorker(GatheringWorker):
             self.method_queue.defer(super().handle_usr1, sig, None)
 
     def _drain(self) -> None:
-        """Accept no further connections, answer the open ones, and exit before gunicorn's `graceful_timeout`."""
-        self.worker_loads.leave()
-        self._close_listeners()
-        self._services.begin_drain(self.cfg.graceful_timeout)
+        """Accept no further connections, answer the open ones, and exit before gunicorn's `graceful_timeout`.
 
-    def _close_listeners(self) -> None:
-        """Accept the connections that wait in the listening sockets, and close these sockets in this worker.
-
-        gunicorn closes them when the worker exits. Without another worker, the kernel would accept connections until
-        then, and reset them. Now they are refused.
+        At SIGTERM, the connections that wait in the listening sockets are accepted first: without another worker, the
+        kernel would reset them. A worker that is replaced leaves them to the next one, which can answer them.
+        gunicorn closes the sockets only when the worker exits. Until then, connections would wait in vain.
         """
-        for listener in self.sockets:
-            while listener.sock is not None and self._accept_connection(listener):
-                pass
-        self.set_accept_enabled(False)
+        self._is_draining = True
+        self.worker_loads.leave()
+        if not self._is_replaced:
+            for listener in self.sockets:
+                while self._accept_connection(listener):
+                    pass
+        super().set_accept_enabled(False)
         for listener in self.sockets:
             listener.close()
+        self._services.begin_drain(self.cfg.graceful_timeout)
 
     def _loop_failed(self, state: LoopState) -> None:
         """Exit, so that the master starts another worker. On the watchdog's or the loop's thread."""
         self.log.error("the event loop is %s: this worker is replaced", state.value)
+        self._is_replaced = True
         self.alive = False
-        self.method_queue.defer(self._drain)
+        self.method_queue.defer(lambda: None)  # wakes the main loop
 
     def _retire(self) -> None:
         """Exit after `max_requests` once others have room or no connection is open; after twice that in any case."""
@@ -253,16 +254,15 @@ class SluiceWorker(GatheringWorker):
             is_unneeded = self.nr_conns == 0 or self._others_have_room()
             if is_unneeded or self.nr >= 2 * self._retire_after:
                 self.log.info("%d requests served: this worker is replaced", self.nr)
+                self._is_replaced = True
                 self.alive = False
-                self._drain()
 
     def accept(self, listener: BaseSocket) -> None:
         """Accept a connection, and receive its request in the poller.
 
         gunicorn uses a thread at once, which waits up to 5 s for the first byte.
         """
-        # Closed where the same turn of the poller began the drain, which has accepted the connection.
-        if listener.sock is not None and not self._should_leave_to_others():
+        if not self._is_replaced and not self._should_leave_to_others():
             self._accept_connection(listener)
 
     def _accept_connection(self, listener: BaseSocket) -> bool:
@@ -316,8 +316,16 @@ class SluiceWorker(GatheringWorker):
             self.poller.register(connection.sock, selectors.EVENT_READ, readable)
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Accept connections, or leave them in the shared listening socket, to others or for later."""
-        is_held_back = self.alive and (self._should_leave_to_others() or time.monotonic() < self._accepts_from)
+        """Accept connections, or leave them in the shared listening socket, to others or for later.
+
+        gunicorn's main loop also calls this at its end. It has no hook for that, and none for SIGTERM, so the drain
+        begins here: always, and not in a signal handler, which may have interrupted the holder of a lock.
+        """
+        if not self.alive:
+            if not self._is_draining:
+                self._drain()
+            return
+        is_held_back = self._should_leave_to_others() or time.monotonic() < self._accepts_from
         super().set_accept_enabled(enabled and not is_held_back)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
