@@ -1,4 +1,4 @@
-"""The streaming service: one asyncio loop in a daemon thread, and what crosses from it to synchronous code.
+"""The streaming service: one asyncio loop in a daemon thread, and the bridge from it to synchronous code.
 
 It knows nothing of Flask, gunicorn or HTTP to the browser (README.md in this folder).
 

@@ -97,7 +97,7 @@ class Bridge(Generic[T]):
         # True only while the reader waits in `take`, nothing is queued and the source holds no item. So an item that
         # goes to the outlet overtakes no other.
         self._outlet_free = False
-        #: Whether the source holds an item for which the queue has no room.
+        #: Whether the source holds an item that the full queue has not taken.
         self._held = False
         self._diverted_at = -math.inf
         self._lock = threading.Lock()

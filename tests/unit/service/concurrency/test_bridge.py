@@ -52,8 +52,8 @@ class Source:
         self._error = error
         self.given = 0
         self.began = threading.Event()
-        #: Asked for more after its last item: all of them have crossed.
-        self.crossed = threading.Event()
+        #: Asked for more after its last item: all of them have been handed over.
+        self.handed_over = threading.Event()
         self.clean = threading.Event()
 
     async def __aiter__(self) -> AsyncIterator[int]:
@@ -62,7 +62,7 @@ class Source:
             for item in self._items:
                 self.given += 1
                 yield item
-            self.crossed.set()
+            self.handed_over.set()
             if self._error is not None:
                 raise self._error
             await for_ever()
@@ -90,7 +90,7 @@ def test_all_items_arrive_in_order_and_then_it_ends(loop: LoopThread) -> None:
 def test_a_batch_is_the_item_waited_for_and_all_that_wait_with_it(loop: LoopThread) -> None:
     source = Source(1, 2, 3)
     with Bridge(loop, source) as batches:
-        assert source.crossed.wait(WITHIN)
+        assert source.handed_over.wait(WITHIN)
         assert batches.take() == [1, 2, 3]
 
 
@@ -119,7 +119,7 @@ def test_a_tick_without_an_item_is_an_empty_batch(loop: LoopThread) -> None:
 def test_a_tick_loses_nothing(loop: LoopThread) -> None:
     source = Source(1)
     with Bridge(loop, source, tick=BRIEFLY) as batches:
-        assert source.crossed.wait(WITHIN)
+        assert source.handed_over.wait(WITHIN)
         assert [next(batches), next(batches)] == [[1], []]
 
 
@@ -374,7 +374,7 @@ def test_a_stuck_loop_releases_the_reader_and_ends_the_source_when_it_runs_again
     source = Source()
     bridge = Bridge(loop, source)
     reading = elsewhere.submit(bridge.take)
-    assert source.crossed.wait(WITHIN)
+    assert source.handed_over.wait(WITHIN)
     blocker = Blocker(loop)
     with pytest.raises(LoopUnavailable) as caught:
         reading.result(WITHIN)
@@ -475,6 +475,6 @@ def test_a_bridge_that_has_ended_is_freed_without_the_garbage_collector(loop: Lo
 def test_repr_shows_the_state_and_the_number_of_waiting_items(loop: LoopThread) -> None:
     source = Source(1, 2)
     with Bridge(loop, source, capacity=8) as batches:
-        assert source.crossed.wait(WITHIN)
+        assert source.handed_over.wait(WITHIN)
         assert repr(batches) == "<Bridge running, 2 of 8 waiting>"
     assert repr(batches) == "<Bridge ended, 0 of 8 waiting>"

@@ -131,7 +131,7 @@ def test_what_the_outlet_does_not_take_wakes_the_reader_and_the_rest_queues_behi
         outlet.full = True
         source.say(2)
         assert taken.result(WITHIN) == [2]
-        # The reader has it in hand now: not even an outlet with room may overtake it.
+        # The reader has it in hand now: no outlet may overtake it.
         outlet.full = False
         source.say(3)
         wait_until(lambda: queued_items(bridge) == 1, WITHIN)
@@ -195,7 +195,7 @@ def test_the_reader_learns_of_the_end_behind_what_the_outlet_took(
         assert outlet.taken == [1]
 
 
-def test_what_is_left_of_an_item_crosses_in_its_place(loop: LoopThread, reader: ThreadPoolExecutor) -> None:
+def test_the_rest_of_an_item_keeps_its_position(loop: LoopThread, reader: ThreadPoolExecutor) -> None:
     source = Source(loop)
     with Bridge(loop, source) as bridge:
         bridge.divert(lambda item: -item)
@@ -412,7 +412,7 @@ def test_an_offered_item_goes_to_the_outlet_while_the_reader_waits(
         assert source.steps == 0
 
 
-def test_an_item_for_which_there_is_no_room_is_refused_and_held_back_where_it_is_yielded(
+def test_an_item_offered_to_a_full_queue_is_refused_and_waits_when_it_is_yielded(
     loop: LoopThread, reader: ThreadPoolExecutor
 ) -> None:
     source, outlet = Offering(loop), Outlet()
@@ -422,7 +422,7 @@ def test_an_item_for_which_there_is_no_room_is_refused_and_held_back_where_it_is
         wait_until(lambda: source.steps == 1, WITHIN)
         assert bridge.take(WITHIN) == [1, 2]
         assert bridge.take(WITHIN) == [3]
-        # The one that was held has crossed, so the outlet is free for those behind it.
+        # The one that was held has been handed over, so the outlet is free for those after it.
         taken = waiting(reader, bridge)
         assert source.offer(4)
         assert outlet.taken == [4]
@@ -430,7 +430,7 @@ def test_an_item_for_which_there_is_no_room_is_refused_and_held_back_where_it_is
         assert taken.result(WITHIN) is None
 
 
-def test_an_item_that_is_refused_overtakes_nothing_though_the_reader_has_made_room(
+def test_an_item_that_is_refused_overtakes_nothing_though_the_queue_has_space_again(
     loop: LoopThread, reader: ThreadPoolExecutor
 ) -> None:
     source, outlet = Offering(loop), Outlet()
@@ -456,7 +456,7 @@ def test_an_item_that_is_refused_overtakes_nothing_though_the_reader_has_made_ro
         taken = loop.submit(refused_and_then_room()).result(WITHIN)
         assert taken.result(WITHIN) == [2]
         assert outlet.taken == []
-        # It has crossed, so the outlet is free for those behind it.
+        # It has been handed over, so the outlet is free for those after it.
         waiting(reader, bridge)
         assert source.offer(3)
         assert outlet.taken == [3]
@@ -469,7 +469,7 @@ def test_nothing_is_taken_when_the_reader_has_ended_it(loop: LoopThread) -> None
         assert not source.offer(1)
 
 
-def test_what_the_outlet_raises_is_raised_to_whoever_offers(loop: LoopThread, reader: ThreadPoolExecutor) -> None:
+def test_what_the_outlet_raises_is_raised_by_offer(loop: LoopThread, reader: ThreadPoolExecutor) -> None:
     def broken(item: int) -> int | None:
         raise ZeroDivisionError
 

@@ -159,8 +159,8 @@ class BridgeMachine(RuleBasedStateMachine):
 
     Attributes:
         taken: The items that the reader and the outlet got.
-        arrived: How many items have crossed by now.
-        crossed: How many items have crossed in all, once that is settled by an end; None before.
+        arrived: How many items have been handed over by now.
+        handed_over: How many items have been handed over in all, once that is settled by an end; None before.
         end: What the reader is to meet behind them: nothing (None), an error's value or an error's type.
     """
 
@@ -171,7 +171,7 @@ class BridgeMachine(RuleBasedStateMachine):
         self.source = SteppedSource()
         self.taken: list[int] = []
         self.arrived = 0
-        self.crossed: int | None = None
+        self.handed_over: int | None = None
         self.end: Exception | type[Exception] | None = None
         self.closed = False
         self.loop_ended = False
@@ -213,7 +213,7 @@ class BridgeMachine(RuleBasedStateMachine):
         assert began.wait(WITHIN)
 
     def settle(self) -> None:
-        """Let the loop do all that it can do, and take note of what has crossed and of an end of the source."""
+        """Let the loop do all that it can do; note what has been handed over, and an end of the source."""
         if self.holder is not None or self.loop_ended:
             return
 
@@ -222,20 +222,20 @@ class BridgeMachine(RuleBasedStateMachine):
                 await asyncio.sleep(0)
 
         self.loop.submit(turns()).result(WITHIN)
-        if self.crossed is None and self.outlet_failure is not None:
+        if self.handed_over is None and self.outlet_failure is not None:
             # It had been given an item because all before it were taken. That one is lost.
             self.arrived = len(self.taken)
             self.settle_end(self.outlet_failure)
-        if self.crossed is None:
+        if self.handed_over is None:
             self.arrived = min(self.source.given, len(self.taken) + self.capacity)
-        if self.crossed is None and self.source.outcome is not None:
+        if self.handed_over is None and self.source.outcome is not None:
             outcome = self.source.outcome
             self.settle_end(outcome if isinstance(outcome, Exception) else None)
 
     def settle_end(self, end: Exception | type[Exception] | None) -> None:
-        """Nothing crosses from now on. The first end counts."""
-        if self.crossed is None:
-            self.crossed = self.arrived
+        """Nothing is handed over from now on. The first end counts."""
+        if self.handed_over is None:
+            self.handed_over = self.arrived
             self.end = end
 
     @precondition(lambda self: self.holder is None and not self.loop_ended)
@@ -274,7 +274,7 @@ class BridgeMachine(RuleBasedStateMachine):
         self.step(*["item"] * items, error)
 
     # With an outlet, the threads race for the item in hand while the reader waits.
-    @precondition(lambda self: self.holder is None and self.crossed is None and self.arrived == self.source.given)
+    @precondition(lambda self: self.holder is None and self.handed_over is None and self.arrived == self.source.given)
     @precondition(lambda self: self.outlet is None or self.reading is None)
     @rule(error=st.sampled_from([None, Stopped("by the source")]))
     def the_source_stops_itself_with_an_item_in_hand(self, error: Exception | None) -> None:
@@ -320,7 +320,7 @@ class BridgeMachine(RuleBasedStateMachine):
         self.settle()
 
     def must_be_released(self) -> bool:
-        return self.crossed is not None or self.arrived > len(self.taken)
+        return self.handed_over is not None or self.arrived > len(self.taken)
 
     def more_comes(self) -> bool:
         """Whether items will cross as soon as the loop is let go: then the threads would race, as above."""
@@ -340,10 +340,10 @@ class BridgeMachine(RuleBasedStateMachine):
             assert not self.closed, "nothing is read after close"
             assert len(batch) <= self.capacity
             self.taken += batch
-            assert self.crossed is None or len(self.taken) <= self.crossed
+            assert self.handed_over is None or len(self.taken) <= self.handed_over
         elif batch is None:
-            assert self.crossed is not None, "an end that nobody caused"
-            assert self.closed or len(self.taken) == self.crossed, "the end came before the items"
+            assert self.handed_over is not None, "an end that nobody caused"
+            assert self.closed or len(self.taken) == self.handed_over, "the end came before the items"
             if self.closed:
                 assert error is None
             elif isinstance(self.end, type):
@@ -406,13 +406,13 @@ class BridgeMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_source_is_held_back(self) -> None:
-        if self.crossed is None and self.reading is None:
+        if self.handed_over is None and self.reading is None:
             assert self.source.given <= len(self.taken) + self.capacity + 1
 
     @invariant()
     def every_end_releases_the_reader(self) -> None:
         self.collect()
-        assert self.crossed is None or self.reading is None
+        assert self.handed_over is None or self.reading is None
 
     def teardown(self) -> None:
         if not hasattr(self, "bridge"):
@@ -420,8 +420,8 @@ class BridgeMachine(RuleBasedStateMachine):
         try:
             if self.holder is not None:
                 self.the_loop_is_let_go()
-            if self.crossed is not None and not self.closed:
-                while len(self.taken) < self.crossed:
+            if self.handed_over is not None and not self.closed:
+                while len(self.taken) < self.handed_over:
                     self.take()
                 self.take()
         finally:

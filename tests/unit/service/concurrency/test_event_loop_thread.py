@@ -357,7 +357,7 @@ def test_the_coroutine_inherits_the_callers_context_variables(loop: LoopThread) 
         assert list(threads.map(ask, ["first", "second", "third"])) == ["first", "second", "third"]
 
 
-def test_health_counts_the_waiting_and_repr_says_it_all(loop: LoopThread) -> None:
+def test_health_and_repr_count_what_waits(loop: LoopThread) -> None:
     assert loop.submit(answer()).result(WITHIN) == 42
     futures = [loop.submit(for_ever()) for _ in range(3)]
     assert loop.health().waiting == 3
@@ -371,7 +371,7 @@ def test_health_counts_the_waiting_and_repr_says_it_all(loop: LoopThread) -> Non
     assert "'other' new," in repr(LoopThread("other"))
 
 
-def test_one_that_nobody_holds_can_go() -> None:
+def test_a_loop_that_nothing_holds_is_freed() -> None:
     gone = weakref.ref(LoopThread())
     assert gone() is None
 

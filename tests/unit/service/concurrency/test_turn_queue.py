@@ -47,7 +47,7 @@ def test_a_turn_ends_when_its_time_is_over_and_others_have_theirs(monkeypatch: p
     run(scenario)
 
 
-def test_whoever_adds_the_next_part_stands_behind_those_who_wait() -> None:
+def test_a_part_that_adds_the_next_one_puts_it_at_the_end_of_the_queue() -> None:
     async def scenario() -> None:
         done: list[str] = []
         turns = TurnQueue(asyncio.get_running_loop())

@@ -248,7 +248,7 @@ def test_the_request_of_a_line_is_that_of_the_thread_that_wrote_it(pipe: Pipe) -
     assert b"INFO sluice [request-7] handled\n" in pipe.read_until(b"handled\n")
 
 
-def test_what_was_dropped_is_said_in_the_logs_form() -> None:
+def test_what_was_dropped_is_logged_in_the_logs_form() -> None:
     line = Context().run(format_dropped, LineFormatter(()), 7)
     assert "WARNING sluice.log [-] 7 lines of the log were dropped" in line
     assert line.endswith("\n")

@@ -178,7 +178,7 @@ def test_a_file_that_cannot_be_written_again_stays_as_it_was(make: Callable[[], 
     assert not list(directory.glob("*.new"))
 
 
-def test_a_failure_is_said_once_a_minute_and_each_is_counted(
+def test_a_failure_is_logged_once_a_minute_and_each_is_counted(
     make: Callable[[], Metrics], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(metrics, "LOG_INTERVAL", 60.0)
@@ -191,7 +191,7 @@ def test_a_failure_is_said_once_a_minute_and_each_is_counted(
     assert shown(worker)["sluice_metrics_failures_total"] == 5
 
 
-def test_a_defect_of_the_metrics_does_not_reach_whoever_is_counted(
+def test_a_defect_of_the_metrics_does_not_reach_the_code_that_counts(
     make: Callable[[], Metrics], caplog: pytest.LogCaptureFixture
 ) -> None:
     make().refused(None)  # type: ignore[arg-type]

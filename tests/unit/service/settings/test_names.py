@@ -41,7 +41,9 @@ def said(*, settings: Settings = REAL, written: dict[str, str] | None = None, **
     ],
 )
 @pytest.mark.parametrize("where", ["the environment", ".env"])
-def test_a_misspelt_name_is_said_with_the_one_that_may_be_meant(name: str, meant: str | None, where: str) -> None:
+def test_a_warning_about_a_misspelt_name_has_the_one_that_may_be_meant(
+    name: str, meant: str | None, where: str
+) -> None:
     (sentence,) = said(**{name: "17"}) if where == "the environment" else said(written={name: "17"})
     place = "" if where == "the environment" else " in .env"
     question = f"; did you mean {meant}?" if meant else "."
@@ -49,7 +51,7 @@ def test_a_misspelt_name_is_said_with_the_one_that_may_be_meant(name: str, meant
 
 
 @pytest.mark.parametrize("name", known_names())
-def test_nothing_is_said_of_a_setting(name: str) -> None:
+def test_no_warning_is_given_for_a_setting(name: str) -> None:
     assert said(**{name: "x"}, written={name: "x"}) == []
 
 
@@ -77,7 +79,7 @@ def test_nothing_is_said_of_a_setting(name: str) -> None:
         ("SLUICE_MAX_STREEMS", " "),
     ],
 )
-def test_nothing_is_said_of_names_that_others_read(name: str, value: str) -> None:
+def test_no_warning_is_given_for_names_that_others_read(name: str, value: str) -> None:
     assert said(**{name: value}) == []
 
 
@@ -88,11 +90,11 @@ def test_a_file_is_asked_about_names_without_a_prefix_too() -> None:
     assert said(WEB_CONCURENCY="4") == []
 
 
-def test_no_value_is_said_as_it_may_be_a_key() -> None:
+def test_no_warning_has_a_value_as_it_may_be_a_key() -> None:
     assert "sk-secret" not in " ".join(said(OPENAI_API_KEYS="sk-secret", SLUICE_KEY="sk-secret"))
 
 
-def test_variables_that_choose_who_pays_are_said_to_be_unused_where_openai_answers() -> None:
+def test_a_warning_names_variables_that_choose_who_pays_where_openai_answers() -> None:
     both = {"OPENAI_ORG_ID": "org-1", "OPENAI_PROJECT_ID": "proj-1"}
     sentences = said(**both)
     assert [re.match(r"OPENAI_\w+ is not used", sentence) is not None for sentence in sentences] == [True, True]

@@ -97,7 +97,7 @@ def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["-1e9", "1e99", "many", "nan", "0x10", "1 000"])
-def test_every_number_has_a_range_and_says_it(value: str) -> None:
+def test_every_number_has_a_range_which_the_error_names(value: str) -> None:
     problems = problems_of(**dict.fromkeys(NUMBERS, value))
     assert len(problems) == len(NUMBERS) > 15
     for variable, problem in zip(NUMBERS, problems, strict=True):
@@ -105,7 +105,7 @@ def test_every_number_has_a_range_and_says_it(value: str) -> None:
         assert re.fullmatch(rf"{re.escape(says)} (whole )?number( of \w+)? from \S+ to \S+\.", problem)
 
 
-def test_all_problems_are_said_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     problems = problems_of(PORT="x", SLUICE_MAX_STREAMS="y", OPENAI_INTERACTION_MODE="z")
     assert {problem.split()[0] for problem in problems} == {"PORT", "SLUICE_MAX_STREAMS", "OPENAI_INTERACTION_MODE"}
 
