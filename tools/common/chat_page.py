@@ -21,7 +21,7 @@ WAIT_FOR_MARKDOWN = """async () => {
 }"""
 
 
-# The page holds a lock for each answer until the answer is saved: see chat/answer_lock.js.
+# The page holds a lock for each answer until the answer is saved: see chat/run.js.
 UNLOCKED = """async (timeout) => {
     const { held } = await navigator.locks.query();
     const names = held.map(({ name }) => name).filter((name) => name.startsWith("sluice.answer."));

@@ -1,13 +1,11 @@
 /** The controller of the chat: requests answers, shows and stores them. */
 
-import { waitUntilUnlocked } from "./answer_lock.js";
 import { DEFAULT_CONFIGURATION } from "../api/configuration.js";
 import { Conversation } from "../conversation/conversation.js";
 import { moveDraft, draftOwnerOf } from "../storage/draft.js";
 import { INTERRUPTED, finish, forgetReasoning, reopen } from "../conversation/exchange.js";
 import { texts } from "../i18n/language.js";
-import { questionOf } from "./question.js";
-import { Run } from "./run.js";
+import { questionOf, Run, waitUntilUnlocked } from "./run.js";
 import { titleFrom } from "../conversation/title.js";
 
 /** @typedef {import("../api/configuration.js").Configuration} Configuration */

@@ -1,9 +1,10 @@
-/** Receives one answer. */
+/** Requests and receives one answer. */
 
-import { lockAnswer } from "./answer_lock.js";
 import { requestAnswer } from "../api/chat_request.js";
+import { messagesOf } from "../conversation/conversation.js";
 import { appendChunk } from "../conversation/exchange.js";
 import { Failure } from "../api/failure.js";
+import { texts } from "../i18n/language.js";
 import { Stopwatch } from "../api/answer_details.js";
 
 /** @typedef {import("../api/chat_request.js").Question} Question */
@@ -72,4 +73,47 @@ async function failureOf(error) {
     await new Promise((resolve) => setTimeout(resolve, UNLOAD_MS));
   }
   return error.record;
+}
+
+/**
+ * Builds the request for an answer: the message and the earlier messages.
+ * @param {Conversation} conversation
+ * @param {Exchange} exchange if it has an incomplete answer, the request asks for the rest
+ * @param {number} maxHistory the most earlier messages
+ * @returns {Pick<Question, "message" | "history">}
+ */
+export function questionOf(conversation, exchange, maxHistory) {
+  if (exchange.answer.trim() === "") {
+    return { message: exchange.question, history: conversation.historyBefore(exchange, maxHistory) };
+  }
+  const before = conversation.historyBefore(exchange, maxHistory - 2);
+  return { message: texts.continueMessage, history: [...before, ...messagesOf(exchange)] };
+}
+
+/**
+ * Shows other tabs that this one is writing an answer. The browser releases the lock when its tab closes or crashes.
+ * Plain http has no Web Locks: there an answer of another tab looks interrupted until that tab next saves it.
+ * @param {string} exchange
+ * @returns {() => void} releases the lock
+ */
+function lockAnswer(exchange) {
+  /** @type {() => void} */
+  let release = () => undefined;
+  /** @type {Promise<void>} */
+  const unlocked = new Promise((resolve) => (release = resolve));
+  void navigator.locks?.request(lockName(exchange), () => unlocked);
+  return release;
+}
+
+/**
+ * @param {string} exchange
+ * @returns {Promise<void>} fulfilled when no tab is writing the answer
+ */
+export async function waitUntilUnlocked(exchange) {
+  await navigator.locks?.request(lockName(exchange), () => undefined);
+}
+
+/** @param {string} exchange */
+function lockName(exchange) {
+  return `sluice.answer.${exchange}`;
 }

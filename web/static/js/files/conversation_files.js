@@ -1,11 +1,14 @@
 /** Exports conversations as files, and imports them. */
 
 import { ArchiveError, readArchive, writeArchive } from "./archive.js";
-import { markdownOf } from "./conversation_markdown.js";
-import { download } from "../browser/download.js";
 import { texts } from "../i18n/language.js";
 
+/** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
+/** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 /** @typedef {import("../storage/conversation_store.js").ConversationStore} ConversationStore */
+
+const FORBIDDEN = /[\\/:*?"<>|\p{Cc}\p{Cf}]+/gu; // in file names, on some operating system
+const MAX_NAME_CHARS = 80; // file systems allow 255 bytes
 
 export class ConversationFiles {
   #store;
@@ -48,4 +51,45 @@ export class ConversationFiles {
       return { ids: [], message: texts[error.problem] };
     }
   }
+}
+
+/**
+ * Writes the shown path as Markdown: each question quoted above its answer.
+ * @param {Conversation} conversation
+ * @returns {string}
+ */
+function markdownOf({ record, path }) {
+  const day = new Date(record.created).toLocaleDateString(texts.tag, { dateStyle: "long" });
+  return [`# ${record.title}`, `*${day}*`, ...path.map(section)].join("\n\n") + "\n";
+}
+
+/** @param {Exchange} exchange */
+function section({ question, answer, state }) {
+  const quoted = question.split("\n").map((line) => `> ${line}`.trimEnd());
+  const parts = [quoted.join("\n")];
+  if (answer.trim() !== "") parts.push(answer.trim());
+  if (state !== "complete") parts.push(`*${texts.incomplete}*`);
+  return parts.join("\n\n");
+}
+
+/**
+ * Downloads a text as a file.
+ * @param {string} name without its extension
+ * @param {"md" | "json"} extension
+ * @param {string} text
+ */
+function download(name, extension, text) {
+  const type = extension === "md" ? "text/markdown" : "application/json";
+  const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = `${fileName(name)}.${extension}`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url)); // the download has started by then
+}
+
+/** @param {string} name */
+function fileName(name) {
+  const plain = name.replace(FORBIDDEN, " ").replace(/\s+/g, " ").trim().replace(/^\.+/, "");
+  return [...plain].slice(0, MAX_NAME_CHARS).join("").trim() || "sluice";
 }
