@@ -47,6 +47,7 @@ def titles(chat: ChatPage) -> Locator:
 def converse(chat: ChatPage, *questions: str) -> None:
     """Ask each question in a new conversation."""
     for question in questions:
+        chat.wait_shown()
         if chat.questions.count():
             chat.page.get_by_role("button", name="New conversation").click()
         chat.ask_and_wait(question)
@@ -301,6 +302,7 @@ def test_conversations_refused_by_full_storage_survive_a_reload(chat: ChatPage, 
     expect(chat.prose).to_have_text("One.")
     expect(chat.page.get_by_role("alert")).to_have_count(0)
     chat.ask_and_wait("And on")
+    chat.wait_saved()
     assert chat.page.evaluate("Object.keys(localStorage).filter((key) => key.includes('journal'))") == []
 
 

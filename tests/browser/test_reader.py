@@ -165,6 +165,8 @@ def test_the_view_follows_the_end_only_while_the_reader_is_at_the_end(chat: Chat
     chat.page.mouse.move(500, 300)
     chat.page.mouse.wheel(0, -900)
     expect(to_end).to_be_visible()
+    # the browser may scroll over several frames
+    chat.page.wait_for_function("document.documentElement.scrollHeight - innerHeight - scrollY >= 899")
     before = chat.page.evaluate("scrollY")
     gate.open()
     expect(chat.prose.locator("p")).to_have_count(120)

@@ -67,6 +67,7 @@ class ChatPage:
 
     def ask_and_wait(self, message: str) -> Locator:
         """Send a message, wait for the complete answer, and return the locator of its text."""
+        self.wait_shown()
         before = self.answers.count()
         self.ask(message)
         expect(self.answers).to_have_count(before + 1)
@@ -74,8 +75,17 @@ class ChatPage:
         return self.prose
 
     def wait_complete(self) -> None:
-        """Wait until the last answer is complete."""
+        """Wait until the last answer is complete and shown to its end."""
         expect(self.status).to_have_text(COMPLETE)
+        self.wait_shown()
+
+    def wait_shown(self) -> None:
+        """Wait until the chosen conversation has been read and all of its text is rendered.
+
+        Both happen after the conversation was chosen, and on a busy machine noticeably later. What does not wait by
+        itself, such as counting elements, comes too early without this.
+        """
+        expect(self.page.locator("#log[aria-busy=true], .prose[aria-busy=true]")).to_have_count(0)
 
     def wait_saved(self) -> None:
         """Wait until no tab of this browser is writing or saving an answer.
