@@ -208,6 +208,7 @@ def test_an_unsent_edit_survives_leaving_reload_and_undo(chat: ChatPage, model: 
     chat.page.get_by_role("button", name="Actions for “First”").click()
     chat.page.locator(".conversation-actions:visible").get_by_role("button", name="Delete").click()
     expect(editor).to_have_count(0)
+    expect(chat.page.get_by_role("button", name="Undo")).to_be_visible()  # offered after the deletion
     assert "edited" not in chat.page.evaluate("JSON.stringify(localStorage)")
     chat.page.get_by_role("button", name="Undo").click()
     expect(editor).to_have_value("First, edited")

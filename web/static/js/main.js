@@ -55,7 +55,7 @@ const STORAGE_NOTICES = {
 };
 
 let isConfigured = false; // the configuration has loaded, or the defaults are used
-let isOpened = false; // the conversation in the address is shown
+let isOpened = false; // the store is open, or could not be opened
 let shownId = "";
 
 const startScreen = requireElement("empty", HTMLElement);
@@ -87,7 +87,7 @@ const transcript = new Transcript(requireElement("log", HTMLElement), {
 });
 const prompts = new PromptHistory(() => chat.conversation.path.map(({ question }) => question));
 const composer = new Composer(requireElement("composer", HTMLFormElement), prompts, {
-  send: (message) => chat.send(message),
+  send: (message, conversation) => chat.send(message, conversation),
   stop: () => chat.stop(),
   draftNotSaved: showDraftNotice,
 });
@@ -107,12 +107,19 @@ const chat = new Chat(store, {
     updateStartScreen();
     transcript.show(conversation);
     composer.open(conversation);
-    if (conversation.isEmpty) position.goToStart();
-    else if (conversation.id === shownId) position.follow();
-    else position.goToEnd();
+    const isAnother = conversation.id !== shownId;
     shownId = conversation.id;
+    if (chat.isAtStart) position.goToStart();
+    else if (isAnother) position.goToEnd();
+    else position.follow();
     updateList();
-    sidebar.closeDrawer();
+    if (isAnother) sidebar.closeDrawer();
+  },
+  readingEnded: (conversation) => composer.afterReading(conversation),
+  missing: (replacement) => {
+    notices.show("conversationMissing");
+    replaceAddress(null);
+    composer.moveText(replacement);
   },
   asked: () => {
     undo.dismiss();
@@ -146,9 +153,10 @@ const markdown = (conversationInAddress() ? loadMarkdown() : firstInteraction().
   transcript.useMarkdown(loaded);
   position.follow();
 });
-// a conversation is opened after Markdown has loaded: replacing plain text would shift the layout
+conversations.start(); // at once: what the reader does next must reach the conversation in the address
+// its exchanges are read after Markdown has loaded: replacing plain text would shift the layout
 void Promise.all([loadIdb(), conversationInAddress() && markdown])
-  .then(([idb]) => conversations.open(idb && new Database(new DatabaseConnection(idb, () => void conversations.reopen()))))
+  .then(([idb]) => conversations.openStore(idb && new Database(new DatabaseConnection(idb, () => void conversations.reopenStore()))))
   .finally(() => {
     isOpened = true; // also after an error, so that the page can be used
     updateStartScreen();
@@ -162,7 +170,7 @@ onLanguageChange(() => transcript.translate());
 const shortcutList = new ShortcutList(requireElement("shortcuts", HTMLDialogElement));
 requireElement("open-shortcuts", HTMLButtonElement).addEventListener("click", () => shortcutList.open());
 const { shortcuts } = new Shortcuts([
-  { text: "stopAnswer", key: "Escape", run: () => chat.running && chat.stop() },
+  { text: "stopAnswer", key: "Escape", run: () => composer.cancel() || (chat.running && chat.stop()) },
   { text: "toComposer", key: "Escape", shift: true, run: goToComposer },
   { text: "newConversation", key: "o", mod: true, shift: true, run: startConversation },
   { text: "searchLabel", key: "k", mod: true, run: openSearch },
@@ -252,12 +260,12 @@ function updateList() {
   const title = store.record(chat.conversation.id)?.title;
   document.title = title ? `${title} · Sluice` : "Sluice";
   const heading = requireElement("title", HTMLElement);
-  heading.hidden = chat.conversation.isEmpty;
+  heading.hidden = chat.isAtStart;
   heading.textContent = title || texts.untitled;
 }
 
 /** Shows the start screen when all of its content is known, so that nothing shifts later. */
 function updateStartScreen() {
-  startScreen.hidden = !(isConfigured && isOpened && chat.conversation.isEmpty);
-  newConversationButton.hidden = chat.conversation.isEmpty;
+  startScreen.hidden = !(isConfigured && isOpened && chat.isAtStart);
+  newConversationButton.hidden = chat.isAtStart;
 }

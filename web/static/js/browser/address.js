@@ -20,6 +20,11 @@ export function replaceAddress(conversation) {
   history.replaceState(null, "", conversation ? addressOf(conversation) : location.pathname + location.search);
 }
 
+/** Puts a conversation into the address. The back button returns to the previous one. @param {string} conversation */
+export function pushAddress(conversation) {
+  if (conversationInAddress() !== conversation) history.pushState(null, "", addressOf(conversation));
+}
+
 /** Removes the conversation from the address. The back button returns to it. */
 export function pushEmptyAddress() {
   if (conversationInAddress()) history.pushState(null, "", location.pathname + location.search);

@@ -2,6 +2,7 @@
 
 import { DEFAULT_CONFIGURATION } from "../api/configuration.js";
 import { Conversation } from "../conversation/conversation.js";
+import { ConversationReader } from "./conversation_reader.js";
 import { moveDraft, draftOwnerOf } from "../storage/draft.js";
 import { INTERRUPTED, finish, forgetReasoning, reopen } from "../conversation/exchange.js";
 import { texts } from "../i18n/language.js";
@@ -14,8 +15,10 @@ import { titleFrom } from "../conversation/title.js";
 /** @typedef {import("./run.js").Outcome} Outcome */
 
 /**
- * @typedef {object} ChatView called for changes of the shown conversation
+ * @typedef {object} ChatView called for changes of the shown conversation, unless it says otherwise
  * @property {(conversation: Conversation) => void} shown another conversation or path is shown
+ * @property {(conversation: Conversation) => void} readingEnded a conversation, shown or not, was read or could not be
+ * @property {(replacement: Conversation) => void} missing it is not in this browser; the replacement is shown next
  * @property {(exchange: Exchange) => void} asked
  * @property {(exchange: Exchange) => void} grown
  * @property {(exchange: Exchange) => void} ended
@@ -33,6 +36,7 @@ export class Chat {
   conversation = new Conversation();
   #store;
   #view;
+  #reader;
   /** The running answers by conversation: they go on while another one is shown. @type {Map<string, Run>} */
   #runs = new Map();
   /** Exchanges whose answers another tab seems to be writing. @type {Set<Exchange>} */
@@ -45,6 +49,12 @@ export class Chat {
   constructor(store, view) {
     this.#store = store;
     this.#view = view;
+    this.#reader = new ConversationReader(store, (conversation, isMissing) => this.#onRead(conversation, isMissing));
+  }
+
+  /** Whether the start screen is shown: the conversation is new, or could not be read. */
+  get isAtStart() {
+    return this.conversation.isEmpty || this.conversation.contents === "unread";
   }
 
   /** Whether this tab is receiving an answer of the shown conversation. */
@@ -57,9 +67,18 @@ export class Chat {
     return this.#runs.has(conversation);
   }
 
-  /** @param {string} message */
-  send(message) {
-    if (!this.running) void this.#answer(this.conversation.append(message));
+  /**
+   * Asks a question. If the conversation could not be read, the question starts a new one.
+   * @param {string} message
+   * @param {Conversation} [conversation] one that is not being read; the shown one if omitted
+   */
+  send(message, conversation = this.conversation) {
+    if (this.isRunning(conversation.id)) return;
+    if (conversation.contents === "unread") {
+      conversation = new Conversation();
+      this.show(conversation);
+    }
+    void this.#answer(conversation, conversation.append(message));
   }
 
   /** Requests another answer. The present answer stays as a branch. @param {Exchange} exchange */
@@ -69,10 +88,10 @@ export class Chat {
       const branch = this.conversation.branch(exchange);
       // the branch replaces the exchange on the page, so the draft moves with it
       moveDraft(draftOwnerOf(exchange), draftOwnerOf(branch));
-      return void this.#answer(branch);
+      return void this.#answer(this.conversation, branch);
     }
     forgetReasoning(exchange);
-    void this.#answer(exchange);
+    void this.#answer(this.conversation, exchange);
   }
 
   /**
@@ -84,13 +103,13 @@ export class Chat {
   edit(exchange, question) {
     if (this.running) return false;
     this.#retitle(exchange, question);
-    void this.#answer(this.conversation.branch(exchange, question));
+    void this.#answer(this.conversation, this.conversation.branch(exchange, question));
     return true;
   }
 
   /** Requests the rest of an incomplete answer. @param {Exchange} exchange */
   resume(exchange) {
-    if (!this.running) void this.#answer(exchange);
+    if (!this.running) void this.#answer(this.conversation, exchange);
   }
 
   /** Shows a branch. @param {Exchange} exchange */
@@ -120,6 +139,14 @@ export class Chat {
   }
 
   /**
+   * Shows a stored conversation at once. Its exchanges follow when they have been read.
+   * @param {string} id
+   */
+  open(id) {
+    this.show(this.#inUse(id));
+  }
+
+  /**
    * Shows another conversation. A running answer of the previous one continues.
    * @param {Conversation} [conversation] a new one if omitted
    */
@@ -135,6 +162,11 @@ export class Chat {
   async refresh(id) {
     const conversation = this.#runs.get(id)?.conversation ?? this.conversation;
     if (conversation.id !== id) return;
+    await this.#reader.wait(id); // what it reads may be older
+    if (conversation.contents !== "read") {
+      if (this.conversation === conversation) this.open(id); // it could not be read before
+      return;
+    }
     const stored = await this.#store.load(id);
     if (!stored) return;
     conversation.merge(stored, (exchange) => this.#isWritingHere(exchange) || this.#store.hasPendingWrite(exchange));
@@ -149,8 +181,9 @@ export class Chat {
     if (run) await this.#end(run, { state: "stopped" });
   }
 
-  /** Stops the running answer of a conversation that another tab has deleted. @param {string} id */
+  /** Stops the running answer of a conversation that was deleted. @param {string} id */
   forget(id) {
+    this.#reader.forget(id);
     const run = this.#runs.get(id);
     if (!run) return;
     this.#runs.delete(id);
@@ -177,17 +210,52 @@ export class Chat {
     if (isFirst) void this.#store.rename(id, titleFrom(question));
   }
 
-  /** Requests the answer, or the rest of it. @param {Exchange} exchange of the shown conversation */
-  async #answer(exchange) {
-    const { conversation } = this;
+  /**
+   * @param {string} id
+   * @returns {Conversation} the object that is shown, answered or being read; otherwise a new one, being read
+   */
+  #inUse(id) {
+    const shown = this.conversation.id === id ? this.conversation : undefined;
+    const known = shown ?? this.#runs.get(id)?.conversation ?? this.#reader.conversation(id);
+    const conversation = known ?? Conversation.unread(id);
+    if (conversation.contents === "unread") this.#reader.start(conversation);
+    return conversation;
+  }
+
+  /**
+   * @param {Conversation} conversation
+   * @param {boolean} isMissing
+   */
+  #onRead(conversation, isMissing) {
+    this.#view.readingEnded(conversation);
+    if (this.conversation !== conversation) return;
+    if (isMissing) {
+      const replacement = new Conversation();
+      this.#view.missing(replacement);
+      this.show(replacement);
+    } else {
+      this.#view.shown(conversation);
+      this.#watch();
+    }
+  }
+
+  /**
+   * Requests the answer, or the rest of it.
+   * @param {Conversation} conversation
+   * @param {Exchange} exchange
+   */
+  async #answer(conversation, exchange) {
+    const isShown = this.conversation === conversation;
     reopen(exchange);
     const run = new Run(conversation, exchange);
     this.#runs.set(conversation.id, run);
     this.#store.save(conversation, [exchange]);
-    this.#view.shown(conversation);
-    this.#view.running(true);
-    this.#view.status(texts.generating);
-    this.#view.asked(exchange);
+    if (isShown) this.#view.shown(conversation);
+    this.#view.running(this.running);
+    if (isShown) {
+      this.#view.status(texts.generating);
+      this.#view.asked(exchange);
+    }
     const { mode, model } = this;
     const question = questionOf(conversation, exchange, this.configuration.maxHistory);
     const outcome = await run.receive({ ...question, mode, model }, () => {
@@ -222,10 +290,11 @@ export class Chat {
    * @param {import("../conversation/conversation.js").Removal} removal
    */
   async #restore(id, removal) {
-    const conversation = this.conversation.id === id ? this.conversation : await this.#store.load(id);
-    if (!conversation) return;
+    const conversation = this.#inUse(id);
+    await this.#reader.wait(id);
+    if (conversation.contents !== "read") return; // the store has reported the failure
     this.#store.save(conversation, conversation.restore(removal));
-    if (this.conversation.id === id) this.#view.shown(conversation);
+    if (this.conversation === conversation) this.#view.shown(conversation);
   }
 
   /** Waits for the end of answers that other tabs are writing, and then updates them. */

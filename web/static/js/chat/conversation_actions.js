@@ -1,11 +1,12 @@
 /** Opens, starts, renames and deletes conversations. */
 
-import { conversationInAddress, pushEmptyAddress, replaceAddress } from "../browser/address.js";
+import { conversationInAddress, pushAddress, pushEmptyAddress, replaceAddress } from "../browser/address.js";
 import { removeDrafts } from "../storage/draft.js";
 import { deleteLegacyConversation, readLegacyConversation } from "../storage/legacy_conversation.js";
 
 /** @typedef {import("./chat.js").Chat} Chat */
 /** @typedef {import("../storage/conversation_store.js").ConversationStore} ConversationStore */
+/** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
 /** @typedef {import("../storage/database.js").Database} Database */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 /** @typedef {import("../ui/notices.js").Notices} Notices */
@@ -16,6 +17,8 @@ export class ConversationActions {
   #chat;
   #notices;
   #undo;
+  /** Not in the database yet. @type {Conversation | null} */
+  #legacy = null;
 
   /**
    * @param {ConversationStore} store
@@ -28,45 +31,46 @@ export class ConversationActions {
     this.#chat = chat;
     this.#notices = notices;
     this.#undo = undo;
-    addEventListener("hashchange", () => void this.openFromAddress());
+    // `popstate` comes first; `hashchange` is for browsers that fire no `popstate` when a link changes the fragment
+    for (const event of ["popstate", "hashchange"]) addEventListener(event, () => this.#openFromAddress());
+  }
+
+  /** Shows the conversation in the address, or a new one. Call once, before the store is open. */
+  start() {
+    const id = conversationInAddress();
+    this.#legacy = readLegacyConversation();
+    if (id) this.#chat.open(id);
+    else this.#chat.show(this.#legacy ?? undefined);
   }
 
   /**
-   * Opens the store, then shows the conversation in the address.
+   * Opens the store.
    * @param {Database | null} database
    */
-  async open(database) {
+  async openStore(database) {
     await this.#store.open(database);
-    const legacy = readLegacyConversation();
-    if (legacy) {
-      await this.#store.add([legacy]);
-      const isPending = legacy.exchanges.some((exchange) => this.#store.hasPendingWrite(exchange));
-      // each reading gives it new ids, so it must not be read again
-      if (!isPending || this.#store.backUp()) deleteLegacyConversation();
-      if (!conversationInAddress()) replaceAddress(legacy.id);
-    }
-    // the reader may have asked a question before the database was open
-    if (this.#chat.conversation.isEmpty) await this.openFromAddress();
+    const legacy = this.#legacy;
+    if (!legacy) return;
+    await this.#store.add([legacy]);
+    const isPending = legacy.exchanges.some((exchange) => this.#store.hasPendingWrite(exchange));
+    // each reading gives it new ids, so it must not be read again
+    if (!isPending || this.#store.backUp()) deleteLegacyConversation();
+    if (this.#chat.conversation === legacy) replaceAddress(legacy.id);
   }
 
-  /** Repeats what `open` could not do. Call when a database that did not open may be open. */
-  async reopen() {
+  /** Repeats what `openStore` could not do. Call when a database that did not open may be open. */
+  async reopenStore() {
     await this.#store.reopen();
     if (!this.#chat.conversation.isEmpty) await this.#chat.refresh(this.#chat.conversation.id);
-    else if (conversationInAddress()) await this.openFromAddress();
   }
 
-  /** Shows the conversation in the address, or a new one. */
-  async openFromAddress() {
-    const id = conversationInAddress();
-    if (id === this.#chat.conversation.id) return;
-    const conversation = id ? await this.#store.load(id) : null;
-    if (conversationInAddress() !== id) return; // the address has changed in the meantime
-    if (conversation === null && id) {
-      this.#notices.show("conversationMissing");
-      replaceAddress(null);
-    }
-    this.#chat.show(conversation ?? undefined);
+  /**
+   * Shows a conversation of the list at once: what the reader does next must not reach the previous one.
+   * @param {string} id
+   */
+  open(id) {
+    pushAddress(id);
+    this.#openFromAddress();
   }
 
   /** Starts a new conversation. */
@@ -86,17 +90,20 @@ export class ConversationActions {
   /** Deletes a conversation, and offers to undo that. @param {string} id */
   async delete(id) {
     const wasShown = this.#chat.conversation.id === id;
+    if (wasShown) this.#showNew(); // at once: what the reader does next must not reach the deleted one
     await this.#chat.settle(id);
     const conversation = await this.#store.delete(id);
     if (!conversation) return; // the store has reported the failure
-    if (wasShown) this.#showNew();
+    this.#chat.forget(id);
+    if (this.#chat.conversation.id === id) this.#showNew(); // opened again before it was deleted
     const restoreDrafts = removeDrafts(conversation);
     this.#undo.offer("conversationDeleted", async () => {
       restoreDrafts();
+      if (wasShown && this.#chat.conversation.isEmpty) {
+        replaceAddress(id);
+        this.#chat.show(conversation);
+      }
       await this.#store.add([conversation]);
-      if (!wasShown || !this.#chat.conversation.isEmpty) return;
-      replaceAddress(id);
-      await this.openFromAddress();
     });
   }
 
@@ -115,6 +122,14 @@ export class ConversationActions {
     this.#notices.show("deletedElsewhere");
     this.#showNew();
     removeDrafts(conversation);
+  }
+
+  #openFromAddress() {
+    const id = conversationInAddress();
+    const { conversation } = this.#chat;
+    if (id === null) {
+      if (!conversation.isEmpty) this.#chat.show();
+    } else if (id !== conversation.id || conversation.contents === "unread") this.#chat.open(id);
   }
 
   #showNew() {

@@ -4,11 +4,12 @@ import { isCaretOnFirstLine, isCaretOnLastLine } from "./caret.js";
 import { Draft } from "../storage/draft.js";
 import { onLanguageChange, setText, texts } from "../i18n/language.js";
 
+/** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
 /** @typedef {import("./prompt_history.js").PromptHistory} PromptHistory */
 
 /**
  * @typedef {object} ComposerEvents
- * @property {(message: string) => void} send
+ * @property {(message: string, conversation?: Conversation) => void} send to the shown conversation, or to another one
  * @property {() => void} stop
  * @property {() => void} draftNotSaved the browser refuses to store the draft
  */
@@ -31,6 +32,10 @@ export class Composer {
   #events;
   /** @type {Draft | null} */
   #draft = null;
+  /** @type {Conversation | null} */
+  #conversation = null;
+  /** Messages to send when their conversations have been read. @type {Map<Conversation | null, Draft>} */
+  #waiting = new Map();
   #running = false;
   #maxChars = Infinity;
 
@@ -53,9 +58,9 @@ export class Composer {
     });
     this.#button.addEventListener("click", (event) => {
       // the second click of a double click must not stop what the first one sent
-      if (!this.#running || event.detail > 1) return;
+      if (!this.#isBusy || event.detail > 1) return;
       event.preventDefault();
-      this.#events.stop();
+      if (!this.cancel()) this.#events.stop();
       this.focus();
     });
     this.#field.addEventListener("keydown", (event) => this.#key(event));
@@ -68,15 +73,52 @@ export class Composer {
     this.#show();
   }
 
-  /** @param {import("../storage/draft.js").DraftOwner} conversation whose draft is edited from now on */
+  /** @param {Conversation} conversation whose draft is edited from now on */
   open(conversation) {
     this.#draft?.flush();
-    if (this.#draft?.owner === conversation) return;
-    const typedEarly = this.#draft ? "" : this.#field.value; // typed before the conversation was loaded
-    this.#draft = new Draft(conversation, this.#events.draftNotSaved);
-    this.#history.reset();
-    this.#field.value = typedEarly || this.#draft.text;
-    this.#afterEdit();
+    if (this.#conversation === conversation) return;
+    const typedEarly = this.#draft ? "" : this.#field.value; // typed before this script was loaded
+    this.#conversation = conversation;
+    this.#draft = this.#waiting.get(conversation) ?? new Draft(conversation, this.#events.draftNotSaved);
+    this.#setText(join(this.#draft.text, typedEarly));
+  }
+
+  /**
+   * Moves the text to another conversation, because the present one does not exist.
+   * @param {Conversation} conversation
+   */
+  moveText(conversation) {
+    const text = this.#field.value;
+    this.#setText("");
+    this.open(conversation);
+    this.#setText(join(this.#field.value, text));
+  }
+
+  /**
+   * Sends the message that waited for a conversation to be read. If that failed, the message stays a draft.
+   * @param {Conversation} conversation shown or not
+   */
+  afterReading(conversation) {
+    const draft = this.#waiting.get(conversation);
+    if (!draft) return;
+    this.#waiting.delete(conversation);
+    this.#show();
+    if (conversation.contents !== "read") return;
+    const message = draft.text;
+    draft.text = "";
+    draft.flush();
+    if (draft === this.#draft) this.#setText("");
+    this.#events.send(message, conversation);
+  }
+
+  /**
+   * Keeps the message as a draft that waits for its conversation to be read.
+   * @returns {boolean} false if none was waiting
+   */
+  cancel() {
+    const wasWaiting = this.#waiting.delete(this.#conversation);
+    this.#show();
+    return wasWaiting;
   }
 
   /** @param {number} maxChars */
@@ -135,11 +177,26 @@ export class Composer {
 
   #submit() {
     const message = this.#field.value;
-    if (this.#running || message.trim() === "" || this.#isTooLong()) return;
-    this.#field.value = "";
+    if (this.#isBusy || message.trim() === "" || this.#isTooLong()) return;
+    if (this.#draft && this.#conversation?.contents === "reading") {
+      this.#waiting.set(this.#conversation, this.#draft);
+      this.#draft.flush();
+      return this.#show();
+    }
+    this.#setText("");
+    this.#events.send(message);
+  }
+
+  /** Whether an answer is running, or a message waits for its conversation. */
+  get #isBusy() {
+    return this.#running || this.#waiting.has(this.#conversation);
+  }
+
+  /** @param {string} text */
+  #setText(text) {
+    this.#field.value = text;
     this.#history.reset();
     this.#afterEdit();
-    this.#events.send(message);
   }
 
   #afterEdit() {
@@ -155,9 +212,11 @@ export class Composer {
 
   #show() {
     const isTooLong = this.#isTooLong();
-    setText(this.#label, this.#running ? "stop" : "send");
-    this.#form.classList.toggle("running", this.#running);
-    this.#button.disabled = !this.#running && (this.#field.value.trim() === "" || isTooLong);
+    const isBusy = this.#isBusy;
+    this.#field.readOnly = this.#waiting.has(this.#conversation); // the message is shown until it is sent
+    setText(this.#label, isBusy ? "stop" : "send");
+    this.#form.classList.toggle("running", isBusy);
+    this.#button.disabled = !isBusy && (this.#field.value.trim() === "" || isTooLong);
     this.#field.setAttribute("aria-invalid", String(isTooLong));
     const problem = isTooLong ? texts.tooLong(this.#maxChars) : "";
     if (this.#problem.textContent !== problem) this.#problem.textContent = problem;
@@ -170,4 +229,12 @@ export class Composer {
     this.#field.style.height = "auto";
     this.#field.style.height = `${this.#field.scrollHeight}px`;
   }
+}
+
+/**
+ * @param {string} first
+ * @param {string} second
+ */
+function join(first, second) {
+  return first && second ? `${first}\n\n${second}` : first || second;
 }

@@ -30,7 +30,11 @@ import { titleFrom } from "./title.js";
 
 const ROOT = "";
 
+/** @typedef {"unread" | "reading" | "read"} Contents whether the exchanges are known */
+
 export class Conversation {
+  /** @type {Contents} */
+  contents = "read";
   /** @type {Map<string, Exchange>} */
   #exchanges = new Map();
   /**
@@ -49,12 +53,20 @@ export class Conversation {
     this.#moveOrphansToRoot();
   }
 
+  /** @param {string} id @returns {Conversation} a stored one whose exchanges are not known yet */
+  static unread(id) {
+    const conversation = new Conversation({ ...newRecord(), id });
+    conversation.contents = "unread";
+    return conversation;
+  }
+
   get id() {
     return this.record.id;
   }
 
+  /** Whether it has no exchanges; false while that is not known. */
   get isEmpty() {
-    return this.#exchanges.size === 0;
+    return this.contents === "read" && this.#exchanges.size === 0;
   }
 
   /** The exchanges of all branches, oldest first. */
@@ -139,6 +151,15 @@ export class Conversation {
     if (choice !== undefined) this.record.choices[exchange.id] = choice;
     this.#moveOrphansToRoot();
     return [exchange, ...followers];
+  }
+
+  /**
+   * Adds the exchanges, which were not known before.
+   * @param {Conversation} stored the same conversation as it is stored now
+   */
+  fill(stored) {
+    this.contents = "read";
+    this.merge(stored, () => false);
   }
 
   /**

@@ -8,6 +8,7 @@ import { setLabel, texts } from "../i18n/language.js";
 
 /**
  * @typedef {object} ConversationEvents the actions, with the id of the conversation
+ * @property {(id: string) => void} open
  * @property {(id: string, title: string) => void} rename
  * @property {(id: string) => void} exportMarkdown
  * @property {(id: string) => void} exportJson
@@ -33,6 +34,11 @@ export class ConversationItem {
     this.element.className = "conversation";
     this.#link.href = addressOf(id);
     this.#link.dir = "auto";
+    this.#link.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return; // another tab, a download
+      event.preventDefault(); // the browser would change the address in a later task
+      events.open(id);
+    });
     this.#menuButton = document.createElement("button");
     this.#menuButton.type = "button";
     this.#menuButton.className = "quiet more";

@@ -32,6 +32,7 @@ export class ConversationPanel {
       announce,
     });
     this.#list = new ConversationList(find("nav"), {
+      open: (id) => conversations.open(id),
       rename: (id, title) => conversations.rename(id, title),
       exportMarkdown: (id) => void files.exportMarkdown(id),
       exportJson: (id) => void files.exportJson(id),
@@ -61,7 +62,7 @@ export class ConversationPanel {
   show() {
     const records = this.#store.list;
     const isRunning = (/** @type {string} */ id) => this.#chat.isRunning(id);
-    this.#emptyNote.hidden = records.length > 0;
+    this.#emptyNote.hidden = records.length > 0 || !this.#store.isOpened;
     this.#list.show({ records: this.#search.filter(records), current: this.#chat.conversation.id, isRunning });
   }
 

@@ -25,6 +25,8 @@ import { WriteQueue } from "./write_queue.js";
  */
 
 export class ConversationStore {
+  /** Whether `open` has ended, so that the list is known as far as it can be. */
+  isOpened = false;
   /** Null: all conversations are in memory only. @type {Database | null} */
   #database = null;
   #events;
@@ -32,6 +34,9 @@ export class ConversationStore {
   #catalogue = new Catalogue();
   #isListRead = false;
   #queue;
+  #setOpened = () => {};
+  /** Fulfilled when `open` has ended, even without success. @type {Promise<void>} */
+  #opened = new Promise((resolve) => (this.#setOpened = resolve));
 
   /** @param {StoreEvents} events */
   constructor(events) {
@@ -52,10 +57,15 @@ export class ConversationStore {
    */
   async open(database) {
     this.#database = this.#queue.database = database;
-    if (!database) return this.#events.failed("missing");
-    await this.#readList();
-    await this.#queue.recover();
-    this.#events.listChanged();
+    try {
+      if (!database) return this.#events.failed("missing");
+      await this.#readList();
+      await this.#queue.recover();
+    } finally {
+      this.isOpened = true;
+      this.#setOpened();
+      this.#events.listChanged();
+    }
   }
 
   /** Does what `open` could not do, and writes all changes. Call when a database that did not open may be open. */
@@ -78,11 +88,13 @@ export class ConversationStore {
   }
 
   /**
+   * Reads a conversation, after `open` has ended.
    * @param {string} id
    * @returns {Promise<Conversation | null | undefined>} null if there is none; undefined if the database failed, which
    *   is reported by the event `failed`
    */
   async load(id) {
+    await this.#opened;
     const stored = await this.#try(async (database) => (await database.conversation(id)) ?? null);
     const record = this.#queue.record(id) ?? stored?.record;
     if (!record) return stored === undefined ? undefined : null;
@@ -198,6 +210,7 @@ export class ConversationStore {
    */
   async search(text) {
     const query = new SearchQuery(text);
+    await this.#opened;
     const ids = (await this.#try((database) => database.find((exchange) => query.isInExchange(exchange)))) ?? new Set();
     for (const exchange of this.#queue.exchanges) if (query.isInExchange(exchange)) ids.add(exchange.conversation);
     return this.list.filter(({ id, title }) => ids.has(id) || query.isIn(title));

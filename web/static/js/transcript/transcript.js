@@ -51,6 +51,7 @@ export class Transcript {
    */
   show(conversation) {
     const { path } = conversation;
+    this.#log.ariaBusy = String(conversation.contents === "reading");
     for (const [exchange, view] of this.#views) {
       if (path.includes(exchange)) continue;
       view.element.remove();
