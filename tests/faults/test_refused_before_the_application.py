@@ -148,6 +148,28 @@ def test_a_refusal_before_the_application_has_the_form_of_every_error_and_names_
     assert running_server.model.exchanges == []
 
 
+@pytest.mark.parametrize(
+    "rest", [b" * HTTP/1.1\r\n" + HOST + b"\r\n", b" / HTTP/2.0\r\n\r\n", b" / HTTP/1.1\r\nname\r\n\r\n"]
+)
+def test_the_refusal_of_a_head_request_has_no_body(running_server: FaultServer, rest: bytes) -> None:
+    with RawClient(running_server.url) as client:
+        client.send(b"HEAD" + rest)
+        assert client.wait_closed().partition(b"\r\n\r\n")[2] == b""
+
+
+@pytest.mark.parametrize(
+    "options", [b"close", b"Close", b"keep-alive, close", b"Upgrade, close", b"close,foo", b"x\r\nConnection: close"]
+)
+def test_a_connection_is_closed_where_the_request_asks_for_it_among_other_options(
+    running_server: FaultServer, options: bytes
+) -> None:
+    with RawClient(running_server.url) as client:
+        client.send(GET + b"Connection: " + options + b"\r\n\r\n" + GET + b"\r\n")
+        assert (client.status, client.headers["connection"]) == (200, "close")
+        assert client.read_body() == b'{"status":"ok"}\n'
+        assert client.wait_closed() == b""
+
+
 @pytest.mark.parametrize("cuts", [(), (1,), (2,), (3,), (1, 2, 3, 4)])
 @pytest.mark.parametrize("lines", [1, 2, 20])
 def test_empty_lines_before_a_request_are_ignored(

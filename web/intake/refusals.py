@@ -20,11 +20,12 @@ class Refusal(NamedTuple):
     #: Seconds after which another attempt may succeed; None where it cannot.
     retry_after: int | None = None
 
-    def encode(self, request_id: str) -> bytes:
+    def encode(self, request_id: str, *, has_body: bool = True) -> bytes:
         """Return the bytes of the whole reply.
 
         Args:
             request_id: The id by which the log names the request. Not unchecked text of the client.
+            has_body: False for the reply to HEAD.
         """
         fields = {
             "success": False,
@@ -46,7 +47,7 @@ class Refusal(NamedTuple):
             "Connection: close",
         ]
         head = "".join(f"{line}\r\n" for line in lines)
-        return head.encode() + b"\r\n" + body
+        return head.encode() + b"\r\n" + (body if has_body else b"")
 
 
 def make_invalid_refusal(status: int, phrase: str, public_message: str) -> Refusal:

@@ -262,4 +262,5 @@ class RequestIntake:
         self._poller.unregister(connection.sock)
         self._held -= connection.held
         connection.held = connection.skipped = 0
+        connection.is_head = connection.received.startswith(b"HEAD ")
         connection.received.clear()

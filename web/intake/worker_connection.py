@@ -44,6 +44,8 @@ class WorkerConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
         self._body_timeout = body_timeout
         #: Bytes of an incomplete head.
         self.received = bytearray()
+        #: Whether the last request that was received is a HEAD, also one that is not valid.
+        self.is_head = False
         #: How many bytes of empty lines came before its head.
         self.skipped = 0
         #: How many bytes of its request are in memory before a thread serves it.

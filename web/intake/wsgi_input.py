@@ -76,8 +76,15 @@ def wrap_request_bodies(application: WSGIApplication) -> WSGIApplication:
                     response.force_close()
             elif received.failure is not None:
                 response.force_close()
+            if _asks_to_close(environ):
+                response.force_close()
             return start_response(status, headers, exc_info)
 
         return application(environ, begin_response)
 
     return serve
+
+
+def _asks_to_close(environ: WSGIEnvironment) -> bool:
+    """Return whether `close` is among the options of Connection (RFC 9112, section 9.6). gunicorn reads no lists."""
+    return any(option.strip().lower() == "close" for option in environ.get("HTTP_CONNECTION", "").split(","))

@@ -152,7 +152,8 @@ class GatheringWorker(PublicThreadWorker):
 
     def request_refused(self, connection: WorkerConnection, refusal: Refusal, cause: str = "") -> None:
         """Send a refusal without a thread, and close the connection (`IntakeOwner`)."""
-        reply = self._note_refusal(refusal, connection.client, connection.parser.prepared, cause)
+        name = self._note_refusal(refusal, connection.client, connection.parser.prepared, cause)
+        reply = refusal.encode(name, has_body=not connection.is_head)
         try:
             # Without waiting: where the socket is full, the client has not read its last replies.
             connection.sock.send(reply)
@@ -161,8 +162,8 @@ class GatheringWorker(PublicThreadWorker):
         self.nr_conns -= 1
         connection.close(graceful=True)
 
-    def _note_refusal(self, refusal: Refusal, client: Any, request: Any, cause: str) -> bytes:
-        """Log and count a refusal, and return its bytes.
+    def _note_refusal(self, refusal: Refusal, client: Any, request: Any, cause: str) -> str:
+        """Log and count a refusal, and return the request's id.
 
         Args:
             refusal: The reply.
@@ -179,7 +180,7 @@ class GatheringWorker(PublicThreadWorker):
         finally:
             request_id.reset(logged)
         self._services.count_refused(refusal.code)
-        return refusal.encode(name)
+        return name
 
     def connection_ended(self, connection: WorkerConnection) -> None:
         """Close a connection without a request (`IntakeOwner`)."""
@@ -262,7 +263,8 @@ class GatheringWorker(PublicThreadWorker):
             target = f"{req.method} {req.uri}" if hasattr(req, "uri") else "a request that was not read"
             self.log.error("%s of %s failed in the server", target[:CAUSE_CHARS], format_client(addr), exc_info=exc)
             refusal = FAILED
-        reply = self._note_refusal(refusal, addr, req if hasattr(req, "headers") else None, cause)
+        name = self._note_refusal(refusal, addr, req if hasattr(req, "headers") else None, cause)
+        reply = refusal.encode(name, has_body=getattr(req, "method", None) != "HEAD")
         try:
             write(client, reply)
         except OSError as error:
