@@ -11,11 +11,11 @@ from contextvars import Context
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from .chat import BeforeModel, Chat, CurrentChat
 from .concurrency.event_loop_thread import LoopHealth, LoopState, LoopThread, LoopUnavailable
 from .concurrency.replaced_threads import refuse_replaced_threads
-from .demo.server import DemoServer
 from .errors import InternalError, Overloaded, ShuttingDown, UpstreamTimeout
 from .events.events import Event, Failed, Finished, Offer, Reasoning, Text
 from .events.usage import Usage
@@ -29,6 +29,9 @@ from .runs.run import Run, Source
 from .runs.run_end import RunEnd
 from .settings.provider import OPENAI_BASE_URL
 from .settings.settings import Settings
+
+if TYPE_CHECKING:
+    from .demo.server import DemoServer
 
 logger = logging.getLogger("sluice.chat")
 
@@ -102,6 +105,9 @@ class ChatService:
     async def _connect(self) -> None:
         base_url = self.settings.provider.base_url or OPENAI_BASE_URL
         if self.settings.provider.is_demo:
+            # Here, because aiohttp.web adds a filter to the warnings of the whole process.
+            from .demo.server import DemoServer
+
             self._demo = DemoServer(self.settings.provider.demo_tokens_per_second)
             base_url = await self._demo.start()
         model = ProviderClient(self.settings, base_url)
