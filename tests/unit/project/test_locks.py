@@ -9,12 +9,19 @@ import pytest
 
 from tools.common.gunicorn_server import REPOSITORY
 
+HELPDESK = "examples/helpdesk/requirements.txt"
 # The sets that are installed together, as in the Makefile, and what is asked for in each.
 SETS = {
     ("run",): ["requirements.txt"],
     ("run", "load"): ["requirements.txt"],
     ("run", "tests"): ["requirements.txt", "tests/requirements.txt"],
-    ("run", "tests", "bench"): ["requirements.txt", "tests/requirements.txt", "tools/bench/requirements.txt"],
+    ("run", "tests", "examples"): ["requirements.txt", "tests/requirements.txt", HELPDESK],
+    ("run", "tests", "examples", "bench"): [
+        "requirements.txt",
+        "tests/requirements.txt",
+        HELPDESK,
+        "tools/bench/requirements.txt",
+    ],
 }
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)", re.MULTILINE)
 

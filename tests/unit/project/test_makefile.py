@@ -75,8 +75,8 @@ def test_every_set_is_installed_by_hashes_alone(venv: Path) -> None:
     asked = (venv / "bin" / "asked").read_text().splitlines()
     assert [line.partition("--require-hashes ")[2] for line in asked] == [
         "-r locks/run.txt",
-        "-r locks/run.txt -r locks/tests.txt",
-        "-r locks/run.txt -r locks/tests.txt -r locks/bench.txt",
+        "-r locks/run.txt -r locks/tests.txt -r locks/examples.txt",
+        "-r locks/run.txt -r locks/tests.txt -r locks/examples.txt -r locks/bench.txt",
         "-r locks/run.txt -r locks/load.txt",
     ]
     # Node, uv and setuptools, which other recipes install.

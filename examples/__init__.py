@@ -1,0 +1,1 @@
+"""Applications with the chat, to copy from; tests/examples runs them."""

@@ -1,0 +1,71 @@
+"""The chat, below /assistant: who may use it, what the model is told, and where its answers are kept."""
+
+from __future__ import annotations
+
+from flask import Flask, abort, current_app
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from sluice import Chat, RunEnd, Sluice
+
+from .documents import search_documents
+from .models import Answer, db
+
+sluice = Sluice()
+
+
+def init_app(app: Flask) -> None:
+    """Add the chat to the application."""
+    sluice.init_app(app, url_prefix="/assistant")
+
+
+@sluice.authorize
+def authorize() -> int | Response:
+    """Let members chat. Visitors of the page are sent to the sign-in; the API answers them with 401."""
+    if not current_user.is_authenticated:
+        response: Response = current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
+        return response
+    if current_user.role == "guest":
+        abort(403)
+    user_id: int = current_user.id
+    return user_id
+
+
+@sluice.prepare
+def prepare(chat: Chat) -> Chat:
+    """Choose the user's model and system message. The request is here; later it is gone, so keep plain values."""
+    return chat.replace(
+        model=current_user.model,
+        system=current_user.persona,
+        context={"user_id": current_user.id, "database": current_app.config["DATABASE"]},
+    )
+
+
+@sluice.before_model
+async def add_documents(chat: Chat) -> Chat:
+    """Add what our documents say about the question. Runs on the event loop, so nothing here may block."""
+    found = await search_documents(chat.context["database"], chat.messages[-1]["content"])
+    if not found:
+        return chat
+    documents = "\n\n".join(f"# {document.title}\n{document.body}" for document in found)
+    return chat.replace(system=f"{chat.system}\n\nUse these documents where they help:\n\n{documents}")
+
+
+@sluice.on_end
+def store(end: RunEnd) -> None:
+    """Store the answer, whole or not. Called once for each run, in an application context, on a thread."""
+    db.session.add(
+        Answer(
+            user_id=end.context["user_id"],
+            run_id=end.run_id,
+            question=end.chat.messages[-1]["content"],
+            text=end.text,
+            outcome=end.outcome,
+            code=end.code,
+            model=end.chat.model,
+            prompt_tokens=end.usage.prompt_tokens,
+            completion_tokens=end.usage.completion_tokens,
+            is_estimate=end.usage.estimated,
+        )
+    )
+    db.session.commit()
