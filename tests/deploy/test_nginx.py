@@ -130,7 +130,7 @@ def test_every_frame_passes_as_soon_as_the_model_sends_it(front: NginxServer, mo
     with stream_chat(front.url) as client:
         for number, gate in enumerate(gates):
             # The model sends the next token only when this one has been seen here.
-            assert client.next_event(timeout=2).message == f"{number} "
+            assert client.next_event().message == f"{number} "
             gate.open()
         assert client.read_stream()[1].is_done
 
@@ -181,7 +181,7 @@ def test_heartbeats_pass_while_the_model_is_silent(front: NginxServer, model: Sc
     with stream_chat(front.url) as client:
         assert client.next_event().message == "Hel"
         for _ in range(3):
-            frame = client.next_frame(timeout=2)
+            frame = client.next_frame()
             assert frame is not None
             assert frame.comment == ""
         gate.open()

@@ -400,6 +400,7 @@ def test_an_answer_after_two_failed_attempts_is_one_answer(retrying: FaultServer
         else:
             assert post_chat(retrying.url, message="Hi", interaction_mode="block").json()["message"] == "Hello"
         assert len(retrying.model.exchanges) == 3
+    retrying.server.wait_for_log("failed, another one in", times=tried_again + 2)
     assert retrying.server.log.count("failed, another one in") == tried_again + 2
 
 

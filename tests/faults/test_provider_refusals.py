@@ -164,6 +164,7 @@ def test_a_provider_that_refuses_stream_options_is_asked_once_more_and_then_neve
         with stream_chat(strict.url) as client:
             assert client.read_stream()[0] == "Hello"
         assert "stream_options" not in strict.model.exchanges[-1].body
+    strict.server.wait_for_log("the provider refuses stream_options")
     assert strict.server.log.count("the provider refuses stream_options") == 1
 
 
@@ -198,6 +199,7 @@ def test_a_model_that_refuses_a_form_of_conversation_is_asked_once_more_in_anoth
     # Other models are asked as before.
     (other,) = asked(strict, reply("Hello"), model="other", conversation_history=history)
     assert other["messages"] == first["messages"]
+    strict.server.wait_for_log(f"the model {model} refuses")
     assert strict.server.log.count(f"the model {model} refuses") == 1
 
 

@@ -94,6 +94,13 @@ def read_reply(data: bytes) -> tuple[ResponseReader, bytes]:
     return reader, reader.feed(data)
 
 
+def received_from(connection: socket.socket) -> bytes:
+    """Return the next bytes of a reply; fail where the server has closed the connection."""
+    data = connection.recv(RECEIVE)
+    assert data, "the server has closed the connection before the end of its reply"
+    return data
+
+
 def assert_refused(client: SlowClient, status: int, words: str) -> None:
     reader, body = read_reply(client.reply)
     assert reader.status == status
@@ -204,7 +211,7 @@ def test_requests_in_one_packet_are_answered_in_order_and_a_cut_one_when_its_res
             reader = ResponseReader()
             reader.feed(received)
             while not reader.complete:
-                reader.feed(client.socket.recv(RECEIVE))
+                reader.feed(received_from(client.socket))
             received = reader.excess
             readers.append(reader)
         client.send(healthy[10:])
@@ -404,7 +411,7 @@ def test_slow_encrypted_requests_hold_a_thread_for_one_limit_and_no_longer(encry
         with_body.sendall(request + b'{"message": ')
         reader = ResponseReader()
         while not reader.complete:
-            reader.feed(with_body.recv(RECEIVE))
+            reader.feed(received_from(with_body))
         assert reader.status == 408
         assert reader.headers["connection"] == "close"
     encrypted.wait_for_log("the client .* was too slow, .*: its head was not received within 1 s", times=2)

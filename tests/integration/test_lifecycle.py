@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -71,7 +70,7 @@ def test_hup_replaces_the_workers_and_open_streams_end_whole(serve: Serve, model
         assert client.read_stream()[0] == "lo"
     server.wait_workers(1, without=old)
     # gunicorn sets its log up again; our form, which takes keys out, must come back with it.
-    assert re.search(r"^\S+ \S+ INFO gunicorn.error \[-\] Booting worker", server.log.partition("Hang up")[2], re.M)
+    server.wait_for_log(r"Hang up[\s\S]*^\S+ \S+ INFO gunicorn.error \[-\] Booting worker")
 
 
 def test_the_demo_model_answers_and_is_named_where_neither_key_nor_url_is_set(
@@ -90,7 +89,7 @@ def test_the_demo_model_answers_and_is_named_where_neither_key_nor_url_is_set(
     chinese = post_chat(server.url, message="数学公式", interaction_mode="block").json()
     assert "演示模型" in chinese["message"]
     assert "$$" in chinese["message"]
-    assert "the built-in demo model" in server.log
+    server.wait_for_log("the built-in demo model")
     assert 'data-text="demoNotice"' in fetch(server.url, "/").text
     assert 'data-text="demoNotice"' not in fetch(running_server.url, "/").text
 
