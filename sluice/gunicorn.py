@@ -24,14 +24,17 @@ workers = _settings.server.workers
 worker_class = "sluice.web.server.worker.SluiceWorker"
 # A stream holds its thread for its whole life. The reserve keeps the page, /healthz and refusals answering.
 threads = _settings.limits.threads
-# Connections beyond the threads are kept-alive ones, waiting in the poller. gunicorn's own 1000 would be fewer than
-# the threads of a worker with many streams.
+# Connections beyond the threads wait in the poller: idle ones, and requests that are being received. At least
+# gunicorn's default, 1000, which would be fewer than the threads of a worker with many streams; so also as many
+# again as there are threads.
 worker_connections = max(1000, 2 * threads)
-# A page asks for its files, its configuration and a chat on one connection; beyond that, idle connections only hold
-# descriptors. With several workers each request has a connection of its own: a kept one would bring its next chat to
-# the worker that has it, even if that one is full and others are not.
+# A page asks for its files, its configuration and a chat on one connection. 15 seconds cover its start and a short
+# first question; beyond that, idle connections only hold descriptors. With several workers each request has a
+# connection of its own: a kept one would bring its next chat to the worker that has it, even if that one is full and
+# others are not.
 keepalive = 15 if workers == 1 else 0
-# Seconds after which gunicorn kills a worker whose main thread has not reported. That thread waits for no stream.
+# Seconds after which gunicorn kills a worker whose main thread has not reported. That thread waits for no stream and
+# reports about every second; but it loads the application first, which takes several on a loaded machine.
 timeout = 30
 # Open answers get `drain_timeout` seconds, then a terminal frame; the rest is for sending it.
 graceful_timeout = _settings.limits.graceful_timeout

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from .fields import setting
 from .parsers import count, seconds
 
+# Seconds between the end of a drain and gunicorn's `graceful_timeout`, for terminal events and for closing.
+CLOSING_TIME = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class LimitSettings:
@@ -106,8 +109,8 @@ class LimitSettings:
 
     @property
     def graceful_timeout(self) -> int:
-        """Seconds after which gunicorn kills a worker: the drain, and 5 for terminal events and closing."""
-        return int(self.drain_timeout) + 5
+        """Seconds after which gunicorn kills a worker: the drain, and `CLOSING_TIME`."""
+        return int(self.drain_timeout + CLOSING_TIME)
 
     def contradictions(self) -> list[str]:
         """Return one sentence for each pair of values that do not go together."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+from ...service.settings.limits import CLOSING_TIME
+
 if TYPE_CHECKING:
     from ...service import LoopState, Settings
     from ..extension_state import ExtensionState
-
-# Seconds between the end of a drain and gunicorn's `graceful_timeout`, for terminal frames and for closing.
-CLOSING_TIME = 5.0
 
 
 class Services:
