@@ -1,7 +1,6 @@
-"""gunicorn's worker class for Sluice: starts and drains the services, and accepts connections.
+"""gunicorn's worker class for Sluice: starts the application's services after the fork, and drains them at its end.
 
-The loop starts after the fork. SIGTERM drains. A worker with a dead or stuck loop is replaced. A full worker leaves
-new connections to the others.
+SIGTERM drains. A worker with a dead or stuck loop is replaced.
 
 Loaded by gunicorn's master too, so it imports neither Flask nor the rest of the application. Each method states how
 it differs from gunicorn's gthread worker (27.0).
@@ -11,38 +10,28 @@ from __future__ import annotations
 
 import gc
 import math
-import selectors
 import signal
-import socket
 import sys
 import time
-from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...service.observability.resources import exhausted_by
 from ..intake.gunicorn_internals import WORKER_BOOT_ERROR, AppImportError, BaseSocket
-from ..intake.worker_connection import WorkerConnection
-from ..sockets.accept_errors import CLIENT_LOST, LISTENER_UNUSABLE, NOTHING_LEFT
 from . import start_signals
+from .accepting_worker import AcceptingWorker
 from .boot_record import BootRecord
 from .cpu_affinity import Affinity
-from .gathering_worker import ClientTooSlow, GatheringWorker
+from .gathering_worker import ClientTooSlow
 from .heartbeat_directory import NoDirectory, choose_heartbeat_directory
 from .malloc_arenas import share_one_arena
 from .replaced_threads import exit_if_threads_are_replaced
 from .services import Services
-from .worker_load import Load, WorkerLoads
+from .worker_load import WorkerLoads
 
 if TYPE_CHECKING:
     from ...service import LoopState
 
-# Seconds after which a full worker checks again whether all others are full. This bounds how long a client waits for
-# its 503 when all are full.
-FULL_POLL_INTERVAL = 0.05
-# Seconds without accept(2) after it failed, because it would probably fail again. The kernel keeps the waiting
-# connections. Answers and silent clients that end free descriptors meanwhile.
-ACCEPT_PAUSE = 1.0
 # Seconds between attempts to start where a resource is missing. Far below gunicorn's `timeout`, which kills a worker.
 START_PAUSE = 1.0
 
@@ -61,12 +50,10 @@ def _update_heartbeat_directory(cfg: Any, log: Any) -> None:
         cfg.set("worker_tmp_dir", chosen)
 
 
-class SluiceWorker(GatheringWorker):
+class SluiceWorker(AcceptingWorker):
     """gunicorn's threaded worker, which also starts, drains and closes the application's services."""
 
-    #: Shared by all workers of a master, also where HUP has loaded this class again. `gunicorn_hooks.pre_fork` sets
-    #: them before each fork.
-    worker_loads: WorkerLoads
+    #: Shared by all workers of a master, as `worker_loads`.
     boot_record: BootRecord
     #: Whether this worker only tests a start (`trial_start.py`), and raises the error of a failed one.
     is_trial = False
@@ -83,12 +70,9 @@ class SluiceWorker(GatheringWorker):
             type(self).worker_loads = WorkerLoads()
             type(self).boot_record = BootRecord()
         self._affinity: Affinity | None = None
-        self._accepts_from = 0.0  # on the monotonic clock
         self._is_loading = True
         self._is_serving = False
         self._is_draining = False
-        # Whether the master starts another worker for this one, which ends by itself.
-        self._is_replaced = False
         # At this number, gunicorn would stop accepting at once, and end open streams without a frame. See `_retire`.
         self._retire_after: int = self.max_requests
         self.max_requests: int = sys.maxsize
@@ -149,7 +133,6 @@ class SluiceWorker(GatheringWorker):
         limits = services.settings.limits
         self.log.error_log.addFilter(ClientTooSlow(limits.head_timeout, limits.write_timeout))
         self.prepare_serving(application, services)
-        self._max_streams: int = services.max_streams or self.cfg.threads
         # Both before any thread is started.
         share_one_arena()
         if services.settings.server.pin_cpu == "on":
@@ -232,9 +215,9 @@ class SluiceWorker(GatheringWorker):
         """
         self._is_draining = True
         self.worker_loads.leave()
-        if not self._is_replaced:
+        if not self.is_replaced:
             for listener in self.sockets:
-                while self._accept_connection(listener):
+                while self.accept_connection(listener):
                     pass
         super().set_accept_enabled(False)
         for listener in self.sockets:
@@ -244,99 +227,33 @@ class SluiceWorker(GatheringWorker):
     def _loop_failed(self, state: LoopState) -> None:
         """Exit, so that the master starts another worker. On the watchdog's or the loop's thread."""
         self.log.error("the event loop is %s: this worker is replaced", state.value)
-        self._is_replaced = True
+        self.is_replaced = True
         self.alive = False
         self.method_queue.defer(lambda: None)  # wakes the main loop
 
     def _retire(self) -> None:
         """Exit after `max_requests` once others have room or no connection is open; after twice that in any case."""
         if self.alive and self.nr >= self._retire_after:
-            is_unneeded = self.nr_conns == 0 or self._others_have_room()
+            is_unneeded = self.nr_conns == 0 or self.others_have_room()
             if is_unneeded or self.nr >= 2 * self._retire_after:
                 self.log.info("%d requests served: this worker is replaced", self.nr)
-                self._is_replaced = True
+                self.is_replaced = True
                 self.alive = False
 
-    def accept(self, listener: BaseSocket) -> None:
-        """Accept a connection, and receive its request in the poller.
-
-        gunicorn uses a thread at once, which waits up to 5 s for the first byte.
-        """
-        if not self._is_replaced and not self._should_leave_to_others():
-            self._accept_connection(listener)
-
-    def _accept_connection(self, listener: BaseSocket) -> bool:
-        """Accept a connection if one waits; return whether to try again at once."""
-        try:
-            client, address = listener.accept()
-        except BlockingIOError:
-            return False  # another worker accepted it
-        except OSError as error:
-            # gunicorn raises nearly all errors, which ends the worker and all of its answers.
-            if error.errno in LISTENER_UNUSABLE:
-                raise
-            if error.errno in CLIENT_LOST:
-                self.log.info("a connection was aborted before it was accepted: %s", error.strerror)
-                return True
-            if error.errno in NOTHING_LEFT and self.close_idle_connection():
-                return True  # the connection still waits, and there is a descriptor for it now
-            if error.errno in NOTHING_LEFT:
-                self.log.error("no file descriptor is left for another connection: %s; it waits", error.strerror)
-            else:
-                self.log.error("a connection cannot be accepted: %s; it waits", error.strerror)
-            self._accepts_from = time.monotonic() + ACCEPT_PAUSE
-            return False
-        self.nr_conns += 1
-        self.worker_loads.report(self._load())
-        try:
-            self._watch(client, address, listener)
-        except (OSError, MemoryError) as error:
-            self.log.error("an accepted connection was closed, because it cannot be watched: %s", error)
-            client.close()
-            self.nr_conns -= 1
-            return False
-        return True
-
-    def _watch(self, client: socket.socket, address: Any, listener: BaseSocket) -> None:
-        connection = WorkerConnection(
-            self.cfg,
-            client,
-            address,
-            listener.getsockname(),
-            linger=self._lingering.linger,
-            head_timeout=self._settings.limits.head_timeout,
-            body_timeout=self._settings.limits.body_timeout,
-        )
-        if connection.is_gathered:
-            self._intake.begin(connection)
-        else:
-            connection.timeout = time.monotonic() + self._settings.limits.head_timeout
-            self.pending_conns.append(connection)
-            readable = partial(self.on_pending_socket_readable, connection)
-            self.poller.register(connection.sock, selectors.EVENT_READ, readable)
-
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Accept connections, or leave them in the shared listening socket, to others or for later.
+        """Begin the drain where the worker has been stopped.
 
-        gunicorn's main loop also calls this at its end. It has no hook for that, and none for SIGTERM, so the drain
-        begins here: always, and not in a signal handler, which may have interrupted the holder of a lock.
+        gunicorn's main loop calls this at its end. It has no hook for that, and none for SIGTERM, so the drain begins
+        here: always, and not in a signal handler, which may have interrupted the holder of a lock.
         """
         if not self.alive:
             if not self._is_draining:
                 self._drain()
             return
-        is_held_back = self._should_leave_to_others() or time.monotonic() < self._accepts_from
-        super().set_accept_enabled(enabled and not is_held_back)
+        super().set_accept_enabled(enabled)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Wait for events and handle them, and do what is due. gunicorn's main loop calls it again and again."""
-        if self.alive:
-            self.worker_loads.report(self._load())
-            while self.nr_conns >= self.worker_connections and self.close_idle_connection():
-                pass
-            self.set_accept_enabled(self.nr_conns < self.worker_connections)
-            if not self.is_accepting:
-                timeout = min(timeout, FULL_POLL_INTERVAL)
         due = (self._lingering.time_left(), self._intake.time_left(), self.tpool.time_left())
         try:
             super().wait_for_and_dispatch_events(min([timeout, *(left for left in due if left is not None)]))
@@ -350,22 +267,3 @@ class SluiceWorker(GatheringWorker):
         if self._affinity is not None:
             self._affinity.update()
         self._retire()
-
-    def _load(self) -> Load:
-        return Load(self.nr_conns, self._services.open_streams)
-
-    def _should_leave_to_others(self) -> bool:
-        """Return whether another worker would serve a new connection sooner."""
-        mine = self._load()
-        # By connections first: each may be about to begin a stream.
-        if mine.connections >= self._max_streams and self._others_have_room():
-            return True
-        # Where all are full by connections, some may have connections that are no streams, of silent or lingering
-        # clients. In a worker with more of them than threads, a request would wait.
-        others = self.worker_loads.others()
-        return mine.streams >= self._max_streams and any(
-            other.streams < self._max_streams and other.connections < self.cfg.threads for other in others
-        )
-
-    def _others_have_room(self) -> bool:
-        return any(other.connections < self._max_streams for other in self.worker_loads.others())
