@@ -42,24 +42,35 @@ def unused_names(environ: Mapping[str, str], written: Mapping[str, str], setting
         written: The variables of the `.env` file.
         settings: The settings that were made of both.
     """
-    known = set(known_names())
-    said = []
-    for where, names in (("", environ), (" in .env", written)):
-        for name in sorted(names):
-            if name in known or name in _INTERNAL or name in _OF_OTHERS or not names[name].strip():
-                continue
-            if _OF_A_SERVICE.fullmatch(name) or (name == "SLUICE_PORT" and "://" in names[name]):
-                continue
-            meant = _meant(name, known)
-            ours = name.upper().startswith("SLUICE_")
-            theirs = name.upper().startswith("OPENAI_")
-            if ours or (meant and (theirs or (where and len(name) >= _LONG))):
-                question = f"; did you mean {meant}?" if meant else "."
-                said.append(f"{name}{where} is no setting, and has no effect{question}")
+    said = [*names_without_effect(environ), *names_without_effect(written, " in .env", is_dotenv=True)]
     provider = settings.provider
     if not provider.is_demo and "openai.com" in (provider.base_url or "openai.com"):
         payers = [name for name in _PAYERS if (environ.get(name) or written.get(name, "")).strip()]
         said += [f"{name} is not used: the key alone decides which organization and project pay." for name in payers]
+    return said
+
+
+def names_without_effect(variables: Mapping[str, str], where: str = "", *, is_dotenv: bool = False) -> list[str]:
+    """Return a sentence for each variable of one source that looks like a setting and is none.
+
+    Args:
+        variables: The source's variables.
+        where: Follows the name in the sentence.
+        is_dotenv: Whether they are of a `.env` file, in which names without a prefix are checked too.
+    """
+    known = set(known_names())
+    said = []
+    for name in sorted(variables):
+        if name in known or name in _INTERNAL or name in _OF_OTHERS or not variables[name].strip():
+            continue
+        if _OF_A_SERVICE.fullmatch(name) or (name == "SLUICE_PORT" and "://" in variables[name]):
+            continue
+        meant = _meant(name, known)
+        ours = name.upper().startswith("SLUICE_")
+        theirs = name.upper().startswith("OPENAI_")
+        if ours or (meant and (theirs or (is_dotenv and len(name) >= _LONG))):
+            question = f"; did you mean {meant}?" if meant else "."
+            said.append(f"{name}{where} is no setting, and has no effect{question}")
     return said
 
 

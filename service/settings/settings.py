@@ -106,13 +106,29 @@ def _read_values(
         if not text:
             continue
         try:
-            values[variable] = field.metadata["parse"](text)
+            values[variable] = parse_value(field, text)
         except ValueError as error:
-            # A URL that is refused may hold a password or a key.
-            is_hidden = field.metadata["secret"] or ("://" in text and not url_is_public(text))
-            shown = "(hidden)" if is_hidden else repr(text)
-            problems.append(f"{variable} is {shown}; it should be {error}.")
+            problems.append(str(error))
     return values, problems
+
+
+def parse_value(field: dataclasses.Field[Any], text: str) -> Any:
+    """Return a setting's value.
+
+    Args:
+        field: The setting's field.
+        text: What is written for it.
+
+    Raises:
+        ValueError: The text is bad. The message is a sentence for the operator, which shows no secret.
+    """
+    try:
+        return field.metadata["parse"](text)
+    except ValueError as error:
+        # A URL that is refused may hold a password or a key.
+        is_hidden = field.metadata["secret"] or ("://" in text and not url_is_public(text))
+        shown = "(hidden)" if is_hidden else repr(text)
+        raise ValueError(f"{field.metadata['variable']} is {shown}; it should be {error}.") from None
 
 
 def _replace_values(record: Any, values: Mapping[str, Any]) -> Any:
