@@ -30,6 +30,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     from ..service.settings.load import load_settings
     from .api.errors import register_error_handlers
     from .blueprint import make_blueprint
+    from .cli.commands import sluice_commands
     from .extension_state import ExtensionState
     from .page.assets import page_assets
     from .page.libraries import describe_missing_libraries
@@ -50,5 +51,6 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     register_routing(app)
     register_error_handlers(app)
     app.register_blueprint(make_blueprint(state, assets, with_operations=True))
+    app.cli.add_command(sluice_commands)
     app.wsgi_app = RunGuard(app.wsgi_app)  # type: ignore[method-assign]
     return app

@@ -20,6 +20,7 @@ from ..service.settings.load import load_settings
 from .api.errors import make_error_response
 from .app_config import with_config
 from .blueprint import make_guest_blueprint
+from .cli.commands import sluice_commands
 from .encoders.item_sse import encode_items
 from .encoders.sluice_sse import HEADERS
 from .extension_state import ExtensionState
@@ -103,6 +104,7 @@ class Sluice:
         state.attach(app)
         blueprint = make_guest_blueprint(state, assets, with_operations=operations)
         app.register_blueprint(blueprint, url_prefix=url_prefix.rstrip("/") or None)
+        app.cli.add_command(sluice_commands)
         app.wsgi_app = RunGuard(app.wsgi_app)  # type: ignore[method-assign]
 
     # ------------------------------------------------------------------ hooks

@@ -81,7 +81,11 @@ def test_the_wheel_contains_the_package_the_page_its_libraries_and_the_typing_ma
     assert {"sluice/py.typed", "sluice/web/templates/sluice/page.html", "sluice/web/static/js/main.js"} <= names
     assert {f"sluice/web/static/{name}" for name in LIBRARIES} <= names
     modules = {f"sluice/{path.relative_to(REPOSITORY)}" for top in ("service", "web") for path in python_files(top)}
-    assert {name for name in names if name.endswith(".py")} == modules | {"sluice/__init__.py", "sluice/gunicorn.py"}
+    assert {name for name in names if name.endswith(".py")} == modules | {
+        "sluice/__init__.py",
+        "sluice/__main__.py",
+        "sluice/gunicorn.py",
+    }
     assert [name for name in names if name.endswith((".mjs", ".pyc", ".md"))] == []
 
 
@@ -128,3 +132,32 @@ def test_the_public_names_can_be_imported_without_gunicorn_and_uvloop(applicatio
     site = application.with_name("site")
     printed = run(sys.executable, "-c", script, str(site), cwd=application).split()
     assert printed == [str(site / "sluice/__init__.py"), "200"]
+
+
+def test_flasks_command_serves_the_page_in_an_empty_folder(application: Path, tmp_path: Path) -> None:
+    environment = {"PYTHONPATH": application.with_name("site"), "SLUICE_DEMO_TOKENS_PER_SECOND": 5000}
+    command = ("flask", "sluice", "run", "--port", "{port}")
+    with GunicornServer(environment, command=command, start_in=tmp_path) as running:
+        assert fetch(running.url, "/api/config").json()["demo"] is True
+        assert "sluice.web.server.worker.SluiceWorker" in running.log
+
+
+def test_the_command_says_what_to_install_where_gunicorn_is_missing(application: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "sys.path.insert(0, sys.argv.pop(1))\n"
+        "sys.modules['gunicorn'] = None\n"  # as if it were not installed
+        "from sluice.web.cli.commands import main\n"
+        "main()"
+    )
+    site = application.with_name("site")
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(site), "run"], cwd=tmp_path, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 1
+    assert done.stderr == 'Error: gunicorn is not installed; `pip install "sluice[server]"` installs it.\n'
+
+
+def test_the_lock_of_the_local_model_is_installed(application: Path) -> None:
+    lock = application.with_name("site") / "sluice/service/local_model/lock.txt"
+    assert lock.read_text() == (REPOSITORY / "locks/local.txt").read_text()

@@ -1,0 +1,1 @@
+"""The commands `flask sluice ...` and `python -m sluice ...`."""
