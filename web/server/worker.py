@@ -72,7 +72,8 @@ class SluiceWorker(AcceptingWorker):
         self._affinity: Affinity | None = None
         self._is_loading = True
         self._is_serving = False
-        self._is_draining = False
+        # Whether it has begun to accept connections, and not yet to drain.
+        self._may_drain = False
         # At this number, gunicorn would stop accepting at once, and end open streams without a frame. See `_retire`.
         self._retire_after: int = self.max_requests
         self.max_requests: int = sys.maxsize
@@ -213,7 +214,7 @@ class SluiceWorker(AcceptingWorker):
         kernel would reset them. A worker that is replaced leaves them to the next one, which can answer them.
         gunicorn closes the sockets only when the worker exits. Until then, connections would wait in vain.
         """
-        self._is_draining = True
+        self._may_drain = False
         self.worker_loads.leave()
         if not self.is_replaced:
             for listener in self.sockets:
@@ -241,16 +242,16 @@ class SluiceWorker(AcceptingWorker):
                 self.alive = False
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Begin the drain where the worker has been stopped.
+        """Begin the drain where the worker has been stopped. One that is stopped before it accepts has none.
 
         gunicorn's main loop calls this at its end. It has no hook for that, and none for SIGTERM, so the drain begins
         here: always, and not in a signal handler, which may have interrupted the holder of a lock.
         """
-        if not self.alive:
-            if not self._is_draining:
-                self._drain()
-            return
-        super().set_accept_enabled(enabled)
+        if self.alive:
+            self._may_drain = True
+            super().set_accept_enabled(enabled)
+        elif self._may_drain:
+            self._drain()
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Wait for events and handle them, and do what is due. gunicorn's main loop calls it again and again."""
