@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextlib import aclosing
 from contextvars import Context
@@ -80,6 +81,7 @@ class ChatService:
         self._demo: DemoServer | None = None
         self._runs: dict[Run, Slot] = {}
         self._lock = threading.Lock()
+        self._finalizer: weakref.finalize[..., ChatService] | None = None
         self._draining = False
         self._stopping = False
 
@@ -99,6 +101,7 @@ class ChatService:
             if self._model is None or self.loop.health().state is not LoopState.RUNNING:
                 self.loop.start()
                 self.loop.submit(self._connect()).result(START_TIMEOUT)
+                self._close_when_dropped()
                 # Opens the files now: later there may be no descriptor.
                 self.metrics.write()
 
@@ -113,6 +116,15 @@ class ChatService:
         model = ProviderClient(self.settings, base_url)
         await model.start_resolver()
         self._model = model
+
+    def _close_when_dropped(self) -> None:
+        """End the threads and close the connections of a service that nobody holds any more, such as a test's."""
+        if self._finalizer is not None:  # that of the parent of this process
+            self._finalizer.detach()
+        last = partial(_release, self._model, self._demo, self.metrics)
+        self._finalizer = weakref.finalize(self, self.loop.close_soon, last)
+        # A process that ends need not wait for it.
+        self._finalizer.atexit = False
 
     def begin_drain(self, within: float | None = None) -> None:
         """Be not ready from now on; later end open chats with a terminal event and refuse further ones.
@@ -160,18 +172,12 @@ class ChatService:
         self._stop_runs("the service closes")
         self.metrics.close()
         try:
-            self.loop.submit(self._disconnect()).result(CLOSE_TIMEOUT)
+            self.loop.submit(_disconnect(self._model, self._demo)).result(CLOSE_TIMEOUT)
         except (LoopUnavailable, TimeoutError) as error:
             # Waiting does not help where the loop is dead or stuck.
             logger.debug("connections to the provider are not closed one by one: %s", error)
             return self.loop.close(0.1)
         return self.loop.close(CLOSE_TIMEOUT)
-
-    async def _disconnect(self) -> None:
-        if self._model is not None:
-            await self._model.aclose()
-        if self._demo is not None:
-            await self._demo.aclose()
 
     # ------------------------------------------------------------------ state
 
@@ -348,6 +354,20 @@ class ChatService:
             first_token_timeout=limit,
             on_retry=self.metrics.retried,
         )
+
+
+async def _disconnect(model: ProviderClient | None, demo: DemoServer | None) -> None:
+    """Close what a service has opened on its loop."""
+    if model is not None:
+        await model.aclose()
+    if demo is not None:
+        await demo.aclose()
+
+
+async def _release(model: ProviderClient | None, demo: DemoServer | None, metrics: Metrics) -> None:
+    """Close all that a service has opened, which itself is gone."""
+    await _disconnect(model, demo)
+    metrics.close()
 
 
 async def _stream_items(

@@ -27,6 +27,9 @@ T = TypeVar("T")
 
 logger = logging.getLogger("sluice.loop")
 
+# Seconds for closing connections.
+_LAST_TIMEOUT = 5.0
+
 
 class LoopState(enum.Enum):
     """The state of a loop thread."""
@@ -127,6 +130,8 @@ class LoopThread:
         self._stop: asyncio.Event | None = None
         self._pending: set[Future[Any]] = set()
         self._heartbeat: LoopHeartbeat | None = None
+        # Kept here, because a loop keeps only a weak reference to a task.
+        self._last: asyncio.Task[None] | None = None
 
     # ------------------------------------------------------------------ life
 
@@ -213,6 +218,39 @@ class LoopThread:
         if watchdog is not None:
             watchdog.join(timeout)
         return ended
+
+    def close_soon(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a last coroutine on the loop, then end the threads. Does not wait, so a finalizer may call it.
+
+        It takes no lock: the garbage collector may call a finalizer while this object's lock is held.
+
+        Args:
+            last: Makes the coroutine, on the loop. It has 5 seconds. Its exceptions are logged.
+        """
+        loop = self._loop
+        if loop is None or self._pid != os.getpid():
+            return
+
+        def begin() -> None:
+            self._last = loop.create_task(self._close_after(last))
+
+        try:
+            loop.call_soon_threadsafe(begin)
+        except RuntimeError:
+            logger.debug("loop %r was closed already", self.name)
+
+    async def _close_after(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            async with asyncio.timeout(_LAST_TIMEOUT):
+                await last()
+        except Exception:
+            logger.exception("the last coroutine of loop %r failed", self.name)
+        finally:
+            with self._lock:
+                self._state = LoopState.CLOSED
+            assert self._stop is not None
+            self._stop.set()
+            self._ended.set()
 
     @staticmethod
     def _joined(thread: threading.Thread, timeout: float) -> bool:

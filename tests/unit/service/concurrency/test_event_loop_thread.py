@@ -28,6 +28,7 @@ from sluice.service.concurrency.event_loop_thread import (
     WrongThread,
     fastest_loop_factory,
 )
+from tests.support.polling import wait_until
 from tests.unit.service.concurrency.loop_faults import WITHIN, Blocker, exit_the_thread, for_ever
 
 # So that a stuck loop is known soon.
@@ -439,6 +440,33 @@ def test_closing_twice_or_before_start_is_harmless(loop: LoopThread) -> None:
     new = LoopThread()
     assert new.close()
     assert new.health().state is LoopState.CLOSED
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_close_soon_runs_a_last_coroutine_and_ends_the_threads_without_waiting_or_a_lock(
+    loop: LoopThread, caplog: pytest.LogCaptureFixture, fails: bool
+) -> None:
+    ran = threading.Event()
+
+    async def last() -> None:
+        ran.set()
+        if fails:
+            raise LookupError("the last one failed")
+
+    # A finalizer runs wherever the collector does: on the loop's own thread, and where the lock is held.
+    def finalize() -> None:
+        with loop._lock:
+            loop.close_soon(last)
+
+    loop.call_soon(finalize)
+    assert ran.wait(WITHIN)
+    wait_until(
+        lambda: not {"test-loop", "test-loop-watchdog"} & {each.name for each in threading.enumerate()}, WITHIN
+    )
+    assert loop.health().state is LoopState.CLOSED
+    assert ("the last one failed" in caplog.text) == fails
+    loop.close_soon(last)
+    LoopThread("never-started").close_soon(last)
 
 
 def test_close_ends_a_blocked_loop_as_soon_as_it_is_unblocked(loop: LoopThread) -> None:
