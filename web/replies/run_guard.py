@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Request, Response
 from werkzeug.wsgi import ClosingIterator
@@ -12,6 +14,8 @@ from .stream_body import StreamBody
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+logger = logging.getLogger("sluice.web")
 
 _KEY = "sluice.stream"
 
@@ -49,6 +53,31 @@ class StreamResponse(Response):
             # The server closes the body that is passed through, and not its response.
             self._stream.on_close(self.close)
         return super().__call__(environ, start_response)
+
+    def get_data(self, as_text: bool = False) -> Any:
+        """Return the whole body after the end of the answer, for an application's function that reads every response.
+
+        Werkzeug raises an exception where a body is passed through: every stream would fail.
+        """
+        self.direct_passthrough = False
+        return super().get_data(as_text)  # type: ignore[call-overload]
+
+    # Werkzeug's property calls its own functions.
+    data = property(lambda self: self.get_data(), lambda self, value: self.set_data(value))
+
+    def make_sequence(self) -> None:
+        """Read the whole body. Werkzeug calls it for `get_data`, `freeze` and the like."""
+        if self.response is self._stream:
+            _warn_of_reading()
+        super().make_sequence()
+
+
+@cache
+def _warn_of_reading() -> None:
+    logger.warning(
+        "an after_request function of the application reads the bodies of streams: answers arrive whole, and not "
+        "token by token; it should not read a response whose is_streamed is true"
+    )
 
 
 class RunGuard:
