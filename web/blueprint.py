@@ -18,6 +18,9 @@ from .security.headers import register_headers
 from .security.hosts import AllowedHosts, register_hosts
 from .security.sign_in import require_user_of_api, require_user_of_page
 
+#: The names of all routes begin with it, such as `sluice.page.index`.
+NAME = "sluice"
+
 
 def make_blueprint(state: ExtensionState, assets: Assets, *, with_operations: bool) -> Blueprint:
     """Make the blueprint `sluice`, whose parts are named `sluice.chat`, `sluice.page` and so on.
@@ -27,7 +30,7 @@ def make_blueprint(state: ExtensionState, assets: Assets, *, with_operations: bo
         assets: The page's files.
         with_operations: Whether `/healthz`, `/readyz` and `/metrics` are among the routes. They are for everybody.
     """
-    root = Blueprint("sluice", __name__, template_folder=Path(__file__).with_name("templates"))
+    root = Blueprint(NAME, __name__, template_folder=Path(__file__).with_name("templates"))
     page = make_page_blueprint(state, assets)
     require_user_of_page(page, lambda: state.hooks.authorize)
     apis = (

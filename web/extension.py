@@ -19,6 +19,7 @@ from ..service.observability.resources import NO_THREADS
 from ..service.settings.load import load_settings
 from .api.errors import make_error_response
 from .app_config import with_config
+from .blueprint import NAME as BLUEPRINT
 from .blueprint import make_guest_blueprint
 from .cli.commands import sluice_commands
 from .encoders.item_sse import encode_items
@@ -87,12 +88,22 @@ class Sluice:
             service: A service to use, with its own settings.
 
         Raises:
-            RuntimeError: The application has this extension already.
+            RuntimeError: The application has this extension already, or another blueprint of the name `sluice`.
             SettingsError: Settings have bad values. The text names them.
-            ValueError: The path does not begin with a slash.
+            ValueError: The path does not begin with a slash, or the application's rules name hosts (`host_matching`).
         """
         if ExtensionState.is_in(app):
             raise RuntimeError("this application has Sluice already; it should be added once")
+        if BLUEPRINT in app.blueprints:
+            raise RuntimeError(
+                f"this application has a blueprint {BLUEPRINT!r} of its own; it should have another name, because "
+                "the names of Sluice's routes begin with this one"
+            )
+        if app.url_map.host_matching:
+            raise ValueError(
+                "this application has host_matching, and Sluice's routes name no host; Sluice should be added to an "
+                "application without it"
+            )
         if not url_prefix.startswith("/"):
             raise ValueError(f"url_prefix is {url_prefix!r}; it should begin with a slash, such as {DEFAULT_PREFIX}")
         if service is None:
@@ -101,9 +112,10 @@ class Sluice:
         assets = page_assets()
         state = ExtensionState(service, self._hooks, is_guest=True)
         state.warnings += describe_missing_libraries(assets)
-        state.attach(app)
         blueprint = make_guest_blueprint(state, assets, with_operations=operations)
         app.register_blueprint(blueprint, url_prefix=url_prefix.rstrip("/") or None)
+        # Last, so that the application is as it was if any of this fails.
+        state.attach(app)
         app.cli.add_command(sluice_commands)
         app.wsgi_app = RunGuard(app.wsgi_app)  # type: ignore[method-assign]
 

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from flask import Flask
 
 from ..service import ChatService, Run
+from .hidden_rules import describe_hidden_rules
 from .hooks import Hooks
 from .sockets.client_socket import DisconnectWatcher, limit_writes
 
@@ -44,6 +45,7 @@ class ExtensionState:
     has_spare_thread: Callable[[], bool] = field(init=False, default_factory=lambda: _cannot_tell)
     #: What the operator should know, for the log of each process that serves.
     warnings: list[str] = field(init=False, default_factory=list)
+    _app: ref[Flask] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Prepare the watch, which attaches to the loop with the first client."""
@@ -61,6 +63,9 @@ class ExtensionState:
                 "no authorize function is set: everybody who reaches the application can chat, at the cost of the "
                 "provider's key"
             )
+        app = None if self._app is None else self._app()
+        if self.is_guest and app is not None:
+            warnings += describe_hidden_rules(app.url_map)
         for warning in warnings:
             logger.warning("%s", warning)
 
@@ -85,6 +90,7 @@ class ExtensionState:
 
     def attach(self, app: Flask) -> None:
         """Put this into the extensions of an application."""
+        self._app = ref(app)
         app.extensions[_NAME] = self
 
     @staticmethod
