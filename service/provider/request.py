@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -53,6 +54,12 @@ class ProviderRequest:
         Raises:
             RuntimeError: The openai package is another version, which would take headers from the environment.
         """
+        # Sentry's integration begins a span with each call of the client. In the caller's context it would stay the
+        # current one, and name the transaction of every later error.
+        return Context().run(cls._prepare, base_url, api_key)
+
+    @classmethod
+    def _prepare(cls, base_url: str, api_key: str) -> ProviderRequest:
         recorder = _Recorder()
         # The client requires a key. Servers without keys (Ollama, vLLM) ignore it.
         with OpenAI(

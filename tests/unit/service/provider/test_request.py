@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextvars import ContextVar
 from typing import Any, cast
 
 import httpx2
 import pytest
 from openai import AsyncOpenAI, OpenAI
+from openai.resources.chat.completions import Completions
 
 from sluice.service.message import Message
 from sluice.service.provider import request as request_module
@@ -92,3 +94,18 @@ def test_an_openai_client_whose_custom_headers_cannot_be_removed_is_refused(
 def test_half_of_a_surrogate_pair_cannot_be_sent() -> None:
     with pytest.raises(UnicodeError):
         ProviderRequest.prepare(BASE_URL, "").body([Message(role="user", content="\ud83d")], "m")
+
+
+def test_what_monitoring_begins_when_the_request_is_made_does_not_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    span: ContextVar[str] = ContextVar("span", default="none")
+    begun: list[str] = []
+    create = Completions.create
+
+    def instrumented(*args: Any, **kwargs: Any) -> Any:
+        span.set("chat")
+        begun.append(span.get())
+        return create(*args, **kwargs)
+
+    monkeypatch.setattr(Completions, "create", instrumented)
+    ProviderRequest.prepare(BASE_URL, "our-key")
+    assert (begun, span.get()) == (["chat"], "none")
