@@ -94,7 +94,7 @@ _ATTRIBUTES: Final[Mapping[type, tuple[str, ...]]] = {
     SocketUnreader: ("buf", "sock"),
     Request: ("_expected_100_continue", "body", "headers", "method", "path"),
     LengthReader: ("length",),
-    Response: ("chunked", "req", "sent", "sock"),
+    Response: ("chunked", "headers", "req", "sent", "sock"),
     BaseSocket: ("sock",),
     Arbiter: (
         "LISTENERS",
@@ -214,3 +214,10 @@ def body_length(request: Any) -> int | None:
 def response_of(start_response: Any) -> Any:
     """Return the response that a `start_response` of gunicorn belongs to."""
     return start_response.__self__
+
+
+def is_event_stream(response: Any) -> bool:
+    """Return whether a response whose head is known has events as its body, and has one at all."""
+    return response.req.method != "HEAD" and any(
+        name.lower() == "content-type" and value.startswith("text/event-stream") for name, value in response.headers
+    )

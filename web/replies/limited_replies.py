@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..sockets.client_socket import find_client_socket, limit_writes
 from .stream_body import StreamBody
+from .transparent_bodies import bodies
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -52,8 +53,8 @@ def limit_reply_writes(application: WSGIApplication, seconds: float) -> WSGIAppl
         if client is not None:
             limit_writes(client, seconds)
         body = application(environ, start_response)
-        # The server sends a file in pieces itself. A stream is small frames, and must reach the server unwrapped.
-        if isinstance(body, StreamBody | environ["wsgi.file_wrapper"]):
+        # The server sends a file in pieces itself, and a stream is small frames.
+        if isinstance(body, environ["wsgi.file_wrapper"]) or isinstance(bodies.innermost(body), StreamBody):
             return body
         return ReplyPieces(body)
 

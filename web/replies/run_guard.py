@@ -26,8 +26,13 @@ class _OpenStream(NamedTuple):
     end_run: Callable[[], None]
 
 
+def has_stream(environ: WSGIEnvironment) -> bool:
+    """Return whether the application has made a stream for a request, perhaps of another body than the reply's."""
+    return _KEY in environ
+
+
 class StreamResponse(Response):
-    """The response of a stream. Its body reaches the server unwrapped, so that the server can recognise it."""
+    """The response of a stream. Its body is not wrapped here, so that the server can recognise it."""
 
     def __init__(self, request: Request, stream: StreamBody, headers: dict[str, str], end_run: Callable[[], None]):
         """Take a stream, whose run ends with this response or, without it, by the `RunGuard`.

@@ -37,15 +37,22 @@ class StreamBody:
         self._is_opened = False
         self._has_failed = False
         self._on_close: Callable[[], None] | None = None
+        self._keeps_write_errors = False
+        #: The writer's failed write, where `keep_write_errors` was called.
+        self.write_error: OSError | None = None
 
     def use(self, writer: SocketWriter) -> None:
         """Let the loop write frames through this writer. Called before the iteration.
 
-        Only where the server iterates this object itself: a middleware that wraps it expects all frames.
+        Only where the server gets each frame that this object yields as it is: another middleware expects all frames.
         """
         self._writer = writer
         # The run uses it only while a thread waits for the run's next events: after the opening was sent.
         self._run.divert(self._write)
+
+    def keep_write_errors(self) -> None:
+        """End the iteration at the writer's failed write, and keep its error. Called before the iteration."""
+        self._keeps_write_errors = True
 
     def on_close(self, callback: Callable[[], None]) -> None:
         """Set the function that the first `close` calls."""
@@ -66,13 +73,23 @@ class StreamBody:
             return OPENING
         while True:
             frames = self._next_frames()
-            has_flushed = self._writer is not None and self._writer.flush()
-            if frames is None:
+            has_flushed = self._writer is not None and self._flush(self._writer)
+            if frames is None or self.write_error is not None:
                 # Not only when the server closes it: the client may ask again as soon as it has the end of the body.
                 self.close()
                 raise StopIteration
             if frames is not HEARTBEAT or not has_flushed:
                 return frames
+
+    def _flush(self, writer: SocketWriter) -> bool:
+        try:
+            return writer.flush()
+        except OSError as error:
+            if not self._keeps_write_errors:
+                raise
+            # Its traceback holds this object.
+            self.write_error = error.with_traceback(None)
+            return True
 
     def _next_frames(self) -> bytes | None:
         """Wait for the next events, and return their frames; None at the end."""

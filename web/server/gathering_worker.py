@@ -112,8 +112,8 @@ class GatheringWorker(PublicThreadWorker):
             body_timeout=settings.limits.body_timeout,
             body_limit=settings.limits.max_body_bytes,
         )
-        limited = limit_reply_writes(wrap_request_bodies(application), settings.limits.write_timeout)
-        self.wsgi: WSGIApplication = offer_socket_writers(limited)
+        offered = offer_socket_writers(wrap_request_bodies(application))
+        self.wsgi: WSGIApplication = limit_reply_writes(offered, settings.limits.write_timeout)
 
     def get_thread_pool(self) -> RequestThreads:
         """Return the pool of threads. With gunicorn's, the worker ends where no further thread can be started."""
