@@ -44,7 +44,7 @@ def make_blueprint(state: ExtensionState, assets: Assets, *, with_operations: bo
         register_error_handlers(blueprint)
         root.register_blueprint(blueprint)
     root.register_blueprint(page)
-    root.register_blueprint(make_assets_blueprint(assets))
+    root.register_blueprint(make_assets_blueprint(assets, is_guest=state.is_guest))
     return root
 
 

@@ -38,6 +38,7 @@ BEST_QUALITY_BYTES: Final = 100_000
 
 # Of a digest in an ETag. One change in 2^32 would be missed.
 TAG_CHARS: Final = 8
+VERSION_CHARS: Final = 16
 FOR_EVER: Final = "max-age=31536000, immutable"
 
 # Comments and indentation: a third of the bytes of the page's own files. A comment has whole lines, or ends a line
@@ -154,7 +155,7 @@ class Assets:
         summed = hashlib.sha256()
         for name, asset in self._assets.items():
             summed.update(f"{name}\0{asset.digest}\0".encode())
-        self.version = summed.hexdigest()[:16]
+        self.version = summed.hexdigest()[:VERSION_CHARS]
         #: Their path relative to the page: `static/<version>`.
         self.folder = f"static/{self.version}"
 
@@ -199,11 +200,18 @@ def page_assets() -> Assets:
     return Assets(Path(__file__).parents[1] / "static")
 
 
-def make_assets_blueprint(assets: Assets) -> Blueprint:
-    """Make the route `/static/<version>/<path:filename>`."""
+def make_assets_blueprint(assets: Assets, *, is_guest: bool) -> Blueprint:
+    """Make the route `/static/<version>/<path:filename>`.
+
+    Args:
+        assets: The files.
+        is_guest: Whether the application may have files of its own below `/static/`. A redirect of paths without a
+            version would hide them.
+    """
+    version_of_path = f"<string(length={VERSION_CHARS}):version>" if is_guest else "<version>"
     blueprint = Blueprint("assets", __name__)
 
-    @blueprint.get("/static/<version>/<path:filename>")
+    @blueprint.get(f"/static/{version_of_path}/<path:filename>")
     def file(version: str, filename: str) -> AnyResponse:
         if version == assets.version:
             return assets[filename].response(FOR_EVER) if filename in assets else abort(HTTPStatus.NOT_FOUND)

@@ -8,6 +8,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -136,7 +137,7 @@ def test_blueprints_of_the_host_may_have_the_names_of_sluices_parts(make_host: M
     assert client.get("/assistant/").status_code == 200
 
 
-def test_templates_of_the_host_stay_its_own(make_host: MakeHost, tmp_path: Any) -> None:
+def test_templates_of_the_host_stay_its_own(make_host: MakeHost, tmp_path: Path) -> None:
     for name in ("index.html", "page.html", "layout.html"):
         (tmp_path / name).write_text(f"the host's {name}")
     app = make_host(template_folder=str(tmp_path))
@@ -145,6 +146,35 @@ def test_templates_of_the_host_stay_its_own(make_host: MakeHost, tmp_path: Any) 
     for name in ("index.html", "page.html", "layout.html"):
         assert app.test_client().get(f"/{name}").text == f"the host's {name}"
     assert "the host's" not in app.test_client().get("/assistant/").text
+
+
+def test_the_chat_at_the_root_hides_no_file_or_route_of_the_host(make_host: MakeHost, tmp_path: Path) -> None:
+    (tmp_path / "static" / "js").mkdir(parents=True)
+    for name in ("main.js", "js/main.js"):
+        (tmp_path / "static" / name).write_text("the host's")
+    answers = []
+    for has_sluice in (False, True):
+        app = make_host(root_path=str(tmp_path))
+        app.add_url_rule("/", "index", lambda: "the host's page")
+        app.add_url_rule("/healthz", "healthz", lambda: "the host's own check")
+        if has_sluice:
+            Sluice(app, url_prefix="/", operations=True)
+        found = []
+        for path in (
+            "/",
+            "/healthz",
+            "/static/main.js",
+            "/static/js/main.js",
+            "/static/js/none.js",
+            "/static/",
+            "/none",
+        ):
+            with app.test_client().get(path) as response:
+                headers = [header for header in response.headers if header[0] != "Date"]
+                found.append((path, response.status, headers, response.data))
+        answers.append(found)
+    assert answers[0] == answers[1]
+    assert ask(app, path="/api/chat").status_code == 200
 
 
 @pytest.mark.parametrize(
