@@ -1,4 +1,4 @@
-"""Prints what a process is made of, before and after Sluice is imported and added to an application."""
+"""Prints what a process is made of, before and after Sluice is imported, added to an application, and used."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ import warnings
 from typing import Any
 
 from flask import Flask
+
+from tools.common.scripted_model import ScriptedModel
 
 # Loggers that a host may have configured.
 NAMES = ("app", "flask.app", "werkzeug", "gunicorn.error", "gunicorn.access", "asyncio", "sqlalchemy", "py.warnings")
@@ -84,15 +86,23 @@ def parts() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print both as JSON."""
-    app = Flask(__name__)
+    """Print them as JSON: before, with Sluice, and after chats in both modes."""
     mimetypes.init()
     asyncio.get_event_loop_policy()
-    before = parts()
-    from sluice import Sluice
+    app = Flask(__name__)
+    with ScriptedModel() as model:
+        app.config.update({"OPENAI_BASE_URL": model.base_url, "OPENAI_API_KEY": "k", "OPENAI_MODEL": "m"})
+        before = parts()
+        from sluice import Sluice
 
-    Sluice(app, url_prefix="/assistant")
-    print(json.dumps([before, parts()]))
+        Sluice(app, url_prefix="/assistant")
+        added = parts()
+        for mode in ("block", "stream"):
+            answer = app.test_client().post("/assistant/api/chat", json={"message": "Hi", "interaction_mode": mode})
+            assert "Hello" in answer.text
+        used = parts()
+    # Those of the loop are there for as long as the application.
+    print(json.dumps([before, added, {**used, **{name: before[name] for name in ("threads", "descriptors")}}]))
 
 
 if __name__ == "__main__":

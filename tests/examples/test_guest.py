@@ -23,7 +23,12 @@ from tools.common.gunicorn_server import REPOSITORY
 
 PREFIX = "/assistant"
 NOW = 1_800_000_000
-METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "TRACE")
+# By visitor; a session changes nothing for the rarer methods.
+METHODS = {
+    "": ("GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "TRACE"),
+    "ada": ("GET", "HEAD", "OPTIONS"),
+    "guest": ("GET",),
+}
 # An address for each of the host's rules.
 ADDRESSES = {
     "/": ["/", "/?q=1", "//"],
@@ -90,7 +95,7 @@ def addresses_of(app: Flask) -> list[str]:
 def record(app: Flask) -> list[Recorded]:
     """Return every response of the host to visitors with and without a session."""
     recorded: list[Recorded] = []
-    for name in ("", "ada", "guest"):
+    for name, methods in METHODS.items():
         client = app.test_client()
         token = ""
 
@@ -109,7 +114,7 @@ def record(app: Flask) -> list[Recorded]:
             keep("POST", "/tickets", data={"subject": "Noise", "csrf_token": token})
             keep("GET", "/tickets")
         for path in addresses_of(app):
-            for method in METHODS:
+            for method in methods:
                 keep(method, path)
             keep("GET", path, headers={"Accept": "application/json", "Origin": "https://other.example"})
             keep("POST", path, data={"csrf_token": token})
@@ -128,7 +133,7 @@ def test_every_response_of_the_host_has_the_same_bytes_with_and_without_the_gues
 ) -> None:
     with_guest, without = make_host(True), make_host(False)
     after, before = record(with_guest), record(without)
-    assert len(after) == len(before) > 900
+    assert len(after) == len(before) > 500
     assert {status[:3] for _, status, *_ in before} >= {"200", "302", "308", "400", "401", "403", "404", "405", "500"}
     assert any("wrong" in body.decode("utf-8", "replace") for _, _, _, body in before)
     assert [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]] == []
@@ -190,7 +195,7 @@ def test_the_host_is_made_of_the_same_parts_after_init_app() -> None:
 PROCESS = Path(__file__).with_name("process_parts.py")
 
 
-def test_the_process_is_the_same_after_the_import_and_init_app() -> None:
+def test_the_process_is_the_same_after_the_import_init_app_and_chats() -> None:
     found = subprocess.run(
         [sys.executable, "-W", "error", str(PROCESS)],
         cwd=REPOSITORY,
@@ -200,5 +205,6 @@ def test_the_process_is_the_same_after_the_import_and_init_app() -> None:
         timeout=30,
         check=True,
     )
-    before, after = json.loads(found.stdout)
-    assert {name: (before[name], after[name]) for name in before if before[name] != after[name]} == {}
+    before, *later = json.loads(found.stdout)
+    for after in later:
+        assert {name: (before[name], after[name]) for name in before if before[name] != after[name]} == {}
