@@ -74,8 +74,10 @@ def test_steady_measures_what_the_model_does(run: Run) -> None:
         if reply.status == "success" and reply.counted and reply.lasted_ms and reply.ttft_ms
     ]
     assert latency["tpot"].count == len(each)
-    assert latency["tpot"].least == pytest.approx(min(each), abs=0.01)
-    assert latency["tpot"].mean == pytest.approx(sum(each) / len(each), abs=0.01)
+    # A reply lasts until its end, which comes after its last token: on a busy machine by any time.
+    assert 0 < latency["tpot"].least <= min(each) + 0.001
+    assert latency["tpot"].mean <= sum(each) / len(each) + 0.001
+    assert latency["tpot"].mean == pytest.approx(latency["itl"].mean, rel=0.5)
     assert result.throughput.tokens_from_usage
     assert 0 < result.throughput.tokens_per_second <= 4 * 115
     assert result.goodput.share == 1
