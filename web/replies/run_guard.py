@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flask import Request, Response
+from flask import Request, Response, current_app
 from werkzeug.wsgi import ClosingIterator
 
 from .stream_body import StreamBody
@@ -24,6 +24,12 @@ class _OpenStream(NamedTuple):
     body: StreamBody
     #: Ends the run. Calling it twice is harmless.
     end_run: Callable[[], None]
+    #: Closes the response, which ends the run, too.
+    close_response: Callable[[], None]
+
+    def is_body(self, body: Iterable[bytes]) -> bool:
+        """Return whether a reply's body is the stream itself."""
+        return body is self.body
 
 
 def has_stream(environ: WSGIEnvironment) -> bool:
@@ -47,16 +53,17 @@ class StreamResponse(Response):
         self._stream = stream
         # Not at the end of the iteration: it never starts if the client disconnects before the first write.
         self.call_on_close(end_run)
-        request.environ[_KEY] = _OpenStream(stream, end_run)
+        request.environ[_KEY] = _OpenStream(stream, end_run, self.close)
+        own_class: type[Response] = current_app.response_class
+        if not isinstance(self, own_class):
+            # Flask would make it an object of the application's class, without the functions of this one.
+            self.__class__ = _join(own_class)  # type: ignore[arg-type]  # mypy takes it for an object
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Pass head and body to the server."""
         if self.response is not self._stream:
             # An `after_request` function has replaced the body, perhaps by an iterator over the stream.
             self.direct_passthrough = False
-        elif self.direct_passthrough:
-            # The server closes the body that is passed through, and not its response.
-            self._stream.on_close(self.close)
         return super().__call__(environ, start_response)
 
     def get_data(self, as_text: bool = False) -> Any:
@@ -75,6 +82,12 @@ class StreamResponse(Response):
         if self.response is self._stream:
             _warn_of_reading()
         super().make_sequence()
+
+
+@cache
+def _join(own_class: type[Response]) -> type[StreamResponse]:
+    """Return a class of streams that is also one of an application's responses."""
+    return type(StreamResponse.__name__, (StreamResponse, own_class), {})
 
 
 @cache
@@ -105,6 +118,10 @@ class RunGuard:
                 stream.end_run()
             raise
         stream = environ.get(_KEY)
-        if stream is None or body is stream.body:
+        if stream is None:
             return body
-        return ClosingIterator(body, stream.end_run)
+        if not stream.is_body(body):
+            return ClosingIterator(body, stream.end_run)
+        # The server closes the body that is passed through, and not its response.
+        stream.body.on_close(stream.close_response)
+        return body

@@ -14,8 +14,17 @@ from typing import Any
 import pytest
 from flask import Blueprint, Flask, Response, render_template, request
 from werkzeug.debug import DebuggedApplication
+from werkzeug.exceptions import (
+    BadRequest,
+    Forbidden,
+    InternalServerError,
+    ServiceUnavailable,
+    TooManyRequests,
+    Unauthorized,
+)
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client, TestResponse
+from werkzeug.wrappers import Response as BaseResponse
 
 from sluice import Chat, RunEnd, Sluice
 from sluice.web.extension_state import ExtensionState
@@ -109,6 +118,78 @@ def test_answers_reach_the_client_through_functions_that_read_or_replace_every_b
     assert ExtensionState.of(app).service.limiter.in_use == 0
     page = app.test_client().get("/assistant/")
     assert page.status_code == 200
+
+
+class OwnResponse(Response):
+    default_mimetype = "application/json"
+
+
+class OtherResponse(BaseResponse):
+    """Not of Flask's class."""
+
+
+def convert(response: Response) -> Response:
+    """Do what Flask does with a response of another class."""
+    return OwnResponse.force_type(response, request.environ)
+
+
+@pytest.mark.parametrize("mode", ["block", "stream"])
+@pytest.mark.parametrize("hook", [None, read_body, tag, compress, convert])
+@pytest.mark.parametrize("own_class", [OwnResponse, OtherResponse])
+def test_an_application_with_its_own_class_of_responses_streams_and_each_run_ends_once(
+    make_host: MakeHost, model: ScriptedModel, own_class: type[Any], hook: Any, mode: str
+) -> None:
+    app = make_host()
+    app.response_class = own_class
+    if hook is not None:
+        app.after_request(hook)
+    ends: list[RunEnd] = []
+    Sluice(app).on_end(ends.append)
+    model.enqueue(reply("Hello"), [*said("Half"), model.gate()])
+    with ask(app, mode) as response:
+        body = gzip.decompress(response.data) if hook is compress else response.data
+    assert (response.status_code, b"Hello" in body) == (200, True)
+    if mode == "stream" and hook in (None, convert):
+        with ask(app, mode) as response:
+            assert any(b"Half" in part for part in response.response)
+    assert [end.outcome for end in ends] == ["done", "disconnected"][: len(ends)]
+    assert len(model.exchanges) == len(ends)
+    assert ExtensionState.of(app).service.limiter.in_use == 0
+    model.clear()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "sentence"),
+    [
+        (BadRequest("The token is missing."), 400, "invalid_request", "The token is missing."),
+        (Unauthorized(), 401, "sign_in_required", "Please sign in."),
+        (Forbidden(), 403, "forbidden", "You are not allowed to use this chat."),
+        (TooManyRequests("Ten a minute.", retry_after=7), 429, "invalid_request", "Ten a minute."),
+        (ServiceUnavailable("Back at nine.", retry_after=7), 503, "overloaded", "Back at nine."),
+        (ServiceUnavailable(), 503, "overloaded", "The server is busy. Please try again in a moment."),
+        (InternalServerError("a secret"), 500, "internal", "Something went wrong on the server."),
+        (LookupError("a secret"), 500, "internal", "Something went wrong on the server."),
+    ],
+    ids=repr,
+)
+def test_what_the_host_raises_before_a_request_is_json_with_its_status_and_an_id(
+    make_host: MakeHost, error: Exception, status: int, code: str, sentence: str
+) -> None:
+    app = make_host()
+
+    @app.before_request
+    def check() -> None:
+        raise error
+
+    Sluice(app)
+    refused = ask(app, "stream")
+    assert refused.status_code == status
+    assert refused.json is not None
+    assert (refused.json["code"], refused.json["error"]) == (code, sentence)
+    assert len(refused.headers["X-Request-Id"]) == 32
+    assert refused.json.get("request_id", refused.headers["X-Request-Id"]) == refused.headers["X-Request-Id"]
+    if getattr(error, "retry_after", None):
+        assert refused.headers["Retry-After"] == "7"
 
 
 def test_a_function_before_every_request_comes_before_the_chat(make_host: MakeHost, model: ScriptedModel) -> None:
