@@ -8,7 +8,7 @@ import math
 from flask import Response, request
 from flask.sansio.scaffold import Scaffold
 from werkzeug.exceptions import Forbidden as ForbiddenStatus
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, Unauthorized, default_exceptions
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, ServiceUnavailable, Unauthorized, default_exceptions
 
 from ...service.errors import (
     AnswerTooLarge,
@@ -94,6 +94,10 @@ def _answer_http_error(error: HTTPException) -> Response:
     # Redirects have a response of their own.
     if error.code is None or error.code < 400:
         return Response(status=error.code, headers=error.get_headers())
+    if isinstance(error, ServiceUnavailable):
+        # Raised by the application's functions, such as for its maintenance. A text of theirs is for its users.
+        own_text = error.description if error.description != ServiceUnavailable.description else None
+        return _with_headers(make_error_response(Overloaded(public_message=own_text)), error)
     if error.code >= 500:
         return make_error_response(InternalError())
     # Raised by the application's functions, such as `abort(401)` or `abort(403)`.
@@ -104,7 +108,11 @@ def _answer_http_error(error: HTTPException) -> Response:
     message = error.description or error.name
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         message = f"The method should be {' or '.join(sorted(error.valid_methods))}."
-    response = make_error_response(InvalidRequest(message, status=error.code))
+    return _with_headers(make_error_response(InvalidRequest(message, status=error.code)), error)
+
+
+def _with_headers(response: Response, error: HTTPException) -> Response:
+    """Return the response with those headers of an error that belong to its status."""
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value

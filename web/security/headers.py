@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 from flask import Response, request
@@ -33,8 +34,9 @@ PARTS = {"text/css", "text/javascript", "font/woff2"}
 def register_headers(scaffold: Scaffold) -> None:
     """Give every request of an application or a blueprint an id, and every reply its headers."""
 
-    @scaffold.before_request
-    def begin() -> None:
+    # Before all functions of the application that come before a request: an error of theirs has the id, too.
+    @scaffold.url_value_preprocessor
+    def begin(endpoint: str | None, values: dict[str, Any] | None) -> None:
         # Random, so that a client cannot guess another's id.
         request_id.set(read_request_id(request.headers.get("X-Request-Id")) or uuid4().hex)
         trace.set(read_trace(request.headers.get("traceparent")))
