@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
 from aiohttp.http_exceptions import ContentEncodingError as ContentEncodingError
 
 SUPPORTED: Final = "3.14"
@@ -128,15 +129,30 @@ class ResponseProtocol(ResponseHandler):
 class Connector(aiohttp.TCPConnector):
     """A connection pool whose connections have a protocol of ours."""
 
-    def __init__(self, protocol: Callable[..., ResponseHandler], **options: Any) -> None:
+    def __init__(
+        self,
+        protocol: Callable[..., ResponseHandler],
+        on_connect: Callable[[ResponseProtocol], None],
+        **options: Any,
+    ) -> None:
         """Prepare the pool; on the loop's thread.
 
         Args:
             protocol: Called with the argument `loop`; returns the protocol of a connection.
+            on_connect: Called with the protocol of the connection that a request gets, in the request's task.
             options: As for `aiohttp.TCPConnector`.
         """
         super().__init__(**options)
         self._factory = partial(protocol, loop=self._loop)
+        #: Called with the protocol of each connection that a request gets.
+        self.on_connect = on_connect
+
+    async def connect(self, *arguments: Any, **options: Any) -> Connection:
+        """Take a kept connection, or make one."""
+        connection = await super().connect(*arguments, **options)
+        assert isinstance(connection.protocol, ResponseProtocol)
+        self.on_connect(connection.protocol)
+        return connection
 
 
 class BodyReader:

@@ -45,6 +45,7 @@ class ProviderConnection(ResponseProtocol):
         "_waits_for_frame",
         "on_change",
         "unparsed",
+        "was_used",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, turns: TurnQueue) -> None:
@@ -58,6 +59,8 @@ class ProviderConnection(ResponseProtocol):
         #: Called when bytes have come, and when the connection has ended. Returns whether bytes were taken and more
         #: of them are awaited.
         self.on_change: Callable[[], bool] | None = None
+        #: Whether a request was sent over it.
+        self.was_used = False
         self._turns = turns
         #: The large read that is parsed up to `_at`; empty where all is parsed.
         self.unparsed = b""

@@ -7,6 +7,7 @@ loses what came before a connection broke (docs/decisions/0020-own-transport.md)
 from __future__ import annotations
 
 import asyncio
+from contextvars import ContextVar
 from functools import partial
 from ipaddress import ip_address
 
@@ -16,7 +17,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from ..concurrency.turn_queue import TurnQueue
-from .aiohttp_internals import Connector
+from .aiohttp_internals import Connector, ResponseProtocol
 from .connection import ProviderConnection
 
 # aiohttp's reader pauses the socket at twice as many bytes. That happens while a client reads slowly, and in a body
@@ -24,8 +25,19 @@ from .connection import ProviderConnection
 READER_BYTES = 16 * 1024
 
 
+# Whether the connection of this task's request had carried another one before.
+_is_reused: ContextVar[bool] = ContextVar("is_reused", default=False)
+
+
 class NotSent(Exception):
     """No connection was made, or it broke before the head of a response had come. The text names the cause."""
+
+
+def _note_use(protocol: ResponseProtocol) -> None:
+    """Record in the context of a request's task whether its connection is a kept one."""
+    assert isinstance(protocol, ProviderConnection)
+    _is_reused.set(protocol.was_used)
+    protocol.was_used = True
 
 
 class Transport:
@@ -47,6 +59,7 @@ class Transport:
             # The certificates that the openai client trusts: certifi's, or those of SSL_CERT_FILE and SSL_CERT_DIR.
             connector=Connector(
                 partial(ProviderConnection, turns=TurnQueue(asyncio.get_running_loop())),
+                _note_use,
                 limit=connections,
                 keepalive_timeout=keepalive,
                 ssl=httpx2.create_ssl_context(),
@@ -63,6 +76,8 @@ class Transport:
 
     async def post(self, url: str, headers: CIMultiDict[str], body: bytes) -> aiohttp.ClientResponse:
         """Send a request and wait for the head of its response.
+
+        A kept connection may turn out to be closed. Then the request is sent over another one, at once.
 
         Args:
             url: Where to send it.
@@ -81,14 +96,19 @@ class Transport:
         """
         if self._unusable_proxy is not None:
             raise NotSent(f"ProxyError: {self._unusable_proxy}")
-        try:
-            # A redirected POST would become a GET, or carry the key to another host.
-            return await self._session.post(url, headers=headers, data=body, allow_redirects=False)
-        except aiohttp.ClientHttpProxyError as error:
-            # aiohttp's text has the proxy's URL with the password in it.
-            raise NotSent(f"ProxyError: the proxy answered {error.status} {error.message}") from None
-        except (aiohttp.ClientConnectionError, TimeoutError) as error:
-            raise NotSent(f"{type(error).__name__}: {error}") from error
+        while True:
+            _is_reused.set(False)
+            try:
+                # A redirected POST would become a GET, or carry the key to another host.
+                return await self._session.post(url, headers=headers, data=body, allow_redirects=False)
+            except aiohttp.ClientHttpProxyError as error:
+                # aiohttp's text has the proxy's URL with the password in it.
+                raise NotSent(f"ProxyError: the proxy answered {error.status} {error.message}") from None
+            except (aiohttp.ClientConnectionError, TimeoutError) as error:
+                # The server had closed a kept connection when the request came, as llama.cpp does after each stream.
+                # Each such connection leaves the pool, so this ends with a new one at the latest.
+                if not (_is_reused.get() and _ended_without_a_byte(error)):
+                    raise NotSent(f"{type(error).__name__}: {error}") from error
 
     def looks_up_names(self, url: str) -> bool:
         """Return whether requests to a URL need a name looked up: that of its host, or of the proxy."""
@@ -102,6 +122,14 @@ class Transport:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._session.close()
+
+
+def _ended_without_a_byte(error: Exception) -> bool:
+    """Return whether a connection was closed or reset before any byte of a response."""
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        # Else what had come of the head.
+        return isinstance(error.message, str)
+    return isinstance(error, aiohttp.ClientOSError)
 
 
 def _why_unusable(proxy: str) -> str | None:

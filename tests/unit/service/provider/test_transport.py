@@ -441,3 +441,43 @@ def test_an_answer_whose_framing_breaks_ends_at_once(framing: bytes, body: bytes
             assert "".join(texts) == ("Oh! Hello" if body else "Oh! ")
 
         run(scenario)
+
+
+@pytest.mark.parametrize("end", [Close(), Reset()], ids=["closed", "reset"])
+def test_a_request_over_a_kept_connection_that_was_closed_is_sent_again_at_once(end: Step) -> None:
+    with ScriptedModel() as model:
+        model.enqueue(reply("first"), (end,), reply("second"))
+
+        async def scenario() -> None:
+            async with client_of(model.base_url) as client:
+                for text in ("first", "second"):
+                    assert Text(text) in await ask(client)
+
+        run(scenario)
+        assert (len(model.exchanges), model.connections_accepted) == (3, 2)
+
+
+@pytest.mark.parametrize("end", [Close(), Reset()], ids=["closed", "reset"])
+def test_a_request_over_a_new_connection_that_was_closed_is_not_sent_again(end: Step) -> None:
+    with ScriptedModel() as model:
+        model.enqueue((end,))
+
+        async def scenario() -> None:
+            async with client_of(model.base_url) as client:
+                assert isinstance(await failure_of(client), UpstreamUnavailable)
+
+        run(scenario)
+        assert len(model.exchanges) == 1
+
+
+def test_a_request_is_not_sent_again_where_a_part_of_the_head_came_over_a_kept_connection() -> None:
+    with ScriptedModel() as model:
+        model.enqueue(reply("first"), (SendOnWire(b"HTTP/1.1 200 OK\r\nContent-"), Close()))
+
+        async def scenario() -> None:
+            async with client_of(model.base_url) as client:
+                assert Text("first") in await ask(client)
+                assert isinstance(await failure_of(client), UpstreamError)
+
+        run(scenario)
+        assert len(model.exchanges) == 2
