@@ -8,6 +8,7 @@ from flask import Blueprint
 
 from ..service.errors import ServiceError
 from .api.chat import make_chat_blueprint
+from .api.doctor import PacedStreams, make_doctor_blueprint
 from .api.errors import make_error_response, register_error_handlers
 from .api.openapi import make_openapi_blueprint
 from .api.operations import make_operations_blueprint
@@ -33,8 +34,10 @@ def make_blueprint(state: ExtensionState, assets: Assets, *, with_operations: bo
     root = Blueprint(NAME, __name__, template_folder=Path(__file__).with_name("templates"))
     page = make_page_blueprint(state, assets)
     require_user_of_page(page, lambda: state.hooks.authorize)
+    paced = PacedStreams(state)
     apis = (
-        make_chat_blueprint(state),
+        make_chat_blueprint(state, paced),
+        make_doctor_blueprint(state, paced),
         make_configuration_blueprint(state),
         make_openapi_blueprint(state, with_operations=with_operations),
     )

@@ -43,6 +43,9 @@ class ExtensionState:
     disconnects: DisconnectWatcher = field(init=False)
     #: Returns whether a thread is left for other requests while a chat holds one. Set by a server that can tell.
     has_spare_thread: Callable[[], bool] = field(init=False, default_factory=lambda: _cannot_tell)
+    #: The kind of worker that serves, and its threads. Set by a server that tells.
+    worker: str = field(init=False, default="")
+    threads: int | None = field(init=False, default=None)
     #: What the operator should know, for the log of each process that serves.
     warnings: list[str] = field(init=False, default_factory=list)
     _app: ref[Flask] | None = field(init=False, default=None)

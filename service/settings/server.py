@@ -42,6 +42,14 @@ class ServerSettings:
         "on",
         "`on` keeps each worker on one CPU while it has that one for itself; `off` leaves it to the system.",
     )
+    doctor: Switch = setting(
+        "SLUICE_DOCTOR",
+        one_of("on", "off"),
+        "on",
+        "`on` lets those who may chat check the deployment by `flask sluice doctor`: it asks no model, and "
+        "tells which "
+        "server this is and what its limits are.",
+    )
     metrics_directory: str = setting(
         "PROMETHEUS_MULTIPROC_DIR",
         printable_text,

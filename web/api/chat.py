@@ -17,12 +17,18 @@ from ..security.client_address import identify_client
 from ..security.origin import refuse_foreign_origin
 from ..security.sign_in import current_user_key
 from ..sockets.client_socket import find_client_socket, has_disconnected
+from .doctor import QUERY, PacedStreams
 from .json_response import make_json_response
 from .request_body import read_chat_request
 
 
-def make_chat_blueprint(state: ExtensionState) -> Blueprint:
-    """Make the routes under `/api/chat`."""
+def make_chat_blueprint(state: ExtensionState, paced: PacedStreams) -> Blueprint:
+    """Make the routes under `/api/chat`.
+
+    Args:
+        state: What is kept for the application.
+        paced: Answers requests with the query `doctor`, by streams that ask no model.
+    """
     blueprint = Blueprint("chat", __name__)
 
     # No automatic OPTIONS: every method but POST is answered 405.
@@ -31,6 +37,8 @@ def make_chat_blueprint(state: ExtensionState) -> Blueprint:
         service, hooks = state.service, state.hooks
         try:
             refuse_foreign_origin(request)
+            if request.query_string == QUERY:
+                return _answer_doctor(state, paced)
             chat = read_chat_request(request, service.settings, request_id.get())
             client = find_client_socket(request.environ)
             if client is not None and has_disconnected(client):
@@ -58,6 +66,14 @@ def make_chat_blueprint(state: ExtensionState) -> Blueprint:
             return StreamResponse(request, stream, HEADERS, end_run=stack.pop_all().close)
 
     return blueprint
+
+
+def _answer_doctor(state: ExtensionState, paced: PacedStreams) -> Response:
+    """Answer by a paced stream, on the conditions of a chat."""
+    if not state.has_spare_thread():
+        raise Overloaded(NO_THREADS)
+    client = current_user_key() or identify_client(request, state.service.settings)
+    return paced.answer(request, request_id.get(), client)
 
 
 def _prepare(chat: Chat, prepare: Prepare | None) -> Chat:

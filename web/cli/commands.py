@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -81,6 +82,45 @@ def run(context: click.Context, host: str | None, port: int | None, model: str |
         serve(environ, _say, model=None if model == LOCAL else model, is_local=model == LOCAL)
     except (LocalModelError, CannotServe) as error:
         raise click.ClickException(str(error)) from None
+
+
+@sluice_commands.command("doctor")
+@click.argument("url", required=False)
+@click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Sent with each request.")
+@click.pass_context
+def doctor(context: click.Context, url: str | None, headers: tuple[str, ...]) -> None:
+    """Check a running deployment: the address of its page, such as https://example.com/assistant.
+
+    Without URL, the application itself is served for a moment and checked. No model is asked. Takes about two
+    heartbeats. The exit code is 1 if something should be changed.
+    """
+    from .deployment import Deployment, Unreachable
+    from .doctor import Doctor
+    from .findings import Verdict
+    from .own_server import import_path_of, serve_application
+
+    sent = {}
+    for header in headers:
+        name, colon, value = header.partition(":")
+        if not colon or not name.strip():
+            raise click.BadParameter(f"{header!r} should have the form 'NAME: VALUE'", param_hint="--header")
+        sent[name.strip()] = value.strip()
+    try:
+        with ExitStack() as serving:
+            if url is None:
+                app = find_application(context)
+                _say("serving the application on a free port")
+                path = import_path_of(context.find_root().obj) if app is not None else ""
+                url = serving.enter_context(serve_application(app, path, os.environ))
+            deployment = Deployment(url, sent)
+            _say(f"checking {deployment.url}")
+            verdicts = set()
+            for finding in Doctor(deployment, _say).check():
+                verdicts.add(finding.verdict)
+                click.echo(str(finding))
+    except (SettingsError, Unreachable) as error:
+        raise click.ClickException(str(error)) from None
+    context.exit(1 if Verdict.CHANGE in verdicts else 0)
 
 
 @sluice_commands.command("install-model")

@@ -115,6 +115,7 @@ def post_worker_init(worker: Any) -> None:
     """
     services = Services.of(worker.wsgi)
     if services:
+        services.describe_worker(worker.cfg.worker_class_str, worker.cfg.threads)
         SluiceLog(services.secrets).attach(worker.log.error_log, services.settings.logging.level.upper())
         if not getattr(worker, "drains_itself", False):
             services.start()

@@ -59,6 +59,16 @@ class Services:
         for sluice in self._sluices:
             sluice.has_spare_thread = has_spare
 
+    def describe_worker(self, name: str, threads: int) -> None:
+        """Tell the applications which kind of worker serves them.
+
+        Args:
+            name: Its class.
+            threads: How many requests it handles at once.
+        """
+        for sluice in self._sluices:
+            sluice.worker, sluice.threads = name, threads
+
     def start(self, on_failure: Callable[[LoopState], None] | None = None) -> None:
         """Start them, after the fork.
 
