@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from click import ClickException
 from flask import Flask, current_app
 from werkzeug.security import generate_password_hash
 
@@ -27,6 +28,8 @@ _DOCUMENTS = [
 def init_db() -> None:
     """Make the tables and what is in them. In an application context."""
     database = Path(current_app.config["DATABASE"])
+    if database.exists():
+        raise ClickException(f"{database} exists already; remove it first to make it again")
     database.parent.mkdir(parents=True, exist_ok=True)
     db.create_all()
     hashed = generate_password_hash(PASSWORD)

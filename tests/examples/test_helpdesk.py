@@ -10,7 +10,8 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
-from tests.support.helpdesk import CHAT, Helpdesk, Visitor
+from examples.helpdesk import create_app
+from tests.support.helpdesk import CHAT, SECRET_KEY, Helpdesk, Visitor
 from tests.support.polling import wait_until
 from tools.common.gunicorn_server import REPOSITORY
 from tools.common.model_scripts import refused, reply, resetting_after, said, stalling_after, usage_of
@@ -178,6 +179,18 @@ def test_the_host_keeps_its_own_errors_files_and_languages(helpdesk: Helpdesk) -
     assert '<html lang="zh">' in chinese
     assert "报告问题，或向助手提问。" in chinese
     assert '<html lang="zh">' in visitor.fetch("/", Accept_Language="en").text
+
+
+def test_the_database_is_not_made_over_an_existing_one(helpdesk: Helpdesk) -> None:
+    app = create_app({"DATABASE": str(helpdesk.database), "SECRET_KEY": SECRET_KEY})
+    again = app.test_cli_runner().invoke(args=["init-db"])
+    assert again.exit_code == 1
+    assert "exists already" in again.output
+
+
+def test_a_host_without_a_secret_key_does_not_start() -> None:
+    with pytest.raises(RuntimeError, match="HELPDESK_SECRET_KEY is not set"):
+        create_app()
 
 
 def test_every_text_of_the_example_is_translated_and_compiled() -> None:

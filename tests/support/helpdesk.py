@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from examples.helpdesk import create_app
-from examples.helpdesk.demo_data import PASSWORD, init_db
+from examples.helpdesk.demo_data import PASSWORD
 from tests.support.running_server import PLANTED_KEY, SHORT_LIMITS, RunningServer
 from tools.common.gunicorn_server import REPOSITORY, GunicornServer
 from tools.common.raw_client import RawClient, Reply, fetch
@@ -29,8 +29,9 @@ def make_database(folder: Path) -> Path:
     """Write the database with its demo users and documents, and return its path."""
     path = folder / "helpdesk.sqlite"
     app = create_app({"DATABASE": str(path), "SECRET_KEY": SECRET_KEY})
+    made = app.test_cli_runner().invoke(args=["init-db"])
+    assert made.exit_code == 0, made.output
     with app.app_context():
-        init_db()
         # Flask-SQLAlchemy keeps its connections for the life of the application.
         app.extensions["sqlalchemy"].engine.dispose()
     return path
