@@ -106,17 +106,22 @@ class Sluice:
             )
         if not url_prefix.startswith("/"):
             raise ValueError(f"url_prefix is {url_prefix!r}; it should begin with a slash, such as {DEFAULT_PREFIX}")
+        warnings: list[str] = []
         if service is None:
-            environ = with_config(os.environ, app.config)
-            service = ChatService(settings or load_settings(environ, Path(".env")).settings)
+            if settings is None:
+                loaded = load_settings(with_config(os.environ, app.config), Path(".env"), is_guest=True)
+                settings = loaded.settings
+                warnings += (f"skipped: {sentence}" for sentence in loaded.skipped)
+            service = ChatService(settings)
         assets = page_assets()
         state = ExtensionState(service, self._hooks, is_guest=True)
-        state.warnings += describe_missing_libraries(assets)
+        state.warnings += [*warnings, *describe_missing_libraries(assets)]
         blueprint = make_guest_blueprint(state, assets, with_operations=operations)
         app.register_blueprint(blueprint, url_prefix=url_prefix.rstrip("/") or None)
         # Last, so that the application is as it was if any of this fails.
         state.attach(app)
-        app.cli.add_command(sluice_commands)
+        if sluice_commands.name not in app.cli.commands:
+            app.cli.add_command(sluice_commands)
         app.wsgi_app = RunGuard(app.wsgi_app)  # type: ignore[method-assign]
 
     # ------------------------------------------------------------------ hooks

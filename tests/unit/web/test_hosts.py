@@ -229,6 +229,16 @@ def test_templates_of_the_host_stay_its_own(make_host: MakeHost, tmp_path: Path)
     assert "the host's" not in app.test_client().get("/assistant/").text
 
 
+def test_commands_of_the_host_stay_its_own(make_host: MakeHost) -> None:
+    app = make_host()
+    app.cli.command("sluice")(lambda: print("the host's own command"))
+    Sluice(app)
+    assert app.test_cli_runner().invoke(args=["sluice"]).output == "the host's own command\n"
+    other = make_host("other")
+    Sluice(other)
+    assert "config" in other.test_cli_runner().invoke(args=["sluice", "--help"]).output
+
+
 def test_the_chat_at_the_root_hides_no_file_or_route_of_the_host(make_host: MakeHost, tmp_path: Path) -> None:
     (tmp_path / "static" / "js").mkdir(parents=True)
     for name in ("main.js", "js/main.js"):
@@ -297,6 +307,29 @@ def test_a_route_that_hides_one_of_sluices_is_named_in_the_log(
     warnings = [record.message for record in caplog.records if "of its own" in record.message]
     assert len(warnings) == 1
     assert "route of its own for /assistant/ (mine)" in warnings[0]
+
+
+@pytest.mark.parametrize("in_file", [True, False])
+def test_variables_of_the_host_do_not_keep_it_from_starting(
+    make_host: MakeHost,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    in_file: bool,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = {"PORT": "tcp://10.0.0.1:80", "HOST": "not a host", "WEB_CONCURRENCY": "auto", "DATABASE_URL": "x"}
+    if in_file:
+        lines = [f"{name}={value}" for name, value in own.items()]
+        Path(".env").write_text("\n".join([*lines, "export FOO", "SLUICE_MAX_MESSAGE_CHARS=1"]))
+    else:
+        for name, value in own.items():
+            monkeypatch.setenv(name, value)
+    app = make_host()
+    Sluice(app)
+    ExtensionState.of(app).log_warnings()
+    assert ask(app).status_code == (413 if in_file else 200)
+    assert ("/.env, line 5, has no `=`" in caplog.text) == in_file
 
 
 # ---------------------------------------------------------------------------------- modes
