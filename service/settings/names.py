@@ -12,8 +12,12 @@ from .sources import FILE_SUFFIX
 
 # Set by the gunicorn master for its workers.
 _INTERNAL = {"SLUICE_METRICS_OWNER"}
-# Docker and Kubernetes set these for a service that is named "sluice".
-_OF_A_SERVICE = re.compile(r"SLUICE_(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?|NAME)")
+# Docker and Kubernetes set these for a service whose name begins with "sluice", as "sluice" or "sluice-front".
+_OF_A_SERVICE = re.compile(
+    r"SLUICE_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)|SLUICE_NAME"
+)
+# This too, with a URL.
+_ADDRESS_OF_A_SERVICE = re.compile(r"SLUICE_(\w+_)?PORT")
 # Variables of other programs that use OpenAI.
 _OF_OTHERS = {
     "OPENAI_ADMIN_KEY",
@@ -63,7 +67,8 @@ def names_without_effect(variables: Mapping[str, str], where: str = "", *, is_do
     for name in sorted(variables):
         if name in known or name in _INTERNAL or name in _OF_OTHERS or not variables[name].strip():
             continue
-        if _OF_A_SERVICE.fullmatch(name) or (name == "SLUICE_PORT" and "://" in variables[name]):
+        is_address = _ADDRESS_OF_A_SERVICE.fullmatch(name) and "://" in variables[name]
+        if is_address or _OF_A_SERVICE.fullmatch(name):
             continue
         meant = _meant(name, known)
         ours = name.upper().startswith("SLUICE_")

@@ -76,6 +76,12 @@ def test_no_warning_is_given_for_a_setting(name: str) -> None:
         ("SLUICE_PORT_8000_TCP", "tcp://10.0.0.1:8000"),
         ("SLUICE_PORT_8000_TCP_PROTO", "tcp"),
         ("SLUICE_PORT_8000_TCP_ADDR", "10.0.0.1"),
+        # And for another one of the same application.
+        ("SLUICE_FRONT_SERVICE_HOST", "10.0.0.2"),
+        ("SLUICE_FRONT_SERVICE_PORT_HTTP", "8080"),
+        ("SLUICE_FRONT_PORT", "tcp://10.0.0.2:8080"),
+        ("SLUICE_FRONT_PORT_8080_TCP", "tcp://10.0.0.2:8080"),
+        ("SLUICE_FRONT_PORT_8080_TCP_ADDR", "10.0.0.2"),
         ("SLUICE_MAX_STREEMS", " "),
     ],
 )
