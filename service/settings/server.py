@@ -73,8 +73,9 @@ class ServerSettings:
         found = []
         if not is_loopback(self.host) and not self.trusted_proxies:
             found.append(
-                f"HOST is {self.host!r}, which is reached from other machines, and SLUICE_TRUSTED_PROXIES is 0: "
-                "without a proxy in front, slow clients can hold all connections, and nothing is encrypted."
+                f"HOST is {self.host!r}, which is reached from other machines (of a container: through a published "
+                "port), and SLUICE_TRUSTED_PROXIES is 0: without a proxy in front, slow clients can hold all "
+                "connections, and nothing is encrypted."
             )
             if not self.allowed_hosts:
                 found.append(
