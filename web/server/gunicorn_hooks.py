@@ -46,6 +46,8 @@ _KEPT = (
 # The configuration as a module (`-c python:sluice.gunicorn`), and its package. They are still being imported when
 # `install` is called.
 _CONFIGURATION = ("sluice", "sluice.gunicorn")
+# Whether the configuration that `install` has completed sets `bind`. It may set what is gunicorn's default, too.
+_sets_bind = False
 
 
 def on_starting(server: Any) -> None:
@@ -57,7 +59,8 @@ def on_starting(server: Any) -> None:
             "should be sluice.web.server.worker.SluiceWorker or gthread."
         )
     # gunicorn's default of `bind` where PORT is set. HOST is a setting of Sluice, which a configuration has to use.
-    if "PORT" in os.environ and server.cfg.settings["bind"].get() == [f"0.0.0.0:{os.environ['PORT']}"]:
+    default = f"0.0.0.0:{os.environ.get('PORT')}"
+    if "PORT" in os.environ and not _sets_bind and server.cfg.settings["bind"].get() == [default]:
         server.log.warning(
             "the server listens at all addresses of this machine, because PORT is set and `bind` is not; the "
             "configuration should begin with `from sluice.gunicorn import *`, or set `bind`"
@@ -160,6 +163,8 @@ def install(configuration: dict[str, Any]) -> None:
     Args:
         configuration: `globals()` of the configuration file.
     """
+    global _sets_bind
+    _sets_bind = "bind" in configuration
     start_signals.prepare_master()
     # Of a master in which --preload has patched threads, any error may come before `on_starting`.
     atexit.register(exit_if_threads_are_replaced, 1)
