@@ -9,12 +9,14 @@ import shutil
 import tempfile
 
 from ...service.observability.metric_values import forget_worker
+from .heartbeat_directory import IN_MEMORY
 
 logger = logging.getLogger("sluice.metrics")
 
 # By these variables the directory and its owner's pid come to the workers, and over USR2 to the next master.
 _DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 _OWNER = "SLUICE_METRICS_OWNER"
+_PREFIX = "sluice-metrics-"
 
 
 class MetricsDirectory:
@@ -38,7 +40,11 @@ class MetricsDirectory:
     def _make() -> str | None:
         os.environ[_OWNER] = str(os.getpid())
         try:
-            path = tempfile.mkdtemp(prefix="sluice-metrics-")
+            try:
+                path = tempfile.mkdtemp(prefix=_PREFIX)
+            except OSError:
+                # The one directory that many containers with a read-only root can write.
+                path = tempfile.mkdtemp(prefix=_PREFIX, dir=IN_MEMORY)
         except OSError as error:
             logger.warning(
                 "no directory can be made for the workers' metrics, so each worker reports only its own: %s; "
