@@ -128,12 +128,14 @@ class NginxServer:
     def _log_file(self) -> Path:
         return self._directory / "error.log"
 
-    def _config(self) -> str:
-        text = CONFIG.read_text()
-        if self._tls is not None:
-            text = text.replace("#tls ", "")
+    def _source(self) -> str:
+        """Return the configuration as it is shipped."""
+        return CONFIG.read_text()
+
+    def _replaced(self) -> dict[str, str]:
+        """Return what of it is replaced: ports, paths and names."""
         user = f"user {pwd.getpwuid(os.getuid()).pw_name};" if os.getuid() == 0 else ""
-        replaced = {
+        return {
             "user www-data;": user,
             "/run/nginx.pid": str(self._directory / "nginx.pid"),
             "/var/log/nginx/": f"{self._directory}/",
@@ -147,9 +149,13 @@ class NginxServer:
             "/etc/letsencrypt/live/chat.example.com/fullchain.pem": str(self._tls),
             "/etc/letsencrypt/live/chat.example.com/privkey.pem": str(self._tls),
             "server_name chat.example.com;": "server_name 127.0.0.1;",
-            **self._edits,
         }
-        for old, new in replaced.items():
+
+    def _config(self) -> str:
+        text = self._source()
+        if self._tls is not None:
+            text = text.replace("#tls ", "")
+        for old, new in {**self._replaced(), **self._edits}.items():
             assert old in text, f"{CONFIG} has no {old!r}"
             text = text.replace(old, new)
         return text
