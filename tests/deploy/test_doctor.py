@@ -12,9 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from sluice.web.cli.commands import sluice_commands
-from sluice.web.cli.deployment import Deployment, Unreachable
-from sluice.web.cli.doctor import Doctor
-from sluice.web.cli.findings import Finding, Verdict
+from sluice.web.doctor import stream_checks
+from sluice.web.doctor.deployment import Deployment, Unreachable
+from sluice.web.doctor.examination import examine
+from sluice.web.doctor.findings import Finding, Verdict
 from tests.deploy.nginx_server import NginxServer
 from tools.common.gunicorn_server import REPOSITORY, GunicornServer
 
@@ -37,9 +38,9 @@ def who():
 """
 
 
-def examine(url: str, **headers: str) -> dict[str, Finding]:
+def findings(url: str, **headers: str) -> dict[str, Finding]:
     """Return the findings by their subjects."""
-    return {found.subject: found for found in Doctor(Deployment(url, headers), lambda _: None).check()}
+    return {found.subject: found for found in examine(Deployment(url, headers), lambda _: None)}
 
 
 def to_change(found: dict[str, Finding]) -> set[str]:
@@ -88,7 +89,7 @@ def test_a_mistake_in_nginx_is_seen_and_named(
     if "abort" in edit:
         edits = {"proxy_ignore_client_abort off;": edit}
     with NginxServer(server.port, edits=edits) as front:
-        found = examine(front.url)
+        found = findings(front.url)
     assert to_change(found) == subjects, "\n".join(map(str, found.values()))
     assert any(advice in found[subject].advice for subject in subjects)
 
@@ -96,32 +97,46 @@ def test_a_mistake_in_nginx_is_seen_and_named(
 def test_a_read_timeout_below_the_heartbeat_is_seen_and_named(server: GunicornServer) -> None:
     edits = {"proxy_read_timeout 630s;": "proxy_read_timeout 500ms;"}
     with NginxServer(server.port, edits=edits, expected_log="upstream timed out") as front:
-        found = examine(front.url)
+        found = findings(front.url)
     assert to_change(found) == {"silence"}, "\n".join(map(str, found.values()))
     assert "proxy_read_timeout" in found["silence"].advice
 
 
 def test_a_proxy_that_asks_with_http_1_0_is_named(server: GunicornServer) -> None:
     with NginxServer(server.port, edits={"proxy_http_version 1.1;": "proxy_http_version 1.0;"}) as front:
-        found = examine(front.url)
+        found = findings(front.url)
     assert to_change(found) == {"HTTP version"}, "\n".join(map(str, found.values()))
 
 
-def test_too_few_threads_are_seen(tmp_path: Path) -> None:
+def test_too_few_threads_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_checks, "CROWD_TIMEOUT", 1.0)
     arguments = ("--worker-class", "gthread", "--threads", "4")
     with GunicornServer(BEHIND_A_PROXY, args=arguments) as server:
-        found = examine(server.url)
+        found = findings(server.url)
     assert to_change(found) == {"threads", "streams at once"}, "\n".join(map(str, found.values()))
     assert "only 4 of 6" in found["streams at once"].seen
     assert "4 threads for 128 streams" in found["threads"].seen
     assert found["disconnect"].verdict is Verdict.OK
 
 
+def test_waitress_has_too_few_threads_by_default_and_notices_a_disconnect_by_heartbeats(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream_checks, "CROWD_TIMEOUT", 1.0)
+    environment = {"PYTHONPATH": REPOSITORY, "SLUICE_HEARTBEAT_INTERVAL": 0.4}
+    command = ("waitress-serve", "--listen=127.0.0.1:{port}", "--call", "sluice:create_app")
+    with GunicornServer(environment, command=command) as server:
+        found = findings(server.url)
+    assert to_change(found) == {"streams at once"}, "\n".join(map(str, found.values()))
+    assert "only 4 of 6" in found["streams at once"].seen
+    assert "heartbeat" in found["disconnect"].seen
+
+
 def test_flasks_own_server_is_for_development_and_notices_a_disconnect_by_a_heartbeat() -> None:
     environment = {"PYTHONPATH": REPOSITORY, **BEHIND_A_PROXY}
     command = ("flask", "--app", "sluice:create_app", "run", "--port", "{port}")
     with GunicornServer(environment, command=command) as server:
-        found = examine(server.url)
+        found = findings(server.url)
     assert to_change(found) == {"server"}, "\n".join(map(str, found.values()))
     assert "heartbeat" in found["disconnect"].seen
 
@@ -132,8 +147,8 @@ def test_only_signed_in_users_check_an_application_with_users(tmp_path: Path) ->
     with GunicornServer(environment, app="application:app", ready_path="/ready") as server:
         url = f"{server.url}/assistant"
         with pytest.raises(Unreachable, match=r"only signed-in users may check it.*--header 'Cookie"):
-            examine(url)
-        assert to_change(examine(url, Cookie="user=ada")) == set()
+            findings(url)
+        assert to_change(findings(url, Cookie="user=ada")) == set()
 
 
 def test_what_is_no_deployment_gets_a_sentence(server: GunicornServer) -> None:
@@ -143,7 +158,7 @@ def test_what_is_no_deployment_gets_a_sentence(server: GunicornServer) -> None:
         ("ftp://127.0.0.1/", "should be the address of the page"),
     ):
         with pytest.raises(Unreachable, match=sentence):
-            examine(url)
+            findings(url)
 
 
 def test_without_a_url_the_application_itself_is_served_and_checked(

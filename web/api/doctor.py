@@ -12,6 +12,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
@@ -104,10 +105,11 @@ class PacedStreams:
         except BaseException:
             record.is_open = False
             raise
-        with state.hold(run, find_client_socket(asked.environ)) as stack:
-            body = StreamBody(run, run_id, encode_items)
-            # A source that never started does not end either.
+        with ExitStack() as stack:
+            # After the run has ended, which notes a disconnect. A source that never started notes nothing.
             stack.callback(_close, record)
+            stack.enter_context(state.hold(run, find_client_socket(asked.environ)))
+            body = StreamBody(run, run_id, encode_items)
             return StreamResponse(asked, body, HEADERS, end_run=stack.pop_all().close)
 
     def find(self, name: str) -> _Record | None:

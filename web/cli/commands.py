@@ -91,13 +91,13 @@ def run(context: click.Context, host: str | None, port: int | None, model: str |
 def doctor(context: click.Context, url: str | None, headers: tuple[str, ...]) -> None:
     """Check a running deployment: the address of its page, such as https://example.com/assistant.
 
-    Without URL, the application itself is served for a moment and checked. No model is asked. Takes about two
-    heartbeats. The exit code is 1 if something should be changed.
+    Without URL, the application itself is served for a moment and checked. No model is asked. Takes one to three
+    heartbeats (SLUICE_HEARTBEAT_INTERVAL). The exit code is 1 if something should be changed.
     """
-    from .deployment import Deployment, Unreachable
-    from .doctor import Doctor
-    from .findings import Verdict
-    from .own_server import import_path_of, serve_application
+    from ..doctor.deployment import Deployment, Unreachable
+    from ..doctor.examination import examine
+    from ..doctor.findings import Verdict
+    from ..doctor.own_server import import_path_of, serve_application
 
     sent = {}
     for header in headers:
@@ -115,7 +115,7 @@ def doctor(context: click.Context, url: str | None, headers: tuple[str, ...]) ->
             deployment = Deployment(url, sent)
             _say(f"checking {deployment.url}")
             verdicts = set()
-            for finding in Doctor(deployment, _say).check():
+            for finding in examine(deployment, _say):
                 verdicts.add(finding.verdict)
                 click.echo(str(finding))
     except (SettingsError, Unreachable) as error:

@@ -69,6 +69,20 @@ def test_load_tests_install_nothing_of_the_other_tests(venv: Path) -> None:
     assert "locks/tests.txt" not in target.stdout
 
 
+@pytest.mark.parametrize(
+    ("model", "command"),
+    [
+        ("", "-m gunicorn -c gunicorn.conf.py wsgi:app"),
+        ("local", "-m sluice run --model local"),
+        ("another-model", "-m sluice run --model another-model"),
+    ],
+)
+def test_the_page_is_served_with_the_model_that_is_named(venv: Path, model: str, command: str) -> None:
+    asked = ["make", "-n", f"VENV={venv}", "run", f"MODEL={model}"]
+    done = subprocess.run(asked, cwd=REPOSITORY, capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.rstrip().endswith(command)
+
+
 def test_every_set_is_installed_by_hashes_alone(venv: Path) -> None:
     assert make(venv, ".bench", PIP).returncode == 0
     assert make(venv, ".load", PIP).returncode == 0

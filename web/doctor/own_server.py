@@ -61,7 +61,7 @@ def serve_application(app: Flask | None, import_path: str, environ: Mapping[str,
         with _serve_in_this_process(app) as port:
             yield f"http://127.0.0.1:{port}{path}"
         return
-    target = "sluice:create_app()" if app is None else "sluice.web.cli.served:application"
+    target = "sluice:create_app()" if app is None else "sluice.web.doctor.served:application"
     with _run_gunicorn(target, {**environ, "FLASK_APP": import_path}, path) as url:
         yield url
 

@@ -10,11 +10,15 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from ...service.settings.parsers import is_loopback
 
+#: What a request can fail with.
+LOST: Final = (OSError, http.client.HTTPException)
+# Seconds beyond a heartbeat's time, for the way and a busy server.
+GRACE: Final = 3.0
 # Seconds for the head of a reply.
 TIMEOUT = 20.0
 
@@ -29,6 +33,11 @@ class Arrival:
 
     data: dict[str, Any] | None
     at: float
+
+
+def is_tick(arrival: Arrival) -> bool:
+    """Return whether it is one of the paced events."""
+    return arrival.data is not None and "tick" in arrival.data
 
 
 class Reply:

@@ -5,6 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+#: What to change where a part of the way collects an answer.
+UNBUFFERED = (
+    "A proxy collects the answer. nginx: remove `proxy_ignore_headers X-Accel-Buffering`, or set `proxy_buffering "
+    "off;` for /api/chat. Others: switch response buffering off for text/event-stream. A WSGI middleware that reads "
+    "whole replies does the same."
+)
+
 
 class Verdict(StrEnum):
     """Whether something is to be changed."""

@@ -1,0 +1,1 @@
+"""`flask sluice doctor`: checks a deployment from outside, as a browser meets it."""

@@ -1,0 +1,76 @@
+"""What a deployment says of itself, and whether that fits."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from .deployment import LOST, Deployment, Unreachable
+from .findings import Finding, change, note, ok
+
+
+def read_facts(deployment: Deployment) -> dict[str, Any]:
+    """Ask the deployment which server it is.
+
+    Raises:
+        Unreachable: It cannot be checked.
+    """
+    url = deployment.url
+    try:
+        status, facts = deployment.get_json("/api/doctor")
+    except LOST as error:
+        raise Unreachable(f"{url} cannot be reached: {error or type(error).__name__}.") from None
+    if status == HTTPStatus.OK and isinstance(facts, dict) and "max_streams" in facts:
+        return facts
+    if 300 <= status < 400:
+        raise Unreachable(f"{url} answers with a redirect ({status}); use the address where it leads.")
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise Unreachable(
+            f"{url} answers {status}: only signed-in users may check it. Copy the cookie from a signed-in "
+            f"browser: "
+            "--header 'Cookie: session=...'."
+        )
+    raise Unreachable(
+        f"{url}/api/doctor answers {status}. The address should be that of the page, such as "
+        "https://example.com/assistant; the deployment should have this version, and SLUICE_DOCTOR should be on."
+    )
+
+
+def check_server(facts: dict[str, Any]) -> Finding:
+    """Judge which server this is."""
+    server, worker = facts["server"] or "an unknown server", facts["worker"]
+    if "SluiceWorker" in worker:
+        return ok("server", f"{server} with Sluice's worker")
+    if not facts["has_threads"]:
+        return change(
+            "server",
+            f"{server} handles one request at a time in each process",
+            'gunicorn: `worker_class = "gthread"` and `threads`, or Sluice\'s worker by `-c '
+            "python:sluice.gunicorn`. "
+            "uWSGI: `--threads`.",
+        )
+    seen = f"{server}{f' with the worker {worker}' if worker else ''}; each stream holds a thread"
+    if "werkzeug" in server.lower():
+        return change("server", f"{seen}; it is for development", "Serve it with gunicorn -c python:sluice.gunicorn.")
+    advice = "gunicorn -c python:sluice.gunicorn has a worker in which a token wakes no thread."
+    return note("server", seen, advice if "gunicorn" in server.lower() else "")
+
+
+def check_threads(facts: dict[str, Any]) -> Finding:
+    """Judge whether there are threads for all streams and for all else."""
+    threads, streams = facts["threads"], facts["max_streams"]
+    if threads is None:
+        return note(
+            "threads",
+            "their number is not known",
+            f"It should be larger than SLUICE_MAX_STREAMS ({streams}): waitress: --threads; uWSGI: "
+            f"--threads; plain "
+            "gunicorn: --threads.",
+        )
+    if threads <= streams:
+        return change(
+            "threads",
+            f"{threads} threads for {streams} streams: when all stream, nothing else is answered",
+            f"Set `threads` to {streams + 16} or more, or SLUICE_MAX_STREAMS below {threads}.",
+        )
+    return ok("threads", f"{threads} threads for {streams} streams")
