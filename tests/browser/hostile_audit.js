@@ -53,7 +53,7 @@ async () => {
             }
         }
         if (window.pwned) wrong.push("a script ran");
-        if (document.body.attributes.length > 1 || document.querySelectorAll("#log").length > 1) wrong.push("clobbered");
+        if (document.body.attributes.length > 1 || document.querySelectorAll("#sluice-log").length > 1) wrong.push("clobbered");
         return wrong;
     };
 }

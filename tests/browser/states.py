@@ -87,7 +87,7 @@ def states(chat: ChatPage, model: ScriptedModel) -> Iterator[str]:
     expect(page.locator(".notice.urgent")).to_be_hidden()
 
     page.locator(".exchange .delete").last.click()
-    expect(page.locator("#undo")).to_be_visible()
+    expect(page.locator("#sluice-undo")).to_be_visible()
     yield "deleted, may be undone"
 
     page.keyboard.press("Control+k")
@@ -104,11 +104,11 @@ def states(chat: ChatPage, model: ScriptedModel) -> Iterator[str]:
     yield "sidebar turned"
 
     page.keyboard.press("Control+/")
-    expect(page.locator("#shortcuts")).to_be_visible()
+    expect(page.locator("#sluice-shortcuts")).to_be_visible()
     yield "shortcuts"
     page.keyboard.press("Escape")
 
-    page.locator("#open-settings").click()
-    expect(page.locator("#settings")).to_be_visible()
+    page.locator("#sluice-open-settings").click()
+    expect(page.locator("#sluice-settings")).to_be_visible()
     yield "settings"
     page.keyboard.press("Escape")

@@ -138,7 +138,7 @@ def test_a_pasted_megabyte_is_reported_as_too_long_and_stays_quick_to_edit(chat:
         """() => {
             const plain = document.createElement("textarea");
             document.body.append(plain);
-            const fields = [document.querySelector("#message"), plain];
+            const fields = [document.querySelector("#sluice-message"), plain];
             const type = (field, text) => {
                 field.focus();
                 const began = performance.now();
@@ -182,7 +182,7 @@ RING = """async ({ picture, ring }) => {
 
 def test_the_focus_ring_is_visible_on_all_sides(chat: ChatPage) -> None:
     chat.field.focus()
-    composer = chat.page.locator("#composer")
+    composer = chat.page.locator("#sluice-composer")
     ring = composer.evaluate("element => getComputedStyle(element).outlineColor")
     box = composer.bounding_box()
     assert box is not None

@@ -393,7 +393,7 @@ def test_on_a_narrow_screen_the_sidebar_is_a_drawer_that_keeps_the_focus(chat: C
     expect(sidebar).to_be_visible()
     close = sidebar.get_by_role("button", name="Close the sidebar")
     expect(close).to_be_focused()
-    expect(chat.page.locator("#dock")).to_have_attribute("inert", "")
+    expect(chat.page.locator("#sluice-dock")).to_have_attribute("inert", "")
     assert chat.overflow() == 0
     chat.page.keyboard.press("Escape")
     expect(sidebar).to_be_hidden()
@@ -408,7 +408,7 @@ def test_on_a_narrow_screen_the_sidebar_is_a_drawer_that_keeps_the_focus(chat: C
 def test_a_closed_sidebar_stays_closed(chat: ChatPage) -> None:
     sidebar = chat.page.get_by_role("complementary", name="Conversations")
     expect(sidebar).to_be_visible()
-    chat.page.locator("#toggle-sidebar").click()
+    chat.page.locator("#sluice-toggle-sidebar").click()
     expect(sidebar).to_be_hidden()
     chat.page.reload()
     expect(chat.page.get_by_role("button", name="Open the sidebar")).to_be_visible()

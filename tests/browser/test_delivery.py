@@ -113,7 +113,7 @@ def test_nothing_shifts_while_the_page_loads(browser_page: Page, model: Scripted
     chat.configure(models=["one", "two"], model="one")
     chat.open()
     assert layout_shifts(browser_page) < STILL
-    expect(browser_page.locator("#empty")).to_be_visible()
+    expect(browser_page.locator("#sluice-empty")).to_be_visible()
     model.enqueue(reply("# An answer\n\nwith **text**"))
     chat.ask_and_wait("A question")
     browser_page.reload()

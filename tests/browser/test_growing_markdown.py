@@ -73,7 +73,7 @@ GROW = """({text, cuts}) => {
     const { BlockList, MarkdownSource, markdown } = { ...window.parts, markdown: window.markdown };
     const element = document.createElement("div");
     element.className = "prose";
-    document.querySelector("#log").append(element);
+    document.querySelector("#sluice-log").append(element);
     const observer = new MutationObserver(() => {});
     observer.observe(element, {subtree: true, childList: true, characterData: true, attributes: true});
     let read = 0;

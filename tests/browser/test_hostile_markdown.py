@@ -25,7 +25,7 @@ SHOW = """async ({cases, pieces}) => {
     const shown = cases.map((text) => {
         const element = document.createElement("div");
         element.className = "prose";
-        document.querySelector("#log").append(element);
+        document.querySelector("#sluice-log").append(element);
         const source = new MarkdownSource(window.markdown);
         const list = new BlockList(element, window.markdown);
         for (let at = 0; at < text.length; at += pieces) {
@@ -48,7 +48,7 @@ SANITISE = """async (cases) => {
     const sanitiser = new Sanitiser((await loadLibraries()).createPurify);
     const shown = cases.map((html) => {
         const element = document.createElement("div");
-        document.querySelector("#log").append(element);
+        document.querySelector("#sluice-log").append(element);
         element.append(sanitiser.sanitise(html));
         return element;
     });

@@ -41,7 +41,7 @@ def test_the_next_test_finds_nothing_of_the_previous_one(profile: Profile, model
     profile.reset()
     chat = ChatPage(profile.new_page()).open()
     assert not chat.page.evaluate("matchMedia('print, (prefers-color-scheme: dark)').matches")
-    expect(chat.page.locator("#sidebar")).to_be_visible()
+    expect(chat.page.locator("#sluice-sidebar")).to_be_visible()
     expect(chat.page.locator(".conversation")).to_have_count(0)
     expect(chat.field).to_have_value("")
     assert chat.page.evaluate("Object.keys({...localStorage, ...sessionStorage})") == []

@@ -101,7 +101,7 @@ def test_a_starter_sends_its_prompt(chat: ChatPage, model: ScriptedModel) -> Non
     starters.nth(1).click()
     expect(chat.questions).to_have_text(["How many streams fit on one core? Show the mathematics."])
     expect(chat.prose).to_have_text("Here.")
-    expect(chat.page.locator("#empty")).to_be_hidden()
+    expect(chat.page.locator("#sluice-empty")).to_be_hidden()
 
 
 @pytest.mark.browser_context(locale="zh-CN")
@@ -121,8 +121,8 @@ def test_an_operator_may_configure_no_starters(browser_page: Page) -> None:
     chat = ChatPage(browser_page)
     chat.configure(starters={"en": []})
     chat.open()
-    expect(chat.page.locator("#empty h1")).to_be_visible()
-    expect(chat.page.locator("#starters-label")).to_be_hidden()
+    expect(chat.page.locator("#sluice-empty h1")).to_be_visible()
+    expect(chat.page.locator("#sluice-starters-label")).to_be_hidden()
     expect(chat.page.locator(".starters button")).to_have_count(0)
 
 

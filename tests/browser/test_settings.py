@@ -76,7 +76,7 @@ def test_the_reader_chooses_among_the_models_that_the_operator_allows(browser_pa
     expect(choice).to_have_value("small")
     choice.select_option("large")
     chat.page.keyboard.press("Escape")
-    expect(chat.page.locator("#model-name")).to_have_text("large")
+    expect(chat.page.locator("#sluice-model-name")).to_have_text("large")
     bodies = chat.reply_once(content_type="application/json", body=BLOCK_REPLY)
     chat.ask_and_wait("Are you large?")
     assert bodies[0]["model"] == "large"
@@ -85,7 +85,7 @@ def test_the_reader_chooses_among_the_models_that_the_operator_allows(browser_pa
 def test_a_model_that_is_no_longer_allowed_is_not_used(chat: ChatPage) -> None:
     chat.page.evaluate("""localStorage.setItem("sluice.settings.1", '{"model": "gone", "theme": "purple"}')""")
     chat.page.reload()
-    expect(chat.page.locator("#model-name")).to_have_text("scripted")
+    expect(chat.page.locator("#sluice-model-name")).to_have_text("scripted")
     bodies = chat.reply_once(content_type="application/json", body=BLOCK_REPLY)
     chat.ask_and_wait("Who are you?")
     assert "model" not in bodies[0]

@@ -389,7 +389,7 @@ def test_a_drawer_opened_while_the_conversation_is_read_stays_open(browser_page:
     chat.page.get_by_role("button", name="Open the sidebar").click()
     reads.release()
     expect(chat.questions).to_have_text(["First"])
-    expect(chat.page.locator("#toggle-sidebar")).to_have_attribute("aria-expanded", "true")
+    expect(chat.page.locator("#sluice-toggle-sidebar")).to_have_attribute("aria-expanded", "true")
 
 
 def test_text_typed_before_the_script_has_loaded_is_added_to_the_draft(browser_page: Page) -> None:

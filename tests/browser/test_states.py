@@ -133,7 +133,7 @@ def test_details_open_in_view_without_shifting_the_answer(chat: ChatPage, model:
     chat.page.keyboard.press("Enter")
     expect(chat.show_details).to_have_attribute("aria-expanded", "true")
     expect(chat.details).to_be_in_viewport(ratio=1)
-    dock = chat.page.locator("#dock").bounding_box()
+    dock = chat.page.locator("#sluice-dock").bounding_box()
     box = chat.details.bounding_box()
     assert dock is not None
     assert box is not None

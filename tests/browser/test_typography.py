@@ -48,7 +48,7 @@ WIDE = "\n\n".join(
     )
 )
 # Elements whose content print would clip.
-CLIPPED = """() => [...document.querySelectorAll("html, #log *:not(.katex-mathml, .katex-mathml *)")]
+CLIPPED = """() => [...document.querySelectorAll("html, #sluice-log *:not(.katex-mathml, .katex-mathml *)")]
     .filter((each) => {
         const { overflowX, overflowY } = getComputedStyle(each);
         const isWide = each.scrollWidth > each.clientWidth + 1;

@@ -39,7 +39,7 @@ class ChatPage:
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self.field = page.locator("#message")
+        self.field = page.locator("#sluice-message")
         self.send_button = page.locator("button.send")
         self.questions = page.locator(".question")
         self.answers = page.locator(".answer")
@@ -55,7 +55,7 @@ class ChatPage:
     def open(self) -> ChatPage:
         """Open the page, and wait until it is ready and its libraries have loaded or failed to load."""
         self.page.goto("/")
-        expect(self.page.locator("#empty")).to_be_visible()  # shown when the page is ready
+        expect(self.page.locator("#sluice-empty")).to_be_visible()  # shown when the page is ready
         self.page.keyboard.press("Shift")
         self.page.evaluate(WAIT_FOR_MARKDOWN)
         return self
@@ -85,7 +85,7 @@ class ChatPage:
         Both happen after the conversation was chosen, and on a busy machine noticeably later. What does not wait by
         itself, such as counting elements, comes too early without this.
         """
-        expect(self.page.locator("#log[aria-busy=true], .prose[aria-busy=true]")).to_have_count(0)
+        expect(self.page.locator("#sluice-log[aria-busy=true], .prose[aria-busy=true]")).to_have_count(0)
 
     def wait_saved(self) -> None:
         """Wait until no tab of this browser is writing or saving an answer.

@@ -65,7 +65,7 @@ class Screenshot:
 
 def open_settings(page: Page) -> None:
     """Open the settings dialog."""
-    page.locator("#open-settings").click()
+    page.locator("#sluice-open-settings").click()
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
@@ -127,7 +127,7 @@ def take(browser: Browser, url: str, model: ScriptedModel, screenshot: Screensho
         for question in screenshot.earlier:
             model.enqueue(reply(SHORT_ANSWER))
             chat.ask_and_wait(question)
-            page.locator("#new-conversation").click()
+            page.locator("#sluice-new-conversation").click()
         for question, answer in screenshot.exchanges:
             model.enqueue(reply(answer))
             chat.ask_and_wait(question)

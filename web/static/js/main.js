@@ -33,13 +33,13 @@ import { Undo } from "./ui/undo.js";
 
 /**
  * @template {HTMLElement} T
- * @param {string} id
+ * @param {string} id without `sluice-`, which keeps the ids apart from those of a surrounding page
  * @param {new () => T} type
  * @returns {T}
  */
 function requireElement(id, type) {
-  const element = document.getElementById(id);
-  if (!(element instanceof type)) throw new Error(`The page has no ${type.name} #${id}.`);
+  const element = document.getElementById(`sluice-${id}`);
+  if (!(element instanceof type)) throw new Error(`The page has no ${type.name} #sluice-${id}.`);
   return element;
 }
 
