@@ -46,7 +46,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     state = ExtensionState(service)
     state.warnings += describe_missing_libraries(assets)
     state.attach(app)
-    register_headers(app)
+    register_headers(app, service.settings.page)
     register_hosts(app, AllowedHosts.of(service.settings))
     register_routing(app)
     register_error_handlers(app)

@@ -60,7 +60,7 @@ def make_guest_blueprint(state: ExtensionState, assets: Assets, *, with_operatio
         with_operations: As `make_blueprint`.
     """
     root = make_blueprint(state, assets, with_operations=with_operations)
-    register_headers(root)
+    register_headers(root, state.service.settings.page)
     # The application's other names are known to its operator only.
     if state.service.settings.server.allowed_hosts:
         register_hosts(root, AllowedHosts.of(state.service.settings))

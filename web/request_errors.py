@@ -23,6 +23,13 @@ class Forbidden(ServiceError):
     public_message = "You are not allowed to use this chat."
 
 
+class UserChanged(ServiceError):
+    """The page that sent the request was loaded by another user of the same browser."""
+
+    code = "user_changed"
+    public_message = "Another user has signed in in this browser since the page was loaded."
+
+
 class InvalidRequest(ServiceError):
     """The request is not of the documented form."""
 
@@ -50,3 +57,9 @@ class InvalidRequest(ServiceError):
         self.field = field
         self.status = status
         self.headers = headers
+
+
+class CsrfRefused(InvalidRequest):
+    """The application refused the request's CSRF token: it is missing, has expired, or belongs to another session."""
+
+    code = "csrf_refused"

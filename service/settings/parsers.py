@@ -86,6 +86,27 @@ def header_word(text: str) -> str:
     return text
 
 
+def header_text(text: str) -> str:
+    """Parse a text of words that a header can hold."""
+    if not text.isascii() or not text.isprintable() or not text.strip():
+        raise ValueError("printable ASCII on one line, because it is sent in a header")
+    return text.strip()
+
+
+def frame_ancestors(text: str) -> str:
+    """Parse sites with spaces between them, in which `none` and `self` may have the quotes of the directive."""
+    words = [
+        word.strip("'").lower() if word.strip("'").lower() in ("none", "self") else word for word in text.split()
+    ]
+    if (
+        not words
+        or ("none" in words and len(words) > 1)
+        or not all(re.fullmatch(r"[!-:<-~]+", word) for word in words)
+    ):
+        raise ValueError("none, or sites with spaces between them, such as self https://intranet.example.com")
+    return " ".join(words)
+
+
 def printable_text(text: str) -> str:
     """Parse a name of printable characters."""
     if not text.isprintable():

@@ -87,7 +87,12 @@ class Settings:
 
     def contradictions(self) -> list[str]:
         """Return one sentence for each pair of values that are fine alone and do not go together."""
-        return [*self.limits.contradictions(), *self.server.contradictions(), *self.provider.contradictions()]
+        return [
+            *self.limits.contradictions(),
+            *self.server.contradictions(),
+            *self.provider.contradictions(),
+            *self.page.contradictions(),
+        ]
 
 
 def _read_values(

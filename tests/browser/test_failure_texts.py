@@ -56,3 +56,15 @@ def test_an_exception_in_the_page_is_not_a_server_error(browser_page: Page, brow
     chat.ask("Tell me")
     expect(chat.failure).to_have_text(re.compile("^An error occurred in this page"))
     expect(chat.retry_button).to_be_visible()
+
+
+def test_a_refusal_is_shown_in_the_applications_own_words(browser_page: Page, browser_errors: BrowserErrors) -> None:
+    browser_errors.expect("403")
+    chat = ChatPage(browser_page).open()
+    sentence = "Only questions about <b>tea</b> are answered."
+    refused = {"success": False, "error": sentence, "code": "refused", "retryable": False}
+    chat.reply_once(status=403, json=refused)
+    chat.ask("Tell me")
+    expect(chat.failure).to_have_text(sentence)
+    chat.page.reload()
+    expect(chat.failure).to_have_text(sentence)

@@ -190,7 +190,8 @@ def test_a_growing_answer_is_rendered_at_most_once_a_frame(chat: ChatPage, model
             const count = () => { window.counts.frames += 1; requestAnimationFrame(count); };
             requestAnimationFrame(count);
             new MutationObserver(() => { window.counts.changes += 1; })
-                .observe(document.querySelector("#sluice-log"), {subtree: true, childList: true, characterData: true});
+                .observe(document.querySelector("#sluice-log"),
+                    {subtree: true, childList: true, characterData: true});
         }"""
     )
     show(chat, model, *(f"word{number} " for number in range(2000)))

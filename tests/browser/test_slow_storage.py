@@ -45,7 +45,7 @@ def go_back(chat: ChatPage) -> None:
 
 def follow_link(chat: ChatPage) -> None:
     address = titles(chat).last.get_attribute("href")
-    chat.page.evaluate("address => { location.hash = address; }", address)
+    chat.page.evaluate("address => { location.href = address; }", address)
     expect(titles(chat).last).to_have_attribute("aria-current", "page")
 
 

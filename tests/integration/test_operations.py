@@ -31,6 +31,7 @@ def test_the_page_learns_what_it_needs(running_server: RunningServer) -> None:
         "max_history": 200,
         "starters": None,
         "version": "0.1.0",
+        "user": "",
     }
 
 
@@ -159,7 +160,7 @@ def test_every_reply_forbids_inline_scripts_sniffing_and_framing(running_server:
         assert "frame-ancestors 'none'" in policy
         assert "unsafe" not in policy
         assert headers["x-content-type-options"] == "nosniff"
-        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["referrer-policy"] == "same-origin"
 
 
 def test_replies_that_are_no_document_and_no_script_have_only_the_nosniff_header(

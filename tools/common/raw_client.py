@@ -24,6 +24,8 @@ RECEIVE: Final = 65536
 
 CODES: Final = frozenset({
     "invalid_request",
+    "csrf_refused",
+    "user_changed",
     "sign_in_required",
     "forbidden",
     "refused",

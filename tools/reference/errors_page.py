@@ -13,6 +13,8 @@ from .markdown import code, table
 # For errors without advice of their own: what to do, and who can do it.
 _TO_DO: Final = {
     "invalid_request": "change the request. `error` says what was wrong and what would be right, `field` where.",
+    "csrf_refused": "reload the page, which then has a new token. `error` holds the application's words.",
+    "user_changed": "reload the page.",
     "sign_in_required": "sign in to the application, and ask again.",
     "forbidden": "ask the application's operator. Its `authorize` function refused this user.",
     "refused": "do as the sentence says. Operator: the application's `prepare` or `before_model` function raised it.",
@@ -73,7 +75,11 @@ def _section(kind: type[ServiceError], status: int) -> str:
 
 
 def _sentence(kind: type[ServiceError]) -> str:
-    return "a message about this request." if kind.code == "invalid_request" else f"“{kind.public_message}”"
+    return (
+        "a message about this request."
+        if kind.code in ("invalid_request", "csrf_refused")
+        else f"“{kind.public_message}”"
+    )
 
 
 def _to_do(kind: type[ServiceError]) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 
-from flask import Response, request
+from flask import Response, current_app, request
 from flask.sansio.scaffold import Scaffold
 from werkzeug.exceptions import Forbidden as ForbiddenStatus
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, ServiceUnavailable, Unauthorized, default_exceptions
@@ -32,7 +33,9 @@ from ...service.errors import (
 from ...service.observability.logging import request_id
 from ...service.observability.resources import exhausted_by
 from ..encoders.error_fields import describe_error
-from ..request_errors import Forbidden, InvalidRequest, SignInRequired
+from ..extension_state import ExtensionState
+from ..request_errors import CsrfRefused, Forbidden, InvalidRequest, SignInRequired, UserChanged
+from ..security.sign_in import is_refused
 from .body_errors import find_body_error
 from .json_response import make_json_response
 
@@ -40,8 +43,10 @@ logger = logging.getLogger("sluice.web")
 
 STATUSES: dict[type[ServiceError], int] = {
     InvalidRequest: 400,
+    CsrfRefused: 400,
     SignInRequired: 401,
     Forbidden: 403,
+    UserChanged: 409,
     Refused: 403,
     Overloaded: 503,
     ShuttingDown: 503,
@@ -108,7 +113,14 @@ def _answer_http_error(error: HTTPException) -> Response:
     message = error.description or error.name
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         message = f"The method should be {' or '.join(sorted(error.valid_methods))}."
-    return _with_headers(make_error_response(InvalidRequest(message, status=error.code)), error)
+    if not _is_of_csrf(error):
+        kind: type[InvalidRequest] = InvalidRequest
+    elif is_refused(ExtensionState.of(current_app._get_current_object()).hooks.authorize):  # type: ignore[attr-defined]
+        # The token was that of a session that has ended.
+        return make_error_response(SignInRequired())
+    else:
+        kind = CsrfRefused
+    return _with_headers(make_error_response(kind(message, status=error.code)), error)
 
 
 def _with_headers(response: Response, error: HTTPException) -> Response:
@@ -117,6 +129,12 @@ def _with_headers(response: Response, error: HTTPException) -> Response:
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value
     return response
+
+
+def _is_of_csrf(error: HTTPException) -> bool:
+    """Return whether Flask-WTF, which an application may use, raised an error because of a request's token."""
+    flask_wtf = sys.modules.get("flask_wtf.csrf")
+    return flask_wtf is not None and isinstance(error, flask_wtf.CSRFError)
 
 
 def _answer_exception(error: Exception) -> Response:

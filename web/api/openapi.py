@@ -115,6 +115,7 @@ class PageConfig(msgspec.Struct):
     max_history: int
     starters: dict[Language, list[Starter]] | None
     version: str
+    user: str
 
 
 def make_openapi_blueprint(state: ExtensionState, *, with_operations: bool) -> Blueprint:

@@ -50,6 +50,10 @@ _COMMENTS: Final = {
     ),
     ".css": re.compile(r"[ \t]*/\*.*?\*/|^[ \t]+", re.MULTILINE | re.DOTALL),
 }
+# The unit `rem` of our style sheets: in somebody else's page, it would be that page's size (theme.css). Queries keep
+# theirs, which is the browser's own size.
+_SIZES = re.compile(r"(?<![\w.])(-?\d*\.?\d+)rem\b")
+_QUERY = re.compile(r"^@(?:media|container)\b")
 # Files of others, whose comments contain licences.
 _VENDOR = "vendor/"
 _IMPORT = re.compile(r'^(?:import|export)\s(?:[^"\';]*?\sfrom\s)?\s*["\'](\.[^"\']+)["\']', re.MULTILINE)
@@ -190,8 +194,16 @@ def _asset(name: str, path: Path) -> Asset:
     pattern = None if name.startswith(_VENDOR) else _COMMENTS.get(path.suffix)
     if pattern:
         # Line numbers stay the same, for error messages of browsers.
-        body = pattern.sub(lambda found: "\n" * found[0].count("\n"), body.decode()).encode()
+        text = pattern.sub(lambda found: "\n" * found[0].count("\n"), body.decode())
+        body = (_with_own_sizes(text) if path.suffix == ".css" else text).encode()
     return Asset(body, MEDIA_TYPES[path.suffix])
+
+
+def _with_own_sizes(text: str) -> str:
+    """Return a style sheet whose sizes in `rem` are multiples of `--sluice-rem`."""
+    return "\n".join(
+        line if _QUERY.match(line) else _SIZES.sub(r"calc(\1*var(--sluice-rem))", line) for line in text.split("\n")
+    )
 
 
 @cache

@@ -5,39 +5,48 @@ from __future__ import annotations
 from functools import cache
 from http import HTTPStatus
 
-from flask import Blueprint, Response, redirect, render_template, request
+from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request
 from flask.sansio.blueprints import BlueprintSetupState
 
 from ... import __version__
 from ..api.json_response import make_json_response
 from ..extension_state import ExtensionState
 from ..routing import add_slash
+from ..security.headers import leave_document_headers_to_host
+from ..security.sign_in import storage_key
 from .assets import Asset, Assets
-from .libraries import EARLY_LIBRARIES
+from .embedding import PAGE_TEMPLATE, PageParts, has_own_template, host_language
+
+HTML = "text/html; charset=utf-8"
+# Functions by which an application's templates write what differs from one request to the next.
+_OF_REQUEST = ("csrf_token", "csp_nonce")
 
 
 def make_page_blueprint(state: ExtensionState, assets: Assets) -> Blueprint:
     """Make the route `/`; below a path such as `/assistant`, which leads there, too."""
     blueprint = Blueprint("page", __name__)
-    settings = state.service.settings
-    preloads = [*assets.modules("js/main.js"), *(name for name in EARLY_LIBRARIES if name in assets)]
+    parts = PageParts(state, assets)
+    parts.register(blueprint)
 
-    # All URLs in it are relative, so that it works below any path, whether or not a proxy removes that path.
+    def render() -> str:
+        return render_template(PAGE_TEMPLATE, **parts.variables())
+
     @cache
-    def page() -> Asset:
-        state.log_warnings()  # where no server has done so at its start
-        variables = {
-            "static": assets.folder,
-            "preloads": preloads,
-            "demo": settings.provider.is_demo,
-            "version": __version__,
-        }
-        return Asset(render_template("sluice/page.html", **variables).encode(), "text/html; charset=utf-8")
+    def page_for_all() -> Asset:
+        return Asset(render().encode(), HTML)
 
     @blueprint.get("/")
     def index() -> Response:
-        # Not cached, because it names the version of all other files.
-        return page().response("no-cache")
+        state.log_warnings()  # where no server has done so at its start
+        if _is_same_for_all():
+            # Not cached, because it names the version of all other files.
+            return page_for_all().response("no-cache")
+        if not has_own_template():
+            leave_document_headers_to_host()
+        response = make_response(render())
+        # Nor kept for the back button, which could show one user's conversation to the next.
+        response.headers["Cache-Control"] = "private, no-store"
+        return response
 
     def index_below_path(setup: BlueprintSetupState) -> None:
         if setup.url_prefix:
@@ -47,6 +56,13 @@ def make_page_blueprint(state: ExtensionState, assets: Assets) -> Blueprint:
 
     blueprint.record(index_below_path)
     return blueprint
+
+
+def _is_same_for_all() -> bool:
+    """Return whether the page has nothing of the request: no layout of the application, token, user or language."""
+    if not has_own_template() or storage_key() or host_language():
+        return False
+    return not any(name in current_app.jinja_env.globals for name in _OF_REQUEST)
 
 
 def make_configuration_blueprint(state: ExtensionState) -> Blueprint:
@@ -66,6 +82,7 @@ def make_configuration_blueprint(state: ExtensionState) -> Blueprint:
                 "max_history": settings.limits.max_history,
                 "starters": settings.page.starters,
                 "version": __version__,
+                "user": storage_key(),
             }
         )
         response.headers["Cache-Control"] = "no-store"

@@ -5,34 +5,55 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from flask import Response, request
+from flask import Response, g, request
 from flask.sansio.scaffold import Scaffold
 
 from ...service.observability.logging import NO_REQUEST, request_id, trace
+from ...service.settings.page import PageSettings
 from .trace_context import read_request_id, read_trace
 
 # No 'unsafe-inline'. Images only from this server or from data: URLs, so that no answer of a model can make the
 # browser send text of the conversation to another server.
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "font-src 'self'",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    )
+_DIRECTIVES = (
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "font-src 'self'",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'self'",
 )
+_HOST_LAYOUT = "sluice_host_layout"
 
 # A browser does not open these as documents, so most headers would have no effect on them. The page loads many.
 PARTS = {"text/css", "text/javascript", "font/woff2"}
 
 
-def register_headers(scaffold: Scaffold) -> None:
-    """Give every request of an application or a blueprint an id, and every reply its headers."""
+def content_security_policy(settings: PageSettings) -> str:
+    """Return the policy of our page; empty for none."""
+    policy = settings.content_security_policy or "; ".join(_DIRECTIVES)
+    if policy.lower() == "off":
+        return ""
+    if "frame-ancestors" in policy:
+        return policy
+    words = [f"'{word}'" if word in ("none", "self") else word for word in settings.frame_ancestors.split()]
+    return f"{policy}; frame-ancestors {' '.join(words)}"
+
+
+def leave_document_headers_to_host() -> None:
+    """Set no policies for the document of the current request, because it has the application's layout."""
+    setattr(g, _HOST_LAYOUT, True)
+
+
+def register_headers(scaffold: Scaffold, settings: PageSettings) -> None:
+    """Give every request of an application or a blueprint an id, and every reply its headers.
+
+    Args:
+        scaffold: The application or the blueprint.
+        settings: The page's settings, which hold its policy.
+    """
+    policy = content_security_policy(settings)
 
     # Before all functions of the application that come before a request: an error of theirs has the id, too.
     @scaffold.url_value_preprocessor
@@ -47,8 +68,12 @@ def register_headers(scaffold: Scaffold) -> None:
         # A web worker has the policy of its script's reply, and not of the page that starts it.
         if response.mimetype not in PARTS or request.path.endswith("_worker.js"):
             response.headers["X-Request-Id"] = request_id.get()
-            response.headers["Referrer-Policy"] = "no-referrer"
-            response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+            is_host = g.get(_HOST_LAYOUT, False)
+            if not is_host:
+                # Flask-WTF refuses a POST over HTTPS without a Referer.
+                response.headers["Referrer-Policy"] = "same-origin"
+            if policy and (not is_host or settings.content_security_policy):
+                response.headers["Content-Security-Policy"] = policy
         # Not at the teardown of the request, which precedes the body of a stream.
         response.call_on_close(_reset)
         return response

@@ -72,7 +72,7 @@ WEB = {
     "web.doctor": {"extension_state"},
     "web.cli": {"app_config", "doctor"},
     "web.api": {"encoders", "extension_state", "hooks", "replies", "request_errors", "security", "sockets"},
-    "web.page": {"api", "extension_state", "routing"},
+    "web.page": {"api", "extension_state", "routing", "security"},
     "web.blueprint": {"api", "extension_state", "page", "security"},
     "web.extension": {
         "api",

@@ -1,13 +1,13 @@
 /** Creates the parts of the page and connects them. */
 
 import "./settings/appearance.js";
-import { conversationInAddress, replaceAddress } from "./browser/address.js";
+import { conversationInAddress, rememberAddress, replaceAddress, restoreAddress } from "./browser/address.js";
+import { isOwnPage, root, scroller, userKey } from "./browser/page_root.js";
 import { COPY_ENDED } from "./ui/button.js";
 import { Chat } from "./chat/chat.js";
 import { Composer, COMPOSER_KEYS } from "./composer/composer.js";
 import { DEFAULT_CONFIGURATION, fetchConfiguration } from "./api/configuration.js";
 import { ConnectionNotice } from "./ui/connection_notice.js";
-import { ConversationFiles } from "./files/conversation_files.js";
 import { LIST_KEYS } from "./sidebar/conversation_list.js";
 import { ConversationPanel } from "./sidebar/conversation_panel.js";
 import { ConversationStore } from "./storage/conversation_store.js";
@@ -38,7 +38,7 @@ import { Undo } from "./ui/undo.js";
  * @returns {T}
  */
 function requireElement(id, type) {
-  const element = document.getElementById(`sluice-${id}`);
+  const element = root.querySelector(`#sluice-${id}`);
   if (!(element instanceof type)) throw new Error(`The page has no ${type.name} #sluice-${id}.`);
   return element;
 }
@@ -54,10 +54,12 @@ const STORAGE_NOTICES = {
   failed: "storageFailed",
 };
 
+const pageTitle = document.title;
 let isConfigured = false; // the configuration has loaded, or the defaults are used
 let isOpened = false; // the store is open, or could not be opened
 let shownId = "";
 
+restoreAddress();
 const startScreen = requireElement("empty", HTMLElement);
 const newConversationButton = requireElement("new-conversation", HTMLButtonElement);
 const status = requireElement("status", HTMLElement);
@@ -78,7 +80,11 @@ const transcript = new Transcript(requireElement("log", HTMLElement), {
     chat.choose(exchange);
     const button = transcript.focusSwitch(exchange, choice);
     // keeps the button under the pointer, for several clicks in a row
-    if (button) scrollBy({ top: button.getBoundingClientRect().top - top, behavior: "instant" });
+    if (button) scroller.scrollBy({ top: button.getBoundingClientRect().top - top, behavior: "instant" });
+  },
+  reload: () => {
+    rememberAddress();
+    location.reload(); // the application then redirects to its sign-in, with the way back
   },
   draftNotSaved: showDraftNotice,
   retryReady: () => announce(texts.retryReady),
@@ -139,9 +145,8 @@ const chat = new Chat(store, {
   status: announce,
 });
 const conversations = new ConversationActions(store, chat, notices, undo);
-const files = new ConversationFiles(store);
 const sidebarElement = requireElement("sidebar", HTMLElement);
-const panel = new ConversationPanel(sidebarElement, { chat, store, conversations, files }, announce);
+const panel = new ConversationPanel(sidebarElement, { chat, store, conversations, loadFiles }, announce);
 const sidebar = new Sidebar(sidebarElement, requireElement("toggle-sidebar", HTMLButtonElement), [
   requireElement("bar", HTMLElement),
   requireElement("main", HTMLElement),
@@ -191,6 +196,8 @@ requireElement("skip", HTMLAnchorElement).addEventListener("click", (event) => {
 });
 addEventListener("pagehide", () => chat.leave());
 
+if (userKey) void import("./browser/user_watch.js");
+
 fetchConfiguration()
   .catch(() => {
     notices.show("configurationNotice");
@@ -207,6 +214,12 @@ function configure(configuration) {
   composer.limit(configuration.maxMessageChars);
   settingsDialog.configure(configuration);
   applySettings();
+}
+
+/** Loads what is rarely needed: export and import. */
+async function loadFiles() {
+  const { ConversationFiles } = await import("./files/conversation_files.js");
+  return new ConversationFiles(store);
 }
 
 /** Applies the settings to the next questions. */
@@ -258,7 +271,7 @@ function announce(text) {
 function updateList() {
   panel.show();
   const title = store.record(chat.conversation.id)?.title;
-  document.title = title ? `${title} · Sluice` : "Sluice";
+  if (isOwnPage) document.title = title ? `${title} · ${pageTitle}` : pageTitle;
   const heading = requireElement("title", HTMLElement);
   heading.hidden = chat.isAtStart;
   heading.textContent = title || texts.untitled;

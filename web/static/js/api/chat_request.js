@@ -1,5 +1,6 @@
 /** Sends a question to `POST /api/chat`, and reads the reply in stream or block mode. */
 
+import { apiAddress, postHeaders } from "../browser/page_root.js";
 import { readEvents, EventTooLarge } from "./event_stream.js";
 import { Failure, failureFromJson, failureFromResponse, parseObject, readObject } from "./failure.js";
 import { readUsage } from "./answer_details.js";
@@ -35,9 +36,9 @@ const BODY_END_MS = 500; // a server ends the body after its terminal frame; a p
  */
 export async function* requestAnswer(question, signal) {
   try {
-    const response = await fetch("api/chat", {
+    const response = await fetch(apiAddress("api/chat"), {
       method: "POST",
-      headers: { "Content-Type": "application/json" },
+      headers: { "Content-Type": "application/json", ...postHeaders() },
       body: JSON.stringify({
         message: question.message,
         conversation_history: question.history,

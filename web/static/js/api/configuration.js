@@ -1,5 +1,6 @@
 /** The server's configuration for the page. */
 
+import { apiAddress } from "../browser/page_root.js";
 import { readObject } from "./failure.js";
 
 /**
@@ -30,7 +31,7 @@ export const DEFAULT_CONFIGURATION = Object.freeze({
  * @throws {Error} if the server does not answer, or does not answer with a configuration
  */
 export async function fetchConfiguration() {
-  const response = await fetch("api/config");
+  const response = await fetch(apiAddress("api/config"));
   const body = response.ok ? await readObject(response) : null;
   if (!body) throw new Error(`The configuration could not be read (status ${response.status}).`);
   const defaults = DEFAULT_CONFIGURATION;

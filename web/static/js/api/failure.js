@@ -17,6 +17,7 @@
  * @property {number} [retryAfter] seconds
  * @property {number} [retryAt] when `retryAfter` ends, in milliseconds since 1970
  * @property {string} [requestId]
+ * @property {string} [sentence] the application's own words
  */
 
 export class Failure extends Error {
@@ -42,6 +43,7 @@ export function failureFromJson(body, status, retryAfter) {
   const wait = seconds(body.retry_after) ?? retryAfter;
   if (status !== undefined) record.status = status;
   if (wait !== undefined) setWait(record, wait);
+  if (record.code === "refused" && typeof body.error === "string") record.sentence = body.error;
   if (typeof body.request_id === "string") record.requestId = body.request_id;
   return new Failure(record);
 }

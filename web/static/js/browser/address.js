@@ -1,10 +1,15 @@
 /** The conversation id in the page's address. A reload, another tab and the back button open that conversation. */
 
+// All addresses are whole, because a surrounding page may have a `base` element.
+
+import { storageName } from "./page_root.js";
+
+const REMEMBERED = storageName("return");
 const PATTERN = /^#\/c\/([\w-]{1,64})$/;
 
 /** @param {string} conversation */
 export function addressOf(conversation) {
-  return `#/c/${conversation}`;
+  return `${location.pathname}${location.search}#/c/${conversation}`;
 }
 
 /** @returns {string | null} null for a new conversation */
@@ -17,7 +22,8 @@ export function conversationInAddress() {
  * @param {string | null} conversation
  */
 export function replaceAddress(conversation) {
-  history.replaceState(null, "", conversation ? addressOf(conversation) : location.pathname + location.search);
+  if (conversation) history.replaceState(null, "", addressOf(conversation));
+  else if (conversationInAddress()) history.replaceState(null, "", location.pathname + location.search);
 }
 
 /** Puts a conversation into the address. The back button returns to the previous one. @param {string} conversation */
@@ -28,4 +34,24 @@ export function pushAddress(conversation) {
 /** Removes the conversation from the address. The back button returns to it. */
 export function pushEmptyAddress() {
   if (conversationInAddress()) history.pushState(null, "", location.pathname + location.search);
+}
+
+/** Keeps the address in this tab while a sign-in, which would lose it, replaces the page. */
+export function rememberAddress() {
+  try {
+    sessionStorage.setItem(REMEMBERED, conversationInAddress() ?? "");
+  } catch {
+    // turned off: the reader chooses the conversation from the list
+  }
+}
+
+/** Restores a remembered address, once. */
+export function restoreAddress() {
+  try {
+    const conversation = sessionStorage.getItem(REMEMBERED);
+    sessionStorage.removeItem(REMEMBERED);
+    if (conversation && !conversationInAddress()) replaceAddress(conversation);
+  } catch {
+    // turned off
+  }
 }

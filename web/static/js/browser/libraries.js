@@ -72,6 +72,7 @@ async function load(file) {
 function loadStyles(file) {
   return new Promise((resolve) => {
     const link = document.createElement("link");
+    link.nonce = document.querySelector("script")?.nonce ?? ""; // of the page's policy
     link.rel = "stylesheet";
     link.href = new URL(file, VENDOR).href;
     link.addEventListener("load", () => resolve());

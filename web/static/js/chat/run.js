@@ -1,5 +1,6 @@
 /** Requests and receives one answer. */
 
+import { storageName } from "../browser/page_root.js";
 import { requestAnswer } from "../api/chat_request.js";
 import { messagesOf } from "../conversation/conversation.js";
 import { appendChunk } from "../conversation/exchange.js";
@@ -115,5 +116,5 @@ export async function waitUntilUnlocked(exchange) {
 
 /** @param {string} exchange */
 function lockName(exchange) {
-  return `sluice.answer.${exchange}`;
+  return storageName(`answer.${exchange}`);
 }

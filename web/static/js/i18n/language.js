@@ -1,17 +1,18 @@
 /**
- * The page's language: the one that the reader chose, or else Chinese if the browser prefers Chinese, or else English.
+ * The page's language: the one that the reader chose, or else the application's, or else the browser's: Chinese or English.
  * All visible texts are in `english.js` and `chinese.js`.
  */
 
 import { CHINESE } from "./chinese.js";
 import { ENGLISH } from "./english.js";
+import { frame, preferredLanguages, root } from "../browser/page_root.js";
 
 /** @typedef {typeof ENGLISH} Texts */
-/** @typedef {"" | "en" | "zh-CN"} LanguageChoice empty for the browser's language */
+/** @typedef {"" | "en" | "zh-CN"} LanguageChoice empty for the application's or the browser's language */
 /** @typedef {{ [Key in keyof Texts]: Texts[Key] extends string ? Key : never }[keyof Texts]} TextKey */
 
 /** The texts of the current language. A change of language replaces this object, so keep no reference to it. */
-export let texts = textsFor(navigator.languages);
+export let texts = textsFor(preferredLanguages());
 
 /** @type {Set<() => void>} */
 const listeners = new Set();
@@ -30,10 +31,10 @@ export function textsFor(preferred) {
  * @param {LanguageChoice} choice
  */
 export function useLanguage(choice) {
-  const chosen = textsFor(choice ? [choice] : navigator.languages);
+  const chosen = textsFor(choice ? [choice] : preferredLanguages());
   if (chosen === texts) return;
   texts = chosen;
-  translate(document);
+  translate();
   for (const listener of listeners) listener();
 }
 
@@ -63,19 +64,18 @@ export function setLabel(element, key) {
 }
 
 /**
- * Writes the texts of the current language into the document. `data-text`, `data-label` and `data-placeholder` hold
- * the keys of an element's texts.
- * @param {Document} document
+ * Writes the texts of the current language into the page. `data-text`, `data-label` and `data-placeholder` hold the keys
+ * of an element's texts.
  */
-export function translate(document) {
-  document.documentElement.lang = texts.tag;
-  for (const element of document.querySelectorAll("[data-text]")) {
+export function translate() {
+  frame.lang = texts.tag;
+  for (const element of root.querySelectorAll("[data-text]")) {
     element.textContent = textFor(element.getAttribute("data-text"));
   }
-  for (const element of document.querySelectorAll("[data-label]")) {
+  for (const element of root.querySelectorAll("[data-label]")) {
     element.setAttribute("aria-label", textFor(element.getAttribute("data-label")));
   }
-  for (const element of document.querySelectorAll("[data-placeholder]")) {
+  for (const element of root.querySelectorAll("[data-placeholder]")) {
     element.setAttribute("placeholder", textFor(element.getAttribute("data-placeholder")));
   }
 }

@@ -3,25 +3,25 @@
  * module before it paints, so it imports as little as possible.
  */
 
+import { frame, isAlone } from "../browser/page_root.js";
 import { translate, useLanguage } from "../i18n/language.js";
 import { settings } from "./settings.js";
 
-const root = document.documentElement;
-
 function apply() {
   const { theme, textSize, language } = settings.values;
-  root.dataset.theme = theme;
-  root.dataset.textSize = textSize;
+  frame.dataset.theme = theme;
+  frame.dataset.textSize = textSize;
   setThemeColor();
   useLanguage(language);
 }
 
 /** Gives the browser's toolbar the background colour of the page. */
 function setThemeColor() {
-  document.querySelector('meta[name="theme-color"]')?.setAttribute("content", getComputedStyle(root).backgroundColor);
+  if (!isAlone) return;
+  document.querySelector('meta[name="theme-color"]')?.setAttribute("content", getComputedStyle(frame).backgroundColor);
 }
 
-translate(document);
+translate();
 apply();
 settings.onChange(apply);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", setThemeColor);

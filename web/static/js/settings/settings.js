@@ -1,5 +1,7 @@
 /** The reader's settings, stored in this browser and synchronised between tabs. */
 
+import { storageName } from "../browser/page_root.js";
+
 /**
  * @typedef {object} SettingValues
  * @property {"" | "stream" | "block"} mode empty for the server's default
@@ -9,7 +11,7 @@
  * @property {"small" | "normal" | "large" | "larger"} textSize
  */
 
-const KEY = "sluice.settings.1"; // the number is the version of the format
+const KEY = storageName("settings.1"); // the number is the version of the format
 
 /** The allowed values, defaults first. The server lists the models. */
 const CHOICES = Object.freeze({

@@ -2,6 +2,7 @@
 
 import { ConversationList } from "./conversation_list.js";
 import { ConversationSearch } from "./conversation_search.js";
+import { texts } from "../i18n/language.js";
 
 /** @typedef {import("../chat/chat.js").Chat} Chat */
 /** @typedef {import("../files/conversation_files.js").ConversationFiles} ConversationFiles */
@@ -17,14 +18,26 @@ export class ConversationPanel {
 
   /**
    * @param {HTMLElement} element
-   * @param {{ chat: Chat, store: ConversationStore, conversations: ConversationActions, files: ConversationFiles }} parts
+   * @param {{ chat: Chat, store: ConversationStore, conversations: ConversationActions, loadFiles: () => Promise<ConversationFiles> }} parts
    * @param {(text: string) => void} announce
    */
-  constructor(element, { chat, store, conversations, files }, announce) {
+  constructor(element, { chat, store, conversations, loadFiles }, announce) {
     this.#chat = chat;
     this.#store = store;
     /** @template {Element} T @param {string} selector @returns {T} */
     const find = (selector) => /** @type {T} */ (element.querySelector(selector));
+    /** @type {HTMLElement} */
+    const importResult = find(".import-result");
+    /** @param {(files: ConversationFiles) => Promise<void>} work */
+    const withFiles = async (work) => {
+      let files;
+      try {
+        files = await loadFiles();
+      } catch {
+        return announce((importResult.textContent = texts.partNotLoaded)); // offline, or after a deploy
+      }
+      await work(files);
+    };
     this.#emptyNote = /** @type {HTMLElement} */ (find(".list-empty"));
     this.#search = new ConversationSearch(find("input[type=search]"), find(".search-result"), {
       search: (text) => store.search(text),
@@ -34,8 +47,8 @@ export class ConversationPanel {
     this.#list = new ConversationList(find("nav"), {
       open: (id) => conversations.open(id),
       rename: (id, title) => conversations.rename(id, title),
-      exportMarkdown: (id) => void files.exportMarkdown(id),
-      exportJson: (id) => void files.exportJson(id),
+      exportMarkdown: (id) => void withFiles((files) => files.exportMarkdown(id)),
+      exportJson: (id) => void withFiles((files) => files.exportJson(id)),
       delete: (id) => {
         if (!this.#list.focusNeighbour(id)) this.#search.focus();
         void conversations.delete(id);
@@ -43,18 +56,18 @@ export class ConversationPanel {
     });
     /** @type {HTMLInputElement} */
     const file = find("input[type=file]");
-    /** @type {HTMLElement} */
-    const importResult = find(".import-result");
     find("button.import").addEventListener("click", () => file.click());
-    find("button.export-all").addEventListener("click", () => void files.exportAll());
+    find("button.export-all").addEventListener("click", () => void withFiles((files) => files.exportAll()));
     file.addEventListener("change", async () => {
       const [chosen] = file.files ?? [];
       file.value = ""; // otherwise choosing the same file again fires no event
       if (!chosen) return;
-      const result = await files.import(chosen);
-      importResult.textContent = result.message;
-      announce(result.message);
-      for (const id of result.ids) void chat.refresh(id);
+      await withFiles(async (files) => {
+        const result = await files.import(chosen);
+        importResult.textContent = result.message;
+        announce(result.message);
+        for (const id of result.ids) void chat.refresh(id);
+      });
     });
   }
 

@@ -3,18 +3,16 @@
  * drawer above the conversation, which keeps the focus while it is open.
  */
 
+import { root, storageName } from "../browser/page_root.js";
 import { setLabel } from "../i18n/language.js";
 
-const KEY = "sluice.sidebar";
-const WIDE = "(min-width: 64rem)"; // the sidebar and a full line of text; the same in sidebar.css
+const KEY = storageName("sidebar");
 
 export class Sidebar {
-  #root = document.documentElement;
   #element;
   #toggle;
   #close;
   #background;
-  #wide = matchMedia(WIDE);
 
   /**
    * @param {HTMLElement} element
@@ -25,7 +23,7 @@ export class Sidebar {
     this.#element = element;
     this.#toggle = toggle;
     this.#background = background;
-    this.#root.classList.toggle("sidebar-closed", savedState() === "closed");
+    root.classList.toggle("sidebar-closed", savedState() === "closed");
     toggle.addEventListener("click", () => this.toggle());
     element.addEventListener("keydown", (event) => {
       if (event.isComposing || event.keyCode === 229) return; // an input method's own Escape
@@ -36,15 +34,19 @@ export class Sidebar {
     });
     this.#close = /** @type {HTMLButtonElement} */ (element.querySelector("button.close"));
     this.#close.addEventListener("click", () => this.close());
-    document.querySelector(".backdrop")?.addEventListener("click", () => this.close());
-    this.#wide.addEventListener("change", () => this.#show());
+    root.querySelector(".backdrop")?.addEventListener("click", () => this.close());
+    root.addEventListener("widthchange", () => this.#show());
     this.#show();
   }
 
+  get #isWide() {
+    return root.classList.contains("wide");
+  }
+
   get isOpen() {
-    return this.#wide.matches
-      ? !this.#root.classList.contains("sidebar-closed")
-      : this.#root.classList.contains("drawer-open");
+    return this.#isWide
+      ? !root.classList.contains("sidebar-closed")
+      : root.classList.contains("drawer-open");
   }
 
   toggle() {
@@ -69,22 +71,22 @@ export class Sidebar {
   }
 
   get #isDrawer() {
-    return !this.#wide.matches && this.isOpen;
+    return !this.#isWide && this.isOpen;
   }
 
   /** @param {boolean} open */
   #setOpen(open) {
-    if (this.#wide.matches) {
-      this.#root.classList.toggle("sidebar-closed", !open);
+    if (this.#isWide) {
+      root.classList.toggle("sidebar-closed", !open);
       saveState(open ? "open" : "closed");
     } else {
-      this.#root.classList.toggle("drawer-open", open);
+      root.classList.toggle("drawer-open", open);
     }
     this.#show();
   }
 
   #show() {
-    if (this.#wide.matches) this.#root.classList.remove("drawer-open");
+    if (this.#isWide) root.classList.remove("drawer-open");
     this.#toggle.setAttribute("aria-expanded", String(this.isOpen));
     setLabel(this.#toggle, this.isOpen ? "closeSidebar" : "openSidebar");
     for (const element of this.#background) element.inert = this.#isDrawer;

@@ -3,6 +3,7 @@
  * needs to upgrade it.
  */
 
+import { closeStorage, isStorageClosed, userKey } from "../browser/page_root.js";
 import { StorageError } from "./storage_error.js";
 
 /** @typedef {import("./database.js").Schema} Schema */
@@ -10,7 +11,7 @@ import { StorageError } from "./storage_error.js";
 /** @typedef {{ openDB: typeof import("idb").openDB<Schema> }} Idb the library */
 /** @typedef {"older" | "waiting"} Obstacle */
 
-const NAME = "sluice";
+const NAME = userKey ? `sluice.${userKey}` : "sluice";
 const VERSION = 1; // of the schema: `upgrade` converts each version to the next
 // Milliseconds. The browser opens one connection at a time. Behind a blocked one of another tab, or of this tab before
 // its reload, no event is fired.
@@ -40,7 +41,7 @@ export class DatabaseConnection {
    * @throws {DOMException} if the browser refuses
    */
   async open() {
-    if (!globalThis.indexedDB) throw new StorageError("unavailable");
+    if (!globalThis.indexedDB || isStorageClosed()) throw new StorageError("unavailable");
     if (this.#obstacle) throw new StorageError(this.#obstacle);
     this.#opening ??= this.#request();
     return this.#opening;
@@ -88,8 +89,10 @@ export class DatabaseConnection {
       },
       // another tab keeps an older schema open; it may be suspended, so do not wait for it
       blocked: () => setObstacle("older"),
-      // a newer page in another tab upgrades the schema: close; the next write reports it
-      blocking: (_from, _to, event) => {
+      // a newer page in another tab upgrades the schema: close; the next write reports it. Or `forget.js` deletes the
+      // database: opening it again would create it.
+      blocking: (_from, to, event) => {
+        if (to === null) closeStorage();
         this.#opening = null;
         /** @type {IDBDatabase} */ (event.target).close();
       },

@@ -1,9 +1,11 @@
 /** An unsent message, stored in this browser: the draft of a conversation, or of an edited question. */
 
+import { isStorageClosed, storageName } from "../browser/page_root.js";
+
 /** @typedef {Pick<import("../conversation/conversation.js").Conversation, "id" | "isEmpty">} DraftOwner */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 
-const PREFIX = "sluice.draft.1."; // the number is the version of the format
+const PREFIX = storageName("draft.1."); // the number is the version of the format
 const PAUSE_MS = 300; // one write for each burst of typing, and little to lose in a crash
 
 /** Drafts that the browser refused to store, by key, until the page is closed. @type {Map<string, string>} */
@@ -95,6 +97,7 @@ function read(key) {
  * @param {string} text
  */
 function save(key, text) {
+  if (isStorageClosed()) return true;
   try {
     if (text) localStorage.setItem(key, text);
     else localStorage.removeItem(key);

@@ -1,9 +1,10 @@
 /** Converts the single conversation that version 0.1.0 stored in localStorage. */
 
+import { storageName } from "../browser/page_root.js";
 import { Conversation } from "../conversation/conversation.js";
 import { ANSWER_STATES, INTERRUPTED } from "../conversation/exchange.js";
 
-const KEY = "sluice.conversation.1";
+const KEY = storageName("conversation.1");
 
 /** @returns {Conversation | null} null if there is none */
 export function readLegacyConversation() {

@@ -1,10 +1,12 @@
 /** Tells the other tabs of this page which conversations were changed or deleted. */
 
+import { storageName } from "../browser/page_root.js";
+
 /**
  * @typedef {{ kind: "changed" | "deleted", conversation: string }} TabMessage
  */
 
-const CHANNEL = "sluice.conversations";
+const CHANNEL = storageName("conversations");
 
 export class TabChannel {
   #channel = new BroadcastChannel(CHANNEL);

@@ -3,6 +3,7 @@
  * localStorage are synchronous. The next page writes the backup to the database.
  */
 
+import { isStorageClosed, storageName } from "../browser/page_root.js";
 import { parseObject } from "../api/failure.js";
 import { isIdentifier } from "../conversation/identifier.js";
 
@@ -11,7 +12,7 @@ import { isIdentifier } from "../conversation/identifier.js";
 
 /** @typedef {{ writings: Writing[], exchanges: ExchangeRecord[] }} Backup */
 
-const PREFIX = "sluice.journal."; // stored in browsers: renaming it would lose backups
+const PREFIX = storageName("journal."); // stored in browsers: renaming it would lose backups
 
 /**
  * @param {string} pageId unique, because several pages may be unloaded at once
@@ -19,6 +20,7 @@ const PREFIX = "sluice.journal."; // stored in browsers: renaming it would lose 
  * @returns {boolean} false if the browser refuses
  */
 export function saveUnloadBackup(pageId, backup) {
+  if (isStorageClosed()) return true;
   try {
     localStorage.setItem(PREFIX + pageId, JSON.stringify(backup));
     return true;

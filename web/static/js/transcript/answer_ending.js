@@ -10,6 +10,9 @@ import { setText } from "../i18n/language.js";
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 /** @typedef {import("./exchange_view.js").ExchangeEvents} ExchangeEvents */
 
+/** What a page does about a failure by loading itself again. @type {Record<string, import("../i18n/language.js").TextKey>} */
+const RELOADS = { sign_in_required: "signIn", csrf_refused: "reload", user_changed: "reload" };
+
 export class AnswerEnding {
   #events;
   #messages = document.createElement("div");
@@ -72,7 +75,9 @@ export class AnswerEnding {
   #actionsFor(exchange) {
     // also for failures that are not retryable: the administrator may have fixed the cause
     const mayRetry = exchange.state === "stopped" || exchange.state === "failed";
+    const reload = RELOADS[exchange.failure?.code ?? ""];
     return [
+      reload ? quietButton(reload, "retry reload", this.#events.reload) : "",
       canContinue(exchange) ? quietButton("resume", "resume when-idle", () => this.#events.resume(exchange)) : "",
       mayRetry ? quietButton("retry", "retry when-idle", () => this.#events.regenerate(exchange)) : "",
       exchange.answer ? copyButton("copyAnswer", "copy-answer", () => exchange.answer) : "",

@@ -15,6 +15,7 @@ import { QuestionView } from "./question_view.js";
  * @property {(exchange: Exchange, choice: import("./branch_switch.js").BranchChoice) => void} choose
  * @property {(exchange: Exchange) => void} delete
  * @property {() => void} draftNotSaved the browser refuses to store an edited question
+ * @property {() => void} reload loads the page again, which leads to the sign-in where that is needed
  * @property {() => void} retryReady called when the wait before a retry is over
  * @property {() => void} grown called after an answer has grown
  * @property {() => void} expanded called after the reader has opened or closed a collapsible section

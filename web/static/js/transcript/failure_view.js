@@ -23,7 +23,7 @@ export class FailureView {
     const box = document.createElement("div");
     box.className = "failure";
     if (announce) box.setAttribute("role", "alert");
-    box.append(paragraph(messageFor(failure), "sentence"));
+    box.append(paragraph(failure.sentence || messageFor(failure), "sentence"));
     if (failure.requestId) box.append(paragraph(texts.reference(failure.requestId), "reference"));
     // outside the alert: screen readers would read it every second
     this.#countdown.className = "note countdown";

@@ -3,6 +3,8 @@
  * the end resumes it.
  */
 
+import { isAlone, scroller } from "../browser/page_root.js";
+
 const NEAR = 48; // pixels, less than two lines: this close counts as at the end
 
 export class ReadingPosition {
@@ -18,9 +20,9 @@ export class ReadingPosition {
       this.goToEnd();
       this.#updateButton();
     });
-    addEventListener("scroll", () => this.#onScroll(), { passive: true });
+    (isAlone ? window : scroller).addEventListener("scroll", () => this.#onScroll(), { passive: true });
     addEventListener("resize", () => this.follow());
-    this.#lastTop = scrollY;
+    this.#lastTop = scroller.scrollTop;
   }
 
   /** Scrolls to the end if the reader was there. Call after the page has grown. */
@@ -37,22 +39,22 @@ export class ReadingPosition {
 
   goToStart() {
     this.#hasEnd = false;
-    scrollTo({ top: 0, behavior: "instant" });
+    scroller.scrollTo({ top: 0, behavior: "instant" });
     this.#updateButton();
   }
 
   goToEnd() {
     this.#hasEnd = true;
     this.#isAtEnd = true;
-    scrollTo({ top: document.documentElement.scrollHeight, behavior: "instant" });
-    this.#lastTop = scrollY;
+    scroller.scrollTo({ top: scroller.scrollHeight, behavior: "instant" });
+    this.#lastTop = scroller.scrollTop;
   }
 
   #onScroll() {
     // The page may grow between a scroll and its event. So only scrolling up counts as leaving the end.
     if (this.#distance() <= NEAR) this.#isAtEnd = true;
-    else if (scrollY < this.#lastTop) this.#isAtEnd = false;
-    this.#lastTop = scrollY;
+    else if (scroller.scrollTop < this.#lastTop) this.#isAtEnd = false;
+    this.#lastTop = scroller.scrollTop;
     this.#updateButton();
   }
 
@@ -61,6 +63,6 @@ export class ReadingPosition {
   }
 
   #distance() {
-    return document.documentElement.scrollHeight - innerHeight - scrollY;
+    return scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
   }
 }

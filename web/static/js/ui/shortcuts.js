@@ -1,5 +1,7 @@
 /** The keyboard shortcuts of the page. They must not replace keys of the browser, such as reload. */
 
+import { root } from "../browser/page_root.js";
+
 /**
  * @typedef {object} Shortcut
  * @property {import("../i18n/language.js").TextKey} text the description
@@ -23,6 +25,8 @@ export class Shortcuts {
   #press(event) {
     // Ignore keys that an input method or another handler uses.
     if (event.defaultPrevented || event.isComposing || event.keyCode === 229) return;
+    // Keys in a surrounding page's fields are that page's.
+    if (event.target !== document.body && !root.contains(/** @type {Node} */ (event.target))) return;
     const shortcut = this.shortcuts.find((each) => matches(each, event));
     if (!shortcut || (!shortcut.overDialogs && document.querySelector("dialog:modal"))) return;
     if (shortcut.run() !== false) event.preventDefault();

@@ -1,0 +1,292 @@
+"""The page in somebody's application: in its layout, as a part of its pages, with its token, language and users."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from examples.helpdesk.demo_data import PASSWORD
+from tests.support.helpdesk import Helpdesk, start_helpdesk
+from tests.support.running_server import cleared_model
+from tools.common.chat_page import ChatPage
+from tools.common.chromium import WAIT_MS
+from tools.common.scripted_model import ScriptedModel, reply
+
+from .browser_errors import BrowserErrors
+from .conftest import CONTEXT_OPTIONS
+
+CHAT = "/assistant/"
+SIGN_IN = re.compile(r"/sign-in\?next=")
+
+
+@pytest.fixture(scope="module")
+def shared_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Helpdesk]:
+    """The help desk with further pages."""
+    app = "tests.support.guest_host:create_app()"
+    with start_helpdesk(tmp_path_factory.mktemp("helpdesk"), app=app) as shared:
+        yield shared
+
+
+@pytest.fixture
+def host(shared_host: Helpdesk) -> Iterator[Helpdesk]:
+    """The same server, without scripts of earlier tests."""
+    with cleared_model(shared_host):
+        yield shared_host
+
+
+@pytest.fixture
+def context(browser: Browser, host: Helpdesk, browser_errors: BrowserErrors) -> Iterator[BrowserContext]:
+    """A browser without cookies."""
+    browser_errors.expect("favicon")
+    with browser.new_context(base_url=host.url, **CONTEXT_OPTIONS) as context:
+        context.set_default_timeout(WAIT_MS)
+        browser_errors.listen(context, host.url)
+        yield context
+    assert browser_errors.unexpected == []
+
+
+def sign_in(context: BrowserContext, name: str = "ada", path: str = CHAT) -> ChatPage:
+    """Sign in in a new tab, and open a page with the chat."""
+    page = context.new_page()
+    page.goto("/sign-in")
+    fill_in_form(page, name)
+    page.goto(path)
+    chat = ChatPage(page)
+    expect(page.locator("#sluice-empty")).to_be_visible()
+    return chat
+
+
+def fill_in_form(page: Page, name: str = "ada") -> None:
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.locator("main button").click()
+    page.wait_for_url(lambda url: "/sign-in" not in url)
+
+
+def sign_out(page: Page) -> None:
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_text("You have signed out.")).to_be_visible()
+
+
+#: What an element looks like, apart from its place.
+LOOKS = """(element) => {
+    const style = getComputedStyle(element);
+    const names = ["color", "background-color", "font-family", "font-size", "font-style", "line-height", "margin",
+        "padding", "border", "border-radius", "letter-spacing", "text-transform", "text-align", "float", "display",
+        "list-style", "opacity", "text-decoration"];
+    return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(name)]));
+}"""
+#: With widths that do not depend on that of the page.
+OF_CHAT = [".mark", "#sluice-open-settings", "#sluice-empty h2", "#sluice-starters", ".send", "#sluice-message",
+           "#sluice-hint", ".question p", ".prose p", ".prose strong", ".prose td", ".copy-answer", ".footnote",
+           "#sluice-settings h2", "#sluice-settings .done", "#sluice-search", ".conversation a"]  # fmt: skip
+OF_HOST = ["html", *(f"body > {each}" for each in ("header", "header p", "header a", "main", "main > h1", "footer"))]
+ANSWER = "**bold** $x^2$\n\n```python\ndef f(): ...\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |"
+
+
+def looks(page: Page, selectors: list[str]) -> dict[str, Any]:
+    return {each: page.locator(each).first.evaluate(LOOKS) for each in selectors}
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    return [
+        f"{selector} {{ {name}: {value} -> {after[selector][name]} }}"
+        for selector, looked in before.items()
+        for name, value in looked.items()
+        if after[selector][name] != value
+    ]
+
+
+def test_the_page_is_in_the_layout_of_the_application_and_asks_with_its_token(
+    context: BrowserContext, host: Helpdesk
+) -> None:
+    chat = sign_in(context)
+    page = chat.page
+    expect(page).to_have_title("Assistant")
+    expect(page.get_by_role("link", name="Tickets")).to_be_visible()
+    host.model.enqueue(reply("\n\n".join(f"Line {number}" for number in range(60)) + "\n\n" + ANSWER))
+    chat.ask_and_wait("Tell me")
+    expect(chat.prose.locator(".katex")).to_be_in_viewport()
+    expect(chat.prose.locator(".hljs-keyword")).to_have_text("def")
+    expect(chat.field).to_be_in_viewport()
+    assert page.evaluate("scrollY") == 0, "the conversation scrolls, and not the application's page"
+    expect(page.get_by_role("link", name="Tickets")).to_be_in_viewport()
+    page.get_by_role("button", name="Open the sidebar").click()
+    box, sidebar = (page.locator(each).bounding_box() for each in ("#sluice", "#sluice-sidebar"))
+    assert box is not None
+    assert sidebar is not None
+    assert sidebar["y"] >= box["y"]
+    assert sidebar["y"] + sidebar["height"] <= box["y"] + box["height"]
+    page.keyboard.press("Escape")
+    page.reload()
+    expect(chat.prose.locator("strong")).to_have_text("bold")
+    expect(page).to_have_title("Tell me · Assistant")
+
+
+def test_the_chat_and_a_page_around_it_do_not_restyle_each_other(
+    context: BrowserContext, host: Helpdesk, browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = sign_in(context, path="/hostile")
+    host.model.enqueue(reply(ANSWER))
+    chat.ask_and_wait("Tell me")
+    assert chat.page.evaluate("location.pathname") == "/hostile"
+    expect(chat.page).to_have_title("Dashboard")
+    expect(chat.prose.locator(".katex")).to_be_visible()
+    in_host = looks(chat.page, OF_CHAT)
+    host_with_chat = looks(chat.page, OF_HOST)
+    chat.page.goto("/hostile-alone")
+    assert differences(looks(chat.page, OF_HOST), host_with_chat) == []
+
+    alone = ChatPage(browser_page).open()
+    model.enqueue(reply(ANSWER))
+    alone.ask_and_wait("Tell me")
+    assert differences(looks(browser_page, OF_CHAT), in_host) == []
+
+
+def test_a_token_that_has_expired_is_explained_and_a_reload_keeps_the_question(
+    context: BrowserContext, host: Helpdesk, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("400")
+    chat = sign_in(context)
+    chat.page.evaluate("document.querySelector('meta[name=csrf-token]').content = 'of-yesterday'")
+    chat.ask("Tell me")
+    expect(chat.failure).to_contain_text("This page is too old for the server to accept your question.")
+    chat.answer.get_by_role("button", name="Reload").click()
+    expect(chat.questions).to_have_text(["Tell me"])
+    host.model.enqueue(reply("Gladly."))
+    chat.retry_button.last.click()
+    expect(chat.prose).to_have_text("Gladly.")
+
+
+def test_the_language_of_the_application_is_the_default_and_the_users_choice_wins(context: BrowserContext) -> None:
+    chat = sign_in(context)
+    expect(chat.send_button).to_have_text("Send")
+    chat.page.get_by_role("button", name="中文", exact=True).click()
+    chat.page.goto(CHAT)
+    expect(chat.send_button).to_have_text("发送")
+    expect(chat.page.locator("html")).to_have_attribute("lang", "zh")
+    chat.page.get_by_role("button", name="设置").click()
+    chat.page.get_by_label("English").check()
+    expect(chat.send_button).to_have_text("Send")
+    expect(chat.page.locator("html")).to_have_attribute("lang", "zh")
+    chat.page.reload()
+    expect(chat.send_button).to_have_text("Send")
+
+
+def test_the_page_works_under_a_policy_with_nonces(context: BrowserContext, host: Helpdesk) -> None:
+    chat = sign_in(context, path="/nonce")
+    expect(chat.send_button).to_have_text("发送")
+    expect(chat.page.locator("#sluice-empty h1")).to_have_text("Helper")
+    host.model.enqueue(reply(ANSWER))
+    chat.ask_and_wait("Tell me")
+    expect(chat.prose.locator(".katex")).to_be_visible()
+    expect(chat.prose.locator(".hljs-keyword")).to_have_text("def")
+
+
+def test_a_user_who_was_signed_out_signs_in_and_the_question_is_still_there(
+    context: BrowserContext, host: Helpdesk, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("401")
+    chat = sign_in(context)
+    context.clear_cookies()
+    chat.ask("Tell me")
+    expect(chat.failure).to_contain_text("You are signed out.")
+    chat.field.fill("My draft")
+    chat.answer.get_by_role("button", name="Sign in").click()
+    chat.page.wait_for_url(SIGN_IN)
+    # as a form does whose action is an address of its own
+    chat.page.evaluate("history.replaceState(null, '', location.pathname + location.search)")
+    fill_in_form(chat.page)
+    expect(chat.questions).to_have_text(["Tell me"])
+    expect(chat.field).to_have_value("My draft")
+    host.model.enqueue(reply("Gladly."))
+    chat.page.get_by_role("button", name="Try again").click()
+    expect(chat.prose).to_have_text("Gladly.")
+
+
+def test_a_visitor_of_a_page_with_the_chat_finds_the_way_to_sign_in(context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto("/nonce")
+    page.get_by_role("link", name="Sign in to use the assistant").click()
+    page.wait_for_url(SIGN_IN)
+    fill_in_form(page)
+    expect(page.locator("#sluice-empty")).to_be_visible()
+
+
+#: All that the browser stores of the page, for anybody who looks.
+STORED = """async () => JSON.stringify([
+    Object.entries(localStorage), Object.entries(sessionStorage),
+    (await indexedDB.databases()).map(({ name }) => name),
+])"""
+
+
+def conversations(chat: ChatPage) -> Any:
+    return chat.page.locator(".conversation a")
+
+
+def test_two_users_of_one_browser_never_see_each_others_conversations(
+    context: BrowserContext, host: Helpdesk, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("401")
+    ada = sign_in(context)
+    ada.ask_and_wait("Of Ada")
+    ada.wait_saved()
+    ada.field.fill("Draft of Ada")
+    sign_out_in_new_tab(context)
+    # her tab shows nothing any more
+    ada.page.wait_for_url(SIGN_IN)
+    lin = sign_in(context, "lin")
+    expect(conversations(lin)).to_have_count(0)
+    expect(lin.field).to_have_value("")
+    lin.ask_and_wait("Of Lin")
+    expect(conversations(lin)).to_have_text(["Of Lin"])
+    stored = lin.page.evaluate(STORED)
+    assert '"lin"' not in stored
+    assert '"ada"' not in stored
+    sign_out_in_new_tab(context)
+    lin.page.wait_for_url(SIGN_IN)
+    ada = sign_in(context)
+    expect(conversations(ada)).to_have_text(["Of Ada"])
+
+
+def sign_out_in_new_tab(context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto("/")
+    sign_out(page)
+    # a page of the application does not tell the others; they ask when they are looked at again
+    for other in context.pages:
+        other.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_a_user_who_signs_out_can_have_the_conversations_forgotten(
+    context: BrowserContext, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("401")
+    lin = sign_in(context, "lin")
+    lin.ask_and_wait("Of Lin")
+    lin.wait_saved()
+    lin.page.evaluate("localStorage.setItem('host', 'its own')")
+    sign_out_in_new_tab(context)
+    ada = sign_in(context)
+    ada.ask_and_wait("Of Ada")
+    ada.wait_saved()
+    ada.field.fill("Draft of Ada")
+    key = ada.page.locator("#sluice").get_attribute("data-user")
+    assert key
+    page = context.new_page()
+    page.goto("/sign-out-and-forget")
+    ada.page.wait_for_url(SIGN_IN)
+    page.wait_for_function(
+        "async (key) => !(await indexedDB.databases()).some(({ name }) => name.includes(key))", arg=key
+    )
+    assert key not in page.evaluate(STORED)
+    assert "its own" in page.evaluate(STORED)
+    ada = sign_in(context)
+    expect(ada.page.locator(".list-empty:not([hidden])")).to_have_count(1)  # the list was read
+    expect(ada.field).to_have_value("")
+    sign_out_in_new_tab(context)
+    expect(conversations(sign_in(context, "lin"))).to_have_text(["Of Lin"])
