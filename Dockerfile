@@ -40,6 +40,8 @@ RUN sed -f /tmp/nginx-container.sed -e "s/server_name chat\.example\.com;/server
 # The number of the image's user `nginx`. Kubernetes checks `runAsNonRoot` by a number only.
 USER 101:101
 EXPOSE 8080
+# As nginx's image has it: open answers end first. SIGTERM would cut them off.
+STOPSIGNAL SIGQUIT
 
 # ---- Sluice. The last stage, so that `docker build .` makes it.
 FROM ${PYTHON_IMAGE} AS sluice

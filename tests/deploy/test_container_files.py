@@ -149,5 +149,7 @@ def test_only_nginx_is_published_and_it_asks_the_address_of_the_service() -> Non
     assert len(paths) == 6
     assert [path for path in paths if not path.startswith(f"{kept}/")] == []
     assert f"mkdir -p {kept} && chown {STAGES['front'].value('USER')} {kept}" in STAGES["front"].value("RUN")
+    # Both are told to stop at once, and nginx passes on what Sluice drains.
+    assert STAGES["front"].value("STOPSIGNAL") == "SIGQUIT"
     # Else nginx would be stopped first, and wait for answers that nobody has told to end.
     assert "depends_on" not in SERVICES["front"]
