@@ -94,7 +94,8 @@ node_modules/.tests: package.json package-lock.json .npmrc | $(VENV)/.runs
 vendor: $(VENDOR)/.stamp ## fetch the page's libraries into web/static/vendor
 
 # Programs that tests run for real, and the packages that bring them on Debian: a browser, the front proxy of
-# deploy/nginx.conf, its certificate's maker, and what reads deploy/sluice.service.
+# deploy/nginx.conf, its certificate's maker, and what reads deploy/sluice.service. Apache is not asked for where it
+# cannot be installed: its test is skipped there.
 .PHONY: system-packages
 system-packages:
 	@missing=""; \
@@ -104,6 +105,9 @@ system-packages:
 	PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || missing="$$missing nginx-light"; \
 	command -v openssl >/dev/null || missing="$$missing openssl"; \
 	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! [ -e /usr/lib/apache2/modules/mod_wsgi.so ]; then \
+	  missing="$$missing apache2-bin libapache2-mod-wsgi-py3"; \
+	fi; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "installing$$missing for the tests"; \

@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 # Folders whose tests share what one process holds: a browser.
 TOGETHER = {"browser"}
 # What is taken up last should be short, so that all processes end at about the same time.
-LONGEST_FIRST = ("browser", "faults", "soak", "deploy", "loadtest", "fuzz", "examples", "integration")
+LONGEST_FIRST = ("browser", "faults", "soak", "deploy", "servers", "loadtest", "fuzz", "examples", "integration")
 
 
 @pytest.hookimpl(tryfirst=True)

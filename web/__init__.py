@@ -21,6 +21,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
 
     Raises:
         SettingsError: The environment holds bad values.
+        ThreadsReplaced: The process has no threads for streams: gevent, eventlet, or uWSGI's loop engines.
     """
     # Imported here, because gunicorn's master imports this package and should load little. Its workers load the code
     # that is on disk when they start.
@@ -32,6 +33,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     from .blueprint import make_blueprint
     from .cli.commands import sluice_commands
     from .extension_state import ExtensionState
+    from .foreign_servers import describe_server, refuse_unfit_server
     from .page.assets import page_assets
     from .page.libraries import describe_missing_libraries
     from .replies.run_guard import RunGuard
@@ -39,12 +41,13 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     from .security.headers import register_headers
     from .security.hosts import AllowedHosts, register_hosts
 
+    refuse_unfit_server()
     if service is None:
         service = ChatService(settings or load_settings(os.environ, Path(".env")).settings)
     app = Flask(__name__, static_folder=None)
     assets = page_assets()
     state = ExtensionState(service)
-    state.warnings += describe_missing_libraries(assets)
+    state.warnings += describe_missing_libraries(assets) + describe_server()
     state.attach(app)
     register_headers(app, service.settings.page)
     register_hosts(app, AllowedHosts.of(service.settings))

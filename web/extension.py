@@ -25,6 +25,7 @@ from .cli.commands import sluice_commands
 from .encoders.item_sse import encode_items
 from .encoders.sluice_sse import HEADERS
 from .extension_state import ExtensionState
+from .foreign_servers import describe_server, refuse_unfit_server
 from .hooks import Hooks, OnEnd, Prepare
 from .page.assets import page_assets
 from .page.libraries import describe_missing_libraries
@@ -33,7 +34,7 @@ from .replies.stream_body import StreamBody
 from .security.client_address import identify_client
 from .security.sign_in import Authorize, current_user_key
 from .security.trace_context import read_request_id
-from .sockets.client_socket import find_client_socket
+from .sockets.client_socket import find_connection
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -90,6 +91,7 @@ class Sluice:
         Raises:
             RuntimeError: The application has this extension already, or another blueprint of the name `sluice`.
             SettingsError: Settings have bad values. The text names them.
+            ThreadsReplaced: The process has no threads for streams: gevent, eventlet, or uWSGI's loop engines.
             ValueError: The path does not begin with a slash, or the application's rules name hosts (`host_matching`).
         """
         if ExtensionState.is_in(app):
@@ -106,7 +108,8 @@ class Sluice:
             )
         if not url_prefix.startswith("/"):
             raise ValueError(f"url_prefix is {url_prefix!r}; it should begin with a slash, such as {DEFAULT_PREFIX}")
-        warnings: list[str] = []
+        refuse_unfit_server()
+        warnings = describe_server()
         if service is None:
             if settings is None:
                 loaded = load_settings(with_config(os.environ, app.config), Path(".env"), is_guest=True)
@@ -123,6 +126,25 @@ class Sluice:
         if sluice_commands.name not in app.cli.commands:
             app.cli.add_command(sluice_commands)
         app.wsgi_app = RunGuard(app.wsgi_app)  # type: ignore[method-assign]
+
+    def close(self, app: Flask, *, drain: float = 0.0) -> bool:
+        """End the open answers of an application with a terminal event, then its event loop. Waits.
+
+        For the end of a process under a server without Sluice's hooks (docs/reference/servers.md). gunicorn's hooks
+        do the same by themselves, and so does Python at its exit. Afterwards chats are refused. Any thread but the
+        event loop's may call this; closing twice is harmless.
+
+        Args:
+            app: The application.
+            drain: Seconds for which open answers may go on. `/readyz` says from the start that the process ends.
+
+        Returns:
+            Whether all ended in time.
+
+        Raises:
+            KeyError: The application does not have this extension.
+        """
+        return ExtensionState.of(app).end(drain)
 
     # ------------------------------------------------------------------ hooks
 
@@ -218,7 +240,7 @@ class Sluice:
         except ServiceError as error:
             service.metrics.refused(error.code)
             return make_error_response(error)
-        with state.hold(run, find_client_socket(request.environ)) as stack:
+        with state.hold(run, find_connection(request.environ)) as stack:
             body = StreamBody(run, run_id, encode_items)
             return StreamResponse(request, body, {**HEADERS, "X-Request-Id": run_id}, stack.pop_all().close)
 

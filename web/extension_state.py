@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import socket
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -12,14 +14,17 @@ from weakref import WeakSet, ref
 
 from flask import Flask
 
-from ..service import ChatService, Run
+from ..service import ChatService, LoopState, Run
 from .hidden_rules import describe_hidden_rules
 from .hooks import Hooks
-from .sockets.client_socket import DisconnectWatcher, limit_writes
+from .sockets.client_socket import Connection, DisconnectWatcher, limit_writes
 
 logger = logging.getLogger("sluice.web")
 
 _NAME = "sluice"
+# Seconds for the last frames of ended runs, and between looks at whether all were sent.
+_LAST_FRAMES = 2.0
+_POLL_INTERVAL = 0.02
 
 
 def _cannot_tell() -> bool:
@@ -72,17 +77,18 @@ class ExtensionState:
         for warning in warnings:
             logger.warning("%s", warning)
 
-    def hold(self, run: Run, client: socket.socket | None) -> ExitStack:
+    def hold(self, run: Run, client: Connection | None) -> ExitStack:
         """Return a stack whose end ends a run. Until then the run also ends when its client disconnects.
 
         Args:
             run: The run; it is closed at once if its client cannot be watched.
-            client: The client's socket, where the server passes it.
+            client: The client's connection, where the server passes it.
         """
         with ExitStack() as stack:
             stack.enter_context(run)
             if client is not None:
-                limit_writes(client, self.service.settings.limits.write_timeout)
+                if isinstance(client, socket.socket):
+                    limit_writes(client, self.service.settings.limits.write_timeout)
                 stack.callback(self.disconnects.watch(client, run.disconnect))
             return stack.pop_all()
 
@@ -90,6 +96,22 @@ class ExtensionState:
         """End all runs, the watch and the service; return whether they ended in time."""
         self.disconnects.close()
         return self.service.close()
+
+    def end(self, drain: float) -> bool:
+        """Let open runs end, end the others with a terminal event, and close. Waits; any thread but the loop's.
+
+        Args:
+            drain: Seconds that open runs have.
+
+        Returns:
+            Whether all ended in time.
+        """
+        self.service.begin_drain(drain)
+        deadline = time.monotonic() + drain + _LAST_FRAMES
+        # Their threads send the last frames.
+        while self.service.limiter.in_use and time.monotonic() < deadline:
+            time.sleep(_POLL_INTERVAL)
+        return self.close()
 
     def attach(self, app: Flask) -> None:
         """Put this into the extensions of an application."""
@@ -127,3 +149,13 @@ class ExtensionState:
             found = application.extensions.get(_NAME)
             return [found] if isinstance(found, ExtensionState) else []
         return list(_made)
+
+
+def _end_at_exit() -> None:
+    """End what still runs when Python ends: a server without Sluice's hooks ends open streams without a frame."""
+    for state in list(_made):
+        if state.service.health().state is LoopState.RUNNING:
+            state.end(0.0)
+
+
+atexit.register(_end_at_exit)

@@ -183,7 +183,7 @@ class GunicornServer:
             command = [sys.executable, "-m", "gunicorn", "-c", str(self._config_file()), *self._args, self._app]
         else:
             command = [part.replace("{port}", str(self.port)) for part in self._command]
-            command[0] = str(Path(sys.executable).with_name(command[0]))
+            command[0] = str(Path(sys.executable).parent / command[0])
         command = [*self._launcher, *command]
         self._process = subprocess.Popen(
             command,

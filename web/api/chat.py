@@ -16,7 +16,7 @@ from ..replies.stream_body import StreamBody
 from ..security.client_address import identify_client
 from ..security.origin import refuse_foreign_origin
 from ..security.sign_in import current_user_key
-from ..sockets.client_socket import find_client_socket, has_disconnected
+from ..sockets.client_socket import find_connection, has_disconnected
 from .doctor import QUERY, PacedStreams
 from .json_response import make_json_response
 from .request_body import read_chat_request
@@ -40,7 +40,7 @@ def make_chat_blueprint(state: ExtensionState, paced: PacedStreams) -> Blueprint
             if request.query_string == QUERY:
                 return _answer_doctor(state, paced)
             chat = read_chat_request(request, service.settings, request_id.get())
-            client = find_client_socket(request.environ)
+            client = find_connection(request.environ)
             if client is not None and has_disconnected(client):
                 # It disconnected while the request waited for a thread: an answer would only cost money.
                 return Response(status=499)

@@ -29,7 +29,7 @@ from ..extension_state import ExtensionState
 from ..replies.run_guard import StreamResponse
 from ..replies.stream_body import StreamBody
 from ..request_errors import InvalidRequest
-from ..sockets.client_socket import find_client_socket
+from ..sockets.client_socket import find_connection
 from .json_response import make_json_response
 
 #: Behind the path of the chat: asks for the paced stream.
@@ -108,7 +108,7 @@ class PacedStreams:
         with ExitStack() as stack:
             # After the run has ended, which notes a disconnect. A source that never started notes nothing.
             stack.callback(_close, record)
-            stack.enter_context(state.hold(run, find_client_socket(asked.environ)))
+            stack.enter_context(state.hold(run, find_connection(asked.environ)))
             body = StreamBody(run, run_id, encode_items)
             return StreamResponse(asked, body, HEADERS, end_run=stack.pop_all().close)
 
@@ -166,7 +166,7 @@ def make_doctor_blueprint(state: ExtensionState, streams: PacedStreams) -> Bluep
                 "worker": state.worker,
                 "threads": state.threads,
                 "has_threads": bool(environ.get("wsgi.multithread")),
-                "has_client_socket": find_client_socket(environ) is not None,
+                "has_client_socket": find_connection(environ) is not None,
                 "max_streams": settings.limits.max_streams,
                 "heartbeat": settings.limits.heartbeat_interval,
                 "total_timeout": settings.limits.total_timeout,

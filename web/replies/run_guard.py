@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from flask import Request, Response, current_app
 from werkzeug.wsgi import ClosingIterator
 
+from ..foreign_servers import warn_of_adapter
 from .stream_body import StreamBody
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class RunGuard:
         stream = environ.get(_KEY)
         if stream is None:
             return body
+        warn_of_adapter(environ, start_response)
         if not stream.is_body(body):
             return ClosingIterator(body, stream.end_run)
         # The server closes the body that is passed through, and not its response.

@@ -1,7 +1,7 @@
 """The client's socket: notices at once that the client has disconnected, and limits the time of writes.
 
-gunicorn passes the socket in `environ["gunicorn.socket"]`. Other servers do not, and in HTTP/2 requests share one.
-There nothing is watched, and the write of a heartbeat fails after a disconnect.
+gunicorn and Werkzeug pass the socket in the environ, and uWSGI its number. Other servers do not, and in HTTP/2
+requests share one. There nothing is watched, and the write of a heartbeat fails after a disconnect.
 
 A client may shut down its sending side after the request (`shutdown(SHUT_WR)`). That looks like a disconnect, and is
 treated as one (docs/decisions/0011-half-closed-clients-have-disconnected.md).
@@ -14,9 +14,10 @@ import logging
 import os
 import select
 import socket
+import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from ...service import LoopThread, LoopUnavailable
 
@@ -31,11 +32,38 @@ def find_client_socket(environ: dict[str, Any]) -> socket.socket | None:
     """Return the socket that only this request uses; None where the server does not pass it."""
     if environ.get("HTTP_VERSION") == "2" or environ.get("SERVER_PROTOCOL") == "HTTP/2":
         return None
-    found = environ.get("gunicorn.socket")
+    found = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
     return found if isinstance(found, socket.socket) else None
 
 
-def has_disconnected(client: socket.socket) -> bool:
+class Connection(Protocol):
+    """A client's connection: a socket, or only its number."""
+
+    def fileno(self) -> int:
+        """Return the descriptor's number."""
+
+
+class _Descriptor(NamedTuple):
+    number: int
+
+    def fileno(self) -> int:
+        return self.number
+
+
+def find_connection(environ: dict[str, Any]) -> Connection | None:
+    """Return what shows that a request's client disconnects; None where the server passes nothing.
+
+    For the request's thread. Behind uWSGI's router or a proxy, it is the connection of these.
+    """
+    found = find_client_socket(environ)
+    # uWSGI's own module is there in its processes only, and belongs to one request for each thread.
+    if found is None and "uwsgi.version" in environ and "uwsgi" in sys.modules:
+        number = sys.modules["uwsgi"].connection_fd()
+        return _Descriptor(number) if number >= 0 else None
+    return found
+
+
+def has_disconnected(client: Connection) -> bool:
     """Return whether the client has closed, reset or half-closed its connection. Does not wait."""
     poll = select.poll()
     poll.register(client, getattr(select, "POLLRDHUP", 0))
@@ -69,14 +97,14 @@ class DisconnectWatcher:
         self._epoll: select.epoll | None = None
         self._callbacks: dict[int, Callable[[], None]] = {}
 
-    def watch(self, client: socket.socket, callback: Callable[[], None]) -> Callable[[], None]:
+    def watch(self, client: Connection, callback: Callable[[], None]) -> Callable[[], None]:
         """Call a function once when the client closes, resets or half-closes its connection.
 
         A client that has disconnected before is reported as well. Any thread but the loop's may call this, after the
         loop has started.
 
         Args:
-            client: The client's socket.
+            client: The client's connection.
             callback: Called on the loop's thread.
 
         Returns:

@@ -15,8 +15,8 @@ from werkzeug.test import TestResponse
 from sluice import Chat, Refused, RunEnd, Sluice
 from sluice.service.settings.settings import SettingsError
 from sluice.web.extension_state import ExtensionState
-from tools.common.model_scripts import said
-from tools.common.scripted_model import ScriptedModel, reply
+from tools.common.model_scripts import finished, said, stalling_after
+from tools.common.scripted_model import Headers, ScriptedModel, reply
 
 WITHIN = 5.0
 MakeApp = Callable[..., tuple[Flask, Sluice]]
@@ -239,6 +239,33 @@ def test_an_application_takes_the_extension_once_and_each_hook_once(make_app: Ma
         sluice.on_end(print)
     with pytest.raises(ValueError, match="should begin with a slash"):
         Sluice(Flask("another"), url_prefix="assistant")
+
+
+def test_close_lets_open_answers_end_and_ends_the_others_with_a_terminal_event(
+    make_app: MakeApp, model: ScriptedModel
+) -> None:
+    app, sluice = make_app()
+    gate = model.gate()
+    model.enqueue([Headers(), *said("Hel"), gate, *said("lo"), *finished()], stalling_after("Half"))
+    texts: dict[int, str] = {}
+    readers = []
+    for number in range(2):
+        reader = threading.Thread(target=lambda number=number: texts.update({number: ask(app, mode="stream").text}))
+        reader.start()
+        readers.append(reader)
+        model.wait_for_request(number + 1).wait_tokens(1)
+    closing = threading.Thread(target=lambda: texts.update({2: str(sluice.close(app, drain=1.0))}))
+    closing.start()
+    gate.open()
+    for thread in [*readers, closing]:
+        thread.join(WITHIN)
+    assert '"done": true' in texts[0]
+    assert '"code": "shutting_down"' in texts[1]
+    assert texts[2] == "True"
+    assert sluice.close(app)
+    refused = ask(app).json
+    assert refused is not None
+    assert refused["code"] == "shutting_down"
 
 
 async def rows() -> AsyncIterator[dict[str, Any]]:
