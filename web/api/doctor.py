@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
@@ -38,6 +38,9 @@ QUERY: Final = b"doctor"
 MOST_STREAMS: Final = 8
 # Ends of streams that are remembered, for the question when a disconnect was noticed.
 MOST_RECORDS: Final = 64
+
+# Variables of servers that do not name themselves otherwise.
+_SERVERS = ("uwsgi.version", "mod_wsgi.version")
 
 
 class PacedStream(msgspec.Struct, forbid_unknown_fields=True):
@@ -162,7 +165,7 @@ def make_doctor_blueprint(state: ExtensionState, streams: PacedStreams) -> Bluep
         return _reply(
             {
                 "version": __version__,
-                "server": environ.get("SERVER_SOFTWARE", ""),
+                "server": environ.get("SERVER_SOFTWARE") or _server_without_name(environ),
                 "worker": state.worker,
                 "threads": state.threads,
                 "has_threads": bool(environ.get("wsgi.multithread")),
@@ -185,6 +188,10 @@ def make_doctor_blueprint(state: ExtensionState, streams: PacedStreams) -> Bluep
         })  # fmt: skip
 
     return blueprint
+
+
+def _server_without_name(environ: dict[str, Any]) -> str:
+    return next((name.partition(".")[0] for name in _SERVERS if name in environ), "")
 
 
 def _reply(fields: dict[str, object]) -> Response:

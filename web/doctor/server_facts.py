@@ -26,8 +26,7 @@ def read_facts(deployment: Deployment) -> dict[str, Any]:
         raise Unreachable(f"{url} answers with a redirect ({status}); use the address where it leads.")
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise Unreachable(
-            f"{url} answers {status}: only signed-in users may check it. Copy the cookie from a signed-in "
-            f"browser: "
+            f"{url} answers {status}: only signed-in users may check it. Copy the cookie from a signed-in browser: "
             "--header 'Cookie: session=...'."
         )
     raise Unreachable(
@@ -46,8 +45,7 @@ def check_server(facts: dict[str, Any]) -> Finding:
             "server",
             f"{server} handles one request at a time in each process",
             'gunicorn: `worker_class = "gthread"` and `threads`, or Sluice\'s worker by `-c '
-            "python:sluice.gunicorn`. "
-            "uWSGI: `--threads`.",
+            "python:sluice.gunicorn`. uWSGI: `--threads`.",
         )
     seen = f"{server}{f' with the worker {worker}' if worker else ''}; each stream holds a thread"
     if "werkzeug" in server.lower():
@@ -63,9 +61,8 @@ def check_threads(facts: dict[str, Any]) -> Finding:
         return note(
             "threads",
             "their number is not known",
-            f"It should be larger than SLUICE_MAX_STREAMS ({streams}): waitress: --threads; uWSGI: "
-            f"--threads; plain "
-            "gunicorn: --threads.",
+            f"It should be larger than SLUICE_MAX_STREAMS ({streams}): waitress: --threads; uWSGI: --threads; "
+            "plain gunicorn: --threads.",
         )
     if threads <= streams:
         return change(

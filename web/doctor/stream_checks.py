@@ -82,8 +82,7 @@ def check_compression(deployment: Deployment) -> Finding:
             "compression",
             f"the stream is compressed ({coding}), which collects events in the compressor",
             "nginx: no text/event-stream in `gzip_types` and `brotli_types`, and no `*`. Others, and WSGI "
-            "middleware: leave "
-            "text/event-stream and `Cache-Control: no-transform` alone.",
+            "middleware: leave text/event-stream and `Cache-Control: no-transform` alone.",
         )
     return ok("compression", "the stream is not compressed")
 
@@ -116,9 +115,8 @@ def check_crowd(deployment: Deployment) -> Finding:
     return change(
         "streams at once",
         f"only {at_once} of {CROWD} streams began within {CROWD_TIMEOUT:g} s",
-        "The server needs a thread for each stream, and some for all else: gunicorn --threads, waitress "
-        "--threads, uWSGI "
-        "--threads. A limit of connections in a proxy, or SLUICE_MAX_STREAMS_PER_CLIENT, does the same.",
+        "The server needs a thread for each stream, and some for all else: gunicorn --threads, waitress --threads, "
+        "uWSGI --threads. A limit of connections in a proxy, or SLUICE_MAX_STREAMS_PER_CLIENT, does the same.",
     )
 
 

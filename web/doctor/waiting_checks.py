@@ -43,9 +43,8 @@ def check_silence(deployment: Deployment, heartbeat: float) -> Finding:
         return change(
             "silence",
             f"the connection was cut after {after:.1f} s without a byte",
-            f"A limit on the way is shorter than the heartbeat of {heartbeat:g} s. nginx: "
-            f"`proxy_read_timeout`; load "
-            f"balancers: the idle timeout. Or set SLUICE_HEARTBEAT_INTERVAL below {after:.3g}.",
+            f"A limit on the way is shorter than the heartbeat of {heartbeat:g} s. nginx: `proxy_read_timeout`; "
+            f"load balancers: the idle timeout. Or set SLUICE_HEARTBEAT_INTERVAL below {after:.3g}.",
         )
     if not has_beaten:
         return change("silence", f"no heartbeat came within {silence:.0f} s", UNBUFFERED)
