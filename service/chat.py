@@ -26,10 +26,12 @@ class Chat:
     messages: Sequence[Message]
     #: The model's name, as the provider knows it.
     model: str
+    #: `stream` for events, `block` for one reply.
     mode: InteractionMode = "stream"
     #: The system message before the conversation; empty for none.
     system: str = ""
-    #: Further fields of the request to the provider, such as `{"temperature": 0.2}`.
+    #: Further fields of the request to the provider, such as `{"temperature": 0.2}`; not `model`, `messages`,
+    #: `stream` and `stream_options`.
     extra: Mapping[str, Any] = field(default_factory=dict)
     #: Values of the application, which come back at the end of the run. They are sent nowhere.
     context: Mapping[str, Any] = field(default_factory=dict)

@@ -154,7 +154,8 @@ class Sluice:
         It is called before each request of the page and the API, in the request's context, on the handler's thread.
         It returns the user's key, a text or a number that stays the same; or None for a visitor who should sign in;
         or a response such as a redirect to the sign-in. It may call `abort`. The page then answers as the
-        application does; the API answers 401 or 403 in JSON.
+        application does; the API answers 401 or 403 in JSON. The application needs a `SECRET_KEY`: browsers keep each
+        user's conversations under a key derived from both.
 
         Raises:
             RuntimeError: There is one already.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from . import api_page, errors_page, log_page, metrics_page, modules_page, settings_page
+from . import api_page, errors_page, extension_page, log_page, metrics_page, modules_page, settings_page
 from .markdown import replace_block
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -16,6 +16,14 @@ BLOCKS: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "docs/reference/settings.zh-CN.md": {"settings": settings_page.chinese},
     "docs/reference/errors.md": {"overview": errors_page.overview, "errors": errors_page.details},
     "docs/reference/api.md": {"operations": api_page.operations, "types": api_page.types},
+    "docs/reference/extension.md": {
+        "extension": extension_page.extension,
+        "chat": extension_page.chat,
+        "run-end": extension_page.run_end,
+        "refused": extension_page.refused,
+        "templates": extension_page.templates,
+        "config": extension_page.config,
+    },
     "docs/reference/metrics.md": {"metrics": metrics_page.metrics},
     "docs/reference/log.md": {"json": log_page.json_fields, "run": log_page.run_fields},
     "docs/reference/modules.md": {"program": modules_page.program, "page": modules_page.page},

@@ -225,6 +225,29 @@ def test_settings_in_the_configuration_of_the_application_come_before_the_enviro
     assert config["starters"]["en"][0]["prompt"] == "Hello?"
 
 
+def test_other_host_names_are_refused_only_where_the_application_lists_its_own(make_app: MakeApp) -> None:
+    for config, status in (({}, 200), ({"SLUICE_ALLOWED_HOSTS": "chat.example.com"}, 421)):
+        app, _ = make_app(**config)
+        app.add_url_rule("/", view_func=lambda: "the host's own")
+        client = app.test_client()
+        assert client.get("/assistant/", base_url="http://another.example.com").status_code == status
+        assert client.get("/assistant/", base_url="http://chat.example.com").status_code == 200
+        assert client.get("/", base_url="http://another.example.com").status_code == 200
+
+
+def test_a_chat_that_is_open_to_everybody_is_named_in_the_log_where_a_provider_is_paid(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    paid, _ = make_app()
+    demo, _ = make_app(OPENAI_BASE_URL="", OPENAI_API_KEY="")
+    asks, sluice = make_app()
+    sluice.authorize(lambda: "ada")
+    for app, is_named in ((paid, True), (demo, False), (asks, False)):
+        caplog.clear()
+        ExtensionState.of(app).log_warnings()
+        assert ("no authorize function is set" in caplog.text) == is_named
+
+
 def test_a_bad_setting_in_the_configuration_is_named(make_app: MakeApp) -> None:
     with pytest.raises(SettingsError, match="SLUICE_MAX_STREAMS is 'many'"):
         make_app(SLUICE_MAX_STREAMS="many")
