@@ -16,6 +16,7 @@ from tools.common.chat_page import ChatPage
 from tools.common.chromium import WAIT_MS
 from tools.common.scripted_model import ScriptedModel, reply
 
+from .axe import violations
 from .browser_errors import BrowserErrors
 from .conftest import CONTEXT_OPTIONS
 
@@ -125,6 +126,17 @@ def test_the_page_is_in_the_layout_of_the_application_and_asks_with_its_token(
     page.reload()
     expect(chat.prose.locator("strong")).to_have_text("bold")
     expect(page).to_have_title("Tell me · Assistant")
+
+
+def test_the_page_in_a_layout_is_accessible(context: BrowserContext, host: Helpdesk) -> None:
+    chat = sign_in(context)
+    host.model.enqueue(reply(ANSWER))
+    assert violations(chat.page) == []
+    chat.ask_and_wait("Tell me")
+    assert violations(chat.page) == []
+    chat.page.get_by_role("button", name="Open the sidebar").click()
+    # behind the sidebar, the conversation with its heading is inert
+    assert violations(chat.page, without=["page-has-heading-one"]) == []
 
 
 def test_the_chat_and_a_page_around_it_do_not_restyle_each_other(
@@ -253,6 +265,23 @@ def test_two_users_of_one_browser_never_see_each_others_conversations(
     expect(conversations(ada)).to_have_text(["Of Ada"])
 
 
+def test_an_open_tab_becomes_that_of_the_next_user_who_opens_the_page(
+    context: BrowserContext, host: Helpdesk, browser_errors: BrowserErrors
+) -> None:
+    ada = sign_in(context)
+    ada.ask_and_wait("Of Ada")
+    ada.wait_saved()
+    page = context.new_page()
+    page.goto("/")
+    sign_out(page)
+    lin = sign_in(context, "lin")
+    own = lin.page.locator("#sluice").get_attribute("data-user")
+    assert own
+    expect(ada.page.locator("#sluice")).to_have_attribute("data-user", own)
+    expect(ada.questions).to_have_count(0)
+    expect(ada.page.get_by_text("This conversation is not in this browser.")).to_be_visible()
+
+
 def sign_out_in_new_tab(context: BrowserContext) -> None:
     page = context.new_page()
     page.goto("/")
@@ -289,4 +318,10 @@ def test_a_user_who_signs_out_can_have_the_conversations_forgotten(
     expect(ada.page.locator(".list-empty:not([hidden])")).to_have_count(1)  # the list was read
     expect(ada.field).to_have_value("")
     sign_out_in_new_tab(context)
-    expect(conversations(sign_in(context, "lin"))).to_have_text(["Of Lin"])
+    lin = sign_in(context, "lin")
+    expect(conversations(lin)).to_have_text(["Of Lin"])
+    sign_out_in_new_tab(context)
+    # of all users of this browser
+    page.goto("/forget-all")
+    page.wait_for_function("async () => (await indexedDB.databases()).length === 0")
+    assert page.evaluate("Object.entries(localStorage)") == [["host", "its own"]]

@@ -82,6 +82,10 @@ def create_app() -> Flask:
         logout_user()
         return render_template_string(SIGNED_OUT, user=user)
 
+    @app.get("/forget-all")
+    def forget_all() -> str:
+        return render_template_string(SIGNED_OUT)
+
     return app
 
 

@@ -93,7 +93,11 @@ class PageParts:
             name: What the page calls the assistant.
         """
         if self._is_for_visitor():
-            return Markup(render_template("sluice/sign_in.html", url=url_for(PAGE_ENDPOINT)))  # noqa: S704
+            # Not `best_match`, which prefers `en` to a `zh-CN` of higher quality.
+            languages = [host_language(), *request.accept_languages.values()]
+            language = next((each for each in languages if each.lower().startswith(("zh", "en"))), "en")
+            variables = {"url": url_for(PAGE_ENDPOINT), "is_chinese": language.lower().startswith("zh")}
+            return Markup(render_template("sluice/sign_in.html", **variables))  # noqa: S704 - our own template
         head = Markup() if g.get(_HEAD_WRITTEN) else self.head()
         return head + Markup(render_template("sluice/chat.html", **self.variables(name)))  # noqa: S704
 

@@ -161,6 +161,7 @@ def test_a_part_for_a_visitor_is_the_way_to_sign_in_without_scripts(refusal: Any
     html = app.test_client().get("/part").text
     assert 'href="/assistant/"' in html
     assert "<script" not in html
+    assert "登录" in app.test_client().get("/part", headers={"Accept-Language": "zh-CN,en;q=0.5"}).text
 
 
 def test_scripts_and_style_sheets_have_the_applications_nonce() -> None:
