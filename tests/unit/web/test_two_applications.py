@@ -124,9 +124,10 @@ def test_one_application_ends_and_the_other_goes_on(both: tuple[Served, Served])
 
 
 ROOT = Path(__file__).parents[3]
-#: What belongs to a process and not to an application: its signals, and which applications it has made.
+#: What belongs to a process and not to an application: its signals and configuration, and which applications it made.
 OF_THE_PROCESS = {
     ("web/extension_state.py", "_made"),
+    ("web/server/gunicorn_hooks.py", "_sets_bind"),
     ("web/server/start_signals.py", "_blocked_before"),
     ("web/server/start_signals.py", "_next_is_worker"),
 }
