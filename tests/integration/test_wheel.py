@@ -14,6 +14,7 @@ import pytest
 
 from sluice import __version__
 from sluice.web.page.libraries import LIBRARIES
+from tests.support.documentation import blocks, program
 from tools.common.gunicorn_server import REPOSITORY, GunicornServer
 from tools.common.raw_client import fetch, stream_chat
 
@@ -132,6 +133,19 @@ def test_the_public_names_can_be_imported_without_gunicorn_and_uvloop(applicatio
     site = application.with_name("site")
     printed = run(sys.executable, "-c", script, str(site), cwd=application).split()
     assert printed == [str(site / "sluice/__init__.py"), "200"]
+
+
+def test_the_command_of_the_readme_serves_its_application(application: Path, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(program("README.md", "app = Flask(__name__)"))
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    (command,) = [block for block in blocks(readme) if "python:sluice.gunicorn" in block]
+    environment = {"PYTHONPATH": application.with_name("site"), "SLUICE_DEMO_TOKENS_PER_SECOND": 5000}
+    chat = b'{"message": "Hello", "interaction_mode": "stream"}'
+    headers = {"Content-Type": "application/json"}
+    with GunicornServer(environment, command=command.split(), ready_path="/assistant/", start_in=tmp_path) as running:
+        answered = fetch(running.url, "/assistant/api/chat", method="POST", headers=headers, body=chat)
+    assert "demo model" in answered.text
+    assert '"done": true' in answered.text
 
 
 def test_flasks_command_serves_the_page_in_an_empty_folder(application: Path, tmp_path: Path) -> None:

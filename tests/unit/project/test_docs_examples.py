@@ -11,18 +11,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, url_for
+from flask_login import LoginManager, UserMixin
 
-ROOT = Path(__file__).parents[3]
-
-
-def program(page: str, part: str) -> str:
-    """Return the only block of Python on a page that contains a text."""
-    blocks = re.findall(
-        r"^```python\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-    )
-    (found,) = [block for block in blocks if part in block]
-    return str(found)
+from sluice.web.extension_state import ExtensionState
+from tests.support.documentation import ROOT, program
+from tools.common.model_scripts import reply
+from tools.common.scripted_model import ScriptedModel
 
 
 @pytest.fixture
@@ -45,15 +40,72 @@ def run(source: str, loops: list[Any]) -> Flask:
 
 
 def test_the_example_view_streams_its_items(started: list[Any]) -> None:
-    source = program("docs/tutorial.md", "Bridge(loop, words())").replace("asyncio.sleep(0.5)", "asyncio.sleep(0)")
+    source = program("docs/how-to/embed-bridge.md", "Bridge(loop, words())")
+    source = source.replace("asyncio.sleep(0.5)", "asyncio.sleep(0)")
     assert run(source, started).test_client().get("/words").text == "one\nloop\nis\nenough\n"
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md", "docs/tutorial.md", "docs/how-to/install.md"])
-def test_the_example_of_an_application_has_the_chat_below_a_path(page: str, started: list[Any]) -> None:
-    client = run(program(page, "DispatcherMiddleware"), started).test_client()
+def test_the_example_of_an_application_that_sluice_cannot_be_added_to_has_the_chat_below_a_path(
+    started: list[Any],
+) -> None:
+    client = run(program("docs/how-to/install.md", "DispatcherMiddleware"), started).test_client()
     assert client.get("/assistant/api/config").status_code == 200
     assert client.get("/api/config").status_code == 404
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md", "docs/how-to/install.md"])
+def test_five_lines_add_the_chat_to_an_application(page: str, started: list[Any]) -> None:
+    source = program(page, "app = Flask(__name__)\nsluice = Sluice(app")
+    assert len(source.replace("\n\n", "\n").splitlines()) == 4
+    app = run(source, started)
+    assert app.test_client().get("/assistant/api/config").status_code == 200
+    with app.test_request_context():
+        assert url_for("sluice.page.index") == "/assistant/"
+
+
+class Person(UserMixin):
+    """A user as the README's hooks expect one."""
+
+    id = "ada"
+    model = "larger"
+    persona = "Be patient."
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
+def test_the_hooks_of_the_readme_connect_users_documents_and_answers(
+    page: str, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"BASE_URL": model.base_url, "MODEL": "m", "API_KEY": "k"}.items():
+        monkeypatch.setenv(f"OPENAI_{name}", value)
+    saved: list[tuple[Any, ...]] = []
+
+    async def search(question: str) -> str:
+        return f"What is known of {question}."
+
+    names: dict[str, Any] = {"__name__": "app", "search": search, "save": lambda *values: saved.append(values)}
+    for part in ("app = Flask(__name__)\nsluice = Sluice(app", "@sluice.authorize"):
+        exec(compile(program(page, part), page, "exec"), names)
+    app: Flask = names["app"]
+    app.secret_key = "of the tests"
+    people = LoginManager(app)
+    people.request_loader(lambda request: Person() if request.headers.get("X-User") == "ada" else None)
+    client = app.test_client()
+    try:
+        assert client.get("/assistant/").status_code == 401
+        refused = client.post("/assistant/api/chat", json={"message": "Hi"})
+        assert (refused.status_code, refused.get_json()["code"]) == (401, "sign_in_required")
+        model.enqueue(reply("Hello"))
+        answered = client.post("/assistant/api/chat", json={"message": "tea"}, headers={"X-User": "ada"})
+        assert answered.get_json()["message"] == "Hello"
+    finally:
+        assert ExtensionState.of(app).close()
+    (exchange,) = model.exchanges
+    assert exchange.body["model"] == "larger"
+    assert exchange.body["messages"][0]["content"] == "Be patient.\n\nWhat is known of tea."
+    ((run_id, *stored, tokens),) = saved
+    assert run_id == answered.headers["X-Request-Id"]
+    assert stored == ["ada", "Hello", "done"]
+    assert tokens > 0
 
 
 def test_the_copied_bridge_streams_ticks_and_errors(
