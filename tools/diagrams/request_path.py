@@ -46,10 +46,14 @@ class Step:
 STEPS: Final = (
     Step("client", "main", "POST /api/chat", ("web/intake/request_intake",), "408 431"),
     Step("main", "view", "the complete request", ("web/intake/request_threads",), "503"),
-    Step("view", "view", "check host and site", ("web/security/hosts", "web/security/origin"), "421 403"),
+    Step("view", "view", "check the host", ("web/security/hosts",), "421"),
+    Step("view", "view", "ask authorize for the user", ("web/security/sign_in",), "401 403"),
+    Step("view", "view", "check the site", ("web/security/origin",), "403"),
     Step("view", "view", "read and check the body", ("web/api/request_body",), "400 413 415"),
+    Step("view", "view", "prepare completes the chat", ("web/api/chat",), "403"),
     Step("view", "view", "acquire a slot", ("service/runs/concurrency_limit",), "503"),
     Step("view", "loop", "submit the run", ("service/service", "service/concurrency/bridge"), "503"),
+    Step("loop", "loop", "before_model, if it is set", ("service/service",), "403 504"),
     Step("loop", "model", "request", ("service/provider/client", "service/provider/transport"), "502 504"),
     Step("model", "loop", "accepted, or a failure", ("service/failures/mapping",), "429 502"),
     Step("loop", "view", "accepted", ("service/runs/run",)),
@@ -69,6 +73,7 @@ STEPS: Final = (
     Step("view", "client", "a write that may block", ("web/sockets/client_socket",), kind="warn"),
     Step("loop", "view", "the end", ("service/runs/run",)),
     Step("view", "client", "terminal frame; slot released; one log line", ("web/replies/stream_body",)),
+    Step("view", "view", "on_end, if it is set", ("service/service",)),
     Step(
         "client", "loop", "the client disconnects: epoll tells the loop", ("web/sockets/client_socket",), kind="warn"
     ),
