@@ -14,19 +14,31 @@ if TYPE_CHECKING:
     from .service.runs.run_end import RunEnd as RunEnd
     from .web import create_app as create_app
     from .web.extension import Sluice as Sluice
+    from .web.hooks import ConversationStore as ConversationStore
 
 __version__ = "0.1.0"
 
 _EXPORTS = {
     "Chat": ".service.chat",
     "Bridge": ".service.concurrency.bridge",
+    "ConversationStore": ".web.hooks",
     "LoopThread": ".service.concurrency.event_loop_thread",
     "Refused": ".service.errors",
     "RunEnd": ".service.runs.run_end",
     "Sluice": ".web.extension",
     "create_app": ".web",
 }
-__all__ = ["Bridge", "Chat", "LoopThread", "Refused", "RunEnd", "Sluice", "__version__", "create_app"]
+__all__ = [
+    "Bridge",
+    "Chat",
+    "ConversationStore",
+    "LoopThread",
+    "Refused",
+    "RunEnd",
+    "Sluice",
+    "__version__",
+    "create_app",
+]
 
 # Installed, `service` and `web` lie in this folder; in a checkout beside it (pyproject.toml, `package-dir`).
 if not Path(__file__).with_name("service").is_dir():

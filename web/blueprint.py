@@ -8,6 +8,7 @@ from flask import Blueprint
 
 from ..service.errors import ServiceError
 from .api.chat import make_chat_blueprint
+from .api.conversations import make_conversations_blueprint
 from .api.doctor import PacedStreams, make_doctor_blueprint
 from .api.errors import make_error_response, register_error_handlers
 from .api.openapi import make_openapi_blueprint
@@ -60,6 +61,10 @@ def make_guest_blueprint(state: ExtensionState, assets: Assets, *, with_operatio
         with_operations: As `make_blueprint`.
     """
     root = make_blueprint(state, assets, with_operations=with_operations)
+    conversations = make_conversations_blueprint(state)
+    require_user_of_api(conversations, lambda: state.hooks.authorize)
+    register_error_handlers(conversations)
+    root.register_blueprint(conversations)
     register_headers(root, state.service.settings.page)
     # The application's other names are known to its operator only.
     if state.service.settings.server.allowed_hosts:

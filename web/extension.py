@@ -26,7 +26,7 @@ from .encoders.item_sse import encode_items
 from .encoders.sluice_sse import HEADERS
 from .extension_state import ExtensionState
 from .foreign_servers import describe_server, refuse_unfit_server
-from .hooks import Hooks, OnEnd, Prepare
+from .hooks import ConversationStore, Hooks, OnEnd, Prepare
 from .page.assets import page_assets
 from .page.libraries import describe_missing_libraries
 from .replies.run_guard import RunGuard, StreamResponse
@@ -56,6 +56,7 @@ class Sluice:
     - `authorize` says who the user is. Without it, everybody who reaches the application can chat.
     - `prepare` completes a chat from the request: model, system message, further fields, context.
     - `before_model` runs on the loop before the model is asked, for what is asynchronous.
+    - `conversations` keeps what the browser has for the next device.
     - `on_end` gets the answer, or as much of it as there is.
     """
 
@@ -196,6 +197,18 @@ class Sluice:
             RuntimeError: There is one already.
         """
         return self._set("on_end", function)
+
+    def conversations(self, store: type[ConversationStore]) -> type[ConversationStore]:
+        """Set where the application keeps its users' conversations, so that they are on a user's next device.
+
+        A decorator for a class with the methods of `ConversationStore`; it is made without arguments. Needs
+        `authorize`. Conversations stay in the browser, too.
+
+        Raises:
+            RuntimeError: There is one already.
+        """
+        self._set("conversations", store())  # type: ignore[type-var]
+        return store
 
     def _set(self, name: str, function: F) -> F:
         if getattr(self._hooks, name) is not None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from secrets import token_hex
-from typing import Final
+from typing import Any, Final
+from uuid import uuid4
 
 from flask import Flask, Response, g, make_response, render_template_string
 from flask_login import current_user, logout_user
+from sqlalchemy import JSON, delete, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
 
 from examples.helpdesk import create_app as create_helpdesk
+from examples.helpdesk.assistant import sluice
+from examples.helpdesk.models import db
 
 #: Rules, ids and a base address that a chat without defences would not survive, nor they the chat.
 HOSTILE: Final = """<!doctype html>
@@ -86,6 +92,58 @@ def create_app() -> Flask:
     def forget_all() -> str:
         return render_template_string(SIGNED_OUT)
 
+    return app
+
+
+class SavedConversation(db.Model):
+    """A user's conversation, as the page sends it."""
+
+    user: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str]
+    document: Mapped[Any] = mapped_column(JSON)
+
+
+class Conversations:
+    """Keeps conversations in a table of the application."""
+
+    def list_conversations(self, user: str) -> list[tuple[str, str]]:
+        rows = db.session.execute(select(SavedConversation.id, SavedConversation.version).filter_by(user=user))
+        return [(id_, version) for id_, version in rows]
+
+    def load_conversation(self, user: str, conversation_id: str) -> tuple[dict[str, Any], str] | None:
+        found = db.session.get(SavedConversation, (user, conversation_id))
+        return None if found is None else (found.document, found.version)
+
+    def save_conversation(
+        self, user: str, conversation_id: str, conversation: dict[str, Any], version: str | None
+    ) -> str | None:
+        new = uuid4().hex
+        if version is None:
+            db.session.add(SavedConversation(user=user, id=conversation_id, version=new, document=conversation))
+            try:
+                db.session.commit()
+            except IntegrityError:
+                db.session.rollback()
+                return None
+            return new
+        same = update(SavedConversation).filter_by(user=user, id=conversation_id, version=version)
+        changed = db.session.execute(same.values(version=new, document=conversation)).rowcount
+        db.session.commit()
+        return new if changed else None
+
+    def delete_conversation(self, user: str, conversation_id: str) -> None:
+        db.session.execute(delete(SavedConversation).filter_by(user=user, id=conversation_id))
+        db.session.commit()
+
+
+def create_synced_app() -> Flask:
+    """Make the application, which keeps its users' conversations."""
+    app = create_app()
+    sluice.conversations(Conversations)
+    with app.app_context():
+        db.create_all()
+        db.engine.dispose()
     return app
 
 

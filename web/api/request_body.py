@@ -64,6 +64,38 @@ def read_chat_request(request: Request, settings: Settings, run_id: str) -> Chat
     Raises:
         InvalidRequest: It is not of the documented form. The error has the status, the reason and the field.
     """
+    raw = read_body(request, settings)
+    body = _decode(raw, settings)
+    _check_text(body.message, "message", settings)
+    if len(body.conversation_history) > settings.limits.max_history:
+        raise InvalidRequest(
+            f"`conversation_history` should have at most {settings.limits.max_history} messages.",
+            field="conversation_history",
+            status=413,
+        )
+    history = _read_history(body.conversation_history, settings)
+    if body.model is not None and body.model not in settings.provider.allowed_models:
+        raise InvalidRequest(f"`model` should be {_choice(settings.provider.allowed_models)}.", field="model")
+    return Chat(
+        messages=(*history, Message(role="user", content=body.message)),
+        model=body.model or settings.provider.default_model,
+        mode=body.interaction_mode or _choose_mode(request, settings),
+        system=settings.chat.system_prompt,
+        source=body.source,
+        run_id=run_id,
+    )
+
+
+def read_body(request: Request, settings: Settings) -> bytes:
+    """Read the body of a request that should be JSON, within the limit of its size.
+
+    Args:
+        request: Flask's request.
+        settings: The limits.
+
+    Raises:
+        InvalidRequest: The type is another one, or the body is too large, too slow or broken.
+    """
     if request.mimetype != "application/json":
         # The sentence does not quote the type, which is the client's text.
         raise InvalidRequest("The Content-Type should be application/json.", status=415)
@@ -94,25 +126,7 @@ def read_chat_request(request: Request, settings: Settings, run_id: str) -> Chat
         raise InvalidRequest("The body is shorter than its Content-Length. The two should match.") from None
     if len(raw) > settings.limits.max_body_bytes:
         raise too_large
-    body = _decode(raw, settings)
-    _check_text(body.message, "message", settings)
-    if len(body.conversation_history) > settings.limits.max_history:
-        raise InvalidRequest(
-            f"`conversation_history` should have at most {settings.limits.max_history} messages.",
-            field="conversation_history",
-            status=413,
-        )
-    history = _read_history(body.conversation_history, settings)
-    if body.model is not None and body.model not in settings.provider.allowed_models:
-        raise InvalidRequest(f"`model` should be {_choice(settings.provider.allowed_models)}.", field="model")
-    return Chat(
-        messages=(*history, Message(role="user", content=body.message)),
-        model=body.model or settings.provider.default_model,
-        mode=body.interaction_mode or _choose_mode(request, settings),
-        system=settings.chat.system_prompt,
-        source=body.source,
-        run_id=run_id,
-    )
+    return raw
 
 
 def list_allowed_roles(settings: Settings) -> tuple[str, ...]:

@@ -68,6 +68,7 @@ class PageParts:
             "demo": self._state.service.settings.provider.is_demo,
             "version": __version__,
             "user": storage_key(),
+            "is_synced": bool(self._state.hooks.conversations and storage_key()),
             "language": host_language(),
             "name": name,
             "is_page": is_page,

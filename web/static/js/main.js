@@ -2,7 +2,7 @@
 
 import "./settings/appearance.js";
 import { conversationInAddress, rememberAddress, replaceAddress, restoreAddress } from "./browser/address.js";
-import { isOwnPage, root, scroller, userKey } from "./browser/page_root.js";
+import { isOwnPage, isSynced, root, scroller, userKey } from "./browser/page_root.js";
 import { COPY_ENDED } from "./ui/button.js";
 import { Chat } from "./chat/chat.js";
 import { Composer, COMPOSER_KEYS } from "./composer/composer.js";
@@ -107,6 +107,7 @@ const store = new ConversationStore({
   listChanged: () => updateList(),
   changedElsewhere: (id) => void chat.refresh(id),
   deletedElsewhere: (id) => conversations.deletedElsewhere(id),
+  changedHere: (id, change) => void syncing?.then((sync) => sync?.mark(id, change)),
 });
 const chat = new Chat(store, {
   shown: (conversation) => {
@@ -144,6 +145,7 @@ const chat = new Chat(store, {
   },
   status: announce,
 });
+const syncing = isSynced ? startSync() : null;
 const conversations = new ConversationActions(store, chat, notices, undo);
 const sidebarElement = requireElement("sidebar", HTMLElement);
 const panel = new ConversationPanel(sidebarElement, { chat, store, conversations, loadFiles }, announce);
@@ -220,6 +222,20 @@ function configure(configuration) {
 async function loadFiles() {
   const { ConversationFiles } = await import("./files/conversation_files.js");
   return new ConversationFiles(store);
+}
+
+/** @returns {Promise<import("./sync/server_sync.js").ServerSync | null>} null if it could not be loaded */
+async function startSync() {
+  try {
+    const { ServerSync } = await import("./sync/server_sync.js");
+    return new ServerSync(store, {
+      isRunning: (id) => chat.isRunning(id),
+      changed: (id) => void chat.refresh(id),
+      deleted: (id) => conversations.deletedElsewhere(id),
+    });
+  } catch {
+    return null; // offline, or after a deploy: the next page sends what has changed
+  }
 }
 
 /** Applies the settings to the next questions. */

@@ -24,6 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "ui": {"i18n", "browser"},
     "markdown": {"i18n", "browser"},
     "files": {"i18n", "api", "conversation", "storage"},
+    "sync": {"browser", "conversation", "files", "storage"},
     "dialogs": {"i18n", "api", "settings", "ui"},
     "composer": {"i18n", "api", "conversation", "storage", "dialogs"},
     "transcript": {"i18n", "browser", "api", "conversation", "storage", "ui", "markdown"},

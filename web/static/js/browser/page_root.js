@@ -19,6 +19,9 @@ export const frame = isAlone ? document.documentElement : root;
 /** The element that scrolls the conversation. */
 export const scroller = isAlone ? frame : /** @type {HTMLElement} */ (root.querySelector(".column"));
 
+/** Whether the application keeps conversations for its users. */
+export const isSynced = "isSynced" in root.dataset;
+
 /** An opaque key of the signed-in user; empty if the application names none. */
 export const userKey = user;
 

@@ -55,8 +55,12 @@ export async function readArchive(file) {
   return conversations;
 }
 
-/** @param {unknown} value */
-function conversationFrom(value) {
+/**
+ * @param {unknown} value
+ * @returns {Conversation}
+ * @throws {ArchiveError}
+ */
+export function conversationFrom(value) {
   const { id, title, created, changed, choices, exchanges } = object(value);
   const all = list(exchanges).map(exchangeFrom);
   ensure(all.length > 0);

@@ -87,6 +87,7 @@ export const CHINESE = {
   searchLabel: "搜索对话",
   searchPlaceholder: "搜索",
   noConversations: "你的对话会显示在这里，只保存在此浏览器中。",
+  noConversationsSynced: "您的对话会显示在这里，也会显示在您的其他设备上。",
   found: (count) => (count === 0 ? "没有结果" : `${count} 段对话`),
   today: "今天",
   yesterday: "昨天",

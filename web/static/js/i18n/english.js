@@ -89,6 +89,7 @@ export const ENGLISH = {
   searchLabel: "Search conversations",
   searchPlaceholder: "Search",
   noConversations: "Your conversations appear here. They are stored only in this browser.",
+  noConversationsSynced: "Your conversations appear here, also on your other devices.",
   /** @param {number} count */
   found: (count) => (count === 0 ? "No results" : count === 1 ? "1 conversation" : `${count} conversations`),
   today: "Today",

@@ -22,6 +22,10 @@ import { WriteQueue } from "./write_queue.js";
  * @property {() => void} listChanged the list of conversations has changed
  * @property {(id: string) => void} changedElsewhere another tab has changed a conversation
  * @property {(id: string) => void} deletedElsewhere
+ * @property {(id: string, change: "content" | "title" | "deleted") => void} changedHere this tab has changed one
+ *
+ * @typedef {object} Origin
+ * @property {boolean} [isFromServer] whether the application's copy has the change already
  */
 
 export class ConversationStore {
@@ -77,6 +81,11 @@ export class ConversationStore {
     this.#events.listChanged();
   }
 
+  /** @returns {Promise<void>} fulfilled when `open` has ended, even without success */
+  whenOpened() {
+    return this.#opened;
+  }
+
   /** @returns {ConversationRecord[]} most recently changed first */
   get list() {
     return this.#catalogue.list;
@@ -115,6 +124,7 @@ export class ConversationStore {
     record.title = this.#catalogue.record(id)?.title ?? record.title; // it may have been renamed since it was loaded
     for (const exchange of exchanges) exchange.changed = now;
     this.#enqueue(record, exchanges);
+    this.#events.changedHere(conversation.id, "content");
   }
 
   /**
@@ -143,8 +153,9 @@ export class ConversationStore {
   /**
    * @param {string} id
    * @param {string} title
+   * @param {Origin} [origin]
    */
-  async rename(id, title) {
+  async rename(id, title, { isFromServer = false } = {}) {
     const record = this.#catalogue.record(id);
     if (!record) return;
     record.title = title;
@@ -152,6 +163,7 @@ export class ConversationStore {
     await this.flush(); // a new conversation must be in the database before it is renamed there
     const renamed = await this.#try((database) => database.rename(id, title));
     if (!renamed) return;
+    if (!isFromServer) this.#events.changedHere(id, "title");
     this.#catalogue.addWritten(renamed); // a write in the meantime may have stored the old title
     this.#events.listChanged();
     this.#tabs.post({ kind: "changed", conversation: id });
@@ -159,9 +171,10 @@ export class ConversationStore {
 
   /**
    * @param {string} id
+   * @param {Origin} [origin]
    * @returns {Promise<Conversation | null>} the deleted conversation; null if the deletion failed
    */
-  async delete(id) {
+  async delete(id, { isFromServer = false } = {}) {
     await this.flush();
     const conversation = await this.load(id);
     if (!conversation) return null;
@@ -170,6 +183,7 @@ export class ConversationStore {
       if (!done) return null;
     }
     this.#forget(id);
+    if (!isFromServer) this.#events.changedHere(id, "deleted");
     this.#events.listChanged();
     this.#tabs.post({ kind: "deleted", conversation: id });
     await this.#writeWhatWasRefused();
@@ -179,13 +193,15 @@ export class ConversationStore {
   /**
    * Adds imported or restored conversations. If one is present already, only missing or newer exchanges are added.
    * @param {Conversation[]} conversations
+   * @param {Origin} [origin]
    */
-  async add(conversations) {
+  async add(conversations, { isFromServer = false } = {}) {
     for (const { id, record, exchanges } of conversations) {
       const here = await this.load(id);
       const known = new Map(here?.exchanges.map((exchange) => [exchange.id, exchange.changed]));
       const lacking = exchanges.filter(({ id, changed }) => changed > (known.get(id) ?? -1));
       this.#enqueue(here?.record ?? record, lacking);
+      if (!isFromServer) this.#events.changedHere(id, "content");
     }
     await this.flush();
     this.#events.listChanged();
@@ -194,9 +210,11 @@ export class ConversationStore {
   /**
    * @param {Conversation} conversation from which the exchange has been removed already
    * @param {Exchange} exchange
+   * @param {Origin} [origin]
    */
-  async deleteExchange(conversation, exchange) {
+  async deleteExchange(conversation, exchange, { isFromServer = false } = {}) {
     this.#queue.dropExchange(exchange.id);
+    if (!isFromServer) this.#events.changedHere(conversation.id, "content");
     await this.flush(); // its children have another parent now
     await this.#try((database) => database.deleteExchange(exchange.id));
     this.#tabs.post({ kind: "changed", conversation: conversation.id });

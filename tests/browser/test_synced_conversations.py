@@ -1,0 +1,179 @@
+"""Conversations that the application keeps: on a user's next device, and without loss between two devices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from examples.helpdesk.demo_data import PASSWORD
+from tests.support.helpdesk import Helpdesk, start_helpdesk
+from tests.support.running_server import cleared_model
+from tools.common.chat_page import ChatPage
+from tools.common.chromium import WAIT_MS
+from tools.common.scripted_model import finished, reply, said
+
+from .browser_errors import BrowserErrors
+from .conftest import CONTEXT_OPTIONS
+
+Device = Callable[..., ChatPage]
+
+
+@pytest.fixture(scope="module")
+def shared_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Helpdesk]:
+    """The help desk, which keeps conversations."""
+    app = "tests.support.guest_host:create_synced_app()"
+    with start_helpdesk(tmp_path_factory.mktemp("helpdesk"), app=app) as shared:
+        yield shared
+
+
+@pytest.fixture
+def host(shared_host: Helpdesk) -> Iterator[Helpdesk]:
+    """The same server, without scripts of earlier tests."""
+    with cleared_model(shared_host):
+        yield shared_host
+
+
+@pytest.fixture
+def device(browser: Browser, host: Helpdesk, browser_errors: BrowserErrors) -> Iterator[Device]:
+    """Return a function that opens the page of a user on another device."""
+    browser_errors.expect("favicon")
+    # another device was faster
+    browser_errors.expect("412")
+    with ExitStack() as stack:
+
+        def open_page(name: str = "ada") -> ChatPage:
+            context = stack.enter_context(browser.new_context(base_url=host.url, **CONTEXT_OPTIONS))
+            context.set_default_timeout(WAIT_MS)
+            browser_errors.listen(context, host.url)
+            page = context.new_page()
+            page.goto("/sign-in?next=/assistant/")
+            page.get_by_label("Name").fill(name)
+            page.get_by_label("Password").fill(PASSWORD)
+            page.locator("main button").click()
+            expect(page.locator("#sluice-empty")).to_be_visible()
+            return ChatPage(page)
+
+        yield open_page
+    assert browser_errors.unexpected == []
+
+
+def wait_sent(chat: ChatPage) -> None:
+    """Wait until the server has all changes of a device."""
+    chat.page.wait_for_function(
+        """() => document.querySelectorAll(".conversation").length
+            === Object.keys(localStorage).filter((key) => key.includes(".synced.")).length
+            && !Object.keys(localStorage).some((key) => key.includes(".unsynced."))"""
+    )
+
+
+def look(chat: ChatPage) -> None:
+    """Look at a page again, which asks the server for changes."""
+    chat.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def open_conversation(chat: ChatPage, title: str) -> None:
+    chat.page.get_by_role("button", name="Open the sidebar").click()
+    chat.page.get_by_role("link", name=title).click()
+    expect(chat.questions.first).to_be_visible()
+
+
+def delete_all(chat: ChatPage) -> None:
+    """Delete the user's conversations, for the next test."""
+    chat.page.evaluate(
+        """async () => {
+            const { apiAddress, postHeaders } = await import(
+                new URL("browser/page_root.js", document.querySelector("script[src$='/js/main.js']").src));
+            const address = apiAddress("api/conversations");
+            for (const { id } of (await (await fetch(address)).json()).conversations)
+                await fetch(`${address}/${id}`, { method: "DELETE", headers: postHeaders() });
+        }"""
+    )
+
+
+def test_a_conversation_its_title_and_deletions_are_on_the_users_next_device(device: Device, host: Helpdesk) -> None:
+    phone = device()
+    host.model.enqueue(reply("One."), reply("Two."))
+    phone.ask_and_wait("First")
+    phone.ask_and_wait("Second")
+    wait_sent(phone)
+    laptop = device()
+    open_conversation(laptop, "First")
+    expect(laptop.questions).to_have_text(["First", "Second"])
+    expect(laptop.prose).to_have_text("Two.")
+    expect(device("lin").page.locator(".conversation")).to_have_count(0)
+
+    laptop.page.get_by_role("button", name="Open the sidebar").click()
+    laptop.page.get_by_role("link", name="First").press("F2")
+    laptop.page.get_by_role("textbox", name="Title").fill("Better")
+    laptop.page.keyboard.press("Enter")
+    laptop.page.keyboard.press("Escape")
+    laptop.page.locator(".exchange").last.hover()
+    laptop.page.locator(".exchange").last.get_by_role("button", name="Delete").click()
+    expect(laptop.questions).to_have_text(["First"])
+    wait_sent(laptop)
+    look(phone)
+    expect(phone.questions).to_have_text(["First"])
+    expect(phone.page.locator(".conversation a")).to_have_text(["Better"])
+
+    phone.page.get_by_role("button", name="Open the sidebar").click()
+    phone.page.get_by_role("link", name="Better").press("Delete")
+    expect(phone.page.locator(".conversation")).to_have_count(0)
+    wait_sent(phone)
+    look(laptop)
+    expect(laptop.page.locator(".conversation")).to_have_count(0)
+    expect(laptop.questions).to_have_count(0)
+    phone.page.get_by_role("button", name="Undo").click()
+    expect(phone.page.locator(".conversation a")).to_have_text(["Better"])
+    wait_sent(phone)
+    look(laptop)
+    expect(laptop.page.locator(".conversation a")).to_have_text(["Better"])
+    delete_all(phone)
+
+
+def test_two_devices_at_once_lose_nothing(device: Device, host: Helpdesk) -> None:
+    host.model.enqueue(reply("One."))
+    phone = device()
+    phone.ask_and_wait("First")
+    wait_sent(phone)
+    laptop = device()
+    open_conversation(laptop, "First")
+    gate = host.model.gate("before both ends")
+    host.model.enqueue((*said("From here."), gate, *finished()), (*said("From there."), gate, *finished()))
+    phone.ask("Here")
+    expect(phone.prose).to_have_text("From here.")
+    laptop.ask("There")
+    expect(laptop.prose).to_have_text("From there.")
+    gate.open()
+    phone.wait_complete()
+    laptop.wait_complete()
+    wait_sent(phone)
+    wait_sent(laptop)
+    for chat in (phone, laptop):
+        look(chat)
+        versions = chat.page.get_by_role("group", name="Versions of this question")
+        expect(versions).to_contain_text("/ 2")
+    delete_all(phone)
+
+
+def test_without_the_server_all_works_and_is_sent_later(
+    device: Device, host: Helpdesk, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("ERR_FAILED")
+    phone = device()
+    phone.page.route("**/api/conversations/*", lambda route: route.abort())
+    host.model.enqueue(reply("One."))
+    with phone.page.expect_event("requestfailed"):
+        phone.ask_and_wait("First")
+    phone.page.reload()
+    expect(phone.prose).to_have_text("One.")
+    assert device().page.locator(".conversation").count() == 0
+    phone.page.unroute_all()
+    phone.page.evaluate("dispatchEvent(new Event('online'))")
+    wait_sent(phone)
+    laptop = device()
+    open_conversation(laptop, "First")
+    expect(laptop.prose).to_have_text("One.")
+    delete_all(phone)

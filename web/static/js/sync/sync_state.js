@@ -1,0 +1,74 @@
+/** What this browser knows of the application's copies. Kept in localStorage, so that changes made offline are not lost. */
+
+import { isStorageClosed, storageName } from "../browser/page_root.js";
+
+/**
+ * @typedef {object} Base what this browser and the server had in common after the last exchange
+ * @property {string} version
+ * @property {number} changed when this browser's copy was last changed
+ * @property {Record<string, number>} exchanges their times of change, by id
+ *
+ * @typedef {"content" | "title" | "deleted"} Change
+ */
+
+const SYNCED = storageName("synced.");
+const CHANGED = storageName("unsynced.");
+
+/** @param {string} id @returns {Base | null} null if the server never had it */
+export function baseOf(id) {
+  try {
+    return JSON.parse(localStorage.getItem(SYNCED + id) ?? "null");
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} id @param {Base | null} base */
+export function setBase(id, base) {
+  store(SYNCED + id, base && JSON.stringify(base));
+}
+
+/** @param {string} id @returns {Change | null} what the server does not know yet */
+export function changeOf(id) {
+  try {
+    return /** @type {Change | null} */ (localStorage.getItem(CHANGED + id));
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} id @param {Change | null} change a new title is also kept when the content changes after it */
+export function setChange(id, change) {
+  const isKept = change === "content" && changeOf(id) === "title";
+  if (!isKept) store(CHANGED + id, change);
+}
+
+/** @returns {string[]} the ids of conversations with changes that the server does not know yet */
+export function changedIds() {
+  return idsOf(CHANGED);
+}
+
+/** @returns {string[]} */
+export function syncedIds() {
+  return idsOf(SYNCED);
+}
+
+/** @param {string} prefix */
+function idsOf(prefix) {
+  try {
+    return Object.keys(localStorage).flatMap((key) => (key.startsWith(prefix) ? [key.slice(prefix.length)] : []));
+  } catch {
+    return [];
+  }
+}
+
+/** @param {string} key @param {string | null} value */
+function store(key, value) {
+  if (isStorageClosed()) return;
+  try {
+    if (value === null) localStorage.removeItem(key);
+    else localStorage.setItem(key, value);
+  } catch {
+    // full or turned off: the versions then differ, and both sides are merged again
+  }
+}
