@@ -22,7 +22,6 @@ import { PromptHistory } from "./composer/prompt_history.js";
 import { ReadingPosition } from "./transcript/reading_position.js";
 import { settings } from "./settings/settings.js";
 import { SettingsDialog } from "./dialogs/settings_dialog.js";
-import { ShortcutList } from "./dialogs/shortcut_list.js";
 import { Shortcuts } from "./ui/shortcuts.js";
 import { Sidebar } from "./sidebar/sidebar.js";
 import { Starters } from "./composer/starters.js";
@@ -58,6 +57,8 @@ const pageTitle = document.title;
 let isConfigured = false; // the configuration has loaded, or the defaults are used
 let isOpened = false; // the store is open, or could not be opened
 let shownId = "";
+/** @type {Promise<import("./dialogs/shortcut_list.js").ShortcutList> | null} */
+let shortcutList = null;
 
 restoreAddress();
 const startScreen = requireElement("empty", HTMLElement);
@@ -174,8 +175,7 @@ requireElement("open-settings", HTMLButtonElement).addEventListener("click", () 
 settings.onChange(applySettings);
 onLanguageChange(() => transcript.translate());
 
-const shortcutList = new ShortcutList(requireElement("shortcuts", HTMLDialogElement));
-requireElement("open-shortcuts", HTMLButtonElement).addEventListener("click", () => shortcutList.open());
+requireElement("open-shortcuts", HTMLButtonElement).addEventListener("click", () => void toggleShortcutList());
 const { shortcuts } = new Shortcuts([
   { text: "stopAnswer", key: "Escape", run: () => composer.cancel() || (chat.running && chat.stop()) },
   { text: "toComposer", key: "Escape", shift: true, run: goToComposer },
@@ -183,9 +183,8 @@ const { shortcuts } = new Shortcuts([
   { text: "searchLabel", key: "k", mod: true, run: openSearch },
   { text: "toggleSidebar", key: "s", mod: true, shift: true, run: () => sidebar.toggle() },
   { text: "copyLast", key: "c", mod: true, shift: true, run: () => transcript.copyLast() },
-  { text: "showShortcuts", key: "/", mod: true, overDialogs: true, run: () => shortcutList.toggle() },
+  { text: "showShortcuts", key: "/", mod: true, overDialogs: true, run: () => void toggleShortcutList() },
 ]);
-shortcutList.show([...COMPOSER_KEYS, { text: "nextControl", key: "Tab" }, ...shortcuts, ...LIST_KEYS]);
 // a notice, an undo offer or a longer draft must not cover the end of the answer
 new ResizeObserver(() => position.follow()).observe(requireElement("dock", HTMLElement));
 new ConnectionNotice(notices, (key) => announce(texts[key]));
@@ -216,6 +215,21 @@ function configure(configuration) {
   composer.limit(configuration.maxMessageChars);
   settingsDialog.configure(configuration);
   applySettings();
+}
+
+/** Opens the list of shortcuts, which is loaded when it is first needed, or closes it. */
+async function toggleShortcutList() {
+  try {
+    shortcutList ??= import("./dialogs/shortcut_list.js").then(({ ShortcutList }) => {
+      const list = new ShortcutList(requireElement("shortcuts", HTMLDialogElement));
+      list.show([...COMPOSER_KEYS, { text: "nextControl", key: "Tab" }, ...shortcuts, ...LIST_KEYS]);
+      return list;
+    });
+    (await shortcutList).toggle();
+  } catch {
+    shortcutList = null; // offline, or after a deploy
+    notices.show("partNotLoaded");
+  }
 }
 
 /** Loads what is rarely needed: export and import. */
