@@ -177,3 +177,24 @@ def test_without_the_server_all_works_and_is_sent_later(
     open_conversation(laptop, "First")
     expect(laptop.prose).to_have_text("One.")
     delete_all(phone)
+
+
+def test_a_change_whose_request_the_page_did_not_survive_is_sent_by_the_next_page(
+    device: Device, host: Helpdesk
+) -> None:
+    phone = device()
+    host.model.enqueue(reply("One."))
+    phone.ask_and_wait("First")
+    wait_sent(phone)
+    phone.page.route("**/api/conversations/*", lambda route: None)  # no answer comes
+    phone.page.get_by_role("button", name="Open the sidebar").click()
+    phone.page.get_by_role("link", name="First").press("F2")
+    phone.page.get_by_role("textbox", name="Title").fill("Better")
+    with phone.page.expect_request("**/api/conversations/*"):
+        phone.page.keyboard.press("Enter")
+    phone.page.unroute_all()
+    phone.page.reload()
+    expect(phone.page.locator(".conversation a")).to_have_text(["Better"])
+    wait_sent(phone)
+    expect(device().page.locator(".conversation a")).to_have_text(["Better"])
+    delete_all(phone)

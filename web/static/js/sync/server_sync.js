@@ -7,7 +7,7 @@
 import { storageName } from "../browser/page_root.js";
 import { Conversation } from "../conversation/conversation.js";
 import { deleteConversation, listVersions, loadConversation, saveConversation, SyncError } from "./server_conversations.js";
-import { baseOf, changedIds, changeOf, setBase, setChange, syncedIds } from "./sync_state.js";
+import { baseOf, changedIds, changeOf, clearMark, markOf, setBase, setChange, syncedIds } from "./sync_state.js";
 
 /** @typedef {import("../storage/conversation_store.js").ConversationStore} ConversationStore */
 /** @typedef {import("./sync_state.js").Change} Change */
@@ -80,9 +80,10 @@ export class ServerSync {
 
   /** @param {string} id */
   async #deleteThere(id) {
+    const mark = markOf(id);
     await deleteConversation(id);
     setBase(id, null);
-    if (changeOf(id) === "deleted") setChange(id, null);
+    clearMark(id, mark);
   }
 
   /**
@@ -127,14 +128,9 @@ export class ServerSync {
   async #push(id) {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (this.#tooLarge.has(id) || this.#events.isRunning(id)) return;
-      const change = changeOf(id);
-      setChange(id, null); // a change from now on is sent by a later round
-      const saved = await this.#save(id).catch((error) => {
-        if (change && !changeOf(id)) setChange(id, change);
-        throw error;
-      });
-      if (saved === "done") return;
-      if (change && !changeOf(id)) setChange(id, change);
+      const mark = markOf(id);
+      const saved = await this.#save(id);
+      if (saved === "done") return clearMark(id, mark); // a change since then is sent by a later round
       if (saved === "tooLarge") return void this.#tooLarge.add(id);
       await this.#pull(id);
     }

@@ -1,6 +1,7 @@
 /** What this browser knows of the application's copies. Kept in localStorage, so that changes made offline are not lost. */
 
 import { isStorageClosed, storageName } from "../browser/page_root.js";
+import { newIdentifier } from "../conversation/identifier.js";
 
 /**
  * @typedef {object} Base what this browser and the server had in common after the last exchange
@@ -28,19 +29,29 @@ export function setBase(id, base) {
   store(SYNCED + id, base && JSON.stringify(base));
 }
 
-/** @param {string} id @returns {Change | null} what the server does not know yet */
-export function changeOf(id) {
+/** @param {string} id @returns {string | null} names the last change that the server does not know yet */
+export function markOf(id) {
   try {
-    return /** @type {Change | null} */ (localStorage.getItem(CHANGED + id));
+    return localStorage.getItem(CHANGED + id);
   } catch {
     return null;
   }
 }
 
-/** @param {string} id @param {Change | null} change a new title is also kept when the content changes after it */
+/** @param {string} id @returns {Change | null} what the server does not know yet */
+export function changeOf(id) {
+  return /** @type {Change | null} */ (markOf(id)?.split(".")[0] ?? null);
+}
+
+/** @param {string} id @param {Change} change a new title is also kept in mind when the content changes after it */
 export function setChange(id, change) {
-  const isKept = change === "content" && changeOf(id) === "title";
-  if (!isKept) store(CHANGED + id, change);
+  const kind = change === "content" && changeOf(id) === "title" ? "title" : change;
+  store(CHANGED + id, `${kind}.${newIdentifier()}`);
+}
+
+/** Call when the server knows a change. @param {string} id @param {string | null} mark kept if there was another since */
+export function clearMark(id, mark) {
+  if (markOf(id) === mark) store(CHANGED + id, null);
 }
 
 /** @returns {string[]} the ids of conversations with changes that the server does not know yet */
