@@ -187,7 +187,7 @@ def test_a_change_whose_request_the_page_did_not_survive_is_sent_by_the_next_pag
     phone.ask_and_wait("First")
     wait_sent(phone)
     held: list[Route] = []  # no answer comes
-    phone.page.route("**/api/conversations/*", held.append, times=1)
+    phone.page.route("**/api/conversations/*", lambda route: held.append(route), times=1)
     phone.page.get_by_role("button", name="Open the sidebar").click()
     phone.page.get_by_role("link", name="First").press("F2")
     phone.page.get_by_role("textbox", name="Title").fill("Better")
