@@ -89,19 +89,20 @@ GROW = """({text, cuts}) => {
         read = 0;
         source.push(text.slice(cuts[index - 1] ?? 0, cut));
         if (cut === text.length) source.end();
-        for (let part = source.nextSettled(); part; part = source.nextSettled()) list.settle(part);
+        for (let part = source.nextSettled(); part; part = source.nextSettled()) list.settle(part, source.links);
         list.show(source.unsettled());
         const records = observer.takeRecords();
         work.push({read, changed: records.reduce((sum, {addedNodes}) => sum + Math.max(1, addedNodes.length), 0)});
     });
     delete markdown.blocks;
-    list.resolveLinks(source.links);
+    list.resolveLinks(source.links, Infinity);
     element.remove();
     // colours and formulas come when their libraries do
     for (const span of element.querySelectorAll("[class^=hljs]")) span.replaceWith(span.textContent);
     for (const name of element.querySelectorAll("figcaption")) name.remove();
-    for (const formula of element.querySelectorAll("[data-typeset]")) {
-        formula.textContent = formula.querySelector("annotation").textContent;
+    for (const formula of element.querySelectorAll(".formula")) {
+        const tex = formula.querySelector("annotation")?.textContent ?? formula.textContent;
+        formula.textContent = tex.replace(/^\\$+|\\$+$/g, "").trim();
         formula.removeAttribute("data-typeset");
     }
     for (const part of element.querySelectorAll("*")) {

@@ -31,10 +31,10 @@ SHOW = """async ({cases, pieces}) => {
         for (let at = 0; at < text.length; at += pieces) {
             source.push(text.slice(at, at + pieces));
             if (at + pieces >= text.length) source.end();
-            for (let part = source.nextSettled(); part; part = source.nextSettled()) list.settle(part);
+            for (let part = source.nextSettled(); part; part = source.nextSettled()) list.settle(part, source.links);
             list.show(source.unsettled());
         }
-        list.resolveLinks(source.links);
+        list.resolveLinks(source.links, Infinity);
         return element;
     });
     await window.settled();

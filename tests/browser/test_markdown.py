@@ -23,17 +23,20 @@ def show(chat: ChatPage, model: ScriptedModel, *tokens: str) -> Locator:
     return chat.ask_and_wait("Show me")
 
 
-def test_an_image_of_another_host_becomes_text(chat: ChatPage, model: ScriptedModel) -> None:
+def test_an_image_of_another_host_becomes_a_link_to_it(chat: ChatPage, model: ScriptedModel) -> None:
     prose = show(chat, model, "See ![a heron](https://elsewhere.example/heron.png).")
     expect(prose.locator("img")).to_have_count(0)
-    expect(prose).to_have_text("See [Image: a heron, https://elsewhere.example/heron.png].")
+    expect(prose).to_have_text("See [Image: a heron (elsewhere.example)].")
+    link = prose.get_by_role("link", name="Image: a heron")
+    expect(link).to_have_attribute("href", "https://elsewhere.example/heron.png")
+    expect(link).to_have_attribute("rel", "noopener noreferrer")
 
 
 def test_raw_html_is_shown_as_text_except_for_a_few_tags(chat: ChatPage, model: ScriptedModel) -> None:
     prose = show(chat, model, "H<sub>2</sub>O<br>and <b onclick='x()'>this</b> <script>a < b</script>")
     expect(prose.locator("sub")).to_have_text("2")
     expect(prose.locator("br")).to_have_count(1)
-    expect(prose).to_contain_text("<b onclick='x()'>this <script>a < b</script>")
+    expect(prose).to_contain_text("<b onclick='x()'>this</b> <script>a < b</script>")
 
 
 def test_an_embedded_image_is_shown(chat: ChatPage, model: ScriptedModel) -> None:
@@ -206,3 +209,24 @@ def test_a_link_without_an_address_does_not_look_like_a_link(chat: ChatPage, mod
     text = prose.locator("p").evaluate(color)
     assert prose.locator("a", has_text="a part").evaluate(color) == text
     assert prose.locator("a", has_text="an address").evaluate(color) != text
+
+
+def test_a_footnote_and_its_reference_lead_to_each_other(chat: ChatPage, model: ScriptedModel) -> None:
+    prose = show(chat, model, "A claim[^1].\n\n[^1]: The source.")
+    reference = prose.locator(".footnote-reference")
+    reference.click()
+    expect(prose.locator(".footnote-label")).to_be_focused()
+    chat.page.keyboard.press("Enter")
+    expect(reference).to_be_focused()
+
+
+def test_a_callout_follows_the_language_of_the_page(chat: ChatPage, model: ScriptedModel) -> None:
+    title = show(chat, model, "> [!WARNING]\n> Hot.").locator(".callout-title")
+    expect(title).to_have_text("Warning")
+    chat.page.evaluate(
+        """async () => {
+            const main = document.querySelector("script[src$='/js/main.js']").src;
+            (await import(new URL("i18n/language.js", main))).useLanguage("zh-CN");
+        }"""
+    )
+    expect(title).to_have_text("警告")

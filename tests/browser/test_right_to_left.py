@@ -103,7 +103,7 @@ def test_an_answer_without_markdown_has_the_direction_of_its_first_letter(
     browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors
 ) -> None:
     browser_errors.expect("status of 404.*/vendor/")
-    browser_page.route("**/vendor/marked.js", lambda route: route.fulfill(status=404, body=""))
+    browser_page.route("**/vendor/markdown-it.js", lambda route: route.fulfill(status=404, body=""))
     chat = ChatPage(browser_page).open()
     model.enqueue(reply(f"{HEBREW}\nEnglish"))
     chat.ask_and_wait("Say it")

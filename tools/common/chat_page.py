@@ -16,7 +16,7 @@ COMPLETE = re.compile("^(Answer complete|回答完成)$")
 # The first interaction loads Markdown. Importing the same modules again waits until the page has them.
 WAIT_FOR_MARKDOWN = """async () => {
     const main = document.querySelector("script[src$='/js/main.js']").src;
-    const files = ["../vendor/marked.js", "../vendor/dompurify.js"];
+    const files = ["../vendor/markdown-it.js", "../vendor/dompurify.js"];
     await Promise.allSettled(files.map((file) => import(new URL(file, main).href)));
 }"""
 

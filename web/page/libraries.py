@@ -15,7 +15,7 @@ LIBRARIES: Final = (
     "vendor/highlight.js",
     "vendor/katex/katex.css",
     "vendor/katex/katex.js",
-    "vendor/marked.js",
+    "vendor/markdown-it.js",
 )
 
 
@@ -32,7 +32,7 @@ def describe_missing_libraries(assets: Assets) -> list[str]:
     if not missing:
         return []
     # Without one of these two, the page parses no Markdown.
-    is_plain = bool({"vendor/marked.js", "vendor/dompurify.js"} & set(missing))
+    is_plain = bool({"vendor/markdown-it.js", "vendor/dompurify.js"} & set(missing))
     consequence = "shows answers as plain text" if is_plain else "lacks some libraries"
     return [
         f"the page {consequence}: {', '.join(missing)} not found in {assets.source}; run `make vendor` in the "

@@ -12,8 +12,13 @@ const packages = join(here, "..", "..", "node_modules");
 const vendor = join(here, "vendor");
 
 const FILES = {
-  "marked/lib/marked.esm.js": "marked.js",
-  "marked/LICENSE": "licences/marked.txt",
+  "markdown-it/LICENSE": "licences/markdown-it.txt",
+  // packages inside markdown-it's file
+  "entities/LICENSE": "licences/entities.txt",
+  "linkify-it/LICENSE": "licences/linkify-it.txt",
+  "mdurl/LICENSE": "licences/mdurl.txt",
+  "punycode.js/LICENSE-MIT.txt": "licences/punycode.js.txt",
+  "uc.micro/LICENSE.txt": "licences/uc.micro.txt",
   "dompurify/LICENSE": "licences/dompurify.txt",
   "@highlightjs/cdn-assets/es/highlight.min.js": "highlight.js",
   "@highlightjs/cdn-assets/LICENSE": "licences/highlight.js.txt",
@@ -27,6 +32,7 @@ await rm(vendor, { recursive: true, force: true });
 for (const [source, target] of Object.entries(FILES)) await copy(source, target);
 // half as large as their modules, which come with comments only
 await copyAsModule("dompurify/dist/purify.min.js", "dompurify.js", "default module.exports");
+await copyAsModule("markdown-it/dist/browser/markdown-it.umd.min.js", "markdown-it.js", "default module.exports");
 await copyAsModule("idb/build/umd.js", "idb.js", "const { openDB } = module.exports");
 for (const font of await readdir(join(packages, "katex/dist/fonts"))) {
   // every browser that runs this page reads woff2, which the style sheet names first

@@ -36,11 +36,11 @@ def test_a_page_with_all_its_libraries_has_no_warning(tmp_path: Path) -> None:
     ("missing", "consequence"),
     [
         (LIBRARIES, "shows answers as plain text"),
-        (("vendor/marked.js",), "shows answers as plain text"),
+        (("vendor/markdown-it.js",), "shows answers as plain text"),
         (("vendor/dompurify.js",), "shows answers as plain text"),
         (("vendor/katex/katex.js", "vendor/highlight.js"), "lacks some libraries"),
     ],
-    ids=["all", "marked", "dompurify", "katex and highlight"],
+    ids=["all", "markdown-it", "dompurify", "katex and highlight"],
 )
 def test_one_warning_says_what_the_page_lacks_and_what_adds_it(
     tmp_path: Path, missing: tuple[str, ...], consequence: str

@@ -7,7 +7,7 @@
 
 /**
  * @typedef {object} Libraries
- * @property {typeof import("marked")} marked
+ * @property {typeof import("markdown-it").default} MarkdownIt
  * @property {typeof import("dompurify").default} createPurify
  *
  * @typedef {object} HighlightJs the used part of highlight.js; its package has no types
@@ -28,8 +28,8 @@ const FORMULA_FONTS = ["1em KaTeX_Main", "italic 1em KaTeX_Math", "1em KaTeX_Siz
  * @returns {Promise<Libraries | null>} null if one of them is missing; never rejects
  */
 export async function loadLibraries() {
-  const [marked, purify] = await Promise.all([load("marked.js"), load("dompurify.js")]);
-  return marked && purify ? { marked, createPurify: purify.default } : null;
+  const [markdownIt, purify] = await Promise.all([load("markdown-it.js"), load("dompurify.js")]);
+  return markdownIt && purify ? { MarkdownIt: markdownIt.default, createPurify: purify.default } : null;
 }
 
 /**

@@ -11,7 +11,7 @@ import { growingTable, rowsToAppend } from "./table_block.js";
 /** @typedef {import("./markdown.js").Markdown} Markdown */
 /** @typedef {import("./markdown_source.js").BlocksPart} BlocksPart */
 /** @typedef {import("./markdown_source.js").CodePart} CodePart */
-/** @typedef {import("marked").Links} Links */
+/** @typedef {import("./parser.js").Links} Links */
 /** @typedef {import("./table_block.js").GrowingTable} GrowingTable */
 /** @typedef {{ fragment: DocumentFragment, intoTable: DocumentFragment }} Rendered `intoTable` goes into the last table */
 
@@ -26,7 +26,7 @@ export class BlockList {
   #table = null;
   /** @type {Element | null} */
   #code = null;
-  /** @type {{ part: BlocksPart, table: GrowingTable | null, nodes: Element[], intoTable: Element[] }[]} parts with
+  /** @type {{ part: BlocksPart, undefinedLabels: string[], table: GrowingTable | null, nodes: Element[], intoTable: Element[] }[]} parts with
    *  link labels that have no definition yet */
   #unresolved = [];
 
@@ -40,13 +40,17 @@ export class BlockList {
     element.replaceChildren();
   }
 
-  /** Appends the next settled part. @param {BlocksPart | CodePart} part */
-  settle(part) {
+  /**
+   * Appends the next settled part.
+   *
+   * @param {BlocksPart | CodePart} part
+   * @param {Links} links the definitions so far
+   */
+  settle(part, links) {
     if (part.kind === "code") return this.#settleCode(part);
     const { nodes, intoTable } = this.#update(part, { growing: false });
-    if (labelsOf(part).some((label) => !part.links[label])) {
-      this.#unresolved.push({ part, table: this.#table, nodes, intoTable });
-    }
+    const undefinedLabels = this.#labelsOf(part).filter((label) => !links[label]);
+    if (undefinedLabels.length > 0) this.#unresolved.push({ part, undefinedLabels, table: this.#table, nodes, intoTable });
     this.#settleNodes();
   }
 
@@ -56,20 +60,26 @@ export class BlockList {
     else this.#patch({ fragment: new DocumentFragment(), intoTable: new DocumentFragment() });
   }
 
-  /** Renders parts again whose link labels were defined later. @param {Links} links all definitions */
-  resolveLinks(links) {
-    /** @type {Element[]} */
-    const replaced = [];
-    for (const { part, table, nodes, intoTable } of this.#unresolved) {
-      if (!labelsOf(part).some((label) => links[label] && !part.links[label])) continue;
+  /**
+   * Renders parts again whose link labels were defined later.
+   *
+   * @param {Links} links all definitions
+   * @param {number} until as `performance.now()` counts
+   * @returns {boolean} whether all parts are done; otherwise call it again
+   */
+  resolveLinks(links, until) {
+    for (let next = this.#unresolved.shift(); next; next = this.#unresolved.shift()) {
+      const { part, undefinedLabels, table, nodes, intoTable } = next;
+      if (!undefinedLabels.some((label) => links[label])) continue;
       const source = part.blocks.map(({ raw }) => raw).join("");
-      const rendered = this.#render({ ...part, blocks: this.#markdown.blocks(source, { ...links }) }, table);
-      for (const element of [...rendered.fragment.children, ...rendered.intoTable.children]) replaced.push(element);
+      const rendered = this.#render({ ...part, blocks: this.#markdown.blocks(source, Object.create(links)) }, table);
+      const replaced = [...rendered.fragment.children, ...rendered.intoTable.children];
       replace(nodes, rendered.fragment);
       replace(intoTable, rendered.intoTable);
+      for (const element of replaced) this.#markdown.enhance(element, { growing: false });
+      if (performance.now() > until) return this.#unresolved.length === 0;
     }
-    this.#unresolved = [];
-    for (const element of replaced) this.#markdown.enhance(element, { growing: false });
+    return true;
   }
 
   /** @param {CodePart} part */
@@ -125,22 +135,19 @@ export class BlockList {
     patchChildren(this.#element, fragment, nextSibling(this.#last, this.#element));
   }
 
+  /** @param {BlocksPart} part @returns {string[]} labels in it that may name a definition, normalised */
+  #labelsOf({ blocks }) {
+    return blocks.flatMap(({ type, raw }) =>
+      type === "fence" || type === "code_block"
+        ? []
+        : Array.from(raw.matchAll(LABEL), ([, label = ""]) => this.#markdown.normaliseLabel(label)),
+    );
+  }
+
   #settleNodes() {
     this.#last = this.#element.lastElementChild;
     this.#table = this.#last?.matches(".table") ? growingTable(this.#last) : null;
   }
-}
-
-/** @param {BlocksPart} part */
-function labelsOf({ blocks }) {
-  return blocks.flatMap(({ type, raw }) =>
-    type === "code" || type === "def" ? [] : Array.from(raw.matchAll(LABEL), ([, label = ""]) => normaliseLabel(label)),
-  );
-}
-
-/** Writes a label as marked stores the labels of definitions. @param {string} label */
-function normaliseLabel(label) {
-  return label.toLowerCase().replace(/\s+/g, " ");
 }
 
 /**

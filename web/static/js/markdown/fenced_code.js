@@ -1,5 +1,7 @@
 /** A growing fenced code block: which of its lines can no longer change, and where it ends. */
 
+import { FenceNesting } from "./syntax/nested_fences.js";
+
 /**
  * @typedef {object} CodeLines
  * @property {string} text of the lines
@@ -7,11 +9,14 @@
  * @property {boolean} ends whether the block ends with them
  */
 
-const FENCE = /^( {0,3})(`{3,}(?=[^`\n]*\n)|~{3,})[ \t]*([\w+#.-]*)[^\n]*\n/;
+const FENCE = /^( {0,3})(`{3,}(?=[^`\n]*\n)|~{3,})([^\n]*)\n/;
+const LANGUAGE = /^[ \t]*([\w+#.-]*)/;
 
 export class FencedCode {
   #indent;
-  #closing;
+  #nesting;
+  /** Whether the lines that were returned before end within a line. */
+  #isMidLine = false;
 
   /**
    * @param {string} source
@@ -23,11 +28,11 @@ export class FencedCode {
   }
 
   /** @param {RegExpExecArray} fence */
-  constructor([line, indent = "", marker = "", language = ""]) {
+  constructor([line, indent = "", marker = "", info = ""]) {
     this.fenceLength = line.length;
-    this.language = language;
+    this.language = LANGUAGE.exec(info)?.[1] ?? "";
     this.#indent = indent.length;
-    this.#closing = new RegExp(`^ {0,3}${marker}${marker.charAt(0)}*[ \\t]*(?:\\n|$)`, "m");
+    this.#nesting = new FenceNesting(marker, info);
   }
 
   /**
@@ -37,25 +42,39 @@ export class FencedCode {
    * @returns {CodeLines | null} the lines that can no longer change; null if there are none
    */
   next(lookahead, { isFull, isLast }) {
-    const closing = this.#closing.exec(lookahead);
+    let length = 0;
+    for (let end = lookahead.indexOf("\n"); end >= 0; end = lookahead.indexOf("\n", length)) {
+      const line = lookahead.slice(length, end);
+      if (!(length === 0 && this.#isMidLine) && this.#closes(line)) return this.#lines(lookahead.slice(0, length), end + 1, true);
+      length = end + 1;
+    }
     // a closing fence at the end of the received text may still become a line of code
-    const closes = closing !== null && (closing[0].endsWith("\n") || isLast);
-    const ends = closes || isLast;
-    const length = closes ? closing.index : isLast || isFull ? lookahead.length : this.#certainLength(lookahead);
-    if (length === 0 && !ends) return null;
-    let text = lookahead.slice(0, length);
-    if (this.#indent > 0) text = text.replace(new RegExp(`^ {1,${this.#indent}}`, "gm"), "");
-    if (ends && !closes && !text.endsWith("\n")) text += "\n";
-    return { text, length: length + (closes ? closing[0].length : 0), ends };
+    const last = lookahead.slice(length);
+    if (isLast) {
+      if (last !== "" && !(length === 0 && this.#isMidLine) && this.#closes(last)) return this.#lines(lookahead.slice(0, length), lookahead.length, true);
+      const text = lookahead === "" || lookahead.endsWith("\n") ? lookahead : `${lookahead}\n`;
+      return this.#lines(text, lookahead.length, true);
+    }
+    const isUncertain = this.#indent > 0 || (!(length === 0 && this.#isMidLine) && /^ {0,3}(?:`|~|$)/.test(last));
+    if ((isFull && length === 0) || !isUncertain) length = lookahead.length;
+    return length > 0 ? this.#lines(lookahead.slice(0, length), length, false) : null;
+  }
+
+  /** @param {string} line */
+  #closes(line) {
+    const indent = /^ {0,3}/.exec(line)?.[0].length ?? 0;
+    return this.#nesting.closes(line.slice(indent));
   }
 
   /**
    * @param {string} text
-   * @returns {number} how many characters are certainly code; the last line may become the closing fence
+   * @param {number} length
+   * @param {boolean} ends
+   * @returns {CodeLines}
    */
-  #certainLength(text) {
-    const line = text.lastIndexOf("\n") + 1;
-    const isUncertain = this.#indent > 0 || /^ {0,3}(?:`*|~*)[ \t]*$/.test(text.slice(line));
-    return isUncertain ? line : text.length;
+  #lines(text, length, ends) {
+    this.#isMidLine = text !== "" && !text.endsWith("\n");
+    const shown = this.#indent > 0 ? text.replace(new RegExp(`^ {1,${this.#indent}}`, "gm"), "") : text;
+    return { text: shown, length, ends };
   }
 }

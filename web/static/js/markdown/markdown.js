@@ -1,61 +1,100 @@
-/** Renders Markdown as nodes: parsed by marked, sanitised by DOMPurify, with highlighted code and typeset formulas. */
+/**
+ * Renders Markdown as nodes: parsed by parser.js, sanitised by DOMPurify, with highlighted code and typeset formulas.
+ * What cannot be rendered is shown as its source.
+ */
 
+import { showCalloutNames } from "./callout_names.js";
 import { wrapCode } from "./code_block.js";
 import { setDirections } from "./direction.js";
-import { markHanEmphasis, strong } from "./emphasis.js";
+import { DocumentRenderer } from "./document_renderer.js";
+import { markFootnotes } from "./footnote_links.js";
+import { markHanEmphasis } from "./han_emphasis.js";
 import { Highlighter } from "./highlighter.js";
+import { reportOnce } from "./report.js";
+import { breakLongRuns } from "./long_runs.js";
 import { loadKatex } from "../browser/libraries.js";
-import { formulas, recordFormulaSources, typeset } from "./mathematics.js";
-import { rawHtml } from "./raw_html.js";
+import { Typesetter, recordFormulaSources } from "./mathematics.js";
+import { MarkdownParser } from "./parser.js";
 import { Sanitiser } from "./sanitiser.js";
 import { scrollableTable } from "./table_block.js";
 
 /** @typedef {import("../browser/libraries.js").Libraries} Libraries */
-/** @typedef {import("../browser/libraries.js").Katex} Katex */
-/** @typedef {import("marked").Token} Token */
-/** @typedef {import("marked").Links} Links */
+/** @typedef {import("./parser.js").Block} Block */
+/** @typedef {import("./parser.js").Links} Links */
 
 const KATEX_MS = 2_000; // how long a complete answer waits for KaTeX, so that its formulas do not shift the layout
+const LOOSE = "a, b, br, code, del, em, i, img, input, ins, kbd, mark, s, samp, small, span, strong, sub, sup, u";
+const FORMULA = /<(?:span|div) class="formula/;
 
 export class Markdown {
-  #libraries;
-  #marked;
+  #parser;
   #sanitiser;
   #highlighter = new Highlighter();
   /** @type {Promise<void> | null} */
   #loading = null;
   #hasTriedKatex = false;
-  /** @type {Katex | null} */
-  #katex = null;
+  /** @type {Typesetter | null} */
+  #typesetter = null;
 
   /** @param {Libraries} libraries */
-  constructor(libraries) {
-    this.#libraries = libraries;
-    this.#marked = new libraries.marked.Marked({ gfm: true, extensions: [...formulas, strong], renderer: rawHtml });
-    this.#sanitiser = new Sanitiser(libraries.createPurify);
+  constructor({ MarkdownIt, createPurify }) {
+    this.#parser = new MarkdownParser(MarkdownIt);
+    this.#sanitiser = new Sanitiser(createPurify);
+  }
+
+  /**
+   * @param {HTMLElement} element
+   * @returns {DocumentRenderer} renders a growing text in the element
+   */
+  rendererFor(element) {
+    return new DocumentRenderer(element, this);
   }
 
   /**
    * @param {string} source with LF as its only line end
-   * @param {Links} links the link definitions of earlier parts; this part's definitions are added
-   * @returns {Token[]} the blocks; their `raw` texts together are the source
+   * @param {Links} links definitions of earlier parts; this part's definitions are added
+   * @returns {Block[]} their `raw` texts together are the source
    */
   blocks(source, links) {
-    const lexer = new this.#libraries.marked.Lexer(this.#marked.defaults);
-    lexer.tokens.links = links;
-    return lexer.lex(source);
+    try {
+      return this.#parser.blocks(source, links);
+    } catch (error) {
+      reportOnce("parsing", error);
+      return [this.#parser.sourceBlock(source)];
+    }
+  }
+
+  /** Writes a label as `Links` names it. @param {string} label */
+  normaliseLabel(label) {
+    return this.#parser.normaliseLabel(label);
   }
 
   /**
-   * @param {Token[]} blocks
+   * @param {Block[]} blocks
    * @returns {DocumentFragment} call `enhance` on its elements when they are in the page
    */
   render(blocks) {
-    const fragment = this.#sanitiser.sanitise(this.#marked.parser(blocks));
+    try {
+      return this.#render(blocks);
+    } catch (error) {
+      reportOnce("rendering", error);
+      return sourceFragment(blocks);
+    }
+  }
+
+  /** @param {Block[]} blocks */
+  #render(blocks) {
+    const fragment = this.#sanitiser.sanitise(blocks.map((block) => this.#parser.html(block)).join(""));
     removeBlankText(fragment);
+    wrapLooseText(fragment);
     for (const table of fragment.querySelectorAll("table")) table.replaceWith(scrollableTable(table));
     for (const code of fragment.querySelectorAll("pre > code")) wrapCode(code);
-    for (const box of fragment.querySelectorAll("li > input:first-child")) box.parentElement?.classList.add("task");
+    for (const box of fragment.querySelectorAll("li > input:first-child, li > p:first-child > input:first-child")) {
+      box.closest("li")?.classList.add("task");
+    }
+    showCalloutNames(fragment);
+    markFootnotes(fragment);
+    breakLongRuns(fragment);
     setDirections(fragment);
     markHanEmphasis(fragment);
     recordFormulaSources(fragment);
@@ -71,8 +110,8 @@ export class Markdown {
   enhance(element, { growing }) {
     for (const code of element.querySelectorAll("pre > code")) this.highlight(code, { growing });
     if (element.matches(".formula, .formula-open") || element.querySelector(".formula, .formula-open")) {
-      if (this.#katex) typeset(element, this.#katex);
-      else void this.#loadedKatex().then(() => this.#katex && element.isConnected && typeset(element, this.#katex));
+      if (this.#typesetter) this.#typesetter.typeset(element);
+      else void this.#loadedKatex().then(() => element.isConnected && this.#typesetter?.typeset(element));
     }
   }
 
@@ -85,21 +124,28 @@ export class Markdown {
   }
 
   /**
-   * @param {Token[]} blocks
+   * @param {Block[]} blocks
    * @returns {Promise<void> | null} fulfilled when the blocks' formulas can be typeset; null if nothing must be awaited
    */
   formulasReady(blocks) {
     if (this.#hasTriedKatex) return null;
-    let found = false;
-    this.#marked.walkTokens(blocks, ({ type }) => void (found ||= /formula$/i.test(type)));
-    if (!found) return null;
+    if (!blocks.some(({ raw }) => /[$\\]/.test(raw)) || !this.#hasFormula(blocks)) return null;
     const timeout = new Promise((resolve) => setTimeout(resolve, KATEX_MS)).then(() => void (this.#hasTriedKatex = true));
     return Promise.race([this.#loadedKatex(), timeout]);
   }
 
+  /** @param {Block[]} blocks */
+  #hasFormula(blocks) {
+    try {
+      return blocks.some((block) => FORMULA.test(this.#parser.html(block)));
+    } catch {
+      return false; // `render` meets the same error, and reports it
+    }
+  }
+
   #loadedKatex() {
     this.#loading ??= loadKatex().then((katex) => {
-      this.#katex = katex;
+      if (katex) this.#typesetter = new Typesetter(katex);
       this.#hasTriedKatex = true;
     });
     return this.#loading;
@@ -111,4 +157,35 @@ function removeBlankText(fragment) {
   for (const node of [...fragment.childNodes]) {
     if (node.nodeType === Node.TEXT_NODE && node.textContent?.trim() === "") node.remove();
   }
+}
+
+/** Puts text outside all blocks, such as HTML that is not allowed, into paragraphs. @param {DocumentFragment} fragment */
+function wrapLooseText(fragment) {
+  /** @type {HTMLElement | null} */
+  let paragraph = null;
+  for (const node of [...fragment.childNodes]) {
+    if (node instanceof Element && !node.matches(LOOSE)) {
+      paragraph = null;
+      continue;
+    }
+    if (!paragraph) {
+      paragraph = document.createElement("p");
+      paragraph.className = "source";
+      node.before(paragraph);
+    }
+    paragraph.append(node);
+  }
+}
+
+/** @param {Block[]} blocks */
+function sourceFragment(blocks) {
+  const fragment = new DocumentFragment();
+  for (const { raw } of blocks) {
+    const paragraph = document.createElement("p");
+    paragraph.className = "source";
+    paragraph.dir = "auto";
+    paragraph.textContent = raw.trimEnd();
+    fragment.append(paragraph);
+  }
+  return fragment;
 }

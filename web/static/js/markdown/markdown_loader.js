@@ -1,14 +1,18 @@
-/** Loads Markdown's libraries: a quarter of the page's bytes, which an empty page does not need. */
+/**
+ * Loads Markdown: our modules and the libraries, a third of the page's bytes, which an empty page does not need. After
+ * a deploy they may be of another version than the page; so the page uses them only through `Markdown.rendererFor`.
+ */
 
 import { loadLibraries } from "../browser/libraries.js";
-import { Markdown } from "./markdown.js"; // static: after a deploy, a later import would load another version
 
 const INTERACTIONS = ["pointermove", "pointerdown", "keydown", "input", "click"];
 
-/** @returns {Promise<Markdown | null>} null if a library is missing: answers stay plain text; never rejects */
+/** @typedef {import("./markdown.js").Markdown} Markdown */
+
+/** @returns {Promise<Markdown | null>} null if something is missing: answers stay plain text; never rejects */
 export async function loadMarkdown() {
-  const libraries = await loadLibraries();
-  return libraries && new Markdown(libraries);
+  const [module, libraries] = await Promise.all([import("./markdown.js").catch(() => null), loadLibraries()]);
+  return module && libraries && new module.Markdown(libraries);
 }
 
 /** @returns {Promise<unknown>} fulfilled when the reader moves the pointer, touches or types */

@@ -7,20 +7,21 @@
  */
 
 import { FencedCode } from "./fenced_code.js";
-import { countOpenTags } from "./raw_html.js";
-import { closeUnfinished } from "./unfinished.js";
+import { countOpenTags } from "./syntax/raw_html.js";
+import { reportOnce } from "./report.js";
+import { boundaryBefore } from "./text_boundary.js";
+import { closeUnfinished, isBareMarker } from "./unfinished.js";
 
 /** @typedef {import("./markdown.js").Markdown} Markdown */
-/** @typedef {import("marked").Token} Token */
-/** @typedef {import("marked").Links} Links */
+/** @typedef {import("./parser.js").Block} Block */
+/** @typedef {import("./parser.js").Links} Links */
 
 /**
  * @typedef {object} BlocksPart
  * @property {"blocks"} kind
- * @property {Token[]} blocks
+ * @property {Block[]} blocks
  * @property {boolean} continues whether the first block continues the last one of the previous part: a list, a table,
  *   or a paragraph
- * @property {Links} links the definitions that it was parsed with
  *
  * @typedef {object} CodePart
  * @property {"code"} kind
@@ -38,10 +39,10 @@ import { closeUnfinished } from "./unfinished.js";
 export const LONG_CHARS = 4_000;
 const LONG_TABLE_CHARS = 1_000; // each cell is an element: this takes as long as four times as much text
 // Any other block ends at this length, and the rest is a new block: a quotation, an item, raw HTML.
-export const MAX_CHARS = 16_000;
+export const MAX_CHARS = 8_000;
 
-const SENTENCE_END = /[^]*(?:[.!?]["'”’)\]]*\s+|[。！？…][”’）」』]*\s*)(?=\p{L})/u;
-const WORD_END = /[^]*(?:\s|[，、；：])(?=\p{L})/u;
+/** A block with an embedded image is not split within the image, up to this length. */
+const MAX_IMAGE_CHARS = 4_000_000;
 
 export class MarkdownSource {
   #markdown;
@@ -49,7 +50,7 @@ export class MarkdownSource {
   #ended = false;
   #endsWithCr = false;
   /** @type {Links} */
-  #links = {};
+  #links = Object.create(null);
   /** @type {Continuation | null} */
   #continuation = null;
   /** @type {FencedCode | null} */
@@ -93,8 +94,8 @@ export class MarkdownSource {
   /** @returns {BlocksPart | null} the unsettled rest, to be shown provisionally; null if there is none */
   unsettled() {
     if (this.#code || this.#rest === "") return null;
-    const blocks = this.#lex(closeUnfinished(this.#lookahead(MAX_CHARS)));
-    return { kind: "blocks", blocks, continues: this.#continuesWith(blocks), links: this.#links };
+    const blocks = this.#lex(this.#closed(this.#lookahead(this.#pastImage(MAX_CHARS))));
+    return { kind: "blocks", blocks, continues: this.#continuesWith(blocks) };
   }
 
   /** @param {number} limit how many characters of the rest to return */
@@ -102,9 +103,44 @@ export class MarkdownSource {
     return (this.#continuation?.prefix ?? "") + this.#rest.slice(0, limit);
   }
 
+  /**
+   * As `#lookahead`, without a last line that may become the marker of a block: "2" before "2. two" belongs to the list.
+   * @param {number} limit
+   */
+  #stableLookahead(limit) {
+    const lookahead = this.#lookahead(limit);
+    if (this.#ended && this.#rest.length <= limit) return lookahead;
+    const line = lookahead.lastIndexOf("\n") + 1;
+    return line > 0 && isBareMarker(lookahead.slice(line), false) ? lookahead.slice(0, line) : lookahead;
+  }
+
+  /** @param {string} source */
+  #closed(source) {
+    try {
+      return closeUnfinished(source);
+    } catch (error) {
+      reportOnce("closing", error);
+      return source;
+    }
+  }
+
+  /**
+   * @param {number} limit
+   * @returns {number} the limit, or a greater one if an embedded image is there
+   */
+  #pastImage(limit) {
+    const image = this.#rest.lastIndexOf("](data:image/", limit);
+    if (image < 0 || this.#rest.length <= limit) return limit;
+    const line = this.#rest.indexOf("\n", image);
+    const end = this.#rest.indexOf(")", image);
+    if (line >= 0 && (end < 0 || line < end)) return limit;
+    if (end < 0) return this.#ended || this.#rest.length > MAX_IMAGE_CHARS ? limit : this.#rest.length;
+    return end > MAX_IMAGE_CHARS ? limit : Math.max(limit, end + 1);
+  }
+
   /** @param {string} text */
   #lex(text) {
-    return this.#markdown.blocks(text, { ...this.#links });
+    return this.#markdown.blocks(text, Object.create(this.#links));
   }
 
   /**
@@ -112,7 +148,7 @@ export class MarkdownSource {
    * @returns {BlocksPart | null} the blocks before the last one; at the end of the source, all blocks
    */
   #settledBefore(limit) {
-    const blocks = this.#lex(this.#lookahead(limit));
+    const blocks = this.#lex(this.#stableLookahead(limit));
     if (this.#ended && this.#rest.length <= limit) return this.#settle(blocks);
     const open = firstOpen(blocks);
     return open > 0 ? this.#settle(blocks.slice(0, open)) : null;
@@ -124,59 +160,61 @@ export class MarkdownSource {
    */
   #split(limit) {
     if (this.#rest.length <= limit) return null;
-    const lookahead = this.#lookahead(limit);
+    const lookahead = this.#stableLookahead(limit);
     const [block] = this.#lex(lookahead);
     const split = block ? this.#splitBlock(block, lookahead) : null;
     if (split) return this.#settle(split.blocks, split.continuation);
-    const settled = this.#settledBefore(MAX_CHARS);
-    if (settled || this.#rest.length <= MAX_CHARS) return settled;
-    if (/\]\(data:image\/[^)]*$/.test(this.#rest)) return null; // an embedded image cannot be split
-    const end = this.#rest.lastIndexOf("\n", MAX_CHARS) + 1 || MAX_CHARS;
+    const most = this.#pastImage(MAX_CHARS);
+    const settled = this.#settledBefore(most);
+    if (settled || this.#rest.length <= most) return settled;
+    const end = most > MAX_CHARS ? most : this.#rest.lastIndexOf("\n", MAX_CHARS) + 1 || MAX_CHARS;
     return this.#settle(this.#lex(this.#lookahead(end)));
   }
 
   /**
-   * @param {Token} block
-   * @param {string} lookahead the source of the block
-   * @returns {{ blocks: Token[], continuation: Continuation } | null} the part of it that cannot change
+   * @param {Block} block
+   * @param {string} lookahead begins with the block
+   * @returns {{ blocks: Block[], continuation: Continuation } | null} the part of it that cannot change
    */
   #splitBlock(block, lookahead) {
-    if (block.type === "list" && block.items.length > 1) {
-      const items = block.items.slice(0, -1);
-      const raw = items.map((/** @type {Token} */ item) => item.raw).join("");
-      return { blocks: [{ ...block, items, raw }], continuation: { type: "list", marker: listMarker(block), prefix: "" } };
+    const { type, marker, starts, raw } = block;
+    const last = starts.at(-1) ?? 0;
+    if (type === "bullet_list" || type === "ordered_list") {
+      if (starts.length < 2) return null;
+      return { blocks: this.#lex(lookahead.slice(0, last)), continuation: { type, marker, prefix: "" } };
     }
-    if (block.type === "table" && block.rows.length > 1) {
-      const end = lookahead.lastIndexOf("\n", block.raw.trimEnd().length - 1) + 1;
-      const prefix = /^[^\n]*\n[^\n]*\n/.exec(block.raw)?.[0] ?? "";
-      return { blocks: this.#lex(lookahead.slice(0, end)), continuation: { type: "table", marker: "", prefix } };
+    if (type === "table") {
+      if (starts.length < 2) return null;
+      const prefix = /^[^\n]*\n[^\n]*\n/.exec(raw)?.[0] ?? "";
+      return { blocks: this.#lex(lookahead.slice(0, last)), continuation: { type, marker, prefix } };
     }
-    const end = block.type === "paragraph" ? lastBoundary(/** @type {import("marked").Tokens.Paragraph} */ (block)) : 0;
+    const end = type === "paragraph" ? boundaryBefore(raw.trimEnd(), LONG_CHARS / 2) : 0;
     if (end === 0) return null;
-    return { blocks: this.#lex(lookahead.slice(0, end)), continuation: { type: "paragraph", marker: "", prefix: "" } };
+    return { blocks: this.#lex(lookahead.slice(0, end)), continuation: { type, marker, prefix: "" } };
   }
 
   /**
-   * @param {Token[]} blocks the first ones of the rest
+   * @param {Block[]} blocks the first ones of the rest
    * @param {Continuation | null} [continuation] if the last of them continues
    * @returns {BlocksPart}
    */
   #settle(blocks, continuation = null) {
     const continues = this.#continuesWith(blocks);
     const length = blocks.reduce((sum, { raw }) => sum + raw.length, 0) - (this.#continuation?.prefix.length ?? 0);
+    if (length <= 0) throw new Error("A part of the text is empty.");
     this.#rest = this.#rest.slice(length);
     this.#continuation = continuation;
-    for (const block of blocks) {
-      if (block.type === "def") this.#links[block.tag] ??= { href: block.href, title: block.title };
+    for (const { definitions } of blocks) {
+      for (const [label, definition] of Object.entries(definitions)) this.#links[label] ??= definition;
     }
-    return { kind: "blocks", blocks, continues, links: { ...this.#links } };
+    return { kind: "blocks", blocks, continues };
   }
 
-  /** @param {Token[]} blocks */
+  /** @param {Block[]} blocks */
   #continuesWith([block]) {
     const before = this.#continuation;
     if (!before || block?.type !== before.type) return false;
-    return before.type !== "list" || listMarker(block) === before.marker;
+    return block.marker === before.marker;
   }
 
   /** @param {FencedCode} code @returns {CodePart} */
@@ -199,42 +237,19 @@ export class MarkdownSource {
 }
 
 /**
- * Returns the index of the first block that more text can still change: the last block that is not empty, or the
- * first one inside raw HTML that is not closed.
+ * Returns the index of the first block that more text can still change: the last one, or the first one inside raw HTML
+ * that is not closed.
  *
- * @param {Token[]} blocks
+ * @param {Block[]} blocks
  */
 function firstOpen(blocks) {
-  const last = blocks.findLastIndex(({ type }) => type !== "space");
+  const last = blocks.length - 1;
   let opened = -1;
   let depth = 0;
   for (const [index, { type, raw }] of blocks.entries()) {
-    if (type !== "html") continue;
+    if (type !== "html_block") continue;
     if (depth === 0) opened = index;
     depth = Math.max(0, depth + countOpenTags(raw));
   }
   return Math.max(0, depth > 0 ? Math.min(opened, last) : last);
-}
-
-/** @param {Token} list @returns {string} its marker: an item with another marker begins another list */
-function listMarker({ raw }) {
-  return /^[ \t]*(?:\d+([.)])|([-*+]))/.exec(raw)?.slice(1).join("") ?? "";
-}
-
-/**
- * @param {import("marked").Tokens.Paragraph} paragraph
- * @returns {number} the last index between two sentences or else two words, outside emphasis; 0 if there is none
- */
-function lastBoundary(paragraph) {
-  let start = 0;
-  let end = { sentence: 0, word: 0 };
-  for (const { type, raw } of paragraph.tokens) {
-    if (type === "text") {
-      const sentence = SENTENCE_END.exec(raw)?.[0].length;
-      const word = WORD_END.exec(raw)?.[0].length;
-      end = { sentence: sentence ? start + sentence : end.sentence, word: word ? start + word : end.word };
-    }
-    start += raw.length;
-  }
-  return end.sentence > LONG_CHARS / 2 ? end.sentence : end.word;
 }

@@ -3,12 +3,8 @@
  * bounded: it does not grow with the answer, and a large text does not block the page.
  */
 
-import { BlockList } from "./block_list.js";
-import { MarkdownSource } from "./markdown_source.js";
-
 /** @typedef {import("./markdown.js").Markdown} Markdown */
-/** @typedef {import("./markdown_source.js").BlocksPart} BlocksPart */
-/** @typedef {import("./markdown_source.js").CodePart} CodePart */
+/** @typedef {import("./document_renderer.js").DocumentRenderer} DocumentRenderer */
 
 const SLICE_MS = 8; // of a frame's 16; layout and painting take the rest
 const TAIL_CHARS = 32; // compared to find out whether a new text begins with the previous one
@@ -17,19 +13,15 @@ export class MarkdownView {
   #element;
   /** @type {Markdown | null} */
   #markdown = null;
-  /** @type {MarkdownSource | null} */
-  #source = null;
-  /** @type {BlockList | null} */
-  #list = null;
+  /** @type {DocumentRenderer | null} */
+  #renderer = null;
   #text = "";
-  /** How many characters the source has received, and the last of them. */
+  /** How many characters the renderer has received, and the last of them. */
   #pushed = 0;
   #tail = "";
   #ended = false;
   #frame = 0;
   #pausedUntil = 0;
-  /** @type {BlocksPart | CodePart | null} the next part, which waits for KaTeX */
-  #blocked = null;
   /** @type {() => void} */
   #rendered = () => {};
 
@@ -46,8 +38,6 @@ export class MarkdownView {
    */
   useMarkdown(markdown) {
     this.#markdown = markdown;
-    this.#element.classList.remove("plain");
-    this.#element.removeAttribute("dir"); // each block has its own
     this.#begin(markdown);
     this.#renderSlice();
   }
@@ -93,9 +83,8 @@ export class MarkdownView {
 
   /** @param {Markdown} markdown */
   #begin(markdown) {
-    this.#source = new MarkdownSource(markdown);
-    this.#list = new BlockList(this.#element, markdown);
-    this.#blocked = null;
+    this.#element.removeAttribute("dir"); // each block has its own
+    this.#renderer = markdown.rendererFor(this.#element);
     this.#pushed = 0;
     this.#tail = "";
   }
@@ -115,45 +104,17 @@ export class MarkdownView {
 
   /** Renders for one frame, and schedules the next one if more is left. */
   #renderSlice() {
-    if (!this.#markdown || !this.#source || !this.#list) {
+    if (!this.#renderer) {
       this.#element.textContent = this.#text;
       return this.#rendered();
     }
-    this.#source.push(this.#text.slice(this.#pushed));
+    this.#renderer.push(this.#text.slice(this.#pushed));
     this.#pushed = this.#text.length;
     this.#tail = this.#text.slice(-TAIL_CHARS);
-    if (this.#ended) this.#source.end();
-    const isComplete = this.#settle(this.#markdown, this.#source, this.#list);
-    this.#element.setAttribute("aria-busy", String(!isComplete));
+    if (this.#ended) this.#renderer.end();
+    const progress = this.#renderer.render(performance.now() + SLICE_MS, () => this.#schedule());
+    if (progress === "more") this.#schedule();
+    this.#element.setAttribute("aria-busy", String(progress !== "complete"));
     this.#rendered();
-  }
-
-  /**
-   * @param {Markdown} markdown
-   * @param {MarkdownSource} source
-   * @param {BlockList} list
-   * @returns {boolean} whether the text is complete and all of it is shown
-   */
-  #settle(markdown, source, list) {
-    const until = performance.now() + SLICE_MS;
-    while (performance.now() < until) {
-      const part = this.#blocked ?? source.nextSettled();
-      this.#blocked = null;
-      if (!part) {
-        if (this.#ended) list.resolveLinks(source.links);
-        list.show(this.#ended ? null : source.unsettled());
-        return this.#ended;
-      }
-      // a streaming answer shows its formulas as TeX until KaTeX has loaded; a complete one waits for KaTeX
-      const formulasReady = this.#ended && part.kind === "blocks" ? markdown.formulasReady(part.blocks) : null;
-      if (formulasReady) {
-        this.#blocked = part;
-        void formulasReady.then(() => this.#schedule());
-        return false;
-      }
-      list.settle(part);
-    }
-    this.#schedule();
-    return false;
   }
 }

@@ -1,79 +1,64 @@
 /**
- * Mathematics in Markdown: `$$...$$`, `\[...\]`, `\(...\)` and, with restrictions, `$...$`.
- *
- * The Markdown parser turns each formula into an element with its TeX as text, which the sanitiser handles like any
- * text. Typesetting then replaces the text by KaTeX's nodes: KaTeX's output is never parsed as HTML.
+ * Typesets formulas. KaTeX's nodes replace the source of a formula, and its output is never parsed as HTML. Many
+ * formulas are typeset over several frames.
  */
 
-/** @typedef {import("marked").TokenizerAndRendererExtension} Extension */
 /** @typedef {import("../browser/libraries.js").Katex} Katex */
 /** @typedef {import("../browser/libraries.js").KatexNode} KatexNode */
 
 import { setSource } from "./patch.js";
 
-// As in TeX, a formula has no empty line. So an unclosed `$$` affects one paragraph and not the whole answer.
-const DISPLAY = /^(?:\$\$((?:\\\$|(?!\n[ \t]*\n)[^$])+?)\$\$|\\\[((?:(?!\n[ \t]*\n)[^])+?)\\\])/;
-const OPEN_DISPLAY = /^(?:\$\$|\\\[)((?:(?!\n[ \t]*\n|\$\$|\\\])[^])*)$/;
-const PARENTHESES = /^\\\(((?:(?!\n[ \t]*\n)[^])+?)\\\)/;
-// As in Pandoc: no space inside the dollars, no digit after them. Also no letter after them, for $HOME/$USER.
-const DOLLARS = /^\$(?![\s$])((?:\\[^]|[^$\\\n]|\n(?!\s*\n))+?)(?<![\s\\])\$(?![0-9A-Za-z$])/;
-const AMOUNT = /^\d[\d.,]*\s+[A-Za-z]{2,}/; // "$5 per user or 10$": a number followed by words is no formula
-const START = /\\[([]|\$\$|(?<![0-9A-Za-z$\\])\$(?![\s$])/;
-
 const TYPESET = "data-typeset";
+const DELIMITED = /^(?:\$\$([^]*)\$\$|\\\[([^]*)\\\]|\\\(([^]*)\\\)|\$([^]*)\$)[ \t]*([.,;:]*)$/;
+const OPTIONS = { strict: /** @type {const} */ ("ignore"), trust: false, maxSize: 40, maxExpand: 500 };
+const MAX_CHARS = 3_000; // KaTeX takes 50 ms for them on a slow machine; a longer formula stays as its source
+const FIRST_SLICE_MS = 30;
+const SLICE_MS = 8;
 
-/** @type {Extension} */
-const block = {
-  name: "displayFormula",
-  level: "block",
-  start: (source) => firstIndex(source, /^(?:\$\$|\\\[)/m),
-  tokenizer(source) {
-    const indent = /^ {0,3}/.exec(source)?.[0] ?? "";
-    const rest = source.slice(indent.length);
-    const whole = DISPLAY.exec(rest);
-    if (whole && /^[ \t.,;:]*(?:\n|$)/.test(rest.slice(whole[0].length))) {
-      return { type: "displayFormula", raw: indent + whole[0], tex: whole[1] ?? whole[2] ?? "" };
+export class Typesetter {
+  #katex;
+  /** @type {Set<Element>} formulas that wait */
+  #queue = new Set();
+  #frame = 0;
+
+  /** @param {Katex} katex */
+  constructor(katex) {
+    this.#katex = katex;
+  }
+
+  /**
+   * Typesets an element's formulas in place: now, or in the next frames if there are many.
+   * @param {Element} root in the page
+   */
+  typeset(root) {
+    const below = root.querySelectorAll(`.formula:not([${TYPESET}])`);
+    for (const element of root.matches(`.formula:not([${TYPESET}])`) ? [root, ...below] : below) this.#queue.add(element);
+    if (!this.#frame) this.#typesetUntil(performance.now() + FIRST_SLICE_MS);
+  }
+
+  /** @param {number} until */
+  #typesetUntil(until) {
+    for (const element of this.#queue) {
+      if (performance.now() > until) {
+        this.#frame = requestAnimationFrame(() => {
+          this.#frame = 0;
+          this.#typesetUntil(performance.now() + SLICE_MS);
+        });
+        return;
+      }
+      this.#queue.delete(element);
+      if (element.isConnected && !element.hasAttribute(TYPESET)) this.#typesetOne(element);
     }
-    const open = whole ? null : OPEN_DISPLAY.exec(rest);
-    return open ? { type: "displayFormula", raw: source, open: true, tex: rest } : undefined;
-  },
-  renderer: ({ tex, open }) =>
-    open ? `<div class="formula-open">${escape(tex)}</div>` : `<div class="formula">${escape(tex)}</div>`,
-};
+  }
 
-/** @type {Extension} */
-const inline = {
-  name: "formula",
-  level: "inline",
-  start: (source) => firstIndex(source, START),
-  tokenizer(source) {
-    const display = DISPLAY.exec(source);
-    if (display) return { type: "formula", raw: display[0], display: true, tex: display[1] ?? display[2] ?? "" };
-    const match = PARENTHESES.exec(source) ?? DOLLARS.exec(source);
-    if (!match || (match[0].startsWith("$") && AMOUNT.test(match[1] ?? ""))) return undefined;
-    return { type: "formula", raw: match[0], tex: match[1] ?? "" };
-  },
-  renderer: ({ tex, display }) =>
-    `<span class="${display ? "formula formula-display" : "formula"}">${escape(tex)}</span>`,
-};
-
-/** For marked's `use`. */
-export const formulas = [block, inline];
-
-/**
- * Typesets an element's formulas in place. A formula that KaTeX cannot parse stays as its TeX.
- *
- * @param {Element} root
- * @param {Katex} katex
- */
-export function typeset(root, katex) {
-  const below = root.querySelectorAll(`.formula:not([${TYPESET}])`);
-  for (const element of root.matches(`.formula:not([${TYPESET}])`) ? [root, ...below] : below) {
+  /** A formula that KaTeX cannot read stays as its source. @param {Element} element */
+  #typesetOne(element) {
     const displayMode = element.tagName === "DIV" || element.classList.contains("formula-display");
-    const tex = element.textContent ?? "";
+    const tex = texOf(element.textContent ?? "");
     element.setAttribute(TYPESET, "");
     try {
-      const tree = katex.__renderToDomTree(tex, { displayMode, strict: "ignore", trust: false, maxSize: 40, maxExpand: 500 });
+      if (tex.length > MAX_CHARS) throw new RangeError("The formula is too long.");
+      const tree = this.#katex.__renderToDomTree(tex, { ...OPTIONS, displayMode });
       removeStyleAttributes(tree);
       element.replaceChildren(tree.toNode());
     } catch {
@@ -83,11 +68,20 @@ export function typeset(root, katex) {
 }
 
 /**
- * Records the TeX of each formula, so that `patchChildren` keeps typeset ones while the paragraph grows.
+ * Records the source of each formula, so that `patchChildren` keeps typeset ones while the paragraph grows.
  * @param {ParentNode} root
  */
 export function recordFormulaSources(root) {
   for (const element of root.querySelectorAll(".formula")) setSource(element, element.textContent ?? "");
+}
+
+/**
+ * @param {string} source with its delimiters, and with punctuation after it
+ * @returns {string}
+ */
+function texOf(source) {
+  const [whole, dollars, brackets, parentheses, dollar, tail = ""] = DELIMITED.exec(source) ?? [];
+  return whole === undefined ? source : (dollars ?? brackets ?? parentheses ?? dollar ?? "") + tail;
 }
 
 /**
@@ -99,18 +93,4 @@ export function recordFormulaSources(root) {
 function removeStyleAttributes(node) {
   if (node.attributes) delete node.attributes.style;
   node.children?.forEach(removeStyleAttributes);
-}
-
-/**
- * @param {string} source
- * @param {RegExp} pattern
- */
-function firstIndex(source, pattern) {
-  const index = source.search(pattern);
-  return index < 0 ? undefined : index;
-}
-
-/** @param {string} text */
-function escape(text) {
-  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 }

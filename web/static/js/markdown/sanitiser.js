@@ -7,14 +7,15 @@ import { makeLinkSafe } from "./safe_link.js";
 
 const TAGS = [
   ..."h1 h2 h3 h4 h5 h6 p br hr blockquote pre code kbd samp ul ol li dl dt dd".split(" "),
-  ..."table caption thead tbody tr th td strong b em i s del ins mark small sub sup abbr".split(" "),
+  ..."table caption thead tbody tr th td strong b em i u s del ins mark small sub sup abbr".split(" "),
   ..."a img span div details summary input #text".split(" "),
 ];
 const ATTRIBUTES = "href src alt title class align start colspan rowspan type checked disabled".split(" ");
 const DATA_IMAGE = /^data:image\/(?:png|jpeg|gif|webp|avif);/i;
 /** Images may come from the page's own files. A request to another path of this origin might have an effect. */
 const STATIC = import.meta.url.replace(/^(.*\/static\/).*$/, "$1");
-const CLASS = /^(?:formula|formula-display|formula-open|language-[\w+#.-]+)$/;
+const CLASS =
+  /^(?:formula|formula-display|formula-open|language-[\w+#.-]+|source|footnote(?:-reference|-label)?|callout(?:-title|-note|-tip|-important|-warning|-caution)?)$/;
 
 export class Sanitiser {
   #purify;
@@ -51,15 +52,21 @@ function cleanNode(node) {
 }
 
 /**
- * Keeps images that the answer embeds and the page's own files. Any other image is replaced by its description,
- * because a request to its host would tell that host who reads what.
+ * Keeps images that the answer embeds and the page's own files. Any other image is replaced by a link to it, because a
+ * request to its host would tell that host who reads what.
  * @param {Element} image
  */
 function cleanImage(image) {
   const source = image.getAttribute("src") ?? "";
   if (DATA_IMAGE.test(source) || isStatic(source)) return;
-  const about = [image.getAttribute("alt"), /^https?:/i.test(source) ? source : ""].filter(Boolean).join(", ");
-  image.replaceWith(`[${texts.image}${about && ": "}${about}]`);
+  const about = image.getAttribute("alt") || image.getAttribute("title");
+  const description = about ? `${texts.image}: ${about}` : texts.image;
+  if (!/^https?:/i.test(source) || !URL.canParse(source) || image.closest("a")) return image.replaceWith(`[${description}]`);
+  const link = document.createElement("a");
+  link.setAttribute("href", source);
+  link.textContent = `${description} (${new URL(source).host})`;
+  makeLinkSafe(link);
+  image.replaceWith("[", link, "]");
 }
 
 /** @param {string} source */

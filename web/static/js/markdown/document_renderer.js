@@ -1,0 +1,106 @@
+/**
+ * Renders one growing text in one element, part by part. The work of each part is bounded, and the caller says how
+ * long to go on. An error never hides text: the whole text is then shown as it is.
+ */
+
+import { BlockList } from "./block_list.js";
+import { MarkdownSource } from "./markdown_source.js";
+import { reportOnce } from "./report.js";
+import { followFootnotes } from "./footnote_links.js";
+
+/** @typedef {import("./markdown.js").Markdown} Markdown */
+/** @typedef {import("./markdown_source.js").BlocksPart} BlocksPart */
+/** @typedef {import("./markdown_source.js").CodePart} CodePart */
+/** @typedef {"complete" | "waiting" | "more"} Progress `waiting` for more text; `more` can be rendered at once */
+
+export class DocumentRenderer {
+  #element;
+  #markdown;
+  #source;
+  #list;
+  #text = "";
+  #ended = false;
+  #failed = false;
+  /** @type {BlocksPart | CodePart | null} the next part, which waits for KaTeX */
+  #blocked = null;
+
+  /**
+   * @param {HTMLElement} element
+   * @param {Markdown} markdown
+   */
+  constructor(element, markdown) {
+    this.#element = element;
+    this.#markdown = markdown;
+    this.#source = new MarkdownSource(markdown);
+    this.#list = new BlockList(element, markdown);
+    element.classList.remove("plain");
+    followFootnotes(element);
+  }
+
+  /** Appends to the text. @param {string} text split anywhere, with any line ends */
+  push(text) {
+    this.#text += text;
+    this.#source.push(text);
+  }
+
+  /** Marks the text as complete. */
+  end() {
+    this.#ended = true;
+    this.#source.end();
+  }
+
+  /**
+   * Renders until a time.
+   *
+   * @param {number} until as `performance.now()` counts
+   * @param {() => void} proceed called when rendering can go on, if it waits for a library
+   * @returns {Progress}
+   */
+  render(until, proceed) {
+    if (this.#failed) return this.#showSource();
+    try {
+      return this.#render(until, proceed);
+    } catch (error) {
+      reportOnce("showing", error);
+      this.#failed = true;
+      return this.#showSource();
+    }
+  }
+
+  /**
+   * @param {number} until
+   * @param {() => void} proceed
+   * @returns {Progress}
+   */
+  #render(until, proceed) {
+    while (performance.now() < until) {
+      const part = this.#blocked ?? this.#source.nextSettled();
+      this.#blocked = null;
+      if (!part) {
+        if (!this.#ended) {
+          this.#list.show(this.#source.unsettled());
+          return "waiting";
+        }
+        this.#list.show(null);
+        return this.#list.resolveLinks(this.#source.links, until) ? "complete" : "more";
+      }
+      // a streaming answer shows its formulas as TeX until KaTeX has loaded; a complete one waits for KaTeX
+      const formulasReady = this.#ended && part.kind === "blocks" ? this.#markdown.formulasReady(part.blocks) : null;
+      if (formulasReady) {
+        this.#blocked = part;
+        void formulasReady.then(proceed);
+        return "waiting";
+      }
+      this.#list.settle(part, this.#source.links);
+    }
+    return "more";
+  }
+
+  /** @returns {Progress} */
+  #showSource() {
+    this.#element.classList.add("plain");
+    this.#element.dir = "auto";
+    this.#element.textContent = this.#text;
+    return this.#ended ? "complete" : "waiting";
+  }
+}

@@ -1,0 +1,34 @@
+/** Leads from a footnote's reference to its text, and back. */
+
+const MARKS = "sup.footnote-reference, sup.footnote-label";
+
+/** @type {WeakSet<Element>} */
+const followed = new WeakSet();
+
+/** Makes the references and labels of an answer's footnotes operable. @param {HTMLElement} answer */
+export function followFootnotes(answer) {
+  if (followed.has(answer)) return;
+  followed.add(answer);
+  answer.addEventListener("click", (event) => go(answer, event));
+  answer.addEventListener("keydown", (event) => event.key === "Enter" && go(answer, event));
+}
+
+/** @param {DocumentFragment} fragment */
+export function markFootnotes(fragment) {
+  for (const mark of fragment.querySelectorAll(MARKS)) {
+    mark.setAttribute("role", "link");
+    mark.setAttribute("tabindex", "0");
+  }
+}
+
+/**
+ * @param {HTMLElement} answer
+ * @param {Event} event
+ */
+function go(answer, event) {
+  const mark = event.target instanceof Element ? event.target.closest(MARKS) : null;
+  if (!mark) return;
+  const wanted = mark.matches(".footnote-reference") ? ".footnote-label" : ".footnote-reference";
+  const target = [...answer.querySelectorAll(wanted)].find(({ textContent }) => textContent === mark.textContent);
+  if (target instanceof HTMLElement) target.focus(); // which scrolls to it
+}
