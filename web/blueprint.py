@@ -65,7 +65,7 @@ def make_guest_blueprint(state: ExtensionState, assets: Assets, *, with_operatio
     require_user_of_api(conversations, lambda: state.hooks.authorize)
     register_error_handlers(conversations)
     root.register_blueprint(conversations)
-    register_headers(root, state.service.settings.page)
+    register_headers(root, state.service.settings.page, is_guest=True)
     # The application's other names are known to its operator only.
     if state.service.settings.server.allowed_hosts:
         register_hosts(root, AllowedHosts.of(state.service.settings))

@@ -12,7 +12,7 @@ from ... import __version__
 from ..api.json_response import make_json_response
 from ..extension_state import ExtensionState
 from ..routing import add_slash
-from ..security.headers import leave_document_headers_to_host
+from ..security.headers import mark_page
 from ..security.sign_in import storage_key
 from .assets import Asset, Assets
 from .embedding import PAGE_TEMPLATE, PageParts, has_own_template, host_language
@@ -40,10 +40,11 @@ def make_page_blueprint(state: ExtensionState, assets: Assets) -> Blueprint:
         state.log_warnings()  # where no server has done so at its start
         if _is_same_for_all():
             # Not cached, because it names the version of all other files.
-            return page_for_all().response("no-cache")
-        if not has_own_template():
-            leave_document_headers_to_host()
+            response = page_for_all().response("no-cache")
+            mark_page(has_host_layout=False)
+            return response
         response = make_response(render())
+        mark_page(has_host_layout=not has_own_template())
         # Nor kept for the back button, which could show one user's conversation to the next.
         response.headers["Cache-Control"] = "private, no-store"
         return response

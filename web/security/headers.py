@@ -24,7 +24,8 @@ _DIRECTIVES = (
     "base-uri 'none'",
     "form-action 'self'",
 )
-_HOST_LAYOUT = "sluice_host_layout"
+# Set for the page: whether it has the layout of the application.
+_HAS_HOST_LAYOUT = "sluice_has_host_layout"
 
 # A browser does not open these as documents, so most headers would have no effect on them. The page loads many.
 PARTS = {"text/css", "text/javascript", "font/woff2"}
@@ -41,17 +42,22 @@ def content_security_policy(settings: PageSettings) -> str:
     return f"{policy}; frame-ancestors {' '.join(words)}"
 
 
-def leave_document_headers_to_host() -> None:
-    """Set no policies for the document of the current request, because it has the application's layout."""
-    setattr(g, _HOST_LAYOUT, True)
+def mark_page(*, has_host_layout: bool) -> None:
+    """Say that the reply to the current request is the page. After it was rendered: an error page is not ours.
+
+    Args:
+        has_host_layout: Whether it has the application's layout, and so the application's policies.
+    """
+    setattr(g, _HAS_HOST_LAYOUT, has_host_layout)
 
 
-def register_headers(scaffold: Scaffold, settings: PageSettings) -> None:
+def register_headers(scaffold: Scaffold, settings: PageSettings, *, is_guest: bool = False) -> None:
     """Give every request of an application or a blueprint an id, and every reply its headers.
 
     Args:
         scaffold: The application or the blueprint.
         settings: The page's settings, which hold its policy.
+        is_guest: Whether other documents, such as error pages, are somebody else's. They get no policies.
     """
     policy = content_security_policy(settings)
 
@@ -68,11 +74,13 @@ def register_headers(scaffold: Scaffold, settings: PageSettings) -> None:
         # A web worker has the policy of its script's reply, and not of the page that starts it.
         if response.mimetype not in PARTS or request.path.endswith("_worker.js"):
             response.headers["X-Request-Id"] = request_id.get()
-            is_host = g.get(_HOST_LAYOUT, False)
+            is_page = _HAS_HOST_LAYOUT in g
+            is_foreign = is_guest and not is_page and response.mimetype == "text/html"
+            is_host = is_foreign or g.get(_HAS_HOST_LAYOUT, False)
             if not is_host:
                 # Flask-WTF refuses a POST over HTTPS without a Referer.
                 response.headers["Referrer-Policy"] = "same-origin"
-            if policy and (not is_host or settings.content_security_policy):
+            if policy and not is_foreign and (not is_host or settings.content_security_policy):
                 response.headers["Content-Security-Policy"] = policy
         # Not at the teardown of the request, which precedes the body of a stream.
         response.call_on_close(_reset)

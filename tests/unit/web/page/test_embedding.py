@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask, g, redirect, render_template_string, request
+from flask import Flask, Response, abort, g, redirect, render_template_string, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from sluice import Sluice
@@ -96,6 +96,36 @@ def test_the_policy_is_ours_where_the_page_is_alone_and_the_hosts_in_its_layout(
     assert policy(SLUICE_CONTENT_SECURITY_POLICY="off") is None
     assert policy(layout) is None
     assert policy(layout, SLUICE_CONTENT_SECURITY_POLICY="frame-ancestors *") == "frame-ancestors *"
+
+
+def test_the_applications_own_error_pages_keep_its_own_policies(layout: Path) -> None:
+    def set_policies(response: Response) -> Response:
+        response.headers.setdefault("Content-Security-Policy", "the host's own")
+        response.headers.setdefault("Referrer-Policy", "no-referrer")
+        return response
+
+    def refuse() -> Any:
+        abort(int(request.headers["X-Refuse"]))
+
+    for config in ({}, {"SLUICE_CONTENT_SECURITY_POLICY": "default-src 'self'"}):
+        for templates in (None, layout):
+            app, sluice = make_app(templates, **config)
+            app.after_request(set_policies)
+            sluice.authorize(
+                lambda: refuse() if "X-Refuse" in request.headers else None if "X-Visitor" in request.headers else 7
+            )
+            client = app.test_client()
+            for headers, status in (
+                ({"X-Visitor": "1"}, 401),
+                ({"X-Refuse": "403"}, 403),
+                ({"X-Refuse": "418"}, 418),
+            ):
+                page = client.get("/assistant/", headers=headers)
+                assert page.status_code == status
+                assert page.headers["Content-Security-Policy"] == "the host's own"
+                assert page.headers["Referrer-Policy"] == "no-referrer"
+            refused = client.get("/assistant/api/config", headers={"X-Refuse": "403"})
+            assert "frame-ancestors 'none'" in refused.headers["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize(
