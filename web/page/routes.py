@@ -73,12 +73,15 @@ def make_configuration_blueprint(state: ExtensionState) -> Blueprint:
 
     @blueprint.get("/api/config")
     def config() -> Response:
+        provider = settings.provider
+        # The application's function chooses the model for each chat.
+        is_model_known = state.hooks.prepare is None
         response = make_json_response(
             {
                 "interaction_mode": settings.chat.page_mode,
-                "model": settings.provider.default_model,
-                "models": settings.provider.allowed_models,
-                "demo": settings.provider.is_demo,
+                "model": provider.default_model if is_model_known else "",
+                "models": provider.allowed_models if is_model_known else [],
+                "demo": provider.is_demo,
                 "max_message_chars": settings.limits.max_message_chars,
                 "max_history": settings.limits.max_history,
                 "starters": settings.page.starters,

@@ -256,6 +256,29 @@ def test_a_bad_setting_in_the_configuration_is_named(make_app: MakeApp) -> None:
 def test_an_application_takes_the_extension_once_and_each_hook_once(make_app: MakeApp) -> None:
     app, sluice = make_app()
     with pytest.raises(RuntimeError, match="has Sluice already"):
+def test_a_misspelt_setting_in_the_configuration_is_named_with_the_nearest_name(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    app, _ = make_app(SLUICE_MAX_STREAM=3, OPENAI_ORGANIZATION="of another program")
+    ExtensionState.of(app).log_warnings()
+    assert "SLUICE_MAX_STREAM in app.config is no setting, and has no effect; did you mean SLUICE_MAX_STREAMS?" in (
+        caplog.text
+    )
+    assert "OPENAI_ORGANIZATION" not in caplog.text
+
+
+def test_the_configuration_of_the_page_names_no_model_where_the_application_chooses_it(make_app: MakeApp) -> None:
+    app, sluice = make_app(OPENAI_MODELS=["one", "two"])
+    client = app.test_client()
+    before = client.get("/assistant/api/config").json
+    sluice.prepare(lambda chat: chat.replace(model="chosen"))
+    after = client.get("/assistant/api/config").json
+    assert before is not None
+    assert after is not None
+    assert (before["model"], before["models"]) == ("m", ["m", "one", "two"])
+    assert (after["model"], after["models"]) == ("", [])
+
+
         sluice.init_app(app)
     sluice.on_end(print)
     with pytest.raises(RuntimeError, match="on_end is set already"):
