@@ -17,6 +17,7 @@ from flask import Flask
 from ..service import ChatService, LoopState, Run
 from .hidden_rules import describe_hidden_rules
 from .hooks import Hooks
+from .security.sign_in import MISSING_KEY
 from .sockets.client_socket import Connection, DisconnectWatcher, limit_writes
 
 logger = logging.getLogger("sluice.web")
@@ -73,6 +74,8 @@ class ExtensionState:
             )
         app = None if self._app is None else self._app()
         if self.is_guest and app is not None:
+            if self.hooks.authorize is not None and not app.secret_key:
+                warnings.append(f"{MISSING_KEY}; until then each chat of a user is refused with 500")
             warnings += describe_hidden_rules(app.url_map)
         for warning in warnings:
             logger.warning("%s", warning)

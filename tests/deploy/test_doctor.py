@@ -22,10 +22,11 @@ from tools.common.gunicorn_server import REPOSITORY, GunicornServer
 BEHIND_A_PROXY = {"SLUICE_TRUSTED_PROXIES": 1, "SLUICE_HEARTBEAT_INTERVAL": 1.0}
 CHAT = "location = /api/chat {\n            proxy_pass http://sluice;"
 HOST_APPLICATION = """
-from flask import Flask, request
+from flask import Flask, abort, request
 from sluice import Sluice
 
 app = Flask(__name__)
+app.secret_key = "of the tests"
 sluice = Sluice(app)
 
 @app.get("/ready")
@@ -34,6 +35,8 @@ def ready():
 
 @sluice.authorize
 def who():
+    if request.cookies.get("user") == "guest":
+        abort(403)
     return request.cookies.get("user")
 """
 
@@ -148,6 +151,8 @@ def test_only_signed_in_users_check_an_application_with_users(tmp_path: Path) ->
         url = f"{server.url}/assistant"
         with pytest.raises(Unreachable, match=r"only signed-in users may check it.*--header 'Cookie"):
             findings(url)
+        with pytest.raises(Unreachable, match=r"answers 403: .*another user"):
+            findings(url, Cookie="user=guest")
         assert to_change(findings(url, Cookie="user=ada")) == set()
 
 

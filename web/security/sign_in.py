@@ -16,6 +16,10 @@ from ..request_errors import Forbidden, SignInRequired, UserChanged
 
 #: Returns the user's key; None for a visitor who should sign in; or a response, such as a redirect to the sign-in.
 Authorize: TypeAlias = Callable[[], str | int | Response | None]
+#: What is wrong with an application that has users and no secret key.
+MISSING_KEY = (
+    "app.secret_key is not set; it should be, because browsers keep conversations under a key derived from it"
+)
 _KEY = "sluice_user"
 #: Holds the `storage_key` with which a page was loaded.
 PAGE_USER_HEADER = "X-Sluice-User"
@@ -46,13 +50,16 @@ def storage_key(user: str | None = None) -> str:
     user = current_user_key() if user is None else user
     if not user:
         return ""
-    secret = current_app.secret_key
-    if not secret:
-        raise RuntimeError(
-            "app.secret_key is not set; it should be, because browsers keep conversations under a key derived from it"
-        )
+    secret = _secret_key()
     secret = secret.encode() if isinstance(secret, str) else secret
     return hmac.digest(secret, f"sluice user {user}".encode(), "sha256").hex()[:_STORAGE_KEY_CHARS]
+
+
+def _secret_key() -> str | bytes:
+    secret = current_app.secret_key
+    if not secret:
+        raise RuntimeError(MISSING_KEY)
+    return secret
 
 
 def require_user_of_api(scaffold: Scaffold, authorize: Callable[[], Authorize | None]) -> None:
@@ -126,6 +133,7 @@ def ask_for_user(authorize: Authorize | None) -> Response | None:
 
     Raises:
         HTTPException: The function has called `abort`.
+        RuntimeError: The application has no secret key.
         SignInRequired: The visitor is not signed in.
         TypeError: The function returned something else.
     """
@@ -141,5 +149,7 @@ def ask_for_user(authorize: Authorize | None) -> Response | None:
         raise TypeError(
             f"authorize returned {type(answer).__name__}; it should return the user's key, None or a response"
         )
+    # For the API as for the page, which needs it.
+    _secret_key()
     setattr(g, _KEY, str(answer))
     return None

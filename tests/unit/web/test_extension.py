@@ -29,6 +29,7 @@ def make_app(model: ScriptedModel) -> Iterator[MakeApp]:
 
     def make(prefix: str = "/assistant", **config: Any) -> tuple[Flask, Sluice]:
         app = Flask("host")
+        app.secret_key = "of the tests"
         app.config.update({"OPENAI_BASE_URL": model.base_url, "OPENAI_MODEL": "m", "OPENAI_API_KEY": "k", **config})
         made.append(app)
         return app, Sluice(app, url_prefix=prefix)

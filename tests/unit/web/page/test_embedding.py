@@ -166,8 +166,14 @@ def test_a_user_without_a_secret_key_is_an_error_with_a_sentence(caplog: pytest.
     app, sluice = make_app()
     app.secret_key = None
     sluice.authorize(lambda: 7)
-    assert app.test_client().get("/assistant/").status_code == 500
+    ExtensionState.of(app).log_warnings()
     assert "app.secret_key is not set; it should be" in caplog.text
+    for path in ("/assistant/", "/assistant/api/config", "/assistant/api/chat"):
+        caplog.clear()
+        client = app.test_client()
+        reply = client.post(path, json={"message": "Hi"}) if path.endswith("chat") else client.get(path)
+        assert reply.status_code == 500
+        assert "app.secret_key is not set; it should be" in caplog.text
 
 
 def test_a_request_of_another_users_page_is_refused() -> None:
