@@ -24,7 +24,12 @@ def read_facts(deployment: Deployment) -> dict[str, Any]:
         return facts
     if 300 <= status < 400:
         raise Unreachable(f"{url} answers with a redirect ({status}); use the address where it leads.")
-    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+    if status == HTTPStatus.FORBIDDEN:
+        raise Unreachable(
+            f"{url} answers 403: the user of this cookie may not chat, or the address is closed to this one. Only "
+            "those who may chat can check it: send the cookie of another user."
+        )
+    if status == HTTPStatus.UNAUTHORIZED:
         raise Unreachable(
             f"{url} answers {status}: only signed-in users may check it. Copy the cookie from a signed-in browser: "
             "--header 'Cookie: session=...'."

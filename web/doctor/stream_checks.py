@@ -10,7 +10,7 @@ from http import HTTPStatus
 from itertools import pairwise
 from typing import Final
 
-from .deployment import GRACE, LOST, Arrival, Deployment, Reply, is_tick
+from .deployment import GRACE, LOST, Arrival, Deployment, Reply, Unreachable, is_tick
 from .findings import UNBUFFERED, Finding, change, note, ok
 
 TICKS: Final = 10
@@ -27,7 +27,11 @@ _CUT = "Something on the way ends the answer early: a limit of time in a proxy, 
 
 
 def check_stream(deployment: Deployment) -> Iterator[Finding]:
-    """Look whether events come one by one, and what the way makes of the head."""
+    """Look whether events come one by one, and what the way makes of the head.
+
+    Raises:
+        Unreachable: The application refuses the request's CSRF token.
+    """
     try:
         with deployment.stream(ticks=TICKS, pause=PAUSE) as reply:
             refusal = _describe_refusal(reply)
@@ -151,10 +155,16 @@ def _describe_refusal(reply: Reply) -> Finding | None:
     if reply.status == HTTPStatus.OK and reply.headers.get_content_type() == "text/event-stream":
         return None
     text = reply.read()[:200].decode(errors="replace").strip()
+    if reply.status == HTTPStatus.BAD_REQUEST and ("csrf_refused" in text or "CSRF" in text):
+        raise Unreachable(
+            "POST /api/chat answers 400: the application checks a CSRF token. Send two headers of one session: "
+            "--header 'Cookie: session=...' and --header 'X-CSRFToken: ...'. The token is in the page of a signed-in "
+            'browser: `<meta name="csrf-token" content="...">`, or `data-csrf-token` of #sluice.'
+        )
     return change(
         "streaming",
         f"POST /api/chat answers {reply.status} {reply.headers.get_content_type()}: {text}",
-        "Where the application checks a CSRF token, send it: --header 'X-CSRFToken: ...'.",
+        "It should be a stream. The text and the application's log say why it was refused.",
     )
 
 
