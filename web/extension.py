@@ -17,8 +17,9 @@ from ..service.errors import Overloaded, ServiceError
 from ..service.observability.logging import request_id
 from ..service.observability.resources import NO_THREADS
 from ..service.settings.load import load_settings
+from ..service.settings.names import names_without_effect
 from .api.errors import make_error_response
-from .app_config import with_config
+from .app_config import settings_in_config, with_config
 from .blueprint import NAME as BLUEPRINT
 from .blueprint import make_guest_blueprint
 from .cli.commands import sluice_commands
@@ -117,6 +118,7 @@ class Sluice:
                 settings = loaded.settings
                 warnings += (f"skipped: {sentence}" for sentence in loaded.skipped)
             service = ChatService(settings)
+                warnings += names_without_effect(settings_in_config(app.config), " in app.config")
         assets = page_assets()
         state = ExtensionState(service, self._hooks, is_guest=True)
         state.warnings += [*warnings, *describe_missing_libraries(assets)]
