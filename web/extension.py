@@ -27,6 +27,7 @@ from .encoders.item_sse import encode_items
 from .encoders.sluice_sse import HEADERS
 from .extension_state import ExtensionState
 from .foreign_servers import describe_server, refuse_unfit_server
+from .hook_types import check_hook, check_store
 from .hooks import ConversationStore, Hooks, OnEnd, Prepare
 from .page.assets import page_assets
 from .page.libraries import describe_missing_libraries
@@ -117,8 +118,8 @@ class Sluice:
                 loaded = load_settings(with_config(os.environ, app.config), Path(".env"), is_guest=True)
                 settings = loaded.settings
                 warnings += (f"skipped: {sentence}" for sentence in loaded.skipped)
-            service = ChatService(settings)
                 warnings += names_without_effect(settings_in_config(app.config), " in app.config")
+            service = ChatService(settings)
         assets = page_assets()
         state = ExtensionState(service, self._hooks, is_guest=True)
         state.warnings += [*warnings, *describe_missing_libraries(assets)]
@@ -162,7 +163,9 @@ class Sluice:
 
         Raises:
             RuntimeError: There is one already.
+            TypeError: The function is asynchronous.
         """
+        check_hook("authorize", function)
         return self._set("authorize", function)
 
     def prepare(self, function: Prepare) -> Prepare:
@@ -174,7 +177,9 @@ class Sluice:
 
         Raises:
             RuntimeError: There is one already.
+            TypeError: The function is asynchronous.
         """
+        check_hook("prepare", function)
         return self._set("prepare", function)
 
     def before_model(self, function: BeforeModel) -> BeforeModel:
@@ -186,7 +191,9 @@ class Sluice:
 
         Raises:
             RuntimeError: There is one already.
+            TypeError: The function is not asynchronous.
         """
+        check_hook("before_model", function)
         return self._set("before_model", function)
 
     def on_end(self, function: OnEnd) -> OnEnd:
@@ -197,7 +204,9 @@ class Sluice:
 
         Raises:
             RuntimeError: There is one already.
+            TypeError: The function is asynchronous.
         """
+        check_hook("on_end", function)
         return self._set("on_end", function)
 
     def conversations(self, store: type[ConversationStore]) -> type[ConversationStore]:
@@ -208,7 +217,9 @@ class Sluice:
 
         Raises:
             RuntimeError: There is one already.
+            TypeError: A method is missing or asynchronous.
         """
+        check_store(store)
         self._set("conversations", store())  # type: ignore[type-var]
         return store
 
