@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from .message import Message
 from .settings.chat import InteractionMode
 
+_MODES = get_args(InteractionMode)
 # Fields of a request to the provider that the service sets itself.
 _RESERVED = frozenset({"model", "messages", "stream", "stream_options"})
 
@@ -19,7 +20,8 @@ class Chat:
     """What is sent to the model, and what the application keeps beside it. Its fields are not changed; see `replace`.
 
     Raises:
-        ValueError: `extra` has a field that the service sets itself.
+        TypeError: A field has a value of another type.
+        ValueError: `model` is empty, `mode` is no mode, or `extra` has a field that the service sets itself.
     """
 
     #: The conversation, oldest first, without the system message.
@@ -43,6 +45,21 @@ class Chat:
     run_id: str = ""
 
     def __post_init__(self) -> None:
+        for name in ("model", "system", "user", "source", "run_id"):
+            _check_type(name, getattr(self, name), str, "a text")
+        for name in ("extra", "context"):
+            _check_type(name, getattr(self, name), Mapping, "a dict")
+        if isinstance(self.messages, str) or not isinstance(self.messages, Sequence):
+            raise TypeError(f"`messages` is of type {type(self.messages).__name__}; it should be a list of messages")
+        for message in self.messages:
+            if not (isinstance(message, dict) and "role" in message and "content" in message):
+                raise TypeError(
+                    "`messages` has something else; each message should be a dict with `role` and `content`"
+                )
+        if not self.model:
+            raise ValueError("`model` is empty; it should be the name of a model of the provider")
+        if self.mode not in _MODES:
+            raise ValueError(f"`mode` is {self.mode!r}; it should be `stream` or `block`")
         if reserved := _RESERVED & self.extra.keys():
             raise ValueError(
                 f"`extra` has {', '.join(sorted(reserved))}; it should have further fields, such as temperature"
@@ -52,7 +69,7 @@ class Chat:
         """Return a copy with other values for these fields.
 
         Raises:
-            TypeError: There is no field of such a name.
+            TypeError: There is no field of such a name; or as when a chat is made.
             ValueError: As when a chat is made.
         """
         return dataclasses.replace(self, **changes)
@@ -62,6 +79,12 @@ class Chat:
         """All messages for the model: the system message, if there is one, and the conversation."""
         system = [Message(role="system", content=self.system)] if self.system else []
         return [*system, *self.messages]
+
+
+def _check_type(name: str, value: object, expected: type, words: str) -> None:
+    if not isinstance(value, expected):
+        hint = "; an empty text stands for none" if name == "system" and value is None else ""
+        raise TypeError(f"`{name}` is of type {type(value).__name__}; it should be {words}{hint}")
 
 
 @dataclass(slots=True)

@@ -48,7 +48,9 @@ async def add_documents(chat: Chat) -> Chat:
     if not found:
         return chat
     documents = "\n\n".join(f"# {document.title}\n{document.body}" for document in found)
-    return chat.replace(system=f"{chat.system}\n\nUse these documents where they help:\n\n{documents}")
+    instructions = [chat.system, "Use these documents where they help:", documents]
+    # A user may have no persona.
+    return chat.replace(system="\n\n".join(filter(None, instructions)))
 
 
 @sluice.on_end
