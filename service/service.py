@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from .chat import BeforeModel, Chat, CurrentChat
 from .concurrency.event_loop_thread import LoopHealth, LoopState, LoopThread, LoopUnavailable
 from .concurrency.replaced_threads import refuse_replaced_threads
-from .errors import InternalError, Overloaded, ShuttingDown, UpstreamTimeout
+from .errors import InternalError, Overloaded, ServiceError, ShuttingDown, UpstreamTimeout
 from .events.events import Event, Failed, Finished, Offer, Reasoning, Text
 from .events.usage import Usage
 from .observability.logging import request_id, trace
@@ -40,6 +40,11 @@ logger = logging.getLogger("sluice.chat")
 START_TIMEOUT = 10.0
 # Seconds for the loop to close connections and end cancelled tasks.
 CLOSE_TIMEOUT = 5.0
+# Below the traceback in the log. `current_user` is None there, and `request` raises an exception.
+_OF_BEFORE_MODEL = (
+    "Raised by the before_model function. It runs on the event loop, without request and application context. "
+    "What it needs of `request`, `current_user` or `current_app` should be put into `chat.context` by prepare."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,10 +324,16 @@ class ChatService:
         try:
             async with asyncio.timeout_at(deadline) as limit:
                 replaced = await before_model(current.chat)
-        except TimeoutError:
+        except TimeoutError as error:
             if not limit.expired():
+                error.add_note(_OF_BEFORE_MODEL)
                 raise
             raise UpstreamTimeout("the before_model function took longer than SLUICE_FIRST_TOKEN_TIMEOUT") from None
+        except ServiceError:
+            raise
+        except Exception as error:
+            error.add_note(_OF_BEFORE_MODEL)
+            raise
         if replaced is not None:
             if not isinstance(replaced, Chat):
                 raise TypeError(f"before_model returned {type(replaced).__name__}; it should return a Chat or None")

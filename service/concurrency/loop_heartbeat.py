@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 
 from .callback_activity import CallbackActivity
+
+logger = logging.getLogger("sluice.loop")
 
 # Seconds. A beat costs about 10 us, and the lag is known to within this time.
 BEAT_INTERVAL = 0.25
@@ -14,6 +17,8 @@ BEAT_INTERVAL = 0.25
 STUCK_AFTER = 3.0
 # A loop counts as stuck only after this many looks in a row that found it in the callback of the look before.
 LOOKS = 4
+# Seconds in one callback from which the log says so.
+BLOCKED_AFTER = 1.0
 # A loop that works through many callbacks is busy and not stuck, until one turn takes this many times as long.
 BUSY_FACTOR = 10
 
@@ -66,6 +71,12 @@ class LoopHeartbeat:
         """
         due = self._due
         if due != self._seen_due:
+            if (blocked := self._same_looks * self.interval) >= BLOCKED_AFTER:
+                logger.warning(
+                    "the event loop was blocked for %.1f s by one callback, such as a before_model function that "
+                    "does not await; all answers waited",
+                    blocked,
+                )
             self._seen_due = due
             self._late_looks = self._same_looks = 0
             self._activity.forget()

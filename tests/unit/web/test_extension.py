@@ -210,6 +210,8 @@ def test_an_exception_in_a_hook_is_logged_and_not_shown(
     assert answer.status_code == (200 if hook == "on_end" else 500)
     assert "secret" not in answer.text
     assert "a secret of the host" in caplog.text
+    hint = "Raised by the before_model function. It runs on the event loop, without request and"
+    assert (hint in caplog.text) == (hook == "before_model")
 
 
 def test_settings_in_the_configuration_of_the_application_come_before_the_environment(
@@ -254,9 +256,6 @@ def test_a_bad_setting_in_the_configuration_is_named(make_app: MakeApp) -> None:
         make_app(SLUICE_MAX_STREAMS="many")
 
 
-def test_an_application_takes_the_extension_once_and_each_hook_once(make_app: MakeApp) -> None:
-    app, sluice = make_app()
-    with pytest.raises(RuntimeError, match="has Sluice already"):
 def test_a_misspelt_setting_in_the_configuration_is_named_with_the_nearest_name(
     make_app: MakeApp, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -280,6 +279,9 @@ def test_the_configuration_of_the_page_names_no_model_where_the_application_choo
     assert (after["model"], after["models"]) == ("", [])
 
 
+def test_an_application_takes_the_extension_once_and_each_hook_once(make_app: MakeApp) -> None:
+    app, sluice = make_app()
+    with pytest.raises(RuntimeError, match="has Sluice already"):
         sluice.init_app(app)
     sluice.on_end(print)
     with pytest.raises(RuntimeError, match="on_end is set already"):

@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from sluice.service.concurrency.callback_activity import CallbackActivity
-from sluice.service.concurrency.loop_heartbeat import LOOKS, LoopHeartbeat
+from sluice.service.concurrency.loop_heartbeat import BLOCKED_AFTER, LOOKS, LoopHeartbeat
 from tests.support.polling import wait_until
 from tests.unit.service.concurrency.loop_faults import WITHIN
 
@@ -124,3 +124,22 @@ def test_a_beat_makes_the_looks_start_again(watched: WatchedLoop) -> None:
         held.release()
         assert not any(looks)
         wait_until(lambda: watched.heartbeat.overdue() < 0, WITHIN)
+
+
+def test_a_callback_that_blocked_the_loop_is_named_in_the_log_once_it_has_ended(
+    watched: WatchedLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = Held()
+    watched.run_in_turn([held])
+    held.wait_began()
+    watched.wait_overdue(0.0)
+    for _ in range(round(BLOCKED_AFTER / watched.heartbeat.interval) + 1):
+        watched.heartbeat.is_stuck()
+    assert caplog.text == ""
+    held.release()
+    wait_until(lambda: watched.heartbeat.overdue() < 0, WITHIN)
+    for _ in range(2):
+        watched.heartbeat.is_stuck()
+    (record,) = caplog.records
+    assert (record.levelname, record.name) == ("WARNING", "sluice.loop")
+    assert record.getMessage().startswith("the event loop was blocked for 1.0 s by one callback")
