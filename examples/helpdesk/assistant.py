@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flask import Flask, abort, current_app
-from flask_login import current_user
+from flask import Flask, abort, current_app, redirect, request
+from flask_login import current_user, login_url
 from werkzeug.wrappers import Response
 
 from sluice import Chat, RunEnd, Sluice
@@ -23,8 +23,8 @@ def init_app(app: Flask) -> None:
 def authorize() -> int | Response:
     """Let members chat. Visitors of the page are sent to the sign-in; the API answers them with 401."""
     if not current_user.is_authenticated:
-        response: Response = current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
-        return response
+        # Not `login_manager.unauthorized()`: it keeps a message for the next page, also for a request of the API.
+        return redirect(login_url("accounts.sign_in", request.url))
     if current_user.role == "guest":
         abort(403)
     user_id: int = current_user.id

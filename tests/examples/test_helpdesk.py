@@ -129,6 +129,7 @@ def test_only_signed_in_members_chat(helpdesk: Helpdesk) -> None:
     for_api = visitor.ask("Hi")
     assert for_api.status == 401
     assert for_api.json()["code"] == "sign_in_required"
+    assert "Please sign in." not in visitor.fetch("/sign-in").text, "a refused request leaves no message behind"
     guest = Visitor(helpdesk.url, "guest")
     page = guest.fetch("/assistant/")
     assert page.status == 403

@@ -96,6 +96,8 @@ def test_authorize_leads_visitors_to_the_sign_in_and_answers_programs_in_json(ma
     assert (sent.status_code, sent.headers["Location"]) == (302, "/?next=%2Fassistant%2F")
     refused = ask(client)
     assert (refused.status_code, refused.json["code"]) == (401, "sign_in_required")
+    with client.session_transaction() as session:
+        assert "_flashes" not in session, "a refused request leaves no message behind"
 
 
 def test_on_end_prints_whole_and_stopped_answers(
