@@ -16,6 +16,7 @@ from ..service.chat import BeforeModel
 from ..service.errors import Overloaded, ServiceError
 from ..service.observability.logging import request_id
 from ..service.observability.resources import NO_THREADS
+from ..service.settings import kept_files
 from ..service.settings.load import load_settings
 from ..service.settings.names import names_without_effect
 from .api.errors import make_error_response
@@ -119,6 +120,10 @@ class Sluice:
                 settings = loaded.settings
                 warnings += (f"skipped: {sentence}" for sentence in loaded.skipped)
                 warnings += names_without_effect(settings_in_config(app.config), " in app.config")
+                # Sluice's configuration of gunicorn keeps files, and has named these in the log itself.
+                if kept_files.kept() is None:
+                    warnings += names_without_effect(os.environ)
+                    warnings += names_without_effect(loaded.written, " in .env")
             service = ChatService(settings)
         assets = page_assets()
         state = ExtensionState(service, self._hooks, is_guest=True)

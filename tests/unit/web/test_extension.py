@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -256,15 +257,21 @@ def test_a_bad_setting_in_the_configuration_is_named(make_app: MakeApp) -> None:
         make_app(SLUICE_MAX_STREAMS="many")
 
 
-def test_a_misspelt_setting_in_the_configuration_is_named_with_the_nearest_name(
-    make_app: MakeApp, caplog: pytest.LogCaptureFixture
+def test_a_misspelt_setting_is_named_with_the_nearest_name(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setenv("SLUICE_MAX_HISTORI", "3")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("OPENAI_MODEL_NAME=m\nDATABASE_HOST=of another program\n")
     app, _ = make_app(SLUICE_MAX_STREAM=3, OPENAI_ORGANIZATION="of another program")
     ExtensionState.of(app).log_warnings()
     assert "SLUICE_MAX_STREAM in app.config is no setting, and has no effect; did you mean SLUICE_MAX_STREAMS?" in (
         caplog.text
     )
+    assert "SLUICE_MAX_HISTORI is no setting, and has no effect; did you mean SLUICE_MAX_HISTORY?" in caplog.text
+    assert "OPENAI_MODEL_NAME in .env is no setting, and has no effect; did you mean OPENAI_MODEL" in caplog.text
     assert "OPENAI_ORGANIZATION" not in caplog.text
+    assert "DATABASE_HOST" not in caplog.text
 
 
 def test_the_configuration_of_the_page_names_no_model_where_the_application_chooses_it(make_app: MakeApp) -> None:
