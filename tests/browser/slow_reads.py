@@ -68,7 +68,7 @@ class SlowReads:
 
     def wait(self) -> None:
         """Wait until results are held, and no read is unfinished."""
-        self._page.wait_for_function("slowReads.isReady()")
+        self._page.wait_for_function("() => slowReads.isReady()")
 
     def release(self) -> None:
         """Deliver all results, and hold no more."""

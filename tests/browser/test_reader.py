@@ -115,6 +115,7 @@ def test_the_operators_starters_replace_those_of_the_page(browser_page: Page, mo
     model.enqueue(reply("因为。"))
     starters.click()
     expect(chat.questions).to_have_text(["<b>为什么</b>？"])
+    expect(chat.prose).to_have_text("因为。")
 
 
 def test_an_operator_may_configure_no_starters(browser_page: Page) -> None:
@@ -166,7 +167,7 @@ def test_the_view_follows_the_end_only_while_the_reader_is_at_the_end(chat: Chat
     chat.page.mouse.wheel(0, -900)
     expect(to_end).to_be_visible()
     # the browser may scroll over several frames
-    chat.page.wait_for_function("document.documentElement.scrollHeight - innerHeight - scrollY >= 899")
+    chat.page.wait_for_function("() => document.documentElement.scrollHeight - innerHeight - scrollY >= 899")
     before = chat.page.evaluate("scrollY")
     gate.open()
     expect(chat.prose.locator("p")).to_have_count(120)
@@ -198,7 +199,7 @@ def test_a_longer_draft_does_not_cover_the_end_of_the_answer(chat: ChatPage, mod
     model.enqueue(reply("\n\n".join(f"Line {number}" for number in range(60))))
     chat.ask_and_wait("Count")
     chat.field.fill("one\ntwo\nthree\nfour\nfive")
-    chat.page.wait_for_function("document.documentElement.scrollHeight - innerHeight - scrollY < 2")
+    chat.page.wait_for_function("() => document.documentElement.scrollHeight - innerHeight - scrollY < 2")
 
 
 def test_screen_readers_hear_the_state_and_not_every_token(chat: ChatPage, model: ScriptedModel) -> None:

@@ -78,7 +78,7 @@ def test_a_shortcut_copies_the_markdown_of_the_last_answer(chat: ChatPage, model
     chat.page.evaluate(RECORD_LABELS)
     chat.page.keyboard.press("Control+Shift+c")
     expect(chat.status).to_have_text("Copied")
-    chat.page.wait_for_function("window.labels.includes('Copied')")
+    chat.page.wait_for_function("() => window.labels.includes('Copied')")
     assert chat.page.evaluate("navigator.clipboard.readText()") == "**Bold** and plain"
 
 

@@ -96,7 +96,7 @@ def with_clock(page: Page) -> Page:
 
 def pass_open_timeout(chat: ChatPage) -> None:
     """Wait until a page with a clock opens the database, then move the clock by the limit of that."""
-    chat.page.wait_for_function("window.openRequests > 0")
+    chat.page.wait_for_function("() => window.openRequests > 0")
     chat.page.clock.fast_forward(OPEN_TIMEOUT)
 
 

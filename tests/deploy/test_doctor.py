@@ -98,7 +98,7 @@ def test_a_mistake_in_nginx_is_seen_and_named(
 
 
 def test_a_read_timeout_below_the_heartbeat_is_seen_and_named(server: GunicornServer) -> None:
-    edits = {"proxy_read_timeout 630s;": "proxy_read_timeout 500ms;"}
+    edits = {"proxy_read_timeout 630s;": "proxy_read_timeout 800ms;"}
     with NginxServer(server.port, edits=edits, expected_log="upstream timed out") as front:
         found = findings(front.url)
     assert to_change(found) == {"silence"}, "\n".join(map(str, found.values()))
@@ -135,13 +135,13 @@ def test_waitress_has_too_few_threads_by_default_and_notices_a_disconnect_by_hea
     assert "heartbeat" in found["disconnect"].seen
 
 
-def test_flasks_own_server_is_for_development_and_notices_a_disconnect_by_a_heartbeat() -> None:
+def test_flasks_own_server_is_for_development_and_notices_a_disconnect() -> None:
     environment = {"PYTHONPATH": REPOSITORY, **BEHIND_A_PROXY}
     command = ("flask", "--app", "sluice:create_app", "run", "--port", "{port}")
     with GunicornServer(environment, command=command) as server:
         found = findings(server.url)
     assert to_change(found) == {"server"}, "\n".join(map(str, found.values()))
-    assert "heartbeat" in found["disconnect"].seen
+    assert found["disconnect"].seen.startswith("noticed after ")
 
 
 def test_only_signed_in_users_check_an_application_with_users(tmp_path: Path) -> None:
