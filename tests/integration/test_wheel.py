@@ -144,7 +144,8 @@ def test_the_command_of_the_readme_serves_its_application(application: Path, tmp
     headers = {"Content-Type": "application/json"}
     with GunicornServer(environment, command=command.split(), ready_path="/assistant/", start_in=tmp_path) as running:
         answered = fetch(running.url, "/assistant/api/chat", method="POST", headers=headers, body=chat)
-    assert "demo model" in answered.text
+    # Where a frame ends depends on the machine.
+    assert "demo model" in "".join(re.findall(r'"message": "(.*?)", "interaction_mode"', answered.text))
     assert '"done": true' in answered.text
 
 
