@@ -176,6 +176,11 @@ def test_a_good_hup_behind_a_refused_one_logs_which_model_answers_and_waits_unti
     shared.server.wait_for_log("Answers come from the built-in demo", times=demo + 1)
 
 
+def children_of(pid: int) -> list[int]:
+    """Return the children of a process, also those that have ended and for which it has not waited."""
+    return sorted(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
 def append(path: Path, piece: bytes) -> None:
     """Write a piece at the end of a file."""
     with path.open("ab") as file:
@@ -253,6 +258,8 @@ def test_usr2_with_what_cannot_start_keeps_the_old_server_running_and_a_good_one
             wait_until(lambda: len(server.master_pids()) == 1, SETTLED, pause=POLL_INTERVAL)
             # One that is about to be gone has no variables any more, and looks like a worker.
             wait_until(lambda: server.worker_pids() == workers, SETTLED, pause=POLL_INTERVAL)
+            # Until the master has waited for it, a further USR2 is ignored.
+            wait_until(lambda: children_of(server.pid) == workers, SETTLED, pause=POLL_INTERVAL)
             assert shared.max_history() == 100
             assert shared.server.status("/readyz") == 200
     before = server.log.count("Sluice listens on")
