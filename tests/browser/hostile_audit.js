@@ -19,7 +19,7 @@ async () => {
             "figure|figcaption|button)$", "i");
     const ATTRIBUTES = /^(href|target|rel|src|alt|title|class|align|start|colspan|rowspan|type|checked|disabled|dir|tabindex|role|aria-label|data-label|data-text|data-typeset|open|width|loading|decoding)$/;
     const OURS = /^(figure|figcaption|button|col|colgroup)$/i;
-    const CLASSES = /^(source|footnote|footnote-(reference|label)|callout|callout-(title|note|tip|important|warning|caution)|formula|formula-(display|open|unreadable)|language-[\w+#.-]+|code|lines|table|continued|fixed|quiet|copy-code|task|hljs-[\w-]+|function_|class_|inherited__|language_|host|katex.*)$/;
+    const CLASSES = /^(source|group|footnote|footnote-(reference|label)|callout|callout-(title|note|tip|important|warning|caution)|formula|formula-(display|open|unreadable)|language-[\w+#.-]+|code|lines|table|continued|fixed|quiet|copy-code|task|hljs-[\w-]+|function_|class_|inherited__|language_|host|katex.*)$/;
     window.audit = (root) => {
         const wrong = [];
         for (const element of root.querySelectorAll("*")) {

@@ -98,10 +98,14 @@ async () => {
         flush();
         return lines;
     };
+    /** Waits until an element's formulas are typeset, over some frames. */
+    window.typeset = async (element) => {
+        while (element.querySelector(".formula:not([data-typeset])")) await new Promise(requestAnimationFrame);
+    };
     window.outline = (element) => describe(element, "").join("\n");
 
     // KaTeX is there before the first case
     const warm = await window.show("$x$", []);
-    while (!warm.querySelector(".katex")) await new Promise(requestAnimationFrame);
+    await window.typeset(warm);
     warm.remove();
 };

@@ -46,7 +46,7 @@ MARKUP: Final = {"a remote image inside a link": ["img"], "reference links": ["1
 READ: Final = """async (sources) => {
     const shown = [];
     for (const source of sources) shown.push(await window.show(source, []));
-    await new Promise(requestAnimationFrame);
+    for (const element of shown) await window.typeset(element);
     return shown.map((element) => {
         element.remove();
         return window.outline(element);
@@ -75,7 +75,7 @@ STREAM: Final = """async (cases) => {
         });
         shown.push({ element, lost });
     }
-    await new Promise(requestAnimationFrame);
+    for (const { element } of shown) await window.typeset(element);
     return shown.map(({ element, lost }) => {
         element.remove();
         return { outline: window.outline(element), lost };

@@ -15,10 +15,14 @@ import { growingTable, rowsToAppend } from "./table_block.js";
 /** @typedef {import("./table_block.js").GrowingTable} GrowingTable */
 /** @typedef {{ fragment: DocumentFragment, intoTable: DocumentFragment }} Rendered `intoTable` goes into the last table */
 
+/** Further blocks are in groups of so many: the browser visits each child of an element to which a block is appended. */
+const GROUP = 500;
 const LABEL = /\[([^[\]]+)\](?!\()/g;
 
 export class BlockList {
   #element;
+  /** The last group of blocks, or the element. @type {Element} */
+  #parent;
   #markdown;
   /** @type {Element | null} the last settled block */
   #last = null;
@@ -35,7 +39,7 @@ export class BlockList {
    * @param {Markdown} markdown
    */
   constructor(element, markdown) {
-    this.#element = element;
+    this.#element = this.#parent = element;
     this.#markdown = markdown;
     element.replaceChildren();
   }
@@ -89,7 +93,7 @@ export class BlockList {
       const fragment = new DocumentFragment();
       fragment.append(figure);
       this.#patch({ fragment: new DocumentFragment(), intoTable: new DocumentFragment() });
-      this.#element.append(fragment);
+      this.#parent.append(fragment);
       this.#code = code;
       this.#settleNodes();
     }
@@ -105,7 +109,7 @@ export class BlockList {
    */
   #update(part, state) {
     this.#patch(this.#render(part, this.#table));
-    const nodes = elementsAfter(this.#last, this.#element);
+    const nodes = elementsAfter(this.#last, this.#parent);
     const intoTable = this.#table ? elementsAfter(this.#table.last, this.#table.container) : [];
     for (const element of [...intoTable, ...nodes]) this.#markdown.enhance(element, state);
     return { nodes, intoTable };
@@ -132,7 +136,7 @@ export class BlockList {
   /** @param {Rendered} rendered */
   #patch({ fragment, intoTable }) {
     if (this.#table) patchChildren(this.#table.container, intoTable, nextSibling(this.#table.last, this.#table.container));
-    patchChildren(this.#element, fragment, nextSibling(this.#last, this.#element));
+    patchChildren(this.#parent, fragment, nextSibling(this.#last, this.#parent));
   }
 
   /** @param {BlocksPart} part @returns {string[]} labels in it that may name a definition, normalised */
@@ -144,8 +148,20 @@ export class BlockList {
     );
   }
 
+  /** Moves the blocks that are too many for the last group into further groups. */
+  #group() {
+    while (this.#parent.childElementCount > GROUP) {
+      const group = document.createElement("div");
+      group.className = "group";
+      group.append(...[...this.#parent.children].slice(GROUP));
+      this.#element.append(group);
+      this.#parent = group;
+    }
+  }
+
   #settleNodes() {
-    this.#last = this.#element.lastElementChild;
+    this.#group();
+    this.#last = this.#parent.lastElementChild;
     this.#table = this.#last?.matches(".table") ? growingTable(this.#last) : null;
   }
 }

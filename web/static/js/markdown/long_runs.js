@@ -1,23 +1,28 @@
 /**
- * Long runs of CJK punctuation. They may break nowhere by themselves, and Chromium then takes seconds to lay out a
- * thousand of them, because it adjusts their spacing at each break that it tries. `<wbr>` allows breaks.
+ * Long runs of characters that may break nowhere by themselves. Chromium takes seconds to lay out some thousands of
+ * them, most of all of CJK punctuation, whose spacing it adjusts at each break that it tries. `<wbr>` allows breaks,
+ * and is not copied.
  */
 
-const RUN = /[\u2010-\u2027\u2030-\u205e\u3000-\u303f\uff00-\uffef]{100,}/;
+const PUNCTUATION = /[\u2010-\u2027\u2030-\u205e\u3000-\u303f\uff00-\uffef]{100}/;
+const UNBROKEN = /[^\s\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]{400}/u;
 const STEP = 50; // characters
 
 /** @param {DocumentFragment} fragment */
 export function breakLongRuns(fragment) {
-  if (!RUN.test(fragment.textContent ?? "")) return;
   const walker = document.createTreeWalker(fragment, NodeFilter.SHOW_TEXT);
   /** @type {Text[]} */
-  const texts = [];
-  while (walker.nextNode()) texts.push(/** @type {Text} */ (walker.currentNode));
-  for (const text of texts) if (!text.parentElement?.closest("pre") && RUN.test(text.data)) breakText(text);
+  const long = [];
+  while (walker.nextNode()) {
+    const text = /** @type {Text} */ (walker.currentNode);
+    if (text.length < 100 || text.parentElement?.closest("pre, .formula, .formula-open")) continue;
+    if (PUNCTUATION.test(text.data) || UNBROKEN.test(text.data)) long.push(text);
+  }
+  for (const text of long) breakText(text);
 }
 
 /** @param {Text} text */
 function breakText(text) {
   const pieces = text.data.match(new RegExp(`[^]{1,${STEP}}`, "gu")) ?? [];
-  text.replaceWith(...pieces.flatMap((piece) => [piece, document.createElement("wbr")]));
+  text.replaceWith(...pieces.flatMap((piece, index) => (index === 0 ? [piece] : [document.createElement("wbr"), piece])));
 }

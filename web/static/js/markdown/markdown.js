@@ -23,6 +23,7 @@ import { scrollableTable } from "./table_block.js";
 /** @typedef {import("./parser.js").Links} Links */
 
 const KATEX_MS = 2_000; // how long a complete answer waits for KaTeX, so that its formulas do not shift the layout
+const AFTER_EMPTY_LINE = /(?<=\n[ \t]*\n)(?=[^\s])/;
 const LOOSE = "a, b, br, code, del, em, i, img, input, ins, kbd, mark, s, samp, small, span, strong, sub, sup, u";
 const FORMULA = /<(?:span|div) class="formula/;
 
@@ -60,7 +61,8 @@ export class Markdown {
       return this.#parser.blocks(source, links);
     } catch (error) {
       reportOnce("parsing", error);
-      return [this.#parser.sourceBlock(source)];
+      const parts = source.split(AFTER_EMPTY_LINE);
+      return parts.length > 1 ? parts.flatMap((part) => this.blocks(part, links)) : [this.#parser.sourceBlock(source)];
     }
   }
 
@@ -78,7 +80,10 @@ export class Markdown {
       return this.#render(blocks);
     } catch (error) {
       reportOnce("rendering", error);
-      return sourceFragment(blocks);
+      if (blocks.length < 2) return sourceFragment(blocks);
+      const fragment = new DocumentFragment();
+      fragment.append(...blocks.map((block) => this.render([block])));
+      return fragment;
     }
   }
 
@@ -87,6 +92,7 @@ export class Markdown {
     const fragment = this.#sanitiser.sanitise(blocks.map((block) => this.#parser.html(block)).join(""));
     removeBlankText(fragment);
     wrapLooseText(fragment);
+    for (const empty of fragment.querySelectorAll("p.source:empty")) empty.remove();
     for (const table of fragment.querySelectorAll("table")) table.replaceWith(scrollableTable(table));
     for (const code of fragment.querySelectorAll("pre > code")) wrapCode(code);
     for (const box of fragment.querySelectorAll("li > input:first-child, li > p:first-child > input:first-child")) {

@@ -7,7 +7,7 @@
  */
 
 import { FencedCode } from "./fenced_code.js";
-import { countOpenTags } from "./syntax/raw_html.js";
+import { depthAfter } from "./syntax/raw_html.js";
 import { reportOnce } from "./report.js";
 import { boundaryBefore } from "./text_boundary.js";
 import { closeUnfinished, isBareMarker } from "./unfinished.js";
@@ -243,13 +243,14 @@ export class MarkdownSource {
  * @param {Block[]} blocks
  */
 function firstOpen(blocks) {
-  const last = blocks.length - 1;
+  // a formula that is not closed may become part of the text before it
+  const last = blocks.length - (blocks.at(-1)?.isOpenFormula ? 2 : 1);
   let opened = -1;
   let depth = 0;
   for (const [index, { type, raw }] of blocks.entries()) {
     if (type !== "html_block") continue;
     if (depth === 0) opened = index;
-    depth = Math.max(0, depth + countOpenTags(raw));
+    depth = depthAfter(raw, depth);
   }
   return Math.max(0, depth > 0 ? Math.min(opened, last) : last);
 }

@@ -12,13 +12,19 @@ const TYPESET = "data-typeset";
 const DELIMITED = /^(?:\$\$([^]*)\$\$|\\\[([^]*)\\\]|\\\(([^]*)\\\)|\$([^]*)\$)[ \t]*([.,;:]*)$/;
 const OPTIONS = { strict: /** @type {const} */ ("ignore"), trust: false, maxSize: 40, maxExpand: 500 };
 const MAX_CHARS = 3_000; // KaTeX takes 50 ms for them on a slow machine; a longer formula stays as its source
-const FIRST_SLICE_MS = 30;
+/** Chromium's layout overflows its stack, and the tab crashes, at some thousand. Ten nested fractions have 80. */
+const MAX_DEPTH = 250;
+// Style, layout and painting take five times as long as typesetting.
 const SLICE_MS = 8;
+const SLICE_FORMULAS = 30;
 
 export class Typesetter {
   #katex;
   /** @type {Set<Element>} formulas that wait */
   #queue = new Set();
+  /** Of the present slice, which ends with the next frame: when it ends, and how many formulas it has left. */
+  #until = 0;
+  #left = 0;
   #frame = 0;
 
   /** @param {Katex} katex */
@@ -33,21 +39,28 @@ export class Typesetter {
   typeset(root) {
     const below = root.querySelectorAll(`.formula:not([${TYPESET}])`);
     for (const element of root.matches(`.formula:not([${TYPESET}])`) ? [root, ...below] : below) this.#queue.add(element);
-    if (!this.#frame) this.#typesetUntil(performance.now() + FIRST_SLICE_MS);
+    if (!this.#frame) this.#beginSlice();
+    this.#typesetSlice();
   }
 
-  /** @param {number} until */
-  #typesetUntil(until) {
+  #beginSlice() {
+    this.#until = performance.now() + SLICE_MS;
+    this.#left = SLICE_FORMULAS;
+    this.#frame = requestAnimationFrame(() => {
+      this.#frame = 0;
+      if (this.#queue.size === 0) return;
+      this.#beginSlice();
+      this.#typesetSlice();
+    });
+  }
+
+  #typesetSlice() {
     for (const element of this.#queue) {
-      if (performance.now() > until) {
-        this.#frame = requestAnimationFrame(() => {
-          this.#frame = 0;
-          this.#typesetUntil(performance.now() + SLICE_MS);
-        });
-        return;
-      }
+      if (this.#left === 0 || performance.now() > this.#until) return;
       this.#queue.delete(element);
-      if (element.isConnected && !element.hasAttribute(TYPESET)) this.#typesetOne(element);
+      if (!element.isConnected || element.hasAttribute(TYPESET)) continue;
+      this.#typesetOne(element);
+      this.#left--;
     }
   }
 
@@ -59,7 +72,7 @@ export class Typesetter {
     try {
       if (tex.length > MAX_CHARS) throw new RangeError("The formula is too long.");
       const tree = this.#katex.__renderToDomTree(tex, { ...OPTIONS, displayMode });
-      removeStyleAttributes(tree);
+      removeStyleAttributes(tree, 0);
       element.replaceChildren(tree.toNode());
     } catch {
       element.classList.add("formula-unreadable");
@@ -89,8 +102,10 @@ function texOf(source) {
  * sheet or a width attribute says; all other styles are set as properties, which the policy allows.
  *
  * @param {KatexNode} node
+ * @param {number} depth of the node in the formula; too deep a formula is an error
  */
-function removeStyleAttributes(node) {
+function removeStyleAttributes(node, depth) {
+  if (depth > MAX_DEPTH) throw new RangeError("The formula is nested too deeply.");
   if (node.attributes) delete node.attributes.style;
-  node.children?.forEach(removeStyleAttributes);
+  for (const child of node.children ?? []) removeStyleAttributes(child, depth + 1);
 }

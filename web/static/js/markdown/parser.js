@@ -25,6 +25,7 @@ import { takeTaskBox, taskLists } from "./syntax/task_list.js";
  * @property {string} raw its source, with the empty lines after it
  * @property {number[]} starts of a list: the index in `raw` where each item begins; of a table: each row of its body
  * @property {string} marker of a list
+ * @property {boolean} isOpenFormula whether it is a formula without an end
  * @property {Links} definitions in it
  * @property {Token[]} tokens
  * @property {Links} links that it was parsed with
@@ -99,7 +100,7 @@ export class MarkdownParser {
    * @returns {Block}
    */
   #verbatim(type, raw) {
-    return { type, raw, starts: [], marker: "", definitions: {}, tokens: [], links: {} };
+    return { type, raw, starts: [], marker: "", isOpenFormula: false, definitions: {}, tokens: [], links: {} };
   }
 
   /**
@@ -193,5 +194,7 @@ function newBlock(tokens, raw, links, lines, start) {
     .filter((token) => token.type === part && token.level === (type === "table" ? 2 : 1))
     .map((token) => lineOf([token], lines) - start);
   if (type === "table") starts.shift(); // the header
-  return { type, raw, starts, marker: `${type === "ordered_list" ? 1 : ""}${first?.markup ?? ""}`, definitions, tokens, links };
+  const marker = `${type === "ordered_list" ? 1 : ""}${first?.markup ?? ""}`;
+  const isOpenFormula = type === "formula_block" && first?.info === "open";
+  return { type, raw, starts, marker, isOpenFormula, definitions, tokens, links };
 }

@@ -9,24 +9,60 @@
 /** @typedef {import("markdown-it").MarkdownIt} MarkdownIt */
 /** @typedef {import("markdown-it").Token} Token */
 
-const OPENING = /<(?!br|hr)[a-z]+[ \t]*>/gi;
-const CLOSING = /<\/[a-z]+[ \t]*>/gi;
 const INLINE = "b|strong|i|em|u|s|del|ins|mark|small|sub|sup|kbd|samp|code";
 const OTHER_TAG = new RegExp(`<(?!/?(?:br|hr|${INLINE}|details|summary)[ \\t]*/?>)`, "gi");
 /** An allowed inline tag that needs an end. */
 export const INLINE_TAG = new RegExp(`^<(/?)(${INLINE})[ \\t]*>$`, "i");
 const TAG = /^<(\/?)([a-z]+)[ \t]*(\/?)>$/i;
 
-/** Counts the allowed tags that a text leaves open, such as `<details>`. @param {string} html @returns {number} */
-export function countOpenTags(html) {
-  const passed = html.replace(OTHER_TAG, "");
-  return (passed.match(OPENING)?.length ?? 0) - (passed.match(CLOSING)?.length ?? 0);
+const PAIRED = new RegExp(`<(/?)(${INLINE}|details|summary)[ \\t]*>`, "gi");
+
+/**
+ * Counts the sections such as `<details>` that are open after a text.
+ *
+ * @param {string} html
+ * @param {number} depth how many are open before it
+ */
+export function depthAfter(html, depth) {
+  for (const [, slash, name = ""] of html.matchAll(PAIRED)) {
+    if (/^(?:details|summary)$/i.test(name)) depth = slash ? Math.max(0, depth - 1) : depth + 1;
+  }
+  return depth;
 }
 
 /** For markdown-it's `use`. @param {MarkdownIt} md */
 export function rawHtml(md) {
-  md.renderer.rules["html_block"] = md.renderer.rules["html_inline"] = (tokens, index) =>
-    (tokens[index]?.content ?? "").replace(OTHER_TAG, "&lt;");
+  md.renderer.rules["html_inline"] = (tokens, index) => (tokens[index]?.content ?? "").replace(OTHER_TAG, "&lt;");
+  // the empty paragraph separates the text of two blocks
+  md.renderer.rules["html_block"] = (tokens, index) =>
+    `${withoutOpenTags(tokens[index]?.content ?? "").replace(OTHER_TAG, "&lt;")}<p class="source"></p>`;
+}
+
+/**
+ * Turns inline tags that nothing closes in a block into text. Sections may end in a later block.
+ * @param {string} html
+ */
+function withoutOpenTags(html) {
+  /** @type {{ name: string, at: number }[]} */
+  const open = [];
+  /** @type {number[]} */
+  const unpaired = [];
+  for (const { 1: slash, 2: tag = "", index } of html.matchAll(PAIRED)) {
+    const name = tag.toLowerCase();
+    if (name === "details" || name === "summary") continue;
+    const opener = slash ? open.findLastIndex((other) => other.name === name) : -1;
+    if (!slash) open.push({ name, at: index });
+    else if (opener < 0) unpaired.push(index);
+    else unpaired.push(...open.splice(opener).slice(1).map(({ at }) => at));
+  }
+  unpaired.push(...open.map(({ at }) => at));
+  let from = 0;
+  let text = "";
+  for (const at of unpaired.sort((one, other) => one - other)) {
+    text += `${html.slice(from, at)}&lt;`;
+    from = at + 1;
+  }
+  return text + html.slice(from);
 }
 
 /**

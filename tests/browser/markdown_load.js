@@ -1,0 +1,46 @@
+/* Shows long texts as the page does, frame by frame, and measures the tasks that this takes. */
+async () => {
+    const statics = new URL("../", document.querySelector("script[src$='/js/main.js']").src);
+    const { Markdown } = await import(new URL("js/markdown/markdown.js", statics));
+    const { MarkdownView } = await import(new URL("js/markdown/markdown_view.js", statics));
+    const { loadLibraries } = await import(new URL("js/browser/libraries.js", statics));
+    const markdown = new Markdown(await loadLibraries());
+    const tasks = [];
+    const observer = new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration)));
+    observer.observe({ type: "longtask" });
+    const frame = () => new Promise(requestAnimationFrame);
+    const letters = (text) => text.replace(/[^\p{L}\p{N}]/gu, "");
+
+    /**
+     * Shows a text in pieces, and returns the longest task in ms, whether it ended within a time, and what is shown.
+     */
+    window.load = async ({ text, pieces, limitMs }) => {
+        const element = document.createElement("div");
+        element.className = "prose";
+        document.querySelector("#sluice-log").append(element);
+        const view = new MarkdownView(element);
+        view.useMarkdown(markdown);
+        await frame();
+        observer.takeRecords();
+        tasks.length = 0;
+        const startedAt = performance.now();
+        for (let piece = 1; piece < pieces; piece++) {
+            view.grow(text.slice(0, Math.ceil((text.length * piece) / pieces)), () => {});
+            await frame();
+        }
+        await new Promise((resolve) => setTimeout(resolve)); // a task of its own, as when the page opens a conversation
+        view.finish(text, () => {});
+        while (element.getAttribute("aria-busy") !== "false" && performance.now() - startedAt < limitMs) await frame();
+        for (const wait of [1, 2, 3]) await frame(), await new Promise((resolve) => setTimeout(resolve, wait)); // typesetting
+        tasks.push(...observer.takeRecords().map(({ duration }) => duration));
+        const result = {
+            longest: Math.round(Math.max(0, ...tasks)),
+            ended: element.getAttribute("aria-busy") === "false",
+            totalMs: Math.round(performance.now() - startedAt),
+            letters: letters(element.textContent).length,
+        };
+        element.remove();
+        await frame();
+        return result;
+    };
+};

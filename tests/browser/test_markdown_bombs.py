@@ -1,0 +1,133 @@
+"""Texts that are made to be slow: no task of the page is long, and all of the text is shown.
+
+A task's time is what it took of its core, from Chromium's own trace, so that other programs do not lengthen it.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tools.common.chat_page import ChatPage
+from tools.page_trace.__main__ import main_tasks
+
+from .markdown_bombs import fixed_bombs, random_bomb
+
+FOLDER: Final = Path(__file__).parent
+LOAD: Final = (FOLDER / "markdown_load.js").read_text("utf-8")
+OUTLINE: Final = (FOLDER / "markdown_outline.js").read_text("utf-8")
+
+MAX_TASK_MS: Final = 200
+MAX_WAIT_MS: Final = 60_000  # until a text is shown, on a busy machine
+#: Longer than the longest block that the page does not split.
+SHORT: Final = 10_000
+LONG: Final = 200_000
+
+#: What of a text's letters is markup: names of tags and entities, addresses, labels. All of random texts may be.
+MARKUP: Final[dict[str, float]] = {
+    "entities": 0.7,
+    "details": 1.0,
+    "superscripts": 0.9,
+    "definitions": 1.0,
+    "one embedded image": 1.0,
+    "paragraphs before a definition": 0.51,
+    "links": 0.51,
+    "images": 0.6,
+    "numbers in items": 0.1,
+    "tags in tags": 1.0,
+    "a definition at the end": 0.01,
+    "tasks": 0.51,
+    "callouts": 0.9,
+}
+
+# Whole and in pieces: the outline of what is shown at the end.
+COMPARE: Final = """async (cases) => {
+    const different = [];
+    for (const { seed, text, cuts } of cases) {
+        const outlines = [];
+        for (const where of [[], cuts]) {
+            const element = await window.show(text, where);
+            await window.typeset(element);
+            outlines.push(window.outline(element));
+            element.remove();
+        }
+        if (outlines[0] !== outlines[1]) different.push({ seed, whole: outlines[0], pieces: outlines[1] });
+    }
+    return different;
+}"""
+
+
+def show_all(page: Page, browser: Browser, texts: dict[str, str], pieces: int) -> float:
+    """Show texts one after the other, check that each is shown, and return the longest task, in ms of its core."""
+    results: dict[str, Any] = {}
+    browser.start_tracing(page=page, categories=["toplevel", "devtools.timeline"])
+    try:
+        for name, text in texts.items():
+            results[name] = page.evaluate("window.load", {"text": text, "pieces": pieces, "limitMs": MAX_WAIT_MS})
+    finally:
+        trace = browser.stop_tracing()
+    longest = max(task.cpu for task in main_tasks(json.loads(trace)["traceEvents"]))
+    print(f"longest task: {longest:.0f} ms; by the clock:")
+    for name, result in sorted(results.items(), key=lambda item: -item[1]["longest"])[:5]:
+        print(f"{result['longest']:6} ms {name}")
+    assert [name for name, result in results.items() if not result["ended"]] == []
+    wanted = {name: int(letters_in(text) * (1 - MARKUP.get(name, 0.0))) for name, text in texts.items()}
+    hidden = {name: (result["letters"], wanted[name]) for name, result in results.items()}
+    assert {name: counts for name, counts in hidden.items() if counts[0] < counts[1]} == {}
+    return longest
+
+
+def letters_in(text: str) -> int:
+    """Count letters and digits as `window.load` does."""
+    return len(text) - len(re.sub(r"[^\W_]", "", text))
+
+
+@pytest.fixture
+def loaded(browser_page: Page) -> Page:
+    """Return the open page with `window.load`."""
+    ChatPage(browser_page).open()
+    browser_page.evaluate(LOAD)
+    return browser_page
+
+
+def test_no_text_keeps_the_page_busy_or_stays_hidden(loaded: Page, browser: Browser) -> None:
+    assert show_all(loaded, browser, fixed_bombs(SHORT), pieces=1) < MAX_TASK_MS
+
+
+def test_no_random_text_keeps_the_page_busy(loaded: Page, browser: Browser) -> None:
+    texts = {f"seed {seed}": random_bomb(seed, SHORT) for seed in range(25)}
+    MARKUP.update(dict.fromkeys(texts, 1.0))
+    assert show_all(loaded, browser, texts, pieces=3) < MAX_TASK_MS
+
+
+def test_a_random_text_in_pieces_ends_like_a_complete_one(browser_page: Page) -> None:
+    ChatPage(browser_page).open()
+    browser_page.evaluate(OUTLINE)
+    cases = []
+    for seed in [*range(80), 910, 1008, 1023, 1064]:
+        text = random_bomb(seed, 700)
+        length = len(text.encode("utf-16-le")) // 2
+        cases.append({"seed": seed, "text": text, "cuts": sorted(random.Random(seed).sample(range(1, length), 30))})
+    assert browser_page.evaluate(COMPARE, cases) == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("pieces", [1, 40])
+def test_no_text_of_200_000_characters_keeps_the_page_busy_or_stays_hidden(
+    browser_page: Page, browser: Browser, pieces: int
+) -> None:
+    longest = {}
+    texts = fixed_bombs(LONG) | {f"seed {seed}": random_bomb(seed, LONG) for seed in range(30)}
+    MARKUP.update({name: 1.0 for name in texts if name.startswith("seed")})
+    for name, text in texts.items():
+        ChatPage(browser_page).open()  # without what the last text has left to collect
+        browser_page.evaluate(LOAD)
+        longest[name] = show_all(browser_page, browser, {name: text}, pieces)
+    assert {name: cpu for name, cpu in longest.items() if cpu >= MAX_TASK_MS} == {}
