@@ -181,6 +181,10 @@ function wrapLooseText(fragment) {
     }
     paragraph.append(node);
   }
+  for (const { firstChild, lastChild } of [...fragment.children].filter((child) => child.matches("p.source"))) {
+    if (firstChild instanceof Text) firstChild.data = firstChild.data.trimStart();
+    if (lastChild instanceof Text) lastChild.data = lastChild.data.trimEnd();
+  }
 }
 
 /** @param {Block[]} blocks */

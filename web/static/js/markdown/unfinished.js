@@ -6,7 +6,7 @@
 
 import { characterBefore } from "./syntax/delimiters.js";
 import { FormulaScanner } from "./syntax/formula_scanner.js";
-import { INLINE_TAG } from "./syntax/raw_html.js";
+import { INLINE_TAG, MAX_OPEN_TAGS } from "./syntax/raw_html.js";
 import { completeTable } from "./unfinished_table.js";
 
 const ITEM = /(?:[-*+]|\d{1,9}[.)])/.source;
@@ -107,6 +107,7 @@ class InlineCloser {
   /** @type {Opener[]} */
   #open = [];
   #openBrackets = 0;
+  #openTags = 0;
   #shown = "";
   #at = 0;
 
@@ -182,9 +183,15 @@ class InlineCloser {
     const tag = match(TAG, this.#text, this.#at);
     const [, slash, name = ""] = INLINE_TAG.exec(tag) ?? [];
     const marker = `</${name}>`;
-    if (name && !slash) this.#open.push({ marker, count: 1, at: this.#shown.length });
+    if (name && !slash && this.#openTags < MAX_OPEN_TAGS) {
+      this.#open.push({ marker, count: 1, at: this.#shown.length });
+      this.#openTags++;
+    }
     const opener = slash ? this.#open.findLastIndex((open) => open.marker === marker) : -1;
-    if (opener >= 0) this.#open.splice(opener, 1);
+    if (opener >= 0) {
+      this.#open.splice(opener, 1);
+      this.#openTags--;
+    }
     if (tag) return this.#take(tag.length);
     const isBegun = this.#text.length - this.#at <= MAX_HIDDEN && match(TAG_BEGUN, this.#text, this.#at) !== "";
     return isBegun ? this.#hideRest() : this.#take(1);

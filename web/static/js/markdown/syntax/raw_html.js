@@ -15,6 +15,8 @@ const OTHER_TAG = new RegExp(`<(?!/?(?:br|hr|${INLINE}|details|summary)[ \\t]*/?
 export const INLINE_TAG = new RegExp(`^<(/?)(${INLINE})[ \\t]*>$`, "i");
 const TAG = /^<(\/?)([a-z]+)[ \t]*(\/?)>$/i;
 
+/** Tags inside so many others are text: styling deeply nested elements is slow. */
+export const MAX_OPEN_TAGS = 20;
 const PAIRED = new RegExp(`<(/?)(${INLINE}|details|summary)[ \\t]*>`, "gi");
 
 /**
@@ -51,7 +53,8 @@ function withoutOpenTags(html) {
     const name = tag.toLowerCase();
     if (name === "details" || name === "summary") continue;
     const opener = slash ? open.findLastIndex((other) => other.name === name) : -1;
-    if (!slash) open.push({ name, at: index });
+    if (!slash && open.length < MAX_OPEN_TAGS) open.push({ name, at: index });
+    else if (!slash) unpaired.push(index);
     else if (opener < 0) unpaired.push(index);
     else unpaired.push(...open.splice(opener).slice(1).map(({ at }) => at));
   }
@@ -79,7 +82,7 @@ export function closeRawTags(tokens) {
     token.type = "text";
     if (!name || empty) continue;
     if (!slash) {
-      open.push({ name: name.toLowerCase(), token });
+      if (open.length < MAX_OPEN_TAGS) open.push({ name: name.toLowerCase(), token });
       continue;
     }
     const opener = open.findLastIndex((tag) => tag.name === name.toLowerCase());
