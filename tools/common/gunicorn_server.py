@@ -238,6 +238,7 @@ class GunicornServer:
             self.exit_code = self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self!r} did not exit within {timeout} s\n{self._log_tail()}") from None
+        self._read_log_to_its_end()
         return self.exit_code
 
     def group(self) -> list[Process]:
@@ -324,7 +325,9 @@ class GunicornServer:
             if seen == status:
                 return
             exit_code = self._process.poll()
-            assert exit_code is None, f"the server exited with {exit_code}\n{self._log_tail()}"
+            if exit_code is not None:
+                self._read_log_to_its_end()
+                raise AssertionError(f"the server exited with {exit_code}\n{self._log_tail()}")
             assert time.monotonic() < deadline, (
                 f"{self!r}: GET {path} gave {seen!r}, not {status}, for {timeout} s\n{self._log_tail()}"
             )
@@ -357,6 +360,12 @@ class GunicornServer:
             with self._log_grew:
                 self._log.append(line)
                 self._log_grew.notify_all()
+
+    def _read_log_to_its_end(self) -> None:
+        # A process may be gone before its last lines have been read: they are what explains its end. A process of
+        # the server that outlived it may hold the pipe open: what that one writes is not waited for.
+        if self._reader is not None:
+            self._reader.join(1)
 
     def _log_tail(self) -> str:
         with self._log_grew:

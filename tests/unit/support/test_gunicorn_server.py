@@ -96,6 +96,13 @@ def test_a_server_that_cannot_start_reports_why(place: Path) -> None:
         small(place).start()
 
 
+def test_what_a_server_wrote_last_is_reported_though_it_is_read_only_after_its_exit(place: Path) -> None:
+    later = "import subprocess, sys; subprocess.Popen(['sh', '-c', 'sleep 0.3; echo what was wrong']); sys.exit(3)"
+    command = ["python", "-W", "ignore", "-c", later]
+    with pytest.raises(AssertionError, match=r"(?s)the server exited with 3.*what was wrong"):
+        small(place, command=command).start()
+
+
 def test_a_server_that_never_gets_ready_reports_its_last_answer(place: Path) -> None:
     with pytest.raises(AssertionError, match=r"GET /absent gave 404, not 200, for 1.0 s"):
         small(place, ready_path="/absent", start_timeout=1.0).start()
