@@ -21,8 +21,6 @@ import { Notices } from "./ui/notices.js";
 import { PromptHistory } from "./composer/prompt_history.js";
 import { ReadingPosition } from "./transcript/reading_position.js";
 import { settings } from "./settings/settings.js";
-import { SettingsDialog } from "./dialogs/settings_dialog.js";
-import { ShortcutList } from "./dialogs/shortcut_list.js";
 import { Shortcuts } from "./ui/shortcuts.js";
 import { Sidebar } from "./sidebar/sidebar.js";
 import { Starters } from "./composer/starters.js";
@@ -167,13 +165,15 @@ void Promise.all([loadIdb(), conversationInAddress() && markdown])
     updateStartScreen();
   });
 
-const settingsDialog = new SettingsDialog(requireElement("settings", HTMLDialogElement), settings);
-requireElement("open-settings", HTMLButtonElement).addEventListener("click", () => settingsDialog.open());
+/** @type {import("./dialogs/settings_dialog.js").SettingsDialog | null} */
+let settingsDialog = null;
+requireElement("open-settings", HTMLButtonElement).addEventListener("click", () => void openSettings());
 settings.onChange(applySettings);
 onLanguageChange(() => transcript.translate());
 
-const shortcutList = new ShortcutList(requireElement("shortcuts", HTMLDialogElement));
-requireElement("open-shortcuts", HTMLButtonElement).addEventListener("click", () => shortcutList.open());
+/** @type {import("./dialogs/shortcut_list.js").ShortcutList | null} */
+let shortcutList = null;
+requireElement("open-shortcuts", HTMLButtonElement).addEventListener("click", () => void toggleShortcutList());
 const { shortcuts } = new Shortcuts([
   { text: "stopAnswer", key: "Escape", run: () => composer.cancel() || (chat.running && chat.stop()) },
   { text: "toComposer", key: "Escape", shift: true, run: goToComposer },
@@ -181,9 +181,8 @@ const { shortcuts } = new Shortcuts([
   { text: "searchLabel", key: "k", mod: true, run: openSearch },
   { text: "toggleSidebar", key: "s", mod: true, shift: true, run: () => sidebar.toggle() },
   { text: "copyLast", key: "c", mod: true, shift: true, run: () => transcript.copyLast() },
-  { text: "showShortcuts", key: "/", mod: true, overDialogs: true, run: () => shortcutList.toggle() },
+  { text: "showShortcuts", key: "/", mod: true, overDialogs: true, run: () => void toggleShortcutList() },
 ]);
-shortcutList.show([...COMPOSER_KEYS, { text: "nextControl", key: "Tab" }, ...shortcuts, ...LIST_KEYS]);
 // a notice, an undo offer or a longer draft must not cover the end of the answer
 new ResizeObserver(() => position.follow()).observe(requireElement("dock", HTMLElement));
 new ConnectionNotice(notices, (key) => announce(texts[key]));
@@ -212,8 +211,47 @@ function configure(configuration) {
   isConfigured = true;
   updateStartScreen();
   composer.limit(configuration.maxMessageChars);
-  settingsDialog.configure(configuration);
+  settingsDialog?.configure(configuration);
   applySettings();
+}
+
+/** Loads the settings dialog when it is first opened. */
+async function openSettings() {
+  const loaded = await loadPart(() => import("./dialogs/settings_dialog.js"));
+  if (!loaded) return;
+  if (!settingsDialog) {
+    settingsDialog = new loaded.SettingsDialog(requireElement("settings", HTMLDialogElement), settings);
+    settingsDialog.configure(chat.configuration);
+  }
+  settingsDialog.open();
+}
+
+/** Loads the list of shortcuts when it is first opened. */
+async function toggleShortcutList() {
+  const loaded = await loadPart(() => import("./dialogs/shortcut_list.js"));
+  if (!loaded) return;
+  if (!shortcutList) {
+    shortcutList = new loaded.ShortcutList(requireElement("shortcuts", HTMLDialogElement));
+    shortcutList.show([...COMPOSER_KEYS, { text: "nextControl", key: "Tab" }, ...shortcuts, ...LIST_KEYS]);
+  }
+  shortcutList.toggle();
+}
+
+/**
+ * Loads a part of the page that is rarely needed.
+ * @template Part
+ * @param {() => Promise<Part>} load
+ * @returns {Promise<Part | null>} null after showing that it could not be loaded: offline, or after a deploy
+ */
+async function loadPart(load) {
+  try {
+    const part = await load();
+    notices.hide("partNotLoaded");
+    return part;
+  } catch {
+    notices.show("partNotLoaded");
+    return null;
+  }
 }
 
 /** Loads what is rarely needed: export and import. */
