@@ -2,7 +2,7 @@
 
 import "./settings/appearance.js";
 import { conversationInAddress, rememberAddress, replaceAddress, restoreAddress } from "./browser/address.js";
-import { isOwnPage, root, scroller, userKey } from "./browser/page_root.js";
+import { coarsePointer, isOwnPage, root, scroller, userKey } from "./browser/page_root.js";
 import { COPY_ENDED } from "./ui/button.js";
 import { Chat } from "./chat/chat.js";
 import { Composer, COMPOSER_KEYS } from "./composer/composer.js";
@@ -62,14 +62,14 @@ const startScreen = requireElement("empty", HTMLElement);
 const newConversationButton = requireElement("new-conversation", HTMLButtonElement);
 const status = requireElement("status", HTMLElement);
 const notices = new Notices(requireElement("alerts", HTMLElement));
-const undo = new Undo(requireElement("undo", HTMLElement), announce, () => composer.focus());
+const undo = new Undo(requireElement("undo", HTMLElement), announce, () => composer.focusAfterAction());
 const position = new ReadingPosition(requireElement("to-end", HTMLButtonElement));
 const transcript = new Transcript(requireElement("log", HTMLElement), {
   regenerate: (exchange) => thenFocusComposer(() => chat.regenerate(exchange)),
   resume: (exchange) => thenFocusComposer(() => chat.resume(exchange)),
   edit: (exchange, question) => {
     const asked = chat.edit(exchange, question);
-    if (asked) composer.focus();
+    if (asked) composer.focusAfterAction();
     return asked;
   },
   delete: (exchange) => thenFocusComposer(() => conversations.deleteExchange(exchange)),
@@ -97,7 +97,7 @@ const composer = new Composer(requireElement("composer", HTMLFormElement), promp
 });
 const starters = new Starters(requireElement("starters", HTMLElement), requireElement("starters-label", HTMLElement), (prompt) => {
   composer.send(prompt);
-  composer.focus();
+  composer.focusAfterAction();
 });
 const store = new ConversationStore({
   failed: (reason) => showStorageNotice(STORAGE_NOTICES[reason]),
@@ -196,6 +196,7 @@ requireElement("skip", HTMLAnchorElement).addEventListener("click", (event) => {
 addEventListener("pagehide", () => chat.leave());
 
 if (userKey) void import("./browser/user_watch.js");
+if (coarsePointer.matches) void import("./ui/on_screen_keyboard.js").then(({ watchKeyboard }) => watchKeyboard());
 
 fetchConfiguration()
   .catch(() => {
@@ -297,7 +298,7 @@ function openSearch() {
 /** Runs an action, then focuses the message box, because the pressed button may be gone. @param {() => void} action */
 function thenFocusComposer(action) {
   action();
-  composer.focus();
+  composer.focusAfterAction();
 }
 
 /** Announces a text to screen readers. @param {string} text */

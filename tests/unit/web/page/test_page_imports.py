@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "markdown": {"i18n", "browser"},
     "files": {"i18n", "api", "conversation", "storage"},
     "dialogs": {"i18n", "api", "settings", "ui"},
-    "composer": {"i18n", "api", "conversation", "storage", "dialogs"},
+    "composer": {"i18n", "browser", "api", "conversation", "storage", "dialogs"},
     "transcript": {"i18n", "browser", "api", "conversation", "storage", "ui", "markdown"},
     "chat": {"i18n", "browser", "api", "conversation", "storage", "ui"},
     "sidebar": {"i18n", "browser", "conversation", "storage", "ui", "files", "dialogs", "chat"},

@@ -35,6 +35,9 @@ export function storageName(name) {
   return `sluice.${user && `${user}.`}${name}`;
 }
 
+/** Matches while the main pointer is a finger: then the keyboard is usually on the screen, and covers half of it. */
+export const coarsePointer = matchMedia("(pointer: coarse)");
+
 let isClosed = false;
 
 /** Whether what the user stored was deleted, so that this page must store nothing any more. */

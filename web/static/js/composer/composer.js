@@ -1,7 +1,8 @@
 /** The message box. Its button sends, or stops the running answer. */
 
-import { isCaretOnFirstLine, isCaretOnLastLine } from "./caret.js";
+import { coarsePointer } from "../browser/page_root.js";
 import { Draft } from "../storage/draft.js";
+import { replaceText } from "./text_edit.js";
 import { onLanguageChange, setText, texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
@@ -38,6 +39,9 @@ export class Composer {
   #waiting = new Map();
   #running = false;
   #maxChars = Infinity;
+  /** The caret where an earlier prompt was put into the field; null if none is shown, or the text was edited. @type {number | null} */
+  #recalledAt = null;
+  #isRecalling = false;
 
   /**
    * @param {HTMLFormElement} form
@@ -61,13 +65,17 @@ export class Composer {
       if (!this.#isBusy || event.detail > 1) return;
       event.preventDefault();
       if (!this.cancel()) this.#events.stop();
-      this.focus();
+      this.focusAfterAction();
     });
     this.#field.addEventListener("keydown", (event) => this.#key(event));
     this.#field.addEventListener("input", () => {
-      this.#history.reset();
+      if (this.#isRecalling) return;
+      this.#forgetRecall();
       this.#afterEdit();
     });
+    const setEnterKey = () => (this.#field.enterKeyHint = coarsePointer.matches ? "enter" : "send");
+    coarsePointer.addEventListener("change", setEnterKey);
+    setEnterKey();
     addEventListener("pagehide", () => this.#draft?.flush());
     onLanguageChange(() => this.#show());
     this.#show();
@@ -142,20 +150,47 @@ export class Composer {
     this.#field.focus({ preventScroll: true });
   }
 
+  /** Focuses the field after an action of the reader elsewhere, unless that would open a keyboard on the screen. */
+  focusAfterAction() {
+    if (!coarsePointer.matches) this.focus();
+  }
+
+  /** Puts a text in front of the draft. @param {string} text */
+  prepend(text) {
+    this.#setText(join(text, this.#field.value));
+  }
+
+  /**
+   * Inserts a text at the caret, as a paragraph of its own. The browser's undo removes it again.
+   * @param {string} text
+   */
+  insert(text) {
+    const { value, selectionStart, selectionEnd } = this.#field;
+    const before = value.slice(0, selectionStart).trimEnd();
+    const after = value.slice(selectionEnd).trimStart();
+    replaceText(this.#field, selectionStart, selectionEnd, `${gap(value.slice(0, selectionStart), before)}${text}${after ? "\n\n" : "\n"}`);
+    this.#forgetRecall();
+    this.#afterEdit();
+  }
+
   /** @param {KeyboardEvent} event */
   #key(event) {
     // While an input method composes, Enter confirms a candidate. Safari ends the composition before this event;
     // there, only the key code 229 tells.
     if (event.isComposing || event.keyCode === 229) return;
     if (event.shiftKey) return; // a new line, a selection
+    const { value, selectionStart, selectionEnd } = this.#field;
+    const isUntouched = this.#recalledAt === selectionStart && selectionStart === selectionEnd;
     if (event.key === "Enter") {
+      // a keyboard on the screen has no Shift+Enter: there, its Enter breaks the line, and the button sends
+      if (coarsePointer.matches && !event.ctrlKey && !event.metaKey) return;
       event.preventDefault();
       this.#submit();
     } else if (event.ctrlKey || event.metaKey || event.altKey) {
       return; // keys of the browser and the system
-    } else if (event.key === "ArrowUp" && isCaretOnFirstLine(this.#field)) {
-      this.#recall(this.#history.back(this.#field.value), event, "start");
-    } else if (event.key === "ArrowDown" && isCaretOnLastLine(this.#field)) {
+    } else if (event.key === "ArrowUp" && (value === "" || (this.#recalledAt !== null && (isUntouched || selectionEnd === 0)))) {
+      this.#recall(this.#history.back(value), event, "start"); // never over a draft
+    } else if (event.key === "ArrowDown" && (isUntouched || selectionStart === value.length)) {
       this.#recall(this.#history.forward(), event, "end");
     }
   }
@@ -163,16 +198,24 @@ export class Composer {
   /**
    * @param {string | null} prompt
    * @param {KeyboardEvent} event
-   * @param {"start" | "end"} caret so that the same key continues, even in a prompt of several lines
+   * @param {"start" | "end"} caret
    */
   #recall(prompt, event, caret) {
     if (prompt === null) return;
     event.preventDefault();
-    this.#field.value = prompt;
+    this.#isRecalling = true; // not an edit by the reader
+    replaceText(this.#field, 0, this.#field.value.length, prompt);
+    this.#isRecalling = false;
     const [at, top] = caret === "start" ? [0, 0] : [prompt.length, this.#field.scrollHeight];
     this.#field.setSelectionRange(at, at);
     this.#field.scrollTop = top;
+    this.#recalledAt = this.#history.isBrowsing ? at : null;
     this.#afterEdit();
+  }
+
+  #forgetRecall() {
+    this.#history.reset();
+    this.#recalledAt = null;
   }
 
   #submit() {
@@ -195,7 +238,7 @@ export class Composer {
   /** @param {string} text */
   #setText(text) {
     this.#field.value = text;
-    this.#history.reset();
+    this.#forgetRecall();
     this.#afterEdit();
   }
 
@@ -229,6 +272,16 @@ export class Composer {
     this.#field.style.height = "auto";
     this.#field.style.height = `${this.#field.scrollHeight}px`;
   }
+}
+
+/**
+ * @param {string} before the text before the caret
+ * @param {string} trimmed without white space at its end
+ * @returns {string} what makes a new paragraph after it
+ */
+function gap(before, trimmed) {
+  if (trimmed === "") return "";
+  return "\n".repeat(Math.max(0, 2 - (before.slice(trimmed.length).split("\n").length - 1)));
 }
 
 /**

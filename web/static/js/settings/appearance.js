@@ -3,7 +3,7 @@
  * module before it paints, so it imports as little as possible.
  */
 
-import { frame, isAlone } from "../browser/page_root.js";
+import { coarsePointer, frame, isAlone, isOwnPage, root } from "../browser/page_root.js";
 import { translate, useLanguage } from "../i18n/language.js";
 import { settings } from "./settings.js";
 
@@ -23,5 +23,9 @@ function setThemeColor() {
 
 translate();
 apply();
+// not by `autofocus`, which would open a keyboard on the screen
+if (isOwnPage && !coarsePointer.matches) {
+  root.querySelector("textarea")?.focus({ preventScroll: true });
+}
 settings.onChange(apply);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", setThemeColor);
