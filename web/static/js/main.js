@@ -80,6 +80,11 @@ const transcript = new Transcript(requireElement("log", HTMLElement), {
     // keeps the button under the pointer, for several clicks in a row
     if (button) scroller.scrollBy({ top: button.getBoundingClientRect().top - top, behavior: "instant" });
   },
+  startFromHere: ({ question }) => {
+    conversations.startNew();
+    composer.prepend(question);
+    composer.focusAfterAction();
+  },
   reload: () => {
     rememberAddress();
     location.reload(); // the application then redirects to its sign-in, with the way back
@@ -211,7 +216,7 @@ function configure(configuration) {
   starters.setStarters(configuration.starters);
   isConfigured = true;
   updateStartScreen();
-  composer.limit(configuration.maxMessageChars);
+  composer.limit(configuration.maxMessageChars, configuration.maxBodyBytes);
   settingsDialog?.configure(configuration);
   applySettings();
 }

@@ -257,8 +257,9 @@ export class Chat {
       this.#view.asked(exchange);
     }
     const { mode, model } = this;
-    const question = questionOf(conversation, exchange, this.configuration.maxHistory);
-    const outcome = await run.receive({ ...question, mode, model }, () => {
+    const { maxHistory: maxMessages, maxMessageChars: maxChars, maxBodyBytes: maxBytes } = this.configuration;
+    const question = { ...questionOf(conversation, exchange), mode, model };
+    const outcome = await run.receive(question, { maxMessages, maxChars, maxBytes }, () => {
       this.#store.save(conversation, [exchange]);
       if (this.conversation === conversation) this.#view.grown(exchange);
     });

@@ -23,6 +23,9 @@ export const COMPOSER_KEYS = [
   { text: "laterPrompt", key: "ArrowDown" },
 ];
 
+const OTHER_BYTES = 1000; // of a request besides its message
+const MAX_BYTES_PER_CHAR = 6; // in JSON: \u0000
+
 export class Composer {
   #form;
   #field;
@@ -39,6 +42,7 @@ export class Composer {
   #waiting = new Map();
   #running = false;
   #maxChars = Infinity;
+  #maxBytes = Infinity;
   /** The caret where an earlier prompt was put into the field; null if none is shown, or the text was edited. @type {number | null} */
   #recalledAt = null;
   #isRecalling = false;
@@ -129,9 +133,13 @@ export class Composer {
     return wasWaiting;
   }
 
-  /** @param {number} maxChars */
-  limit(maxChars) {
+  /**
+   * @param {number} maxChars
+   * @param {number} maxBytes of the whole request
+   */
+  limit(maxChars, maxBytes) {
     this.#maxChars = maxChars;
+    this.#maxBytes = maxBytes - OTHER_BYTES;
     this.#show();
   }
 
@@ -220,7 +228,7 @@ export class Composer {
 
   #submit() {
     const message = this.#field.value;
-    if (this.#isBusy || message.trim() === "" || this.#isTooLong()) return;
+    if (this.#isBusy || message.trim() === "" || this.#findProblem()) return;
     if (this.#draft && this.#conversation?.contents === "reading") {
       this.#waiting.set(this.#conversation, this.#draft);
       this.#draft.flush();
@@ -247,21 +255,23 @@ export class Composer {
     this.#show();
   }
 
-  /** Counts code points, as the server does: an emoji is one character. */
-  #isTooLong() {
+  /** @returns {string} why the message cannot be sent; empty if it can */
+  #findProblem() {
     const { value } = this.#field;
-    return value.length > this.#maxChars && [...value].length > this.#maxChars;
+    // code points, as the server counts: an emoji is one character
+    if (value.length > this.#maxChars && [...value].length > this.#maxChars) return texts.tooLong(this.#maxChars);
+    const mayBeTooLarge = value.length * MAX_BYTES_PER_CHAR > this.#maxBytes;
+    return mayBeTooLarge && new Blob([JSON.stringify(value)]).size > this.#maxBytes ? texts.failures.too_large : "";
   }
 
   #show() {
-    const isTooLong = this.#isTooLong();
+    const problem = this.#findProblem();
     const isBusy = this.#isBusy;
     this.#field.readOnly = this.#waiting.has(this.#conversation); // the message is shown until it is sent
     setText(this.#label, isBusy ? "stop" : "send");
     this.#form.classList.toggle("running", isBusy);
-    this.#button.disabled = !isBusy && (this.#field.value.trim() === "" || isTooLong);
-    this.#field.setAttribute("aria-invalid", String(isTooLong));
-    const problem = isTooLong ? texts.tooLong(this.#maxChars) : "";
+    this.#button.disabled = !isBusy && (this.#field.value.trim() === "" || problem !== "");
+    this.#field.setAttribute("aria-invalid", String(problem !== ""));
     if (this.#problem.textContent !== problem) this.#problem.textContent = problem;
     this.#fitHeight();
   }

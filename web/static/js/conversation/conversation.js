@@ -181,18 +181,14 @@ export class Conversation {
   }
 
   /**
-   * Returns the earlier messages to send to the model, in pairs. If there are too many, the oldest are left out.
    * @param {Exchange} exchange the one to be answered
-   * @param {number} maxMessages
-   * @returns {Message[]}
+   * @returns {Message[]} the earlier messages for the model, question and answer in turn, oldest first
    */
-  historyBefore(exchange, maxMessages) {
+  historyBefore(exchange) {
     /** @type {Exchange[]} */
     const past = [];
     for (let before = this.#parentOf(exchange); before; before = this.#parentOf(before)) past.unshift(before);
-    const sent = past.filter(isSentToModel);
-    const pairs = Math.max(0, Math.floor(maxMessages / 2));
-    return sent.slice(Math.max(0, sent.length - pairs)).flatMap(messagesOf);
+    return past.filter(isSentToModel).flatMap(messagesOf);
   }
 
   /** @param {Exchange} exchange */

@@ -78,7 +78,7 @@ function conversationFrom(value) {
  */
 function exchangeFrom(value) {
   const { id, parent, question, answer, reasoning, state, created, changed } = object(value);
-  const { thoughtMs, finishReason, failure, figures } = object(value);
+  const { thoughtMs, finishReason, failure, figures, leftOut } = object(value);
   ensure(ANSWER_STATES.includes(state));
   /** @type {Exchange} */
   const exchange = {
@@ -93,6 +93,7 @@ function exchangeFrom(value) {
   };
   if (thoughtMs !== undefined) exchange.thoughtMs = time(thoughtMs);
   if (finishReason !== undefined) exchange.finishReason = string(finishReason);
+  if (leftOut !== undefined) exchange.leftOut = number(leftOut);
   if (figures !== undefined) exchange.figures = detailsFrom(figures);
   if (state === "running") Object.assign(exchange, { state: "failed", failure: INTERRUPTED });
   else if (failure !== undefined) exchange.failure = failureFrom(failure);

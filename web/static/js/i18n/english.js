@@ -54,7 +54,12 @@ export const ENGLISH = {
   stopped: "Stopped",
   stoppedNote: "You stopped this answer.",
   lengthNote: "The answer reached the model's length limit.",
-  filterNote: "The provider's content filter stopped this answer.",
+  filterNote: "The provider's content filter stopped this answer. Edit your question and ask again, or start a new conversation.",
+  /** @param {number} count */
+  leftOut: (count) =>
+    count === 1
+      ? "1 earlier message was left out or shortened: the conversation is longer than one request may be."
+      : `${count} earlier messages were left out or shortened: the conversation is longer than one request may be.`,
   emptyNote: "The model sent an empty answer.",
   reasoning: "Reasoning",
   /** @param {number} seconds */
@@ -120,6 +125,7 @@ export const ENGLISH = {
   taskDone: "Done",
   taskOpen: "Not done",
   retry: "Try again",
+  startFromHere: "Start a new conversation from here",
   signIn: "Sign in",
   reload: "Reload",
   dismiss: "Dismiss",
@@ -160,7 +166,7 @@ export const ENGLISH = {
   reference: (id) => `Reference: ${id}`,
   failures: {
     invalid_request: "The server did not accept this message. Its settings may have changed. Reload the page, then try again.",
-    too_large: "The conversation is too long to send. Start a new one, or shorten the message.",
+    too_large: "This is too long to send, even without the earlier messages. Shorten your message and ask again.",
     overloaded: "The server is busy and cannot answer another question right now.",
     shutting_down: "The server is restarting. Try again in a moment.",
     upstream_unavailable: "The model provider is not available right now. Try again in a moment.",

@@ -5,10 +5,13 @@ import { copyButton, quietButton } from "../ui/button.js";
 import { canContinue } from "../conversation/exchange.js";
 import { FailureView } from "./failure_view.js";
 import { detailsView } from "./details_view.js";
-import { setText } from "../i18n/language.js";
+import { setText, texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 /** @typedef {import("./exchange_view.js").ExchangeEvents} ExchangeEvents */
+
+/** Failures that a shorter conversation does not have. */
+const OF_CONVERSATION = ["context_length_exceeded", "content_filtered"];
 
 /** What a page does about a failure by loading itself again. @type {Record<string, import("../i18n/language.js").TextKey>} */
 const RELOADS = { sign_in_required: "signIn", csrf_refused: "reload", user_changed: "reload" };
@@ -46,6 +49,7 @@ export class AnswerEnding {
     const { state, failure } = exchange;
     if (state === "failed" && failure) this.#showFailure(failure, announce);
     else this.#messages.replaceChildren(...notesOf(exchange));
+    if (exchange.leftOut) this.#messages.append(note(texts.leftOut(exchange.leftOut)));
     this.#actions.replaceChildren(...this.#actionsFor(exchange));
   }
 
@@ -80,6 +84,9 @@ export class AnswerEnding {
       reload ? quietButton(reload, "retry reload", this.#events.reload) : "",
       canContinue(exchange) ? quietButton("resume", "resume when-idle", () => this.#events.resume(exchange)) : "",
       mayRetry ? quietButton("retry", "retry when-idle", () => this.#events.regenerate(exchange)) : "",
+      isOfConversation(exchange)
+        ? quietButton("startFromHere", "start-from-here when-idle", () => this.#events.startFromHere(exchange))
+        : "",
       exchange.answer ? copyButton("copyAnswer", "copy-answer", () => exchange.answer) : "",
       mayRetry ? "" : quietButton("regenerate", "regenerate when-idle", () => this.#events.regenerate(exchange)),
       this.branches.element,
@@ -92,10 +99,23 @@ export class AnswerEnding {
 function notesOf(exchange) {
   const key = noteOf(exchange);
   if (!key) return [];
-  const note = document.createElement("p");
-  note.className = "note";
-  setText(note, key);
-  return [note];
+  const element = note("");
+  setText(element, key);
+  return [element];
+}
+
+/** @param {string} text */
+function note(text) {
+  const element = document.createElement("p");
+  element.className = "note";
+  element.textContent = text;
+  return element;
+}
+
+/** @param {Exchange} exchange @returns {boolean} whether the same question may succeed in a new conversation */
+function isOfConversation({ failure, finishReason }) {
+  if (finishReason === "content_filter") return true;
+  return failure !== undefined && (failure.status === 413 || OF_CONVERSATION.includes(failure.code));
 }
 
 /**

@@ -14,6 +14,7 @@ import { QuestionView } from "./question_view.js";
  * @property {(exchange: Exchange, question: string) => boolean} edit returns whether the edited question was asked
  * @property {(exchange: Exchange, choice: import("./branch_switch.js").BranchChoice) => void} choose
  * @property {(exchange: Exchange) => void} delete
+ * @property {(exchange: Exchange) => void} startFromHere starts a new conversation with the same question as its draft
  * @property {() => void} draftNotSaved the browser refuses to store an edited question
  * @property {() => void} reload loads the page again, which leads to the sign-in where that is needed
  * @property {() => void} retryReady called when the wait before a retry is over
