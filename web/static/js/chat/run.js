@@ -47,10 +47,13 @@ export class Run {
     const { exchange } = this;
     const { signal } = this.#controller;
     const stopwatch = new Stopwatch();
+    /** @type {import("./continuation.js").Continuation | null} */
+    let continuation = null;
     try {
+      if (exchange.answer.trim() !== "") continuation = await loadContinuation(exchange.answer);
       for await (const chunk of this.#request(question, limits)) {
         if (signal.aborted) break;
-        appendChunk(exchange, chunk);
+        appendChunk(exchange, continuation ? { ...chunk, text: continuation.push(chunk.text, chunk.done) } : chunk);
         if (chunk.done) exchange.figures = stopwatch.details(chunk.usage);
         else stopwatch.markToken();
         grown();
@@ -61,6 +64,7 @@ export class Run {
       return { state: "failed", failure: await failureOf(error) };
     } finally {
       this.#hasEnded = true;
+      exchange.answer += continuation?.push("", true) ?? ""; // what waited for more text, if the stream has failed
       exchange.figures ??= stopwatch.details();
     }
   }
@@ -82,6 +86,16 @@ export class Run {
         maxBytes = Math.floor(bytes / 2);
       }
     }
+  }
+}
+
+/** @param {string} before */
+async function loadContinuation(before) {
+  try {
+    const { Continuation } = await import("./continuation.js");
+    return new Continuation(before);
+  } catch {
+    throw new Failure({ code: navigator.onLine ? "network" : "offline", retryable: true });
   }
 }
 
