@@ -52,6 +52,9 @@ const STORAGE_NOTICES = {
   failed: "storageFailed",
 };
 
+/** @type {import("./composer/composer.js").FileProblem[]} */
+const FILE_PROBLEMS = ["fileNotText", "fileTooLarge", "partNotLoaded"];
+
 const pageTitle = document.title;
 let isConfigured = false; // the configuration has loaded, or the defaults are used
 let isOpened = false; // the store is open, or could not be opened
@@ -99,6 +102,10 @@ const composer = new Composer(requireElement("composer", HTMLFormElement), promp
   send: (message, conversation) => chat.send(message, conversation),
   stop: () => chat.stop(),
   draftNotSaved: showDraftNotice,
+  filesRead: (problem) => {
+    for (const each of FILE_PROBLEMS) notices.hide(each); // shown again, it is announced again
+    if (problem) notices.show(problem);
+  },
 });
 const starters = new Starters(requireElement("starters", HTMLElement), requireElement("starters-label", HTMLElement), (prompt) => {
   composer.send(prompt);

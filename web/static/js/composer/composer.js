@@ -2,6 +2,7 @@
 
 import { coarsePointer } from "../browser/page_root.js";
 import { Draft } from "../storage/draft.js";
+import { takeFiles } from "./file_intake.js";
 import { replaceText } from "./text_edit.js";
 import { onLanguageChange, setText, texts } from "../i18n/language.js";
 
@@ -13,6 +14,9 @@ import { onLanguageChange, setText, texts } from "../i18n/language.js";
  * @property {(message: string, conversation?: Conversation) => void} send to the shown conversation, or to another one
  * @property {() => void} stop
  * @property {() => void} draftNotSaved the browser refuses to store the draft
+ * @property {(problem: FileProblem | null) => void} filesRead what is wrong with dropped or pasted files
+ *
+ * @typedef {"fileNotText" | "fileTooLarge" | "partNotLoaded"} FileProblem
  */
 
 /** The keys of the message box. @type {import("../dialogs/shortcut_list.js").ListedKey[]} */
@@ -80,6 +84,7 @@ export class Composer {
     const setEnterKey = () => (this.#field.enterKeyHint = coarsePointer.matches ? "enter" : "send");
     coarsePointer.addEventListener("change", setEnterKey);
     setEnterKey();
+    takeFiles(this.#field, { files: (files) => void this.#addFiles(files), link: (text) => this.insert(text) });
     addEventListener("pagehide", () => this.#draft?.flush());
     onLanguageChange(() => this.#show());
     this.#show();
@@ -179,6 +184,15 @@ export class Composer {
     replaceText(this.#field, selectionStart, selectionEnd, `${gap(value.slice(0, selectionStart), before)}${text}${after ? "\n\n" : "\n"}`);
     this.#forgetRecall();
     this.#afterEdit();
+  }
+
+  /** @param {File[]} files */
+  async #addFiles(files) {
+    const { readFiles } = await import("./dropped_files.js").catch(() => ({ readFiles: null }));
+    if (!readFiles) return this.#events.filesRead("partNotLoaded"); // offline, or after a deploy
+    const { text, problem } = await readFiles(files, this.#maxChars);
+    if (text) this.insert(text);
+    this.#events.filesRead(problem);
   }
 
   /** @param {KeyboardEvent} event */

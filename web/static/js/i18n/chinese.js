@@ -133,6 +133,8 @@ export const CHINESE = {
   retryIn: (when) => `${when}可以重试。`,
   retryOnline: "恢复网络后即可重试。",
   retryReady: "现在可以重试。",
+  fileNotText: "只能把文本文件放进消息，无法发送图片和其他文件。",
+  fileTooLarge: "文件太长，无法放进一条消息。请只粘贴与问题有关的部分。",
   draftNotSaved: "浏览器无法保存草稿，重新加载后草稿会丢失。",
   offlineNotice: "你已离线，对话和草稿都已保留。",
   backOnline: "网络已恢复",

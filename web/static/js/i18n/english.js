@@ -147,6 +147,8 @@ export const ENGLISH = {
   retryIn: (when) => `You can try again ${when}.`,
   retryOnline: "You can try again as soon as you are online.",
   retryReady: "You can try again now.",
+  fileNotText: "Only text files can be put into a message. Images and other files cannot be sent.",
+  fileTooLarge: "This file is too long for a message. Paste the part that your question is about.",
   draftNotSaved: "This browser cannot save your draft. If you reload, you lose it.",
   offlineNotice: "You are offline. Your conversation and your draft are kept.",
   backOnline: "You are back online",
