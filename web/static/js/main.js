@@ -208,6 +208,10 @@ requireElement("skip", HTMLAnchorElement).addEventListener("click", (event) => {
 addEventListener("pagehide", () => chat.leave());
 
 if (userKey) void import("./browser/user_watch.js");
+void firstInteraction()
+  .then(() => import("./transcript/copied_content.js"))
+  .then(({ watchCopying }) => watchCopying(requireElement("log", HTMLElement)))
+  .catch(() => {}); // offline: the browser copies as it does by itself
 if (coarsePointer.matches) void import("./ui/on_screen_keyboard.js").then(({ watchKeyboard }) => watchKeyboard());
 
 fetchConfiguration()

@@ -75,6 +75,12 @@ export class AnswerEnding {
     this.element.classList.remove("retry-waiting");
   }
 
+  /** @returns {Promise<string> | undefined} the answer as HTML; undefined while it is shown as plain text */
+  #richText() {
+    const prose = this.element.parentElement?.querySelector(":scope > .prose:not(.plain)");
+    return prose ? import("./copied_content.js").then(({ richText }) => richText(prose)) : undefined;
+  }
+
   /** @param {Exchange} exchange */
   #actionsFor(exchange) {
     // also for failures that are not retryable: the administrator may have fixed the cause
@@ -87,7 +93,7 @@ export class AnswerEnding {
       isOfConversation(exchange)
         ? quietButton("startFromHere", "start-from-here when-idle", () => this.#events.startFromHere(exchange))
         : "",
-      exchange.answer ? copyButton("copyAnswer", "copy-answer", () => exchange.answer) : "",
+      exchange.answer ? copyButton("copyAnswer", "copy-answer", () => exchange.answer, () => this.#richText()) : "",
       mayRetry ? "" : quietButton("regenerate", "regenerate when-idle", () => this.#events.regenerate(exchange)),
       this.branches.element,
       ...(exchange.figures && (exchange.answer || exchange.reasoning) ? detailsView(exchange.figures) : []),

@@ -83,6 +83,6 @@ export class AnswerView {
   #copyCode(event) {
     if (!(event.target instanceof HTMLButtonElement) || !event.target.matches(".copy-code")) return;
     const code = event.target.closest("figure")?.querySelector("code");
-    void copyText(event.target, code?.textContent ?? "");
+    void copyText(event.target, (code?.textContent ?? "").replace(/\n$/, "")); // pasted into a terminal, it would run
   }
 }

@@ -44,21 +44,23 @@ export function symbolButton(symbol, key, name, onPress) {
  * @param {TextKey} key
  * @param {string} name the class
  * @param {() => string} text
+ * @param {() => Promise<string> | undefined} [html] the same as rich text
  */
-export function copyButton(key, name, text) {
-  const button = quietButton(key, name, () => void copyText(button, text()));
+export function copyButton(key, name, text, html) {
+  const button = quietButton(key, name, () => void copyText(button, text(), html?.()));
   return button;
 }
 
 /**
  * @param {HTMLButtonElement} button its text must be set by `setText`; shows the result for a moment
  * @param {string} text
+ * @param {Promise<string>} [html] the same as rich text
  */
-export async function copyText(button, text) {
+export async function copyText(button, text, html) {
   const initialKey = /** @type {TextKey} */ (button.dataset.initialKey ?? button.dataset.text);
   button.dataset.initialKey = initialKey; // on a second click, `data-text` may still be "copied"
   try {
-    await writeClipboard(text);
+    await writeClipboard(text, html);
     setText(button, "copied");
   } catch {
     setText(button, "copyFailed");
