@@ -1,10 +1,11 @@
 /**
- * Exports conversations as JSON and imports them. Imported files are untrusted: unknown fields are dropped, and a file
+ * Exports conversations as JSON and imports them, also from files of other applications. Imported files are untrusted: unknown fields are dropped, and a file
  * with any invalid value is refused as a whole.
  */
 
 import { Conversation } from "../conversation/conversation.js";
 import { ANSWER_STATES, INTERRUPTED } from "../conversation/exchange.js";
+import { readForeign } from "./foreign_archive.js";
 import { isIdentifier } from "../conversation/identifier.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
@@ -46,8 +47,11 @@ export function writeArchive(conversations) {
  */
 export async function readArchive(file) {
   if (file.size > MAX_BYTES) throw new ArchiveError("archiveTooLarge");
-  const archive = parsed(await textOf(file));
-  if (archive?.format !== FORMAT) throw new ArchiveError("notArchive");
+  const value = parsed(await textOf(file));
+  const foreign = value?.format === FORMAT ? null : readForeign(value);
+  if (foreign) return foreign;
+  if (value?.format !== FORMAT) throw new ArchiveError("notArchive");
+  const archive = object(value);
   if (typeof archive.version !== "number" || archive.version > VERSION) throw new ArchiveError("archiveNewer");
   const conversations = list(archive.conversations).map(conversationFrom);
   const ids = conversations.flatMap(({ id, exchanges }) => [id, ...exchanges.map((exchange) => exchange.id)]);
@@ -149,10 +153,10 @@ async function textOf(file) {
   }
 }
 
-/** @param {string} text */
+/** @param {string} text @returns {any} null if it is no JSON */
 function parsed(text) {
   try {
-    return object(JSON.parse(text));
+    return JSON.parse(text);
   } catch {
     return null;
   }

@@ -113,7 +113,7 @@ export const ENGLISH = {
   incomplete: "This answer is incomplete.",
   /** @param {number} count */
   imported: (count) => (count === 1 ? "1 conversation imported" : `${count} conversations imported`),
-  notArchive: "This file is not a Sluice export. Choose a JSON file that Sluice exported.",
+  notArchive: "This file is not an export of Sluice, ChatGPT or Open WebUI. Choose a JSON file that one of them exported.",
   archiveNewer: "A newer version of Sluice wrote this file, and this version cannot read it. Nothing was imported.",
   archiveDamaged: "This file is damaged. Nothing was imported. Export the conversations again.",
   archiveTooLarge: "This file is too large. The limit is 100 MB. Nothing was imported.",
