@@ -59,6 +59,8 @@ const pageTitle = document.title;
 let isConfigured = false; // the configuration has loaded, or the defaults are used
 let isOpened = false; // the store is open, or could not be opened
 let shownId = "";
+/** A result of the search that is shown when its conversation has been read. @type {{ conversation: string, hit: import("./storage/search_query.js").SearchHit } | null} */
+let wantedHit = null;
 
 restoreAddress();
 const startScreen = requireElement("empty", HTMLElement);
@@ -130,6 +132,7 @@ const chat = new Chat(store, {
     else position.follow();
     updateList();
     if (isAnother) sidebar.closeDrawer();
+    showWantedHit();
   },
   readingEnded: (conversation) => composer.afterReading(conversation),
   missing: (replacement) => {
@@ -156,7 +159,10 @@ const chat = new Chat(store, {
 });
 const conversations = new ConversationActions(store, chat, notices, undo);
 const sidebarElement = requireElement("sidebar", HTMLElement);
-const panel = new ConversationPanel(sidebarElement, { chat, store, conversations, loadFiles }, announce);
+const panel = new ConversationPanel(sidebarElement, { chat, store, conversations, loadFiles }, announce, (conversation, hit) => {
+  wantedHit = hit && { conversation, hit };
+  showWantedHit();
+});
 const sidebar = new Sidebar(sidebarElement, requireElement("toggle-sidebar", HTMLButtonElement), [
   requireElement("bar", HTMLElement),
   requireElement("main", HTMLElement),
@@ -291,6 +297,20 @@ function applySettings() {
 function showStorageNotice(current) {
   for (const key of Object.values(STORAGE_NOTICES)) if (key !== current) notices.hide(key);
   if (current) notices.show(current);
+}
+
+function showWantedHit() {
+  const { conversation } = chat;
+  if (wantedHit?.conversation !== conversation.id || conversation.contents !== "read") return;
+  const { exchange, words } = wantedHit.hit;
+  wantedHit = null;
+  chat.reveal(exchange);
+  const element = transcript.elementOf(exchange);
+  if (!element) return; // deleted since the search
+  const isWanted = () => chat.conversation === conversation && element.isConnected && !chat.running;
+  void loadPart(() => import("./transcript/search_hit.js")).then((part) =>
+    part?.showHit(requireElement("log", HTMLElement), element, words, isWanted),
+  );
 }
 
 function showDraftNotice() {

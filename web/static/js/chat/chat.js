@@ -119,6 +119,13 @@ export class Chat {
     this.#view.shown(this.conversation);
   }
 
+  /** Shows the branch with an exchange of the shown conversation, if another one is shown. @param {string} id */
+  reveal(id) {
+    if (!this.conversation.chooseAll(id)) return;
+    this.#store.save(this.conversation, []);
+    this.#view.shown(this.conversation);
+  }
+
   /**
    * Deletes one question with its answer.
    * @param {Exchange} exchange

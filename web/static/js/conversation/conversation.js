@@ -105,6 +105,13 @@ export class Conversation {
     this.record.choices[parent ?? ROOT] = id;
   }
 
+  /** Shows the path through an exchange. @param {string} id @returns {boolean} whether another path was shown before */
+  chooseAll(id) {
+    if (this.path.some((each) => each.id === id)) return false;
+    for (let next = this.#exchanges.get(id); next; next = this.#parentOf(next)) this.choose(next);
+    return true;
+  }
+
   /**
    * @param {Exchange} exchange
    * @returns {Versions}

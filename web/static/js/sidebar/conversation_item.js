@@ -21,6 +21,7 @@ export class ConversationItem {
   #link = document.createElement("a");
   #menuButton;
   #actions = document.createElement("div");
+  #snippet = document.createElement("p");
 
   /**
    * @param {ConversationRecord} record
@@ -51,7 +52,10 @@ export class ConversationItem {
       quietButton("exportJson", "export-json", () => events.exportJson(id)),
       quietButton("delete", "delete", () => events.delete(id)),
     );
-    this.element.append(this.#link, this.#menuButton, this.#actions);
+    this.#snippet.className = "snippet";
+    this.#snippet.dir = "auto";
+    this.#snippet.addEventListener("click", () => events.open(id));
+    this.element.append(this.#link, this.#menuButton, this.#snippet, this.#actions);
     this.element.addEventListener("keydown", (event) => this.#key(event));
     this.#setExpanded(false);
   }
@@ -60,12 +64,15 @@ export class ConversationItem {
    * @param {ConversationRecord} record
    * @param {boolean} current whether it is shown
    * @param {boolean} running whether an answer is being written
+   * @param {string} snippet what a search has found in it; empty without a search
    */
-  show(record, current, running) {
+  show(record, current, running, snippet) {
     this.#record = record;
     const title = record.title || texts.untitled;
     if (this.#link.textContent !== title) this.#link.textContent = title;
     this.#link.title = title;
+    this.#snippet.textContent = snippet;
+    this.#snippet.hidden = snippet === "";
     this.#menuButton.setAttribute("aria-label", texts.actionsFor(title));
     this.element.classList.toggle("generating", running);
     if (current) this.#link.setAttribute("aria-current", "page");

@@ -11,6 +11,7 @@ import { onLanguageChange, setText } from "../i18n/language.js";
  * @property {ConversationRecord[]} records
  * @property {string} current the id of the shown conversation
  * @property {(id: string) => boolean} isRunning
+ * @property {(id: string) => string} snippet what a search has found; empty without a search
  */
 
 /** The keys of a conversation in the list. @type {import("../dialogs/shortcut_list.js").ListedKey[]} */
@@ -29,7 +30,7 @@ export class ConversationList {
   #items = new Map();
   #groups;
   /** @type {Shown} */
-  #shown = { records: [], current: "", isRunning: () => false };
+  #shown = { records: [], current: "", isRunning: () => false, snippet: () => "" };
 
   /**
    * @param {HTMLElement} element
@@ -47,7 +48,7 @@ export class ConversationList {
   /** @param {Shown} shown */
   show(shown) {
     this.#shown = shown;
-    const { records, current, isRunning } = shown;
+    const { records, current, isRunning, snippet } = shown;
     const ids = new Set(records.map(({ id }) => id));
     for (const [id, item] of this.#items) {
       if (ids.has(id)) continue;
@@ -63,7 +64,7 @@ export class ConversationList {
         // move only misplaced items: moving an element removes its focus
         const there = list.children[place] ?? null;
         if (there !== item.element) list.insertBefore(item.element, there);
-        item.show(record, record.id === current, isRunning(record.id));
+        item.show(record, record.id === current, isRunning(record.id), snippet(record.id));
       });
     });
   }

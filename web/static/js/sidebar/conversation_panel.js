@@ -8,6 +8,7 @@ import { texts } from "../i18n/language.js";
 /** @typedef {import("../files/conversation_files.js").ConversationFiles} ConversationFiles */
 /** @typedef {import("../storage/conversation_store.js").ConversationStore} ConversationStore */
 /** @typedef {import("../chat/conversation_actions.js").ConversationActions} ConversationActions */
+/** @typedef {import("../storage/search_query.js").SearchHit} SearchHit */
 
 export class ConversationPanel {
   #chat;
@@ -15,13 +16,16 @@ export class ConversationPanel {
   #emptyNote;
   #list;
   #search;
+  #showHit;
 
   /**
    * @param {HTMLElement} element
    * @param {{ chat: Chat, store: ConversationStore, conversations: ConversationActions, loadFiles: () => Promise<ConversationFiles> }} parts
    * @param {(text: string) => void} announce
+   * @param {(conversation: string, hit: SearchHit | null) => void} showHit shows a result of the search in its conversation
    */
-  constructor(element, { chat, store, conversations, loadFiles }, announce) {
+  constructor(element, { chat, store, conversations, loadFiles }, announce, showHit) {
+    this.#showHit = showHit;
     this.#chat = chat;
     this.#store = store;
     /** @template {Element} T @param {string} selector @returns {T} */
@@ -45,7 +49,10 @@ export class ConversationPanel {
       announce,
     });
     this.#list = new ConversationList(find("nav"), {
-      open: (id) => conversations.open(id),
+      open: (id) => {
+        conversations.open(id);
+        this.#showHit(id, this.#search.hit(id));
+      },
       rename: (id, title) => conversations.rename(id, title),
       exportMarkdown: (id) => void withFiles((files) => files.exportMarkdown(id)),
       exportJson: (id) => void withFiles((files) => files.exportJson(id)),
@@ -76,7 +83,8 @@ export class ConversationPanel {
     const records = this.#store.list;
     const isRunning = (/** @type {string} */ id) => this.#chat.isRunning(id);
     this.#emptyNote.hidden = records.length > 0 || !this.#store.isOpened;
-    this.#list.show({ records: this.#search.filter(records), current: this.#chat.conversation.id, isRunning });
+    const snippet = (/** @type {string} */ id) => this.#search.hit(id)?.snippet ?? "";
+    this.#list.show({ records: this.#search.filter(records), current: this.#chat.conversation.id, isRunning, snippet });
   }
 
   focusSearch() {

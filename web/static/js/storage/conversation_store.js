@@ -13,6 +13,7 @@ import { WriteQueue } from "./write_queue.js";
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
 /** @typedef {import("./database.js").Database} Database */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
+/** @typedef {import("./search_query.js").SearchHit} SearchHit */
 /** @typedef {import("./storage_error.js").StorageErrorReason} StorageErrorReason */
 
 /**
@@ -205,15 +206,22 @@ export class ConversationStore {
 
   /**
    * @param {string} text
-   * @returns {Promise<ConversationRecord[]>} the conversations with all words of the text in the title or in one
-   *   exchange, most recently changed first
+   * @returns {Promise<Map<string, SearchHit | null>>} the ids of the conversations with all words of the text in one
+   *   exchange, with the first of these exchanges; null if the words are in the title
    */
   async search(text) {
     const query = new SearchQuery(text);
     await this.#opened;
-    const ids = (await this.#try((database) => database.find((exchange) => query.isInExchange(exchange)))) ?? new Set();
-    for (const exchange of this.#queue.exchanges) if (query.isInExchange(exchange)) ids.add(exchange.conversation);
-    return this.list.filter(({ id, title }) => ids.has(id) || query.isIn(title));
+    /** @type {Map<string, SearchHit | null>} */
+    const hits = new Map();
+    const visit = (/** @type {import("./database.js").ExchangeRecord} */ exchange) => {
+      const hit = query.hitIn(exchange);
+      if (hit && hit.created < (hits.get(exchange.conversation)?.created ?? Infinity)) hits.set(exchange.conversation, hit);
+    };
+    await this.#try((database) => database.visit(visit));
+    for (const exchange of this.#queue.exchanges) visit(exchange);
+    for (const { id, title } of this.list) if (!hits.has(id) && query.isIn(title)) hits.set(id, null);
+    return hits;
   }
 
   /**
