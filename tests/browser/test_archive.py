@@ -23,8 +23,10 @@ def chat(browser_page: Page) -> ChatPage:
 
 def exported(chat: ChatPage) -> dict[str, Any]:
     """Export every conversation as JSON."""
+    chat.page.get_by_role("button", name="Settings").click()
     with chat.page.expect_download() as started:
         chat.page.get_by_role("button", name="Export all").click()
+    chat.page.keyboard.press("Escape")
     assert re.fullmatch(r"sluice \d{4}-\d\d-\d\d\.json", started.value.suggested_filename)
     archive: dict[str, Any] = json.loads(started.value.path().read_text())
     return archive
@@ -33,9 +35,12 @@ def exported(chat: ChatPage) -> dict[str, Any]:
 def choose(chat: ChatPage, text: str) -> None:
     """Import a file."""
     file = FilePayload(name="export.json", mimeType="application/json", buffer=text.encode())
+    chat.page.get_by_role("button", name="Settings").click()
     with chat.page.expect_file_chooser() as chooser:
         chat.page.get_by_role("button", name="Import").click()
     chooser.value.set_files(file)
+    expect(chat.page.locator(".import-result")).not_to_be_empty()
+    chat.page.keyboard.press("Escape")
 
 
 def test_an_import_restores_deleted_conversations_without_duplicates(chat: ChatPage, model: ScriptedModel) -> None:

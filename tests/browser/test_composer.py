@@ -191,7 +191,9 @@ RING = """async ({ picture, ring }) => {
 
 
 def test_the_focus_ring_is_visible_on_all_sides(chat: ChatPage) -> None:
-    chat.field.focus()
+    chat.page.keyboard.press("Shift+Tab")
+    chat.page.keyboard.press("Tab")
+    expect(chat.field).to_be_focused()
     composer = chat.page.locator("#sluice-composer")
     ring = composer.evaluate("element => getComputedStyle(element).outlineColor")
     box = composer.bounding_box()
@@ -201,4 +203,4 @@ def test_the_focus_ring_is_visible_on_all_sides(chat: ChatPage) -> None:
         clip = {"x": box["x"] + box["width"] / 2, "y": edge - 4, "width": 1, "height": 8}
         picture = base64.b64encode(chat.page.screenshot(clip=clip)).decode()
         widths.append(chat.page.evaluate(RING, {"picture": picture, "ring": ring}))
-    assert widths == [2, 2]  # the border and the outline
+    assert widths == [3, 3]  # the border and the outline

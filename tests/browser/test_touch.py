@@ -91,7 +91,7 @@ def test_on_a_phone_targets_are_large_and_the_keyboard_never_covers_the_message_
     chat.page.evaluate(SHOW_KEYBOARD, 0)
     chat.page.get_by_role("button", name="Open the sidebar").tap()
     chat.page.locator(".conversation .more").tap()
-    expect(chat.page.locator(".conversation-actions button").first).to_be_visible()
+    expect(chat.page.get_by_role("menuitem").first).to_be_visible()
     assert browser_page.evaluate(SMALL) == []
     chat.page.keyboard.press("Escape")
     chat.page.keyboard.press("Escape")

@@ -106,8 +106,9 @@ class Asset:
         coding = next((each for each in CODINGS if accepted and accepted.quality(each) > 0), None)
         body = self.encode(coding) if coding else self.body
         response = Response(body, content_type=self.media_type)
-        tag = self.digest[:TAG_CHARS]
-        response.set_etag(f"{tag}-{coding}" if coding else tag)
+        if cache_control != FOR_EVER:  # what never changes is never asked for again
+            tag = self.digest[:TAG_CHARS]
+            response.set_etag(f"{tag}-{coding}" if coding else tag)
         response.headers["Cache-Control"] = cache_control
         if coding:
             response.headers["Content-Encoding"] = coding

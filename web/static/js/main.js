@@ -3,11 +3,10 @@
 import "./settings/appearance.js";
 import { conversationInAddress, rememberAddress, replaceAddress, restoreAddress } from "./browser/address.js";
 import { coarsePointer, isOwnPage, root, scroller, userKey } from "./browser/page_root.js";
-import { COPY_ENDED } from "./ui/button.js";
+import { COPY_ENDED, PART_MISSING } from "./ui/button.js";
 import { Chat } from "./chat/chat.js";
 import { Composer, COMPOSER_KEYS } from "./composer/composer.js";
 import { DEFAULT_CONFIGURATION, fetchConfiguration } from "./api/configuration.js";
-import { ConnectionNotice } from "./ui/connection_notice.js";
 import { LIST_KEYS } from "./sidebar/conversation_list.js";
 import { ConversationPanel } from "./sidebar/conversation_panel.js";
 import { ConversationStore } from "./storage/conversation_store.js";
@@ -17,7 +16,8 @@ import { DatabaseConnection } from "./storage/database_connection.js";
 import { onLanguageChange, texts } from "./i18n/language.js";
 import { loadIdb } from "./browser/libraries.js";
 import { firstInteraction, loadMarkdown } from "./markdown/markdown_loader.js";
-import { Notices } from "./ui/notices.js";
+import { ModelChoice } from "./composer/model_choice.js";
+import { ConnectionNotice, Notices } from "./ui/notices.js";
 import { PromptHistory } from "./composer/prompt_history.js";
 import { ReadingPosition } from "./transcript/reading_position.js";
 import { settings } from "./settings/settings.js";
@@ -64,7 +64,6 @@ let wantedHit = null;
 
 restoreAddress();
 const startScreen = requireElement("empty", HTMLElement);
-const newConversationButton = requireElement("new-conversation", HTMLButtonElement);
 const status = requireElement("status", HTMLElement);
 const notices = new Notices(requireElement("alerts", HTMLElement));
 const undo = new Undo(requireElement("undo", HTMLElement), announce, () => composer.focusAfterAction());
@@ -77,6 +76,7 @@ const transcript = new Transcript(requireElement("log", HTMLElement), {
     if (asked) composer.focusAfterAction();
     return asked;
   },
+  show: (exchange) => thenFocusComposer(() => chat.choose(exchange)),
   delete: (exchange) => thenFocusComposer(() => conversations.deleteExchange(exchange)),
   choose: (exchange, choice) => {
     const { top } = choice.button.getBoundingClientRect();
@@ -109,7 +109,7 @@ const composer = new Composer(requireElement("composer", HTMLFormElement), promp
     if (problem) notices.show(problem);
   },
 });
-const starters = new Starters(requireElement("starters", HTMLElement), requireElement("starters-label", HTMLElement), (prompt) => {
+const starters = new Starters(requireElement("start", HTMLElement), (prompt) => {
   composer.send(prompt);
   composer.focusAfterAction();
 });
@@ -159,7 +159,7 @@ const chat = new Chat(store, {
 });
 const conversations = new ConversationActions(store, chat, notices, undo);
 const sidebarElement = requireElement("sidebar", HTMLElement);
-const panel = new ConversationPanel(sidebarElement, { chat, store, conversations, loadFiles }, announce, (conversation, hit) => {
+const panel = new ConversationPanel(sidebarElement, { chat, store, conversations, useFiles }, announce, (conversation, hit) => {
   wantedHit = hit && { conversation, hit };
   showWantedHit();
 });
@@ -185,6 +185,7 @@ void Promise.all([loadIdb(), conversationInAddress() && markdown])
 
 /** @type {import("./dialogs/settings_dialog.js").SettingsDialog | null} */
 let settingsDialog = null;
+const modelChoice = new ModelChoice(requireElement("model-name", HTMLElement), requireElement("model", HTMLSelectElement), settings);
 requireElement("open-settings", HTMLButtonElement).addEventListener("click", () => void openSettings());
 settings.onChange(applySettings);
 onLanguageChange(() => transcript.translate());
@@ -192,20 +193,30 @@ onLanguageChange(() => transcript.translate());
 /** @type {import("./dialogs/shortcut_list.js").ShortcutList | null} */
 let shortcutList = null;
 requireElement("open-shortcuts", HTMLButtonElement).addEventListener("click", () => void toggleShortcutList());
-const { shortcuts } = new Shortcuts([
-  { text: "stopAnswer", key: "Escape", run: () => composer.cancel() || (chat.running && chat.stop()) },
-  { text: "toComposer", key: "Escape", shift: true, run: goToComposer },
-  { text: "newConversation", key: "o", mod: true, shift: true, run: startConversation },
-  { text: "searchLabel", key: "k", mod: true, run: openSearch },
-  { text: "toggleSidebar", key: "s", mod: true, shift: true, run: () => sidebar.toggle() },
-  { text: "copyLast", key: "c", mod: true, shift: true, run: () => transcript.copyLast() },
-  { text: "showShortcuts", key: "/", mod: true, overDialogs: true, run: () => void toggleShortcutList() },
-]);
+/** @satisfies {Record<string, import("./ui/shortcuts.js").Shortcut>} */
+const KEYS = {
+  stop: { text: "stopAnswer", key: "Escape", button: ".running .send", run: () => composer.cancel() || (chat.running && chat.stop()) },
+  toComposer: { text: "toComposer", key: "Escape", shift: true, run: goToComposer },
+  copy: { text: "copyLast", key: "c", chord: true, button: ".exchange:last-child .copy-answer", run: () => transcript.copyLast() },
+  start: { text: "newConversation", key: "o", chord: true, button: ".new", run: startConversation },
+  search: { text: "searchLabel", key: "k", chord: true, run: openSearch },
+  sidebar: { text: "toggleSidebar", key: "s", chord: true, button: ".toggle-sidebar", run: () => sidebar.toggle() },
+  list: { text: "showShortcuts", key: "/", chord: true, overDialogs: true, run: () => void toggleShortcutList() },
+};
+/** @type {import("./ui/shortcuts.js").Shortcut[]} */
+const shortcuts = Object.values(KEYS);
+new Shortcuts(shortcuts);
+const ofButtons = shortcuts.flatMap((key) => (key.button ? [{ button: key.button, key }] : []));
+void firstInteraction()
+  .then(() => Promise.all([import("./ui/tooltips.js"), import("./ui/menu.js"), import("./transcript/details_view.js")]))
+  .then(([{ Tooltips }]) => new Tooltips([...ofButtons, { button: ".send", key: { key: "Enter" } }]))
+  .catch(() => undefined); // offline, or after a deploy: the buttons keep their names, and only the tooltips are missing
 // a notice, an undo offer or a longer draft must not cover the end of the answer
 new ResizeObserver(() => position.follow()).observe(requireElement("dock", HTMLElement));
 new ConnectionNotice(notices, (key) => announce(texts[key]));
 
-newConversationButton.addEventListener("click", startConversation);
+for (const id of ["new-conversation", "new-in-bar"]) requireElement(id, HTMLButtonElement).addEventListener("click", startConversation);
+document.addEventListener(PART_MISSING, () => notices.show("partNotLoaded"));
 document.addEventListener(COPY_ENDED, (event) => announce(/** @type {HTMLElement} */ (event.target).textContent ?? ""));
 requireElement("skip", HTMLAnchorElement).addEventListener("click", (event) => {
   event.preventDefault(); // the address must stay that of the conversation
@@ -235,16 +246,22 @@ function configure(configuration) {
   updateStartScreen();
   composer.limit(configuration.maxMessageChars, configuration.maxBodyBytes);
   settingsDialog?.configure(configuration);
+  modelChoice.configure(configuration);
   applySettings();
 }
 
 /** Loads the settings dialog when it is first opened. */
 async function openSettings() {
-  const loaded = await loadPart(() => import("./dialogs/settings_dialog.js"));
+  const loaded = await loadPart(() =>
+    Promise.all([import("./dialogs/settings_dialog.js"), import("./dialogs/archive_controls.js")]),
+  );
   if (!loaded) return;
   if (!settingsDialog) {
-    settingsDialog = new loaded.SettingsDialog(requireElement("settings", HTMLDialogElement), settings);
+    const [{ SettingsDialog }, { ArchiveControls }] = loaded;
+    const element = requireElement("settings", HTMLDialogElement);
+    settingsDialog = new SettingsDialog(element, settings);
     settingsDialog.configure(chat.configuration);
+    new ArchiveControls(element, useFiles, { imported: (id) => void chat.refresh(id), announce });
   }
   settingsDialog.open();
 }
@@ -255,9 +272,25 @@ async function toggleShortcutList() {
   if (!loaded) return;
   if (!shortcutList) {
     shortcutList = new loaded.ShortcutList(requireElement("shortcuts", HTMLDialogElement));
-    shortcutList.show([...COMPOSER_KEYS, { text: "nextControl", key: "Tab" }, ...shortcuts, ...LIST_KEYS]);
+    shortcutList.show([
+      { heading: "messageLabel", keys: [...COMPOSER_KEYS, KEYS.toComposer] },
+      { heading: "answer", keys: [KEYS.stop, KEYS.copy] },
+      { heading: "conversations", keys: [KEYS.start, KEYS.search, KEYS.sidebar, ...LIST_KEYS] },
+      { heading: "thisPage", keys: [{ text: "nextControl", key: "Tab" }, KEYS.list] },
+    ]);
   }
   shortcutList.toggle();
+}
+
+/**
+ * Loads export and import, and uses them.
+ * @param {(files: import("./files/conversation_files.js").ConversationFiles) => Promise<void>} work
+ * @returns {Promise<boolean>} false if they could not be loaded, which is shown
+ */
+async function useFiles(work) {
+  const loaded = await loadPart(() => import("./files/conversation_files.js"));
+  if (loaded) await work(new loaded.ConversationFiles(store));
+  return loaded !== null;
 }
 
 /**
@@ -277,20 +310,11 @@ async function loadPart(load) {
   }
 }
 
-/** Loads what is rarely needed: export and import. */
-async function loadFiles() {
-  const { ConversationFiles } = await import("./files/conversation_files.js");
-  return new ConversationFiles(store);
-}
-
 /** Applies the settings to the next questions. */
 function applySettings() {
-  const { models, model, mode } = chat.configuration;
+  const { models, mode } = chat.configuration;
   chat.mode = settings.values.mode || mode;
   chat.model = models.includes(settings.values.model) ? settings.values.model : "";
-  const name = requireElement("model-name", HTMLElement);
-  name.textContent = chat.model || model;
-  name.hidden = name.textContent === "";
 }
 
 /** Shows what is wrong with the storage now. @param {import("./i18n/language.js").TextKey | null} current */
@@ -354,6 +378,6 @@ function updateList() {
 
 /** Shows the start screen when all of its content is known, so that nothing shifts later. */
 function updateStartScreen() {
-  startScreen.hidden = !(isConfigured && isOpened && chat.isAtStart);
-  newConversationButton.hidden = chat.isAtStart;
+  root.classList.toggle("at-start", chat.isAtStart);
+  startScreen.hidden = starters.hidden = !(isConfigured && isOpened && chat.isAtStart);
 }

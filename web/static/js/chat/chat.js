@@ -270,6 +270,8 @@ export class Chat {
       this.#store.save(conversation, [exchange]);
       if (this.conversation === conversation) this.#view.grown(exchange);
     });
+    const usedModel = model || this.configuration.model;
+    if (exchange.figures && usedModel) exchange.figures.model = usedModel;
     // otherwise `leave`, `settle` or `forget` has ended this run already
     if (this.#runs.get(conversation.id) === run) await this.#end(run, outcome);
   }

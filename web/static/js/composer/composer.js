@@ -29,6 +29,8 @@ export const COMPOSER_KEYS = [
 
 const OTHER_BYTES = 1000; // of a request besides its message
 const MAX_BYTES_PER_CHAR = 6; // in JSON: \u0000
+// keys that move the focus
+const MOVES = new Set(["Tab", "F6", "Escape"]);
 
 export class Composer {
   #form;
@@ -85,6 +87,10 @@ export class Composer {
     coarsePointer.addEventListener("change", setEnterKey);
     setEnterKey();
     takeFiles(this.#field, { files: (files) => void this.#addFiles(files), link: (text) => this.insert(text) });
+    // browsers match `:focus-visible` on text fields after a click as well
+    const options = { capture: true, passive: true };
+    document.addEventListener("keydown", ({ key }) => MOVES.has(key) && form.classList.add("by-keyboard"), options);
+    document.addEventListener("pointerdown", () => form.classList.remove("by-keyboard"), options);
     addEventListener("pagehide", () => this.#draft?.flush());
     onLanguageChange(() => this.#show());
     this.#show();

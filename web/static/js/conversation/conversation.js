@@ -17,10 +17,12 @@ import { titleFrom } from "./title.js";
  * @property {number} created milliseconds since 1970
  * @property {number} changed milliseconds since 1970
  * @property {Record<string, string>} choices the id of the chosen child of each exchange, and of the root, ""
+ * @property {boolean} [isPinned] whether it stays at the top of the list
  *
  * @typedef {object} Versions an exchange and its siblings, oldest first
  * @property {Exchange[]} questions one exchange for each version of the question
  * @property {Exchange[]} answers the exchanges with the same question
+ * @property {Exchange | null} followed another version, with later messages; null if this one has some, or none has
  *
  * @typedef {object} Removal what `restore` needs
  * @property {Exchange} exchange
@@ -124,7 +126,11 @@ export class Conversation {
     for (const sibling of siblings) questions.set(sibling.question, sibling);
     questions.set(exchange.question, exchange);
     const answers = siblings.filter(({ question }) => question === exchange.question);
-    return { questions: [...questions.values()], answers };
+    // with the same question first, and then the latest
+    const others = [...siblings.filter((each) => !answers.includes(each)), ...answers];
+    const hasLater = (/** @type {Exchange} */ each) => this.#childrenOf(each.id).length > 0;
+    const followed = hasLater(exchange) ? null : (others.findLast(hasLater) ?? null);
+    return { questions: [...questions.values()], answers, followed };
   }
 
   /**

@@ -61,7 +61,7 @@ export async function readArchive(file) {
 
 /** @param {unknown} value */
 function conversationFrom(value) {
-  const { id, title, created, changed, choices, exchanges } = object(value);
+  const { id, title, created, changed, choices, isPinned, exchanges } = object(value);
   const all = list(exchanges).map(exchangeFrom);
   ensure(all.length > 0);
   const parents = new Map(all.map((exchange) => [exchange.id, exchange.parent]));
@@ -72,6 +72,7 @@ function conversationFrom(value) {
     created: time(created),
     changed: time(changed),
     choices: choicesFrom(choices),
+    ...(isPinned === true && { isPinned }),
   };
   return new Conversation(record, all);
 }
@@ -116,10 +117,11 @@ function failureFrom(value) {
  * @returns {import("../api/answer_details.js").AnswerDetails}
  */
 function detailsFrom(value) {
-  const { firstMs, totalMs, usage } = object(value);
+  const { firstMs, totalMs, usage, model } = object(value);
   /** @type {import("../api/answer_details.js").AnswerDetails} */
   const details = { totalMs: number(totalMs) };
   if (firstMs !== undefined) details.firstMs = number(firstMs);
+  if (model !== undefined) details.model = string(model);
   if (usage !== undefined) {
     const { prompt, completion, estimated } = object(usage);
     details.usage = { prompt: number(prompt), completion: number(completion), estimated: estimated === true };

@@ -4,9 +4,15 @@ export const ENGLISH = {
   tag: "en",
   newConversation: "New conversation",
   skip: "Skip to the message box",
-  tagline: "Streaming chat. You see each word as the model writes it.",
+  greeting: "What would you like to know?",
   startersLabel: "Try one of these",
   starters: [
+    ["Write", "Write a short, friendly email that moves our meeting to Thursday afternoon."],
+    ["Explain", "Explain compound interest to me, with a formula and a small table."],
+    ["Plan", "Plan a rainy Saturday in Lisbon for two, without a car."],
+    ["Code", "Write a Python function that finds duplicate files, with comments."],
+  ],
+  demoStarters: [
     ["Table and code", "Compare ways to stream from Flask in a table, with code."],
     ["Mathematics", "How many streams fit on one core? Show the mathematics."],
     ["中文", "用中文介绍一下 Sluice。"],
@@ -18,6 +24,7 @@ export const ENGLISH = {
   placeholder: "Ask anything",
   hint: "Enter to send, Shift+Enter for a new line",
   modelLabel: "Model",
+  thisPage: "This page",
   settings: "Settings",
   modeLabel: "Answers appear",
   modeStream: "As they are written",
@@ -70,6 +77,11 @@ export const ENGLISH = {
   copied: "Copied",
   copyFailed: "Copy failed",
   copyAnswer: "Copy answer",
+  copyQuestion: "Copy question",
+  moreActions: "More actions",
+  showMore: "Show more",
+  showLess: "Show less",
+  wrapLines: "Wrap lines",
   regenerate: "Regenerate",
   resume: "Continue",
   /** Sent to the model, not shown to the reader. */
@@ -79,6 +91,10 @@ export const ENGLISH = {
   askAgain: "Ask",
   cancel: "Cancel",
   delete: "Delete",
+  deleteExchange: "Delete question and answer",
+  pin: "Pin",
+  unpin: "Unpin",
+  pinned: "Pinned",
   exchangeDeleted: "Question and answer deleted.",
   undo: "Undo",
   undone: "Restored",
@@ -86,6 +102,11 @@ export const ENGLISH = {
   answerVersions: "Versions of this answer",
   versionBefore: "Previous version",
   versionAfter: "Next version",
+  /** @param {number} version */
+  laterInAnswer: (version) => `The messages that followed are in version ${version} of this answer.`,
+  /** @param {number} version */
+  laterInQuestion: (version) => `The messages that followed are in version ${version} of this question.`,
+  showVersion: "Show it",
   conversationMissing: "This conversation is not in this browser. It is in another browser, or it was deleted.",
   deletedElsewhere: "This conversation was deleted in another tab.",
   openSidebar: "Open the sidebar",
@@ -99,6 +120,7 @@ export const ENGLISH = {
   today: "Today",
   yesterday: "Yesterday",
   thisWeek: "Previous 7 days",
+  thisMonth: "Previous 30 days",
   earlier: "Earlier",
   untitled: "Untitled",
   titleLabel: "Title",
@@ -185,7 +207,7 @@ export const ENGLISH = {
     quota_exceeded:
       "This server's account with the model provider is used up. Trying again does not help. Tell the administrator of this server.",
     model_not_found:
-      "The model provider does not know this model. Choose another model in the settings, or tell the administrator of this server.",
+      "The model provider does not know this model. Choose another model below the message box, or tell the administrator of this server.",
     key_refused: "The model provider refused this server's API key. Tell the administrator of this server.",
     upstream_rejected:
       "The model provider refused the request. Ask the administrator of this server to check its settings, then try again.",

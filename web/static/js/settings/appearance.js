@@ -3,6 +3,7 @@
  * module before it paints, so it imports as little as possible.
  */
 
+import { conversationInAddress } from "../browser/address.js";
 import { coarsePointer, frame, isAlone, isOwnPage, root } from "../browser/page_root.js";
 import { translate, useLanguage } from "../i18n/language.js";
 import { settings } from "./settings.js";
@@ -21,6 +22,7 @@ function setThemeColor() {
   document.querySelector('meta[name="theme-color"]')?.setAttribute("content", getComputedStyle(frame).backgroundColor);
 }
 
+root.classList.toggle("at-start", !conversationInAddress()); // its composer is elsewhere
 translate();
 apply();
 // not by `autofocus`, which would open a keyboard on the screen

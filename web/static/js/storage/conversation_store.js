@@ -113,7 +113,9 @@ export class ConversationStore {
     const { record, id } = conversation;
     const now = Date.now();
     if (exchanges.length > 0) record.changed = now; // choosing a branch does not move it in the list
-    record.title = this.#catalogue.record(id)?.title ?? record.title; // it may have been renamed since it was loaded
+    // it may have been renamed or pinned since it was loaded
+    const { title = record.title, isPinned = record.isPinned } = this.#catalogue.record(id) ?? {};
+    Object.assign(record, { title, ...(isPinned !== undefined && { isPinned }) });
     for (const exchange of exchanges) exchange.changed = now;
     this.#enqueue(record, exchanges);
   }
@@ -145,15 +147,32 @@ export class ConversationStore {
    * @param {string} id
    * @param {string} title
    */
-  async rename(id, title) {
+  rename(id, title) {
+    return this.#changeRecord(id, { title });
+  }
+
+  /**
+   * Keeps a conversation at the top of the list, or no longer.
+   * @param {string} id
+   * @param {boolean} isPinned
+   */
+  pin(id, isPinned) {
+    return this.#changeRecord(id, { isPinned });
+  }
+
+  /**
+   * @param {string} id
+   * @param {Partial<Pick<ConversationRecord, "title" | "isPinned">>} changes
+   */
+  async #changeRecord(id, changes) {
     const record = this.#catalogue.record(id);
     if (!record) return;
-    record.title = title;
+    Object.assign(record, changes);
     this.#events.listChanged();
-    await this.flush(); // a new conversation must be in the database before it is renamed there
-    const renamed = await this.#try((database) => database.rename(id, title));
-    if (!renamed) return;
-    this.#catalogue.addWritten(renamed); // a write in the meantime may have stored the old title
+    await this.flush(); // a new conversation must be in the database before it is changed there
+    const changed = await this.#try((database) => database.changeRecord(id, changes));
+    if (!changed) return;
+    this.#catalogue.addWritten(changed); // a write in the meantime may have stored the old record
     this.#events.listChanged();
     this.#tabs.post({ kind: "changed", conversation: id });
   }

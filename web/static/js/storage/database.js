@@ -105,17 +105,17 @@ export class Database {
 
   /**
    * @param {string} id
-   * @param {string} title
+   * @param {Partial<Pick<ConversationRecord, "title" | "isPinned">>} changes
    * @returns {Promise<ConversationRecord | undefined>}
    */
-  rename(id, title) {
+  changeRecord(id, changes) {
     return this.#run(async (database) => {
       const transaction = database.transaction("conversations", "readwrite");
       const work = async () => {
         const record = await transaction.store.get(id);
-        const renamed = record && { ...record, title };
-        if (renamed) await transaction.store.put(renamed);
-        return renamed;
+        const changed = record && { ...record, ...changes };
+        if (changed) await transaction.store.put(changed);
+        return changed;
       };
       return waitForCommit(work(), transaction);
     });
