@@ -94,6 +94,7 @@ def test_a_button_shows_the_details_of_an_answer(chat: ChatPage, model: Scripted
     chat.wait_complete()
     expect(chat.details).to_be_hidden()
     chat.show_details.click()
+    expect(chat.details).to_be_visible()
     names, texts = (chat.details.locator(each).all_inner_texts() for each in ("dt", "dd"))
     values = dict(zip(names, texts, strict=True))
     assert list(values) == ["Model", "Time to first token", "Total time", "Tokens per second", "Tokens"]
