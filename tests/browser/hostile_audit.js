@@ -19,7 +19,7 @@ async () => {
             "figure|figcaption|button)$", "i");
     const ATTRIBUTES = /^(href|target|rel|src|alt|title|class|align|start|colspan|rowspan|type|checked|disabled|dir|tabindex|role|aria-label|data-label|data-text|data-typeset|open|width|loading|decoding)$/;
     const OURS = /^(figure|figcaption|button|col|colgroup)$/i;
-    const CLASSES = /^(source|group|footnote|footnote-(reference|label)|callout|callout-(title|note|tip|important|warning|caution)|formula|formula-(display|open|unreadable)|language-[\w+#.-]+|code|lines|table|continued|fixed|quiet|copy-code|task|hljs-[\w-]+|function_|class_|inherited__|language_|host|katex.*)$/;
+    const CLASSES = /^(source|group|footnote|footnote-(reference|label)|callout|callout-(title|note|tip|important|warning|caution)|formula|formula-(display|open|unreadable)|language-[\w+#.-]+|code|lines|table|continued|fixed|quiet|icon-button|copy-code|wrap-code|task|hljs-[\w-]+|function_|class_|inherited__|language_|host|katex.*)$/;
     window.audit = (root) => {
         const wrong = [];
         for (const element of root.querySelectorAll("*")) {
@@ -31,9 +31,16 @@ async () => {
                 if (Math.max(element.offsetWidth || 0, element.offsetHeight || 0) > 5000) wrong.push("huge: " + element.outerHTML);
                 continue;
             }
+            // the icon and the name of a button above code
+            const button = element.closest("figure.code > figcaption > button");
+            if (button && element !== button) {
+                if (!element.matches("svg.icon, svg.icon > use[href^='#sluice-icon-'], span.label")) wrong.push(element.outerHTML);
+                continue;
+            }
             if (!TAGS.test(element.tagName)) wrong.push("tag: " + element.outerHTML);
             if (OURS.test(element.tagName) && !element.closest("figure.code, table.fixed")) wrong.push(element.outerHTML);
             for (const { name, value } of element.attributes) {
+                if (name === "aria-pressed" && element.matches("button.wrap-code")) continue;
                 if (!ATTRIBUTES.test(name)) wrong.push(`attribute: ${name}=${value}`);
                 if (/^\s*(javascript|vbscript|data:text|data:image.svg)/i.test(value)) wrong.push(`value: ${name}=${value}`);
             }

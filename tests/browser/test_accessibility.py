@@ -155,7 +155,7 @@ def test_a_session_works_by_keyboard_alone(browser_page: Page, model: ScriptedMo
     keyboard.choose("Try again", back=True)
     expect(chat.prose).to_have_text("Whole.")
     expect(chat.field).to_be_focused()
-    keyboard.press("Control+Shift+c")
+    keyboard.press("Alt+Shift+c")
     expect(chat.status).to_have_text("Copied")
     assert browser_page.evaluate("navigator.clipboard.readText()") == "Whole."
 
@@ -169,15 +169,19 @@ def test_a_session_works_by_keyboard_alone(browser_page: Page, model: ScriptedMo
 
     keyboard.press("Shift+Escape")
     expect(chat.field).to_be_focused()
-    keyboard.choose("Delete", back=True)
+    keyboard.choose("More actions", back=True)
+    expect(browser_page.locator(":focus")).to_have_text("Copy question")
+    keyboard.press("End")
+    expect(browser_page.locator(":focus")).to_have_text("Delete question and answer")
+    keyboard.press("Enter")
     expect(chat.questions).to_have_text(["First question, edited"])
     keyboard.choose("Undo", back=True)
     expect(chat.prose).to_have_text("Whole.")
 
-    keyboard.press("Control+Shift+o")
+    keyboard.press("Alt+Shift+o")
     expect(chat.questions).to_have_count(0)
     expect(chat.field).to_be_focused()
-    keyboard.press("Control+k")
+    keyboard.press("Alt+Shift+k")
     keyboard.type("whole")
     keyboard.go_to("First question, edited")
     keyboard.press("F2")
@@ -189,7 +193,7 @@ def test_a_session_works_by_keyboard_alone(browser_page: Page, model: ScriptedMo
     expect(browser_page).to_have_title("Renamed · Sluice")
 
     sidebar = browser_page.get_by_role("complementary", name="Conversations")
-    keyboard.press("Control+Shift+s")
+    keyboard.press("Alt+Shift+s")
     expect(sidebar).to_be_hidden()
     keyboard.choose("Settings")
     keyboard.go_to("System")
@@ -198,7 +202,7 @@ def test_a_session_works_by_keyboard_alone(browser_page: Page, model: ScriptedMo
     expect(browser_page.locator("html")).to_have_attribute("data-theme", "dark")
     keyboard.press("Escape")
 
-    keyboard.press("Control+k")
+    keyboard.press("Alt+Shift+k")
     keyboard.go_to("Renamed")
     keyboard.press("Delete")
     expect(chat.questions).to_have_count(0)

@@ -23,8 +23,10 @@ def chat(browser_page: Page) -> ChatPage:
 
 def exported(chat: ChatPage) -> dict[str, Any]:
     """Export every conversation as JSON."""
+    chat.page.get_by_role("button", name="Settings").click()
     with chat.page.expect_download() as started:
         chat.page.get_by_role("button", name="Export all").click()
+    chat.page.keyboard.press("Escape")
     assert re.fullmatch(r"sluice \d{4}-\d\d-\d\d\.json", started.value.suggested_filename)
     archive: dict[str, Any] = json.loads(started.value.path().read_text())
     return archive
@@ -33,9 +35,12 @@ def exported(chat: ChatPage) -> dict[str, Any]:
 def choose(chat: ChatPage, text: str) -> None:
     """Import a file."""
     file = FilePayload(name="export.json", mimeType="application/json", buffer=text.encode())
+    chat.page.get_by_role("button", name="Settings").click()
     with chat.page.expect_file_chooser() as chooser:
         chat.page.get_by_role("button", name="Import").click()
     chooser.value.set_files(file)
+    expect(chat.page.locator(".import-result")).not_to_be_empty()
+    chat.page.keyboard.press("Escape")
 
 
 def test_an_import_restores_deleted_conversations_without_duplicates(chat: ChatPage, model: ScriptedModel) -> None:
@@ -93,7 +98,9 @@ def test_an_invalid_file_is_refused_with_a_message(chat: ChatPage) -> None:
     conversation = archive["conversations"][0]
     own = conversation["exchanges"][0]["id"]
     damaged = "This file is damaged. Nothing was imported. Export the conversations again."
-    no_export = "This file is not a Sluice export. Choose a JSON file that Sluice exported."
+    no_export = (
+        "This file is not an export of Sluice, ChatGPT or Open WebUI. Choose a JSON file that one of them exported."
+    )
     newer = "A newer version of Sluice wrote this file, and this version cannot read it. Nothing was imported."
     refused = {
         "": no_export,
@@ -156,3 +163,69 @@ def test_an_imported_text_is_shown_and_not_executed(chat: ChatPage) -> None:
     expect(chat.questions).to_have_text([attack])
     expect(chat.page.locator(".exchange script, .exchange img[onerror]")).to_have_count(0)
     assert "extra" not in exported(chat)["conversations"][0]["exchanges"][0]
+
+
+def node(own: str, parent: str | None, role: str, *parts: str, **message: Any) -> dict[str, Any]:
+    """Return a node of a conversation that ChatGPT has exported."""
+    content = {"content_type": "text", "parts": list(parts)}
+    said = {
+        "id": own,
+        "author": {"role": role},
+        "create_time": 1.7e9,
+        "content": content,
+        "status": "finished_successfully",
+    }
+    return {
+        "id": own,
+        "message": said | {"recipient": "all", "metadata": {}} | message,
+        "parent": parent,
+        "children": [],
+    }
+
+
+def test_exports_of_chatgpt_and_open_webui_are_imported_with_their_branches(chat: ChatPage) -> None:
+    nodes = [
+        {"id": "root", "message": None, "parent": None, "children": ["system"]},
+        node("system", "root", "system", "", metadata={"is_visually_hidden_from_conversation": True}),
+        node("q1", "system", "user", "Why is the sky blue?"),
+        node("a1", "q1", "assistant", "Because of **Rayleigh**\ue200cite\ue202turn0search0\ue201."),
+        node("a2", "q1", "assistant", "Scattering."),
+        node("q2", "a2", "user", "Run it"),
+        node("t1", "q2", "assistant", content={"content_type": "code", "text": "print(1)"}, recipient="python"),
+        node("t2", "t1", "tool", content={"content_type": "execution_output", "text": "1"}),
+        node("a3", "t2", "assistant", "It prints 1."),
+    ]
+    chatgpt = [{"id": "6f", "conversation_id": "6f", "title": "Sky", "create_time": 1.7e9, "update_time": 1.7e9 + 5}]
+    chatgpt[0] |= {"mapping": {each["id"]: each for each in nodes}, "current_node": "a3"}
+    thought = (
+        '<details type="reasoning" done="true" duration="2">\n<summary>Thought</summary>\n> It&#x27;s tea\n</details>'
+        "\nTea."
+    )
+    said = [
+        {
+            "id": "u1",
+            "parentId": None,
+            "childrenIds": ["r1"],
+            "role": "user",
+            "content": "Drink?",
+            "timestamp": 1700000000,
+        },
+        {"id": "r1", "parentId": "u1", "childrenIds": [], "role": "assistant", "content": thought, "done": True},
+    ]
+    history = {"messages": {each["id"]: each for each in said}, "currentId": "r1"}
+    owui = [{"id": "c1", "user_id": "u", "title": "Tea", "created_at": 1600000000, "chat": {"history": history}}]
+    for archive in (chatgpt, owui, chatgpt):
+        choose(chat, json.dumps(archive))
+        expect(chat.page.locator(".import-result")).to_have_text("1 conversation imported")
+        chat.page.evaluate("() => document.querySelector('.import-result').replaceChildren()")
+    expect(titles(chat)).to_have_text(["Sky", "Tea"])
+    titles(chat).last.click()
+    expect(chat.prose).to_have_text("Tea.")
+    chat.page.locator(".reasoning summary").click()
+    expect(chat.page.locator(".reasoning")).to_contain_text("It's tea")
+    titles(chat).first.click()
+    expect(chat.questions).to_have_text(["Why is the sky blue?", "Run it"])
+    expect(chat.prose).to_have_text("It prints 1.")
+    expect(chat.answers.first.locator("> .prose")).to_have_text("Scattering.")
+    chat.answers.first.get_by_role("button", name="Previous version").click()
+    expect(chat.prose).to_have_text("Because of Rayleigh.")

@@ -99,7 +99,7 @@ def test_a_deleted_exchange_is_not_sent_and_can_be_restored(chat: ChatPage, mode
     model.enqueue(reply("One."), reply("Two."), reply("Three."), reply("Four."))
     for question in ("First", "Second", "Third"):
         chat.ask_and_wait(question)
-    chat.page.locator(".exchange").nth(1).get_by_role("button", name="Delete").click()
+    chat.choose_action("Delete question and answer", 1)
     expect(chat.questions).to_have_text(["First", "Third"])
     expect(chat.status).to_have_text("Question and answer deleted.")
     chat.page.get_by_role("button", name="New conversation").click()
@@ -107,7 +107,7 @@ def test_a_deleted_exchange_is_not_sent_and_can_be_restored(chat: ChatPage, mode
     expect(chat.questions).to_have_text(["First", "Third"])
     chat.page.get_by_role("button", name="Undo").click()
     expect(chat.questions).to_have_text(["First", "Second", "Third"])
-    chat.page.locator(".exchange").nth(1).get_by_role("button", name="Delete").click()
+    chat.choose_action("Delete question and answer", 1)
     chat.ask_and_wait("Fourth")
     assert contents_sent(model, 4)[-5:] == ["First", "One.", "Third", "Three.", "Fourth"]
     chat.page.reload()
@@ -116,7 +116,7 @@ def test_a_deleted_exchange_is_not_sent_and_can_be_restored(chat: ChatPage, mode
 
 def test_deleting_the_only_exchange_deletes_its_conversation(chat: ChatPage) -> None:
     chat.ask_and_wait("First")
-    chat.page.locator(".exchange").get_by_role("button", name="Delete").click()
+    chat.choose_action("Delete question and answer")
     expect(chat.page.locator(".conversation")).to_have_count(0)
     chat.page.get_by_role("button", name="Undo").click()
     expect(chat.questions).to_have_text(["First"])
@@ -127,7 +127,7 @@ def test_copy_copies_the_source_of_question_and_answer(chat: ChatPage, model: Sc
     chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     model.enqueue(reply("It is **bold**."))
     chat.ask_and_wait("Is *this* bold?")
-    chat.page.get_by_role("button", name="Copy", exact=True).click()
+    chat.choose_action("Copy question")
     expect(chat.status).to_have_text("Copied")
     assert chat.page.evaluate("() => navigator.clipboard.readText()") == "Is *this* bold?"
     chat.status.evaluate("status => status.replaceChildren()")
@@ -154,7 +154,7 @@ def test_no_other_question_can_be_asked_while_an_answer_is_running(chat: ChatPag
     chat.ask_and_wait("First")
     chat.ask("Second")
     expect(chat.prose).to_have_text("Two")
-    for name in ("Edit", "Delete", "Regenerate"):
+    for name in ("Edit", "More actions", "Regenerate"):
         expect(chat.page.get_by_role("button", name=name)).to_have_count(0)
     gate.open()
     expect(chat.page.get_by_role("button", name="Regenerate")).to_have_count(2)
@@ -206,7 +206,7 @@ def test_an_unsent_edit_survives_leaving_reload_and_undo(chat: ChatPage, model: 
     expect(editor).to_have_value("First, edited")
 
     chat.page.get_by_role("button", name="Actions for “First”").click()
-    chat.page.locator(".conversation-actions:visible").get_by_role("button", name="Delete").click()
+    chat.page.get_by_role("menuitem", name="Delete").click()
     expect(editor).to_have_count(0)
     expect(chat.page.get_by_role("button", name="Undo")).to_be_visible()  # offered after the deletion
     assert "edited" not in chat.page.evaluate("JSON.stringify(localStorage)")

@@ -304,7 +304,7 @@ def test_a_new_conversation_does_not_contain_the_old_one(chat: ChatPage, model: 
     chat.ask_and_wait("First")
     chat.page.get_by_role("button", name="New conversation").click()
     expect(chat.questions).to_have_count(0)
-    expect(chat.page.get_by_role("heading", name="Sluice")).to_be_visible()
+    expect(chat.page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
     chat.ask_and_wait("Second")
     assert "First" not in json.dumps(model.wait_for_request(2).body)
     chat.page.reload()

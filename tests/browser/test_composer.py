@@ -34,27 +34,46 @@ def test_keys_are_left_to_an_input_method_while_it_composes(chat: ChatPage, mode
     expect(chat.questions).to_have_text(["第一问", "你好"])
 
 
-def test_arrow_keys_step_through_earlier_prompts_and_the_draft(chat: ChatPage, model: ScriptedModel) -> None:
+def test_arrow_keys_step_through_earlier_prompts_in_an_empty_field(chat: ChatPage, model: ScriptedModel) -> None:
     chat.ask_and_wait("First")
     chat.ask_and_wait("Second\nof two lines")
-    chat.field.fill("My draft")
     for shown in ("Second\nof two lines", "First", "First"):
         chat.field.press("ArrowUp")
         expect(chat.field).to_have_value(shown)
-    for shown in ("Second\nof two lines", "My draft", "My draft"):
+    for shown in ("Second\nof two lines", "", ""):
         chat.field.press("ArrowDown")
         expect(chat.field).to_have_value(shown)
 
 
-def test_the_up_key_moves_the_caret_unless_it_is_on_the_first_line(chat: ChatPage) -> None:
+def test_the_up_key_never_replaces_a_draft(chat: ChatPage) -> None:
+    chat.ask_and_wait("Earlier\nof two lines")
+    for text in ("one", "one\ntwo", "a word and another " * 30, " "):
+        for key in ("End", "Control+Home"):
+            chat.field.fill(text)
+            chat.field.press(key)
+            chat.field.press("ArrowUp")
+            expect(chat.field).to_have_value(text)
+    chat.field.fill("")
+    chat.field.press("ArrowUp")
+    chat.field.press("ArrowRight")  # the caret moves: from now on it moves between the lines
+    chat.field.press("ArrowUp")
+    expect(chat.field).to_have_value("Earlier\nof two lines")
+
+
+def test_undo_takes_an_earlier_prompt_back_and_then_what_was_typed_before(chat: ChatPage) -> None:
     chat.ask_and_wait("Earlier")
-    for text in ("one\ntwo", "a word and another " * 30):  # explicit lines, wrapped lines
-        chat.field.fill(text)
-        chat.field.press("ArrowUp")
-        expect(chat.field).to_have_value(text)
-    chat.field.press("Control+Home")
+    chat.field.press_sequentially("My draft")
+    chat.field.press("Control+a")
+    chat.field.press("Delete")
     chat.field.press("ArrowUp")
     expect(chat.field).to_have_value("Earlier")
+    chat.field.press("!")
+    expect(chat.field).to_have_value("!Earlier")
+    for shown in ("Earlier", "", "My draft"):
+        chat.field.press("Control+z")
+        expect(chat.field).to_have_value(shown)
+    chat.page.reload()
+    expect(chat.field).to_have_value("My draft")
 
 
 def test_an_edited_earlier_prompt_becomes_the_draft(chat: ChatPage) -> None:
@@ -75,15 +94,6 @@ def test_a_draft_survives_a_reload_until_it_is_sent(chat: ChatPage, model: Scrip
     chat.page.reload()
     expect(chat.questions).to_have_text(["A whole thought"])
     expect(chat.field).to_have_value("")
-
-
-def test_stepping_through_earlier_prompts_keeps_the_draft(chat: ChatPage) -> None:
-    chat.ask_and_wait("Earlier")
-    chat.field.fill("My draft")
-    chat.field.press("ArrowUp")
-    expect(chat.field).to_have_value("Earlier")
-    chat.page.reload()
-    expect(chat.field).to_have_value("My draft")
 
 
 def test_a_draft_belongs_to_its_conversation(chat: ChatPage) -> None:
@@ -181,7 +191,9 @@ RING = """async ({ picture, ring }) => {
 
 
 def test_the_focus_ring_is_visible_on_all_sides(chat: ChatPage) -> None:
-    chat.field.focus()
+    chat.page.keyboard.press("Shift+Tab")
+    chat.page.keyboard.press("Tab")
+    expect(chat.field).to_be_focused()
     composer = chat.page.locator("#sluice-composer")
     ring = composer.evaluate("element => getComputedStyle(element).outlineColor")
     box = composer.bounding_box()
@@ -191,4 +203,4 @@ def test_the_focus_ring_is_visible_on_all_sides(chat: ChatPage) -> None:
         clip = {"x": box["x"] + box["width"] / 2, "y": edge - 4, "width": 1, "height": 8}
         picture = base64.b64encode(chat.page.screenshot(clip=clip)).decode()
         widths.append(chat.page.evaluate(RING, {"picture": picture, "ring": ring}))
-    assert widths == [2, 2]  # the border and the outline
+    assert widths == [3, 3]  # the border and the outline

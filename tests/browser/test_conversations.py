@@ -56,7 +56,7 @@ def converse(chat: ChatPage, *questions: str) -> None:
 def act(chat: ChatPage, title: str, action: str) -> None:
     """Choose an action of a conversation in the list."""
     chat.page.get_by_role("button", name=f"Actions for “{title}”").click()
-    chat.page.locator(".conversation-actions:visible").get_by_role("button", name=action).click()
+    chat.page.get_by_role("menuitem", name=action).click()
 
 
 def test_each_conversation_is_in_the_list_under_its_first_message(chat: ChatPage, model: ScriptedModel) -> None:
@@ -256,7 +256,7 @@ def test_deleting_a_question_saves_what_full_storage_has_refused(chat: ChatPage,
     chat.ask_and_wait("Second")
     full = chat.page.get_by_role("alert").filter(has_text="the browser's storage is full")
     expect(full).to_be_visible()
-    chat.page.locator(".exchange").first.get_by_role("button", name="Delete").click()
+    chat.choose_action("Delete question and answer", 0)
     expect(chat.questions).to_have_text(["Second"])
     expect(full).to_be_hidden()
 
@@ -355,7 +355,7 @@ def test_an_unreadable_unload_backup_is_ignored(chat: ChatPage) -> None:
     for name, left in (("a", "{}"), ("b", '{"writings": [{}], "exchanges": [{}]}'), ("c", "nonsense")):
         chat.page.evaluate("([name, left]) => localStorage.setItem(`sluice.journal.${name}`, left)", [name, left])
     chat.page.reload()
-    expect(chat.page.get_by_role("heading", name="Sluice")).to_be_visible()
+    expect(chat.page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
     chat.ask_and_wait("First")
     chat.page.reload()
     expect(titles(chat)).to_have_text(["First"])
@@ -381,7 +381,7 @@ def test_a_growing_answer_is_not_written_with_every_token(chat: ChatPage, model:
 def test_a_missing_conversation_in_the_address_is_reported(browser_page: Page) -> None:
     browser_page.goto("/#/c/0123456789abcdef01234567")
     expect(browser_page.get_by_role("alert")).to_contain_text("This conversation is not in this browser.")
-    expect(browser_page.get_by_role("heading", name="Sluice")).to_be_visible()
+    expect(browser_page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
 
 
 @pytest.mark.browser_context(viewport={"width": 320, "height": 640})

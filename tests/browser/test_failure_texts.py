@@ -49,6 +49,26 @@ def test_an_unknown_error_code_is_reported_as_unknown(browser_page: Page) -> Non
         expect(chat.prose).to_have_text("Half")
 
 
+def test_failures_of_a_long_conversation_offer_a_new_one_with_the_question_as_its_draft(
+    browser_page: Page, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("status of 4")
+    chat = ChatPage(browser_page).open()
+    start = chat.page.get_by_role("button", name="Start a new conversation from here")
+    for status, code in ((400, "context_length_exceeded"), (400, "content_filtered"), (413, "invalid_request")):
+        failed = {"success": False, "error": "No.", "code": code, "retryable": False}
+        chat.reply_once(status=status, json=failed)
+        chat.ask(f"Tell me of {code}")
+        start.click()
+        expect(chat.questions).to_have_count(0)
+        expect(chat.field).to_have_value(f"Tell me of {code}")
+        expect(chat.field).to_be_focused()
+    chat.reply_once(status=429, json={**failed, "code": "quota_exceeded"})
+    chat.field.press("Enter")
+    expect(chat.failure).to_contain_text("Trying again does not help. Tell the administrator")
+    expect(start).to_have_count(0)
+
+
 def test_an_exception_in_the_page_is_not_a_server_error(browser_page: Page, browser_errors: BrowserErrors) -> None:
     browser_errors.expect("a defect")
     chat = ChatPage(browser_page).open()

@@ -82,7 +82,7 @@ LOOKS = """(element) => {
     return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(name)]));
 }"""
 #: With widths that do not depend on that of the page.
-OF_CHAT = [".mark", "#sluice-open-settings", "#sluice-empty h2", "#sluice-starters", ".send", "#sluice-message",
+OF_CHAT = [".mark", "#sluice-open-settings", "#sluice-empty h1", "#sluice-starters", ".send", "#sluice-message",
            "#sluice-hint", ".question p", ".prose p", ".prose strong", ".prose td", ".copy-answer", ".footnote",
            "#sluice-settings h2", "#sluice-settings .done", "#sluice-search", ".conversation a"]  # fmt: skip
 OF_HOST = ["html", *(f"body > {each}" for each in ("header", "header p", "header a", "main", "main > h1", "footer"))]
@@ -192,7 +192,7 @@ def test_the_language_of_the_application_is_the_default_and_the_users_choice_win
 def test_the_page_works_under_a_policy_with_nonces(context: BrowserContext, host: Helpdesk) -> None:
     chat = sign_in(context, path="/nonce")
     expect(chat.send_button).to_have_text("发送")
-    expect(chat.page.locator("#sluice-empty h1")).to_have_text("Helper")
+    expect(chat.page.locator("#sluice .wordmark")).to_have_text("Helper")
     host.model.enqueue(reply(ANSWER))
     chat.ask_and_wait("Tell me")
     expect(chat.prose.locator(".katex")).to_be_visible()

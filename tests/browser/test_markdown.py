@@ -81,10 +81,10 @@ def test_code_has_highlighting_its_language_and_a_copy_button(chat: ChatPage, mo
     chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     prose = show(chat, model, "```python\ndef f():\n    return '<b>'\n```")
     expect(prose.locator(".hljs-keyword").first).to_have_text("def")
-    expect(prose.locator("figcaption span")).to_have_text("Python")
+    expect(prose.locator("figcaption > span")).to_have_text("Python")
     prose.get_by_role("button", name="Copy").click()
     expect(chat.status).to_have_text("Copied")
-    assert chat.page.evaluate("navigator.clipboard.readText()") == "def f():\n    return '<b>'\n"
+    assert chat.page.evaluate("navigator.clipboard.readText()") == "def f():\n    return '<b>'"
 
 
 def test_copy_copies_the_markdown_of_an_answer(chat: ChatPage, model: ScriptedModel) -> None:

@@ -15,7 +15,8 @@ PRESSED = """press => document.activeElement.dispatchEvent(
 RECORD_LABELS = """() => {
     const button = document.querySelector(".copy-answer");
     window.labels = [];
-    new MutationObserver(() => window.labels.push(button.textContent)).observe(button, { childList: true });
+    const record = () => window.labels.push(button.textContent);
+    new MutationObserver(record).observe(button, { childList: true, subtree: true });
 }"""
 
 
@@ -42,12 +43,12 @@ def test_the_shortcut_to_the_composer_closes_the_drawer(chat: ChatPage, model: S
     model.enqueue((*said("Half"), gate, *said(" and whole"), *finished()))
     chat.ask("Tell me")
     expect(chat.prose).to_have_text("Half")
-    chat.page.keyboard.press("Control+k")
+    chat.page.keyboard.press("Alt+Shift+k")
     expect(chat.page.locator("#sluice-search")).to_be_focused()
     chat.page.keyboard.type("Tell")
     chat.page.keyboard.press("Shift+Escape")
     expect(chat.field).to_be_focused()
-    chat.page.keyboard.press("Control+k")
+    chat.page.keyboard.press("Alt+Shift+k")
     chat.page.keyboard.press("Escape")  # clears the search field
     chat.page.keyboard.press("Escape")  # closes the drawer without stopping the answer
     expect(chat.page.locator("#sluice-sidebar")).to_be_hidden()
@@ -60,7 +61,7 @@ def test_escape_in_a_dialog_closes_only_the_dialog(chat: ChatPage, model: Script
     gate = model.gate("before the end")
     model.enqueue((gate, *said("Whole."), *finished()))
     chat.ask("Tell me")
-    chat.page.keyboard.press("Control+/")
+    chat.page.keyboard.press("Alt+Shift+/")
     dialog = chat.page.get_by_role("dialog", name="Keyboard shortcuts")
     expect(dialog).to_be_visible()
     chat.page.keyboard.press("Escape")
@@ -76,7 +77,7 @@ def test_a_shortcut_copies_the_markdown_of_the_last_answer(chat: ChatPage, model
     model.enqueue(reply("**Bold** and plain"))
     chat.ask_and_wait("Tell me")
     chat.page.evaluate(RECORD_LABELS)
-    chat.page.keyboard.press("Control+Shift+c")
+    chat.page.keyboard.press("Alt+Shift+c")
     expect(chat.status).to_have_text("Copied")
     chat.page.wait_for_function("() => window.labels.includes('Copied')")
     assert chat.page.evaluate("navigator.clipboard.readText()") == "**Bold** and plain"
@@ -84,11 +85,11 @@ def test_a_shortcut_copies_the_markdown_of_the_last_answer(chat: ChatPage, model
 
 def test_the_shortcut_for_a_new_conversation_works_on_any_keyboard_layout(chat: ChatPage) -> None:
     chat.ask_and_wait("First")
-    chat.page.keyboard.press("Control+Shift+o")
+    chat.page.keyboard.press("Alt+Shift+o")
     expect(chat.questions).to_have_count(0)
     chat.ask_and_wait("Second")
     # the same key on a Cyrillic keyboard
-    assert not chat.page.evaluate(PRESSED, {"key": "Щ", "code": "KeyO", "ctrlKey": True, "shiftKey": True})
+    assert not chat.page.evaluate(PRESSED, {"key": "Щ", "code": "KeyO", "altKey": True, "shiftKey": True})
     expect(chat.questions).to_have_count(0)
 
 
@@ -100,6 +101,14 @@ def test_shortcuts_of_the_browser_still_work(chat: ChatPage) -> None:
         {"key": "F5"},
         {"key": "Escape"},  # no answer is running
         *({"key": key, "code": f"Key{key.upper()}", "ctrlKey": True} for key in "tnwlfpdhjcvxas"),
+        *(
+            {"key": key, "code": f"Key{key}", "ctrlKey": True, "shiftKey": True}
+            for key in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        ),
+        *({"key": key, "code": f"Key{key}", "altKey": True} for key in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+        *({"key": key, "altKey": True, "ctrlKey": True} for key in "okscńół"),  # AltGr
+        {"key": "k", "code": "KeyK", "ctrlKey": True},
+        {"key": "/", "code": "Slash", "ctrlKey": True},
         *({"key": key} for key in "k/"),  # letters without a modifier
         *({"key": key, "shiftKey": True} for key in "OSC"),
     ]
@@ -109,7 +118,7 @@ def test_shortcuts_of_the_browser_still_work(chat: ChatPage) -> None:
 
 @pytest.mark.browser_context(viewport={"width": 320, "height": 640})
 def test_an_input_methods_escape_neither_clears_the_search_nor_closes_the_drawer(chat: ChatPage) -> None:
-    chat.page.keyboard.press("Control+k")
+    chat.page.keyboard.press("Alt+Shift+k")
     search = chat.page.get_by_role("searchbox", name="Search conversations")
     search.fill("你")
     # What Safari sends when the reader gives up a composition: it has ended, and only the key code tells. Chromium

@@ -94,9 +94,11 @@ def test_a_button_shows_the_details_of_an_answer(chat: ChatPage, model: Scripted
     chat.wait_complete()
     expect(chat.details).to_be_hidden()
     chat.show_details.click()
+    expect(chat.details).to_be_visible()
     names, texts = (chat.details.locator(each).all_inner_texts() for each in ("dt", "dd"))
     values = dict(zip(names, texts, strict=True))
-    assert list(values) == ["Time to first token", "Total time", "Tokens per second", "Tokens"]
+    assert list(values) == ["Model", "Time to first token", "Total time", "Tokens per second", "Tokens"]
+    assert values["Model"] == MODEL_NAME
     assert values["Tokens"] == "9 input, 42 output"
     first, whole = (float(values[name].removesuffix(" sec")) for name in ("Time to first token", "Total time"))
     assert 0 <= first <= whole

@@ -133,7 +133,7 @@ def test_a_schema_newer_than_the_page_is_reported_and_not_changed(browser_page: 
     chat = ChatPage(browser_page)
     expect(browser_page.get_by_role("alert")).to_have_count(1)  # not that the conversation is missing
     expect(browser_page.get_by_role("alert")).to_contain_text(NEWER)
-    expect(browser_page.get_by_role("heading", name="Sluice")).to_be_visible()
+    expect(browser_page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
     model.enqueue(reply("From memory."))
     assert browser_page.url.endswith(CONVERSATION)  # a newer page finds it after a reload
     expect(chat.ask_and_wait("And now?")).to_have_text("From memory.")
@@ -193,7 +193,7 @@ def test_a_tab_that_blocks_an_upgrade_is_reported_without_waiting(
     model.enqueue(reply("From memory."))
     chat = ChatPage(with_next_schema(browser_context.new_page())).open()
     expect(notice(chat, OLDER)).to_be_visible()
-    expect(chat.page.get_by_role("heading", name="Sluice")).to_be_visible()
+    expect(chat.page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
     expect(chat.ask_and_wait("And now?")).to_have_text("From memory.")
 
 
@@ -238,7 +238,7 @@ def test_a_database_that_the_browser_does_not_open_is_reported_after_a_limit(
     newer.page.reload()
     pass_open_timeout(newer)
     expect(notice(newer, WAITING)).to_be_visible()
-    expect(newer.page.get_by_role("heading", name="Sluice")).to_be_visible()
+    expect(newer.page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
     older.ask_and_wait("Second")
     pass_open_timeout(older)
     expect(notice(older, WAITING)).to_be_visible()

@@ -17,6 +17,7 @@ from tools.common.scripted_model import finished, reply, said
 
 from .browser_errors import BrowserErrors
 from .conftest import CONTEXT_OPTIONS
+from .test_conversations import act
 
 Device = Callable[..., ChatPage]
 
@@ -74,6 +75,18 @@ def look(chat: ChatPage) -> None:
     chat.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
 
+def look_until(chat: ChatPage, heading: str) -> None:
+    """Look at a page again until the first heading of its list is this one."""
+    chat.page.wait_for_function(
+        """(heading) => {
+            document.dispatchEvent(new Event("visibilitychange"));
+            return document.querySelector(".conversations section:not([hidden]) h2")?.textContent === heading;
+        }""",
+        arg=heading,
+        polling=200,
+    )
+
+
 def open_conversation(chat: ChatPage, title: str) -> None:
     chat.page.get_by_role("button", name="Open the sidebar").click()
     chat.page.get_by_role("link", name=title).click()
@@ -93,7 +106,9 @@ def delete_all(chat: ChatPage) -> None:
     )
 
 
-def test_a_conversation_its_title_and_deletions_are_on_the_users_next_device(device: Device, host: Helpdesk) -> None:
+def test_a_conversation_its_title_pin_and_deletions_are_on_the_users_next_device(
+    device: Device, host: Helpdesk
+) -> None:
     phone = device()
     host.model.enqueue(reply("One."), reply("Two."))
     phone.ask_and_wait("First")
@@ -110,8 +125,7 @@ def test_a_conversation_its_title_and_deletions_are_on_the_users_next_device(dev
     laptop.page.get_by_role("textbox", name="Title").fill("Better")
     laptop.page.keyboard.press("Enter")
     laptop.page.keyboard.press("Escape")
-    laptop.page.locator(".exchange").last.hover()
-    laptop.page.locator(".exchange").last.get_by_role("button", name="Delete").click()
+    laptop.choose_action("Delete question and answer")
     expect(laptop.questions).to_have_text(["First"])
     wait_sent(laptop)
     look(phone)
@@ -119,6 +133,11 @@ def test_a_conversation_its_title_and_deletions_are_on_the_users_next_device(dev
     expect(phone.page.locator(".conversation a")).to_have_text(["Better"])
 
     phone.page.get_by_role("button", name="Open the sidebar").click()
+    act(phone, "Better", "Pin")
+    look_until(laptop, "Pinned")
+    act(phone, "Better", "Unpin")
+    look_until(laptop, "Today")
+
     phone.page.get_by_role("link", name="Better").press("Delete")
     expect(phone.page.locator(".conversation")).to_have_count(0)
     wait_sent(phone)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tools.common.chat_page import ChatPage
 from tools.common.scripted_model import ScriptedModel, finished, reply, said
@@ -60,3 +62,20 @@ def test_the_chat_works_without_any_one_library(
     expect(chat.ask_and_wait("And then?")).to_have_text("Again.")
     asked = model.wait_for_request(2).body["messages"]
     assert [each["role"] for each in asked][-3:] == ["user", "assistant", "user"]
+
+
+def test_buttons_show_their_names_without_the_icons(browser_page: Page, model: ScriptedModel) -> None:
+    def remove_icons(route: Route) -> None:
+        html = route.fetch().text().replace('class="alone"', 'class="alone without-icons"')
+        route.fulfill(body=html, content_type="text/html; charset=utf-8")
+
+    browser_page.route(re.compile(r"/$"), remove_icons)
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply("One."))
+    chat.ask_and_wait("First")
+    for name in ("Copy answer", "Regenerate", "Edit", "Details", "More actions", "Send", "Settings"):
+        label = browser_page.get_by_role("button", name=name).locator(".label")
+        box = label.bounding_box()
+        assert box is not None
+        assert box["width"] > 20, name
+    assert chat.overflow() == 0

@@ -29,6 +29,7 @@ def test_the_page_learns_what_it_needs(running_server: RunningServer) -> None:
         "demo": False,
         "max_message_chars": 100_000,
         "max_history": 200,
+        "max_body_bytes": 2**20,
         "starters": None,
         "version": "0.1.0",
         "user": "",

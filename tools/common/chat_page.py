@@ -74,6 +74,16 @@ class ChatPage:
         self.wait_complete()
         return self.prose
 
+    def choose_action(self, name: str, exchange: int = -1) -> None:
+        """Choose an action from the menu below an answer.
+
+        Args:
+            name: The name of the action.
+            exchange: The index of the question and answer, as in a list.
+        """
+        self.page.locator(".exchange").nth(exchange).get_by_role("button", name="More actions").click()
+        self.page.get_by_role("menuitem", name=name, exact=True).click()
+
     def wait_complete(self) -> None:
         """Wait until the last answer is complete and shown to its end."""
         expect(self.status).to_have_text(COMPLETE)

@@ -71,7 +71,7 @@ def open_settings(page: Page) -> None:
 
 def open_shortcuts(page: Page) -> None:
     """Open the list of keyboard shortcuts by its shortcut."""
-    page.keyboard.press("Control+/")
+    page.keyboard.press("Alt+Shift+/")
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
@@ -130,7 +130,9 @@ def take(browser: Browser, url: str, model: ScriptedModel, screenshot: Screensho
             page.locator("#sluice-new-conversation").click()
         for question, answer in screenshot.exchanges:
             model.enqueue(reply(answer))
-            chat.ask_and_wait(question)
+            chat.field.fill(question)
+            chat.send_button.click()  # on a phone, Enter begins a line
+            chat.wait_complete()
         # KaTeX and highlight.js load when they are first needed.
         expect(page.locator(".prose:empty, .formula:not(:has(.katex))")).to_have_count(0)
         expect(page.locator("pre > code:not(:has(span[class^=hljs]))")).to_have_count(0)

@@ -113,6 +113,7 @@ class PageConfig(msgspec.Struct):
     demo: bool
     max_message_chars: int
     max_history: int
+    max_body_bytes: int
     starters: dict[Language, list[Starter]] | None
     version: str
     user: str

@@ -54,6 +54,10 @@ _COMMENTS: Final = {
 # theirs, which is the browser's own size.
 _SIZES = re.compile(r"(?<![\w.])(-?\d*\.?\d+)rem\b")
 _QUERY = re.compile(r"^@(?:media|container)\b")
+# The page's style sheets, in the order of their rules. They are also one file, which the page loads: each file costs
+# a request and 300 bytes of headers, and together they compress better.
+STYLE_SHEETS: Final = ("theme", "page", "transcript", "prose", "composer", "sidebar", "dialog", "touch")
+JOINED_STYLES: Final = "css/sluice.css"
 # Files of others, whose comments contain licences.
 _VENDOR = "vendor/"
 _IMPORT = re.compile(r'^(?:import|export)\s(?:[^"\';]*?\sfrom\s)?\s*["\'](\.[^"\']+)["\']', re.MULTILINE)
@@ -102,8 +106,9 @@ class Asset:
         coding = next((each for each in CODINGS if accepted and accepted.quality(each) > 0), None)
         body = self.encode(coding) if coding else self.body
         response = Response(body, content_type=self.media_type)
-        tag = self.digest[:TAG_CHARS]
-        response.set_etag(f"{tag}-{coding}" if coding else tag)
+        if cache_control != FOR_EVER:  # what never changes is never asked for again
+            tag = self.digest[:TAG_CHARS]
+            response.set_etag(f"{tag}-{coding}" if coding else tag)
         response.headers["Cache-Control"] = cache_control
         if coding:
             response.headers["Content-Encoding"] = coding
@@ -156,6 +161,9 @@ class Assets:
         self.source = folder
         paths = sorted(path for path in folder.rglob("*") if path.suffix in MEDIA_TYPES and path.is_file())
         self._assets = {name: _asset(name, path) for path in paths if (name := path.relative_to(folder).as_posix())}
+        sheets = [self._assets[name] for each in STYLE_SHEETS if (name := f"css/{each}.css") in self._assets]
+        if sheets:
+            self._assets[JOINED_STYLES] = Asset(b"\n".join(sheet.body for sheet in sheets), MEDIA_TYPES[".css"])
         summed = hashlib.sha256()
         for name, asset in self._assets.items():
             summed.update(f"{name}\0{asset.digest}\0".encode())

@@ -17,7 +17,7 @@ from ... import __version__
 from ..extension_state import ExtensionState
 from ..security.sign_in import is_refused, storage_key
 from .assets import Assets
-from .libraries import EARLY_LIBRARIES
+from .libraries import EARLY_LIBRARIES, ICONS
 
 #: The template of the page. An application that has one of this name extends its own layout with it.
 PAGE_TEMPLATE: Final = "sluice/page.html"
@@ -51,6 +51,7 @@ class PageParts:
         self._state = state
         self._folder = assets.folder
         self._preloads = [*assets.modules("js/main.js"), *(name for name in EARLY_LIBRARIES if name in assets)]
+        self._icons = Markup(assets[ICONS].body.decode() if ICONS in assets else "")  # noqa: S704 - our own file
 
     def variables(self, name: str = "Sluice") -> dict[str, Any]:
         """Return the variables of our templates, for the current request.
@@ -65,6 +66,7 @@ class PageParts:
             "base": base,
             "static": base + self._folder,
             "preloads": self._preloads,
+            "icons": self._icons,
             "demo": self._state.service.settings.provider.is_demo,
             "version": __version__,
             "user": storage_key(),

@@ -8,6 +8,8 @@ from .assets import Assets
 
 #: What the page loads at once.
 EARLY_LIBRARIES: Final = ("vendor/idb.js",)
+#: Contained in the page. Without it, buttons show their names instead of icons.
+ICONS: Final = "vendor/icons.svg"
 #: All that static/js/browser/libraries.js loads. The page works without them, and shows less.
 LIBRARIES: Final = (
     *EARLY_LIBRARIES,
@@ -28,7 +30,7 @@ def describe_missing_libraries(assets: Assets) -> list[str]:
     Returns:
         One message, or none if all libraries are there.
     """
-    missing = [name for name in LIBRARIES if name not in assets]
+    missing = [name for name in (*LIBRARIES, ICONS) if name not in assets]
     if not missing:
         return []
     # Without one of these two, the page parses no Markdown.

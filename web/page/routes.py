@@ -84,6 +84,7 @@ def make_configuration_blueprint(state: ExtensionState) -> Blueprint:
                 "demo": provider.is_demo,
                 "max_message_chars": settings.limits.max_message_chars,
                 "max_history": settings.limits.max_history,
+                "max_body_bytes": settings.limits.max_body_bytes,
                 "starters": settings.page.starters,
                 "version": __version__,
                 "user": storage_key(),

@@ -26,7 +26,34 @@ const FILES = {
   "katex/dist/katex.mjs": "katex/katex.js",
   "katex/dist/katex.min.css": "katex/katex.css",
   "katex/LICENSE": "licences/katex.txt",
+  "lucide-static/LICENSE": "licences/lucide.txt",
 };
+// The icons of the page, by their names in the package.
+const ICONS = [
+  "arrow-down",
+  "arrow-up",
+  "check",
+  "chevron-down",
+  "chevron-left",
+  "chevron-right",
+  "copy",
+  "ellipsis",
+  "file-braces",
+  "file-text",
+  "info",
+  "panel-left",
+  "pencil",
+  "pin",
+  "pin-off",
+  "refresh-cw",
+  "search",
+  "sliders-horizontal",
+  "square",
+  "square-pen",
+  "text-wrap",
+  "trash-2",
+  "x",
+];
 
 await rm(vendor, { recursive: true, force: true });
 for (const [source, target] of Object.entries(FILES)) await copy(source, target);
@@ -38,6 +65,8 @@ for (const font of await readdir(join(packages, "katex/dist/fonts"))) {
   // every browser that runs this page reads woff2, which the style sheet names first
   if (font.endsWith(".woff2")) await copy(`katex/dist/fonts/${font}`, `katex/fonts/${font}`);
 }
+
+await writeFile(join(vendor, "icons.svg"), await spriteOf(ICONS));
 
 /**
  * @param {string} source below node_modules
@@ -59,4 +88,19 @@ async function copyAsModule(source, target, exported) {
   const script = await readFile(join(packages, source), "utf8");
   const module = `const module = { exports: {} }, exports = module.exports;\n${script}\nexport ${exported};\n`;
   await writeFile(join(vendor, target), module);
+}
+
+/**
+ * Returns one image with a symbol for each icon, which the page contains: `<use href="#sluice-icon-copy">`.
+ *
+ * @param {string[]} names
+ */
+async function spriteOf(names) {
+  const symbols = names.map(async (name) => {
+    const icon = await readFile(join(packages, `lucide-static/icons/${name}.svg`), "utf8");
+    const shapes = /<svg[^>]*>(.*)<\/svg>/s.exec(icon)[1].replace(/\s*\n\s*/g, "");
+    return `<symbol id="sluice-icon-${name}" viewBox="0 0 24 24">${shapes}</symbol>\n`;
+  });
+  const all = (await Promise.all(symbols)).join("");
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="0" height="0" aria-hidden="true" hidden>\n${all}</svg>\n`;
 }

@@ -2,12 +2,11 @@
 
 import "./settings/appearance.js";
 import { conversationInAddress, rememberAddress, replaceAddress, restoreAddress } from "./browser/address.js";
-import { isOwnPage, isSynced, root, scroller, userKey } from "./browser/page_root.js";
-import { COPY_ENDED } from "./ui/button.js";
+import { coarsePointer, isOwnPage, isSynced, root, scroller, userKey } from "./browser/page_root.js";
+import { COPY_ENDED, PART_MISSING } from "./ui/button.js";
 import { Chat } from "./chat/chat.js";
 import { Composer, COMPOSER_KEYS } from "./composer/composer.js";
 import { DEFAULT_CONFIGURATION, fetchConfiguration } from "./api/configuration.js";
-import { ConnectionNotice } from "./ui/connection_notice.js";
 import { LIST_KEYS } from "./sidebar/conversation_list.js";
 import { ConversationPanel } from "./sidebar/conversation_panel.js";
 import { ConversationStore } from "./storage/conversation_store.js";
@@ -17,11 +16,11 @@ import { DatabaseConnection } from "./storage/database_connection.js";
 import { onLanguageChange, texts } from "./i18n/language.js";
 import { loadIdb } from "./browser/libraries.js";
 import { firstInteraction, loadMarkdown } from "./markdown/markdown_loader.js";
-import { Notices } from "./ui/notices.js";
+import { ModelChoice } from "./composer/model_choice.js";
+import { ConnectionNotice, Notices } from "./ui/notices.js";
 import { PromptHistory } from "./composer/prompt_history.js";
 import { ReadingPosition } from "./transcript/reading_position.js";
 import { settings } from "./settings/settings.js";
-import { SettingsDialog } from "./dialogs/settings_dialog.js";
 import { Shortcuts } from "./ui/shortcuts.js";
 import { Sidebar } from "./sidebar/sidebar.js";
 import { Starters } from "./composer/starters.js";
@@ -53,28 +52,33 @@ const STORAGE_NOTICES = {
   failed: "storageFailed",
 };
 
+/** @type {import("./composer/composer.js").FileProblem[]} */
+const FILE_PROBLEMS = ["fileNotText", "fileTooLarge", "partNotLoaded"];
+
 const pageTitle = document.title;
 let isConfigured = false; // the configuration has loaded, or the defaults are used
 let isOpened = false; // the store is open, or could not be opened
 let shownId = "";
-/** @type {Promise<import("./dialogs/shortcut_list.js").ShortcutList> | null} */
+/** A result of the search that is shown when its conversation has been read. @type {{ conversation: string, hit: import("./storage/search_query.js").SearchHit } | null} */
+let wantedHit = null;
+/** @type {import("./dialogs/shortcut_list.js").ShortcutList | null} */
 let shortcutList = null;
 
 restoreAddress();
 const startScreen = requireElement("empty", HTMLElement);
-const newConversationButton = requireElement("new-conversation", HTMLButtonElement);
 const status = requireElement("status", HTMLElement);
 const notices = new Notices(requireElement("alerts", HTMLElement));
-const undo = new Undo(requireElement("undo", HTMLElement), announce, () => composer.focus());
+const undo = new Undo(requireElement("undo", HTMLElement), announce, () => composer.focusAfterAction());
 const position = new ReadingPosition(requireElement("to-end", HTMLButtonElement));
 const transcript = new Transcript(requireElement("log", HTMLElement), {
   regenerate: (exchange) => thenFocusComposer(() => chat.regenerate(exchange)),
   resume: (exchange) => thenFocusComposer(() => chat.resume(exchange)),
   edit: (exchange, question) => {
     const asked = chat.edit(exchange, question);
-    if (asked) composer.focus();
+    if (asked) composer.focusAfterAction();
     return asked;
   },
+  show: (exchange) => thenFocusComposer(() => chat.choose(exchange)),
   delete: (exchange) => thenFocusComposer(() => conversations.deleteExchange(exchange)),
   choose: (exchange, choice) => {
     const { top } = choice.button.getBoundingClientRect();
@@ -82,6 +86,11 @@ const transcript = new Transcript(requireElement("log", HTMLElement), {
     const button = transcript.focusSwitch(exchange, choice);
     // keeps the button under the pointer, for several clicks in a row
     if (button) scroller.scrollBy({ top: button.getBoundingClientRect().top - top, behavior: "instant" });
+  },
+  startFromHere: ({ question }) => {
+    conversations.startNew();
+    composer.prepend(question);
+    composer.focusAfterAction();
   },
   reload: () => {
     rememberAddress();
@@ -97,10 +106,14 @@ const composer = new Composer(requireElement("composer", HTMLFormElement), promp
   send: (message, conversation) => chat.send(message, conversation),
   stop: () => chat.stop(),
   draftNotSaved: showDraftNotice,
+  filesRead: (problem) => {
+    for (const each of FILE_PROBLEMS) notices.hide(each); // shown again, it is announced again
+    if (problem) notices.show(problem);
+  },
 });
-const starters = new Starters(requireElement("starters", HTMLElement), requireElement("starters-label", HTMLElement), (prompt) => {
+const starters = new Starters(requireElement("start", HTMLElement), (prompt) => {
   composer.send(prompt);
-  composer.focus();
+  composer.focusAfterAction();
 });
 const store = new ConversationStore({
   failed: (reason) => showStorageNotice(STORAGE_NOTICES[reason]),
@@ -122,6 +135,7 @@ const chat = new Chat(store, {
     else position.follow();
     updateList();
     if (isAnother) sidebar.closeDrawer();
+    showWantedHit();
   },
   readingEnded: (conversation) => composer.afterReading(conversation),
   missing: (replacement) => {
@@ -149,7 +163,10 @@ const chat = new Chat(store, {
 const syncing = isSynced ? startSync() : null;
 const conversations = new ConversationActions(store, chat, notices, undo);
 const sidebarElement = requireElement("sidebar", HTMLElement);
-const panel = new ConversationPanel(sidebarElement, { chat, store, conversations, loadFiles }, announce);
+const panel = new ConversationPanel(sidebarElement, { chat, store, conversations, useFiles }, announce, (conversation, hit) => {
+  wantedHit = hit && { conversation, hit };
+  showWantedHit();
+});
 const sidebar = new Sidebar(sidebarElement, requireElement("toggle-sidebar", HTMLButtonElement), [
   requireElement("bar", HTMLElement),
   requireElement("main", HTMLElement),
@@ -170,26 +187,38 @@ void Promise.all([loadIdb(), conversationInAddress() && markdown])
     updateStartScreen();
   });
 
-const settingsDialog = new SettingsDialog(requireElement("settings", HTMLDialogElement), settings);
-requireElement("open-settings", HTMLButtonElement).addEventListener("click", () => settingsDialog.open());
+/** @type {import("./dialogs/settings_dialog.js").SettingsDialog | null} */
+let settingsDialog = null;
+const modelChoice = new ModelChoice(requireElement("model-name", HTMLElement), requireElement("model", HTMLSelectElement), settings);
+requireElement("open-settings", HTMLButtonElement).addEventListener("click", () => void openSettings());
 settings.onChange(applySettings);
 onLanguageChange(() => transcript.translate());
 
 requireElement("open-shortcuts", HTMLButtonElement).addEventListener("click", () => void toggleShortcutList());
-const { shortcuts } = new Shortcuts([
-  { text: "stopAnswer", key: "Escape", run: () => composer.cancel() || (chat.running && chat.stop()) },
-  { text: "toComposer", key: "Escape", shift: true, run: goToComposer },
-  { text: "newConversation", key: "o", mod: true, shift: true, run: startConversation },
-  { text: "searchLabel", key: "k", mod: true, run: openSearch },
-  { text: "toggleSidebar", key: "s", mod: true, shift: true, run: () => sidebar.toggle() },
-  { text: "copyLast", key: "c", mod: true, shift: true, run: () => transcript.copyLast() },
-  { text: "showShortcuts", key: "/", mod: true, overDialogs: true, run: () => void toggleShortcutList() },
-]);
+/** @satisfies {Record<string, import("./ui/shortcuts.js").Shortcut>} */
+const KEYS = {
+  stop: { text: "stopAnswer", key: "Escape", button: ".running .send", run: () => composer.cancel() || (chat.running && chat.stop()) },
+  toComposer: { text: "toComposer", key: "Escape", shift: true, run: goToComposer },
+  copy: { text: "copyLast", key: "c", chord: true, button: ".exchange:last-child .copy-answer", run: () => transcript.copyLast() },
+  start: { text: "newConversation", key: "o", chord: true, button: ".new", run: startConversation },
+  search: { text: "searchLabel", key: "k", chord: true, run: openSearch },
+  sidebar: { text: "toggleSidebar", key: "s", chord: true, button: ".toggle-sidebar", run: () => sidebar.toggle() },
+  list: { text: "showShortcuts", key: "/", chord: true, overDialogs: true, run: () => void toggleShortcutList() },
+};
+/** @type {import("./ui/shortcuts.js").Shortcut[]} */
+const shortcuts = Object.values(KEYS);
+new Shortcuts(shortcuts);
+const ofButtons = shortcuts.flatMap((key) => (key.button ? [{ button: key.button, key }] : []));
+void firstInteraction()
+  .then(() => Promise.all([import("./ui/tooltips.js"), import("./ui/menu.js"), import("./transcript/details_view.js")]))
+  .then(([{ Tooltips }]) => new Tooltips([...ofButtons, { button: ".send", key: { key: "Enter" } }]))
+  .catch(() => undefined); // offline, or after a deploy: the buttons keep their names, and only the tooltips are missing
 // a notice, an undo offer or a longer draft must not cover the end of the answer
 new ResizeObserver(() => position.follow()).observe(requireElement("dock", HTMLElement));
 new ConnectionNotice(notices, (key) => announce(texts[key]));
 
-newConversationButton.addEventListener("click", startConversation);
+for (const id of ["new-conversation", "new-in-bar"]) requireElement(id, HTMLButtonElement).addEventListener("click", startConversation);
+document.addEventListener(PART_MISSING, () => notices.show("partNotLoaded"));
 document.addEventListener(COPY_ENDED, (event) => announce(/** @type {HTMLElement} */ (event.target).textContent ?? ""));
 requireElement("skip", HTMLAnchorElement).addEventListener("click", (event) => {
   event.preventDefault(); // the address must stay that of the conversation
@@ -198,6 +227,11 @@ requireElement("skip", HTMLAnchorElement).addEventListener("click", (event) => {
 addEventListener("pagehide", () => chat.leave());
 
 if (userKey) void import("./browser/user_watch.js");
+void firstInteraction()
+  .then(() => import("./transcript/copied_content.js"))
+  .then(({ watchCopying }) => watchCopying(requireElement("log", HTMLElement)))
+  .catch(() => {}); // offline: the browser copies as it does by itself
+if (coarsePointer.matches) void import("./ui/on_screen_keyboard.js").then(({ watchKeyboard }) => watchKeyboard());
 
 fetchConfiguration()
   .catch(() => {
@@ -212,30 +246,70 @@ function configure(configuration) {
   starters.setStarters(configuration.starters);
   isConfigured = true;
   updateStartScreen();
-  composer.limit(configuration.maxMessageChars);
-  settingsDialog.configure(configuration);
+  composer.limit(configuration.maxMessageChars, configuration.maxBodyBytes);
+  settingsDialog?.configure(configuration);
+  modelChoice.configure(configuration);
   applySettings();
 }
 
-/** Opens the list of shortcuts, which is loaded when it is first needed, or closes it. */
-async function toggleShortcutList() {
-  try {
-    shortcutList ??= import("./dialogs/shortcut_list.js").then(({ ShortcutList }) => {
-      const list = new ShortcutList(requireElement("shortcuts", HTMLDialogElement));
-      list.show([...COMPOSER_KEYS, { text: "nextControl", key: "Tab" }, ...shortcuts, ...LIST_KEYS]);
-      return list;
-    });
-    (await shortcutList).toggle();
-  } catch {
-    shortcutList = null; // offline, or after a deploy
-    notices.show("partNotLoaded");
+/** Loads the settings dialog when it is first opened. */
+async function openSettings() {
+  const loaded = await loadPart(() =>
+    Promise.all([import("./dialogs/settings_dialog.js"), import("./dialogs/archive_controls.js")]),
+  );
+  if (!loaded) return;
+  if (!settingsDialog) {
+    const [{ SettingsDialog }, { ArchiveControls }] = loaded;
+    const element = requireElement("settings", HTMLDialogElement);
+    settingsDialog = new SettingsDialog(element, settings);
+    settingsDialog.configure(chat.configuration);
+    new ArchiveControls(element, useFiles, { imported: (id) => void chat.refresh(id), announce });
   }
+  settingsDialog.open();
 }
 
-/** Loads what is rarely needed: export and import. */
-async function loadFiles() {
-  const { ConversationFiles } = await import("./files/conversation_files.js");
-  return new ConversationFiles(store);
+/** Loads the list of shortcuts when it is first opened. */
+async function toggleShortcutList() {
+  const loaded = await loadPart(() => import("./dialogs/shortcut_list.js"));
+  if (!loaded) return;
+  if (!shortcutList) {
+    shortcutList = new loaded.ShortcutList(requireElement("shortcuts", HTMLDialogElement));
+    shortcutList.show([
+      { heading: "messageLabel", keys: [...COMPOSER_KEYS, KEYS.toComposer] },
+      { heading: "answer", keys: [KEYS.stop, KEYS.copy] },
+      { heading: "conversations", keys: [KEYS.start, KEYS.search, KEYS.sidebar, ...LIST_KEYS] },
+      { heading: "thisPage", keys: [{ text: "nextControl", key: "Tab" }, KEYS.list] },
+    ]);
+  }
+  shortcutList.toggle();
+}
+
+/**
+ * Loads export and import, and uses them.
+ * @param {(files: import("./files/conversation_files.js").ConversationFiles) => Promise<void>} work
+ * @returns {Promise<boolean>} false if they could not be loaded, which is shown
+ */
+async function useFiles(work) {
+  const loaded = await loadPart(() => import("./files/conversation_files.js"));
+  if (loaded) await work(new loaded.ConversationFiles(store));
+  return loaded !== null;
+}
+
+/**
+ * Loads a part of the page that is rarely needed.
+ * @template Part
+ * @param {() => Promise<Part>} load
+ * @returns {Promise<Part | null>} null after showing that it could not be loaded: offline, or after a deploy
+ */
+async function loadPart(load) {
+  try {
+    const part = await load();
+    notices.hide("partNotLoaded");
+    return part;
+  } catch {
+    notices.show("partNotLoaded");
+    return null;
+  }
 }
 
 /** @returns {Promise<import("./sync/server_sync.js").ServerSync | null>} null if it could not be loaded */
@@ -254,18 +328,29 @@ async function startSync() {
 
 /** Applies the settings to the next questions. */
 function applySettings() {
-  const { models, model, mode } = chat.configuration;
+  const { models, mode } = chat.configuration;
   chat.mode = settings.values.mode || mode;
   chat.model = models.includes(settings.values.model) ? settings.values.model : "";
-  const name = requireElement("model-name", HTMLElement);
-  name.textContent = chat.model || model;
-  name.hidden = name.textContent === "";
 }
 
 /** Shows what is wrong with the storage now. @param {import("./i18n/language.js").TextKey | null} current */
 function showStorageNotice(current) {
   for (const key of Object.values(STORAGE_NOTICES)) if (key !== current) notices.hide(key);
   if (current) notices.show(current);
+}
+
+function showWantedHit() {
+  const { conversation } = chat;
+  if (wantedHit?.conversation !== conversation.id || conversation.contents !== "read") return;
+  const { exchange, words } = wantedHit.hit;
+  wantedHit = null;
+  chat.reveal(exchange);
+  const element = transcript.elementOf(exchange);
+  if (!element) return; // deleted since the search
+  const isWanted = () => chat.conversation === conversation && element.isConnected && !chat.running;
+  void loadPart(() => import("./transcript/search_hit.js")).then((part) =>
+    part?.showHit(requireElement("log", HTMLElement), element, words, isWanted),
+  );
 }
 
 function showDraftNotice() {
@@ -289,7 +374,7 @@ function openSearch() {
 /** Runs an action, then focuses the message box, because the pressed button may be gone. @param {() => void} action */
 function thenFocusComposer(action) {
   action();
-  composer.focus();
+  composer.focusAfterAction();
 }
 
 /** Announces a text to screen readers. @param {string} text */
@@ -309,6 +394,6 @@ function updateList() {
 
 /** Shows the start screen when all of its content is known, so that nothing shifts later. */
 function updateStartScreen() {
-  startScreen.hidden = !(isConfigured && isOpened && chat.isAtStart);
-  newConversationButton.hidden = chat.isAtStart;
+  root.classList.toggle("at-start", chat.isAtStart);
+  startScreen.hidden = starters.hidden = !(isConfigured && isOpened && chat.isAtStart);
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 import brotli
 import pytest
 
-from sluice.web.page.assets import BEST_QUALITY_BYTES, Asset, Assets
+from sluice.web.page.assets import BEST_QUALITY_BYTES, JOINED_STYLES, STYLE_SHEETS, Asset, Assets, page_assets
 
 MODULES = {
     "js/main.js": 'import { a } from "./a.js";\nimport {\nb,\nc,\n} from "../lib/b.js";\nimport("./later.js");\n',
@@ -111,3 +111,10 @@ def test_threads_that_come_first_together_get_the_same_bytes() -> None:
     asset = Asset(bytes(range(256)) * 300, "text/plain")
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(asset.encode, ["br"] * 32))) == 1
+
+
+def test_the_joined_style_sheet_has_every_style_sheet_of_the_page() -> None:
+    assets = page_assets()
+    names = [name for name in assets if name.startswith("css/") and name != JOINED_STYLES]
+    assert sorted(names) == sorted(f"css/{name}.css" for name in STYLE_SHEETS)
+    assert [name for name in names if assets[name].body not in assets[JOINED_STYLES].body] == []

@@ -38,7 +38,7 @@ def layout(tmp_path: Path) -> Path:
 
 def addresses(html: str) -> set[str]:
     """Return where the files and the API of a page are said to be, without versions and names."""
-    found = re.findall(r'(?:src|href|data-base)="([^"#]*)"', html)
+    found = re.findall(r'(?:src|href|data-base)="(?!data:)([^"#]*)"', html)
     return {re.sub(r"static/.*|api/config", "", address) for address in found}
 
 

@@ -11,7 +11,7 @@ from sluice.service import Settings
 from sluice.web import create_app
 from sluice.web.extension_state import ExtensionState
 from sluice.web.page.assets import Assets
-from sluice.web.page.libraries import LIBRARIES, describe_missing_libraries
+from sluice.web.page.libraries import ICONS, LIBRARIES, describe_missing_libraries
 from tools.common.gunicorn_server import REPOSITORY
 
 
@@ -29,7 +29,7 @@ def test_the_list_names_every_library_that_the_page_loads() -> None:
 
 
 def test_a_page_with_all_its_libraries_has_no_warning(tmp_path: Path) -> None:
-    assert describe_missing_libraries(assets_with(tmp_path, *LIBRARIES)) == []
+    assert describe_missing_libraries(assets_with(tmp_path, *LIBRARIES, ICONS)) == []
 
 
 @pytest.mark.parametrize(
@@ -39,13 +39,15 @@ def test_a_page_with_all_its_libraries_has_no_warning(tmp_path: Path) -> None:
         (("vendor/markdown-it.js",), "shows answers as plain text"),
         (("vendor/dompurify.js",), "shows answers as plain text"),
         (("vendor/katex/katex.js", "vendor/highlight.js"), "lacks some libraries"),
+        ((ICONS,), "lacks some libraries"),
     ],
-    ids=["all", "markdown-it", "dompurify", "katex and highlight"],
+    ids=["all", "markdown-it", "dompurify", "katex and highlight", "icons"],
 )
 def test_one_warning_says_what_the_page_lacks_and_what_adds_it(
     tmp_path: Path, missing: tuple[str, ...], consequence: str
 ) -> None:
-    (warning,) = describe_missing_libraries(assets_with(tmp_path, "js/main.js", *(set(LIBRARIES) - set(missing))))
+    present = {"js/main.js", *LIBRARIES, ICONS} - set(missing)
+    (warning,) = describe_missing_libraries(assets_with(tmp_path, *present))
     assert warning.startswith(f"the page {consequence}: ")
     assert all(name in warning for name in missing)
     assert f"not found in {tmp_path}" in warning

@@ -22,14 +22,14 @@ ALLOWED: dict[str, set[str]] = {
     "storage": {"browser", "api", "conversation"},
     "settings": {"i18n", "browser"},
     "ui": {"i18n", "browser"},
-    "markdown": {"i18n", "browser"},
+    "markdown": {"i18n", "browser", "ui"},
     "files": {"i18n", "api", "conversation", "storage"},
     "sync": {"browser", "conversation", "files", "storage"},
-    "dialogs": {"i18n", "api", "settings", "ui"},
-    "composer": {"i18n", "api", "conversation", "storage", "dialogs"},
+    "dialogs": {"i18n", "api", "settings", "ui", "files"},
+    "composer": {"i18n", "browser", "api", "conversation", "storage", "settings", "dialogs"},
     "transcript": {"i18n", "browser", "api", "conversation", "storage", "ui", "markdown"},
     "chat": {"i18n", "browser", "api", "conversation", "storage", "ui"},
-    "sidebar": {"i18n", "browser", "conversation", "storage", "ui", "files", "dialogs", "chat"},
+    "sidebar": {"i18n", "browser", "conversation", "storage", "ui", "dialogs", "chat"},
 }
 
 _IMPORT = re.compile(r"""(?:\bfrom|\bimport|\bimport\(|\bnew URL\()\s*["'](\.[^"']+\.js)["']""")

@@ -7,6 +7,7 @@
  * @property {boolean} estimated whether the server estimated the counts, because the provider sent none
  *
  * @typedef {object} AnswerDetails
+ * @property {string} [model] that the reader chose, or else the server's default
  * @property {number} [firstMs] until the first token; absent in block mode
  * @property {number} totalMs
  * @property {Usage} [usage] absent if the answer is incomplete

@@ -39,13 +39,7 @@ export async function* requestAnswer(question, signal) {
     const response = await fetch(apiAddress("api/chat"), {
       method: "POST",
       headers: { "Content-Type": "application/json", ...postHeaders() },
-      body: JSON.stringify({
-        message: question.message,
-        conversation_history: question.history,
-        interaction_mode: question.mode,
-        source: "page",
-        ...(question.model ? { model: question.model } : {}),
-      }),
+      body: bodyOf(question),
       signal,
     });
     if (!response.ok) throw await failureFromResponse(response);
@@ -61,6 +55,17 @@ export async function* requestAnswer(question, signal) {
     }
     throw error;
   }
+}
+
+/** @param {Question} question @returns {string} the body of its request */
+export function bodyOf({ message, history, mode, model }) {
+  return JSON.stringify({
+    message,
+    conversation_history: history,
+    interaction_mode: mode,
+    source: "page",
+    ...(model ? { model } : {}),
+  });
 }
 
 /** @param {Response} response */

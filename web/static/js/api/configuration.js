@@ -13,6 +13,7 @@ import { readObject } from "./failure.js";
  * @property {string} model the server's default
  * @property {number} maxMessageChars
  * @property {number} maxHistory messages
+ * @property {number} maxBodyBytes of a request
  * @property {StartersByLanguage} starters set by the operator
  */
 
@@ -23,6 +24,7 @@ export const DEFAULT_CONFIGURATION = Object.freeze({
   model: "",
   maxMessageChars: 100_000,
   maxHistory: 200,
+  maxBodyBytes: 2 ** 20,
   starters: {},
 });
 
@@ -41,6 +43,7 @@ export async function fetchConfiguration() {
     model: typeof body.model === "string" ? body.model : defaults.model,
     maxMessageChars: nonNegative(body.max_message_chars) ?? defaults.maxMessageChars,
     maxHistory: nonNegative(body.max_history) ?? defaults.maxHistory,
+    maxBodyBytes: nonNegative(body.max_body_bytes) ?? defaults.maxBodyBytes,
     starters: readStarters(body.starters),
   };
 }

@@ -13,6 +13,9 @@ export const isAlone = root.classList.contains("alone");
 /** Whether this is the chat's own page, alone or in another page's layout; otherwise it is a part of another page. */
 export const isOwnPage = "isPage" in root.dataset;
 
+/** Whether answers come from the built-in demo and not from a language model. */
+export const isDemo = "demo" in root.dataset;
+
 /** The element whose attributes set theme, text size and language. */
 export const frame = isAlone ? document.documentElement : root;
 
@@ -37,6 +40,9 @@ export function apiAddress(path) {
 export function storageName(name) {
   return `sluice.${user && `${user}.`}${name}`;
 }
+
+/** Matches while the main pointer is a finger: then the keyboard is usually on the screen, and covers half of it. */
+export const coarsePointer = matchMedia("(pointer: coarse)");
 
 let isClosed = false;
 

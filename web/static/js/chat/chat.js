@@ -119,6 +119,13 @@ export class Chat {
     this.#view.shown(this.conversation);
   }
 
+  /** Shows the branch with an exchange of the shown conversation, if another one is shown. @param {string} id */
+  reveal(id) {
+    if (!this.conversation.chooseAll(id)) return;
+    this.#store.save(this.conversation, []);
+    this.#view.shown(this.conversation);
+  }
+
   /**
    * Deletes one question with its answer.
    * @param {Exchange} exchange
@@ -257,11 +264,14 @@ export class Chat {
       this.#view.asked(exchange);
     }
     const { mode, model } = this;
-    const question = questionOf(conversation, exchange, this.configuration.maxHistory);
-    const outcome = await run.receive({ ...question, mode, model }, () => {
+    const { maxHistory: maxMessages, maxMessageChars: maxChars, maxBodyBytes: maxBytes } = this.configuration;
+    const question = { ...questionOf(conversation, exchange), mode, model };
+    const outcome = await run.receive(question, { maxMessages, maxChars, maxBytes }, () => {
       this.#store.save(conversation, [exchange]);
       if (this.conversation === conversation) this.#view.grown(exchange);
     });
+    const usedModel = model || this.configuration.model;
+    if (exchange.figures && usedModel) exchange.figures.model = usedModel;
     // otherwise `leave`, `settle` or `forget` has ended this run already
     if (this.#runs.get(conversation.id) === run) await this.#end(run, outcome);
   }

@@ -87,6 +87,14 @@ export class ConversationActions {
     void this.#store.rename(id, title);
   }
 
+  /**
+   * @param {string} id
+   * @param {boolean} isPinned
+   */
+  pin(id, isPinned) {
+    void this.#store.pin(id, isPinned);
+  }
+
   /** Deletes a conversation, and offers to undo that. @param {string} id */
   async delete(id) {
     const wasShown = this.#chat.conversation.id === id;

@@ -2,6 +2,7 @@
 
 import { storageName } from "../browser/page_root.js";
 import { requestAnswer } from "../api/chat_request.js";
+import { fitHistory } from "./history_limits.js";
 import { messagesOf } from "../conversation/conversation.js";
 import { appendChunk } from "../conversation/exchange.js";
 import { Failure } from "../api/failure.js";
@@ -11,6 +12,7 @@ import { Stopwatch } from "../api/answer_details.js";
 /** @typedef {import("../api/chat_request.js").Question} Question */
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
+/** @typedef {import("./history_limits.js").HistoryLimits} HistoryLimits */
 /** @typedef {Pick<Exchange, "state" | "failure">} Outcome */
 
 const UNLOAD_MS = 250; // measured: Chromium on a busy machine takes 40
@@ -36,18 +38,22 @@ export class Run {
 
   /**
    * Requests the answer, and appends each chunk to the exchange.
-   * @param {Question} question
+   * @param {Question} question with its whole history
+   * @param {HistoryLimits} limits
    * @param {() => void} grown called after each chunk
    * @returns {Promise<Outcome>}
    */
-  async receive(question, grown) {
+  async receive(question, limits, grown) {
     const { exchange } = this;
     const { signal } = this.#controller;
     const stopwatch = new Stopwatch();
+    /** @type {import("./continuation.js").Continuation | null} */
+    let continuation = null;
     try {
-      for await (const chunk of requestAnswer(question, signal)) {
+      if (exchange.answer.trim() !== "") continuation = await loadContinuation(exchange.answer);
+      for await (const chunk of this.#request(question, limits)) {
         if (signal.aborted) break;
-        appendChunk(exchange, chunk);
+        appendChunk(exchange, continuation ? { ...chunk, text: continuation.push(chunk.text, chunk.done) } : chunk);
         if (chunk.done) exchange.figures = stopwatch.details(chunk.usage);
         else stopwatch.markToken();
         grown();
@@ -58,8 +64,38 @@ export class Run {
       return { state: "failed", failure: await failureOf(error) };
     } finally {
       this.#hasEnded = true;
+      exchange.answer += continuation?.push("", true) ?? ""; // what waited for more text, if the stream has failed
       exchange.figures ??= stopwatch.details();
     }
+  }
+
+  /**
+   * Requests the answer with as much of the history as the server accepts.
+   * @param {Question} question
+   * @param {HistoryLimits} limits
+   */
+  async *#request(question, limits) {
+    for (let { maxBytes } = limits; ; ) {
+      const { history, leftOut, bytes } = fitHistory(question, { ...limits, maxBytes });
+      if (leftOut > 0) this.exchange.leftOut = leftOut;
+      try {
+        return yield* requestAnswer({ ...question, history }, this.#controller.signal);
+      } catch (error) {
+        // a proxy before the server may accept less than the server
+        if (!(error instanceof Failure) || error.record.status !== 413 || history.length === 0) throw error;
+        maxBytes = Math.floor(bytes / 2);
+      }
+    }
+  }
+}
+
+/** @param {string} before */
+async function loadContinuation(before) {
+  try {
+    const { Continuation } = await import("./continuation.js");
+    return new Continuation(before);
+  } catch {
+    throw new Failure({ code: navigator.onLine ? "network" : "offline", retryable: true });
   }
 }
 
@@ -80,15 +116,12 @@ async function failureOf(error) {
  * Builds the request for an answer: the message and the earlier messages.
  * @param {Conversation} conversation
  * @param {Exchange} exchange if it has an incomplete answer, the request asks for the rest
- * @param {number} maxHistory the most earlier messages
- * @returns {Pick<Question, "message" | "history">}
+ * @returns {Pick<Question, "message" | "history">} with the whole history
  */
-export function questionOf(conversation, exchange, maxHistory) {
-  if (exchange.answer.trim() === "") {
-    return { message: exchange.question, history: conversation.historyBefore(exchange, maxHistory) };
-  }
-  const before = conversation.historyBefore(exchange, maxHistory - 2);
-  return { message: texts.continueMessage, history: [...before, ...messagesOf(exchange)] };
+export function questionOf(conversation, exchange) {
+  const history = conversation.historyBefore(exchange);
+  if (exchange.answer.trim() === "") return { message: exchange.question, history };
+  return { message: texts.continueMessage, history: [...history, ...messagesOf(exchange)] };
 }
 
 /**

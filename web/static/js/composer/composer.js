@@ -1,7 +1,9 @@
 /** The message box. Its button sends, or stops the running answer. */
 
-import { isCaretOnFirstLine, isCaretOnLastLine } from "./caret.js";
+import { coarsePointer } from "../browser/page_root.js";
 import { Draft } from "../storage/draft.js";
+import { takeFiles } from "./file_intake.js";
+import { replaceText } from "./text_edit.js";
 import { onLanguageChange, setText, texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
@@ -12,6 +14,9 @@ import { onLanguageChange, setText, texts } from "../i18n/language.js";
  * @property {(message: string, conversation?: Conversation) => void} send to the shown conversation, or to another one
  * @property {() => void} stop
  * @property {() => void} draftNotSaved the browser refuses to store the draft
+ * @property {(problem: FileProblem | null) => void} filesRead what is wrong with dropped or pasted files
+ *
+ * @typedef {"fileNotText" | "fileTooLarge" | "partNotLoaded"} FileProblem
  */
 
 /** The keys of the message box. @type {import("../dialogs/shortcut_list.js").ListedKey[]} */
@@ -21,6 +26,11 @@ export const COMPOSER_KEYS = [
   { text: "earlierPrompt", key: "ArrowUp" },
   { text: "laterPrompt", key: "ArrowDown" },
 ];
+
+const OTHER_BYTES = 1000; // of a request besides its message
+const MAX_BYTES_PER_CHAR = 6; // in JSON: \u0000
+// keys that move the focus
+const MOVES = new Set(["Tab", "F6", "Escape"]);
 
 export class Composer {
   #form;
@@ -38,6 +48,10 @@ export class Composer {
   #waiting = new Map();
   #running = false;
   #maxChars = Infinity;
+  #maxBytes = Infinity;
+  /** The caret where an earlier prompt was put into the field; null if none is shown, or the text was edited. @type {number | null} */
+  #recalledAt = null;
+  #isRecalling = false;
 
   /**
    * @param {HTMLFormElement} form
@@ -61,13 +75,22 @@ export class Composer {
       if (!this.#isBusy || event.detail > 1) return;
       event.preventDefault();
       if (!this.cancel()) this.#events.stop();
-      this.focus();
+      this.focusAfterAction();
     });
     this.#field.addEventListener("keydown", (event) => this.#key(event));
     this.#field.addEventListener("input", () => {
-      this.#history.reset();
+      if (this.#isRecalling) return;
+      this.#forgetRecall();
       this.#afterEdit();
     });
+    const setEnterKey = () => (this.#field.enterKeyHint = coarsePointer.matches ? "enter" : "send");
+    coarsePointer.addEventListener("change", setEnterKey);
+    setEnterKey();
+    takeFiles(this.#field, { files: (files) => void this.#addFiles(files), link: (text) => this.insert(text) });
+    // browsers match `:focus-visible` on text fields after a click as well
+    const options = { capture: true, passive: true };
+    document.addEventListener("keydown", ({ key }) => MOVES.has(key) && form.classList.add("by-keyboard"), options);
+    document.addEventListener("pointerdown", () => form.classList.remove("by-keyboard"), options);
     addEventListener("pagehide", () => this.#draft?.flush());
     onLanguageChange(() => this.#show());
     this.#show();
@@ -121,9 +144,13 @@ export class Composer {
     return wasWaiting;
   }
 
-  /** @param {number} maxChars */
-  limit(maxChars) {
+  /**
+   * @param {number} maxChars
+   * @param {number} maxBytes of the whole request
+   */
+  limit(maxChars, maxBytes) {
     this.#maxChars = maxChars;
+    this.#maxBytes = maxBytes - OTHER_BYTES;
     this.#show();
   }
 
@@ -142,20 +169,56 @@ export class Composer {
     this.#field.focus({ preventScroll: true });
   }
 
+  /** Focuses the field after an action of the reader elsewhere, unless that would open a keyboard on the screen. */
+  focusAfterAction() {
+    if (!coarsePointer.matches) this.focus();
+  }
+
+  /** Puts a text in front of the draft. @param {string} text */
+  prepend(text) {
+    this.#setText(join(text, this.#field.value));
+  }
+
+  /**
+   * Inserts a text at the caret, as a paragraph of its own. The browser's undo removes it again.
+   * @param {string} text
+   */
+  insert(text) {
+    const { value, selectionStart, selectionEnd } = this.#field;
+    const before = value.slice(0, selectionStart).trimEnd();
+    const after = value.slice(selectionEnd).trimStart();
+    replaceText(this.#field, selectionStart, selectionEnd, `${gap(value.slice(0, selectionStart), before)}${text}${after ? "\n\n" : "\n"}`);
+    this.#forgetRecall();
+    this.#afterEdit();
+  }
+
+  /** @param {File[]} files */
+  async #addFiles(files) {
+    const { readFiles } = await import("./dropped_files.js").catch(() => ({ readFiles: null }));
+    if (!readFiles) return this.#events.filesRead("partNotLoaded"); // offline, or after a deploy
+    const { text, problem } = await readFiles(files, this.#maxChars);
+    if (text) this.insert(text);
+    this.#events.filesRead(problem);
+  }
+
   /** @param {KeyboardEvent} event */
   #key(event) {
     // While an input method composes, Enter confirms a candidate. Safari ends the composition before this event;
     // there, only the key code 229 tells.
     if (event.isComposing || event.keyCode === 229) return;
     if (event.shiftKey) return; // a new line, a selection
+    const { value, selectionStart, selectionEnd } = this.#field;
+    const isUntouched = this.#recalledAt === selectionStart && selectionStart === selectionEnd;
     if (event.key === "Enter") {
+      // a keyboard on the screen has no Shift+Enter: there, its Enter breaks the line, and the button sends
+      if (coarsePointer.matches && !event.ctrlKey && !event.metaKey) return;
       event.preventDefault();
       this.#submit();
     } else if (event.ctrlKey || event.metaKey || event.altKey) {
       return; // keys of the browser and the system
-    } else if (event.key === "ArrowUp" && isCaretOnFirstLine(this.#field)) {
-      this.#recall(this.#history.back(this.#field.value), event, "start");
-    } else if (event.key === "ArrowDown" && isCaretOnLastLine(this.#field)) {
+    } else if (event.key === "ArrowUp" && (value === "" || (this.#recalledAt !== null && (isUntouched || selectionEnd === 0)))) {
+      this.#recall(this.#history.back(value), event, "start"); // never over a draft
+    } else if (event.key === "ArrowDown" && (isUntouched || selectionStart === value.length)) {
       this.#recall(this.#history.forward(), event, "end");
     }
   }
@@ -163,21 +226,29 @@ export class Composer {
   /**
    * @param {string | null} prompt
    * @param {KeyboardEvent} event
-   * @param {"start" | "end"} caret so that the same key continues, even in a prompt of several lines
+   * @param {"start" | "end"} caret
    */
   #recall(prompt, event, caret) {
     if (prompt === null) return;
     event.preventDefault();
-    this.#field.value = prompt;
+    this.#isRecalling = true; // not an edit by the reader
+    replaceText(this.#field, 0, this.#field.value.length, prompt);
+    this.#isRecalling = false;
     const [at, top] = caret === "start" ? [0, 0] : [prompt.length, this.#field.scrollHeight];
     this.#field.setSelectionRange(at, at);
     this.#field.scrollTop = top;
+    this.#recalledAt = this.#history.isBrowsing ? at : null;
     this.#afterEdit();
+  }
+
+  #forgetRecall() {
+    this.#history.reset();
+    this.#recalledAt = null;
   }
 
   #submit() {
     const message = this.#field.value;
-    if (this.#isBusy || message.trim() === "" || this.#isTooLong()) return;
+    if (this.#isBusy || message.trim() === "" || this.#findProblem()) return;
     if (this.#draft && this.#conversation?.contents === "reading") {
       this.#waiting.set(this.#conversation, this.#draft);
       this.#draft.flush();
@@ -195,7 +266,7 @@ export class Composer {
   /** @param {string} text */
   #setText(text) {
     this.#field.value = text;
-    this.#history.reset();
+    this.#forgetRecall();
     this.#afterEdit();
   }
 
@@ -204,21 +275,23 @@ export class Composer {
     this.#show();
   }
 
-  /** Counts code points, as the server does: an emoji is one character. */
-  #isTooLong() {
+  /** @returns {string} why the message cannot be sent; empty if it can */
+  #findProblem() {
     const { value } = this.#field;
-    return value.length > this.#maxChars && [...value].length > this.#maxChars;
+    // code points, as the server counts: an emoji is one character
+    if (value.length > this.#maxChars && [...value].length > this.#maxChars) return texts.tooLong(this.#maxChars);
+    const mayBeTooLarge = value.length * MAX_BYTES_PER_CHAR > this.#maxBytes;
+    return mayBeTooLarge && new Blob([JSON.stringify(value)]).size > this.#maxBytes ? texts.failures.too_large : "";
   }
 
   #show() {
-    const isTooLong = this.#isTooLong();
+    const problem = this.#findProblem();
     const isBusy = this.#isBusy;
     this.#field.readOnly = this.#waiting.has(this.#conversation); // the message is shown until it is sent
     setText(this.#label, isBusy ? "stop" : "send");
     this.#form.classList.toggle("running", isBusy);
-    this.#button.disabled = !isBusy && (this.#field.value.trim() === "" || isTooLong);
-    this.#field.setAttribute("aria-invalid", String(isTooLong));
-    const problem = isTooLong ? texts.tooLong(this.#maxChars) : "";
+    this.#button.disabled = !isBusy && (this.#field.value.trim() === "" || problem !== "");
+    this.#field.setAttribute("aria-invalid", String(problem !== ""));
     if (this.#problem.textContent !== problem) this.#problem.textContent = problem;
     this.#fitHeight();
   }
@@ -229,6 +302,16 @@ export class Composer {
     this.#field.style.height = "auto";
     this.#field.style.height = `${this.#field.scrollHeight}px`;
   }
+}
+
+/**
+ * @param {string} before the text before the caret
+ * @param {string} trimmed without white space at its end
+ * @returns {string} what makes a new paragraph after it
+ */
+function gap(before, trimmed) {
+  if (trimmed === "") return "";
+  return "\n".repeat(Math.max(0, 2 - (before.slice(trimmed.length).split("\n").length - 1)));
 }
 
 /**

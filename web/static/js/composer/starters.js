@@ -1,5 +1,6 @@
 /** The suggested questions of the start screen: the operator's, or the page's own. */
 
+import { isDemo } from "../browser/page_root.js";
 import { onLanguageChange, texts } from "../i18n/language.js";
 
 /**
@@ -8,20 +9,20 @@ import { onLanguageChange, texts } from "../i18n/language.js";
  */
 
 export class Starters {
+  #section;
   #list;
-  #heading;
   #choose;
+  #isHidden = true;
   /** @type {StartersByLanguage} */
   #byLanguage = {};
 
   /**
-   * @param {HTMLElement} list for the questions
-   * @param {HTMLElement} heading hidden if there are no questions
+   * @param {HTMLElement} section hidden if there are no questions
    * @param {(prompt: string) => void} choose called with the chosen question
    */
-  constructor(list, heading, choose) {
-    this.#list = list;
-    this.#heading = heading;
+  constructor(section, choose) {
+    this.#section = section;
+    this.#list = /** @type {HTMLElement} */ (section.querySelector("ul"));
     this.#choose = choose;
     onLanguageChange(() => this.#show());
   }
@@ -32,10 +33,17 @@ export class Starters {
     this.#show();
   }
 
+  /** @param {boolean} isHidden */
+  set hidden(isHidden) {
+    this.#isHidden = isHidden;
+    this.#section.hidden = isHidden || this.#list.childElementCount === 0;
+  }
+
   #show() {
-    const starters = this.#byLanguage[texts.tag === "en" ? "en" : "zh"] ?? texts.starters.map(toStarter);
+    const own = isDemo ? texts.demoStarters : texts.starters;
+    const starters = this.#byLanguage[texts.tag === "en" ? "en" : "zh"] ?? own.map(toStarter);
     this.#list.replaceChildren(...starters.map((starter) => this.#item(starter)));
-    this.#heading.hidden = starters.length === 0;
+    this.hidden = this.#isHidden;
   }
 
   /** @param {Starter} starter */

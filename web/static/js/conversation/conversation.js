@@ -17,10 +17,12 @@ import { titleFrom } from "./title.js";
  * @property {number} created milliseconds since 1970
  * @property {number} changed milliseconds since 1970
  * @property {Record<string, string>} choices the id of the chosen child of each exchange, and of the root, ""
+ * @property {boolean} [isPinned] whether it stays at the top of the list
  *
  * @typedef {object} Versions an exchange and its siblings, oldest first
  * @property {Exchange[]} questions one exchange for each version of the question
  * @property {Exchange[]} answers the exchanges with the same question
+ * @property {Exchange | null} followed another version, with later messages; null if this one has some, or none has
  *
  * @typedef {object} Removal what `restore` needs
  * @property {Exchange} exchange
@@ -105,6 +107,13 @@ export class Conversation {
     this.record.choices[parent ?? ROOT] = id;
   }
 
+  /** Shows the path through an exchange. @param {string} id @returns {boolean} whether another path was shown before */
+  chooseAll(id) {
+    if (this.path.some((each) => each.id === id)) return false;
+    for (let next = this.#exchanges.get(id); next; next = this.#parentOf(next)) this.choose(next);
+    return true;
+  }
+
   /**
    * @param {Exchange} exchange
    * @returns {Versions}
@@ -117,7 +126,11 @@ export class Conversation {
     for (const sibling of siblings) questions.set(sibling.question, sibling);
     questions.set(exchange.question, exchange);
     const answers = siblings.filter(({ question }) => question === exchange.question);
-    return { questions: [...questions.values()], answers };
+    // with the same question first, and then the latest
+    const others = [...siblings.filter((each) => !answers.includes(each)), ...answers];
+    const hasLater = (/** @type {Exchange} */ each) => this.#childrenOf(each.id).length > 0;
+    const followed = hasLater(exchange) ? null : (others.findLast(hasLater) ?? null);
+    return { questions: [...questions.values()], answers, followed };
   }
 
   /**
@@ -181,18 +194,14 @@ export class Conversation {
   }
 
   /**
-   * Returns the earlier messages to send to the model, in pairs. If there are too many, the oldest are left out.
    * @param {Exchange} exchange the one to be answered
-   * @param {number} maxMessages
-   * @returns {Message[]}
+   * @returns {Message[]} the earlier messages for the model, question and answer in turn, oldest first
    */
-  historyBefore(exchange, maxMessages) {
+  historyBefore(exchange) {
     /** @type {Exchange[]} */
     const past = [];
     for (let before = this.#parentOf(exchange); before; before = this.#parentOf(before)) past.unshift(before);
-    const sent = past.filter(isSentToModel);
-    const pairs = Math.max(0, Math.floor(maxMessages / 2));
-    return sent.slice(Math.max(0, sent.length - pairs)).flatMap(messagesOf);
+    return past.filter(isSentToModel).flatMap(messagesOf);
   }
 
   /** @param {Exchange} exchange */

@@ -20,6 +20,7 @@ import { newIdentifier } from "./identifier.js";
  * @property {number} changed milliseconds since 1970; of two versions of one exchange, the later wins
  * @property {string} [finishReason] if the answer is complete
  * @property {FailureRecord} [failure] if the answer failed
+ * @property {number} [leftOut] how many of the earlier messages the last request left out
  * @property {import("../api/answer_details.js").AnswerDetails} [figures] times and tokens; stored and exported under this name
  */
 
@@ -56,6 +57,7 @@ export function reopen(exchange) {
   delete exchange.failure;
   delete exchange.finishReason;
   delete exchange.figures;
+  delete exchange.leftOut;
   exchange.state = "running";
 }
 
@@ -106,6 +108,7 @@ export function canContinue({ state, answer, finishReason, failure }) {
  * @param {Exchange} exchange
  * @returns {boolean} whether later requests contain it: complete and stopped answers with text, but no failed ones
  */
-export function isSentToModel({ state, answer }) {
-  return (state === "complete" || state === "stopped") && answer.trim() !== "";
+export function isSentToModel({ state, question, answer }) {
+  // an imported question may be empty, which the server refuses
+  return (state === "complete" || state === "stopped") && answer.trim() !== "" && question.trim() !== "";
 }

@@ -10,11 +10,9 @@ import { onLanguageChange, texts } from "../i18n/language.js";
 export class SettingsDialog extends Dialog {
   #settings;
   #form;
-  #models;
   #problem;
   /** @type {Configuration["mode"]} */
   #defaultMode = "stream";
-  #defaultModel = "";
 
   /**
    * @param {HTMLDialogElement} element
@@ -24,7 +22,6 @@ export class SettingsDialog extends Dialog {
     super(element);
     this.#settings = settings;
     this.#form = /** @type {HTMLFormElement} */ (element.querySelector("form"));
-    this.#models = /** @type {HTMLSelectElement} */ (this.#form.elements.namedItem("model"));
     this.#problem = /** @type {HTMLElement} */ (element.querySelector(".problem"));
     this.#form.addEventListener("change", (event) => this.#choose(event.target));
     settings.onChange(() => this.#show());
@@ -33,30 +30,24 @@ export class SettingsDialog extends Dialog {
   }
 
   /** @param {Configuration} configuration the defaults */
-  configure({ mode, model, models }) {
+  configure({ mode }) {
     this.#defaultMode = mode;
-    this.#defaultModel = model;
-    this.#models.replaceChildren(...models.map((each) => new Option(each, each)));
-    const row = /** @type {HTMLElement} */ (this.#models.closest(".choice"));
-    row.hidden = models.length < 2;
     this.#show();
   }
 
   /** @param {EventTarget | null} control */
   #choose(control) {
-    if (!(control instanceof HTMLInputElement || control instanceof HTMLSelectElement)) return;
+    if (!(control instanceof HTMLInputElement) || control.type !== "radio") return;
     const name = /** @type {keyof SettingValues} */ (control.name);
     this.#settings.change(name, /** @type {any} the template offers the values of the type */ (control.value));
   }
 
   #show() {
-    const { mode, model, theme, language, textSize } = this.#settings.values;
+    const { mode, theme, language, textSize } = this.#settings.values;
     this.#select("mode", mode || this.#defaultMode);
     this.#select("theme", theme);
     this.#select("language", language || texts.tag);
     this.#select("textSize", textSize);
-    this.#models.value = model;
-    if (this.#models.selectedIndex < 0) this.#models.value = this.#defaultModel; // the chosen model is no longer allowed
     this.#problem.textContent = this.#settings.isSaved ? "" : texts.settingsNotSaved;
   }
 

@@ -4,21 +4,39 @@ import { Dialog } from "./dialog.js";
 import { setText } from "../i18n/language.js";
 import { keysOf } from "../ui/shortcuts.js";
 
-/** @typedef {Pick<import("../ui/shortcuts.js").Shortcut, "text" | "key" | "mod" | "shift">} ListedKey */
+/**
+ * @typedef {Pick<import("../ui/shortcuts.js").Shortcut, "text" | "key" | "chord" | "shift">} ListedKey
+ *
+ * @typedef {object} KeyGroup
+ * @property {import("../i18n/language.js").TextKey} heading
+ * @property {ListedKey[]} keys
+ */
 
 export class ShortcutList extends Dialog {
-  #list;
+  #groups;
 
   /** @param {HTMLDialogElement} element */
   constructor(element) {
     super(element);
-    this.#list = /** @type {HTMLElement} */ (element.querySelector("dl"));
+    this.#groups = /** @type {HTMLElement} */ (element.querySelector(".key-groups"));
   }
 
-  /** @param {ListedKey[]} keys */
-  show(keys) {
-    this.#list.replaceChildren(...keys.map(row));
+  /** @param {KeyGroup[]} groups */
+  show(groups) {
+    this.#groups.replaceChildren(...groups.map(section));
   }
+}
+
+/** @param {KeyGroup} group */
+function section({ heading, keys }) {
+  const element = document.createElement("section");
+  const title = document.createElement("h3");
+  const list = document.createElement("dl");
+  list.className = "keys";
+  setText(title, heading);
+  list.append(...keys.map(row));
+  element.append(title, list);
+  return element;
 }
 
 /** @param {ListedKey} listed */

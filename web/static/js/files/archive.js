@@ -1,10 +1,11 @@
 /**
- * Exports conversations as JSON and imports them. Imported files are untrusted: unknown fields are dropped, and a file
+ * Exports conversations as JSON and imports them, also from files of other applications. Imported files are untrusted: unknown fields are dropped, and a file
  * with any invalid value is refused as a whole.
  */
 
 import { Conversation } from "../conversation/conversation.js";
 import { ANSWER_STATES, INTERRUPTED } from "../conversation/exchange.js";
+import { readForeign } from "./foreign_archive.js";
 import { isIdentifier } from "../conversation/identifier.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
@@ -46,8 +47,11 @@ export function writeArchive(conversations) {
  */
 export async function readArchive(file) {
   if (file.size > MAX_BYTES) throw new ArchiveError("archiveTooLarge");
-  const archive = parsed(await textOf(file));
-  if (archive?.format !== FORMAT) throw new ArchiveError("notArchive");
+  const value = parsed(await textOf(file));
+  const foreign = value?.format === FORMAT ? null : readForeign(value);
+  if (foreign) return foreign;
+  if (value?.format !== FORMAT) throw new ArchiveError("notArchive");
+  const archive = object(value);
   if (typeof archive.version !== "number" || archive.version > VERSION) throw new ArchiveError("archiveNewer");
   const conversations = list(archive.conversations).map(conversationFrom);
   const ids = conversations.flatMap(({ id, exchanges }) => [id, ...exchanges.map((exchange) => exchange.id)]);
@@ -61,7 +65,7 @@ export async function readArchive(file) {
  * @throws {ArchiveError}
  */
 export function conversationFrom(value) {
-  const { id, title, created, changed, choices, exchanges } = object(value);
+  const { id, title, created, changed, choices, isPinned, exchanges } = object(value);
   const all = list(exchanges).map(exchangeFrom);
   ensure(all.length > 0);
   const parents = new Map(all.map((exchange) => [exchange.id, exchange.parent]));
@@ -72,6 +76,7 @@ export function conversationFrom(value) {
     created: time(created),
     changed: time(changed),
     choices: choicesFrom(choices),
+    ...(isPinned === true && { isPinned }),
   };
   return new Conversation(record, all);
 }
@@ -82,7 +87,7 @@ export function conversationFrom(value) {
  */
 function exchangeFrom(value) {
   const { id, parent, question, answer, reasoning, state, created, changed } = object(value);
-  const { thoughtMs, finishReason, failure, figures } = object(value);
+  const { thoughtMs, finishReason, failure, figures, leftOut } = object(value);
   ensure(ANSWER_STATES.includes(state));
   /** @type {Exchange} */
   const exchange = {
@@ -97,6 +102,7 @@ function exchangeFrom(value) {
   };
   if (thoughtMs !== undefined) exchange.thoughtMs = time(thoughtMs);
   if (finishReason !== undefined) exchange.finishReason = string(finishReason);
+  if (leftOut !== undefined) exchange.leftOut = number(leftOut);
   if (figures !== undefined) exchange.figures = detailsFrom(figures);
   if (state === "running") Object.assign(exchange, { state: "failed", failure: INTERRUPTED });
   else if (failure !== undefined) exchange.failure = failureFrom(failure);
@@ -115,10 +121,11 @@ function failureFrom(value) {
  * @returns {import("../api/answer_details.js").AnswerDetails}
  */
 function detailsFrom(value) {
-  const { firstMs, totalMs, usage } = object(value);
+  const { firstMs, totalMs, usage, model } = object(value);
   /** @type {import("../api/answer_details.js").AnswerDetails} */
   const details = { totalMs: number(totalMs) };
   if (firstMs !== undefined) details.firstMs = number(firstMs);
+  if (model !== undefined) details.model = string(model);
   if (usage !== undefined) {
     const { prompt, completion, estimated } = object(usage);
     details.usage = { prompt: number(prompt), completion: number(completion), estimated: estimated === true };
@@ -152,10 +159,10 @@ async function textOf(file) {
   }
 }
 
-/** @param {string} text */
+/** @param {string} text @returns {any} null if it is no JSON */
 function parsed(text) {
   try {
-    return object(JSON.parse(text));
+    return JSON.parse(text);
   } catch {
     return null;
   }

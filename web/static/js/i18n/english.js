@@ -4,9 +4,15 @@ export const ENGLISH = {
   tag: "en",
   newConversation: "New conversation",
   skip: "Skip to the message box",
-  tagline: "Streaming chat. You see each word as the model writes it.",
+  greeting: "What would you like to know?",
   startersLabel: "Try one of these",
   starters: [
+    ["Write", "Write a short, friendly email that moves our meeting to Thursday afternoon."],
+    ["Explain", "Explain compound interest to me, with a formula and a small table."],
+    ["Plan", "Plan a rainy Saturday in Lisbon for two, without a car."],
+    ["Code", "Write a Python function that finds duplicate files, with comments."],
+  ],
+  demoStarters: [
     ["Table and code", "Compare ways to stream from Flask in a table, with code."],
     ["Mathematics", "How many streams fit on one core? Show the mathematics."],
     ["中文", "用中文介绍一下 Sluice。"],
@@ -18,6 +24,7 @@ export const ENGLISH = {
   placeholder: "Ask anything",
   hint: "Enter to send, Shift+Enter for a new line",
   modelLabel: "Model",
+  thisPage: "This page",
   settings: "Settings",
   modeLabel: "Answers appear",
   modeStream: "As they are written",
@@ -54,7 +61,12 @@ export const ENGLISH = {
   stopped: "Stopped",
   stoppedNote: "You stopped this answer.",
   lengthNote: "The answer reached the model's length limit.",
-  filterNote: "The provider's content filter stopped this answer.",
+  filterNote: "The provider's content filter stopped this answer. Edit your question and ask again, or start a new conversation.",
+  /** @param {number} count */
+  leftOut: (count) =>
+    count === 1
+      ? "1 earlier message was left out or shortened: the conversation is longer than one request may be."
+      : `${count} earlier messages were left out or shortened: the conversation is longer than one request may be.`,
   emptyNote: "The model sent an empty answer.",
   reasoning: "Reasoning",
   /** @param {number} seconds */
@@ -65,6 +77,11 @@ export const ENGLISH = {
   copied: "Copied",
   copyFailed: "Copy failed",
   copyAnswer: "Copy answer",
+  copyQuestion: "Copy question",
+  moreActions: "More actions",
+  showMore: "Show more",
+  showLess: "Show less",
+  wrapLines: "Wrap lines",
   regenerate: "Regenerate",
   resume: "Continue",
   /** Sent to the model, not shown to the reader. */
@@ -74,6 +91,10 @@ export const ENGLISH = {
   askAgain: "Ask",
   cancel: "Cancel",
   delete: "Delete",
+  deleteExchange: "Delete question and answer",
+  pin: "Pin",
+  unpin: "Unpin",
+  pinned: "Pinned",
   exchangeDeleted: "Question and answer deleted.",
   undo: "Undo",
   undone: "Restored",
@@ -81,6 +102,11 @@ export const ENGLISH = {
   answerVersions: "Versions of this answer",
   versionBefore: "Previous version",
   versionAfter: "Next version",
+  /** @param {number} version */
+  laterInAnswer: (version) => `The messages that followed are in version ${version} of this answer.`,
+  /** @param {number} version */
+  laterInQuestion: (version) => `The messages that followed are in version ${version} of this question.`,
+  showVersion: "Show it",
   conversationMissing: "This conversation is not in this browser. It is in another browser, or it was deleted.",
   deletedElsewhere: "This conversation was deleted in another tab.",
   openSidebar: "Open the sidebar",
@@ -95,6 +121,7 @@ export const ENGLISH = {
   today: "Today",
   yesterday: "Yesterday",
   thisWeek: "Previous 7 days",
+  thisMonth: "Previous 30 days",
   earlier: "Earlier",
   untitled: "Untitled",
   titleLabel: "Title",
@@ -109,7 +136,7 @@ export const ENGLISH = {
   incomplete: "This answer is incomplete.",
   /** @param {number} count */
   imported: (count) => (count === 1 ? "1 conversation imported" : `${count} conversations imported`),
-  notArchive: "This file is not a Sluice export. Choose a JSON file that Sluice exported.",
+  notArchive: "This file is not an export of Sluice, ChatGPT or Open WebUI. Choose a JSON file that one of them exported.",
   archiveNewer: "A newer version of Sluice wrote this file, and this version cannot read it. Nothing was imported.",
   archiveDamaged: "This file is damaged. Nothing was imported. Export the conversations again.",
   archiveTooLarge: "This file is too large. The limit is 100 MB. Nothing was imported.",
@@ -126,6 +153,7 @@ export const ENGLISH = {
   taskDone: "Done",
   taskOpen: "Not done",
   retry: "Try again",
+  startFromHere: "Start a new conversation from here",
   signIn: "Sign in",
   reload: "Reload",
   dismiss: "Dismiss",
@@ -147,6 +175,8 @@ export const ENGLISH = {
   retryIn: (when) => `You can try again ${when}.`,
   retryOnline: "You can try again as soon as you are online.",
   retryReady: "You can try again now.",
+  fileNotText: "Only text files can be put into a message. Images and other files cannot be sent.",
+  fileTooLarge: "This file is too long for a message. Paste the part that your question is about.",
   draftNotSaved: "This browser cannot save your draft. If you reload, you lose it.",
   offlineNotice: "You are offline. Your conversation and your draft are kept.",
   backOnline: "You are back online",
@@ -166,7 +196,7 @@ export const ENGLISH = {
   reference: (id) => `Reference: ${id}`,
   failures: {
     invalid_request: "The server did not accept this message. Its settings may have changed. Reload the page, then try again.",
-    too_large: "The conversation is too long to send. Start a new one, or shorten the message.",
+    too_large: "This is too long to send, even without the earlier messages. Shorten your message and ask again.",
     overloaded: "The server is busy and cannot answer another question right now.",
     shutting_down: "The server is restarting. Try again in a moment.",
     upstream_unavailable: "The model provider is not available right now. Try again in a moment.",
@@ -183,7 +213,7 @@ export const ENGLISH = {
     quota_exceeded:
       "This server's account with the model provider is used up. Trying again does not help. Tell the administrator of this server.",
     model_not_found:
-      "The model provider does not know this model. Choose another model in the settings, or tell the administrator of this server.",
+      "The model provider does not know this model. Choose another model below the message box, or tell the administrator of this server.",
     key_refused: "The model provider refused this server's API key. Tell the administrator of this server.",
     upstream_rejected:
       "The model provider refused the request. Ask the administrator of this server to check its settings, then try again.",

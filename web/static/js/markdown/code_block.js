@@ -1,5 +1,6 @@
 /** Code blocks, with the name of their language and a copy button. */
 
+import { iconButton } from "../ui/button.js";
 import { setCode } from "./code_lines.js";
 import { setLabel, setText } from "../i18n/language.js";
 import { setSource } from "./patch.js";
@@ -44,6 +45,15 @@ export function showLanguageName(code, name) {
   if (label && label.textContent !== name) label.textContent = name;
 }
 
+/**
+ * Wraps long lines, or lets them scroll. The style sheet reads the button's state, as the header stays the same while
+ * the answer grows.
+ * @param {HTMLButtonElement} button
+ */
+export function toggleWrap(button) {
+  button.ariaPressed = String(button.ariaPressed !== "true");
+}
+
 /** @param {string} language */
 function header(language) {
   const row = document.createElement("figcaption");
@@ -51,10 +61,8 @@ function header(language) {
   const name = document.createElement("span");
   if (language) name.textContent = language;
   else setText(name, "codeLabel");
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "quiet copy-code";
-  setText(button, "copy");
-  row.append(name, button);
+  const wrap = iconButton("text-wrap", "wrapLines", "wrap-code");
+  wrap.ariaPressed = "false";
+  row.append(name, wrap, iconButton("copy", "copy", "copy-code"));
   return row;
 }

@@ -3,7 +3,8 @@
  * module before it paints, so it imports as little as possible.
  */
 
-import { frame, isAlone } from "../browser/page_root.js";
+import { conversationInAddress } from "../browser/address.js";
+import { coarsePointer, frame, isAlone, isOwnPage, root } from "../browser/page_root.js";
 import { translate, useLanguage } from "../i18n/language.js";
 import { settings } from "./settings.js";
 
@@ -21,7 +22,12 @@ function setThemeColor() {
   document.querySelector('meta[name="theme-color"]')?.setAttribute("content", getComputedStyle(frame).backgroundColor);
 }
 
+root.classList.toggle("at-start", !conversationInAddress()); // its composer is elsewhere
 translate();
 apply();
+// not by `autofocus`, which would open a keyboard on the screen
+if (isOwnPage && !coarsePointer.matches) {
+  root.querySelector("textarea")?.focus({ preventScroll: true });
+}
 settings.onChange(apply);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", setThemeColor);

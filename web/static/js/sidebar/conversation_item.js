@@ -1,7 +1,7 @@
 /** One conversation in the list: a link and a menu of actions. */
 
 import { addressOf } from "../browser/address.js";
-import { quietButton } from "../ui/button.js";
+import { createIcon, MenuButton } from "../ui/button.js";
 import { setLabel, texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
@@ -9,6 +9,7 @@ import { setLabel, texts } from "../i18n/language.js";
 /**
  * @typedef {object} ConversationEvents the actions, with the id of the conversation
  * @property {(id: string) => void} open
+ * @property {(id: string, isPinned: boolean) => void} pin
  * @property {(id: string, title: string) => void} rename
  * @property {(id: string) => void} exportMarkdown
  * @property {(id: string) => void} exportJson
@@ -20,7 +21,8 @@ export class ConversationItem {
   #events;
   #link = document.createElement("a");
   #menuButton;
-  #actions = document.createElement("div");
+  #menu;
+  #snippet = document.createElement("p");
 
   /**
    * @param {ConversationRecord} record
@@ -42,30 +44,36 @@ export class ConversationItem {
     this.#menuButton = document.createElement("button");
     this.#menuButton.type = "button";
     this.#menuButton.className = "quiet more";
-    this.#menuButton.textContent = "⋯";
-    this.#menuButton.addEventListener("click", () => this.#setExpanded(this.#menuButton.ariaExpanded !== "true"));
-    this.#actions.className = "conversation-actions";
-    this.#actions.append(
-      quietButton("rename", "rename", () => this.rename()),
-      quietButton("exportMarkdown", "export-markdown", () => events.exportMarkdown(id)),
-      quietButton("exportJson", "export-json", () => events.exportJson(id)),
-      quietButton("delete", "delete", () => events.delete(id)),
-    );
-    this.element.append(this.#link, this.#menuButton, this.#actions);
+    this.#menuButton.append(createIcon("ellipsis"));
+    this.#snippet.className = "snippet";
+    this.#snippet.dir = "auto";
+    this.#snippet.addEventListener("click", () => events.open(id));
+    this.element.append(this.#link, this.#menuButton, this.#snippet);
+    this.#menu = new MenuButton(this.#menuButton, () => [
+      this.#record.isPinned
+        ? { key: "unpin", icon: "pin-off", name: "pin", run: () => events.pin(id, false) }
+        : { key: "pin", icon: "pin", name: "pin", run: () => events.pin(id, true) },
+      { key: "rename", icon: "pencil", name: "rename", run: () => this.rename() },
+      { key: "exportMarkdown", icon: "file-text", name: "export-markdown", run: () => events.exportMarkdown(id) },
+      { key: "exportJson", icon: "file-braces", name: "export-json", run: () => events.exportJson(id) },
+      { key: "delete", icon: "trash-2", name: "delete", isDangerous: true, run: () => events.delete(id) },
+    ]);
     this.element.addEventListener("keydown", (event) => this.#key(event));
-    this.#setExpanded(false);
   }
 
   /**
    * @param {ConversationRecord} record
    * @param {boolean} current whether it is shown
    * @param {boolean} running whether an answer is being written
+   * @param {string} snippet what a search has found in it; empty without a search
    */
-  show(record, current, running) {
+  show(record, current, running, snippet) {
     this.#record = record;
     const title = record.title || texts.untitled;
     if (this.#link.textContent !== title) this.#link.textContent = title;
     this.#link.title = title;
+    this.#snippet.textContent = snippet;
+    this.#snippet.hidden = snippet === "";
     this.#menuButton.setAttribute("aria-label", texts.actionsFor(title));
     this.element.classList.toggle("generating", running);
     if (current) this.#link.setAttribute("aria-current", "page");
@@ -105,13 +113,7 @@ export class ConversationItem {
       event.preventDefault();
       end(event.key === "Enter");
     });
-    this.#setExpanded(false);
-  }
-
-  /** @param {boolean} expanded */
-  #setExpanded(expanded) {
-    this.#actions.hidden = !expanded;
-    this.#menuButton.setAttribute("aria-expanded", String(expanded));
+    this.#menu.close();
   }
 
   /** @param {KeyboardEvent} event */
@@ -120,9 +122,6 @@ export class ConversationItem {
     else if (event.target === this.#link && event.key === "Delete") {
       // the focus moves to the next one: a key that is held down would delete all
       if (!event.repeat) this.#events.delete(this.#record.id);
-    } else if (event.key === "Escape" && this.#menuButton.ariaExpanded === "true") {
-      this.#setExpanded(false);
-      this.#menuButton.focus();
     } else return;
     event.preventDefault();
   }

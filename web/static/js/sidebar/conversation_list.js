@@ -1,4 +1,4 @@
-/** The list of conversations or search results, grouped by day, most recently changed first. */
+/** The list of conversations or search results: the pinned ones, then by day. The most recently changed is first. */
 
 import { ConversationItem } from "./conversation_item.js";
 import { onLanguageChange, setText } from "../i18n/language.js";
@@ -11,6 +11,7 @@ import { onLanguageChange, setText } from "../i18n/language.js";
  * @property {ConversationRecord[]} records
  * @property {string} current the id of the shown conversation
  * @property {(id: string) => boolean} isRunning
+ * @property {(id: string) => string} snippet what a search has found; empty without a search
  */
 
 /** The keys of a conversation in the list. @type {import("../dialogs/shortcut_list.js").ListedKey[]} */
@@ -19,7 +20,7 @@ export const LIST_KEYS = [
   { text: "deleteConversation", key: "Delete" },
 ];
 
-const GROUPS = /** @type {const} */ (["today", "yesterday", "thisWeek", "earlier"]);
+const GROUPS = /** @type {const} */ (["pinned", "today", "yesterday", "thisWeek", "thisMonth", "earlier"]);
 const DAY = 24 * 60 * 60 * 1000; // milliseconds
 
 export class ConversationList {
@@ -29,7 +30,7 @@ export class ConversationList {
   #items = new Map();
   #groups;
   /** @type {Shown} */
-  #shown = { records: [], current: "", isRunning: () => false };
+  #shown = { records: [], current: "", isRunning: () => false, snippet: () => "" };
 
   /**
    * @param {HTMLElement} element
@@ -47,7 +48,7 @@ export class ConversationList {
   /** @param {Shown} shown */
   show(shown) {
     this.#shown = shown;
-    const { records, current, isRunning } = shown;
+    const { records, current, isRunning, snippet } = shown;
     const ids = new Set(records.map(({ id }) => id));
     for (const [id, item] of this.#items) {
       if (ids.has(id)) continue;
@@ -56,14 +57,14 @@ export class ConversationList {
     }
     const today = new Date().setHours(0, 0, 0, 0);
     this.#groups.forEach(({ section, list }, index) => {
-      const members = records.filter(({ changed }) => groupOf(changed, today) === index);
+      const members = records.filter((record) => GROUPS[index] === groupOf(record, today));
       section.hidden = members.length === 0;
       members.forEach((record, place) => {
         const item = this.#items.get(record.id) ?? this.#newItem(record);
         // move only misplaced items: moving an element removes its focus
         const there = list.children[place] ?? null;
         if (there !== item.element) list.insertBefore(item.element, there);
-        item.show(record, record.id === current, isRunning(record.id));
+        item.show(record, record.id === current, isRunning(record.id), snippet(record.id));
       });
     });
   }
@@ -80,6 +81,11 @@ export class ConversationList {
     const next = links[index + 1] ?? links[index - 1];
     next?.focus();
     return next !== undefined;
+  }
+
+  /** @param {string} id */
+  focus(id) {
+    this.#items.get(id)?.focus();
   }
 
   /** @param {ConversationRecord} record */
@@ -116,11 +122,14 @@ function newGroup(name) {
 }
 
 /**
- * @param {number} time
+ * @param {ConversationRecord} record
  * @param {number} today the start of the day
+ * @returns {typeof GROUPS[number]}
  */
-function groupOf(time, today) {
-  if (time >= today) return 0;
-  if (time >= today - DAY) return 1;
-  return time >= today - 7 * DAY ? 2 : 3;
+function groupOf({ isPinned, changed }, today) {
+  if (isPinned) return "pinned";
+  if (changed >= today) return "today";
+  if (changed >= today - DAY) return "yesterday";
+  if (changed >= today - 7 * DAY) return "thisWeek";
+  return changed >= today - 30 * DAY ? "thisMonth" : "earlier";
 }

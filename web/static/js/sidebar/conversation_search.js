@@ -4,9 +4,11 @@ import { onLanguageChange, texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
 
+/** @typedef {import("../storage/search_query.js").SearchHit} SearchHit */
+
 /**
  * @typedef {object} SearchEvents
- * @property {(text: string) => Promise<ConversationRecord[]>} search
+ * @property {(text: string) => Promise<Map<string, SearchHit | null>>} search
  * @property {() => void} found the search results have changed
  * @property {(text: string) => void} announce the number of results
  */
@@ -15,7 +17,7 @@ export class ConversationSearch {
   #field;
   #result;
   #events;
-  /** The ids of the results; null without a search. @type {Set<string> | null} */
+  /** The results by the id of the conversation; null without a search. @type {Map<string, SearchHit | null> | null} */
   #found = null;
   #count = 0;
   #searching = false;
@@ -62,14 +64,19 @@ export class ConversationSearch {
     return present;
   }
 
+  /** @param {string} id of a conversation @returns {SearchHit | null} where the search has found it, beside its title */
+  hit(id) {
+    return this.#found?.get(id) ?? null;
+  }
+
   /** Runs one search at a time. If the text changes during a search, another one follows. */
   async #search() {
     if (this.#searching) return;
     this.#searching = true;
     for (let text = null; text !== this.#field.value; ) {
       text = this.#field.value;
-      const found = text.trim() ? await this.#events.search(text) : null;
-      this.#found = found && new Set(found.map(({ id }) => id));
+      this.#found = text.trim() ? await this.#events.search(text) : null;
+      this.#count = this.#found?.size ?? 0;
       this.#showCount();
       this.#events.found();
       this.#events.announce(this.#result.textContent ?? "");

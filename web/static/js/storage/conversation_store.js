@@ -13,6 +13,7 @@ import { WriteQueue } from "./write_queue.js";
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
 /** @typedef {import("./database.js").Database} Database */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
+/** @typedef {import("./search_query.js").SearchHit} SearchHit */
 /** @typedef {import("./storage_error.js").StorageErrorReason} StorageErrorReason */
 
 /**
@@ -22,7 +23,7 @@ import { WriteQueue } from "./write_queue.js";
  * @property {() => void} listChanged the list of conversations has changed
  * @property {(id: string) => void} changedElsewhere another tab has changed a conversation
  * @property {(id: string) => void} deletedElsewhere
- * @property {(id: string, change: "content" | "title" | "deleted") => void} changedHere this tab has changed one
+ * @property {(id: string, change: "content" | "record" | "deleted") => void} changedHere this tab has changed one
  *
  * @typedef {object} Origin
  * @property {boolean} [isFromServer] whether the application's copy has the change already
@@ -121,7 +122,9 @@ export class ConversationStore {
     const { record, id } = conversation;
     const now = Date.now();
     if (exchanges.length > 0) record.changed = now; // choosing a branch does not move it in the list
-    record.title = this.#catalogue.record(id)?.title ?? record.title; // it may have been renamed since it was loaded
+    // it may have been renamed or pinned since it was loaded
+    const { title = record.title, isPinned = record.isPinned } = this.#catalogue.record(id) ?? {};
+    Object.assign(record, { title, ...(isPinned !== undefined && { isPinned }) });
     for (const exchange of exchanges) exchange.changed = now;
     this.#enqueue(record, exchanges);
     this.#events.changedHere(conversation.id, "content");
@@ -153,18 +156,35 @@ export class ConversationStore {
   /**
    * @param {string} id
    * @param {string} title
+   */
+  rename(id, title) {
+    return this.changeRecord(id, { title });
+  }
+
+  /**
+   * Keeps a conversation at the top of the list, or no longer.
+   * @param {string} id
+   * @param {boolean} isPinned
+   */
+  pin(id, isPinned) {
+    return this.changeRecord(id, { isPinned });
+  }
+
+  /**
+   * @param {string} id
+   * @param {Partial<Pick<ConversationRecord, "title" | "isPinned">>} changes
    * @param {Origin} [origin]
    */
-  async rename(id, title, { isFromServer = false } = {}) {
+  async changeRecord(id, changes, { isFromServer = false } = {}) {
     const record = this.#catalogue.record(id);
     if (!record) return;
-    record.title = title;
+    Object.assign(record, changes);
     this.#events.listChanged();
-    await this.flush(); // a new conversation must be in the database before it is renamed there
-    const renamed = await this.#try((database) => database.rename(id, title));
-    if (!renamed) return;
-    if (!isFromServer) this.#events.changedHere(id, "title");
-    this.#catalogue.addWritten(renamed); // a write in the meantime may have stored the old title
+    await this.flush(); // a new conversation must be in the database before it is changed there
+    const changed = await this.#try((database) => database.changeRecord(id, changes));
+    if (!changed) return;
+    if (!isFromServer) this.#events.changedHere(id, "record");
+    this.#catalogue.addWritten(changed); // a write in the meantime may have stored the old record
     this.#events.listChanged();
     this.#tabs.post({ kind: "changed", conversation: id });
   }
@@ -223,15 +243,22 @@ export class ConversationStore {
 
   /**
    * @param {string} text
-   * @returns {Promise<ConversationRecord[]>} the conversations with all words of the text in the title or in one
-   *   exchange, most recently changed first
+   * @returns {Promise<Map<string, SearchHit | null>>} the ids of the conversations with all words of the text in one
+   *   exchange, with the first of these exchanges; null if the words are in the title
    */
   async search(text) {
     const query = new SearchQuery(text);
     await this.#opened;
-    const ids = (await this.#try((database) => database.find((exchange) => query.isInExchange(exchange)))) ?? new Set();
-    for (const exchange of this.#queue.exchanges) if (query.isInExchange(exchange)) ids.add(exchange.conversation);
-    return this.list.filter(({ id, title }) => ids.has(id) || query.isIn(title));
+    /** @type {Map<string, SearchHit | null>} */
+    const hits = new Map();
+    const visit = (/** @type {import("./database.js").ExchangeRecord} */ exchange) => {
+      const hit = query.hitIn(exchange);
+      if (hit && hit.created < (hits.get(exchange.conversation)?.created ?? Infinity)) hits.set(exchange.conversation, hit);
+    };
+    await this.#try((database) => database.visit(visit));
+    for (const exchange of this.#queue.exchanges) visit(exchange);
+    for (const { id, title } of this.list) if (!hits.has(id) && query.isIn(title)) hits.set(id, null);
+    return hits;
   }
 
   /**

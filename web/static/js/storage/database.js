@@ -105,17 +105,17 @@ export class Database {
 
   /**
    * @param {string} id
-   * @param {string} title
+   * @param {Partial<Pick<ConversationRecord, "title" | "isPinned">>} changes
    * @returns {Promise<ConversationRecord | undefined>}
    */
-  rename(id, title) {
+  changeRecord(id, changes) {
     return this.#run(async (database) => {
       const transaction = database.transaction("conversations", "readwrite");
       const work = async () => {
         const record = await transaction.store.get(id);
-        const renamed = record && { ...record, title };
-        if (renamed) await transaction.store.put(renamed);
-        return renamed;
+        const changed = record && { ...record, ...changes };
+        if (changed) await transaction.store.put(changed);
+        return changed;
       };
       return waitForCommit(work(), transaction);
     });
@@ -139,21 +139,16 @@ export class Database {
     return this.#run((database) => database.delete("exchanges", id));
   }
 
-  /**
-   * @param {(exchange: ExchangeRecord) => boolean} matches
-   * @returns {Promise<Set<string>>} the ids of the conversations with a matching exchange
-   */
-  find(matches) {
+  /** @param {(exchange: ExchangeRecord) => void} visit called for each exchange of all conversations */
+  visit(visit) {
     return this.#run(async (database) => {
-      /** @type {Set<string>} */
-      const found = new Set();
       /** @type {IDBKeyRange | undefined} */
       let range;
       for (;;) {
         const batch = await database.getAll("exchanges", range, BATCH);
-        for (const exchange of batch) if (matches(exchange)) found.add(exchange.conversation);
+        batch.forEach(visit);
         const last = batch.at(-1);
-        if (!last || batch.length < BATCH) return found;
+        if (!last || batch.length < BATCH) return;
         range = IDBKeyRange.lowerBound(last.id, true);
       }
     });

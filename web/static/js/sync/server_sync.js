@@ -116,8 +116,9 @@ export class ServerSync {
         here.remove(exchange);
         await this.#store.deleteExchange(here, exchange, { isFromServer: true });
       }
-      const { title } = there.record;
-      if (title !== here.record.title && changeOf(id) !== "title") await this.#store.rename(id, title, { isFromServer: true });
+      const { title, isPinned = false } = there.record;
+      const differs = title !== here.record.title || isPinned !== (here.record.isPinned ?? false);
+      if (differs && changeOf(id) !== "record") await this.#store.changeRecord(id, { title, isPinned }, { isFromServer: true });
     }
     const changed = this.#store.record(id)?.changed ?? 0;
     setBase(id, { version, changed, exchanges: timesOf(there) });

@@ -9,7 +9,7 @@ import { newIdentifier } from "../conversation/identifier.js";
  * @property {number} changed when this browser's copy was last changed
  * @property {Record<string, number>} exchanges their times of change, by id
  *
- * @typedef {"content" | "title" | "deleted"} Change
+ * @typedef {"content" | "record" | "deleted"} Change
  */
 
 const SYNCED = storageName("synced.");
@@ -43,9 +43,9 @@ export function changeOf(id) {
   return /** @type {Change | null} */ (markOf(id)?.split(".")[0] ?? null);
 }
 
-/** @param {string} id @param {Change} change a new title is also kept in mind when the content changes after it */
+/** @param {string} id @param {Change} change of the record: a new title or pin is also kept in mind when the content changes after it */
 export function setChange(id, change) {
-  const kind = change === "content" && changeOf(id) === "title" ? "title" : change;
+  const kind = change === "content" && changeOf(id) === "record" ? "record" : change;
   store(CHANGED + id, `${kind}.${newIdentifier()}`);
 }
 

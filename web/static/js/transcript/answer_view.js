@@ -2,12 +2,14 @@
 
 import { AnswerEnding } from "./answer_ending.js";
 import { copyText } from "../ui/button.js";
+import { toggleWrap } from "../markdown/code_block.js";
 import { setLabel } from "../i18n/language.js";
 import { MarkdownView } from "../markdown/markdown_view.js";
 import { ReasoningView } from "./reasoning_view.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
-/** @typedef {import("./exchange_view.js").ExchangeEvents} ExchangeEvents */
+/** @typedef {import("../conversation/conversation.js").Versions} Versions */
+/** @typedef {import("./exchange_view.js").AnswerEvents} AnswerEvents */
 /** @typedef {import("../markdown/markdown.js").Markdown} Markdown */
 
 export class AnswerView {
@@ -17,7 +19,7 @@ export class AnswerView {
   #markdown = new MarkdownView(this.#text);
   #ending;
 
-  /** @param {ExchangeEvents} events */
+  /** @param {AnswerEvents} events */
   constructor(events) {
     this.#events = events;
     this.#reasoning = new ReasoningView(events);
@@ -28,7 +30,7 @@ export class AnswerView {
     setLabel(this.element, "answer");
     this.#text.classList.add("prose");
     this.element.append(this.#reasoning.element, this.#text, this.#ending.element);
-    this.element.addEventListener("click", (event) => this.#copyCode(event));
+    this.element.addEventListener("click", (event) => onCodeButton(event));
   }
 
   /** @param {Markdown} markdown */
@@ -79,10 +81,22 @@ export class AnswerView {
     return true;
   }
 
-  /** @param {Event} event */
-  #copyCode(event) {
-    if (!(event.target instanceof HTMLButtonElement) || !event.target.matches(".copy-code")) return;
-    const code = event.target.closest("figure")?.querySelector("code");
-    void copyText(event.target, code?.textContent ?? "");
+  /** Says where the later messages are, if another version has them. @param {Versions} versions */
+  showLater(versions) {
+    this.#ending.showLater(versions);
   }
+
+  focusEdit() {
+    this.#ending.focusEdit();
+  }
+}
+
+/** @param {Event} event */
+function onCodeButton({ target }) {
+  const button = target instanceof Element ? target.closest("button") : null;
+  const figure = button?.closest("figure");
+  if (!button || !figure) return;
+  const code = figure.querySelector("code")?.textContent ?? "";
+  if (button.matches(".copy-code")) void copyText(button, code.replace(/\n$/, "")); // pasted into a terminal, it would run
+  else if (button.matches(".wrap-code")) toggleWrap(button);
 }

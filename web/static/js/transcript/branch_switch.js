@@ -1,6 +1,6 @@
 /** Switches between branches: "‹ 2 / 3 ›". Hidden if there is only one. */
 
-import { symbolButton } from "../ui/button.js";
+import { iconButton } from "../ui/button.js";
 import { setLabel } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
@@ -34,8 +34,8 @@ export class BranchSwitch {
       const exchange = this.#branches[this.#index + step];
       if (exchange) choose(exchange, { name, step, button: step > 0 ? this.#nextButton : this.#previousButton });
     };
-    this.#previousButton = symbolButton("‹", "versionBefore", "arrow", () => go(-1));
-    this.#nextButton = symbolButton("›", "versionAfter", "arrow", () => go(1));
+    this.#previousButton = iconButton("chevron-left", "versionBefore", "arrow", () => go(-1));
+    this.#nextButton = iconButton("chevron-right", "versionAfter", "arrow", () => go(1));
     this.element.append(this.#previousButton, this.#position, this.#nextButton);
     this.show([], -1);
   }

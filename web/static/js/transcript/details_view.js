@@ -1,6 +1,5 @@
-/** The details of an answer, which a button shows. */
+/** The details of an answer. Loaded when the reader first uses the page. */
 
-import { quietButton } from "../ui/button.js";
 import { tokensPerSecond } from "../api/answer_details.js";
 import { setText, texts } from "../i18n/language.js";
 
@@ -8,22 +7,11 @@ import { setText, texts } from "../i18n/language.js";
 /** @typedef {import("../i18n/language.js").TextKey} TextKey */
 
 /**
+ * @param {HTMLElement} list
  * @param {AnswerDetails} details
- * @returns {HTMLElement[]} the button and the details
  */
-export function detailsView(details) {
-  const list = document.createElement("dl");
-  list.className = "answer-details";
-  for (const [key, value] of rows(details)) list.append(row(key, value));
-  const button = quietButton("details", "show-details", () => show(button.ariaExpanded !== "true"));
-  /** @param {boolean} open */
-  const show = (open) => {
-    list.hidden = !open;
-    button.ariaExpanded = String(open);
-    if (open) list.scrollIntoView({ block: "nearest" }); // otherwise the dock may cover it
-  };
-  show(false);
-  return [button, list];
+export function fillDetails(list, details) {
+  list.replaceChildren(...rows(details).map(([key, value]) => row(key, value)));
 }
 
 /**
@@ -31,9 +19,10 @@ export function detailsView(details) {
  * @returns {[TextKey, string][]}
  */
 function rows(details) {
-  const { firstMs, totalMs, usage } = details;
+  const { firstMs, totalMs, usage, model } = details;
   const rate = tokensPerSecond(details);
   return [
+    ...(model ? [/** @type {[TextKey, string]} */ (["modelLabel", model])] : []),
     ...(firstMs === undefined ? [] : [/** @type {[TextKey, string]} */ (["firstToken", duration(firstMs)])]),
     ["totalTime", duration(totalMs)],
     ...(rate === undefined ? [] : [/** @type {[TextKey, string]} */ (["tokensPerSecond", number(rate)])]),

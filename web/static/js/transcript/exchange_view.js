@@ -13,12 +13,16 @@ import { QuestionView } from "./question_view.js";
  * @property {(exchange: Exchange) => void} resume
  * @property {(exchange: Exchange, question: string) => boolean} edit returns whether the edited question was asked
  * @property {(exchange: Exchange, choice: import("./branch_switch.js").BranchChoice) => void} choose
+ * @property {(exchange: Exchange) => void} show another version, which has the later messages
  * @property {(exchange: Exchange) => void} delete
+ * @property {(exchange: Exchange) => void} startFromHere starts a new conversation with the same question as its draft
  * @property {() => void} draftNotSaved the browser refuses to store an edited question
  * @property {() => void} reload loads the page again, which leads to the sign-in where that is needed
  * @property {() => void} retryReady called when the wait before a retry is over
  * @property {() => void} grown called after an answer has grown
  * @property {() => void} expanded called after the reader has opened or closed a collapsible section
+ *
+ * @typedef {ExchangeEvents & { openEditor: () => void }} AnswerEvents
  */
 
 export class ExchangeView {
@@ -34,8 +38,8 @@ export class ExchangeView {
    */
   constructor(exchange, events) {
     this.#exchange = exchange;
-    this.#question = new QuestionView(exchange, events);
-    this.#answer = new AnswerView(events);
+    this.#question = new QuestionView(exchange, events, () => this.#answer.focusEdit());
+    this.#answer = new AnswerView({ ...events, openEditor: () => this.#question.edit() });
     this.element = document.createElement("div");
     this.element.className = "exchange";
     this.element.append(...this.#question.elements, this.#answer.element);
@@ -47,10 +51,12 @@ export class ExchangeView {
   }
 
   /** @param {Versions} versions */
-  show({ questions, answers }) {
+  show(versions) {
+    const { questions, answers } = versions;
     this.#question.show();
     this.#question.branches.show(questions, questions.indexOf(this.#exchange));
     this.#answer.branches.show(answers, answers.indexOf(this.#exchange));
+    this.#answer.showLater(versions);
     if (this.#exchange.state === "running") this.grow();
     else if (this.#exchange.changed !== this.#shown) this.finish({ announce: false });
   }

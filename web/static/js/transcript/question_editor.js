@@ -1,5 +1,6 @@
 /** The editor of a question that has been asked. */
 
+import { coarsePointer } from "../browser/page_root.js";
 import { quietButton } from "../ui/button.js";
 import { setLabel } from "../i18n/language.js";
 
@@ -48,7 +49,7 @@ export class QuestionEditor {
   #key(event) {
     if (event.isComposing || event.keyCode === 229) return; // an input method's own Enter and Escape
     if (event.key === "Escape") this.#events.cancel();
-    else if (event.key === "Enter" && !event.shiftKey) this.#submit();
+    else if (event.key === "Enter" && !event.shiftKey && !(coarsePointer.matches && !event.ctrlKey && !event.metaKey)) this.#submit();
     else return;
     event.preventDefault();
     event.stopPropagation(); // otherwise Escape stops the running answer

@@ -1,23 +1,27 @@
-/** One question in the transcript, with its action buttons. */
+/** One question in the transcript. A long one is folded. */
 
 import { BranchSwitch } from "./branch_switch.js";
-import { copyButton, quietButton } from "../ui/button.js";
 import { Draft, draftOwnerOf } from "../storage/draft.js";
-import { setLabel } from "../i18n/language.js";
+import { setLabel, setText } from "../i18n/language.js";
 import { QuestionEditor } from "./question_editor.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 /** @typedef {import("./exchange_view.js").ExchangeEvents} ExchangeEvents */
 
-const LONG = 160; // characters; a longer question is shown as text instead of a headline
+// More than the folded height shows at any width: eight lines.
+const LONG_WIDTH = 800; // in Latin letters
+const LONG_LINES = 10;
+const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/g;
 
 export class QuestionView {
   #text = document.createElement("p");
+  #fold = document.createElement("button");
   #article = document.createElement("article");
-  #actions = document.createElement("div");
-  #edit;
   #exchange;
   #events;
+  #editCancelled;
+  /** Whether the reader has unfolded it. */
+  #isOpen = false;
   /** The unsent edited question. */
   #draft;
   /** @type {QuestionEditor | null} */
@@ -26,33 +30,49 @@ export class QuestionView {
   /**
    * @param {Exchange} exchange
    * @param {ExchangeEvents} events
+   * @param {() => void} editCancelled called when the focused editor has been removed
    */
-  constructor(exchange, events) {
+  constructor(exchange, events, editCancelled) {
     this.#exchange = exchange;
     this.#events = events;
+    this.#editCancelled = editCancelled;
     this.#draft = new Draft(draftOwnerOf(exchange), events.draftNotSaved);
     setLabel(this.#article, "you");
     this.#text.dir = "auto";
+    this.#fold.type = "button";
+    this.#fold.className = "textual fold";
+    this.#fold.addEventListener("click", () => {
+      this.#isOpen = !this.#isOpen;
+      this.#showFold();
+      if (!this.#isOpen) this.#article.scrollIntoView({ block: "nearest" });
+      events.expanded();
+    });
     this.#article.append(this.#text);
     this.branches = new BranchSwitch("questionVersions", events.choose);
-    this.#edit = quietButton("edit", "edit when-idle", () => this.#openEditor(exchange.question).focus());
-    this.#actions.className = "actions question-actions";
-    this.#actions.append(
-      copyButton("copy", "copy-question", () => exchange.question), // first: it stays while an answer is running
-      this.#edit,
-      quietButton("delete", "delete when-idle", () => events.delete(exchange)),
-      this.branches.element,
-    );
-    this.elements = [this.#article, this.#actions];
+    this.elements = [this.#article, this.branches.element];
   }
 
   /** Shows the question, which an import may have changed. Call after inserting the elements into the page. */
   show() {
     const { question } = this.#exchange;
-    this.#article.className = question.length > LONG || question.includes("\n") ? "question long" : "question";
     if (this.#text.textContent !== question) this.#text.textContent = question;
+    this.#showFold();
     // the editor was open when the page was closed
     if (this.#draft.text && !this.#editor) this.#openEditor(this.#draft.text);
+  }
+
+  /** Opens the editor, and focuses it. */
+  edit() {
+    (this.#editor ?? this.#openEditor(this.#exchange.question)).focus();
+  }
+
+  #showFold() {
+    const isLong = isLongText(this.#exchange.question);
+    this.#article.className = isLong && !this.#isOpen ? "question folded" : "question";
+    if (!isLong) return this.#fold.remove();
+    this.#article.append(this.#fold);
+    this.#fold.ariaExpanded = String(this.#isOpen);
+    setText(this.#fold, this.#isOpen ? "showLess" : "showMore");
   }
 
   /** @param {string} text */
@@ -64,10 +84,10 @@ export class QuestionView {
       },
       cancel: () => {
         this.#closeEditor();
-        this.#edit.focus();
+        this.#editCancelled();
       },
     });
-    this.#article.hidden = this.#actions.hidden = true;
+    this.#article.hidden = true;
     this.#article.before(this.#editor.element);
     this.#editor.fit();
     return this.#editor;
@@ -77,7 +97,7 @@ export class QuestionView {
     this.#saveDraft("");
     this.#editor?.element.remove();
     this.#editor = null;
-    this.#article.hidden = this.#actions.hidden = false;
+    this.#article.hidden = false;
   }
 
   /** Saves at once, because the view may be removed at any time. @param {string} text */
@@ -85,4 +105,10 @@ export class QuestionView {
     this.#draft.text = text;
     this.#draft.flush();
   }
+}
+
+/** @param {string} text */
+function isLongText(text) {
+  const wideLetters = text.match(WIDE)?.length ?? 0;
+  return text.length + wideLetters > LONG_WIDTH || (text.match(/\n/g)?.length ?? 0) > LONG_LINES;
 }

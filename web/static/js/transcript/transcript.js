@@ -87,6 +87,11 @@ export class Transcript {
     return this.#views.get(exchange)?.focusSwitch(choice);
   }
 
+  /** @param {string} id @returns {HTMLElement | undefined} the element of a shown exchange */
+  elementOf(id) {
+    return [...this.#views].find(([exchange]) => exchange.id === id)?.[1].element;
+  }
+
   /** @param {Exchange} exchange */
   grow(exchange) {
     this.#views.get(exchange)?.grow();

@@ -1,16 +1,23 @@
-/** Creates buttons whose texts follow the language. */
+/** Creates buttons whose texts follow the language, and icons, which are decorative: each needs a name beside it. */
 
 import { writeClipboard } from "../browser/clipboard.js";
-import { setLabel, setText } from "../i18n/language.js";
+import { setText } from "../i18n/language.js";
 
 /** @typedef {import("../i18n/language.js").TextKey} TextKey */
 
 /** A bubbling event after copying: the text of its target is the result. */
 export const COPY_ENDED = "copyended";
 
+/** A bubbling event: a part of the page could not be loaded. */
+export const PART_MISSING = "partmissing";
+
+// the symbols in the page, made by static/vendor.mjs
+const SVG = "http://www.w3.org/2000/svg";
+const PREFIX = "#sluice-icon-";
 const SHOWN_MS = 2000; // long enough to be read
 
 /**
+ * A button with a visible text.
  * @param {TextKey} key
  * @param {string} name the class
  * @param {() => void} onPress
@@ -25,18 +32,21 @@ export function quietButton(key, name, onPress) {
 }
 
 /**
- * @param {string} symbol the visible text
- * @param {TextKey} key the accessible name
+ * A button with an icon. Its name is a hidden text, which the tooltip shows.
+ * @param {string} icon
+ * @param {TextKey} key the name
  * @param {string} name the class
- * @param {() => void} onPress
+ * @param {() => void} [onPress]
  */
-export function symbolButton(symbol, key, name, onPress) {
+export function iconButton(icon, key, name, onPress) {
   const element = document.createElement("button");
+  const label = document.createElement("span");
   element.type = "button";
-  element.className = `quiet ${name}`;
-  element.textContent = symbol;
-  setLabel(element, key);
-  element.addEventListener("click", onPress);
+  element.className = `quiet icon-button ${name}`;
+  label.className = "label";
+  setText(label, key);
+  element.append(createIcon(icon), label);
+  if (onPress) element.addEventListener("click", onPress);
   return element;
 }
 
@@ -44,25 +54,108 @@ export function symbolButton(symbol, key, name, onPress) {
  * @param {TextKey} key
  * @param {string} name the class
  * @param {() => string} text
+ * @param {() => Promise<string> | undefined} [html] the same as rich text
  */
-export function copyButton(key, name, text) {
-  const button = quietButton(key, name, () => void copyText(button, text()));
+export function copyButton(key, name, text, html) {
+  const button = iconButton("copy", key, name, () => void copyText(button, text(), html?.()));
   return button;
 }
 
+/** @type {WeakMap<HTMLElement, { key: TextKey, icon: string, timer: number }>} */
+const shownResults = new WeakMap();
+
 /**
- * @param {HTMLButtonElement} button its text must be set by `setText`; shows the result for a moment
+ * @param {HTMLButtonElement} button an icon button; shows the result for a moment
  * @param {string} text
+ * @param {Promise<string>} [html] the same as rich text
  */
-export async function copyText(button, text) {
-  const initialKey = /** @type {TextKey} */ (button.dataset.initialKey ?? button.dataset.text);
-  button.dataset.initialKey = initialKey; // on a second click, `data-text` may still be "copied"
+export async function copyText(button, text, html) {
+  const label = /** @type {HTMLElement} */ (button.querySelector(".label"));
+  const svg = /** @type {Element} */ (button.querySelector("svg"));
+  const shown = shownResults.get(button);
+  clearTimeout(shown?.timer);
+  const key = shown?.key ?? /** @type {TextKey} */ (label.dataset.text);
+  const icon = shown?.icon ?? iconOf(svg);
   try {
-    await writeClipboard(text);
-    setText(button, "copied");
+    await writeClipboard(text, html);
+    setText(label, "copied");
+    setIcon(svg, "check");
   } catch {
-    setText(button, "copyFailed");
+    setText(label, "copyFailed");
+    setIcon(svg, "x");
   }
   button.dispatchEvent(new Event(COPY_ENDED, { bubbles: true }));
-  setTimeout(() => setText(button, initialKey), SHOWN_MS);
+  const timer = setTimeout(() => {
+    shownResults.delete(button);
+    setText(label, key);
+    setIcon(svg, icon);
+  }, SHOWN_MS);
+  shownResults.set(button, { key, icon, timer });
+}
+
+/**
+ * @param {string} name
+ * @returns {SVGElement}
+ */
+export function createIcon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  svg.append(document.createElementNS(SVG, "use"));
+  setIcon(svg, name);
+  return svg;
+}
+
+/**
+ * @param {Element} svg
+ * @param {string} name
+ */
+function setIcon(svg, name) {
+  svg.querySelector("use")?.setAttribute("href", PREFIX + name);
+}
+
+/** @param {Element} svg @returns {string} the name of its icon */
+function iconOf(svg) {
+  return svg.querySelector("use")?.getAttribute("href")?.slice(PREFIX.length) ?? "";
+}
+
+/** A button with a menu, which is loaded when the reader first uses the page. */
+export class MenuButton {
+  #button;
+  #items;
+  /** @type {import("./menu.js").Menu | null} */
+  #menu = null;
+
+  /**
+   * @param {HTMLButtonElement} button opens and closes the menu
+   * @param {() => import("./menu.js").MenuItem[]} items called when the menu opens
+   */
+  constructor(button, items) {
+    this.#button = button;
+    this.#items = items;
+    button.setAttribute("aria-haspopup", "menu");
+    button.ariaExpanded = "false";
+    button.addEventListener("click", () => (this.#menu?.isOpen ? this.close() : void this.#open(0)));
+    button.addEventListener("keydown", (event) => {
+      if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+      event.preventDefault();
+      event.stopPropagation(); // the list moves the focus by these keys
+      void this.#open(event.key === "ArrowUp" ? -1 : 0);
+    });
+  }
+
+  close() {
+    this.#menu?.close();
+  }
+
+  /** @param {number} index of the item to focus, from the end if negative */
+  async #open(index) {
+    try {
+      const { Menu } = await import("./menu.js");
+      this.#menu ??= new Menu(this.#button, this.#items);
+      if (this.#button.isConnected) this.#menu.open(index);
+    } catch {
+      this.#button.dispatchEvent(new Event(PART_MISSING, { bubbles: true })); // offline, or after a deploy
+    }
+  }
 }

@@ -1,5 +1,6 @@
-/** Notices above the message box. Each is shown at most once at a time. */
+/** Notices above the message box, each at most once at a time; one says that the browser is offline. */
 
+import { iconButton } from "./button.js";
 import { setText } from "../i18n/language.js";
 
 /** @typedef {import("../i18n/language.js").TextKey} TextKey */
@@ -35,11 +36,32 @@ export class Notices {
 
   /** @param {TextKey} key */
   #dismissButton(key) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "quiet";
-    setText(button, "dismiss");
-    button.addEventListener("click", () => this.hide(key));
-    return button;
+    return iconButton("x", "dismiss", "dismiss", () => this.hide(key));
+  }
+}
+
+/** Shows a notice while the browser is offline. */
+export class ConnectionNotice {
+  #notices;
+  #announce;
+
+  /**
+   * @param {Notices} notices
+   * @param {(key: TextKey) => void} announce for screen readers
+   */
+  constructor(notices, announce) {
+    this.#notices = notices;
+    this.#announce = announce;
+    addEventListener("offline", () => this.#show());
+    addEventListener("online", () => {
+      this.#show();
+      this.#announce("backOnline");
+    });
+    this.#show();
+  }
+
+  #show() {
+    if (navigator.onLine) this.#notices.hide("offlineNotice");
+    else this.#notices.show("offlineNotice");
   }
 }

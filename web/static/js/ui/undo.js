@@ -1,6 +1,6 @@
 /** Offers to undo deletions, the last one first, until the reader dismisses the offer or asks a question. */
 
-import { quietButton, symbolButton } from "./button.js";
+import { iconButton, quietButton } from "./button.js";
 import { setText, texts } from "../i18n/language.js";
 
 /**
@@ -60,7 +60,7 @@ export class Undo {
     const sentence = document.createElement("span");
     setText(sentence, last.key);
     const undoButton = quietButton("undo", "undo-button", () => void this.#undoLast());
-    const dismiss = symbolButton("×", "dismiss", "dismiss", () => {
+    const dismiss = iconButton("x", "dismiss", "dismiss", () => {
       this.dismiss();
       this.#finished();
     });

@@ -1,0 +1,95 @@
+"""What is copied from answers."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tools.common.chat_page import ChatPage
+from tools.common.scripted_model import ScriptedModel, reply
+
+ANSWER: Final = """An area is $\\pi r^2$ here.
+
+$$
+E = mc^2
+$$
+
+- one
+- **two**
+
+```python
+if x:
+    run()
+```
+
+The end."""
+
+SELECT: Final = """([selector, last]) => {
+    const range = document.createRange();
+    range.setStartBefore(document.querySelector(selector));
+    range.setEndAfter([...document.querySelectorAll(last)].at(-1));
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+}"""
+SELECT_CODE: Final = "() => getSelection().selectAllChildren(document.querySelector('pre code'))"
+# Within a formula, as a reader drags from the middle of it to the end of its line.
+SELECT_FORMULA: Final = """() => {
+    const range = document.createRange();
+    range.selectNodeContents(document.querySelector(".prose > p"));
+    range.setStart(document.querySelector(".katex-html .mord"), 0);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+}"""
+READ: Final = """async () => {
+    const [item] = await navigator.clipboard.read();
+    const read = async (type) => (await item.getType(type)).text();
+    return Object.fromEntries(await Promise.all(item.types.map(async (type) => [type, await read(type)])));
+}"""
+
+
+@pytest.mark.browser_context(permissions=["clipboard-read", "clipboard-write"])
+def test_copied_answers_have_tex_and_no_button_texts_and_come_as_markdown_and_rich_text(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply(ANSWER))
+    prose = chat.ask_and_wait("Show me")
+    expect(prose.locator(".katex")).to_have_count(2)
+
+    def copied(select: str, *arguments: Any) -> dict[str, str]:
+        browser_page.evaluate(select, *arguments)
+        browser_page.keyboard.press("Control+c")
+        found: dict[str, str] = browser_page.evaluate(READ)
+        return found
+
+    browser_page.evaluate("document.activeElement.blur()")
+    whole = copied(SELECT, [".question", ".answer"])
+    lines = [line for line in whole["text/plain"].split("\n") if line]
+    assert lines == [
+        "Show me",
+        "An area is $\\pi r^2$ here.",
+        "$$E = mc^2$$",
+        "one",
+        "two",
+        "if x:",
+        "    run()",
+        "The end.",
+    ]
+    assert "$\\pi r^2$" in whole["text/html"]
+    assert "<strong>two</strong>" in whole["text/html"]
+    assert "<button" not in whole["text/html"]
+    assert copied(SELECT_FORMULA)["text/plain"] == "$\\pi r^2$ here."
+    assert copied(SELECT_CODE)["text/plain"] == "if x:\n    run()"
+
+    prose.get_by_role("button", name="Copy").click()
+    expect(chat.status).to_have_text("Copied")
+    assert browser_page.evaluate(READ)["text/plain"] == "if x:\n    run()"
+    browser_page.evaluate("document.querySelector('#sluice-status').textContent = ''")
+    chat.answer.get_by_role("button", name="Copy answer").click()
+    expect(chat.status).to_have_text("Copied")
+    both = browser_page.evaluate(READ)
+    assert both["text/plain"] == ANSWER
+    assert "<strong>two</strong>" in both["text/html"]
+    assert "<button" not in both["text/html"]

@@ -1,0 +1,63 @@
+"""Files that are dropped on the page or pasted into the message box."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from playwright.sync_api import Page, expect
+
+from tools.common.chat_page import ChatPage
+
+# Dispatches a drag over an element, then the drop. Returns whether the page has prevented what the browser would do:
+# to open the file in the place of the page.
+DROP: Final = """([selector, files, link]) => {
+    const dataTransfer = new DataTransfer();
+    for (const [name, type, bytes] of files) {
+        dataTransfer.items.add(new File([Uint8Array.from(bytes)], name, { type }));
+    }
+    if (link) dataTransfer.setData("text/uri-list", link);
+    if (link) dataTransfer.setData("text/plain", link);
+    const options = { dataTransfer, bubbles: true, cancelable: true };
+    const target = document.querySelector(selector);
+    return ["dragover", "drop"].map((type) => !target.dispatchEvent(new DragEvent(type, options)));
+}"""
+PASTE: Final = """([text]) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.items.add(new File([new Uint8Array([137, 80, 78, 71, 0])], "image.png", { type: "image/png" }));
+    if (text) clipboardData.setData("text/plain", text);
+    const event = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
+    return !document.querySelector("#sluice-message").dispatchEvent(event);
+}"""
+PNG: Final = ["shot.png", "image/png", [137, 80, 78, 71, 0, 1]]
+SCRIPT: Final = ["sum.py", "text/x-python", list(b"print('''\r\n```\r\n''')\r\n")]
+NOTES: Final = ["notes", "", list("Grüße".encode())]
+
+
+def test_text_files_become_text_in_the_message_box_and_others_one_sentence(browser_page: Page) -> None:
+    chat = ChatPage(browser_page).open()
+    notice = chat.page.get_by_role("alert").filter(has_text="Only text files")
+    chat.field.press_sequentially("See")
+    assert browser_page.evaluate(DROP, ["#sluice-bar", [SCRIPT, NOTES], ""]) == [True, True]
+    added = "See\n\n`sum.py`\n\n````py\nprint('''\n```\n''')\n````\n\n`notes`\n\n```\nGrüße\n```\n"
+    expect(chat.field).to_have_value(added)
+    expect(notice).to_have_count(0)
+    chat.field.press("Control+z")
+    expect(chat.field).to_have_value("See")
+    for kind, target in ((PNG, "body"), (["a.bin", "", [1, 0, 2]], "#sluice-message"), (PNG, "#sluice-log")):
+        assert browser_page.evaluate(DROP, [target, [kind], ""]) == [True, True]
+        expect(notice).to_be_visible()
+        notice.locator("xpath=..").get_by_role("button", name="Dismiss").click()
+        expect(notice).to_have_count(0)
+    expect(chat.field).to_have_value("See")
+    long = ["long.txt", "text/plain", [97] * 400_001]
+    browser_page.evaluate(DROP, ["body", [long], ""])
+    expect(chat.page.get_by_role("alert").filter(has_text="too long for a message")).to_be_visible()
+    # a link would also be opened in the place of the page; in the field, the browser inserts it
+    link = "https://example.org/a"
+    assert browser_page.evaluate(DROP, ["#sluice-log", [], link]) == [True, True]
+    expect(chat.field).to_have_value(f"See\n\n{link}\n")
+    assert browser_page.evaluate(DROP, ["#sluice-message", [], link]) == [False, False]
+    # pasted
+    assert browser_page.evaluate(PASTE, [""])
+    expect(notice).to_be_visible()
+    assert not browser_page.evaluate(PASTE, ["a cell"])

@@ -1,0 +1,190 @@
+"""Who speaks, actions and their names, menus, the message box, code blocks, the start screen."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
+
+from tools.common.chat_page import ChatPage
+from tools.common.scripted_model import ScriptedModel, finished, reply, said
+
+LONG = "\n".join(f"Line {number} of a log" for number in range(60))
+FORM = """element => {
+    const { backgroundColor, fontFamily } = getComputedStyle(element);
+    const { fontSize } = getComputedStyle(element.querySelector("p"));
+    return [backgroundColor, fontFamily, fontSize, element.getBoundingClientRect().right];
+}"""
+CODE = "```python\nx = " + "value + " * 60 + "the_end\n" + "y = 1\n" * 80 + "```"
+
+
+@pytest.fixture
+def chat(browser_page: Page) -> ChatPage:
+    """Return the open chat page."""
+    return ChatPage(browser_page).open()
+
+
+def height(locator: Locator) -> float:
+    """Return the height of an element."""
+    box = locator.bounding_box()
+    assert box is not None
+    return box["height"]
+
+
+def test_every_question_has_one_form_and_a_long_one_is_folded(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."), reply("Two."))
+    chat.ask_and_wait("Short?")
+    chat.ask_and_wait(LONG)
+    short, long = chat.questions.all()
+    assert short.evaluate(FORM) == long.evaluate(FORM)
+    paper = chat.page.locator("html").evaluate("element => getComputedStyle(element).backgroundColor")
+    assert paper not in (short.evaluate(FORM)[0], "rgba(0, 0, 0, 0)")
+    expect(short.get_by_role("button")).to_have_count(0)
+    folded = height(long)
+    assert folded < 400
+    chat.page.get_by_role("button", name="Show more").click()
+    assert height(long) > 60 * 20
+    chat.page.get_by_role("button", name="Show less").click()
+    assert height(long) == folded
+
+
+def test_a_tooltip_shows_the_name_and_the_keys_of_an_icon_button(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."))
+    chat.ask_and_wait("First")
+    tooltip = chat.page.locator(".tooltip")
+    chat.answer.get_by_role("button", name="Copy answer").hover()
+    expect(tooltip).to_have_text("Copy answerAlt+Shift+C")
+    expect(tooltip).to_be_visible()
+    chat.page.keyboard.press("Escape")
+    expect(tooltip).to_be_hidden()
+    chat.field.press("Shift+Tab")
+    expect(chat.page.get_by_role("button", name="More actions")).to_be_focused()
+    expect(tooltip).to_have_text("More actions")
+    expect(tooltip).to_be_visible()
+    chat.field.focus()
+    expect(tooltip).to_be_hidden()
+
+
+def test_a_menu_floats_and_is_used_by_keyboard(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."))
+    chat.ask_and_wait("First")
+    before = height(chat.page.locator(".conversations"))
+    button = chat.page.get_by_role("button", name="Actions for “First”")
+    items = chat.page.get_by_role("menuitem")
+    focused = chat.page.locator(":focus")
+    button.focus()
+    chat.page.keyboard.press("ArrowDown")
+    expect(items).to_have_text(["Pin", "Rename", "Export as Markdown", "Export as JSON", "Delete"])
+    expect(button).to_have_attribute("aria-expanded", "true")
+    assert height(chat.page.locator(".conversations")) == before
+    for key, name in (("ArrowUp", "Delete"), ("ArrowDown", "Pin"), ("r", "Rename"), ("End", "Delete")):
+        chat.page.keyboard.press(key)
+        expect(focused).to_have_text(name)
+    chat.page.keyboard.press("Escape")
+    expect(items).to_have_count(0)
+    expect(button).to_be_focused()
+    chat.page.keyboard.press("Enter")
+    expect(items.first).to_be_focused()
+    chat.prose.click()
+    expect(items).to_have_count(0)
+    expect(button).to_have_attribute("aria-expanded", "false")
+
+
+def test_another_version_says_where_the_later_messages_are(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."), reply("Two."), reply("Another."))
+    chat.ask_and_wait("First")
+    chat.ask_and_wait("Second")
+    chat.page.get_by_role("button", name="Regenerate").first.click()
+    expect(chat.prose).to_have_text("Another.")
+    note = chat.page.get_by_text("The messages that followed are in version 1 of this answer.")
+    expect(note).to_be_visible()
+    note.get_by_role("button").click()
+    expect(chat.questions).to_have_text(["First", "Second"])
+    expect(note).to_have_count(0)
+
+
+def test_the_message_box_has_a_ring_for_the_keyboard_only(chat: ChatPage) -> None:
+    box = chat.page.locator("#sluice-composer")
+    chat.field.click()
+    expect(box).to_have_css("outline-style", "none")
+    chat.page.keyboard.press("Tab")
+    chat.page.keyboard.press("Shift+Tab")
+    expect(chat.field).to_be_focused()
+    expect(box).to_have_css("outline-style", "solid")
+
+
+def test_long_code_keeps_its_header_in_view_and_can_wrap(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply(CODE))
+    prose = chat.ask_and_wait("Show me")
+    header, pre = prose.locator("figcaption"), prose.locator("pre")
+    expect(header).to_be_in_viewport()  # the end of the code is shown
+    assert pre.evaluate("element => element.scrollWidth > element.clientWidth")
+    wrap = header.get_by_role("button", name="Wrap lines")
+    wrap.click()
+    expect(wrap).to_have_attribute("aria-pressed", "true")
+    assert pre.evaluate("element => element.scrollWidth <= element.clientWidth")
+    wrap.click()
+    assert pre.evaluate("element => element.scrollWidth > element.clientWidth")
+
+
+@pytest.mark.browser_context(reduced_motion="no-preference")
+def test_a_mark_pulses_where_the_next_word_comes_unless_motion_is_reduced(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    word, end = model.gate("before the first token"), model.gate("before the end")
+    model.enqueue((word, *said("- one\n- two"), end, *finished()))
+    mark = "(element) => { const { content, animationName } = getComputedStyle(element, '::after');"
+    mark += " return [content !== 'none', animationName]; }"
+    chat.ask("Tell me")
+    expect(chat.answer).to_have_class("answer running waiting")
+    assert chat.answer.evaluate(mark) == [True, "sluice-pulse"]
+    word.open()
+    last = chat.prose.locator("li").last
+    expect(last).to_have_text("two")
+    assert last.evaluate(mark) == [True, "sluice-pulse"]
+    chat.page.emulate_media(reduced_motion="reduce")
+    assert last.evaluate(mark) == [True, "none"]
+    end.open()
+    chat.wait_complete()
+    assert last.evaluate(mark)[0] is False
+
+
+def test_a_pinned_conversation_stays_at_the_top_until_it_is_unpinned(chat: ChatPage, model: ScriptedModel) -> None:
+    titles = chat.page.locator(".conversation a")
+    model.enqueue(reply("One."), reply("Two."), reply("Three."))
+    chat.ask_and_wait("First")
+    chat.page.get_by_role("button", name="New conversation").click()
+    chat.ask_and_wait("Second")
+    chat.page.get_by_role("button", name="Actions for “First”").click()
+    chat.page.get_by_role("menuitem", name="Pin").click()
+    expect(titles).to_have_text(["First", "Second"])
+    expect(titles.first).to_be_focused()
+    expect(chat.page.get_by_role("heading", name="Pinned")).to_be_visible()
+    titles.first.click()
+    chat.ask_and_wait("And on")  # writes the conversation again
+    chat.wait_saved()
+    chat.page.reload()
+    expect(chat.page.get_by_role("heading", name="Pinned")).to_be_visible()
+    expect(titles).to_have_text(["First", "Second"])
+    chat.page.get_by_role("button", name="Actions for “First”").click()
+    chat.page.get_by_role("menuitem", name="Unpin").click()
+    expect(chat.page.get_by_role("heading", name="Pinned")).to_be_hidden()
+
+
+@pytest.mark.parametrize("demo", [False, True], ids=["model", "demo"])
+def test_only_the_demo_offers_questions_about_the_product(browser_page: Page, demo: bool) -> None:
+    def mark(route: Route) -> None:
+        html = route.fetch().text()
+        route.fulfill(body=html.replace("data-is-page", "data-is-page data-demo"), content_type="text/html")
+
+    if demo:
+        browser_page.route(re.compile(r"/$"), mark)
+    chat = ChatPage(browser_page).open()
+    text = chat.page.locator(".starters").inner_text()
+    assert ("Flask" in text) is demo
+    assert "Sluice" not in chat.page.locator("#sluice-empty").inner_text()
+    field, cards = (each.bounding_box() for each in (chat.field, chat.page.locator(".starters")))
+    assert field is not None
+    assert cards is not None
+    assert field["y"] < cards["y"]

@@ -1,0 +1,117 @@
+"""Fingers, keyboards on the screen, and windows of little height."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tools.common.chat_page import ChatPage
+from tools.common.scripted_model import ScriptedModel, reply, stalling_after
+
+from .test_conversations import converse
+
+PHONE: Final[dict[str, Any]] = {"has_touch": True, "is_mobile": True, "viewport": {"width": 390, "height": 780}}
+ANSWER: Final = "Some text.\n\n```python\nprint(1)\n```\n\n" + "\n\n".join(f"Line {number}" for number in range(40))
+
+# Visible controls that are too small for a finger. Links in a text are exempt, and so is what is out of the drawer.
+SMALL: Final = """() => [...document.querySelectorAll("#sluice :is(button, select, summary, input, label, nav a)")]
+    .filter((each) => !each.matches("label") || each.closest(".options"))
+    .filter((each) => each.checkVisibility({ visibilityProperty: true }) && !each.matches("input[type=radio]"))
+    .map((each) => ({ box: each.getBoundingClientRect(), name: each.ariaLabel || each.textContent || each.id }))
+    .filter(({ box }) => box.width < 43.9 || box.height < 43.9)
+    .map(({ box, name }) => `${name.trim()}: ${box.width} x ${box.height}`)"""
+
+# Safari covers the lower half of the page by its keyboard, and changes only the visual viewport.
+VISUAL_VIEWPORT: Final = """() => {
+    const fake = Object.assign(new EventTarget(), { height: innerHeight, offsetTop: 0, scale: 1 });
+    Object.defineProperty(window, "visualViewport", { value: fake });
+}"""
+SHOW_KEYBOARD: Final = """height => {
+    visualViewport.height = innerHeight - height;
+    visualViewport.dispatchEvent(new Event("resize"));
+}"""
+
+
+@pytest.mark.browser_context(**PHONE)
+def test_on_a_phone_nothing_takes_the_focus_by_itself_and_enter_breaks_the_line(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page).open()
+    expect(chat.field).not_to_be_focused()
+    expect(chat.field).to_have_attribute("enterkeyhint", "enter")
+    chat.page.locator(".starters button").first.tap()
+    chat.wait_complete()
+    expect(chat.field).not_to_be_focused()
+    model.enqueue(stalling_after("Half"), reply("Whole."))
+    chat.field.tap()
+    chat.field.press_sequentially("one")
+    chat.field.press("Enter")
+    chat.field.press_sequentially("two")
+    expect(chat.field).to_have_value("one\ntwo")
+    chat.send_button.tap()
+    expect(chat.prose).to_have_text("Half")
+    chat.page.keyboard.press("Escape")  # a second tap this soon would be a double tap
+    expect(chat.status).to_have_text("Stopped")
+    chat.page.evaluate("document.activeElement.blur()")
+    chat.retry_button.tap()
+    chat.wait_complete()
+    expect(chat.field).not_to_be_focused()
+    chat.questions.last.locator("xpath=..").locator("button.edit").tap()
+    editor = chat.page.locator(".question-editor textarea")
+    editor.press("End")
+    editor.press("Enter")
+    expect(editor).to_have_value("one\ntwo\n")
+    chat.page.get_by_role("button", name="Cancel").tap()
+    chat.page.get_by_role("button", name="New conversation").tap()
+    expect(chat.page.locator("#sluice-empty")).to_be_visible()
+    expect(chat.field).not_to_be_focused()
+
+
+@pytest.mark.browser_context(**PHONE)
+def test_on_a_phone_targets_are_large_and_the_keyboard_never_covers_the_message_box(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    browser_page.add_init_script(f"({VISUAL_VIEWPORT})()")
+    chat = ChatPage(browser_page)
+    chat.configure(models=["one", "two"], model="one")
+    chat.open()
+    assert browser_page.evaluate(SMALL) == []
+    model.enqueue(reply(ANSWER))
+    chat.field.fill("Tell me")
+    chat.send_button.tap()
+    chat.wait_complete()
+    assert browser_page.evaluate(SMALL) == []
+    chat.page.evaluate(SHOW_KEYBOARD, 320)
+    box = chat.page.locator("#sluice-composer").bounding_box()
+    assert box is not None
+    assert box["y"] > 0
+    assert box["y"] + box["height"] <= 780 - 320
+    chat.page.evaluate(SHOW_KEYBOARD, 0)
+    chat.page.get_by_role("button", name="Open the sidebar").tap()
+    chat.page.locator(".conversation .more").tap()
+    expect(chat.page.get_by_role("menuitem").first).to_be_visible()
+    assert browser_page.evaluate(SMALL) == []
+    chat.page.keyboard.press("Escape")
+    chat.page.keyboard.press("Escape")
+    chat.page.get_by_role("button", name="Settings").tap()
+    expect(chat.page.get_by_role("dialog", name="Settings")).to_be_visible()
+    assert browser_page.evaluate(SMALL) == []
+
+
+@pytest.mark.browser_context(viewport={"width": 320, "height": 200})
+def test_at_400_percent_zoom_most_of_the_window_is_left_to_read(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply(ANSWER))
+    converse(chat, "Tell me")
+    chat.page.mouse.move(160, 60)
+    chat.page.mouse.wheel(0, -400)
+    expect(chat.page.get_by_role("button", name="Jump to the latest")).to_be_visible()
+    # the rows of pixels in which the answer is what a click would hit
+    rows = chat.page.evaluate(
+        "Array.from({ length: innerHeight }, (_, y) => document.elementFromPoint(40, y)?.closest('.answer'))"
+        ".filter(Boolean).length"
+    )
+    assert rows >= 120
+    assert chat.overflow() == 0

@@ -1,0 +1,68 @@
+/**
+ * Fits the earlier messages of a conversation into one request. The newest are kept, question and answer together; the
+ * oldest are left out. The operator's system prompt is not among them: the server adds it to every request.
+ */
+
+import { bodyOf } from "../api/chat_request.js";
+
+/** @typedef {import("../api/chat_request.js").Message} Message */
+/** @typedef {import("../api/chat_request.js").Question} Question */
+
+/**
+ * @typedef {object} HistoryLimits of one request
+ * @property {number} maxMessages
+ * @property {number} maxChars code points of one message
+ * @property {number} maxBytes of the body
+ */
+
+const MIN_CHARS = 100; // of a shortened message: fewer do not help the model
+const encoder = new TextEncoder();
+
+/**
+ * @param {Question} question with the whole history: question and answer in turn, oldest first
+ * @param {HistoryLimits} limits
+ * @returns {{ history: Message[], leftOut: number, bytes: number }} what is sent of the history, how many messages of it
+ *   are not sent as a whole, and the size of the body
+ */
+export function fitHistory(question, { maxMessages, maxChars, maxBytes }) {
+  const all = question.history;
+  /** @type {Message[]} */
+  const history = [];
+  let bytes = byteLength(bodyOf({ ...question, history }));
+  let whole = 0;
+  for (let next = all.length - 2; next >= 0 && history.length + 2 <= maxMessages; next -= 2) {
+    // the server would refuse the whole request for one message that is too long; of that, its end matters
+    let pair = all.slice(next, next + 2).map((message) => shorten(message, maxChars));
+    // without any of the last answer, the model could not continue it
+    for (let most = maxChars; history.length === 0 && bytes + sizeOf(pair) > maxBytes && most >= MIN_CHARS; most /= 2) {
+      pair = pair.map((message) => shorten(message, Math.floor(most / 2)));
+    }
+    const size = sizeOf(pair);
+    if (bytes + size > maxBytes) break;
+    bytes += size;
+    history.unshift(...pair);
+    whole += pair.filter(({ content }, index) => content === all[next + index]?.content).length;
+  }
+  return { history, leftOut: all.length - whole, bytes };
+}
+
+/** @param {Message[]} messages @returns {number} their bytes in a body, and up to two more */
+function sizeOf(messages) {
+  return byteLength(JSON.stringify(messages));
+}
+
+/** @param {string} text */
+function byteLength(text) {
+  return encoder.encode(text).length;
+}
+
+/**
+ * @param {Message} message
+ * @param {number} most code points
+ * @returns {Message} with the end of its text
+ */
+function shorten({ role, content }, most) {
+  if (content.length <= most) return { role, content };
+  const characters = [...content];
+  return { role, content: characters.length <= most ? content : characters.slice(-most).join("") };
+}

@@ -1,0 +1,48 @@
+/**
+ * Takes what is dropped anywhere on the page, and files that are pasted into the message box. Without this, the browser
+ * would open a dropped file or link in the place of the page.
+ */
+
+import { isOwnPage, root } from "../browser/page_root.js";
+
+/**
+ * @typedef {object} IntakeEvents
+ * @property {(files: File[]) => void} files
+ * @property {(text: string) => void} link
+ */
+
+/**
+ * @param {HTMLTextAreaElement} field
+ * @param {IntakeEvents} events
+ */
+export function takeFiles(field, events) {
+  // as a part of another page, only what is dropped on the chat: the rest is that page's
+  const target = isOwnPage ? window : root;
+  target.addEventListener("dragover", (event) => {
+    const drag = /** @type {DragEvent} */ (event);
+    if (isTaken(drag)) drag.preventDefault();
+  });
+  target.addEventListener("drop", (event) => {
+    const drop = /** @type {DragEvent} */ (event);
+    if (!isTaken(drop)) return;
+    drop.preventDefault();
+    const files = [...(drop.dataTransfer?.files ?? [])];
+    if (files.length > 0) events.files(files);
+    else events.link(drop.dataTransfer?.getData("text/plain") ?? "");
+  });
+  field.addEventListener("paste", (event) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    // a table or a text is pasted with a picture of it: then the text is meant
+    if (files.length === 0 || event.clipboardData?.types.includes("text/plain")) return;
+    event.preventDefault();
+    events.files(files);
+  });
+}
+
+/** @param {DragEvent} event */
+function isTaken({ dataTransfer, target, defaultPrevented }) {
+  if (defaultPrevented || !dataTransfer) return false;
+  if (dataTransfer.types.includes("Files")) return true;
+  const isEditable = target instanceof HTMLElement && target.matches("textarea, input");
+  return dataTransfer.types.includes("text/uri-list") && !isEditable;
+}

@@ -1,0 +1,46 @@
+/** Import and export of all conversations, in the settings. */
+
+import { texts } from "../i18n/language.js";
+
+/** @typedef {(work: (files: import("../files/conversation_files.js").ConversationFiles) => Promise<void>) => Promise<boolean>} UseFiles */
+
+export class ArchiveControls {
+  #result;
+
+  /**
+   * @param {HTMLElement} element
+   * @param {UseFiles} useFiles resolves to false if the module could not be loaded
+   * @param {object} events
+   * @param {(id: string) => void} events.imported called for each imported conversation
+   * @param {(text: string) => void} events.announce for screen readers
+   */
+  constructor(element, useFiles, { imported, announce }) {
+    /** @template {Element} T @param {string} selector @returns {T} */
+    const find = (selector) => /** @type {T} */ (element.querySelector(selector));
+    /** @type {HTMLElement} */
+    this.#result = find(".import-result");
+    /** @type {HTMLInputElement} */
+    const file = find("input[type=file]");
+    find("button.import").addEventListener("click", () => file.click());
+    find("button.export-all").addEventListener("click", async () => {
+      if (!(await useFiles((files) => files.exportAll()))) this.#show(texts.partNotLoaded);
+    });
+    file.addEventListener("change", async () => {
+      const [chosen] = file.files ?? [];
+      file.value = ""; // otherwise choosing the same file again fires no event
+      if (!chosen) return;
+      const isLoaded = await useFiles(async (files) => {
+        const result = await files.import(chosen);
+        this.#show(result.message);
+        announce(result.message);
+        result.ids.forEach(imported);
+      });
+      if (!isLoaded) this.#show(texts.partNotLoaded);
+    });
+  }
+
+  /** @param {string} text */
+  #show(text) {
+    this.#result.textContent = text;
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * Reads the export files of ChatGPT and Open WebUI. Both are trees of messages.
+ *
+ * ChatGPT: `conversations.json` of its data export, a list of conversations with a `mapping` of nodes; described by
+ * the format page of https://github.com/mitkury/chatgpt-export-parser.
+ * Open WebUI: its "Export chats", a list of chats with `chat.history.messages` and `currentId`; see `history` in
+ * https://github.com/open-webui/open-webui (`createMessagesList`).
+ */
+
+import { Conversation } from "../conversation/conversation.js";
+import { titleFrom } from "../conversation/title.js";
+
+/** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
+
+/**
+ * @typedef {object} Message
+ * @property {string} id
+ * @property {string | null} parent
+ * @property {"user" | "assistant" | ""} role empty for what neither side said
+ * @property {string} text
+ * @property {string} reasoning
+ * @property {number} time milliseconds since 1970; 0 if unknown
+ * @property {boolean} isWhole
+ *
+ * @typedef {object} Tree
+ * @property {string} id
+ * @property {string} title
+ * @property {number} created
+ * @property {number} changed
+ * @property {string} current the id of the last message that was shown
+ * @property {Message[]} messages
+ */
+
+const MAX_TITLE_CHARS = 200;
+
+/**
+ * @param {unknown} archive parsed JSON
+ * @returns {Conversation[] | null} null if it is of neither application
+ */
+export function readForeign(archive) {
+  const entries = Array.isArray(archive) ? archive : [archive];
+  const trees = entries.map((each) => (isObject(each?.mapping) ? chatGptTree(each) : openWebUiTree(each)));
+  if (trees.length === 0 || trees.some((tree) => tree === null)) return null;
+  return trees.flatMap((tree) => (tree && conversationFrom(tree)) ?? []);
+}
+
+/** @param {any} value @returns {Tree} */
+function chatGptTree(value) {
+  /** @type {Message[]} */
+  const messages = Object.entries(value.mapping).map(([id, /** @type {any} */ node]) => {
+    const message = node?.message;
+    const content = message?.content ?? {};
+    const role = message?.author?.role;
+    const isHidden = message?.metadata?.is_visually_hidden_from_conversation === true;
+    // what it says to its tools, and what these answer, is no part of the conversation
+    const isSpoken = !isHidden && (message?.recipient ?? "all") === "all" && ["text", "multimodal_text"].includes(content.content_type);
+    return {
+      id,
+      parent: text(node?.parent) || null,
+      role: role === "user" && isSpoken ? "user" : role === "assistant" ? "assistant" : "",
+      text: isSpoken && (role === "user" || role === "assistant") ? partsOf(content.parts) : "",
+      reasoning: content.content_type === "thoughts" ? thoughtsOf(content.thoughts) : "",
+      time: milliseconds(message?.create_time),
+      isWhole: message?.status !== "in_progress",
+    };
+  });
+  return {
+    id: text(value.conversation_id ?? value.id),
+    title: text(value.title),
+    created: milliseconds(value.create_time),
+    changed: milliseconds(value.update_time),
+    current: text(value.current_node),
+    messages,
+  };
+}
+
+/** @param {unknown} parts */
+function partsOf(parts) {
+  const texts = list(parts).map((/** @type {any} */ part) => (typeof part === "string" ? part : text(part?.text)));
+  // marks of sources, which only ChatGPT can show
+  return texts.filter(Boolean).join("\n\n").replace(/\ue200[^\ue201]*\ue201|【[^】]*†[^】]*】/g, "");
+}
+
+/** @param {unknown} thoughts */
+function thoughtsOf(thoughts) {
+  return list(thoughts).map((/** @type {any} */ each) => text(each?.content) || text(each?.summary)).filter(Boolean).join("\n\n");
+}
+
+/** @param {any} value @returns {Tree | null} */
+function openWebUiTree(value) {
+  const chat = value?.chat ?? value;
+  const history = chat?.history;
+  if (!isObject(history?.messages)) return null;
+  /** @type {Message[]} */
+  const messages = Object.entries(history.messages).map(([id, /** @type {any} */ message]) => {
+    const role = message?.role === "user" || message?.role === "assistant" ? message.role : "";
+    const { answer, reasoning } = withoutDetails(text(message?.content));
+    return {
+      id,
+      parent: text(message?.parentId) || null,
+      role,
+      text: role === "user" ? text(message?.content) : role ? answer : "",
+      reasoning: role === "assistant" ? reasoning : "",
+      time: milliseconds(message?.timestamp),
+      isWhole: message?.done !== false && !message?.error,
+    };
+  });
+  return {
+    id: text(value.id ?? chat.id),
+    title: text(value.title) || text(chat.title),
+    created: milliseconds(value.created_at ?? chat.timestamp),
+    changed: milliseconds(value.updated_at),
+    current: text(history.currentId),
+    messages,
+  };
+}
+
+/** Separates reasoning and tool calls, which Open WebUI keeps in `details` elements. @param {string} content */
+function withoutDetails(content) {
+  let reasoning = "";
+  const answer = content.replace(/<details type="([\w-]+)"[^>]*>\s*(?:<summary>[^<]*<\/summary>)?([^]*?)<\/details>\s*/g, (_, type, inner) => {
+    if (type === "reasoning") reasoning += unescape(inner).replace(/^> ?/gm, "").trim();
+    return "";
+  });
+  return { answer, reasoning };
+}
+
+/** @param {string} html */
+function unescape(html) {
+  return new DOMParser().parseFromString(html.replaceAll("<", "&lt;"), "text/html").documentElement.textContent ?? "";
+}
+
+/**
+ * @param {Tree} tree
+ * @returns {Conversation | null} null if nobody has asked anything
+ */
+function conversationFrom({ id, title, created, changed, current, messages }) {
+  const byId = new Map(messages.map((message) => [message.id, message]));
+  /** @type {Map<string | null, Message[]>} */
+  const children = new Map();
+  for (const message of messages) {
+    const parent = message.parent !== null && byId.has(message.parent) ? message.parent : null;
+    children.set(parent, [...(children.get(parent) ?? []), message]);
+  }
+  const start = created || Math.min(...messages.map(({ time }) => time || Infinity), Date.now());
+  /** @type {Exchange[]} */
+  const exchanges = [];
+  /** The exchange that each message is a part of. @type {Map<string, Exchange>} */
+  const owners = new Map();
+  // without recursion: a conversation may have thousands of messages in a row
+  const work = (children.get(null) ?? []).map((message) => ({ message, exchange: /** @type {Exchange | null} */ (null) })).reverse();
+  const seen = new Set();
+  for (let next = work.pop(); next; next = work.pop()) {
+    const { message } = next;
+    if (seen.has(message.id)) continue; // a loop
+    seen.add(message.id);
+    let { exchange } = next;
+    const isAnswer = message.role === "assistant" && (message.text !== "" || message.reasoning !== "");
+    const siblings = message.parent === null ? [] : (children.get(message.parent) ?? []);
+    if (message.role === "user" || (isAnswer && !exchange)) {
+      exchange = newExchange(`${id}/${message.id}`, exchange, message, start + exchanges.length);
+      exchanges.push(exchange);
+    } else if (isAnswer && exchange && siblings.indexOf(message) > 0) {
+      // another answer to the same question
+      const branch = { ...newExchange(`${id}/${message.id}`, null, message, start + exchanges.length), parent: exchange.parent, question: exchange.question };
+      exchanges.push(branch);
+      exchange = branch;
+    }
+    if (isAnswer && exchange) {
+      exchange.answer = [exchange.answer, message.text].filter(Boolean).join("\n\n");
+      exchange.reasoning = [exchange.reasoning, message.reasoning].filter(Boolean).join("\n\n");
+      exchange.state = message.isWhole && exchange.answer !== "" ? "complete" : "stopped";
+    }
+    if (exchange) owners.set(message.id, exchange);
+    for (const child of [...(children.get(message.id) ?? [])].reverse()) work.push({ message: child, exchange });
+  }
+  if (exchanges.length === 0) return null;
+  /** @type {Record<string, string>} */
+  const choices = {};
+  const parents = new Map(exchanges.map((exchange) => [exchange.id, exchange]));
+  for (let chosen = owners.get(current); chosen; chosen = parents.get(chosen.parent ?? "")) choices[chosen.parent ?? ""] = chosen.id;
+  const shown = [...(title || titleFrom(exchanges[0]?.question ?? ""))].slice(0, MAX_TITLE_CHARS).join("");
+  const last = Math.max(...exchanges.map((exchange) => exchange.changed));
+  return new Conversation({ id: identifierOf(id), title: shown, created: start, changed: Math.min(changed || last, Date.now()), choices }, exchanges);
+}
+
+/**
+ * @param {string} source what its id is made of
+ * @param {Exchange | null} parent
+ * @param {Message} message
+ * @param {number} order a time, if the message has none
+ * @returns {Exchange}
+ */
+function newExchange(source, parent, { role, text: question, time }, order) {
+  const at = Math.min(time || order, Date.now());
+  return {
+    id: identifierOf(source),
+    parent: parent?.id ?? null,
+    question: role === "user" ? question : "",
+    answer: "",
+    reasoning: "",
+    state: "stopped",
+    created: at,
+    changed: at,
+  };
+}
+
+/**
+ * @param {string} source
+ * @returns {string} always the same for the same source, so that a second import makes no duplicates
+ */
+function identifierOf(source) {
+  // FNV-1a, three times with other beginnings: `crypto.subtle` does not exist on pages served over plain http
+  return [0x811c9dc5, 0x01234567, 0x5bd1e995]
+    .map((seed) => {
+      let hash = seed;
+      for (let at = 0; at < source.length; at++) hash = Math.imul(hash ^ source.charCodeAt(at), 0x01000193);
+      return (hash >>> 0).toString(16).padStart(8, "0");
+    })
+    .join("");
+}
+
+/** @param {unknown} value seconds or milliseconds since 1970 */
+function milliseconds(value) {
+  if (typeof value !== "number" || !Number.isFinite(value) || value < 0) return 0;
+  return Math.min(Math.round(value < 1e11 ? value * 1000 : value), Date.now());
+}
+
+/** @param {unknown} value */
+function text(value) {
+  return typeof value === "string" ? value : "";
+}
+
+/** @param {unknown} value @returns {unknown[]} */
+function list(value) {
+  return Array.isArray(value) ? value : [];
+}
+
+/** @param {unknown} value */
+function isObject(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
