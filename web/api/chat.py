@@ -18,7 +18,7 @@ from ..security.origin import refuse_foreign_origin
 from ..security.sign_in import current_user_key
 from ..sockets.client_socket import find_connection, has_disconnected
 from .doctor import QUERY, PacedStreams
-from .json_response import make_json_response
+from .json_response import make_uncached_response
 from .request_body import read_chat_request
 
 
@@ -107,6 +107,4 @@ def _block_response(reply: Reply) -> Response:
     }
     if reply.reasoning:
         fields["reasoning"] = reply.reasoning
-    response = make_json_response(fields)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return make_uncached_response(fields)

@@ -30,7 +30,7 @@ from ..replies.run_guard import StreamResponse
 from ..replies.stream_body import StreamBody
 from ..request_errors import InvalidRequest
 from ..sockets.client_socket import find_connection
-from .json_response import make_json_response
+from .json_response import make_uncached_response
 
 #: Behind the path of the chat: asks for the paced stream.
 QUERY: Final = b"doctor"
@@ -162,7 +162,7 @@ def make_doctor_blueprint(state: ExtensionState, streams: PacedStreams) -> Bluep
     @blueprint.get("/api/doctor")
     def describe_server() -> Response:
         environ = request.environ
-        return _reply(
+        return make_uncached_response(
             {
                 "version": __version__,
                 "server": environ.get("SERVER_SOFTWARE") or _server_without_name(environ),
@@ -182,7 +182,7 @@ def make_doctor_blueprint(state: ExtensionState, streams: PacedStreams) -> Bluep
         if record is None:
             abort(404)
         noticed = record.noticed_at
-        return _reply({
+        return make_uncached_response({
             "open": record.is_open,
             "noticed_seconds_ago": None if noticed is None else time.monotonic() - noticed,
         })  # fmt: skip
@@ -192,9 +192,3 @@ def make_doctor_blueprint(state: ExtensionState, streams: PacedStreams) -> Bluep
 
 def _server_without_name(environ: dict[str, Any]) -> str:
     return next((name.partition(".")[0] for name in _SERVERS if name in environ), "")
-
-
-def _reply(fields: dict[str, object]) -> Response:
-    response = make_json_response(fields)
-    response.headers["Cache-Control"] = "no-store"
-    return response
