@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from typing import TypeVar
 
 from ..chat import BeforeModel, Chat, CurrentChat
 from ..errors import ServiceError, UpstreamTimeout
@@ -16,6 +17,8 @@ _OF_BEFORE_MODEL = (
     "Raised by the before_model function. It runs on the event loop, without request and application context. "
     "What it needs of `request`, `current_user` or `current_app` should be put into `chat.context` by prepare."
 )
+
+T = TypeVar("T")
 
 #: Makes the iterator of a chat's events, given the chat, `Bridge.offer`, and the seconds until the first token.
 StreamChat = Callable[[Chat, Offer, float], AsyncGenerator[Sequence[Event], None]]
@@ -45,13 +48,11 @@ async def stream_prepared(
     now = asyncio.get_running_loop().time
     deadline = now() + first_token_timeout
     try:
-        async with asyncio.timeout_at(deadline) as limit:
-            replaced = await before_model(current.chat)
-    except TimeoutError as error:
-        if not limit.expired():
-            error.add_note(_OF_BEFORE_MODEL)
-            raise
-        raise UpstreamTimeout("the before_model function took longer than SLUICE_FIRST_TOKEN_TIMEOUT") from None
+        replaced = await _await_until(
+            deadline,
+            before_model(current.chat),
+            "the before_model function took longer than SLUICE_FIRST_TOKEN_TIMEOUT",
+        )
     except ServiceError:
         raise
     except Exception as error:
@@ -85,17 +86,31 @@ async def stream_items(
     try:
         while True:
             try:
-                async with asyncio.timeout_at(deadline) as limit:
-                    item = await anext(iterator)
+                item = await _await_until(
+                    deadline, anext(iterator), "the source did not end within SLUICE_TOTAL_TIMEOUT"
+                )
             except StopAsyncIteration:
                 break
-            except TimeoutError:
-                if not limit.expired():
-                    raise
-                raise UpstreamTimeout("the source did not end within SLUICE_TOTAL_TIMEOUT") from None
             yield [Text(item)]
     finally:
         aclose = getattr(iterator, "aclose", None)
         if aclose is not None:
             await aclose()
     yield [Finished("stop", Usage(0, 0, 0))]
+
+
+async def _await_until(deadline: float, awaitable: Awaitable[T], problem: str) -> T:
+    """Return what an application's awaitable returns, if it does so before a time on the loop's clock.
+
+    Its own exceptions are raised as they are, also a `TimeoutError`, which is then no failure of this limit.
+
+    Raises:
+        UpstreamTimeout: The time is over. `problem` is its detail.
+    """
+    try:
+        async with asyncio.timeout_at(deadline) as limit:
+            return await awaitable
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise UpstreamTimeout(problem) from None
