@@ -38,13 +38,13 @@ def make_chat_blueprint(state: ExtensionState, paced: PacedStreams) -> Blueprint
             refuse_foreign_origin(request)
             if request.query_string == QUERY:
                 return paced.answer()
-            chat = read_chat_request(request, service.settings, request_id.get())
+            chat = read_chat_request(request, service.settings, run_id=request_id.get(), user=current_user_key())
             client = find_connection(request.environ)
             if client is not None and has_disconnected(client):
                 # It disconnected while the request waited for a thread: an answer would only cost money.
                 return Response(status=499)
             state.require_thread()
-            chat = _prepare(chat.replace(user=current_user_key()), hooks.prepare)
+            chat = _prepare(chat, hooks.prepare)
             run = service.open(
                 chat,
                 chat.user or identify_client(request, service.settings),
