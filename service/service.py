@@ -7,7 +7,6 @@ import logging
 import threading
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
-from contextlib import aclosing
 from contextvars import Context
 from copy import copy
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 from .chat import BeforeModel, Chat, CurrentChat
 from .concurrency.event_loop_thread import LoopHealth, LoopState, LoopThread, LoopUnavailable
 from .concurrency.replaced_threads import refuse_replaced_threads
-from .errors import InternalError, Overloaded, ServiceError, ShuttingDown, UpstreamTimeout
+from .errors import InternalError, Overloaded, ShuttingDown
 from .events.events import Event, Failed, Finished, Offer, Reasoning, Text
 from .events.usage import Usage
 from .observability.logging import request_id, trace
@@ -28,6 +27,7 @@ from .provider.retry import stream_with_retries
 from .runs.concurrency_limit import ConcurrencyLimiter, Slot
 from .runs.run import Run, Source
 from .runs.run_end import RunEnd
+from .runs.sources import stream_items, stream_prepared
 from .settings.provider import OPENAI_BASE_URL
 from .settings.settings import Settings
 
@@ -40,11 +40,6 @@ logger = logging.getLogger("sluice.chat")
 START_TIMEOUT = 10.0
 # Seconds for the loop to close connections and end cancelled tasks.
 CLOSE_TIMEOUT = 5.0
-# Below the traceback in the log. `current_user` is None there, and `request` raises an exception.
-_OF_BEFORE_MODEL = (
-    "Raised by the before_model function. It runs on the event loop, without request and application context. "
-    "What it needs of `request`, `current_user` or `current_app` should be put into `chat.context` by prepare."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +223,9 @@ class ChatService:
         if before_model is None:
             source: Source = partial(self.stream_chat, chat)
         else:
-            source = partial(self._stream_prepared, current, before_model)
+            source = partial(
+                stream_prepared, current, before_model, self.stream_chat, self.settings.limits.first_token_timeout
+            )
         return self._open(current, client, source, on_end)
 
     def open_items(self, items: AsyncIterable[str], chat: Chat, client: str = "") -> Run:
@@ -247,7 +244,7 @@ class ChatService:
             ShuttingDown: As `open`.
             InternalError: As `open`.
         """
-        source = partial(_stream_items, items, self.settings.limits.total_timeout)
+        source = partial(stream_items, items, self.settings.limits.total_timeout)
         return self._open(CurrentChat(chat), client, source, None)
 
     def _open(
@@ -315,33 +312,6 @@ class ChatService:
                         raise copy(error)
         raise ShuttingDown("the run was closed")
 
-    async def _stream_prepared(
-        self, current: CurrentChat, before_model: BeforeModel, offer: Offer
-    ) -> AsyncGenerator[Sequence[Event], None]:
-        """Call the hook, then stream the answer to its chat. The limit for the first token holds for both."""
-        now = asyncio.get_running_loop().time
-        deadline = now() + self.settings.limits.first_token_timeout
-        try:
-            async with asyncio.timeout_at(deadline) as limit:
-                replaced = await before_model(current.chat)
-        except TimeoutError as error:
-            if not limit.expired():
-                error.add_note(_OF_BEFORE_MODEL)
-                raise
-            raise UpstreamTimeout("the before_model function took longer than SLUICE_FIRST_TOKEN_TIMEOUT") from None
-        except ServiceError:
-            raise
-        except Exception as error:
-            error.add_note(_OF_BEFORE_MODEL)
-            raise
-        if replaced is not None:
-            if not isinstance(replaced, Chat):
-                raise TypeError(f"before_model returned {type(replaced).__name__}; it should return a Chat or None")
-            current.chat = replaced
-        async with aclosing(self.stream_chat(current.chat, offer, deadline - now())) as batches:
-            async for batch in batches:
-                yield batch
-
     def stream_chat(
         self, chat: Chat, offer: Offer, first_token_timeout: float | None = None
     ) -> AsyncGenerator[Sequence[Event], None]:
@@ -379,28 +349,3 @@ async def _release(model: ProviderClient | None, demo: DemoServer | None, metric
     """Close all that a service has opened, which itself is gone."""
     await _disconnect(model, demo)
     metrics.close()
-
-
-async def _stream_items(
-    items: AsyncIterable[str], total_timeout: float, offer: Offer
-) -> AsyncGenerator[Sequence[Event], None]:
-    """Make each item a text event. No tokens are counted."""
-    deadline = asyncio.get_running_loop().time() + total_timeout
-    iterator = aiter(items)
-    try:
-        while True:
-            try:
-                async with asyncio.timeout_at(deadline) as limit:
-                    item = await anext(iterator)
-            except StopAsyncIteration:
-                break
-            except TimeoutError:
-                if not limit.expired():
-                    raise
-                raise UpstreamTimeout("the source did not end within SLUICE_TOTAL_TIMEOUT") from None
-            yield [Text(item)]
-    finally:
-        aclose = getattr(iterator, "aclose", None)
-        if aclose is not None:
-            await aclose()
-    yield [Finished("stop", Usage(0, 0, 0))]

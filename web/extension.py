@@ -11,33 +11,28 @@ from uuid import uuid4
 
 from flask import Flask, Response, current_app, request
 
-from ..service import Chat, ChatService, Settings
+from ..service import ChatService, Settings
 from ..service.chat import BeforeModel
-from ..service.errors import Overloaded, ServiceError
+from ..service.errors import ServiceError
 from ..service.observability.logging import request_id
-from ..service.observability.resources import NO_THREADS
 from ..service.settings import kept_files
 from ..service.settings.load import load_settings
 from ..service.settings.names import names_without_effect
 from .api.errors import make_error_response
+from .api.item_stream import make_item_stream
 from .app_config import settings_in_config, with_config
 from .blueprint import NAME as BLUEPRINT
 from .blueprint import make_guest_blueprint
 from .cli.commands import sluice_commands
-from .encoders.item_sse import encode_items
-from .encoders.sluice_sse import HEADERS
 from .extension_state import ExtensionState
 from .foreign_servers import describe_server, refuse_unfit_server
 from .hook_types import check_hook, check_store
 from .hooks import ConversationStore, Hooks, OnEnd, Prepare
 from .page.assets import page_assets
 from .page.libraries import describe_missing_libraries
-from .replies.run_guard import RunGuard, StreamResponse
-from .replies.stream_body import StreamBody
-from .security.client_address import identify_client
-from .security.sign_in import Authorize, current_user_key
+from .replies.run_guard import RunGuard
+from .security.sign_in import Authorize
 from .security.trace_context import read_request_id
-from .sockets.client_socket import find_connection
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -260,21 +255,12 @@ class Sluice:
                 "async generator"
             )
         state = ExtensionState.of(current_app._get_current_object())  # type: ignore[attr-defined]
-        service = state.service
-        run_id = read_request_id(request.headers.get("X-Request-Id")) or uuid4().hex
-        request_id.set(run_id)
+        request_id.set(read_request_id(request.headers.get("X-Request-Id")) or uuid4().hex)
         try:
-            if not state.has_spare_thread():
-                raise Overloaded(NO_THREADS)
-            user = current_user_key() or identify_client(request, service.settings)
-            chat = Chat(messages=(), model="-", source="app", run_id=run_id)
-            run = service.open_items(_encoded(source, encode), chat, user)
+            return make_item_stream(state, _encoded(source, encode), source="app")
         except ServiceError as error:
-            service.metrics.refused(error.code)
+            state.service.metrics.refused(error.code)
             return make_error_response(error)
-        with state.hold(run, find_connection(request.environ)) as stack:
-            body = StreamBody(run, run_id, encode_items)
-            return StreamResponse(request, body, {**HEADERS, "X-Request-Id": run_id}, stack.pop_all().close)
 
 
 async def _encoded(source: AsyncIterable[T], encode: Callable[[T], str]) -> Any:

@@ -15,6 +15,8 @@ from weakref import WeakSet, ref
 from flask import Flask
 
 from ..service import ChatService, LoopState, Run
+from ..service.errors import Overloaded
+from ..service.observability.resources import NO_THREADS
 from .hidden_rules import describe_hidden_rules
 from .hooks import Hooks
 from .security.sign_in import MISSING_KEY
@@ -79,6 +81,15 @@ class ExtensionState:
             warnings += describe_hidden_rules(app.url_map)
         for warning in warnings:
             logger.warning("%s", warning)
+
+    def require_thread(self) -> None:
+        """Refuse a chat that would hold the last thread of the server.
+
+        Raises:
+            Overloaded: No thread would be left for other requests.
+        """
+        if not self.has_spare_thread():
+            raise Overloaded(NO_THREADS)
 
     def hold(self, run: Run, client: Connection | None) -> ExitStack:
         """Return a stack whose end ends a run. Until then the run also ends when its client disconnects.

@@ -5,9 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Flask, Response, current_app, request
 
 from ...service import Chat, Reply, RunEnd
-from ...service.errors import Overloaded, ServiceError
+from ...service.errors import ServiceError
 from ...service.observability.logging import request_id
-from ...service.observability.resources import NO_THREADS
 from ..encoders.sluice_sse import HEADERS
 from ..extension_state import ExtensionState
 from ..hooks import OnEnd, Prepare
@@ -18,7 +17,7 @@ from ..security.origin import refuse_foreign_origin
 from ..security.sign_in import current_user_key
 from ..sockets.client_socket import find_connection, has_disconnected
 from .doctor import QUERY, PacedStreams
-from .json_response import make_json_response
+from .json_response import make_uncached_response
 from .request_body import read_chat_request
 
 
@@ -38,15 +37,14 @@ def make_chat_blueprint(state: ExtensionState, paced: PacedStreams) -> Blueprint
         try:
             refuse_foreign_origin(request)
             if request.query_string == QUERY:
-                return _answer_doctor(state, paced)
-            chat = read_chat_request(request, service.settings, request_id.get())
+                return paced.answer()
+            chat = read_chat_request(request, service.settings, run_id=request_id.get(), user=current_user_key())
             client = find_connection(request.environ)
             if client is not None and has_disconnected(client):
                 # It disconnected while the request waited for a thread: an answer would only cost money.
                 return Response(status=499)
-            if not state.has_spare_thread():
-                raise Overloaded(NO_THREADS)
-            chat = _prepare(chat.replace(user=current_user_key()), hooks.prepare)
+            state.require_thread()
+            chat = _prepare(chat, hooks.prepare)
             run = service.open(
                 chat,
                 chat.user or identify_client(request, service.settings),
@@ -66,14 +64,6 @@ def make_chat_blueprint(state: ExtensionState, paced: PacedStreams) -> Blueprint
             return StreamResponse(request, stream, HEADERS, end_run=stack.pop_all().close)
 
     return blueprint
-
-
-def _answer_doctor(state: ExtensionState, paced: PacedStreams) -> Response:
-    """Answer by a paced stream, on the conditions of a chat."""
-    if not state.has_spare_thread():
-        raise Overloaded(NO_THREADS)
-    client = current_user_key() or identify_client(request, state.service.settings)
-    return paced.answer(request, request_id.get(), client)
 
 
 def _prepare(chat: Chat, prepare: Prepare | None) -> Chat:
@@ -107,6 +97,4 @@ def _block_response(reply: Reply) -> Response:
     }
     if reply.reasoning:
         fields["reasoning"] = reply.reasoning
-    response = make_json_response(fields)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return make_uncached_response(fields)

@@ -17,7 +17,7 @@ from ..hooks import ConversationStore
 from ..request_errors import InvalidRequest
 from ..security.origin import refuse_foreign_origin
 from ..security.sign_in import current_user_key
-from .json_response import make_json_response
+from .json_response import make_uncached_response
 from .request_body import read_body
 
 # The page makes them: conversation/identifier.js.
@@ -51,7 +51,7 @@ def make_conversations_blueprint(state: ExtensionState) -> Blueprint:
     @blueprint.get("/api/conversations")
     def list_conversations() -> Response:
         listed = [{"id": id_, "version": version} for id_, version in store().list_conversations(current_user_key())]
-        return _answer({"conversations": listed})
+        return make_uncached_response({"conversations": listed})
 
     @blueprint.get("/api/conversations/<conversation_id>")
     def load_conversation(conversation_id: str) -> Response:
@@ -59,7 +59,7 @@ def make_conversations_blueprint(state: ExtensionState) -> Blueprint:
         if found is None:
             abort(HTTPStatus.NOT_FOUND)
         conversation, version = found
-        return _answer({"conversation": conversation, "version": version})
+        return make_uncached_response({"conversation": conversation, "version": version})
 
     @blueprint.put("/api/conversations/<conversation_id>")
     def save_conversation(conversation_id: str) -> Response:
@@ -81,7 +81,7 @@ def make_conversations_blueprint(state: ExtensionState) -> Blueprint:
                 field="version",
                 status=HTTPStatus.PRECONDITION_FAILED,
             )
-        return _answer({"version": saved})
+        return make_uncached_response({"version": saved})
 
     @blueprint.delete("/api/conversations/<conversation_id>")
     def delete_conversation(conversation_id: str) -> Response:
@@ -94,9 +94,3 @@ def make_conversations_blueprint(state: ExtensionState) -> Blueprint:
 
 def _checked(conversation_id: str) -> str:
     return conversation_id if _ID.fullmatch(conversation_id) else abort(HTTPStatus.NOT_FOUND)
-
-
-def _answer(fields: dict[str, Any]) -> Response:
-    response = make_json_response(fields)
-    response.headers["Cache-Control"] = "no-store"
-    return response

@@ -12,25 +12,21 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
-from flask import Blueprint, Request, Response, abort, request
+from flask import Blueprint, Response, abort, request
 
 from ... import __version__
-from ...service import Chat
 from ...service.errors import Overloaded
-from ..encoders.item_sse import encode_items
-from ..encoders.sluice_sse import HEADERS
 from ..extension_state import ExtensionState
-from ..replies.run_guard import StreamResponse
-from ..replies.stream_body import StreamBody
 from ..request_errors import InvalidRequest
 from ..sockets.client_socket import find_connection
-from .json_response import make_json_response
+from .item_stream import make_item_stream
+from .json_response import make_uncached_response
 
 #: Behind the path of the chat: asks for the paced stream.
 QUERY: Final = b"doctor"
@@ -78,42 +74,28 @@ class PacedStreams:
         self._lock = threading.Lock()
         self._records: OrderedDict[str, _Record] = OrderedDict()
 
-    def answer(self, asked: Request, run_id: str, client: str) -> Response:
-        """Answer a request by a paced stream.
-
-        Args:
-            asked: The request, whose origin and user were checked.
-            run_id: Its id.
-            client: The client's identity, for the limit of one client's streams.
+    def answer(self) -> Response:
+        """Answer the current request, whose origin and user were checked, by a paced stream.
 
         Raises:
             InvalidRequest: The body is of another form.
-            Overloaded: Too many of them are open, or as `ChatService.open`.
+            Overloaded: Too many of them are open.
+            ServiceError: As `make_item_stream`.
         """
-        state = self._state
-        if state.service.settings.server.doctor == "off":
+        if self._state.service.settings.server.doctor == "off":
             abort(404)
         try:
-            stream = msgspec.json.decode(asked.get_data(cache=False) or b"{}", type=PacedStream)
+            stream = msgspec.json.decode(request.get_data(cache=False) or b"{}", type=PacedStream)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InvalidRequest(f"The body should describe a paced stream: {type(error).__name__}.") from None
         if stream.problem:
             raise InvalidRequest(stream.problem)
         name, record = self._add()
-        try:
-            chat = Chat(messages=(), model="-", source="doctor", run_id=run_id)
-            # A proxy may have rules for the chat's path alone, so what it does there is told there.
-            first = {"stream": name, "protocol": asked.environ.get("SERVER_PROTOCOL", "")}
-            run = state.service.open_items(_tick(stream, first, record), chat, client)
-        except BaseException:
-            record.is_open = False
-            raise
-        with ExitStack() as stack:
-            # After the run has ended, which notes a disconnect. A source that never started notes nothing.
-            stack.callback(_close, record)
-            stack.enter_context(state.hold(run, find_connection(asked.environ)))
-            body = StreamBody(run, run_id, encode_items)
-            return StreamResponse(asked, body, HEADERS, end_run=stack.pop_all().close)
+        # A proxy may have rules for the chat's path alone, so what it does there is told there.
+        first = {"stream": name, "protocol": request.environ.get("SERVER_PROTOCOL", "")}
+        # The end of the run notes a disconnect before `_close`. A source that never started notes nothing.
+        ticks = _tick(stream, first, record)
+        return make_item_stream(self._state, ticks, source="doctor", on_close=partial(_close, record))
 
     def find(self, name: str) -> _Record | None:
         """Return what became of a stream; None where this process does not know it."""
@@ -162,7 +144,7 @@ def make_doctor_blueprint(state: ExtensionState, streams: PacedStreams) -> Bluep
     @blueprint.get("/api/doctor")
     def describe_server() -> Response:
         environ = request.environ
-        return _reply(
+        return make_uncached_response(
             {
                 "version": __version__,
                 "server": environ.get("SERVER_SOFTWARE") or _server_without_name(environ),
@@ -182,7 +164,7 @@ def make_doctor_blueprint(state: ExtensionState, streams: PacedStreams) -> Bluep
         if record is None:
             abort(404)
         noticed = record.noticed_at
-        return _reply({
+        return make_uncached_response({
             "open": record.is_open,
             "noticed_seconds_ago": None if noticed is None else time.monotonic() - noticed,
         })  # fmt: skip
@@ -192,9 +174,3 @@ def make_doctor_blueprint(state: ExtensionState, streams: PacedStreams) -> Bluep
 
 def _server_without_name(environ: dict[str, Any]) -> str:
     return next((name.partition(".")[0] for name in _SERVERS if name in environ), "")
-
-
-def _reply(fields: dict[str, object]) -> Response:
-    response = make_json_response(fields)
-    response.headers["Cache-Control"] = "no-store"
-    return response

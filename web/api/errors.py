@@ -37,7 +37,7 @@ from ..extension_state import ExtensionState
 from ..request_errors import CsrfRefused, Forbidden, InvalidRequest, SignInRequired, UserChanged
 from ..security.sign_in import is_refused
 from .body_errors import find_body_error
-from .json_response import make_json_response
+from .json_response import make_uncached_response
 
 logger = logging.getLogger("sluice.web")
 
@@ -74,8 +74,7 @@ RETRY_AFTER_DEFAULT = 2.0
 def make_error_response(error: ServiceError) -> Response:
     """Return the reply for an error that is known before a stream has begun. In a request's context."""
     status = error.status if isinstance(error, InvalidRequest) else STATUSES[type(error)]
-    response = make_json_response(describe_error(error, request_id.get()), status)
-    response.headers["Cache-Control"] = "no-store"
+    response = make_uncached_response(describe_error(error, request_id.get()), status)
     if isinstance(error, InvalidRequest):
         response.headers.update(error.headers)
     if status in (429, 503) or error.retry_after is not None:

@@ -9,7 +9,7 @@ from ...service import LoopState, LoopUnavailable
 from ...service.observability.metrics import MetricsUnavailable
 from ...service.observability.resources import exhausted, exhausted_by
 from ..extension_state import ExtensionState
-from .json_response import make_json_response
+from .json_response import make_uncached_response
 
 # A loop that is later than this keeps no promise about tokens; a load balancer should look elsewhere. Far above
 # what a garbage collection or a burst of requests causes (tens of milliseconds).
@@ -62,6 +62,4 @@ def make_operations_blueprint(state: ExtensionState) -> Blueprint:
 
 
 def _make_status_response(is_good: bool, status: str) -> Response:
-    response = make_json_response({"status": status}, 200 if is_good else 503)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return make_uncached_response({"status": status}, 200 if is_good else 503)

@@ -53,13 +53,14 @@ _JSON_TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "bo
 _NAMED = re.compile(r"^Object (?:contains unknown field|missing required field) `(?P<name>[^`]*)`")
 
 
-def read_chat_request(request: Request, settings: Settings, run_id: str) -> Chat:
+def read_chat_request(request: Request, settings: Settings, *, run_id: str, user: str) -> Chat:
     """Read and check a chat request.
 
     Args:
         request: Flask's request; its body is read here.
         settings: The limits, the allowed models, the system message and the default mode.
         run_id: The id of the request.
+        user: The key of the signed-in user; empty for none.
 
     Raises:
         InvalidRequest: It is not of the documented form. The error has the status, the reason and the field.
@@ -81,6 +82,7 @@ def read_chat_request(request: Request, settings: Settings, run_id: str) -> Chat
         model=body.model or settings.provider.default_model,
         mode=body.interaction_mode or _choose_mode(request, settings),
         system=settings.chat.system_prompt,
+        user=user,
         source=body.source,
         run_id=run_id,
     )

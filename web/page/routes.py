@@ -9,7 +9,7 @@ from flask import Blueprint, Response, current_app, make_response, redirect, ren
 from flask.sansio.blueprints import BlueprintSetupState
 
 from ... import __version__
-from ..api.json_response import make_json_response
+from ..api.json_response import make_uncached_response
 from ..extension_state import ExtensionState
 from ..routing import add_slash
 from ..security.headers import mark_page
@@ -76,7 +76,7 @@ def make_configuration_blueprint(state: ExtensionState) -> Blueprint:
         provider = settings.provider
         # The application's function chooses the model for each chat.
         is_model_known = state.hooks.prepare is None
-        response = make_json_response(
+        return make_uncached_response(
             {
                 "interaction_mode": settings.chat.page_mode,
                 "model": provider.default_model if is_model_known else "",
@@ -90,7 +90,5 @@ def make_configuration_blueprint(state: ExtensionState) -> Blueprint:
                 "user": storage_key(),
             }
         )
-        response.headers["Cache-Control"] = "no-store"
-        return response
 
     return blueprint

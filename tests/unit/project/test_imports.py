@@ -81,7 +81,6 @@ WEB = {
         "app_config",
         "blueprint",
         "cli",
-        "encoders",
         "extension_state",
         "foreign_servers",
         "hook_types",
@@ -89,7 +88,6 @@ WEB = {
         "page",
         "replies",
         "security",
-        "sockets",
     },
     "web": {
         "api",

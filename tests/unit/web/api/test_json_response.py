@@ -7,13 +7,19 @@ import json
 from flask import Flask, jsonify
 
 from sluice.service.settings.starters import Starter
-from sluice.web.api.json_response import make_json_response
+from sluice.web.api.json_response import make_json_response, make_uncached_response
 
 
 def test_chinese_is_sent_as_it_is() -> None:
     response = make_json_response({"message": "你好，世界 🙂"}, 201)
     assert response.get_data() == '{"message":"你好，世界 🙂"}\n'.encode()
     assert (response.status_code, response.content_type) == (201, "application/json")
+
+
+def test_a_reply_to_one_request_is_stored_by_no_cache() -> None:
+    response = make_uncached_response({"status": "draining"}, 503)
+    assert (response.status_code, response.headers["Cache-Control"]) == (503, "no-store")
+    assert "Cache-Control" not in make_json_response({}).headers
 
 
 def test_a_half_of_a_surrogate_pair_is_the_only_thing_that_is_escaped() -> None:

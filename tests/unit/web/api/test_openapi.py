@@ -32,7 +32,7 @@ def break_service(patch: pytest.MonkeyPatch, service: ChatService, error: Except
     for name in ("health", "open", "start"):
         patch.setattr(service, name, fail)
     patch.setattr("sluice.web.page.assets.Asset.response", fail)
-    patch.setattr("sluice.web.page.routes.make_json_response", fail)
+    patch.setattr("sluice.web.page.routes.make_uncached_response", fail)
     patch.setattr("sluice.web.api.openapi.make_json_response", fail)
 
 
