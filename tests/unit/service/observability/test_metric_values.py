@@ -147,6 +147,58 @@ def test_no_number_is_lost_where_somebody_removes_files(
     assert "were removed while the server ran, and are written again" in caplog.text
 
 
+def test_an_answer_is_written_by_one_call_for_each_file_and_not_by_one_for_each_value(
+    make: Callable[[], Metrics], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each call releases the interpreter's lock, and another thread takes it.
+    written: list[int] = []
+    real_write = os.pwrite
+
+    def count(descriptor: int, data: bytes, position: int) -> int:
+        written.append(descriptor)
+        return real_write(descriptor, data, position)
+
+    worker = make()
+    count_an_answer(worker)
+    monkeypatch.setattr(os, "pwrite", count)
+    worker.opened()
+    assert len(written) == 1
+    written.clear()
+    count_an_answer(worker)
+    # The begin of the second one; its end changes the gauge, counters and histograms.
+    assert len(written) == 1 + 3
+    assert len(set(written)) == 3
+    monkeypatch.undo()
+    found = shown(make())
+    assert found["sluice_streams_total  block done api"] == 2
+    assert found["gen_ai_client_token_usage_sum chat provider m input"] == 18
+    assert found["sluice_streams_open"] == 1
+
+
+def test_values_far_from_each_other_are_written_without_all_between(
+    make: Callable[[], Metrics], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = make()
+    worker.refused("first")
+    for number in range(200):
+        worker.refused(f"code-{number}")
+    sizes: list[int] = []
+    real_write = os.pwrite
+
+    def measure(descriptor: int, data: bytes, position: int) -> int:
+        sizes.append(len(data))
+        return real_write(descriptor, data, position)
+
+    monkeypatch.setattr(os, "pwrite", measure)
+    for code in ("first", "code-199"):
+        worker._refused.add(code)
+    worker.write()
+    assert sizes == [16, 16]
+    monkeypatch.undo()
+    found = shown(make())
+    assert (found["sluice_refused_total first"], found["sluice_refused_total code-199"]) == (2, 2)
+
+
 @pytest.mark.parametrize("moment", ["before anything is written", "later"])
 def test_counting_goes_on_while_nothing_can_be_written_and_all_of_it_is_written_later(
     make: Callable[[], Metrics], moment: str, caplog: pytest.LogCaptureFixture
