@@ -28,8 +28,13 @@ from typing import Any, BinaryIO
 MOST_WAITING = 2**20
 # Characters after which a line without an end is written as one.
 LONGEST_LINE = 2**16
+# Seconds between the last waiting line and a look for further ones. Without it each line of a busy worker wakes the
+# thread, which interrupts the line's request twice (docs/decisions/0042-write-logs-through-a-bounded-queue.md).
+PAUSE = 0.01
 # Seconds at the exit for the lines that still wait.
 FLUSH_TIMEOUT = 1.0
+# Characters that are written at once. A pipe takes so many ASCII characters as one piece.
+_WRITTEN_AT_ONCE = select.PIPE_BUF
 # Reentrant, as a signal handler may write while its own thread counts.
 _dropped_lock = threading.RLock()
 _dropped = 0
@@ -151,8 +156,8 @@ class QueuedStream(io.TextIOBase):
     def _put(self, text: str) -> None:
         if self._thread is None and _threads_are_replaced():
             # Our thread would never run. Such a process is refused at its start, and must be able to say why.
-            if not self._written(text):
-                self._drop(text)
+            if unwritten := self._write(text):
+                self._drop(unwritten)
         elif not self._start():
             self._drop(text)
         elif self._waiting + len(text) > MOST_WAITING:
@@ -189,31 +194,57 @@ class QueuedStream(io.TextIOBase):
 
     def _run(self) -> None:
         lines = self._lines
-        while (item := lines.get()) is not None:
+        item = lines.get()
+        while item is not None:
+            following: str | threading.Event | _Missing | None = ""
             if isinstance(item, threading.Event):
                 item.set()
             elif isinstance(item, _Missing):
                 self._report_dropped()
-            else:
-                if self._written(item):
-                    if self._unreported and not self._marked:
-                        self._report_dropped()
-                else:
-                    self._drop(item)
-                with self._lock:
-                    # Reset where nothing waits: a signal handler may have interrupted another counting.
-                    self._waiting = 0 if lines.empty() else self._waiting - len(item)
+            elif item:
+                text, following = self._join_waiting(item)
+                self._write_lines(text)
+                if following == "" and lines.empty():
+                    time.sleep(PAUSE)
+            item = lines.get() if following == "" else following
         os.close(self._descriptor)
+
+    def _join_waiting(self, text: str) -> tuple[str, str | threading.Event | _Missing | None]:
+        """Join a text and those that wait behind it, as far as one write takes them.
+
+        Returns:
+            The joined text, and what was taken from the queue behind it; an empty text where that is nothing.
+        """
+        joined, size = [text], len(text)
+        while not self._lines.empty():
+            item = self._lines.get()
+            # Other processes that share a pipe write nothing in between (pipe(7)).
+            if not isinstance(item, str) or size + len(item) > _WRITTEN_AT_ONCE:
+                return "".join(joined), item
+            joined.append(item)
+            size += len(item)
+        return "".join(joined), ""
+
+    def _write_lines(self, text: str) -> None:
+        unwritten = self._write(text)
+        if unwritten:
+            self._drop(unwritten)
+        elif self._unreported and not self._marked:
+            self._report_dropped()
+        with self._lock:
+            # Reset where nothing waits: a signal handler may have interrupted another counting.
+            self._waiting = 0 if self._lines.empty() else self._waiting - len(text)
 
     def _report_dropped(self) -> None:
         with self._lock:
             unreported, self._unreported, self._marked = self._unreported, 0, False
-        if unreported and not self._written(self.format_dropped(unreported)):
+        if unreported and self._write(self.format_dropped(unreported)):
             # Reported after the next line that can be written.
             with self._lock:
                 self._unreported += unreported
 
-    def _written(self, text: str) -> bool:
+    def _write(self, text: str) -> str:
+        """Write a text, and return what could not be written of it."""
         data = text.encode(self.encoding, self.errors)
         try:
             if self._unopened is not None:
@@ -230,8 +261,8 @@ class QueuedStream(io.TextIOBase):
                     poll.register(self._descriptor, select.POLLOUT)
                     poll.poll()
         except OSError:
-            return False  # such as a closed pipe, or a full disk
-        return True
+            return data.decode(self.encoding, "replace")  # such as a closed pipe, or a full disk
+        return ""
 
 
 class QueuedFileHandler(logging.FileHandler):

@@ -98,6 +98,32 @@ def test_lines_come_out_as_they_went_in(pipe: Pipe) -> None:
     assert pipe.read_until(b"end\n").decode() == "one 你好 🙂 \\udc80\ntwo halves\nthree\nwithout an end\n"
 
 
+def test_lines_that_wait_are_written_together_but_not_more_than_a_pipe_takes_as_one_piece(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_queue, "PAUSE", 0.3)
+    pieces: list[bytes] = []
+    real_write = os.write
+
+    def note(descriptor: int, data: bytes) -> int:
+        if descriptor == pipe.writer:
+            pieces.append(bytes(data))
+        return real_write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", note)
+    pipe.stream.write("the first\n")
+    # Not delayed by the pause, which begins behind it.
+    pipe.read_until(b"the first\n", within=0.25)
+    lines = [f"line {number} {'x' * 90}\n" for number in range(100)]
+    for line in lines:
+        pipe.stream.write(line)
+    pipe.read_until(lines[-1].encode())
+    assert b"".join(pieces).decode() == "".join(["the first\n", *lines])
+    assert max(map(len, pieces)) <= select.PIPE_BUF
+    assert all(piece.endswith(b"\n") for piece in pieces)
+    assert len(pieces) <= 6
+
+
 def test_a_writer_never_waits_for_a_reader_and_what_is_too_much_is_counted_and_said(
     pipe: Pipe, small_queue: int
 ) -> None:
