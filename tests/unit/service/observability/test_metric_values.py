@@ -182,6 +182,7 @@ def test_values_far_from_each_other_are_written_without_all_between(
     worker.refused("first")
     for number in range(200):
         worker.refused(f"code-{number}")
+    worker.write()  # also the lines of the log that this process has dropped
     sizes: list[int] = []
     real_write = os.pwrite
 
