@@ -140,11 +140,13 @@ class ChatService:
             if self._draining:
                 return
             self._draining = True
-        logger.info("draining: %d open streams, which have %g s to end", len(self._runs), seconds)
+            count = len(self._runs)
+        # Before the log, whose filter may raise: no later call would do it.
         try:
             self.loop.call_soon(self._stop_runs_later, seconds)
         except LoopUnavailable:
             logger.debug("the loop does not run: there are no open streams to drain")
+        logger.info("draining: %d open streams, which have %g s to end", count, seconds)
 
     def _stop_runs_later(self, seconds: float) -> None:
         asyncio.get_running_loop().call_later(seconds, self._stop_runs, "the drain's time is over")
@@ -153,10 +155,10 @@ class ChatService:
         with self._lock:
             self._stopping = True
             runs = list(self._runs)
-        if runs:
-            logger.warning("%s: %d open streams are stopped", reason, len(runs))
         for run in runs:
             run.stop(ShuttingDown(reason))
+        if runs:
+            logger.warning("%s: %d open streams are stopped", reason, len(runs))
 
     def close(self) -> bool:
         """Stop every open chat with a terminal event, close connections and end the loop. Waits about 10 s at most.

@@ -363,10 +363,12 @@ class LoopThread:
                     runner.run(self._serve(ready))
                 except BaseException:
                     # SystemExit and KeyboardInterrupt raised in a callback end a loop as well.
-                    logger.exception("loop %r died", self.name)
-                    # Before the runner cancels the tasks: a coroutine that ignores that must not keep its waiters,
-                    # and the others get the loop's death and not a cancellation.
-                    self._die()
+                    try:
+                        logger.exception("loop %r died", self.name)
+                    finally:
+                        # Before the runner cancels the tasks: a coroutine that ignores that must not keep its
+                        # waiters, and the others get the loop's death and not a cancellation.
+                        self._die()
         except BaseException as error:
             if self._loop is None and ready.set_running_or_notify_cancel():
                 ready.set_exception(error)
@@ -400,9 +402,11 @@ class LoopThread:
         while not ended.wait(heartbeat.interval):
             is_stuck, late = heartbeat.is_stuck(), heartbeat.overdue()
             if is_stuck and self._change(LoopState.RUNNING, LoopState.STUCK):
-                logger.error("loop %r is stuck: no beat for %.1f s", self.name, late)
-                self._release(LoopUnavailable(f"loop {self.name!r} is stuck", LoopState.STUCK))
-                self._report(LoopState.STUCK)
+                try:
+                    logger.error("loop %r is stuck: no beat for %.1f s", self.name, late)
+                finally:
+                    self._release(LoopUnavailable(f"loop {self.name!r} is stuck", LoopState.STUCK))
+                    self._report(LoopState.STUCK)
             elif late < heartbeat.interval and self._change(LoopState.STUCK, LoopState.RUNNING):
                 logger.warning("loop %r runs again", self.name)
 

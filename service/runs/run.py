@@ -235,8 +235,11 @@ class Run:
             # It holds the reader, which holds this object.
             self._outlet = None
             self._duration = time.monotonic() - self._began
-            self._account()
-            self._on_close(self)
+            try:
+                self._account()
+            finally:
+                # It gives back the run's slot, also where a filter of the log raises.
+                self._on_close(self)
 
     def end(self) -> RunEnd:
         """Return how the run has ended. After `close`."""

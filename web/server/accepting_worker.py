@@ -77,9 +77,9 @@ class AcceptingWorker(GatheringWorker):
         try:
             self._watch(client, address, listener)
         except (OSError, MemoryError) as error:
-            self.log.error("an accepted connection was closed, because it cannot be watched: %s", error)
             client.close()
             self.nr_conns -= 1
+            self.log.error("an accepted connection was closed, because it cannot be watched: %s", error)
             return False
         return True
 

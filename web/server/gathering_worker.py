@@ -152,15 +152,16 @@ class GatheringWorker(PublicThreadWorker):
 
     def request_refused(self, connection: WorkerConnection, refusal: Refusal, cause: str = "") -> None:
         """Send a refusal without a thread, and close the connection (`IntakeOwner`)."""
-        name = self._note_refusal(refusal, connection.client, connection.parser.prepared, cause)
-        reply = refusal.encode(name, has_body=not connection.is_head)
         try:
+            name = self._note_refusal(refusal, connection.client, connection.parser.prepared, cause)
             # Without waiting: where the socket is full, the client has not read its last replies.
-            connection.sock.send(reply)
+            connection.sock.send(refusal.encode(name, has_body=not connection.is_head))
         except OSError as error:
             self.log.debug("a refusal for %s could not be sent: %s", format_client(connection.client), error)
-        self.nr_conns -= 1
-        connection.close(graceful=True)
+        finally:
+            # The worker continues after a MemoryError.
+            self.nr_conns -= 1
+            connection.close(graceful=True)
 
     def _note_refusal(self, refusal: Refusal, client: Any, request: Any, cause: str) -> str:
         """Log and count a refusal, and return the request's id.
@@ -201,8 +202,8 @@ class GatheringWorker(PublicThreadWorker):
             if conn.is_gathered:
                 self.request_refused(conn, OVERLOADED)
             else:
-                self.log.info("a request of %s was not read: no thread was left", format_client(conn.client))
                 self.connection_ended(conn)
+                self.log.info("a request of %s was not read: no thread was left", format_client(conn.client))
             return
         if conn.is_gathered and fs.exception() is None and fs.result():
             received = conn.parser.unreader.take_buffered()

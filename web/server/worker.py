@@ -227,9 +227,9 @@ class SluiceWorker(AcceptingWorker):
 
     def _loop_failed(self, state: LoopState) -> None:
         """Exit, so that the master starts another worker. On the watchdog's or the loop's thread."""
-        self.log.error("the event loop is %s: this worker is replaced", state.value)
         self.is_replaced = True
         self.alive = False
+        self.log.error("the event loop is %s: this worker is replaced", state.value)
         self.method_queue.defer(lambda: None)  # wakes the main loop
 
     def _retire(self) -> None:
