@@ -48,7 +48,7 @@ class AcceptingWorker(GatheringWorker):
 
         gunicorn uses a thread at once, which waits up to 5 s for the first byte.
         """
-        if not self.is_replaced and not self._should_leave_to_others():
+        if not self.is_replaced and not self._should_leave_to_others(self.load()):
             self.accept_connection(listener)
 
     def accept_connection(self, listener: BaseSocket) -> bool:
@@ -103,7 +103,9 @@ class AcceptingWorker(GatheringWorker):
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Accept connections, or leave them in the shared listening socket, to others or for later."""
-        is_held_back = enabled and (self._should_leave_to_others() or time.monotonic() < self._accepts_from)
+        is_held_back = enabled and (
+            self._should_leave_to_others(self.load()) or time.monotonic() < self._accepts_from
+        )
         super().set_accept_enabled(enabled and not is_held_back)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
@@ -121,17 +123,16 @@ class AcceptingWorker(GatheringWorker):
         """Return the load of this worker."""
         return Load(self.nr_conns, self._services.open_streams)
 
-    def _should_leave_to_others(self) -> bool:
+    def _should_leave_to_others(self, mine: Load) -> bool:
         """Return whether another worker would serve a new connection sooner."""
-        mine = self.load()
         # By connections first: each may be about to begin a stream.
         if mine.connections >= self._max_streams and self.others_have_room():
             return True
         # Where all are full by connections, some may have connections that are no streams, of silent or lingering
         # clients. In a worker with more of them than threads, a request would wait.
-        others = self.worker_loads.others()
         return mine.streams >= self._max_streams and any(
-            other.streams < self._max_streams and other.connections < self.cfg.threads for other in others
+            other.streams < self._max_streams and other.connections < self.cfg.threads
+            for other in self.worker_loads.others()
         )
 
     def others_have_room(self) -> bool:

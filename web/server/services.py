@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,6 +11,11 @@ from ...service.settings.limits import CLOSING_TIME
 if TYPE_CHECKING:
     from ...service import LoopState, Settings
     from ..extension_state import ExtensionState
+
+
+# Seconds between two updates. What an answer changes is written with its begin and its end; these updates write what
+# could not be written then.
+METRICS_INTERVAL = 0.2
 
 
 class Services:
@@ -21,6 +27,9 @@ class Services:
     def __init__(self, sluices: Sequence[ExtensionState]) -> None:
         """Take the extensions of the applications."""
         self._sluices = sluices
+        # Asked in each round of the worker's main loop.
+        self._limiters = [sluice.service.limiter for sluice in sluices]
+        self._metrics_at = 0.0  # on the monotonic clock
 
     @classmethod
     def of(cls, application: Any) -> Self:
@@ -40,7 +49,8 @@ class Services:
     @property
     def open_streams(self) -> int:
         """The number of open streams."""
-        return sum(sluice.service.limiter.in_use for sluice in self._sluices)
+        limiters = self._limiters
+        return limiters[0].in_use if len(limiters) == 1 else sum(limiter.in_use for limiter in limiters)
 
     @property
     def settings(self) -> Settings:
@@ -97,9 +107,12 @@ class Services:
             sluice.service.begin_drain(min(sluice.service.settings.limits.drain_timeout, most))
 
     def write_metrics(self) -> None:
-        """Update the files through which workers share their metrics. Called about once a second."""
-        for sluice in self._sluices:
-            sluice.service.metrics.write()
+        """Update the files through which workers share their metrics, once in `METRICS_INTERVAL`."""
+        now = time.monotonic()
+        if now >= self._metrics_at:
+            self._metrics_at = now + METRICS_INTERVAL
+            for sluice in self._sluices:
+                sluice.service.metrics.write()
 
     def count_refused(self, code: str) -> None:
         """Count a request, in the first service, that was refused before the application received it."""

@@ -255,9 +255,11 @@ class SluiceWorker(AcceptingWorker):
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Wait for events and handle them, and do what is due. gunicorn's main loop calls it again and again."""
-        due = (self._lingering.time_left(), self._intake.time_left(), self.tpool.time_left())
+        for left in (self._lingering.time_left(), self._intake.time_left(), self.tpool.time_left()):
+            if left is not None and left < timeout:
+                timeout = left
         try:
-            super().wait_for_and_dispatch_events(min([timeout, *(left for left in due if left is not None)]))
+            super().wait_for_and_dispatch_events(timeout)
         except MemoryError:
             # The poller reports unhandled events again.
             self.log.error("no memory was left for handling events; the worker continues")
