@@ -54,14 +54,16 @@ def make_chat_blueprint(state: ExtensionState, paced: PacedStreams) -> Blueprint
         except ServiceError as error:
             service.metrics.refused(error.code)
             raise
-        with state.hold(run, client) as stack:
+        with state.hold(run, client) as held:
             if chat.mode == "block":
                 return _block_response(service.complete(run))
             # Until then a refusal of the provider can still be an HTTP status. Later the first heartbeat is due.
             limits = service.settings.limits
             run.wait_accepted(min(limits.connect_timeout, limits.heartbeat_interval))
             stream = StreamBody(run, chat.run_id)
-            return StreamResponse(request, stream, HEADERS, end_run=stack.pop_all().close)
+            response = StreamResponse(request, stream, HEADERS, end_run=held.close)
+            held.take_over()
+            return response
 
     return blueprint
 
