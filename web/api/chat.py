@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import Blueprint, Flask, Request, Response, current_app
+from flask import request as current_request
 
 from ...service import Chat, Reply, RunEnd
 from ...service.errors import ServiceError
@@ -34,6 +35,8 @@ def make_chat_blueprint(state: ExtensionState, paced: PacedStreams) -> Blueprint
     @blueprint.post("/api/chat", provide_automatic_options=False)
     def create_chat() -> Response:
         service, hooks = state.service, state.hooks
+        # Each use of Flask's own `request` looks the object up, by four calls.
+        request: Request = current_request._get_current_object()  # type: ignore[attr-defined]
         try:
             refuse_foreign_origin(request)
             if request.query_string == QUERY:

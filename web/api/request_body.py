@@ -23,6 +23,8 @@ from .body_errors import find_body_error, limit_announced_body
 Role = Literal["user", "assistant", "system", "developer"]
 # Messages of these roles can override OPENAI_SYSTEM_PROMPT.
 OPERATOR_ROLES = ("system", "developer")
+_ROLES: tuple[str, ...] = get_args(Role)
+_CLIENT_ROLES = tuple(role for role in _ROLES if role not in OPERATOR_ROLES)
 Source = Literal["page", "api", "load-test"]
 
 
@@ -106,35 +108,38 @@ def read_body(request: Request, settings: Settings) -> bytes:
         raise InvalidRequest(
             "The body should be sent without a Content-Encoding.", status=415, headers={"Accept-Encoding": "identity"}
         )
-    too_large = InvalidRequest(f"The body should be at most {settings.limits.max_body_bytes} bytes.", status=413)
-    if (request.content_length or 0) > settings.limits.max_body_bytes:
-        raise too_large
+    limit = settings.limits.max_body_bytes
+    if (request.content_length or 0) > limit:
+        raise _too_large(limit)
     # For bodies without a length. One more than allowed: at its limit, Werkzeug (3.1) truncates a body silently.
-    request.max_content_length = settings.limits.max_body_bytes + 1
-    limit_announced_body(request.environ, settings.limits.max_body_bytes)
+    request.max_content_length = limit + 1
+    limit_announced_body(request.environ, limit)
     try:
         raw = request.get_data(cache=False)
     except RequestEntityTooLarge:
-        raise too_large from None
+        raise _too_large(limit) from None
     except ClientDisconnected:
         refused = find_body_error(request.environ)
         if refused is not None and refused.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            raise too_large from None
+            raise _too_large(limit) from None
         if refused is not None and refused.status == HTTPStatus.REQUEST_TIMEOUT:
             raise refused from None
         if request.content_length is None:
             sentence = "The chunks of the body are broken. They should be framed as in RFC 9112, section 7.1."
             raise InvalidRequest(sentence) from None
         raise InvalidRequest("The body is shorter than its Content-Length. The two should match.") from None
-    if len(raw) > settings.limits.max_body_bytes:
-        raise too_large
+    if len(raw) > limit:
+        raise _too_large(limit)
     return raw
+
+
+def _too_large(limit: int) -> InvalidRequest:
+    return InvalidRequest(f"The body should be at most {limit} bytes.", status=413)
 
 
 def list_allowed_roles(settings: Settings) -> tuple[str, ...]:
     """Return the roles that a message in the history may have."""
-    operators = settings.chat.allow_system_messages == "on"
-    return tuple(role for role in get_args(Role) if operators or role not in OPERATOR_ROLES)
+    return _ROLES if settings.chat.allow_system_messages == "on" else _CLIENT_ROLES
 
 
 def _read_history(turns: Sequence[Turn], settings: Settings) -> list[Message]:

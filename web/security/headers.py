@@ -65,18 +65,21 @@ def register_headers(scaffold: Scaffold, settings: PageSettings, *, is_guest: bo
     @scaffold.url_value_preprocessor
     def begin(endpoint: str | None, values: dict[str, Any] | None) -> None:
         # Random, so that a client cannot guess another's id.
-        request_id.set(read_request_id(request.headers.get("X-Request-Id")) or uuid4().hex)
-        trace.set(read_trace(request.headers.get("traceparent")))
+        headers = request.headers
+        request_id.set(read_request_id(headers.get("X-Request-Id")) or uuid4().hex)
+        trace.set(read_trace(headers.get("traceparent")))
 
     @scaffold.after_request
     def finish(response: Response) -> Response:
         response.headers["X-Content-Type-Options"] = "nosniff"
+        mimetype = response.mimetype
         # A web worker has the policy of its script's reply, and not of the page that starts it.
-        if response.mimetype not in PARTS or request.path.endswith("_worker.js"):
+        if mimetype not in PARTS or request.path.endswith("_worker.js"):
             response.headers["X-Request-Id"] = request_id.get()
-            is_page = _HAS_HOST_LAYOUT in g
-            is_foreign = is_guest and not is_page and response.mimetype == "text/html"
-            is_host = is_foreign or g.get(_HAS_HOST_LAYOUT, False)
+            # None where the reply is not the page.
+            has_host_layout: bool | None = g.get(_HAS_HOST_LAYOUT)
+            is_foreign = is_guest and has_host_layout is None and mimetype == "text/html"
+            is_host = is_foreign or has_host_layout
             if not is_host:
                 # Flask-WTF refuses a POST over HTTPS without a Referer.
                 response.headers["Referrer-Policy"] = "same-origin"
