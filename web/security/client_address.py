@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
 from flask import Request
@@ -44,6 +45,8 @@ def _find_forwarded_address(request: Request, trusted_proxies: int) -> IPv4Addre
     return _parse_address(addresses[-trusted_proxies]) if len(addresses) >= trusted_proxies else None
 
 
+# A client sends many requests. The bound holds for texts of the greatest length of a header, too.
+@lru_cache(maxsize=256)
 def _parse_address(text: str) -> IPv4Address | IPv6Address | None:
     text = text.strip()
     with_port = _BRACKETED.fullmatch(text) or _WITH_PORT.fullmatch(text)

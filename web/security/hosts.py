@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
@@ -98,6 +99,8 @@ def _authorities(environ: WSGIEnvironment) -> Iterator[str]:
         yield target.partition("://")[2].partition("/")[0].partition("?")[0]
 
 
+# Names are few, and an exception is not kept.
+@lru_cache(maxsize=64)
 def parse_host(authority: str) -> str | None:
     """Parse `name:port`.
 
