@@ -88,6 +88,8 @@ class ExtensionState:
     disconnects: DisconnectWatcher = field(init=False)
     #: Returns whether a thread is left for other requests while a chat holds one. Set by a server that can tell.
     has_spare_thread: Callable[[], bool] = field(init=False, default_factory=lambda: _cannot_tell)
+    #: Seconds to which the server itself limits each write of a reply; None where it does not.
+    write_limit: float | None = field(init=False, default=None)
     #: The kind of worker that serves, and its threads. Set by a server that tells.
     worker: str = field(init=False, default="")
     threads: int | None = field(init=False, default=None)
@@ -137,9 +139,10 @@ class ExtensionState:
         """
         if client is None:
             return HeldRun(run, None)
+        seconds = self.service.settings.limits.write_timeout
         try:
-            if isinstance(client, socket.socket):
-                limit_writes(client, self.service.settings.limits.write_timeout)
+            if seconds != self.write_limit and isinstance(client, socket.socket):
+                limit_writes(client, seconds)
             return HeldRun(run, self.disconnects.watch(client, run.disconnect))
         except BaseException:
             run.close()

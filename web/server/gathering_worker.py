@@ -114,6 +114,7 @@ class GatheringWorker(PublicThreadWorker):
         )
         offered = offer_socket_writers(wrap_request_bodies(application))
         self.wsgi: WSGIApplication = limit_reply_writes(offered, settings.limits.write_timeout)
+        services.set_write_limit(settings.limits.write_timeout)
 
     def get_thread_pool(self) -> RequestThreads:
         """Return the pool of threads. With gunicorn's, the worker ends where no further thread can be started."""

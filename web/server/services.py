@@ -69,6 +69,11 @@ class Services:
         for sluice in self._sluices:
             sluice.has_spare_thread = has_spare
 
+    def set_write_limit(self, seconds: float) -> None:
+        """Tell the applications that the worker limits each write of a reply to so many seconds."""
+        for sluice in self._sluices:
+            sluice.write_limit = seconds
+
     def describe_worker(self, name: str, threads: int) -> None:
         """Tell the applications which kind of worker serves them.
 
