@@ -233,6 +233,9 @@ class CompletionDecoder:
 
     def _read_other(self, data: bytes, deltas: list[Delta]) -> None:
         """Read an event that is not a plain chunk with text."""
+        if data == b"[DONE]":  # nearly every answer's last event, on which two JSON decoders would fail
+            self._is_done = self.state.has_ended = True
+            return
         try:
             value = decode_json(data)
         except (ValueError, RecursionError) as error:

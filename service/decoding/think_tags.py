@@ -15,6 +15,7 @@ from enum import Enum, auto
 
 # Of DeepSeek, Qwen, MiniMax and most others; of ERNIE; of Gemini; of Kimi-VL. In any case of letters.
 _OPENING = ("<think>", "<thinking>", "<thought>", "◁think▷")
+_FIRST = frozenset(tag[0] for tag in _OPENING)
 # Characters. White space before a tag is held back until more has come; no model writes as much of it.
 _MOST_SPACE = 256
 # Not where it is quoted: then the answer is about it.
@@ -93,6 +94,9 @@ class ThinkTagSplitter:
     def _open(self, text: str) -> str:
         """Look for an opening tag; return the text after it, or all of it where there is none."""
         start = text.lstrip()
+        if start and start[0] not in _FIRST:  # nearly every answer's first text
+            self._state = _State.TEXT
+            return text
         for tag in _OPENING:
             written = start[: len(tag)]
             if written.lower() == tag:

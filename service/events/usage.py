@@ -62,7 +62,10 @@ def usage_from(reported: object) -> Usage | None:
 
 
 def _first_count(reported: dict[str, Any], *names: str) -> int | None:
-    return next((count for name in names if (count := _count(reported.get(name))) is not None), None)
+    for name in names:
+        if (count := _count(reported.get(name))) is not None:
+            return count
+    return None
 
 
 def _count(reported: object) -> int | None:

@@ -358,9 +358,9 @@ class Run:
         return self._state.value
 
     def _account(self) -> None:
-        chat, usage = self.chat, self._final_usage()
+        chat, usage, outcome = self.chat, self._final_usage(), self._outcome()
         self._metrics.ended(
-            outcome=self._outcome(),
+            outcome=outcome,
             code=self._code,
             source=chat.source,
             mode=chat.mode,
@@ -376,7 +376,7 @@ class Run:
             chat.source,
             chat.mode,
             chat.model,
-            self._outcome(),
+            outcome,
             self._code or "-",
             usage.prompt_tokens,
             usage.completion_tokens,
