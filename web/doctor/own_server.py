@@ -17,6 +17,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from ..extension_state import ExtensionState
+from ..page.embedding import PAGE_ENDPOINT
 from .deployment import Deployment, Unreachable
 
 # Seconds until it serves, and until it has ended.
@@ -24,7 +25,6 @@ START_TIMEOUT = 30.0
 STOP_TIMEOUT = 40.0
 # Seconds between two attempts to reach it.
 _POLL_INTERVAL = 0.1
-_PAGE = "sluice.page.index"
 
 
 def find_page_path(app: Flask) -> str:
@@ -33,7 +33,7 @@ def find_page_path(app: Flask) -> str:
     Raises:
         Unreachable: The application does not have the extension.
     """
-    rule = next((rule.rule for rule in app.url_map.iter_rules() if rule.endpoint == _PAGE), None)
+    rule = next((rule.rule for rule in app.url_map.iter_rules() if rule.endpoint == PAGE_ENDPOINT), None)
     if rule is None:
         raise Unreachable(f"the application {app.name!r} has no chat; `Sluice(app)` adds it.")
     return rule

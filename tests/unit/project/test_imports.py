@@ -71,10 +71,10 @@ WEB = {
     "web.hook_types": {"hooks"},
     "web.hidden_rules": set(),
     "web.extension_state": {"hidden_rules", "hooks", "security", "sockets"},
-    "web.doctor": {"extension_state"},
-    "web.cli": {"app_config", "doctor"},
     "web.api": {"encoders", "extension_state", "hooks", "replies", "request_errors", "security", "sockets"},
     "web.page": {"api", "extension_state", "routing", "security"},
+    "web.doctor": {"extension_state", "page"},
+    "web.cli": {"app_config", "doctor"},
     "web.blueprint": {"api", "extension_state", "page", "security"},
     "web.extension": {
         "api",
