@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..service.settings.sources import FILE_SUFFIX
-
 # Others, such as HOST and PORT, are those of the server, which is not the application's.
 _PREFIXES = ("SLUICE_", "OPENAI_")
 # Settings whose text is JSON; a list of others is names with commas between them.
@@ -18,7 +16,8 @@ def settings_in_config(config: Mapping[str, Any]) -> dict[str, str]:
     """Return the settings in a Flask configuration, as texts by their names. None counts as not set.
 
     Args:
-        config: `app.config`. True and False stand for `on` and `off`; names may be a list.
+        config: `app.config`. True and False stand for `on` and `off`; names may be a list. An empty text stays one:
+            as in the environment, it counts as not set.
     """
     return {
         name: _text(name, value)
@@ -35,16 +34,3 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, list | tuple):
         return ",".join(map(str, value))
     return str(value)
-
-
-def with_config(environ: Mapping[str, str], config: Mapping[str, Any]) -> dict[str, str]:
-    """Return the environment with the settings of a Flask configuration over it.
-
-    Args:
-        environ: Usually `os.environ`.
-        config: `app.config`.
-    """
-    over = settings_in_config(config)
-    # A value and the file that holds it are one setting: the configuration's counts.
-    hidden = {f"{name}{FILE_SUFFIX}" for name in over} | {name.removesuffix(FILE_SUFFIX) for name in over}
-    return {**{name: value for name, value in environ.items() if name not in hidden}, **over}

@@ -20,7 +20,7 @@ from ..service.settings.load import load_settings
 from ..service.settings.names import names_without_effect
 from .api.errors import make_error_response
 from .api.item_stream import make_item_stream
-from .app_config import settings_in_config, with_config
+from .app_config import settings_in_config
 from .blueprint import NAME as BLUEPRINT
 from .blueprint import make_guest_blueprint
 from .cli.commands import sluice_commands
@@ -111,10 +111,11 @@ class Sluice:
         warnings = describe_server()
         if service is None:
             if settings is None:
-                loaded = load_settings(with_config(os.environ, app.config), Path(".env"), is_guest=True)
+                config = settings_in_config(app.config)
+                loaded = load_settings(os.environ, Path(".env"), config=config, is_guest=True)
                 settings = loaded.settings
                 warnings += (f"skipped: {sentence}" for sentence in loaded.skipped)
-                warnings += names_without_effect(settings_in_config(app.config), " in app.config")
+                warnings += names_without_effect(config, " in app.config")
                 # Sluice's configuration of gunicorn keeps files, and has named these in the log itself.
                 if kept_files.kept() is None:
                     warnings += names_without_effect(os.environ)

@@ -29,12 +29,15 @@ class LoadedSettings:
     skipped: Sequence[str] = ()
 
 
-def load_settings(environ: Mapping[str, str], dotenv: Path, *, is_guest: bool = False) -> LoadedSettings:
+def load_settings(
+    environ: Mapping[str, str], dotenv: Path, *, config: Mapping[str, str] | None = None, is_guest: bool = False
+) -> LoadedSettings:
     """Read the settings. Waits while a file is being written, at most a few seconds.
 
     Args:
         environ: Usually `os.environ`.
         dotenv: The `.env` file, whose folder is where relative paths of other files start.
+        config: As `Settings.load`.
         is_guest: Whether environment and file are those of somebody else's application. Then the names of the server
             are ignored, and bad lines between good ones are skipped: they may be for another program.
 
@@ -50,7 +53,7 @@ def load_settings(environ: Mapping[str, str], dotenv: Path, *, is_guest: bool = 
         raise SettingsError(problems)
     if is_guest:
         environ, written = _without_server(environ), _without_server(written)
-    settings = Settings.load(environ, written, files)
+    settings = Settings.load(environ, written, files, config)
     lost = bool(earlier.get(str(path))) and not files.contents[str(path)]
     return LoadedSettings(settings, written, files.contents, lost, problems)
 

@@ -43,23 +43,6 @@ def describe_settings(sources: Sequence[tuple[str, Mapping[str, str]]], files: S
     return [_describe(field, default, sources, files) for field, default in setting_fields(Settings())]
 
 
-def merge_sources(sources: Sequence[tuple[str, Mapping[str, str]]]) -> dict[str, str]:
-    """Join the variables of all sources, as `Settings.load` takes them.
-
-    Args:
-        sources: As `describe_settings`.
-    """
-    merged: dict[str, str] = {}
-    for _, variables in reversed(sources):
-        texts = {name: text for name, text in variables.items() if text.strip()}
-        # A value and the file that holds it are one setting.
-        for name in texts:
-            merged.pop(f"{name}{FILE_SUFFIX}", None)
-            merged.pop(name.removesuffix(FILE_SUFFIX), None)
-        merged |= texts
-    return merged
-
-
 def _describe(
     field: dataclasses.Field[Any],
     default: Any,

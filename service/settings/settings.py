@@ -6,7 +6,7 @@ Each record describes its settings by its fields (`fields.py`), of which `make r
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ class Settings:
         environ: Mapping[str, str],
         dotenv: Path | Mapping[str, str] | None = None,
         files: SettingFiles | None = None,
+        config: Mapping[str, str] | None = None,
     ) -> Settings:
         """Read the settings.
 
@@ -62,6 +63,7 @@ class Settings:
                 changed, so no library sees its values. In both, a variable with `_FILE` behind the name may name a
                 file that holds the value (`sources.py`).
             files: Reads the files. Default: from the disk, once, without waiting for one that is being written.
+            config: The variables of an application's configuration, which override `environ`.
 
         Raises:
             SettingsError: Values are bad; all of them are named, not only the first.
@@ -70,7 +72,20 @@ class Settings:
         written, problems = read_dotenv(dotenv, files) if isinstance(dotenv, Path) else (dotenv or {}, [])
         if problems:
             raise SettingsError(problems)
-        sources = (environ, written)
+        settings = cls.read((config or {}, environ, written), files)
+        return dataclasses.replace(settings, proxies=Proxies.read(environ))
+
+    @classmethod
+    def read(cls, sources: Sequence[Mapping[str, str]], files: SettingFiles) -> Settings:
+        """Read the settings, without the proxies.
+
+        Args:
+            sources: Variables. For each setting the first source wins that has a text, or the name of a file.
+            files: Reads the files that variables name.
+
+        Raises:
+            SettingsError: As `load`.
+        """
         defaults = cls()
         values, problems = _read_values(defaults, sources, files)
         base_url = values.get("OPENAI_BASE_URL", "openai.com")
@@ -83,7 +98,7 @@ class Settings:
             raise SettingsError(problems)
         records = {field.name: getattr(defaults, field.name) for field in dataclasses.fields(cls)}
         read = {name: _replace_values(record, values) for name, record in records.items() if name != "proxies"}
-        return cls(**read, proxies=Proxies.read(environ))
+        return cls(**read)
 
     def contradictions(self) -> list[str]:
         """Return one sentence for each pair of values that are fine alone and do not go together."""
@@ -96,7 +111,7 @@ class Settings:
 
 
 def _read_values(
-    defaults: Settings, sources: tuple[Mapping[str, str], ...], files: SettingFiles
+    defaults: Settings, sources: Sequence[Mapping[str, str]], files: SettingFiles
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the values that are set, by their variables, and a sentence for each bad one."""
     values: dict[str, Any] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .dotenv_file import parse_dotenv
@@ -62,7 +62,7 @@ def read_dotenv(path: Path, files: SettingFiles) -> tuple[dict[str, str], list[s
     return variables, [f"{path}, {problem}" for problem in problems]
 
 
-def find_text(variable: str, sources: tuple[Mapping[str, str], ...], files: SettingFiles | None) -> str:
+def find_text(variable: str, sources: Sequence[Mapping[str, str]], files: SettingFiles | None) -> str:
     """Return a variable's text without the white space around it; empty where it is not set.
 
     Args:

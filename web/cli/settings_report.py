@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...service.settings.names import names_without_effect
-from ...service.settings.origins import SettingOrigin, describe_settings, merge_sources
+from ...service.settings.origins import SettingOrigin, describe_settings
 from ...service.settings.settings import Settings, SettingsError
 from ...service.settings.sources import SettingFiles
 from .environment import APP_CONFIG, ENVIRONMENT, Sources
@@ -64,10 +64,11 @@ def report_settings(sources: Sources) -> SettingsReport:
     Args:
         sources: The name and the variables of each source; the first one that sets a variable wins.
     """
+    files = SettingFiles(Path.cwd())
     problems: list[str] = []
     notes: list[str] = []
     try:
-        notes = Settings.load(merge_sources(sources)).contradictions()
+        notes = Settings.read([variables for _, variables in sources], files).contradictions()
     except SettingsError as error:
         problems = error.problems
     unknown = [
@@ -79,7 +80,7 @@ def report_settings(sources: Sources) -> SettingsReport:
             is_dotenv=origin not in (ENVIRONMENT, APP_CONFIG),
         )
     ]
-    return SettingsReport(describe_settings(sources, SettingFiles(Path.cwd())), problems, unknown, notes)
+    return SettingsReport(describe_settings(sources, files), problems, unknown, notes)
 
 
 def _shown(setting: SettingOrigin) -> str:

@@ -8,10 +8,14 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from flask import Flask
 from flask.cli import FlaskGroup
 
+from sluice import Sluice
+from sluice.service.settings.fields import setting_fields
 from sluice.service.settings.names import known_names
 from sluice.web.cli.commands import sluice_commands
+from sluice.web.extension_state import ExtensionState
 
 SECRET = "sk-this-must-not-be-shown"
 HOST_APPLICATION = """
@@ -103,6 +107,39 @@ def test_an_applications_configuration_comes_first_and_its_misspelt_names_are_to
     assert said["unknown"] == [
         "SLUICE_MAX_STREMS in app.config is no setting, and has no effect; did you mean SLUICE_MAX_STREAMS?"
     ]
+
+
+@pytest.mark.parametrize(
+    ("in_config", "in_environment"),
+    [
+        ({"SLUICE_MAX_STREAMS": ""}, {"SLUICE_MAX_STREAMS": "3"}),
+        ({"SLUICE_MAX_STREAMS_FILE": "nothing"}, {"SLUICE_MAX_STREAMS": "3"}),
+        ({"OPENAI_SYSTEM_PROMPT": " "}, {"OPENAI_SYSTEM_PROMPT_FILE": "prompt"}),
+        ({"OPENAI_SYSTEM_PROMPT_FILE": ""}, {"OPENAI_SYSTEM_PROMPT": "Be brief."}),
+        ({"OPENAI_SYSTEM_PROMPT_FILE": "prompt"}, {"OPENAI_SYSTEM_PROMPT": "Be long."}),
+        ({"OPENAI_SYSTEM_PROMPT": "Be brief."}, {"OPENAI_SYSTEM_PROMPT_FILE": "missing"}),
+    ],
+)
+def test_the_application_has_the_values_that_are_reported(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, in_config: dict[str, str], in_environment: dict[str, str]
+) -> None:
+    (folder / "prompt").write_text("Be brief.")
+    for name, text in in_environment.items():
+        monkeypatch.setenv(name, text)
+    app = Flask("host")
+    app.config.update(in_config)
+    Sluice(app)
+    monkeypatch.setattr("sluice.web.cli.commands.find_application", lambda _: app)
+    code, said, reported = report()
+    has = {
+        field.metadata["variable"]: value
+        for field, value in setting_fields(ExtensionState.of(app).service.settings)
+        if not field.metadata["secret"]
+    }
+    assert (code, said["problems"]) == (0, [])
+    compared = ("SLUICE_MAX_STREAMS", "OPENAI_SYSTEM_PROMPT")
+    assert {name: has[name] for name in compared} == {name: reported[name]["value"] for name in compared}
+    assert 3 in has.values() or "Be brief." in has.values()
 
 
 def test_bad_values_and_unknown_names_are_told_and_the_exit_code_is_1(
