@@ -185,7 +185,7 @@ class UpstreamRejected(UpstreamError):
 
 
 class UpstreamInvalid(UpstreamError):
-    """What came is not a chat stream: HTML, plain JSON, broken events, an event over the size limit."""
+    """What came is not a chat stream: HTML, JSON that is no answer, broken events, an event over the size limit."""
 
     code = "upstream_invalid"
     public_message = "The model's server sent something that is not an answer. Please try again."

@@ -46,6 +46,19 @@ def test_a_set_holds_what_is_asked_for_in_the_versions_of_the_constraints(parts:
         assert pins(path).items() <= locked.items(), f"{path} has changed: `make lock`"
 
 
+@pytest.mark.parametrize("path", SETS[("run", "tests", "examples", "bench")])
+def test_each_package_that_is_asked_for_is_in_the_page_of_dependencies(path: str) -> None:
+    rows = (REPOSITORY / "docs/reference/dependencies.md").read_text()
+    assert [name for name, version in pins(path).items() if f"{name} {version}" not in rows] == []
+
+
+def test_each_library_of_the_page_is_in_the_page_of_dependencies() -> None:
+    package = json.loads((REPOSITORY / "package.json").read_text())
+    rows = (REPOSITORY / "docs/reference/dependencies.md").read_text()
+    libraries = package["dependencies"] | package["devDependencies"]
+    assert [name for name, version in libraries.items() if f"{name} {version}" not in rows] == []
+
+
 @pytest.mark.parametrize("name", sorted(path.name for path in (REPOSITORY / "locks").iterdir()))
 def test_a_lock_contains_only_packages_with_hashes(name: str) -> None:
     comment, *blocks = re.split(r"\n(?=\S)", (REPOSITORY / "locks" / name).read_text())
