@@ -65,7 +65,7 @@ class LimitSettings:
         "SLUICE_MAX_STREAMS_PER_CLIENT",
         count(0, 10_000, "streams"),
         0,
-        "How many of them one client's address may hold; 0 sets no such limit.",
+        "How many of them one user may hold, or one client's address without users; 0 sets no limit.",
     )
     reserve_threads: int = setting(
         "SLUICE_RESERVE_THREADS",

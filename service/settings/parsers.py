@@ -86,6 +86,13 @@ def header_word(text: str) -> str:
     return text
 
 
+def listen_address(text: str) -> str:
+    """Parse a name or an IP address, without its port."""
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("an IP address or a name, such as 127.0.0.1, :: or localhost")
+    return text
+
+
 def header_text(text: str) -> str:
     """Parse a text of words that a header can hold."""
     if not text.isascii() or not text.isprintable() or not text.strip():

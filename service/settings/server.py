@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from .chat import Switch
 from .fields import setting
-from .parsers import count, header_word, host_names, is_loopback, one_of, printable_text
+from .parsers import count, host_names, is_loopback, listen_address, one_of, printable_text
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     """Addresses and names, proxies, and worker processes."""
 
-    host: str = setting("HOST", header_word, "127.0.0.1", "The address to listen on.")
+    host: str = setting("HOST", listen_address, "127.0.0.1", "The address to listen on.")
     port: int = setting("PORT", count(0, 65535, ""), 8000, "The port to listen on; 0 picks a free one.")
     allowed_hosts: tuple[str, ...] = setting(
         "SLUICE_ALLOWED_HOSTS",

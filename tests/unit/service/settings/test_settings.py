@@ -62,7 +62,7 @@ def problems_of(**environ: str) -> list[str]:
         ("SLUICE_MAX_STREAMS", "0", "a whole number of streams from 1 to 10000"),
         ("SLUICE_MAX_BODY_BYTES", "0", "a whole number of bytes from 1000 to 1073741824"),
         ("SLUICE_LOG_LEVEL", "loud", "debug or info or warning or error"),
-        ("HOST", "all of them", "printable ASCII without spaces"),
+        ("HOST", "all of them", "an IP address or a name"),
         ("PORT", "65536", "a whole number from 0 to 65535"),
     ],
 )

@@ -40,9 +40,8 @@ export function failureFromJson(body, status, retryAfter) {
     code: typeof body.code === "string" ? body.code : "unknown",
     retryable: body.retryable !== false,
   };
-  const wait = seconds(body.retry_after) ?? retryAfter;
   if (status !== undefined) record.status = status;
-  if (wait !== undefined) setWait(record, wait);
+  if (retryAfter !== undefined) setWait(record, retryAfter);
   if (record.code === "refused" && typeof body.error === "string") record.sentence = body.error;
   if (typeof body.request_id === "string") record.requestId = body.request_id;
   return new Failure(record);
