@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextvars import Context
@@ -28,6 +29,7 @@ from .runs.concurrency_limit import ConcurrencyLimiter, Slot
 from .runs.run import Run, Source
 from .runs.run_end import RunEnd
 from .runs.sources import stream_items, stream_prepared
+from .settings.limits import CLOSING_TIME
 from .settings.provider import OPENAI_BASE_URL
 from .settings.settings import Settings
 
@@ -38,8 +40,9 @@ logger = logging.getLogger("sluice.chat")
 
 # Seconds. Making the client reads certificates from disk and may open the demo model's socket: under a second.
 START_TIMEOUT = 10.0
-# Seconds for the loop to close connections and end cancelled tasks.
-CLOSE_TIMEOUT = 5.0
+# Seconds for the loop to close connections and end cancelled tasks, together. The end of the watch over clients may
+# take another second, and gunicorn kills the worker after `CLOSING_TIME`.
+CLOSE_TIMEOUT = CLOSING_TIME - 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +164,9 @@ class ChatService:
             logger.warning("%s: %d open streams are stopped", reason, len(runs))
 
     def close(self) -> bool:
-        """Stop every open chat with a terminal event, close connections and end the loop. Waits about 10 s at most.
+        """Stop every open chat with a terminal event, close connections and end the loop.
+
+        Waits about `CLOSE_TIMEOUT` seconds at most.
 
         Returns:
             Whether all of it ended in time.
@@ -169,6 +174,7 @@ class ChatService:
         Raises:
             WrongThread: Called on the loop's own thread.
         """
+        deadline = time.monotonic() + CLOSE_TIMEOUT
         with self._lock:
             self._draining = True
         self._stop_runs("the service closes")
@@ -178,8 +184,8 @@ class ChatService:
         except (LoopUnavailable, TimeoutError) as error:
             # Waiting does not help where the loop is dead or stuck.
             logger.debug("connections to the provider are not closed one by one: %s", error)
-            return self.loop.close(0.1)
-        return self.loop.close(CLOSE_TIMEOUT)
+            deadline = 0.0
+        return self.loop.close(max(0.1, deadline - time.monotonic()))
 
     # ------------------------------------------------------------------ state
 

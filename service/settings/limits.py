@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from .fields import setting
 from .parsers import count, seconds
 
-# Seconds between the end of a drain and gunicorn's `graceful_timeout`, for terminal events and for closing.
+# Seconds between the end of a drain and gunicorn's `graceful_timeout`, for terminal events and for closing. Closing
+# takes no longer (`CLOSE_TIMEOUT` in `service.py`).
 CLOSING_TIME = 5.0
 
 
