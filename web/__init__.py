@@ -39,7 +39,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     from .replies.run_guard import RunGuard
     from .routing import register_routing
     from .security.headers import register_headers
-    from .security.hosts import AllowedHosts, register_hosts
+    from .security.host_names import AllowedHosts, register_hosts
 
     refuse_unfit_server()
     if service is None:

@@ -17,7 +17,7 @@ from .extension_state import ExtensionState
 from .page.assets import Assets, make_assets_blueprint
 from .page.routes import make_configuration_blueprint, make_page_blueprint
 from .security.headers import register_headers
-from .security.hosts import AllowedHosts, register_hosts
+from .security.host_names import AllowedHosts, register_hosts
 from .security.sign_in import require_user_of_api, require_user_of_page
 
 #: The names of all routes begin with it, such as `sluice.page.index`.

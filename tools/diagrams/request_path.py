@@ -46,7 +46,7 @@ class Step:
 STEPS: Final = (
     Step("client", "main", "POST /api/chat", ("web/intake/request_intake",), "408 431"),
     Step("main", "view", "the complete request", ("web/intake/request_threads",), "503"),
-    Step("view", "view", "check the host", ("web/security/hosts",), "421"),
+    Step("view", "view", "check the host", ("web/security/host_names",), "421"),
     Step("view", "view", "ask authorize for the user", ("web/security/sign_in",), "401 403"),
     Step("view", "view", "check the site", ("web/security/origin",), "403"),
     Step("view", "view", "read and check the body", ("web/api/request_body",), "400 413 415"),

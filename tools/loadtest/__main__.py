@@ -14,15 +14,15 @@ from pathlib import Path
 import msgspec
 
 from . import loop as loops
+from .html_report import html_report
 from .live import LiveView
 from .options import read_options
 from .own_server import OwnServer
-from .page import html_report
 from .prompts import Prompts
-from .report import text_report
 from .result import Result
 from .session import Session
 from .target import Target, TargetError
+from .text_report import text_report
 
 #: What a shell reports for a program that Ctrl-C ended.
 INTERRUPTED = 130

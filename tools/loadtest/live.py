@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from .histogram import quantile
-from .report import milliseconds
 from .session import Session
+from .text_report import milliseconds
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -20,7 +20,6 @@ from .measurement import Measurement
 from .options import told
 from .own_server import OwnServer
 from .prompts import Prompts
-from .report import counts
 from .result import SLOW_BY_INTENTION, Result, Swept
 from .scenario import (
     USUAL,
@@ -35,6 +34,7 @@ from .scenario import (
     slow_readers,
 )
 from .target import Target
+from .text_report import counts
 
 WIDTHS = (0.1, 0.2, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60)
 BINS = 48

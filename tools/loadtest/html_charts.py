@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from tools.common.line_chart import Chart, Series
 
-from .report import NAMES
 from .result import SLOW_BY_INTENTION, Result, Swept
+from .text_report import NAMES
 
 
 def charts(result: Result) -> list[Chart]:

@@ -11,14 +11,13 @@ import pytest
 from rich.console import Console
 
 from tools.common.line_chart import Chart, Series, log_ticks, number, svg, ticks
+from tools.loadtest.html_charts import charts
+from tools.loadtest.html_report import html_report
 from tools.loadtest.live import line, panel, sparkline
 from tools.loadtest.measurement import Measurement
 from tools.loadtest.options import read_options
 from tools.loadtest.outcome import Outcome
-from tools.loadtest.page import html_report
-from tools.loadtest.page_charts import charts
 from tools.loadtest.prompts import Prompts
-from tools.loadtest.report import milliseconds, percent, text_report
 from tools.loadtest.result import (
     Busy,
     Deployed,
@@ -34,6 +33,7 @@ from tools.loadtest.result import (
 )
 from tools.loadtest.session import Session
 from tools.loadtest.target import Target
+from tools.loadtest.text_report import milliseconds, percent, text_report
 
 
 def made_up(**fields: object) -> Result:

@@ -6,9 +6,9 @@ from html import escape
 
 from tools.common.report_page import card, chart_card, lines, page
 
-from .page_charts import charts, level_name
-from .report import NAMES, busy_line, counts, deployed_lines, milliseconds, outlived_lines, percent
+from .html_charts import charts, level_name
 from .result import Figures, Result
+from .text_report import NAMES, busy_line, counts, deployed_lines, milliseconds, outlived_lines, percent
 
 DEFINITIONS = (
     ("success", "a 200 whose reply ended with the frame that says it is whole; in block mode, the whole JSON"),
