@@ -374,6 +374,10 @@ def connect(server: EncryptedServer) -> ssl.SSLSocket:
         raise
 
 
+def test_the_log_names_the_address_of_a_server_with_a_certificate_by_https(encrypted: EncryptedServer) -> None:
+    encrypted.wait_for_log(f"Sluice listens on https://127.0.0.1:{encrypted.port}")
+
+
 def test_an_encrypted_connection_is_kept_over_several_requests(encrypted: EncryptedServer) -> None:
     body = json.dumps({"message": "Hi", "interaction_mode": "block"}).encode()
     with contextlib.closing(HTTPSConnection("127.0.0.1", encrypted.port, timeout=10, context=TRUSTING)) as asker:

@@ -108,7 +108,8 @@ class Configuration:
         else:
             model = f"{provider.default_model} at {provider.base_url or 'api.openai.com'}"
         for listener in server.LISTENERS:
-            server.log.info("Sluice listens on %s", format_address(listener.sock.getsockname()))
+            address = format_address(listener.sock.getsockname(), is_tls=server.cfg.is_ssl)
+            server.log.info("Sluice listens on %s", address)
         server.log.info("Answers come from %s", model)
 
 

@@ -72,9 +72,14 @@ def _refuse_unavailable_path(path: Path) -> None:
         raise AddressUnavailable(f"The address is unix:{path}, but another file is there; it should be a free path.")
 
 
-def format_address(name: tuple[str, int] | str | bytes) -> str:
-    """Return the text for an address that `getsockname` of a listening socket has returned."""
+def format_address(name: tuple[str, int] | str | bytes, *, is_tls: bool) -> str:
+    """Return the text for a listening socket.
+
+    Args:
+        name: What its `getsockname` has returned.
+        is_tls: Whether it expects TLS.
+    """
     if isinstance(name, tuple):
         host, port = name[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return f"{'https' if is_tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
     return f"unix:{os.fsdecode(name)}"

@@ -1,4 +1,4 @@
-"""Addresses that cannot be had: what is said of them."""
+"""Addresses to listen on: the sentences about unavailable ones, and the text in the log."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
-from sluice.web.server.listen_address import AddressUnavailable, refuse_unavailable
+from sluice.web.server.listen_address import AddressUnavailable, format_address, refuse_unavailable
 
 
 @pytest.fixture
@@ -41,3 +42,16 @@ def test_a_port_in_use_is_reported_with_one_that_is_free_and_how_to_choose_it(ne
     assert said[1] == said[2]
     assert int(said[1]) not in (neighbours, neighbours + 1)
     refuse_unavailable(("127.0.0.1", int(said[1])))
+
+
+@pytest.mark.parametrize(
+    ("name", "is_tls", "text"),
+    [
+        (("127.0.0.1", 8000), False, "http://127.0.0.1:8000"),
+        (("127.0.0.1", 8443), True, "https://127.0.0.1:8443"),
+        (("::1", 8443, 0, 0), True, "https://[::1]:8443"),
+        ("/run/sluice.sock", True, "unix:/run/sluice.sock"),
+    ],
+)
+def test_the_text_of_an_address_has_the_scheme_that_its_socket_expects(name: Any, is_tls: bool, text: str) -> None:
+    assert format_address(name, is_tls=is_tls) == text
