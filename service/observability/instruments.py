@@ -29,7 +29,7 @@ class Counter:
 
     def add(self, *labels: str, amount: float = 1.0) -> None:
         """Add to the count of these labels' values, given in the order of their names."""
-        self._values.add(self._value(labels), amount)
+        self._values.add((self._value(labels), amount))
 
     def set(self, count: float) -> None:
         """Set the count of a counter without labels, where it is counted elsewhere."""
@@ -63,7 +63,7 @@ class Gauge:
 
     def add(self, amount: float) -> None:
         """Add to it; a negative amount takes from it."""
-        self._values.add(self._value, amount)
+        self._values.add((self._value, amount))
 
     def set(self, number: float) -> None:
         """Set it."""
@@ -88,8 +88,7 @@ class Histogram:
     def observe(self, size: float, *labels: str) -> None:
         """Count an observation under these labels' values, given in the order of their names."""
         total, buckets = self._of.get(labels) or self._new(labels)
-        self._values.add(total, size)
-        self._values.add(buckets[bisect_left(self._bounds, size)], 1.0)
+        self._values.add((total, size), (buckets[bisect_left(self._bounds, size)], 1.0))
 
     def _new(self, labels: tuple[str, ...]) -> tuple[Value, list[Value]]:
         named = dict(zip(self._labels, labels, strict=True))

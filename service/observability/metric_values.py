@@ -180,11 +180,12 @@ class MetricValues:
             self._changed.add(value)
         return value
 
-    def add(self, value: Value, amount: float) -> None:
-        """Add to a value, in memory."""
+    def add(self, *amounts: tuple[Value, float]) -> None:
+        """Add amounts to values, in memory."""
         with self._lock:
-            value.number += amount
-            self._changed.add(value)
+            for value, amount in amounts:
+                value.number += amount
+                self._changed.add(value)
 
     def set(self, value: Value, number: float) -> None:
         """Replace a value, in memory."""
@@ -233,12 +234,12 @@ class MetricValues:
                 self._files.popitem()[1].close()
 
     def _put_changed(self) -> None:
-        if not self._changed:
-            return
-        for kind, file in list(self._files.items()):
-            changed = [value for value in self._changed if value.kind == kind]
-            if not changed:
-                continue
+        by_kind: dict[str, list[Value]] = {}
+        for value in self._changed:
+            if value.kind in self._files:
+                by_kind.setdefault(value.kind, []).append(value)
+        for kind, changed in by_kind.items():
+            file = self._files[kind]
             try:
                 file.put(changed)
             except OSError:

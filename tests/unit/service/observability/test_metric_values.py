@@ -324,7 +324,7 @@ def test_values_without_a_directory_open_nothing() -> None:
     values = MetricValues(None)
     values.use("counter")
     value = values.new("counter", "c", "c_total", {}, "Help.")
-    values.add(value, 2.0)
+    values.add((value, 2.0))
     assert values.write() is False
     (metric,) = MetricFiles(None, values).collect()
     assert [sample.value for sample in metric.samples] == [2.0]
