@@ -69,6 +69,8 @@ def _first_count(reported: dict[str, Any], *names: str) -> int | None:
 
 
 def _count(reported: object) -> int | None:
+    if type(reported) is int and 0 <= reported <= MOST_TOKENS:  # what providers send
+        return reported
     if isinstance(reported, bool) or not isinstance(reported, int | float | str):
         return None
     try:
