@@ -20,7 +20,8 @@ from ..service.observability.resources import NO_THREADS
 from .hidden_rules import describe_hidden_rules
 from .hooks import Hooks
 from .security.sign_in import MISSING_KEY
-from .sockets.client_socket import Connection, DisconnectWatcher, limit_writes
+from .sockets.client_socket import Connection, DisconnectWatcher
+from .sockets.write_limits import limit_writes
 
 logger = logging.getLogger("sluice.web")
 

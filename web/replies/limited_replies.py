@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from ..sockets.client_socket import find_client_socket, limit_writes
+from ..sockets.client_socket import find_client_socket
 from .stream_body import StreamBody
 from .transparent_bodies import bodies
 
@@ -43,6 +43,9 @@ class ReplyPieces:
 def limit_reply_writes(application: WSGIApplication, seconds: float) -> WSGIApplication:
     """Return the application with a time limit for each write of its replies.
 
+    gunicorn sets a socket back to blocking before the connection's next request. The limit for a peer that has
+    vanished (`limit_unacknowledged`) is set once, when the connection is accepted.
+
     Args:
         application: A WSGI application.
         seconds: The time limit of one write.
@@ -51,7 +54,7 @@ def limit_reply_writes(application: WSGIApplication, seconds: float) -> WSGIAppl
     def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         client = find_client_socket(environ)
         if client is not None:
-            limit_writes(client, seconds)
+            client.settimeout(seconds)
         body = application(environ, start_response)
         # The server sends a file in pieces itself, and a stream is small frames.
         if isinstance(body, environ["wsgi.file_wrapper"]) or isinstance(bodies.innermost(body), StreamBody):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..intake.gunicorn_internals import BaseSocket
 from ..intake.worker_connection import WorkerConnection
 from ..sockets.accept_errors import CLIENT_LOST, LISTENER_UNUSABLE, NOTHING_LEFT
+from ..sockets.write_limits import limit_unacknowledged
 from .gathering_worker import GatheringWorker
 from .worker_load import Load, WorkerLoads
 
@@ -84,6 +85,7 @@ class AcceptingWorker(GatheringWorker):
         return True
 
     def _watch(self, client: socket.socket, address: Any, listener: BaseSocket) -> None:
+        limit_unacknowledged(client, self._settings.limits.write_timeout)
         connection = WorkerConnection(
             self.cfg,
             client,

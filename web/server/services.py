@@ -70,9 +70,13 @@ class Services:
             sluice.has_spare_thread = has_spare
 
     def set_write_limit(self, seconds: float) -> None:
-        """Tell the applications that the worker limits each write of a reply to so many seconds."""
-        for sluice in self._sluices:
-            sluice.write_limit = seconds
+        """Tell the applications that the worker limits each write of a reply to so many seconds.
+
+        Not where one of them has another limit: it would stay set for the others' replies on the same connection.
+        """
+        if all(sluice.service.settings.limits.write_timeout == seconds for sluice in self._sluices):
+            for sluice in self._sluices:
+                sluice.write_limit = seconds
 
     def describe_worker(self, name: str, threads: int) -> None:
         """Tell the applications which kind of worker serves them.

@@ -1,4 +1,4 @@
-"""The client's socket: notices at once that the client has disconnected, and limits the time of writes.
+"""The client's socket: notices at once that the client has disconnected.
 
 gunicorn and Werkzeug pass the socket in the environ, and uWSGI its number. Other servers do not, and in HTTP/2
 requests share one. There nothing is watched, and the write of a heartbeat fails after a disconnect.
@@ -68,22 +68,6 @@ def has_disconnected(client: Connection) -> bool:
     poll = select.poll()
     poll.register(client, getattr(select, "POLLRDHUP", 0))
     return bool(poll.poll(0))
-
-
-def limit_writes(client: socket.socket, seconds: float) -> None:
-    """Make each write fail that the client does not accept within a time limit.
-
-    gunicorn sets the socket back to blocking before the connection's next request.
-
-    Args:
-        client: The client's socket.
-        seconds: The time limit.
-    """
-    client.settimeout(seconds)
-    user_timeout = getattr(socket, "TCP_USER_TIMEOUT", None)
-    if user_timeout is not None and client.family in (socket.AF_INET, socket.AF_INET6):
-        # For a peer that vanished without a FIN: data that is not acknowledged in time ends the connection.
-        client.setsockopt(socket.IPPROTO_TCP, user_timeout, int(seconds * 1000))
 
 
 class DisconnectWatcher:
