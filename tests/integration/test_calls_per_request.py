@@ -1,0 +1,91 @@
+"""A guard against getting slower that does not look at the clock: how many function calls a whole request costs.
+
+A worker as it is served, with one connection that asks for answers of one token one after another. What a further
+token costs is counted by `tests/unit/test_calls_per_token.py`. Calls do not depend on the machine or its load, but
+how many reads bring an answer does, and how often the main loop wakes for nothing: so the bounds have some room.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+
+from tests.support.running_server import PLANTED_KEY
+from tools.common.gunicorn_server import REPOSITORY, GunicornServer
+from tools.common.model_steps import DONE, Chunk, End, Headers, Send
+from tools.common.raw_client import chat_request, fetch
+from tools.common.scripted_model import MODEL_NAME, ScriptedModel
+
+REQUESTS = 50
+# What a request costs today on Python 3.11 with the packages of constraints.txt, and what of it is in our own files.
+# A change that makes it cheaper lowers these; one that makes it dearer has to say why here.
+PYTHON_CALLS = {"MainThread": 230, "ThreadPoolExecutor": 745, "sluice-loop": 355}
+OUR_CALLS = 390
+BUILT_IN_CALLS = 1390
+
+# In one write, so that it is one read.
+_ANSWER = b"".join(
+    (
+        Chunk("word", role="assistant").encode(),
+        Chunk(finish_reason="stop").encode(),
+        Chunk(usage={"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}).encode(),
+        DONE.data,
+    )
+)
+
+Calls = dict[str, Counter[str]]
+
+
+def ask(client: socket.socket, request: bytes) -> None:
+    client.sendall(request)
+    answer = b""
+    while not answer.endswith(b"\r\n0\r\n\r\n"):
+        received = client.recv(65536)
+        assert received, answer
+        answer += received
+    assert b'"done": true' in answer
+
+
+def calls_until_now(url: str) -> Calls:
+    return {kind: Counter(names) for kind, names in fetch(url, "/calls").json().items()}
+
+
+def difference(later: Calls, earlier: Calls) -> Calls:
+    return {kind: names - earlier.get(kind, Counter()) for kind, names in later.items()}
+
+
+def is_python(name: str) -> bool:
+    return ":" in name
+
+
+def test_a_request_costs_no_more_calls_than_it_did() -> None:
+    with ScriptedModel((Headers(), Send(_ANSWER), End())) as model:
+        settings = {"OPENAI_API_KEY": PLANTED_KEY, "OPENAI_MODEL": MODEL_NAME, "OPENAI_BASE_URL": model.base_url}
+        with GunicornServer(settings, app="tests.integration.counted_application:app") as server:
+            request = chat_request("localhost", {"message": "hi", "interaction_mode": "stream"}, keep_alive=True)
+            with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+                for _ in range(10):  # what happens once is behind it
+                    ask(client, request)
+                calls_until_now(server.url)
+                first = calls_until_now(server.url)
+                second = calls_until_now(server.url)
+                for _ in range(REQUESTS):
+                    ask(client, request)
+                third = calls_until_now(server.url)
+    # Without the calls of the question itself.
+    own, whole = difference(second, first), difference(third, second)
+    spent = {kind: names - own.get(kind, Counter()) for kind, names in whole.items()}
+    account = "\n".join(
+        f"{count / REQUESTS:7.2f} {kind} {name}"
+        for kind, names in spent.items()
+        for name, count in names.most_common(60)
+    )
+    for kind, most in PYTHON_CALLS.items():
+        count = sum(count for name, count in spent[kind].items() if is_python(name)) / REQUESTS
+        assert count <= most, f"{count} {kind}\n{account}"
+    total: Counter[str] = sum(spent.values(), Counter())
+    folders = tuple(f"{REPOSITORY}/{folder}/" for folder in ("service", "web", "sluice"))
+    ours = sum(count for name, count in total.items() if name.startswith(folders)) / REQUESTS
+    assert ours <= OUR_CALLS, f"{ours}\n{account}"
+    built_in = sum(count for name, count in total.items() if not is_python(name)) / REQUESTS
+    assert built_in <= BUILT_IN_CALLS, f"{built_in}\n{account}"
