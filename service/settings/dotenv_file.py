@@ -1,4 +1,4 @@
-"""The text of a `.env` file -> its variables. A line that says nothing is an error, and is never skipped."""
+"""The text of a `.env` file -> its variables. A line without effect is an error, and is never skipped."""
 
 from __future__ import annotations
 
@@ -29,17 +29,26 @@ def parse_dotenv(raw: bytes) -> tuple[dict[str, str], list[str]]:
     if "\0" in text:
         return {}, [f"line {_line(text.partition(chr(0))[0])}, has a NUL byte; it should be text."]
     variables: dict[str, str] = {}
+    #: The line that set each of them.
+    lines: dict[str, int] = {}
     problems: list[str] = []
     # Line ends of other systems become \n, also within quotes.
     for binding in parse_stream(io.StringIO(text, newline=None)):
+        # The parser counts the empty lines before a binding to it.
+        written = binding.original.string
+        line = binding.original.line + written[: len(written) - len(written.lstrip())].count("\n")
         problem = _problem(binding)
         if problem:
-            # The parser counts the empty lines before a binding to it.
-            written = binding.original.string
-            line = binding.original.line + written[: len(written) - len(written.lstrip())].count("\n")
             problems.append(f"line {line}, {problem}")
         elif binding.key is not None:
-            variables[binding.key] = binding.value or ""
+            name, value = binding.key, binding.value or ""
+            # An empty value counts as not set.
+            if variables.get(name) and variables[name] != value:
+                problems.append(
+                    f"line {lines[name]}, has no effect, because line {line} sets the same name to another value; "
+                    "one of the two should be removed."
+                )
+            variables[name], lines[name] = value, line
     return variables, problems
 
 

@@ -88,6 +88,7 @@ BREAKAGES = {
     "two bad settings": (".env", b"SLUICE_MAX_STREAMS=many\nPORT_=\nSLUICE_PIN_CPU=x\n", "SLUICE_PIN_CPU is 'x'"),
     "no UTF-8": (".env", b"\xff\xfe\n", r"\.env, line 2, is not UTF-8"),
     "a line that is none": (".env", b"\nOPENAI_API_KEY sk-x\n", r"\.env, line 3, cannot be parsed; it should be"),
+    "a name with two values": (".env", b"SLUICE_MAX_HISTORY=50\n", r"\.env, line 1, has no effect, because line 2"),
     "a NUL": (".env", b"OPENAI_MODEL=a\0\n", r"\.env, line 2, has a NUL byte"),
     "a folder as a secret": (".env", b"OPENAI_API_KEY_FILE=/tmp\n", "_FILE is '/tmp', which is no regular file"),
     "a secret that is not there": (".env", b"OPENAI_API_KEY_FILE=key\n", "_FILE is 'key', which cannot be read"),
@@ -158,7 +159,7 @@ def test_a_good_hup_behind_a_refused_one_logs_which_model_answers_and_waits_unti
     with shared.broken(".env", b"SLUICE_MAX_STREAMS=many\n"):
         shared.server.signal(signal.SIGHUP)
         shared.server.wait_for_log("then send HUP again", times=before + 1)
-    with shared.broken(".env", b"SLUICE_MAX_HISTORY=50\nOPENAI_BASE_URL=http://127.0.0.1:9/v1\nOPENAI_MODEL=m\n"):
+    with shared.replaced(".env", b"SLUICE_MAX_HISTORY=50\nOPENAI_BASE_URL=http://127.0.0.1:9/v1\nOPENAI_MODEL=m\n"):
         shared.reload()
         assert shared.max_history() == 50
         shared.server.wait_for_log("Answers come from m at http://127.0.0.1:9/v1")

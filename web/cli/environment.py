@@ -74,7 +74,7 @@ def sources_of_settings(context: click.Context, app: Flask | None) -> Sources:
         app: The application, whose configuration is the first source.
 
     Raises:
-        SettingsError: `.env` cannot be read, or has lines that say nothing.
+        SettingsError: `.env` cannot be read, or has lines without effect.
     """
     dotenv = Path.cwd() / ".env"
     environ, files = environment_without_dotenv(context)

@@ -22,6 +22,7 @@ FINE = [
     (b'A="two\r\nlines"\r\n', {"A": "two\nlines"}),
     (b"A='it''s'\n", None),
     (b"A=${HOME} #x\n", {"A": "${HOME}"}),
+    (b"A=\nA=1\nB=2\nB='2'\n", {"A": "1", "B": "2"}),
     (b"a.name-of.others=1\n", {"a.name-of.others": "1"}),
 ]
 
@@ -47,6 +48,8 @@ BAD = [
     (b'"OPENAI_API_KEY"="sk-secret"\n', 1, "has a name that is none; it should be of letters, digits and `_`"),
     ("A=1\n\u200bOPENAI_API_KEY=sk-secret\n".encode(), 2, "has a name that is none"),
     ("A=1\n\ufeffOPENAI_API_KEY=sk-secret\n".encode(), 2, "has a name that is none"),
+    (b"\nA=sk-secret\nB=1\n\nexport A='2'\n", 2, "has no effect, because line 5 sets the same name to another value"),
+    (b"A=sk-secret\nA=\n", 1, "has no effect, because line 2 sets the same name to another value"),
     (b"A=1\nB=sk-secret\0\n", 2, "has a NUL byte; it should be text"),
     (b"A=1\n\0\0\0\0", 2, "has a NUL byte"),
     (b"A=1\r\nB=2\r\n\xff\xfe", 3, "is not UTF-8; it should be"),
@@ -56,7 +59,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("raw", "line", "said"), BAD)
-def test_a_line_that_says_nothing_is_refused_with_the_names_of_file_and_line(
+def test_a_line_without_effect_is_refused_with_the_names_of_file_and_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, raw: bytes, line: int, said: str
 ) -> None:
     path = tmp_path / ".env"

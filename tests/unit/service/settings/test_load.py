@@ -36,12 +36,12 @@ def test_a_worker_has_the_settings_that_were_kept_though_its_files_have_changed_
 
 def test_in_somebody_elses_application_other_programs_lines_and_names_are_no_errors(tmp_path: Path) -> None:
     dotenv = tmp_path / ".env"
-    dotenv.write_text("export FOO\nPORT=5432/tcp\nOPENAI_MODEL=m\n")
+    dotenv.write_text("export FOO\nPORT=5432/tcp\nOPENAI_MODEL=first\nOPENAI_MODEL=m\n")
     with pytest.raises(SettingsError):
         load_settings({"HOST": "not a host"}, dotenv)
     loaded = load_settings({"HOST": "not a host"}, dotenv, is_guest=True)
     assert (loaded.settings.server.host, loaded.settings.provider.default_model) == ("127.0.0.1", "m")
-    assert [sentence.partition(".env, ")[2][:6] for sentence in loaded.skipped] == ["line 1"]
+    assert [sentence.partition(".env, ")[2][:6] for sentence in loaded.skipped] == ["line 1", "line 3"]
     dotenv.write_bytes("OPENAI_MODEL=m\nNAME=café\n".encode("latin-1"))
     with pytest.raises(SettingsError, match="line 2, is not UTF-8"):
         load_settings({}, dotenv, is_guest=True)
