@@ -178,7 +178,7 @@ def assert_deployed(result: Result, kind: str) -> None:
     assert deployed.at == pytest.approx(0.8, abs=0.3)
     assert deployed.old_gone_after is not None
     assert deployed.back_after is not None
-    assert 3 <= sum(deployed.open_then.values()) <= 4  # one may just be between two requests
+    assert 1 <= sum(deployed.open_then.values()) <= 4  # others may just be between two requests
     assert deployed.open_then.keys() == {"whole"}
     assert next(text for _, text in result.marks) == f"SIG{kind}"
 
