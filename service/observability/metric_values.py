@@ -38,7 +38,7 @@ _NUMBERS = struct.Struct("dd")  # the value and its time, of which no metric her
 class Value:
     """One number of a metric, changed by `MetricValues` alone."""
 
-    __slots__ = ("help", "key", "kind", "labels", "metric", "name", "number")
+    __slots__ = ("help", "key", "kind", "labels", "metric", "name", "number", "position")
 
     def __init__(self, kind: str, metric: str, name: str, labels: Mapping[str, str], help_text: str) -> None:
         """Describe it.
@@ -57,6 +57,8 @@ class Value:
         self.help = help_text
         self.key = json.dumps([metric, name, dict(labels), help_text], sort_keys=True).encode()
         self.number = 0.0
+        #: Where its number is in its file; None where it is not in a file yet.
+        self.position: int | None = None
 
 
 class _ValueFile:
@@ -65,7 +67,6 @@ class _ValueFile:
     def __init__(self, path: str, values: list[Value]) -> None:
         """Create the file with these values in it. Readers see it only when it is complete."""
         self._path = path
-        self._positions: dict[Value, int] = {}
         #: What the file has, or is about to have.
         self._content = bytearray(_HEADER.size)
         for value in values:
@@ -90,7 +91,7 @@ class _ValueFile:
         used = len(self._content)
         changed = []
         for value in values:
-            position = self._positions.get(value)
+            position = value.position
             if position is None:
                 self._append(value)
             else:
@@ -127,7 +128,7 @@ class _ValueFile:
     def _append(self, value: Value) -> None:
         padding = b" " * (8 - (len(value.key) + _LENGTH.size) % 8)
         self._content += _LENGTH.pack(len(value.key)) + value.key + padding
-        self._positions[value] = len(self._content)
+        value.position = len(self._content)
         self._content += _NUMBERS.pack(value.number, 0.0)
 
     def _write(self, begin: int, end: int) -> None:
@@ -159,7 +160,7 @@ class MetricValues:
             with suppress(OSError):
                 file.close()
         self._files = {}
-        self._changed: set[Value] = set()
+        self._changed: dict[str, set[Value]] = {kind: set() for kind in self._kinds}
         # More than the process's id: ids are used again, and there may be a file of a worker that has ended.
         self._owner = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._check_at = 0.0
@@ -171,13 +172,14 @@ class MetricValues:
         with self._lock:
             if kind not in self._kinds:
                 self._kinds.append(kind)
+                self._changed[kind] = set()
 
     def new(self, kind: str, metric: str, name: str, labels: Mapping[str, str], help_text: str) -> Value:
         """Make a value of 0, of a kind in use; the arguments are those of `Value`."""
         value = Value(kind, metric, name, labels, help_text)
         with self._lock:
             self._values.append(value)
-            self._changed.add(value)
+            self._changed[kind].add(value)
         return value
 
     def add(self, *amounts: tuple[Value, float]) -> None:
@@ -185,14 +187,14 @@ class MetricValues:
         with self._lock:
             for value, amount in amounts:
                 value.number += amount
-                self._changed.add(value)
+                self._changed[value.kind].add(value)
 
     def set(self, value: Value, number: float) -> None:
         """Replace a value, in memory."""
         with self._lock:
             if value.number != number:
                 value.number = number
-                self._changed.add(value)
+                self._changed[value.kind].add(value)
 
     def snapshot(self) -> list[tuple[Value, float]]:
         """Return all values as they are in memory now."""
@@ -234,19 +236,17 @@ class MetricValues:
                 self._files.popitem()[1].close()
 
     def _put_changed(self) -> None:
-        by_kind: dict[str, list[Value]] = {}
-        for value in self._changed:
-            if value.kind in self._files:
-                by_kind.setdefault(value.kind, []).append(value)
-        for kind, changed in by_kind.items():
-            file = self._files[kind]
+        for kind, changed in self._changed.items():
+            file = self._files.get(kind)
+            if file is None or not changed:
+                continue
             try:
                 file.put(changed)
             except OSError:
                 # Its content is unknown; the next check makes it again.
                 self._files.pop(kind).close()
                 raise
-            self._changed.difference_update(changed)
+            changed.clear()
 
     def _drop_lost(self) -> bool:
         lost = [kind for kind, file in self._files.items() if not file.is_there()]
@@ -264,7 +264,7 @@ class MetricValues:
         os.makedirs(directory, mode=0o700, exist_ok=True)
         for kind, values in missing.items():
             self._files[kind] = _ValueFile(os.path.join(directory, f"{kind}_{self._owner}.db"), values)
-            self._changed.difference_update(values)
+            self._changed[kind].clear()
 
 
 def forget_worker(directory: str, pid: int) -> None:
