@@ -1,4 +1,4 @@
-"""The local model's packages: where they are installed, and what is said where they cannot be."""
+"""The local model's packages: where they are installed, and the error where they cannot be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are read while somebody writes them: what is read is complete, or the reason why not is said."""
+"""Files that are read while somebody writes them: the content is complete, or an error gives the reason."""
 
 from __future__ import annotations
 
