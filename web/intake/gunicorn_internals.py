@@ -10,6 +10,7 @@ Loaded by gunicorn's master too, so it loads nothing of the application (test_im
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ from gunicorn.sock import ssl_wrap_socket as ssl_wrap_socket
 from gunicorn.util import write as write
 from gunicorn.workers.gthread import PollableMethodQueue, ThreadWorker
 from gunicorn.workers.gthread import TConn as TConn
+from gunicorn.workers.workertmp import WorkerTmp
 
 #: From this version on, and below the second one.
 SUPPORTED: Final = ((27, 0, 1), (28, 0, 0))
@@ -64,7 +66,15 @@ _METHODS: Final[Mapping[type, Mapping[str, tuple[str, ...]]]] = {
     SocketUnreader: {"chunk": ("size_hint",), "take_buffered": ()},
     Response: {"force_close": (), "start_response": ("status", "headers", "exc_info")},
     BaseSocket: {"close": ()},
-    Arbiter: {"handle_chld": (), "handle_hup": (), "setup": ("app",)},
+    Arbiter: {
+        "handle_chld": (),
+        "handle_hup": (),
+        "manage_workers": (),
+        "reap_workers": (),
+        "setup": ("app",),
+        "spawn_worker": (),
+    },
+    WorkerTmp: {"last_update": (), "notify": ()},
     Logger: {"setup": ("cfg",)},
     Config: {"get_cmd_args_from_env": (), "parser": (), "set": ("name", "value")},
 }
@@ -85,6 +95,7 @@ _ATTRIBUTES: Final[Mapping[type, tuple[str, ...]]] = {
         "pid",
         "poller",
         "sockets",
+        "tmp",
         "tpool",
         "worker_connections",
         "wsgi",
@@ -104,6 +115,7 @@ _ATTRIBUTES: Final[Mapping[type, tuple[str, ...]]] = {
         "app",
         "cfg",
         "log",
+        "num_workers",
         "worker_age",
         "worker_class",
     ),
@@ -196,6 +208,15 @@ def main_loop_of(worker: Any) -> Callable[..., None] | None:
     """
     defer: Callable[..., None] | None = worker.method_queue.defer if isinstance(worker, ThreadWorker) else None
     return defer
+
+
+def has_reported(worker: Any) -> bool:
+    """Return whether a worker has reported to the master, which the main loop of each class does. In the master.
+
+    A report sets the time of the heartbeat file to that of the monotonic clock. A new file has the time of day.
+    """
+    last: float = worker.tmp.last_update()
+    return last <= time.monotonic()
 
 
 def take_expectation(request: Any) -> bool:

@@ -30,6 +30,7 @@ from .replaced_threads import exit_if_threads_are_replaced
 from .services import Services
 from .sluice_log import SluiceLog
 from .worker_load import WorkerLoads
+from .worker_replacement import WorkerReplacement
 
 # Worker classes in which no loop thread can run, or that serve no WSGI application.
 _UNFIT = ("gevent", "eventlet", "tornado", "asgi", "uvicorn")
@@ -74,13 +75,15 @@ def when_ready(server: Any) -> None:
     # gunicorn has recorded the folder of --chdir, from which relative paths of the command line would not be found.
     server.START_CTX["cwd"] = str(STARTED_IN)
     ReloadGuard(server)
+    WorkerReplacement(server)
     _forget_configuration(server)
     start_signals.release()
 
 
 def on_reload(server: Any) -> None:
-    """Guard the next HUP by the code that is now on disk."""
+    """Guard the next HUP by the code that is now on disk, and have this one stop the old workers in time."""
     ReloadGuard(server)
+    WorkerReplacement(server)
     _forget_configuration(server)
 
 

@@ -77,6 +77,7 @@ class ReloadGuard:
         handlers = {int(number): signal.getsignal(number) for number in ENDING}
 
         def pass_on(number: int, frame: FrameType | None) -> None:
+            self._server.worker_replacement.end()
             for pid in list(self._server.WORKERS):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGTERM if number == signal.SIGTERM else signal.SIGQUIT)

@@ -26,6 +26,11 @@ _FILES_LIMIT = 2**23
 _LONGEST = 60
 
 
+def longest_start(cfg: Any) -> int:
+    """Return how many seconds a worker may take to start: as many as gunicorn gives one that does not report."""
+    return int(cfg.timeout) or _LONGEST
+
+
 @dataclass(frozen=True)
 class Failure:
     """Why a reload cannot succeed."""
@@ -109,8 +114,7 @@ def _try_and_exit(server: Any, write: int, files: mmap.mmap, metrics: str) -> No
     try:
         for number in (*start_signals.HELD, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
-        # gunicorn kills a worker that does not start within this time.
-        signal.alarm(int(server.cfg.timeout) or _LONGEST)
+        signal.alarm(longest_start(server.cfg))
         os.environ.update(PROMETHEUS_MULTIPROC_DIR=metrics, SLUICE_METRICS_OWNER="")
         kept_files.forget()
         _start(server)
