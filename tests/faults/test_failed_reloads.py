@@ -107,6 +107,7 @@ BREAKAGES = {
         b"\nbind = bind.replace('127.0.0.1', '0.0.0.0')",
         "listens there already",
     ),
+    "one more address": ("gunicorn.conf.py", b"\nbind = [bind, '127.0.0.1:0']", "the running workers still listen"),
     "an unknown worker class": ("gunicorn.conf.py", b"\nworker_class = 'none'", "class uri 'none' invalid"),
     "an unfit option": ("gunicorn.conf.py", b"\nworkers = 'none'", "exit code 1|ValueError"),
     "a hook that fails": ("gunicorn.conf.py", b"\ndef post_fork(server, worker): 1 / 0", "ZeroDivisionError"),

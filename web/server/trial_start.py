@@ -147,12 +147,8 @@ def _start(server: Any) -> None:
     server.LISTENERS = []
     server.app.reload()
     cfg = server.app.cfg
-    for address in cfg.address:
-        if address not in old_addresses:
-            try:
-                refuse_unavailable(address)
-            except AddressUnavailable as error:
-                raise SystemExit(f"{error} (The running server still listens at {old_addresses}.)") from None
+    if cfg.address != old_addresses:
+        _refuse_unfit(cfg.address, old_addresses)
     server.setup(server.app)
     worker = server.worker_class(server.worker_age + 1, os.getpid(), [], server.app, cfg.timeout / 2, cfg, server.log)
     worker.is_trial = True
@@ -164,6 +160,26 @@ def _start(server: Any) -> None:
     # Without joining the loads of the workers.
     worker.run = partial(_start_services, worker)
     worker.init_process()
+
+
+def _refuse_unfit(addresses: list[object], old_addresses: list[object]) -> None:
+    """Refuse addresses of which the server cannot get each. If one is new, gunicorn binds all again.
+
+    Raises:
+        SystemExit: One is not available. The text says why.
+    """
+    for address in addresses:
+        is_path = isinstance(address, str) and not address.startswith("\0")
+        # gunicorn replaces the file of a unix socket.
+        if address in old_addresses and not is_path:
+            raise SystemExit(
+                f"the addresses are now {addresses}, but the running workers still listen at {address}; adding or "
+                "removing an address needs a restart."
+            )
+        try:
+            refuse_unavailable(address)
+        except AddressUnavailable as error:
+            raise SystemExit(f"{error} (The running server still listens at {old_addresses}.)") from None
 
 
 def _start_services(worker: Any) -> None:
