@@ -79,10 +79,13 @@ class HeldServer:
         for pid in pids:
             self._let(pid)
 
-    def begin_reload(self, workers: int = 1) -> list[int]:
-        """Send HUP and let the trial pass; return the new workers, which are held."""
+    def begin_reload(self, workers: int = 1, *, to_all: bool = False) -> list[int]:
+        """Send HUP to the master, or to all processes, and let the trial pass; return the new workers, held."""
         self.hold()
-        self.server.signal(signal.SIGHUP)
+        if to_all:
+            os.killpg(self.server.pid, signal.SIGHUP)
+        else:
+            self.server.signal(signal.SIGHUP)
         self.let(self.wait_held())
         return [self.wait_held() for _ in range(workers)]
 
@@ -106,23 +109,31 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HeldServer]:
         yield shared
 
 
-@pytest.mark.parametrize(
-    "worker_class", ["sluice.web.server.worker.SluiceWorker", "gthread", pytest.param("sync", marks=pytest.mark.long)]
-)
-def test_the_only_worker_answers_until_its_successor_has_loaded_the_application(
-    tmp_path: Path, worker_class: str
-) -> None:
+def test_the_only_worker_answers_until_its_successor_has_loaded_the_application(held: HeldServer) -> None:
     """Row 40."""
-    with HeldServer(tmp_path, args=("-k", worker_class)) as held, answers(held.server) as health:
-        old = held.server.wait_workers(1)
-        (new,) = held.begin_reload()
+    replace_the_only_worker(held)
+
+
+@pytest.mark.parametrize("worker_class", ["gthread", pytest.param("sync", marks=pytest.mark.long)])
+def test_so_does_a_worker_of_gunicorns_own_classes(tmp_path: Path, worker_class: str) -> None:
+    with HeldServer(tmp_path, args=("-k", worker_class)) as own:
+        replace_the_only_worker(own)
+
+
+def replace_the_only_worker(held: HeldServer) -> None:
+    """Reload, and check that no request waits for the new worker."""
+    server = held.server
+    old = server.wait_workers(1)
+    with answers(server) as health:
+        # As by `pkill -HUP gunicorn`.
+        (new,) = held.begin_reload(to_all=True)
         assert_all_answered(health)
-        assert held.server.worker_pids() == sorted([*old, new])
+        assert server.worker_pids() == sorted([*old, new])
         held.let(new)
-        assert held.server.wait_workers(1, without=old) == [new]
+        assert server.wait_workers(1, without=old) == [new]
         assert_all_answered(health)
-    assert "Worker exiting (pid: {})".format(*old) in held.server.log
-    assert "SIGKILL" not in held.server.log
+    assert f"Worker exiting (pid: {old[0]})" in server.log
+    assert "SIGKILL" not in server.log
 
 
 def test_all_old_workers_answer_until_as_many_new_ones_serve_as_the_new_configuration_says(held: HeldServer) -> None:
@@ -132,6 +143,7 @@ def test_all_old_workers_answer_until_as_many_new_ones_serve_as_the_new_configur
             held.config.write_text(f"{before}\nworkers = {n}\n")
             old = server.worker_pids()
             new = held.begin_reload(n)
+            held.config.write_text(before)
             for pid in new:
                 assert_all_answered(health)
                 assert set(server.worker_pids()) == {*old, *new}
@@ -222,11 +234,12 @@ def test_a_server_that_is_told_to_end_while_new_workers_load_ends_without_them(
 def test_new_workers_that_take_longer_than_the_timeout_are_named_and_the_old_one_answers_until_they_serve(
     tmp_path: Path,
 ) -> None:
-    arguments = ("--timeout", "2", "--graceful-timeout", "1")
-    with HeldServer(tmp_path, args=arguments) as held, answers(held.server) as health:
+    with HeldServer(tmp_path) as held, answers(held.server) as health:
         old = held.server.wait_workers(1)
+        # Read in the reload; the trial before it has the usual time.
+        held.config.write_text(f"{held.config.read_text()}\ntimeout = 3\ngraceful_timeout = 1\n")
         (new,) = held.begin_reload()
-        held.server.wait_for_log("the new workers do not serve after 2 s; the old ones go on until they do")
+        held.server.wait_for_log("the new workers do not serve after 3 s; the old ones go on until they do")
         # The master handles signals again.
         held.server.signal(signal.SIGUSR1)
         held.server.wait_for_log("Handling signal: usr1")

@@ -158,7 +158,7 @@ def test_signals_that_steer_a_master_wait_until_it_can_handle_them(tmp_path: Pat
 def test_a_signal_for_the_master_that_is_sent_to_all_processes_cuts_no_stream(
     start_own_server: StartOwnServer,
 ) -> None:
-    """As by `pkill -HUP gunicorn`: HUP has a worker drain, and USR1 and USR2 leave it alone."""
+    """As by `pkill -HUP gunicorn`: the master replaces the worker, which ignores HUP and USR2."""
     running_server = start_own_server(warm=0)
     (worker,) = running_server.server.worker_pids()
     gate = running_server.model.gate()

@@ -6,18 +6,22 @@ import queue
 import signal
 import threading
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 from ..intake.gunicorn_internals import main_loop_of
 from .services import Services
 from .start_signals import ENDING
+
+#: By these the master replaces its workers. By default they end a process.
+MEANT_FOR_MASTER: Final = (signal.SIGHUP, signal.SIGUSR2)
 
 
 class PlainWorkerSignals:
     """Signal handlers that call gunicorn's own: SIGTERM also drains; a second SIGINT or SIGQUIT is ignored.
 
     gunicorn has no hook for SIGTERM, and calls its hook for the others too late. Ctrl-C sends SIGINT to all
-    processes, and the master then sends SIGQUIT to its workers, which would interrupt the exit.
+    processes, and the master then sends SIGQUIT to its workers, which would interrupt the exit. Signals for the
+    master that are sent to all processes, as by `pkill -HUP gunicorn`, are ignored.
     """
 
     def __init__(self, worker: Any, services: Services) -> None:
@@ -40,6 +44,8 @@ class PlainWorkerSignals:
         signal.siginterrupt(signal.SIGTERM, False)
         for number in (signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, self._end)
+        for number in MEANT_FOR_MASTER:
+            signal.signal(number, signal.SIG_IGN)
 
     def _drain(self, number: int, frame: FrameType | None) -> None:
         self._orders.put(True)

@@ -25,6 +25,7 @@ from .cpu_affinity import Affinity
 from .gathering_worker import ClientTooSlow
 from .heartbeat_directory import NoDirectory, choose_heartbeat_directory
 from .malloc_arenas import share_one_arena
+from .plain_worker_signals import MEANT_FOR_MASTER
 from .replaced_threads import exit_if_threads_are_replaced
 from .services import Services
 from .worker_load import WorkerLoads
@@ -116,14 +117,12 @@ class SluiceWorker(AcceptingWorker):
     def init_signals(self) -> None:
         """Set the worker's handlers while signals are blocked: gunicorn sets the default handlers first.
 
-        A signal for the master may be sent to all processes, as by `pkill -HUP gunicorn`. It must not kill a worker:
-        HUP drains, as in the old workers of a reload, and USR2 is ignored.
+        Signals for the master may be sent to all processes, as by `pkill -HUP gunicorn`. They must not end a worker.
         """
         start_signals.hold()
         super().init_signals()
-        signal.signal(signal.SIGHUP, self.handle_exit)
-        signal.siginterrupt(signal.SIGHUP, False)
-        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        for number in MEANT_FOR_MASTER:
+            signal.signal(number, signal.SIG_IGN)
         start_signals.release()
 
     def run(self) -> None:
@@ -160,7 +159,7 @@ class SluiceWorker(AcceptingWorker):
         finally:
             if self._is_serving:
                 # The main loop, to which the handlers pass these, has ended.
-                for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1):
+                for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1):
                     signal.signal(number, signal.SIG_IGN)
             if not services.close():
                 self.log.warning("open streams or the event loop did not end in time; the process exits")
