@@ -31,7 +31,7 @@ while not any((folder / name).exists() for name in ("let-all", f"let-{os.getpid(
 from wsgi import app
 """
 # Seconds for the next step of a reload on a busy machine.
-STEP = 20.0
+STEP = 30.0
 
 
 class HeldServer:
@@ -130,7 +130,7 @@ def replace_the_only_worker(held: HeldServer) -> None:
         assert_all_answered(health)
         assert server.worker_pids() == sorted([*old, new])
         held.let(new)
-        assert server.wait_workers(1, without=old) == [new]
+        assert server.wait_workers(1, without=old, timeout=STEP) == [new]
         assert_all_answered(health)
     assert f"Worker exiting (pid: {old[0]})" in server.log
     assert "SIGKILL" not in server.log
@@ -148,7 +148,7 @@ def test_all_old_workers_answer_until_as_many_new_ones_serve_as_the_new_configur
                 assert_all_answered(health)
                 assert set(server.worker_pids()) == {*old, *new}
                 held.let(pid)
-            assert set(server.wait_workers(n, without=old)) == set(new)
+            assert set(server.wait_workers(n, without=old, timeout=STEP)) == set(new)
         assert_all_answered(health)
 
 
@@ -162,7 +162,7 @@ def test_a_new_worker_that_dies_while_it_loads_is_started_again_and_the_old_one_
             new = held.wait_held()
             assert_all_answered(health)
         held.let(new)
-        assert server.wait_workers(1, without=old) == [new]
+        assert server.wait_workers(1, without=old, timeout=STEP) == [new]
         assert_all_answered(health)
 
 
@@ -177,10 +177,10 @@ def test_a_hup_during_a_reload_is_carried_out_behind_it_and_every_request_is_ans
         # The trial of the second HUP.
         held.let(held.wait_held())
         newest = held.wait_held()
-        assert server.wait_workers(2, without=old) == sorted([new, newest])
+        assert server.wait_workers(2, without=old, timeout=STEP) == sorted([new, newest])
         assert_all_answered(health)
         held.let(newest)
-        assert server.wait_workers(1, without=[new]) == [newest]
+        assert server.wait_workers(1, without=[new], timeout=STEP) == [newest]
         assert_all_answered(health)
 
 
@@ -195,7 +195,7 @@ def test_ttou_stops_no_worker_before_one_that_ttin_has_started_serves(held: Held
         server.wait_for_log("Handling signal: ttou")
         assert_all_answered(health)
         held.let(new)
-        assert server.wait_workers(1, without=old) == [new]
+        assert server.wait_workers(1, without=old, timeout=STEP) == [new]
         assert_all_answered(health)
 
 
@@ -208,7 +208,7 @@ def test_an_old_address_is_served_until_the_new_workers_serve_the_new_one(tmp_pa
         wait_until(address.exists, STEP, pause=POLL_INTERVAL)
         assert_all_answered(health)
         held.let(new)
-        assert held.server.wait_workers(1, without=old) == [new]
+        assert held.server.wait_workers(1, without=old, timeout=STEP) == [new]
     with pytest.raises(ConnectionRefusedError):
         fetch(held.server.url, "/healthz")
 
@@ -245,5 +245,5 @@ def test_new_workers_that_take_longer_than_the_timeout_are_named_and_the_old_one
         held.server.wait_for_log("Handling signal: usr1")
         assert_all_answered(health)
         held.let(new)
-        assert held.server.wait_workers(1, without=old) == [new]
+        assert held.server.wait_workers(1, without=old, timeout=STEP) == [new]
         assert_all_answered(health)

@@ -257,9 +257,12 @@ class GunicornServer:
         return sorted(process.pid for process in children if not _is_new_master(process, group))
 
     def wait_workers(
-        self, n: int, *, without: Sequence[int] = (), master: int | None = None, timeout: float = 10.0
+        self, n: int, *, without: Sequence[int] = (), master: int | None = None, timeout: float = 20.0
     ) -> list[int]:
-        """Wait until a master has `n` workers, none of them among `without`, and return them."""
+        """Wait until a master has `n` workers, none of them among `without`, and return them.
+
+        Old workers of a reload leave when new ones have started, so the time is that of a start.
+        """
         deadline = time.monotonic() + timeout
         while True:
             workers = self.worker_pids(master)
