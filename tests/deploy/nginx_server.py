@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from tests.support.polling import wait_until
 from tools.common.gunicorn_server import POLL_INTERVAL, REPOSITORY, Process, processes
 
 CONFIG: Final = REPOSITORY / "deploy" / "nginx.conf"
@@ -114,10 +115,12 @@ class NginxServer:
         assert self._process is not None
         old = self.worker_pids()
         os.kill(self._process.pid, signal.SIGHUP)
-        deadline = time.monotonic() + timeout
-        while len(set(self.worker_pids()) - set(old)) < len(old):
-            assert time.monotonic() < deadline, f"{self!r} has workers {self.worker_pids()}, before it had {old}"
-            time.sleep(POLL_INTERVAL)
+        wait_until(
+            lambda: len(set(self.worker_pids()) - set(old)) >= len(old),
+            timeout,
+            f"{self!r} has other workers than {old}",
+            pause=POLL_INTERVAL,
+        )
 
     def worker_pids(self) -> list[int]:
         """Return its workers, with those that end after a reload."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from sluice.service.settings.settings import Settings
 from tests.deploy.container import MEMORY, READ_ONLY, Container
 from tests.deploy.dockerfile import read_stages
+from tests.support.polling import wait_until
 from tests.support.running_server import PLANTED_KEY
 from tools.common.gunicorn_server import POLL_INTERVAL
 from tools.common.raw_client import fetch, stream_chat
@@ -61,10 +61,8 @@ def test_process_1_reaps_the_orphans_of_others(container: Container) -> None:
     before = container.children_of_init()
     # The shell ends first, as a health check does that is killed for its time-out.
     assert container.run("sh", "-c", "(sleep 0.1 & sleep 0.1 &)").returncode == 0
-    deadline = time.monotonic() + 5
-    while container.children_of_init() != before or "Z" in before:
-        assert time.monotonic() < deadline, f"{container.children_of_init()}, before {before}"
-        time.sleep(POLL_INTERVAL)
+    assert "Z" not in before
+    wait_until(lambda: container.children_of_init() == before, 5, f"the children are {before}", pause=POLL_INTERVAL)
 
 
 def test_other_names_than_localhost_are_refused_until_they_are_listed(container: Container) -> None:

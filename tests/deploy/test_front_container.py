@@ -8,7 +8,7 @@ import re
 from tests.conftest import Serve
 from tests.deploy.front_container import SCRIPT, FrontContainer, NameServer, adapted_config
 from tests.deploy.nginx_server import CONFIG
-from tests.deploy.test_nginx import waits_until
+from tests.support.polling import wait_until
 from tools.common.raw_client import fetch, stream_chat
 from tools.common.scripted_model import Headers, ScriptedModel, finished, said
 
@@ -42,7 +42,7 @@ def test_nginx_starts_before_sluice_and_follows_it_to_a_new_address(serve: Serve
         early = fetch(front.url, "/readyz")
         assert (early.status, early.json()["code"]) == (503, "shutting_down")
         names.address = "127.0.0.1"
-        waits_until(lambda: fetch(front.url, "/readyz").status == 200, "the front to find Sluice")
+        wait_until(lambda: fetch(front.url, "/readyz").status == 200, 5, "the front finds Sluice")
         gate = model.gate()
         model.enqueue((Headers(), *said("Hel"), gate, *said("lo"), *finished()))
         with stream_chat(front.url) as client:
@@ -56,4 +56,4 @@ def test_nginx_starts_before_sluice_and_follows_it_to_a_new_address(serve: Serve
         assert json.loads(fetch(front.url, "/api/config").text)
         # The container is made again: nothing listens at the old address.
         names.address = "127.0.0.2"
-        waits_until(lambda: fetch(front.url, "/readyz").status == 503, "the front to ask for the address again")
+        wait_until(lambda: fetch(front.url, "/readyz").status == 503, 5, "the front asks for the address again")

@@ -22,6 +22,7 @@ import pytest
 from sluice.service.settings.settings import Settings
 from tests.conftest import Serve
 from tests.deploy.nginx_server import CONFIG, NginxServer
+from tests.support.polling import wait_until
 from tests.support.running_server import PLANTED_KEY
 from tools.common.gunicorn_server import POLL_INTERVAL, GunicornServer
 from tools.common.leaks import open_descriptors, tcp_sockets, wait_streams
@@ -98,14 +99,6 @@ def front(server: GunicornServer) -> Iterator[NginxServer]:
     expected = "client intended to send too large body|access forbidden by rule"
     with NginxServer(server.port, expected_log=expected) as running:
         yield running
-
-
-def waits_until(holds: Callable[[], bool], what: str, timeout: float = 5.0) -> None:
-    """Wait until something holds that another process does and says nothing of."""
-    deadline = time.monotonic() + timeout
-    while not holds():
-        assert time.monotonic() < deadline, f"waited {timeout} s in vain for {what}"
-        time.sleep(POLL_INTERVAL)
 
 
 def connections_of(server: GunicornServer) -> int:
@@ -204,7 +197,7 @@ def test_whole_replies_do_not_wait_for_their_reader(
         client.send(chat_request("127.0.0.1", {"message": "Hi", "interaction_mode": "block"}))
         model.wait_for_request().wait_finished(timeout=15)
         # Handed over, and not cut off: the rest of it is still to be read.
-        waits_until(lambda: connections_of(server) == 0, "Sluice to have handed over the reply")
+        wait_until(lambda: connections_of(server) == 0, 5, "Sluice has handed over the reply", pause=POLL_INTERVAL)
         assert len(json.loads(client.read_body())["message"]) == 20_000 * 1000
 
 
@@ -252,7 +245,7 @@ def test_half_sent_requests_stay_in_nginx(server: GunicornServer, front: NginxSe
         assert fetch(front.url, "/healthz").status == 200
         assert time.monotonic() - began < 1
         assert post_chat(front.url, message="Hi", interaction_mode="block").json()["success"] is True
-        waits_until(lambda: connections_of(server) == 0, "Sluice to hold no connection")
+        wait_until(lambda: connections_of(server) == 0, 5, "Sluice holds no connection", pause=POLL_INTERVAL)
         # The rest of a body, and it is answered.
         slow = held.enter_context(RawClient(front.url))
         slow.send(whole[:-10])
@@ -436,7 +429,7 @@ def address_of(front: NginxServer, name: str) -> str:
 
 def waits_for_lines(front: NginxServer, text: str, number: int) -> str:
     """Wait until the access log has so many lines with a text in them, and return the log."""
-    waits_until(lambda: front.access_log.count(text) >= number, f"{number} lines with {text}")
+    wait_until(lambda: front.access_log.count(text) >= number, 5, f"{number} lines with {text}")
     return front.access_log
 
 
@@ -469,7 +462,7 @@ class Load:
     def wait_for_more(self, streams: int = 20) -> None:
         """Wait until that many further streams have ended."""
         goal = len(self.streams) + streams
-        waits_until(lambda: bool(self.faults) or len(self.streams) >= goal, f"{streams} more streams", timeout=15)
+        wait_until(lambda: bool(self.faults) or len(self.streams) >= goal, 15, f"{streams} more streams")
 
     def _run(self, work: Callable[[], None]) -> None:
         try:
@@ -581,5 +574,5 @@ def test_the_numbers_fit_those_of_the_service() -> None:
 
 def test_the_log_names_the_request_as_the_service_does_and_holds_no_query(front: NginxServer) -> None:
     answer = fetch(front.url, "/healthz?secret=word")
-    waits_until(lambda: answer.headers["x-request-id"] in front.access_log, "the line in the log")
+    wait_until(lambda: answer.headers["x-request-id"] in front.access_log, 5, "the line in the log")
     assert "secret" not in front.access_log

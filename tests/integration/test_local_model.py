@@ -6,9 +6,8 @@ import json
 import os
 import re
 import signal
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import pytest
 from sluice.service.local_model.packages import LocalModelError, install_packages, packages_folder
 from sluice.service.local_model.process import SLOTS, LocalModel
 from sluice.web.cli.server import environment_of
+from tests.support.polling import wait_until
 from tools.common.gunicorn_server import POLL_INTERVAL, REPOSITORY, GunicornServer
 from tools.common.raw_client import fetch, post_chat, stream_chat
 
@@ -74,13 +74,6 @@ class Real:
     def tokens(self, text: str, *, special: bool) -> int:
         fields = {"content": text, "parse_special": special, "add_special": False}
         return len(self.ask_model("/tokenize", fields)["tokens"])
-
-
-def wait_until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + WITHIN
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {WITHIN} s: {what}"
-        time.sleep(POLL_INTERVAL)
 
 
 @pytest.fixture(scope="module")
@@ -142,8 +135,8 @@ def test_a_disconnect_ends_the_models_work_at_once(real: Real) -> None:
     with stream_chat(real.server.url, message=LONG) as client:
         client.next_event()
         assert real.count_busy() == 1
-    wait_until(lambda: real.count_busy() == 0, "the slot is free")
-    wait_until(lambda: real.log.count("cancel task") == before + 1, "llama.cpp logs that the task was cancelled")
+    wait_until(lambda: real.count_busy() == 0, WITHIN, "the slot is free", pause=POLL_INTERVAL)
+    wait_until(lambda: real.log.count("cancel task") == before + 1, WITHIN, "llama.cpp logs the cancellation")
 
 
 @pytest.mark.parametrize("mode", ["stream", "block"])
@@ -171,7 +164,7 @@ def test_four_answers_come_at_once_and_a_fifth_waits_for_a_slot(real: Real) -> N
         fifth = open_streams.enter_context(stream_chat(real.server.url, message="Say hello."))
         clients[0].close()
         assert fifth.next_event().message
-    wait_until(lambda: real.count_busy() == 0, "all slots are free")
+    wait_until(lambda: real.count_busy() == 0, WITHIN, "all slots are free", pause=POLL_INTERVAL)
     with ThreadPoolExecutor(SLOTS) as pool:
         replies = list(
             pool.map(lambda _: post_chat(real.server.url, message="Say hello.", timeout=30.0), range(SLOTS))
@@ -198,7 +191,7 @@ def test_the_command_serves_starts_a_lost_model_again_and_ends_with_it(packages:
         assert (reply.status, bool(reply.json()["message"])) == (200, True)
         last = model_pid(server)
     assert server.exit_code == 0
-    wait_until(lambda: not Path(f"/proc/{last}").exists(), "the model's process has ended")
+    wait_until(lambda: not Path(f"/proc/{last}").exists(), WITHIN, "the model's process has ended")
 
 
 def model_pid(server: GunicornServer) -> int:

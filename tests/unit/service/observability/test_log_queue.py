@@ -22,6 +22,7 @@ import pytest
 from sluice.service.observability import log_queue
 from sluice.service.observability.log_queue import QueuedFileHandler, QueuedStream, dropped_lines, queue_files
 from sluice.service.observability.logging import LineFormatter, format_dropped
+from tests.support.polling import wait_until
 
 # More than such a pipe holds.
 SMALL_PIPE = 4096
@@ -391,14 +392,7 @@ def test_a_file_is_reopened_by_rotation_as_gunicorn_does_it(logger: logging.Logg
     logger.info("after")
     written(logger)
     assert path.read_text() == "after\n"
-    wait_for_text(tmp_path / "log.1", "before\n")
-
-
-def wait_for_text(path: Path, text: str) -> None:
-    deadline = time.monotonic() + 5
-    while path.read_text() != text:
-        assert time.monotonic() < deadline, path.read_text()
-        time.sleep(0.01)
+    wait_until(lambda: (tmp_path / "log.1").read_text() == "before\n", 5)
 
 
 def test_a_full_disk_costs_lines_and_nothing_else(logger: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
@@ -444,10 +438,7 @@ def test_a_file_of_before_is_closed_when_gunicorn_has_set_up_its_log_again(
         queue_files(logger)
         logger.info("line")
         written(logger)
-    deadline = time.monotonic() + 5
-    while (alive := sum(thread.name == "sluice-log" for thread in threading.enumerate())) > 1:
-        assert time.monotonic() < deadline, alive
-        time.sleep(0.01)
+    wait_until(lambda: sum(thread.name == "sluice-log" for thread in threading.enumerate()) <= 1, 5)
 
 
 def test_a_stream_has_what_others_look_for() -> None:
