@@ -22,6 +22,7 @@ import pytest
 from sluice.service.settings.settings import Settings
 from tests.conftest import Serve
 from tests.deploy.nginx_server import CONFIG, NginxServer
+from tests.support.disconnects import measure_abort
 from tests.support.polling import wait_until
 from tests.support.running_server import PLANTED_KEY
 from tools.common.gunicorn_server import POLL_INTERVAL, GunicornServer
@@ -206,14 +207,8 @@ def test_whole_replies_do_not_wait_for_their_reader(
 
 def test_a_disconnect_ends_the_model_call(front: NginxServer, model: ScriptedModel) -> None:
     model.default = stalling_after("Hel")
-    delays = []
-    for number in range(1, 21):
-        with stream_chat(front.url) as client:
-            exchange = model.wait_for_request(number)
-            assert client.next_event().message == "Hel"
-            left = time.monotonic()
-            (RawClient.reset if number % 2 else RawClient.close)(client)
-            delays.append(exchange.wait_aborted() - left)
+    ways = (RawClient.close, RawClient.reset)
+    delays = [measure_abort(front.url, model, ways[number % 2], number=number) for number in range(1, 21)]
     print(f"from close to abort: median {statistics.median(delays):.4f} s, longest {max(delays):.4f} s")
     assert min(delays) > 0
     assert max(delays) < PROMISE

@@ -8,29 +8,25 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from datetime import UTC, datetime
 
+from tests.support.disconnects import measure_abort
 from tests.support.fault_server import start_fault_server
 from tests.support.repeated import percentile
-from tools.common.raw_client import stream_chat
+from tools.common.raw_client import RawClient
 from tools.common.scripted_model import stalling_after
 
 
 def measure(closes: int) -> list[float]:
     """Close that many streams in the middle, every second one with a reset; return the seconds that each took."""
-    took = []
+    ways = (RawClient.close, RawClient.reset)
     with start_fault_server(warm=2) as running_server:
         running_server.model.default = stalling_after("Hello")
         before = len(running_server.model.exchanges)
-        for number in range(closes):
-            client = stream_chat(running_server.url)
-            exchange = running_server.model.wait_for_request(before + number + 1)
-            client.next_event()
-            left = time.monotonic()
-            client.reset() if number % 2 else client.close()
-            took.append(exchange.wait_aborted() - left)
-    return took
+        return [
+            measure_abort(running_server.url, running_server.model, ways[number % 2], number=before + number + 1)
+            for number in range(closes)
+        ]
 
 
 def main() -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from tests.faults.test_disconnects import PROMISE
+from tests.support.disconnects import measure_abort
 from tests.support.running_server import PLANTED_KEY, RunningServer, cleared_model
 from tools.common.gunicorn_server import GunicornServer
-from tools.common.raw_client import fetch, stream_chat
+from tools.common.raw_client import RawClient, fetch, stream_chat
 from tools.common.scripted_model import MODEL_NAME, Headers, ScriptedModel, finished, reply, said, stalling_after
 
 #: What the redacting middleware removes.
@@ -82,12 +82,7 @@ def test_below_monitoring_a_disconnect_ends_the_model_call_and_is_reported_as_no
     spans = count(below_monitoring, span)
     errors = {text: count(below_monitoring, text) for text in ("sentry event", "Traceback")}
     below_monitoring.model.enqueue(stalling_after("Hello"))
-    with stream_chat(below_monitoring.url) as client:
-        assert client.next_event().message == "Hello"
-        exchange = below_monitoring.model.wait_for_request()
-        disconnected_at = time.monotonic()
-        client.reset()
-    assert exchange.wait_aborted() - disconnected_at < PROMISE
+    assert measure_abort(below_monitoring.url, below_monitoring.model, RawClient.reset) < PROMISE
     below_monitoring.server.wait_for_log(span, times=spans + 1)
     assert {text: count(below_monitoring, text) for text in errors} == errors
 
