@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.running_server import PLANTED_KEY
-from tools.common.chromium import WAIT_MS, chromium
+from tools.common.chromium import WAIT_MS, chromium, open_context
 from tools.common.gunicorn_server import GunicornServer
 from tools.common.scripted_model import MODEL_NAME, ScriptedModel
 
@@ -111,8 +111,7 @@ def browser_page(
         yield shared_profile.new_page(**options)
         shared_profile.reset()
     else:
-        with browser.new_context(base_url=page_server.url, **(CONTEXT_OPTIONS | options)) as context:
-            context.set_default_timeout(WAIT_MS)
+        with open_context(browser, base_url=page_server.url, **(CONTEXT_OPTIONS | options)) as context:
             browser_errors.listen(context, page_server.url)
             yield context.new_page()
     assert browser_errors.unexpected == []

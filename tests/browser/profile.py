@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, Page
 
-from tools.common.chromium import WAIT_MS
+from tools.common.chromium import WAIT_MS, close_context, leave
 from tools.common.leaks import SETTLE
 
 from .browser_errors import BrowserErrors
@@ -101,8 +101,7 @@ class Profile:
     def _leave(self) -> None:
         for page in self.context.pages:
             if page != self._watcher:
-                # Navigating away makes the page save its state first.
-                page.goto("about:blank")
+                leave(page)
                 page.close()
 
     def _clear(self) -> None:
@@ -117,4 +116,4 @@ class Profile:
 
     def close(self) -> None:
         """Close the context and all its tabs."""
-        self.context.close()
+        close_context(self.context)

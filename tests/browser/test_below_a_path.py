@@ -6,7 +6,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.deploy.below_a_path import PREFIX, nginx_below_a_path
 from tools.common.chat_page import ChatPage
-from tools.common.chromium import WAIT_MS
+from tools.common.chromium import open_context
 from tools.common.gunicorn_server import GunicornServer
 from tools.common.scripted_model import ScriptedModel, reply
 
@@ -19,9 +19,8 @@ def test_the_page_works_below_a_path_prefix_that_nginx_strips(
 ) -> None:
     with (
         nginx_below_a_path(page_server.port, takes_away=True) as front,
-        browser.new_context(**CONTEXT_OPTIONS) as context,
+        open_context(browser, **CONTEXT_OPTIONS) as context,
     ):
-        context.set_default_timeout(WAIT_MS)
         browser_errors.listen(context, f"{front.url}{PREFIX}")
         page, asked = context.new_page(), list[str]()
         page.on("request", lambda request: asked.append(request.url))

@@ -13,7 +13,7 @@ from examples.helpdesk.demo_data import PASSWORD
 from tests.support.helpdesk import Helpdesk, start_helpdesk
 from tests.support.running_server import cleared_model
 from tools.common.chat_page import ChatPage
-from tools.common.chromium import WAIT_MS
+from tools.common.chromium import open_context
 from tools.common.scripted_model import ScriptedModel, reply
 
 from .axe import violations
@@ -43,8 +43,7 @@ def host(shared_host: Helpdesk) -> Iterator[Helpdesk]:
 def context(browser: Browser, host: Helpdesk, browser_errors: BrowserErrors) -> Iterator[BrowserContext]:
     """A browser without cookies."""
     browser_errors.expect("favicon")
-    with browser.new_context(base_url=host.url, **CONTEXT_OPTIONS) as context:
-        context.set_default_timeout(WAIT_MS)
+    with open_context(browser, base_url=host.url, **CONTEXT_OPTIONS) as context:
         browser_errors.listen(context, host.url)
         yield context
     assert browser_errors.unexpected == []

@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tools.common.chat_page import ChatPage
+from tools.common.chromium import open_context
 from tools.common.gunicorn_server import GunicornServer
 from tools.page_trace.__main__ import main_tasks
 
@@ -130,7 +131,7 @@ def test_no_text_of_200_000_characters_keeps_the_page_busy_or_stays_hidden(
     longest = {}
     for name, text in texts.items():
         # A process of its own: after some dozen such texts, the browser's own tasks take three times as long.
-        with browser.new_context(base_url=page_server.url, **CONTEXT_OPTIONS) as context:
+        with open_context(browser, base_url=page_server.url, **CONTEXT_OPTIONS) as context:
             page = context.new_page()
             ChatPage(page).open()
             page.evaluate(LOAD)

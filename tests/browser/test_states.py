@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tools.common.chat_page import ChatPage
+from tools.common.chromium import open_context
 from tools.common.gunicorn_server import GunicornServer
 from tools.common.scripted_model import MODEL_NAME, ScriptedModel, finished, reply, said, stalling_after, usage_of
 
@@ -164,7 +165,7 @@ def test_a_restarting_server_is_reported_and_the_text_is_kept(
 ) -> None:
     server = page_server_that_ends
     model.enqueue(stalling_after("As far as this"))
-    with browser.new_context(base_url=server.url, locale="en-GB") as context:
+    with open_context(browser, base_url=server.url, locale="en-GB") as context:
         chat = ChatPage(context.new_page()).open()
         chat.ask("Tell me")
         expect(chat.prose).to_have_text("As far as this")

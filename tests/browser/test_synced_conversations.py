@@ -12,7 +12,7 @@ from examples.helpdesk.demo_data import PASSWORD
 from tests.support.helpdesk import Helpdesk, start_helpdesk
 from tests.support.running_server import cleared_model
 from tools.common.chat_page import ChatPage
-from tools.common.chromium import WAIT_MS
+from tools.common.chromium import open_context
 from tools.common.scripted_model import finished, reply, said
 
 from .browser_errors import BrowserErrors
@@ -46,8 +46,7 @@ def device(browser: Browser, host: Helpdesk, browser_errors: BrowserErrors) -> I
     with ExitStack() as stack:
 
         def open_page(name: str = "ada") -> ChatPage:
-            context = stack.enter_context(browser.new_context(base_url=host.url, **CONTEXT_OPTIONS))
-            context.set_default_timeout(WAIT_MS)
+            context = stack.enter_context(open_context(browser, base_url=host.url, **CONTEXT_OPTIONS))
             browser_errors.listen(context, host.url)
             page = context.new_page()
             page.goto("/sign-in?next=/assistant/")

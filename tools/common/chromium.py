@@ -4,18 +4,38 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import threading
+import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Final
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
 WAIT_MS = 10_000  # far more than any step takes on a busy machine
+CLOSE_SECONDS: Final = 15.0  # closing takes less than a second; on a busy machine, a few
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
+class ChromiumKilled(UserWarning):
+    """Chromium did not close in time, and was killed."""
+
+
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Start Chromium: the path in `CHROMIUM`, or else the system's, or else Playwright's."""
+def chromium(close_seconds: float = CLOSE_SECONDS) -> Iterator[Browser]:
+    """Start Chromium: the path in `CHROMIUM`, or else the system's, or else Playwright's.
+
+    Args:
+        close_seconds: Seconds after which a browser that does not close is killed.
+
+    Yields:
+        The browser. Close its contexts before: `open_context` does.
+
+    Warns:
+        ChromiumKilled: It had to be killed.
+    """
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     running_as_root = hasattr(os, "geteuid") and os.geteuid() == 0
     with sync_playwright() as playwright:
@@ -23,7 +43,86 @@ def chromium() -> Iterator[Browser]:
             executable_path=path,
             args=["--no-sandbox"] if running_as_root else [],  # Chromium refuses its sandbox to root
         )
+        process_id = _process_id(browser)
         try:
             yield browser
         finally:
-            browser.close()
+            _close(browser, process_id, close_seconds)
+
+
+def _process_id(browser: Browser) -> int:
+    devtools = browser.new_browser_cdp_session()
+    processes = devtools.send("SystemInfo.getProcessInfo")["processInfo"]
+    devtools.detach()
+    return next(int(process["id"]) for process in processes if process["type"] == "browser")
+
+
+def _close(browser: Browser, process_id: int, within: float) -> None:
+    """Close the browser; kill it if that takes longer than `within` seconds."""
+    killed = threading.Event()
+
+    def kill() -> None:
+        killed.set()
+        # Playwright makes it the leader of a group. Others of the group hold its stderr, whose end Playwright awaits.
+        os.killpg(process_id, signal.SIGKILL)
+
+    # `Browser.close` takes no timeout, and no other thread may call Playwright.
+    watchdog = threading.Timer(within, kill)
+    watchdog.start()
+    try:
+        browser.close()
+    finally:
+        watchdog.cancel()
+        watchdog.join()
+    if killed.is_set():
+        message = f"Chromium (process {process_id}) did not close within {within:g} s, and was killed"
+        warnings.warn(message, ChromiumKilled, stacklevel=2)
+
+
+@contextmanager
+def open_context(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
+    """Open a context, and close it with its tabs.
+
+    Args:
+        browser: The browser.
+        options: Options of `Browser.new_context`.
+
+    Yields:
+        The context. Its timeout is `WAIT_MS`.
+    """
+    context = browser.new_context(**options)
+    context.set_default_timeout(WAIT_MS)
+    try:
+        yield context
+    finally:
+        close_context(context)
+
+
+def close_context(context: BrowserContext) -> None:
+    """Leave the pages of a context, then close it."""
+    try:
+        for page in context.pages:
+            leave(page)
+    finally:
+        context.close()
+
+
+def leave(page: Page) -> None:
+    """Navigate away from a page: it saves its state first, and no navigation of its own is under way afterwards.
+
+    A tab that is closed while it navigates may stay, although Chromium reports it as closed. Playwright waits for its
+    end without a limit: https://github.com/microsoft/playwright/issues/42366, https://crbug.com/536385539.
+
+    Raises:
+        Error: It cannot be left within `WAIT_MS`.
+    """
+    deadline = time.monotonic() + WAIT_MS / 1000
+    while not page.is_closed():
+        try:
+            page.goto("about:blank")
+            return
+        except Error as error:
+            # by a navigation that the page had begun
+            is_interrupted = "interrupted by another navigation" in error.message or "ERR_ABORTED" in error.message
+            if not is_interrupted or time.monotonic() > deadline:
+                raise

@@ -15,7 +15,7 @@ from typing import Final, Literal
 from playwright.sync_api import Browser, Page, expect
 
 from tools.common.chat_page import ChatPage
-from tools.common.chromium import chromium
+from tools.common.chromium import chromium, open_context
 from tools.common.gunicorn_server import GunicornServer
 from tools.common.scripted_model import ScriptedModel, reply
 
@@ -109,7 +109,8 @@ def main() -> None:
 
 def take(browser: Browser, url: str, model: ScriptedModel, screenshot: Screenshot) -> Path:
     """Take one screenshot and return its path."""
-    context = browser.new_context(
+    with open_context(
+        browser,
         base_url=url,
         locale=screenshot.locale,
         timezone_id="UTC",
@@ -119,8 +120,8 @@ def take(browser: Browser, url: str, model: ScriptedModel, screenshot: Screensho
         has_touch=screenshot.phone,
         is_mobile=screenshot.phone,
         reduced_motion="reduce",
-    )
-    with context:
+    ) as context:
+        context.set_default_timeout(WAIT_MS)
         page = context.new_page()
         page.clock.set_system_time(NOW)
         chat = ChatPage(page).open()
