@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Worker, expect
 
 from tools.common.chat_page import ChatPage
 from tools.common.scripted_model import ScriptedModel, finished, reply, said
@@ -85,6 +85,32 @@ def test_code_has_highlighting_its_language_and_a_copy_button(chat: ChatPage, mo
     prose.get_by_role("button", name="Copy").click()
     expect(chat.status).to_have_text("Copied")
     assert chat.page.evaluate("navigator.clipboard.readText()") == "def f():\n    return '<b>'"
+
+
+# The page's limit for one block of code, shortened.
+SHORT_LIMIT: Final = """(() => {
+    const { setTimeout } = window;
+    window.setTimeout = (run, delay, ...rest) => setTimeout(run, delay === 5000 ? 300 : delay, ...rest);
+})()"""
+
+
+def test_code_that_takes_forever_to_highlight_stays_plain_and_does_not_stop_the_rest(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    browser_page.add_init_script(SHORT_LIMIT)
+    chat = ChatPage(browser_page).open()
+    started: list[Worker] = []
+    browser_page.on("worker", lambda worker: started.append(worker))
+    slow = "[a](" * 5_000  # a minute of highlight.js
+    prose = show(chat, model, f"```markdown\n{slow}\n```\n\n```python\ndef f(): ...\n```")
+    expect(prose.locator(".hljs-keyword")).to_have_text("def")
+    expect(prose.locator("code.language-markdown")).to_have_text(slow)
+    expect(prose.locator("code.language-markdown [class^=hljs]")).to_have_count(0)
+    if started[0] in browser_page.workers:  # Chromium takes a moment to end it
+        with started[0].expect_event("close"):
+            pass
+    assert browser_page.workers == started[1:]
+    assert len(started) == 2
 
 
 def test_copy_copies_the_markdown_of_an_answer(chat: ChatPage, model: ScriptedModel) -> None:

@@ -66,6 +66,35 @@ COMPARE: Final = """async (cases) => {
 }"""
 
 
+# Shows a question as the transcript does, folded and unfolded. Returns whether all of it is in the page.
+SHOW_QUESTION: Final = """async (question) => {
+    const statics = new URL("../", document.querySelector("script[src$='/js/main.js']").src);
+    const { QuestionView } = await import(new URL("js/transcript/question_view.js", statics));
+    const frames = async () => { for (const wait of [1, 2]) await new Promise(requestAnimationFrame); };
+    const view = new QuestionView({ id: "bomb", question }, { expanded() {} }, () => {});
+    document.querySelector("#sluice-log").append(...view.elements);
+    view.show();
+    await frames();
+    const fold = view.elements[0].querySelector(".fold");
+    fold?.click();
+    await frames();
+    const isWhole = view.elements[0].querySelector("p").textContent === question;
+    for (const element of view.elements) element.remove();
+    return isWhole && fold !== null;
+}"""
+
+
+def longest_task(page: Page, browser: Browser, questions: dict[str, str]) -> float:
+    """Show questions one after the other, and return the longest task, in ms of its core."""
+    browser.start_tracing(page=page, categories=["toplevel", "devtools.timeline"])
+    try:
+        hidden = [name for name, text in questions.items() if not page.evaluate(SHOW_QUESTION, text)]
+    finally:
+        trace = browser.stop_tracing()
+    assert hidden == []
+    return max(task.cpu for task in main_tasks(json.loads(trace)["traceEvents"]))
+
+
 def show_all(page: Page, browser: Browser, texts: dict[str, str], pieces: int) -> float:
     """Show texts one after the other, check that each is shown, and return the longest task, in ms of its core."""
     results: dict[str, Any] = {}
@@ -107,6 +136,18 @@ def test_no_random_text_keeps_the_page_busy(loaded: Page, browser: Browser) -> N
     texts = {f"seed {seed}": random_bomb(seed, SHORT) for seed in range(25)}
     MARKUP.update(dict.fromkeys(texts, 1.0))
     assert show_all(loaded, browser, texts, pieces=3) < MAX_TASK_MS
+
+
+def test_no_question_keeps_the_page_busy_or_is_shown_in_part(loaded: Page, browser: Browser) -> None:
+    questions = fixed_bombs(SHORT) | {f"seed {seed}": random_bomb(seed, SHORT) for seed in range(25)}
+    assert longest_task(loaded, browser, questions) < MAX_TASK_MS
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_no_question_of_200_000_characters_keeps_the_page_busy(loaded: Page, browser: Browser) -> None:
+    longest = {name: longest_task(loaded, browser, {name: text}) for name, text in fixed_bombs(LONG).items()}
+    assert {name: cpu for name, cpu in longest.items() if cpu >= MAX_TASK_MS} == {}
 
 
 def test_a_random_text_in_pieces_ends_like_a_complete_one(browser_page: Page) -> None:

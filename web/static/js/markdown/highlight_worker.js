@@ -3,6 +3,7 @@
 import { loadHighlightJs } from "../browser/libraries.js";
 
 /**
+ * @typedef {null} Ready the first message to the page: the worker can highlight from now on
  * @typedef {{ id: number, language: string, boxes: string[] }} Request the text of each box of the code
  * @typedef {{ name: string, boxes: (string | null)[], durationMs: number }} Reply the
  *   HTML of each box: null if unchanged since the last reply to this id, no boxes if the language is unknown
@@ -12,7 +13,10 @@ const highlightJs = loadHighlightJs();
 /** @type {{ id: number, boxes: string[] }} the last reply */
 let previous = { id: 0, boxes: [] };
 
-addEventListener("message", async ({ data }) => postMessage(reply(data, await highlightJs)));
+void highlightJs.then((library) => {
+  addEventListener("message", ({ data }) => postMessage(reply(data, library)));
+  postMessage(null);
+});
 
 /**
  * @param {Request} request

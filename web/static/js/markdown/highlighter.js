@@ -4,11 +4,16 @@ import { languageOf, showLanguageName } from "./code_block.js";
 import { codeLength, codeVersion } from "./code_lines.js";
 import { patchChildren } from "./patch.js";
 
+/** @typedef {import("./highlight_worker.js").Ready} Ready */
 /** @typedef {import("./highlight_worker.js").Reply} Reply */
+/** @typedef {import("./highlight_worker.js").Request} Request */
 
 const MAX_GROWING = 20_000; // characters; a longer block is highlighted when it is complete
 const MAX_CHARS = 400_000; // about a second of the worker's time
 const SLICE_MS = 6; // the time that each frame spends on inserting highlighted code
+// Some grammars take minutes for some texts: 20,000 characters of `[a](` as Markdown. Their worker is ended.
+const LIMIT_MS = 5_000;
+const MAX_OVERRUNS = 5; // then no more code of this page is highlighted
 const REST_FACTOR = 4; // the worker pauses this many times as long as it worked
 
 export class Highlighter {
@@ -22,13 +27,20 @@ export class Highlighter {
   /** @type {{ code: Element, version: number } | null} */
   #current = null;
   #lastId = 0;
+  /** Code that took longer than the limit: it stays as it is. @type {WeakSet<Element>} */
+  #slow = new WeakSet();
+  #overruns = 0;
+  #limit = 0;
+  /** What the worker is sent when it is ready. @type {Request | null} */
+  #pending = null;
+  #isReady = false;
 
   /**
    * @param {Element} code in the page
    * @param {{ growing: boolean }} state
    */
   highlight(code, { growing }) {
-    if (this.#isDisabled || !languageOf(code) || codeLength(code) > (growing ? MAX_GROWING : MAX_CHARS)) return;
+    if (this.#isDisabled || this.#slow.has(code) || !languageOf(code) || codeLength(code) > (growing ? MAX_GROWING : MAX_CHARS)) return;
     const requested = this.#requested.get(code);
     if (requested?.length === codeLength(code) && requested.version === codeVersion(code)) return;
     this.#queue.add(code);
@@ -48,27 +60,61 @@ export class Highlighter {
     this.#requested.set(code, { id, length: codeLength(code), version });
     this.#current = { code, version };
     const boxes = Array.from(code.children, (box) => box.textContent ?? "");
-    this.#startedWorker()?.postMessage({ id, language: languageOf(code), boxes });
+    this.#pending = { id, language: languageOf(code), boxes };
+    if (this.#isReady) this.#send();
+    else this.#startWorker();
   }
 
-  #startedWorker() {
-    if (this.#worker || this.#isDisabled) return this.#worker;
+  #startWorker() {
+    if (this.#worker) return; // it still loads
     try {
       this.#worker = new Worker(new URL("./highlight_worker.js", import.meta.url), { type: "module" });
-      this.#worker.addEventListener("message", ({ data }) => void this.#show(data));
+      this.#worker.addEventListener("message", ({ data }) => this.#receive(data));
       this.#worker.addEventListener("error", () => this.#disable());
     } catch {
       this.#disable();
     }
-    return this.#worker;
+  }
+
+  /** Sends what waits. The time limit begins now and not earlier: the worker's files may be slow to load. */
+  #send() {
+    this.#worker?.postMessage(this.#pending);
+    this.#pending = null;
+    this.#limit = setTimeout(() => this.#giveUp(), LIMIT_MS);
+  }
+
+  /** Ends the worker, and goes on with the next code in a new one. */
+  #giveUp() {
+    if (this.#current) this.#slow.add(this.#current.code);
+    this.#endWorker();
+    if (++this.#overruns === MAX_OVERRUNS) return this.#disable();
+    this.#current = null;
+    this.#sendNext();
+  }
+
+  #endWorker() {
+    clearTimeout(this.#limit);
+    this.#worker?.terminate();
+    this.#worker = null;
+    this.#isReady = false;
   }
 
   /** A browser without module workers shows code without highlighting. */
   #disable() {
+    this.#endWorker();
     this.#isDisabled = true;
-    this.#worker = null;
-    this.#current = null;
+    this.#current = this.#pending = null;
     this.#queue.clear();
+  }
+
+  /** @param {Ready | Reply} message */
+  #receive(message) {
+    if (message) {
+      clearTimeout(this.#limit);
+      return void this.#show(message);
+    }
+    this.#isReady = true;
+    if (this.#pending) this.#send();
   }
 
   /** @param {Reply} reply */

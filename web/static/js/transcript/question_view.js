@@ -3,6 +3,7 @@
 import { BranchSwitch } from "./branch_switch.js";
 import { Draft, draftOwnerOf } from "../storage/draft.js";
 import { setLabel, setText } from "../i18n/language.js";
+import { breakLongRuns } from "../markdown/long_runs.js";
 import { QuestionEditor } from "./question_editor.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
@@ -55,7 +56,7 @@ export class QuestionView {
   /** Shows the question, which an import may have changed. Call after inserting the elements into the page. */
   show() {
     const { question } = this.#exchange;
-    if (this.#text.textContent !== question) this.#text.textContent = question;
+    if (this.#text.textContent !== question) this.#text.replaceChildren(breakableText(question));
     this.#showFold();
     // the editor was open when the page was closed
     if (this.#draft.text && !this.#editor) this.#openEditor(this.#draft.text);
@@ -105,6 +106,14 @@ export class QuestionView {
     this.#draft.text = text;
     this.#draft.flush();
   }
+}
+
+/** @param {string} text */
+function breakableText(text) {
+  const fragment = new DocumentFragment();
+  fragment.append(text);
+  breakLongRuns(fragment);
+  return fragment;
 }
 
 /** @param {string} text */
