@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
+from zlib import crc32
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
@@ -23,8 +24,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.markexpr = "not long"
 
 
-# Folders whose tests share what one process holds: a browser.
-TOGETHER = {"browser"}
+# Folders whose files share what a process holds, such as a browser, and over how many processes they are spread.
+TOGETHER = {"browser": 2}
 # What is taken up last should be short, so that all processes end at about the same time.
 LONGEST_FIRST = ("browser", "faults", "soak", "deploy", "servers", "loadtest", "fuzz", "examples", "integration")
 
@@ -36,15 +37,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class ByFileOrFolder(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types for it
-    """Keeps the tests of a file, or of such a folder, in one process of a parallel run.
+    """Keeps the tests of a file, or of a part of such a folder, in one process of a parallel run.
 
     xdist's own `loadgroup` does not: pytest 9.2 has no attribute any more that xdist 3.8 writes the group into.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        folder = PurePosixPath(file).parent.name
-        return folder if folder in TOGETHER else file
+        file = PurePosixPath(nodeid.partition("::")[0])
+        parts = TOGETHER.get(file.parent.name)
+        return f"{file.parent.name} {crc32(file.name.encode()) % parts}" if parts else str(file)
 
 
 @pytest.hookimpl(optionalhook=True)
