@@ -14,7 +14,7 @@ Switch = Literal["on", "off"]
 
 @dataclass(frozen=True, slots=True)
 class ChatSettings:
-    """The default mode, the system prompt, and whether requests may have system messages."""
+    """The default mode, the system prompt, and what else requests may tell the model."""
 
     interaction_mode: InteractionMode | None = setting(
         "OPENAI_INTERACTION_MODE",
@@ -36,6 +36,20 @@ class ChatSettings:
         "off",
         "`on` lets requests bring `system` and `developer` messages in `conversation_history`. For trusted clients "
         "only: such a message can take back what `OPENAI_SYSTEM_PROMPT` says.",
+    )
+    allow_system_prompt: Switch = setting(
+        "SLUICE_ALLOW_SYSTEM_PROMPT",
+        one_of("on", "off"),
+        "off",
+        "`on` lets requests bring a `system_prompt`, which is put behind `OPENAI_SYSTEM_PROMPT`; the page then "
+        "offers it for each conversation. It can take back what `OPENAI_SYSTEM_PROMPT` says.",
+    )
+    allow_temperature: Switch = setting(
+        "SLUICE_ALLOW_TEMPERATURE",
+        one_of("on", "off"),
+        "off",
+        "`on` lets requests bring a `temperature` from 0 to 2; the page then offers it for each conversation. "
+        "Some models refuse it.",
     )
 
     @property

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from sluice.service import Chat, ChatService, Run, Settings
 from sluice.service.errors import ShuttingDown
+from sluice.service.settings.chat import ChatSettings
 from sluice.service.settings.limits import LimitSettings
 from sluice.service.settings.provider import ProviderSettings
 from sluice.web import create_app
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.timeout(1800 if LONG else 60)
 SMALL = Settings(
     provider=ProviderSettings(base_url="http://127.0.0.1:9", model="scripted"),
     limits=LimitSettings(max_body_bytes=1000, max_message_chars=20, max_history=3),
+    chat=ChatSettings(allow_system_prompt="on", allow_temperature="on"),
 )
 JSON = {"Content-Type": "application/json"}
 

@@ -30,6 +30,8 @@ def test_the_page_learns_what_it_needs(running_server: RunningServer) -> None:
         "max_message_chars": 100_000,
         "max_history": 200,
         "max_body_bytes": 2**20,
+        "allow_system_prompt": False,
+        "allow_temperature": False,
         "starters": None,
         "version": "0.1.0",
         "user": "",

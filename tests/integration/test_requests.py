@@ -107,6 +107,53 @@ def test_system_messages_go_to_the_model_behind_the_operators_where_the_operator
     )
 
 
+def test_a_system_prompt_and_a_temperature_are_refused_where_the_operator_does_not_allow_them(
+    running_server: RunningServer,
+) -> None:
+    for field, value in (("system_prompt", "Be kind."), ("temperature", 0.5)):
+        response = post_chat(running_server.url, message="a", **{field: value})
+        assert response.status == 400
+        assert response.json()["field"] == field
+        assert response.json()["error"] == (
+            f"`{field}` is the operator's choice here, and should be left out. The operator can allow it by "
+            f"SLUICE_ALLOW_{field.upper()}=on."
+        )
+
+
+def test_a_system_prompt_and_a_temperature_reach_the_model_where_the_operator_allows_them(
+    serve: Serve, model: ScriptedModel
+) -> None:
+    server = serve(
+        SLUICE_ALLOW_SYSTEM_PROMPT="on", SLUICE_ALLOW_TEMPERATURE="on", OPENAI_SYSTEM_PROMPT="Be brief.",
+        SLUICE_MAX_MESSAGE_CHARS=20,
+    )  # fmt: skip
+    for temperature in (0, 0.7, 2):
+        model.enqueue(reply("Hello"))
+        assert post_chat(server.url, message="Hi", system_prompt="Be kind.", temperature=temperature).status == 200
+        assert model.exchanges[-1].body["temperature"] == temperature
+        assert model.exchanges[-1].body["messages"] == [
+            {"role": "system", "content": "Be brief.\n\nBe kind."},
+            {"role": "user", "content": "Hi"},
+        ]
+    model.enqueue(reply("Hello"))
+    assert post_chat(server.url, message="Hi", system_prompt=None, temperature=None).status == 200
+    assert "temperature" not in model.exchanges[-1].body
+    assert model.exchanges[-1].body["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert fetch(server.url, "/api/config").json()["allow_system_prompt"] is True
+    assert fetch(server.url, "/api/config").json()["allow_temperature"] is True
+    for wrong, sentence in (
+        ({"temperature": 2.1}, "`temperature` should be a number from 0 to 2."),
+        ({"temperature": -0.1}, "`temperature` should be a number from 0 to 2."),
+        ({"temperature": "warm"}, "Expected `number | null`, got `string` in `temperature`."),
+        ({"temperature": True}, "Expected `number | null`, got `boolean` in `temperature`."),
+        ({"system_prompt": " "}, "`system_prompt` should not be blank."),
+        ({"system_prompt": "a" * 21}, "`system_prompt` should have at most 20 characters."),
+    ):
+        response = post_chat(server.url, message="Hi", **wrong)
+        assert response.json()["error"] == sentence
+        assert response.json()["field"] == next(iter(wrong))
+
+
 @pytest.mark.parametrize("mode", ["stream", "block"])
 def test_reasoning_at_the_beginning_of_an_earlier_answer_does_not_go_back_to_the_model(
     running_server: RunningServer, mode: str

@@ -24,7 +24,7 @@ from ..extension_state import ExtensionState
 from ..request_errors import InvalidRequest
 from .errors import STATUSES
 from .json_response import make_json_response
-from .request_body import ChatBody, list_allowed_roles
+from .request_body import MAX_TEMPERATURE, ChatBody, list_allowed_roles
 
 #: Where it is served.
 PATH = "/openapi.json"
@@ -114,6 +114,8 @@ class PageConfig(msgspec.Struct):
     max_message_chars: int
     max_history: int
     max_body_bytes: int
+    allow_system_prompt: bool
+    allow_temperature: bool
     starters: dict[Language, list[Starter]] | None
     version: str
     user: str
@@ -246,6 +248,12 @@ def _schemas(settings: Settings) -> dict[str, Any]:
     turn["then"] = {"properties": {"content": {"pattern": NOT_BLANK}}}
     asked["conversation_history"]["maxItems"] = settings.limits.max_history
     asked["model"] = {"anyOf": [{"enum": list(settings.provider.allowed_models)}, {"type": "null"}], "default": None}
+    chat = settings.chat
+    for name, switch, value in (
+        ("system_prompt", chat.allow_system_prompt, {**asked["message"]}),
+        ("temperature", chat.allow_temperature, {"type": "number", "minimum": 0, "maximum": MAX_TEMPERATURE}),
+    ):
+        asked[name] = {"anyOf": [value, {"type": "null"}] if switch == "on" else [{"type": "null"}], "default": None}
     schemas["ErrorReply"]["properties"]["code"]["enum"] = [kind.code for kind in STATUSES]
     return schemas
 

@@ -15,7 +15,7 @@ from werkzeug.http import parse_options_header
 from ...service.chat import Chat
 from ...service.decoding.think_tags import without_thinking
 from ...service.message import Message
-from ...service.settings.chat import InteractionMode
+from ...service.settings.chat import InteractionMode, Switch
 from ...service.settings.settings import Settings
 from ..request_errors import InvalidRequest
 from .body_errors import find_body_error, limit_announced_body
@@ -26,6 +26,8 @@ OPERATOR_ROLES = ("system", "developer")
 _ROLES: tuple[str, ...] = get_args(Role)
 _CLIENT_ROLES = tuple(role for role in _ROLES if role not in OPERATOR_ROLES)
 Source = Literal["page", "api", "load-test"]
+#: The range of OpenAI's API. Other providers take it as well.
+MAX_TEMPERATURE = 2
 
 
 class Turn(msgspec.Struct, forbid_unknown_fields=True):
@@ -43,6 +45,8 @@ class ChatBody(msgspec.Struct, forbid_unknown_fields=True):
     interaction_mode: InteractionMode | None = None
     source: Source = "api"
     model: str | None = None
+    system_prompt: str | None = None
+    temperature: float | None = None
 
 
 _decoder = msgspec.json.Decoder(ChatBody)
@@ -83,7 +87,8 @@ def read_chat_request(request: Request, settings: Settings, *, run_id: str, user
         messages=(*history, Message(role="user", content=body.message)),
         model=body.model or settings.provider.default_model,
         mode=body.interaction_mode or _choose_mode(request, settings),
-        system=settings.chat.system_prompt,
+        system="\n\n".join(filter(None, (settings.chat.system_prompt, _read_system_prompt(body, settings)))),
+        extra=_read_temperature(body, settings),
         user=user,
         source=body.source,
         run_id=run_id,
@@ -166,6 +171,32 @@ def _read_history(turns: Sequence[Turn], settings: Settings) -> list[Message]:
         role: Literal["user", "assistant", "system"] = "system" if turn.role == "developer" else turn.role
         history.append(Message(role=role, content=content))
     return history
+
+
+def _read_system_prompt(body: ChatBody, settings: Settings) -> str:
+    if body.system_prompt is None:
+        return ""
+    _check_allowed("system_prompt", settings.chat.allow_system_prompt, "SLUICE_ALLOW_SYSTEM_PROMPT")
+    _check_text(body.system_prompt, "system_prompt", settings)
+    return body.system_prompt
+
+
+def _read_temperature(body: ChatBody, settings: Settings) -> dict[str, float]:
+    if body.temperature is None:
+        return {}
+    _check_allowed("temperature", settings.chat.allow_temperature, "SLUICE_ALLOW_TEMPERATURE")
+    if not 0 <= body.temperature <= MAX_TEMPERATURE:
+        raise InvalidRequest(f"`temperature` should be a number from 0 to {MAX_TEMPERATURE}.", field="temperature")
+    return {"temperature": body.temperature}
+
+
+def _check_allowed(field: str, switch: Switch, variable: str) -> None:
+    if switch == "off":
+        raise InvalidRequest(
+            f"`{field}` is the operator's choice here, and should be left out. The operator can allow it by "
+            f"{variable}=on.",
+            field=field,
+        )
 
 
 def _choose_mode(request: Request, settings: Settings) -> InteractionMode:

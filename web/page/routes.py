@@ -85,6 +85,8 @@ def make_configuration_blueprint(state: ExtensionState) -> Blueprint:
                 "max_message_chars": settings.limits.max_message_chars,
                 "max_history": settings.limits.max_history,
                 "max_body_bytes": settings.limits.max_body_bytes,
+                "allow_system_prompt": settings.chat.allow_system_prompt == "on",
+                "allow_temperature": settings.chat.allow_temperature == "on",
                 "starters": settings.page.starters,
                 "version": __version__,
                 "user": storage_key(),

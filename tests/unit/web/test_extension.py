@@ -286,6 +286,27 @@ def test_the_configuration_of_the_page_names_no_model_where_the_application_choo
     assert (after["model"], after["models"]) == ("", [])
 
 
+def test_prepare_decides_what_of_a_system_prompt_and_a_temperature_reaches_the_model(
+    make_app: MakeApp, model: ScriptedModel
+) -> None:
+    app, sluice = make_app(
+        OPENAI_SYSTEM_PROMPT="Be brief.", SLUICE_ALLOW_SYSTEM_PROMPT="on", SLUICE_ALLOW_TEMPERATURE="on"
+    )
+    seen: list[Chat] = []
+
+    @sluice.prepare
+    def prepare(chat: Chat) -> Chat:
+        seen.append(chat)
+        return chat.replace(system=f"{chat.system}\n\nAnswer in French.", extra={})
+
+    model.enqueue(reply("Bonjour"))
+    body = {"message": "Hi", "system_prompt": "Be kind.", "temperature": 0.5}
+    assert app.test_client().post("/assistant/api/chat", json=body).status_code == 200
+    assert (seen[0].system, seen[0].extra) == ("Be brief.\n\nBe kind.", {"temperature": 0.5})
+    assert model.exchanges[-1].body["messages"][0]["content"] == "Be brief.\n\nBe kind.\n\nAnswer in French."
+    assert "temperature" not in model.exchanges[-1].body
+
+
 def test_an_application_takes_the_extension_once_and_each_hook_once(make_app: MakeApp) -> None:
     app, sluice = make_app()
     with pytest.raises(RuntimeError, match="has Sluice already"):
