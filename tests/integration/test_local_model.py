@@ -18,7 +18,7 @@ import pytest
 
 from sluice.service.local_model.packages import LocalModelError, install_packages, packages_folder
 from sluice.service.local_model.process import SLOTS, LocalModel
-from sluice.web.cli.server import environment_of
+from sluice.web.cli.run_command import environment_of
 from tests.support.polling import wait_until
 from tools.common.gunicorn_server import POLL_INTERVAL, REPOSITORY, GunicornServer
 from tools.common.raw_client import fetch, post_chat, stream_chat

@@ -67,7 +67,7 @@ def run(context: click.Context, host: str | None, port: int | None, model: str |
     Settings come from the environment and from `.env`.
     """
     from ...service.local_model.packages import LocalModelError
-    from .server import CannotServe, serve
+    from .run_command import CannotServe, serve
 
     try:
         environ, files = environment_without_dotenv(context)

@@ -14,11 +14,11 @@ from ...service.settings.settings import SettingsError
 from . import start_signals
 from .heartbeat_directory import NoDirectory, choose_heartbeat_directory
 from .import_path import remove_gunicorn_folder
-from .launch import find_working_directory
 from .listen_address import AddressUnavailable, format_address, refuse_unavailable
 from .malloc_arenas import share_one_arena
 from .master_log import MasterLog
 from .metrics_directory import MetricsDirectory
+from .start_folder import find_working_directory
 
 logger = logging.getLogger("sluice.gunicorn")
 

@@ -23,12 +23,12 @@ from typing import Any
 
 from . import start_signals
 from .boot_record import BootRecord
-from .launch import STARTED_IN
 from .plain_worker_signals import PlainWorkerSignals
 from .reload_guard import ReloadGuard
 from .replaced_threads import exit_if_threads_are_replaced
 from .services import Services
 from .sluice_log import SluiceLog
+from .start_folder import STARTED_IN
 from .worker_load import WorkerLoads
 from .worker_replacement import WorkerReplacement
 
@@ -41,7 +41,7 @@ _KEPT = (
     "sluice.service.observability.log_queue",
     "sluice.service.observability.logging",
     "sluice.service.settings.kept_files",
-    "sluice.web.server.launch",
+    "sluice.web.server.start_folder",
     "sluice.web.server.start_signals",
 )
 # The configuration as a module (`-c python:sluice.gunicorn`), and its package. They are still being imported when

@@ -6,7 +6,7 @@ import os
 import sys
 
 from ..intake.gunicorn_internals import GUNICORN_FOLDER
-from .launch import find_working_directory
+from .start_folder import find_working_directory
 
 
 def remove_gunicorn_folder() -> None:
