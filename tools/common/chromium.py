@@ -10,12 +10,14 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
 WAIT_MS = 10_000  # far more than any step takes on a busy machine
 CLOSE_SECONDS: Final = 15.0  # closing takes less than a second; on a busy machine, a few
+AT_USUAL_PRIORITY: Final = Path(__file__).with_suffix(".sh")
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -39,10 +41,16 @@ def chromium(close_seconds: float = CLOSE_SECONDS) -> Iterator[Browser]:
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     running_as_root = hasattr(os, "geteuid") and os.geteuid() == 0
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path,
-            args=["--no-sandbox"] if running_as_root else [],  # Chromium refuses its sandbox to root
-        )
+        if running_as_root and path:
+            browser = playwright.chromium.launch(
+                executable_path=AT_USUAL_PRIORITY,
+                env={**os.environ, "CHROMIUM": path},
+                args=["--no-sandbox"],  # Chromium refuses its sandbox to root
+            )
+        else:
+            browser = playwright.chromium.launch(
+                executable_path=path, args=["--no-sandbox"] if running_as_root else []
+            )
         process_id = _process_id(browser)
         try:
             yield browser

@@ -1,10 +1,12 @@
-"""Closing tabs, contexts and the browser: always within a time, whatever the pages do."""
+"""The browser of the tests: it takes no processor time from the servers, and closes in time whatever the pages do."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -29,11 +31,38 @@ def test_a_context_is_closed_from_pages_that_do_not_navigate(browser: Browser) -
     assert list(addresses.values()) == ["about:blank", "about:blank"]
 
 
+def process_ids(browser: Browser) -> dict[str, int]:
+    """Return the id of a process of each type."""
+    devtools = browser.new_browser_cdp_session()
+    processes = devtools.send("SystemInfo.getProcessInfo")["processInfo"]
+    devtools.detach()
+    return {process["type"]: int(process["id"]) for process in processes}
+
+
+def threads_before_others(process_id: int) -> list[str]:
+    """Return the names of a process's threads whose nice value is negative."""
+    found = []
+    for task in Path(f"/proc/{process_id}/task").iterdir():
+        # one that has ended meanwhile is none
+        with contextlib.suppress(OSError):
+            if os.getpriority(os.PRIO_PROCESS, int(task.name)) < 0:
+                found.append((task / "comm").read_text().strip())
+    return found
+
+
+def test_no_thread_of_the_browser_goes_before_the_servers(browser: Browser, browser_page: Page) -> None:
+    browser_page.goto("/")
+    assert {kind: threads_before_others(each) for kind, each in process_ids(browser).items()} == {
+        "browser": [],
+        "GPU": [],
+        "renderer": [],
+        "utility": [],
+    }
+
+
 def close_a_stopped_browser() -> int:
     with chromium(close_seconds=1) as browser:
-        devtools = browser.new_browser_cdp_session()
-        processes = devtools.send("SystemInfo.getProcessInfo")["processInfo"]
-        process_id = next(int(process["id"]) for process in processes if process["type"] == "browser")
+        process_id = process_ids(browser)["browser"]
         os.kill(process_id, signal.SIGSTOP)
     return process_id
 
