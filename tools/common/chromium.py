@@ -122,15 +122,21 @@ def leave(page: Page) -> None:
     end without a limit: https://github.com/microsoft/playwright/issues/42366, https://crbug.com/536385539.
 
     Raises:
-        Error: It cannot be left within `WAIT_MS`.
+        Error, TimeoutError: It cannot be left within `WAIT_MS`.
     """
     deadline = time.monotonic() + WAIT_MS / 1000
     while not page.is_closed():
+        # A navigation that the page began before may be committed after this one. From about:blank, none begins.
+        was_left = page.url == "about:blank"
         try:
             page.goto("about:blank")
-            return
         except Error as error:
             # by a navigation that the page had begun
             is_interrupted = "interrupted by another navigation" in error.message or "ERR_ABORTED" in error.message
             if not is_interrupted or time.monotonic() > deadline:
                 raise
+        else:
+            if was_left:
+                return
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the page navigates again each time it is left: {page.url}")
