@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -217,3 +218,33 @@ def test_a_change_whose_request_the_page_did_not_survive_is_sent_by_the_next_pag
     wait_sent(phone)
     expect(device().page.locator(".conversation a")).to_have_text(["Better"])
     delete_all(phone)
+
+
+def test_a_system_prompt_and_a_temperature_are_on_the_users_next_device(device: Device, host: Helpdesk) -> None:
+    def tuned() -> tuple[str, str]:
+        second.page.get_by_role("button", name="Adjust the answers").click()
+        expect(second.page.get_by_role("dialog", name="This conversation")).to_be_visible()
+        return (
+            second.page.get_by_label("Instructions for all answers").input_value(),
+            second.page.get_by_label("Temperature").input_value(),
+        )
+
+    first, second = device(), device()
+    for chat in (first, second):
+        chat.configure(allow_system_prompt=True, allow_temperature=True)
+        chat.page.reload()
+    host.model.enqueue(reply("Yes."))
+    first.ask_and_wait("Is it?")
+    wait_sent(first)
+    look_until(second, "Today")
+    first.page.get_by_role("button", name="Adjust the answers").click()
+    first.page.get_by_label("Instructions for all answers").fill("Be kind.")
+    first.page.get_by_label("Temperature").fill("0.5")
+    first.page.keyboard.press("Enter")
+    expect(first.page.locator("#sluice-open-tuning")).to_have_class(re.compile("tuned"))
+    wait_sent(first)
+    open_conversation(second, "Is it?")
+    look(second)
+    expect(second.page.locator("#sluice-open-tuning")).to_have_class(re.compile("tuned"))
+    assert tuned() == ("Be kind.", "0.5")
+    delete_all(first)

@@ -41,6 +41,7 @@ const ICONS = [
   "file-braces",
   "file-text",
   "info",
+  "notebook-pen",
   "panel-left",
   "pencil",
   "pin",

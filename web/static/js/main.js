@@ -13,7 +13,7 @@ import { ConversationStore } from "./storage/conversation_store.js";
 import { ConversationActions } from "./chat/conversation_actions.js";
 import { Database } from "./storage/database.js";
 import { DatabaseConnection } from "./storage/database_connection.js";
-import { onLanguageChange, texts } from "./i18n/language.js";
+import { onLanguageChange, setText, texts } from "./i18n/language.js";
 import { loadIdb } from "./browser/libraries.js";
 import { firstInteraction, loadMarkdown } from "./markdown/markdown_loader.js";
 import { ModelChoice } from "./composer/model_choice.js";
@@ -66,6 +66,7 @@ let shortcutList = null;
 
 restoreAddress();
 const startScreen = requireElement("empty", HTMLElement);
+const tuningButton = requireElement("open-tuning", HTMLButtonElement);
 const status = requireElement("status", HTMLElement);
 const notices = new Notices(requireElement("alerts", HTMLElement));
 const undo = new Undo(requireElement("undo", HTMLElement), announce, () => composer.focusAfterAction());
@@ -88,7 +89,10 @@ const transcript = new Transcript(requireElement("log", HTMLElement), {
     if (button) scroller.scrollBy({ top: button.getBoundingClientRect().top - top, behavior: "instant" });
   },
   startFromHere: ({ question }) => {
+    const { tuning } = chat;
     conversations.startNew();
+    chat.tune(tuning);
+    updateTuning();
     composer.prepend(question);
     composer.focusAfterAction();
   },
@@ -126,6 +130,7 @@ const store = new ConversationStore({
 const chat = new Chat(store, {
   shown: (conversation) => {
     updateStartScreen();
+    updateTuning();
     transcript.show(conversation);
     composer.open(conversation);
     const isAnother = conversation.id !== shownId;
@@ -190,6 +195,9 @@ void Promise.all([loadIdb(), conversationInAddress() && markdown])
 /** @type {import("./dialogs/settings_dialog.js").SettingsDialog | null} */
 let settingsDialog = null;
 const modelChoice = new ModelChoice(requireElement("model-name", HTMLElement), requireElement("model", HTMLSelectElement), settings);
+/** @type {import("./dialogs/tuning_dialog.js").TuningDialog | null} */
+let tuningDialog = null;
+tuningButton.addEventListener("click", () => void openTuning());
 requireElement("open-settings", HTMLButtonElement).addEventListener("click", () => void openSettings());
 settings.onChange(applySettings);
 onLanguageChange(() => transcript.translate());
@@ -249,6 +257,7 @@ function configure(configuration) {
   composer.limit(configuration.maxMessageChars, configuration.maxBodyBytes);
   settingsDialog?.configure(configuration);
   modelChoice.configure(configuration);
+  updateTuning();
   applySettings();
 }
 
@@ -266,6 +275,31 @@ async function openSettings() {
     new ArchiveControls(element, useFiles, { imported: (id) => void chat.refresh(id), announce });
   }
   settingsDialog.open();
+}
+
+/** Loads the dialog for the conversation's system prompt and temperature when it is first opened. */
+async function openTuning() {
+  const { conversation } = chat;
+  const loaded = await loadPart(() => import("./dialogs/tuning_dialog.js"));
+  if (!loaded || chat.conversation !== conversation) return;
+  if (!tuningDialog) {
+    tuningDialog = new loaded.TuningDialog(requireElement("tuning", HTMLDialogElement));
+    tuningDialog.configure(chat.configuration);
+  }
+  tuningDialog.edit(chat.tuning, (changes) => {
+    chat.tune(changes, conversation);
+    updateTuning();
+  });
+}
+
+/** Shows whether the conversation has a system prompt or a temperature of its own. */
+function updateTuning() {
+  const { allowsSystemPrompt, allowsTemperature } = chat.configuration;
+  const isTuned = Object.keys(chat.tuning).length > 0;
+  tuningButton.hidden = !allowsSystemPrompt && !allowsTemperature;
+  tuningButton.disabled = chat.conversation.contents === "reading";
+  tuningButton.classList.toggle("tuned", isTuned);
+  setText(/** @type {HTMLElement} */ (tuningButton.querySelector(".label")), isTuned ? "tuned" : "tune");
 }
 
 /** Loads the list of shortcuts when it is first opened. */

@@ -10,7 +10,9 @@ const BODY_END_MS = 500; // a server ends the body after its terminal frame; a p
 /** @typedef {{ role: "user" | "assistant", content: string }} Message */
 
 /**
- * @typedef {object} Question
+ * @typedef {QuestionItself & import("../conversation/tuning.js").Tuning} Question
+ *
+ * @typedef {object} QuestionItself
  * @property {string} message
  * @property {Message[]} history
  * @property {"stream" | "block"} mode
@@ -58,13 +60,15 @@ export async function* requestAnswer(question, signal) {
 }
 
 /** @param {Question} question @returns {string} the body of its request */
-export function bodyOf({ message, history, mode, model }) {
+export function bodyOf({ message, history, mode, model, systemPrompt, temperature }) {
   return JSON.stringify({
     message,
     conversation_history: history,
     interaction_mode: mode,
     source: "page",
     ...(model ? { model } : {}),
+    ...(systemPrompt ? { system_prompt: systemPrompt } : {}),
+    temperature, // left out if undefined
   });
 }
 

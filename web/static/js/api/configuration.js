@@ -14,6 +14,8 @@ import { readObject } from "./failure.js";
  * @property {number} maxMessageChars
  * @property {number} maxHistory messages
  * @property {number} maxBodyBytes of a request
+ * @property {boolean} allowsSystemPrompt whether a question may bring a system prompt
+ * @property {boolean} allowsTemperature
  * @property {StartersByLanguage} starters set by the operator
  */
 
@@ -25,6 +27,8 @@ export const DEFAULT_CONFIGURATION = Object.freeze({
   maxMessageChars: 100_000,
   maxHistory: 200,
   maxBodyBytes: 2 ** 20,
+  allowsSystemPrompt: false,
+  allowsTemperature: false,
   starters: {},
 });
 
@@ -44,6 +48,8 @@ export async function fetchConfiguration() {
     maxMessageChars: nonNegative(body.max_message_chars) ?? defaults.maxMessageChars,
     maxHistory: nonNegative(body.max_history) ?? defaults.maxHistory,
     maxBodyBytes: nonNegative(body.max_body_bytes) ?? defaults.maxBodyBytes,
+    allowsSystemPrompt: body.allow_system_prompt === true,
+    allowsTemperature: body.allow_temperature === true,
     starters: readStarters(body.starters),
   };
 }

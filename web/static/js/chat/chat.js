@@ -7,12 +7,14 @@ import { moveDraft, draftOwnerOf } from "../storage/draft.js";
 import { INTERRUPTED, finish, forgetReasoning, reopen } from "../conversation/exchange.js";
 import { texts } from "../i18n/language.js";
 import { questionOf, Run, waitUntilUnlocked } from "./run.js";
+import { allowedTuning } from "../conversation/tuning.js";
 import { titleFrom } from "../conversation/title.js";
 
 /** @typedef {import("../api/configuration.js").Configuration} Configuration */
 /** @typedef {import("../storage/conversation_store.js").ConversationStore} ConversationStore */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 /** @typedef {import("./run.js").Outcome} Outcome */
+/** @typedef {import("../conversation/tuning.js").Tuning} Tuning */
 
 /**
  * @typedef {object} ChatView called for changes of the shown conversation, unless it says otherwise
@@ -60,6 +62,22 @@ export class Chat {
   /** Whether this tab is receiving an answer of the shown conversation. */
   get running() {
     return this.isRunning(this.conversation.id);
+  }
+
+  /** The system prompt and the temperature of the shown conversation, as far as they are allowed. @returns {Tuning} */
+  get tuning() {
+    return this.#tuningOf(this.conversation);
+  }
+
+  /**
+   * Changes them, for the next answers.
+   * @param {Tuning} changes undefined removes a value
+   * @param {Conversation} [conversation] the shown one if omitted
+   */
+  tune(changes, conversation = this.conversation) {
+    const { id, record } = conversation;
+    Object.assign(record, changes);
+    void this.#store.changeRecord(id, changes); // a new conversation is stored with its first question
   }
 
   /** @param {string} conversation */
@@ -265,7 +283,7 @@ export class Chat {
     }
     const { mode, model } = this;
     const { maxHistory: maxMessages, maxMessageChars: maxChars, maxBodyBytes: maxBytes } = this.configuration;
-    const question = { ...questionOf(conversation, exchange), mode, model };
+    const question = { ...questionOf(conversation, exchange), ...this.#tuningOf(conversation), mode, model };
     const outcome = await run.receive(question, { maxMessages, maxChars, maxBytes }, () => {
       this.#store.save(conversation, [exchange]);
       if (this.conversation === conversation) this.#view.grown(exchange);
@@ -305,6 +323,11 @@ export class Chat {
     if (conversation.contents !== "read") return; // the store has reported the failure
     this.#store.save(conversation, conversation.restore(removal));
     if (this.conversation === conversation) this.#view.shown(conversation);
+  }
+
+  /** @param {Conversation} conversation @returns {Tuning} */
+  #tuningOf({ id, record }) {
+    return allowedTuning(this.#store.record(id) ?? record, this.configuration);
   }
 
   /** Waits for the end of answers that other tabs are writing, and then updates them. */

@@ -18,6 +18,8 @@ import { titleFrom } from "./title.js";
  * @property {number} changed milliseconds since 1970
  * @property {Record<string, string>} choices the id of the chosen child of each exchange, and of the root, ""
  * @property {boolean} [isPinned] whether it stays at the top of the list
+ * @property {string} [systemPrompt] the reader's
+ * @property {number} [temperature]
  *
  * @typedef {object} Versions an exchange and its siblings, oldest first
  * @property {Exchange[]} questions one exchange for each version of the question

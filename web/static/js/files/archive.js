@@ -6,6 +6,7 @@
 import { Conversation } from "../conversation/conversation.js";
 import { ANSWER_STATES, INTERRUPTED } from "../conversation/exchange.js";
 import { readForeign } from "./foreign_archive.js";
+import { MAX_TEMPERATURE } from "../conversation/tuning.js";
 import { isIdentifier } from "../conversation/identifier.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
@@ -65,7 +66,7 @@ export async function readArchive(file) {
  * @throws {ArchiveError}
  */
 export function conversationFrom(value) {
-  const { id, title, created, changed, choices, isPinned, exchanges } = object(value);
+  const { id, title, created, changed, choices, isPinned, systemPrompt, temperature, exchanges } = object(value);
   const all = list(exchanges).map(exchangeFrom);
   ensure(all.length > 0);
   const parents = new Map(all.map((exchange) => [exchange.id, exchange.parent]));
@@ -77,6 +78,8 @@ export function conversationFrom(value) {
     changed: time(changed),
     choices: choicesFrom(choices),
     ...(isPinned === true && { isPinned }),
+    ...(systemPrompt !== undefined && { systemPrompt: string(systemPrompt) }),
+    ...(temperature !== undefined && { temperature: temperatureFrom(temperature) }),
   };
   return new Conversation(record, all);
 }
@@ -202,6 +205,12 @@ function identifier(value) {
 function number(value) {
   ensure(typeof value === "number" && Number.isFinite(value) && value >= 0);
   return /** @type {number} */ (value);
+}
+
+/** @param {unknown} value */
+function temperatureFrom(value) {
+  ensure(number(value) <= MAX_TEMPERATURE);
+  return number(value);
 }
 
 /** @param {unknown} value */

@@ -122,9 +122,9 @@ export class ConversationStore {
     const { record, id } = conversation;
     const now = Date.now();
     if (exchanges.length > 0) record.changed = now; // choosing a branch does not move it in the list
-    // it may have been renamed or pinned since it was loaded
-    const { title = record.title, isPinned = record.isPinned } = this.#catalogue.record(id) ?? {};
-    Object.assign(record, { title, ...(isPinned !== undefined && { isPinned }) });
+    // these may have changed since it was loaded
+    const { title = record.title, isPinned, systemPrompt, temperature } = this.#catalogue.record(id) ?? record;
+    Object.assign(record, { title, ...defined({ isPinned, systemPrompt, temperature }) });
     for (const exchange of exchanges) exchange.changed = now;
     this.#enqueue(record, exchanges);
     this.#events.changedHere(conversation.id, "content");
@@ -172,7 +172,7 @@ export class ConversationStore {
 
   /**
    * @param {string} id
-   * @param {Partial<Pick<ConversationRecord, "title" | "isPinned">>} changes
+   * @param {import("./database.js").RecordChanges} changes undefined removes a value
    * @param {Origin} [origin]
    */
   async changeRecord(id, changes, { isFromServer = false } = {}) {
@@ -345,4 +345,13 @@ export class ConversationStore {
     if (!(error instanceof StorageError)) throw error;
     this.#events.failed(error.reason);
   }
+}
+
+/**
+ * @template {object} Fields
+ * @param {Fields} fields
+ * @returns {Partial<Fields>} without those that are undefined
+ */
+function defined(fields) {
+  return /** @type {Partial<Fields>} */ (Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)));
 }

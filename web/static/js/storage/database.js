@@ -7,6 +7,8 @@ import { StorageError } from "./storage_error.js";
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 
 /**
+ * @typedef {Partial<Pick<ConversationRecord, "title" | "isPinned" | "systemPrompt" | "temperature">>} RecordChanges
+ *
  * @typedef {Exchange & { conversation: string }} ExchangeRecord
  *
  * @typedef {object} StoredConversation a conversation as it is in the database
@@ -105,7 +107,7 @@ export class Database {
 
   /**
    * @param {string} id
-   * @param {Partial<Pick<ConversationRecord, "title" | "isPinned">>} changes
+   * @param {RecordChanges} changes
    * @returns {Promise<ConversationRecord | undefined>}
    */
   changeRecord(id, changes) {

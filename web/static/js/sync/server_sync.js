@@ -116,9 +116,11 @@ export class ServerSync {
         here.remove(exchange);
         await this.#store.deleteExchange(here, exchange, { isFromServer: true });
       }
-      const { title, isPinned = false } = there.record;
-      const differs = title !== here.record.title || isPinned !== (here.record.isPinned ?? false);
-      if (differs && changeOf(id) !== "record") await this.#store.changeRecord(id, { title, isPinned }, { isFromServer: true });
+      const { title, isPinned = false, systemPrompt, temperature } = there.record;
+      const changes = { title, isPinned, systemPrompt, temperature };
+      const before = { isPinned: false, ...here.record };
+      const differs = Object.entries(changes).some(([name, value]) => value !== before[/** @type {keyof typeof changes} */ (name)]);
+      if (differs && changeOf(id) !== "record") await this.#store.changeRecord(id, changes, { isFromServer: true });
     }
     const changed = this.#store.record(id)?.changed ?? 0;
     setBase(id, { version, changed, exchanges: timesOf(there) });

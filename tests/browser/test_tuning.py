@@ -1,0 +1,192 @@
+"""The system prompt and the temperature of a conversation, where the operator allows them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.support.running_server import RunningServer, cleared_model, start_server
+from tools.common.chat_page import ChatPage
+from tools.common.chromium import open_context
+from tools.common.scripted_model import ScriptedModel, reply
+
+from .axe import violations
+from .browser_errors import BrowserErrors
+from .conftest import CONTEXT_OPTIONS
+from .test_accessibility import overflowing_elements
+from .test_archive import choose, exported
+from .test_conversations import act, titles
+
+PHONE = {"width": 390, "height": 844}
+OPTIONS = {**CONTEXT_OPTIONS, "reduced_motion": "reduce"}
+ZOOMED = {"width": 320, "height": 200}
+
+
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[RunningServer]:
+    """A server whose operator allows both."""
+    with start_server(
+        SLUICE_ALLOW_SYSTEM_PROMPT="on",
+        SLUICE_ALLOW_TEMPERATURE="on",
+        OPENAI_SYSTEM_PROMPT="Be brief.",
+        OPENAI_INTERACTION_MODE="stream",
+        SLUICE_MAX_MESSAGE_CHARS=100,
+    ) as shared:
+        yield shared
+
+
+@pytest.fixture
+def chat(browser: Browser, shared_server: RunningServer, browser_errors: BrowserErrors) -> Iterator[ChatPage]:
+    """The open page of that server."""
+    with cleared_model(shared_server), open_context(browser, **OPTIONS, base_url=shared_server.url) as context:
+        browser_errors.listen(context, shared_server.url)
+        yield ChatPage(context.new_page()).open()
+    assert browser_errors.unexpected == []
+
+
+@pytest.fixture
+def allowing(shared_server: RunningServer) -> ScriptedModel:
+    """The model of that server."""
+    return shared_server.model
+
+
+def button(chat: ChatPage) -> Locator:
+    return chat.page.get_by_role("button", name="Adjust the answers")
+
+
+def tune(chat: ChatPage, prompt: str, temperature: str) -> None:
+    """Fill in the dialog."""
+    button(chat).click()
+    chat.page.get_by_label("Instructions for all answers").fill(prompt)
+    chat.page.get_by_label("Temperature").fill(temperature)
+    chat.page.get_by_role("button", name="Done").click()
+    expect(chat.page.locator("#sluice-tuning")).to_be_hidden()
+
+
+def values(chat: ChatPage) -> tuple[str, str]:
+    """Return what the dialog shows, and close it."""
+    button(chat).click()
+    expect(chat.page.get_by_role("dialog", name="This conversation")).to_be_visible()
+    shown = (
+        chat.page.get_by_label("Instructions for all answers").input_value(),
+        chat.page.get_by_label("Temperature").input_value(),
+    )
+    chat.page.keyboard.press("Escape")
+    return shown
+
+
+def test_neither_is_offered_where_the_operator_allows_none(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    expect(chat.page.locator("#sluice-open-tuning")).to_be_hidden()
+    model.enqueue(reply("Yes."))
+    chat.ask_and_wait("Is it?")
+    assert "temperature" not in model.exchanges[-1].body
+    assert [each["role"] for each in model.exchanges[-1].body["messages"]] == ["user"]
+
+
+def test_only_what_the_operator_allows_is_offered(browser_page: Page) -> None:
+    chat = ChatPage(browser_page)
+    chat.configure(allow_temperature=True)
+    button(chat.open()).click()
+    expect(chat.page.get_by_label("Temperature")).to_be_focused()
+    expect(chat.page.get_by_label("Instructions for all answers")).to_be_hidden()
+
+
+def test_they_go_to_the_model_with_each_answer_of_their_conversation_and_no_other(
+    chat: ChatPage, allowing: ScriptedModel
+) -> None:
+    allowing.enqueue(*[reply("Yes.")] * 4)
+    tune(chat, "Be kind.", "0.3")
+    expect(button(chat)).to_have_class(re.compile("tuned"))
+    for question in ("Is it?", "Really?"):
+        chat.ask_and_wait(question)
+        assert allowing.exchanges[-1].body["messages"][0]["content"] == "Be brief.\n\nBe kind."
+        assert allowing.exchanges[-1].body["temperature"] == 0.3
+    chat.page.keyboard.press("Alt+Shift+o")
+    expect(button(chat)).not_to_have_class(re.compile("tuned"))
+    chat.ask_and_wait("Another?")
+    assert allowing.exchanges[-1].body["messages"][0]["content"] == "Be brief."
+    chat.page.go_back()
+    expect(chat.questions).to_have_count(2)
+    tune(chat, "", "")
+    chat.ask_and_wait("And now?")
+    assert allowing.exchanges[-1].body["messages"][0]["content"] == "Be brief."
+    assert "temperature" not in allowing.exchanges[-1].body
+
+
+def test_they_survive_a_reload_and_an_export_and_reach_another_tab(chat: ChatPage, allowing: ScriptedModel) -> None:
+    allowing.enqueue(reply("Yes."))
+    chat.ask_and_wait("Is it?")
+    chat.wait_saved()
+    other = ChatPage(chat.page.context.new_page())
+    other.page.goto(chat.page.url)
+    expect(other.questions).to_have_count(1)
+    tune(chat, "温和一点。", "0")
+    expect(button(other)).to_have_class(re.compile("tuned"))
+    assert values(other) == ("温和一点。", "0")
+    other.page.close()
+    chat.page.reload()
+    expect(button(chat)).to_have_class(re.compile("tuned"))
+    assert values(chat) == ("温和一点。", "0")
+    archive = exported(chat)
+    assert archive["conversations"][0]["systemPrompt"] == "温和一点。"
+    act(chat, "Is it?", "Delete")
+    expect(titles(chat)).to_have_count(0)
+    choose(chat, json.dumps(archive))
+    titles(chat).click()
+    expect(chat.questions).to_have_count(1)
+    assert values(chat) == ("温和一点。", "0")
+    archive["conversations"][0]["temperature"] = 3
+    choose(chat, json.dumps(archive))
+    expect(chat.status).to_contain_text("damaged")
+
+
+def test_a_wrong_value_is_named_and_the_one_before_is_kept(chat: ChatPage) -> None:
+    tune(chat, "Be kind.", "1")
+    dialog = chat.page.get_by_role("dialog", name="This conversation")
+    button(chat).click()
+    chat.page.get_by_label("Temperature").fill("2.5")
+    expect(dialog.get_by_role("alert")).to_have_text("The temperature should be a number from 0 to 2, or empty.")
+    chat.page.keyboard.press("Enter")
+    expect(dialog).to_be_visible()
+    chat.page.keyboard.press("Escape")
+    assert values(chat) == ("Be kind.", "1")
+    button(chat).click()
+    chat.page.get_by_label("Instructions for all answers").fill("😀" * 101)
+    expect(dialog.get_by_role("alert")).to_contain_text("100 characters")
+    chat.page.get_by_label("Temperature").fill("0.25")
+    chat.page.keyboard.press("Escape")
+    assert values(chat) == ("Be kind.", "0.25")
+
+
+def test_the_dialog_works_by_keyboard_in_chinese_and_at_every_size_and_axe_finds_nothing(chat: ChatPage) -> None:
+    page = chat.page
+    chat.field.focus()
+    page.keyboard.press("Tab")
+    expect(button(chat)).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.type("Be kind.")
+    page.keyboard.press("Tab")
+    page.keyboard.type("0.5")
+    found = violations(page)
+    page.emulate_media(color_scheme="dark")
+    found += violations(page, "color-contrast")
+    for size in (PHONE, ZOOMED):
+        page.set_viewport_size(size)
+        assert overflowing_elements(page) == []
+    page.keyboard.press("Enter")
+    expect(page.locator("#sluice-tuning")).to_be_hidden()
+    expect(button(chat)).to_be_focused()
+    found += violations(page)
+    assert overflowing_elements(page) == []
+    page.evaluate("""async () => (await import(new URL("settings/settings.js",
+        document.querySelector("script[src$='/js/main.js']").src))).settings.change("language", "zh-CN")""")
+    page.get_by_role("button", name="调整回答（已调整）").click()
+    expect(page.get_by_role("dialog", name="本次对话")).to_be_visible()
+    assert page.get_by_label("温度").input_value() == "0.5"
+    found += violations(page)
+    assert found == []
