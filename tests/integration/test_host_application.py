@@ -45,6 +45,6 @@ def test_chats_are_answered_below_a_path_and_whatever_bodies_the_host_allows(
 def test_the_page_finds_its_parts_below_a_path(host: GunicornServer) -> None:
     assert urljoin(MOUNTED_AT, fetch(host.url, MOUNTED_AT).headers["location"]) == f"{MOUNTED_AT}/"
     page = fetch(host.url, f"{MOUNTED_AT}/")
-    addresses = set(re.findall(r'(?:href|src)="([^"#]+)"', page.text))
+    addresses = set(re.findall(r'(?:href|src)="(?!data:)([^"#]+)"', page.text))
     assert "api/config" in addresses
     assert {fetch(host.url, urljoin(f"{MOUNTED_AT}/", address)).status for address in addresses} == {200}
