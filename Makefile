@@ -94,8 +94,8 @@ node_modules/.tests: package.json package-lock.json .npmrc | $(VENV)/.runs
 vendor: $(VENDOR)/.stamp ## fetch the page's libraries into web/static/vendor
 
 # Programs that tests run for real, and the packages that bring them on Debian: a browser, the front proxy of
-# deploy/nginx.conf, its certificate's maker, and what reads deploy/sluice.service. Apache is not asked for where it
-# cannot be installed: its test is skipped there.
+# deploy/nginx.conf, its certificate's maker, and what reads deploy/sluice.service. Apache and Firefox are not asked
+# for where they cannot be installed: their tests are skipped there.
 .PHONY: system-packages
 system-packages:
 	@missing=""; \
@@ -107,6 +107,9 @@ system-packages:
 	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! [ -e /usr/lib/apache2/modules/mod_wsgi.so ]; then \
 	  missing="$$missing apache2-bin libapache2-mod-wsgi-py3"; \
+	fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  command -v firefox-esr >/dev/null || command -v firefox >/dev/null || missing="$$missing firefox-esr"; \
 	fi; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

@@ -27,7 +27,9 @@ def pytest_configure(config: pytest.Config) -> None:
 # Folders whose files share what a process holds, such as a browser, and over how many processes they are spread.
 TOGETHER = {"browser": 2}
 # What is taken up last should be short, so that all processes end at about the same time.
-LONGEST_FIRST = ("browser", "faults", "soak", "deploy", "servers", "loadtest", "fuzz", "examples", "integration")
+LONGEST_FIRST = (
+    "browser", "engines", "faults", "soak", "deploy", "servers", "loadtest", "fuzz", "examples", "integration"
+)  # fmt: skip
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,0 +1,1 @@
+"""Behaviour of the page that each browser's engine should show."""

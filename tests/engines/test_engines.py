@@ -1,0 +1,179 @@
+"""What users do all day, in Chromium and in Firefox. `tests/browser` tests everything else, in Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, expect
+
+from tests.support.running_server import RunningServer, cleared_model, start_server
+from tools.common.chat_page import ChatPage
+from tools.common.chromium import WAIT_MS, chromium, open_context
+from tools.common.firefox import find_firefox, firefox
+from tools.common.scripted_model import Chunk, ScriptedModel, finished, reply, resetting_after, said
+
+HOSTILE: Final = Path(__file__).parent.parent / "browser" / "hostile_markdown.txt"
+OpenPage = Callable[[], ChatPage]
+
+
+@pytest.fixture(scope="module", params=["chromium", "firefox"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """Each browser in turn: Playwright runs once at a time."""
+    expect.set_options(timeout=WAIT_MS)
+    if request.param == "chromium":
+        with chromium() as browser:
+            yield browser
+        return
+    path = find_firefox()
+    if path is None:
+        pytest.skip("no Firefox is installed; on Debian: apt-get install firefox-esr")
+    with firefox(path) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[RunningServer]:
+    with start_server(OPENAI_INTERACTION_MODE="stream") as shared:
+        yield shared
+
+
+@pytest.fixture
+def model(shared_server: RunningServer) -> Iterator[ScriptedModel]:
+    with cleared_model(shared_server):
+        yield shared_server.model
+
+
+@pytest.fixture
+def context(engine: Browser, shared_server: RunningServer, model: ScriptedModel) -> Iterator[BrowserContext]:
+    """A new profile, whose pages report no error."""
+    errors: list[str] = []
+    with open_context(engine, base_url=shared_server.url, locale="en-GB") as context:
+        context.on("weberror", lambda error: errors.append(str(error.error)))
+        yield context
+    assert errors == []
+
+
+@pytest.fixture
+def chat(context: BrowserContext) -> ChatPage:
+    return ChatPage(context.new_page()).open()
+
+
+def test_a_question_is_answered_as_markdown_and_is_there_after_a_reload(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("# A heading\n\nwith **bold**, `code` and $x^2$\n\n```python\ndef f(): ...\n```"))
+    prose = chat.ask_and_wait("Is it?")
+    expect(prose.locator("h1")).to_have_text("A heading")
+    expect(prose.locator("strong")).to_have_text("bold")
+    expect(prose.locator(".katex").first).to_be_visible()
+    expect(prose.locator(".hljs-keyword")).to_have_text("def")
+    chat.wait_saved()
+    chat.page.reload()
+    expect(chat.questions).to_have_text(["Is it?"])
+    expect(chat.prose.locator("strong")).to_have_text("bold")
+
+
+def test_an_answer_streams_and_stops(chat: ChatPage, model: ScriptedModel) -> None:
+    gate = model.gate("before the end")
+    model.enqueue((Chunk("Half"), gate, *said(" of it"), *finished()))
+    chat.ask("Is it?")
+    expect(chat.prose).to_have_text("Half")
+    chat.page.keyboard.press("Escape")
+    expect(chat.status).to_have_text("Stopped")
+    model.exchanges[-1].wait_aborted()
+    expect(chat.prose).to_have_text("Half")
+    expect(chat.answer.get_by_role("button", name="Continue")).to_be_visible()
+    expect(chat.field).to_be_focused()
+
+
+def test_a_broken_stream_keeps_its_text_and_can_be_tried_again(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(resetting_after("Half"), reply("Whole"))
+    chat.ask("Is it?")
+    expect(chat.failure).to_be_visible()
+    expect(chat.prose).to_have_text("Half")
+    chat.answer.locator(".retry").click()
+    chat.wait_complete()
+    expect(chat.prose).to_have_text("Whole")
+
+
+def test_an_answer_is_copied_as_markdown(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("Some **bold** words"))
+    chat.ask_and_wait("Is it?")
+    chat.answer.get_by_role("button", name="Copy answer").click()
+    expect(chat.status).to_have_text("Copied")
+    chat.field.focus()
+    chat.page.keyboard.press("ControlOrMeta+v")
+    expect(chat.field).to_have_value("Some **bold** words")
+
+
+def test_a_conversation_appears_in_another_tab_and_is_deleted_in_both(
+    context: BrowserContext, chat: ChatPage, model: ScriptedModel
+) -> None:
+    other = ChatPage(context.new_page()).open()
+    model.enqueue(reply("Yes."))
+    chat.ask_and_wait("Is it?")
+    link = other.page.get_by_role("link", name="Is it?")
+    link.click()
+    expect(other.prose).to_have_text("Yes.")
+    model.enqueue(reply("Really."))
+    chat.ask_and_wait("Really?")
+    expect(other.prose).to_have_text("Really.")
+    chat.page.locator(".conversation .more").click()
+    chat.page.get_by_role("menuitem", name="Delete").click()
+    expect(link).to_have_count(0)
+    expect(other.questions).to_have_count(0)
+
+
+def test_hostile_markdown_runs_nothing_and_loads_nothing(
+    context: BrowserContext, chat: ChatPage, model: ScriptedModel, shared_server: RunningServer
+) -> None:
+    elsewhere: list[str] = []
+    context.on(
+        "request",
+        lambda asked: (
+            elsewhere.append(asked.url)
+            if not asked.url.startswith(("data:", "blob:", f"{shared_server.url}/"))
+            else None
+        ),
+    )
+    model.enqueue(reply(HOSTILE.read_text("utf-8")))
+    prose = chat.ask_and_wait("Attack")
+    assert (
+        prose.locator("script, iframe, object, embed, form, style, link, base, meta, [onerror], [onload]").count()
+        == 0
+    )
+    assert prose.locator("[href^='javascript:' i]").count() == 0
+    assert chat.page.evaluate("'pwned' in window") is False
+    assert elsewhere == []
+
+
+def test_right_to_left_text_runs_from_the_right_and_its_code_does_not(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("مرحبا بكم في الصفحة\n\n```python\nprint(1)\n```"))
+    prose = chat.ask_and_wait("ما هذا؟")
+    assert prose.locator("p").evaluate("each => getComputedStyle(each).direction") == "rtl"
+    assert prose.locator("pre").evaluate("each => getComputedStyle(each).direction") == "ltr"
+    assert chat.questions.locator("p").evaluate("each => getComputedStyle(each).direction") == "rtl"
+
+
+def test_the_page_is_used_by_keyboard(chat: ChatPage, model: ScriptedModel) -> None:
+    page = chat.page
+    expect(chat.field).to_be_focused()
+    model.enqueue(reply("Yes."))
+    page.keyboard.type("Is it?")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("Really?")
+    page.keyboard.press("Enter")
+    chat.wait_complete()
+    expect(chat.questions).to_have_text(["Is it?\nReally?"])
+    page.keyboard.press("ArrowUp")
+    expect(chat.field).to_have_value("Is it?\nReally?")
+    page.keyboard.press("Alt+Shift+o")
+    expect(chat.questions).to_have_count(0)
+    page.keyboard.press("Alt+Shift+k")
+    page.keyboard.type("really")
+    expect(page.locator(".search-result")).to_have_text("1 conversation")
+    page.keyboard.press("Alt+Shift+/")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
