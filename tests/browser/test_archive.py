@@ -216,7 +216,7 @@ def test_exports_of_chatgpt_and_open_webui_are_imported_with_their_branches(chat
     owui = [{"id": "c1", "user_id": "u", "title": "Tea", "created_at": 1600000000, "chat": {"history": history}}]
     for archive in (chatgpt, owui, chatgpt):
         choose(chat, json.dumps(archive))
-        expect(chat.page.locator(".import-result")).to_have_text("1 conversation imported")
+        expect(chat.page.locator(".import-result")).to_contain_text("1 conversation imported")
         chat.page.evaluate("() => document.querySelector('.import-result').replaceChildren()")
     expect(titles(chat)).to_have_text(["Sky", "Tea"])
     titles(chat).last.click()
@@ -229,3 +229,75 @@ def test_exports_of_chatgpt_and_open_webui_are_imported_with_their_branches(chat
     expect(chat.answers.first.locator("> .prose")).to_have_text("Scattering.")
     chat.answers.first.get_by_role("button", name="Previous version").click()
     expect(chat.prose).to_have_text("Because of Rayleigh.")
+
+
+def test_an_import_names_models_images_and_files_and_counts_what_it_leaves_out(chat: ChatPage) -> None:
+    image = {"content_type": "image_asset_pointer", "asset_pointer": "sediment://file_1", "width": 8, "height": 8}
+    photo = {"content_type": "multimodal_text", "parts": [image, "这是什么花？"]}
+    files = [{"name": "花园.pdf", "mime_type": "application/pdf"}, {"name": "a.png", "mime_type": "image/png"}]
+    canvas = {"content_type": "code", "language": "unknown", "text": '{"name": "plan", "content": "# 计划"}'}
+    nodes = [
+        {"id": "root", "message": None, "parent": None, "children": ["system"]},
+        node("system", "root", "system", "", metadata={"is_visually_hidden_from_conversation": True}),
+        node("q1", "system", "user", content=photo, metadata={"attachments": files}),
+        node("t1", "q1", "assistant", content=canvas, recipient="canmore.create_textdoc"),
+        node("t2", "t1", "tool", "Successfully created", recipient="assistant"),
+        node("a1", "t2", "assistant", "这是**月季**。", metadata={"model_slug": "gpt-5"}),
+        node("a2", "q1", "assistant", "这是玫瑰。", metadata={"model_slug": "gpt-5-mini"}),
+    ]
+    chatgpt = {"id": "7a", "title": "花", "create_time": 1.7e9, "mapping": {each["id"]: each for each in nodes}}
+    chatgpt["current_node"] = "a1"
+    called = '<details type="tool_calls" done="true" name="search">\n<summary>Done</summary>\n</details>\nParis.'
+    said = {
+        "u1": {
+            "id": "u1",
+            "parentId": None,
+            "role": "user",
+            "content": "首都？",
+            "files": [{"type": "image", "url": "data:"}],
+        },
+        "r1": {
+            "id": "r1",
+            "parentId": "u1",
+            "role": "assistant",
+            "content": called,
+            "model": "qwen3:8b",
+            "done": True,
+        },
+        "r2": {
+            "id": "r2",
+            "parentId": "u1",
+            "role": "assistant",
+            "content": "Paris",
+            "model": "llama3",
+            "done": True,
+        },
+    }
+    params = {"system": "用中文回答。", "temperature": 0.2}
+    owui = {"id": "c2", "title": "首都", "chat": {"params": params, "history": {"messages": said, "currentId": "r1"}}}
+
+    choose(chat, json.dumps([chatgpt]))
+    expect(chat.page.locator(".import-result")).to_have_text(
+        "1 conversation imported. 4 images, files or tool messages were left out."
+    )
+    choose(chat, json.dumps([owui]))
+    expect(chat.page.locator(".import-result")).to_have_text(
+        "1 conversation imported. 2 images, files or tool messages were left out."
+    )
+    titles(chat).filter(has_text="花").click()
+    expect(chat.questions.locator("p")).to_have_text("[image]\n[花园.pdf]\n这是什么花？")
+    expect(chat.prose).to_have_text("这是月季。")
+    chat.show_details.click()
+    expect(chat.details).to_contain_text("gpt-5")
+    expect(chat.answer.locator(".branches")).to_contain_text("2")
+    titles(chat).filter(has_text="首都").click()
+    expect(chat.questions.locator("p")).to_have_text("[image]\n首都？")
+    expect(chat.prose).to_have_text("Paris.")
+    chat.show_details.click()
+    expect(chat.details).to_contain_text("qwen3:8b")
+    archive = exported(chat)
+    kept = {each["title"]: each for each in archive["conversations"]}
+    assert (kept["首都"]["systemPrompt"], kept["首都"]["temperature"]) == ("用中文回答。", 0.2)
+    assert {each["figures"]["model"] for each in kept["花"]["exchanges"]} == {"gpt-5", "gpt-5-mini"}
+    choose(chat, json.dumps(archive))
+    expect(chat.page.locator(".import-result")).to_have_text("2 conversations imported")

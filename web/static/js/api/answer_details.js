@@ -9,7 +9,7 @@
  * @typedef {object} AnswerDetails
  * @property {string} [model] that the reader chose, or else the server's default
  * @property {number} [firstMs] until the first token; absent in block mode
- * @property {number} totalMs
+ * @property {number} [totalMs] absent if another application has asked
  * @property {Usage} [usage] absent if the answer is incomplete
  */
 
@@ -45,7 +45,7 @@ export class Stopwatch {
  * @param {AnswerDetails} details
  * @returns {number | undefined} from the first token to the end; in block mode, over the total time
  */
-export function tokensPerSecond({ firstMs = 0, totalMs, usage }) {
+export function tokensPerSecond({ firstMs = 0, totalMs = 0, usage }) {
   const seconds = (totalMs - firstMs) / 1000;
   return usage && seconds > 0 ? usage.completion / seconds : undefined;
 }

@@ -43,7 +43,7 @@ export function writeArchive(conversations) {
 
 /**
  * @param {Blob} file
- * @returns {Promise<Conversation[]>}
+ * @returns {Promise<{ conversations: Conversation[], leftOut: number }>} and how much of another application's file they lack
  * @throws {ArchiveError}
  */
 export async function readArchive(file) {
@@ -57,7 +57,7 @@ export async function readArchive(file) {
   const conversations = list(archive.conversations).map(conversationFrom);
   const ids = conversations.flatMap(({ id, exchanges }) => [id, ...exchanges.map((exchange) => exchange.id)]);
   ensure(new Set(ids).size === ids.length);
-  return conversations;
+  return { conversations, leftOut: 0 };
 }
 
 /**
@@ -126,7 +126,8 @@ function failureFrom(value) {
 function detailsFrom(value) {
   const { firstMs, totalMs, usage, model } = object(value);
   /** @type {import("../api/answer_details.js").AnswerDetails} */
-  const details = { totalMs: number(totalMs) };
+  const details = {};
+  if (totalMs !== undefined) details.totalMs = number(totalMs);
   if (firstMs !== undefined) details.firstMs = number(firstMs);
   if (model !== undefined) details.model = string(model);
   if (usage !== undefined) {

@@ -43,9 +43,9 @@ export class ConversationFiles {
    */
   async import(file) {
     try {
-      const conversations = await readArchive(file);
+      const { conversations, leftOut } = await readArchive(file);
       await this.#store.add(conversations);
-      return { ids: conversations.map(({ id }) => id), message: texts.imported(conversations.length) };
+      return { ids: conversations.map(({ id }) => id), message: texts.imported(conversations.length) + (leftOut > 0 ? texts.leftOutOfImport(leftOut) : "") };
     } catch (error) {
       if (!(error instanceof ArchiveError)) throw error;
       return { ids: [], message: texts[error.problem] };

@@ -8,6 +8,7 @@
  */
 
 import { Conversation } from "../conversation/conversation.js";
+import { MAX_TEMPERATURE } from "../conversation/tuning.js";
 import { titleFrom } from "../conversation/title.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
@@ -19,6 +20,8 @@ import { titleFrom } from "../conversation/title.js";
  * @property {"user" | "assistant" | ""} role empty for what neither side said
  * @property {string} text
  * @property {string} reasoning
+ * @property {string} model empty if unknown
+ * @property {number} leftOut how many of its parts are shown by their names only, or not at all
  * @property {number} time milliseconds since 1970; 0 if unknown
  * @property {boolean} isWhole
  *
@@ -29,19 +32,26 @@ import { titleFrom } from "../conversation/title.js";
  * @property {number} changed
  * @property {string} current the id of the last message that was shown
  * @property {Message[]} messages
+ * @property {import("../conversation/tuning.js").Tuning} tuning
+ *
+ * @typedef {object} Foreign
+ * @property {Conversation[]} conversations
+ * @property {number} leftOut how many messages to and from tools, images and files the conversations lack
  */
 
 const MAX_TITLE_CHARS = 200;
 
 /**
  * @param {unknown} archive parsed JSON
- * @returns {Conversation[] | null} null if it is of neither application
+ * @returns {Foreign | null} null if it is of neither application
  */
 export function readForeign(archive) {
   const entries = Array.isArray(archive) ? archive : [archive];
   const trees = entries.map((each) => (isObject(each?.mapping) ? chatGptTree(each) : openWebUiTree(each)));
   if (trees.length === 0 || trees.some((tree) => tree === null)) return null;
-  return trees.flatMap((tree) => (tree && conversationFrom(tree)) ?? []);
+  const conversations = trees.flatMap((tree) => (tree && conversationFrom(tree)) ?? []);
+  const leftOut = trees.flatMap((tree) => tree?.messages ?? []).reduce((sum, message) => sum + message.leftOut, 0);
+  return { conversations, leftOut };
 }
 
 /** @param {any} value @returns {Tree} */
@@ -53,13 +63,20 @@ function chatGptTree(value) {
     const role = message?.author?.role;
     const isHidden = message?.metadata?.is_visually_hidden_from_conversation === true;
     // what it says to its tools, and what these answer, is no part of the conversation
+    const isOfSide = role === "user" || role === "assistant";
     const isSpoken = !isHidden && (message?.recipient ?? "all") === "all" && ["text", "multimodal_text"].includes(content.content_type);
+    const files = isSpoken && isOfSide ? [...list(content.parts).flatMap(fileOf), ...list(message.metadata?.attachments).flatMap(nameOf)] : [];
+    const spoken = isSpoken && isOfSide ? partsOf(content.parts) : "";
+    const isThought = ["thoughts", "reasoning_recap"].includes(content.content_type);
+    const isOfTool = !isSpoken && !isHidden && !isThought && role !== "system" && hasContent(content);
     return {
       id,
       parent: text(node?.parent) || null,
       role: role === "user" && isSpoken ? "user" : role === "assistant" ? "assistant" : "",
-      text: isSpoken && (role === "user" || role === "assistant") ? partsOf(content.parts) : "",
+      text: withFiles(spoken, files),
       reasoning: content.content_type === "thoughts" ? thoughtsOf(content.thoughts) : "",
+      model: text(message?.metadata?.model_slug),
+      leftOut: files.length + (isOfTool ? 1 : 0),
       time: milliseconds(message?.create_time),
       isWhole: message?.status !== "in_progress",
     };
@@ -71,7 +88,35 @@ function chatGptTree(value) {
     changed: milliseconds(value.update_time),
     current: text(value.current_node),
     messages,
+    tuning: {},
   };
+}
+
+/** @param {any} content of a message @returns {boolean} whether there is anything to lose */
+function hasContent({ parts, text: code, result }) {
+  return Boolean(code || result || list(parts).some(Boolean));
+}
+
+/** @param {any} part of a message @returns {string[]} its kind, if it is no text */
+function fileOf(part) {
+  if (!isObject(part) || text(part.text)) return [];
+  const kind = text(part.content_type);
+  return [/audio/.test(kind) ? "audio" : /image/.test(kind) ? "image" : kind || "file"];
+}
+
+/** @param {any} file @returns {string[]} */
+function nameOf(file) {
+  // an image is a part of its own
+  return /^image\//.test(text(file?.mime_type ?? file?.mimeType)) ? [] : [text(file?.name) || "file"];
+}
+
+/**
+ * Names what cannot be imported where it was.
+ * @param {string} words
+ * @param {string[]} files
+ */
+function withFiles(words, files) {
+  return [...files.map((name) => `[${name}]`), words].filter(Boolean).join("\n");
 }
 
 /** @param {unknown} parts */
@@ -94,13 +139,16 @@ function openWebUiTree(value) {
   /** @type {Message[]} */
   const messages = Object.entries(history.messages).map(([id, /** @type {any} */ message]) => {
     const role = message?.role === "user" || message?.role === "assistant" ? message.role : "";
-    const { answer, reasoning } = withoutDetails(text(message?.content));
+    const { answer, reasoning, leftOut } = withoutDetails(text(message?.content));
+    const files = list(message?.files).map((/** @type {any} */ file) => text(file?.name) || text(file?.file?.filename) || text(file?.type) || "file");
     return {
       id,
       parent: text(message?.parentId) || null,
       role,
-      text: role === "user" ? text(message?.content) : role ? answer : "",
+      text: withFiles(role === "user" ? text(message?.content) : role ? answer : "", role ? files : []),
       reasoning: role === "assistant" ? reasoning : "",
+      model: role === "assistant" ? text(message?.modelName) || text(message?.model) : "",
+      leftOut: files.length + (role === "assistant" ? leftOut : 0),
       time: milliseconds(message?.timestamp),
       isWhole: message?.done !== false && !message?.error,
     };
@@ -112,17 +160,29 @@ function openWebUiTree(value) {
     changed: milliseconds(value.updated_at),
     current: text(history.currentId),
     messages,
+    tuning: tuningOf(chat.params),
+  };
+}
+
+/** @param {any} params of a chat @returns {import("../conversation/tuning.js").Tuning} */
+function tuningOf(params) {
+  const { system, temperature } = params ?? {};
+  return {
+    ...(text(system).trim() && { systemPrompt: text(system) }),
+    ...(typeof temperature === "number" && temperature >= 0 && temperature <= MAX_TEMPERATURE && { temperature }),
   };
 }
 
 /** Separates reasoning and tool calls, which Open WebUI keeps in `details` elements. @param {string} content */
 function withoutDetails(content) {
   let reasoning = "";
+  let leftOut = 0;
   const answer = content.replace(/<details type="([\w-]+)"[^>]*>\s*(?:<summary>[^<]*<\/summary>)?([^]*?)<\/details>\s*/g, (_, type, inner) => {
     if (type === "reasoning") reasoning += unescape(inner).replace(/^> ?/gm, "").trim();
+    else leftOut++;
     return "";
   });
-  return { answer, reasoning };
+  return { answer, reasoning, leftOut };
 }
 
 /** @param {string} html */
@@ -134,7 +194,7 @@ function unescape(html) {
  * @param {Tree} tree
  * @returns {Conversation | null} null if nobody has asked anything
  */
-function conversationFrom({ id, title, created, changed, current, messages }) {
+function conversationFrom({ id, title, created, changed, current, messages, tuning }) {
   const byId = new Map(messages.map((message) => [message.id, message]));
   /** @type {Map<string | null, Message[]>} */
   const children = new Map();
@@ -169,6 +229,8 @@ function conversationFrom({ id, title, created, changed, current, messages }) {
     if (isAnswer && exchange) {
       exchange.answer = [exchange.answer, message.text].filter(Boolean).join("\n\n");
       exchange.reasoning = [exchange.reasoning, message.reasoning].filter(Boolean).join("\n\n");
+      // of several messages of one answer, the last
+      if (message.model) exchange.figures = { model: message.model };
       exchange.state = message.isWhole && exchange.answer !== "" ? "complete" : "stopped";
     }
     if (exchange) owners.set(message.id, exchange);
@@ -181,7 +243,7 @@ function conversationFrom({ id, title, created, changed, current, messages }) {
   for (let chosen = owners.get(current); chosen; chosen = parents.get(chosen.parent ?? "")) choices[chosen.parent ?? ""] = chosen.id;
   const shown = [...(title || titleFrom(exchanges[0]?.question ?? ""))].slice(0, MAX_TITLE_CHARS).join("");
   const last = Math.max(...exchanges.map((exchange) => exchange.changed));
-  return new Conversation({ id: identifierOf(id), title: shown, created: start, changed: Math.min(changed || last, Date.now()), choices }, exchanges);
+  return new Conversation({ id: identifierOf(id), title: shown, created: start, changed: Math.min(changed || last, Date.now()), choices, ...tuning }, exchanges);
 }
 
 /**

@@ -135,6 +135,7 @@ export const CHINESE = {
   conversationDeleted: "已删除对话。",
   incomplete: "这个回答不完整。",
   imported: (count) => `已导入 ${count} 段对话`,
+  leftOutOfImport: (count) => `。其中有 ${count} 项图片、文件或工具消息未导入。`,
   notArchive: "这不是 Sluice、ChatGPT 或 Open WebUI 导出的文件，请选择由它们导出的 JSON 文件。",
   archiveNewer: "此文件由更新版本的 Sluice 导出，当前版本无法读取。未导入任何内容。",
   archiveDamaged: "文件已损坏，未导入任何内容。请重新导出。",

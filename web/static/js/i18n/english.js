@@ -146,6 +146,11 @@ export const ENGLISH = {
   incomplete: "This answer is incomplete.",
   /** @param {number} count */
   imported: (count) => (count === 1 ? "1 conversation imported" : `${count} conversations imported`),
+  /** @param {number} count */
+  leftOutOfImport: (count) =>
+    count === 1
+      ? ". 1 image, file or tool message was left out."
+      : `. ${count} images, files or tool messages were left out.`,
   notArchive: "This file is not an export of Sluice, ChatGPT or Open WebUI. Choose a JSON file that one of them exported.",
   archiveNewer: "A newer version of Sluice wrote this file, and this version cannot read it. Nothing was imported.",
   archiveDamaged: "This file is damaged. Nothing was imported. Export the conversations again.",

@@ -24,7 +24,7 @@ function rows(details) {
   return [
     ...(model ? [/** @type {[TextKey, string]} */ (["modelLabel", model])] : []),
     ...(firstMs === undefined ? [] : [/** @type {[TextKey, string]} */ (["firstToken", duration(firstMs)])]),
-    ["totalTime", duration(totalMs)],
+    ...(totalMs === undefined ? [] : [/** @type {[TextKey, string]} */ (["totalTime", duration(totalMs)])]),
     ...(rate === undefined ? [] : [/** @type {[TextKey, string]} */ (["tokensPerSecond", number(rate)])]),
     ["usage", usage ? texts.tokens(number(usage.prompt), number(usage.completion), usage.estimated) : texts.notCounted],
   ];
