@@ -37,8 +37,10 @@ sluice = Sluice(app, url_prefix="/", operations=True)
 
 @sluice.prepare
 def prepare(chat):
-    # A field of llama.cpp's own: the model may not end the answer.
-    return chat.replace(extra={"ignore_eos": True}) if "long story" in chat.messages[-1]["content"] else chat
+    # A field of llama.cpp's own: the model may not end the answer. Without it the likeliest tokens are taken: others
+    # may spell a word in an unusual way, which the count of a text's tokens would not show.
+    is_long = "long story" in chat.messages[-1]["content"]
+    return chat.replace(extra={"ignore_eos": True} if is_long else {"temperature": 0})
 """
 LONG = "Write a long story about a whale, a lighthouse and the sea. Then write a second one."
 

@@ -59,7 +59,7 @@ def test_below_monitoring_the_loop_writes_and_the_spans_end_with_the_stream(belo
     with stream_chat(below_monitoring.url) as client:
         assert client.next_event().message == "Hel"
         assert "content-encoding" not in client.headers
-        assert count(below_monitoring, "the loop writes") == before["the loop writes"] + 1
+        server.wait_for_log("the loop writes", times=before["the loop writes"] + 1)
         assert count(below_monitoring, "otel SERVER POST") == before["otel SERVER POST"]
         gate.open()
         assert client.read_stream()[0] == "lo"

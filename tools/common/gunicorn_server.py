@@ -273,8 +273,11 @@ class GunicornServer:
             )
             time.sleep(POLL_INTERVAL)
 
-    def wait_for_log(self, pattern: str, timeout: float = 10.0, *, times: int = 1) -> re.Match[str]:
-        """Wait until the log has `times` matches of a regular expression (multi-line) and return the last of them."""
+    def wait_for_log(self, pattern: str, timeout: float = 30.0, *, times: int = 1) -> re.Match[str]:
+        """Wait until the log has `times` matches of a regular expression (multi-line) and return the last of them.
+
+        The time is that of a reload on a busy machine: two starts, before old workers write that they drain.
+        """
         compiled = re.compile(pattern, re.MULTILINE)
         matches: list[re.Match[str]] = []
 

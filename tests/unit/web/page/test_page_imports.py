@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "markdown": {"i18n", "browser", "ui"},
     "files": {"i18n", "api", "conversation", "storage"},
     "sync": {"browser", "conversation", "files", "storage"},
-    "dialogs": {"i18n", "api", "settings", "ui", "files"},
+    "dialogs": {"i18n", "browser", "api", "conversation", "settings", "ui", "files"},
     "composer": {"i18n", "browser", "api", "conversation", "storage", "settings", "dialogs"},
     "transcript": {"i18n", "browser", "api", "conversation", "storage", "ui", "markdown"},
     "chat": {"i18n", "browser", "api", "conversation", "storage", "ui"},
