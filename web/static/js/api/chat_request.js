@@ -10,7 +10,13 @@ const BODY_END_MS = 500; // a server ends the body after its terminal frame; a p
 /** @typedef {{ role: "user" | "assistant", content: string }} Message */
 
 /**
- * @typedef {QuestionItself & import("../conversation/tuning.js").Tuning} Question
+ * @typedef {object} Tuning how the answer should be
+ * @property {string} [systemPrompt] put behind the operator's
+ * @property {number} [temperature] the model's own if omitted
+ */
+
+/**
+ * @typedef {QuestionItself & Tuning} Question
  *
  * @typedef {object} QuestionItself
  * @property {string} message

@@ -1,10 +1,6 @@
 /** How the answers of a conversation should be: the reader's system prompt and temperature, where the operator allows them. */
 
-/**
- * @typedef {object} Tuning
- * @property {string} [systemPrompt] put behind the operator's
- * @property {number} [temperature] 0 to `MAX_TEMPERATURE`; the model's own if omitted
- */
+/** @typedef {import("../api/chat_request.js").Tuning} Tuning */
 
 export const MAX_TEMPERATURE = 2; // as the server has it
 
