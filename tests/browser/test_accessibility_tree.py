@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
 from tools.common.chromium import WAIT_MS
-from tools.common.scripted_model import Chunk, ScriptedModel, finished, said, usage_of
+from tools.common.scripted_model import ScriptedModel, finished, said, usage_of
 
 ANSWER: Final = """A **bold** [link](https://example.org/), 中文.
 
@@ -70,8 +70,6 @@ log Conversation
 article You
 text Show me everything
 article Answer
-group
-DisclosureTriangle Reasoning
 text A
 strong
 text bold
@@ -127,7 +125,7 @@ def test_a_conversation_is_read_in_order_with_names_roles_and_states(
     browser_page: Page, model: ScriptedModel
 ) -> None:
     chat = ChatPage(browser_page).open()
-    model.enqueue((Chunk(reasoning="Let me see."), *said(ANSWER), *finished(usage=usage_of(9, 42))))
+    model.enqueue((*said(ANSWER), *finished(usage=usage_of(9, 42))))
     prose = chat.ask_and_wait("Show me everything")
     expect(prose.locator(".katex")).to_be_visible()
     # Chromium updates the tree some frames after the page.
