@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
@@ -17,6 +18,18 @@ FORM = """element => {
     return [backgroundColor, fontFamily, fontSize, element.getBoundingClientRect().right];
 }"""
 CODE = "```python\nx = " + "value + " * 60 + "the_end\n" + "y = 1\n" * 80 + "```"
+
+# The pixels just below the upper left and right corners, and the paper beside the text.
+EDGES = """async (picture) => {
+    const bitmap = await createImageBitmap(new Blob([Uint8Array.fromBase64(picture)], { type: "image/png" }));
+    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+    canvas.drawImage(bitmap, 0, 0);
+    const paper = getComputedStyle(document.documentElement).backgroundColor.match(/\\d+/g).map(Number);
+    return [0, bitmap.width - 1].map((x) => {
+        const colour = canvas.getImageData(x, 2, 1, 1).data;
+        return paper.some((part, index) => Math.abs(part - colour[index]) > 6);
+    });
+}"""
 
 
 @pytest.fixture
@@ -188,3 +201,36 @@ def test_only_the_demo_offers_questions_about_the_product(browser_page: Page, de
     assert field is not None
     assert cards is not None
     assert field["y"] < cards["y"]
+
+
+def test_a_wide_table_is_shaded_where_columns_are_out_of_view(chat: ChatPage, model: ScriptedModel) -> None:
+    header = "|" + "|".join(f" column {number} " for number in range(20)) + "|"
+    rule = "|" + "-|" * 20
+    model.enqueue(reply(f"{header}\n{rule}\n" + "|a" * 20 + "|\n"), reply("|a|b|\n|-|-|\n|1|2|"))
+    table = chat.ask_and_wait("Wide").locator(".table")
+
+    def edges() -> list[bool]:
+        """Whether the left and the right edge differ in colour from the paper."""
+        table.scroll_into_view_if_needed()
+        picture = b64encode(table.screenshot()).decode()
+        found: list[bool] = chat.page.evaluate(EDGES, picture)
+        return found
+
+    assert edges() == [False, True]
+    table.evaluate("each => each.scrollTo({ left: 200, behavior: 'instant' })")
+    assert edges() == [True, True]
+    table.evaluate("each => each.scrollTo({ left: 10000, behavior: 'instant' })")
+    assert edges() == [True, False]
+    table = chat.ask_and_wait("Narrow").locator(".table")
+    assert edges() == [False, False]
+
+
+def test_opened_details_leave_no_icon_alone(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."), reply("Two."))
+    chat.ask_and_wait("First")
+    chat.show_details.click()
+    chat.ask_and_wait("Second")
+    chat.field.hover()
+    icons = chat.answers.first.locator(".actions .icon-button:not(.arrow)")
+    for opacity in icons.evaluate_all("all => all.map((each) => getComputedStyle(each).opacity)"):
+        assert opacity == "1"

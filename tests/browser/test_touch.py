@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
-from tools.common.scripted_model import ScriptedModel, reply, stalling_after
+from tools.common.scripted_model import ScriptedModel, reply, resetting_after, stalling_after
 
 from .test_conversations import converse
 
@@ -115,3 +115,33 @@ def test_at_400_percent_zoom_most_of_the_window_is_left_to_read(browser_page: Pa
     )
     assert rows >= 120
     assert chat.overflow() == 0
+
+
+@pytest.mark.browser_context(viewport={"width": 320, "height": 200})
+def test_at_400_percent_zoom_the_header_of_short_code_does_not_cover_it(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply("Some text.\n\n```python\nprint(1)\n```"))
+    chat.ask_and_wait("A question")
+    header = chat.prose.locator("figcaption").bounding_box()
+    code = chat.prose.locator("code").bounding_box()
+    assert header is not None
+    assert code is not None
+    assert header["y"] + header["height"] <= code["y"] + 1
+
+
+@pytest.mark.browser_context(**PHONE)
+def test_on_a_phone_no_icon_is_alone_in_a_row_below_buttons_with_words(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page).open()
+    model.enqueue(resetting_after("Half"))
+    chat.field.fill("A question")
+    chat.send_button.tap()
+    expect(chat.failure).to_be_visible()
+    tops = chat.answer.locator(".actions .icon-button:visible").evaluate_all(
+        "all => all.map((each) => each.getBoundingClientRect().top)"
+    )
+    assert len(tops) >= 3
+    assert max(tops) - min(tops) < 1
