@@ -169,6 +169,8 @@ def test_the_dialog_works_by_keyboard_in_chinese_and_at_every_size_and_axe_finds
     page.keyboard.press("Tab")
     expect(button(chat)).to_be_focused()
     page.keyboard.press("Enter")
+    # The dialog is loaded when it is first opened.
+    expect(page.locator("#sluice-tuning textarea")).to_be_focused()
     page.keyboard.type("Be kind.")
     page.keyboard.press("Tab")
     page.keyboard.type("0.5")
