@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -132,7 +133,7 @@ def replace_the_only_worker(held: HeldServer) -> None:
         held.let(new)
         assert server.wait_workers(1, without=old, timeout=STEP) == [new]
         assert_all_answered(health)
-    assert f"Worker exiting (pid: {old[0]})" in server.log
+    server.wait_for_log(re.escape(f"Worker exiting (pid: {old[0]})"))
     assert "SIGKILL" not in server.log
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import urllib.request
 from collections.abc import Iterator
@@ -121,7 +120,7 @@ def test_the_usage_is_the_models_own_count_of_its_own_tokens(real: Real) -> None
         "completion_tokens": real.tokens(text, special=False) + 1,
         "total_tokens": usage["prompt_tokens"] + usage["completion_tokens"],
     }
-    assert re.search(rf"outcome=done .*completion_tokens={usage['completion_tokens']} estimated=no", real.server.log)
+    real.server.wait_for_log(rf"outcome=done .*completion_tokens={usage['completion_tokens']} estimated=no")
 
 
 def test_both_modes_answer_and_remember_the_conversation(real: Real) -> None:

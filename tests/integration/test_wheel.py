@@ -154,7 +154,7 @@ def test_flasks_command_serves_the_page_in_an_empty_folder(application: Path, tm
     command = ("flask", "sluice", "run", "--port", "{port}")
     with GunicornServer(environment, command=command, start_in=tmp_path) as running:
         assert fetch(running.url, "/api/config").json()["demo"] is True
-        assert "sluice.web.server.worker.SluiceWorker" in running.log
+        running.wait_for_log(r"sluice\.web\.server\.worker\.SluiceWorker")
 
 
 def test_the_command_says_what_to_install_where_gunicorn_is_missing(application: Path, tmp_path: Path) -> None:
