@@ -278,6 +278,8 @@ def test_deleting_in_another_tab_saves_what_full_storage_has_refused(chat: ChatP
 def test_the_list_is_read_once_a_database_that_failed_works_again(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("One."), reply("Two."))
     chat.ask_and_wait("First")
+    # Else the next page writes it, and so opens the database again at once.
+    chat.wait_saved()
     chat.page.add_init_script(REFUSE_ONCE)
     chat.page.goto("/?again")
     expect(chat.page.get_by_role("alert").filter(has_text="the browser's storage failed")).to_be_visible()
