@@ -54,9 +54,13 @@ def test_every_state_fits_320_pixels_and_half_a_screen(
 
 
 def overflowing_elements(page: Page) -> list[str]:
-    """Return elements that scroll sideways, and controls outside the window's width."""
+    """Return elements that scroll sideways, and controls outside the window's width.
+
+    The page learns of another size of the window with its next frame, and takes the one after it to be drawn anew.
+    """
     found: list[str] = page.evaluate(
-        """() => {
+        """async () => {
+            for (const _ of [1, 2]) await new Promise((resolve) => requestAnimationFrame(resolve));
             const wide = [...document.querySelectorAll("html, dialog[open], .sidebar")]
                 .filter((each) => each.scrollWidth > each.clientWidth);
             const outside = [...document.querySelectorAll("button, input, select, textarea, summary, a")]
