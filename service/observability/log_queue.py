@@ -196,34 +196,35 @@ class QueuedStream(io.TextIOBase):
         lines = self._lines
         item = lines.get()
         while item is not None:
-            following: str | threading.Event | _Missing | None = ""
+            if isinstance(item, str):
+                item = self._write_waiting(item)
+                continue
             if isinstance(item, threading.Event):
                 item.set()
-            elif isinstance(item, _Missing):
+            else:
                 self._report_dropped()
-            elif item:
-                text, following = self._join_waiting(item)
-                self._write_lines(text)
-                if following == "" and lines.empty():
-                    time.sleep(PAUSE)
-            item = lines.get() if following == "" else following
+            item = lines.get()
         os.close(self._descriptor)
 
-    def _join_waiting(self, text: str) -> tuple[str, str | threading.Event | _Missing | None]:
-        """Join a text and those that wait behind it, as far as one write takes them.
+    def _write_waiting(self, text: str) -> str | threading.Event | _Missing | None:
+        """Write a text with those that wait behind it, as far as one write takes them.
 
         Returns:
-            The joined text, and what was taken from the queue behind it; an empty text where that is nothing.
+            What comes next in the queue; waited for, after a rest, where nothing does.
         """
-        joined, size = [text], len(text)
-        while not self._lines.empty():
-            item = self._lines.get()
+        lines, joined, size = self._lines, [text], len(text)
+        while not lines.empty():
+            item = lines.get()
             # Other processes that share a pipe write nothing in between (pipe(7)).
             if not isinstance(item, str) or size + len(item) > _WRITTEN_AT_ONCE:
-                return "".join(joined), item
+                self._write_lines("".join(joined))
+                return item
             joined.append(item)
             size += len(item)
-        return "".join(joined), ""
+        self._write_lines("".join(joined))
+        if lines.empty():
+            time.sleep(PAUSE)
+        return lines.get()
 
     def _write_lines(self, text: str) -> None:
         unwritten = self._write(text)
