@@ -56,7 +56,7 @@ def test_every_state_fits_320_pixels_and_half_a_screen(
 def overflowing_elements(page: Page) -> list[str]:
     """Return elements that scroll sideways, and controls outside the window's width.
 
-    The page learns of another size of the window with its next frame, and takes the one after it to be drawn anew.
+    The page learns of another size of the window with its next frame, and is drawn for it in the one after.
     """
     found: list[str] = page.evaluate(
         """async () => {
