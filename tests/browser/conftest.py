@@ -8,7 +8,8 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.running_server import PLANTED_KEY
+from tests.support.helpdesk import Helpdesk
+from tests.support.running_server import PLANTED_KEY, cleared_model
 from tools.common.chromium import WAIT_MS, chromium, open_context
 from tools.common.gunicorn_server import GunicornServer
 from tools.common.scripted_model import MODEL_NAME, ScriptedModel
@@ -68,6 +69,13 @@ def model(shared_model: ScriptedModel) -> Iterator[ScriptedModel]:
 def page_server(shared_page_server: GunicornServer, model: ScriptedModel) -> GunicornServer:
     """Return the server of the page, with its model reset."""
     return shared_page_server
+
+
+@pytest.fixture
+def host(shared_host: Helpdesk) -> Iterator[Helpdesk]:
+    """Return the help desk that a file of tests shares, with its model reset."""
+    with cleared_model(shared_host):
+        yield shared_host
 
 
 @pytest.fixture(scope="package")

@@ -11,7 +11,6 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from examples.helpdesk.demo_data import PASSWORD
 from tests.support.helpdesk import Helpdesk, start_helpdesk
-from tests.support.running_server import cleared_model
 from tools.common.chat_page import ChatPage
 from tools.common.chromium import open_context
 from tools.common.scripted_model import ScriptedModel, reply
@@ -30,13 +29,6 @@ def shared_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Helpdesk]:
     app = "tests.support.guest_host:create_app()"
     with start_helpdesk(tmp_path_factory.mktemp("helpdesk"), app=app) as shared:
         yield shared
-
-
-@pytest.fixture
-def host(shared_host: Helpdesk) -> Iterator[Helpdesk]:
-    """The same server, without scripts of earlier tests."""
-    with cleared_model(shared_host):
-        yield shared_host
 
 
 @pytest.fixture
