@@ -9,7 +9,7 @@ import resource
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -68,13 +68,17 @@ def test_a_chain_of_causes_that_is_a_circle_has_an_end() -> None:
 def no_descriptors(more: int = 0) -> Iterator[None]:
     """Leave this process only so many further descriptors."""
     usual = resource.getrlimit(resource.RLIMIT_NOFILE)
-    taken = open_descriptors()
-    free = [number for number in range(4096) if number not in taken]
+    free = free_numbers()
     resource.setrlimit(resource.RLIMIT_NOFILE, (free[more], usual[1]))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+
+
+def free_numbers() -> list[int]:
+    taken = open_descriptors()
+    return [number for number in range(4096) if number not in taken]
 
 
 def test_a_process_with_enough_of_all_lacks_nothing() -> None:
@@ -87,6 +91,27 @@ def test_the_last_descriptors_are_kept_for_others_than_chats(more: int) -> None:
         assert descriptors_short()
         assert exhausted() == NO_DESCRIPTORS
     assert not descriptors_short()
+
+
+@pytest.mark.parametrize("lowest_free", [1, 10])
+def test_low_numbers_that_were_closed_again_do_not_hide_that_all_others_are_taken(lowest_free: int) -> None:
+    with ExitStack() as opened:
+        numbers = free_numbers()[: lowest_free + 100]
+        for number in numbers[lowest_free:]:
+            os.dup2(2, number, inheritable=False)
+            opened.callback(os.close, number)
+        with no_descriptors(lowest_free):
+            assert descriptors_short()
+        assert not descriptors_short()
+
+
+def test_a_high_number_that_is_taken_is_not_a_lack() -> None:
+    highest = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 1
+    os.dup2(2, highest, inheritable=False)
+    try:
+        assert not descriptors_short()
+    finally:
+        os.close(highest)
 
 
 def test_no_descriptor_for_the_model_is_overloaded_and_not_the_models_fault() -> None:
