@@ -79,7 +79,7 @@ def _all_free(numbers: range) -> bool:
     poll = select.poll()
     for number in numbers:
         poll.register(number, 0)
-    return sum(event == select.POLLNVAL for _, event in poll.poll(0)) == len(numbers)
+    return poll.poll(0) == [(number, select.POLLNVAL) for number in numbers]
 
 
 def exhausted() -> str | None:
