@@ -91,7 +91,7 @@ const transcript = new Transcript(requireElement("log", HTMLElement), {
   startFromHere: ({ question }) => {
     const { tuning } = chat;
     conversations.startNew();
-    chat.tune(tuning);
+    chat.tune({ systemPrompt: undefined, temperature: undefined, ...tuning }); // and not what was chosen for another one
     updateTuning();
     composer.prepend(question);
     composer.focusAfterAction();
@@ -164,6 +164,7 @@ const chat = new Chat(store, {
     updateList();
   },
   status: announce,
+  draftNotSaved: showDraftNotice,
 });
 const syncing = isSynced ? startSync() : null;
 const conversations = new ConversationActions(store, chat, notices, undo);

@@ -4,6 +4,7 @@ import { DEFAULT_CONFIGURATION } from "../api/configuration.js";
 import { Conversation } from "../conversation/conversation.js";
 import { ConversationReader } from "./conversation_reader.js";
 import { moveDraft, draftOwnerOf } from "../storage/draft.js";
+import { readDraftTuning, saveDraftTuning } from "../storage/draft_tuning.js";
 import { INTERRUPTED, finish, forgetReasoning, reopen } from "../conversation/exchange.js";
 import { texts } from "../i18n/language.js";
 import { questionOf, Run, waitUntilUnlocked } from "./run.js";
@@ -26,6 +27,7 @@ import { titleFrom } from "../conversation/title.js";
  * @property {(exchange: Exchange) => void} ended
  * @property {(running: boolean) => void} running
  * @property {(status: string) => void} status a text for screen readers
+ * @property {() => void} draftNotSaved the browser refuses to store what was chosen for a new conversation
  */
 
 export class Chat {
@@ -70,14 +72,15 @@ export class Chat {
   }
 
   /**
-   * Changes them, for the next answers.
+   * Changes them, for the next answers. Of a new conversation, they are kept with its draft until the first question.
    * @param {Tuning} changes undefined removes a value
    * @param {Conversation} [conversation] the shown one if omitted
    */
   tune(changes, conversation = this.conversation) {
     const { id, record } = conversation;
     Object.assign(record, changes);
-    void this.#store.changeRecord(id, changes); // a new conversation is stored with its first question
+    if (!conversation.isEmpty) void this.#store.changeRecord(id, changes);
+    else if (!saveDraftTuning(record)) this.#view.draftNotSaved();
   }
 
   /** @param {string} conversation */
@@ -93,10 +96,15 @@ export class Chat {
   send(message, conversation = this.conversation) {
     if (this.isRunning(conversation.id)) return;
     if (conversation.contents === "unread") {
+      const { systemPrompt, temperature } = conversation.record;
       conversation = new Conversation();
       this.show(conversation);
+      this.tune({ ...(systemPrompt && { systemPrompt }), ...(temperature !== undefined && { temperature }) }, conversation);
     }
-    void this.#answer(conversation, conversation.append(message));
+    const isFirst = conversation.isEmpty;
+    const exchange = conversation.append(message);
+    if (isFirst) saveDraftTuning({});
+    void this.#answer(conversation, exchange);
   }
 
   /** Requests another answer. The present answer stays as a branch. @param {Exchange} exchange */
@@ -177,6 +185,7 @@ export class Chat {
    */
   show(conversation = new Conversation()) {
     this.conversation = this.#runs.get(conversation.id)?.conversation ?? conversation;
+    if (this.conversation.isEmpty) Object.assign(this.conversation.record, readDraftTuning());
     this.#view.shown(this.conversation);
     this.#view.running(this.running);
     this.#view.status(this.running ? texts.generating : "");
