@@ -13,6 +13,7 @@
     │   ├── QuotaExceeded         quota_exceeded          no
     │   ├── ModelNotFound         model_not_found         no
     │   ├── KeyRefused            key_refused             no
+    │   ├── TemperatureRefused    temperature_refused     no
     │   ├── UpstreamRejected      upstream_rejected       no
     │   ├── UpstreamInvalid       upstream_invalid        yes
     │   ├── UpstreamTruncated     upstream_truncated      yes
@@ -174,6 +175,17 @@ class KeyRefused(UpstreamError):
     public_message = "The model's provider refused the server's key. Ask the operator to check it."
     advice = (
         "the provider refused the API key: OPENAI_API_KEY should be a valid key for the provider at OPENAI_BASE_URL"
+    )
+
+
+class TemperatureRefused(UpstreamError):
+    """The model does not accept the request's temperature, or none at all."""
+
+    code = "temperature_refused"
+    public_message = "The model does not accept this temperature. Ask again with another one, or without one."
+    advice = (
+        "the model does not accept the request's temperature: a client sent it (SLUICE_ALLOW_TEMPERATURE=off stops "
+        "that), or the application set it in Chat.extra"
     )
 
 

@@ -7,6 +7,7 @@ mean, `retry_after.py` reads how long to wait.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -15,6 +16,7 @@ from ..errors import (
     ContextLengthExceeded,
     KeyRefused,
     QuotaExceeded,
+    TemperatureRefused,
     UpstreamError,
     UpstreamInvalid,
     UpstreamRateLimited,
@@ -28,6 +30,7 @@ from .rules import RULES
 
 # Seconds, where a provider limits requests and states no time.
 RETRY_AFTER_UNKNOWN: Final = 5.0
+_TEMPERATURE: Final = re.compile(r"(?:^|\W)temperature\W*$")
 # Codes that are too general for a rule: they mean this only where no rule matches.
 _REJECTED: Final = frozenset(("invalid_request_error", "badrequesterror", "invalid_argument", "validation_error"))
 
@@ -121,7 +124,8 @@ def _kind(found: FailureText, status: int) -> type[UpstreamError] | None:
     for rule in RULES:
         if rule.codes & found.codes or ((status < 500 or rule.also_with_5xx) and rule.pattern.search(text)):
             return rule.kind
-    return None
+    # Validation errors name the field, and say of its value what each library says.
+    return TemperatureRefused if any(_TEMPERATURE.search(name) for name in found.params) else None
 
 
 def _kind_of_status(status: int) -> type[UpstreamError]:

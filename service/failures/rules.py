@@ -15,6 +15,7 @@ from ..errors import (
     KeyRefused,
     ModelNotFound,
     QuotaExceeded,
+    TemperatureRefused,
     UpstreamError,
     UpstreamRateLimited,
 )
@@ -138,6 +139,21 @@ RULES: Final = (
         r"(?:requests?|tokens?) per (?:second|minute|day)",
         r"并发数过高",
         r"频率过高",
+    ),
+    # Before `ModelNotFound`: some say that the model does not support the temperature.
+    _rule(
+        TemperatureRefused,
+        "",
+        r"[`'\"]temperature[`'\"] (?:does not support|is not supported)",
+        r"(?:don't|doesn't|does not) support (?:the )?(?:parameter )?[`'\"]?temperature\b",
+        r"invalid temperature\b",
+        r"\btemperature[`'\"]? (?:may|can) only be",
+        r"\btemperature[`'\"]? (?:and|or) [`'\"]?top_p[`'\"]? cannot both",
+        r"\btemperature[`'\"]?(?: \w+)? (?:must|should) be",
+        r"\btemperature: (?:range|input should be)",
+        r"range of temperature\b",
+        r"\btemperature[`'\"]? is (?:deprecated|not allowed|out of range)",
+        also_with_5xx=False,
     ),
     _rule(
         ModelNotFound,

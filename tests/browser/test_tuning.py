@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.support.running_server import RunningServer, cleared_model, start_server
 from tools.common.chat_page import ChatPage
 from tools.common.chromium import open_context
-from tools.common.scripted_model import ScriptedModel, reply
+from tools.common.scripted_model import ScriptedModel, refused, reply
 
 from .axe import violations
 from .browser_errors import BrowserErrors
@@ -143,6 +143,36 @@ def test_they_survive_a_reload_and_an_export_and_reach_another_tab(chat: ChatPag
     archive["conversations"][0]["temperature"] = 3
     choose(chat, json.dumps(archive))
     expect(chat.status).to_contain_text("damaged")
+
+
+def test_they_are_kept_with_the_draft_until_the_first_question_is_asked(
+    chat: ChatPage, allowing: ScriptedModel
+) -> None:
+    allowing.enqueue(reply("Yes."))
+    tune(chat, "Be kind.", "0.3")
+    chat.field.fill("Is it")
+    chat.page.reload()
+    expect(chat.field).to_have_value("Is it")
+    expect(button(chat)).to_have_class(re.compile("tuned"))
+    assert values(chat) == ("Be kind.", "0.3")
+    chat.ask_and_wait("Is it?")
+    assert allowing.exchanges[-1].body["messages"][0]["content"] == "Be brief.\n\nBe kind."
+    assert allowing.exchanges[-1].body["temperature"] == 0.3
+    chat.page.keyboard.press("Alt+Shift+o")
+    assert values(chat) == ("", "")
+    chat.page.reload()
+    assert values(chat) == ("", "")
+
+
+def test_a_model_that_refuses_the_temperature_is_answered_by_its_name(
+    chat: ChatPage, allowing: ScriptedModel, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("status of 400")
+    text = "Unsupported value: 'temperature' does not support 0.3 with this model."
+    allowing.enqueue(refused(400, {"error": {"message": text, "param": "temperature", "code": "unsupported_value"}}))
+    tune(chat, "", "0.3")
+    chat.ask("Is it?")
+    expect(chat.failure).to_contain_text("This model does not accept the temperature of this conversation.")
 
 
 def test_a_wrong_value_is_named_and_the_one_before_is_kept(chat: ChatPage) -> None:

@@ -19,12 +19,13 @@ QUOTA = "quota_exceeded"
 RATE = "upstream_rate_limited"
 MODEL = "model_not_found"
 KEY = "key_refused"
+TEMPERATURE = "temperature_refused"
 REJECTED = "upstream_rejected"
 UNAVAILABLE = "upstream_unavailable"
 
 RETRYABLE = {RATE, UNAVAILABLE}
 #: What an own client gets, where the failure is known before the stream begins.
-STATUSES = {CONTEXT: 400, FILTER: 400, RATE: 429}
+STATUSES = {CONTEXT: 400, FILTER: 400, TEMPERATURE: 400, RATE: 429}
 #: The samples' dates and moments are compared with it.
 NOW = datetime(2026, 6, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -1018,6 +1019,79 @@ REFUSED = (
         ),
     ),
     Refused("any, by the status alone", KEY, 401, "<html>401</html>"),
+    # ----------------------------------------------------------------------------------------- temperature
+    Refused(
+        "OpenAI",
+        TEMPERATURE,
+        400,
+        _openai(
+            "Unsupported value: 'temperature' does not support 0.3 with this model. Only the default (1) value is "
+            "supported.",
+            "unsupported_value",
+            param="temperature",
+        ),
+    ),
+    Refused(
+        "OpenAI, by a proxy without the parameter's name",
+        TEMPERATURE,
+        400,
+        _openai("Unsupported parameter: 'temperature' is not supported with this model."),
+    ),
+    Refused(
+        "LiteLLM",
+        TEMPERATURE,
+        400,
+        _openai(
+            "litellm.UnsupportedParamsError: gpt-5 models don't support temperature=0.84. Only temperature=1 is "
+            "supported.",
+        ),
+    ),
+    Refused("Moonshot", TEMPERATURE, 400, _openai("invalid temperature: only 1 is allowed for this model")),
+    Refused(
+        "Anthropic-compatible",
+        TEMPERATURE,
+        400,
+        _openai("`temperature` may only be set to 1 when thinking is enabled.", type="<nil>"),
+    ),
+    Refused(
+        "Anthropic-compatible, with the operator's top_p",
+        TEMPERATURE,
+        400,
+        _openai("`temperature` and `top_p` cannot both be specified for this model. Please use only one."),
+    ),
+    Refused("Anthropic-compatible, out of range", TEMPERATURE, 400, _openai("temperature: range: 0..1")),
+    Refused("Anthropic-compatible, newer", TEMPERATURE, 400, _openai("`temperature` is deprecated for this model.")),
+    Refused(
+        "GigaChat",
+        TEMPERATURE,
+        422,
+        {"status": 422, "message": "Invalid params: temperature must be in range (0, +inf)"},
+    ),
+    Refused(
+        "DashScope",
+        TEMPERATURE,
+        400,
+        _openai("<400> InternalError.Algo.InvalidParameter: Range of temperature should be [0.0, 2.0)"),
+    ),
+    Refused(
+        "Mistral",
+        TEMPERATURE,
+        422,
+        {
+            "object": "error",
+            "message": {
+                "detail": [
+                    {
+                        "type": "less_than_equal",
+                        "loc": ["body", "temperature"],
+                        "msg": "Input should be less than or equal to 1.5",
+                        "input": 2,
+                    }
+                ]
+            },
+        },
+    ),
+    Refused("a gateway", REJECTED, 400, _openai("The request's field 'room_temperature_c' is not known.")),
     # ------------------------------------------------------------------------------------------- none of these
     Refused("FastAPI, quoting the request", REJECTED, 422, _FASTAPI_QUOTING),
     Refused("a wrong address", REJECTED, 404, {"detail": "Not Found"}),

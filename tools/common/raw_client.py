@@ -39,6 +39,7 @@ CODES: Final = frozenset({
     "quota_exceeded",
     "model_not_found",
     "key_refused",
+    "temperature_refused",
     "upstream_rejected",
     "upstream_invalid",
     "upstream_truncated",

@@ -23,6 +23,7 @@ from ...service.errors import (
     Refused,
     ServiceError,
     ShuttingDown,
+    TemperatureRefused,
     UpstreamInvalid,
     UpstreamRateLimited,
     UpstreamRejected,
@@ -53,9 +54,10 @@ STATUSES: dict[type[ServiceError], int] = {
     UpstreamUnavailable: 502,
     UpstreamTimeout: 504,
     UpstreamRateLimited: 429,
-    # The client can correct these by another message. OpenAI answers with the same status.
+    # The client can correct these by another message or value. OpenAI answers with the same status.
     ContextLengthExceeded: 400,
     ContentFiltered: 400,
+    TemperatureRefused: 400,
     # Only the operator can correct these. With 401, 402 or 404 a client would look for the fault in its own request.
     QuotaExceeded: 502,
     ModelNotFound: 502,

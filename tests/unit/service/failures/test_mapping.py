@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from sluice.service.errors import ContextLengthExceeded, KeyRefused, ModelNotFound, QuotaExceeded
+from sluice.service.errors import ContextLengthExceeded, KeyRefused, ModelNotFound, QuotaExceeded, TemperatureRefused
 from sluice.service.failures.mapping import failure_from_event, failure_from_status, failure_in
 from sluice.service.failures.rules import RULES
 from tests.support.provider_failures import (
@@ -69,7 +69,7 @@ def test_the_detail_begins_with_what_the_operator_can_change() -> None:
         "the provider refused the API key: OPENAI_API_KEY should be a valid key for the provider at OPENAI_BASE_URL. "
         "The provider answered 401: who are you?"
     )
-    for kind in (ContextLengthExceeded, QuotaExceeded, ModelNotFound, KeyRefused):
+    for kind in (ContextLengthExceeded, QuotaExceeded, ModelNotFound, KeyRefused, TemperatureRefused):
         assert re.search(r"\b(OPENAI|SLUICE)_[A-Z_]+", kind.advice)
 
 
