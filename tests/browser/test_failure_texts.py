@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from sluice.web.api.errors import STATUSES
@@ -67,6 +68,58 @@ def test_failures_of_a_long_conversation_offer_a_new_one_with_the_question_as_it
     chat.field.press("Enter")
     expect(chat.failure).to_contain_text("Trying again does not help. Tell the administrator")
     expect(start).to_have_count(0)
+
+
+FIRST_BUTTONS = {
+    "sign_in_required": "Sign in",
+    "invalid_request": "Reload",
+    "unexpected_reply": "Reload",
+    "context_length_exceeded": "Start a new conversation from here",
+    "content_filtered": "Start a new conversation from here",
+    "refused": "Edit",
+    "temperature_refused": "Change the temperature",
+    "model_not_found": "Choose another model",
+    "quota_exceeded": "Copy for the administrator",
+    "key_refused": "Copy for the administrator",
+    "forbidden": "Copy for the administrator",
+    "upstream_rejected": "Copy for the administrator",
+    "upstream_unavailable": "Try again",
+}
+
+
+@pytest.mark.browser_context(permissions=["clipboard-read", "clipboard-write"])
+def test_the_first_button_below_a_failure_is_what_helps(browser_page: Page, browser_errors: BrowserErrors) -> None:
+    browser_errors.expect("status of 502")
+    chat = ChatPage(browser_page)
+    chat.configure(models=["one", "two"], model="one", allow_temperature=True)
+    chat.open()
+    chat.page.get_by_role("button", name="Adjust the answers").click()
+    chat.page.get_by_label("Temperature").fill("0.3")
+    chat.page.keyboard.press("Enter")
+    for count, (code, name) in enumerate(FIRST_BUTTONS.items(), start=1):
+        failed = {"success": False, "error": "No.", "code": code, "retryable": False, "request_id": "r-17"}
+        chat.reply_once(status=502, json=failed)
+        chat.ask("Tell me")
+        expect(chat.failure).to_have_count(count)
+        button = chat.answer.locator(".actions button").first
+        expect(button).to_have_text(name)
+        if name == "Choose another model":
+            button.click()
+            expect(chat.page.get_by_label("Model", exact=True)).to_be_focused()
+            chat.page.keyboard.press("Escape")
+        elif name == "Change the temperature":
+            button.click()
+            expect(chat.page.get_by_role("dialog", name="This conversation")).to_be_visible()
+            chat.page.keyboard.press("Escape")
+        elif code == "quota_exceeded":
+            button.click()
+            expect(button).to_have_text("Copied")
+            report = chat.page.evaluate("navigator.clipboard.readText()")
+            assert report.startswith("This server's account with the model provider is used up.")
+            assert "quota_exceeded (502)" in report
+            assert "r-17" in report
+            assert "Tell me" not in report
+        expect(chat.retry_button).to_have_count(count)
 
 
 def test_an_exception_in_the_page_is_not_a_server_error(browser_page: Page, browser_errors: BrowserErrors) -> None:

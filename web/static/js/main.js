@@ -96,6 +96,12 @@ const transcript = new Transcript(requireElement("log", HTMLElement), {
     composer.prepend(question);
     composer.focusAfterAction();
   },
+  remedies: () => ({
+    hasModelChoice: chat.configuration.models.length > 1,
+    hasTemperature: chat.tuning.temperature !== undefined,
+  }),
+  changeTemperature: () => void openTuning(),
+  chooseModel: () => modelChoice.open(),
   reload: () => {
     rememberAddress();
     location.reload(); // the application then redirects to its sign-in, with the way back
@@ -260,6 +266,7 @@ function configure(configuration) {
   modelChoice.configure(configuration);
   updateTuning();
   applySettings();
+  transcript.translate(); // a failure that was shown before may have another remedy
 }
 
 /** Loads the settings dialog when it is first opened. */

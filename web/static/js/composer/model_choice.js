@@ -33,6 +33,12 @@ export class ModelChoice {
     this.#show();
   }
 
+  /** Opens the list of models, where there is a choice. Call on a click of the reader's. */
+  open() {
+    this.#select.focus();
+    this.#select.showPicker?.(); // otherwise the reader opens it
+  }
+
   #show() {
     this.#select.value = this.#settings.values.model;
     if (this.#select.selectedIndex < 0) this.#select.value = this.#default; // the chosen model is no longer allowed

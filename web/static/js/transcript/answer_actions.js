@@ -3,15 +3,11 @@
 import { BranchSwitch } from "./branch_switch.js";
 import { copyButton, copyText, iconButton, MenuButton, PART_MISSING, quietButton } from "../ui/button.js";
 import { canContinue } from "../conversation/exchange.js";
+import { reportOf } from "./failure_view.js";
+import { remedyFor } from "./remedy.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 /** @typedef {import("./exchange_view.js").AnswerEvents} AnswerEvents */
-
-/** Failures that a shorter conversation does not have. */
-const OF_CONVERSATION = ["context_length_exceeded", "content_filtered"];
-
-/** What a page does about a failure by loading itself again. @type {Record<string, import("../i18n/language.js").TextKey>} */
-const RELOADS = { sign_in_required: "signIn", csrf_refused: "reload", user_changed: "reload" };
 
 export class AnswerActions {
   #events;
@@ -51,24 +47,44 @@ export class AnswerActions {
   #actionsFor(exchange) {
     // also for failures that are not retryable: the administrator may have fixed the cause
     const mayRetry = exchange.state === "stopped" || exchange.state === "failed";
-    const reload = RELOADS[exchange.failure?.code ?? ""];
+    const remedy = remedyFor(exchange, this.#events.remedies());
     const { figures } = exchange;
     const [detailsButton, details] = figures && (exchange.answer || exchange.reasoning) ? detailsOf(figures) : ["", ""];
     return [
-      reload ? quietButton(reload, "retry reload", this.#events.reload) : "",
+      remedy ? this.#remedyButton(remedy, exchange) : "",
       canContinue(exchange) ? quietButton("resume", "resume when-idle", () => this.#events.resume(exchange)) : "",
       mayRetry ? quietButton("retry", "retry when-idle", () => this.#events.regenerate(exchange)) : "",
-      isOfConversation(exchange)
-        ? quietButton("startFromHere", "start-from-here when-idle", () => this.#events.startFromHere(exchange))
-        : "",
-      exchange.answer ? copyButton("copyAnswer", "copy-answer", () => exchange.answer, () => this.#richText()) : "",
+      exchange.answer ? copyButton("copyAnswer", "copy-answer", () => exchange.answer, { html: () => this.#richText() }) : "",
       mayRetry ? "" : iconButton("refresh-cw", "regenerate", "regenerate when-idle", () => this.#events.regenerate(exchange)),
-      iconButton("pencil", "edit", "edit when-idle", this.#events.openEditor),
+      remedy === "edit" ? "" : iconButton("pencil", "edit", "edit when-idle", this.#events.openEditor),
       this.branches.element,
       detailsButton,
       this.#moreButton(exchange),
       details,
     ];
+  }
+
+  /**
+   * @param {import("./remedy.js").Remedy} remedy
+   * @param {Exchange} exchange
+   */
+  #remedyButton(remedy, exchange) {
+    const { reload, openEditor, startFromHere, changeTemperature, chooseModel } = this.#events;
+    switch (remedy) {
+      case "signIn":
+      case "reload":
+        return quietButton(remedy, "remedy reload", reload);
+      case "edit":
+        return quietButton("edit", "remedy edit when-idle", openEditor);
+      case "startFromHere":
+        return quietButton("startFromHere", "remedy start-from-here when-idle", () => startFromHere(exchange));
+      case "changeTemperature":
+        return quietButton("changeTemperature", "remedy when-idle", changeTemperature);
+      case "chooseModel":
+        return quietButton("chooseModel", "remedy when-idle", chooseModel);
+      case "copyReport":
+        return copyButton("copyReport", "remedy", () => reportOf(exchange), { isWorded: true });
+    }
   }
 
   /** @param {Exchange} exchange */
@@ -103,10 +119,4 @@ function detailsOf(figures) {
   const button = iconButton("info", "details", "show-details", () => void show());
   button.ariaExpanded = "false";
   return [button, list];
-}
-
-/** @param {Exchange} exchange @returns {boolean} whether the same question may succeed in a new conversation */
-function isOfConversation({ failure, finishReason }) {
-  if (finishReason === "content_filter") return true;
-  return failure !== undefined && (failure.status === 413 || OF_CONVERSATION.includes(failure.code));
 }

@@ -17,6 +17,9 @@ import { QuestionView } from "./question_view.js";
  * @property {(exchange: Exchange) => void} delete
  * @property {(exchange: Exchange) => void} startFromHere starts a new conversation with the same question as its draft
  * @property {() => void} draftNotSaved the browser refuses to store an edited question
+ * @property {() => import("./remedy.js").Remedies} remedies what the reader can change
+ * @property {() => void} changeTemperature opens the settings of the conversation
+ * @property {() => void} chooseModel opens the choice of model
  * @property {() => void} reload loads the page again, which leads to the sign-in where that is needed
  * @property {() => void} retryReady called when the wait before a retry is over
  * @property {() => void} grown called after an answer has grown

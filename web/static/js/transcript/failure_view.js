@@ -23,7 +23,7 @@ export class FailureView {
     const box = document.createElement("div");
     box.className = "failure";
     if (announce) box.setAttribute("role", "alert");
-    box.append(paragraph(failure.sentence || messageFor(failure), "sentence"));
+    box.append(paragraph(sentenceOf(failure), "sentence"));
     if (failure.requestId) box.append(paragraph(texts.reference(failure.requestId), "reference"));
     // outside the alert: screen readers would read it every second
     this.#countdown.className = "note countdown";
@@ -52,8 +52,23 @@ export class FailureView {
   }
 }
 
+/**
+ * @param {import("../conversation/exchange.js").Exchange} exchange
+ * @returns {string} what an administrator needs to find the failure: no text of the conversation
+ */
+export function reportOf({ failure, changed }) {
+  if (!failure) return "";
+  const { code, status, requestId } = failure;
+  return [
+    sentenceOf(failure),
+    `${code}${status === undefined ? "" : ` (${status})`}, ${new Date(changed).toISOString()}, ${location.origin}${location.pathname}`,
+    ...(requestId ? [texts.reference(requestId)] : []),
+  ].join("\n");
+}
+
 /** @param {FailureRecord} failure */
-function messageFor(failure) {
+function sentenceOf(failure) {
+  if (failure.sentence) return failure.sentence;
   const code = failure.status === 413 ? "too_large" : failure.code;
   const { failures } = texts;
   // not `in`: an imported file may contain a code such as "toString"

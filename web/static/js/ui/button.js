@@ -54,10 +54,13 @@ export function iconButton(icon, key, name, onPress) {
  * @param {TextKey} key
  * @param {string} name the class
  * @param {() => string} text
- * @param {() => Promise<string> | undefined} [html] the same as rich text
+ * @param {object} [options]
+ * @param {() => Promise<string> | undefined} [options.html] the same as rich text
+ * @param {boolean} [options.isWorded] whether its name is visible
  */
-export function copyButton(key, name, text, html) {
+export function copyButton(key, name, text, { html, isWorded = false } = {}) {
   const button = iconButton("copy", key, name, () => void copyText(button, text(), html?.()));
+  button.classList.toggle("icon-button", !isWorded);
   return button;
 }
 
