@@ -102,9 +102,20 @@ def test_on_a_phone_targets_are_large_and_the_keyboard_never_covers_the_message_
 
 @pytest.mark.browser_context(viewport={"width": 320, "height": 200})
 def test_at_400_percent_zoom_most_of_the_window_is_left_to_read(browser_page: Page, model: ScriptedModel) -> None:
-    chat = ChatPage(browser_page).open()
+    chat = ChatPage(browser_page)
+    chat.configure(models=["a-model-with-quite-a-long-name", "another"], model="another", allow_temperature=True)
+    chat.open()
     model.enqueue(reply(ANSWER))
     converse(chat, "Tell me")
+    # all of the message box is in one row, with the choice of model
+    places = {name: chat.page.locator(name).bounding_box() for name in ("#sluice-message", "#sluice-model", ".send")}
+    for place in places.values():
+        assert place is not None
+        assert 100 < place["y"] < place["y"] + place["height"] <= 200
+    field = places["#sluice-message"]
+    assert field is not None
+    assert field["width"] >= 100
+    chat.page.get_by_label("Model", exact=True).select_option("a-model-with-quite-a-long-name")
     chat.page.mouse.move(160, 60)
     chat.page.mouse.wheel(0, -400)
     expect(chat.page.get_by_role("button", name="Jump to the latest")).to_be_visible()
