@@ -94,28 +94,30 @@ node_modules/.tests: package.json package-lock.json .npmrc | $(VENV)/.runs
 vendor: $(VENDOR)/.stamp ## fetch the page's libraries into web/static/vendor
 
 # Programs that tests run for real, and the packages that bring them on Debian: a browser, the front proxy of
-# deploy/nginx.conf, its certificate's maker, and what reads deploy/sluice.service. Apache and Firefox are not asked
-# for where they cannot be installed: their tests are skipped there.
+# deploy/nginx.conf, its certificate's maker, and what reads deploy/sluice.service. The optional ones are not asked for:
+# without Apache and Firefox their tests are skipped, without Chromium's headless shell tests/browser runs in Chromium.
 .PHONY: system-packages
 system-packages:
-	@missing=""; \
+	@missing=""; optional=""; \
 	for name in $${CHROMIUM:-} chromium chromium-browser google-chrome google-chrome-stable none; do \
 	  command -v $$name >/dev/null && break; \
 	done; [ $$name != none ] || missing="$$missing chromium fonts-noto-cjk"; \
 	PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || missing="$$missing nginx-light"; \
 	command -v openssl >/dev/null || missing="$$missing openssl"; \
 	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! [ -e /usr/lib/apache2/modules/mod_wsgi.so ]; then \
-	  missing="$$missing apache2-bin libapache2-mod-wsgi-py3"; \
-	fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  command -v firefox-esr >/dev/null || command -v firefox >/dev/null || missing="$$missing firefox-esr"; \
-	fi; \
-	if [ -z "$$missing" ]; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "installing$$missing for the tests"; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
-	else \
+	  [ -e /usr/lib/apache2/modules/mod_wsgi.so ] || optional="$$optional apache2-bin+libapache2-mod-wsgi-py3"; \
+	  command -v firefox-esr >/dev/null || command -v firefox >/dev/null || optional="$$optional firefox-esr"; \
+	  command -v chromium-headless-shell >/dev/null || optional="$$optional chromium-headless-shell"; \
+	  [ -n "$$missing$$optional" ] || exit 0; \
+	  echo "installing$$missing$$optional for the tests"; \
+	  export DEBIAN_FRONTEND=noninteractive; apt-get update -qq; \
+	  install="apt-get install -y -qq --no-install-recommends"; \
+	  [ -z "$$missing" ] || $$install $$missing >/dev/null || exit 1; \
+	  for names in $$optional; do \
+	    $$install $$(echo $$names | tr + ' ') >/dev/null || echo "$$names cannot be installed here" >&2; \
+	  done; \
+	elif [ -n "$$missing" ]; then \
 	  echo "The tests run real programs that are missing here. On Debian: sudo apt-get install$$missing" >&2; \
 	  echo "Elsewhere by those names; a browser may also be named: CHROMIUM=/path/to/chrome make test" >&2; exit 1; \
 	fi

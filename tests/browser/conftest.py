@@ -31,9 +31,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Start one Chromium for all tests of this package."""
+    """Start one Chromium for all tests of this package. `tests/engines` has a browser with its own window."""
     expect.set_options(timeout=WAIT_MS)
-    with chromium() as browser:
+    with chromium(shell=True) as browser:
         yield browser
 
 

@@ -19,6 +19,7 @@ WAIT_MS = 10_000  # far more than any step takes on a busy machine
 CLOSE_SECONDS: Final = 15.0  # closing takes less than a second; on a busy machine, a few
 AT_USUAL_PRIORITY: Final = Path(__file__).with_suffix(".sh")
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+HEADLESS_SHELL: Final = "chromium-headless-shell"  # the name of Debian's package and program
 
 
 class ChromiumKilled(UserWarning):
@@ -26,10 +27,12 @@ class ChromiumKilled(UserWarning):
 
 
 @contextmanager
-def chromium(close_seconds: float = CLOSE_SECONDS) -> Iterator[Browser]:
+def chromium(close_seconds: float = CLOSE_SECONDS, *, shell: bool = False) -> Iterator[Browser]:
     """Start Chromium: the path in `CHROMIUM`, or else the system's, or else Playwright's.
 
     Args:
+        shell: True prefers the headless shell where it is installed. It is the same engine without a browser's own
+            window and tabs, and needs two thirds of the processor time.
         close_seconds: Seconds after which a browser that does not close is killed.
 
     Yields:
@@ -38,7 +41,8 @@ def chromium(close_seconds: float = CLOSE_SECONDS) -> Iterator[Browser]:
     Warns:
         ChromiumKilled: It had to be killed.
     """
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    names = (HEADLESS_SHELL, *NAMES) if shell else NAMES
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
     running_as_root = hasattr(os, "geteuid") and os.geteuid() == 0
     with sync_playwright() as playwright:
         if running_as_root and path:
@@ -52,10 +56,14 @@ def chromium(close_seconds: float = CLOSE_SECONDS) -> Iterator[Browser]:
                 executable_path=path, args=["--no-sandbox"] if running_as_root else []
             )
         process_id = _process_id(browser)
+        # Playwright starts it in a group of its own, led by a script or by Chromium itself.
+        group = os.getpgid(process_id)
         try:
             yield browser
         finally:
-            _close(browser, process_id, close_seconds)
+            if not _close(browser, group, close_seconds):
+                message = f"Chromium (process {process_id}) did not close within {close_seconds:g} s, and was killed"
+                warnings.warn(message, ChromiumKilled, stacklevel=3)
 
 
 def _process_id(browser: Browser) -> int:
@@ -65,14 +73,18 @@ def _process_id(browser: Browser) -> int:
     return next(int(process["id"]) for process in processes if process["type"] == "browser")
 
 
-def _close(browser: Browser, process_id: int, within: float) -> None:
-    """Close the browser; kill it if that takes longer than `within` seconds."""
+def _close(browser: Browser, group: int, within: float) -> bool:
+    """Close the browser; kill its group of processes if that takes longer than `within` seconds.
+
+    Returns:
+        Whether it closed in time.
+    """
     killed = threading.Event()
 
     def kill() -> None:
         killed.set()
-        # Playwright makes it the leader of a group. Others of the group hold its stderr, whose end Playwright awaits.
-        os.killpg(process_id, signal.SIGKILL)
+        # All of the group hold its stderr, whose end Playwright awaits.
+        os.killpg(group, signal.SIGKILL)
 
     # `Browser.close` takes no timeout, and no other thread may call Playwright.
     watchdog = threading.Timer(within, kill)
@@ -82,9 +94,7 @@ def _close(browser: Browser, process_id: int, within: float) -> None:
     finally:
         watchdog.cancel()
         watchdog.join()
-    if killed.is_set():
-        message = f"Chromium (process {process_id}) did not close within {within:g} s, and was killed"
-        warnings.warn(message, ChromiumKilled, stacklevel=2)
+    return not killed.is_set()
 
 
 @contextmanager
