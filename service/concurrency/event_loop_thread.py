@@ -400,15 +400,22 @@ class LoopThread:
         if heartbeat is None:
             return  # it never ran
         while not ended.wait(heartbeat.interval):
-            is_stuck, late = heartbeat.is_stuck(), heartbeat.overdue()
-            if is_stuck and self._change(LoopState.RUNNING, LoopState.STUCK):
-                try:
-                    logger.error("loop %r is stuck: no beat for %.1f s", self.name, late)
-                finally:
-                    self._release(LoopUnavailable(f"loop {self.name!r} is stuck", LoopState.STUCK))
-                    self._report(LoopState.STUCK)
-            elif late < heartbeat.interval and self._change(LoopState.STUCK, LoopState.RUNNING):
-                logger.warning("loop %r runs again", self.name)
+            try:
+                self._look(heartbeat)
+            except Exception as error:
+                # A filter of the log has raised, so that it cannot be logged; the next look is as necessary.
+                threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))
+
+    def _look(self, heartbeat: LoopHeartbeat) -> None:
+        is_stuck, late = heartbeat.is_stuck(), heartbeat.overdue()
+        if is_stuck and self._change(LoopState.RUNNING, LoopState.STUCK):
+            try:
+                logger.error("loop %r is stuck: no beat for %.1f s", self.name, late)
+            finally:
+                self._release(LoopUnavailable(f"loop {self.name!r} is stuck", LoopState.STUCK))
+                self._report(LoopState.STUCK)
+        elif late < heartbeat.interval and self._change(LoopState.STUCK, LoopState.RUNNING):
+            logger.warning("loop %r runs again", self.name)
 
     def _change(self, before: LoopState, after: LoopState) -> bool:
         with self._lock:

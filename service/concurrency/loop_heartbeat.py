@@ -71,15 +71,16 @@ class LoopHeartbeat:
         """
         due = self._due
         if due != self._seen_due:
-            if (blocked := self._same_looks * self.interval) >= BLOCKED_AFTER:
+            blocked = self._same_looks * self.interval
+            self._seen_due = due
+            self._late_looks = self._same_looks = 0
+            self._activity.forget()
+            if blocked >= BLOCKED_AFTER:
                 logger.warning(
                     "the event loop was blocked for %.1f s by one callback, such as a before_model function that "
                     "does not await; all answers waited",
                     blocked,
                 )
-            self._seen_due = due
-            self._late_looks = self._same_looks = 0
-            self._activity.forget()
         if time.monotonic() > due:
             self._late_looks += 1
             self._same_looks = self._same_looks + 1 if self._activity.is_unchanged() else 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from queue import Queue
 
 import pytest
 
@@ -12,6 +14,7 @@ from sluice.service import Chat, ChatService, LoopState, LoopThread, LoopUnavail
 from sluice.service.events.events import Failed
 from sluice.service.message import Message
 from sluice.service.settings.provider import ProviderSettings
+from tests.support.polling import wait_until
 from tests.unit.service.concurrency.loop_faults import Blocker, exit_the_thread, for_ever
 from tools.common.scripted_model import ScriptedModel, reply, stalling_after
 
@@ -91,3 +94,19 @@ def test_waiters_are_released_where_a_failure_of_the_loop_cannot_be_logged(is_st
             blocker.let_go()
         assert loop.close(WITHIN)
     assert caught.value.state is (LoopState.STUCK if is_stuck else LoopState.DEAD)
+
+
+def test_a_watchdog_that_cannot_log_reports_it_and_sees_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    reported: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", reported.append)
+    states: Queue[LoopState] = Queue()
+    loop = LoopThread("silent", stuck_after=0.2, on_failure=states.put)
+    loop.start()
+    with failing("sluice.loop"):
+        for _ in range(2):
+            blocker = Blocker(loop)
+            assert states.get(timeout=WITHIN) is LoopState.STUCK
+            blocker.let_go()
+            wait_until(lambda: loop.health().state is LoopState.RUNNING, WITHIN)
+        assert loop.close(WITHIN)
+    assert {arguments.exc_type for arguments in reported} == {LookupError}
