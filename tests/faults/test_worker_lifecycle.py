@@ -1,135 +1,22 @@
-"""Rows 26-29 and 31: defects, drains, deploys and deaths of workers. Nobody who waits is forgotten."""
+"""Rows 27, 29 and 31: drains, deaths and forks of workers. Nobody who waits is forgotten."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 import pytest
 
 from tests.faults.test_load import admitted, wait_each_answers
 from tests.support import fault_application
-from tests.support.fault_server import FaultServer, StartOwnServer, start_fault_server
-from tests.support.repeated import RepeatedAction, repeat_requests
+from tests.support.fault_server import FaultServer, StartOwnServer, start_fault_server, whole_stream
 from tools.common.leaks import ServerBaseline, wait_streams
 from tools.common.raw_client import CutShort, RawClient, chat_request, fetch, post_chat, stream_chat
 from tools.common.scripted_model import Headers, finished, said, stalling_after
-
-# ------------------------------------------------------------------------------------- row 26: defects of ours
-
-
-@pytest.mark.parametrize(
-    "message",
-    [fault_application.DEFECT_AT_ONCE, fault_application.DEFECT_AFTER_WORDS, fault_application.DEFECT_WHILE_ENCODING],
-)
-def test_an_unhandled_exception_in_the_generator_is_an_error_frame(running_server: FaultServer, message: str) -> None:
-    """Row 26."""
-    with stream_chat(running_server.url, message=message) as client:
-        if message == fault_application.DEFECT_AT_ONCE:
-            assert client.status == 500
-            fields = client.read_body().decode()
-        else:
-            text, terminal = client.read_stream()
-            assert (text, terminal.payload["code"]) == ("Hello", "internal")
-            fields = terminal.data
-    assert '"internal"' in fields
-    assert "LookupError" not in fields
-    assert "TypeError" not in fields
-    running_server.server.wait_for_log("Traceback")
-
-
-def chat_through(hook: str, running_server: FaultServer) -> RawClient:
-    """Ask for a stream whose response such a hook takes; the head is read, and the caller closes."""
-    body = json.dumps({"message": "Hi", "interaction_mode": "stream"}).encode()
-    client = RawClient(running_server.url)
-    try:
-        client.request(
-            "POST", "/api/chat", {"Content-Type": "application/json", fault_application.BEHIND_THE_VIEW: hook}, body
-        )
-        client.read_head()
-    except BaseException:
-        client.close()
-        raise
-    return client
-
-
-@pytest.mark.parametrize("hook", fault_application.FAILING_HOOKS)
-def test_an_unhandled_exception_after_the_view_ends_the_run(running_server: FaultServer, hook: str) -> None:
-    running_server.model.enqueue(stalling_after("Hello"))
-    with chat_through(hook, running_server) as client:
-        assert client.status == 500
-        running_server.model.wait_for_request().wait_aborted()
-        wait_streams(running_server.server, 0)
-
-
-@pytest.mark.parametrize("hook", fault_application.LOSING_HOOKS)
-def test_a_run_ends_if_a_hook_replaces_its_response(running_server: FaultServer, hook: str) -> None:
-    running_server.model.enqueue(stalling_after("Hello"))
-    with chat_through(hook, running_server) as client:
-        assert client.read_body() == b"another body"
-        running_server.model.wait_for_request().wait_aborted()
-        wait_streams(running_server.server, 0)
-
-
-@pytest.mark.parametrize("hook", fault_application.PASSING_HOOKS)
-def test_an_answer_goes_on_where_a_hook_passes_its_frames_on(running_server: FaultServer, hook: str) -> None:
-    """The request's own end, which comes before the body is written, is not the answer's."""
-    gate = running_server.model.gate()
-    running_server.model.enqueue((Headers(), *said("Hel"), gate, *said("lo"), *finished()))
-    with chat_through(hook, running_server) as client:
-        frame = client.next_frame()
-        assert frame is not None
-        assert frame.comment == "passed on"
-        assert client.next_event().message == "Hel"
-        wait_streams(running_server.server, 1)
-        gate.open()
-        text, terminal = client.read_stream()
-        assert (text, terminal.is_done) == ("lo", True)
-        wait_streams(running_server.server, 0)
-
-
-@pytest.mark.parametrize("hook", fault_application.PASSING_HOOKS)
-def test_a_disconnect_ends_a_run_whose_frames_a_hook_forwards(running_server: FaultServer, hook: str) -> None:
-    running_server.model.enqueue(stalling_after("Hello"))
-    with chat_through(hook, running_server) as client:
-        assert client.next_event().message == "Hello"
-    running_server.model.wait_for_request().wait_aborted()
-    wait_streams(running_server.server, 0)
-
-
-def test_after_generators_that_raised_sigterm_still_waits_for_an_open_stream(
-    start_own_server: StartOwnServer,
-) -> None:
-    """Row 26: gunicorn counts a connection down twice whose generator raised after the headers."""
-    running_server = start_own_server()
-    gate = running_server.model.gate()
-    running_server.model.enqueue((Headers(), *said("Hel"), gate, *said("lo"), *finished()))
-    with stream_chat(running_server.url) as client:
-        assert client.next_event().message == "Hel"
-        for _ in range(5):
-            with RawClient(running_server.url) as unlucky:
-                unlucky.request("GET", "/faults/raise", {"Connection": "close"})
-                with suppress(CutShort, ConnectionResetError):
-                    unlucky.read_body()
-        for message in (fault_application.DEFECT_AFTER_WORDS, fault_application.DEFECT_AFTER_WORDS):
-            with stream_chat(running_server.url, message=message) as unlucky:
-                assert unlucky.read_stream()[1].is_error
-        wait_streams(running_server.server, 1)
-        running_server.server.signal(signal.SIGTERM)
-        running_server.server.wait_for_log("draining: 1 open")
-        # A worker that counted wrong exits within a second.
-        with pytest.raises(AssertionError, match="not in the log"):
-            running_server.server.wait_for_log("Worker exiting", timeout=1.5)
-        gate.open()
-        text, terminal = client.read_stream()
-        assert (text, terminal.is_done) == ("lo", True)
-    assert running_server.server.wait_exit() == 0
-
 
 # --------------------------------------------------------------------------------------- clients that were lost
 
@@ -229,83 +116,6 @@ def mended(mended_by_all: FaultServer) -> Iterator[FaultServer]:
     mended_by_all.model.drop_idle_connections()
 
 
-# -------------------------------------------------------------------------------------- row 28: deploys under load
-
-
-def whole_stream(running_server: FaultServer) -> None:
-    """Get a whole stream over a connection of its own."""
-    with stream_chat(running_server.url, timeout=15) as client:
-        text, terminal = client.read_stream()
-    assert (text, terminal.is_done) == ("Hello, world!", True)
-
-
-class KeptConnection:
-    """Asks again and again over one connection, and takes another when the server says that it closes it."""
-
-    def __init__(self, running_server: FaultServer) -> None:
-        self._running = running_server
-        self._client: RawClient | None = None
-
-    def ask(self) -> None:
-        """Get one whole block reply."""
-        if self._client is None:
-            self._client = RawClient(self._running.url, timeout=15)
-        try:
-            closes = self._ask(self._client)
-        except BaseException:
-            self.close()
-            raise
-        if closes:
-            self.close()
-
-    def _ask(self, client: RawClient) -> bool:
-        body = b'{"message": "Hi", "interaction_mode": "block"}'
-        client.request("POST", "/api/chat", {"Content-Type": "application/json"}, body)
-        assert client.status == 200, client.read_body()
-        assert b"Hello, world!" in client.read_body()
-        return client.headers.get("connection") == "close"
-
-    def close(self) -> None:
-        """Close it, if it is open."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-
-
-class Load:
-    """A load of streams, blocks over kept connections, and asks of /healthz; nothing of it may fail."""
-
-    def __init__(self, running_server: FaultServer) -> None:
-        self._stack = ExitStack()
-        kept = [KeptConnection(running_server) for _ in range(2)]
-        for connection in kept:
-            self._stack.callback(connection.close)
-        actions = [lambda: whole_stream(running_server)] * 3 + [connection.ask for connection in kept]
-        self.parts = [RepeatedAction(action) for action in actions] + [
-            repeat_requests(running_server.url, timeout=15)
-        ]
-
-    def __enter__(self) -> Load:
-        for part in self.parts:
-            self._stack.enter_context(part)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
-
-    def wait_times(self, n: int) -> None:
-        """Wait until each part was done that many times more."""
-        for part in self.parts:
-            part.wait_times(n)
-
-    def check(self) -> int:
-        """Fail unless everything went well; return how much it was."""
-        failures = [repr(failure) for part in self.parts for failure in part.failures]
-        assert not failures, (len(failures), failures[:5])
-        assert set(self.parts[-1].results) == {200}
-        return sum(part.done for part in self.parts)
-
-
 def test_a_client_that_connects_while_its_worker_gets_sigterm_is_answered(mended: FaultServer) -> None:
     """Row 28: the worker learns of both at once, of the signal first."""
     running_server = mended
@@ -333,46 +143,6 @@ def test_a_connection_that_waits_while_an_idle_server_is_stopped_is_answered(
         running_server.server.signal(signal.SIGTERM)
         assert client.status == 200
     assert running_server.server.wait_exit() == 0
-
-
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long)])
-def test_hup_under_load_refuses_and_resets_nothing(start_own_server: StartOwnServer, workers: int) -> None:
-    """Row 28."""
-    running_server = start_own_server(workers=workers, warm=2)
-    with Load(running_server) as load:
-        load.wait_times(3)
-        old = running_server.server.worker_pids()
-        running_server.server.signal(signal.SIGHUP)
-        running_server.server.wait_workers(workers, without=old, timeout=20)
-        load.wait_times(5)
-    print(f"HUP with {workers} worker(s): {load.check()} requests")
-
-
-def test_usr2_under_load_refuses_and_resets_nothing(start_own_server: StartOwnServer) -> None:
-    """Row 28: a new master beside the old one, which is then told to leave."""
-    running_server = start_own_server(warm=2)
-    with Load(running_server) as load:
-        load.wait_times(3)
-        running_server.server.signal(signal.SIGUSR2)
-        running_server.server.wait_for_log("Sluice listens on", times=2)
-        (new,) = (pid for pid in running_server.server.master_pids() if pid != running_server.server.pid)
-        running_server.server.wait_workers(1, master=new)
-        load.wait_times(5)
-        running_server.server.signal(signal.SIGTERM)
-        running_server.server.wait_exit()
-        load.wait_times(5)
-        print(f"USR2: {load.check()} requests")
-    load.check()
-
-
-@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.long), 2])
-def test_max_requests_under_load_refuses_and_resets_nothing(start_own_server: StartOwnServer, workers: int) -> None:
-    """Row 28."""
-    running_server = start_own_server(workers=workers, args=["--max-requests", "20"], warm=0)
-    with Load(running_server) as load:
-        running_server.server.wait_for_log("requests served: this worker is replaced", times=2, timeout=30)
-        load.wait_times(5)
-    print(f"max_requests of 20 with {workers} worker(s): {load.check()} requests")
 
 
 # --------------------------------------------------------------------------------------- row 29: dead and stuck

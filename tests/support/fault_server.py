@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from tests.support.running_server import PLANTED_KEY, RunningServer
 from tools.common.gunicorn_server import GunicornServer
 from tools.common.leaks import SETTLE, ServerBaseline, wait_nothing_left, warm_up
-from tools.common.raw_client import fetch
+from tools.common.raw_client import fetch, stream_chat
 from tools.common.scripted_model import MODEL_NAME, ScriptedModel
 
 FAULT_APPLICATION = "tests.support.fault_application:app"
@@ -106,3 +106,10 @@ class StartOwnServer(Protocol):
 
     def __call__(self, **options: Any) -> FaultServer:
         """Start a server that is stopped after the test."""
+
+
+def whole_stream(running_server: FaultServer) -> None:
+    """Get a whole stream over a connection of its own."""
+    with stream_chat(running_server.url, timeout=15) as client:
+        text, terminal = client.read_stream()
+    assert (text, terminal.is_done) == ("Hello, world!", True)
