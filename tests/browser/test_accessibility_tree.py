@@ -29,6 +29,10 @@ ANSWER: Final = """A **bold** [link](https://example.org/), 中文.
 print(1)
 ```
 
+```
+$ ls
+```
+
 $$x^2$$
 """
 
@@ -98,9 +102,17 @@ Figcaption
 text Python
 button Wrap lines
 button Copy
-group Code
+group Code 1 of 2: Python
 code
 text print(1)
+figure
+Figcaption
+text Code
+button Wrap lines
+button Copy
+group Code 2 of 2
+code
+text $ ls
 MathMLMath
 text 𝑥2
 button Copy answer
@@ -133,6 +145,13 @@ def test_a_conversation_is_read_in_order_with_names_roles_and_states(
     while (lines := read(browser_page)) != READ.splitlines() and time.monotonic() < deadline:
         pass
     assert lines == READ.splitlines()
+    browser_page.get_by_role("button", name="Settings").click()
+    browser_page.get_by_label("中文").check()
+    assert prose.locator("pre").evaluate_all("all => all.map((each) => each.ariaLabel)") == [
+        "代码 1/2：Python",
+        "代码 2/2",
+    ]
+    assert prose.locator(".table").get_attribute("aria-label") == "表格"
 
 
 def read(page: Page) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from typing import Final, Literal
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
@@ -19,16 +20,49 @@ FORM = """element => {
 }"""
 CODE = "```python\nx = " + "value + " * 60 + "the_end\n" + "y = 1\n" * 80 + "```"
 
-# The pixels just below the upper left and right corners, and the paper beside the text.
-EDGES = """async (picture) => {
+# Whether the pixels just below the upper left and right corners differ from the colour of this name.
+EDGES = """async ({ picture, name }) => {
     const bitmap = await createImageBitmap(new Blob([Uint8Array.fromBase64(picture)], { type: "image/png" }));
     const canvas = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+    canvas.fillStyle = getComputedStyle(document.querySelector(name)).backgroundColor;
+    canvas.fillRect(0, 0, 1, 1);
+    const paper = [...canvas.getImageData(0, 0, 1, 1).data];
     canvas.drawImage(bitmap, 0, 0);
-    const paper = getComputedStyle(document.documentElement).backgroundColor.match(/\\d+/g).map(Number);
     return [0, bitmap.width - 1].map((x) => {
         const colour = canvas.getImageData(x, 2, 1, 1).data;
         return paper.some((part, index) => Math.abs(part - colour[index]) > 6);
     });
+}"""
+
+
+THEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
+# The contrast of the mark with the paper at moments of its pulse.
+CONTRASTS: Final = """(answer) => {
+    const pulse = answer.getAnimations({ subtree: true }).find(({ effect }) => effect.pseudoElement === "::after");
+    const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+    const luminance = (...layers) => {
+        for (const [colour, opacity] of layers) {
+            context.globalAlpha = opacity;
+            context.fillStyle = colour;
+            context.fillRect(0, 0, 1, 1);
+        }
+        const [red, green, blue] = [...context.getImageData(0, 0, 1, 1).data].slice(0, 3).map((value) => {
+            const part = value / 255;
+            return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+        });
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    };
+    const paper = getComputedStyle(document.documentElement).backgroundColor;
+    const found = [0, 0.25, 0.5, 0.75].map((part) => {
+        pulse.pause();
+        pulse.currentTime = part * pulse.effect.getComputedTiming().duration;
+        const { borderTopColor, opacity } = getComputedStyle(answer, "::after");
+        const [low, high] = [luminance([paper, 1]), luminance([paper, 1], [borderTopColor, Number(opacity)])]
+            .sort((one, other) => one - other);
+        return (high + 0.05) / (low + 0.05);
+    });
+    pulse.play();
+    return found;
 }"""
 
 
@@ -152,6 +186,10 @@ def test_a_mark_pulses_where_the_next_word_comes_unless_motion_is_reduced(
     chat.ask("Tell me")
     expect(chat.answer).to_have_class("answer running waiting")
     assert chat.answer.evaluate(mark) == [True, "sluice-pulse"]
+    for theme in THEMES:
+        chat.page.emulate_media(color_scheme=theme)
+        assert min(chat.answer.evaluate(CONTRASTS)) >= 3, theme
+    chat.page.emulate_media(color_scheme="light")
     word.open()
     last = chat.prose.locator("li").last
     expect(last).to_have_text("two")
@@ -203,26 +241,35 @@ def test_only_the_demo_offers_questions_about_the_product(browser_page: Page, de
     assert field["y"] < cards["y"]
 
 
-def test_a_wide_table_is_shaded_where_columns_are_out_of_view(chat: ChatPage, model: ScriptedModel) -> None:
+def test_what_is_wide_is_shaded_where_a_part_is_out_of_view(chat: ChatPage, model: ScriptedModel) -> None:
     header = "|" + "|".join(f" column {number} " for number in range(20)) + "|"
-    rule = "|" + "-|" * 20
-    model.enqueue(reply(f"{header}\n{rule}\n" + "|a" * 20 + "|\n"), reply("|a|b|\n|-|-|\n|1|2|"))
-    table = chat.ask_and_wait("Wide").locator(".table")
+    table = f"{header}\n|" + "-|" * 20 + "\n" + "|a" * 20 + "|\n"
+    model.enqueue(
+        reply(f"{table}\n```\n{'word ' * 60}\n```\n\n$${'x + ' * 60} y$$"),
+        reply("|a|b|\n|-|-|\n|1|2|\n\n```\nword\n```\n\n$$x$$"),
+    )
+    wide = chat.ask_and_wait("Wide")
+    expect(wide.locator(".katex")).to_be_visible()
 
-    def edges() -> list[bool]:
-        """Whether the left and the right edge differ in colour from the paper."""
-        table.scroll_into_view_if_needed()
-        picture = b64encode(table.screenshot()).decode()
-        found: list[bool] = chat.page.evaluate(EDGES, picture)
+    def edges(box: Locator, behind: str) -> list[bool]:
+        """Whether the left and the right edge differ in colour from what is behind the text."""
+        box.scroll_into_view_if_needed()
+        picture = b64encode(box.screenshot()).decode()
+        found: list[bool] = chat.page.evaluate(EDGES, {"picture": picture, "name": behind})
         return found
 
-    assert edges() == [False, True]
-    table.evaluate("each => each.scrollTo({ left: 200, behavior: 'instant' })")
-    assert edges() == [True, True]
-    table.evaluate("each => each.scrollTo({ left: 10000, behavior: 'instant' })")
-    assert edges() == [True, False]
-    table = chat.ask_and_wait("Narrow").locator(".table")
-    assert edges() == [False, False]
+    kinds = {".table": "html", "pre": ".code", "div.formula": "html"}
+    for name, behind in kinds.items():
+        box = wide.locator(name)
+        seen = []
+        for left in (0, 200, 100_000):
+            box.evaluate("(each, left) => each.scrollTo({ left, behavior: 'instant' })", left)
+            seen.append(edges(box, behind))
+        assert seen == [[False, True], [True, True], [True, False]], name
+    narrow = chat.ask_and_wait("Narrow")
+    expect(narrow.locator(".katex")).to_be_visible()
+    for name, behind in kinds.items():
+        assert edges(narrow.locator(name), behind) == [False, False], name
 
 
 def test_opened_details_leave_no_icon_alone(chat: ChatPage, model: ScriptedModel) -> None:

@@ -158,7 +158,18 @@ export const ENGLISH = {
   archiveUnreadable: "The browser could not read this file. It may have been moved or changed. Choose it again.",
   partNotLoaded: "This part of the page could not be loaded. Reload the page, then try again.",
   codeLabel: "Code",
-  tableLabel: "Table",
+  /**
+   * @param {string} language empty if unknown
+   * @param {number} number
+   * @param {number} count
+   */
+  codeName: (language, number, count) =>
+    `Code${count > 1 ? ` ${number} of ${count}` : ""}${language ? `: ${language}` : ""}`,
+  /**
+   * @param {number} number
+   * @param {number} count
+   */
+  tableName: (number, count) => (count > 1 ? `Table ${number} of ${count}` : "Table"),
   image: "Image",
   calloutNote: "Note",
   calloutTip: "Tip",

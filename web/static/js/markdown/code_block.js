@@ -2,7 +2,7 @@
 
 import { iconButton } from "../ui/button.js";
 import { setCode } from "./code_lines.js";
-import { setLabel, setText } from "../i18n/language.js";
+import { setText, texts } from "../i18n/language.js";
 import { setSource } from "./patch.js";
 
 /**
@@ -18,9 +18,9 @@ export function createCodeBlock(language) {
   if (language) code.className = `language-${language}`;
   pre.tabIndex = 0; // long lines scroll, also by keyboard
   pre.setAttribute("role", "group");
-  setLabel(pre, "codeLabel");
   pre.append(code);
   figure.append(header(language), pre);
+  nameCode(figure);
   return { figure, code };
 }
 
@@ -41,8 +41,26 @@ export function languageOf(code) {
  * @param {string} name the display name of its language, such as "Python"
  */
 export function showLanguageName(code, name) {
-  const label = code.closest("figure")?.querySelector("figcaption > span");
-  if (label && label.textContent !== name) label.textContent = name;
+  const figure = code.closest("figure");
+  const label = figure?.querySelector("figcaption > span");
+  if (!figure || !label || label.textContent === name) return;
+  label.textContent = name;
+  nameCode(figure);
+}
+
+/** @type {WeakMap<Element, { number: number, count: number }>} */
+const places = new WeakMap();
+
+/**
+ * Names the code for assistive technology, by its language.
+ * @param {Element} figure
+ * @param {{ number: number, count: number }} [place] among the code blocks of its text; the last one given if omitted
+ */
+export function nameCode(figure, place = places.get(figure) ?? { number: 1, count: 1 }) {
+  places.set(figure, place);
+  const label = figure.querySelector("figcaption > span");
+  const language = label?.hasAttribute("data-text") ? "" : (label?.textContent ?? "");
+  figure.querySelector("pre")?.setAttribute("aria-label", texts.codeName(language, place.number, place.count));
 }
 
 /**

@@ -3,6 +3,7 @@
  * What cannot be rendered is shown as its source.
  */
 
+import { nameBlocks } from "./block_names.js";
 import { showCalloutNames } from "./callout_names.js";
 import { wrapCode } from "./code_block.js";
 import { setDirections } from "./direction.js";
@@ -127,6 +128,11 @@ export class Markdown {
    */
   highlight(code, { growing }) {
     this.#highlighter.highlight(code, { growing });
+  }
+
+  /** Names the blocks of a complete text for assistive technology. @param {Element} element */
+  name(element) {
+    nameBlocks(element);
   }
 
   /**

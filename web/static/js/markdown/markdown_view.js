@@ -114,6 +114,7 @@ export class MarkdownView {
     if (this.#ended) this.#renderer.end();
     const progress = this.#renderer.render(performance.now() + SLICE_MS, () => this.#schedule());
     if (progress === "more") this.#schedule();
+    if (progress === "complete") this.#markdown?.name(this.#element);
     this.#element.setAttribute("aria-busy", String(progress !== "complete"));
     this.#rendered();
   }

@@ -3,7 +3,7 @@
  * split into several tables with the same column widths.
  */
 
-import { setLabel } from "../i18n/language.js";
+import { texts } from "../i18n/language.js";
 
 /**
  * @typedef {object} GrowingTable a table that more rows may be appended to
@@ -22,9 +22,19 @@ export function scrollableTable(table) {
   box.className = "table";
   box.tabIndex = 0;
   box.setAttribute("role", "group");
-  setLabel(box, "tableLabel");
   box.append(table.cloneNode(true));
+  nameTable(box, 1, 1);
   return box;
+}
+
+/**
+ * Names a table for assistive technology.
+ * @param {Element} box
+ * @param {number} number among the tables of its text
+ * @param {number} count
+ */
+export function nameTable(box, number, count) {
+  box.setAttribute("aria-label", texts.tableName(number, count));
 }
 
 /**
