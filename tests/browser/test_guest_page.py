@@ -256,6 +256,25 @@ def test_two_users_of_one_browser_never_see_each_others_conversations(
     expect(conversations(ada)).to_have_text(["Of Ada"])
 
 
+def test_a_sign_out_hides_the_conversation_in_other_tabs_before_they_are_looked_at(
+    context: BrowserContext, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("401")
+    ada = sign_in(context)
+    ada.ask_and_wait("Of Ada")
+    # on a page with the chat
+    other = sign_in(context)
+    sign_out(other.page)
+    ada.page.wait_for_url(SIGN_IN)
+    expect(ada.questions).to_have_count(0)
+    # on a page without it, which tells the others
+    ada = sign_in(context)
+    ada.page.locator("nav.conversations a").evaluate("link => link.click()")
+    expect(ada.questions).to_have_text(["Of Ada"])
+    other.page.goto("/sign-out-and-tell")
+    ada.page.wait_for_url(SIGN_IN)
+
+
 def test_an_open_tab_becomes_that_of_the_next_user_who_opens_the_page(
     context: BrowserContext, host: Helpdesk, browser_errors: BrowserErrors
 ) -> None:

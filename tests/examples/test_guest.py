@@ -190,7 +190,8 @@ def test_the_host_is_made_of_the_same_parts_after_init_app() -> None:
     after = parts_of(app)
     # What templates may call is added, and nothing else.
     added = app.template_context_processors[None][1:]
-    assert [sorted(functions()) for functions in added] == [["sluice_chat", "sluice_forget", "sluice_head"]]
+    names = ["sluice_chat", "sluice_forget", "sluice_head", "sluice_signed_out"]
+    assert [sorted(functions()) for functions in added] == [names]
     del before["template_context_processors"], after["template_context_processors"]
     assert after == before
     assert app.extensions.keys() == {"sluice"}

@@ -57,6 +57,10 @@ SIGNED_OUT: Final = """<!doctype html>
 <html lang="en"><head><title>Signed out</title>{{ sluice_forget(user) }}</head><body>Goodbye</body></html>
 """
 
+TOLD: Final = """<!doctype html>
+<html lang="en"><head><title>Signed out</title>{{ sluice_signed_out() }}</head><body>Goodbye</body></html>
+"""
+
 
 def create_app() -> Flask:
     """Make the application. Settings are those of the help desk."""
@@ -87,6 +91,11 @@ def create_app() -> Flask:
         user = current_user.id
         logout_user()
         return render_template_string(SIGNED_OUT, user=user)
+
+    @app.get("/sign-out-and-tell")
+    def sign_out_and_tell() -> str:
+        logout_user()
+        return render_template_string(TOLD)
 
     @app.get("/forget-all")
     def forget_all() -> str:

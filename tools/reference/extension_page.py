@@ -55,7 +55,7 @@ def conversation_store() -> str:
 
 def templates() -> str:
     """Return the sections of the functions that all templates of the application have."""
-    functions = [PageParts.head, PageParts.chat, PageParts.forget]
+    functions = [PageParts.head, PageParts.chat, PageParts.signed_out, PageParts.forget]
     return "\n\n".join(describe(f"sluice_{function.__name__}()", function) for function in functions)
 
 

@@ -1,4 +1,4 @@
-"""The page's parts for templates: `sluice_head()`, `sluice_chat()` and `sluice_forget()`.
+"""The page's parts for templates: `sluice_head()`, `sluice_chat()`, `sluice_signed_out()` and `sluice_forget()`.
 
 Our own page names everything relative to itself, so that it works below any path, whether or not a proxy removes that
 path. In another page's template, URLs are made by `url_for`, as that page's own are.
@@ -108,6 +108,13 @@ class PageParts:
         """Return whether the page is one of the application's, for a visitor who may not chat."""
         return request.endpoint != PAGE_ENDPOINT and is_refused(self._state.hooks.authorize)
 
+    def signed_out(self) -> Markup:
+        """Return a script that has open pages of the chat hide what they show, for the page that follows a sign-out.
+
+        They ask the server who is signed in. `sluice_forget` does the same. A template function.
+        """
+        return Markup(render_template("sluice/signed_out.html", **self.variables()))  # noqa: S704 - our own template
+
     def forget(self, user: str | int | None = None) -> Markup:
         """Return a script that deletes conversations in the browser, for the page that follows a sign-out.
 
@@ -124,5 +131,10 @@ class PageParts:
 
         As a context processor: `app.jinja_env` would be made before the application has set its options.
         """
-        functions = {"sluice_head": self.head, "sluice_chat": self.chat, "sluice_forget": self.forget}
+        functions = {
+            "sluice_head": self.head,
+            "sluice_chat": self.chat,
+            "sluice_signed_out": self.signed_out,
+            "sluice_forget": self.forget,
+        }
         blueprint.app_context_processor(lambda: functions)

@@ -23,7 +23,11 @@ def make_app(templates: Path | None = None, **config: Any) -> tuple[Flask, Sluic
     app = Flask("host", template_folder=templates)
     app.config.update(SECRET_KEY="secret", **config)
     app.add_url_rule("/part", "part", lambda: render_template_string("{{ sluice_head() }}<p>{{ sluice_chat() }}"))
-    app.add_url_rule("/bye", "bye", lambda: render_template_string("{{ sluice_forget(7) }}{{ sluice_forget() }}"))
+    app.add_url_rule(
+        "/bye",
+        "bye",
+        lambda: render_template_string("{{ sluice_forget(7) }}{{ sluice_forget() }}{{ sluice_signed_out() }}"),
+    )
     return app, Sluice(app)
 
 
@@ -160,6 +164,7 @@ def test_each_user_has_an_opaque_key_that_depends_on_the_secret_key() -> None:
     assert user_in(app, "7") == keys[0]
     assert f'data-sluice-forget="{keys[0]}"' in app.test_client().get("/bye").text
     assert 'data-sluice-forget=""' in app.test_client().get("/bye").text
+    assert 'data-sluice-signed-out data-path="/assistant/"' in app.test_client().get("/bye").text
 
 
 def test_a_user_without_a_secret_key_is_an_error_with_a_sentence(caplog: pytest.LogCaptureFixture) -> None:

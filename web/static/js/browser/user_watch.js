@@ -12,6 +12,7 @@ channel.addEventListener("message", ({ data }) => {
   void check();
 });
 channel.postMessage({}); // this page may be the first one of a user
+addEventListener("pagehide", () => channel.postMessage({})); // after a sign-out: the next document's cookies are set by now
 document.addEventListener("visibilitychange", () => void (document.visibilityState === "visible" && check()));
 addEventListener("pageshow", (event) => void (event.persisted && check()));
 
