@@ -70,7 +70,10 @@ def states(chat: ChatPage, model: ScriptedModel) -> Iterator[str]:
     model.enqueue(resetting_after("Half"))
     chat.ask("A second\nquestion of two lines")
     expect(chat.failure).to_be_visible()
-    chat.answer.locator(".retry").click()
+    if chat.answer.locator(".retry").is_visible():
+        chat.answer.locator(".retry").click()
+    else:  # the row is too narrow
+        chat.choose_action("Try again")
     chat.wait_complete()
     expect(page.locator(".branches:visible")).to_have_count(1)
     yield "a second branch"

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from tools.common.chat_page import ChatPage
 from tools.common.scripted_model import ScriptedModel, reply, resetting_after, stalling_after
 
+from .browser_errors import BrowserErrors
 from .test_conversations import converse
 
 PHONE: Final[dict[str, Any]] = {"has_touch": True, "is_mobile": True, "viewport": {"width": 390, "height": 780}}
@@ -55,7 +56,7 @@ def test_on_a_phone_nothing_takes_the_focus_by_itself_and_enter_breaks_the_line(
     chat.page.keyboard.press("Escape")  # a second tap this soon would be a double tap
     expect(chat.status).to_have_text("Stopped")
     chat.page.evaluate("document.activeElement.blur()")
-    chat.retry_button.tap()
+    chat.choose_action("Try again")
     chat.wait_complete()
     expect(chat.field).not_to_be_focused()
     chat.questions.last.locator("xpath=..").locator("button.edit").tap()
@@ -142,17 +143,58 @@ def test_at_400_percent_zoom_the_header_of_short_code_does_not_cover_it(
     assert header["y"] + header["height"] <= code["y"] + 1
 
 
+# The names of the buttons below the last answer, and whether they are in one row inside the window.
+ROW: Final = """() => {
+    const all = [...document.querySelectorAll(".exchange:last-child .ending .actions button")]
+        .filter((each) => each.checkVisibility());
+    const boxes = all.map((each) => each.getBoundingClientRect());
+    const isOneRow = boxes.every(({ top, bottom, left, right }) =>
+        top < boxes[0].bottom && bottom > boxes[0].top && left >= 0 && right <= innerWidth);
+    return [all.map((each) => each.textContent.trim()), isOneRow];
+}"""
+
+
 @pytest.mark.browser_context(**PHONE)
-def test_on_a_phone_no_icon_is_alone_in_a_row_below_buttons_with_words(
-    browser_page: Page, model: ScriptedModel
+def test_on_a_phone_the_buttons_below_an_answer_are_one_row_and_the_menu_has_the_rest(
+    browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors
 ) -> None:
+    browser_errors.expect("status of 502")
     chat = ChatPage(browser_page).open()
-    model.enqueue(resetting_after("Half"))
+    menu = chat.page.get_by_role("menuitem")
+
+    def row(width: int) -> list[str]:
+        browser_page.set_viewport_size({"width": width, "height": 780})
+        names, is_one_row = browser_page.evaluate(ROW)
+        assert is_one_row, (width, names)
+        return list(names)
+
+    model.enqueue(resetting_after("Half"), reply("Whole."))
     chat.field.fill("A question")
     chat.send_button.tap()
     expect(chat.failure).to_be_visible()
-    tops = chat.answer.locator(".actions .icon-button:visible").evaluate_all(
-        "all => all.map((each) => each.getBoundingClientRect().top)"
-    )
-    assert len(tops) >= 3
-    assert max(tops) - min(tops) < 1
+    for width in (320, 390):
+        assert row(width) == ["Continue", "Copy answer", "More actions"]
+    chat.answer.get_by_role("button", name="More actions").tap()
+    expect(menu).to_have_text(["Try again", "Edit", "Details", "Copy question", "Delete question and answer"])
+    menu.first.tap()
+    expect(chat.prose).to_have_text("Whole.")
+    chat.wait_complete()
+    versions = ["Previous version", "Next version"]
+    assert row(390) == ["Copy answer", "Regenerate", "Edit", *versions, "More actions"]
+    assert row(320) == ["Copy answer", "Regenerate", *versions, "More actions"]
+    chat.answer.get_by_role("button", name="More actions").tap()
+    expect(menu).to_have_text(["Edit", "Details", "Copy question", "Delete question and answer"])
+    menu.nth(1).tap()
+    expect(chat.details).to_contain_text("Total time")
+    chat.answer.get_by_role("button", name="More actions").tap()
+    menu.first.tap()
+    expect(chat.page.locator(".question-editor textarea")).to_be_visible()
+    chat.page.get_by_role("button", name="Cancel").tap()
+    expect(chat.answer.get_by_role("button", name="More actions")).to_be_focused()
+    failed = {"success": False, "error": "No.", "code": "context_length_exceeded", "retryable": False}
+    chat.reply_once(status=502, json=failed)
+    chat.field.fill("Another question")
+    chat.send_button.tap()
+    expect(chat.failure).to_be_visible()
+    for width in (320, 390):
+        assert row(width) == ["Start a new conversation from here", "More actions"]

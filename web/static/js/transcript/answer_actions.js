@@ -1,7 +1,10 @@
-/** The buttons below an answer, with a menu, and the details that one of them shows. */
+/**
+ * The buttons below an answer, and the details that one of them shows. Where the row is narrow, the style sheet hides
+ * some of the buttons: the menu has these then.
+ */
 
 import { BranchSwitch } from "./branch_switch.js";
-import { copyButton, copyText, iconButton, MenuButton, PART_MISSING, quietButton } from "../ui/button.js";
+import { copyButton, copyText, iconButton, iconOf, MenuButton, PART_MISSING, quietButton } from "../ui/button.js";
 import { canContinue } from "../conversation/exchange.js";
 import { reportOf } from "./failure_view.js";
 import { remedyFor } from "./remedy.js";
@@ -9,8 +12,12 @@ import { remedyFor } from "./remedy.js";
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 /** @typedef {import("./exchange_view.js").AnswerEvents} AnswerEvents */
 
+/** In the menu, of the buttons that show words. @type {Record<string, string>} */
+const ICONS = { retry: "refresh-cw", resume: "arrow-down" };
+
 export class AnswerActions {
   #events;
+  #row = document.createElement("div");
   /** @type {MenuButton | null} */
   #menu = null;
 
@@ -18,28 +25,34 @@ export class AnswerActions {
   constructor(events) {
     this.#events = events;
     this.element = document.createElement("div");
-    this.element.className = "actions";
+    this.#row.className = "actions";
+    this.element.append(this.#row);
     this.branches = new BranchSwitch("answerVersions", events.choose);
   }
 
   /** Removes the buttons while the answer is running. */
   clear() {
-    this.element.replaceChildren();
+    this.#row.replaceChildren();
+    this.element.replaceChildren(this.#row);
   }
 
   /** @param {Exchange} exchange no longer running */
   show(exchange) {
     this.#menu?.close();
-    this.element.replaceChildren(...this.#actionsFor(exchange));
+    const { figures } = exchange;
+    const [detailsButton, details] = figures && (exchange.answer || exchange.reasoning) ? detailsOf(figures) : ["", ""];
+    this.#row.replaceChildren(...this.#actionsFor(exchange), this.branches.element, detailsButton, this.#moreButton(exchange));
+    this.element.replaceChildren(this.#row, details);
   }
 
   focusEdit() {
-    /** @type {HTMLElement | null} */ (this.element.querySelector(".edit"))?.focus();
+    const [edit, more] = [".edit", ".more"].map((name) => this.#row.querySelector(`:scope > ${name}`));
+    /** @type {HTMLElement | null | undefined} */ (edit?.checkVisibility() ? edit : more)?.focus();
   }
 
   /** @returns {Promise<string> | undefined} the answer as HTML; undefined while it is shown as plain text */
   #richText() {
-    const prose = this.element.closest(".answer")?.querySelector(":scope > .prose:not(.plain)");
+    const prose = this.#row.closest(".answer")?.querySelector(":scope > .prose:not(.plain)");
     return prose ? import("./copied_content.js").then(({ richText }) => richText(prose)) : undefined;
   }
 
@@ -48,8 +61,6 @@ export class AnswerActions {
     // also for failures that are not retryable: the administrator may have fixed the cause
     const mayRetry = exchange.state === "stopped" || exchange.state === "failed";
     const remedy = remedyFor(exchange, this.#events.remedies());
-    const { figures } = exchange;
-    const [detailsButton, details] = figures && (exchange.answer || exchange.reasoning) ? detailsOf(figures) : ["", ""];
     return [
       remedy ? this.#remedyButton(remedy, exchange) : "",
       canContinue(exchange) ? quietButton("resume", "resume when-idle", () => this.#events.resume(exchange)) : "",
@@ -57,10 +68,6 @@ export class AnswerActions {
       exchange.answer ? copyButton("copyAnswer", "copy-answer", () => exchange.answer, { html: () => this.#richText() }) : "",
       mayRetry ? "" : iconButton("refresh-cw", "regenerate", "regenerate when-idle", () => this.#events.regenerate(exchange)),
       remedy === "edit" ? "" : iconButton("pencil", "edit", "edit when-idle", this.#events.openEditor),
-      this.branches.element,
-      detailsButton,
-      this.#moreButton(exchange),
-      details,
     ];
   }
 
@@ -91,10 +98,20 @@ export class AnswerActions {
   #moreButton(exchange) {
     const button = iconButton("ellipsis", "moreActions", "more when-idle");
     this.#menu = new MenuButton(button, () => [
+      ...this.#itemsOfHiddenButtons(),
       { key: "copyQuestion", icon: "copy", name: "copy-question", run: () => void copyText(button, exchange.question) },
       { key: "deleteExchange", icon: "trash-2", name: "delete", isDangerous: true, run: () => this.#events.delete(exchange) },
     ]);
     return button;
+  }
+
+  #itemsOfHiddenButtons() {
+    const isTooEarly = this.#row.closest(".retry-waiting") !== null; // hidden for another reason
+    return [.../** @type {NodeListOf<HTMLButtonElement>} */ (this.#row.querySelectorAll(":scope > button"))].flatMap((button) => {
+      if (button.checkVisibility() || (isTooEarly && button.matches(".retry, .resume"))) return [];
+      const key = /** @type {import("../i18n/language.js").TextKey} */ ((button.querySelector(".label") ?? button).getAttribute("data-text"));
+      return [{ key, icon: iconOf(button) || (ICONS[key] ?? ""), name: "of-row", run: () => button.click() }];
+    });
   }
 }
 

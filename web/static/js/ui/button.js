@@ -117,9 +117,9 @@ function setIcon(svg, name) {
   svg.querySelector("use")?.setAttribute("href", PREFIX + name);
 }
 
-/** @param {Element} svg @returns {string} the name of its icon */
-function iconOf(svg) {
-  return svg.querySelector("use")?.getAttribute("href")?.slice(PREFIX.length) ?? "";
+/** @param {Element} element an icon, or a button with one @returns {string} the name of the icon; empty without one */
+export function iconOf(element) {
+  return element.querySelector("use")?.getAttribute("href")?.slice(PREFIX.length) ?? "";
 }
 
 /** A button with a menu, which is loaded when the reader first uses the page. */
