@@ -23,6 +23,14 @@ class Forbidden(ServiceError):
     public_message = "You are not allowed to use this chat."
 
 
+class RateLimited(ServiceError):
+    """The application lets nobody ask that often, such as by Flask-Limiter."""
+
+    code = "rate_limited"
+    retryable = True
+    public_message = "You have sent too many requests. Please try again in a moment."
+
+
 class UserChanged(ServiceError):
     """The page that sent the request was loaded by another user of the same browser."""
 

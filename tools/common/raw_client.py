@@ -28,6 +28,7 @@ CODES: Final = frozenset({
     "user_changed",
     "sign_in_required",
     "forbidden",
+    "rate_limited",
     "refused",
     "overloaded",
     "shutting_down",

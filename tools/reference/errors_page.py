@@ -17,6 +17,7 @@ _TO_DO: Final = {
     "user_changed": "reload the page.",
     "sign_in_required": "sign in to the application, and ask again.",
     "forbidden": "ask the application's operator. Its `authorize` function refused this user.",
+    "rate_limited": "ask again after `Retry-After`. The application limits how often its users ask.",
     "refused": "do as the sentence says. Operator: the application's `prepare` or `before_model` function raised it.",
     "overloaded": "ask again after `Retry-After`. Operator: raise `SLUICE_MAX_STREAMS` or `WEB_CONCURRENCY`.",
     "shutting_down": "ask again after `Retry-After`.",

@@ -9,7 +9,14 @@ import sys
 from flask import Response, current_app, request
 from flask.sansio.scaffold import Scaffold
 from werkzeug.exceptions import Forbidden as ForbiddenStatus
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, ServiceUnavailable, Unauthorized, default_exceptions
+from werkzeug.exceptions import (
+    HTTPException,
+    MethodNotAllowed,
+    ServiceUnavailable,
+    TooManyRequests,
+    Unauthorized,
+    default_exceptions,
+)
 
 from ...service.errors import (
     AnswerTooLarge,
@@ -35,7 +42,7 @@ from ...service.observability.logging import request_id
 from ...service.observability.resources import exhausted_by
 from ..encoders.error_fields import describe_error
 from ..extension_state import ExtensionState
-from ..request_errors import CsrfRefused, Forbidden, InvalidRequest, SignInRequired, UserChanged
+from ..request_errors import CsrfRefused, Forbidden, InvalidRequest, RateLimited, SignInRequired, UserChanged
 from ..security.sign_in import is_refused
 from .body_errors import find_body_error
 from .json_response import make_uncached_response
@@ -48,6 +55,7 @@ STATUSES: dict[type[ServiceError], int] = {
     SignInRequired: 401,
     Forbidden: 403,
     UserChanged: 409,
+    RateLimited: 429,
     Refused: 403,
     Overloaded: 503,
     ShuttingDown: 503,
@@ -101,9 +109,8 @@ def _answer_http_error(error: HTTPException) -> Response:
     if error.code is None or error.code < 400:
         return Response(status=error.code, headers=error.get_headers())
     if isinstance(error, ServiceUnavailable):
-        # Raised by the application's functions, such as for its maintenance. A text of theirs is for its users.
-        own_text = error.description if error.description != ServiceUnavailable.description else None
-        return _with_headers(make_error_response(Overloaded(public_message=own_text)), error)
+        # Raised by the application's functions, such as for its maintenance.
+        return _with_headers(make_error_response(Overloaded(public_message=_own_text(error))), error)
     if error.code >= 500:
         return make_error_response(InternalError())
     # Raised by the application's functions, such as `abort(401)` or `abort(403)`.
@@ -111,6 +118,8 @@ def _answer_http_error(error: HTTPException) -> Response:
         return make_error_response(SignInRequired())
     if isinstance(error, ForbiddenStatus):
         return make_error_response(Forbidden())
+    if isinstance(error, TooManyRequests):
+        return _with_headers(make_error_response(RateLimited(public_message=_own_text(error))), error)
     message = error.description or error.name
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         message = f"The method should be {' or '.join(sorted(error.valid_methods))}."
@@ -122,6 +131,11 @@ def _answer_http_error(error: HTTPException) -> Response:
     else:
         kind = CsrfRefused
     return _with_headers(make_error_response(kind(message, status=error.code)), error)
+
+
+def _own_text(error: HTTPException) -> str | None:
+    """Return the application's text, which is for its users; None where the error has Werkzeug's."""
+    return error.description if error.description != type(error).description else None
 
 
 def _with_headers(response: Response, error: HTTPException) -> Response:

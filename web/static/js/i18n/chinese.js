@@ -199,6 +199,7 @@ export const CHINESE = {
     user_changed: "此浏览器中已有另一位用户登录。您的问题没有发送。请重新加载页面。",
     forbidden: "您没有使用此对话的权限。请联系网站管理员。",
     refused: "这个问题被拒绝了。请修改后再问。",
+    rate_limited: "您在短时间内发送的消息过多，请稍候再试。",
     upstream_rate_limited: "模型服务商收到的请求过多，请稍候再重试。",
     context_length_exceeded: "对话太长，超出了这个模型的上限。请开始新对话，或缩短消息后再问。",
     content_filtered: "模型服务商的内容审核拒绝了这段对话。请修改问题后再问，或开始新对话。",

@@ -235,6 +235,7 @@ export const ENGLISH = {
     user_changed: "Another user has signed in in this browser. Your question was not sent. Reload the page.",
     forbidden: "You are not allowed to use this chat. Ask the administrator of this site.",
     refused: "This question was refused. Edit it and ask again.",
+    rate_limited: "You have sent too many messages in a short time. Wait a moment, then try again.",
     upstream_rate_limited: "The model provider is receiving too many requests. Wait a moment, then try again.",
     context_length_exceeded: "The conversation is too long for this model. Start a new one, or shorten your message and ask again.",
     content_filtered:
