@@ -4,7 +4,9 @@
  */
 
 const MIN_WIDTH = 60; // characters; text is seldom wrapped at fewer
-const ENDS_SENTENCE = /[.!?:;,…。！？：；，、]["'”’)\]*_]*$/;
+const VERSE = 3; // so many lines in a row do not end at a comma by chance
+const ENDS_SENTENCE = /[.!?:…。！？：]["'”’)\]*_]*$/;
+const ENDS_CLAUSE = /[.!?:;,…。！？：；，、]["'”’)\]*_]*$/;
 const BULLET = /^(?:[•·‣–—*-]|\p{Emoji_Presentation}|\(?\d+[.)])/u;
 const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]/u;
 
@@ -17,7 +19,8 @@ export function isWrapped(text) {
   const width = Math.max(...lines.map((line) => line.length));
   if (lines.length < 2 || width < MIN_WIDTH || UNSPACED.test(text)) return false;
   const before = lines.slice(0, -1);
-  if (before.every((line) => ENDS_SENTENCE.test(line.trimEnd()))) return false;
+  const ends = before.length < VERSE ? ENDS_SENTENCE : ENDS_CLAUSE;
+  if (before.every((line) => ends.test(line.trimEnd()))) return false;
   return before.every((line, index) => {
     const next = lines[index + 1] ?? "";
     const word = /^\S*/.exec(next)?.[0].length ?? 0;
