@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, Callable
 from contextvars import Context
 from copy import copy
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from .chat import BeforeModel, Chat, CurrentChat
 from .concurrency.event_loop_thread import LoopHealth, LoopState, LoopThread, LoopUnavailable
 from .concurrency.replaced_threads import refuse_replaced_threads
 from .errors import InternalError, Overloaded, ShuttingDown
-from .events.events import Event, Failed, Finished, Offer, Reasoning, Text
+from .events.events import Failed, Finished, Reasoning, Text
 from .events.usage import Usage
 from .observability.logging import request_id, trace
 from .observability.metrics import Metrics
@@ -26,6 +26,7 @@ from .observability.resources import NO_DESCRIPTORS, descriptors_short
 from .provider.client import ProviderClient
 from .provider.retry import stream_with_retries
 from .runs.concurrency_limit import ConcurrencyLimiter, Slot
+from .runs.log import RunLog
 from .runs.run import Run, Source
 from .runs.run_end import RunEnd
 from .runs.sources import stream_items, stream_prepared
@@ -320,14 +321,12 @@ class ChatService:
                         raise copy(error)
         raise ShuttingDown("the run was closed")
 
-    def stream_chat(
-        self, chat: Chat, offer: Offer, first_token_timeout: float | None = None
-    ) -> AsyncGenerator[Sequence[Event], None]:
-        """Return an iterator of the answer's events, which retries failures that may pass. For the loop's thread.
+    async def stream_chat(self, chat: Chat, log: RunLog, first_token_timeout: float | None = None) -> None:
+        """Append an answer's events; retry failures that may pass. On the loop's thread.
 
         Args:
             chat: What is sent to the model.
-            offer: Hands events over outside of this generator, except the first ones (`ProviderClient.stream`).
+            log: Gets the events.
             first_token_timeout: Seconds until the first token. Default: the setting.
 
         Raises:
@@ -337,8 +336,9 @@ class ChatService:
         assert client is not None
         limit = self.settings.limits.first_token_timeout if first_token_timeout is None else first_token_timeout
         messages = chat.prompt
-        return stream_with_retries(
-            lambda deadline: client.stream(messages, chat.model, deadline, offer, extra=chat.extra),
+        await stream_with_retries(
+            lambda deadline: client.stream(messages, chat.model, deadline, log, extra=chat.extra),
+            log,
             max_retries=self.settings.provider.max_retries,
             first_token_timeout=limit,
             on_retry=self.metrics.retried,

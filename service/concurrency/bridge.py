@@ -14,25 +14,15 @@ These hold at any interleaving of put, take, close, stop, shutdown and the loop'
 - After ``close`` the source's clean-up has run. Or its time is over, or the loop is gone or stuck, and the log says
   so.
 - Every end releases a reader that waits, also the loop's death.
-
-Two methods save time for each item; neither is needed to use a bridge.
-
-- ``divert`` saves waking the reader's thread. It sets an outlet: a function that the loop's thread calls with an item
-  while the reader waits, such as one that writes to a socket's buffer. The reader wakes when the outlet is not done
-  with an item, for ticks and at the end.
-- ``offer`` saves a step of the source. A callback on the loop hands an item over, while the source's iteration still
-  waits for its next item.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import threading
-from collections.abc import AsyncIterable, Callable, Iterator
+from collections.abc import AsyncIterable, Iterator
 from concurrent import futures
-from time import monotonic
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -62,7 +52,7 @@ class Bridge(Generic[T]):
     def __init__(
         self,
         loop: LoopThread,
-        source: AsyncIterable[T] | Callable[[Callable[[T], bool]], AsyncIterable[T]],
+        source: AsyncIterable[T],
         *,
         capacity: int = CAPACITY,
         tick: float | None = None,
@@ -73,8 +63,7 @@ class Bridge(Generic[T]):
         Args:
             loop: A started loop thread.
             source: What to run. If its iterator has ``aclose``, as async generators do, that is awaited on the
-                loop at every end, even before its first step. Or a function that takes ``offer`` and returns the
-                source; it is called at once.
+                loop at every end, even before its first step.
             capacity: How many items may wait to be read; then the source waits.
             tick: Seconds without an item after which iteration yields an empty list. ``None``: never.
             close_timeout: Seconds that ``close`` waits for the source's clean-up.
@@ -91,23 +80,12 @@ class Bridge(Generic[T]):
         self._queue: janus.Queue[T] = janus.Queue(capacity)
         # The queue and its two ends hold each other: the cycle collector frees them (docs/decisions/0060).
         self._taking, self._putting = self._queue.sync_q, self._queue.async_q
-        self._outlet: Callable[[T], T | None] | None = None
-        #: Held while an item goes to the queue or the outlet.
-        self._turn = threading.Lock()
-        # True only while the reader waits in `take`, nothing is queued and the source holds no item. So an item that
-        # goes to the outlet overtakes no other.
-        self._outlet_free = False
-        #: Whether the source holds an item that the full queue has not taken.
-        self._held = False
-        self._diverted_at = -math.inf
         self._lock = threading.Lock()
         self._task: asyncio.Task[Any] | None = None
         self._stopped = False
         self._closed = False
         self._stop_error: BaseException | None = None
-        items = source if isinstance(source, AsyncIterable) or not callable(source) else source(self.offer)
-        # Not an attribute: it may hold `offer`, and so this object.
-        self._future = loop.submit(self._pump(items))
+        self._future = loop.submit(self._pump(source))
         # The future ends in every case: source ended, failed or cancelled, loop closed, dead or stuck. So this
         # releases the reader in every case. The callback holds the queue and not the bridge, which holds the future:
         # no cycle.
@@ -123,7 +101,7 @@ class Bridge(Generic[T]):
             timeout: Seconds to wait. ``None``: until there is an item or an end.
 
         Returns:
-            At least one item; ``[]`` where none came within ``timeout``, here or at the outlet; ``None`` at the end
+            At least one item; ``[]`` where none came within ``timeout``; ``None`` at the end
             of the source, after ``close``, and after ``stop`` without an error.
 
         Raises:
@@ -131,20 +109,13 @@ class Bridge(Generic[T]):
                 the loop died or was stuck, ``SourceCancelled``. All items queued before have been returned.
         """
         items = self._taking
-        remaining = timeout
-        while True:
-            try:
-                batch = [self._wait(remaining)]
-                break
-            except janus.SyncQueueEmpty:
-                assert timeout is not None
-                # The time begins again with an item that the outlet took meanwhile.
-                remaining = self._diverted_at + timeout - monotonic()
-                if remaining <= 0.0:
-                    return []
-            except janus.SyncQueueShutDown:
-                self._raise_failure()
-                return None
+        try:
+            batch = [items.get(timeout=timeout)]
+        except janus.SyncQueueEmpty:
+            return []
+        except janus.SyncQueueShutDown:
+            self._raise_failure()
+            return None
         try:
             # Bounded: a source that is faster than its reader would keep this loop busy without end.
             while len(batch) < self._capacity:
@@ -153,30 +124,6 @@ class Bridge(Generic[T]):
             # Shut down in here: the items are returned, and the next call meets the end again.
             return batch
         return batch
-
-    def _wait(self, timeout: float | None) -> T:
-        """Get the next item from the queue; until it comes, the loop may use the outlet."""
-        if self._outlet is None:
-            return self._taking.get(timeout=timeout)
-        with self._turn:
-            self._outlet_free = not self._held and self._taking.qsize() == 0
-        try:
-            return self._taking.get(timeout=timeout)
-        finally:
-            with self._turn:
-                self._outlet_free = False
-
-    def divert(self, outlet: Callable[[T], T | None]) -> None:
-        """Have the loop's thread call ``outlet`` with each item while the reader waits in ``take``.
-
-        Items go to the queue instead where others are queued, so their order is kept. The reader and the outlet never
-        work at the same time, and each sees what the other has done. For the reader's thread.
-
-        Args:
-            outlet: Takes an item without blocking and returns ``None``; or returns what the reader is to get in its
-                place, such as the rest of the item. An error that it raises ends the source, as one of its own.
-        """
-        self._outlet = outlet
 
     def _raise_failure(self) -> None:
         if self._closed:
@@ -236,10 +183,6 @@ class Bridge(Generic[T]):
         self._closed = True
         self.stop()
         self._queue.close()
-        with self._turn:
-            self._outlet_free = False
-            # It holds the owner, which holds this object.
-            self._outlet = None
         _, late = futures.wait([self._future], self._close_timeout)
         if late:
             logger.warning("a source did not end within %s s of its cancellation, and goes on", self._close_timeout)
@@ -254,8 +197,7 @@ class Bridge(Generic[T]):
 
     def __repr__(self) -> str:
         state = "ended" if self._future.done() else "stopping" if self._stopped else "running"
-        outlet = ", outlet open" if self._outlet_free else ""
-        return f"<Bridge {state}, {self._taking.qsize()} of {self._capacity} waiting{outlet}>"
+        return f"<Bridge {state}, {self._taking.qsize()} of {self._capacity} waiting>"
 
     # ------------------------------------------------------------------ the loop's side
 
@@ -273,9 +215,10 @@ class Bridge(Generic[T]):
                 return
             async for item in iterator:
                 try:
-                    if not self.offer(item):
+                    try:
+                        queue.put_nowait(item)
+                    except janus.AsyncQueueFull:
                         await queue.put(item)
-                        self._held = False
                 except janus.AsyncQueueShutDown:
                     # Stopped while the source held an item: nobody will read it.
                     return
@@ -285,39 +228,3 @@ class Bridge(Generic[T]):
             aclose = getattr(iterator, "aclose", None)
             if aclose is not None:
                 await aclose()
-
-    def offer(self, item: T) -> bool:
-        """Hand an item to the outlet or the queue at once, without a step of the source. On the loop's thread.
-
-        To yield the item, the source's task would be woken: a turn of the loop, and a step of each coroutine between
-        the source and the bridge. Call it only while the iteration waits for its next item. All items that were
-        yielded have been handed over then, so the order is kept.
-
-        Args:
-            item: The item behind all that the source has yielded.
-
-        Returns:
-            Whether it was handed over. If not, the queue is full or shut, and the source must yield the item next:
-            then the source waits, or ends.
-
-        Raises:
-            Exception: What the outlet raised; the source must end with it.
-        """
-        with self._turn:
-            if self._outlet_free:
-                assert self._outlet is not None
-                rest = self._outlet(item)
-                self._diverted_at = monotonic()
-                if rest is None:
-                    return True
-                item = rest
-                self._outlet_free = False
-            try:
-                self._putting.put_nowait(item)
-            except janus.AsyncQueueFull:
-                self._held = True
-                return False
-            except janus.AsyncQueueShutDown:
-                return False
-            self._held = False
-            return True

@@ -6,16 +6,12 @@ record carries its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from ..errors import ServiceError
 from .usage import Usage
-
-
-class Accepted(msgspec.Struct, frozen=True):
-    """The model's server took the request and began to answer; no token has come yet."""
 
 
 # One is made for each token; a frozen dataclass takes five times as long. Without `gc`, as they hold no containers.
@@ -50,8 +46,6 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 Delta = Text | Reasoning
-Event = Accepted | Delta | Finished | Failed
+Event = Delta | Finished | Failed
 #: The number of the first event, and the events; no events where none came for the heartbeat's time.
 Batch = tuple[int, Sequence[Event]]
-#: Hands events to the reader without a step of the source's iteration. Returns whether it did (`Bridge.offer`).
-Offer = Callable[[Sequence[Event]], bool]

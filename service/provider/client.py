@@ -1,4 +1,4 @@
-"""Ask a provider for an answer: messages in, an async iterator of events out, for any OpenAI-compatible server.
+"""Ask a provider for an answer: messages in, events into a log, for any OpenAI-compatible server.
 
 The openai package's stream is not used: see `completion_decoder.py` for what it makes of unusual responses.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from types import MappingProxyType
 from typing import Any
@@ -18,10 +18,10 @@ import aiohttp
 from ..concurrency.deadline import Deadline
 from ..decoding.completion_decoder import CompletionDecoder
 from ..errors import Overloaded, ServiceError, UpstreamInvalid, UpstreamTimeout, UpstreamUnavailable
-from ..events.events import Accepted, Event, Offer
 from ..failures.mapping import failure_from_status
 from ..message import Message
 from ..observability.resources import NO_DESCRIPTORS, descriptors_short, exhausted_by
+from ..runs.log import RunLog
 from ..settings.settings import Settings
 from .aiohttp_internals import ContentEncodingError
 from .completion_reader import USAGE_GRACE, CompletionReader
@@ -84,29 +84,24 @@ class ProviderClient:
         messages: Sequence[Message],
         model: str,
         first_token_deadline: float,
-        offer: Offer = lambda events: False,
+        log: RunLog,
         *,
         extra: Mapping[str, Any] = MappingProxyType({}),
-    ) -> AsyncGenerator[Sequence[Event], None]:
-        """Send one request for an answer, and decode the response.
+    ) -> None:
+        """Send one request for an answer, and decode the response where its bytes arrive.
 
         Args:
             messages: The whole conversation, oldest first.
             model: The model's name, as the provider knows it.
             first_token_deadline: On the loop's clock, in seconds.
+            log: Gets `Text` and `Reasoning`, and `Finished` at the end.
             extra: Further fields of the request.
-            offer: Hands deltas to the reader directly and returns `True`. Where it returns `False`, they are
-                yielded. The first ones and the end are always yielded, because the generators above need both.
-
-        Yields:
-            The events of each read, in lists that are never empty: first `[Accepted]`, then `Text` and `Reasoning`,
-            at the end `[Finished]`.
 
         Raises:
             UpstreamError: The request or the answer failed; never after `Finished`.
             Overloaded: The process has no descriptor for a connection.
 
-        Cancelling or closing closes the connection to the provider, before this returns.
+        Cancelling closes the connection to the provider.
         """
         now = asyncio.get_running_loop().time
         limits = self._settings.limits
@@ -114,12 +109,12 @@ class ProviderClient:
         first_deadline = min(first_token_deadline, total_deadline)
         response = await self._open(messages, model, extra, first_deadline)
         with closing(response):
-            yield [Accepted()]
+            log.accept()
             decoder = CompletionDecoder(limits.max_event_bytes, limits.max_answer_chars, _content_type(response))
             state = decoder.state
             body = ResponseBody(response)
             with closing(Deadline(first_deadline)) as deadline:
-                reader = CompletionReader(decoder, deadline, self._settings, total_deadline)
+                reader = CompletionReader(decoder, deadline, self._settings, total_deadline, log)
                 while not state.has_ended:
                     failure: ServiceError | None = None
                     try:
@@ -128,7 +123,7 @@ class ProviderClient:
                     except asyncio.CancelledError:
                         if not deadline.passed():
                             raise
-                        reader.deltas += decoder.finish()
+                        reader.finish()
                         # Where the answer is whole, only the usage is missing.
                         if not state.is_whole:
                             failure = UpstreamTimeout(f"the provider sent no token within {_TIME_LIMITS}")
@@ -136,29 +131,25 @@ class ProviderClient:
                         # aiohttp's reader keeps it, and its traceback keeps the frames that keep the reader and the
                         # bridge: a reference cycle of some 200 objects.
                         error.__traceback__ = None
-                        reader.deltas += decoder.finish()
+                        reader.finish()
                         if not state.is_whole:
                             failure = _connection_error(error, decoder)
                     finally:
                         deadline.waiting = False
-                    if deltas := reader.deltas:
-                        reader.deltas = []
-                        yield deltas
-                        reader.offer = offer
                     if failure is not None:
                         raise failure
-                    # After the yield: the time in which a slow client held us back is not the provider's.
+                    await log.wait_room()
+                    # Behind the wait: the time in which a slow client held us back is not the provider's.
                     reader.move_deadline()
                     # The timer ends a wait, and a provider that is fast enough never lets this task wait.
                     is_late = now() >= deadline.at and not (state.has_ended or body.is_complete)
                     if is_late:
                         timeout = UpstreamTimeout(f"the provider did not end the answer within {_TIME_LIMITS}")
-                        if deltas := decoder.end_with(timeout):
-                            yield deltas
+                        reader.end_with(timeout)
             finished = decoder.result()
             if response.content.exception() is None:
                 await _read_to_end(response)
-        yield [finished]
+        log.append([finished])
 
     async def _open(
         self, messages: Sequence[Message], model: str, extra: Mapping[str, Any], deadline: float

@@ -6,8 +6,9 @@ import asyncio
 
 from ..concurrency.deadline import Deadline
 from ..decoding.completion_decoder import CompletionDecoder
-from ..errors import UpstreamInvalid
-from ..events.events import Delta, Offer
+from ..errors import UpstreamError, UpstreamInvalid
+from ..events.events import Delta
+from ..runs.log import RunLog
 from ..settings.settings import Settings
 
 # Seconds. After the finish reason the answer is whole, and only the usage is to come: a server that sends it does so
@@ -24,7 +25,12 @@ class CompletionReader:
     """Consumes one response's body (`ResponseBody.consume`). Use it on the loop's thread, in one task."""
 
     def __init__(
-        self, decoder: CompletionDecoder, deadline: Deadline, settings: Settings, total_deadline: float
+        self,
+        decoder: CompletionDecoder,
+        deadline: Deadline,
+        settings: Settings,
+        total_deadline: float,
+        log: RunLog,
     ) -> None:
         """Begin an answer.
 
@@ -33,6 +39,7 @@ class CompletionReader:
             deadline: Ends the task's waits; it is moved with each token.
             settings: The limits of time and size.
             total_deadline: When the whole answer must have ended, on the loop's clock.
+            log: Gets the deltas.
         """
         self._decoder = decoder
         self._state = decoder.state
@@ -44,10 +51,7 @@ class CompletionReader:
         #: Bytes since the last text or reasoning, and the time of that, or of the beginning.
         self._without_text = 0
         self._last_text_at = self._now()
-        #: What the task has to yield.
-        self.deltas: list[Delta] = []
-        #: Takes deltas past the task, or does not; `None` as long as the task has to yield them.
-        self.offer: Offer | None = None
+        self._log = log
 
     def consume(self, data: bytes) -> bool:
         """Decode the next bytes.
@@ -56,7 +60,7 @@ class CompletionReader:
             data: The bytes, or `b""` at the end of the body.
 
         Returns:
-            Whether more bytes can come without the task: the deltas were taken, and the answer goes on.
+            Whether more bytes can come without the task: the answer goes on, and the log has room.
 
         Raises:
             UpstreamError: The bytes are not of a chat completion.
@@ -67,9 +71,10 @@ class CompletionReader:
             self._without_text = 0
         elif not state.is_whole:
             deltas += self._count_without_text(len(data))
-        if state.is_ending or state.has_ended or (deltas and (self.offer is None or not self.offer(deltas))):
-            self.deltas = deltas
-            # Else a limit that passes before the task has its turn would take from it what it has waited for.
+        if deltas:
+            self._log.append(deltas)
+        if state.is_ending or state.has_ended or self._log.is_full:
+            # Else a limit that passes before the task has its turn would end what it has waited for.
             self._deadline.waiting = False
             return False
         self.move_deadline()
@@ -89,6 +94,18 @@ class CompletionReader:
                 deadline.sooner(limit)
             else:
                 deadline.at = limit
+
+    def finish(self) -> None:
+        """Append what the decoder holds back, where no further bytes come."""
+        self._append(self._decoder.finish())
+
+    def end_with(self, error: UpstreamError) -> None:
+        """End the answer with an error, behind what the decoder holds back."""
+        self._append(self._decoder.end_with(error))
+
+    def _append(self, deltas: list[Delta]) -> None:
+        if deltas:
+            self._log.append(deltas)
 
     def _count_without_text(self, size: int) -> list[Delta]:
         """Count bytes, and end the answer where there are too many; return what the decoder held back."""

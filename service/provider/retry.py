@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
 
 from ..errors import UpstreamError
-from ..events.events import Accepted, Event, Reasoning, Text
+from ..runs.log import RunLog
 
 logger = logging.getLogger("sluice.chat")
 
@@ -20,49 +19,38 @@ RETRY_PAUSE = 0.25
 RETRY_PAUSE_MOST = 5.0
 
 #: Makes one attempt, given the first-token deadline on the loop's clock.
-Attempt = Callable[[float], AsyncGenerator[Sequence[Event], None]]
+Attempt = Callable[[float], Awaitable[None]]
 
 
 async def stream_with_retries(
-    attempt: Attempt, *, max_retries: int, first_token_timeout: float, on_retry: Callable[[str], None]
-) -> AsyncGenerator[Sequence[Event], None]:
-    """Make attempts until one succeeds, and yield its events. Runs on the loop.
+    attempt: Attempt, log: RunLog, *, max_retries: int, first_token_timeout: float, on_retry: Callable[[str], None]
+) -> None:
+    """Make attempts until one succeeds. Runs on the loop.
 
     No attempt is made after the first text or reasoning: what was shown is never repeated.
 
     Args:
-        attempt: Makes an attempt; its generator raises `UpstreamError` where it fails.
+        attempt: Makes an attempt, which appends to the log, and raises `UpstreamError` where it fails.
+        log: Says whether anything was shown.
         max_retries: The most attempts after the first one.
         first_token_timeout: Seconds for all attempts and pauses up to the first token.
         on_retry: Called with the failure's code before each further attempt.
 
-    Yields:
-        The attempts' events as they come, in lists that are not empty. `Accepted` comes once at most.
-
     Raises:
         UpstreamError: The last attempt's failure.
 
-    Cancelling or closing closes the attempt that runs, before this returns.
+    Cancelling cancels the attempt that runs.
     """
     now = asyncio.get_running_loop().time
     deadline = now() + first_token_timeout
-    is_accepted = False
     for number in range(1, max_retries + 2):
-        has_begun = False
         try:
-            async with aclosing(attempt(deadline)) as reads:
-                async for events in reads:
-                    if type(events[0]) is Accepted:
-                        if is_accepted:
-                            continue
-                        is_accepted = True
-                    has_begun = has_begun or isinstance(events[0], Text | Reasoning)
-                    yield events
+            await attempt(deadline)
             return
         except UpstreamError as error:
             pause = max(RETRY_PAUSE * 2 ** (number - 1) * random.uniform(0.5, 1.5), error.retry_after or 0.0)
             if (
-                has_begun
+                log.last_number
                 or not error.retryable
                 or number > max_retries
                 or pause > RETRY_PAUSE_MOST

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
-import time
-from collections.abc import AsyncIterable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent import futures
+from contextlib import suppress
 from copy import copy
-from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
 from ..chat import Chat, CurrentChat
-from ..concurrency.bridge import Bridge, SourceCancelled
 from ..concurrency.event_loop_thread import LoopState, LoopThread, LoopUnavailable
 from ..errors import InternalError, Overloaded, ServiceError, ShuttingDown
-from ..events.events import Accepted, Batch, Event, Failed, Finished, Offer, Reasoning, Text
-from ..events.usage import Usage, estimate_usage
+from ..events.events import Batch, Failed, Finished
 from ..observability.metrics import Metrics
 from ..observability.resources import exhausted_by
+from .figures import RunFigures
+from .log import RunLog
 from .run_end import RunEnd
+from .thread_reader import ThreadReader
 
 logger = logging.getLogger("sluice.run")
 
-# Seconds after the model's 200 in which a failure can still become an HTTP status. A longer wait would delay the
-# headers of every stream.
-FIRST_TOKEN_GRACE = 0.02
+# Seconds that `close` waits for the source's clean-up.
+CLOSE_TIMEOUT = 5.0
 
 # The outcomes of runs that failed; with every other code it is `error`.
 _FAILED_OUTCOMES = {"shutting_down": "stopped", "upstream_timeout": "timeout"}
@@ -40,46 +41,32 @@ def _copy_without_traceback(error: ServiceError) -> ServiceError:
     return copy(error)
 
 
-def _to_service_error(error: Exception) -> ServiceError:
-    """Return the error for the terminal event. An exception of no known kind is logged with its traceback."""
+def _to_service_error(error: BaseException) -> ServiceError:
+    """Return the error for the terminal event."""
     if isinstance(error, ServiceError):
         return _copy_without_traceback(error)
-    # Only the loop's closing cancels a source that nobody stopped.
-    if isinstance(error, SourceCancelled) or (isinstance(error, LoopUnavailable) and error.state is LoopState.CLOSED):
+    if isinstance(error, LoopUnavailable) and error.state is LoopState.CLOSED:
         return ShuttingDown(str(error))
     if isinstance(error, LoopUnavailable):
         return InternalError(str(error))
     if (lacking := exhausted_by(error)) is not None:
         return Overloaded(f"{lacking}: {type(error).__name__}: {error}")
-    logger.error("unhandled exception in run; the client gets the code internal", exc_info=error)
     return InternalError(f"{type(error).__name__}: {error}")
 
 
-#: Makes the iterator of an answer's events. Its argument is `Bridge.offer`. `Accepted` may come first, in a batch of
-#: its own, and not again: the outlet gets no such event.
-Source = Callable[[Offer], AsyncIterable[Sequence[Event]]]
-
-
-class _State(StrEnum):
-    """Whether a run goes on, or how it ended. The values are outcomes in the log and the metrics."""
-
-    OPEN = "open"
-    #: Its last event is `Finished`.
-    DONE = "done"
-    #: Its last event is `Failed`.
-    FAILED = "failed"
-    #: Its client disconnected, or it was closed, before its last event.
-    DISCONNECTED = "disconnected"
+#: Appends an answer's events to a log, up to `Finished`, and raises what it failed with. Runs on the loop.
+Source = Callable[[RunLog], Awaitable[None]]
 
 
 class Run:
-    """An iterator of numbered batches of events. The last event is `Finished` or `Failed`.
+    """One answer: a log to which its source appends, and an iterator of numbered batches for one thread.
 
-    Events are numbered 1, 2, 3 and so on; `Accepted` has no number. A batch without events means that nothing came
-    for the heartbeat's time. Iterating raises no failure of the model or of the service: that is the `Failed` event.
-    After `disconnect` and `close` the iteration ends without an event.
+    The last event is `Finished` or `Failed`. A batch without events means that nothing came for the heartbeat's time.
+    Iterating raises no failure of the model or of the service: that is the `Failed` event. After `disconnect` and
+    `close` the iteration ends without an event.
 
-    One thread iterates. Any thread may call `stop` and `disconnect`; any but the loop's may call `close`.
+    One thread iterates, or something on the loop's thread follows `log`. Any thread may call `stop` and `disconnect`;
+    any but the loop's may call `close`.
     """
 
     def __init__(
@@ -97,49 +84,44 @@ class Run:
 
         Args:
             loop: A started loop thread.
-            source: Makes the iterator of the answer's events; `close` closes it.
+            source: Appends the answer's events; `close` cancels it.
             metrics: Counts the run.
             current: What is sent to the model, for the log line, the metrics and an estimate of the usage.
             heartbeat: Seconds without an event after which the iteration yields an empty batch.
             keeps_text: Whether `end` has the answer's text.
-            on_close: Called once, by `close`, after the source has been closed.
+            on_close: Called once, by `close`, after the source has ended.
 
         Raises:
             LoopUnavailable: The loop does not run.
             WrongThread: Called on the loop's own thread.
         """
+        self.loop = loop
+        self.heartbeat = heartbeat
         self._metrics = metrics
         self._current = current
-        self._heartbeat = heartbeat
         self._on_close = on_close
+        self._figures = RunFigures(current, keeps_text=keeps_text)
+        #: Open as soon as `wait_accepted` need not wait. A lock, as an `Event` takes 1 KB for each open answer.
+        self._gate = gate = threading.Lock()
+        gate.acquire()
+        #: For the loop's thread.
+        self.log = RunLog(self._figures.record, on_begin=lambda: _open(gate))
+        self._task: asyncio.Task[None] | None = None
+        self._reader: ThreadReader | None = None
+        #: Whether the client has disconnected, or the run was closed, before the terminal event was handed out.
+        self._is_left = False
+        #: Whether a reader has handed out the terminal event. Set by the reader.
+        self.has_delivered_end = False
         self._lock = threading.Lock()
-        self._began = time.monotonic()
-        self._first_token: float | None = None
-        self._chunk_count = 0
-        self._bytes = 0
-        self._usage: Usage | None = None
-        self._finish_reason = ""
+        self._is_closed = False
         self._duration = 0.0
-        self._texts: list[Text | Reasoning] | None = [] if keeps_text else None
-        self._state = _State.OPEN
-        #: The error's code, where the run has failed.
-        self._code = ""
-        self._closed = False
-        self._early: Sequence[Event] = ()
-        #: When the reader's thread learned that the model began to answer; `None` before.
-        self._accepted_at: float | None = None
-        #: Whether the reader's thread has received the first events.
-        self._has_begun = False
-        self._outlet: Callable[[int, Sequence[Event]], bool] | None = None
-        #: The number of the next event.
-        self.next_number = 1
-        self._bridge = Bridge(loop, source)
+        self._future = loop.submit(self._produce(source))
+        # The future ends in every case, also with the loop's death.
+        self._future.add_done_callback(lambda _: _open(gate))
         metrics.opened()
 
     def wait_accepted(self, timeout: float) -> None:
-        """Wait until the model begins to answer, fails, or the time is over. For the reader's thread.
-
-        Events that come meanwhile are part of the iteration, and are counted there.
+        """Wait until the model begins to answer, fails, or the time is over. For the thread that has made the run.
 
         Args:
             timeout: Seconds to wait at most.
@@ -147,74 +129,51 @@ class Run:
         Raises:
             ServiceError: The run failed before its first token. It has ended; `close` must still be called.
         """
-        deadline = time.monotonic() + timeout
-        events: Sequence[Event] | None = ()
-        while events is not None and not events and (remaining := deadline - time.monotonic()) > 0.0:
-            events = self._receive(remaining)
-            if self._accepted_at is not None:
-                deadline = min(deadline, self._accepted_at + FIRST_TOKEN_GRACE)
-        self._early = events or ()
-        if self._early and isinstance(self._early[0], Failed):
-            self._end_with(self._early[0])
-            raise _copy_without_traceback(self._early[0].error)
+        self._gate.acquire(timeout=timeout)
+        if self._future.done() and (error := self._future.exception()) is not None:
+            self.has_delivered_end = True
+            raise self._fail_without_loop(error).error
+        end = self._figures.end
+        if isinstance(end, Failed) and self.log.last_number == 1:
+            self.has_delivered_end = True
+            raise _copy_without_traceback(end.error)
 
     def __iter__(self) -> Iterator[Batch]:
         return self
 
     def __next__(self) -> Batch:
-        tick_at = time.monotonic() + self._heartbeat
-        while self._state is _State.OPEN:
-            if self._early:
-                early, self._early = self._early, ()
-                return self._hand_out(early)
-            accepted_at = self._accepted_at
-            events = self._receive(max(0.0, tick_at - time.monotonic()))
-            if events is None:
-                break
-            # The client sees nothing of `Accepted`, so it does not start the heartbeat's time again.
-            if events or self._accepted_at == accepted_at:
-                return self._hand_out(events)
-        raise StopIteration
+        if self._is_left or self.has_delivered_end:
+            raise StopIteration
+        try:
+            if self._reader is None:
+                self._reader = ThreadReader(self.loop, self.log)
+            batch = self._reader.read(self.heartbeat)
+            if self._is_left:
+                raise StopIteration
+            if batch is None:
+                batch = (self.next_number, [self._fail_without_loop(self._reader.failure())])
+        except LoopUnavailable as error:
+            batch = (self.next_number, [self._fail_without_loop(error)])
+        if batch[1]:
+            self.has_delivered_end = isinstance(batch[1][-1], Finished | Failed)
+        return batch
 
-    def divert(self, outlet: Callable[[int, Sequence[Event]], bool]) -> None:
-        """Have the loop's thread pass events to `outlet` while the reader's thread waits in the iteration.
-
-        The iteration then yields only the other events: the first ones, and those that came while the reader did not
-        wait. For the reader's thread, between two steps of the iteration.
-
-        Args:
-            outlet: Called with the number of the first event and the events. It must not block. It returns whether it
-                is done with them. If not, the iteration yields an empty batch, so that the reader does the rest.
-        """
-        self._outlet = outlet
-        if self._has_begun:
-            self._bridge.divert(self._write)
-
-    def _write(self, batch: Sequence[Event]) -> Sequence[Event] | None:
-        """Hand a batch to the outlet. On the loop's thread, while the reader waits."""
-        outlet = self._outlet
-        assert outlet is not None
-        # As in `_hand_out`, without its call for each token.
-        first = self.next_number
-        self.next_number += len(batch)
-        events = self._record(batch)
-        is_written = outlet(first, events)
-        if type(events[-1]) is Finished:
-            # Only now: a failure of the outlet is the end of the run in place of this one.
-            self._end_with(events[-1])
-        return None if is_written else ()
+    @property
+    def next_number(self) -> int:
+        """The number of the event behind those that the iteration has yielded."""
+        return 1 if self._reader is None else self._reader.last_number + 1
 
     def stop(self, error: ServiceError) -> None:
-        """End the run: the reader gets the events that wait, then `error` as the terminal event.
+        """End the run: its readers get the events that wait, then `error` as the terminal event.
 
         Does not wait. Any thread may call it. A run that has ended keeps its outcome.
         """
-        self._bridge.stop(error)
+        self._call_soon(self._end_with, error)
 
     def disconnect(self) -> None:
         """End the run because its client has disconnected. Does not wait; any thread may call it."""
-        self._end(_State.DISCONNECTED)
-        self._bridge.stop()
+        self._is_left = not self.has_delivered_end
+        self._call_soon(self._end_with, None)
 
     def close(self) -> None:
         """Cancel the source, wait for its clean-up at most 5 seconds, log and count the run, then call `on_close`.
@@ -224,17 +183,22 @@ class Run:
         Raises:
             WrongThread: Called on the loop's own thread.
         """
+        self.loop.refuse_own_thread("close()")
         with self._lock:
-            if self._closed:
+            if self._is_closed:
                 return
-            self._closed = True
-        self._end(_State.DISCONNECTED)
+            self._is_closed = True
+        self._is_left = self._is_left or not self.has_delivered_end
+        if self._reader is not None:
+            self._reader.close()
+        if not self._future.done():
+            self._call_soon(self._end_with, None)
         try:
-            self._bridge.close()
+            _, late = futures.wait([self._future], CLOSE_TIMEOUT)
+            if late:
+                logger.warning("a source did not end within %s s of its cancellation, and goes on", CLOSE_TIMEOUT)
         finally:
-            # It holds the reader, which holds this object.
-            self._outlet = None
-            self._duration = time.monotonic() - self._began
+            self._duration = self._figures.duration
             try:
                 self._account()
             finally:
@@ -243,15 +207,15 @@ class Run:
 
     def end(self) -> RunEnd:
         """Return how the run has ended. After `close`."""
-        texts = self._texts or ()
+        end = self._figures.end
         return RunEnd(
             chat=self.chat,
-            text="".join([each.text for each in texts if type(each) is Text]),
-            reasoning="".join([each.text for each in texts if type(each) is Reasoning]),
+            text=self._figures.text,
+            reasoning=self._figures.reasoning,
             outcome=self._outcome(),
             code=self._code,
-            finish_reason=self._finish_reason if self._state is _State.DONE else "",
-            usage=self._final_usage(),
+            finish_reason=end.reason if isinstance(end, Finished) and not self._is_left else "",
+            usage=self._figures.usage,
             duration=self._duration,
         )
 
@@ -271,94 +235,82 @@ class Run:
     def __repr__(self) -> str:
         return f"<Run {self.chat.run_id} {self._outcome()}>"
 
+    # ------------------------------------------------------------------ the loop's side
+
+    async def _produce(self, source: Source) -> None:
+        """Run the source, and make its failure the terminal event."""
+        self._task = asyncio.current_task()
+        failed: BaseException | None = None
+        try:
+            # Stopped before the first step, when there was no task to cancel.
+            if not self.log.has_ended:
+                await source(self.log)
+        except asyncio.CancelledError:
+            # Nobody has stopped the run, so its loop has ended, or was stuck.
+            state = self.loop.health().state
+            is_lost = state in (LoopState.DEAD, LoopState.STUCK)
+            failed = LoopUnavailable(f"the loop is {state.value}", state if is_lost else LoopState.CLOSED)
+        except Exception as error:
+            failed = error
+        self._task = None
+        try:
+            self._end_log(failed or InternalError("the source ended without a terminal event"))
+        finally:
+            # Its traceback holds this frame.
+            failed = None
+
+    def _end_with(self, error: ServiceError | None) -> None:
+        """Append a failure, or close the log; then cancel the source. Readers do not wait for its clean-up."""
+        if error is None:
+            self.log.close()
+        task, self._task = self._task, None
+        # Once: a second time would cancel the clean-up.
+        if task is not None:
+            task.cancel()
+        if error is not None:
+            self._end_log(error)
+
+    def _end_log(self, error: BaseException) -> None:
+        """Append the terminal event of a failure, unless the log has ended."""
+        if not self.log.has_ended:
+            event = Failed(_to_service_error(error))
+            self.log.append([event])
+            _log_failure(error, event.error)
+
     # ------------------------------------------------------------------ inside
 
-    def _receive(self, timeout: float) -> Sequence[Event] | None:
-        """Take the events that wait from the bridge; a failure becomes an event.
-
-        Returns:
-            The events that have numbers; none where the time is over, the model began to answer, or the outlet is
-            not done; `None` at the end.
-        """
+    def _call_soon(self, function: Callable[..., None], *arguments: object) -> None:
         try:
-            batches = self._bridge.take(timeout)
-        except Exception as error:
-            # Nothing may follow an end that the outlet has written.
-            return None if self._state is _State.DONE else [Failed(_to_service_error(error))]
-        if batches is None:
-            if self._state is not _State.OPEN:
-                return None
-            return [Failed(InternalError("the source ended without a terminal event"))]
-        taken = [event for batch in batches for event in batch]
-        numbered = [event for event in taken if type(event) is not Accepted]
-        if len(numbered) < len(taken):
-            self._accepted_at = time.monotonic()
-        if taken and not self._has_begun:
-            self._has_begun = True
-            if self._outlet is not None:
-                self._bridge.divert(self._write)
-        return numbered
+            self.loop.call_soon(function, *arguments)
+        except LoopUnavailable:
+            logger.debug("the loop is gone, and the source with it")
 
-    def _hand_out(self, events: Sequence[Event]) -> Batch:
-        """Record events and number them, for the reader."""
-        first = self.next_number
-        self.next_number += len(events)
-        events = self._record(events)
-        if events:
-            self._end_with(events[-1])
-        return first, events
+    def _fail_without_loop(self, error: BaseException | None) -> Failed:
+        """Return the terminal event for a reader whose loop is gone, and so cannot end the log."""
+        if error is None or isinstance(error, futures.CancelledError):
+            error = LoopUnavailable("the loop ended before the log", LoopState.CLOSED)
+        event = Failed(_to_service_error(error))
+        self._figures.end = self._figures.end or event
+        _log_failure(event.error, event.error)
+        return event
 
-    def _record(self, batch: Sequence[Event]) -> Sequence[Event]:
-        """Record events that are handed out, and put the usage into the last one.
-
-        Called on the reader's thread or the loop's, never on both at once.
-        """
-        for event in batch:
-            # Not `isinstance`, which costs more, once for each token. There are no subclasses.
-            if type(event) is Text or type(event) is Reasoning:
-                text = event.text
-                self._chunk_count += event.chunk_count
-                # `isascii` reads a flag of the string, and encodes nothing.
-                self._bytes += len(text) if text.isascii() else len(text.encode(errors="replace"))
-                if self._first_token is None:
-                    self._first_token = time.monotonic() - self._began
-                if self._texts is not None:
-                    self._texts.append(event)
-            elif type(event) is Finished:
-                self._usage = event.usage
-                self._finish_reason = event.reason
-                return [*batch[:-1], Finished(event.reason, self._final_usage())]
-        return batch
-
-    def _end(self, state: _State) -> None:
-        """Record how the run ended. A disconnect does not change how it ended before."""
-        with self._lock:
-            if self._state is _State.OPEN or state is not _State.DISCONNECTED:
-                self._state = state
-
-    def _end_with(self, event: Event) -> None:
-        """Record how the run ended, if this event is its end."""
-        if isinstance(event, Finished):
-            self._end(_State.DONE)
-        elif isinstance(event, Failed):
-            self._code = event.error.code
-            self._end(_State.FAILED)
-            if event.error.detail:
-                logger.warning("%s: %s", event.error.code, event.error.detail)
-
-    def _final_usage(self) -> Usage:
-        if self._usage is None:
-            prompts = [message["content"] for message in self.chat.prompt]
-            self._usage = estimate_usage(prompts, self._chunk_count, self._bytes)
-        return self._usage
+    @property
+    def _code(self) -> str:
+        """The error's code, where the run has failed."""
+        end = self._figures.end
+        return end.error.code if isinstance(end, Failed) and not self._is_left else ""
 
     def _outcome(self) -> str:
-        if self._state is _State.FAILED:
-            return _FAILED_OUTCOMES.get(self._code, "error")
-        return self._state.value
+        if self._is_left:
+            return "disconnected"
+        end = self._figures.end
+        if isinstance(end, Failed):
+            return _FAILED_OUTCOMES.get(end.error.code, "error")
+        return "open" if end is None else "done"
 
     def _account(self) -> None:
-        chat, usage, outcome = self.chat, self._final_usage(), self._outcome()
+        chat, usage, outcome = self.chat, self._figures.usage, self._outcome()
+        first_token = self._figures.first_token
         self._metrics.ended(
             outcome=outcome,
             code=self._code,
@@ -366,7 +318,7 @@ class Run:
             mode=chat.mode,
             model=chat.model,
             duration=self._duration,
-            first_token=self._first_token,
+            first_token=first_token,
             usage=usage,
         )
         logger.info(
@@ -381,6 +333,24 @@ class Run:
             usage.prompt_tokens,
             usage.completion_tokens,
             "yes" if usage.estimated else "no",
-            "-" if self._first_token is None else int(self._first_token * 1000),
+            "-" if first_token is None else int(first_token * 1000),
             int(self._duration * 1000),
         )
+
+
+def _log_failure(error: BaseException, told: ServiceError) -> None:
+    """Log why a run failed, and with its traceback an exception of no known kind."""
+    if (
+        told.code == InternalError.code
+        and error is not told
+        and not isinstance(error, ServiceError | LoopUnavailable)
+    ):
+        logger.error("unhandled exception in run; the client gets the code internal", exc_info=error)
+    if told.detail:
+        logger.warning("%s: %s", told.code, told.detail)
+
+
+def _open(gate: threading.Lock) -> None:
+    """Let the thread go on that waits for a lock. From any thread, and more than once."""
+    with suppress(RuntimeError):  # open already
+        gate.release()

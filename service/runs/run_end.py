@@ -16,7 +16,7 @@ class RunEnd:
 
     #: What was sent to the model.
     chat: Chat
-    #: The text that was handed out; of a whole answer all of it.
+    #: The text that came; of a whole answer all of it.
     text: str
     #: What the model thought before it answered.
     reasoning: str

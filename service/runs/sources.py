@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import TypeVar
 
 from ..chat import BeforeModel, Chat, CurrentChat
 from ..errors import ServiceError, UpstreamTimeout
-from ..events.events import Event, Finished, Offer, Text
+from ..events.events import Finished, Text
 from ..events.usage import Usage
+from .log import RunLog
 
 # Below the traceback in the log. `current_user` is None there, and `request` raises an exception.
 _OF_BEFORE_MODEL = (
@@ -20,8 +20,8 @@ _OF_BEFORE_MODEL = (
 
 T = TypeVar("T")
 
-#: Makes the iterator of a chat's events, given the chat, `Bridge.offer`, and the seconds until the first token.
-StreamChat = Callable[[Chat, Offer, float], AsyncGenerator[Sequence[Event], None]]
+#: Appends the events of a chat's answer, given the chat, the log, and the seconds until the first token.
+StreamChat = Callable[[Chat, RunLog, float], Awaitable[None]]
 
 
 async def stream_prepared(
@@ -29,21 +29,21 @@ async def stream_prepared(
     before_model: BeforeModel,
     stream_chat: StreamChat,
     first_token_timeout: float,
-    offer: Offer,
-) -> AsyncGenerator[Sequence[Event], None]:
+    log: RunLog,
+) -> None:
     """Call the hook, then stream the answer to its chat. Runs on the loop.
 
     Args:
         current: The chat, which the hook may replace.
         before_model: The hook.
-        stream_chat: Makes the iterator of the answer's events; closed with this one.
+        stream_chat: Appends the answer's events.
         first_token_timeout: Seconds until the first token, for the hook and the model together.
-        offer: As `Source`.
+        log: Gets the events.
 
     Raises:
         TypeError: The hook returned something else than a chat.
         UpstreamTimeout: The hook took longer than the time.
-        Exception: The hook's, with a note about where it ran; or as the answer's iterator.
+        Exception: The hook's, with a note about where it ran; or as `stream_chat`.
     """
     now = asyncio.get_running_loop().time
     deadline = now() + first_token_timeout
@@ -62,20 +62,16 @@ async def stream_prepared(
         if not isinstance(replaced, Chat):
             raise TypeError(f"before_model returned {type(replaced).__name__}; it should return a Chat or None")
         current.chat = replaced
-    async with aclosing(stream_chat(current.chat, offer, deadline - now())) as batches:
-        async for batch in batches:
-            yield batch
+    await stream_chat(current.chat, log, deadline - now())
 
 
-async def stream_items(
-    items: AsyncIterable[str], total_timeout: float, offer: Offer
-) -> AsyncGenerator[Sequence[Event], None]:
+async def stream_items(items: AsyncIterable[str], total_timeout: float, log: RunLog) -> None:
     """Make each item a text event. No tokens are counted. Runs on the loop.
 
     Args:
-        items: Closed with this iterator, if it can be.
+        items: Its iterator is closed at the end, if it can be.
         total_timeout: Seconds until its end.
-        offer: Not used: no token is handed over outside of this generator.
+        log: Gets the events.
 
     Raises:
         UpstreamTimeout: The items did not end within the time.
@@ -91,12 +87,13 @@ async def stream_items(
                 )
             except StopAsyncIteration:
                 break
-            yield [Text(item)]
+            log.append([Text(item)])
+            await log.wait_room()
     finally:
         aclose = getattr(iterator, "aclose", None)
         if aclose is not None:
             await aclose()
-    yield [Finished("stop", Usage(0, 0, 0))]
+    log.append([Finished("stop", Usage(0, 0, 0))])
 
 
 async def _await_until(deadline: float, awaitable: Awaitable[T], problem: str) -> T:

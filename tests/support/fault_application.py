@@ -13,15 +13,17 @@ import select
 import signal
 import sys
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, jsonify, request, stream_with_context
 from werkzeug.wsgi import ClosingIterator
 
 from sluice.service.concurrency import deadline
-from sluice.service.events.events import Event, Offer, Text
+from sluice.service.events.events import Text
 from sluice.service.provider import connection
+from sluice.service.provider.completion_reader import CompletionReader
+from sluice.service.runs.log import RunLog
 from sluice.web import create_app
 from sluice.web.extension_state import ExtensionState
 
@@ -169,30 +171,25 @@ class LongestTurn:
 
 def _add_faults(app: Flask) -> Flask:
     service = ExtensionState.of(app).service
-    honest: Callable[..., AsyncIterator[Sequence[Event]]] = service.stream_chat
+    honest: Callable[..., Awaitable[None]] = service.stream_chat
 
-    async def out_of_memory() -> AsyncGenerator[list[Event], None]:
-        raise MemoryError
-        yield []
-
-    async def defective(message: str) -> AsyncGenerator[list[Event], None]:
-        if message != DEFECT_AT_ONCE:
-            yield [Text("Hello")]
+    async def fail(said: str, log: RunLog) -> None:
+        if said == NO_MEMORY:
+            raise MemoryError
+        if said != DEFECT_AT_ONCE:
+            log.append([Text("Hello")])
             # Later than the first write, so that it cannot be said with a status any more.
             await asyncio.sleep(0.2)
-        if message == DEFECT_WHILE_ENCODING:
-            yield [Text(b"not text")]  # type: ignore[arg-type]
+        if said == DEFECT_WHILE_ENCODING:
+            log.append([Text(b"not text")])  # type: ignore[arg-type]
         raise LookupError("a defect")
 
-    takes_offers = True
-
-    def stream_chat(chat: Any, offer: Offer, *rest: Any) -> AsyncIterator[Sequence[Event]]:
+    async def stream_chat(chat: Any, log: RunLog, *rest: Any) -> None:
         said = chat.messages[-1]["content"]
-        if said in (DEFECT_AT_ONCE, DEFECT_AFTER_WORDS, DEFECT_WHILE_ENCODING):
-            return defective(said)
-        if said == NO_MEMORY:
-            return out_of_memory()
-        return honest(chat, offer if takes_offers else lambda events: False, *rest)
+        if said in (DEFECT_AT_ONCE, DEFECT_AFTER_WORDS, DEFECT_WHILE_ENCODING, NO_MEMORY):
+            await fail(said, log)
+        else:
+            await honest(chat, log, *rest)
 
     service.stream_chat = stream_chat  # type: ignore[method-assign, assignment]
 
@@ -258,6 +255,7 @@ def _add_faults(app: Flask) -> Flask:
         return jsonify(pid=os.getpid())
 
     usual_reads, usual_recheck = connection.FAST_READS, deadline.RECHECK
+    usual_consume = CompletionReader.consume
 
     @app.post("/faults/reads")
     def change_reads() -> Response:
@@ -265,10 +263,15 @@ def _add_faults(app: Flask) -> Flask:
 
         Then a timer that finds its task at work is not set again either.
         """
-        nonlocal takes_offers
-        takes_offers = request.args["waits"] == "yes"
-        connection.FAST_READS = usual_reads if takes_offers else 10**9
-        deadline.RECHECK = usual_recheck if takes_offers else 3600.0
+
+        def wake(reader: CompletionReader, data: bytes) -> bool:
+            usual_consume(reader, data)
+            return False
+
+        waits = request.args["waits"] == "yes"
+        CompletionReader.consume = usual_consume if waits else wake  # type: ignore[method-assign]
+        connection.FAST_READS = usual_reads if waits else 10**9
+        deadline.RECHECK = usual_recheck if waits else 3600.0
         return jsonify(pid=os.getpid())
 
     turns = LongestTurn()

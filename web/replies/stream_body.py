@@ -9,7 +9,6 @@ from ...service import Run
 from ...service.errors import InternalError
 from ...service.events.events import Event, Failed
 from ..encoders.sluice_sse import HEARTBEAT, OPENING, encode_events
-from .socket_writer import SocketWriter
 
 Encoder = Callable[[Sequence[Event], int, str], bytes]
 
@@ -17,10 +16,7 @@ logger = logging.getLogger("sluice.web")
 
 
 class StreamBody:
-    """An iterator of frames, for any WSGI server. With a `SocketWriter`, the loop writes most frames itself.
-
-    A failure of the run is a frame and is never raised. The writer's failed writes are raised, as the server's are.
-    """
+    """An iterator of frames, for any WSGI server. A failure of the run is a frame and is never raised."""
 
     def __init__(self, run: Run, request_id: str, encode: Encoder = encode_events) -> None:
         """Take a run, of which nothing is read before the iteration.
@@ -33,26 +29,9 @@ class StreamBody:
         self._encode = encode
         self._run = run
         self._request_id = request_id
-        self._writer: SocketWriter | None = None
         self._is_opened = False
         self._has_failed = False
         self._on_close: Callable[[], None] | None = None
-        self._keeps_write_errors = False
-        #: The writer's failed write, where `keep_write_errors` was called.
-        self.write_error: OSError | None = None
-
-    def use(self, writer: SocketWriter) -> None:
-        """Let the loop write frames through this writer. Called before the iteration.
-
-        Only where the server gets each frame that this object yields as it is: another middleware expects all frames.
-        """
-        self._writer = writer
-        # The run uses it only while a thread waits for the run's next events: after the opening was sent.
-        self._run.divert(self._write)
-
-    def keep_write_errors(self) -> None:
-        """End the iteration at the writer's failed write, and keep its error. Called before the iteration."""
-        self._keeps_write_errors = True
 
     def on_close(self, callback: Callable[[], None]) -> None:
         """Set the function that the first `close` calls."""
@@ -71,25 +50,12 @@ class StreamBody:
         if not self._is_opened:
             self._is_opened = True
             return OPENING
-        while True:
-            frames = self._next_frames()
-            has_flushed = self._writer is not None and self._flush(self._writer)
-            if frames is None or self.write_error is not None:
-                # Not only when the server closes it: the client may ask again as soon as it has the end of the body.
-                self.close()
-                raise StopIteration
-            if frames is not HEARTBEAT or not has_flushed:
-                return frames
-
-    def _flush(self, writer: SocketWriter) -> bool:
-        try:
-            return writer.flush()
-        except OSError as error:
-            if not self._keeps_write_errors:
-                raise
-            # Its traceback holds this object.
-            self.write_error = error.with_traceback(None)
-            return True
+        frames = self._next_frames()
+        if frames is None:
+            # Not only when the server closes it: the client may ask again as soon as it has the end of the body.
+            self.close()
+            raise StopIteration
+        return frames
 
     def _next_frames(self) -> bytes | None:
         """Wait for the next events, and return their frames; None at the end."""
@@ -105,8 +71,3 @@ class StreamBody:
             logger.exception("unhandled exception in a stream")
             self._has_failed = True
             return self._encode([Failed(InternalError())], self._run.next_number, self._request_id)
-
-    def _write(self, first_number: int, events: Sequence[Event]) -> bool:
-        """Write events through the writer. On the loop's thread, while the request's thread waits in `next`."""
-        assert self._writer is not None
-        return self._writer.send(self._encode(events, first_number, self._request_id))

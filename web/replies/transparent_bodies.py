@@ -26,48 +26,6 @@ logger = logging.getLogger("sluice.web")
 _MAX_WRAPPERS = 20
 
 
-class UnderMiddleware:
-    """The body of a known middleware around a stream whose frames the loop writes.
-
-    Raises a failed write behind the middleware, which would report a client's disconnect as the application's error.
-    """
-
-    def __init__(self, body: Iterable[bytes], stream: StreamBody) -> None:
-        """Take what the middleware has returned.
-
-        Args:
-            body: The middleware's body. It is iterated and closed, so that its spans end.
-            stream: The stream below it.
-        """
-        self.body = body
-        self._stream = stream
-        stream.keep_write_errors()
-
-    def __iter__(self) -> Iterator[bytes]:
-        # Not a generator: its end would close the body a second time.
-        self._iterator = iter(self.body)
-        return self
-
-    def __next__(self) -> bytes:
-        try:
-            return next(self._iterator)
-        except StopIteration:
-            error, self._stream.write_error = self._stream.write_error, None
-            if error is None:
-                raise
-        try:
-            raise error
-        finally:
-            # It holds its traceback, and that this frame.
-            del error
-
-    def close(self) -> None:
-        """Close the middleware's body."""
-        close: Callable[[], None] | None = getattr(self.body, "close", None)
-        if close is not None:
-            close()
-
-
 @dataclass(frozen=True)
 class _Wrapper:
     """One way in which a library wraps a body."""
@@ -191,7 +149,7 @@ class TransparentBodies:
         for _ in range(_MAX_WRAPPERS):
             if isinstance(body, StreamBody):
                 break
-            inner = body.body if type(body) is UnderMiddleware else self._unwrap(body)
+            inner = self._unwrap(body)
             if inner is None:
                 break
             body = inner

@@ -97,7 +97,6 @@ class GatheringWorker(PublicThreadWorker):
         # Imported here, because the master must not load Flask.
         from ..intake.json_body_routes import JsonBodyRoutes
         from ..replies.limited_replies import limit_reply_writes
-        from .socket_writer_offer import offer_socket_writers
 
         self._services = services
         self._next_log_at = 0.0
@@ -112,8 +111,9 @@ class GatheringWorker(PublicThreadWorker):
             body_timeout=settings.limits.body_timeout,
             body_limit=settings.limits.max_body_bytes,
         )
-        offered = offer_socket_writers(wrap_request_bodies(application))
-        self.wsgi: WSGIApplication = limit_reply_writes(offered, settings.limits.write_timeout)
+        self.wsgi: WSGIApplication = limit_reply_writes(
+            wrap_request_bodies(application), settings.limits.write_timeout
+        )
         services.set_write_limit(settings.limits.write_timeout)
 
     def get_thread_pool(self) -> RequestThreads:

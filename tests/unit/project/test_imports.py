@@ -36,6 +36,7 @@ SERVICE = {
     "service.decoding": {"errors", "events", "failures"},
     "service.runs": {"chat", "concurrency", "errors", "events", "observability"},
     "service.provider": {
+        "runs",
         "concurrency",
         "decoding",
         "errors",
@@ -204,7 +205,7 @@ def test_a_folder_imports_lower_layers_only(half: str, allowed: dict[str, set[st
     ("package", "files"),
     [
         ("openai", {"service/provider/request.py"}),
-        ("janus", {"service/concurrency/bridge.py"}),
+        ("janus", {"service/concurrency/bridge.py", "service/runs/thread_reader.py"}),
         ("gunicorn", {"web/intake/gunicorn_internals.py"}),
         ("uvloop", {"service/concurrency/event_loop_thread.py"}),
         ("click", {"web/cli/commands.py", "web/cli/environment.py"}),

@@ -32,9 +32,6 @@ from hypothesis.stateful import (
 
 from sluice.service.concurrency.bridge import Bridge, SourceCancelled
 from sluice.service.concurrency.event_loop_thread import LoopState, LoopThread, LoopUnavailable
-from tests.support.polling import wait_until
-
-from .bridge_state import has_open_outlet
 
 # A failing run waits for it again and again while it is shrunk.
 WITHIN: Final = 2.0
@@ -58,10 +55,6 @@ class SourceFailed(Exception):
 
 class Stopped(Exception):
     """What `stop` was given."""
-
-
-class OutletFailed(Exception):
-    """What the outlet raises."""
 
 
 class Stage:
@@ -99,42 +92,26 @@ def stage(caplog: pytest.LogCaptureFixture) -> Iterator[Stage]:
 class SteppedSource:
     """Counts upwards, one item for each permission; ends or fails when it is told to.
 
-    A step that is a function is called before the next item is given. As `offering`, it offers items where they
-    come, past its own iteration, whenever that waits; it yields what is not taken.
+    A step that is a function is called before the next item is given.
     """
 
     def __init__(self) -> None:
         self.steps: asyncio.Queue[Exception | str | Callable[[], None]] = asyncio.Queue()
         self.given = 0
-        self.waits = False
-        self.offer: Callable[[int], bool] | None = None
         self.begun = False
         self.cleaned = False
         #: What it did at its own end: "ended", or its error.
         self.outcome: Exception | str | None = None
 
-    def offering(self, offer: Callable[[int], bool]) -> AsyncIterator[int]:
-        self.offer = offer
-        return aiter(self)
-
     def come(self, step: Exception | str | Callable[[], None]) -> None:
         """Take a step, on the loop's thread."""
-        if self.offer is not None and step == "item" and self.waits and self.steps.empty():
-            try:
-                if self.offer(self.given + 1):
-                    self.given += 1
-                    return
-            except OutletFailed as error:
-                step = error
         self.steps.put_nowait(step)
 
     async def __aiter__(self) -> AsyncIterator[int]:
         self.begun = True
         try:
             while True:
-                self.waits = True
                 step = await self.steps.get()
-                self.waits = False
                 if isinstance(step, Exception):
                     self.outcome = step
                     raise step
@@ -146,7 +123,6 @@ class SteppedSource:
                 self.given += 1
                 yield self.given
         finally:
-            self.waits = False
             for _ in range(3):
                 await asyncio.sleep(0)
             self.cleaned = True
@@ -155,10 +131,8 @@ class SteppedSource:
 class BridgeMachine(RuleBasedStateMachine):
     """One bridge, from its opening to its end.
 
-    With an outlet, what it takes counts as what the reader got: together they must see each item once, in order.
-
     Attributes:
-        taken: The items that the reader and the outlet got.
+        taken: The items that the reader got.
         arrived: How many items have been handed over by now.
         handed_over: How many items have been handed over in all, once that is settled by an end; None before.
         end: What the reader is to meet behind them: nothing (None), an error's value or an error's type.
@@ -176,27 +150,18 @@ class BridgeMachine(RuleBasedStateMachine):
         self.closed = False
         self.loop_ended = False
         self.reading: Future[list[int] | None] | None = None
-        #: What the outlet does with the next item; None where there is no outlet.
-        self.outlet: str | None = None
-        self.outlet_failure: OutletFailed | None = None
         self.holder: threading.Event | None = None
         #: Whether steps wait for the loop to be let go.
         self.queued = False
         #: Whether the source may have been cancelled in the middle of the clean-up at its own end.
         self.raced = False
 
-    @initialize(
-        capacity=st.integers(1, 4), held=st.booleans(), outlet=st.sampled_from([None, "takes"]), offers=st.booleans()
-    )
-    def open(self, capacity: int, held: bool, outlet: str | None, offers: bool) -> None:
+    @initialize(capacity=st.integers(1, 4), held=st.booleans())
+    def open(self, capacity: int, held: bool) -> None:
         self.capacity = capacity
         if held:
             self.hold()
-        source = self.source.offering if offers else self.source
-        self.bridge = Bridge(self.loop, source, capacity=capacity, close_timeout=WITHIN)
-        self.outlet = outlet
-        if outlet is not None:
-            self.bridge.divert(self.pass_on)
+        self.bridge = Bridge(self.loop, self.source, capacity=capacity, close_timeout=WITHIN)
         self.settle()
 
     # -------------------------------------------------------------- the loop's time
@@ -222,10 +187,6 @@ class BridgeMachine(RuleBasedStateMachine):
                 await asyncio.sleep(0)
 
         self.loop.submit(turns()).result(WITHIN)
-        if self.handed_over is None and self.outlet_failure is not None:
-            # It had been given an item because all before it were taken. That one is lost.
-            self.arrived = len(self.taken)
-            self.settle_end(self.outlet_failure)
         if self.handed_over is None:
             self.arrived = min(self.source.given, len(self.taken) + self.capacity)
         if self.handed_over is None and self.source.outcome is not None:
@@ -273,30 +234,11 @@ class BridgeMachine(RuleBasedStateMachine):
     def the_source_ends(self, items: int, error: Exception | str) -> None:
         self.step(*["item"] * items, error)
 
-    # With an outlet, the threads race for the item in hand while the reader waits.
     @precondition(lambda self: self.holder is None and self.handed_over is None and self.arrived == self.source.given)
-    @precondition(lambda self: self.outlet is None or self.reading is None)
     @rule(error=st.sampled_from([None, Stopped("by the source")]))
     def the_source_stops_itself_with_an_item_in_hand(self, error: Exception | None) -> None:
         self.settle_end(error)
         self.step(partial(self.bridge.stop, error))
-
-    # -------------------------------------------------------------- the outlet
-
-    def pass_on(self, item: int) -> int | None:
-        """Be the outlet; the loop's thread calls this."""
-        if self.outlet == "refuses":
-            return item
-        if self.outlet == "raises":
-            self.outlet_failure = OutletFailed()
-            raise self.outlet_failure
-        self.taken.append(item)
-        return None
-
-    @precondition(lambda self: self.outlet is not None)
-    @rule(does=st.sampled_from(["takes", "refuses", "raises"]))
-    def the_outlet_changes(self, does: str) -> None:
-        self.outlet = does
 
     # -------------------------------------------------------------- the reader
 
@@ -314,8 +256,6 @@ class BridgeMachine(RuleBasedStateMachine):
     @rule()
     def take(self) -> None:
         self.read(None)
-        if self.outlet is not None and not self.must_be_released():
-            wait_until(lambda: has_open_outlet(self.bridge), WITHIN)
         self.collect()
         self.settle()
 
@@ -446,8 +386,6 @@ def test_the_promises_hold_at_any_interleaving(stage: Stage) -> None:
     stop_at=st.integers(0, 300),
     failing=st.booleans(),
     error=st.sampled_from([None, Stopped("raced")]),
-    refused=st.sampled_from([None, 1, 2, 7]),
-    offered=st.sampled_from([None, 1, 3]),
 )
 def test_the_promises_hold_where_nothing_holds_the_threads_back(
     stage: Stage,
@@ -456,34 +394,20 @@ def test_the_promises_hold_where_nothing_holds_the_threads_back(
     stop_at: int,
     failing: bool,
     error: Exception | None,
-    refused: int | None,
-    offered: int | None,
 ) -> None:
-    """`refused`: the outlet does not take every item that is divisible by it; None where there is no outlet.
-
-    `offered`: the source offers those that are divisible by it before it yields them; None where it offers none.
-    """
     its_own = SourceFailed("its own")
     may_stop = threading.Event()
     given = 0
 
-    async def source(offer: Callable[[int], bool]) -> AsyncIterator[int]:
+    async def source() -> AsyncIterator[int]:
         nonlocal given
         for given in range(1, items + 1):
             if given == stop_at:
                 may_stop.set()
-            if offered is None or given % offered or not offer(given):
-                yield given
+            yield given
         may_stop.set()
         if failing:
             raise its_own
-
-    def pass_on(item: int) -> int | None:
-        assert refused is not None
-        if item % refused == 0:
-            return item
-        taken.append(item)
-        return None
 
     def stop() -> None:
         assert may_stop.wait(WITHIN)
@@ -493,9 +417,7 @@ def test_the_promises_hold_where_nothing_holds_the_threads_back(
         may_stop.set()
     taken: list[int] = []
     met: Exception | None = None
-    with Bridge(stage.running_loop(), source, capacity=capacity) as bridge:
-        if refused is not None:
-            bridge.divert(pass_on)
+    with Bridge(stage.running_loop(), source(), capacity=capacity) as bridge:
         stopping = stage.closer.submit(stop)
         try:
             for batch in bridge:

@@ -26,6 +26,7 @@ from sluice.service.observability.resources import (
     exhausted_by,
 )
 from sluice.service.provider.client import ProviderClient
+from sluice.service.runs.log import RunLog
 from sluice.service.settings.provider import ProviderSettings
 from sluice.web.intake.request_threads import THREAD_WAIT, RequestThreads
 from sluice.web.sockets.client_socket import DisconnectWatcher
@@ -120,8 +121,7 @@ def test_no_descriptor_for_the_model_is_overloaded_and_not_the_models_fault() ->
         client = ProviderClient(Settings(provider=ProviderSettings(base_url=url, model="m")), url)
         try:
             with no_descriptors():
-                async for _ in client.stream([Message(role="user", content="Hi")], "m", 1e9):
-                    pass
+                await client.stream([Message(role="user", content="Hi")], "m", 1e9, RunLog())
         finally:
             await client.aclose()
 

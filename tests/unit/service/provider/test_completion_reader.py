@@ -12,8 +12,11 @@ from sluice.service import Settings
 from sluice.service.concurrency.deadline import Deadline
 from sluice.service.decoding.completion_decoder import CompletionDecoder
 from sluice.service.errors import UpstreamInvalid
+from sluice.service.events.events import Text
 from sluice.service.provider.completion_reader import CompletionReader
+from sluice.service.runs.log import RunLog
 from sluice.service.settings.limits import LimitSettings
+from tests.support.run_logs import CollectingReader
 from tests.support.scenario import run
 
 EMPTY = (
@@ -27,7 +30,7 @@ Sender = Callable[[CompletionReader, Callable[[float], None]], None]
 
 
 def read_from(send: Sender) -> tuple[CompletionDecoder, list[str]]:
-    """Let a sender send on a clock that only it moves; return the decoder, and the texts that were offered."""
+    """Let a sender send on a clock that only it moves; return the decoder, and the texts."""
     texts: list[str] = []
     decoder = CompletionDecoder(2**20)
 
@@ -41,9 +44,10 @@ def read_from(send: Sender) -> tuple[CompletionDecoder, list[str]]:
 
         settings = Settings(limits=LimitSettings(next_token_timeout=HOUR))
         with closing(Deadline(at[0] + 10 * HOUR)) as deadline:
-            reader = CompletionReader(decoder, deadline, settings, at[0] + 10 * HOUR)
-            reader.offer = lambda deltas: not texts.extend(delta.text for delta in deltas)  # type: ignore[union-attr]
-            send(reader, wait)
+            log = RunLog()
+            collected = CollectingReader(log)
+            send(CompletionReader(decoder, deadline, settings, at[0] + 10 * HOUR, log), wait)
+            texts.extend(event.text for event in collected.events if isinstance(event, Text))
 
     run(scenario)
     return decoder, texts
@@ -92,10 +96,10 @@ def test_text_that_was_held_back_comes_before_the_end() -> None:
         reader.consume(TOKEN.replace(b"word", b"<thi"))
         while reader.consume(b"\n" * 2**16):
             pass
-        assert [delta.text for delta in reader.deltas] == ["<thi"]
 
-    decoder, _ = read_from(send)
+    decoder, texts = read_from(send)
     assert decoder.state.has_ended
+    assert texts == ["<thi"]
 
 
 def test_nothing_is_counted_behind_the_end_of_a_whole_answer() -> None:

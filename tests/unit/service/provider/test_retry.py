@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
 from sluice.service.errors import UpstreamError, UpstreamRejected, UpstreamTruncated, UpstreamUnavailable
-from sluice.service.events.events import Accepted, Event, Finished, Reasoning, Text
+from sluice.service.events.events import Event, Finished, Reasoning, Text
 from sluice.service.provider import retry
 from sluice.service.provider.retry import RETRY_PAUSE_MOST, stream_with_retries
+from sluice.service.runs.log import RunLog
+from tests.support.run_logs import CollectingReader
 from tests.support.scenario import run
 
-WHOLE: list[Event] = [Accepted(), Text("Hello"), Finished("stop", None)]
+WHOLE: list[Event] = [Text("Hello"), Finished("stop", None)]
 TIMEOUT = 60.0
 
 
@@ -22,22 +26,24 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Attempts:
-    """Attempts that yield these events, and then raise their failure if they have one."""
+    """Attempts that append these events, and then raise their failure if they have one."""
 
     def __init__(self, *scripts: tuple[Sequence[Event], UpstreamError | None]) -> None:
         self.scripts = list(scripts)
         self.deadlines: list[float] = []
         self.open = 0
 
-    async def __call__(self, deadline: float) -> AsyncGenerator[Sequence[Event], None]:
+    async def __call__(self, log: RunLog, deadline: float) -> None:
         self.deadlines.append(deadline)
         events, failure = self.scripts.pop(0)
         self.open += 1
         try:
             for event in events:
-                yield [event]
+                log.append([event])
             if failure is not None:
                 raise failure
+            if not events:
+                await asyncio.Event().wait()
         finally:
             self.open -= 1
 
@@ -51,14 +57,19 @@ def stream(
     retried: list[str] = []
 
     async def scenario() -> None:
-        reads = stream_with_retries(
-            attempts, max_retries=max_retries, first_token_timeout=timeout, on_retry=retried.append
-        )
+        log = RunLog()
+        reader = CollectingReader(log)
         try:
-            async for batch in reads:
-                events.extend(batch)
+            await stream_with_retries(
+                partial(attempts, log),
+                log,
+                max_retries=max_retries,
+                first_token_timeout=timeout,
+                on_retry=retried.append,
+            )
         except UpstreamError as failure:
             failures.append(failure)
+        events.extend(reader.events)
 
     run(scenario)
     assert attempts.open == 0
@@ -70,7 +81,7 @@ def test_a_first_attempt_that_succeeds_is_the_only_one() -> None:
 
 
 def test_an_attempt_that_fails_before_its_first_token_is_followed_by_another_with_the_same_deadline() -> None:
-    attempts = Attempts(([], UpstreamUnavailable("a")), ([Accepted()], UpstreamTruncated("b")), (WHOLE, None))
+    attempts = Attempts(([], UpstreamUnavailable("a")), ([], UpstreamTruncated("b")), (WHOLE, None))
     events, failure, retried = stream(attempts)
     assert events == WHOLE
     assert failure is None
@@ -80,9 +91,9 @@ def test_an_attempt_that_fails_before_its_first_token_is_followed_by_another_wit
 
 @pytest.mark.parametrize("shown", [Text("Hel"), Reasoning("Hm")])
 def test_no_attempt_follows_once_a_token_was_shown(shown: Event) -> None:
-    attempts = Attempts(([Accepted(), shown], UpstreamTruncated("broken")), (WHOLE, None))
+    attempts = Attempts(([shown], UpstreamTruncated("broken")), (WHOLE, None))
     events, failure, retried = stream(attempts)
-    assert events == [Accepted(), shown]
+    assert events == [shown]
     assert isinstance(failure, UpstreamTruncated)
     assert retried == []
 
@@ -110,14 +121,21 @@ def test_a_pause_that_ends_behind_the_deadline_is_not_begun() -> None:
     assert stream(Attempts(([], failure), (WHOLE, None)), timeout=RETRY_PAUSE_MOST / 2) == ([], failure, [])
 
 
-def test_closing_the_stream_closes_the_attempt_that_runs() -> None:
-    attempts = Attempts((WHOLE, None))
+def test_a_cancellation_ends_the_attempt_that_runs() -> None:
+    attempts = Attempts(([], None))
 
     async def scenario() -> None:
-        reads = stream_with_retries(attempts, max_retries=1, first_token_timeout=TIMEOUT, on_retry=lambda code: None)
-        assert await anext(reads) == [Accepted()]
-        assert attempts.open == 1
-        await reads.aclose()
+        log = RunLog()
+        stream = stream_with_retries(
+            partial(attempts, log), log, max_retries=1, first_token_timeout=TIMEOUT, on_retry=lambda code: None
+        )
+        task = asyncio.ensure_future(stream)
+        while not attempts.open:
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
 
     run(scenario)
     assert attempts.open == 0
+    assert attempts.scripts == []

@@ -8,6 +8,7 @@ import ssl
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,15 @@ import pytest
 
 from sluice.service import Settings
 from sluice.service.errors import UpstreamError, UpstreamInvalid, UpstreamTruncated, UpstreamUnavailable
-from sluice.service.events.events import Accepted, Event, Finished, Text
+from sluice.service.events.events import Event, Finished, Text
 from sluice.service.message import Message
 from sluice.service.provider.client import ProviderClient
 from sluice.service.provider.transport import Transport
+from sluice.service.runs.log import CAPACITY, RunLog
 from sluice.service.settings.limits import LimitSettings
 from sluice.service.settings.provider import ProviderSettings
 from sluice.service.settings.proxies import Proxies
+from tests.support.run_logs import CollectingReader, collect
 from tests.support.scenario import run
 from tools.common.scripted_model import (
     DONE,
@@ -68,10 +71,7 @@ async def client_of(url: str, **limits: Any) -> AsyncIterator[ProviderClient]:
 async def ask(client: ProviderClient) -> list[Event]:
     """Ask and return the whole answer."""
     deadline = asyncio.get_running_loop().time() + WITHIN
-    events: list[Event] = []
-    async for read in client.stream([Message(role="user", content="Hi")], "m", deadline):
-        events += read
-    return events
+    return await collect(partial(client.stream, [Message(role="user", content="Hi")], "m", deadline))
 
 
 async def failure_of(client: ProviderClient) -> UpstreamError:
@@ -363,13 +363,15 @@ def test_bytes_that_came_while_the_reader_was_busy_are_not_lost_with_the_connect
 
         async def scenario() -> None:
             deadline = asyncio.get_running_loop().time() + WITHIN
-            texts: list[str] = []
-            ended: list[Event] = []
             async with client_of(model.base_url) as client:
-                reads = client.stream([Message(role="user", content="Hi")], "m", deadline)
-                while not texts:
-                    texts += [event.text for event in await anext(reads) if isinstance(event, Text)]
-                # Busy from here on: nobody waits for the next read.
+                log = RunLog()
+                reading = asyncio.ensure_future(
+                    client.stream([Message(role="user", content="Hi")], "m", deadline, log)
+                )
+                while not log.last_number:
+                    await asyncio.sleep(0)
+                # The log is full from here on: nobody waits for the next read.
+                log.append([Text("")] * CAPACITY)
                 sent = sum(len(step.encode() if isinstance(step, Chunk) else step.data) for step in rest)
                 expected = opened[0].content.total_bytes + sent
                 busy.open()
@@ -379,12 +381,13 @@ def test_bytes_that_came_while_the_reader_was_busy_are_not_lost_with_the_connect
                 while opened[0].content.exception() is None:
                     await asyncio.sleep(0)
                 error: UpstreamError | None = None
+                reader = CollectingReader(log)
                 try:
-                    async for events in reads:
-                        texts += [event.text for event in events if isinstance(event, Text)]
-                        ended += [event for event in events if isinstance(event, Finished)]
+                    await reading
                 except UpstreamError as raised:
                     error = raised
+                texts = [event.text for event in reader.events if isinstance(event, Text)]
+                ended = [event for event in reader.events if isinstance(event, Finished)]
             assert "".join(texts) == "Hello"
             assert type(error) is (ends or type(None))
             assert len(ended) == (1 if ends is None else 0)
@@ -401,17 +404,19 @@ def test_the_last_tokens_are_not_lost_where_the_loop_was_blocked_beyond_their_de
             more = model.gate()
             model.enqueue((Headers(), *said("first "), more, Chunk("last", finish_reason="stop"), DONE, End()))
             async with client_of(model.base_url, next_token_timeout=1.0) as client:
-                reads = client.stream([Message(role="user", content="Hi")], "m", loop.time() + WITHIN)
-                assert [await anext(reads), await anext(reads)] == [[Accepted()], [Text("first ")]]
-                waiting = asyncio.ensure_future(anext(reads))
+                log = RunLog()
+                reader = CollectingReader(log)
+                reading = asyncio.ensure_future(
+                    client.stream([Message(role="user", content="Hi")], "m", loop.time() + WITHIN, log)
+                )
+                assert await reader.next() == Text("first ")
                 await asyncio.sleep(0)
                 # As a process that is stopped, or a machine that sleeps: all of it is there when it goes on.
                 more.open()
                 model.wait_for_request().wait_finished()
                 stood_still = 2.0
-                assert await waiting == [Text("last")]
-                assert await anext(reads) == [Finished("stop", None)]
-                await reads.aclose()
+                await reading
+                assert reader.events == [Text("first "), Text("last"), Finished("stop", None)]
 
     run(scenario)
 
@@ -430,10 +435,12 @@ def test_an_answer_whose_framing_breaks_ends_at_once(framing: bytes, body: bytes
             async def read(client: ProviderClient) -> None:
                 # Farther off than what this test waits: the limit is not to be what ends it.
                 deadline = asyncio.get_running_loop().time() + 10 * WITHIN
-                async for events in client.stream([Message(role="user", content="Hi")], "m", deadline):
-                    texts.extend(event.text for event in events if isinstance(event, Text))
-                    if texts:
-                        begun.open()
+                log = RunLog()
+                reader = CollectingReader(log, lambda events: begun.open())
+                try:
+                    await client.stream([Message(role="user", content="Hi")], "m", deadline, log)
+                finally:
+                    texts.extend(event.text for event in reader.events if isinstance(event, Text))
 
             async with client_of(model.base_url) as client, asyncio.timeout(WITHIN):
                 with pytest.raises(UpstreamTruncated):

@@ -1,4 +1,4 @@
-"""One run's terminal event, where its events go past the reader."""
+"""One run: its terminal event, its heartbeat, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ import asyncio
 import gc
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
 from sluice.service import ChatService, Settings
 from sluice.service.chat import Chat, CurrentChat
 from sluice.service.concurrency.event_loop_thread import LoopThread
-from sluice.service.events.events import Accepted, Event, Failed, Finished, Text
+from sluice.service.errors import InternalError, ShuttingDown, UpstreamRejected
+from sluice.service.events.events import Failed, Finished, Text
 from sluice.service.message import Message
 from sluice.service.observability.metrics import Metrics
-from sluice.service.runs.run import Run
+from sluice.service.runs import run as run_module
+from sluice.service.runs.log import RunLog
+from sluice.service.runs.run import Run, Source
 from sluice.service.settings.limits import LimitSettings
 from sluice.service.settings.provider import ProviderSettings
+from tests.unit.service.concurrency.loop_faults import exit_the_thread
 from tools.common.scripted_model import (
     Close,
     End,
@@ -48,7 +53,7 @@ def loop() -> Iterator[LoopThread]:
     assert thread.close()
 
 
-def begun(loop: LoopThread, source: AsyncIterator[Sequence[Event]], *, heartbeat: float) -> Run:
+def begun(loop: LoopThread, source: Source, *, heartbeat: float) -> Run:
     return Run(
         loop,
         source,
@@ -59,115 +64,132 @@ def begun(loop: LoopThread, source: AsyncIterator[Sequence[Event]], *, heartbeat
     )
 
 
-def test_an_end_that_the_outlet_could_not_hand_on_becomes_a_failure(
-    loop: LoopThread, caplog: pytest.LogCaptureFixture
-) -> None:
-    taken: list[Event] = []
-
-    async def source() -> AsyncIterator[Sequence[Event]]:
-        yield [Accepted()]
-        while not taken:  # until the reader waits
-            yield [Text("a")]
-            await asyncio.sleep(0.001)
-        yield [Finished("stop", None)]
-
-    def outlet(first_number: int, events: Sequence[Event]) -> bool:
-        if isinstance(events[-1], Finished):
-            raise ZeroDivisionError
-        taken.extend(events)
-        return True
-
-    with begun(loop, source(), heartbeat=5.0) as run:
-        run.divert(outlet)
-        events = [event for _, batch in run for event in batch]
-    assert isinstance(events.pop(), Failed)
-    assert set(events) <= {Text("a")}
-    assert "unhandled exception in run" in caplog.text
-
-
 @pytest.mark.parametrize("end", [Run.disconnect, Run.close])
 @pytest.mark.parametrize("whole", [True, False])
 def test_events_that_came_before_the_iteration_are_dropped_by_a_disconnect_and_by_close(
     loop: LoopThread, end: Callable[[Run], None], whole: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def source() -> AsyncIterator[Sequence[Event]]:
-        yield [Text("a"), Finished("stop", None)] if whole else [Text("a")]
+    async def source(log: RunLog) -> None:
+        log.append([Text("a"), Finished("stop", None)] if whole else [Text("a")])
         await asyncio.Event().wait()
 
-    with caplog.at_level("INFO", "sluice.run"), begun(loop, source(), heartbeat=WITHIN) as run:
+    with caplog.at_level("INFO", "sluice.run"), begun(loop, source, heartbeat=WITHIN) as run:
         run.wait_accepted(WITHIN)
         end(run)
         assert list(run) == []
     assert "outcome=disconnected" in caplog.text
 
 
-@pytest.mark.parametrize("diverted", [True, False])
-def test_a_model_that_accepts_does_not_put_the_sign_of_life_off(loop: LoopThread, diverted: bool) -> None:
-    async def source() -> AsyncIterator[Sequence[Event]]:
+def test_a_model_that_accepts_does_not_put_the_sign_of_life_off(loop: LoopThread) -> None:
+    async def source(log: RunLog) -> None:
         await asyncio.sleep(0.4)
-        yield [Accepted()]
+        log.accept()
         await asyncio.Event().wait()
 
-    with begun(loop, source(), heartbeat=0.5) as run:
-        if diverted:
-            run.divert(lambda first_number, batch: False)
+    with begun(loop, source, heartbeat=0.5) as run:
         began = time.monotonic()
-        assert next(run) == (1, [])
+        assert next(run) == (1, ())
         # Put off, it would come after 0.9 s.
         assert time.monotonic() - began < 0.85
 
 
-def test_an_outlet_that_is_not_done_wakes_the_reader_at_once(loop: LoopThread) -> None:
-    refused: list[int] = []
+def test_events_are_numbered_one_by_one_also_behind_heartbeats(loop: LoopThread) -> None:
+    may_go_on = asyncio.Event()
 
-    async def source() -> AsyncIterator[Sequence[Event]]:
-        yield [Accepted()]
-        while not refused:  # until the reader waits
-            yield [Text("a")]
-            await asyncio.sleep(0.001)
+    async def source(log: RunLog) -> None:
+        log.append([Text("1"), Text("2")])
+        await may_go_on.wait()
+        log.append([Text("3")])
+        log.append([Finished("stop", None)])
+
+    with begun(loop, source, heartbeat=0.01) as run:
+        numbers: list[int] = []
+        for first, events in run:
+            numbers += range(first, first + len(events))
+            if not events:
+                assert first == 3
+                loop.call_soon(may_go_on.set)
+    assert numbers == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("how", ["accepts", "begins", "fails", "dies"])
+def test_a_thread_that_waits_for_the_model_goes_on_as_soon_as_it_knows(loop: LoopThread, how: str) -> None:
+    async def source(log: RunLog) -> None:
+        if how == "accepts":
+            log.accept()
+        elif how == "begins":
+            log.append([Text("a")])
+        elif how == "fails":
+            raise UpstreamRejected("no")
+        else:
+            loop.call_soon(exit_the_thread)
         await asyncio.Event().wait()
 
-    def outlet(first_number: int, events: Sequence[Event]) -> bool:
-        refused.append(first_number)
-        return False
-
-    with begun(loop, source(), heartbeat=10 * WITHIN) as run:
-        run.divert(outlet)
+    with begun(loop, source, heartbeat=WITHIN) as run:
         began = time.monotonic()
-        assert next(number for number, events in run if not events) == refused[0] + 1
+        if how in ("accepts", "begins"):
+            run.wait_accepted(WITHIN)
+        else:
+            with pytest.raises(UpstreamRejected if how == "fails" else InternalError):
+                run.wait_accepted(WITHIN)
+            assert list(run) == []
         assert time.monotonic() - began < WITHIN
 
 
-@pytest.mark.parametrize("waits", [True, False])
-def test_events_are_numbered_one_by_one_whichever_way_they_are_handed_out(loop: LoopThread, waits: bool) -> None:
-    handed_out: list[tuple[str, int, Event]] = []
+@pytest.mark.parametrize("error", [ZeroDivisionError("oh"), None])
+def test_a_source_that_breaks_or_ends_without_an_end_is_a_failure(
+    loop: LoopThread, error: Exception | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def source(log: RunLog) -> None:
+        log.append([Text("a")])
+        if error is not None:
+            raise error
 
-    def record(way: str, first_number: int, events: Sequence[Event]) -> bool:
-        handed_out.extend((way, first_number + at, event) for at, event in enumerate(events))
-        return True
+    with begun(loop, source, heartbeat=WITHIN) as run:
+        first, last = [event for _, events in run for event in events]
+    assert first == Text("a")
+    assert isinstance(last, Failed)
+    assert last.error.code == "internal"
+    assert ("unhandled exception in run" in caplog.text) is (error is not None)
 
-    async def source() -> AsyncIterator[Sequence[Event]]:
-        yield [Accepted()]
-        yield [Text("1"), Text("2")]
-        await asyncio.sleep(0.1)  # longer than the heartbeat
-        number = 3
-        while not any(way == "outlet" for way, _, _ in handed_out):  # until the reader waits
-            yield [Text(str(number))]
-            number += 1
-            await asyncio.sleep(0.001)
-        yield [Finished("stop", None)]
 
-    with begun(loop, source(), heartbeat=0.05) as run:
-        if waits:
-            run.wait_accepted(WITHIN)
-        run.divert(partial(record, "outlet"))
-        for first_number, events in run:
-            record("reader", first_number, events)
-    assert [number for _, number, _ in handed_out] == list(range(1, run.next_number))
-    assert [event for _, _, event in handed_out[:-1]] == [
-        Text(str(number)) for number in range(1, run.next_number - 1)
-    ]
-    assert {way for way, _, _ in handed_out} == {"reader", "outlet"}
+def test_a_stopped_run_ends_at_once_though_its_source_does_not(
+    loop: LoopThread, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    may_end = asyncio.Event()
+
+    async def source(log: RunLog) -> None:
+        log.append([Text("a")])
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await may_end.wait()
+        log.append([Text("too late")])
+
+    monkeypatch.setattr(run_module, "CLOSE_TIMEOUT", 0.05)
+    with begun(loop, source, heartbeat=WITHIN) as run:
+        assert next(run) == (1, [Text("a")])
+        run.stop(ShuttingDown("now"))
+        run.stop(UpstreamRejected("later"))
+        assert [event.error.code for _, events in run for event in events if isinstance(event, Failed)] == [
+            "shutting_down"
+        ]
+    assert "did not end within 0.05 s" in caplog.text
+    loop.call_soon(may_end.set)
+
+
+def test_a_run_whose_loop_dies_tells_its_reader(loop: LoopThread) -> None:
+    async def source(log: RunLog) -> None:
+        log.append([Text("a")])
+        await asyncio.Event().wait()
+
+    with begun(loop, source, heartbeat=WITHIN) as run:
+        assert next(run) == (1, [Text("a")])
+        loop.call_soon(exit_the_thread)
+        number, (last,) = next(run)
+        assert number == 2
+        assert isinstance(last, Failed)
+        assert list(run) == []
+    assert run.end().outcome == "error"
 
 
 @pytest.mark.parametrize(
@@ -198,7 +220,7 @@ def test_a_run_that_is_over_goes_without_the_garbage_collector(script: tuple[Ste
                 for _ in run:
                     if disconnects:
                         run.disconnect()
-            gone = [weakref.ref(run), weakref.ref(run._bridge)]
+            gone: list[Any] = [weakref.ref(run), weakref.ref(run.log)]
             del run
             # The loop's thread lets go of them a little later.
             until = time.monotonic() + WITHIN

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -11,10 +11,10 @@ import pytest
 from sluice.service import Chat
 from sluice.service.chat import CurrentChat
 from sluice.service.errors import UpstreamTimeout
-from sluice.service.events.events import Event
+from sluice.service.runs.log import RunLog
 from sluice.service.runs.sources import stream_items, stream_prepared
 
-Source = AsyncGenerator[Sequence[Event], None]
+Source = Coroutine[Any, Any, None]
 
 
 async def wait(event: asyncio.Event | None) -> None:
@@ -31,7 +31,7 @@ def prepared(event: asyncio.Event | None, limit: float) -> Source:
     def unreachable(*_: Any) -> Any:
         raise AssertionError
 
-    return stream_prepared(CurrentChat(Chat((), "m")), before_model, unreachable, limit, unreachable)
+    return stream_prepared(CurrentChat(Chat((), "m")), before_model, unreachable, limit, RunLog())
 
 
 def items(event: asyncio.Event | None, limit: float) -> Source:
@@ -39,7 +39,7 @@ def items(event: asyncio.Event | None, limit: float) -> Source:
         await wait(event)
         yield ""
 
-    return stream_items(items(), limit, lambda *_: False)
+    return stream_items(items(), limit, RunLog())
 
 
 @pytest.mark.parametrize("source", [prepared, items])
@@ -47,6 +47,6 @@ def test_a_timeout_error_of_the_application_is_not_taken_for_the_limits(
     source: Callable[[asyncio.Event | None, float], Source],
 ) -> None:
     with pytest.raises(TimeoutError, match="of the application"):
-        asyncio.run(anext(source(None, 10.0)))
+        asyncio.run(source(None, 10.0))
     with pytest.raises(UpstreamTimeout, match="SLUICE_"):
-        asyncio.run(anext(source(asyncio.Event(), 0.01)))
+        asyncio.run(source(asyncio.Event(), 0.01))

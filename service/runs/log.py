@@ -1,0 +1,173 @@
+"""One run's events, numbered 1, 2, 3 and so on: one coroutine appends, readers follow by number."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from ..events.events import Event, Failed, Finished
+
+# Events that wait for the slowest reader. Then the producer waits: a reader that is briefly late does not stop it,
+# and one that has stopped does so after about a second of a fast model.
+CAPACITY = 64
+# Seconds after the provider's 200 in which a failure can still become an HTTP status. A longer wait would delay the
+# headers of every stream.
+FIRST_TOKEN_GRACE = 0.02
+
+
+class LogReader(Protocol):
+    """What follows a log. The log calls it on the loop's thread; it must not block or raise."""
+
+    #: The number of the last event that it has taken. Only the reader changes it.
+    cursor: int
+    #: Whether it has taken all events and wants the next ones by `take`. Else it gets them by `RunLog.pull`.
+    is_waiting: bool
+
+    def take(self, first_number: int, events: Sequence[Event]) -> None:
+        """Take the next events, or set `is_waiting` to false and pull them later."""
+
+    def end(self) -> None:
+        """Take note that the log was closed, and that no event follows."""
+
+
+class RunLog:
+    """The events of one run. For the loop's thread only.
+
+    `Finished` or `Failed` is the last event. Nothing is appended after it, or after `close`.
+    """
+
+    def __init__(
+        self,
+        record: Callable[[Sequence[Event]], Sequence[Event]] = lambda events: events,
+        on_begin: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Begin an empty log.
+
+        Args:
+            record: Called with the events that are appended; returns those that readers get.
+            on_begin: Called once, with the first event, or a moment (`FIRST_TOKEN_GRACE`) after `accept`.
+        """
+        self._record = record
+        self._on_begin: Callable[[], None] | None = on_begin
+        self._is_accepted = False
+        self._readers: list[LogReader] = []
+        #: The events that a reader has not taken, or all of them where there is no reader.
+        self._kept: list[Event] = []
+        self._producer: asyncio.Future[None] | None = None
+        #: The number of the last event; 0 where there is none.
+        self.last_number = 0
+        #: Whether no further event can come.
+        self.has_ended = False
+        #: Whether the producer should wait (`wait_room`) before it appends more.
+        self.is_full = False
+
+    # ------------------------------------------------------------------ the producer's side
+
+    def accept(self) -> None:
+        """Take note that the provider took the request and begins to answer."""
+        if not self._is_accepted:
+            self._is_accepted = True
+            asyncio.get_running_loop().call_later(FIRST_TOKEN_GRACE, self._begin)
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Number events, and hand them to the readers. Ignored after the end.
+
+        Args:
+            events: At least one. An end is the last of them.
+        """
+        if self.has_ended:
+            return
+        events = self._record(events)
+        first = self.last_number + 1
+        last = self.last_number = self.last_number + len(events)
+        kind = type(events[-1])
+        if kind is Finished or kind is Failed:
+            self.has_ended = True
+        is_late = not self._readers
+        for reader in self._readers:
+            if reader.is_waiting:
+                reader.take(first, events)
+            if reader.cursor != last:
+                is_late = True
+        if is_late:
+            self._kept.extend(events)
+            self.is_full = len(self._kept) >= CAPACITY
+        if first == 1:
+            self._begin()
+
+    async def wait_room(self) -> None:
+        """Wait while the log is full. For the producer; returns at the end of the log, too."""
+        while self.is_full and not self.has_ended:
+            self._producer = asyncio.get_running_loop().create_future()
+            try:
+                await self._producer
+            finally:
+                self._producer = None
+
+    def close(self) -> None:
+        """End the log where it is, and release its readers: the client has disconnected. May be called twice."""
+        self.has_ended = True
+        self._begin()
+        readers, self._readers = self._readers, []
+        for reader in readers:
+            reader.end()
+
+    # ------------------------------------------------------------------ the readers' side
+
+    def attach(self, reader: LogReader) -> None:
+        """Add a reader, which then pulls what has come. No further events are dropped before it took them.
+
+        Raises:
+            ValueError: Events behind its cursor were dropped, because other readers had taken them.
+        """
+        self._check_kept(reader.cursor)
+        self._readers.append(reader)
+
+    def detach(self, reader: LogReader) -> None:
+        """Remove a reader. Ignored where it is not attached."""
+        # A new list: `append` may be iterating the other one.
+        self._readers = [each for each in self._readers if each is not reader]
+        self._drop_taken()
+
+    def read(self, after: int) -> list[Event]:
+        """Return the events behind a number.
+
+        Raises:
+            ValueError: Some of them were dropped, because all readers had taken them.
+        """
+        self._check_kept(after)
+        return self._kept[max(0, len(self._kept) - (self.last_number - after)) :]
+
+    def pull(self, reader: LogReader) -> list[Event]:
+        """Return the events behind a reader's cursor, and move the cursor to the last one."""
+        events = self.read(reader.cursor)
+        reader.cursor = self.last_number
+        self._drop_taken()
+        return events
+
+    # ------------------------------------------------------------------ inside
+
+    def _begin(self) -> None:
+        callback, self._on_begin = self._on_begin, None
+        if callback is not None:
+            callback()
+
+    def _check_kept(self, after: int) -> None:
+        if not self.last_number - len(self._kept) <= after <= self.last_number:
+            raise ValueError(f"events behind number {after} are not kept: {self!r}")
+
+    def _drop_taken(self) -> None:
+        """Drop what all readers have taken, and let the producer go on where there is room again."""
+        if not self._readers:
+            return
+        waiting = self.last_number - min(reader.cursor for reader in self._readers)
+        if waiting < len(self._kept):
+            del self._kept[: len(self._kept) - waiting]
+        self.is_full = len(self._kept) >= CAPACITY
+        if not self.is_full and self._producer is not None and not self._producer.done():
+            self._producer.set_result(None)
+
+    def __repr__(self) -> str:
+        state = "ended" if self.has_ended else "open"
+        return f"<RunLog {state}, {self.last_number} events, {len(self._kept)} kept, {len(self._readers)} readers>"

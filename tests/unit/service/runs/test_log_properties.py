@@ -1,0 +1,360 @@
+"""What a run's log promises its readers, at any interleaving of append, read, stop, disconnect, drain and loop death.
+
+The source is stepped from the test, on a real loop thread, and after each step the loop is given the time to do all
+that follows, as in test_bridge_properties.py. Three readers follow one log: two threads, and one on the loop that has
+room or has none. Each must get a prefix of the events, in order, none twice; all of them where the run ended by
+itself or was stopped; and exactly one terminal event, unless the run was disconnected.
+
+`HYPOTHESIS_PROFILE=long` tries 10,000 interleavings instead of a few hundred.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from sluice.service.chat import Chat, CurrentChat
+from sluice.service.concurrency.event_loop_thread import LoopState, LoopThread
+from sluice.service.errors import ServiceError, ShuttingDown, UpstreamTruncated
+from sluice.service.events.events import Batch, Event, Failed, Finished, Text
+from sluice.service.message import Message
+from sluice.service.observability.metrics import Metrics
+from sluice.service.runs import log as log_module
+from sluice.service.runs import thread_reader
+from sluice.service.runs.log import RunLog
+from sluice.service.runs.run import Run
+from sluice.service.runs.thread_reader import ThreadReader
+from tests.support.run_logs import CollectingReader
+
+WITHIN: Final = 2.0
+CAPACITY: Final = 3
+MOST_AT_ONCE: Final = 4
+LONG: Final = os.environ.get("HYPOTHESIS_PROFILE") == "long"
+RUNS: Final = settings(
+    max_examples=10_000 if LONG else 300,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+CHAT = CurrentChat(Chat([Message(role="user", content="Hi")], "m", run_id="1"))
+
+
+class Stage:
+    """What one run needs and the next can use again: a loop, unless it was ended, and threads."""
+
+    def __init__(self) -> None:
+        self.reader = ThreadPoolExecutor(1, "reader")
+        self.closer = ThreadPoolExecutor(1, "closer")
+        self.died = threading.Event()
+        self.metrics = Metrics("m")
+        self._loop: LoopThread | None = None
+
+    def running_loop(self) -> LoopThread:
+        if self._loop is None or self._loop.health().state is not LoopState.RUNNING:
+            self.leave()
+            self.died.clear()
+            self._loop = LoopThread("stage", stuck_after=60.0, on_failure=lambda _: self.died.set())
+            self._loop.start()
+        return self._loop
+
+    def leave(self) -> None:
+        if self._loop is not None:
+            assert self._loop.close(WITHIN)
+
+
+@pytest.fixture
+def stage(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    # Hundreds of deaths would bury the one example that matters.
+    caplog.set_level(logging.CRITICAL, "sluice")
+    monkeypatch.setattr(log_module, "CAPACITY", CAPACITY)
+    monkeypatch.setattr(thread_reader, "CAPACITY", CAPACITY)
+    stage = Stage()
+    with stage.reader, stage.closer:
+        yield stage
+    stage.leave()
+
+
+class SteppedSource:
+    """Appends texts that say their number, as many at once as it is told; ends or fails when it is told to."""
+
+    def __init__(self) -> None:
+        self.steps: asyncio.Queue[int | Event | ServiceError] = asyncio.Queue()
+        self.given = 0
+        self.begun = False
+        self.cleaned = False
+
+    async def __call__(self, log: RunLog) -> None:
+        self.begun = True
+        try:
+            while not isinstance(step := await self.steps.get(), Finished):
+                if isinstance(step, ServiceError):
+                    raise step
+                assert isinstance(step, int)
+                log.append([Text(str(self.given + number)) for number in range(1, step + 1)])
+                self.given += step
+                await log.wait_room()
+            log.append([step])
+        finally:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            self.cleaned = True
+
+
+class MoodyReader(CollectingReader):
+    """A reader on the loop that takes events as long as it has room."""
+
+    has_room = True
+
+    def take(self, first_number: int, events: Sequence[Event]) -> None:
+        if self.has_room:
+            super().take(first_number, events)
+        else:
+            self.is_waiting = False
+
+    def change(self, has_room: bool) -> None:
+        self.has_room = has_room
+        if has_room and not self.is_waiting:
+            self.catch_up()
+
+
+class LogMachine(RuleBasedStateMachine):
+    """One run and its readers, from its beginning to its end."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self.stage = stage
+        self.loop = stage.running_loop()
+        self.source = SteppedSource()
+        #: What each of the two threads has read.
+        self.read_by: tuple[list[Event], list[Event]] = ([], [])
+        self.has_met_end = False
+        self.reading: Future[Batch | None] | None = None
+        self.holder: threading.Event | None = None
+        self.loop_ended = False
+        self.is_left = False
+        #: The code of the terminal event, or `done`; None where it is not settled.
+        self.end: str | None = None
+        self.queued: list[str | None] = []
+
+    @initialize()
+    def open(self) -> None:
+        self.run = Run(
+            self.loop, self.source, self.stage.metrics, current=CHAT, heartbeat=0.0, on_close=lambda run: None
+        )
+        self.second = ThreadReader(self.loop, self.run.log)
+        assert next(self.run) == (1, ())
+        self.moody = self.on_loop(lambda: MoodyReader(self.run.log))
+        self.settle()
+
+    def on_loop(self, function: Callable[[], MoodyReader]) -> MoodyReader:
+        async def call() -> MoodyReader:
+            return function()
+
+        return self.loop.submit(call()).result(WITHIN)
+
+    # -------------------------------------------------------------- the loop's time
+
+    def settle(self) -> None:
+        """Let the loop do all that it can do."""
+        if self.holder is not None or self.loop_ended:
+            return
+
+        async def turns() -> None:
+            for _ in range(40):
+                await asyncio.sleep(0)
+
+        self.loop.submit(turns()).result(WITHIN)
+        figures_end = self.run._figures.end
+        if self.end is None and figures_end is not None:
+            self.end = figures_end.error.code if isinstance(figures_end, Failed) else "done"
+
+    @precondition(lambda self: self.holder is None and not self.loop_ended)
+    @rule()
+    def the_loop_is_held(self) -> None:
+        began, self.holder = threading.Event(), threading.Event()
+
+        def block(let_go: threading.Event) -> None:
+            began.set()
+            assert let_go.wait(10 * WITHIN)
+
+        self.loop.call_soon(block, self.holder)
+        assert began.wait(WITHIN)
+
+    @precondition(lambda self: self.holder is not None)
+    @rule()
+    def the_loop_is_let_go(self) -> None:
+        assert self.holder is not None
+        self.holder.set()
+        self.holder = None
+        self.settle()
+
+    # -------------------------------------------------------------- the source
+
+    @precondition(lambda self: not self.loop_ended)
+    @rule(
+        step=st.one_of(
+            st.integers(1, MOST_AT_ONCE), st.sampled_from([Finished("stop", None), UpstreamTruncated("x")])
+        )
+    )
+    def the_source_goes_on(self, step: int | Event | ServiceError) -> None:
+        self.loop.call_soon(self.source.steps.put_nowait, step)
+        self.settle()
+
+    # -------------------------------------------------------------- the readers
+
+    @precondition(lambda self: not self.loop_ended)
+    @rule(has_room=st.booleans())
+    def the_reader_on_the_loop_changes(self, has_room: bool) -> None:
+        self.loop.call_soon(self.moody.change, has_room)
+        self.settle()
+
+    @precondition(lambda self: self.reading is None)
+    @rule(waits=st.booleans())
+    def the_first_thread_reads(self, waits: bool) -> None:
+        self.run.heartbeat = 10 * WITHIN if waits else 0.0
+        self.reading = self.stage.reader.submit(next, self.run, None)
+        if not waits:
+            self.collect(must=True)
+        self.settle()
+
+    @rule()
+    def the_second_thread_reads(self) -> None:
+        batch = self.second.read(0.0)
+        if batch is not None:
+            first, events = batch
+            assert first == len(self.read_by[1]) + 1
+            self.read_by[1].extend(events)
+        self.settle()
+
+    def collect(self, must: bool = False) -> None:
+        """Look at what the first thread got, which it must have got by now if the run has ended."""
+        if self.reading is None or not (must or self.reading.done() or self.must_be_released()):
+            return
+        reading, self.reading = self.reading, None
+        batch = reading.result(WITHIN)
+        if batch is None:
+            self.has_met_end = True
+        else:
+            assert not self.has_met_end
+            first, events = batch
+            assert first == len(self.read_by[0]) + 1
+            self.read_by[0].extend(events)
+
+    def must_be_released(self) -> bool:
+        return self.is_left or self.loop_ended or (self.end is not None and self.holder is None)
+
+    # -------------------------------------------------------------- the ends
+
+    @precondition(lambda self: not self.loop_ended)
+    @rule()
+    def the_drain_ends(self) -> None:
+        self.run.stop(ShuttingDown("the drain's time is over"))
+        self.settle()
+
+    # Held, the loop learns of it later, and so does the thread that waits.
+    @precondition(lambda self: self.holder is None)
+    @rule(from_loop=st.booleans())
+    def the_client_disconnects(self, from_loop: bool) -> None:
+        self.is_left = True
+        if from_loop and not self.loop_ended:
+            self.loop.call_soon(self.run.disconnect)
+        else:
+            self.run.disconnect()
+        self.settle()
+
+    @precondition(lambda self: self.holder is None and not self.loop_ended)
+    @rule(dies=st.booleans())
+    def the_loop_ends(self, dies: bool) -> None:
+        def die() -> None:
+            raise SystemExit
+
+        self.loop_ended = True
+        if dies:
+            self.loop.call_soon(die)
+            assert self.stage.died.wait(WITHIN)
+        assert self.loop.close(WITHIN)
+
+    # -------------------------------------------------------------- what always holds
+
+    @invariant()
+    def every_reader_has_a_prefix_in_order_with_one_end_at_most(self) -> None:
+        self.collect()
+        for events in (*self.read_by, self.moody.events) if hasattr(self, "moody") else ():
+            told = [event for event in events if isinstance(event, Text)]
+            assert told == [Text(str(number)) for number in range(1, len(told) + 1)]
+            assert events[: len(told)] == told
+            assert len(events) <= len(told) + 1
+            assert len(told) <= self.source.given
+
+    @invariant()
+    def the_source_is_held_back(self) -> None:
+        if hasattr(self, "run") and self.holder is None:
+            assert len(self.run.log._kept) < CAPACITY + MOST_AT_ONCE
+
+    @invariant()
+    def every_end_releases_the_thread(self) -> None:
+        self.collect()
+        assert self.reading is None or not self.must_be_released()
+
+    def teardown(self) -> None:
+        if not hasattr(self, "moody"):
+            return
+        if self.holder is not None:
+            self.the_loop_is_let_go()
+        try:
+            if self.end is not None and not self.is_left and not self.loop_ended:
+                self.the_reader_on_the_loop_changes(True)
+                # Each read makes room for what the loop has kept.
+                for _ in range(self.source.given + 2):
+                    self.the_second_thread_reads()
+                    if self.reading is None and not self.has_met_end:
+                        self.the_first_thread_reads(waits=False)
+                    self.collect()
+                for events in (*self.read_by, self.moody.events):
+                    assert len(events) == self.run.log.last_number
+                    assert self.code_of(events[-1]) == self.end
+            elif self.loop_ended and not self.is_left:
+                while not self.has_met_end:
+                    self.collect(must=True)
+                    if not self.has_met_end:
+                        self.the_first_thread_reads(waits=True)
+                assert self.code_of(self.read_by[0][-1]) in (
+                    "done",
+                    "internal",
+                    "shutting_down",
+                    "upstream_truncated",
+                )
+        finally:
+            closing = self.stage.closer.submit(self.run.close)
+            closing.result(WITHIN)
+            self.second.close()
+            assert self.source.cleaned == self.source.begun, "close returned before the clean-up was over"
+        self.collect(must=True)
+        assert next(self.run, None) is None
+        assert self.run.end().outcome != "open"
+
+    @staticmethod
+    def code_of(event: Event) -> str:
+        return event.error.code if isinstance(event, Failed) else "done" if isinstance(event, Finished) else ""
+
+
+@pytest.mark.timeout(3600 if LONG else 60)
+def test_the_promises_hold_at_any_interleaving(stage: Stage) -> None:
+    run_state_machine_as_test(lambda: LogMachine(stage), settings=RUNS)
