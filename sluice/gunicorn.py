@@ -22,12 +22,12 @@ wsgi_app = "sluice:create_app()"
 bind = _sluice.address
 workers = _settings.server.workers
 worker_class = "sluice.web.server.worker.SluiceWorker"
-# A stream holds its thread for its whole life. The reserve keeps the page, /healthz and refusals answering.
+# At most. The reserve serves all short requests. The others are started only for answers that hold a thread, as in
+# block mode; a stream holds none.
 threads = _settings.limits.threads
-# Connections beyond the threads wait in the poller: idle ones, and requests that are being received. At least
-# gunicorn's default, 1000, which would be fewer than the threads of a worker with many streams; so also as many
-# again as there are threads.
-worker_connections = max(1000, 2 * threads)
+# Open streams, and in the poller as many idle connections and requests that are being received. At least gunicorn's
+# default, 1000.
+worker_connections = max(1000, 2 * (_settings.limits.max_streams + threads))
 # A page asks for its files, its configuration and a chat on one connection. 15 seconds cover its start and a short
 # first question; beyond that, idle connections only hold descriptors. With several workers each request has a
 # connection of its own: a kept one would bring its next chat to the worker that has it, even if that one is full and

@@ -6,10 +6,11 @@ import atexit
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from weakref import WeakSet, ref
 
 from flask import Flask
@@ -31,8 +32,28 @@ _LAST_FRAMES = 2.0
 _POLL_INTERVAL = 0.02
 
 
-def _cannot_tell() -> bool:
-    return True
+class ThreadBudget(Protocol):
+    """The threads of a server. Any thread may call the methods, and none of them waits."""
+
+    def has_spare(self, *, holds: bool) -> bool:
+        """Return whether a thread is left for other requests.
+
+        Args:
+            holds: Whether the caller's thread will be held. If not, it is busy for a short time.
+        """
+        return True
+
+    def hold(self) -> bool:
+        """Take note that the caller's thread is busy for long, unless too many are; return whether it may be."""
+        return True
+
+    def release(self) -> None:
+        """Take note that a thread is free that was held."""
+        return None
+
+
+class UnknownThreads(ThreadBudget):
+    """The threads of a server that tells nothing of them."""
 
 
 # All that this process has made. A server that is given a middleware cannot see the applications in it.
@@ -87,8 +108,8 @@ class ExtensionState:
     #: Whether the application is somebody else's.
     is_guest: bool = False
     disconnects: DisconnectWatcher = field(init=False)
-    #: Returns whether a thread is left for other requests while a chat holds one. Set by a server that can tell.
-    has_spare_thread: Callable[[], bool] = field(init=False, default_factory=lambda: _cannot_tell)
+    #: The threads for requests. Set by a server that can tell.
+    thread_budget: ThreadBudget = field(init=False, default_factory=UnknownThreads)
     #: Seconds to which the server itself limits each write of a reply; None where it does not.
     write_limit: float | None = field(init=False, default=None)
     #: The kind of worker that serves, and its threads. Set by a server that tells.
@@ -122,14 +143,47 @@ class ExtensionState:
         for warning in warnings:
             logger.warning("%s", warning)
 
-    def require_thread(self) -> None:
-        """Refuse a chat that would hold the last thread of the server.
+    def require_thread(self, *, holds: bool = False) -> None:
+        """Refuse a chat that would need the last thread of the server.
+
+        Args:
+            holds: Whether it will hold a thread (`hold_thread`).
 
         Raises:
             Overloaded: No thread would be left for other requests.
         """
-        if not self.has_spare_thread():
+        if not self.thread_budget.has_spare(holds=holds):
             raise Overloaded(NO_THREADS)
+
+    @contextmanager
+    def hold_thread(self) -> Iterator[None]:
+        """Hold the caller's thread for a whole answer.
+
+        Raises:
+            Overloaded: As many threads are held as may be.
+        """
+        if not self.thread_budget.hold():
+            raise Overloaded(NO_THREADS)
+        try:
+            yield
+        finally:
+            self.thread_budget.release()
+
+    def wait_accepted(self, run: Run) -> None:
+        """Wait until the model begins to answer: until then, a refusal of it can still be an HTTP status.
+
+        Not where as many threads are held as may be; a refusal is then a frame of the stream.
+
+        Raises:
+            ServiceError: As `Run.wait_accepted`.
+        """
+        if self.thread_budget.hold():
+            try:
+                # Later the first heartbeat is due.
+                limits = self.service.settings.limits
+                run.wait_accepted(min(limits.connect_timeout, limits.heartbeat_interval))
+            finally:
+                self.thread_budget.release()
 
     def hold(self, run: Run, client: Connection | None) -> HeldRun:
         """Take a run that also ends when its client disconnects.

@@ -60,7 +60,7 @@ class LimitSettings:
         "SLUICE_DRAIN_TIMEOUT", seconds(0, 3600), 25.0, "Seconds that open answers get to end after SIGTERM."
     )
     max_streams: int = setting(
-        "SLUICE_MAX_STREAMS", count(1, 10_000, "streams"), 128, "Answers that one worker streams at once."
+        "SLUICE_MAX_STREAMS", count(1, 10_000, "streams"), 1_000, "Answers that one worker streams at once."
     )
     max_streams_per_client: int = setting(
         "SLUICE_MAX_STREAMS_PER_CLIENT",
@@ -68,11 +68,19 @@ class LimitSettings:
         0,
         "How many of them one user may hold, or one client's address without users; 0 sets no limit.",
     )
+    max_held_threads: int = setting(
+        "SLUICE_MAX_HELD_THREADS",
+        count(1, 10_000, "threads"),
+        128,
+        "Answers of one worker that may hold a thread each: in block mode, with TLS in gunicorn, below a middleware "
+        "that Sluice does not know, and with another worker class. Also chats whose provider has not answered yet.",
+    )
     reserve_threads: int = setting(
         "SLUICE_RESERVE_THREADS",
         count(1, 1_000, "threads"),
-        16,
-        "Threads of a worker that are kept for the page, health checks and refusals.",
+        32,
+        "Threads of a worker for everything else: the page, health checks, refusals, the beginning and the end of "
+        "each stream.",
     )
     max_body_bytes: int = setting(
         "SLUICE_MAX_BODY_BYTES", count(1_000, 2**30, "bytes"), 2**20, "The largest request body, in bytes."
@@ -105,8 +113,17 @@ class LimitSettings:
 
     @property
     def threads(self) -> int:
-        """Threads of one worker: one for each stream, and the reserve for all other requests."""
-        return self.max_streams + self.reserve_threads
+        """The most threads of one worker: those that may be held, and the reserve for all other requests."""
+        return min(self.max_streams, self.max_held_threads) + self.reserve_threads
+
+    @property
+    def descriptors(self) -> int:
+        """Open files that one worker needs, about.
+
+        A stream holds two (client and model). The reserve is for other connections; 64 cover the loop, logs,
+        listeners and metrics.
+        """
+        return 2 * self.max_streams + self.reserve_threads + 64
 
     @property
     def graceful_timeout(self) -> int:
@@ -131,9 +148,9 @@ class LimitSettings:
                 f"SLUICE_MAX_MESSAGE_CHARS ({self.max_message_chars}) can never be reached: a body may have "
                 f"SLUICE_MAX_BODY_BYTES ({self.max_body_bytes}) bytes."
             )
-        # A stream holds two descriptors (client and model); 64 cover the loop, logs, listeners and metrics.
-        needed = 2 * self.max_streams + self.reserve_threads + 64
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        needed = self.descriptors
+        # The server raises its own limit up to this one.
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         if limit != resource.RLIM_INFINITY and needed > limit:
             found.append(
                 f"SLUICE_MAX_STREAMS ({self.max_streams}) needs about {needed} open files in each worker, and "

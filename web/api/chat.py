@@ -46,7 +46,7 @@ def make_chat_blueprint(state: ExtensionState, paced: PacedStreams) -> Blueprint
             if client is not None and has_disconnected(client):
                 # It disconnected while the request waited for a thread: an answer would only cost money.
                 return Response(status=499)
-            state.require_thread()
+            state.require_thread(holds=chat.mode == "block")
             chat = _prepare(chat, hooks.prepare)
             run = service.open(
                 chat,
@@ -59,10 +59,9 @@ def make_chat_blueprint(state: ExtensionState, paced: PacedStreams) -> Blueprint
             raise
         with state.hold(run, client) as held:
             if chat.mode == "block":
-                return _block_response(service.complete(run))
-            # Until then a refusal of the provider can still be an HTTP status. Later the first heartbeat is due.
-            limits = service.settings.limits
-            run.wait_accepted(min(limits.connect_timeout, limits.heartbeat_interval))
+                with state.hold_thread():
+                    return _block_response(service.complete(run))
+            state.wait_accepted(run)
             stream = StreamBody(run, chat.run_id)
             response = StreamResponse(request, stream, HEADERS, end_run=held.close)
             held.take_over()

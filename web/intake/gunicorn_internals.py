@@ -27,10 +27,12 @@ from gunicorn.http.message import Request as Request
 from gunicorn.http.parser import RequestParser as RequestParser
 from gunicorn.http.unreader import SocketUnreader as SocketUnreader
 from gunicorn.http.wsgi import Response
+from gunicorn.http.wsgi import create as create_response
 from gunicorn.http2.negotiation import prior_knowledge_allowed as prior_knowledge_allowed
 from gunicorn.sock import BaseSocket as BaseSocket
 from gunicorn.sock import is_http2_negotiated as is_http2_negotiated
 from gunicorn.sock import ssl_wrap_socket as ssl_wrap_socket
+from gunicorn.util import close_graceful as close_graceful
 from gunicorn.util import write as write
 from gunicorn.workers.gthread import PollableMethodQueue, ThreadWorker
 from gunicorn.workers.gthread import TConn as TConn
@@ -49,6 +51,7 @@ _METHODS: Final[Mapping[type, Mapping[str, tuple[str, ...]]]] = {
         "handle": ("conn",),
         "handle_error": ("req", "client", "addr", "exc"),
         "handle_exit": ("sig", "frame"),
+        "handle_request": ("req", "conn"),
         "handle_quit": ("sig", "frame"),
         "handle_usr1": ("sig", "frame"),
         "init_process": (),
@@ -64,7 +67,14 @@ _METHODS: Final[Mapping[type, Mapping[str, tuple[str, ...]]]] = {
     TConn: {"close": ("graceful",), "init": ()},
     RequestParser: {"__next__": (), "finish_body": ("deadline", "max_bytes"), "next": ()},
     SocketUnreader: {"chunk": ("size_hint",), "take_buffered": ()},
-    Response: {"force_close": (), "start_response": ("status", "headers", "exc_info")},
+    Response: {
+        "close": (),
+        "force_close": (),
+        "should_close": (),
+        "start_response": ("status", "headers", "exc_info"),
+        "write": ("arg",),
+        "write_file": ("respiter",),
+    },
     BaseSocket: {"close": ()},
     Arbiter: {
         "handle_chld": (),
@@ -75,7 +85,7 @@ _METHODS: Final[Mapping[type, Mapping[str, tuple[str, ...]]]] = {
         "spawn_worker": (),
     },
     WorkerTmp: {"last_update": (), "notify": ()},
-    Logger: {"setup": ("cfg",)},
+    Logger: {"access": ("resp", "req", "environ", "request_time"), "setup": ("cfg",)},
     Config: {"get_cmd_args_from_env": (), "parser": (), "set": ("name", "value")},
 }
 # Of each class the attributes that Sluice reads or sets.
@@ -87,6 +97,7 @@ _ATTRIBUTES: Final[Mapping[type, tuple[str, ...]]] = {
         "cfg",
         "keepalived_conns",
         "log",
+        "max_keepalived",
         "max_requests",
         "method_queue",
         "nr",
@@ -100,12 +111,12 @@ _ATTRIBUTES: Final[Mapping[type, tuple[str, ...]]] = {
         "worker_connections",
         "wsgi",
     ),
-    TConn: ("cfg", "client", "data_ready", "initialized", "is_http2", "parser", "sock", "timeout"),
+    TConn: ("cfg", "client", "data_ready", "initialized", "is_http2", "parser", "server", "sock", "timeout"),
     RequestParser: ("cfg", "mesg", "req_count", "source_addr", "unreader"),
     SocketUnreader: ("buf", "sock"),
     Request: ("_expected_100_continue", "body", "headers", "method", "path"),
     LengthReader: ("length",),
-    Response: ("chunked", "headers", "req", "sent", "sock"),
+    Response: ("chunked", "headers", "headers_sent", "req", "response_length", "sent", "sock"),
     BaseSocket: ("sock",),
     Arbiter: (
         "LISTENERS",
@@ -191,12 +202,12 @@ class PublicThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no
         accepting: bool = self._accepting
         return accepting
 
-    def may_keep(self, conn: Any, keepalive: bool) -> bool:
+    def may_keep(self, conn: Any, keepalive: object) -> object:
         """Say whether a connection can be used again; on the request's thread. A subclass overrides it."""
         kept: bool = super()._keepalive_after(conn, keepalive)
         return kept
 
-    def _keepalive_after(self, conn: Any, keepalive: bool) -> bool:
+    def _keepalive_after(self, conn: Any, keepalive: object) -> object:
         return self.may_keep(conn, keepalive)
 
 
@@ -230,6 +241,15 @@ def body_length(request: Any) -> int | None:
     """Return how many bytes of a request's body are to come; None where its length is not known in advance."""
     reader = request.body.reader
     return reader.length if isinstance(reader, LengthReader) else None
+
+
+def begin_response(request: Any, connection: Any) -> tuple[Any, dict[str, Any]]:
+    """Return the response and the environ of a request."""
+    response, environ = create_response(
+        request, connection.sock, connection.client, connection.server, connection.cfg
+    )
+    environ["wsgi.multithread"] = True
+    return response, environ
 
 
 def response_of(start_response: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 THREAD_WAIT = 0.5
 
 # The private parts of the standard library's pool that are used here.
-_USED = ("_adjust_thread_count", "_idle_semaphore", "_threads")
+_USED = ("_adjust_thread_count", "_idle_semaphore", "_max_workers", "_threads")
 _missing = [
     name
     for name in _USED
@@ -31,7 +31,9 @@ if _missing:
 class RequestThreads(ThreadPoolExecutor):
     """A pool of threads that continues with its running threads where no further one can be started.
 
-    `has_spare` is for any thread, all other methods are for the server's main thread.
+    A few threads serve short requests. Each request that holds its thread for long adds one, up to a limit.
+
+    `has_spare`, `hold` and `release` are for any thread, all other methods are for the server's main thread.
     """
 
     def __init__(self, limit: int) -> None:
@@ -42,6 +44,7 @@ class RequestThreads(ThreadPoolExecutor):
         """
         super().__init__(max_workers=limit)
         self._limit = limit
+        self._held_lock = threading.Lock()
         self._waiting: deque[tuple[float, Future[Any]]] = deque()
         self._start_errors = threading.local()
 
@@ -57,12 +60,45 @@ class RequestThreads(ThreadPoolExecutor):
             self._waiting.append((time.monotonic() + (THREAD_WAIT if self._threads else 0.0), future))
         return future, error
 
-    def has_spare(self) -> bool:
+    def keep_reserve(self, threads: int) -> None:
+        """Serve short requests with so many threads; the others up to the limit may be held.
+
+        Args:
+            threads: With half of the limit, if that is less.
+        """
+        self._max_workers = max(1, min(threads, self._limit // 2))
+
+    def hold(self) -> bool:
+        """Take note that the caller's thread is busy for long, so that another one may serve short requests.
+
+        Returns:
+            Whether it may be. If not, as many are held as may be, or no further thread can be started.
+        """
+        with self._held_lock:
+            if self._max_workers >= self._limit:
+                return False
+            self._max_workers += 1
+        if self.has_spare(holds=False):
+            return True
+        self.release()
+        return False
+
+    def release(self) -> None:
+        """Take note that a thread is free that was held. One too many stays idle."""
+        with self._held_lock:
+            self._max_workers -= 1
+
+    def has_spare(self, *, holds: bool) -> bool:
         """Return whether a thread is left for other requests while the caller's is busy; start one if needed.
 
-        Where all threads up to the limit are running, the limit of streams leaves some of them to other requests.
+        Where all threads that may run are running, those that are not held serve short requests only.
+
+        Args:
+            holds: Whether the caller's thread will be held.
         """
-        if self._idle_semaphore._value > 0 or len(self._threads) >= self._limit:
+        if holds and self._max_workers >= self._limit:
+            return False
+        if self._idle_semaphore._value > 0 or len(self._threads) >= self._max_workers:
             return True
         future, error = self._submit(_do_nothing)
         if error is not None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+import socket
+from collections.abc import Callable, Iterator
 
 from ...service import Run
 from ...service.errors import InternalError
-from ...service.events.events import Event, Failed
+from ...service.events.events import Failed
 from ..encoders.sluice_sse import HEARTBEAT, OPENING, encode_events
-
-Encoder = Callable[[Sequence[Event], int, str], bytes]
+from .socket_reader import Encoder, SocketReader
 
 logger = logging.getLogger("sluice.web")
 
@@ -32,6 +32,27 @@ class StreamBody:
         self._is_opened = False
         self._has_failed = False
         self._on_close: Callable[[], None] | None = None
+        #: What writes the frames in place of the iteration; None where nothing does.
+        self.socket_reader: SocketReader | None = None
+
+    def detach(
+        self, client: socket.socket, *, is_chunked: bool, write_timeout: float, on_done: Callable[[], None]
+    ) -> SocketReader:
+        """Have the loop write all further frames; the iteration then yields only the end of a lost loop.
+
+        For the thread that has taken the first item of the iteration and sent it. It has to call `follow` of what is
+        returned, whose arguments these are.
+        """
+        self.socket_reader = SocketReader(
+            self._run,
+            self._encode,
+            self._request_id,
+            client,
+            is_chunked=is_chunked,
+            write_timeout=write_timeout,
+            on_done=on_done,
+        )
+        return self.socket_reader
 
     def on_close(self, callback: Callable[[], None]) -> None:
         """Set the function that the first `close` calls."""
@@ -61,6 +82,12 @@ class StreamBody:
         """Wait for the next events, and return their frames; None at the end."""
         if self._has_failed:
             return None
+        reader = self.socket_reader
+        if reader is not None:
+            self._has_failed = True
+            if not reader.is_aborted:
+                return None
+            return self._encode([Failed(InternalError())], reader.cursor + 1, self._request_id)
         try:
             batch = next(self._run, None)
             if batch is None:

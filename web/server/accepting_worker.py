@@ -131,9 +131,9 @@ class AcceptingWorker(GatheringWorker):
         if mine.connections >= self._max_streams and self.others_have_room():
             return True
         # Where all are full by connections, some may have connections that are no streams, of silent or lingering
-        # clients. In a worker with more of them than threads, a request would wait.
+        # clients. In a worker with many of them, a request may wait for a thread.
         return mine.streams >= self._max_streams and any(
-            other.streams < self._max_streams and other.connections < self.cfg.threads
+            other.streams < self._max_streams and other.connections - other.streams < self.cfg.threads
             for other in self.worker_loads.others()
         )
 

@@ -12,6 +12,7 @@ from ...service.settings.load import load_settings
 from ...service.settings.names import unused_names
 from ...service.settings.settings import SettingsError
 from . import start_signals
+from .descriptors import raise_descriptor_limit
 from .heartbeat_directory import NoDirectory, choose_heartbeat_directory
 from .import_path import remove_gunicorn_folder
 from .listen_address import AddressUnavailable, format_address, refuse_unavailable
@@ -51,6 +52,7 @@ class Configuration:
         ]
         if loaded.has_lost_dotenv:
             self._warnings.append(f"{dotenv} had settings before, and now is empty or gone: they have no effect.")
+        raise_descriptor_limit(self.settings.limits.descriptors)
         # Before the first thread of this process, which is the log's: what is chosen here, workers inherit.
         share_one_arena()
         self._log = MasterLog(self.settings)

@@ -8,14 +8,13 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from ...service.observability.logging import request_id
 from ...service.observability.resources import exhausted_by
-from ..intake.gunicorn_internals import ParseException, PublicThreadWorker, write
+from ..intake.gunicorn_internals import ParseException, write
 from ..intake.gunicorn_internals import errors as http_errors
 from ..intake.parser_refusals import refuse_parser_error
 from ..intake.refusals import FAILED, OVERLOADED, Refusal, make_invalid_refusal
@@ -26,6 +25,8 @@ from ..intake.worker_connection import WorkerConnection
 from ..intake.wsgi_input import wrap_request_bodies
 from ..security.trace_context import read_request_id
 from ..sockets.lingering import LingeringConnections
+from .detaching_worker import DetachingWorker, NoThreadLeft, serving
+from .exchange import DETACHED
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -40,10 +41,6 @@ NO_TLS = make_invalid_refusal(400, "Bad Request", "The connection should use TLS
 CAUSE_CHARS = 200
 # Seconds between two log lines about threads that cannot be started, because each request would log one.
 LOG_INTERVAL = 1.0
-
-
-#: The client whose request a thread serves, for log records that do not name it.
-_serving = threading.local()
 
 
 def format_client(address: Any) -> str:
@@ -74,7 +71,8 @@ class ClientTooSlow(logging.Filter):
         if isinstance(error, TimeoutError | BlockingIOError):
             record.levelno, record.levelname = logging.INFO, "INFO"
             record.msg = "the client %s was too slow, and its connection is closed: %s"
-            record.args = (getattr(_serving, "client", "of an unknown address"), self._reason(error))
+            client = getattr(serving, "client", None)
+            record.args = (format_client(client) if client else "of an unknown address", self._reason(error))
             record.exc_info = record.exc_text = None
         return True
 
@@ -84,7 +82,7 @@ class ClientTooSlow(logging.Filter):
         return self._head if isinstance(error, BlockingIOError) or "handshake" in str(error) else self._write
 
 
-class GatheringWorker(PublicThreadWorker):
+class GatheringWorker(DetachingWorker):
     """A threaded worker whose main thread receives requests, and lets connections linger."""
 
     def prepare_serving(self, application: Any, services: Services) -> None:
@@ -96,12 +94,13 @@ class GatheringWorker(PublicThreadWorker):
         """
         # Imported here, because the master must not load Flask.
         from ..intake.json_body_routes import JsonBodyRoutes
-        from ..replies.limited_replies import limit_reply_writes
 
         self._services = services
         self._next_log_at = 0.0
-        services.set_spare_thread_check(self.tpool.has_spare)
         self._settings = settings = services.settings
+        self.tpool.keep_reserve(settings.limits.reserve_threads)
+        services.use_threads(self.tpool)
+        self.write_timeout = settings.limits.write_timeout
         self._body_routes = JsonBodyRoutes(application)
         self._lingering = LingeringConnections(self.poller, self._count_connections, self.log)
         self._intake = RequestIntake(
@@ -111,9 +110,7 @@ class GatheringWorker(PublicThreadWorker):
             body_timeout=settings.limits.body_timeout,
             body_limit=settings.limits.max_body_bytes,
         )
-        self.wsgi: WSGIApplication = limit_reply_writes(
-            wrap_request_bodies(application), settings.limits.write_timeout
-        )
+        self.wsgi: WSGIApplication = wrap_request_bodies(application)
         services.set_write_limit(settings.limits.write_timeout)
 
     def get_thread_pool(self) -> RequestThreads:
@@ -148,7 +145,7 @@ class GatheringWorker(PublicThreadWorker):
 
     def handle(self, conn: WorkerConnection) -> Any:
         """Serve a request on its thread, whose log records can name the client. gunicorn's do not."""
-        _serving.client = format_client(conn.client)
+        serving.client = conn.client
         return super().handle(conn)
 
     def request_refused(self, connection: WorkerConnection, refusal: Refusal, cause: str = "") -> None:
@@ -198,13 +195,18 @@ class GatheringWorker(PublicThreadWorker):
             super().on_client_socket_readable(conn, client)
 
     def finish_request(self, conn: WorkerConnection, fs: Future[Any]) -> None:
-        """Receive a pipelined request. gunicorn uses a thread as soon as it has begun."""
+        """Receive a pipelined request. gunicorn uses a thread as soon as it has begun.
+
+        Where the reply is not at its end, the connection stays as it is.
+        """
         if fs.cancelled():
             if conn.is_gathered:
                 self.request_refused(conn, OVERLOADED)
             else:
                 self.connection_ended(conn)
                 self.log.info("a request of %s was not read: no thread was left", format_client(conn.client))
+            return
+        if fs.exception() is None and fs.result() is DETACHED:
             return
         if conn.is_gathered and fs.exception() is None and fs.result():
             received = conn.parser.unreader.take_buffered()
@@ -213,12 +215,14 @@ class GatheringWorker(PublicThreadWorker):
                 return
         super().finish_request(conn, fs)
 
-    def may_keep(self, conn: WorkerConnection, keepalive: bool) -> bool:
+    def may_keep(self, conn: WorkerConnection, keepalive: object) -> object:
         """Return whether a connection can be used again. On the request's thread, without waiting.
 
         gunicorn waits up to 5 s for the rest of a body. Where more than 64 KiB are left, it closes the connection,
         although it has announced to keep it.
         """
+        if keepalive is DETACHED:
+            return keepalive
         arrival = getattr(conn.parser.mesg, "arrival", None)
         if arrival is None:
             return super().may_keep(conn, keepalive)
@@ -254,7 +258,9 @@ class GatheringWorker(PublicThreadWorker):
         # The application's own headers are not the client's fault.
         is_own = isinstance(exc, http_errors.InvalidResponseHeader | http_errors.InvalidResponseHeaderName)
         cause = ""
-        if (lacking := exhausted_by(exc)) is not None:
+        if isinstance(exc, NoThreadLeft):
+            refusal, cause = OVERLOADED, str(exc)
+        elif (lacking := exhausted_by(exc)) is not None:
             self.log.error("a request of %s could not be served: %s", format_client(addr), lacking)
             refusal = OVERLOADED
         elif isinstance(exc, ParseException) and not is_own:

@@ -124,6 +124,7 @@ def post_worker_init(worker: Any) -> None:
         services.describe_worker(worker.cfg.worker_class_str, worker.cfg.threads)
         SluiceLog(services.secrets).attach(worker.log.error_log, services.settings.logging.level.upper())
         if not getattr(worker, "drains_itself", False):
+            services.limit_streams(services.settings.limits.max_held_threads)
             services.start()
             worker.sluice = PlainWorkerSignals(worker, services)
     start_signals.release()

@@ -10,7 +10,7 @@ from ...service.settings.limits import CLOSING_TIME
 
 if TYPE_CHECKING:
     from ...service import LoopState, Settings
-    from ..extension_state import ExtensionState
+    from ..extension_state import ExtensionState, ThreadBudget
 
 
 # Seconds between two updates. What an answer changes is written with its begin and its end; these updates write what
@@ -64,10 +64,15 @@ class Services:
         """The texts that must never be logged."""
         return tuple(sluice.service.settings.provider.api_key for sluice in self._sluices)
 
-    def set_spare_thread_check(self, has_spare: Callable[[], bool]) -> None:
-        """Set the function by which any thread learns whether the worker has a thread for another request."""
+    def use_threads(self, threads: ThreadBudget) -> None:
+        """Tell the applications which threads serve them."""
         for sluice in self._sluices:
-            sluice.has_spare_thread = has_spare
+            sluice.thread_budget = threads
+
+    def limit_streams(self, most: int) -> None:
+        """Lower the most streams that may be open, under a server that holds a thread for each."""
+        for sluice in self._sluices:
+            sluice.service.limiter.limit = min(sluice.service.limiter.limit, most)
 
     def set_write_limit(self, seconds: float) -> None:
         """Tell the applications that the worker limits each write of a reply to so many seconds.

@@ -161,8 +161,10 @@ class SluiceWorker(AcceptingWorker):
                 # The main loop, to which the handlers pass these, has ended.
                 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1):
                     signal.signal(number, signal.SIG_IGN)
+            self.has_ended = True
             if not services.close():
                 self.log.warning("open streams or the event loop did not end in time; the process exits")
+            self.close_detached()
 
     def _start_services(self, services: Services) -> None:
         """Start the services; try again where a resource is missing, because another worker would miss it as well."""
@@ -229,7 +231,7 @@ class SluiceWorker(AcceptingWorker):
         self.is_replaced = True
         self.alive = False
         self.log.error("the event loop is %s: this worker is replaced", state.value)
-        self.method_queue.defer(lambda: None)  # wakes the main loop
+        self.method_queue.defer(self.close_lost)
 
     def _retire(self) -> None:
         """Exit after `max_requests` once others have room or no connection is open; after twice that in any case."""

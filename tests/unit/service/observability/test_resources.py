@@ -194,7 +194,7 @@ def test_a_request_waits_for_another_ones_thread_where_none_can_be_started(
     release = threading.Event()
     first, error = threads.submit_request(release.wait, WITHIN)
     assert error is None
-    assert not threads.has_spare()
+    assert not threads.has_spare(holds=False)
     second, error = threads.submit_request(lambda: "served")
     assert str(error) == "can't start new thread"
     threads.end_expired()
@@ -203,7 +203,7 @@ def test_a_request_waits_for_another_ones_thread_where_none_can_be_started(
     release.set()
     assert second.result(WITHIN) == "served"
     assert first.result(WITHIN)
-    assert threads.has_spare()
+    assert threads.has_spare(holds=False)
     threads.end_expired()
     assert threads.time_left() is None
 
@@ -212,7 +212,7 @@ def test_a_spare_thread_is_started_while_it_can_be(starting: Starting, threads: 
     starting.left = 2
     release = threading.Event()
     threads.submit_request(release.wait, WITHIN)
-    assert threads.has_spare()
+    assert threads.has_spare(holds=False)
     assert starting.left == 0
     release.set()
 

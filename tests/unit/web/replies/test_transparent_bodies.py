@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import opentelemetry.instrumentation.wsgi as otel_wsgi
@@ -21,36 +23,24 @@ from opentelemetry.trace import StatusCode
 from sentry_sdk.integrations.wsgi import SentryWsgiMiddleware
 from werkzeug.wsgi import ClosingIterator
 
+from sluice.service.chat import Chat, CurrentChat
+from sluice.service.concurrency.event_loop_thread import LoopThread
 from sluice.service.events.events import Event, Finished, Text
-from sluice.web.replies import limited_replies, transparent_bodies
-from sluice.web.replies.limited_replies import limit_reply_writes
+from sluice.service.message import Message
+from sluice.service.observability.metrics import Metrics
+from sluice.service.runs.log import RunLog
+from sluice.service.runs.run import Run
+from sluice.web.replies import transparent_bodies
 from sluice.web.replies.stream_body import StreamBody
 from sluice.web.replies.transparent_bodies import _WRAPPERS, TransparentBodies
-from sluice.web.server import socket_writer_offer
-from sluice.web.server.socket_writer_offer import UnknownBodies, offer_socket_writers
+from sluice.web.server import detaching_worker
+from sluice.web.server.detaching_worker import DetachingWorker
+from sluice.web.server.exchange import Exchange
+from sluice.web.server.unknown_bodies import UnknownBodies
 
 WITHIN = 5.0
-LARGE = "x" * 8_000_000
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 Middleware = Callable[[Application], Application]
-
-
-class ScriptedRun:
-    """Yields batches that it is given; the test calls the outlet."""
-
-    def __init__(self, *batches: list[Event]) -> None:
-        self._batches = enumerate(batches, start=1)
-        self.outlet: Callable[[int, list[Event]], bool] | None = None
-        self.closed = 0
-
-    def divert(self, outlet: Callable[[int, list[Event]], bool]) -> None:
-        self.outlet = outlet
-
-    def close(self) -> None:
-        self.closed += 1
-
-    def __next__(self) -> tuple[int, list[Event]]:
-        return next(self._batches)
 
 
 class Request:
@@ -58,7 +48,10 @@ class Request:
 
 
 class Response:
-    """What a gunicorn response is to the writer."""
+    """What a gunicorn response is to an exchange."""
+
+    response_length = None
+    headers_sent = True
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -67,17 +60,56 @@ class Response:
         self.req = Request()
         self.headers: list[tuple[str, str]] = []
 
-    def start(self, status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[..., object]:
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: object = None
+    ) -> Callable[..., object]:
         self.headers = headers
         return lambda data: None
 
+    def write(self, data: bytes) -> None:
+        self.sock.sendall(data)
+
+    def close(self) -> None:
+        self.sock.sendall(b"the end of the body")
+
+
+class Connection:
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+
+
+class Log:
+    def access(self, *of_a_request: object) -> None:
+        """Log nothing."""
+
+
+class Threads:
+    def hold(self) -> bool:
+        return True
+
+
+class Worker(DetachingWorker):
+    """A worker without sockets and threads of its own."""
+
+    def __init__(self) -> None:
+        self.tpool: Any = Threads()
+
 
 class Served:
-    """A stream that a worker serves, with middlewares around it."""
+    """A stream that a worker serves, with middlewares around it. The test speaks for its source."""
 
-    def __init__(self, sock: socket.socket, run: ScriptedRun, *middlewares: Middleware) -> None:
-        self.run = run
-        self.environ = {
+    def __init__(self, loop: LoopThread, sock: socket.socket, *middlewares: Middleware) -> None:
+        self._loop = loop
+        self._steps: asyncio.Queue[list[Event]] = asyncio.Queue()
+        chat = CurrentChat(Chat([Message(role="user", content="Hi")], "m", run_id="1"))
+        self.closed = 0
+        self.run = Run(loop, self._source, Metrics("m"), current=chat, heartbeat=60.0, on_close=self._close)
+        self.stream = StreamBody(self.run, "1")
+        self.stream.on_close(self.run.close)
+        self.is_written = threading.Event()
+        self.exchange = Exchange(Request(), Connection(sock))  # type: ignore[arg-type]
+        self.exchange.response = Response(sock)
+        self.exchange.environ = {
             "gunicorn.socket": sock,
             "SERVER_PROTOCOL": "HTTP/1.1",
             "SERVER_NAME": "localhost",
@@ -87,19 +119,63 @@ class Served:
             "wsgi.url_scheme": "http",
             "wsgi.file_wrapper": _FileWrapper,
         }
-        self.stream = StreamBody(run, "1")  # type: ignore[arg-type]
-        self.stream.on_close(run.close)
 
         def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            environ["sluice.stream"] = (self.stream, run.close)
+            environ["sluice.stream"] = (self.stream, self.run.close)
             start_response("200 OK", [("Content-Type", "text/event-stream")])
             return self.stream
 
         wrapped: Application = application
         for middleware in middlewares:
             wrapped = middleware(wrapped)
-        served = limit_reply_writes(offer_socket_writers(wrapped), 5)  # type: ignore[arg-type]
-        self.body: Any = served(self.environ, Response(sock).start)  # type: ignore[arg-type]
+        self._wsgi: Any = wrapped
+        self.exchange.context.run(self._begin)
+
+    async def _source(self, log: RunLog) -> None:
+        while not log.has_ended:
+            log.append(await self._steps.get())
+
+    def _close(self, run: Run) -> None:
+        self.closed += 1
+
+    def _begin(self) -> None:
+        """Do on the first thread what the worker does."""
+        body = self.exchange.call(self._wsgi)
+        self.is_detached = Worker()._find_stream(self.exchange, body) is not None
+        if self.is_detached:
+            self.exchange.write_first()
+            self.stream.detach(
+                self.exchange.connection.sock, is_chunked=True, write_timeout=WITHIN, on_done=self.is_written.set
+            )
+            self.exchange.stream = self.stream
+
+    def follow(self) -> None:
+        """Let the loop write."""
+        assert self.stream.socket_reader is not None
+        self.stream.socket_reader.follow()
+
+    def say(self, *events: Event) -> None:
+        """Append events."""
+        self._loop.call_soon(self._steps.put_nowait, list(events))
+
+    def end(self) -> None:
+        """Do on another thread what the worker does when the loop has written all."""
+        with ThreadPoolExecutor(1) as threads:
+            threads.submit(self.exchange.context.run, self._end).result(WITHIN)
+
+    def _end(self) -> None:
+        try:
+            self.exchange.write_rest()
+        finally:
+            self.exchange.close(Log())
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[LoopThread]:
+    thread = LoopThread("bodies-loop")
+    thread.start()
+    yield thread
+    assert thread.close()
 
 
 class _FileWrapper:
@@ -119,9 +195,8 @@ def sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Begin as a new process does, in which nothing was tried and nothing logged."""
     bodies = TransparentBodies()
-    for module in (transparent_bodies, limited_replies, socket_writer_offer):
-        monkeypatch.setattr(module, "bodies", bodies)
-    monkeypatch.setattr(socket_writer_offer, "unknown_bodies", UnknownBodies())
+    monkeypatch.setattr(transparent_bodies, "bodies", bodies)
+    monkeypatch.setattr(detaching_worker, "unknown_bodies", UnknownBodies())
 
 
 @pytest.fixture
@@ -196,7 +271,12 @@ def peeking(app: Application) -> Application:
 
 
 def test_the_loop_writes_below_sentry_and_opentelemetry_in_any_order(
-    sockets: tuple[socket.socket, socket.socket], events: list[Any], otel: Middleware, spans: InMemorySpanExporter
+    loop: LoopThread,
+    sockets: tuple[socket.socket, socket.socket],
+    events: list[Any],
+    otel: Middleware,
+    spans: InMemorySpanExporter,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     orders: list[tuple[Middleware, ...]] = [
         (sentry,),
@@ -208,21 +288,26 @@ def test_the_loop_writes_below_sentry_and_opentelemetry_in_any_order(
         (closing, sentry, closing, otel, closing),
     ]
     for order in orders:
-        run = ScriptedRun([], [Finished("stop", None)])
         spans.clear()
-        served = Served(sockets[0], run, *order)
-        assert run.outlet is not None, order
-        frames = iter(served.body)
-        assert next(frames) == b": ok\n\n"
-        assert run.outlet(1, [Text("Hello")])
+        served = Served(loop, sockets[0], *order)
+        assert served.is_detached, order
+        assert sockets[1].recv(1000) == b": ok\n\n"
+        served.follow()
+        served.say(Text("Hello"))
         assert b"Hello" in sockets[1].recv(1000)
         assert spans.get_finished_spans() == ()
-        list(frames)
-        served.body.close()
-        assert run.closed == 1, order
+        served.say(Finished("stop", None))
+        assert served.is_written.wait(WITHIN)
+        assert b'"done": true' in sockets[1].recv(1000)
+        assert served.closed == 0
+        # On another thread, where the spans end and the context variables are reset.
+        served.end()
+        assert sockets[1].recv(1000) == b"the end of the body"
+        assert served.closed == 1, order
         ended = spans.get_finished_spans()
         assert [span.status.status_code for span in ended] == [StatusCode.UNSET] * order.count(otel)
     assert set(kinds(events)) == {"transaction"}
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 @pytest.mark.parametrize(
@@ -237,21 +322,34 @@ def test_the_loop_writes_below_sentry_and_opentelemetry_in_any_order(
     ],
 )
 def test_every_chunk_passes_a_middleware_that_is_not_known_wherever_it_is(
-    sockets: tuple[socket.socket, socket.socket], events: list[Any], order: tuple[Middleware, ...]
+    loop: LoopThread,
+    sockets: tuple[socket.socket, socket.socket],
+    events: list[Any],
+    order: tuple[Middleware, ...],
 ) -> None:
-    run = ScriptedRun([Text("a secret")])
-    served = Served(sockets[0], run, *order)
-    assert run.outlet is None
-    assert (b"******" in b"".join(served.body)) is (redacting in order)
-    served.body.close()
+    served = Served(loop, sockets[0], *order)
+    assert not served.is_detached
+    assert served.exchange.holds_thread
+    served.say(Text("a secret"), Finished("stop", None))
+    served.end()
+    received = sockets[1].recv(10_000)
+    assert (b"******" in received) is (redacting in order)
+    assert received.endswith(b"the end of the body")
+    assert served.closed == 1
 
 
 def test_a_body_of_an_unknown_kind_is_logged_once_with_its_name(
-    sockets: tuple[socket.socket, socket.socket], events: list[Any], caplog: pytest.LogCaptureFixture
+    loop: LoopThread,
+    sockets: tuple[socket.socket, socket.socket],
+    events: list[Any],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     for _ in range(2):
-        Served(sockets[0], ScriptedRun(), redacting, sentry).body.close()
-    Served(sockets[0], ScriptedRun(), lambda app: lambda *given: list(app(*given)))
+        served = Served(loop, sockets[0], redacting, sentry)
+        served.exchange.close(Log())
+        served.run.close()
+    served = Served(loop, sockets[0], lambda app: lambda *given: [app(*given)][:0])  # type: ignore[list-item]
+    served.run.close()
     logged = [record.getMessage() for record in caplog.records if "wraps streams in" in record.getMessage()]
     assert len(logged) == 2
     assert "a generator of redacting.<locals>.redact (" in logged[0]
@@ -259,51 +357,28 @@ def test_a_body_of_an_unknown_kind_is_logged_once_with_its_name(
 
 
 def test_a_client_that_has_disconnected_is_no_error_of_the_application(
-    sockets: tuple[socket.socket, socket.socket], events: list[Any], otel: Middleware, spans: InMemorySpanExporter
+    loop: LoopThread, events: list[Any], otel: Middleware, spans: InMemorySpanExporter
 ) -> None:
     for order in ([sentry, otel], [otel, sentry]):
         server, client = socket.socketpair()
         with server:
-            run = ScriptedRun([], [])
-            served = Served(server, run, *order)
-            frames = iter(served.body)
-            next(frames)
+            served = Served(loop, server, *order)
+            served.follow()
             client.close()
-            assert run.outlet is not None
-            assert not run.outlet(1, [Text("Hello")])
+            served.say(Text("Hello"))
+            assert served.is_written.wait(WITHIN)
             # As where no middleware is: gunicorn counts on it.
             with pytest.raises(BrokenPipeError):
-                next(frames)
-            served.body.close()
-            assert run.closed == 1
+                served.end()
+            assert served.closed == 1
     assert [span.status.status_code for span in spans.get_finished_spans()] == [StatusCode.UNSET] * 2
     assert "event" not in kinds(events)
-
-
-def test_what_the_socket_did_not_accept_is_written_before_the_next_frame(
-    sockets: tuple[socket.socket, socket.socket], events: list[Any], otel: Middleware
-) -> None:
-    run = ScriptedRun([], [Text("after")])
-    frames = iter(Served(sockets[0], run, otel, sentry).body)
-    next(frames)
-    assert run.outlet is not None
-    assert not run.outlet(1, [Text(LARGE)])
-    received = bytearray()
-
-    def read() -> None:
-        while not received.endswith(b"\n\n\r\n"):
-            received.extend(sockets[1].recv(1 << 20))
-
-    reading = threading.Thread(target=read)
-    reading.start()
-    assert b"after" in next(frames)
-    reading.join(WITHIN)
-    assert LARGE.encode() in received
 
 
 @pytest.mark.parametrize("change", ["chunks", "attribute", "batches", "close"])
 @pytest.mark.parametrize("library", ["sentry-sdk", "opentelemetry-instrumentation-wsgi"])
 def test_another_version_that_wraps_otherwise_is_not_looked_below_and_the_log_says_so(
+    loop: LoopThread,
     sockets: tuple[socket.socket, socket.socket],
     events: list[Any],
     otel: Middleware,
@@ -315,10 +390,9 @@ def test_another_version_that_wraps_otherwise_is_not_looked_below_and_the_log_sa
     _change(monkeypatch, library, change)
     middleware = sentry if library == "sentry-sdk" else otel
     for _ in range(2):
-        run = ScriptedRun([Text("Hello")])
-        served = Served(sockets[0], run, middleware)
-        assert run.outlet is None
-        list(served.body)
+        served = Served(loop, sockets[0], middleware)
+        assert not served.is_detached
+        served.run.close()
     logged = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert len([text for text in logged if f"{library} " in text and "does not know" in text]) == 1
 
@@ -374,12 +448,15 @@ def test_every_known_wrapper_of_the_installed_versions_passes_its_trial() -> Non
 
 
 def test_nothing_is_logged_or_imported_where_a_library_is_not_used(
-    sockets: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    loop: LoopThread,
+    sockets: tuple[socket.socket, socket.socket],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     for wrapper in _WRAPPERS[1:]:
         monkeypatch.delitem(sys.modules, wrapper.module)
-    run = ScriptedRun()
-    Served(sockets[0], run, closing)
-    assert run.outlet is not None
+    served = Served(loop, sockets[0], closing)
+    assert served.is_detached
+    served.run.close()
     assert not [name for name in sys.modules if name in [wrapper.module for wrapper in _WRAPPERS[1:]]]
     assert caplog.records == []
