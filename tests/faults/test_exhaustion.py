@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import resource
+import select
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,15 +13,17 @@ from pathlib import Path
 from tests.support.fault_application import NO_MEMORY
 from tests.support.fault_server import FaultServer, StartOwnServer
 from tests.support.memory import resident
+from tests.support.polling import wait_until
 from tests.support.running_server import PLANTED_KEY
 from tools.common.gunicorn_server import REPOSITORY, GunicornServer
 from tools.common.leaks import open_descriptors
-from tools.common.raw_client import RawClient, Reply, check_error, fetch, post_chat, stream_chat
+from tools.common.raw_client import RawClient, Reply, chat_request, check_error, fetch, post_chat, stream_chat
 from tools.common.scripted_model import MODEL_NAME, ScriptedModel, finished, said, stalling_after
 
 # Four threads, all of which the warm-up needs.
 SERVER_SETTINGS = {"SLUICE_MAX_STREAMS": 3, "SLUICE_RESERVE_THREADS": 1, "warm": 3}
 MIB = 2**20
+WITHIN = 5.0
 
 
 @contextmanager
@@ -99,20 +102,22 @@ def test_a_worker_without_free_descriptors_closes_idle_connections_for_new_clien
     assert_recovers(running_server, worker)
 
 
-def test_a_worker_that_can_start_no_thread_refuses_chats_and_answers_all_else(
+def test_a_worker_that_can_start_no_thread_refuses_what_holds_one_and_answers_all_else(
     start_own_server: StartOwnServer,
 ) -> None:
     running_server = start_own_server(warm=2)
     (worker,) = running_server.server.worker_pids()
     running_server.model.default = stalling_after("Hello")
     with running_server.without_leaks(threads=False), ExitStack() as stack, little_memory(worker):
-        for number in itertools.count(1):
-            assert number < 20
+        # A stream holds no thread.
+        for _ in range(3):
             client = stack.enter_context(stream_chat(running_server.url))
-            if client.status != 200:
-                break
             assert client.next_event().message == "Hello"
-        assert number > 1
+        for number in itertools.count(4):
+            assert number < 20
+            client = stack.enter_context(RawClient(running_server.url))
+            if is_refused(running_server, client):
+                break
         assert client.status == 503
         assert b'"overloaded"' in client.read_body()
         ready = fetch(running_server.url, "/readyz")
@@ -124,6 +129,18 @@ def test_a_worker_that_can_start_no_thread_refuses_chats_and_answers_all_else(
         assert running_server.server.worker_pids() == [worker]
     running_server.model.clear()
     assert_recovers(running_server, worker)
+
+
+def is_refused(running_server: FaultServer, client: RawClient) -> bool:
+    """Ask in block mode, and say whether a reply comes and the model is not asked."""
+    before = len(running_server.model.exchanges)
+
+    def has_reply() -> bool:
+        return bool(select.select([client.socket], [], [], 0)[0])
+
+    client.send(chat_request("localhost", {"message": "Hi", "interaction_mode": "block"}))
+    wait_until(lambda: has_reply() or len(running_server.model.exchanges) > before, WITHIN)
+    return has_reply()
 
 
 def test_a_request_without_memory_gets_the_code_overloaded(running_server: FaultServer) -> None:
