@@ -93,7 +93,7 @@ class RunLog:
         if is_late:
             self._kept.extend(events)
             self.is_full = len(self._kept) >= CAPACITY
-        if first == 1:
+        if self._on_begin is not None:
             self._begin()
 
     async def wait_room(self) -> None:

@@ -7,7 +7,6 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent import futures
-from contextlib import suppress
 from copy import copy
 from types import TracebackType
 from typing import Self
@@ -112,6 +111,8 @@ class Run:
         self._is_left = False
         #: Whether a reader has handed out the terminal event. Set by the reader.
         self.has_delivered_end = False
+        #: What the terminal event is made of, until it is logged.
+        self._failure: BaseException | None = None
         self._lock = threading.Lock()
         self._is_closed = False
         self._duration = 0.0
@@ -200,6 +201,7 @@ class Run:
         finally:
             self._duration = self._figures.duration
             try:
+                self._log_failure()
                 self._account()
             finally:
                 # It gives back the run's slot, also where a filter of the log raises.
@@ -273,9 +275,8 @@ class Run:
     def _end_log(self, error: BaseException) -> None:
         """Append the terminal event of a failure, unless the log has ended."""
         if not self.log.has_ended:
-            event = Failed(_to_service_error(error))
-            self.log.append([event])
-            _log_failure(error, event.error)
+            self._failure = error
+            self.log.append([Failed(_to_service_error(error))])
 
     # ------------------------------------------------------------------ inside
 
@@ -290,8 +291,8 @@ class Run:
         if error is None or isinstance(error, futures.CancelledError):
             error = LoopUnavailable("the loop ended before the log", LoopState.CLOSED)
         event = Failed(_to_service_error(error))
+        self._failure = self._failure or error
         self._figures.end = self._figures.end or event
-        _log_failure(event.error, event.error)
         return event
 
     @property
@@ -307,6 +308,22 @@ class Run:
         if isinstance(end, Failed):
             return _FAILED_OUTCOMES.get(end.error.code, "error")
         return "open" if end is None else "done"
+
+    def _log_failure(self) -> None:
+        """Log why the run failed, and with its traceback an exception of no known kind.
+
+        Not on the loop's thread: here Sentry knows the request.
+        """
+        # Its traceback holds this object.
+        error, self._failure = self._failure, None
+        end = self._figures.end
+        if error is None or not isinstance(end, Failed):
+            return
+        told = end.error
+        if told.code == InternalError.code and not isinstance(error, ServiceError | LoopUnavailable):
+            logger.error("unhandled exception in run; the client gets the code internal", exc_info=error)
+        if told.detail:
+            logger.warning("%s: %s", told.code, told.detail)
 
     def _account(self) -> None:
         chat, usage, outcome = self.chat, self._figures.usage, self._outcome()
@@ -338,19 +355,10 @@ class Run:
         )
 
 
-def _log_failure(error: BaseException, told: ServiceError) -> None:
-    """Log why a run failed, and with its traceback an exception of no known kind."""
-    if (
-        told.code == InternalError.code
-        and error is not told
-        and not isinstance(error, ServiceError | LoopUnavailable)
-    ):
-        logger.error("unhandled exception in run; the client gets the code internal", exc_info=error)
-    if told.detail:
-        logger.warning("%s: %s", told.code, told.detail)
-
-
 def _open(gate: threading.Lock) -> None:
     """Let the thread go on that waits for a lock. From any thread, and more than once."""
-    with suppress(RuntimeError):  # open already
-        gate.release()
+    if gate.locked():
+        try:
+            gate.release()
+        except RuntimeError:
+            logger.debug("two threads opened the gate of a run")

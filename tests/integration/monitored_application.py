@@ -25,8 +25,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.middleware.shared_data import SharedDataMiddleware
 
 from sluice import Sluice
-from sluice.web.replies.socket_writer import SocketWriter
-from sluice.web.replies.stream_body import StreamBody
+from sluice.web.replies.socket_reader import SocketReader
 
 #: What the redacting middleware removes.
 SECRET = "secret"
@@ -60,15 +59,15 @@ def redacting(application: Any) -> Any:
     return lambda environ, start_response: redact(application(environ, start_response))
 
 
-def _say_that_the_loop_writes(use: Callable[[StreamBody, SocketWriter], None]) -> None:
-    def say(stream: StreamBody, writer: SocketWriter) -> None:
+def _say_that_the_loop_writes(follow: Callable[[SocketReader], None]) -> None:
+    def say(reader: SocketReader) -> None:
         print("the loop writes", flush=True)
-        use(stream, writer)
+        follow(reader)
 
-    StreamBody.use = say  # type: ignore[method-assign]
+    SocketReader.follow = say  # type: ignore[method-assign]
 
 
-_say_that_the_loop_writes(StreamBody.use)
+_say_that_the_loop_writes(SocketReader.follow)
 provider = TracerProvider()
 provider.add_span_processor(SimpleSpanProcessor(SpanPrinter()))
 _names = os.environ["MONITORED_BY"].split(",")

@@ -1,7 +1,7 @@
 """Follows a run's log on the loop's thread, and writes its frames to the client's socket without blocking.
 
 No thread waits: the server's worker has sent the head of the reply on a thread, and closes the body on another one
-when this is done (`web/server/detaching_worker.py`, docs/decisions/0075-an-open-answer-holds-no-thread.md).
+when this is done (`web/server/detaching_worker.py`, docs/decisions/0079-an-open-answer-holds-no-thread.md).
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import ssl
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..intake.gunicorn_internals import PublicThreadWorker, close_graceful, is_event_stream
@@ -39,8 +40,6 @@ class DetachingWorker(PublicThreadWorker):
     tpool: RequestThreads
     #: Seconds that a client has for each write.
     write_timeout: float
-    #: Whether the main loop has ended, and calls nothing that is deferred.
-    has_ended = False
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         """Prepare a worker, with gunicorn's arguments."""
@@ -92,7 +91,7 @@ class DetachingWorker(PublicThreadWorker):
                     exchange.connection.sock,
                     is_chunked=response.chunked,
                     write_timeout=self.write_timeout,
-                    on_done=lambda: self._detached_ended(exchange),
+                    on_done=partial(self._close_on_thread, exchange),
                 )
                 exchange.stream = stream
         except BaseException:
@@ -159,16 +158,23 @@ class DetachingWorker(PublicThreadWorker):
 
     # ------------------------------------------------------------------ the end of a detached answer
 
-    def _detached_ended(self, exchange: Exchange) -> None:
-        """Have a thread close an answer that the loop has written. On the loop's thread."""
-        if not self.has_ended:
-            self.method_queue.defer(self._close_on_thread, exchange)
-
     def _close_on_thread(self, exchange: Exchange) -> None:
-        """Close an answer on a thread of the pool. On the main thread."""
-        connection = exchange.connection
-        future: Future[Any] = self.tpool.submit(self._close_detached, exchange)
-        future.add_done_callback(lambda ended: self.method_queue.defer(self.finish_request, connection, ended))
+        """Close an answer on a thread of the pool. On the loop's thread: the main thread need not wake for it."""
+        try:
+            future = self.tpool.submit(self._close_detached, exchange)
+        except RuntimeError:
+            self.log.debug("the pool of threads has ended, and `close_detached` closes the answer")
+        else:
+            self.finish_later(exchange.connection, future)
+
+    def finish_later(self, connection: WorkerConnection, future: Future[Any]) -> None:
+        """Have the main thread keep or close a connection when a thread has served it, unless it is `DETACHED`."""
+
+        def finish(ended: Future[Any]) -> None:
+            if ended.cancelled() or ended.exception() is not None or ended.result() is not DETACHED:
+                self.method_queue.defer(self.finish_request, connection, ended)
+
+        future.add_done_callback(finish)
 
     def _close_detached(self, exchange: Exchange) -> object:
         """Close an answer; return whether to keep its connection. `DETACHED`: another thread has closed it."""
@@ -201,7 +207,6 @@ class DetachingWorker(PublicThreadWorker):
 
     def close_detached(self) -> None:
         """Close all answers that are left, without waiting for a client. Behind the end of the services."""
-        self.has_ended = True
         for exchange in list(self._detached):
             reader = exchange.stream and exchange.stream.socket_reader
             if reader:

@@ -138,7 +138,7 @@ class GatheringWorker(DetachingWorker):
     def enqueue_req(self, conn: WorkerConnection) -> None:
         """Serve a request on a thread; refuse it soon where there is none."""
         future, error = self.tpool.submit_request(self.handle, conn)
-        future.add_done_callback(lambda ended: self.method_queue.defer(self.finish_request, conn, ended))
+        self.finish_later(conn, future)
         if error is not None and time.monotonic() >= self._next_log_at:
             self._next_log_at = time.monotonic() + LOG_INTERVAL
             self.log.error("no further thread can be started, so requests wait or are refused: %s", error)
@@ -195,18 +195,13 @@ class GatheringWorker(DetachingWorker):
             super().on_client_socket_readable(conn, client)
 
     def finish_request(self, conn: WorkerConnection, fs: Future[Any]) -> None:
-        """Receive a pipelined request. gunicorn uses a thread as soon as it has begun.
-
-        Where the reply is not at its end, the connection stays as it is.
-        """
+        """Receive a pipelined request. gunicorn uses a thread as soon as it has begun."""
         if fs.cancelled():
             if conn.is_gathered:
                 self.request_refused(conn, OVERLOADED)
             else:
                 self.connection_ended(conn)
                 self.log.info("a request of %s was not read: no thread was left", format_client(conn.client))
-            return
-        if fs.exception() is None and fs.result() is DETACHED:
             return
         if conn.is_gathered and fs.exception() is None and fs.result():
             received = conn.parser.unreader.take_buffered()

@@ -161,7 +161,6 @@ class SluiceWorker(AcceptingWorker):
                 # The main loop, to which the handlers pass these, has ended.
                 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1):
                     signal.signal(number, signal.SIG_IGN)
-            self.has_ended = True
             if not services.close():
                 self.log.warning("open streams or the event loop did not end in time; the process exits")
             self.close_detached()

@@ -77,5 +77,5 @@ def test_a_folder_without_a_position_is_drawn_in_its_half(tmp_path: Path) -> Non
 
 
 def test_a_step_in_a_module_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"names modules that do not exist: .*web/replies/socket_writer"):
+    with pytest.raises(ValueError, match=r"names modules that do not exist: .*web/replies/socket_reader"):
         request_path.draw(tmp_path)

@@ -66,7 +66,7 @@ WEB = {
     "web.security": {"request_errors"},
     "web.routing": set(),
     "web.foreign_servers": set(),
-    "web.replies": {"encoders", "foreign_servers", "sockets"},
+    "web.replies": {"encoders", "foreign_servers"},
     "web.app_config": set(),
     "web.hooks": {"security"},
     "web.hook_types": {"hooks"},

@@ -351,9 +351,10 @@ def test_allowed_models_begin_with_the_default_and_name_each_once() -> None:
     assert ProviderSettings(model="b", models=("a", "b", "c")).allowed_models == ("b", "a", "c")
 
 
-def test_threads_are_the_slots_and_the_reserve_and_the_grace_outlasts_the_drain() -> None:
+def test_threads_are_those_that_may_be_held_and_the_reserve_and_the_grace_outlasts_the_drain() -> None:
     limits = LimitSettings(max_streams=10, reserve_threads=3, drain_timeout=7.9)
     assert limits.threads == 13
+    assert LimitSettings(max_streams=1000, max_held_threads=20, reserve_threads=3).threads == 23
     assert limits.graceful_timeout > limits.drain_timeout
 
 
