@@ -114,6 +114,8 @@ class SteppedSource:
         finally:
             for _ in range(3):
                 await asyncio.sleep(0)
+            if log.has_ended:
+                log.append([Text("too late")])
             self.cleaned = True
 
 
