@@ -27,6 +27,8 @@ from .sockets.write_limits import limit_writes
 logger = logging.getLogger("sluice.web")
 
 _NAME = "sluice"
+# Seconds that a thread waits for a provider before it counts as held: a burst of chats need not start more threads.
+SHORT_WAIT = 0.05
 # Seconds for the last frames of ended runs, and between looks at whether all were sent.
 _LAST_FRAMES = 2.0
 _POLL_INTERVAL = 0.02
@@ -177,13 +179,14 @@ class ExtensionState:
         Raises:
             ServiceError: As `Run.wait_accepted`.
         """
-        if self.thread_budget.hold():
-            try:
-                # Later the first heartbeat is due.
-                limits = self.service.settings.limits
-                run.wait_accepted(min(limits.connect_timeout, limits.heartbeat_interval))
-            finally:
-                self.thread_budget.release()
+        if run.wait_accepted(SHORT_WAIT) or not self.thread_budget.hold():
+            return
+        try:
+            # Later the first heartbeat is due.
+            limits = self.service.settings.limits
+            run.wait_accepted(max(0.0, min(limits.connect_timeout, limits.heartbeat_interval) - SHORT_WAIT))
+        finally:
+            self.thread_budget.release()
 
     def hold(self, run: Run, client: Connection | None) -> HeldRun:
         """Take a run that also ends when its client disconnects.

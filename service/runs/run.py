@@ -121,16 +121,19 @@ class Run:
         self._future.add_done_callback(lambda _: _open(gate))
         metrics.opened()
 
-    def wait_accepted(self, timeout: float) -> None:
+    def wait_accepted(self, timeout: float) -> bool:
         """Wait until the model begins to answer, fails, or the time is over. For the thread that has made the run.
 
         Args:
             timeout: Seconds to wait at most.
 
+        Returns:
+            Whether the model has begun to answer. If not, it may be called again.
+
         Raises:
             ServiceError: The run failed before its first token. It has ended; `close` must still be called.
         """
-        self._gate.acquire(timeout=timeout)
+        has_begun = self._gate.acquire(timeout=timeout)
         if self._future.done() and (error := self._future.exception()) is not None:
             self.has_delivered_end = True
             raise self._fail_without_loop(error).error
@@ -138,6 +141,7 @@ class Run:
         if isinstance(end, Failed) and self.log.last_number == 1:
             self.has_delivered_end = True
             raise _copy_without_traceback(end.error)
+        return has_begun
 
     def __iter__(self) -> Iterator[Batch]:
         return self
