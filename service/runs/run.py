@@ -135,8 +135,7 @@ class Run:
         """
         has_begun = self._gate.acquire(timeout=timeout)
         if self._future.done() and (error := self._future.exception()) is not None:
-            self.has_delivered_end = True
-            raise self._fail_without_loop(error).error
+            raise self.end_without_loop(error).error
         end = self._figures.end
         if isinstance(end, Failed) and self.log.last_number == 1:
             self.has_delivered_end = True
@@ -156,9 +155,9 @@ class Run:
             if self._is_left:
                 raise StopIteration
             if batch is None:
-                batch = (self.next_number, [self._fail_without_loop(self._reader.failure())])
+                batch = (self.next_number, [self.end_without_loop(self._reader.failure())])
         except LoopUnavailable as error:
-            batch = (self.next_number, [self._fail_without_loop(error)])
+            batch = (self.next_number, [self.end_without_loop(error)])
         if batch[1]:
             self.has_delivered_end = isinstance(batch[1][-1], Finished | Failed)
         return batch
@@ -167,6 +166,20 @@ class Run:
     def next_number(self) -> int:
         """The number of the event behind those that the iteration has yielded."""
         return 1 if self._reader is None else self._reader.last_number + 1
+
+    def end_without_loop(self, error: BaseException | None = None) -> Failed:
+        """Return the terminal event for a reader whose loop is gone, and so does not end the log. For its thread.
+
+        Args:
+            error: Why the loop is gone, where that is known.
+        """
+        if error is None or isinstance(error, futures.CancelledError):
+            state = self.loop.health().state
+            error = LoopUnavailable(f"the loop is {state.value}", state)
+        self._failure = self._failure or error
+        self._figures.end = event = Failed(_to_service_error(error))
+        self.has_delivered_end = True
+        return event
 
     def stop(self, error: ServiceError) -> None:
         """End the run: its readers get the events that wait, then `error` as the terminal event.
@@ -254,8 +267,7 @@ class Run:
         except asyncio.CancelledError:
             # Nobody has stopped the run, so its loop has ended, or was stuck.
             state = self.loop.health().state
-            is_lost = state in (LoopState.DEAD, LoopState.STUCK)
-            failed = LoopUnavailable(f"the loop is {state.value}", state if is_lost else LoopState.CLOSED)
+            failed = LoopUnavailable(f"cancelled by the loop, which is {state.value}", state)
         except Exception as error:
             failed = error
         self._task = None
@@ -289,15 +301,6 @@ class Run:
             self.loop.call_soon(function, *arguments)
         except LoopUnavailable:
             logger.debug("the loop is gone, and the source with it")
-
-    def _fail_without_loop(self, error: BaseException | None) -> Failed:
-        """Return the terminal event for a reader whose loop is gone, and so cannot end the log."""
-        if error is None or isinstance(error, futures.CancelledError):
-            error = LoopUnavailable("the loop ended before the log", LoopState.CLOSED)
-        event = Failed(_to_service_error(error))
-        self._failure = self._failure or error
-        self._figures.end = self._figures.end or event
-        return event
 
     @property
     def _code(self) -> str:

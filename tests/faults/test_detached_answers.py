@@ -24,6 +24,7 @@ SERVER_SETTINGS = {
     "SLUICE_MAX_STREAMS": 100,
     "SLUICE_MAX_HELD_THREADS": 3,
     "SLUICE_RESERVE_THREADS": 3,
+    "SLUICE_NEXT_TOKEN_TIMEOUT": 10,
     "warm": STREAMS,
 }
 
@@ -106,7 +107,7 @@ def test_streams_below_an_unknown_middleware_hold_threads_and_are_refused_where_
 ) -> None:
     running_server.model.default = stalling_after("Hello")
     headers = {BEHIND_THE_VIEW: MIDDLEWARE}
-    with running_server.without_leaks(threads=False), ExitStack() as stack:
+    with running_server.without_leaks(), ExitStack() as stack:
         clients = []
         for _ in range(4):
             client = stack.enter_context(RawClient(running_server.url))

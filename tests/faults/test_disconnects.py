@@ -113,8 +113,8 @@ def test_the_log_has_the_disconnect_and_its_token_counts(running_server: FaultSe
 
 @pytest.fixture(scope="module")
 def two_threads() -> Iterator[FaultServer]:
-    """A server with two threads, both of which have been in use."""
-    with start_fault_server(SLUICE_MAX_STREAMS=1, SLUICE_RESERVE_THREADS=1, warm=1) as running_server:
+    """A server with two threads for short requests, both of which have been in use."""
+    with start_fault_server(SLUICE_MAX_STREAMS=1, SLUICE_RESERVE_THREADS=2, warm=1) as running_server:
         # The first time grows the pool.
         leave_while_waiting_for_a_thread(running_server, "stream")
         yield running_server
@@ -162,7 +162,7 @@ def test_health_answers_while_five_hundred_clients_disconnect_at_once(start_own_
     """Row 30."""
     running_server = start_own_server(SLUICE_MAX_STREAMS=512, warm=2)
     processor = ProcessorShare([*running_server.server.worker_pids(), os.getpid()])
-    with running_server.without_leaks(threads=False), processor:
+    with running_server.without_leaks(), processor:
         slowest, health = vanish(running_server, 500)
     print(
         f"500 vanish: all upstream connections closed within {slowest * 1000:.0f} ms; /healthz meanwhile "

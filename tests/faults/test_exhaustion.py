@@ -20,7 +20,7 @@ from tools.common.leaks import open_descriptors
 from tools.common.raw_client import RawClient, Reply, chat_request, check_error, fetch, post_chat, stream_chat
 from tools.common.scripted_model import MODEL_NAME, ScriptedModel, finished, said, stalling_after
 
-# Four threads, all of which the warm-up needs.
+# Four threads, three of which may be held.
 SERVER_SETTINGS = {"SLUICE_MAX_STREAMS": 3, "SLUICE_RESERVE_THREADS": 1, "warm": 3}
 MIB = 2**20
 WITHIN = 5.0
@@ -108,7 +108,7 @@ def test_a_worker_that_can_start_no_thread_refuses_what_holds_one_and_answers_al
     running_server = start_own_server(warm=2)
     (worker,) = running_server.server.worker_pids()
     running_server.model.default = stalling_after("Hello")
-    with running_server.without_leaks(threads=False), ExitStack() as stack, little_memory(worker):
+    with running_server.without_leaks(), ExitStack() as stack, little_memory(worker):
         # A stream holds no thread.
         for _ in range(3):
             client = stack.enter_context(stream_chat(running_server.url))

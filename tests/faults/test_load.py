@@ -63,8 +63,7 @@ def test_streams_over_the_limit_are_refused_at_once_and_none_waits(
     """Row 24: four slots, four threads beside them, and fifty requests."""
     running_server = start_own_server(SLUICE_MAX_STREAMS=4, SLUICE_RESERVE_THREADS=4, SLUICE_TOTAL_TIMEOUT=30, warm=4)
     refused_while_full(running_server)
-    # Whether all eight threads of the pool were needed at one time in the first round, is chance.
-    with running_server.without_leaks(threads=False):
+    with running_server.without_leaks():
         refused_while_full(running_server)
 
 

@@ -12,6 +12,7 @@ import os
 import select
 import signal
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -213,7 +214,10 @@ def _add_faults(app: Flask) -> Flask:
         """What the oracle cannot see from outside."""
         loop = service.loop._loop
         tasks = [] if loop is None else [repr(task) for task in asyncio.all_tasks(loop)]
-        return jsonify(pid=os.getpid(), tasks=tasks, waiting=service.health().waiting)
+        # Those of the pool stay, however many it has started.
+        names = [thread.name for thread in threading.enumerate()]
+        others = [name for name in names if not name.startswith("ThreadPoolExecutor")]
+        return jsonify(pid=os.getpid(), tasks=tasks, threads=others, waiting=service.health().waiting)
 
     @app.get("/faults/environ")
     def environ() -> Response:

@@ -44,7 +44,10 @@ class RequestThreads(ThreadPoolExecutor):
         """
         super().__init__(max_workers=limit)
         self._limit = limit
-        self._held_lock = threading.Lock()
+        self._count_lock = threading.Lock()
+        #: Calls that were submitted and have not ended. The semaphore of the standard library's pool counts a thread
+        #: as idle for each call that had to wait for one, so that after a burst it starts no further threads.
+        self._unfinished = 0
         self._waiting: deque[tuple[float, Future[Any]]] = deque()
         self._start_errors = threading.local()
 
@@ -64,9 +67,9 @@ class RequestThreads(ThreadPoolExecutor):
         """Serve short requests with so many threads; the others up to the limit may be held.
 
         Args:
-            threads: With half of the limit, if that is less.
+            threads: With half of the limit, if the limit is not more.
         """
-        self._max_workers = max(1, min(threads, self._limit // 2))
+        self._max_workers = threads if threads < self._limit else max(1, self._limit // 2)
 
     def hold(self) -> bool:
         """Take note that the caller's thread is busy for long, so that another one may serve short requests.
@@ -74,8 +77,8 @@ class RequestThreads(ThreadPoolExecutor):
         Returns:
             Whether it may be. If not, as many are held as may be, or no further thread can be started.
         """
-        with self._held_lock:
-            if self._max_workers >= self._limit:
+        with self._count_lock:
+            if self._max_workers >= self._limit > 1:
                 return False
             self._max_workers += 1
         if self.has_spare(holds=False):
@@ -85,7 +88,7 @@ class RequestThreads(ThreadPoolExecutor):
 
     def release(self) -> None:
         """Take note that a thread is free that was held. One too many stays idle."""
-        with self._held_lock:
+        with self._count_lock:
             self._max_workers -= 1
 
     def has_spare(self, *, holds: bool) -> bool:
@@ -96,9 +99,9 @@ class RequestThreads(ThreadPoolExecutor):
         Args:
             holds: Whether the caller's thread will be held.
         """
-        if holds and self._max_workers >= self._limit:
+        if holds and self._max_workers >= self._limit > 1:
             return False
-        if self._idle_semaphore._value > 0 or len(self._threads) >= self._max_workers:
+        if self._unfinished < len(self._threads) or len(self._threads) >= self._max_workers:
             return True
         future, error = self._submit(_do_nothing)
         if error is not None:
@@ -115,6 +118,22 @@ class RequestThreads(ThreadPoolExecutor):
         """Return the seconds until `end_expired` is due; None where no request waits."""
         return max(0.0, self._waiting[0][0] - time.monotonic()) if self._waiting else None
 
+    def submit(self, call: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
+        """Call a function on a thread, as the standard library's pool. For any thread."""
+        with self._count_lock:
+            self._unfinished += 1
+        try:
+            future = super().submit(call, *args, **named)
+        except BaseException:
+            self._count_ended()
+            raise
+        future.add_done_callback(self._count_ended)
+        return future
+
+    def _count_ended(self, future: object = None) -> None:
+        with self._count_lock:
+            self._unfinished -= 1
+
     def _submit(self, call: Callable[..., Any], *args: Any) -> tuple[Future[Any], Exception | None]:
         self._start_errors.last = None
         return self.submit(call, *args), self._start_errors.last
@@ -122,6 +141,10 @@ class RequestThreads(ThreadPoolExecutor):
     def _adjust_thread_count(self) -> None:
         # `submit` calls it after it has put the call into the queue, where any thread may take it. So the caller of
         # `submit` must not get an error.
+        if self._unfinished <= len(self._threads):
+            return
+        while self._idle_semaphore.acquire(blocking=False):
+            pass
         try:
             super()._adjust_thread_count()
         except (RuntimeError, MemoryError) as error:

@@ -171,6 +171,7 @@ class SocketReader:
 
     def _fail_to_encode(self, first_number: int) -> None:
         self._run.stop(InternalError("a frame could not be encoded"))
+        self._run.has_delivered_end = True
         self._write(self._encode([Failed(InternalError())], first_number, self._request_id))
         self._finish()
 

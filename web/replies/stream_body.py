@@ -87,7 +87,7 @@ class StreamBody:
             self._has_failed = True
             if not reader.is_aborted:
                 return None
-            return self._encode([Failed(InternalError())], reader.cursor + 1, self._request_id)
+            return self._encode([self._run.end_without_loop()], reader.cursor + 1, self._request_id)
         try:
             batch = next(self._run, None)
             if batch is None:

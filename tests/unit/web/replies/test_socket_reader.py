@@ -20,6 +20,7 @@ from sluice.service.runs.log import CAPACITY, RunLog
 from sluice.service.runs.run import Run
 from sluice.web.encoders.sluice_sse import encode_events
 from sluice.web.replies.socket_reader import SocketReader
+from sluice.web.replies.stream_body import StreamBody
 from tests.support.polling import wait_until
 from tests.unit.service.concurrency.loop_faults import Blocker, exit_the_thread, settle
 
@@ -225,6 +226,8 @@ def test_an_event_that_cannot_be_encoded_ends_the_stream_with_a_frame(
     assert b'"internal"' in it.receive_until(b"\n\n")
     assert it.is_done.wait(WITHIN)
     assert "unhandled exception in a stream" in caplog.text
+    it.run.close()
+    assert it.run.end().outcome == "error"
 
 
 def test_a_reader_whose_loop_is_stuck_writes_nothing_behind_its_abort(
@@ -243,6 +246,27 @@ def test_a_reader_whose_loop_is_stuck_writes_nothing_behind_its_abort(
     it.server.sendall(b"the end")
     assert it.receive_until(b"the end") == b"the end"
     assert not it.is_done.is_set()
+
+
+def test_the_body_of_a_stream_whose_loop_is_stuck_ends_with_one_frame_and_as_an_error(
+    loop: LoopThread, stage: Callable[..., Stage]
+) -> None:
+    it = stage()
+    body = StreamBody(it.run, "1")
+    body.on_close(it.run.close)
+    assert next(body) == b": ok\n\n"
+    it.reader = body.detach(it.server, is_chunked=False, write_timeout=WITHIN, on_done=it._done)
+    it.reader.follow()
+    it.say(Text("a"))
+    assert b'"message": "a"' in it.receive_until(b"\n\n")
+    blocker = Blocker(loop)
+    wait_until(lambda: it.reader.has_lost_loop, WITHIN)
+    assert it.reader.abort()
+    (frame,) = body
+    assert frame.startswith(b"id: 2\n")
+    assert b'"internal"' in frame
+    assert it.run.end().outcome == "error"
+    blocker.let_go()
 
 
 def test_a_loop_that_dies_writes_the_end_or_leaves_it_to_the_one_who_aborts(
