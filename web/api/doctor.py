@@ -152,7 +152,7 @@ def make_doctor_blueprint(state: ExtensionState, streams: PacedStreams) -> Bluep
                 "threads": state.threads,
                 "has_threads": bool(environ.get("wsgi.multithread")),
                 "has_client_socket": find_connection(environ) is not None,
-                "max_streams": settings.limits.max_streams,
+                "max_streams": state.service.limiter.limit,
                 "heartbeat": settings.limits.heartbeat_interval,
                 "total_timeout": settings.limits.total_timeout,
             }

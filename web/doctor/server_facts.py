@@ -66,9 +66,11 @@ def check_threads(facts: dict[str, Any]) -> Finding:
         return note(
             "threads",
             "their number is not known",
-            f"It should be larger than SLUICE_MAX_STREAMS ({streams}): waitress: --threads; uWSGI: --threads; "
-            "plain gunicorn: --threads.",
+            f"It should be larger than SLUICE_MAX_STREAMS ({streams}), which may be lowered: waitress: --threads; "
+            "uWSGI: --threads; plain gunicorn: --threads.",
         )
+    if "SluiceWorker" in facts["worker"]:
+        return ok("threads", f"{threads} at most; a stream holds none")
     if threads <= streams:
         return change(
             "threads",

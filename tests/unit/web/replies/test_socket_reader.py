@@ -166,6 +166,7 @@ def test_a_client_that_does_not_read_in_time_ends_the_run_as_a_disconnect(stage:
     it.say(Text(LARGE))
     assert it.is_done.wait(WITHIN)
     assert isinstance(it.reader.error, TimeoutError)
+    wait_until(lambda: it.run.log.has_ended, WITHIN)
     it.run.close()
     assert it.run.end().outcome == "disconnected"
 
@@ -177,6 +178,7 @@ def test_a_client_that_has_gone_ends_the_run(stage: Callable[..., Stage]) -> Non
     it.say(Text("a"))
     assert it.is_done.wait(WITHIN)
     assert isinstance(it.reader.error, BrokenPipeError)
+    wait_until(lambda: it.run.log.has_ended, WITHIN)
     it.run.close()
     assert it.run.end().outcome == "disconnected"
 
