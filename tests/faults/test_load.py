@@ -19,7 +19,7 @@ from tests.support.fault_server import FaultServer, IdleBaseline, StartOwnServer
 from tests.support.memory import resident
 from tests.support.processor_share import ProcessorShare
 from tests.support.repeated import percentile, repeat_requests
-from tools.common.leaks import wait_streams
+from tools.common.leaks import open_descriptors, wait_streams
 from tools.common.raw_client import RawClient, fetch, stream_chat, stream_many
 from tools.common.scripted_model import Headers, Wire, finished, flood, flood_text, reply, said, stalling_after
 
@@ -266,6 +266,43 @@ def test_no_stream_is_refused_while_one_of_four_workers_has_a_free_slot(four_wor
             for index in leaving:
                 streams[index] = admitted(running_server, clients, again_within=0.25)
             refused_within_a_second(running_server)
+
+
+ANSWERS = 200
+
+
+def test_two_workers_share_two_hundred_open_answers_whether_they_come_at_once_or_one_by_one(
+    start_own_server: StartOwnServer,
+) -> None:
+    """Each could have all of them, as neither is full."""
+    running_server = start_own_server(workers=2, warm=0, SLUICE_TOTAL_TIMEOUT=60)
+    workers = running_server.server.wait_workers(2)
+    wait_each_answers(running_server, workers)
+    idle = [len(open_descriptors(worker)) for worker in workers]
+
+    def largest_share() -> float:
+        more = [len(open_descriptors(worker)) - before for worker, before in zip(workers, idle, strict=True)]
+        return max(more) / sum(more)
+
+    gate = running_server.model.gate()
+    running_server.model.default = (Headers(), *said("Hel"), gate, *said("lo"), *finished())
+    shares = []
+
+    def look_and_go_on() -> None:
+        shares.append(largest_share())
+        gate.open()
+
+    outcomes = stream_many(running_server.url, ANSWERS, on_all_started=look_and_go_on)
+    assert {outcome.text for outcome in outcomes} == {"Hello"}
+    wait_streams(running_server.server, 0)
+    running_server.model.drop_idle_connections()
+    running_server.model.default = stalling_after("Hello")
+    with ExitStack() as clients:
+        for _ in range(ANSWERS):
+            admitted(running_server, clients)
+        shares.append(largest_share())
+    print("largest share of two workers, at once and one by one:", *(f"{share:.0%}" for share in shares))
+    assert max(shares) < 0.7
 
 
 def test_idle_connections_do_not_count_as_streams_of_a_worker(four_workers: FaultServer) -> None:

@@ -27,6 +27,11 @@ FULL_POLL_INTERVAL = 0.05
 # Seconds without accept(2) after it failed, because it would probably fail again. The kernel keeps the waiting
 # connections. Answers and silent clients that end free descriptors meanwhile.
 ACCEPT_PAUSE = 1.0
+# A worker leaves new connections to one that has at least so many fewer, and also at least a fifth fewer.
+MARGIN = 8
+# Seconds for which it leaves them. Then, for `TAKE_TIME`, it accepts what still waits: the other worker is late.
+LEAVE_TIME = 0.02
+TAKE_TIME = 0.01
 
 
 class AcceptingWorker(GatheringWorker):
@@ -49,7 +54,12 @@ class AcceptingWorker(GatheringWorker):
 
         gunicorn uses a thread at once, which waits up to 5 s for the first byte.
         """
-        if not self.is_replaced and not self._should_leave_to_others(self.load()):
+        mine, now = self.load(), time.monotonic()
+        if self.is_replaced or self._should_leave_to_others(mine):
+            return
+        if self._is_ahead(mine) and now >= self._accepts_from + TAKE_TIME:
+            self._accepts_from = now + LEAVE_TIME
+        else:
             self.accept_connection(listener)
 
     def accept_connection(self, listener: BaseSocket) -> bool:
@@ -118,12 +128,20 @@ class AcceptingWorker(GatheringWorker):
                 pass
             self.set_accept_enabled(self.nr_conns < self.worker_connections)
             if not self.is_accepting:
-                timeout = min(timeout, FULL_POLL_INTERVAL)
+                pause = self._accepts_from - time.monotonic()
+                timeout = min(timeout, pause if pause > 0.0 else FULL_POLL_INTERVAL)
         super().wait_for_and_dispatch_events(timeout)
 
     def load(self) -> Load:
         """Return the load of this worker."""
-        return Load(self.nr_conns, self._services.open_streams)
+        return Load(self.nr_conns, self._services.open_streams, len(self.keepalived_conns))
+
+    def _is_ahead(self, mine: Load) -> bool:
+        """Return whether another worker has clearly fewer connections, though this one is not full."""
+        if mine.busy <= MARGIN:
+            return False
+        least = min((other.busy for other in self.worker_loads.others()), default=mine.busy)
+        return mine.busy > least + max(MARGIN, least // 4)
 
     def _should_leave_to_others(self, mine: Load) -> bool:
         """Return whether another worker would serve a new connection sooner."""

@@ -12,10 +12,9 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# Pid, connections, streams among them, and the time of the report (seconds of CLOCK_MONOTONIC, which all processes
-# share).
-_SLOT = struct.Struct("=IIId")
-# More workers than gunicorn can usefully run, including those that TTIN adds. 5 KiB.
+# Pid, the fields of `Load`, and the time of the report (seconds of CLOCK_MONOTONIC, which all processes share).
+_SLOT = struct.Struct("=IIIId")
+# More workers than gunicorn can usefully run, including those that TTIN adds. 6 KiB.
 SLOTS = 256
 # Seconds. A worker reports at least once a second. After a longer silence it is dead or stuck, and no connection is
 # left to it.
@@ -26,7 +25,15 @@ class Load(NamedTuple):
     """The load of one worker."""
 
     connections: int
+    #: Open streams among them.
     streams: int
+    #: Connections among them that wait for their next request.
+    idle: int = 0
+
+    @property
+    def busy(self) -> int:
+        """Connections that have a request, or are about to send one."""
+        return self.connections - self.idle
 
 
 class WorkerLoads:
@@ -57,21 +64,16 @@ class WorkerLoads:
     def leave(self) -> None:
         """Clear the slot: this worker accepts no more connections."""
         if self._slot is not None:
-            _SLOT.pack_into(self._memory, self._slot * _SLOT.size, 0, 0, 0, 0.0)
+            _SLOT.pack_into(self._memory, self._slot * _SLOT.size, 0, 0, 0, 0, 0.0)
             self._slot = None
 
     def forget(self, number: int) -> None:
         """Clear the slot of a worker that has ended. In the master."""
-        _SLOT.pack_into(self._memory, number % SLOTS * _SLOT.size, 0, 0, 0, 0.0)
+        _SLOT.pack_into(self._memory, number % SLOTS * _SLOT.size, 0, 0, 0, 0, 0.0)
 
     def others(self) -> Iterator[Load]:
         """Yield the load of each other worker that reports."""
         now = time.monotonic()
-        for slot in range(SLOTS):
-            owner, load, seen = self._read(slot)
+        for owner, connections, streams, idle, seen in _SLOT.iter_unpack(self._memory):
             if owner not in (0, self._pid) and now - seen <= SILENCE:
-                yield load
-
-    def _read(self, slot: int) -> tuple[int, Load, float]:
-        pid, connections, streams, seen = _SLOT.unpack_from(self._memory, slot * _SLOT.size)
-        return pid, Load(connections, streams), seen
+                yield Load(connections, streams, idle)
