@@ -172,7 +172,13 @@ class _Bench:
                 with contextlib.ExitStack() as own:
                     if scenario.fresh:
                         server = own.enter_context(
-                            Server(kind, self._model.port, streams=scenario.streams, workers=scenario.workers)
+                            Server(
+                                kind,
+                                self._model.port,
+                                streams=scenario.streams,
+                                workers=scenario.workers,
+                                slots=scenario.slots,
+                            )
                         )
                         self._warm(server, streams=4 * scenario.workers)
                     else:

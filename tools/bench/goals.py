@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from tools.bench.results import Results
 
-#: The open streams that the goals speak of; what a run with fewer shows is less.
-MANY: Final = 1000
+#: The streams that the goals of a scenario speak of; what a run with fewer shows is less.
+MANY: Final = {"open": 1000, "open10k": 10_000, "burst": 1000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +92,21 @@ def _median(scenario: str, figure: str, text: str, limit: float, form: str, *, b
     )
 
 
-def _lost(results: Results) -> float:
-    whole, asked = results.whole("open", "sluice")
-    return asked - whole if asked else math.nan
+def _lost(scenario: str, text: str) -> Goal:
+    def lost(results: Results) -> float:
+        whole, asked = results.whole(scenario, "sluice")
+        return asked - whole if asked else math.nan
+
+    return Goal(scenario, text, 0, lost, "{:.0f}")
 
 
 def _slowest_health(results: Results) -> float:
     return results.worst("open", "sluice", "health_max_ms")
+
+
+def _refusal(results: Results) -> float:
+    request = results.median("fixed", "sluice", "cpu_us")
+    return results.median("refusals", "sluice", "cpu_us") / request if request else math.nan
 
 
 GOALS: Final = (
@@ -107,9 +115,14 @@ GOALS: Final = (
     _ratio("flood", "fastapi", "CPU per token, as a share of FastAPI's", 1 / 35, "{:.4f}"),
     _ratio("flood", "nginx", "CPU per token, as a multiple of nginx's", 2),
     _ratio("fixed", "fastapi", "CPU per request, as a share of FastAPI's", 1),
-    Goal("open", "1,000 streams on one worker: answers that are not whole", 0, _lost, "{:.0f}"),
+    _lost("open", "1,000 streams on one worker: answers that are not whole"),
     Goal("open", "1,000 streams on one worker: the slowest /healthz", 100, _slowest_health, "{:.1f} ms", below=True),
     _median("open", "memory_kb", "1,000 streams on one worker: memory of each", 64, "{:.1f} KB"),
+    _lost("open10k", "10,000 streams on one worker: answers that are not whole"),
+    _median("open10k", "memory_kb", "10,000 streams on one worker: memory of each", 30, "{:.1f} KB"),
+    _median("open10k", "health_p99_ms", "10,000 streams on one worker: /healthz, p99", 50, "{:.1f} ms", below=True),
+    _median("burst", "first_token_p50_ms", "1,000 chats at once: first token, p50", 1000, "{:.0f} ms", below=True),
+    Goal("refusals", "CPU per refusal, as a share of a request's", 1 / 3, _refusal),
     _median("delay", "delay_p50_ms", "added delay at half load, p50", 2, "{:.2f} ms", below=True),
     _median("delay", "delay_p99_ms", "added delay at half load, p99", 15, "{:.2f} ms", below=True),
 )
@@ -118,13 +131,13 @@ GOALS: Final = (
 def verdicts(results: Results) -> list[Verdict]:
     """Judge a run by every goal, in their order."""
     found = []
-    streams = results.streams("open")
     for goal in GOALS:
         value = goal.figure(results)
         met = None if math.isnan(value) else value < goal.limit if goal.below else value <= goal.limit
         rounds = goal.rounds(results)
         spread = (min(rounds), max(rounds)) if len(rounds) > 1 else None
-        if goal.scenario == "open" and 0 < streams < MANY:
+        streams = results.streams(goal.scenario)
+        if 0 < streams < MANY.get(goal.scenario, 0):
             found.append(Verdict(goal, value, None, spread, f"with {streams:,} streams only"))
         else:
             found.append(Verdict(goal, value, met, spread))

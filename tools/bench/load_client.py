@@ -48,6 +48,8 @@ class Load:
     ramp: float = 0.0
     #: Seconds to repeat requests for, on every connection; 0 asks once.
     repeat: float = 0.0
+    #: Streams that are opened first and stay open, so that all slots are in use: each request is then to be refused.
+    held: int = 0
     #: Whether to ask `/healthz` ten times a second meanwhile.
     probe: bool = False
     #: Seconds after which what has not ended is given up.
@@ -105,16 +107,14 @@ class _Client:
         self._probe: tuple[float, socket.socket] | None = None
         self._next_probe = 0.0
         self._outcome = Outcome()
-        message = order(load.run, load.tokens, load.rate, load.streams if load.gate else 0)
-        body = json.dumps({"message": message, "interaction_mode": "stream"}).encode()
-        self._request = (
-            b"POST %b HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-            b"Accept: text/event-stream\r\nContent-Length: %d\r\n\r\n%b" % (load.path.encode(), len(body), body)
-        )
+        self._request = _encode(load.path, order(load.run, load.tokens, load.rate, load.streams if load.gate else 0))
+        self._held: list[socket.socket] = []
 
     def run(self) -> Outcome:
         """Send, read until all has ended or the limit, and judge."""
         load, outcome = self._load, self._outcome
+        for _ in range(load.held):
+            self._hold()
         outcome.memory_before = memory_bytes(load.server_pids)
         whole_from = cpu_seconds(load.server_pids)
         self._mark()
@@ -140,8 +140,10 @@ class _Client:
                 if stream is None:
                     self._read_probe()
                 elif self._read(stream):
-                    again = load.repeat and time.monotonic() - began < load.repeat and stream.sock is not None
-                    if again:
+                    again = load.repeat and time.monotonic() - began < load.repeat
+                    if again and load.held and any(b"Connection: close" in data for _, data in stream.pieces):
+                        self._close(stream)
+                    if again and (stream.sock is not None or load.held):
                         self._ask(_Stream(self._request), stream.sock)
                     else:
                         to_end -= 1
@@ -157,6 +159,8 @@ class _Client:
         self._measure(_SETTLE)
         outcome.server_cpu_whole = cpu_seconds(load.server_pids) - whole_from
         self._judge()
+        for sock in self._held:
+            sock.close()
         return outcome
 
     # ------------------------------------------------------------------ while it runs
@@ -181,6 +185,16 @@ class _Client:
         time.sleep(settle)
         outcome.server_cpu = cpu_seconds(load.server_pids) - self._server_cpu
         outcome.switches = switches(load.server_pids) - self._switches
+
+    def _hold(self) -> None:
+        """Open a stream that has begun, and goes on for longer than the load."""
+        load = self._load
+        sock = socket.create_connection(("127.0.0.1", load.port), timeout=10)
+        self._held.append(sock)
+        sock.sendall(_encode(load.path, order(load.run, 100_000, 1.0, 0)))
+        head = sock.recv(65536)
+        if not head.startswith(b"HTTP/1.1 200"):
+            self._outcome.complaints.append(f"a stream that should be held open: {head[:60]!r}")
 
     def _ask(self, stream: _Stream, sock: socket.socket | None) -> None:
         stream.asked_at = time.monotonic()
@@ -214,7 +228,8 @@ class _Client:
             stream.first_at = time.monotonic()
             self._first += 1
         stream.tail = data[-5:] if len(data) >= 5 else (stream.tail + data)[-5:]
-        return stream.tail == _TAIL
+        # A refusal is one JSON object.
+        return stream.tail == _TAIL or (self._load.held > 0 and data.rstrip().endswith(b"}"))
 
     def _close(self, stream: _Stream) -> None:
         if stream.sock is not None:
@@ -271,7 +286,7 @@ class _Client:
             raw = b"".join(data for _, data in stream.pieces)
             outcome.tokens += raw.count(b"@")
             outcome.measured_tokens += sum(data.count(b"@") for at, data in stream.pieces if at >= self._marked_at)
-            complaint = fault(raw, load.tokens)
+            complaint = refusal_fault(raw) if load.held else fault(raw, load.tokens)
             if complaint is None:
                 outcome.whole += 1
             elif len(outcome.complaints) < 5:
@@ -282,6 +297,15 @@ class _Client:
         outcome.delay_ms = percentiles(delays)
         outcome.first_token_ms = percentiles([s.first_at - s.asked_at for s in self._finished if s.first_at])
         outcome.health_ms = percentiles(self._probes)
+
+
+def _encode(path: str, message: str) -> bytes:
+    """Return the request for a stream."""
+    body = json.dumps({"message": message, "interaction_mode": "stream"}).encode()
+    return (
+        b"POST %b HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        b"Accept: text/event-stream\r\nContent-Length: %d\r\n\r\n%b" % (path.encode(), len(body), body)
+    )
 
 
 def percentiles(seconds: list[float]) -> dict[str, float]:
@@ -318,6 +342,19 @@ def fault(raw: bytes, tokens: int) -> str | None:
     if any(earlier > later for earlier, later in pairwise(pieces)):
         return "tokens out of order"
     return None if done else "no end"
+
+
+def refusal_fault(raw: bytes) -> str | None:
+    """Say what is wrong with the refusal of a chat; `None` for 503 with the code `overloaded`."""
+    response = ResponseReader()
+    try:
+        body = response.feed(raw)
+        response.end()
+        if response.status == 503 and json.loads(body)["code"] == "overloaded":
+            return None
+    except (WireViolation, ValueError, KeyError) as error:
+        return f"not readable: {type(error).__name__}: {error}"
+    return f"not refused: {raw[:200]!r}"
 
 
 def _take(data: bytes, texts: list[str]) -> bool:

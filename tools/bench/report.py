@@ -13,15 +13,20 @@ from tools.common.bar_chart import short
 # Columns beside the chief figure: heading, figure, form.
 _FULL = ("tokens/s/core", "tokens_per_core", ",.0f")
 _SWITCHES = ("switches/token", "switches", ".2f")
+_OPEN = [
+    ("/healthz p50 ms", "health_p50_ms", ".1f"),
+    ("p99", "health_p99_ms", ".1f"),
+    ("slowest", "health_max_ms", ".0f"),
+    ("CPU us/token", "cpu_us", ".0f"),
+]
 _BESIDE: dict[str, list[tuple[str, str, str]]] = {
     # How long a token of a flood is on its way depends on the buffers between, not on the server.
     "flood": [_SWITCHES, _FULL],
     "fixed": [("first token p50 ms", "first_token_p50_ms", ".1f"), ("switches", "switches", ".1f")],
-    "open": [
-        ("/healthz p50 ms", "health_p50_ms", ".1f"),
-        ("slowest", "health_max_ms", ".0f"),
-        ("CPU us/token", "cpu_us", ".0f"),
-    ],
+    "open": _OPEN,
+    "open10k": _OPEN,
+    "burst": [("p99", "first_token_p99_ms", ".0f"), ("CPU us/chat", "cpu_us", ".0f")],
+    "refusals": [("switches", "switches", ".1f"), ("refusals/s", "requests_per_second", ",.0f")],
     "delay": [("p99 ms", "delay_p99_ms", ".2f"), ("of a core", "load", ".0%")],
 }
 _BESIDE_TOKENS = [_SWITCHES, ("delay p50 ms", "delay_p50_ms", ".2f"), ("p99", "delay_p99_ms", ".1f"), _FULL]
@@ -116,8 +121,9 @@ def markdown(results: Results, with_chart: bool) -> str:
         "- `/ fastapi` and so on: this server's figure divided by that one's, in this run.",
         "- `tokens/s/core`: what one full core would send, a second of CPU time divided by that of a token.",
         "- Delay: from the stamp in a token, written as the model sends it, until the client has read it.",
-        "- In `flood` and `open` all streams begin together, after each has had its first token; opening them is not "
-        "counted there, but in `fixed`. How long a flood is depends on the server, so that each lasts about as long.",
+        "- In `flood`, `open` and `open10k` all streams begin together, after each has had its first token; opening "
+        "them is not counted there, but in `fixed` and `burst`. How long a flood is depends on the server, so that "
+        "each lasts about as long.",
         "",
         "| | made of |",
         "|---|---|",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,12 @@ from tools.bench.servers import Kind
 # are asked to send and read beside the server on two cores:
 _MOST_PER_SECOND = 8000.0
 _DELAY_STREAMS = 40
+# As many answers as one worker may have open, where the system allows it the descriptors: two for each, and others.
+_MOST_OPEN = 10_000
+_OTHER_DESCRIPTORS = 400
+# Slots of the server whose refusals are measured, all of which are in use.
+_SLOTS = 8
+_PEERS = ("fastapi", "asgi", "nginx", "sync", "old")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,8 @@ class Scenario:
     #: Whether each turn gets a server of its own, with slots for so many streams and so many workers.
     fresh: bool = False
     streams: int = 64
+    #: Where the server gets exactly so many slots.
+    slots: int = 0
     workers: int = 1
     #: Servers that are left out unless asked for by name.
     without: tuple[str, ...] = ()
@@ -62,11 +71,20 @@ def _per_request(outcome: Outcome) -> dict[str, float]:
     }
 
 
+def _burst(outcome: Outcome) -> dict[str, float]:
+    return {
+        **_per_request(outcome),
+        "cpu_us": _micro(outcome.server_cpu_whole, outcome.whole),
+        "first_token_p99_ms": outcome.first_token_ms.get("p99", float("nan")),
+    }
+
+
 def _many(outcome: Outcome) -> dict[str, float]:
     memory = outcome.memory_open - outcome.memory_before
     return {
         "memory_kb": (memory / outcome.asked / 1024) if outcome.memory_open else float("nan"),
         "health_p50_ms": outcome.health_ms.get("p50", float("nan")),
+        "health_p99_ms": outcome.health_ms.get("p99", float("nan")),
         "health_max_ms": outcome.health_ms.get("max", float("nan")),
         **per_token(outcome),
     }
@@ -90,6 +108,11 @@ def scenarios(quick: bool) -> list[Scenario]:
     fixed = {"streams": 8, "tokens": 1, "rate": 0.0, "repeat": 0.7 if quick else 2.0, "limit": 20.0}
     count = 200 if quick else 1000
     many = {"streams": count, "tokens": 4 if quick else 8, "rate": 1.0, "gate": True, "probe": True, "limit": 60.0}
+    most = 400 if quick else most_open()
+    seconds = 2 if quick else 20
+    open_10k = {"streams": most, "tokens": 2, "rate": 1 / seconds, "gate": True, "probe": True, "limit": 180.0}
+    burst = {"streams": count, "tokens": 2, "rate": 0.0, "limit": 60.0}
+    refused = {**fixed, "held": _SLOTS}
     return [
         Scenario(
             "paced",
@@ -126,6 +149,44 @@ def scenarios(quick: bool) -> list[Scenario]:
             without=("old", "sync") if quick else ("old",),
         ),
         Scenario(
+            "open10k",
+            f"{most:,} open streams on one worker, a token in {seconds} s each",
+            "KB/stream",
+            1,
+            lambda kind, cpu_us: {**open_10k, "ramp": 250.0},
+            _many,
+            "memory_kb",
+            fresh=True,
+            streams=most,
+            # The openai package opens at most 1,000 connections.
+            without=("fastapi", "sync", "old"),
+        ),
+        Scenario(
+            "burst",
+            f"{count:,} new chats at once on one worker",
+            "ms to the first token, p50",
+            1 if quick else 3,
+            lambda kind, cpu_us: burst,
+            _burst,
+            "first_token_p50_ms",
+            fresh=True,
+            streams=count,
+            without=("sync", "old"),
+        ),
+        Scenario(
+            "refusals",
+            f"chats that are refused while all {_SLOTS} slots are in use, 8 at a time",
+            "CPU us/refusal",
+            1 if quick else 3,
+            lambda kind, cpu_us: refused,
+            _per_request,
+            "cpu_us",
+            fresh=True,
+            slots=_SLOTS,
+            # They have no limit.
+            without=_PEERS,
+        ),
+        Scenario(
             "delay",
             "delay of each token where the server uses half a core",
             "ms, p50",
@@ -136,6 +197,12 @@ def scenarios(quick: bool) -> list[Scenario]:
             without=("old", "sync") if quick else (),
         ),
     ]
+
+
+def most_open() -> int:
+    """Return how many streams the scenario of 10,000 has: as many as a server may have descriptors for."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return _MOST_OPEN if hard == resource.RLIM_INFINITY else min(_MOST_OPEN, (hard - _OTHER_DESCRIPTORS) // 2)
 
 
 def growth(quick: bool) -> list[Scenario]:

@@ -41,6 +41,8 @@ class Wanted:
     directory: Path
     streams: int = 64
     workers: int = 1
+    #: Where the server should have exactly so many slots.
+    slots: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,9 @@ def _sluice(wanted: Wanted) -> list[str]:
 
 def _sluice_settings(wanted: Wanted) -> dict[str, str]:
     settings = {"HOST": "127.0.0.1", "PORT": str(wanted.port), "WEB_CONCURRENCY": str(wanted.workers)}
-    # Its own defaults, unless the scenario needs more slots than they have.
-    return settings if wanted.streams <= 128 else {**settings, "SLUICE_MAX_STREAMS": str(wanted.streams)}
+    # Its own defaults, unless the scenario needs more slots than they have, or a certain number.
+    slots = wanted.slots or (wanted.streams if wanted.streams > 1000 else 0)
+    return {**settings, "SLUICE_MAX_STREAMS": str(slots)} if slots else settings
 
 
 def _gthread(module: str) -> Callable[[Wanted], list[str]]:
@@ -184,7 +187,7 @@ class Child:
 class Server:
     """One running server. A context manager."""
 
-    def __init__(self, kind: Kind, model_port: int, *, streams: int = 64, workers: int = 1) -> None:
+    def __init__(self, kind: Kind, model_port: int, *, streams: int = 64, workers: int = 1, slots: int = 0) -> None:
         """Take what is wanted; nothing is started."""
         self.kind = kind
         self.port = 0
@@ -192,6 +195,7 @@ class Server:
         self._model_port = model_port
         self._streams = streams
         self._workers = workers
+        self._slots = slots
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -200,7 +204,7 @@ class Server:
             directory.chmod(0o755)
             held = stack.enter_context(_held_port())
             self.port = held.getsockname()[1]
-            wanted = Wanted(self.port, self._model_port, directory, self._streams, self._workers)
+            wanted = Wanted(self.port, self._model_port, directory, self._streams, self._workers, self._slots)
             environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
             environment |= {
                 "PYTHONPATH": str(REPOSITORY),

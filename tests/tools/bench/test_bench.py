@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tools.bench.load_client import fault, percentiles
+from tools.bench.load_client import fault, percentiles, refusal_fault
 from tools.bench.runner import begin_load, finish_load
 from tools.common.accounting import cpu_seconds, machine_seconds
 from tools.common.processes import ModelServer
@@ -41,6 +41,14 @@ def test_one_event_with_two_tokens_is_whole() -> None:
 )
 def test_missing_parts_of_an_answer_are_reported(raw: bytes, said: str) -> None:
     assert said in (fault(raw, 2) or "")
+
+
+def test_only_503_with_the_code_of_overload_counts_as_a_refusal() -> None:
+    head, body = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: %d\r\n\r\n", b'{"code": "overloaded"}'
+    assert refusal_fault(head % len(body) + body) is None
+    assert "not refused" in (refusal_fault((head % len(body)).replace(b"503", b"200") + body) or "")
+    assert "not readable" in (refusal_fault(head % 2 + b"{}") or "")
+    assert "not readable" in (refusal_fault(head % 99 + body) or "")
 
 
 def test_percentiles() -> None:

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tools.bench import scenarios as scenarios_module
 from tools.bench.chart import chart
 from tools.bench.goals import GOALS, verdicts
 from tools.bench.load_client import Outcome
@@ -34,8 +35,16 @@ FIGURES: dict[str, dict[str, dict[str, float]]] = {
     "flood": {"sluice": {"cpu_us": 10}, "fastapi": {"cpu_us": 350}, "asgi": {"cpu_us": 9}, "nginx": {"cpu_us": 5}},
     "fixed": {"sluice": {"cpu_us": 900}, "fastapi": {"cpu_us": 900}, "old": {"cpu_us": 20_000}},
     "open": {"sluice": {"memory_kb": 64, "health_max_ms": 99.9}, "fastapi": {"memory_kb": 70}},
+    "open10k": {"sluice": {"memory_kb": 30, "health_p99_ms": 49.9}, "asgi": {"memory_kb": 40}},
+    "burst": {"sluice": {"first_token_p50_ms": 999}, "asgi": {"first_token_p50_ms": 500}},
+    "refusals": {"sluice": {"cpu_us": 300}},
     "delay": {"sluice": {"delay_p50_ms": 1.99, "delay_p99_ms": 14.9}, "direct": {"delay_p50_ms": 0.05}},
 }
+
+
+@pytest.fixture(autouse=True)
+def enough_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scenarios_module, "most_open", lambda: 10_000)
 
 
 def measured(
@@ -67,10 +76,14 @@ def test_every_goal_is_met_at_its_limit() -> None:
         (("paced", "sluice", "cpu_us"), 100.1, [0, 1]),
         (("flood", "sluice", "cpu_us"), 10.01, [2, 3]),
         (("fixed", "sluice", "cpu_us"), 901, [4]),
+        (("open10k", "sluice", "memory_kb"), 30.1, [9]),
+        (("open10k", "sluice", "health_p99_ms"), 50, [10]),
+        (("burst", "sluice", "first_token_p50_ms"), 1000, [11]),
+        (("refusals", "sluice", "cpu_us"), 301, [12]),
         (("open", "sluice", "health_max_ms"), 100, [6]),
         (("open", "sluice", "memory_kb"), 64.1, [7]),
-        (("delay", "sluice", "delay_p50_ms"), 2, [8]),
-        (("delay", "sluice", "delay_p99_ms"), 15, [9]),
+        (("delay", "sluice", "delay_p50_ms"), 2, [13]),
+        (("delay", "sluice", "delay_p99_ms"), 15, [14]),
     ],
 )
 def test_a_goal_beyond_its_limit_is_not_met(figure: tuple[str, str, str], worse: float, fails: list[int]) -> None:
@@ -91,7 +104,7 @@ def test_a_goal_that_was_not_measured_is_not_met() -> None:
     nothing = Results(dict(FACTS))
     assert met(nothing) == [None] * len(GOALS)
     assert chart(nothing) == ""
-    assert "0 of 10 met, 10 not shown" in terminal_end(nothing)
+    assert "0 of 15 met, 15 not shown" in terminal_end(nothing)
 
 
 def test_the_tables_hold_what_was_measured() -> None:
