@@ -7,14 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 
 import pytest
 
 from tests.conftest import Serve
-from tests.support.running_server import RunningServer
-from tools.common.gunicorn_server import REPOSITORY
+from tests.support.running_server import PLANTED_KEY, RunningServer
+from tools.common.gunicorn_server import REPOSITORY, GunicornServer
 from tools.common.raw_client import RawClient, fetch, post_chat, stream_chat
-from tools.common.scripted_model import Headers, ScriptedModel, finished, said, stalling_after
+from tools.common.scripted_model import MODEL_NAME, Headers, ScriptedModel, finished, said, stalling_after
 
 
 def test_a_draining_server_is_not_ready_but_answers_on_open_connections(serve: Serve, model: ScriptedModel) -> None:
@@ -53,6 +54,24 @@ def test_sigint_and_sigquit_end_a_server_with_open_streams(serve: Serve, model: 
             server.signal(number)
             assert server.wait_exit(timeout=15) == 0
         model.wait_idle()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_on_end_is_called_for_each_open_answer_where_a_signal_ends_the_server_at_once(
+    number: signal.Signals, model: ScriptedModel
+) -> None:
+    """The answers hold no thread, and the pool that would close them has ended by then."""
+    settings = {"OPENAI_API_KEY": PLANTED_KEY, "OPENAI_MODEL": MODEL_NAME, "OPENAI_BASE_URL": model.base_url}
+    model.default = stalling_after("Hello")
+    with GunicornServer(settings, app="tests.integration.ending_application:app") as server, ExitStack() as stack:
+        clients = [stack.enter_context(stream_chat(server.url)) for _ in range(5)]
+        for client in clients:
+            assert client.next_event().message == "Hello"
+        server.signal(number)
+        for client in clients:
+            assert client.read_stream()[1].payload["code"] == "shutting_down"
+        assert server.wait_exit(timeout=15) == 0
+        assert server.log.count("on_end: stopped after 'Hello'") == 5
 
 
 def test_hup_replaces_the_workers_and_open_streams_end_whole(serve: Serve, model: ScriptedModel) -> None:
