@@ -13,8 +13,8 @@ from collections import Counter
 from tests.support.running_server import PLANTED_KEY
 from tools.common.gunicorn_server import REPOSITORY, GunicornServer
 from tools.common.model_steps import DONE, Chunk, End, Headers, Send
-from tools.common.raw_client import chat_request, fetch
-from tools.common.scripted_model import MODEL_NAME, ScriptedModel
+from tools.common.raw_client import chat_request, fetch, stream_chat
+from tools.common.scripted_model import MODEL_NAME, ScriptedModel, stalling_after
 
 REQUESTS = 50
 # What a request costs today on Python 3.11 with the packages of constraints.txt, and what of it is in our own files.
@@ -56,6 +56,12 @@ def difference(later: Calls, earlier: Calls) -> Calls:
     return {kind: names - earlier.get(kind, Counter()) for kind, names in later.items()}
 
 
+def ask_in_vain(url: str) -> None:
+    with stream_chat(url) as client:
+        assert client.status == 503
+        assert b'"overloaded"' in client.read_body()
+
+
 def is_python(name: str) -> bool:
     return ":" in name
 
@@ -91,3 +97,30 @@ def test_a_request_costs_no_more_calls_than_it_did() -> None:
     assert ours <= OUR_CALLS, f"{ours}\n{account}"
     built_in = sum(count for name, count in total.items() if not is_python(name)) / REQUESTS
     assert built_in <= BUILT_IN_CALLS, f"{built_in}\n{account}"
+
+
+def test_a_chat_that_gets_no_slot_is_refused_by_the_main_thread_for_a_third_of_the_calls() -> None:
+    with ScriptedModel(stalling_after("Hello")) as model:
+        settings = {"OPENAI_API_KEY": PLANTED_KEY, "OPENAI_MODEL": MODEL_NAME, "OPENAI_BASE_URL": model.base_url}
+        server = GunicornServer(
+            {**settings, "SLUICE_MAX_STREAMS": 1}, app="tests.integration.counted_application:app"
+        )
+        with server, stream_chat(server.url) as client:
+            assert client.next_event().message == "Hello"
+            for _ in range(5):
+                ask_in_vain(server.url)
+            calls_until_now(server.url)
+            first = calls_until_now(server.url)
+            second = calls_until_now(server.url)
+            for _ in range(REQUESTS):
+                ask_in_vain(server.url)
+            third = calls_until_now(server.url)
+    own, whole = difference(second, first), difference(third, second)
+    spent = {kind: names - own.get(kind, Counter()) for kind, names in whole.items()}
+    counts = {
+        kind: sum(count for name, count in names.items() if is_python(name)) / REQUESTS
+        for kind, names in spent.items()
+    }
+    assert counts.get("ThreadPoolExecutor", 0.0) < 1.0, counts
+    # The connection, which it opens and closes, included.
+    assert sum(counts.values()) <= sum(PYTHON_CALLS.values()) / 3, counts

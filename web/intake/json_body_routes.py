@@ -1,4 +1,4 @@
-"""Decides whether a request's body is received before a thread is used: where a route expects JSON."""
+"""What the worker knows of a request's route before a thread is used: whether it reads JSON, or is the chat's."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # The methods whose bodies have a meaning (RFC 9110, section 9.3).
 _METHODS = frozenset({"POST", "PUT", "PATCH"})
+#: The chat's route (`web/api/chat.py`), in an application of Sluice's own as in a host.
+CHAT_ENDPOINT = "sluice.chat.create_chat"
 
 
 class JsonBodyRoutes:
@@ -35,10 +37,16 @@ class JsonBodyRoutes:
         """
         if method not in _METHODS or content_type.partition(";")[0].strip().lower() != "application/json":
             return False
-        if self._routes is None:
-            return True
+        return self._routes is None or self._find_endpoint(method, path) is not None
+
+    def is_chat(self, method: str, path: str) -> bool:
+        """Return whether a request is for the chat; false where the routes are unknown. Arguments as above."""
+        return self._routes is not None and self._find_endpoint(method, path) == CHAT_ENDPOINT
+
+    def _find_endpoint(self, method: str, path: str) -> str | None:
+        assert self._routes is not None
         try:
-            self._routes.match(unquote(path), method)
+            endpoint: str = self._routes.match(unquote(path), method)[0]
         except (HTTPException, RoutingException):
-            return False
-        return True
+            return None
+        return endpoint

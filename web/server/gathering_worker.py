@@ -128,12 +128,20 @@ class GatheringWorker(DetachingWorker):
         )
 
     def request_ready(self, connection: WorkerConnection) -> None:
-        """Serve a received request on a thread (`IntakeOwner`)."""
+        """Serve a received request on a thread; refuse a chat that would get no slot without one (`IntakeOwner`)."""
+        if self._services.are_full and self._is_chat(connection.parser.prepared):
+            # Without a line in the log: there may be thousands a second, and they are counted.
+            self.request_refused(connection, OVERLOADED, level=logging.DEBUG)
+            return
         try:
             self.enqueue_req(connection)
         except MemoryError:
             self.connection_ended(connection)
             raise
+
+    def _is_chat(self, request: Any) -> bool:
+        # One with a query is the doctor's, which takes no slot.
+        return request is not None and not request.query and self._body_routes.is_chat(request.method, request.path)
 
     def enqueue_req(self, conn: WorkerConnection) -> None:
         """Serve a request on a thread; refuse it soon where there is none."""
@@ -148,10 +156,12 @@ class GatheringWorker(DetachingWorker):
         serving.client = conn.client
         return super().handle(conn)
 
-    def request_refused(self, connection: WorkerConnection, refusal: Refusal, cause: str = "") -> None:
+    def request_refused(
+        self, connection: WorkerConnection, refusal: Refusal, cause: str = "", level: int = logging.INFO
+    ) -> None:
         """Send a refusal without a thread, and close the connection (`IntakeOwner`)."""
         try:
-            name = self._note_refusal(refusal, connection.client, connection.parser.prepared, cause)
+            name = self._note_refusal(refusal, connection.client, connection.parser.prepared, cause, level)
             # Without waiting: where the socket is full, the client has not read its last replies.
             connection.sock.send(refusal.encode(name, has_body=not connection.is_head))
         except OSError as error:
@@ -161,7 +171,9 @@ class GatheringWorker(DetachingWorker):
             self.nr_conns -= 1
             connection.close(graceful=True)
 
-    def _note_refusal(self, refusal: Refusal, client: Any, request: Any, cause: str) -> str:
+    def _note_refusal(
+        self, refusal: Refusal, client: Any, request: Any, cause: str, level: int = logging.INFO
+    ) -> str:
         """Log and count a refusal, and return the request's id.
 
         Args:
@@ -169,13 +181,16 @@ class GatheringWorker(DetachingWorker):
             client: The client's address.
             request: The request as far as it is known; None where its head is not.
             cause: What the log should say besides the reply's message.
+            level: The level of the line.
         """
         headers = dict(request.headers) if request is not None else {}
         name = read_request_id(headers.get("X-REQUEST-ID")) or uuid4().hex
         logged = request_id.set(name)
         try:
             reason = f"{refusal.public_message} ({cause[:CAUSE_CHARS]})" if cause else refusal.public_message
-            self.log.info("a request of %s was refused with %d: %s", format_client(client), refusal.status, reason)
+            self.log.log(
+                level, "a request of %s was refused with %d: %s", format_client(client), refusal.status, reason
+            )
         finally:
             request_id.reset(logged)
         self._services.count_refused(refusal.code)

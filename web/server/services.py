@@ -44,13 +44,21 @@ class Services:
     @property
     def max_streams(self) -> int:
         """The most streams that may be open."""
-        return sum(sluice.service.limiter.limit for sluice in self._sluices)
+        return sum(limiter.limit for limiter in self._limiters)
 
     @property
     def open_streams(self) -> int:
         """The number of open streams."""
         limiters = self._limiters
         return limiters[0].in_use if len(limiters) == 1 else sum(limiter.in_use for limiter in limiters)
+
+    @property
+    def are_full(self) -> bool:
+        """Whether all slots are in use, so that a further chat would be refused."""
+        for limiter in self._limiters:
+            if limiter.in_use < limiter.limit:
+                return False
+        return bool(self._limiters)
 
     @property
     def settings(self) -> Settings:
