@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..intake.gunicorn_internals import PublicThreadWorker, close_graceful, is_event_stream
 from .exchange import DETACHED, Exchange
-from .unknown_bodies import unknown_bodies
+from .unknown_bodies import report_unknown_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,15 +59,13 @@ class DetachingWorker(PublicThreadWorker):
         except BaseException:
             self._post_request(exchange)
             raise
-        if exchange.stream is not None:
-            reader = exchange.stream.socket_reader
-            assert reader is not None
+        if exchange.reader is not None:
             self._detached.add(exchange)
             try:
                 # Only now: at the end, another thread enters the context.
-                reader.follow()
+                exchange.reader.follow()
             except RuntimeError:  # the loop is gone
-                reader.abort()
+                exchange.reader.abort()
                 self._detached.discard(exchange)
             else:
                 return DETACHED
@@ -87,13 +85,12 @@ class DetachingWorker(PublicThreadWorker):
             stream = self._find_stream(exchange, body)
             if stream is not None:
                 exchange.write_first()
-                stream.detach(
+                exchange.reader = stream.detach(
                     exchange.connection.sock,
                     is_chunked=response.chunked,
                     write_timeout=self.write_timeout,
                     on_done=partial(self._close_on_thread, exchange),
                 )
-                exchange.stream = stream
         except BaseException:
             exchange.close(self.log)
             raise
@@ -115,7 +112,7 @@ class DetachingWorker(PublicThreadWorker):
         if not isinstance(innermost, StreamBody):
             if not is_event_stream(exchange.response):
                 return None
-            unknown_bodies.report(innermost)
+            report_unknown_body(innermost)
         # Two threads must not use the TLS library for one connection at one time.
         elif exchange.response.response_length is None and not isinstance(exchange.connection.sock, ssl.SSLSocket):
             return innermost
@@ -201,15 +198,14 @@ class DetachingWorker(PublicThreadWorker):
     def close_lost(self) -> None:
         """Have threads end the answers whose loop is dead or stuck, by a terminal frame. On the main thread."""
         for exchange in list(self._detached):
-            reader = exchange.stream and exchange.stream.socket_reader
-            if reader and reader.has_lost_loop and reader.abort():
+            reader = exchange.reader
+            if reader is not None and reader.has_lost_loop and reader.abort():
                 self._close_on_thread(exchange)
 
     def close_detached(self) -> None:
         """Close all answers that are left, without waiting for a client. Behind the end of the services."""
         for exchange in list(self._detached):
-            reader = exchange.stream and exchange.stream.socket_reader
-            if reader:
-                reader.abort()
+            if exchange.reader is not None:
+                exchange.reader.abort()
             exchange.connection.sock.setblocking(False)
             self._close_detached(exchange)

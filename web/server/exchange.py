@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
     from ..intake.worker_connection import WorkerConnection
-    from ..replies.stream_body import StreamBody
+    from ..replies.socket_reader import SocketReader
 
 #: What a thread returns in place of whether the connection is kept: the loop writes the rest of the reply.
 DETACHED: Final = object()
@@ -41,8 +41,8 @@ class Exchange:
         self.context: Context = copy_context()
         self.environ: dict[str, Any] = {}
         self.response: Any = None
-        #: The stream whose frames the loop writes; None where the thread writes.
-        self.stream: StreamBody | None = None
+        #: What writes the frames on the loop; None where a thread writes the whole body.
+        self.reader: SocketReader | None = None
         #: Whether the reply holds its thread until its end, and the pool has been told (`RequestThreads.hold`).
         self.holds_thread = False
         self._began = datetime.now()
@@ -71,8 +71,8 @@ class Exchange:
         Raises:
             OSError: The client has disconnected, or does not read.
         """
-        stream = self.stream
-        if stream is None:
+        reader = self.reader
+        if reader is None:
             if isinstance(self._body, self.environ["wsgi.file_wrapper"]):
                 self.response.write_file(self._body)
             else:
@@ -80,8 +80,6 @@ class Exchange:
                     for piece in _split(item):
                         self.response.write(piece)
         else:
-            reader = stream.socket_reader
-            assert reader is not None
             self.response.sent += reader.sent
             if reader.is_aborted:
                 self.connection.sock.sendall(reader.unsent)

@@ -33,10 +33,9 @@ from sluice.service.runs.run import Run
 from sluice.web.replies import transparent_bodies
 from sluice.web.replies.stream_body import StreamBody
 from sluice.web.replies.transparent_bodies import _WRAPPERS, TransparentBodies
-from sluice.web.server import detaching_worker
+from sluice.web.server import unknown_bodies
 from sluice.web.server.detaching_worker import DetachingWorker
 from sluice.web.server.exchange import Exchange
-from sluice.web.server.unknown_bodies import UnknownBodies
 
 WITHIN = 5.0
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
@@ -147,7 +146,7 @@ class Served:
             self.stream.detach(
                 self.exchange.connection.sock, is_chunked=True, write_timeout=WITHIN, on_done=self.is_written.set
             )
-            self.exchange.stream = self.stream
+            self.exchange.reader = self.stream.socket_reader
 
     def follow(self) -> None:
         """Let the loop write."""
@@ -196,7 +195,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Begin as a new process does, in which nothing was tried and nothing logged."""
     bodies = TransparentBodies()
     monkeypatch.setattr(transparent_bodies, "bodies", bodies)
-    monkeypatch.setattr(detaching_worker, "unknown_bodies", UnknownBodies())
+    unknown_bodies._warn.cache_clear()
 
 
 @pytest.fixture
