@@ -45,6 +45,7 @@ class Step:
 
 STEPS: Final = (
     Step("client", "main", "POST /api/chat", ("web/intake/request_intake",), "408 431"),
+    Step("main", "main", "refuse a chat, if no slot is free", ("web/server/gathering_worker",), "503"),
     Step("main", "view", "the complete request", ("web/intake/request_threads",), "503"),
     Step("view", "view", "check the host", ("web/security/host_names",), "421"),
     Step("view", "view", "ask authorize for the user", ("web/security/sign_in",), "401 403"),
