@@ -34,8 +34,8 @@ class LogReader(Protocol):
 class RunLog:
     """The events of one run. For the loop's thread only.
 
-    `Finished` or `Failed` is the last event. Nothing is appended after it, or after `close`. It keeps what an attached
-    reader has not taken, and all events where there is none: a reader that takes nothing keeps them for later ones.
+    `Finished` or `Failed` is the last event. Nothing is appended after it, or after `close`. The log keeps what an
+    attached reader has not taken, and all events where there is none: one that takes nothing keeps all for others.
     """
 
     def __init__(

@@ -12,10 +12,14 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# Pid, the fields of `Load`, and the time of the report (seconds of CLOCK_MONOTONIC, which all processes share).
-_SLOT = struct.Struct("=IIIId")
 # More workers than gunicorn can usefully run, including those that TTIN adds. 6 KiB.
 SLOTS = 256
+# The pids of all slots, 0 where there is no worker. They come first, because most are 0: read one by one, all slots
+# would take ten times as long.
+_PID = struct.Struct("=I")
+_PIDS = struct.Struct(f"={SLOTS}I")
+# The fields of `Load`, and the time of the report (seconds of CLOCK_MONOTONIC, which all processes share).
+_LOAD = struct.Struct("=IIId")
 # Seconds. A worker reports at least once a second. After a longer silence it is dead or stuck, and no connection is
 # left to it.
 SILENCE = 2.5
@@ -41,7 +45,7 @@ class WorkerLoads:
 
     def __init__(self) -> None:
         """Allocate the memory. It is anonymous, so it ends with the last process that uses it."""
-        self._memory = mmap.mmap(-1, SLOTS * _SLOT.size)
+        self._memory = mmap.mmap(-1, _PIDS.size + SLOTS * _LOAD.size)
         self._slot: int | None = None
         self._pid = 0
 
@@ -55,25 +59,34 @@ class WorkerLoads:
         """
         self._pid = pid
         self._slot = number % SLOTS
+        # Not seen before its first report.
+        _LOAD.pack_into(self._memory, _place(self._slot), 0, 0, 0, 0.0)
+        _PID.pack_into(self._memory, self._slot * _PID.size, pid)
 
     def report(self, load: Load) -> None:
         """Write the load of this worker. Called at least once a second."""
         if self._slot is not None:
-            _SLOT.pack_into(self._memory, self._slot * _SLOT.size, self._pid, *load, time.monotonic())
+            _LOAD.pack_into(self._memory, _place(self._slot), *load, time.monotonic())
 
     def leave(self) -> None:
         """Clear the slot: this worker accepts no more connections."""
         if self._slot is not None:
-            _SLOT.pack_into(self._memory, self._slot * _SLOT.size, 0, 0, 0, 0, 0.0)
+            self.forget(self._slot)
             self._slot = None
 
     def forget(self, number: int) -> None:
         """Clear the slot of a worker that has ended. In the master."""
-        _SLOT.pack_into(self._memory, number % SLOTS * _SLOT.size, 0, 0, 0, 0, 0.0)
+        _PID.pack_into(self._memory, number % SLOTS * _PID.size, 0)
 
     def others(self) -> Iterator[Load]:
         """Yield the load of each other worker that reports."""
         now = time.monotonic()
-        for owner, connections, streams, idle, seen in _SLOT.iter_unpack(self._memory):
-            if owner not in (0, self._pid) and now - seen <= SILENCE:
-                yield Load(connections, streams, idle)
+        for slot, owner in enumerate(_PIDS.unpack_from(self._memory)):
+            if owner and owner != self._pid:
+                *load, seen = _LOAD.unpack_from(self._memory, _place(slot))
+                if now - seen <= SILENCE:
+                    yield Load(*load)
+
+
+def _place(slot: int) -> int:
+    return _PIDS.size + slot * _LOAD.size
