@@ -13,7 +13,7 @@ _folder = str(Path(__file__).resolve().parent)
 _was_listed = _folder in sys.path
 sys.path.insert(0, _folder)
 
-from sluice.web.server.import_path import place_folder
+from sluice.web.master.import_path import place_folder
 
 place_folder(_folder, was_listed=_was_listed)
 

@@ -11,7 +11,7 @@ Address, workers and all else that is a setting of Sluice come from the environm
 
 from __future__ import annotations
 
-from .web.server.configuration import Configuration
+from .web.master.configuration import Configuration
 from .web.server.gunicorn_hooks import install
 
 _sluice = Configuration()

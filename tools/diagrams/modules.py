@@ -24,7 +24,7 @@ _CODE_LETTER: Final = 6.7
 _LETTER: Final = 5.6
 # Where the known boxes stand: a title for each band, and its rows. What is not named here comes last in its band.
 _BANDS: Final = (
-    ("web/: the gunicorn side", (("web/server", "web/intake"),)),
+    ("web/: the gunicorn side", (("web/server", "web/master", "web/intake"),)),
     (
         "web/: the Flask application",
         (

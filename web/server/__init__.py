@@ -1,1 +1,1 @@
-"""The life of gunicorn's processes: start, signals, drain, replacement."""
+"""gunicorn's workers: accepting, receiving, serving, draining; the hooks that join them to the master."""

@@ -19,7 +19,7 @@ from .gathering_worker import GatheringWorker
 from .worker_load import Load, WorkerLoads
 
 if TYPE_CHECKING:
-    from .services import Services
+    from ..services import Services
 
 # Seconds after which a full worker checks again whether all others are full. This bounds how long a client waits for
 # its 503 when all are full.

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from wsgiref.types import WSGIApplication
 
-    from .services import Services
+    from ..services import Services
 
 
 #: The refusal where TLS could not be set up.

@@ -21,16 +21,16 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from . import start_signals
-from .boot_record import BootRecord
+from ..master import start_signals
+from ..master.boot_record import BootRecord
+from ..master.reload_guard import ReloadGuard
+from ..master.replaced_threads import exit_if_threads_are_replaced
+from ..master.start_folder import STARTED_IN
+from ..master.worker_replacement import WorkerReplacement
+from ..services import Services
 from .plain_worker_signals import PlainWorkerSignals
-from .reload_guard import ReloadGuard
-from .replaced_threads import exit_if_threads_are_replaced
-from .services import Services
 from .sluice_log import SluiceLog
-from .start_folder import STARTED_IN
 from .worker_load import WorkerLoads
-from .worker_replacement import WorkerReplacement
 
 # Worker classes in which no loop thread can run, or that serve no WSGI application.
 _UNFIT = ("gevent", "eventlet", "tornado", "asgi", "uvicorn")
@@ -41,8 +41,8 @@ _KEPT = (
     "sluice.service.observability.log_queue",
     "sluice.service.observability.logging",
     "sluice.service.settings.kept_files",
-    "sluice.web.server.start_folder",
-    "sluice.web.server.start_signals",
+    "sluice.web.master.start_folder",
+    "sluice.web.master.start_signals",
 )
 # The configuration as a module (`-c python:sluice.gunicorn`), and its package. They are still being imported when
 # `install` is called.

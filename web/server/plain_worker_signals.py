@@ -9,8 +9,8 @@ from types import FrameType
 from typing import Any, Final
 
 from ..intake.gunicorn_internals import main_loop_of
-from .services import Services
-from .start_signals import ENDING
+from ..master.start_signals import ENDING
+from ..services import Services
 
 #: By these the master replaces its workers. By default they end a process.
 MEANT_FOR_MASTER: Final = (signal.SIGHUP, signal.SIGUSR2)

@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...service.observability.resources import exhausted_by
 from ..intake.gunicorn_internals import WORKER_BOOT_ERROR, AppImportError, BaseSocket
-from . import start_signals
+from ..master import start_signals
+from ..master.boot_record import BootRecord
+from ..master.heartbeat_directory import NoDirectory, choose_heartbeat_directory
+from ..master.malloc_arenas import share_one_arena
+from ..master.replaced_threads import exit_if_threads_are_replaced
+from ..services import Services
 from .accepting_worker import AcceptingWorker
-from .boot_record import BootRecord
 from .cpu_affinity import Affinity
 from .gathering_worker import ClientTooSlow
-from .heartbeat_directory import NoDirectory, choose_heartbeat_directory
-from .malloc_arenas import share_one_arena
 from .plain_worker_signals import MEANT_FOR_MASTER
-from .replaced_threads import exit_if_threads_are_replaced
-from .services import Services
 from .worker_load import WorkerLoads
 
 if TYPE_CHECKING:

@@ -101,8 +101,10 @@ WEB = {
         "routing",
         "security",
     },
+    "web.services": {"extension_state"},
     "web.intake": {"api"},
-    "web.server": {"extension_state", "intake", "replies", "security", "sockets"},
+    "web.master": {"intake", "services"},
+    "web.server": {"intake", "master", "replies", "security", "services", "sockets"},
 }
 
 

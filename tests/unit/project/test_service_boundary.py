@@ -33,7 +33,7 @@ def environment_readers(file: Path) -> list[str]:
 def test_the_service_reads_no_environment_variable() -> None:
     found = {str(file.relative_to(ROOT)): environment_readers(file) for file in FILES}
     assert {file: names for file, names in found.items() if names and file.startswith("service/")} == {}
-    assert {"web/__init__.py", "web/server/configuration.py"} <= {file for file, names in found.items() if names}
+    assert {"web/__init__.py", "web/master/configuration.py"} <= {file for file, names in found.items() if names}
 
 
 def statuses(file: Path) -> list[str]:

@@ -128,8 +128,8 @@ ROOT = Path(__file__).parents[3]
 OF_THE_PROCESS = {
     ("web/extension_state.py", "_made"),
     ("web/server/gunicorn_hooks.py", "_sets_bind"),
-    ("web/server/start_signals.py", "_blocked_before"),
-    ("web/server/start_signals.py", "_next_is_worker"),
+    ("web/master/start_signals.py", "_blocked_before"),
+    ("web/master/start_signals.py", "_next_is_worker"),
 }
 
 

@@ -184,7 +184,7 @@ def _refuse_unfit(addresses: list[object], old_addresses: list[object]) -> None:
 
 def _start_services(worker: Any) -> None:
     # Imported here, so that it is the code on disk.
-    from .services import Services
+    from ..services import Services
 
     services = Services.of(worker.wsgi)
     services.start()

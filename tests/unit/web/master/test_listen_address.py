@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sluice.web.server.listen_address import AddressUnavailable, format_address, refuse_unavailable
+from sluice.web.master.listen_address import AddressUnavailable, format_address, refuse_unavailable
 
 
 @pytest.fixture

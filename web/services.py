@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from ...service.settings.limits import CLOSING_TIME
+from ..service.settings.limits import CLOSING_TIME
 
 if TYPE_CHECKING:
-    from ...service import LoopState, Settings
-    from ..extension_state import ExtensionState, ThreadBudget
+    from ..service import LoopState, Settings
+    from .extension_state import ExtensionState, ThreadBudget
 
 
 # Seconds between two updates. What an answer changes is written with its begin and its end; these updates write what
@@ -34,7 +34,7 @@ class Services:
     @classmethod
     def of(cls, application: Any) -> Self:
         """Return the services of an application; for a middleware, all that this process has made."""
-        from ..extension_state import ExtensionState
+        from .extension_state import ExtensionState
 
         return cls(ExtensionState.found_in(application))
 
@@ -63,7 +63,7 @@ class Services:
     @property
     def settings(self) -> Settings:
         """The settings for the worker itself: those of the first service, or the defaults."""
-        from ...service import Settings
+        from ..service import Settings
 
         return self._sluices[0].service.settings if self._sluices else Settings()
 
