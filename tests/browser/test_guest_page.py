@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from examples.helpdesk.demo_data import PASSWORD
 from tests.support.helpdesk import Helpdesk, start_helpdesk
 from tools.common.chat_page import ChatPage
 from tools.common.chromium import open_context
@@ -18,8 +17,8 @@ from tools.common.scripted_model import ScriptedModel, reply
 from .axe import violations
 from .browser_errors import BrowserErrors
 from .conftest import CONTEXT_OPTIONS
+from .sign_in import CHAT, fill_in_form, open_signed_in
 
-CHAT = "/assistant/"
 SIGN_IN = re.compile(r"/sign-in\?next=")
 
 
@@ -43,20 +42,7 @@ def context(browser: Browser, host: Helpdesk, browser_errors: BrowserErrors) -> 
 
 def sign_in(context: BrowserContext, name: str = "ada", path: str = CHAT) -> ChatPage:
     """Sign in in a new tab, and open a page with the chat."""
-    page = context.new_page()
-    page.goto("/sign-in")
-    fill_in_form(page, name)
-    page.goto(path)
-    chat = ChatPage(page)
-    expect(page.locator("#sluice-empty")).to_be_visible()
-    return chat
-
-
-def fill_in_form(page: Page, name: str = "ada") -> None:
-    page.get_by_label("Name").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.locator("main button").click()
-    page.wait_for_url(lambda url: "/sign-in" not in url)
+    return open_signed_in(context.new_page(), name, path)
 
 
 def sign_out(page: Page) -> None:

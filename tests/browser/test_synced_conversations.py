@@ -9,7 +9,6 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from examples.helpdesk.demo_data import PASSWORD
 from tests.support.helpdesk import Helpdesk, start_helpdesk
 from tools.common.chat_page import ChatPage
 from tools.common.chromium import open_context
@@ -17,6 +16,7 @@ from tools.common.scripted_model import finished, reply, said
 
 from .browser_errors import BrowserErrors
 from .conftest import CONTEXT_OPTIONS
+from .sign_in import open_signed_in
 from .test_conversations import act
 
 Device = Callable[..., ChatPage]
@@ -41,13 +41,7 @@ def device(browser: Browser, host: Helpdesk, browser_errors: BrowserErrors) -> I
         def open_page(name: str = "ada") -> ChatPage:
             context = stack.enter_context(open_context(browser, base_url=host.url, **CONTEXT_OPTIONS))
             browser_errors.listen(context, host.url)
-            page = context.new_page()
-            page.goto("/sign-in?next=/assistant/")
-            page.get_by_label("Name").fill(name)
-            page.get_by_label("Password").fill(PASSWORD)
-            page.locator("main button").click()
-            expect(page.locator("#sluice-empty")).to_be_visible()
-            return ChatPage(page)
+            return open_signed_in(context.new_page(), name)
 
         yield open_page
     assert browser_errors.unexpected == []
