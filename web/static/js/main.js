@@ -6,6 +6,7 @@ import { coarsePointer, isOwnPage, isSynced, root, scroller, userKey } from "./b
 import { COPY_ENDED, PART_MISSING } from "./ui/button.js";
 import { Chat } from "./chat/chat.js";
 import { Composer, COMPOSER_KEYS } from "./composer/composer.js";
+import { Dialogs } from "./dialogs/dialogs.js";
 import { DEFAULT_CONFIGURATION, fetchConfiguration } from "./api/configuration.js";
 import { LIST_KEYS } from "./sidebar/conversation_list.js";
 import { ConversationPanel } from "./sidebar/conversation_panel.js";
@@ -15,9 +16,11 @@ import { Database } from "./storage/database.js";
 import { DatabaseConnection } from "./storage/database_connection.js";
 import { onLanguageChange, setText, texts } from "./i18n/language.js";
 import { loadIdb } from "./browser/libraries.js";
+import { requireElement } from "./browser/elements.js";
 import { firstInteraction, loadMarkdown } from "./markdown/markdown_loader.js";
 import { ModelChoice } from "./composer/model_choice.js";
 import { ConnectionNotice, Notices } from "./ui/notices.js";
+import { PartLoader } from "./ui/part_loader.js";
 import { PromptHistory } from "./composer/prompt_history.js";
 import { ReadingPosition } from "./transcript/reading_position.js";
 import { settings } from "./settings/settings.js";
@@ -28,18 +31,6 @@ import { Transcript } from "./transcript/transcript.js";
 import { Undo } from "./ui/undo.js";
 
 /** @typedef {import("./api/configuration.js").Configuration} Configuration */
-
-/**
- * @template {HTMLElement} T
- * @param {string} id without `sluice-`, which keeps the ids apart from those of a surrounding page
- * @param {new () => T} type
- * @returns {T}
- */
-function requireElement(id, type) {
-  const element = root.querySelector(`#sluice-${id}`);
-  if (!(element instanceof type)) throw new Error(`The page has no ${type.name} #sluice-${id}.`);
-  return element;
-}
 
 /** @type {Record<import("./storage/storage_error.js").StorageErrorReason, import("./i18n/language.js").TextKey>} */
 const STORAGE_NOTICES = {
@@ -61,14 +52,13 @@ let isOpened = false; // the store is open, or could not be opened
 let shownId = "";
 /** A result of the search that is shown when its conversation has been read. @type {{ conversation: string, hit: import("./storage/search_query.js").SearchHit } | null} */
 let wantedHit = null;
-/** @type {import("./dialogs/shortcut_list.js").ShortcutList | null} */
-let shortcutList = null;
 
 restoreAddress();
 const startScreen = requireElement("empty", HTMLElement);
 const tuningButton = requireElement("open-tuning", HTMLButtonElement);
 const status = requireElement("status", HTMLElement);
 const notices = new Notices(requireElement("alerts", HTMLElement));
+const parts = new PartLoader(notices);
 const undo = new Undo(requireElement("undo", HTMLElement), announce, () => composer.focusAfterAction());
 const position = new ReadingPosition(requireElement("to-end", HTMLButtonElement));
 const transcript = new Transcript(requireElement("log", HTMLElement), {
@@ -100,7 +90,7 @@ const transcript = new Transcript(requireElement("log", HTMLElement), {
     hasModelChoice: chat.configuration.models.length > 1,
     hasTemperature: chat.tuning.temperature !== undefined,
   }),
-  changeTemperature: () => void openTuning(),
+  changeTemperature: () => void dialogs.openTuning(),
   chooseModel: () => modelChoice.open(),
   reload: () => {
     rememberAddress();
@@ -199,17 +189,10 @@ void Promise.all([loadIdb(), conversationInAddress() && markdown])
     updateStartScreen();
   });
 
-/** @type {import("./dialogs/settings_dialog.js").SettingsDialog | null} */
-let settingsDialog = null;
 const modelChoice = new ModelChoice(requireElement("model-name", HTMLElement), requireElement("model", HTMLSelectElement), settings);
-/** @type {import("./dialogs/tuning_dialog.js").TuningDialog | null} */
-let tuningDialog = null;
-tuningButton.addEventListener("click", () => void openTuning());
-requireElement("open-settings", HTMLButtonElement).addEventListener("click", () => void openSettings());
 settings.onChange(applySettings);
 onLanguageChange(() => transcript.translate());
 
-requireElement("open-shortcuts", HTMLButtonElement).addEventListener("click", () => void toggleShortcutList());
 /** @satisfies {Record<string, import("./ui/shortcuts.js").Shortcut>} */
 const KEYS = {
   stop: { text: "stopAnswer", key: "Escape", button: ".running .send", run: () => composer.cancel() || (chat.running && chat.stop()) },
@@ -218,8 +201,25 @@ const KEYS = {
   start: { text: "newConversation", key: "o", chord: true, button: ".new", run: startConversation },
   search: { text: "searchLabel", key: "k", chord: true, run: openSearch },
   sidebar: { text: "toggleSidebar", key: "s", chord: true, button: ".toggle-sidebar", run: () => sidebar.toggle() },
-  list: { text: "showShortcuts", key: "/", chord: true, overDialogs: true, run: () => void toggleShortcutList() },
+  list: { text: "showShortcuts", key: "/", chord: true, overDialogs: true, run: () => void dialogs.toggleShortcuts() },
 };
+const dialogs = new Dialogs({
+  chat,
+  settings,
+  parts,
+  useFiles,
+  announce,
+  tuned: updateTuning,
+  shortcuts: [
+    { heading: "messageLabel", keys: [...COMPOSER_KEYS, KEYS.toComposer] },
+    { heading: "answer", keys: [KEYS.stop, KEYS.copy] },
+    { heading: "conversations", keys: [KEYS.start, KEYS.search, KEYS.sidebar, ...LIST_KEYS] },
+    { heading: "thisPage", keys: [{ text: "nextControl", key: "Tab" }, KEYS.list] },
+  ],
+});
+requireElement("open-settings", HTMLButtonElement).addEventListener("click", () => void dialogs.openSettings());
+tuningButton.addEventListener("click", () => void dialogs.openTuning());
+requireElement("open-shortcuts", HTMLButtonElement).addEventListener("click", () => void dialogs.toggleShortcuts());
 /** @type {import("./ui/shortcuts.js").Shortcut[]} */
 const shortcuts = Object.values(KEYS);
 new Shortcuts(shortcuts);
@@ -262,42 +262,11 @@ function configure(configuration) {
   isConfigured = true;
   updateStartScreen();
   composer.limit(configuration.maxMessageChars, configuration.maxBodyBytes);
-  settingsDialog?.configure(configuration);
+  dialogs.configure(configuration);
   modelChoice.configure(configuration);
   updateTuning();
   applySettings();
   transcript.translate(); // a failure that was shown before may have another remedy
-}
-
-/** Loads the settings dialog when it is first opened. */
-async function openSettings() {
-  const loaded = await loadPart(() =>
-    Promise.all([import("./dialogs/settings_dialog.js"), import("./dialogs/archive_controls.js")]),
-  );
-  if (!loaded) return;
-  if (!settingsDialog) {
-    const [{ SettingsDialog }, { ArchiveControls }] = loaded;
-    const element = requireElement("settings", HTMLDialogElement);
-    settingsDialog = new SettingsDialog(element, settings);
-    settingsDialog.configure(chat.configuration);
-    new ArchiveControls(element, useFiles, { imported: (id) => void chat.refresh(id), announce });
-  }
-  settingsDialog.open();
-}
-
-/** Loads the dialog for the conversation's system prompt and temperature when it is first opened. */
-async function openTuning() {
-  const { conversation } = chat;
-  const loaded = await loadPart(() => import("./dialogs/tuning_dialog.js"));
-  if (!loaded || chat.conversation !== conversation) return;
-  if (!tuningDialog) {
-    tuningDialog = new loaded.TuningDialog(requireElement("tuning", HTMLDialogElement));
-    tuningDialog.configure(chat.configuration);
-  }
-  tuningDialog.edit(chat.tuning, (changes) => {
-    chat.tune(changes, conversation);
-    updateTuning();
-  });
 }
 
 /** Shows whether the conversation has a system prompt or a temperature of its own. */
@@ -310,48 +279,15 @@ function updateTuning() {
   setText(/** @type {HTMLElement} */ (tuningButton.querySelector(".label")), isTuned ? "tuned" : "tune");
 }
 
-/** Loads the list of shortcuts when it is first opened. */
-async function toggleShortcutList() {
-  const loaded = await loadPart(() => import("./dialogs/shortcut_list.js"));
-  if (!loaded) return;
-  if (!shortcutList) {
-    shortcutList = new loaded.ShortcutList(requireElement("shortcuts", HTMLDialogElement));
-    shortcutList.show([
-      { heading: "messageLabel", keys: [...COMPOSER_KEYS, KEYS.toComposer] },
-      { heading: "answer", keys: [KEYS.stop, KEYS.copy] },
-      { heading: "conversations", keys: [KEYS.start, KEYS.search, KEYS.sidebar, ...LIST_KEYS] },
-      { heading: "thisPage", keys: [{ text: "nextControl", key: "Tab" }, KEYS.list] },
-    ]);
-  }
-  shortcutList.toggle();
-}
-
 /**
  * Loads export and import, and uses them.
  * @param {(files: import("./files/conversation_files.js").ConversationFiles) => Promise<void>} work
  * @returns {Promise<boolean>} false if they could not be loaded, which is shown
  */
 async function useFiles(work) {
-  const loaded = await loadPart(() => import("./files/conversation_files.js"));
+  const loaded = await parts.load(() => import("./files/conversation_files.js"));
   if (loaded) await work(new loaded.ConversationFiles(store));
   return loaded !== null;
-}
-
-/**
- * Loads a part of the page that is rarely needed.
- * @template Part
- * @param {() => Promise<Part>} load
- * @returns {Promise<Part | null>} null after showing that it could not be loaded: offline, or after a deploy
- */
-async function loadPart(load) {
-  try {
-    const part = await load();
-    notices.hide("partNotLoaded");
-    return part;
-  } catch {
-    notices.show("partNotLoaded");
-    return null;
-  }
 }
 
 /** @returns {Promise<import("./sync/server_sync.js").ServerSync | null>} null if it could not be loaded */
@@ -390,7 +326,7 @@ function showWantedHit() {
   const element = transcript.elementOf(exchange);
   if (!element) return; // deleted since the search
   const isWanted = () => chat.conversation === conversation && element.isConnected && !chat.running;
-  void loadPart(() => import("./transcript/search_hit.js")).then((part) =>
+  void parts.load(() => import("./transcript/search_hit.js")).then((part) =>
     part?.showHit(requireElement("log", HTMLElement), element, words, isWanted),
   );
 }
