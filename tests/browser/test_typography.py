@@ -24,6 +24,35 @@ def test_chinese_emphasis_uses_dots_and_no_italics(browser_page: Page, model: Sc
     expect(english).to_have_css("text-emphasis-style", "none")
 
 
+TABLE = """| | Density at 0 °C | What it does |
+|---|--:|---|
+| Ice | 917 kg/m³ | floats, with a tenth above the surface |
+| Water | 1000 kg/m³ | is densest at 4 °C, so lakes freeze from the top, and the fish stay alive below |
+"""
+
+
+@pytest.mark.browser_context(viewport={"width": 390, "height": 800})
+def test_a_number_in_a_table_stays_with_its_unit_and_lines_have_about_70_letters(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply(f"{TABLE}\n{'word ' * 60}"))
+    prose = chat.ask_and_wait("Why?")
+    lines = prose.locator("td:nth-child(2)").evaluate_all(
+        "all => all.map((each) => { const range = document.createRange(); range.selectNodeContents(each);"
+        " return range.getClientRects().length; })"
+    )
+    assert lines == [1, 1]
+    first, long = (prose.locator(f"tbody tr:last-child td:nth-child({number})") for number in (1, 3))
+    narrow, wide = first.bounding_box(), long.bounding_box()
+    assert narrow is not None
+    assert wide is not None
+    assert narrow["width"] < 90 < 180 < wide["width"]
+    browser_page.set_viewport_size({"width": 1280, "height": 800})
+    width = prose.locator("p").evaluate("each => each.getBoundingClientRect().width")
+    assert width <= 38 * 16
+
+
 @pytest.mark.browser_context(color_scheme="dark")
 def test_print_shows_only_the_conversation_dark_on_light(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()

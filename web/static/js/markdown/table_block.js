@@ -11,6 +11,10 @@ import { texts } from "../i18n/language.js";
  * @property {ChildNode | null} last the last settled node in the container
  */
 
+// In letters. A short cell does not wrap, so that a number stays with its unit; a long one is not made narrow.
+const SHORT = 16;
+const LONG = 60;
+const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/gu;
 const MAX_ROWS = 300; // a browser lays out this many in 2 ms
 
 /**
@@ -22,7 +26,13 @@ export function scrollableTable(table) {
   box.className = "table";
   box.tabIndex = 0;
   box.setAttribute("role", "group");
-  box.append(table.cloneNode(true));
+  const shown = /** @type {HTMLTableElement} */ (table.cloneNode(true));
+  for (const cell of shown.querySelectorAll("th, td")) {
+    const width = widthOf(cell.textContent ?? "");
+    if (width <= SHORT) cell.classList.add("short");
+    else if (width >= LONG) cell.classList.add("long");
+  }
+  box.append(shown);
   nameTable(box, 1, 1);
   return box;
 }
@@ -35,6 +45,11 @@ export function scrollableTable(table) {
  */
 export function nameTable(box, number, count) {
   box.setAttribute("aria-label", texts.tableName(number, count));
+}
+
+/** @param {string} text @returns {number} in letters; CJK characters are twice as wide */
+function widthOf(text) {
+  return text.length + (text.length < LONG ? (text.match(WIDE)?.length ?? 0) : 0);
 }
 
 /**
