@@ -128,6 +128,40 @@ def test_a_running_answer_is_visible_in_forced_colours(browser_page: Page, model
     chat.wait_complete()
 
 
+# Of the focus: its name if another element covers its middle or its edges.
+COVERED = """() => {
+    const focused = document.activeElement;
+    const { left, right, top, bottom } = focused.getBoundingClientRect();
+    const x = (left + right) / 2;
+    const isFree = [top + 1, (top + bottom) / 2, bottom - 1]
+        .every((y) => focused.contains(document.elementFromPoint(x, y)));
+    return isFree ? null : focused.ariaLabel || focused.textContent.trim().slice(0, 40);
+}"""
+
+
+def test_neither_the_bar_nor_the_message_box_covers_what_has_the_focus(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page).open()
+    text = "\n\n".join(f"Line {number}" for number in range(12))
+    model.enqueue(*[reply(f"{text}\n\n```python\nprint(1)\n```\n\n[a link](https://example.org)\n\n{text}")] * 3)
+    for question in ("First", "Second", "Third"):
+        chat.ask_and_wait(question)
+    chat.field.fill("A draft\nof three\nlines")
+    chat.page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")
+    chat.page.locator("#sluice-open-settings").focus()
+    covered = []
+    for key, last in (("Tab", "#sluice-message"), ("Shift+Tab", "#sluice-open-settings")):
+        for _ in range(60):
+            chat.page.keyboard.press(key)
+            if chat.page.evaluate("last => document.activeElement.matches(last)", last):
+                break
+            if chat.page.evaluate("document.activeElement.closest('#sluice-log') !== null"):
+                covered.append(chat.page.evaluate(COVERED))
+    assert len(covered) > 20
+    assert [name for name in covered if name] == []
+
+
 NAME = """() => { const each = document.activeElement;
     return each.ariaLabel || each.labels?.[0]?.textContent || each.textContent.trim(); }"""
 
@@ -177,7 +211,7 @@ def test_a_session_works_by_keyboard_alone(browser_page: Page, model: ScriptedMo
     expect(chat.status).to_have_text("Copied")
     assert browser_page.evaluate("navigator.clipboard.readText()") == "Whole."
 
-    keyboard.choose("Edit", back=True)
+    keyboard.choose("Edit question", back=True)
     keyboard.press("Control+a")
     keyboard.type("First question, edited")
     keyboard.press("Enter")
@@ -190,7 +224,7 @@ def test_a_session_works_by_keyboard_alone(browser_page: Page, model: ScriptedMo
     keyboard.choose("More actions", back=True)
     expect(browser_page.locator(":focus")).to_have_text("Copy question")
     keyboard.press("End")
-    expect(browser_page.locator(":focus")).to_have_text("Delete question and answer")
+    expect(browser_page.locator(":focus")).to_have_text("Delete this version")
     keyboard.press("Enter")
     expect(chat.questions).to_have_text(["First question, edited"])
     keyboard.choose("Undo", back=True)

@@ -116,9 +116,9 @@ text $ ls
 MathMLMath
 text 𝑥2
 button Copy answer
-button Regenerate
-button Edit
 button Details
+button Regenerate
+button Edit question
 button More actions, hasPopup menu
 contentinfo
 form

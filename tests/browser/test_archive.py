@@ -301,3 +301,5 @@ def test_an_import_names_models_images_and_files_and_counts_what_it_leaves_out(c
     assert {each["figures"]["model"] for each in kept["花"]["exchanges"]} == {"gpt-5", "gpt-5-mini"}
     choose(chat, json.dumps(archive))
     expect(chat.page.locator(".import-result")).to_have_text("2 conversations imported")
+    chat.page.get_by_role("button", name="Settings").click()
+    expect(chat.page.locator(".import-result")).to_be_empty()

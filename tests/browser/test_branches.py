@@ -114,6 +114,17 @@ def test_a_deleted_exchange_is_not_sent_and_can_be_restored(chat: ChatPage, mode
     expect(chat.questions).to_have_text(["First", "Third", "Fourth"])
 
 
+def test_deleting_one_of_several_versions_says_so(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."), reply("Another."))
+    chat.ask_and_wait("First")
+    chat.answer.get_by_role("button", name="Regenerate").click()
+    expect(chat.prose).to_have_text("Another.")
+    chat.wait_complete()
+    chat.choose_action("Delete this version")
+    expect(chat.prose).to_have_text("One.")
+    expect(chat.page.locator("#sluice-undo")).to_contain_text("This version is deleted.")
+
+
 def test_deleting_the_only_exchange_deletes_its_conversation(chat: ChatPage) -> None:
     chat.ask_and_wait("First")
     chat.choose_action("Delete question and answer")

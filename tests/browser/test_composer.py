@@ -169,8 +169,11 @@ def test_a_pasted_megabyte_is_reported_as_too_long_and_stays_quick_to_edit(chat:
 def test_the_message_box_keeps_the_focus(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(stalling_after("As far as this"))
     chat.field.fill("Tell me")
+    hint = chat.page.locator("#sluice-hint")
+    expect(hint).to_contain_text("Enter to send")
     chat.send_button.click()
     expect(chat.prose).to_have_text("As far as this")
+    expect(hint).to_have_text("Esc to stop. You can send when the answer is complete.")
     chat.send_button.click()
     expect(chat.status).to_have_text("Stopped")
     expect(chat.field).to_be_focused()

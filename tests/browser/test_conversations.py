@@ -407,6 +407,21 @@ def test_on_a_narrow_screen_the_sidebar_is_a_drawer_that_keeps_the_focus(chat: C
     expect(chat.page.get_by_role("button", name="Open the sidebar")).to_be_focused()
 
 
+@pytest.mark.browser_context(viewport={"width": 1100, "height": 380})
+def test_the_shown_conversation_is_in_view_in_the_list(chat: ChatPage) -> None:
+    converse(chat, *(f"Question {number}" for number in range(8)))
+    first = titles(chat).last
+    expect(first).to_have_text("Question 0")
+    expect(titles(chat).first).to_be_in_viewport()
+    first.click()
+    expect(chat.questions).to_have_text(["Question 0"])
+    chat.page.reload()
+    expect(first).to_be_in_viewport(ratio=0.9)
+    chat.ask_and_wait("And on")
+    expect(titles(chat).first).to_have_text("Question 0")
+    expect(titles(chat).first).to_be_in_viewport(ratio=0.9)
+
+
 def test_a_closed_sidebar_stays_closed(chat: ChatPage) -> None:
     sidebar = chat.page.get_by_role("complementary", name="Conversations")
     expect(sidebar).to_be_visible()

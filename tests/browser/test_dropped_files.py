@@ -60,4 +60,6 @@ def test_text_files_become_text_in_the_message_box_and_others_one_sentence(brows
     # pasted
     assert browser_page.evaluate(PASTE, [""])
     expect(notice).to_be_visible()
+    chat.field.press("a")
+    expect(notice).to_have_count(0)
     assert not browser_page.evaluate(PASTE, ["a cell"])

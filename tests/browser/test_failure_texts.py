@@ -76,7 +76,7 @@ FIRST_BUTTONS = {
     "unexpected_reply": "Reload",
     "context_length_exceeded": "Start a new conversation from here",
     "content_filtered": "Start a new conversation from here",
-    "refused": "Edit",
+    "refused": "Edit question",
     "temperature_refused": "Change the temperature",
     "model_not_found": "Choose another model",
     "quota_exceeded": "Copy for the administrator",

@@ -199,6 +199,16 @@ def test_a_mark_pulses_where_the_next_word_comes_unless_motion_is_reduced(
     end.open()
     chat.wait_complete()
     assert last.evaluate(mark)[0] is False
+    for text, name in (("```\nx = 1\n", ".lines"), ("- one\n  - two", "li li"), ("|a|\n|-|\n|1|\n", "td")):
+        end = model.gate(f"before the end of {name}")
+        model.enqueue((*said(text), end, *finished()))
+        chat.ask("Tell me")
+        last = chat.prose.locator(name).last
+        expect(last).to_be_visible()
+        assert last.evaluate(mark)[0] is True, name
+        end.open()
+        chat.wait_complete()
+        assert last.evaluate(mark)[0] is False, name
 
 
 def test_a_pinned_conversation_stays_at_the_top_until_it_is_unpinned(chat: ChatPage, model: ScriptedModel) -> None:
@@ -270,6 +280,35 @@ def test_what_is_wide_is_shaded_where_a_part_is_out_of_view(chat: ChatPage, mode
     expect(narrow.locator(".katex")).to_be_visible()
     for name, behind in kinds.items():
         assert edges(narrow.locator(name), behind) == [False, False], name
+
+
+@pytest.mark.browser_context
+def test_the_button_that_was_pressed_shows_no_tooltip_until_the_pointer_has_left(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    browser_page.clock.install()
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply("One."), reply("Two."))
+    chat.ask_and_wait("First")
+    tooltip = chat.page.locator(".tooltip")
+    button = chat.answer.get_by_role("button", name="Regenerate")
+    button.click()
+    chat.page.clock.run_for(1000)
+    expect(chat.prose).to_have_text("Two.")
+    button.hover()
+    chat.page.clock.run_for(1000)
+    expect(tooltip).to_be_hidden()
+    chat.prose.hover()
+    button.hover()
+    chat.page.clock.run_for(1000)
+    expect(tooltip).to_be_visible()
+    more = chat.answer.get_by_role("button", name="More actions")
+    more.click()
+    menu = chat.page.get_by_role("menu").bounding_box()
+    place = more.bounding_box()
+    assert menu is not None
+    assert place is not None
+    assert menu["x"] == pytest.approx(place["x"], abs=1), "the menu begins at its button"
 
 
 def test_opened_details_leave_no_icon_alone(chat: ChatPage, model: ScriptedModel) -> None:

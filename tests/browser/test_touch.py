@@ -106,6 +106,9 @@ def test_at_400_percent_zoom_most_of_the_window_is_left_to_read(browser_page: Pa
     chat = ChatPage(browser_page)
     chat.configure(models=["a-model-with-quite-a-long-name", "another"], model="another", allow_temperature=True)
     chat.open()
+    composer = chat.page.locator("#sluice-composer").bounding_box()
+    assert composer is not None
+    assert composer["y"] + composer["height"] <= 200, "the greeting gives way"
     model.enqueue(reply(ANSWER))
     converse(chat, "Tell me")
     # all of the message box is in one row, with the choice of model
@@ -126,6 +129,12 @@ def test_at_400_percent_zoom_most_of_the_window_is_left_to_read(browser_page: Pa
         ".filter(Boolean).length"
     )
     assert rows >= 120
+    chat.answer.get_by_role("button", name="Edit question").click()
+    editor = chat.page.locator(".question-editor textarea").bounding_box()
+    dock = chat.page.locator("#sluice-dock").bounding_box()
+    assert editor is not None
+    assert dock is not None
+    assert 0 <= editor["y"] < editor["y"] + editor["height"] <= dock["y"]
     assert chat.overflow() == 0
 
 
@@ -175,19 +184,21 @@ def test_on_a_phone_the_buttons_below_an_answer_are_one_row_and_the_menu_has_the
     for width in (320, 390):
         assert row(width) == ["Continue", "Copy answer", "More actions"]
     chat.answer.get_by_role("button", name="More actions").tap()
-    expect(menu).to_have_text(["Try again", "Edit", "Details", "Copy question", "Delete question and answer"])
+    expect(menu).to_have_text(
+        ["Try again", "Details", "Edit question", "Copy question", "Delete question and answer"]
+    )
     menu.first.tap()
     expect(chat.prose).to_have_text("Whole.")
     chat.wait_complete()
     versions = ["Previous version", "Next version"]
-    assert row(390) == ["Copy answer", "Regenerate", "Edit", *versions, "More actions"]
-    assert row(320) == ["Copy answer", "Regenerate", *versions, "More actions"]
+    assert row(390) == [*versions, "Copy answer", "Regenerate", "Edit question", "More actions"]
+    assert row(320) == [*versions, "Copy answer", "Regenerate", "More actions"]
     chat.answer.get_by_role("button", name="More actions").tap()
-    expect(menu).to_have_text(["Edit", "Details", "Copy question", "Delete question and answer"])
-    menu.nth(1).tap()
+    expect(menu).to_have_text(["Details", "Edit question", "Copy question", "Delete this version"])
+    menu.first.tap()
     expect(chat.details).to_contain_text("Total time")
     chat.answer.get_by_role("button", name="More actions").tap()
-    menu.first.tap()
+    menu.nth(1).tap()
     expect(chat.page.locator(".question-editor textarea")).to_be_visible()
     chat.page.get_by_role("button", name="Cancel").tap()
     expect(chat.answer.get_by_role("button", name="More actions")).to_be_focused()

@@ -73,7 +73,7 @@ def test_buttons_show_their_names_without_the_icons(browser_page: Page, model: S
     chat = ChatPage(browser_page).open()
     model.enqueue(reply("One."))
     chat.ask_and_wait("First")
-    for name in ("Copy answer", "Regenerate", "Edit", "Details", "More actions", "Send", "Settings"):
+    for name in ("Copy answer", "Regenerate", "Edit question", "Details", "More actions", "Send", "Settings"):
         label = browser_page.get_by_role("button", name=name).locator(".label")
         box = label.bounding_box()
         assert box is not None

@@ -228,8 +228,12 @@ void firstInteraction()
   .then(() => Promise.all([import("./ui/tooltips.js"), import("./ui/menu.js"), import("./transcript/details_view.js")]))
   .then(([{ Tooltips }]) => new Tooltips([...ofButtons, { button: ".send", key: { key: "Enter" } }]))
   .catch(() => undefined); // offline, or after a deploy: the buttons keep their names, and only the tooltips are missing
-// a notice, an undo offer or a longer draft must not cover the end of the answer
-new ResizeObserver(() => position.follow()).observe(requireElement("dock", HTMLElement));
+// a notice, an undo offer or a longer draft must cover neither the end of the answer nor what has the focus
+const dock = requireElement("dock", HTMLElement);
+new ResizeObserver(() => {
+  scroller.style.setProperty("--dock", `${dock.offsetHeight}px`);
+  position.follow();
+}).observe(dock);
 new ConnectionNotice(notices, (key) => announce(texts[key]));
 
 for (const id of ["new-conversation", "new-in-bar"]) requireElement(id, HTMLButtonElement).addEventListener("click", startConversation);

@@ -118,8 +118,10 @@ export class ConversationActions {
   /** Deletes an exchange of the shown conversation, and offers to undo that. @param {Exchange} exchange */
   deleteExchange(exchange) {
     const { conversation } = this.#chat;
-    if (conversation.exchanges.length === 1) void this.delete(conversation.id);
-    else this.#undo.offer("exchangeDeleted", this.#chat.delete(exchange));
+    if (conversation.exchanges.length === 1) return void this.delete(conversation.id);
+    const { questions, answers } = conversation.versionsOf(exchange);
+    const isVersion = questions.length > 1 || answers.length > 1;
+    this.#undo.offer(isVersion ? "versionDeleted" : "exchangeDeleted", this.#chat.delete(exchange));
   }
 
   /** Reacts to the deletion of a conversation in another tab. @param {string} id */

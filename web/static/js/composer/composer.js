@@ -1,6 +1,6 @@
 /** The message box. Its button sends, or stops the running answer. */
 
-import { coarsePointer } from "../browser/page_root.js";
+import { coarsePointer, root } from "../browser/page_root.js";
 import { Draft } from "../storage/draft.js";
 import { takeFiles } from "./file_intake.js";
 import { replaceText } from "./text_edit.js";
@@ -14,7 +14,7 @@ import { onLanguageChange, setText, texts } from "../i18n/language.js";
  * @property {(message: string, conversation?: Conversation) => void} send to the shown conversation, or to another one
  * @property {() => void} stop
  * @property {() => void} draftNotSaved the browser refuses to store the draft
- * @property {(problem: FileProblem | null) => void} filesRead what is wrong with dropped or pasted files
+ * @property {(problem: FileProblem | null) => void} filesRead what is wrong with dropped or pasted files; null also at the next edit
  *
  * @typedef {"fileNotText" | "fileTooLarge" | "partNotLoaded"} FileProblem
  */
@@ -38,6 +38,7 @@ export class Composer {
   #button;
   #label;
   #problem;
+  #hint;
   #history;
   #events;
   /** @type {Draft | null} */
@@ -66,6 +67,7 @@ export class Composer {
     this.#button = /** @type {HTMLButtonElement} */ (form.querySelector("button.send"));
     this.#label = /** @type {HTMLElement} */ (this.#button.querySelector(".label"));
     this.#problem = /** @type {HTMLElement} */ (form.querySelector(".problem"));
+    this.#hint = root.querySelector("#sluice-hint");
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
@@ -80,6 +82,7 @@ export class Composer {
     this.#field.addEventListener("keydown", (event) => this.#key(event));
     this.#field.addEventListener("input", () => {
       if (this.#isRecalling) return;
+      this.#events.filesRead(null);
       this.#forgetRecall();
       this.#afterEdit();
     });
@@ -289,6 +292,7 @@ export class Composer {
     const isBusy = this.#isBusy;
     this.#field.readOnly = this.#waiting.has(this.#conversation); // the message is shown until it is sent
     setText(this.#label, isBusy ? "stop" : "send");
+    if (this.#hint) setText(this.#hint, isBusy ? "hintRunning" : "hint");
     this.#form.classList.toggle("running", isBusy);
     this.#button.disabled = !isBusy && (this.#field.value.trim() === "" || problem !== "");
     this.#field.setAttribute("aria-invalid", String(problem !== ""));

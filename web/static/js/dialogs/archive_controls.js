@@ -25,6 +25,7 @@ export class ArchiveControls {
     find("button.export-all").addEventListener("click", async () => {
       if (!(await useFiles((files) => files.exportAll()))) this.#show(texts.partNotLoaded);
     });
+    element.addEventListener("beforetoggle", ({ newState }) => newState === "open" && this.#show(""));
     file.addEventListener("change", async () => {
       const [chosen] = file.files ?? [];
       file.value = ""; // otherwise choosing the same file again fires no event

@@ -29,6 +29,8 @@ export class ConversationList {
   /** @type {Map<string, ConversationItem>} */
   #items = new Map();
   #groups;
+  /** The shown conversation and its place, when it was last scrolled into view. */
+  #revealed = "";
   /** @type {Shown} */
   #shown = { records: [], current: "", isRunning: () => false, snippet: () => "" };
 
@@ -67,6 +69,19 @@ export class ConversationList {
         item.show(record, record.id === current, isRunning(record.id), snippet(record.id));
       });
     });
+    this.#reveal(current);
+  }
+
+  /** Scrolls the shown conversation into view, when another one is shown or it has another place. @param {string} current */
+  #reveal(current) {
+    const item = this.#items.get(current)?.element;
+    const place = item ? `${current} ${[...this.#element.querySelectorAll("li")].indexOf(item)}` : "";
+    if (place === this.#revealed) return;
+    this.#revealed = place;
+    if (!item) return;
+    const [row, list] = [item.getBoundingClientRect(), this.#element.getBoundingClientRect()];
+    if (row.top < list.top) this.#element.scrollTop -= list.top - row.top;
+    else if (row.bottom > list.bottom) this.#element.scrollTop += row.bottom - list.bottom;
   }
 
   /**

@@ -18,6 +18,8 @@ const ICONS = { retry: "refresh-cw", resume: "arrow-down" };
 export class AnswerActions {
   #events;
   #row = document.createElement("div");
+  /** Whether the question has other answers, or other versions of itself. */
+  hasVersions = false;
   /** @type {MenuButton | null} */
   #menu = null;
 
@@ -41,7 +43,21 @@ export class AnswerActions {
     this.#menu?.close();
     const { figures } = exchange;
     const [detailsButton, details] = figures && (exchange.answer || exchange.reasoning) ? detailsOf(figures) : ["", ""];
-    this.#row.replaceChildren(...this.#actionsFor(exchange), this.branches.element, detailsButton, this.#moreButton(exchange));
+    // also for failures that are not retryable: the administrator may have fixed the cause
+    const mayRetry = exchange.state === "stopped" || exchange.state === "failed";
+    const remedy = remedyFor(exchange, this.#events.remedies());
+    this.#row.replaceChildren(
+      remedy ? this.#remedyButton(remedy, exchange) : "",
+      canContinue(exchange) ? quietButton("resume", "resume when-idle", () => this.#events.resume(exchange)) : "",
+      mayRetry ? quietButton("retry", "retry when-idle", () => this.#events.regenerate(exchange)) : "",
+      this.branches.element,
+      // those that stay while an answer is running stand together
+      exchange.answer ? copyButton("copyAnswer", "copy-answer", () => exchange.answer, { html: () => this.#richText() }) : "",
+      detailsButton,
+      mayRetry ? "" : iconButton("refresh-cw", "regenerate", "regenerate when-idle", () => this.#events.regenerate(exchange)),
+      remedy === "edit" ? "" : iconButton("pencil", "edit", "edit when-idle", this.#events.openEditor),
+      this.#moreButton(exchange),
+    );
     this.element.replaceChildren(this.#row, details);
   }
 
@@ -54,21 +70,6 @@ export class AnswerActions {
   #richText() {
     const prose = this.#row.closest(".answer")?.querySelector(":scope > .prose:not(.plain)");
     return prose ? import("./copied_content.js").then(({ richText }) => richText(prose)) : undefined;
-  }
-
-  /** @param {Exchange} exchange */
-  #actionsFor(exchange) {
-    // also for failures that are not retryable: the administrator may have fixed the cause
-    const mayRetry = exchange.state === "stopped" || exchange.state === "failed";
-    const remedy = remedyFor(exchange, this.#events.remedies());
-    return [
-      remedy ? this.#remedyButton(remedy, exchange) : "",
-      canContinue(exchange) ? quietButton("resume", "resume when-idle", () => this.#events.resume(exchange)) : "",
-      mayRetry ? quietButton("retry", "retry when-idle", () => this.#events.regenerate(exchange)) : "",
-      exchange.answer ? copyButton("copyAnswer", "copy-answer", () => exchange.answer, { html: () => this.#richText() }) : "",
-      mayRetry ? "" : iconButton("refresh-cw", "regenerate", "regenerate when-idle", () => this.#events.regenerate(exchange)),
-      remedy === "edit" ? "" : iconButton("pencil", "edit", "edit when-idle", this.#events.openEditor),
-    ];
   }
 
   /**
@@ -100,8 +101,8 @@ export class AnswerActions {
     this.#menu = new MenuButton(button, () => [
       ...this.#itemsOfHiddenButtons(),
       { key: "copyQuestion", icon: "copy", name: "copy-question", run: () => void copyText(button, exchange.question) },
-      { key: "deleteExchange", icon: "trash-2", name: "delete", isDangerous: true, run: () => this.#events.delete(exchange) },
-    ]);
+      { key: this.hasVersions ? "deleteVersion" : "deleteExchange", icon: "trash-2", name: "delete", isDangerous: true, run: () => this.#events.delete(exchange) },
+    ], "start");
     return button;
   }
 

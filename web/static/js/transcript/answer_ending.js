@@ -56,6 +56,7 @@ export class AnswerEnding {
   /** @param {Versions} versions */
   showLater(versions) {
     this.#versions = versions;
+    this.#actions.hasVersions = versions.questions.length > 1 || versions.answers.length > 1;
     this.#fillLater();
   }
 

@@ -43,6 +43,7 @@ export class QuestionEditor {
   focus() {
     this.#field.focus({ preventScroll: true });
     this.element.scrollIntoView({ block: "nearest" }); // the whole editor, not only the line with the caret
+    this.#field.scrollIntoView({ block: "nearest" }); // before its buttons, where not all has room
   }
 
   /** @param {KeyboardEvent} event */

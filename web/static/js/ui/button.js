@@ -126,16 +126,19 @@ export function iconOf(element) {
 export class MenuButton {
   #button;
   #items;
+  #side;
   /** @type {import("./menu.js").Menu | null} */
   #menu = null;
 
   /**
    * @param {HTMLButtonElement} button opens and closes the menu
    * @param {() => import("./menu.js").MenuItem[]} items called when the menu opens
+   * @param {"start" | "end"} [side] which edge of the menu is in line with that of the button
    */
-  constructor(button, items) {
+  constructor(button, items, side = "end") {
     this.#button = button;
     this.#items = items;
+    this.#side = side;
     button.setAttribute("aria-haspopup", "menu");
     button.ariaExpanded = "false";
     button.addEventListener("click", () => (this.#menu?.isOpen ? this.close() : void this.#open(0)));
@@ -155,7 +158,7 @@ export class MenuButton {
   async #open(index) {
     try {
       const { Menu } = await import("./menu.js");
-      this.#menu ??= new Menu(this.#button, this.#items);
+      this.#menu ??= new Menu(this.#button, this.#items, this.#side);
       if (this.#button.isConnected) this.#menu.open(index);
     } catch {
       this.#button.dispatchEvent(new Event(PART_MISSING, { bubbles: true })); // offline, or after a deploy

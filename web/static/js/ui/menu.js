@@ -16,6 +16,7 @@ import { setText } from "../i18n/language.js";
 export class Menu {
   #button;
   #items;
+  #side;
   /** Made when it opens, removed when it closes: a long list has many menus. @type {HTMLElement | null} */
   #element = null;
   #listeners = new AbortController();
@@ -23,10 +24,12 @@ export class Menu {
   /**
    * @param {HTMLButtonElement} button has the menu
    * @param {() => MenuItem[]} items called when the menu opens
+   * @param {"start" | "end"} side which edge is in line with that of the button
    */
-  constructor(button, items) {
+  constructor(button, items, side) {
     this.#button = button;
     this.#items = items;
+    this.#side = side;
   }
 
   get isOpen() {
@@ -54,7 +57,7 @@ export class Menu {
     this.#element = menu;
     this.#button.ariaExpanded = "true";
     menu.showPopover();
-    placeBeside(menu, this.#button, "end", "below");
+    placeBeside(menu, this.#button, this.#side, "below");
     this.#focus(index);
     this.#listeners = new AbortController();
     const options = { signal: this.#listeners.signal, capture: true };
@@ -86,7 +89,7 @@ export class Menu {
   #follow() {
     const { top, bottom } = this.#button.getBoundingClientRect();
     if (bottom < 0 || top > innerHeight) this.close();
-    else if (this.#element) placeBeside(this.#element, this.#button, "end", "below");
+    else if (this.#element) placeBeside(this.#element, this.#button, this.#side, "below");
   }
 
   #closeAndFocus() {

@@ -19,6 +19,7 @@ export class Tooltips {
   #timer = 0;
   /** @type {Element | null} */
   #button = null;
+  #isPressed = false;
 
   /** @param {{ button: string, key: Pick<Shortcut, "key" | "chord" | "shift"> }[]} shortcuts selectors of buttons */
   constructor(shortcuts) {
@@ -35,7 +36,11 @@ export class Tooltips {
       else this.#hide();
     });
     root.addEventListener("focusout", () => this.#hide());
-    root.addEventListener("pointerdown", () => this.#hide());
+    root.addEventListener("pointerdown", () => {
+      this.#isPressed = true; // until the pointer has left: what takes the button's place needs no tooltip over it
+      this.#hide();
+    });
+    root.addEventListener("pointermove", ({ target }) => (this.#isPressed &&= buttonOf(target) !== null), { passive: true });
     root.addEventListener(COPY_ENDED, ({ target }) => target === this.#button && this.#show(/** @type {Element} */ (target)));
     document.addEventListener("keydown", (event) => event.key === "Escape" && this.#hide(), { capture: true });
     addEventListener("scroll", () => this.#hide(), { capture: true, passive: true });
@@ -43,7 +48,7 @@ export class Tooltips {
 
   /** @param {PointerEvent} event */
   #onPointer(event) {
-    if (event.pointerType === "touch" || this.#element.contains(/** @type {Node} */ (event.target))) return;
+    if (event.pointerType === "touch" || this.#isPressed || this.#element.contains(/** @type {Node} */ (event.target))) return;
     const button = buttonOf(event.target);
     if (button === this.#button && button) return;
     this.#hide();
