@@ -143,6 +143,12 @@ def test_no_question_keeps_the_page_busy_or_is_shown_in_part(loaded: Page, brows
     assert longest_task(loaded, browser, questions) < MAX_TASK_MS
 
 
+def test_a_long_question_is_laid_out_where_it_is_in_view(loaded: Page, browser: Browser) -> None:
+    """Its line without an end changes between two fonts 100,000 times."""
+    questions = {name: text for name, text in fixed_bombs(LONG).items() if name in ("strong Chinese", "lines")}
+    assert longest_task(loaded, browser, questions) < MAX_TASK_MS
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_no_question_of_200_000_characters_keeps_the_page_busy(loaded: Page, browser: Browser) -> None:

@@ -12,6 +12,7 @@ import { QuestionEditor } from "./question_editor.js";
 // More than the folded height shows at any width: eight lines.
 const LONG_WIDTH = 800; // in Latin letters
 const LONG_LINES = 10;
+const PART_CHARS = 4000; // laid out in less than 100 ms, whatever they are
 const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/g;
 
 export class QuestionView {
@@ -108,12 +109,42 @@ export class QuestionView {
   }
 }
 
-/** @param {string} text */
+/**
+ * @param {string} text
+ * @returns {DocumentFragment} a long text in boxes, of which a browser lays out only those in view
+ */
 function breakableText(text) {
   const fragment = new DocumentFragment();
-  fragment.append(text);
+  const parts = partsOf(text);
+  for (const part of parts) {
+    const box = document.createElement("span");
+    box.className = "part";
+    box.textContent = part;
+    fragment.append(parts.length > 1 ? box : part);
+  }
   breakLongRuns(fragment);
   return fragment;
+}
+
+/** @param {string} text @returns {string[]} parts that end with a line where they can */
+function partsOf(text) {
+  const parts = [];
+  let start = 0;
+  while (text.length - start > PART_CHARS) {
+    let end = text.lastIndexOf("\n", start + PART_CHARS - 1) + 1;
+    if (end <= start) end = start + PART_CHARS - (isHighSurrogate(text, start + PART_CHARS - 1) ? 1 : 0);
+    parts.push(text.slice(start, end));
+    start = end;
+  }
+  return [...parts, text.slice(start)];
+}
+
+/**
+ * @param {string} text
+ * @param {number} index
+ */
+function isHighSurrogate(text, index) {
+  return (text.charCodeAt(index) & 0xfc00) === 0xd800;
 }
 
 /** @param {string} text */
