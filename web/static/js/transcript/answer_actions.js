@@ -34,6 +34,8 @@ export class AnswerActions {
 
   /** Removes the buttons while the answer is running. */
   clear() {
+    // called with each piece of the answer
+    if (!this.#row.hasChildNodes()) return;
     this.#row.replaceChildren();
     this.element.replaceChildren(this.#row);
   }
