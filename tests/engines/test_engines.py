@@ -149,9 +149,10 @@ def test_hostile_markdown_runs_nothing_and_loads_nothing(
 
 
 def test_right_to_left_text_runs_from_the_right_and_its_code_does_not(chat: ChatPage, model: ScriptedModel) -> None:
-    model.enqueue(reply("مرحبا بكم في الصفحة\n\n```python\nprint(1)\n```"))
+    # in the quotation, the code would be right-to-left without a direction of its own
+    model.enqueue(reply("مرحبا بكم في الصفحة\n\n> مرحبا بكم\n>\n> ```python\n> print(1)\n> ```"))
     prose = chat.ask_and_wait("ما هذا؟")
-    assert prose.locator("p").evaluate("each => getComputedStyle(each).direction") == "rtl"
+    assert prose.locator("p").first.evaluate("each => getComputedStyle(each).direction") == "rtl"
     assert prose.locator("pre").evaluate("each => getComputedStyle(each).direction") == "ltr"
     assert chat.questions.locator("p").evaluate("each => getComputedStyle(each).direction") == "rtl"
 
