@@ -22,6 +22,7 @@ export class Transcript {
   /** Views that still show plain text; the last one is rendered first. @type {ExchangeView[]} */
   #unrendered = [];
   #timer = 0;
+  #isRunning = false;
 
   /**
    * @param {HTMLElement} log
@@ -40,9 +41,15 @@ export class Transcript {
     this.#renderMarkdown();
   }
 
-  /** Hides buttons that cannot be used while an answer is running. @param {boolean} running */
+  /** Dims buttons that cannot be used while an answer is running. @param {boolean} running */
   set running(running) {
-    this.#log.classList.toggle("busy", running);
+    this.#isRunning = running;
+    this.#showRunning();
+  }
+
+  /** Call after buttons were made anew. */
+  #showRunning() {
+    for (const element of this.#log.querySelectorAll(".when-idle")) element.toggleAttribute("inert", this.#isRunning);
   }
 
   /**
@@ -65,12 +72,14 @@ export class Transcript {
       view.show(conversation.versionsOf(exchange));
     });
     this.#isBatching = false;
+    this.#showRunning();
     this.#renderMarkdown();
   }
 
   /** Updates texts with variable parts to the current language. */
   translate() {
     for (const view of this.#views.values()) view.translate();
+    this.#showRunning();
   }
 
   /** @returns {boolean} false if there is no answer to copy */
@@ -103,6 +112,7 @@ export class Transcript {
    */
   finish(exchange, options) {
     this.#views.get(exchange)?.finish(options);
+    this.#showRunning();
   }
 
   /** @param {Exchange} exchange */
