@@ -55,6 +55,8 @@ let wantedHit = null;
 
 restoreAddress();
 const startScreen = requireElement("empty", HTMLElement);
+/** Removes the marks of a search in the text, once there may be some. @type {(() => void) | null} */
+let clearHit = null;
 const tuningButton = requireElement("open-tuning", HTMLButtonElement);
 const status = requireElement("status", HTMLElement);
 const notices = new Notices(requireElement("alerts", HTMLElement));
@@ -179,7 +181,7 @@ const markdown = (conversationInAddress() ? loadMarkdown() : firstInteraction().
   if (!loaded) return;
   transcript.useMarkdown(loaded);
   position.follow();
-});
+}, () => clearHit?.());
 conversations.start(); // at once: what the reader does next must reach the conversation in the address
 // its exchanges are read after Markdown has loaded: replacing plain text would shift the layout
 void Promise.all([loadIdb(), conversationInAddress() && markdown])
@@ -213,7 +215,8 @@ const dialogs = new Dialogs({
   shortcuts: [
     { heading: "messageLabel", keys: [...COMPOSER_KEYS, KEYS.toComposer] },
     { heading: "answer", keys: [KEYS.stop, KEYS.copy] },
-    { heading: "conversations", keys: [KEYS.start, KEYS.search, KEYS.sidebar, ...LIST_KEYS] },
+    { heading: "conversations", keys: [KEYS.start, KEYS.search, KEYS.sidebar] },
+    { heading: "inTheList", keys: LIST_KEYS },
     { heading: "thisPage", keys: [{ text: "nextControl", key: "Tab" }, KEYS.list] },
   ],
 });
@@ -330,9 +333,15 @@ function showWantedHit() {
   const element = transcript.elementOf(exchange);
   if (!element) return; // deleted since the search
   const isWanted = () => chat.conversation === conversation && element.isConnected && !chat.running;
-  void parts.load(() => import("./transcript/search_hit.js")).then((part) =>
-    part?.showHit(requireElement("log", HTMLElement), element, words, isWanted),
-  );
+  void parts.load(() => import("./transcript/search_hit.js")).then((part) => {
+    if (!part) return;
+    clearHit = part.clearHit;
+    void part.showHit(requireElement("log", HTMLElement), element, words, isWanted);
+  });
+}
+
+function hideFileProblems() {
+  for (const each of FILE_PROBLEMS) notices.hide(each);
 }
 
 function showDraftNotice() {

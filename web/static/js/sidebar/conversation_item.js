@@ -65,15 +65,15 @@ export class ConversationItem {
    * @param {ConversationRecord} record
    * @param {boolean} current whether it is shown
    * @param {boolean} running whether an answer is being written
-   * @param {string} snippet what a search has found in it; empty without a search
+   * @param {import("../storage/search_query.js").SearchHit | null} hit where a search has found its words
    */
-  show(record, current, running, snippet) {
+  show(record, current, running, hit) {
     this.#record = record;
     const title = record.title || texts.untitled;
     if (this.#link.textContent !== title) this.#link.textContent = title;
     this.#link.title = title;
-    this.#snippet.textContent = snippet;
-    this.#snippet.hidden = snippet === "";
+    this.#snippet.replaceChildren(...(hit ? marked(hit) : []));
+    this.#snippet.hidden = !hit;
     this.#menuButton.setAttribute("aria-label", texts.actionsFor(title));
     this.element.classList.toggle("generating", running);
     if (current) this.#link.setAttribute("aria-current", "page");
@@ -125,4 +125,25 @@ export class ConversationItem {
     } else return;
     event.preventDefault();
   }
+}
+
+/**
+ * @param {import("../storage/search_query.js").SearchHit} hit
+ * @returns {(string | HTMLElement)[]} the snippet, with the words marked
+ */
+function marked({ snippet, words }) {
+  const lower = snippet.toLocaleLowerCase();
+  if (lower.length !== snippet.length) return [snippet]; // a few letters become two: the places would differ
+  const parts = [];
+  let end = 0;
+  while (end < snippet.length) {
+    const found = words.map((word) => ({ word, at: lower.indexOf(word, end) })).filter(({ at }) => at >= 0);
+    const [first] = found.sort((one, other) => one.at - other.at || other.word.length - one.word.length);
+    if (!first) break;
+    const mark = document.createElement("mark");
+    mark.textContent = snippet.slice(first.at, first.at + first.word.length);
+    parts.push(snippet.slice(end, first.at), mark);
+    end = first.at + first.word.length;
+  }
+  return [...parts, snippet.slice(end)];
 }

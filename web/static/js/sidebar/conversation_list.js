@@ -4,20 +4,22 @@ import { ConversationItem } from "./conversation_item.js";
 import { onLanguageChange, setText } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
-/** @typedef {import("./conversation_item.js").ConversationEvents} ConversationEvents */
+/** @typedef {import("./conversation_item.js").ConversationEvents & { leaveUpwards: () => void }} ListEvents */
 
 /**
  * @typedef {object} Shown
  * @property {ConversationRecord[]} records
  * @property {string} current the id of the shown conversation
  * @property {(id: string) => boolean} isRunning
- * @property {(id: string) => string} snippet what a search has found; empty without a search
+ * @property {(id: string) => import("../storage/search_query.js").SearchHit | null} hit where a search has found its words
  */
 
-/** The keys of a conversation in the list. @type {import("../dialogs/shortcut_list.js").ListedKey[]} */
+/** The keys of the list, for the conversation that has the focus. @type {import("../dialogs/shortcut_list.js").ListedKey[]} */
 export const LIST_KEYS = [
-  { text: "renameConversation", key: "F2" },
-  { text: "deleteConversation", key: "Delete" },
+  { text: "conversationAbove", key: "ArrowUp" },
+  { text: "conversationBelow", key: "ArrowDown" },
+  { text: "rename", key: "F2" },
+  { text: "delete", key: "Delete" },
 ];
 
 const GROUPS = /** @type {const} */ (["pinned", "today", "yesterday", "thisWeek", "thisMonth", "earlier"]);
@@ -32,11 +34,11 @@ export class ConversationList {
   /** The shown conversation and its place, when it was last scrolled into view. */
   #revealed = "";
   /** @type {Shown} */
-  #shown = { records: [], current: "", isRunning: () => false, snippet: () => "" };
+  #shown = { records: [], current: "", isRunning: () => false, hit: () => null };
 
   /**
    * @param {HTMLElement} element
-   * @param {ConversationEvents} events
+   * @param {ListEvents} events
    */
   constructor(element, events) {
     this.#element = element;
@@ -44,13 +46,14 @@ export class ConversationList {
     this.#groups = GROUPS.map(newGroup);
     element.append(...this.#groups.map(({ section }) => section));
     element.addEventListener("keydown", (event) => this.#key(event));
+    element.addEventListener("focusin", ({ target }) => this.#makeTabStop(itemOf(target)));
     onLanguageChange(() => this.show(this.#shown));
   }
 
   /** @param {Shown} shown */
   show(shown) {
     this.#shown = shown;
-    const { records, current, isRunning, snippet } = shown;
+    const { records, current, isRunning, hit } = shown;
     const ids = new Set(records.map(({ id }) => id));
     for (const [id, item] of this.#items) {
       if (ids.has(id)) continue;
@@ -66,10 +69,12 @@ export class ConversationList {
         // move only misplaced items: moving an element removes its focus
         const there = list.children[place] ?? null;
         if (there !== item.element) list.insertBefore(item.element, there);
-        item.show(record, record.id === current, isRunning(record.id), snippet(record.id));
+        item.show(record, record.id === current, isRunning(record.id), hit(record.id));
       });
     });
     this.#reveal(current);
+    const focused = itemOf(document.activeElement);
+    this.#makeTabStop(focused ?? this.#items.get(current)?.element ?? null);
   }
 
   /** Scrolls the shown conversation into view, when another one is shown or it has another place. @param {string} current */
@@ -80,8 +85,23 @@ export class ConversationList {
     this.#revealed = place;
     if (!item) return;
     const [row, list] = [item.getBoundingClientRect(), this.#element.getBoundingClientRect()];
-    if (row.top < list.top) this.#element.scrollTop -= list.top - row.top;
-    else if (row.bottom > list.bottom) this.#element.scrollTop += row.bottom - list.bottom;
+    if (row.top < list.top) this.#element.scrollTop -= Math.ceil(list.top - row.top);
+    else if (row.bottom > list.bottom) this.#element.scrollTop += Math.ceil(row.bottom - list.bottom);
+  }
+
+  /**
+   * Lets Tab reach one conversation only; the arrows reach the others.
+   * @param {Element | null} wanted the first one if it is not in the list
+   */
+  #makeTabStop(wanted) {
+    const all = [...this.#element.querySelectorAll(".conversation")];
+    const stop = wanted && all.includes(wanted) ? wanted : all[0];
+    for (const each of all) {
+      const index = each === stop ? 0 : -1;
+      for (const control of /** @type {NodeListOf<HTMLElement>} */ (each.querySelectorAll(":scope > :is(a, button)"))) {
+        if (control.tabIndex !== index) control.tabIndex = index;
+      }
+    }
   }
 
   /**
@@ -103,6 +123,14 @@ export class ConversationList {
     this.#items.get(id)?.focus();
   }
 
+  focusFirst() {
+    this.#links()[0]?.focus();
+  }
+
+  openFirst() {
+    this.#links()[0]?.click();
+  }
+
   /** @param {ConversationRecord} record */
   #newItem(record) {
     const item = new ConversationItem(record, this.#events);
@@ -121,8 +149,15 @@ export class ConversationList {
     if (!step || !(event.target instanceof HTMLAnchorElement)) return;
     event.preventDefault();
     const links = this.#links();
-    links[links.indexOf(event.target) + step]?.focus();
+    const index = links.indexOf(event.target) + step;
+    if (index < 0) this.#events.leaveUpwards();
+    else links[index]?.focus();
   }
+}
+
+/** @param {unknown} target @returns {Element | null} the conversation in the list that contains it */
+function itemOf(target) {
+  return target instanceof Element ? target.closest(".conversation") : null;
 }
 
 /** @param {typeof GROUPS[number]} name */

@@ -22,8 +22,9 @@ export class ConversationPanel {
    * @param {{ chat: Chat, store: ConversationStore, conversations: ConversationActions, useFiles: UseFiles }} parts
    * @param {(text: string) => void} announce
    * @param {(conversation: string, hit: SearchHit | null) => void} showHit shows a result of the search in its conversation
+   * @param {() => void} searchEnded
    */
-  constructor(element, { chat, store, conversations, useFiles }, announce, showHit) {
+  constructor(element, { chat, store, conversations, useFiles }, announce, showHit, searchEnded) {
     this.#showHit = showHit;
     this.#chat = chat;
     this.#store = store;
@@ -32,7 +33,12 @@ export class ConversationPanel {
     this.#emptyNote = /** @type {HTMLElement} */ (find(".list-empty"));
     this.#search = new ConversationSearch(find("input[type=search]"), find(".search-result"), {
       search: (text) => store.search(text),
-      found: () => this.show(),
+      found: () => {
+        this.show();
+        if (!this.#search.isSearching) searchEnded();
+      },
+      toResults: () => this.#list.focusFirst(),
+      openFirst: () => this.#list.openFirst(),
       announce,
     });
     this.#list = new ConversationList(find("nav"), {
@@ -44,6 +50,7 @@ export class ConversationPanel {
         conversations.pin(id, isPinned);
         this.#list.focus(id); // it has moved to another group
       },
+      leaveUpwards: () => this.#search.focus(),
       rename: (id, title) => conversations.rename(id, title),
       exportMarkdown: (id) => void useFiles((loaded) => loaded.exportMarkdown(id)),
       exportJson: (id) => void useFiles((loaded) => loaded.exportJson(id)),
@@ -58,9 +65,9 @@ export class ConversationPanel {
   show() {
     const records = this.#store.list;
     const isRunning = (/** @type {string} */ id) => this.#chat.isRunning(id);
-    this.#emptyNote.hidden = records.length > 0 || !this.#store.isOpened;
-    const snippet = (/** @type {string} */ id) => this.#search.hit(id)?.snippet ?? "";
-    this.#list.show({ records: this.#search.filter(records), current: this.#chat.conversation.id, isRunning, snippet });
+    this.#emptyNote.hidden = records.length > 0 || !this.#store.isOpened || this.#search.isSearching;
+    const hit = (/** @type {string} */ id) => this.#search.hit(id);
+    this.#list.show({ records: this.#search.filter(records), current: this.#chat.conversation.id, isRunning, hit });
   }
 
   focusSearch() {

@@ -10,6 +10,8 @@ import { onLanguageChange, texts } from "../i18n/language.js";
  * @typedef {object} SearchEvents
  * @property {(text: string) => Promise<Map<string, SearchHit | null>>} search
  * @property {() => void} found the search results have changed
+ * @property {() => void} toResults moves the focus to the first result
+ * @property {() => void} openFirst opens the first result
  * @property {(text: string) => void} announce the number of results
  */
 
@@ -20,7 +22,8 @@ export class ConversationSearch {
   /** The results by the id of the conversation; null without a search. @type {Map<string, SearchHit | null> | null} */
   #found = null;
   #count = 0;
-  #searching = false;
+  /** The search that is running. @type {Promise<void> | null} */
+  #running = null;
 
   /**
    * @param {HTMLInputElement} field
@@ -33,12 +36,19 @@ export class ConversationSearch {
     this.#events = events;
     field.addEventListener("input", () => void this.#search());
     field.addEventListener("keydown", (event) => {
-      if (event.isComposing || event.keyCode === 229) return; // an input method's own Escape
-      if (event.key !== "Escape" || event.shiftKey || field.value === "") return;
+      if (event.isComposing || event.keyCode === 229) return; // an input method's own keys
+      if (event.key === "ArrowDown") events.toResults();
+      else if (event.key === "Enter") void this.#openFirst();
+      else if (event.key === "Escape" && !event.shiftKey && field.value !== "") this.clear();
+      else return;
       event.preventDefault();
-      this.clear();
     });
     onLanguageChange(() => this.#showCount());
+  }
+
+  /** Whether the list shows the results of a search. */
+  get isSearching() {
+    return this.#found !== null;
   }
 
   focus() {
@@ -69,10 +79,20 @@ export class ConversationSearch {
     return this.#found?.get(id) ?? null;
   }
 
+  /** Opens the first result of what was typed, when it has been found. */
+  async #openFirst() {
+    if (this.#field.value.trim() === "") return;
+    await this.#running;
+    if (this.#count > 0) this.#events.openFirst();
+  }
+
   /** Runs one search at a time. If the text changes during a search, another one follows. */
-  async #search() {
-    if (this.#searching) return;
-    this.#searching = true;
+  #search() {
+    this.#running ??= this.#searchAll().finally(() => (this.#running = null));
+    return this.#running;
+  }
+
+  async #searchAll() {
     for (let text = null; text !== this.#field.value; ) {
       text = this.#field.value;
       this.#found = text.trim() ? await this.#events.search(text) : null;
@@ -81,7 +101,6 @@ export class ConversationSearch {
       this.#events.found();
       this.#events.announce(this.#result.textContent ?? "");
     }
-    this.#searching = false;
   }
 
   #showCount() {

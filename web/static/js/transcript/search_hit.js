@@ -4,7 +4,7 @@ const NAME = "sluice-hit"; // as in the style sheet
 const WAIT_MS = 5000; // a long conversation is rendered from its end on
 
 /** Removes the marks. */
-function clearHit() {
+export function clearHit() {
   if ("highlights" in CSS) CSS.highlights.delete(NAME);
 }
 

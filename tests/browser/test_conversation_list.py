@@ -1,0 +1,94 @@
+"""The list of conversations and its search: what is in view, and their keys."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tools.common.chat_page import ChatPage
+
+from .test_archive import choose
+from .test_conversations import titles
+
+COUNT: Final = 40
+MARKS: Final = "() => [...document.querySelectorAll('.snippet mark')].map((each) => each.textContent)"
+# The colours of the placeholder and of the icon beside it.
+GREYS: Final = """(field) => [
+    getComputedStyle(field, "::placeholder").color,
+    getComputedStyle(field.parentElement.querySelector(".icon")).color,
+]"""
+IN_TEXT: Final = "() => CSS.highlights.has('sluice-hit')"
+NONE_IN_TEXT: Final = "() => !CSS.highlights.has('sluice-hit')"
+
+
+def archive_of(count: int) -> str:
+    """Return an export of conversations with the titles "Number 0" and so on, the first one changed last."""
+    conversations = []
+    for number in range(count):
+        answer = f"A heron and a **kingfisher** of number {number}."
+        exchange = {"id": f"{number + 1000:024x}", "parent": None, "question": f"Question {number}", "answer": answer}
+        exchange |= {"reasoning": "", "state": "complete", "created": 0, "changed": 0}
+        record = {"id": f"{number + 1:024x}", "title": f"Number {number}", "created": 0, "changed": count - number}
+        conversations.append(record | {"choices": {}, "exchanges": [exchange]})
+    return json.dumps({"format": "sluice.conversations", "version": 1, "conversations": conversations})
+
+
+@pytest.fixture
+def chat(browser_page: Page) -> ChatPage:
+    """Return the page with many conversations."""
+    chat = ChatPage(browser_page).open()
+    choose(chat, archive_of(COUNT))
+    expect(titles(chat)).to_have_count(COUNT)
+    return chat
+
+
+def test_the_current_conversation_is_in_view_in_its_list(chat: ChatPage) -> None:
+    older = titles(chat).filter(has_text="Number 35")
+    older.click()
+    chat.page.reload()
+    expect(chat.questions).to_have_text(["Question 35"])
+    expect(older).to_have_attribute("aria-current", "page")
+    expect(older).to_be_in_viewport(ratio=1)
+    chat.ask_and_wait("And on")
+    expect(titles(chat).first).to_have_text("Number 35")
+    expect(older).to_be_in_viewport(ratio=1)
+    # the reader has scrolled away: what happens to other conversations does not scroll the list
+    chat.page.locator("nav.conversations").evaluate("each => each.scrollTo({ top: 400, behavior: 'instant' })")
+    chat.page.get_by_role("button", name="Actions for “Number 20”").click()
+    chat.page.get_by_role("menuitem", name="Delete").click()
+    expect(titles(chat)).to_have_count(COUNT - 1)
+    expect(older).not_to_be_in_viewport()
+
+
+def test_the_list_and_its_search_are_used_by_keyboard(chat: ChatPage) -> None:
+    keyboard, focused = chat.page.keyboard, chat.page.locator(":focus")
+    keyboard.press("Alt+Shift+k")
+    grey, own_grey = focused.evaluate(GREYS)
+    assert grey == own_grey  # the browser's own is too pale
+    for control in ("Number 0", "Actions for “Number 0”"):  # one conversation, and not all of them
+        keyboard.press("Tab")
+        expect(focused).to_have_accessible_name(control)
+    keyboard.press("Tab")
+    expect(focused).not_to_have_class("more")
+    assert focused.evaluate("each => each.closest('nav')") is None
+    keyboard.press("Alt+Shift+k")
+    keyboard.type("KINGfisher 7")
+    expect(titles(chat)).to_have_text([f"Number {number}" for number in (7, 17, 27, 37)])
+    assert chat.page.evaluate(MARKS)[:3] == ["7", "kingfisher", "7"]
+    keyboard.press("ArrowDown")
+    expect(focused).to_have_text("Number 7")
+    keyboard.press("ArrowDown")
+    expect(focused).to_have_text("Number 17")
+    for _ in range(2):
+        keyboard.press("ArrowUp")
+    expect(focused).to_have_attribute("type", "search")
+    keyboard.type("kingfisher 27")
+    keyboard.press("Enter")
+    expect(chat.questions).to_have_text(["Question 27"])
+    chat.page.wait_for_function(IN_TEXT)
+    chat.page.get_by_role("searchbox", name="Search conversations").fill("")
+    chat.page.wait_for_function(NONE_IN_TEXT)
+    expect(titles(chat)).to_have_count(COUNT)
