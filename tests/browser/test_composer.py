@@ -166,15 +166,26 @@ def test_a_pasted_megabyte_is_reported_as_too_long_and_stays_quick_to_edit(chat:
     expect(chat.send_button).to_be_disabled()
 
 
-def test_the_message_box_keeps_the_focus(chat: ChatPage, model: ScriptedModel) -> None:
+def test_the_message_box_keeps_the_focus_and_says_why_it_does_not_send_yet(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
     model.enqueue(stalling_after("As far as this"))
     chat.field.fill("Tell me")
     hint = chat.page.locator("#sluice-hint")
     expect(hint).to_contain_text("Enter to send")
     chat.send_button.click()
     expect(chat.prose).to_have_text("As far as this")
-    expect(hint).to_have_text("Esc to stop. You can send when the answer is complete.")
+    early = "Esc to stop. You can send when the answer is complete."
+    expect(hint).to_have_text(early)
+    chat.field.fill("And then?")
+    chat.page.set_viewport_size({"width": 500, "height": 700})
+    expect(hint).to_be_hidden()
+    chat.field.press("Enter")
+    expect(hint).to_be_visible()
+    expect(chat.status).to_have_text(early)
+    expect(chat.field).to_have_value("And then?")
     chat.send_button.click()
+    expect(hint).to_be_hidden()
     expect(chat.status).to_have_text("Stopped")
     expect(chat.field).to_be_focused()
 

@@ -46,17 +46,20 @@ const STORAGE_NOTICES = {
 /** @type {import("./composer/composer.js").FileProblem[]} */
 const FILE_PROBLEMS = ["fileNotText", "fileTooLarge", "partNotLoaded"];
 
+/** Notices of what has happened, which the next question makes old. @type {import("./i18n/language.js").TextKey[]} */
+const PAST_NOTICES = ["conversationMissing", "deletedElsewhere"];
+
 const pageTitle = document.title;
 let isConfigured = false; // the configuration has loaded, or the defaults are used
 let isOpened = false; // the store is open, or could not be opened
 let shownId = "";
 /** A result of the search that is shown when its conversation has been read. @type {{ conversation: string, hit: import("./storage/search_query.js").SearchHit } | null} */
 let wantedHit = null;
+/** Removes the marks of a search in the text, once there may be some. @type {(() => void) | null} */
+let clearHit = null;
 
 restoreAddress();
 const startScreen = requireElement("empty", HTMLElement);
-/** Removes the marks of a search in the text, once there may be some. @type {(() => void) | null} */
-let clearHit = null;
 const tuningButton = requireElement("open-tuning", HTMLButtonElement);
 const status = requireElement("status", HTMLElement);
 const notices = new Notices(requireElement("alerts", HTMLElement));
@@ -107,10 +110,11 @@ const prompts = new PromptHistory(() => chat.conversation.path.map(({ question }
 const composer = new Composer(requireElement("composer", HTMLFormElement), prompts, {
   send: (message, conversation) => chat.send(message, conversation),
   stop: () => chat.stop(),
+  tooEarly: () => announce(texts.hintRunning),
   draftNotSaved: showDraftNotice,
   filesRead: (problem) => {
-    for (const each of FILE_PROBLEMS) notices.hide(each); // shown again, it is announced again
-    if (problem) notices.show(problem);
+    hideFileProblems(); // shown again, it is announced again
+    if (problem) notices.show(problem, { isUrgent: problem === "partNotLoaded" });
   },
 });
 const starters = new Starters(requireElement("start", HTMLElement), (prompt) => {
@@ -137,7 +141,10 @@ const chat = new Chat(store, {
     else if (isAnother) position.goToEnd();
     else position.follow();
     updateList();
-    if (isAnother) sidebar.closeDrawer();
+    if (isAnother) {
+      sidebar.closeDrawer();
+      hideFileProblems();
+    }
     showWantedHit();
   },
   readingEnded: (conversation) => composer.afterReading(conversation),
@@ -148,6 +155,8 @@ const chat = new Chat(store, {
   },
   asked: () => {
     undo.dismiss();
+    hideFileProblems();
+    for (const key of PAST_NOTICES) notices.hide(key);
     replaceAddress(chat.conversation.id);
     position.goToEnd();
   },
@@ -170,7 +179,7 @@ const sidebarElement = requireElement("sidebar", HTMLElement);
 const panel = new ConversationPanel(sidebarElement, { chat, store, conversations, useFiles }, announce, (conversation, hit) => {
   wantedHit = hit && { conversation, hit };
   showWantedHit();
-});
+}, () => clearHit?.());
 const sidebar = new Sidebar(sidebarElement, requireElement("toggle-sidebar", HTMLButtonElement), [
   requireElement("bar", HTMLElement),
   requireElement("main", HTMLElement),
@@ -181,7 +190,7 @@ const markdown = (conversationInAddress() ? loadMarkdown() : firstInteraction().
   if (!loaded) return;
   transcript.useMarkdown(loaded);
   position.follow();
-}, () => clearHit?.());
+});
 conversations.start(); // at once: what the reader does next must reach the conversation in the address
 // its exchanges are read after Markdown has loaded: replacing plain text would shift the layout
 void Promise.all([loadIdb(), conversationInAddress() && markdown])

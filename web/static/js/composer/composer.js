@@ -13,6 +13,7 @@ import { onLanguageChange, setText, texts } from "../i18n/language.js";
  * @typedef {object} ComposerEvents
  * @property {(message: string, conversation?: Conversation) => void} send to the shown conversation, or to another one
  * @property {() => void} stop
+ * @property {() => void} tooEarly the reader pressed Enter while an answer is running; the hint shows why nothing is sent
  * @property {() => void} draftNotSaved the browser refuses to store the draft
  * @property {(problem: FileProblem | null) => void} filesRead what is wrong with dropped or pasted files; null also at the next edit
  *
@@ -251,6 +252,10 @@ export class Composer {
 
   #submit() {
     const message = this.#field.value;
+    if (this.#running && message.trim() !== "") {
+      this.#hint?.classList.add("wanted");
+      this.#events.tooEarly();
+    }
     if (this.#isBusy || message.trim() === "" || this.#findProblem()) return;
     if (this.#draft && this.#conversation?.contents === "reading") {
       this.#waiting.set(this.#conversation, this.#draft);
@@ -293,6 +298,7 @@ export class Composer {
     this.#field.readOnly = this.#waiting.has(this.#conversation); // the message is shown until it is sent
     setText(this.#label, isBusy ? "stop" : "send");
     if (this.#hint) setText(this.#hint, isBusy ? "hintRunning" : "hint");
+    if (!isBusy) this.#hint?.classList.remove("wanted");
     this.#form.classList.toggle("running", isBusy);
     this.#button.disabled = !isBusy && (this.#field.value.trim() === "" || problem !== "");
     this.#field.setAttribute("aria-invalid", String(problem !== ""));

@@ -15,12 +15,15 @@ export class Notices {
     this.#list = list;
   }
 
-  /** @param {TextKey} key */
-  show(key) {
+  /**
+   * @param {TextKey} key
+   * @param {{ isUrgent?: boolean }} [options]
+   */
+  show(key, { isUrgent = true } = {}) {
     if (this.#shown.has(key)) return;
     const notice = document.createElement("div");
     this.#shown.set(key, notice);
-    notice.className = "notice urgent";
+    notice.className = isUrgent ? "notice urgent" : "notice";
     const sentence = document.createElement("p");
     setText(sentence, key);
     notice.append(sentence, this.#dismissButton(key));
