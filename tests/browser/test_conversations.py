@@ -151,16 +151,26 @@ def test_the_list_can_be_navigated_and_renamed_by_keyboard(chat: ChatPage) -> No
 
 def test_a_deleted_conversation_can_be_restored(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("One."), reply("Two."))
+    box = chat.page.locator("#sluice-composer")
+    place = box.bounding_box()
     converse(chat, "First", "Second")
     act(chat, "Second", "Delete")
     expect(titles(chat)).to_have_text(["First"])
     expect(chat.questions).to_have_count(0)
+    expect(chat.page.get_by_role("button", name="Undo")).to_be_visible()
+    assert box.bounding_box() == place  # the offer does not move it
     expect(titles(chat)).to_be_focused()
     chat.page.get_by_role("button", name="Undo").click()
     expect(chat.prose).to_have_text("Two.")
     expect(chat.status).to_have_text("Restored")
     expect(titles(chat)).to_have_text(["Second", "First"])
     titles(chat).last.press("Delete")
+    expect(titles(chat)).to_have_text(["Second"])
+    chat.page.locator("#sluice-search").fill("Second")
+    titles(chat).press("Delete")
+    expect(chat.page.get_by_text("No results")).to_be_visible()
+    expect(chat.page.locator(".list-empty")).to_be_hidden()  # at the same place
+    chat.page.get_by_role("button", name="Undo").click()
     expect(titles(chat)).to_have_text(["Second"])
     chat.page.reload()
     expect(chat.prose).to_have_text("Two.")

@@ -249,6 +249,16 @@ def test_only_the_demo_offers_questions_about_the_product(browser_page: Page, de
     assert field is not None
     assert cards is not None
     assert field["y"] < cards["y"]
+    for kind, prompt in (each.inner_text().split("\n", 1) for each in chat.page.locator(".starters button").all()):
+        assert not prompt.strip().startswith(kind)
+    # in the order of their places
+    focused = chat.page.locator(":focus")
+    chat.field.focus()
+    for _ in range(chat.page.locator(".starters button").count()):
+        chat.page.keyboard.press("Tab")
+        assert focused.evaluate("each => each.closest('.starters') !== null")
+    chat.page.keyboard.press("Tab")
+    expect(focused).to_have_text("Keyboard shortcuts")
 
 
 def test_what_is_wide_is_shaded_where_a_part_is_out_of_view(chat: ChatPage, model: ScriptedModel) -> None:
