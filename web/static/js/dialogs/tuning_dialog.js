@@ -12,7 +12,7 @@ export class TuningDialog extends Dialog {
   #element;
   #prompt;
   #temperature;
-  #problem;
+  #problems;
   /** @type {Tuning} */
   #before = {};
   /** @type {(changes: Tuning) => void} */
@@ -25,11 +25,11 @@ export class TuningDialog extends Dialog {
     this.#element = element;
     this.#prompt = /** @type {HTMLTextAreaElement} */ (element.querySelector("textarea"));
     this.#temperature = /** @type {HTMLInputElement} */ (element.querySelector("input"));
-    this.#problem = /** @type {HTMLElement} */ (element.querySelector(".problem"));
+    this.#problems = [this.#prompt, this.#temperature].map((field) => /** @type {HTMLElement} */ (field.parentElement?.querySelector(".problem")));
     element.addEventListener("input", () => this.#show());
     element.querySelector("form")?.addEventListener("submit", (event) => {
       this.#show();
-      if (this.#problem.textContent !== "") event.preventDefault();
+      if (this.#isTooLong || this.#isOutside) event.preventDefault();
     });
     element.addEventListener("close", () => this.#keep());
     addEventListener("pagehide", () => this.isOpen && this.#keep());
@@ -64,12 +64,12 @@ export class TuningDialog extends Dialog {
   }
 
   #show() {
-    const isTooLong = this.#isTooLong;
-    const isOutside = this.#isOutside;
-    this.#prompt.setAttribute("aria-invalid", String(isTooLong));
-    this.#temperature.setAttribute("aria-invalid", String(isOutside));
-    const problem = isTooLong ? texts.tooLong(this.#maxChars) : isOutside ? texts.temperatureOutside : "";
-    if (this.#problem.textContent !== problem) this.#problem.textContent = problem;
+    const found = [this.#isTooLong ? texts.tooLong(this.#maxChars) : "", this.#isOutside ? texts.temperatureOutside : ""];
+    [this.#prompt, this.#temperature].forEach((field, index) => {
+      const [problem, shown] = [found[index] ?? "", this.#problems[index]];
+      field.setAttribute("aria-invalid", String(problem !== ""));
+      if (shown && shown.textContent !== problem) shown.textContent = problem; // an alert: only what is new
+    });
   }
 
   /** In code points, as the server counts. */
