@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
 from tools.common.scripted_model import ScriptedModel, finished, reply, said, stalling_after
+
+from .browser_errors import BrowserErrors
 
 TABLE = "| A wide | table | with many | columns | that a | phone | cannot | show |\n|-|-|-|-|-|-|-|-|\n" + (
     "| cell " * 8 + "|\n"
@@ -28,7 +32,10 @@ def chat(browser_page: Page) -> ChatPage:
 
 
 @pytest.mark.browser_context(locale="zh-CN")
-def test_a_chinese_browser_gets_a_chinese_page(chat: ChatPage, model: ScriptedModel) -> None:
+def test_a_chinese_browser_gets_a_chinese_page(
+    chat: ChatPage, model: ScriptedModel, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("status of 503")
     expect(chat.page.locator("html")).to_have_attribute("lang", "zh-CN")
     expect(chat.field).to_have_attribute("placeholder", "想问什么都可以")
     expect(chat.send_button).to_have_text("发送")
@@ -38,6 +45,11 @@ def test_a_chinese_browser_gets_a_chinese_page(chat: ChatPage, model: ScriptedMo
     expect(chat.status).to_have_text("正在生成")
     gate.open()
     expect(chat.status).to_have_text("回答完成")
+    chat.show_details.click()
+    expect(chat.details).to_contain_text(re.compile(r"\d 秒"))
+    chat.reply_busy_once(100)
+    chat.ask("忙吗？")
+    expect(chat.countdown).to_have_text(re.compile(r"^\d+ 秒钟?后可以重试。"))
 
 
 @pytest.mark.browser_context(locale="de-DE")

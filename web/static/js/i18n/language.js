@@ -44,6 +44,14 @@ export function onLanguageChange(listener) {
 }
 
 /**
+ * Separates numbers from Chinese by a space, as the page's own texts do and `Intl` does not.
+ * @param {string} text
+ */
+export function spaced(text) {
+  return text.replace(/\d(?=\p{Script=Han})/gu, "$& ");
+}
+
+/**
  * Sets an element's text, and keeps it in the current language.
  * @param {Element} element
  * @param {TextKey} key

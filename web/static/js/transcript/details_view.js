@@ -1,7 +1,7 @@
 /** The details of an answer. Loaded when the reader first uses the page. */
 
 import { tokensPerSecond } from "../api/answer_details.js";
-import { setText, texts } from "../i18n/language.js";
+import { setText, spaced, texts } from "../i18n/language.js";
 
 /** @typedef {import("../api/answer_details.js").AnswerDetails} AnswerDetails */
 /** @typedef {import("../i18n/language.js").TextKey} TextKey */
@@ -51,7 +51,7 @@ function duration(ms) {
     unit: "second",
     maximumFractionDigits: ms < 10_000 ? 2 : 1,
   });
-  return seconds.format(ms / 1000);
+  return spaced(seconds.format(ms / 1000));
 }
 
 /** @param {number} value */

@@ -1,6 +1,6 @@
 /** Shows why an answer failed, and counts down to the time of a retry. */
 
-import { texts } from "../i18n/language.js";
+import { spaced, texts } from "../i18n/language.js";
 import { RetryWait } from "../api/retry_wait.js";
 
 /** @typedef {import("../api/failure.js").FailureRecord} FailureRecord */
@@ -78,8 +78,7 @@ function sentenceOf(failure) {
 /** @param {number} seconds */
 function inTime(seconds) {
   const time = new Intl.RelativeTimeFormat(texts.tag);
-  if (seconds < 2 * MINUTE) return time.format(seconds, "second");
-  return time.format(Math.ceil(seconds / MINUTE), "minute");
+  return spaced(seconds < 2 * MINUTE ? time.format(seconds, "second") : time.format(Math.ceil(seconds / MINUTE), "minute"));
 }
 
 /**
