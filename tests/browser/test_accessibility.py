@@ -122,7 +122,7 @@ def test_a_running_answer_is_visible_in_forced_colours(browser_page: Page, model
     chat.ask("Is it?")
     # forced colours remove background and gradient
     edge = "element => parseFloat(getComputedStyle(element, '::after').borderTopWidth)"
-    for sign in (browser_page.locator(".answer.waiting"), browser_page.locator(".conversation.generating")):
+    for sign in (browser_page.locator(".answer.waiting"), browser_page.locator(".conversation.generating a")):
         assert sign.evaluate(edge) > 0
     gate.open()
     chat.wait_complete()

@@ -410,6 +410,11 @@ def test_on_a_narrow_screen_the_sidebar_is_a_drawer_that_keeps_the_focus(chat: C
     chat.page.keyboard.press("Escape")
     expect(sidebar).to_be_hidden()
     expect(chat.page.get_by_role("button", name="Open the sidebar")).to_be_focused()
+    for title in ("Second", "First"):  # the shown one, then another one
+        chat.page.get_by_role("button", name="Open the sidebar").click()
+        titles(chat).filter(has_text=title).click()
+        expect(sidebar).to_be_hidden()
+        expect(chat.questions).to_have_text([title])
     chat.page.keyboard.press("Enter")
     titles(chat).last.press("Enter")
     expect(chat.questions).to_have_text(["First"])

@@ -38,3 +38,29 @@ def test_a_search_result_shows_a_snippet_and_opens_at_the_marked_words(browser_p
     expect(place).to_be_in_viewport(ratio=1)
     search.fill("")
     expect(snippet).to_be_hidden()
+
+
+# Answers and the snippet for the word "heron".
+SNIPPETS: Final = {
+    "A **bold**, quick `heron`, ~~not~~ [a link](https://example.org/a/long/address).": (
+        "…0 · A bold, quick heron, not a link."
+    ),
+    "在水中**固态水**的密度更小，heron 详见[维基百科](https://example.org/冰)。": (
+        "…0 · 在水中固态水的密度更小，heron 详见维基百科。"
+    ),
+    "# A heading\n\n| Bird | Legs |\n|:--|--:|\n| heron | 2 |\n\n```js\na * b\n```": (
+        "…· Bird · Legs · heron · 2 · a * b"
+    ),
+    "See [this](https://example.org/heron).": "…is](https://example.org/heron).",  # only in the address
+}
+
+
+def test_a_snippet_is_what_the_answer_shows_and_not_its_markdown(browser_page: Page) -> None:
+    chat = ChatPage(browser_page).open()
+    for answer, snippet in SNIPPETS.items():
+        open_conversation(chat, [answer])
+        chat.page.locator("#sluice-search").fill("heron")
+        expect(chat.page.locator(".conversation .snippet")).to_have_text(snippet)
+        chat.page.locator("#sluice-search").fill("")
+        chat.page.locator(".conversation a").press("Delete")
+        expect(chat.page.locator(".conversation")).to_have_count(0)

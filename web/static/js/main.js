@@ -178,6 +178,7 @@ const conversations = new ConversationActions(store, chat, notices, undo);
 const sidebarElement = requireElement("sidebar", HTMLElement);
 const panel = new ConversationPanel(sidebarElement, { chat, store, conversations, useFiles }, announce, (conversation, hit) => {
   wantedHit = hit && { conversation, hit };
+  sidebar.closeDrawer(); // also over the conversation that is shown already
   showWantedHit();
 }, () => clearHit?.());
 const sidebar = new Sidebar(sidebarElement, requireElement("toggle-sidebar", HTMLButtonElement), [

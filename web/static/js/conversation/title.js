@@ -30,7 +30,7 @@ function truncate(line) {
 }
 
 /** Removes Markdown outside code; a fence becomes an empty text. @param {string} line */
-function stripMarkdown(line) {
+export function stripMarkdown(line) {
   if (/^\s*(?:`{3,}[^`]*|~{3,}.*)$/.test(line)) return "";
   /** @type {string[]} */
   const codes = [];

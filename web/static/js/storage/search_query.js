@@ -1,5 +1,7 @@
 /** A search query: all of its words must be in one text. */
 
+import { stripMarkdown } from "../conversation/title.js";
+
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 
 /**
@@ -7,9 +9,10 @@
  * @property {string} exchange its id
  * @property {number} created of the exchange, in milliseconds since 1970
  * @property {string[]} words lower-case
- * @property {string} snippet the text around the first of the words
+ * @property {string} snippet the text around the first of the words, without Markdown
  */
 
+const AROUND = 600; // characters before and after the word from which a snippet is made: bounds the work
 const BEFORE = 24; // characters of a snippet before the word
 const LENGTH = 90;
 
@@ -36,10 +39,38 @@ export class SearchQuery {
     if (!this.isIn(text)) return null;
     const lower = text.toLocaleLowerCase();
     const at = Math.min(...this.#words.map((word) => lower.indexOf(word)));
-    const from = at <= BEFORE ? 0 : text.indexOf(" ", at - BEFORE) + 1 || at - BEFORE;
-    const start = from > at ? at - BEFORE : from;
-    const cut = text.slice(start, start + LENGTH).replace(/[\s#*`>|]+/g, " ").trim();
-    const snippet = `${start > 0 ? "…" : ""}${cut}${start + LENGTH < text.length ? "…" : ""}`;
-    return { exchange: id, created, words: this.#words, snippet };
+    return { exchange: id, created, words: this.#words, snippet: this.#snippet(text, at) };
   }
+
+  /**
+   * @param {string} text
+   * @param {number} at of the first of the words
+   */
+  #snippet(text, at) {
+    const begin = Math.max(0, at - AROUND);
+    const source = text.slice(begin, at + AROUND);
+    const plain = source.split("\n").map(plainLine).filter(Boolean).join(" · ");
+    const place = this.#placeIn(plain);
+    // otherwise it stands in what was removed, such as an address
+    const [shown, word] = place >= 0 ? [plain, place] : [source.replace(/\s/g, " "), at - begin];
+    const from = word <= BEFORE ? 0 : shown.indexOf(" ", word - BEFORE) + 1 || word - BEFORE;
+    const start = from > word ? word - BEFORE : from;
+    const cut = shown.slice(start, start + LENGTH).trim();
+    const isLast = at + AROUND >= text.length && start + LENGTH >= shown.length;
+    return `${begin + start > 0 ? "…" : ""}${cut}${isLast ? "" : "…"}`;
+  }
+
+  /** @param {string} text @returns {number} -1 if none of the words is in it */
+  #placeIn(text) {
+    const lower = text.toLocaleLowerCase();
+    const places = this.#words.map((word) => lower.indexOf(word)).filter((place) => place >= 0);
+    return places.length > 0 ? Math.min(...places) : -1;
+  }
+}
+
+/** @param {string} line of Markdown */
+function plainLine(line) {
+  if (/^\|?(?::?-+:?\|)*:?-*:?$/.test(line.replace(/\s+/g, ""))) return ""; // a rule, or below the head of a table
+  const text = stripMarkdown(line);
+  return text.startsWith("|") ? text.split("|").map((cell) => cell.trim()).filter(Boolean).join(" · ") : text;
 }
