@@ -73,9 +73,13 @@ def _sluice(wanted: Wanted) -> list[str]:
 
 def _sluice_settings(wanted: Wanted) -> dict[str, str]:
     settings = {"HOST": "127.0.0.1", "PORT": str(wanted.port), "WEB_CONCURRENCY": str(wanted.workers)}
-    # Its own defaults, unless the scenario needs more slots than they have, or a certain number.
-    slots = wanted.slots or (wanted.streams if wanted.streams > 1000 else 0)
-    return {**settings, "SLUICE_MAX_STREAMS": str(slots)} if slots else settings
+    # Its own defaults, unless the scenario needs a certain number of slots, or more than they have.
+    if wanted.slots:
+        settings["SLUICE_MAX_STREAMS"] = str(wanted.slots)
+    elif wanted.streams > 1000:
+        # Until all are open, the first ones wait for their next token.
+        settings |= {"SLUICE_MAX_STREAMS": str(wanted.streams), "SLUICE_NEXT_TOKEN_TIMEOUT": "120"}
+    return settings
 
 
 def _gthread(module: str) -> Callable[[Wanted], list[str]]:
