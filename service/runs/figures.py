@@ -27,7 +27,8 @@ class RunFigures:
         #: The terminal event; None before.
         self.end: Finished | Failed | None = None
         self._chunk_count = 0
-        self._bytes = 0
+        #: Bytes of text and reasoning, in UTF-8.
+        self.byte_count = 0
         self._usage: Usage | None = None
         self._texts: list[Text | Reasoning] | None = [] if keeps_text else None
 
@@ -39,7 +40,7 @@ class RunFigures:
                 text = event.text
                 self._chunk_count += event.chunk_count
                 # `isascii` reads a flag of the string, and encodes nothing.
-                self._bytes += len(text) if text.isascii() else len(text.encode(errors="replace"))
+                self.byte_count += len(text) if text.isascii() else len(text.encode(errors="replace"))
                 if self.first_token is None:
                     self.first_token = self.duration
                 if self._texts is not None:
@@ -62,7 +63,7 @@ class RunFigures:
         """The tokens; estimated where the provider counted none."""
         if self._usage is None:
             prompts = [message["content"] for message in self._current.chat.prompt]
-            self._usage = estimate_usage(prompts, self._chunk_count, self._bytes)
+            self._usage = estimate_usage(prompts, self._chunk_count, self.byte_count)
         return self._usage
 
     @property

@@ -60,6 +60,8 @@ class RunLog:
         self.last_number = 0
         #: Whether no further event can come.
         self.has_ended = False
+        #: Whether the last event was also kept or taken. Any thread may then read a log that has no reader.
+        self.is_settled = False
         #: Whether the producer should wait (`wait_room`) before it appends more.
         self.is_full = False
 
@@ -94,6 +96,7 @@ class RunLog:
         if is_late:
             self._kept.extend(events)
             self.is_full = len(self._kept) >= CAPACITY
+        self.is_settled = self.has_ended
         if self._on_begin is not None:
             self._begin()
 

@@ -26,6 +26,8 @@ logger = logging.getLogger("sluice.run")
 
 # Seconds that `close` waits for the source's clean-up.
 CLOSE_TIMEOUT = 5.0
+# Bytes of a whole answer's text that any socket's buffer takes at once.
+SHORT_ANSWER = 4096
 
 # The outcomes of runs that failed; with every other code it is `error`.
 _FAILED_OUTCOMES = {"shutting_down": "stopped", "upstream_timeout": "timeout"}
@@ -148,6 +150,9 @@ class Run:
     def __next__(self) -> Batch:
         if self._is_left or self.has_delivered_end:
             raise StopIteration
+        if self._reader is None and self._is_whole:
+            self.has_delivered_end = True
+            return 1, self.log.read(0)
         try:
             if self._reader is None:
                 self._reader = ThreadReader(self.loop, self.log)
@@ -161,6 +166,16 @@ class Run:
         if batch[1]:
             self.has_delivered_end = isinstance(batch[1][-1], Finished | Failed)
         return batch
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether the log has all events, so that the iteration need not wait for the loop."""
+        return self.log.is_settled and self._figures.end is not None
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it has ended with a short text: to hand it to the loop would cost more than to write it."""
+        return self._is_whole and self._figures.byte_count <= SHORT_ANSWER
 
     @property
     def next_number(self) -> int:

@@ -54,6 +54,11 @@ class StreamBody:
         )
         return self.socket_reader
 
+    @property
+    def is_short(self) -> bool:
+        """Whether the answer has ended, and is so short that its iteration waits for nothing."""
+        return self._run.is_short
+
     def on_close(self, callback: Callable[[], None]) -> None:
         """Set the function that the first `close` calls."""
         self._on_close = callback

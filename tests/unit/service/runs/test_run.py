@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from sluice.service.runs.log import RunLog
 from sluice.service.runs.run import Run, Source
 from sluice.service.settings.limits import LimitSettings
 from sluice.service.settings.provider import ProviderSettings
+from tests.support.polling import wait_until
 from tests.unit.service.concurrency.loop_faults import exit_the_thread
 from tools.common.scripted_model import (
     Close,
@@ -78,6 +80,40 @@ def test_events_that_came_before_the_iteration_are_dropped_by_a_disconnect_and_b
         end(run)
         assert list(run) == []
     assert "outcome=disconnected" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("size", "is_short"), [(run_module.SHORT_ANSWER, True), (run_module.SHORT_ANSWER + 1, False)]
+)
+def test_an_answer_that_is_whole_is_read_without_the_loop(loop: LoopThread, size: int, is_short: bool) -> None:
+    told = []
+
+    async def source(log: RunLog) -> None:
+        log.append([Text("a" * size)])
+        told.append(run.is_short)
+        log.append([Finished("stop", None)])
+
+    made = threading.Event()
+    with begun(loop, lambda log: source_once(made, source, log), heartbeat=WITHIN) as run:
+        made.set()
+        run.wait_accepted(WITHIN)
+        wait_until(lambda: run.log.is_settled, WITHIN)
+        assert (told, run.is_short) == ([False], is_short)
+        # It is blocked, and nobody needs it.
+        release = threading.Event()
+        loop.call_soon(release.wait, WITHIN)
+        began = time.monotonic()
+        (batch,) = run
+        assert time.monotonic() - began < 1.0
+        release.set()
+    assert batch[0] == 1
+    assert [type(event) for event in batch[1]] == [Text, Finished]
+
+
+async def source_once(made: threading.Event, source: Source, log: RunLog) -> None:
+    while not made.is_set():
+        await asyncio.sleep(0)
+    await source(log)
 
 
 def test_a_model_that_accepts_does_not_put_the_sign_of_life_off(loop: LoopThread) -> None:
