@@ -166,6 +166,24 @@ def test_a_pasted_megabyte_is_reported_as_too_long_and_stays_quick_to_edit(chat:
     expect(chat.send_button).to_be_disabled()
 
 
+def test_a_pasted_run_of_punctuation_takes_no_longer_than_letters(chat: ChatPage) -> None:
+    devtools = chat.page.context.new_cdp_session(chat.page)
+
+    def insert(text: str) -> float:
+        chat.field.fill("")
+        before = {each["name"]: each["value"] for each in devtools.send("Performance.getMetrics")["metrics"]}
+        devtools.send("Input.insertText", {"text": text})
+        chat.field.evaluate("field => field.getBoundingClientRect()")
+        after = {each["name"]: each["value"] for each in devtools.send("Performance.getMetrics")["metrics"]}
+        assert chat.field.input_value() == text
+        return float(after["LayoutDuration"] - before["LayoutDuration"])
+
+    chat.field.focus()
+    devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+    letters, punctuation = (min(insert(text * 20_000) for _ in range(2)) for text in ("文字", "，。"))
+    assert punctuation < 5 * letters  # 40 times as long where no break is allowed
+
+
 def test_the_message_box_keeps_the_focus_and_says_why_it_does_not_send_yet(
     chat: ChatPage, model: ScriptedModel
 ) -> None:

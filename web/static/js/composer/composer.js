@@ -3,6 +3,7 @@
 import { coarsePointer, root } from "../browser/page_root.js";
 import { Draft } from "../storage/draft.js";
 import { takeFiles } from "./file_intake.js";
+import { keepQuick, prepareFor } from "./quick_field.js";
 import { replaceText } from "./text_edit.js";
 import { onLanguageChange, setText, texts } from "../i18n/language.js";
 
@@ -80,6 +81,7 @@ export class Composer {
       if (!this.cancel()) this.#events.stop();
       this.focusAfterAction();
     });
+    keepQuick(this.#field);
     this.#field.addEventListener("keydown", (event) => this.#key(event));
     this.#field.addEventListener("input", () => {
       if (this.#isRecalling) return;
@@ -273,6 +275,7 @@ export class Composer {
 
   /** @param {string} text */
   #setText(text) {
+    prepareFor(this.#field, text);
     this.#field.value = text;
     this.#forgetRecall();
     this.#afterEdit();

@@ -1,5 +1,7 @@
 /** Changes the text of a field as typing does, so that the browser's undo takes the change back. */
 
+import { prepareFor } from "./quick_field.js";
+
 /**
  * @param {HTMLTextAreaElement} field fires `input`
  * @param {number} start
@@ -7,6 +9,7 @@
  * @param {string} text replaces what is between them; the caret is then after it
  */
 export function replaceText(field, start, end, text) {
+  prepareFor(field, text);
   const { activeElement } = document;
   field.focus({ preventScroll: true }); // the command edits what has the focus
   field.setSelectionRange(start, end);

@@ -1,5 +1,6 @@
 /** The dialog for the system prompt and the temperature of a conversation. They are kept when it closes. */
 
+import { keepQuick, prepareFor } from "../composer/quick_field.js";
 import { coarsePointer } from "../browser/page_root.js";
 import { MAX_TEMPERATURE } from "../conversation/tuning.js";
 import { texts } from "../i18n/language.js";
@@ -26,6 +27,7 @@ export class TuningDialog extends Dialog {
     this.#prompt = /** @type {HTMLTextAreaElement} */ (element.querySelector("textarea"));
     this.#temperature = /** @type {HTMLInputElement} */ (element.querySelector("input"));
     this.#problems = [this.#prompt, this.#temperature].map((field) => /** @type {HTMLElement} */ (field.parentElement?.querySelector(".problem")));
+    keepQuick(this.#prompt);
     element.addEventListener("input", () => this.#show());
     element.querySelector("form")?.addEventListener("submit", (event) => {
       this.#show();
@@ -49,6 +51,7 @@ export class TuningDialog extends Dialog {
   edit(tuning, changed) {
     this.#before = tuning;
     this.#changed = changed;
+    prepareFor(this.#prompt, tuning.systemPrompt ?? "");
     this.#prompt.value = tuning.systemPrompt ?? "";
     this.#temperature.value = String(tuning.temperature ?? "");
     this.#show();

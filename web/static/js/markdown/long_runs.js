@@ -8,6 +8,11 @@ const PUNCTUATION = /[\u2010-\u2027\u2030-\u205e\u3000-\u303f\uff00-\uffef]{100}
 const UNBROKEN = /[^\s\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]{400}/u;
 const STEP = 50; // characters
 
+/** @param {string} text */
+export function hasLongPunctuation(text) {
+  return text.length >= 100 && PUNCTUATION.test(text);
+}
+
 /** @param {DocumentFragment} fragment */
 export function breakLongRuns(fragment) {
   const walker = document.createTreeWalker(fragment, NodeFilter.SHOW_TEXT);

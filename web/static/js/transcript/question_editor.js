@@ -1,6 +1,7 @@
 /** The editor of a question that has been asked. */
 
 import { coarsePointer } from "../browser/page_root.js";
+import { keepQuick, prepareFor } from "../composer/quick_field.js";
 import { quietButton } from "../ui/button.js";
 import { setLabel } from "../i18n/language.js";
 
@@ -24,6 +25,8 @@ export class QuestionEditor {
     this.#events = events;
     this.element = document.createElement("form");
     this.element.className = "question-editor";
+    keepQuick(this.#field);
+    prepareFor(this.#field, question);
     this.#field.value = question;
     this.#field.dir = "auto";
     setLabel(this.#field, "editLabel");
