@@ -160,6 +160,17 @@ def test_neither_the_bar_nor_the_message_box_covers_what_has_the_focus(
                 covered.append(chat.page.evaluate(COVERED))
     assert len(covered) > 20
     assert [name for name in covered if name] == []
+    # what is in the bar and the dock is always in view
+    chat.page.evaluate("scrollTo({ top: 300, behavior: 'instant' })")
+    chat.field.focus()
+    chat.page.keyboard.type("Hello")
+    for key in ("Tab", "Tab", "Shift+Tab", "Shift+Tab"):
+        chat.page.keyboard.press(key)
+    for name in ("#sluice-open-settings", "#sluice-toggle-sidebar"):
+        chat.page.locator(name).focus()
+        chat.page.keyboard.press("Shift+Tab")
+        chat.page.keyboard.press("Tab")
+    assert chat.page.evaluate("scrollY") == 300
 
 
 NAME = """() => { const each = document.activeElement;

@@ -33,6 +33,12 @@ export class Transcript {
     this.#grown = events.grown;
     // `grown` reads the scroll position and so forces a layout: call it once and not for each exchange
     this.#events = { ...events, grown: () => this.#isBatching || this.#grown() };
+    // for what scrolls itself, Chromium's own scrolling to the focus knows no `scroll-margin`
+    log.addEventListener("focusin", ({ target }) => {
+      if (target instanceof Element && target.matches("pre:focus-visible, .table:focus-visible")) {
+        target.scrollIntoView({ block: "nearest", behavior: "instant" });
+      }
+    });
   }
 
   /** Renders all answers as Markdown from now on. @param {Markdown} markdown */
