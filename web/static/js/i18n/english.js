@@ -259,7 +259,7 @@ export const ENGLISH = {
     answer_too_large: "The answer became too long and was stopped. The part that arrived is kept. Ask for less at a time.",
     internal: "The server made an error. Its administrator can find it in the log by the reference.",
     network: "The server cannot be reached. It may be restarting. Try again in a moment.",
-    offline: "You are offline. Your question is kept.",
+    offline: "You were offline, so the question was not sent. It is kept.",
     cut_off: "The connection ended before the answer was complete. The part that arrived is kept.",
     unexpected_reply:
       "The reply did not come from the chat server. A proxy may have sent it, or a network that wants you to sign in. Reload the page, then try again.",
