@@ -1,6 +1,7 @@
 /** The message box. Its button sends, or stops the running answer. */
 
-import { coarsePointer, root } from "../browser/page_root.js";
+import { requireElement } from "../browser/elements.js";
+import { coarsePointer } from "../browser/page_root.js";
 import { Draft } from "../storage/draft.js";
 import { takeFiles } from "./file_intake.js";
 import { keepQuick, prepareFor } from "./quick_field.js";
@@ -69,7 +70,7 @@ export class Composer {
     this.#button = /** @type {HTMLButtonElement} */ (form.querySelector("button.send"));
     this.#label = /** @type {HTMLElement} */ (this.#button.querySelector(".label"));
     this.#problem = /** @type {HTMLElement} */ (form.querySelector(".problem"));
-    this.#hint = root.querySelector("#sluice-hint");
+    this.#hint = requireElement("hint", HTMLElement);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
@@ -255,7 +256,7 @@ export class Composer {
   #submit() {
     const message = this.#field.value;
     if (this.#running && message.trim() !== "") {
-      this.#hint?.classList.add("wanted");
+      this.#hint.classList.add("wanted");
       this.#events.tooEarly();
     }
     if (this.#isBusy || message.trim() === "" || this.#findProblem()) return;
@@ -300,8 +301,8 @@ export class Composer {
     const isBusy = this.#isBusy;
     this.#field.readOnly = this.#waiting.has(this.#conversation); // the message is shown until it is sent
     setText(this.#label, isBusy ? "stop" : "send");
-    if (this.#hint) setText(this.#hint, isBusy ? "hintRunning" : "hint");
-    if (!isBusy) this.#hint?.classList.remove("wanted");
+    setText(this.#hint, isBusy ? "hintRunning" : "hint");
+    if (!isBusy) this.#hint.classList.remove("wanted");
     this.#form.classList.toggle("running", isBusy);
     this.#button.disabled = !isBusy && (this.#field.value.trim() === "" || problem !== "");
     this.#field.setAttribute("aria-invalid", String(problem !== ""));
