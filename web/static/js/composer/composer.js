@@ -4,7 +4,7 @@ import { requireElement } from "../browser/elements.js";
 import { coarsePointer } from "../browser/page_root.js";
 import { Draft } from "../storage/draft.js";
 import { takeFiles } from "./file_intake.js";
-import { keepQuick, prepareFor } from "./quick_field.js";
+import { keepQuick, prepareFor } from "../ui/quick_field.js";
 import { replaceText } from "./text_edit.js";
 import { onLanguageChange, setText, texts } from "../i18n/language.js";
 

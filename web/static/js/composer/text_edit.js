@@ -1,6 +1,6 @@
 /** Changes the text of a field as typing does, so that the browser's undo takes the change back. */
 
-import { prepareFor } from "./quick_field.js";
+import { prepareFor } from "../ui/quick_field.js";
 
 /**
  * @param {HTMLTextAreaElement} field fires `input`

@@ -1,6 +1,6 @@
 /** The dialog for the system prompt and the temperature of a conversation. They are kept when it closes. */
 
-import { keepQuick, prepareFor } from "../composer/quick_field.js";
+import { keepQuick, prepareFor } from "../ui/quick_field.js";
 import { coarsePointer } from "../browser/page_root.js";
 import { MAX_TEMPERATURE } from "../conversation/tuning.js";
 import { texts } from "../i18n/language.js";

@@ -12,7 +12,7 @@ import { markFootnotes } from "./footnote_links.js";
 import { markHanEmphasis } from "./han_emphasis.js";
 import { Highlighter } from "./highlighter.js";
 import { reportOnce } from "./report.js";
-import { breakLongRuns } from "./long_runs.js";
+import { breakLongRuns } from "../ui/long_runs.js";
 import { loadKatex } from "../browser/libraries.js";
 import { Typesetter, recordFormulaSources } from "./mathematics.js";
 import { MarkdownParser } from "./parser.js";

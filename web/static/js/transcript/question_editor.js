@@ -1,7 +1,7 @@
 /** The editor of a question that has been asked. */
 
 import { coarsePointer } from "../browser/page_root.js";
-import { keepQuick, prepareFor } from "../composer/quick_field.js";
+import { keepQuick, prepareFor } from "../ui/quick_field.js";
 import { quietButton } from "../ui/button.js";
 import { setLabel } from "../i18n/language.js";
 

@@ -3,7 +3,7 @@
 import { BranchSwitch } from "./branch_switch.js";
 import { Draft, draftOwnerOf } from "../storage/draft.js";
 import { setLabel, setText } from "../i18n/language.js";
-import { breakLongRuns } from "../markdown/long_runs.js";
+import { breakLongRuns } from "../ui/long_runs.js";
 import { QuestionEditor } from "./question_editor.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */

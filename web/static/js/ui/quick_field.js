@@ -4,7 +4,7 @@
  * need not look.
  */
 
-import { hasLongPunctuation } from "../markdown/long_runs.js";
+import { hasLongPunctuation } from "./long_runs.js";
 
 const CLASS = "break-anywhere";
 
