@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
+from collections.abc import Callable
 
 from tests.support.running_server import PLANTED_KEY
 from tools.common.gunicorn_server import REPOSITORY, GunicornServer
@@ -57,6 +58,18 @@ def difference(later: Calls, earlier: Calls) -> Calls:
     return {kind: names - earlier.get(kind, Counter()) for kind, names in later.items()}
 
 
+def calls_of(url: str, ask_once: Callable[[], None]) -> Calls:
+    """Return the calls of `REQUESTS` requests, without those of looking at the count."""
+    calls_until_now(url)
+    first = calls_until_now(url)
+    second = calls_until_now(url)
+    for _ in range(REQUESTS):
+        ask_once()
+    third = calls_until_now(url)
+    own, whole = difference(second, first), difference(third, second)
+    return {kind: names - own.get(kind, Counter()) for kind, names in whole.items()}
+
+
 def ask_in_vain(url: str) -> None:
     with stream_chat(url) as client:
         assert client.status == 503
@@ -75,15 +88,7 @@ def test_a_request_costs_no_more_calls_than_it_did() -> None:
             with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
                 for _ in range(10):  # what happens once is behind it
                     ask(client, request)
-                calls_until_now(server.url)
-                first = calls_until_now(server.url)
-                second = calls_until_now(server.url)
-                for _ in range(REQUESTS):
-                    ask(client, request)
-                third = calls_until_now(server.url)
-    # Without the calls of the question itself.
-    own, whole = difference(second, first), difference(third, second)
-    spent = {kind: names - own.get(kind, Counter()) for kind, names in whole.items()}
+                spent = calls_of(server.url, lambda: ask(client, request))
     account = "\n".join(
         f"{count / REQUESTS:7.2f} {kind} {name}"
         for kind, names in spent.items()
@@ -110,14 +115,7 @@ def test_a_chat_that_gets_no_slot_is_refused_by_the_main_thread_for_a_third_of_t
             assert client.next_event().message == "Hello"
             for _ in range(5):
                 ask_in_vain(server.url)
-            calls_until_now(server.url)
-            first = calls_until_now(server.url)
-            second = calls_until_now(server.url)
-            for _ in range(REQUESTS):
-                ask_in_vain(server.url)
-            third = calls_until_now(server.url)
-    own, whole = difference(second, first), difference(third, second)
-    spent = {kind: names - own.get(kind, Counter()) for kind, names in whole.items()}
+            spent = calls_of(server.url, lambda: ask_in_vain(server.url))
     counts = {
         kind: sum(count for name, count in names.items() if is_python(name)) / REQUESTS
         for kind, names in spent.items()

@@ -14,7 +14,7 @@ import logging
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from typing import Final
 
@@ -31,10 +31,9 @@ from hypothesis.stateful import (
 )
 
 from sluice.service.concurrency.bridge import Bridge, SourceCancelled
-from sluice.service.concurrency.event_loop_thread import LoopState, LoopThread, LoopUnavailable
+from sluice.service.concurrency.event_loop_thread import LoopUnavailable
+from tests.support.loop_stage import WITHIN, LoopStage
 
-# A failing run waits for it again and again while it is shrunk.
-WITHIN: Final = 2.0
 LONG: Final = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 RUNS: Final = settings(
     max_examples=10_000 if LONG else 400,
@@ -57,36 +56,12 @@ class Stopped(Exception):
     """What `stop` was given."""
 
 
-class Stage:
-    """What one run needs and the next can use again: a loop, unless it was ended, and two threads."""
-
-    def __init__(self) -> None:
-        self.reader = ThreadPoolExecutor(1, "reader")
-        self.closer = ThreadPoolExecutor(1, "closer")
-        self.died = threading.Event()
-        self._loop: LoopThread | None = None
-
-    def running_loop(self) -> LoopThread:
-        if self._loop is None or self._loop.health().state is not LoopState.RUNNING:
-            self.leave()
-            self.died.clear()
-            self._loop = LoopThread("stage", stuck_after=60.0, on_failure=lambda _: self.died.set())
-            self._loop.start()
-        return self._loop
-
-    def leave(self) -> None:
-        if self._loop is not None:
-            assert self._loop.close(WITHIN)
-
-
 @pytest.fixture
-def stage(caplog: pytest.LogCaptureFixture) -> Iterator[Stage]:
+def stage(caplog: pytest.LogCaptureFixture) -> Iterator[LoopStage]:
     # Hundreds of deaths would bury the one example that matters.
     caplog.set_level(logging.CRITICAL, "sluice.loop")
-    stage = Stage()
-    with stage.reader, stage.closer:
+    with LoopStage() as stage:
         yield stage
-    stage.leave()
 
 
 class SteppedSource:
@@ -138,7 +113,7 @@ class BridgeMachine(RuleBasedStateMachine):
         end: What the reader is to meet behind them: nothing (None), an error's value or an error's type.
     """
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: LoopStage) -> None:
         super().__init__()
         self.stage = stage
         self.loop = stage.running_loop()
@@ -374,7 +349,7 @@ class BridgeMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(3600 if LONG else 60)
-def test_the_promises_hold_at_any_interleaving(stage: Stage) -> None:
+def test_the_promises_hold_at_any_interleaving(stage: LoopStage) -> None:
     run_state_machine_as_test(lambda: BridgeMachine(stage), settings=RUNS)
 
 
@@ -388,7 +363,7 @@ def test_the_promises_hold_at_any_interleaving(stage: Stage) -> None:
     error=st.sampled_from([None, Stopped("raced")]),
 )
 def test_the_promises_hold_where_nothing_holds_the_threads_back(
-    stage: Stage,
+    stage: LoopStage,
     items: int,
     capacity: int,
     stop_at: int,

@@ -104,15 +104,20 @@ def test_a_producer_waits_for_room_until_the_slowest_reader_has_taken_leaves_or_
 def test_the_begin_is_told_once_with_the_first_event_or_a_moment_after_the_provider_accepted() -> None:
     async def scenario() -> None:
         told: list[str] = []
-        accepted = RunLog(on_begin=lambda: told.append("accepted"))
+        moment_is_over = asyncio.Event()
+
+        def note_accepted() -> None:
+            told.append("accepted")
+            moment_is_over.set()
+
+        accepted = RunLog(on_begin=note_accepted)
         begun = RunLog(on_begin=lambda: told.append("begun"))
         accepted.accept()
         accepted.accept()
         begun.append(texts(1, 1))
         begun.accept()
         assert told == ["begun"]
-        while len(told) < 2:
-            await asyncio.sleep(0.005)
+        await asyncio.wait_for(moment_is_over.wait(), 5)
         accepted.append(texts(1, 1))
         begun.close()
         assert told == ["begun", "accepted"]

@@ -15,7 +15,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Final
 
 import pytest
@@ -31,7 +31,6 @@ from hypothesis.stateful import (
 )
 
 from sluice.service.chat import Chat, CurrentChat
-from sluice.service.concurrency.event_loop_thread import LoopState, LoopThread
 from sluice.service.errors import ServiceError, ShuttingDown, UpstreamTruncated
 from sluice.service.events.events import Batch, Event, Failed, Finished, Text
 from sluice.service.message import Message
@@ -41,9 +40,9 @@ from sluice.service.runs import thread_reader
 from sluice.service.runs.log import RunLog
 from sluice.service.runs.run import Run
 from sluice.service.runs.thread_reader import ThreadReader
+from tests.support.loop_stage import WITHIN, LoopStage
 from tests.support.run_logs import CollectingReader
 
-WITHIN: Final = 2.0
 CAPACITY: Final = 3
 MOST_AT_ONCE: Final = 4
 LONG: Final = os.environ.get("HYPOTHESIS_PROFILE") == "long"
@@ -56,39 +55,22 @@ RUNS: Final = settings(
 CHAT = CurrentChat(Chat([Message(role="user", content="Hi")], "m", run_id="1"))
 
 
-class Stage:
-    """What one run needs and the next can use again: a loop, unless it was ended, and threads."""
+class RunStage(LoopStage):
+    """The metrics of all runs, besides."""
 
     def __init__(self) -> None:
-        self.reader = ThreadPoolExecutor(1, "reader")
-        self.closer = ThreadPoolExecutor(1, "closer")
-        self.died = threading.Event()
+        super().__init__()
         self.metrics = Metrics("m")
-        self._loop: LoopThread | None = None
-
-    def running_loop(self) -> LoopThread:
-        if self._loop is None or self._loop.health().state is not LoopState.RUNNING:
-            self.leave()
-            self.died.clear()
-            self._loop = LoopThread("stage", stuck_after=60.0, on_failure=lambda _: self.died.set())
-            self._loop.start()
-        return self._loop
-
-    def leave(self) -> None:
-        if self._loop is not None:
-            assert self._loop.close(WITHIN)
 
 
 @pytest.fixture
-def stage(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def stage(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunStage]:
     # Hundreds of deaths would bury the one example that matters.
     caplog.set_level(logging.CRITICAL, "sluice")
     monkeypatch.setattr(log_module, "CAPACITY", CAPACITY)
     monkeypatch.setattr(thread_reader, "CAPACITY", CAPACITY)
-    stage = Stage()
-    with stage.reader, stage.closer:
+    with RunStage() as stage:
         yield stage
-    stage.leave()
 
 
 class SteppedSource:
@@ -139,7 +121,7 @@ class MoodyReader(CollectingReader):
 class LogMachine(RuleBasedStateMachine):
     """One run and its readers, from its beginning to its end."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: RunStage) -> None:
         super().__init__()
         self.stage = stage
         self.loop = stage.running_loop()
@@ -397,5 +379,5 @@ class LogMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(3600 if LONG else 60)
-def test_the_promises_hold_at_any_interleaving(stage: Stage) -> None:
+def test_the_promises_hold_at_any_interleaving(stage: RunStage) -> None:
     run_state_machine_as_test(lambda: LogMachine(stage), settings=RUNS)
