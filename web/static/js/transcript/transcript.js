@@ -53,7 +53,7 @@ export class Transcript {
     this.#showRunning();
   }
 
-  /** Call after buttons were made anew. */
+  /** Call after buttons were created again. */
   #showRunning() {
     for (const element of this.#log.querySelectorAll(".when-idle")) element.toggleAttribute("inert", this.#isRunning);
   }
