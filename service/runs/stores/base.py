@@ -193,6 +193,8 @@ class RunStore(Protocol):
     async def create(self, run: NewRun) -> Created:
         """Keep a new run in the state `running`, with epoch 1 and a lease; or find the owner's run with its key.
 
+        A run whose id is known is found, too. A key is free again once its run is unknown.
+
         Raises:
             StoreFull: The store holds as much as it may.
         """
