@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from concurrent import futures
-from copy import copy
 from types import TracebackType
 from typing import Self
 
 from ..chat import Chat, CurrentChat
-from ..concurrency.event_loop_thread import LoopState, LoopThread, LoopUnavailable
-from ..errors import InternalError, Overloaded, ServiceError, ShuttingDown
-from ..events.events import Batch, Failed, Finished
+from ..concurrency.event_loop_thread import LoopThread, LoopUnavailable
+from ..errors import InternalError, ServiceError
+from ..events.events import Failed, Finished
 from ..observability.metrics import Metrics
-from ..observability.resources import exhausted_by
 from .figures import RunFigures
 from .log import RunLog
 from .run_end import RunEnd
-from .thread_reader import ThreadReader
+from .subscription import Subscription
+from .terminal_error import copy_without_traceback, to_service_error
 
 logger = logging.getLogger("sluice.run")
 
@@ -33,41 +32,15 @@ SHORT_ANSWER = 4096
 _FAILED_OUTCOMES = {"shutting_down": "stopped", "upstream_timeout": "timeout"}
 
 
-def _copy_without_traceback(error: ServiceError) -> ServiceError:
-    """Return a copy of an error, without traceback and causes; take them from the error as well.
-
-    A traceback holds frames, these the run, and that the error: 200 objects that only the cycle collector frees.
-    """
-    error.__traceback__ = error.__cause__ = error.__context__ = None
-    return copy(error)
-
-
-def _to_service_error(error: BaseException) -> ServiceError:
-    """Return the error for the terminal event."""
-    if isinstance(error, ServiceError):
-        return _copy_without_traceback(error)
-    if isinstance(error, LoopUnavailable) and error.state is LoopState.CLOSED:
-        return ShuttingDown(str(error))
-    if isinstance(error, LoopUnavailable):
-        return InternalError(str(error))
-    if (lacking := exhausted_by(error)) is not None:
-        return Overloaded(f"{lacking}: {type(error).__name__}: {error}")
-    return InternalError(f"{type(error).__name__}: {error}")
-
-
 #: Appends an answer's events to a log, up to `Finished`, and raises what it failed with. Runs on the loop.
 Source = Callable[[RunLog], Awaitable[None]]
 
 
-class Run:
-    """One answer: a log to which its source appends, and an iterator of numbered batches for one thread.
+class Run(Subscription):
+    """One answer: a log to which its source appends, and the subscription of its one reader.
 
-    The last event is `Finished` or `Failed`. A batch without events means that nothing came for the heartbeat's time.
-    Iterating raises no failure of the model or of the service: that is the `Failed` event. After `disconnect` and
-    `close` the iteration ends without an event.
-
-    One thread iterates, or something on the loop's thread follows `log`. Any thread may call `stop` and `disconnect`;
-    any but the loop's may call `close`.
+    The last event is `Finished` or `Failed`. Any thread may call `stop` and `disconnect`; any but the loop's may call
+    `close`.
     """
 
     def __init__(
@@ -96,23 +69,15 @@ class Run:
             LoopUnavailable: The loop does not run.
             WrongThread: Called on the loop's own thread.
         """
-        self.loop = loop
-        self.heartbeat = heartbeat
-        self._metrics = metrics
-        self._current = current
-        self._on_close = on_close
         self._figures = RunFigures(current, keeps_text=keeps_text)
         #: Open as soon as `wait_accepted` need not wait. A lock, as an `Event` takes 1 KB for each open answer.
         self._gate = gate = threading.Lock()
         gate.acquire()
-        #: For the loop's thread.
-        self.log = RunLog(self._figures.record, on_begin=lambda: _open(gate))
+        super().__init__(loop, RunLog(self._figures.record, on_begin=lambda: _open(gate)), heartbeat)
+        self._metrics = metrics
+        self._current = current
+        self._on_close = on_close
         self._task: asyncio.Task[None] | None = None
-        self._reader: ThreadReader | None = None
-        #: Whether the client has disconnected, or the run was closed, before the terminal event was handed out.
-        self._is_left = False
-        #: Whether a reader has handed out the terminal event. Set by the reader.
-        self.has_delivered_end = False
         #: What the terminal event is made of, until it is logged.
         self._failure: BaseException | None = None
         self._lock = threading.Lock()
@@ -141,46 +106,13 @@ class Run:
         end = self._figures.end
         if isinstance(end, Failed) and self.log.last_number == 1:
             self.has_delivered_end = True
-            raise _copy_without_traceback(end.error)
+            raise copy_without_traceback(end.error)
         return has_begun
-
-    def __iter__(self) -> Iterator[Batch]:
-        return self
-
-    def __next__(self) -> Batch:
-        if self._is_left or self.has_delivered_end:
-            raise StopIteration
-        if self._reader is None and self._is_whole:
-            self.has_delivered_end = True
-            return 1, self.log.read(0)
-        try:
-            if self._reader is None:
-                self._reader = ThreadReader(self.loop, self.log)
-            batch = self._reader.read(self.heartbeat)
-            if self._is_left:
-                raise StopIteration
-            if batch is None:
-                batch = (self.next_number, [self.end_without_loop(self._reader.failure())])
-        except LoopUnavailable as error:
-            batch = (self.next_number, [self.end_without_loop(error)])
-        if batch[1]:
-            self.has_delivered_end = isinstance(batch[1][-1], Finished | Failed)
-        return batch
-
-    @property
-    def _is_whole(self) -> bool:
-        """Whether the log has all events, so that the iteration need not wait for the loop."""
-        return self.log.is_settled and self._figures.end is not None
 
     @property
     def is_short(self) -> bool:
         """Whether it has ended with a short text: to hand it to the loop would cost more than to write it."""
-        return self._is_whole and self._figures.byte_count <= SHORT_ANSWER
-
-    @property
-    def next_number(self) -> int:
-        """The number of the event behind those that the iteration has yielded."""
-        return 1 if self._reader is None else self._reader.last_number + 1
+        return self.is_whole and self._figures.byte_count <= SHORT_ANSWER
 
     def end_without_loop(self, error: BaseException | None = None) -> Failed:
         """Return the terminal event for a reader whose loop is gone, and so does not end the log. For its thread.
@@ -188,12 +120,9 @@ class Run:
         Args:
             error: Why the loop is gone, where that is known.
         """
-        if error is None or isinstance(error, futures.CancelledError):
-            state = self.loop.health().state
-            error = LoopUnavailable(f"the loop is {state.value}", state)
+        error = self._lost_loop(error)
         self._failure = self._failure or error
-        self._figures.end = event = Failed(_to_service_error(error))
-        self.has_delivered_end = True
+        self._figures.end = event = super().end_without_loop(error)
         return event
 
     def stop(self, error: ServiceError) -> None:
@@ -307,7 +236,7 @@ class Run:
         """Append the terminal event of a failure, unless the log has ended."""
         if not self.log.has_ended:
             self._failure = error
-            self.log.append([Failed(_to_service_error(error))])
+            self.log.append([Failed(to_service_error(error))])
 
     # ------------------------------------------------------------------ inside
 

@@ -21,12 +21,13 @@ class ThreadReader:
     then the reader is behind, and a full log holds the producer back.
     """
 
-    def __init__(self, loop: LoopThread, log: RunLog) -> None:
-        """Follow a log from its first event.
+    def __init__(self, loop: LoopThread, log: RunLog, after: int = 0) -> None:
+        """Follow a log.
 
         Args:
             loop: The loop thread that the log belongs to.
             log: The log.
+            after: The number of the event behind which to begin.
 
         Raises:
             LoopUnavailable: The loop does not run.
@@ -40,10 +41,10 @@ class ThreadReader:
         self._taking, self._putting = queue.sync_q, queue.async_q
         self._woken: asyncio.Future[None] | None = None
         #: Of the loop's side (`LogReader`).
-        self.cursor = 0
+        self.cursor = after
         self.is_waiting = False
         #: The number of the last event that the thread has read.
-        self.last_number = 0
+        self.last_number = after
         # Not in a copy of the caller's context, which would keep its web request.
         self._future = Context().run(loop.submit, self._follow())
         # The future ends in every case, also with the loop's death: so the thread never waits for ever. The callback

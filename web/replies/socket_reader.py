@@ -72,7 +72,7 @@ class SocketReader:
         self._heartbeat: asyncio.TimerHandle | None = None
         self._limit: asyncio.TimerHandle | None = None
         #: Of the log's side (`LogReader`).
-        self.cursor = 0
+        self.cursor = run.after
         self.is_waiting = False
         #: Bytes that the socket did not accept.
         self.unsent = b""
