@@ -4,6 +4,14 @@
     ├── Overloaded                overloaded              yes   (retry_after)
     ├── ShuttingDown              shutting_down           yes   (retry_after)
     ├── Refused                   refused                 no
+    ├── Stopped                   stopped                 no
+    ├── Interrupted               interrupted             yes
+    ├── StoreAway                 store_unavailable       yes   (retry_after)
+    ├── RunUnknown                run_unknown             no
+    ├── RunExpired                run_expired             no
+    ├── KeyReused                 key_reused              no
+    ├── TooManyReaders            too_many_readers        yes   (retry_after)
+    ├── TooManyRuns               too_many_runs           yes   (retry_after)
     ├── UpstreamError
     │   ├── UpstreamUnavailable   upstream_unavailable    yes
     │   ├── UpstreamTimeout       upstream_timeout        yes
@@ -33,6 +41,13 @@ from .excerpts import excerpt
 
 # Of a failure's detail: an excerpt of the provider's message, and what the operator can do about it.
 DETAIL_CHARS = 4000
+
+
+# By the reason of a stop.
+_STOP_MESSAGES = {
+    "abandoned": "The answer was stopped, because nobody was reading it.",
+    "log_full": "The answer was stopped, because it became too long to keep.",
+}
 
 
 class ServiceError(Exception):
@@ -89,6 +104,79 @@ class Refused(ServiceError):
     def __init__(self, public_message: str) -> None:
         """Take the sentence for the user: why the chat is refused, and what would be right."""
         super().__init__(public_message=public_message)
+
+
+class Stopped(ServiceError):
+    """The answer was stopped before its end: by its owner, for want of readers, or at the largest size of a log."""
+
+    code = "stopped"
+    public_message = "The answer was stopped."
+
+    def __init__(self, reason: str = "stopped", *, public_message: str | None = None) -> None:
+        """Describe one stop.
+
+        Args:
+            reason: `stopped`, `abandoned` or `log_full`. A client gets it, too.
+            public_message: The sentence for the client. Default: that of the reason.
+        """
+        self.reason = reason
+        super().__init__(public_message=public_message or _STOP_MESSAGES.get(reason))
+
+
+class Interrupted(ServiceError):
+    """The process that produced the answer has ended, or was shut down. What had come is kept."""
+
+    code = "interrupted"
+    public_message = "The answer was interrupted, because its server has stopped. What had come is kept."
+    retryable = True
+
+
+class StoreAway(ServiceError):
+    """The store of runs does not answer: no run can be kept, and none of another process can be read."""
+
+    code = "store_unavailable"
+    public_message = "Answers cannot be kept right now. Please try again in a moment."
+    retryable = True
+    default_retry_after = 2.0
+
+
+class RunUnknown(ServiceError):
+    """There is no such run, or it is somebody else's."""
+
+    code = "run_unknown"
+    public_message = "There is no such answer. It may be somebody else's, or no longer known."
+
+
+class RunExpired(ServiceError):
+    """The run is known, and its events are gone."""
+
+    code = "run_expired"
+    public_message = "This answer is no longer kept."
+
+
+class KeyReused(ServiceError):
+    """The idempotency key was used for another request."""
+
+    code = "key_reused"
+    public_message = "This Idempotency-Key was used for another request. A new request should have a new key."
+
+
+class TooManyReaders(ServiceError):
+    """As many clients read the run as may."""
+
+    code = "too_many_readers"
+    public_message = "Too many clients read this answer. Close one of them, and try again."
+    retryable = True
+    default_retry_after = 5.0
+
+
+class TooManyRuns(ServiceError):
+    """The owner has as many runs without a reader as one may have."""
+
+    code = "too_many_runs"
+    public_message = "Too many of your answers are being written unread. Stop one of them, or wait for its end."
+    retryable = True
+    default_retry_after = 5.0
 
 
 class UpstreamError(ServiceError):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from .chat import BeforeModel, Chat, CurrentChat
 from .concurrency.event_loop_thread import LoopHealth, LoopState, LoopThread, LoopUnavailable
 from .concurrency.replaced_threads import refuse_replaced_threads
-from .errors import InternalError, Overloaded, ShuttingDown
+from .errors import InternalError, Interrupted, Overloaded, ShuttingDown
 from .events.events import Failed, Finished, Reasoning, Text
 from .events.usage import Usage
 from .observability.logging import request_id, trace
@@ -30,9 +30,12 @@ from .runs.log import RunLog
 from .runs.run import Run, Source
 from .runs.run_end import RunEnd
 from .runs.sources import stream_items, stream_prepared
+from .runs.subscription import Subscription
 from .settings.limits import CLOSING_TIME
 from .settings.provider import OPENAI_BASE_URL
 from .settings.settings import Settings
+from .stored_runs.registry import StoredRuns
+from .stored_runs.subscription import StoredSubscription
 
 if TYPE_CHECKING:
     from .demo.server import DemoServer
@@ -81,6 +84,8 @@ class ChatService:
         self.loop = LoopThread()
         self.limiter = ConcurrencyLimiter(settings.limits.max_streams, settings.limits.max_streams_per_client)
         self.metrics = Metrics(settings.provider.name, settings.server.metrics_directory or None)
+        #: The runs that outlive their connection.
+        self.stored = StoredRuns(settings.storage, self.loop, settings.limits.heartbeat_interval)
         self._model: ProviderClient | None = None
         self._demo: DemoServer | None = None
         self._runs: dict[Run, Slot] = {}
@@ -125,7 +130,7 @@ class ChatService:
         """End the threads and close the connections of a service that nobody holds any more, such as a test's."""
         if self._finalizer is not None:  # that of the parent of this process
             self._finalizer.detach()
-        last = partial(_release, self._model, self._demo, self.metrics)
+        last = partial(_release, self.stored, self._model, self._demo, self.metrics)
         self._finalizer = weakref.finalize(self, self.loop.close_soon, last)
         # A process that ends need not wait for it.
         self._finalizer.atexit = False
@@ -150,6 +155,7 @@ class ChatService:
             self.loop.call_soon(self._stop_runs_later, seconds)
         except LoopUnavailable:
             logger.debug("the loop does not run: there are no open streams to drain")
+        self.stored.release_readers()
         logger.info("draining: %d open streams, which have %g s to end", count, seconds)
 
     def _stop_runs_later(self, seconds: float) -> None:
@@ -160,7 +166,7 @@ class ChatService:
             self._stopping = True
             runs = list(self._runs)
         for run in runs:
-            run.stop(ShuttingDown(reason))
+            run.stop(Interrupted(reason) if run.is_stored else ShuttingDown(reason))
         if runs:
             logger.warning("%s: %d open streams are stopped", reason, len(runs))
 
@@ -181,11 +187,12 @@ class ChatService:
         self._stop_runs("the service closes")
         self.metrics.close()
         try:
-            self.loop.submit(_disconnect(self._model, self._demo)).result(CLOSE_TIMEOUT)
+            self.loop.submit(_disconnect(self.stored, self._model, self._demo)).result(CLOSE_TIMEOUT)
         except (LoopUnavailable, TimeoutError) as error:
             # Waiting does not help where the loop is dead or stuck.
             logger.debug("connections to the provider are not closed one by one: %s", error)
             deadline = 0.0
+        self.stored.wait_closed(max(0.1, deadline - time.monotonic()))
         return self.loop.close(max(0.1, deadline - time.monotonic()))
 
     # ------------------------------------------------------------------ state
@@ -228,14 +235,57 @@ class ChatService:
             ShuttingDown: The drain's time is over, or the service closes.
             InternalError: The loop is dead or stuck.
         """
+        current, source = self._source(chat, before_model)
+        return self._open(current, client, source, on_end)
+
+    def open_stored(
+        self,
+        chat: Chat,
+        owner: str,
+        client: str = "",
+        *,
+        key: str = "",
+        body_digest: str = "",
+        attended: bool = True,
+        before_model: BeforeModel | None = None,
+        on_end: Callable[[RunEnd], None] | None = None,
+    ) -> StoredSubscription:
+        """Start an answer that goes on without its client, or join the one that the owner has begun with a key.
+
+        Args:
+            chat: As `open`.
+            owner: Who may read and stop it.
+            client: As `open`.
+            key: As `StoredRuns.begin`.
+            body_digest: As `StoredRuns.begin`.
+            attended: As `StoredRuns.begin`.
+            before_model: As `open`.
+            on_end: As `open`; on a thread of the service's own.
+
+        Returns:
+            The place of its first reader; the caller closes it.
+
+        Raises:
+            KeyReused: As `StoredRuns.begin`.
+            StoreFull: As `StoredRuns.begin`.
+            ServiceError: As `open`, and as `StoredRuns.begin`.
+        """
+        self.start()
+        current, source = self._source(chat, before_model)
+        return self.stored.begin(
+            owner,
+            lambda: self._open(current, client, source, on_end, is_stored=True),
+            key=key,
+            body_digest=body_digest,
+            attended=attended,
+        )
+
+    def _source(self, chat: Chat, before_model: BeforeModel | None) -> tuple[CurrentChat, Source]:
         current = CurrentChat(chat)
         if before_model is None:
-            source: Source = partial(self.stream_chat, chat)
-        else:
-            source = partial(
-                stream_prepared, current, before_model, self.stream_chat, self.settings.limits.first_token_timeout
-            )
-        return self._open(current, client, source, on_end)
+            return current, partial(self.stream_chat, chat)
+        limit = self.settings.limits.first_token_timeout
+        return current, partial(stream_prepared, current, before_model, self.stream_chat, limit)
 
     def open_items(self, items: AsyncIterable[str], chat: Chat, client: str = "") -> Run:
         """Start a run whose texts are the items of any source. No model is asked. As `open` else.
@@ -257,7 +307,13 @@ class ChatService:
         return self._open(CurrentChat(chat), client, source, None)
 
     def _open(
-        self, current: CurrentChat, client: str, source: Source, on_end: Callable[[RunEnd], None] | None
+        self,
+        current: CurrentChat,
+        client: str,
+        source: Source,
+        on_end: Callable[[RunEnd], None] | None,
+        *,
+        is_stored: bool = False,
     ) -> Run:
         if self._stopping:
             raise ShuttingDown("stopping")
@@ -274,6 +330,7 @@ class ChatService:
                 current=current,
                 heartbeat=self.settings.limits.heartbeat_interval,
                 keeps_text=on_end is not None,
+                is_stored=is_stored,
                 on_close=partial(self._close_run, on_end),
             )
         except LoopUnavailable as error:
@@ -286,7 +343,7 @@ class ChatService:
             self._runs[run] = slot
         if self._stopping:
             # All runs were stopped before this one was in the list.
-            run.stop(ShuttingDown("stopping"))
+            run.stop(Interrupted("stopping") if is_stored else ShuttingDown("stopping"))
         return run
 
     def _close_run(self, on_end: Callable[[RunEnd], None] | None, run: Run) -> None:
@@ -299,7 +356,7 @@ class ChatService:
             except Exception:
                 logger.exception("unhandled exception in the on_end function of a run")
 
-    def complete(self, run: Run) -> Reply:
+    def complete(self, run: Subscription) -> Reply:
         """Read a run to its end and join it into one reply. For the reader's thread.
 
         Raises:
@@ -345,15 +402,18 @@ class ChatService:
         )
 
 
-async def _disconnect(model: ProviderClient | None, demo: DemoServer | None) -> None:
+async def _disconnect(stored: StoredRuns, model: ProviderClient | None, demo: DemoServer | None) -> None:
     """Close what a service has opened on its loop."""
+    await stored.aclose()
     if model is not None:
         await model.aclose()
     if demo is not None:
         await demo.aclose()
 
 
-async def _release(model: ProviderClient | None, demo: DemoServer | None, metrics: Metrics) -> None:
+async def _release(
+    stored: StoredRuns, model: ProviderClient | None, demo: DemoServer | None, metrics: Metrics
+) -> None:
     """Close all that a service has opened, which itself is gone."""
-    await _disconnect(model, demo)
+    await _disconnect(stored, model, demo)
     metrics.close()

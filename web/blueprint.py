@@ -13,6 +13,7 @@ from .api.doctor import PacedStreams, make_doctor_blueprint
 from .api.errors import make_error_response, register_error_handlers
 from .api.openapi import make_openapi_blueprint
 from .api.operations import make_operations_blueprint
+from .api.runs import make_runs_blueprint
 from .extension_state import ExtensionState
 from .page.assets import Assets, make_assets_blueprint
 from .page.routes import make_configuration_blueprint, make_page_blueprint
@@ -38,6 +39,7 @@ def make_blueprint(state: ExtensionState, assets: Assets, *, with_operations: bo
     paced = PacedStreams(state)
     apis = (
         make_chat_blueprint(state, paced),
+        make_runs_blueprint(state),
         make_doctor_blueprint(state, paced),
         make_configuration_blueprint(state),
         make_openapi_blueprint(state, with_operations=with_operations),

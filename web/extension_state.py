@@ -15,9 +15,10 @@ from weakref import WeakSet, ref
 
 from flask import Flask
 
-from ..service import ChatService, LoopState, Run
+from ..service import ChatService, LoopState
 from ..service.errors import Overloaded
 from ..service.observability.resources import NO_THREADS
+from ..service.runs.subscription import Subscription
 from .hidden_rules import describe_hidden_rules
 from .hooks import Hooks
 from .security.sign_in import MISSING_KEY
@@ -54,6 +55,13 @@ class ThreadBudget(Protocol):
         return None
 
 
+class Accepting(Protocol):
+    """What begins an answer."""
+
+    def wait_accepted(self, timeout: float) -> bool:
+        """Wait until the model begins to answer, as `Run.wait_accepted`."""
+
+
 class UnknownThreads(ThreadBudget):
     """The threads of a server that tells nothing of them."""
 
@@ -70,7 +78,7 @@ class HeldRun:
 
     __slots__ = ("_is_taken_over", "_run", "_unwatch")
 
-    def __init__(self, run: Run, unwatch: Callable[[], None] | None) -> None:
+    def __init__(self, run: Subscription, unwatch: Callable[[], None] | None) -> None:
         """Take a run, and the function that ends the watch over its client, if there is one."""
         self._run = run
         self._unwatch = unwatch
@@ -171,7 +179,7 @@ class ExtensionState:
         finally:
             self.thread_budget.release()
 
-    def wait_accepted(self, run: Run) -> None:
+    def wait_accepted(self, run: Accepting) -> None:
         """Wait until the model begins to answer: until then, a refusal of it can still be an HTTP status.
 
         Not where as many threads are held as may be; a refusal is then a frame of the stream.
@@ -188,7 +196,7 @@ class ExtensionState:
         finally:
             self.thread_budget.release()
 
-    def hold(self, run: Run, client: Connection | None) -> HeldRun:
+    def hold(self, run: Subscription, client: Connection | None) -> HeldRun:
         """Take a run that also ends when its client disconnects.
 
         Args:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # Seconds between two updates. What an answer changes is written with its begin and its end; these updates write what
 # could not be written then.
 METRICS_INTERVAL = 0.2
+# Seconds between two looks at whether all answers have ended.
+_POLL_INTERVAL = 0.05
 
 
 class Services:
@@ -30,6 +32,7 @@ class Services:
         # Asked in each round of the worker's main loop.
         self._limiters = [sluice.service.limiter for sluice in sluices]
         self._metrics_at = 0.0  # on the monotonic clock
+        self._drained_at = 0.0  # the same: when all open answers are stopped
 
     @classmethod
     def of(cls, application: Any) -> Self:
@@ -125,8 +128,19 @@ class Services:
             graceful_timeout: Seconds until gunicorn kills it.
         """
         most = max(graceful_timeout - CLOSING_TIME, graceful_timeout / 2)
+        self._drained_at = time.monotonic() + most
         for sluice in self._sluices:
             sluice.service.begin_drain(min(sluice.service.settings.limits.drain_timeout, most))
+
+    def wait_for_runs(self, notify: Callable[[], None]) -> None:
+        """Wait for the end of answers that no connection holds, until the drain's time is over. During the drain.
+
+        Args:
+            notify: Called again and again, so that the master sees that the process is alive.
+        """
+        while self.open_streams and time.monotonic() < self._drained_at:
+            notify()
+            time.sleep(_POLL_INTERVAL)
 
     def write_metrics(self) -> None:
         """Update the files through which workers share their metrics, once in `METRICS_INTERVAL`."""

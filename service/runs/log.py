@@ -35,20 +35,25 @@ class RunLog:
     """The events of one run. For the loop's thread only.
 
     `Finished` or `Failed` is the last event. Nothing is appended after it, or after `close`. The log keeps what an
-    attached reader has not taken, and all events where there is none: one that takes nothing keeps all for others.
+    attached reader has not taken, and all events where there is none, or where it should keep all.
     """
 
     def __init__(
         self,
         record: Callable[[Sequence[Event]], Sequence[Event]] = lambda events: events,
         on_begin: Callable[[], None] = lambda: None,
+        *,
+        keeps_all: bool = False,
     ) -> None:
         """Begin an empty log.
 
         Args:
             record: Called with the events that are appended; returns those that readers get.
             on_begin: Called once, with the first event, or a moment (`FIRST_TOKEN_GRACE`) after `accept`.
+            keeps_all: Whether to keep all events for readers that attach later. No reader then holds the producer
+                back: who appends has to bound the log.
         """
+        self._keeps_all = keeps_all
         self._record = record
         self._on_begin: Callable[[], None] | None = on_begin
         self._is_accepted = False
@@ -87,7 +92,7 @@ class RunLog:
         kind = type(events[-1])
         if kind is Finished or kind is Failed:
             self.has_ended = True
-        is_late = not self._readers
+        is_late = self._keeps_all or not self._readers
         for reader in self._readers:
             if reader.is_waiting:
                 reader.take(first, events)
@@ -95,7 +100,7 @@ class RunLog:
                 is_late = True
         if is_late:
             self._kept.extend(events)
-            self.is_full = len(self._kept) >= CAPACITY
+            self.is_full = len(self._kept) >= CAPACITY and not self._keeps_all
         self.is_settled = self.has_ended
         if self._on_begin is not None:
             self._begin()
@@ -163,7 +168,7 @@ class RunLog:
 
     def _drop_taken(self) -> None:
         """Drop what all readers have taken, and let the producer go on where there is room again."""
-        if not self._readers:
+        if not self._readers or self._keeps_all:
             return
         waiting = self.last_number - min(reader.cursor for reader in self._readers)
         if waiting < len(self._kept):

@@ -29,7 +29,9 @@ CLOSE_TIMEOUT = 5.0
 SHORT_ANSWER = 4096
 
 # The outcomes of runs that failed; with every other code it is `error`.
-_FAILED_OUTCOMES = {"shutting_down": "stopped", "upstream_timeout": "timeout"}
+_FAILED_OUTCOMES = {
+    "shutting_down": "stopped", "interrupted": "stopped", "stopped": "stopped", "upstream_timeout": "timeout"
+}  # fmt: skip
 
 
 #: Appends an answer's events to a log, up to `Finished`, and raises what it failed with. Runs on the loop.
@@ -52,6 +54,7 @@ class Run(Subscription):
         current: CurrentChat,
         heartbeat: float,
         keeps_text: bool = False,
+        is_stored: bool = False,
         on_close: Callable[[Run], None],
     ) -> None:
         """Start the answer's source on the loop.
@@ -63,6 +66,7 @@ class Run(Subscription):
             current: What is sent to the model, for the log line, the metrics and an estimate of the usage.
             heartbeat: Seconds without an event after which the iteration yields an empty batch.
             keeps_text: Whether `end` has the answer's text.
+            is_stored: Whether the run outlives its readers, so that the log keeps all events.
             on_close: Called once, by `close`, after the source has ended.
 
         Raises:
@@ -73,7 +77,10 @@ class Run(Subscription):
         #: Open as soon as `wait_accepted` need not wait. A lock, as an `Event` takes 1 KB for each open answer.
         self._gate = gate = threading.Lock()
         gate.acquire()
-        super().__init__(loop, RunLog(self._figures.record, on_begin=lambda: _open(gate)), heartbeat)
+        log = RunLog(self._figures.record, on_begin=lambda: _open(gate), keeps_all=is_stored)
+        super().__init__(loop, log, heartbeat)
+        #: Whether the run outlives its readers.
+        self.is_stored = is_stored
         self._metrics = metrics
         self._current = current
         self._on_close = on_close
@@ -181,6 +188,11 @@ class Run(Subscription):
             usage=self._figures.usage,
             duration=self._duration,
         )
+
+    @property
+    def byte_count(self) -> int:
+        """Bytes of text and reasoning that have come."""
+        return self._figures.byte_count
 
     @property
     def chat(self) -> Chat:

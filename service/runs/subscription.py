@@ -9,7 +9,7 @@ from concurrent import futures
 from ..concurrency.event_loop_thread import LoopThread, LoopUnavailable
 from ..errors import ServiceError
 from ..events.events import Batch, Failed, Finished
-from .log import RunLog
+from .log import LogReader, RunLog
 from .terminal_error import to_service_error
 from .thread_reader import ThreadReader
 
@@ -95,6 +95,14 @@ class Subscription(ABC):
             return error
         state = self.loop.health().state
         return LoopUnavailable(f"the loop is {state.value}", state)
+
+    def attach(self, reader: LogReader) -> None:
+        """Have a reader follow the log. On the loop's thread.
+
+        Raises:
+            ValueError: As `RunLog.attach`.
+        """
+        self.log.attach(reader)
 
     @abstractmethod
     def stop(self, error: ServiceError) -> None:

@@ -21,6 +21,7 @@ from .provider import ProviderSettings
 from .proxies import Proxies
 from .server import ServerSettings
 from .sources import SettingFiles, find_text, read_dotenv
+from .storage import StorageSettings
 
 
 class SettingsError(ValueError):
@@ -45,6 +46,7 @@ class Settings:
     logging: LoggingSettings = dataclasses.field(default_factory=LoggingSettings)
     page: PageSettings = dataclasses.field(default_factory=PageSettings)
     server: ServerSettings = dataclasses.field(default_factory=ServerSettings)
+    storage: StorageSettings = dataclasses.field(default_factory=StorageSettings)
     proxies: Proxies = Proxies()
 
     @classmethod

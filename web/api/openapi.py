@@ -96,6 +96,7 @@ class ErrorReply(msgspec.Struct):
     retryable: bool
     request_id: str
     field: str | msgspec.UnsetType = msgspec.UNSET
+    reason: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Health(msgspec.Struct):
@@ -116,6 +117,7 @@ class PageConfig(msgspec.Struct):
     max_body_bytes: int
     allow_system_prompt: bool
     allow_temperature: bool
+    resumable: bool
     starters: dict[Language, list[Starter]] | None
     version: str
     user: str

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal, get_args
 
@@ -47,19 +49,42 @@ class ChatBody(msgspec.Struct, forbid_unknown_fields=True):
     model: str | None = None
     system_prompt: str | None = None
     temperature: float | None = None
+    on_disconnect: Literal["cancel", "continue"] = "cancel"
+    background: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A checked chat request."""
+
+    chat: Chat
+    #: Whether the answer goes on where its client has disconnected.
+    continues: bool
+    #: Whether the client wants no stream, and reads the answer later.
+    is_background: bool
+    #: The client's `Idempotency-Key`; empty for none.
+    key: str
+    #: A digest of the body.
+    digest: str
 
 
 _decoder = msgspec.json.Decoder(ChatBody)
 # msgspec writes `Expected `str`, got `int` - at `$.conversation_history[...].role``.
 _PLACE = re.compile(r" - at `\$\.?(?P<field>[^`]*)`$")
-_ALLOWED = {"source": get_args(Source), "interaction_mode": get_args(InteractionMode)}
+_ALLOWED = {
+    "source": get_args(Source),
+    "interaction_mode": get_args(InteractionMode),
+    "on_disconnect": ("cancel", "continue"),
+}
+# Stripe's limit, and that of the IETF's draft: printable ASCII.
+_KEY = re.compile(r"[!-~]{1,255}")
 # msgspec names types as Python does; the client writes JSON.
 _PYTHON_TYPE = re.compile(r"\b(str|int|float|bool)\b")
 _JSON_TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 _NAMED = re.compile(r"^Object (?:contains unknown field|missing required field) `(?P<name>[^`]*)`")
 
 
-def read_chat_request(request: Request, settings: Settings, *, run_id: str, user: str) -> Chat:
+def read_chat_request(request: Request, settings: Settings, *, run_id: str, user: str) -> ChatRequest:
     """Read and check a chat request.
 
     Args:
@@ -80,10 +105,16 @@ def read_chat_request(request: Request, settings: Settings, *, run_id: str, user
             field="conversation_history",
             status=413,
         )
+    if (body.on_disconnect == "continue" or body.background) and settings.storage.is_off:
+        raise InvalidRequest(
+            "`on_disconnect` should be `cancel`, and `background` false: answers are not kept here. The operator can "
+            "change that by SLUICE_STORE.",
+            field="background" if body.background else "on_disconnect",
+        )
     history = _read_history(body.conversation_history, settings)
     if body.model is not None and body.model not in settings.provider.allowed_models:
         raise InvalidRequest(f"`model` should be {_choice(settings.provider.allowed_models)}.", field="model")
-    return Chat(
+    chat = Chat(
         messages=(*history, Message(role="user", content=body.message)),
         model=body.model or settings.provider.default_model,
         mode=body.interaction_mode or _choose_mode(request, settings),
@@ -93,6 +124,27 @@ def read_chat_request(request: Request, settings: Settings, *, run_id: str, user
         source=body.source,
         run_id=run_id,
     )
+    continues = body.on_disconnect == "continue" or body.background
+    return ChatRequest(
+        chat=chat,
+        continues=continues,
+        is_background=body.background,
+        key=_read_key(request, continues=continues),
+        digest=hashlib.sha256(raw).hexdigest() if continues else "",
+    )
+
+
+def _read_key(request: Request, *, continues: bool) -> str:
+    key = request.headers.get("Idempotency-Key", "")
+    if key and not continues:
+        raise InvalidRequest(
+            'Idempotency-Key names an answer that goes on without its client: the body should have "on_disconnect": '
+            '"continue", or the header should be left out.',
+            field="on_disconnect",
+        )
+    if key and not _KEY.fullmatch(key):
+        raise InvalidRequest("Idempotency-Key should be 1 to 255 printable ASCII characters without spaces.")
+    return key
 
 
 def read_body(request: Request, settings: Settings) -> bytes:

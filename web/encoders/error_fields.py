@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...service.errors import ServiceError
+from ...service.errors import ServiceError, Stopped
 from ..request_errors import InvalidRequest
 
 
@@ -24,4 +24,6 @@ def describe_error(error: ServiceError, request_id: str) -> dict[str, Any]:
     }
     if isinstance(error, InvalidRequest) and error.field is not None:
         fields["field"] = error.field
+    if isinstance(error, Stopped):
+        fields["reason"] = error.reason
     return fields

@@ -13,6 +13,7 @@ from ..api.json_response import make_uncached_response
 from ..extension_state import ExtensionState
 from ..routing import add_slash
 from ..security.headers import mark_page
+from ..security.run_owner import RunOwner
 from ..security.sign_in import storage_key
 from .assets import Asset, Assets
 from .embedding import PAGE_TEMPLATE, PageParts, has_own_template, host_language
@@ -76,7 +77,7 @@ def make_configuration_blueprint(state: ExtensionState) -> Blueprint:
         provider = settings.provider
         # The application's function chooses the model for each chat.
         is_model_known = state.hooks.prepare is None
-        return make_uncached_response(
+        response = make_uncached_response(
             {
                 "interaction_mode": settings.chat.page_mode,
                 "model": provider.default_model if is_model_known else "",
@@ -87,10 +88,15 @@ def make_configuration_blueprint(state: ExtensionState) -> Blueprint:
                 "max_body_bytes": settings.limits.max_body_bytes,
                 "allow_system_prompt": settings.chat.allow_system_prompt == "on",
                 "allow_temperature": settings.chat.allow_temperature == "on",
+                "resumable": not settings.storage.is_off,
                 "starters": settings.page.starters,
                 "version": __version__,
                 "user": storage_key(),
             }
         )
+        if not settings.storage.is_off:
+            # Before the first answer begins: a reader who loses the connection at once is known already.
+            RunOwner(request).mark(response)
+        return response
 
     return blueprint

@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from contextvars import Context
 from time import monotonic
 
-from ...service import LoopState, Run
+from ...service import LoopState
 from ...service.errors import InternalError
 from ...service.events.events import Event, Failed
+from ...service.runs.subscription import Subscription
 from ..encoders.sluice_sse import HEARTBEAT
 
 logger = logging.getLogger("sluice.web")
@@ -35,7 +36,7 @@ class SocketReader:
 
     def __init__(
         self,
-        run: Run,
+        run: Subscription,
         encode: Encoder,
         request_id: str,
         client: socket.socket,
@@ -207,7 +208,9 @@ class SocketReader:
         with self._lock:
             if self._is_done:
                 return
-            self._log.attach(self)
+            self._run.attach(self)
+            if self._is_done:
+                return
             self._written_at = monotonic()
             self._heartbeat = asyncio.get_running_loop().call_later(self._run.heartbeat, self._on_heartbeat)
             self._catch_up()

@@ -6,9 +6,9 @@ import logging
 import socket
 from collections.abc import Callable, Iterator
 
-from ...service import Run
 from ...service.errors import InternalError
 from ...service.events.events import Failed
+from ...service.runs.subscription import Subscription
 from ..encoders.sluice_sse import HEARTBEAT, OPENING, encode_events
 from .socket_reader import Encoder, SocketReader
 
@@ -18,7 +18,7 @@ logger = logging.getLogger("sluice.web")
 class StreamBody:
     """An iterator of frames, for any WSGI server. A failure of the run is a frame and is never raised."""
 
-    def __init__(self, run: Run, request_id: str, encode: Encoder = encode_events) -> None:
+    def __init__(self, run: Subscription, request_id: str, encode: Encoder = encode_events) -> None:
         """Take a run, of which nothing is read before the iteration.
 
         Args:

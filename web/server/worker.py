@@ -156,6 +156,7 @@ class SluiceWorker(AcceptingWorker):
                 self.boot_record.note_boot()
                 self._is_serving = True
                 super().run()
+                self._services.wait_for_runs(self.notify)
         finally:
             if self._is_serving:
                 # The main loop, to which the handlers pass these, has ended.

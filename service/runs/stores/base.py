@@ -11,8 +11,9 @@ from typing import Protocol
 
 import msgspec
 
-# Seconds. A producer renews its lease by each append, and else every second.
-LEASE = 10.0
+# Seconds. A producer renews its lease by each append, and else every 0.8 s. Whoever
+# waits for a producer that was killed has the end within 10 seconds: this, and the time between two looks for it.
+LEASE = 8.0
 # Seconds for which a run can be read after its end, and for which its id is known afterwards.
 KEPT = 600.0
 KNOWN = 86400.0

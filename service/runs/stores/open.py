@@ -1,0 +1,43 @@
+"""Makes the store that the settings name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from ...settings.storage import StorageSettings
+from .base import RunStore, StoreLimits
+
+
+def default_database() -> Path:
+    """Return where the runs of a server are kept that names no file: one for each user and working directory.
+
+    Runs are kept for minutes. So the temporary directory is the right place; a restart of the machine may empty it.
+    """
+    directory = Path(tempfile.gettempdir()) / f"sluice-{os.getuid()}"
+    name = hashlib.sha256(os.fsencode(Path.cwd())).hexdigest()[:16]
+    return directory / f"runs-{name}.db"
+
+
+def make_store(settings: StorageSettings) -> RunStore:
+    """Make the store that the settings name. Nothing is opened or connected.
+
+    Raises:
+        StoreUnavailable: The package that the store needs is not installed.
+        ValueError: The URL is not one of a store.
+    """
+    limits = StoreLimits(kept=settings.kept, max_bytes=settings.max_store_bytes)
+    kind, _, rest = settings.store.partition(":")
+    if kind == "memory":
+        from .memory import MemoryStore
+
+        return MemoryStore(limits)
+    if kind == "sqlite":
+        from .sqlite import SqliteStore
+
+        return SqliteStore(Path(rest) if rest else default_database(), limits)
+    from .redis import RedisStore
+
+    return RedisStore(settings.store, limits)

@@ -1,0 +1,564 @@
+"""The stored runs of one process: begun, read, stopped and listed by its handlers, and kept alive in the store."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import secrets
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ..concurrency.event_loop_thread import LoopThread, LoopUnavailable
+from ..errors import (
+    InternalError,
+    Interrupted,
+    KeyReused,
+    RunExpired,
+    RunUnknown,
+    Stopped,
+    StoreAway,
+    TooManyReaders,
+    TooManyRuns,
+)
+from ..events.events import Event, Failed, Finished
+from ..runs.log import RunLog
+from ..runs.run import Run
+from ..runs.stores.base import Lease, NewRun, RunRecord, RunState, RunStore, StoreUnavailable
+from ..runs.stores.open import make_store
+from ..settings.storage import StorageSettings
+from .event_codec import decode_events, encode_events
+from .replica import Replica
+from .stored_run import StoredRun
+from .subscription import StoredSubscription
+from .writer import StoreWriter
+
+logger = logging.getLogger("sluice.store")
+
+T = TypeVar("T")
+
+# Seconds between two signs of life for the store. A stop by another process is seen with one of them at the latest.
+TICK = 0.8
+# Seconds for which readers stand for a run after the last sign of life of their process.
+READER_LEASE = 5.0
+# Seconds between two looks for runs whose process is gone.
+REAP_INTERVAL = 1.6
+# Seconds that a request waits for the store, in all.
+CALL_TIMEOUT = 5.0
+# Seconds without another try after the store could not be opened.
+RETRY_OPEN = 1.0
+# Seconds that a request waits for the end of a run that it stops, and between two looks at one of another process.
+STOP_TIMEOUT = 2.0
+STOP_POLL = 0.1
+# Seconds for the events that a reader has seen to arrive in the store: a lost producer is found by then.
+CATCH_UP_TIMEOUT = 15.0
+# Seconds for the last events of all runs to be written at the end of the process.
+FLUSH_TIMEOUT = 2.0
+# Runs end on threads of their own, since the application's functions are called there.
+CLOSING_THREADS = 4
+# Characters of a digest of the host's name, before the random part of an id.
+TAG_CHARS = 6
+
+
+class CursorAtEnd(Exception):
+    """The reader has all events of the run, the terminal one as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """A run, and its terminal event where it has ended."""
+
+    record: RunRecord
+    end: Event | None
+
+
+class StoredRuns:
+    """The stored runs of one process. Any thread but the loop's may call the public methods, unless they say else.
+
+    The store is opened by the first call that needs it.
+    """
+
+    def __init__(self, settings: StorageSettings, loop: LoopThread, heartbeat: float) -> None:
+        """Take the settings. Nothing is opened, so that a server may fork afterwards.
+
+        Args:
+            settings: Where runs are kept, and the limits.
+            loop: The loop thread of all runs.
+            heartbeat: Seconds without an event after which a reader is told so.
+        """
+        self.settings = settings
+        self._loop = loop
+        self._heartbeat = heartbeat
+        self._tag = hashlib.sha256(settings.instance_name.encode()).hexdigest()[:TAG_CHARS]
+        self._store: RunStore | None = None
+        self._writer: StoreWriter | None = None
+        self._opening: asyncio.Lock | None = None
+        self._failed_at = 0.0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._runs: dict[str, StoredRun] = {}
+        self._replicas: dict[str, Replica] = {}
+        self._rung: set[str] = set()
+        self._wake: asyncio.Event | None = None
+        self._closing: ThreadPoolExecutor | None = None
+        #: Runs that a thread ends.
+        self._ending: set[Future[None]] = set()
+
+    @property
+    def is_off(self) -> bool:
+        """Whether runs end with their connection."""
+        return self.settings.is_off
+
+    # ------------------------------------------------------------------ for handlers
+
+    def begin(
+        self, owner: str, open_run: Callable[[], Run], *, key: str = "", body_digest: str = "", attended: bool = True
+    ) -> StoredSubscription:
+        """Keep a new run, and take its first place; or the place of a reader of the run that has this key.
+
+        Args:
+            owner: Whose it is.
+            open_run: Makes the run, whose log has to keep all. Called after the store has its record.
+            key: The client's key, under which a second request joins the same run; empty for none.
+            body_digest: What is asked under the key.
+            attended: Whether the place is read. If not, the run counts as one without a reader from the beginning.
+
+        Raises:
+            KeyReused: The key was used for something else.
+            StoreAway: The store does not answer.
+            StoreFull: The store has no room for a further run.
+            TooManyRuns: The owner has as many unread runs as it may. Where the place is not read.
+            Exception: As `open_run`.
+        """
+        if not attended:
+            self._call(self._check_unattended(owner))
+        new = NewRun(self._tag + secrets.token_hex(16), owner, self.settings.instance_name, key, body_digest)
+        created = self._call(self._with_store(lambda store: store.create(new)))
+        if not created.is_new:
+            if created.body_digest != body_digest:
+                raise KeyReused
+            return self.subscribe(created.run_id, owner)
+        run: Run | None = None
+        try:
+            run = open_run()
+            return self._call(self._adopt(new, run))
+        except BaseException:
+            if run is not None:
+                run.close()
+            self._call_soon(self._discard, new.run_id)
+            raise
+
+    def subscribe(self, run_id: str, owner: str, after: int = 0) -> StoredSubscription:
+        """Take the place of a further reader. May wait for what the reader has seen already.
+
+        Args:
+            run_id: The run.
+            owner: Who asks.
+            after: The number of the last event that the reader has.
+
+        Raises:
+            CursorAtEnd: The reader has all, the terminal event as well.
+            RunExpired: The run is known, and its events are gone.
+            RunUnknown: There is no such run, or it is somebody else's.
+            StoreAway: The store does not answer.
+            TooManyReaders: As many read it as may.
+        """
+        return self._call(self._subscribe(run_id, owner, after), CALL_TIMEOUT + CATCH_UP_TIMEOUT)
+
+    def find(self, run_id: str, owner: str) -> RunStatus:
+        """Return what is known of a run.
+
+        Raises:
+            RunExpired: As `subscribe`.
+            RunUnknown: As `subscribe`.
+            StoreAway: As `subscribe`.
+        """
+        return self._call(self._status(run_id, owner))
+
+    def list_runs(self, owner: str | None, state: RunState | None = None) -> list[RunRecord]:
+        """Return the runs of an owner, or of all, the newest first.
+
+        Raises:
+            StoreAway: The store does not answer.
+        """
+        return self._call(self._with_store(lambda store: store.list_runs(owner, state)))
+
+    def stop(self, run_id: str, owner: str | None) -> RunRecord:
+        """Stop a run, and wait 2 seconds at most for its end. A run that has ended keeps its state.
+
+        Args:
+            run_id: The run.
+            owner: Who asks; None for an operator, who may stop any.
+
+        Raises:
+            RunExpired: As `subscribe`.
+            RunUnknown: As `subscribe`.
+            StoreAway: As `subscribe`.
+        """
+        return self._call(self._stop(run_id, owner))
+
+    def delete(self, run_id: str, owner: str | None) -> None:
+        """Stop a run, and forget it.
+
+        Raises:
+            RunUnknown: As `subscribe`.
+            StoreAway: As `subscribe`.
+        """
+        with suppress(RunExpired):
+            self._call(self._stop(run_id, owner))
+        self._call(self._with_store(lambda store: store.delete(run_id)))
+
+    def release_readers(self) -> None:
+        """End the connections of readers whose runs are other processes': they go on elsewhere. Does not wait."""
+        self._call_soon(self._release_replicas)
+
+    def _release_replicas(self) -> None:
+        for replica in self._replicas.values():
+            replica.close()
+
+    def wait_closed(self, timeout: float) -> None:
+        """Wait for the threads that end runs, at most so many seconds. After `aclose`."""
+        wait(list(self._ending), timeout)
+
+    def _call(self, coroutine: Coroutine[Any, Any, T], timeout: float = CALL_TIMEOUT) -> T:
+        try:
+            return self._loop.submit(coroutine).result(timeout)
+        except StoreUnavailable as error:
+            raise StoreAway(str(error)) from error
+        except TimeoutError as error:
+            raise StoreAway(f"the store did not answer within {timeout:g} s") from error
+        except LoopUnavailable as error:
+            raise InternalError(str(error)) from error
+
+    def _call_soon(self, function: Callable[..., object], *arguments: object) -> None:
+        with suppress(LoopUnavailable):
+            self._loop.call_soon(function, *arguments)
+
+    # ------------------------------------------------------------------ the store; all below is for the loop's thread
+
+    async def _with_store(self, function: Callable[[RunStore], Coroutine[Any, Any, T]]) -> T:
+        return await function(await self._opened())
+
+    async def _opened(self) -> RunStore:
+        if self._store is not None:
+            return self._store
+        if self._opening is None:
+            self._opening = asyncio.Lock()
+        async with self._opening:
+            if self._store is None:
+                await self._open()
+            assert self._store is not None
+            return self._store
+
+    async def _open(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._failed_at and now - self._failed_at < RETRY_OPEN:
+            raise StoreUnavailable("the store could not be opened a moment ago")
+        store = make_store(self.settings)
+        try:
+            await store.open(self._ring)
+        except StoreUnavailable as error:
+            self._failed_at = asyncio.get_running_loop().time()
+            logger.warning("the store of runs cannot be opened: %s", error)
+            raise
+        self._wake = asyncio.Event()
+        self._writer = StoreWriter(store, self._forget)
+        create_task = asyncio.get_running_loop().create_task
+        self._tasks = [create_task(self._writer.write_forever()), create_task(self._tick_forever(store))]
+        self._store = store
+
+    def _ring(self, run_id: str) -> None:
+        if (replica := self._replicas.get(run_id)) is not None:
+            replica.ring()
+        elif run_id in self._runs and self._wake is not None:
+            self._rung.add(run_id)
+            self._wake.set()
+
+    # ------------------------------------------------------------------ runs of this process
+
+    async def _adopt(self, new: NewRun, run: Run) -> StoredSubscription:
+        store, writer = self._store, self._writer
+        assert store is not None
+        assert writer is not None
+
+        def on_change(changed: StoredRun) -> None:
+            writer.add(changed)
+            if changed.log.has_ended:
+                self._close_run(changed)
+
+        stored = StoredRun(new.run_id, new.owner, run, self.settings.max_log_bytes, on_change)
+        self._runs[new.run_id] = stored
+        stored.enter()
+        with suppress(StoreUnavailable):
+            await store.watch(new.run_id)
+        return StoredSubscription(self._loop, stored, self._heartbeat, run=run)
+
+    def _close_run(self, stored: StoredRun) -> None:
+        """End a run whose log has ended, on a thread. Called again with later changes."""
+        if stored.run.has_delivered_end:
+            return
+        # It was handed to the store, whoever else reads it.
+        stored.run.has_delivered_end = True
+        if self._closing is None:
+            self._closing = ThreadPoolExecutor(CLOSING_THREADS, "sluice-closing")
+        ending = self._closing.submit(stored.run.close)
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+
+    def _forget(self, stored: StoredRun) -> None:
+        """Read a run from the store from now on: all of it is there."""
+        if self._runs.pop(stored.run_id, None) is not None and self._store is not None:
+            self._spawn(self._unwatch(self._store, stored.run_id))
+
+    async def _unwatch(self, store: RunStore, run_id: str) -> None:
+        with suppress(StoreUnavailable):
+            await store.unwatch(run_id)
+
+    def _discard(self, run_id: str) -> None:
+        async def delete() -> None:
+            with suppress(StoreUnavailable):
+                await self._with_store(lambda store: store.delete(run_id))
+
+        self._spawn(delete())
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.append(task)
+        task.add_done_callback(self._tasks.remove)
+
+    # ------------------------------------------------------------------ readers
+
+    async def _subscribe(self, run_id: str, owner: str, after: int) -> StoredSubscription:
+        followed: StoredRun | Replica | None = self._runs.get(run_id)
+        if followed is None:
+            record = await self._known(run_id, owner)
+            if record.state is not RunState.RUNNING and after == record.last_number:
+                raise CursorAtEnd
+            followed = self._runs.get(run_id) or self._replicas.get(run_id)
+        elif followed.owner != owner:
+            raise RunUnknown
+        if followed is None:
+            followed = Replica(run_id, owner, await self._opened(), lambda replica: self._drop(replica))
+            self._replicas[run_id] = followed
+        if followed.readers >= self.settings.max_readers:
+            raise TooManyReaders
+        followed.enter()
+        try:
+            await _wait_for_number(followed.log, after)
+            last = followed.log.last_number
+            if followed.log.has_ended and after == last:
+                raise CursorAtEnd
+            if after <= last:
+                return StoredSubscription(self._loop, followed, self._heartbeat, after=after)
+            # The reader has seen events that the store never got: it gets the terminal event behind them.
+            return StoredSubscription(self._loop, followed, self._heartbeat, after=last - 1, shift=after + 1 - last)
+        except BaseException:
+            followed.leave()
+            raise
+
+    def _drop(self, replica: Replica) -> None:
+        if self._replicas.get(replica.run_id) is replica:
+            del self._replicas[replica.run_id]
+
+    async def _known(self, run_id: str, owner: str | None) -> RunRecord:
+        """Return a run's record for its owner.
+
+        Raises:
+            RunExpired: Its events are gone.
+            RunUnknown: There is no such run, or it is somebody else's.
+        """
+        record = await self._with_store(lambda store: store.find(run_id))
+        if record is None or (owner is not None and record.owner != owner):
+            if record is None and not run_id.startswith(self._tag) and self.settings.store.startswith("sqlite:"):
+                logger.warning(
+                    "run %s was begun on another host, whose store this one cannot read: several hosts need a common "
+                    "SLUICE_STORE, such as redis://host:6379/0",
+                    run_id[: TAG_CHARS + 2],
+                )
+            raise RunUnknown
+        if record.is_expired:
+            raise RunExpired
+        return record
+
+    async def _status(self, run_id: str, owner: str) -> RunStatus:
+        stored = self._runs.get(run_id)
+        if stored is not None:
+            if stored.owner != owner:
+                raise RunUnknown
+            record, events = stored.record(), stored.log.read(max(0, stored.log.last_number - 1))
+        else:
+            record, events = await self._known(run_id, owner), []
+            if record.state is not RunState.RUNNING:
+                page = await self._with_store(lambda store: store.read(run_id, record.last_number - 1, 1))
+                events = decode_events(page.batches[-1].payload) if page is not None and page.batches else []
+        end = events[-1] if events and isinstance(events[-1], Finished | Failed) else None
+        return RunStatus(record, end)
+
+    async def _stop(self, run_id: str, owner: str | None) -> RunRecord:
+        deadline = asyncio.get_running_loop().time() + STOP_TIMEOUT
+        stored = self._runs.get(run_id)
+        if stored is not None:
+            if owner is not None and stored.owner != owner:
+                raise RunUnknown
+            stored.run.stop(Stopped())
+            # `stop` has put its work at the end of the loop's queue.
+            await asyncio.sleep(0)
+            return stored.record()
+        record: RunRecord | None = await self._known(run_id, owner)
+        if record is not None and record.state is RunState.RUNNING:
+            record = await self._with_store(lambda store: store.request_stop(run_id, "stopped"))
+        while (
+            record is not None and record.state is RunState.RUNNING and asyncio.get_running_loop().time() < deadline
+        ):
+            await asyncio.sleep(STOP_POLL)
+            record = await self._with_store(lambda store: store.find(run_id))
+        if record is None:
+            raise RunUnknown
+        return record
+
+    # ------------------------------------------------------------------ signs of life
+
+    async def _tick_forever(self, store: RunStore) -> None:
+        now = asyncio.get_running_loop().time
+        reap_at = now()
+        wake = self._wake
+        assert wake is not None
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK):
+                    await wake.wait()
+            wake.clear()
+            rung, self._rung = self._rung, set()
+            runs = [run for run in self._runs.values() if not (run.has_ended or run.is_lost)]
+            try:
+                await self._renew(store, [run for run in runs if not rung or run.run_id in rung])
+                if rung:
+                    continue
+                if self._replicas:
+                    await store.attend(list(self._replicas), READER_LEASE)
+                if now() >= reap_at:
+                    reap_at = now() + REAP_INTERVAL
+                    await self._reap(store)
+                await self._stop_unattended(store, runs)
+            except StoreUnavailable as error:
+                logger.debug("the store is away: %s", error)
+                self._stop_abandoned(runs)
+            except Exception:
+                logger.exception("unhandled exception in the upkeep of stored runs")
+
+    async def _renew(self, store: RunStore, runs: Sequence[StoredRun]) -> None:
+        if not runs or self._writer is None:
+            return
+        leases = [Lease(run.run_id, run.epoch, READER_LEASE if run.readers else 0.0) for run in runs]
+        for run, answer in zip(runs, await store.renew(leases), strict=True):
+            self._writer.obey(run, answer)
+
+    async def _reap(self, store: RunStore) -> None:
+        for run_id in await store.reap(_INTERRUPTED):
+            logger.warning("run %s is interrupted: its process has given no sign of life", run_id[:8])
+
+    def _stop_abandoned(self, runs: Sequence[StoredRun]) -> None:
+        oldest = time.time() - self.settings.abandoned_after
+        for run in runs:
+            if run.unattended_since < oldest:
+                logger.info("run %s is stopped: nobody has read it for %g s", run.run_id[:8], time.time() - oldest)
+                run.run.stop(Stopped("abandoned"))
+
+    async def _stop_unattended(self, store: RunStore, runs: Sequence[StoredRun]) -> None:
+        """Stop runs that were left too long ago, and those of an owner who has left too many."""
+        self._stop_abandoned(runs)
+        now = time.time()
+        for run in runs:
+            if run.unattended_since > now or run.is_counted:
+                continue
+            run.is_counted = True
+            unattended = await self._unattended(store, run.owner)
+            for record in unattended[: max(0, len(unattended) - self.settings.max_unattended)]:
+                await store.request_stop(record.run_id, "abandoned")
+                self._ring(record.run_id)
+
+    async def _unattended(self, store: RunStore, owner: str) -> list[RunRecord]:
+        """Return an owner's runs without a reader, those first that have had none for longest."""
+        now = time.time()
+        runs = [
+            self._runs[record.run_id].record() if record.run_id in self._runs else record
+            for record in await store.list_runs(owner, RunState.RUNNING)
+        ]
+        return sorted(
+            (run for run in runs if run.state is RunState.RUNNING and run.attended_until < now),
+            key=lambda run: run.attended_until or run.created,
+        )
+
+    async def _check_unattended(self, owner: str) -> None:
+        store = await self._opened()
+        if len(await self._unattended(store, owner)) >= self.settings.max_unattended:
+            raise TooManyRuns
+
+    # ------------------------------------------------------------------ the end
+
+    async def aclose(self) -> None:
+        """Write the last events of all runs, for 2 seconds at most, and close the store. Runs should have ended."""
+        store, self._store = self._store, None
+        if store is None:
+            return
+        assert self._writer is not None
+        now = asyncio.get_running_loop().time
+        deadline = now() + FLUSH_TIMEOUT
+        for task in self._tasks:
+            task.cancel()
+        self._release_replicas()
+        while now() < deadline and not all(run.is_written for run in self._runs.values()):
+            await self._writer.write()
+            if self._writer.is_away:
+                await asyncio.sleep(STOP_POLL)
+        unwritten = sum(not run.is_written for run in self._runs.values())
+        if unwritten:
+            logger.warning("the ends of %d runs were not written: the store is away", unwritten)
+        self._runs.clear()
+        if self._closing is not None:
+            self._closing.shutdown(wait=False)
+        await store.close()
+
+
+_INTERRUPTED = encode_events([Failed(Interrupted())])
+
+
+class _Waiter:
+    """Waits for a log to reach a number (`LogReader`)."""
+
+    def __init__(self, log: RunLog, number: int) -> None:
+        self._log = log
+        self._number = number
+        self.reached = asyncio.Event()
+        self.cursor = log.last_number
+        self.is_waiting = True
+
+    def take(self, first_number: int, events: Sequence[Event]) -> None:
+        self.cursor = self._log.last_number
+        if self.cursor >= self._number or self._log.has_ended:
+            self.reached.set()
+
+    def end(self) -> None:
+        self.reached.set()
+
+
+async def _wait_for_number(log: RunLog, number: int) -> None:
+    """Wait until a log has a number, or has ended.
+
+    Raises:
+        StoreUnavailable: Neither happened in time.
+    """
+    if log.last_number >= number or log.has_ended:
+        return
+    waiter = _Waiter(log, number)
+    log.attach(waiter)
+    try:
+        async with asyncio.timeout(CATCH_UP_TIMEOUT):
+            await waiter.reached.wait()
+    except TimeoutError:
+        raise StoreUnavailable("the store is behind what the reader has seen") from None
+    finally:
+        log.detach(waiter)

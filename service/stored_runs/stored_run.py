@@ -1,0 +1,154 @@
+"""A run of this process that a store keeps: what was written of it, who reads it, and since when nobody does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from ..errors import Interrupted, ShuttingDown, Stopped
+from ..events.events import Event, Failed, Finished
+from ..runs.log import RunLog
+from ..runs.run import Run
+from ..runs.stores.base import Append, Batch, RunRecord, RunState
+from .event_codec import encode_events
+
+# Events of one append: a store that was away gets a long answer in several.
+MOST_AT_ONCE = 2000
+# Bytes of an event in a store, besides its text.
+EVENT_BYTES = 6
+
+
+class StoredRun:
+    """Follows a run's log for the writer (`LogReader`). For the loop's thread."""
+
+    def __init__(
+        self, run_id: str, owner: str, run: Run, max_bytes: int, on_change: Callable[[StoredRun], None]
+    ) -> None:
+        """Follow a run, whose log keeps all.
+
+        Args:
+            run_id: Its id in the store.
+            owner: Whose it is.
+            run: The run.
+            max_bytes: The largest size of its events; a larger one is stopped.
+            on_change: Called where the log has something that was not written.
+        """
+        self.run_id = run_id
+        self.owner = owner
+        self.run = run
+        self.log: RunLog = run.log
+        self.epoch = 1
+        #: The number of the last event that the store has.
+        self.written = 0
+        #: Whether the store does not know the run any more, so that nothing is written.
+        self.is_lost = False
+        #: Readers in this process.
+        self.readers = 0
+        #: When the readers of other processes leave or left, in seconds since 1970.
+        self.attended_until = 0.0
+        #: Whether the owner's runs without a reader were counted since this has none.
+        self.is_counted = False
+        self.created = self._left_at = time.time()
+        self._max_bytes = max_bytes
+        self._on_change = on_change
+        #: Of the log's side (`LogReader`).
+        self.cursor = self.log.last_number
+        self.is_waiting = True
+        self.log.attach(self)
+        if self.cursor:
+            on_change(self)
+
+    # ------------------------------------------------------------------ the log's side
+
+    def take(self, first_number: int, events: Sequence[Event]) -> None:
+        """Take note of events (`LogReader`)."""
+        self.cursor = self.log.last_number
+        if self.size > self._max_bytes and not self.log.has_ended:
+            self.run.stop(Stopped("log_full"))
+        self._on_change(self)
+
+    def end(self) -> None:
+        """Take note of the end (`LogReader`)."""
+        self._on_change(self)
+
+    # ------------------------------------------------------------------ the writer's side
+
+    @property
+    def is_written(self) -> bool:
+        """Whether nothing is left to be written."""
+        return self.is_lost or self.written == self.log.last_number
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no further event can come."""
+        return self.log.has_ended
+
+    def next_append(self) -> Append:
+        """Return what should be written next. Where something is left."""
+        events = self.log.read(self.written)[:MOST_AT_ONCE]
+        batch = Batch(self.written + 1, len(events), encode_events(events))
+        state, reason = describe_end(events[-1])
+        return Append(self.run_id, self.epoch, batch, state, reason)
+
+    # ------------------------------------------------------------------ its readers
+
+    def enter(self) -> None:
+        """Count one reader more."""
+        self.readers += 1
+        self.is_counted = False
+
+    def leave(self) -> None:
+        """Count one reader less."""
+        self.readers -= 1
+        if not self.readers:
+            self._left_at = time.time()
+
+    @property
+    def unattended_since(self) -> float:
+        """Since when nobody reads it, in seconds since 1970; later than now where somebody does."""
+        return float("inf") if self.readers else max(self._left_at, self.attended_until)
+
+    # ------------------------------------------------------------------ what is known of it
+
+    @property
+    def size(self) -> int:
+        """Bytes of its events, about."""
+        return self.run.byte_count + EVENT_BYTES * self.log.last_number
+
+    def record(self) -> RunRecord:
+        """Return what a store would say of it."""
+        state, reason = RunState.RUNNING, ""
+        if self.log.has_ended and (events := self.log.read(self.log.last_number - 1)):
+            state, reason = describe_end(events[-1])[0] or state, describe_end(events[-1])[1]
+        return RunRecord(
+            run_id=self.run_id,
+            owner=self.owner,
+            state=state,
+            reason=reason,
+            last_number=self.log.last_number,
+            size=self.size,
+            epoch=self.epoch,
+            producer="",
+            created=self.created,
+            ended=0.0,
+            expires=0.0,
+            attended_until=self.unattended_since,
+            stop="",
+        )
+
+    def __repr__(self) -> str:
+        return f"<StoredRun {self.run_id[:8]} {self.written} of {self.log!r} written, {self.readers} readers>"
+
+
+def describe_end(event: Event) -> tuple[RunState | None, str]:
+    """Return the state that a run's last event ends it with, and why; None where it goes on."""
+    if isinstance(event, Finished):
+        return RunState.COMPLETED, event.reason
+    if not isinstance(event, Failed):
+        return None, ""
+    error = event.error
+    if isinstance(error, Stopped):
+        return RunState.STOPPED, error.reason
+    if isinstance(error, Interrupted | ShuttingDown):
+        return RunState.INTERRUPTED, error.code
+    return RunState.FAILED, error.code

@@ -1,0 +1,115 @@
+"""Writes what stored runs append into the store, behind them: no token waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from ..errors import Interrupted, Stopped
+from ..runs.stores.base import Answer, Append, Refusal, RunStore, StoreUnavailable
+from .stored_run import StoredRun
+
+logger = logging.getLogger("sluice.store")
+
+# Seconds in which the events of all runs are gathered for one transaction: readers of other processes are that late.
+INTERVAL = 0.03
+# Seconds until the next try, where the store is away: the first and the longest.
+FIRST_PAUSE = 0.25
+LONGEST_PAUSE = 2.0
+
+
+class StoreWriter:
+    """Follows the stored runs of one process. For the loop's thread."""
+
+    def __init__(self, store: RunStore, on_written: Callable[[StoredRun], None]) -> None:
+        """Take an open store.
+
+        Args:
+            store: The store.
+            on_written: Called with a run that has ended, once all of it is written or cannot be.
+        """
+        self._store = store
+        self._on_written = on_written
+        self._changed: dict[StoredRun, None] = {}
+        self._wake = asyncio.Event()
+        self._pause = 0.0
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the last write failed."""
+        return self._pause > 0.0
+
+    def add(self, run: StoredRun) -> None:
+        """Write what a run has appended, soon. Called once for each event."""
+        self._changed[run] = None
+        if not self._wake.is_set():
+            self._wake.set()
+
+    async def write_forever(self) -> None:
+        """Write until cancelled."""
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(self._pause or INTERVAL)
+            await self.write()
+
+    async def write(self) -> None:
+        """Write one batch of each run that has changed."""
+        self._wake.clear()
+        runs = [run for run in self._changed if not run.is_written]
+        done = [run for run in self._changed if run.is_written]
+        self._changed = {}
+        appends = [run.next_append() for run in runs]
+        if appends:
+            try:
+                answers = await self._store.append(appends)
+            except StoreUnavailable as error:
+                self._wait_for_store(runs, error)
+            else:
+                self._pause = 0.0
+                for run, append, answer in zip(runs, appends, answers, strict=True):
+                    self._accept(run, append, answer)
+                done += runs
+        for run in done:
+            if not run.is_written:
+                self.add(run)
+            elif run.has_ended:
+                self._on_written(run)
+
+    def _wait_for_store(self, runs: list[StoredRun], error: StoreUnavailable) -> None:
+        if not self._pause:
+            logger.warning(
+                "the store is away (%s): %d answers go on from memory, and are written when it is back",
+                error,
+                len(runs),
+            )
+        self._pause = min(LONGEST_PAUSE, self._pause * 2 or FIRST_PAUSE)
+        for run in runs:
+            self.add(run)
+
+    def _accept(self, run: StoredRun, append: Append, answer: Answer) -> None:
+        match answer.refusal:
+            case None:
+                run.written = append.batch.last
+            case Refusal.DUPLICATE | Refusal.GAP:
+                # An append whose outcome was unknown, or that the store has lost again.
+                run.written = answer.next_number - 1
+        self.obey(run, answer)
+
+    def obey(self, run: StoredRun, answer: Answer) -> None:
+        """Do what the store says of a run: stop it, or give it up."""
+        run.attended_until = max(run.attended_until, answer.attended_until)
+        if answer.refusal is Refusal.UNKNOWN and not run.is_lost:
+            run.is_lost = True
+            logger.warning("the store has lost run %s, which now ends with its readers", run.run_id[:8])
+            if not run.readers:
+                run.run.stop(Stopped("abandoned"))
+        elif answer.refusal is Refusal.ENDED and not run.is_lost:
+            run.is_lost = True
+            if not run.has_ended:
+                logger.warning("run %s was ended by another process, because its lease was lost", run.run_id[:8])
+                run.run.stop(Interrupted("its lease was lost"))
+        elif answer.stop and not run.has_ended:
+            run.run.stop(Stopped(answer.stop))
+        if run.is_lost:
+            self.add(run)
