@@ -117,7 +117,8 @@ def read_chat_request(request: Request, settings: Settings, *, run_id: str, user
     chat = Chat(
         messages=(*history, Message(role="user", content=body.message)),
         model=body.model or settings.provider.default_model,
-        mode=body.interaction_mode or _choose_mode(request, settings),
+        # Nobody waits for an answer in the background: it is read as a stream.
+        mode="stream" if body.background else body.interaction_mode or _choose_mode(request, settings),
         system="\n\n".join(filter(None, (settings.chat.system_prompt, _read_system_prompt(body, settings)))),
         extra=_read_temperature(body, settings),
         user=user,
