@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from pathlib import Path
 from typing import Protocol
 
 from sluice.service.runs.stores.base import (
@@ -18,6 +19,7 @@ from sluice.service.runs.stores.base import (
     StoreLimits,
 )
 from sluice.service.runs.stores.memory import MemoryStore
+from sluice.service.runs.stores.sqlite import SqliteStore
 
 # Seconds in which something must have happened that a test waits for.
 WITHIN = 10.0
@@ -61,6 +63,20 @@ class MemoryBackend:
 
     async def advance(self, seconds: float) -> None:
         self._clock.now += seconds + 0.001
+
+
+class SqliteBackend:
+    """A file in a folder, with the clock of the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = Clock()
+        self.path = folder / "runs.db"
+
+    def connect(self, limits: StoreLimits) -> RunStore:
+        return SqliteStore(self.path, limits, timeout=WITHIN, clock=self.clock)
+
+    async def advance(self, seconds: float) -> None:
+        self.clock.now += seconds + 0.001
 
 
 class Worker:

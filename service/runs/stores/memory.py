@@ -22,10 +22,7 @@ from .base import (
     StoreFull,
     StoreLimits,
 )
-from .rules import MAX_EXPIRED, MAX_RUNS, check_append, check_lease
-
-# Runs that `list_runs` returns at most.
-LISTED = 1000
+from .rules import LISTED, MAX_EXPIRED, MAX_RUNS, check_append, check_lease
 
 
 @dataclass(slots=True, eq=False)

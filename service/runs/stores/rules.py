@@ -8,6 +8,8 @@ from .base import Append, Refusal, RunState
 MAX_RUNS = 50_000
 # Records without events that are kept at once. Beyond, the oldest are forgotten before their time.
 MAX_EXPIRED = 50_000
+# Runs that `list_runs` returns at most.
+LISTED = 1000
 
 
 def check_lease(epoch: int, *, state: RunState, run_epoch: int) -> Refusal | None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from tests.support.run_stores import Backend, MemoryBackend, Workers
+from tests.support.run_stores import Backend, MemoryBackend, SqliteBackend, Workers
 
 # Seconds after which a test is cancelled, so that its connections are closed.
 TEST_TIMEOUT = 60.0
@@ -23,7 +23,15 @@ def memory_backend(tmp_path: Path) -> Iterator[Backend]:
     yield MemoryBackend()
 
 
-BACKENDS: dict[str, Callable[[Path], AbstractContextManager[Backend]]] = {"memory": memory_backend}
+@contextmanager
+def sqlite_backend(tmp_path: Path) -> Iterator[Backend]:
+    yield SqliteBackend(tmp_path / "store")
+
+
+BACKENDS: dict[str, Callable[[Path], AbstractContextManager[Backend]]] = {
+    "memory": memory_backend,
+    "sqlite": sqlite_backend,
+}
 
 
 @pytest.fixture(params=BACKENDS)
