@@ -28,7 +28,7 @@ class StorageSettings:
         store_url,
         "sqlite:",
         "Where answers are kept that go on without their client: `off`; `memory:` of one process; `sqlite:` for all "
-        "workers of one machine, in a file of the temporary directory, or `sqlite:/path/to/runs.db`; `redis://...` "
+        "workers of one machine, in a file below /tmp, or `sqlite:/path/to/runs.db`; `redis://...` "
         "and `valkey://...` for several hosts, also `rediss://`, `redis+cluster://` and `redis+sentinel://`. Or "
         "`SLUICE_STORE_FILE`: a file that holds it.",
         secret=True,

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 
 from ...settings.storage import StorageSettings
 from .base import RunStore, StoreLimits
 
 
-def default_database() -> Path:
-    """Return where the runs of a server are kept that names no file: one for each user and working directory.
+def default_file() -> Path:
+    """Return the path of the database where the setting names none: one for each user and working directory.
 
-    Runs are kept for minutes. So the temporary directory is the right place; a restart of the machine may empty it.
+    Runs are kept for minutes, so /tmp is the right place, which a restart of the machine may empty.
     """
-    directory = Path(tempfile.gettempdir()) / f"sluice-{os.getuid()}"
     name = hashlib.sha256(os.fsencode(Path.cwd())).hexdigest()[:16]
-    return directory / f"runs-{name}.db"
+    return Path("/tmp") / f"sluice-{os.getuid()}" / f"runs-{name}.db"
 
 
 def make_store(settings: StorageSettings) -> RunStore:
@@ -37,7 +35,7 @@ def make_store(settings: StorageSettings) -> RunStore:
     if kind == "sqlite":
         from .sqlite import SqliteStore
 
-        return SqliteStore(Path(rest) if rest else default_database(), limits)
+        return SqliteStore(Path(rest) if rest else default_file(), limits)
     from .redis import RedisStore
 
     return RedisStore(settings.store, limits)

@@ -34,7 +34,8 @@ SERVICE = {
     "service.failures": {"errors", "excerpts"},
     "service.observability": {"events", "excerpts"},
     "service.decoding": {"errors", "events", "failures"},
-    "service.runs": {"chat", "concurrency", "errors", "events", "observability"},
+    "service.runs": {"chat", "concurrency", "errors", "events", "observability", "settings"},
+    "service.stored_runs": {"concurrency", "errors", "events", "runs", "settings"},
     "service.provider": {
         "runs",
         "concurrency",
@@ -56,6 +57,7 @@ SERVICE = {
         "provider",
         "runs",
         "settings",
+        "stored_runs",
     },
     "service": {"chat", "concurrency", "runs", "service", "settings"},
 }

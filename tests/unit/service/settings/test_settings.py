@@ -193,7 +193,7 @@ def test_a_long_text_may_be_in_a_file(tmp_path: Path) -> None:
     assert settings.chat.system_prompt == "You are kind.\n\nAnd brief; $HOME stays."
     assert settings.page.starters is not None
     assert settings.server.port == 8000
-    assert FROM_FILES == ["OPENAI_API_KEY", "OPENAI_SYSTEM_PROMPT", "SLUICE_STARTERS"]
+    assert FROM_FILES == ["OPENAI_API_KEY", "OPENAI_SYSTEM_PROMPT", "SLUICE_STARTERS", "SLUICE_STORE"]
 
 
 @pytest.mark.parametrize(
