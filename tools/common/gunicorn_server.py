@@ -177,6 +177,8 @@ class GunicornServer:
         self.port = self._hold_port(self.port)
         environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self._folder = Path(tempfile.mkdtemp(prefix="sluice-tests-"))
+        # A store of its own, which goes with the folder.
+        environment["SLUICE_STORE"] = f"sqlite:{self._folder / 'runs.db'}"
         environment |= {"HOST": "127.0.0.1", "PORT": str(self.port), **self._env}
         if self._command is None:
             environment = {"PYTHONPATH": str(self._cwd), **environment}

@@ -16,7 +16,8 @@ def default_file() -> Path:
     Runs are kept for minutes, so /tmp is the right place, which a restart of the machine may empty.
     """
     name = hashlib.sha256(os.fsencode(Path.cwd())).hexdigest()[:16]
-    return Path("/tmp") / f"sluice-{os.getuid()}" / f"runs-{name}.db"
+    # The store makes the folder for this user alone, and refuses another's.
+    return Path("/tmp") / f"sluice-{os.getuid()}" / f"runs-{name}.db"  # noqa: S108
 
 
 def make_store(settings: StorageSettings) -> RunStore:
