@@ -33,10 +33,6 @@ def make_store(settings: StorageSettings) -> RunStore:
         from .memory import MemoryStore
 
         return MemoryStore(limits)
-    if kind == "sqlite":
-        from .sqlite import SqliteStore
+    from .sqlite import SqliteStore
 
-        return SqliteStore(Path(rest) if rest else default_file(), limits)
-    from .redis import RedisStore
-
-    return RedisStore(settings.store, limits)
+    return SqliteStore(Path(rest) if rest else default_file(), limits)
