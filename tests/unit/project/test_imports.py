@@ -215,6 +215,7 @@ def test_a_folder_imports_lower_layers_only(half: str, allowed: dict[str, set[st
         ("click", {"web/cli/commands.py", "web/cli/environment.py"}),
         ("xllamacpp", {"service/local_model/server.py"}),
         ("dotenv", {"service/settings/dotenv_file.py"}),
+        ("redis", {"service/runs/stores/redis_client.py"}),
     ],
 )
 def test_a_package_is_imported_by_the_listed_files_only(package: str, files: set[str]) -> None:

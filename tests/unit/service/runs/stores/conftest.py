@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvloop
 
+from tests.support.redis_stores import RedisBackend
 from tests.support.run_stores import Backend, MemoryBackend, SqliteBackend, Workers
+from tests.support.valkey import ValkeyCluster, ValkeyServer
 
 # Seconds after which a test is cancelled, so that its connections are closed.
 TEST_TIMEOUT = 60.0
@@ -28,9 +31,35 @@ def sqlite_backend(tmp_path: Path) -> Iterator[Backend]:
     yield SqliteBackend(tmp_path / "store")
 
 
+# What holds Valkey servers, which a session starts once, and of these only what its tests use.
+VALKEY: dict[str, Callable[[], ValkeyServer | ValkeyCluster]] = {
+    "valkey": ValkeyServer,
+    "valkey cluster": ValkeyCluster,
+}
+RUNNING: dict[str, ValkeyServer | ValkeyCluster] = {}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def valkey_servers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Start them before the first test: they are no leak of one."""
+    used = {item.callspec.params.get("backend") for item in request.session.items if hasattr(item, "callspec")}
+    with ExitStack() as running:
+        for name, make in VALKEY.items():
+            if name in used:
+                RUNNING[name] = running.enter_context(make())
+        yield
+        RUNNING.clear()
+
+
+@contextmanager
+def valkey_backend(tmp_path: Path, *, name: str) -> Iterator[Backend]:
+    yield RedisBackend(RUNNING[name])
+
+
 BACKENDS: dict[str, Callable[[Path], AbstractContextManager[Backend]]] = {
     "memory": memory_backend,
     "sqlite": sqlite_backend,
+    **{name: partial(valkey_backend, name=name) for name in VALKEY},
 }
 
 

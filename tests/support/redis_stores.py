@@ -1,0 +1,31 @@
+"""Stores of runs in real Valkey servers, for the suite of all stores."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from sluice.service.runs.stores.base import RunStore, StoreLimits
+from sluice.service.runs.stores.redis import RedisStore
+from tests.support.valkey import ValkeyCluster, ValkeyServer
+
+
+class RedisBackend:
+    """Runs in a server or a cluster, which is emptied first."""
+
+    def __init__(self, running: ValkeyServer | ValkeyCluster) -> None:
+        self._url = running.url
+        for server in servers_of(running):
+            server.command("FLUSHALL")
+
+    def connect(self, limits: StoreLimits) -> RunStore:
+        return RedisStore(self._url, limits)
+
+    async def advance(self, seconds: float) -> None:
+        # The server's clock is the machine's.
+        await asyncio.sleep(seconds + 0.01)
+
+
+def servers_of(running: ValkeyServer | ValkeyCluster) -> Sequence[ValkeyServer]:
+    """Return the servers of a cluster, or the one."""
+    return running.servers if isinstance(running, ValkeyCluster) else [running]
