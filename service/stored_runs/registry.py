@@ -6,9 +6,8 @@ import asyncio
 import hashlib
 import logging
 import secrets
-import time
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -29,8 +28,8 @@ from ..events.events import Event, Failed, Finished
 from ..runs.log import RunLog
 from ..runs.run import Run
 from ..runs.stores.base import Lease, NewRun, RunRecord, RunState, RunStore, StoreUnavailable
-from ..runs.stores.open import make_store
 from ..settings.storage import StorageSettings
+from .environment import Environment
 from .event_codec import decode_events, encode_events
 from .replica import Replica
 from .stored_run import StoredRun
@@ -58,8 +57,6 @@ STOP_POLL = 0.1
 CATCH_UP_TIMEOUT = 15.0
 # Seconds for the last events of all runs to be written at the end of the process.
 FLUSH_TIMEOUT = 2.0
-# Runs end on threads of their own, since the application's functions are called there.
-CLOSING_THREADS = 4
 # Characters of a digest of the host's name, before the random part of an id.
 TAG_CHARS = 6
 
@@ -82,15 +79,19 @@ class StoredRuns:
     The store is opened by the first call that needs it.
     """
 
-    def __init__(self, settings: StorageSettings, loop: LoopThread, heartbeat: float) -> None:
+    def __init__(
+        self, settings: StorageSettings, loop: LoopThread, heartbeat: float, environment: Environment | None = None
+    ) -> None:
         """Take the settings. Nothing is opened, so that a server may fork afterwards.
 
         Args:
             settings: Where runs are kept, and the limits.
             loop: The loop thread of all runs.
             heartbeat: Seconds without an event after which a reader is told so.
+            environment: The clock, the stores and the threads; None for the real ones.
         """
         self.settings = settings
+        self._environment = environment or Environment()
         self._loop = loop
         self._heartbeat = heartbeat
         self._tag = hashlib.sha256(settings.instance_name.encode()).hexdigest()[:TAG_CHARS]
@@ -103,7 +104,7 @@ class StoredRuns:
         self._replicas: dict[str, Replica] = {}
         self._rung: set[str] = set()
         self._wake: asyncio.Event | None = None
-        self._closing: ThreadPoolExecutor | None = None
+        self._closing: Executor | None = None
         #: Runs that a thread ends.
         self._ending: set[Future[None]] = set()
 
@@ -257,7 +258,7 @@ class StoredRuns:
         now = asyncio.get_running_loop().time()
         if self._failed_at and now - self._failed_at < RETRY_OPEN:
             raise StoreUnavailable("the store could not be opened a moment ago")
-        store = make_store(self.settings)
+        store = self._environment.make_store(self.settings)
         try:
             await store.open(self._ring)
         except StoreUnavailable as error:
@@ -289,7 +290,9 @@ class StoredRuns:
             if changed.log.has_ended:
                 self._close_run(changed)
 
-        stored = StoredRun(new.run_id, new.owner, run, self.settings.max_log_bytes, on_change)
+        stored = StoredRun(
+            new.run_id, new.owner, run, self.settings.max_log_bytes, on_change, self._environment.clock
+        )
         self._runs[new.run_id] = stored
         stored.enter()
         with suppress(StoreUnavailable):
@@ -303,7 +306,7 @@ class StoredRuns:
         # It was handed to the store, whoever else reads it.
         stored.run.has_delivered_end = True
         if self._closing is None:
-            self._closing = ThreadPoolExecutor(CLOSING_THREADS, "sluice-closing")
+            self._closing = self._environment.make_executor()
         ending = self._closing.submit(stored.run.close)
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
@@ -461,16 +464,20 @@ class StoredRuns:
             logger.warning("run %s is interrupted: its process has given no sign of life", run_id[:8])
 
     def _stop_abandoned(self, runs: Sequence[StoredRun]) -> None:
-        oldest = time.time() - self.settings.abandoned_after
+        oldest = self._environment.clock() - self.settings.abandoned_after
         for run in runs:
             if run.unattended_since < oldest:
-                logger.info("run %s is stopped: nobody has read it for %g s", run.run_id[:8], time.time() - oldest)
+                logger.info(
+                    "run %s is stopped: nobody has read it for %g s",
+                    run.run_id[:8],
+                    self._environment.clock() - oldest,
+                )
                 run.run.stop(Stopped("abandoned"))
 
     async def _stop_unattended(self, store: RunStore, runs: Sequence[StoredRun]) -> None:
         """Stop runs that were left too long ago, and those of an owner who has left too many."""
         self._stop_abandoned(runs)
-        now = time.time()
+        now = self._environment.clock()
         for run in runs:
             if run.unattended_since > now or run.is_counted:
                 continue
@@ -482,7 +489,7 @@ class StoredRuns:
 
     async def _unattended(self, store: RunStore, owner: str) -> list[RunRecord]:
         """Return an owner's runs without a reader, those first that have had none for longest."""
-        now = time.time()
+        now = self._environment.clock()
         runs = [
             self._runs[record.run_id].record() if record.run_id in self._runs else record
             for record in await store.list_runs(owner, RunState.RUNNING)

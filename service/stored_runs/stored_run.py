@@ -22,7 +22,13 @@ class StoredRun:
     """Follows a run's log for the writer (`LogReader`). For the loop's thread."""
 
     def __init__(
-        self, run_id: str, owner: str, run: Run, max_bytes: int, on_change: Callable[[StoredRun], None]
+        self,
+        run_id: str,
+        owner: str,
+        run: Run,
+        max_bytes: int,
+        on_change: Callable[[StoredRun], None],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Follow a run, whose log keeps all.
 
@@ -32,6 +38,7 @@ class StoredRun:
             run: The run.
             max_bytes: The largest size of its events; a larger one is stopped.
             on_change: Called where the log has something that was not written.
+            clock: Returns the time in seconds since 1970.
         """
         self.run_id = run_id
         self.owner = owner
@@ -48,7 +55,8 @@ class StoredRun:
         self.attended_until = 0.0
         #: Whether the owner's runs without a reader were counted since this has none.
         self.is_counted = False
-        self.created = self._left_at = time.time()
+        self._clock = clock
+        self.created = self._left_at = clock()
         self._max_bytes = max_bytes
         self._on_change = on_change
         #: Of the log's side (`LogReader`).
@@ -101,7 +109,7 @@ class StoredRun:
         """Count one reader less."""
         self.readers -= 1
         if not self.readers:
-            self._left_at = time.time()
+            self._left_at = self._clock()
 
     @property
     def unattended_since(self) -> float:

@@ -90,7 +90,8 @@ class _Contents:
         self.by_owner: dict[str, dict[str, _StoredRun]] = {}
         self.by_key: dict[tuple[str, str], _StoredRun] = {}
         self.size = 0
-        self.watchers: dict[str, set[MemoryStore]] = {}
+        #: In the order in which they began to watch, so that rings have an order.
+        self.watchers: dict[str, dict[MemoryStore, None]] = {}
 
     def find(self, run_id: str) -> _StoredRun | None:
         """Return a run that is known at this time."""
@@ -298,13 +299,13 @@ class MemoryStore:
     async def watch(self, run_id: str) -> None:
         """See `RunStore.watch`."""
         self._watched.add(run_id)
-        self._contents.watchers.setdefault(run_id, set()).add(self)
+        self._contents.watchers.setdefault(run_id, {})[self] = None
 
     async def unwatch(self, run_id: str) -> None:
         """See `RunStore.unwatch`."""
         self._watched.discard(run_id)
-        watchers = self._contents.watchers.get(run_id, set())
-        watchers.discard(self)
+        watchers = self._contents.watchers.get(run_id, {})
+        watchers.pop(self, None)
         if not watchers:
             self._contents.watchers.pop(run_id, None)
 
