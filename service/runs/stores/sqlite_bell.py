@@ -13,6 +13,7 @@ import secrets
 import socket
 import stat
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -26,6 +27,8 @@ _NAME_LENGTH = 24
 # Ids in one datagram: 33 KB, where a socket's buffer takes 208 KB by default.
 IDS_PER_DATAGRAM = 1000
 _MAX_DATAGRAM = 2**18
+# How often the folder is made, where others remove it at the same time.
+_BIND_TRIES = 10
 # Datagrams that are read in one turn of the loop.
 _PER_TURN = 64
 
@@ -70,13 +73,15 @@ class Bell:
         receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             receiver.setblocking(False)
-            self._make_folder()
-            receiver.bind(os.fspath(self._folder / self._name))
+            self._bind(receiver)
         except OSError as error:
             receiver.close()
             raise StoreUnavailable(
-                f"SQLite store: cannot make a socket in {self._folder}: {error.strerror}"
+                f"SQLite store: cannot make a socket in {self._folder}: {error.strerror or error}"
             ) from error
+        except StoreUnavailable:
+            receiver.close()
+            raise
         sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         sender.setblocking(False)
         self._receiver, self._sender = receiver, sender
@@ -89,6 +94,8 @@ class Bell:
             return
         self._loop.remove_reader(self._receiver)
         (self._folder / self._name).unlink(missing_ok=True)
+        with suppress(OSError):
+            self._folder.rmdir()  # unless others have their sockets in it
         self._receiver.close()
         self._sender.close()
         self._loop = self._receiver = self._sender = None
@@ -106,6 +113,16 @@ class Bell:
             self._send(sender, self._folder / name, datagrams)
 
     # ------------------------------------------------------------------ inside
+
+    def _bind(self, receiver: socket.socket) -> None:
+        for _ in range(_BIND_TRIES):
+            self._make_folder()
+            try:
+                receiver.bind(os.fspath(self._folder / self._name))
+                return
+            except FileNotFoundError:
+                continue  # The last of the others has removed the folder meanwhile.
+        raise FileNotFoundError(f"the folder is removed again and again: {self._folder}")
 
     def _make_folder(self) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

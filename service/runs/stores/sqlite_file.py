@@ -9,6 +9,7 @@ import fcntl
 import logging
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -185,7 +186,8 @@ class DatabaseFile:
     def _locked(self) -> Iterator[int]:
         """Make the folder, and hold the lock of those that open or replace the file; yield its descriptor."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(self._beside(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._check_folder()
+        lock = os.open(self._beside(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             deadline = time.monotonic() + self._busy_timeout
             while True:
@@ -199,6 +201,16 @@ class DatabaseFile:
             yield lock
         finally:
             os.close(lock)
+
+    def _check_folder(self) -> None:
+        """Refuse a folder that another user may have made for us to write into, as anybody can below /tmp."""
+        folder, above = self.path.parent.lstat(), self.path.parent.parent.stat()
+        is_ours = stat.S_ISDIR(folder.st_mode) and folder.st_uid == os.geteuid() and not folder.st_mode & 0o022
+        if above.st_mode & stat.S_IWOTH and not is_ours:
+            raise StoreUnavailable(
+                f"SQLite store {self.path}: its folder lies where every user can make one, and is not a folder that "
+                "only this user can write into; name another file, or remove the folder"
+            )
 
     def _beside(self, ending: str) -> Path:
         return self.path.with_name(self.path.name + ending)

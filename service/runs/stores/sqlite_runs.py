@@ -339,9 +339,9 @@ class StoredRuns:
             )
         [free] = self._connection.execute("PRAGMA freelist_count").fetchone()
         if free > FREE_PAGES:
-            # It frees a page a row, so that all rows must be fetched.
-            pages = min(free - FREE_PAGES, VACUUMED_PAGES)
-            self._connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+            # It frees a page a step, and `execute` does one step of a statement without columns.
+            for _ in range(min(free - FREE_PAGES, VACUUMED_PAGES)):
+                self._connection.execute("PRAGMA incremental_vacuum(1)")
 
     def _drop_batches(self, run: _Run) -> None:
         self._connection.execute("DELETE FROM batches WHERE run = ?", (run.row,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
@@ -22,13 +23,29 @@ TEST_TIMEOUT = 60.0
 
 
 @contextmanager
+def short_folder() -> Iterator[Path]:
+    """Make a folder whose path is short enough for sockets in it. Pytest's is not; and other users can reach it."""
+    with tempfile.TemporaryDirectory(prefix="store-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """An empty folder with a short path."""
+    with short_folder() as folder:
+        yield folder
+
+
+@contextmanager
 def memory_backend(tmp_path: Path) -> Iterator[Backend]:
     yield MemoryBackend()
 
 
 @contextmanager
 def sqlite_backend(tmp_path: Path) -> Iterator[Backend]:
-    yield SqliteBackend(tmp_path / "store")
+    with short_folder() as folder:
+        yield SqliteBackend(folder / "store")
 
 
 # What holds Valkey servers, which a session starts once, and of these only what its tests use.

@@ -1,0 +1,286 @@
+"""The SQLite store where the file system or another process fails it: it says so in time, and recovers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from sluice.service.runs.stores.base import Batch, RunState, StoreFull, StoreLimits, StoreUnavailable
+from sluice.service.runs.stores.sqlite import SqliteStore
+from tests.support.run_stores import Clock, SqliteBackend, Worker, Workers, new_run
+
+ROOT = Path(__file__).parents[5]
+# Seconds: the timeout of the stores here, and how much later than that a loaded machine may be.
+TIMEOUT, LATE = 0.4, 2.0
+
+
+class QuickBackend(SqliteBackend):
+    """Gives up soon."""
+
+    def connect(self, limits: StoreLimits) -> SqliteStore:
+        return SqliteStore(self.path, limits, timeout=TIMEOUT, clock=self.clock)
+
+
+@pytest.fixture
+def files(short_path: Path) -> SqliteBackend:
+    return QuickBackend(short_path / "store")
+
+
+@pytest.fixture
+def workers(files: SqliteBackend) -> Workers:
+    return Workers(files)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of those that write."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+async def test_a_store_that_is_locked_for_too_long_says_so_in_time_and_reads_meanwhile(
+    workers: Workers, files: SqliteBackend
+) -> None:
+    worker = await workers.one()
+    run_id = await worker.begin()
+    await worker.append(run_id, 1, b"text")
+    with locked(files.path):
+        start = time.monotonic()
+        with pytest.raises(StoreUnavailable, match=r"was locked by another process for longer than 0\.3 s"):
+            await worker.append(run_id, 2)
+        assert await worker.read_all(run_id) == [Batch(1, 1, b"text")]
+        assert TIMEOUT / 2 < time.monotonic() - start < TIMEOUT + LATE
+    assert (await worker.append(run_id, 2)).refusal is None
+
+
+async def test_a_store_that_is_locked_when_it_is_opened_says_so_and_can_be_opened_later(
+    workers: Workers, files: SqliteBackend
+) -> None:
+    await (await workers.one()).begin()
+    [other] = [SqliteStore(files.path, timeout=TIMEOUT)]
+    with locked(files.path), pytest.raises(StoreUnavailable, match="locked"):
+        await other.open(lambda run_id: None)
+    await other.open(lambda run_id: None)
+    assert len(await other.list_runs("ann")) == 1
+    await other.close()
+
+
+async def test_a_thread_that_is_stuck_is_not_waited_for_and_does_not_do_later_what_was_given_up(
+    tmp_path: Path,
+) -> None:
+    clock, stuck, goes_on = Clock(), threading.Event(), threading.Event()
+
+    def now() -> float:
+        if threading.current_thread().name == "sluice-store-writer" and not stuck.is_set() and is_armed:
+            stuck.set()
+            goes_on.wait(30)
+        return clock()
+
+    is_armed = False
+    store = SqliteStore(tmp_path / "store" / "runs.db", timeout=TIMEOUT, clock=now)
+    await store.open(lambda run_id: None)
+    is_armed = True
+    begun, *queued = [new_run() for _ in range(4)]
+    start = time.monotonic()
+    results = await asyncio.gather(*(store.create(run) for run in (begun, *queued)), return_exceptions=True)
+    assert [str(each).partition(": ")[2] for each in results] == [f"did not answer within {TIMEOUT} s"] * 4
+    assert TIMEOUT * 0.9 < time.monotonic() - start < TIMEOUT + LATE
+    assert stuck.is_set()
+    assert await store.find(begun.run_id) is None
+    goes_on.set()
+    last = new_run()
+    await store.create(last)
+    # The first may have been given up while it was done. The others had not begun, unless in one transaction with it.
+    found = {record.run_id for record in await store.list_runs("ann")}
+    assert last.run_id in found
+    assert len(found) <= 5
+    await store.close()
+
+
+async def test_what_was_given_up_before_its_turn_is_not_done(workers: Workers, files: SqliteBackend) -> None:
+    worker = await workers.one()
+    with locked(files.path):
+        first = asyncio.create_task(worker.store.create(new_run()))
+        await asyncio.sleep(0)
+        queued = [asyncio.create_task(worker.store.create(new_run(owner="bob"))) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        for each in queued:
+            each.cancel()
+        assert not first.done()
+        await asyncio.wait([first, *queued])
+    assert isinstance(first.exception(), StoreUnavailable)
+    await worker.begin()
+    assert await worker.store.list_runs("bob") == []
+
+
+async def test_a_file_without_room_says_so_and_a_deletion_makes_room(workers: Workers, files: SqliteBackend) -> None:
+    worker = await workers.one(StoreLimits(max_bytes=2**20))
+    full, other, small = [await worker.begin() for _ in range(3)]
+    await worker.append(small, 1, b"text")
+    await worker.append(full, 1, b"x" * 7 * 2**20)
+    with pytest.raises(StoreUnavailable, match="no space left"):
+        await worker.append(other, 1, b"y" * 7 * 2**20)
+    with pytest.raises(StoreFull):
+        await worker.begin()
+    assert await worker.read_all(small) == [Batch(1, 1, b"text")]
+    assert (await worker.append(small, 2, b"more")).refusal is None
+    # In one group with an append that still has no room, the deletion is done all the same.
+    results = await asyncio.gather(
+        worker.append(other, 1, b"y" * 9 * 2**20),
+        worker.store.delete(full),
+        worker.renew(small),
+        return_exceptions=True,
+    )
+    assert results[1] is True
+    assert (await worker.append(other, 1, b"y" * 7 * 2**20)).refusal is None
+    assert await worker.store.size() == 8 + 7 * 2**20
+
+
+async def test_an_operation_that_fails_by_a_defect_fails_alone(workers: Workers, files: SqliteBackend) -> None:
+    worker = await workers.one()
+    run_id = await worker.begin()
+    with locked(files.path):
+        # They wait behind one that waits for the lock, and are one group.
+        first = asyncio.create_task(worker.renew(run_id))
+        await asyncio.sleep(0)
+        wrong = asyncio.create_task(worker.append(run_id, 1, None))  # type: ignore[arg-type]
+        right = asyncio.create_task(worker.append(run_id, 1, b"text"))
+        await asyncio.sleep(0.05)
+    await first
+    with pytest.raises(TypeError):
+        await wrong
+    assert (await right).refusal is None
+    assert await worker.read_all(run_id) == [Batch(1, 1, b"text")]
+
+
+async def test_reads_do_not_wait_for_a_long_write(tmp_path: Path) -> None:
+    clock, goes_on, is_writing = Clock(), threading.Event(), threading.Event()
+
+    def now() -> float:
+        if threading.current_thread().name == "sluice-store-writer" and is_armed:
+            is_writing.set()
+            assert goes_on.wait(30)
+        return clock()
+
+    is_armed = False
+    store = SqliteStore(tmp_path / "store" / "runs.db", timeout=30.0, clock=now)
+    worker = Worker(store)
+    await store.open(worker.ring)
+    run_id = await worker.begin()
+    is_armed = True
+    write = asyncio.create_task(worker.append(run_id, 1))
+    await asyncio.to_thread(is_writing.wait, 30)
+    assert await worker.state(run_id) is RunState.RUNNING
+    assert await worker.read_all(run_id) == []
+    assert not write.done()
+    goes_on.set()
+    assert (await write).refusal is None
+    await store.close()
+
+
+async def test_a_folder_that_cannot_be_made_says_so() -> None:
+    store = SqliteStore(Path("/proc/sluice/runs.db"), timeout=TIMEOUT)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match=r"/proc/sluice/runs\.db: cannot be opened: No such file"):
+            await store.open(lambda run_id: None)
+
+
+OPENS_AS_A_USER = """
+import asyncio, os, sys
+from pathlib import Path
+from sluice.service.runs.stores.base import StoreUnavailable
+from sluice.service.runs.stores.sqlite import SqliteStore
+
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+
+async def main():
+    try:
+        await SqliteStore(Path(sys.argv[1])).open(lambda run_id: None)
+    except StoreUnavailable as error:
+        print(error)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("exists", [False, True])
+async def test_a_folder_that_may_not_be_written_says_so(short_path: Path, exists: bool) -> None:
+    folder = short_path / "above" / "store"
+    folder.mkdir(parents=True)
+    path = folder / "runs.db"
+    if exists:
+        store = SqliteStore(path)
+        await store.open(lambda run_id: None)
+        await store.close()
+    for each in folder.iterdir():
+        each.chmod(0o444)
+    folder.chmod(0o555)
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", OPENS_AS_A_USER, str(path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    folder.chmod(0o755)
+    assert done.stderr == ""
+    assert done.stdout == f"SQLite store {path}: cannot be opened: Permission denied\n"
+
+
+LIMITED = """
+import asyncio, resource, sys
+from pathlib import Path
+from sluice.service.runs.stores.base import Append, Batch, NewRun, StoreUnavailable
+from sluice.service.runs.stores.sqlite import SqliteStore
+
+async def main():
+    store = SqliteStore(Path(sys.argv[1]))
+    await store.open(lambda run_id: None)
+    await store.create(NewRun("a" * 32, "ann"))
+    number = 1
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
+    try:
+        while True:
+            await store.append([Append("a" * 32, 1, Batch(number, 1, b"x" * 10_000))])
+            number += 1
+    except StoreUnavailable as error:
+        print(error)
+    print(number, len((await store.read("a" * 32, 0, 10**9)).batches))
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_write_that_the_system_refuses_says_so_and_what_was_written_can_be_read(tmp_path: Path) -> None:
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", LIMITED, str(tmp_path / "store" / "runs.db")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    error, numbers = done.stdout.splitlines()
+    assert "disk I/O error" in error or "no space left" in error
+    number, batches = map(int, numbers.split())
+    assert number > 5
+    assert batches == number - 1
+    assert os.path.exists(tmp_path / "store" / "runs.db")
