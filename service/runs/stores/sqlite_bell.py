@@ -24,6 +24,8 @@ logger = logging.getLogger("sluice.store")
 # Bytes of a Unix socket's path on Linux, without the zero at its end. The name of a socket takes up to 24 of them.
 MAX_PATH = 107
 _NAME_LENGTH = 24
+# Not TMPDIR: that may be long itself, and differ between the workers of one database.
+SHORT_FOLDER = Path("/tmp")  # noqa: S108  # whose folder it is, is checked
 # Ids in one datagram: 33 KB, where a socket's buffer takes 208 KB by default.
 IDS_PER_DATAGRAM = 1000
 _MAX_DATAGRAM = 2**18
@@ -39,7 +41,7 @@ def bell_folder(database: Path) -> Path:
     if len(os.fsencode(folder)) + 1 + _NAME_LENGTH <= MAX_PATH:
         return folder
     digest = hashlib.sha256(os.fsencode(database)).hexdigest()[:16]
-    return Path("/tmp") / f"sluice-{os.geteuid()}-{digest}"  # noqa: S108
+    return SHORT_FOLDER / f"sluice-{os.geteuid()}-{digest}"
 
 
 class Bell:

@@ -7,11 +7,11 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
+from sluice.service.runs.stores import sqlite_bell
 from sluice.service.runs.stores.base import StoreLimits, StoreUnavailable
 from sluice.service.runs.stores.sqlite import SqliteStore
 from sluice.service.runs.stores.sqlite_bell import MAX_PATH, bell_folder
@@ -52,6 +52,7 @@ APPENDS = """
 import asyncio, sys
 from pathlib import Path
 from sluice.service.runs.stores.base import Append, Batch
+from sluice.service.runs.stores import sqlite_bell
 from sluice.service.runs.stores.sqlite import SqliteStore
 
 async def main():
@@ -191,7 +192,7 @@ async def test_looking_goes_on_after_the_store_was_away(short_path: Path) -> Non
 async def test_a_database_whose_path_is_too_long_for_a_socket_has_its_bell_in_the_temporary_folder(
     tmp_path: Path, short_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(short_path))
+    monkeypatch.setattr(sqlite_bell, "SHORT_FOLDER", short_path)
     files = SeldomLooking(tmp_path / ("long" * 20) / ("päth" * 20))
     workers = Workers(files)
     one, two = await workers.two()
