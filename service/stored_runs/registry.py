@@ -185,7 +185,7 @@ class StoredRuns:
         Raises:
             StoreAway: The store does not answer.
         """
-        return self._call(self._with_store(lambda store: store.list_runs(owner, state)))
+        return self._call(self._list(owner, state))
 
     def stop(self, run_id: str, owner: str | None) -> RunRecord:
         """Stop a run, and wait 2 seconds at most for its end. A run that has ended keeps its state.
@@ -210,7 +210,7 @@ class StoredRuns:
         """
         with suppress(RunExpired):
             self._call(self._stop(run_id, owner))
-        self._call(self._with_store(lambda store: store.delete(run_id)))
+        self._call(self._delete(run_id))
 
     def release_readers(self) -> None:
         """End the connections of readers whose runs are other processes': they go on elsewhere. Does not wait."""
@@ -290,9 +290,7 @@ class StoredRuns:
             if changed.log.has_ended:
                 self._close_run(changed)
 
-        stored = StoredRun(
-            new.run_id, new.owner, run, self.settings.max_log_bytes, on_change, self._environment.clock
-        )
+        stored = StoredRun(new.run_id, new.owner, run, self.settings, on_change, self._environment.clock)
         self._runs[new.run_id] = stored
         stored.enter()
         with suppress(StoreUnavailable):
@@ -386,6 +384,12 @@ class StoredRuns:
             raise RunExpired
         return record
 
+    async def _list(self, owner: str | None, state: RunState | None) -> list[RunRecord]:
+        """Return runs, with what this process knows of its own, which the store has a moment later."""
+        listed = await self._with_store(lambda store: store.list_runs(owner))
+        known = [self._runs[record.run_id].record() if record.run_id in self._runs else record for record in listed]
+        return [record for record in known if state is None or record.state is state]
+
     async def _status(self, run_id: str, owner: str) -> RunStatus:
         stored = self._runs.get(run_id)
         if stored is not None:
@@ -421,6 +425,15 @@ class StoredRuns:
         if record is None:
             raise RunUnknown
         return record
+
+    async def _delete(self, run_id: str) -> None:
+        store = await self._opened()
+        stored = self._runs.get(run_id)
+        if stored is not None:
+            # Nothing more of it is written.
+            stored.is_lost = True
+            self._forget(stored)
+        await store.delete(run_id)
 
     # ------------------------------------------------------------------ signs of life
 
@@ -482,26 +495,21 @@ class StoredRuns:
             if run.unattended_since > now or run.is_counted:
                 continue
             run.is_counted = True
-            unattended = await self._unattended(store, run.owner)
+            unattended = await self._unattended(run.owner)
             for record in unattended[: max(0, len(unattended) - self.settings.max_unattended)]:
                 await store.request_stop(record.run_id, "abandoned")
                 self._ring(record.run_id)
 
-    async def _unattended(self, store: RunStore, owner: str) -> list[RunRecord]:
+    async def _unattended(self, owner: str) -> list[RunRecord]:
         """Return an owner's runs without a reader, those first that have had none for longest."""
         now = self._environment.clock()
-        runs = [
-            self._runs[record.run_id].record() if record.run_id in self._runs else record
-            for record in await store.list_runs(owner, RunState.RUNNING)
-        ]
         return sorted(
-            (run for run in runs if run.state is RunState.RUNNING and run.attended_until < now),
+            (run for run in await self._list(owner, RunState.RUNNING) if run.attended_until < now),
             key=lambda run: run.attended_until or run.created,
         )
 
     async def _check_unattended(self, owner: str) -> None:
-        store = await self._opened()
-        if len(await self._unattended(store, owner)) >= self.settings.max_unattended:
+        if len(await self._unattended(owner)) >= self.settings.max_unattended:
             raise TooManyRuns
 
     # ------------------------------------------------------------------ the end
@@ -514,8 +522,11 @@ class StoredRuns:
         assert self._writer is not None
         now = asyncio.get_running_loop().time
         deadline = now() + FLUSH_TIMEOUT
-        for task in self._tasks:
+        tasks = self._tasks
+        for task in tasks:
             task.cancel()
+        # An append that was under way is written again below.
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._release_replicas()
         while now() < deadline and not all(run.is_written for run in self._runs.values()):
             await self._writer.write()

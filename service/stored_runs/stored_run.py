@@ -10,6 +10,7 @@ from ..events.events import Event, Failed, Finished
 from ..runs.log import RunLog
 from ..runs.run import Run
 from ..runs.stores.base import Append, Batch, RunRecord, RunState
+from ..settings.storage import StorageSettings
 from .event_codec import encode_events
 
 # Events of one append: a store that was away gets a long answer in several.
@@ -26,7 +27,7 @@ class StoredRun:
         run_id: str,
         owner: str,
         run: Run,
-        max_bytes: int,
+        settings: StorageSettings,
         on_change: Callable[[StoredRun], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -36,7 +37,7 @@ class StoredRun:
             run_id: Its id in the store.
             owner: Whose it is.
             run: The run.
-            max_bytes: The largest size of its events; a larger one is stopped.
+            settings: The largest size of its events, with which it is stopped, and for how long it is kept.
             on_change: Called where the log has something that was not written.
             clock: Returns the time in seconds since 1970.
         """
@@ -57,7 +58,8 @@ class StoredRun:
         self.is_counted = False
         self._clock = clock
         self.created = self._left_at = clock()
-        self._max_bytes = max_bytes
+        self._ended_at = 0.0
+        self._settings = settings
         self._on_change = on_change
         #: Of the log's side (`LogReader`).
         self.cursor = self.log.last_number
@@ -71,7 +73,9 @@ class StoredRun:
     def take(self, first_number: int, events: Sequence[Event]) -> None:
         """Take note of events (`LogReader`)."""
         self.cursor = self.log.last_number
-        if self.size > self._max_bytes and not self.log.has_ended:
+        if self.log.has_ended:
+            self._ended_at = self._clock()
+        elif self.size > self._settings.max_log_bytes:
             self.run.stop(Stopped("log_full"))
         self._on_change(self)
 
@@ -138,8 +142,8 @@ class StoredRun:
             epoch=self.epoch,
             producer="",
             created=self.created,
-            ended=0.0,
-            expires=0.0,
+            ended=self._ended_at,
+            expires=self._ended_at and self._ended_at + self._settings.kept,
             attended_until=self.unattended_since,
             stop="",
         )

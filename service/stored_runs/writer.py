@@ -65,6 +65,11 @@ class StoreWriter:
                 answers = await self._store.append(appends)
             except StoreUnavailable as error:
                 self._wait_for_store(runs, error)
+            except BaseException:
+                # Cancelled: whether they were appended, the store says when it is asked again.
+                for run in runs:
+                    self.add(run)
+                raise
             else:
                 self._pause = 0.0
                 for run, append, answer in zip(runs, appends, answers, strict=True):

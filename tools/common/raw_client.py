@@ -32,6 +32,14 @@ CODES: Final = frozenset({
     "refused",
     "overloaded",
     "shutting_down",
+    "stopped",
+    "interrupted",
+    "store_unavailable",
+    "run_unknown",
+    "run_expired",
+    "key_reused",
+    "too_many_readers",
+    "too_many_runs",
     "upstream_unavailable",
     "upstream_timeout",
     "upstream_rate_limited",
@@ -314,6 +322,8 @@ def check_error(payload: dict[str, Any], *, field_allowed: bool = False) -> None
         forms["retryable"] = lambda value: isinstance(value, bool)
     if not field_allowed or "request_id" in payload:
         forms["request_id"] = lambda value: isinstance(value, str) and bool(value)
+    if payload.get("code") == "stopped":
+        forms["reason"] = lambda value: value in ("stopped", "abandoned", "log_full")
     if field_allowed and "field" in payload:
         forms["field"] = lambda value: value is None or isinstance(value, str)
     _check(payload, forms)
