@@ -108,6 +108,8 @@ class SqliteStore:
             _, stuck = await asyncio.wait(
                 [asyncio.wrap_future(thread.ended) for thread in threads], timeout=self._timeout
             )
+            for each in stuck:
+                each.cancel()
             if stuck:
                 logger.warning("SQLite store %s was not closed within %g s", self._file.path, self._timeout)
         bell, self._bell = self._bell, None

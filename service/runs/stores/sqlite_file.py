@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from .base import StoreUnavailable
+from .mounts import network_file_system
 from .sqlite_schema import APPLICATION_ID, FORMAT, SCHEMA
 
 logger = logging.getLogger("sluice.store")
@@ -187,6 +188,11 @@ class DatabaseFile:
         """Make the folder, and hold the lock of those that open or replace the file; yield its descriptor."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._check_folder()
+        if kind := network_file_system(self.path.parent):
+            raise StoreUnavailable(
+                f"SQLite store {self.path}: lies on a network file system ({kind}), where SQLite's log cannot be "
+                "shared; name a file on a local disk, or a Redis or Valkey server"
+            )
         lock = os.open(self._beside(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             deadline = time.monotonic() + self._busy_timeout

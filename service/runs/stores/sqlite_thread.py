@@ -77,6 +77,8 @@ class DatabaseThread:
         self._queue: queue.SimpleQueue[_Operation[Any] | None] = queue.SimpleQueue()
         #: Done when the thread has closed its connection.
         self.ended: Future[None] = Future()
+        # Who waits for it may give up, which must not cancel it.
+        self.ended.set_running_or_notify_cancel()
         name = "sluice-store-reader" if reads_only else "sluice-store-writer"
         # A thread that is stuck in the file system must not hold the process.
         threading.Thread(target=self._run, name=name, daemon=True).start()
@@ -123,9 +125,14 @@ class DatabaseThread:
             for operation in group:
                 self._execute_all([operation])
             return
-        told = self._file.unavailable(error) if isinstance(error, sqlite3.Error) else error
         for operation in group:
-            operation.future.set_exception(told)
+            operation.future.set_exception(self._told(error))
+
+    def _told(self, error: Exception) -> Exception:
+        """Return what one waiter gets: an exception of its own, as raising one adds to its traceback."""
+        if isinstance(error, StoreUnavailable):
+            return StoreUnavailable(*error.args)
+        return self._file.unavailable(error) if isinstance(error, sqlite3.Error) else error
 
     def _execute(self, group: Sequence[_Operation[Any]]) -> Exception | None:
         """Execute a group in one transaction, in a new file where the old one is gone or corrupt.

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from sluice.service.runs.stores.base import Append, Batch, Refusal, RunState
+from sluice.service.runs.stores.base import Answer, Append, Batch, Refusal, RunState
 from tests.support.run_stores import PAYLOADS, SHORT, Worker, Workers
 
 
@@ -108,10 +108,13 @@ async def test_an_append_of_an_older_epoch_is_refused_whatever_its_number(worker
     assert await one.state(run_id) is RunState.INTERRUPTED
 
 
-async def test_an_append_of_a_newer_epoch_is_refused(workers: Workers) -> None:
+async def test_an_append_and_a_renewal_of_an_epoch_that_is_not_the_runs_are_refused(workers: Workers) -> None:
     worker = await workers.one()
     run_id = await worker.begin()
-    assert (await worker.append(run_id, 1, epoch=2)).refusal is Refusal.ENDED
+    for epoch in (0, 2):
+        assert (await worker.append(run_id, 1, epoch=epoch)).refusal is Refusal.ENDED
+        assert (await worker.renew(run_id, epoch=epoch, attended=9)).refusal is Refusal.ENDED
+    assert (await worker.append(run_id, 1)) == Answer(None, 2)
 
 
 async def test_of_many_that_append_the_same_number_one_is_taken(workers: Workers) -> None:

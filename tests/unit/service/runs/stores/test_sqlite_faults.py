@@ -51,18 +51,22 @@ def locked(path: Path) -> Iterator[None]:
 
 
 async def test_a_store_that_is_locked_for_too_long_says_so_in_time_and_reads_meanwhile(
-    workers: Workers, files: SqliteBackend
+    files: SqliteBackend,
 ) -> None:
-    worker = await workers.one()
+    # The usual timeout: a busy machine may be late by the half second that is left behind the wait for the lock.
+    store = SqliteStore(files.path)
+    worker = Worker(store)
+    await store.open(worker.ring)
     run_id = await worker.begin()
     await worker.append(run_id, 1, b"text")
     with locked(files.path):
         start = time.monotonic()
-        with pytest.raises(StoreUnavailable, match=r"was locked by another process for longer than 0\.3 s"):
+        with pytest.raises(StoreUnavailable, match=r"was locked by another process for longer than 1\.5 s"):
             await worker.append(run_id, 2)
         assert await worker.read_all(run_id) == [Batch(1, 1, b"text")]
-        assert TIMEOUT / 2 < time.monotonic() - start < TIMEOUT + LATE
+        assert 1 < time.monotonic() - start < 2 + LATE
     assert (await worker.append(run_id, 2)).refusal is None
+    await store.close()
 
 
 async def test_a_store_that_is_locked_when_it_is_opened_says_so_and_can_be_opened_later(

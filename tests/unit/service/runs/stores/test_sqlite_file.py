@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sqlite3
@@ -259,6 +260,48 @@ async def test_a_process_that_is_killed_amid_appends_leaves_a_prefix_with_all_it
     assert record is not None
     assert (record.last_number, record.state) == (log[-1].last, RunState.RUNNING)
     assert (await worker.append("a" * 32, log[-1].last + 1)).refusal is None
+
+
+APPENDS_TO_ITS_RUNS = """
+import asyncio, sys
+from pathlib import Path
+from sluice.service.runs.stores.base import Append, Batch, NewRun
+from sluice.service.runs.stores.sqlite import SqliteStore
+
+async def main():
+    store = SqliteStore(Path(sys.argv[1]), timeout=30.0)
+    await store.open(lambda run_id: None)
+    await store.create(NewRun(sys.argv[2] * 32, "ann", key="k"))
+    runs = [sys.argv[2] * 31 + "%x" % index for index in range(5)]
+    for run_id in runs:
+        await store.create(NewRun(run_id, "ann"))
+    for number in range(1, 61):
+        batches = [Append(run_id, 1, Batch(number, 1, b"%s:%d" % (run_id.encode(), number))) for run_id in runs]
+        assert [answer.next_number for answer in await store.append(batches)] == [number + 1] * 5
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_processes_that_begin_and_append_at_the_same_time_share_one_file_without_loss(
+    workers: Workers, files: SqliteBackend
+) -> None:
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", APPENDS_TO_ITS_RUNS, str(files.path), name, cwd=ROOT
+        )
+        for name in "abcd"
+    ]
+    assert [await process.wait() for process in processes] == [0] * 4
+    worker = await workers.one()
+    runs = [name * 31 + f"{index:x}" for name in "abcd" for index in range(5)]
+    for run_id in runs:
+        log = await worker.read_all(run_id)
+        assert [batch.payload for batch in log] == [b"%s:%d" % (run_id.encode(), number) for number in range(1, 61)]
+    # Of four that used one key at the same time, one has begun a run with it.
+    with_key = {record.run_id for record in await worker.store.list_runs("ann")} - set(runs)
+    assert len(with_key & {name * 32 for name in "abcd"}) + len(set(runs) & {name * 32 for name in "abcd"}) == 1
 
 
 async def write_and_expire(worker: Worker, workers: Workers, limits: StoreLimits) -> None:
