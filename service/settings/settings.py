@@ -109,6 +109,7 @@ class Settings:
             *self.server.contradictions(),
             *self.provider.contradictions(),
             *self.page.contradictions(),
+            *self.storage.contradictions(self.server.workers),
         ]
 
 

@@ -84,3 +84,19 @@ class StorageSettings:
     def instance_name(self) -> str:
         """The name of this host."""
         return self.instance or gethostname()
+
+    def contradictions(self, workers: int) -> list[str]:
+        """Return a sentence where the store forgets what its users may expect it to keep.
+
+        Args:
+            workers: Worker processes of the server.
+        """
+        if self.store != "memory:":
+            return []
+        found = ["SLUICE_STORE=memory: keeps answers in one process: a restart forgets them."]
+        if workers > 1:
+            found.append(
+                f"SLUICE_STORE=memory: is not shared by the {workers} workers of WEB_CONCURRENCY: a client that comes "
+                "back to another one does not find its answer. `sqlite:` is shared."
+            )
+        return found

@@ -95,6 +95,8 @@ class StoredRuns:
         self._loop = loop
         self._heartbeat = heartbeat
         self._tag = hashlib.sha256(settings.instance_name.encode()).hexdigest()[:TAG_CHARS]
+        self._made = None if settings.is_off else self._environment.make_store(settings)
+        #: The same, once it is open.
         self._store: RunStore | None = None
         self._writer: StoreWriter | None = None
         self._opening: asyncio.Lock | None = None
@@ -258,7 +260,8 @@ class StoredRuns:
         now = asyncio.get_running_loop().time()
         if self._failed_at and now - self._failed_at < RETRY_OPEN:
             raise StoreUnavailable("the store could not be opened a moment ago")
-        store = self._environment.make_store(self.settings)
+        store = self._made
+        assert store is not None, "answers are not kept"
         try:
             await store.open(self._ring)
         except StoreUnavailable as error:

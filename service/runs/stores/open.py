@@ -6,8 +6,9 @@ import hashlib
 import os
 from pathlib import Path
 
+from ...settings.settings import SettingsError
 from ...settings.storage import StorageSettings
-from .base import RunStore, StoreLimits
+from .base import RunStore, StoreLimits, StoreUnavailable
 
 
 def default_file() -> Path:
@@ -24,8 +25,7 @@ def make_store(settings: StorageSettings) -> RunStore:
     """Make the store that the settings name. Nothing is opened or connected.
 
     Raises:
-        StoreUnavailable: The package that the store needs is not installed.
-        ValueError: The URL is not one of a store.
+        SettingsError: The URL is not one of a store, or the package that it needs is not installed.
     """
     limits = StoreLimits(kept=settings.kept, max_bytes=settings.max_store_bytes)
     kind, _, rest = settings.store.partition(":")
@@ -33,6 +33,14 @@ def make_store(settings: StorageSettings) -> RunStore:
         from .memory import MemoryStore
 
         return MemoryStore(limits)
-    from .sqlite import SqliteStore
+    if kind == "sqlite":
+        from .sqlite import SqliteStore
 
-    return SqliteStore(Path(rest) if rest else default_file(), limits)
+        return SqliteStore(Path(rest) if rest else default_file(), limits)
+    try:
+        from .redis import RedisStore
+
+        return RedisStore(settings.store, limits)
+    except (StoreUnavailable, ValueError) as error:
+        # The package is missing, or the URL is none.
+        raise SettingsError([f"SLUICE_STORE is a {kind}: URL; it should be usable: {error}."]) from None
