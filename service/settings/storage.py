@@ -96,7 +96,7 @@ class StorageSettings:
         found = ["SLUICE_STORE=memory: keeps answers in one process: a restart forgets them."]
         if workers > 1:
             found.append(
-                f"SLUICE_STORE=memory: is not shared by the {workers} workers of WEB_CONCURRENCY: a client that comes "
-                "back to another one does not find its answer. `sqlite:` is shared."
+                f"SLUICE_STORE=memory: is not shared by the {workers} workers of WEB_CONCURRENCY: a client that is "
+                "served by another one later does not find its answer. sqlite: is shared."
             )
         return found
