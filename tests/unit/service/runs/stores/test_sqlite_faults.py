@@ -17,7 +17,7 @@ import pytest
 
 from sluice.service.runs.stores.base import Batch, RunState, StoreFull, StoreLimits, StoreUnavailable
 from sluice.service.runs.stores.sqlite import SqliteStore
-from tests.support.run_stores import Clock, SqliteBackend, Worker, Workers, new_run
+from tests.support.run_stores import WITHIN, Clock, SqliteBackend, Worker, Workers, new_run
 
 ROOT = Path(__file__).parents[5]
 # Seconds: the timeout of the stores here, and how much later than that a loaded machine may be.
@@ -129,8 +129,10 @@ async def test_what_was_given_up_before_its_turn_is_not_done(workers: Workers, f
     assert await worker.store.list_runs("bob") == []
 
 
-async def test_a_file_without_room_says_so_and_a_deletion_makes_room(workers: Workers, files: SqliteBackend) -> None:
-    worker = await workers.one(StoreLimits(max_bytes=2**20))
+async def test_a_file_without_room_says_so_and_a_deletion_makes_room(files: SqliteBackend) -> None:
+    store = SqliteStore(files.path, StoreLimits(max_bytes=2**20), timeout=WITHIN)
+    worker = Worker(store)
+    await store.open(worker.ring)
     full, other, small = [await worker.begin() for _ in range(3)]
     await worker.append(small, 1, b"text")
     await worker.append(full, 1, b"x" * 7 * 2**20)
@@ -150,6 +152,7 @@ async def test_a_file_without_room_says_so_and_a_deletion_makes_room(workers: Wo
     assert results[1] is True
     assert (await worker.append(other, 1, b"y" * 7 * 2**20)).refusal is None
     assert await worker.store.size() == 8 + 7 * 2**20
+    await store.close()
 
 
 async def test_an_operation_that_fails_by_a_defect_fails_alone(workers: Workers, files: SqliteBackend) -> None:

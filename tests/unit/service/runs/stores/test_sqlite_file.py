@@ -17,6 +17,7 @@ import pytest
 
 from sluice.service.runs.stores.base import NewRun, Refusal, RunState, StoreLimits, StoreUnavailable
 from sluice.service.runs.stores.sqlite import SqliteStore
+from sluice.service.runs.stores.sqlite_file import DatabaseFile
 from tests.support.run_stores import WITHIN, SqliteBackend, Worker, Workers, new_run
 
 ROOT = Path(__file__).parents[5]
@@ -226,6 +227,7 @@ import asyncio, sys
 from pathlib import Path
 from sluice.service.runs.stores.base import Append, Batch, NewRun
 from sluice.service.runs.stores.sqlite import SqliteStore
+from sluice.service.runs.stores.sqlite_file import DatabaseFile
 
 async def main():
     store = SqliteStore(Path(sys.argv[1]))
@@ -267,6 +269,7 @@ import asyncio, sys
 from pathlib import Path
 from sluice.service.runs.stores.base import Append, Batch, NewRun
 from sluice.service.runs.stores.sqlite import SqliteStore
+from sluice.service.runs.stores.sqlite_file import DatabaseFile
 
 async def main():
     store = SqliteStore(Path(sys.argv[1]), timeout=30.0)
@@ -334,3 +337,15 @@ async def test_the_files_size_is_bounded_by_what_is_kept_and_not_by_what_was_wri
 async def new_id(worker: Worker) -> str:
     run = NewRun("b" * 32, "ann")
     return (await worker.store.create(run)).run_id
+
+
+def test_of_two_that_find_a_file_corrupt_the_second_leaves_the_new_one(short_path: Path) -> None:
+    file = DatabaseFile(short_path / "runs.db", busy_timeout=WITHIN, max_bytes=2**20)
+    one, two = file.connect(), file.connect(reads_only=True)
+    error = sqlite3.DatabaseError("database disk image is malformed")
+    new = file.reconnect(one, error)
+    again = file.reconnect(two, error, reads_only=True)
+    assert new.identity == again.identity
+    assert len(list(short_path.glob("*.corrupt-*[0-9]"))) == 1
+    new.close()
+    again.close()
