@@ -202,7 +202,7 @@ async def test_a_file_whose_making_was_cut_off_is_made(workers: Workers, files: 
 
 
 async def test_many_workers_that_begin_at_once_make_one_store(workers: Workers) -> None:
-    connections = await workers.start(6)
+    connections = await asyncio.gather(*(workers.one() for _ in range(6)))
     runs = [await worker.begin() for worker in connections]
     assert len(await connections[0].store.list_runs("ann")) == len(runs)
 
@@ -349,3 +349,48 @@ def test_of_two_that_find_a_file_corrupt_the_second_leaves_the_new_one(short_pat
     assert len(list(short_path.glob("*.corrupt-*[0-9]"))) == 1
     new.close()
     again.close()
+
+
+STAYS_OPEN = """
+import asyncio, sys
+from pathlib import Path
+from sluice.service.runs.stores.base import Append, Batch, NewRun
+from sluice.service.runs.stores.sqlite import SqliteStore
+
+async def main():
+    store = SqliteStore(Path(sys.argv[1]))
+    await store.open(lambda run_id: None)
+    await store.create(NewRun("a" * 32, "ann"))
+    await store.append([Append("a" * 32, 1, Batch(1, 1, b"x" * 50_000))])
+    print(flush=True)
+    sys.stdin.readline()
+    record = await store.find("b" * 32)
+    print(record.last_number if record else None, await store.find("a" * 32), flush=True)
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("remove", [delete_only_the_database, empty])
+async def test_a_new_file_does_not_share_the_log_of_the_one_that_another_process_still_has_open(
+    workers: Workers, files: SqliteBackend, remove: Callable[[Path], None]
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STAYS_OPEN, str(files.path)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        await asyncio.to_thread(process.stdout.readline)
+        remove(files.path)
+        worker = await workers.one()
+        await worker.store.create(NewRun("b" * 32, "ann"))
+        for number in range(1, 11):
+            assert (await worker.append("b" * 32, number, b"y" * 20_000)).refusal is None
+        assert len(await worker.read_all("b" * 32)) == 10
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        assert await asyncio.to_thread(process.stdout.readline) == b"10 None\n"
+    await worker.store.close()
+    [again] = await workers.start()
+    assert len(await again.read_all("b" * 32)) == 10
