@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from sluice.service.runs.stores.base import RunStore, StoreLimits
 from sluice.service.runs.stores.redis import RedisStore
+from tests.support.run_stores import Worker
 from tests.support.valkey import ValkeyCluster, ValkeyServer
 
 
@@ -29,3 +31,14 @@ class RedisBackend:
 def servers_of(running: ValkeyServer | ValkeyCluster) -> Sequence[ValkeyServer]:
     """Return the servers of a cluster, or the one."""
     return running.servers if isinstance(running, ValkeyCluster) else [running]
+
+
+@asynccontextmanager
+async def open_worker(url: str, limits: StoreLimits | None = None) -> AsyncIterator[Worker]:
+    """Connect a worker to a store, and close its connections in the end."""
+    worker = Worker(RedisStore(url, limits))
+    try:
+        await worker.store.open(worker.ring)
+        yield worker
+    finally:
+        await worker.store.close()

@@ -16,6 +16,8 @@ from types import TracebackType
 from typing import Final, Self
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests.support.polling import wait_until
 
@@ -107,8 +109,15 @@ class ValkeyServer:
 
     def command(self, *words: str | int, password: str | None = None) -> object:
         """Send a command on a connection of its own; return the reply."""
-        with contextlib.closing(redis.Redis(port=self.port, password=password, socket_timeout=_WITHIN)) as client:
+        with self.client(password=password) as client:
             return client.execute_command(*words)
+
+    @contextmanager
+    def client(self, *, password: str | None = None) -> Iterator[redis.Redis]:
+        """Connect to it. Nothing is repeated."""
+        client = redis.Redis(port=self.port, password=password, socket_timeout=_WITHIN, retry=Retry(NoBackoff(), 0))
+        with contextlib.closing(client):
+            yield client
 
     @property
     def url(self) -> str:
@@ -166,7 +175,7 @@ class ValkeyCluster:
 
     def _is_complete(self) -> bool:
         for server in self.servers:
-            with contextlib.closing(redis.Redis(port=server.port)) as client:
+            with server.client() as client:
                 info = client.execute_command("CLUSTER INFO")
                 if info["cluster_state"] != "ok" or info["cluster_slots_ok"] != str(_SLOTS):
                     return False

@@ -19,6 +19,8 @@ _SILENCE: Final = 5.0
 # Seconds before a connection is made again: at first, and at most.
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
+# Seconds after which a task that has been cancelled, and has not ended, is cancelled again.
+_CANCEL_AGAIN: Final = 0.1
 # Channels that are subscribed to by one command.
 _CHANNELS: Final = 1000
 
@@ -54,9 +56,10 @@ class RedisBell:
     async def close(self) -> None:
         """Stop, and close the connection."""
         task, self._task = self._task, None
-        if task is not None:
+        while task is not None and not task.done():
+            # Again, because redis-py may lose a cancellation on its way to a sentinel: see `redis_client.py`.
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await asyncio.wait([task], timeout=_CANCEL_AGAIN)
 
     async def watch(self, run_id: str) -> None:
         """Ring for a run from now on. Without a connection: from the next one on, which begins with a ring."""
@@ -117,7 +120,8 @@ class RedisBell:
         # The last confirmation stands for all before it. Others may watch and be confirmed in between.
         channels = [*map(channel_of, self._watched), IDLE_CHANNEL]
         for start in range(0, len(channels), _CHANNELS):
-            await connection.send_command("SUBSCRIBE", *channels[start : start + _CHANNELS])
+            async with asyncio.timeout(self._timeout):
+                await connection.send_command("SUBSCRIBE", *channels[start : start + _CHANNELS])
         is_confirmed = False
         while not is_confirmed:
             message = await connection.read_response(timeout=self._timeout)
@@ -140,7 +144,8 @@ class RedisBell:
                 raise StoreUnavailable(f"no sign of life for {2 * _SILENCE:g} s")
             else:
                 is_asked = True
-                await connection.send_command("PING")
+                async with asyncio.timeout(self._timeout):
+                    await connection.send_command("PING")
 
     def _handle(self, message: Any) -> None:
         if not isinstance(message, list) or len(message) < 3:

@@ -23,6 +23,7 @@ try:
     from redis.asyncio import Redis, RedisCluster, Sentinel
     from redis.asyncio.cluster import ClusterNode
     from redis.asyncio.retry import Retry
+    from redis.asyncio.sentinel import MasterNotFoundError
     from redis.backoff import NoBackoff
     from redis.exceptions import (
         AuthenticationError,
@@ -183,7 +184,7 @@ class RedisClient:
             replies = await self._send(calls)
             unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
             if unknown:
-                # The server was restarted, or another one has taken over: scripts are not kept.
+                # The server was restarted, or another one has taken over: a server does not keep scripts.
                 await self._load_scripts()
                 again = await self._send([calls[index] for index in unknown])
                 for index, reply in zip(unknown, again, strict=True):
@@ -235,7 +236,9 @@ class RedisClient:
             **address.options,
             "username": address.username or None,
             "password": address.password or None,
-            "socket_timeout": address.timeout,
+            # `_bounded` bounds all of a call. redis-py's own limit costs a timer for each reply, and for each write a
+            # task and `wait_for`, which in Python 3.11 may lose a cancellation.
+            "socket_timeout": None,
             "socket_connect_timeout": address.connect_timeout,
             "protocol": _PROTOCOL,
         }
@@ -353,6 +356,10 @@ class RedisClient:
             return f"the store at {place} did not answer within {self._address.timeout:g} s"
         if isinstance(error, BusyLoadingError):
             return f"the store at {place} is still loading its data"
+        if isinstance(error, MasterNotFoundError):
+            # The text has a list of failures, in redis-py's representation of its clients.
+            hint = ", and one refused its user or password" if "AuthenticationError" in str(error) else ""
+            return f"no primary is known of {place}{hint}"
         detail = " ".join(str(error).split())[:200]
         for secret in self._address.secrets:
             detail = detail.replace(secret, "***")

@@ -11,9 +11,10 @@ import zlib
 from typing import Final
 
 PREFIX: Final = "sluice:"
-# Enough that a cluster's nodes have about the same number each, few enough that a reaper looks at all in one turn.
-# Their slots are spread evenly over the 16,384 of a cluster: a test counts them.
-SHARD_COUNT: Final = 16
+# Numbers in the shards' hash tags. 16 are enough for a cluster, and few enough that a reaper looks at all in one
+# turn. Each tag's slot is near the middle of another sixteenth of the 16,384, so that nodes have about equally many.
+_TAGS: Final = (159, 43, 10, 29, 305, 42, 11, 341, 306, 41, 126, 355, 79, 40, 13, 109)
+SHARD_COUNT: Final = len(_TAGS)
 #: A channel that is always subscribed to, so that a connection for messages is never without one.
 IDLE_CHANNEL: Final = f"{PREFIX}idle"
 _BELL: Final = f"{PREFIX}bell:"
@@ -35,7 +36,7 @@ class Shard:
         self.expired = f"{tag}expired".encode()
 
 
-SHARDS: Final = tuple(Shard(number) for number in range(SHARD_COUNT))
+SHARDS: Final = tuple(Shard(number) for number in _TAGS)
 
 
 def shard_of(run_id: str) -> Shard:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
@@ -76,55 +76,53 @@ class RedisAddress(msgspec.Struct, frozen=True):
         return tuple(str(secret) for secret in given if secret)
 
 
-def _number(kind: type[int] | type[float], least: float, most: float) -> Callable[[str], float]:
+class Option(NamedTuple):
+    """An option of a URL."""
+
+    #: Raises `ValueError` or `KeyError`.
+    parse: Callable[[str], str | float | bool]
+    #: What it may be: a part of a sentence.
+    expected: str
+
+
+def _number(kind: type[int] | type[float], least: float, most: float) -> Option:
     def parse(text: str) -> float:
         value = kind(text)
         if not least <= value <= most:
             raise ValueError
         return value
 
-    parse.__doc__ = f"a {'whole ' if kind is int else ''}number from {least:g} to {most:g}"
-    return parse
+    return Option(parse, f"a {'whole ' if kind is int else ''}number from {least:g} to {most:g}")
 
 
-def _boolean(text: str) -> bool:
-    """True or False"""
-    return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
+def _words(values: Mapping[str, str | bool]) -> Option:
+    return Option(lambda text: values[text.lower()], " or ".join(values))
 
 
-def _words(*allowed: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in allowed:
-            raise ValueError
-        return text
-
-    parse.__doc__ = " or ".join(allowed)
-    return parse
-
-
-def _text(text: str) -> str:
-    """a text"""
+def _parse_text(text: str) -> str:
     if not text:
         raise ValueError
     return text
 
 
-OPTIONS: Final[Mapping[str, Callable[[str], str | float | bool]]] = {
+_TEXT: Final = Option(_parse_text, "a text")
+
+OPTIONS: Final[Mapping[str, Option]] = {
     "socket_timeout": _number(float, 0.1, 60),
     "socket_connect_timeout": _number(float, 0.1, 60),
     "max_connections": _number(int, 2, 1000),
-    "client_name": _text,
-    "ssl_ca_certs": _text,
-    "ssl_ca_path": _text,
-    "ssl_certfile": _text,
-    "ssl_keyfile": _text,
-    "ssl_password": _text,
-    "ssl_cert_reqs": _words("required", "optional", "none"),
-    "ssl_check_hostname": _boolean,
+    "client_name": _TEXT,
+    "ssl_ca_certs": _TEXT,
+    "ssl_ca_path": _TEXT,
+    "ssl_certfile": _TEXT,
+    "ssl_keyfile": _TEXT,
+    "ssl_password": _TEXT,
+    "ssl_cert_reqs": _words({each: each for each in ("required", "optional", "none")}),
+    "ssl_check_hostname": _words({"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}),
     "ssl_min_version": _number(int, 0, 65535),
-    "ssl_ciphers": _text,
-    "sentinel_username": _text,
-    "sentinel_password": _text,
+    "ssl_ciphers": _TEXT,
+    "sentinel_username": _TEXT,
+    "sentinel_password": _TEXT,
 }
 _OWN: Final = ("socket_timeout", "socket_connect_timeout", "max_connections")
 
@@ -158,11 +156,12 @@ def parse_redis_url(url: str) -> RedisAddress:
     topology, has_tls = _SCHEMES[parts.scheme]
     user, _, hosts = parts.netloc.rpartition("@")
     username, _, password = user.partition(":")
-    options = _options(parts.query, topology, has_tls)
+    found = _hosts(hosts, topology)
     service, database = _path(parts.path, topology)
+    options = _options(parts.query, topology, has_tls)
     return RedisAddress(
         topology=topology,
-        hosts=_hosts(hosts, topology),
+        hosts=found,
         has_tls=has_tls,
         service=service,
         database=database,
@@ -219,8 +218,8 @@ def _options(query: str, topology: Topology, has_tls: bool) -> dict[str, str | f
     """Parse the options behind the question mark."""
     found: dict[str, str | float | bool] = {}
     for name, text in parse_qsl(query, keep_blank_values=True):
-        parse = OPTIONS.get(name)
-        if parse is None:
+        option = OPTIONS.get(name)
+        if option is None:
             raise ValueError(f"a URL whose options are of {', '.join(OPTIONS)}")
         if name in found:
             raise ValueError(f"a URL with {name} once")
@@ -229,7 +228,7 @@ def _options(query: str, topology: Topology, has_tls: bool) -> dict[str, str | f
         if name.startswith("sentinel_") and topology is not Topology.SENTINEL:
             raise ValueError(f"redis+sentinel:// where {name} is given")
         try:
-            found[name] = parse(text)
+            found[name] = option.parse(text)
         except (ValueError, KeyError):
-            raise ValueError(f"a URL whose {name} is {parse.__doc__}") from None
+            raise ValueError(f"a URL whose {name} is {option.expected}") from None
     return found
