@@ -29,9 +29,9 @@ from .base import (
 from .redis_bell import RedisBell
 from .redis_client import Call, Get, RedisClient, StoreOutOfMemory
 from .redis_keys import SHARDS, idempotency_key, owner_key, run_keys
-from .redis_scripts import FIELDS, MOST_RUNS, Script, Scripts
+from .redis_scripts import FIELDS, Script, Scripts
 from .redis_urls import parse_redis_url
-from .rules import MAX_RUNS
+from .rules import LISTED, MAX_RUNS
 
 # A field of a record's reply behind `FIELDS`: the server's time.
 _NOW: Final = len(FIELDS)
@@ -169,7 +169,7 @@ class RedisStore:
             records += [_record(name, fields) for name, fields in zip(names, replies, strict=True) if fields]
         found = [record for record in records if not record.is_expired and (state is None or record.state is state)]
         found.sort(key=lambda record: record.created, reverse=True)
-        return found[:MOST_RUNS]
+        return found[:LISTED]
 
     async def request_stop(self, run_id: str, reason: str) -> RunRecord | None:
         """See `RunStore.request_stop`."""

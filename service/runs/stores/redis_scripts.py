@@ -12,15 +12,13 @@ from typing import Final
 
 from .base import StoreLimits
 from .redis_keys import SHARD_COUNT, channel_of
-from .rules import MAX_EXPIRED
+from .rules import LISTED, MAX_EXPIRED
 
 #: The fields of a run's hash, in the order in which a record is returned.
 FIELDS: Final = (
     "owner", "state", "reason", "last", "size", "epoch", "producer", "created", "ended", "expires", "attended",
     "stop", "key", "digest",
 )  # fmt: skip
-# Owners' lists and replies are bounded.
-MOST_RUNS: Final = 1000
 # How many due runs a reaper takes from a shard in one turn.
 _MOST_DUE: Final = 100
 # Entries of a log that are read at once, until they are as many bytes as wanted.
@@ -231,7 +229,7 @@ if KEYS[2] then
 end
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - 1000 * OWNED)
-redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -MOST_RUNS - 1)
+redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -LISTED - 1)
 redis.call('PEXPIRE', KEYS[1], OWNED)
 return false
 """
@@ -281,7 +279,7 @@ class Scripts:
             "KEPT": _whole(1e6 * limits.kept),
             "KNOWN": _whole(1e6 * limits.known),
             "CHANNEL": channel_of(""),
-            "MOST_RUNS": str(MOST_RUNS),
+            "LISTED": str(LISTED),
             "MOST_DUE": str(_MOST_DUE),
             "MOST_EXPIRED": str(MAX_EXPIRED // SHARD_COUNT),
             "MOST_LISTED": str(_MOST_LISTED),

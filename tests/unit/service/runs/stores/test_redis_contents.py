@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from sluice.service.runs.stores import redis as redis_store
 from sluice.service.runs.stores import redis_scripts
-from sluice.service.runs.stores.base import Append, Batch, Refusal, RunState, StoreLimits, StoreUnavailable
+from sluice.service.runs.stores.base import Append, Batch, Refusal, RunState, StoreFull, StoreLimits, StoreUnavailable
 from sluice.service.runs.stores.redis_keys import SHARDS, shard_of
 from tests.support.redis_stores import open_worker
 from tests.support.run_stores import new_run
@@ -104,6 +105,32 @@ async def test_the_run_that_loses_a_race_for_a_key_leaves_nothing(server: Valkey
         [winner] = {each.run_id for each in created}
         await worker.store.delete(winner)
         assert client.keys("*") == []
+
+
+async def test_a_store_with_as_many_runs_as_it_may_hold_takes_no_more_until_one_is_deleted(
+    server: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_store, "MAX_RUNS", 3)
+    async with open_worker(server.url) as worker:
+        runs = [await worker.begin(key=f"{number}") for number in range(3)]
+        await worker.append(runs[0], 1, end=RunState.COMPLETED)
+        with pytest.raises(StoreFull, match="of 3 runs"):
+            await worker.begin()
+        assert not (await worker.store.create(new_run(key="1"))).is_new
+        await worker.store.delete(runs[0])
+        await worker.begin()
+
+
+async def test_an_owners_list_has_a_bound_and_the_newest_runs(
+    server: ValkeyServer, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (redis_store, redis_scripts):
+        monkeypatch.setattr(module, "LISTED", 2)
+    async with open_worker(server.url) as worker:
+        runs = [await worker.begin() for _ in range(3)]
+        for owner in ("ann", None):
+            assert [record.run_id for record in await worker.store.list_runs(owner)] == [runs[2], runs[1]]
+        assert client.zcard("sluice:{owner:ann}:runs") == 2
 
 
 async def test_records_of_expired_runs_are_bounded_and_the_oldest_go_first(
