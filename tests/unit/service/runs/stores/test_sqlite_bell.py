@@ -124,6 +124,27 @@ async def test_a_process_that_does_not_listen_holds_nobody(workers: Workers, fil
         await two.wait_ring(run_id)
 
 
+async def test_a_change_can_be_read_when_it_rings(workers: Workers) -> None:
+    one, two = await workers.two()
+    run_id = await one.begin()
+    await two.store.watch(run_id)
+
+    async def produce() -> None:
+        for number in range(1, 101):
+            await one.append(run_id, number)
+            await asyncio.sleep(0.001)
+
+    async def follow() -> None:
+        last = 0
+        while last < 100:
+            await two.wait_ring(run_id)
+            page = await two.read(run_id, last)
+            assert page is not None
+            last = page.record.last_number
+
+    await asyncio.gather(produce(), follow())
+
+
 async def test_rings_of_thousands_of_runs_at_once_arrive(workers: Workers) -> None:
     one, two = await workers.two()
     runs = [await one.begin() for _ in range(2)]
@@ -145,12 +166,11 @@ async def test_a_lost_ring_is_made_up_for_by_looking_and_what_has_not_changed_do
     one, two = await workers.two()
     try:
         run_id, still = await one.begin(), await one.begin()
+        # The first look at a run rings, also where nothing has changed since the last look at others.
         await two.store.watch(run_id)
-        await two.store.watch(still)
-        # The first look finds them both.
         await two.wait_ring(run_id)
-        while still not in two.heard:
-            await two.wait_ring(still)
+        await two.store.watch(still)
+        await two.wait_ring(still)
         for path in sockets(files):
             path.unlink()
         two.rings.clear()
