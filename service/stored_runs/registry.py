@@ -442,20 +442,22 @@ class StoredRuns:
 
     async def _tick_forever(self, store: RunStore) -> None:
         now = asyncio.get_running_loop().time
-        reap_at = now()
+        reap_at = tick_at = now()
         wake = self._wake
         assert wake is not None
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(TICK):
+                async with asyncio.timeout_at(tick_at):
                     await wake.wait()
             wake.clear()
             rung, self._rung = self._rung, set()
             runs = [run for run in self._runs.values() if not (run.has_ended or run.is_lost)]
             try:
-                await self._renew(store, [run for run in runs if not rung or run.run_id in rung])
-                if rung:
+                if now() < tick_at:
+                    await self._renew(store, [run for run in runs if run.run_id in rung])
                     continue
+                tick_at = now() + TICK
+                await self._renew(store, runs)
                 if self._replicas:
                     await store.attend(list(self._replicas), READER_LEASE)
                 if now() >= reap_at:
@@ -465,8 +467,17 @@ class StoredRuns:
             except StoreUnavailable as error:
                 logger.debug("the store is away: %s", error)
                 self._stop_abandoned(runs)
+                self._give_up_unwritten()
             except Exception:
                 logger.exception("unhandled exception in the upkeep of stored runs")
+
+    def _give_up_unwritten(self) -> None:
+        """Forget runs that have ended and were not written for as long as they would have been kept."""
+        oldest = self._environment.clock() - self.settings.kept
+        for run in [run for run in self._runs.values() if run.has_ended and 0.0 < run.ended_at < oldest]:
+            logger.warning("run %s is forgotten: the store was away since its end", run.run_id[:8])
+            run.is_lost = True
+            self._forget(run)
 
     async def _renew(self, store: RunStore, runs: Sequence[StoredRun]) -> None:
         if not runs or self._writer is None:

@@ -14,8 +14,8 @@ from .event_codec import BadPayload, decode_events
 
 logger = logging.getLogger("sluice.store")
 
-# Bytes of one read: more would be decoded in one turn of the loop.
-PAGE_BYTES = 256 * 1024
+# Bytes of one read, which is decoded in one turn of the loop: 5 ms, where each event is one token.
+PAGE_BYTES = 64 * 1024
 # Seconds between two looks, where no bell has rung.
 POLL_INTERVAL = 1.0
 # Seconds for which readers wait for a store that is away. Then their connection ends, and they try again elsewhere.

@@ -58,7 +58,8 @@ class StoredRun:
         self.is_counted = False
         self._clock = clock
         self.created = self._left_at = clock()
-        self._ended_at = 0.0
+        #: When the run has ended, in seconds since 1970; 0 before.
+        self.ended_at = 0.0
         self._settings = settings
         self._on_change = on_change
         #: Of the log's side (`LogReader`).
@@ -74,7 +75,7 @@ class StoredRun:
         """Take note of events (`LogReader`)."""
         self.cursor = self.log.last_number
         if self.log.has_ended:
-            self._ended_at = self._clock()
+            self.ended_at = self._clock()
         elif self.size > self._settings.max_log_bytes:
             self.run.stop(Stopped("log_full"))
         self._on_change(self)
@@ -142,8 +143,8 @@ class StoredRun:
             epoch=self.epoch,
             producer="",
             created=self.created,
-            ended=self._ended_at,
-            expires=self._ended_at and self._ended_at + self._settings.kept,
+            ended=self.ended_at,
+            expires=self.ended_at and self.ended_at + self._settings.kept,
             attended_until=self.unattended_since,
             stop="",
         )

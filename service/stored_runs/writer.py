@@ -14,6 +14,9 @@ logger = logging.getLogger("sluice.store")
 
 # Seconds in which the events of all runs are gathered for one transaction: readers of other processes are that late.
 INTERVAL = 0.03
+# Events of one transaction, about: to encode them takes a few milliseconds of the loop. There may be many after the
+# store was away.
+MOST_AT_ONCE = 4000
 # Seconds until the next try, where the store is away: the first and the longest.
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 2.0
@@ -54,12 +57,19 @@ class StoreWriter:
             await self.write()
 
     async def write(self) -> None:
-        """Write one batch of each run that has changed."""
+        """Write one batch of each run that has changed, or of as many as one transaction takes."""
         self._wake.clear()
-        runs = [run for run in self._changed if not run.is_written]
-        done = [run for run in self._changed if run.is_written]
-        self._changed = {}
-        appends = [run.next_append() for run in runs]
+        changed, self._changed = self._changed, {}
+        runs, done, appends, count = [], [], [], 0
+        for run in changed:
+            if run.is_written:
+                done.append(run)
+            elif count < MOST_AT_ONCE:
+                appends.append(run.next_append())
+                runs.append(run)
+                count += appends[-1].batch.count
+            else:
+                self.add(run)
         if appends:
             try:
                 answers = await self._store.append(appends)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from flask import Blueprint, Request, Response
 from flask import request as current_request
 
@@ -48,10 +46,9 @@ def make_chat_blueprint(state: ExtensionState, paced: PacedStreams) -> Blueprint
                 # It disconnected while the request waited for a thread: an answer would only cost money.
                 return Response(status=499)
             state.require_thread(holds=asked.chat.mode == "block")
-            asked = replace(asked, chat=_prepare(asked.chat, hooks.prepare))
+            chat = _prepare(asked.chat, hooks.prepare)
             if asked.continues:
-                return answers.answer(request, asked, client)
-            chat = asked.chat
+                return answers.answer(request, asked, chat, client)
             run = service.open(
                 chat,
                 chat.user or identify_client(request, service.settings),

@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from flask import Request, Response
 
+from ...service import Chat
 from ...service.errors import StoreAway
 from ...service.runs.stores.base import StoreFull
 from ..extension_state import ExtensionState
@@ -31,18 +32,19 @@ class StoredAnswers:
         """Take what is kept for the application."""
         self._state = state
 
-    def answer(self, request: Request, asked: ChatRequest, client: Connection | None) -> Response:
+    def answer(self, request: Request, asked: ChatRequest, chat: Chat, client: Connection | None) -> Response:
         """Begin or join an answer, and return its reply: a stream, one JSON object, or 202 for one to be read later.
 
         Args:
             request: The request.
             asked: What was asked.
+            chat: The chat, which the application may have completed.
             client: The client's connection, where the server passes it.
 
         Raises:
             ServiceError: As `ChatService.open_stored` and `make_answer`.
         """
-        service, hooks, chat = self._state.service, self._state.hooks, asked.chat
+        service, hooks = self._state.service, self._state.hooks
         owner = RunOwner(request)
         identity = chat.user or identify_client(request, service.settings)
         on_end = in_app_context(hooks.on_end)

@@ -119,9 +119,8 @@ class SocketReader:
             self.cursor = self._log.last_number
             try:
                 self._write(self._encode(events, first_number, self._request_id))
-            except Exception:
-                logger.exception("unhandled exception in a stream")
-                self._fail_to_encode(first_number)
+            except Exception as error:
+                self._fail_to_encode(first_number, error)
             if self._log.has_ended:
                 self._finish_if_written()
 
@@ -159,8 +158,17 @@ class SocketReader:
         """Write what the log has kept, and want the next events."""
         first = self.cursor + 1
         if events := self._log.pull(self):
-            self.take(first, events)
-        self.is_waiting = not (self.unsent or self._is_done)
+            try:
+                self._write(self._encode(events, first, self._request_id))
+            except Exception as error:
+                self._fail_to_encode(first, error)
+        if self.unsent or self._is_done:
+            return
+        if self.cursor < self._log.last_number:
+            # A log that keeps all gives a part at a time.
+            asyncio.get_running_loop().call_soon(self._on_next_part)
+            return
+        self.is_waiting = True
         if self._log.has_ended:
             self._finish_if_written()
 
@@ -170,7 +178,8 @@ class SocketReader:
             self._run.has_delivered_end = True
             self._finish()
 
-    def _fail_to_encode(self, first_number: int) -> None:
+    def _fail_to_encode(self, first_number: int, error: Exception) -> None:
+        logger.error("unhandled exception in a stream", exc_info=error)
         self._run.stop(InternalError("a frame could not be encoded"))
         self._run.has_delivered_end = True
         self._write(self._encode([Failed(InternalError())], first_number, self._request_id))
@@ -231,6 +240,11 @@ class SocketReader:
             if not self.unsent:
                 self._written_at = monotonic()
                 self._stop_waiting()
+                self._catch_up()
+
+    def _on_next_part(self) -> None:
+        with self._lock:
+            if not self._is_done:
                 self._catch_up()
 
     def _on_limit(self) -> None:
