@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -78,3 +79,20 @@ async def test_what_is_no_longer_known_is_in_no_table_of_the_file(short_path: Pa
             assert other.execute("SELECT bytes, runs FROM totals").fetchall() == [(0, 1)]
     finally:
         await workers.close()
+
+
+async def test_the_memory_of_events_is_free_once_they_have_expired_or_are_deleted() -> None:
+    files = MemoryBackend()
+    workers = Workers(files)
+    worker = await workers.one(LIMITS)
+    payload = bytes(range(250)) * 4
+    before = sys.getrefcount(payload)
+    expired, deleted = await worker.begin(), await worker.begin()
+    await worker.append(expired, 1, payload, end=RunState.COMPLETED)
+    await worker.append(deleted, 1, payload)
+    assert sys.getrefcount(payload) == before + 2
+    await worker.store.delete(deleted)
+    await workers.advance(LIMITS.kept)
+    await worker.store.reap(b"end")
+    assert await worker.state(expired) is RunState.COMPLETED
+    assert sys.getrefcount(payload) == before

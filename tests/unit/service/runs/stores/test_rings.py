@@ -94,6 +94,19 @@ async def test_a_reader_that_reads_after_each_ring_and_never_else_gets_a_whole_r
     assert last == 30
 
 
+async def test_no_ring_comes_after_a_run_is_no_longer_watched(workers: Workers) -> None:
+    one, two, three = await workers.start(3)
+    run_id = await one.begin()
+    await two.store.watch(run_id)
+    await three.store.watch(run_id)
+    await one.append(run_id, 1)
+    await two.store.unwatch(run_id)
+    # A ring that was under way may have come before that; none does now.
+    two.rings.clear()
+    await three.wait_ring(run_id)
+    assert two.rings == []
+
+
 async def test_a_closed_connection_is_not_rung(workers: Workers) -> None:
     one, two, three = await workers.start(3)
     run_id = await one.begin()
