@@ -62,7 +62,7 @@ def model(shared_model: ScriptedModel) -> Iterator[ScriptedModel]:
     """Return the scripted model, reset."""
     shared_model.clear()
     yield shared_model
-    shared_model.drop_idle_connections()
+    shared_model.drop_connections()
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def page_server(shared_page_server: GunicornServer, model: ScriptedModel) -> Gun
 @pytest.fixture
 def host(shared_host: Helpdesk) -> Iterator[Helpdesk]:
     """Return the help desk that a file of tests shares, with its model reset."""
-    with cleared_model(shared_host):
+    with cleared_model(shared_host, keeps_answers=True):
         yield shared_host
 
 

@@ -178,6 +178,13 @@ def test_a_completed_request_is_not_aborted(chat: ChatPage, model: ScriptedModel
     assert broken == []
 
 
+def not_resumable(page: Page) -> ChatPage:
+    """Open the page as of a server whose answers end with their connection. See `test_kept_answers.py` for others."""
+    chat = ChatPage(page)
+    chat.configure(resumable=False)
+    return chat.open()
+
+
 # A reply whose connection stays open until the page closes it: then `closedByPage` is fulfilled.
 HELD_OPEN = """(events) => {
     window.closedByPage = new Promise((resolve) => {
@@ -215,8 +222,9 @@ def test_a_page_of_a_proxy_with_status_200_is_reported_as_unexpected(chat: ChatP
     expect(chat.failure).to_contain_text("The reply did not come from the chat server.")
 
 
-def test_a_failed_connection_is_reported(chat: ChatPage, browser_errors: BrowserErrors) -> None:
+def test_a_failed_connection_is_reported(browser_page: Page, browser_errors: BrowserErrors) -> None:
     browser_errors.expect("ERR_FAILED")
+    chat = not_resumable(browser_page)
     chat.page.route("**/api/chat", lambda route: route.abort(), times=1)
     chat.ask("Tell me")
     expect(chat.failure).to_contain_text("The server cannot be reached. It may be restarting.")
@@ -287,7 +295,10 @@ def test_the_conversation_survives_a_reload(chat: ChatPage, model: ScriptedModel
     expect(chat.status).to_have_text("")
 
 
-def test_an_answer_interrupted_by_a_reload_is_kept_and_can_be_retried(chat: ChatPage, model: ScriptedModel) -> None:
+def test_an_answer_interrupted_by_a_reload_is_kept_and_can_be_retried(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = not_resumable(browser_page)
     model.enqueue(stalling_after("As far as this"))
     chat.ask("Tell me")
     expect(chat.prose).to_have_text("As far as this")

@@ -14,7 +14,10 @@ from tools.common.chat_page import ChatPage, frames, text_frame
 from .browser_errors import BrowserErrors
 
 # The codes of the page itself, in addition to the server's.
-PAGE_CODES = {"too_large", "network", "offline", "cut_off", "unexpected_reply", "interrupted", "page", "unknown"}
+PAGE_CODES = {
+    "too_large", "network", "offline", "cut_off", "unexpected_reply", "interrupted", "server_stopped", "page",
+    "unknown",
+}  # fmt: skip
 
 
 def texts(page: Page, language: str) -> dict[str, Any]:

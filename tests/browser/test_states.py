@@ -149,12 +149,13 @@ def test_details_open_in_view_without_shifting_the_answer(chat: ChatPage, model:
 
 @pytest.fixture
 def page_server_that_ends(model: ScriptedModel) -> Iterator[GunicornServer]:
-    """Start a server that does not wait for running answers when it stops."""
+    """Start a server that does not wait for running answers when it stops, and keeps none."""
     env = {
         "OPENAI_API_KEY": PLANTED_KEY,
         "OPENAI_BASE_URL": model.base_url,
         "OPENAI_MODEL": MODEL_NAME,
         "SLUICE_DRAIN_TIMEOUT": "0.1",
+        "SLUICE_STORE": "off",
     }
     with GunicornServer(env) as server:
         yield server

@@ -42,7 +42,10 @@ def shared_server() -> Iterator[RunningServer]:
 @pytest.fixture
 def chat(browser: Browser, shared_server: RunningServer, browser_errors: BrowserErrors) -> Iterator[ChatPage]:
     """The open page of that server."""
-    with cleared_model(shared_server), open_context(browser, **OPTIONS, base_url=shared_server.url) as context:
+    with (
+        cleared_model(shared_server, keeps_answers=True),
+        open_context(browser, **OPTIONS, base_url=shared_server.url) as context,
+    ):
         browser_errors.listen(context, shared_server.url)
         yield ChatPage(context.new_page()).open()
     assert browser_errors.unexpected == []

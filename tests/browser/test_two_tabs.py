@@ -15,11 +15,13 @@ def chat(browser_page: Page) -> ChatPage:
     return ChatPage(browser_page).open()
 
 
-def another_tab(chat: ChatPage) -> ChatPage:
+def another_tab(chat: ChatPage, **configuration: object) -> ChatPage:
     """Open the address of the first tab in a second one."""
-    page = chat.page.context.new_page()
-    page.goto(chat.page.url)
-    return ChatPage(page)
+    other = ChatPage(chat.page.context.new_page())
+    if configuration:
+        other.configure(**configuration)
+    other.page.goto(chat.page.url)
+    return other
 
 
 def test_an_answer_grows_and_ends_in_another_tab(chat: ChatPage, model: ScriptedModel) -> None:
@@ -66,9 +68,12 @@ def test_simultaneous_questions_of_two_tabs_become_branches(chat: ChatPage, mode
     expect(other.prose).to_have_text("From here.")
 
 
-def test_an_answer_of_a_closed_tab_can_be_continued_in_another(chat: ChatPage, model: ScriptedModel) -> None:
+def test_an_answer_of_a_closed_tab_can_be_continued_in_another(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page)
+    chat.configure(resumable=False)
+    chat.open()
     model.enqueue(stalling_after("As far as this"), reply(" and on."))
-    other = another_tab(chat)
+    other = another_tab(chat, resumable=False)
     chat.ask("Tell me")
     expect(chat.prose).to_have_text("As far as this")
     other.page.get_by_role("link", name="Tell me").click()

@@ -42,7 +42,7 @@ def shared_server() -> Iterator[RunningServer]:
 
 @pytest.fixture
 def model(shared_server: RunningServer) -> Iterator[ScriptedModel]:
-    with cleared_model(shared_server):
+    with cleared_model(shared_server, keeps_answers=True):
         yield shared_server.model
 
 

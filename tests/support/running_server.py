@@ -48,10 +48,17 @@ def start_server(**env: object) -> Iterator[RunningServer]:
 
 
 @contextmanager
-def cleared_model(shared: RunningServer) -> Iterator[RunningServer]:
-    """Begin a test on a shared server without scripts of earlier tests; end it without connections to the model."""
+def cleared_model(shared: RunningServer, *, keeps_answers: bool = False) -> Iterator[RunningServer]:
+    """Begin a test on a shared server without scripts of earlier tests; end it without connections to the model.
+
+    Args:
+        shared: The server.
+        keeps_answers: True breaks off the answers that go on without their page.
+    """
     shared.model.clear()
     yield shared
+    if keeps_answers:
+        shared.model.drop_connections()
     # The server pools them, which is right, but the leak check of the next test would find them new.
     shared.model.drop_idle_connections()
 

@@ -594,6 +594,11 @@ class ScriptedModel:
         self.call_on_loop(self._drop_all)
         self.wait_no_connections(timeout)
 
+    def drop_connections(self, timeout: float = 5.0) -> None:
+        """Break off all exchanges, and close the connections. An answer that a server keeps outlives its page."""
+        self.call_on_loop(self._drop_all)
+        self.drop_idle_connections(timeout)
+
     def gate(self, name: str | None = None) -> Gate:
         """Return a new gate, shut, to put into scripts as a step."""
         self._gates += 1

@@ -165,6 +165,10 @@ const chat = new Chat(store, {
     transcript.finish(exchange, { announce: true });
     position.follow();
   },
+  reconnecting: (exchange, isReconnecting) => {
+    transcript.showConnection(exchange, isReconnecting);
+    position.follow();
+  },
   running: (running) => {
     composer.running = running;
     transcript.running = running;
@@ -241,6 +245,9 @@ void firstInteraction()
   .then(() => Promise.all([import("./ui/tooltips.js"), import("./ui/menu.js"), import("./transcript/details_view.js")]))
   .then(([{ Tooltips }]) => new Tooltips([...ofButtons, { button: ".send", key: { key: "Enter" } }]))
   .catch(() => undefined); // offline, or after a deploy: the buttons keep their names, and only the tooltips are missing
+void firstInteraction()
+  .then(() => import("./api/kept_answer.js"))
+  .catch(() => undefined); // then a question loads it, or does without
 // a notice, an undo offer or a longer draft must cover neither the end of the answer nor what has the focus
 const dock = requireElement("dock", HTMLElement);
 new ResizeObserver(() => {
@@ -274,7 +281,7 @@ fetchConfiguration()
 
 /** @param {Configuration} configuration */
 function configure(configuration) {
-  chat.configuration = configuration;
+  chat.configure(configuration);
   starters.setStarters(configuration.starters);
   isConfigured = true;
   updateStartScreen();
@@ -312,7 +319,7 @@ async function startSync() {
   try {
     const { ServerSync } = await import("./sync/server_sync.js");
     return new ServerSync(store, {
-      isRunning: (id) => chat.isRunning(id),
+      isUnnamed: (id) => chat.isUnnamed(id),
       changed: (id) => void chat.refresh(id),
       deleted: (id) => conversations.deletedElsewhere(id),
     });

@@ -9,7 +9,7 @@
  * @typedef {object} AnswerDetails
  * @property {string} [model] that the reader chose, or else the server's default
  * @property {number} [firstMs] until the first token; absent in block mode
- * @property {number} [totalMs] absent if another application has asked
+ * @property {number} [totalMs] absent if another application or an earlier page has asked
  * @property {Usage} [usage] absent if the answer is incomplete
  */
 

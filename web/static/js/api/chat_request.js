@@ -8,6 +8,10 @@ import { readUsage } from "./answer_details.js";
 const BODY_END_MS = 500; // a server ends the body after its terminal frame; a proxy may delay that end
 
 /** @typedef {{ role: "user" | "assistant", content: string }} Message */
+/** @type {readonly StopReason[]} */
+const STOP_REASONS = ["stopped", "abandoned", "log_full"];
+
+/** @typedef {"stopped" | "abandoned" | "log_full"} StopReason why the server has stopped an answer */
 
 /**
  * @typedef {object} Tuning how the answer should be
@@ -30,6 +34,8 @@ const BODY_END_MS = 500; // a server ends the body after its terminal frame; a p
  * @property {string} text
  * @property {string} reasoning
  * @property {boolean} done
+ * @property {number} [number] of the event, and of all before it
+ * @property {StopReason} [stopReason] if the answer was stopped; then it is the last chunk
  * @property {string} [finishReason]
  * @property {import("./answer_details.js").Usage} [usage]
  */
@@ -44,19 +50,12 @@ const BODY_END_MS = 500; // a server ends the body after its terminal frame; a p
  */
 export async function* requestAnswer(question, signal) {
   try {
-    const response = await fetch(apiAddress("api/chat"), {
-      method: "POST",
-      headers: { "Content-Type": "application/json", ...postHeaders() },
-      body: bodyOf(question),
-      signal,
-    });
+    const response = await postQuestion(bodyOf(question), signal);
     if (!response.ok) throw await failureFromResponse(response);
-    if (isEventStream(response)) yield* streamedReply(response);
-    else yield await blockReply(response);
+    yield* readReply(response);
   } catch (error) {
     if (error instanceof Failure) throw error;
     signal.throwIfAborted();
-    if (error instanceof EventTooLarge) throw new Failure({ code: "unexpected_reply", retryable: true });
     // fetch and the body's reader reject with a TypeError for all network errors
     if (error instanceof TypeError) {
       throw new Failure({ code: navigator.onLine ? "network" : "offline", retryable: true });
@@ -65,8 +64,26 @@ export async function* requestAnswer(question, signal) {
   }
 }
 
-/** @param {Question} question @returns {string} the body of its request */
-export function bodyOf({ message, history, mode, model, systemPrompt, temperature }) {
+/**
+ * @param {string} body
+ * @param {AbortSignal} signal
+ * @param {Record<string, string>} [headers] further ones
+ */
+export function postQuestion(body, signal, headers = {}) {
+  return fetch(apiAddress("api/chat"), {
+    method: "POST",
+    headers: { "Content-Type": "application/json", ...postHeaders(), ...headers },
+    body,
+    signal,
+  });
+}
+
+/**
+ * @param {Question} question
+ * @param {{ isKept?: boolean }} [options] whether the answer should go on without its connection
+ * @returns {string} the body of its request
+ */
+export function bodyOf({ message, history, mode, model, systemPrompt, temperature }, { isKept = false } = {}) {
   return JSON.stringify({
     message,
     conversation_history: history,
@@ -75,28 +92,59 @@ export function bodyOf({ message, history, mode, model, systemPrompt, temperatur
     ...(model ? { model } : {}),
     ...(systemPrompt ? { system_prompt: systemPrompt } : {}),
     temperature, // left out if undefined
+    ...(isKept ? { on_disconnect: "continue" } : {}),
   });
 }
 
+/**
+ * Reads a reply in stream or block mode. Only the last chunk has `done`.
+ *
+ * @param {Response} response a successful one
+ * @param {ReadingOptions} [options]
+ * @returns {AsyncGenerator<Chunk, void, void>}
+ * @throws {Failure} if the answer is incomplete, or the reply is not one
+ */
+export async function* readReply(response, options = {}) {
+  try {
+    if (isEventStream(response)) yield* streamedReply(response, options);
+    else yield await blockReply(response);
+  } catch (error) {
+    if (error instanceof EventTooLarge) throw new Failure({ code: "unexpected_reply", retryable: true });
+    throw error;
+  }
+}
+
+/**
+ * @typedef {object} ReadingOptions
+ * @property {number} [after] the number of an event; up to this one, all are left out
+ * @property {() => void} [alive] called for each part of the reply, even without an event
+ */
+
 /** @param {Response} response */
-function isEventStream(response) {
+export function isEventStream(response) {
   return (response.headers.get("Content-Type") ?? "").toLowerCase().startsWith("text/event-stream");
 }
 
-/** @param {Response} response */
-async function* streamedReply(response) {
+/**
+ * @param {Response} response
+ * @param {ReadingOptions} options
+ */
+async function* streamedReply(response, { after = 0, alive }) {
   if (!response.body) throw cutOff(response);
   // Chromium reports a complete `no-store` body as failed unless it has been cloned: microsoft/playwright#42742
   void response.clone().body?.cancel();
   const reader = response.body.getReader();
   let hasEnded = false;
   try {
-    for await (const event of readEvents(reader)) {
+    for await (const event of readEvents(reader, alive)) {
       if (event.type !== "message") continue; // other event types are not part of the reply
+      const number = Number(event.id) || 0; // 0 from a server that does not number them
+      if (number > 0 && number <= after) continue;
       const frame = parseObject(event.data);
       if (!frame) throw unexpected(response);
       hasEnded = frame.done === true || frame.success === false;
       const chunk = chunkFrom(frame, response);
+      if (number > 0) chunk.number = number;
       if (chunk.text || chunk.reasoning || chunk.done) yield chunk;
       if (chunk.done) return;
     }
@@ -136,6 +184,10 @@ async function blockReply(response) {
  * @returns {Chunk}
  */
 function chunkFrom(frame, response) {
+  if (frame.success === false && frame.code === "stopped") {
+    const stopReason = STOP_REASONS.find((reason) => reason === frame.reason) ?? "stopped";
+    return { text: "", reasoning: "", done: true, stopReason };
+  }
   if (frame.success === false) throw failureFromJson({ ...frame, request_id: frame.request_id ?? requestIdFrom(response) });
   // Unknown fields are ignored. A frame with unreadable text fails, because text would be lost.
   const { message = "", reasoning = "", finish_reason: finishReason } = frame;

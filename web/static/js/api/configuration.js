@@ -16,6 +16,7 @@ import { readObject } from "./failure.js";
  * @property {number} maxBodyBytes of a request
  * @property {boolean} allowsSystemPrompt whether a question may bring a system prompt
  * @property {boolean} allowsTemperature
+ * @property {boolean} isResumable whether the server keeps answers whose connection ends
  * @property {StartersByLanguage} starters set by the operator
  */
 
@@ -29,6 +30,7 @@ export const DEFAULT_CONFIGURATION = Object.freeze({
   maxBodyBytes: 2 ** 20,
   allowsSystemPrompt: false,
   allowsTemperature: false,
+  isResumable: false,
   starters: {},
 });
 
@@ -50,6 +52,7 @@ export async function fetchConfiguration() {
     maxBodyBytes: nonNegative(body.max_body_bytes) ?? defaults.maxBodyBytes,
     allowsSystemPrompt: body.allow_system_prompt === true,
     allowsTemperature: body.allow_temperature === true,
+    isResumable: body.resumable === true,
     starters: readStarters(body.starters),
   };
 }

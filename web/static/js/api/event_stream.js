@@ -82,15 +82,17 @@ export class EventAssembler {
  * Reads a response body as events. Text after the last empty line is ignored, as the standard says.
  *
  * @param {ReadableStreamDefaultReader<Uint8Array>} reader of the body; the caller closes it
+ * @param {() => void} [alive] called for each part of the body, comments included
  * @returns {AsyncGenerator<ServerEvent, void, void>}
  */
-export async function* readEvents(reader) {
+export async function* readEvents(reader, alive) {
   const decoder = new TextDecoder(); // drops one leading BOM, replaces bad UTF-8
   const lines = new LineSplitter();
   const events = new EventAssembler();
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
+    alive?.();
     for (const line of lines.push(decoder.decode(value, { stream: true }))) {
       const event = events.push(line);
       if (event) yield event;

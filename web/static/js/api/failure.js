@@ -6,6 +6,7 @@
  * - `offline`          the connection failed, and the browser is offline
  * - `unexpected_reply` the reply is not from this API: a proxy's page, invalid JSON
  * - `interrupted`      the page was closed or reloaded while the answer was being written
+ * - `server_stopped`   the server's `interrupted`: the process that was writing the answer has ended
  * - `page`             a bug in this page
  */
 
@@ -37,7 +38,8 @@ export class Failure extends Error {
 export function failureFromJson(body, status, retryAfter) {
   /** @type {FailureRecord} */
   const record = {
-    code: typeof body.code === "string" ? body.code : "unknown",
+    // stored answers have had `interrupted` as the page's own code since before the server had it
+    code: body.code === "interrupted" ? "server_stopped" : typeof body.code === "string" ? body.code : "unknown",
     retryable: body.retryable !== false,
   };
   if (status !== undefined) record.status = status;

@@ -5,9 +5,9 @@ import { Conversation } from "../conversation/conversation.js";
 import { ConversationReader } from "./conversation_reader.js";
 import { moveDraft, draftOwnerOf } from "../storage/draft.js";
 import { readDraftTuning, saveDraftTuning } from "../storage/draft_tuning.js";
-import { INTERRUPTED, finish, forgetReasoning, reopen } from "../conversation/exchange.js";
+import { INTERRUPTED, finish, forgetReasoning, newRun, reopen, setRun } from "../conversation/exchange.js";
 import { texts } from "../i18n/language.js";
-import { questionOf, Run, waitUntilUnlocked } from "./run.js";
+import { discardRun, isLocked, questionOf, Run, waitUntilUnlocked } from "./run.js";
 import { allowedTuning } from "../conversation/tuning.js";
 import { titleFrom } from "../conversation/title.js";
 
@@ -25,14 +25,23 @@ import { titleFrom } from "../conversation/title.js";
  * @property {(exchange: Exchange) => void} asked
  * @property {(exchange: Exchange) => void} grown
  * @property {(exchange: Exchange) => void} ended
+ * @property {(exchange: Exchange, isReconnecting: boolean) => void} reconnecting
  * @property {(running: boolean) => void} running
  * @property {(status: string) => void} status a text for screen readers
  * @property {() => void} draftNotSaved the browser refuses to store what was chosen for a new conversation
  */
 
+const CONFIGURATION_MS = 2000; // for which a question waits for the server's configuration
+const ASKED_MS = 60_000; // a question that a closed page may not have sent is sent again within this time
+const KEPT_MS = 600_000; // the server's default for how long an answer is kept
+const MOST_FOLLOWED = 5; // conversations with running answers, of which another page was closed
+
 export class Chat {
   /** @type {Configuration} */
   configuration = DEFAULT_CONFIGURATION;
+  #setConfigured = () => {};
+  /** Fulfilled when the configuration is known, or cannot be read; null from then on. @type {Promise<void> | null} */
+  #configured = new Promise((resolve) => (this.#setConfigured = resolve));
   /** @type {Configuration["mode"]} */
   mode = DEFAULT_CONFIGURATION.mode;
   /** The model that the reader chose; empty for the server's own choice. */
@@ -41,8 +50,8 @@ export class Chat {
   #store;
   #view;
   #reader;
-  /** The running answers by conversation: they go on while another one is shown. @type {Map<string, Run>} */
-  #runs = new Map();
+  /** The running answers of all conversations: they go on while another one is shown. @type {Set<Run>} */
+  #runs = new Set();
   /** Exchanges whose answers another tab seems to be writing. @type {Set<Exchange>} */
   #watched = new Set();
 
@@ -54,6 +63,13 @@ export class Chat {
     this.#store = store;
     this.#view = view;
     this.#reader = new ConversationReader(store, (conversation, isMissing) => this.#onRead(conversation, isMissing));
+  }
+
+  /** @param {Configuration} configuration of the server, or the default if it cannot be read */
+  configure(configuration) {
+    this.configuration = configuration;
+    this.#configured = null;
+    this.#setConfigured();
   }
 
   /** Whether the start screen is shown: the conversation is new, or could not be read. */
@@ -85,7 +101,12 @@ export class Chat {
 
   /** @param {string} conversation */
   isRunning(conversation) {
-    return this.#runs.has(conversation);
+    return this.#runsOf(conversation).length > 0;
+  }
+
+  /** @param {string} conversation @returns {boolean} whether an answer is running that other devices could not follow yet */
+  isUnnamed(conversation) {
+    return this.#runsOf(conversation).some(({ exchange }) => !exchange.run?.id);
   }
 
   /**
@@ -159,6 +180,7 @@ export class Chat {
    */
   delete(exchange) {
     const { conversation } = this;
+    this.#discard(exchange);
     const removal = conversation.remove(exchange);
     this.#store.save(conversation, removal.children);
     void this.#store.deleteExchange(conversation, exchange);
@@ -168,7 +190,7 @@ export class Chat {
 
   /** Stops the running answer. The received text stays. */
   stop() {
-    this.#runs.get(this.conversation.id)?.stop();
+    for (const run of this.#runsOf(this.conversation.id)) run.stop();
   }
 
   /**
@@ -184,17 +206,18 @@ export class Chat {
    * @param {Conversation} [conversation] a new one if omitted
    */
   show(conversation = new Conversation()) {
-    this.conversation = this.#runs.get(conversation.id)?.conversation ?? conversation;
+    this.conversation = this.#runsOf(conversation.id)[0]?.conversation ?? conversation;
     if (this.conversation.isEmpty) Object.assign(this.conversation.record, readDraftTuning());
     this.#view.shown(this.conversation);
     this.#view.running(this.running);
     this.#view.status(this.running ? texts.generating : "");
+    for (const run of this.#runsOf(this.conversation.id)) this.#showConnection(run);
     this.#watch();
   }
 
   /** Shows what another tab has saved. @param {string} id of the conversation */
   async refresh(id) {
-    const conversation = this.#runs.get(id)?.conversation ?? this.conversation;
+    const conversation = this.#runsOf(id)[0]?.conversation ?? this.conversation;
     if (conversation.id !== id) return;
     await this.#reader.wait(id); // what it reads may be older
     if (conversation.contents !== "read") {
@@ -209,26 +232,53 @@ export class Chat {
     this.#watch();
   }
 
-  /** Stops and saves the running answer of a conversation, before its deletion. @param {string} id */
+  /** Stops and saves the running answers of a conversation, before its deletion. @param {string} id */
   async settle(id) {
-    const run = this.#runs.get(id);
-    if (run) await this.#end(run, { state: "stopped" });
+    for (const run of this.#runsOf(id)) {
+      run.discard();
+      await this.#end(run, { state: "stopped" });
+    }
   }
 
-  /** Stops the running answer of a conversation that was deleted. @param {string} id */
+  /**
+   * Ends the running answers of a conversation that was deleted. Who has deleted it has stopped those that the server
+   * keeps.
+   * @param {string} id
+   */
   forget(id) {
     this.#reader.forget(id);
-    const run = this.#runs.get(id);
-    if (!run) return;
-    this.#runs.delete(id);
-    run.stop();
-    run.release();
+    for (const run of this.#runsOf(id)) {
+      this.#runs.delete(run);
+      run.abort();
+      run.release();
+    }
   }
 
-  /** Ends and saves all running answers, before the page is unloaded. They can be continued later. */
+  /**
+   * Ends and saves all running answers, before the page is unloaded. They can be continued later. Those that the server
+   * keeps go on.
+   */
   leave() {
-    for (const run of this.#runs.values()) void this.#end(run, { state: "failed", failure: INTERRUPTED });
+    for (const run of this.#runs) {
+      if (!run.isKept) void this.#end(run, { state: "failed", failure: INTERRUPTED });
+      else if (run.isWriter) this.#store.save(run.conversation, [run.exchange], { isGrowth: true });
+    }
     this.#store.prepareForUnload();
+  }
+
+  /** Follows answers that a closed page has requested, of conversations that are not shown. Call when the store is open. */
+  async followOthers() {
+    const since = Date.now() - KEPT_MS;
+    const recent = this.#store.list.filter(({ id, changed }) => changed > since && id !== this.conversation.id);
+    for (const { id } of recent.slice(0, MOST_FOLLOWED)) {
+      const stored = await this.#store.load(id);
+      const running = stored?.exchanges.filter(({ state, run }) => state === "running" && run?.id) ?? [];
+      const locked = await Promise.all(running.map((exchange) => isLocked(exchange.id)));
+      if (!locked.includes(false)) continue; // another tab receives them
+      const conversation = this.#inUse(id);
+      await this.#reader.wait(id);
+      this.#watch(conversation);
+    }
   }
 
   /**
@@ -250,7 +300,7 @@ export class Chat {
    */
   #inUse(id) {
     const shown = this.conversation.id === id ? this.conversation : undefined;
-    const known = shown ?? this.#runs.get(id)?.conversation ?? this.#reader.conversation(id);
+    const known = shown ?? this.#runsOf(id)[0]?.conversation ?? this.#reader.conversation(id);
     const conversation = known ?? Conversation.unread(id);
     if (conversation.contents === "unread") this.#reader.start(conversation);
     return conversation;
@@ -281,8 +331,9 @@ export class Chat {
   async #answer(conversation, exchange) {
     const isShown = this.conversation === conversation;
     reopen(exchange);
+    if (this.#isKept) exchange.run = newRun();
     const run = new Run(conversation, exchange);
-    this.#runs.set(conversation.id, run);
+    this.#runs.add(run);
     this.#store.save(conversation, [exchange]);
     if (isShown) this.#view.shown(conversation);
     this.#view.running(this.running);
@@ -290,17 +341,77 @@ export class Chat {
       this.#view.status(texts.generating);
       this.#view.asked(exchange);
     }
+    if (this.#configured) {
+      await Promise.race([this.#configured, new Promise((resolve) => setTimeout(resolve, CONFIGURATION_MS))]);
+      if (!this.#runs.has(run)) return; // the page was left, or the conversation deleted
+      if (this.#isKept) exchange.run = newRun();
+    }
+    await this.#request(run);
+  }
+
+  /** @param {Run} run of an exchange without an answer, or with one whose rest is wanted */
+  async #request(run) {
+    const { conversation, exchange } = run;
     const { mode, model } = this;
     const { maxHistory: maxMessages, maxMessageChars: maxChars, maxBodyBytes: maxBytes } = this.configuration;
     const question = { ...questionOf(conversation, exchange), ...this.#tuningOf(conversation), mode, model };
-    const outcome = await run.receive(question, { maxMessages, maxChars, maxBytes }, () => {
-      this.#store.save(conversation, [exchange]);
-      if (this.conversation === conversation) this.#view.grown(exchange);
-    });
     const usedModel = model || this.configuration.model;
-    if (exchange.figures && usedModel) exchange.figures.model = usedModel;
+    if (usedModel) setRun(exchange, { model: usedModel });
+    await this.#receive(run, usedModel, (events) => run.ask(question, { maxMessages, maxChars, maxBytes }, events));
+  }
+
+  /**
+   * Receives an answer that another page has requested. Until its tab is closed, that one stores it.
+   * @param {Conversation} conversation
+   * @param {Exchange} exchange
+   */
+  #follow(conversation, exchange) {
+    const run = this.#take(conversation, exchange);
+    void this.#receive(run, exchange.run?.model ?? "", (events) => run.follow(events));
+  }
+
+  /**
+   * Sends a question again that a closed page may not have sent, or whose answer had no name yet.
+   * @param {Conversation} conversation
+   * @param {Exchange} exchange
+   */
+  async #askAgain(conversation, exchange) {
+    const run = this.#take(conversation, exchange);
+    await this.#configured;
+    if (this.#runs.has(run)) await this.#request(run);
+  }
+
+  /**
+   * @param {Conversation} conversation
+   * @param {Exchange} exchange
+   */
+  #take(conversation, exchange) {
+    const run = new Run(conversation, exchange, { follows: true });
+    this.#runs.add(run);
+    this.#view.running(this.running);
+    if (this.conversation === conversation) this.#view.status(texts.generating);
+    return run;
+  }
+
+  /**
+   * @param {Run} run
+   * @param {string} model
+   * @param {(events: import("./run.js").RunEvents) => Promise<Outcome>} work
+   */
+  async #receive(run, model, work) {
+    const { conversation, exchange } = run;
+    const isGrowth = () => exchange.run?.id !== undefined && exchange.run.id !== "";
+    const outcome = await work({
+      grown: () => {
+        if (run.isWriter) this.#store.save(conversation, [exchange], { isGrowth: isGrowth() });
+        if (this.conversation === conversation) this.#view.grown(exchange);
+      },
+      named: () => run.isWriter && this.#store.save(conversation, [exchange]),
+      connectionChanged: () => this.#showConnection(run),
+    });
+    if (exchange.figures && model) exchange.figures.model = model;
     // otherwise `leave`, `settle` or `forget` has ended this run already
-    if (this.#runs.get(conversation.id) === run) await this.#end(run, outcome);
+    if (this.#runs.has(run)) await this.#end(run, outcome);
   }
 
   /**
@@ -309,17 +420,69 @@ export class Chat {
    */
   async #end(run, outcome) {
     const { conversation, exchange } = run;
-    this.#runs.delete(conversation.id);
-    run.stop();
+    this.#runs.delete(run);
+    run.abort();
     finish(exchange, outcome);
-    this.#store.save(conversation, [exchange]);
+    if (run.isWriter) this.#store.save(conversation, [exchange]);
+    else exchange.changed = Date.now();
     if (this.conversation === conversation) {
-      this.#view.running(false);
+      this.#view.running(this.running);
       this.#view.status(statusAfter(exchange));
       this.#view.ended(exchange);
     }
+    if (!run.isWriter) return void this.#saveForAnother(run);
     await this.#store.flush(); // before other tabs read it
     run.release();
+  }
+
+  /** Stores the end of an answer whose own tab was closed before it could. @param {Run} run */
+  async #saveForAnother(run) {
+    const { conversation, exchange } = run;
+    await run.whenWriter;
+    const stored = (await this.#store.load(conversation.id))?.exchanges.find(({ id }) => id === exchange.id);
+    if (stored?.state === "running" && stored.run?.id === exchange.run?.id && exchange.state !== "running") {
+      this.#store.save(conversation, [exchange]);
+      await this.#store.flush();
+    }
+    run.release();
+  }
+
+  /**
+   * Ends the answers of a conversation that was deleted, as far as no page receives them.
+   * @param {Conversation} conversation
+   */
+  discardAll(conversation) {
+    for (const exchange of conversation.exchanges) this.#discard(exchange);
+  }
+
+  /** Ends an answer that is being deleted. @param {Exchange} exchange */
+  #discard(exchange) {
+    if (exchange.state !== "running") return;
+    const run = [...this.#runs].find((each) => each.exchange === exchange);
+    if (run) {
+      run.discard();
+      void this.#end(run, { state: "stopped" });
+    } else {
+      discardRun(exchange.run?.id ?? "");
+      finish(exchange, { state: "stopped" });
+    }
+  }
+
+  /** @param {Run} run */
+  #showConnection({ conversation, exchange, isReconnecting }) {
+    if (this.conversation !== conversation || exchange.state !== "running") return;
+    this.#view.reconnecting(exchange, isReconnecting);
+    this.#view.status(isReconnecting ? texts.reconnecting : texts.generating);
+  }
+
+  /** Whether the next answer goes on without its connection. */
+  get #isKept() {
+    return this.configuration.isResumable && this.mode === "stream";
+  }
+
+  /** @param {string} conversation */
+  #runsOf(conversation) {
+    return [...this.#runs].filter((run) => run.conversation.id === conversation);
   }
 
   /**
@@ -339,13 +502,19 @@ export class Chat {
     return allowedTuning(this.#store.record(id) ?? record, this.configuration);
   }
 
-  /** Waits for the end of answers that other tabs are writing, and then updates them. */
-  #watch() {
-    const { conversation } = this;
+  /**
+   * Follows answers that the server keeps. Waits for the end of others that other tabs are writing, and then updates them.
+   * @param {Conversation} [conversation] the shown one if omitted
+   */
+  #watch(conversation = this.conversation) {
     for (const exchange of conversation.exchanges) {
-      if (exchange.state !== "running" || this.#isWritingHere(exchange) || this.#watched.has(exchange)) continue;
-      this.#watched.add(exchange);
-      void waitUntilUnlocked(exchange.id).then(() => this.#onUnlocked(conversation, exchange));
+      if (exchange.state !== "running" || this.#isWritingHere(exchange)) continue;
+      if (exchange.run?.id) {
+        this.#follow(conversation, exchange);
+      } else if (!this.#watched.has(exchange)) {
+        this.#watched.add(exchange);
+        void waitUntilUnlocked(exchange.id).then(() => this.#onUnlocked(conversation, exchange));
+      }
     }
   }
 
@@ -359,6 +528,9 @@ export class Chat {
     const stored = await this.#store.load(conversation.id);
     if (stored) conversation.merge(stored, (each) => this.#isWritingHere(each) || this.#store.hasPendingWrite(each));
     if (this.#isWritingHere(exchange)) return;
+    const { run } = exchange;
+    if (exchange.state === "running" && run?.id) return this.#follow(conversation, exchange);
+    if (exchange.state === "running" && run && Date.now() - run.asked < ASKED_MS) return void this.#askAgain(conversation, exchange);
     // not saved: its own tab, or the next page, may still save more of it
     if (exchange.state === "running") Object.assign(exchange, { state: "failed", failure: INTERRUPTED });
     if (this.conversation === conversation) this.#view.shown(conversation);
@@ -366,7 +538,7 @@ export class Chat {
 
   /** @param {Exchange} exchange */
   #isWritingHere(exchange) {
-    return [...this.#runs.values()].some((run) => run.exchange === exchange);
+    return [...this.#runs].some((run) => run.exchange === exchange);
   }
 }
 

@@ -228,6 +228,16 @@ export class Continuation {
     this.#before = before;
   }
 
+  /** Whether the rest is joined, so that all of its text is in the answer. */
+  get isJoined() {
+    return this.#isJoined;
+  }
+
+  /** Whether text has arrived that is not in the answer yet. */
+  get isWaiting() {
+    return !this.#isJoined && this.#rest !== "";
+  }
+
   /**
    * @param {string} text the next part of the rest
    * @param {boolean} isLast

@@ -49,6 +49,7 @@ export class ConversationActions {
    */
   async openStore(database) {
     await this.#store.open(database);
+    void this.#chat.followOthers();
     const legacy = this.#legacy;
     if (!legacy) return;
     await this.#store.add([legacy]);
@@ -103,6 +104,7 @@ export class ConversationActions {
     const conversation = await this.#store.delete(id);
     if (!conversation) return; // the store has reported the failure
     this.#chat.forget(id);
+    this.#chat.discardAll(conversation);
     if (this.#chat.conversation.id === id) this.#showNew(); // opened again before it was deleted
     const restoreDrafts = removeDrafts(conversation);
     this.#undo.offer("conversationDeleted", async () => {

@@ -28,7 +28,7 @@ export function fitHistory(question, { maxMessages, maxChars, maxBytes }) {
   const all = question.history;
   /** @type {Message[]} */
   const history = [];
-  let bytes = byteLength(bodyOf({ ...question, history }));
+  let bytes = byteLength(bodyOf({ ...question, history }, { isKept: true }));
   let whole = 0;
   for (let next = all.length - 2; next >= 0 && history.length + 2 <= maxMessages; next -= 2) {
     // the server would refuse the whole request for one message that is too long; of that, its end matters

@@ -3,7 +3,7 @@
  * other answers to it. One child is chosen at each fork; the chosen exchanges are the path that is shown.
  */
 
-import { isSentToModel, newExchange } from "./exchange.js";
+import { isAhead, isSentToModel, newExchange } from "./exchange.js";
 import { newIdentifier } from "./identifier.js";
 import { titleFrom } from "./title.js";
 
@@ -190,7 +190,7 @@ export class Conversation {
     for (const theirs of other.exchanges) {
       const ours = this.#exchanges.get(theirs.id);
       if (!ours) this.#exchanges.set(theirs.id, theirs);
-      else if (!isNewerHere(ours)) overwrite(ours, theirs);
+      else if (!isNewerHere(ours) && !isAhead(ours, theirs)) overwrite(ours, theirs);
     }
     this.#moveOrphansToRoot();
   }

@@ -20,8 +20,20 @@ import { newIdentifier } from "./identifier.js";
  * @property {number} changed milliseconds since 1970; of two versions of one exchange, the later wins
  * @property {string} [finishReason] if the answer is complete
  * @property {FailureRecord} [failure] if the answer failed
+ * @property {import("../api/chat_request.js").StopReason} [stopReason] if the server has stopped the answer by itself
+ * @property {KeptRun} [run] where the server keeps the answer, if it does
  * @property {number} [leftOut] how many of the earlier messages the last request left out
  * @property {import("../api/answer_details.js").AnswerDetails} [figures] times and tokens; stored and exported under this name
+ */
+
+/**
+ * @typedef {object} KeptRun
+ * @property {string} id names the answer at the server; empty until the server has named it
+ * @property {string} key under which it was requested: a second request with it gets the same answer
+ * @property {number} last the number of the last event that is part of the answer here
+ * @property {number} asked milliseconds since 1970
+ * @property {string} [model] as in `figures`
+ * @property {boolean} [joins] whether the text after `last` has still to be joined to that of an earlier request
  */
 
 /** @type {readonly AnswerState[]} */
@@ -58,6 +70,8 @@ export function reopen(exchange) {
   delete exchange.finishReason;
   delete exchange.figures;
   delete exchange.leftOut;
+  delete exchange.stopReason;
+  delete exchange.run;
   exchange.state = "running";
 }
 
@@ -79,7 +93,7 @@ export function appendChunk(exchange, { text, reasoning, finishReason }) {
 /**
  * Ends a running exchange.
  * @param {Exchange} exchange
- * @param {Pick<Exchange, "state" | "failure">} outcome
+ * @param {Pick<Exchange, "state" | "failure" | "stopReason">} outcome
  */
 export function finish(exchange, outcome) {
   const { answer, thoughtFrom } = exchange;
@@ -111,4 +125,33 @@ export function canContinue({ state, answer, finishReason, failure }) {
 export function isSentToModel({ state, question, answer }) {
   // an imported question may be empty, which the server refuses
   return (state === "complete" || state === "stopped") && answer.trim() !== "" && question.trim() !== "";
+}
+
+/** @returns {KeptRun} of an answer that is being requested */
+export function newRun() {
+  return { id: "", key: newIdentifier(), last: 0, asked: Date.now() };
+}
+
+/**
+ * Changes where an answer is kept. A copy of the exchange that is being stored stays as it is: text and number must match.
+ * @param {Exchange} exchange of an answer that is kept; otherwise nothing happens
+ * @param {Partial<KeptRun>} changes
+ */
+export function setRun(exchange, changes) {
+  if (exchange.run) exchange.run = { ...exchange.run, ...changes };
+}
+
+/**
+ * Tells which of two versions of an exchange is later where their times do not: several tabs and devices may follow one
+ * answer that the server keeps, and store it.
+ * @param {Exchange} one
+ * @param {Exchange} other
+ * @returns {boolean} whether the first has more of the same answer than the second
+ */
+export function isAhead(one, other) {
+  if (!one.run?.id || one.run.id !== other.run?.id) return false;
+  if (one.state === "running") return other.state === "running" && one.run.last > other.run.last;
+  if (other.state === "running") return true;
+  // the one that has asked has measured the times
+  return one.state === other.state && one.figures?.totalMs !== undefined && other.figures?.totalMs === undefined;
 }

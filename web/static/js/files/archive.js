@@ -54,7 +54,7 @@ export async function readArchive(file) {
   if (value?.format !== FORMAT) throw new ArchiveError("notArchive");
   const archive = object(value);
   if (typeof archive.version !== "number" || archive.version > VERSION) throw new ArchiveError("archiveNewer");
-  const conversations = list(archive.conversations).map(conversationFrom);
+  const conversations = list(archive.conversations).map((each) => conversationFrom(each));
   const ids = conversations.flatMap(({ id, exchanges }) => [id, ...exchanges.map((exchange) => exchange.id)]);
   ensure(new Set(ids).size === ids.length);
   return { conversations, leftOut: 0 };
@@ -62,12 +62,13 @@ export async function readArchive(file) {
 
 /**
  * @param {unknown} value
+ * @param {{ mayRun?: boolean }} [options] whether answers may be running at the server that this page belongs to
  * @returns {Conversation}
  * @throws {ArchiveError}
  */
-export function conversationFrom(value) {
+export function conversationFrom(value, { mayRun = false } = {}) {
   const { id, title, created, changed, choices, isPinned, systemPrompt, temperature, exchanges } = object(value);
-  const all = list(exchanges).map(exchangeFrom);
+  const all = list(exchanges).map((each) => exchangeFrom(each, mayRun));
   ensure(all.length > 0);
   const parents = new Map(all.map((exchange) => [exchange.id, exchange.parent]));
   ensure(all.every((exchange) => reachesRoot(exchange.id, parents)));
@@ -86,11 +87,12 @@ export function conversationFrom(value) {
 
 /**
  * @param {unknown} value
+ * @param {boolean} mayRun
  * @returns {Exchange}
  */
-function exchangeFrom(value) {
+function exchangeFrom(value, mayRun) {
   const { id, parent, question, answer, reasoning, state, created, changed } = object(value);
-  const { thoughtMs, finishReason, failure, figures, leftOut } = object(value);
+  const { thoughtMs, finishReason, failure, figures, leftOut, stopReason, run } = object(value);
   ensure(ANSWER_STATES.includes(state));
   /** @type {Exchange} */
   const exchange = {
@@ -107,9 +109,27 @@ function exchangeFrom(value) {
   if (finishReason !== undefined) exchange.finishReason = string(finishReason);
   if (leftOut !== undefined) exchange.leftOut = number(leftOut);
   if (figures !== undefined) exchange.figures = detailsFrom(figures);
-  if (state === "running") Object.assign(exchange, { state: "failed", failure: INTERRUPTED });
+  if (stopReason !== undefined) exchange.stopReason = /** @type {Exchange["stopReason"]} */ (string(stopReason));
+  if (mayRun && run !== undefined) exchange.run = runFrom(run);
+  if (state === "running" && !exchange.run?.id) Object.assign(exchange, { state: "failed", failure: INTERRUPTED });
   else if (failure !== undefined) exchange.failure = failureFrom(failure);
   return exchange;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {import("../conversation/exchange.js").KeptRun}
+ */
+function runFrom(value) {
+  const { id, key, last, asked, model, joins } = object(value);
+  return {
+    id: string(id),
+    key: string(key),
+    last: number(last),
+    asked: time(asked),
+    ...(model !== undefined && { model: string(model) }),
+    ...(joins === true && { joins }),
+  };
 }
 
 /** @param {unknown} value */

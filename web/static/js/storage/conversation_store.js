@@ -117,8 +117,10 @@ export class ConversationStore {
    * Schedules a write of a conversation's record and some of its exchanges. Many calls in a row cause few writes.
    * @param {Conversation} conversation
    * @param {Exchange[]} exchanges the changed ones
+   * @param {{ isGrowth?: boolean }} [options] whether the server has the rest of their answers, so that other devices
+   *   can read it there
    */
-  save(conversation, exchanges) {
+  save(conversation, exchanges, { isGrowth = false } = {}) {
     const { record, id } = conversation;
     const now = Date.now();
     if (exchanges.length > 0) record.changed = now; // choosing a branch does not move it in the list
@@ -127,7 +129,7 @@ export class ConversationStore {
     Object.assign(record, { title, ...defined({ isPinned, systemPrompt, temperature }) });
     for (const exchange of exchanges) exchange.changed = now;
     this.#enqueue(record, exchanges);
-    this.#events.changedHere(conversation.id, "content");
+    if (!isGrowth) this.#events.changedHere(conversation.id, "content");
   }
 
   /**

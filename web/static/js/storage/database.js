@@ -1,5 +1,6 @@
 /** Reads and writes the conversations in this browser's IndexedDB. All methods reject with a StorageError. */
 
+import { isAhead } from "../conversation/exchange.js";
 import { StorageError } from "./storage_error.js";
 
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
@@ -63,7 +64,7 @@ export class Database {
   }
 
   /**
-   * Writes everything or nothing. The later version of an exchange wins; the choices of a conversation are merged with
+   * Writes everything or nothing. The later version of an exchange wins, or the one with more of a kept answer; the choices of a conversation are merged with
    * those that other tabs have stored.
    *
    * @param {Writing[]} writings
@@ -94,7 +95,8 @@ export class Database {
         for (const exchange of exchanges) {
           if (deleted.includes(exchange.conversation)) continue;
           const stored = await exchangeStore.get(exchange.id);
-          const isLater = !stored || stored.changed <= exchange.changed;
+          const isLater =
+            !stored || isAhead(exchange, stored) || (stored.changed <= exchange.changed && !isAhead(stored, exchange));
           // an import must not move an exchange to another conversation
           const belongsHere = !stored || stored.conversation === exchange.conversation;
           if (isLater && belongsHere) await exchangeStore.put(exchange);

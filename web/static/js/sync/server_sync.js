@@ -14,7 +14,8 @@ import { baseOf, changedIds, changeOf, clearMark, markOf, setBase, setChange, sy
 
 /**
  * @typedef {object} SyncEvents
- * @property {(id: string) => boolean} isRunning whether an answer is being written, which is sent when it is complete
+ * @property {(id: string) => boolean} isUnnamed whether an answer is being written that the server does not keep, or not
+ *   yet. It is sent when it is complete, or when other devices can follow it.
  * @property {(id: string) => void} changed another device has changed a conversation
  * @property {(id: string) => void} deleted another device has deleted one
  */
@@ -130,7 +131,7 @@ export class ServerSync {
   /** Sends what this browser has changed. @param {string} id */
   async #push(id) {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      if (this.#tooLarge.has(id) || this.#events.isRunning(id)) return;
+      if (this.#tooLarge.has(id) || this.#events.isUnnamed(id)) return;
       const mark = markOf(id);
       const saved = await this.#save(id);
       if (saved === "done") return clearMark(id, mark); // a change since then is sent by a later round

@@ -118,7 +118,9 @@ function note(text) {
  * @param {Exchange} exchange
  * @returns {import("../i18n/language.js").TextKey | null}
  */
-function noteOf({ state, finishReason, answer }) {
+function noteOf({ state, finishReason, answer, stopReason }) {
+  if (state === "stopped" && stopReason === "abandoned") return "abandonedNote";
+  if (state === "stopped" && stopReason === "log_full") return "logFullNote";
   if (state === "stopped") return "stoppedNote";
   if (finishReason === "length") return "lengthNote";
   if (finishReason === "content_filter") return "filterNote";

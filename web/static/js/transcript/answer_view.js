@@ -3,7 +3,7 @@
 import { AnswerEnding } from "./answer_ending.js";
 import { copyText } from "../ui/button.js";
 import { toggleWrap } from "../markdown/code_block.js";
-import { setLabel } from "../i18n/language.js";
+import { setLabel, setText } from "../i18n/language.js";
 import { MarkdownView } from "../markdown/markdown_view.js";
 import { ReasoningView } from "./reasoning_view.js";
 
@@ -18,6 +18,7 @@ export class AnswerView {
   #text = document.createElement("div");
   #markdown = new MarkdownView(this.#text);
   #ending;
+  #connection = document.createElement("p");
 
   /** @param {AnswerEvents} events */
   constructor(events) {
@@ -29,7 +30,10 @@ export class AnswerView {
     this.element.className = "answer";
     setLabel(this.element, "answer");
     this.#text.classList.add("prose");
-    this.element.append(this.#reasoning.element, this.#text, this.#ending.element);
+    this.#connection.className = "connection";
+    this.#connection.hidden = true;
+    setText(this.#connection, "reconnecting");
+    this.element.append(this.#reasoning.element, this.#text, this.#ending.element, this.#connection);
     this.element.addEventListener("click", (event) => onCodeButton(event));
   }
 
@@ -48,11 +52,17 @@ export class AnswerView {
     this.#markdown.grow(exchange.answer, this.#events.grown);
   }
 
+  /** @param {boolean} isReconnecting whether the connection of a running answer is lost */
+  showConnection(isReconnecting) {
+    this.#connection.hidden = !isReconnecting;
+  }
+
   /**
    * @param {Exchange} exchange no longer running
    * @param {{ announce: boolean }} options whether a failure is announced as an alert
    */
   finish(exchange, { announce }) {
+    this.#connection.hidden = true;
     this.element.classList.remove("running", "waiting");
     this.#reasoning.show(exchange);
     this.#markdown.finish(exchange.answer, this.#events.grown);

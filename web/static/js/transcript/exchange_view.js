@@ -83,6 +83,11 @@ export class ExchangeView {
     this.#answer.grow(this.#exchange);
   }
 
+  /** @param {boolean} isReconnecting */
+  showConnection(isReconnecting) {
+    this.#answer.showConnection(isReconnecting);
+  }
+
   /** @param {{ announce: boolean }} options */
   finish(options) {
     this.#shown = this.#exchange.changed;

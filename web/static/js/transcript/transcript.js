@@ -113,6 +113,14 @@ export class Transcript {
   }
 
   /**
+   * @param {Exchange} exchange still running
+   * @param {boolean} isReconnecting
+   */
+  showConnection(exchange, isReconnecting) {
+    this.#views.get(exchange)?.showConnection(isReconnecting);
+  }
+
+  /**
    * @param {Exchange} exchange
    * @param {{ announce: boolean }} options
    */
