@@ -197,6 +197,7 @@ async def test_a_lost_connection_for_messages_is_made_again_and_rings_for_all_th
                 async with asyncio.timeout(WITHIN):
                     while run_id not in worker.rings:
                         await asyncio.sleep(0.005)
+        worker.rings.clear()
         await worker.append(runs[1], 1)
         await worker.wait_ring(runs[1])
         await worker.store.unwatch(runs[0])
