@@ -326,14 +326,38 @@ async def test_a_closed_store_says_so(server: ValkeyServer) -> None:
         await worker.store.watch("0" * 32)
 
 
+def printed(script: str) -> str:
+    """Return what a fresh interpreter prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout
+
+
 def test_a_missing_package_is_named_with_how_to_install_it() -> None:
-    script = (
+    text = printed(
         "import sys; sys.modules['redis'] = None\n"
         "from sluice.service.runs.stores.base import StoreUnavailable\n"
         "try:\n    import sluice.service.runs.stores.redis\n"
         "except StoreUnavailable as error:\n    print(error)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True
+    assert text == "a store in Redis or Valkey needs the package redis: pip install 'sluice[redis]'\n"
+
+
+@pytest.mark.parametrize(
+    ("store", "is_loaded"),
+    [
+        ("memory:", False),
+        ("sqlite:", False),
+        *((f"{scheme}://one/main", True) for scheme in ("redis+sentinel", "valkeys+sentinel")),
+    ],
+)
+def test_the_package_is_loaded_where_a_url_of_redis_is_set_and_nowhere_else(store: str, is_loaded: bool) -> None:
+    text = printed(
+        "import sys\n"
+        "from sluice.service.runs.stores.open import make_store\n"
+        "from sluice.service.settings.storage import StorageSettings\n"
+        f"print(type(make_store(StorageSettings(store={store!r}))).__name__, 'redis' in sys.modules)"
     )
-    assert done.stdout == "a store in Redis or Valkey needs the package redis: pip install 'sluice[redis]'\n"
+    assert text.endswith(f"{is_loaded}\n")
+    assert text.startswith("RedisStore") == is_loaded
