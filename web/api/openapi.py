@@ -6,8 +6,6 @@ the errors come from the one table. The replies' types below only describe: a te
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -16,14 +14,26 @@ from flask import Blueprint, Response, request
 
 from ... import __version__
 from ...service import Settings
-from ...service.errors import InternalError, Overloaded, ServiceError
 from ...service.events.usage import Usage
 from ...service.settings.chat import InteractionMode
 from ...service.settings.starters import Language, Starter
 from ..extension_state import ExtensionState
-from ..request_errors import InvalidRequest
 from .errors import STATUSES
 from .json_response import make_json_response
+from .openapi_replies import (
+    HEADERS,
+    REFERENCE,
+    REFUSALS,
+    ErrorReply,
+    describe_errors,
+    get,
+    json_reply,
+    reference,
+    reply,
+    text_reply,
+)
+from .openapi_runs import KINDS as RUN_KINDS
+from .openapi_runs import RUN_ERRORS, BegunRun, describe_runs
 from .request_body import MAX_TEMPERATURE, ChatBody, list_allowed_roles
 
 #: Where it is served.
@@ -32,24 +42,9 @@ PATH = "/openapi.json"
 OPERATIONS = ("/healthz", "/readyz", "/metrics")
 # Not only white space, as `str.strip` has it; `\s` means other characters in each dialect.
 NOT_BLANK = r"[^\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
-# What `InvalidRequest` can say besides its usual 400.
-_REFUSALS = {
-    403: "a page of another site made the request",
-    408: "the request came too slowly",
-    413: "too large",
-    415: "not application/json, or compressed",
-    421: "the request names a host that is not the server's",
-}
-_HEADERS = {
-    "X-Request-Id": {"description": "Names the request in the log.", "required": True, "schema": {"type": "string"}},
-    "Retry-After": {"description": "In seconds.", "required": True, "schema": {"type": "integer", "minimum": 1}},
-}
-# What every operation can answer, whatever it does: to the request's host, and where it fails.
-_ANY_REFUSALS = {400: "the Host header is malformed or missing", 421: _REFUSALS[421]}
-_ANY_FAILURES = (InternalError, Overloaded)
-_REFERENCE = "#/components/schemas/{name}"
 _TAGS = {
     "chat": "Ask the model.",
+    "runs": "Answers that outlive their connection.",
     "page": "The chat page, and what it needs.",
     "operations": "What operators and their tools ask.",
 }
@@ -85,18 +80,6 @@ class DoneFrame(msgspec.Struct):
     done: Literal[True]
     finish_reason: str
     usage: Usage | None
-
-
-class ErrorReply(msgspec.Struct):
-    """A failure: before a stream begins with its status, later as the stream's last frame."""
-
-    success: Literal[False]
-    error: str
-    code: str
-    retryable: bool
-    request_id: str
-    field: str | msgspec.UnsetType = msgspec.UNSET
-    reason: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Health(msgspec.Struct):
@@ -142,50 +125,52 @@ def make_openapi_blueprint(state: ExtensionState, *, with_operations: bool) -> B
 def make_openapi_document(settings: Settings) -> dict[str, Any]:
     """Describe a server that runs with these settings."""
     health = {
-        "200": _json_reply("It is well.", Health),
-        "503": _json_reply("It is not, or not yet; the status says why.", Health),
+        "200": json_reply("It is well.", Health),
+        "503": json_reply("It is not, or not yet; the status says why.", Health),
     }
-    config = _json_reply("The settings.", PageConfig)
+    config = json_reply("The settings.", PageConfig)
     metrics = {
-        "200": _text_reply("text/plain"),
-        "503": {**_text_reply("text/plain"), "description": "The workers' metrics cannot be read now."},
+        "200": text_reply("text/plain"),
+        "503": {**text_reply("text/plain"), "description": "The workers' metrics cannot be read now."},
     }
     page = {
-        "200": _text_reply("text/html"),
-        "206": {**_text_reply("text/html"), "description": "The part that `Range` asks for."},
-        "304": {**_text_reply("text/html"), "description": "Not modified: `If-None-Match` names it.", "content": {}},
-        "412": {**_text_reply("text/html"), "description": "`If-Match` does not name it."},
-        "416": _json_reply("`invalid_request`: `Range` begins after its end.", ErrorReply),
+        "200": text_reply("text/html"),
+        "206": {**text_reply("text/html"), "description": "The part that `Range` asks for."},
+        "304": {**text_reply("text/html"), "description": "Not modified: `If-None-Match` names it.", "content": {}},
+        "412": {**text_reply("text/html"), "description": "`If-Match` does not name it."},
+        "416": json_reply("`invalid_request`: `Range` begins after its end.", ErrorReply),
     }
-    document = _reply("OpenAPI 3.1.", "application/json", {"type": "object"})
+    document = reply("OpenAPI 3.1.", "application/json", {"type": "object"})
     return {
         "openapi": "3.1.0",
         "info": {"title": "Sluice", "version": __version__, "license": {"name": "MIT", "identifier": "MIT"}},
         "paths": {
             "/api/chat": {"post": _chat(settings)},
-            "/api/config": _get("getConfig", "page", "What the page needs to know", {"200": config}),
-            "/healthz": _get("getHealth", "operations", "Whether the process and its loop are alive", health),
-            "/readyz": _get("getReadiness", "operations", "Whether chats are taken now", health),
-            "/metrics": _get("getMetrics", "operations", "Prometheus metrics of all workers", metrics),
-            "/": _get("getPage", "page", "The chat page", page),
-            PATH: _get("getDescription", "operations", "This document", {"200": document}),
+            **({} if settings.storage.is_off else describe_runs()),
+            "/api/config": get("getConfig", "page", "What the page needs to know", {"200": config}),
+            "/healthz": get("getHealth", "operations", "Whether the process and its loop are alive", health),
+            "/readyz": get("getReadiness", "operations", "Whether chats are taken now", health),
+            "/metrics": get("getMetrics", "operations", "Prometheus metrics of all workers", metrics),
+            "/": get("getPage", "page", "The chat page", page),
+            PATH: get("getDescription", "operations", "This document", {"200": document}),
         },
         "tags": [{"name": name, "description": description} for name, description in _TAGS.items()],
-        "components": {"schemas": _with_types(_schemas(settings)), "headers": _HEADERS},
+        "components": {"schemas": _with_types(_schemas(settings)), "headers": HEADERS},
     }
 
 
 def _chat(settings: Settings) -> dict[str, Any]:
-    answer = _json_reply(
+    answer = json_reply(
         "The answer, or a stream of `TextFrame`s that one `DoneFrame` or `ErrorReply` ends.", BlockReply
     )
-    frame = {"anyOf": [_reference(kind) for kind in (DoneFrame, TextFrame, ErrorReply)]}
+    frame = {"anyOf": [reference(kind) for kind in (DoneFrame, TextFrame, ErrorReply)]}
     data = {"type": "string", "contentMediaType": "application/json", "contentSchema": frame}
     answer["content"]["text/event-stream"] = {
         # Of one event: OpenAPI 3.1 cannot describe streams; 3.2 describes them so (`itemSchema`).
         "schema": {"type": "object", "properties": {"id": {"type": "string"}, "data": data}, "required": ["data"]},
         "example": ': ok\n\nid: 1\ndata: {"success": true, "message": "Hello", "interaction_mode": "stream"}\n\n',
     }
+    accepted = json_reply("Where `background` is true: the answer was begun, and is read at `Location`.", BegunRun)
     return {
         "operationId": "createChat",
         "tags": ["chat"],
@@ -195,17 +180,17 @@ def _chat(settings: Settings) -> dict[str, Any]:
         "requestBody": {
             "description": f"At most {settings.limits.max_body_bytes} bytes.",
             "required": True,
-            "content": {"application/json": {"schema": _reference(ChatBody)}},
+            "content": {"application/json": {"schema": reference(ChatBody)}},
         },
-        "responses": {"200": answer, **_error_replies()},
+        "responses": {"200": answer, "202": accepted, **_error_replies()},
     }
 
 
 def _error_replies() -> dict[str, Any]:
-    replies = _describe_errors(STATUSES, _REFUSALS)
+    replies = describe_errors([kind for kind in STATUSES if kind not in RUN_ERRORS], REFUSALS)
     # Where the provider says when it will be back.
     replies[str(HTTPStatus.BAD_GATEWAY.value)]["headers"]["Retry-After"] = {
-        **_HEADERS["Retry-After"],
+        **HEADERS["Retry-After"],
         "required": False,
     }
     replies[str(HTTPStatus.UNSUPPORTED_MEDIA_TYPE.value)]["headers"]["Accept-Encoding"] = {
@@ -216,28 +201,9 @@ def _error_replies() -> dict[str, Any]:
     return replies
 
 
-def _describe_errors(failures: Iterable[type[ServiceError]], refusals: Mapping[int, str]) -> dict[str, Any]:
-    """Describe the replies of errors by their status, in the order of the statuses.
-
-    Args:
-        failures: Classes of errors, of `STATUSES`.
-        refusals: What `InvalidRequest` can say with each status.
-    """
-    meanings: defaultdict[int, list[str]] = defaultdict(list)
-    for kind in failures:
-        meanings[STATUSES[kind]].append(f"`{kind.code}`: {kind.public_message}")
-    for status, meaning in refusals.items():
-        meanings[status].append(f"`{InvalidRequest.code}`: {meaning}.")
-    replies = {str(status): _json_reply(" ".join(meanings[status]), ErrorReply) for status in sorted(meanings)}
-    for status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-        if (reply := replies.get(str(status.value))) is not None:
-            reply["headers"]["Retry-After"] = {"$ref": "#/components/headers/Retry-After"}
-    return replies
-
-
 def _schemas(settings: Settings) -> dict[str, Any]:
-    kinds = (ChatBody, BlockReply, TextFrame, DoneFrame, ErrorReply, Health, PageConfig)
-    _, schemas = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
+    kinds = (ChatBody, BlockReply, TextFrame, DoneFrame, ErrorReply, Health, PageConfig, *RUN_KINDS)
+    _, schemas = msgspec.json.schema_components(kinds, ref_template=REFERENCE)
     asked = schemas["ChatBody"]["properties"]
     turn = schemas["Turn"]
     for text in (asked["message"], turn["properties"]["content"]):
@@ -272,45 +238,3 @@ def _with_types(schema: Any) -> Any:
         described["type"] = types[0] if len(types) == 1 else types
         described |= {"const": values[0]} if len(values) == 1 else {"enum": values}
     return described
-
-
-def _get(operation: str, tag: str, summary: str, replies: dict[str, Any]) -> dict[str, Any]:
-    described = {**replies}
-    for status, error in _describe_errors(_ANY_FAILURES, _ANY_REFUSALS).items():
-        described[status] = _join_replies(replies[status], error) if status in replies else error
-    described = {status: described[status] for status in sorted(described)}
-    return {"get": {"operationId": operation, "tags": [tag], "summary": summary, "responses": described}}
-
-
-def _join_replies(own: dict[str, Any], error: dict[str, Any]) -> dict[str, Any]:
-    """Describe a status that an operation has for two reasons."""
-    content = {**own["content"]}
-    for media_type, body in error["content"].items():
-        known = content.get(media_type)
-        content[media_type] = {"schema": {"anyOf": [known["schema"], body["schema"]]}} if known else body
-    retry_after = {**_HEADERS["Retry-After"], "required": False}
-    return {
-        "description": f"{own['description']} {error['description']}",
-        "headers": {**own["headers"], "Retry-After": retry_after},
-        "content": content,
-    }
-
-
-def _json_reply(description: str, kind: type[msgspec.Struct]) -> dict[str, Any]:
-    return _reply(description, "application/json", _reference(kind))
-
-
-def _text_reply(media_type: str) -> dict[str, Any]:
-    return _reply("Text.", media_type, {"type": "string"})
-
-
-def _reply(description: str, media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "description": description,
-        "headers": {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}},
-        "content": {media_type: {"schema": schema}},
-    }
-
-
-def _reference(kind: type[msgspec.Struct]) -> dict[str, str]:
-    return {"$ref": _REFERENCE.format(name=kind.__name__)}
