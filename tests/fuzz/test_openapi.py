@@ -10,7 +10,9 @@ from typing import Any
 import jsonschema_rs
 import msgspec
 import pytest
+from flask import Flask
 
+from sluice import Sluice
 from sluice.service import ChatService, Settings
 from sluice.service.errors import ServiceError
 from sluice.service.settings.limits import LimitSettings
@@ -64,7 +66,7 @@ def test_every_error_is_described_with_its_status() -> None:
 
 def test_no_status_is_described_that_cannot_come() -> None:
     refusals = {"400", "403", "408", "413", "415", "421"}
-    assert set(CHAT["responses"]) == {"200"} | refusals | {str(status) for status in STATUSES.values()}
+    assert set(CHAT["responses"]) == {"200", "202"} | refusals | {str(status) for status in STATUSES.values()}
 
 
 def test_every_field_of_a_request_is_described_and_no_other() -> None:
@@ -90,10 +92,36 @@ def test_the_document_and_the_code_agree_on_blank_messages() -> None:
 
 def test_every_route_is_described() -> None:
     app = create_app(service=ChatService(SETTINGS))
+    assert described(DOCUMENT) == routes(app)
+
+
+def test_every_route_of_an_extension_is_described() -> None:
+    app = Flask("host")
+    app.config.update(OPENAI_BASE_URL="http://127.0.0.1:9", OPENAI_MODEL="m", SLUICE_STORE="off")
+    Sluice(app, url_prefix="/")
+    document = app.test_client().get("/openapi.json").json
+    assert document is not None
+    # No answers are kept there.
+    assert described(document) == {each for each in routes(app) if not each[1].startswith("/api/runs")}
+    assert set(document["paths"]["/api/chat"]["post"]["responses"]).isdisjoint({"202", "404", "410", "422"})
+
+
+def described(document: dict[str, Any]) -> set[tuple[str, str]]:
+    """Return the methods and paths of a document."""
+    return {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+
+
+def routes(app: Flask) -> set[tuple[str, str]]:
+    """Return the methods and paths of an application, as the document has them."""
     # The files of the page, and the two routes of `flask sluice doctor` (docs/reference/wire.md).
-    others = ("sluice.assets.", "sluice.doctor.")
-    routes = {rule.rule for rule in app.url_map.iter_rules() if not rule.endpoint.startswith(others)}
-    assert set(DOCUMENT["paths"]) == routes
+    others = ("sluice.assets.", "sluice.doctor.", "static")
+    rules = [rule for rule in app.url_map.iter_rules() if not rule.endpoint.startswith(others)]
+    # Werkzeug answers HEAD and OPTIONS.
+    return {
+        (method, re.sub("<(.+?)>", r"{\1}", rule.rule))
+        for rule in rules
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
 
 
 def test_the_document_is_served(running_server: RunningServer) -> None:

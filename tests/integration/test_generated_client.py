@@ -76,6 +76,11 @@ def test_it_has_an_operation_for_each_route_under_its_tag(package: str) -> None:
         "operations/get_readiness.py",
         "page/get_config.py",
         "page/get_page.py",
+        "runs/delete_run.py",
+        "runs/follow_run.py",
+        "runs/get_run.py",
+        "runs/list_runs.py",
+        "runs/stop_run.py",
     ]
 
 
@@ -90,6 +95,31 @@ def test_it_parses_whole_answers(generated: Generated, running_server: RunningSe
     assert isinstance(answer.parsed, generated.module("models").BlockReply)
     assert (answer.parsed.success, answer.parsed.message, answer.parsed.reasoning) == (True, "Hello", "hm")
     assert (answer.parsed.finish_reason, answer.parsed.usage.total_tokens) == ("stop", 11)
+
+
+def test_it_begins_an_answer_in_the_background_reads_lists_stops_and_forgets_it(
+    generated: Generated, running_server: RunningServer
+) -> None:
+    models = generated.module("models")
+    gate = running_server.model.gate()
+    running_server.model.enqueue((Headers(), *said("Hel"), gate, *said("lo"), *finished()))
+    body = models.ChatBody.from_dict({"message": "Hi", "background": True})
+    begun = generated.call("chat.create_chat", body=body, idempotency_key="one")
+    assert (begun.status_code, begun.parsed.state) == (HTTPStatus.ACCEPTED, "running")
+    run_id = begun.headers["sluice-run"]
+    assert (begun.parsed.id, begun.headers["location"]) == (run_id, f"/api/runs/{run_id}")
+    assert [run.id for run in generated.call("runs.list_runs").parsed.runs] == [run_id]
+    stopped = generated.call("runs.stop_run", run_id=run_id)
+    assert (stopped.status_code, stopped.parsed.state) == (HTTPStatus.OK, "stopped")
+    shown = generated.call("runs.get_run", run_id=run_id).parsed
+    assert (shown.state, shown.reason, shown.error.code) == ("stopped", "stopped", "stopped")
+    events = generated.call("runs.follow_run", run_id=run_id, after="0")
+    assert events.parsed.count("\ndata: ") == shown.last_event
+    end = generated.call("runs.follow_run", run_id=run_id, last_event_id=str(shown.last_event))
+    assert (end.status_code, end.parsed) == (HTTPStatus.NO_CONTENT, None)
+    assert generated.call("runs.delete_run", run_id=run_id).status_code == HTTPStatus.NO_CONTENT
+    unknown = generated.call("runs.get_run", run_id=run_id)
+    assert (unknown.status_code, unknown.parsed.code) == (HTTPStatus.NOT_FOUND, "run_unknown")
 
 
 def test_it_parses_answers_whose_usage_is_estimated(generated: Generated, running_server: RunningServer) -> None:

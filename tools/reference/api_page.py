@@ -16,7 +16,7 @@ Schema = dict[str, Any]
 
 def operations() -> str:
     """Return a section for each operation, with its request and its replies."""
-    document = make_openapi_document(Settings())
+    document = make_openapi_document(Settings(), is_guest=True)
     sections = []
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -26,7 +26,7 @@ def operations() -> str:
 
 def types() -> str:
     """Return a section for each type of a request or reply, with its fields."""
-    schemas: dict[str, Schema] = make_openapi_document(Settings())["components"]["schemas"]
+    schemas: dict[str, Schema] = make_openapi_document(Settings(), is_guest=True)["components"]["schemas"]
     return "\n\n".join(_schema(name, schemas[name]) for name in sorted(schemas))
 
 
@@ -35,8 +35,17 @@ def _operation(title: str, operation: dict[str, Any]) -> str:
     if body := operation.get("requestBody"):
         bodies = " or ".join(f"{_type(of['schema'])} as `{kind}`" for kind, of in body["content"].items())
         lines += ["", f"Request: {bodies}. {body.get('description', '')}".strip()]
+    if parameters := [_parameter(each) for each in operation.get("parameters", ())]:
+        lines += ["", table(["Parameter", "In", "Type", "Meaning"], parameters)]
     rows = [_reply(status, reply) for status, reply in operation["responses"].items()]
     return "\n".join([*lines, "", table(["Status", "Body", "Headers", "Meaning"], rows)])
+
+
+def _parameter(parameter: dict[str, Any]) -> list[str]:
+    schema = parameter["schema"]
+    shown = f"text of the form `{schema['pattern']}`" if "pattern" in schema else _type(schema)
+    name = f"{code(parameter['name'])}{', required' if parameter.get('required') else ''}"
+    return [name, parameter["in"], shown, parameter.get("description", "")]
 
 
 def _reply(status: str, reply: dict[str, Any]) -> list[str]:

@@ -20,6 +20,8 @@ from ...service.settings.starters import Language, Starter
 from ..extension_state import ExtensionState
 from .errors import STATUSES
 from .json_response import make_json_response
+from .openapi_conversations import KINDS as CONVERSATION_KINDS
+from .openapi_conversations import describe_conversations
 from .openapi_replies import (
     HEADERS,
     REFERENCE,
@@ -32,8 +34,8 @@ from .openapi_replies import (
     reply,
     text_reply,
 )
+from .openapi_runs import COOKIE_HEADER, RUN_ERRORS, add_stored_answers, describe_runs
 from .openapi_runs import KINDS as RUN_KINDS
-from .openapi_runs import RUN_ERRORS, BegunRun, describe_runs
 from .request_body import MAX_TEMPERATURE, ChatBody, list_allowed_roles
 
 #: Where it is served.
@@ -45,6 +47,7 @@ NOT_BLANK = r"[^\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u2
 _TAGS = {
     "chat": "Ask the model.",
     "runs": "Answers that outlive their connection.",
+    "conversations": "A signed-in user's conversations, where the application keeps them.",
     "page": "The chat page, and what it needs.",
     "operations": "What operators and their tools ask.",
 }
@@ -109,7 +112,7 @@ class PageConfig(msgspec.Struct):
 def make_openapi_blueprint(state: ExtensionState, *, with_operations: bool) -> Blueprint:
     """Make the route `/openapi.json`, which describes the routes for operators if they are there."""
     blueprint = Blueprint("openapi", __name__)
-    document = make_openapi_document(state.service.settings)
+    document = make_openapi_document(state.service.settings, is_guest=state.is_guest)
     if not with_operations:
         document["paths"] = {path: item for path, item in document["paths"].items() if path not in OPERATIONS}
 
@@ -122,13 +125,20 @@ def make_openapi_blueprint(state: ExtensionState, *, with_operations: bool) -> B
     return blueprint
 
 
-def make_openapi_document(settings: Settings) -> dict[str, Any]:
-    """Describe a server that runs with these settings."""
+def make_openapi_document(settings: Settings, *, is_guest: bool = False) -> dict[str, Any]:
+    """Describe a server that runs with these settings.
+
+    Args:
+        settings: The server's.
+        is_guest: Whether it is an application that has Sluice as an extension, which may keep conversations.
+    """
     health = {
         "200": json_reply("It is well.", Health),
         "503": json_reply("It is not, or not yet; the status says why.", Health),
     }
     config = json_reply("The settings.", PageConfig)
+    if not settings.storage.is_off:
+        config["headers"]["Set-Cookie"] = COOKIE_HEADER
     metrics = {
         "200": text_reply("text/plain"),
         "503": {**text_reply("text/plain"), "description": "The workers' metrics cannot be read now."},
@@ -146,7 +156,8 @@ def make_openapi_document(settings: Settings) -> dict[str, Any]:
         "info": {"title": "Sluice", "version": __version__, "license": {"name": "MIT", "identifier": "MIT"}},
         "paths": {
             "/api/chat": {"post": _chat(settings)},
-            **({} if settings.storage.is_off else describe_runs()),
+            **({} if settings.storage.is_off else describe_runs(_stream())),
+            **(describe_conversations() if is_guest else {}),
             "/api/config": get("getConfig", "page", "What the page needs to know", {"200": config}),
             "/healthz": get("getHealth", "operations", "Whether the process and its loop are alive", health),
             "/readyz": get("getReadiness", "operations", "Whether chats are taken now", health),
@@ -155,7 +166,7 @@ def make_openapi_document(settings: Settings) -> dict[str, Any]:
             PATH: get("getDescription", "operations", "This document", {"200": document}),
         },
         "tags": [{"name": name, "description": description} for name, description in _TAGS.items()],
-        "components": {"schemas": _with_types(_schemas(settings)), "headers": HEADERS},
+        "components": {"schemas": _with_types(_schemas(settings, is_guest=is_guest)), "headers": HEADERS},
     }
 
 
@@ -163,15 +174,8 @@ def _chat(settings: Settings) -> dict[str, Any]:
     answer = json_reply(
         "The answer, or a stream of `TextFrame`s that one `DoneFrame` or `ErrorReply` ends.", BlockReply
     )
-    frame = {"anyOf": [reference(kind) for kind in (DoneFrame, TextFrame, ErrorReply)]}
-    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": frame}
-    answer["content"]["text/event-stream"] = {
-        # Of one event: OpenAPI 3.1 cannot describe streams; 3.2 describes them so (`itemSchema`).
-        "schema": {"type": "object", "properties": {"id": {"type": "string"}, "data": data}, "required": ["data"]},
-        "example": ': ok\n\nid: 1\ndata: {"success": true, "message": "Hello", "interaction_mode": "stream"}\n\n',
-    }
-    accepted = json_reply("Where `background` is true: the answer was begun, and is read at `Location`.", BegunRun)
-    return {
+    answer["content"]["text/event-stream"] = _stream()
+    chat = {
         "operationId": "createChat",
         "tags": ["chat"],
         "summary": "Ask the model",
@@ -182,12 +186,26 @@ def _chat(settings: Settings) -> dict[str, Any]:
             "required": True,
             "content": {"application/json": {"schema": reference(ChatBody)}},
         },
-        "responses": {"200": answer, "202": accepted, **_error_replies()},
+        "responses": {"200": answer, **_error_replies(settings)},
+    }
+    if not settings.storage.is_off:
+        add_stored_answers(chat)
+    return chat
+
+
+def _stream() -> dict[str, Any]:
+    """Describe one event: OpenAPI 3.1 cannot describe streams; 3.2 describes them so (`itemSchema`)."""
+    frame = {"anyOf": [reference(kind) for kind in (DoneFrame, TextFrame, ErrorReply)]}
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": frame}
+    return {
+        "schema": {"type": "object", "properties": {"id": {"type": "string"}, "data": data}, "required": ["data"]},
+        "example": ': ok\n\nid: 1\ndata: {"success": true, "message": "Hello", "interaction_mode": "stream"}\n\n',
     }
 
 
-def _error_replies() -> dict[str, Any]:
-    replies = describe_errors([kind for kind in STATUSES if kind not in RUN_ERRORS], REFUSALS)
+def _error_replies(settings: Settings) -> dict[str, Any]:
+    without = RUN_ERRORS if settings.storage.is_off else ()
+    replies = describe_errors([kind for kind in STATUSES if kind not in without], REFUSALS)
     # Where the provider says when it will be back.
     replies[str(HTTPStatus.BAD_GATEWAY.value)]["headers"]["Retry-After"] = {
         **HEADERS["Retry-After"],
@@ -201,8 +219,10 @@ def _error_replies() -> dict[str, Any]:
     return replies
 
 
-def _schemas(settings: Settings) -> dict[str, Any]:
-    kinds = (ChatBody, BlockReply, TextFrame, DoneFrame, ErrorReply, Health, PageConfig, *RUN_KINDS)
+def _schemas(settings: Settings, *, is_guest: bool) -> dict[str, Any]:
+    kinds: list[type[msgspec.Struct]] = [ChatBody, BlockReply, TextFrame, DoneFrame, ErrorReply, Health, PageConfig]
+    kinds += () if settings.storage.is_off else RUN_KINDS
+    kinds += CONVERSATION_KINDS if is_guest else ()
     _, schemas = msgspec.json.schema_components(kinds, ref_template=REFERENCE)
     asked = schemas["ChatBody"]["properties"]
     turn = schemas["Turn"]
@@ -222,6 +242,9 @@ def _schemas(settings: Settings) -> dict[str, Any]:
         ("temperature", chat.allow_temperature, {"type": "number", "minimum": 0, "maximum": MAX_TEMPERATURE}),
     ):
         asked[name] = {"anyOf": [value, {"type": "null"}] if switch == "on" else [{"type": "null"}], "default": None}
+    if settings.storage.is_off:
+        asked["on_disconnect"] = {"enum": ["cancel"], "default": "cancel"}
+        asked["background"] = {"enum": [False], "default": False}
     schemas["ErrorReply"]["properties"]["code"]["enum"] = [kind.code for kind in STATUSES]
     return schemas
 

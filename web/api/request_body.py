@@ -135,14 +135,16 @@ def read_chat_request(request: Request, settings: Settings, *, run_id: str, user
 
 def _read_key(request: Request, *, continues: bool) -> str:
     # As WSGI has it: a look into `request.headers` takes five calls.
-    key: str = request.environ.get("HTTP_IDEMPOTENCY_KEY", "")
-    if key and not continues:
+    key: str | None = request.environ.get("HTTP_IDEMPOTENCY_KEY")
+    if key is None:
+        return ""
+    if not continues:
         raise InvalidRequest(
             'Idempotency-Key names an answer that goes on without its client: the body should have "on_disconnect": '
             '"continue", or the header should be left out.',
             field="on_disconnect",
         )
-    if key and not _KEY.fullmatch(key):
+    if not _KEY.fullmatch(key):
         raise InvalidRequest("Idempotency-Key should be 1 to 255 printable ASCII characters without spaces.")
     return key
 

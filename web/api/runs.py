@@ -11,6 +11,7 @@ from typing import Any
 from flask import Blueprint, Request, Response, abort
 from flask import request as current_request
 
+from ...service.errors import RunUnknown
 from ...service.events.events import Event, Failed, Finished
 from ...service.observability.logging import request_id
 from ...service.runs.stores.base import RunRecord, RunState
@@ -43,8 +44,10 @@ def make_runs_blueprint(state: ExtensionState) -> Blueprint:
     stored = state.service.stored
 
     def checked(run_id: str) -> str:
-        if stored.is_off or not _ID.fullmatch(run_id):
+        if stored.is_off:
             abort(HTTPStatus.NOT_FOUND)
+        if not _ID.fullmatch(run_id):
+            raise RunUnknown
         state.service.start()
         return run_id
 
@@ -135,11 +138,13 @@ def _describe(status: RunStatus) -> dict[str, Any]:
 
 def _read_cursor(request: Request) -> int:
     """Return the number of the last event that a client has."""
-    header = request.headers.get("Last-Event-ID")
-    named, text = ("Last-Event-ID", header) if header is not None else ("after", request.args.get("after", "0"))
-    if not _CURSOR.fullmatch(text):
-        raise InvalidRequest(f"`{named}` should be the id of an event, such as 17.", field=named)
-    return int(text)
+    # EventSource sends the address it was given, with its first cursor, and the header with the latest.
+    given = (("Last-Event-ID", request.headers.get("Last-Event-ID")), ("after", request.args.get("after")))
+    cursors = [(named, text) for named, text in given if text is not None]
+    for named, text in cursors:
+        if not _CURSOR.fullmatch(text):
+            raise InvalidRequest(f"`{named}` should be the id of an event, such as 17.", field=named)
+    return int(cursors[0][1]) if cursors else 0
 
 
 def _shifted(shift: int) -> Encoder:
