@@ -206,8 +206,14 @@ async def test_a_batch_of_many_runs_is_one_round_trip(server: ValkeyServer, clie
         await worker.store.append([Append(run_id, 1, Batch(1, 1, b"x")) for run_id in runs])
         client.config_resetstat()
         await worker.store.append([Append(run_id, 1, Batch(2, 1, b"x")) for run_id in runs])
+        reads = client.info("stats")["total_reads_processed"]
         stats = client.info("commandstats")
         assert isinstance(stats, dict)
         assert stats["cmdstat_evalsha"]["calls"] == 50
+        # 10 KB come in a few pieces; 50 calls after each other would be 50.
+        assert reads < 10
         # Nothing asks whether scripts are there, and no further connection was made.
-        assert not {"cmdstat_script|exists", "cmdstat_client|setinfo", "cmdstat_eval"} & stats.keys()
+        assert (
+            not {"cmdstat_script|exists", "cmdstat_script|load", "cmdstat_client|setinfo", "cmdstat_eval"}
+            & stats.keys()
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import redis
 
 from sluice.service.runs.stores.base import RunState, StoreUnavailable
 from sluice.service.runs.stores.redis import RedisStore
-from sluice.service.runs.stores.redis_keys import SHARDS, shard_of
+from sluice.service.runs.stores.redis_keys import SHARDS, Shard, shard_of
 from tests.support.polling import wait_until
 from tests.support.redis_stores import open_worker
 from tests.support.run_stores import WITHIN, new_run
@@ -124,14 +124,12 @@ async def test_a_shard_that_moves_to_another_node_is_followed(cluster: ValkeyClu
     async with open_worker(cluster.url) as worker:
         runs = [new_run() for _ in range(60)]
         shard = SHARDS[5]
-        slot = redis.cluster.key_slot(shard.leases)
+        slot = slot_of(shard)
         await asyncio.gather(*(worker.store.create(run) for run in runs if shard_of(run.run_id) is not shard))
         source = next(server for server in cluster.servers if has_slot(server, slot))
         target = next(server for server in cluster.servers if server is not source)
-        name = target.command("CLUSTER", "MYID")
-        assert isinstance(name, bytes)
         for server in (target, source):
-            server.command("CLUSTER", "SETSLOT", slot, "NODE", name.decode())
+            server.command("CLUSTER", "SETSLOT", slot, "NODE", node_name(target))
         for run in runs:
             if shard_of(run.run_id) is shard:
                 assert (await worker.store.create(run)).is_new
@@ -149,7 +147,7 @@ async def test_of_a_cluster_with_a_stuck_node_the_other_runs_go_on_and_the_node_
     async with open_worker(f"{cluster.url}?socket_timeout=0.4") as worker:
         runs = [await worker.begin() for _ in range(30)]
         stuck = cluster.servers[1]
-        on_it = [run_id for run_id in runs if has_slot(stuck, redis.cluster.key_slot(shard_of(run_id).leases))]
+        on_it = [run_id for run_id in runs if has_slot(stuck, slot_of(shard_of(run_id)))]
         others = [run_id for run_id in runs if run_id not in on_it]
         assert on_it
         assert others
@@ -169,6 +167,46 @@ async def test_of_a_cluster_with_a_stuck_node_the_other_runs_go_on_and_the_node_
             await append(others[0])
         for run_id in (*on_it, *others):
             await append(run_id)
+
+
+async def test_a_shard_that_another_node_has_taken_over_from_a_dead_one_is_followed(cluster: ValkeyCluster) -> None:
+    async with open_worker(f"{cluster.url}?socket_timeout=0.3") as worker:
+        dead = cluster.servers[2]
+        shard = next(shard for shard in SHARDS if has_slot(dead, slot_of(shard)))
+        run = new_run()
+        while shard_of(run.run_id) is not shard:
+            run = new_run()
+        dead_name, heir_name = (node_name(server) for server in (dead, cluster.servers[0]))
+        try:
+            with dead.stopped():
+                for server in cluster.servers[:2]:
+                    server.command("CLUSTER", "SETSLOT", slot_of(shard), "NODE", heir_name)
+                # Without asking the others again it would ask the dead one for ever.
+                async with asyncio.timeout(WITHIN):
+                    while not (await became_available(worker.append(run.run_id, 1))):
+                        await asyncio.sleep(0.02)
+        finally:
+            for server in cluster.servers:
+                server.command("CLUSTER", "SETSLOT", slot_of(shard), "NODE", dead_name)
+
+
+async def became_available(call: Awaitable[object]) -> bool:
+    try:
+        await call
+    except StoreUnavailable:
+        return False
+    return True
+
+
+def slot_of(shard: Shard) -> int:
+    slot: int = redis.cluster.key_slot(shard.leases)
+    return slot
+
+
+def node_name(server: ValkeyServer) -> str:
+    name = server.command("CLUSTER", "MYID")
+    assert isinstance(name, bytes)
+    return name.decode()
 
 
 async def test_a_url_of_one_server_that_leads_to_a_cluster_is_told(cluster: ValkeyCluster) -> None:
