@@ -65,6 +65,9 @@ class RunLog:
         self._producer: asyncio.Future[None] | None = None
         #: The number of the last event; 0 where there is none.
         self.last_number = 0
+        #: What readers add to the number of the last event, the end: more than 0 where events before it may have been
+        #: shown that this log never got.
+        self.end_gap = 0
         #: Whether no further event can come.
         self.has_ended = False
         #: Whether the last event was also kept or taken. Any thread may then read a log that has no reader.

@@ -31,7 +31,7 @@ from ..runs.stores.base import Lease, NewRun, RunRecord, RunState, RunStore, Sto
 from ..settings.storage import StorageSettings
 from .environment import Environment
 from .event_codec import decode_events, encode_events
-from .replica import Replica
+from .replica import Replica, end_number
 from .stored_run import StoredRun
 from .subscription import StoredSubscription
 from .writer import StoreWriter
@@ -339,7 +339,7 @@ class StoredRuns:
         followed: StoredRun | Replica | None = self._runs.get(run_id)
         if followed is None:
             record = await self._known(run_id, owner)
-            if record.state is not RunState.RUNNING and after == record.last_number:
+            if record.state is not RunState.RUNNING and after == end_number(record):
                 raise CursorAtEnd
             followed = self._runs.get(run_id) or self._replicas.get(run_id)
         elif followed.owner != owner:
@@ -352,13 +352,13 @@ class StoredRuns:
         followed.enter()
         try:
             await _wait_for_number(followed.log, after)
-            last = followed.log.last_number
-            if followed.log.has_ended and after == last:
-                raise CursorAtEnd
-            if after <= last:
-                return StoredSubscription(self._loop, followed, self._heartbeat, after=after)
-            # The reader has seen events that the store never got: it gets the terminal event behind them.
-            return StoredSubscription(self._loop, followed, self._heartbeat, after=last - 1, shift=after + 1 - last)
+            log = followed.log
+            if log.has_ended and after >= log.last_number:
+                if not log.end_gap or after == log.last_number + log.end_gap:
+                    raise CursorAtEnd
+                # The reader has seen events that the store never got.
+                after = log.last_number - 1
+            return StoredSubscription(self._loop, followed, self._heartbeat, after=after)
         except BaseException:
             followed.leave()
             raise

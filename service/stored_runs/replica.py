@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ..errors import InternalError, Interrupted
 from ..events.events import Failed
 from ..runs.log import RunLog
-from ..runs.stores.base import Page, RunStore, StoreUnavailable
+from ..runs.stores.base import Page, RunRecord, RunStore, StoreUnavailable
 from .event_codec import BadPayload, decode_events
 
 logger = logging.getLogger("sluice.store")
@@ -20,6 +20,21 @@ PAGE_BYTES = 64 * 1024
 POLL_INTERVAL = 1.0
 # Seconds for which readers wait for a store that is away. Then their connection ends, and they try again elsewhere.
 PATIENCE = 10.0
+
+
+# More events than any log has. Where a producer was lost, its readers may have seen events that it had not written.
+# The end that a reaper has written has a number above all of theirs.
+UNSEEN = 10**9
+
+
+def was_reaped(record: RunRecord) -> bool:
+    """Return whether a reaper has ended a run."""
+    return record.epoch > 1
+
+
+def end_number(record: RunRecord) -> int:
+    """Return the number of a run's last event, as readers have it."""
+    return record.last_number + (UNSEEN if was_reaped(record) else 0)
 
 
 class Replica:
@@ -98,6 +113,8 @@ class Replica:
         if page is None or page.record.is_expired:
             self.log.append([Failed(Interrupted("the store has lost the run"))])
             return False
+        if was_reaped(page.record):
+            self.log.end_gap = UNSEEN
         for batch in page.batches:
             events = decode_events(batch.payload)
             # The first batch may begin before what the log wants.

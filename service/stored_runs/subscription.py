@@ -31,7 +31,7 @@ class StoredSubscription(Subscription):
     """A reader of a stored run. `close` and `disconnect` end only this reading."""
 
     def __init__(
-        self, loop: LoopThread, followed: Followed, heartbeat: float, *, after: int = 0, shift: int = 0,
+        self, loop: LoopThread, followed: Followed, heartbeat: float, *, after: int = 0,
         run: Run | None = None,
     ) -> None:  # fmt: skip
         """Take a place, which was counted by `Followed.enter`.
@@ -41,12 +41,10 @@ class StoredSubscription(Subscription):
             followed: What is read.
             heartbeat: Seconds without an event after which the iteration yields an empty batch.
             after: The number of the event behind which to begin.
-            shift: What is added to the numbers for this reader, which has seen more than the store has.
             run: The run itself, where this is the reader that has begun it.
         """
         super().__init__(loop, followed.log, heartbeat, after)
         self.run_id = followed.run_id
-        self.shift = shift
         self._followed = followed
         self._run = run
         self._follower: LogReader | None = None

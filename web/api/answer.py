@@ -8,17 +8,23 @@ from flask import Flask, Request, Response, current_app
 
 from ...service import Chat, Reply, Run, RunEnd
 from ...service.stored_runs.subscription import StoredSubscription
-from ..encoders.sluice_sse import HEADERS
+from ..encoders.sluice_sse import HEADERS, encode_events
 from ..extension_state import ExtensionState
 from ..hooks import OnEnd
 from ..replies.run_guard import StreamResponse
+from ..replies.socket_reader import Encoder
 from ..replies.stream_body import StreamBody
 from ..sockets.client_socket import Connection
 from .json_response import make_uncached_response
 
 
 def make_answer(
-    state: ExtensionState, request: Request, chat: Chat, run: Run | StoredSubscription, client: Connection | None
+    state: ExtensionState,
+    request: Request,
+    chat: Chat,
+    run: Run | StoredSubscription,
+    client: Connection | None,
+    encode: Encoder = encode_events,
 ) -> Response:
     """Return the reply to a chat. In block mode, wait for the end of the answer.
 
@@ -28,6 +34,7 @@ def make_answer(
         chat: What was asked.
         run: What is read. It is closed with the reply, or if there is none.
         client: The client's connection, where the server passes it.
+        encode: Makes the frames of a stream.
 
     Raises:
         ServiceError: The answer failed before a stream has begun; in block mode, at any time.
@@ -37,7 +44,7 @@ def make_answer(
             with state.hold_thread():
                 return _make_block_response(state.service.complete(run))
         state.wait_accepted(run)
-        stream = StreamBody(run, chat.run_id)
+        stream = StreamBody(run, chat.run_id, encode)
         response = StreamResponse(request, stream, HEADERS, end_run=held.close)
         held.take_over()
         return response

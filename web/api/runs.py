@@ -14,8 +14,10 @@ from flask import request as current_request
 from ...service.errors import RunUnknown
 from ...service.events.events import Event, Failed, Finished
 from ...service.observability.logging import request_id
+from ...service.runs.log import RunLog
 from ...service.runs.stores.base import RunRecord, RunState
 from ...service.stored_runs.registry import CursorAtEnd, RunStatus
+from ...service.stored_runs.replica import end_number
 from ...service.stored_runs.subscription import StoredSubscription
 from ..encoders.error_fields import describe_error
 from ..encoders.sluice_sse import HEADERS, encode_events
@@ -83,7 +85,7 @@ def make_runs_blueprint(state: ExtensionState) -> Blueprint:
             except CursorAtEnd:
                 return Response(status=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "no-store"})
             stack.enter_context(state.hold(subscription, find_connection(request.environ)))
-            body = StreamBody(subscription, request_id.get(), _shifted(subscription.shift))
+            body = StreamBody(subscription, request_id.get(), make_encoder(subscription.log))
             headers = {**HEADERS, RUN_HEADER: run_id}
             return StreamResponse(request, body, headers, stack.pop_all().close)
 
@@ -118,7 +120,7 @@ def describe_record(record: RunRecord) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "id": record.run_id,
         "state": record.state.value,
-        "last_event": record.last_number,
+        "last_event": end_number(record),
         "created": record.created,
         "expires": record.expires or None,
     }
@@ -147,12 +149,14 @@ def _read_cursor(request: Request) -> int:
     return int(cursors[0][1]) if cursors else 0
 
 
-def _shifted(shift: int) -> Encoder:
-    """Return the encoder of a reader whose numbers are moved."""
-    if not shift:
-        return encode_events
+def make_encoder(log: RunLog) -> Encoder:
+    """Return the encoder of a stored run's readers, which have the end with its gap (`RunLog.end_gap`)."""
 
     def encode(events: Sequence[Event], first_number: int, request_id: str) -> bytes:
-        return encode_events(events, first_number + shift, request_id)
+        if not log.end_gap or not isinstance(events[-1], Failed):
+            return encode_events(events, first_number, request_id)
+        *before, end = events
+        frames = encode_events(before, first_number, request_id) if before else b""
+        return frames + encode_events([end], first_number + len(before) + log.end_gap, request_id)
 
     return encode

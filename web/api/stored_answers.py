@@ -17,7 +17,7 @@ from ..sockets.client_socket import Connection
 from .answer import in_app_context, make_answer
 from .json_response import make_uncached_response
 from .request_body import ChatRequest
-from .runs import name_run
+from .runs import make_encoder, name_run
 
 logger = logging.getLogger("sluice.web")
 
@@ -71,7 +71,7 @@ class StoredAnswers:
             subscription.close()
             response = make_uncached_response({"id": subscription.run_id, "state": "running"}, HTTPStatus.ACCEPTED)
         else:
-            response = make_answer(self._state, request, chat, subscription, client)
+            response = make_answer(self._state, request, chat, subscription, client, make_encoder(subscription.log))
         name_run(response, request, subscription)
         owner.mark(response)
         return response
