@@ -12,6 +12,7 @@ from sluice.web.api.openapi import make_openapi_document
 from .markdown import code, table
 
 Schema = dict[str, Any]
+_STREAM = "text/event-stream"
 
 
 def operations() -> str:
@@ -49,12 +50,17 @@ def _parameter(parameter: dict[str, Any]) -> list[str]:
 
 
 def _reply(status: str, reply: dict[str, Any]) -> list[str]:
-    bodies = ", or ".join(f"{_type(of['schema'])} as `{kind}`" for kind, of in reply["content"].items())
+    bodies = ", or ".join(f"{_type(_known(kind, of['schema']))} as `{kind}`" for kind, of in reply["content"].items())
     headers = ", ".join(code(name) for name in reply["headers"] if name != "X-Request-Id")
     meaning = reply["description"]
     for kind in STATUSES:
         meaning = meaning.replace(f"`{kind.code}`: {kind.public_message}", f"[`{kind.code}`](errors.md#{kind.code}).")
     return [status, bodies, headers, meaning]
+
+
+def _known(media_type: str, schema: Schema) -> Schema:
+    """Return what each event of a stream is: the alternative is for tools that know no streams."""
+    return schema["anyOf"][0] if media_type == _STREAM and "anyOf" in schema else schema
 
 
 def _schema(name: str, schema: Schema) -> str:

@@ -146,7 +146,9 @@ def describe_runs(stream: dict[str, Any]) -> dict[str, Any]:
     events = reply(
         "The events behind the cursor, as of `POST /api/chat`, up to the terminal one.", "text/event-stream", {}
     )
-    events["content"]["text/event-stream"] = stream
+    # Tools that know streams hold each event against it; others take the reply for one text.
+    schema = {"anyOf": [stream["schema"], {"type": "string"}]}
+    events["content"]["text/event-stream"] = {**stream, "schema": schema}
     events["headers"] |= {"Sluice-Run": {**_RUN_HEADER, "required": True}}
     cursor = {"type": "string", "pattern": "^[0-9]{1,15}$"}
     cursors = [
