@@ -235,6 +235,7 @@ def loose(folder: Path) -> None:
 
 
 def link(folder: Path) -> None:
+    folder.parent.chmod(0o700)
     folder.symlink_to(folder.parent)
 
 
