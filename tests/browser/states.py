@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
-from tools.common.chat_page import ChatPage
+from tools.common.chat_page import ChatPage, frames, text_frame
 from tools.common.scripted_model import Chunk, ScriptedModel, finished, resetting_after, said, usage_of
 
 RICH = """A word, **bold**, `code`, [a link](https://example.org/), ~~gone~~, 中文与 English.
@@ -82,6 +82,19 @@ def states(chat: ChatPage, model: ScriptedModel) -> Iterator[str]:
     chat.ask("Busy?")
     expect(chat.countdown).to_be_visible()
     yield "busy"
+
+    headers = {"Sluice-Run": "a1"}
+    chat.reply_once(content_type="text/event-stream", headers=headers, body=frames(text_frame("Half a sentence")))
+    held: list[Route] = []  # no answer comes
+    page.route("**/api/runs/*/events", lambda route: held.append(route))
+    page.route("**/api/runs/*/stop", lambda route: route.fulfill(json={"id": "a1", "state": "stopped"}))
+    chat.ask("Is it there?")
+    expect(chat.answer.locator(".connection")).to_be_visible()
+    yield "reconnecting"
+    page.keyboard.press("Escape")
+    expect(chat.answer.locator(".note")).to_be_visible()
+    for route in held:
+        route.abort()
 
     page.context.set_offline(True)
     expect(page.locator(".notice.urgent")).to_be_visible()

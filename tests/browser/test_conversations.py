@@ -354,7 +354,10 @@ def test_the_conversation_of_version_0_1_0_is_imported_once_even_if_storage_is_f
     expect(chat.questions).to_have_count(0)
 
 
-def test_a_reload_during_an_answer_keeps_its_text(chat: ChatPage, model: ScriptedModel) -> None:
+def test_a_reload_during_an_answer_keeps_its_text(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page)
+    chat.configure(resumable=False)  # otherwise the answer goes on
+    chat.open()
     model.enqueue(stalling_after("As far ", "as this"), reply(" and on."))
     chat.ask("Tell me")
     expect(chat.prose).to_have_text("As far as this")

@@ -247,6 +247,20 @@ def test_stop_works_while_the_connection_is_lost(relayed: ChatPage, relay: CutRe
     model.wait_idle()  # the server was told
 
 
+def test_stop_works_while_the_page_waits_for_a_reply_that_does_not_come(
+    relayed: ChatPage, relay: CutRelay, model: ScriptedModel
+) -> None:
+    model.enqueue(stalling_after("As far as this"))
+    relayed.ask("Tell me")
+    expect(relayed.prose).to_have_text("As far as this")
+    relay.silence_reply_to(b"GET /api/runs")
+    relay.cut()
+    expect(relayed.answer.locator(".connection")).to_be_visible()
+    relayed.field.press("Escape")
+    expect(relayed.answer.locator(".note")).to_have_text("You stopped this answer.")
+    model.wait_idle()
+
+
 def test_a_question_whose_reply_is_lost_is_asked_once(
     relayed: ChatPage, relay: CutRelay, model: ScriptedModel
 ) -> None:

@@ -73,6 +73,17 @@ def look_until(chat: ChatPage, heading: str) -> None:
     )
 
 
+def look_until_running(chat: ChatPage) -> None:
+    """Look at a page again until it shows an answer that is being written."""
+    chat.page.wait_for_function(
+        """() => {
+            document.dispatchEvent(new Event("visibilitychange"));
+            return document.querySelector(".answer.running") !== null;
+        }""",
+        polling=200,
+    )
+
+
 def open_conversation(chat: ChatPage, title: str) -> None:
     chat.page.get_by_role("button", name="Open the sidebar").click()
     chat.page.get_by_role("link", name=title).click()

@@ -125,8 +125,7 @@ async function open(id, last, connections) {
 async function post(question, key, connections, ended) {
   if (!question) throw new Error("There is no question to ask.");
   const body = bodyOf(question, { isKept: true });
-  // aborting it would leave an answer that nobody can name
-  const posted = connections.fetch((signal) => postQuestion(body, signal, { "Idempotency-Key": key }));
+  const posted = connections.fetch((signal) => postQuestion(body, signal, { "Idempotency-Key": key }), { begins: true });
   const abandon = (/** @type {Response} */ response) => {
     const id = response.headers.get("Sluice-Run");
     if (id) void stopRun(id);
@@ -161,7 +160,7 @@ class Connections {
   #ended;
   /** @type {AbortController | null} */
   #current = null;
-  #isOpen = false;
+  #isBeginning = false;
   #lastSign = 0;
   #resume = () => {};
   #listening = new AbortController();
@@ -177,7 +176,7 @@ class Connections {
     ended.addEventListener(
       "abort",
       () => {
-        if (this.#isOpen) this.#current?.abort();
+        if (!this.#isBeginning) this.#current?.abort();
         this.#resume();
       },
       { signal },
@@ -186,13 +185,17 @@ class Connections {
     signal.addEventListener("abort", () => clearInterval(timer));
   }
 
-  /** @param {(signal: AbortSignal) => Promise<Response>} work @returns {Promise<Response>} */
-  async fetch(work) {
+  /**
+   * @param {(signal: AbortSignal) => Promise<Response>} work
+   * @param {{ begins?: boolean }} [options] whether the request begins the answer: then only its reply tells what to stop
+   * @returns {Promise<Response>}
+   */
+  async fetch(work, { begins = false } = {}) {
     this.#current = new AbortController();
-    this.#isOpen = false;
+    this.#isBeginning = begins;
     this.alive();
     const response = await work(this.#current.signal);
-    this.#isOpen = true;
+    this.#isBeginning = false;
     return response;
   }
 

@@ -36,9 +36,14 @@ export function writeArchive(conversations) {
     format: FORMAT,
     version: VERSION,
     exported: new Date().toISOString(),
-    conversations: conversations.filter(({ isEmpty }) => !isEmpty).map(({ record, exchanges }) => ({ ...record, exchanges })),
+    conversations: conversations.filter(({ isEmpty }) => !isEmpty).map(({ record, exchanges }) => ({ ...record, exchanges: exchanges.map(withoutRun) })),
   };
   return JSON.stringify(archive, null, 1) + "\n";
+}
+
+/** @param {Exchange} exchange @returns {Exchange} without what only its server and this browser understand */
+function withoutRun({ run: _, ...exchange }) {
+  return exchange;
 }
 
 /**

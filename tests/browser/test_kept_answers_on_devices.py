@@ -1,0 +1,93 @@
+"""A running answer on the user's next device: the application keeps the conversation, and the server the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support.helpdesk import Helpdesk, start_helpdesk
+from tools.common.scripted_model import finished, said, stalling_after
+
+from .test_synced_conversations import Device, delete_all, device, look_until_running, open_conversation, wait_sent
+
+__all__ = ["device"]
+
+
+@pytest.fixture(scope="module")
+def shared_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Helpdesk]:
+    """The help desk, which keeps conversations, and whose model may be slow."""
+    app = "tests.support.guest_host:create_synced_app()"
+    limits = {"SLUICE_FIRST_TOKEN_TIMEOUT": 60, "SLUICE_NEXT_TOKEN_TIMEOUT": 60, "SLUICE_TOTAL_TIMEOUT": 120}
+    with start_helpdesk(tmp_path_factory.mktemp("helpdesk"), app=app, **limits) as shared:
+        yield shared
+
+
+def test_a_running_answer_grows_and_ends_on_the_users_next_device(device: Device, host: Helpdesk) -> None:
+    gates = [host.model.gate(str(number)) for number in range(2)]
+    host.model.enqueue((*said("One"), gates[0], *said(" two"), gates[1], *said(" three."), *finished()))
+    phone = device()
+    phone.ask("Count")
+    expect(phone.prose).to_have_text("One")
+    wait_sent(phone)
+    laptop = device()
+    open_conversation(laptop, "Count")
+    expect(laptop.prose).to_have_text("One")
+    expect(laptop.send_button).to_have_text("Stop")
+    gates[0].open()
+    for chat in (phone, laptop):
+        expect(chat.prose).to_have_text("One two")
+    phone.page.goto("about:blank")  # the phone is put away
+    gates[1].open()
+    expect(laptop.prose).to_have_text("One two three.")
+    laptop.wait_complete()
+    wait_sent(laptop)
+    tablet = device()
+    open_conversation(tablet, "Count")
+    expect(tablet.prose).to_have_text("One two three.")
+    expect(tablet.failure).to_have_count(0)
+    assert len(host.model.exchanges) == 1
+    delete_all(laptop)
+
+
+def test_an_answer_is_stopped_from_the_users_other_device(device: Device, host: Helpdesk) -> None:
+    host.model.enqueue(stalling_after("As far as this"))
+    phone = device()
+    phone.ask("Tell me")
+    expect(phone.prose).to_have_text("As far as this")
+    wait_sent(phone)
+    laptop = device()
+    open_conversation(laptop, "Tell me")
+    laptop.send_button.click()
+    for chat in (laptop, phone):
+        expect(chat.answer.locator(".note")).to_have_text("You stopped this answer.")
+        expect(chat.prose).to_have_text("As far as this")
+    host.model.wait_idle()
+    wait_sent(phone)
+    wait_sent(laptop)
+    delete_all(phone)
+
+
+def test_a_question_asked_on_one_device_runs_on_another_that_shows_the_conversation(
+    device: Device, host: Helpdesk
+) -> None:
+    gate = host.model.gate("before the rest")
+    host.model.enqueue((*said("One."), *finished()), (*said("As far as this"), gate, *said(" and on."), *finished()))
+    phone = device()
+    phone.ask_and_wait("First")
+    wait_sent(phone)
+    laptop = device()
+    open_conversation(laptop, "First")
+    expect(laptop.prose).to_have_text("One.")
+    phone.ask("Second")
+    expect(phone.prose).to_have_text("As far as this")
+    wait_sent(phone)
+    look_until_running(laptop)
+    expect(laptop.prose).to_have_text("As far as this")
+    gate.open()
+    for chat in (phone, laptop):
+        expect(chat.prose).to_have_text("As far as this and on.")
+        chat.wait_complete()
+        wait_sent(chat)
+    delete_all(phone)
