@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -13,6 +14,10 @@ from ..settings.storage import StorageSettings
 
 # Runs end on threads of their own, since the application's functions are called there.
 CLOSING_THREADS = 4
+
+
+def _make_id() -> str:
+    return secrets.token_hex(16)
 
 
 def _make_executor() -> Executor:
@@ -29,3 +34,5 @@ class Environment:
     make_store: Callable[[StorageSettings], RunStore] = make_store
     #: Makes the threads on which runs end.
     make_executor: Callable[[], Executor] = _make_executor
+    #: Returns the random part of a run's id: 32 hexadecimal digits from 128 bits.
+    make_id: Callable[[], str] = _make_id

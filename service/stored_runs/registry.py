@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import secrets
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor, Future, wait
 from contextlib import suppress
@@ -40,12 +39,11 @@ logger = logging.getLogger("sluice.store")
 
 T = TypeVar("T")
 
-# Seconds between two signs of life for the store. A stop by another process is seen with one of them at the latest.
+# Seconds between two signs of life for the store, and two looks for runs whose process is gone. A stop by another
+# process is seen with one of them at the latest.
 TICK = 0.8
 # Seconds for which readers stand for a run after the last sign of life of their process.
 READER_LEASE = 5.0
-# Seconds between two looks for runs whose process is gone.
-REAP_INTERVAL = 1.6
 # Seconds that a request waits for the store, in all.
 CALL_TIMEOUT = 5.0
 # Seconds without another try after the store could not be opened.
@@ -138,9 +136,15 @@ class StoredRuns:
         """
         if not attended:
             self._call(self._check_unattended(owner))
-        new = NewRun(self._tag + secrets.token_hex(16), owner, self.settings.instance_name, key, body_digest)
-        created = self._call(self._with_store(lambda store: store.create(new)))
-        if not created.is_new:
+        new = NewRun(self._tag + self._environment.make_id(), owner, self.settings.instance_name, key, body_digest)
+        try:
+            created = self._call(self._with_store(lambda store: store.create(new)))
+        except StoreAway:
+            # The record may be there all the same. Whoever tries again with the key should not join a run of nobody.
+            self._call_soon(self._discard, new.run_id)
+            raise
+        # A connection that repeats what it had no answer to finds its own record.
+        if not created.is_new and created.run_id != new.run_id:
             if created.body_digest != body_digest:
                 raise KeyReused
             return self.subscribe(created.run_id, owner)
@@ -219,7 +223,7 @@ class StoredRuns:
         self._call_soon(self._release_replicas)
 
     def _release_replicas(self) -> None:
-        for replica in self._replicas.values():
+        for replica in list(self._replicas.values()):
             replica.close()
 
     def wait_closed(self, timeout: float) -> None:
@@ -227,11 +231,15 @@ class StoredRuns:
         wait(list(self._ending), timeout)
 
     def _call(self, coroutine: Coroutine[Any, Any, T], timeout: float = CALL_TIMEOUT) -> T:
+        future: Future[T] | None = None
         try:
-            return self._loop.submit(coroutine).result(timeout)
+            future = self._loop.submit(coroutine)
+            return future.result(timeout)
         except StoreUnavailable as error:
             raise StoreAway(str(error)) from error
         except TimeoutError as error:
+            assert future is not None
+            future.add_done_callback(_give_back)
             raise StoreAway(f"the store did not answer within {timeout:g} s") from error
         except LoopUnavailable as error:
             raise InternalError(str(error)) from error
@@ -353,6 +361,8 @@ class StoredRuns:
         try:
             await _wait_for_number(followed.log, after)
             log = followed.log
+            if log.has_ended and not _has_end(log):
+                raise StoreUnavailable("the run is followed no more")
             if log.has_ended and after >= log.last_number:
                 if not log.end_gap or after == log.last_number + log.end_gap:
                     raise CursorAtEnd
@@ -442,7 +452,7 @@ class StoredRuns:
 
     async def _tick_forever(self, store: RunStore) -> None:
         now = asyncio.get_running_loop().time
-        reap_at = tick_at = now()
+        tick_at = now() + TICK
         wake = self._wake
         assert wake is not None
         while True:
@@ -451,18 +461,19 @@ class StoredRuns:
                     await wake.wait()
             wake.clear()
             rung, self._rung = self._rung, set()
+            # Rings do not put off the signs of life of the other runs.
+            is_due = now() >= tick_at
+            if is_due:
+                tick_at = now() + TICK
+                self._stop_lost()
             runs = [run for run in self._runs.values() if not (run.has_ended or run.is_lost)]
             try:
-                if now() < tick_at:
-                    await self._renew(store, [run for run in runs if run.run_id in rung])
+                await self._renew(store, [run for run in runs if is_due or run.run_id in rung])
+                if not is_due:
                     continue
-                tick_at = now() + TICK
-                await self._renew(store, runs)
                 if self._replicas:
                     await store.attend(list(self._replicas), READER_LEASE)
-                if now() >= reap_at:
-                    reap_at = now() + REAP_INTERVAL
-                    await self._reap(store)
+                await self._reap(store)
                 await self._stop_unattended(store, runs)
             except StoreUnavailable as error:
                 logger.debug("the store is away: %s", error)
@@ -489,6 +500,12 @@ class StoredRuns:
     async def _reap(self, store: RunStore) -> None:
         for run_id in await store.reap(_INTERRUPTED):
             logger.warning("run %s is interrupted: its process has given no sign of life", run_id[:8])
+
+    def _stop_lost(self) -> None:
+        """Stop runs that the store has lost, once their last reader has left: nobody else can come to them."""
+        for run in self._runs.values():
+            if run.is_lost and not (run.readers or run.has_ended):
+                run.run.stop(Stopped("abandoned"))
 
     def _stop_abandoned(self, runs: Sequence[StoredRun]) -> None:
         oldest = self._environment.clock() - self.settings.abandoned_after
@@ -553,6 +570,17 @@ class StoredRuns:
         if self._closing is not None:
             self._closing.shutdown(wait=False)
         await store.close()
+
+
+def _has_end(log: RunLog) -> bool:
+    """Whether a log has the terminal event, and was not only closed."""
+    return log.last_number > 0 and isinstance(log.read(log.last_number - 1)[0], Finished | Failed)
+
+
+def _give_back(late: Future[Any]) -> None:
+    """Give up a place at a run that came when nobody waited for it any more."""
+    if not late.cancelled() and late.exception() is None and isinstance(late.result(), StoredSubscription):
+        late.result().close()
 
 
 _INTERRUPTED = encode_events([Failed(Interrupted())])

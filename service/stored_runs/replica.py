@@ -47,7 +47,7 @@ class Replica:
             run_id: Its id.
             owner: Whose it is.
             store: An open store.
-            on_close: Called once, where the last reader has left.
+            on_close: Called where the run is followed no more, and again where the last reader has left.
         """
         self.run_id = run_id
         self.owner = owner
@@ -73,6 +73,11 @@ class Replica:
     def close(self) -> None:
         """Release the readers, whose connections end without a terminal event: they go on elsewhere."""
         self._task.cancel()
+        self._release()
+
+    def _release(self) -> None:
+        # First, so that those who come back at once do not find a log that was closed.
+        self._on_close(self)
         self.log.close()
 
     def ring(self) -> None:
@@ -84,7 +89,11 @@ class Replica:
             await self._read_to_end()
         except BadPayload as error:
             logger.error("run %s cannot be read: %s", self.run_id[:8], error)
+            self.log.end_gap = UNSEEN
             self.log.append([Failed(InternalError("a batch of a stored run is not readable"))])
+        except Exception:
+            logger.exception("unhandled exception where run %s is followed", self.run_id[:8])
+            self._release()
 
     async def _read_to_end(self) -> None:
         now = asyncio.get_running_loop().time
@@ -98,7 +107,7 @@ class Replica:
                 except StoreUnavailable:
                     away_since = now() if away_since is None else away_since
                     if now() - away_since > PATIENCE:
-                        self.log.close()
+                        self._release()
                         return
                     await asyncio.sleep(POLL_INTERVAL)
                     continue
@@ -111,6 +120,7 @@ class Replica:
     def _append(self, page: Page | None) -> bool:
         """Append what a page has; return whether there may be more at once."""
         if page is None or page.record.is_expired:
+            self.log.end_gap = UNSEEN
             self.log.append([Failed(Interrupted("the store has lost the run"))])
             return False
         if was_reaped(page.record):

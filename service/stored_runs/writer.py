@@ -54,7 +54,11 @@ class StoreWriter:
         while True:
             await self._wake.wait()
             await asyncio.sleep(self._pause or INTERVAL)
-            await self.write()
+            try:
+                await self.write()
+            except Exception:
+                logger.exception("unhandled exception in the writer of stored runs")
+                self._pause = LONGEST_PAUSE
 
     async def write(self) -> None:
         """Write one batch of each run that has changed, or of as many as one transaction takes."""
