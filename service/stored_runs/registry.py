@@ -273,9 +273,12 @@ class StoredRuns:
         try:
             await store.open(self._ring)
         except StoreUnavailable as error:
+            # Once: each request may try again.
+            level = logging.DEBUG if self._failed_at else logging.WARNING
+            logger.log(level, "the store of runs cannot be opened: %s", error)
             self._failed_at = asyncio.get_running_loop().time()
-            logger.warning("the store of runs cannot be opened: %s", error)
             raise
+        self._failed_at = 0.0
         self._wake = asyncio.Event()
         self._writer = StoreWriter(store, self._forget)
         create_task = asyncio.get_running_loop().create_task
