@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 # Seconds between attempts to start where a resource is missing. Far below gunicorn's `timeout`, which kills a worker.
 START_PAUSE = 1.0
+# Seconds between two reports to the master, which kills a worker after `timeout` seconds without one. With each
+# report, another thread takes the interpreter's lock.
+NOTIFY_INTERVAL = 0.25
 
 
 def _update_heartbeat_directory(cfg: Any, log: Any) -> None:
@@ -73,6 +76,7 @@ class SluiceWorker(AcceptingWorker):
         self._affinity: Affinity | None = None
         self._is_loading = True
         self._is_serving = False
+        self._notify_at = 0.0
         # Whether it has begun to accept connections, and not yet to drain.
         self._may_drain = False
         # At this number, gunicorn would stop accepting at once, and end open streams without a frame. See `_retire`.
@@ -124,6 +128,13 @@ class SluiceWorker(AcceptingWorker):
         for number in MEANT_FOR_MASTER:
             signal.signal(number, signal.SIG_IGN)
         start_signals.release()
+
+    def notify(self) -> None:
+        """Report to the master, a few times a second; gunicorn's main loop does with each event that it handles."""
+        now = time.monotonic()
+        if now >= self._notify_at:
+            self._notify_at = now + NOTIFY_INTERVAL
+            super().notify()
 
     def run(self) -> None:
         """Serve until the worker is stopped. On the main thread, after the fork and after loading the application."""
