@@ -63,6 +63,8 @@ class SluiceWorker(AcceptingWorker):
     is_trial = False
     #: Whether the worker starts and drains the services itself, and `gunicorn_hooks` does not.
     drains_itself = True
+    #: Whether `gunicorn_hooks` has stopped the garbage collector until the application is loaded.
+    collects_later = False
 
     def __init__(
         self, age: int, ppid: int, sockets: list[BaseSocket], app: Any, timeout: float, cfg: Any, log: Any
@@ -160,6 +162,8 @@ class SluiceWorker(AcceptingWorker):
             # The collector need not examine objects that stay for ever.
             gc.collect()
             gc.freeze()
+            if self.collects_later:
+                gc.enable()
             # Stopped meanwhile, it accepts nothing.
             if self.alive:
                 # Last: other workers leave connections to a worker that has joined.
