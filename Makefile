@@ -138,10 +138,11 @@ run: $(VENV)/.runs ## serve the page on http://127.0.0.1:8000 (HOST, PORT and th
 local-model: $(VENV)/.runs ## fetch the local model of `make run MODEL=local`, unless it is there
 	@$(BIN)/python -m sluice install-model >/dev/null || echo "The local model could not be fetched: its test will be skipped." >&2
 
-# Four processes on two cores: more than half of the time the tests wait for servers, browsers and time limits.
+# Four processes on two cores: more than half of the time the tests wait for servers, browsers and time limits. Each
+# imports all tests. Where the environment forbids to write bytecode, each would compile them, too.
 .PHONY: test
 test: check $(VENDOR)/.stamp $(VENV)/.build system-packages local-model ## check, then run all tests (unit, integration, browser)
-	$(BIN)/python -m pytest -n 4 --dist loadscope --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist loadscope --no-loadscope-reorder
 
 # Without the plug-in of a package that only tests/fuzz uses: loading it takes each process a second.
 .PHONY: test-fast

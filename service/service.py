@@ -22,7 +22,7 @@ from .events.events import Failed, Finished, Reasoning, Text
 from .events.usage import Usage
 from .observability.logging import request_id, trace
 from .observability.metrics import Metrics
-from .observability.resources import NO_DESCRIPTORS, descriptors_short
+from .observability.resources import NO_DESCRIPTORS, limit_is_near
 from .provider.client import ProviderClient
 from .provider.retry import stream_with_retries
 from .runs.concurrency_limit import ConcurrencyLimiter, Slot
@@ -317,7 +317,7 @@ class ChatService:
     ) -> Run:
         if self._stopping:
             raise ShuttingDown("stopping")
-        if descriptors_short():
+        if limit_is_near():
             raise Overloaded(NO_DESCRIPTORS)
         slot = self.limiter.acquire(client)
         try:

@@ -51,27 +51,29 @@ def exhausted_by(error: BaseException) -> str | None:
     return None
 
 
-def descriptors_short() -> bool:
-    """Return whether nearly no descriptors are left. Takes about six microseconds; any thread may call it.
+def limit_is_near() -> bool:
+    """Return whether nearly all descriptors of this process are taken. Takes three microseconds; for any thread.
 
     Where one of the highest numbers is taken it takes longer, a millisecond for a thousand open descriptors.
     """
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    # That a low number is free says nothing of those above it: what was opened later may have stayed open.
+    if limit == resource.RLIM_INFINITY or _all_free(range(max(0, limit - DESCRIPTOR_RESERVE), limit)):
+        return False
     try:
-        # The kernel gives the lowest number that is free.
-        number = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        os.close(number)
-        if limit == resource.RLIM_INFINITY:
-            return False
-        if number + DESCRIPTOR_RESERVE >= limit:
-            return True
-        # That a low number is free says nothing of those above it: what was opened later may have stayed open.
-        if _all_free(range(limit - DESCRIPTOR_RESERVE, limit)):
-            return False
         taken = sum(int(name) < limit for name in os.listdir("/dev/fd"))
     except OSError as error:
         return exhausted_by(error) == NO_DESCRIPTORS
     return limit - taken <= DESCRIPTOR_RESERVE
+
+
+def descriptors_short() -> bool:
+    """Return whether nearly no descriptors are left, of this process or of the whole system. For any thread."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        return exhausted_by(error) == NO_DESCRIPTORS
+    return limit_is_near()
 
 
 def _all_free(numbers: range) -> bool:

@@ -1,4 +1,7 @@
-"""Decide when a connection to a provider is read: large reads in slices, fast senders once in a display's frame."""
+"""Decide when a connection to a provider is read: large reads in slices, fast senders once in a display's frame.
+
+Fast are those that send much at once; where the process is busy, all that send more often than a display shows.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,14 @@ import math
 from collections.abc import Callable
 from time import monotonic
 
+from ..concurrency.processor_use import ProcessorUse
 from ..concurrency.turn_queue import TurnQueue
 from .aiohttp_internals import ResponseProtocol
 
-# A display shows one frame in 16 ms. Each token of a faster model costs a read, a write and an event. So after
-# FAST_READS reads in a row that each came within FAST_READ_SECONDS, the socket is not read for FRAME_SECONDS, and
-# what comes meanwhile is one read. Models below 125 tokens a second, first tokens and short answers are not delayed
-# (docs/decisions/0033-read-fast-models-once-per-frame.md).
+# A display shows one frame in 16 ms. Each token of a faster model costs a read, a write and an event. So where the
+# process is busy, or much came at once, after FAST_READS reads in a row that each came within FAST_READ_SECONDS the
+# socket is not read for FRAME_SECONDS, and what comes meanwhile is one read. Models below 125 tokens a second, first
+# tokens and short answers are not delayed (docs/decisions/0085-frames-only-in-a-busy-process.md).
 FAST_READ_SECONDS = 0.008
 FAST_READS = 8
 FRAME_SECONDS = 0.016
@@ -42,18 +46,20 @@ class ProviderConnection(ResponseProtocol):
         "_lost",
         "_reading_since",
         "_turns",
+        "_use",
         "_waits_for_frame",
         "on_change",
         "unparsed",
         "was_used",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, turns: TurnQueue) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, turns: TurnQueue, use: ProcessorUse) -> None:
         """Prepare the protocol of one connection.
 
         Args:
             loop: The loop that it is made on.
             turns: Calls the slices of large reads in turn; one queue for all connections.
+            use: Says whether this process is busy; one for all connections.
         """
         super().__init__(loop)
         #: Called when bytes have come, and when the connection has ended. Returns whether bytes were taken and more
@@ -62,6 +68,7 @@ class ProviderConnection(ResponseProtocol):
         #: Whether a request was sent over it.
         self.was_used = False
         self._turns = turns
+        self._use = use
         #: The large read that is parsed up to `_at`; empty where all is parsed.
         self.unparsed = b""
         self._at = 0
@@ -165,9 +172,11 @@ class ProviderConnection(ResponseProtocol):
         self._turns.add(self.notify)
 
     def _count_fast_read(self) -> None:
-        self._had_much = False
+        had_much, self._had_much = self._had_much, False
         if self._fast_reads < FAST_READS:
             self._fast_reads += 1
+            return
+        if not (had_much or self._use.is_busy()):
             return
         self._waits_for_frame = True
         self.pause_transport()

@@ -16,6 +16,7 @@ import httpx2
 from multidict import CIMultiDict
 from yarl import URL
 
+from ..concurrency.processor_use import ProcessorUse
 from ..concurrency.turn_queue import TurnQueue
 from .aiohttp_internals import Connector, ResponseProtocol
 from .connection import ProviderConnection
@@ -58,7 +59,7 @@ class Transport:
         self._session = aiohttp.ClientSession(
             # The certificates that the openai client trusts: certifi's, or those of SSL_CERT_FILE and SSL_CERT_DIR.
             connector=Connector(
-                partial(ProviderConnection, turns=TurnQueue(asyncio.get_running_loop())),
+                partial(ProviderConnection, turns=TurnQueue(asyncio.get_running_loop()), use=ProcessorUse()),
                 _note_use,
                 limit=connections,
                 keepalive_timeout=keepalive,

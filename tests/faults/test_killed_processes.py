@@ -26,7 +26,7 @@ from tools.common.raw_client import RawClient, WireViolation
 from tools.common.scripted_model import MODEL_NAME, Chunk, Exchange, Headers, Pause, ScriptedModel, finished
 
 LANES = 8
-TRIES = int(os.environ.get("TRY", 200))
+TRIES = 200
 READERS = 4
 WORDS = tuple(f"{number} " for number in range(60))
 # Seconds between two words: an answer of 1.2 s, of which a kill meets any moment.

@@ -10,8 +10,10 @@ Loaded by gunicorn's master too, so it loads nothing of the application (test_im
 from __future__ import annotations
 
 import os
+import ssl
 import time
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from typing import Any, Final
 
 import gunicorn
@@ -250,6 +252,55 @@ def begin_response(request: Any, connection: Any) -> tuple[Any, dict[str, Any]]:
     )
     environ["wsgi.multithread"] = True
     return response, environ
+
+
+class _Kept(BytesIO):
+    """In place of a socket: keeps what a response sends."""
+
+    sendall = BytesIO.write
+
+
+def write_body(response: Any, data: bytes) -> None:
+    """Write bytes of a body; the first ones together with the head.
+
+    Raises:
+        OSError: The client has disconnected, or does not read.
+    """
+    _write_together(response, response.write, data)
+
+
+def end_body(response: Any) -> None:
+    """Write the end of a body, and the head if it was not written.
+
+    Raises:
+        OSError: The client has disconnected, or does not read.
+    """
+    _write_together(response, response.close)
+
+
+def _write_together(response: Any, write_parts: Callable[..., None], *arguments: Any) -> None:
+    """Send all that a method of a response writes by one call: each lets other threads run, and wakes the client."""
+    had_head = response.headers_sent
+    client, response.sock = response.sock, _Kept()
+    try:
+        write_parts(*arguments)
+        data = response.sock.getvalue()
+    except BaseException:
+        # So that an error can be the reply.
+        response.headers_sent = had_head
+        raise
+    finally:
+        response.sock = client
+    if not isinstance(client, ssl.SSLSocket):
+        try:
+            # Python's own methods wait for a socket with a time limit before each call.
+            sent = os.write(client.fileno(), data)
+        except BlockingIOError:
+            sent = 0
+        if sent == len(data):
+            return
+        data = memoryview(data)[sent:]
+    client.sendall(data)
 
 
 def response_of(start_response: Any) -> Any:

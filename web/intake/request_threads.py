@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from queue import Empty
 from typing import Any
 
 # Seconds that a request waits for a running thread where no further one can be started. Replies that are no streams
@@ -15,7 +16,7 @@ from typing import Any
 THREAD_WAIT = 0.5
 
 # The private parts of the standard library's pool that are used here.
-_USED = ("_adjust_thread_count", "_idle_semaphore", "_max_workers", "_threads")
+_USED = ("_adjust_thread_count", "_idle_semaphore", "_max_workers", "_threads", "_work_queue")
 _missing = [
     name
     for name in _USED
@@ -26,6 +27,61 @@ if _missing:
         f"the ThreadPoolExecutor of Python {platform.python_version()} has no {' and no '.join(_missing)}, which is "
         "needed; use an older Python, or gunicorn's own worker (-k gthread)"
     )
+
+
+class _Calls:
+    """The calls that wait for a thread. Each wakes one thread: that which became idle last, whose caches are warm.
+
+    In Python 3.11 each call that a thread takes from a `SimpleQueue` wakes the next idle thread, too, for nothing.
+    Methods have the names of the standard library's queues. `put` may interrupt any of them on its own thread, as in
+    a callback of the garbage collector; so nothing is allocated while the lock is held.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._calls: deque[Any] = deque()
+        self._idle: list[threading.Lock] = []
+
+    def put(self, call: Any) -> None:
+        """Add a call, and wake a thread for it. Does not wait."""
+        with self._lock:
+            self._calls.append(call)
+            woken = self._idle.pop() if self._idle else None
+        if woken is not None:
+            woken.release()
+
+    def get(self, block: bool = True) -> Any:
+        """Take the oldest call; wait for one, if `block`."""
+        while True:
+            mine = threading.Lock()
+            mine.acquire()
+            with self._lock:
+                if self._calls:
+                    return self._calls.popleft()
+                if block:
+                    self._idle.append(mine)
+            if not block:
+                raise Empty
+            mine.acquire()
+
+    def get_nowait(self) -> Any:
+        """Take the oldest call."""
+        return self.get(block=False)
+
+
+class _NoneIdle:
+    """In place of the semaphore by which the pool counts idle threads.
+
+    It counts a thread as idle for each call that had to wait for one, so that after a burst it starts no further
+    threads. `RequestThreads` counts calls.
+    """
+
+    def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+        """Return that no thread is idle."""
+        return False
+
+    def release(self) -> None:
+        """Do nothing."""
 
 
 class RequestThreads(ThreadPoolExecutor):
@@ -43,10 +99,11 @@ class RequestThreads(ThreadPoolExecutor):
             limit: The most threads.
         """
         super().__init__(max_workers=limit)
+        self._work_queue: Any = _Calls()
+        self._idle_semaphore: Any = _NoneIdle()
         self._limit = limit
         self._count_lock = threading.Lock()
-        #: Calls that were submitted and have not ended. The semaphore of the standard library's pool counts a thread
-        #: as idle for each call that had to wait for one, so that after a burst it starts no further threads.
+        #: Calls that were submitted and have not ended.
         self._unfinished = 0
         self._waiting: deque[tuple[float, Future[Any]]] = deque()
         self._start_errors = threading.local()
@@ -143,8 +200,6 @@ class RequestThreads(ThreadPoolExecutor):
         # `submit` must not get an error.
         if self._unfinished <= len(self._threads):
             return
-        while self._idle_semaphore.acquire(blocking=False):
-            pass
         try:
             super()._adjust_thread_count()
         except (RuntimeError, MemoryError) as error:

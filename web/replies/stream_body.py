@@ -30,6 +30,7 @@ class StreamBody:
         self._run = run
         self._request_id = request_id
         self._is_opened = False
+        self._is_joined = False
         self._has_failed = False
         self._on_close: Callable[[], None] | None = None
         #: What writes the frames in place of the iteration; None where nothing does.
@@ -54,10 +55,10 @@ class StreamBody:
         )
         return self.socket_reader
 
-    @property
-    def is_short(self) -> bool:
-        """Whether the answer has ended, and is so short that its iteration waits for nothing."""
-        return self._run.is_short
+    def join_if_short(self) -> bool:
+        """Have the first item hold the whole answer, where that has ended and is short; return whether it does."""
+        self._is_joined = self._run.is_short
+        return self._is_joined
 
     def on_close(self, callback: Callable[[], None]) -> None:
         """Set the function that the first `close` calls."""
@@ -75,7 +76,7 @@ class StreamBody:
     def __next__(self) -> bytes:
         if not self._is_opened:
             self._is_opened = True
-            return OPENING
+            return OPENING + (self._next_frames() or b"") if self._is_joined else OPENING
         frames = self._next_frames()
         if frames is None:
             # Not only when the server closes it: the client may ask again as soon as it has the end of the body.

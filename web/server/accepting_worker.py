@@ -43,6 +43,8 @@ class AcceptingWorker(GatheringWorker):
     #: Whether the master starts another worker for this one, which ends by itself and leaves connections to that one.
     is_replaced = False
     _accepts_from = 0.0  # on the monotonic clock
+    #: The load of this worker at the beginning of this turn of the main loop.
+    _mine = Load(0, 0, 0)
 
     def prepare_serving(self, application: Any, services: Services) -> None:
         """Prepare to serve. On the worker's main thread."""
@@ -115,15 +117,14 @@ class AcceptingWorker(GatheringWorker):
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Accept connections, or leave them in the shared listening socket, to others or for later."""
-        is_held_back = enabled and (
-            self._should_leave_to_others(self.load()) or time.monotonic() < self._accepts_from
-        )
+        is_held_back = enabled and (self._should_leave_to_others(self._mine) or time.monotonic() < self._accepts_from)
         super().set_accept_enabled(enabled and not is_held_back)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Wait for events and handle them; before, report the load, and decide whether to accept connections."""
         if self.alive:
-            self.worker_loads.report(self.load())
+            self._mine = self.load()
+            self.worker_loads.report(self._mine)
             while self.nr_conns >= self.worker_connections and self.close_idle_connection():
                 pass
             self.set_accept_enabled(self.nr_conns < self.worker_connections)

@@ -113,7 +113,7 @@ class DetachingWorker(PublicThreadWorker):
             if not is_event_stream(exchange.response):
                 return None
             report_unknown_body(innermost)
-        elif innermost.is_short:
+        elif innermost.join_if_short():
             return None
         # Two threads must not use the TLS library for one connection at one time.
         elif exchange.response.response_length is None and not isinstance(exchange.connection.sock, ssl.SSLSocket):

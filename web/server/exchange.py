@@ -7,7 +7,7 @@ from contextvars import Context, copy_context
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from ..intake.gunicorn_internals import begin_response
+from ..intake.gunicorn_internals import begin_response, end_body, write_body
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -59,10 +59,10 @@ class Exchange:
         return self._body
 
     def write_first(self) -> None:
-        """Write the head and the first item of the body."""
+        """Write the head and the first item of the body, in one call."""
         self._items = iter(self._body)
         for item in self._items:
-            self.response.write(item)
+            write_body(self.response, item)
             return
 
     def write_rest(self) -> None:
@@ -78,17 +78,17 @@ class Exchange:
             else:
                 for item in self._body:
                     for piece in _split(item):
-                        self.response.write(piece)
+                        write_body(self.response, piece)
         else:
             self.response.sent += reader.sent
             if reader.is_aborted:
                 self.connection.sock.sendall(reader.unsent)
             for item in self._items:
-                self.response.write(item)
+                write_body(self.response, item)
             if reader.error is not None:
                 # Behind the middlewares, which would report a disconnect as an error of the application.
                 raise reader.error
-        self.response.close()
+        end_body(self.response)
 
     def close(self, log: Any) -> None:
         """Write the access log, and close the body."""

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from ...service.observability.logging import request_id
 from ...service.observability.resources import exhausted_by
-from ..intake.gunicorn_internals import ParseException, write
+from ..intake.gunicorn_internals import ParseException, body_length, write
 from ..intake.gunicorn_internals import errors as http_errors
 from ..intake.parser_refusals import refuse_parser_error
 from ..intake.refusals import FAILED, OVERLOADED, Refusal, make_invalid_refusal
@@ -238,6 +238,8 @@ class GatheringWorker(DetachingWorker):
             return super().may_keep(conn, keepalive)
         if not keepalive or not arrival.is_complete:
             return False
+        if body_length(conn.parser.mesg) == 0:
+            return True
         try:
             return bool(conn.parser.finish_body())
         except ParseException as error:

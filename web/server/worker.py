@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 # Seconds between attempts to start where a resource is missing. Far below gunicorn's `timeout`, which kills a worker.
 START_PAUSE = 1.0
+# Seconds between two reports to the master, which kills a worker after `timeout` seconds without one. With each
+# report, another thread takes the interpreter's lock.
+NOTIFY_INTERVAL = 0.25
 
 
 def _update_heartbeat_directory(cfg: Any, log: Any) -> None:
@@ -60,6 +63,8 @@ class SluiceWorker(AcceptingWorker):
     is_trial = False
     #: Whether the worker starts and drains the services itself, and `gunicorn_hooks` does not.
     drains_itself = True
+    #: Whether `gunicorn_hooks` has stopped the garbage collector until the application is loaded.
+    collects_later = False
 
     def __init__(
         self, age: int, ppid: int, sockets: list[BaseSocket], app: Any, timeout: float, cfg: Any, log: Any
@@ -73,6 +78,7 @@ class SluiceWorker(AcceptingWorker):
         self._affinity: Affinity | None = None
         self._is_loading = True
         self._is_serving = False
+        self._notify_at = 0.0
         # Whether it has begun to accept connections, and not yet to drain.
         self._may_drain = False
         # At this number, gunicorn would stop accepting at once, and end open streams without a frame. See `_retire`.
@@ -125,6 +131,13 @@ class SluiceWorker(AcceptingWorker):
             signal.signal(number, signal.SIG_IGN)
         start_signals.release()
 
+    def notify(self) -> None:
+        """Report to the master, a few times a second; gunicorn's main loop does with each event that it handles."""
+        now = time.monotonic()
+        if now >= self._notify_at:
+            self._notify_at = now + NOTIFY_INTERVAL
+            super().notify()
+
     def run(self) -> None:
         """Serve until the worker is stopped. On the main thread, after the fork and after loading the application."""
         self._is_loading = False
@@ -149,6 +162,8 @@ class SluiceWorker(AcceptingWorker):
             # The collector need not examine objects that stay for ever.
             gc.collect()
             gc.freeze()
+            if self.collects_later:
+                gc.enable()
             # Stopped meanwhile, it accepts nothing.
             if self.alive:
                 # Last: other workers leave connections to a worker that has joined.

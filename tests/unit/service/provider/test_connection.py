@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from sluice.service.concurrency import turn_queue
+from sluice.service.concurrency.processor_use import ProcessorUse
 from sluice.service.provider import connection
 from sluice.service.provider.connection import SLICE_BYTES
 from tests.support.scenario import run
@@ -23,6 +24,19 @@ from tests.unit.service.provider.exchange import (
     send,
     wait_until,
 )
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the process be busy."""
+    monkeypatch.setattr(ProcessorUse, "is_busy", lambda self: True)
+
+
+@pytest.fixture
+def idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the process be idle."""
+    monkeypatch.setattr(ProcessorUse, "is_busy", lambda self: False)
+
 
 MUCH = b"".join(b"%06d\n" % number for number in range(40_000))
 
@@ -148,6 +162,7 @@ def test_a_connection_with_bytes_that_belong_to_no_request_is_not_reused() -> No
     run(scenario)
 
 
+@pytest.mark.usefixtures("idle")
 def test_a_sender_of_large_reads_is_read_once_in_a_frame_however_long_they_take(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -184,7 +199,10 @@ def test_a_response_that_comes_in_one_large_read_is_read_whole() -> None:
     run(scenario)
 
 
-def test_a_model_that_is_faster_than_a_display_is_read_once_in_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("busy")
+def test_a_model_that_is_faster_than_a_display_is_read_once_in_a_frame_of_a_busy_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(connection, "FAST_READ_SECONDS", WITHIN)
 
     async def scenario() -> None:
@@ -206,6 +224,25 @@ def test_a_model_that_is_faster_than_a_display_is_read_once_in_a_frame(monkeypat
     run(scenario)
 
 
+@pytest.mark.usefixtures("idle")
+def test_a_fast_model_is_read_at_once_while_the_process_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "FAST_READ_SECONDS", WITHIN)
+
+    async def scenario() -> None:
+        async with exchange() as asked:
+            consumer = Consumer()
+            transport = protocol_of(asked).transport
+            consuming = asyncio.create_task(asked.body.consume(consumer))
+            for _ in range(60):
+                assert transport.is_reading()
+                await send(asked, consumer, b"word ")
+            asked.writer.write(END)
+            await consuming
+
+    run(scenario)
+
+
+@pytest.mark.usefixtures("busy")
 def test_bytes_that_come_during_a_frame_are_one_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "FAST_READ_SECONDS", WITHIN)
     monkeypatch.setattr(connection, "FRAME_SECONDS", 100 * WITHIN)
@@ -233,6 +270,7 @@ def test_bytes_that_come_during_a_frame_are_one_read(monkeypatch: pytest.MonkeyP
     run(scenario)
 
 
+@pytest.mark.usefixtures("busy")
 def test_a_model_that_is_slower_than_a_display_is_always_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "FAST_READ_SECONDS", 0.0)
 
@@ -250,6 +288,7 @@ def test_a_model_that_is_slower_than_a_display_is_always_read(monkeypatch: pytes
     run(scenario)
 
 
+@pytest.mark.usefixtures("busy")
 def test_the_end_of_a_connection_during_a_frame_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "FAST_READ_SECONDS", WITHIN)
 

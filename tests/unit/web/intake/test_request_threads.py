@@ -67,6 +67,26 @@ def test_after_a_burst_further_threads_are_started_where_all_are_busy(threads: R
     release.set()
 
 
+def test_a_call_wakes_only_the_thread_that_became_idle_last(threads: RequestThreads) -> None:
+    both = threading.Barrier(2, timeout=WITHIN)
+    for future in [threads.submit(both.wait) for _ in range(2)]:
+        future.result(WITHIN)
+    # Idle is a thread that waits: its result is there before.
+    wait_until(lambda: len(threads._work_queue._idle) == 2, WITHIN)
+    served = set()
+    for _ in range(10):
+        served.add(threads.submit(threading.get_ident).result(WITHIN))
+        wait_until(lambda: len(threads._work_queue._idle) == 2, WITHIN)
+    assert len(served) == 1
+
+
+def test_a_call_that_a_busy_thread_takes_first_leaves_the_woken_one_idle(threads: RequestThreads) -> None:
+    for _ in range(300):
+        futures = [threads.submit(threading.get_ident) for _ in range(3)]
+        assert len([future.result(WITHIN) for future in futures]) == 3
+    wait_until(lambda: len(threads._work_queue._idle) == running(threads), WITHIN)
+
+
 @pytest.mark.parametrize(("limit", "reserve"), [(1, 32), (2, 32), (8, 32), (40, 32)])
 def test_however_few_threads_there_are_one_may_be_held(limit: int, reserve: int) -> None:
     threads = RequestThreads(limit)
