@@ -114,7 +114,9 @@ class ProviderClient:
             state = decoder.state
             body = ResponseBody(response)
             with closing(Deadline(first_deadline)) as deadline:
-                reader = CompletionReader(decoder, deadline, self._settings, total_deadline, log)
+                reader = CompletionReader(
+                    decoder, deadline, self._settings, total_deadline, log, lambda: body.is_complete
+                )
                 while not state.has_ended:
                     failure: ServiceError | None = None
                     try:
@@ -146,6 +148,8 @@ class ProviderClient:
                     if is_late:
                         timeout = UpstreamTimeout(f"the provider did not end the answer within {_TIME_LIMITS}")
                         reader.end_with(timeout)
+            if log.has_ended:
+                return
             finished = decoder.result()
             if response.content.exception() is None:
                 await _read_to_end(response)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from ..concurrency.deadline import Deadline
 from ..decoding.completion_decoder import CompletionDecoder
@@ -31,6 +32,7 @@ class CompletionReader:
         settings: Settings,
         total_deadline: float,
         log: RunLog,
+        is_complete: Callable[[], bool],
     ) -> None:
         """Begin an answer.
 
@@ -39,7 +41,8 @@ class CompletionReader:
             deadline: Ends the task's waits; it is moved with each token.
             settings: The limits of time and size.
             total_deadline: When the whole answer must have ended, on the loop's clock.
-            log: Gets the deltas.
+            log: Gets the deltas, and the end where it comes together with the end of the body.
+            is_complete: Returns whether the end of the body has come.
         """
         self._decoder = decoder
         self._state = decoder.state
@@ -52,6 +55,7 @@ class CompletionReader:
         self._without_text = 0
         self._last_text_at = self._now()
         self._log = log
+        self._is_complete = is_complete
 
     def consume(self, data: bytes) -> bool:
         """Decode the next bytes.
@@ -71,7 +75,9 @@ class CompletionReader:
             self._without_text = 0
         elif not state.is_whole:
             deltas += self._count_without_text(len(data))
-        if deltas:
+        if state.has_ended and self._is_complete():
+            self._append_end(deltas)
+        elif deltas:
             self._log.append(deltas)
         if state.is_ending or state.has_ended or self._log.is_full:
             # Else a limit that passes before the task has its turn would end what it has waited for.
@@ -102,6 +108,16 @@ class CompletionReader:
     def end_with(self, error: UpstreamError) -> None:
         """End the answer with an error, behind what the decoder holds back."""
         self._append(self._decoder.end_with(error))
+
+    def _append_end(self, deltas: list[Delta]) -> None:
+        """Append the last deltas and the end at once: so a short answer is whole when its first event is there."""
+        try:
+            end = self._decoder.result()
+        except UpstreamError:
+            # The task raises it.
+            self._append(deltas)
+        else:
+            self._log.append([*deltas, end])
 
     def _append(self, deltas: list[Delta]) -> None:
         if deltas:

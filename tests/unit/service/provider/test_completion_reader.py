@@ -1,9 +1,12 @@
-"""How many bytes without text a provider may send: as many as real ones send in an hour, and no flood."""
+"""What a reader of an answer appends at its end, and how many bytes without text a provider may send.
+
+As many as real ones send in an hour, and no flood.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
 import pytest
@@ -12,12 +15,13 @@ from sluice.service import Settings
 from sluice.service.concurrency.deadline import Deadline
 from sluice.service.decoding.completion_decoder import CompletionDecoder
 from sluice.service.errors import UpstreamInvalid
-from sluice.service.events.events import Text
+from sluice.service.events.events import Event, Finished, Text
 from sluice.service.provider.completion_reader import CompletionReader
 from sluice.service.runs.log import RunLog
 from sluice.service.settings.limits import LimitSettings
 from tests.support.run_logs import CollectingReader
 from tests.support.scenario import run
+from tools.common.model_steps import DONE, Chunk
 
 EMPTY = (
     b'data: {"id": "chatcmpl-01234567", "model": "model-that-thinks", "choices": [{"delta": {"content": ""}}]}\n\n'
@@ -46,7 +50,7 @@ def read_from(send: Sender) -> tuple[CompletionDecoder, list[str]]:
         with closing(Deadline(at[0] + 10 * HOUR)) as deadline:
             log = RunLog()
             collected = CollectingReader(log)
-            send(CompletionReader(decoder, deadline, settings, at[0] + 10 * HOUR, log), wait)
+            send(CompletionReader(decoder, deadline, settings, at[0] + 10 * HOUR, log, lambda: False), wait)
             texts.extend(event.text for event in collected.events if isinstance(event, Text))
 
     run(scenario)
@@ -113,3 +117,24 @@ def test_nothing_is_counted_behind_the_end_of_a_whole_answer() -> None:
     decoder, _ = read_from(send)
     assert not decoder.state.has_ended
     assert decoder.state.is_whole
+
+
+@pytest.mark.parametrize(("is_complete", "batches"), [(True, [[Text, Finished]]), (False, [[Text]])])
+def test_the_end_is_appended_with_the_last_text_where_the_end_of_the_body_came_with_it(
+    is_complete: bool, batches: list[list[type[Event]]]
+) -> None:
+    appended: list[list[type[Event]]] = []
+
+    def record(events: Sequence[Event]) -> Sequence[Event]:
+        appended.append([type(event) for event in events])
+        return events
+
+    async def scenario() -> None:
+        decoder = CompletionDecoder(2**20)
+        far = asyncio.get_running_loop().time() + HOUR
+        with closing(Deadline(far)) as deadline:
+            reader = CompletionReader(decoder, deadline, Settings(), far, RunLog(record), lambda: is_complete)
+            assert not reader.consume(Chunk("word").encode() + Chunk(finish_reason="stop").encode() + DONE.data)
+
+    run(scenario)
+    assert appended == batches
