@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 from ..concurrency.event_loop_thread import LoopThread, LoopUnavailable
 from ..errors import (
     InternalError,
-    Interrupted,
     KeyReused,
     RunExpired,
     RunUnknown,
@@ -24,26 +23,22 @@ from ..errors import (
     TooManyRuns,
 )
 from ..events.events import Event, Failed, Finished
-from ..runs.log import RunLog
 from ..runs.run import Run
-from ..runs.stores.base import Lease, NewRun, RunRecord, RunState, RunStore, StoreUnavailable
+from ..runs.stores.base import NewRun, RunRecord, RunState, RunStore, StoreUnavailable
 from ..settings.storage import StorageSettings
 from .environment import Environment
-from .event_codec import decode_events, encode_events
+from .event_codec import decode_events
+from .log_waiter import CATCH_UP_TIMEOUT, has_end, wait_for_number
 from .replica import Replica, end_number
 from .stored_run import StoredRun
 from .subscription import StoredSubscription
+from .upkeep import Upkeep
 from .writer import StoreWriter
 
 logger = logging.getLogger("sluice.store")
 
 T = TypeVar("T")
 
-# Seconds between two signs of life for the store, and two looks for runs whose process is gone. A stop by another
-# process is seen with one of them at the latest.
-TICK = 0.8
-# Seconds for which readers stand for a run after the last sign of life of their process.
-READER_LEASE = 5.0
 # Seconds that a request waits for the store, in all.
 CALL_TIMEOUT = 5.0
 # Seconds without another try after the store could not be opened.
@@ -51,8 +46,6 @@ RETRY_OPEN = 1.0
 # Seconds that a request waits for the end of a run that it stops, and between two looks at one of another process.
 STOP_TIMEOUT = 2.0
 STOP_POLL = 0.1
-# Seconds for the events that a reader has seen to arrive in the store: a lost producer is found by then.
-CATCH_UP_TIMEOUT = 15.0
 # Seconds for the last events of all runs to be written at the end of the process.
 FLUSH_TIMEOUT = 2.0
 # Characters of a digest of the host's name, before the random part of an id.
@@ -102,8 +95,7 @@ class StoredRuns:
         self._tasks: list[asyncio.Task[None]] = []
         self._runs: dict[str, StoredRun] = {}
         self._replicas: dict[str, Replica] = {}
-        self._rung: set[str] = set()
-        self._wake: asyncio.Event | None = None
+        self._upkeep: Upkeep | None = None
         self._closing: Executor | None = None
         #: Runs that a thread ends.
         self._ending: set[Future[None]] = set()
@@ -279,18 +271,26 @@ class StoredRuns:
             self._failed_at = asyncio.get_running_loop().time()
             raise
         self._failed_at = 0.0
-        self._wake = asyncio.Event()
         self._writer = StoreWriter(store, self._forget)
+        self._upkeep = Upkeep(
+            store,
+            self._writer,
+            self._runs,
+            self._replicas,
+            settings=self.settings,
+            clock=self._environment.clock,
+            list_runs=self._list,
+            forget=self._forget,
+        )
         create_task = asyncio.get_running_loop().create_task
-        self._tasks = [create_task(self._writer.write_forever()), create_task(self._tick_forever(store))]
+        self._tasks = [create_task(self._writer.write_forever()), create_task(self._upkeep.run_forever())]
         self._store = store
 
     def _ring(self, run_id: str) -> None:
         if (replica := self._replicas.get(run_id)) is not None:
             replica.ring()
-        elif run_id in self._runs and self._wake is not None:
-            self._rung.add(run_id)
-            self._wake.set()
+        elif run_id in self._runs and self._upkeep is not None:
+            self._upkeep.ring(run_id)
 
     # ------------------------------------------------------------------ runs of this process
 
@@ -362,9 +362,9 @@ class StoredRuns:
             raise TooManyReaders
         followed.enter()
         try:
-            await _wait_for_number(followed.log, after)
+            await wait_for_number(followed.log, after)
             log = followed.log
-            if log.has_ended and not _has_end(log):
+            if log.has_ended and not has_end(log):
                 raise StoreUnavailable("the run is followed no more")
             if log.has_ended and after >= log.last_number:
                 if not log.end_gap or after == log.last_number + log.end_gap:
@@ -451,99 +451,10 @@ class StoredRuns:
             self._forget(stored)
         await store.delete(run_id)
 
-    # ------------------------------------------------------------------ signs of life
-
-    async def _tick_forever(self, store: RunStore) -> None:
-        now = asyncio.get_running_loop().time
-        tick_at = now() + TICK
-        wake = self._wake
-        assert wake is not None
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(tick_at):
-                    await wake.wait()
-            wake.clear()
-            rung, self._rung = self._rung, set()
-            # Rings do not put off the signs of life of the other runs.
-            is_due = now() >= tick_at
-            if is_due:
-                tick_at = now() + TICK
-                self._stop_lost()
-            runs = [run for run in self._runs.values() if not (run.has_ended or run.is_lost)]
-            try:
-                await self._renew(store, [run for run in runs if is_due or run.run_id in rung])
-                if not is_due:
-                    continue
-                if self._replicas:
-                    await store.attend(list(self._replicas), READER_LEASE)
-                await self._reap(store)
-                await self._stop_unattended(store, runs)
-            except StoreUnavailable as error:
-                logger.debug("the store is away: %s", error)
-                self._stop_abandoned(runs)
-                self._give_up_unwritten()
-            except Exception:
-                logger.exception("unhandled exception in the upkeep of stored runs")
-
-    def _give_up_unwritten(self) -> None:
-        """Forget runs that have ended and were not written for as long as they would have been kept."""
-        oldest = self._environment.clock() - self.settings.kept
-        for run in [run for run in self._runs.values() if run.has_ended and 0.0 < run.ended_at < oldest]:
-            logger.warning("run %s is forgotten: the store was away since its end", run.run_id[:8])
-            run.is_lost = True
-            self._forget(run)
-
-    async def _renew(self, store: RunStore, runs: Sequence[StoredRun]) -> None:
-        if not runs or self._writer is None:
-            return
-        leases = [Lease(run.run_id, run.epoch, READER_LEASE if run.readers else 0.0) for run in runs]
-        for run, answer in zip(runs, await store.renew(leases), strict=True):
-            self._writer.obey(run, answer)
-
-    async def _reap(self, store: RunStore) -> None:
-        for run_id in await store.reap(_INTERRUPTED):
-            logger.warning("run %s is interrupted: its process has given no sign of life", run_id[:8])
-
-    def _stop_lost(self) -> None:
-        """Stop runs that the store has lost, once their last reader has left: nobody else can come to them."""
-        for run in self._runs.values():
-            if run.is_lost and not (run.readers or run.has_ended):
-                run.run.stop(Stopped("abandoned"))
-
-    def _stop_abandoned(self, runs: Sequence[StoredRun]) -> None:
-        oldest = self._environment.clock() - self.settings.abandoned_after
-        for run in runs:
-            if run.unattended_since < oldest:
-                logger.info(
-                    "run %s is stopped: nobody has read it for %g s",
-                    run.run_id[:8],
-                    self._environment.clock() - oldest,
-                )
-                run.run.stop(Stopped("abandoned"))
-
-    async def _stop_unattended(self, store: RunStore, runs: Sequence[StoredRun]) -> None:
-        """Stop runs that were left too long ago, and those of an owner who has left too many."""
-        self._stop_abandoned(runs)
-        now = self._environment.clock()
-        for run in runs:
-            if run.unattended_since > now or run.is_counted:
-                continue
-            run.is_counted = True
-            unattended = await self._unattended(run.owner)
-            for record in unattended[: max(0, len(unattended) - self.settings.max_unattended)]:
-                await store.request_stop(record.run_id, "abandoned")
-                self._ring(record.run_id)
-
-    async def _unattended(self, owner: str) -> list[RunRecord]:
-        """Return an owner's runs without a reader, those first that have had none for longest."""
-        now = self._environment.clock()
-        return sorted(
-            (run for run in await self._list(owner, RunState.RUNNING) if run.attended_until < now),
-            key=lambda run: run.attended_until or run.created,
-        )
-
     async def _check_unattended(self, owner: str) -> None:
-        if len(await self._unattended(owner)) >= self.settings.max_unattended:
+        await self._opened()
+        assert self._upkeep is not None
+        if len(await self._upkeep.unattended(owner)) >= self.settings.max_unattended:
             raise TooManyRuns
 
     # ------------------------------------------------------------------ the end
@@ -575,53 +486,7 @@ class StoredRuns:
         await store.close()
 
 
-def _has_end(log: RunLog) -> bool:
-    """Whether a log has the terminal event, and was not only closed."""
-    return log.last_number > 0 and isinstance(log.read(log.last_number - 1)[0], Finished | Failed)
-
-
 def _give_back(late: Future[Any]) -> None:
     """Give up a place at a run that came when nobody waited for it any more."""
     if not late.cancelled() and late.exception() is None and isinstance(late.result(), StoredSubscription):
         late.result().close()
-
-
-_INTERRUPTED = encode_events([Failed(Interrupted())])
-
-
-class _Waiter:
-    """Waits for a log to reach a number (`LogReader`)."""
-
-    def __init__(self, log: RunLog, number: int) -> None:
-        self._log = log
-        self._number = number
-        self.reached = asyncio.Event()
-        self.cursor = log.last_number
-        self.is_waiting = True
-
-    def take(self, first_number: int, events: Sequence[Event]) -> None:
-        self.cursor = self._log.last_number
-        if self.cursor >= self._number or self._log.has_ended:
-            self.reached.set()
-
-    def end(self) -> None:
-        self.reached.set()
-
-
-async def _wait_for_number(log: RunLog, number: int) -> None:
-    """Wait until a log has a number, or has ended.
-
-    Raises:
-        StoreUnavailable: Neither happened in time.
-    """
-    if log.last_number >= number or log.has_ended:
-        return
-    waiter = _Waiter(log, number)
-    log.attach(waiter)
-    try:
-        async with asyncio.timeout(CATCH_UP_TIMEOUT):
-            await waiter.reached.wait()
-    except TimeoutError:
-        raise StoreUnavailable("the store is behind what the reader has seen") from None
-    finally:
-        log.detach(waiter)

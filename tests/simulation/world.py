@@ -15,8 +15,8 @@ from sluice.service.events.events import Failed, Finished
 from sluice.service.runs.stores.base import StoreLimits
 from sluice.service.runs.stores.memory import MemoryStore
 from sluice.service.settings.storage import StorageSettings
-from sluice.service.stored_runs.registry import READER_LEASE, TICK
 from sluice.service.stored_runs.stored_run import describe_end
+from sluice.service.stored_runs.upkeep import READER_LEASE, TICK
 
 from .client import Reader, Starter
 from .ledger import Ledger, ProviderCall, Violation

@@ -1,0 +1,160 @@
+"""Keeps the stored runs of one process alive in the store, and ends those that nobody reads or produces any more."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+
+from ..errors import Interrupted, Stopped
+from ..events.events import Failed
+from ..runs.stores.base import Lease, RunRecord, RunState, RunStore, StoreUnavailable
+from ..settings.storage import StorageSettings
+from .event_codec import encode_events
+from .replica import Replica
+from .stored_run import StoredRun
+from .writer import StoreWriter
+
+logger = logging.getLogger("sluice.store")
+
+# Seconds between two signs of life for the store, and two looks for runs whose process is gone. A stop by another
+# process is seen with one of them at the latest.
+TICK = 0.8
+# Seconds for which readers stand for a run after the last sign of life of their process.
+READER_LEASE = 5.0
+
+_INTERRUPTED = encode_events([Failed(Interrupted())])
+
+
+class Upkeep:
+    """Signs of life for runs and readers, and the ends of runs that have none. For the loop's thread."""
+
+    def __init__(
+        self,
+        store: RunStore,
+        writer: StoreWriter,
+        runs: Mapping[str, StoredRun],
+        replicas: Mapping[str, Replica],
+        *,
+        settings: StorageSettings,
+        clock: Callable[[], float],
+        list_runs: Callable[[str | None, RunState | None], Awaitable[list[RunRecord]]],
+        forget: Callable[[StoredRun], None],
+    ) -> None:
+        """Take an open store, and what is kept of the process's runs.
+
+        Args:
+            store: The store.
+            writer: Does what the store says of a run.
+            runs: The runs of this process, by their ids.
+            replicas: The runs of others that are read here.
+            settings: The limits.
+            clock: Returns the time in seconds since 1970.
+            list_runs: Returns an owner's runs in a state.
+            forget: Called with a run that is kept no more.
+        """
+        self._store = store
+        self._writer = writer
+        self._runs = runs
+        self._replicas = replicas
+        self._settings = settings
+        self._clock = clock
+        self._list_runs = list_runs
+        self._forget = forget
+        self._rung: set[str] = set()
+        self._wake = asyncio.Event()
+
+    def ring(self, run_id: str) -> None:
+        """Ask the store at once what it says of a run of this process."""
+        self._rung.add(run_id)
+        self._wake.set()
+
+    async def run_forever(self) -> None:
+        """Give signs of life until cancelled."""
+        store = self._store
+        now = asyncio.get_running_loop().time
+        tick_at = now() + TICK
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(tick_at):
+                    await self._wake.wait()
+            self._wake.clear()
+            rung, self._rung = self._rung, set()
+            # Rings do not put off the signs of life of the other runs.
+            is_due = now() >= tick_at
+            if is_due:
+                tick_at = now() + TICK
+                self._stop_lost()
+            runs = [run for run in self._runs.values() if not (run.has_ended or run.is_lost)]
+            try:
+                await self._renew(store, [run for run in runs if is_due or run.run_id in rung])
+                if not is_due:
+                    continue
+                if self._replicas:
+                    await store.attend(list(self._replicas), READER_LEASE)
+                await self._reap(store)
+                await self._stop_unattended(store, runs)
+            except StoreUnavailable as error:
+                logger.debug("the store is away: %s", error)
+                self._stop_abandoned(runs)
+                self._give_up_unwritten()
+            except Exception:
+                logger.exception("unhandled exception in the upkeep of stored runs")
+
+    def _give_up_unwritten(self) -> None:
+        """Forget runs that have ended and were not written for as long as they would have been kept."""
+        oldest = self._clock() - self._settings.kept
+        for run in [run for run in self._runs.values() if run.has_ended and 0.0 < run.ended_at < oldest]:
+            logger.warning("run %s is forgotten: the store was away since its end", run.run_id[:8])
+            run.is_lost = True
+            self._forget(run)
+
+    async def _renew(self, store: RunStore, runs: Sequence[StoredRun]) -> None:
+        if not runs:
+            return
+        leases = [Lease(run.run_id, run.epoch, READER_LEASE if run.readers else 0.0) for run in runs]
+        for run, answer in zip(runs, await store.renew(leases), strict=True):
+            self._writer.obey(run, answer)
+
+    async def _reap(self, store: RunStore) -> None:
+        for run_id in await store.reap(_INTERRUPTED):
+            logger.warning("run %s is interrupted: its process has given no sign of life", run_id[:8])
+
+    def _stop_lost(self) -> None:
+        """Stop runs that the store has lost, once their last reader has left: nobody else can come to them."""
+        for run in self._runs.values():
+            if run.is_lost and not (run.readers or run.has_ended):
+                run.run.stop(Stopped("abandoned"))
+
+    def _stop_abandoned(self, runs: Sequence[StoredRun]) -> None:
+        oldest = self._clock() - self._settings.abandoned_after
+        for run in runs:
+            if run.unattended_since < oldest:
+                logger.info(
+                    "run %s is stopped: nobody has read it for %g s",
+                    run.run_id[:8],
+                    self._clock() - oldest,
+                )
+                run.run.stop(Stopped("abandoned"))
+
+    async def _stop_unattended(self, store: RunStore, runs: Sequence[StoredRun]) -> None:
+        """Stop runs that were left too long ago, and those of an owner who has left too many."""
+        self._stop_abandoned(runs)
+        now = self._clock()
+        for run in runs:
+            if run.unattended_since > now or run.is_counted:
+                continue
+            run.is_counted = True
+            unattended = await self.unattended(run.owner)
+            for record in unattended[: max(0, len(unattended) - self._settings.max_unattended)]:
+                await store.request_stop(record.run_id, "abandoned")
+                self.ring(record.run_id)
+
+    async def unattended(self, owner: str) -> list[RunRecord]:
+        """Return an owner's runs without a reader, those first that have had none for longest."""
+        now = self._clock()
+        return sorted(
+            (run for run in await self._list_runs(owner, RunState.RUNNING) if run.attended_until < now),
+            key=lambda run: run.attended_until or run.created,
+        )
