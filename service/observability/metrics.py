@@ -10,29 +10,20 @@ Each object counts for itself, so a process may have several. With a directory, 
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
-from types import TracebackType
-
 from prometheus_client import CollectorRegistry, generate_latest
 
 from ..events.usage import Usage
 from .instruments import Counter, Gauge, Histogram
 from .log_queue import dropped_lines
+from .metric_guard import MetricGuard
 from .metric_values import MetricValues
 from .multiprocess_metrics import MetricFiles
-
-logger = logging.getLogger("sluice.metrics")
 
 # The boundaries that the conventions ask for.
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 _TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
 _CHUNK_SECONDS = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 _MODEL_LABELS = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
-
-# Seconds between two log lines about failures.
-LOG_INTERVAL = 60.0
 
 
 class MetricsUnavailable(Exception):
@@ -55,7 +46,7 @@ class Metrics:
         self._provider = provider
         self._values = values = MetricValues(directory)
         self._files = MetricFiles(directory, values)
-        self._guard = _Guard()
+        self._guard = MetricGuard()
         self._open = Gauge(values, "sluice_streams_open", "Streams that run now.", "livesum")
         self._ended = Counter(
             values,
@@ -209,44 +200,3 @@ class Metrics:
             self._guard.failed(error)
             reason = error.strerror if isinstance(error, OSError) else None
             raise MetricsUnavailable(reason or type(error).__name__) from error
-
-
-class _Guard:
-    """Suppresses exceptions of a block; counts them, and logs them once a minute at most."""
-
-    def __init__(self) -> None:
-        self.failures = 0
-        self._lock = threading.Lock()
-        self._log_at = 0.0
-
-    def __enter__(self) -> None:
-        """Begin a block."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        """End a block; suppress an `Exception`."""
-        if not isinstance(error, Exception):
-            return False
-        self.failed(error)
-        return True
-
-    def failed(self, error: Exception) -> None:
-        """Count a failure, and log it."""
-        with self._lock:
-            self.failures += 1
-        # An OSError needs no traceback: its reason is not in our code.
-        self.note(
-            "metrics could not be written or read; counting goes on in memory, and the files are tried again "
-            f"({type(error).__name__}: {error})",
-            None if isinstance(error, OSError) else error,
-        )
-
-    def note(self, what: str, error: Exception | None = None) -> None:
-        """Log a warning, unless there was one within the last minute."""
-        with self._lock:
-            now = time.monotonic()
-            if self._log_at and now < self._log_at:
-                return
-            self._log_at = now + LOG_INTERVAL
-        logger.warning("%s; %d failures so far", what, self.failures, exc_info=error)

@@ -16,7 +16,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
 from sluice.service.events.usage import Usage
-from sluice.service.observability import metric_values, metrics
+from sluice.service.observability import metric_guard, metric_values
 from sluice.service.observability.metric_values import MetricValues, forget_worker
 from sluice.service.observability.metrics import Metrics, MetricsUnavailable
 from sluice.service.observability.multiprocess_metrics import MetricFiles
@@ -28,7 +28,7 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 def looking_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look after the files with each write, and say each failure."""
     monkeypatch.setattr(metric_values, "CHECK_INTERVAL", 0.0)
-    monkeypatch.setattr(metrics, "LOG_INTERVAL", 0.0)
+    monkeypatch.setattr(metric_guard, "LOG_INTERVAL", 0.0)
 
 
 @pytest.fixture
@@ -234,7 +234,7 @@ def test_a_file_that_cannot_be_written_again_stays_as_it_was(make: Callable[[], 
 def test_a_failure_is_logged_once_a_minute_and_each_is_counted(
     make: Callable[[], Metrics], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(metrics, "LOG_INTERVAL", 60.0)
+    monkeypatch.setattr(metric_guard, "LOG_INTERVAL", 60.0)
     worker = make()
     with failing(FULL):
         for _ in range(5):
