@@ -85,7 +85,9 @@ class ChatService:
         self.limiter = ConcurrencyLimiter(settings.limits.max_streams, settings.limits.max_streams_per_client)
         self.metrics = Metrics(settings.provider.name, settings.server.metrics_directory or None)
         #: The runs that outlive their connection.
-        self.stored = StoredRuns(settings.storage, self.loop, settings.limits.heartbeat_interval)
+        self.stored = StoredRuns(
+            settings.storage, self.loop, settings.limits.heartbeat_interval, metrics=self.metrics.stored
+        )
         self._model: ProviderClient | None = None
         self._demo: DemoServer | None = None
         self._runs: dict[Run, Slot] = {}
@@ -185,7 +187,6 @@ class ChatService:
         with self._lock:
             self._draining = True
         self._stop_runs("the service closes")
-        self.metrics.close()
         try:
             self.loop.submit(_disconnect(self.stored, self._model, self._demo)).result(CLOSE_TIMEOUT)
         except (LoopUnavailable, TimeoutError) as error:
@@ -193,6 +194,8 @@ class ChatService:
             logger.debug("connections to the provider are not closed one by one: %s", error)
             deadline = 0.0
         self.stored.wait_closed(max(0.1, deadline - time.monotonic()))
+        # After the last ends of runs.
+        self.metrics.close()
         return self.loop.close(max(0.1, deadline - time.monotonic()))
 
     # ------------------------------------------------------------------ state

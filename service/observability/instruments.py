@@ -48,7 +48,9 @@ class Counter:
 class Gauge:
     """Goes up and down, and ends with its process."""
 
-    def __init__(self, values: MetricValues, name: str, help_text: str, mode: str) -> None:
+    def __init__(
+        self, values: MetricValues, name: str, help_text: str, mode: str, labels: Sequence[str] = ()
+    ) -> None:
         """Take the values' owner, the name, the description, and how the workers' values are combined.
 
         Args:
@@ -56,18 +58,35 @@ class Gauge:
             name: The metric's name.
             help_text: The description.
             mode: `livesum` or `livemax` (prometheus_client's multiprocess modes).
+            labels: The names of its labels.
         """
         self._values = values
-        values.use(f"gauge_{mode}")
-        self._value = values.new(f"gauge_{mode}", name, name, {}, help_text)
+        self._kind = f"gauge_{mode}"
+        self._name = name
+        self._help = help_text
+        self._labels = tuple(labels)
+        self._of: dict[tuple[str, ...], Value] = {}
+        values.use(self._kind)
+        if not labels:
+            self._value(())
 
-    def add(self, amount: float) -> None:
-        """Add to it; a negative amount takes from it."""
-        self._values.add((self._value, amount))
+    def add(self, amount: float, *labels: str) -> None:
+        """Add to it, for these labels' values in the order of their names; a negative amount takes from it."""
+        self._values.add((self._value(labels), amount))
 
-    def set(self, number: float) -> None:
-        """Set it."""
-        self._values.set(self._value, number)
+    def set(self, number: float, *labels: str) -> None:
+        """Set it, for these labels' values in the order of their names."""
+        self._values.set(self._value(labels), number)
+
+    def _value(self, labels: tuple[str, ...]) -> Value:
+        value = self._of.get(labels)
+        if value is None:
+            named = dict(zip(self._labels, labels, strict=True))
+            # As in `Counter`: of two threads that come at once, one value is used.
+            value = self._of.setdefault(
+                labels, self._values.new(self._kind, self._name, self._name, named, self._help)
+            )
+        return value
 
 
 class Histogram:

@@ -18,6 +18,7 @@ from .log_queue import dropped_lines
 from .metric_guard import MetricGuard
 from .metric_values import MetricValues
 from .multiprocess_metrics import MetricFiles
+from .store_metrics import StoreMetrics
 
 # The boundaries that the conventions ask for.
 _SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
@@ -102,6 +103,8 @@ class Metrics:
             (*_MODEL_LABELS, "gen_ai_token_type"),
             _TOKENS,
         )
+        #: What is counted of runs that outlive their connection.
+        self.stored = StoreMetrics(values, self._guard)
 
     def write(self) -> None:
         """Write the files that the other workers read, and make those that are missing.

@@ -18,6 +18,7 @@ from ..observability.metrics import Metrics
 from .figures import RunFigures
 from .log import RunLog
 from .run_end import RunEnd
+from .stores.base import cut_id
 from .subscription import Subscription
 from .terminal_error import copy_without_traceback, to_service_error
 
@@ -81,6 +82,8 @@ class Run(Subscription):
         super().__init__(loop, log, heartbeat)
         #: Whether the run outlives its readers.
         self.is_stored = is_stored
+        #: The run's id in the store; empty where it is not stored.
+        self.stored_id = ""
         self._metrics = metrics
         self._current = current
         self._on_close = on_close
@@ -303,7 +306,7 @@ class Run(Subscription):
         )
         logger.info(
             "run=%s source=%s mode=%s model=%s outcome=%s code=%s prompt_tokens=%d completion_tokens=%d estimated=%s "
-            "first_token_ms=%s duration_ms=%d",
+            "first_token_ms=%s duration_ms=%d stored=%s",
             chat.run_id,
             chat.source,
             chat.mode,
@@ -315,6 +318,7 @@ class Run(Subscription):
             "yes" if usage.estimated else "no",
             "-" if first_token is None else int(first_token * 1000),
             int(self._duration * 1000),
+            cut_id(self.stored_id) or "-",
         )
 
 

@@ -81,6 +81,11 @@ class StorageSettings:
         return self.store == "off"
 
     @property
+    def kind(self) -> str:
+        """What keeps runs, without an address: `off`, `memory`, `sqlite`, `redis` and the like."""
+        return self.store.partition(":")[0]
+
+    @property
     def instance_name(self) -> str:
         """The name of this host."""
         return self.instance or gethostname()

@@ -23,14 +23,18 @@ from ..errors import (
     TooManyRuns,
 )
 from ..events.events import Event, Failed, Finished
+from ..observability.metric_guard import MetricGuard
+from ..observability.metric_values import MetricValues
+from ..observability.store_metrics import StoreMetrics
 from ..runs.run import Run
 from ..runs.stores.base import NewRun, RunRecord, RunState, RunStore, StoreUnavailable
 from ..settings.storage import StorageSettings
 from .environment import Environment
 from .event_codec import decode_events
 from .log_waiter import CATCH_UP_TIMEOUT, has_end, wait_for_number
+from .measured_store import MeasuredStore
 from .replica import Replica, end_number
-from .stored_run import StoredRun
+from .stored_run import StoredRun, describe_end
 from .subscription import StoredSubscription
 from .upkeep import Upkeep
 from .writer import StoreWriter
@@ -71,7 +75,12 @@ class StoredRuns:
     """
 
     def __init__(
-        self, settings: StorageSettings, loop: LoopThread, heartbeat: float, environment: Environment | None = None
+        self,
+        settings: StorageSettings,
+        loop: LoopThread,
+        heartbeat: float,
+        environment: Environment | None = None,
+        metrics: StoreMetrics | None = None,
     ) -> None:
         """Take the settings. Nothing is opened, so that a server may fork afterwards.
 
@@ -80,13 +89,15 @@ class StoredRuns:
             loop: The loop thread of all runs.
             heartbeat: Seconds without an event after which a reader is told so.
             environment: The clock, the stores and the threads; None for the real ones.
+            metrics: Counts runs, and the calls to the store; None where nobody asks for them.
         """
         self.settings = settings
+        self._metrics = metrics or StoreMetrics(MetricValues(None), MetricGuard())
         self._environment = environment or Environment()
         self._loop = loop
         self._heartbeat = heartbeat
         self._tag = hashlib.sha256(settings.instance_name.encode()).hexdigest()[:TAG_CHARS]
-        self._made = None if settings.is_off else self._environment.make_store(settings)
+        self._made = None if settings.is_off else MeasuredStore(self._environment.make_store(settings), self._metrics)
         #: The same, once it is open.
         self._store: RunStore | None = None
         self._writer: StoreWriter | None = None
@@ -143,6 +154,7 @@ class StoredRuns:
         run: Run | None = None
         try:
             run = open_run()
+            run.stored_id = new.run_id
             return self._call(self._adopt(new, run))
         except BaseException:
             if run is not None:
@@ -209,6 +221,14 @@ class StoredRuns:
         with suppress(RunExpired):
             self._call(self._stop(run_id, owner))
         self._call(self._delete(run_id))
+
+    def is_reachable(self) -> bool:
+        """Return whether the store answers. Waits 5 seconds at most. Where runs are kept."""
+        try:
+            self._call(self._with_store(lambda store: store.find(self._tag)))
+        except StoreAway:
+            return False
+        return True
 
     def release_readers(self) -> None:
         """End the connections of readers whose runs are other processes': they go on elsewhere. Does not wait."""
@@ -281,6 +301,7 @@ class StoredRuns:
             clock=self._environment.clock,
             list_runs=self._list,
             forget=self._forget,
+            metrics=self._metrics,
         )
         create_task = asyncio.get_running_loop().create_task
         self._tasks = [create_task(self._writer.write_forever()), create_task(self._upkeep.run_forever())]
@@ -313,8 +334,12 @@ class StoredRuns:
 
     def _close_run(self, stored: StoredRun) -> None:
         """End a run whose log has ended, on a thread. Called again with later changes."""
-        if stored.run.has_delivered_end:
+        if stored.is_closing:
             return
+        stored.is_closing = True
+        if stored.end_event is not None:
+            state, reason = describe_end(stored.end_event)
+            self._metrics.ended(str(state), reason)
         # It was handed to the store, whoever else reads it.
         stored.run.has_delivered_end = True
         if self._closing is None:
@@ -371,6 +396,8 @@ class StoredRuns:
                     raise CursorAtEnd
                 # The reader has seen events that the store never got.
                 after = log.last_number - 1
+            if after:
+                self._metrics.resumed("local" if isinstance(followed, StoredRun) else "replica")
             return StoredSubscription(self._loop, followed, self._heartbeat, after=after)
         except BaseException:
             followed.leave()
@@ -480,7 +507,10 @@ class StoredRuns:
         unwritten = sum(not run.is_written for run in self._runs.values())
         if unwritten:
             logger.warning("the ends of %d runs were not written: the store is away", unwritten)
+            self._metrics.left_unwritten(unwritten)
         self._runs.clear()
+        if self._upkeep is not None:
+            self._upkeep.observe([])
         if self._closing is not None:
             self._closing.shutdown(wait=False)
         await store.close()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ..errors import InternalError, Interrupted
 from ..events.events import Failed
 from ..runs.log import RunLog
-from ..runs.stores.base import Page, RunRecord, RunStore, StoreUnavailable
+from ..runs.stores.base import Page, RunRecord, RunStore, StoreUnavailable, cut_id
 from .event_codec import BadPayload, decode_events
 
 logger = logging.getLogger("sluice.store")
@@ -88,11 +88,11 @@ class Replica:
         try:
             await self._read_to_end()
         except BadPayload as error:
-            logger.error("run %s cannot be read: %s", self.run_id[:8], error)
+            logger.error("run %s cannot be read: %s", cut_id(self.run_id), error)
             self.log.end_gap = UNSEEN
             self.log.append([Failed(InternalError("a batch of a stored run is not readable"))])
         except Exception:
-            logger.exception("unhandled exception where run %s is followed", self.run_id[:8])
+            logger.exception("unhandled exception where run %s is followed", cut_id(self.run_id))
             self._release()
 
     async def _read_to_end(self) -> None:
@@ -142,7 +142,7 @@ class Replica:
         try:
             await self._store.watch(self.run_id)
         except StoreUnavailable:
-            logger.debug("no bell for run %s: its reader looks each second", self.run_id[:8])
+            logger.debug("no bell for run %s: its reader looks each second", cut_id(self.run_id))
 
     async def _unwatch(self) -> None:
         try:

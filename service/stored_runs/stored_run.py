@@ -9,7 +9,7 @@ from ..errors import Interrupted, ShuttingDown, Stopped
 from ..events.events import Event, Failed, Finished
 from ..runs.log import RunLog
 from ..runs.run import Run
-from ..runs.stores.base import Append, Batch, RunRecord, RunState
+from ..runs.stores.base import Append, Batch, RunRecord, RunState, cut_id
 from ..settings.storage import StorageSettings
 from .event_codec import encode_events
 
@@ -50,6 +50,8 @@ class StoredRun:
         self.written = 0
         #: Whether the store does not know the run any more, so that nothing is written.
         self.is_lost = False
+        #: Whether a thread ends the run, or has ended it.
+        self.is_closing = False
         #: Readers in this process.
         self.readers = 0
         #: When the readers of other processes leave or left, in seconds since 1970.
@@ -60,6 +62,8 @@ class StoredRun:
         self.created = self._left_at = clock()
         #: When the run has ended, in seconds since 1970; 0 before.
         self.ended_at = 0.0
+        #: The terminal event. The log keeps it a moment later.
+        self.end_event: Event | None = None
         self._settings = settings
         self._on_change = on_change
         #: Of the log's side (`LogReader`).
@@ -67,6 +71,7 @@ class StoredRun:
         self.is_waiting = True
         self.log.attach(self)
         if self.cursor:
+            self._note_end(self.log.read(self.cursor - 1))
             on_change(self)
 
     # ------------------------------------------------------------------ the log's side
@@ -75,10 +80,15 @@ class StoredRun:
         """Take note of events (`LogReader`)."""
         self.cursor = self.log.last_number
         if self.log.has_ended:
-            self.ended_at = self._clock()
+            self._note_end(events)
         elif self.size > self._settings.max_log_bytes:
             self.run.stop(Stopped("log_full"))
         self._on_change(self)
+
+    def _note_end(self, events: Sequence[Event]) -> None:
+        if self.log.has_ended:
+            self.ended_at = self._clock()
+            self.end_event = events[-1]
 
     def end(self) -> None:
         """Take note of the end (`LogReader`)."""
@@ -150,7 +160,7 @@ class StoredRun:
         )
 
     def __repr__(self) -> str:
-        return f"<StoredRun {self.run_id[:8]} {self.written} of {self.log!r} written, {self.readers} readers>"
+        return f"<StoredRun {cut_id(self.run_id)} {self.written} of {self.log!r} written, {self.readers} readers>"
 
 
 def describe_end(event: Event) -> tuple[RunState | None, str]:

@@ -9,7 +9,8 @@ from contextlib import suppress
 
 from ..errors import Interrupted, Stopped
 from ..events.events import Failed
-from ..runs.stores.base import Lease, RunRecord, RunState, RunStore, StoreUnavailable
+from ..observability.store_metrics import StoreMetrics
+from ..runs.stores.base import Lease, RunRecord, RunState, RunStore, StoreUnavailable, cut_id
 from ..settings.storage import StorageSettings
 from .event_codec import encode_events
 from .replica import Replica
@@ -41,6 +42,7 @@ class Upkeep:
         clock: Callable[[], float],
         list_runs: Callable[[str | None, RunState | None], Awaitable[list[RunRecord]]],
         forget: Callable[[StoredRun], None],
+        metrics: StoreMetrics,
     ) -> None:
         """Take an open store, and what is kept of the process's runs.
 
@@ -53,6 +55,7 @@ class Upkeep:
             clock: Returns the time in seconds since 1970.
             list_runs: Returns an owner's runs in a state.
             forget: Called with a run that is kept no more.
+            metrics: Shows what there is now.
         """
         self._store = store
         self._writer = writer
@@ -62,6 +65,7 @@ class Upkeep:
         self._clock = clock
         self._list_runs = list_runs
         self._forget = forget
+        self._metrics = metrics
         self._rung: set[str] = set()
         self._wake = asyncio.Event()
 
@@ -87,6 +91,8 @@ class Upkeep:
                 tick_at = now() + TICK
                 self._stop_lost()
             runs = [run for run in self._runs.values() if not (run.has_ended or run.is_lost)]
+            if is_due:
+                self.observe(runs)
             try:
                 await self._renew(store, [run for run in runs if is_due or run.run_id in rung])
                 if not is_due:
@@ -102,11 +108,22 @@ class Upkeep:
             except Exception:
                 logger.exception("unhandled exception in the upkeep of stored runs")
 
+    def observe(self, runs: Sequence[StoredRun]) -> None:
+        """Show these runs in the metrics, and who reads here."""
+        attended = sum(1 for run in runs if run.readers)
+        followed: list[StoredRun | Replica] = [*self._runs.values(), *self._replicas.values()]
+        self._metrics.observe_runs(
+            attended=attended,
+            unattended=len(runs) - attended,
+            readers=sum(each.readers for each in followed),
+            lag=self._writer.lag,
+        )
+
     def _give_up_unwritten(self) -> None:
         """Forget runs that have ended and were not written for as long as they would have been kept."""
         oldest = self._clock() - self._settings.kept
         for run in [run for run in self._runs.values() if run.has_ended and 0.0 < run.ended_at < oldest]:
-            logger.warning("run %s is forgotten: the store was away since its end", run.run_id[:8])
+            logger.warning("run %s is forgotten: the store was away since its end", cut_id(run.run_id))
             run.is_lost = True
             self._forget(run)
 
@@ -119,7 +136,7 @@ class Upkeep:
 
     async def _reap(self, store: RunStore) -> None:
         for run_id in await store.reap(_INTERRUPTED):
-            logger.warning("run %s is interrupted: its process has given no sign of life", run_id[:8])
+            logger.warning("run %s is interrupted: its process has given no sign of life", cut_id(run_id))
 
     def _stop_lost(self) -> None:
         """Stop runs that the store has lost, once their last reader has left: nobody else can come to them."""
@@ -133,7 +150,7 @@ class Upkeep:
             if run.unattended_since < oldest:
                 logger.info(
                     "run %s is stopped: nobody has read it for %g s",
-                    run.run_id[:8],
+                    cut_id(run.run_id),
                     self._clock() - oldest,
                 )
                 run.run.stop(Stopped("abandoned"))

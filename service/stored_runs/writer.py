@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 
 from ..errors import Interrupted, Stopped
-from ..runs.stores.base import Answer, Append, Refusal, RunStore, StoreUnavailable
+from ..runs.stores.base import Answer, Append, Refusal, RunStore, StoreUnavailable, cut_id
 from .stored_run import StoredRun
 
 logger = logging.getLogger("sluice.store")
@@ -37,6 +37,14 @@ class StoreWriter:
         self._changed: dict[StoredRun, None] = {}
         self._wake = asyncio.Event()
         self._pause = 0.0
+        #: When the oldest event came that is not written, on the loop's clock; None where all is written.
+        self._waiting_since: float | None = None
+
+    @property
+    def lag(self) -> float:
+        """Seconds since the oldest event that is not written; 0 where all is written."""
+        since = self._waiting_since
+        return 0.0 if since is None else asyncio.get_running_loop().time() - since
 
     @property
     def is_away(self) -> bool:
@@ -48,6 +56,9 @@ class StoreWriter:
         self._changed[run] = None
         if not self._wake.is_set():
             self._wake.set()
+            # Once for each write, not for each event.
+            if self._waiting_since is None:
+                self._waiting_since = asyncio.get_running_loop().time()
 
     async def write_forever(self) -> None:
         """Write until cancelled."""
@@ -63,6 +74,7 @@ class StoreWriter:
     async def write(self) -> None:
         """Write one batch of each run that has changed, or of as many as one transaction takes."""
         self._wake.clear()
+        since, self._waiting_since = self._waiting_since, None
         changed, self._changed = self._changed, {}
         runs, done, appends, count = [], [], [], 0
         for run in changed:
@@ -74,15 +86,18 @@ class StoreWriter:
                 count += appends[-1].batch.count
             else:
                 self.add(run)
+                self._waiting_since = since
         if appends:
             try:
                 answers = await self._store.append(appends)
             except StoreUnavailable as error:
                 self._wait_for_store(runs, error)
+                self._waiting_since = since
             except BaseException:
                 # Cancelled: whether they were appended, the store says when it is asked again.
                 for run in runs:
                     self.add(run)
+                self._waiting_since = since
                 raise
             else:
                 self._pause = 0.0
@@ -120,13 +135,13 @@ class StoreWriter:
         run.attended_until = max(run.attended_until, answer.attended_until)
         if answer.refusal is Refusal.UNKNOWN and not run.is_lost:
             run.is_lost = True
-            logger.warning("the store has lost run %s, which now ends with its readers", run.run_id[:8])
+            logger.warning("the store has lost run %s, which now ends with its readers", cut_id(run.run_id))
             if not run.readers:
                 run.run.stop(Stopped("abandoned"))
         elif answer.refusal is Refusal.ENDED and not run.is_lost:
             run.is_lost = True
             if not run.has_ended:
-                logger.warning("run %s was ended by another process, because its lease was lost", run.run_id[:8])
+                logger.warning("run %s was ended by another process, because its lease was lost", cut_id(run.run_id))
                 run.run.stop(Interrupted("its lease was lost"))
         elif answer.stop and not run.has_ended:
             run.run.stop(Stopped(answer.stop))

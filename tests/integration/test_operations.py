@@ -32,6 +32,7 @@ def test_the_page_learns_what_it_needs(running_server: RunningServer) -> None:
         "max_body_bytes": 2**20,
         "allow_system_prompt": False,
         "allow_temperature": False,
+        "resumable": True,
         "starters": None,
         "version": "0.1.0",
         "user": "",
@@ -59,7 +60,7 @@ def test_a_finished_stream_is_one_line_in_the_log_without_its_text(running_serve
     line = running_server.server.wait_for_log(rf"[^\n]*run={request_id}[^\n]*")[0]
     assert re.search(
         rf"\[{request_id}\] run={request_id} source=load-test mode=stream model=scripted outcome=done code=- "
-        r"prompt_tokens=9 completion_tokens=2 estimated=no first_token_ms=\d+ duration_ms=\d+$",
+        r"prompt_tokens=9 completion_tokens=2 estimated=no first_token_ms=\d+ duration_ms=\d+ stored=-$",
         line,
     )
     assert "secret" not in running_server.server.log

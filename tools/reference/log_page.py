@@ -37,6 +37,8 @@ _RUN: Final = {
     "estimated": "`yes` where the provider did not count the tokens.",
     "first_token_ms": "Milliseconds until the first token; `-` where none came.",
     "duration_ms": "Milliseconds from the beginning of the run to its end.",
+    "stored": "The beginning of the id under which the answer outlives its connection (`flask sluice runs`); `-` "
+    "without one.",
 }
 
 

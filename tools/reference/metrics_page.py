@@ -48,9 +48,19 @@ def _families() -> list[Metric]:
         first_token=0.1,
         usage=Usage(prompt_tokens=1, completion_tokens=1, total_tokens=2),
     )
+    stored = counted.stored
+    stored.observe_runs(attended=1, unattended=1, readers=1, lag=0.0)
+    stored.ended("completed", "stop")
+    stored.resumed("local")
+    stored.kept_attached("full")
+    stored.observe_call("append", "ok", 0.001)
     text = counted.exposition(0.0, 0).decode()
     families: list[Metric] = list(text_string_to_metric_families(text))
-    registered = [each for each in vars(counted).values() if isinstance(each, Counter | Gauge | Histogram)]
+    registered = [
+        each
+        for each in (*vars(counted).values(), *vars(stored).values())
+        if isinstance(each, Counter | Gauge | Histogram)
+    ]
     if len(families) != len(registered):
         raise ValueError(
             f"Metrics has {len(registered)} metrics, and only {len(families)} of them are counted: "

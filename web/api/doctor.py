@@ -144,6 +144,8 @@ def make_doctor_blueprint(state: ExtensionState, streams: PacedStreams) -> Bluep
     @blueprint.get("/api/doctor")
     def describe_server() -> Response:
         environ = request.environ
+        state.service.start()
+        stored = state.service.stored
         return make_uncached_response(
             {
                 "version": __version__,
@@ -155,6 +157,9 @@ def make_doctor_blueprint(state: ExtensionState, streams: PacedStreams) -> Bluep
                 "max_streams": state.service.limiter.limit,
                 "heartbeat": settings.limits.heartbeat_interval,
                 "total_timeout": settings.limits.total_timeout,
+                "workers": settings.server.workers,
+                "store": settings.storage.kind,
+                "store_answers": not stored.is_off and stored.is_reachable(),
             }
         )
 

@@ -61,6 +61,7 @@ class StoredAnswers:
             )
         except StoreFull as error:
             logger.warning("%s: this answer ends with its connection", error)
+            service.metrics.stored.kept_attached("full")
             if asked.is_background:
                 raise StoreAway(str(error)) from error
             run = service.open(chat, identity, before_model=hooks.before_model, on_end=on_end)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from .deployment import Deployment
 from .findings import Finding, Verdict, note
-from .server_facts import check_server, check_threads, read_facts
+from .server_facts import check_server, check_store, check_threads, read_facts
 from .stream_checks import CROWD, PAUSE, TICKS, check_compression, check_crowd, check_stream, check_tls
 from .waiting_checks import check_disconnect, check_silence, longest_wait
 
@@ -30,6 +30,7 @@ def examine(deployment: Deployment, progress: Callable[[str], None]) -> Iterator
     facts = read_facts(deployment)
     yield check_server(facts)
     yield check_threads(facts)
+    yield check_store(facts)
     progress(f"reading {TICKS} events that are {PAUSE:g} s apart")
     is_streaming = True
     for finding in check_stream(deployment):

@@ -20,7 +20,7 @@ def read_facts(deployment: Deployment) -> dict[str, Any]:
         status, facts = deployment.get_json("/api/doctor")
     except LOST as error:
         raise Unreachable(f"{url} cannot be reached: {error or type(error).__name__}.") from None
-    if status == HTTPStatus.OK and isinstance(facts, dict) and "max_streams" in facts:
+    if status == HTTPStatus.OK and isinstance(facts, dict) and "store" in facts:
         return facts
     if 300 <= status < 400:
         raise Unreachable(f"{url} answers with a redirect ({status}); use the address where it leads.")
@@ -78,3 +78,30 @@ def check_threads(facts: dict[str, Any]) -> Finding:
             f"Set `threads` to {streams + 16} or more, or SLUICE_MAX_STREAMS below {threads}.",
         )
     return ok("threads", f"{threads} threads for {streams} streams")
+
+
+def check_store(facts: dict[str, Any]) -> Finding:
+    """Judge whether answers can go on without their client, on whichever worker it comes back to."""
+    kind, workers = facts["store"], facts["workers"]
+    if kind == "off":
+        return note("store", "none; answers end with their connection", "SLUICE_STORE=sqlite: keeps them.")
+    if not facts["store_answers"]:
+        return change(
+            "store",
+            f"{kind}: does not answer; answers that should go on without their client are refused with 503",
+            "The lines of sluice.store in the server's log say why. SLUICE_STORE should name a store that the server "
+            "can reach, or a file that it can write.",
+        )
+    if kind == "memory":
+        if workers > 1:
+            return change(
+                "store",
+                f"memory: of each of {workers} workers; a client that comes back to another one does not find its "
+                "answer",
+                "SLUICE_STORE=sqlite: is shared by the workers of a host, redis: by several hosts.",
+            )
+        return note(
+            "store", "memory: of one process; a restart forgets the answers", "SLUICE_STORE=sqlite: keeps them."
+        )
+    shared = "the workers of this host" if kind == "sqlite" else "all hosts that name it"
+    return ok("store", f"{kind}: answers, and is shared by {shared}")

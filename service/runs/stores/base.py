@@ -21,6 +21,15 @@ KNOWN = 86400.0
 MAX_BYTES = 256 * 2**20
 
 
+# Characters of an id in logs and lists. The first six are the same for all runs of one host.
+CUT_CHARS = 14
+
+
+def cut_id(run_id: str) -> str:
+    """Return the beginning of a run's id, for logs and lists: whoever has all of it may read the run."""
+    return run_id[:CUT_CHARS]
+
+
 class StoreUnavailable(Exception):
     """The store cannot be reached in time, is locked, has no space left, or is corrupt. The text says which."""
 

@@ -25,6 +25,7 @@ from .base import (
     StoreFull,
     StoreLimits,
     StoreUnavailable,
+    cut_id,
 )
 from .redis_bell import RedisBell
 from .redis_client import Call, Get, RedisClient, StoreOutOfMemory
@@ -301,7 +302,7 @@ def _found(run_id: str, fields: Sequence[bytes]) -> Created:
 
 def _lost(run_id: str) -> StoreUnavailable:
     return StoreUnavailable(
-        f"the store has lost events of run {run_id[:8]}; the server's maxmemory-policy should be noeviction"
+        f"the store has lost events of run {cut_id(run_id)}; the server's maxmemory-policy should be noeviction"
     )
 
 

@@ -35,7 +35,7 @@ SERVICE = {
     "service.observability": {"events", "excerpts"},
     "service.decoding": {"errors", "events", "failures"},
     "service.runs": {"chat", "concurrency", "errors", "events", "observability", "settings"},
-    "service.stored_runs": {"concurrency", "errors", "events", "runs", "settings"},
+    "service.stored_runs": {"concurrency", "errors", "events", "observability", "runs", "settings"},
     "service.provider": {
         "runs",
         "concurrency",

@@ -26,7 +26,8 @@ def make_app(model: ScriptedModel) -> Iterator[MakeApp]:
     def make(**config: Any) -> Flask:
         app = Flask("host")
         app.secret_key = "of the tests"
-        app.config.update({"OPENAI_BASE_URL": model.base_url, "OPENAI_MODEL": "m", "OPENAI_API_KEY": "k", **config})
+        app.config.update({"OPENAI_BASE_URL": model.base_url, "OPENAI_MODEL": "m", "OPENAI_API_KEY": "k"})
+        app.config.update({"SLUICE_STORE": "memory:", **config})
         made.append(app)
         Sluice(app, url_prefix="/")
         return app

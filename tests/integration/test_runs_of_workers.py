@@ -1,0 +1,90 @@
+"""Stored runs of a server with two workers, as its operator sees them: the metrics and the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.polling import wait_until
+from tests.support.run_client import RunClient, read_all, run_id_of
+from tests.support.running_server import RunningServer, cleared_model, start_server
+from tools.common.raw_client import fetch
+from tools.common.scripted_model import Chunk, Headers, finished, reply
+
+WITHIN = 5.0
+
+
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    store = tmp_path_factory.mktemp("store") / "runs.db"
+    with start_server(WEB_CONCURRENCY=2, SLUICE_STORE=f"sqlite:{store}") as server:
+        server.server.wait_workers(2)
+        yield server
+
+
+@pytest.fixture
+def server(two_workers: RunningServer) -> Iterator[RunningServer]:
+    with cleared_model(two_workers, keeps_answers=True) as shared:
+        yield shared
+
+
+def metric(server: RunningServer, name: str, **labels: str) -> float:
+    """Return a metric of all workers, summed over the labels that are not given."""
+    text = fetch(server.url, "/metrics").body.decode()
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )
+
+
+def wait_metric(server: RunningServer, number: float, name: str, **labels: str) -> None:
+    """Wait until a metric has a number: workers show what runs each 0.8 s, and share it each second."""
+    wait_until(lambda: metric(server, name, **labels) == number, WITHIN, f"{name} {labels} {number}", pause=0.05)
+
+
+def test_the_metrics_of_all_workers_tell_what_runs_how_it_ended_and_what_the_store_does(
+    server: RunningServer,
+) -> None:
+    browser, gate = RunClient(server.url), server.model.gate()
+    before = {
+        name: metric(server, name)
+        for name in ("sluice_stored_run_resumptions_total", "sluice_store_written_bytes_total")
+    }
+    server.model.enqueue((Headers(), Chunk("one "), gate, Chunk("two"), *finished()))
+    with browser.begin() as client:
+        run_id, first = run_id_of(client), client.next_event()
+        assert first.id is not None
+        wait_metric(server, 1, "sluice_stored_runs", state="attended")
+        wait_metric(server, 1, "sluice_stored_run_readers")
+    wait_metric(server, 1, "sluice_stored_runs", state="unattended")
+    # Several connections reach both workers.
+    readers = [browser.follow(run_id, first.id) for _ in range(6)]
+    gate.open()
+    for reader in readers:
+        with reader:
+            assert read_all(reader)[0] == "two"
+    ends = "sluice_stored_runs_ended_total"
+    wait_metric(server, 1, ends, state="completed", reason="stop")
+    resumptions = "sluice_stored_run_resumptions_total"
+    wait_metric(server, before[resumptions] + 6, resumptions)
+    wait_metric(server, 0, "sluice_stored_runs")
+    assert metric(server, "sluice_store_written_bytes_total") > before["sluice_store_written_bytes_total"]
+    calls = "sluice_store_operation_duration_seconds_count"
+    for operation in ("open", "create", "append", "renew", "reap"):
+        assert metric(server, calls, operation=operation, outcome="ok") > 0
+    assert metric(server, calls) == metric(server, calls, outcome="ok")
+    assert metric(server, "sluice_store_lag_seconds") < 1.0
+
+
+def test_the_line_of_a_run_names_it_in_the_store_by_the_beginning_of_its_id(server: RunningServer) -> None:
+    browser = RunClient(server.url)
+    server.model.enqueue(reply("Hi"))
+    with browser.begin() as client:
+        run_id, request_id = run_id_of(client), client.headers["x-request-id"]
+        read_all(client)
+    server.server.wait_for_log(rf"run={request_id} [^\n]* stored={run_id[:14]}\n")
+    assert run_id not in server.server.log
