@@ -519,3 +519,36 @@ def test_an_older_version_of_a_kept_answer_does_not_replace_a_newer_one(chat: Ch
         }"""
     )
     assert stored == ["Whole.", "complete"]
+
+
+VERSION = {"state": "running", "changed": 1, "run": {"id": "a1", "last": 5}}
+
+
+@pytest.mark.parametrize(
+    ("ahead", "behind"),
+    [
+        ({"run": {"id": "a1", "last": 6}}, {}),
+        ({"state": "complete"}, {"run": {"id": "a1", "last": 6}}),
+        ({"state": "stopped"}, {}),
+        ({"state": "complete"}, {"state": "failed"}),
+        ({"state": "complete"}, {"state": "stopped"}),
+        ({"state": "complete", "figures": {"totalMs": 9}}, {"state": "complete", "figures": {}}),
+        ({"run": {"id": "a1", "last": 6}}, {"run": {"id": "a2", "last": 5}}),
+        ({"state": "complete", "run": None}, {}),
+        ({"state": "complete"}, {"state": "complete"}),
+    ],
+    ids=["more text", "ended", "stopped", "not failed", "not stopped", "measured", "another run", "no run", "equal"],
+)
+def test_of_two_versions_of_a_kept_answer_the_one_with_more_of_it_is_ahead(
+    chat: ChatPage, ahead: dict[str, Any], behind: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    found = chat.page.evaluate(
+        """async ([one, other]) => {
+            const main = document.querySelector("script[src$='/js/main.js']").src;
+            const { isAhead } = await import(new URL("conversation/exchange.js", main));
+            return [isAhead(one, other), isAhead(other, one)];
+        }""",
+        [VERSION | ahead, VERSION | behind],
+    )
+    is_told = not any(name in request.node.callspec.id for name in ("another", "no run", "equal"))
+    assert found == [is_told, False]

@@ -27,18 +27,18 @@ const RUN_ID = /^[\w-]{1,128}$/;
 
 /**
  * @param {Question | null} question null to follow an answer that the server has named
- * @param {{ id: string, key: string, last: number }} run its id, empty if the server has not named it; the key of the
- *   request; and the number of the last event that is here
+ * @param {{ id: string, key: string, last: number, mayBeSent: boolean }} run its id, empty if the server has not named
+ *   it; the key of the request; the number of the last event that is here; and whether another page may have sent it
  * @param {AbortSignal} signal ends the reading; the generator then throws the signal's reason. An answer that the server
  *   has not named yet is stopped when it does.
  * @param {KeptAnswerEvents} events
  * @returns {AsyncGenerator<Chunk, void, void>}
  * @throws {Failure} if there is no answer, or an incomplete one
  */
-export async function* receiveKept(question, { id, key, last }, signal, events) {
+export async function* receiveKept(question, { id, key, last, mayBeSent }, signal, events) {
   const connections = new Connections(signal);
   const backOff = new BackOff();
-  const isOffline = !navigator.onLine;
+  const isUnsent = !mayBeSent && !navigator.onLine;
   let isKept = true;
   let number = last;
   try {
@@ -82,7 +82,7 @@ export async function* receiveKept(question, { id, key, last }, signal, events) 
           throw error;
         } else if (!isKept) {
           throw failure;
-        } else if (!id && isOffline) {
+        } else if (!id && isUnsent) {
           throw new Failure({ code: "offline", retryable: true }); // never sent
         }
       }

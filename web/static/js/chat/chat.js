@@ -5,7 +5,7 @@ import { Conversation } from "../conversation/conversation.js";
 import { ConversationReader } from "./conversation_reader.js";
 import { moveDraft, draftOwnerOf } from "../storage/draft.js";
 import { readDraftTuning, saveDraftTuning } from "../storage/draft_tuning.js";
-import { INTERRUPTED, finish, forgetReasoning, newRun, reopen, setRun } from "../conversation/exchange.js";
+import { INTERRUPTED, finish, forgetReasoning, isAhead, newRun, reopen, setRun } from "../conversation/exchange.js";
 import { texts } from "../i18n/language.js";
 import { discardRun, isLocked, questionOf, Run, waitUntilUnlocked } from "./run.js";
 import { allowedTuning } from "../conversation/tuning.js";
@@ -440,11 +440,12 @@ export class Chat {
     const { conversation, exchange } = run;
     await run.whenWriter;
     const stored = (await this.#store.load(conversation.id))?.exchanges.find(({ id }) => id === exchange.id);
-    if (stored?.state === "running" && stored.run?.id === exchange.run?.id && exchange.state !== "running") {
+    if (stored && isAhead(exchange, stored)) {
       this.#store.save(conversation, [exchange]);
       await this.#store.flush();
     }
     run.release();
+    await this.refresh(conversation.id);
   }
 
   /**

@@ -32,6 +32,7 @@ const BLIP_MS = 1000; // a connection that is back after this time was not misse
 export class Run {
   #controller = new AbortController();
   #hasEnded = false;
+  #follows;
   /** Whether this tab stores the answer. Of the tabs that receive it, one does. */
   isWriter;
   /** Whether the connection is lost, for long enough to say so. */
@@ -47,6 +48,7 @@ export class Run {
   constructor(conversation, exchange, { follows = false } = {}) {
     this.conversation = conversation;
     this.exchange = exchange;
+    this.#follows = follows;
     this.isWriter = !follows;
     const { acquired, release } = lockAnswer(exchange.id);
     /** Tells other tabs that this tab no longer writes the answer. */
@@ -188,7 +190,7 @@ export class Run {
       return yield* requestAnswer(question, signal);
     }
     if (!part) throw connectionFailure();
-    yield* part.receiveKept(question, run, signal, {
+    yield* part.receiveKept(question, { ...run, mayBeSent: this.#follows }, signal, {
       named: (id) => {
         setRun(exchange, { id });
         events.named();

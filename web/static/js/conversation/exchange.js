@@ -152,6 +152,7 @@ export function isAhead(one, other) {
   if (!one.run?.id || one.run.id !== other.run?.id) return false;
   if (one.state === "running") return other.state === "running" && one.run.last > other.run.last;
   if (other.state === "running") return true;
+  if (one.state !== other.state) return one.state === "complete"; // the other page has lost its connection, or stopped too late
   // the one that has asked has measured the times
-  return one.state === other.state && one.figures?.totalMs !== undefined && other.figures?.totalMs === undefined;
+  return one.figures?.totalMs !== undefined && other.figures?.totalMs === undefined;
 }

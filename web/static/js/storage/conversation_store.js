@@ -5,6 +5,7 @@
 
 import { Catalogue } from "./catalogue.js";
 import { Conversation } from "../conversation/conversation.js";
+import { isAhead } from "../conversation/exchange.js";
 import { SearchQuery } from "./search_query.js";
 import { StorageError } from "./storage_error.js";
 import { TabChannel } from "./tab_channel.js";
@@ -220,8 +221,11 @@ export class ConversationStore {
   async add(conversations, { isFromServer = false } = {}) {
     for (const { id, record, exchanges } of conversations) {
       const here = await this.load(id);
-      const known = new Map(here?.exchanges.map((exchange) => [exchange.id, exchange.changed]));
-      const lacking = exchanges.filter(({ id, changed }) => changed > (known.get(id) ?? -1));
+      const known = new Map(here?.exchanges.map((exchange) => [exchange.id, exchange]));
+      const lacking = exchanges.filter((each) => {
+        const ours = known.get(each.id);
+        return !ours || isAhead(each, ours) || (each.changed > ours.changed && !isAhead(ours, each));
+      });
       this.#enqueue(here?.record ?? record, lacking);
       if (!isFromServer) this.#events.changedHere(id, "content");
     }
