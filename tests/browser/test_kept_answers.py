@@ -404,7 +404,8 @@ def test_the_rest_of_a_continued_answer_is_joined_although_the_page_was_reloaded
     chat.ask("Tell me")
     expect(chat.prose).to_have_text("A list of what is known about")
     chat.field.press("Escape")
-    chat.answer.get_by_role("button", name="Continue").click()
+    with chat.page.expect_response("**/api/chat"):
+        chat.answer.get_by_role("button", name="Continue").click()
     gate.wait_reached()
     chat.page.reload()
     expect_running(chat)
