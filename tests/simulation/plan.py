@@ -120,13 +120,17 @@ def make_plan(seed: int) -> Plan:
 
 def _make_run(rng: Random) -> RunPlan:
     pace = rng.choice([0.01, 0.05, 0.2, 1.0])
-    events = rng.randint(0, 60)
+    events = rng.randint(0, 80)
     steps = [(rng.choice([0.0, rng.expovariate(1 / pace), pace]), rng.choice([1, 1, 1, 3])) for _ in range(events)]
     if rng.random() < 0.2:
         # The model falls silent for a while, or is slow to begin.
         steps.insert(rng.randint(0, len(steps)), (rng.uniform(2.0, 25.0), 1))
     if rng.random() < 0.15:
         steps.append((SILENCE, 1))
+    is_left = rng.random() < 0.1
+    if is_left:
+        # The model hangs, and everybody leaves.
+        steps.append((SILENCE * 2, 1))
     stop_at = rng.uniform(0.0, 15.0) if rng.random() < 0.2 or (steps and steps[-1][0] == SILENCE) else None
     return RunPlan(
         at=rng.uniform(0.0, BUSY / 2),
@@ -135,18 +139,18 @@ def _make_run(rng: Random) -> RunPlan:
         is_attended=rng.random() < 0.85,
         steps=tuple(steps),
         fails=rng.random() < 0.1,
-        readers=tuple(_make_reader(rng, first=not number) for number in range(rng.randint(1, 4))),
-        stop_at=stop_at if rng.random() < 0.85 else None,
+        readers=tuple(_make_reader(rng, first=not number, is_left=is_left) for number in range(rng.randint(1, 4))),
+        stop_at=stop_at if rng.random() < 0.85 and not is_left else None,
         delete_at=rng.uniform(0.0, 20.0) if rng.random() < 0.07 else None,
     )
 
 
-def _make_reader(rng: Random, *, first: bool) -> ReaderPlan:
+def _make_reader(rng: Random, *, first: bool, is_left: bool) -> ReaderPlan:
     visits = rng.choice([0, 0, 1, 2, 4])
     return ReaderPlan(
         at=0.0 if first else rng.choice([0.0, rng.uniform(0.0, 10.0), rng.uniform(0.0, 60.0)]),
         visits=tuple((rng.uniform(0.0, 3.0), rng.choice([0.0, 0.5, 4.0, 12.0])) for _ in range(visits)),
-        gives_up=rng.random() < 0.2,
+        gives_up=is_left or rng.random() < 0.2,
         silence=rng.uniform(3.0, 20.0),
         goodbye=rng.choice([0.02, 0.02, 0.5, 10.0]),
     )
@@ -156,9 +160,14 @@ def _make_faults(rng: Random, workers: int, kinds: list[FaultKind]) -> tuple[Fau
     if not kinds:
         return ()
     faults = []
-    for _ in range(rng.randint(1, 5)):
+    for _ in range(rng.randint(1, 7)):
         kind = rng.choice(kinds)
-        longest = 3.0 if kind in (FaultKind.KILL, FaultKind.RESTART) else rng.choice([0.5, 3.0, 18.0])
+        longest = rng.choice([0.5, 3.0, 18.0])
+        if kind in (FaultKind.KILL, FaultKind.RESTART):
+            longest = 3.0
+        elif kind is FaultKind.PAUSE:
+            # A process that stands still for longer than its leases is a zombie afterwards.
+            longest = rng.choice([0.5, 20.0, 20.0])
         faults.append(
             Fault(
                 kind,

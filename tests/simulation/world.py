@@ -12,7 +12,7 @@ from typing import Any
 
 from sluice.service.errors import RunExpired, RunUnknown, StoreAway
 from sluice.service.events.events import Failed, Finished
-from sluice.service.runs.stores.base import StoreLimits
+from sluice.service.runs.stores.base import LEASE, StoreLimits
 from sluice.service.runs.stores.memory import MemoryStore
 from sluice.service.settings.storage import StorageSettings
 from sluice.service.stored_runs.stored_run import describe_end
@@ -132,6 +132,7 @@ class World:
                 self._check_call(call)
         for reader in self._readers:
             self._check_bound(reader)
+        self._check_leases()
         await self._check_empty()
         await self._check_store_forgets()
 
@@ -214,7 +215,7 @@ class World:
                 await asyncio.sleep(fault.duration)
                 link.latency = type(link)().latency
             case FaultKind.FLAKY:
-                link.lost_requests = link.lost_answers = link.late = link.twice = fault.share / 4
+                link.lost_requests = link.lost_answers = link.late = link.twice = fault.share / 3
                 link.flaky_until = until
                 await asyncio.sleep(fault.duration)
                 link.lost_requests = link.lost_answers = link.late = link.twice = 0.0
@@ -327,6 +328,23 @@ class World:
                     f"run {call.run_id[-4:]} of {call.worker}: its provider's answer goes on for "
                     f"{call.closed - since:.2f} s after {what}, {call.closed - deadline:.2f} s too long"
                 )
+
+    def _check_leases(self) -> None:
+        """Check that no process has lost a lease that was well, or has ended its run without writing that."""
+        dead = {worker.process.name for worker in self._all_workers if worker.process.is_dead}
+        for run_id, history in self.ledger.histories.items():
+            calls = self.ledger.calls.get(run_id, [])
+            if history.lost_at is None or not calls or calls[0].worker in dead:
+                continue
+            since, until = history.lost_at - LEASE - 3 * TICK, history.lost_at
+            troubles = sorted(self._troubles[calls[0].worker])
+            troubled, last = 0.0, since
+            for begin, end in troubles:
+                begin, end = max(begin, last), min(end, until)
+                if end > begin:
+                    troubled, last = troubled + end - begin, end
+            if troubled < LEASE / 2:
+                raise Violation(f"run {run_id[-4:]} of {calls[0].worker} has lost its lease after {troubled:.1f} s")
 
     def _check_ends(self) -> None:
         """Check that each reader has the end that the store has, unless that is another one for a reason."""
