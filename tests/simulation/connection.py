@@ -67,6 +67,7 @@ class Stream:
         self.worker = worker
         self.cursor = subscription.after
         self.is_waiting = False
+        self.begun = worker.loop.time()
         self._is_done = False
         connection.stream = self
 

@@ -267,13 +267,17 @@ class World:
         while True:
             now = self.loop.time()
             for worker in self._workers:
-                if worker.process.is_dead or worker.process.is_paused:
+                if worker.process.is_dead:
                     continue
-                is_well = self._deadline([worker.process.name], max(0.0, now - TICK), TICK) <= now
+                is_well = (
+                    not worker.process.is_paused
+                    and self._deadline([worker.process.name], max(0.0, now - TICK), TICK) <= now
+                )
                 for stream in worker.streams:
                     run_id = stream.subscription.run_id
                     self.ledger.attended[run_id] = now
-                    if is_well:
+                    # Its process has told the store of it by then.
+                    if is_well and now - stream.begun >= TICK + LOOK:
                         self.ledger.attended_well[run_id] = now
             await asyncio.sleep(LOOK)
 
@@ -314,9 +318,11 @@ class World:
         ]:
             if since is None or call.closed <= since:
                 continue
-            if what == "a stop" and history.gone_at is not None and history.gone_at < since + STOP_WITHIN + TIMEOUT:
-                # It was deleted before its worker could see that it should stop.
-                continue
+            if within == STOP_WITHIN and history.gone_at is not None:
+                seen_by = self._deadline([call.worker], since, within) + TIMEOUT
+                if history.gone_at < seen_by:
+                    # It was deleted before its worker could see that it should stop.
+                    continue
             since = max(since, call.opened)
             if within is None:
                 # Those who read it on its worker keep it; and then it ends like any.
