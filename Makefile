@@ -191,6 +191,18 @@ soak: $(VENV)/.tests ## the long tests; ten minutes of load with faults, and a c
 	$(BIN)/python -m pytest -m long
 	$(BIN)/python -m tools.soak --minutes 10 $(ARGS)
 
+# Tests of a protocol for logs over HTTP, over each store of runs. Its packages are the tests' alone.
+CONFORMANCE := package.json package-lock.json streams.test.js
+build/conformance/.installed: $(CONFORMANCE:%=tests/conformance/%) .npmrc | $(VENV)/.tests
+	@mkdir -p $(@D)
+	@cp $^ $(@D)
+	@$(call npm,ci --prefix $(@D) --ignore-scripts --loglevel=error)
+	@touch $@
+
+.PHONY: conformance
+conformance: build/conformance/.installed ## the conformance tests of Durable Streams, over each store of runs
+	$(BIN)/python -m pytest -q -m long tests/conformance
+
 .PHONY: bench
 bench: $(VENV)/.bench ## Sluice beside its peers: build/bench
 	$(BIN)/python -m tools.bench $(ARGS)

@@ -254,6 +254,7 @@ class Worker:
         return subscription.run_id
 
     def forget(self, stream: Stream) -> None:
+        self.ledger.attended[stream.subscription.run_id] = self.loop.time()
         self.streams.pop(stream, None)
         self._connections.pop(stream.connection, None)
 

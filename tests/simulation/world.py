@@ -15,6 +15,7 @@ from sluice.service.events.events import Failed, Finished
 from sluice.service.runs.stores.base import LEASE, StoreLimits
 from sluice.service.runs.stores.memory import MemoryStore
 from sluice.service.settings.storage import StorageSettings
+from sluice.service.stored_runs.registry import RETRY_OPEN
 from sluice.service.stored_runs.stored_run import describe_end
 from sluice.service.stored_runs.upkeep import READER_LEASE, TICK
 
@@ -120,9 +121,12 @@ class World:
             self._check_failed_tasks()
             await self._wait_for_readers()
             await self._wait_for_calls()
+            # Until then no store is opened that could not be a moment ago.
+            await asyncio.sleep(2 * RETRY_OPEN)
             for worker in self._workers:
                 # Whoever has opened the store also looks for runs whose process is gone.
-                await worker.ask(lambda worker=worker: worker.runs.list_runs(None))  # type: ignore[misc]
+                with suppress(StoreAway):
+                    await worker.ask(lambda worker=worker: worker.runs.list_runs(None))  # type: ignore[misc]
             # For what ended last to be written, and those to be found.
             await asyncio.sleep(END_WITHIN + TIMEOUT)
         looking.cancel()
@@ -308,7 +312,8 @@ class World:
             return
         history = self.ledger.histories[call.run_id]
         skew = 2 * self.plan.largest_skew
-        abandoned = self.plan.abandoned_after + READER_LEASE + 2 * TICK + skew + LOOK
+        # The last sign of life of a reader may arrive late.
+        abandoned = self.plan.abandoned_after + READER_LEASE + 2 * TICK + skew + LOOK + TIMEOUT
         attended = max(call.opened, self.ledger.attended.get(call.run_id, 0.0))
         for what, since, within in [
             ("its lease was lost", history.lost_at, STOP_WITHIN),
