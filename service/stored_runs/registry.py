@@ -56,6 +56,9 @@ FLUSH_TIMEOUT = 2.0
 TAG_CHARS = 6
 
 
+_CLOSED = "this process ends, and has closed the store"
+
+
 class CursorAtEnd(Exception):
     """The reader has all events of the run, the terminal one as well."""
 
@@ -100,6 +103,7 @@ class StoredRuns:
         self._made = None if settings.is_off else MeasuredStore(self._environment.make_store(settings), self._metrics)
         #: The same, once it is open.
         self._store: RunStore | None = None
+        self._is_closed = False
         self._writer: StoreWriter | None = None
         self._opening: asyncio.Lock | None = None
         self._failed_at = 0.0
@@ -268,6 +272,8 @@ class StoredRuns:
     async def _opened(self) -> RunStore:
         if self._store is not None:
             return self._store
+        if self._is_closed:
+            raise StoreUnavailable(_CLOSED)
         if self._opening is None:
             self._opening = asyncio.Lock()
         async with self._opening:
@@ -317,7 +323,9 @@ class StoredRuns:
 
     async def _adopt(self, new: NewRun, run: Run) -> StoredSubscription:
         store, writer = self._store, self._writer
-        assert store is not None
+        if store is None:
+            # Between the record and the run, the process has begun to end.
+            raise StoreUnavailable(_CLOSED)
         assert writer is not None
 
         def on_change(changed: StoredRun) -> None:
@@ -488,6 +496,7 @@ class StoredRuns:
 
     async def aclose(self) -> None:
         """Write the last events of all runs, for 2 seconds at most, and close the store. Runs should have ended."""
+        self._is_closed = True
         store, self._store = self._store, None
         if store is None:
             return

@@ -228,6 +228,24 @@ def test_a_place_that_comes_too_late_is_given_back(monkeypatch: pytest.MonkeyPat
     play(scenario)
 
 
+def test_a_run_that_begins_while_its_process_ends_is_refused_and_opens_no_store() -> None:
+    async def scenario(world: World, workers: list[Worker]) -> None:
+        worker = workers[0]
+        await worker.ask(lambda: worker.runs.list_runs("ann"))
+        world.network.link(worker.process).latency = (0.1, 0.1)
+        beginning = asyncio.ensure_future(begin(worker))
+        await asyncio.sleep(0.15)
+        await worker.loop.create_task(worker.runs.aclose(), context=worker.process.context.copy())
+        with pytest.raises(StoreAway):
+            await beginning
+        with pytest.raises(StoreAway):
+            await worker.ask(lambda: worker.runs.list_runs("ann"))
+        await asyncio.sleep(3.0)
+        assert not worker.process.tasks
+
+    play(scenario)
+
+
 class Broken(Exception):
     """What no store should raise."""
 
