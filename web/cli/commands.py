@@ -11,6 +11,7 @@ import click
 
 from ...service.settings.settings import SettingsError
 from .environment import environment_without_dotenv, find_application, sources_of_settings
+from .runs_command import runs_commands
 
 # What only one command needs is imported there: each worker of an application loads this module.
 
@@ -24,7 +25,10 @@ def _say(line: str) -> None:
 
 @click.group("sluice")
 def sluice_commands() -> None:
-    """Serve the chat page, check a deployment, list the settings."""
+    """Serve the chat page, check a deployment, list the settings, look after answers that are kept."""
+
+
+sluice_commands.add_command(runs_commands)
 
 
 @sluice_commands.command("config")

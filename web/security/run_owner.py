@@ -25,9 +25,8 @@ class RunOwner:
         cookie = request.cookies.get(COOKIE, "")
         self._is_new = not user and not _VALUE.fullmatch(cookie)
         self._cookie = secrets.token_hex(16) if self._is_new else cookie
-        name = f"user {user}" if user else f"cookie {self._cookie}"
         #: A digest: neither a user's key nor a cookie is in the store.
-        self.digest = hashlib.sha256(name.encode()).hexdigest()[:32]
+        self.digest = digest_of_user(user) if user else _digest(f"cookie {self._cookie}")
         self._path = request.script_root + request.path.partition("/api/")[0] + "/"
         self._is_secure = request.is_secure
 
@@ -43,3 +42,12 @@ class RunOwner:
                 httponly=True,
                 samesite="Lax",
             )
+
+
+def digest_of_user(user: str) -> str:
+    """Return what the store has in place of a user's key, as `authorize` returns it."""
+    return _digest(f"user {user}")
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:32]
