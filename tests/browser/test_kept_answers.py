@@ -399,7 +399,8 @@ def test_the_rest_of_a_continued_answer_is_joined_although_the_page_was_reloaded
 ) -> None:
     gate = model.gate("before the rest of the rest")
     model.enqueue(
-        stalling_after("A list of what is known about"), (*said("about"), gate, *said(" streams", "."), *finished())
+        stalling_after("A list of what is known about"),
+        (*said("streams"), gate, *said(" and", " more."), *finished()),
     )
     chat.ask("Tell me")
     expect(chat.prose).to_have_text("A list of what is known about")
@@ -411,7 +412,7 @@ def test_the_rest_of_a_continued_answer_is_joined_although_the_page_was_reloaded
     expect_running(chat)
     gate.open()
     chat.wait_complete()
-    expect(chat.prose).to_have_text("A list of what is known about streams.")
+    expect(chat.prose).to_have_text("A list of what is known about streams and more.")
 
 
 def test_an_answer_that_the_server_cannot_keep_is_asked_for_without_that(
