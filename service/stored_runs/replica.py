@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from ..concurrency.background_task import start_background_task
 from ..errors import InternalError, Interrupted
 from ..events.events import Failed
 from ..runs.log import RunLog
@@ -57,7 +58,7 @@ class Replica:
         self._store = store
         self._on_close = on_close
         self._rung = asyncio.Event()
-        self._task = asyncio.get_running_loop().create_task(self._follow())
+        self._task = start_background_task(self._follow())
 
     def enter(self) -> None:
         """Count one reader more."""

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from typing import Any, Final
 
+from ...concurrency.background_task import start_background_task
 from .base import StoreUnavailable
 from .redis_client import MessageConnection, RedisClient
 from .redis_keys import IDLE_CHANNEL, channel_of, run_of
@@ -51,7 +52,7 @@ class RedisBell:
     def start(self) -> None:
         """Connect in the background, and go on until `close`."""
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run(), name="redis bell")
+            self._task = start_background_task(self._run(), "redis bell")
 
     async def close(self) -> None:
         """Stop, and close the connection."""

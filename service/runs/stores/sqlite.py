@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from ...concurrency.background_task import start_background_task
 from .base import (
     Answer,
     Append,
@@ -166,7 +167,7 @@ class SqliteStore:
         """See `RunStore.watch`."""
         self._watched.setdefault(run_id, None)
         if self._poll is None or self._poll.done():
-            self._poll = asyncio.create_task(self._poll_changes())
+            self._poll = start_background_task(self._poll_changes())
 
     async def unwatch(self, run_id: str) -> None:
         """See `RunStore.unwatch`."""
