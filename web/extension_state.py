@@ -132,6 +132,7 @@ class ExtensionState:
     def __post_init__(self) -> None:
         """Prepare the watch, which attaches to the loop with the first client."""
         self.disconnects = DisconnectWatcher(self.service.loop)
+        self.service.stored.hold_thread = self.hold_thread
         _made.add(self)
 
     def log_warnings(self) -> None:

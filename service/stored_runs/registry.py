@@ -7,14 +7,16 @@ import hashlib
 import logging
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future, wait
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ..concurrency.background_task import start_background_task
 from ..concurrency.event_loop_thread import LoopThread, LoopUnavailable
 from ..errors import (
     InternalError,
     KeyReused,
+    Overloaded,
     RunExpired,
     RunUnknown,
     Stopped,
@@ -45,6 +47,8 @@ T = TypeVar("T")
 
 # Seconds that a request waits for the store, in all.
 CALL_TIMEOUT = 5.0
+# Seconds that a request waits before its thread counts as held. A store of this machine answers in milliseconds.
+SHORT_WAIT = 0.05
 # Seconds without another try after the store could not be opened.
 RETRY_OPEN = 1.0
 # Seconds that a request waits for the end of a run that it stops, and between two looks at one of another process.
@@ -74,7 +78,8 @@ class RunStatus:
 class StoredRuns:
     """The stored runs of one process. Any thread but the loop's may call the public methods, unless they say else.
 
-    The store is opened by the first call that needs it.
+    The store is opened by the first call that needs it. Whatever asks the store raises `Overloaded` where it would
+    have to wait, and the server has no thread left for that.
     """
 
     def __init__(
@@ -114,6 +119,8 @@ class StoredRuns:
         self._closing: Executor | None = None
         #: Runs that a thread ends.
         self._ending: set[Future[None]] = set()
+        #: Holds the caller's thread where a call waits; raises `Overloaded` where as many are held as may be.
+        self.hold_thread: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     def is_off(self) -> bool:
@@ -146,7 +153,7 @@ class StoredRuns:
         new = NewRun(self._tag + self._environment.make_id(), owner, self.settings.instance_name, key, body_digest)
         try:
             created = self._call(self._with_store(lambda store: store.create(new)))
-        except StoreAway:
+        except (StoreAway, Overloaded):
             # The record may be there all the same. Whoever tries again with the key should not join a run of nobody.
             self._call_soon(self._discard, new.run_id)
             raise
@@ -250,7 +257,11 @@ class StoredRuns:
         future: Future[T] | None = None
         try:
             future = self._loop.submit(coroutine)
-            return future.result(timeout)
+            return self._wait(future, timeout)
+        except Overloaded:
+            assert future is not None
+            future.add_done_callback(_give_back)
+            raise
         except StoreUnavailable as error:
             raise StoreAway(str(error)) from error
         except TimeoutError as error:
@@ -259,6 +270,13 @@ class StoredRuns:
             raise StoreAway(f"the store did not answer within {timeout:g} s") from error
         except LoopUnavailable as error:
             raise InternalError(str(error)) from error
+
+    def _wait(self, future: Future[T], timeout: float) -> T:
+        """Wait for a result. Slow stores, and readers that are ahead of theirs, leave threads for other requests."""
+        with suppress(TimeoutError):
+            return future.result(SHORT_WAIT)
+        with self.hold_thread():
+            return future.result(timeout - SHORT_WAIT)
 
     def _call_soon(self, function: Callable[..., object], *arguments: object) -> None:
         with suppress(LoopUnavailable):
@@ -309,8 +327,8 @@ class StoredRuns:
             forget=self._forget,
             metrics=self._metrics,
         )
-        create_task = asyncio.get_running_loop().create_task
-        self._tasks = [create_task(self._writer.write_forever()), create_task(self._upkeep.run_forever())]
+        tasks = self._writer.write_forever(), self._upkeep.run_forever()
+        self._tasks = [start_background_task(task) for task in tasks]
         self._store = store
 
     def _ring(self, run_id: str) -> None:
@@ -373,7 +391,7 @@ class StoredRuns:
         self._spawn(delete())
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
+        task = start_background_task(coroutine)
         self._tasks.append(task)
         task.add_done_callback(self._tasks.remove)
 

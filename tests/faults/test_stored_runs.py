@@ -80,6 +80,22 @@ def wait_stored(browser: RunClient, run_id: str, last: int, url: str) -> None:
 # ---------------------------------------------------------------------------------------------- readers
 
 
+def test_readers_that_are_ahead_of_the_store_leave_threads_for_other_requests(tmp_path: Path) -> None:
+    few = {"SLUICE_RESERVE_THREADS": 3, "SLUICE_MAX_HELD_THREADS": 4, "SLUICE_RUN_MAX_READERS": 50}
+    with own_producer(f"sqlite:{tmp_path / 'runs.db'}", **few) as server, ExitStack() as stack:
+        browser = RunClient(server.url)
+        run_id, gate, _ = begin_held(server, browser)
+        ahead = [stack.enter_context(RawClient(server.url)) for _ in range(12)]
+        for reader in ahead:
+            reader.request("GET", f"/api/runs/{run_id}/events?after=999", {"Cookie": browser.cookie})
+        began = time.monotonic()
+        assert fetch(server.url, "/healthz").status == 200
+        assert time.monotonic() - began < 1.0
+        gate.open()
+        # Those that waited have all of it; the others may try again.
+        assert sorted(reader.status for reader in ahead) == [204] * 4 + [503] * 8
+
+
 def test_readers_on_two_servers_and_from_any_event_get_the_same_text(
     producer: RunningServer, other: RunningServer
 ) -> None:
@@ -236,6 +252,8 @@ def test_an_answer_that_nobody_reads_is_stopped_and_what_came_is_kept(tmp_path: 
         server.model.exchanges[-1].wait_aborted(10.0)
         text, _, end = browser.read(run_id)
         assert (text, end["code"], end["reason"]) == ("one two ", "stopped", "abandoned")
+        # No line of a process's upkeep belongs to the request that came first.
+        server.server.wait_for_log(rf"\[-\] run {run_id[:8]} is stopped: nobody has read it")
 
 
 def test_an_answer_too_long_to_keep_is_stopped_and_says_so(tmp_path: Path) -> None:
