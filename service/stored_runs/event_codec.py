@@ -35,7 +35,7 @@ def decode_events(payload: bytes) -> list[Event]:
     """
     try:
         return [_event(fields) for fields in _decoder.decode(payload)]
-    except (msgspec.DecodeError, TypeError, ValueError, LookupError) as error:
+    except (msgspec.DecodeError, TypeError, ValueError, RecursionError) as error:
         raise BadPayload(f"a batch of a stored run is not readable: {error}") from None
 
 
@@ -48,23 +48,31 @@ def _fields(event: Event) -> tuple[object, ...]:
     if type(event) is Finished:
         usage = event.usage
         counts = usage and (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens, usage.estimated)
-        return (_FINISHED, event.reason, counts)
+        return (_FINISHED, _whole(event.reason), counts)
     assert type(event) is Failed
     error = event.error
-    return (_FAILED, error.code, error.public_message, error.reason if isinstance(error, Stopped) else "")
+    return (_FAILED, error.code, _whole(error.public_message), error.reason if isinstance(error, Stopped) else "")
 
 
 def _event(fields: Any) -> Event:
-    kind = fields[0]
-    if kind == _TEXT:
-        return Text(fields[1].decode(errors="surrogatepass"), fields[2])
-    if kind == _REASONING:
-        return Reasoning(fields[1].decode(errors="surrogatepass"), fields[2])
-    if kind == _FINISHED:
-        return Finished(fields[1], None if fields[2] is None else Usage(*fields[2]))
-    if kind == _FAILED:
-        return Failed(_error(*fields[1:4]))
-    raise ValueError(f"no event has the kind {kind!r}")
+    # The numbers above, as patterns. More items than these are of a later version.
+    match fields:
+        case [1, bytes() as text, int() as count, *_]:
+            return Text(text.decode(errors="surrogatepass"), count)
+        case [2, bytes() as text, int() as count, *_]:
+            return Reasoning(text.decode(errors="surrogatepass"), count)
+        case [3, str() as reason, None, *_]:
+            return Finished(reason, None)
+        case [3, str() as reason, [int() as prompt, int() as completion, int() as total, bool() as estimated], *_]:
+            return Finished(reason, Usage(prompt, completion, total, estimated))
+        case [4, str() as code, str() as public_message, str() as reason, *_]:
+            return Failed(_error(code, public_message, reason))
+    raise ValueError("an array is not that of an event")
+
+
+def _whole(text: str) -> str:
+    """Return a text of a provider or an application that UTF-8 can have: halves of pairs are replaced."""
+    return text.encode(errors="replace").decode()
 
 
 def _error(code: str, public_message: str, reason: str) -> ServiceError:
@@ -72,6 +80,9 @@ def _error(code: str, public_message: str, reason: str) -> ServiceError:
         return Stopped(reason, public_message=public_message)
     if code == Refused.code:
         return Refused(public_message)
+    if code == InternalError.code:
+        # Also of errors that are only the root of others.
+        return InternalError(public_message=public_message)
     for kind in _kinds(ServiceError):
         if kind.code == code:
             return kind(public_message=public_message)

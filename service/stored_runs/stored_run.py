@@ -166,7 +166,8 @@ class StoredRun:
 def describe_end(event: Event) -> tuple[RunState | None, str]:
     """Return the state that a run's last event ends it with, and why; None where it goes on."""
     if isinstance(event, Finished):
-        return RunState.COMPLETED, event.reason
+        # A provider's text: a store takes no halves of surrogate pairs.
+        return RunState.COMPLETED, event.reason.encode(errors="replace").decode()
     if not isinstance(event, Failed):
         return None, ""
     error = event.error

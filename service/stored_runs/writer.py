@@ -81,7 +81,14 @@ class StoreWriter:
             if run.is_written:
                 done.append(run)
             elif count < MOST_AT_ONCE:
-                appends.append(run.next_append())
+                try:
+                    appends.append(run.next_append())
+                except Exception:
+                    # Any defect of one run: the others of the process are written.
+                    logger.exception("run %s cannot be written, and ends with its readers", cut_id(run.run_id))
+                    run.is_lost = True
+                    done.append(run)
+                    continue
                 runs.append(run)
                 count += appends[-1].batch.count
             else:

@@ -1,0 +1,104 @@
+"""The events of a run survive the way through a store: all kinds, any text, each error of the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from sluice.service.errors import InternalError, Refused, ServiceError, Stopped
+from sluice.service.events.events import Event, Failed, Finished, Reasoning, Text
+from sluice.service.events.usage import Usage
+from sluice.service.stored_runs.event_codec import BadPayload, decode_events, encode_events
+
+# With halves of surrogate pairs, which a model's text may have alone.
+ANY_TEXT = st.text(st.characters(codec=None) | st.sampled_from("\ud800\udbff\udc00\udfff\0"))
+COUNTS = st.integers(0, 2**40)
+EVENTS = st.one_of(
+    st.builds(Text, ANY_TEXT, COUNTS),
+    st.builds(Reasoning, ANY_TEXT, COUNTS),
+    st.builds(Finished, st.text(), st.none() | st.builds(Usage, COUNTS, COUNTS, COUNTS, st.booleans())),
+)
+
+
+def leaves(kind: type[ServiceError]) -> Iterator[type[ServiceError]]:
+    """Yield the errors that have no errors below them."""
+    below = kind.__subclasses__()
+    for each in below:
+        yield from leaves(each)
+    if not below:
+        yield kind
+
+
+# The service's own: a request's errors end before a run begins. `Stopped` takes no detail.
+ERRORS = sorted(
+    {kind for kind in leaves(ServiceError) if kind.__module__ == "sluice.service.errors" and kind is not Stopped},
+    key=str,
+)
+
+
+@given(st.lists(EVENTS))
+def test_events_come_back_as_they_were(events: list[Event]) -> None:
+    assert decode_events(encode_events(events)) == events
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_each_error_comes_back_with_its_class_and_sentence_and_without_its_detail(kind: type[ServiceError]) -> None:
+    error = Refused("Not on Sundays.") if kind is Refused else kind("a secret detail", public_message="A sentence.")
+    payload = encode_events([Failed(error)])
+    assert b"secret" not in payload
+    (event,) = decode_events(payload)
+    assert isinstance(event, Failed)
+    assert (type(event.error), event.error.code, event.error.public_message, event.error.retryable) == (
+        kind, error.code, error.public_message, error.retryable
+    )  # fmt: skip
+    assert event.error.detail == ""
+
+
+@pytest.mark.parametrize("reason", ["stopped", "abandoned", "log_full"])
+def test_the_reason_of_a_stop_comes_back(reason: str) -> None:
+    (event,) = decode_events(encode_events([Failed(Stopped(reason))]))
+    assert isinstance(event, Failed)
+    assert isinstance(event.error, Stopped)
+    assert (event.error.reason, event.error.public_message) == (reason, Stopped(reason).public_message)
+
+
+def test_an_error_of_another_version_comes_back_as_an_internal_one_with_its_sentence() -> None:
+    (event,) = decode_events(msgspec.msgpack.encode([(4, "of_tomorrow", "A sentence.", "", "more")]))
+    assert isinstance(event, Failed)
+    assert (type(event.error), event.error.public_message) == (InternalError, "A sentence.")
+
+
+def test_half_a_surrogate_pair_in_a_providers_reason_or_a_sentence_is_replaced() -> None:
+    assert decode_events(encode_events([Finished("st\ud800op", None)])) == [Finished("st?op", None)]
+    (event,) = decode_events(encode_events([Failed(Refused("No \udfff."))]))
+    assert isinstance(event, Failed)
+    assert event.error.public_message == "No ?."
+
+
+@given(st.binary(max_size=64))
+@example(b"\x91" * 5000)
+@example(b"")
+@example(msgspec.msgpack.encode({"a": 1}))
+def test_bytes_are_events_or_a_bad_payload(payload: bytes) -> None:
+    try:
+        events = decode_events(payload)
+    except BadPayload:
+        return
+    assert decode_events(encode_events(events)) == events
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [], [0], [5, "text"], [1], [1, "text", 1], [1, b"text"], [1, b"text", "1"], [1, b"\xff", 1], [2, 7, 1],
+        [3], [3, "stop"], [3, "stop", [1, 2]], [3, "stop", [1, 2, 3, 4, 5]], [3, b"stop", None], [4, "internal"],
+        [4, "internal", None, ""], "text", 1, None, {"1": 2},
+    ],
+)  # fmt: skip
+def test_what_is_no_event_is_a_bad_payload(fields: object) -> None:
+    with pytest.raises(BadPayload):
+        decode_events(msgspec.msgpack.encode([fields]))
