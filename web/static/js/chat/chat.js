@@ -236,6 +236,7 @@ export class Chat {
   async settle(id) {
     for (const run of this.#runsOf(id)) {
       run.discard();
+      run.isWriter = true; // also if another tab is: it has yet to learn of the deletion
       await this.#end(run, { state: "stopped" });
     }
   }
