@@ -67,16 +67,16 @@ class Gauge:
         self._labels = tuple(labels)
         self._of: dict[tuple[str, ...], Value] = {}
         values.use(self._kind)
-        if not labels:
-            self._value(())
+        # Kept, as some are set with each request.
+        self._plain = None if labels else self._value(())
 
     def add(self, amount: float, *labels: str) -> None:
         """Add to it, for these labels' values in the order of their names; a negative amount takes from it."""
-        self._values.add((self._value(labels), amount))
+        self._values.add((self._plain or self._value(labels), amount))
 
     def set(self, number: float, *labels: str) -> None:
         """Set it, for these labels' values in the order of their names."""
-        self._values.set(self._value(labels), number)
+        self._values.set(self._plain or self._value(labels), number)
 
     def _value(self, labels: tuple[str, ...]) -> Value:
         value = self._of.get(labels)

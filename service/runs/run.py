@@ -318,7 +318,7 @@ class Run(Subscription):
             "yes" if usage.estimated else "no",
             "-" if first_token is None else int(first_token * 1000),
             int(self._duration * 1000),
-            cut_id(self.stored_id) or "-",
+            cut_id(self.stored_id) if self.stored_id else "-",
         )
 
 
