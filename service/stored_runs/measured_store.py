@@ -86,9 +86,9 @@ class MeasuredStore(RunStore):
         """See `RunStore`."""
         return await self._measure("delete", self._store.delete(run_id))
 
-    async def watch(self, run_id: str) -> None:
+    async def watch(self, run_id: str, is_producer: bool = False) -> None:
         """See `RunStore`."""
-        await self._measure("watch", self._store.watch(run_id))
+        await self._measure("watch", self._store.watch(run_id, is_producer))
 
     async def unwatch(self, run_id: str) -> None:
         """See `RunStore`."""

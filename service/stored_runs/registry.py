@@ -355,7 +355,7 @@ class StoredRuns:
         self._runs[new.run_id] = stored
         stored.enter()
         with suppress(StoreUnavailable):
-            await store.watch(new.run_id)
+            await store.watch(new.run_id, is_producer=True)
         return StoredSubscription(self._loop, stored, self._heartbeat, run=run)
 
     def _close_run(self, stored: StoredRun) -> None:
@@ -380,8 +380,10 @@ class StoredRuns:
             self._spawn(self._unwatch(self._store, stored.run_id))
 
     async def _unwatch(self, store: RunStore, run_id: str) -> None:
-        with suppress(StoreUnavailable):
-            await store.unwatch(run_id)
+        # A reader may have come back meanwhile, and reads it from the store.
+        if run_id not in self._replicas:
+            with suppress(StoreUnavailable):
+                await store.unwatch(run_id)
 
     def _discard(self, run_id: str) -> None:
         async def delete() -> None:

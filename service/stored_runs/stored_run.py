@@ -17,6 +17,9 @@ from .event_codec import encode_events
 MOST_AT_ONCE = 2000
 # Bytes of an event in a store, besides its text.
 EVENT_BYTES = 6
+# Events between two looks at the size of a log, while more than so many bytes for each are left.
+CHECKED_EVERY = 16
+CHECKED_BYTES = 64 * 1024
 
 
 class StoredRun:
@@ -38,7 +41,7 @@ class StoredRun:
             owner: Whose it is.
             run: The run.
             settings: The largest size of its events, with which it is stopped, and for how long it is kept.
-            on_change: Called where the log has something that was not written.
+            on_change: Called where the log has something that was not written, once until it is, and at its end.
             clock: Returns the time in seconds since 1970.
         """
         self.run_id = run_id
@@ -64,6 +67,12 @@ class StoredRun:
         self.ended_at = 0.0
         #: The terminal event. The log keeps it a moment later.
         self.end_event: Event | None = None
+        #: When the store has last taken events, and last been told of readers, on the loop's clock.
+        self.appended_at = float("-inf")
+        self.attended_at = float("-inf")
+        #: Whether the writer knows that something is to be written.
+        self.is_changed = False
+        self._check_at = 0
         self._settings = settings
         self._on_change = on_change
         #: Of the log's side (`LogReader`).
@@ -77,13 +86,22 @@ class StoredRun:
     # ------------------------------------------------------------------ the log's side
 
     def take(self, first_number: int, events: Sequence[Event]) -> None:
-        """Take note of events (`LogReader`)."""
-        self.cursor = self.log.last_number
-        if self.log.has_ended:
+        """Take note of events (`LogReader`). On each token's way: it calls what it must."""
+        log = self.log
+        self.cursor = cursor = log.last_number
+        if log.has_ended:
             self._note_end(events)
-        elif self.size > self._settings.max_log_bytes:
-            self.run.stop(Stopped("log_full"))
+        elif cursor >= self._check_at:
+            self._check_size()
+        elif self.is_changed:
+            return
         self._on_change(self)
+
+    def _check_size(self) -> None:
+        left = self._settings.max_log_bytes - self.size
+        if left < 0:
+            self.run.stop(Stopped("log_full"))
+        self._check_at = self.cursor + 1 + min(CHECKED_EVERY - 1, max(0, left) // CHECKED_BYTES)
 
     def _note_end(self, events: Sequence[Event]) -> None:
         if self.log.has_ended:
@@ -106,12 +124,29 @@ class StoredRun:
         """Whether no further event can come."""
         return self.log.has_ended
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether readers of other processes may wait for what is not written: for events, or for the end."""
+        return self.log.has_ended or (not self.readers and self.attended_until > self._clock())
+
     def next_append(self) -> Append:
         """Return what should be written next. Where something is left."""
         events = self.log.read(self.written)[:MOST_AT_ONCE]
         batch = Batch(self.written + 1, len(events), encode_events(events))
         state, reason = describe_end(events[-1])
         return Append(self.run_id, self.epoch, batch, state, reason)
+
+    def needs_renewal(self, now: float, *, appended_within: float, attended_within: float) -> bool:
+        """Return whether the lease should be renewed. An append does so, but does not tell of readers.
+
+        Args:
+            now: The time on the loop's clock.
+            appended_within: Seconds for which an append is enough.
+            attended_within: Seconds for which what was told of readers is enough.
+        """
+        if now - self.appended_at >= appended_within:
+            return True
+        return self.readers > 0 and now - self.attended_at >= attended_within
 
     # ------------------------------------------------------------------ its readers
 

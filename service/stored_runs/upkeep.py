@@ -24,6 +24,10 @@ logger = logging.getLogger("sluice.store")
 TICK = 0.8
 # Seconds for which readers stand for a run after the last sign of life of their process.
 READER_LEASE = 5.0
+# Seconds for which an append stands for a sign of life. With `TICK` a second, in which a stop is seen.
+APPENDED_WITHIN = 0.2
+# Seconds for which the store knows enough of a run's readers: half of their lease.
+ATTENDED_WITHIN = 2.5
 
 _INTERRUPTED = encode_events([Failed(Interrupted())])
 
@@ -94,7 +98,7 @@ class Upkeep:
             if is_due:
                 self.observe(runs)
             try:
-                await self._renew(store, [run for run in runs if is_due or run.run_id in rung])
+                await self._renew(store, self._choose(runs, rung, now() if is_due else None))
                 if not is_due:
                     continue
                 if self._replicas:
@@ -127,11 +131,27 @@ class Upkeep:
             run.is_lost = True
             self._forget(run)
 
+    @staticmethod
+    def _choose(runs: Sequence[StoredRun], rung: set[str], now: float | None) -> list[StoredRun]:
+        """Return the runs to renew: those that were rung for, and at each tick those that need it."""
+        if now is None:
+            return [run for run in runs if run.run_id in rung]
+        return [
+            run
+            for run in runs
+            if run.run_id in rung
+            or run.needs_renewal(now, appended_within=APPENDED_WITHIN, attended_within=ATTENDED_WITHIN)
+        ]
+
     async def _renew(self, store: RunStore, runs: Sequence[StoredRun]) -> None:
         if not runs:
             return
         leases = [Lease(run.run_id, run.epoch, READER_LEASE if run.readers else 0.0) for run in runs]
-        for run, answer in zip(runs, await store.renew(leases), strict=True):
+        answers = await store.renew(leases)
+        now = asyncio.get_running_loop().time()
+        for run, lease, answer in zip(runs, leases, answers, strict=True):
+            if lease.attended:
+                run.attended_at = now
             self._writer.obey(run, answer)
 
     async def _reap(self, store: RunStore) -> None:
@@ -159,11 +179,13 @@ class Upkeep:
         """Stop runs that were left too long ago, and those of an owner who has left too many."""
         self._stop_abandoned(runs)
         now = self._clock()
+        owners: dict[str, None] = {}
         for run in runs:
-            if run.unattended_since > now or run.is_counted:
-                continue
-            run.is_counted = True
-            unattended = await self.unattended(run.owner)
+            if not run.is_counted and run.unattended_since <= now:
+                run.is_counted = True
+                owners[run.owner] = None
+        for owner in owners:
+            unattended = await self.unattended(owner)
             for record in unattended[: max(0, len(unattended) - self._settings.max_unattended)]:
                 await store.request_stop(record.run_id, "abandoned")
                 self.ring(record.run_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from ..errors import Interrupted, Stopped
 from ..runs.stores.base import Answer, Append, Refusal, RunStore, StoreUnavailable, cut_id
@@ -12,8 +12,13 @@ from .stored_run import StoredRun
 
 logger = logging.getLogger("sluice.store")
 
-# Seconds in which the events of all runs are gathered for one transaction: readers of other processes are that late.
+# Seconds in which events are gathered for one transaction: readers of other processes are that late.
 INTERVAL = 0.03
+# A transaction costs by its runs, and hardly by their events. Runs for which nobody waits in other processes are
+# written less often: after so many seconds for each of them, at most `LONGEST_INTERVAL`. With 40 runs of 50 tokens a
+# second a batch has ten tokens, instead of one or two: docs/decisions/0087-answers-that-outlive-their-connection.md.
+INTERVAL_PER_RUN = 0.005
+LONGEST_INTERVAL = 0.25
 # Events of one transaction, about: to encode them takes a few milliseconds of the loop. There may be many after the
 # store was away.
 MOST_AT_ONCE = 4000
@@ -37,6 +42,8 @@ class StoreWriter:
         self._changed: dict[StoredRun, None] = {}
         self._wake = asyncio.Event()
         self._pause = 0.0
+        #: When all runs are written again, on the loop's clock.
+        self._due_at = 0.0
         #: When the oldest event came that is not written, on the loop's clock; None where all is written.
         self._waiting_since: float | None = None
 
@@ -52,11 +59,11 @@ class StoreWriter:
         return self._pause > 0.0
 
     def add(self, run: StoredRun) -> None:
-        """Write what a run has appended, soon. Called once for each event."""
+        """Write what a run has appended, soon."""
         self._changed[run] = None
+        run.is_changed = True
         if not self._wake.is_set():
             self._wake.set()
-            # Once for each write, not for each event.
             if self._waiting_since is None:
                 self._waiting_since = asyncio.get_running_loop().time()
 
@@ -66,18 +73,39 @@ class StoreWriter:
             await self._wake.wait()
             await asyncio.sleep(self._pause or INTERVAL)
             try:
-                await self.write()
+                await self._write_due()
             except Exception:
                 logger.exception("unhandled exception in the writer of stored runs")
                 self._pause = LONGEST_PAUSE
 
-    async def write(self) -> None:
-        """Write one batch of each run that has changed, or of as many as one transaction takes."""
-        self._wake.clear()
-        since, self._waiting_since = self._waiting_since, None
-        changed, self._changed = self._changed, {}
+    async def _write_due(self) -> None:
+        """Write all runs that have changed, or only the urgent ones where the others can wait."""
+        now = asyncio.get_running_loop().time()
+        if now < self._due_at:
+            await self.write([run for run in self._changed if run.is_urgent])
+            return
+        self._due_at = now + min(LONGEST_INTERVAL, INTERVAL_PER_RUN * len(self._changed))
+        await self.write()
+
+    async def write(self, chosen: Sequence[StoredRun] | None = None) -> None:
+        """Write one batch of each run that has changed, or of as many as one transaction takes.
+
+        Args:
+            chosen: The runs, of those that have changed; None for all of them.
+        """
+        changed: Iterable[StoredRun]
+        since = self._waiting_since
+        if chosen is None or len(chosen) == len(self._changed):
+            changed, self._changed = self._changed, {}
+            self._wake.clear()
+            self._waiting_since = None
+        else:
+            changed = chosen
+            for run in chosen:
+                del self._changed[run]
         runs, done, appends, count = [], [], [], 0
         for run in changed:
+            run.is_changed = False
             if run.is_written:
                 done.append(run)
             elif count < MOST_AT_ONCE:
@@ -132,6 +160,7 @@ class StoreWriter:
         match answer.refusal:
             case None:
                 run.written = append.batch.last
+                run.appended_at = asyncio.get_running_loop().time()
             case Refusal.DUPLICATE | Refusal.GAP:
                 # An append whose outcome was unknown, or that the store has lost again.
                 run.written = answer.next_number - 1

@@ -128,8 +128,8 @@ class SimulatedStore:
         self._network.ledger.deleted.add(run_id)
         return await self._call(lambda: self._inner.delete(run_id))
 
-    async def watch(self, run_id: str) -> None:
-        await self._call(lambda: self._inner.watch(run_id))
+    async def watch(self, run_id: str, is_producer: bool = False) -> None:
+        await self._call(lambda: self._inner.watch(run_id, is_producer=is_producer))
 
     async def unwatch(self, run_id: str) -> None:
         await self._call(lambda: self._inner.unwatch(run_id))

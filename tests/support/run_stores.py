@@ -85,12 +85,15 @@ class Worker:
     def __init__(self, store: RunStore) -> None:
         self.store = store
         self.rings: list[str] = []
+        #: How many rings have come.
+        self.count = 0
         #: All runs that have ever rung.
         self.heard: set[str] = set()
         self._rung = asyncio.Event()
 
     def ring(self, run_id: str) -> None:
         self.rings.append(run_id)
+        self.count += 1
         self.heard.add(run_id)
         self._rung.set()
 

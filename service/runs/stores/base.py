@@ -257,8 +257,14 @@ class RunStore(Protocol):
     async def delete(self, run_id: str) -> bool:
         """Forget a run at once, its key too; return whether it was known. Rings. Its producer gets `UNKNOWN`."""
 
-    async def watch(self, run_id: str) -> None:
-        """Ring for a run from now on."""
+    async def watch(self, run_id: str, is_producer: bool = False) -> None:
+        """Ring for a run from now on; another call takes the place of the one before.
+
+        Args:
+            run_id: The run.
+            is_producer: Whether the caller appends to the run. Then it rings for stops, ends and deletions; it may
+                leave out appends, which are the caller's own.
+        """
 
     async def unwatch(self, run_id: str) -> None:
         """Ring no more for a run."""

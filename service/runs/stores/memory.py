@@ -296,7 +296,7 @@ class MemoryStore:
         self._tell(run_id)
         return True
 
-    async def watch(self, run_id: str) -> None:
+    async def watch(self, run_id: str, is_producer: bool = False) -> None:
         """See `RunStore.watch`."""
         self._watched.add(run_id)
         self._contents.watchers.setdefault(run_id, {})[self] = None

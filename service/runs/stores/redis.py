@@ -8,6 +8,7 @@ Needs Redis 6.2 or newer, or Valkey.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -39,6 +40,9 @@ _NOW: Final = len(FIELDS)
 _REFUSALS: Final[dict[bytes, Refusal | None]] = {b"-": None, **{each.encode(): each for each in Refusal}}
 # Runs that are looked up by one call: one call is bounded in time.
 _LOOKED_UP: Final = 1000
+# Seconds for which a store that was seen to be less than half full is taken to have room, for half of the runs that
+# it may still take: a look asks all shards.
+_HAS_ROOM_FOR: Final = 1.0
 
 
 class RedisStore:
@@ -63,6 +67,9 @@ class RedisStore:
         self._scripts = Scripts(self._limits)
         self._client = RedisClient(self._address, self._scripts.all())
         self._bell: RedisBell | None = None
+        #: Until when the store has room, on the loop's clock, and for how many runs.
+        self._has_room_until = 0.0
+        self._room = 0
 
     async def open(self, ring: Callable[[str], None]) -> None:
         """See `RunStore.open`."""
@@ -87,7 +94,7 @@ class RedisStore:
         scripts = self._scripts
         if (known := await self._find_key(run)) is not None:
             return known
-        size, count = await self._usage()
+        size, count = await self._usage_if_needed()
         if size >= self._limits.max_bytes or count >= MAX_RUNS:
             if (record := await self._fields(run.run_id)) is not None:
                 return _found(run.run_id, record)
@@ -199,10 +206,10 @@ class RedisStore:
         await self._unregister(run_id, fields)
         return bool(await self._call(self._scripts.delete, run_id))
 
-    async def watch(self, run_id: str) -> None:
+    async def watch(self, run_id: str, is_producer: bool = False) -> None:
         """See `RunStore.watch`. Where no connection for messages is there, the next one begins with a ring."""
         if self._bell is not None:
-            await self._bell.watch(run_id)
+            await self._bell.watch(run_id, is_producer=is_producer)
 
     async def unwatch(self, run_id: str) -> None:
         """See `RunStore.unwatch`."""
@@ -223,6 +230,17 @@ class RedisStore:
         """Return the fields of a run's record."""
         fields: list[bytes] | None = await self._client.call(Call(self._scripts.find, run_keys(run_id)[:1]))
         return fields
+
+    async def _usage_if_needed(self) -> tuple[int, int]:
+        """Return what `_usage` does, or zeros where there was room a moment ago."""
+        now = asyncio.get_running_loop().time()
+        if now < self._has_room_until and self._room > 0:
+            self._room -= 1
+            return 0, 0
+        size, count = await self._usage()
+        if size < self._limits.max_bytes / 2 and count < MAX_RUNS / 2:
+            self._has_room_until, self._room = now + _HAS_ROOM_FOR, (MAX_RUNS - count) // 2 - 1
+        return size, count
 
     async def _usage(self) -> tuple[int, int]:
         """Return the bytes of all events, and how many runs have any."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 from ...concurrency.background_task import start_background_task
 from .base import StoreUnavailable
 from .redis_client import MessageConnection, RedisClient
-from .redis_keys import IDLE_CHANNEL, channel_of, run_of
+from .redis_keys import IDLE_CHANNEL, channel_of, run_of, stop_channel_of
 
 logger = logging.getLogger("sluice.store")
 
@@ -43,7 +43,8 @@ class RedisBell:
         self._client = client
         self._ring = ring
         self._timeout = timeout
-        self._watched: set[str] = set()
+        #: The channel of each watched run.
+        self._watched: dict[str, str] = {}
         self._connection: MessageConnection | None = None
         # Subscriptions on their way, by the run; those who wait for one share it.
         self._confirmations: dict[str, asyncio.Future[None]] = {}
@@ -62,22 +63,30 @@ class RedisBell:
             task.cancel()
             await asyncio.wait([task], timeout=_CANCEL_AGAIN)
 
-    async def watch(self, run_id: str) -> None:
-        """Ring for a run from now on. Without a connection: from the next one on, which begins with a ring."""
-        self._watched.add(run_id)
+    async def watch(self, run_id: str, is_producer: bool = False) -> None:
+        """Ring for a run from now on. Without a connection: from the next one on, which begins with a ring.
+
+        Args:
+            run_id: The run.
+            is_producer: Whether it should ring only for what is not the producer's own.
+        """
+        channel = stop_channel_of(run_id) if is_producer else channel_of(run_id)
+        before = self._watched.get(run_id, channel)
+        self._watched[run_id] = channel
         connection = self._connection
         if connection is None:
             return
+        if before != channel:
+            await self._send(connection, "UNSUBSCRIBE", before)
         confirmed = self._confirmations.setdefault(run_id, asyncio.get_running_loop().create_future())
-        await self._send(connection, "SUBSCRIBE", channel_of(run_id))
+        await self._send(connection, "SUBSCRIBE", channel)
         await asyncio.wait([confirmed], timeout=self._timeout)
 
     async def unwatch(self, run_id: str) -> None:
         """Ring no more for a run."""
-        if run_id in self._watched:
-            self._watched.discard(run_id)
-            if self._connection is not None:
-                await self._send(self._connection, "UNSUBSCRIBE", channel_of(run_id))
+        channel = self._watched.pop(run_id, None)
+        if channel is not None and self._connection is not None:
+            await self._send(self._connection, "UNSUBSCRIBE", channel)
 
     async def _send(self, connection: MessageConnection, *words: str) -> None:
         """Send a command, unless the connection is lost: the next one subscribes to all that is watched."""
@@ -119,7 +128,7 @@ class RedisBell:
         """Subscribe to all that is watched, then ring for it."""
         self._connection = connection
         # The last confirmation stands for all before it. Others may watch and be confirmed in between.
-        channels = [*map(channel_of, self._watched), IDLE_CHANNEL]
+        channels = [*self._watched.values(), IDLE_CHANNEL]
         for start in range(0, len(channels), _CHANNELS):
             async with asyncio.timeout(self._timeout):
                 await connection.send_command("SUBSCRIBE", *channels[start : start + _CHANNELS])

@@ -18,6 +18,7 @@ SHARD_COUNT: Final = len(_TAGS)
 #: A channel that is always subscribed to, so that a connection for messages is never without one.
 IDLE_CHANNEL: Final = f"{PREFIX}idle"
 _BELL: Final = f"{PREFIX}bell:"
+_STOP_BELL: Final = f"{PREFIX}stop:"
 
 
 class Shard:
@@ -62,11 +63,19 @@ def idempotency_key(owner: str, key: str) -> bytes:
 
 
 def channel_of(run_id: str) -> str:
-    """Return the channel on which changes of a run are announced."""
+    """Return the channel on which all changes of a run are announced."""
     return f"{_BELL}{run_id}"
+
+
+def stop_channel_of(run_id: str) -> str:
+    """Return the channel on which changes of a run are announced that are not its producer's own."""
+    return f"{_STOP_BELL}{run_id}"
 
 
 def run_of(channel: bytes) -> str | None:
     """Return the run of a channel; None for another channel."""
     name = channel.decode()
-    return name.removeprefix(_BELL) if name.startswith(_BELL) else None
+    for prefix in (_BELL, _STOP_BELL):
+        if name.startswith(prefix):
+            return name.removeprefix(prefix)
+    return None

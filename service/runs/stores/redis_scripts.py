@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from .base import StoreLimits
-from .redis_keys import SHARD_COUNT, channel_of
+from .redis_keys import SHARD_COUNT, channel_of, stop_channel_of
 from .rules import LISTED, MAX_EXPIRED
 
 #: The fields of a run's hash, in the order in which a record is returned.
@@ -156,6 +156,7 @@ if run and run[2] == 'running' and run[12] == '' then
   redis.call('HSET', KEYS[1], 'stop', ARGV[2])
   run[12] = ARGV[2]
   redis.call('PUBLISH', 'CHANNEL' .. ARGV[1], '')
+  redis.call('PUBLISH', 'STOP_CHANNEL' .. ARGV[1], '')
 end
 return run
 """
@@ -203,6 +204,7 @@ redis.call('INCRBY', KEYS[5], #ARGV[2])
 redis.call('PEXPIRE', KEYS[5], TTL)
 finish(ARGV[1], 'interrupted', 'interrupted')
 redis.call('PUBLISH', 'CHANNEL' .. ARGV[1], '')
+redis.call('PUBLISH', 'STOP_CHANNEL' .. ARGV[1], '')
 return 1
 """
 
@@ -216,6 +218,7 @@ if not run[1] then return 0 end
 if has_ended or run[1] == 'running' then release(KEYS[5], tonumber(run[2])) end
 redis.call('DEL', KEYS[1], KEYS[2])
 redis.call('PUBLISH', 'CHANNEL' .. ARGV[1], '')
+redis.call('PUBLISH', 'STOP_CHANNEL' .. ARGV[1], '')
 return 1
 """
 
@@ -279,6 +282,7 @@ class Scripts:
             "KEPT": _whole(1e6 * limits.kept),
             "KNOWN": _whole(1e6 * limits.known),
             "CHANNEL": channel_of(""),
+            "STOP_CHANNEL": stop_channel_of(""),
             "LISTED": str(LISTED),
             "MOST_DUE": str(_MOST_DUE),
             "MOST_EXPIRED": str(MAX_EXPIRED // SHARD_COUNT),

@@ -74,6 +74,8 @@ class SqliteStore:
         self._reader: DatabaseThread | None = None
         #: What the last look has seen of each watched run; None before the first.
         self._watched: dict[str, Version | None] = {}
+        #: Of these the runs of this process, whose own appends do not ring.
+        self._produced: set[str] = set()
         self._poll: asyncio.Task[None] | None = None
 
     async def open(self, ring: Callable[[str], None]) -> None:
@@ -101,6 +103,7 @@ class SqliteStore:
             poll.cancel()
             await asyncio.wait([poll])
         self._watched.clear()
+        self._produced.clear()
         threads = [thread for thread in (self._writer, self._reader) if thread is not None]
         self._writer = self._reader = None
         for thread in threads:
@@ -163,8 +166,12 @@ class SqliteStore:
         self._ring_watched([run_id])
         return was_known
 
-    async def watch(self, run_id: str) -> None:
+    async def watch(self, run_id: str, is_producer: bool = False) -> None:
         """See `RunStore.watch`."""
+        if is_producer:
+            self._produced.add(run_id)
+        else:
+            self._produced.discard(run_id)
         self._watched.setdefault(run_id, None)
         if self._poll is None or self._poll.done():
             self._poll = start_background_task(self._poll_changes())
@@ -172,6 +179,7 @@ class SqliteStore:
     async def unwatch(self, run_id: str) -> None:
         """See `RunStore.unwatch`."""
         self._watched.pop(run_id, None)
+        self._produced.discard(run_id)
 
     async def size(self) -> int:
         """See `RunStore.size`."""
@@ -215,6 +223,8 @@ class SqliteStore:
                 logger.debug("changes of the store are looked for again in %g s: %s", self._poll_interval, error)
                 continue
             for run_id, version in versions.items():
+                if run_id in self._produced:
+                    version = (0, *version[1:])
                 if self._watched.get(run_id, version) != version:
                     self._watched[run_id] = version
                     self._ring(run_id)

@@ -27,12 +27,18 @@ class FakeRun:
         self.has_ended = has_ended
         self.readers = readers
         self.attended_until = 0.0
+        self.appended_at = 0.0
+        self.is_changed = False
         self.stops: list[ServiceError] = []
         self.defect: Exception | None = None
 
     @property
     def is_written(self) -> bool:
         return self.is_lost or self.written == self.last
+
+    @property
+    def is_urgent(self) -> bool:
+        return self.has_ended
 
     @property
     def run(self) -> FakeRun:

@@ -121,6 +121,18 @@ async def test_a_store_with_as_many_runs_as_it_may_hold_takes_no_more_until_one_
         await worker.begin()
 
 
+async def test_an_empty_store_is_not_asked_for_its_size_again_for_each_run(server: ValkeyServer) -> None:
+    async with open_worker(server.url) as worker:
+        await worker.begin()
+        server.command("CONFIG", "RESETSTAT")
+        for _ in range(5):
+            await worker.begin()
+        with server.client() as client:
+            calls = client.info("commandstats")["cmdstat_evalsha"]["calls"]
+        # Each run's record, and its place in its owner's list.
+        assert calls == 10
+
+
 async def test_an_owners_list_has_a_bound_and_the_newest_runs(
     server: ValkeyServer, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,7 +175,7 @@ async def test_events_that_a_server_has_evicted_are_not_passed_over(
         [log] = client.keys("*:log")
         client.xdel(log, "1-0")
         for _ in range(2):
-            with pytest.raises(StoreUnavailable, match=r"lost events of run .{8}; .*noeviction"):
+            with pytest.raises(StoreUnavailable, match=r"lost events of run .{14}; .*noeviction"):
                 await worker.read(run_id)
             client.delete(log)
         assert (await worker.append(run_id, 3)).refusal is None

@@ -33,6 +33,33 @@ async def test_a_stop_rings_at_the_producer(workers: Workers) -> None:
     assert (await one.renew(run_id)).stop == "stopped"
 
 
+async def test_a_producer_is_rung_by_a_stop_and_not_by_its_own_appends(workers: Workers) -> None:
+    one, two = await workers.two()
+    run_id = await one.begin()
+    await one.store.watch(run_id, is_producer=True)
+    for number in range(1, 6):
+        await one.append(run_id, number)
+    await two.store.request_stop(run_id, "stopped")
+    await one.wait_ring(run_id)
+    await two.store.delete(run_id)
+    await one.wait_ring(run_id)
+    assert one.count == 2
+
+
+async def test_a_producer_that_reads_its_run_like_others_is_rung_by_appends_of_others(workers: Workers) -> None:
+    one, two = await workers.two()
+    run_id = await one.begin()
+    await one.store.watch(run_id, is_producer=True)
+    await one.store.watch(run_id)
+    await two.append(run_id, 1)
+    await one.wait_ring(run_id)
+    await one.store.unwatch(run_id)
+    await two.store.watch(run_id)
+    await one.store.request_stop(run_id, "stopped")
+    await two.wait_ring(run_id)
+    assert one.rings == []
+
+
 async def test_a_reaped_run_rings(workers: Workers) -> None:
     one, two = await workers.two(SHORT)
     run_id = await one.begin()
