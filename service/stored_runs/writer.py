@@ -122,6 +122,7 @@ class StoreWriter:
             else:
                 self.add(run)
                 self._waiting_since = since
+                self._due_at = 0.0
         if appends:
             try:
                 answers = await self._store.append(appends)

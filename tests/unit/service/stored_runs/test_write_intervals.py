@@ -125,6 +125,17 @@ def test_among_many_runs_those_that_other_processes_follow_and_those_that_end_ar
     assert len(appended["1"]) < 7
 
 
+def test_what_is_more_than_one_transaction_takes_is_written_at_the_next_interval() -> None:
+    async def scenario(stage: Stage) -> None:
+        runs = [stage.begin(str(number)) for number in range(100)]
+        for run in runs:
+            run.log.append([Text("a")] * 100)
+        await asyncio.sleep(4 * INTERVAL)
+        assert all(run.is_written for run in runs)
+
+    play(scenario)
+
+
 def test_the_writer_is_told_once_of_the_tokens_of_one_batch() -> None:
     async def scenario(stage: Stage) -> None:
         run = stage.begin("1")
