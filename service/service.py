@@ -238,7 +238,8 @@ class ChatService:
             ShuttingDown: The drain's time is over, or the service closes.
             InternalError: The loop is dead or stuck.
         """
-        current, source = self._source(chat, before_model)
+        current = CurrentChat(chat)
+        source = partial(self.stream_chat, chat) if before_model is None else self._prepare(current, before_model)
         return self._open(current, client, source, on_end)
 
     def open_stored(
@@ -274,7 +275,8 @@ class ChatService:
             ServiceError: As `open`, and as `StoredRuns.begin`.
         """
         self.start()
-        current, source = self._source(chat, before_model)
+        current = CurrentChat(chat)
+        source = partial(self.stream_chat, chat) if before_model is None else self._prepare(current, before_model)
         return self.stored.begin(
             owner,
             lambda: self._open(current, client, source, on_end, is_stored=True),
@@ -283,12 +285,9 @@ class ChatService:
             attended=attended,
         )
 
-    def _source(self, chat: Chat, before_model: BeforeModel | None) -> tuple[CurrentChat, Source]:
-        current = CurrentChat(chat)
-        if before_model is None:
-            return current, partial(self.stream_chat, chat)
+    def _prepare(self, current: CurrentChat, before_model: BeforeModel) -> Source:
         limit = self.settings.limits.first_token_timeout
-        return current, partial(stream_prepared, current, before_model, self.stream_chat, limit)
+        return partial(stream_prepared, current, before_model, self.stream_chat, limit)
 
     def open_items(self, items: AsyncIterable[str], chat: Chat, client: str = "") -> Run:
         """Start a run whose texts are the items of any source. No model is asked. As `open` else.

@@ -50,10 +50,8 @@ def make_answer(
         return response
 
 
-def in_app_context(on_end: OnEnd | None) -> Callable[[RunEnd], None] | None:
-    """Return the application's function, called in a context of the current application; None for none."""
-    if on_end is None:
-        return None
+def in_app_context(on_end: OnEnd) -> Callable[[RunEnd], None]:
+    """Return the application's function, called in a context of the current application."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
 
     def call(end: RunEnd) -> None:

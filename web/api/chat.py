@@ -53,7 +53,7 @@ def make_chat_blueprint(state: ExtensionState, paced: PacedStreams) -> Blueprint
                 chat,
                 chat.user or identify_client(request, service.settings),
                 before_model=hooks.before_model,
-                on_end=in_app_context(hooks.on_end),
+                on_end=None if hooks.on_end is None else in_app_context(hooks.on_end),
             )
         except ServiceError as error:
             service.metrics.refused(error.code)

@@ -128,16 +128,13 @@ def read_chat_request(request: Request, settings: Settings, *, run_id: str, user
         chat=chat,
         continues=continues,
         is_background=body.background,
-        key=_read_key(request, continues=continues),
+        # As WSGI has it: a look into `request.headers` takes five calls.
+        key="" if (key := request.environ.get("HTTP_IDEMPOTENCY_KEY")) is None else _check_key(key, continues),
         digest=hashlib.sha256(raw).hexdigest() if continues else "",
     )
 
 
-def _read_key(request: Request, *, continues: bool) -> str:
-    # As WSGI has it: a look into `request.headers` takes five calls.
-    key: str | None = request.environ.get("HTTP_IDEMPOTENCY_KEY")
-    if key is None:
-        return ""
+def _check_key(key: str, continues: bool) -> str:
     if not continues:
         raise InvalidRequest(
             'Idempotency-Key names an answer that goes on without its client: the body should have "on_disconnect": '

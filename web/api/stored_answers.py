@@ -47,7 +47,7 @@ class StoredAnswers:
         service, hooks = self._state.service, self._state.hooks
         owner = RunOwner(request)
         identity = chat.user or identify_client(request, service.settings)
-        on_end = in_app_context(hooks.on_end)
+        on_end = None if hooks.on_end is None else in_app_context(hooks.on_end)
         try:
             subscription = service.open_stored(
                 chat,
