@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor, Future, wait
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from ..observability.metric_guard import MetricGuard
 from ..observability.metric_values import MetricValues
 from ..observability.store_metrics import StoreMetrics
 from ..runs.run import Run
-from ..runs.stores.base import NewRun, RunRecord, RunState, RunStore, StoreUnavailable
+from ..runs.stores.base import Created, NewRun, RunRecord, RunState, RunStore, StoreUnavailable
 from ..settings.storage import StorageSettings
 from .environment import Environment
 from .event_codec import decode_events
@@ -114,6 +114,8 @@ class StoredRuns:
         self._failed_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         self._runs: dict[str, StoredRun] = {}
+        #: Runs without a reader that are being given their records, in the order in which they came, by their owner.
+        self._beginning: dict[str, list[str]] = {}
         self._replicas: dict[str, Replica] = {}
         self._upkeep: Upkeep | None = None
         self._closing: Executor | None = None
@@ -148,11 +150,9 @@ class StoredRuns:
             TooManyRuns: The owner has as many unread runs as it may. Where the place is not read.
             Exception: As `open_run`.
         """
-        if not attended:
-            self._call(self._check_unattended(owner))
         new = NewRun(self._tag + self._environment.make_id(), owner, self.settings.instance_name, key, body_digest)
         try:
-            created = self._call(self._with_store(lambda store: store.create(new)))
+            created = self._call(self._create(new, attended=attended))
         except (StoreAway, Overloaded):
             # The record may be there all the same. Whoever tries again with the key should not join a run of nobody.
             self._call_soon(self._discard, new.run_id)
@@ -166,7 +166,7 @@ class StoredRuns:
         try:
             run = open_run()
             run.stored_id = new.run_id
-            return self._call(self._adopt(new, run))
+            return self._call(self._adopt(new, run, attended=attended))
         except BaseException:
             if run is not None:
                 run.close()
@@ -339,7 +339,7 @@ class StoredRuns:
 
     # ------------------------------------------------------------------ runs of this process
 
-    async def _adopt(self, new: NewRun, run: Run) -> StoredSubscription:
+    async def _adopt(self, new: NewRun, run: Run, *, attended: bool) -> StoredSubscription:
         store, writer = self._store, self._writer
         if store is None:
             # Between the record and the run, the process has begun to end.
@@ -353,10 +353,11 @@ class StoredRuns:
 
         stored = StoredRun(new.run_id, new.owner, run, self.settings, on_change, self._environment.clock)
         self._runs[new.run_id] = stored
-        stored.enter()
+        if attended:
+            stored.enter()
         with suppress(StoreUnavailable):
             await store.watch(new.run_id, is_producer=True)
-        return StoredSubscription(self._loop, stored, self._heartbeat, run=run)
+        return StoredSubscription(self._loop, stored, self._heartbeat, run=run, is_counted=attended)
 
     def _close_run(self, stored: StoredRun) -> None:
         """End a run whose log has ended, on a thread. Called again with later changes."""
@@ -506,11 +507,39 @@ class StoredRuns:
             self._forget(stored)
         await store.delete(run_id)
 
-    async def _check_unattended(self, owner: str) -> None:
-        await self._opened()
+    async def _create(self, new: NewRun, *, attended: bool) -> Created:
+        """Give a run its record, or find the run of its key.
+
+        Raises:
+            TooManyRuns: It would be one run more without a reader than its owner may have.
+        """
+        store = await self._opened()
+        if attended:
+            return await store.create(new)
+        beginning = self._beginning.setdefault(new.owner, [])
+        # Those that have come before, and may not be in the store yet.
+        earlier = list(beginning)
+        beginning.append(new.run_id)
+        try:
+            return await self._create_unattended(store, new, earlier)
+        finally:
+            beginning.remove(new.run_id)
+            if not beginning:
+                del self._beginning[new.owner]
+
+    async def _create_unattended(self, store: RunStore, new: NewRun, earlier: Sequence[str]) -> Created:
         assert self._upkeep is not None
-        if len(await self._upkeep.unattended(owner)) >= self.settings.max_unattended:
+        unattended = await self._upkeep.unattended(new.owner)
+        is_refused = (
+            len({*earlier, *(run.run_id for run in unattended)} - {new.run_id}) >= self.settings.max_unattended
+        )
+        if is_refused and not new.key:
             raise TooManyRuns
+        created = await store.create(new)
+        if is_refused and created.is_new:
+            await store.delete(new.run_id)
+            raise TooManyRuns
+        return created
 
     # ------------------------------------------------------------------ the end
 

@@ -32,9 +32,9 @@ class StoredSubscription(Subscription):
 
     def __init__(
         self, loop: LoopThread, followed: Followed, heartbeat: float, *, after: int = 0,
-        run: Run | None = None,
+        run: Run | None = None, is_counted: bool = True,
     ) -> None:  # fmt: skip
-        """Take a place, which was counted by `Followed.enter`.
+        """Take a place.
 
         Args:
             loop: The loop thread of the log.
@@ -42,11 +42,13 @@ class StoredSubscription(Subscription):
             heartbeat: Seconds without an event after which the iteration yields an empty batch.
             after: The number of the event behind which to begin.
             run: The run itself, where this is the reader that has begun it.
+            is_counted: Whether the place was counted by `Followed.enter`. If not, it is not one of a reader.
         """
         super().__init__(loop, followed.log, heartbeat, after)
         self.run_id = followed.run_id
         self._followed = followed
         self._run = run
+        self._is_counted = is_counted
         self._follower: LogReader | None = None
         self._lock = threading.Lock()
         self._is_closed = False
@@ -73,7 +75,8 @@ class StoredSubscription(Subscription):
             self._is_closed = True
         if self._reader is not None:
             self._reader.close()
-        self._call_soon(self._followed.leave)
+        if self._is_counted:
+            self._call_soon(self._followed.leave)
 
     def attach(self, reader: LogReader) -> None:
         """Have a reader follow the log. On the loop's thread."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -321,3 +322,27 @@ def test_a_fourth_answer_in_the_background_is_refused_until_one_is_read(
     gate.open()
     for run_id in runs:
         assert browser.read(run_id)[0] == "done"
+
+
+def test_of_many_answers_begun_in_the_background_at_once_no_more_than_allowed_are_accepted(
+    running_server: RunningServer, browser: RunClient
+) -> None:
+    gate = running_server.model.gate()
+    running_server.model.enqueue(*[(Headers(), gate, *said("done"), *finished())] * 3)
+
+    def begin(number: int) -> tuple[int, str]:
+        with browser.begin(background=True, key=f"key-{number}") as reply:
+            return reply.status, reply.headers.get("sluice-run", "")
+
+    with ThreadPoolExecutor(12) as threads:
+        begun = list(threads.map(begin, range(12)))
+    assert sorted(status for status, _ in begun) == [202] * 3 + [429] * 9
+    # One that has begun is joined by its key, though no further one may begin. A refused key is free later.
+    accepted = [number for number, (status, _) in enumerate(begun) if status == 202]
+    refused = next(number for number in range(12) if number not in accepted)
+    assert [begin(number) for number in accepted] == [begun[number] for number in accepted]
+    gate.open()
+    for number in accepted:
+        assert browser.read(begun[number][1])[0] == "done"
+    running_server.model.enqueue(reply("done"))
+    assert begin(refused)[0] == 202
