@@ -12,7 +12,7 @@ import sqlite3
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from .base import StoreUnavailable
@@ -127,8 +127,9 @@ class DatabaseFile:
                 path.unlink(missing_ok=True)
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         status = self.path.stat()
-        if status.st_uid == os.geteuid() and status.st_mode & 0o077:
-            self.path.chmod(0o600)
+        if not status.st_size or os.fstat(lock).st_size:
+            # Before SQLite makes the log, which gets the file's mode.
+            self._close_to_others()
         connection = sqlite3.connect(self.path, timeout=self._busy_timeout, isolation_level=None)
         try:
             self._prepare(connection, is_new=not status.st_size, reads_only=reads_only)
@@ -136,6 +137,8 @@ class DatabaseFile:
             connection.close()
             raise
         if not os.fstat(lock).st_size:
+            # By now it is known to be no other program's file.
+            self._close_to_others()
             os.write(lock, _MARK)
         return Database(connection, (status.st_dev, status.st_ino))
 
@@ -160,6 +163,14 @@ class DatabaseFile:
         connection.execute(f"PRAGMA journal_size_limit = {MAX_LOG_BYTES}")
         if reads_only:
             connection.execute("PRAGMA query_only = ON")
+
+    def _close_to_others(self) -> None:
+        """Take the file and its log from other users."""
+        for path in (self.path, self._beside("-wal"), self._beside("-shm")):
+            with suppress(FileNotFoundError):
+                status = path.stat()
+                if status.st_uid == os.geteuid() and status.st_mode & 0o077:
+                    path.chmod(0o600)
 
     def _set_aside(self, error: sqlite3.Error) -> None:
         """Rename a corrupt file and its log. The lock is held."""
@@ -186,6 +197,7 @@ class DatabaseFile:
     @contextmanager
     def _locked(self) -> Iterator[int]:
         """Make the folder, and hold the lock of those that open or replace the file; yield its descriptor."""
+        self._check_kind()
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._check_folder()
         if kind := network_file_system(self.path.parent):
@@ -207,6 +219,12 @@ class DatabaseFile:
             yield lock
         finally:
             os.close(lock)
+
+    def _check_kind(self) -> None:
+        """Refuse what is no file. A device has no bytes, so it would be replaced, as an empty file is."""
+        with suppress(FileNotFoundError):
+            if not stat.S_ISREG(self.path.stat().st_mode):
+                raise StoreUnavailable(f"SQLite store {self.path}: is a folder, a device or the like; name a file")
 
     def _check_folder(self) -> None:
         """Refuse a folder that another user may have made for us to write into, as anybody can below /tmp."""

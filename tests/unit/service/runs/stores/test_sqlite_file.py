@@ -184,12 +184,38 @@ async def test_a_file_that_is_no_store_of_ours_is_refused_and_left_as_it_is(
 ) -> None:
     files.path.parent.mkdir(parents=True)
     make(files.path)
+    files.path.chmod(0o640)
     before = files.path.read_bytes()
     for _ in range(2):
         with pytest.raises(StoreUnavailable, match=sentence):
             await workers.one()
     assert files.path.read_bytes() == before
+    assert files.path.stat().st_mode & 0o777 == 0o640
     assert not list(files.path.parent.glob("*.corrupt-*"))
+
+
+def a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def a_link_to_a_pipe(path: Path) -> None:
+    os.mkfifo(path.with_name("pipe"))
+    path.symlink_to("pipe")
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, a_pipe, a_link_to_a_pipe])
+async def test_what_is_no_file_is_neither_replaced_nor_joined_by_a_lock(
+    workers: Workers, files: SqliteBackend, make: Callable[[Path], None]
+) -> None:
+    files.path.parent.mkdir(parents=True)
+    make(files.path)
+    before = {path.name: path.lstat() for path in files.path.parent.iterdir()}
+    with pytest.raises(StoreUnavailable, match="is a folder, a device or the like; name a file"):
+        await workers.one()
+    after = {path.name: path.lstat() for path in files.path.parent.iterdir()}
+    assert {name: (each.st_ino, each.st_mode) for name, each in after.items()} == {
+        name: (each.st_ino, each.st_mode) for name, each in before.items()
+    }
 
 
 async def test_a_file_whose_making_was_cut_off_is_made(workers: Workers, files: SqliteBackend) -> None:
