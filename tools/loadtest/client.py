@@ -50,8 +50,9 @@ class Exchange(asyncio.Protocol):
         self.outcome = outcome
         self.reader = ReplyReader(mode)
         self.ended = False
-        #: When the client went away on purpose, on the clock of `time.monotonic`.
+        #: When the client went away on purpose, and when it knew of the end, on the clock of `time.monotonic`.
         self.left_at = math.nan
+        self.ended_at = math.nan
         self._behaviour = behaviour
         self._request = request
         self._mode = mode
@@ -85,6 +86,7 @@ class Exchange(asyncio.Protocol):
         if self.ended:
             return
         self.ended = True
+        self.ended_at = time.monotonic()
         outcome = self.outcome
         outcome.status, outcome.code = status, code
         outcome.lasted = self._since()
@@ -108,7 +110,8 @@ class Exchange(asyncio.Protocol):
         if self.ended:
             transport.abort()  # type: ignore[attr-defined]
             return
-        self.outcome.connected = self._since()
+        if math.isnan(self.outcome.connected):
+            self.outcome.connected = self._since()
         transport.write(self._request)  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
@@ -119,7 +122,7 @@ class Exchange(asyncio.Protocol):
         reader, outcome = self.reader, self.outcome
         had_head, had_characters = reader.status, reader.characters
         reader.feed(data)
-        if not had_head and reader.status:
+        if not had_head and reader.status and math.isnan(outcome.headers):
             outcome.headers = now - outcome.due
         if reader.characters > had_characters:
             self._text_came(now, reader.characters - had_characters)

@@ -14,6 +14,7 @@ from .client import Exchange, Timeouts
 from .measurement import Measurement
 from .outcome import Outcome
 from .prompts import Prompts
+from .resuming import Kept, ResumingExchange
 from .scenario import Plan, pause_after
 from .target import Target
 
@@ -42,6 +43,7 @@ class Driver:
 
     Args:
         target: Where to; may be exchanged while it runs.
+        resumes: Whether replies go on without their connection.
         tagged: Whether each message ends in its request's number, for the scripted model's records.
         numbers: Where the numbers come from, if several runs share them.
     """
@@ -58,6 +60,7 @@ class Driver:
         model: str | None = None,
         timeouts: Timeouts | None = None,
         think_time: float = 0.0,
+        resumes: bool = False,
         tagged: bool = False,
         rng: Random | None = None,
         numbers: itertools.count[int] | None = None,
@@ -66,6 +69,9 @@ class Driver:
         self.measurement = measurement
         #: When leavers left, by request number, on the clock of `time.monotonic`.
         self.left: dict[int, float] = {}
+        #: When replies had ended for clients that may come back, likewise, and those that had not.
+        self.ends: dict[int, float] = {}
+        self.unfinished: dict[int, Kept] = {}
         self._plan = plan
         self._bounds = bounds
         self._prompts = prompts
@@ -74,6 +80,7 @@ class Driver:
         self._timeouts = timeouts or Timeouts()
         self._think_time = think_time
         self._tagged = tagged
+        self._resumes = resumes
         self._rng = rng or Random(0)
         self._numbers = numbers or itertools.count(1)
         self._open: set[Exchange] = set()
@@ -183,8 +190,14 @@ class Driver:
         fields = {**self._prompts.take(), **self._fields}
         if self._tagged:
             fields["message"] += f"\n[request {outcome.number}]"
-        request = self.target.request(fields)
-        exchange = Exchange(outcome, behaviour, request, self._mode, measurement, self._ended)
+        exchange: Exchange
+        if self._resumes:
+            exchange = ResumingExchange(
+                outcome, behaviour, self.target, fields, measurement, self._ended, is_own=self._tagged
+            )
+        else:
+            request = self.target.request(fields)
+            exchange = Exchange(outcome, behaviour, request, self._mode, measurement, self._ended)
         self._open.add(exchange)
         self._begun += 1
         measurement.request_began(measurement.now())
@@ -198,6 +211,10 @@ class Driver:
         measurement.request_ended(outcome, measurement.now())
         if exchange.left_at == exchange.left_at:
             self.left[outcome.number] = exchange.left_at
+        if exchange.reader.ended:
+            self.ends[outcome.number] = exchange.ended_at
+        elif isinstance(exchange, ResumingExchange) and exchange.kept is not None:
+            self.unfinished[outcome.number] = exchange.kept
         if not self._open:
             self._idle.set()
         if self._stopped.is_set():

@@ -8,7 +8,16 @@ from tools.common.report_page import card, chart_card, lines, page
 
 from .html_charts import charts, level_name
 from .result import Figures, Result
-from .text_report import NAMES, busy_line, counts, deployed_lines, milliseconds, outlived_lines, percent
+from .text_report import (
+    NAMES,
+    busy_line,
+    counts,
+    deployed_lines,
+    milliseconds,
+    outlived_lines,
+    percent,
+    resumed_lines,
+)
 
 DEFINITIONS = (
     ("success", "a 200 whose reply ended with the frame that says it is whole; in block mode, the whole JSON"),
@@ -100,6 +109,8 @@ def _about_scenario(result: Result) -> str:
     if result.outlived is not None:
         told = lines(outlived_lines(result.outlived))
         cards.append(card("How long model calls outlived their clients", told, wide=True))
+    if result.resumed is not None:
+        cards.append(card("Replies that were read on", lines(resumed_lines(result.resumed)), wide=True))
     if result.deployed is not None:
         cards.append(card("The deployment", lines(deployed_lines(result.deployed)), wide=True))
     if result.swept:

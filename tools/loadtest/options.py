@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from .goodput import read_limits
-from .scenario import SCENARIOS
+from .scenario import RESUMING, SCENARIOS
 
 MOST_SECONDS: Final = 3600.0
 MOST_REQUESTS: Final = 1_000_000
@@ -24,6 +24,7 @@ EXAMPLES: Final = """examples:
   python -m tools.loadtest --url http://127.0.0.1:8000 steady --concurrency 50 --duration 60
   python -m tools.loadtest poisson --rate 20 --goodput ttft:500 itl:50
   python -m tools.loadtest leavers --share 0.5
+  python -m tools.loadtest blips --share 1 --model-tokens 500
   python -m tools.loadtest deploy --signal TERM
   python -m tools.loadtest sweep --concurrency 512 --json sweep.json --html sweep.html
 """
@@ -191,13 +192,19 @@ def parser() -> Parser:
     one.add_argument(
         "--share",
         type=_number("--share", float, 0, 1, "a share"),
-        help="leavers, slow-readers: how many of the clients (0.5)",
+        help="leavers, slow-readers, resume, blips: how many of the clients (0.5)",
     )
     one.add_argument(
         "--leave-within",
         type=_seconds("--leave-within"),
         metavar="SECONDS",
-        help="leavers: each leaves at a random moment of this time (2)",
+        help="leavers, resume: each leaves at a random moment of this time (2); blips: again and again",
+    )
+    one.add_argument(
+        "--away",
+        type=_seconds("--away", 60),
+        metavar="SECONDS",
+        help="resume, blips: how long a connection is lost at most, and half a second at least (4 and 1)",
     )
     one.add_argument(
         "--read-rate",
@@ -290,8 +297,9 @@ def parser() -> Parser:
 _BELONGS: Final = {
     "first": ("--from", ("ramp",)),
     "every": ("--every", ("burst",)),
-    "share": ("--share", ("leavers", "slow-readers")),
-    "leave_within": ("--leave-within", ("leavers",)),
+    "share": ("--share", ("leavers", "slow-readers", "resume", "blips")),
+    "leave_within": ("--leave-within", ("leavers", "resume", "blips")),
+    "away": ("--away", ("resume", "blips")),
     "read_rate": ("--read-rate", ("slow-readers",)),
     "signal": ("--signal", ("deploy",)),
     "stage": ("--stage", ("sweep",)),
@@ -319,7 +327,9 @@ def _check_together(made: Parser, options: argparse.Namespace) -> None:
     scenario = options.scenario
     for name, (option, scenarios) in _BELONGS.items():
         if getattr(options, name) is not None and scenario not in scenarios:
-            made.error(f"{option} belongs to {' and '.join(scenarios)}; {scenario} should go without it")
+            *others, last = scenarios
+            belongs = f"{', '.join(others)} and {last}" if others else last
+            made.error(f"{option} belongs to {belongs}; {scenario} should go without it")
     if options.url is not None:
         for name in _OWN:
             if getattr(options, name) is not None:
@@ -329,6 +339,8 @@ def _check_together(made: Parser, options: argparse.Namespace) -> None:
             made.error("deploy sends signals to our own server; --url should be left away")
     elif options.allow_remote:
         made.error("--allow-remote should come with the --url of a server elsewhere")
+    if options.mode == "block" and scenario in RESUMING:
+        made.error(f"{scenario} reads events: --mode should be stream")
     if scenario == "poisson" and options.rate is None:
         made.error("poisson should have a --rate, such as --rate 10")
     if scenario == "burst" and options.rate is not None:
@@ -356,6 +368,7 @@ def _fill_in(options: argparse.Namespace) -> None:
         "every": 5.0,
         "share": 0.5,
         "leave_within": 2.0,
+        "away": 1.0 if options.scenario == "blips" else 4.0,
         "read_rate": 2000.0,
         "signal": "HUP",
         "stage": 10.0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 #: `left`: the client went away on purpose. `unfinished`: the test ended first. Neither speaks about the server.
@@ -16,7 +16,7 @@ class Outcome:
 
     Attributes:
         number: Its position among the requests of this test, from 1.
-        group: Which kind of client asked: "", "leaver" or "slow".
+        group: Which kind of client asked: "", "leaver", "slow", "resumer" or "blips".
         due: When its clock began, since the start of the test.
         counted: Whether it was due after the warm-up.
         status: How it ended.
@@ -33,6 +33,10 @@ class Outcome:
         gap_total: The sum of the times between them.
         gap_most: The longest of these.
         has_usage: Whether `tokens` is the provider's own count.
+        returns: How often the client has lost its connection and read on.
+        duplicates: Tokens that came twice.
+        missing: Tokens that did not come, of a whole reply.
+        caught_up: Of each return: from then until the client had all that had come meanwhile.
     """
 
     number: int
@@ -53,6 +57,10 @@ class Outcome:
     gap_total: float = 0.0
     gap_most: float = 0.0
     has_usage: bool = False
+    returns: int = 0
+    duplicates: int = 0
+    missing: int = 0
+    caught_up: list[float] = field(default_factory=list)
 
     @property
     def mean_gap(self) -> float:

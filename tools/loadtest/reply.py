@@ -40,6 +40,10 @@ class ReplyReader:
         whole: Whether it ended well.
         code: Why it did not, where it says so.
         billed: The `completion_tokens` of its usage, -1 if it has none.
+        headers: The head's headers; names in lower case.
+        last_id: The id of the last event with text.
+        last_text: The text of that event.
+        duplicates: Events whose id is not above the one before. Their text does not count.
     """
 
     def __init__(self, mode: str) -> None:
@@ -54,7 +58,17 @@ class ReplyReader:
         self._response = ResponseReader()
         self._events = False
         self._body = b""  # received, and not yet read
-        self._last_id = 0
+        self.headers: dict[str, str] = {}
+        self.last_id = 0
+        self.last_text = ""
+        self.duplicates = 0
+
+    def next_connection(self) -> ReplyReader:
+        """Return a reader of the rest of this reply, which comes on another connection."""
+        rest = ReplyReader(self._mode)
+        rest.characters, rest.pieces, rest.duplicates = self.characters, self.pieces, self.duplicates
+        rest.last_id, rest.last_text = self.last_id, self.last_text
+        return rest
 
     def feed(self, data: bytes) -> None:
         """Take received bytes; what follows the end is not looked at."""
@@ -85,6 +99,7 @@ class ReplyReader:
     def _read_head(self) -> None:
         self.status = self._response.status
         if self.status:
+            self.headers = self._response.headers
             self._events = self._response.headers.get("content-type", "").lower().startswith("text/event-stream")
         if self.status == 200 and self._events != (self._mode == "stream"):
             self._fail("bad_response")
@@ -108,13 +123,15 @@ class ReplyReader:
                 self.ended = self.whole = True
                 self._bill(frame.usage)
             if frame.message or frame.reasoning:
-                self.characters += len(frame.message) + len(frame.reasoning)
                 # An id counts the server's pieces, of which one event may carry several.
-                count = (
-                    int(number[3:]) if number[:3] == b"id:" and number[3:].strip().isdigit() else self._last_id + 1
-                )
-                self.pieces += count - self._last_id
-                self._last_id = count
+                count = int(number[3:]) if number[:3] == b"id:" and number[3:].strip().isdigit() else self.last_id + 1
+                if count <= self.last_id:
+                    self.duplicates += 1
+                    continue
+                self.characters += len(frame.message) + len(frame.reasoning)
+                self.pieces += count - self.last_id
+                self.last_id = count
+                self.last_text = frame.message
 
     def _read_document(self) -> None:
         if self.ended:

@@ -123,6 +123,25 @@ class Outlived(msgspec.Struct):
     milliseconds: Figures | None
 
 
+class Resumed(msgspec.Struct):
+    """What became of replies whose clients lost their connection and read on.
+
+    `missing` tokens and what follows are known only of our own model. `orphaned` calls went on after their reply had
+    ended for its client, or was stopped; `extra_calls` asked a second time for one reply.
+    """
+
+    replies: int
+    returns: int
+    not_whole: int
+    duplicates: int
+    caught_up_ms: Figures | None
+    stopped: int
+    missing: int | None = None
+    orphaned_calls: int | None = None
+    orphaned_seconds: float | None = None
+    extra_calls: int | None = None
+
+
 class Deployed(msgspec.Struct):
     """What clients saw of a deployment; seconds."""
 
@@ -179,6 +198,7 @@ class Result(msgspec.Struct, kw_only=True):
     bin_seconds: float = 1.0
     marks: list[tuple[float, str]] = []
     outlived: Outlived | None = None
+    resumed: Resumed | None = None
     deployed: Deployed | None = None
     swept: list[Swept] = []
     notes: list[str] = []

@@ -20,10 +20,18 @@ SCENARIOS: Final[Mapping[str, str]] = {
     "poisson": "--rate requests a second on average, at random moments, as independent people come",
     "leavers": "steady, but a --share of the clients leaves within --leave-within seconds",
     "slow-readers": "steady, but a --share of the clients reads only --read-rate bytes a second",
+    "resume": "steady, but a --share of the clients loses its connection within --leave-within seconds, and reads on",
+    "blips": "as resume, but again and again during one answer",
     "deploy": "steady, and in the middle our own server gets --signal HUP or TERM",
     "sweep": "more and more clients (or with --rate, requests a second), --stage seconds each, until past the knee",
 }
 
+#: Scenarios whose replies go on without their connection.
+RESUMING: Final = frozenset({"resume", "blips"})
+#: How often a client of `blips` loses its connection during one reply.
+MOST_LOSSES: Final = 20
+#: Seconds: a connection is not back sooner.
+LEAST_AWAY: Final = 0.5
 #: A client that was refused does not ask again at once: it would only measure how fast refusals are.
 PAUSE_AFTER_FAILURE: Final = 0.2
 
@@ -36,11 +44,13 @@ class Behaviour:
         group: "" for the usual ones.
         disconnects_after: Seconds after which it goes, if it still has no whole reply.
         read_rate: The bytes a second that it reads; None is all it can get.
+        losses: How it loses its connection, one time after the other: after how many seconds, and for how many.
     """
 
     group: str = ""
     disconnects_after: float | None = None
     read_rate: float | None = None
+    losses: tuple[tuple[float, float], ...] = ()
 
 
 USUAL: Final = Behaviour()
@@ -107,6 +117,28 @@ def leavers(share: float, within: float, rng: Random) -> Callable[[], Behaviour]
         # Both are drawn for every client, so that another share leaves the others' moments as they are.
         leaves, moment = rng.random() < share, rng.uniform(0, within)
         return Behaviour("leaver", disconnects_after=moment) if leaves else USUAL
+
+    return choose
+
+
+def resumers(
+    share: float, within: float, away: float, rng: Random, *, group: str = "resumer", most: int = 1
+) -> Callable[[], Behaviour]:
+    """Return a choice by which a share loses its connection at random moments, and comes back.
+
+    Args:
+        share: How many of the clients do.
+        within: Seconds: each loss is at a random moment of this time, from the request or the last return.
+        away: Seconds for which it stays away at most; the least is half a second, where that is less.
+        rng: Of all that is random.
+        group: The group of these clients.
+        most: How often one client loses its connection, where its reply is long enough.
+    """
+
+    def choose() -> Behaviour:
+        loses = rng.random() < share
+        losses = tuple((rng.uniform(0, within), rng.uniform(min(LEAST_AWAY, away), away)) for _ in range(most))
+        return Behaviour(group, losses=losses) if loses else USUAL
 
     return choose
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import http.client
 import itertools
 import time
 from dataclasses import dataclass, field
@@ -20,8 +21,12 @@ from .measurement import Measurement
 from .options import told
 from .own_server import OwnServer
 from .prompts import Prompts
-from .result import SLOW_BY_INTENTION, Result, Swept
+from .result import SLOW_BY_INTENTION, Result, Resumed, Swept
+from .resumed import describe_resumed
+from .resuming import stop_kept
 from .scenario import (
+    MOST_LOSSES,
+    RESUMING,
     USUAL,
     Plan,
     bursts,
@@ -31,6 +36,7 @@ from .scenario import (
     poisson,
     ramped,
     ramped_clients,
+    resumers,
     slow_readers,
 )
 from .target import Target
@@ -117,6 +123,8 @@ class Session:
         )
         if options.scenario == "leavers" and self.own is not None and self._driver is not None:
             result.outlived = evaluation.outlived(self._driver.left, await self._calls(self.own))
+        if options.scenario in RESUMING and self._driver is not None:
+            result.resumed = await self._resumed(self._driver, began)
         if deployment is not None:
             result.deployed = evaluation.deployed(deployment, measurement.outcomes)
         result.notes = self._notes(result)
@@ -130,6 +138,13 @@ class Session:
         behave = lambda: USUAL  # noqa: E731
         if scenario == "leavers":
             behave = leavers(options.share, options.leave_within, Random(options.seed + 1))
+        elif scenario in RESUMING:
+            is_once = scenario == "resume"
+            group, most = ("resumer", 1) if is_once else ("blips", MOST_LOSSES)
+            rng_of_losses = Random(options.seed + 1)
+            behave = resumers(
+                options.share, options.leave_within, options.away, rng_of_losses, group=group, most=most
+            )
         elif scenario == "slow-readers":
             behave = slow_readers(options.share, options.read_rate, Random(options.seed + 1))
         seconds = options.warm_up + options.duration
@@ -161,6 +176,7 @@ class Session:
             model=options.model,
             timeouts=Timeouts(options.connect_timeout, options.idle_timeout, options.timeout),
             think_time=options.think_time,
+            resumes=options.scenario in RESUMING,
             tagged=self.own is not None,
             rng=self._rng,
             numbers=self._numbers,
@@ -228,6 +244,24 @@ class Session:
                 seconds.pop("server", None)  # its processes are others in the end
         return seconds
 
+    async def _resumed(self, driver: Driver, since: float) -> Resumed:
+        """Stop the replies that nobody reads on, and describe those that were.
+
+        Args:
+            driver: Has made the requests.
+            since: When it has begun, by `time.monotonic`: calls before it are those of other tests.
+        """
+        stopped = 0
+        for number, kept in driver.unfinished.items():
+            try:
+                await asyncio.to_thread(stop_kept, self.target, kept, self.options.connect_timeout)
+            except (OSError, http.client.HTTPException):
+                continue
+            driver.ends[number] = time.monotonic()
+            stopped += 1
+        calls = None if self.own is None else [call for call in await self._calls(self.own) if call[1] >= since]
+        return describe_resumed(self.measurement.outcomes, driver.ends, stopped, calls)
+
     async def _calls(self, own: OwnServer) -> list[list[float]]:
         until = time.monotonic() + MODEL_TIMEOUT
         while True:
@@ -255,6 +289,8 @@ class Session:
             notes.append("The load ended before requests were answered again; --duration should be longer.")
         if options.scenario == "leavers" and self.own is None:
             notes.append("How long a model call outlives its client is known only of our own model, without --url.")
+        if result.resumed is not None and self.own is None:
+            notes.append("Missing tokens and orphaned calls are known only of our own model, without --url.")
         if requests.never_sent:
             notes.append(f"{requests.never_sent} requests were due and never sent: all clients were busy.")
         if any("overloaded" in codes for codes in result.codes.values()):

@@ -84,10 +84,25 @@ class Target:
         family, _, _, _, address = found[0]
         return cls(url.rstrip("/"), parts.hostname, family, address, tls, f"{head}Content-Length: ".encode("latin-1"))
 
-    def request(self, fields: Mapping[str, Any]) -> bytes:
-        """Return the bytes of a chat request."""
+    def request(self, fields: Mapping[str, Any], lines: Mapping[str, str] | None = None) -> bytes:
+        """Return the bytes of a chat request.
+
+        Args:
+            fields: Of its body.
+            lines: Further headers.
+        """
         body = msgspec.json.encode(fields)
-        return b"%b%d\r\n\r\n%b" % (self.head, len(body), body)
+        return b"%b%d\r\n%b\r\n%b" % (self.head, len(body), _lines(lines or {}), body)
+
+    def follow(self, location: str, lines: Mapping[str, str]) -> bytes:
+        """Return the bytes of a request for the events of a run.
+
+        Args:
+            location: The run's, as the reply that has begun it names it.
+            lines: Further headers.
+        """
+        headers = self.head.partition(b"\r\n")[2].removesuffix(b"Content-Length: ")
+        return b"GET %b/events HTTP/1.1\r\n%b%b\r\n" % (location.encode("latin-1"), headers, _lines(lines))
 
     def new_socket(self, receive_buffer: int | None = None) -> socket.socket:
         """Return a socket that is not connected yet.
@@ -116,6 +131,10 @@ class Target:
                 f"{self.url} cannot be reached ({why}). Start a server there (`make run`), or leave --url away: "
                 "then the load test starts one of its own."
             ) from None
+
+
+def _lines(headers: Mapping[str, str]) -> bytes:
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("latin-1")
 
 
 def _is_loopback(address: str) -> bool:

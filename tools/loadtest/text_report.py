@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .result import Deployed, Figures, Outlived, Result
+from .result import Deployed, Figures, Outlived, Result, Resumed
 
 #: The figures in the order of a report, and their names in full.
 NAMES = {
@@ -77,6 +77,8 @@ def text_report(result: Result) -> str:
         lines += ["", f"{name}: {counts(group['requests'])}", *_table(group["latency_ms"])]
     if result.outlived is not None:
         lines += ["", *outlived_lines(result.outlived)]
+    if result.resumed is not None:
+        lines += ["", *resumed_lines(result.resumed)]
     if result.deployed is not None:
         lines += ["", *deployed_lines(result.deployed)]
     if result.swept:
@@ -125,6 +127,27 @@ def outlived_lines(outlived: Outlived) -> list[str]:
             f"a model call outlived its client by {milliseconds(found.mean)} on average, "
             f"p50 {milliseconds(found.p50)}, p99 {milliseconds(found.p99)}, at most {milliseconds(found.most)} "
             f"({found.count} calls, {outlived.ended_whole} of them to their own end)"
+        )
+    return lines
+
+
+def resumed_lines(resumed: Resumed) -> list[str]:
+    """Say what became of replies whose clients lost their connection."""
+    missing = "" if resumed.missing is None else f", {resumed.missing} tokens missing"
+    lines = [
+        f"{resumed.replies} replies were read on after {resumed.returns} losses of their connection: "
+        f"{resumed.not_whole} not whole, {resumed.duplicates} duplicates{missing}"
+    ]
+    if (found := resumed.caught_up_ms) is not None:
+        lines.append(
+            f"caught up {milliseconds(found.p50)} after the return (p50), p99 {milliseconds(found.p99)}, "
+            f"at most {milliseconds(found.most)}"
+        )
+    if resumed.orphaned_seconds is not None:
+        lines.append(
+            f"orphaned: {resumed.orphaned_seconds:.2f} s of {resumed.orphaned_calls} model calls that went on after "
+            f"their reply's end; {resumed.extra_calls} calls more than replies; {resumed.stopped} replies were "
+            "stopped at the end of the test"
         )
     return lines
 

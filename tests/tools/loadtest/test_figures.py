@@ -13,6 +13,7 @@ from tools.loadtest.goodput import Limits, read_limits
 from tools.loadtest.histogram import Histogram, quantile
 from tools.loadtest.measurement import Measurement
 from tools.loadtest.outcome import Outcome, Status
+from tools.loadtest.resumed import describe_resumed
 
 
 def whole(number: int = 1, *, due: float = 0.0, ttft: float = 0.1, e2e: float = 1.1, tokens: int = 11) -> Outcome:
@@ -167,6 +168,24 @@ class TestResult:
         assert found.milliseconds.count == 2
         assert found.milliseconds.most == pytest.approx(2000)
         assert found.milliseconds.mean == pytest.approx(1125)
+
+    def test_replies_that_were_read_on_are_told_with_the_calls_that_went_on_after_their_end(self) -> None:
+        outcomes = [
+            whole(1),
+            Outcome(2, status="success", returns=2, caught_up=[0.1, 0.3]),
+            Outcome(3, status="error", code="overloaded", returns=1, duplicates=1, missing=2, caught_up=[0.2]),
+            # It does not speak about the server.
+            Outcome(4, status="unfinished", returns=1, caught_up=[9.0]),
+            Outcome(5, status="success", returns=1, counted=False),
+        ]
+        calls = [(1, 0.0, 9.0, True), (2, 0.0, 9.5, True), (2, 0.0, 12.0, True), (4, 0.0, 11.0, False)]
+        found = describe_resumed(outcomes, {1: 10.0, 2: 10.0, 4: 10.5}, 1, calls)
+        assert (found.replies, found.returns, found.not_whole, found.duplicates, found.missing) == (2, 3, 1, 1, 2)
+        assert found.caught_up_ms is not None
+        assert (found.caught_up_ms.p50, found.caught_up_ms.most) == (pytest.approx(200), pytest.approx(300))
+        assert (found.orphaned_calls, found.orphaned_seconds, found.extra_calls) == (2, pytest.approx(2.5), 1)
+        elsewhere = describe_resumed(outcomes, {}, 0, None)
+        assert (elsewhere.missing, elsewhere.orphaned_seconds) == (None, None)
 
     def test_of_many_replies_a_thousand_and_every_failure_are_listed(self) -> None:
         measurement = Measurement()

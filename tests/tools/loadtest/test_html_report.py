@@ -27,6 +27,7 @@ from tools.loadtest.result import (
     Reply,
     Requests,
     Result,
+    Resumed,
     Swept,
     Throughput,
     TimeBin,
@@ -61,6 +62,8 @@ ALL_KINDS = {
     "plain": made_up(),
     "nothing": made_up(requests=Requests(), codes={}, latency_ms={}, timeline=[], marks=[], notes=[]),
     "leavers": made_up(outlived=Outlived(4, 1, 1, 0, Figures(2, 5.0, 5.0, 6.0, 6.0, 4.0, 6.0))),
+    "blips": made_up(resumed=Resumed(4, 9, 1, 2, Figures(9, 5.0, 5.0, 6.0, 7.0, 4.0, 8.0), 3, 0, 2, 1.5, 0)),
+    "blips of a server elsewhere": made_up(resumed=Resumed(0, 0, 0, 0, None, 0)),
     "deploy": made_up(deployed=Deployed("TERM", 4.0, 1.0, 2.0, {"whole": 3}, {"no_answer": 1}, 1.5, "late")),
     "groups": made_up(groups={"slow": {"requests": {"success": 2}, "latency_ms": {}}}),
     "sweep": made_up(
@@ -117,6 +120,12 @@ def test_the_text_report_has_the_same_values() -> None:
         assert "busy, of one core while the load went on: client 10.0 %, model 10.0 %, server 50.0 %" in text
     assert "SIGTERM at 4.0 s: old server gone after 1.0 s, new one ready after 2.0 s" in texts["deploy"]
     assert "outlived its client by 5.00 ms on average" in texts["leavers"]
+    assert (
+        "4 replies were read on after 9 losses of their connection: 1 not whole, 2 duplicates, 0 tokens missing"
+        in (texts["blips"])
+    )
+    assert "orphaned: 1.50 s of 2 model calls" in texts["blips"]
+    assert "missing" not in texts["blips of a server elsewhere"]
     assert texts["sweep"].count("<- knee") == 1
 
 

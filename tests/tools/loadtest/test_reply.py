@@ -53,6 +53,17 @@ def test_a_stream_is_read_the_same_however_it_is_cut(parts: Sequence[bytes]) -> 
         assert (reader.characters, reader.pieces, reader.billed) == (10, 5, 7)
 
 
+def test_a_reply_goes_on_on_another_connection_and_what_came_before_does_not_count_again() -> None:
+    for size in SIZES:
+        first = read(HEAD + chunked(TEXT, JOINED, ended=False), size=size)
+        assert (first.last_id, first.last_text) == (4, "lo 世界")
+        rest = first.next_connection()
+        for data in (HEAD, chunked(JOINED, THOUGHT, DONE)):
+            rest.feed(data)
+        assert (rest.whole, rest.characters, rest.pieces, rest.billed) == (True, 10, 5, 7)
+        assert (first.duplicates, rest.duplicates) == (0, 1)
+
+
 def test_events_without_a_length_end_with_the_connection() -> None:
     head = HEAD.replace(b"Transfer-Encoding: chunked\r\n", b"")
     reader = read(head + TEXT + DONE, size=9)

@@ -22,6 +22,7 @@ from tools.loadtest.scenario import (
     poisson,
     ramped,
     ramped_clients,
+    resumers,
     slow_readers,
 )
 
@@ -67,6 +68,22 @@ def test_a_share_of_the_clients_disconnects_within_the_time() -> None:
     assert 0 <= min(moments) < 0.01
     assert 1.99 < max(moments) <= 2.0
     assert {each.group for each in chosen} == {"", "leaver"}
+
+
+def test_a_share_of_the_clients_loses_its_connection_and_comes_back() -> None:
+    choose = resumers(0.3, 2.0, 4.0, Random(1), group="blips", most=3)
+    chosen = [choose() for _ in range(10_000)]
+    losing = [each for each in chosen if each.losses]
+    assert len(losing) == pytest.approx(3000, rel=0.05)
+    assert {each.group for each in chosen} == {"", "blips"}
+    assert {len(each.losses) for each in losing} == {3}
+    after, away = zip(*(loss for each in losing for loss in each.losses), strict=True)
+    assert 0 <= min(after) < 0.01
+    assert 1.99 < max(after) <= 2.0
+    assert 0.5 <= min(away) < 0.51
+    assert 3.99 < max(away) <= 4.0
+    # Another share leaves the others' moments as they are; and who is away for less than the least is so.
+    assert resumers(1.0, 2.0, 0.1, Random(1))().losses[0][1] == pytest.approx(0.1)
 
 
 def test_a_share_of_the_clients_reads_slowly() -> None:

@@ -151,6 +151,34 @@ def test_leavers_of_a_server_with_a_foreign_model_report_what_is_unknown(
     assert "outlives its client is known only of our own model" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("line", "returns"), [("resume --leave-within 0.1 --away 0.1", 1), ("blips --leave-within 0.05 --away 0.05", 2)]
+)
+def test_replies_are_whole_for_clients_that_lose_their_connection(run: Run, line: str, returns: int) -> None:
+    result = run(f"{line} --share 1 --concurrency 4 --duration 1 --warm-up 0")
+    assert_all_whole(result, 4)
+    resumed = result.resumed
+    assert resumed is not None
+    assert (resumed.not_whole, resumed.duplicates, resumed.missing, resumed.extra_calls) == (0, 0, 0, 0)
+    assert resumed.replies == result.requests.success
+    assert resumed.returns >= returns * resumed.replies
+    assert resumed.caught_up_ms is not None
+    assert resumed.orphaned_seconds is not None
+    assert resumed.orphaned_seconds < 0.1 * resumed.replies
+
+
+def test_replies_that_nobody_reads_on_are_stopped_at_the_end_of_the_test(run: Run) -> None:
+    result = run(
+        "resume --share 1 --leave-within 0.05 --away 60 --concurrency 4 --duration 0.3 --warm-up 0 --grace 0"
+    )
+    assert result.requests.unfinished == 4
+    assert result.resumed is not None
+    # Of those that were left before their head had come nobody knows the address.
+    assert result.resumed.stopped <= 4
+    assert result.resumed.orphaned_seconds is not None
+    assert result.resumed.orphaned_seconds < 1.0
+
+
 def test_slow_readers_are_reported_separately(run: Run) -> None:
     result = run("slow-readers --share 0.5 --read-rate 500 --concurrency 6 --duration 1.2 --warm-up 0")
     assert_all_whole(result, 6)
