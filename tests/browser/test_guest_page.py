@@ -60,7 +60,7 @@ LOOKS = """(element) => {
 }"""
 #: With widths that do not depend on that of the page.
 OF_CHAT = [".mark", "#sluice-open-settings", "#sluice-empty h1", "#sluice-starters", ".send", "#sluice-message",
-           "#sluice-hint", ".question p", ".prose p", ".prose strong", ".prose td", ".copy-answer", ".footnote",
+           "#sluice-hint", ".question p", ".prose p", ".prose strong", ".prose td", ".copy-answer", ".page-foot",
            "#sluice-settings h2", "#sluice-settings .done", "#sluice-search", ".conversation a"]  # fmt: skip
 OF_HOST = ["html", *(f"body > {each}" for each in ("header", "header p", "header a", "main", "main > h1", "footer"))]
 ANSWER = "**bold** $x^2$\n\n```python\ndef f(): ...\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |"

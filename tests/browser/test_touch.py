@@ -129,7 +129,7 @@ def test_at_400_percent_zoom_most_of_the_window_is_left_to_read(browser_page: Pa
         ".filter(Boolean).length"
     )
     assert rows >= 120
-    chat.answer.get_by_role("button", name="Edit question").click()
+    chat.page.get_by_role("button", name="Edit question").click()
     editor = chat.page.locator(".question-editor textarea").bounding_box()
     dock = chat.page.locator("#sluice-dock").bounding_box()
     assert editor is not None
@@ -184,24 +184,17 @@ def test_on_a_phone_the_buttons_below_an_answer_are_one_row_and_the_menu_has_the
     for width in (320, 390):
         assert row(width) == ["Continue", "Copy answer", "More actions"]
     chat.answer.get_by_role("button", name="More actions").tap()
-    expect(menu).to_have_text(
-        ["Try again", "Details", "Edit question", "Copy question", "Delete question and answer"]
-    )
+    expect(menu).to_have_text(["Try again", "Details", "Delete question and answer"])
     menu.first.tap()
     expect(chat.prose).to_have_text("Whole.")
     chat.wait_complete()
     versions = ["Previous version", "Next version"]
-    assert row(390) == [*versions, "Copy answer", "Regenerate", "Edit question", "More actions"]
-    assert row(320) == [*versions, "Copy answer", "Regenerate", "More actions"]
+    for width in (320, 390):
+        assert row(width) == [*versions, "Copy answer", "Regenerate", "More actions"]
     chat.answer.get_by_role("button", name="More actions").tap()
-    expect(menu).to_have_text(["Details", "Edit question", "Copy question", "Delete this version"])
+    expect(menu).to_have_text(["Details", "Delete this version"])
     menu.first.tap()
     expect(chat.details).to_contain_text("Total time")
-    chat.answer.get_by_role("button", name="More actions").tap()
-    menu.nth(1).tap()
-    expect(chat.page.locator(".question-editor textarea")).to_be_visible()
-    chat.page.get_by_role("button", name="Cancel").tap()
-    expect(chat.answer.get_by_role("button", name="More actions")).to_be_focused()
     failed = {"success": False, "error": "No.", "code": "context_length_exceeded", "retryable": False}
     chat.reply_once(status=502, json=failed)
     chat.field.fill("Another question")
@@ -209,3 +202,43 @@ def test_on_a_phone_the_buttons_below_an_answer_are_one_row_and_the_menu_has_the
     expect(chat.failure).to_be_visible()
     for width in (320, 390):
         assert row(width) == ["Start a new conversation from here", "More actions"]
+
+
+@pytest.mark.browser_context(**PHONE)
+def test_on_a_phone_footnotes_are_shown(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply("A claim[^1].\n\n[^1]: Its source."))
+    chat.field.fill("A question")
+    chat.send_button.tap()
+    chat.wait_complete()
+    for height in (780, 200):
+        browser_page.set_viewport_size({"width": 320, "height": height})
+        expect(chat.prose.get_by_text("Its source.")).to_be_visible()
+
+
+@pytest.mark.browser_context(viewport={"width": 320, "height": 200})
+def test_at_400_percent_zoom_notices_are_whole_and_the_undo_offer_is_low(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply(ANSWER), reply("Two."))
+    converse(chat, "Tell me")
+    converse(chat, "And again")
+    browser_page.context.set_offline(True)
+    notice = chat.page.get_by_role("alert").filter(has_text="You are offline.")
+    expect(notice).to_be_visible()
+    cut = "each => { for (let up = each; up; up = up.parentElement) if (up !== document.documentElement &&"
+    cut += " up.scrollHeight > up.clientHeight + 1 && getComputedStyle(up).overflowY !== 'visible') return true;"
+    cut += " return false; }"
+    assert notice.evaluate(cut) is False
+    chat.page.keyboard.press("Control+Home")
+    browser_page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")
+    rows = "Array.from({ length: innerHeight }, (_, y) => document.elementFromPoint(40, y)?.closest('.dock'))"
+    assert browser_page.evaluate(f"{rows}.filter(Boolean).length") == 0, "a notice is in the flow of the page"
+    browser_page.context.set_offline(False)
+    expect(notice).to_be_hidden()
+    chat.choose_action("Delete question and answer")
+    undo = chat.page.locator("#sluice-undo").bounding_box()
+    assert undo is not None
+    assert undo["height"] <= 40
+    expect(chat.page.get_by_role("button", name="Undo")).to_be_in_viewport(ratio=1)
