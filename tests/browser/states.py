@@ -62,7 +62,7 @@ def states(chat: ChatPage, model: ScriptedModel) -> Iterator[str]:
     expect(chat.prose.locator(".katex").first).to_be_visible()
     yield "complete, all sections open"
 
-    chat.answer.locator(".edit").click()
+    page.locator(".exchange .edit").last.click()
     expect(page.locator(".question-editor textarea")).to_be_focused()
     yield "editing a question"
     page.keyboard.press("Escape")

@@ -73,6 +73,8 @@ heading Show me everything, level 1
 log Conversation
 article You
 text Show me everything
+button Copy question
+button Edit question
 article Answer
 text A
 strong
@@ -118,7 +120,6 @@ text 𝑥2
 button Copy answer
 button Details
 button Regenerate
-button Edit question
 button More actions, hasPopup menu
 contentinfo
 form

@@ -138,7 +138,7 @@ def test_copy_copies_the_source_of_question_and_answer(chat: ChatPage, model: Sc
     chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     model.enqueue(reply("It is **bold**."))
     chat.ask_and_wait("Is *this* bold?")
-    chat.choose_action("Copy question")
+    chat.page.get_by_role("button", name="Copy question").click()
     expect(chat.status).to_have_text("Copied")
     assert chat.page.evaluate("() => navigator.clipboard.readText()") == "Is *this* bold?"
     chat.status.evaluate("status => status.replaceChildren()")

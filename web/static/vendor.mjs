@@ -45,6 +45,7 @@ const ICONS = [
   "pencil",
   "pin",
   "pin-off",
+  "play",
   "plus",
   "refresh-cw",
   "search",

@@ -4,7 +4,7 @@
  */
 
 import { BranchSwitch } from "./branch_switch.js";
-import { copyButton, copyText, iconButton, iconOf, MenuButton, PART_MISSING, quietButton } from "../ui/button.js";
+import { copyButton, iconButton, iconOf, MenuButton, PART_MISSING, quietButton } from "../ui/button.js";
 import { canContinue } from "../conversation/exchange.js";
 import { reportOf } from "./failure_view.js";
 import { remedyFor } from "./remedy.js";
@@ -13,7 +13,7 @@ import { remedyFor } from "./remedy.js";
 /** @typedef {import("./exchange_view.js").AnswerEvents} AnswerEvents */
 
 /** In the menu, of the buttons that show words. @type {Record<string, string>} */
-const ICONS = { retry: "refresh-cw", resume: "arrow-down" };
+const ICONS = { retry: "refresh-cw", resume: "play" };
 
 export class AnswerActions {
   #events;
@@ -57,15 +57,9 @@ export class AnswerActions {
       exchange.answer ? copyButton("copyAnswer", "copy-answer", () => exchange.answer, { html: () => this.#richText() }) : "",
       detailsButton,
       mayRetry ? "" : iconButton("refresh-cw", "regenerate", "regenerate when-idle", () => this.#events.regenerate(exchange)),
-      remedy === "edit" ? "" : iconButton("pencil", "edit", "edit when-idle", this.#events.openEditor),
       this.#moreButton(exchange),
     );
     this.element.replaceChildren(this.#row, details);
-  }
-
-  focusEdit() {
-    const [edit, more] = [".edit", ".more"].map((name) => this.#row.querySelector(`:scope > ${name}`));
-    /** @type {HTMLElement | null | undefined} */ (edit?.checkVisibility() ? edit : more)?.focus();
   }
 
   /** @returns {Promise<string> | undefined} the answer as HTML; undefined while it is shown as plain text */
@@ -102,7 +96,6 @@ export class AnswerActions {
     const button = iconButton("ellipsis", "moreActions", "more when-idle");
     this.#menu = new MenuButton(button, () => [
       ...this.#itemsOfHiddenButtons(),
-      { key: "copyQuestion", icon: "copy", name: "copy-question", run: () => void copyText(button, exchange.question) },
       { key: this.hasVersions ? "deleteVersion" : "deleteExchange", icon: "trash-2", name: "delete", isDangerous: true, run: () => this.#events.delete(exchange) },
     ], "start");
     return button;

@@ -60,10 +60,6 @@ export class AnswerEnding {
     this.#fillLater();
   }
 
-  focusEdit() {
-    this.#actions.focusEdit();
-  }
-
   #fillLater() {
     const { questions = [], answers = [], followed = null } = this.#versions ?? {};
     this.#later.hidden = !followed;

@@ -95,10 +95,6 @@ export class AnswerView {
   showLater(versions) {
     this.#ending.showLater(versions);
   }
-
-  focusEdit() {
-    this.#ending.focusEdit();
-  }
 }
 
 /** @param {Event} event */

@@ -42,7 +42,7 @@ function contentOf(range) {
   if (last) whole.setEndAfter(last);
   const copy = document.createElement("div");
   copy.append(whole.cloneContents());
-  for (const element of copy.querySelectorAll("button, figcaption, .actions, .ending, .branches, textarea, svg")) element.remove();
+  for (const element of copy.querySelectorAll("button, figcaption, .actions, .question-actions, .ending, .branches, textarea, svg")) element.remove();
   for (const formula of copy.querySelectorAll(".formula")) formula.replaceWith(texOf(formula));
   for (const lone of copy.querySelectorAll(".katex")) lone.replaceWith(texOf(lone));
   for (const element of copy.querySelectorAll("pre > code")) {

@@ -41,7 +41,7 @@ export class ExchangeView {
    */
   constructor(exchange, events) {
     this.#exchange = exchange;
-    this.#question = new QuestionView(exchange, events, () => this.#answer.focusEdit());
+    this.#question = new QuestionView(exchange, events);
     this.#answer = new AnswerView({ ...events, openEditor: () => this.#question.edit() });
     this.element = document.createElement("div");
     this.element.className = "exchange";

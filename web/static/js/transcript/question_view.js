@@ -1,6 +1,7 @@
-/** One question in the transcript. A long one is folded. */
+/** One question in the transcript, with the buttons for it. A long one is folded. */
 
 import { BranchSwitch } from "./branch_switch.js";
+import { copyButton, iconButton } from "../ui/button.js";
 import { Draft, draftOwnerOf } from "../storage/draft.js";
 import { setLabel, setText } from "../i18n/language.js";
 import { breakLongRuns } from "../ui/long_runs.js";
@@ -19,9 +20,10 @@ export class QuestionView {
   #text = document.createElement("p");
   #fold = document.createElement("button");
   #article = document.createElement("article");
+  #actions = document.createElement("div");
+  #editButton;
   #exchange;
   #events;
-  #editCancelled;
   /** Whether the reader has unfolded it. */
   #isOpen = false;
   /** The unsent edited question. */
@@ -32,12 +34,10 @@ export class QuestionView {
   /**
    * @param {Exchange} exchange
    * @param {ExchangeEvents} events
-   * @param {() => void} editCancelled called when the focused editor has been removed
    */
-  constructor(exchange, events, editCancelled) {
+  constructor(exchange, events) {
     this.#exchange = exchange;
     this.#events = events;
-    this.#editCancelled = editCancelled;
     this.#draft = new Draft(draftOwnerOf(exchange), events.draftNotSaved);
     setLabel(this.#article, "you");
     this.#text.dir = "auto";
@@ -51,7 +51,14 @@ export class QuestionView {
     });
     this.#article.append(this.#text);
     this.branches = new BranchSwitch("questionVersions", events.choose);
-    this.elements = [this.#article, this.branches.element];
+    this.#editButton = iconButton("pencil", "edit", "edit when-idle", () => this.edit());
+    this.#actions.className = "question-actions";
+    this.#actions.append(
+      this.branches.element,
+      copyButton("copyQuestion", "copy-question", () => exchange.question),
+      this.#editButton,
+    );
+    this.elements = [this.#article, this.#actions];
   }
 
   /** Shows the question, which an import may have changed. Call after inserting the elements into the page. */
@@ -70,7 +77,8 @@ export class QuestionView {
 
   #showFold() {
     const isLong = isLongText(this.#exchange.question);
-    this.#article.className = isLong && !this.#isOpen ? "question folded" : "question";
+    // a class, and no `:has(> .fold)` in the style sheet: Chromium would look at all paragraphs of all answers for it
+    this.#article.className = isLong ? `question long${this.#isOpen ? "" : " folded"}` : "question";
     if (!isLong) return this.#fold.remove();
     this.#article.append(this.#fold);
     this.#fold.ariaExpanded = String(this.#isOpen);
@@ -86,10 +94,10 @@ export class QuestionView {
       },
       cancel: () => {
         this.#closeEditor();
-        this.#editCancelled();
+        this.#editButton.focus();
       },
     });
-    this.#article.hidden = true;
+    this.#article.hidden = true; // the style sheet hides its buttons
     this.#article.before(this.#editor.element);
     this.#editor.fit();
     return this.#editor;
