@@ -38,6 +38,7 @@ import { closeUnfinished, isBareMarker } from "./unfinished.js";
 // and paragraphs are split and continue in the next part.
 export const LONG_CHARS = 4_000;
 const LONG_TABLE_CHARS = 1_000; // each cell is an element: this takes as long as four times as much text
+const LONG_LINES = 250; // the same of lines, which may each be an item, a heading, or a footnote
 // Any other block ends at this length, and the rest is a new block: a quotation, an item, raw HTML.
 export const MAX_CHARS = 8_000;
 
@@ -88,7 +89,8 @@ export class MarkdownSource {
     if (code) return this.#beginCode(code);
     const isTable = this.#continuation ? this.#continuation.type === "table" : /^ {0,3}\|/.test(this.#rest);
     const limit = isTable ? LONG_TABLE_CHARS : LONG_CHARS;
-    return this.#settledBefore(limit) ?? this.#split(limit);
+    const lines = endOfLines(this.#rest, LONG_LINES, limit);
+    return (lines < limit ? this.#settledBefore(lines) ?? this.#splitAt(lines) : null) ?? this.#settledBefore(limit) ?? this.#split(limit);
   }
 
   /** @returns {BlocksPart | null} the unsettled rest, to be shown provisionally; null if there is none */
@@ -160,10 +162,8 @@ export class MarkdownSource {
    */
   #split(limit) {
     if (this.#rest.length <= limit) return null;
-    const lookahead = this.#stableLookahead(limit);
-    const [block] = this.#lex(lookahead);
-    const split = block ? this.#splitBlock(block, lookahead) : null;
-    if (split) return this.#settle(split.blocks, split.continuation);
+    const split = this.#splitAt(limit);
+    if (split) return split;
     const most = this.#pastImage(MAX_CHARS);
     const settled = this.#settledBefore(most);
     if (settled || this.#rest.length <= most) return settled;
@@ -172,11 +172,24 @@ export class MarkdownSource {
   }
 
   /**
+   * @param {number} limit
+   * @returns {BlocksPart | null} the beginning of a longer block that can be split
+   */
+  #splitAt(limit) {
+    if (this.#rest.length <= limit) return null;
+    const lookahead = this.#stableLookahead(limit);
+    const [block] = this.#lex(lookahead);
+    const split = block ? this.#splitBlock(block, lookahead, limit) : null;
+    return split && this.#settle(split.blocks, split.continuation);
+  }
+
+  /**
    * @param {Block} block
    * @param {string} lookahead begins with the block
+   * @param {number} limit
    * @returns {{ blocks: Block[], continuation: Continuation } | null} the part of it that cannot change
    */
-  #splitBlock(block, lookahead) {
+  #splitBlock(block, lookahead, limit) {
     const { type, marker, starts, raw } = block;
     const last = starts.at(-1) ?? 0;
     if (type === "bullet_list" || type === "ordered_list") {
@@ -188,7 +201,7 @@ export class MarkdownSource {
       const prefix = /^[^\n]*\n[^\n]*\n/.exec(raw)?.[0] ?? "";
       return { blocks: this.#lex(lookahead.slice(0, last)), continuation: { type, marker, prefix } };
     }
-    const end = type === "paragraph" ? boundaryBefore(raw.trimEnd(), LONG_CHARS / 2) : 0;
+    const end = type === "paragraph" ? boundaryBefore(raw.trimEnd(), limit / 2) : 0;
     if (end === 0) return null;
     return { blocks: this.#lex(lookahead.slice(0, end)), continuation: { type, marker, prefix: "" } };
   }
@@ -234,6 +247,21 @@ export class MarkdownSource {
     if (lines.ends) this.#code = null;
     return { kind: "code", begins: false, ends: lines.ends, language: code.language, text: lines.text };
   }
+}
+
+/**
+ * @param {string} text
+ * @param {number} count
+ * @param {number} most
+ * @returns {number} the index after so many lines, or `most` if that is less
+ */
+function endOfLines(text, count, most) {
+  let end = 0;
+  for (let line = 0; line < count; line++) {
+    end = text.indexOf("\n", end) + 1;
+    if (end === 0 || end >= most) return most;
+  }
+  return end;
 }
 
 /**
