@@ -20,6 +20,15 @@ async () => {
     const ATTRIBUTES = /^(href|target|rel|src|alt|title|class|align|start|colspan|rowspan|type|checked|disabled|dir|tabindex|role|aria-label|data-label|data-text|data-typeset|open|width|loading|decoding)$/;
     const OURS = /^(figure|figcaption|button|col|colgroup)$/i;
     const CLASSES = /^(source|group|footnote|footnote-(reference|label)|callout|callout-(title|note|tip|important|warning|caution)|formula|formula-(display|open|unreadable)|language-[\w+#.-]+|code|lines|table|continued|fixed|quiet|icon-button|copy-code|wrap-code|task|hljs-[\w-]+|function_|class_|inherited__|language_|host|katex.*)$/;
+    // What a parser writes before it is sanitised: known tags, known attributes, no address that runs.
+    const WRITTEN = /^(href|src|alt|title|class|align|start|type|checked|disabled|style)$/;
+    window.auditHtml = (root) => [...root.querySelectorAll("*")].flatMap((element) => [
+        ...(TAGS.test(element.tagName) && !OURS.test(element.tagName) ? [] : ["tag: " + element.outerHTML]),
+        ...[...element.attributes].filter(({ name, value }) =>
+            !WRITTEN.test(name) || /^[\s\0-\x20]*(javascript|vbscript|data:(?!image\/(png|jpeg|gif|webp|avif)))/i.test(value)
+        ).map(({ name, value }) => `attribute: ${name}=${value}`),
+    ]);
+
     window.audit = (root) => {
         const wrong = [];
         for (const element of root.querySelectorAll("*")) {
