@@ -227,7 +227,7 @@ def test_a_failed_connection_is_reported(browser_page: Page, browser_errors: Bro
     chat = not_resumable(browser_page)
     chat.page.route("**/api/chat", lambda route: route.abort(), times=1)
     chat.ask("Tell me")
-    expect(chat.failure).to_contain_text("The server cannot be reached. It may be restarting.")
+    expect(chat.failure).to_contain_text("The server could not be reached. It may have been restarting.")
 
 
 def test_a_stream_without_a_terminal_frame_is_reported_as_cut_off(chat: ChatPage, model: ScriptedModel) -> None:

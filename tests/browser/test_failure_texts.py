@@ -40,6 +40,13 @@ def test_every_error_code_has_a_message_in_both_languages(browser_page: Page) ->
         failures = texts(browser_page, language)["failures"]
         assert set(failures) == codes
         assert [each for each in failures.values() if not each.endswith(end)] == []
+        # a failure is shown for as long as its conversation is kept
+        now = [
+            each
+            for each in failures.values()
+            if re.search("right now|server is |provider is (?:not|receiving)|暂时|稍[后候]", each)
+        ]
+        assert now == []
 
 
 def test_an_unknown_error_code_is_reported_as_unknown(browser_page: Page) -> None:

@@ -328,7 +328,7 @@ def test_a_page_gives_up_after_two_minutes_without_its_server(
                 page.clock.run_for(11_000)
         for _ in range(6):
             page.clock.run_for(11_000)
-        expect(chat.failure).to_contain_text("The server cannot be reached.")
+        expect(chat.failure).to_contain_text("The server could not be reached.")
         expect(chat.prose).to_have_text("As far as this")
         expect(chat.answer.get_by_role("button", name="Continue")).to_be_visible()
 

@@ -9,7 +9,7 @@ from typing import Final, Literal
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tools.common.chat_page import ChatPage
+from tools.common.chat_page import ChatPage, frames, text_frame
 from tools.common.scripted_model import ScriptedModel, finished, reply, said
 
 LONG = "\n".join(f"Line {number} of a log" for number in range(60))
@@ -34,6 +34,14 @@ EDGES = """async ({ picture, name }) => {
     });
 }"""
 
+
+# The icons that are shown, each with the name of its button or menu item.
+ICONS: Final = """() => [...document.querySelectorAll("#sluice use")]
+    .filter((use) => (use.checkVisibility() || use.closest(".to-end")) && use.closest("button, [role=menuitem]"))
+    .map((use) => {
+        const button = use.closest("button, [role=menuitem]");
+        return [use.getAttribute("href"), (button.ariaLabel || button.textContent).trim()];
+    })"""
 
 THEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 # The contrast of the mark with the paper at moments of its pulse.
@@ -330,3 +338,151 @@ def test_opened_details_leave_no_icon_alone(chat: ChatPage, model: ScriptedModel
     icons = chat.answers.first.locator(".actions .icon-button:not(.arrow)")
     for opacity in icons.evaluate_all("all => all.map((each) => getComputedStyle(each).opacity)"):
         assert opacity == "1"
+
+
+def test_the_buttons_of_a_question_stand_between_it_and_its_answer(chat: ChatPage, model: ScriptedModel) -> None:
+    chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    model.enqueue(reply("One."), reply("Two."))
+    chat.ask_and_wait("First")
+    chat.ask_and_wait("Second")
+    first = chat.page.locator(".exchange").first
+    boxes = [
+        first.locator(name).bounding_box()
+        for name in (".question", ".copy-question", "button.edit", ".answer > .prose")
+    ]
+    assert None not in boxes
+    question, copy, edit, answer = ((each["y"], each["y"] + each["height"]) for each in boxes if each)
+    for button in (copy, edit):
+        assert question[1] <= button[0] < button[1] <= answer[0]
+    expect(first.locator(".ending").get_by_role("button", name="Edit question")).to_have_count(0)
+    # of an earlier question: when the pointer or the focus is there
+    buttons = first.locator(".question-actions > .icon-button")
+    chat.field.hover()
+    chat.field.focus()
+    for name in ("Copy question", "Edit question"):
+        expect(first.get_by_role("button", name=name)).to_have_css("opacity", "0")
+    first.get_by_role("button", name="Copy question").focus()
+    for each in buttons.all():
+        expect(each).to_have_css("opacity", "1")
+    chat.page.keyboard.press("Enter")
+    expect(chat.status).to_have_text("Copied")
+    assert chat.page.evaluate("navigator.clipboard.readText()") == "First"
+    # its editor takes its place, and gives the focus back
+    first.get_by_role("button", name="Edit question").click()
+    expect(chat.page.locator(".question-editor textarea")).to_be_focused()
+    expect(first.locator("button.edit")).to_be_hidden()
+    chat.page.keyboard.press("Escape")
+    expect(first.get_by_role("button", name="Edit question")).to_be_focused()
+
+
+def test_an_icon_has_one_meaning(chat: ChatPage) -> None:
+    failed = {"success": False, "error": "No.", "code": "context_length_exceeded", "retryable": False}
+    chat.reply_once(content_type="text/event-stream", body=frames(text_frame("Half"), failed))
+    chat.ask("First")
+    expect(chat.failure).to_be_visible()
+    chat.page.set_viewport_size({"width": 320, "height": 780})  # the menu has what the row has no room for
+    chat.answer.get_by_role("button", name="More actions").click()
+    expect(chat.page.get_by_role("menuitem").first).to_be_visible()
+    meanings: dict[str, set[str]] = {}
+    for icon, name in chat.page.evaluate(ICONS):
+        meanings.setdefault(icon, set()).add(name)
+    same = ({"Copy answer", "Copy question"}, {"More actions", "Actions for “First”"})
+    assert {icon: names for icon, names in meanings.items() if len(names) > 1 and names not in same} == {}
+    assert "#sluice-icon-play" in meanings, "what goes on is not what leads to the end"
+
+
+def test_a_refused_copy_says_so_in_words_until_the_next_one(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."))
+    chat.ask_and_wait("First")
+    notice = chat.page.get_by_role("alert").filter(has_text="Copying failed. Select the text and copy it by hand.")
+    button = chat.page.get_by_role("button", name="Copy question")
+    icon = button.locator("use")
+    chat.page.evaluate(
+        "() => { window.refuse = true; const { clipboard } = navigator; const write = clipboard.writeText;"
+        " clipboard.writeText = async () => { if (window.refuse) throw new Error('refused'); }; }"
+    )
+    button.click()
+    expect(notice).to_be_visible()
+    expect(icon).to_have_attribute("href", "#sluice-icon-copy")
+    chat.page.get_by_role("button", name="Settings").click()
+    chat.page.get_by_label("中文").check()
+    chat.page.keyboard.press("Escape")
+    expect(chat.page.get_by_text("复制失败，请选中文字后手动复制。")).to_be_visible()
+    chat.page.evaluate("window.refuse = false")
+    chat.page.get_by_role("button", name="复制问题").click()
+    expect(chat.status).to_have_text("已复制")
+    expect(chat.page.locator("#sluice-alerts > *")).to_have_count(0)
+
+
+# For each line of the code: where its first letter and its second row of text begin, from the left edge of the code.
+HANGING = """code => [...code.querySelectorAll(".line")].map((line) => {
+    const range = document.createRange();
+    range.selectNodeContents(line);
+    const rows = [...range.getClientRects()].filter(({ width }) => width > 0);
+    const left = code.getBoundingClientRect().left;
+    const top = Math.min(...rows.map((row) => row.top));
+    const later = rows.filter((row) => row.top > top + 8);
+    const indent = /^ */.exec(line.textContent)[0].length;
+    return [indent, later.length ? Math.round(Math.min(...later.map((row) => row.left)) - left) : null];
+})"""
+INDENTED = """def f():
+    \"\"\"A text of many words that goes on
+    over two lines, and over the edge of the window of a phone, and on.\"\"\"
+    if x:
+        return some_function(with_arguments, and_more_arguments, and_even_more_of_them)
+
+y = 1
+"""
+
+
+@pytest.mark.browser_context(
+    viewport={"width": 390, "height": 780}, permissions=["clipboard-read", "clipboard-write"]
+)
+def test_the_rest_of_a_wrapped_line_of_code_begins_deeper_than_the_line(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page).open()
+    end = model.gate("before the end")
+    before, after = INDENTED[:100], INDENTED[100:]
+    model.enqueue((*said(f"```python\n{before}"), end, *said(f"{after}```"), *finished()))
+    chat.ask("Show me")
+    wrap = chat.prose.get_by_role("button", name="Wrap lines")
+    wrap.click()
+    expect(chat.prose.locator(".line").first).to_be_visible()
+    end.open()  # what comes later is split as well
+    chat.wait_complete()
+    code = chat.prose.locator("code")
+    expect(code.locator(".hljs-keyword").first).to_be_visible()
+    expect(code.locator(".line")).to_have_count(INDENTED.count("\n"))
+    letter = code.evaluate(
+        "each => { const s = document.createElement('span'); s.textContent = 'x'.repeat(10);"
+        " each.append(s); const w = s.getBoundingClientRect().width / 10; s.remove(); return w; }"
+    )
+    expect(code.locator(".line")).to_have_count(INDENTED.count("\n"))
+    places = code.evaluate(HANGING)
+    wrapped = [(indent, left) for indent, left in places if left is not None]
+    assert len(wrapped) >= 2
+    for indent, left in wrapped:
+        assert left > (indent + 1) * letter, places
+    assert code.evaluate("each => each.textContent") == INDENTED
+    code.evaluate("each => getSelection().selectAllChildren(each)")
+    assert browser_page.evaluate("getSelection().toString()").rstrip("\n") == INDENTED.rstrip("\n")
+    wrap.click()
+    expect(code.locator(".line")).to_have_count(0)
+    assert code.evaluate("each => each.textContent") == INDENTED
+
+
+def test_a_formula_in_a_paragraph_has_the_whole_column_and_scrolls(chat: ChatPage, model: ScriptedModel) -> None:
+    formula = " + ".join(f"a_{{{number}}}" for number in range(60))
+    model.enqueue(reply(f"A text $$\n{formula}\n$$ and its end.\n\n$$\n{formula}\n$$\n\n- item $${formula}$$"))
+    prose = chat.ask_and_wait("Show me")
+    expect(prose.locator(".katex-display")).to_have_count(3)
+    inside, block = prose.locator("p > .formula-display"), prose.locator("div.formula")
+    widths = [each.evaluate("each => each.getBoundingClientRect().width") for each in (inside.first, block)]
+    assert widths[0] == pytest.approx(widths[1], abs=1)
+    for each in prose.locator(".formula-display, div.formula").all():
+        each.evaluate("each => each.scrollTo({ left: 100000, behavior: 'instant' })")
+        assert each.evaluate(
+            "each => each.scrollLeft + each.clientWidth >= each.scrollWidth - 1 && each.scrollLeft > 0"
+        )
+    assert chat.overflow() == 0

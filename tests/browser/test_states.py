@@ -34,7 +34,7 @@ def test_a_busy_server_shows_a_countdown_to_the_retry(
     browser_page.clock.pause_at(HOUR)  # or the countdown would go on while the test looks at it
     chat.reply_busy_once(7)
     chat.ask("Tell me")
-    alert = chat.page.get_by_role("alert").filter(has_text="The server is busy")
+    alert = chat.page.get_by_role("alert").filter(has_text="The server was busy")
     expect(alert).to_contain_text("r-17")
     expect(alert).not_to_contain_text("second")  # screen readers would read a countdown every second
     expect(chat.countdown).to_have_text("You can try again in 7 seconds.")
@@ -171,9 +171,9 @@ def test_a_restarting_server_is_reported_and_the_text_is_kept(
         chat.ask("Tell me")
         expect(chat.prose).to_have_text("As far as this")
         server.signal(signal.SIGTERM)
-        expect(chat.failure).to_contain_text("The server is restarting.")
+        expect(chat.failure).to_contain_text("The server was restarting.")
         expect(chat.prose).to_have_text("As far as this")
         server.wait_exit()
         chat.retry_button.click()
-        expect(chat.failure).to_contain_text("The server cannot be reached. It may be restarting.")
+        expect(chat.failure).to_contain_text("The server could not be reached. It may have been restarting.")
         expect(chat.retry_button).to_be_visible()

@@ -3,7 +3,7 @@
 import "./settings/appearance.js";
 import { conversationInAddress, rememberAddress, replaceAddress, restoreAddress } from "./browser/address.js";
 import { coarsePointer, isOwnPage, isSynced, root, scroller, userKey } from "./browser/page_root.js";
-import { COPY_ENDED, PART_MISSING } from "./ui/button.js";
+import { COPY_ENDED, COPY_FAILED, PART_MISSING } from "./ui/button.js";
 import { Chat } from "./chat/chat.js";
 import { Composer, COMPOSER_KEYS } from "./composer/composer.js";
 import { Dialogs } from "./dialogs/dialogs.js";
@@ -47,7 +47,7 @@ const STORAGE_NOTICES = {
 const FILE_PROBLEMS = ["fileNotText", "fileTooLarge", "partNotLoaded"];
 
 /** Notices of what has happened, which the next question makes old. @type {import("./i18n/language.js").TextKey[]} */
-const PAST_NOTICES = ["conversationMissing", "deletedElsewhere"];
+const PAST_NOTICES = ["conversationMissing", "deletedElsewhere", "copyFailed"];
 
 const pageTitle = document.title;
 let isConfigured = false; // the configuration has loaded, or the defaults are used
@@ -258,7 +258,14 @@ new ConnectionNotice(notices, (key) => announce(texts[key]));
 
 for (const id of ["new-conversation", "new-in-bar"]) requireElement(id, HTMLButtonElement).addEventListener("click", startConversation);
 document.addEventListener(PART_MISSING, () => notices.show("partNotLoaded"));
-document.addEventListener(COPY_ENDED, (event) => announce(/** @type {HTMLElement} */ (event.target).textContent ?? ""));
+document.addEventListener(COPY_ENDED, (event) => {
+  notices.hide("copyFailed");
+  announce(/** @type {HTMLElement} */ (event.target).textContent ?? "");
+});
+document.addEventListener(COPY_FAILED, () => {
+  notices.hide("copyFailed"); // shown again, it is announced again
+  notices.show("copyFailed");
+});
 requireElement("skip", HTMLAnchorElement).addEventListener("click", (event) => {
   event.preventDefault(); // the address must stay that of the conversation
   composer.focus();

@@ -69,7 +69,13 @@ export function nameCode(figure, place = places.get(figure) ?? { number: 1, coun
  * @param {HTMLButtonElement} button
  */
 export function toggleWrap(button) {
-  button.ariaPressed = String(button.ariaPressed !== "true");
+  const isWrapped = button.ariaPressed !== "true";
+  button.ariaPressed = String(isWrapped);
+  const code = button.closest("figure")?.querySelector("code");
+  if (!code) return;
+  void import("./wrapped_lines.js")
+    .then(({ joinLines, splitLines }) => (isWrapped ? splitLines(code) : joinLines(code)))
+    .catch(() => {}); // offline, or after a deploy: lines wrap without their indentation
 }
 
 /** @param {string} language */

@@ -5,8 +5,11 @@ import { setText } from "../i18n/language.js";
 
 /** @typedef {import("../i18n/language.js").TextKey} TextKey */
 
-/** A bubbling event after copying: the text of its target is the result. */
+/** A bubbling event after copying: the text of its target says so. */
 export const COPY_ENDED = "copyended";
+
+/** A bubbling event: the browser has refused to copy. */
+export const COPY_FAILED = "copyfailed";
 
 /** A bubbling event: a part of the page could not be loaded. */
 export const PART_MISSING = "partmissing";
@@ -68,7 +71,7 @@ export function copyButton(key, name, text, { html, isWorded = false } = {}) {
 const shownResults = new WeakMap();
 
 /**
- * @param {HTMLButtonElement} button an icon button; shows the result for a moment
+ * @param {HTMLButtonElement} button an icon button; shows for a moment that the text is copied
  * @param {string} text
  * @param {Promise<string>} [html] the same as rich text
  */
@@ -79,21 +82,21 @@ export async function copyText(button, text, html) {
   clearTimeout(shown?.timer);
   const key = shown?.key ?? /** @type {TextKey} */ (label.dataset.text);
   const icon = shown?.icon ?? iconOf(svg);
-  try {
-    await writeClipboard(text, html);
-    setText(label, "copied");
-    setIcon(svg, "check");
-  } catch {
-    setText(label, "copyFailed");
-    setIcon(svg, "x");
-  }
-  button.dispatchEvent(new Event(COPY_ENDED, { bubbles: true }));
-  const timer = setTimeout(() => {
+  const restore = () => {
     shownResults.delete(button);
     setText(label, key);
     setIcon(svg, icon);
-  }, SHOWN_MS);
-  shownResults.set(button, { key, icon, timer });
+  };
+  try {
+    await writeClipboard(text, html);
+  } catch {
+    restore(); // after an earlier success
+    return void button.dispatchEvent(new Event(COPY_FAILED, { bubbles: true }));
+  }
+  setText(label, "copied");
+  setIcon(svg, "check");
+  button.dispatchEvent(new Event(COPY_ENDED, { bubbles: true }));
+  shownResults.set(button, { key, icon, timer: setTimeout(restore, SHOWN_MS) });
 }
 
 /**
