@@ -50,11 +50,10 @@ def runs_commands() -> None:
 def list_runs(context: click.Context, state: str | None, user: str | None, full: bool, as_json: bool) -> None:
     """List answers, the newest first; at most 1,000."""
     from ...service.runs.stores.base import RunState
-    from ..security.run_owner import digest_of_user
     from .run_tables import MOST_LISTED, as_fields, as_table
     from .store_session import StoreSession
 
-    owner = None if user is None else digest_of_user(user)
+    owner = None if user is None else _owner_of(context, user)
 
     async def ask(session: StoreSession) -> Any:
         return await session.store.list_runs(owner, None if state is None else RunState(state))
@@ -157,6 +156,19 @@ def _with_store(context: click.Context, ask: Callable[[Any], Awaitable[T]]) -> T
         raise NoStore(str(error)) from None
     except StoreUnavailable as error:
         raise NoStore(f"The store does not answer: {error}") from None
+
+
+def _owner_of(context: click.Context, user: str) -> str:
+    """Return what the store has in place of a user's key."""
+    from ..security.run_owner import digest_of_user
+
+    app = find_application(context)
+    if app is None or not app.secret_key:
+        raise click.UsageError(
+            "--owner-of needs the application whose user it is, with its secret_key: flask --app NAME sluice runs"
+        )
+    with app.app_context():
+        return digest_of_user(user)
 
 
 def _say(line: str) -> None:

@@ -8,7 +8,7 @@ import secrets
 
 from flask import Request, Response
 
-from .sign_in import current_user_key
+from .sign_in import current_user_key, storage_key
 
 COOKIE = "sluice_reader"
 # Seconds: longer than a run can be read (`SLUICE_RUN_KEPT`), for a phone that was off for a night.
@@ -45,8 +45,14 @@ class RunOwner:
 
 
 def digest_of_user(user: str) -> str:
-    """Return what the store has in place of a user's key, as `authorize` returns it."""
-    return _digest(f"user {user}")
+    """Return what the store has in place of a user's key, as `authorize` returns it. In an application's context.
+
+    Another one for each secret key: applications that share a store may have users of the same keys, such as 1.
+
+    Raises:
+        RuntimeError: The application has no secret key.
+    """
+    return _digest(f"user {storage_key(user)}")
 
 
 def _digest(name: str) -> str:

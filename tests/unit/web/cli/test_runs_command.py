@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from flask import Flask
+from flask.cli import ScriptInfo
 
 from sluice.service.events.events import Finished, Text
 from sluice.service.runs.stores.base import Append, Batch, NewRun, RunState, RunStore, StoreLimits
@@ -26,6 +28,12 @@ SECRET = "a secret answer"
 TEXT = f"{SECRET} \x1b]0;title\x07 你好 \ud800"
 
 
+def make_app() -> Flask:
+    app = Flask("host")
+    app.secret_key = "secret"
+    return app
+
+
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store with an answer that runs, one of ada's that has ended, and one of eve's."""
@@ -37,7 +45,9 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     async def fill(store: RunStore) -> None:
         for run_id, user, is_whole in ((RUNNING, "ada", False), (ENDED, "ada", True), (OTHER, "eve", True)):
-            await store.create(NewRun(run_id, digest_of_user(user), "one-host"))
+            with make_app().app_context():
+                owner = digest_of_user(user)
+            await store.create(NewRun(run_id, owner, "one-host"))
             events = [Text(TEXT, 3), *([Finished("stop", None)] if is_whole else [])]
             batch = Batch(1, len(events), encode_events(events))
             end = RunState.COMPLETED if is_whole else None
@@ -69,8 +79,9 @@ def states(path: Path) -> dict[str, str]:
     return found
 
 
-def run(*arguments: str) -> Result:
-    done = CliRunner().invoke(sluice_commands, ["runs", *arguments])
+def run(*arguments: str, create_app: Callable[[], Flask] | None = make_app) -> Result:
+    info = None if create_app is None else ScriptInfo(create_app=create_app)
+    done = CliRunner().invoke(sluice_commands, ["runs", *arguments], obj=info)
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return done
 
@@ -103,6 +114,15 @@ def test_the_list_can_be_of_one_state_and_of_one_user(file: Path) -> None:
     assert listed("--owner-of", "nobody") == []
     assert run("list", "--owner-of", "nobody").stdout == "no answers\n"
     assert run("list", "--state", "gone").exit_code == 2
+
+
+@pytest.mark.parametrize("create_app", [None, lambda: Flask("without a secret key")])
+def test_a_users_answers_are_not_listed_without_the_secret_key_of_the_application(
+    file: Path, create_app: Callable[[], Flask] | None
+) -> None:
+    done = run("list", "--owner-of", "ada", create_app=create_app)
+    assert done.exit_code == 2
+    assert "--owner-of needs the application whose user it is, with its secret_key" in done.stderr
 
 
 def test_one_answer_is_shown_by_the_beginning_of_its_id_and_its_text_only_where_it_is_asked_for(file: Path) -> None:
