@@ -376,7 +376,7 @@ def test_the_buttons_of_a_question_stand_between_it_and_its_answer(chat: ChatPag
 
 
 def test_an_icon_has_one_meaning(chat: ChatPage) -> None:
-    failed = {"success": False, "error": "No.", "code": "context_length_exceeded", "retryable": False}
+    failed = {"success": False, "error": "No.", "code": "content_filtered", "retryable": True}
     chat.reply_once(content_type="text/event-stream", body=frames(text_frame("Half"), failed))
     chat.ask("First")
     expect(chat.failure).to_be_visible()
