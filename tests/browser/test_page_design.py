@@ -214,6 +214,8 @@ def test_a_mark_pulses_where_the_next_word_comes_unless_motion_is_reduced(
         last = chat.prose.locator(name).last
         expect(last).to_be_visible()
         assert last.evaluate(mark)[0] is True, name
+        marks = chat.prose.locator("*").evaluate_all(f"all => all.filter((each) => ({mark})(each)[0]).length")
+        assert marks == 1, name
         end.open()
         chat.wait_complete()
         assert last.evaluate(mark)[0] is False, name
