@@ -7,11 +7,11 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self
-from weakref import WeakSet, ref
+from weakref import WeakMethod, WeakSet, ref
 
 from flask import Flask
 
@@ -132,7 +132,9 @@ class ExtensionState:
     def __post_init__(self) -> None:
         """Prepare the watch, which attaches to the loop with the first client."""
         self.disconnects = DisconnectWatcher(self.service.loop)
-        self.service.stored.hold_thread = self.hold_thread
+        # Weak: what ends the threads of a dropped service holds its stored runs.
+        hold_thread = WeakMethod(self.hold_thread)
+        self.service.stored.hold_thread = lambda: nullcontext() if (hold := hold_thread()) is None else hold()
         _made.add(self)
 
     def log_warnings(self) -> None:

@@ -105,9 +105,12 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self, coro: Coroutine[Any, Any, Any], *, name: str | None = None, context: Context | None = None
     ) -> asyncio.Task[Any]:
         context = _context(context)
+        process = context.get(PROCESS) or PROCESS.get(None)
+        if process is not None:
+            # A task with a context of its own is its process's all the same.
+            context.run(PROCESS.set, process)
         task = asyncio.Task(coro, loop=self, name=name, context=context)
         self._tasks[task] = None
-        process = context.get(PROCESS)
         if process is not None:
             process.tasks[task] = None
 
