@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support.polling import wait_until
 from tests.support.running_server import RunningServer, cleared_model, start_server
 from tools.common.chat_page import ChatPage
 from tools.common.chromium import open_context
@@ -101,9 +100,9 @@ def test_a_deployment_offers_to_continue_the_answer(chat: ChatPage, workers: Run
     expect(chat.prose).to_have_text("As far as this")
     old = workers.server.worker_pids()
     workers.server.signal(signal.SIGHUP)
+    workers.server.wait_workers(2, without=old)
     expect(chat.failure).to_contain_text("The server stopped before this answer was complete.")
     expect(chat.prose).to_have_text("As far as this")
-    wait_until(lambda: not set(old) & set(workers.server.worker_pids()), 10, "the new workers")
     workers.model.enqueue(reply(" and on."))
     chat.answer.get_by_role("button", name="Continue").click()
     expect(chat.prose).to_have_text("As far as this and on.")
