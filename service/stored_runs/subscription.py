@@ -53,6 +53,11 @@ class StoredSubscription(Subscription):
         self._lock = threading.Lock()
         self._is_closed = False
 
+    @property
+    def is_first(self) -> bool:
+        """Whether this reader has begun the run, which is then this process's."""
+        return self._run is not None
+
     def wait_accepted(self, timeout: float) -> bool:
         """Wait until the model begins to answer, as `Run.wait_accepted`; not for a run that another has begun."""
         return self._run is None or self._run.wait_accepted(timeout)
