@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 from ..errors import Interrupted, Stopped
 from ..runs.stores.base import Answer, Append, Refusal, RunStore, StoreUnavailable, cut_id
@@ -41,6 +42,7 @@ class StoreWriter:
         self._on_written = on_written
         self._changed: dict[StoredRun, None] = {}
         self._wake = asyncio.Event()
+        self._is_urgent = asyncio.Event()
         self._pause = 0.0
         #: When all runs are written again, on the loop's clock.
         self._due_at = 0.0
@@ -62,6 +64,8 @@ class StoreWriter:
         """Write what a run has appended, soon."""
         self._changed[run] = None
         run.is_changed = True
+        if run.is_urgent:
+            self._is_urgent.set()
         if not self._wake.is_set():
             self._wake.set()
             if self._waiting_since is None:
@@ -71,6 +75,8 @@ class StoreWriter:
         """Write until cancelled."""
         while True:
             await self._wake.wait()
+            if not self._pause:
+                await self._wait_due()
             await asyncio.sleep(self._pause or INTERVAL)
             try:
                 await self._write_due()
@@ -78,8 +84,17 @@ class StoreWriter:
                 logger.exception("unhandled exception in the writer of stored runs")
                 self._pause = LONGEST_PAUSE
 
+    async def _wait_due(self) -> None:
+        """Wait until what has changed is nearly due, or something is urgent. Looks each interval would cost more."""
+        delay = self._due_at - INTERVAL - asyncio.get_running_loop().time()
+        if delay > 0 and not self._is_urgent.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await self._is_urgent.wait()
+
     async def _write_due(self) -> None:
         """Write all runs that have changed, or only the urgent ones where the others can wait."""
+        self._is_urgent.clear()
         now = asyncio.get_running_loop().time()
         if now < self._due_at:
             await self.write([run for run in self._changed if run.is_urgent])
