@@ -192,8 +192,10 @@ class Upkeep:
 
     async def unattended(self, owner: str) -> list[RunRecord]:
         """Return an owner's runs without a reader, those first that have had none for longest."""
+        runs = await self._list_runs(owner, RunState.RUNNING)
+        # Not before the list, in which a run may be that was left meanwhile.
         now = self._clock()
         return sorted(
-            (run for run in await self._list_runs(owner, RunState.RUNNING) if run.attended_until < now),
+            (run for run in runs if run.attended_until <= now),
             key=lambda run: run.attended_until or run.created,
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import sqlite3
 import time
@@ -91,6 +92,9 @@ def test_readers_that_are_ahead_of_the_store_leave_threads_for_other_requests(tm
         began = time.monotonic()
         assert fetch(server.url, "/healthz").status == 200
         assert time.monotonic() - began < 1.0
+        # As many wait as threads may be held; the others are refused at once.
+        sockets = [reader.socket for reader in ahead]
+        wait_until(lambda: len(select.select(sockets, [], [], 0)[0]) == 8, 5.0, "the refusals")
         gate.open()
         # Those that waited have all of it; the others may try again.
         assert sorted(reader.status for reader in ahead) == [204] * 4 + [503] * 8
