@@ -238,7 +238,8 @@ class Run(Subscription):
 
     def _end_with(self, error: ServiceError | None) -> None:
         """Append a failure, or close the log; then cancel the source. Readers do not wait for its clean-up."""
-        if error is None:
+        # The readers of a stored run are not its own: after its end they read what is left.
+        if error is None and not (self.is_stored and self.log.has_ended):
             self.log.close()
         task, self._task = self._task, None
         # Once: a second time would cancel the clean-up.

@@ -23,6 +23,7 @@ from sluice.service.observability.metrics import Metrics
 from sluice.service.runs import run as run_module
 from sluice.service.runs.log import RunLog
 from sluice.service.runs.run import Run, Source
+from sluice.service.runs.thread_reader import ThreadReader
 from sluice.service.settings.limits import LimitSettings
 from sluice.service.settings.provider import ProviderSettings
 from tests.support.polling import wait_until
@@ -55,13 +56,36 @@ def loop() -> Iterator[LoopThread]:
     assert thread.close()
 
 
-def begun(loop: LoopThread, source: Source, *, heartbeat: float) -> Run:
+def test_a_stored_run_that_is_closed_behind_its_end_leaves_all_to_its_readers(loop: LoopThread) -> None:
+    async def source(log: RunLog) -> None:
+        await asyncio.Event().wait()
+
+    run = begun(loop, source, heartbeat=5.0, is_stored=True)
+    reader = ThreadReader(loop, run.log)
+    wait_until(lambda: reader.is_waiting, 5.0, "the reader to wait")
+
+    async def end_and_close() -> None:
+        run.log.append([Text("all"), Finished("stop", None)])
+        # What `close` has the loop do. It may come before the reader's own turn.
+        run._end_with(None)
+
+    loop.submit(end_and_close()).result(5.0)
+    batch = reader.read(5.0)
+    reader.close()
+    run.has_delivered_end = True
+    run.close()
+    assert batch is not None
+    assert [type(event) for event in batch[1]] == [Text, Finished]
+
+
+def begun(loop: LoopThread, source: Source, *, heartbeat: float, is_stored: bool = False) -> Run:
     return Run(
         loop,
         source,
         Metrics("m"),
         current=CurrentChat(CHAT),
         heartbeat=heartbeat,
+        is_stored=is_stored,
         on_close=lambda _: None,
     )
 
