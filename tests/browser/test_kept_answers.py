@@ -144,12 +144,14 @@ def test_two_tabs_show_the_same_growing_text_and_one_of_them_stores_it(chat: Cha
     expect(other.prose).to_have_text("One")
     expect_running(other)
     for gate, text in zip(gates, ("One two", "One two three", "One two three four."), strict=True):
+        if gate is gates[-1]:
+            # Later the first tab may have ended its work before the other one, which then takes over.
+            assert other.page.evaluate("window.writes") == 0
         gate.open()
         expect(chat.prose).to_have_text(text)
         expect(other.prose).to_have_text(text)
     other.wait_complete()
     chat.wait_saved()
-    assert other.page.evaluate("window.writes") == 0
     assert len(model.exchanges) == 1
 
 

@@ -18,6 +18,16 @@ export async function loadMarkdown() {
 /** @returns {Promise<unknown>} fulfilled when the reader moves the pointer, touches or types */
 export function firstInteraction() {
   return new Promise((resolve) => {
-    for (const type of INTERACTIONS) addEventListener(type, resolve, { once: true, capture: true, passive: true });
+    const ended = new AbortController();
+    /** @param {Event} event */
+    const onEvent = (event) => {
+      // Browsers send one without a movement where a new page lies below a pointer that rests.
+      if (event.type === "pointermove" && event instanceof PointerEvent && !event.movementX && !event.movementY) return;
+      ended.abort();
+      resolve(undefined);
+    };
+    for (const type of INTERACTIONS) {
+      addEventListener(type, onEvent, { capture: true, passive: true, signal: ended.signal });
+    }
   });
 }
