@@ -254,19 +254,11 @@ class StoredRuns:
         wait(list(self._ending), timeout)
 
     def _call(self, coroutine: Coroutine[Any, Any, T], timeout: float = CALL_TIMEOUT) -> T:
-        future: Future[T] | None = None
         try:
-            future = self._loop.submit(coroutine)
-            return self._wait(future, timeout)
-        except Overloaded:
-            assert future is not None
-            future.add_done_callback(_give_back)
-            raise
+            return self._wait(self._loop.submit(coroutine), timeout)
         except StoreUnavailable as error:
             raise StoreAway(str(error)) from error
         except TimeoutError as error:
-            assert future is not None
-            future.add_done_callback(_give_back)
             raise StoreAway(f"the store did not answer within {timeout:g} s") from error
         except LoopUnavailable as error:
             raise InternalError(str(error)) from error
@@ -275,8 +267,12 @@ class StoredRuns:
         """Wait for a result. Slow stores, and readers that are ahead of theirs, leave threads for other requests."""
         with suppress(TimeoutError):
             return future.result(SHORT_WAIT)
-        with self.hold_thread():
-            return future.result(timeout - SHORT_WAIT)
+        try:
+            with self.hold_thread():
+                return future.result(timeout - SHORT_WAIT)
+        except (Overloaded, TimeoutError):
+            future.add_done_callback(_give_back)
+            raise
 
     def _call_soon(self, function: Callable[..., object], *arguments: object) -> None:
         with suppress(LoopUnavailable):
@@ -410,7 +406,7 @@ class StoredRuns:
         elif followed.owner != owner:
             raise RunUnknown
         if followed is None:
-            followed = Replica(run_id, owner, await self._opened(), lambda replica: self._drop(replica))
+            followed = Replica(run_id, owner, await self._opened(), self._drop)
             self._replicas[run_id] = followed
         if followed.readers >= self.settings.max_readers:
             raise TooManyReaders
