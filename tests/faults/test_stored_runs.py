@@ -100,9 +100,8 @@ def test_readers_that_are_ahead_of_the_store_leave_threads_for_other_requests(tm
         assert sorted(reader.status for reader in ahead) == [204] * 4 + [503] * 8
 
 
-def test_readers_on_two_servers_and_from_any_event_get_the_same_text(
-    producer: RunningServer, other: RunningServer
-) -> None:
+def check_same_text(producer: RunningServer, other: RunningServer) -> None:
+    """Have 48 readers of one answer, on two servers and from two of its events; check what each has got."""
     browser = RunClient(producer.url)
     run_id, gate, last = begin_held(producer, browser)
     with ExitStack() as stack:
@@ -119,6 +118,12 @@ def test_readers_on_two_servers_and_from_any_event_get_the_same_text(
             assert ids == sorted(set(ids))
             assert min(ids) > after
             assert end["done"] is True
+
+
+def test_readers_on_two_servers_and_from_any_event_get_the_same_text(
+    producer: RunningServer, other: RunningServer
+) -> None:
+    check_same_text(producer, other)
 
 
 def test_a_stop_on_another_server_closes_the_provider_within_a_second(

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 import pytest
 
 from sluice.service.runs.stores.base import cut_id
-from tests.faults.test_stored_runs import LOST_WITHIN, begin_held, wait_stored
+from tests.faults.test_stored_runs import LOST_WITHIN, begin_held, check_same_text, wait_stored
 from tests.support.polling import wait_until
 from tests.support.run_client import Followed, RunClient, read_all, run_id_of
 from tests.support.running_server import RunningServer, start_server
@@ -59,22 +59,7 @@ def two(hosts: tuple[RunningServer, RunningServer]) -> RunningServer:
 
 
 def test_readers_on_two_hosts_and_from_any_event_get_the_same_text(one: RunningServer, two: RunningServer) -> None:
-    browser = RunClient(one.url)
-    run_id, gate, last = begin_held(one, browser)
-    with ExitStack() as stack:
-        readers = [
-            (after, stack.enter_context(browser.follow(run_id, after, url=url)))
-            for after in (0, last)
-            for url in (one.url, two.url)
-            for _ in range(12)
-        ]
-        gate.open()
-        for after, reader in readers:
-            text, ids, end = read_all(reader)
-            assert text == ("three four" if after else "one two three four")
-            assert ids == sorted(set(ids))
-            assert min(ids) > after
-            assert end["done"] is True
+    check_same_text(one, two)
 
 
 def test_a_stop_on_another_host_closes_the_provider_within_a_second(one: RunningServer, two: RunningServer) -> None:
