@@ -89,9 +89,11 @@ def _check_type(name: str, value: object, expected: type, words: str) -> None:
 
 @dataclass(slots=True)
 class CurrentChat:
-    """The chat of one run, which a hook may replace before the model is asked."""
+    """The chat of one run, which a hook may replace before the model is asked, and who is asked."""
 
     chat: Chat
+    #: The provider that was asked last; empty before the first.
+    provider: str = ""
 
 
 #: Runs on the loop before the model is asked, at most until the limit for the first token. Returns the chat to send;

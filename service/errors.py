@@ -239,7 +239,8 @@ class QuotaExceeded(UpstreamError):
         "top it up."
     )
     advice = (
-        "the account of OPENAI_API_KEY has no quota or balance left: top it up, raise its limit, or set another key"
+        "the account of OPENAI_API_KEY, or of the provider's key in SLUICE_PROVIDERS, has no quota or balance left: "
+        "top it up, raise its limit, or set another key"
     )
 
 
@@ -252,7 +253,7 @@ class ModelNotFound(UpstreamError):
     )
     advice = (
         "the provider has no such model for this key: OPENAI_MODEL and OPENAI_MODELS should name models that "
-        "OPENAI_BASE_URL serves"
+        "OPENAI_BASE_URL serves, and `models` in SLUICE_PROVIDERS those of each provider"
     )
 
 
@@ -262,7 +263,8 @@ class KeyRefused(UpstreamError):
     code = "key_refused"
     public_message = "The model's provider refused the server's key. Ask the operator to check it."
     advice = (
-        "the provider refused the API key: OPENAI_API_KEY should be a valid key for the provider at OPENAI_BASE_URL"
+        "the provider refused the API key: OPENAI_API_KEY should be a valid key for the provider at OPENAI_BASE_URL, "
+        "and `key` or `key_file` in SLUICE_PROVIDERS for each provider there"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import threading
 import time
@@ -23,8 +24,8 @@ from .events.usage import Usage
 from .observability.logging import request_id, trace
 from .observability.metrics import Metrics
 from .observability.resources import NO_DESCRIPTORS, limit_is_near
-from .provider.client import ProviderClient
 from .provider.retry import stream_with_retries
+from .provider.router import ModelRouter
 from .runs.concurrency_limit import ConcurrencyLimiter, Slot
 from .runs.log import RunLog
 from .runs.run import Run, Source
@@ -32,7 +33,6 @@ from .runs.run_end import RunEnd
 from .runs.sources import stream_items, stream_prepared
 from .runs.subscription import Subscription
 from .settings.limits import CLOSING_TIME
-from .settings.provider import OPENAI_BASE_URL
 from .settings.settings import Settings
 from .stored_runs.registry import StoredRuns
 from .stored_runs.subscription import StoredSubscription
@@ -88,7 +88,7 @@ class ChatService:
         self.stored = StoredRuns(
             settings.storage, self.loop, settings.limits.heartbeat_interval, metrics=self.metrics.stored
         )
-        self._model: ProviderClient | None = None
+        self._model: ModelRouter | None = None
         self._demo: DemoServer | None = None
         self._runs: dict[Run, Slot] = {}
         self._lock = threading.Lock()
@@ -117,14 +117,14 @@ class ChatService:
                 self.metrics.write()
 
     async def _connect(self) -> None:
-        base_url = self.settings.provider.base_url or OPENAI_BASE_URL
+        providers = self.settings.provider.providers
         if self.settings.provider.is_demo:
             # Here, because aiohttp.web adds a filter to the warnings of the whole process.
             from .demo.server import DemoServer
 
             self._demo = DemoServer(self.settings.provider.demo_tokens_per_second)
-            base_url = await self._demo.start()
-        model = ProviderClient(self.settings, base_url)
+            providers = (dataclasses.replace(providers[0], base_url=await self._demo.start()),)
+        model = ModelRouter(self.settings, providers, self.metrics.attempt_failed)
         await model.start_resolver()
         self._model = model
 
@@ -239,7 +239,7 @@ class ChatService:
             InternalError: The loop is dead or stuck.
         """
         current = CurrentChat(chat)
-        source = partial(self.stream_chat, chat) if before_model is None else self._prepare(current, before_model)
+        source = partial(self.stream_chat, current) if before_model is None else self._prepare(current, before_model)
         return self._open(current, client, source, on_end)
 
     def open_stored(
@@ -276,7 +276,7 @@ class ChatService:
         """
         self.start()
         current = CurrentChat(chat)
-        source = partial(self.stream_chat, chat) if before_model is None else self._prepare(current, before_model)
+        source = partial(self.stream_chat, current) if before_model is None else self._prepare(current, before_model)
         return self.stored.begin(
             owner,
             lambda: self._open(current, client, source, on_end, is_stored=True),
@@ -380,23 +380,23 @@ class ChatService:
                         raise copy(error)
         raise ShuttingDown("the run was closed")
 
-    async def stream_chat(self, chat: Chat, log: RunLog, first_token_timeout: float | None = None) -> None:
-        """Append an answer's events; retry failures that may pass. On the loop's thread.
+    async def stream_chat(self, current: CurrentChat, log: RunLog, first_token_timeout: float | None = None) -> None:
+        """Append an answer's events; after a failure that may pass, ask again. On the loop's thread.
 
         Args:
-            chat: What is sent to the model.
+            current: What is sent to the model; gets the provider that is asked.
             log: Gets the events.
             first_token_timeout: Seconds until the first token. Default: the setting.
 
         Raises:
-            UpstreamError: The last attempt's failure.
+            UpstreamError: The last attempt's failure; or no provider serves the model.
         """
-        client = self._model
-        assert client is not None
+        router = self._model
+        assert router is not None
         limit = self.settings.limits.first_token_timeout if first_token_timeout is None else first_token_timeout
-        messages = chat.prompt
+        routes = router.routes(current.chat.model)
         await stream_with_retries(
-            lambda deadline: client.stream(messages, chat.model, deadline, log, extra=chat.extra),
+            [partial(route.stream, current, log) for route in routes],
             log,
             max_retries=self.settings.provider.max_retries,
             first_token_timeout=limit,
@@ -404,7 +404,7 @@ class ChatService:
         )
 
 
-async def _disconnect(stored: StoredRuns, model: ProviderClient | None, demo: DemoServer | None) -> None:
+async def _disconnect(stored: StoredRuns, model: ModelRouter | None, demo: DemoServer | None) -> None:
     """Close what a service has opened on its loop."""
     await stored.aclose()
     if model is not None:
@@ -413,9 +413,7 @@ async def _disconnect(stored: StoredRuns, model: ProviderClient | None, demo: De
         await demo.aclose()
 
 
-async def _release(
-    stored: StoredRuns, model: ProviderClient | None, demo: DemoServer | None, metrics: Metrics
-) -> None:
+async def _release(stored: StoredRuns, model: ModelRouter | None, demo: DemoServer | None, metrics: Metrics) -> None:
     """Close all that a service has opened, which itself is gone."""
     await _disconnect(stored, model, demo)
     metrics.close()

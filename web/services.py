@@ -73,7 +73,7 @@ class Services:
     @property
     def secrets(self) -> tuple[str, ...]:
         """The texts that must never be logged."""
-        return tuple(sluice.service.settings.provider.api_key for sluice in self._sluices)
+        return tuple(secret for sluice in self._sluices for secret in sluice.service.settings.provider.secrets)
 
     def use_threads(self, threads: ThreadBudget) -> None:
         """Tell the applications which threads serve them."""

@@ -41,7 +41,7 @@ class Metrics:
         """Make the metrics. No file is opened.
 
         Args:
-            provider: The provider's name, a label.
+            provider: The provider's name, the label of streams for which none was asked.
             directory: Where the workers' files are; it need not exist. Without one, only this process is counted.
         """
         self._provider = provider
@@ -66,6 +66,12 @@ class Metrics:
         )
         self._retries = Counter(
             values, "sluice_retries", "Further attempts at the model, by the failure's code.", ("code",)
+        )
+        self._provider_failures = Counter(
+            values,
+            "sluice_provider_failures",
+            "Attempts at a provider that failed, by the failure's code.",
+            ("gen_ai_provider_name", "code"),
         )
         self._failures = Counter(
             values, "sluice_metrics_failures", "Failures to write or read metrics; see the log for the latest."
@@ -137,6 +143,7 @@ class Metrics:
         code: str,
         source: str,
         mode: str,
+        provider: str,
         model: str,
         duration: float,
         first_token: float | None,
@@ -149,6 +156,7 @@ class Metrics:
             code: The error's code; empty where there was none.
             source: The request's `source`.
             mode: `stream` or `block`.
+            provider: The provider that was asked last; empty for none.
             model: One of the models that the operator allows, so that labels stay few.
             duration: Seconds from beginning to end.
             first_token: Seconds until the first token; `None` if none came.
@@ -157,7 +165,7 @@ class Metrics:
         with self._guard:
             self._open.add(-1)
             self._ended.add(outcome, code, source, mode)
-            labels = ("chat", self._provider, model)
+            labels = ("chat", provider or self._provider, model)
             self._duration.observe(duration, *labels, code)
             if first_token is not None:
                 self._first.observe(first_token, *labels)
@@ -178,6 +186,12 @@ class Metrics:
         """Count a further attempt."""
         with self._guard:
             self._retries.add(code)
+            self._values.write()
+
+    def attempt_failed(self, provider: str, code: str) -> None:
+        """Count an attempt at a provider that failed with this code."""
+        with self._guard:
+            self._provider_failures.add(provider, code)
             self._values.write()
 
     def exposition(self, loop_lag: float, loop_tasks: int) -> bytes:

@@ -43,17 +43,18 @@ _TIME_LIMITS = "SLUICE_FIRST_TOKEN_TIMEOUT, SLUICE_NEXT_TOKEN_TIMEOUT or SLUICE_
 
 
 class ProviderClient:
-    """One client and one connection pool for a process. Make and use it on the loop's thread only."""
+    """One client and one connection pool for a provider, in a process. Make and use it on the loop's thread only."""
 
-    def __init__(self, settings: Settings, base_url: str) -> None:
+    def __init__(self, settings: Settings, base_url: str, key: str) -> None:
         """Prepare the client; nothing is sent.
 
         Args:
-            settings: Key, limits, time limits and proxies.
+            settings: Limits, time limits and proxies.
             base_url: The provider's API, or the demo server's.
+            key: The provider's key; empty for none.
         """
         self._settings = settings
-        self._request = ProviderRequest.prepare(base_url, settings.provider.api_key)
+        self._request = ProviderRequest.prepare(base_url, key)
         # By model, what it is known to refuse of a request; under "" what the provider refuses for all models.
         self._left_out: defaultdict[str, frozenset[Part]] = defaultdict(frozenset)
         self._transport = Transport(

@@ -300,18 +300,20 @@ class Run(Subscription):
             code=self._code,
             source=chat.source,
             mode=chat.mode,
+            provider=self._current.provider,
             model=chat.model,
             duration=self._duration,
             first_token=first_token,
             usage=usage,
         )
         logger.info(
-            "run=%s source=%s mode=%s model=%s outcome=%s code=%s prompt_tokens=%d completion_tokens=%d estimated=%s "
-            "first_token_ms=%s duration_ms=%d stored=%s",
+            "run=%s source=%s mode=%s model=%s provider=%s outcome=%s code=%s prompt_tokens=%d completion_tokens=%d "
+            "estimated=%s first_token_ms=%s duration_ms=%d stored=%s",
             chat.run_id,
             chat.source,
             chat.mode,
             chat.model,
+            self._current.provider or "-",
             outcome,
             self._code or "-",
             usage.prompt_tokens,

@@ -20,8 +20,8 @@ _OF_BEFORE_MODEL = (
 
 T = TypeVar("T")
 
-#: Appends the events of a chat's answer, given the chat, the log, and the seconds until the first token.
-StreamChat = Callable[[Chat, RunLog, float], Awaitable[None]]
+#: Appends the events of a chat's answer, given its record, the log, and the seconds until the first token.
+StreamChat = Callable[[CurrentChat, RunLog, float], Awaitable[None]]
 
 
 async def stream_prepared(
@@ -62,7 +62,7 @@ async def stream_prepared(
         if not isinstance(replaced, Chat):
             raise TypeError(f"before_model returned {type(replaced).__name__}; it should return a Chat or None")
         current.chat = replaced
-    await stream_chat(current.chat, log, deadline - now())
+    await stream_chat(current, log, deadline - now())
 
 
 async def stream_items(items: AsyncIterable[str], total_timeout: float, log: RunLog) -> None:

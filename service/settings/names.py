@@ -47,8 +47,7 @@ def unused_names(environ: Mapping[str, str], written: Mapping[str, str], setting
         settings: The settings that were made of both.
     """
     said = [*names_without_effect(environ), *names_without_effect(written, " in .env", is_dotenv=True)]
-    provider = settings.provider
-    if not provider.is_demo and "openai.com" in (provider.base_url or "openai.com"):
+    if any("openai.com" in provider.base_url for provider in settings.provider.providers):
         payers = [name for name in _PAYERS if (environ.get(name) or written.get(name, "")).strip()]
         said += [f"{name} is not used: the key alone decides which organization and project pay." for name in payers]
     return said

@@ -18,6 +18,8 @@ from .logging import LoggingSettings
 from .page import PageSettings
 from .parsers import url_is_public
 from .provider import ProviderSettings
+from .providers import Catalog
+from .providers_file import BadCatalog, read_catalog
 from .proxies import Proxies
 from .server import ServerSettings
 from .sources import SettingFiles, find_text, read_dotenv
@@ -90,8 +92,11 @@ class Settings:
         """
         defaults = cls()
         values, problems = _read_values(defaults, sources, files)
+        catalog, of_catalog = _read_catalog(values, files)
+        problems += of_catalog
         base_url = values.get("OPENAI_BASE_URL", "openai.com")
-        if "openai.com" not in base_url and not find_text("OPENAI_MODEL", sources, None):
+        is_for_one = not values.get("SLUICE_PROVIDERS")
+        if is_for_one and "openai.com" not in base_url and not find_text("OPENAI_MODEL", sources, None):
             problems.append(
                 f"OPENAI_MODEL is not set; with OPENAI_BASE_URL={base_url} it should name a model "
                 "that is served there."
@@ -100,6 +105,7 @@ class Settings:
             raise SettingsError(problems)
         records = {field.name: getattr(defaults, field.name) for field in dataclasses.fields(cls)}
         read = {name: _replace_values(record, values) for name, record in records.items() if name != "proxies"}
+        read["provider"] = dataclasses.replace(read["provider"], catalog=catalog)
         return cls(**read)
 
     def contradictions(self) -> list[str]:
@@ -135,6 +141,22 @@ def _read_values(
     return values, problems
 
 
+def _read_catalog(values: Mapping[str, Any], files: SettingFiles) -> tuple[Catalog, list[str]]:
+    """Return the providers of the file that is set, and a sentence for each mistake."""
+    path = values.get("SLUICE_PROVIDERS")
+    if not path:
+        return Catalog(), []
+    try:
+        catalog = read_catalog(path, files)
+    except BadCatalog as error:
+        return Catalog(), error.problems
+    model = values.get("OPENAI_MODEL")
+    if model is None or model in catalog.models:
+        return catalog, []
+    names = ", ".join(catalog.models)
+    return catalog, [f"OPENAI_MODEL is {model!r}; it should be a model of SLUICE_PROVIDERS ({path}): {names}."]
+
+
 def parse_value(field: dataclasses.Field[Any], text: str) -> Any:
     """Return a setting's value.
 
@@ -156,5 +178,6 @@ def parse_value(field: dataclasses.Field[Any], text: str) -> Any:
 
 def _replace_values(record: Any, values: Mapping[str, Any]) -> Any:
     """Return a copy of a record with the values of those of its variables that have one."""
-    found = {field.name: field.metadata["variable"] for field in dataclasses.fields(record)}
+    fields = [field for field in dataclasses.fields(record) if "variable" in field.metadata]
+    found = {field.name: field.metadata["variable"] for field in fields}
     return dataclasses.replace(record, **{name: values[key] for name, key in found.items() if key in values})

@@ -80,7 +80,7 @@ def find_text(variable: str, sources: Sequence[Mapping[str, str]], files: Settin
             raise ValueError(f"{variable} and {variable}{FILE_SUFFIX} are both set; only one of them should be.")
         if path and files:
             try:
-                return _read_text(path, files)
+                return read_text(path, files)
             except BadFile as error:
                 should = f"it should name a file that holds {variable}."
                 raise ValueError(f"{variable}{FILE_SUFFIX} is {path!r}, which {error}; {should}") from None
@@ -89,7 +89,12 @@ def find_text(variable: str, sources: Sequence[Mapping[str, str]], files: Settin
     return ""
 
 
-def _read_text(path: str, files: SettingFiles) -> str:
+def read_text(path: str, files: SettingFiles) -> str:
+    """Return a file's text, without the white space around it.
+
+    Raises:
+        BadFile: There is none, it cannot be read, or it has no text.
+    """
     if "\0" in path:
         raise BadFile("is no path")
     raw = files.read(path)

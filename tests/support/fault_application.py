@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response, jsonify, request, stream_with_context
 from werkzeug.wsgi import ClosingIterator
 
+from sluice.service.chat import CurrentChat
 from sluice.service.concurrency import deadline
 from sluice.service.events.events import Text
 from sluice.service.provider import connection
@@ -185,12 +186,12 @@ def _add_faults(app: Flask) -> Flask:
             log.append([Text(b"not text")])  # type: ignore[arg-type]
         raise LookupError("a defect")
 
-    async def stream_chat(chat: Any, log: RunLog, *rest: Any) -> None:
-        said = chat.messages[-1]["content"]
+    async def stream_chat(current: CurrentChat, log: RunLog, *rest: Any) -> None:
+        said = current.chat.messages[-1]["content"]
         if said in (DEFECT_AT_ONCE, DEFECT_AFTER_WORDS, DEFECT_WHILE_ENCODING, NO_MEMORY):
             await fail(said, log)
         else:
-            await honest(chat, log, *rest)
+            await honest(current, log, *rest)
 
     service.stream_chat = stream_chat  # type: ignore[method-assign, assignment]
 

@@ -30,6 +30,7 @@ _RUN: Final = {
     "source": "The request's `source`.",
     "mode": "`stream` or `block`.",
     "model": "The model that was asked.",
+    "provider": "The provider that answered, or was asked last; `-` where none was asked.",
     "outcome": "`done`, `disconnected` (by the client), `stopped` (the server ended it), `timeout` or `error`.",
     "code": "The [error's code](errors.md); `-` without an error.",
     "prompt_tokens": "Tokens of the conversation.",

@@ -38,11 +38,13 @@ def _families() -> list[Metric]:
     counted.opened()
     counted.refused("overloaded")
     counted.retried("upstream_unavailable")
+    counted.attempt_failed("provider", "upstream_unavailable")
     counted.ended(
         outcome="done",
         code="",
         source="api",
         mode="stream",
+        provider="provider",
         model="model",
         duration=1.0,
         first_token=0.1,

@@ -108,7 +108,8 @@ class Configuration:
         if provider.is_demo:
             model = "the built-in demo model (a script; set OPENAI_BASE_URL or OPENAI_API_KEY for a real one)"
         else:
-            model = f"{provider.default_model} at {provider.base_url or 'api.openai.com'}"
+            names = ", ".join(each.name for each in provider.catalog.providers)
+            model = f"{provider.default_model} at {names or provider.base_url or 'api.openai.com'}"
         for listener in server.LISTENERS:
             address = format_address(listener.sock.getsockname(), is_tls=server.cfg.is_ssl)
             server.log.info("Sluice listens on %s", address)

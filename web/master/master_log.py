@@ -16,10 +16,10 @@ class MasterLog:
     """Sets up the log of the master, which its workers inherit."""
 
     def __init__(self, settings: Settings) -> None:
-        """Take the log's form and level, and the key that must never be written."""
+        """Take the log's form and level, and the keys that must never be written."""
         self._is_json = settings.logging.format == "json"
         self._level = settings.logging.level.upper()
-        self._formatter = log_formatter(settings.logging.format, (settings.provider.api_key,))
+        self._formatter = log_formatter(settings.logging.format, settings.provider.secrets)
 
     def start(self) -> None:
         """Write the standard streams through queues, and show the lines of `sluice.*`. Starts the log's thread."""

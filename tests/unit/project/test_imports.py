@@ -38,6 +38,7 @@ SERVICE = {
     "service.stored_runs": {"concurrency", "errors", "events", "observability", "runs", "settings"},
     "service.provider": {
         "runs",
+        "chat",
         "concurrency",
         "decoding",
         "errors",

@@ -66,8 +66,8 @@ def test_at_least_ten_providers_have_samples_of_each_kind() -> None:
 def test_the_detail_begins_with_what_the_operator_can_change() -> None:
     error = failure_from_status(401, {}, "who are you?")
     assert error.detail == (
-        "the provider refused the API key: OPENAI_API_KEY should be a valid key for the provider at OPENAI_BASE_URL. "
-        "The provider answered 401: who are you?"
+        "the provider refused the API key: OPENAI_API_KEY should be a valid key for the provider at OPENAI_BASE_URL, "
+        "and `key` or `key_file` in SLUICE_PROVIDERS for each provider there. The provider answered 401: who are you?"
     )
     for kind in (ContextLengthExceeded, QuotaExceeded, ModelNotFound, KeyRefused, TemperatureRefused):
         assert re.search(r"\b(OPENAI|SLUICE)_[A-Z_]+", kind.advice)

@@ -68,7 +68,15 @@ def count_an_answer(by: Metrics) -> None:
     by.opened()
     usage = Usage(9, 2, 11, estimated=False)
     by.ended(
-        outcome="done", code="", source="api", mode="block", model="m", duration=1.0, first_token=0.5, usage=usage
+        outcome="done",
+        code="",
+        source="api",
+        mode="block",
+        provider="p",
+        model="m",
+        duration=1.0,
+        first_token=0.5,
+        usage=usage,
     )
 
 
@@ -248,7 +256,7 @@ def test_a_defect_of_the_metrics_does_not_reach_the_code_that_counts(
     make: Callable[[], Metrics], caplog: pytest.LogCaptureFixture
 ) -> None:
     make().refused(None)  # type: ignore[arg-type]
-    make().ended(outcome="done", code="", source="api", mode="block", model="m", duration="long", first_token=None, usage=None)  # type: ignore[arg-type]  # noqa: E501  # fmt: skip
+    make().ended(outcome="done", code="", source="api", mode="block", provider="p", model="m", duration="long", first_token=None, usage=None)  # type: ignore[arg-type]  # noqa: E501  # fmt: skip
     assert "Traceback" in caplog.text
 
 

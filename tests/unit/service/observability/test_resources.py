@@ -118,7 +118,7 @@ def test_a_high_number_that_is_taken_is_not_a_lack() -> None:
 def test_no_descriptor_for_the_model_is_overloaded_and_not_the_models_fault() -> None:
     async def ask() -> None:
         url = "http://127.0.0.1:9/v1"
-        client = ProviderClient(Settings(provider=ProviderSettings(base_url=url, model="m")), url)
+        client = ProviderClient(Settings(provider=ProviderSettings(base_url=url, model="m")), url, "")
         try:
             with no_descriptors():
                 await client.stream([Message(role="user", content="Hi")], "m", 1e9, RunLog())

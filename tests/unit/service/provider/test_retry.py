@@ -61,7 +61,7 @@ def stream(
         reader = CollectingReader(log)
         try:
             await stream_with_retries(
-                partial(attempts, log),
+                [partial(attempts, log)],
                 log,
                 max_retries=max_retries,
                 first_token_timeout=timeout,
@@ -127,7 +127,7 @@ def test_a_cancellation_ends_the_attempt_that_runs() -> None:
     async def scenario() -> None:
         log = RunLog()
         stream = stream_with_retries(
-            partial(attempts, log), log, max_retries=1, first_token_timeout=TIMEOUT, on_retry=lambda code: None
+            [partial(attempts, log)], log, max_retries=1, first_token_timeout=TIMEOUT, on_retry=lambda code: None
         )
         task = asyncio.ensure_future(stream)
         while not attempts.open:
@@ -139,3 +139,65 @@ def test_a_cancellation_ends_the_attempt_that_runs() -> None:
     run(scenario)
     assert attempts.open == 0
     assert attempts.scripts == []
+
+
+def fail_over(
+    *attempts: Attempts, max_retries: int = 0, timeout: float = TIMEOUT
+) -> tuple[list[Event], UpstreamError | None]:
+    """Ask these providers; return the events and the failure."""
+    events: list[Event] = []
+    failures: list[UpstreamError] = []
+
+    async def scenario() -> None:
+        log = RunLog()
+        reader = CollectingReader(log)
+        try:
+            await stream_with_retries(
+                [partial(each, log) for each in attempts],
+                log,
+                max_retries=max_retries,
+                first_token_timeout=timeout,
+                on_retry=lambda code: None,
+            )
+        except UpstreamError as failure:
+            failures.append(failure)
+        events.extend(reader.events)
+
+    run(scenario)
+    return events, failures[0] if failures else None
+
+
+def test_each_provider_is_asked_once_without_a_pause_though_no_retries_are_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retry, "RETRY_PAUSE", 1000.0)
+    # It asks for a longer pause than is waited for, which another provider need not wait for.
+    first = Attempts(([], UpstreamUnavailable("a", retry_after=RETRY_PAUSE_MOST + 1)))
+    assert fail_over(first, Attempts((WHOLE, None))) == (WHOLE, None)
+
+
+def test_after_the_last_provider_the_first_is_asked_again_and_its_own_wait_counts() -> None:
+    first = Attempts(([], UpstreamUnavailable("a")), (WHOLE, None))
+    second = Attempts(([], UpstreamUnavailable("b", retry_after=RETRY_PAUSE_MOST + 1)))
+    assert fail_over(first, second, max_retries=1) == (WHOLE, None)
+    last = UpstreamUnavailable("b")
+    waits = Attempts(([], UpstreamUnavailable("a", retry_after=RETRY_PAUSE_MOST + 1)), (WHOLE, None))
+    assert fail_over(waits, Attempts(([], last)), max_retries=1) == ([], last)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [([], UpstreamRejected("no")), ([Text("Hel")], UpstreamTruncated("broken"))],
+    ids=["a failure that does not pass", "a token was shown"],
+)
+def test_no_other_provider_is_asked_after(script: tuple[list[Event], UpstreamError]) -> None:
+    other = Attempts((WHOLE, None))
+    assert fail_over(Attempts(script), other) == script
+    assert other.deadlines == []
+
+
+def test_a_provider_leaves_equal_parts_of_the_time_to_those_after_it() -> None:
+    providers = [Attempts(([], UpstreamUnavailable(name))) for name in "abc"]
+    fail_over(*providers, timeout=60.0)
+    first, second, third = (each.deadlines[0] for each in providers)
+    assert (second - first, third - first) == (pytest.approx(10.0, abs=1.0), pytest.approx(40.0, abs=1.0))

@@ -57,11 +57,11 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def client_of(url: str, **limits: Any) -> AsyncIterator[ProviderClient]:
     settings = Settings(
-        provider=ProviderSettings(base_url=url, model="m", api_key="our-key"),
+        provider=ProviderSettings(base_url=url, model="m"),
         limits=LimitSettings(**{"connect_timeout": WITHIN, **limits}),
         proxies=Proxies.read(os.environ),
     )
-    client = ProviderClient(settings, url)
+    client = ProviderClient(settings, url, "our-key")
     try:
         yield client
     finally:

@@ -174,3 +174,24 @@ def test_an_application_that_refuses_its_settings_is_reported_by_what_is_bad(
     assert said["problems"] == [
         "SLUICE_MAX_STREAMS is 'none'; it should be a whole number of streams from 1 to 10000."
     ]
+
+
+def test_the_file_of_providers_is_examined_and_its_keys_are_not_shown(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = folder / "providers.toml"
+    file.write_text(
+        f'[[providers]]\nname = "a"\nbase_url = "http://a.example/v1"\nmodels = ["m"]\nkey = "{SECRET}"\n'
+    )
+    monkeypatch.setenv("SLUICE_PROVIDERS", "providers.toml")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://b.example/v1")
+    code, said, settings = report()
+    assert (code, said["problems"], settings["SLUICE_PROVIDERS"]["value"]) == (0, [], "providers.toml")
+    assert said["notes"] == [
+        "OPENAI_BASE_URL has no effect with SLUICE_PROVIDERS: providers.toml says which providers are asked."
+    ]
+    file.write_text(file.read_text() + "modles = 1\n")
+    code, said, _ = report()
+    assert (code, said["problems"]) == (
+        1, ["SLUICE_PROVIDERS: providers.toml, [[providers]] 1 (a): 'modles' is no key here; did you mean models?"]
+    )  # fmt: skip
