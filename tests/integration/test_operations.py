@@ -59,8 +59,9 @@ def test_a_finished_stream_is_one_line_in_the_log_without_its_text(running_serve
         client.read_stream()
     line = running_server.server.wait_for_log(rf"[^\n]*run={request_id}[^\n]*")[0]
     assert re.search(
-        rf"\[{request_id}\] run={request_id} source=load-test mode=stream model=scripted outcome=done code=- "
-        r"prompt_tokens=9 completion_tokens=2 estimated=no first_token_ms=\d+ duration_ms=\d+ stored=-$",
+        rf"\[{request_id}\] run={request_id} source=load-test mode=stream model=scripted provider=127.0.0.1 "
+        r"outcome=done code=- prompt_tokens=9 completion_tokens=2 estimated=no "
+        r"first_token_ms=\d+ duration_ms=\d+ stored=-$",
         line,
     )
     assert "secret" not in running_server.server.log
