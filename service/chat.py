@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, get_args
 
-from .message import Message
+from .message import Message, text_of
 from .settings.chat import InteractionMode
 
 _MODES = get_args(InteractionMode)
@@ -43,6 +43,8 @@ class Chat:
     source: str = "api"
     #: The id of the request and of its run, for the log.
     run_id: str = ""
+    #: Whether the provider's chunks are passed on as they come (`Chunks`), in place of what they hold.
+    forwards: bool = False
 
     def __post_init__(self) -> None:
         for name in ("model", "system", "user", "source", "run_id"):
@@ -73,6 +75,11 @@ class Chat:
             ValueError: As when a chat is made.
         """
         return dataclasses.replace(self, **changes)
+
+    @property
+    def question(self) -> str:
+        """The text of the last message; empty where it has none, such as an image alone."""
+        return text_of(self.messages[-1]) if self.messages else ""
 
     @property
     def prompt(self) -> list[Message]:

@@ -15,6 +15,8 @@ from .api.openapi import make_openapi_blueprint
 from .api.operations import make_operations_blueprint
 from .api.runs import make_runs_blueprint
 from .extension_state import ExtensionState
+from .openai_api.errors import make_openai_error
+from .openai_api.routes import make_openai_blueprint
 from .page.assets import Assets, make_assets_blueprint
 from .page.routes import make_configuration_blueprint, make_page_blueprint
 from .security.headers import register_headers
@@ -46,6 +48,11 @@ def make_blueprint(state: ExtensionState, assets: Assets, *, with_operations: bo
     )
     for api in apis:
         require_user_of_api(api, lambda: state.hooks.authorize)
+    if state.service.settings.openai_api.switch == "on":
+        openai = make_openai_blueprint(state)
+        require_user_of_api(openai, lambda: state.hooks.authorize)
+        register_error_handlers(openai, make_openai_error)
+        root.register_blueprint(openai)
     for blueprint in apis if not with_operations else (*apis, make_operations_blueprint(state)):
         register_error_handlers(blueprint)
         root.register_blueprint(blueprint)

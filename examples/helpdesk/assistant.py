@@ -44,7 +44,7 @@ def prepare(chat: Chat) -> Chat:
 @sluice.before_model
 async def add_documents(chat: Chat) -> Chat:
     """Add what our documents say about the question. Runs on the event loop, so nothing here may block."""
-    found = await search_documents(chat.context["database"], chat.messages[-1]["content"])
+    found = await search_documents(chat.context["database"], chat.question)
     if not found:
         return chat
     documents = "\n\n".join(f"# {document.title}\n{document.body}" for document in found)
@@ -60,7 +60,7 @@ def store(end: RunEnd) -> None:
         Answer(
             user_id=end.context["user_id"],
             run_id=end.run_id,
-            question=end.chat.messages[-1]["content"],
+            question=end.chat.question,
             text=end.text,
             outcome=end.outcome,
             code=end.code,

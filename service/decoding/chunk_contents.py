@@ -44,6 +44,8 @@ class ChunkContents:
     parts: list[Part] = field(default_factory=list)
     #: Whether the parts came as `message` or `text`. Where text comes as `delta`, such a field repeats it.
     is_message: bool = False
+    #: The parts of calls of tools, as they came.
+    tool_calls: list[dict[str, Any]] = field(default_factory=list)
     finish_reason: str | None = None
     usage: Any = None
     #: The field `error` of the chunk or of the choice.
@@ -106,6 +108,10 @@ def _read_choice(choice: dict[str, Any], contents: ChunkContents, *, may_be_mess
     if not parts and may_be_message:
         parts = list(_message_parts(choice.get("message"))) or list(_parts(choice.get("text")))
         contents.is_message = bool(parts)
+    for message in (choice.get("delta"), choice.get("message") if may_be_message else None):
+        if isinstance(message, dict) and isinstance(calls := message.get("tool_calls"), list):
+            contents.tool_calls += [call for call in calls if isinstance(call, dict)]
+            break
     contents.parts += parts
     contents.finish_reason = (
         finish_reason_of(choice.get("finish_reason"))

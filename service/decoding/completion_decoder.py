@@ -15,17 +15,20 @@ from typing import Any
 import msgspec
 
 from ..errors import AnswerTooLarge, UpstreamError, UpstreamInvalid, UpstreamTruncated, UpstreamUnavailable
-from ..events.events import Delta, Finished, Reasoning, Text
+from ..events.events import Delta, Event, Finished, Reasoning, Text
 from ..events.usage import usage_from
 from ..failures.mapping import failure_from_event, failure_in
 from .body_format import BodyDecoder, BodyFormat
 from .chunk_contents import UnreadableChunk, read_chunk
+from .chunk_writer import to_json
 from .completion_state import CompletionState
 from .delta_builder import DeltaBuilder
 from .event_limits import EventTooLarge
+from .forwarded_chunks import ForwardedChunks
 from .json_body import JsonBodyDecoder
 from .json_values import decode_json
 from .plain_chunk import NO_CHUNK, NO_DELTA, decode_plain_chunk
+from .tool_call_builder import ToolCallBuilder
 
 # The finish reason of an answer that ended with `[DONE]`, where the provider named none.
 REASON_UNKNOWN = "unknown"
@@ -38,7 +41,11 @@ class CompletionDecoder:
     """Decodes one answer. Not thread-safe."""
 
     def __init__(
-        self, max_event_bytes: int, max_chars: int = sys.maxsize, content_type: str = "text/event-stream"
+        self,
+        max_event_bytes: int,
+        max_chars: int = sys.maxsize,
+        content_type: str = "text/event-stream",
+        forwarded: ForwardedChunks | None = None,
     ) -> None:
         """Begin an answer.
 
@@ -46,10 +53,13 @@ class CompletionDecoder:
             max_event_bytes: The most bytes of a single event, or of a whole answer that is one JSON object.
             max_chars: The most characters of text and reasoning together; a longer answer is cut there and fails.
             content_type: The response's content type, for the log. Some providers send a wrong one.
+            forwarded: Gets the chunks; then their events come in place of the texts and calls that they hold.
         """
         #: How far the answer has come; for reading only.
         self.state = CompletionState()
         self._deltas = DeltaBuilder(self.state)
+        self._tool_calls = ToolCallBuilder()
+        self._forwarded = forwarded
         self._format = BodyFormat(max_event_bytes, content_type)
         self._body: BodyDecoder | None = None
         self._max_chars = max_chars
@@ -61,17 +71,17 @@ class CompletionDecoder:
         self._is_message = False
         self._is_done = self._is_at_end = False
 
-    def feed(self, data: bytes) -> list[Delta]:
+    def feed(self, data: bytes) -> Sequence[Event]:
         """Decode the next bytes.
 
         Args:
             data: Not empty; cut anywhere.
 
         Returns:
-            The deltas that the bytes completed. A failure after them is raised by `result`.
+            The events that the bytes completed. A failure after them is raised by `result`.
 
         Raises:
-            UpstreamError: The bytes are not of a chat completion, and no delta came before that.
+            UpstreamError: The bytes are not of a chat completion, and no event came before that.
         """
         state = self.state
         self._byte_count += len(data)
@@ -96,18 +106,19 @@ class CompletionDecoder:
             self._char_count += len(delta.text)
         if self._char_count > self._max_chars:
             self._cut(deltas)
-        if state.failure is not None and not deltas:
+        made = deltas if self._forwarded is None and not state.has_ended else self._events(deltas)
+        if state.failure is not None and not made:
             raise state.failure
-        return deltas
+        return made
 
-    def finish(self) -> list[Delta]:
+    def finish(self) -> Sequence[Event]:
         """Decode what the end of the bytes completes. Again, it returns nothing.
 
         A last event without its blank line is read where it is whole, as openai's client for Node does: a gateway
         that forgets the line is more common than one that breaks off exactly there.
 
         Returns:
-            The last deltas, with what was held back. A failure is raised by `result`.
+            The last events, with what was held back. A failure is raised by `result`.
         """
         deltas: list[Delta] = []
         if self.state.has_ended:
@@ -128,21 +139,21 @@ class CompletionDecoder:
         self._char_count += sum(len(delta.text) for delta in deltas)
         if self._char_count > self._max_chars:
             self._cut(deltas)
-        return deltas
+        return self._events(deltas)
 
-    def end_with(self, failure: UpstreamError) -> list[Delta]:
+    def end_with(self, failure: UpstreamError) -> Sequence[Event]:
         """End the answer where it stands.
 
         Args:
             failure: What `result` raises, unless the answer is whole.
 
         Returns:
-            The deltas that were held back.
+            The events that were held back.
         """
         deltas: list[Delta] = []
         self.state.end(failure)
         self._deltas.finish(deltas)
-        return deltas
+        return self._events(deltas)
 
     def result(self) -> Finished:
         """Return how the answer ended; call it when it has ended.
@@ -154,10 +165,10 @@ class CompletionDecoder:
         if state.failure is not None:
             raise state.failure
         if state.finish_reason is not None:
-            return Finished(state.finish_reason, usage_from(self._usage))
+            return self._finished(state.finish_reason)
         is_document = isinstance(self._body, JsonBodyDecoder) and self._body.is_document
         if state.has_text and (self._is_done or is_document):
-            return Finished(REASON_UNKNOWN, usage_from(self._usage))
+            return self._finished(REASON_UNKNOWN)
         if self._chunk_count == 0:
             if self._byte_count == 0:
                 raise UpstreamInvalid("the provider answered 200 with an empty body")
@@ -169,6 +180,19 @@ class CompletionDecoder:
         """Return the failure for a connection that broke: before the first byte another one than later."""
         return UpstreamTruncated(detail) if self._byte_count else UpstreamUnavailable(detail)
 
+    def _finished(self, reason: str) -> Finished:
+        usage = usage_from(self._usage)
+        return Finished(reason, usage, None if usage is None or self._forwarded is None else self._usage)
+
+    def _events(self, deltas: list[Delta]) -> Sequence[Event]:
+        """Return the events for deltas: with the calls of tools behind the last ones, or chunks in their place."""
+        state = self.state
+        if self._forwarded is not None:
+            return self._forwarded.take(deltas, is_shown=state.has_deltas or state.finish_reason is not None)
+        if state.has_ended and state.failure is None and state.finish_reason is not None:
+            return [*deltas, *self._tool_calls.take()]
+        return deltas
+
     def _cut(self, deltas: list[Delta]) -> None:
         """Remove the characters beyond the limit from the last deltas, and end the answer."""
         excess = self._char_count - self._max_chars
@@ -177,6 +201,8 @@ class CompletionDecoder:
             if len(delta.text) > excess:
                 deltas.append(type(delta)(delta.text[:-excess], delta.chunk_count))
             excess -= len(delta.text)
+        if self._forwarded is not None:
+            self._forwarded.drop()
         self._char_count = self._max_chars
         self.state.failure = AnswerTooLarge(f"the answer has more than {self._max_chars} characters")
         self.state.has_ended = True
@@ -184,6 +210,7 @@ class CompletionDecoder:
     def _read_events(self, events: Sequence[bytes], deltas: list[Delta]) -> None:
         """Add the deltas of events, neighbours joined: to hand on a delta costs more than to join its text."""
         state = self.state
+        forwarded = self._forwarded
         kind: type[Delta] = Text
         texts: list[str] = []
         try:
@@ -201,6 +228,9 @@ class CompletionDecoder:
                     if choice.index != 0:
                         continue
                     delta = choice.delta or NO_DELTA
+                    if delta.tool_calls:
+                        is_plain = False
+                        break
                     if reasoning := delta.reasoning_content or delta.reasoning:
                         is_plain = True
                         if kind is Text:
@@ -222,6 +252,8 @@ class CompletionDecoder:
                         self._usage = chunk.usage
                     if error:
                         state.fail(failure_from_event(error))
+                    elif forwarded is not None:
+                        forwarded.add(data, has_usage=type(chunk.usage) is dict)
                 else:
                     # Of a common provider only the first and the last chunks of an answer.
                     self._deltas.add(kind, texts, deltas)
@@ -251,9 +283,9 @@ class CompletionDecoder:
         # Other values than objects mean nothing: `null`, a number, a string.
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, dict):
-                self._read_object(item, deltas)
+                self._read_object(item, data if item is value else to_json(item), deltas)
 
-    def _read_object(self, value: dict[str, Any], deltas: list[Delta]) -> None:
+    def _read_object(self, value: dict[str, Any], data: bytes, deltas: list[Delta]) -> None:
         state = self.state
         try:
             contents = read_chunk(value, may_be_message=self._is_message or not state.has_deltas)
@@ -265,12 +297,19 @@ class CompletionDecoder:
             self._usage = contents.usage
         for is_reasoning, text in contents.parts:
             self._deltas.add(Reasoning if is_reasoning else Text, [text], deltas)
+        if contents.tool_calls:
+            # Arguments may take longer than the limit for one token.
+            state.has_progressed = state.has_deltas = True
+            self._char_count += sum([self._tool_calls.add(part) for part in contents.tool_calls])
         self._is_message = self._is_message or contents.is_message
         # Before the finish reason, which may only repeat that there is an error.
         if contents.error or not contents.has_choices:
             state.fail(self._failure_in(value, contents.error))
-        if contents.finish_reason or contents.parts:
-            state.note_reason(contents.finish_reason, with_text=bool(contents.parts))
+        # The words of a provider's error are not for clients.
+        if self._forwarded is not None and not contents.error:
+            self._forwarded.add_object(value, data, contents)
+        if contents.finish_reason or contents.parts or contents.tool_calls:
+            state.note_reason(contents.finish_reason, with_text=bool(contents.parts or contents.tool_calls))
 
     def _failure_in(self, value: dict[str, Any], error: Any) -> UpstreamError | None:
         """Find the failure in an object that has an error, or no choices."""

@@ -17,6 +17,7 @@ class PlainDelta(msgspec.Struct, gc=False):
     reasoning: str | None = None
     #: A refusal is the model's answer to the person, in another field.
     refusal: str | None = None
+    tool_calls: Any = None
 
 
 class PlainChoice(msgspec.Struct, gc=False):

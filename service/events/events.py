@@ -6,7 +6,8 @@ record carries its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -29,6 +30,47 @@ class Reasoning(msgspec.Struct, frozen=True, gc=False):
     chunk_count: int = 1
 
 
+class ToolCall(msgspec.Struct, frozen=True, gc=False):
+    """The model calls a tool. All of the call has come."""
+
+    call_id: str
+    name: str
+    #: JSON, as the model wrote it: perhaps broken.
+    arguments: str
+    #: Whether the tool runs only after a person has allowed it.
+    needs_consent: bool = False
+
+
+class ToolResult(msgspec.Struct, frozen=True, gc=False):
+    """What a tool of the application has returned to the model."""
+
+    call_id: str
+    name: str
+    text: str
+    #: Whether the text is about a failure.
+    is_error: bool = False
+    #: How long the tool took.
+    seconds: float = 0.0
+
+
+class Custom(msgspec.Struct, frozen=True, gc=False):
+    """An event of the application, such as a citation or the progress of its work."""
+
+    name: str
+    #: JSON.
+    data: bytes
+
+
+class Chunks(msgspec.Struct, frozen=True, gc=False):
+    """Chunks as the provider sent them, for a client of its API; and what they hold."""
+
+    #: One or more JSON objects on a line each, with an event's end and `data: ` between them.
+    frames: bytes
+    text: str = ""
+    reasoning: str = ""
+    chunk_count: int = 1
+
+
 class Finished(msgspec.Struct, frozen=True):
     """The answer is complete. `reason` is the provider's: `stop`, `length`, `content_filter` and others.
 
@@ -37,6 +79,8 @@ class Finished(msgspec.Struct, frozen=True):
 
     reason: str
     usage: Usage | None
+    #: The provider's usage with all of its details, where it has sent one.
+    reported: Mapping[str, Any] | None = None
 
 
 class Failed(msgspec.Struct, frozen=True):
@@ -46,6 +90,6 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 Delta = Text | Reasoning
-Event = Delta | Finished | Failed
+Event = Delta | Chunks | ToolCall | ToolResult | Custom | Finished | Failed
 #: The number of the first event, and the events; no events where none came for the heartbeat's time.
 Batch = tuple[int, Sequence[Event]]

@@ -81,17 +81,15 @@ def _count(reported: object) -> int | None:
     return math.floor(number) if 0 <= number <= MOST_TOKENS else None
 
 
-def estimate_usage(prompts: Sequence[object], chunk_count: int, completion_bytes: int) -> Usage:
+def estimate_usage(prompts: Sequence[str], chunk_count: int, completion_bytes: int) -> Usage:
     """Estimate what an answer cost.
 
     Args:
-        prompts: The contents of all messages that were sent. One that is no text, such as an application's list of
-            images, counts as an empty one.
+        prompts: The texts of all messages that were sent. Images count for nothing.
         chunk_count: How many chunks of text the model sent. Most servers send a token in each, so there were at least
             that many.
         completion_bytes: The size of their text together.
     """
-    texts = [each if isinstance(each, str) else "" for each in prompts]
-    prompt = sum(TOKENS_PER_MESSAGE + len(text.encode(errors="replace")) // BYTES_PER_TOKEN for text in texts)
+    prompt = sum(TOKENS_PER_MESSAGE + len(text.encode(errors="replace")) // BYTES_PER_TOKEN for text in prompts)
     completion = max(chunk_count, completion_bytes // BYTES_PER_TOKEN)
     return Usage(prompt, completion, prompt + completion, estimated=True)

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from types import MappingProxyType
 from typing import Any
+from uuid import uuid4
 
 import aiohttp
 
 from ..concurrency.deadline import Deadline
+from ..decoding.chunk_writer import ChunkWriter
 from ..decoding.completion_decoder import CompletionDecoder
+from ..decoding.forwarded_chunks import ForwardedChunks
 from ..errors import Overloaded, ServiceError, UpstreamInvalid, UpstreamTimeout, UpstreamUnavailable
 from ..failures.mapping import failure_from_status
 from ..message import Message
@@ -54,6 +58,7 @@ class ProviderClient:
             key: The provider's key; empty for none.
         """
         self._settings = settings
+        self._both_names = settings.openai_api.reasoning_names == "both"
         self._request = ProviderRequest.prepare(base_url, key)
         # By model, what it is known to refuse of a request; under "" what the provider refuses for all models.
         self._left_out: defaultdict[str, frozenset[Part]] = defaultdict(frozenset)
@@ -88,6 +93,7 @@ class ProviderClient:
         log: RunLog,
         *,
         extra: Mapping[str, Any] = MappingProxyType({}),
+        forwards: bool = False,
     ) -> None:
         """Send one request for an answer, and decode the response where its bytes arrive.
 
@@ -95,8 +101,9 @@ class ProviderClient:
             messages: The whole conversation, oldest first.
             model: The model's name, as the provider knows it.
             first_token_deadline: On the loop's clock, in seconds.
-            log: Gets `Text` and `Reasoning`, and `Finished` at the end.
+            log: Gets `Text`, `Reasoning` and `ToolCall`, and `Finished` at the end.
             extra: Further fields of the request.
+            forwards: Whether the log gets `Chunks` in place of what they hold.
 
         Raises:
             UpstreamError: The request or the answer failed; never after `Finished`.
@@ -111,7 +118,10 @@ class ProviderClient:
         response = await self._open(messages, model, extra, first_deadline)
         with closing(response):
             log.accept()
-            decoder = CompletionDecoder(limits.max_event_bytes, limits.max_answer_chars, _content_type(response))
+            forwarded = self._forward(model) if forwards else None
+            decoder = CompletionDecoder(
+                limits.max_event_bytes, limits.max_answer_chars, _content_type(response), forwarded
+            )
             state = decoder.state
             body = ResponseBody(response)
             with closing(Deadline(first_deadline)) as deadline:
@@ -155,6 +165,10 @@ class ProviderClient:
             if response.content.exception() is None:
                 await _read_to_end(response)
         log.append([finished])
+
+    def _forward(self, model: str) -> ForwardedChunks:
+        writer = ChunkWriter(model, f"chatcmpl-{uuid4().hex}", int(time.time()))
+        return ForwardedChunks(writer, both_names=self._both_names)
 
     async def _open(
         self, messages: Sequence[Message], model: str, extra: Mapping[str, Any], deadline: float

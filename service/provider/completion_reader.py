@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..concurrency.deadline import Deadline
 from ..decoding.completion_decoder import CompletionDecoder
 from ..errors import UpstreamError, UpstreamInvalid
-from ..events.events import Delta
+from ..events.events import Event
 from ..runs.log import RunLog
 from ..settings.settings import Settings
 
@@ -41,7 +41,7 @@ class CompletionReader:
             deadline: Ends the task's waits; it is moved with each token.
             settings: The limits of time and size.
             total_deadline: When the whole answer must have ended, on the loop's clock.
-            log: Gets the deltas, and the end where it comes together with the end of the body.
+            log: Gets the events, and the end where it comes together with the end of the body.
             is_complete: Returns whether the end of the body has come.
         """
         self._decoder = decoder
@@ -70,15 +70,15 @@ class CompletionReader:
             UpstreamError: The bytes are not of a chat completion.
         """
         decoder, state = self._decoder, self._state
-        deltas = decoder.feed(data) if data else decoder.finish()
+        events = decoder.feed(data) if data else decoder.finish()
         if state.has_progressed:
             self._without_text = 0
         elif not state.is_whole:
-            deltas += self._count_without_text(len(data))
+            events = [*events, *self._count_without_text(len(data))]
         if state.has_ended and self._is_complete():
-            self._append_end(deltas)
-        elif deltas:
-            self._log.append(deltas)
+            self._append_end(events)
+        elif events:
+            self._log.append(events)
         if state.is_ending or state.has_ended or self._log.is_full:
             # Else a limit that passes before the task has its turn would end what it has waited for.
             self._deadline.waiting = False
@@ -109,21 +109,21 @@ class CompletionReader:
         """End the answer with an error, behind what the decoder holds back."""
         self._append(self._decoder.end_with(error))
 
-    def _append_end(self, deltas: list[Delta]) -> None:
-        """Append the last deltas and the end at once: so a short answer is whole when its first event is there."""
+    def _append_end(self, events: Sequence[Event]) -> None:
+        """Append the last events and the end at once: so a short answer is whole when its first event is there."""
         try:
             end = self._decoder.result()
         except UpstreamError:
             # The task raises it.
-            self._append(deltas)
+            self._append(events)
         else:
-            self._log.append([*deltas, end])
+            self._log.append([*events, end])
 
-    def _append(self, deltas: list[Delta]) -> None:
-        if deltas:
-            self._log.append(deltas)
+    def _append(self, events: Sequence[Event]) -> None:
+        if events:
+            self._log.append(events)
 
-    def _count_without_text(self, size: int) -> list[Delta]:
+    def _count_without_text(self, size: int) -> Sequence[Event]:
         """Count bytes, and end the answer where there are too many; return what the decoder held back."""
         self._without_text += size
         if self._without_text <= self._max_without_text:

@@ -28,6 +28,7 @@ class Part(enum.Enum):
 #: Parts that a server refuses for all of its models; others it refuses for one.
 OF_ALL_MODELS = frozenset((Part.USAGE,))
 
+_INSTRUCTING = ("system", "developer")
 _SYSTEM = re.compile(r"system role (?:is )?not supported|role 'system' is not supported|does not support 'system'")
 _REPEATED_ROLES = re.compile(
     r"roles must alternate|must alternate between|should alternate with|successive user or assistant"
@@ -74,20 +75,35 @@ def messages_without(left_out: Collection[Part], messages: Sequence[Message]) ->
     """Return a conversation without these parts, with all of its text.
 
     A system message becomes the beginning of the user's message after it, with a blank line between them. Two
-    messages of one role in a row are joined in the same way.
+    messages of one role in a row are joined in the same way. Results of tools, and messages with calls, stay alone.
     """
     if Part.SYSTEM in left_out:
         messages = [
-            Message(role="user", content=message["content"]) if message["role"] == "system" else message
+            Message(role="user", content=message["content"]) if message["role"] in _INSTRUCTING else message
             for message in messages
         ]
     elif Part.REPEATED_ROLES not in left_out:
         return messages
     joined: list[Message] = []
     for message in messages:
-        if joined and joined[-1]["role"] == message["role"]:
-            content = f"{joined[-1]['content']}\n\n{message['content']}"
+        if joined and _may_join(joined[-1], message):
+            content = _join(joined[-1]["content"], message["content"])
             joined[-1] = Message(role=message["role"], content=content)
         else:
             joined.append(message)
     return joined
+
+
+def _may_join(first: Message, second: Message) -> bool:
+    plain = first.keys() | second.keys() <= {"role", "content"}
+    return plain and first["role"] == second["role"] and first["content"] is not None is not second["content"]
+
+
+def _join(first: Any, second: Any) -> Any:
+    if isinstance(first, str) and isinstance(second, str):
+        return f"{first}\n\n{second}"
+    return [*_parts(first), *_parts(second)]
+
+
+def _parts(content: Any) -> Sequence[Any]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content

@@ -74,7 +74,9 @@ class Route:
         current.provider = self._provider
         model = chat.model if self._model is None else self._model.id
         try:
-            await self._client.stream(chat.prompt, model, first_token_deadline, log, extra=chat.extra)
+            await self._client.stream(
+                chat.prompt, model, first_token_deadline, log, extra=chat.extra, forwards=chat.forwards
+            )
         except UpstreamError as error:
             self._on_failure(self._provider, error.code)
             if error.retryable and self._has_others:

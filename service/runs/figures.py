@@ -6,8 +6,9 @@ import time
 from collections.abc import Sequence
 
 from ..chat import CurrentChat
-from ..events.events import Event, Failed, Finished, Reasoning, Text
+from ..events.events import Chunks, Custom, Event, Failed, Finished, Reasoning, Text, ToolCall, ToolResult
 from ..events.usage import Usage, estimate_usage
+from ..message import text_of
 
 
 class RunFigures:
@@ -27,8 +28,8 @@ class RunFigures:
         #: The terminal event; None before.
         self.end: Finished | Failed | None = None
         self._chunk_count = 0
-        #: Bytes of text and reasoning, in UTF-8.
-        self.byte_count = 0
+        # Bytes that the model has written, in UTF-8, and those that came with them or of tools.
+        self._written_bytes = self._other_bytes = 0
         self._usage: Usage | None = None
         self._texts: list[Text | Reasoning] | None = [] if keeps_text else None
 
@@ -40,18 +41,38 @@ class RunFigures:
                 text = event.text
                 self._chunk_count += event.chunk_count
                 # `isascii` reads a flag of the string, and encodes nothing.
-                self.byte_count += len(text) if text.isascii() else len(text.encode(errors="replace"))
+                self._written_bytes += len(text) if text.isascii() else len(text.encode(errors="replace"))
                 if self.first_token is None:
                     self.first_token = self.duration
                 if self._texts is not None:
                     self._texts.append(event)
             elif type(event) is Finished:
                 self._usage = event.usage
-                self.end = Finished(event.reason, self.usage)
+                self.end = Finished(event.reason, self.usage, event.reported)
                 return [*batch[:-1], self.end]
             elif type(event) is Failed:
                 self.end = event
+            else:
+                self._record_other(event)
         return batch
+
+    def _record_other(self, event: Event) -> None:
+        """Count an event that is neither a text nor an end."""
+        if self.first_token is None:
+            self.first_token = self.duration
+        if type(event) is Chunks:
+            self._chunk_count += event.chunk_count
+            self._written_bytes += _size(event.text) + _size(event.reasoning)
+            self._other_bytes += len(event.frames)
+            if self._texts is not None:
+                self._texts += [Reasoning(event.reasoning), Text(event.text)]
+        elif type(event) is ToolCall:
+            self._chunk_count += 1
+            self._written_bytes += _size(event.arguments)
+        elif type(event) is ToolResult:
+            self._other_bytes += _size(event.text)
+        elif type(event) is Custom:
+            self._other_bytes += len(event.data)
 
     @property
     def duration(self) -> float:
@@ -59,11 +80,16 @@ class RunFigures:
         return time.monotonic() - self._began
 
     @property
+    def byte_count(self) -> int:
+        """Bytes of all events but the end, about: of their texts and data."""
+        return self._written_bytes + self._other_bytes
+
+    @property
     def usage(self) -> Usage:
         """The tokens; estimated where the provider counted none."""
         if self._usage is None:
-            prompts = [message["content"] for message in self._current.chat.prompt]
-            self._usage = estimate_usage(prompts, self._chunk_count, self.byte_count)
+            prompts = [text_of(message) for message in self._current.chat.prompt]
+            self._usage = estimate_usage(prompts, self._chunk_count, self._written_bytes)
         return self._usage
 
     @property
@@ -75,3 +101,7 @@ class RunFigures:
     def reasoning(self) -> str:
         """What the model thought before it answered; empty where it is not kept."""
         return "".join([each.text for each in self._texts or () if type(each) is Reasoning])
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode(errors="replace"))

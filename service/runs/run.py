@@ -194,7 +194,7 @@ class Run(Subscription):
 
     @property
     def byte_count(self) -> int:
-        """Bytes of text and reasoning that have come."""
+        """Bytes of the events that have come, about."""
         return self._figures.byte_count
 
     @property

@@ -129,6 +129,14 @@ def model_names(text: str) -> tuple[str, ...]:
     return names
 
 
+def field_names(text: str) -> tuple[str, ...]:
+    """Parse names of JSON fields with commas between them; each is kept once."""
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names or not all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", name) for name in names):
+        raise ValueError("names of fields with commas between them, such as service_tier,web_search_options")
+    return names
+
+
 def host_names(text: str) -> tuple[str, ...]:
     """Parse names of hosts with commas between them, in lower case; each is kept once."""
     hosts = tuple(dict.fromkeys(host.strip().lower().removesuffix(".") for host in text.split(",") if host.strip()))

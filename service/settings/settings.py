@@ -15,6 +15,7 @@ from .chat import ChatSettings
 from .fields import setting_fields
 from .limits import LimitSettings
 from .logging import LoggingSettings
+from .openai_api import OpenAIApiSettings
 from .page import PageSettings
 from .parsers import url_is_public
 from .provider import ProviderSettings
@@ -49,6 +50,7 @@ class Settings:
     page: PageSettings = dataclasses.field(default_factory=PageSettings)
     server: ServerSettings = dataclasses.field(default_factory=ServerSettings)
     storage: StorageSettings = dataclasses.field(default_factory=StorageSettings)
+    openai_api: OpenAIApiSettings = dataclasses.field(default_factory=OpenAIApiSettings)
     proxies: Proxies = Proxies()
 
     @classmethod

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from flask import Flask, Request, Response, current_app
 
 from ...service import Chat, Reply, Run, RunEnd
+from ...service.runs.subscription import Subscription
 from ...service.stored_runs.subscription import StoredSubscription
 from ..encoders.sluice_sse import HEADERS, encode_events
 from ..extension_state import ExtensionState
@@ -14,6 +15,7 @@ from ..hooks import OnEnd
 from ..replies.run_guard import StreamResponse
 from ..replies.socket_reader import Encoder
 from ..replies.stream_body import StreamBody
+from ..security.client_address import identify_client
 from ..sockets.client_socket import Connection
 from .json_response import make_uncached_response
 
@@ -25,6 +27,7 @@ def make_answer(
     run: Run | StoredSubscription,
     client: Connection | None,
     encode: Encoder = encode_events,
+    make_whole: Callable[[Subscription], Response] | None = None,
 ) -> Response:
     """Return the reply to a chat. In block mode, wait for the end of the answer.
 
@@ -35,6 +38,7 @@ def make_answer(
         run: What is read. It is closed with the reply, or if there is none.
         client: The client's connection, where the server passes it.
         encode: Makes the frames of a stream.
+        make_whole: Reads an answer to its end, and makes the reply of block mode. Default: that of `/api/chat`.
 
     Raises:
         ServiceError: The answer failed before a stream has begun; in block mode, at any time.
@@ -42,12 +46,40 @@ def make_answer(
     with state.hold(run, client) as held:
         if chat.mode == "block":
             with state.hold_thread():
+                if make_whole is not None:
+                    return make_whole(run)
                 return _make_block_response(state.service.complete(run))
         state.wait_accepted(run)
         stream = StreamBody(run, chat.run_id, encode)
         response = StreamResponse(request, stream, HEADERS, end_run=held.close)
         held.take_over()
         return response
+
+
+def prepare_chat(state: ExtensionState, chat: Chat) -> Chat:
+    """Let the application complete a chat."""
+    prepare = state.hooks.prepare
+    if prepare is None:
+        return chat
+    prepared = prepare(chat)
+    if not isinstance(prepared, Chat):
+        raise TypeError(f"prepare returned {type(prepared).__name__}; it should return a Chat: chat.replace(...)")
+    return prepared
+
+
+def open_run(state: ExtensionState, request: Request, chat: Chat) -> Run:
+    """Start the answer to a chat, which ends with its connection.
+
+    Raises:
+        ServiceError: As `ChatService.open`.
+    """
+    hooks = state.hooks
+    return state.service.open(
+        chat,
+        chat.user or identify_client(request, state.service.settings),
+        before_model=hooks.before_model,
+        on_end=None if hooks.on_end is None else in_app_context(hooks.on_end),
+    )
 
 
 def in_app_context(on_end: OnEnd) -> Callable[[RunEnd], None]:

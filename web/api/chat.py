@@ -5,16 +5,13 @@ from __future__ import annotations
 from flask import Blueprint, Request, Response
 from flask import request as current_request
 
-from ...service import Chat
 from ...service.errors import ServiceError
 from ...service.observability.logging import request_id
 from ..extension_state import ExtensionState
-from ..hooks import Prepare
-from ..security.client_address import identify_client
 from ..security.origin import refuse_foreign_origin
 from ..security.sign_in import current_user_key
 from ..sockets.client_socket import find_connection, has_disconnected
-from .answer import in_app_context, make_answer
+from .answer import make_answer, open_run, prepare_chat
 from .doctor import QUERY, PacedStreams
 from .request_body import read_chat_request
 from .stored_answers import StoredAnswers
@@ -33,7 +30,7 @@ def make_chat_blueprint(state: ExtensionState, paced: PacedStreams) -> Blueprint
     # No automatic OPTIONS: every method but POST is answered 405.
     @blueprint.post("/api/chat", provide_automatic_options=False)
     def create_chat() -> Response:
-        service, hooks = state.service, state.hooks
+        service = state.service
         # Each use of Flask's own `request` looks the object up, by four calls.
         request: Request = current_request._get_current_object()  # type: ignore[attr-defined]
         try:
@@ -46,28 +43,13 @@ def make_chat_blueprint(state: ExtensionState, paced: PacedStreams) -> Blueprint
                 # It disconnected while the request waited for a thread: an answer would only cost money.
                 return Response(status=499)
             state.require_thread(holds=asked.chat.mode == "block")
-            chat = _prepare(asked.chat, hooks.prepare)
+            chat = prepare_chat(state, asked.chat)
             if asked.continues:
                 return answers.answer(request, asked, chat, client)
-            run = service.open(
-                chat,
-                chat.user or identify_client(request, service.settings),
-                before_model=hooks.before_model,
-                on_end=None if hooks.on_end is None else in_app_context(hooks.on_end),
-            )
+            run = open_run(state, request, chat)
         except ServiceError as error:
             service.metrics.refused(error.code)
             raise
         return make_answer(state, request, chat, run, client)
 
     return blueprint
-
-
-def _prepare(chat: Chat, prepare: Prepare | None) -> Chat:
-    """Let the application complete the chat."""
-    if prepare is None:
-        return chat
-    prepared = prepare(chat)
-    if not isinstance(prepared, Chat):
-        raise TypeError(f"prepare returned {type(prepared).__name__}; it should return a Chat: chat.replace(...)")
-    return prepared

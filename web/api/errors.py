@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import sys
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from flask import Response, current_app, request
 from flask.sansio.scaffold import Scaffold
@@ -100,8 +102,18 @@ RETRY_AFTER_DEFAULT = 2.0
 
 def make_error_response(error: ServiceError) -> Response:
     """Return the reply for an error that is known before a stream has begun. In a request's context."""
-    status = error.status if isinstance(error, InvalidRequest) else STATUSES[type(error)]
-    response = make_uncached_response(describe_error(error, request_id.get()), status)
+    return make_described_response(error, describe_error(error, request_id.get()))
+
+
+def status_of(error: ServiceError) -> int:
+    """Return the HTTP status of an error."""
+    return error.status if isinstance(error, InvalidRequest) else STATUSES[type(error)]
+
+
+def make_described_response(error: ServiceError, fields: Mapping[str, Any]) -> Response:
+    """Return the reply for an error, with its status and headers, given the fields that describe it."""
+    status = status_of(error)
+    response = make_uncached_response(fields, status)
     if isinstance(error, InvalidRequest):
         response.headers.update(error.headers)
     if status in (429, 503) or error.retry_after is not None:
@@ -109,45 +121,65 @@ def make_error_response(error: ServiceError) -> Response:
     return response
 
 
-def register_error_handlers(scaffold: Scaffold) -> None:
-    """Answer every failure of an application or a blueprint in JSON. Details of the cause go to the log only."""
-    scaffold.register_error_handler(ServiceError, make_error_response)
-    scaffold.register_error_handler(HTTPException, _answer_http_error)
+def register_error_handlers(
+    scaffold: Scaffold, make_response: Callable[[ServiceError], Response] = make_error_response
+) -> None:
+    """Answer every failure of an application or a blueprint in JSON. Details of the cause go to the log only.
+
+    Args:
+        scaffold: Whose failures.
+        make_response: Makes the reply for an error.
+    """
+
+    def answer_http_error(error: HTTPException) -> Response:
+        return _answer_http_error(error, make_response)
+
+    def answer_exception(error: Exception) -> Response:
+        return make_response(_error_of_exception(error))
+
+    scaffold.register_error_handler(ServiceError, make_response)
+    scaffold.register_error_handler(HTTPException, answer_http_error)
     # Flask prefers an application's handler of one status to a blueprint's handler of all.
     for status in default_exceptions:
-        scaffold.register_error_handler(status, _answer_http_error)
-    scaffold.register_error_handler(Exception, _answer_exception)
+        scaffold.register_error_handler(status, answer_http_error)
+    scaffold.register_error_handler(Exception, answer_exception)
 
 
-def _answer_http_error(error: HTTPException) -> Response:
+def _answer_http_error(error: HTTPException, make_response: Callable[[ServiceError], Response]) -> Response:
     if isinstance(error.response, Response):
         return error.response
     # Redirects have a response of their own.
     if error.code is None or error.code < 400:
         return Response(status=error.code, headers=error.get_headers())
+    told = _error_of_status(error)
+    keeps_headers = isinstance(told, Overloaded | RateLimited | InvalidRequest)
+    return _with_headers(make_response(told), error) if keeps_headers else make_response(told)
+
+
+def _error_of_status(error: HTTPException) -> ServiceError:
+    """Return the error for a status that Werkzeug or the application has raised."""
+    assert error.code is not None
     if isinstance(error, ServiceUnavailable):
         # Raised by the application's functions, such as for its maintenance.
-        return _with_headers(make_error_response(Overloaded(public_message=_own_text(error))), error)
+        return Overloaded(public_message=_own_text(error))
     if error.code >= 500:
-        return make_error_response(InternalError())
+        return InternalError()
     # Raised by the application's functions, such as `abort(401)` or `abort(403)`.
     if isinstance(error, Unauthorized):
-        return make_error_response(SignInRequired())
+        return SignInRequired()
     if isinstance(error, ForbiddenStatus):
-        return make_error_response(Forbidden())
+        return Forbidden()
     if isinstance(error, TooManyRequests):
-        return _with_headers(make_error_response(RateLimited(public_message=_own_text(error))), error)
+        return RateLimited(public_message=_own_text(error))
     message = error.description or error.name
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         message = f"The method should be {' or '.join(sorted(error.valid_methods))}."
     if not _is_of_csrf(error):
-        kind: type[InvalidRequest] = InvalidRequest
-    elif is_refused(ExtensionState.of(current_app._get_current_object()).hooks.authorize):  # type: ignore[attr-defined]
+        return InvalidRequest(message, status=error.code)
+    if is_refused(ExtensionState.of(current_app._get_current_object()).hooks.authorize):  # type: ignore[attr-defined]
         # The token was that of a session that has ended.
-        return make_error_response(SignInRequired())
-    else:
-        kind = CsrfRefused
-    return _with_headers(make_error_response(kind(message, status=error.code)), error)
+        return SignInRequired()
+    return CsrfRefused(message, status=error.code)
 
 
 def _own_text(error: HTTPException) -> str | None:
@@ -169,13 +201,13 @@ def _is_of_csrf(error: HTTPException) -> bool:
     return flask_wtf is not None and isinstance(error, flask_wtf.CSRFError)
 
 
-def _answer_exception(error: Exception) -> Response:
+def _error_of_exception(error: Exception) -> ServiceError:
     if isinstance(error, OSError) and (refused := find_body_error(request.environ)) is not None:
         # A host application's route has read the body without Werkzeug's handling.
-        return make_error_response(refused)
+        return refused
     if (lacking := exhausted_by(error)) is not None:
         # Without a traceback: there may be thousands, and any place may be the one that fails.
         logger.warning("overloaded: %s: %s: %s", lacking, type(error).__name__, error)
-        return make_error_response(Overloaded(lacking))
+        return Overloaded(lacking)
     logger.error("unhandled exception in a request", exc_info=error)
-    return make_error_response(InternalError())
+    return InternalError()

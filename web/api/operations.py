@@ -21,6 +21,8 @@ def make_operations_blueprint(state: ExtensionState) -> Blueprint:
     blueprint = Blueprint("operations", __name__)
     service = state.service
 
+    # `/health` is where load testers of OpenAI-compatible servers look.
+    @blueprint.get("/health")
     @blueprint.get("/healthz")
     def healthz() -> Response:
         health = service.health()

@@ -18,11 +18,6 @@ def test_chinese_counts_about_a_token_a_character() -> None:
     assert 40 <= usage.prompt_tokens <= 60
 
 
-def test_contents_that_are_no_text_are_counted_as_empty_ones() -> None:
-    contents = [[{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}], None, "abcd" * 10]
-    assert estimate_usage(contents, chunk_count=0, completion_bytes=0).prompt_tokens == 22
-
-
 def test_only_an_estimate_is_marked_as_one() -> None:
     assert Usage(1, 2, 3).fields() == {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
     assert Usage(1, 2, 3, estimated=True).fields()["estimated"] is True

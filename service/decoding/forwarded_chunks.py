@@ -1,0 +1,123 @@
+"""Keep a provider's chunks as they came, for clients of its own API.
+
+What is not a chunk is left out: pings, errors, the end, and the usage, which the end of the answer carries. What
+comes in another shape than OpenAI's is written as chunks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ..events.events import Chunks, Delta, Reasoning, Text
+from .chunk_contents import ChunkContents
+from .chunk_writer import ChunkWriter, to_json
+from .json_values import decode_json
+
+# An event's end, and the beginning of the next one's data.
+SEPARATOR = b"\n\ndata: "
+# They end no line of an event stream, but clients that use a library's `splitlines` would break there. Inside JSON
+# they are in strings, where their escapes mean the same.
+_LINE_LIKE = re.compile(b"\x7f|\xc2\x85|\xe2\x80\xa8|\xe2\x80\xa9")
+_ESCAPES = {b"\x7f": b"\\u007f", b"\xc2\x85": b"\\u0085", b"\xe2\x80\xa8": b"\\u2028", b"\xe2\x80\xa9": b"\\u2029"}
+_REASONING_NAMES = ("reasoning_content", "reasoning")
+
+
+class ForwardedChunks:
+    """The chunks of one answer that were not handed on yet."""
+
+    def __init__(self, writer: ChunkWriter, *, both_names: bool = False) -> None:
+        """Begin an answer.
+
+        Args:
+            writer: Writes what does not come as chunks.
+            both_names: Whether reasoning is sent under both of its names, `reasoning_content` and `reasoning`.
+        """
+        self._writer = writer
+        self._both_names = both_names
+        self._frames: list[bytes] = []
+        #: Whether something was handed on. Before, a chunk that holds nothing but a role is kept back: after a
+        #: failure another attempt would send it again.
+        self._has_begun = False
+
+    def add(self, data: bytes, *, has_usage: bool = False) -> None:
+        """Add a chunk with text, as it came; of one that has usage, too, all but that."""
+        if has_usage or self._both_names:
+            self.add_object(decode_json(data), data, None)
+        else:
+            self._frames.append(data)
+
+    def add_object(self, value: dict[str, Any], data: bytes, contents: ChunkContents | None) -> None:
+        """Add a chunk of any shape, unless it holds no part of the answer.
+
+        Args:
+            value: The chunk.
+            data: Its JSON.
+            contents: What it holds; None where it has the usual shape.
+        """
+        choices = value.get("choices")
+        if not choices:
+            return
+        if contents is not None and not _is_chunk(choices):
+            self._add_contents(contents)
+            return
+        is_changed = b"\n" in data or b"\r" in data
+        if isinstance(value.get("usage"), dict):
+            value = {**value, "usage": None}
+            is_changed = True
+        if self._both_names and _name_twice(choices):
+            is_changed = True
+        self._frames.append(to_json(value) if is_changed else data)
+
+    def take(self, deltas: Sequence[Delta], *, is_shown: bool) -> list[Chunks]:
+        """Return the chunks that were added since, as one event, or none where there is nothing to hand on.
+
+        Args:
+            deltas: What they hold.
+            is_shown: Whether the answer has a part that a reader would see, or has ended.
+        """
+        if not self._frames or not (self._has_begun or is_shown):
+            return []
+        self._has_begun = True
+        frames = SEPARATOR.join(self._frames)
+        if _LINE_LIKE.search(frames):
+            frames = _LINE_LIKE.sub(lambda match: _ESCAPES[match[0]], frames)
+        chunk_count = len(self._frames)
+        self._frames = []
+        text = "".join([delta.text for delta in deltas if type(delta) is Text])
+        reasoning = "".join([delta.text for delta in deltas if type(delta) is Reasoning])
+        return [Chunks(frames, text, reasoning, chunk_count)]
+
+    def drop(self) -> None:
+        """Forget the chunks that were added since."""
+        self._frames = []
+
+    def _add_contents(self, contents: ChunkContents) -> None:
+        """Write chunks for what a server sends in another shape, such as a whole message."""
+        for is_reasoning, text in contents.parts:
+            names = (_REASONING_NAMES if self._both_names else _REASONING_NAMES[:1]) if is_reasoning else ("content",)
+            self._frames.append(self._writer.write(dict.fromkeys(names, text)))
+        if contents.tool_calls:
+            calls = [{"index": index, **call} for index, call in enumerate(contents.tool_calls)]
+            self._frames.append(self._writer.write({"tool_calls": calls}))
+        if contents.finish_reason:
+            self._frames.append(self._writer.write({}, contents.finish_reason))
+
+
+def _is_chunk(choices: object) -> bool:
+    return isinstance(choices, list) and all(
+        isinstance(choice, dict) and isinstance(choice.get("delta"), dict) for choice in choices
+    )
+
+
+def _name_twice(choices: Sequence[dict[str, Any]]) -> bool:
+    """Put reasoning under both names; return whether anything was changed."""
+    is_changed = False
+    for choice in choices:
+        delta = choice["delta"]
+        for name, other in (_REASONING_NAMES, _REASONING_NAMES[::-1]):
+            if delta.get(name) and not delta.get(other):
+                delta[other] = delta[name]
+                is_changed = True
+    return is_changed

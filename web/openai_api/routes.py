@@ -1,0 +1,97 @@
+"""`/v1/chat/completions` and `/v1/models`: OpenAI's API, over the same runs as `/api/chat`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Request, Response
+from flask import request as current_request
+
+from ...service.errors import ServiceError, ShuttingDown
+from ...service.events.events import Chunks, Failed, Finished
+from ...service.observability.logging import request_id
+from ...service.runs.subscription import Subscription
+from ...service.runs.terminal_error import copy_without_traceback
+from ..api.answer import make_answer, open_run, prepare_chat
+from ..api.json_response import make_uncached_response
+from ..api.request_body import read_body
+from ..encoders.openai_chunks import OpenAIChunkEncoder
+from ..extension_state import ExtensionState
+from ..request_errors import InvalidRequest, ModelUnknown
+from ..security.origin import refuse_foreign_origin
+from ..security.sign_in import current_user_key
+from ..sockets.client_socket import find_connection, has_disconnected
+from .chat_body import read_completion_request
+from .completion_builder import CompletionBuilder
+
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def make_openai_blueprint(state: ExtensionState) -> Blueprint:
+    """Make the routes below `/v1`."""
+    blueprint = Blueprint("openai", __name__)
+    settings = state.service.settings
+
+    @blueprint.post("/v1/chat/completions", provide_automatic_options=False)
+    def create_completion() -> Response:
+        service = state.service
+        request: Request = current_request._get_current_object()  # type: ignore[attr-defined]
+        try:
+            refuse_foreign_origin(request)
+            raw = read_body(request, settings)
+            asked = read_completion_request(raw, settings, run_id=request_id.get(), user=current_user_key())
+            client = find_connection(request.environ)
+            if client is not None and has_disconnected(client):
+                # It disconnected while the request waited for a thread: an answer would only cost money.
+                return Response(status=499)
+            state.require_thread(holds=asked.chat.mode == "block")
+            chat = prepare_chat(state, asked.chat)
+            run = open_run(state, request, chat)
+        except ServiceError as error:
+            service.metrics.refused(error.code)
+            raise
+        encode = OpenAIChunkEncoder(include_usage=asked.include_usage)
+        return make_answer(state, request, chat, run, client, encode, _make_completion)
+
+    @blueprint.get("/v1/models")
+    def list_models() -> Response:
+        names = settings.provider.allowed_models
+        return make_uncached_response({"object": "list", "data": [_describe_model(name) for name in names]})
+
+    @blueprint.get("/v1/models/<path:name>")
+    def get_model(name: str) -> Response:
+        if name not in settings.provider.allowed_models:
+            raise ModelUnknown(settings.provider.allowed_models)
+        return make_uncached_response(_describe_model(name))
+
+    @blueprint.route("/v1/<path:rest>", methods=_METHODS)
+    def refuse_route(rest: str) -> Response:
+        raise InvalidRequest(
+            "There is no such route here. Of OpenAI's API there are POST /v1/chat/completions, GET /v1/models and "
+            "GET /v1/models/{model}.",
+            status=404,
+        )
+
+    def _describe_model(name: str) -> dict[str, Any]:
+        # The time when it was made is not known here; clients want a number.
+        return {"id": name, "object": "model", "created": 0, "owned_by": settings.provider.name}
+
+    return blueprint
+
+
+def _make_completion(run: Subscription) -> Response:
+    """Read a run to its end, and return the whole completion.
+
+    Raises:
+        ServiceError: The answer failed; what had come is dropped.
+    """
+    builder = CompletionBuilder()
+    for _, events in run:
+        for event in events:
+            if isinstance(event, Chunks):
+                builder.add(event)
+            elif isinstance(event, Finished):
+                return make_uncached_response(builder.finish(event))
+            elif isinstance(event, Failed):
+                raise copy_without_traceback(event.error)
+    raise ShuttingDown("the run was closed")
