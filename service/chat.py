@@ -87,6 +87,11 @@ class Chat:
         system = [Message(role="system", content=self.system)] if self.system else []
         return [*system, *self.messages]
 
+    @property
+    def prompt_texts(self) -> list[str]:
+        """The texts of all messages for the model."""
+        return [text_of(message) for message in self.prompt]
+
 
 def _check_type(name: str, value: object, expected: type, words: str) -> None:
     if not isinstance(value, expected):

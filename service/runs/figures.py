@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from ..chat import CurrentChat
 from ..events.events import Chunks, Custom, Event, Failed, Finished, Reasoning, Text, ToolCall, ToolResult
 from ..events.usage import Usage, estimate_usage
-from ..message import text_of
 
 
 class RunFigures:
@@ -88,8 +87,7 @@ class RunFigures:
     def usage(self) -> Usage:
         """The tokens; estimated where the provider counted none."""
         if self._usage is None:
-            prompts = [text_of(message) for message in self._current.chat.prompt]
-            self._usage = estimate_usage(prompts, self._chunk_count, self._written_bytes)
+            self._usage = estimate_usage(self._current.chat.prompt_texts, self._chunk_count, self._written_bytes)
         return self._usage
 
     @property

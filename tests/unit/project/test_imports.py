@@ -76,10 +76,11 @@ WEB = {
     "web.hidden_rules": set(),
     "web.extension_state": {"hidden_rules", "hooks", "security", "sockets"},
     "web.api": {"encoders", "extension_state", "hooks", "replies", "request_errors", "security", "sockets"},
+    "web.openai_api": {"api", "encoders", "extension_state", "request_errors", "security", "sockets"},
     "web.page": {"api", "extension_state", "routing", "security"},
     "web.doctor": {"extension_state", "page"},
     "web.cli": {"app_config", "doctor", "security"},
-    "web.blueprint": {"api", "extension_state", "page", "security"},
+    "web.blueprint": {"api", "extension_state", "openai_api", "page", "security"},
     "web.extension": {
         "api",
         "app_config",
@@ -232,6 +233,7 @@ def test_encoders_depend_on_their_arguments_alone() -> None:
     # No Flask, no clock, no context variable and no log, so that any process can encode any run's events again.
     allowed = (
         "sluice.web.encoders",
+        "sluice.service.decoding",  # without I/O: test_no_io.py
         "sluice.service.errors",
         "sluice.service.events.events",
         "sluice.web.request_errors",
