@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from playwright.sync_api import Route, expect
 
-from tools.common.chat_page import ChatPage, frames, text_frame
+from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from tools.common.scripted_model import Chunk, ScriptedModel, finished, resetting_after, said, usage_of
+
+from .fed_answer import FedAnswer, call_frame, custom_frame, result_frame
 
 RICH = """A word, **bold**, `code`, [a link](https://example.org/), ~~gone~~, 中文与 English.
 
@@ -77,6 +79,20 @@ def states(chat: ChatPage, model: ScriptedModel) -> Iterator[str]:
     chat.wait_complete()
     expect(page.locator(".branches:visible")).to_have_count(1)
     yield "a second branch"
+
+    answer = FedAnswer(page)
+    chat.ask("Look it up")
+    answer.send("I will look.", call_frame("1", "search", '{"q": "x"}'))
+    answer.send(custom_frame("progress", text="Reading 1 of 2", share=0.5))
+    expect(chat.answer.locator("p.progress")).to_be_visible()
+    yield "a tool is running"
+    answer.send(result_frame("1", "search", "Found.\n" * 40), call_frame("2", "fare"))
+    answer.send(result_frame("2", "fare", "No reply.", is_error=True), "Here it is.")
+    answer.send(custom_frame("citation", title="A page", url="https://example.org/", text="Words."), DONE_FRAME)
+    chat.wait_complete()
+    for summary in chat.answer.locator(".tool summary").all():
+        summary.click()
+    yield "tools and sources"
 
     chat.reply_busy_once(3600)  # longer than any test needs for this state
     chat.ask("Busy?")

@@ -7,8 +7,10 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Page, expect
 
-from tools.common.chat_page import ChatPage
+from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from tools.common.scripted_model import ScriptedModel, reply
+
+from .fed_answer import call_frame, result_frame
 
 ANSWER: Final = """An area is $\\pi r^2$ here.
 
@@ -93,3 +95,22 @@ def test_copied_answers_have_tex_and_no_button_texts_and_come_as_markdown_and_ri
     assert both["text/plain"] == ANSWER
     assert "<strong>two</strong>" in both["text/html"]
     assert "<button" not in both["text/html"]
+
+
+@pytest.mark.browser_context(permissions=["clipboard-read", "clipboard-write"])
+def test_copied_answers_leave_out_the_calls_of_tools_between_their_texts(browser_page: Page) -> None:
+    chat = ChatPage(browser_page).open()
+    parts = (call_frame("c", "search"), result_frame("c", "search", "found"), text_frame("**Two.**"), DONE_FRAME)
+    chat.reply_once(content_type="text/event-stream", body=frames(text_frame("One."), *parts))
+    chat.ask_and_wait("Look it up")
+    expect(chat.answer.locator(".tool")).to_be_visible()
+    chat.answer.get_by_role("button", name="Copy answer").click()
+    expect(chat.status).to_have_text("Copied")
+    both = browser_page.evaluate(READ)
+    assert both["text/plain"] == "One.\n\n**Two.**"
+    assert both["text/html"] == '<p dir="auto">One.</p><p dir="auto"><strong>Two.</strong></p>'
+    browser_page.evaluate("document.activeElement.blur()")
+    browser_page.evaluate(SELECT, [".question", ".answer"])
+    browser_page.keyboard.press("Control+c")
+    lines = browser_page.evaluate(READ)["text/plain"].split("\n")
+    assert [line for line in lines if line] == ["Look it up", "One.", "Two."]

@@ -56,7 +56,7 @@ _SIZES = re.compile(r"(?<![\w.])(-?\d*\.?\d+)rem\b")
 _QUERY = re.compile(r"^@(?:media|container)\b")
 # The page's style sheets, in the order of their rules. They are also one file, which the page loads: each file costs
 # a request and 300 bytes of headers, and together they compress better.
-STYLE_SHEETS: Final = ("theme", "page", "transcript", "prose", "composer", "sidebar", "dialog", "touch")
+STYLE_SHEETS: Final = ("theme", "page", "transcript", "parts", "prose", "composer", "sidebar", "dialog", "touch")
 JOINED_STYLES: Final = "css/sluice.css"
 # Files of others, whose comments contain licences.
 _VENDOR = "vendor/"

@@ -11,6 +11,9 @@ const BODY_END_MS = 500; // a server ends the body after its terminal frame; a p
 /** @type {readonly StopReason[]} */
 const STOP_REASONS = ["stopped", "abandoned", "log_full"];
 
+/** Fields of a frame, or of a reply in block mode, that bring something besides text. */
+const PARTS = ["tool_call", "tool_result", "custom", "tool_calls"];
+
 /** @typedef {"stopped" | "abandoned" | "log_full"} StopReason why the server has stopped an answer */
 
 /**
@@ -33,6 +36,7 @@ const STOP_REASONS = ["stopped", "abandoned", "log_full"];
  * @typedef {object} Chunk a part of the reply
  * @property {string} text
  * @property {string} reasoning
+ * @property {import("./answer_parts.js").PartEvent[]} [parts] what it has besides text
  * @property {boolean} done
  * @property {number} [number] of the event, and of all before it
  * @property {StopReason} [stopReason] if the answer was stopped; then it is the last chunk
@@ -145,7 +149,8 @@ async function* streamedReply(response, { after = 0, alive }) {
       hasEnded = frame.done === true || frame.success === false;
       const chunk = chunkFrom(frame, response);
       if (number > 0) chunk.number = number;
-      if (chunk.text || chunk.reasoning || chunk.done) yield chunk;
+      await addParts(chunk, frame);
+      if (chunk.text || chunk.reasoning || chunk.parts || chunk.done) yield chunk;
       if (chunk.done) return;
     }
   } finally {
@@ -175,7 +180,21 @@ async function close(reader, hasEnded) {
 async function blockReply(response) {
   const body = await readObject(response);
   if (typeof body?.message !== "string" && body?.success !== false) throw unexpected(response);
-  return { ...chunkFrom(body, response), done: true };
+  const chunk = { ...chunkFrom(body, response), done: true };
+  await addParts(chunk, body);
+  return chunk;
+}
+
+/**
+ * @param {Chunk} chunk
+ * @param {Record<string, unknown>} frame with what the chunk gets
+ */
+async function addParts(chunk, frame) {
+  if (!PARTS.some((name) => name in frame)) return;
+  const part = await import("./answer_parts.js").catch(() => null);
+  if (!part) return; // offline, or after a deploy: the text goes on
+  const parts = part.readParts(frame);
+  if (parts.length > 0) chunk.parts = parts;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** One question with its answer. */
 
+import { beforeNextRequest, callsOf, withEvents, withoutProgress } from "./answer_parts.js";
 import { newIdentifier } from "./identifier.js";
 
 /** @typedef {import("../api/failure.js").FailureRecord} FailureRecord */
@@ -13,6 +14,7 @@ import { newIdentifier } from "./identifier.js";
  * @property {string} question
  * @property {string} answer the text received so far
  * @property {string} reasoning
+ * @property {import("./answer_parts.js").AnswerPart[]} [parts] what it has besides: calls of tools, sources
  * @property {number} [thoughtFrom] milliseconds since 1970; absent without reasoning
  * @property {number} [thoughtMs] until the answer began, or ended without text
  * @property {AnswerState} state
@@ -72,6 +74,7 @@ export function reopen(exchange) {
   delete exchange.leftOut;
   delete exchange.stopReason;
   delete exchange.run;
+  if (exchange.parts) exchange.parts = beforeNextRequest(exchange.parts);
   exchange.state = "running";
 }
 
@@ -80,14 +83,22 @@ export function reopen(exchange) {
  * @param {Exchange} exchange
  * @param {import("../api/chat_request.js").Chunk} chunk
  */
-export function appendChunk(exchange, { text, reasoning, finishReason }) {
+export function appendChunk(exchange, { text, reasoning, finishReason, parts }) {
   if (exchange.answer === "" && (reasoning !== "" || exchange.thoughtFrom !== undefined)) {
     exchange.thoughtFrom ??= Date.now();
     exchange.thoughtMs = Date.now() - exchange.thoughtFrom;
   }
+  // in block mode, parts come together with the text, which follows them
+  if (parts) exchange.parts = withEvents(exchange.parts ?? [], parts, exchange.answer.length);
+  if (text !== "" && isAfterCall(exchange)) exchange.answer += "\n\n"; // another message of the model
   exchange.answer += text;
   exchange.reasoning += reasoning;
   if (finishReason) exchange.finishReason = finishReason;
+}
+
+/** @param {Exchange} exchange */
+function isAfterCall({ answer, parts }) {
+  return parts !== undefined && answer !== "" && !answer.endsWith("\n\n") && callsOf(parts).at(-1)?.at === answer.length;
 }
 
 /**
@@ -99,11 +110,14 @@ export function finish(exchange, outcome) {
   const { answer, thoughtFrom } = exchange;
   if (answer === "" && thoughtFrom !== undefined) exchange.thoughtMs = Date.now() - thoughtFrom;
   Object.assign(exchange, outcome);
+  // of an answer that is incomplete, it says how far it came
+  if (exchange.parts && exchange.state === "complete") exchange.parts = withoutProgress(exchange.parts);
 }
 
-/** @param {Exchange} exchange */
+/** Forgets what came before a text that never came. @param {Exchange} exchange */
 export function forgetReasoning(exchange) {
   exchange.reasoning = "";
+  delete exchange.parts;
   delete exchange.thoughtFrom;
   delete exchange.thoughtMs;
 }

@@ -17,6 +17,7 @@ const FORMAT = "sluice.conversations";
 const VERSION = 1; // increase it if older pages cannot read the new format
 const MAX_BYTES = 100_000_000; // years of conversations need far less, and a browser can still parse this much
 const MAX_TITLE_CHARS = 200;
+const DECISIONS = ["allowed", "denied", "elsewhere"];
 
 export class ArchiveError extends Error {
   /** @param {ArchiveProblem} problem */
@@ -97,7 +98,7 @@ export function conversationFrom(value, { mayRun = false } = {}) {
  */
 function exchangeFrom(value, mayRun) {
   const { id, parent, question, answer, reasoning, state, created, changed } = object(value);
-  const { thoughtMs, finishReason, failure, figures, leftOut, stopReason, run } = object(value);
+  const { thoughtMs, finishReason, failure, figures, leftOut, stopReason, run, parts } = object(value);
   ensure(ANSWER_STATES.includes(state));
   /** @type {Exchange} */
   const exchange = {
@@ -110,6 +111,7 @@ function exchangeFrom(value, mayRun) {
     created: time(created),
     changed: time(changed),
   };
+  if (parts !== undefined) exchange.parts = list(parts).map((part) => partFrom(part, exchange.answer.length));
   if (thoughtMs !== undefined) exchange.thoughtMs = time(thoughtMs);
   if (finishReason !== undefined) exchange.finishReason = string(finishReason);
   if (leftOut !== undefined) exchange.leftOut = number(leftOut);
@@ -135,6 +137,45 @@ function runFrom(value) {
     ...(model !== undefined && { model: string(model) }),
     ...(joins === true && { joins }),
   };
+}
+
+/**
+ * @param {unknown} value
+ * @param {number} length of the answer
+ * @returns {import("../conversation/answer_parts.js").AnswerPart}
+ */
+function partFrom(value, length) {
+  const { kind, at, id, name, arguments: json, needsConsent, decision, isOver, result, title, url, text, share, data } = object(value);
+  switch (kind) {
+    case "call": {
+      ensure(decision === undefined || DECISIONS.includes(decision));
+      return {
+        kind,
+        at: Math.min(number(at), length),
+        id: string(id),
+        name: string(name),
+        arguments: string(json),
+        ...(needsConsent === true && { needsConsent }),
+        ...(decision !== undefined && { decision }),
+        ...(isOver === true && { isOver }),
+        ...(result !== undefined && { result: resultFrom(result) }),
+      };
+    }
+    case "source":
+      ensure(url === "" || (/^https?:/i.test(string(url)) && URL.canParse(url)));
+      return { kind, title: string(title), url, text: string(text) };
+    case "progress":
+      return { kind, text: string(text), ...(share !== undefined && { share: Math.min(1, number(share)) }) };
+    default:
+      ensure(kind === "custom");
+      return { kind, name: string(name), data: string(data) };
+  }
+}
+
+/** @param {unknown} value */
+function resultFrom(value) {
+  const { text, isError, seconds } = object(value);
+  return { text: string(text), isError: isError === true, seconds: number(seconds) };
 }
 
 /** @param {unknown} value */

@@ -1,5 +1,6 @@
 /** Exports conversations as files, and imports them. */
 
+import { callsOf } from "../conversation/answer_parts.js";
 import { ArchiveError, readArchive, writeArchive } from "./archive.js";
 import { texts } from "../i18n/language.js";
 
@@ -64,12 +65,21 @@ function markdownOf({ record, path }) {
 }
 
 /** @param {Exchange} exchange */
-function section({ question, answer, state }) {
+function section({ question, answer, state, parts: others }) {
   const quoted = question.split("\n").map((line) => `> ${line}`.trimEnd());
   const parts = [quoted.join("\n")];
   if (answer.trim() !== "") parts.push(answer.trim());
+  const tools = [...new Set(callsOf(others).map(({ name }) => escaped(name)))];
+  if (tools.length > 0) parts.push(`*${texts.toolsUsed(tools.join(", "))}*`);
+  const sources = others?.filter((part) => part.kind === "source") ?? [];
+  if (sources.length > 0) parts.push(sources.map(({ title, url }, index) => `${index + 1}. ${url ? `[${escaped(title)}](<${url}>)` : escaped(title)}`).join("\n"));
   if (state !== "complete") parts.push(`*${texts.incomplete}*`);
   return parts.join("\n\n");
+}
+
+/** @param {string} text @returns {string} as Markdown that shows it */
+function escaped(text) {
+  return text.replace(/[\\`*_[\]<>&~|$#]/g, "\\$&");
 }
 
 /**

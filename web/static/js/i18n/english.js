@@ -88,6 +88,23 @@ export const ENGLISH = {
   thinkingFor: (seconds) => `Thinking for ${duration(seconds)}`,
   /** @param {number} seconds */
   thoughtFor: (seconds) => `Thought for ${duration(seconds)}`,
+  tool: "Tool",
+  toolRunning: "running",
+  toolWaiting: "asks for permission",
+  /** @param {string} number of seconds */
+  toolSeconds: (number) => `${number} s`,
+  toolInstant: "less than 0.1 s",
+  /** @param {string} duration */
+  toolFailed: (duration) => `failed, ${duration}`,
+  toolDenied: "not allowed",
+  toolUnfinished: "not finished",
+  toolArguments: "Arguments",
+  toolResult: "Result",
+  toolError: "Error",
+  sources: "Sources",
+  progress: "Progress",
+  /** @param {string} names */
+  toolsUsed: (names) => `Tools: ${names}`,
   copy: "Copy",
   copied: "Copied",
   copyFailed: "Copying failed. Select the text and copy it by hand.",

@@ -63,21 +63,6 @@ export function nameCode(figure, place = places.get(figure) ?? { number: 1, coun
   figure.querySelector("pre")?.setAttribute("aria-label", texts.codeName(language, place.number, place.count));
 }
 
-/**
- * Wraps long lines, or lets them scroll. The style sheet reads the button's state, as the header stays the same while
- * the answer grows.
- * @param {HTMLButtonElement} button
- */
-export function toggleWrap(button) {
-  const isWrapped = button.ariaPressed !== "true";
-  button.ariaPressed = String(isWrapped);
-  const code = button.closest("figure")?.querySelector("code");
-  if (!code) return;
-  void import("./wrapped_lines.js")
-    .then(({ joinLines, splitLines }) => (isWrapped ? splitLines(code) : joinLines(code)))
-    .catch(() => {}); // offline, or after a deploy: lines wrap without their indentation
-}
-
 /** @param {string} language */
 function header(language) {
   const row = document.createElement("figcaption");

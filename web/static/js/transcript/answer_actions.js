@@ -44,7 +44,7 @@ export class AnswerActions {
   show(exchange) {
     this.#menu?.close();
     const { figures } = exchange;
-    const [detailsButton, details] = figures && (exchange.answer || exchange.reasoning) ? detailsOf(figures) : ["", ""];
+    const [detailsButton, details] = figures && (exchange.answer || exchange.reasoning || exchange.parts) ? detailsOf(figures) : ["", ""];
     // also for failures that are not retryable: the administrator may have fixed the cause
     const mayRetry = exchange.state === "stopped" || exchange.state === "failed";
     const remedy = remedyFor(exchange, this.#events.remedies());
@@ -64,8 +64,8 @@ export class AnswerActions {
 
   /** @returns {Promise<string> | undefined} the answer as HTML; undefined while it is shown as plain text */
   #richText() {
-    const prose = this.#row.closest(".answer")?.querySelector(":scope > .prose:not(.plain)");
-    return prose ? import("./copied_content.js").then(({ richText }) => richText(prose)) : undefined;
+    const proses = this.#row.closest(".answer")?.querySelectorAll(":scope > .prose:not(.plain)");
+    return proses?.length ? import("./copied_content.js").then(({ richText }) => richText(proses)) : undefined;
   }
 
   /**

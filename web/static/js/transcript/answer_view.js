@@ -1,8 +1,7 @@
 /** One answer in the transcript: reasoning, text and end. */
 
 import { AnswerEnding } from "./answer_ending.js";
-import { copyText } from "../ui/button.js";
-import { toggleWrap } from "../markdown/code_block.js";
+import { copyText, PART_MISSING } from "../ui/button.js";
 import { setLabel, setText } from "../i18n/language.js";
 import { MarkdownView } from "../markdown/markdown_view.js";
 import { ReasoningView } from "./reasoning_view.js";
@@ -19,6 +18,11 @@ export class AnswerView {
   #markdown = new MarkdownView(this.#text);
   #ending;
   #connection = document.createElement("p");
+  /** For an answer that has more than text. @type {import("./answer_parts_view.js").AnswerPartsView | null} */
+  #parts = null;
+  #isLoadingParts = false;
+  /** @type {Markdown | null} */
+  #library = null;
 
   /** @param {AnswerEvents} events */
   constructor(events) {
@@ -39,17 +43,18 @@ export class AnswerView {
 
   /** @param {Markdown} markdown */
   useMarkdown(markdown) {
+    this.#library = markdown;
     this.#markdown.useMarkdown(markdown);
+    this.#parts?.useMarkdown(markdown);
     this.#reasoning.useMarkdown(markdown);
   }
 
   /** @param {Exchange} exchange still running */
   grow(exchange) {
     this.element.classList.add("running");
-    this.element.classList.toggle("waiting", exchange.answer === "");
     this.#ending.clear();
     this.#reasoning.show(exchange);
-    this.#markdown.grow(exchange.answer, this.#events.grown);
+    this.element.classList.toggle("waiting", this.#showText(exchange));
   }
 
   /** @param {boolean} isReconnecting whether the connection of a running answer is lost */
@@ -65,8 +70,36 @@ export class AnswerView {
     this.#connection.hidden = true;
     this.element.classList.remove("running", "waiting");
     this.#reasoning.show(exchange);
-    this.#markdown.finish(exchange.answer, this.#events.grown);
+    this.#showText(exchange);
     this.showEnding(exchange, announce);
+  }
+
+  /**
+   * @param {Exchange} exchange
+   * @returns {boolean} whether the next word of the text is what the reader waits for
+   */
+  #showText(exchange) {
+    const { answer, parts, state } = exchange;
+    if (parts && !this.#parts) void this.#loadParts(exchange);
+    if (this.#parts) return this.#parts.show(exchange);
+    if (state === "running") this.#markdown.grow(answer, this.#events.grown);
+    else this.#markdown.finish(answer, this.#events.grown);
+    return answer === "";
+  }
+
+  /** @param {Exchange} exchange */
+  async #loadParts(exchange) {
+    if (this.#isLoadingParts) return;
+    this.#isLoadingParts = true;
+    try {
+      const { AnswerPartsView } = await import("./answer_parts_view.js");
+      this.#parts = new AnswerPartsView(this.#text, this.#markdown, this.#events);
+      if (this.#library) this.#parts.useMarkdown(this.#library);
+      this.element.classList.toggle("waiting", this.#showText(exchange));
+    } catch {
+      this.element.dispatchEvent(new Event(PART_MISSING, { bubbles: true })); // offline, or after a deploy
+    }
+    this.#isLoadingParts = false;
   }
 
   /**
@@ -80,6 +113,7 @@ export class AnswerView {
   /** Updates texts that depend on the language. @param {Exchange} exchange */
   translate(exchange) {
     this.#reasoning.translate();
+    this.#parts?.translate();
     if (exchange.state !== "running") this.showEnding(exchange, false);
   }
 
@@ -105,4 +139,19 @@ function onCodeButton({ target }) {
   const code = figure.querySelector("code")?.textContent ?? "";
   if (button.matches(".copy-code")) void copyText(button, code.replace(/\n$/, "")); // pasted into a terminal, it would run
   else if (button.matches(".wrap-code")) toggleWrap(button);
+}
+
+/**
+ * Wraps long lines, or lets them scroll. The style sheet reads the button's state, as the header stays the same while
+ * the answer grows.
+ * @param {HTMLButtonElement} button
+ */
+function toggleWrap(button) {
+  const isWrapped = button.ariaPressed !== "true";
+  button.ariaPressed = String(isWrapped);
+  const code = button.closest("figure")?.querySelector("code");
+  if (!code) return;
+  void import("../markdown/wrapped_lines.js")
+    .then(({ joinLines, splitLines }) => (isWrapped ? splitLines(code) : joinLines(code)))
+    .catch(() => {}); // offline, or after a deploy: lines wrap without their indentation
 }

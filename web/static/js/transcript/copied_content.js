@@ -23,13 +23,16 @@ export function watchCopying(log) {
 }
 
 /**
- * @param {Element} prose the text of an answer
+ * @param {Iterable<Element>} proses the parts of an answer's text
  * @returns {string} the same as HTML for other programs
  */
-export function richText(prose) {
-  const range = document.createRange();
-  range.selectNodeContents(prose);
-  return htmlOf(contentOf(range));
+export function richText(proses) {
+  const ranges = [...proses].map((prose) => {
+    const range = document.createRange();
+    range.selectNodeContents(prose);
+    return range;
+  });
+  return ranges.map((range) => htmlOf(contentOf(range))).join("");
 }
 
 /** @param {Range} range @returns {HTMLElement} a copy of what is in it */
@@ -42,7 +45,7 @@ function contentOf(range) {
   if (last) whole.setEndAfter(last);
   const copy = document.createElement("div");
   copy.append(whole.cloneContents());
-  for (const element of copy.querySelectorAll("button, figcaption, .actions, .question-actions, .ending, .branches, textarea, svg")) element.remove();
+  for (const element of copy.querySelectorAll("button, figcaption, .tools, .progress, .actions, .question-actions, .ending, .branches, textarea, svg")) element.remove();
   for (const formula of copy.querySelectorAll(".formula")) formula.replaceWith(texOf(formula));
   for (const lone of copy.querySelectorAll(".katex")) lone.replaceWith(texOf(lone));
   for (const element of copy.querySelectorAll("pre > code")) {

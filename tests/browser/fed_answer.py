@@ -1,0 +1,74 @@
+"""An answer whose frames a test sends one by one, in the place of the server's."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from playwright.sync_api import Page
+
+from tools.common.chat_page import frames, text_frame
+
+# The reply to the next question comes from the test; the request's body is kept.
+_FEED: Final = """(run) => {
+    const { fetch } = window;
+    window.fetch = (address, options) => {
+        if (!String(address).endsWith("api/chat")) return fetch(address, options);
+        window.fetch = fetch;
+        window.askedBody = JSON.parse(options.body);
+        const body = new ReadableStream({
+            start(controller) {
+                window.feed = (text) => controller.enqueue(new TextEncoder().encode(text));
+                window.endFeed = () => controller.close();
+                options.signal.addEventListener("abort", () => controller.error(options.signal.reason));
+            },
+        });
+        const headers = { "Content-Type": "text/event-stream", ...(run && { "Sluice-Run": run }) };
+        return Promise.resolve(new Response(body, { headers }));
+    };
+}"""
+
+
+class FedAnswer:
+    """The answer to the next question of an open page.
+
+    Args:
+        page: The page.
+        run: The id under which the server keeps the answer; empty if it does not.
+    """
+
+    def __init__(self, page: Page, run: str = "") -> None:
+        self._page = page
+        self._sent = 0
+        page.evaluate(_FEED, run)
+
+    def send(self, *parts: dict[str, Any] | str) -> None:
+        """Send frames, numbered from 1; a text stands for the frame with it."""
+        self._page.wait_for_function("() => window.feed")
+        self._page.evaluate("(text) => window.feed(text)", numbered(self._sent + 1, *parts))
+        self._sent += len(parts)
+
+    def end(self) -> None:
+        """End the body."""
+        self._page.evaluate("() => window.endFeed()")
+
+
+def numbered(first: int, *parts: dict[str, Any] | str) -> str:
+    """Return a stream of these frames with their ids; a text stands for the frame with it."""
+    whole = [text_frame(part) if isinstance(part, str) else part for part in parts]
+    return "".join(f"id: {first + index}\n{frames(part)}" for index, part in enumerate(whole))
+
+
+def call_frame(call: str, name: str, arguments: str = "{}", **more: Any) -> dict[str, Any]:
+    """Return a frame with the call of a tool."""
+    return {**text_frame(""), "tool_call": {"id": call, "name": name, "arguments": arguments, **more}}
+
+
+def result_frame(call: str, name: str, text: str, *, is_error: bool = False, seconds: float = 0.4) -> dict[str, Any]:
+    """Return a frame with the result of a call."""
+    result = {"id": call, "name": name, "text": text, "is_error": is_error, "seconds": seconds}
+    return {**text_frame(""), "tool_result": result}
+
+
+def custom_frame(name: str, **data: Any) -> dict[str, Any]:
+    """Return a frame with an event of the application."""
+    return {**text_frame(""), "custom": {"name": name, "data": data}}

@@ -1,0 +1,261 @@
+"""Calls of tools, sources and progress in an answer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
+
+from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
+
+from .fed_answer import FedAnswer, call_frame, custom_frame, numbered, result_frame
+
+HOSTILE: Final = "<img src=x onerror=alert(1)><b>bold</b> **not bold**"
+LONG: Final = "\n".join(f"line {number}" for number in range(400))
+# The texts of the answer and the rows of its tools, in their order.
+OUTLINE: Final = """(answer) => [...answer.querySelectorAll(":scope > .prose, .tool > summary")]
+    .map((each) => each.textContent.trim().replace(/\\s+/g, " ")).filter(Boolean)"""
+FAILED: Final = {"success": False, "error": "lost", "code": "upstream_truncated", "retryable": True}
+
+
+@pytest.fixture
+def chat(browser_page: Page) -> ChatPage:
+    return ChatPage(browser_page).open()
+
+
+def row(chat: ChatPage, name: str) -> Locator:
+    return chat.answer.locator(".tool").filter(has=chat.page.locator(f".tool-name:text-is('{name}')"))
+
+
+def ask(chat: ChatPage, *parts: dict[str, object] | str) -> None:
+    """Ask a question whose reply is a stream of these frames."""
+    whole = [text_frame(part) if isinstance(part, str) else part for part in parts]
+    chat.reply_once(content_type="text/event-stream", body=frames(*whole))
+    chat.ask("Look it up")
+
+
+def test_a_call_is_a_row_at_its_place_with_its_state_arguments_and_result(chat: ChatPage) -> None:
+    answer = FedAnswer(chat.page)
+    chat.ask("Look it up")
+    answer.send("Let me look.", call_frame("call_1", "search", '{"q": "x", "n": [1]}'))
+    search = row(chat, "search")
+    expect(search.locator("summary")).to_have_text("Tool search running")
+    expect(chat.answer).to_have_class("answer running")  # the row has the mark
+    assert search.evaluate("row => getComputedStyle(row.querySelector('.tool-state'), '::before').content") != "none"
+    answer.send(result_frame("call_1", "search", HOSTILE))
+    expect(search.locator("summary")).to_have_text("Tool search 0.4 s")
+    expect(chat.answer).to_have_class("answer running waiting")
+    answer.send("Then **this**.", call_frame("call_2", "clock"), result_frame("call_2", "clock", "no", is_error=True))
+    answer.send(call_frame("call_3", "clock", "not JSON <i>"), result_frame("call_3", "clock", LONG, seconds=75))
+    answer.send("\n\nAt last.", DONE_FRAME)
+    chat.wait_complete()
+    outline = [
+        "Let me look.",
+        "Tool search 0.4 s",
+        "Then this.",
+        "Tool clock failed, 0.4 s",
+        "Tool clock 75 s",
+        "At last.",
+    ]
+    assert chat.answer.evaluate(OUTLINE) == outline
+
+    search.locator("summary").click()
+    expect(search.locator("pre")).to_have_text(['{\n  "q": "x",\n  "n": [\n    1\n  ]\n}', HOSTILE])
+    expect(search.locator("img, b, strong")).to_have_count(0)
+    last = row(chat, "clock").last
+    last.locator("summary").click()
+    expect(last.locator("pre").first).to_have_text("not JSON <i>")
+    box = last.locator("pre").last.bounding_box()
+    assert box is not None
+    assert box["height"] < 300
+    first = row(chat, "clock").first
+    first.locator("summary").click()
+    expect(first.locator(".tool-body p")).to_have_text(["Arguments", "Error"])
+
+    chat.page.reload()
+    chat.wait_shown()
+    expect(row(chat, "search")).to_be_visible()
+    assert chat.answer.evaluate(OUTLINE) == outline
+    assert chat.answer.evaluate("answer => answer.querySelectorAll('.tool[open]').length") == 0
+
+
+def test_a_call_without_a_result_is_not_finished_when_its_answer_ends(chat: ChatPage) -> None:
+    ask(chat, "One moment.", call_frame("call_1", "search"), FAILED)
+    expect(row(chat, "search").locator("summary")).to_have_text("Tool search not finished")
+    # the rest of the answer: its calls may have the same ids
+    rest = FedAnswer(chat.page)
+    chat.answer.get_by_role("button", name="Continue").click()
+    rest.send(call_frame("call_1", "search"))
+    expect(row(chat, "search").locator(".tool-state")).to_have_text(["not finished", "running"])
+    rest.send(result_frame("call_1", "search", "42"), "It is 42.", DONE_FRAME)
+    chat.wait_complete()
+    outline = ["One moment.", "Tool search not finished", "Tool search 0.4 s", "It is 42."]
+    assert chat.answer.evaluate(OUTLINE) == outline
+    assert chat.page.evaluate("askedBody.conversation_history.at(-1)") == {
+        "role": "assistant",
+        "content": "One moment.",
+    }
+    chat.page.reload()
+    expect(row(chat, "search")).to_have_count(2)
+    assert chat.answer.evaluate(OUTLINE) == outline
+
+
+def test_a_resumed_answer_has_the_calls_that_came_before_and_after_the_reload(chat: ChatPage) -> None:
+    answer = FedAnswer(chat.page, run="a1")
+    chat.ask("Look it up")
+    answer.send("Let me look.", call_frame("call_1", "search", '{"q": "x"}'))
+    expect(row(chat, "search").locator("summary")).to_have_text("Tool search running")
+    cursors: list[str | None] = []
+
+    def resume(route: Route) -> None:
+        cursors.append(route.request.headers.get("last-event-id"))
+        rest = numbered(3, result_frame("call_1", "search", "found"), "Found.", DONE_FRAME)
+        route.fulfill(content_type="text/event-stream", body=rest)
+
+    chat.page.route("**/api/runs/a1/events", resume)
+    chat.page.reload()
+    expect(row(chat, "search").locator("summary")).to_have_text("Tool search 0.4 s")
+    chat.wait_shown()
+    assert chat.answer.evaluate(OUTLINE) == ["Let me look.", "Tool search 0.4 s", "Found."]
+    assert cursors == ["2"]
+
+
+def test_sources_are_numbered_at_the_end_and_only_web_addresses_are_links(chat: ChatPage) -> None:
+    ask(
+        chat,
+        custom_frame("citation", title="A page <b>", url="https://www.example.org/a?b=1", text="What it says."),
+        "Half a sen",
+        custom_frame("citation", title="Not a page", url="javascript:alert(1)"),
+        custom_frame("citation", title="A page <b>", url="https://www.example.org/a?b=1"),
+        custom_frame("citation", url="http://xn--bcher-kva.example/"),
+        custom_frame("mood", value=3),
+        "tence.",
+        DONE_FRAME,
+    )
+    chat.wait_complete()
+    expect(chat.prose).to_have_text("Half a sentence.")
+    sources = chat.answer.get_by_role("list", name="Sources").get_by_role("listitem")
+    expect(sources).to_have_text(
+        ["A page <b> example.orgWhat it says.", "Not a page", "http://xn--bcher-kva.example/"]
+    )
+    links = sources.get_by_role("link")
+    assert [link.get_attribute("href") for link in links.all()] == [
+        "https://www.example.org/a?b=1",
+        "http://xn--bcher-kva.example/",
+    ]
+    assert {link.get_attribute("rel") for link in links.all()} == {"noopener noreferrer"}
+    chat.page.reload()
+    expect(sources).to_have_count(3)
+
+
+def test_progress_replaces_itself_and_goes_when_the_answer_is_complete(chat: ChatPage) -> None:
+    answer = FedAnswer(chat.page)
+    chat.ask("Count")
+    answer.send(custom_frame("progress", text="Reading 1 of 2", share=0.5))
+    progress = chat.answer.locator("p.progress")
+    expect(progress).to_have_text("Reading 1 of 2")
+    expect(progress.get_by_role("progressbar")).to_have_attribute("value", "0.5")
+    answer.send("One.", custom_frame("progress", text="Reading 2 of 2"))
+    expect(progress).to_have_text("Reading 2 of 2")
+    expect(progress.get_by_role("progressbar")).to_be_hidden()
+    answer.send(DONE_FRAME)
+    chat.wait_complete()
+    expect(progress).to_be_hidden()
+
+
+def test_block_mode_shows_its_calls_before_the_text(chat: ChatPage) -> None:
+    called = {"id": "call_1", "name": "search", "arguments": "{}", "text": "42", "is_error": False, "seconds": 12.34}
+    chat.reply_once(
+        json={"success": True, "message": "It is 42.", "interaction_mode": "block", "tool_calls": [called]}
+    )
+    chat.ask_and_wait("Look it up")
+    expect(row(chat, "search")).to_be_visible()
+    assert chat.answer.evaluate(OUTLINE) == ["Tool search 12 s", "It is 42."]
+
+
+def test_exports_and_search_treat_calls_as_what_they_are(chat: ChatPage, tmp_path: Path) -> None:
+    ask(
+        chat,
+        "First.",
+        call_frame("call_1", "web_search", '{"q": "needle"}'),
+        result_frame("call_1", "web_search", "needle in a stack"),
+        "Second.",
+        custom_frame("citation", title="A [page]", url="https://example.org/"),
+        DONE_FRAME,
+    )
+    chat.wait_complete()
+    chat.wait_saved()
+    more = chat.page.locator(".conversation .more")
+
+    def export(name: str) -> str:
+        more.click()
+        with chat.page.expect_download() as download:
+            chat.page.get_by_role("menuitem", name=name).click()
+        path = tmp_path / download.value.suggested_filename
+        download.value.save_as(path)
+        return path.read_text("utf-8")
+
+    markdown = export("Export as Markdown")
+    assert markdown.endswith(
+        "First.\n\nSecond.\n\n*Tools: web\\_search*\n\n1. [A \\[page\\]](<https://example.org/>)\n"
+    )
+    whole = export("Export as JSON")
+    parts = json.loads(whole)["conversations"][0]["exchanges"][0]["parts"]
+    assert [part["kind"] for part in parts] == ["call", "source"]
+    assert parts[0]["result"]["text"] == "needle in a stack"
+    assert parts[0]["at"] == len("First.")
+
+    field = chat.page.get_by_role("searchbox")
+    field.fill("needle")
+    expect(chat.page.locator(".search-result")).to_have_text("No results")
+    field.fill("Second")
+    expect(chat.page.locator(".search-result")).to_have_text("1 conversation")
+    field.fill("")
+
+    # into an empty profile
+    more.click()
+    chat.page.get_by_role("menuitem", name="Delete").click()
+    chat.page.locator("#sluice-open-settings").click()
+    expect(chat.page.locator("#sluice-settings")).to_be_visible()
+    chat.page.locator("#sluice-settings input[type=file]").set_input_files(
+        {"name": "one.json", "mimeType": "application/json", "buffer": whole.encode()}
+    )
+    expect(chat.page.locator(".import-result")).to_have_text("1 conversation imported")
+    chat.page.keyboard.press("Escape")
+    chat.page.locator(".conversation a").click()
+    expect(row(chat, "web_search")).to_be_visible()
+    # a damaged part refuses the file
+    damaged = whole.replace('"https://example.org/"', '"javascript:alert(1)"')
+    assert damaged != whole
+    chat.page.locator("#sluice-open-settings").click()
+    expect(chat.page.locator("#sluice-settings")).to_be_visible()
+    chat.page.locator("#sluice-settings input[type=file]").set_input_files(
+        {"name": "one.json", "mimeType": "application/json", "buffer": damaged.encode()}
+    )
+    expect(chat.page.locator(".import-result")).to_contain_text("damaged")
+
+
+def test_frames_that_are_no_parts_and_floods_of_them_harm_nothing(chat: ChatPage) -> None:
+    bad = [None, 7, [], "x", {}, {"name": 7}, {"name": ""}, {"id": {}, "name": "odd", "arguments": {}, "data": 3}]
+    names = ("tool_call", "tool_result", "custom", "tool_calls")
+    many = [custom_frame("citation", title=f"Source {number}") for number in range(700)]
+    deep: dict[str, object] = {}
+    for _ in range(200):
+        deep = {"a": deep}
+    ask(
+        chat,
+        *({**text_frame(""), name: each} for name in names for each in bad),
+        *many,
+        custom_frame("deep", **deep),
+        call_frame("c", "huge", "x" * 1_000_000),
+        "Whole.",
+        DONE_FRAME,
+    )
+    chat.wait_complete()
+    expect(chat.answer.locator("> .prose").last).to_have_text("Whole.")
+    expect(chat.answer.locator(".sources li")).to_have_count(498)
+    chat.page.reload()
+    expect(chat.answer.locator(".sources li")).to_have_count(498)

@@ -1,0 +1,146 @@
+/**
+ * Reads what an answer has besides text: calls of tools, their results, and events of the application. Loaded with the
+ * first of them.
+ */
+
+import { parseObject } from "./failure.js";
+
+/**
+ * @typedef {object} CallEvent the model calls a tool
+ * @property {"call"} kind
+ * @property {string} id
+ * @property {string} name
+ * @property {string} arguments as the model wrote them; usually JSON
+ * @property {boolean} needsConsent whether it waits for the reader's permission
+ *
+ * @typedef {object} ResultEvent what a tool returned
+ * @property {"result"} kind
+ * @property {string} id of the call
+ * @property {string} name
+ * @property {string} text
+ * @property {boolean} isError
+ * @property {number} seconds
+ *
+ * @typedef {object} SourceEvent
+ * @property {"source"} kind
+ * @property {string} title
+ * @property {string} url empty unless it is a web address
+ * @property {string} text
+ *
+ * @typedef {object} ProgressEvent
+ * @property {"progress"} kind
+ * @property {string} text
+ * @property {number} [share] from 0 to 1
+ *
+ * @typedef {object} OtherEvent of the application, which the page keeps and does not show
+ * @property {"custom"} kind
+ * @property {string} name
+ * @property {string} data JSON
+ *
+ * @typedef {CallEvent | ResultEvent | SourceEvent | ProgressEvent | OtherEvent} PartEvent
+ */
+
+const MAX_CHARS = 20_000; // of each text: the page keeps and shows its beginning
+const MAX_LINE_CHARS = 500; // of names, titles and the like
+const MAX_ADDRESS_CHARS = 2000;
+
+/**
+ * @param {Record<string, unknown>} reply a frame of a stream, or a reply in block mode
+ * @returns {PartEvent[]} those that can be read: the others are left out, as unknown fields are
+ */
+export function readParts(reply) {
+  const { tool_call: call, tool_result: result, custom, tool_calls: calls } = reply;
+  const read = [callFrom(call), resultFrom(result), customFrom(custom)];
+  for (const each of Array.isArray(calls) ? calls : []) read.push(callFrom(each), resultFrom(each));
+  return read.filter((each) => each !== null);
+}
+
+/**
+ * @param {any} value
+ * @returns {CallEvent | null}
+ */
+function callFrom(value) {
+  const name = line(value?.name);
+  if (!name) return null;
+  return { kind: "call", id: line(value.id), name, arguments: text(value.arguments), needsConsent: value.needs_consent === true };
+}
+
+/**
+ * @param {any} value
+ * @returns {ResultEvent | null}
+ */
+function resultFrom(value) {
+  const name = line(value?.name);
+  if (!name || typeof value.text !== "string") return null;
+  const { is_error: isError, seconds } = value;
+  return { kind: "result", id: line(value.id), name, text: text(value.text), isError: isError === true, seconds: positive(seconds) };
+}
+
+/**
+ * @param {any} value
+ * @returns {SourceEvent | ProgressEvent | OtherEvent | null}
+ */
+function customFrom(value) {
+  const name = line(value?.name);
+  if (!name) return null;
+  const { data } = value;
+  if (name === "citation") {
+    const url = webAddress(data?.url);
+    const title = line(data?.title) || url;
+    return title ? { kind: "source", title, url, text: text(data.text) } : null;
+  }
+  if (name === "progress") {
+    const words = line(data?.text);
+    const share = typeof data?.share === "number" ? { share: Math.min(1, positive(data.share)) } : {};
+    return words || "share" in share ? { kind: "progress", text: words, ...share } : null;
+  }
+  const json = jsonOf(data);
+  return json.length > MAX_CHARS ? null : { kind: "custom", name, data: json };
+}
+
+/** @param {unknown} value @returns {string} empty if it is nested too deeply */
+function jsonOf(value) {
+  try {
+    return JSON.stringify(value) ?? "null";
+  } catch {
+    return ""; // RangeError
+  }
+}
+
+/** @param {unknown} value @returns {string} as the browser writes it, in punycode; empty if it is no web address */
+function webAddress(value) {
+  if (typeof value !== "string" || value.length > MAX_ADDRESS_CHARS || !/^https?:/i.test(value) || !URL.canParse(value)) return "";
+  return new URL(value).href;
+}
+
+/** @param {unknown} value @returns {string} */
+function text(value) {
+  return typeof value === "string" ? begin(value, MAX_CHARS) : "";
+}
+
+/** @param {unknown} value @returns {string} in one line */
+function line(value) {
+  return typeof value === "string" ? begin(value, MAX_LINE_CHARS).replace(/\s+/g, " ").trim() : "";
+}
+
+/**
+ * @param {string} value
+ * @param {number} most UTF-16 code units
+ */
+function begin(value, most) {
+  return value.length <= most ? value : `${value.slice(0, most).replace(/[\ud800-\udbff]$/, "")}…`;
+}
+
+/** @param {unknown} value */
+function positive(value) {
+  return typeof value === "number" && value > 0 ? value : 0;
+}
+
+/**
+ * @param {string} json arguments of a call
+ * @returns {string} indented if it is a JSON object; otherwise as it is
+ */
+export function prettyArguments(json) {
+  const value = parseObject(json);
+  return value && jsonOf(value) ? JSON.stringify(value, null, 2) : json;
+}

@@ -1,0 +1,82 @@
+/** What an answer has besides text and reasoning, in the order in which it came. */
+
+/** @typedef {import("../api/answer_parts.js").PartEvent} PartEvent */
+
+/**
+ * @typedef {object} ToolCall
+ * @property {"call"} kind
+ * @property {number} at how many characters of the answer came before it
+ * @property {string} id
+ * @property {string} name
+ * @property {string} arguments
+ * @property {boolean} [needsConsent]
+ * @property {"allowed" | "denied" | "elsewhere"} [decision] the reader's; or another page has decided
+ * @property {boolean} [isOver] whether its request has ended without its result
+ * @property {{ text: string, isError: boolean, seconds: number }} [result]
+ *
+ * @typedef {ToolCall | import("../api/answer_parts.js").SourceEvent | import("../api/answer_parts.js").ProgressEvent
+ *   | import("../api/answer_parts.js").OtherEvent} AnswerPart
+ */
+
+const MOST = 500; // far above what an answer needs; without a limit, a stream would fill the memory
+
+/**
+ * Returns new lists and parts: the given ones may be being stored.
+ * @param {readonly AnswerPart[]} parts
+ * @param {readonly PartEvent[]} events
+ * @param {number} at how many characters of the answer came before them
+ * @returns {AnswerPart[]}
+ */
+export function withEvents(parts, events, at) {
+  const all = [...parts];
+  for (const event of events) {
+    if (event.kind === "result") {
+      const { id, name, text, isError, seconds } = event;
+      // of several requests for one answer, the ids may be the same
+      const index = all.findLastIndex((part) => part.kind === "call" && part.id === id && !part.result && !part.isOver);
+      const known = /** @type {ToolCall | undefined} */ (all[index]);
+      /** @type {ToolCall} */
+      const call = { ...(known ?? { kind: "call", at, id, name, arguments: "" }), result: { text, isError, seconds } };
+      if (known) all[index] = call;
+      else all.push(call);
+    } else if (event.kind === "progress") {
+      all.splice(0, all.length, ...withoutProgress(all), event);
+    } else if (event.kind === "call") {
+      const { needsConsent, ...call } = event;
+      all.push({ ...call, at, ...(needsConsent && { needsConsent }) });
+    } else if (event.kind !== "source" || !all.some((part) => part.kind === "source" && part.url === event.url && part.title === event.title)) {
+      all.push(event); // an answer may cite a source several times
+    }
+  }
+  return all.length > MOST ? all.slice(0, MOST) : all;
+}
+
+/** @param {readonly AnswerPart[]} parts */
+export function withoutProgress(parts) {
+  return parts.filter(({ kind }) => kind !== "progress");
+}
+
+/**
+ * @param {readonly AnswerPart[]} parts
+ * @returns {AnswerPart[]} before another request for the rest of the answer
+ */
+export function beforeNextRequest(parts) {
+  return withoutProgress(parts).map((part) => (part.kind === "call" && !part.result ? { ...part, isOver: true } : part));
+}
+
+/**
+ * @param {readonly AnswerPart[]} parts
+ * @param {ToolCall} call
+ * @param {NonNullable<ToolCall["decision"]>} decision
+ */
+export function withDecision(parts, call, decision) {
+  return parts.map((part) => (part.kind === "call" && part.id === call.id && !part.result && !part.isOver ? { ...part, decision } : part));
+}
+
+/**
+ * @param {readonly AnswerPart[]} [parts]
+ * @returns {ToolCall[]}
+ */
+export function callsOf(parts = []) {
+  return parts.filter((part) => part.kind === "call");
+}

@@ -1,0 +1,111 @@
+/** One call of a tool: a foldable row with its name, its duration, its arguments and its result. */
+
+import { prettyArguments } from "../api/answer_parts.js";
+import { setLabel, setText, texts } from "../i18n/language.js";
+
+/** @typedef {import("../conversation/answer_parts.js").ToolCall} ToolCall */
+/** @typedef {import("../i18n/language.js").TextKey} TextKey */
+/** @typedef {"running" | "waiting" | "done" | "failed" | "unfinished"} ToolState */
+
+export class ToolRow {
+  #state = document.createElement("span");
+  #name = document.createElement("span");
+  #body = document.createElement("div");
+  /** @type {ToolCall | null} */
+  #call = null;
+  /** @type {ToolState} */
+  #shown = "running";
+
+  /** @param {() => void} expanded called after the reader has opened or closed it */
+  constructor(expanded) {
+    const summary = document.createElement("summary");
+    const kind = document.createElement("span");
+    kind.className = "visually-hidden";
+    setText(kind, "tool");
+    this.#name.className = "tool-name";
+    this.#name.dir = "auto";
+    this.#state.className = "tool-state";
+    this.#body.className = "tool-body";
+    // spaces, so that the name of the row for screen readers has words
+    summary.append(kind, " ", this.#name, " ", this.#state);
+    this.element = document.createElement("details");
+    this.element.className = "tool";
+    this.element.append(summary, this.#body);
+    this.element.addEventListener("toggle", () => {
+      this.#fill();
+      expanded();
+    });
+  }
+
+  /**
+   * @param {ToolCall} call
+   * @param {boolean} isRunning whether the answer is
+   */
+  show(call, isRunning) {
+    const state = stateOf(call, isRunning);
+    if (call === this.#call && state === this.#shown) return;
+    const isNews = this.#shown !== state;
+    this.#call = call;
+    this.#shown = state;
+    this.#name.textContent = call.name;
+    this.element.dataset.state = state;
+    if (isNews && state === "waiting") this.element.open = true; // the reader decides by the arguments
+    this.translate();
+    this.#fill();
+  }
+
+  /** Updates texts with variable parts to the current language. */
+  translate() {
+    const { result, decision } = this.#call ?? {};
+    const words = {
+      running: texts.toolRunning,
+      waiting: texts.toolWaiting,
+      done: result ? seconds(result.seconds) : "",
+      failed: decision === "denied" || !result ? texts.toolDenied : texts.toolFailed(seconds(result.seconds)),
+      unfinished: texts.toolUnfinished,
+    };
+    this.#state.textContent = words[this.#shown];
+  }
+
+  /** Only while it is open: most rows never are. */
+  #fill() {
+    if (!this.element.open || !this.#call) return;
+    const { arguments: json, result } = this.#call;
+    const parts = json ? [...part("toolArguments", prettyArguments(json))] : [];
+    if (result) parts.push(...part(result.isError ? "toolError" : "toolResult", result.text));
+    this.#body.replaceChildren(...parts);
+  }
+}
+
+/**
+ * @param {ToolCall} call
+ * @param {boolean} isRunning
+ * @returns {ToolState}
+ */
+export function stateOf({ result, isOver, needsConsent, decision }, isRunning) {
+  if (result) return result.isError ? "failed" : "done";
+  if (!isRunning || isOver) return "unfinished";
+  return needsConsent && !decision ? "waiting" : "running";
+}
+
+/**
+ * @param {TextKey} key
+ * @param {string} content
+ */
+function part(key, content) {
+  const label = document.createElement("p");
+  const text = document.createElement("pre");
+  setText(label, key);
+  text.textContent = content;
+  text.dir = "auto";
+  text.tabIndex = 0; // makes it scrollable by keyboard
+  text.setAttribute("role", "group"); // not a landmark: there may be many
+  setLabel(text, key);
+  return [label, text];
+}
+
+/** @param {number} value */
+function seconds(value) {
+  if (value < 0.05) return texts.toolInstant;
+  return texts.toolSeconds(new Intl.NumberFormat(texts.tag, { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value));
+}
