@@ -9,6 +9,7 @@ from typing import Any, Self, get_args
 
 from .message import Message, text_of
 from .settings.chat import InteractionMode
+from .settings.providers import Price
 
 _MODES = get_args(InteractionMode)
 # Fields of a request to the provider that the service sets itself.
@@ -106,6 +107,8 @@ class CurrentChat:
     chat: Chat
     #: The provider that was asked last; empty before the first.
     provider: str = ""
+    #: What its tokens cost; None where that is not known, or where it failed before the first token.
+    price: Price | None = None
 
 
 #: Runs on the loop before the model is asked, at most until the limit for the first token. Returns the chat to send;

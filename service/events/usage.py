@@ -1,4 +1,4 @@
-"""What an answer cost, in tokens: as the provider counted, or else as well as can be estimated."""
+"""What an answer cost: as the provider counted the tokens, or else as well as they can be estimated."""
 
 from __future__ import annotations
 
@@ -18,22 +18,32 @@ TOKENS_PER_MESSAGE = 4
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an answer cost, in tokens."""
+    """What an answer cost: in tokens, and in money where prices are set."""
 
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
     #: Whether we estimated it, because the provider reported none or the answer was cut off before its usage.
     estimated: bool = False
+    #: Money, in the currency of the prices; `None` where no price is set.
+    cost: float | None = None
+    #: How many tokens of the prompt came from the provider's cache, as far as it says.
+    cached_tokens: int = 0
 
     def fields(self) -> dict[str, Any]:
-        """Return it as the wire has it: `estimated` only where it is true."""
+        """Return it as the wire has it: `estimated`, `cost` and `cached_tokens` only where they say something."""
         fields: dict[str, Any] = {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "total_tokens": self.total_tokens,
         }
-        return {**fields, "estimated": True} if self.estimated else fields
+        if self.cached_tokens:
+            fields["cached_tokens"] = self.cached_tokens
+        if self.estimated:
+            fields["estimated"] = True
+        if self.cost is not None:
+            fields["cost"] = self.cost
+        return fields
 
 
 def usage_from(reported: object) -> Usage | None:
@@ -58,7 +68,19 @@ def usage_from(reported: object) -> Usage | None:
             completion = max(0, total - prompt)
     if prompt is None or completion is None:
         return None
-    return Usage(prompt, completion, prompt + completion if total is None else total)
+    return Usage(
+        prompt, completion, prompt + completion if total is None else total, cached_tokens=_cached_count(reported)
+    )
+
+
+def _cached_count(reported: dict[str, Any]) -> int:
+    """Return how many tokens of the prompt came from the provider's cache; 0 where it does not say."""
+    for name in ("prompt_tokens_details", "input_tokens_details"):  # OpenAI's two APIs
+        details = reported.get(name)
+        if isinstance(details, dict) and (count := _count(details.get("cached_tokens"))) is not None:
+            return count
+    # DeepSeek; Moonshot.
+    return _first_count(reported, "prompt_cache_hit_tokens", "cached_tokens") or 0
 
 
 def _first_count(reported: dict[str, Any], *names: str) -> int | None:

@@ -61,6 +61,12 @@ class Metrics:
             "Tokens of all streams, by how the stream ended; estimated where the provider could not count them.",
             ("outcome", "gen_ai_token_type", "estimated"),
         )
+        self._cost = Counter(
+            values,
+            "sluice_cost",
+            "Money that answers cost, by the prices of SLUICE_PROVIDERS; estimated where the tokens are.",
+            ("gen_ai_provider_name", "gen_ai_request_model", "currency", "estimated"),
+        )
         self._refused = Counter(
             values, "sluice_refused", "Requests refused before a stream began, by code.", ("code",)
         )
@@ -148,6 +154,7 @@ class Metrics:
         duration: float,
         first_token: float | None,
         usage: Usage,
+        currency: str,
     ) -> None:
         """Count a stream that ended.
 
@@ -160,7 +167,8 @@ class Metrics:
             model: One of the models that the operator allows, so that labels stay few.
             duration: Seconds from beginning to end.
             first_token: Seconds until the first token; `None` if none came.
-            usage: Its tokens.
+            usage: Its tokens and its cost.
+            currency: That of the cost; empty for none.
         """
         with self._guard:
             self._open.add(-1)
@@ -169,6 +177,8 @@ class Metrics:
             self._duration.observe(duration, *labels, code)
             if first_token is not None:
                 self._first.observe(first_token, *labels)
+            if usage.cost is not None:
+                self._cost.add(provider, model, currency, str(usage.estimated).lower(), amount=usage.cost)
             for kind, count in (("input", usage.prompt_tokens), ("output", usage.completion_tokens)):
                 self._tokens.add(outcome, kind, str(usage.estimated).lower(), amount=count)
                 # The conventions allow no estimates here.

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from ..chat import CurrentChat
-from ..errors import ModelNotFound, UpstreamError
+from ..errors import ModelNotFound, ServiceError, UpstreamError
 from ..runs.log import RunLog
 from ..settings.providers import Provider, ServedModel
 from ..settings.settings import Settings
@@ -60,7 +60,7 @@ class Route:
         """Ask for an answer, once; take note of a failure that may pass.
 
         Args:
-            current: What is sent; gets the provider's name.
+            current: What is sent; gets the provider's name and price.
             log: As `ProviderClient.stream`.
             first_token_deadline: As `ProviderClient.stream`.
 
@@ -72,15 +72,19 @@ class Route:
         """
         chat = current.chat
         current.provider = self._provider
+        current.price = None if self._model is None else self._model.price
         model = chat.model if self._model is None else self._model.id
         try:
             await self._client.stream(
                 chat.prompt, model, first_token_deadline, log, extra=chat.extra, forwards=chat.forwards
             )
-        except UpstreamError as error:
-            self._on_failure(self._provider, error.code)
-            if error.retryable and self._has_others:
-                self._rest(error)
+        except ServiceError as error:
+            if not log.last_number:
+                current.price = None
+            if isinstance(error, UpstreamError):
+                self._on_failure(self._provider, error.code)
+                if error.retryable and self._has_others:
+                    self._rest(error)
             raise
         self._rests_until = 0.0
 

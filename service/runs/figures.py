@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 
@@ -85,10 +86,15 @@ class RunFigures:
 
     @property
     def usage(self) -> Usage:
-        """The tokens; estimated where the provider counted none."""
-        if self._usage is None:
-            self._usage = estimate_usage(self._current.chat.prompt_texts, self._chunk_count, self._written_bytes)
-        return self._usage
+        """The tokens, estimated where the provider counted none, and their cost where they have a price."""
+        usage, price = self._usage, self._current.price
+        if usage is None:
+            usage = estimate_usage(self._current.chat.prompt_texts, self._chunk_count, self._written_bytes)
+        if price is not None:
+            cost = price.cost(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens)
+            usage = dataclasses.replace(usage, cost=cost)
+        self._usage = usage
+        return usage
 
     @property
     def text(self) -> str:

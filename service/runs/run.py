@@ -15,6 +15,7 @@ from ..concurrency.event_loop_thread import LoopThread, LoopUnavailable
 from ..errors import InternalError, ServiceError
 from ..events.events import Failed, Finished
 from ..observability.metrics import Metrics
+from ..settings.providers import COST_DECIMALS
 from .figures import RunFigures
 from .log import RunLog
 from .run_end import RunEnd
@@ -295,6 +296,7 @@ class Run(Subscription):
     def _account(self) -> None:
         chat, usage, outcome = self.chat, self._figures.usage, self._outcome()
         first_token = self._figures.first_token
+        currency = "" if self._current.price is None else self._current.price.currency
         self._metrics.ended(
             outcome=outcome,
             code=self._code,
@@ -305,10 +307,11 @@ class Run(Subscription):
             duration=self._duration,
             first_token=first_token,
             usage=usage,
+            currency=currency,
         )
         logger.info(
             "run=%s source=%s mode=%s model=%s provider=%s outcome=%s code=%s prompt_tokens=%d completion_tokens=%d "
-            "estimated=%s first_token_ms=%s duration_ms=%d stored=%s",
+            "estimated=%s cost=%s currency=%s first_token_ms=%s duration_ms=%d stored=%s",
             chat.run_id,
             chat.source,
             chat.mode,
@@ -319,6 +322,8 @@ class Run(Subscription):
             usage.prompt_tokens,
             usage.completion_tokens,
             "yes" if usage.estimated else "no",
+            "-" if usage.cost is None else f"{usage.cost:.{COST_DECIMALS}f}",
+            currency or "-",
             "-" if first_token is None else int(first_token * 1000),
             int(self._duration * 1000),
             cut_id(self.stored_id) if self.stored_id else "-",

@@ -27,7 +27,7 @@ class RunEnd:
     code: str
     #: The provider's reason, such as `stop` or `length`; empty where the answer is not whole.
     finish_reason: str
-    #: The tokens; estimated where the provider counted none.
+    #: The tokens, estimated where the provider counted none; and the cost where prices are set.
     usage: Usage
     #: Seconds from the request to the end.
     duration: float

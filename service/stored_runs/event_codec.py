@@ -48,7 +48,8 @@ def _fields(event: Event) -> tuple[object, ...]:
     if type(event) is Finished:
         usage = event.usage
         counts = usage and (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens, usage.estimated)
-        return (_FINISHED, _whole(event.reason), counts)
+        # Behind the counts: earlier versions read exactly four of them, and skip further items.
+        return (_FINISHED, _whole(event.reason), counts, usage and usage.cost, usage.cached_tokens if usage else 0)
     assert type(event) is Failed
     error = event.error
     return (_FAILED, error.code, _whole(error.public_message), error.reason if isinstance(error, Stopped) else "")
@@ -63,11 +64,20 @@ def _event(fields: Any) -> Event:
             return Reasoning(text.decode(errors="surrogatepass"), count)
         case [3, str() as reason, None, *_]:
             return Finished(reason, None)
-        case [3, str() as reason, [int() as prompt, int() as completion, int() as total, bool() as estimated], *_]:
-            return Finished(reason, Usage(prompt, completion, total, estimated))
+        case [3, str() as reason, [int() as prompt, int() as completion, int() as total, bool() as estimated], *more]:
+            return Finished(reason, Usage(prompt, completion, total, estimated, *_cost_and_cached(more)))
         case [4, str() as code, str() as public_message, str() as reason, *_]:
             return Failed(_error(code, public_message, reason))
     raise ValueError("an array is not that of an event")
+
+
+def _cost_and_cached(more: list[Any]) -> tuple[float | None, int]:
+    """Read the items behind the counts, which earlier versions did not write."""
+    match more:
+        case [float() | int() | None as cost, int() as cached, *_]:
+            return cost, cached
+        case _:
+            return None, 0
 
 
 def _whole(text: str) -> str:

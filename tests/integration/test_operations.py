@@ -27,6 +27,7 @@ def test_the_page_learns_what_it_needs(running_server: RunningServer) -> None:
         "model": "scripted",
         "models": ["scripted", "other-model"],
         "demo": False,
+        "currency": "",
         "max_message_chars": 100_000,
         "max_history": 200,
         "max_body_bytes": 2**20,
@@ -60,7 +61,7 @@ def test_a_finished_stream_is_one_line_in_the_log_without_its_text(running_serve
     line = running_server.server.wait_for_log(rf"[^\n]*run={request_id}[^\n]*")[0]
     assert re.search(
         rf"\[{request_id}\] run={request_id} source=load-test mode=stream model=scripted provider=127.0.0.1 "
-        r"outcome=done code=- prompt_tokens=9 completion_tokens=2 estimated=no "
+        r"outcome=done code=- prompt_tokens=9 completion_tokens=2 estimated=no cost=- currency=- "
         r"first_token_ms=\d+ duration_ms=\d+ stored=-$",
         line,
     )

@@ -341,9 +341,11 @@ def _is_usage(value: object) -> bool:
     counts = {"prompt_tokens", "completion_tokens", "total_tokens"}
     return (
         isinstance(value, dict)
-        and value.keys() - {"estimated"} == counts
+        and value.keys() - {"estimated", "cost", "cached_tokens"} == counts
         and all(type(value[count]) is int for count in counts)
         and value.get("estimated", True) is True
+        and isinstance(value.get("cost", 0.0), float)
+        and type(value.get("cached_tokens", 0)) is int
     )
 
 

@@ -36,6 +36,8 @@ _RUN: Final = {
     "prompt_tokens": "Tokens of the conversation.",
     "completion_tokens": "Tokens of the answer.",
     "estimated": "`yes` where the provider did not count the tokens.",
+    "cost": "What the answer cost, in money; `-` where no price is set, or no provider accepted the request.",
+    "currency": "That of the cost; `-` without one.",
     "first_token_ms": "Milliseconds until the first token; `-` where none came.",
     "duration_ms": "Milliseconds from the beginning of the run to its end.",
     "stored": "The beginning of the id under which the answer outlives its connection (`flask sluice runs`); `-` "

@@ -48,7 +48,8 @@ def _families() -> list[Metric]:
         model="model",
         duration=1.0,
         first_token=0.1,
-        usage=Usage(prompt_tokens=1, completion_tokens=1, total_tokens=2),
+        usage=Usage(prompt_tokens=1, completion_tokens=1, total_tokens=2, cost=0.1),
+        currency="USD",
     )
     stored = counted.stored
     stored.observe_runs(attended=1, unattended=1, readers=1, lag=0.0)

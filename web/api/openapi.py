@@ -98,6 +98,8 @@ class PageConfig(msgspec.Struct):
     model: str
     models: list[str]
     demo: bool
+    #: Of the costs of answers; empty where no prices are set.
+    currency: str
     max_message_chars: int
     max_history: int
     max_body_bytes: int

@@ -83,6 +83,7 @@ def make_configuration_blueprint(state: ExtensionState) -> Blueprint:
                 "model": provider.default_model if is_model_known else "",
                 "models": provider.allowed_models if is_model_known else [],
                 "demo": provider.is_demo,
+                "currency": provider.catalog.currency,
                 "max_message_chars": settings.limits.max_message_chars,
                 "max_history": settings.limits.max_history,
                 "max_body_bytes": settings.limits.max_body_bytes,

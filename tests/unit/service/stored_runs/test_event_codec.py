@@ -17,10 +17,12 @@ from sluice.service.stored_runs.event_codec import BadPayload, decode_events, en
 # With halves of surrogate pairs, which a model's text may have alone.
 ANY_TEXT = st.text(st.characters(codec=None) | st.sampled_from("\ud800\udbff\udc00\udfff\0"))
 COUNTS = st.integers(0, 2**40)
+COSTS = st.none() | st.floats(0, 1e9)
+USAGES = st.builds(Usage, COUNTS, COUNTS, COUNTS, st.booleans(), COSTS, COUNTS)
 EVENTS = st.one_of(
     st.builds(Text, ANY_TEXT, COUNTS),
     st.builds(Reasoning, ANY_TEXT, COUNTS),
-    st.builds(Finished, st.text(), st.none() | st.builds(Usage, COUNTS, COUNTS, COUNTS, st.booleans())),
+    st.builds(Finished, st.text(), st.none() | USAGES),
 )
 
 
@@ -70,6 +72,14 @@ def test_an_error_of_another_version_comes_back_as_an_internal_one_with_its_sent
     (event,) = decode_events(msgspec.msgpack.encode([(4, "of_tomorrow", "A sentence.", "", "more")]))
     assert isinstance(event, Failed)
     assert (type(event.error), event.error.public_message) == (InternalError, "A sentence.")
+
+
+def test_a_cost_is_behind_what_earlier_versions_read_and_absent_from_what_they_wrote() -> None:
+    end = Finished("stop", Usage(1, 2, 3, False, 0.5, 1))
+    ((number, reason, counts, *_),) = msgspec.msgpack.decode(encode_events([end]))
+    assert (number, reason, counts) == (3, "stop", [1, 2, 3, False])
+    written_before = msgspec.msgpack.encode([(3, "stop", (1, 2, 3, False))])
+    assert decode_events(written_before) == [Finished("stop", Usage(1, 2, 3))]
 
 
 def test_half_a_surrogate_pair_in_a_providers_reason_or_a_sentence_is_replaced() -> None:

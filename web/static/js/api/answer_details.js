@@ -1,16 +1,18 @@
-/** The details of an answer: times and token counts. */
+/** The details of an answer: times, token counts and cost. */
 
 /**
  * @typedef {object} Usage
  * @property {number} prompt tokens
  * @property {number} completion tokens
  * @property {boolean} estimated whether the server estimated the counts, because the provider sent none
+ * @property {number} [cost] money; absent if the server has no price
  *
  * @typedef {object} AnswerDetails
  * @property {string} [model] that the reader chose, or else the server's default
  * @property {number} [firstMs] until the first token; absent in block mode
  * @property {number} [totalMs] absent if another application or an earlier page has asked
  * @property {Usage} [usage] absent if the answer is incomplete
+ * @property {string} [currency] of the cost
  */
 
 /** Measures the times of one answer, from construction on. */
@@ -56,7 +58,15 @@ export function tokensPerSecond({ firstMs = 0, totalMs = 0, usage }) {
  */
 export function readUsage(value) {
   if (typeof value !== "object" || value === null) return undefined;
-  const { prompt_tokens: prompt, completion_tokens: completion, estimated } = /** @type {any} */ (value);
+  const { prompt_tokens: prompt, completion_tokens: completion, estimated, cost } = /** @type {any} */ (value);
   if (typeof prompt !== "number" || typeof completion !== "number") return undefined;
-  return { prompt, completion, estimated: estimated === true };
+  return { prompt, completion, estimated: estimated === true, ...(typeof cost === "number" && { cost }) };
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is string} whether it is the form of a currency's code, which `Intl.NumberFormat` accepts
+ */
+export function isCurrency(value) {
+  return typeof value === "string" && /^[A-Z]{3}$/.test(value);
 }

@@ -1,6 +1,7 @@
 /** The server's configuration for the page. */
 
 import { apiAddress } from "../browser/page_root.js";
+import { isCurrency } from "./answer_details.js";
 import { readObject } from "./failure.js";
 
 /**
@@ -18,6 +19,7 @@ import { readObject } from "./failure.js";
  * @property {boolean} allowsTemperature
  * @property {boolean} isResumable whether the server keeps answers whose connection ends
  * @property {StartersByLanguage} starters set by the operator
+ * @property {string} currency of the costs of answers; empty if the server has no prices
  */
 
 /** Used until the server has answered, and if it does not answer. @type {Readonly<Configuration>} */
@@ -32,6 +34,7 @@ export const DEFAULT_CONFIGURATION = Object.freeze({
   allowsTemperature: false,
   isResumable: false,
   starters: {},
+  currency: "",
 });
 
 /**
@@ -54,6 +57,7 @@ export async function fetchConfiguration() {
     allowsTemperature: body.allow_temperature === true,
     isResumable: body.resumable === true,
     starters: readStarters(body.starters),
+    currency: isCurrency(body.currency) ? body.currency : "",
   };
 }
 

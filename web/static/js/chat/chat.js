@@ -411,6 +411,8 @@ export class Chat {
       connectionChanged: () => this.#showConnection(run),
     });
     if (exchange.figures && model) exchange.figures.model = model;
+    const { currency } = this.configuration;
+    if (exchange.figures?.usage?.cost !== undefined && currency) exchange.figures.currency = currency;
     // otherwise `leave`, `settle` or `forget` has ended this run already
     if (this.#runs.has(run)) await this.#end(run, outcome);
   }

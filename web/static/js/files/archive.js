@@ -3,6 +3,7 @@
  * with any invalid value is refused as a whole.
  */
 
+import { isCurrency } from "../api/answer_details.js";
 import { Conversation } from "../conversation/conversation.js";
 import { ANSWER_STATES, INTERRUPTED } from "../conversation/exchange.js";
 import { readForeign } from "./foreign_archive.js";
@@ -190,16 +191,18 @@ function failureFrom(value) {
  * @returns {import("../api/answer_details.js").AnswerDetails}
  */
 function detailsFrom(value) {
-  const { firstMs, totalMs, usage, model } = object(value);
+  const { firstMs, totalMs, usage, model, currency } = object(value);
   /** @type {import("../api/answer_details.js").AnswerDetails} */
   const details = {};
   if (totalMs !== undefined) details.totalMs = number(totalMs);
   if (firstMs !== undefined) details.firstMs = number(firstMs);
   if (model !== undefined) details.model = string(model);
   if (usage !== undefined) {
-    const { prompt, completion, estimated } = object(usage);
+    const { prompt, completion, estimated, cost } = object(usage);
     details.usage = { prompt: number(prompt), completion: number(completion), estimated: estimated === true };
+    if (cost !== undefined) details.usage.cost = number(cost);
   }
+  if (currency !== undefined) details.currency = currencyFrom(currency);
   return details;
 }
 
@@ -272,6 +275,12 @@ function identifier(value) {
 function number(value) {
   ensure(typeof value === "number" && Number.isFinite(value) && value >= 0);
   return /** @type {number} */ (value);
+}
+
+/** @param {unknown} value */
+function currencyFrom(value) {
+  ensure(isCurrency(value));
+  return /** @type {string} */ (value);
 }
 
 /** @param {unknown} value */

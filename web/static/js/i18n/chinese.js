@@ -207,6 +207,7 @@ export const CHINESE = {
   usage: "token 用量",
   tokens: (prompt, completion, estimated) => `输入 ${prompt}，输出 ${completion}${estimated ? "（估算）" : ""}`,
   notCounted: "未统计：回答没有完成",
+  cost: "费用",
   reference: (id) => `编号：${id}`,
   failures: {
     invalid_request: "服务器没有接受这条消息，它的设置可能已更改。请重新加载页面后重试。",

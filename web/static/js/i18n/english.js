@@ -245,6 +245,7 @@ export const ENGLISH = {
    */
   tokens: (prompt, completion, estimated) => `${prompt} input, ${completion} output${estimated ? " (estimated)" : ""}`,
   notCounted: "not counted: the answer did not finish",
+  cost: "Cost",
   /** @param {string} id */
   reference: (id) => `Reference: ${id}`,
   failures: {

@@ -19,7 +19,8 @@ export function fillDetails(list, details) {
  * @returns {[TextKey, string][]}
  */
 function rows(details) {
-  const { firstMs, totalMs, usage, model } = details;
+  const { firstMs, totalMs, usage, model, currency } = details;
+  const cost = usage?.cost;
   const rate = tokensPerSecond(details);
   return [
     ...(model ? [/** @type {[TextKey, string]} */ (["modelLabel", model])] : []),
@@ -27,6 +28,7 @@ function rows(details) {
     ...(totalMs === undefined ? [] : [/** @type {[TextKey, string]} */ (["totalTime", duration(totalMs)])]),
     ...(rate === undefined ? [] : [/** @type {[TextKey, string]} */ (["tokensPerSecond", number(rate)])]),
     ["usage", usage ? texts.tokens(number(usage.prompt), number(usage.completion), usage.estimated) : texts.notCounted],
+    ...(cost === undefined || !currency ? [] : [/** @type {[TextKey, string]} */ (["cost", money(cost, currency)])]),
   ];
 }
 
@@ -52,6 +54,15 @@ function duration(ms) {
     maximumFractionDigits: ms < 10_000 ? 2 : 1,
   });
   return spaced(seconds.format(ms / 1000));
+}
+
+/**
+ * @param {number} value
+ * @param {string} currency
+ */
+function money(value, currency) {
+  // an answer may cost a thousandth of a cent
+  return new Intl.NumberFormat(texts.tag, { style: "currency", currency, maximumSignificantDigits: 3 }).format(value);
 }
 
 /** @param {number} value */
