@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-import msgspec
-
 from ...service.events.events import Event, Failed, Finished, Reasoning, Text
 from .error_fields import describe_error
+from .json_line import ODD, encode_plain, json_line, text_line
 
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -24,17 +21,10 @@ HEADERS = {
 OPENING = b": ok\n\n"
 HEARTBEAT = b":\n\n"
 
-# They end no line of an event stream, but clients that use a library's `splitlines` would break there.
-_LINE_LIKE = re.compile("[\x7f\x85\u2028\u2029]")
-# These, and halves of surrogate pairs, which occur alone in a model's text and have no UTF-8.
-_ODD = re.compile("[\x7f\x85\u2028\u2029\ud800-\udfff]")
-
 # The constant parts of a frame.
 _TEXT = b'id: %d\ndata: {"success": true, "message": %b, "interaction_mode": "stream"}\n\n'
 _REASONING = b'id: %d\ndata: {"success": true, "message": "", "interaction_mode": "stream", "reasoning": %b}\n\n'
 _OTHER = b"id: %d\ndata: %b\n\n"
-
-_encode = msgspec.json.Encoder().encode
 
 
 def encode_events(events: Sequence[Event], first_number: int, request_id: str) -> bytes:
@@ -49,19 +39,19 @@ def encode_events(events: Sequence[Event], first_number: int, request_id: str) -
     """
     if len(events) == 1 and type(events[0]) is Text:  # a token, nearly always
         text = events[0].text
-        # `_json_text` without its call, once for each token.
-        return _TEXT % (first_number, _json(text) if _ODD.search(text) else _encode(text))
+        # `text_line` without its call, once for each token.
+        return _TEXT % (first_number, json_line(text) if ODD.search(text) else encode_plain(text))
     frames: list[bytes] = []
     last = first_number - 1
     for kind, group in groupby(events, type):
         neighbours = list(group)
         last += len(neighbours)
         if kind is Text:
-            frames.append(_TEXT % (last, _json_text(_joined(neighbours))))
+            frames.append(_TEXT % (last, text_line(_joined(neighbours))))
         elif kind is Reasoning:
-            frames.append(_REASONING % (last, _json_text(_joined(neighbours))))
+            frames.append(_REASONING % (last, text_line(_joined(neighbours))))
         else:  # the end, which comes alone
-            frames.append(_OTHER % (last, _json(_end_fields(neighbours[-1], request_id))))
+            frames.append(_OTHER % (last, json_line(_end_fields(neighbours[-1], request_id))))
     return b"".join(frames)
 
 
@@ -81,17 +71,3 @@ def _end_fields(event: Event, request_id: str) -> dict[str, Any]:
         "finish_reason": event.reason,
         "usage": None if event.usage is None else event.usage.fields(),
     }
-
-
-def _json_text(text: str) -> bytes:
-    # A tenth of the cost of `json.dumps`. It escapes quotes, backslashes and all control characters below space.
-    return _json(text) if _ODD.search(text) else _encode(text)
-
-
-def _json(value: object) -> bytes:
-    """Return JSON on one line. Chinese is not escaped, which would double its bytes."""
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-        return _LINE_LIKE.sub(lambda match: f"\\u{ord(match.group()):04x}", text).encode()
-    except UnicodeEncodeError:
-        return json.dumps(value).encode()
