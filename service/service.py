@@ -251,6 +251,7 @@ class ChatService:
         key: str = "",
         body_digest: str = "",
         attended: bool = True,
+        replaces: bool = False,
         before_model: BeforeModel | None = None,
         on_end: Callable[[RunEnd], None] | None = None,
     ) -> StoredSubscription:
@@ -263,6 +264,7 @@ class ChatService:
             key: As `StoredRuns.begin`.
             body_digest: As `StoredRuns.begin`.
             attended: As `StoredRuns.begin`.
+            replaces: As `StoredRuns.begin`.
             before_model: As `open`.
             on_end: As `open`; on a thread of the service's own.
 
@@ -283,6 +285,7 @@ class ChatService:
             key=key,
             body_digest=body_digest,
             attended=attended,
+            replaces=replaces,
         )
 
     def _prepare(self, current: CurrentChat, before_model: BeforeModel) -> Source:

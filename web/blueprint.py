@@ -7,6 +7,7 @@ from pathlib import Path
 from flask import Blueprint
 
 from ..service.errors import ServiceError
+from .ai_sdk.routes import make_ai_sdk_blueprint
 from .api.chat import make_chat_blueprint
 from .api.conversations import make_conversations_blueprint
 from .api.doctor import PacedStreams, make_doctor_blueprint
@@ -42,6 +43,7 @@ def make_blueprint(state: ExtensionState, assets: Assets, *, with_operations: bo
     apis = (
         make_chat_blueprint(state, paced),
         make_runs_blueprint(state),
+        make_ai_sdk_blueprint(state),
         make_doctor_blueprint(state, paced),
         make_configuration_blueprint(state),
         make_openapi_blueprint(state, with_operations=with_operations),

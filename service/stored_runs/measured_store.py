@@ -67,6 +67,10 @@ class MeasuredStore(RunStore):
         """See `RunStore`."""
         return await self._measure("read", self._store.read(run_id, after, max_bytes))
 
+    async def find_key(self, owner: str, key: str) -> str | None:
+        """See `RunStore`."""
+        return await self._measure("find_key", self._store.find_key(owner, key))
+
     async def list_runs(self, owner: str | None, state: RunState | None = None) -> list[RunRecord]:
         """See `RunStore`."""
         return await self._measure("list_runs", self._store.list_runs(owner, state))

@@ -132,7 +132,14 @@ class StoredRuns:
     # ------------------------------------------------------------------ for handlers
 
     def begin(
-        self, owner: str, open_run: Callable[[], Run], *, key: str = "", body_digest: str = "", attended: bool = True
+        self,
+        owner: str,
+        open_run: Callable[[], Run],
+        *,
+        key: str = "",
+        body_digest: str = "",
+        attended: bool = True,
+        replaces: bool = False,
     ) -> StoredSubscription:
         """Keep a new run, and take its first place; or the place of a reader of the run that has this key.
 
@@ -142,6 +149,8 @@ class StoredRuns:
             key: The client's key, under which a second request joins the same run; empty for none.
             body_digest: What is asked under the key.
             attended: Whether the place is read. If not, the run counts as one without a reader from the beginning.
+            replaces: Whether the new run takes the key from the one that has it, which is forgotten; unless that one
+                still runs and is of the same digest.
 
         Raises:
             KeyReused: The key was used for something else.
@@ -159,6 +168,10 @@ class StoredRuns:
             raise
         # A connection that repeats what it had no answer to finds its own record.
         if not created.is_new and created.run_id != new.run_id:
+            if replaces and not self._runs_still(created.run_id, owner, same=created.body_digest == body_digest):
+                with suppress(RunUnknown):
+                    self.delete(created.run_id, owner)
+                return self.begin(owner, open_run, key=key, body_digest=body_digest, attended=attended)
             if created.body_digest != body_digest:
                 raise KeyReused
             return self.subscribe(created.run_id, owner)
@@ -172,6 +185,22 @@ class StoredRuns:
                 run.close()
             self._call_soon(self._discard, new.run_id)
             raise
+
+    def _runs_still(self, run_id: str, owner: str, *, same: bool) -> bool:
+        if not same:
+            return False
+        try:
+            return self.find(run_id, owner).record.state is RunState.RUNNING
+        except (RunUnknown, RunExpired):
+            return False
+
+    def find_key(self, owner: str, key: str) -> str | None:
+        """Return the id of the known run that an owner has begun with a key; None where there is none.
+
+        Raises:
+            StoreAway: The store does not answer.
+        """
+        return self._call(self._with_store(lambda store: store.find_key(owner, key)))
 
     def subscribe(self, run_id: str, owner: str, after: int = 0) -> StoredSubscription:
         """Take the place of a further reader. May wait for what the reader has seen already.

@@ -115,6 +115,9 @@ class SimulatedStore:
     async def read(self, run_id: str, after: int, max_bytes: int) -> Page | None:
         return await self._call(lambda: self._inner.read(run_id, after, max_bytes))
 
+    async def find_key(self, owner: str, key: str) -> str | None:
+        return await self._call(lambda: self._inner.find_key(owner, key))
+
     async def list_runs(self, owner: str | None, state: RunState | None = None) -> list[RunRecord]:
         return await self._call(lambda: self._inner.list_runs(owner, state))
 

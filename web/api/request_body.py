@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import msgspec
 from flask import Request
@@ -20,6 +20,8 @@ from ...service.settings.chat import InteractionMode, Switch
 from ...service.settings.settings import Settings
 from ..request_errors import InvalidRequest
 from .body_errors import find_body_error, limit_announced_body
+
+T = TypeVar("T")
 
 Role = Literal["user", "assistant", "system", "developer"]
 # Messages of these roles can override OPENAI_SYSTEM_PROMPT.
@@ -65,6 +67,10 @@ class ChatRequest(msgspec.Struct, frozen=True):
     #: A digest of the body.
     digest: str
 
+    def with_key(self, key: str) -> ChatRequest:
+        """Return the same under another key."""
+        return msgspec.structs.replace(self, key=key)
+
 
 _decoder = msgspec.json.Decoder(ChatBody)
 # msgspec writes `Expected `str`, got `int` - at `$.conversation_history[...].role``.
@@ -95,7 +101,25 @@ def read_chat_request(request: Request, settings: Settings, *, run_id: str, user
         InvalidRequest: It is not of the documented form. The error has the status, the reason and the field.
     """
     raw = read_body(request, settings)
-    body = _decode(raw, settings)
+    return check_chat(request, decode_body(_decoder, raw, settings), raw, settings, run_id=run_id, user=user)
+
+
+def check_chat(
+    request: Request, body: ChatBody, raw: bytes, settings: Settings, *, run_id: str, user: str
+) -> ChatRequest:
+    """Check a chat request whose types are right.
+
+    Args:
+        request: Flask's request, for its headers.
+        body: What is asked.
+        raw: The body as it came.
+        settings: As `read_chat_request`.
+        run_id: As `read_chat_request`.
+        user: As `read_chat_request`.
+
+    Raises:
+        InvalidRequest: As `read_chat_request`.
+    """
     _check_text(body.message, "message", settings)
     if len(body.conversation_history) > settings.limits.max_history:
         raise InvalidRequest(
@@ -259,9 +283,14 @@ def _choose_mode(request: Request, settings: Settings) -> InteractionMode:
     return "stream" if 0 < max(named) >= accepted.quality("application/json") else "block"
 
 
-def _decode(raw: bytes, settings: Settings) -> ChatBody:
+def decode_body(decoder: msgspec.json.Decoder[T], raw: bytes, settings: Settings) -> T:
+    """Decode a body, as far as types describe it.
+
+    Raises:
+        InvalidRequest: It is of another form. The error names the field.
+    """
     try:
-        return _decoder.decode(raw)
+        return decoder.decode(raw)
     except msgspec.ValidationError as error:
         text = str(error)
         place, named = _PLACE.search(text), _NAMED.search(text)

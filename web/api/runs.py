@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from http import HTTPStatus
 from typing import Any
@@ -72,22 +72,10 @@ def make_runs_blueprint(state: ExtensionState) -> Blueprint:
     def follow_run(run_id: str) -> Response:
         request: Request = current_request._get_current_object()  # type: ignore[attr-defined]
         checked(run_id)
-        after = _read_cursor(request)
-        owner = RunOwner(request).digest
-        state.require_thread()
-        with ExitStack() as stack:
-            slot = state.service.limiter.acquire(
-                current_user_key() or identify_client(request, state.service.settings)
-            )
-            stack.callback(slot.release)
-            try:
-                subscription = stored.subscribe(run_id, owner, after)
-            except CursorAtEnd:
-                return Response(status=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "no-store"})
-            stack.enter_context(state.hold(subscription, find_connection(request.environ)))
-            body = StreamBody(subscription, request_id.get(), make_encoder(subscription.log))
-            headers = {**HEADERS, RUN_HEADER: run_id}
-            return StreamResponse(request, body, headers, stack.pop_all().close)
+        try:
+            return follow(state, request, run_id, _read_cursor(request), lambda run: encode_with_gap(run.log))
+        except CursorAtEnd:
+            return Response(status=HTTPStatus.NO_CONTENT, headers={"Cache-Control": "no-store"})
 
     @blueprint.post("/api/runs/<run_id>/stop")
     def stop_run(run_id: str) -> Response:
@@ -105,12 +93,43 @@ def make_runs_blueprint(state: ExtensionState) -> Blueprint:
     return blueprint
 
 
+def follow(
+    state: ExtensionState,
+    request: Request,
+    run_id: str,
+    after: int,
+    make_encoder: Callable[[StoredSubscription], Encoder],
+) -> Response:
+    """Return a stream of a run's events for its owner.
+
+    Args:
+        state: What is kept for the application.
+        request: The request that is answered.
+        run_id: The run.
+        after: The number of the last event that the client has.
+        make_encoder: Makes what encodes the stream.
+
+    Raises:
+        CursorAtEnd: The client has all of it.
+        ServiceError: No slot or thread is free; or as `StoredRuns.subscribe`.
+    """
+    owner = RunOwner(request).digest
+    state.require_thread()
+    with ExitStack() as stack:
+        slot = state.service.limiter.acquire(current_user_key() or identify_client(request, state.service.settings))
+        stack.callback(slot.release)
+        subscription = state.service.stored.subscribe(run_id, owner, after)
+        stack.enter_context(state.hold(subscription, find_connection(request.environ)))
+        body = StreamBody(subscription, request_id.get(), make_encoder(subscription))
+        return StreamResponse(request, body, {**HEADERS, RUN_HEADER: run_id}, stack.pop_all().close)
+
+
 def name_run(response: Response, request: Request, subscription: StoredSubscription) -> None:
     """Put a run's id and address into the headers of the reply that has begun it."""
     response.headers[RUN_HEADER] = subscription.run_id
     # Relative to the host alone, so that it holds behind a proxy that changes host and scheme.
     response.headers["Location"] = (
-        f"{request.script_root}{request.path.removesuffix('/chat')}/runs/{subscription.run_id}"
+        f"{request.script_root}{request.path.rpartition('/api/')[0]}/api/runs/{subscription.run_id}"
     )
     response.autocorrect_location_header = False
 
@@ -149,7 +168,7 @@ def _read_cursor(request: Request) -> int:
     return int(cursors[0][1]) if cursors else 0
 
 
-def make_encoder(log: RunLog) -> Encoder:
+def encode_with_gap(log: RunLog) -> Encoder:
     """Return the encoder of a stored run's readers, which have the end with its gap (`RunLog.end_gap`)."""
 
     def encode(events: Sequence[Event], first_number: int, request_id: str) -> bytes:

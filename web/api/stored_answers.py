@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 
 from flask import Request, Response
 
-from ...service import Chat
+from ...service import Chat, Run
 from ...service.errors import StoreAway
 from ...service.runs.stores.base import StoreFull
+from ...service.stored_runs.subscription import StoredSubscription
 from ..encoders.sluice_sse import encode_events
 from ..extension_state import ExtensionState
+from ..replies.socket_reader import Encoder
 from ..security.client_address import identify_client
 from ..security.run_owner import RunOwner
 from ..sockets.client_socket import Connection
 from .answer import in_app_context, make_answer
 from .json_response import make_uncached_response
 from .request_body import ChatRequest
-from .runs import make_encoder, name_run
+from .runs import encode_with_gap, name_run
 
 logger = logging.getLogger("sluice.web")
 
 #: `no` where an answer ends with its connection, though its client wanted another one.
 RESUMABLE_HEADER = "Sluice-Resumable"
+
+
+def choose_encoder(run: StoredSubscription | Run) -> Encoder:
+    """Return the encoder of frames as of `/api/chat`."""
+    # A call less for each token: a run of this process has no gap.
+    is_own = not isinstance(run, StoredSubscription) or run.is_first
+    return encode_events if is_own else encode_with_gap(run.log)
 
 
 class StoredAnswers:
@@ -33,7 +43,16 @@ class StoredAnswers:
         """Take what is kept for the application."""
         self._state = state
 
-    def answer(self, request: Request, asked: ChatRequest, chat: Chat, client: Connection | None) -> Response:
+    def answer(
+        self,
+        request: Request,
+        asked: ChatRequest,
+        chat: Chat,
+        client: Connection | None,
+        *,
+        make_encoder: Callable[[StoredSubscription | Run], Encoder] = choose_encoder,
+        replaces: bool = False,
+    ) -> Response:
         """Begin or join an answer, and return its reply: a stream, one JSON object, or 202 for one to be read later.
 
         Args:
@@ -41,6 +60,8 @@ class StoredAnswers:
             asked: What was asked.
             chat: The chat, which the application may have completed.
             client: The client's connection, where the server passes it.
+            make_encoder: Makes what encodes the stream of a run.
+            replaces: As `ChatService.open_stored`.
 
         Raises:
             ServiceError: As `ChatService.open_stored` and `make_answer`.
@@ -57,6 +78,7 @@ class StoredAnswers:
                 key=asked.key,
                 body_digest=asked.digest,
                 attended=not asked.is_background,
+                replaces=replaces,
                 before_model=hooks.before_model,
                 on_end=on_end,
             )
@@ -66,16 +88,14 @@ class StoredAnswers:
             if asked.is_background:
                 raise StoreAway(str(error)) from error
             run = service.open(chat, identity, before_model=hooks.before_model, on_end=on_end)
-            response = make_answer(self._state, request, chat, run, client)
+            response = make_answer(self._state, request, chat, run, client, make_encoder(run))
             response.headers[RESUMABLE_HEADER] = "no"
             return response
         if asked.is_background:
             subscription.close()
             response = make_uncached_response({"id": subscription.run_id, "state": "running"}, HTTPStatus.ACCEPTED)
         else:
-            # A call less for each token: a run of this process has no gap.
-            encoder = encode_events if subscription.is_first else make_encoder(subscription.log)
-            response = make_answer(self._state, request, chat, subscription, client, encoder)
+            response = make_answer(self._state, request, chat, subscription, client, make_encoder(subscription))
         name_run(response, request, subscription)
         owner.mark(response)
         return response

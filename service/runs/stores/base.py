@@ -209,6 +209,9 @@ class RunStore(Protocol):
             StoreFull: The store holds as much as it may.
         """
 
+    async def find_key(self, owner: str, key: str) -> str | None:
+        """Return the id of the known run that an owner has begun with a key; None where there is none."""
+
     async def append(self, appends: Sequence[Append]) -> list[Answer]:
         """Append batches of several runs at once, each where its number is the next and its epoch the run's.
 

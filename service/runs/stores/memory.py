@@ -190,6 +190,12 @@ class MemoryStore:
         contents.add(_StoredRun(run, created=now, lease=now + contents.limits.lease))
         return Created(run.run_id, is_new=True, body_digest=run.body_digest)
 
+    async def find_key(self, owner: str, key: str) -> str | None:
+        """See `RunStore.find_key`."""
+        self._contents.expire()
+        known = self._contents.by_key.get((owner, key))
+        return None if known is None else known.new.run_id
+
     async def append(self, appends: Sequence[Append]) -> list[Answer]:
         """See `RunStore.append`."""
         return [self._append(each) for each in appends]

@@ -92,7 +92,7 @@ class RedisStore:
     async def create(self, run: NewRun) -> Created:
         """See `RunStore.create`. The bound on bytes and runs is the store's, of all processes together."""
         scripts = self._scripts
-        if (known := await self._find_key(run)) is not None:
+        if (known := await self._find_key(run.owner, run.key)) is not None:
             return known
         size, count = await self._usage_if_needed()
         if size >= self._limits.max_bytes or count >= MAX_RUNS:
@@ -248,11 +248,15 @@ class RedisStore:
         replies = await self._client.call_all(calls)
         return sum(size for size, _ in replies), sum(count for _, count in replies)
 
-    async def _find_key(self, run: NewRun) -> Created | None:
-        """Return the known run that has a new run's key; None where there is none."""
-        if not run.key:
+    async def find_key(self, owner: str, key: str) -> str | None:
+        """See `RunStore.find_key`."""
+        known = await self._find_key(owner, key)
+        return None if known is None else known.run_id
+
+    async def _find_key(self, owner: str, key: str) -> Created | None:
+        if not key:
             return None
-        held = await self._client.call(Get(idempotency_key(run.owner, run.key)))
+        held = await self._client.call(Get(idempotency_key(owner, key)))
         if held is None:
             return None
         run_id = held.decode()

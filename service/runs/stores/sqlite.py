@@ -144,6 +144,10 @@ class SqliteStore:
         """See `RunStore.read`."""
         return await self._read(lambda runs: runs.read(run_id, after, max_bytes))
 
+    async def find_key(self, owner: str, key: str) -> str | None:
+        """See `RunStore.find_key`."""
+        return await self._read(lambda runs: runs.find_key(owner, key))
+
     async def list_runs(self, owner: str | None, state: RunState | None = None) -> list[RunRecord]:
         """See `RunStore.list_runs`."""
         return await self._read(lambda runs: runs.list_runs(owner, state))

@@ -131,6 +131,11 @@ class StoredRuns:
         self._count(0, 1)
         return Created(run.run_id, is_new=True, body_digest=run.body_digest)
 
+    def find_key(self, owner: str, key: str) -> str | None:
+        """See `RunStore.find_key`."""
+        known = self._load("owner = ? AND key = ? AND key <> ''", owner, key)
+        return known.id if known is not None and self._is_known(known) else None
+
     def append(self, appends: Sequence[Append]) -> list[Answer]:
         """See `RunStore.append`."""
         # A run may come several times: what this call has decided is not in the tables yet.

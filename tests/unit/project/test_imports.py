@@ -76,11 +76,12 @@ WEB = {
     "web.hidden_rules": set(),
     "web.extension_state": {"hidden_rules", "hooks", "security", "sockets"},
     "web.api": {"encoders", "extension_state", "hooks", "replies", "request_errors", "security", "sockets"},
+    "web.ai_sdk": {"api", "encoders", "extension_state", "request_errors", "security", "sockets"},
     "web.openai_api": {"api", "encoders", "extension_state", "request_errors", "security", "sockets"},
     "web.page": {"api", "extension_state", "routing", "security"},
     "web.doctor": {"extension_state", "page"},
     "web.cli": {"app_config", "doctor", "security"},
-    "web.blueprint": {"api", "extension_state", "openai_api", "page", "security"},
+    "web.blueprint": {"ai_sdk", "api", "extension_state", "openai_api", "page", "security"},
     "web.extension": {
         "api",
         "app_config",

@@ -54,6 +54,18 @@ async def test_a_run_that_is_created_again_is_found_and_keeps_its_events(workers
     assert len(await worker.read_all(run.run_id)) == 1
 
 
+async def test_a_key_leads_its_owner_to_the_run_until_that_is_forgotten(workers: Workers) -> None:
+    one, two = await workers.two()
+    run = NewRun("0123456789abcdef" * 2, "ann", key="k")
+    assert await one.store.find_key("ann", "k") is None
+    await one.store.create(run)
+    assert await two.store.find_key("ann", "k") == run.run_id
+    assert await two.store.find_key("bob", "k") is None
+    assert await two.store.find_key("ann", "") is None
+    await one.store.delete(run.run_id)
+    assert await two.store.find_key("ann", "k") is None
+
+
 async def test_the_owners_key_finds_the_first_run_and_its_digest_whatever_is_asked(workers: Workers) -> None:
     one, two = await workers.two()
     first = await one.begin(key="k", digest="d1")

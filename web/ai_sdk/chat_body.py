@@ -1,0 +1,94 @@
+"""What `useChat` sends -> a chat request as of `/api/chat`, which has the checks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from ...service.settings.settings import Settings
+from ..api.request_body import ChatBody, Turn, decode_body
+from ..request_errors import InvalidRequest
+
+
+class UIMessage(msgspec.Struct):
+    """A message of the client's own. Of its parts the texts are for the model."""
+
+    role: Literal["user", "assistant", "system"]
+    parts: list[dict[str, Any]]
+
+
+class UIChatBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The body that `DefaultChatTransport` sends, and what its option `body` may add."""
+
+    #: The chat's id.
+    id: str
+    messages: list[UIMessage]
+    trigger: Literal["submit-message", "regenerate-message"] = "submit-message"
+    messageId: str | None = None
+    model: str | None = None
+    system_prompt: str | None = None
+    temperature: float | None = None
+    on_disconnect: Literal["cancel", "continue"] = "cancel"
+
+
+_decoder = msgspec.json.Decoder(UIChatBody)
+# Ids are made by the client (`generateId`), or by the application.
+MOST_ID_CHARS = 200
+
+
+def read_ui_chat(raw: bytes, settings: Settings) -> tuple[str, ChatBody]:
+    """Read what `useChat` sends.
+
+    Args:
+        raw: The body.
+        settings: The limits.
+
+    Returns:
+        The chat's id, and the request. Parts that are no text are left out: reasoning, calls of tools, data.
+
+    Raises:
+        InvalidRequest: It is of another form.
+    """
+    body = decode_body(_decoder, raw, settings)
+    if not body.id or len(body.id) > MOST_ID_CHARS:
+        raise InvalidRequest(f"`id` should have 1 to {MOST_ID_CHARS} characters.", field="id")
+    if not body.messages or body.messages[-1].role != "user":
+        raise InvalidRequest("`messages` should end with a message of the user.", field="messages")
+    *history, last = body.messages
+    for index, message in enumerate(body.messages):
+        _refuse_files(message, f"messages[{index}].parts")
+    return body.id, ChatBody(
+        message=_text(last.parts),
+        conversation_history=[Turn(role=each.role, content=_text(each.parts)) for each in history],
+        interaction_mode="stream",
+        model=body.model,
+        system_prompt=body.system_prompt,
+        temperature=body.temperature,
+        on_disconnect=body.on_disconnect,
+    )
+
+
+def in_terms_of_messages(error: InvalidRequest, body: ChatBody) -> InvalidRequest:
+    """Return an error about the chat request with the names of what the client has sent."""
+    last = f"messages[{len(body.conversation_history)}].parts"
+
+    def rename(text: str) -> str:
+        text = re.sub(r"conversation_history(\[\d+\])\.content", r"messages\1.parts", text)
+        text = text.replace("conversation_history", "messages")
+        return last if text == "message" else text.replace("`message`", f"`{last}`")
+
+    field = None if error.field is None else rename(error.field)
+    return InvalidRequest(rename(error.public_message), field=field, status=error.status, headers=error.headers)
+
+
+def _text(parts: Sequence[dict[str, Any]]) -> str:
+    texts = [part.get("text") for part in parts if part.get("type") == "text"]
+    return "\n\n".join(text for text in texts if isinstance(text, str) and text)
+
+
+def _refuse_files(message: UIMessage, place: str) -> None:
+    if message.role == "user" and any(part.get("type") == "file" for part in message.parts):
+        raise InvalidRequest(f"`{place}` should have texts only: files are not taken here.", field=place)
