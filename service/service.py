@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable, Sequence
 from contextvars import Context
 from copy import copy
 from dataclasses import dataclass
@@ -19,7 +19,8 @@ from .chat import BeforeModel, Chat, CurrentChat
 from .concurrency.event_loop_thread import LoopHealth, LoopState, LoopThread, LoopUnavailable
 from .concurrency.replaced_threads import refuse_replaced_threads
 from .errors import InternalError, Interrupted, Overloaded, ShuttingDown
-from .events.events import Failed, Finished, Reasoning, Text
+from .events.events import Event, Failed, Finished, Reasoning, Text, ToolCall, ToolResult
+from .events.tool_uses import ToolUse, pair_tool_events
 from .events.usage import Usage
 from .observability.logging import request_id, trace
 from .observability.metrics import Metrics
@@ -57,6 +58,8 @@ class Reply:
     reasoning: str
     finish_reason: str
     usage: Usage | None
+    #: The calls of tools, with their results.
+    tool_calls: Sequence[ToolUse] = ()
 
 
 def _make_run_context(run_id: str) -> Context:
@@ -369,6 +372,7 @@ class ChatService:
         """
         texts: list[str] = []
         thoughts: list[str] = []
+        tool_events: list[Event] = []
         for _, events in run:
             for event in events:
                 match event:
@@ -376,8 +380,11 @@ class ChatService:
                         texts.append(text)
                     case Reasoning(text, _):
                         thoughts.append(text)
+                    case ToolCall() | ToolResult():
+                        tool_events.append(event)
                     case Finished(reason, usage):
-                        return Reply("".join(texts), "".join(thoughts), reason, usage)
+                        uses = pair_tool_events(tool_events)
+                        return Reply("".join(texts), "".join(thoughts), reason, usage, uses)
                     case Failed(error):
                         # The traceback of a raised error would hold this frame, and the frame the error.
                         raise copy(error)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ..chat import CurrentChat
 from ..events.events import Chunks, Custom, Event, Failed, Finished, Reasoning, Text, ToolCall, ToolResult
+from ..events.tool_uses import ToolUse, pair_tool_events
 from ..events.usage import Usage, estimate_usage
 
 
@@ -19,7 +20,7 @@ class RunFigures:
 
         Args:
             current: What is sent to the model, for an estimate of the usage.
-            keeps_text: Whether `text` and `reasoning` are wanted.
+            keeps_text: Whether `text`, `reasoning` and `tool_calls` are wanted.
         """
         self._current = current
         self._began = time.monotonic()
@@ -32,6 +33,7 @@ class RunFigures:
         self._written_bytes = self._other_bytes = 0
         self._usage: Usage | None = None
         self._texts: list[Text | Reasoning] | None = [] if keeps_text else None
+        self._tool_events: list[Event] | None = [] if keeps_text else None
 
     def record(self, batch: Sequence[Event]) -> Sequence[Event]:
         """Count events; return them with the usage in the last one."""
@@ -69,10 +71,16 @@ class RunFigures:
         elif type(event) is ToolCall:
             self._chunk_count += 1
             self._written_bytes += _size(event.arguments)
+            self._keep_tool_event(event)
         elif type(event) is ToolResult:
             self._other_bytes += _size(event.text)
+            self._keep_tool_event(event)
         elif type(event) is Custom:
             self._other_bytes += len(event.data)
+
+    def _keep_tool_event(self, event: Event) -> None:
+        if self._tool_events is not None:
+            self._tool_events.append(event)
 
     @property
     def duration(self) -> float:
@@ -105,6 +113,11 @@ class RunFigures:
     def reasoning(self) -> str:
         """What the model thought before it answered; empty where it is not kept."""
         return "".join([each.text for each in self._texts or () if type(each) is Reasoning])
+
+    @property
+    def tool_calls(self) -> list[ToolUse]:
+        """The calls of tools with their results, as far as they have come; empty where they are not kept."""
+        return pair_tool_events(self._tool_events or ())
 
 
 def _size(text: str) -> int:

@@ -191,6 +191,7 @@ class Run(Subscription):
             finish_reason=end.reason if isinstance(end, Finished) and not self._is_left else "",
             usage=self._figures.usage,
             duration=self._duration,
+            tool_calls=tuple(self._figures.tool_calls),
         )
 
     @property

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..chat import Chat
+from ..events.tool_uses import ToolUse
 from ..events.usage import Usage
 
 
@@ -31,6 +32,8 @@ class RunEnd:
     usage: Usage
     #: Seconds from the request to the end.
     duration: float
+    #: The calls of tools, in their order: `call`, and `result` where there is one.
+    tool_calls: Sequence[ToolUse] = ()
 
     @property
     def run_id(self) -> str:

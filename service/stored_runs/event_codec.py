@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from ..errors import InternalError, Refused, ServiceError, Stopped
-from ..events.events import Event, Failed, Finished, Reasoning, Text
+from ..events.events import Custom, Event, Failed, Finished, Reasoning, Text, ToolCall, ToolResult
 from ..events.usage import Usage
 
 # The first item of an event's array. Stored runs outlive a deploy: a number is never given another meaning.
-_TEXT, _REASONING, _FINISHED, _FAILED = 1, 2, 3, 4
+_TEXT, _REASONING, _FINISHED, _FAILED, _TOOL_CALL, _TOOL_RESULT, _CUSTOM = 1, 2, 3, 4, 5, 6, 7
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder()
@@ -41,15 +41,22 @@ def decode_events(payload: bytes) -> list[Event]:
 
 def _fields(event: Event) -> tuple[object, ...]:
     if type(event) is Text:
-        # UTF-8 has no halves of surrogate pairs, which occur alone in a model's text.
-        return (_TEXT, event.text.encode(errors="surrogatepass"), event.chunk_count)
+        return (_TEXT, _bytes(event.text), event.chunk_count)
     if type(event) is Reasoning:
-        return (_REASONING, event.text.encode(errors="surrogatepass"), event.chunk_count)
+        return (_REASONING, _bytes(event.text), event.chunk_count)
     if type(event) is Finished:
         usage = event.usage
         counts = usage and (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens, usage.estimated)
         # Behind the counts: earlier versions read exactly four of them, and skip further items.
         return (_FINISHED, _whole(event.reason), counts, usage and usage.cost, usage.cached_tokens if usage else 0)
+    if type(event) is ToolCall:
+        call_id, name = _bytes(event.call_id), _bytes(event.name)
+        return (_TOOL_CALL, call_id, name, _bytes(event.arguments), event.needs_consent)
+    if type(event) is ToolResult:
+        call_id, name = _bytes(event.call_id), _bytes(event.name)
+        return (_TOOL_RESULT, call_id, name, _bytes(event.text), event.is_error, event.seconds)
+    if type(event) is Custom:
+        return (_CUSTOM, _bytes(event.name), event.data)
     assert type(event) is Failed
     error = event.error
     return (_FAILED, error.code, _whole(error.public_message), error.reason if isinstance(error, Stopped) else "")
@@ -59,15 +66,21 @@ def _event(fields: Any) -> Event:
     # The numbers above, as patterns. More items than these are of a later version.
     match fields:
         case [1, bytes() as text, int() as count, *_]:
-            return Text(text.decode(errors="surrogatepass"), count)
+            return Text(_text(text), count)
         case [2, bytes() as text, int() as count, *_]:
-            return Reasoning(text.decode(errors="surrogatepass"), count)
+            return Reasoning(_text(text), count)
         case [3, str() as reason, None, *_]:
             return Finished(reason, None)
         case [3, str() as reason, [int() as prompt, int() as completion, int() as total, bool() as estimated], *more]:
             return Finished(reason, Usage(prompt, completion, total, estimated, *_cost_and_cached(more)))
         case [4, str() as code, str() as public_message, str() as reason, *_]:
             return Failed(_error(code, public_message, reason))
+        case [5, bytes() as call_id, bytes() as name, bytes() as arguments, bool() as needs_consent, *_]:
+            return ToolCall(_text(call_id), _text(name), _text(arguments), needs_consent)
+        case [6, bytes() as call_id, bytes() as name, bytes() as text, bool() as is_error, float() as seconds, *_]:
+            return ToolResult(_text(call_id), _text(name), _text(text), is_error, seconds)
+        case [7, bytes() as name, bytes() as data, *_]:
+            return Custom(_text(name), data)
     raise ValueError("an array is not that of an event")
 
 
@@ -78,6 +91,15 @@ def _cost_and_cached(more: list[Any]) -> tuple[float | None, int]:
             return cost, cached
         case _:
             return None, 0
+
+
+def _bytes(text: str) -> bytes:
+    # UTF-8 has no halves of surrogate pairs, which occur alone in a model's text.
+    return text.encode(errors="surrogatepass")
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="surrogatepass")
 
 
 def _whole(text: str) -> str:

@@ -15,12 +15,15 @@ from flask import Flask
 from sluice import Sluice
 from sluice.service import ChatService, Settings
 from sluice.service.errors import ServiceError
+from sluice.service.events.events import Custom, Event, ToolCall, ToolResult
+from sluice.service.events.tool_uses import ToolUse
 from sluice.service.settings.limits import LimitSettings
 from sluice.service.settings.provider import ProviderSettings
 from sluice.web import create_app
 from sluice.web.api.errors import STATUSES
 from sluice.web.api.openapi import NOT_BLANK, make_openapi_document
 from sluice.web.api.request_body import ChatBody
+from sluice.web.encoders.sluice_sse import describe_tool_use, encode_events
 from sluice.web.request_errors import InvalidRequest
 from tests.support.running_server import RunningServer
 from tools.common.raw_client import fetch, post_chat, stream_chat
@@ -141,6 +144,23 @@ def test_real_answers_match_their_schemas(running_server: RunningServer, usage: 
     for text in texts:
         holds("TextFrame", text)
     holds("DoneFrame", end)
+
+
+def test_frames_of_tools_and_custom_events_match_their_schemas() -> None:
+    events: list[tuple[str, Event]] = [
+        ("ToolCallFrame", ToolCall("c", "search", "{}")),
+        ("ToolCallFrame", ToolCall("c", "send", "{}", needs_consent=True)),
+        ("ToolResultFrame", ToolResult("c", "search", "found", seconds=0.5)),
+        ("CustomFrame", Custom("citation", b'{"page": 7}')),
+        ("CustomFrame", Custom("progress", b"0.5")),
+    ]
+    for kind, event in events:
+        data = encode_events([event], 1, "").partition(b"data: ")[2]
+        holds(kind, json.loads(data))
+    use = ToolUse(ToolCall("c", "search", "{}"))
+    reply = {"success": True, "message": "", "interaction_mode": "block", "finish_reason": "stop", "usage": None}
+    uses = [use, ToolUse(use.call, ToolResult("c", "search", "found"))]
+    holds("BlockReply", {**reply, "tool_calls": [describe_tool_use(each) for each in uses]})
 
 
 def test_real_failures_match_their_schema(running_server: RunningServer) -> None:

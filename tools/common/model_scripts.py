@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tools.common.model_steps import DONE, ByteByByte, Chunk, End, Flood, Headers, Pause, Reset, Send, Stall, Step
+from tools.common.model_steps import (
+    DONE,
+    ByteByByte,
+    CallTools,
+    Chunk,
+    End,
+    Flood,
+    Headers,
+    Pause,
+    Reset,
+    Send,
+    Stall,
+    Step,
+)
 
 
 def usage_of(prompt: int, completion: int) -> dict[str, int]:
@@ -46,6 +59,19 @@ def reply(
         finish: The finish reason; None leaves it out. With `[DONE]` the reply is whole all the same.
     """
     return (Headers(), Chunk("", role="assistant"), *said(*tokens, delay=delay), *finished(finish, usage))
+
+
+def calling(
+    *calls: tuple[str, str, str], text: Sequence[str] = (), usage: Mapping[str, int] | None = None
+) -> tuple[Step, ...]:
+    """Return the script of a reply that ends with calls of tools.
+
+    Args:
+        calls: For each its id, its name and its arguments.
+        text: Tokens before them.
+        usage: Token counts to end with; None sends none.
+    """
+    return (Headers(), Chunk("", role="assistant"), *said(*text), CallTools(calls), *finished("tool_calls", usage))
 
 
 def stalling(*, after_headers: bool = False) -> tuple[Step, ...]:

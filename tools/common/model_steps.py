@@ -84,6 +84,7 @@ class Chunk:
         finish_reason: Why the reply ends.
         usage: Token counts. Alone they travel as the protocol has it: in a chunk without choices.
         role: The role that the first delta announces.
+        tool_calls: Parts of calls of tools.
     """
 
     content: str | None = None
@@ -92,6 +93,7 @@ class Chunk:
     finish_reason: str | None = None
     usage: Mapping[str, int] | None = None
     role: str | None = None
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
 
     async def play(self, wire: Wire) -> None:
         await wire.send_body(self.encode(), tokens=1 if self.content or self.reasoning else 0)
@@ -105,6 +107,8 @@ class Chunk:
             delta["content"] = self.content
         if self.reasoning is not None:
             delta[self.reasoning_key] = self.reasoning
+        if self.tool_calls:
+            delta["tool_calls"] = list(self.tool_calls)
         choices: list[dict[str, Any]] = []
         if delta or self.finish_reason is not None or self.usage is None:
             choices = [{"index": 0, "delta": delta, "finish_reason": self.finish_reason}]
@@ -123,6 +127,32 @@ class Chunk:
             # A lone surrogate has no UTF-8 form: only an escape can carry it.
             text = json.dumps(payload).encode()
         return b"data: " + text + b"\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class CallTools:
+    """Send calls of tools as OpenAI does: the id and the name of each, then its arguments in two chunks.
+
+    Args:
+        calls: For each its id, its name and its arguments, which need not be JSON.
+    """
+
+    calls: tuple[tuple[str, str, str], ...]
+
+    async def play(self, wire: Wire) -> None:
+        for part in self.parts():
+            await wire.send_body(Chunk(tool_calls=(part,)).encode())
+
+    def parts(self) -> list[dict[str, Any]]:
+        """Return what the chunks have as `tool_calls`, one for each."""
+        parts: list[dict[str, Any]] = []
+        for index, (call_id, name, arguments) in enumerate(self.calls):
+            function = {"name": name, "arguments": ""}
+            parts.append({"index": index, "id": call_id, "type": "function", "function": function})
+            middle = len(arguments) // 2
+            parts += [{"index": index, "function": {"arguments": arguments[:middle]}}] if middle else []
+            parts.append({"index": index, "function": {"arguments": arguments[middle:]}})
+        return parts
 
 
 @dataclass(frozen=True, slots=True)

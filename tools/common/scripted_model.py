@@ -34,6 +34,7 @@ from typing import Any, Final, Self
 
 from tools.common.model_scripts import (
     byte_by_byte,
+    calling,
     document,
     finished,
     flood,
@@ -53,6 +54,7 @@ from tools.common.model_steps import (
     EVENT_STREAM,
     MODEL_NAME,
     ByteByByte,
+    CallTools,
     Chunk,
     Close,
     End,
@@ -74,6 +76,7 @@ __all__ = [
     "EVENT_STREAM",
     "MODEL_NAME",
     "ByteByByte",
+    "CallTools",
     "Chunk",
     "Close",
     "End",
@@ -91,6 +94,7 @@ __all__ = [
     "Step",
     "Wire",
     "byte_by_byte",
+    "calling",
     "document",
     "finished",
     "flood",

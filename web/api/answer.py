@@ -9,7 +9,7 @@ from flask import Flask, Request, Response, current_app
 from ...service import Chat, Reply, Run, RunEnd
 from ...service.runs.subscription import Subscription
 from ...service.stored_runs.subscription import StoredSubscription
-from ..encoders.sluice_sse import HEADERS, encode_events
+from ..encoders.sluice_sse import HEADERS, describe_tool_use, encode_events
 from ..extension_state import ExtensionState
 from ..hooks import OnEnd
 from ..replies.run_guard import StreamResponse
@@ -103,4 +103,6 @@ def _make_block_response(reply: Reply) -> Response:
     }
     if reply.reasoning:
         fields["reasoning"] = reply.reasoning
+    if reply.tool_calls:
+        fields["tool_calls"] = [describe_tool_use(use) for use in reply.tool_calls]
     return make_uncached_response(fields)

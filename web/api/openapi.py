@@ -54,6 +54,17 @@ _TAGS = {
 _TYPES: dict[type, str] = {bool: "boolean", int: "integer", str: "string", type(None): "null"}
 
 
+class ToolUse(msgspec.Struct):
+    """A call of a tool: `arguments` is JSON as the model wrote it. `text` is what the model was told."""
+
+    id: str
+    name: str
+    arguments: str
+    text: str | msgspec.UnsetType = msgspec.UNSET
+    is_error: bool | msgspec.UnsetType = msgspec.UNSET
+    seconds: float | msgspec.UnsetType = msgspec.UNSET
+
+
 class BlockReply(msgspec.Struct):
     """A whole answer; `usage` is estimated where the provider did not count."""
 
@@ -63,6 +74,7 @@ class BlockReply(msgspec.Struct):
     finish_reason: str
     usage: Usage | None
     reasoning: str | msgspec.UnsetType = msgspec.UNSET
+    tool_calls: list[ToolUse] | msgspec.UnsetType = msgspec.UNSET
 
 
 class TextFrame(msgspec.Struct):
@@ -72,6 +84,59 @@ class TextFrame(msgspec.Struct):
     message: str
     interaction_mode: Literal["stream"]
     reasoning: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class ToolCall(msgspec.Struct):
+    """`arguments` is JSON as the model wrote it. Where `needs_consent` is true, a person is asked first."""
+
+    id: str
+    name: str
+    arguments: str
+    needs_consent: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class ToolCallFrame(msgspec.Struct):
+    """The model calls a tool."""
+
+    success: Literal[True]
+    message: Literal[""]
+    interaction_mode: Literal["stream"]
+    tool_call: ToolCall
+
+
+class ToolResult(msgspec.Struct):
+    """`text` is what the model was told; `seconds` is how long the tool took."""
+
+    id: str
+    name: str
+    text: str
+    is_error: bool
+    seconds: float
+
+
+class ToolResultFrame(msgspec.Struct):
+    """A tool of the server has ended. `id` is that of its call."""
+
+    success: Literal[True]
+    message: Literal[""]
+    interaction_mode: Literal["stream"]
+    tool_result: ToolResult
+
+
+class Custom(msgspec.Struct):
+    """`data` is any JSON value of the application."""
+
+    name: str
+    data: Any
+
+
+class CustomFrame(msgspec.Struct):
+    """An event of the application, such as a citation, or the progress of its work."""
+
+    success: Literal[True]
+    message: Literal[""]
+    interaction_mode: Literal["stream"]
+    custom: Custom
 
 
 class DoneFrame(msgspec.Struct):
@@ -109,6 +174,11 @@ class PageConfig(msgspec.Struct):
     starters: dict[Language, list[Starter]] | None
     version: str
     user: str
+
+
+_FRAMES: tuple[type[msgspec.Struct], ...] = (
+    DoneFrame, TextFrame, ToolCallFrame, ToolResultFrame, CustomFrame, ErrorReply
+)  # fmt: skip
 
 
 def make_openapi_blueprint(state: ExtensionState, *, with_operations: bool) -> Blueprint:
@@ -174,7 +244,7 @@ def make_openapi_document(settings: Settings, *, is_guest: bool = False) -> dict
 
 def _chat(settings: Settings) -> dict[str, Any]:
     answer = json_reply(
-        "The answer, or a stream of `TextFrame`s that one `DoneFrame` or `ErrorReply` ends.", BlockReply
+        "The answer, or a stream of `TextFrame`s and others that one `DoneFrame` or `ErrorReply` ends.", BlockReply
     )
     answer["content"]["text/event-stream"] = _stream()
     chat = {
@@ -197,7 +267,7 @@ def _chat(settings: Settings) -> dict[str, Any]:
 
 def _stream() -> dict[str, Any]:
     """Describe one event: OpenAPI 3.1 cannot describe streams; 3.2 describes them so (`itemSchema`)."""
-    frame = {"anyOf": [reference(kind) for kind in (DoneFrame, TextFrame, ErrorReply)]}
+    frame = {"anyOf": [reference(kind) for kind in _FRAMES]}
     data = {"type": "string", "contentMediaType": "application/json", "contentSchema": frame}
     return {
         "schema": {"type": "object", "properties": {"id": {"type": "string"}, "data": data}, "required": ["data"]},
@@ -222,7 +292,7 @@ def _error_replies(settings: Settings) -> dict[str, Any]:
 
 
 def _schemas(settings: Settings, *, is_guest: bool) -> dict[str, Any]:
-    kinds: list[type[msgspec.Struct]] = [ChatBody, BlockReply, TextFrame, DoneFrame, ErrorReply, Health, PageConfig]
+    kinds: list[type[msgspec.Struct]] = [ChatBody, BlockReply, *_FRAMES, Health, PageConfig]
     kinds += () if settings.storage.is_off else RUN_KINDS
     kinds += CONVERSATION_KINDS if is_guest else ()
     _, schemas = msgspec.json.schema_components(kinds, ref_template=REFERENCE)

@@ -69,25 +69,26 @@ def list_runs(context: click.Context, state: str | None, user: str | None, full:
 
 @runs_commands.command("show")
 @click.argument("run_id", metavar="ID")
-@click.option("--text", "with_text", is_flag=True, help="Show the answer's text, too.")
+@click.option("--text", "with_text", is_flag=True, help="Show the answer's text and its calls of tools, too.")
 @_as_json
 @click.pass_context
 def show(context: click.Context, run_id: str, with_text: bool, as_json: bool) -> None:
     """Show what is known of one answer. ID is its id, or the first 6 characters or more where these are unique."""
     from .run_tables import as_fields, as_lines, without_controls
+    from .run_texts import as_text, as_text_fields
     from .store_session import StoreSession
 
     async def ask(session: StoreSession) -> Any:
         record = await session.find(run_id)
-        return record, await session.read_text(record) if with_text else None
+        return record, await session.read_events(record) if with_text else None
 
-    record, text = _with_store(context, ask)
+    record, events = _with_store(context, ask)
     if as_json:
-        _write_json(as_fields(record) | ({} if text is None else {"text": text}))
+        _write_json(as_fields(record) | ({} if events is None else as_text_fields(events)))
         return
     click.echo(as_lines(record, time.time()))
-    if text is not None:
-        click.echo(f"\n{without_controls(text)}")
+    if events is not None:
+        click.echo(f"\n{without_controls(as_text(events))}")
 
 
 @runs_commands.command("stop")

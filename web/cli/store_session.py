@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ...service.events.events import Text
+from ...service.events.events import Event
 from ...service.runs.stores.base import RunRecord, RunState
 from ...service.runs.stores.open import default_file, make_store
 from ...service.settings.settings import Settings
@@ -99,26 +99,26 @@ class StoreSession:
             raise NoSuchRun(f"There is no answer whose id begins with {named!r}, or it is no longer kept.")
         return found[0]
 
-    async def read_text(self, record: RunRecord) -> str:
-        """Return the text of an answer, as far as it is stored.
+    async def read_events(self, record: RunRecord) -> list[Event]:
+        """Return the events of an answer, as far as they are stored.
 
         Raises:
             NoSuchRun: Its events are gone, or not readable.
         """
-        texts: list[str] = []
+        found: list[Event] = []
         last = 0
         while True:
             page = await self.store.read(record.run_id, last, _PAGE_BYTES)
             if page is None or page.record.is_expired:
                 raise NoSuchRun("The text of this answer is no longer kept.")
             if not page.batches:
-                return "".join(texts).encode(errors="replace").decode()
+                return found
             for batch in page.batches:
                 try:
                     events = decode_events(batch.payload)
                 except BadPayload as error:
                     raise NoSuchRun(str(error)) from None
-                texts += [event.text for event in events[max(0, last + 1 - batch.first) :] if type(event) is Text]
+                found += events[max(0, last + 1 - batch.first) :]
                 last = batch.last
 
     async def stop(self, records: Sequence[RunRecord], progress: Callable[[str], None]) -> list[RunRecord]:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-from ...service.events.events import Event, Failed, Finished, Reasoning, Text
+from ...service.events.events import Custom, Event, Failed, Finished, Reasoning, Text, ToolCall, ToolResult
+from ...service.events.tool_uses import ToolUse
 from .error_fields import describe_error
-from .json_line import ODD, encode_plain, json_line, text_line
+from .json_line import ODD, encode_plain, json_line, raw_json_line, text_line
 
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -24,6 +25,10 @@ HEARTBEAT = b":\n\n"
 # The constant parts of a frame.
 _TEXT = b'id: %d\ndata: {"success": true, "message": %b, "interaction_mode": "stream"}\n\n'
 _REASONING = b'id: %d\ndata: {"success": true, "message": "", "interaction_mode": "stream", "reasoning": %b}\n\n'
+_CUSTOM = (
+    b'id: %d\ndata: {"success": true, "message": "", "interaction_mode": "stream", '
+    b'"custom": {"name": %b, "data": %b}}\n\n'
+)
 _OTHER = b"id: %d\ndata: %b\n\n"
 
 
@@ -50,8 +55,9 @@ def encode_events(events: Sequence[Event], first_number: int, request_id: str) -
             frames.append(_TEXT % (last, text_line(_joined(neighbours))))
         elif kind is Reasoning:
             frames.append(_REASONING % (last, text_line(_joined(neighbours))))
-        else:  # the end, which comes alone
-            frames.append(_OTHER % (last, json_line(_end_fields(neighbours[-1], request_id))))
+        else:
+            first = last - len(neighbours) + 1
+            frames += [_encode_other(event, number, request_id) for number, event in enumerate(neighbours, first)]
     return b"".join(frames)
 
 
@@ -59,14 +65,44 @@ def _joined(events: Iterable[Event]) -> str:
     return "".join([event.text for event in events if isinstance(event, Text | Reasoning)])
 
 
+def _encode_other(event: Event, number: int, request_id: str) -> bytes:
+    """Encode an event that is neither a text nor reasoning, as a frame of its own."""
+    if isinstance(event, Custom):
+        return _CUSTOM % (number, text_line(event.name), raw_json_line(event.data))
+    if isinstance(event, ToolCall):
+        call = _call_fields(event)
+        if event.needs_consent:
+            call["needs_consent"] = True
+        return _OTHER % (number, json_line(_begin_frame() | {"tool_call": call}))
+    if isinstance(event, ToolResult):
+        result = {"id": event.call_id, "name": event.name, **_result_fields(event)}
+        return _OTHER % (number, json_line(_begin_frame() | {"tool_result": result}))
+    return _OTHER % (number, json_line(_end_fields(event, request_id)))
+
+
+def _begin_frame() -> dict[str, Any]:
+    return {"success": True, "message": "", "interaction_mode": "stream"}
+
+
+def describe_tool_use(use: ToolUse) -> dict[str, Any]:
+    """Return the fields of a call of a tool for a whole reply: with its result where it has one."""
+    return {**_call_fields(use.call), **({} if use.result is None else _result_fields(use.result))}
+
+
+def _call_fields(call: ToolCall) -> dict[str, Any]:
+    return {"id": call.call_id, "name": call.name, "arguments": call.arguments}
+
+
+def _result_fields(result: ToolResult) -> dict[str, Any]:
+    return {"text": result.text, "is_error": result.is_error, "seconds": round(result.seconds, 3)}
+
+
 def _end_fields(event: Event, request_id: str) -> dict[str, Any]:
     if isinstance(event, Failed):
         return describe_error(event.error, request_id)
     assert isinstance(event, Finished)
     return {
-        "success": True,
-        "message": "",
-        "interaction_mode": "stream",
+        **_begin_frame(),
         "done": True,
         "finish_reason": event.reason,
         "usage": None if event.usage is None else event.usage.fields(),

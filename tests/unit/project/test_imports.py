@@ -80,7 +80,7 @@ WEB = {
     "web.openai_api": {"api", "encoders", "extension_state", "request_errors", "security", "sockets"},
     "web.page": {"api", "extension_state", "routing", "security"},
     "web.doctor": {"extension_state", "page"},
-    "web.cli": {"app_config", "doctor", "security"},
+    "web.cli": {"app_config", "doctor", "encoders", "security"},
     "web.blueprint": {"ai_sdk", "api", "extension_state", "openai_api", "page", "security"},
     "web.extension": {
         "api",
@@ -236,7 +236,7 @@ def test_encoders_depend_on_their_arguments_alone() -> None:
         "sluice.web.encoders",
         "sluice.service.decoding",  # without I/O: test_no_io.py
         "sluice.service.errors",
-        "sluice.service.events.events",
+        "sluice.service.events",
         "sluice.web.request_errors",
         "msgspec",
     )

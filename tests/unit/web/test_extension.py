@@ -17,7 +17,7 @@ from sluice import Chat, Refused, RunEnd, Sluice
 from sluice.service.settings.settings import SettingsError
 from sluice.web.extension_state import ExtensionState
 from tools.common.model_scripts import finished, said, stalling_after
-from tools.common.scripted_model import Headers, ScriptedModel, reply
+from tools.common.scripted_model import Headers, ScriptedModel, calling, reply
 
 WITHIN = 5.0
 MakeApp = Callable[..., tuple[Flask, Sluice]]
@@ -133,6 +133,32 @@ def test_hooks_complete_the_chat_and_get_its_end(make_app: MakeApp, model: Scrip
         assert end.chat.model == "larger"
         assert end.run_id
         assert end.usage.completion_tokens > 0
+
+
+def test_calls_of_tools_are_in_the_whole_reply_in_frames_and_at_the_end(
+    make_app: MakeApp, model: ScriptedModel
+) -> None:
+    app, sluice = make_app()
+    ends: list[RunEnd] = []
+    sluice.on_end(ends.append)
+
+    @sluice.prepare
+    def prepare(chat: Chat) -> Chat:
+        return chat.replace(extra={"tools": [{"type": "function", "function": {"name": "search"}}]})
+
+    script = calling(("call_1", "search", '{"q": "x"}'), ("call_2", "search", ""), text=["Let me ", "see."])
+    model.enqueue(script, script)
+    whole = ask(app).json
+    assert whole is not None
+    assert (whole["message"], whole["finish_reason"]) == ("Let me see.", "tool_calls")
+    first = {"id": "call_1", "name": "search", "arguments": '{"q": "x"}'}
+    assert whole["tool_calls"] == [first, {"id": "call_2", "name": "search", "arguments": "{}"}]
+    events = [json.loads(line[6:]) for line in ask(app, mode="stream").text.splitlines() if line[:6] == "data: "]
+    assert [event["tool_call"] for event in events if "tool_call" in event] == whole["tool_calls"]
+    for end in ends:
+        uses = [(use.call.call_id, use.call.name, use.call.arguments, use.result) for use in end.tool_calls]
+        assert uses == [("call_1", "search", '{"q": "x"}', None), ("call_2", "search", "{}", None)]
+    assert len(ends) == 2
 
 
 def test_the_end_of_a_failed_and_of_a_broken_off_answer_has_what_there_is(

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sluice.service.errors import InternalError, Refused, ServiceError, Stopped
-from sluice.service.events.events import Event, Failed, Finished, Reasoning, Text
+from sluice.service.events.events import Custom, Event, Failed, Finished, Reasoning, Text, ToolCall, ToolResult
 from sluice.service.events.usage import Usage
 from sluice.service.stored_runs.event_codec import BadPayload, decode_events, encode_events
 
@@ -22,6 +22,9 @@ USAGES = st.builds(Usage, COUNTS, COUNTS, COUNTS, st.booleans(), COSTS, COUNTS)
 EVENTS = st.one_of(
     st.builds(Text, ANY_TEXT, COUNTS),
     st.builds(Reasoning, ANY_TEXT, COUNTS),
+    st.builds(ToolCall, ANY_TEXT, ANY_TEXT, ANY_TEXT, st.booleans()),
+    st.builds(ToolResult, ANY_TEXT, ANY_TEXT, ANY_TEXT, st.booleans(), st.floats(allow_nan=False)),
+    st.builds(Custom, ANY_TEXT, st.binary()),
     st.builds(Finished, st.text(), st.none() | USAGES),
 )
 
@@ -45,6 +48,22 @@ ERRORS = sorted(
 @given(st.lists(EVENTS))
 def test_events_come_back_as_they_were(events: list[Event]) -> None:
     assert decode_events(encode_events(events)) == events
+
+
+def test_what_earlier_versions_have_stored_keeps_its_meaning() -> None:
+    stored = [
+        (1, b"a", 2), (2, b"b", 3), (3, "stop", None), (3, "stop", (1, 2, 3, False)), (5, b"c", b"s", b"{}", True),
+        (6, b"c", b"s", b"r", False, 0.5), (7, b"citation", b"[1]"),
+    ]  # fmt: skip
+    assert decode_events(msgspec.msgpack.encode(stored)) == [
+        Text("a", 2),
+        Reasoning("b", 3),
+        Finished("stop", None),
+        Finished("stop", Usage(1, 2, 3)),
+        ToolCall("c", "s", "{}", needs_consent=True),
+        ToolResult("c", "s", "r", is_error=False, seconds=0.5),
+        Custom("citation", b"[1]"),
+    ]
 
 
 @pytest.mark.parametrize("kind", ERRORS)
@@ -106,7 +125,9 @@ def test_bytes_are_events_or_a_bad_payload(payload: bytes) -> None:
     [
         [], [0], [5, "text"], [1], [1, "text", 1], [1, b"text"], [1, b"text", "1"], [1, b"\xff", 1], [2, 7, 1],
         [3], [3, "stop"], [3, "stop", [1, 2]], [3, "stop", [1, 2, 3, 4, 5]], [3, b"stop", None], [4, "internal"],
-        [4, "internal", None, ""], "text", 1, None, {"1": 2},
+        [4, "internal", None, ""], [5, b"c", b"s", b"{}"], [5, b"c", b"s", b"{}", 1], [5, b"c", b"\xff", b"{}", True],
+        [6, b"c", b"s", b"r", False], [6, b"c", b"s", b"r", False, 1], [7, "citation", b"[1]"], [7], [8, b"x"],
+        "text", 1, None, {"1": 2},
     ],
 )  # fmt: skip
 def test_what_is_no_event_is_a_bad_payload(fields: object) -> None:

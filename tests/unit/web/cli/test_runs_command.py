@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from sluice.service.events.events import Finished, Text
+from sluice.service.events.events import Custom, Finished, Text, ToolCall, ToolResult
 from sluice.service.runs.stores.base import Append, Batch, NewRun, RunState, RunStore, StoreLimits
 from sluice.service.runs.stores.sqlite import SqliteStore
 from sluice.service.settings.names import known_names
@@ -137,6 +137,39 @@ def test_one_answer_is_shown_by_the_beginning_of_its_id_and_its_text_only_where_
     # What a terminal would obey is replaced, and what cannot be written, too.
     assert f"\n\n{SECRET} \N{REPLACEMENT CHARACTER}]0;title\N{REPLACEMENT CHARACTER} 你好 ?\n" in with_text
     assert json.loads(run("show", ENDED, "--text", "--json").stdout)["text"] == TEXT.replace("\ud800", "?")
+
+
+def test_calls_of_tools_are_shown_between_the_texts_of_an_answer(file: Path) -> None:
+    events = [
+        Text("Let me see."),
+        ToolCall("c1", "search", '{"q": "x"}'),
+        ToolCall("c2", "send", "{}", needs_consent=True),
+        Custom("citation", b'{"page": 7}'),
+        ToolResult("c1", "search", "found \x1b[2J\n" + "a" * 300, seconds=0.41),
+        ToolResult("c2", "send", "The person did not allow it.", is_error=True, seconds=2.0),
+        Text("It is "),
+        Text("there."),
+    ]
+
+    async def add(store: RunStore) -> None:
+        await store.append([Append(RUNNING, 1, Batch(2, len(events), encode_events(events)), None, "")])
+
+    in_store(file, add)
+    shown = run("show", RUNNING, "--text").stdout
+    lines = shown.partition("\n\n")[2].splitlines()[-7:]
+    assert lines[0].endswith("Let me see.")
+    assert lines[1:4] == [
+        '[calls search with {"q": "x"}]',
+        "[calls send with {}, which needs consent]",
+        '[citation: {"page": 7}]',
+    ]
+    assert lines[4].startswith("[search answered after 0.4 s: found \N{REPLACEMENT CHARACTER}[2J aaa")
+    assert lines[4].endswith("… (311 characters)]")
+    assert lines[5:] == ["[send failed after 2.0 s: The person did not allow it.]", "It is there."]
+    fields = json.loads(run("show", RUNNING, "--text", "--json").stdout)
+    assert fields["text"].endswith("Let me see.It is there.")
+    assert [call["name"] for call in fields["tool_calls"]] == ["search", "send"]
+    assert fields["tool_calls"][1]["is_error"] is True
 
 
 @pytest.mark.parametrize("command", ["show", "stop"])

@@ -12,7 +12,7 @@ from openai._streaming import SSEDecoder
 
 from sluice.service.decoding.sse_decoder import EventStreamDecoder
 from sluice.service.errors import ServiceError, UpstreamRateLimited, UpstreamTimeout
-from sluice.service.events.events import Event, Failed, Finished, Reasoning, Text
+from sluice.service.events.events import Custom, Event, Failed, Finished, Reasoning, Text, ToolCall, ToolResult
 from sluice.service.events.usage import Usage
 from sluice.web.encoders.sluice_sse import HEADERS, HEARTBEAT, OPENING, encode_events
 
@@ -75,6 +75,43 @@ data: {"success": true, "message": "", "interaction_mode": "stream", "done": tru
 
 """
     )
+
+
+def test_calls_results_and_custom_events_are_frames_as_documented_byte_for_byte() -> None:
+    stream = encode(
+        ToolCall("call_1", "search", '{"q": "x"}'),
+        ToolCall("call_2", "send", "{}", needs_consent=True),
+        ToolResult("call_1", "search", "你好", seconds=0.41234),
+        Custom("citation", '{"url":"/你"}'.encode()),
+    )
+    assert stream.decode() == (
+        'id: 1\ndata: {"success": true, "message": "", "interaction_mode": "stream", '
+        '"tool_call": {"id": "call_1", "name": "search", "arguments": "{\\"q\\": \\"x\\"}"}}\n\n'
+        'id: 2\ndata: {"success": true, "message": "", "interaction_mode": "stream", '
+        '"tool_call": {"id": "call_2", "name": "send", "arguments": "{}", "needs_consent": true}}\n\n'
+        'id: 3\ndata: {"success": true, "message": "", "interaction_mode": "stream", '
+        '"tool_result": {"id": "call_1", "name": "search", "text": "你好", "is_error": false, "seconds": 0.412}}\n\n'
+        'id: 4\ndata: {"success": true, "message": "", "interaction_mode": "stream", '
+        '"custom": {"name": "citation", "data": {"url":"/你"}}}\n\n'
+    )
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_of_a_tool_or_its_call_breaks_out_of_its_event(text: str) -> None:
+    data = json.dumps([text], indent=1).encode()
+    # JSON that an application has made: other line ends, and characters that need no escape.
+    raw = json.dumps([text], ensure_ascii=False, indent=1).replace("\n", "\r\n").encode(errors="ignore")
+    stream = encode(
+        ToolCall(text, text, text), ToolResult(text, text, text), Custom(text, data), Custom("raw", raw), FINISHED
+    )
+    assert ids(stream) == ["1", "2", "3", "4", "5"]
+    # As clients split lines that use a library's `splitlines`.
+    assert len(stream.decode().splitlines()) == len(stream.decode().split("\n")) - 1
+    call, result, custom, other, _ = frames(stream)
+    assert call["tool_call"] == {"id": text, "name": text, "arguments": text}
+    assert [result["tool_result"][name] for name in ("id", "name", "text")] == [text] * 3
+    assert custom["custom"] == {"name": text, "data": [text]}
+    assert other["custom"]["data"] == [text.encode(errors="ignore").decode()]
 
 
 def test_the_headers_keep_proxies_from_storing_changing_or_gathering() -> None:
