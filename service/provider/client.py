@@ -18,6 +18,7 @@ from uuid import uuid4
 import aiohttp
 
 from ..concurrency.deadline import Deadline
+from ..decoding.answer_decoder import AnswerDecoder
 from ..decoding.chunk_writer import ChunkWriter
 from ..decoding.completion_decoder import CompletionDecoder
 from ..decoding.forwarded_chunks import ForwardedChunks
@@ -247,7 +248,7 @@ async def _read_to_end(response: aiohttp.ClientResponse) -> None:
         logger.debug("the connection to the provider is not reused: %s", type(error).__name__)
 
 
-def _connection_error(error: aiohttp.ClientError, decoder: CompletionDecoder) -> ServiceError:
+def _connection_error(error: aiohttp.ClientError, decoder: AnswerDecoder) -> ServiceError:
     """Return the failure for an error of the connection, its framing or its content coding."""
     detail = f"{type(error).__name__}: {error}"
     cause: BaseException | None = error

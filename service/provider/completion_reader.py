@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from ..concurrency.deadline import Deadline
-from ..decoding.completion_decoder import CompletionDecoder
+from ..decoding.answer_decoder import AnswerDecoder
 from ..errors import UpstreamError, UpstreamInvalid
 from ..events.events import Event
 from ..runs.log import RunLog
@@ -27,7 +27,7 @@ class CompletionReader:
 
     def __init__(
         self,
-        decoder: CompletionDecoder,
+        decoder: AnswerDecoder,
         deadline: Deadline,
         settings: Settings,
         total_deadline: float,
@@ -67,7 +67,7 @@ class CompletionReader:
             Whether more bytes can come without the task: the answer goes on, and the log has room.
 
         Raises:
-            UpstreamError: The bytes are not of a chat completion.
+            UpstreamError: The bytes are not of an answer.
         """
         decoder, state = self._decoder, self._state
         events = decoder.feed(data) if data else decoder.finish()
