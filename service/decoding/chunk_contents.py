@@ -77,7 +77,7 @@ def read_chunk(value: dict[str, Any], *, may_be_message: bool) -> ChunkContents:
     contents.has_choices = True
     for choice in choices if isinstance(choices, list) else [choices]:
         # One choice is requested. The text of further ones must not be mixed into it.
-        if isinstance(choice, dict) and choice and _is_first(choice.get("index")):
+        if isinstance(choice, dict) and choice and is_first(choice.get("index")):
             _read_choice(choice, contents, may_be_message=may_be_message)
     return contents
 
@@ -99,7 +99,8 @@ def finish_reason_of(value: object) -> str | None:
     return None if reason.lower() in ("", "null", "none") else reason
 
 
-def _is_first(index: object) -> bool:
+def is_first(index: object) -> bool:
+    """Return whether a choice with this index is the one that was asked for."""
     return index in (None, 0, "0", "")
 
 

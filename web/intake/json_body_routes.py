@@ -1,4 +1,4 @@
-"""What the worker knows of a request's route before a thread is used: whether it reads JSON, or is the chat's."""
+"""What the worker knows of a request's route before a thread is used: whether it reads JSON, or begins an answer."""
 
 from __future__ import annotations
 
@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
 # The methods whose bodies have a meaning (RFC 9110, section 9.3).
 _METHODS = frozenset({"POST", "PUT", "PATCH"})
-#: The chat's route (`web/api/chat.py`), in an application of Sluice's own as in a host.
-CHAT_ENDPOINT = "sluice.chat.create_chat"
+#: The routes that begin an answer, in an application of Sluice's own as in a host.
+CHAT_ENDPOINTS = frozenset(
+    ("sluice.chat.create_chat", "sluice.openai.create_completion", "sluice.ai_sdk.create_message")
+)
+# The names of the routes of OpenAI's API, whose clients expect errors in another form.
+_OPENAI = "sluice.openai."
 
 
 class JsonBodyRoutes:
@@ -40,8 +44,12 @@ class JsonBodyRoutes:
         return self._routes is None or self._find_endpoint(method, path) is not None
 
     def is_chat(self, method: str, path: str) -> bool:
-        """Return whether a request is for the chat; false where the routes are unknown. Arguments as above."""
-        return self._routes is not None and self._find_endpoint(method, path) == CHAT_ENDPOINT
+        """Return whether a request begins an answer; false where the routes are unknown. Arguments as above."""
+        return self._routes is not None and self._find_endpoint(method, path) in CHAT_ENDPOINTS
+
+    def is_openai(self, method: str, path: str) -> bool:
+        """Return whether a request is of OpenAI's API; false where the routes are unknown. Arguments as above."""
+        return self._routes is not None and (self._find_endpoint(method, path) or "").startswith(_OPENAI)
 
     def _find_endpoint(self, method: str, path: str) -> str | None:
         assert self._routes is not None

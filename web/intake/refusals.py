@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from email.utils import formatdate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Refusal(NamedTuple):
@@ -20,20 +20,24 @@ class Refusal(NamedTuple):
     #: Seconds after which another attempt may succeed; None where it cannot.
     retry_after: int | None = None
 
-    def encode(self, request_id: str, *, has_body: bool = True) -> bytes:
+    def encode(self, request_id: str, *, has_body: bool = True, is_openai: bool = False) -> bytes:
         """Return the bytes of the whole reply.
 
         Args:
             request_id: The id by which the log names the request. Not unchecked text of the client.
             has_body: False for the reply to HEAD.
+            is_openai: Whether the request is of OpenAI's API, which has another form of errors.
         """
-        fields = {
+        fields: dict[str, Any] = {
             "success": False,
             "error": self.public_message,
             "code": self.code,
             "retryable": self.retry_after is not None,
             "request_id": request_id,
         }
+        if is_openai:
+            kind = "server_error" if self.status >= 500 else "invalid_request_error"
+            fields = {"error": {"message": self.public_message, "type": kind, "param": None, "code": self.code}}
         body = json.dumps(fields).encode()
         lines = [
             f"HTTP/1.1 {self.status} {self.phrase}",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...service.decoding.chunk_contents import is_first, read_chunk
+from ...service.decoding.completion_decoder import REASON_UNKNOWN
 from ...service.decoding.forwarded_chunks import SEPARATOR
 from ...service.decoding.json_values import decode_json
 from ...service.events.events import Chunks, Finished
@@ -29,8 +31,10 @@ class CompletionBuilder:
             choices = chunk.pop("choices")
             self._fields |= chunk
             for choice in choices:
-                if choice.get("index", 0) == 0:
-                    _merge(self._message, choice.pop("delta"))
+                if is_first(choice.pop("index", None)):
+                    _merge(self._message, _with_text(choice.pop("delta")))
+                    # Perplexity's chunks have the whole message so far, too.
+                    choice.pop("message", None)
                     _merge(self._choice, choice)
 
     def finish(self, end: Finished) -> dict[str, Any]:
@@ -39,8 +43,20 @@ class CompletionBuilder:
         if calls:
             self._message["tool_calls"] = [{key: call[key] for key in call if key != "index"} for call in calls]
         choice = {"index": 0, "message": self._message, "logprobs": None, **self._choice}
-        choice["finish_reason"] = choice.get("finish_reason") or end.reason
+        # Some providers write one into every chunk. Where there was none, `[DONE]` has ended the answer.
+        choice["finish_reason"] = "stop" if end.reason == REASON_UNKNOWN else end.reason
         return {**self._fields, "object": "chat.completion", "choices": [choice], "usage": usage_fields(end)}
+
+
+def _with_text(delta: dict[str, Any]) -> dict[str, Any]:
+    """Return a delta whose content is a text: Mistral and others send parts, which a whole message would mix."""
+    if isinstance(delta.get("content"), str | None):
+        return delta
+    contents = read_chunk({"choices": [{"delta": {"content": delta["content"]}}]}, may_be_message=False)
+    texts: dict[str, list[str]] = {"content": [], "reasoning_content": []}
+    for is_reasoning, text in contents.parts:
+        texts["reasoning_content" if is_reasoning else "content"].append(text)
+    return {**delta, **{name: "".join(found) or None for name, found in texts.items()}}
 
 
 def _merge(into: dict[str, Any], piece: dict[str, Any]) -> None:

@@ -162,8 +162,10 @@ class GatheringWorker(DetachingWorker):
         """Send a refusal without a thread, and close the connection (`IntakeOwner`)."""
         try:
             name = self._note_refusal(refusal, connection.client, connection.parser.prepared, cause, level)
+            request = connection.parser.prepared
+            is_openai = request is not None and self._body_routes.is_openai(request.method, request.path)
             # Without waiting: where the socket is full, the client has not read its last replies.
-            connection.sock.send(refusal.encode(name, has_body=not connection.is_head))
+            connection.sock.send(refusal.encode(name, has_body=not connection.is_head, is_openai=is_openai))
         except OSError as error:
             self.log.debug("a refusal for %s could not be sent: %s", format_client(connection.client), error)
         finally:

@@ -43,6 +43,14 @@ def test_the_chat_is_known_by_its_route_in_any_application(own: Flask, host: Fla
         assert not any(routes.is_chat("POST", path) for path in others)
 
 
+def test_all_routes_that_begin_an_answer_are_known_and_those_of_openais_api(own: Flask) -> None:
+    routes = JsonBodyRoutes(own)
+    for path in ("/v1/chat/completions", "/api/ai-sdk"):
+        assert routes.is_chat("POST", path)
+    assert routes.is_openai("GET", "/v1/models")
+    assert not routes.is_openai("POST", "/api/chat")
+
+
 def test_json_is_expected_by_every_route_that_takes_it_and_by_unknown_ones(host: Flask) -> None:
     routes = JsonBodyRoutes(host)
     assert routes.expects_json("POST", "/api/chat", "application/json; charset=utf-8")
