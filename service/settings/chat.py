@@ -52,6 +52,14 @@ class ChatSettings:
         "Some models refuse it.",
     )
 
+    allow_images: Switch = setting(
+        "SLUICE_ALLOW_IMAGES",
+        one_of("on", "off"),
+        "off",
+        "`on` lets messages bring images, for a model that takes them; the page then offers to add some. Such "
+        "requests are larger: see `SLUICE_MAX_IMAGE_BODY_BYTES`.",
+    )
+
     @property
     def default_mode(self) -> InteractionMode:
         """The mode of API requests that name none."""

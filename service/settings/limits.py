@@ -85,6 +85,13 @@ class LimitSettings:
     max_body_bytes: int = setting(
         "SLUICE_MAX_BODY_BYTES", count(1_000, 2**30, "bytes"), 2**20, "The largest request body, in bytes."
     )
+    max_image_body_bytes: int = setting(
+        "SLUICE_MAX_IMAGE_BODY_BYTES",
+        count(1_000, 2**30, "bytes"),
+        2**23,
+        "The largest body of a chat request where `SLUICE_ALLOW_IMAGES=on`, in bytes. A proxy in front has a limit "
+        "of its own, such as nginx's `client_max_body_size`.",
+    )
     max_message_chars: int = setting(
         "SLUICE_MAX_MESSAGE_CHARS",
         count(1, 2**30, "characters"),
@@ -142,6 +149,11 @@ class LimitSettings:
             found.append(
                 f"SLUICE_CONNECT_TIMEOUT ({self.connect_timeout:g} s) is longer than SLUICE_FIRST_TOKEN_TIMEOUT "
                 f"({self.first_token_timeout:g} s), which therefore ends the attempt to connect."
+            )
+        if self.max_body_bytes > self.max_image_body_bytes:
+            found.append(
+                f"SLUICE_MAX_BODY_BYTES ({self.max_body_bytes}) is larger than SLUICE_MAX_IMAGE_BODY_BYTES "
+                f"({self.max_image_body_bytes}), which is for larger bodies."
             )
         if self.max_message_chars > self.max_body_bytes:
             found.append(

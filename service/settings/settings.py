@@ -110,6 +110,12 @@ class Settings:
         read["provider"] = dataclasses.replace(read["provider"], catalog=catalog)
         return cls(**read)
 
+    @property
+    def max_chat_body_bytes(self) -> int:
+        """The largest body of a chat request, in bytes: another one where it may have images."""
+        limits = self.limits
+        return limits.max_image_body_bytes if self.chat.allow_images == "on" else limits.max_body_bytes
+
     def contradictions(self) -> list[str]:
         """Return one sentence for each pair of values that are fine alone and do not go together."""
         return [

@@ -44,9 +44,20 @@ def _object(members: st.SearchStrategy[tuple[str, str]]) -> st.SearchStrategy[st
 _key = st.sampled_from(FIELDS).map(json.dumps) | _string()
 anything = st.recursive(_scalar, lambda inner: _array(inner) | _object(st.tuples(_key, inner)), max_leaves=8)
 _text = st.sampled_from(['"Hi"', '"a longer text, 28 characters"']) | _string()
+# Of each type, at the ends of base64, and with one character too many or too few.
+_image = st.builds(
+    lambda label, begin, end: json.dumps(f"data:image/{label};base64,{begin}{end}"),
+    st.sampled_from(["png", "svg+xml", "PNG", ""]),
+    st.sampled_from(
+        ["iVBORw0KGgoA", "iVBORw0KGgo=", "/9j/", "R0lGODlh", "R0lGODxh", "UklGRhoAAAdXRUJQ", "UklGRhoAAAdXQVZF"]
+    ),
+    st.sampled_from(["", "AAAA", "AAA=", "AA==", "A", "====", "=", "AA==AA==", "A A=", "\n", "é"]),
+)
+_images = _array(_image)
 _turn = _object(
     st.tuples(st.just('"role"'), st.sampled_from(['"user"', '"assistant"', '"system"', '"User"']) | anything)
     | st.tuples(st.just('"content"'), _text | anything)
+    | st.tuples(st.just('"images"'), _images)
 )
 _good_turn = _text.map(lambda text: f'{{"role": "user", "content": {text}}}')
 _members = st.one_of(
@@ -55,6 +66,7 @@ _members = st.one_of(
     st.tuples(st.just('"interaction_mode"'), st.sampled_from(['"stream"', '"block"', "null", '"Block"']) | anything),
     st.tuples(st.just('"source"'), st.sampled_from(['"page"', '"api"', '"load-test"', "null"]) | anything),
     st.tuples(st.just('"model"'), st.sampled_from(['"scripted"', '"gpt-other"', "null"]) | anything),
+    st.tuples(st.just('"images"'), _images | anything),
     st.tuples(_key, anything),
 )
 # Whole requests, at their limits and with at most one member too many: what passes must pass.
@@ -65,6 +77,7 @@ _good = st.fixed_dictionaries(
         '"interaction_mode"': st.sampled_from(['"stream"', '"block"', "null"]),
         '"source"': st.sampled_from(['"page"', '"api"', '"load-test"']),
         '"model"': st.sampled_from(['"scripted"', "null"]),
+        '"images"': _images,
     },
 ).flatmap(
     lambda good: st.lists(_members, max_size=1).map(

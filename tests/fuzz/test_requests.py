@@ -30,8 +30,8 @@ pytestmark = pytest.mark.timeout(1800 if LONG else 60)
 # Limits so small that examples reach them.
 SMALL = Settings(
     provider=ProviderSettings(base_url="http://127.0.0.1:9", model="scripted"),
-    limits=LimitSettings(max_body_bytes=1000, max_message_chars=20, max_history=3),
-    chat=ChatSettings(allow_system_prompt="on", allow_temperature="on"),
+    limits=LimitSettings(max_body_bytes=1000, max_image_body_bytes=1000, max_message_chars=20, max_history=3),
+    chat=ChatSettings(allow_system_prompt="on", allow_temperature="on", allow_images="on"),
 )
 JSON = {"Content-Type": "application/json"}
 
@@ -61,7 +61,7 @@ class Description:
         document = make_openapi_document(settings)
         chat = document["paths"]["/api/chat"]["post"]
         schema = chat["requestBody"]["content"]["application/json"]["schema"]
-        self._most = settings.limits.max_body_bytes
+        self._most = settings.max_chat_body_bytes
         self._validator = jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]})
 
     def allows(self, body: bytes) -> bool:

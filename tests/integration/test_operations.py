@@ -33,6 +33,7 @@ def test_the_page_learns_what_it_needs(running_server: RunningServer) -> None:
         "max_body_bytes": 2**20,
         "allow_system_prompt": False,
         "allow_temperature": False,
+        "images": False,
         "resumable": True,
         "starters": None,
         "version": "0.1.0",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 
 import pytest
 
@@ -319,3 +320,74 @@ def test_the_id_that_a_request_brings_is_kept_in_reply_error_and_log(running_ser
 def test_a_request_id_with_unsafe_characters_is_replaced(running_server: RunningServer, brought: str) -> None:
     given = fetch(running_server.url, "/healthz", headers={"X-Request-Id": brought}).headers["x-request-id"]
     assert re.fullmatch("[0-9a-f]{32}", given)
+
+
+def image(first: bytes, label: str = "png", size: int = 64) -> str:
+    """Return a data URL of an image with these first bytes."""
+    return f"data:image/{label};base64,{b64encode(first.ljust(size, b'.')).decode()}"
+
+
+IMAGES = {
+    "png": b"\x89PNG\r\n\x1a\n\0",
+    "jpeg": b"\xff\xd8\xff\xe0",
+    "gif": b"GIF89a",
+    "webp": b"RIFF\x1a\x00\x00\x07WEBPVP8 ",
+}
+
+
+def test_images_reach_the_model_as_parts_of_their_message_with_their_true_types(
+    serve: Serve, model: ScriptedModel
+) -> None:
+    server = serve(SLUICE_ALLOW_IMAGES="on", SLUICE_MAX_IMAGE_BODY_BYTES=3_000_000, SLUICE_MAX_BODY_BYTES=1000_000)
+    told = fetch(server.url, "/api/config").json()
+    assert (told["images"], told["max_body_bytes"]) == (True, 3_000_000)
+    for mode in ("block", "stream"):
+        model.enqueue(reply("Hello"))
+        history = [
+            {"role": "user", "content": "And these?", "images": [image(IMAGES["gif"], "gif", 1_400_000)]},
+            {"role": "assistant", "content": "No."},
+        ]
+        # a label may lie
+        images = [image(first, "svg+xml") for first in IMAGES.values()]
+        asked = {"message": "What is it?", "images": images, "conversation_history": history}
+        assert post_chat(server.url, **asked, interaction_mode=mode).status == 200
+        parts = [{"type": "image_url", "image_url": {"url": image(first, kind)}} for kind, first in IMAGES.items()]
+        sent = model.exchanges[-1].body["messages"]
+        assert [message["role"] for message in sent] == ["user", "assistant", "user"]
+        assert sent[0]["content"][0] == {"type": "text", "text": "And these?"}
+        assert sent[0]["content"][1]["image_url"]["url"] == history[0]["images"][0]
+        assert sent[1]["content"] == "No."
+        assert sent[2]["content"] == [{"type": "text", "text": "What is it?"}, *parts]
+    good = image(IMAGES["png"])
+    by_assistant = {"conversation_history": [{"role": "assistant", "content": "a", "images": [good]}]}
+    kinds = "should be a PNG, JPEG, WebP or GIF image, by its first bytes."
+    for wrong, status, field, sentence in (
+        ({"images": [good] * 5}, 413, "images", "`images` should have at most 4 images."),
+        ({"images": [good, image(b"<svg>")]}, 400, "images[1]", f"`images[1]` {kinds}"),
+        ({"images": [image(b"RIFF\x1a\x00\x00\x07WAVE")]}, 400, "images[0]", f"`images[0]` {kinds}"),
+        ({"images": ["https://example.org/a.png"]}, 400, "images[0]", "should be a data URL such as"),
+        ({"images": ["data:text/html;base64," + good[22:]]}, 400, "images[0]", "should be a data URL such as"),
+        ({"images": [good + "\n"]}, 400, "images[0]", "should be in base64"),
+        ({"images": [good + "===="]}, 400, "images[0]", "should be in base64"),
+        ({"images": [good[:-2]]}, 400, "images[0]", "should be in base64"),
+        ({"images": [image(IMAGES["png"], size=2_100_001)]}, 413, "images[0]", "at most 2100000 bytes"),
+        ({"images": "x"}, 400, "images", "Expected `array`, got `string`"),
+        ({"images": [7]}, 400, "images[0]", "Expected `string`, got `integer`"),
+        (by_assistant, 400, "conversation_history[0].images", "only messages of the user"),
+        ({"images": [image(IMAGES["png"], size=2_100_000)] * 2}, 413, None, "should be at most 3000000 bytes."),
+    ):
+        response = post_chat(server.url, message="What is it?", **wrong)
+        assert (response.status, response.json().get("field")) == (status, field)
+        assert sentence in response.json()["error"]
+
+
+def test_images_are_refused_where_the_operator_does_not_allow_them(running_server: RunningServer) -> None:
+    images = [image(IMAGES["png"])]
+    history = [{"role": "user", "content": "a", "images": images}]
+    for field, body in (
+        ("images", {"images": images}),
+        ("conversation_history[0].images", {"conversation_history": history}),
+    ):
+        response = post_chat(running_server.url, message="a", **body)
+        assert (response.status, response.json()["field"]) == (400, field)
+        assert "SLUICE_ALLOW_IMAGES=on" in response.json()["error"]

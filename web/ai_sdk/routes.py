@@ -40,7 +40,7 @@ def make_ai_sdk_blueprint(state: ExtensionState) -> Blueprint:
         request: Request = current_request._get_current_object()  # type: ignore[attr-defined]
         try:
             refuse_foreign_origin(request)
-            raw = read_body(request, settings)
+            raw = read_body(request, settings.max_chat_body_bytes)
             chat_id, body = read_ui_chat(raw, settings)
             try:
                 asked = check_chat(request, body, raw, settings, run_id=request_id.get(), user=current_user_key())

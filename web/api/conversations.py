@@ -65,7 +65,7 @@ def make_conversations_blueprint(state: ExtensionState) -> Blueprint:
     def save_conversation(conversation_id: str) -> Response:
         refuse_foreign_origin(request)
         keep = store()
-        raw = read_body(request, state.service.settings)
+        raw = read_body(request, state.service.settings.limits.max_body_bytes)
         try:
             body = _decoder.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError):

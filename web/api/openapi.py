@@ -19,6 +19,7 @@ from ...service.settings.chat import InteractionMode
 from ...service.settings.starters import Language, Starter
 from ..extension_state import ExtensionState
 from .errors import STATUSES
+from .images import IMAGE_PATTERN, MAX_IMAGE_CHARS, MAX_IMAGES
 from .json_response import make_json_response
 from .openapi_conversations import KINDS as CONVERSATION_KINDS
 from .openapi_conversations import describe_conversations
@@ -170,6 +171,7 @@ class PageConfig(msgspec.Struct):
     max_body_bytes: int
     allow_system_prompt: bool
     allow_temperature: bool
+    images: bool
     resumable: bool
     starters: dict[Language, list[Starter]] | None
     version: str
@@ -254,7 +256,7 @@ def _chat(settings: Settings) -> dict[str, Any]:
         "description": "Without `interaction_mode`, `Accept: text/event-stream` asks for a stream; otherwise the "
         f"mode is `{settings.chat.default_mode}`.",
         "requestBody": {
-            "description": f"At most {settings.limits.max_body_bytes} bytes.",
+            "description": f"At most {settings.max_chat_body_bytes} bytes.",
             "required": True,
             "content": {"application/json": {"schema": reference(ChatBody)}},
         },
@@ -314,6 +316,11 @@ def _schemas(settings: Settings, *, is_guest: bool) -> dict[str, Any]:
         ("temperature", chat.allow_temperature, {"type": "number", "minimum": 0, "maximum": MAX_TEMPERATURE}),
     ):
         asked[name] = {"anyOf": [value, {"type": "null"}] if switch == "on" else [{"type": "null"}], "default": None}
+    for images in (asked["images"], turn["properties"]["images"]):
+        images["maxItems"] = MAX_IMAGES if chat.allow_images == "on" else 0
+        images["items"] = {"type": "string", "pattern": IMAGE_PATTERN, "maxLength": MAX_IMAGE_CHARS}
+    turn["allOf"] = [{"if": {"properties": {"role": {"enum": [role for role in roles if role != "user"]}}}}]
+    turn["allOf"][0]["then"] = {"properties": {"images": {"maxItems": 0}}}
     if settings.storage.is_off:
         asked["on_disconnect"] = {"enum": ["cancel"], "default": "cancel"}
         asked["background"] = {"enum": [False], "default": False}

@@ -20,6 +20,7 @@ from ...service.settings.chat import InteractionMode, Switch
 from ...service.settings.settings import Settings
 from ..request_errors import InvalidRequest
 from .body_errors import find_body_error, limit_announced_body
+from .images import read_images
 
 T = TypeVar("T")
 
@@ -38,12 +39,14 @@ class Turn(msgspec.Struct, forbid_unknown_fields=True):
 
     role: Role
     content: str
+    images: list[str] = []
 
 
 class ChatBody(msgspec.Struct, forbid_unknown_fields=True):
     """The body of a chat request, as far as types describe it. `read_chat_request` checks the rest."""
 
     message: str
+    images: list[str] = []
     conversation_history: list[Turn] = []
     interaction_mode: InteractionMode | None = None
     source: Source = "api"
@@ -100,7 +103,7 @@ def read_chat_request(request: Request, settings: Settings, *, run_id: str, user
     Raises:
         InvalidRequest: It is not of the documented form. The error has the status, the reason and the field.
     """
-    raw = read_body(request, settings)
+    raw = read_body(request, settings.max_chat_body_bytes)
     return check_chat(request, decode_body(_decoder, raw, settings), raw, settings, run_id=run_id, user=user)
 
 
@@ -137,7 +140,7 @@ def check_chat(
     if body.model is not None and body.model not in settings.provider.allowed_models:
         raise InvalidRequest(f"`model` should be {_choice(settings.provider.allowed_models)}.", field="model")
     chat = Chat(
-        messages=(*history, Message(role="user", content=body.message)),
+        messages=(*history, _read_message("user", body.message, body.images, "images", settings)),
         model=body.model or settings.provider.default_model,
         # Nobody waits for an answer in the background: it is read as a stream.
         mode="stream" if body.background else body.interaction_mode or _choose_mode(request, settings),
@@ -170,12 +173,12 @@ def _check_key(key: str, continues: bool) -> str:
     return key
 
 
-def read_body(request: Request, settings: Settings) -> bytes:
+def read_body(request: Request, limit: int) -> bytes:
     """Read the body of a request that should be JSON, within the limit of its size.
 
     Args:
         request: Flask's request.
-        settings: The limits.
+        limit: The most bytes.
 
     Raises:
         InvalidRequest: The type is another one, or the body is too large, too slow or broken.
@@ -188,7 +191,6 @@ def read_body(request: Request, settings: Settings) -> bytes:
         raise InvalidRequest(
             "The body should be sent without a Content-Encoding.", status=415, headers={"Accept-Encoding": "identity"}
         )
-    limit = settings.limits.max_body_bytes
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
     # For bodies without a length. One more than allowed: at its limit, Werkzeug (3.1) truncates a body silently.
@@ -244,8 +246,21 @@ def _read_history(turns: Sequence[Turn], settings: Settings) -> list[Message]:
         _check_text(turn.content, f"{place}.content", settings)
         # Every provider knows `system`. OpenAI treats it as `developer` for models that have that role.
         role: Literal["user", "assistant", "system"] = "system" if turn.role == "developer" else turn.role
-        history.append(Message(role=role, content=content))
+        if turn.images and role != "user":
+            raise InvalidRequest(
+                f"`{place}.images` should be left out: only messages of the user have images.",
+                field=f"{place}.images",
+            )
+        history.append(_read_message(role, content, turn.images, f"{place}.images", settings))
     return history
+
+
+def _read_message(role: str, text: str, images: Sequence[str], field: str, settings: Settings) -> Message:
+    """Return a message: its text, or its text and its images as parts."""
+    if not images:
+        return Message(role=role, content=text)
+    _check_allowed(field, settings.chat.allow_images, "SLUICE_ALLOW_IMAGES")
+    return Message(role=role, content=[{"type": "text", "text": text}, *read_images(images, field)])
 
 
 def _read_system_prompt(body: ChatBody, settings: Settings) -> str:

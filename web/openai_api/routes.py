@@ -38,7 +38,7 @@ def make_openai_blueprint(state: ExtensionState) -> Blueprint:
         request: Request = current_request._get_current_object()  # type: ignore[attr-defined]
         try:
             refuse_foreign_origin(request)
-            raw = read_body(request, settings)
+            raw = read_body(request, settings.max_chat_body_bytes)
             asked = read_completion_request(raw, settings, run_id=request_id.get(), user=current_user_key())
             client = find_connection(request.environ)
             if client is not None and has_disconnected(client):

@@ -108,7 +108,7 @@ class GatheringWorker(DetachingWorker):
             self,
             head_timeout=settings.limits.head_timeout,
             body_timeout=settings.limits.body_timeout,
-            body_limit=settings.limits.max_body_bytes,
+            body_limit=max(settings.limits.max_body_bytes, settings.max_chat_body_bytes),
         )
         self.wsgi: WSGIApplication = wrap_request_bodies(application)
         services.set_write_limit(settings.limits.write_timeout)

@@ -381,6 +381,10 @@ def test_the_defaults_do_not_contradict_each_other(monkeypatch: pytest.MonkeyPat
             LimitSettings(max_message_chars=2000, max_body_bytes=1999),
             ["SLUICE_MAX_MESSAGE_CHARS", "SLUICE_MAX_BODY_BYTES"],
         ),
+        (
+            LimitSettings(max_body_bytes=2**24),
+            ["SLUICE_MAX_BODY_BYTES", "SLUICE_MAX_IMAGE_BODY_BYTES"],
+        ),
         (LimitSettings(max_streams=10_000), ["SLUICE_MAX_STREAMS", "ulimit -n"]),
         (
             ProviderSettings(model="real-model"),
