@@ -21,9 +21,9 @@ from sluice.service.settings.limits import LimitSettings
 from sluice.service.settings.provider import ProviderSettings
 from sluice.web import create_app
 from sluice.web.api.errors import STATUSES
-from sluice.web.api.openapi import NOT_BLANK, make_openapi_document
 from sluice.web.api.request_body import ChatBody
 from sluice.web.encoders.sluice_sse import describe_tool_use, encode_events
+from sluice.web.openapi.document import NOT_BLANK, make_openapi_document
 from sluice.web.request_errors import InvalidRequest
 from tests.support.running_server import RunningServer
 from tools.common.raw_client import fetch, post_chat, stream_chat

@@ -19,7 +19,7 @@ from sluice.service.settings.chat import ChatSettings
 from sluice.service.settings.limits import LimitSettings
 from sluice.service.settings.provider import ProviderSettings
 from sluice.web import create_app
-from sluice.web.api.openapi import make_openapi_document
+from sluice.web.openapi.document import make_openapi_document
 from tests.fuzz.bodies import bodies
 from tests.fuzz.effort import LONG, tried
 from tests.support.running_server import RunningServer

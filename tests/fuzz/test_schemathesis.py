@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from sluice.service import Settings
-from sluice.web.api.openapi import make_openapi_document
+from sluice.web.openapi.document import make_openapi_document
 from tests.fuzz.effort import LONG, tried
 from tools.common.gunicorn_server import GunicornServer
 

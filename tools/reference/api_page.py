@@ -7,7 +7,7 @@ from typing import Any
 
 from sluice.service.settings.settings import Settings
 from sluice.web.api.errors import STATUSES
-from sluice.web.api.openapi import make_openapi_document
+from sluice.web.openapi.document import make_openapi_document
 
 from .markdown import code, table
 

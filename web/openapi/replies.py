@@ -10,8 +10,8 @@ from typing import Any, Literal
 import msgspec
 
 from ...service.errors import InternalError, Overloaded, ServiceError
+from ..api.errors import STATUSES
 from ..request_errors import InvalidRequest
-from .errors import STATUSES
 
 # What `InvalidRequest` can say besides its usual 400.
 REFUSALS = {

@@ -17,13 +17,14 @@ from ...service import Settings
 from ...service.events.usage import Usage
 from ...service.settings.chat import InteractionMode
 from ...service.settings.starters import Language, Starter
+from ..api.errors import STATUSES
+from ..api.images import IMAGE_PATTERN, MAX_IMAGE_CHARS, MAX_IMAGES
+from ..api.json_response import make_json_response
+from ..api.request_body import MAX_TEMPERATURE, ChatBody, list_allowed_roles
 from ..extension_state import ExtensionState
-from .errors import STATUSES
-from .images import IMAGE_PATTERN, MAX_IMAGE_CHARS, MAX_IMAGES
-from .json_response import make_json_response
-from .openapi_conversations import KINDS as CONVERSATION_KINDS
-from .openapi_conversations import describe_conversations
-from .openapi_replies import (
+from .conversations import KINDS as CONVERSATION_KINDS
+from .conversations import describe_conversations
+from .replies import (
     HEADERS,
     REFERENCE,
     REFUSALS,
@@ -35,9 +36,8 @@ from .openapi_replies import (
     reply,
     text_reply,
 )
-from .openapi_runs import COOKIE_HEADER, RUN_ERRORS, add_stored_answers, describe_runs
-from .openapi_runs import KINDS as RUN_KINDS
-from .request_body import MAX_TEMPERATURE, ChatBody, list_allowed_roles
+from .runs import COOKIE_HEADER, RUN_ERRORS, add_stored_answers, describe_runs
+from .runs import KINDS as RUN_KINDS
 
 #: Where it is served.
 PATH = "/openapi.json"

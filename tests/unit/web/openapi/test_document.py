@@ -16,7 +16,7 @@ from sluice.service.settings.provider import ProviderSettings
 from sluice.service.settings.storage import StorageSettings
 from sluice.web import create_app
 from sluice.web.api.errors import STATUSES
-from sluice.web.api.openapi import make_openapi_document
+from sluice.web.openapi.document import make_openapi_document
 from sluice.web.request_errors import InvalidRequest
 
 SETTINGS = Settings(
@@ -36,7 +36,7 @@ def break_service(patch: pytest.MonkeyPatch, service: ChatService, error: Except
         patch.setattr(service, name, fail)
     patch.setattr("sluice.web.page.assets.Asset.response", fail)
     patch.setattr("sluice.web.page.routes.make_uncached_response", fail)
-    patch.setattr("sluice.web.api.openapi.make_json_response", fail)
+    patch.setattr("sluice.web.openapi.document.make_json_response", fail)
 
 
 @pytest.mark.parametrize(

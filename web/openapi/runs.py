@@ -21,7 +21,7 @@ from ...service.errors import (
 )
 from ...service.events.usage import Usage
 from ..request_errors import CsrfRefused, Forbidden, RateLimited, SignInRequired, UserChanged
-from .openapi_replies import REFUSALS, describe_errors, json_reply, reply
+from .replies import REFUSALS, describe_errors, json_reply, reply
 
 State = Literal["running", "completed", "stopped", "failed", "interrupted"]
 

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from ...service.errors import InternalError, Overloaded, ServiceError
+from ..api.conversations import SavedConversation
 from ..request_errors import CsrfRefused
-from .conversations import SavedConversation
-from .openapi_replies import REFUSALS, describe_errors, json_reply, reference
-from .openapi_runs import APPLICATION_ERRORS
+from .replies import REFUSALS, describe_errors, json_reply, reference
+from .runs import APPLICATION_ERRORS
 
 _HOST = "the Host header is malformed or missing"
 _MISSING = "there is no such conversation, the application keeps none, or it names no user"
