@@ -70,6 +70,15 @@ class ForwardedChunks:
             is_changed = True
         self._frames.append(to_json(value) if is_changed else data)
 
+    @property
+    def reasoning_names(self) -> tuple[str, ...]:
+        """The names under which reasoning is written."""
+        return _REASONING_NAMES if self._both_names else _REASONING_NAMES[:1]
+
+    def write(self, delta: dict[str, Any], finish_reason: str | None = None) -> None:
+        """Add a chunk that is written here; the arguments are those of `ChunkWriter.write`."""
+        self._frames.append(self._writer.write(delta, finish_reason))
+
     def take(self, deltas: Sequence[Delta], *, is_shown: bool) -> list[Chunks]:
         """Return the chunks that were added since, as one event, or none where there is nothing to hand on.
 
@@ -96,13 +105,13 @@ class ForwardedChunks:
     def _add_contents(self, contents: ChunkContents) -> None:
         """Write chunks for what a server sends in another shape, such as a whole message."""
         for is_reasoning, text in contents.parts:
-            names = (_REASONING_NAMES if self._both_names else _REASONING_NAMES[:1]) if is_reasoning else ("content",)
-            self._frames.append(self._writer.write(dict.fromkeys(names, text)))
+            names = self.reasoning_names if is_reasoning else ("content",)
+            self.write(dict.fromkeys(names, text))
         if contents.tool_calls:
             calls = [{"index": index, **call} for index, call in enumerate(contents.tool_calls)]
-            self._frames.append(self._writer.write({"tool_calls": calls}))
+            self.write({"tool_calls": calls})
         if contents.finish_reason:
-            self._frames.append(self._writer.write({}, contents.finish_reason))
+            self.write({}, contents.finish_reason)
 
 
 def _is_chunk(choices: object) -> bool:

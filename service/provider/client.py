@@ -22,11 +22,13 @@ from ..decoding.answer_decoder import AnswerDecoder
 from ..decoding.chunk_writer import ChunkWriter
 from ..decoding.completion_decoder import CompletionDecoder
 from ..decoding.forwarded_chunks import ForwardedChunks
+from ..decoding.responses_decoder import ResponsesDecoder
 from ..errors import Overloaded, ServiceError, UpstreamInvalid, UpstreamTimeout, UpstreamUnavailable
 from ..failures.mapping import failure_from_status
 from ..message import Message
 from ..observability.resources import NO_DESCRIPTORS, descriptors_short, exhausted_by
 from ..runs.log import RunLog
+from ..settings.providers import Api, Provider
 from ..settings.settings import Settings
 from .aiohttp_internals import ContentEncodingError
 from .completion_reader import USAGE_GRACE, CompletionReader
@@ -44,23 +46,24 @@ END_GRACE = 0.1
 REFUSAL_EXCERPT_BYTES = 16_384
 # Seconds. Idle connections are kept as long as common front ends keep theirs; a stale one costs one retry.
 KEEPALIVE_EXPIRY = 30.0
+_DECODERS: dict[Api, type[AnswerDecoder]] = {"chat": CompletionDecoder, "responses": ResponsesDecoder}
 _TIME_LIMITS = "SLUICE_FIRST_TOKEN_TIMEOUT, SLUICE_NEXT_TOKEN_TIMEOUT or SLUICE_TOTAL_TIMEOUT"
 
 
 class ProviderClient:
     """One client and one connection pool for a provider, in a process. Make and use it on the loop's thread only."""
 
-    def __init__(self, settings: Settings, base_url: str, key: str) -> None:
+    def __init__(self, settings: Settings, provider: Provider) -> None:
         """Prepare the client; nothing is sent.
 
         Args:
             settings: Limits, time limits and proxies.
-            base_url: The provider's API, or the demo server's.
-            key: The provider's key; empty for none.
+            provider: Its URL, its key and its API.
         """
         self._settings = settings
         self._both_names = settings.openai_api.reasoning_names == "both"
-        self._request = ProviderRequest.prepare(base_url, key)
+        self._request = ProviderRequest.prepare(provider.base_url, provider.key, provider.api)
+        self._decoder = _DECODERS[provider.api]
         # By model, what it is known to refuse of a request; under "" what the provider refuses for all models.
         self._left_out: defaultdict[str, frozenset[Part]] = defaultdict(frozenset)
         self._transport = Transport(
@@ -68,7 +71,7 @@ class ProviderClient:
             connections=settings.limits.max_streams,
             keepalive=KEEPALIVE_EXPIRY,
             connect_timeout=settings.limits.connect_timeout,
-            proxy=settings.proxies.choose(base_url),
+            proxy=settings.proxies.choose(provider.base_url),
         )
 
     async def start_resolver(self) -> None:
@@ -120,7 +123,7 @@ class ProviderClient:
         with closing(response):
             log.accept()
             forwarded = self._forward(model) if forwards else None
-            decoder = CompletionDecoder(
+            decoder = self._decoder(
                 limits.max_event_bytes, limits.max_answer_chars, _content_type(response), forwarded
             )
             state = decoder.state

@@ -20,7 +20,9 @@ from multidict import CIMultiDict, istr
 from openai import OpenAI
 
 from ..message import Message
+from ..settings.providers import Api
 from .refused_parts import Part, fields_without, messages_without
+from .responses_request import response_fields
 
 # Headers that the sender adds to each request.
 _OF_ONE_REQUEST = {"host", "content-length", "connection"}
@@ -40,26 +42,28 @@ class ProviderRequest:
 
     url: str
     headers: CIMultiDict[str]
-    #: The body's fields, without `model` and `messages`.
+    #: The body's fields, without `model` and the conversation.
     fields: dict[str, Any]
+    api: Api = "chat"
 
     @classmethod
-    def prepare(cls, base_url: str, api_key: str) -> ProviderRequest:
+    def prepare(cls, base_url: str, api_key: str, api: Api = "chat") -> ProviderRequest:
         """Let the openai client make a request. Sends nothing; takes up to a tenth of a second.
 
         Args:
-            base_url: The URL of the API, without `/chat/completions`.
+            base_url: The URL of the API, without `/chat/completions` or `/responses`.
             api_key: The key; where it is empty, the request has the key `no-key`.
+            api: Which of the two it is.
 
         Raises:
             RuntimeError: The openai package is another version, which would take headers from the environment.
         """
         # Sentry's integration begins a span with each call of the client. In the caller's context it would stay the
         # current one, and name the transaction of every later error.
-        return Context().run(cls._prepare, base_url, api_key)
+        return Context().run(cls._prepare, base_url, api_key, api)
 
     @classmethod
-    def _prepare(cls, base_url: str, api_key: str) -> ProviderRequest:
+    def _prepare(cls, base_url: str, api_key: str, api: Api) -> ProviderRequest:
         recorder = _Recorder()
         # The client requires a key. Servers without keys (Ollama, vLLM) ignore it.
         with OpenAI(
@@ -73,24 +77,29 @@ class ProviderRequest:
             if not hasattr(client, "_custom_headers"):
                 raise RuntimeError("OpenAI has no attribute _custom_headers: install the openai of requirements.txt")
             client._custom_headers = {}
-            client.chat.completions.create(
-                model="",
-                messages=[],
-                stream=True,
-                stream_options={"include_usage": True},
-                # A compressor would hold tokens back.
-                extra_headers={"Accept": "text/event-stream", "Accept-Encoding": "identity"},
-            ).close()
+            # A compressor would hold tokens back.
+            headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+            if api == "responses":
+                # The conversation is ours: the provider need not keep it.
+                client.responses.create(model="", input=[], stream=True, store=False, extra_headers=headers).close()
+            else:
+                client.chat.completions.create(
+                    model="",
+                    messages=[],
+                    stream=True,
+                    stream_options={"include_usage": True},
+                    extra_headers=headers,
+                ).close()
         made = recorder.request
         # Interned, as aiohttp keeps them as long as an answer is read: copies would be 4 KB for each open stream.
-        headers = CIMultiDict(
+        made_headers = CIMultiDict(
             (istr(name), sys.intern(value))
             for name, value in made.headers.multi_items()
             if name.lower() not in _OF_ONE_REQUEST
         )
         fields = msgspec.json.decode(made.content)
-        del fields["model"], fields["messages"]
-        return cls(str(made.url), headers, fields)
+        del fields["model"], fields["input" if api == "responses" else "messages"]
+        return cls(str(made.url), made_headers, fields, api)
 
     def body(
         self,
@@ -117,6 +126,8 @@ class ProviderRequest:
         fields = self.fields
         if left_out:
             fields, messages = fields_without(left_out, fields), messages_without(left_out, messages)
+        if self.api == "responses":
+            return msgspec.json.encode({"model": model, **fields, **response_fields(messages, extra)})
         return msgspec.json.encode({"model": model, "messages": messages, **fields, **extra})
 
     def has(self, part: Part, messages: Sequence[Message]) -> bool:

@@ -112,7 +112,7 @@ class ModelRouter:
         self._for_any: list[Route] = []
         names = [model.name for provider in providers for model in provider.models]
         for provider in providers:
-            client = ProviderClient(settings, provider.base_url, provider.key)
+            client = ProviderClient(settings, provider)
             self._clients.append(client)
             if not provider.models:
                 self._for_any.append(Route(client, provider.name, None, on_failure))

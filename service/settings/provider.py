@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from .fields import setting
-from .parsers import count, header_word, model_names, number, parse_url, printable_text
-from .providers import Catalog, Provider
+from .parsers import count, header_word, model_names, number, one_of, parse_url, printable_text
+from .providers import Api, Catalog, Provider
 
 #: What the openai package itself uses when it is given no base URL.
 OPENAI_BASE_URL = "https://api.openai.com/v1"
@@ -40,6 +40,12 @@ class ProviderSettings:
         parse_url,
         "",
         "Where the model answers; any OpenAI-compatible server, up to and with `/v1`.",
+    )
+    api: Api = setting(
+        "OPENAI_API",
+        one_of("chat", "responses"),
+        "chat",
+        "The API by which the model is asked: `chat` for `/chat/completions`, `responses` for `/responses`.",
     )
     model: str = setting(
         "OPENAI_MODEL", printable_text, "", f"The model to ask. Default for OpenAI itself: `{OPENAI_DEFAULT_MODEL}`."
@@ -77,7 +83,9 @@ class ProviderSettings:
         """The providers, at least one; that of the demo model has no base URL yet."""
         if self.catalog.providers:
             return self.catalog.providers
-        return (Provider(self.name, "" if self.is_demo else self.base_url or OPENAI_BASE_URL, self.api_key),)
+        if self.is_demo:
+            return (Provider(self.name, ""),)
+        return (Provider(self.name, self.base_url or OPENAI_BASE_URL, self.api_key, api=self.api),)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -111,7 +119,15 @@ class ProviderSettings:
                 f"OPENAI_MODEL is {self.model!r}, but neither OPENAI_API_KEY nor OPENAI_BASE_URL is set: the "
                 "scripted demo model answers under that name."
             )
-        others = {"OPENAI_API_KEY": self.api_key, "OPENAI_BASE_URL": self.base_url, "OPENAI_MODELS": self.models}
+        if self.is_demo and self.api != "chat":
+            found.append("OPENAI_API has no effect: the demo model answers, which has the chat API alone.")
+        is_other_api = self.api != "chat"
+        others = {
+            "OPENAI_API_KEY": self.api_key,
+            "OPENAI_API": is_other_api,
+            "OPENAI_BASE_URL": self.base_url,
+            "OPENAI_MODELS": self.models,
+        }
         if self.providers_file:
             found += [
                 f"{name} has no effect with SLUICE_PROVIDERS: {self.providers_file} says which providers are asked."

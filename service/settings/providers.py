@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
+#: What a provider is asked by: `/chat/completions` or `/responses`.
+Api = Literal["chat", "responses"]
 # Prices are for so many tokens, as providers print them.
 PRICED_TOKENS = 1_000_000
 # Decimals of a cost. One token of the cheapest models costs 2e-8; what is behind that is the floats' own.
@@ -58,6 +61,7 @@ class Provider:
     key: str = field(default="", repr=False)
     #: What it serves; none where it is asked for any model.
     models: tuple[ServedModel, ...] = ()
+    api: Api = "chat"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
 
-from .parsers import header_word, parse_url, printable_text, url_is_public
+from .parsers import header_word, one_of, parse_url, printable_text, url_is_public
 from .providers import Catalog, Price, Provider, ServedModel
 from .sources import SettingFiles, read_text
 from .stable_file import BadFile
@@ -24,7 +24,7 @@ _SHOWN = 80
 _EXAMPLE = '[[providers]] with name = "openai", base_url = "https://api.openai.com/v1" and models = ["gpt-5.4-mini"]'
 _NAME = "1 to 64 letters, digits and the characters . _ -, because it is a label of the metrics"
 _FILE_KEYS = ("currency", "providers")
-_PROVIDER_KEYS = ("name", "base_url", "key", "key_file", "models")
+_PROVIDER_KEYS = ("name", "base_url", "key", "key_file", "api", "models")
 _MODEL_KEYS = ("name", "id", "input", "output", "cached_input")
 _SECRETS = ("key",)
 
@@ -100,7 +100,8 @@ class _CatalogReader:
         name = self._text(where, table, "name", _provider_name, is_required=True)
         base_url = self._text(where, table, "base_url", parse_url, is_required=True)
         models = self._read_models(where, table.get("models"), currency)
-        return Provider(name or "", base_url or "", self._read_key(where, table), models)
+        api: Any = self._text(where, table, "api", one_of("chat", "responses")) or "chat"
+        return Provider(name or "", base_url or "", self._read_key(where, table), models, api)
 
     def _read_key(self, where: str, table: dict[str, Any]) -> str:
         if "key" in table and "key_file" in table:

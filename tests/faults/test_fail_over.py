@@ -11,6 +11,7 @@ import pytest
 from tests.support.running_server import PLANTED_KEY
 from tests.support.several_providers import TwoProviders, start_two_providers
 from tools.common.raw_client import fetch, post_chat, stream_chat
+from tools.common.responses_scripts import response_reply
 from tools.common.scripted_model import Reset, Script, document, refused, reply, resetting_after, stalling
 
 FILE = f"""
@@ -18,13 +19,19 @@ FILE = f"""
 name = "first"
 base_url = "FIRST"
 key = "{PLANTED_KEY}"
-models = ["shared", "own"]
+models = ["shared", "own", "alone"]
 
 [[providers]]
 name = "second"
 base_url = "SECOND"
 key_file = "{{folder}}/second.key"
 models = [{{{{ name = "shared", id = "vendor/shared" }}}}]
+
+[[providers]]
+name = "third"
+base_url = "SECOND"
+api = "responses"
+models = ["own"]
 """
 OF_FIRST, OF_SECOND = reply("of ", "the first"), reply("of ", "the second")
 # Failures that may pass, before the first token.
@@ -121,19 +128,28 @@ def test_when_all_providers_fail_the_client_gets_the_last_failure(shared: TwoPro
     assert (len(shared.first.exchanges), len(shared.second.exchanges)) == (1, 1)
 
 
+def test_another_provider_may_have_another_api(shared: TwoProviders) -> None:
+    shared.first.enqueue(refused(503))
+    shared.second.enqueue(response_reply("by ", "responses"), refused(503))
+    assert ask(shared, "own") == ("by responses", "")
+    assert (shared.second.exchanges[0].path, shared.second.exchanges[0].body["model"]) == ("/v1/responses", "own")
+    # It is asked last, and then first again.
+    assert ask(shared, "own") == ("of the first", "")
+
+
 def test_a_model_of_one_provider_is_asked_of_that_one_alone(shared: TwoProviders) -> None:
     shared.first.enqueue(refused(503))
-    assert ask(shared, "own") == ("", "upstream_unavailable")
-    assert ask(shared, "own") == ("of the first", "")
+    assert ask(shared, "alone") == ("", "upstream_unavailable")
+    assert ask(shared, "alone") == ("of the first", "")
     assert shared.second.exchanges == []
 
 
 def test_the_page_and_the_api_offer_the_models_of_the_file_and_no_other(shared: TwoProviders) -> None:
     config = fetch(shared.url, "/api/config").json()
-    assert (config["model"], config["models"], config["demo"]) == ("shared", ["shared", "own"], False)
+    assert (config["model"], config["models"], config["demo"]) == ("shared", ["shared", "own", "alone"], False)
     refusal = post_chat(shared.url, message="Hi", model="scripted")
     assert (refusal.status, refusal.json()["field"]) == (400, "model")
-    assert "Answers come from shared at first, second" in shared.server.log
+    assert "Answers come from shared at first, second, third" in shared.server.log
 
 
 def test_a_reload_follows_a_changed_file_and_refuses_a_bad_one(shared: TwoProviders) -> None:
@@ -144,10 +160,10 @@ def test_a_reload_follows_a_changed_file_and_refuses_a_bad_one(shared: TwoProvid
         shared.server.wait_for_log(r"'key_fil' is no key here; did you mean key_file\?")
         assert ask(shared) == ("of the first", "")
         old = shared.server.worker_pids()
-        shared.file.write_text(good.replace('"own"', '"other"'))
+        shared.file.write_text(good.replace('"alone"', '"other"'))
         shared.server.signal(signal.SIGHUP)
         shared.server.wait_workers(1, without=old)
         shared.server.wait_ready()
-        assert fetch(shared.url, "/api/config").json()["models"] == ["shared", "other"]
+        assert fetch(shared.url, "/api/config").json()["models"] == ["shared", "own", "other"]
     finally:
         shared.file.write_text(good)

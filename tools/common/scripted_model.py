@@ -1,7 +1,8 @@
 """A model server that does exactly what a test tells it to, byte by byte, and remembers what it saw.
 
 It is a real HTTP/1.1 server on loopback, on its own event loop in its own thread, and it speaks the OpenAI
-chat-completions protocol at ``POST /v1/chat/completions`` (and ``GET /v1/models``). A test writes scripts::
+chat-completions protocol at ``POST /v1/chat/completions`` (and ``GET /v1/models``). Scripts are also played at
+``POST /v1/responses``, where those of `responses_scripts.py` fit. A test writes scripts::
 
     with ScriptedModel() as model:
         gate = model.gate("before the second word")
@@ -113,6 +114,7 @@ __all__ = [
 ]
 
 CHAT_PATH: Final = "/v1/chat/completions"
+RESPONSES_PATH: Final = "/v1/responses"
 MODELS_PATH: Final = "/v1/models"
 
 # Larger than any request that the service may send: its own limit for a body is 1 MiB.
@@ -161,6 +163,7 @@ class Exchange:
 
     Attributes:
         number: 1 for the model's first request.
+        path: Where it came, without a query.
         headers: The request's headers; names in lower case.
         body: The request's JSON.
         opened: When the whole request had arrived.
@@ -172,8 +175,11 @@ class Exchange:
             None while in progress.
     """
 
-    def __init__(self, model: ScriptedModel, number: int, headers: dict[str, str], body: dict[str, Any]) -> None:
+    def __init__(
+        self, model: ScriptedModel, number: int, path: str, headers: dict[str, str], body: dict[str, Any]
+    ) -> None:
         self.number = number
+        self.path = path
         self.headers = headers
         self.body = body
         self.opened = time.monotonic()
@@ -430,13 +436,13 @@ class _Connection(asyncio.Protocol):
         if request.method == "GET" and path == MODELS_PATH:
             listed = {"id": MODEL_NAME, "object": "model", "created": 0, "owned_by": "tests"}
             self._answer(200, {"object": "list", "data": [listed]})
-        elif request.method == "POST" and path == CHAT_PATH:
+        elif request.method == "POST" and path in (CHAT_PATH, RESPONSES_PATH):
             try:
                 body = json.loads(request.body)
             except ValueError as error:
                 self._answer(400, {"error": {"message": f"the body is not JSON: {error}"}})
             else:
-                exchange, script = self._model._open(request.headers, body)
+                exchange, script = self._model._open(path, request.headers, body)
                 self._exchange = exchange
                 self.ending = False
                 wire = Wire(self, exchange, keep_alive=request.keep_alive)
@@ -677,9 +683,9 @@ class ScriptedModel:
         for connection in list(self._connections):
             connection.drop()
 
-    def _open(self, headers: dict[str, str], body: dict[str, Any]) -> tuple[Exchange, Script]:
+    def _open(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> tuple[Exchange, Script]:
         with self.changed:
-            exchange = Exchange(self, len(self.exchanges) + 1, headers, body)
+            exchange = Exchange(self, len(self.exchanges) + 1, path, headers, body)
             self.exchanges.append(exchange)
             script = self._queue.popleft() if self._queue else self.default
             self.changed.notify_all()

@@ -65,6 +65,7 @@ def environment_of(local: LocalModel) -> dict[str, str]:
         "OPENAI_API_KEY_FILE": "",
         "OPENAI_MODEL": local.name,
         "OPENAI_MODELS": local.name,
+        "OPENAI_API": "chat",
         "SLUICE_PROVIDERS": "off",
     }
 

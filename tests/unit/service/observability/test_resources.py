@@ -28,6 +28,7 @@ from sluice.service.observability.resources import (
 from sluice.service.provider.client import ProviderClient
 from sluice.service.runs.log import RunLog
 from sluice.service.settings.provider import ProviderSettings
+from sluice.service.settings.providers import Provider
 from sluice.web.intake.request_threads import THREAD_WAIT, RequestThreads
 from sluice.web.sockets.client_socket import DisconnectWatcher
 from tools.common.leaks import open_descriptors
@@ -118,7 +119,7 @@ def test_a_high_number_that_is_taken_is_not_a_lack() -> None:
 def test_no_descriptor_for_the_model_is_overloaded_and_not_the_models_fault() -> None:
     async def ask() -> None:
         url = "http://127.0.0.1:9/v1"
-        client = ProviderClient(Settings(provider=ProviderSettings(base_url=url, model="m")), url, "")
+        client = ProviderClient(Settings(provider=ProviderSettings(base_url=url, model="m")), Provider("p", url))
         try:
             with no_descriptors():
                 await client.stream([Message(role="user", content="Hi")], "m", 1e9, RunLog())

@@ -24,6 +24,7 @@ from sluice.service.provider.transport import Transport
 from sluice.service.runs.log import CAPACITY, RunLog
 from sluice.service.settings.limits import LimitSettings
 from sluice.service.settings.provider import ProviderSettings
+from sluice.service.settings.providers import Provider
 from sluice.service.settings.proxies import Proxies
 from tests.support.run_logs import CollectingReader, collect
 from tests.support.scenario import run
@@ -61,7 +62,7 @@ async def client_of(url: str, **limits: Any) -> AsyncIterator[ProviderClient]:
         limits=LimitSettings(**{"connect_timeout": WITHIN, **limits}),
         proxies=Proxies.read(os.environ),
     )
-    client = ProviderClient(settings, url, "our-key")
+    client = ProviderClient(settings, Provider("p", url, "our-key"))
     try:
         yield client
     finally:

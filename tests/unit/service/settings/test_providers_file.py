@@ -26,6 +26,7 @@ models = ["small", {{ name = "large", input = 2, output = 8.5, cached_input = 0.
 name = "second"
 base_url = "http://127.0.0.1:9000/v1"
 key = "{SECRET}"
+api = "responses"
 
 [[providers.models]]
 name = "large"
@@ -57,7 +58,7 @@ def test_a_whole_file_gives_providers_in_their_order_with_keys_models_and_prices
     second = (ServedModel("large", "vendor/large", Price(3, 9, None, "EUR")),)
     assert provider.providers == (
         Provider("first", "https://first.example/v1", "of-the-file", first),
-        Provider("second", "http://127.0.0.1:9000/v1", SECRET, second),
+        Provider("second", "http://127.0.0.1:9000/v1", SECRET, second, "responses"),
     )
     assert provider.catalog.currency == "EUR"
     assert set(provider.secrets) == {"of-the-file", SECRET}
@@ -75,10 +76,12 @@ def test_the_models_are_those_of_the_file_and_the_default_is_the_first_or_that_o
 
 
 def test_what_one_provider_is_set_by_has_no_effect_beside_the_file_and_is_told(tmp_path: Path) -> None:
-    settings = load(tmp_path, ONE, OPENAI_API_KEY=SECRET, OPENAI_BASE_URL="http://b.example/v1", OPENAI_MODELS="x")
+    others = {"OPENAI_API_KEY": SECRET, "OPENAI_API": "responses", "OPENAI_BASE_URL": "http://b.example/v1"}
+    settings = load(tmp_path, ONE, **others, OPENAI_MODELS="x")
     told = settings.contradictions()
     assert [sentence.partition(" has no effect with SLUICE_PROVIDERS")[0] for sentence in told] == [
         "OPENAI_API_KEY",
+        "OPENAI_API",
         "OPENAI_BASE_URL",
         "OPENAI_MODELS",
     ]
@@ -105,6 +108,7 @@ def test_what_one_provider_is_set_by_has_no_effect_beside_the_file_and_is_told(t
         (ONE.replace("a.ex", f"u:{SECRET}@a.ex"), ["base_url is (hidden); it should be a URL"]),
         (ONE.replace('"a"', '"a b"'), ['name is "a b"; it should be 1 to 64 letters']),
         (ONE + f'key = "{SECRET} and more"', ["key is (hidden); it should be printable ASCII without spaces"]),
+        (ONE + 'api = "completions"', ['[[providers]] 1 (a): api is "completions"; it should be chat or responses']),
         (ONE + 'key = ""', ["key is (hidden); it should be a key, or not be set"]),
         (ONE + f'key = "{SECRET}"\nkey_file = "b"', ["key and key_file are both set; only one of them should be"]),
         (ONE + 'key_file = "none"', ["key_file is 'none', which cannot be read (No such file or directory); it"]),

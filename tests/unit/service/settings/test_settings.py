@@ -413,3 +413,13 @@ def test_a_server_that_others_reach_under_any_name_is_warned_of() -> None:
 def test_a_machine_without_a_limit_on_files_has_no_contradiction(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert LimitSettings(max_streams=10_000).contradictions() == []
+
+
+def test_the_api_is_that_of_the_provider_and_has_no_effect_on_the_demo_model() -> None:
+    settings = Settings.load({"OPENAI_API": "responses", "OPENAI_API_KEY": "k"})
+    assert ([each.api for each in settings.provider.providers], settings.contradictions()) == (["responses"], [])
+    demo = Settings.load({"OPENAI_API": "responses"})
+    assert [each.api for each in demo.provider.providers] == ["chat"]
+    assert demo.contradictions() == [
+        "OPENAI_API has no effect: the demo model answers, which has the chat API alone."
+    ]
