@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 
@@ -65,17 +65,6 @@ class InvalidRequest(ServiceError):
         self.field = field
         self.status = status
         self.headers = headers
-
-
-class ModelUnknown(InvalidRequest):
-    """A client of OpenAI's API names a model that the operator does not allow."""
-
-    code = "model_not_found"
-
-    def __init__(self, allowed: Sequence[str]) -> None:
-        """Take the names of the models that are allowed."""
-        names = " or ".join(f"`{name}`" for name in allowed)
-        super().__init__(f"`model` should be {names}.", field="model", status=HTTPStatus.NOT_FOUND)
 
 
 class CsrfRefused(InvalidRequest):

@@ -117,11 +117,11 @@ def described(document: dict[str, Any]) -> set[tuple[str, str]]:
 def routes(app: Flask) -> set[tuple[str, str]]:
     """Return the methods and paths of an application, as the document has them."""
     # The files of the page, and the two routes of `flask sluice doctor` (docs/reference/wire.md).
-    others = ("sluice.assets.", "sluice.doctor.", "static")
+    others = ("sluice.assets.", "sluice.doctor.", "sluice.openai.refuse_route", "static")
     rules = [rule for rule in app.url_map.iter_rules() if not rule.endpoint.startswith(others)]
     # Werkzeug answers HEAD and OPTIONS.
     return {
-        (method, re.sub("<(.+?)>", r"{\1}", rule.rule))
+        (method, re.sub("<(?:path:)?(.+?)>", r"{\1}", rule.rule))
         for rule in rules
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }

@@ -79,7 +79,10 @@ def test_a_message_is_answered_by_a_ui_message_stream(running_server: RunningSer
         (body_of(), "messages"),
         (body_of({"role": "assistant", "parts": []}), "messages"),
         (body_of(user("Hi"), chat_id=""), "id"),
-        (body_of({"role": "user", "parts": [{"type": "file", "url": "data:,"}]}), "messages[0].parts"),
+        (
+            body_of({"role": "user", "parts": [{"type": "text", "text": "x"}, {"type": "file", "url": "data:,"}]}),
+            "messages[0].parts",
+        ),
         (body_of({"role": "system", "parts": [{"type": "text", "text": "x"}]}, user("Hi")), "messages[0].role"),
         (body_of(user("Hi"), {"role": "assistant", "parts": []}, user(" ")), "messages[2].parts"),
         (body_of(user("Hi"), model="no-such"), "model"),

@@ -164,7 +164,8 @@ def test_the_models_are_listed_and_others_are_unknown(running_server: RunningSer
     assert (listed["object"], listed["data"][0]["id"]) == ("list", MODEL_NAME)
     assert json.loads(fetch(running_server.url, f"/v1/models/{MODEL_NAME}").body)["object"] == "model"
     unknown = fetch(running_server.url, "/v1/models/other")
-    assert (unknown.status, json.loads(unknown.body)["error"]["code"]) == (404, "model_not_found")
+    assert (unknown.status, json.loads(unknown.body)["error"]["code"]) == (404, "invalid_request")
+    assert fetch(running_server.url, PATH).status == 405
     other = fetch(running_server.url, "/v1/embeddings", method="POST")
     assert (other.status, json.loads(other.body)["error"]["type"]) == (404, "invalid_request_error")
     assert fetch(running_server.url, "/health").status == 200

@@ -14,7 +14,7 @@ from ..request_errors import InvalidRequest
 
 
 class UIMessage(msgspec.Struct):
-    """A message of the client's own. Of its parts the texts are for the model."""
+    """A message of the client's own. Of its parts the texts and images are for the model."""
 
     role: Literal["user", "assistant", "system"]
     parts: list[dict[str, Any]]
@@ -35,6 +35,9 @@ class UIChatBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _decoder = msgspec.json.Decoder(UIChatBody)
+# Fields of a chat request that are parts of the last message here.
+_OF_LAST = re.compile(r"message|images(\[\d+\])?")
+_QUOTED_LAST = re.compile(r"`(message|images(\[\d+\])?)`")
 # Ids are made by the client (`generateId`), or by the application.
 MOST_ID_CHARS = 200
 
@@ -47,7 +50,8 @@ def read_ui_chat(raw: bytes, settings: Settings) -> tuple[str, ChatBody]:
         settings: The limits.
 
     Returns:
-        The chat's id, and the request. Parts that are no text are left out: reasoning, calls of tools, data.
+        The chat's id, and the request. Besides texts and images, parts are left out: reasoning, calls of tools,
+            data.
 
     Raises:
         InvalidRequest: It is of another form.
@@ -58,11 +62,14 @@ def read_ui_chat(raw: bytes, settings: Settings) -> tuple[str, ChatBody]:
     if not body.messages or body.messages[-1].role != "user":
         raise InvalidRequest("`messages` should end with a message of the user.", field="messages")
     *history, last = body.messages
-    for index, message in enumerate(body.messages):
-        _refuse_files(message, f"messages[{index}].parts")
+    images = [_images(message, f"messages[{index}].parts") for index, message in enumerate(body.messages)]
     return body.id, ChatBody(
         message=_text(last.parts),
-        conversation_history=[Turn(role=each.role, content=_text(each.parts)) for each in history],
+        images=images[-1],
+        conversation_history=[
+            Turn(role=each.role, content=_text(each.parts), images=of_turn)
+            for each, of_turn in zip(history, images, strict=False)
+        ],
         interaction_mode="stream",
         model=body.model,
         system_prompt=body.system_prompt,
@@ -76,9 +83,9 @@ def in_terms_of_messages(error: InvalidRequest, body: ChatBody) -> InvalidReques
     last = f"messages[{len(body.conversation_history)}].parts"
 
     def rename(text: str) -> str:
-        text = re.sub(r"conversation_history(\[\d+\])\.content", r"messages\1.parts", text)
+        text = re.sub(r"conversation_history(\[\d+\])\.(content|images)(\[\d+\])?", r"messages\1.parts", text)
         text = text.replace("conversation_history", "messages")
-        return last if text == "message" else text.replace("`message`", f"`{last}`")
+        return last if _OF_LAST.fullmatch(text) else _QUOTED_LAST.sub(f"`{last}`", text)
 
     field = None if error.field is None else rename(error.field)
     return InvalidRequest(rename(error.public_message), field=field, status=error.status, headers=error.headers)
@@ -89,6 +96,14 @@ def _text(parts: Sequence[dict[str, Any]]) -> str:
     return "\n\n".join(text for text in texts if isinstance(text, str) and text)
 
 
-def _refuse_files(message: UIMessage, place: str) -> None:
-    if message.role == "user" and any(part.get("type") == "file" for part in message.parts):
-        raise InvalidRequest(f"`{place}` should have texts only: files are not taken here.", field=place)
+def _images(message: UIMessage, place: str) -> list[str]:
+    """Return the URLs of the images among a user's files. What an assistant has made is not sent back."""
+    if message.role != "user":
+        return []
+    urls: list[str] = []
+    for part in message.parts:
+        if part.get("type") == "file":
+            if not isinstance(url := part.get("url"), str):
+                raise InvalidRequest(f"`{place}` should have files with a `url`.", field=place)
+            urls.append(url)
+    return urls

@@ -10,9 +10,10 @@ import msgspec
 from ...service.chat import Chat
 from ...service.message import Message
 from ...service.settings.settings import Settings
-from ..request_errors import InvalidRequest, ModelUnknown
+from ..request_errors import InvalidRequest
 
-_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+#: The roles that a message may have.
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 #: Fields that are passed on: OpenAI's, and those of vLLM, llama.cpp, SGLang, Ollama, DeepSeek, Qwen and OpenRouter
 #: that change only the answer.
 FORWARDED = frozenset((
@@ -24,6 +25,8 @@ FORWARDED = frozenset((
     "user", "verbosity",
 ))  # fmt: skip
 _READ = frozenset(("model", "messages", "stream", "stream_options", "n"))
+#: Beyond it, JSON of other languages has no whole numbers.
+MOST_TOKENS = 2**53
 _LIMITS = ("max_tokens", "max_completion_tokens")
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -47,7 +50,6 @@ def read_completion_request(raw: bytes, settings: Settings, *, run_id: str, user
 
     Raises:
         InvalidRequest: It is not of OpenAI's form. The error has the status, the reason and the field.
-        ModelUnknown: The model is none of those that the operator allows.
     """
     try:
         body = _decode(raw)
@@ -65,7 +67,7 @@ def read_completion_request(raw: bytes, settings: Settings, *, run_id: str, user
     elif not isinstance(model, str):
         raise InvalidRequest("`model` should be a string.", field="model")
     elif model not in settings.provider.allowed_models:
-        raise ModelUnknown(settings.provider.allowed_models)
+        raise refuse_model(settings)
     streams = _read_switch(body, "stream")
     chat = Chat(
         messages=_read_messages(body.get("messages"), settings),
@@ -79,6 +81,12 @@ def read_completion_request(raw: bytes, settings: Settings, *, run_id: str, user
         forwards=True,
     )
     return CompletionRequest(chat, _read_include_usage(body, streams=streams))
+
+
+def refuse_model(settings: Settings) -> InvalidRequest:
+    """Return the error for a model that the operator does not allow."""
+    names = " or ".join(f"`{name}`" for name in settings.provider.allowed_models)
+    return InvalidRequest(f"`model` should be {names}.", field="model", status=404)
 
 
 def _refuse_unknown(body: Mapping[str, Any], settings: Settings) -> None:
@@ -104,8 +112,8 @@ def _read_messages(messages: object, settings: Settings) -> list[Message]:
 def _read_message(message: object, place: str, settings: Settings) -> Message:
     if not isinstance(message, dict):
         raise InvalidRequest(f"`{place}` should be an object with `role` and `content`.", field=place)
-    if message.get("role") not in _ROLES:
-        choice = " or ".join(f"`{role}`" for role in _ROLES)
+    if message.get("role") not in ROLES:
+        choice = " or ".join(f"`{role}`" for role in ROLES)
         raise InvalidRequest(f"`{place}.role` should be {choice}.", field=f"{place}.role")
     content = message.get("content")
     if isinstance(content, str):
@@ -138,8 +146,8 @@ def _read_extra(body: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
         asked = extra.get(name)
         if asked is None:
             continue
-        if not isinstance(asked, int) or isinstance(asked, bool) or asked < 1:
-            raise InvalidRequest(f"`{name}` should be a whole number from 1.", field=name)
+        if not isinstance(asked, int) or isinstance(asked, bool) or not 1 <= asked <= MOST_TOKENS:
+            raise InvalidRequest(f"`{name}` should be a whole number from 1 to {MOST_TOKENS}.", field=name)
         if most and asked > most:
             extra[name] = most
     return extra

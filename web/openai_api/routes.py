@@ -17,11 +17,11 @@ from ..api.json_response import make_uncached_response
 from ..api.request_body import read_body
 from ..encoders.openai_chunks import OpenAIChunkEncoder
 from ..extension_state import ExtensionState
-from ..request_errors import InvalidRequest, ModelUnknown
+from ..request_errors import InvalidRequest
 from ..security.origin import refuse_foreign_origin
 from ..security.sign_in import current_user_key
 from ..sockets.client_socket import find_connection, has_disconnected
-from .chat_body import read_completion_request
+from .chat_body import read_completion_request, refuse_model
 from .completion_builder import CompletionBuilder
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -58,14 +58,17 @@ def make_openai_blueprint(state: ExtensionState) -> Blueprint:
         names = settings.provider.allowed_models
         return make_uncached_response({"object": "list", "data": [_describe_model(name) for name in names]})
 
-    @blueprint.get("/v1/models/<path:name>")
-    def get_model(name: str) -> Response:
-        if name not in settings.provider.allowed_models:
-            raise ModelUnknown(settings.provider.allowed_models)
-        return make_uncached_response(_describe_model(name))
+    @blueprint.get("/v1/models/<path:model>")
+    def get_model(model: str) -> Response:
+        if model not in settings.provider.allowed_models:
+            raise refuse_model(settings)
+        return make_uncached_response(_describe_model(model))
 
     @blueprint.route("/v1/<path:rest>", methods=_METHODS)
     def refuse_route(rest: str) -> Response:
+        if rest == "chat/completions" or rest.partition("/")[0] == "models":
+            allowed = "POST" if rest == "chat/completions" else "GET"
+            raise InvalidRequest(f"The method should be {allowed}.", status=405, headers={"Allow": allowed})
         raise InvalidRequest(
             "There is no such route here. Of OpenAI's API there are POST /v1/chat/completions, GET /v1/models and "
             "GET /v1/models/{model}.",

@@ -22,8 +22,12 @@ from ..api.images import IMAGE_PATTERN, MAX_IMAGE_CHARS, MAX_IMAGES
 from ..api.json_response import make_json_response
 from ..api.request_body import MAX_TEMPERATURE, ChatBody, list_allowed_roles
 from ..extension_state import ExtensionState
+from .ai_sdk import KINDS as AI_SDK_KINDS
+from .ai_sdk import bound_body, describe_ai_sdk
 from .conversations import KINDS as CONVERSATION_KINDS
 from .conversations import describe_conversations
+from .openai_api import KINDS as OPENAI_KINDS
+from .openai_api import describe_openai_api, describe_request
 from .replies import (
     HEADERS,
     REFERENCE,
@@ -42,11 +46,13 @@ from .runs import KINDS as RUN_KINDS
 #: Where it is served.
 PATH = "/openapi.json"
 #: The routes of `operations.py`.
-OPERATIONS = ("/healthz", "/readyz", "/metrics")
+OPERATIONS = ("/health", "/healthz", "/readyz", "/metrics")
 # Not only white space, as `str.strip` has it; `\s` means other characters in each dialect.
 NOT_BLANK = r"[^\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
 _TAGS = {
     "chat": "Ask the model.",
+    "openai": "What clients of OpenAI's API ask for.",
+    "ai-sdk": "What `useChat` of the AI SDK asks for.",
     "runs": "Answers that outlive their connection.",
     "conversations": "A signed-in user's conversations, where the application keeps them.",
     "page": "The chat page, and what it needs.",
@@ -224,16 +230,20 @@ def make_openapi_document(settings: Settings, *, is_guest: bool = False) -> dict
         "412": {**text_reply("text/html"), "description": "`If-Match` does not name it."},
         "416": json_reply("`invalid_request`: `Range` begins after its end.", ErrorReply),
     }
+    errors = _error_replies(settings)
     document = reply("OpenAPI 3.1.", "application/json", {"type": "object"})
     return {
         "openapi": "3.1.0",
         "info": {"title": "Sluice", "version": __version__, "license": {"name": "MIT", "identifier": "MIT"}},
         "paths": {
-            "/api/chat": {"post": _chat(settings)},
+            "/api/chat": {"post": _chat(settings, errors)},
+            **describe_ai_sdk(settings, errors),
+            **(describe_openai_api(settings, errors) if settings.openai_api.switch == "on" else {}),
             **({} if settings.storage.is_off else describe_runs(_stream())),
             **(describe_conversations() if is_guest else {}),
             "/api/config": get("getConfig", "page", "What the page needs to know", {"200": config}),
             "/healthz": get("getHealth", "operations", "Whether the process and its loop are alive", health),
+            "/health": get("getHealthToo", "operations", "The same, where load testers of models look", health),
             "/readyz": get("getReadiness", "operations", "Whether chats are taken now", health),
             "/metrics": get("getMetrics", "operations", "Prometheus metrics of all workers", metrics),
             "/": get("getPage", "page", "The chat page", page),
@@ -244,7 +254,7 @@ def make_openapi_document(settings: Settings, *, is_guest: bool = False) -> dict
     }
 
 
-def _chat(settings: Settings) -> dict[str, Any]:
+def _chat(settings: Settings, errors: dict[str, Any]) -> dict[str, Any]:
     answer = json_reply(
         "The answer, or a stream of `TextFrame`s and others that one `DoneFrame` or `ErrorReply` ends.", BlockReply
     )
@@ -260,7 +270,7 @@ def _chat(settings: Settings) -> dict[str, Any]:
             "required": True,
             "content": {"application/json": {"schema": reference(ChatBody)}},
         },
-        "responses": {"200": answer, **_error_replies(settings)},
+        "responses": {"200": answer, **errors},
     }
     if not settings.storage.is_off:
         add_stored_answers(chat)
@@ -297,6 +307,8 @@ def _schemas(settings: Settings, *, is_guest: bool) -> dict[str, Any]:
     kinds: list[type[msgspec.Struct]] = [ChatBody, BlockReply, *_FRAMES, Health, PageConfig]
     kinds += () if settings.storage.is_off else RUN_KINDS
     kinds += CONVERSATION_KINDS if is_guest else ()
+    kinds += AI_SDK_KINDS
+    kinds += OPENAI_KINDS if settings.openai_api.switch == "on" else ()
     _, schemas = msgspec.json.schema_components(kinds, ref_template=REFERENCE)
     asked = schemas["ChatBody"]["properties"]
     turn = schemas["Turn"]
@@ -324,6 +336,9 @@ def _schemas(settings: Settings, *, is_guest: bool) -> dict[str, Any]:
     if settings.storage.is_off:
         asked["on_disconnect"] = {"enum": ["cancel"], "default": "cancel"}
         asked["background"] = {"enum": [False], "default": False}
+    bound_body(schemas, asked)
+    if settings.openai_api.switch == "on":
+        schemas |= describe_request(settings)
     schemas["ErrorReply"]["properties"]["code"]["enum"] = [kind.code for kind in STATUSES]
     return schemas
 

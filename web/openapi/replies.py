@@ -28,6 +28,8 @@ HEADERS = {
 # What every operation can answer, whatever it does: to the request's host, and where it fails.
 ANY_REFUSALS = {400: "the Host header is malformed or missing", 421: REFUSALS[421]}
 ANY_FAILURES = (InternalError, Overloaded)
+#: One event of a stream, of no further form here.
+EVENT = {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}
 REFERENCE = "#/components/schemas/{name}"
 
 

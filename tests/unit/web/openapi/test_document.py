@@ -12,7 +12,7 @@ import pytest
 from sluice.service import ChatService, LoopState, LoopUnavailable, Settings
 from sluice.service.errors import ServiceError
 from sluice.service.observability.metrics import MetricsUnavailable
-from sluice.service.settings.provider import ProviderSettings
+from sluice.service.settings.provider import OPENAI_DEFAULT_MODEL, ProviderSettings
 from sluice.service.settings.storage import StorageSettings
 from sluice.web import create_app
 from sluice.web.api.errors import STATUSES
@@ -24,6 +24,12 @@ SETTINGS = Settings(
 )
 DOCUMENT = make_openapi_document(SETTINGS)
 COMPONENTS = {"schemas": DOCUMENT["components"]["schemas"]}
+
+# Bodies of the routes that begin an answer, besides `/api/chat`.
+BODIES = {
+    "/v1/chat/completions": {"messages": [{"role": "user", "content": "Hi"}]},
+    "/api/ai-sdk": {"id": "c", "messages": [{"role": "user", "parts": [{"type": "text", "text": "Hi"}]}]},
+}
 
 
 def break_service(patch: pytest.MonkeyPatch, service: ChatService, error: Exception) -> None:
@@ -37,18 +43,19 @@ def break_service(patch: pytest.MonkeyPatch, service: ChatService, error: Except
     patch.setattr("sluice.web.page.assets.Asset.response", fail)
     patch.setattr("sluice.web.page.routes.make_uncached_response", fail)
     patch.setattr("sluice.web.openapi.document.make_json_response", fail)
+    patch.setattr("sluice.web.openai_api.routes.make_uncached_response", fail)
 
 
 @pytest.mark.parametrize(
     ("error", "headers", "expected"),
     [
-        (None, {}, {200, 400, 404}),
-        (None, {"If-None-Match": "*"}, {200, 304, 400, 404}),
-        (None, {"If-Match": '"another"'}, {200, 400, 404, 412}),
-        (None, {"Range": "bytes=0-1"}, {200, 206, 400, 404}),
-        (None, {"Range": "bytes=999999999-"}, {200, 400, 404, 416}),
-        (None, {"Sec-Fetch-Site": "cross-site"}, {200, 403, 404}),
-        (None, {"Content-Encoding": "gzip"}, {200, 404, 415}),
+        (None, {}, {200, 204, 400, 404}),
+        (None, {"If-None-Match": "*"}, {200, 204, 304, 400, 404}),
+        (None, {"If-Match": '"another"'}, {200, 204, 400, 404, 412}),
+        (None, {"Range": "bytes=0-1"}, {200, 204, 206, 400, 404}),
+        (None, {"Range": "bytes=999999999-"}, {200, 204, 400, 404, 416}),
+        (None, {"Sec-Fetch-Site": "cross-site"}, {200, 204, 403, 404}),
+        (None, {"Content-Encoding": "gzip"}, {200, 204, 404, 415}),
         (None, {"Host": "evil.example"}, {421}),
         (None, {"Host": "a b"}, {400}),
         (RuntimeError("a defect"), {}, {500}),
@@ -69,13 +76,23 @@ def test_every_status_of_every_operation_is_described_with_its_content_type_and_
     seen = set()
     for path, methods in DOCUMENT["paths"].items():
         for method, operation in methods.items():
-            body = {"message": "Hi" if error else " "} if method == "post" else None
-            reply = client.open(path.replace("{run_id}", "0" * 38), method=method.upper(), headers=headers, json=body)
+            body = BODIES.get(path, {"message": "Hi"}) if error else {"message": " "}
+            called = (
+                path.replace("{run_id}", "0" * 38)
+                .replace("{model}", OPENAI_DEFAULT_MODEL if error else "none")
+                .replace("{chat_id}", "none")
+            )
+            reply = client.open(
+                called, method=method.upper(), headers=headers, json=body if method == "post" else None
+            )
             seen.add(reply.status_code)
-            if isinstance(error, ServiceError) and path != "/api/chat":
+            if isinstance(error, ServiceError) and path not in ("/api/chat", *BODIES):
                 continue
             described = operation["responses"][str(reply.status_code)]
-            assert reply.status_code == HTTPStatus.NOT_MODIFIED or reply.mimetype in described["content"], path
+            assert (
+                reply.status_code in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+                or reply.mimetype in described["content"]
+            ), path
             assert {"Retry-After", "Accept-Encoding"} & set(reply.headers.keys()) <= set(described["headers"]), path
             if reply.is_json:
                 reference = {**described["content"]["application/json"]["schema"], "components": COMPONENTS}
