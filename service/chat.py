@@ -44,6 +44,8 @@ class Chat:
     source: str = "api"
     #: The id of the request and of its run, for the log.
     run_id: str = ""
+    #: The names of the application's tools that the model may call; None for all of them.
+    tools: Sequence[str] | None = None
     #: Whether the provider's chunks are passed on as they come (`Chunks`), in place of what they hold.
     forwards: bool = False
 
@@ -59,6 +61,11 @@ class Chat:
                 raise TypeError(
                     "`messages` has something else; each message should be a dict with `role` and `content`"
                 )
+        if self.tools is not None:
+            if isinstance(self.tools, str) or not isinstance(self.tools, Sequence):
+                raise TypeError(f"`tools` is of type {type(self.tools).__name__}; it should be a list of names")
+            if self.tools and "tools" in self.extra:
+                raise ValueError("`tools` names tools, and `extra` describes others; one of both should be there")
         if not self.model:
             raise ValueError("`model` is empty; it should be the name of a model of the provider")
         if self.mode not in _MODES:
@@ -109,6 +116,8 @@ class CurrentChat:
     provider: str = ""
     #: What its tokens cost; None where that is not known, or where it failed before the first token.
     price: Price | None = None
+    #: The texts of further prompts, which were sent with the results of tools.
+    further_texts: list[str] = field(default_factory=list)
 
 
 #: Runs on the loop before the model is asked, at most until the limit for the first token. Returns the chat to send;

@@ -28,15 +28,17 @@ from .observability.resources import NO_DESCRIPTORS, limit_is_near
 from .provider.retry import stream_with_retries
 from .provider.router import ModelRouter
 from .runs.concurrency_limit import ConcurrencyLimiter, Slot
-from .runs.log import RunLog
+from .runs.log import EventSink
 from .runs.run import Run, Source
 from .runs.run_end import RunEnd
-from .runs.sources import stream_items, stream_prepared
+from .runs.sources import StreamChat, stream_items, stream_prepared
 from .runs.subscription import Subscription
 from .settings.limits import CLOSING_TIME
 from .settings.settings import Settings
 from .stored_runs.registry import StoredRuns
 from .stored_runs.subscription import StoredSubscription
+from .tools.loop import stream_with_tools
+from .tools.tool import ToolSet
 
 if TYPE_CHECKING:
     from .demo.server import DemoServer
@@ -223,6 +225,7 @@ class ChatService:
         client: str = "",
         *,
         before_model: BeforeModel | None = None,
+        tools: ToolSet | None = None,
         on_end: Callable[[RunEnd], None] | None = None,
     ) -> Run:
         """Start an answer. May wait for the start of the loop, at most 15 seconds.
@@ -231,6 +234,7 @@ class ChatService:
             chat: What is sent to the model.
             client: The client's identity, for the limit of one client's streams.
             before_model: Runs on the loop before the model is asked, and may replace the chat.
+            tools: What the model may call, as far as the chat names it.
             on_end: Called once with the end of the run, on the thread that closes it. Its exceptions are logged.
 
         Returns:
@@ -242,8 +246,7 @@ class ChatService:
             InternalError: The loop is dead or stuck.
         """
         current = CurrentChat(chat)
-        source = partial(self.stream_chat, current) if before_model is None else self._prepare(current, before_model)
-        return self._open(current, client, source, on_end)
+        return self._open(current, client, self._make_source(current, before_model, tools), on_end)
 
     def open_stored(
         self,
@@ -256,6 +259,7 @@ class ChatService:
         attended: bool = True,
         replaces: bool = False,
         before_model: BeforeModel | None = None,
+        tools: ToolSet | None = None,
         on_end: Callable[[RunEnd], None] | None = None,
     ) -> StoredSubscription:
         """Start an answer that goes on without its client, or join the one that the owner has begun with a key.
@@ -269,6 +273,7 @@ class ChatService:
             attended: As `StoredRuns.begin`.
             replaces: As `StoredRuns.begin`.
             before_model: As `open`.
+            tools: As `open`.
             on_end: As `open`; on a thread of the service's own.
 
         Returns:
@@ -281,7 +286,7 @@ class ChatService:
         """
         self.start()
         current = CurrentChat(chat)
-        source = partial(self.stream_chat, current) if before_model is None else self._prepare(current, before_model)
+        source = self._make_source(current, before_model, tools)
         return self.stored.begin(
             owner,
             lambda: self._open(current, client, source, on_end, is_stored=True),
@@ -291,9 +296,13 @@ class ChatService:
             replaces=replaces,
         )
 
-    def _prepare(self, current: CurrentChat, before_model: BeforeModel) -> Source:
-        limit = self.settings.limits.first_token_timeout
-        return partial(stream_prepared, current, before_model, self.stream_chat, limit)
+    def _make_source(self, current: CurrentChat, before_model: BeforeModel | None, tools: ToolSet | None) -> Source:
+        stream: StreamChat = self.stream_chat
+        if tools:
+            stream = partial(stream_with_tools, tools, self.stream_chat, self.settings, self.metrics)
+        if before_model is None:
+            return lambda log: stream(current, log, None)
+        return partial(stream_prepared, current, before_model, stream, self.settings.limits.first_token_timeout)
 
     def open_items(self, items: AsyncIterable[str], chat: Chat, client: str = "") -> Run:
         """Start a run whose texts are the items of any source. No model is asked. As `open` else.
@@ -390,7 +399,9 @@ class ChatService:
                         raise copy(error)
         raise ShuttingDown("the run was closed")
 
-    async def stream_chat(self, current: CurrentChat, log: RunLog, first_token_timeout: float | None = None) -> None:
+    async def stream_chat(
+        self, current: CurrentChat, log: EventSink, first_token_timeout: float | None = None
+    ) -> None:
         """Append an answer's events; after a failure that may pass, ask again. On the loop's thread.
 
         Args:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from .service.concurrency.event_loop_thread import LoopThread as LoopThread
     from .service.errors import Refused as Refused
     from .service.runs.run_end import RunEnd as RunEnd
+    from .service.tools.context import ToolContext as ToolContext
+    from .service.tools.context import ToolError as ToolError
     from .web import create_app as create_app
     from .web.extension import Sluice as Sluice
     from .web.hooks import ConversationStore as ConversationStore
@@ -26,6 +28,8 @@ _EXPORTS = {
     "Refused": ".service.errors",
     "RunEnd": ".service.runs.run_end",
     "Sluice": ".web.extension",
+    "ToolContext": ".service.tools.context",
+    "ToolError": ".service.tools.context",
     "create_app": ".web",
 }
 __all__ = [
@@ -36,6 +40,8 @@ __all__ = [
     "Refused",
     "RunEnd",
     "Sluice",
+    "ToolContext",
+    "ToolError",
     "__version__",
     "create_app",
 ]

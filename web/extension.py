@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import AsyncIterable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 from uuid import uuid4
 
 from flask import Flask, Response, current_app, request
@@ -18,6 +18,7 @@ from ..service.observability.logging import request_id
 from ..service.settings import kept_files
 from ..service.settings.load import load_settings
 from ..service.settings.names import names_without_effect
+from ..service.tools.tool import MAX_RESULT_BYTES, ToolFunction, make_tool
 from .api.errors import make_error_response
 from .api.item_stream import make_item_stream
 from .app_config import settings_in_config
@@ -36,6 +37,7 @@ from .security.trace_context import read_request_id
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
+ToolF = TypeVar("ToolF", bound=ToolFunction)
 
 #: Where the chat is, unless the application says otherwise.
 DEFAULT_PREFIX = "/assistant"
@@ -55,6 +57,7 @@ class Sluice:
     - `prepare` completes a chat from the request: model, system message, further fields, context.
     - `before_model` runs on the loop before the model is asked, for what is asynchronous.
     - `conversations` keeps what the browser has for the next device.
+    - `tool` adds a function that the model may call.
     - `on_end` gets the answer, or as much of it as there is.
     """
 
@@ -196,6 +199,47 @@ class Sluice:
         """
         check_hook("before_model", function)
         return self._set("before_model", function)
+
+    @overload
+    def tool(self, function: ToolF) -> ToolF: ...
+
+    @overload
+    def tool(
+        self,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        timeout: float | None = None,
+        max_result_bytes: int = MAX_RESULT_BYTES,
+    ) -> Callable[[ToolF], ToolF]: ...
+
+    def tool(self, function: Any = None, **options: Any) -> Any:
+        """Add an async function that the model may call. A decorator, with or without options.
+
+        The model is told its name, its docstring, and its parameters by their annotations: types that JSON has, with
+        `Annotated[..., msgspec.Meta(...)]` for descriptions and limits, one `msgspec.Struct`, or one pydantic model.
+        A parameter of the type `ToolContext` gets what is known of the run. Arguments are checked before the call.
+
+        It runs on the loop, so it must not block, and has neither the request's nor the application's context. It
+        returns a text, or anything JSON can express. A `ToolError` tells the model why it failed; of other exceptions
+        the model is told the type, and the log has the traceback. It is cancelled with its run.
+
+        Args:
+            function: The function.
+            options: `name` and `description` for the model, `timeout` in seconds (default: SLUICE_TOOL_TIMEOUT), and
+                `max_result_bytes` (default: 64 KiB), at which a result is cut.
+
+        Raises:
+            RuntimeError: There is a tool of the same name.
+            TypeError: The function is not asynchronous, or a parameter cannot be described.
+            ValueError: It has no docstring, or an option is not valid.
+        """
+
+        def add(added: Any) -> Any:
+            self._hooks.tools.add(make_tool(added, **options))
+            return added
+
+        return add if function is None else add(function)
 
     def on_end(self, function: OnEnd) -> OnEnd:
         """Set the function that is called once with the end of each run. A decorator.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from ..service.chat import BeforeModel, Chat
 from ..service.runs.run_end import RunEnd
+from ..service.tools.tool import ToolSet
 from .security.sign_in import Authorize
 
 Prepare: TypeAlias = Callable[[Chat], Chat]
@@ -55,3 +56,4 @@ class Hooks:
     before_model: BeforeModel | None = None
     on_end: OnEnd | None = None
     conversations: ConversationStore | None = None
+    tools: ToolSet = field(default_factory=ToolSet)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from flask import Flask, abort, current_app, redirect, request
 from flask_login import current_user, login_url
+from msgspec import Meta
 from werkzeug.wrappers import Response
 
-from sluice import Chat, RunEnd, Sluice
+from sluice import Chat, RunEnd, Sluice, ToolContext, ToolError
 
 from .documents import search_documents
 from .models import Answer, db
+from .tickets import find_subject
 
 sluice = Sluice()
 
@@ -51,6 +55,18 @@ async def add_documents(chat: Chat) -> Chat:
     instructions = [chat.system, "Use these documents where they help:", documents]
     # A user may have no persona.
     return chat.replace(system="\n\n".join(filter(None, instructions)))
+
+
+@sluice.tool
+async def find_ticket(
+    context: ToolContext, number: Annotated[int, Meta(ge=1, description="The number of the ticket.")]
+) -> str:
+    """Find out what a ticket of the user is about."""
+    # A model may ask for any number: whose tickets it gets is decided here.
+    subject = await find_subject(context.context["database"], number, context.context["user_id"])
+    if subject is None:
+        raise ToolError(f"The user has no ticket {number}.")
+    return subject
 
 
 @sluice.on_end

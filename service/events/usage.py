@@ -46,6 +46,20 @@ class Usage:
         return fields
 
 
+def sum_usages(usages: Sequence[Usage | None]) -> Usage | None:
+    """Return what several answers cost together, without money; `None` where one of them was not counted."""
+    counted = [usage for usage in usages if usage is not None]
+    if len(counted) < len(usages):
+        return None
+    return Usage(
+        sum(usage.prompt_tokens for usage in counted),
+        sum(usage.completion_tokens for usage in counted),
+        sum(usage.total_tokens for usage in counted),
+        estimated=any(usage.estimated for usage in counted),
+        cached_tokens=sum(usage.cached_tokens for usage in counted),
+    )
+
+
 def usage_from(reported: object) -> Usage | None:
     """Read the usage that a provider reports, whatever its shape.
 

@@ -79,6 +79,15 @@ class Metrics:
             "Attempts at a provider that failed, by the failure's code.",
             ("gen_ai_provider_name", "code"),
         )
+        self._tool_calls = Counter(
+            values,
+            "sluice_tool_calls",
+            "Calls of tools that ended: done, error, invalid (arguments), unknown, timeout, cancelled.",
+            ("tool", "outcome"),
+        )
+        self._tool_duration = Histogram(
+            values, "sluice_tool_call_duration_seconds", "Duration of a call of a tool.", ("tool",), _SECONDS
+        )
         self._failures = Counter(
             values, "sluice_metrics_failures", "Failures to write or read metrics; see the log for the latest."
         )
@@ -202,6 +211,19 @@ class Metrics:
         """Count an attempt at a provider that failed with this code."""
         with self._guard:
             self._provider_failures.add(provider, code)
+            self._values.write()
+
+    def tool_called(self, tool: str, outcome: str, duration: float) -> None:
+        """Count a call of a tool that ended.
+
+        Args:
+            tool: One of the application's; empty where the model named another, so that labels stay few.
+            outcome: `done`, `error`, `invalid`, `unknown`, `timeout` or `cancelled`.
+            duration: Seconds.
+        """
+        with self._guard:
+            self._tool_calls.add(tool, outcome)
+            self._tool_duration.observe(duration, tool)
             self._values.write()
 
     def exposition(self, loop_lag: float, loop_tasks: int) -> bytes:

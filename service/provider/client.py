@@ -27,7 +27,7 @@ from ..errors import Overloaded, ServiceError, UpstreamInvalid, UpstreamTimeout,
 from ..failures.mapping import failure_from_status
 from ..message import Message
 from ..observability.resources import NO_DESCRIPTORS, descriptors_short, exhausted_by
-from ..runs.log import RunLog
+from ..runs.log import EventSink
 from ..settings.providers import Api, Provider
 from ..settings.settings import Settings
 from .aiohttp_internals import ContentEncodingError
@@ -94,7 +94,7 @@ class ProviderClient:
         messages: Sequence[Message],
         model: str,
         first_token_deadline: float,
-        log: RunLog,
+        log: EventSink,
         *,
         extra: Mapping[str, Any] = MappingProxyType({}),
         forwards: bool = False,

@@ -9,7 +9,7 @@ from ..concurrency.deadline import Deadline
 from ..decoding.answer_decoder import AnswerDecoder
 from ..errors import UpstreamError, UpstreamInvalid
 from ..events.events import Event
-from ..runs.log import RunLog
+from ..runs.log import EventSink
 from ..settings.settings import Settings
 
 # Seconds. After the finish reason the answer is whole, and only the usage is to come: a server that sends it does so
@@ -31,7 +31,7 @@ class CompletionReader:
         deadline: Deadline,
         settings: Settings,
         total_deadline: float,
-        log: RunLog,
+        log: EventSink,
         is_complete: Callable[[], bool],
     ) -> None:
         """Begin an answer.

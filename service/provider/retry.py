@@ -11,7 +11,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 
 from ..errors import UpstreamError
-from ..runs.log import RunLog
+from ..runs.log import EventSink
 
 logger = logging.getLogger("sluice.chat")
 
@@ -27,7 +27,7 @@ Attempt = Callable[[float], Awaitable[None]]
 
 async def stream_with_retries(
     attempts: Sequence[Attempt],
-    log: RunLog,
+    log: EventSink,
     *,
     max_retries: int,
     first_token_timeout: float,

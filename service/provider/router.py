@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from ..chat import CurrentChat
 from ..errors import ModelNotFound, ServiceError, UpstreamError
-from ..runs.log import RunLog
+from ..runs.log import EventSink
 from ..settings.providers import Provider, ServedModel
 from ..settings.settings import Settings
 from .client import ProviderClient
@@ -56,7 +56,7 @@ class Route:
         """Whether it has failed just now, so that others should be asked first."""
         return asyncio.get_running_loop().time() < self._rests_until
 
-    async def stream(self, current: CurrentChat, log: RunLog, first_token_deadline: float) -> None:
+    async def stream(self, current: CurrentChat, log: EventSink, first_token_deadline: float) -> None:
         """Ask for an answer, once; take note of a failure that may pass.
 
         Args:

@@ -97,7 +97,8 @@ class RunFigures:
         """The tokens, estimated where the provider counted none, and their cost where they have a price."""
         usage, price = self._usage, self._current.price
         if usage is None:
-            usage = estimate_usage(self._current.chat.prompt_texts, self._chunk_count, self._written_bytes)
+            prompts = self._current.chat.prompt_texts + self._current.further_texts
+            usage = estimate_usage(prompts, self._chunk_count, self._written_bytes)
         if price is not None:
             cost = price.cost(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens)
             usage = dataclasses.replace(usage, cost=cost)

@@ -33,6 +33,31 @@ class LogReader(Protocol):
         """Take note that the log was closed, and that no event follows."""
 
 
+class EventSink(Protocol):
+    """What a producer appends events to. For the loop's thread only. `RunLog` says what each does."""
+
+    @property
+    def last_number(self) -> int:
+        """How many events were appended."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no further event can come."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the producer should wait (`wait_room`) before it appends more."""
+
+    def accept(self) -> None:
+        """Take note that the provider took the request and begins to answer."""
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Number events, and hand them on. Ignored after the end."""
+
+    async def wait_room(self) -> None:
+        """Wait while it is full."""
+
+
 class RunLog:
     """The events of one run. For the loop's thread only.
 

@@ -20,8 +20,9 @@ _OF_BEFORE_MODEL = (
 
 T = TypeVar("T")
 
-#: Appends the events of a chat's answer, given its record, the log, and the seconds until the first token.
-StreamChat = Callable[[CurrentChat, RunLog, float], Awaitable[None]]
+#: Appends the events of a chat's answer, given its record, the log, and the seconds until the first token, or None
+#: for the setting.
+StreamChat = Callable[[CurrentChat, RunLog, float | None], Awaitable[None]]
 
 
 async def stream_prepared(

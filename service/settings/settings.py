@@ -25,6 +25,7 @@ from .proxies import Proxies
 from .server import ServerSettings
 from .sources import SettingFiles, find_text, read_dotenv
 from .storage import StorageSettings
+from .tools import ToolSettings
 
 
 class SettingsError(ValueError):
@@ -51,6 +52,7 @@ class Settings:
     server: ServerSettings = dataclasses.field(default_factory=ServerSettings)
     storage: StorageSettings = dataclasses.field(default_factory=StorageSettings)
     openai_api: OpenAIApiSettings = dataclasses.field(default_factory=OpenAIApiSettings)
+    tools: ToolSettings = dataclasses.field(default_factory=ToolSettings)
     proxies: Proxies = Proxies()
 
     @classmethod

@@ -14,7 +14,7 @@ from examples.helpdesk import create_app
 from tests.support.helpdesk import CHAT, SECRET_KEY, Helpdesk, Visitor
 from tests.support.polling import wait_until
 from tools.common.gunicorn_server import REPOSITORY
-from tools.common.model_scripts import refused, reply, resetting_after, said, stalling_after, usage_of
+from tools.common.model_scripts import calling, refused, reply, resetting_after, said, stalling_after, usage_of
 from tools.common.raw_client import check_error, fetch
 from tools.common.scripted_model import Script
 
@@ -98,6 +98,23 @@ def test_persona_model_and_found_documents_reach_the_model(helpdesk: Helpdesk, a
     assert "服务台" in for_lin["messages"][0]["content"]
     assert "二十五天年假" in for_lin["messages"][0]["content"]
     assert without["messages"][0]["content"] == "你是公司的服务台。请用中文简短回答。"
+
+
+def test_a_tool_finds_a_members_own_ticket_and_nobody_elses(helpdesk: Helpdesk, ada: Visitor, lin: Visitor) -> None:
+    for visitor, is_error, told in (
+        (ada, False, "The screen stays black"),
+        (lin, True, "The user has no ticket 1."),
+    ):
+        helpdesk.model.enqueue(calling(("c1", "find_ticket", '{"number": 1}')), reply("I see."))
+        answer = visitor.ask("What is ticket 1 about?").json()
+        assert answer["message"] == "I see."
+        (call,) = answer["tool_calls"]
+        assert (call["name"], call["text"], call["is_error"]) == ("find_ticket", told, is_error)
+        assert helpdesk.model.exchanges[-1].body["messages"][-1]["content"] == told
+    (described,) = helpdesk.model.exchanges[0].body["tools"]
+    assert described["function"]["parameters"]["properties"] == {
+        "number": {"type": "integer", "minimum": 1, "description": "The number of the ticket."}
+    }
 
 
 def test_answers_of_two_users_at_once_do_not_mix(helpdesk: Helpdesk, ada: Visitor, lin: Visitor) -> None:

@@ -307,8 +307,29 @@ def read_payload(data: str) -> dict[str, Any]:
             "reasoning": lambda value: isinstance(value, str),
             "message": lambda value: value == "",
         }
+    elif kind := next((name for name in _TOOL_FRAMES if name in payload), None):
+        forms |= {kind: _TOOL_FRAMES[kind], "message": lambda value: value == ""}
     _check(payload, forms)
     return payload
+
+
+def _has(value: object, **types: type) -> bool:
+    """Return whether a value is an object with these fields, and no others, of these types."""
+    if not isinstance(value, dict) or value.keys() != types.keys():
+        return False
+    return all(isinstance(value[name], kind) for name, kind in types.items())
+
+
+def _is_call(value: Any) -> bool:
+    call = {"id": str, "name": str, "arguments": str}
+    return _has(value, **call) or (_has(value, **call, needs_consent=bool) and value["needs_consent"])
+
+
+_TOOL_FRAMES: dict[str, Callable[[Any], bool]] = {
+    "tool_call": _is_call,
+    "tool_result": lambda value: _has(value, id=str, name=str, text=str, is_error=bool, seconds=float),
+    "custom": lambda value: _has(value, name=str, data=object),
+}
 
 
 def check_error(payload: dict[str, Any], *, field_allowed: bool = False) -> None:

@@ -54,6 +54,8 @@ def fields(kind: type) -> str:
     """
     rows = []
     for comment, name, annotation in _FIELD.findall(inspect.getsource(kind)):
+        if name.startswith("_"):
+            continue
         meaning = " ".join(line.strip().removeprefix("#: ") for line in comment.splitlines())
         rows.append([code(name), code(annotation), _capital(meaning)])
     for name, value in vars(kind).items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sluice
-from sluice import Chat, ConversationStore, Refused, RunEnd, Sluice
+from sluice import Chat, ConversationStore, Refused, RunEnd, Sluice, ToolContext, ToolError
 from sluice.service.settings.names import known_names
 from sluice.web.app_config import settings_in_config
 from sluice.web.page.embedding import PageParts
@@ -23,7 +23,7 @@ def extension() -> str:
     Raises:
         ValueError: The package has a public name that this page does not describe.
     """
-    described = {kind.__name__ for kind in (Sluice, Chat, RunEnd, Refused, ConversationStore)}
+    described = {kind.__name__ for kind in (Sluice, Chat, RunEnd, Refused, ConversationStore, ToolContext, ToolError)}
     if missing := set(sluice.__all__) - described - _ELSEWHERE:
         raise ValueError(f"tools/reference/extension_page.py should describe {', '.join(sorted(missing))}")
     sections = [prose_of(Sluice), describe("Sluice(app, **options)", Sluice.__init__)]
@@ -45,6 +45,12 @@ def run_end() -> str:
 def refused() -> str:
     """Return the section of `Refused`."""
     return "\n\n".join([prose_of(Refused), describe("Refused(public_message)", Refused.__init__)])
+
+
+def tool_context() -> str:
+    """Return the fields and methods of `ToolContext`, and what `ToolError` is."""
+    methods = [describe(f"context.{name}", method) for name, method in public_methods(ToolContext)]
+    return "\n\n".join([prose_of(ToolContext), fields(ToolContext), *methods, prose_of(ToolError)])
 
 
 def conversation_store() -> str:

@@ -39,6 +39,7 @@ def _families() -> list[Metric]:
     counted.refused("overloaded")
     counted.retried("upstream_unavailable")
     counted.attempt_failed("provider", "upstream_unavailable")
+    counted.tool_called("search", "done", 0.1)
     counted.ended(
         outcome="done",
         code="",

@@ -21,6 +21,7 @@ BLOCKS: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
         "chat": extension_page.chat,
         "run-end": extension_page.run_end,
         "refused": extension_page.refused,
+        "tool-context": extension_page.tool_context,
         "conversation-store": extension_page.conversation_store,
         "templates": extension_page.templates,
         "config": extension_page.config,

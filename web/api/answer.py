@@ -78,6 +78,7 @@ def open_run(state: ExtensionState, request: Request, chat: Chat) -> Run:
         chat,
         chat.user or identify_client(request, state.service.settings),
         before_model=hooks.before_model,
+        tools=hooks.tools,
         on_end=None if hooks.on_end is None else in_app_context(hooks.on_end),
     )
 

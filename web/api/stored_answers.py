@@ -80,6 +80,7 @@ class StoredAnswers:
                 attended=not asked.is_background,
                 replaces=replaces,
                 before_model=hooks.before_model,
+                tools=hooks.tools,
                 on_end=on_end,
             )
         except StoreFull as error:
@@ -87,7 +88,7 @@ class StoredAnswers:
             service.metrics.stored.kept_attached("full")
             if asked.is_background:
                 raise StoreAway(str(error)) from error
-            run = service.open(chat, identity, before_model=hooks.before_model, on_end=on_end)
+            run = service.open(chat, identity, before_model=hooks.before_model, tools=hooks.tools, on_end=on_end)
             response = make_answer(self._state, request, chat, run, client, make_encoder(run))
             response.headers[RESUMABLE_HEADER] = "no"
             return response

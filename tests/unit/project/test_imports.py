@@ -48,6 +48,7 @@ SERVICE = {
         "observability",
         "settings",
     },
+    "service.tools": {"chat", "errors", "events", "message", "observability", "runs", "settings"},
     "service.service": {
         "chat",
         "concurrency",
@@ -59,6 +60,7 @@ SERVICE = {
         "runs",
         "settings",
         "stored_runs",
+        "tools",
     },
     "service": {"chat", "concurrency", "runs", "service", "settings"},
 }

@@ -5,45 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask, Response, abort, current_app, g, redirect, request
-from werkzeug.test import TestResponse
 
 from sluice import Chat, Refused, RunEnd, Sluice
 from sluice.service.settings.settings import SettingsError
 from sluice.web.extension_state import ExtensionState
+from tests.support.extension_app import MakeApp, ask
 from tools.common.model_scripts import finished, said, stalling_after
 from tools.common.scripted_model import Headers, ScriptedModel, calling, reply
 
 WITHIN = 5.0
-MakeApp = Callable[..., tuple[Flask, Sluice]]
-
-
-@pytest.fixture
-def make_app(model: ScriptedModel) -> Iterator[MakeApp]:
-    """Return a function that makes an application with the extension, whose model is the scripted one."""
-    made: list[Flask] = []
-
-    def make(prefix: str = "/assistant", **config: Any) -> tuple[Flask, Sluice]:
-        app = Flask("host")
-        app.secret_key = "of the tests"
-        app.config.update({"OPENAI_BASE_URL": model.base_url, "OPENAI_MODEL": "m", "OPENAI_API_KEY": "k", **config})
-        made.append(app)
-        return app, Sluice(app, url_prefix=prefix)
-
-    yield make
-    for app in made:
-        if ExtensionState.is_in(app):
-            assert ExtensionState.of(app).close()
-
-
-def ask(app: Flask, message: str = "Hi", mode: str = "block", **headers: str) -> TestResponse:
-    body = {"message": message, "interaction_mode": mode}
-    return app.test_client().post("/assistant/api/chat", json=body, headers=headers)
 
 
 def test_the_chat_is_below_its_prefix_and_the_application_keeps_its_own_routes(
