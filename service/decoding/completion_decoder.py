@@ -20,6 +20,7 @@ from .answer_decoder import AnswerDecoder
 from .chunk_contents import UnreadableChunk, read_chunk
 from .chunk_writer import to_json
 from .forwarded_chunks import ForwardedChunks
+from .json_values import decode_json
 from .plain_chunk import NO_CHUNK, NO_DELTA, decode_plain_chunk
 from .tool_call_builder import ToolCallBuilder
 
@@ -55,6 +56,7 @@ class CompletionDecoder(AnswerDecoder):
         """Add the deltas of events, neighbours joined: to hand on a delta costs more than to join its text."""
         state = self.state
         forwarded = self._forwarded
+        frames = None if forwarded is None else forwarded.unchanged
         kind: type[Delta] = Text
         texts: list[str] = []
         try:
@@ -92,12 +94,15 @@ class CompletionDecoder(AnswerDecoder):
                         state.note_reason(None if error else choice.finish_reason, with_text=True)
                 if is_plain:
                     self._chunk_count += 1
-                    if type(chunk.usage) is dict:
+                    has_usage = type(chunk.usage) is dict
+                    if has_usage:
                         self._usage = chunk.usage
                     if error:
                         state.fail(failure_from_event(error))
+                    elif frames is not None and not has_usage:
+                        frames.append(data)
                     elif forwarded is not None:
-                        forwarded.add(data, has_usage=type(chunk.usage) is dict)
+                        forwarded.add_object(decode_json(data), data, None)
                 else:
                     # Of a common provider only the first and the last chunks of an answer.
                     self._deltas.add(kind, texts, deltas)

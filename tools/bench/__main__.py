@@ -200,8 +200,8 @@ class _Bench:
         return self._running[kind.name]
 
     def _warm(self, server: Server, streams: int) -> None:
-        fields = dict(server.kind.fields)
-        finish_load(begin_load(self._model, server, streams=streams, tokens=20, rate=0.0, fields=fields))
+        asked = {"path": server.kind.path, "fields": dict(server.kind.fields)}
+        finish_load(begin_load(self._model, server, streams=streams, tokens=20, rate=0.0, **asked))
 
     def _turn(self, scenario: Scenario, kind: Kind | None, target: Target) -> Turn:
         if kind is None:
@@ -209,7 +209,7 @@ class _Bench:
             fields |= {"path": "/v1/chat/completions"}
         else:
             fields = scenario.load(kind, self._paced(kind) if scenario.name == "delay" else 0.0)
-            fields |= {"fields": dict(kind.fields)}
+            fields |= {"path": kind.path, "fields": dict(kind.fields)}
         if isinstance(target, Server):
             fields |= {"store_pids": target.store_pids}
         outcome = finish_load(begin_load(self._model, target, **fields))

@@ -90,6 +90,16 @@ def _kept(server: str, text: str, limit: float) -> Goal:
     )
 
 
+def _encoded(scenario: str, to: str, text: str, limit: float) -> Goal:
+    return Goal(
+        scenario,
+        text,
+        limit,
+        lambda results: results.ratio(scenario, "sluice-openai", to, "cpu_us"),
+        rounds=lambda results: results.ratios(scenario, "sluice-openai", to, "cpu_us"),
+    )
+
+
 def _median(scenario: str, figure: str, text: str, limit: float, form: str, *, below: bool = False) -> Goal:
     return Goal(
         scenario,
@@ -140,6 +150,8 @@ GOALS: Final = (
     Goal("refusals", "CPU per refusal, as a share of a request's", 1 / 3, _refusal),
     _kept("sluice-sqlite", "CPU per token with SQLite, as a multiple of one that is not kept", 1.15),
     _kept("sluice-valkey", "CPU per token with Valkey, as a multiple of one that is not kept", 1.2),
+    _encoded("encodings", "sluice", "CPU per token of OpenAI's API, as a multiple of one of /api/chat", 1),
+    _encoded("encodings-flood", "nginx", "CPU per token of OpenAI's API, as a multiple of nginx's", 1.5),
     Goal("readers", "100 readers of one answer: answers that are not whole", 0, _lost_of_readers, "{:.0f}"),
     _median("delay", "delay_p50_ms", "added delay at half load, p50", 2, "{:.2f} ms", below=True),
     _median("delay", "delay_p99_ms", "added delay at half load, p99", 15, "{:.2f} ms", below=True),

@@ -323,8 +323,14 @@ class _Client:
 
 
 def _encode(path: str, message: str, fields: dict[str, str]) -> bytes:
-    """Return the request for a stream."""
-    body = json.dumps({"message": message, "interaction_mode": "stream", **fields}).encode()
+    """Return the request for a stream, in the form of its route."""
+    if path.startswith("/v1/"):
+        asked: dict[str, Any] = {"messages": [{"role": "user", "content": message}], "stream": True}
+    elif path == "/api/ai-sdk":
+        asked = {"id": "bench", "messages": [{"role": "user", "parts": [{"type": "text", "text": message}]}]}
+    else:
+        asked = {"message": message, "interaction_mode": "stream"}
+    body = json.dumps({**asked, **fields}).encode()
     return (
         b"POST %b HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         b"Accept: text/event-stream\r\nContent-Length: %d\r\n\r\n%b" % (path.encode(), len(body), body)
@@ -391,13 +397,17 @@ def refusal_fault(raw: bytes) -> str | None:
 
 
 def _take(data: bytes, texts: list[str]) -> bool:
-    """Read one event, a frame of ours or a model's chunk; say whether it is the end."""
+    """Read one event, a frame of ours, a model's chunk or a part of a UI message; say whether it is the end."""
     if data == b"[DONE]":
         return True
     fields: dict[str, Any] = msgspec.json.decode(data)
     if "message" in fields:
         texts.append(fields["message"])
         return fields.get("done") is True
+    if "type" in fields:
+        if fields["type"] == "text-delta":
+            texts.append(fields["delta"])
+        return False
     texts.extend(choice["delta"]["content"] for choice in fields["choices"] if choice["delta"].get("content"))
     return False
 

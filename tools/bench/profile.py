@@ -46,7 +46,11 @@ def main() -> int:
         return 1
     scenarios = list(LOADS) if options.scenario == "all" else [options.scenario]
     with ModelServer() as model, Server(KINDS[options.server], model.port) as server:
-        finish_load(begin_load(model, server, streams=50, tokens=20, rate=0.0, fields=dict(server.kind.fields)))
+        finish_load(
+            begin_load(
+                model, server, streams=50, tokens=20, rate=0.0, path=server.kind.path, fields=dict(server.kind.fields)
+            )
+        )
         for scenario in scenarios:
             _profile(scenario, model, server, py_spy, options.top)
     return 0
@@ -55,7 +59,7 @@ def main() -> int:
 def _profile(scenario: str, model: ModelServer, server: Server, py_spy: Path, top: int) -> None:
     worker = server.pids[-1]
     seconds = _SECONDS[scenario]
-    fields: dict[str, object] = {**LOADS[scenario], "fields": dict(server.kind.fields)}
+    fields: dict[str, object] = {**LOADS[scenario], "path": server.kind.path, "fields": dict(server.kind.fields)}
     # Once undisturbed for the account, once for each sampler, which slows what it looks at.
     before = thread_seconds(worker)
     outcome = finish_load(begin_load(model, server, **fields))

@@ -61,7 +61,8 @@ class Kind:
     settings: Callable[[Wanted], dict[str, str]] = lambda wanted: {}
     #: Tokens of one stream in a flood: so many that it takes a second or two.
     flood_tokens: int = 200
-    #: Fields of each request, beside the message.
+    #: Where it is asked, and fields of each request beside the message.
+    path: str = "/api/chat"
     fields: Mapping[str, str] = field(default_factory=dict)
     #: Whether it needs a Valkey server of its own, whose CPU time is not the server's.
     has_valkey: bool = False
@@ -172,6 +173,26 @@ KINDS = {
             _with_store(lambda wanted: f"valkey://127.0.0.1:{wanted.valkey_port}/0"),
             fields=_CONTINUE,
             has_valkey=True,
+            is_variant=True,
+        ),
+        Kind(
+            "sluice-openai",
+            "Sluice, by OpenAI's API",
+            _SLUICE,
+            _sluice,
+            _sluice_settings,
+            flood_tokens=4000,
+            path="/v1/chat/completions",
+            is_variant=True,
+        ),
+        Kind(
+            "sluice-aisdk",
+            "Sluice, by the AI SDK's stream",
+            _SLUICE,
+            _sluice,
+            _sluice_settings,
+            flood_tokens=2000,
+            path="/api/ai-sdk",
             is_variant=True,
         ),
         Kind("fastapi", "FastAPI + AsyncOpenAI", ("fastapi", "uvicorn", "uvloop", "openai"), _uvicorn("fastapi_app")),

@@ -39,6 +39,8 @@ FIGURES: dict[str, dict[str, dict[str, float]]] = {
     "burst": {"sluice": {"first_token_p50_ms": 999}, "asgi": {"first_token_p50_ms": 500}},
     "refusals": {"sluice": {"cpu_us": 300}},
     "continue": {"sluice": {"cpu_us": 100}, "sluice-sqlite": {"cpu_us": 115}, "sluice-valkey": {"cpu_us": 120}},
+    "encodings": {"sluice": {"cpu_us": 100}, "sluice-openai": {"cpu_us": 100}, "nginx": {"cpu_us": 50}},
+    "encodings-flood": {"sluice": {"cpu_us": 10}, "sluice-openai": {"cpu_us": 15}, "nginx": {"cpu_us": 10}},
     "readers": {"sluice-sqlite": {"cpu_us": 9}},
     "delay": {"sluice": {"delay_p50_ms": 1.99, "delay_p99_ms": 14.9}, "direct": {"delay_p50_ms": 0.05}},
 }
@@ -86,8 +88,10 @@ def test_every_goal_is_met_at_its_limit() -> None:
         (("open", "sluice", "memory_kb"), 64.1, [7]),
         (("continue", "sluice-sqlite", "cpu_us"), 115.1, [13]),
         (("continue", "sluice-valkey", "cpu_us"), 120.1, [14]),
-        (("delay", "sluice", "delay_p50_ms"), 2, [16]),
-        (("delay", "sluice", "delay_p99_ms"), 15, [17]),
+        (("encodings", "sluice-openai", "cpu_us"), 100.1, [15]),
+        (("encodings-flood", "sluice-openai", "cpu_us"), 15.1, [16]),
+        (("delay", "sluice", "delay_p50_ms"), 2, [18]),
+        (("delay", "sluice", "delay_p99_ms"), 15, [19]),
     ],
 )
 def test_a_goal_beyond_its_limit_is_not_met(figure: tuple[str, str, str], worse: float, fails: list[int]) -> None:
@@ -99,7 +103,7 @@ def test_an_answer_that_is_not_whole_fails_the_goal_of_open_streams() -> None:
 
 
 def test_an_answer_of_many_readers_that_is_not_whole_fails_their_goal() -> None:
-    assert met(measured(whole=4))[15] is False
+    assert met(measured(whole=4))[17] is False
 
 
 def test_servers_with_a_store_are_compared_with_the_same_server_without_one() -> None:
@@ -124,7 +128,7 @@ def test_a_goal_that_was_not_measured_is_not_met() -> None:
     nothing = Results(dict(FACTS))
     assert met(nothing) == [None] * len(GOALS)
     assert chart(nothing) == ""
-    assert "0 of 18 met, 18 not shown" in terminal_end(nothing)
+    assert "0 of 20 met, 20 not shown" in terminal_end(nothing)
 
 
 def test_the_tables_hold_what_was_measured() -> None:
