@@ -78,7 +78,9 @@ def log_formatter(kind: str, secrets: tuple[str, ...]) -> logging.Formatter:
 
 def _long_enough(secrets: tuple[str, ...]) -> tuple[str, ...]:
     # A shorter one is a placeholder (`x`, `none`, `EMPTY`), and would be removed from other words.
-    return tuple(secret for secret in secrets if len(secret) >= SECRET_LEAST)
+    long_enough = [secret for secret in secrets if len(secret) >= SECRET_LEAST]
+    # The longest first: of one that begins with another, the rest would stay.
+    return tuple(sorted(long_enough, key=len, reverse=True))
 
 
 class LineFormatter(logging.Formatter):

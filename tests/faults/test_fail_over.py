@@ -95,6 +95,17 @@ def test_a_failure_before_the_first_token_is_answered_by_the_next_provider_which
     assert PLANTED_KEY not in shared.server.log
 
 
+def test_keys_of_the_file_are_taken_out_of_the_log_where_providers_echo_them(shared: TwoProviders) -> None:
+    for key in (PLANTED_KEY, f"{PLANTED_KEY}-2"):
+        echo = {"error": {"message": f"bad key {key}, who are you?", "code": "invalid_api_key"}}
+        shared.first.enqueue(refused(401, echo))
+        reply = post_chat(shared.url, message="Hi", model="shared", interaction_mode="block")
+        assert PLANTED_KEY not in reply.body.decode()
+    # The second key begins with the first one, of which it must not show the rest.
+    shared.server.wait_for_log(r"bad key \[key\], who are you", times=2)
+    assert PLANTED_KEY not in shared.server.log
+
+
 def test_a_provider_that_has_failed_just_now_is_asked_last(shared: TwoProviders) -> None:
     shared.first.enqueue(refused(503))
     assert ask(shared) == ("of the second", "")

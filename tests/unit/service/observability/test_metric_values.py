@@ -72,7 +72,7 @@ def count_an_answer(by: Metrics) -> None:
         code="",
         source="api",
         mode="block",
-        provider="p",
+        provider="provider",
         model="m",
         duration=1.0,
         first_token=0.5,
@@ -257,7 +257,7 @@ def test_a_defect_of_the_metrics_does_not_reach_the_code_that_counts(
     make: Callable[[], Metrics], caplog: pytest.LogCaptureFixture
 ) -> None:
     make().refused(None)  # type: ignore[arg-type]
-    make().ended(outcome="done", code="", source="api", mode="block", provider="p", model="m", duration="long", first_token=None, usage=None, currency="")  # type: ignore[arg-type]  # noqa: E501  # fmt: skip
+    make().ended(outcome="done", code="", source="api", mode="block", provider="provider", model="m", duration="long", first_token=None, usage=None, currency="")  # type: ignore[arg-type]  # noqa: E501  # fmt: skip
     assert "Traceback" in caplog.text
 
 
