@@ -203,6 +203,25 @@ build/conformance/.installed: $(CONFORMANCE:%=tests/conformance/%) .npmrc | $(VE
 conformance: build/conformance/.installed ## the conformance tests of Durable Streams, over each store of runs
 	$(BIN)/python -m pytest -q -m long tests/conformance
 
+# Clients of other makes, 800 MB: in environments of their own, with a Node as new as they require.
+CLIENTS := build/clients
+$(CLIENTS)/python/.installed: $(LOCKS)/clients.txt $(LOCKS)/node.txt
+	@echo "installing clients in Python into $(@D); the first time this takes a minute or two"
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/clients.txt -r $(LOCKS)/node.txt
+	@touch $@
+
+$(CLIENTS)/node/.installed: $(addprefix tests/clients/,package.json package-lock.json) .npmrc $(CLIENTS)/python/.installed
+	@echo "installing clients in JavaScript into $(@D)"
+	@mkdir -p $(@D)
+	@cp $(filter-out %/.installed,$^) $(@D)
+	@PATH="$(CURDIR)/$(CLIENTS)/python/bin:$$PATH" npm ci --prefix $(@D) --ignore-scripts --loglevel=error
+	@touch $@
+
+.PHONY: clients
+clients: $(VENV)/.tests node_modules/.tests $(CLIENTS)/node/.installed ## real clients of other makes against a server: docs/reference/clients.md
+	$(BIN)/python -m pytest -q -m "long or not long" tests/clients
+
 .PHONY: bench
 bench: $(VENV)/.bench ## Sluice beside its peers: build/bench
 	$(BIN)/python -m tools.bench $(ARGS)
@@ -221,10 +240,12 @@ screenshots: $(VENV)/.tests $(VENDOR)/.stamp system-packages ## make docs/screen
 
 compile := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate
 
-# A set's file has the versions of constraints.txt, and leaves out what the sets have that are installed with it.
+# A set's file has the versions of constraints.txt, unless it is installed apart from all others, and leaves out what the
+# sets have that are installed with it.
 define lock
 	@echo "$(LOCKS)/$(1).txt"
-	@sed '/^-[rc] /d' $(2) | $(compile) $(4) --generate-hashes -c constraints.txt - -o $(VENV)/lock.txt \
+	@$(if $(5),cp $(LOCKS)/$(1).txt $(VENV)/lock.txt)
+	@sed '/^-[rc] /d' $(2) | $(compile) $(4) --generate-hashes $(if $(5),$(ARGS),-c constraints.txt) - -o $(VENV)/lock.txt \
 	  $$(sed -n 's/^\([A-Za-z0-9._-]*\)==.*/--no-emit-package \1/p' /dev/null $(3:%=$(LOCKS)/%.txt))
 	@{ echo "# Written by \`make lock\`, for all platforms."; cat $(VENV)/lock.txt; } > $(LOCKS)/$(1).txt
 	@rm $(VENV)/lock.txt
@@ -246,6 +267,7 @@ lock: | $(VENV)/bin/pip ## write constraints.txt and locks/ after a pin changed;
 	$(call lock,examples,requirements.txt tests/requirements.txt examples/helpdesk/requirements.txt,run tests)
 	$(call lock,bench,requirements.txt tests/requirements.txt examples/helpdesk/requirements.txt \
 	  tools/bench/requirements.txt,run tests examples)
+	$(call lock,clients,tests/clients/requirements.txt,,,apart)
 	$(call lock,node,<<< '$(NODE_WHEEL)')
 	$(call lock,uv,<<< '$(UV)')
 	$(call lock,build,<<< '$(SETUPTOOLS)')

@@ -23,15 +23,22 @@ SETS = {
         "tools/bench/requirements.txt",
     ],
 }
-PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)", re.MULTILINE)
+# Installed apart from all others, in versions of its own.
+CLIENTS = "tests/clients/requirements.txt"
+PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==([^\s;]+)", re.MULTILINE)
+
+
+def pinned(path: str) -> list[tuple[str, str]]:
+    """Return the pins of a file: names as the package index gives them, and versions."""
+    found = PIN.findall((REPOSITORY / path).read_text())
+    return [(re.sub(r"[-_.]+", "-", name).lower(), version) for name, version in found]
 
 
 def pins(path: str) -> dict[str, str]:
-    """Return the pins of a file by the names that the package index gives them."""
-    found = PIN.findall((REPOSITORY / path).read_text())
-    names = [re.sub(r"[-_.]+", "-", name).lower() for name, _ in found]
-    assert len(set(names)) == len(names), path
-    return dict(zip(names, (version for _, version in found), strict=True))
+    """Return the pins of a file that has one of each name."""
+    found = pinned(path)
+    assert len(dict(found)) == len(found), path
+    return dict(found)
 
 
 @pytest.mark.parametrize("parts", SETS, ids="+".join)
@@ -46,17 +53,25 @@ def test_a_set_holds_what_is_asked_for_in_the_versions_of_the_constraints(parts:
         assert pins(path).items() <= locked.items(), f"{path} has changed: `make lock`"
 
 
-@pytest.mark.parametrize("path", SETS[("run", "tests", "examples", "bench")])
+def test_the_lock_of_clients_has_what_is_asked_for() -> None:
+    # Of a package there may be two versions, for older and for newer Pythons.
+    assert pins(CLIENTS).items() <= set(pinned("locks/clients.txt")), f"{CLIENTS} has changed: `make lock`"
+
+
+@pytest.mark.parametrize("path", [*SETS[("run", "tests", "examples", "bench")], CLIENTS])
 def test_each_package_that_is_asked_for_is_in_the_page_of_dependencies(path: str) -> None:
     rows = (REPOSITORY / "docs/reference/dependencies.md").read_text()
     assert [name for name, version in pins(path).items() if f"{name} {version}" not in rows] == []
 
 
-def test_each_library_of_the_page_is_in_the_page_of_dependencies() -> None:
-    package = json.loads((REPOSITORY / "package.json").read_text())
+@pytest.mark.parametrize("folder", [".", "tests/clients"])
+def test_each_npm_package_that_is_asked_for_is_in_the_page_of_dependencies(folder: str) -> None:
+    package = json.loads((REPOSITORY / folder / "package.json").read_text())
     rows = (REPOSITORY / "docs/reference/dependencies.md").read_text()
-    libraries = package["dependencies"] | package["devDependencies"]
-    assert [name for name, version in libraries.items() if f"{name} {version}" not in rows] == []
+    asked = package["dependencies"] | package.get("devDependencies", {})
+    # A second release of a package has a name of its own: `npm:name@version`.
+    parts = [pin[4:].rpartition("@") if pin.startswith("npm:") else (name, "@", pin) for name, pin in asked.items()]
+    assert [name for name, _, version in parts if f"{name} {version}" not in rows] == []
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in (REPOSITORY / "locks").iterdir()))
@@ -75,8 +90,9 @@ def test_the_makefiles_own_tools_are_the_locked_ones() -> None:
         assert pins(f"locks/{lock}.txt")[pin[1]] == pin[2]
 
 
-def test_every_npm_package_has_a_hash_and_no_url() -> None:
-    packages = json.loads((REPOSITORY / "package-lock.json").read_text())["packages"]
+@pytest.mark.parametrize("folder", [".", "tests/clients"])
+def test_every_npm_package_has_a_hash_and_no_url(folder: str) -> None:
+    packages = json.loads((REPOSITORY / folder / "package-lock.json").read_text())["packages"]
     del packages[""]
     assert len(packages) > 5
     for name, package in packages.items():

@@ -1,0 +1,57 @@
+"""The table of docs/reference/clients.md. `python -m tests.clients.table` prints it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from tests.clients.clients import CLIENTS, Client
+from tools.common.gunicorn_server import REPOSITORY
+
+HEAD = ("Client", "Version", "Whole answers", "Tools", "Given form", "Reasoning", "Repeats requests", "Run by")
+
+
+def version_of(client: Client) -> str:
+    """Return the version that is installed for the tests: of `make test`, or of `make clients`."""
+    if client.driver.endswith(".mjs"):
+        folder = REPOSITORY if client.is_small else REPOSITORY / "tests" / "clients"
+        package = json.loads((folder / "package.json").read_text())
+        pin = str((package["dependencies"] | package.get("devDependencies", {}))[client.package])
+        return pin.rpartition("@")[2]
+    files = ("requirements.txt", "tests/requirements.txt") if client.is_small else ("tests/clients/requirements.txt",)
+    pins = "".join((REPOSITORY / file).read_text() for file in files)
+    found = re.search(rf"^{re.escape(client.package)}(?:\[\w+\])?==(\S+)", pins, re.MULTILINE)
+    assert found, client
+    return found[1]
+
+
+def row_of(client: Client) -> str:
+    """Return the row of a client: `yes`, or why not."""
+
+    def says(what: str) -> str:
+        return client.lacks.get(what, "yes")
+
+    repeats = client.lacks.get("retries") or says("x-should-retry")
+    tools = client.lacks.get("tool_loop") or says("tool")
+    target = "`make test`" if client.is_small else "`make clients`"
+    cells = (
+        client.name,
+        version_of(client),
+        says("whole"),
+        tools,
+        says("structured"),
+        says("reasoning"),
+        repeats,
+        target,
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def make_table() -> str:
+    """Return the whole table."""
+    head = [f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}"]
+    return "\n".join([*head, *map(row_of, CLIENTS)])
+
+
+if __name__ == "__main__":
+    print(make_table())
