@@ -84,6 +84,10 @@ class Chat:
         """
         return dataclasses.replace(self, **changes)
 
+    def keep_encoding(self, asked: Self) -> Self:
+        """Return this chat for the client of another one: a function of the application may have made it anew."""
+        return self if self.forwards is asked.forwards else self.replace(forwards=asked.forwards)
+
     @property
     def question(self) -> str:
         """The text of the last message; empty where it has none, such as an image alone."""

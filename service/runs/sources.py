@@ -62,7 +62,7 @@ async def stream_prepared(
     if replaced is not None:
         if not isinstance(replaced, Chat):
             raise TypeError(f"before_model returned {type(replaced).__name__}; it should return a Chat or None")
-        current.chat = replaced
+        current.chat = replaced.keep_encoding(current.chat)
     await stream_chat(current, log, deadline - now())
 
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urljoin
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -23,6 +24,7 @@ from sluice.service.settings.settings import Settings
 from tests.conftest import Serve
 from tests.deploy.nginx_server import CONFIG, NginxServer
 from tests.support.disconnects import measure_abort
+from tests.support.encodings import AI_SDK, OPENAI_STREAM, Encoding
 from tests.support.polling import wait_until
 from tests.support.running_server import PLANTED_KEY
 from tools.common.gunicorn_server import POLL_INTERVAL, GunicornServer
@@ -167,6 +169,20 @@ def test_a_stream_without_a_reader_holds_the_model_back_where_the_header_is_hono
             exchange.wait_aborted(timeout=15)
         else:
             exchange.wait_finished(timeout=15)
+
+
+@pytest.mark.parametrize("encoding", [OPENAI_STREAM, AI_SDK], ids=["openai", "ai-sdk"])
+def test_the_first_token_of_each_encoding_passes_before_the_second(
+    front: NginxServer, model: ScriptedModel, encoding: Encoding
+) -> None:
+    gate = model.gate()
+    model.enqueue((Headers(), *said("Hel"), gate, *said("lo"), *finished()))
+    body = json.dumps(encoding.make_body("Hi")).encode()
+    with urlopen(Request(front.url + encoding.path, body, JSON), timeout=10) as answer:
+        while b"Hel" not in (line := answer.readline()):
+            assert line
+        gate.open()
+        assert b"lo" in answer.read()
 
 
 def test_heartbeats_pass_while_the_model_is_silent(front: NginxServer, model: ScriptedModel) -> None:
@@ -557,9 +573,12 @@ def seconds_of(directive: str, within: str = "") -> int:
     return int(found[1])
 
 
+ANSWERS = "~ ^/(?:api/chat|api/ai-sdk|v1/chat/completions)$"
+
+
 def test_the_numbers_fit_those_of_the_service() -> None:
     settings = Settings()
-    reading = seconds_of("proxy_read_timeout", "= /api/chat")
+    reading = seconds_of("proxy_read_timeout", ANSWERS)
     assert reading > settings.limits.total_timeout > settings.limits.heartbeat_interval
     assert seconds_of("worker_shutdown_timeout") >= reading
     assert seconds_of("send_timeout") >= settings.limits.write_timeout

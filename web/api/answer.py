@@ -64,7 +64,7 @@ def prepare_chat(state: ExtensionState, chat: Chat) -> Chat:
     prepared = prepare(chat)
     if not isinstance(prepared, Chat):
         raise TypeError(f"prepare returned {type(prepared).__name__}; it should return a Chat: chat.replace(...)")
-    return prepared
+    return prepared.keep_encoding(chat)
 
 
 def open_run(state: ExtensionState, request: Request, chat: Chat) -> Run:

@@ -137,6 +137,9 @@ class SocketReader:
     def _write(self, frames: bytes) -> None:
         """Write frames; keep what the socket does not accept."""
         size = len(frames)
+        if not size:
+            # Events that an encoding has no frame for. An empty chunk would be the end of the body.
+            return
         self.sent += size
         data = b"%x\r\n%b\r\n" % (size, frames) if self._is_chunked else frames
         self._written_at = monotonic()

@@ -13,6 +13,7 @@ import pytest
 from flask import Flask, Response, abort, current_app, g, redirect, request
 
 from sluice import Chat, Refused, RunEnd, Sluice
+from sluice.service.message import Message
 from sluice.service.settings.settings import SettingsError
 from sluice.web.extension_state import ExtensionState
 from tests.support.extension_app import MakeApp, ask
@@ -176,6 +177,47 @@ def test_a_hook_refuses_a_chat_by_a_sentence_for_the_user(
     assert refused.json is not None
     assert (refused.json["code"], refused.json["error"]) == ("refused", "Only questions about tea are answered.")
     assert model.exchanges == []
+
+
+@pytest.mark.parametrize("hook", ["prepare", "before_model"])
+def test_a_chat_that_a_hook_makes_anew_is_answered_in_the_form_that_was_asked_for(
+    make_app: MakeApp, model: ScriptedModel, hook: str
+) -> None:
+    app, sluice = make_app()
+
+    def remake(chat: Chat) -> Chat:
+        return Chat([Message(role="user", content="Something else")], chat.model, chat.mode)
+
+    async def remake_on_loop(chat: Chat) -> Chat:
+        return remake(chat)
+
+    if hook == "prepare":
+        sluice.prepare(remake)
+    else:
+        sluice.before_model(remake_on_loop)
+    model.enqueue(reply("Hello"))
+    body = {"messages": [{"role": "user", "content": "Hi"}]}
+    answer = app.test_client().post("/assistant/v1/chat/completions", json=body).json
+    assert answer is not None
+    assert answer["choices"][0]["message"]["content"] == "Hello"
+    assert model.exchanges[-1].body["messages"] == [{"role": "user", "content": "Something else"}]
+
+
+def test_a_client_of_openais_api_is_refused_in_its_form_and_its_key_is_the_applications(
+    make_app: MakeApp, model: ScriptedModel
+) -> None:
+    app, sluice = make_app()
+    sluice.authorize(lambda: {"Bearer sk-ann": "ann"}.get(request.headers.get("Authorization", "")))
+    app.secret_key = "a secret"
+    client, body = app.test_client(), {"messages": [{"role": "user", "content": "Hi"}]}
+    refused = client.post("/assistant/v1/chat/completions", json=body)
+    assert refused.status_code == 401
+    assert refused.json is not None
+    assert refused.json["error"]["type"] == "authentication_error"
+    model.enqueue(reply("Hello"))
+    headers = {"Authorization": "Bearer sk-ann"}
+    assert client.post("/assistant/v1/chat/completions", json=body, headers=headers).status_code == 200
+    assert client.get("/assistant/v1/models", headers=headers).status_code == 200
 
 
 def test_the_limit_for_the_first_token_holds_for_before_model(make_app: MakeApp, model: ScriptedModel) -> None:

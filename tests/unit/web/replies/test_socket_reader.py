@@ -13,7 +13,7 @@ import pytest
 from sluice.service.chat import Chat, CurrentChat
 from sluice.service.concurrency.event_loop_thread import LoopThread
 from sluice.service.errors import ShuttingDown
-from sluice.service.events.events import Event, Finished, Text
+from sluice.service.events.events import Custom, Event, Finished, Text
 from sluice.service.message import Message
 from sluice.service.observability.metrics import Metrics
 from sluice.service.runs.log import CAPACITY, RunLog
@@ -31,10 +31,11 @@ LARGE = "x" * 8_000_000
 
 
 def encode_plainly(events: Sequence[Event], first_number: int, request_id: str) -> bytes:
-    """One line for each event: its number, and its text."""
+    """One line for each event: its number, and its text; none for events of the application."""
     return b"".join(
         b"%d %b\n" % (number, event.text.encode() if isinstance(event, Text) else type(event).__name__.encode())
         for number, event in enumerate(events, first_number)
+        if not isinstance(event, Custom)
     )
 
 
@@ -142,6 +143,14 @@ def test_a_write_is_one_chunk_where_the_body_is_chunked(stage: Callable[..., Sta
     it.say(Text("hello"))
     assert it.receive_until(b"\n\r\n") == b"8\r\n1 hello\n\r\n"
     assert it.reader.sent == 8
+
+
+def test_events_without_a_frame_do_not_end_a_chunked_body(stage: Callable[..., Stage]) -> None:
+    it = stage(is_chunked=True)
+    it.reader.follow()
+    it.say(Custom("progress", b"0.5"))
+    it.say(Text("hello"))
+    assert it.receive_until(b"\n\r\n") == b"8\r\n2 hello\n\r\n"
 
 
 def test_a_slow_client_gets_all_of_it_and_holds_the_source_back(stage: Callable[..., Stage]) -> None:
