@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterator
 
 from playwright.sync_api import Route, expect
@@ -10,6 +11,9 @@ from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from tools.common.scripted_model import Chunk, ScriptedModel, finished, resetting_after, said, usage_of
 
 from .fed_answer import FedAnswer, call_frame, custom_frame, result_frame
+
+# A PNG image of one pixel.
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 RICH = """A word, **bold**, `code`, [a link](https://example.org/), ~~gone~~, 中文与 English.
 
@@ -153,4 +157,21 @@ def states(chat: ChatPage, model: ScriptedModel) -> Iterator[str]:
     page.locator("#sluice-open-settings").click()
     expect(page.locator("#sluice-settings")).to_be_visible()
     yield "settings"
+    page.keyboard.press("Escape")
+
+    chat.configure(images=True, max_body_bytes=2**23)
+    page.reload()
+    with page.expect_file_chooser() as chooser:
+        page.locator(".add-images").click()
+    picture = {"mimeType": "image/png", "buffer": b64decode(PIXEL)}
+    chooser.value.set_files([{"name": f"{name}.png", **picture} for name in ("one", "two")])
+    expect(page.locator(".attachments img")).to_have_count(2)
+    yield "images to be sent"
+    chat.reply_once(content_type="text/event-stream", body=frames(text_frame("Two pixels."), DONE_FRAME))
+    chat.ask_and_wait("What are they?")
+    expect(page.locator(".thumbnail").last).to_be_visible()
+    yield "images of a question"
+    page.locator(".thumbnail").last.click()
+    expect(page.locator(".image-dialog")).to_be_visible()
+    yield "a large image"
     page.keyboard.press("Escape")

@@ -40,6 +40,7 @@ const ICONS = [
   "ellipsis",
   "file-braces",
   "file-text",
+  "image-plus",
   "info",
   "panel-left",
   "pencil",

@@ -44,7 +44,7 @@ const STORAGE_NOTICES = {
 };
 
 /** @type {import("./composer/composer.js").FileProblem[]} */
-const FILE_PROBLEMS = ["fileNotText", "fileTooLarge", "partNotLoaded"];
+const FILE_PROBLEMS = ["fileNotText", "fileNotTextOrImage", "fileTooLarge", "imageUnreadable", "imagesTooMany", "imagesNotKept", "partNotLoaded"];
 
 /** Notices of what has happened, which the next question makes old. @type {import("./i18n/language.js").TextKey[]} */
 const PAST_NOTICES = ["conversationMissing", "deletedElsewhere", "copyFailed"];
@@ -108,7 +108,7 @@ const transcript = new Transcript(requireElement("log", HTMLElement), {
 });
 const prompts = new PromptHistory(() => chat.conversation.path.map(({ question }) => question));
 const composer = new Composer(requireElement("composer", HTMLFormElement), prompts, {
-  send: (message, conversation) => chat.send(message, conversation),
+  send: (message, conversation, images) => chat.send(message, conversation, images),
   stop: () => chat.stop(),
   tooEarly: () => announce(texts.hintRunning),
   draftNotSaved: showDraftNotice,
@@ -246,7 +246,7 @@ void firstInteraction()
   .then(([{ Tooltips }]) => new Tooltips([...ofButtons, { button: ".send", key: { key: "Enter" } }]))
   .catch(() => undefined); // offline, or after a deploy: the buttons keep their names, and only the tooltips are missing
 void firstInteraction()
-  .then(() => import("./api/kept_answer.js"))
+  .then(() => Promise.all([import("./api/kept_answer.js"), import("./chat/history_limits.js")]))
   .catch(() => undefined); // then a question loads it, or does without
 // a notice, an undo offer or a longer draft must cover neither the end of the answer nor what has the focus
 const dock = requireElement("dock", HTMLElement);
@@ -293,11 +293,20 @@ function configure(configuration) {
   isConfigured = true;
   updateStartScreen();
   composer.limit(configuration.maxMessageChars, configuration.maxBodyBytes);
+  if (configuration.allowsImages) void allowImages();
   dialogs.configure(configuration);
   modelChoice.configure(configuration);
   updateTuning();
   applySettings();
   transcript.translate(); // a failure that was shown before may have another remedy
+}
+
+/** Offers to send images, and deletes those that belonged to deleted conversations. */
+async function allowImages() {
+  await composer.allowImages();
+  await firstInteraction();
+  const part = await import("./storage/image_store.js").catch(() => null); // then a later page deletes them
+  await part?.deleteUnused(() => store.findImages());
 }
 
 /** Shows whether the conversation has a system prompt or a temperature of its own. */

@@ -7,7 +7,7 @@ import { readUsage } from "./answer_details.js";
 
 const BODY_END_MS = 500; // a server ends the body after its terminal frame; a proxy may delay that end
 
-/** @typedef {{ role: "user" | "assistant", content: string }} Message */
+/** @typedef {{ role: "user" | "assistant", content: string, images?: string[] }} Message images as of a question */
 /** @type {readonly StopReason[]} */
 const STOP_REASONS = ["stopped", "abandoned", "log_full"];
 
@@ -27,6 +27,7 @@ const PARTS = ["tool_call", "tool_result", "custom", "tool_calls"];
  *
  * @typedef {object} QuestionItself
  * @property {string} message
+ * @property {string[]} [images] data URLs; until they are loaded, ids
  * @property {Message[]} history
  * @property {"stream" | "block"} mode
  * @property {string} model empty for the server's default
@@ -87,9 +88,10 @@ export function postQuestion(body, signal, headers = {}) {
  * @param {{ isKept?: boolean }} [options] whether the answer should go on without its connection
  * @returns {string} the body of its request
  */
-export function bodyOf({ message, history, mode, model, systemPrompt, temperature }, { isKept = false } = {}) {
+export function bodyOf({ message, images = [], history, mode, model, systemPrompt, temperature }, { isKept = false } = {}) {
   return JSON.stringify({
     message,
+    ...(images.length > 0 ? { images } : {}),
     conversation_history: history,
     interaction_mode: mode,
     source: "page",

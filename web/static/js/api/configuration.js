@@ -17,6 +17,7 @@ import { readObject } from "./failure.js";
  * @property {number} maxBodyBytes of a request
  * @property {boolean} allowsSystemPrompt whether a question may bring a system prompt
  * @property {boolean} allowsTemperature
+ * @property {boolean} allowsImages
  * @property {boolean} isResumable whether the server keeps answers whose connection ends
  * @property {StartersByLanguage} starters set by the operator
  * @property {string} currency of the costs of answers; empty if the server has no prices
@@ -32,6 +33,7 @@ export const DEFAULT_CONFIGURATION = Object.freeze({
   maxBodyBytes: 2 ** 20,
   allowsSystemPrompt: false,
   allowsTemperature: false,
+  allowsImages: false,
   isResumable: false,
   starters: {},
   currency: "",
@@ -55,6 +57,7 @@ export async function fetchConfiguration() {
     maxBodyBytes: nonNegative(body.max_body_bytes) ?? defaults.maxBodyBytes,
     allowsSystemPrompt: body.allow_system_prompt === true,
     allowsTemperature: body.allow_temperature === true,
+    allowsImages: body.images === true,
     isResumable: body.resumable === true,
     starters: readStarters(body.starters),
     currency: isCurrency(body.currency) ? body.currency : "",

@@ -113,8 +113,9 @@ export class Chat {
    * Asks a question. If the conversation could not be read, the question starts a new one.
    * @param {string} message
    * @param {Conversation} [conversation] one that is not being read; the shown one if omitted
+   * @param {import("../conversation/exchange.js").ImageReference[]} [images]
    */
-  send(message, conversation = this.conversation) {
+  send(message, conversation = this.conversation, images = []) {
     if (this.isRunning(conversation.id)) return;
     if (conversation.contents === "unread") {
       const { systemPrompt, temperature } = conversation.record;
@@ -124,6 +125,7 @@ export class Chat {
     }
     const isFirst = conversation.isEmpty;
     const exchange = conversation.append(message);
+    if (images.length > 0) exchange.images = images;
     if (isFirst) saveDraftTuning({});
     void this.#answer(conversation, exchange);
   }

@@ -33,6 +33,8 @@ export function fitHistory(question, { maxMessages, maxChars, maxBytes }) {
   for (let next = all.length - 2; next >= 0 && history.length + 2 <= maxMessages; next -= 2) {
     // the server would refuse the whole request for one message that is too long; of that, its end matters
     let pair = all.slice(next, next + 2).map((message) => shorten(message, maxChars));
+    // images are the largest, and matter least of what is long past
+    if (bytes + sizeOf(pair) > maxBytes) pair = pair.map(({ images: _, ...message }) => message);
     // without any of the last answer, the model could not continue it
     for (let most = maxChars; history.length === 0 && bytes + sizeOf(pair) > maxBytes && most >= MIN_CHARS; most /= 2) {
       pair = pair.map((message) => shorten(message, Math.floor(most / 2)));
@@ -41,7 +43,7 @@ export function fitHistory(question, { maxMessages, maxChars, maxBytes }) {
     if (bytes + size > maxBytes) break;
     bytes += size;
     history.unshift(...pair);
-    whole += pair.filter(({ content }, index) => content === all[next + index]?.content).length;
+    whole += pair.filter(({ content, images }, index) => content === all[next + index]?.content && images === all[next + index]?.images).length;
   }
   return { history, leftOut: all.length - whole, bytes };
 }
@@ -61,8 +63,9 @@ function byteLength(text) {
  * @param {number} most code points
  * @returns {Message} with the end of its text
  */
-function shorten({ role, content }, most) {
-  if (content.length <= most) return { role, content };
+function shorten(message, most) {
+  const { content } = message;
+  if (content.length <= most) return message;
   const characters = [...content];
-  return { role, content: characters.length <= most ? content : characters.slice(-most).join("") };
+  return { ...message, content: characters.length <= most ? content : characters.slice(-most).join("") };
 }

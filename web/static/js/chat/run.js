@@ -2,7 +2,6 @@
 
 import { storageName } from "../browser/page_root.js";
 import { requestAnswer } from "../api/chat_request.js";
-import { fitHistory } from "./history_limits.js";
 import { messagesOf } from "../conversation/conversation.js";
 import { appendChunk, setRun } from "../conversation/exchange.js";
 import { Failure } from "../api/failure.js";
@@ -164,10 +163,13 @@ export class Run {
    * @param {RunEvents} events
    */
   async *#request(question, limits, events) {
+    const { fitHistory } = await needed(import("./history_limits.js"));
+    const hasImages = [question, ...question.history].some(({ images }) => images);
+    const whole = hasImages ? await (await needed(import("./image_messages.js"))).withImages(question) : question;
     for (let { maxBytes } = limits; ; ) {
-      const { history, leftOut, bytes } = fitHistory(question, { ...limits, maxBytes });
+      const { history, leftOut, bytes } = fitHistory(whole, { ...limits, maxBytes });
       if (leftOut > 0) this.exchange.leftOut = leftOut;
-      const asked = { ...question, history };
+      const asked = { ...whole, history };
       try {
         return yield* this.isKept ? this.#receiveKept(asked, events) : requestAnswer(asked, this.#controller.signal);
       } catch (error) {
@@ -236,9 +238,19 @@ function connectionFailure() {
 
 /** @param {string} before */
 async function loadContinuation(before) {
+  const { Continuation } = await needed(import("./continuation.js"));
+  return new Continuation(before);
+}
+
+/**
+ * @template Part
+ * @param {Promise<Part>} loading a part of the page
+ * @returns {Promise<Part>}
+ * @throws {Failure} if it cannot be loaded: offline, or after a deploy
+ */
+async function needed(loading) {
   try {
-    const { Continuation } = await import("./continuation.js");
-    return new Continuation(before);
+    return await loading;
   } catch {
     throw connectionFailure();
   }
@@ -261,11 +273,12 @@ async function failureOf(error) {
  * Builds the request for an answer: the message and the earlier messages.
  * @param {Conversation} conversation
  * @param {Exchange} exchange if it has an incomplete answer, the request asks for the rest
- * @returns {Pick<Question, "message" | "history">} with the whole history
+ * @returns {Pick<Question, "message" | "images" | "history">} with the whole history, and the ids of images
  */
 export function questionOf(conversation, exchange) {
   const history = conversation.historyBefore(exchange);
-  if (exchange.answer.trim() === "") return { message: exchange.question, history };
+  const images = exchange.images?.map(({ id }) => id);
+  if (exchange.answer.trim() === "") return { message: exchange.question, ...(images && { images }), history };
   return { message: texts.continueMessage, history: [...history, ...messagesOf(exchange)] };
 }
 

@@ -9,17 +9,19 @@ import { replaceText } from "./text_edit.js";
 import { onLanguageChange, setText, texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
+/** @typedef {import("../conversation/exchange.js").ImageReference} ImageReference */
 /** @typedef {import("./prompt_history.js").PromptHistory} PromptHistory */
 
 /**
  * @typedef {object} ComposerEvents
- * @property {(message: string, conversation?: Conversation) => void} send to the shown conversation, or to another one
+ * @property {(message: string, conversation?: Conversation, images?: ImageReference[]) => void} send to the shown
+ *   conversation, or to another one
  * @property {() => void} stop
  * @property {() => void} tooEarly the reader pressed Enter while an answer is running; the hint shows why nothing is sent
  * @property {() => void} draftNotSaved the browser refuses to store the draft
  * @property {(problem: FileProblem | null) => void} filesRead what is wrong with dropped or pasted files; null also at the next edit
  *
- * @typedef {"fileNotText" | "fileTooLarge" | "partNotLoaded"} FileProblem
+ * @typedef {import("./dropped_files.js").FileProblem | import("./attachments.js").ImageProblem | "partNotLoaded"} FileProblem
  */
 
 /** The keys of the message box. @type {import("../dialogs/shortcut_list.js").ListedKey[]} */
@@ -51,6 +53,8 @@ export class Composer {
   /** Messages to send when their conversations have been read. @type {Map<Conversation | null, Draft>} */
   #waiting = new Map();
   #running = false;
+  /** Where images may be sent. @type {import("./attachments.js").Attachments | null} */
+  #attachments = null;
   #maxChars = Infinity;
   #maxBytes = Infinity;
   /** The caret where an earlier prompt was put into the field; null if none is shown, or the text was edited. @type {number | null} */
@@ -110,7 +114,20 @@ export class Composer {
     const typedEarly = this.#draft ? "" : this.#field.value; // typed before this script was loaded
     this.#conversation = conversation;
     this.#draft = this.#waiting.get(conversation) ?? new Draft(conversation, this.#events.draftNotSaved);
+    this.#attachments?.open(conversation);
     this.#setText(join(this.#draft.text, typedEarly));
+  }
+
+  /** Offers to send images. */
+  async allowImages() {
+    const part = await import("./attachments.js").catch(() => null); // offline, or after a deploy: without images
+    if (!part || this.#attachments) return;
+    this.#attachments = new part.Attachments(this.#form, this.#field, {
+      changed: () => this.#show(),
+      failed: (problem) => this.#events.filesRead(problem),
+      chosen: (files) => void this.#addFiles(files),
+    });
+    this.#attachments.open(this.#conversation);
   }
 
   /**
@@ -120,6 +137,7 @@ export class Composer {
   moveText(conversation) {
     const text = this.#field.value;
     this.#setText("");
+    this.#attachments?.move(conversation);
     this.open(conversation);
     this.#setText(join(this.#field.value, text));
   }
@@ -138,7 +156,7 @@ export class Composer {
     draft.text = "";
     draft.flush();
     if (draft === this.#draft) this.#setText("");
-    this.#events.send(message, conversation);
+    this.#events.send(message, conversation, this.#attachments?.take(conversation));
   }
 
   /**
@@ -203,9 +221,11 @@ export class Composer {
   async #addFiles(files) {
     const { readFiles } = await import("./dropped_files.js").catch(() => ({ readFiles: null }));
     if (!readFiles) return this.#events.filesRead("partNotLoaded"); // offline, or after a deploy
-    const { text, problem } = await readFiles(files, this.#maxChars);
+    const isImage = (/** @type {File} */ { type }) => this.#attachments !== null && /^image\/(?!svg)/.test(type);
+    const { text, problem } = await readFiles(files.filter((file) => !isImage(file)), this.#maxChars);
     if (text) this.insert(text);
-    this.#events.filesRead(problem);
+    this.#events.filesRead(problem === "fileNotText" && this.#attachments ? "fileNotTextOrImage" : problem);
+    await this.#attachments?.add(files.filter(isImage));
   }
 
   /** @param {KeyboardEvent} event */
@@ -259,14 +279,14 @@ export class Composer {
       this.#hint.classList.add("wanted");
       this.#events.tooEarly();
     }
-    if (this.#isBusy || message.trim() === "" || this.#findProblem()) return;
+    if (this.#isBusy || message.trim() === "" || this.#attachments?.isReading || this.#findProblem()) return;
     if (this.#draft && this.#conversation?.contents === "reading") {
       this.#waiting.set(this.#conversation, this.#draft);
       this.#draft.flush();
       return this.#show();
     }
     this.#setText("");
-    this.#events.send(message);
+    this.#events.send(message, undefined, this.#attachments?.take());
   }
 
   /** Whether an answer is running, or a message waits for its conversation. */
@@ -304,7 +324,7 @@ export class Composer {
     setText(this.#hint, isBusy ? "hintRunning" : "hint");
     if (!isBusy) this.#hint.classList.remove("wanted");
     this.#form.classList.toggle("running", isBusy);
-    this.#button.disabled = !isBusy && (this.#field.value.trim() === "" || problem !== "");
+    this.#button.disabled = !isBusy && (this.#field.value.trim() === "" || problem !== "" || this.#attachments?.isReading === true);
     this.#field.setAttribute("aria-invalid", String(problem !== ""));
     if (this.#problem.textContent !== problem) this.#problem.textContent = problem;
     this.#fitHeight();

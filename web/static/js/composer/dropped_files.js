@@ -4,6 +4,8 @@ import { texts } from "../i18n/language.js";
 
 const MAX_BYTES_PER_CHAR = 4;
 
+/** @typedef {"fileNotText" | "fileNotTextOrImage" | "fileTooLarge"} FileProblem the second where images may be sent */
+
 /**
  * @typedef {object} ReadFiles
  * @property {string} text of all text files; empty if there are none

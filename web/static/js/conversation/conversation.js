@@ -101,7 +101,8 @@ export class Conversation {
    * @returns {Exchange}
    */
   branch(exchange, question = exchange.question) {
-    return this.#add(newExchange(question, exchange.parent));
+    const { images } = exchange;
+    return this.#add({ ...newExchange(question, exchange.parent), ...(images && { images }) });
   }
 
   /** Shows an exchange instead of its siblings. @param {Exchange} exchange */
@@ -249,10 +250,13 @@ export class Conversation {
   }
 }
 
-/** @param {Exchange} exchange */
-export function messagesOf({ question, answer }) {
+/**
+ * @param {Exchange} exchange
+ * @returns {Message[]} with the ids of the question's images
+ */
+export function messagesOf({ question, answer, images }) {
   return [
-    { role: /** @type {const} */ ("user"), content: question },
+    { role: /** @type {const} */ ("user"), content: question, ...(images && { images: images.map(({ id }) => id) }) },
     { role: /** @type {const} */ ("assistant"), content: answer },
   ];
 }

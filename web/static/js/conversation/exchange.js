@@ -12,6 +12,7 @@ import { newIdentifier } from "./identifier.js";
  * @property {string} id
  * @property {string | null} parent the id of the previous exchange; null for a first one
  * @property {string} question
+ * @property {ImageReference[]} [images] of the question
  * @property {string} answer the text received so far
  * @property {string} reasoning
  * @property {import("./answer_parts.js").AnswerPart[]} [parts] what it has besides: calls of tools, sources
@@ -27,6 +28,8 @@ import { newIdentifier } from "./identifier.js";
  * @property {number} [leftOut] how many of the earlier messages the last request left out
  * @property {import("../api/answer_details.js").AnswerDetails} [figures] times and tokens; stored and exported under this name
  */
+
+/** @typedef {{ id: string, name: string, width: number, height: number }} ImageReference see storage/image_store.js */
 
 /**
  * @typedef {object} KeptRun

@@ -99,7 +99,7 @@ export function conversationFrom(value, { mayRun = false } = {}) {
  */
 function exchangeFrom(value, mayRun) {
   const { id, parent, question, answer, reasoning, state, created, changed } = object(value);
-  const { thoughtMs, finishReason, failure, figures, leftOut, stopReason, run, parts } = object(value);
+  const { thoughtMs, finishReason, failure, figures, leftOut, stopReason, run, parts, images } = object(value);
   ensure(ANSWER_STATES.includes(state));
   /** @type {Exchange} */
   const exchange = {
@@ -112,6 +112,7 @@ function exchangeFrom(value, mayRun) {
     created: time(created),
     changed: time(changed),
   };
+  if (images !== undefined) exchange.images = list(images).map(imageFrom);
   if (parts !== undefined) exchange.parts = list(parts).map((part) => partFrom(part, exchange.answer.length));
   if (thoughtMs !== undefined) exchange.thoughtMs = time(thoughtMs);
   if (finishReason !== undefined) exchange.finishReason = string(finishReason);
@@ -138,6 +139,12 @@ function runFrom(value) {
     ...(model !== undefined && { model: string(model) }),
     ...(joins === true && { joins }),
   };
+}
+
+/** @param {unknown} value @returns {import("../conversation/exchange.js").ImageReference} the image itself is not in the file */
+function imageFrom(value) {
+  const { id, name, width, height } = object(value);
+  return { id: identifier(id), name: string(name), width: number(width), height: number(height) };
 }
 
 /**

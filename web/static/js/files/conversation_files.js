@@ -65,9 +65,10 @@ function markdownOf({ record, path }) {
 }
 
 /** @param {Exchange} exchange */
-function section({ question, answer, state, parts: others }) {
+function section({ question, answer, state, parts: others, images = [] }) {
   const quoted = question.split("\n").map((line) => `> ${line}`.trimEnd());
   const parts = [quoted.join("\n")];
+  if (images.length > 0) parts.push(`*${texts.imagesSent(images.map(({ name }) => escaped(name)).join(", "))}*`);
   if (answer.trim() !== "") parts.push(answer.trim());
   const tools = [...new Set(callsOf(others).map(({ name }) => escaped(name)))];
   if (tools.length > 0) parts.push(`*${texts.toolsUsed(tools.join(", "))}*`);

@@ -247,6 +247,17 @@ export class ConversationStore {
     await this.#writeWhatWasRefused();
   }
 
+  /** @returns {Promise<Set<string> | null>} the ids of the images of all exchanges; null if they cannot be read */
+  async findImages() {
+    await this.#opened;
+    /** @type {Set<string>} */
+    const ids = new Set();
+    const visit = (/** @type {Exchange} */ { images = [] }) => images.forEach(({ id }) => ids.add(id));
+    const isRead = await this.#try((database) => database.visit(visit).then(() => true));
+    for (const exchange of this.#queue.exchanges) visit(exchange);
+    return isRead ? ids : null;
+  }
+
   /**
    * @param {string} text
    * @returns {Promise<Map<string, SearchHit | null>>} the ids of the conversations with all words of the text in one

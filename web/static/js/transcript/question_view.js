@@ -1,7 +1,7 @@
 /** One question in the transcript, with the buttons for it. A long one is folded. */
 
 import { BranchSwitch } from "./branch_switch.js";
-import { copyButton, iconButton } from "../ui/button.js";
+import { copyButton, iconButton, PART_MISSING } from "../ui/button.js";
 import { Draft, draftOwnerOf } from "../storage/draft.js";
 import { setLabel, setText } from "../i18n/language.js";
 import { breakLongRuns } from "../ui/long_runs.js";
@@ -49,6 +49,7 @@ export class QuestionView {
       if (!this.#isOpen) this.#article.scrollIntoView({ block: "nearest" });
       events.expanded();
     });
+    if (exchange.images) this.#showImages(exchange.images);
     this.#article.append(this.#text);
     this.branches = new BranchSwitch("questionVersions", events.choose);
     this.#editButton = iconButton("pencil", "edit", "edit when-idle", () => this.edit());
@@ -68,6 +69,16 @@ export class QuestionView {
     this.#showFold();
     // the editor was open when the page was closed
     if (this.#draft.text && !this.#editor) this.#openEditor(this.#draft.text);
+  }
+
+  /** @param {import("../conversation/exchange.js").ImageReference[]} images */
+  #showImages(images) {
+    const row = document.createElement("div");
+    row.className = "question-images"; // with its height, so that nothing shifts
+    this.#article.append(row);
+    import("./question_images.js").then(({ showImages }) => showImages(row, images)).catch(() => {
+      row.dispatchEvent(new Event(PART_MISSING, { bubbles: true })); // offline, or after a deploy
+    });
   }
 
   /** Opens the editor, and focuses it. */

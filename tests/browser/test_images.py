@@ -1,0 +1,293 @@
+"""Images in questions, where the operator allows them."""
+
+from __future__ import annotations
+
+import struct
+from base64 import b64decode
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
+
+from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
+from tools.common.chromium import WAIT_MS, open_context
+from tools.common.gunicorn_server import GunicornServer
+from tools.common.scripted_model import MODEL_NAME, ScriptedModel, reply
+
+from ..conftest import PLANTED_KEY
+from .test_dropped_files import DROP, NOTES
+from .test_dropped_files import PASTE as PASTE_BROKEN
+
+# A picture of noise, which compresses badly, as a file's bytes in base64.
+PICTURE: Final = """async ([width, height, type]) => {
+    const canvas = new OffscreenCanvas(width, height);
+    const context = canvas.getContext("2d");
+    const pixels = context.createImageData(width, height);
+    for (let at = 0; at < pixels.data.length; at += 65536) {
+        crypto.getRandomValues(pixels.data.subarray(at, at + 65536));
+    }
+    for (let at = 3; at < pixels.data.length; at += 4) pixels.data[at] = 255;
+    context.putImageData(pixels, 0, 0);
+    const blob = await canvas.convertToBlob({ type });
+    return new Uint8Array(await blob.arrayBuffer()).toBase64();
+}"""
+SIZE: Final = """async (url) => {
+    const { width, height } = await createImageBitmap(await (await fetch(url)).blob()).catch(() => ({}));
+    return [width, height];
+}"""
+STORED: Final = """() => new Promise((resolve, reject) => {
+    const opening = indexedDB.open("sluice.images");
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+        const reading = opening.result.transaction("images").objectStore("images").getAll();
+        reading.onsuccess = () => resolve(reading.result.map(({ data }) => data));
+        opening.result.close();
+    };
+})"""
+# Makes all kept images this old, in milliseconds, and adds one that no question has.
+AGE: Final = """(age) => new Promise((resolve, reject) => {
+    const opening = indexedDB.open("sluice.images");
+    opening.onsuccess = () => {
+        const transaction = opening.result.transaction("images", "readwrite");
+        const store = transaction.objectStore("images");
+        store.getAll().onsuccess = ({ target }) => {
+            for (const record of target.result) store.put({ ...record, added: record.added - age });
+            store.put({ id: "f".repeat(24), data: "unused", added: 0 });
+        };
+        transaction.oncomplete = () => { opening.result.close(); resolve(); };
+        transaction.onabort = () => reject(transaction.error);
+    };
+})"""
+# What is kept once it is as much, or after this time in milliseconds.
+UNTIL: Final = f"""async ([count, limit]) => {{
+    const end = performance.now() + limit;
+    for (;;) {{
+        const kept = await ({STORED})();
+        if (kept.length === count || performance.now() > end) return kept;
+        await new Promise((resolve) => requestAnimationFrame(resolve));
+    }}
+}}"""
+REPLY: Final = {"content_type": "text/event-stream", "body": frames(text_frame("A picture."), DONE_FRAME)}
+
+
+@pytest.fixture
+def chat(browser_page: Page) -> ChatPage:
+    chat = ChatPage(browser_page)
+    chat.configure(images=True, max_body_bytes=2**23)
+    chat.open()
+    expect(chat.page.get_by_role("button", name="Add images")).to_be_visible()
+    return chat
+
+
+def picture(chat: ChatPage, name: str, *, width: int = 40, height: int = 30, kind: str = "image/png") -> FilePayload:
+    """Return a file with a picture."""
+    return {
+        "name": name,
+        "mimeType": kind,
+        "buffer": b64decode(chat.page.evaluate(PICTURE, [width, height, kind])),
+    }
+
+
+def choose(chat: ChatPage, *files: FilePayload) -> None:
+    """Choose files by the button."""
+    with chat.page.expect_file_chooser() as chooser:
+        chat.page.get_by_role("button", name="Add images").click()
+    chooser.value.set_files(list(files))
+
+
+def attached(chat: ChatPage) -> Locator:
+    """Return the images that will be sent with the next message."""
+    return chat.page.locator(".attachments").get_by_role("img")
+
+
+def notice(chat: ChatPage, text: str) -> Locator:
+    return chat.page.get_by_role("alert").filter(has_text=text)
+
+
+def test_images_are_chosen_dropped_pasted_and_removed(chat: ChatPage) -> None:
+    choose(chat, picture(chat, "one.png"), picture(chat, "two.jpg", kind="image/jpeg"))
+    expect(attached(chat)).to_have_count(2)
+    dropped = picture(chat, "three.webp", kind="image/webp")
+    files = [[dropped["name"], dropped["mimeType"], list(dropped["buffer"])], NOTES]
+    assert chat.page.evaluate(DROP, ["#sluice-log", files, ""]) == [True, True]
+    expect(attached(chat)).to_have_count(3)
+    expect(chat.field).to_have_value("`notes`\n\n```\nGrüße\n```\n")  # a text file beside it is text, as before
+    assert [each.get_attribute("alt") for each in attached(chat).all()] == ["one.png", "two.jpg", "three.webp"]
+    chat.page.get_by_role("button", name="Remove two.jpg").click()
+    expect(chat.page.get_by_role("button", name="Remove three.webp")).to_be_focused()
+    expect(attached(chat)).to_have_count(2)
+    # broken, and too many
+    assert chat.page.evaluate(PASTE_BROKEN, [""])
+    expect(notice(chat, "could not read this image")).to_be_visible()
+    choose(chat, *(picture(chat, f"{number}.png") for number in range(3)))
+    expect(notice(chat, "A message may have 4 images.")).to_be_visible()
+    expect(attached(chat)).to_have_count(4)
+    assert chat.page.evaluate(DROP, ["#sluice-log", [["a.pdf", "application/pdf", [0, 1]]], ""]) == [True, True]
+    expect(notice(chat, "Only text files and images can be put into a message.")).to_be_visible()
+    for _ in range(4):
+        chat.page.get_by_role("button", name="Remove").first.click()
+    expect(chat.field).to_be_focused()
+    expect(chat.page.locator(".attachments")).to_be_hidden()
+
+
+def test_an_image_is_scaled_and_nothing_of_its_file_but_the_picture_is_sent(chat: ChatPage) -> None:
+    photo = picture(chat, "photo.jpg", width=2400, height=1200, kind="image/jpeg")
+    secret = b"Exif\0\0 GPS 38.7 N 9.1 W, a camera"
+    marker = b"\xff\xe1" + struct.pack(">H", len(secret) + 2) + secret
+    photo["buffer"] = photo["buffer"][:2] + marker + photo["buffer"][2:]
+    assert len(photo["buffer"]) > 1_000_000
+    choose(chat, photo)
+    expect(attached(chat)).to_have_count(1)
+    bodies = chat.reply_once(**REPLY)
+    chat.ask_and_wait("What is it?")
+    (sent,) = bodies[0]["images"]
+    label, data = sent.split(",")
+    assert label == "data:image/jpeg;base64"
+    image = b64decode(data)
+    assert image.startswith(b"\xff\xd8\xff")
+    assert len(image) <= 400_000
+    assert b"Exif" not in image
+    assert b"GPS" not in image
+    width, height = chat.page.locator(".question img").evaluate("(img) => [img.naturalWidth, img.naturalHeight]")
+    assert width <= 1568
+    assert abs(width / height - 2) < 0.01
+
+
+def test_images_stay_with_their_question_and_open_large(chat: ChatPage) -> None:
+    choose(chat, picture(chat, "one.png"), picture(chat, "two.png"))
+    expect(attached(chat)).to_have_count(2)
+    bodies = [chat.reply_once(**REPLY)]
+    chat.ask_and_wait("What is it?")
+    expect(chat.page.locator(".attachments")).to_be_hidden()
+    thumbnails = chat.questions.last.get_by_role("img")
+    expect(thumbnails).to_have_count(2)
+    chat.wait_saved()
+    chat.page.reload()
+    expect(thumbnails).to_have_count(2)
+    thumbnails.first.click()
+    dialog = chat.page.get_by_role("dialog", name="Image: one.png")
+    expect(dialog.get_by_role("img", name="one.png")).to_be_visible()
+    chat.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(chat.questions.last.get_by_role("button").first).to_be_focused()
+    # of the history, of an edited question, and of another answer
+    bodies.append(chat.reply_once(**REPLY))
+    chat.ask_and_wait("And now?")
+    assert bodies[1][0]["conversation_history"][0]["images"] == bodies[0][0]["images"]
+    assert "images" not in bodies[1][0]
+    bodies.append(chat.reply_once(**REPLY))
+    chat.page.locator(".exchange .edit").first.click()
+    chat.page.locator(".question-editor textarea").fill("What is it, in Chinese?")
+    chat.page.get_by_role("button", name="Ask", exact=True).click()
+    chat.wait_complete()
+    assert bodies[2][0]["images"] == bodies[0][0]["images"]
+    expect(thumbnails).to_have_count(2)
+    bodies.append(chat.reply_once(**REPLY))
+    chat.answer.get_by_role("button", name="Regenerate").click()
+    chat.wait_complete()
+    assert bodies[3][0]["images"] == bodies[0][0]["images"]
+
+
+def test_unsent_images_stay_with_the_draft_of_their_conversation(chat: ChatPage) -> None:
+    chat.reply_once(**REPLY)
+    chat.ask_and_wait("First")
+    choose(chat, picture(chat, "one.png"))
+    expect(attached(chat)).to_have_count(1)
+    chat.page.get_by_role("button", name="New conversation").first.click()
+    expect(attached(chat)).to_have_count(0)
+    choose(chat, picture(chat, "two.png"))
+    expect(attached(chat)).to_have_count(1)
+    chat.page.locator(".conversation a").click()
+    chat.wait_shown()
+    assert [each.get_attribute("alt") for each in attached(chat).all()] == ["one.png"]
+    chat.page.get_by_role("button", name="New conversation").first.click()
+    assert [each.get_attribute("alt") for each in attached(chat).all()] == ["two.png"]
+
+
+def test_an_image_that_is_gone_leaves_a_note_and_the_question_goes_on(chat: ChatPage) -> None:
+    choose(chat, picture(chat, "one.png"))
+    expect(attached(chat)).to_have_count(1)
+    chat.reply_once(**REPLY)
+    chat.ask_and_wait("What is it?")
+    chat.wait_saved()
+    chat.page.evaluate("() => new Promise((done) => { indexedDB.deleteDatabase('sluice.images').onsuccess = done; })")
+    chat.page.reload()
+    expect(chat.questions.last).to_contain_text("Images of this question are not in this browser.")
+    bodies = chat.reply_once(**REPLY)
+    chat.ask_and_wait("And now?")
+    assert bodies[0]["conversation_history"][0] == {"role": "user", "content": "What is it?", "images": []}
+
+
+def test_the_oldest_images_are_dropped_beyond_the_budget_and_those_of_deleted_conversations(chat: ChatPage) -> None:
+    def small(route: Any) -> None:
+        source = route.fetch().text()
+        changed = source.replace("const BUDGET_CHARS = 64_000_000;", "const BUDGET_CHARS = 9_000;")
+        assert changed != source
+        route.fulfill(body=changed, content_type="text/javascript")
+
+    chat.page.route("**/js/storage/image_store.js", small)
+    chat.page.reload()
+    expect(chat.page.get_by_role("button", name="Add images")).to_be_visible()
+    for number in range(4):
+        choose(chat, picture(chat, f"{number}.png"))
+        expect(attached(chat)).to_have_count(1)
+        chat.reply_once(**REPLY)
+        chat.ask_and_wait(f"Question {number}")
+    chat.wait_saved()
+    kept = chat.page.evaluate(STORED)
+    assert 0 < len(kept) < 4
+    assert sum(map(len, kept)) <= 9_000
+    chat.page.reload()
+    expect(chat.questions.last.get_by_role("img")).to_have_count(1)
+    expect(chat.questions.first).to_contain_text("Images of this question are not in this browser.")
+    # those of a deleted conversation, once the deletion cannot be undone any more
+    chat.page.evaluate(AGE, 3_600_000)
+    chat.page.reload()
+    expect(chat.page.get_by_role("button", name="Add images")).to_be_visible()
+    chat.page.keyboard.press("Shift")
+    expect(chat.questions.last.get_by_role("img")).to_have_count(1)
+    assert chat.page.evaluate(UNTIL, [len(kept), WAIT_MS]) == kept
+    chat.page.locator(".conversation .more").click()
+    chat.page.get_by_role("menuitem", name="Delete").click()
+    expect(chat.page.locator(".conversation")).to_have_count(0)
+    chat.page.reload()
+    expect(chat.page.get_by_role("button", name="Add images")).to_be_visible()
+    chat.page.keyboard.press("Shift")
+    assert chat.page.evaluate(UNTIL, [0, WAIT_MS]) == []
+
+
+def test_without_permission_there_is_no_button_and_one_sentence(browser_page: Page) -> None:
+    chat = ChatPage(browser_page).open()
+    expect(chat.page.get_by_role("button", name="Add images")).to_have_count(0)
+    assert chat.page.evaluate(PASTE_BROKEN, [""])
+    expect(notice(chat, "Images and other files cannot be sent.")).to_be_visible()
+
+
+@pytest.fixture
+def server_with_images(model: ScriptedModel) -> Iterator[GunicornServer]:
+    """Start a server whose model takes images."""
+    env = {
+        "OPENAI_API_KEY": PLANTED_KEY,
+        "OPENAI_BASE_URL": model.base_url,
+        "OPENAI_MODEL": MODEL_NAME,
+        "SLUICE_ALLOW_IMAGES": "on",
+    }
+    with GunicornServer(env) as server:
+        yield server
+
+
+def test_the_model_gets_the_images_of_the_page(
+    browser: Browser, model: ScriptedModel, server_with_images: GunicornServer
+) -> None:
+    with open_context(browser, base_url=server_with_images.url, locale="zh-CN") as context:
+        chat = ChatPage(context.new_page()).open()
+        model.enqueue(reply("Three noisy pictures."))
+        large = [picture(chat, f"{number}.jpg", width=1600, height=900, kind="image/jpeg") for number in range(4)]
+        with chat.page.expect_file_chooser() as chooser:
+            chat.page.get_by_role("button", name="添加图片").click()
+        chooser.value.set_files(list(large))
+        expect(attached(chat)).to_have_count(4)
+        expect(chat.ask_and_wait("这是什么？")).to_have_text("Three noisy pictures.")
+        (message,) = model.exchanges[-1].body["messages"]
+        assert [part["type"] for part in message["content"]] == ["text", *["image_url"] * 4]

@@ -1,0 +1,131 @@
+/**
+ * Keeps the images of questions in this browser, in a database of their own: an exchange has their ids, so that they are
+ * not written again with each part of its answer. They have a budget: the oldest are dropped first.
+ */
+
+import { isStorageClosed, storageName } from "../browser/page_root.js";
+
+/**
+ * @typedef {object} NewImage
+ * @property {string} id
+ * @property {string} name of its file
+ * @property {number} width pixels
+ * @property {number} height
+ * @property {string} data a data URL
+ *
+ * @typedef {{ id: string, data: string, added: number }} ImageRecord `added` in milliseconds since 1970
+ */
+
+const NAME = storageName("images");
+const BUDGET_CHARS = 64_000_000; // of data URLs: a hundred of the largest images, and most of what browsers give
+const UNUSED_MS = 600_000; // after which an image that no exchange has is deleted: a tab may not have stored it yet
+
+/** The images that this page has added, also if the browser does not keep them. @type {Map<string, string>} */
+const added = new Map();
+
+/**
+ * @param {NewImage[]} images
+ * @returns {Promise<boolean>} whether the browser keeps them
+ */
+export async function keepImages(images) {
+  for (const { id, data } of images) added.set(id, data);
+  try {
+    await useImages("readwrite", async (store) => {
+      for (const { id, data } of images) store.put({ id, data, added: Date.now() });
+      await dropOldest(store);
+    });
+    return true;
+  } catch {
+    return false; // the storage is full or turned off; the page says so
+  }
+}
+
+/**
+ * @param {string[]} ids
+ * @returns {Promise<Map<string, string>>} the data URLs of those that are in this browser
+ */
+export async function loadImages(ids) {
+  const found = new Map(ids.flatMap((id) => (added.has(id) ? [[id, added.get(id) ?? ""]] : [])));
+  const missing = ids.filter((id) => !found.has(id));
+  if (missing.length === 0) return found;
+  try {
+    await useImages("readonly", async (store) => {
+      /** @type {(ImageRecord | undefined)[]} */
+      const records = await Promise.all(missing.map((id) => result(store.get(id))));
+      for (const record of records) if (record) found.set(record.id, record.data);
+    });
+  } catch {
+    // turned off, or deleted: the images are missing, which the transcript says
+  }
+  return found;
+}
+
+/**
+ * Deletes images that no exchange has any more.
+ * @param {() => Promise<Set<string> | null>} findUsed the ids of those that exchanges have; null if that cannot be read
+ */
+export async function deleteUnused(findUsed) {
+  try {
+    const before = Date.now() - UNUSED_MS;
+    /** @type {ImageRecord[]} */
+    const records = await useImages("readonly", (store) => result(store.getAll()));
+    const old = records.filter((record) => record.added < before);
+    const used = old.length > 0 ? await findUsed() : null;
+    if (!used) return;
+    await useImages("readwrite", async (store) => {
+      for (const { id } of old) if (!used.has(id)) store.delete(id);
+    });
+  } catch {
+    // turned off: nothing is kept
+  }
+}
+
+/** @param {IDBObjectStore} store */
+async function dropOldest(store) {
+  /** @type {ImageRecord[]} */
+  const records = await result(store.index("added").getAll());
+  let size = records.reduce((sum, { data }) => sum + data.length, 0);
+  for (const { id, data } of records) {
+    if (size <= BUDGET_CHARS) return;
+    store.delete(id);
+    size -= data.length;
+  }
+}
+
+/**
+ * @template Result
+ * @param {IDBTransactionMode} mode
+ * @param {(store: IDBObjectStore) => Promise<Result>} work
+ * @returns {Promise<Result>} fulfilled when all is stored
+ * @throws {DOMException} if the browser refuses
+ */
+async function useImages(mode, work) {
+  if (isStorageClosed()) throw new DOMException("The storage is being deleted.", "InvalidStateError");
+  const opening = indexedDB.open(NAME, 1);
+  opening.onupgradeneeded = () => opening.result.createObjectStore("images", { keyPath: "id" }).createIndex("added", "added");
+  /** @type {IDBDatabase} */
+  const database = await result(opening);
+  try {
+    const transaction = database.transaction("images", mode);
+    /** @type {Promise<void>} */
+    const done = new Promise((resolve, reject) => {
+      transaction.oncomplete = () => resolve();
+      transaction.onabort = () => reject(transaction.error ?? new DOMException("Aborted.", "AbortError"));
+    });
+    const [value] = await Promise.all([work(transaction.objectStore("images")), done]);
+    return value;
+  } finally {
+    database.close(); // each use opens it, so that it can be deleted at any time
+  }
+}
+
+/**
+ * @param {IDBRequest} request
+ * @returns {Promise<any>}
+ */
+function result(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}

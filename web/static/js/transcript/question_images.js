@@ -1,0 +1,65 @@
+/** The images of a question: small ones, which open large. */
+
+import { iconButton } from "../ui/button.js";
+import { loadImages } from "../storage/image_store.js";
+import { root } from "../browser/page_root.js";
+import { setText, texts } from "../i18n/language.js";
+
+/** @typedef {import("../conversation/exchange.js").ImageReference} ImageReference */
+
+/**
+ * @param {HTMLElement} element
+ * @param {ImageReference[]} images
+ */
+export async function showImages(element, images) {
+  const found = await loadImages(images.map(({ id }) => id));
+  const kept = images.flatMap((image) => {
+    const data = found.get(image.id);
+    return data ? [thumbnail(image, data)] : [];
+  });
+  element.replaceChildren(...kept, ...(kept.length < images.length ? [missingNote()] : []));
+  element.classList.toggle("missing", kept.length === 0);
+}
+
+function missingNote() {
+  const note = document.createElement("p");
+  note.className = "missing-images";
+  setText(note, "imagesMissing");
+  return note;
+}
+
+/**
+ * @param {ImageReference} image
+ * @param {string} data
+ */
+function thumbnail({ name, width, height }, data) {
+  const button = document.createElement("button");
+  const picture = document.createElement("img");
+  button.type = "button";
+  button.className = "thumbnail";
+  button.setAttribute("aria-haspopup", "dialog");
+  button.style.aspectRatio = `${width} / ${height}`;
+  Object.assign(picture, { src: data, alt: name, width, height });
+  button.append(picture);
+  button.addEventListener("click", () => openLarge(data, name));
+  return button;
+}
+
+/**
+ * @param {string} data
+ * @param {string} name
+ */
+function openLarge(data, name) {
+  const dialog = document.createElement("dialog");
+  const picture = document.createElement("img");
+  dialog.className = "dialog image-dialog";
+  dialog.ariaLabel = texts.imageOf(name);
+  Object.assign(picture, { src: data, alt: name });
+  dialog.append(picture, iconButton("x", "close", "close", () => dialog.close()));
+  dialog.addEventListener("click", ({ target }) => {
+    if (target === dialog || target === picture) dialog.close();
+  });
+  dialog.addEventListener("close", () => dialog.remove());
+  root.append(dialog);
+  dialog.showModal();
+}
