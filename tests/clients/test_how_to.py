@@ -22,6 +22,8 @@ BLOCKS = {
     section.partition("\n")[0]: re.findall(r"^```(\w+)\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     for section in PAGE.split("\n## ")[1:]
 }
+# It is no program; `drivers/use_chat.mjs` has it in a page.
+del BLOCKS["useChat"]
 #: Those whose packages `make test` has.
 SMALL = ("curl", "openai (Python)")
 
