@@ -12,6 +12,8 @@ from typing import Any
 BYTES_PER_TOKEN = 4
 # Counts above it are no counts: the metrics' floats could not hold them.
 MOST_TOKENS = 2**53
+# Decimals of a cost. One token of the cheapest models costs 2e-8; what is behind that is the floats' own.
+COST_DECIMALS = 10
 # Role and delimiters of each message, as in OpenAI's cookbook on counting tokens.
 TOKENS_PER_MESSAGE = 4
 
@@ -47,15 +49,20 @@ class Usage:
 
 
 def sum_usages(usages: Sequence[Usage | None]) -> Usage | None:
-    """Return what several answers cost together, without money; `None` where one of them was not counted."""
+    """Return what several answers cost together; `None` where one of them was not counted.
+
+    They cost money where at least one of them does.
+    """
     counted = [usage for usage in usages if usage is not None]
     if len(counted) < len(usages):
         return None
+    costs = [usage.cost for usage in counted if usage.cost is not None]
     return Usage(
         sum(usage.prompt_tokens for usage in counted),
         sum(usage.completion_tokens for usage in counted),
         sum(usage.total_tokens for usage in counted),
         estimated=any(usage.estimated for usage in counted),
+        cost=round(sum(costs), COST_DECIMALS) if costs else None,
         cached_tokens=sum(usage.cached_tokens for usage in counted),
     )
 

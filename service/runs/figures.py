@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Sequence
 
@@ -10,6 +9,7 @@ from ..chat import CurrentChat
 from ..events.events import Chunks, Custom, Event, Failed, Finished, Reasoning, Text, ToolCall, ToolResult
 from ..events.tool_uses import ToolUse, pair_tool_events
 from ..events.usage import Usage, estimate_usage
+from .costs import with_cost
 
 
 class RunFigures:
@@ -95,14 +95,11 @@ class RunFigures:
     @property
     def usage(self) -> Usage:
         """The tokens, estimated where the provider counted none, and their cost where they have a price."""
-        usage, price = self._usage, self._current.price
+        usage = self._usage
         if usage is None:
             prompts = self._current.chat.prompt_texts + self._current.further_texts
             usage = estimate_usage(prompts, self._chunk_count, self._written_bytes)
-        if price is not None:
-            cost = price.cost(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens)
-            usage = dataclasses.replace(usage, cost=cost)
-        self._usage = usage
+        self._usage = usage = with_cost(usage, self._current.price)
         return usage
 
     @property

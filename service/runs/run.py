@@ -14,8 +14,8 @@ from ..chat import Chat, CurrentChat
 from ..concurrency.event_loop_thread import LoopThread, LoopUnavailable
 from ..errors import InternalError, ServiceError
 from ..events.events import Failed, Finished
+from ..events.usage import COST_DECIMALS
 from ..observability.metrics import Metrics
-from ..settings.providers import COST_DECIMALS
 from .figures import RunFigures
 from .log import RunLog
 from .run_end import RunEnd

@@ -9,8 +9,6 @@ from typing import Literal
 Api = Literal["chat", "responses"]
 # Prices are for so many tokens, as providers print them.
 PRICED_TOKENS = 1_000_000
-# Decimals of a cost. One token of the cheapest models costs 2e-8; what is behind that is the floats' own.
-COST_DECIMALS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ class Price:
         cached = min(cached_tokens, prompt_tokens)
         cached_price = self.input if self.cached_input is None else self.cached_input
         money = (prompt_tokens - cached) * self.input + cached * cached_price + completion_tokens * self.output
-        return round(money / PRICED_TOKENS, COST_DECIMALS)
+        return money / PRICED_TOKENS
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from ..events.events import Finished, ToolCall
 from ..events.usage import Usage, sum_usages
 from ..message import Message
 from ..observability.metrics import Metrics
+from ..runs.costs import with_cost
 from ..runs.log import EventSink, RunLog
 from ..settings.settings import Settings
 from .call_runner import CallRunner
@@ -83,7 +84,10 @@ class _ToolLoop:
         self._current = current
         self._log = log
         self._runner = CallRunner(tools, current.chat, log, metrics, settings.tools.timeout)
+        # Of the steps so far, each by the price of the provider that answered it.
         self._usages: list[Usage | None] = []
+        #: Who is asked in this step.
+        self._asked = current
         self._call_ids: set[str] = set()
 
     async def run(self, first_token_timeout: float | None) -> None:
@@ -103,19 +107,27 @@ class _ToolLoop:
             if is_last or finished.reason == _FILTERED:
                 self._log.append([self._end(finished)])
                 return
-            self._usages.append(finished.usage)
+            self._take_usage(finished)
             self._log.append(step.calls)
             results = await self._runner.run(step.calls)
             messages.append(_assistant_message("".join(step.texts), step.calls))
             messages += [Message(role="tool", tool_call_id=result.call_id, content=result.text) for result in results]
 
     async def _ask(self, chat: Chat, step: StepLog, first_token_timeout: float | None) -> None:
-        asked = CurrentChat(chat)
+        self._asked = CurrentChat(chat)
         try:
-            await self._stream_step(asked, step, first_token_timeout)
+            await self._stream_step(self._asked, step, first_token_timeout)
         finally:
-            self._current.provider = asked.provider or self._current.provider
-            self._current.price = asked.price or self._current.price
+            self._name_provider()
+
+    def _name_provider(self) -> None:
+        """Take the provider of this step and its price for those of the whole answer."""
+        self._current.provider = self._asked.provider or self._current.provider
+        self._current.price = self._asked.price or self._current.price
+
+    def _take_usage(self, finished: Finished) -> None:
+        usage = finished.usage
+        self._usages.append(None if usage is None else with_cost(usage, self._asked.price))
 
     def _extra(self, chat: Chat, number: int, *, is_last: bool) -> dict[str, Any]:
         extra = {**chat.extra, "tools": [tool.describe() for tool in self._tools.values()]}
@@ -128,7 +140,9 @@ class _ToolLoop:
 
     def _end(self, finished: Finished) -> Finished:
         """Return the end of the whole answer, with the usage of all steps."""
-        self._usages.append(finished.usage)
+        self._take_usage(finished)
+        # The end is the last event: what is not known of the price by then has no effect on it.
+        self._name_provider()
         return Finished(finished.reason, sum_usages(self._usages), finished.reported)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sluice.service.events.usage import Usage, estimate_usage, usage_from
+from sluice.service.events.usage import Usage, estimate_usage, sum_usages, usage_from
 
 
 def test_an_estimate_counts_at_least_the_pieces_that_came() -> None:
@@ -18,6 +18,11 @@ def test_an_estimate_goes_by_size_where_pieces_are_long() -> None:
 def test_chinese_counts_about_a_token_a_character() -> None:
     usage = estimate_usage(["水闸控制水流" * 10], chunk_count=0, completion_bytes=0)
     assert 40 <= usage.prompt_tokens <= 60
+
+
+def test_costs_are_summed_without_the_noise_of_floats_and_stay_unknown_where_none_is_known() -> None:
+    assert sum_usages([Usage(1, 0, 1, cost=0.1), Usage(1, 0, 1, cost=0.2)]) == Usage(2, 0, 2, cost=0.3)
+    assert sum_usages([Usage(1, 0, 1), Usage(1, 0, 1)]) == Usage(2, 0, 2)
 
 
 def test_only_an_estimate_is_marked_as_one() -> None:

@@ -181,6 +181,6 @@ def test_a_worker_has_the_providers_that_were_kept_until_a_reload_reads_them_aga
 
 def test_a_price_counts_cached_input_by_its_own_price_or_as_other_input() -> None:
     assert Price(2, 8, 0.5, "USD").cost(1000, 100, 400) == pytest.approx((600 * 2 + 400 * 0.5 + 100 * 8) / 1e6)
-    assert Price(2, 8, None, "USD").cost(1000, 100, 400) == 0.0028
+    assert Price(2, 8, None, "USD").cost(1000, 100, 400) == pytest.approx(0.0028)
     # More of it than there is input: a provider's miscount must not make a cost negative.
     assert Price(2, 8, 0.0, "USD").cost(10, 0, 400) == 0.0
