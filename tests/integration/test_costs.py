@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from tests.support.run_client import RunClient, read_all, run_id_of
 from tests.support.running_server import PLANTED_KEY
 from tests.support.several_providers import TwoProviders, start_two_providers
-from tools.common.raw_client import post_chat, stream_chat
+from tools.common.raw_client import fetch, post_chat, stream_chat
 from tools.common.scripted_model import refused, reply, said, stalling, usage_of
 
 FILE = f"""
@@ -107,6 +108,29 @@ def test_an_answer_that_its_client_leaves_costs_what_is_estimated(shared: TwoPro
     with stream_chat(shared.url, model="priced") as client:
         client.next_event()
     assert shared.server.wait_for_log(r"run=.* outcome=disconnected .* estimated=yes cost=0\.0000\d+ currency=EUR ")
+
+
+def openai_usage(shared: TwoProviders, *, streams: bool) -> dict[str, Any]:
+    """Ask at `/v1/chat/completions`; return the usage."""
+    fields = {"stream": True, "stream_options": {"include_usage": True}} if streams else {}
+    body = json.dumps({"model": "priced", "messages": [{"role": "user", "content": "Hi"}], **fields}).encode()
+    headers = {"Content-Type": "application/json"}
+    answer = fetch(shared.url, "/v1/chat/completions", method="POST", body=body, headers=headers)
+    data = (
+        [line[6:] for line in answer.body.decode().splitlines() if line.startswith("data: ")][-2] if streams else ""
+    )
+    usage: dict[str, Any] = (json.loads(data) if streams else answer.json())["usage"]
+    return usage
+
+
+@pytest.mark.parametrize("streams", [True, False])
+def test_clients_of_openais_api_get_the_cost_beside_what_the_provider_reported(
+    shared: TwoProviders, streams: bool
+) -> None:
+    details: Any = {**USAGE, "completion_tokens_details": {"reasoning_tokens": 7}}
+    shared.first.enqueue(reply("Hello", usage=details), reply("Hello", usage={**details, "cost": 0.5}))
+    assert openai_usage(shared, streams=streams) == {**details, "cost": COST}
+    assert openai_usage(shared, streams=streams)["cost"] == 0.5
 
 
 def test_a_kept_answer_keeps_its_cost(shared: TwoProviders) -> None:

@@ -58,9 +58,13 @@ class OpenAIChunkEncoder:
 
 
 def usage_fields(end: Finished) -> Mapping[str, Any] | None:
-    """Return the usage of an answer: as the provider sent it, or else what is estimated, marked as such."""
+    """Return the usage of an answer: as the provider sent it, or else what is estimated, marked as such.
+
+    With the cost, where prices are set. OpenRouter sends a `cost` of its own, which stays.
+    """
     if end.reported is not None:
-        return end.reported
+        cost = None if end.usage is None else end.usage.cost
+        return end.reported if cost is None else {"cost": cost, **end.reported}
     return None if end.usage is None else end.usage.fields()
 
 
