@@ -10,6 +10,8 @@
     ├── RunUnknown                run_unknown             no
     ├── RunExpired                run_expired             no
     ├── KeyReused                 key_reused              no
+    ├── CallUnknown               call_unknown            no
+    ├── CallDecided               call_decided            no
     ├── TooManyReaders            too_many_readers        yes   (retry_after)
     ├── TooManyRuns               too_many_runs           yes   (retry_after)
     ├── UpstreamError
@@ -159,6 +161,20 @@ class KeyReused(ServiceError):
 
     code = "key_reused"
     public_message = "This Idempotency-Key was used for another request. A new request should have a new key."
+
+
+class CallUnknown(ServiceError):
+    """No call of a tool waits for this decision."""
+
+    code = "call_unknown"
+    public_message = "No action of this answer waits for this decision. The answer may have ended."
+
+
+class CallDecided(ServiceError):
+    """The decision about a call was taken before, or came too late."""
+
+    code = "call_decided"
+    public_message = "This action was already allowed or refused, or the decision came too late."
 
 
 class TooManyReaders(ServiceError):

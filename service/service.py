@@ -37,6 +37,7 @@ from .settings.limits import CLOSING_TIME
 from .settings.settings import Settings
 from .stored_runs.registry import StoredRuns
 from .stored_runs.subscription import StoredSubscription
+from .tools.consent import ConsentDesk
 from .tools.loop import stream_with_tools
 from .tools.tool import ToolSet
 
@@ -286,7 +287,8 @@ class ChatService:
         """
         self.start()
         current = CurrentChat(chat)
-        source = self._make_source(current, before_model, tools)
+        consents = self.stored.make_consents() if tools else None
+        source = self._make_source(current, before_model, tools, consents)
         return self.stored.begin(
             owner,
             lambda: self._open(current, client, source, on_end, is_stored=True),
@@ -294,12 +296,19 @@ class ChatService:
             body_digest=body_digest,
             attended=attended,
             replaces=replaces,
+            consents=consents,
         )
 
-    def _make_source(self, current: CurrentChat, before_model: BeforeModel | None, tools: ToolSet | None) -> Source:
+    def _make_source(
+        self,
+        current: CurrentChat,
+        before_model: BeforeModel | None,
+        tools: ToolSet | None,
+        consents: ConsentDesk | None = None,
+    ) -> Source:
         stream: StreamChat = self.stream_chat
         if tools:
-            stream = partial(stream_with_tools, tools, self.stream_chat, self.settings, self.metrics)
+            stream = partial(stream_with_tools, tools, self.stream_chat, self.settings, self.metrics, consents)
         if before_model is None:
             return lambda log: stream(current, log, None)
         return partial(stream_prepared, current, before_model, stream, self.settings.limits.first_token_timeout)

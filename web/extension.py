@@ -18,6 +18,7 @@ from ..service.observability.logging import request_id
 from ..service.settings import kept_files
 from ..service.settings.load import load_settings
 from ..service.settings.names import names_without_effect
+from ..service.tools.consent import NeedsConsent
 from ..service.tools.tool import MAX_RESULT_BYTES, ToolFunction, make_tool
 from .api.errors import make_error_response
 from .api.item_stream import make_item_stream
@@ -211,6 +212,7 @@ class Sluice:
         description: str | None = None,
         timeout: float | None = None,
         max_result_bytes: int = MAX_RESULT_BYTES,
+        needs_consent: bool | NeedsConsent = False,
     ) -> Callable[[ToolF], ToolF]: ...
 
     def tool(self, function: Any = None, **options: Any) -> Any:
@@ -226,8 +228,9 @@ class Sluice:
 
         Args:
             function: The function.
-            options: `name` and `description` for the model, `timeout` in seconds (default: SLUICE_TOOL_TIMEOUT), and
-                `max_result_bytes` (default: 64 KiB), at which a result is cut.
+            options: `name` and `description` for the model, `timeout` in seconds (default: SLUICE_TOOL_TIMEOUT),
+                `max_result_bytes` (default: 64 KiB), at which a result is cut, and `needs_consent`: whether a person
+                has to allow each call, or an async function of the arguments that says so.
 
         Raises:
             RuntimeError: There is a tool of the same name.

@@ -82,7 +82,7 @@ class Metrics:
         self._tool_calls = Counter(
             values,
             "sluice_tool_calls",
-            "Calls of tools that ended: done, error, invalid (arguments), unknown, timeout, cancelled.",
+            "Calls of tools that ended: done, error, invalid (arguments), unknown, denied, timeout, cancelled.",
             ("tool", "outcome"),
         )
         self._tool_duration = Histogram(
@@ -218,7 +218,7 @@ class Metrics:
 
         Args:
             tool: One of the application's; empty where the model named another, so that labels stay few.
-            outcome: `done`, `error`, `invalid`, `unknown`, `timeout` or `cancelled`.
+            outcome: `done`, `error`, `invalid`, `unknown`, `denied`, `timeout` or `cancelled`.
             duration: Seconds.
         """
         with self._guard:

@@ -25,3 +25,9 @@ class ToolSettings:
         30.0,
         "Seconds for one call of a tool, unless the tool has a limit of its own.",
     )
+    consent_timeout: float = setting(
+        "SLUICE_CONSENT_TIMEOUT",
+        seconds(0.05, 3600),
+        120.0,
+        "Seconds for a person to allow a call of a tool that needs it; then it counts as refused.",
+    )

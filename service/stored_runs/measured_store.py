@@ -79,6 +79,14 @@ class MeasuredStore(RunStore):
         """See `RunStore`."""
         return await self._measure("request_stop", self._store.request_stop(run_id, reason))
 
+    async def mark(self, run_id: str, name: str, expected: str, value: str) -> str | None:
+        """See `RunStore`."""
+        return await self._measure("mark", self._store.mark(run_id, name, expected, value))
+
+    async def find_mark(self, run_id: str, name: str) -> str:
+        """See `RunStore`."""
+        return await self._measure("find_mark", self._store.find_mark(run_id, name))
+
     async def reap(self, end: bytes) -> list[str]:
         """See `RunStore`."""
         reaped = await self._measure("reap", self._store.reap(end))

@@ -10,10 +10,13 @@ from concurrent.futures import Executor, Future, wait
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from ..concurrency.background_task import start_background_task
 from ..concurrency.event_loop_thread import LoopThread, LoopUnavailable
 from ..errors import (
+    CallDecided,
+    CallUnknown,
     InternalError,
     KeyReused,
     Overloaded,
@@ -31,6 +34,7 @@ from ..observability.store_metrics import StoreMetrics
 from ..runs.run import Run
 from ..runs.stores.base import Created, NewRun, RunRecord, RunState, RunStore, StoreUnavailable
 from ..settings.storage import StorageSettings
+from .consents import ALLOWED, ASKED, CALL_ID, DENIED, StoredConsents
 from .environment import Environment
 from .event_codec import decode_events
 from .log_waiter import CATCH_UP_TIMEOUT, has_end, wait_for_number
@@ -117,6 +121,8 @@ class StoredRuns:
         #: Runs without a reader that are being given their records, in the order in which they came, by their owner.
         self._beginning: dict[str, list[str]] = {}
         self._replicas: dict[str, Replica] = {}
+        #: What waits for decisions, as long as its run does.
+        self._consents: WeakValueDictionary[str, StoredConsents] = WeakValueDictionary()
         self._upkeep: Upkeep | None = None
         self._closing: Executor | None = None
         #: Runs that a thread ends.
@@ -140,6 +146,7 @@ class StoredRuns:
         body_digest: str = "",
         attended: bool = True,
         replaces: bool = False,
+        consents: StoredConsents | None = None,
     ) -> StoredSubscription:
         """Keep a new run, and take its first place; or the place of a reader of the run that has this key.
 
@@ -151,6 +158,7 @@ class StoredRuns:
             attended: Whether the place is read. If not, the run counts as one without a reader from the beginning.
             replaces: Whether the new run takes the key from the one that has it, which is forgotten; unless that one
                 still runs and is of the same digest.
+            consents: Gets the run's id, and the decisions about it.
 
         Raises:
             KeyReused: The key was used for something else.
@@ -171,10 +179,15 @@ class StoredRuns:
             if replaces and not self._runs_still(created.run_id, owner, same=created.body_digest == body_digest):
                 with suppress(RunUnknown):
                     self.delete(created.run_id, owner)
-                return self.begin(owner, open_run, key=key, body_digest=body_digest, attended=attended)
+                return self.begin(
+                    owner, open_run, key=key, body_digest=body_digest, attended=attended, consents=consents
+                )
             if created.body_digest != body_digest:
                 raise KeyReused
             return self.subscribe(created.run_id, owner)
+        if consents is not None:
+            consents.run_id = new.run_id
+            self._consents[new.run_id] = consents
         run: Run | None = None
         try:
             run = open_run()
@@ -250,6 +263,28 @@ class StoredRuns:
             StoreAway: As `subscribe`.
         """
         return self._call(self._stop(run_id, owner))
+
+    def make_consents(self) -> StoredConsents:
+        """Return what waits for decisions about a run that `begin` is given."""
+        return StoredConsents(self._with_store)
+
+    def decide(self, run_id: str, owner: str, call_id: str, *, allow: bool) -> None:
+        """Take a person's decision about a call that waits for it, on whichever worker.
+
+        Args:
+            run_id: The run.
+            owner: Who decides.
+            call_id: The call.
+            allow: Whether it may run.
+
+        Raises:
+            CallDecided: It was decided before, or nobody has decided in time.
+            CallUnknown: No such call waits for a decision.
+            RunExpired: As `subscribe`.
+            RunUnknown: As `subscribe`.
+            StoreAway: As `subscribe`.
+        """
+        self._call(self._decide(run_id, owner, call_id, ALLOWED if allow else DENIED))
 
     def delete(self, run_id: str, owner: str | None) -> None:
         """Stop a run, and forget it.
@@ -500,6 +535,23 @@ class StoredRuns:
                 events = decode_events(page.batches[-1].payload) if page is not None and page.batches else []
         end = events[-1] if events and isinstance(events[-1], Finished | Failed) else None
         return RunStatus(record, end)
+
+    async def _decide(self, run_id: str, owner: str, call_id: str, decision: str) -> None:
+        stored = self._runs.get(run_id)
+        if stored is None:
+            await self._known(run_id, owner)
+        elif stored.owner != owner:
+            raise RunUnknown
+        # The store has its end a moment later.
+        if not CALL_ID.fullmatch(call_id) or (stored is not None and stored.has_ended):
+            raise CallUnknown
+        before = await self._with_store(lambda store: store.mark(run_id, call_id, ASKED, decision))
+        if not before:
+            raise CallUnknown
+        if before != ASKED:
+            raise CallDecided
+        if (consents := self._consents.get(run_id)) is not None:
+            consents.wake()
 
     async def _stop(self, run_id: str, owner: str | None) -> RunRecord:
         deadline = asyncio.get_running_loop().time() + STOP_TIMEOUT

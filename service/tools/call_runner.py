@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from ..chat import Chat
 from ..events.events import Custom, ToolCall, ToolResult
 from ..observability.metrics import Metrics
 from ..runs.log import RunLog
+from ..settings.tools import ToolSettings
+from .consent import CannotAsk, ConsentDesk
 from .context import ToolContext, ToolError
 from .parameters import BadArguments
 from .results import to_text
-from .tool import Tool
+from .tool import Tool, ToolFunction
 
 logger = logging.getLogger("sluice.tools")
+
+T = TypeVar("T")
 
 # Calls of one answer that run at once. The others wait, and their time does not begin.
 MOST_AT_ONCE = 8
@@ -39,24 +43,44 @@ class _Ended:
     outcome: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A call that was looked at: what it calls and with what, or else how it has ended already."""
+
+    call: ToolCall
+    tool: Tool | None
+    arguments: dict[str, Any]
+    ended: _Ended | None = None
+
+
 class CallRunner:
     """Runs the calls of one run. For the loop's thread."""
 
-    def __init__(self, tools: Mapping[str, Tool], chat: Chat, log: RunLog, metrics: Metrics, timeout: float) -> None:
+    def __init__(
+        self,
+        tools: Mapping[str, Tool],
+        chat: Chat,
+        log: RunLog,
+        metrics: Metrics,
+        settings: ToolSettings,
+        consents: ConsentDesk | None,
+    ) -> None:
         """Take what calls need.
 
         Args:
             tools: Those that may be called, by their names.
             chat: For the functions' context.
-            log: Gets the results, each when it is there, and the events of the functions.
+            log: Gets the calls, the results, each when it is there, and the events of the functions.
             metrics: Counts the calls.
-            timeout: Seconds for a call, where its tool has no limit of its own.
+            settings: Their time limits.
+            consents: Asks a person; None where nobody can be asked.
         """
         self._tools = tools
         self._chat = chat
         self._log = log
         self._metrics = metrics
-        self._timeout = timeout
+        self._settings = settings
+        self._consents = consents
         self._slots = asyncio.Semaphore(MOST_AT_ONCE)
         # A log has one producer, and only one can wait for room.
         self._room = asyncio.Lock()
@@ -67,72 +91,124 @@ class CallRunner:
 
         Cancelling cancels the calls, and waits a few seconds for those that do not end.
         """
-        tasks = [asyncio.create_task(self._answer(call)) for call in calls]
-        try:
-            return await asyncio.gather(*tasks)
-        except BaseException:
-            # Also where one of them has failed by a defect of ours, and the others go on.
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-            raise
+        prepared = await _gather([self._prepare(call) for call in calls])
+        self._log.append([each.call for each in prepared])
+        return await _gather([self._answer(each) for each in prepared])
 
-    async def _answer(self, call: ToolCall) -> ToolResult:
+    async def _prepare(self, call: ToolCall) -> _Prepared:
+        """Decode a call's arguments, and ask a person about it where that is needed."""
         tool = self._tools.get(call.name)
-        async with self._slots:
-            began = time.monotonic()
-            ended = _Ended("", "cancelled")
-            try:
-                ended = await self._call(call, tool)
-            finally:
-                seconds = time.monotonic() - began
-                # Another name is the model's text, which is no label, and not for the log.
-                name = "" if tool is None else tool.name
-                self._metrics.tool_called(name, ended.outcome, seconds)
-                logger.info(
-                    "tool=%s run=%s outcome=%s duration_ms=%d result_bytes=%d",
-                    name or "-", self._chat.run_id, ended.outcome, int(seconds * 1000), len(ended.text.encode()),
-                )  # fmt: skip
+        if tool is None:
+            known = ", ".join(self._tools)
+            return _Prepared(
+                call, None, {}, _Ended(f"There is no tool {call.name!r}. There are: {known}.", "unknown")
+            )
+        try:
+            arguments = tool.parameters.decode(call.arguments)
+        except BadArguments as error:
+            return _Prepared(call, tool, {}, _Ended(_on_one_line(str(error)), "invalid"))
+        except Exception:
+            # A type's own code, such as a validator.
+            logger.exception("unhandled exception while the arguments of the tool %s were decoded", tool.name)
+            return _Prepared(call, tool, {}, _Ended("The arguments could not be read.", "invalid"))
+        needs_consent = tool.needs_consent
+        if callable(needs_consent):
+            async with self._slots:
+                found = await self._run_task(needs_consent, (dict(arguments),), {}, tool)
+            if not isinstance(found, bool):
+                if not isinstance(found, _Ended):
+                    logger.error("needs_consent of the tool %s returned no bool; the call is not run", tool.name)
+                    found = _Ended(f"The tool {tool.name} failed.", "error")
+                return _Prepared(call, tool, {}, found)
+            needs_consent = found
+        if not needs_consent:
+            return _Prepared(call, tool, arguments)
+        if (ended := await self._ask(call, tool)) is not None:
+            return _Prepared(call, tool, {}, ended)
+        return _Prepared(ToolCall(call.call_id, call.name, call.arguments, needs_consent=True), tool, arguments)
+
+    async def _ask(self, call: ToolCall, tool: Tool) -> _Ended | None:
+        """Ask a person about a call; return how it has ended where nobody can be asked."""
+        sentence = f"The tool {tool.name} needs a person's consent, and nobody can be asked in this answer."
+        if self._consents is None:
+            return _Ended(sentence, "denied")
+        try:
+            await self._consents.ask(call.call_id)
+        except CannotAsk as error:
+            logger.warning("nobody can be asked about a call of the tool %s: %s", tool.name, error)
+            return _Ended(sentence, "denied")
+        return None
+
+    async def _answer(self, prepared: _Prepared) -> ToolResult:
+        call, tool = prepared.call, prepared.tool
+        began = time.monotonic()
+        ended = _Ended("", "cancelled")
+        try:
+            ended = prepared.ended or await self._decided(call) or ended
+            if ended.outcome == "cancelled" and tool is not None:
+                async with self._slots:
+                    # Neither a person's time nor the wait for other calls is the tool's.
+                    began = time.monotonic()
+                    ended = await self._call(prepared, tool)
+        finally:
+            seconds = time.monotonic() - began
+            # Another name is the model's text, which is no label, and not for the log.
+            name = "" if tool is None else tool.name
+            self._metrics.tool_called(name, ended.outcome, seconds)
+            logger.info(
+                "tool=%s run=%s outcome=%s duration_ms=%d result_bytes=%d",
+                name or "-", self._chat.run_id, ended.outcome, int(seconds * 1000), len(ended.text.encode()),
+            )  # fmt: skip
         result = ToolResult(call.call_id, call.name, ended.text, ended.outcome != "done", seconds)
         self._log.append([result])
         return result
 
-    async def _call(self, call: ToolCall, tool: Tool | None) -> _Ended:
+    async def _decided(self, call: ToolCall) -> _Ended | None:
+        """Wait for a person's decision where one is asked; return how the call has ended unless it may run."""
+        if not call.needs_consent:
+            return None
+        assert self._consents is not None
+        allowed = await self._consents.wait(call.call_id, self._settings.consent_timeout)
+        if allowed is None:
+            return _Ended("The person did not decide in time, so it was not allowed.", "denied")
+        return None if allowed else _Ended("The person did not allow it.", "denied")
+
+    async def _call(self, prepared: _Prepared, tool: Tool) -> _Ended:
         """Run one call, and return how it has ended."""
-        if tool is None:
-            known = ", ".join(self._tools)
-            return _Ended(f"There is no tool {call.name!r}. There are: {known}.", "unknown")
-        try:
-            arguments = tool.parameters.decode(call.arguments)
-        except BadArguments as error:
-            return _Ended(_on_one_line(str(error)), "invalid")
-        except Exception:
-            # A type's own code, such as a validator.
-            logger.exception("unhandled exception while the arguments of the tool %s were decoded", tool.name)
-            return _Ended("The arguments could not be read.", "invalid")
+        call_id, arguments = prepared.call.call_id, prepared.arguments
         if (context_name := tool.parameters.context_name) is not None:
             arguments[context_name] = ToolContext(
-                self._chat.context,
-                self._chat.user,
-                self._chat.run_id,
-                call.call_id,
-                partial(self._emit, call.call_id),
+                self._chat.context, self._chat.user, self._chat.run_id, call_id, partial(self._emit, call_id)
             )
-        timeout = self._timeout if tool.timeout is None else tool.timeout
-        self._running.add(call.call_id)
-        task = asyncio.create_task(_contain(tool, arguments))
+        self._running.add(call_id)
+        try:
+            returned = await self._run_task(tool.function, (), arguments, tool)
+        finally:
+            self._running.discard(call_id)
+        if isinstance(returned, _Ended):
+            return returned
+        try:
+            return _Ended(to_text(returned, tool.max_result_bytes), "done")
+        except TypeError as unfit:
+            logger.error("the tool %s returned what JSON cannot express: %s", tool.name, unfit)
+            return _Ended(f"The tool {tool.name} failed: its result cannot be written as JSON.", "error")
+
+    async def _run_task(
+        self, function: ToolFunction, positional: tuple[Any, ...], named: dict[str, Any], tool: Tool
+    ) -> Any:
+        """Run a function of the application in a task; return what it returns, or how it has failed (`_Ended`)."""
+        timeout = self._settings.timeout if tool.timeout is None else tool.timeout
+        task = asyncio.create_task(_contain(function, positional, named))
         try:
             await asyncio.wait([task], timeout=timeout)
-            if not task.done():
-                await _end(task, tool.name)
-                logger.warning("the tool %s did not end within %g s, and was cancelled", tool.name, timeout)
-                return _Ended(f"The tool {tool.name} did not end within {timeout:g} seconds.", "timeout")
-            return _read(task, tool)
         except asyncio.CancelledError:
             await _end(task, tool.name)
             raise
-        finally:
-            self._running.discard(call.call_id)
+        if not task.done():
+            await _end(task, tool.name)
+            logger.warning("the tool %s did not end within %g s, and was cancelled", tool.name, timeout)
+            return _Ended(f"The tool {tool.name} did not end within {timeout:g} seconds.", "timeout")
+        return _failure_of(task, tool) or task.result()
 
     async def _emit(self, call_id: str, name: str, data: bytes) -> None:
         """Append an event of a function, and wait until the log has room (`ToolContext.emit`)."""
@@ -147,34 +223,40 @@ class _WouldEndLoop(Exception):
     """The function has raised its cause."""
 
 
-async def _contain(tool: Tool, arguments: dict[str, Any]) -> Any:
-    """Call the function. In a task, these two exceptions would end the event loop."""
+async def _gather(coroutines: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run coroutines at once. Where one fails, or the caller is cancelled, wait for the end of all of them."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
     try:
-        called: Awaitable[Any] = tool.function(**arguments)
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        raise
+
+
+async def _contain(function: ToolFunction, positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """Call a function. In a task, these two exceptions would end the event loop."""
+    try:
+        called: Awaitable[Any] = function(*positional, **named)
         return await called
     except (KeyboardInterrupt, SystemExit) as error:
         raise _WouldEndLoop from error
 
 
-def _read(task: asyncio.Task[Any], tool: Tool) -> _Ended:
-    """Return how a call has ended whose task is done."""
+def _failure_of(task: asyncio.Task[Any], tool: Tool) -> _Ended | None:
+    """Return how a call has failed whose task is done; None where it has not."""
     if task.cancelled():
         logger.warning("the tool %s has cancelled itself", tool.name)
         return _Ended(f"The tool {tool.name} was cancelled.", "error")
     error = task.exception()
+    if error is None:
+        return None
     if isinstance(error, ToolError):
         return _Ended(_on_one_line(str(error)) or f"The tool {tool.name} failed.", "error")
-    if error is not None:
-        logger.error(
-            "unhandled exception in the tool %s; the model is told that it failed", tool.name, exc_info=error
-        )
-        kind = type(error.__cause__ if isinstance(error, _WouldEndLoop) else error).__name__
-        return _Ended(f"The tool {tool.name} failed with an error of the type {kind}.", "error")
-    try:
-        return _Ended(to_text(task.result(), tool.max_result_bytes), "done")
-    except TypeError as unfit:
-        logger.error("the tool %s returned what JSON cannot express: %s", tool.name, unfit)
-        return _Ended(f"The tool {tool.name} failed: its result cannot be written as JSON.", "error")
+    logger.error("unhandled exception in the tool %s; the model is told that it failed", tool.name, exc_info=error)
+    kind = type(error.__cause__ if isinstance(error, _WouldEndLoop) else error).__name__
+    return _Ended(f"The tool {tool.name} failed with an error of the type {kind}.", "error")
 
 
 async def _end(task: asyncio.Task[Any], name: str) -> None:

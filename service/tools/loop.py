@@ -18,6 +18,7 @@ from ..runs.costs import with_cost
 from ..runs.log import EventSink, RunLog
 from ..settings.settings import Settings
 from .call_runner import CallRunner
+from .consent import ConsentDesk
 from .step_log import StepLog
 from .tool import Tool, ToolSet
 
@@ -32,6 +33,7 @@ async def stream_with_tools(
     stream_step: StreamStep,
     settings: Settings,
     metrics: Metrics,
+    consents: ConsentDesk | None,
     current: CurrentChat,
     log: RunLog,
     first_token_timeout: float | None = None,
@@ -43,6 +45,7 @@ async def stream_with_tools(
         stream_step: Asks the model once.
         settings: The limits of steps and times.
         metrics: Counts the calls.
+        consents: Asks a person; None where nobody can be asked.
         current: The chat; gets who is asked.
         log: Gets texts, calls, results and one end.
         first_token_timeout: Seconds until the first token of the first step; None for the setting.
@@ -58,7 +61,8 @@ async def stream_with_tools(
     if not chosen:
         await stream_step(current, log, first_token_timeout)
         return
-    loop = _ToolLoop(chosen, stream_step, settings, metrics, current, log)
+    runner = CallRunner(chosen, current.chat, log, metrics, settings.tools, consents)
+    loop = _ToolLoop(chosen, stream_step, settings.tools.steps, runner, current, log)
     try:
         async with asyncio.timeout(settings.limits.total_timeout) as limit:
             await loop.run(first_token_timeout)
@@ -73,17 +77,17 @@ class _ToolLoop:
         self,
         tools: Mapping[str, Tool],
         stream_step: StreamStep,
-        settings: Settings,
-        metrics: Metrics,
+        most_steps: int,
+        runner: CallRunner,
         current: CurrentChat,
         log: RunLog,
     ) -> None:
         self._tools = tools
         self._stream_step = stream_step
-        self._most_steps = settings.tools.steps
+        self._most_steps = most_steps
         self._current = current
         self._log = log
-        self._runner = CallRunner(tools, current.chat, log, metrics, settings.tools.timeout)
+        self._runner = runner
         # Of the steps so far, each by the price of the provider that answered it.
         self._usages: list[Usage | None] = []
         #: Who is asked in this step.
@@ -108,7 +112,6 @@ class _ToolLoop:
                 self._log.append([self._end(finished)])
                 return
             self._take_usage(finished)
-            self._log.append(step.calls)
             results = await self._runner.run(step.calls)
             messages.append(_assistant_message("".join(step.texts), step.calls))
             messages += [Message(role="tool", tool_call_id=result.call_id, content=result.text) for result in results]

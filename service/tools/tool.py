@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from ..chat import Chat
+from .consent import NeedsConsent
 from .parameters import Parameters, read_parameters
 
 #: Bytes of a result for the model, unless a tool has a limit of its own.
@@ -29,6 +30,8 @@ class Tool:
     #: Seconds for one call; None for SLUICE_TOOL_TIMEOUT.
     timeout: float | None
     max_result_bytes: int
+    #: Whether a person is asked before each call, or what says so of a call.
+    needs_consent: bool | NeedsConsent = False
 
     def describe(self) -> dict[str, Any]:
         """Return the tool as an OpenAI-compatible server takes it."""
@@ -49,6 +52,7 @@ def make_tool(
     description: str | None = None,
     timeout: float | None = None,
     max_result_bytes: int = MAX_RESULT_BYTES,
+    needs_consent: bool | NeedsConsent = False,
 ) -> Tool:
     """Make a tool of an async function.
 
@@ -58,6 +62,7 @@ def make_tool(
         description: What the tool does, for the model. Default: the function's docstring.
         timeout: Seconds for one call. Default: SLUICE_TOOL_TIMEOUT.
         max_result_bytes: Bytes of a result that the model gets; a longer one is cut.
+        needs_consent: Whether a person has to allow each call; or an async function of the arguments that says so.
 
     Raises:
         TypeError: It is no async function, or a parameter cannot be described.
@@ -79,8 +84,10 @@ def make_tool(
         raise ValueError(f"the timeout of the tool {name} is {timeout}; it should be a number of seconds above 0")
     if max_result_bytes < 1:
         raise ValueError(f"max_result_bytes of the tool {name} is {max_result_bytes}; it should be at least 1")
+    if not isinstance(needs_consent, bool) and not (callable(needs_consent) and _is_async(needs_consent)):
+        raise TypeError(f"needs_consent of the tool {name} should be a bool, or an async function of the arguments")
     parameters = read_parameters(function, name)
-    return Tool(name, description, function, parameters, timeout, max_result_bytes)
+    return Tool(name, description, function, parameters, timeout, max_result_bytes, needs_consent)
 
 
 class ToolSet:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,10 +20,10 @@ WITHIN = 5.0
 HANG = calling(("c1", "hang", "{}"), ("c2", "hang", "{}"), text=["Wait. "])
 
 
-def start(model: ScriptedModel) -> GunicornServer:
+def start(model: ScriptedModel, **further: object) -> GunicornServer:
     env = {
         "OPENAI_API_KEY": PLANTED_KEY, "OPENAI_MODEL": MODEL_NAME, "OPENAI_BASE_URL": model.base_url,
-        "SLUICE_HEARTBEAT_INTERVAL": 0.2, "SLUICE_DRAIN_TIMEOUT": 0.5,
+        "SLUICE_HEARTBEAT_INTERVAL": 0.2, "SLUICE_DRAIN_TIMEOUT": 0.5, **further,
     }  # fmt: skip
     return GunicornServer(env, app="tests.integration.tool_application:app", collector=False)
 
@@ -129,3 +131,39 @@ def test_a_server_that_drains_ends_an_answer_whose_tool_hangs_with_a_terminal_fr
         frames = list(client.frames(WITHIN))
     assert frames[-1].payload["code"] == "shutting_down"
     assert server.exit_code == 0
+
+
+def test_a_call_waits_for_its_person_while_heartbeats_go_on_and_the_decision_comes_by_another_server(
+    tmp_path: Path, model: ScriptedModel
+) -> None:
+    store = f"sqlite:{tmp_path / 'store' / 'runs.db'}"
+    # The limit of a token is not the person's.
+    limits = {"SLUICE_STORE": store, "SLUICE_NEXT_TOKEN_TIMEOUT": 0.3, "SLUICE_FIRST_TOKEN_TIMEOUT": 2}
+    with start(model, **limits) as one, start(model, **limits) as two:
+        browser = RunClient(one.url)
+        for allow, told in ((True, "sent to bob"), (False, "The person did not allow it.")):
+            model.enqueue(calling(("c1", "send", '{"to": "bob"}')), reply("I see."))
+            with browser.begin() as client:
+                run_id = run_id_of(client)
+                call = client.next_event(WITHIN).payload["tool_call"]
+                assert call["needs_consent"] is True
+                for _ in range(3):
+                    frame = client.next_frame(WITHIN)
+                    assert frame is not None
+                    assert frame.comment is not None
+                assert decide(RunClient(two.url), run_id, "c1", allow) == 404
+                assert decide(browser, run_id, "c2", allow, two.url) == 404
+                assert decide(browser, run_id, "c1", allow, two.url) == 204
+                assert decide(browser, run_id, "c1", allow, one.url) in (404, 409)
+                frames = [frame.payload for frame in client.frames(WITHIN) if frame.comment is None]
+            (result,) = [frame["tool_result"] for frame in frames if "tool_result" in frame]
+            assert (result["text"], result["is_error"]) == (told, not allow)
+            assert frames[-1]["done"] is True
+
+
+def decide(browser: RunClient, run_id: str, call: str, allow: bool, url: str = "") -> int:
+    """Take a decision, and return the status."""
+    headers = {"Cookie": browser.cookie, "Content-Type": "application/json"}
+    body = json.dumps({"call": call, "allow": allow}).encode()
+    path = f"/api/runs/{run_id}/consent"
+    return fetch(url or browser.url, path, method="POST", headers=headers, body=body).status

@@ -1,4 +1,4 @@
-"""An application whose model may call tools: one that answers, one that waits until it is cancelled."""
+"""An application whose model may call tools: one answers, one waits until it is cancelled, one needs consent."""
 
 from __future__ import annotations
 
@@ -23,3 +23,9 @@ async def search(context: ToolContext, query: str) -> str:
 async def hang() -> None:
     """Wait."""
     await asyncio.Event().wait()
+
+
+@sluice.tool(needs_consent=True)
+async def send(to: str) -> str:
+    """Send a mail."""
+    return f"sent to {to}"

@@ -38,6 +38,8 @@ CODES: Final = frozenset({
     "run_unknown",
     "run_expired",
     "key_reused",
+    "call_unknown",
+    "call_decided",
     "too_many_readers",
     "too_many_runs",
     "upstream_unavailable",

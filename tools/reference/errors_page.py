@@ -23,6 +23,8 @@ _TO_DO: Final = {
     "shutting_down": "ask again after `Retry-After`.",
     "run_unknown": "begin a new answer. Operator: several hosts need a common `SLUICE_STORE`; the log says so.",
     "run_expired": "begin a new answer. Operator: `SLUICE_RUN_KEPT` says for how long one can be read.",
+    "call_unknown": "read the answer on: its `tool_result` says what became of the call.",
+    "call_decided": "read the answer on. Operator: `SLUICE_CONSENT_TIMEOUT` says for how long a decision is awaited.",
     "key_reused": "send a new `Idempotency-Key` with each new request, and the same body with a repeated one.",
     "too_many_readers": "close another reader, and ask again. Operator: raise `SLUICE_RUN_MAX_READERS`.",
     "too_many_runs": "stop an answer by `POST /api/runs/<id>/stop`. Operator: raise `SLUICE_RUN_MAX_UNATTENDED`.",

@@ -22,6 +22,8 @@ from werkzeug.exceptions import (
 
 from ...service.errors import (
     AnswerTooLarge,
+    CallDecided,
+    CallUnknown,
     ContentFiltered,
     ContextLengthExceeded,
     InternalError,
@@ -73,6 +75,8 @@ STATUSES: dict[type[ServiceError], int] = {
     RunUnknown: 404,
     RunExpired: 410,
     KeyReused: 422,
+    CallUnknown: 404,
+    CallDecided: 409,
     TooManyReaders: 429,
     TooManyRuns: 429,
     Stopped: 409,

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from flask import Blueprint, Request, Response, abort
 from flask import request as current_request
 
@@ -32,12 +33,25 @@ from ..security.run_owner import RunOwner
 from ..security.sign_in import current_user_key
 from ..sockets.client_socket import find_connection
 from .json_response import make_uncached_response
+from .request_body import decode_body, read_body
 
 #: Names the run of a reply.
 RUN_HEADER = "Sluice-Run"
 _ID = re.compile(r"[0-9a-f]{38}")
+# A decision names a call, whose id has at most 64 characters.
+_MOST_DECISION_BYTES = 1000
 # Numbers of events fit into a double, as JavaScript has them.
 _CURSOR = re.compile(r"[0-9]{1,15}")
+
+
+class Decision(msgspec.Struct, forbid_unknown_fields=True):
+    """What a person says to a call of a tool that needs consent; `call` is the id in its frame."""
+
+    call: str
+    allow: bool
+
+
+_decision_decoder = msgspec.json.Decoder(Decision)
 
 
 def make_runs_blueprint(state: ExtensionState) -> Blueprint:
@@ -83,6 +97,15 @@ def make_runs_blueprint(state: ExtensionState) -> Blueprint:
         record = stored.stop(checked(run_id), RunOwner(current_request).digest)
         status = HTTPStatus.ACCEPTED if record.state is RunState.RUNNING else HTTPStatus.OK
         return make_uncached_response(describe_record(record), status)
+
+    @blueprint.post("/api/runs/<run_id>/consent")
+    def decide_call(run_id: str) -> Response:
+        refuse_foreign_origin(current_request)
+        checked(run_id)
+        settings = state.service.settings
+        decision = decode_body(_decision_decoder, read_body(current_request, _MOST_DECISION_BYTES), settings)
+        stored.decide(run_id, RunOwner(current_request).digest, decision.call, allow=decision.allow)
+        return Response(status=HTTPStatus.NO_CONTENT)
 
     @blueprint.delete("/api/runs/<run_id>")
     def delete_run(run_id: str) -> Response:

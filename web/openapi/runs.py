@@ -7,6 +7,8 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from ...service.errors import (
+    CallDecided,
+    CallUnknown,
     InternalError,
     Interrupted,
     KeyReused,
@@ -20,8 +22,9 @@ from ...service.errors import (
     TooManyRuns,
 )
 from ...service.events.usage import Usage
+from ..api.runs import Decision
 from ..request_errors import CsrfRefused, Forbidden, RateLimited, SignInRequired, UserChanged
-from .replies import REFUSALS, describe_errors, json_reply, reply
+from .replies import REFUSALS, describe_errors, json_reply, reference, reply
 
 State = Literal["running", "completed", "stopped", "failed", "interrupted"]
 
@@ -30,6 +33,8 @@ RUN_ERRORS: tuple[type[ServiceError], ...] = (
     RunUnknown,
     RunExpired,
     KeyReused,
+    CallUnknown,
+    CallDecided,
     TooManyReaders,
     TooManyRuns,
     Stopped,
@@ -114,7 +119,7 @@ class BegunRun(msgspec.Struct):
 
 
 #: The types of this file that the document needs.
-KINDS = (RunFields, RunList, BegunRun)
+KINDS = (RunFields, RunList, BegunRun, Decision)
 
 
 def add_stored_answers(chat: dict[str, Any]) -> None:
@@ -208,7 +213,25 @@ def describe_runs(stream: dict[str, Any]) -> dict[str, Any]:
                 (RunUnknown, RunExpired),
             )
         },
+        "/api/runs/{run_id}/consent": {"post": _consent()},
     }
+
+
+def _consent() -> dict[str, Any]:
+    refusals = {status: REFUSALS[status] for status in (403, 408, 413, 415, 421)} | {
+        400: f"the body is not a decision, or {_HOST}"
+    }
+    failures = (CsrfRefused, RunUnknown, RunExpired, CallUnknown, CallDecided, *_FAILURES)
+    taken = {"204": _nothing("The decision is taken: the call runs, or the model is told that it may not.")}
+    errors = describe_errors(failures, refusals)
+    errors["415"]["headers"]["Accept-Encoding"] = {
+        "description": "Where the body was compressed.",
+        "required": False,
+        "schema": {"type": "string", "const": "identity"},
+    }
+    operation = _operation("decideCall", "Allow or refuse a call of a tool that needs consent", taken, [_ID], errors)
+    body = {"required": True, "content": {"application/json": {"schema": reference(Decision)}}}
+    return {**operation, "requestBody": body}
 
 
 def _nothing(description: str) -> dict[str, Any]:

@@ -247,6 +247,23 @@ class RunStore(Protocol):
             The run as it is now; None where it is unknown.
         """
 
+    async def mark(self, run_id: str, name: str, expected: str, value: str) -> str | None:
+        """Give a run a mark, where the mark of this name has the expected value. Rings for nobody.
+
+        Args:
+            run_id: The run.
+            name: At most 64 letters, digits and `_.:-`.
+            expected: The value that it should have; empty where there should be none.
+            value: The new value.
+
+        Returns:
+            The value before; empty where there was none. None, with nothing changed, where the run is unknown or
+            has ended.
+        """
+
+    async def find_mark(self, run_id: str, name: str) -> str:
+        """Return the value of a run's mark; empty where there is none, or no such run."""
+
     async def reap(self, end: bytes) -> list[str]:
         """End runs whose lease is lost as `interrupted`, and forget what has expired. Safe to call from everywhere.
 

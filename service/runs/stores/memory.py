@@ -41,6 +41,7 @@ class _StoredRun:
     expires: float = 0.0
     attended_until: float = 0.0
     stop: str = ""
+    marks: dict[str, str] = field(default_factory=dict)
     batches: list[Batch] = field(default_factory=list)
 
     def add(self, batch: Batch) -> None:
@@ -280,6 +281,21 @@ class MemoryStore:
             run.stop = run.stop or reason
             self._tell(run_id)
         return run.record(self._contents.clock())
+
+    async def mark(self, run_id: str, name: str, expected: str, value: str) -> str | None:
+        """See `RunStore.mark`."""
+        run = self._contents.find(run_id)
+        if run is None or run.state is not RunState.RUNNING:
+            return None
+        before = run.marks.get(name, "")
+        if before == expected:
+            run.marks[name] = value
+        return before
+
+    async def find_mark(self, run_id: str, name: str) -> str:
+        """See `RunStore.find_mark`."""
+        run = self._contents.find(run_id)
+        return "" if run is None else run.marks.get(name, "")
 
     async def reap(self, end: bytes) -> list[str]:
         """See `RunStore.reap`."""

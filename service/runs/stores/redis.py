@@ -30,7 +30,7 @@ from .base import (
 )
 from .redis_bell import RedisBell
 from .redis_client import Call, Get, RedisClient, StoreOutOfMemory
-from .redis_keys import SHARDS, idempotency_key, owner_key, run_keys
+from .redis_keys import SHARDS, idempotency_key, mark_field, owner_key, run_keys
 from .redis_scripts import FIELDS, Script, Scripts
 from .redis_urls import parse_redis_url
 from .rules import LISTED, MAX_RUNS
@@ -183,6 +183,16 @@ class RedisStore:
         """See `RunStore.request_stop`."""
         fields = await self._call(self._scripts.stop, run_id, reason)
         return None if fields is None else _record(run_id, fields)
+
+    async def mark(self, run_id: str, name: str, expected: str, value: str) -> str | None:
+        """See `RunStore.mark`."""
+        before: bytes | None = await self._call(self._scripts.mark, run_id, mark_field(name), expected, value)
+        return None if before is None else before.decode()
+
+    async def find_mark(self, run_id: str, name: str) -> str:
+        """See `RunStore.find_mark`."""
+        value: bytes | None = await self._call(self._scripts.find_mark, run_id, mark_field(name))
+        return "" if value is None else value.decode()
 
     async def reap(self, end: bytes) -> list[str]:
         """See `RunStore.reap`. One call for each shard, one more for each run that may be due."""

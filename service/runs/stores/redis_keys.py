@@ -67,6 +67,11 @@ def channel_of(run_id: str) -> str:
     return f"{_BELL}{run_id}"
 
 
+def mark_field(name: str) -> str:
+    """Return the field of a run's hash that holds a mark."""
+    return f"mark:{name}"
+
+
 def stop_channel_of(run_id: str) -> str:
     """Return the channel on which changes of a run are announced that are not its producer's own."""
     return f"{_STOP_BELL}{run_id}"

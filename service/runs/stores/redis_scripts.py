@@ -161,6 +161,17 @@ end
 return run
 """
 
+# In the run's hash, with which they end. ARGV: run, field, expected value, value.
+_MARK: Final = """
+if redis.call('HGET', KEYS[1], 'state') ~= 'running' then return nil end
+local before = redis.call('HGET', KEYS[1], ARGV[2]) or ''
+if before == ARGV[3] then redis.call('HSET', KEYS[1], ARGV[2], ARGV[4]) end
+return before
+"""
+
+# ARGV: run, field.
+_FIND_MARK: Final = "return redis.call('HGET', KEYS[1], ARGV[2])"
+
 # Returns runs that may be due, and records that are too many. KEYS: leases, ends, expired.
 _DUE: Final = """
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - KNOWN)
@@ -296,6 +307,8 @@ class Scripts:
         self.find = self._script(_RECORD + _FIND)
         self.read = self._script(_RECORD + _READ)
         self.stop = self._script(_RECORD + _STOP)
+        self.mark = self._script(_MARK)
+        self.find_mark = self._script(_FIND_MARK)
         self.due = self._script(_DUE)
         self.reap = self._script(_RELEASE + _FINISH + _REAP)
         self.delete = self._script(_RELEASE + _DELETE)

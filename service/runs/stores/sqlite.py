@@ -158,6 +158,14 @@ class SqliteStore:
         self._ring_watched([run_id])
         return record
 
+    async def mark(self, run_id: str, name: str, expected: str, value: str) -> str | None:
+        """See `RunStore.mark`."""
+        return await self._write(lambda runs: runs.mark(run_id, name, expected, value))
+
+    async def find_mark(self, run_id: str, name: str) -> str:
+        """See `RunStore.find_mark`."""
+        return await self._read(lambda runs: runs.find_mark(run_id, name))
+
     async def reap(self, end: bytes) -> list[str]:
         """See `RunStore.reap`."""
         run_ids = await self._write(lambda runs: runs.reap(end))

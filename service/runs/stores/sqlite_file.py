@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .base import StoreUnavailable
 from .mounts import network_file_system
-from .sqlite_schema import APPLICATION_ID, FORMAT, SCHEMA
+from .sqlite_schema import APPLICATION_ID, FORMAT, MARKS, SCHEMA
 
 logger = logging.getLogger("sluice.store")
 
@@ -157,6 +157,7 @@ class DatabaseFile:
             raise StoreUnavailable(
                 f"{self.path} has format {found[1]}, and this version of Sluice reads format {FORMAT}; move it away"
             )
+        connection.execute(MARKS)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA max_page_count = {self._max_pages}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")

@@ -202,6 +202,21 @@ class StoredRuns:
             self.changed[run_id] = None
         return run.record(self._now)
 
+    def mark(self, run_id: str, name: str, expected: str, value: str) -> str | None:
+        """See `RunStore.mark`."""
+        run = self._find(run_id)
+        if run is None or run.state is not RunState.RUNNING:
+            return None
+        before = self._mark_of(run, name)
+        if before == expected:
+            self._connection.execute("INSERT OR REPLACE INTO marks VALUES (?, ?, ?)", (run.row, name, value))
+        return before
+
+    def find_mark(self, run_id: str, name: str) -> str:
+        """See `RunStore.find_mark`."""
+        run = self._find(run_id)
+        return "" if run is None else self._mark_of(run, name)
+
     def reap(self, end: bytes) -> list[str]:
         """See `RunStore.reap`. What expires at once in great numbers is forgotten by several calls."""
         lost = self._load_all("INDEXED BY runs_running WHERE state = 'running' AND lease <= ?", self._now)
@@ -348,7 +363,13 @@ class StoredRuns:
             for _ in range(min(free - FREE_PAGES, VACUUMED_PAGES)):
                 self._connection.execute("PRAGMA incremental_vacuum(1)")
 
+    def _mark_of(self, run: _Run, name: str) -> str:
+        rows = self._connection.execute("SELECT value FROM marks WHERE run = ? AND name = ?", (run.row, name))
+        found = rows.fetchone()
+        return "" if found is None else str(found[0])
+
     def _drop_batches(self, run: _Run) -> None:
+        self._connection.execute("DELETE FROM marks WHERE run = ?", (run.row,))
         self._connection.execute("DELETE FROM batches WHERE run = ?", (run.row,))
         self._count(-run.size, -1)
 

@@ -45,3 +45,12 @@ CREATE TABLE batches (
 CREATE TABLE totals (bytes INTEGER NOT NULL, runs INTEGER NOT NULL);
 INSERT INTO totals VALUES (0, 0);
 """
+# Made wherever it is missing: a file of an earlier version has no such table, and earlier versions do not look at it.
+MARKS = """
+CREATE TABLE IF NOT EXISTS marks (
+    run INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (run, name)
+) WITHOUT ROWID
+"""

@@ -35,7 +35,6 @@ SERVICE = {
     "service.observability": {"events", "excerpts"},
     "service.decoding": {"errors", "events", "failures"},
     "service.runs": {"chat", "concurrency", "errors", "events", "observability", "settings"},
-    "service.stored_runs": {"concurrency", "errors", "events", "observability", "runs", "settings"},
     "service.provider": {
         "runs",
         "chat",
@@ -49,6 +48,7 @@ SERVICE = {
         "settings",
     },
     "service.tools": {"chat", "errors", "events", "message", "observability", "runs", "settings"},
+    "service.stored_runs": {"concurrency", "errors", "events", "observability", "runs", "settings", "tools"},
     "service.service": {
         "chat",
         "concurrency",

@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from sluice import Chat, RunEnd, Sluice, ToolContext, ToolError
 from sluice.service.tools import call_runner
 from sluice.web.extension_state import ExtensionState
 from tests.support.extension_app import MakeApp, ask, frames_of
+from tests.support.polling import wait_until
 from tools.common.model_scripts import calling, refused, reply, said, usage_of
 from tools.common.model_steps import CallTools, Chunk, End, Headers, Stall
 from tools.common.scripted_model import ScriptedModel
@@ -334,19 +334,8 @@ def test_a_call_that_ignores_every_cancellation_does_not_hold_the_answer_and_is_
         may_end.set()
     assert results_of(frames) == [("c1", "The tool stubborn did not end within 0.05 seconds.", True)]
     assert any("stubborn ignores that it was cancelled" in message for message in caplog.messages)
-    wait_until(lambda: bool(late))
+    wait_until(lambda: bool(late), WITHIN)
     assert "the call has ended" in str(late[0])
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds, at most 5 seconds."""
-    changed = threading.Condition()
-    with changed:
-        assert changed.wait_for(holds, 0) or _poll(changed, holds)
-
-
-def _poll(changed: threading.Condition, holds: Callable[[], bool]) -> bool:
-    return any(changed.wait_for(holds, 0.01) for _ in range(int(WITHIN * 100)))
 
 
 # ------------------------------------------------------------------ what ends a run ends its calls
@@ -476,8 +465,8 @@ def test_a_slow_reader_holds_tools_back_that_send_many_events(make_app: MakeApp,
     run = state.service.open(Chat([{"role": "user", "content": "Hi"}], "m"), tools=state.hooks.tools)
     with run:
         model.wait_for_request()
-        wait_until(lambda: len(sent) >= 50)
-        wait_until(lambda: run.log.is_full)
+        wait_until(lambda: len(sent) >= 50, WITHIN)
+        wait_until(lambda: run.log.is_full, WITHIN)
         assert len(sent) < 100
         events = [event for _, batch in run for event in batch]
     assert len(sent) == 400

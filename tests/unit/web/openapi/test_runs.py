@@ -15,6 +15,8 @@ from werkzeug.test import TestResponse
 
 from sluice import Sluice
 from sluice.service.errors import (
+    CallDecided,
+    CallUnknown,
     InternalError,
     KeyReused,
     Overloaded,
@@ -40,13 +42,17 @@ CALLS = {
     "deleteRun": "delete",
     "followRun": "subscribe",
     "stopRun": "stop",
+    "decideCall": "decide",
 }
+# What has a body.
+BODIES = {"decideCall": {"call": "call_1", "allow": True}}
 FAILURES: dict[str, tuple[type[ServiceError], ...]] = {
     "listRuns": (StoreAway, InternalError),
     "getRun": (RunUnknown, RunExpired, StoreAway, InternalError),
     "deleteRun": (RunUnknown, StoreAway, InternalError),
     "followRun": (RunUnknown, RunExpired, TooManyReaders, Overloaded, StoreAway, InternalError),
     "stopRun": (RunUnknown, RunExpired, StoreAway, InternalError),
+    "decideCall": (RunUnknown, RunExpired, CallUnknown, CallDecided, StoreAway, InternalError),
 }
 
 
@@ -70,6 +76,8 @@ class Host:
     def ask(self, name: str, *, query: str = "", **arguments: Any) -> int:
         """Call an operation, hold the reply against its description, and return its status."""
         method, path, operation = self.operation(name)
+        if name in BODIES:
+            arguments = {"json": BODIES[name], **arguments}
         answer = self.client.open(path + query, method=method, **arguments)
         self.holds(operation, answer)
         return answer.status_code
@@ -152,7 +160,7 @@ def test_each_status_of_an_operation_is_described_and_no_other_one(
     method, path, operation = host.operation(name)
     path = path.replace(ID, run_id)
     wait_until(lambda: host.client.get(f"/api/runs/{run_id}").json["state"] == "completed", 5)  # type: ignore[index]
-    found = host.client.open(path, method=method)
+    found = host.client.open(path, method=method, json=BODIES.get(name))
     host.holds(operation, found)
     seen.add(found.status_code)
     if name == "listRuns":
@@ -164,6 +172,11 @@ def test_each_status_of_an_operation_is_described_and_no_other_one(
         seen.add(host.ask(name, headers={"Last-Event-ID": "x"}))
         monkeypatch.setattr(stored, "subscribe", failing(CursorAtEnd()))
         seen.add(host.ask(name))
+    if name == "decideCall":
+        monkeypatch.setattr(stored, "decide", lambda *_, **__: None)
+        # A body that comes too slowly (408) needs a socket.
+        seen |= {host.ask(name), host.ask(name, json={}), host.ask(name, json="a" * 1000), 408}
+        seen.add(host.ask(name, json=None, data="x"))
     assert {str(status) for status in seen} == set(operation["responses"])
 
 

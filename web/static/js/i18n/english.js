@@ -306,6 +306,8 @@ export const ENGLISH = {
     too_many_runs: "Too many of your answers were being written unread. Stop one of them, or wait for its end. Then try again.",
     run_unknown: "The server does not have the rest of this answer any more. The part that arrived is kept.",
     run_expired: "The server no longer keeps this answer. The part that arrived is kept.",
+    call_unknown: "Nothing waits for this decision any more. The answer may have ended.",
+    call_decided: "This was decided already, or the decision came too late.",
     key_reused: "The server has another question under the same key. Try again.",
     interrupted: "The page was closed before this answer was complete.",
     page: "An error occurred in this page. Reload it, then try again. The part of the answer that arrived is kept.",
