@@ -64,7 +64,8 @@ class Chat:
         if self.tools is not None:
             if isinstance(self.tools, str) or not isinstance(self.tools, Sequence):
                 raise TypeError(f"`tools` is of type {type(self.tools).__name__}; it should be a list of names")
-            if self.tools and "tools" in self.extra:
+            # A client of `/v1` brings its own, whatever the application chooses for its other clients.
+            if self.tools and "tools" in self.extra and not self.forwards:
                 raise ValueError("`tools` names tools, and `extra` describes others; one of both should be there")
         if not self.model:
             raise ValueError("`model` is empty; it should be the name of a model of the provider")

@@ -77,8 +77,8 @@ class LoopHeartbeat:
             self._activity.forget()
             if blocked >= BLOCKED_AFTER:
                 logger.warning(
-                    "the event loop was blocked for %.1f s by one callback, such as a before_model function that "
-                    "does not await; all answers waited",
+                    "the event loop was blocked for %.1f s by one callback, such as a before_model function or a "
+                    "tool that does not await; all answers waited",
                     blocked,
                 )
         if time.monotonic() > due:

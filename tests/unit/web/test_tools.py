@@ -535,6 +535,8 @@ def test_clients_of_openais_api_bring_their_own_tools_and_never_see_the_hosts(
     app, sluice = make_app()
     sluice.tool(search)
     own = {"type": "function", "function": {"name": "search", "parameters": {"type": "object"}}}
+    # What the application chooses for its page is not theirs.
+    sluice.prepare(lambda chat: chat.replace(tools=["search"]))
     for tools in ([own], None):
         model.enqueue(calling(("c1", "search", "{}")))
         body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], **({"tools": tools} if tools else {})}
