@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ..errors import UpstreamUnavailable
+from ..errors import UpstreamInvalid, UpstreamUnavailable
 from ..events.events import Delta, Finished, Reasoning, Text, ToolCall
 from ..events.usage import usage_from
 from ..failures.mapping import failure_from_event
@@ -47,9 +47,9 @@ class _DeltaEvent(msgspec.Struct, gc=False):
 
     type: str = ""
     delta: Any = None
-    output_index: int = 0
+    output_index: Any = 0
     #: Of parts of a summary.
-    summary_index: int = 0
+    summary_index: Any = 0
 
 
 _NO_EVENT: Final = _DeltaEvent()
@@ -73,7 +73,7 @@ class ResponsesDecoder(AnswerDecoder):
         self._tool_calls = ToolCallBuilder()
         self._calls = ResponseCalls()
         # Which part the last text and the last reasoning were of.
-        self._last_parts: dict[type[Delta], tuple[int, int]] = {}
+        self._last_parts: dict[type[Delta], tuple[Any, Any]] = {}
         # Some servers send a summary of the reasoning and the reasoning itself: the first that comes is read.
         self._reasoning_type = ""
         self._has_role = False
@@ -114,6 +114,17 @@ class ResponsesDecoder(AnswerDecoder):
         finally:
             self._deltas.add(kind, texts, deltas)
 
+    def _read_text(self, event: _DeltaEvent, kind: type[Delta], deltas: list[Delta]) -> None:
+        """Read an event with text that came alone."""
+        if not isinstance(event.delta, str):
+            if event.delta:
+                what = f"a {type(event.delta).__name__} instead of text"
+                self.state.fail(UpstreamInvalid(f"the provider sent a broken event: {what}"))
+        elif text := self._text_of(event, kind):
+            self._deltas.add(kind, [text], deltas)
+            if self._forwarded is not None:
+                self._forward_text(kind, text)
+
     def _text_of(self, event: _DeltaEvent, kind: type[Delta]) -> str:
         """Return an event's text, behind a blank line where it begins another part; empty where it is not shown."""
         text: str = event.delta
@@ -149,6 +160,11 @@ class ResponsesDecoder(AnswerDecoder):
         elif value.get("object") == "response":
             self._chunk_count += 1
             self._end(value, "", deltas)
+        elif name in _KINDS:
+            # Of a text with half of a surrogate pair, which the fast decoder refuses.
+            self._chunk_count += 1
+            event = _DeltaEvent(name, value.get("delta"), value.get("output_index", 0), value.get("summary_index", 0))
+            self._read_text(event, _KINDS[name], deltas)
         elif name.startswith("response."):
             self._chunk_count += 1
             self._add_parts(self._calls.read_event(name, value))

@@ -48,6 +48,9 @@ def response(status: str, output: Iterable[Mapping[str, Any]] = (), **fields: An
         "incomplete_details": None,
         "model": MODEL_NAME,
         "output": list(output),
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
         "usage": None,
         **fields,
     }
@@ -68,7 +71,7 @@ def response_usage(input_tokens: int, output_tokens: int, cached: int = 0) -> di
     """Return token counts as the API writes them."""
     return {
         "input_tokens": input_tokens,
-        "input_tokens_details": {"cached_tokens": cached},
+        "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": 0},
         "output_tokens": output_tokens,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": input_tokens + output_tokens,
@@ -88,6 +91,8 @@ def began() -> tuple[Step, ...]:
 
 def text(delta: str, *, output_index: int = 0, type: str = "response.output_text.delta", **fields: Any) -> Step:
     """Return the step that sends a part of a text."""
+    if type == "response.output_text.delta":
+        fields["logprobs"] = []
     return ResponseEvent(
         type, {"item_id": "msg_1", "output_index": output_index, "content_index": 0, "delta": delta, **fields}
     )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from openai.types.responses import ResponseStreamEvent
+from pydantic import TypeAdapter
 
 from sluice.service.decoding.chunk_writer import ChunkWriter
 from sluice.service.decoding.forwarded_chunks import SEPARATOR, ForwardedChunks
@@ -64,6 +66,18 @@ BODIES: dict[str, tuple[bytes, Answer]] = {
     "a refusal is the answer": (
         bytes_of([*began(), text("I cannot", type="response.refusal.delta"), *ended()]),
         Answer("I cannot", reason="stop"),
+    ),
+    "an emoji cut in two between deltas": (
+        b"".join(
+            b'data: {"type": "response.output_text.delta", "output_index": null, "delta": "%b"}\n\n' % half
+            for half in (rb"Hi \ud83d", rb"\ude00!")
+        )
+        + bytes_of(ended()),
+        Answer("Hi 😀!", reason="stop"),
+    ),
+    "a number instead of text": (
+        HELLO + b'data: {"type": "response.output_text.delta", "delta": 5}\n\n' + bytes_of(ended()),
+        Answer("Hello", code="upstream_invalid"),
     ),
     "a summary of the reasoning, its parts apart": (
         bytes_of(
@@ -199,6 +213,24 @@ def test_a_body_is_its_answer_or_its_failure_however_it_is_cut(name: str, size: 
     assert decode([body[at : at + size] for at in range(0, len(body), size)])[1] == expected
 
 
+def test_the_scripted_events_are_those_that_the_openai_package_describes() -> None:
+    usage = response_usage(9, 2)
+    steps = [
+        *began(),
+        *(text("a", type=kind, summary_index=0) for kind in (SUMMARY, RAW, "response.refusal.delta")),
+        text("a"),
+        *called(1, "call_1", "search", "{", "}"),
+        *ended(output=[message("a"), call("call_1", "search", "{}")], usage=usage),
+        *ended("incomplete", incomplete_details={"reason": "max_output_tokens"}),
+        *ended("failed", error={"code": "server_error", "message": "boom"}),
+        ResponseEvent("error", {"code": "server_error", "message": "boom", "param": None}),
+    ]
+    described: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
+    for step in steps:
+        if isinstance(step, ResponseEvent):
+            described.validate_json(step.encode().partition(b"data: ")[2])
+
+
 def test_text_and_arguments_count_as_progress_and_pings_do_not() -> None:
     decoder = ResponsesDecoder(2**20)
     decoder.feed(bytes_of(began()))
@@ -271,7 +303,7 @@ def test_for_a_client_of_the_chat_api_events_become_chunks() -> None:
         "prompt_tokens": 9,
         "completion_tokens": 2,
         "total_tokens": 11,
-        "prompt_tokens_details": {"cached_tokens": 4},
+        "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 0},
         "completion_tokens_details": {"reasoning_tokens": 0},
     }
 
