@@ -42,12 +42,13 @@ class CompletionDecoder(AnswerDecoder):
     ) -> None:
         """Begin an answer; the arguments are those of `AnswerDecoder`."""
         super().__init__(max_event_bytes, max_chars, content_type, forwarded)
-        self._tool_calls = ToolCallBuilder()
+        # Made with the first call: most answers have none.
+        self._tool_calls: ToolCallBuilder | None = None
         # Whether the text came as `message` instead of `delta`.
         self._is_message = False
 
     def _take_calls(self) -> list[ToolCall]:
-        return self._tool_calls.take()
+        return [] if self._tool_calls is None else self._tool_calls.take()
 
     def _implied_reason(self) -> str | None:
         return REASON_UNKNOWN if self.state.has_text and (self._is_done or self._is_document) else None
@@ -135,7 +136,8 @@ class CompletionDecoder(AnswerDecoder):
         if contents.tool_calls:
             # Arguments may take longer than the limit for one token.
             state.has_progressed = state.has_deltas = True
-            self._char_count += sum([self._tool_calls.add(part) for part in contents.tool_calls])
+            self._tool_calls = calls = self._tool_calls or ToolCallBuilder()
+            self._char_count += sum([calls.add(part) for part in contents.tool_calls])
         self._is_message = self._is_message or contents.is_message
         # Before the finish reason, which may only repeat that there is an error.
         if contents.error or not contents.has_choices:

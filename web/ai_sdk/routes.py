@@ -14,7 +14,7 @@ from ...service.observability.logging import request_id
 from ...service.runs.stores.base import RunState
 from ...service.stored_runs.registry import CursorAtEnd
 from ...service.stored_runs.subscription import StoredSubscription
-from ..api.answer import make_answer, open_run, prepare_chat
+from ..api.answer import find_client, make_answer, open_run, prepare_chat
 from ..api.request_body import check_chat, read_body
 from ..api.runs import follow
 from ..api.stored_answers import StoredAnswers
@@ -24,7 +24,6 @@ from ..request_errors import InvalidRequest
 from ..security.origin import refuse_foreign_origin
 from ..security.run_owner import RunOwner
 from ..security.sign_in import current_user_key
-from ..sockets.client_socket import find_connection, has_disconnected
 from .chat_body import in_terms_of_messages, read_ui_chat
 
 
@@ -46,10 +45,7 @@ def make_ai_sdk_blueprint(state: ExtensionState) -> Blueprint:
                 asked = check_chat(request, body, raw, settings, run_id=request_id.get(), user=current_user_key())
             except InvalidRequest as error:
                 raise in_terms_of_messages(error, body) from None
-            client = find_connection(request.environ)
-            if client is not None and has_disconnected(client):
-                # It disconnected while the request waited for a thread: an answer would only cost money.
-                return Response(status=499)
+            client = find_client(request)
             state.require_thread()
             chat = prepare_chat(state, asked.chat.replace(source="ai-sdk"))
             if asked.continues:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Flask, Request, Response, current_app
+from flask import Flask, Request, Response, abort, current_app
 
 from ...service import Chat, Reply, Run, RunEnd
 from ...service.runs.subscription import Subscription
@@ -16,7 +16,7 @@ from ..replies.run_guard import StreamResponse
 from ..replies.socket_reader import Encoder
 from ..replies.stream_body import StreamBody
 from ..security.client_address import identify_client
-from ..sockets.client_socket import Connection
+from ..sockets.client_socket import Connection, find_connection, has_disconnected
 from .json_response import make_uncached_response
 
 
@@ -54,6 +54,19 @@ def make_answer(
         response = StreamResponse(request, stream, HEADERS, end_run=held.close)
         held.take_over()
         return response
+
+
+def find_client(request: Request) -> Connection | None:
+    """Return the connection of a request's client, where the server passes it.
+
+    Raises:
+        HTTPException: 499, for the log alone: it disconnected while the request waited for a thread, and an answer
+            would only cost money.
+    """
+    client = find_connection(request.environ)
+    if client is not None and has_disconnected(client):
+        abort(Response(status=499))
+    return client
 
 
 def prepare_chat(state: ExtensionState, chat: Chat) -> Chat:

@@ -10,8 +10,7 @@ from ...service.observability.logging import request_id
 from ..extension_state import ExtensionState
 from ..security.origin import refuse_foreign_origin
 from ..security.sign_in import current_user_key
-from ..sockets.client_socket import find_connection, has_disconnected
-from .answer import make_answer, open_run, prepare_chat
+from .answer import find_client, make_answer, open_run, prepare_chat
 from .doctor import QUERY, PacedStreams
 from .request_body import read_chat_request
 from .stored_answers import StoredAnswers
@@ -38,10 +37,7 @@ def make_chat_blueprint(state: ExtensionState, paced: PacedStreams) -> Blueprint
             if request.query_string == QUERY:
                 return paced.answer()
             asked = read_chat_request(request, service.settings, run_id=request_id.get(), user=current_user_key())
-            client = find_connection(request.environ)
-            if client is not None and has_disconnected(client):
-                # It disconnected while the request waited for a thread: an answer would only cost money.
-                return Response(status=499)
+            client = find_client(request)
             state.require_thread(holds=asked.chat.mode == "block")
             chat = prepare_chat(state, asked.chat)
             if asked.continues:

@@ -12,7 +12,7 @@ from ...service.events.events import Chunks, Failed, Finished
 from ...service.observability.logging import request_id
 from ...service.runs.subscription import Subscription
 from ...service.runs.terminal_error import copy_without_traceback
-from ..api.answer import make_answer, open_run, prepare_chat
+from ..api.answer import find_client, make_answer, open_run, prepare_chat
 from ..api.json_response import make_uncached_response
 from ..api.request_body import read_body
 from ..encoders.openai_chunks import OpenAIChunkEncoder
@@ -20,7 +20,6 @@ from ..extension_state import ExtensionState
 from ..request_errors import InvalidRequest
 from ..security.origin import refuse_foreign_origin
 from ..security.sign_in import current_user_key
-from ..sockets.client_socket import find_connection, has_disconnected
 from .chat_body import read_completion_request, refuse_model
 from .completion_builder import CompletionBuilder
 
@@ -40,10 +39,7 @@ def make_openai_blueprint(state: ExtensionState) -> Blueprint:
             refuse_foreign_origin(request)
             raw = read_body(request, settings.max_chat_body_bytes)
             asked = read_completion_request(raw, settings, run_id=request_id.get(), user=current_user_key())
-            client = find_connection(request.environ)
-            if client is not None and has_disconnected(client):
-                # It disconnected while the request waited for a thread: an answer would only cost money.
-                return Response(status=499)
+            client = find_client(request)
             state.require_thread(holds=asked.chat.mode == "block")
             chat = prepare_chat(state, asked.chat)
             run = open_run(state, request, chat)
