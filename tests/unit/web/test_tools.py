@@ -18,6 +18,7 @@ from tests.support.extension_app import MakeApp, ask, frames_of
 from tests.support.polling import wait_until
 from tools.common.model_scripts import calling, refused, reply, said, usage_of
 from tools.common.model_steps import CallTools, Chunk, End, Headers, Stall
+from tools.common.responses_scripts import began, call, called, ended, response_reply, response_usage
 from tools.common.scripted_model import ScriptedModel
 
 WITHIN = 5.0
@@ -545,6 +546,28 @@ def test_clients_of_openais_api_bring_their_own_tools_and_never_see_the_hosts(
         assert done["choices"][0]["message"]["tool_calls"][0]["function"]["name"] == "search"
         assert model.exchanges[-1].body.get("tools") == tools
     assert len(model.exchanges) == 2
+
+
+def test_the_loop_is_the_same_with_a_provider_that_speaks_the_responses_api(
+    make_app: MakeApp, model: ScriptedModel
+) -> None:
+    app, sluice = make_app(OPENAI_API="responses", SLUICE_TOOL_STEPS="1")
+    sluice.tool(search)
+    calls = called(0, "c1", "search", '{"query":', ' "x"}')
+    item = call("c1", "search", '{"query": "x"}')
+    model.enqueue(
+        (*began(), *calls, *ended(output=[item], usage=response_usage(5, 3))),
+        response_reply("There.", usage=response_usage(9, 1)),
+    )
+    frames = frames_of(ask(app, mode="stream"))
+    assert results_of(frames) == [("c1", "found x", False)]
+    assert (frames[-2]["message"], frames[-1]["usage"]) == ("There.", usage_of(14, 4))
+    first, second = model.exchanges
+    (described,) = first.body["tools"]
+    assert (described["type"], described["name"], described["strict"]) == ("function", "search", True)
+    assert second.body["tool_choice"] == "none"
+    kinds = [(each.get("type"), each.get("call_id")) for each in second.body["input"][-2:]]
+    assert kinds == [("function_call", "c1"), ("function_call_output", "c1")]
 
 
 def test_calls_in_pieces_without_ids_and_with_a_filtered_end_are_read(
