@@ -81,6 +81,7 @@ READER = dict.fromkeys(("whole", "tool", "tool_loop", "structured", "retries"), 
 OWN_LOOP = {"tool_loop": "yes; the loop is left to the program"}
 RUNS_TOOLS = {"tool": "yes, and runs them"}
 NO_REASONING = {"reasoning": "not shown"}
+NO_SCHEMA = {"structured": "as JSON, without the schema"}
 RETRIES_BY_STATUS = {"x-should-retry": "by the status alone: also where that cannot help"}
 CLIENTS = (
     Client("openai, Python", "openai", "openai_sync.py", is_small=True),
@@ -95,6 +96,7 @@ CLIENTS = (
     Client("litellm", "litellm", "litellm_completion.py", lacks=OWN_LOOP),
     Client("llm", "llm", "llm_command.py", lacks=RUNS_TOOLS | NO_REASONING | {"abort": "it runs to its end"}),
     Client("pydantic-ai", "pydantic-ai-slim", "pydantic_ai_agent.py", lacks=RUNS_TOOLS),
+    Client("ai 5", "ai-5", "ai_sdk.mjs", lacks=RETRIES_BY_STATUS | NO_SCHEMA, env={"AI_MAJOR": "5"}),
     Client("ai 6", "ai-6", "ai_sdk.mjs", lacks=RETRIES_BY_STATUS, env={"AI_MAJOR": "6"}),
     Client("ai 7", "ai", "ai_sdk.mjs", lacks=RETRIES_BY_STATUS, env={"AI_MAJOR": "7"}),
 )

@@ -57,7 +57,7 @@ def make_use_chat_table() -> str:
     """Return the table of the page with `useChat`."""
     rows = [
         f"| {npm_version(react, OWN_PACKAGES)} | {npm_version(ai, OWN_PACKAGES)} |{' yes |' * 7}"
-        for react, ai in (("ai-react-3", "ai-6"), ("@ai-sdk/react", "ai"))
+        for react, ai in (("ai-react-2", "ai-5"), ("ai-react-3", "ai-6"), ("@ai-sdk/react", "ai"))
     ]
     head = (
         "| @ai-sdk/react | ai | Text | Reasoning | Tools of the application | Errors | Stop | Resume | Heartbeats |"

@@ -41,11 +41,11 @@ def page_of(server: RunningServer, home: Path, major: str) -> Iterator[ClientPro
         yield running
 
 
-@pytest.fixture(scope="module", params=["6", "7"], ids=["ai 6", "ai 7"])
+@pytest.fixture(scope="module", params=["5", "6", "7"], ids="ai {}".format)
 def page(
     request: pytest.FixtureRequest, server_of_session: RunningServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ClientProcess]:
-    """The page, in a release of either major."""
+    """The page, in a release of each major."""
     with page_of(server_of_session, tmp_path_factory.mktemp("page"), request.param) as running:
         yield running
 
@@ -128,13 +128,16 @@ def test_a_page_that_is_opened_again_resumes_the_whole_answer(page: ClientProces
     assert len(server.model.exchanges) == 1
 
 
-def test_a_page_with_nothing_to_resume_is_ready(page: ClientProcess, server: RunningServer) -> None:
-    seen = page.ask("resume_nothing")
-    assert (seen.error, seen.value["response"], seen.value["status"]) == (None, 204, "ready")
+def test_a_page_with_nothing_to_resume_shows_nothing(page: ClientProcess, server: RunningServer) -> None:
+    # The first release of the fifth major forgets that it has asked.
+    status = "submitted" if page.env["AI_MAJOR"] == "5" else "ready"
+    seen = page.ask("resume_nothing", status=status)
+    assert (seen.error, seen.value["response"], seen.value["status"]) == (None, 204, status)
+    assert (seen.value["messages"], seen.value["error"]) == ([], "")
     assert server.model.exchanges == []
 
 
-@pytest.mark.parametrize("major", ["6", "7"])
+@pytest.mark.parametrize("major", ["5", "6", "7"])
 def test_a_tool_of_the_application_is_a_part_with_its_result(
     server_with_tools: RunningServer, tmp_path: Path, major: str
 ) -> None:

@@ -3,6 +3,7 @@
 import { KEY, MODEL, PARAMETERS, serve, URL_OF_API } from "./requests_on_stdin.mjs";
 
 const PACKAGES = {
+  5: [() => import("ai-5"), () => import("openai-compatible-1")],
   6: [() => import("ai-6"), () => import("openai-compatible-2")],
   7: [() => import("ai"), () => import("@ai-sdk/openai-compatible")],
 };
@@ -68,7 +69,9 @@ async function toolLoop(seen, { prompt }) {
 
 async function structured(seen, { prompt }) {
   const output = ai.Output.object({ schema: ai.jsonSchema(CITY) });
-  seen.value = (await ai.generateText({ model: modelOf(), prompt, output })).output;
+  // The fifth major has its first name for it.
+  const name = process.env.AI_MAJOR === "5" ? "experimental_output" : "output";
+  seen.value = (await ai.generateText({ model: modelOf(), prompt, [name]: output }))[name];
 }
 
 async function abort(seen, { prompt }) {

@@ -6,6 +6,7 @@ const { window } = new JSDOM('<div id="root"></div>', { url: process.env.OPENAI_
 for (const name of ["window", "document", "HTMLElement", "Node"]) globalThis[name] = window[name] ?? window;
 
 const PACKAGES = {
+  5: [() => import("ai-5"), () => import("ai-react-2")],
   6: [() => import("ai-6"), () => import("ai-react-3")],
   7: [() => import("ai"), () => import("@ai-sdk/react")],
 };
@@ -155,7 +156,7 @@ async function resume(seen, { prompt }) {
 }
 
 /** Open a page that resumes where nothing is to be resumed. */
-async function resumeNothing(seen) {
+async function resumeNothing(seen, { status: expected }) {
   let asked;
   const has = new Promise((resolve) => (asked = resolve));
   const open = new Page({ id: crypto.randomUUID(), resume: true, body: {}, prompt: "" });
@@ -167,7 +168,7 @@ async function resumeNothing(seen) {
   };
   try {
     const status = await has;
-    await open.until(() => open.status === "ready");
+    await open.until(() => open.status === expected);
     report(seen, open);
     seen.value.response = status;
   } finally {
