@@ -130,8 +130,8 @@ class ChatService:
 
             self._demo = DemoServer(self.settings.provider.demo_tokens_per_second)
             providers = (dataclasses.replace(providers[0], base_url=await self._demo.start()),)
-        model = ModelRouter(self.settings, providers, self.metrics.attempt_failed)
-        await model.start_resolver()
+        model = ModelRouter(self.metrics.attempt_failed)
+        await model.add(self.settings, providers)
         self._model = model
 
     def _close_when_dropped(self) -> None:

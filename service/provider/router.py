@@ -97,28 +97,36 @@ class Route:
 class ModelRouter:
     """The clients of all providers of a process. Make and use it on the loop's thread only."""
 
-    def __init__(
-        self, settings: Settings, providers: Sequence[Provider], on_failure: Callable[[str, str], None]
-    ) -> None:
-        """Prepare a client for each provider; nothing is sent.
+    def __init__(self, on_failure: Callable[[str, str], None]) -> None:
+        """Begin without a provider; see `add`.
+
+        Args:
+            on_failure: Called with the provider's name and the failure's code after each attempt that fails.
+        """
+        self._on_failure = on_failure
+        self._clients: list[ProviderClient] = []
+        self._routes: dict[str, list[Route]] = {}
+        self._for_any: list[Route] = []
+
+    async def add(self, settings: Settings, providers: Sequence[Provider]) -> None:
+        """Prepare a client for each provider; nothing is sent but look-ups of `localhost`.
 
         Args:
             settings: Limits, time limits and proxies.
             providers: In the order in which they are asked. One without models is asked for any model.
-            on_failure: Called with the provider's name and the failure's code after each attempt that fails.
         """
-        self._clients: list[ProviderClient] = []
-        self._routes: dict[str, list[Route]] = {}
-        self._for_any: list[Route] = []
         names = [model.name for provider in providers for model in provider.models]
         for provider in providers:
+            # It takes a tenth of a second. With the loop's turns between them, its watchdog sees that it is alive.
+            await asyncio.sleep(0)
             client = ProviderClient(settings, provider)
             self._clients.append(client)
+            await client.start_resolver()
             if not provider.models:
-                self._for_any.append(Route(client, provider.name, None, on_failure))
+                self._for_any.append(Route(client, provider.name, None, self._on_failure))
             for model in provider.models:
                 has_others = names.count(model.name) > 1
-                route = Route(client, provider.name, model, on_failure, has_others=has_others)
+                route = Route(client, provider.name, model, self._on_failure, has_others=has_others)
                 self._routes.setdefault(model.name, []).append(route)
 
     def routes(self, model: str) -> Sequence[Route]:
@@ -131,11 +139,6 @@ class ModelRouter:
         if not routes:
             raise ModelNotFound(f"no provider of SLUICE_PROVIDERS has the model {model!r}")
         return sorted(routes, key=lambda route: route.is_resting) if len(routes) > 1 else routes
-
-    async def start_resolver(self) -> None:
-        """As `ProviderClient.start_resolver`, for all of them."""
-        for client in self._clients:
-            await client.start_resolver()
 
     async def aclose(self) -> None:
         """Close all connections. Open streams end with an error."""

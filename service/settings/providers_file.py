@@ -16,8 +16,9 @@ from .sources import SettingFiles, read_text
 from .stable_file import BadFile
 
 VARIABLE = "SLUICE_PROVIDERS"
-# Each has a client of its own, which takes up to a tenth of a second of the start.
-MOST_PROVIDERS = 32
+# Each has a client of its own, which takes a tenth of a second of the start, and more on a busy machine. The service
+# gives up its start after 10 s.
+MOST_PROVIDERS = 16
 # Characters of a value in a sentence.
 _SHOWN = 80
 
