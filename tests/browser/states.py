@@ -84,13 +84,15 @@ def states(chat: ChatPage, model: ScriptedModel) -> Iterator[str]:
     expect(page.locator(".branches:visible")).to_have_count(1)
     yield "a second branch"
 
-    answer = FedAnswer(page)
+    answer = FedAnswer(page, run="a2")
     chat.ask("Look it up")
     answer.send("I will look.", call_frame("1", "search", '{"q": "x"}'))
     answer.send(custom_frame("progress", text="Reading 1 of 2", share=0.5))
     expect(chat.answer.locator("p.progress")).to_be_visible()
     yield "a tool is running"
-    answer.send(result_frame("1", "search", "Found.\n" * 40), call_frame("2", "fare"))
+    answer.send(result_frame("1", "search", "Found.\n" * 40), call_frame("2", "fare", needs_consent=True))
+    expect(chat.answer.locator(".consent")).to_be_visible()
+    yield "a tool asks for permission"
     answer.send(result_frame("2", "fare", "No reply.", is_error=True), "Here it is.")
     answer.send(custom_frame("citation", title="A page", url="https://example.org/", text="Words."), DONE_FRAME)
     chat.wait_complete()

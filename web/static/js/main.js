@@ -74,6 +74,8 @@ const transcript = new Transcript(requireElement("log", HTMLElement), {
     if (asked) composer.focusAfterAction();
     return asked;
   },
+  decide: (exchange, call, isAllowed) => chat.decide(exchange, call, isAllowed),
+  consentAsked: (name) => announce(texts.consentAsked(name)),
   show: (exchange) => thenFocusComposer(() => chat.choose(exchange)),
   delete: (exchange) => thenFocusComposer(() => conversations.deleteExchange(exchange)),
   choose: (exchange, choice) => {

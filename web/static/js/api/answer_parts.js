@@ -40,6 +40,8 @@ import { parseObject } from "./failure.js";
  * @typedef {CallEvent | ResultEvent | SourceEvent | ProgressEvent | OtherEvent} PartEvent
  */
 
+/** Characters that change the order of others, so that arguments look like different ones. */
+const DIRECTIONS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 const MAX_CHARS = 20_000; // of each text: the page keeps and shows its beginning
 const MAX_LINE_CHARS = 500; // of names, titles and the like
 const MAX_ADDRESS_CHARS = 2000;
@@ -62,7 +64,10 @@ export function readParts(reply) {
 function callFrom(value) {
   const name = line(value?.name);
   if (!name) return null;
-  return { kind: "call", id: line(value.id), name, arguments: text(value.arguments), needsConsent: value.needs_consent === true };
+  const needsConsent = value.needs_consent === true;
+  // who gives a permission sees all of them
+  const json = needsConsent && typeof value.arguments === "string" ? value.arguments : text(value.arguments);
+  return { kind: "call", id: line(value.id), name, arguments: json, needsConsent };
 }
 
 /**
@@ -138,9 +143,10 @@ function positive(value) {
 
 /**
  * @param {string} json arguments of a call
- * @returns {string} indented if it is a JSON object; otherwise as it is
+ * @returns {string} indented if it is a JSON object; otherwise as it is. Marks of direction are escaped.
  */
 export function prettyArguments(json) {
   const value = parseObject(json);
-  return value && jsonOf(value) ? JSON.stringify(value, null, 2) : json;
+  const pretty = value && jsonOf(value) ? JSON.stringify(value, null, 2) : json;
+  return pretty.replace(DIRECTIONS, (mark) => `\\u${mark.charCodeAt(0).toString(16)}`);
 }

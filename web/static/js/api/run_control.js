@@ -28,6 +28,30 @@ export function deleteRun(id) {
   return send(runAddress(id), "DELETE");
 }
 
+/** @typedef {"decided" | "elsewhere" | "unknown" | "failed"} ConsentOutcome */
+
+/**
+ * Tells a run whether a tool may be called.
+ * @param {string} id of the run
+ * @param {string} call its id
+ * @param {boolean} isAllowed
+ * @returns {Promise<ConsentOutcome>} `elsewhere` if it was decided before; `unknown` if the run waits no more
+ */
+export async function sendConsent(id, call, isAllowed) {
+  try {
+    const { ok, status } = await fetch(runAddress(id, "/consent"), {
+      method: "POST",
+      headers: { "Content-Type": "application/json", ...postHeaders() },
+      body: JSON.stringify({ call, allow: isAllowed }),
+    });
+    if (ok) return "decided";
+    return status === 409 ? "elsewhere" : status === 404 || status === 410 ? "unknown" : "failed";
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return "failed";
+  }
+}
+
 /**
  * @param {string} address
  * @param {string} method

@@ -2,12 +2,13 @@
 
 import { DEFAULT_CONFIGURATION } from "../api/configuration.js";
 import { Conversation } from "../conversation/conversation.js";
+import { withDecision } from "../conversation/answer_parts.js";
 import { ConversationReader } from "./conversation_reader.js";
 import { moveDraft, draftOwnerOf } from "../storage/draft.js";
 import { readDraftTuning, saveDraftTuning } from "../storage/draft_tuning.js";
 import { INTERRUPTED, finish, forgetReasoning, isAhead, newRun, reopen, setRun } from "../conversation/exchange.js";
 import { texts } from "../i18n/language.js";
-import { discardRun, isLocked, questionOf, Run, waitUntilUnlocked } from "./run.js";
+import { discardRun, isLocked, questionOf, Run, sendConsent, waitUntilUnlocked } from "./run.js";
 import { allowedTuning } from "../conversation/tuning.js";
 import { titleFrom } from "../conversation/title.js";
 
@@ -154,6 +155,23 @@ export class Chat {
     this.#retitle(exchange, question);
     void this.#answer(this.conversation, this.conversation.branch(exchange, question));
     return true;
+  }
+
+  /**
+   * Tells the server whether a tool may be called.
+   * @param {Exchange} exchange still running
+   * @param {import("../conversation/answer_parts.js").ToolCall} call
+   * @param {boolean} isAllowed
+   * @returns {Promise<import("../api/run_control.js").ConsentOutcome>}
+   */
+  async decide(exchange, call, isAllowed) {
+    const outcome = await sendConsent(exchange.run?.id ?? "", call.id, isAllowed);
+    const run = [...this.#runs].find((each) => each.exchange === exchange);
+    if ((outcome !== "decided" && outcome !== "elsewhere") || !run || !exchange.parts) return outcome;
+    exchange.parts = withDecision(exchange.parts, call, outcome === "elsewhere" ? outcome : isAllowed ? "allowed" : "denied");
+    if (run.isWriter) this.#store.save(run.conversation, [exchange], { isGrowth: true });
+    if (this.conversation === run.conversation) this.#view.grown(exchange);
+    return outcome;
   }
 
   /** Requests the rest of an incomplete answer. @param {Exchange} exchange */

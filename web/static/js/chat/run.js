@@ -228,6 +228,15 @@ export function discardRun(id) {
   if (id) void loadRunControl().then((control) => control?.deleteRun(id));
 }
 
+/**
+ * @param {string} id of a run
+ * @param {string} call
+ * @param {boolean} isAllowed
+ */
+export async function sendConsent(id, call, isAllowed) {
+  return (await loadRunControl())?.sendConsent(id, call, isAllowed) ?? "failed";
+}
+
 function loadRunControl() {
   return import("../api/run_control.js").catch(() => null); // offline: without a reader, the server stops it by itself
 }

@@ -24,6 +24,8 @@ import { stateOf, ToolRow } from "./tool_row.js";
 
 export class AnswerPartsView {
   #events;
+  /** @type {Exchange | null} */
+  #exchange = null;
   /** @type {Section[]} */
   #sections;
   /** @type {Markdown | null} */
@@ -64,11 +66,13 @@ export class AnswerPartsView {
    * @returns {boolean} whether the next word of the text is what the reader waits for
    */
   show(exchange) {
+    this.#exchange = exchange;
     const { answer, parts = [], state } = exchange;
     const isRunning = state === "running";
     const calls = callsOf(parts);
     const places = [...new Set(calls.map(({ at }) => Math.min(at, answer.length)))].sort((one, other) => one - other);
     this.#fit(places.length + 1);
+    let hasChanged = false;
     this.#sections.forEach((each, index) => {
       const from = places[index - 1] ?? 0;
       const to = places[index];
@@ -76,10 +80,11 @@ export class AnswerPartsView {
       each.prose.classList.toggle("past", to !== undefined);
       if (to === undefined) this.#showLast(each, text, isRunning);
       else if (each.past !== text) each.markdown.finish((each.past = text), this.#events.grown);
-      this.#showCalls(each, to === undefined ? [] : calls.filter(({ at }) => Math.min(at, answer.length) === to), isRunning);
+      hasChanged = this.#showCalls(each, to === undefined ? [] : calls.filter(({ at }) => Math.min(at, answer.length) === to), isRunning) || hasChanged;
     });
-    this.#showSources(parts.filter((part) => part.kind === "source"));
+    hasChanged = this.#showSources(parts.filter((part) => part.kind === "source")) || hasChanged;
     const hasProgress = this.#showProgress(parts.find((part) => part.kind === "progress"), isRunning);
+    if (hasChanged) this.#events.grown();
     const isCalling = calls.some((call) => ["running", "waiting"].includes(stateOf(call, isRunning)));
     return isRunning && answer.length === (places.at(-1) ?? 0) && !isCalling && !hasProgress;
   }
@@ -121,23 +126,34 @@ export class AnswerPartsView {
    * @param {Section} section
    * @param {ToolCall[]} calls
    * @param {boolean} isRunning
+   * @returns {boolean} whether a row has changed
    */
   #showCalls({ tools, rows }, calls, isRunning) {
+    let hasChanged = rows.length > calls.length;
     while (rows.length > calls.length) rows.pop()?.element.remove();
     calls.forEach((call, index) => {
-      const row = (rows[index] ??= new ToolRow(this.#events.expanded));
-      row.show(call, isRunning);
+      const row = (rows[index] ??= new ToolRow({
+        expanded: this.#events.expanded,
+        asked: this.#events.consentAsked,
+        decide: (asked, isAllowed) => this.#events.decide(/** @type {Exchange} */ (this.#exchange), asked, isAllowed),
+      }));
+      hasChanged = row.show(call, isRunning, Boolean(this.#exchange?.run?.id)) || hasChanged;
       if (row.element.parentElement !== tools) tools.append(row.element);
     });
     if (calls.length === 0) tools.remove();
+    return hasChanged;
   }
 
-  /** @param {Source[]} sources */
+  /** @param {Source[]} sources @returns {boolean} whether there are others than before */
   #showSources(sources) {
-    if (sources.length === this.#shownSources.length && sources.every((each, index) => each === this.#shownSources[index])) return;
+    const isSame = this.#shownSources.every((each, index) => each === sources[index]);
+    if (!isSame) this.#sources.replaceChildren();
+    // usually some follow those that are shown
+    this.#sources.append(...sources.slice(isSame ? this.#shownSources.length : 0).map(sourceItem));
+    const hasChanged = !isSame || sources.length > this.#shownSources.length;
     this.#shownSources = sources;
     this.#sources.hidden = sources.length === 0;
-    this.#sources.replaceChildren(...sources.map(sourceItem));
+    return hasChanged;
   }
 
   /**

@@ -14,6 +14,9 @@ import { QuestionView } from "./question_view.js";
  * @property {(exchange: Exchange, question: string) => boolean} edit returns whether the edited question was asked
  * @property {(exchange: Exchange, choice: import("./branch_switch.js").BranchChoice) => void} choose
  * @property {(exchange: Exchange) => void} show another version, which has the later messages
+ * @property {(exchange: Exchange, call: import("../conversation/answer_parts.js").ToolCall, isAllowed: boolean) =>
+ *   Promise<import("../api/run_control.js").ConsentOutcome>} decide tells the server whether a tool may be called
+ * @property {(name: string) => void} consentAsked a tool of this name asks for the reader's permission
  * @property {(exchange: Exchange) => void} delete
  * @property {(exchange: Exchange) => void} startFromHere starts a new conversation with the same question as its draft
  * @property {() => void} draftNotSaved the browser refuses to store an edited question

@@ -1,5 +1,6 @@
 /** One call of a tool: a foldable row with its name, its duration, its arguments and its result. */
 
+import { Consent } from "./consent.js";
 import { prettyArguments } from "../api/answer_parts.js";
 import { setLabel, setText, texts } from "../i18n/language.js";
 
@@ -7,7 +8,17 @@ import { setLabel, setText, texts } from "../i18n/language.js";
 /** @typedef {import("../i18n/language.js").TextKey} TextKey */
 /** @typedef {"running" | "waiting" | "done" | "failed" | "unfinished"} ToolState */
 
+/**
+ * @typedef {object} ToolEvents
+ * @property {() => void} expanded called after the reader has opened or closed the row
+ * @property {(name: string) => void} asked the tool asks for the reader's permission
+ * @property {(call: ToolCall, isAllowed: boolean) => Promise<import("../api/run_control.js").ConsentOutcome>} decide
+ */
+
 export class ToolRow {
+  #events;
+  /** Whether the server can be told of a decision. */
+  #canDecide = false;
   #state = document.createElement("span");
   #name = document.createElement("span");
   #body = document.createElement("div");
@@ -16,8 +27,9 @@ export class ToolRow {
   /** @type {ToolState} */
   #shown = "running";
 
-  /** @param {() => void} expanded called after the reader has opened or closed it */
-  constructor(expanded) {
+  /** @param {ToolEvents} events */
+  constructor(events) {
+    this.#events = events;
     const summary = document.createElement("summary");
     const kind = document.createElement("span");
     kind.className = "visually-hidden";
@@ -33,25 +45,32 @@ export class ToolRow {
     this.element.append(summary, this.#body);
     this.element.addEventListener("toggle", () => {
       this.#fill();
-      expanded();
+      events.expanded();
     });
   }
 
   /**
    * @param {ToolCall} call
    * @param {boolean} isRunning whether the answer is
+   * @param {boolean} canDecide whether the server can be told of a decision
+   * @returns {boolean} whether anything has changed
    */
-  show(call, isRunning) {
+  show(call, isRunning, canDecide) {
     const state = stateOf(call, isRunning);
-    if (call === this.#call && state === this.#shown) return;
+    if (call === this.#call && state === this.#shown && canDecide === this.#canDecide) return false;
+    this.#canDecide = canDecide;
     const isNews = this.#shown !== state;
     this.#call = call;
     this.#shown = state;
     this.#name.textContent = call.name;
     this.element.dataset.state = state;
-    if (isNews && state === "waiting") this.element.open = true; // the reader decides by the arguments
+    if (isNews && state === "waiting") {
+      this.element.open = true; // the reader decides by the arguments
+      this.#events.asked(call.name);
+    }
     this.translate();
     this.#fill();
+    return true;
   }
 
   /** Updates texts with variable parts to the current language. */
@@ -70,8 +89,12 @@ export class ToolRow {
   /** Only while it is open: most rows never are. */
   #fill() {
     if (!this.element.open || !this.#call) return;
-    const { arguments: json, result } = this.#call;
+    const call = this.#call;
+    const { arguments: json, result } = call;
     const parts = json ? [...part("toolArguments", prettyArguments(json))] : [];
+    if (this.#shown === "waiting") {
+      parts.push(new Consent(this.#canDecide, (isAllowed) => this.#events.decide(call, isAllowed)).element);
+    }
     if (result) parts.push(...part(result.isError ? "toolError" : "toolResult", result.text));
     this.#body.replaceChildren(...parts);
   }
@@ -91,13 +114,14 @@ export function stateOf({ result, isOver, needsConsent, decision }, isRunning) {
 /**
  * @param {TextKey} key
  * @param {string} content
+ * @returns {HTMLElement[]}
  */
 function part(key, content) {
   const label = document.createElement("p");
   const text = document.createElement("pre");
   setText(label, key);
   text.textContent = content;
-  text.dir = "auto";
+  text.dir = key === "toolArguments" ? "ltr" : "auto";
   text.tabIndex = 0; // makes it scrollable by keyboard
   text.setAttribute("role", "group"); // not a landmark: there may be many
   setLabel(text, key);
