@@ -261,6 +261,7 @@ class ChatService:
         replaces: bool = False,
         before_model: BeforeModel | None = None,
         tools: ToolSet | None = None,
+        can_ask: bool = True,
         on_end: Callable[[RunEnd], None] | None = None,
     ) -> StoredSubscription:
         """Start an answer that goes on without its client, or join the one that the owner has begun with a key.
@@ -275,6 +276,7 @@ class ChatService:
             replaces: As `StoredRuns.begin`.
             before_model: As `open`.
             tools: As `open`.
+            can_ask: Whether the client learns that a call waits for a person's consent.
             on_end: As `open`; on a thread of the service's own.
 
         Returns:
@@ -287,7 +289,7 @@ class ChatService:
         """
         self.start()
         current = CurrentChat(chat)
-        consents = self.stored.make_consents() if tools else None
+        consents = self.stored.make_consents() if tools and can_ask else None
         source = self._make_source(current, before_model, tools, consents)
         return self.stored.begin(
             owner,

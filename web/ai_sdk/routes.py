@@ -51,7 +51,9 @@ def make_ai_sdk_blueprint(state: ExtensionState) -> Blueprint:
             if asked.continues:
                 # The chat's latest answer has its key, so that a client which knows no more than the chat finds it.
                 asked = asked.with_key(_key_of(chat_id))
-                response = answers.answer(request, asked, chat, client, make_encoder=_make_encoder, replaces=True)
+                response = answers.answer(
+                    request, asked, chat, client, make_encoder=_make_encoder, replaces=True, shows_consent=False
+                )
             else:
                 run = open_run(state, request, chat)
                 response = make_answer(state, request, chat, run, client, _make_encoder(run))

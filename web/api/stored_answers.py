@@ -52,6 +52,7 @@ class StoredAnswers:
         *,
         make_encoder: Callable[[StoredSubscription | Run], Encoder] = choose_encoder,
         replaces: bool = False,
+        shows_consent: bool = True,
     ) -> Response:
         """Begin or join an answer, and return its reply: a stream, one JSON object, or 202 for one to be read later.
 
@@ -62,6 +63,7 @@ class StoredAnswers:
             client: The client's connection, where the server passes it.
             make_encoder: Makes what encodes the stream of a run.
             replaces: As `ChatService.open_stored`.
+            shows_consent: Whether the frames tell that a call waits for a person.
 
         Raises:
             ServiceError: As `ChatService.open_stored` and `make_answer`.
@@ -81,6 +83,8 @@ class StoredAnswers:
                 replaces=replaces,
                 before_model=hooks.before_model,
                 tools=hooks.tools,
+                # A client in block mode sees the call when all is over.
+                can_ask=shows_consent and (asked.is_background or chat.mode == "stream"),
                 on_end=on_end,
             )
         except StoreFull as error:

@@ -146,6 +146,23 @@ def test_an_answer_that_is_not_kept_cannot_ask_and_the_model_is_told(make_app: M
         assert mailer.sent == []
 
 
+def test_a_client_that_is_not_told_of_a_waiting_call_is_not_waited_for(
+    make_app: MakeApp, model: ScriptedModel
+) -> None:
+    mailer = Mailer(make_app)
+    client = mailer.app.test_client()
+    body = {"message": "Hi", "interaction_mode": "block", "on_disconnect": "continue"}
+    model.enqueue(SEND, reply("I see."), SEND, reply("I see."))
+    whole = client.post("/assistant/api/chat", json=body).json
+    assert whole is not None
+    (call,) = whole["tool_calls"]
+    assert call["text"].endswith("nobody can be asked in this answer.")
+    message = {"id": "1", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}
+    stream = client.post("/assistant/api/ai-sdk", json={"id": "chat", "messages": [message]}).text
+    assert "nobody can be asked in this answer." in stream
+    assert mailer.sent == []
+
+
 def test_a_store_that_is_away_when_a_person_is_asked_denies_the_call(
     make_app: MakeApp, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
