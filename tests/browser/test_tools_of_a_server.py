@@ -1,0 +1,87 @@
+"""Tools of a real application in the page: their calls, their sources, and the reader's permission."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.support.running_server import PLANTED_KEY, RunningServer, cleared_model
+from tools.common.chat_page import ChatPage
+from tools.common.chromium import open_context
+from tools.common.gunicorn_server import GunicornServer
+from tools.common.scripted_model import MODEL_NAME, ScriptedModel, calling, reply
+
+from .browser_errors import BrowserErrors
+from .conftest import CONTEXT_OPTIONS
+from .test_tools import OUTLINE, row
+
+
+@pytest.fixture(scope="module")
+def shared_tools() -> Iterator[RunningServer]:
+    """An application with tools, of which one needs consent."""
+    env = {"OPENAI_API_KEY": PLANTED_KEY, "OPENAI_MODEL": MODEL_NAME, "OPENAI_INTERACTION_MODE": "stream"}
+    with (
+        ScriptedModel() as model,
+        GunicornServer(
+            env | {"OPENAI_BASE_URL": model.base_url}, app="tests.integration.tool_application:app", collector=False
+        ) as server,
+    ):
+        yield RunningServer(server, model)
+
+
+@pytest.fixture
+def chat(browser: Browser, shared_tools: RunningServer, browser_errors: BrowserErrors) -> Iterator[ChatPage]:
+    """The open page of that application."""
+    with (
+        cleared_model(shared_tools, keeps_answers=True),
+        open_context(browser, **CONTEXT_OPTIONS, base_url=shared_tools.url) as context,
+    ):
+        browser_errors.listen(context, shared_tools.url)
+        yield ChatPage(context.new_page()).open()
+    assert browser_errors.unexpected == []
+
+
+def test_a_tool_of_the_application_answers_with_its_row_and_its_source(
+    chat: ChatPage, shared_tools: RunningServer
+) -> None:
+    shared_tools.model.enqueue(
+        calling(("c1", "search", '{"query": "ferries"}'), ("c2", "search", "{"), text=["Let me see."]),
+        reply("There are two."),
+    )
+    chat.ask_and_wait("Which ferries?")
+    summaries = chat.answer.evaluate(OUTLINE)
+    assert summaries[0] == "Let me see."
+    assert [text.split(",")[0].rpartition(" ")[0] for text in summaries[1:3]] == [
+        "Tool search less than 0.1",
+        "Tool search",
+    ]
+    assert summaries[3] == "There are two."
+    expect(chat.answer.get_by_role("list", name="Sources")).to_have_text("ferries")
+    first = row(chat, "search").first
+    first.locator("summary").click()
+    expect(first.locator("pre")).to_have_text(['{\n  "query": "ferries"\n}', "found ferries"])
+
+
+@pytest.mark.parametrize(
+    ("button", "told", "shown_pattern"),
+    [("Allow", "sent to Ana", r"^Tool send [\w. ]+ s$"), ("Deny", "did not allow it", "^Tool send not allowed$")],
+)
+def test_a_tool_waits_for_the_readers_permission_also_over_a_reload(
+    chat: ChatPage, shared_tools: RunningServer, button: str, told: str, shown_pattern: str
+) -> None:
+    shared_tools.model.enqueue(calling(("c1", "send", '{"to": "Ana"}'), text=["I will write."]), reply("Well."))
+    chat.ask("Write to Ana")
+    consent = row(chat, "send").get_by_role("group", name="Permission")
+    expect(consent).to_be_visible()
+    chat.page.reload()
+    consent.get_by_role("button", name=button).click()
+    chat.wait_complete()
+    expect(chat.answer.locator("> .prose").last).to_have_text("Well.")
+    assert told in shared_tools.model.exchanges[-1].body["messages"][-1]["content"]
+    shown = re.compile(shown_pattern)
+    expect(row(chat, "send").locator("summary")).to_have_text(shown)
+    chat.page.reload()
+    expect(row(chat, "send").locator("summary")).to_have_text(shown)
