@@ -18,6 +18,9 @@ class ToolCallBuilder:
         """Begin without a call."""
         # By the index of the call: its id, its name and the parts of its arguments.
         self._calls: dict[int, tuple[list[str], list[str], list[str]]] = {}
+        # By index: what Gemini sends beside a call (`thought_signature`), and refuses the next request without
+        # (https://ai.google.dev/gemini-api/docs/thought-signatures).
+        self._extras: dict[int, str] = {}
         self._last = -1
 
     def add(self, part: dict[str, Any]) -> int:
@@ -37,6 +40,8 @@ class ToolCallBuilder:
             return 0
         self._last = index
         ids, names, arguments = self._calls.setdefault(index, ([], [], []))
+        if isinstance(extra := part.get("extra_content"), dict):
+            self._extras[index] = json.dumps(extra)
         # Some providers repeat both in each part.
         if isinstance(call_id, str) and call_id and not ids:
             ids.append(call_id)
@@ -52,6 +57,7 @@ class ToolCallBuilder:
     def take(self) -> list[ToolCall]:
         """Return the calls, in the order of their indexes. Again, it returns none."""
         calls, self._calls = self._calls, {}
+        extras, self._extras = self._extras, {}
         self._last = -1
         return [
             ToolCall(
@@ -59,6 +65,7 @@ class ToolCallBuilder:
                 name="".join(names),
                 # As OpenAI's models write it for a tool without parameters.
                 arguments="".join(arguments) or "{}",
+                extra_content=extras.get(index, ""),
             )
             for index, (ids, names, arguments) in sorted(calls.items())
         ]

@@ -39,6 +39,8 @@ class ToolCall(msgspec.Struct, frozen=True, gc=False):
     arguments: str
     #: Whether the tool runs only after a person has allowed it.
     needs_consent: bool = False
+    #: JSON of the provider's own, to be sent back with the call; empty for none. No reader gets it.
+    extra_content: str = ""
 
 
 class ToolResult(msgspec.Struct, frozen=True, gc=False):

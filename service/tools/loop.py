@@ -154,15 +154,16 @@ def _assistant_message(text: str, calls: list[ToolCall]) -> Message:
     return Message(
         role="assistant",
         content=text.encode(errors="replace").decode() or None,
-        tool_calls=[
-            {
-                "id": call.call_id,
-                "type": "function",
-                "function": {"name": call.name or "_", "arguments": _sendable(call.arguments)},
-            }
-            for call in calls
-        ],
+        tool_calls=[_sent_back(call) for call in calls],
     )
+
+
+def _sent_back(call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.name or "_", "arguments": _sendable(call.arguments)}
+    sent: dict[str, Any] = {"id": call.call_id, "type": "function", "function": function}
+    if call.extra_content:
+        sent["extra_content"] = msgspec.Raw(call.extra_content.encode())
+    return sent
 
 
 def _sendable(arguments: str) -> str:

@@ -80,4 +80,5 @@ class StepLog:
             call_id = f"{_ODD.sub('_', call.call_id)[: _MOST_CHARS - 8]}_{number}"
             number += 1
         self._known_ids.add(call_id)
-        return ToolCall(call_id, _ODD.sub("_", call.name)[:_MOST_CHARS], call.arguments)
+        name = _ODD.sub("_", call.name)[:_MOST_CHARS]
+        return ToolCall(call_id, name, call.arguments, extra_content=call.extra_content)

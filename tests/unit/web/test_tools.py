@@ -548,6 +548,23 @@ def test_clients_of_openais_api_bring_their_own_tools_and_never_see_the_hosts(
     assert len(model.exchanges) == 2
 
 
+def test_what_gemini_sends_beside_a_call_is_sent_back_with_it_and_shown_to_nobody(
+    make_app: MakeApp, model: ScriptedModel
+) -> None:
+    app, sluice = make_app()
+    sluice.tool(search)
+    extra = {"google": {"thought_signature": "c2lnbmVk/+=="}}
+    function = {"name": "search", "arguments": '{"query": "x"}'}
+    first = {"index": 0, "id": "a", "type": "function", "function": function, "extra_content": extra}
+    second = {"index": 1, "id": "b", "type": "function", "function": function}
+    model.enqueue((Headers(), Chunk(tool_calls=(first, second), finish_reason="tool_calls")), reply("There."))
+    reply_text = ask(app, mode="stream").text
+    assert "thought_signature" not in reply_text
+    sent = model.exchanges[1].body["messages"][1]["tool_calls"]
+    assert [call.get("extra_content") for call in sent] == [extra, None]
+    assert [call["function"] for call in sent] == [function, function]
+
+
 def test_the_loop_is_the_same_with_a_provider_that_speaks_the_responses_api(
     make_app: MakeApp, model: ScriptedModel
 ) -> None:
