@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ..events.events import ToolCall
+from .json_values import is_json
 
 # Calls of one answer. Models make a handful; each costs the application a call of its function.
 MOST_CALLS = 128
@@ -34,7 +35,7 @@ class ToolCallBuilder:
         index = part.get("index")
         if not isinstance(index, int) or isinstance(index, bool):
             # Gemini's and Ollama's compatible servers send whole calls, some without an index.
-            is_next = self._last < 0 or (bool(call_id) and [call_id] != self._calls[self._last][0])
+            is_next = self._last < 0 or self._is_next(call_id, function)
             index = self._last + is_next
         if index not in self._calls and len(self._calls) >= MOST_CALLS:
             return 0
@@ -53,6 +54,14 @@ class ToolCallBuilder:
         if more:
             arguments.append(more)
         return len(name or "") + len(more or "") if isinstance(name, str | None) else len(more or "")
+
+    def _is_next(self, call_id: Any, function: dict[str, Any]) -> bool:
+        """Return whether a part without an index begins another call than the last one."""
+        ids, names, arguments = self._calls[self._last]
+        if call_id:
+            return [call_id] != ids
+        # Without an id: a name again, behind arguments that are whole.
+        return bool(function.get("name") and names) and is_json("".join(arguments).encode(errors="replace"))
 
     def take(self) -> list[ToolCall]:
         """Return the calls, in the order of their indexes. Again, it returns none."""

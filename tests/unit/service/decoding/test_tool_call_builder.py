@@ -50,6 +50,22 @@ def test_whole_calls_without_an_index_are_calls_of_their_own() -> None:
     assert events[:-1] == [ToolCall("a", "f", "{}"), ToolCall("b", "g", '{"x": 1}')]
 
 
+def test_whole_calls_without_an_index_and_an_id_are_calls_of_their_own() -> None:
+    events = read(call(name="f", arguments="{}"), call(name="f", arguments={"x": 1}), call(name="g"), END)
+    assert events[:-1] == [
+        ToolCall("call_0", "f", "{}"),
+        ToolCall("call_1", "f", '{"x": 1}'),
+        ToolCall("call_2", "g", "{}"),
+    ]
+
+
+def test_parts_without_an_index_and_an_id_are_one_call_while_its_arguments_are_not_whole() -> None:
+    events = read(
+        call(name="f", arguments=""), call(name="f", arguments='{"x"'), call(name="f", arguments=": 1}"), END
+    )
+    assert events[:-1] == [ToolCall("call_0", "f", '{"x": 1}')]
+
+
 def test_an_id_and_a_name_that_are_repeated_are_taken_once() -> None:
     events = read(call(0, "a", "f", '{"x"'), call(0, "a", "f", ": 1}"), END)
     assert events[:-1] == [ToolCall("a", "f", '{"x": 1}')]
