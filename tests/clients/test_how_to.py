@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -14,7 +15,7 @@ from tests.clients.client_process import NO_OTHER_SERVERS
 from tests.clients.clients import FOLDER, IS_INSTALLED, OWN_NODE, OWN_PYTHON
 from tests.support.running_server import RunningServer
 from tools.common.gunicorn_server import REPOSITORY
-from tools.common.scripted_model import MODEL_NAME, reply
+from tools.common.scripted_model import MODEL_NAME, reply, usage_of
 
 PAGE = (REPOSITORY / "docs/how-to/openai-clients.md").read_text()
 #: The blocks of code by their headings: pairs of a language and a text.
@@ -24,6 +25,8 @@ BLOCKS = {
 }
 # It is no program; `drivers/use_chat.mjs` has it in a page.
 del BLOCKS["useChat"]
+# It prints no answer: see below.
+((_, AIPERF),) = BLOCKS.pop("AIPerf")
 #: Those whose packages `make test` has.
 SMALL = ("curl", "openai (Python)")
 
@@ -68,3 +71,30 @@ def test_a_program_of_the_page_prints_the_answer(server: RunningServer, tmp_path
         assert re.findall(r'"content": ?"(\w+)"', ran.stdout) == ["Hel", "lo"]
     else:
         assert ran.stdout.rstrip("\n") == "Hello"
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not (FOLDER / "aiperf/.installed").exists(), reason="`make clients` installs what this needs")
+def test_aiperf_counts_what_the_provider_has_sent(server: RunningServer, tmp_path: Path) -> None:
+    sent = reply(*["word "] * 20, usage=usage_of(9, 20))
+    server.model.enqueue(*[sent] * 20)
+    command = AIPERF.replace("http://127.0.0.1:8000", server.url).replace("my-model", MODEL_NAME)
+    # LiteLLM's package has the encoding.
+    encodings = next((FOLDER / "python").glob("lib/*/site-packages/litellm/litellm_core_utils/tokenizers"))
+    env = {
+        "PATH": f"{FOLDER / 'aiperf/bin'}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "TIKTOKEN_CACHE_DIR": str(encodings),
+        **NO_OTHER_SERVERS,
+    }
+    shown = f"--output-artifact-dir {tmp_path} --ui-type none"
+    ran = subprocess.run(
+        ["bash", "-c", f"{command.rstrip()} {shown}"], cwd=tmp_path, env=env, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    counted = json.loads((tmp_path / "profile_export_aiperf.json").read_text())
+    assert counted["request_count"]["avg"] == len(server.model.exchanges) == 20
+    assert counted["output_sequence_length"]["avg"] == 20
+    assert counted["time_to_first_token"]["avg"] > 0
+    assert not counted["error_summary"]
