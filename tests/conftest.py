@@ -28,7 +28,8 @@ def pytest_configure(config: pytest.Config) -> None:
 TOGETHER = {"browser": 2}
 # What is taken up last should be short, so that all processes end at about the same time.
 LONGEST_FIRST = (
-    "browser", "engines", "faults", "soak", "deploy", "servers", "loadtest", "fuzz", "examples", "integration"
+    "browser", "engines", "faults", "soak", "deploy", "servers", "loadtest", "fuzz", "clients", "examples",
+    "integration",
 )  # fmt: skip
 
 

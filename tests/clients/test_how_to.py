@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.client_process import NO_OTHER_SERVERS
+from tests.clients.client_process import DRIVERS, NO_OTHER_SERVERS
 from tests.clients.clients import FOLDER, IS_INSTALLED, OWN_NODE, OWN_PYTHON
 from tests.support.running_server import RunningServer
 from tools.common.gunicorn_server import REPOSITORY
@@ -23,8 +23,8 @@ BLOCKS = {
     section.partition("\n")[0]: re.findall(r"^```(\w+)\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     for section in PAGE.split("\n## ")[1:]
 }
-# It is no program; `drivers/use_chat.mjs` has it in a page.
-del BLOCKS["useChat"]
+# These are no programs; `drivers/use_chat.mjs` has them in a page.
+USE_CHAT = BLOCKS.pop("useChat")
 # It prints no answer: see below.
 ((_, AIPERF),) = BLOCKS.pop("AIPerf")
 #: Those whose packages `make test` has.
@@ -71,6 +71,12 @@ def test_a_program_of_the_page_prints_the_answer(server: RunningServer, tmp_path
         assert re.findall(r'"content": ?"(\w+)"', ran.stdout) == ["Hel", "lo"]
     else:
         assert ran.stdout.rstrip("\n") == "Hello"
+
+
+def test_the_page_of_the_tests_shows_errors_as_the_page_says() -> None:
+    assert [block in (DRIVERS / "use_chat.mjs").read_text() for language, block in USE_CHAT if language == "js"] == [
+        True
+    ]
 
 
 @pytest.mark.long

@@ -32,6 +32,15 @@ async function fetchAsBrowser(path, { signal, headers, ...options }) {
   return response;
 }
 
+// As in docs/how-to/openai-clients.md.
+function sentence(error) {
+  try {
+    return JSON.parse(error.message).error;
+  } catch {
+    return error.message;
+  }
+}
+
 function Chat({ id, resume, messages, prompt, body, shown }) {
   const transport = new DefaultChatTransport({ api: "/api/ai-sdk", fetch: fetchAsBrowser, body });
   const chat = useChat({ id, resume, messages, transport });
@@ -44,7 +53,7 @@ function Chat({ id, resume, messages, prompt, body, shown }) {
     { "data-status": chat.status },
     createElement("p", { id: "text" }, texts("text")),
     createElement("p", { id: "reasoning" }, texts("reasoning")),
-    createElement("p", { id: "error" }, chat.error?.message ?? ""),
+    createElement("p", { id: "error" }, chat.error ? sentence(chat.error) : ""),
     createElement("button", { id: "send", onClick: () => chat.sendMessage({ text: prompt }) }),
     createElement("button", { id: "stop", onClick: () => chat.stop() }),
   );
