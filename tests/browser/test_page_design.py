@@ -9,8 +9,10 @@ from typing import Final, Literal
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tools.common.chat_page import ChatPage, frames, text_frame
+from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from tools.common.scripted_model import ScriptedModel, finished, reply, said
+
+from .fed_answer import FedAnswer, numbered
 
 LONG = "\n".join(f"Line {number} of a log" for number in range(60))
 FORM = """element => {
@@ -181,6 +183,25 @@ def test_long_code_keeps_its_header_in_view_and_can_wrap(chat: ChatPage, model: 
     assert pre.evaluate("element => element.scrollWidth <= element.clientWidth")
     wrap.click()
     assert pre.evaluate("element => element.scrollWidth > element.clientWidth")
+
+
+@pytest.mark.browser_context(reduced_motion="no-preference")
+def test_the_mark_of_the_next_word_rests_while_the_connection_is_lost(chat: ChatPage) -> None:
+    held: list[Route] = []
+    chat.page.route("**/api/runs/a1/events", lambda route: held.append(route))
+    answer = FedAnswer(chat.page, run="a1")
+    chat.ask("Tell me")
+    answer.send("Half a sentence")
+    states = "(answer) => answer.getAnimations({ subtree: true }).map(({ playState }) => playState)"
+    expect(chat.prose.locator("p")).to_be_visible()
+    assert chat.answer.evaluate(states) == ["running"]
+    answer.end()
+    expect(chat.answer.locator(".connection")).to_be_visible()
+    assert chat.answer.evaluate(states) == ["paused"]
+    rest = numbered(2, " and the rest.", DONE_FRAME)
+    held.pop().fulfill(content_type="text/event-stream", body=rest)
+    chat.wait_complete()
+    expect(chat.prose).to_have_text("Half a sentence and the rest.")
 
 
 @pytest.mark.browser_context(reduced_motion="no-preference")

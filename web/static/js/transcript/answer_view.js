@@ -60,6 +60,7 @@ export class AnswerView {
   /** @param {boolean} isReconnecting whether the connection of a running answer is lost */
   showConnection(isReconnecting) {
     this.#connection.hidden = !isReconnecting;
+    this.element.classList.toggle("reconnecting", isReconnecting);
   }
 
   /**
@@ -67,7 +68,7 @@ export class AnswerView {
    * @param {{ announce: boolean }} options whether a failure is announced as an alert
    */
   finish(exchange, { announce }) {
-    this.#connection.hidden = true;
+    this.showConnection(false);
     this.element.classList.remove("running", "waiting");
     this.#reasoning.show(exchange);
     this.#showText(exchange);
