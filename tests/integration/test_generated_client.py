@@ -69,19 +69,37 @@ def generated(package: str, running_server: RunningServer) -> Iterator[Generated
 def test_it_has_an_operation_for_each_route_under_its_tag(package: str) -> None:
     folder = Path(importlib.import_module(package).__file__ or "").parent
     assert sorted(file.relative_to(folder / "api").as_posix() for file in folder.glob("api/*/[!_]*.py")) == [
+        "ai_sdk/create_message.py",
+        "ai_sdk/resume_message.py",
+        "ai_sdk/stop_message.py",
         "chat/create_chat.py",
+        "openai/create_chat_completion.py",
+        "openai/get_model.py",
+        "openai/list_models.py",
         "operations/get_description.py",
         "operations/get_health.py",
+        "operations/get_health_too.py",
         "operations/get_metrics.py",
         "operations/get_readiness.py",
         "page/get_config.py",
         "page/get_page.py",
+        "runs/decide_call.py",
         "runs/delete_run.py",
         "runs/follow_run.py",
         "runs/get_run.py",
         "runs/list_runs.py",
         "runs/stop_run.py",
     ]
+
+
+def test_it_asks_as_clients_of_openais_api_do(generated: Generated, running_server: RunningServer) -> None:
+    running_server.model.enqueue((Headers(), *said("Hel", "lo"), *finished()))
+    asked = {"messages": [{"role": "user", "content": "Hi"}]}
+    body = generated.module("models").OpenAIRequest.from_dict(asked)
+    answer = generated.call("openai.create_chat_completion", body=body)
+    assert answer.parsed.choices[0].message.content == "Hello"
+    listed = generated.call("openai.list_models")
+    assert [type(model).__name__ for model in listed.parsed.data][:1] == ["OpenAIModel"]
 
 
 def test_it_parses_whole_answers(generated: Generated, running_server: RunningServer) -> None:
