@@ -154,6 +154,32 @@ def test_an_image_is_scaled_and_nothing_of_its_file_but_the_picture_is_sent(chat
     assert abs(width / height - 2) < 0.01
 
 
+def test_a_message_waits_for_the_images_that_are_being_read(chat: ChatPage) -> None:
+    chat.page.evaluate(
+        """() => {
+            const decode = window.createImageBitmap;
+            window.createImageBitmap = async (...args) => {
+                await new Promise((resolve) => (window.goOn = resolve));
+                window.createImageBitmap = decode;
+                return decode(...args);
+            };
+        }"""
+    )
+    choose(chat, picture(chat, "one.png"))
+    expect(chat.page.locator(".reading-image")).to_be_visible()
+    bodies = chat.reply_once(**REPLY)
+    chat.field.fill("What is it?")
+    expect(chat.send_button).to_be_disabled()
+    chat.field.press("Enter")
+    expect(chat.field).to_have_value("What is it?")
+    chat.page.evaluate("() => window.goOn()")
+    expect(attached(chat)).to_have_count(1)
+    expect(chat.page.locator(".reading-image")).to_have_count(0)
+    chat.field.press("Enter")
+    chat.wait_complete()
+    assert len(bodies[0]["images"]) == 1
+
+
 def test_images_stay_with_their_question_and_open_large(chat: ChatPage) -> None:
     choose(chat, picture(chat, "one.png"), picture(chat, "two.png"))
     expect(attached(chat)).to_have_count(2)

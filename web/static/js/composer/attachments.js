@@ -23,7 +23,6 @@ const MOST = 4; // the server's limit for one message
 const TYPES = "image/png,image/jpeg,image/webp,image/gif";
 
 export class Attachments {
-  #form;
   #field;
   #events;
   #list = document.createElement("ul");
@@ -41,7 +40,6 @@ export class Attachments {
    * @param {AttachmentEvents} events
    */
   constructor(form, field, events) {
-    this.#form = form;
     this.#field = field;
     this.#events = events;
     const input = document.createElement("input");
@@ -83,7 +81,7 @@ export class Attachments {
       const images = this.#imagesOf(conversation);
       if (images.length >= MOST) return this.#events.failed("imagesTooMany");
       this.#reading += 1;
-      this.#events.changed();
+      this.#show();
       try {
         const image = { id: newIdentifier(), name: file.name || texts.image, ...(await scaleImage(file)) };
         this.#imagesOf(conversation).push(image);
@@ -134,9 +132,10 @@ export class Attachments {
   }
 
   #show() {
-    this.#list.hidden = this.#images.length === 0;
-    this.#list.replaceChildren(...this.#images.map((image) => this.#item(image)));
-    this.#form.classList.toggle("with-images", this.#images.length > 0);
+    const tiles = this.#images.map((image) => this.#item(image));
+    if (this.isReading) tiles.push(readingTile()); // a large photo takes a second
+    this.#list.hidden = tiles.length === 0;
+    this.#list.replaceChildren(...tiles);
     this.#events.changed();
   }
 
@@ -159,6 +158,13 @@ export class Attachments {
     const buttons = this.#list.querySelectorAll("button");
     (buttons[Math.min(index, buttons.length - 1)] ?? this.#field).focus();
   }
+}
+
+function readingTile() {
+  const tile = document.createElement("li");
+  tile.className = "reading-image";
+  tile.ariaBusy = "true";
+  return tile;
 }
 
 /** @param {Conversation} conversation */
