@@ -308,6 +308,8 @@ class ChatService:
         tools: ToolSet | None,
         consents: ConsentDesk | None = None,
     ) -> Source:
+        if before_model is None and not tools:
+            return partial(self.stream_chat, current)
         stream: StreamChat = self.stream_chat
         if tools:
             stream = partial(stream_with_tools, tools, self.stream_chat, self.settings, self.metrics, consents)

@@ -90,12 +90,9 @@ def make_tool(
     return Tool(name, description, function, parameters, timeout, max_result_bytes, needs_consent)
 
 
-class ToolSet:
+# A dictionary, so that to ask whether there are any costs a request no call.
+class ToolSet(dict[str, Tool]):
     """The tools of an application, by their names. They are added before the first request."""
-
-    def __init__(self) -> None:
-        """Begin without a tool."""
-        self._tools: dict[str, Tool] = {}
 
     def add(self, tool: Tool) -> None:
         """Add a tool.
@@ -103,9 +100,9 @@ class ToolSet:
         Raises:
             RuntimeError: There is one of its name.
         """
-        if tool.name in self._tools:
+        if tool.name in self:
             raise RuntimeError(f"there is a tool {tool.name} already; each should have a name of its own")
-        self._tools[tool.name] = tool
+        self[tool.name] = tool
 
     def choose(self, chat: Chat) -> dict[str, Tool]:
         """Return the tools that the model may call in a chat, by their names.
@@ -118,14 +115,11 @@ class ToolSet:
         if chat.forwards or "tools" in chat.extra:
             return {}
         if chat.tools is None:
-            return self._tools
-        if unknown := [name for name in chat.tools if name not in self._tools]:
-            known = ", ".join(self._tools) or "none"
+            return self
+        if unknown := [name for name in chat.tools if name not in self]:
+            known = ", ".join(self) or "none"
             raise ValueError(f"`tools` of the chat names {unknown[0]!r}; there are {known}")
-        return {name: self._tools[name] for name in chat.tools}
-
-    def __bool__(self) -> bool:
-        return bool(self._tools)
+        return {name: self[name] for name in chat.tools}
 
 
 def _is_async(function: Any) -> bool:
