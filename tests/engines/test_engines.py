@@ -9,13 +9,24 @@ from typing import Final
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
+from tests.browser.fed_answer import FedAnswer, call_frame, result_frame
 from tests.support.running_server import RunningServer, cleared_model, start_server
-from tools.common.chat_page import ChatPage
+from tools.common.chat_page import DONE_FRAME, ChatPage
 from tools.common.chromium import WAIT_MS, chromium, open_context
 from tools.common.firefox import find_firefox, firefox
 from tools.common.scripted_model import Chunk, ScriptedModel, finished, reply, resetting_after, said
 
 HOSTILE: Final = Path(__file__).parent.parent / "browser" / "hostile_markdown.txt"
+# Drops a picture that is larger than the page sends.
+DROP_PICTURE: Final = """async () => {
+    const canvas = new OffscreenCanvas(3000, 40);
+    canvas.getContext("2d").fillRect(0, 0, 1500, 40);
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([await canvas.convertToBlob()], "half.png", { type: "image/png" }));
+    for (const type of ["dragover", "drop"]) {
+        document.body.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+    }
+}"""
 OpenPage = Callable[[], ChatPage]
 
 
@@ -36,7 +47,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def shared_server() -> Iterator[RunningServer]:
-    with start_server(OPENAI_INTERACTION_MODE="stream") as shared:
+    with start_server(OPENAI_INTERACTION_MODE="stream", SLUICE_ALLOW_IMAGES="on") as shared:
         yield shared
 
 
@@ -105,6 +116,35 @@ def test_an_answer_is_copied_as_markdown(chat: ChatPage, model: ScriptedModel) -
     chat.field.focus()
     chat.page.keyboard.press("ControlOrMeta+v")
     expect(chat.field).to_have_value("Some **bold** words")
+
+
+def test_an_image_is_scaled_sent_and_kept(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("Half of it is black."))
+    chat.page.evaluate(DROP_PICTURE)
+    expect(chat.page.locator(".attachments img")).to_be_visible()
+    chat.ask_and_wait("What is it?")
+    (message,) = model.exchanges[-1].body["messages"]
+    assert message["content"][1]["image_url"]["url"].startswith("data:image/jpeg;base64,/9j/")
+    chat.wait_saved()
+    chat.page.reload()
+    image = chat.questions.last.get_by_role("img", name="half.png")
+    expect(image).to_be_visible()
+    chat.page.wait_for_function("() => document.querySelector('.thumbnail img').naturalWidth === 1568")
+    image.click()
+    expect(chat.page.get_by_role("dialog", name="Image: half.png")).to_be_visible()
+
+
+def test_a_call_of_a_tool_is_a_row_that_unfolds(chat: ChatPage) -> None:
+    answer = FedAnswer(chat.page)
+    chat.ask("Look it up")
+    answer.send("Let me look.", call_frame("c", "search", '{"q": "x"}'))
+    summary = chat.answer.locator(".tool summary")
+    expect(summary).to_have_text("Tool search running")
+    answer.send(result_frame("c", "search", "found"), "Found.", DONE_FRAME)
+    chat.wait_complete()
+    expect(chat.answer.locator("> .prose")).to_have_text(["Let me look.", "Found."])
+    summary.click()
+    expect(chat.answer.locator(".tool pre").last).to_have_text("found")
 
 
 def test_a_conversation_appears_in_another_tab_and_is_deleted_in_both(
