@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -63,6 +64,9 @@ class RunLog:
         #: The events that a reader has not taken, or all of them where there is no reader.
         self._kept: list[Event] = []
         self._producer: asyncio.Future[None] | None = None
+        #: The number of the event at which somebody is called back, and who.
+        self._called_at = sys.maxsize
+        self._callback: Callable[[], None] = lambda: None
         #: The number of the last event; 0 where there is none.
         self.last_number = 0
         #: What readers add to the number of the last event, the end: more than 0 where events before it may have been
@@ -109,6 +113,8 @@ class RunLog:
         self.is_settled = self.has_ended
         if self._on_begin is not None:
             self._begin()
+        if last >= self._called_at or self.has_ended:
+            self._call_back()
 
     async def wait_room(self) -> None:
         """Wait while the log is full. For the producer; returns at the end of the log, too."""
@@ -126,8 +132,23 @@ class RunLog:
         readers, self._readers = self._readers, []
         for reader in readers:
             reader.end()
+        self._call_back()
 
     # ------------------------------------------------------------------ the readers' side
+
+    @property
+    def end(self) -> Finished | Failed | None:
+        """The terminal event, where it is kept; None where there is none yet, or the log was only closed."""
+        last = self._kept[-1] if self.has_ended and self._kept else None
+        return last if isinstance(last, Finished | Failed) else None
+
+    def call_at(self, number: int, callback: Callable[[], None]) -> None:
+        """Call once, when the log has the event with a number or no event can follow. In place of an earlier call.
+
+        For one who need not have each event at once: all events before that one cost it nothing.
+        """
+        self._called_at = number
+        self._callback = callback
 
     def attach(self, reader: LogReader) -> None:
         """Add a reader, which then pulls what has come. No further events are dropped before it took them.
@@ -166,6 +187,11 @@ class RunLog:
         callback, self._on_begin = self._on_begin, None
         if callback is not None:
             callback()
+
+    def _call_back(self) -> None:
+        callback = self._callback
+        self.call_at(sys.maxsize, lambda: None)
+        callback()
 
     def _check_kept(self, after: int) -> None:
         if not self.last_number - len(self._kept) <= after <= self.last_number:

@@ -33,7 +33,7 @@ from ..runs.stores.base import Created, NewRun, RunRecord, RunState, RunStore, S
 from ..settings.storage import StorageSettings
 from .environment import Environment
 from .event_codec import decode_events
-from .log_waiter import CATCH_UP_TIMEOUT, has_end, wait_for_number
+from .log_waiter import CATCH_UP_TIMEOUT, wait_for_number
 from .measured_store import MeasuredStore
 from .replica import Replica, end_number
 from .stored_run import StoredRun, describe_end
@@ -360,8 +360,8 @@ class StoredRuns:
         if stored.is_closing:
             return
         stored.is_closing = True
-        if stored.end_event is not None:
-            state, reason = describe_end(stored.end_event)
+        if stored.log.end is not None:
+            state, reason = describe_end(stored.log.end)
             self._metrics.ended(str(state), reason)
         # It was handed to the store, whoever else reads it.
         stored.run.has_delivered_end = True
@@ -414,7 +414,7 @@ class StoredRuns:
         try:
             await wait_for_number(followed.log, after)
             log = followed.log
-            if log.has_ended and not has_end(log):
+            if log.has_ended and log.end is None:
                 raise StoreUnavailable("the run is followed no more")
             if log.has_ended and after >= log.last_number:
                 if not log.end_gap or after == log.last_number + log.end_gap:
@@ -463,14 +463,12 @@ class StoredRuns:
         if stored is not None:
             if stored.owner != owner:
                 raise RunUnknown
-            record, events = stored.record(), stored.log.read(max(0, stored.log.last_number - 1))
-        else:
-            record, events = await self._known(run_id, owner), []
-            if record.state is not RunState.RUNNING:
-                page = await self._with_store(lambda store: store.read(run_id, record.last_number - 1, 1))
-                events = decode_events(page.batches[-1].payload) if page is not None and page.batches else []
-        end = events[-1] if events and isinstance(events[-1], Finished | Failed) else None
-        return RunStatus(record, end)
+            return RunStatus(stored.record(), stored.log.end)
+        record, events = await self._known(run_id, owner), list[Event]()
+        if record.state is not RunState.RUNNING:
+            page = await self._with_store(lambda store: store.read(run_id, record.last_number - 1, 1))
+            events = decode_events(page.batches[-1].payload) if page is not None and page.batches else []
+        return RunStatus(record, events[-1] if events and isinstance(events[-1], Finished | Failed) else None)
 
     async def _stop(self, run_id: str, owner: str | None) -> RunRecord:
         deadline = asyncio.get_running_loop().time() + STOP_TIMEOUT

@@ -63,7 +63,6 @@ class StoreWriter:
     def add(self, run: StoredRun) -> None:
         """Write what a run has appended, soon."""
         self._changed[run] = None
-        run.is_changed = True
         if run.is_urgent:
             self._is_urgent.set()
         if not self._wake.is_set():
@@ -120,7 +119,7 @@ class StoreWriter:
                 del self._changed[run]
         runs, done, appends, count = [], [], [], 0
         for run in changed:
-            run.is_changed = False
+            run.expect_event()
             if run.is_written:
                 done.append(run)
             elif count < MOST_AT_ONCE:

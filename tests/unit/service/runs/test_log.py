@@ -123,3 +123,24 @@ def test_the_begin_is_told_once_with_the_first_event_or_a_moment_after_the_provi
         assert told == ["begun", "accepted"]
 
     run(scenario)
+
+
+def test_one_is_called_back_once_behind_the_event_of_a_number_or_the_end() -> None:
+    for last in ([END], None):
+        log = RunLog(keeps_all=True)
+        calls: list[tuple[int, list[Event]]] = []
+
+        def call(log: RunLog = log, calls: list[tuple[int, list[Event]]] = calls) -> None:
+            calls.append((log.last_number, log.read(log.last_number - 1)))
+
+        log.call_at(3, call)
+        log.append(texts(1, 2))
+        assert not calls
+        log.append(texts(3, 4))
+        log.append(texts(5, 5))
+        assert calls == [(4, texts(4, 4))]
+        log.call_at(100, call)
+        log.append(last) if last else log.close()
+        log.close()
+        assert calls[1:] == [(6, [END]) if last else (5, texts(5, 5))]
+        assert log.end is (END if last else None)
