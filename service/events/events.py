@@ -15,14 +15,15 @@ from .usage import Usage
 
 
 # One is made for each token; a frozen dataclass takes five times as long. Without `gc`, as they hold no containers.
-class Text(msgspec.Struct, frozen=True, gc=False):
+# Encoded, they are arrays that begin with their tag: stored runs have these, and they outlive a deploy.
+class Text(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
     """A part of the answer, which the model sent in that many chunks (one for each token, with most servers)."""
 
     text: str
     chunk_count: int = 1
 
 
-class Reasoning(msgspec.Struct, frozen=True, gc=False):
+class Reasoning(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
     """A part of what the model thought before it answered, in that many chunks."""
 
     text: str

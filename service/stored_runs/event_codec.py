@@ -11,8 +11,9 @@ from ..errors import InternalError, Refused, ServiceError, Stopped
 from ..events.events import Event, Failed, Finished, Reasoning, Text
 from ..events.usage import Usage
 
-# The first item of an event's array. Stored runs outlive a deploy: a number is never given another meaning.
-_TEXT, _REASONING, _FINISHED, _FAILED = 1, 2, 3, 4
+# The first item of an end's array; those of a text and of reasoning, 1 and 2, are the tags of their classes. Stored
+# runs outlive a deploy: a number is never given another meaning.
+_FINISHED, _FAILED = 3, 4
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder()
@@ -23,8 +24,18 @@ class BadPayload(ValueError):
 
 
 def encode_events(events: Sequence[Event]) -> bytes:
-    """Encode a batch of events. An error keeps what its client may see, and loses its `detail`."""
-    return _encoder.encode([_fields(event) for event in events])
+    """Encode a batch of events, of which only the last may be an end.
+
+    An error keeps what its client may see, and loses its `detail`.
+    """
+    encoded: Sequence[object] = events
+    if events and type(events[-1]) not in (Text, Reasoning):
+        encoded = [*events[:-1], _end_fields(events[-1])]
+    try:
+        return _encoder.encode(encoded)
+    except UnicodeEncodeError:
+        # UTF-8 has no halves of surrogate pairs, which occur alone in a model's text. Bytes may have them.
+        return _encoder.encode([_with_bytes(each) for each in encoded])
 
 
 def decode_events(payload: bytes) -> list[Event]:
@@ -39,12 +50,13 @@ def decode_events(payload: bytes) -> list[Event]:
         raise BadPayload(f"a batch of a stored run is not readable: {error}") from None
 
 
-def _fields(event: Event) -> tuple[object, ...]:
-    if type(event) is Text:
-        # UTF-8 has no halves of surrogate pairs, which occur alone in a model's text.
-        return (_TEXT, event.text.encode(errors="surrogatepass"), event.chunk_count)
-    if type(event) is Reasoning:
-        return (_REASONING, event.text.encode(errors="surrogatepass"), event.chunk_count)
+def _with_bytes(encoded: object) -> object:
+    if isinstance(encoded, Text | Reasoning):
+        return (encoded.__struct_config__.tag, encoded.text.encode(errors="surrogatepass"), encoded.chunk_count)
+    return encoded
+
+
+def _end_fields(event: Event) -> tuple[object, ...]:
     if type(event) is Finished:
         usage = event.usage
         counts = usage and (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens, usage.estimated)
@@ -57,10 +69,10 @@ def _fields(event: Event) -> tuple[object, ...]:
 def _event(fields: Any) -> Event:
     # The numbers above, as patterns. More items than these are of a later version.
     match fields:
-        case [1, bytes() as text, int() as count, *_]:
-            return Text(text.decode(errors="surrogatepass"), count)
-        case [2, bytes() as text, int() as count, *_]:
-            return Reasoning(text.decode(errors="surrogatepass"), count)
+        case [1, str() | bytes() as text, int() as count, *_]:
+            return Text(_text(text), count)
+        case [2, str() | bytes() as text, int() as count, *_]:
+            return Reasoning(_text(text), count)
         case [3, str() as reason, None, *_]:
             return Finished(reason, None)
         case [3, str() as reason, [int() as prompt, int() as completion, int() as total, bool() as estimated], *_]:
@@ -68,6 +80,10 @@ def _event(fields: Any) -> Event:
         case [4, str() as code, str() as public_message, str() as reason, *_]:
             return Failed(_error(code, public_message, reason))
     raise ValueError("an array is not that of an event")
+
+
+def _text(text: str | bytes) -> str:
+    return text if isinstance(text, str) else text.decode(errors="surrogatepass")
 
 
 def _whole(text: str) -> str:

@@ -115,7 +115,7 @@ class StoredRun:
         """Return what should be written next. Where something is left."""
         events = self.log.read(self.written)[:MOST_AT_ONCE]
         batch = Batch(self.written + 1, len(events), encode_events(events))
-        state, reason = describe_end(events[-1])
+        state, reason = describe_end(events[-1]) if self.log.has_ended else (None, "")
         return Append(self.run_id, self.epoch, batch, state, reason)
 
     def needs_renewal(self, now: float, *, appended_within: float, attended_within: float) -> bool:
