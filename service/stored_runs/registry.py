@@ -342,10 +342,12 @@ class StoredRuns:
             raise StoreUnavailable(_CLOSED)
         assert writer is not None
 
+        first: StoredSubscription | None = None
+
         def on_change(changed: StoredRun) -> None:
             writer.add(changed)
             if changed.log.has_ended:
-                self._close_run(changed)
+                self._close_run(changed, first)
 
         stored = StoredRun(new.run_id, new.owner, run, self.settings, on_change, self._environment.clock)
         self._runs[new.run_id] = stored
@@ -353,9 +355,10 @@ class StoredRuns:
             stored.enter()
         with suppress(StoreUnavailable):
             await store.watch(new.run_id, is_producer=True)
-        return StoredSubscription(self._loop, stored, self._heartbeat, run=run, is_counted=attended)
+        first = StoredSubscription(self._loop, stored, self._heartbeat, run=run, is_counted=attended)
+        return first
 
-    def _close_run(self, stored: StoredRun) -> None:
+    def _close_run(self, stored: StoredRun, first: StoredSubscription | None) -> None:
         """End a run whose log has ended, on a thread. Called again with later changes."""
         if stored.is_closing:
             return
@@ -365,6 +368,8 @@ class StoredRuns:
             self._metrics.ended(str(state), reason)
         # It was handed to the store, whoever else reads it.
         stored.run.has_delivered_end = True
+        if first is not None and first.take_over_run():
+            return
         if self._closing is None:
             self._closing = self._environment.make_executor()
         ending = self._closing.submit(stored.run.close)
