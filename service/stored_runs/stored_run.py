@@ -11,7 +11,7 @@ from ..runs.log import RunLog
 from ..runs.run import Run
 from ..runs.stores.base import Append, Batch, RunRecord, RunState, cut_id
 from ..settings.storage import StorageSettings
-from .event_codec import encode_events
+from .event_codec import decode_events, encode_events
 
 # Events of one append: a store that was away gets a long answer in several.
 MOST_AT_ONCE = 2000
@@ -113,10 +113,16 @@ class StoredRun:
 
     def next_append(self) -> Append:
         """Return what should be written next. Where something is left."""
-        events = self.log.read(self.written)[:MOST_AT_ONCE]
+        events = self.log.read(self.written, MOST_AT_ONCE)
         batch = Batch(self.written + 1, len(events), encode_events(events))
         state, reason = describe_end(events[-1]) if self.log.has_ended else (None, "")
         return Append(self.run_id, self.epoch, batch, state, reason)
+
+    def note_written(self, batch: Batch, now: float) -> None:
+        """Take note that the store has taken a batch, at a time of the loop's clock."""
+        self.written = batch.last
+        self.appended_at = now
+        self.log.pack(batch.first, batch.last, batch.payload, decode_events)
 
     def needs_renewal(self, now: float, *, appended_within: float, attended_within: float) -> bool:
         """Return whether the lease should be renewed. An append does so, but does not tell of readers.

@@ -174,8 +174,7 @@ class StoreWriter:
     def _accept(self, run: StoredRun, append: Append, answer: Answer) -> None:
         match answer.refusal:
             case None:
-                run.written = append.batch.last
-                run.appended_at = asyncio.get_running_loop().time()
+                run.note_written(append.batch, asyncio.get_running_loop().time())
             case Refusal.DUPLICATE | Refusal.GAP:
                 # An append whose outcome was unknown, or that the store has lost again.
                 run.written = answer.next_number - 1

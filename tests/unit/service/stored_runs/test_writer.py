@@ -50,6 +50,9 @@ class FakeRun:
     def expect_event(self) -> None:
         self.expectations += 1
 
+    def note_written(self, batch: Batch, now: float) -> None:
+        self.written = batch.last
+
     def next_append(self) -> Append:
         if self.defect is not None:
             raise self.defect
