@@ -17,8 +17,8 @@ logger = logging.getLogger("sluice.store")
 INTERVAL = 0.03
 # A transaction costs by its runs, and hardly by their events. Runs for which nobody waits in other processes are
 # written less often: after so many seconds for each of them, at most `LONGEST_INTERVAL`. With 40 runs of 50 tokens a
-# second a batch has ten tokens, instead of one or two: docs/decisions/0087-answers-that-outlive-their-connection.md.
-INTERVAL_PER_RUN = 0.005
+# second a batch has twelve tokens, not one or two: docs/decisions/0087-answers-that-outlive-their-connection.md.
+INTERVAL_PER_RUN = 0.00625
 LONGEST_INTERVAL = 0.25
 # Events of one transaction, about: to encode them takes a few milliseconds of the loop. There may be many after the
 # store was away.
