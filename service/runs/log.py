@@ -69,9 +69,9 @@ class RunLog:
         self._packed: list[tuple[int, bytes]] = []
         self._unpack: Callable[[bytes], list[Event]] = lambda payload: []
         self._producer: asyncio.Future[None] | None = None
-        #: The number of the event at which somebody is called back, and who.
-        self._called_at = sys.maxsize
-        self._callback: Callable[[], None] = lambda: None
+        #: Who is called back, and at which event's number.
+        self._callback: Callable[[], None] | None = None
+        self._called_at = 0
         #: The number of the last event; 0 where there is none.
         self.last_number = 0
         #: What readers add to the number of the last event, the end: more than 0 where events before it may have been
@@ -118,8 +118,8 @@ class RunLog:
         self.is_settled = self.has_ended
         if self._on_begin is not None:
             self._begin()
-        if last >= self._called_at or self.has_ended:
-            self._call_back()
+        if self._callback is not None and (last >= self._called_at or self.has_ended):
+            self._call_back(self._callback)
 
     async def wait_room(self) -> None:
         """Wait while the log is full. For the producer; returns at the end of the log, too."""
@@ -137,7 +137,8 @@ class RunLog:
         readers, self._readers = self._readers, []
         for reader in readers:
             reader.end()
-        self._call_back()
+        if self._callback is not None:
+            self._call_back(self._callback)
 
     # ------------------------------------------------------------------ the readers' side
 
@@ -177,14 +178,8 @@ class RunLog:
             ValueError: Some of them were dropped, because all readers had taken them.
         """
         self._check_kept(after)
-        events: list[Event] = []
-        for index in range(bisect_right(self._packed, after, key=itemgetter(0)), len(self._packed)):
-            if len(events) >= most:
-                break
-            last, payload = self._packed[index]
-            events += self._unpack(payload)[after + len(events) - last :]
-        first = max(0, len(self._kept) - (self.last_number - after - len(events)))
-        return (events + self._kept[first : first + most])[:most]
+        first = after - (self.last_number - len(self._kept))
+        return self._kept[first : first + most] if first >= 0 else self._read_packed(after, most)
 
     def pack(self, first: int, last: int, payload: bytes, unpack: Callable[[bytes], list[Event]]) -> None:
         """Keep a batch as bytes, which take a tenth of the memory of its events. Of a log that keeps all.
@@ -217,10 +212,19 @@ class RunLog:
         if callback is not None:
             callback()
 
-    def _call_back(self) -> None:
-        callback = self._callback
-        self.call_at(sys.maxsize, lambda: None)
+    def _call_back(self, callback: Callable[[], None]) -> None:
+        self._callback = None
         callback()
+
+    def _read_packed(self, after: int, most: int) -> list[Event]:
+        events: list[Event] = []
+        for index in range(bisect_right(self._packed, after, key=itemgetter(0)), len(self._packed)):
+            if len(events) >= most:
+                break
+            last, payload = self._packed[index]
+            events += self._unpack(payload)[after + len(events) - last :]
+        # Those that are not packed follow only where all that are were read.
+        return (events + self._kept[:most])[:most]
 
     def _check_kept(self, after: int) -> None:
         lowest = 0 if self._packed else self.last_number - len(self._kept)
