@@ -182,7 +182,7 @@ class RunLog:
         return self._kept[first : first + most] if first >= 0 else self._read_packed(after, most)
 
     def pack(self, first: int, last: int, payload: bytes, unpack: Callable[[bytes], list[Event]]) -> None:
-        """Keep a batch as bytes, which take a tenth of the memory of its events. Of a log that keeps all.
+        """Keep a batch of a log that keeps all as bytes: 22 a token in batches of twelve, where events take 97.
 
         Ignored after the end, when other threads may read, and where events before it are not packed.
 
