@@ -16,21 +16,22 @@ from .usage import Usage
 
 
 # One is made for each token; a frozen dataclass takes five times as long. Without `gc`, as they hold no containers.
-class Text(msgspec.Struct, frozen=True, gc=False):
+# Encoded, they are arrays that begin with their tag: stored runs have these, and they outlive a deploy.
+class Text(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
     """A part of the answer, which the model sent in that many chunks (one for each token, with most servers)."""
 
     text: str
     chunk_count: int = 1
 
 
-class Reasoning(msgspec.Struct, frozen=True, gc=False):
+class Reasoning(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=2):
     """A part of what the model thought before it answered, in that many chunks."""
 
     text: str
     chunk_count: int = 1
 
 
-class ToolCall(msgspec.Struct, frozen=True, gc=False):
+class ToolCall(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=5):
     """The model calls a tool. All of the call has come."""
 
     call_id: str
@@ -43,7 +44,7 @@ class ToolCall(msgspec.Struct, frozen=True, gc=False):
     extra_content: str = ""
 
 
-class ToolResult(msgspec.Struct, frozen=True, gc=False):
+class ToolResult(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=6):
     """What a tool of the application has returned to the model."""
 
     call_id: str
@@ -55,7 +56,7 @@ class ToolResult(msgspec.Struct, frozen=True, gc=False):
     seconds: float = 0.0
 
 
-class Custom(msgspec.Struct, frozen=True, gc=False):
+class Custom(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=7):
     """An event of the application, such as a citation or the progress of its work."""
 
     name: str

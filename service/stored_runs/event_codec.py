@@ -11,8 +11,9 @@ from ..errors import InternalError, Refused, ServiceError, Stopped
 from ..events.events import Custom, Event, Failed, Finished, Reasoning, Text, ToolCall, ToolResult
 from ..events.usage import Usage
 
-# The first item of an event's array. Stored runs outlive a deploy: a number is never given another meaning.
-_TEXT, _REASONING, _FINISHED, _FAILED, _TOOL_CALL, _TOOL_RESULT, _CUSTOM = 1, 2, 3, 4, 5, 6, 7
+# The first item of an end's array; those of the other events are the tags of their classes (`events.py`). Stored runs
+# outlive a deploy: a number is never given another meaning.
+_FINISHED, _FAILED = 3, 4
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder()
@@ -23,8 +24,18 @@ class BadPayload(ValueError):
 
 
 def encode_events(events: Sequence[Event]) -> bytes:
-    """Encode a batch of events. An error keeps what its client may see, and loses its `detail`."""
-    return _encoder.encode([_fields(event) for event in events])
+    """Encode a batch of events, of which only the last may be an end.
+
+    An error keeps what its client may see, and loses its `detail`.
+    """
+    encoded: Sequence[object] = events
+    if events and type(events[-1]) in (Finished, Failed):
+        encoded = [*events[:-1], _end_fields(events[-1])]
+    try:
+        return _encoder.encode(encoded)
+    except UnicodeEncodeError:
+        # UTF-8 has no halves of surrogate pairs, which occur alone in a model's text. Bytes may have them.
+        return _encoder.encode([_with_bytes(each) for each in encoded])
 
 
 def decode_events(payload: bytes) -> list[Event]:
@@ -39,24 +50,20 @@ def decode_events(payload: bytes) -> list[Event]:
         raise BadPayload(f"a batch of a stored run is not readable: {error}") from None
 
 
-def _fields(event: Event) -> tuple[object, ...]:
-    if type(event) is Text:
-        return (_TEXT, _bytes(event.text), event.chunk_count)
-    if type(event) is Reasoning:
-        return (_REASONING, _bytes(event.text), event.chunk_count)
+def _with_bytes(encoded: object) -> object:
+    if not isinstance(encoded, msgspec.Struct):
+        return encoded
+    values = msgspec.structs.astuple(encoded)
+    texts = [value.encode(errors="surrogatepass") if isinstance(value, str) else value for value in values]
+    return (encoded.__struct_config__.tag, *texts)
+
+
+def _end_fields(event: Event) -> tuple[object, ...]:
     if type(event) is Finished:
         usage = event.usage
         counts = usage and (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens, usage.estimated)
         # Behind the counts: earlier versions read exactly four of them, and skip further items.
         return (_FINISHED, _whole(event.reason), counts, usage and usage.cost, usage.cached_tokens if usage else 0)
-    if type(event) is ToolCall:
-        call_id, name = _bytes(event.call_id), _bytes(event.name)
-        return (_TOOL_CALL, call_id, name, _bytes(event.arguments), event.needs_consent)
-    if type(event) is ToolResult:
-        call_id, name = _bytes(event.call_id), _bytes(event.name)
-        return (_TOOL_RESULT, call_id, name, _bytes(event.text), event.is_error, event.seconds)
-    if type(event) is Custom:
-        return (_CUSTOM, _bytes(event.name), event.data)
     assert type(event) is Failed
     error = event.error
     return (_FAILED, error.code, _whole(error.public_message), error.reason if isinstance(error, Stopped) else "")
@@ -65,9 +72,9 @@ def _fields(event: Event) -> tuple[object, ...]:
 def _event(fields: Any) -> Event:
     # The numbers above, as patterns. More items than these are of a later version.
     match fields:
-        case [1, bytes() as text, int() as count, *_]:
+        case [1, str() | bytes() as text, int() as count, *_]:
             return Text(_text(text), count)
-        case [2, bytes() as text, int() as count, *_]:
+        case [2, str() | bytes() as text, int() as count, *_]:
             return Reasoning(_text(text), count)
         case [3, str() as reason, None, *_]:
             return Finished(reason, None)
@@ -75,11 +82,11 @@ def _event(fields: Any) -> Event:
             return Finished(reason, Usage(prompt, completion, total, estimated, *_cost_and_cached(more)))
         case [4, str() as code, str() as public_message, str() as reason, *_]:
             return Failed(_error(code, public_message, reason))
-        case [5, bytes() as call_id, bytes() as name, bytes() as arguments, bool() as needs_consent, *_]:
-            return ToolCall(_text(call_id), _text(name), _text(arguments), needs_consent)
-        case [6, bytes() as call_id, bytes() as name, bytes() as text, bool() as is_error, float() as seconds, *_]:
-            return ToolResult(_text(call_id), _text(name), _text(text), is_error, seconds)
-        case [7, bytes() as name, bytes() as data, *_]:
+        case [5, str() | bytes() as call_id, str() | bytes() as name, str() | bytes() as text, bool() as consent, *_]:
+            return ToolCall(_text(call_id), _text(name), _text(text), consent)
+        case [6, str() | bytes() as call_id, str() | bytes() as name, str() | bytes() as text, *more]:
+            return ToolResult(_text(call_id), _text(name), _text(text), *_outcome(more))
+        case [7, str() | bytes() as name, bytes() as data, *_]:
             return Custom(_text(name), data)
     raise ValueError("an array is not that of an event")
 
@@ -93,13 +100,16 @@ def _cost_and_cached(more: list[Any]) -> tuple[float | None, int]:
             return None, 0
 
 
-def _bytes(text: str) -> bytes:
-    # UTF-8 has no halves of surrogate pairs, which occur alone in a model's text.
-    return text.encode(errors="surrogatepass")
+def _outcome(more: list[Any]) -> tuple[bool, float]:
+    """Read the items behind the text of a tool's result."""
+    match more:
+        case [bool() as is_error, float() | int() as seconds, *_]:
+            return is_error, float(seconds)
+    raise ValueError("a tool's result has another form")
 
 
-def _text(data: bytes) -> str:
-    return data.decode(errors="surrogatepass")
+def _text(text: str | bytes) -> str:
+    return text if isinstance(text, str) else text.decode(errors="surrogatepass")
 
 
 def _whole(text: str) -> str:

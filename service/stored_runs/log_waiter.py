@@ -5,17 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from ..events.events import Event, Failed, Finished
+from ..events.events import Event
 from ..runs.log import RunLog
 from ..runs.stores.base import StoreUnavailable
 
 # Seconds for the events that a reader has seen to arrive in the store: a lost producer is found by then.
 CATCH_UP_TIMEOUT = 15.0
-
-
-def has_end(log: RunLog) -> bool:
-    """Whether a log has the terminal event, and was not only closed."""
-    return log.last_number > 0 and isinstance(log.read(log.last_number - 1)[0], Finished | Failed)
 
 
 class _Waiter:

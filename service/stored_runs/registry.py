@@ -37,7 +37,7 @@ from ..settings.storage import StorageSettings
 from .consents import ALLOWED, ASKED, CALL_ID, DENIED, StoredConsents
 from .environment import Environment
 from .event_codec import decode_events
-from .log_waiter import CATCH_UP_TIMEOUT, has_end, wait_for_number
+from .log_waiter import CATCH_UP_TIMEOUT, wait_for_number
 from .measured_store import MeasuredStore
 from .replica import Replica, end_number
 from .stored_run import StoredRun, describe_end
@@ -406,10 +406,12 @@ class StoredRuns:
             raise StoreUnavailable(_CLOSED)
         assert writer is not None
 
+        first: StoredSubscription | None = None
+
         def on_change(changed: StoredRun) -> None:
             writer.add(changed)
             if changed.log.has_ended:
-                self._close_run(changed)
+                self._close_run(changed, first)
 
         stored = StoredRun(new.run_id, new.owner, run, self.settings, on_change, self._environment.clock)
         self._runs[new.run_id] = stored
@@ -417,18 +419,21 @@ class StoredRuns:
             stored.enter()
         with suppress(StoreUnavailable):
             await store.watch(new.run_id, is_producer=True)
-        return StoredSubscription(self._loop, stored, self._heartbeat, run=run, is_counted=attended)
+        first = StoredSubscription(self._loop, stored, self._heartbeat, run=run, is_counted=attended)
+        return first
 
-    def _close_run(self, stored: StoredRun) -> None:
+    def _close_run(self, stored: StoredRun, first: StoredSubscription | None) -> None:
         """End a run whose log has ended, on a thread. Called again with later changes."""
         if stored.is_closing:
             return
         stored.is_closing = True
-        if stored.end_event is not None:
-            state, reason = describe_end(stored.end_event)
+        if stored.log.end is not None:
+            state, reason = describe_end(stored.log.end)
             self._metrics.ended(str(state), reason)
         # It was handed to the store, whoever else reads it.
         stored.run.has_delivered_end = True
+        if first is not None and first.take_over_run():
+            return
         if self._closing is None:
             self._closing = self._environment.make_executor()
         ending = self._closing.submit(stored.run.close)
@@ -478,7 +483,7 @@ class StoredRuns:
         try:
             await wait_for_number(followed.log, after)
             log = followed.log
-            if log.has_ended and not has_end(log):
+            if log.has_ended and log.end is None:
                 raise StoreUnavailable("the run is followed no more")
             if log.has_ended and after >= log.last_number:
                 if not log.end_gap or after == log.last_number + log.end_gap:
@@ -527,14 +532,12 @@ class StoredRuns:
         if stored is not None:
             if stored.owner != owner:
                 raise RunUnknown
-            record, events = stored.record(), stored.log.read(max(0, stored.log.last_number - 1))
-        else:
-            record, events = await self._known(run_id, owner), []
-            if record.state is not RunState.RUNNING:
-                page = await self._with_store(lambda store: store.read(run_id, record.last_number - 1, 1))
-                events = decode_events(page.batches[-1].payload) if page is not None and page.batches else []
-        end = events[-1] if events and isinstance(events[-1], Finished | Failed) else None
-        return RunStatus(record, end)
+            return RunStatus(stored.record(), stored.log.end)
+        record, events = await self._known(run_id, owner), list[Event]()
+        if record.state is not RunState.RUNNING:
+            page = await self._with_store(lambda store: store.read(run_id, record.last_number - 1, 1))
+            events = decode_events(page.batches[-1].payload) if page is not None and page.batches else []
+        return RunStatus(record, events[-1] if events and isinstance(events[-1], Finished | Failed) else None)
 
     async def _decide(self, run_id: str, owner: str, call_id: str, decision: str) -> None:
         stored = self._runs.get(run_id)

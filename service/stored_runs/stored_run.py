@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from ..errors import Interrupted, ShuttingDown, Stopped
 from ..events.events import Event, Failed, Finished
@@ -11,7 +11,7 @@ from ..runs.log import RunLog
 from ..runs.run import Run
 from ..runs.stores.base import Append, Batch, RunRecord, RunState, cut_id
 from ..settings.storage import StorageSettings
-from .event_codec import encode_events
+from .event_codec import decode_events, encode_events
 
 # Events of one append: a store that was away gets a long answer in several.
 MOST_AT_ONCE = 2000
@@ -23,7 +23,7 @@ CHECKED_BYTES = 64 * 1024
 
 
 class StoredRun:
-    """Follows a run's log for the writer (`LogReader`). For the loop's thread."""
+    """Looks at a run's log for the writer, now and then: not at each token. For the loop's thread."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class StoredRun:
             owner: Whose it is.
             run: The run.
             settings: The largest size of its events, with which it is stopped, and for how long it is kept.
-            on_change: Called where the log has something that was not written, once until it is, and at its end.
+            on_change: Called where the log has something that was not written, and at its end. May come again.
             clock: Returns the time in seconds since 1970.
         """
         self.run_id = run_id
@@ -65,51 +65,33 @@ class StoredRun:
         self.created = self._left_at = clock()
         #: When the run has ended, in seconds since 1970; 0 before.
         self.ended_at = 0.0
-        #: The terminal event. The log keeps it a moment later.
-        self.end_event: Event | None = None
         #: When the store has last taken events, and last been told of readers, on the loop's clock.
         self.appended_at = float("-inf")
         self.attended_at = float("-inf")
-        #: Whether the writer knows that something is to be written.
-        self.is_changed = False
-        self._check_at = 0
         self._settings = settings
         self._on_change = on_change
-        #: Of the log's side (`LogReader`).
-        self.cursor = self.log.last_number
-        self.is_waiting = True
-        self.log.attach(self)
-        if self.cursor:
-            self._note_end(self.log.read(self.cursor - 1))
-            on_change(self)
+        if self.log.last_number or self.log.has_ended:
+            self._look()
+        else:
+            self.expect_event()
 
     # ------------------------------------------------------------------ the log's side
 
-    def take(self, first_number: int, events: Sequence[Event]) -> None:
-        """Take note of events (`LogReader`). On each token's way: it calls what it must."""
+    def expect_event(self) -> None:
+        """Tell the writer of the next event. For the writer, which then has all before it."""
+        if not self.log.has_ended:
+            self.log.call_at(self.log.last_number + 1, self._look)
+
+    def _look(self) -> None:
         log = self.log
-        self.cursor = cursor = log.last_number
-        if log.has_ended:
-            self._note_end(events)
-        elif cursor >= self._check_at:
-            self._check_size()
-        elif self.is_changed:
-            return
-        self._on_change(self)
-
-    def _check_size(self) -> None:
-        left = self._settings.max_log_bytes - self.size
-        if left < 0:
-            self.run.stop(Stopped("log_full"))
-        self._check_at = self.cursor + 1 + min(CHECKED_EVERY - 1, max(0, left) // CHECKED_BYTES)
-
-    def _note_end(self, events: Sequence[Event]) -> None:
-        if self.log.has_ended:
+        if not log.has_ended:
+            left = self._settings.max_log_bytes - self.size
+            if left < 0:
+                self.run.stop(Stopped("log_full"))
+            # The writer knows of what comes meanwhile, but not of its size.
+            log.call_at(log.last_number + 1 + min(CHECKED_EVERY - 1, max(0, left) // CHECKED_BYTES), self._look)
+        elif log.end is not None:
             self.ended_at = self._clock()
-            self.end_event = events[-1]
-
-    def end(self) -> None:
-        """Take note of the end (`LogReader`)."""
         self._on_change(self)
 
     # ------------------------------------------------------------------ the writer's side
@@ -131,10 +113,16 @@ class StoredRun:
 
     def next_append(self) -> Append:
         """Return what should be written next. Where something is left."""
-        events = self.log.read(self.written)[:MOST_AT_ONCE]
+        events = self.log.read(self.written, MOST_AT_ONCE)
         batch = Batch(self.written + 1, len(events), encode_events(events))
-        state, reason = describe_end(events[-1])
+        state, reason = describe_end(events[-1]) if self.log.has_ended else (None, "")
         return Append(self.run_id, self.epoch, batch, state, reason)
+
+    def note_written(self, batch: Batch, now: float) -> None:
+        """Take note that the store has taken a batch, at a time of the loop's clock."""
+        self.written = batch.last
+        self.appended_at = now
+        self.log.pack(batch.first, batch.last, batch.payload, decode_events)
 
     def needs_renewal(self, now: float, *, appended_within: float, attended_within: float) -> bool:
         """Return whether the lease should be renewed. An append does so, but does not tell of readers.
@@ -175,13 +163,12 @@ class StoredRun:
 
     def record(self) -> RunRecord:
         """Return what a store would say of it."""
-        state, reason = RunState.RUNNING, ""
-        if self.log.has_ended and (events := self.log.read(self.log.last_number - 1)):
-            state, reason = describe_end(events[-1])[0] or state, describe_end(events[-1])[1]
+        end = self.log.end
+        state, reason = (None, "") if end is None else describe_end(end)
         return RunRecord(
             run_id=self.run_id,
             owner=self.owner,
-            state=state,
+            state=state or RunState.RUNNING,
             reason=reason,
             last_number=self.log.last_number,
             size=self.size,

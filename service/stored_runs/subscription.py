@@ -52,6 +52,7 @@ class StoredSubscription(Subscription):
         self._follower: LogReader | None = None
         self._lock = threading.Lock()
         self._is_closed = False
+        self._closes_run = False
 
     @property
     def is_first(self) -> bool:
@@ -82,6 +83,18 @@ class StoredSubscription(Subscription):
             self._reader.close()
         if self._is_counted:
             self._call_soon(self._followed.leave)
+        if self._run is not None and self._closes_run:
+            self._run.close()
+
+    def take_over_run(self) -> bool:
+        """Have `close` close the run, too: it is about to come on a thread, as for any reader that has the end.
+
+        Returns:
+            Whether it does so. If not, the reader has not got the end, has left, or has not begun the run.
+        """
+        with self._lock:
+            self._closes_run = self._run is not None and self.has_delivered_end and not self._is_closed
+        return self._closes_run
 
     def attach(self, reader: LogReader) -> None:
         """Have a reader follow the log. On the loop's thread."""

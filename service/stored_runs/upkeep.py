@@ -21,11 +21,12 @@ logger = logging.getLogger("sluice.store")
 
 # Seconds between two signs of life for the store, and two looks for runs whose process is gone. A stop by another
 # process is seen with one of them at the latest.
-TICK = 0.8
+TICK = 0.7
 # Seconds for which readers stand for a run after the last sign of life of their process.
 READER_LEASE = 5.0
-# Seconds for which an append stands for a sign of life. With `TICK` a second, in which a stop is seen.
-APPENDED_WITHIN = 0.2
+# Seconds for which an append stands for a sign of life: longer than the writer's longest interval, or runs that are
+# appended to would be renewed as well. With `TICK` a second, in which a stop is seen.
+APPENDED_WITHIN = 0.3
 # Seconds for which the store knows enough of a run's readers: half of their lease.
 ATTENDED_WITHIN = 2.5
 

@@ -17,8 +17,8 @@ logger = logging.getLogger("sluice.store")
 INTERVAL = 0.03
 # A transaction costs by its runs, and hardly by their events. Runs for which nobody waits in other processes are
 # written less often: after so many seconds for each of them, at most `LONGEST_INTERVAL`. With 40 runs of 50 tokens a
-# second a batch has ten tokens, instead of one or two: docs/decisions/0087-answers-that-outlive-their-connection.md.
-INTERVAL_PER_RUN = 0.005
+# second a batch has twelve tokens, not one or two: docs/decisions/0087-answers-that-outlive-their-connection.md.
+INTERVAL_PER_RUN = 0.00625
 LONGEST_INTERVAL = 0.25
 # Events of one transaction, about: to encode them takes a few milliseconds of the loop. There may be many after the
 # store was away.
@@ -63,7 +63,6 @@ class StoreWriter:
     def add(self, run: StoredRun) -> None:
         """Write what a run has appended, soon."""
         self._changed[run] = None
-        run.is_changed = True
         if run.is_urgent:
             self._is_urgent.set()
         if not self._wake.is_set():
@@ -120,7 +119,7 @@ class StoreWriter:
                 del self._changed[run]
         runs, done, appends, count = [], [], [], 0
         for run in changed:
-            run.is_changed = False
+            run.expect_event()
             if run.is_written:
                 done.append(run)
             elif count < MOST_AT_ONCE:
@@ -175,8 +174,7 @@ class StoreWriter:
     def _accept(self, run: StoredRun, append: Append, answer: Answer) -> None:
         match answer.refusal:
             case None:
-                run.written = append.batch.last
-                run.appended_at = asyncio.get_running_loop().time()
+                run.note_written(append.batch, asyncio.get_running_loop().time())
             case Refusal.DUPLICATE | Refusal.GAP:
                 # An append whose outcome was unknown, or that the store has lost again.
                 run.written = answer.next_number - 1

@@ -108,7 +108,7 @@ def test_a_deployment_offers_to_continue_the_answer(chat: ChatPage, workers: Run
     expect(chat.prose).to_have_text("As far as this and on.")
 
 
-@pytest.mark.parametrize("seconds", [20, pytest.param(120, marks=pytest.mark.long)])
+@pytest.mark.parametrize("seconds", [20, pytest.param(120, marks=[pytest.mark.long, pytest.mark.timeout(300)])])
 def test_answers_are_whole_and_asked_once_though_the_page_is_reloaded_at_random(
     chat: ChatPage, workers: RunningServer, seconds: int
 ) -> None:

@@ -55,7 +55,7 @@ def metric(server: RunningServer, name: str, **labels: str) -> float:
 
 
 def wait_metric(server: RunningServer, number: float, name: str, **labels: str) -> None:
-    """Wait until a metric has a number: workers show what runs each 0.8 s, and share it each second."""
+    """Wait until a metric has a number: workers show what runs each 0.7 s, and share it each second."""
     wait_until(lambda: metric(server, name, **labels) == number, WITHIN, f"{name} {labels} {number}", pause=0.05)
 
 

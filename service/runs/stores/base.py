@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-# Seconds. A producer renews its lease by each append, and else every 0.8 s. Whoever
+# Seconds. A producer renews its lease by each append, and else every 0.7 s. Whoever
 # waits for a producer that was killed has the end within 10 seconds: this, and the time between two looks for it.
 LEASE = 8.0
 # Seconds for which a run can be read after its end, and for which its id is known afterwards.

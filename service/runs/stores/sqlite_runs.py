@@ -26,6 +26,8 @@ from .rules import LISTED, MAX_EXPIRED, MAX_RUNS, check_append, check_lease
 # What one call of `reap` takes away at most, so that appends wait only briefly: bytes of events, and records.
 PURGED_BYTES = 8 * 2**20
 FORGOTTEN = 1000
+# Runs that one statement looks up.
+LOOKED_UP = 64
 # Free pages that are kept for the next runs, and how many more go back to the file system in one call of `reap`.
 FREE_PAGES = 1024
 VACUUMED_PAGES = 2048
@@ -39,24 +41,24 @@ DataVersion = tuple[int, int]
 
 @dataclass(slots=True)
 class _Run:
-    """A row of `runs`; the fields are columns, in this order."""
+    """A row of `runs`; the fields are columns, in this order. Those of a producer's answers are the first ones."""
 
     row: int
     id: str
-    owner: str
-    body_digest: str
-    producer: str
     state: RunState
-    reason: str
-    stop: str
     epoch: int
     last_number: int
     size: int
-    created: float
+    stop: str
     attended_until: float
-    ended: float
     expires: float
-    is_purged: int
+    owner: str = ""
+    body_digest: str = ""
+    producer: str = ""
+    reason: str = ""
+    created: float = 0.0
+    ended: float = 0.0
+    is_purged: int = 0
 
     def answer(self, refusal: Refusal | None) -> Answer:
         return Answer(refusal, self.last_number + 1, self.stop, self.attended_until)
@@ -83,14 +85,19 @@ class _Run:
         )
 
 
+# A call of `RunState` takes longer than to read the row.
+_STATES: dict[str, RunState] = {state.value: state for state in RunState}
+
+
 def _run(columns: Sequence[Any]) -> _Run:
     run = _Run(*columns)
-    run.state = RunState(run.state)
+    run.state = _STATES[run.state]
     return run
 
 
-_COLUMNS = ", ".join(field.name for field in fields(_Run))
-_SELECT = f"SELECT {_COLUMNS} FROM runs"  # noqa: S608  # names of columns
+_COLUMNS = [field.name for field in fields(_Run)]
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM runs"  # noqa: S608  # names of columns
+_SELECT_PRODUCED = f"SELECT {', '.join(_COLUMNS[: _COLUMNS.index('owner')])} FROM runs"  # noqa: S608
 
 
 class StoredRuns:
@@ -139,23 +146,21 @@ class StoredRuns:
     def append(self, appends: Sequence[Append]) -> list[Answer]:
         """See `RunStore.append`."""
         # A run may come several times: what this call has decided is not in the tables yet.
-        runs: dict[str, _Run | None] = {}
+        runs = self._find_produced([append.run_id for append in appends])
         taken: dict[str, _Run] = {}
         ended: dict[str, _Run] = {}
         batches: list[tuple[int, int, int, bytes]] = []
         answers: list[Answer] = []
         for append in appends:
             run_id, batch = append.run_id, append.batch
-            if run_id not in runs:
-                runs[run_id] = self._find(run_id)
-            run = runs[run_id]
+            run = runs.get(run_id)
             if run is None:
                 answers.append(Answer(Refusal.UNKNOWN, 0))
                 continue
             refusal = check_append(append, state=run.state, run_epoch=run.epoch, last_number=run.last_number)
             if refusal is None:
-                batches.append((run.row, batch.last, batch.count, batch.payload))
                 run.last_number = batch.last
+                batches.append((run.row, run.last_number, batch.count, batch.payload))
                 run.size += len(batch.payload)
                 taken[run_id] = run
                 if append.end is not None:
@@ -168,8 +173,9 @@ class StoredRuns:
     def renew(self, leases: Sequence[Lease]) -> list[Answer]:
         """See `RunStore.renew`."""
         answers: list[Answer] = []
+        runs = self._find_produced([lease.run_id for lease in leases])
         for lease in leases:
-            run = self._find(lease.run_id)
+            run = runs.get(lease.run_id)
             if run is None:
                 answers.append(Answer(Refusal.UNKNOWN, 0))
                 continue
@@ -305,6 +311,18 @@ class StoredRuns:
     def _find(self, run_id: str) -> _Run | None:
         run = self._load("id = ?", run_id)
         return run if run is not None and self._is_known(run) else None
+
+    def _find_produced(self, run_ids: list[str]) -> dict[str, _Run]:
+        """Return the runs that are known, as far as their producers ask for them."""
+        found: dict[str, _Run] = {}
+        for first in range(0, len(run_ids), LOOKED_UP):
+            some = run_ids[first : first + LOOKED_UP]
+            # A few lengths, so that SQLite keeps the prepared statements. A repeated id is found once.
+            count = 1 << (len(some) - 1).bit_length()
+            given = [*some, *some[:1] * (count - len(some))]
+            rows = self._connection.execute(f"{_SELECT_PRODUCED} WHERE id IN ({', '.join('?' * count)})", given)
+            found.update((run.id, run) for run in map(_run, rows) if self._is_known(run))
+        return found
 
     def _is_known(self, run: _Run) -> bool:
         return not run.expires or self._now < run.expires + self._limits.known

@@ -123,3 +123,42 @@ def test_the_begin_is_told_once_with_the_first_event_or_a_moment_after_the_provi
         assert told == ["begun", "accepted"]
 
     run(scenario)
+
+
+def test_one_is_called_back_once_behind_the_event_of_a_number_or_the_end() -> None:
+    for last in ([END], None):
+        log = RunLog(keeps_all=True)
+        calls: list[tuple[int, list[Event]]] = []
+
+        def call(log: RunLog = log, calls: list[tuple[int, list[Event]]] = calls) -> None:
+            calls.append((log.last_number, log.read(log.last_number - 1)))
+
+        log.call_at(3, call)
+        log.append(texts(1, 2))
+        assert not calls
+        log.append(texts(3, 4))
+        log.append(texts(5, 5))
+        assert calls == [(4, texts(4, 4))]
+        log.call_at(100, call)
+        log.append(last) if last else log.close()
+        log.close()
+        assert calls[1:] == [(6, [END]) if last else (5, texts(5, 5))]
+        assert log.end is (END if last else None)
+
+
+def test_batches_that_are_packed_are_read_as_their_events_from_any_number() -> None:
+    batches = {b"1-3": texts(1, 3), b"2-5": texts(2, 5), b"8-9": texts(8, 9), b"6-7": texts(6, 7)}
+    log = RunLog(keeps_all=True)
+    log.append(texts(1, 9))
+    # The second one begins before the end of the first, as after a store that has lost some. Then there is a gap.
+    for name in batches:
+        log.pack(int(name[:1]), int(name[2:]), name, batches.__getitem__)
+    batches[b"8-9"] = []
+    for after in range(10):
+        for most in (1, 2, 4, 100):
+            assert log.read(after, most) == texts(after + 1, min(9, after + most))
+    reader = CollectingReader(log)
+    log.append([*texts(10, 10), END])
+    assert reader.events == [*texts(1, 10), END]
+    log.pack(8, 11, b"not after the end", batches.__getitem__)
+    assert log.read(7) == [*texts(8, 10), END]

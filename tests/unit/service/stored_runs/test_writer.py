@@ -28,7 +28,7 @@ class FakeRun:
         self.readers = readers
         self.attended_until = 0.0
         self.appended_at = 0.0
-        self.is_changed = False
+        self.expectations = 0
         self.stops: list[ServiceError] = []
         self.defect: Exception | None = None
 
@@ -46,6 +46,12 @@ class FakeRun:
 
     def stop(self, error: ServiceError) -> None:
         self.stops.append(error)
+
+    def expect_event(self) -> None:
+        self.expectations += 1
+
+    def note_written(self, batch: Batch, now: float) -> None:
+        self.written = batch.last
 
     def next_append(self) -> Append:
         if self.defect is not None:
