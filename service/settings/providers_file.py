@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import tomllib
 from collections.abc import Callable
@@ -21,6 +20,8 @@ VARIABLE = "SLUICE_PROVIDERS"
 MOST_PROVIDERS = 16
 # Characters of a value in a sentence.
 _SHOWN = 80
+# Far above any price, in any currency; with it, what an answer costs is always a finite number.
+MOST_PRICE = 1_000_000_000
 
 _EXAMPLE = '[[providers]] with name = "openai", base_url = "https://api.openai.com/v1" and models = ["gpt-5.4-mini"]'
 _NAME = "1 to 64 letters, digits and the characters . _ -, because it is a label of the metrics"
@@ -28,6 +29,7 @@ _FILE_KEYS = ("currency", "providers")
 _PROVIDER_KEYS = ("name", "base_url", "key", "key_file", "api", "models")
 _MODEL_KEYS = ("name", "id", "input", "output", "cached_input")
 _SECRETS = ("key",)
+_MOST_SHOWN = 10**20
 
 
 class BadCatalog(ValueError):
@@ -56,7 +58,7 @@ def read_catalog(path: str, files: SettingFiles) -> Catalog:
         raise BadCatalog([sentence]) from None
     try:
         written = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # of numbers with thousands of digits, no `TOMLDecodeError`
         sentence = f"{VARIABLE}: {path} is not TOML: {error}; it should have {_EXAMPLE}."
         raise BadCatalog([sentence]) from None
     reader = _CatalogReader(path, files)
@@ -147,8 +149,10 @@ class _CatalogReader:
             if key not in table:
                 continue
             value = table[key]
-            if type(value) not in (int, float) or not math.isfinite(value) or value < 0:
-                self._refuse(where, key, value, "the price of a million tokens: a number from 0")
+            if type(value) not in (int, float) or not 0 <= value <= MOST_PRICE:
+                expected = f"the price of a million tokens: a number from 0 to {MOST_PRICE}"
+                self._refuse(where, key, value, expected)
+                value = 0
             prices[key] = value
         if not prices:
             return None
@@ -200,6 +204,8 @@ def _shown(value: Any) -> str:
     """Return a value as JSON has it, cut; of tables and lists only what they are, as a key may be in them."""
     if isinstance(value, dict | list):
         return "a table" if isinstance(value, dict) else f"a list of {len(value)}"
+    if type(value) is int and not -_MOST_SHOWN < value < _MOST_SHOWN:
+        return "a number of more than 20 digits"  # Python does not write those of thousands
     text = json.dumps(value, ensure_ascii=True, default=str)
     return f"{text[:_SHOWN]}..." if len(text) > _SHOWN else text
 

@@ -99,6 +99,8 @@ def test_what_one_provider_is_set_by_has_no_effect_beside_the_file_and_is_told(t
             ["currency is 1; it should be a code of ISO 4217", "providers is not set; it should be 1 to"],
         ),
         ("providers = []", ["providers is a list of 0; it should be 1 to 16 tables"]),
+        (f"currency = {'9' * 5000}", ["providers.toml is not TOML: Exceeds the limit"]),
+        (f"currency = 0x{'F' * 5000}\n{ONE}", ["currency is a number of more than 20 digits; it should be a code"]),
         (17 * "[[providers]]\n", ["providers is a list of 17; it should be 1 to 16 tables"]),
         ("providers = [1]", ["[[providers]] 1: is 1; it should be a table"]),
         (f"{ONE}[[providers]]", ["2: name is not set", "2: base_url is not set", "2: models is not set"]),
@@ -129,6 +131,13 @@ def test_what_one_provider_is_set_by_has_no_effect_beside_the_file_and_is_told(t
         (
             ONE.replace('"m"', "{ name = 'm', input = true, output = nan }"),
             ["input is true", "output is NaN", "curre"],
+        ),
+        (
+            f"currency = 'EUR'\n{ONE}".replace('"m"', f"{{ name = 'm', input = 1e308, output = 1{'0' * 400} }}"),
+            [
+                "input is 1e+308; it should be the price of a million tokens: a number from 0 to 1000000000",
+                "output is a",
+            ],
         ),
     ],
 )
