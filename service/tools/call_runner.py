@@ -106,7 +106,7 @@ class CallRunner:
         try:
             arguments = tool.parameters.decode(call.arguments)
         except BadArguments as error:
-            return _Prepared(call, tool, {}, _Ended(_on_one_line(str(error)), "invalid"))
+            return _Prepared(call, tool, {}, _Ended(_on_one_line(str(error), tool), "invalid"))
         except Exception:
             # A type's own code, such as a validator.
             logger.exception("unhandled exception while the arguments of the tool %s were decoded", tool.name)
@@ -191,7 +191,10 @@ class CallRunner:
             return _Ended(to_text(returned, tool.max_result_bytes), "done")
         except TypeError as unfit:
             logger.error("the tool %s returned what JSON cannot express: %s", tool.name, unfit)
-            return _Ended(f"The tool {tool.name} failed: its result cannot be written as JSON.", "error")
+        except Exception:
+            # A value's own code, such as a serializer.
+            logger.exception("unhandled exception while the result of the tool %s was written as JSON", tool.name)
+        return _Ended(f"The tool {tool.name} failed: its result cannot be written as JSON.", "error")
 
     async def _run_task(
         self, function: ToolFunction, positional: tuple[Any, ...], named: dict[str, Any], tool: Tool
@@ -253,7 +256,7 @@ def _failure_of(task: asyncio.Task[Any], tool: Tool) -> _Ended | None:
     if error is None:
         return None
     if isinstance(error, ToolError):
-        return _Ended(_on_one_line(str(error)) or f"The tool {tool.name} failed.", "error")
+        return _Ended(_on_one_line(str(error), tool) or f"The tool {tool.name} failed.", "error")
     logger.error("unhandled exception in the tool %s; the model is told that it failed", tool.name, exc_info=error)
     kind = type(error.__cause__ if isinstance(error, _WouldEndLoop) else error).__name__
     return _Ended(f"The tool {tool.name} failed with an error of the type {kind}.", "error")
@@ -280,5 +283,5 @@ def _forget(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-def _on_one_line(sentence: str) -> str:
-    return " ".join(sentence.encode(errors="replace").decode().split())
+def _on_one_line(sentence: str, tool: Tool) -> str:
+    return to_text(" ".join(sentence.encode(errors="replace").decode().split()), tool.max_result_bytes)

@@ -69,9 +69,10 @@ def encode_json(value: Any) -> bytes:
         # A model of pydantic.
         if callable(dump := getattr(value, "model_dump_json", None)):
             return str(dump()).encode(errors="replace")
-        return msgspec.json.encode(value)
-    except UnicodeEncodeError:
-        # Half a surrogate pair: only an escape can carry it.
-        return json.dumps(msgspec.to_builtins(value)).encode()
+        try:
+            return msgspec.json.encode(value)
+        except UnicodeEncodeError:
+            # Half a surrogate pair: only an escape can carry it. Beside it, NaN cannot be written as null.
+            return json.dumps(msgspec.to_builtins(value), allow_nan=False).encode()
     except (OverflowError, RecursionError, ValueError) as error:
         raise TypeError(f"JSON cannot express this value: {error}") from None

@@ -233,6 +233,19 @@ async def no_json() -> object:
     return object()
 
 
+class Unwritable:
+    """Fails while it is written."""
+
+    def model_dump_json(self) -> str:
+        """Fail."""
+        raise KeyError("secret")
+
+
+async def unwritable() -> object:
+    """Return an object whose own code fails."""
+    return Unwritable()
+
+
 async def hang() -> None:
     """Hang."""
     await asyncio.Event().wait()
@@ -247,7 +260,7 @@ async def swallow() -> None:
             continue
 
 
-FAILING = (count_to, fail, explain, leave, interrupt, close, cancel_itself, no_json, hang, swallow)
+FAILING = (count_to, fail, explain, leave, interrupt, close, cancel_itself, no_json, unwritable, hang, swallow)
 
 
 @pytest.mark.parametrize(
@@ -263,6 +276,7 @@ FAILING = (count_to, fail, explain, leave, interrupt, close, cancel_itself, no_j
         ("close", "{}", "The tool close failed with an error of the type GeneratorExit.", "error"),
         ("cancel_itself", "{}", "The tool cancel_itself was cancelled.", "error"),
         ("no_json", "{}", "The tool no_json failed: its result cannot be written as JSON.", "error"),
+        ("unwritable", "{}", "The tool unwritable failed: its result cannot be written as JSON.", "error"),
         ("hang", "{}", "The tool hang did not end within 0.1 seconds.", "timeout"),
         ("swallow", "{}", "The tool swallow did not end within 0.1 seconds.", "timeout"),
         ("", "{}", "There is no tool ''. There are: ", "unknown"),
@@ -486,9 +500,18 @@ def test_a_result_is_cut_at_its_limit(make_app: MakeApp, model: ScriptedModel) -
     async def large() -> str:
         return "a" * 100_000
 
-    model.enqueue(calling(("a", "small", "{}"), ("b", "as-usual", "{}")), reply("Done."))
-    results = results_of(frames_of(ask(app, mode="stream")))
-    assert [text.partition("\n")[0] for _, text, _ in results] == ["a" * 10, "a" * 65_536]
+    @sluice.tool
+    async def explained() -> str:
+        """Fail, and say much about it."""
+        raise ToolError("a" * 100_000)
+
+    strange = json.dumps({"a" * 100_000: 1})
+    calls = [("a", "small", "{}"), ("b", "as-usual", "{}"), ("c", "explained", "{}"), ("d", "explained", strange)]
+    model.enqueue(calling(*calls), reply("Done."))
+    results = sorted(results_of(frames_of(ask(app, mode="stream"))))
+    shown = [text.partition("\n")[0] for _, text, _ in results]
+    assert shown[:3] == ["a" * 10, "a" * 65_536, "a" * 65_536]
+    assert len(shown[3]) == 65_536
     assert all("The result was cut here" in text for _, text, _ in results)
 
 

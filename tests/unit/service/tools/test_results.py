@@ -40,7 +40,7 @@ def test_a_text_stays_and_anything_else_is_json(value: Any, text: str) -> None:
     assert to_text(value, 1000) == text
 
 
-@pytest.mark.parametrize("value", [object(), print, {"a": object()}, {(1, 2): 3}])
+@pytest.mark.parametrize("value", [object(), print, {"a": object()}, {(1, 2): 3}, [float("nan"), "\ud800"]])
 def test_what_json_cannot_express_is_refused(value: Any) -> None:
     with pytest.raises(TypeError):
         to_text(value, 1000)
