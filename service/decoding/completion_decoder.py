@@ -100,7 +100,7 @@ class CompletionDecoder(AnswerDecoder):
                         self._usage = chunk.usage
                     if error:
                         state.fail(failure_from_event(error))
-                    elif frames is not None and not has_usage:
+                    elif frames is not None and not has_usage and b"\n" not in data and b"\r" not in data:
                         frames.append(data)
                     elif forwarded is not None:
                         forwarded.add_object(decode_json(data), data, None)

@@ -56,7 +56,8 @@ class ForwardedChunks:
         if contents is not None and not _is_chunk(choices):
             self._add_contents(contents)
             return
-        is_changed = b"\n" in data or b"\r" in data
+        # Further lines would not belong to the frame's data, and NaN is no JSON.
+        is_changed = b"\n" in data or b"\r" in data or b"NaN" in data or b"Infinity" in data
         if isinstance(value.get("usage"), dict):
             value = {**value, "usage": None}
             is_changed = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from sluice.service.decoding.chunk_writer import ChunkWriter
@@ -80,6 +81,28 @@ def test_a_chunk_is_passed_on_byte_for_byte() -> None:
     events = forward(HEL, b"data: " + odd + b"\n\n", LO, STOP, DONE)
     assert odd in frames_of(events)
     assert frames_of(events) == HEL + b"data: " + odd + b"\n\n" + LO + STOP + DONE
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'data: {"choices":[{"index":0,\ndata: "delta":{"content":"Hello"}}]}\n\n',
+        b'data: {"choices":[{"index":0,\rdata: "delta":{"content":"Hello"}}]}\r\r',
+        b'{"choices":[{"index":0,\r\n"delta":{"content":"Hello"},"finish_reason":"stop"}]}',
+        b'data: {"choices":[{"index":0,"delta":{"content":"Hello"},"logprobs":NaN}],"x":-Infinity}\n\n',
+    ],
+)
+def test_each_chunk_is_one_line_of_json_however_it_came(body: bytes) -> None:
+    forwarded = ForwardedChunks(ChunkWriter("m", "chatcmpl-1", 7))
+    decoder = CompletionDecoder(
+        2**20, forwarded=forwarded, content_type="application/json" if body[:1] == b"{" else ""
+    )
+    frames = frames_of([*decoder.feed(body), *decoder.finish()])
+    assert frames.count(b"\n") == 2 * frames.count(b"data: ")
+    assert b"\r" not in frames
+    chunks = [line.removeprefix(b"data: ") for line in frames.split(b"\n\n") if line]
+    texts = [msgspec.json.decode(chunk)["choices"][0]["delta"].get("content", "") for chunk in chunks]
+    assert "".join(texts) == "Hello"
 
 
 def test_empty_chunks_are_kept_and_no_chunk_is_joined_with_another() -> None:
