@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.support.provider_scenarios import chunk
@@ -80,6 +81,32 @@ def test_the_parts_of_tool_calls_and_logprobs_are_put_together(running_server: R
     ]
     assert choice["logprobs"]["content"] == [{"token": "a"}, {"token": "b"}]
     assert choice["finish_reason"] == "tool_calls"
+
+
+@pytest.mark.parametrize(
+    ("deltas", "calls"),
+    [
+        ([{"tool_calls": [None, {"index": 0, "function": {"name": "f", "arguments": {"q": 1}}}]}], ['{"q":1}']),
+        ([{"tool_calls": {"index": 0}}, {"tool_calls": "x"}], []),
+        ([None, {"content": "!"}], []),
+    ],
+)
+def test_a_whole_completion_leaves_out_what_is_no_part_of_one_and_is_json(
+    running_server: RunningServer, deltas: list[Any], calls: list[str]
+) -> None:
+    choices = [{"index": 0, "delta": {"content": "Hello"}}, *({"index": 0, "delta": delta} for delta in deltas)]
+    odd = json.dumps({"choices": choices, "x": float("nan"), "y": 10**400}).replace("000}", '000, "z": 1e400}')
+    running_server.model.enqueue(
+        (Headers(), Send(f"data: {odd}\n\n".encode()), Send(chunk(finish="stop")), DONE, End())
+    )
+    answer = ask(running_server.url, ASK)
+    assert answer.status == 200
+    message = msgspec.json.decode(answer.body)["choices"][0]["message"]
+    assert message["content"].startswith("Hello")
+    found = message.get("tool_calls", [])
+    assert [(call["id"], call["type"], call["function"]["arguments"]) for call in found] == [
+        ("call_0", "function", each) for each in calls
+    ]
 
 
 def test_messages_parts_and_further_fields_reach_the_provider_as_they_are(running_server: RunningServer) -> None:
@@ -166,6 +193,7 @@ def test_the_models_are_listed_and_others_are_unknown(running_server: RunningSer
     unknown = fetch(running_server.url, "/v1/models/other")
     assert (unknown.status, json.loads(unknown.body)["error"]["code"]) == (404, "invalid_request")
     assert fetch(running_server.url, PATH).status == 405
+    assert fetch(running_server.url, "/v1/models/").status == 404
     other = fetch(running_server.url, "/v1/embeddings", method="POST")
     assert (other.status, json.loads(other.body)["error"]["type"]) == (404, "invalid_request_error")
     assert fetch(running_server.url, "/health").status == 200

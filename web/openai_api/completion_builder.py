@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...service.decoding.chunk_contents import is_first, read_chunk
+from ...service.decoding.chunk_writer import to_json
 from ...service.decoding.completion_decoder import REASON_UNKNOWN
 from ...service.decoding.forwarded_chunks import SEPARATOR
 from ...service.decoding.json_values import decode_json
@@ -32,7 +33,7 @@ class CompletionBuilder:
             self._fields |= chunk
             for choice in choices:
                 if is_first(choice.pop("index", None)):
-                    _merge(self._message, _with_text(choice.pop("delta")))
+                    _merge(self._message, _readable(choice.pop("delta", None)))
                     # Perplexity's chunks have the whole message so far, too.
                     choice.pop("message", None)
                     _merge(self._choice, choice)
@@ -41,15 +42,39 @@ class CompletionBuilder:
         """Return the whole completion, given its end."""
         calls = self._message.get("tool_calls")
         if calls:
-            self._message["tool_calls"] = [{key: call[key] for key in call if key != "index"} for call in calls]
+            self._message["tool_calls"] = [_whole_call(call, number) for number, call in enumerate(calls)]
         choice = {"index": 0, "message": self._message, "logprobs": None, **self._choice}
         # Some providers write one into every chunk. Where there was none, `[DONE]` has ended the answer.
         choice["finish_reason"] = "stop" if end.reason == REASON_UNKNOWN else end.reason
         return {**self._fields, "object": "chat.completion", "choices": [choice], "usage": usage_fields(end)}
 
 
+def _readable(delta: Any) -> dict[str, Any]:
+    """Return what of a delta can be put together, as `CompletionDecoder` reads it.
+
+    A content that is no text is made one: Mistral and others send parts, which a whole message would mix.
+    """
+    if not isinstance(delta, dict):
+        return {}
+    delta = _with_text(delta)
+    if "tool_calls" in delta:
+        calls = delta.pop("tool_calls")
+        if found := [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []:
+            delta["tool_calls"] = found
+    return delta
+
+
+def _whole_call(call: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return a call of a whole message: without its index, and with what clients rely on."""
+    whole = {"id": f"call_{number}", "type": "function", **{key: call[key] for key in call if key != "index"}}
+    function = whole.get("function")
+    if isinstance(function, dict) and not isinstance(arguments := function.get("arguments"), str):
+        whole["function"] = {**function, "arguments": "{}" if arguments is None else to_json(arguments).decode()}
+    return whole
+
+
 def _with_text(delta: dict[str, Any]) -> dict[str, Any]:
-    """Return a delta whose content is a text: Mistral and others send parts, which a whole message would mix."""
+    """Return a delta whose content is a text."""
     if isinstance(delta.get("content"), str | None):
         return delta
     contents = read_chunk({"choices": [{"delta": {"content": delta["content"]}}]}, may_be_message=False)

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Request, Response
 from flask import request as current_request
 
+from ...service.decoding.chunk_writer import to_json
 from ...service.errors import ServiceError, ShuttingDown
 from ...service.events.events import Chunks, Failed, Finished
 from ...service.observability.logging import request_id
@@ -62,8 +63,9 @@ def make_openai_blueprint(state: ExtensionState) -> Blueprint:
 
     @blueprint.route("/v1/<path:rest>", methods=_METHODS)
     def refuse_route(rest: str) -> Response:
-        if rest == "chat/completions" or rest.partition("/")[0] == "models":
-            allowed = "POST" if rest == "chat/completions" else "GET"
+        allowed = "POST" if rest == "chat/completions" else "GET"
+        is_known = rest == "chat/completions" or rest.partition("/")[0] == "models"
+        if is_known and current_request.method not in (allowed, "HEAD" if allowed == "GET" else allowed):
             raise InvalidRequest(f"The method should be {allowed}.", status=405, headers={"Allow": allowed})
         raise InvalidRequest(
             "There is no such route here. Of OpenAI's API there are POST /v1/chat/completions, GET /v1/models and "
@@ -90,7 +92,9 @@ def _make_completion(run: Subscription) -> Response:
             if isinstance(event, Chunks):
                 builder.add(event)
             elif isinstance(event, Finished):
-                return make_uncached_response(builder.finish(event))
+                # Not as other replies: it has the provider's numbers, of which JSON cannot express all.
+                data = to_json(builder.finish(event)) + b"\n"
+                return Response(data, headers={"Cache-Control": "no-store"}, mimetype="application/json")
             elif isinstance(event, Failed):
                 raise copy_without_traceback(event.error)
     raise ShuttingDown("the run was closed")
