@@ -29,7 +29,7 @@ of_the_first = of_clients(lambda client: client.driver == "openai_sync.py")
         pytest.param(refused(500), {}, "InternalServerError", 502, "upstream_unavailable", id="the provider fails"),
         pytest.param(refused(400, TOO_LONG), {}, "BadRequestError", 400, "context_length_exceeded", id="too long"),
         pytest.param(document("<html>"), {}, "InternalServerError", 502, "upstream_invalid", id="a page of HTML"),
-        pytest.param(NEVER, {"model": "other"}, "NotFoundError", 404, "model_not_found", id="an unknown model"),
+        pytest.param(NEVER, {"model": "other"}, "NotFoundError", 404, "invalid_request", id="an unknown model"),
         pytest.param(NEVER, {"prompt": "x" * 20_001}, "APIError", 413, "invalid_request", id="a long prompt"),
     ],
 )
