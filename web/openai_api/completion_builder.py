@@ -56,12 +56,12 @@ def _readable(delta: Any) -> dict[str, Any]:
     """
     if not isinstance(delta, dict):
         return {}
-    delta = _with_text(delta)
-    if "tool_calls" in delta:
-        calls = delta.pop("tool_calls")
+    readable = _with_text(delta)
+    if "tool_calls" in readable:
+        calls = readable.pop("tool_calls")
         if found := [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []:
-            delta["tool_calls"] = found
-    return delta
+            readable["tool_calls"] = found
+    return readable
 
 
 def _whole_call(call: dict[str, Any], number: int) -> dict[str, Any]:
