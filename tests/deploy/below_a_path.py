@@ -30,7 +30,8 @@ def nginx_below_a_path(upstream_port: int, *, takes_away: bool, expected_log: st
     example = found[1] if takes_away else found[1].replace(TAKEN_AWAY, KEPT)
     edits = {
         "location / {\n            proxy_pass http://sluice;\n        }": f"location / {{ return 404; }}\n{example}",
-        "location = /api/chat {": "location = /elsewhere/api/chat {",
+        "location ~ ^/(?:api/chat|": "location ~ ^/elsewhere/(?:api/chat|",
+        "location ~ ^/api/(?:runs/": "location ~ ^/elsewhere/api/(?:runs/",
         "location /static/ {": "location /elsewhere/static/ {",
     }
     return NginxServer(upstream_port, edits=edits, expected_log=expected_log)

@@ -20,7 +20,7 @@ from tests.deploy.nginx_server import NginxServer
 from tools.common.gunicorn_server import REPOSITORY, GunicornServer
 
 BEHIND_A_PROXY = {"SLUICE_TRUSTED_PROXIES": 1, "SLUICE_HEARTBEAT_INTERVAL": 1.0}
-CHAT = "location = /api/chat {\n            proxy_pass http://sluice;"
+CHAT = "location ~ ^/(?:api/chat|api/ai-sdk|v1/chat/completions)$ {\n            proxy_pass http://sluice;"
 HOST_APPLICATION = """
 from flask import Flask, abort, request
 from sluice import Sluice
