@@ -6,6 +6,7 @@ the first version knew: it refuses others.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -111,8 +112,11 @@ def _frame(kind: str, **fields: Any) -> bytes:
 
 
 def _arguments(text: str) -> Any:
-    """Return the arguments of a call; as a text where the model has not written JSON."""
+    """Return the arguments of a call; as a text where the model has not written JSON, such as NaN."""
     try:
-        return decode_json(text.encode())
+        value = decode_json(text.encode())
+        # It accepts numbers that JSON cannot express, and the client's reader does not.
+        json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError):
         return text
+    return value

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,6 +67,14 @@ def test_a_call_and_its_result_end_a_step() -> None:
         "providerExecuted": True,
     }  # fmt: skip
     assert found[7]["output"] == "42"
+
+
+@pytest.mark.parametrize("arguments", ['{"n": NaN}', '{"n": 1e400}', f'{{"n": {"9" * 400}.0}}', '{"n"'])
+def test_arguments_that_clients_cannot_read_as_json_are_sent_as_a_text(arguments: str) -> None:
+    encoded = UIMessageEncoder("m1")([ToolCall("c1", "f", arguments)], 1, "r1")
+    (frame,) = [block for block in encoded.split(b"\n\n") if b"tool-input-available" in block]
+    # Strict, as the clients' readers are.
+    assert msgspec.json.decode(frame.removeprefix(b"data: "))["input"] == arguments
 
 
 def test_a_failed_tool_and_broken_arguments_are_said() -> None:
