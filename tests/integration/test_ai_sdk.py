@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -99,15 +100,18 @@ def test_a_client_that_aborts_ends_the_providers_stream(running_server: RunningS
     running_server.model.exchanges[-1].wait_aborted()
 
 
-def test_a_chat_that_is_left_is_resumed_whole_and_stopped_by_its_id(running_server: RunningServer) -> None:
+@pytest.mark.parametrize("chat_id", ["chat/2 ü", "/docs//page/", "a\nb"])
+def test_a_chat_that_is_left_is_resumed_whole_and_stopped_by_its_id(
+    running_server: RunningServer, chat_id: str
+) -> None:
     url = running_server.url
     running_server.model.enqueue(stalling_after("Hel", "lo"))
-    body = body_of(user("Hi"), chat_id="chat/2 ü", on_disconnect="continue")
+    body = body_of(user("Hi"), chat_id=chat_id, on_disconnect="continue")
     client = begin(url, body)
     cookie = client.headers["set-cookie"].partition(";")[0]
     running_server.model.exchanges[-1].wait_tokens(2)
     client.close()
-    chat = f"{PATH}/chat%2F2%20%C3%BC"
+    chat = f"{PATH}/{quote(chat_id, safe='')}"
     with RawClient(url) as resumed:
         resumed.request("GET", f"{chat}/stream", {"Cookie": cookie})
         resumed.read_head()
