@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from io import StringIO
 from typing import Any
 
 from ...service.decoding.chunk_contents import is_first, read_chunk
@@ -21,6 +23,7 @@ class CompletionBuilder:
 
     def __init__(self) -> None:
         """Begin an answer of which nothing has come."""
+        self._merger = _Merger()
         self._fields: dict[str, Any] = {}
         self._choice: dict[str, Any] = {}
         self._message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
@@ -33,13 +36,14 @@ class CompletionBuilder:
             self._fields |= chunk
             for choice in choices:
                 if is_first(choice.pop("index", None)):
-                    _merge(self._message, _readable(choice.pop("delta", None)))
+                    self._merger.merge(self._message, _readable(choice.pop("delta", None)))
                     # Perplexity's chunks have the whole message so far, too.
                     choice.pop("message", None)
-                    _merge(self._choice, choice)
+                    self._merger.merge(self._choice, choice)
 
     def finish(self, end: Finished) -> dict[str, Any]:
-        """Return the whole completion, given its end."""
+        """Return the whole completion, given its end. Nothing can be added afterwards."""
+        self._merger.join()
         calls = self._message.get("tool_calls")
         if calls:
             self._message["tool_calls"] = [_whole_call(call, number) for number, call in enumerate(calls)]
@@ -84,33 +88,59 @@ def _with_text(delta: dict[str, Any]) -> dict[str, Any]:
     return {**delta, **{name: "".join(found) or None for name, found in texts.items()}}
 
 
-def _merge(into: dict[str, Any], piece: dict[str, Any]) -> None:
-    """Add a piece of an object to what has come of it."""
-    for name, value in piece.items():
+class _Merger:
+    """Puts objects together of pieces, in a time that grows with their number and not with its square."""
+
+    def __init__(self) -> None:
+        #: The texts that have come in pieces: where each is, by the object and the name in it.
+        self._texts: list[tuple[dict[str, Any], str]] = []
+        #: By the id of a list: the list, so that no other gets its id, and its items by their index.
+        self._lists: dict[int, tuple[list[Any], dict[Any, dict[str, Any]]]] = {}
+
+    def merge(self, into: dict[str, Any], piece: dict[str, Any]) -> None:
+        """Add a piece of an object to what has come of it."""
+        for name, value in piece.items():
+            before = into.get(name)
+            if value is None:
+                into.setdefault(name, None)
+            elif isinstance(value, str):
+                self._add_text(into, name, value)
+            elif isinstance(value, dict):
+                self.merge(before if isinstance(before, dict) else _set(into, name, {}), value)
+            elif isinstance(value, list):
+                self._extend(before if isinstance(before, list) else _set(into, name, []), value)
+            else:
+                into[name] = value
+
+    def join(self) -> None:
+        """Make one text of each that has come in pieces. Nothing can be merged afterwards."""
+        for into, name in self._texts:
+            if isinstance(pieces := into.get(name), StringIO):
+                into[name] = pieces.getvalue()
+
+    def _add_text(self, into: dict[str, Any], name: str, text: str) -> None:
         before = into.get(name)
-        if value is None:
-            into.setdefault(name, None)
-        elif isinstance(before, str) and isinstance(value, str):
-            into[name] = before if name in _WHOLE and before else before + value
-        elif isinstance(value, dict):
-            _merge(into.setdefault(name, {}) if isinstance(before, dict) else _set(into, name, {}), value)
-        elif isinstance(value, list):
-            _extend(before if isinstance(before, list) else _set(into, name, []), value)
-        else:
-            into[name] = value
+        if name in _WHOLE:
+            into[name] = before if isinstance(before, str) and before else text
+            return
+        if not isinstance(before, StringIO):
+            # A text that is not changed would be copied for each piece.
+            before = into[name] = StringIO(newline="")
+            self._texts.append((into, name))
+        before.write(text)
 
-
-def _extend(items: list[Any], pieces: list[Any]) -> None:
-    """Add to a list. Items with an index are pieces of the item that has it."""
-    for piece in pieces:
-        index = piece.get("index") if isinstance(piece, dict) else None
-        if index is None:
-            items.append(piece)
-            continue
-        found = next((item for item in items if isinstance(item, dict) and item.get("index") == index), None)
-        if found is None:
-            items.append(found := {})
-        _merge(found, piece)
+    def _extend(self, items: list[Any], pieces: list[Any]) -> None:
+        """Add to a list. Items with an index are pieces of the item that has it."""
+        for piece in pieces:
+            index = piece.get("index") if isinstance(piece, dict) else None
+            if index is None or not isinstance(index, Hashable):
+                items.append(piece)
+                continue
+            known = self._lists.setdefault(id(items), (items, {}))[1]
+            if (found := known.get(index)) is None:
+                found = known[index] = {}
+                items.append(found)
+            self.merge(found, piece)
 
 
 def _set(into: dict[str, Any], name: str, value: Any) -> Any:
