@@ -33,8 +33,16 @@ class ChunkWriter:
 
 
 def to_json(value: object) -> bytes:
-    """Return JSON on one line; halves of surrogate pairs are escaped."""
+    """Return JSON on one line; halves of surrogate pairs are escaped, and NaN and infinite numbers are null."""
     try:
         return msgspec.json.encode(value)
     except (UnicodeEncodeError, OverflowError):
-        return json.dumps(value, separators=(",", ":")).encode()
+        pass
+    text = json.dumps(value, separators=(",", ":"))
+    if "NaN" in text or "Infinity" in text:
+        text = json.dumps(json.loads(text, parse_constant=_null), separators=(",", ":"))
+    return text.encode()
+
+
+def _null(_name: str) -> None:
+    """Return what JSON has in place of a number that it cannot express."""

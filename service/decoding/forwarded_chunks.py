@@ -120,7 +120,9 @@ def _name_twice(choices: Sequence[dict[str, Any]]) -> bool:
     """Put reasoning under both names; return whether anything was changed."""
     is_changed = False
     for choice in choices:
-        delta = choice["delta"]
+        delta = choice.get("delta")
+        if not isinstance(delta, dict):
+            continue
         for name, other in (_REASONING_NAMES, _REASONING_NAMES[::-1]):
             if delta.get(name) and not delta.get(other):
                 delta[other] = delta[name]
