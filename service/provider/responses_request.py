@@ -84,8 +84,21 @@ def _translate(extra: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("max_tokens", "max_completion_tokens"):
         if (most := fields.pop(name, None)) is not None:
             fields["max_output_tokens"] = most
-    if (effort := fields.pop("reasoning_effort", None)) is not None:
-        fields["reasoning"] = {**(fields.get("reasoning") or {}), "effort": effort}
+    # What is no object stays as it is, for the provider to refuse.
+    reasoning = fields.get("reasoning") or {}
+    if isinstance(reasoning, Mapping) and (effort := fields.pop("reasoning_effort", None)) is not None:
+        fields["reasoning"] = {**reasoning, "effort": effort}
+    if isinstance(fields.get("text") or {}, Mapping):
+        _translate_text(fields)
+    if isinstance(tools := fields.get("tools"), Sequence):
+        fields["tools"] = [_tool(tool) for tool in tools]
+    if "tool_choice" in fields:
+        fields["tool_choice"] = _flat(fields["tool_choice"], "function")
+    return fields
+
+
+def _translate_text(fields: dict[str, Any]) -> None:
+    """Move what describes the form of the answer into `text`."""
     text = dict(fields.pop("text", None) or {})
     if (response_format := fields.pop("response_format", None)) is not None:
         text["format"] = _format(response_format)
@@ -93,11 +106,6 @@ def _translate(extra: Mapping[str, Any]) -> dict[str, Any]:
         text["verbosity"] = verbosity
     if text:
         fields["text"] = text
-    if isinstance(tools := fields.get("tools"), Sequence):
-        fields["tools"] = [_tool(tool) for tool in tools]
-    if "tool_choice" in fields:
-        fields["tool_choice"] = _flat(fields["tool_choice"], "function")
-    return fields
 
 
 def _tool(tool: Any) -> Any:

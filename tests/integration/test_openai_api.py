@@ -142,6 +142,13 @@ def test_messages_parts_and_further_fields_reach_the_provider_as_they_are(runnin
         ({"messages": [{"role": "robot", "content": "x"}]}, 400, "messages[0].role", "`user`"),
         ({"messages": [{"role": "user", "content": 7}]}, 400, "messages[0].content", "a string or a list"),
         ({"messages": [{"role": "user", "content": [7]}]}, 400, "messages[0].content[0]", "a `type`"),
+        ({"messages": [{"role": "assistant", "tool_calls": 7}]}, 400, "messages[0].tool_calls", "a list of objects"),
+        (
+            {"messages": [{"role": "assistant", "tool_calls": [7]}]},
+            400,
+            "messages[0].tool_calls",
+            "a list of objects",
+        ),
         ({"stream": "yes"}, 400, "stream", "true or false"),
         ({"stream_options": {"include_usage": True}}, 400, "stream_options", "left out"),
         ({"max_tokens": 0}, 400, "max_tokens", "a whole number from 1"),

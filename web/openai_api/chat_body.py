@@ -127,6 +127,9 @@ def _read_message(message: object, place: str, settings: Settings) -> Message:
                 _check_text(text, f"{where}.text", settings)
     elif content is not None:
         raise InvalidRequest(f"`{place}.content` should be a string or a list of parts.", field=f"{place}.content")
+    calls = message.get("tool_calls")
+    if calls is not None and not (isinstance(calls, list) and all(isinstance(call, dict) for call in calls)):
+        raise InvalidRequest(f"`{place}.tool_calls` should be a list of objects.", field=f"{place}.tool_calls")
     checked: Message = {"content": content, **message}  # type: ignore[typeddict-item]  # fields that are passed on
     return checked
 

@@ -98,6 +98,16 @@ def test_a_field_has_its_name_and_form_of_this_api(extra: dict[str, Any], fields
     assert response_fields([], extra) == {"input": [], **fields}
 
 
+@pytest.mark.parametrize(
+    "extra",
+    [{"reasoning": "x", "reasoning_effort": "low"}, {"text": "x", "verbosity": "low"}, {"text": 5, "tools": "x"}],
+)
+def test_a_field_of_a_wrong_type_is_left_to_the_provider_to_refuse(extra: dict[str, Any]) -> None:
+    fields = response_fields([Message(role="user", content="Hi")], extra)
+    name = next(iter(extra))
+    assert fields[name] == extra[name]
+
+
 def test_a_function_is_no_stricter_than_in_the_chat_api() -> None:
     tools = [
         {
