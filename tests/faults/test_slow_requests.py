@@ -114,7 +114,8 @@ def assert_refused(client: SlowClient, status: int, words: str) -> None:
 def test_requests_that_arrive_byte_by_byte_delay_no_other_client_and_end_at_one_limit(
     running_server: FaultServer,
 ) -> None:
-    request = chat_request(running_server.url.partition("//")[2], FIELDS)
+    # So long that a machine with nothing else to do does not send all of it within the limit.
+    request = chat_request(running_server.url.partition("//")[2], {**FIELDS, "message": "Hi" * 1000})
     head, end, body = request.partition(b"\r\n\r\n")
     with ExitStack() as stack:
         heads = [SlowClient(running_server, b"", head) for _ in range(200)]
