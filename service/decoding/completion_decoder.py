@@ -70,11 +70,14 @@ class CompletionDecoder(AnswerDecoder):
                     chunk = NO_CHUNK
                 is_plain = False
                 error = chunk.error
+                # Whether the chunk has a provider's words about a failure that is not this answer's.
+                has_words = False
                 for choice in chunk.choices or ():
                     # One choice is requested. The text of further ones must not be mixed into it.
+                    delta = choice.delta or NO_DELTA
+                    has_words = has_words or choice.error or delta.error
                     if choice.index != 0:
                         continue
-                    delta = choice.delta or NO_DELTA
                     if delta.tool_calls:
                         is_plain = False
                         break
@@ -100,7 +103,7 @@ class CompletionDecoder(AnswerDecoder):
                         self._usage = chunk.usage
                     if error:
                         state.fail(failure_from_event(error))
-                    elif frames is not None and not has_usage and b"\n" not in data and b"\r" not in data:
+                    elif frames is not None and not (has_usage or has_words):
                         frames.append(data)
                     elif forwarded is not None:
                         forwarded.add_object(decode_json(data), data, None)

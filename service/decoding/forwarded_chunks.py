@@ -13,6 +13,7 @@ from typing import Any
 from ..events.events import Chunks, Delta, Reasoning, Text
 from .chunk_contents import ChunkContents
 from .chunk_writer import ChunkWriter, to_json
+from .json_values import decode_json
 
 # An event's end, and the beginning of the next one's data.
 SEPARATOR = b"\n\ndata: "
@@ -56,12 +57,14 @@ class ForwardedChunks:
         if contents is not None and not _is_chunk(choices):
             self._add_contents(contents)
             return
-        # Further lines would not belong to the frame's data, and NaN is no JSON.
-        is_changed = b"\n" in data or b"\r" in data or b"NaN" in data or b"Infinity" in data
+        # NaN is no JSON.
+        is_changed = b"NaN" in data or b"Infinity" in data
         if isinstance(value.get("usage"), dict):
             value = {**value, "usage": None}
             is_changed = True
         if self._both_names and _name_twice(choices):
+            is_changed = True
+        if _leave_out_errors(choices):
             is_changed = True
         self._frames.append(to_json(value) if is_changed else data)
 
@@ -85,6 +88,9 @@ class ForwardedChunks:
             return []
         self._has_begun = True
         frames = SEPARATOR.join(self._frames)
+        if b"\r" in frames or frames.count(b"\n") != 2 * (len(self._frames) - 1):
+            # Further lines would not belong to the frame's data.
+            frames = SEPARATOR.join([to_json(decode_json(data)) for data in self._frames])
         # A search for a byte takes a hundredth of that for two of them, or for the expression.
         if b"\xe2" in frames or b"\xc2" in frames or b"\x7f" in frames:
             frames = _LINE_LIKE.sub(lambda match: _ESCAPES[match[0]], frames)
@@ -114,6 +120,14 @@ def _is_chunk(choices: object) -> bool:
     return isinstance(choices, list) and all(
         isinstance(choice, dict) and isinstance(choice.get("delta"), dict) for choice in choices
     )
+
+
+def _leave_out_errors(choices: Sequence[dict[str, Any]]) -> bool:
+    """Take a provider's words about failures out of choices and deltas; return whether there were any."""
+    found = [part for choice in choices for part in (choice, choice.get("delta")) if part and part.get("error")]
+    for part in found:
+        del part["error"]
+    return bool(found)
 
 
 def _name_twice(choices: Sequence[dict[str, Any]]) -> bool:

@@ -18,6 +18,7 @@ class PlainDelta(msgspec.Struct, gc=False):
     #: A refusal is the model's answer to the person, in another field.
     refusal: str | None = None
     tool_calls: Any = None
+    error: Any = None
 
 
 class PlainChoice(msgspec.Struct, gc=False):

@@ -177,6 +177,13 @@ def test_the_words_of_a_providers_error_are_not_passed_on() -> None:
         (HEL, event({"error": {"message": "secret-words"}})),
         (HEL, chunk("lo", error={"message": "secret-words"})),
         (HEL, STOP, chunk("", error={"message": "secret-words"}), DONE),
+        (HEL, chunk({"content": "lo", "error": {"message": "secret-words"}}), STOP, DONE),
+        (
+            HEL,
+            event({"choices": [{"index": 0, "delta": {"content": "lo"}}, {"index": 1, "error": "secret-words"}]}),
+            DONE,
+        ),
+        (HEL, event({"choices": [{"index": 1, "error": {"message": "secret-words"}, "delta": {}}]}), STOP, DONE),
     ):
         assert b"secret-words" not in frames_of(forward(*body))
 
