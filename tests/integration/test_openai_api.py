@@ -122,7 +122,7 @@ def test_messages_parts_and_further_fields_reach_the_provider_as_they_are(runnin
     fields = {
         "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
         "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}},
-        "temperature": 0.25, "seed": 7, "stop": ["\n"], "logprobs": True, "top_logprobs": 2, "max_tokens": 50,
+        "temperature": 0.25, "seed": 7, "stop": ["\n"], "logprobs": True, "top_logprobs": 2, "max_tokens": 50.0,
     }  # fmt: skip
     assert ask(running_server.url, {**ASK, "messages": messages, **fields}).status == 200
     body = sent(running_server.model)
@@ -201,6 +201,7 @@ def test_the_models_are_listed_and_others_are_unknown(running_server: RunningSer
     assert (unknown.status, json.loads(unknown.body)["error"]["code"]) == (404, "invalid_request")
     assert fetch(running_server.url, PATH).status == 405
     assert fetch(running_server.url, "/v1/models/").status == 404
+    assert fetch(running_server.url, "/v1/").json()["error"]["type"] == "invalid_request_error"
     other = fetch(running_server.url, "/v1/embeddings", method="POST")
     assert (other.status, json.loads(other.body)["error"]["type"]) == (404, "invalid_request_error")
     assert fetch(running_server.url, "/health").status == 200

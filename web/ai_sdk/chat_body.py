@@ -40,6 +40,8 @@ _OF_LAST = re.compile(r"message|images(\[\d+\])?")
 _QUOTED_LAST = re.compile(r"`(message|images(\[\d+\])?)`")
 # Ids are made by the client (`generateId`), or by the application.
 MOST_ID_CHARS = 200
+# The client asks for a kept answer by a path with the id, and Werkzeug's rules and proxies merge slashes.
+_IN_A_PATH = re.compile(r"[^/\x00-\x1f]+(/[^/\x00-\x1f]+)*")
 
 
 def read_ui_chat(raw: bytes, settings: Settings) -> tuple[str, ChatBody]:
@@ -59,6 +61,12 @@ def read_ui_chat(raw: bytes, settings: Settings) -> tuple[str, ChatBody]:
     body = decode_body(_decoder, raw, settings)
     if not body.id or len(body.id) > MOST_ID_CHARS:
         raise InvalidRequest(f"`id` should have 1 to {MOST_ID_CHARS} characters.", field="id")
+    if body.on_disconnect == "continue" and not _IN_A_PATH.fullmatch(body.id):
+        raise InvalidRequest(
+            "`id` should be such that a path can have it, where the answer is to be kept: no slash at its ends, no "
+            "two in a row, no line ends.",
+            field="id",
+        )
     if not body.messages or body.messages[-1].role != "user":
         raise InvalidRequest("`messages` should end with a message of the user.", field="messages")
     *history, last = body.messages

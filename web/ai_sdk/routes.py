@@ -7,8 +7,6 @@ from http import HTTPStatus
 
 from flask import Blueprint, Request, Response
 from flask import request as current_request
-from flask.sansio.blueprints import BlueprintSetupState
-from werkzeug.routing import BaseConverter
 
 from ...service import Run
 from ...service.errors import RunExpired, RunUnknown, ServiceError
@@ -29,19 +27,9 @@ from ..security.sign_in import current_user_key
 from .chat_body import in_terms_of_messages, read_ui_chat
 
 
-class _ChatIdConverter(BaseConverter):
-    """Any text: Werkzeug's `path` takes no slash at the beginning and no line ends, and ids are the client's."""
-
-    NAME = "sluice_chat_id"
-    regex = r"(?s:.+?)"
-    part_isolating = False
-    weight = 200
-
-
 def make_ai_sdk_blueprint(state: ExtensionState) -> Blueprint:
     """Make the routes below `/api/ai-sdk`."""
     blueprint = Blueprint("ai_sdk", __name__)
-    blueprint.record(_add_converter)
     settings = state.service.settings
     stored = state.service.stored
     answers = StoredAnswers(state)
@@ -75,7 +63,7 @@ def make_ai_sdk_blueprint(state: ExtensionState) -> Blueprint:
         response.headers.set(*PROTOCOL_HEADER)
         return response
 
-    @blueprint.get("/api/ai-sdk/<sluice_chat_id:chat_id>/stream")
+    @blueprint.get("/api/ai-sdk/<path:chat_id>/stream")
     def resume_message(chat_id: str) -> Response:
         request: Request = current_request._get_current_object()  # type: ignore[attr-defined]
         run_id = _find_running(request, chat_id)
@@ -88,7 +76,7 @@ def make_ai_sdk_blueprint(state: ExtensionState) -> Blueprint:
         response.headers.set(*PROTOCOL_HEADER)
         return response
 
-    @blueprint.post("/api/ai-sdk/<sluice_chat_id:chat_id>/stop")
+    @blueprint.post("/api/ai-sdk/<path:chat_id>/stop")
     def stop_message(chat_id: str) -> Response:
         refuse_foreign_origin(current_request)
         run_id = _find_running(current_request, chat_id)
@@ -112,10 +100,6 @@ def make_ai_sdk_blueprint(state: ExtensionState) -> Blueprint:
         return run_id if is_running else None
 
     return blueprint
-
-
-def _add_converter(setup: BlueprintSetupState) -> None:
-    setup.app.url_map.converters[_ChatIdConverter.NAME] = _ChatIdConverter
 
 
 def _key_of(chat_id: str) -> str:

@@ -149,6 +149,9 @@ def _read_extra(body: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
         asked = extra.get(name)
         if asked is None:
             continue
+        # JSON has one kind of numbers, and 50.0 is a whole one.
+        if isinstance(asked, float) and asked.is_integer():
+            extra[name] = asked = int(asked)
         if not isinstance(asked, int) or isinstance(asked, bool) or not 1 <= asked <= MOST_TOKENS:
             raise InvalidRequest(f"`{name}` should be a whole number from 1 to {MOST_TOKENS}.", field=name)
         if most and asked > most:

@@ -61,6 +61,7 @@ def make_openai_blueprint(state: ExtensionState) -> Blueprint:
             raise refuse_model(settings)
         return make_uncached_response(_describe_model(model))
 
+    @blueprint.route("/v1/", methods=_METHODS, defaults={"rest": ""})
     @blueprint.route("/v1/<path:rest>", methods=_METHODS)
     def refuse_route(rest: str) -> Response:
         allowed = "POST" if rest == "chat/completions" else "GET"
