@@ -52,6 +52,8 @@ def test_a_tool_of_the_application_answers_with_its_row_and_its_source(
         reply("There are two."),
     )
     chat.ask_and_wait("Which ferries?")
+    # The module that shows them is loaded with the first call.
+    expect(row(chat, "search")).to_have_count(2)
     summaries = chat.answer.evaluate(OUTLINE)
     assert summaries[0] == "Let me see."
     assert [text.split(",")[0].rpartition(" ")[0] for text in summaries[1:3]] == [
