@@ -48,6 +48,15 @@ class RunFigures:
                     self.first_token = self.duration
                 if self._texts is not None:
                     self._texts.append(event)
+            elif type(event) is Chunks:
+                text = event.text + event.reasoning
+                self._chunk_count += event.chunk_count
+                self._written_bytes += len(text) if text.isascii() else len(text.encode(errors="replace"))
+                self._other_bytes += len(event.frames)
+                if self.first_token is None:
+                    self.first_token = self.duration
+                if self._texts is not None:
+                    self._texts += [Reasoning(event.reasoning), Text(event.text)]
             elif type(event) is Finished:
                 self._usage = event.usage
                 self.end = Finished(event.reason, self.usage, event.reported)
@@ -59,16 +68,10 @@ class RunFigures:
         return batch
 
     def _record_other(self, event: Event) -> None:
-        """Count an event that is neither a text nor an end."""
+        """Count an event of a tool or of the application."""
         if self.first_token is None:
             self.first_token = self.duration
-        if type(event) is Chunks:
-            self._chunk_count += event.chunk_count
-            self._written_bytes += _size(event.text) + _size(event.reasoning)
-            self._other_bytes += len(event.frames)
-            if self._texts is not None:
-                self._texts += [Reasoning(event.reasoning), Text(event.text)]
-        elif type(event) is ToolCall:
+        if type(event) is ToolCall:
             self._chunk_count += 1
             self._written_bytes += _size(event.arguments)
             self._keep_tool_event(event)

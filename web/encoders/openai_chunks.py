@@ -38,6 +38,10 @@ class OpenAIChunkEncoder:
             first_number: Unused: these streams cannot be resumed.
             request_id: The id of the request, for an error.
         """
+        if len(events) == 1 and type(events[0]) is Chunks:  # a token, nearly always
+            chunks = events[0].frames
+            self._first = self._first or chunks
+            return b"data: %b\n\n" % chunks
         frames: list[bytes] = []
         for event in events:
             if type(event) is Chunks:
@@ -49,7 +53,7 @@ class OpenAIChunkEncoder:
                 frames.append(_DONE)
             elif type(event) is Failed:
                 frames.append(b"data: %b\n\n" % to_json({"error": describe_openai_error(event.error, request_id)}))
-        return frames[0] if len(frames) == 1 else b"".join(frames)
+        return b"".join(frames)
 
     def _usage_chunk(self, end: Finished) -> dict[str, Any]:
         first = decode_json(self._first.partition(SEPARATOR)[0]) if self._first else {}
