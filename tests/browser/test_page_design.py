@@ -242,6 +242,15 @@ def test_a_mark_pulses_where_the_next_word_comes_unless_motion_is_reduced(
         assert last.evaluate(mark)[0] is False, name
 
 
+def test_an_empty_list_of_conversations_says_so_across_the_sidebar(chat: ChatPage) -> None:
+    note = chat.page.locator(".list-empty:not([hidden])")
+    expect(note).to_be_visible()
+    box = note.bounding_box()
+    assert box is not None
+    assert box["width"] > 150
+    assert box["x"] > 10
+
+
 def test_a_pinned_conversation_stays_at_the_top_until_it_is_unpinned(chat: ChatPage, model: ScriptedModel) -> None:
     titles = chat.page.locator(".conversation a")
     model.enqueue(reply("One."), reply("Two."), reply("Three."))
