@@ -70,7 +70,9 @@ export function beforeNextRequest(parts) {
  * @param {NonNullable<ToolCall["decision"]>} decision
  */
 export function withDecision(parts, call, decision) {
-  return parts.map((part) => (part.kind === "call" && part.id === call.id && !part.result && !part.isOver ? { ...part, decision } : part));
+  // The last of this id: its result may come before the reply to the decision.
+  const last = parts.map((part) => part.kind === "call" && part.id === call.id).lastIndexOf(true);
+  return parts.map((part, index) => (part.kind === "call" && index === last ? { ...part, decision } : part));
 }
 
 /**
