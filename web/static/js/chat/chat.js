@@ -165,12 +165,14 @@ export class Chat {
    * @returns {Promise<import("../api/run_control.js").ConsentOutcome>}
    */
   async decide(exchange, call, isAllowed) {
-    const outcome = await sendConsent(exchange.run?.id ?? "", call.id, isAllowed);
+    const { conversation } = this;
     const run = [...this.#runs].find((each) => each.exchange === exchange);
-    if ((outcome !== "decided" && outcome !== "elsewhere") || !run || !exchange.parts) return outcome;
+    const outcome = await sendConsent(exchange.run?.id ?? "", call.id, isAllowed);
+    // The tool's result, and the end of the answer, may have come before this reply.
+    if ((outcome !== "decided" && outcome !== "elsewhere") || !exchange.parts) return outcome;
     exchange.parts = withDecision(exchange.parts, call, outcome === "elsewhere" ? outcome : isAllowed ? "allowed" : "denied");
-    if (run.isWriter) this.#store.save(run.conversation, [exchange], { isGrowth: true });
-    if (this.conversation === run.conversation) this.#view.grown(exchange);
+    if (run?.isWriter) this.#store.save(conversation, [exchange], { isGrowth: true });
+    if (this.conversation === conversation) this.#view.grown(exchange);
     return outcome;
   }
 
