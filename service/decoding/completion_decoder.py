@@ -7,7 +7,6 @@ docs/reference/providers.md lists what is accepted here; docs/decisions/ 8 and 3
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +18,6 @@ from ..failures.mapping import failure_from_event
 from .answer_decoder import AnswerDecoder
 from .chunk_contents import UnreadableChunk, read_chunk
 from .chunk_writer import to_json
-from .forwarded_chunks import ForwardedChunks
 from .json_values import decode_json
 from .plain_chunk import NO_CHUNK, NO_DELTA, decode_plain_chunk
 from .tool_call_builder import ToolCallBuilder
@@ -33,19 +31,10 @@ class CompletionDecoder(AnswerDecoder):
 
     EVENT_NAME = "a chunk of a chat completion"
 
-    def __init__(
-        self,
-        max_event_bytes: int,
-        max_chars: int = sys.maxsize,
-        content_type: str = "text/event-stream",
-        forwarded: ForwardedChunks | None = None,
-    ) -> None:
-        """Begin an answer; the arguments are those of `AnswerDecoder`."""
-        super().__init__(max_event_bytes, max_chars, content_type, forwarded)
-        # Made with the first call: most answers have none.
-        self._tool_calls: ToolCallBuilder | None = None
-        # Whether the text came as `message` instead of `delta`.
-        self._is_message = False
+    # Made with the first call: most answers have none.
+    _tool_calls: ToolCallBuilder | None = None
+    # Whether the text came as `message` instead of `delta`.
+    _is_message = False
 
     def _take_calls(self) -> list[ToolCall]:
         return [] if self._tool_calls is None else self._tool_calls.take()

@@ -138,7 +138,7 @@ def check_chat(
         )
     history = _read_history(body.conversation_history, settings)
     if body.model is not None and body.model not in settings.provider.allowed_models:
-        raise InvalidRequest(f"`model` should be {_choice(settings.provider.allowed_models)}.", field="model")
+        raise InvalidRequest(f"`model` should be {choice_of(settings.provider.allowed_models)}.", field="model")
     chat = Chat(
         messages=(*history, _read_message("user", body.message, body.images, "images", settings)),
         model=body.model or settings.provider.default_model,
@@ -233,7 +233,7 @@ def _read_history(turns: Sequence[Turn], settings: Settings) -> list[Message]:
         if turn.role not in allowed:
             raise InvalidRequest(
                 f"`{place}.role` is `{turn.role}`, but instructions to the model are the operator's "
-                f"(OPENAI_SYSTEM_PROMPT); it should be {_choice(allowed)}. The operator can allow it by "
+                f"(OPENAI_SYSTEM_PROMPT); it should be {choice_of(allowed)}. The operator can allow it by "
                 "SLUICE_ALLOW_SYSTEM_MESSAGES=on.",
                 field=f"{place}.role",
             )
@@ -320,7 +320,7 @@ def decode_body(decoder: msgspec.json.Decoder[T], raw: bytes, settings: Settings
         choices = {**_ALLOWED, "role": list_allowed_roles(settings)}
         allowed = choices.get(field.rpartition(".")[2]) if field and what.startswith("Invalid enum") else None
         if allowed is not None:
-            raise InvalidRequest(f"`{field}` should be {_choice(allowed)}.", field=field) from None
+            raise InvalidRequest(f"`{field}` should be {choice_of(allowed)}.", field=field) from None
         where = f" in `{place['field']}`" if place and place["field"] else ""
         raise InvalidRequest(f"{what}{where}.", field=field) from None
     except UnicodeDecodeError:
@@ -330,13 +330,23 @@ def decode_body(decoder: msgspec.json.Decoder[T], raw: bytes, settings: Settings
         raise InvalidRequest('The body should be a JSON object such as {"message": "Hello"}.') from None
 
 
-def _choice(words: Sequence[str]) -> str:
+def choice_of(words: Sequence[str]) -> str:
+    """Return what one may choose of, for a sentence."""
     return " or ".join(f"`{word}`" for word in words)
 
 
 def _check_text(text: str, field: str, settings: Settings) -> None:
     if not text.strip():
         raise InvalidRequest(f"`{field}` should not be blank.", field=field)
+    check_length(text, field, settings)
+
+
+def check_length(text: str, field: str, settings: Settings) -> None:
+    """Refuse a text of a message that is longer than it may be.
+
+    Raises:
+        InvalidRequest: 413.
+    """
     if len(text) > settings.limits.max_message_chars:
         raise InvalidRequest(
             f"`{field}` should have at most {settings.limits.max_message_chars} characters.", field=field, status=413

@@ -10,6 +10,7 @@ import msgspec
 from ...service.chat import Chat
 from ...service.message import Message
 from ...service.settings.settings import Settings
+from ..api.request_body import check_length, choice_of
 from ..request_errors import InvalidRequest
 
 #: The roles that a message may have.
@@ -85,8 +86,9 @@ def read_completion_request(raw: bytes, settings: Settings, *, run_id: str, user
 
 def refuse_model(settings: Settings) -> InvalidRequest:
     """Return the error for a model that the operator does not allow."""
-    names = " or ".join(f"`{name}`" for name in settings.provider.allowed_models)
-    return InvalidRequest(f"`model` should be {names}.", field="model", status=404)
+    return InvalidRequest(
+        f"`model` should be {choice_of(settings.provider.allowed_models)}.", field="model", status=404
+    )
 
 
 def _refuse_unknown(body: Mapping[str, Any], settings: Settings) -> None:
@@ -113,18 +115,17 @@ def _read_message(message: object, place: str, settings: Settings) -> Message:
     if not isinstance(message, dict):
         raise InvalidRequest(f"`{place}` should be an object with `role` and `content`.", field=place)
     if message.get("role") not in ROLES:
-        choice = " or ".join(f"`{role}`" for role in ROLES)
-        raise InvalidRequest(f"`{place}.role` should be {choice}.", field=f"{place}.role")
+        raise InvalidRequest(f"`{place}.role` should be {choice_of(ROLES)}.", field=f"{place}.role")
     content = message.get("content")
     if isinstance(content, str):
-        _check_text(content, f"{place}.content", settings)
+        check_length(content, f"{place}.content", settings)
     elif isinstance(content, list):
         for index, part in enumerate(content):
             where = f"{place}.content[{index}]"
             if not isinstance(part, dict) or not isinstance(part.get("type"), str):
                 raise InvalidRequest(f"`{where}` should be an object with a `type`.", field=where)
             if isinstance(text := part.get("text"), str):
-                _check_text(text, f"{where}.text", settings)
+                check_length(text, f"{where}.text", settings)
     elif content is not None:
         raise InvalidRequest(f"`{place}.content` should be a string or a list of parts.", field=f"{place}.content")
     calls = message.get("tool_calls")
@@ -132,13 +133,6 @@ def _read_message(message: object, place: str, settings: Settings) -> Message:
         raise InvalidRequest(f"`{place}.tool_calls` should be a list of objects.", field=f"{place}.tool_calls")
     checked: Message = {"content": content, **message}  # type: ignore[typeddict-item]  # fields that are passed on
     return checked
-
-
-def _check_text(text: str, field: str, settings: Settings) -> None:
-    if len(text) > settings.limits.max_message_chars:
-        raise InvalidRequest(
-            f"`{field}` should have at most {settings.limits.max_message_chars} characters.", field=field, status=413
-        )
 
 
 def _read_extra(body: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
