@@ -86,7 +86,7 @@ class Chat:
         return dataclasses.replace(self, **changes)
 
     def keep_encoding(self, asked: Self) -> Self:
-        """Return this chat for the client of another one: a function of the application may have made it anew."""
+        """Return this chat for the client of another one: a function of the application may have made another one."""
         return self if self.forwards is asked.forwards else self.replace(forwards=asked.forwards)
 
     @property
