@@ -35,7 +35,7 @@ from .runs.sources import StreamChat, stream_items, stream_prepared
 from .runs.subscription import Subscription
 from .settings.limits import CLOSING_TIME
 from .settings.settings import Settings
-from .stored_runs.registry import StoredRuns
+from .stored_runs.stored_runs import StoredRuns
 from .stored_runs.subscription import StoredSubscription
 from .tools.consent import ConsentDesk
 from .tools.loop import stream_with_tools

@@ -17,7 +17,7 @@ from sluice.service.events.events import Failed, Finished, Text
 from sluice.service.runs.log import RunLog
 from sluice.service.settings.storage import StorageSettings
 from sluice.service.stored_runs.environment import Environment
-from sluice.service.stored_runs.registry import StoredRuns
+from sluice.service.stored_runs.stored_runs import StoredRuns
 from sluice.service.stored_runs.subscription import StoredSubscription
 
 from .connection import Connection, Stream
@@ -280,10 +280,10 @@ class Worker:
 
     async def drain(self) -> None:
         """End all runs, and write their ends, as `SIGTERM` does (`ChatService.stop`)."""
-        if self.runs._store is None:
+        if not self.runs.registry.store.is_open:
             return
         self.runs.release_readers()
-        for stored in list(self.runs._runs.values()):
+        for stored in list(self.runs.registry.runs.values()):
             stored.run.stop(Interrupted("stopping"))
         task = self.loop.create_task(self.runs.aclose(), context=self.process.context.copy())
         await asyncio.wait([task], timeout=5.0)

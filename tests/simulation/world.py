@@ -15,7 +15,7 @@ from sluice.service.events.events import Failed, Finished
 from sluice.service.runs.stores.base import LEASE, StoreLimits
 from sluice.service.runs.stores.memory import MemoryStore
 from sluice.service.settings.storage import StorageSettings
-from sluice.service.stored_runs.registry import RETRY_OPEN
+from sluice.service.stored_runs.opened_store import RETRY_OPEN
 from sluice.service.stored_runs.stored_run import describe_end
 from sluice.service.stored_runs.upkeep import READER_LEASE, TICK
 
@@ -171,7 +171,7 @@ class World:
 
         def make_id() -> str:
             made = f"{next(self._ids):032x}"
-            RUN_ID.set(worker.runs._tag + made)
+            RUN_ID.set(worker.runs.registry._tag + made)
             return made
 
         worker = Worker(
@@ -411,13 +411,13 @@ class World:
 
     @staticmethod
     def _left(worker: Worker) -> str:
-        runs = worker.runs
-        upkeep = 2 if runs._store is not None else 0
+        runs = worker.runs.registry
+        upkeep = 2 if runs.store.is_open else 0
         left = {
-            "runs": [repr(run) for run in runs._runs.values()],
-            "replicas": [f"{replica.run_id[-4:]} of {replica.readers}" for replica in runs._replicas.values()],
+            "runs": [repr(run) for run in runs.runs.values()],
+            "replicas": [f"{replica.run_id[-4:]} of {replica.readers}" for replica in runs.replicas.values()],
             "streams": len(worker.streams),
-            "ending": len(runs._ending),
+            "ending": len(runs._closer.pending),
             "changed": len(runs._writer._changed) if runs._writer is not None else 0,
             "tasks": len(worker.process.tasks) - upkeep,
             "handlers": len(worker._handlers),

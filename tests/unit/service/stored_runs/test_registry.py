@@ -14,7 +14,7 @@ import pytest
 from sluice.service.errors import StoreAway
 from sluice.service.events.events import Failed, Finished, Text
 from sluice.service.runs.stores.base import Append, Batch, NewRun, RunState
-from sluice.service.stored_runs import registry
+from sluice.service.stored_runs import stored_runs
 from sluice.service.stored_runs.event_codec import encode_events
 from sluice.service.stored_runs.registry import CursorAtEnd
 from sluice.service.stored_runs.replica import UNSEEN
@@ -191,7 +191,7 @@ def test_rings_do_not_put_off_the_leases_of_other_runs() -> None:
         rung, silent = run_of(await begin(workers[0])), run_of(await begin(workers[0]))
         await workers[1].ask(lambda: workers[1].runs.list_runs("ann"))
         for _ in range(150):
-            workers[0].runs._ring(rung)
+            workers[0].runs.registry._ring(rung)
             await asyncio.sleep(0.1)
         assert world.ledger.histories[silent].end is None
 
@@ -221,12 +221,12 @@ def test_a_place_that_comes_too_late_is_given_back(monkeypatch: pytest.MonkeyPat
         other = workers[1]
         await other.ask(lambda: other.runs.list_runs("ann"))
         world.network.link(other.process).latency = (0.2, 0.2)
-        monkeypatch.setattr(registry, "CALL_TIMEOUT", 0.1)
-        monkeypatch.setattr(registry, "CATCH_UP_TIMEOUT", 0.1)
+        monkeypatch.setattr(stored_runs, "CALL_TIMEOUT", 0.1)
+        monkeypatch.setattr(stored_runs, "CATCH_UP_TIMEOUT", 0.1)
         with pytest.raises(StoreAway):
             await other.ask(lambda: other.runs.subscribe(run_id, "ann"))
         await asyncio.sleep(1.0)
-        assert not other.runs._replicas
+        assert not other.runs.registry.replicas
 
     play(scenario)
 
@@ -260,7 +260,7 @@ async def fail(*_: object) -> None:
 def test_events_are_written_after_the_store_has_raised_what_nobody_expects(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(world: World, workers: list[Worker]) -> None:
         await workers[0].ask(lambda: workers[0].runs.list_runs("ann"))
-        store = workers[0].runs._store
+        store = workers[0].runs.registry.store.store
         store.append = fail  # type: ignore[method-assign, union-attr, assignment]
         run_id = run_of(await begin(workers[0], ((0.5, 1), (0.5, 1))))
         await asyncio.sleep(1.0)
@@ -277,12 +277,12 @@ def test_readers_are_released_where_following_a_run_raises_what_nobody_expects()
         run_id = run_of(await begin(workers[0]))
         other = workers[1]
         await other.ask(lambda: other.runs.list_runs("ann"))
-        other.runs._store.read = fail  # type: ignore[method-assign, union-attr, assignment]
+        other.runs.registry.store.store.read = fail  # type: ignore[method-assign, union-attr, assignment]
         connection = Connection(world.loop)
         await other.ask(lambda: other.serve(other.runs.subscribe(run_id, "ann"), connection))
         await asyncio.sleep(0.1)
         assert connection.received == [None]
-        assert not other.runs._replicas
+        assert not other.runs.registry.replicas
 
     with pytest.raises(AssertionError, match="an error was logged: unhandled exception where run"):
         play(scenario)
