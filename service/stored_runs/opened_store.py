@@ -46,8 +46,6 @@ class OpenedStore:
         """
         assert self.store is not None, "runs are not kept"
         if not self.is_open:
-            if self._is_closed:
-                raise StoreUnavailable("this process ends, and has closed the store")
             if self._opening is None:
                 self._opening = asyncio.Lock()
             async with self._opening:
@@ -64,6 +62,7 @@ class OpenedStore:
         return await function(await self.get())
 
     async def _open(self, store: RunStore) -> None:
+        self._refuse_if_closed()
         now = asyncio.get_running_loop().time
         if self._failed_at and now() - self._failed_at < RETRY_OPEN:
             raise StoreUnavailable("the store could not be opened a moment ago")
@@ -76,8 +75,15 @@ class OpenedStore:
             self._failed_at = now()
             raise
         self._failed_at = 0.0
+        if self._is_closed:
+            await store.close()
+        self._refuse_if_closed()
         self._on_open(store)
         self.is_open = True
+
+    def _refuse_if_closed(self) -> None:
+        if self._is_closed:
+            raise StoreUnavailable("this process ends, and has closed the store")
 
     def take(self) -> RunStore | None:
         """Refuse all further calls; return the store where it is open. The caller closes it."""
