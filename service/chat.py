@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Self, get_args
 
 from .message import Message, text_of
-from .settings.chat import InteractionMode
 from .settings.providers import Price
+from .settings.records.chat import InteractionMode
 
 _MODES = get_args(InteractionMode)
 # Fields of a request to the provider that the service sets itself.

@@ -33,7 +33,7 @@ from .runs.run import Run, Source
 from .runs.run_end import RunEnd
 from .runs.sources import StreamChat, stream_items, stream_prepared
 from .runs.subscription import Subscription
-from .settings.limits import CLOSING_TIME
+from .settings.records.limits import CLOSING_TIME
 from .settings.settings import Settings
 from .stored_runs.stored_runs import StoredRuns
 from .stored_runs.subscription import StoredSubscription

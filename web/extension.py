@@ -15,9 +15,9 @@ from ..service import ChatService, Settings
 from ..service.chat import BeforeModel
 from ..service.errors import ServiceError
 from ..service.observability.logging import request_id
-from ..service.settings import kept_files
 from ..service.settings.load import load_settings
 from ..service.settings.names import names_without_effect
+from ..service.settings.sources import kept_files
 from ..service.tools.consent import NeedsConsent
 from ..service.tools.tool import MAX_RESULT_BYTES, ToolFunction, make_tool
 from .api.errors import make_error_response

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from ..service.settings.limits import CLOSING_TIME
+from ..service.settings.records.limits import CLOSING_TIME
 
 if TYPE_CHECKING:
     from ..service import LoopState, Settings

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import kept_files
 from .settings import Settings, SettingsError
-from .sources import SettingFiles, read_dotenv
+from .sources import kept_files
+from .sources.setting_files import SettingFiles, read_dotenv
 
 # Names that many programs use. In somebody else's application they may mean something else.
 _OF_THE_SERVER = frozenset({"HOST", "PORT", "WEB_CONCURRENCY"})

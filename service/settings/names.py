@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from .fields import setting_fields
 from .settings import Settings
-from .sources import FILE_SUFFIX
+from .sources.setting_files import FILE_SUFFIX
 
 # Set by the gunicorn master for its workers.
 _INTERNAL = {"SLUICE_METRICS_OWNER"}

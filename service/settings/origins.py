@@ -10,7 +10,7 @@ from typing import Any
 
 from .fields import setting_fields
 from .settings import Settings, parse_value
-from .sources import FILE_SUFFIX, SettingFiles, find_text, read_dotenv
+from .sources.setting_files import FILE_SUFFIX, SettingFiles, find_text, read_dotenv
 
 #: The origin of a value that nothing sets.
 DEFAULT = "default"

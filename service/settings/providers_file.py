@@ -11,8 +11,8 @@ from typing import Any
 
 from .parsers import header_word, one_of, parse_url, printable_text, url_is_public
 from .providers import Catalog, Price, Provider, ServedModel
-from .sources import SettingFiles, read_text
-from .stable_file import BadFile
+from .sources.setting_files import SettingFiles, read_text
+from .sources.stable_file import BadFile
 
 VARIABLE = "SLUICE_PROVIDERS"
 # Each has a client of its own, which takes a tenth of a second of the start, and more on a busy machine. The service

@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .chat import ChatSettings
 from .fields import setting_fields
-from .limits import LimitSettings
-from .logging import LoggingSettings
-from .openai_api import OpenAIApiSettings
-from .page import PageSettings
 from .parsers import url_is_public
-from .provider import ProviderSettings
 from .providers import Catalog
 from .providers_file import BadCatalog, read_catalog
 from .proxies import Proxies
-from .server import ServerSettings
-from .sources import SettingFiles, find_text, read_dotenv
-from .storage import StorageSettings
-from .tools import ToolSettings
+from .records.chat import ChatSettings
+from .records.limits import LimitSettings
+from .records.logging import LoggingSettings
+from .records.openai_api import OpenAIApiSettings
+from .records.page import PageSettings
+from .records.provider import ProviderSettings
+from .records.server import ServerSettings
+from .records.storage import StorageSettings
+from .records.tools import ToolSettings
+from .sources.setting_files import SettingFiles, find_text, read_dotenv
 
 
 class SettingsError(ValueError):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..runs.stores.base import RunStore
 from ..runs.stores.open import make_store
-from ..settings.storage import StorageSettings
+from ..settings.records.storage import StorageSettings
 
 # Runs end on threads of their own, since the application's functions are called there.
 CLOSING_THREADS = 4

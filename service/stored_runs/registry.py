@@ -18,7 +18,7 @@ from ..events.events import Event, Failed, Finished
 from ..observability.store_metrics import StoreMetrics
 from ..runs.run import Run
 from ..runs.stores.base import Created, NewRun, RunRecord, RunState, RunStore, StoreUnavailable
-from ..settings.storage import StorageSettings
+from ..settings.records.storage import StorageSettings
 from .consents import ASKED, CALL_ID, StoredConsents
 from .environment import Environment
 from .event_codec import decode_events

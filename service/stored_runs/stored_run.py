@@ -10,7 +10,7 @@ from ..events.events import Event, Failed, Finished
 from ..runs.log import RunLog
 from ..runs.run import Run
 from ..runs.stores.base import Append, Batch, RunRecord, RunState, cut_id
-from ..settings.storage import StorageSettings
+from ..settings.records.storage import StorageSettings
 from .event_codec import decode_events, encode_events
 
 # Events of one append: a store that was away gets a long answer in several.

@@ -14,7 +14,7 @@ from ..observability.metric_values import MetricValues
 from ..observability.store_metrics import StoreMetrics
 from ..runs.run import Run
 from ..runs.stores.base import NewRun, RunRecord, RunState, StoreUnavailable
-from ..settings.storage import StorageSettings
+from ..settings.records.storage import StorageSettings
 from .consents import ALLOWED, DENIED, StoredConsents
 from .environment import Environment
 from .log_waiter import CATCH_UP_TIMEOUT

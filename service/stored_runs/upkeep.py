@@ -11,7 +11,7 @@ from ..errors import Interrupted, Stopped
 from ..events.events import Failed
 from ..observability.store_metrics import StoreMetrics
 from ..runs.stores.base import Lease, RunRecord, RunState, RunStore, StoreUnavailable, cut_id
-from ..settings.storage import StorageSettings
+from ..settings.records.storage import StorageSettings
 from .event_codec import encode_events
 from .replica import Replica
 from .stored_run import StoredRun

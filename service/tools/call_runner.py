@@ -14,7 +14,7 @@ from ..chat import Chat
 from ..events.events import Custom, ToolCall, ToolResult
 from ..observability.metrics import Metrics
 from ..runs.log import RunLog
-from ..settings.tools import ToolSettings
+from ..settings.records.tools import ToolSettings
 from .consent import CannotAsk, ConsentDesk
 from .context import ToolContext, ToolError
 from .parameters import BadArguments

@@ -17,8 +17,8 @@ from sluice.service import ChatService, Settings
 from sluice.service.errors import ServiceError
 from sluice.service.events.events import Custom, Event, ToolCall, ToolResult
 from sluice.service.events.tool_uses import ToolUse
-from sluice.service.settings.limits import LimitSettings
-from sluice.service.settings.provider import ProviderSettings
+from sluice.service.settings.records.limits import LimitSettings
+from sluice.service.settings.records.provider import ProviderSettings
 from sluice.web import create_app
 from sluice.web.api.errors import STATUSES
 from sluice.web.api.request_body import ChatBody

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from sluice.service import Chat, ChatService, Run, Settings
 from sluice.service.errors import ShuttingDown
-from sluice.service.settings.chat import ChatSettings
-from sluice.service.settings.limits import LimitSettings
-from sluice.service.settings.provider import ProviderSettings
+from sluice.service.settings.records.chat import ChatSettings
+from sluice.service.settings.records.limits import LimitSettings
+from sluice.service.settings.records.provider import ProviderSettings
 from sluice.web import create_app
 from sluice.web.openapi.document import make_openapi_document
 from tests.fuzz.bodies import bodies

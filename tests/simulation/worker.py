@@ -15,7 +15,7 @@ from sluice.service.concurrency.event_loop_thread import LoopHealth, LoopState
 from sluice.service.errors import InternalError, Interrupted, ServiceError
 from sluice.service.events.events import Failed, Finished, Text
 from sluice.service.runs.log import RunLog
-from sluice.service.settings.storage import StorageSettings
+from sluice.service.settings.records.storage import StorageSettings
 from sluice.service.stored_runs.environment import Environment
 from sluice.service.stored_runs.stored_runs import StoredRuns
 from sluice.service.stored_runs.subscription import StoredSubscription

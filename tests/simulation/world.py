@@ -14,7 +14,7 @@ from sluice.service.errors import RunExpired, RunUnknown, StoreAway
 from sluice.service.events.events import Failed, Finished
 from sluice.service.runs.stores.base import LEASE, StoreLimits
 from sluice.service.runs.stores.memory import MemoryStore
-from sluice.service.settings.storage import StorageSettings
+from sluice.service.settings.records.storage import StorageSettings
 from sluice.service.stored_runs.opened_store import RETRY_OPEN
 from sluice.service.stored_runs.stored_run import describe_end
 from sluice.service.stored_runs.upkeep import READER_LEASE, TICK

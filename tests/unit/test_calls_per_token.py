@@ -25,7 +25,7 @@ import pytest
 from sluice.service import Chat, ChatService, Run, Settings
 from sluice.service.message import Message
 from sluice.service.provider import connection
-from sluice.service.settings.provider import ProviderSettings
+from sluice.service.settings.records.provider import ProviderSettings
 from sluice.web.encoders.sluice_sse import encode_events
 from sluice.web.replies.socket_reader import SocketReader
 

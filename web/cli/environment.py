@@ -13,7 +13,7 @@ from flask.cli import NoAppException, ScriptInfo
 
 from ...service.settings.origins import variables_of_dotenv_files
 from ...service.settings.settings import SettingsError
-from ...service.settings.sources import SettingFiles, read_dotenv
+from ...service.settings.sources.setting_files import SettingFiles, read_dotenv
 from ..app_config import settings_in_config
 
 # Flask takes an application from these where none is named.

@@ -11,7 +11,7 @@ from typing import Any
 from ...service.settings.names import names_without_effect
 from ...service.settings.origins import SettingOrigin, describe_settings
 from ...service.settings.settings import Settings, SettingsError
-from ...service.settings.sources import SettingFiles
+from ...service.settings.sources.setting_files import SettingFiles
 from .environment import APP_CONFIG, ENVIRONMENT, Sources
 
 # Characters of a value in the table. A system message may have thousands.

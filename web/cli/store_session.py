@@ -11,9 +11,9 @@ from typing import Self
 from ...service.events.events import Event
 from ...service.runs.stores.base import RunRecord, RunState
 from ...service.runs.stores.open import default_file, make_store
+from ...service.settings.records.storage import StorageSettings
 from ...service.settings.settings import Settings
-from ...service.settings.sources import SettingFiles
-from ...service.settings.storage import StorageSettings
+from ...service.settings.sources.setting_files import SettingFiles
 from ...service.stored_runs.event_codec import BadPayload, decode_events
 from .environment import Sources
 

@@ -7,10 +7,10 @@ import os
 import sys
 from typing import Any
 
-from ...service.settings import kept_files
 from ...service.settings.load import load_settings
 from ...service.settings.names import unused_names
 from ...service.settings.settings import SettingsError
+from ...service.settings.sources import kept_files
 from . import start_signals
 from .descriptors import raise_descriptor_limit
 from .heartbeat_directory import NoDirectory, choose_heartbeat_directory

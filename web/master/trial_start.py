@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
 
-from ...service.settings import kept_files
+from ...service.settings.sources import kept_files
 from . import start_signals
 from .listen_address import AddressUnavailable, refuse_unavailable
 

@@ -15,7 +15,7 @@ from flask import Blueprint, Response, request
 from ... import __version__
 from ...service import Settings
 from ...service.events.usage import Usage
-from ...service.settings.chat import InteractionMode
+from ...service.settings.records.chat import InteractionMode
 from ...service.settings.starters import Language, Starter
 from ..api.errors import STATUSES
 from ..api.images import IMAGE_PATTERN, MAX_IMAGE_CHARS, MAX_IMAGES

@@ -9,7 +9,7 @@ from flask import Response, g, request
 from flask.sansio.scaffold import Scaffold
 
 from ...service.observability.logging import NO_REQUEST, request_id, trace
-from ...service.settings.page import PageSettings
+from ...service.settings.records.page import PageSettings
 from .trace_context import read_request_id, read_trace
 
 # No 'unsafe-inline'. Images only from this server or from data: URLs, so that no answer of a model can make the

@@ -41,7 +41,7 @@ _UNFIT = ("gevent", "eventlet", "tornado", "asgi", "uvicorn")
 _KEPT = (
     "sluice.service.observability.log_queue",
     "sluice.service.observability.logging",
-    "sluice.service.settings.kept_files",
+    "sluice.service.settings.sources.kept_files",
     "sluice.web.master.start_folder",
     "sluice.web.master.start_signals",
 )

@@ -6,8 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from ...settings.records.storage import StorageSettings
 from ...settings.settings import SettingsError
-from ...settings.storage import StorageSettings
 from .base import RunStore, StoreLimits, StoreUnavailable
 
 

@@ -220,7 +220,7 @@ def test_a_folder_imports_lower_layers_only(half: str, allowed: dict[str, set[st
         ("uvloop", {"service/concurrency/event_loop_thread.py"}),
         ("click", {"web/cli/commands.py", "web/cli/environment.py", "web/cli/runs_command.py"}),
         ("xllamacpp", {"service/local_model/server.py"}),
-        ("dotenv", {"service/settings/dotenv_file.py"}),
+        ("dotenv", {"service/settings/sources/dotenv_file.py"}),
         ("redis", {"service/runs/stores/redis_client.py"}),
     ],
 )

@@ -10,8 +10,8 @@ import pytest
 from sluice.service import ChatService, Settings
 from sluice.service import service as service_module
 from sluice.service.provider.client import ProviderClient
-from sluice.service.settings.limits import CLOSING_TIME
-from sluice.service.settings.provider import ProviderSettings
+from sluice.service.settings.records.limits import CLOSING_TIME
+from sluice.service.settings.records.provider import ProviderSettings
 
 LIMIT = 1.0
 

@@ -13,7 +13,7 @@ import pytest
 from sluice.service import Chat, ChatService, LoopState, LoopThread, LoopUnavailable, Settings
 from sluice.service.events.events import Failed
 from sluice.service.message import Message
-from sluice.service.settings.provider import ProviderSettings
+from sluice.service.settings.records.provider import ProviderSettings
 from tests.support.polling import wait_until
 from tests.unit.service.concurrency.loop_faults import Blocker, exit_the_thread, for_ever
 from tools.common.scripted_model import ScriptedModel, reply, stalling_after

@@ -15,10 +15,10 @@ import pytest
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from sluice.service.settings.limits import LimitSettings
-from sluice.service.settings.page import PageSettings
-from sluice.service.settings.provider import ProviderSettings
-from sluice.service.settings.server import ServerSettings
+from sluice.service.settings.records.limits import LimitSettings
+from sluice.service.settings.records.page import PageSettings
+from sluice.service.settings.records.provider import ProviderSettings
+from sluice.service.settings.records.server import ServerSettings
 from sluice.service.settings.settings import Settings
 from sluice.web import create_app
 from sluice.web.extension_state import ExtensionState

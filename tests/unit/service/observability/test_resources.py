@@ -27,8 +27,8 @@ from sluice.service.observability.resources import (
 )
 from sluice.service.provider.client import ProviderClient
 from sluice.service.runs.log import RunLog
-from sluice.service.settings.provider import ProviderSettings
 from sluice.service.settings.providers import Provider
+from sluice.service.settings.records.provider import ProviderSettings
 from sluice.web.intake.request_threads import THREAD_WAIT, RequestThreads
 from sluice.web.sockets.client_socket import DisconnectWatcher
 from tools.common.leaks import open_descriptors

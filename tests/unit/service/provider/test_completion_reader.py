@@ -18,7 +18,7 @@ from sluice.service.errors import UpstreamInvalid
 from sluice.service.events.events import Event, Finished, Text
 from sluice.service.provider.completion_reader import CompletionReader
 from sluice.service.runs.log import RunLog
-from sluice.service.settings.limits import LimitSettings
+from sluice.service.settings.records.limits import LimitSettings
 from tests.support.run_logs import CollectingReader
 from tests.support.scenario import run
 from tools.common.model_steps import DONE, Chunk

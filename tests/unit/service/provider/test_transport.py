@@ -22,10 +22,10 @@ from sluice.service.message import Message
 from sluice.service.provider.client import ProviderClient
 from sluice.service.provider.transport import Transport
 from sluice.service.runs.log import CAPACITY, RunLog
-from sluice.service.settings.limits import LimitSettings
-from sluice.service.settings.provider import ProviderSettings
 from sluice.service.settings.providers import Provider
 from sluice.service.settings.proxies import Proxies
+from sluice.service.settings.records.limits import LimitSettings
+from sluice.service.settings.records.provider import ProviderSettings
 from tests.support.run_logs import CollectingReader, collect
 from tests.support.scenario import run
 from tools.common.scripted_model import (

@@ -24,8 +24,8 @@ from sluice.service.runs import run as run_module
 from sluice.service.runs.log import RunLog
 from sluice.service.runs.run import Run, Source
 from sluice.service.runs.thread_reader import ThreadReader
-from sluice.service.settings.limits import LimitSettings
-from sluice.service.settings.provider import ProviderSettings
+from sluice.service.settings.records.limits import LimitSettings
+from sluice.service.settings.records.provider import ProviderSettings
 from tests.support.polling import wait_until
 from tests.unit.service.concurrency.loop_faults import exit_the_thread
 from tools.common.scripted_model import (

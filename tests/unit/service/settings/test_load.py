@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sluice.service.settings import kept_files, stable_file
 from sluice.service.settings.load import load_settings
 from sluice.service.settings.settings import SettingsError
+from sluice.service.settings.sources import kept_files, stable_file
 
 
 @pytest.fixture(autouse=True)

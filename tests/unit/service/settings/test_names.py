@@ -7,7 +7,7 @@ import re
 import pytest
 
 from sluice.service.settings.names import known_names, unused_names
-from sluice.service.settings.provider import ProviderSettings
+from sluice.service.settings.records.provider import ProviderSettings
 from sluice.service.settings.settings import Settings
 
 REAL = Settings(provider=ProviderSettings(api_key="k" * 20))

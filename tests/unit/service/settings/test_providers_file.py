@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from sluice.service.settings import kept_files, stable_file
 from sluice.service.settings.load import load_settings
 from sluice.service.settings.names import unused_names
 from sluice.service.settings.providers import Price, Provider, ServedModel
 from sluice.service.settings.settings import Settings, SettingsError
+from sluice.service.settings.sources import kept_files, stable_file
 
 SECRET = "this-must-not-be-shown"
 WHOLE = f"""

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from sluice.service.settings.fields import setting_fields
-from sluice.service.settings.limits import LimitSettings
-from sluice.service.settings.provider import DEMO_MODEL, OPENAI_DEFAULT_MODEL, ProviderSettings
-from sluice.service.settings.server import ServerSettings
+from sluice.service.settings.records.limits import LimitSettings
+from sluice.service.settings.records.provider import DEMO_MODEL, OPENAI_DEFAULT_MODEL, ProviderSettings
+from sluice.service.settings.records.server import ServerSettings
 from sluice.service.settings.settings import Settings, SettingsError
 
 EXAMPLE = Path(__file__).parents[4] / ".env.example"

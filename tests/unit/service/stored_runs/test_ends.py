@@ -16,7 +16,7 @@ from sluice.service.message import Message
 from sluice.service.observability.metrics import Metrics
 from sluice.service.runs.log import RunLog
 from sluice.service.runs.run import Run, Source
-from sluice.service.settings.storage import StorageSettings
+from sluice.service.settings.records.storage import StorageSettings
 from sluice.service.stored_runs.stored_runs import StoredRuns
 from sluice.service.stored_runs.subscription import StoredSubscription
 from tests.support.polling import wait_until

@@ -12,7 +12,7 @@ from sluice.service.events.events import Finished, Text
 from sluice.service.runs.log import RunLog
 from sluice.service.runs.run import Run
 from sluice.service.runs.stores.base import Answer, Append, RunStore
-from sluice.service.settings.storage import StorageSettings
+from sluice.service.settings.records.storage import StorageSettings
 from sluice.service.stored_runs.stored_run import StoredRun
 from sluice.service.stored_runs.upkeep import APPENDED_WITHIN, ATTENDED_WITHIN
 from sluice.service.stored_runs.writer import INTERVAL, LONGEST_INTERVAL, StoreWriter

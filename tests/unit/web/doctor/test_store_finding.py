@@ -8,8 +8,8 @@ import pytest
 
 from sluice.service import ChatService
 from sluice.service.errors import StoreAway
+from sluice.service.settings.records.storage import StorageSettings
 from sluice.service.settings.settings import Settings
-from sluice.service.settings.storage import StorageSettings
 from sluice.service.stored_runs.stored_runs import StoredRuns
 from sluice.web import create_app
 from sluice.web.doctor.server_facts import check_store

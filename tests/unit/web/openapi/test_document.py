@@ -12,8 +12,8 @@ import pytest
 from sluice.service import ChatService, LoopState, LoopUnavailable, Settings
 from sluice.service.errors import ServiceError
 from sluice.service.observability.metrics import MetricsUnavailable
-from sluice.service.settings.provider import OPENAI_DEFAULT_MODEL, ProviderSettings
-from sluice.service.settings.storage import StorageSettings
+from sluice.service.settings.records.provider import OPENAI_DEFAULT_MODEL, ProviderSettings
+from sluice.service.settings.records.storage import StorageSettings
 from sluice.web import create_app
 from sluice.web.api.errors import STATUSES
 from sluice.web.openapi.document import make_openapi_document

@@ -6,7 +6,7 @@ import pytest
 from flask import Request
 from werkzeug.test import EnvironBuilder
 
-from sluice.service.settings.server import ServerSettings
+from sluice.service.settings.records.server import ServerSettings
 from sluice.service.settings.settings import Settings
 from sluice.web.security.client_address import identify_client
 

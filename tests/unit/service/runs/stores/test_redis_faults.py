@@ -356,7 +356,7 @@ def test_the_package_is_loaded_where_a_url_of_redis_is_set_and_nowhere_else(stor
     text = printed(
         "import sys\n"
         "from sluice.service.runs.stores.open import make_store\n"
-        "from sluice.service.settings.storage import StorageSettings\n"
+        "from sluice.service.settings.records.storage import StorageSettings\n"
         f"print(type(make_store(StorageSettings(store={store!r}))).__name__, 'redis' in sys.modules)"
     )
     assert text.endswith(f"{is_loaded}\n")

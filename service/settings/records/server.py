@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..fields import setting
+from ..parsers import count, host_names, is_loopback, listen_address, one_of, printable_text
 from .chat import Switch
-from .fields import setting
-from .parsers import count, host_names, is_loopback, listen_address, one_of, printable_text
 
 
 @dataclass(frozen=True, slots=True)

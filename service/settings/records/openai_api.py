@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ..fields import setting
+from ..parsers import count, field_names, one_of
 from .chat import Switch
-from .fields import setting
-from .parsers import count, field_names, one_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .fields import setting
-from .parsers import count, seconds
+from ..fields import setting
+from ..parsers import count, seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sluice.service.settings.dotenv_file import parse_dotenv
 from sluice.service.settings.settings import Settings, SettingsError
+from sluice.service.settings.sources.dotenv_file import parse_dotenv
 
 FINE = [
     (b"", {}),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from .fields import setting
-from .parsers import count, header_word, model_names, number, one_of, parse_url, printable_text
-from .providers import Api, Catalog, Provider
+from ..fields import setting
+from ..parsers import count, header_word, model_names, number, one_of, parse_url, printable_text
+from ..providers import Api, Catalog, Provider
 
 #: What the openai package itself uses when it is given no base URL.
 OPENAI_BASE_URL = "https://api.openai.com/v1"

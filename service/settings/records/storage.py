@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from socket import gethostname
 
-from .fields import setting
-from .parsers import count, printable_text, seconds
+from ..fields import setting
+from ..parsers import count, printable_text, seconds
 
 _STORE = re.compile(r"off|memory:|sqlite:.*|(?:redis|rediss|valkey|valkeys)(?:\+cluster|\+sentinel)?://.+")
 

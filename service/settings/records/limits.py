@@ -5,8 +5,8 @@ from __future__ import annotations
 import resource
 from dataclasses import dataclass
 
-from .fields import setting
-from .parsers import count, seconds
+from ..fields import setting
+from ..parsers import count, seconds
 
 # Seconds between the end of a drain and gunicorn's `graceful_timeout`, for terminal events and for closing. Closing
 # takes no longer (`CLOSE_TIMEOUT` in `service.py`).

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .fields import setting
-from .parsers import frame_ancestors, header_text
-from .starters import Starters, parse_starters
+from ..fields import setting
+from ..parsers import frame_ancestors, header_text
+from ..starters import Starters, parse_starters
 
 
 @dataclass(frozen=True, slots=True)

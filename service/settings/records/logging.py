@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .fields import setting
-from .parsers import one_of
+from ..fields import setting
+from ..parsers import one_of
 
 LogFormat = Literal["text", "json"]
 

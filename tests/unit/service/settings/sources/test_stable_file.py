@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sluice.service.settings import stable_file
-from sluice.service.settings.stable_file import LONGEST, BadFile, read_stable
+from sluice.service.settings.sources import stable_file
+from sluice.service.settings.sources.stable_file import LONGEST, BadFile, read_stable
 
 WHOLE = b"OPENAI_API_KEY=sk-of-the-file\nSLUICE_MAX_STREAMS=128\n"
 

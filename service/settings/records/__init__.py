@@ -1,0 +1,1 @@
+"""The settings of each subject: a record with a field for each variable."""

@@ -1,0 +1,1 @@
+"""Where settings come from: files and what is kept of them."""
