@@ -13,6 +13,8 @@ from playwright.sync_api import Page, Route, expect
 from tools.common.chat_page import ChatPage
 from tools.common.scripted_model import ScriptedModel, reply
 
+from .browser_errors import BrowserErrors
+
 pytestmark = pytest.mark.browser_context  # a new context, with an empty cache
 
 # The documented limit of the first view, headers included.
@@ -130,6 +132,27 @@ def test_the_first_interaction_loads_markdown_before_the_first_answer(
     browser_page.locator(".starters button").first.click()
     expect(browser_page.locator(".answer .prose strong")).to_have_text("bold")
     assert [path for path in traffic.bytes if path.endswith("/vendor/dompurify.js")] != []
+
+
+def test_without_a_later_style_sheet_nothing_is_shown_that_needs_it(
+    browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("Failed to load resource.*/css/")
+    chat = ChatPage(browser_page)
+    browser_page.route("**/css/prose.css", lambda route: route.abort())
+    browser_page.route("**/css/dialog.css", lambda route: route.abort())
+    chat.open()
+    model.enqueue(reply("Some **bold** words"))
+    expect(chat.ask_and_wait("Show me")).to_have_text("Some **bold** words")
+    settings = browser_page.get_by_role("button", name="Settings")
+    alerts, dialog = browser_page.locator("#sluice-alerts"), browser_page.locator("#sluice-settings")
+    settings.click()
+    expect(alerts).to_contain_text("could not be loaded")
+    expect(dialog).to_be_hidden()
+    browser_page.unroute("**/css/dialog.css")
+    settings.click()
+    expect(dialog).to_have_css("border-radius", "16px")
+    expect(alerts).to_be_empty()
 
 
 def test_a_page_loaded_before_a_deploy_works_after_it(browser_page: Page, model: ScriptedModel) -> None:

@@ -54,9 +54,9 @@ _COMMENTS: Final = {
 # theirs, which is the browser's own size.
 _SIZES = re.compile(r"(?<![\w.])(-?\d*\.?\d+)rem\b")
 _QUERY = re.compile(r"^@(?:media|container)\b")
-# The page's style sheets, in the order of their rules. They are also one file, which the page loads: each file costs
-# a request and 300 bytes of headers, and together they compress better.
-STYLE_SHEETS: Final = ("theme", "page", "transcript", "parts", "prose", "composer", "sidebar", "dialog", "touch")
+# The style sheets of the first view, in the order of their rules. They are also one file, which the page loads: each
+# file costs a request and 300 bytes of headers, and together they compress better. Modules load the others later.
+STYLE_SHEETS: Final = ("theme", "page", "transcript", "parts", "composer", "sidebar", "touch")
 JOINED_STYLES: Final = "css/sluice.css"
 # Files of others, whose comments contain licences.
 _VENDOR = "vendor/"

@@ -15,7 +15,7 @@ import { ConversationActions } from "./chat/conversation_actions.js";
 import { Database } from "./storage/database.js";
 import { DatabaseConnection } from "./storage/database_connection.js";
 import { onLanguageChange, setText, texts } from "./i18n/language.js";
-import { loadIdb } from "./browser/libraries.js";
+import { loadIdb, loadStyles } from "./browser/libraries.js";
 import { requireElement } from "./browser/elements.js";
 import { firstInteraction, loadMarkdown } from "./markdown/markdown_loader.js";
 import { ModelChoice } from "./composer/model_choice.js";
@@ -244,7 +244,7 @@ const shortcuts = Object.values(KEYS);
 new Shortcuts(shortcuts);
 const ofButtons = shortcuts.flatMap((key) => (key.button ? [{ button: key.button, key }] : []));
 void firstInteraction()
-  .then(() => Promise.all([import("./ui/tooltips.js"), import("./ui/menu.js"), import("./transcript/details_view.js")]))
+  .then(() => Promise.all([import("./ui/tooltips.js"), loadStyles("css/dialog.css"), import("./ui/menu.js"), import("./transcript/details_view.js")]))
   .then(([{ Tooltips }]) => new Tooltips([...ofButtons, { button: ".send", key: { key: "Enter" } }]))
   .catch(() => undefined); // offline, or after a deploy: the buttons keep their names, and only the tooltips are missing
 void firstInteraction()

@@ -20,7 +20,7 @@
  * @typedef {{ toNode: () => Node, attributes?: Record<string, string>, children?: KatexNode[] }} KatexNode
  */
 
-const VENDOR = new URL("../../vendor/", import.meta.url);
+const STATIC = new URL("../../", import.meta.url);
 const FORMULA_FONTS = ["1em KaTeX_Main", "italic 1em KaTeX_Math", "1em KaTeX_Size1", "1em KaTeX_Size2"];
 
 /**
@@ -37,7 +37,8 @@ export async function loadLibraries() {
  * @returns {Promise<Katex | null>} never rejects
  */
 export async function loadKatex() {
-  const [katex] = await Promise.all([load("katex/katex.js"), loadStyles("katex/katex.css")]);
+  const styles = loadStyles("vendor/katex/katex.css").catch(() => undefined); // without them, formulas are still readable
+  const [katex] = await Promise.all([load("katex/katex.js"), styles]);
   if (!katex) return null;
   await Promise.allSettled(FORMULA_FONTS.map((font) => document.fonts.load(font)));
   return katex.default;
@@ -59,24 +60,39 @@ export function loadIdb() {
  */
 async function load(file) {
   try {
-    return await import(new URL(file, VENDOR).href);
+    return await import(new URL(`vendor/${file}`, STATIC).href);
   } catch {
     return null; // the page works without it, see above
   }
 }
 
+/** @type {Map<string, Promise<void>>} */
+const sheets = new Map();
+
 /**
- * @param {string} file
- * @returns {Promise<void>} fulfilled when the style sheet has loaded or failed to load
+ * Loads a style sheet, unless it is loaded already.
+ * @param {string} file its path below static/
+ * @returns {Promise<void>} fulfilled when its rules apply; rejected if it is missing, and the next call tries again
  */
-function loadStyles(file) {
-  return new Promise((resolve) => {
+export function loadStyles(file) {
+  const sheet = sheets.get(file) ?? addStyles(file);
+  sheets.set(file, sheet);
+  return sheet;
+}
+
+/** @param {string} file @returns {Promise<void>} */
+function addStyles(file) {
+  return new Promise((resolve, reject) => {
     const link = document.createElement("link");
     link.nonce = document.querySelector("script")?.nonce ?? ""; // of the page's policy
     link.rel = "stylesheet";
-    link.href = new URL(file, VENDOR).href;
-    link.addEventListener("load", () => resolve());
-    link.addEventListener("error", () => resolve());
+    link.href = new URL(file, STATIC).href;
+    link.onload = () => resolve();
+    link.onerror = () => {
+      link.remove();
+      sheets.delete(file);
+      reject(new Error(`${file} could not be loaded.`));
+    };
     document.head.append(link);
   });
 }

@@ -1,5 +1,6 @@
 /** The dialogs of the page. Each is loaded when it is first opened. */
 
+import { loadStyles } from "../browser/libraries.js";
 import { requireElement } from "../browser/elements.js";
 
 /** @typedef {import("../api/configuration.js").Configuration} Configuration */
@@ -39,7 +40,7 @@ export class Dialogs {
 
   async openSettings() {
     const { chat, settings, parts, useFiles, announce } = this.#of;
-    const loaded = await parts.load(() => Promise.all([import("./settings_dialog.js"), import("./archive_controls.js")]));
+    const loaded = await parts.load(() => Promise.all([import("./settings_dialog.js"), import("./archive_controls.js"), loadDialogStyles()]));
     if (!loaded) return;
     if (!this.#settings) {
       const [{ SettingsDialog }, { ArchiveControls }] = loaded;
@@ -55,7 +56,7 @@ export class Dialogs {
   async openTuning() {
     const { chat, parts, tuned } = this.#of;
     const { conversation } = chat;
-    const loaded = await parts.load(() => import("./tuning_dialog.js"));
+    const [loaded] = (await parts.load(() => Promise.all([import("./tuning_dialog.js"), loadDialogStyles()]))) ?? [];
     if (!loaded || chat.conversation !== conversation) return;
     if (!this.#tuning) {
       this.#tuning = new loaded.TuningDialog(requireElement("tuning", HTMLDialogElement));
@@ -68,7 +69,7 @@ export class Dialogs {
   }
 
   async toggleShortcuts() {
-    const loaded = await this.#of.parts.load(() => import("./shortcut_list.js"));
+    const [loaded] = (await this.#of.parts.load(() => Promise.all([import("./shortcut_list.js"), loadDialogStyles()]))) ?? [];
     if (!loaded) return;
     if (!this.#shortcuts) {
       this.#shortcuts = new loaded.ShortcutList(requireElement("shortcuts", HTMLDialogElement));
@@ -76,4 +77,8 @@ export class Dialogs {
     }
     this.#shortcuts.toggle();
   }
+}
+
+function loadDialogStyles() {
+  return loadStyles("css/dialog.css");
 }

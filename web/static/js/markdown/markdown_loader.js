@@ -1,9 +1,9 @@
 /**
- * Loads Markdown: our modules and the libraries, a third of the page's bytes, which an empty page does not need. After
+ * Loads Markdown: our modules, their style sheet and the libraries, a third of the page's bytes, which an empty page does not need. After
  * a deploy they may be of another version than the page; so the page uses them only through `Markdown.rendererFor`.
  */
 
-import { loadLibraries } from "../browser/libraries.js";
+import { loadLibraries, loadStyles } from "../browser/libraries.js";
 
 const INTERACTIONS = ["pointermove", "pointerdown", "keydown", "input", "click"];
 
@@ -11,7 +11,8 @@ const INTERACTIONS = ["pointermove", "pointerdown", "keydown", "input", "click"]
 
 /** @returns {Promise<Markdown | null>} null if something is missing: answers stay plain text; never rejects */
 export async function loadMarkdown() {
-  const [module, libraries] = await Promise.all([import("./markdown.js").catch(() => null), loadLibraries()]);
+  const ours = Promise.all([import("./markdown.js"), loadStyles("css/prose.css")]).catch(() => [null]);
+  const [[module], libraries] = await Promise.all([ours, loadLibraries()]);
   return module && libraries && new module.Markdown(libraries);
 }
 

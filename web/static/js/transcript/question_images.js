@@ -1,6 +1,7 @@
 /** The images of a question: small ones, which open large. */
 
-import { iconButton } from "../ui/button.js";
+import { iconButton, PART_MISSING } from "../ui/button.js";
+import { loadStyles } from "../browser/libraries.js";
 import { loadImages } from "../storage/image_store.js";
 import { root } from "../browser/page_root.js";
 import { setText, texts } from "../i18n/language.js";
@@ -41,7 +42,9 @@ function thumbnail({ name, width, height }, data) {
   button.style.aspectRatio = `${width} / ${height}`;
   Object.assign(picture, { src: data, alt: name, width, height });
   button.append(picture);
-  button.addEventListener("click", () => openLarge(data, name));
+  button.addEventListener("click", () => {
+    openLarge(data, name).catch(() => button.dispatchEvent(new Event(PART_MISSING, { bubbles: true }))); // offline, or after a deploy
+  });
   return button;
 }
 
@@ -49,7 +52,8 @@ function thumbnail({ name, width, height }, data) {
  * @param {string} data
  * @param {string} name
  */
-function openLarge(data, name) {
+async function openLarge(data, name) {
+  await loadStyles("css/dialog.css");
   const dialog = document.createElement("dialog");
   const picture = document.createElement("img");
   dialog.className = "dialog image-dialog";

@@ -1,5 +1,6 @@
 /** Creates buttons whose texts follow the language, and icons, which are decorative: each needs a name beside it. */
 
+import { loadStyles } from "../browser/libraries.js";
 import { writeClipboard } from "../browser/clipboard.js";
 import { setText } from "../i18n/language.js";
 
@@ -160,7 +161,7 @@ export class MenuButton {
   /** @param {number} index of the item to focus, from the end if negative */
   async #open(index) {
     try {
-      const { Menu } = await import("./menu.js");
+      const [{ Menu }] = await Promise.all([import("./menu.js"), loadStyles("css/dialog.css")]);
       this.#menu ??= new Menu(this.#button, this.#items, this.#side);
       if (this.#button.isConnected) this.#menu.open(index);
     } catch {
