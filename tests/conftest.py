@@ -12,6 +12,7 @@ from zlib import crc32
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.support.fork_server import ForkServer
 from tests.support.running_server import PLANTED_KEY
 from tools.common import leaks
 from tools.common.gunicorn_server import GunicornServer
@@ -84,6 +85,18 @@ def leaves_nothing_behind() -> Iterator[None]:
     fixtures of a wider scope are older still, and part of its baseline.
     """
     with leaks.no_leaks(leaks.SETTLE):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_starts(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Start servers by a fork, in runs that have more than unit tests: they are hundreds."""
+    unit_tests = Path(__file__).with_name("unit")
+    if all(unit_tests in item.path.parents for item in request.session.items):
+        yield
+        return
+    with ForkServer() as fork_server, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(GunicornServer, "start_python", fork_server.start)
         yield
 
 

@@ -15,11 +15,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import IO, ClassVar, Final, Protocol, Self, TypeAlias
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
@@ -60,6 +60,53 @@ def processes() -> list[Process]:
     return found
 
 
+class ServerProcess(Protocol):
+    """What a server needs of its process: a part of `subprocess.Popen`."""
+
+    pid: int
+    stdout: IO[str] | None
+
+    def poll(self) -> int | None:
+        """Return the exit code; None while it runs."""
+
+    def wait(self, timeout: float) -> int:
+        """Wait for the end and return the exit code, or raise `subprocess.TimeoutExpired` after so many seconds."""
+
+
+def start_python(arguments: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> ServerProcess:
+    """Start this Python in a session of its own, with its output in one pipe.
+
+    Args:
+        arguments: Its arguments.
+        cwd: Where.
+        environment: Its variables.
+    """
+    return start_program([sys.executable, *arguments], cwd, environment)
+
+
+def start_program(command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> ServerProcess:
+    """Start a program, as `start_python` does."""
+    return subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="backslashreplace",
+        start_new_session=True,
+    )
+
+
+def bare_environment() -> dict[str, str]:
+    """Return what a server is given of this process's environment."""
+    return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+
+
+StartPython: TypeAlias = Callable[[Sequence[str], Path, Mapping[str, str]], ServerProcess]
+
+
 def extended_config(folder: Path, source: str, config: Path = REPOSITORY / "gunicorn.conf.py") -> Path:
     """Write a configuration into a folder: the given one, with more source behind it; return its path."""
     path = str(config)
@@ -97,6 +144,9 @@ class GunicornServer:
         stop_timeout: Seconds that it has after SIGTERM.
     """
 
+    #: How this Python is started. Tests have a quicker way.
+    start_python: ClassVar[StartPython] = staticmethod(start_python)
+
     def __init__(
         self,
         env: Mapping[str, object] | None = None,
@@ -131,7 +181,7 @@ class GunicornServer:
         self._ready_path = ready_path
         self._start_timeout = start_timeout
         self._stop_timeout = stop_timeout
-        self._process: subprocess.Popen[str] | None = None
+        self._process: ServerProcess | None = None
         self._held_port: socket.socket | None = None
         self._folder: Path | None = None
         self._log: list[str] = []
@@ -175,29 +225,23 @@ class GunicornServer:
         """Start the server and wait until it is ready; on failure nothing is left behind."""
         assert self._process is None, "a server starts once"
         self.port = self._hold_port(self.port)
-        environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        environment = bare_environment()
         self._folder = Path(tempfile.mkdtemp(prefix="sluice-tests-"))
         # A store of its own, which goes with the folder.
         environment["SLUICE_STORE"] = f"sqlite:{self._folder / 'runs.db'}"
         environment |= {"HOST": "127.0.0.1", "PORT": str(self.port), **self._env}
+        where = self._start_in or self._folder
         if self._command is None:
             environment = {"PYTHONPATH": str(self._cwd), **environment}
-            command = [sys.executable, "-m", "gunicorn", "-c", str(self._config_file()), *self._args, self._app]
+            arguments = ["-m", "gunicorn", "-c", str(self._config_file()), *self._args, self._app]
+            if self._launcher:
+                self._process = start_program([*self._launcher, sys.executable, *arguments], where, environment)
+            else:
+                self._process = type(self).start_python(arguments, where, environment)
         else:
-            command = [part.replace("{port}", str(self.port)) for part in self._command]
-            command[0] = str(Path(sys.executable).parent / command[0])
-        command = [*self._launcher, *command]
-        self._process = subprocess.Popen(
-            command,
-            cwd=self._start_in or self._folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="backslashreplace",
-            start_new_session=True,
-        )
+            program, *others = (part.replace("{port}", str(self.port)) for part in self._command)
+            command = [*self._launcher, str(Path(sys.executable).parent / program), *others]
+            self._process = start_program(command, where, environment)
         self._reader = threading.Thread(target=self._read_log, name=f"gunicorn-log-{self.pid}", daemon=True)
         self._reader.start()
         try:
