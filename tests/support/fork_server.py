@@ -1,14 +1,15 @@
 """Starts servers by a fork of a process that has imported their packages: two thirds of a start are imports.
 
 It is the same `python -m gunicorn`, with the same files and variables, but without the start of an interpreter. What
-imports read of the environment has to be the same; where it is not, or a variable is for the interpreter itself,
-the server is started as an operator does it.
+imports read of the environment has to be the same, and what the starting thread hands down, such as a namespace or a
+limit. Where it is not, or a variable is for the interpreter itself, the server is started as an operator does it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import socket
 import subprocess
@@ -25,6 +26,16 @@ from tools.common.gunicorn_server import ServerProcess, bare_environment, start_
 _PROGRAM: Final = Path(__file__).with_name("fork_server_main.py")
 # Variables that are read before Python's first line, by the interpreter, the linker and the C library.
 _EARLY: Final = ("PYTHON", "LD_", "MALLOC_", "GLIBC_")
+_HANDED_DOWN: Final = re.compile(
+    r"^(Umask|Uid|Gid|Groups|SigBlk|SigIgn|Cap\w+|NoNewPrivs|Seccomp|Cpus_allowed):.*", re.MULTILINE
+)
+
+
+def _handed_down() -> tuple[object, ...]:
+    """Return what a process has of the thread that starts it, which is the caller's."""
+    namespaces = [os.readlink(path) for path in sorted(Path("/proc/thread-self/ns").iterdir())]
+    lines = [found[0] for found in _HANDED_DOWN.finditer(Path("/proc/thread-self/status").read_text())]
+    return namespaces, lines, Path("/proc/thread-self/limits").read_text(), os.getpriority(os.PRIO_PROCESS, 0)
 
 
 class ForkServer:
@@ -33,6 +44,7 @@ class ForkServer:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes]
         self._connection: socket.socket
+        self._handed_down = _handed_down()
         self._lock = threading.RLock()
         #: What imports have read of the environment, once it is known.
         self._read: dict[str, str | None] | None = None
@@ -77,6 +89,8 @@ class ForkServer:
 
     def _suits(self, arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
         if arguments[0] != "-m" or any(name.startswith(_EARLY) for name in environment if name != "PYTHONPATH"):
+            return False
+        if _handed_down() != self._handed_down:
             return False
         with self._lock:
             if self._read is None:

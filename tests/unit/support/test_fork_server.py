@@ -66,6 +66,22 @@ def test_a_variable_that_counts_before_the_fork_leads_to_a_start(
     assert not isinstance(process, ForkedProcess)
 
 
+def test_a_thread_that_hands_down_something_else_starts_its_own(fork_server: ForkServer, tmp_path: Path) -> None:
+    (tmp_path / "tell.py").write_text("import os\nprint(len(os.sched_getaffinity(0)))\n")
+    usual = os.sched_getaffinity(0)
+    forked = []
+    for wanted in (usual, {min(usual)}, usual):
+        os.sched_setaffinity(0, wanted)
+        try:
+            process = fork_server.start(["-m", "tell"], tmp_path, bare_environment())
+        finally:
+            os.sched_setaffinity(0, usual)
+        assert output(process) == f"{len(wanted)}\n"
+        assert process.wait(WITHIN) == 0
+        forked.append(isinstance(process, ForkedProcess))
+    assert forked == [True, len(usual) == 1, True]
+
+
 def test_a_signal_that_ended_a_process_is_its_exit_code(fork_server: ForkServer, tmp_path: Path) -> None:
     (tmp_path / "wait.py").write_text("import signal\nprint('here', flush=True)\nsignal.pause()\n")
     first, second = (fork_server.start(["-m", "wait"], tmp_path, bare_environment()) for _ in range(2))
