@@ -141,10 +141,14 @@ local-model: $(VENV)/.runs ## fetch the local model of `make run MODEL=local`, u
 	@$(BIN)/python -m sluice install-model >/dev/null || echo "The local model could not be fetched: its test will be skipped." >&2
 
 # Four processes on two cores: more than half of the time the tests wait for servers, browsers and time limits. Each
-# imports all tests. Where the environment forbids to write bytecode, each would compile them, too.
+# imports all tests. They would all compile them, too, at the same time: so that is done before. Some environments
+# forbid to write bytecode.
 .PHONY: test
+test: export PYTHONDONTWRITEBYTECODE :=
 test: check $(VENDOR)/.stamp $(VENV)/.build system-packages local-model ## check, then run all tests (unit, integration, browser)
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist loadscope --no-loadscope-reorder
+	@$(BIN)/python -m pytest -q --collect-only tests/unit >/dev/null & \
+	$(BIN)/python -m pytest -q --collect-only --ignore=tests/unit >/dev/null || true; wait
+	$(BIN)/python -m pytest -n 4 --dist loadscope --no-loadscope-reorder
 
 # Without the plug-in of a package that only tests/fuzz uses: loading it takes each process a second.
 .PHONY: test-fast
