@@ -1,4 +1,4 @@
-"""A real server with a scripted model behind it, shared by tests where it can be: a start takes a second of CPU."""
+"""A real server with a scripted model behind it, shared by tests where it can be: a start takes a third of a second."""
 
 from __future__ import annotations
 
