@@ -335,6 +335,8 @@ def test_a_message_sent_after_the_undo_of_a_deletion_belongs_to_the_restored_con
     assert contents_sent(model, 3)[-3:] == ["Second", "Two.", "And on"]
     expect(titles(chat)).to_have_text(["Second", "First"])
     chat.wait_saved()
+    # What is announced is not out of date.
+    expect(chat.status).to_have_text("Answer complete")
     chat.page.reload()
     expect(chat.questions).to_have_text(["Second", "And on"])
 

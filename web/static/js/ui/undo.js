@@ -15,6 +15,8 @@ export class Undo {
   #finished;
   /** @type {Offer[]} */
   #offers = [];
+  /** Which of the reader's steps was the last one here. */
+  #step = 0;
 
   /**
    * @param {HTMLElement} element
@@ -32,23 +34,27 @@ export class Undo {
    * @param {Offer["undo"]} undo
    */
   offer(key, undo) {
+    this.#step += 1;
     this.#offers.push({ key, undo });
     this.#show();
     this.#announce(texts[key]);
   }
 
   dismiss() {
+    this.#step += 1;
     this.#offers = [];
     this.#show();
   }
 
   async #undoLast() {
+    const step = ++this.#step;
     const offer = this.#offers.pop();
     const next = this.#show();
     if (next) next.focus();
     else this.#finished();
     await offer?.undo();
-    this.#announce(texts.undone);
+    // On a slow disk, an answer may have come meanwhile, and its end was announced.
+    if (step === this.#step) this.#announce(texts.undone);
   }
 
   /** @returns {HTMLElement | null} the undo button; null if there is no offer */
