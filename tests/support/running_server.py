@@ -1,4 +1,4 @@
-"""A real server with a scripted model behind it, shared by tests where it can be: a start takes a third of a second."""
+"""A real server with a scripted model behind it, shared by tests where it can be: a start takes 0.35 s of CPU."""
 
 from __future__ import annotations
 
