@@ -122,7 +122,7 @@ def test_deleting_one_of_several_versions_says_so(chat: ChatPage, model: Scripte
     chat.wait_complete()
     chat.choose_action("Delete this version")
     expect(chat.prose).to_have_text("One.")
-    expect(chat.page.locator("#sluice-undo")).to_contain_text("This version is deleted.")
+    expect(chat.page.locator("#sluice-undo")).to_contain_text("Version deleted.")
 
 
 def test_deleting_the_only_exchange_deletes_its_conversation(chat: ChatPage) -> None:

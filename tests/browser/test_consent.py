@@ -15,6 +15,7 @@ from .fed_answer import FedAnswer, call_frame, numbered, result_frame
 from .test_tools import row
 
 ARGUMENTS: Final = '{"to": "a@example.org", "text": "\u202eolleH"}'
+DENIED: Final = "you did not allow this"
 ASKS: Final = call_frame("call_1", "send_mail", ARGUMENTS, needs_consent=True)
 
 
@@ -48,6 +49,16 @@ def begin(chat: ChatPage, run: str = "a1") -> FedAnswer:
     return answer
 
 
+def use_language(chat: ChatPage, language: str) -> None:
+    chat.page.evaluate(
+        """async (language) => {
+            const main = document.querySelector("script[src$='/js/main.js']").src;
+            (await import(new URL("i18n/language.js", main))).useLanguage(language);
+        }""",
+        language,
+    )
+
+
 def summary(chat: ChatPage) -> Locator:
     return row(chat, "send_mail").locator("summary")
 
@@ -64,19 +75,39 @@ def test_a_tool_that_needs_a_permission_is_asked_for_with_its_arguments(
         '{\n  "to": "a@example.org",\n  "text": "\\u202eolleH"\n}'
     )
     consent = row(chat, "send_mail").get_by_role("group", name="Permission")
+    # the question first, then what it is about, then the buttons
+    question = chat.answer.locator(".consent > :first-child")
+    expect(question).to_have_text("Allow \u2068send_mail\u2069 with these arguments?")
+    expect(consent.locator("> :nth-child(2)")).to_have_attribute("aria-label", "Arguments")
     expect(consent.get_by_role("button")).to_have_text(["Allow", "Deny"])
+    colours = consent.get_by_role("button").evaluate_all(
+        "buttons => buttons.map((each) => getComputedStyle(each).backgroundColor)"
+    )
+    assert colours[0] != colours[1]
+    hint = chat.page.locator("#sluice-hint")
+    expect(hint).to_have_text("The answer waits for your decision above.")
+    use_language(chat, "zh-CN")
+    expect(hint).to_have_text("请在上方作出选择，回答才会继续。")
+    expect(question).to_have_text("允许用以下参数运行 \u2068send_mail\u2069 吗？")
+    use_language(chat, "en")
     expect(chat.field).to_be_focused()
     consent.get_by_role("button", name=name).click()
     expect(consent).to_have_count(0)
     assert bodies == [{"call": "call_1", "allow": is_allowed}]
-    expect(summary(chat)).to_have_text("Tool send_mail running")
+    expect(summary(chat)).to_have_text("Tool send_mail " + ("running" if is_allowed else DENIED))
     expect(summary(chat)).to_be_focused()
+    expect(hint).to_have_text("Esc to stop. You can send when the answer is complete.")
     answer.send(result_frame("call_1", "send_mail", "Sent" if is_allowed else "Refused", is_error=not is_allowed))
-    expect(summary(chat)).to_have_text(f"Tool send_mail {'0.4 s' if is_allowed else 'not allowed'}")
+    expect(row(chat, "send_mail").locator(".tool-body p")).to_have_text(["Arguments", "Result"])
+    expect(summary(chat)).to_have_text("Tool send_mail " + ("0.4 s" if is_allowed else DENIED))
+    # a denial is no failure
+    state = row(chat, "send_mail").locator(".tool-state")
+    expect(state).to_have_css("color", summary(chat).evaluate("(row) => getComputedStyle(row).color"))
     answer.send(DONE_FRAME)
     chat.wait_complete()
+    expect(hint).to_have_text("Enter to send, Shift+Enter for a new line")
     chat.page.reload()
-    expect(summary(chat)).to_have_text(f"Tool send_mail {'0.4 s' if is_allowed else 'not allowed'}")
+    expect(summary(chat)).to_have_text("Tool send_mail " + ("0.4 s" if is_allowed else DENIED))
 
 
 def test_a_decision_that_fails_can_be_made_again_and_one_made_elsewhere_counts(
@@ -109,15 +140,16 @@ def test_a_permission_is_asked_for_again_after_a_reload_and_not_once_it_is_decid
     chat.page.reload()
     expect(summary(chat)).to_have_text("Tool send_mail asks for permission")
     chat.page.get_by_role("button", name="Deny").click()
-    expect(summary(chat)).to_have_text("Tool send_mail running")
+    expect(summary(chat)).to_have_text(f"Tool send_mail {DENIED}")
     assert bodies == [{"call": "call_1", "allow": False}]
     chat.page.reload()
-    expect(summary(chat)).to_have_text("Tool send_mail running")
+    expect(summary(chat)).to_have_text(f"Tool send_mail {DENIED}")
     chat.page.unroute("**/api/runs/a1/events")
     rest = numbered(3, result_frame("call_1", "send_mail", "Refused", is_error=True), "I did not.", DONE_FRAME)
     chat.page.route("**/api/runs/a1/events", lambda route: route.fulfill(content_type="text/event-stream", body=rest))
     chat.page.reload()
-    expect(summary(chat)).to_have_text("Tool send_mail not allowed")
+    expect(chat.answer).to_contain_text("I did not.")
+    expect(summary(chat)).to_have_text(f"Tool send_mail {DENIED}")
     for route in held:
         route.abort()
 

@@ -49,7 +49,7 @@ def test_a_chinese_browser_gets_a_chinese_page(
     expect(chat.details).to_contain_text(re.compile(r"\d 秒"))
     chat.reply_busy_once(100)
     chat.ask("忙吗？")
-    expect(chat.countdown).to_have_text(re.compile(r"^\d+ 秒钟?后可以重试。"))
+    expect(chat.countdown).to_have_text(re.compile(r"^1 分 \d+ 秒后可重试$"))
 
 
 @pytest.mark.browser_context(locale="de-DE")

@@ -231,7 +231,7 @@ def test_a_change_whose_request_the_page_did_not_survive_is_sent_by_the_next_pag
 def test_a_system_prompt_and_a_temperature_are_on_the_users_next_device(device: Device, host: Helpdesk) -> None:
     def tuned() -> tuple[str, str]:
         second.page.get_by_role("button", name="Adjust the answers").click()
-        expect(second.page.get_by_role("dialog", name="This conversation")).to_be_visible()
+        expect(second.page.get_by_role("dialog", name="Adjust the answers")).to_be_visible()
         return (
             second.page.get_by_label("Instructions for all answers").input_value(),
             second.page.get_by_label("Temperature").input_value(),

@@ -69,7 +69,10 @@ def test_a_tool_of_the_application_answers_with_its_row_and_its_source(
 
 @pytest.mark.parametrize(
     ("button", "told", "shown_pattern"),
-    [("Allow", "sent to Ana", r"^Tool send [\w. ]+ s$"), ("Deny", "did not allow it", "^Tool send not allowed$")],
+    [
+        ("Allow", "sent to Ana", r"^Tool send [\w. ]+ s$"),
+        ("Deny", "did not allow it", "^Tool send you did not allow this$"),
+    ],
 )
 def test_a_tool_waits_for_the_readers_permission_also_over_a_reload(
     chat: ChatPage, shared_tools: RunningServer, button: str, told: str, shown_pattern: str

@@ -73,7 +73,7 @@ def tune(chat: ChatPage, prompt: str, temperature: str) -> None:
 def values(chat: ChatPage) -> tuple[str, str]:
     """Return what the dialog shows, and close it."""
     button(chat).click()
-    expect(chat.page.get_by_role("dialog", name="This conversation")).to_be_visible()
+    expect(chat.page.get_by_role("dialog", name="Adjust the answers")).to_be_visible()
     shown = (
         chat.page.get_by_label("Instructions for all answers").input_value(),
         chat.page.get_by_label("Temperature").input_value(),
@@ -105,6 +105,8 @@ def test_they_go_to_the_model_with_each_answer_of_their_conversation_and_no_othe
     allowing.enqueue(*[reply("Yes.")] * 4)
     tune(chat, "Be kind.", "0.3")
     expect(button(chat)).to_have_class(re.compile("tuned"))
+    # not by its colour alone
+    assert button(chat).evaluate("(button) => getComputedStyle(button, '::after').borderTopWidth") == "3px"
     for question in ("Is it?", "Really?"):
         chat.ask_and_wait(question)
         assert allowing.exchanges[-1].body["messages"][0]["content"] == "Be brief.\n\nBe kind."
@@ -180,7 +182,7 @@ def test_a_model_that_refuses_the_temperature_is_answered_by_its_name(
 
 def test_a_wrong_value_is_named_and_the_one_before_is_kept(chat: ChatPage) -> None:
     tune(chat, "Be kind.", "1")
-    dialog = chat.page.get_by_role("dialog", name="This conversation")
+    dialog = chat.page.get_by_role("dialog", name="Adjust the answers")
     button(chat).click()
     chat.page.get_by_label("Temperature").fill("2.5")
     wrong = dialog.locator("input")
@@ -225,7 +227,7 @@ def test_the_dialog_works_by_keyboard_in_chinese_and_at_every_size_and_axe_finds
     page.evaluate("""async () => (await import(new URL("settings/settings.js",
         document.querySelector("script[src$='/js/main.js']").src))).settings.change("language", "zh-CN")""")
     page.get_by_role("button", name="调整回答（已调整）").click()
-    expect(page.get_by_role("dialog", name="本次对话")).to_be_visible()
+    expect(page.get_by_role("dialog", name="调整回答")).to_be_visible()
     assert page.get_by_label("温度").input_value() == "0.5"
     found += violations(page)
     assert found == []

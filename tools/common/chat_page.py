@@ -46,7 +46,7 @@ class ChatPage:
         self.answer = self.answers.last
         self.prose = self.answer.locator("> .prose")
         self.failure = page.locator(".failure")
-        self.countdown = page.locator(".countdown")
+        self.countdown = page.locator("button.retry:disabled")
         self.details = self.answer.locator(".answer-details")
         self.show_details = self.answer.locator(".show-details")
         self.retry_button = page.locator("button.retry")

@@ -112,7 +112,7 @@ const prompts = new PromptHistory(() => chat.conversation.path.map(({ question }
 const composer = new Composer(requireElement("composer", HTMLFormElement), prompts, {
   send: (message, conversation, images) => chat.send(message, conversation, images),
   stop: () => chat.stop(),
-  tooEarly: () => announce(texts.hintRunning),
+  tooEarly: announce,
   draftNotSaved: showDraftNotice,
   filesRead: (problem) => {
     hideFileProblems(); // shown again, it is announced again
@@ -162,7 +162,10 @@ const chat = new Chat(store, {
     replaceAddress(chat.conversation.id);
     position.goToEnd();
   },
-  grown: (exchange) => transcript.grow(exchange),
+  grown: (exchange) => {
+    transcript.grow(exchange);
+    composer.awaited = chat.isAwaitingDecision;
+  },
   ended: (exchange) => {
     transcript.finish(exchange, { announce: true });
     position.follow();
@@ -173,6 +176,7 @@ const chat = new Chat(store, {
   },
   running: (running) => {
     composer.running = running;
+    composer.awaited = chat.isAwaitingDecision;
     transcript.running = running;
     updateList();
   },

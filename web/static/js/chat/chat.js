@@ -2,7 +2,7 @@
 
 import { DEFAULT_CONFIGURATION } from "../api/configuration.js";
 import { Conversation } from "../conversation/conversation.js";
-import { withDecision } from "../conversation/answer_parts.js";
+import { awaitsDecision, callsOf, withDecision } from "../conversation/answer_parts.js";
 import { ConversationReader } from "./conversation_reader.js";
 import { moveDraft, draftOwnerOf } from "../storage/draft.js";
 import { readDraftTuning, saveDraftTuning } from "../storage/draft_tuning.js";
@@ -81,6 +81,11 @@ export class Chat {
   /** Whether this tab is receiving an answer of the shown conversation. */
   get running() {
     return this.isRunning(this.conversation.id);
+  }
+
+  /** Whether a tool of a running answer waits for the reader's permission. */
+  get isAwaitingDecision() {
+    return this.#runsOf(this.conversation.id).some(({ exchange }) => callsOf(exchange.parts).some(awaitsDecision));
   }
 
   /** The system prompt and the temperature of the shown conversation, as far as they are allowed. @returns {Tuning} */

@@ -17,7 +17,7 @@ import { onLanguageChange, setText, texts } from "../i18n/language.js";
  * @property {(message: string, conversation?: Conversation, images?: ImageReference[]) => void} send to the shown
  *   conversation, or to another one
  * @property {() => void} stop
- * @property {() => void} tooEarly the reader pressed Enter while an answer is running; the hint shows why nothing is sent
+ * @property {(hint: string) => void} tooEarly the reader pressed Enter while an answer is running; the hint shows why nothing is sent
  * @property {() => void} draftNotSaved the browser refuses to store the draft
  * @property {(problem: FileProblem | null) => void} filesRead what is wrong with dropped or pasted files; null also at the next edit
  *
@@ -53,6 +53,7 @@ export class Composer {
   /** Messages to send when their conversations have been read. @type {Map<Conversation | null, Draft>} */
   #waiting = new Map();
   #running = false;
+  #isAwaited = false;
   /** Where images may be sent. @type {import("./attachments.js").Attachments | null} */
   #attachments = null;
   #maxChars = Infinity;
@@ -185,6 +186,13 @@ export class Composer {
     this.#show();
   }
 
+  /** Whether the running answer waits for the reader's permission. @param {boolean} isAwaited */
+  set awaited(isAwaited) {
+    if (isAwaited === this.#isAwaited) return; // called with each piece of the answer
+    this.#isAwaited = isAwaited;
+    this.#show();
+  }
+
   /** Sends a message other than the draft, which stays. @param {string} message */
   send(message) {
     if (!this.#running) this.#events.send(message);
@@ -277,7 +285,7 @@ export class Composer {
     const message = this.#field.value;
     if (this.#running && message.trim() !== "") {
       this.#hint.classList.add("wanted");
-      this.#events.tooEarly();
+      this.#events.tooEarly(this.#hint.textContent ?? "");
     }
     if (this.#isBusy || message.trim() === "" || this.#attachments?.isReading || this.#findProblem()) return;
     if (this.#draft && this.#conversation?.contents === "reading") {
@@ -321,7 +329,7 @@ export class Composer {
     const isBusy = this.#isBusy;
     this.#field.readOnly = this.#waiting.has(this.#conversation); // the message is shown until it is sent
     setText(this.#label, isBusy ? "stop" : "send");
-    setText(this.#hint, isBusy ? "hintRunning" : "hint");
+    setText(this.#hint, !isBusy ? "hint" : this.#isAwaited ? "hintWaiting" : "hintRunning");
     if (!isBusy) this.#hint.classList.remove("wanted");
     this.#form.classList.toggle("running", isBusy);
     this.#button.disabled = !isBusy && (this.#field.value.trim() === "" || problem !== "" || this.#attachments?.isReading === true);

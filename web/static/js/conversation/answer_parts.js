@@ -30,6 +30,10 @@ const MOST = 500; // far above what an answer needs; without a limit, a stream w
 export function withEvents(parts, events, at) {
   const all = [...parts];
   for (const event of events) {
+    // it was the progress of what has ended, or of what waits for the reader now
+    if (event.kind === "result" || event.kind === "progress" || (event.kind === "call" && event.needsConsent)) {
+      all.splice(0, all.length, ...withoutProgress(all));
+    }
     if (event.kind === "result") {
       const { id, name, text, isError, seconds } = event;
       // of several requests for one answer, the ids may be the same
@@ -39,8 +43,6 @@ export function withEvents(parts, events, at) {
       const call = { ...(known ?? { kind: "call", at, id, name, arguments: "" }), result: { text, isError, seconds } };
       if (known) all[index] = call;
       else all.push(call);
-    } else if (event.kind === "progress") {
-      all.splice(0, all.length, ...withoutProgress(all), event);
     } else if (event.kind === "call") {
       const { needsConsent, ...call } = event;
       all.push({ ...call, at, ...(needsConsent && { needsConsent }) });
@@ -73,6 +75,11 @@ export function withDecision(parts, call, decision) {
   // The last of this id: its result may come before the reply to the decision.
   const last = parts.map((part) => part.kind === "call" && part.id === call.id).lastIndexOf(true);
   return parts.map((part, index) => (part.kind === "call" && index === last ? { ...part, decision } : part));
+}
+
+/** @param {ToolCall} call @returns {boolean} whether it waits for the reader's permission, if its answer is running */
+export function awaitsDecision({ needsConsent, decision, result, isOver }) {
+  return Boolean(needsConsent && !decision && !result && !isOver);
 }
 
 /**

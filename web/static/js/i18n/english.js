@@ -24,6 +24,7 @@ export const ENGLISH = {
   placeholder: "Ask anything",
   hint: "Enter to send, Shift+Enter for a new line",
   hintRunning: "Esc to stop. You can send when the answer is complete.",
+  hintWaiting: "The answer waits for your decision above.",
   modelLabel: "Model",
   thisPage: "This page",
   settings: "Settings",
@@ -43,12 +44,11 @@ export const ENGLISH = {
   settingsNotSaved: "This browser cannot save settings. Your choices apply until you leave this page.",
   tune: "Adjust the answers",
   tuned: "Adjust the answers (adjusted)",
-  tuning: "This conversation",
   systemPrompt: "Instructions for all answers",
-  systemPromptExample: "Such as: answer briefly, and for beginners.",
+  systemPromptExample: "For example: Be brief. I am a beginner.",
   temperature: "Temperature",
-  temperatureDefault: "The model’s own",
-  temperatureHelp: "0 is the most predictable, 2 the most varied. Empty: the model’s own.",
+  temperatureDefault: "Default",
+  temperatureHelp: "0 is the most predictable, 2 the most varied. Leave empty for the model’s default.",
   temperatureOutside: "The temperature should be a number from 0 to 2, or empty.",
   tuningHelp: "Kept with this conversation, and used from the next answer on.",
   done: "Done",
@@ -76,7 +76,7 @@ export const ENGLISH = {
   logFullNote: "The server stopped this answer, because it became too long to keep.",
   reconnecting: "The connection was lost. Reconnecting…",
   lengthNote: "The answer reached the model's length limit.",
-  filterNote: "The provider's content filter stopped this answer. Edit your question and ask again, or start a new conversation.",
+  filterNote: "The model provider's content filter stopped this answer. Edit your question and ask again, or start a new conversation.",
   /** @param {number} count */
   leftOut: (count) =>
     count === 1
@@ -84,36 +84,12 @@ export const ENGLISH = {
       : `${count} earlier messages were left out or shortened: the conversation is longer than one request may be.`,
   emptyNote: "The model sent an empty answer.",
   reasoning: "Reasoning",
+  /** @param {string} number */
+  seconds: (number) => `${number} s`,
   /** @param {number} seconds */
   thinkingFor: (seconds) => `Thinking for ${duration(seconds)}`,
   /** @param {number} seconds */
   thoughtFor: (seconds) => `Thought for ${duration(seconds)}`,
-  tool: "Tool",
-  toolRunning: "running",
-  toolWaiting: "asks for permission",
-  /** @param {string} number of seconds */
-  toolSeconds: (number) => `${number} s`,
-  toolInstant: "less than 0.1 s",
-  /** @param {string} duration */
-  toolFailed: (duration) => `failed, ${duration}`,
-  toolDenied: "not allowed",
-  toolUnfinished: "not finished",
-  consent: "Permission",
-  /** @param {string} name */
-  consentAsked: (name) => `The tool ${name} asks for your permission.`,
-  consentQuestion: "May this tool run with these arguments?",
-  consentImpossible: "This tool needs your permission, but the server does not keep this answer, so this page cannot give it.",
-  consentUnknown: "The server does not wait for this any more.",
-  consentFailed: "The server could not be told. Try again.",
-  allow: "Allow",
-  deny: "Deny",
-  toolArguments: "Arguments",
-  toolResult: "Result",
-  toolError: "Error",
-  sources: "Sources",
-  progress: "Progress",
-  /** @param {string} names */
-  toolsUsed: (names) => `Tools: ${names}`,
   copy: "Copy",
   copied: "Copied",
   copyFailed: "Copying failed. Select the text and copy it by hand.",
@@ -138,7 +114,7 @@ export const ENGLISH = {
   unpin: "Unpin",
   pinned: "Pinned",
   exchangeDeleted: "Question and answer deleted.",
-  versionDeleted: "This version is deleted.",
+  versionDeleted: "Version deleted.",
   undo: "Undo",
   undone: "Restored",
   questionVersions: "Versions of this question",
@@ -149,7 +125,7 @@ export const ENGLISH = {
   laterInAnswer: (version) => `The messages that followed are in version ${version} of this answer.`,
   /** @param {number} version */
   laterInQuestion: (version) => `The messages that followed are in version ${version} of this question.`,
-  showVersion: "Show it",
+  showVersion: "Show that version",
   conversationMissing: "This conversation is not in this browser. It is in another browser, or it was deleted.",
   deletedElsewhere: "This conversation was deleted in another tab.",
   openSidebar: "Open the sidebar",
@@ -177,18 +153,6 @@ export const ENGLISH = {
   importFile: "Import",
   conversationDeleted: "Conversation deleted.",
   incomplete: "This answer is incomplete.",
-  /** @param {number} count */
-  imported: (count) => (count === 1 ? "1 conversation imported" : `${count} conversations imported`),
-  /** @param {number} count */
-  leftOutOfImport: (count) =>
-    count === 1
-      ? ". 1 image, file or tool message was left out."
-      : `. ${count} images, files or tool messages were left out.`,
-  notArchive: "This file is not an export of Sluice, ChatGPT or Open WebUI. Choose a JSON file that one of them exported.",
-  archiveNewer: "A newer version of Sluice wrote this file, and this version cannot read it. Nothing was imported.",
-  archiveDamaged: "This file is damaged. Nothing was imported. Export the conversations again.",
-  archiveTooLarge: "This file is too large. The limit is 100 MB. Nothing was imported.",
-  archiveUnreadable: "The browser could not read this file. It may have been moved or changed. Choose it again.",
   partNotLoaded: "This part of the page could not be loaded. Reload the page, then try again.",
   codeLabel: "Code",
   /**
@@ -215,7 +179,7 @@ export const ENGLISH = {
   startFromHere: "Start a new conversation from here",
   changeTemperature: "Change the temperature",
   chooseModel: "Choose another model",
-  copyReport: "Copy for the administrator",
+  copyReport: "Copy error details",
   signIn: "Sign in",
   reload: "Reload",
   dismiss: "Dismiss",
@@ -233,9 +197,8 @@ export const ENGLISH = {
   storageFailed: "This conversation cannot be saved: the browser's storage failed. Export it. If you reload, you may lose text.",
   /** @param {number} most */
   tooLong: (most) => `This message is too long. The limit is ${most.toLocaleString("en")} characters.`,
-  /** @param {string} when "in 7 seconds" */
-  retryIn: (when) => `You can try again ${when}.`,
-  retryOnline: "You can try again as soon as you are online.",
+  /** @param {number} seconds */
+  retryIn: (seconds) => `Try again in ${duration(seconds)}`,
   retryReady: "You can try again now.",
   fileNotText: "Only text files can be put into a message. Images and other files cannot be sent.",
   fileNotTextOrImage: "Only text files and images can be put into a message.",
@@ -288,7 +251,7 @@ export const ENGLISH = {
     upstream_rate_limited: "The model provider had received too many requests. Try again.",
     context_length_exceeded: "The conversation is too long for this model. Start a new one, or shorten your message and ask again.",
     content_filtered:
-      "The provider's content filter refused this conversation. Edit your question and ask again, or start a new conversation.",
+      "The model provider's content filter refused this conversation. Edit your question and ask again, or start a new conversation.",
     quota_exceeded:
       "This server's account with the model provider is used up. Trying again does not help. Tell the administrator of this server.",
     model_not_found:
@@ -326,5 +289,5 @@ export const ENGLISH = {
 
 /** @param {number} seconds */
 function duration(seconds) {
-  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min${seconds % 60 ? ` ${seconds % 60} s` : ""}`;
 }

@@ -1,13 +1,16 @@
 /**
  * The page's language: the one that the reader chose, or else the application's, or else the browser's: Chinese or English.
- * All visible texts are in `english.js` and `chinese.js`.
+ * All visible texts are in this folder: those that a part of the page needs later are in files of their own.
  */
 
 import { CHINESE } from "./chinese.js";
 import { ENGLISH } from "./english.js";
 import { frame, preferredLanguages, root } from "../browser/page_root.js";
 
-/** @typedef {typeof ENGLISH} Texts */
+/**
+ * Those of tools and files are there once a module that uses them has imported theirs.
+ * @typedef {typeof ENGLISH & import("./tool_texts.js").ToolTexts & import("./file_texts.js").FileTexts} Texts
+ */
 /** @typedef {"" | "en" | "zh-CN"} LanguageChoice empty for the application's or the browser's language */
 /** @typedef {{ [Key in keyof Texts]: Texts[Key] extends string ? Key : never }[keyof Texts]} TextKey */
 
@@ -23,7 +26,17 @@ const listeners = new Set();
  */
 export function textsFor(preferred) {
   const first = preferred.find((tag) => /^(zh|en)\b/i.test(tag));
-  return first && /^zh\b/i.test(first) ? CHINESE : ENGLISH;
+  return /** @type {Texts} */ (first && /^zh\b/i.test(first) ? CHINESE : ENGLISH);
+}
+
+/**
+ * Adds the texts of a part of the page that is loaded later.
+ * @param {Partial<Texts>} english
+ * @param {Partial<Texts>} chinese
+ */
+export function addTexts(english, chinese) {
+  Object.assign(ENGLISH, english);
+  Object.assign(CHINESE, chinese);
 }
 
 /**
@@ -41,14 +54,6 @@ export function useLanguage(choice) {
 /** @param {() => void} listener called after each change of language, to update texts with variable parts */
 export function onLanguageChange(listener) {
   listeners.add(listener);
-}
-
-/**
- * Separates numbers from Chinese by a space, as the page's own texts do and `Intl` does not.
- * @param {string} text
- */
-export function spaced(text) {
-  return text.replace(/\d(?=\p{Script=Han})/gu, "$& ");
 }
 
 /**

@@ -7,7 +7,8 @@ import { BranchSwitch } from "./branch_switch.js";
 import { copyButton, iconButton, iconOf, MenuButton, PART_MISSING, quietButton } from "../ui/button.js";
 import { canContinue } from "../conversation/exchange.js";
 import { reportOf } from "./failure_view.js";
-import { remedyFor } from "./remedy.js";
+import { remediesFor } from "./remedy.js";
+import { texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 /** @typedef {import("./exchange_view.js").AnswerEvents} AnswerEvents */
@@ -47,11 +48,16 @@ export class AnswerActions {
     const [detailsButton, details] = figures && (exchange.answer || exchange.reasoning || exchange.parts) ? detailsOf(figures) : ["", ""];
     // also for failures that are not retryable: the administrator may have fixed the cause
     const mayRetry = exchange.state === "stopped" || exchange.state === "failed";
-    const remedy = remedyFor(exchange, this.#events.remedies());
+    const remedies = remediesFor(exchange, this.#events.remedies());
+    const place = remedies.indexOf("retry");
+    const buttons = remedies.map((remedy) => this.#remedyButton(remedy, exchange));
+    const retry = buttons[place] ?? this.#remedyButton("retry", exchange);
+    retry.classList.toggle("in-menu", place < 0);
     this.#row.replaceChildren(
-      remedy ? this.#remedyButton(remedy, exchange) : "",
+      ...(place < 0 ? buttons : buttons.slice(0, place)),
       canContinue(exchange) ? quietButton("resume", "resume when-idle", () => this.#events.resume(exchange)) : "",
-      mayRetry ? quietButton("retry", "retry when-idle", () => this.#events.regenerate(exchange)) : "",
+      mayRetry ? retry : "",
+      ...(place < 0 ? [] : buttons.slice(place + 1)),
       this.branches.element,
       // those that stay while an answer is running stand together
       exchange.answer ? copyButton("copyAnswer", "copy-answer", () => exchange.answer, { html: () => this.#richText() }) : "",
@@ -60,6 +66,14 @@ export class AnswerActions {
       this.#moreButton(exchange),
     );
     this.element.replaceChildren(this.#row, details);
+  }
+
+  /** Lets the reader try again when a wait is over. @param {import("../api/retry_wait.js").RetryWait} wait */
+  showWait({ isOver, isOffline, seconds }) {
+    for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (this.#row.querySelectorAll(".retry, .resume"))) {
+      button.disabled = !isOver;
+      if (button.matches(".retry")) button.textContent = isOver || isOffline ? texts.retry : texts.retryIn(seconds < 120 ? seconds : Math.ceil(seconds / 60) * 60);
+    }
   }
 
   /** @returns {Promise<string> | undefined} the answer as HTML; undefined while it is shown as plain text */
@@ -88,6 +102,8 @@ export class AnswerActions {
         return quietButton("chooseModel", "remedy when-idle", chooseModel);
       case "copyReport":
         return copyButton("copyReport", "remedy", () => reportOf(exchange), { isWorded: true });
+      case "retry":
+        return quietButton("retry", "retry when-idle", () => this.#events.regenerate(exchange));
     }
   }
 
@@ -102,9 +118,8 @@ export class AnswerActions {
   }
 
   #itemsOfHiddenButtons() {
-    const isTooEarly = this.#row.closest(".retry-waiting") !== null; // hidden for another reason
     return [.../** @type {NodeListOf<HTMLButtonElement>} */ (this.#row.querySelectorAll(":scope > button"))].flatMap((button) => {
-      if (button.checkVisibility() || (isTooEarly && button.matches(".retry, .resume"))) return [];
+      if (button.checkVisibility() || button.disabled) return [];
       const key = /** @type {import("../i18n/language.js").TextKey} */ ((button.querySelector(".label") ?? button).getAttribute("data-text"));
       return [{ key, icon: iconOf(button) || (ICONS[key] ?? ""), name: "of-row", run: () => button.click() }];
     });

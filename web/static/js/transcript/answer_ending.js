@@ -2,7 +2,8 @@
 
 import { AnswerActions } from "./answer_actions.js";
 import { quietButton } from "../ui/button.js";
-import { FailureView } from "./failure_view.js";
+import { failureBox } from "./failure_view.js";
+import { RetryWait } from "../api/retry_wait.js";
 import { setText, texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
@@ -13,8 +14,8 @@ export class AnswerEnding {
   #events;
   #messages = document.createElement("div");
   #actions;
-  /** @type {FailureView | null} */
-  #failure = null;
+  /** Stops a countdown. */
+  #wait = new AbortController();
   /** Where the later messages are, if not here. */
   #later = document.createElement("p");
   /** @type {Versions | null} */
@@ -34,7 +35,7 @@ export class AnswerEnding {
 
   /** Removes notes and actions while the answer is running. */
   clear() {
-    this.#clearFailure();
+    this.#wait.abort();
     this.#messages.replaceChildren();
     this.#actions.clear();
   }
@@ -44,12 +45,13 @@ export class AnswerEnding {
    * @param {boolean} announce whether a failure is announced as an alert
    */
   show(exchange, announce) {
-    this.#clearFailure();
+    this.#wait.abort();
     const { state, failure } = exchange;
-    if (state === "failed" && failure) this.#showFailure(failure, announce);
-    else this.#messages.replaceChildren(...notesOf(exchange));
+    const shown = state === "failed" && failure;
+    this.#messages.replaceChildren(...(shown ? [failureBox(failure, announce)] : notesOf(exchange)));
     if (exchange.leftOut) this.#messages.append(note(texts.leftOut(exchange.leftOut)));
     this.#actions.show(exchange);
+    if (shown) this.#waitFor(new RetryWait(failure));
     this.#fillLater();
   }
 
@@ -70,26 +72,14 @@ export class AnswerEnding {
     this.#later.replaceChildren(isAnswer ? texts.laterInAnswer(place + 1) : texts.laterInQuestion(place + 1), " ", go);
   }
 
-  /**
-   * @param {import("../api/failure.js").FailureRecord} failure
-   * @param {boolean} announce
-   */
-  #showFailure(failure, announce) {
-    this.#failure = new FailureView(failure, {
-      announce,
-      ready: () => {
-        this.element.classList.remove("retry-waiting");
-        this.#events.retryReady();
-      },
-    });
-    this.#messages.replaceChildren(...this.#failure.elements);
-    this.element.classList.toggle("retry-waiting", this.#failure.isWaiting);
-  }
-
-  #clearFailure() {
-    this.#failure?.end();
-    this.#failure = null;
-    this.element.classList.remove("retry-waiting");
+  /** Counts down on the button. @param {RetryWait} wait */
+  #waitFor(wait) {
+    this.#actions.showWait(wait);
+    this.#wait = new AbortController();
+    wait.watch(() => {
+      this.#actions.showWait(wait);
+      if (wait.isOver) this.#events.retryReady();
+    }, this.#wait.signal);
   }
 }
 

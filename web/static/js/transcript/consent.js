@@ -1,7 +1,7 @@
-/** The question whether a tool may run, below its arguments. */
+/** The question whether a tool may run, with its arguments and the buttons to decide. */
 
 import { quietButton } from "../ui/button.js";
-import { setLabel, setText } from "../i18n/language.js";
+import { setLabel, setText, texts } from "../i18n/language.js";
 
 /** @typedef {import("../api/run_control.js").ConsentOutcome} ConsentOutcome */
 /** @typedef {import("../i18n/language.js").TextKey} TextKey */
@@ -10,31 +10,47 @@ import { setLabel, setText } from "../i18n/language.js";
 const PROBLEMS = { unknown: "consentUnknown", failed: "consentFailed" };
 
 export class Consent {
+  #question = document.createElement("p");
   #buttons = document.createElement("p");
   #problem = document.createElement("p");
+  #name;
+  #hasArguments;
+  #canDecide;
   #decide;
 
   /**
+   * @param {string} name of the tool
+   * @param {HTMLElement | null} content shows the arguments, if there are some
    * @param {boolean} canDecide whether the server keeps the answer, so that it can be told
    * @param {(isAllowed: boolean) => Promise<ConsentOutcome>} decide
    */
-  constructor(canDecide, decide) {
+  constructor(name, content, canDecide, decide) {
+    this.#name = name;
+    this.#hasArguments = content !== null;
+    this.#canDecide = canDecide;
     this.#decide = decide;
-    const question = document.createElement("p");
-    setText(question, canDecide ? "consentQuestion" : "consentImpossible");
+    this.#question.className = "consent-question";
     this.#problem.className = "problem";
     this.#problem.setAttribute("role", "alert");
     this.element = document.createElement("div");
     this.element.className = "consent";
     this.element.setAttribute("role", "group");
     setLabel(this.element, "consent");
-    this.element.append(question);
+    this.element.append(this.#question, content ?? "");
+    this.translate();
     if (!canDecide) return;
     this.#buttons.append(
       quietButton("allow", "allow", () => void this.#send(true)),
       quietButton("deny", "deny", () => void this.#send(false)),
     );
     this.element.append(this.#buttons, this.#problem);
+  }
+
+  /** Updates texts with variable parts to the current language. */
+  translate() {
+    const name = `\u2068${this.#name}\u2069`; // its direction must not change that of the question
+    if (!this.#canDecide) this.#question.textContent = texts.consentImpossible;
+    else this.#question.textContent = this.#hasArguments ? texts.consentQuestion(name) : texts.consentWithoutArguments(name);
   }
 
   /** @param {boolean} isAllowed */

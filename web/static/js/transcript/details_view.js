@@ -1,7 +1,7 @@
 /** The details of an answer. Loaded when the reader first uses the page. */
 
 import { tokensPerSecond } from "../api/answer_details.js";
-import { setText, spaced, texts } from "../i18n/language.js";
+import { setText, texts } from "../i18n/language.js";
 
 /** @typedef {import("../api/answer_details.js").AnswerDetails} AnswerDetails */
 /** @typedef {import("../i18n/language.js").TextKey} TextKey */
@@ -48,12 +48,8 @@ function row(key, value) {
 
 /** @param {number} ms */
 function duration(ms) {
-  const seconds = new Intl.NumberFormat(texts.tag, {
-    style: "unit",
-    unit: "second",
-    maximumFractionDigits: ms < 10_000 ? 2 : 1,
-  });
-  return spaced(seconds.format(ms / 1000));
+  const digits = new Intl.NumberFormat(texts.tag, { maximumFractionDigits: ms < 10_000 ? 2 : 1 });
+  return texts.seconds(digits.format(ms / 1000));
 }
 
 /**

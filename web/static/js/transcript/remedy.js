@@ -1,7 +1,7 @@
-/** What helps after a failure: the first button below the answer does it. Trying again comes after it. */
+/** What helps after a failure, as its sentence says it: the buttons below the answer, the first one first. */
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
-/** @typedef {"signIn" | "reload" | "startFromHere" | "changeTemperature" | "chooseModel" | "edit" | "copyReport"} Remedy */
+/** @typedef {"signIn" | "reload" | "startFromHere" | "changeTemperature" | "chooseModel" | "edit" | "copyReport" | "retry"} Remedy */
 
 /**
  * @typedef {object} Remedies what the reader can change
@@ -9,37 +9,47 @@
  * @property {boolean} hasTemperature whether the conversation has one of its own
  */
 
-/** By the code of the failure. The others may be gone at the next try. @type {Record<string, Remedy>} */
+/** @type {Remedy[]} */
+const COPY = ["copyReport"];
+/** @type {Remedy[]} */
+const RELOAD = ["reload", "retry"];
+/** @type {Remedy[]} */
+const FILTERED = ["edit", "startFromHere"];
+
+/** By the code of the failure. The others may be gone at the next try. @type {Record<string, Remedy[]>} */
 const BY_CODE = {
-  sign_in_required: "signIn",
-  csrf_refused: "reload",
-  user_changed: "reload",
-  invalid_request: "reload",
-  unexpected_reply: "reload",
-  page: "reload",
-  unknown: "reload",
-  context_length_exceeded: "startFromHere",
-  content_filtered: "startFromHere",
-  temperature_refused: "changeTemperature",
-  model_not_found: "chooseModel",
-  refused: "edit",
-  forbidden: "copyReport",
-  quota_exceeded: "copyReport",
-  key_refused: "copyReport",
-  upstream_rejected: "copyReport",
+  sign_in_required: ["signIn", "retry"],
+  csrf_refused: RELOAD,
+  user_changed: ["reload"],
+  invalid_request: RELOAD,
+  unexpected_reply: RELOAD,
+  page: RELOAD,
+  unknown: RELOAD,
+  context_length_exceeded: ["startFromHere", "edit"],
+  content_filtered: FILTERED,
+  temperature_refused: ["changeTemperature", "retry"],
+  model_not_found: ["chooseModel", "retry"],
+  refused: ["edit"],
+  forbidden: COPY,
+  quota_exceeded: COPY,
+  key_refused: COPY,
+  upstream_rejected: ["copyReport", "retry"],
+  upstream_invalid: ["retry", "copyReport"],
+  upstream_timeout: ["retry", "edit"],
+  answer_too_large: ["edit"],
+  internal: ["copyReport", "retry"],
 };
 const TOO_LARGE = 413;
 
 /**
  * @param {Exchange} exchange
  * @param {Remedies} remedies
- * @returns {Remedy | null} null where nothing is better than trying again
+ * @returns {Remedy[]} without "retry" where the sentence does not name it: the menu has it, since the cause may be gone
  */
-export function remedyFor({ failure, finishReason }, { hasModelChoice, hasTemperature }) {
-  if (finishReason === "content_filter" || failure?.status === TOO_LARGE) return "startFromHere";
-  if (!failure || !Object.hasOwn(BY_CODE, failure.code)) return null;
-  const remedy = BY_CODE[failure.code] ?? null;
-  if (remedy === "chooseModel" && !hasModelChoice) return "copyReport";
-  if (remedy === "changeTemperature" && !hasTemperature) return "copyReport";
-  return remedy;
+export function remediesFor({ failure, finishReason }, { hasModelChoice, hasTemperature }) {
+  if (finishReason === "content_filter") return FILTERED;
+  if (failure?.status === TOO_LARGE) return ["edit"];
+  const remedies = (failure && Object.hasOwn(BY_CODE, failure.code) && BY_CODE[failure.code]) || ["retry"];
+  const isImpossible = (remedies[0] === "chooseModel" && !hasModelChoice) || (remedies[0] === "changeTemperature" && !hasTemperature);
+  return isImpossible ? COPY : remedies;
 }

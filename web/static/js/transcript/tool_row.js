@@ -1,12 +1,13 @@
 /** One call of a tool: a foldable row with its name, its duration, its arguments and its result. */
 
 import { Consent } from "./consent.js";
+import { awaitsDecision } from "../conversation/answer_parts.js";
 import { prettyArguments } from "../api/answer_parts.js";
 import { setLabel, setText, texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/answer_parts.js").ToolCall} ToolCall */
 /** @typedef {import("../i18n/language.js").TextKey} TextKey */
-/** @typedef {"running" | "waiting" | "done" | "failed" | "unfinished"} ToolState */
+/** @typedef {"running" | "waiting" | "done" | "denied" | "failed" | "unfinished"} ToolState */
 
 /**
  * @typedef {object} ToolEvents
@@ -24,6 +25,8 @@ export class ToolRow {
   #body = document.createElement("div");
   /** @type {ToolCall | null} */
   #call = null;
+  /** @type {Consent | null} */
+  #consent = null;
   /** @type {ToolState} */
   #shown = "running";
 
@@ -75,27 +78,32 @@ export class ToolRow {
 
   /** Updates texts with variable parts to the current language. */
   translate() {
-    const { result, decision } = this.#call ?? {};
+    const result = this.#call?.result;
+    const took = result ? seconds(result.seconds) : "";
     const words = {
       running: texts.toolRunning,
       waiting: texts.toolWaiting,
-      done: result ? seconds(result.seconds) : "",
-      failed: decision === "denied" || !result ? texts.toolDenied : texts.toolFailed(seconds(result.seconds)),
+      done: took,
+      denied: texts.toolDenied,
+      failed: texts.toolFailed(took),
       unfinished: texts.toolUnfinished,
     };
     this.#state.textContent = words[this.#shown];
+    this.#consent?.translate();
   }
 
   /** Only while it is open: most rows never are. */
   #fill() {
     if (!this.element.open || !this.#call) return;
     const call = this.#call;
-    const { arguments: json, result } = call;
-    const parts = json ? [...part("toolArguments", prettyArguments(json))] : [];
+    const { name, arguments: json, result } = call;
+    const parts = json ? part("toolArguments", prettyArguments(json)) : [];
+    this.#consent = null;
     if (this.#shown === "waiting") {
-      parts.push(new Consent(this.#canDecide, (isAllowed) => this.#events.decide(call, isAllowed)).element);
+      this.#consent = new Consent(name, parts[1] ?? null, this.#canDecide, (isAllowed) => this.#events.decide(call, isAllowed));
+      return this.#body.replaceChildren(this.#consent.element);
     }
-    if (result) parts.push(...part(result.isError ? "toolError" : "toolResult", result.text));
+    if (result) parts.push(...part(this.#shown === "failed" ? "toolError" : "toolResult", result.text));
     this.#body.replaceChildren(...parts);
   }
 }
@@ -105,16 +113,18 @@ export class ToolRow {
  * @param {boolean} isRunning
  * @returns {ToolState}
  */
-export function stateOf({ result, isOver, needsConsent, decision }, isRunning) {
+export function stateOf(call, isRunning) {
+  const { result, isOver, decision } = call;
+  if (decision === "denied" && result?.isError !== false) return "denied"; // the tool has not run, and did not fail
   if (result) return result.isError ? "failed" : "done";
   if (!isRunning || isOver) return "unfinished";
-  return needsConsent && !decision ? "waiting" : "running";
+  return awaitsDecision(call) ? "waiting" : "running";
 }
 
 /**
  * @param {TextKey} key
  * @param {string} content
- * @returns {HTMLElement[]}
+ * @returns {HTMLElement[]} its visible label, and the content with the same name
  */
 function part(key, content) {
   const label = document.createElement("p");
@@ -131,5 +141,5 @@ function part(key, content) {
 /** @param {number} value */
 function seconds(value) {
   if (value < 0.05) return texts.toolInstant;
-  return texts.toolSeconds(new Intl.NumberFormat(texts.tag, { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value));
+  return texts.seconds(new Intl.NumberFormat(texts.tag, { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value));
 }

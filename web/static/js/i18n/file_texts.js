@@ -1,0 +1,36 @@
+/** The texts of exported and imported files, in all languages. Loaded with the first export or import. */
+
+import { addTexts } from "./language.js";
+
+/** @typedef {typeof ENGLISH} FileTexts */
+
+const ENGLISH = {
+  /** @param {string} names */
+  toolsUsed: (names) => `Tools: ${names}`,
+  /** @param {number} count */
+  imported: (count) => (count === 1 ? "1 conversation imported" : `${count} conversations imported`),
+  /** @param {number} count */
+  leftOutOfImport: (count) =>
+    count === 1
+      ? ". 1 image, file or tool message was left out."
+      : `. ${count} images, files or tool messages were left out.`,
+  notArchive: "This file is not an export of Sluice, ChatGPT or Open WebUI. Choose a JSON file that one of them exported.",
+  archiveNewer: "A newer version of Sluice wrote this file, and this version cannot read it. Nothing was imported.",
+  archiveDamaged: "This file is damaged. Nothing was imported. Export the conversations again.",
+  archiveTooLarge: "This file is too large. The limit is 100 MB. Nothing was imported.",
+  archiveUnreadable: "The browser could not read this file. It may have been moved or changed. Choose it again.",
+};
+
+/** @type {FileTexts} */
+const CHINESE = {
+  toolsUsed: (names) => `工具：${names}`,
+  imported: (count) => `已导入 ${count} 段对话`,
+  leftOutOfImport: (count) => `。其中有 ${count} 项图片、文件或工具消息未导入。`,
+  notArchive: "这不是 Sluice、ChatGPT 或 Open WebUI 导出的文件，请选择由它们导出的 JSON 文件。",
+  archiveNewer: "此文件由更新版本的 Sluice 导出，当前版本无法读取。未导入任何内容。",
+  archiveDamaged: "文件已损坏，未导入任何内容。请重新导出。",
+  archiveTooLarge: "文件过大，上限为 100 MB。未导入任何内容。",
+  archiveUnreadable: "浏览器无法读取此文件，它可能已被移动或修改。请重新选择。",
+};
+
+addTexts(ENGLISH, CHINESE);
