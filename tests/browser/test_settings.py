@@ -35,6 +35,31 @@ def test_the_theme_changes_at_once_and_is_saved(chat: ChatPage) -> None:
     expect(html).to_have_css("background-color", PAPER["light"])
 
 
+@pytest.mark.browser_context(viewport={"width": 320, "height": 568})
+def test_the_end_of_a_dialog_is_in_view_and_covers_nothing_that_has_the_focus(browser_page: Page) -> None:
+    chat = ChatPage(browser_page).open()
+    dialog = settings(chat)
+    done = dialog.get_by_role("button", name="Done")
+    assert dialog.evaluate("(dialog) => dialog.scrollHeight > dialog.clientHeight")
+    expect(done).to_be_in_viewport(ratio=1)
+    for _ in range(6):  # from the first choice to the last button
+        chat.page.keyboard.press("Tab")
+        assert chat.page.evaluate(
+            """() => {
+                const shown = document.activeElement.closest("label") ?? document.activeElement;
+                const { left, right, top, bottom } = shown.getBoundingClientRect();
+                const middle = (left + right) / 2;
+                return [top + 2, bottom - 2].every((y) => shown.contains(document.elementFromPoint(middle, y)));
+            }"""
+        )
+    expect(done).to_be_focused()
+    dialog.evaluate("(dialog) => dialog.scrollTo(0, dialog.scrollHeight)")
+    last, foot = dialog.get_by_role("button", name="Import").bounding_box(), done.bounding_box()
+    assert last is not None
+    assert foot is not None
+    assert last["y"] + last["height"] < foot["y"]
+
+
 def test_the_language_changes_at_once_and_nothing_is_lost(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
     model.enqueue(resetting_after("- [x] Cut"), (*said("Half"), gate, *said(" and whole"), *finished()))
