@@ -58,15 +58,41 @@ def test_an_edited_question_is_a_branch_next_to_the_original(chat: ChatPage, mod
     expect(chat.prose).to_have_text("Three.")
 
 
-def test_escape_cancels_the_editing_of_a_question(chat: ChatPage, model: ScriptedModel) -> None:
+def test_escape_cancels_the_editing_of_a_question_which_can_be_undone(chat: ChatPage, model: ScriptedModel) -> None:
     chat.ask_and_wait("First")
     edit = chat.page.get_by_role("button", name="Edit")
     edit.click()
     field = chat.page.get_by_role("textbox", name="Edit your question")
+    field.press("Escape")
+    expect(edit).to_be_focused()
+    expect(chat.page.locator("#sluice-undo")).to_be_hidden()  # nothing was changed
+    edit.click()
     field.fill("Something else")
     field.press("Escape")
     expect(chat.questions).to_have_text(["First"])
     expect(edit).to_be_focused()
+    discarded = "Changes to the question discarded."
+    expect(chat.status).to_have_text(f"{discarded} Undo with Alt+Shift+Z.")
+    chat.page.keyboard.press("Alt+Shift+z")
+    expect(field).to_have_value("Something else")
+    expect(field).to_be_focused()
+    # over another edit, which can be undone as well
+    chat.page.get_by_role("button", name="Cancel").click()
+    edit.click()
+    expect(field).to_have_value("First")
+    field.fill("Another")
+    chat.page.get_by_role("button", name="Undo").click()
+    expect(field).to_have_value("Something else")
+    field.press("Alt+Shift+z")
+    expect(field).to_have_value("Another")
+    # in another conversation: kept until the question is shown again
+    field.press("Escape")
+    chat.page.get_by_role("button", name="New conversation").click()
+    expect(chat.questions).to_have_count(0)
+    chat.page.keyboard.press("Alt+Shift+z")
+    expect(chat.field).to_be_focused()
+    chat.page.go_back()
+    expect(field).to_have_value("Another")
 
 
 def test_an_answer_cut_at_its_length_limit_can_be_continued(chat: ChatPage, model: ScriptedModel) -> None:
@@ -101,7 +127,7 @@ def test_a_deleted_exchange_is_not_sent_and_can_be_restored(chat: ChatPage, mode
         chat.ask_and_wait(question)
     chat.choose_action("Delete question and answer", 1)
     expect(chat.questions).to_have_text(["First", "Third"])
-    expect(chat.status).to_have_text("Question and answer deleted.")
+    expect(chat.status).to_have_text("Question and answer deleted. Undo with Alt+Shift+Z.")
     chat.page.get_by_role("button", name="New conversation").click()
     chat.page.go_back()
     expect(chat.questions).to_have_text(["First", "Third"])

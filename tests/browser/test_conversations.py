@@ -188,6 +188,13 @@ def test_a_repeating_key_deletes_one_conversation_and_all_deletions_can_be_undon
     expect(titles(chat)).to_have_text(["Second", "First"])
     chat.page.keyboard.press("Delete")
     expect(titles(chat)).to_have_text(["First"])
+    expect(chat.status).to_have_text("Conversation deleted. Undo with Alt+Shift+Z.")
+    chat.page.keyboard.press("Alt+Shift+z")
+    expect(titles(chat)).to_have_text(["Second", "First"])
+    expect(titles(chat).last).to_be_focused()  # as before
+    chat.page.keyboard.press("ArrowUp")
+    chat.page.keyboard.press("Delete")
+    expect(titles(chat)).to_have_text(["First"])
     undo = chat.page.get_by_role("button", name="Undo")
     undo.press("Enter")
     expect(titles(chat)).to_have_text(["Second", "First"])

@@ -28,7 +28,7 @@ import { Shortcuts } from "./ui/shortcuts.js";
 import { Sidebar } from "./sidebar/sidebar.js";
 import { Starters } from "./composer/starters.js";
 import { Transcript } from "./transcript/transcript.js";
-import { Undo } from "./ui/undo.js";
+import { Undo, UNDO_KEYS } from "./ui/undo.js";
 
 /** @typedef {import("./api/configuration.js").Configuration} Configuration */
 
@@ -76,6 +76,7 @@ const transcript = new Transcript(requireElement("log", HTMLElement), {
   },
   decide: (exchange, call, isAllowed) => chat.decide(exchange, call, isAllowed),
   consentAsked: (name) => announce(texts.consentAsked(name)),
+  editCancelled: (exchange, question) => undo.offer("editCancelled", () => transcript.reopenEditor(exchange, question)),
   show: (exchange) => thenFocusComposer(() => chat.choose(exchange)),
   delete: (exchange) => thenFocusComposer(() => conversations.deleteExchange(exchange)),
   choose: (exchange, choice) => {
@@ -222,6 +223,7 @@ const KEYS = {
   copy: { text: "copyLast", key: "c", chord: true, button: ".exchange:last-child .copy-answer", run: () => transcript.copyLast() },
   start: { text: "newConversation", key: "o", chord: true, button: ".new", run: startConversation },
   search: { text: "searchLabel", key: "k", chord: true, run: openSearch },
+  undo: { ...UNDO_KEYS, text: "undoLast", button: ".undo-button", run: () => undo.undo() },
   sidebar: { text: "toggleSidebar", key: "s", chord: true, button: ".toggle-sidebar", run: () => sidebar.toggle() },
   list: { text: "showShortcuts", key: "/", chord: true, overDialogs: true, run: () => void dialogs.toggleShortcuts() },
 };
@@ -237,7 +239,7 @@ const dialogs = new Dialogs({
     { heading: "answer", keys: [KEYS.stop, KEYS.copy] },
     { heading: "conversations", keys: [KEYS.start, KEYS.search, KEYS.sidebar] },
     { heading: "inTheList", keys: LIST_KEYS },
-    { heading: "thisPage", keys: [{ text: "nextControl", key: "Tab" }, KEYS.list] },
+    { heading: "thisPage", keys: [{ text: "nextControl", key: "Tab" }, KEYS.undo, KEYS.list] },
   ],
 });
 requireElement("open-settings", HTMLButtonElement).addEventListener("click", () => void dialogs.openSettings());

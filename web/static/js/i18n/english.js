@@ -115,7 +115,11 @@ export const ENGLISH = {
   pinned: "Pinned",
   exchangeDeleted: "Question and answer deleted.",
   versionDeleted: "Version deleted.",
+  editCancelled: "Changes to the question discarded.",
   undo: "Undo",
+  undoLast: "Undo the last deletion",
+  /** @param {string} keys */
+  undoWith: (keys) => `Undo with ${keys}.`,
   undone: "Restored",
   questionVersions: "Versions of this question",
   answerVersions: "Versions of this answer",

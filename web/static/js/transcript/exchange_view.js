@@ -12,6 +12,7 @@ import { QuestionView } from "./question_view.js";
  * @property {(exchange: Exchange) => void} regenerate
  * @property {(exchange: Exchange) => void} resume
  * @property {(exchange: Exchange, question: string) => boolean} edit returns whether the edited question was asked
+ * @property {(exchange: Exchange, question: string) => void} editCancelled the reader has closed the editor of a changed question
  * @property {(exchange: Exchange, choice: import("./branch_switch.js").BranchChoice) => void} choose
  * @property {(exchange: Exchange) => void} show another version, which has the later messages
  * @property {(exchange: Exchange, call: import("../conversation/answer_parts.js").ToolCall, isAllowed: boolean) =>
@@ -65,6 +66,11 @@ export class ExchangeView {
     this.#answer.showLater(versions);
     if (this.#exchange.state === "running") this.grow();
     else if (this.#exchange.changed !== this.#shown) this.finish({ announce: false });
+  }
+
+  /** Opens the editor of the question again. @param {string} question as it was edited */
+  reopenEditor(question) {
+    this.#question.reopenEditor(question);
   }
 
   translate() {

@@ -86,6 +86,13 @@ export class QuestionView {
     (this.#editor ?? this.#openEditor(this.#exchange.question)).focus();
   }
 
+  /** Opens the editor again after it was cancelled. @param {string} question as it was edited */
+  reopenEditor(question) {
+    if (this.#editor) this.#cancel(); // with other changes, which can be restored as well
+    this.#saveDraft(question);
+    this.#openEditor(question).focus();
+  }
+
   #showFold() {
     const isLong = isLongText(this.#exchange.question);
     // a class, and no `:has(> .fold)` in the style sheet: Chromium would look at all paragraphs of all answers for it
@@ -103,15 +110,19 @@ export class QuestionView {
       ask: (question) => {
         if (this.#events.edit(this.#exchange, question)) this.#closeEditor();
       },
-      cancel: () => {
-        this.#closeEditor();
-        this.#editButton.focus();
-      },
+      cancel: () => this.#cancel(),
     });
     this.#article.hidden = true; // the style sheet hides its buttons
     this.#article.before(this.#editor.element);
     this.#editor.fit();
     return this.#editor;
+  }
+
+  #cancel() {
+    const { text } = this.#draft; // empty if the question is unchanged
+    this.#closeEditor();
+    this.#editButton.focus();
+    if (text) this.#events.editCancelled(this.#exchange, text);
   }
 
   #closeEditor() {

@@ -1,5 +1,6 @@
 /** The shown conversation: the exchanges of its path, first to last. */
 
+import { Draft, draftOwnerOf } from "../storage/draft.js";
 import { ExchangeView } from "./exchange_view.js";
 
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
@@ -100,6 +101,19 @@ export class Transcript {
    */
   focusSwitch(exchange, choice) {
     return this.#views.get(exchange)?.focusSwitch(choice);
+  }
+
+  /**
+   * Opens the editor of a question again, or keeps the text until its conversation is shown.
+   * @param {Exchange} exchange
+   * @param {string} question as it was edited
+   */
+  reopenEditor(exchange, question) {
+    const view = [...this.#views].find(([{ id }]) => id === exchange.id)?.[1];
+    if (view) return view.reopenEditor(question);
+    const draft = new Draft(draftOwnerOf(exchange), this.#events.draftNotSaved);
+    draft.text = question;
+    draft.flush();
   }
 
   /** @param {string} id @returns {HTMLElement | undefined} the element of a shown exchange */

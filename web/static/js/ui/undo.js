@@ -2,12 +2,16 @@
 
 import { iconButton, quietButton } from "./button.js";
 import { setText, texts } from "../i18n/language.js";
+import { keysOf } from "./shortcuts.js";
 
 /**
  * @typedef {object} Offer
  * @property {import("../i18n/language.js").TextKey} key the message
  * @property {() => void | Promise<void>} undo
  */
+
+/** The keys that undo. @type {Pick<import("./shortcuts.js").Shortcut, "key" | "chord">} */
+export const UNDO_KEYS = { key: "z", chord: true };
 
 export class Undo {
   #element;
@@ -37,7 +41,7 @@ export class Undo {
     this.#step += 1;
     this.#offers.push({ key, undo });
     this.#show();
-    this.#announce(texts[key]);
+    this.#announce(`${texts[key]} ${texts.undoWith(keysOf(UNDO_KEYS).join("+"))}`);
   }
 
   dismiss() {
@@ -46,12 +50,20 @@ export class Undo {
     this.#show();
   }
 
-  async #undoLast() {
+  /** Undoes the last deletion. The focus stays, unless it is on the offer. @returns {boolean} false if none is offered */
+  undo() {
+    if (this.#offers.length === 0) return false;
+    void this.#undoLast(this.#element.contains(document.activeElement));
+    return true;
+  }
+
+  /** @param {boolean} hadFocus */
+  async #undoLast(hadFocus) {
     const step = ++this.#step;
     const offer = this.#offers.pop();
     const next = this.#show();
-    if (next) next.focus();
-    else this.#finished();
+    if (hadFocus && next) next.focus();
+    else if (hadFocus) this.#finished();
     await offer?.undo();
     // On a slow disk, an answer may have come meanwhile, and its end was announced.
     if (step === this.#step) this.#announce(texts.undone);
@@ -65,7 +77,7 @@ export class Undo {
     if (!last) return null;
     const sentence = document.createElement("span");
     setText(sentence, last.key);
-    const undoButton = quietButton("undo", "undo-button", () => void this.#undoLast());
+    const undoButton = quietButton("undo", "undo-button", () => void this.#undoLast(true));
     const dismiss = iconButton("x", "dismiss", "dismiss", () => {
       this.dismiss();
       this.#finished();
