@@ -50,7 +50,7 @@ def make_blueprint(state: ExtensionState, assets: Assets, *, with_operations: bo
     )
     for api in apis:
         require_user_of_api(api, lambda: state.hooks.authorize)
-    if state.service.settings.openai_api.switch == "on":
+    if state.service.settings.openai_api.serves == "on":
         openai = make_openai_blueprint(state)
         require_user_of_api(openai, lambda: state.hooks.authorize)
         register_error_handlers(openai, make_openai_error)

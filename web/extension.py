@@ -16,7 +16,7 @@ from ..service.chat import BeforeModel
 from ..service.errors import ServiceError
 from ..service.observability.logging import request_id
 from ..service.settings.load import load_settings
-from ..service.settings.names import names_without_effect
+from ..service.settings.names import warn_of_names
 from ..service.settings.sources import kept_files
 from ..service.tools.consent import NeedsConsent
 from ..service.tools.tool import MAX_RESULT_BYTES, ToolFunction, make_tool
@@ -119,11 +119,11 @@ class Sluice:
                 loaded = load_settings(os.environ, Path(".env"), config=config, is_guest=True)
                 settings = loaded.settings
                 warnings += (f"skipped: {sentence}" for sentence in loaded.skipped)
-                warnings += names_without_effect(config, " in app.config")
+                warnings += warn_of_names(config, " in app.config")
                 # Sluice's configuration of gunicorn keeps files, and has named these in the log itself.
                 if kept_files.kept() is None:
-                    warnings += names_without_effect(os.environ)
-                    warnings += names_without_effect(loaded.written, " in .env")
+                    warnings += warn_of_names(os.environ)
+                    warnings += warn_of_names(loaded.written, " in .env")
             service = ChatService(settings)
         assets = page_assets()
         state = ExtensionState(service, self._hooks, is_guest=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal, TypeAlias
+
+#: The value of a setting that is on or off.
+Switch: TypeAlias = Literal["on", "off"]
 
 
 def setting(

@@ -25,7 +25,7 @@ class LoadedSettings:
     contents: Mapping[str, bytes | None]
     #: Whether `.env` had a text at the last start or reload, and now has none.
     has_lost_dotenv: bool
-    #: Sentences about lines of `.env` that were skipped. None where `.env` is Sluice's own: there they are errors.
+    #: Sentences about lines of `.env` that were skipped. Empty where `.env` is Sluice's own: there they are errors.
     skipped: Sequence[str] = ()
 
 

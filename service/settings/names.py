@@ -38,7 +38,7 @@ _ALIKE = 0.8
 _LONG = 8
 
 
-def unused_names(environ: Mapping[str, str], written: Mapping[str, str], settings: Settings) -> list[str]:
+def warn_of_unused_names(environ: Mapping[str, str], written: Mapping[str, str], settings: Settings) -> list[str]:
     """Return a sentence for each variable that looks like a setting and has no effect. Values are not shown.
 
     Args:
@@ -46,14 +46,14 @@ def unused_names(environ: Mapping[str, str], written: Mapping[str, str], setting
         written: The variables of the `.env` file.
         settings: The settings that were made of both.
     """
-    said = [*names_without_effect(environ), *names_without_effect(written, " in .env", is_dotenv=True)]
+    said = [*warn_of_names(environ), *warn_of_names(written, " in .env", is_dotenv=True)]
     if any("openai.com" in provider.base_url for provider in settings.provider.providers):
         payers = [name for name in _PAYERS if (environ.get(name) or written.get(name, "")).strip()]
         said += [f"{name} is not used: the key alone decides which organization and project pay." for name in payers]
     return said
 
 
-def names_without_effect(variables: Mapping[str, str], where: str = "", *, is_dotenv: bool = False) -> list[str]:
+def warn_of_names(variables: Mapping[str, str], where: str = "", *, is_dotenv: bool = False) -> list[str]:
     """Return a sentence for each variable of one source that looks like a setting and is none.
 
     Args:

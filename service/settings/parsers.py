@@ -22,12 +22,12 @@ def number(kind: type[int] | type[float], least: float, most: float, unit: str) 
 
     def parse(text: str) -> float:
         try:
-            number = kind(text)
+            value = kind(text)
         except ValueError:
             raise ValueError(expected) from None
-        if not least <= number <= most:  # also refuses NaN
+        if not least <= value <= most:  # also refuses NaN
             raise ValueError(expected)
-        return number
+        return value
 
     return parse
 

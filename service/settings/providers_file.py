@@ -29,7 +29,7 @@ _FILE_KEYS = ("currency", "providers")
 _PROVIDER_KEYS = ("name", "base_url", "key", "key_file", "api", "models")
 _MODEL_KEYS = ("name", "id", "input", "output", "cached_input")
 _SECRETS = ("key",)
-_MOST_SHOWN = 10**20
+_LARGEST_SHOWN = 10**20
 
 
 class BadCatalog(ValueError):
@@ -98,7 +98,7 @@ class _CatalogReader:
             self._say(where, f"is {_shown(table)}; it should be a table, such as {_EXAMPLE}")
             return Provider("", "")
         if isinstance(table.get("name"), str):
-            where = f"{where} ({table['name'][:_SHOWN]})"
+            where = f"{where} ({json.dumps(table['name'][:_SHOWN])[1:-1]})"
         self._refuse_unknown(where, table, _PROVIDER_KEYS)
         name = self._text(where, table, "name", _provider_name, is_required=True)
         base_url = self._text(where, table, "base_url", parse_url, is_required=True)
@@ -172,7 +172,8 @@ class _CatalogReader:
             return None
         try:
             if not isinstance(value, str):
-                parse("")  # raises what it should be
+                # Most parsers refuse an empty text with what it should be.
+                parse("")
                 raise ValueError("a text")
             return parse(value.strip())
         except ValueError as error:
@@ -194,7 +195,6 @@ class _CatalogReader:
         self._say(where, f"{key} is {'(hidden)' if is_hidden else _shown(value)}; it should be {expected}")
 
     def _say(self, where: str, sentence: str) -> None:
-        # A name that is checked only later may have any character.
         place = ", ".join(part for part in (f"{VARIABLE}: {self._path}", where) if part)
         text = f"{place}: {sentence}"
         self.problems.append(text if text.endswith(("?", ".")) else f"{text}.")
@@ -204,7 +204,7 @@ def _shown(value: Any) -> str:
     """Return a value as JSON has it, cut; of tables and lists only what they are, as a key may be in them."""
     if isinstance(value, dict | list):
         return "a table" if isinstance(value, dict) else f"a list of {len(value)}"
-    if type(value) is int and not -_MOST_SHOWN < value < _MOST_SHOWN:
+    if type(value) is int and not -_LARGEST_SHOWN < value < _LARGEST_SHOWN:
         return "a number of more than 20 digits"  # Python does not write those of thousands
     text = json.dumps(value, ensure_ascii=True, default=str)
     return f"{text[:_SHOWN]}..." if len(text) > _SHOWN else text

@@ -69,7 +69,7 @@ class Settings:
             environ: Usually `os.environ`. A variable that is set but empty counts as not set.
             dotenv: A `.env` file, or its variables, used where `environ` has no value. `os.environ` is not
                 changed, so no library sees its values. In both, a variable with `_FILE` behind the name may name a
-                file that holds the value (`sources.py`).
+                file that holds the value (`setting_files.py`).
             files: Reads the files. Default: from the disk, once, without waiting for one that is being written.
             config: The variables of an application's configuration, which override `environ`.
 
@@ -98,9 +98,10 @@ class Settings:
         values, problems = _read_values(defaults, sources, files)
         catalog, of_catalog = _read_catalog(values, files)
         problems += of_catalog
-        base_url = values.get("OPENAI_BASE_URL", "openai.com")
-        is_for_one = not values.get("SLUICE_PROVIDERS")
-        if is_for_one and "openai.com" not in base_url and not find_text("OPENAI_MODEL", sources, None):
+        base_url = values.get("OPENAI_BASE_URL")
+        is_elsewhere = base_url is not None and "openai.com" not in base_url
+        has_catalog = bool(values.get("SLUICE_PROVIDERS"))
+        if is_elsewhere and not has_catalog and not find_text("OPENAI_MODEL", sources, None):
             problems.append(
                 f"OPENAI_MODEL is not set; with OPENAI_BASE_URL={base_url} it should name a model "
                 "that is served there."
@@ -119,7 +120,7 @@ class Settings:
         return limits.max_image_body_bytes if self.chat.allow_images == "on" else limits.max_body_bytes
 
     def contradictions(self) -> list[str]:
-        """Return one sentence for each pair of values that are fine alone and do not go together."""
+        """Return one sentence for each value that is fine alone, but not with another one or with the system."""
         return [
             *self.limits.contradictions(),
             *self.server.contradictions(),

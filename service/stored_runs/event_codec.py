@@ -26,7 +26,7 @@ class BadPayload(ValueError):
 def encode_events(events: Sequence[Event]) -> bytes:
     """Encode a batch of events, of which only the last may be an end.
 
-    An error keeps what its client may see, and loses its `detail`.
+    An error keeps its code and message, and a stop its reason. It loses its `detail` and `retry_after`.
     """
     encoded: Sequence[object] = events
     if events and type(events[-1]) in (Finished, Failed):
@@ -123,7 +123,7 @@ def _error(code: str, public_message: str, reason: str) -> ServiceError:
     if code == Refused.code:
         return Refused(public_message)
     if code == InternalError.code:
-        # Also of errors that are only the root of others.
+        # Some errors that are the root of others inherit this code.
         return InternalError(public_message=public_message)
     for kind in _kinds(ServiceError):
         if kind.code == code:

@@ -22,9 +22,9 @@ from ..settings.records.storage import StorageSettings
 from .consents import ASKED, CALL_ID, StoredConsents
 from .environment import Environment
 from .event_codec import decode_events
+from .lazy_store import LazyStore
 from .log_waiter import wait_for_number
 from .measured_store import MeasuredStore
-from .opened_store import OpenedStore
 from .replica import Replica, end_number
 from .run_closer import RunCloser
 from .stored_run import StoredRun
@@ -84,7 +84,7 @@ class RunRegistry:
         self.runs: dict[str, StoredRun] = {}
         self.replicas: dict[str, Replica] = {}
         store = None if settings.is_off else MeasuredStore(environment.make_store(settings), metrics)
-        self.store = OpenedStore(store, self._ring, self._start_upkeep)
+        self.store = LazyStore(store, self._ring, self._start_upkeep)
         self._settings = settings
         self._loop = loop
         self._heartbeat = heartbeat
@@ -103,7 +103,7 @@ class RunRegistry:
         self._tasks: list[asyncio.Task[None]] = []
 
     def _start_upkeep(self, store: RunStore) -> None:
-        self._writer = StoreWriter(store, self._forget)
+        self._writer = StoreWriter(store, self._let_go)
         self._upkeep = Upkeep(
             store,
             self._writer,
@@ -111,8 +111,8 @@ class RunRegistry:
             self.replicas,
             settings=self._settings,
             clock=self._clock,
-            list_runs=self.list_runs,
-            forget=self._forget,
+            list_unattended=self._list_unattended,
+            forget=self._let_go,
             metrics=self._metrics,
         )
         tasks = self._writer.write_forever(), self._upkeep.run_forever()
@@ -156,8 +156,7 @@ class RunRegistry:
                 del self._beginning[new.owner]
 
     async def _create_unattended(self, store: RunStore, new: NewRun, earlier: Sequence[str]) -> Created:
-        assert self._upkeep is not None
-        unattended = await self._upkeep.unattended(new.owner)
+        unattended = await self._list_unattended(new.owner)
         is_refused = (
             len({*earlier, *(run.run_id for run in unattended)} - {new.run_id}) >= self._settings.max_unattended
         )
@@ -169,7 +168,17 @@ class RunRegistry:
             raise TooManyRuns
         return created
 
-    def expect(self, run_id: str, consents: StoredConsents) -> None:
+    async def _list_unattended(self, owner: str) -> list[RunRecord]:
+        """Return an owner's runs without a reader, those first that have had none for longest."""
+        runs = await self.list_runs(owner, RunState.RUNNING)
+        # Taken after the list was fetched: a run may have been left meanwhile.
+        now = self._clock()
+        return sorted(
+            (run for run in runs if run.attended_until <= now),
+            key=lambda run: run.attended_until or run.created,
+        )
+
+    def add_consents(self, run_id: str, consents: StoredConsents) -> None:
         """Take what waits for decisions about a run that is about to begin. Any thread may call this."""
         consents.run_id = run_id
         self._consents[run_id] = consents
@@ -210,8 +219,8 @@ class RunRegistry:
 
         self._spawn(delete())
 
-    def _forget(self, stored: StoredRun) -> None:
-        """Read a run from the store from now on: all of it is there."""
+    def _let_go(self, stored: StoredRun) -> None:
+        """Keep a run here no more. Who reads it from now on, reads what the store has of it."""
         if self.runs.pop(stored.run_id, None) is not None and self.store.is_open:
             self._spawn(self._unwatch(stored.run_id))
 
@@ -298,7 +307,8 @@ class RunRegistry:
             if stored.owner != owner:
                 raise RunUnknown
             return RunStatus(stored.record(), stored.log.end)
-        record, events = await self._known(run_id, owner), list[Event]()
+        record = await self._known(run_id, owner)
+        events: list[Event] = []
         if record.state is not RunState.RUNNING:
             page = await self.store.call(lambda store: store.read(run_id, record.last_number - 1, 1))
             events = decode_events(page.batches[-1].payload) if page is not None and page.batches else []
@@ -352,11 +362,11 @@ class RunRegistry:
         if stored is not None:
             # Nothing more of it is written.
             stored.is_lost = True
-            self._forget(stored)
+            self._let_go(stored)
         await store.delete(run_id)
 
-    async def find_tag(self) -> None:
-        """Ask the store for something, to see whether it answers."""
+    async def check_store(self) -> None:
+        """Ask the store for something that is not there, to see whether it answers."""
         await self.store.call(lambda store: store.find(self._tag))
 
     # ------------------------------------------------------------------ the end
@@ -372,6 +382,7 @@ class RunRegistry:
         if store is None:
             return
         assert self._writer is not None
+        assert self._upkeep is not None
         now = asyncio.get_running_loop().time
         deadline = now() + FLUSH_TIMEOUT
         tasks = self._tasks
@@ -389,7 +400,6 @@ class RunRegistry:
             logger.warning("the ends of %d runs were not written: the store is away", unwritten)
             self._metrics.left_unwritten(unwritten)
         self.runs.clear()
-        if self._upkeep is not None:
-            self._upkeep.observe([])
+        self._upkeep.observe([])
         self._closer.shut_down()
         await store.close()

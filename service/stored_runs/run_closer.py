@@ -50,7 +50,7 @@ class RunCloser:
         ending.add_done_callback(self.pending.discard)
 
     def shut_down(self) -> None:
-        """Let the threads go when they have ended what they were given. Nothing is closed afterwards."""
+        """Let the threads go when they have ended what they were given. Do not call `close` afterwards."""
         if self._executor is not None:
             self._executor.shutdown(wait=False)
 

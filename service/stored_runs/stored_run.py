@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -9,21 +10,26 @@ from ..errors import Interrupted, ShuttingDown, Stopped
 from ..events.events import Event, Failed, Finished
 from ..runs.log import RunLog
 from ..runs.run import Run
-from ..runs.stores.base import Append, Batch, RunRecord, RunState, cut_id
+from ..runs.stores.base import Answer, Append, Batch, Refusal, RunRecord, RunState, cut_id
 from ..settings.records.storage import StorageSettings
 from .event_codec import decode_events, encode_events
 
+logger = logging.getLogger("sluice.store")
+
 # Events of one append: a store that was away gets a long answer in several.
-MOST_AT_ONCE = 2000
+EVENTS_PER_APPEND = 2000
 # Bytes of an event in a store, besides its text.
 EVENT_BYTES = 6
-# Events between two looks at the size of a log, while more than so many bytes for each are left.
+# Events between two looks at the size of a log, at most: one for each `CHECKED_BYTES` that are left of it.
 CHECKED_EVERY = 16
 CHECKED_BYTES = 64 * 1024
 
 
 class StoredRun:
-    """Looks at a run's log for the writer, now and then: not at each token. For the loop's thread."""
+    """What the store should have of one run, how far it is written, and who reads it. For the loop's thread.
+
+    It looks at the run's log for the writer now and then, not at each token.
+    """
 
     def __init__(
         self,
@@ -57,17 +63,17 @@ class StoredRun:
         self.is_closing = False
         #: Readers in this process.
         self.readers = 0
-        #: When the readers of other processes leave or left, in seconds since 1970.
+        #: When the readers of all processes leave or left, as the store has last said, in seconds since 1970.
         self.attended_until = 0.0
-        #: Whether the owner's runs without a reader were counted since this has none.
-        self.is_counted = False
+        #: Whether the limit of the owner's runs without a reader was checked since this one has none.
+        self.limit_checked = False
         self._clock = clock
         self.created = self._left_at = clock()
         #: When the run has ended, in seconds since 1970; 0 before.
         self.ended_at = 0.0
         #: When the store has last taken events, and last been told of readers, on the loop's clock.
         self.appended_at = float("-inf")
-        self.attended_at = float("-inf")
+        self.told_readers_at = float("-inf")
         self._settings = settings
         self._on_change = on_change
         if self.log.last_number or self.log.has_ended:
@@ -85,7 +91,7 @@ class StoredRun:
     def _look(self) -> None:
         log = self.log
         if not log.has_ended:
-            left = self._settings.max_log_bytes - self.size
+            left = self._settings.max_run_bytes - self.size
             if left < 0:
                 self.run.stop(Stopped("log_full"))
             # The writer knows of what comes meanwhile, but not of its size.
@@ -108,12 +114,15 @@ class StoredRun:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether readers of other processes may wait for what is not written: for events, or for the end."""
+        """Whether to write what is left at once: an end, or events where only readers of others may wait.
+
+        The store's answer tells of readers up to five seconds after they have left.
+        """
         return self.log.has_ended or (not self.readers and self.attended_until > self._clock())
 
     def next_append(self) -> Append:
         """Return what should be written next. Where something is left."""
-        events = self.log.read(self.written, MOST_AT_ONCE)
+        events = self.log.read(self.written, EVENTS_PER_APPEND)
         batch = Batch(self.written + 1, len(events), encode_events(events))
         state, reason = describe_end(events[-1]) if self.log.has_ended else (None, "")
         return Append(self.run_id, self.epoch, batch, state, reason)
@@ -123,6 +132,22 @@ class StoredRun:
         self.written = batch.last
         self.appended_at = now
         self.log.pack(batch.first, batch.last, batch.payload, decode_events)
+
+    def obey(self, answer: Answer) -> None:
+        """Do what the store says of the run: stop it, or give it up."""
+        self.attended_until = max(self.attended_until, answer.attended_until)
+        if answer.refusal is Refusal.UNKNOWN and not self.is_lost:
+            self.is_lost = True
+            logger.warning("the store has lost run %s, which now ends with its readers", cut_id(self.run_id))
+            if not self.readers:
+                self.run.stop(Stopped("abandoned"))
+        elif answer.refusal is Refusal.ENDED and not self.is_lost:
+            self.is_lost = True
+            if not self.has_ended:
+                logger.warning("run %s was ended by another process, because its lease was lost", cut_id(self.run_id))
+                self.run.stop(Interrupted("its lease was lost"))
+        elif answer.stop and not self.has_ended:
+            self.run.stop(Stopped(answer.stop))
 
     def needs_renewal(self, now: float, *, appended_within: float, attended_within: float) -> bool:
         """Return whether the lease should be renewed. An append does so, but does not tell of readers.
@@ -134,14 +159,14 @@ class StoredRun:
         """
         if now - self.appended_at >= appended_within:
             return True
-        return self.readers > 0 and now - self.attended_at >= attended_within
+        return self.readers > 0 and now - self.told_readers_at >= attended_within
 
     # ------------------------------------------------------------------ its readers
 
     def enter(self) -> None:
         """Count one reader more."""
         self.readers += 1
-        self.is_counted = False
+        self.limit_checked = False
 
     def leave(self) -> None:
         """Count one reader less."""

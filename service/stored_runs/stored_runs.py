@@ -97,6 +97,7 @@ class StoredRuns:
             StoreAway: The store does not answer.
             StoreFull: The store has no room for a further run.
             TooManyRuns: The owner has as many unread runs as it may. Where the place is not read.
+            RunExpired, RunUnknown, TooManyReaders: As `subscribe`, where the key's run is joined.
             Exception: As `open_run`.
         """
         new = NewRun(self.registry.make_id(), owner, self.settings.instance_name, key, body_digest)
@@ -118,7 +119,7 @@ class StoredRuns:
                 raise KeyReused
             return self.subscribe(created.run_id, owner)
         if consents is not None:
-            self.registry.expect(new.run_id, consents)
+            self.registry.add_consents(new.run_id, consents)
         run: Run | None = None
         try:
             run = open_run()
@@ -231,7 +232,7 @@ class StoredRuns:
     def is_reachable(self) -> bool:
         """Return whether the store answers. Waits 5 seconds at most. Where runs are kept."""
         try:
-            self._call(self.registry.find_tag())
+            self._call(self.registry.check_store())
         except StoreAway:
             return False
         return True

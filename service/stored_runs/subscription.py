@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Protocol
 
 from ..concurrency.event_loop_thread import LoopThread, LoopUnavailable
@@ -111,9 +112,9 @@ class StoredSubscription(Subscription):
             self.log.detach(follower)
             follower.end()
 
-    def _call_soon(self, function: object) -> None:
+    def _call_soon(self, function: Callable[[], object]) -> None:
         try:
-            self.loop.call_soon(function)  # type: ignore[arg-type]
+            self.loop.call_soon(function)
         except LoopUnavailable:
             # The readers are gone with the loop.
             return

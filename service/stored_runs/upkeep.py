@@ -10,7 +10,7 @@ from contextlib import suppress
 from ..errors import Interrupted, Stopped
 from ..events.events import Failed
 from ..observability.store_metrics import StoreMetrics
-from ..runs.stores.base import Lease, RunRecord, RunState, RunStore, StoreUnavailable, cut_id
+from ..runs.stores.base import Lease, RunRecord, RunStore, StoreUnavailable, cut_id
 from ..settings.records.storage import StorageSettings
 from .event_codec import encode_events
 from .replica import Replica
@@ -21,11 +21,11 @@ logger = logging.getLogger("sluice.store")
 
 # Seconds between two signs of life for the store, and two looks for runs whose process is gone. A stop by another
 # process is seen with one of them at the latest.
-TICK = 0.7
+SIGN_OF_LIFE_INTERVAL = 0.7
 # Seconds for which readers stand for a run after the last sign of life of their process.
 READER_LEASE = 5.0
 # Seconds for which an append stands for a sign of life: longer than the writer's longest interval, or runs that are
-# appended to would be renewed as well. With `TICK` a second, in which a stop is seen.
+# appended to would be renewed as well. The sum of both is a second, within which a stop is seen.
 APPENDED_WITHIN = 0.3
 # Seconds for which the store knows enough of a run's readers: half of their lease.
 ATTENDED_WITHIN = 2.5
@@ -45,7 +45,7 @@ class Upkeep:
         *,
         settings: StorageSettings,
         clock: Callable[[], float],
-        list_runs: Callable[[str | None, RunState | None], Awaitable[list[RunRecord]]],
+        list_unattended: Callable[[str], Awaitable[list[RunRecord]]],
         forget: Callable[[StoredRun], None],
         metrics: StoreMetrics,
     ) -> None:
@@ -53,12 +53,12 @@ class Upkeep:
 
         Args:
             store: The store.
-            writer: Does what the store says of a run.
+            writer: Gives up runs that the store has lost, and tells how late it is.
             runs: The runs of this process, by their ids.
             replicas: The runs of others that are read here.
             settings: The limits.
             clock: Returns the time in seconds since 1970.
-            list_runs: Returns an owner's runs in a state.
+            list_unattended: Returns an owner's runs without a reader, those first that have had none for longest.
             forget: Called with a run that is kept no more.
             metrics: Shows what there is now.
         """
@@ -68,22 +68,21 @@ class Upkeep:
         self._replicas = replicas
         self._settings = settings
         self._clock = clock
-        self._list_runs = list_runs
+        self._list_unattended = list_unattended
         self._forget = forget
         self._metrics = metrics
         self._rung: set[str] = set()
         self._wake = asyncio.Event()
 
     def ring(self, run_id: str) -> None:
-        """Ask the store at once what it says of a run of this process."""
+        """Ask the store at once what it says of a run. Does nothing where the run is another process's."""
         self._rung.add(run_id)
         self._wake.set()
 
     async def run_forever(self) -> None:
         """Give signs of life until cancelled."""
-        store = self._store
         now = asyncio.get_running_loop().time
-        tick_at = now() + TICK
+        tick_at = now() + SIGN_OF_LIFE_INTERVAL
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(tick_at):
@@ -93,19 +92,19 @@ class Upkeep:
             # Rings do not put off the signs of life of the other runs.
             is_due = now() >= tick_at
             if is_due:
-                tick_at = now() + TICK
+                tick_at = now() + SIGN_OF_LIFE_INTERVAL
                 self._stop_lost()
             runs = [run for run in self._runs.values() if not (run.has_ended or run.is_lost)]
             if is_due:
                 self.observe(runs)
             try:
-                await self._renew(store, self._choose(runs, rung, now() if is_due else None))
+                await self._renew(self._choose(runs, rung, now() if is_due else None))
                 if not is_due:
                     continue
                 if self._replicas:
-                    await store.attend(list(self._replicas), READER_LEASE)
-                await self._reap(store)
-                await self._stop_unattended(store, runs)
+                    await self._store.attend(list(self._replicas), READER_LEASE)
+                await self._reap()
+                await self._stop_unattended(runs)
             except StoreUnavailable as error:
                 logger.debug("the store is away: %s", error)
                 self._stop_abandoned(runs)
@@ -144,19 +143,21 @@ class Upkeep:
             or run.needs_renewal(now, appended_within=APPENDED_WITHIN, attended_within=ATTENDED_WITHIN)
         ]
 
-    async def _renew(self, store: RunStore, runs: Sequence[StoredRun]) -> None:
+    async def _renew(self, runs: Sequence[StoredRun]) -> None:
         if not runs:
             return
         leases = [Lease(run.run_id, run.epoch, READER_LEASE if run.readers else 0.0) for run in runs]
-        answers = await store.renew(leases)
+        answers = await self._store.renew(leases)
         now = asyncio.get_running_loop().time()
         for run, lease, answer in zip(runs, leases, answers, strict=True):
             if lease.attended:
-                run.attended_at = now
-            self._writer.obey(run, answer)
+                run.told_readers_at = now
+            run.obey(answer)
+            if run.is_lost:
+                self._writer.add(run)
 
-    async def _reap(self, store: RunStore) -> None:
-        for run_id in await store.reap(_INTERRUPTED):
+    async def _reap(self) -> None:
+        for run_id in await self._store.reap(_INTERRUPTED):
             logger.warning("run %s is interrupted: its process has given no sign of life", cut_id(run_id))
 
     def _stop_lost(self) -> None:
@@ -166,37 +167,24 @@ class Upkeep:
                 run.run.stop(Stopped("abandoned"))
 
     def _stop_abandoned(self, runs: Sequence[StoredRun]) -> None:
-        oldest = self._clock() - self._settings.abandoned_after
+        seconds = self._settings.abandoned_after
+        oldest = self._clock() - seconds
         for run in runs:
             if run.unattended_since < oldest:
-                logger.info(
-                    "run %s is stopped: nobody has read it for %g s",
-                    cut_id(run.run_id),
-                    self._clock() - oldest,
-                )
+                logger.info("run %s is stopped: nobody has read it for %g s", cut_id(run.run_id), seconds)
                 run.run.stop(Stopped("abandoned"))
 
-    async def _stop_unattended(self, store: RunStore, runs: Sequence[StoredRun]) -> None:
+    async def _stop_unattended(self, runs: Sequence[StoredRun]) -> None:
         """Stop runs that were left too long ago, and those of an owner who has left too many."""
         self._stop_abandoned(runs)
         now = self._clock()
         owners: dict[str, None] = {}
         for run in runs:
-            if not run.is_counted and run.unattended_since <= now:
-                run.is_counted = True
+            if not run.limit_checked and run.unattended_since <= now:
+                run.limit_checked = True
                 owners[run.owner] = None
         for owner in owners:
-            unattended = await self.unattended(owner)
+            unattended = await self._list_unattended(owner)
             for record in unattended[: max(0, len(unattended) - self._settings.max_unattended)]:
-                await store.request_stop(record.run_id, "abandoned")
+                await self._store.request_stop(record.run_id, "abandoned")
                 self.ring(record.run_id)
-
-    async def unattended(self, owner: str) -> list[RunRecord]:
-        """Return an owner's runs without a reader, those first that have had none for longest."""
-        runs = await self._list_runs(owner, RunState.RUNNING)
-        # Not before the list, in which a run may be that was left meanwhile.
-        now = self._clock()
-        return sorted(
-            (run for run in runs if run.attended_until <= now),
-            key=lambda run: run.attended_until or run.created,
-        )

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
-from ..errors import Interrupted, Stopped
 from ..runs.stores.base import Answer, Append, Refusal, RunStore, StoreUnavailable, cut_id
 from .stored_run import StoredRun
 
@@ -22,7 +21,7 @@ INTERVAL_PER_RUN = 0.00625
 LONGEST_INTERVAL = 0.25
 # Events of one transaction, about: to encode them takes a few milliseconds of the loop. There may be many after the
 # store was away.
-MOST_AT_ONCE = 4000
+EVENTS_PER_TRANSACTION = 4000
 # Seconds until the next try, where the store is away: the first and the longest.
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 2.0
@@ -31,15 +30,15 @@ LONGEST_PAUSE = 2.0
 class StoreWriter:
     """Follows the stored runs of one process. For the loop's thread."""
 
-    def __init__(self, store: RunStore, on_written: Callable[[StoredRun], None]) -> None:
+    def __init__(self, store: RunStore, on_done: Callable[[StoredRun], None]) -> None:
         """Take an open store.
 
         Args:
             store: The store.
-            on_written: Called with a run that has ended, once all of it is written or cannot be.
+            on_done: Called with a run that has ended, once all of it is written or cannot be.
         """
         self._store = store
-        self._on_written = on_written
+        self._on_done = on_done
         self._changed: dict[StoredRun, None] = {}
         self._wake = asyncio.Event()
         self._is_urgent = asyncio.Event()
@@ -122,7 +121,7 @@ class StoreWriter:
             run.expect_event()
             if run.is_written:
                 done.append(run)
-            elif count < MOST_AT_ONCE:
+            elif count < EVENTS_PER_TRANSACTION:
                 try:
                     appends.append(run.next_append())
                 except Exception:
@@ -158,7 +157,7 @@ class StoreWriter:
             if not run.is_written:
                 self.add(run)
             elif run.has_ended:
-                self._on_written(run)
+                self._on_done(run)
 
     def _wait_for_store(self, runs: list[StoredRun], error: StoreUnavailable) -> None:
         if not self._pause:
@@ -178,22 +177,6 @@ class StoreWriter:
             case Refusal.DUPLICATE | Refusal.GAP:
                 # An append whose outcome was unknown, or that the store has lost again.
                 run.written = answer.next_number - 1
-        self.obey(run, answer)
-
-    def obey(self, run: StoredRun, answer: Answer) -> None:
-        """Do what the store says of a run: stop it, or give it up."""
-        run.attended_until = max(run.attended_until, answer.attended_until)
-        if answer.refusal is Refusal.UNKNOWN and not run.is_lost:
-            run.is_lost = True
-            logger.warning("the store has lost run %s, which now ends with its readers", cut_id(run.run_id))
-            if not run.readers:
-                run.run.stop(Stopped("abandoned"))
-        elif answer.refusal is Refusal.ENDED and not run.is_lost:
-            run.is_lost = True
-            if not run.has_ended:
-                logger.warning("run %s was ended by another process, because its lease was lost", cut_id(run.run_id))
-                run.run.stop(Interrupted("its lease was lost"))
-        elif answer.stop and not run.has_ended:
-            run.run.stop(Stopped(answer.stop))
+        run.obey(answer)
         if run.is_lost:
             self.add(run)

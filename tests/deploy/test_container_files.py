@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sluice.service.settings.names import unused_names
+from sluice.service.settings.names import warn_of_unused_names
 from sluice.service.settings.settings import Settings
 from tests.deploy.dockerfile import DOCKERFILE, Stage, read_stages
 from tests.deploy.front_container import ADDRESS, adapted_config
@@ -129,7 +129,7 @@ def test_the_settings_of_the_service_fit_together() -> None:
     assert SERVICES["sluice"]["secrets"] == list(COMPOSE["secrets"])
     settings = Settings.load(environment)
     assert settings.contradictions() == []
-    assert unused_names(environment, {}, settings) == []
+    assert warn_of_unused_names(environment, {}, settings) == []
     assert settings.server.trusted_proxies == 1
     assert settings.server.allowed_hosts == ("localhost", "sluice")
 

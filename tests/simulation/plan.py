@@ -90,7 +90,7 @@ class Plan:
     max_unattended: int
     kept: float
     max_readers: int
-    max_log_bytes: int
+    max_run_bytes: int
 
     @property
     def largest_skew(self) -> float:
@@ -114,7 +114,7 @@ def make_plan(seed: int) -> Plan:
         max_unattended=rng.choice([100, 100, 100, 1]),
         kept=rng.choice([600.0, 600.0, 20.0]),
         max_readers=rng.choice([8, 8, 8, 1]),
-        max_log_bytes=rng.choice([2**21, 2**21, 2**21, 700]),
+        max_run_bytes=rng.choice([2**21, 2**21, 2**21, 700]),
     )
 
 

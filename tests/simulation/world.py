@@ -15,9 +15,9 @@ from sluice.service.events.events import Failed, Finished
 from sluice.service.runs.stores.base import LEASE, StoreLimits
 from sluice.service.runs.stores.memory import MemoryStore
 from sluice.service.settings.records.storage import StorageSettings
-from sluice.service.stored_runs.opened_store import RETRY_OPEN
+from sluice.service.stored_runs.lazy_store import RETRY_OPEN
 from sluice.service.stored_runs.stored_run import describe_end
-from sluice.service.stored_runs.upkeep import READER_LEASE, TICK
+from sluice.service.stored_runs.upkeep import READER_LEASE, SIGN_OF_LIFE_INTERVAL
 
 from .client import Reader, Starter
 from .ledger import Ledger, ProviderCall, Violation
@@ -58,7 +58,7 @@ class World:
             max_unattended=plan.max_unattended,
             kept=plan.kept,
             max_readers=plan.max_readers,
-            max_log_bytes=plan.max_log_bytes,
+            max_run_bytes=plan.max_run_bytes,
             instance="host",
         )
         self._ids = count(1)
@@ -275,13 +275,16 @@ class World:
                     continue
                 is_well = (
                     not worker.process.is_paused
-                    and self._deadline([worker.process.name], max(0.0, now - TICK), TICK) <= now
+                    and self._deadline(
+                        [worker.process.name], max(0.0, now - SIGN_OF_LIFE_INTERVAL), SIGN_OF_LIFE_INTERVAL
+                    )
+                    <= now
                 )
                 for stream in worker.streams:
                     run_id = stream.subscription.run_id
                     self.ledger.attended[run_id] = now
                     # Its process has told the store of it by then.
-                    if is_well and now - stream.begun >= TICK + LOOK:
+                    if is_well and now - stream.begun >= SIGN_OF_LIFE_INTERVAL + LOOK:
                         self.ledger.attended_well[run_id] = now
             await asyncio.sleep(LOOK)
 
@@ -313,7 +316,7 @@ class World:
         history = self.ledger.histories[call.run_id]
         skew = 2 * self.plan.largest_skew
         # The last sign of life of a reader may arrive late.
-        abandoned = self.plan.abandoned_after + READER_LEASE + 2 * TICK + skew + LOOK + TIMEOUT
+        abandoned = self.plan.abandoned_after + READER_LEASE + 2 * SIGN_OF_LIFE_INTERVAL + skew + LOOK + TIMEOUT
         attended = max(call.opened, self.ledger.attended.get(call.run_id, 0.0))
         for what, since, within in [
             ("its lease was lost", history.lost_at, STOP_WITHIN),
@@ -347,7 +350,7 @@ class World:
             calls = self.ledger.calls.get(run_id, [])
             if history.lost_at is None or not calls or calls[0].worker in dead:
                 continue
-            since, until = history.lost_at - LEASE - 3 * TICK, history.lost_at
+            since, until = history.lost_at - LEASE - 3 * SIGN_OF_LIFE_INTERVAL, history.lost_at
             troubles = sorted(self._troubles[calls[0].worker])
             troubled, last = 0.0, since
             for begin, end in troubles:

@@ -16,7 +16,8 @@ from werkzeug.http import parse_options_header
 from ...service.chat import Chat
 from ...service.decoding.think_tags import without_thinking
 from ...service.message import Message
-from ...service.settings.records.chat import InteractionMode, Switch
+from ...service.settings.fields import Switch
+from ...service.settings.records.chat import InteractionMode
 from ...service.settings.settings import Settings
 from ..request_errors import InvalidRequest
 from .body_errors import find_body_error, limit_announced_body

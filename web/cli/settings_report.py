@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...service.settings.names import names_without_effect
+from ...service.settings.names import warn_of_names
 from ...service.settings.origins import SettingOrigin, describe_settings
 from ...service.settings.settings import Settings, SettingsError
 from ...service.settings.sources.setting_files import SettingFiles
@@ -74,7 +74,7 @@ def report_settings(sources: Sources) -> SettingsReport:
     unknown = [
         sentence
         for origin, variables in sources
-        for sentence in names_without_effect(
+        for sentence in warn_of_names(
             variables,
             "" if origin == ENVIRONMENT else f" in {origin}",
             is_dotenv=origin not in (ENVIRONMENT, APP_CONFIG),

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from ...service.settings.load import load_settings
-from ...service.settings.names import unused_names
+from ...service.settings.names import warn_of_unused_names
 from ...service.settings.settings import SettingsError
 from ...service.settings.sources import kept_files
 from . import start_signals
@@ -48,7 +48,7 @@ class Configuration:
         self.settings = loaded.settings
         self._warnings = [
             *self.settings.contradictions(),
-            *unused_names(os.environ, loaded.written, self.settings),
+            *warn_of_unused_names(os.environ, loaded.written, self.settings),
         ]
         if loaded.has_lost_dotenv:
             self._warnings.append(f"{dotenv} had settings before, and now is empty or gone: they have no effect.")

@@ -238,7 +238,7 @@ def make_openapi_document(settings: Settings, *, is_guest: bool = False) -> dict
         "paths": {
             "/api/chat": {"post": _chat(settings, errors)},
             **describe_ai_sdk(settings, errors),
-            **(describe_openai_api(settings, errors) if settings.openai_api.switch == "on" else {}),
+            **(describe_openai_api(settings, errors) if settings.openai_api.serves == "on" else {}),
             **({} if settings.storage.is_off else describe_runs(_stream())),
             **(describe_conversations() if is_guest else {}),
             "/api/config": get("getConfig", "page", "What the page needs to know", {"200": config}),
@@ -308,7 +308,7 @@ def _schemas(settings: Settings, *, is_guest: bool) -> dict[str, Any]:
     kinds += () if settings.storage.is_off else RUN_KINDS
     kinds += CONVERSATION_KINDS if is_guest else ()
     kinds += AI_SDK_KINDS
-    kinds += OPENAI_KINDS if settings.openai_api.switch == "on" else ()
+    kinds += OPENAI_KINDS if settings.openai_api.serves == "on" else ()
     _, schemas = msgspec.json.schema_components(kinds, ref_template=REFERENCE)
     asked = schemas["ChatBody"]["properties"]
     turn = schemas["Turn"]
@@ -337,7 +337,7 @@ def _schemas(settings: Settings, *, is_guest: bool) -> dict[str, Any]:
         asked["on_disconnect"] = {"enum": ["cancel"], "default": "cancel"}
         asked["background"] = {"enum": [False], "default": False}
     bound_body(schemas, asked)
-    if settings.openai_api.switch == "on":
+    if settings.openai_api.serves == "on":
         schemas |= describe_request(settings)
     schemas["ErrorReply"]["properties"]["code"]["enum"] = [kind.code for kind in STATUSES]
     return schemas

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..fields import setting
+from ..fields import Switch, setting
 from ..parsers import one_of
 
 InteractionMode = Literal["stream", "block"]
-Switch = Literal["on", "off"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ class LimitSettings:
         return int(self.drain_timeout + CLOSING_TIME)
 
     def contradictions(self) -> list[str]:
-        """Return one sentence for each pair of values that do not go together."""
+        """Return one sentence for each value that does not go with another one, or with the system's limits."""
         found = []
         if self.first_token_timeout > self.total_timeout:
             found.append(

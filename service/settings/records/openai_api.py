@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..fields import setting
+from ..fields import Switch, setting
 from ..parsers import count, field_names, one_of
-from .chat import Switch
 
 
 @dataclass(frozen=True, slots=True)
 class OpenAIApiSettings:
     """Whether `/v1` is served, and what its clients may ask for."""
 
-    switch: Switch = setting(
+    serves: Switch = setting(
         "SLUICE_OPENAI_API",
         one_of("on", "off"),
         "on",

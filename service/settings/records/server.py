@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..fields import setting
+from ..fields import Switch, setting
 from ..parsers import count, host_names, is_loopback, listen_address, one_of, printable_text
-from .chat import Switch
 
 
 @dataclass(frozen=True, slots=True)

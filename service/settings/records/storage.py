@@ -44,7 +44,7 @@ class StorageSettings:
     kept: float = setting(
         "SLUICE_RUN_KEPT", seconds(1, 86_400), 600.0, "Seconds for which an answer can be read after its end."
     )
-    max_log_bytes: int = setting(
+    max_run_bytes: int = setting(
         "SLUICE_RUN_MAX_BYTES",
         count(1_000, 2**30, "bytes"),
         2 * 2**20,

@@ -1,4 +1,4 @@
-"""The text of a `.env` file -> its variables. A line without effect is an error, and is never skipped."""
+"""The text of a `.env` file -> its variables. A line without effect is reported."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def kept() -> dict[str, bytes | None] | None:
 
 
 def earlier() -> dict[str, bytes | None]:
-    """Return what was kept before."""
+    """Return what was kept before the last `forget`, or the last `keep`."""
     return _earlier
 
 

@@ -1,6 +1,7 @@
 """Reads a file that somebody may be writing: its bytes, once it has been unchanged for a while.
 
-What is guaranteed: the bytes were all there at one moment, and nothing had changed the file for `SETTLED` seconds.
+What is guaranteed: the bytes were all there at one moment, and, where it is waited for, nothing had changed the file
+for `SETTLED` seconds.
 What cannot be: a writer that pauses for longer in the middle of the file looks like one that has finished. Replacing
 the file in one step (`mv new .env`) is safe at any pace.
 """

@@ -175,7 +175,7 @@ def test_a_store_that_is_away_when_a_person_is_asked_denies_the_call(
     async def fail(*_: Any) -> None:
         raise StoreUnavailable("away")
 
-    monkeypatch.setattr(stored.registry.store.store, "mark", fail)
+    monkeypatch.setattr(stored.registry.store.inner, "mark", fail)
     gate.open()
     text, is_error = outcome(mailer.frames(run_id))
     assert (text[:39], is_error) == ("The tool send needs a person's consent,", True)

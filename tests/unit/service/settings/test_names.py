@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from sluice.service.settings.names import known_names, unused_names
+from sluice.service.settings.names import known_names, warn_of_unused_names
 from sluice.service.settings.records.provider import ProviderSettings
 from sluice.service.settings.settings import Settings
 
@@ -14,7 +14,7 @@ REAL = Settings(provider=ProviderSettings(api_key="k" * 20))
 
 
 def said(*, settings: Settings = REAL, written: dict[str, str] | None = None, **environ: str) -> list[str]:
-    return unused_names(environ, written or {}, settings)
+    return warn_of_unused_names(environ, written or {}, settings)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sluice.service.settings.load import load_settings
-from sluice.service.settings.names import unused_names
+from sluice.service.settings.names import warn_of_unused_names
 from sluice.service.settings.providers import Price, Provider, ServedModel
 from sluice.service.settings.settings import Settings, SettingsError
 from sluice.service.settings.sources import kept_files, stable_file
@@ -86,7 +86,7 @@ def test_what_one_provider_is_set_by_has_no_effect_beside_the_file_and_is_told(t
         "OPENAI_MODELS",
     ]
     assert SECRET not in str(told)
-    assert unused_names({"OPENAI_ORG_ID": "o"}, {}, settings) == []
+    assert warn_of_unused_names({"OPENAI_ORG_ID": "o"}, {}, settings) == []
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ HEARD = Rings()
 def plan_of(workers: int, rings: Rings) -> Plan:
     return Plan(
         workers=workers, skews=(0.0,) * workers, runs=(), faults=(), rings=rings, abandoned_after=30.0,
-        max_unattended=100, kept=600.0, max_readers=8, max_log_bytes=2**21,
+        max_unattended=100, kept=600.0, max_readers=8, max_run_bytes=2**21,
     )  # fmt: skip
 
 
@@ -260,7 +260,7 @@ async def fail(*_: object) -> None:
 def test_events_are_written_after_the_store_has_raised_what_nobody_expects(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(world: World, workers: list[Worker]) -> None:
         await workers[0].ask(lambda: workers[0].runs.list_runs("ann"))
-        store = workers[0].runs.registry.store.store
+        store = workers[0].runs.registry.store.inner
         store.append = fail  # type: ignore[method-assign, union-attr, assignment]
         run_id = run_of(await begin(workers[0], ((0.5, 1), (0.5, 1))))
         await asyncio.sleep(1.0)
@@ -277,7 +277,7 @@ def test_readers_are_released_where_following_a_run_raises_what_nobody_expects()
         run_id = run_of(await begin(workers[0]))
         other = workers[1]
         await other.ask(lambda: other.runs.list_runs("ann"))
-        other.runs.registry.store.store.read = fail  # type: ignore[method-assign, union-attr, assignment]
+        other.runs.registry.store.inner.read = fail  # type: ignore[method-assign, union-attr, assignment]
         connection = Connection(world.loop)
         await other.ask(lambda: other.serve(other.runs.subscribe(run_id, "ann"), connection))
         await asyncio.sleep(0.1)

@@ -156,7 +156,7 @@ def test_the_writer_is_told_once_of_the_tokens_of_one_batch() -> None:
 def test_a_log_beyond_its_size_is_stopped_by_the_next_event_however_large_the_events() -> None:
     async def scenario(stage: Stage) -> None:
         for size in (10, 300_000):
-            run = stage.begin(str(size), max_log_bytes=2**21)
+            run = stage.begin(str(size), max_run_bytes=2**21)
             fake = cast(FakeRun, run.run)
             while not fake.stopped:
                 fake.byte_count += size
@@ -180,7 +180,7 @@ def test_an_append_stands_for_a_sign_of_life_until_the_store_must_be_told_of_rea
         assert not is_due()
         run.enter()
         assert is_due()
-        run.attended_at = now()
+        run.told_readers_at = now()
         assert not is_due()
         await asyncio.sleep(2 * APPENDED_WITHIN)
         assert is_due()

@@ -11,6 +11,7 @@ import pytest
 from sluice.service.errors import Interrupted, ServiceError, Stopped
 from sluice.service.runs.stores.base import Answer, Append, Batch, Refusal, StoreUnavailable
 from sluice.service.stored_runs import writer as writer_module
+from sluice.service.stored_runs.stored_run import StoredRun
 from sluice.service.stored_runs.writer import FIRST_PAUSE, INTERVAL, LONGEST_PAUSE, StoreWriter
 
 TAKEN = Answer(None, 0)
@@ -49,6 +50,9 @@ class FakeRun:
 
     def expect_event(self) -> None:
         self.expectations += 1
+
+    # What the store says of it is for the run.
+    obey = StoredRun.obey
 
     def note_written(self, batch: Batch, now: float) -> None:
         self.written = batch.last
@@ -227,7 +231,7 @@ def test_a_run_that_another_process_has_ended_is_stopped_once() -> None:
         written, run = Written(Answer(Refusal.ENDED, 4)), FakeRun()
         written.add(run)
         await written.writer.write()
-        written.writer.obey(run, Answer(Refusal.ENDED, 4))  # type: ignore[arg-type]
+        run.obey(Answer(Refusal.ENDED, 4))
         assert [type(error) for error in run.stops] == [Interrupted]
 
     play(scenario)

@@ -17,7 +17,7 @@ T = TypeVar("T")
 RETRY_OPEN = 1.0
 
 
-class OpenedStore:
+class LazyStore:
     """A store that opens itself. For the loop's thread."""
 
     def __init__(
@@ -30,7 +30,7 @@ class OpenedStore:
             on_ring: Called with the id of a watched run that has changed.
             on_open: Called with the store when it has been opened.
         """
-        self.store = store
+        self.inner = store
         self.is_open = False
         self._on_ring = on_ring
         self._on_open = on_open
@@ -44,14 +44,14 @@ class OpenedStore:
         Raises:
             StoreUnavailable: It cannot be opened, could not a moment ago, or is closed.
         """
-        assert self.store is not None, "runs are not kept"
+        assert self.inner is not None, "runs are not kept"
         if not self.is_open:
             if self._opening is None:
                 self._opening = asyncio.Lock()
             async with self._opening:
                 if not self.is_open:
-                    await self._open(self.store)
-        return self.store
+                    await self._open(self.inner)
+        return self.inner
 
     async def call(self, function: Callable[[RunStore], Coroutine[Any, Any, T]]) -> T:
         """Return what a function returns that is called with the open store.
@@ -77,7 +77,7 @@ class OpenedStore:
         self._failed_at = 0.0
         if self._is_closed:
             await store.close()
-        self._refuse_if_closed()
+            self._refuse_if_closed()
         self._on_open(store)
         self.is_open = True
 
@@ -88,4 +88,4 @@ class OpenedStore:
     def take(self) -> RunStore | None:
         """Refuse all further calls; return the store where it is open. The caller closes it."""
         was_open, self.is_open, self._is_closed = self.is_open, False, True
-        return self.store if was_open else None
+        return self.inner if was_open else None

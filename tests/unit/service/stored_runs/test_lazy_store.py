@@ -9,8 +9,8 @@ import pytest
 
 from sluice.service.runs.stores.base import RunStore, StoreLimits, StoreUnavailable
 from sluice.service.runs.stores.memory import MemoryStore
-from sluice.service.stored_runs import opened_store
-from sluice.service.stored_runs.opened_store import OpenedStore
+from sluice.service.stored_runs import lazy_store
+from sluice.service.stored_runs.lazy_store import LazyStore
 
 
 class SlowStore(MemoryStore):
@@ -38,9 +38,9 @@ class SlowStore(MemoryStore):
         await super().close()
 
 
-def opened(store: RunStore) -> tuple[OpenedStore, list[RunStore]]:
+def opened(store: RunStore) -> tuple[LazyStore, list[RunStore]]:
     calls: list[RunStore] = []
-    return OpenedStore(store, lambda _: None, calls.append), calls
+    return LazyStore(store, lambda _: None, calls.append), calls
 
 
 def test_calls_that_come_at_the_same_time_open_the_store_once() -> None:
@@ -67,7 +67,7 @@ def test_a_store_that_could_not_be_opened_is_left_alone_for_a_moment(monkeypatch
             with pytest.raises(StoreUnavailable, match=said):
                 await store.get()
         assert (slow.opened, calls, store.is_open) == (1, [], False)
-        monkeypatch.setattr(opened_store, "RETRY_OPEN", 0.0)
+        monkeypatch.setattr(lazy_store, "RETRY_OPEN", 0.0)
         assert await store.get() is slow
         assert store.take() is slow
         await slow.close()
