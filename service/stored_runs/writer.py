@@ -45,13 +45,15 @@ class StoreWriter:
         self._pause = 0.0
         #: When all runs are written again, on the loop's clock.
         self._due_at = 0.0
-        #: When the oldest event came that is not written, on the loop's clock; None where all is written.
+        #: When the oldest event came that is not written, on the loop's clock; None where there is none: of those in
+        #: an append that is not answered, and of the others.
+        self._appending_since: float | None = None
         self._waiting_since: float | None = None
 
     @property
     def lag(self) -> float:
         """Seconds since the oldest event that is not written; 0 where all is written."""
-        since = self._waiting_since
+        since = self._waiting_since if self._appending_since is None else self._appending_since
         return 0.0 if since is None else asyncio.get_running_loop().time() - since
 
     @property
@@ -137,6 +139,7 @@ class StoreWriter:
                 self._waiting_since = since
                 self._due_at = 0.0
         if appends:
+            self._appending_since = since
             try:
                 answers = await self._store.append(appends)
             except StoreUnavailable as error:
@@ -153,6 +156,8 @@ class StoreWriter:
                 for run, append, answer in zip(runs, appends, answers, strict=True):
                     self._accept(run, append, answer)
                 done += runs
+            finally:
+                self._appending_since = None
         for run in done:
             if not run.is_written:
                 self.add(run)

@@ -69,8 +69,12 @@ class FakeStore:
     def __init__(self, *answers: Answer | BaseException) -> None:
         self.answers = list(answers)
         self.appends: list[tuple[int, int]] = []
+        self.is_asked, self.may_answer = asyncio.Event(), asyncio.Event()
+        self.may_answer.set()
 
     async def append(self, appends: Sequence[Append]) -> list[Answer]:
+        self.is_asked.set()
+        await self.may_answer.wait()
         self.appends += [(each.batch.first, each.batch.last) for each in appends]
         answers: list[Answer] = []
         for _ in appends:
@@ -212,6 +216,26 @@ def test_a_defect_of_a_store_does_not_end_the_writer(
 
     play(scenario)
     assert "unhandled exception in the writer of stored runs" in caplog.text
+
+
+def test_the_lag_counts_what_an_append_takes_that_is_not_answered() -> None:
+    async def scenario() -> None:
+        now = asyncio.get_running_loop().time
+        written = Written(TAKEN)
+        written.store.may_answer.clear()
+        first = now()
+        written.add(FakeRun())
+        task = asyncio.create_task(written.writer.write())
+        await written.store.is_asked.wait()
+        await asyncio.sleep(0.02)
+        second = now()
+        written.add(FakeRun())
+        assert abs(written.writer.lag - (now() - first)) < 0.01
+        written.store.may_answer.set()
+        await task
+        assert abs(written.writer.lag - (now() - second)) < 0.01
+
+    play(scenario)
 
 
 def test_a_run_that_the_store_has_lost_ends_where_nobody_reads_it_and_goes_on_for_its_readers() -> None:
