@@ -162,3 +162,35 @@ def test_without_a_kept_answer_the_page_says_that_it_cannot_give_a_permission(ch
     chat.page.keyboard.press("Escape")
     expect(summary(chat)).to_have_text("Tool send_mail not finished")
     expect(consent).to_have_count(0)
+
+
+def test_a_permission_that_is_needed_in_another_conversation_is_announced_and_marked(chat: ChatPage) -> None:
+    told(chat, 204)
+    answer = FedAnswer(chat.page, run="a1")
+    chat.ask("Write to them")
+    answer.send("I will write.")
+
+    def is_marked(mark: str) -> None:
+        expect(chat.page.locator(".conversation a")).to_have_accessible_name(f"Write to them{mark}")
+
+    is_marked(" (Generating)")
+    chat.page.get_by_role("button", name="New conversation").click()
+    notice = chat.page.get_by_role("alert").filter(has_text="asks for your permission in another conversation")
+    expect(notice).to_have_count(0)
+    answer.send(ASKS)
+    expect(notice).to_be_visible()
+    is_marked(" (Permission needed)")
+    expect(chat.page).to_have_title("Permission needed · Sluice")
+    chat.page.locator(".conversation a").click()
+    expect(notice).to_have_count(0)
+    expect(chat.page).to_have_title("Permission needed · Write to them · Sluice")
+    chat.page.get_by_role("button", name="Allow").click()
+    is_marked(" (Generating)")
+    expect(chat.page).to_have_title("Write to them · Sluice")
+    # an answer that ends there is marked until it is seen
+    chat.page.get_by_role("button", name="New conversation").click()
+    answer.send(result_frame("call_1", "send_mail", "Sent"), DONE_FRAME)
+    expect(chat.status).to_have_text("The answer in “Write to them” has ended.")
+    is_marked(" (New answer)")
+    chat.page.locator(".conversation a").click()
+    is_marked("")

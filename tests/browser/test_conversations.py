@@ -214,7 +214,7 @@ def test_deleting_a_conversation_stops_its_running_answer(chat: ChatPage, model:
     expect(chat.send_button).to_have_text("Send")
     chat.page.get_by_role("button", name="Undo").click()
     expect(chat.prose).to_have_text("As far as this")
-    expect(chat.answer.locator(".note")).to_have_text("You stopped this answer.")
+    expect(chat.answer.locator(".note")).to_have_text("This answer was stopped because you deleted it.")
 
 
 def test_search_finds_words_of_titles_questions_and_answers(chat: ChatPage, model: ScriptedModel) -> None:

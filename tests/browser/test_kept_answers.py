@@ -373,7 +373,7 @@ def test_a_running_answer_whose_conversation_is_deleted_is_stopped(chat: ChatPag
     chat.page.wait_for_function(f"async () => (await ({runs})()).length === 0")
     chat.page.get_by_role("button", name="Undo").click()
     expect(chat.prose).to_have_text("As far as this")
-    expect(chat.answer.locator(".note")).to_have_text("You stopped this answer.")
+    expect(chat.answer.locator(".note")).to_have_text("This answer was stopped because you deleted it.")
 
 
 def test_an_answer_of_another_conversation_goes_on_after_a_reload(chat: ChatPage, model: ScriptedModel) -> None:

@@ -53,6 +53,7 @@ const pageTitle = document.title;
 let isConfigured = false; // the configuration has loaded, or the defaults are used
 let isOpened = false; // the store is open, or could not be opened
 let shownId = "";
+let awaitedElsewhere = 0; // conversations that are not shown, with a tool that waits for a permission
 /** A result of the search that is shown when its conversation has been read. @type {{ conversation: string, hit: import("./storage/search_query.js").SearchHit } | null} */
 let wantedHit = null;
 /** Removes the marks of a search in the text, once there may be some. @type {(() => void) | null} */
@@ -181,6 +182,8 @@ const chat = new Chat(store, {
     transcript.running = running;
     updateList();
   },
+  marked: updateList,
+  endedElsewhere: (id) => announce(texts.endedElsewhere(store.record(id)?.title || texts.untitled)),
   status: announce,
   draftNotSaved: showDraftNotice,
 });
@@ -214,7 +217,10 @@ void Promise.all([loadIdb(), conversationInAddress() && markdown])
 
 const modelChoice = new ModelChoice(requireElement("model-name", HTMLElement), requireElement("model", HTMLSelectElement), settings);
 settings.onChange(applySettings);
-onLanguageChange(() => transcript.translate());
+onLanguageChange(() => {
+  transcript.translate();
+  updateList();
+});
 
 /** @satisfies {Record<string, import("./ui/shortcuts.js").Shortcut>} */
 const KEYS = {
@@ -414,11 +420,20 @@ function announce(text) {
   status.textContent = text;
 }
 
+/** @param {number} count */
+function showAwaitedElsewhere(count) {
+  if (count === 0 || count > awaitedElsewhere) notices.hide("awaitedElsewhere"); // shown again, it is announced again
+  if (count > awaitedElsewhere) notices.show("awaitedElsewhere", { isUrgent: false });
+  awaitedElsewhere = count;
+}
+
 /** Updates the list, the document's title and the first heading. */
 function updateList() {
   panel.show();
   const title = store.record(chat.conversation.id)?.title;
-  if (isOwnPage) document.title = title ? `${title} · ${pageTitle}` : pageTitle;
+  const { awaiting, conversation } = chat;
+  if (isOwnPage) document.title = [awaiting.length > 0 && texts.awaiting, title, pageTitle].filter(Boolean).join(" · ");
+  showAwaitedElsewhere(awaiting.filter((id) => id !== conversation.id).length);
   const heading = requireElement("title", HTMLElement);
   heading.hidden = chat.isAtStart;
   heading.textContent = title || texts.untitled;

@@ -17,6 +17,7 @@ import { titleFrom } from "../conversation/title.js";
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 /** @typedef {import("./run.js").Outcome} Outcome */
 /** @typedef {import("../conversation/tuning.js").Tuning} Tuning */
+/** @typedef {"awaiting" | "generating" | "unseen"} Mark of a conversation in the list, also the key of its name */
 
 /**
  * @typedef {object} ChatView called for changes of the shown conversation, unless it says otherwise
@@ -28,10 +29,14 @@ import { titleFrom } from "../conversation/title.js";
  * @property {(exchange: Exchange) => void} ended
  * @property {(exchange: Exchange, isReconnecting: boolean) => void} reconnecting
  * @property {(running: boolean) => void} running
+ * @property {() => void} marked the mark of a conversation has changed, shown or not
+ * @property {(id: string) => void} endedElsewhere the answer of a conversation that is not shown has ended
  * @property {(status: string) => void} status a text for screen readers
  * @property {() => void} draftNotSaved the browser refuses to store what was chosen for a new conversation
  */
 
+/** @type {Outcome} */
+const DELETED = { state: "stopped", stopReason: "deleted" };
 const CONFIGURATION_MS = 2000; // for which a question waits for the server's configuration
 const ASKED_MS = 60_000; // a question that a closed page may not have sent is sent again within this time
 const KEPT_MS = 600_000; // the server's default for how long an answer is kept
@@ -55,6 +60,8 @@ export class Chat {
   #runs = new Set();
   /** Exchanges whose answers another tab seems to be writing. @type {Set<Exchange>} */
   #watched = new Set();
+  /** Conversations with an answer that has ended while another one was shown. @type {Set<string>} */
+  #unseen = new Set();
 
   /**
    * @param {ConversationStore} store
@@ -85,7 +92,19 @@ export class Chat {
 
   /** Whether a tool of a running answer waits for the reader's permission. */
   get isAwaitingDecision() {
-    return this.#runsOf(this.conversation.id).some(({ exchange }) => callsOf(exchange.parts).some(awaitsDecision));
+    return this.awaiting.includes(this.conversation.id);
+  }
+
+  /** The conversations with a tool that waits for the reader's permission. */
+  get awaiting() {
+    return [...this.#runs].filter(isAwaiting).map(({ conversation }) => conversation.id);
+  }
+
+  /** @param {string} conversation @returns {Mark | null} */
+  markOf(conversation) {
+    if (this.awaiting.includes(conversation)) return "awaiting";
+    if (this.isRunning(conversation)) return "generating";
+    return this.#unseen.has(conversation) ? "unseen" : null;
   }
 
   /** The system prompt and the temperature of the shown conversation, as far as they are allowed. @returns {Tuning} */
@@ -178,6 +197,7 @@ export class Chat {
     exchange.parts = withDecision(exchange.parts, call, outcome === "elsewhere" ? outcome : isAllowed ? "allowed" : "denied");
     if (run?.isWriter) this.#store.save(conversation, [exchange], { isGrowth: true });
     if (this.conversation === conversation) this.#view.grown(exchange);
+    this.#view.marked();
     return outcome;
   }
 
@@ -234,6 +254,7 @@ export class Chat {
    */
   show(conversation = new Conversation()) {
     this.conversation = this.#runsOf(conversation.id)[0]?.conversation ?? conversation;
+    this.#unseen.delete(this.conversation.id);
     if (this.conversation.isEmpty) Object.assign(this.conversation.record, readDraftTuning());
     this.#view.shown(this.conversation);
     this.#view.running(this.running);
@@ -264,7 +285,7 @@ export class Chat {
     for (const run of this.#runsOf(id)) {
       run.discard();
       run.isWriter = true; // also if another tab is: it has yet to learn of the deletion
-      await this.#end(run, { state: "stopped" });
+      await this.#end(run, DELETED);
     }
   }
 
@@ -428,11 +449,16 @@ export class Chat {
    */
   async #receive(run, model, work) {
     const { conversation, exchange } = run;
+    let wasAwaiting = isAwaiting(run);
+    if (wasAwaiting) this.#view.marked();
     const isGrowth = () => exchange.run?.id !== undefined && exchange.run.id !== "";
     const outcome = await work({
       grown: () => {
         if (run.isWriter) this.#store.save(conversation, [exchange], { isGrowth: isGrowth() });
         if (this.conversation === conversation) this.#view.grown(exchange);
+        if (isAwaiting(run) === wasAwaiting) return;
+        wasAwaiting = !wasAwaiting;
+        this.#view.marked();
       },
       named: () => run.isWriter && this.#store.save(conversation, [exchange]),
       connectionChanged: () => this.#showConnection(run),
@@ -459,7 +485,11 @@ export class Chat {
       this.#view.running(this.running);
       this.#view.status(statusAfter(exchange));
       this.#view.ended(exchange);
+    } else if (exchange.state !== "stopped") {
+      this.#unseen.add(conversation.id);
+      this.#view.endedElsewhere(conversation.id);
     }
+    this.#view.marked();
     if (!run.isWriter) return void this.#saveForAnother(run);
     await this.#store.flush(); // before other tabs read it
     run.release();
@@ -492,10 +522,10 @@ export class Chat {
     const run = [...this.#runs].find((each) => each.exchange === exchange);
     if (run) {
       run.discard();
-      void this.#end(run, { state: "stopped" });
+      void this.#end(run, DELETED);
     } else {
       discardRun(exchange.run?.id ?? "");
-      finish(exchange, { state: "stopped" });
+      finish(exchange, DELETED);
     }
   }
 
@@ -571,6 +601,11 @@ export class Chat {
   #isWritingHere(exchange) {
     return [...this.#runs].some((run) => run.exchange === exchange);
   }
+}
+
+/** @param {Run} run @returns {boolean} whether a tool of it waits for the reader's permission */
+function isAwaiting({ exchange }) {
+  return callsOf(exchange.parts).some(awaitsDecision);
 }
 
 /** @param {Exchange} exchange */

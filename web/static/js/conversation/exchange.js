@@ -23,7 +23,8 @@ import { newIdentifier } from "./identifier.js";
  * @property {number} changed milliseconds since 1970; of two versions of one exchange, the later wins
  * @property {string} [finishReason] if the answer is complete
  * @property {FailureRecord} [failure] if the answer failed
- * @property {import("../api/chat_request.js").StopReason} [stopReason] if the server has stopped the answer by itself
+ * @property {import("../api/chat_request.js").StopReason | "deleted"} [stopReason] if the server has stopped the answer by
+ *   itself, or it ran when it was deleted
  * @property {KeptRun} [run] where the server keeps the answer, if it does
  * @property {number} [leftOut] how many of the earlier messages the last request left out
  * @property {import("../api/answer_details.js").AnswerDetails} [figures] times and tokens; stored and exported under this name

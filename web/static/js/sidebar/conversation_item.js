@@ -64,18 +64,19 @@ export class ConversationItem {
   /**
    * @param {ConversationRecord} record
    * @param {boolean} current whether it is shown
-   * @param {boolean} running whether an answer is being written
+   * @param {import("../chat/chat.js").Mark | null} mark
    * @param {import("../storage/search_query.js").SearchHit | null} hit where a search has found its words
    */
-  show(record, current, running, hit) {
+  show(record, current, mark, hit) {
     this.#record = record;
     const title = record.title || texts.untitled;
     if (this.#link.textContent !== title) this.#link.textContent = title;
-    this.#link.title = title;
+    this.#link.ariaLabel = mark && `${title} (${texts[mark]})`;
+    this.#link.title = this.#link.ariaLabel ?? title;
     this.#snippet.replaceChildren(...(hit ? marked(hit) : []));
     this.#snippet.hidden = !hit;
     this.#menuButton.setAttribute("aria-label", texts.actionsFor(title));
-    this.element.classList.toggle("generating", running);
+    this.element.className = mark ? `conversation ${mark}` : "conversation";
     if (current) this.#link.setAttribute("aria-current", "page");
     else this.#link.removeAttribute("aria-current");
   }

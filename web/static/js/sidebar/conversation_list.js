@@ -10,7 +10,7 @@ import { onLanguageChange, setText } from "../i18n/language.js";
  * @typedef {object} Shown
  * @property {ConversationRecord[]} records
  * @property {string} current the id of the shown conversation
- * @property {(id: string) => boolean} isRunning
+ * @property {(id: string) => import("../chat/chat.js").Mark | null} markOf
  * @property {(id: string) => import("../storage/search_query.js").SearchHit | null} hit where a search has found its words
  */
 
@@ -34,7 +34,7 @@ export class ConversationList {
   /** The shown conversation and its place, when it was last scrolled into view. */
   #revealed = "";
   /** @type {Shown} */
-  #shown = { records: [], current: "", isRunning: () => false, hit: () => null };
+  #shown = { records: [], current: "", markOf: () => null, hit: () => null };
 
   /**
    * @param {HTMLElement} element
@@ -53,7 +53,7 @@ export class ConversationList {
   /** @param {Shown} shown */
   show(shown) {
     this.#shown = shown;
-    const { records, current, isRunning, hit } = shown;
+    const { records, current, markOf, hit } = shown;
     const ids = new Set(records.map(({ id }) => id));
     for (const [id, item] of this.#items) {
       if (ids.has(id)) continue;
@@ -69,7 +69,7 @@ export class ConversationList {
         // move only misplaced items: moving an element removes its focus
         const there = list.children[place] ?? null;
         if (there !== item.element) list.insertBefore(item.element, there);
-        item.show(record, record.id === current, isRunning(record.id), hit(record.id));
+        item.show(record, record.id === current, markOf(record.id), hit(record.id));
       });
     });
     this.#reveal(current);

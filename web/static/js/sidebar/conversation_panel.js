@@ -64,10 +64,10 @@ export class ConversationPanel {
   /** Updates the list. */
   show() {
     const records = this.#store.list;
-    const isRunning = (/** @type {string} */ id) => this.#chat.isRunning(id);
+    const markOf = (/** @type {string} */ id) => this.#chat.markOf(id);
     this.#emptyNote.hidden = records.length > 0 || !this.#store.isOpened || this.#search.isSearching;
     const hit = (/** @type {string} */ id) => this.#search.hit(id);
-    this.#list.show({ records: this.#search.filter(records), current: this.#chat.conversation.id, isRunning, hit });
+    this.#list.show({ records: this.#search.filter(records), current: this.#chat.conversation.id, markOf, hit });
   }
 
   focusSearch() {

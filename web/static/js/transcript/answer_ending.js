@@ -107,6 +107,7 @@ function note(text) {
 function noteOf({ state, finishReason, answer, stopReason }) {
   if (state === "stopped" && stopReason === "abandoned") return "abandonedNote";
   if (state === "stopped" && stopReason === "log_full") return "logFullNote";
+  if (state === "stopped" && stopReason === "deleted") return "deletedNote";
   if (state === "stopped") return "stoppedNote";
   if (finishReason === "length") return "lengthNote";
   if (finishReason === "content_filter") return "filterNote";
