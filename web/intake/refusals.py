@@ -6,6 +6,8 @@ import json
 from email.utils import formatdate
 from typing import Any, NamedTuple
 
+from ...service.errors import InternalError, Overloaded
+
 
 class Refusal(NamedTuple):
     """A reply that refuses a request and closes its connection, with the fields of other errors (`api/errors.py`)."""
@@ -92,9 +94,7 @@ BROKEN_CHUNKS = make_invalid_refusal(
 )
 
 #: The refusal where incomplete requests fill the memory they may use, or no thread, memory or descriptor is left.
-OVERLOADED = Refusal(
-    503, "Service Unavailable", "overloaded", "The server is busy. Please try again in a moment.", retry_after=2
-)
+OVERLOADED = Refusal(503, "Service Unavailable", Overloaded.code, Overloaded.public_message, retry_after=2)
 
 #: The reply where the application, or the server around it, has failed before its reply began.
-FAILED = Refusal(500, "Internal Server Error", "internal", "Something went wrong on the server.")
+FAILED = Refusal(500, "Internal Server Error", InternalError.code, InternalError.public_message)
