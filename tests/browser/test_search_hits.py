@@ -7,6 +7,7 @@ from typing import Final
 from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
+from tools.common.scripted_model import ScriptedModel, reply
 
 from .test_conversations import titles
 from .test_history_limits import open_conversation
@@ -43,15 +44,17 @@ def test_a_search_result_shows_a_snippet_and_opens_at_the_marked_words(browser_p
 # Answers and the snippet for the word "heron".
 SNIPPETS: Final = {
     "A **bold**, quick `heron`, ~~not~~ [a link](https://example.org/a/long/address).": (
-        "…0 · A bold, quick heron, not a link."
+        "A bold, quick heron, not a link."
     ),
     "在水中**固态水**的密度更小，heron 详见[维基百科](https://example.org/冰)。": (
-        "…0 · 在水中固态水的密度更小，heron 详见维基百科。"
+        "在水中固态水的密度更小，heron 详见维基百科。"
     ),
     "# A heading\n\n| Bird | Legs |\n|:--|--:|\n| heron | 2 |\n\n```js\na * b\n```": (
         "…· Bird · Legs · heron · 2 · a * b"
     ),
     "See [this](https://example.org/heron).": "…is](https://example.org/heron).",  # only in the address
+    # ends with a word
+    f"A heron {'stands ' * 11}considerably longer.": f"A heron {'stands ' * 10}stands…",
 }
 
 
@@ -64,3 +67,23 @@ def test_a_snippet_is_what_the_answer_shows_and_not_its_markdown(browser_page: P
         chat.page.locator("#sluice-search").fill("")
         chat.page.locator(".conversation a").press("Delete")
         expect(chat.page.locator(".conversation")).to_have_count(0)
+
+
+def test_a_snippet_does_not_say_again_what_the_title_says(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply("It is a small bird."))
+    chat.ask_and_wait("What is a kingfisher?")
+    chat.wait_saved()
+    snippet = chat.page.locator(".conversation .snippet")
+    for query, shown in (("bird kingfisher", "It is a small bird."), ("kingfisher", "")):
+        chat.page.locator("#sluice-search").fill(query)
+        expect(chat.page.locator(".search-result")).to_have_text("1 conversation")
+        expect(snippet).to_have_text(shown)
+        expect(snippet).to_be_visible(visible=shown != "")
+    # a title that the reader chose says something else
+    chat.page.locator(".conversation a").press("F2")
+    chat.page.keyboard.type("Birds")
+    chat.page.keyboard.press("Enter")
+    expect(titles(chat)).to_have_text("Birds")
+    chat.page.locator("#sluice-search").fill("a kingfisher")
+    expect(snippet).to_have_text("What is a kingfisher? · It is a small bird.")

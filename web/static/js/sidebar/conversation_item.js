@@ -74,7 +74,7 @@ export class ConversationItem {
     this.#link.ariaLabel = mark && `${title} (${texts[mark]})`;
     this.#link.title = this.#link.ariaLabel ?? title;
     this.#snippet.replaceChildren(...(hit ? marked(hit) : []));
-    this.#snippet.hidden = !hit;
+    this.#snippet.hidden = !hit?.snippet;
     this.#menuButton.setAttribute("aria-label", texts.actionsFor(title));
     this.element.className = mark ? `conversation ${mark}` : "conversation";
     if (current) this.#link.setAttribute("aria-current", "page");

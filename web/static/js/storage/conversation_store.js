@@ -269,7 +269,7 @@ export class ConversationStore {
     /** @type {Map<string, SearchHit | null>} */
     const hits = new Map();
     const visit = (/** @type {import("./database.js").ExchangeRecord} */ exchange) => {
-      const hit = query.hitIn(exchange);
+      const hit = query.hitIn(exchange, this.record(exchange.conversation)?.title);
       if (hit && hit.created < (hits.get(exchange.conversation)?.created ?? Infinity)) hits.set(exchange.conversation, hit);
     };
     await this.#try((database) => database.visit(visit));

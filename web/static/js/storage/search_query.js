@@ -1,6 +1,6 @@
 /** A search query: all of its words must be in one text. */
 
-import { stripMarkdown } from "../conversation/title.js";
+import { stripMarkdown, titleFrom } from "../conversation/title.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 
@@ -9,7 +9,7 @@ import { stripMarkdown } from "../conversation/title.js";
  * @property {string} exchange its id
  * @property {number} created of the exchange, in milliseconds since 1970
  * @property {string[]} words lower-case
- * @property {string} snippet the text around the first of the words, without Markdown
+ * @property {string} snippet the text around the first of the words, without Markdown; empty if the title is all of it
  */
 
 const AROUND = 600; // characters before and after the word from which a snippet is made: bounds the work
@@ -32,14 +32,17 @@ export class SearchQuery {
 
   /**
    * @param {Exchange} exchange
+   * @param {string} [title] of its conversation, which is shown above the snippet
    * @returns {SearchHit | null}
    */
-  hitIn({ id, created, question, answer }) {
+  hitIn({ id, created, question, answer }, title) {
     const text = `${question}\n${answer}`;
     if (!this.isIn(text)) return null;
-    const lower = text.toLocaleLowerCase();
-    const at = Math.min(...this.#words.map((word) => lower.indexOf(word)));
-    return { exchange: id, created, words: this.#words, snippet: this.#snippet(text, at) };
+    const isTitle = titleFrom(question) === title;
+    let snippet = "";
+    if (this.isIn(answer) || (isTitle && this.#placeIn(answer) >= 0)) snippet = this.#snippet(answer, this.#placeIn(answer));
+    else if (!isTitle || stripMarkdown(question) !== title) snippet = this.#snippet(text, this.#placeIn(text));
+    return { exchange: id, created, words: this.#words, snippet };
   }
 
   /**
@@ -55,9 +58,12 @@ export class SearchQuery {
     const [shown, word] = place >= 0 ? [plain, place] : [source.replace(/\s/g, " "), at - begin];
     const from = word <= BEFORE ? 0 : shown.indexOf(" ", word - BEFORE) + 1 || word - BEFORE;
     const start = from > word ? word - BEFORE : from;
-    const cut = shown.slice(start, start + LENGTH).trim();
+    const whole = shown.slice(start, start + LENGTH);
+    const space = whole.lastIndexOf(" ");
+    const isInWord = space > LENGTH / 2 && /\S/.test(shown.charAt(start + LENGTH));
+    const cut = (isInWord ? whole.slice(0, space) : whole).trim();
     const isLast = at + AROUND >= text.length && start + LENGTH >= shown.length;
-    return `${begin + start > 0 ? "…" : ""}${cut}${isLast ? "" : "…"}`;
+    return `${begin + start > 0 ? "…" : ""}${isLast ? cut : `${cut.replace(/[\s·.,;:。，；：、]+$/, "")}…`}`;
   }
 
   /** @param {string} text @returns {number} -1 if none of the words is in it */
