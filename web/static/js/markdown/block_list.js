@@ -6,6 +6,7 @@
 import { createCodeBlock } from "./code_block.js";
 import { appendCode } from "./code_lines.js";
 import { patchChildren } from "./patch.js";
+import { mayBeExpected } from "./syntax/footnotes.js";
 import { growingTable, rowsToAppend } from "./table_block.js";
 
 /** @typedef {import("./markdown.js").Markdown} Markdown */
@@ -65,7 +66,7 @@ export class BlockList {
   }
 
   /**
-   * Renders parts again whose link labels were defined later.
+   * Renders parts again whose link labels were defined later, or whose footnotes were expected and did not come.
    *
    * @param {Links} links all definitions
    * @param {number} until as `performance.now()` counts
@@ -74,7 +75,7 @@ export class BlockList {
   resolveLinks(links, until) {
     for (let next = this.#unresolved.shift(); next; next = this.#unresolved.shift()) {
       const { part, undefinedLabels, table, nodes, intoTable } = next;
-      if (!undefinedLabels.some((label) => links[label])) continue;
+      if (!undefinedLabels.some((label) => links[label] || mayBeExpected(label))) continue;
       const source = part.blocks.map(({ raw }) => raw).join("");
       const rendered = this.#render({ ...part, blocks: this.#markdown.blocks(source, Object.create(links)) }, table);
       const replaced = [...rendered.fragment.children, ...rendered.intoTable.children];

@@ -7,6 +7,7 @@
  */
 
 import { FencedCode } from "./fenced_code.js";
+import { EXPECTED } from "./syntax/footnotes.js";
 import { depthAfter } from "./syntax/raw_html.js";
 import { reportOnce } from "./report.js";
 import { boundaryBefore } from "./text_boundary.js";
@@ -60,6 +61,7 @@ export class MarkdownSource {
   /** @param {Markdown} markdown */
   constructor(markdown) {
     this.#markdown = markdown;
+    this.#links[EXPECTED] = { href: "", title: "" };
   }
 
   /** All link definitions so far. */
@@ -78,6 +80,7 @@ export class MarkdownSource {
   /** Marks the source as complete: `nextSettled` then returns all that is left. */
   end() {
     this.#ended = true;
+    delete this.#links[EXPECTED];
   }
 
   /** @returns {BlocksPart | CodePart | null} the next settled part; null if the rest may still change */

@@ -296,7 +296,7 @@ function lastRuns(text) {
  */
 function closeEmphasis(shown, open) {
   if (open.length === 0) return shown;
-  const text = shown.trimEnd();
+  const text = shown.trimEnd().replace(/\[\^\d{0,3}$/, ""); // a footnote's mark, which is not complete
   /** @type {string[]} */
   const closing = [];
   const brackets = [];

@@ -1,6 +1,7 @@
 /**
  * Footnotes: `[^label]` in a text and `[^label]: ...` as a block. A definition stays where it was written, because an
- * answer is rendered part by part. It is remembered among the link definitions, with `^` before its label.
+ * answer is rendered part by part. It is remembered among the link definitions, with `^` before its label. While an answer
+ * grows, a number is shown as a reference before its definition, which usually comes last: the text then stays where it is.
  */
 
 /** @typedef {import("markdown-it").MarkdownIt} MarkdownIt */
@@ -8,7 +9,16 @@
 
 const REFERENCE = /\[\^([^\s[\]]{1,100})\]/y;
 const DEFINITION = /^\[\^([^\s[\]]{1,100})\]:/;
+const NUMBER = /^\d{1,3}$/;
 const INDENT = 2; // columns before the further lines of a definition
+
+/** Among the link definitions while more may follow: footnotes without a definition are expected. Labels are upper-case. */
+export const EXPECTED = "expected";
+
+/** @param {string} label normalised @returns {boolean} whether it may have been shown as a reference that was expected */
+export function mayBeExpected(label) {
+  return label.startsWith("^") && NUMBER.test(label.slice(1));
+}
 
 /** For markdown-it's `use`. @param {MarkdownIt} md */
 export function footnotes(md) {
@@ -17,14 +27,17 @@ export function footnotes(md) {
     if (!state.src.startsWith("[^", state.pos)) return false;
     REFERENCE.lastIndex = state.pos;
     const [raw = "", label = ""] = REFERENCE.exec(state.src) ?? [];
-    if (!raw || state.pos + raw.length > state.posMax || !state.env.references?.[normalizeReference(`^${label}`)]) return false;
-    if (!silent) state.push("footnote", "", 0).content = label;
+    const { references = {} } = state.env;
+    const isDefined = Boolean(references[normalizeReference(`^${label}`)]);
+    if (!raw || state.pos + raw.length > state.posMax || !(isDefined || (references[EXPECTED] && NUMBER.test(label)))) return false;
+    if (!silent) state.push(isDefined ? "footnote" : "footnote_expected", "", 0).content = label;
     state.pos += raw.length;
     return true;
   });
   md.block.ruler.before("reference", "footnote_definition", definition, { alt: ["paragraph", "reference"] });
   md.renderer.rules["footnote"] = (tokens, index) =>
     `<sup class="footnote-reference">${escapeHtml(tokens[index]?.content ?? "")}</sup>`;
+  md.renderer.rules["footnote_expected"] = (tokens, index) => `<sup>${escapeHtml(tokens[index]?.content ?? "")}</sup>`;
   md.renderer.rules["footnote_open"] = (tokens, index) =>
     `<div class="footnote"><sup class="footnote-label">${escapeHtml(tokens[index]?.info ?? "")}</sup>\n`;
   md.renderer.rules["footnote_close"] = () => "</div>\n";
