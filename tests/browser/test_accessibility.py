@@ -173,6 +173,27 @@ def test_neither_the_bar_nor_the_message_box_covers_what_has_the_focus(
     assert chat.page.evaluate("scrollY") == 300
 
 
+def test_tab_stops_only_at_the_boxes_of_an_answer_that_scroll(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    fits = "```\nfits\n```\n\n| One | Two |\n|---|---|\n| 1 | 2 |\n\n"
+    wide = f"```\n{'wide ' * 60}\n```\n\n|{'A column | ' * 30}\n|{'---|' * 30}\n"
+    model.enqueue(reply(fits + wide))
+    chat.ask_and_wait("Show me")
+    focused = []
+    for _ in range(40):
+        chat.page.keyboard.press("Shift+Tab")
+        if not chat.page.evaluate("document.activeElement.closest('.exchange') !== null"):
+            if focused:
+                break
+        elif not chat.page.evaluate("document.activeElement.matches('button')"):
+            focused.append(chat.page.evaluate("document.activeElement.ariaLabel"))
+    assert focused == ["Table 2 of 2", "Code 2 of 2"]
+    # in a narrow window, others scroll, too
+    chat.page.set_viewport_size({"width": 40, "height": 700})
+    chat.page.keyboard.press("Tab")
+    assert chat.prose.locator(".table").first.get_attribute("tabindex") == "0"
+
+
 NAME = """() => { const each = document.activeElement;
     return each.ariaLabel || each.labels?.[0]?.textContent || each.textContent.trim(); }"""
 

@@ -87,6 +87,21 @@ CLIPPED = """() => [...document.querySelectorAll("html, #sluice-log *:not(.katex
     .map((each) => `${each.tagName}.${each.className}`)"""
 
 
+# Where each row of some code begins.
+ROW_STARTS = """(code) => {
+    const range = document.createRange();
+    const starts = new Map();
+    const texts = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        range.selectNodeContents(texts.currentNode);
+        for (const { top, left, width } of range.getClientRects()) {
+            if (width > 0) starts.set(Math.round(top), Math.min(left, starts.get(Math.round(top)) ?? Infinity));
+        }
+    }
+    return [...starts].sort(([one], [other]) => one - other).map(([, left]) => left);
+}"""
+
+
 @pytest.mark.browser_context(viewport={"width": 700, "height": 1000})
 def test_print_cuts_nothing_off(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()
@@ -97,5 +112,12 @@ def test_print_cuts_nothing_off(browser_page: Page, model: ScriptedModel) -> Non
     expect(chat.answer.get_by_text("Thought 59")).to_be_attached()
     expect(chat.prose.locator(".katex")).to_be_visible()
     browser_page.emulate_media(media="print")
+    browser_page.evaluate("dispatchEvent(new Event('beforeprint'))")  # as a browser does
     assert browser_page.evaluate(CLIPPED) == []
+    # the rest of a line of code begins deeper than the line
+    first, *others = chat.prose.locator(".code code").evaluate(ROW_STARTS)
+    assert len(others) > 2
+    assert min(others) > first + 10
+    browser_page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(chat.prose.locator(".code .line")).to_have_count(0)
     expect(browser_page.get_by_role("button")).to_have_count(0)

@@ -288,9 +288,11 @@ addEventListener("pagehide", () => chat.leave());
 
 if (userKey) void import("./browser/user_watch.js");
 void firstInteraction()
-  .then(() => import("./transcript/copied_content.js"))
-  .then(({ watchCopying }) => watchCopying(requireElement("log", HTMLElement)))
-  .catch(() => {}); // offline: the browser copies as it does by itself
+  .then(() => Promise.all([import("./transcript/copied_content.js"), import("./transcript/printed_code.js"), import("./transcript/tab_stops.js")]))
+  .then(([{ watchCopying }, { watchPrinting }, { watchTab }]) => {
+    for (const watch of [watchCopying, watchPrinting, watchTab]) watch(requireElement("log", HTMLElement));
+  })
+  .catch(() => {}); // offline: the browser copies and prints as it does by itself, and Tab stops at each box
 if (coarsePointer.matches) void import("./ui/on_screen_keyboard.js").then(({ watchKeyboard }) => watchKeyboard());
 
 fetchConfiguration()

@@ -12,8 +12,9 @@ const watched = new WeakMap();
 /**
  * Splits the code into lines over some frames, and again what is appended or highlighted later.
  * @param {Element} code its boxes, as code_lines.js makes them, have lines of text
+ * @param {{ atOnce?: boolean }} [options] whether to split all of it before returning
  */
-export function splitLines(code) {
+export function splitLines(code, { atOnce = false } = {}) {
   if (watched.has(code)) return;
   const controller = new AbortController();
   const { signal } = controller;
@@ -32,7 +33,7 @@ export function splitLines(code) {
   const schedule = () => (frame ||= requestAnimationFrame(split));
   const split = () => {
     frame = 0;
-    const until = performance.now() + SLICE_MS;
+    const until = atOnce ? Infinity : performance.now() + SLICE_MS;
     for (const box of queue) {
       if (performance.now() > until) break;
       queue.delete(box);
