@@ -202,6 +202,14 @@ def test_on_a_phone_the_buttons_below_an_answer_are_one_row_and_the_menu_has_the
     expect(chat.failure).to_be_visible()
     for width in (320, 390):
         assert row(width) == ["Start a new conversation from here", "More actions"]
+    # of an earlier answer, the menu has also what belongs to its question
+    earlier = chat.page.locator(".exchange").first
+    names = earlier.locator("button:visible").evaluate_all("all => all.map((each) => each.textContent.trim())")
+    assert names == [*versions, "Copy answer", "More actions"]
+    earlier.get_by_role("button", name="More actions").tap()
+    expect(menu).to_have_text(["Details", "Regenerate", "Copy question", "Edit question", "Delete this version"])
+    menu.filter(has_text="Edit question").tap()
+    expect(earlier.get_by_role("textbox", name="Edit your question")).to_be_focused()
 
 
 @pytest.mark.browser_context(**PHONE)

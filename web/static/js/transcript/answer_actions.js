@@ -118,7 +118,9 @@ export class AnswerActions {
   }
 
   #itemsOfHiddenButtons() {
-    return [.../** @type {NodeListOf<HTMLButtonElement>} */ (this.#row.querySelectorAll(":scope > button"))].flatMap((button) => {
+    const ofQuestion = this.#row.closest(".exchange")?.querySelectorAll(":scope > .question:not([hidden]) + .question-actions > button") ?? [];
+    const all = /** @type {HTMLButtonElement[]} */ ([...this.#row.querySelectorAll(":scope > button"), ...ofQuestion]);
+    return all.flatMap((button) => {
       if (button.checkVisibility() || button.disabled) return [];
       const key = /** @type {import("../i18n/language.js").TextKey} */ ((button.querySelector(".label") ?? button).getAttribute("data-text"));
       return [{ key, icon: iconOf(button) || (ICONS[key] ?? ""), name: "of-row", run: () => button.click() }];
