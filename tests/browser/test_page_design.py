@@ -277,13 +277,20 @@ def test_a_pinned_conversation_stays_at_the_top_until_it_is_unpinned(chat: ChatP
 def test_only_the_demo_offers_questions_about_the_product(browser_page: Page, demo: bool) -> None:
     def mark(route: Route) -> None:
         html = route.fetch().text()
-        route.fulfill(body=html.replace("data-is-page", "data-is-page data-demo"), content_type="text/html")
+        html = html.replace("data-is-page", "data-is-page data-demo")
+        main = re.search(r'id="sluice-main"[^>]*>', html)
+        assert main is not None
+        notice = '<div class="notice"><p data-text="demoNotice"></p></div>'
+        route.fulfill(body=html.replace(main[0], main[0] + notice), content_type="text/html")
 
     if demo:
         browser_page.route(re.compile(r"/$"), mark)
     chat = ChatPage(browser_page).open()
     text = chat.page.locator(".starters").inner_text()
     assert ("Flask" in text) is demo
+    notice = chat.page.locator("#sluice-main > .notice")
+    if demo:
+        expect(notice).to_contain_text("Set OPENAI_API_KEY or OPENAI_BASE_URL for a real one.")
     assert "Sluice" not in chat.page.locator("#sluice-empty").inner_text()
     field, cards = (each.bounding_box() for each in (chat.field, chat.page.locator(".starters")))
     assert field is not None
@@ -299,6 +306,8 @@ def test_only_the_demo_offers_questions_about_the_product(browser_page: Page, de
         assert focused.evaluate("each => each.closest('.starters') !== null")
     chat.page.keyboard.press("Tab")
     expect(focused).to_have_text("Keyboard shortcuts")
+    chat.ask_and_wait("Hello?")
+    expect(notice).to_be_hidden()  # the demo's answers say it
 
 
 def test_what_is_wide_is_shaded_where_a_part_is_out_of_view(chat: ChatPage, model: ScriptedModel) -> None:

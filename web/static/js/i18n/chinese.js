@@ -170,7 +170,7 @@ export const CHINESE = {
   signIn: "登录",
   reload: "重新加载",
   dismiss: "关闭",
-  demoNotice: "当前由内置演示模型回答：它是服务器上的一段脚本，不是语言模型。",
+  demoNotice: "当前由内置演示模型回答：它是服务器上的一段脚本，不是语言模型。设置 OPENAI_API_KEY 或 OPENAI_BASE_URL 后，由真正的模型回答。",
   configurationNotice: "页面无法读取服务器的设置，已使用默认设置。重新加载页面可再试一次。",
   storageMissing: "对话不会保存：本页有一个程序库未能加载。离开页面后对话会丢失，请尝试重新加载。",
   storageUnavailable: "对话不会保存：此浏览器的存储已关闭。离开页面后对话会丢失。请允许本页存储数据，然后重新加载。",

@@ -193,7 +193,7 @@ export const ENGLISH = {
   signIn: "Sign in",
   reload: "Reload",
   dismiss: "Dismiss",
-  demoNotice: "Answers come from the built-in demo: a script on this server, not a language model.",
+  demoNotice: "Answers come from the built-in demo: a script on this server, not a language model. Set OPENAI_API_KEY or OPENAI_BASE_URL for a real one.",
   configurationNotice: "The page could not read the server's settings, so it uses defaults. Reload the page to try again.",
   storageMissing:
     "Conversations are not saved: this page could not load one of its libraries. They are lost when you leave the page. Try to reload it.",
