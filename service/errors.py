@@ -32,7 +32,7 @@
 
 Each class has its code, the message that a client may see, and whether a further attempt can help. A provider's own
 words are in ``detail``, which is for the log alone. A client's mistakes are in `web/request_errors.py`, and HTTP
-statuses in `web/api/errors.py`.
+statuses in `web/api/error_replies.py`.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
 
     from ..service import ChatService
     from ..service.settings.load import load_settings
-    from .api.errors import register_error_handlers
+    from .api.error_replies import register_error_handlers
     from .blueprint import make_blueprint
     from .cli.commands import sluice_commands
     from .extension_state import ExtensionState

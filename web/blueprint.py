@@ -11,11 +11,11 @@ from .ai_sdk.routes import make_ai_sdk_blueprint
 from .api.chat import make_chat_blueprint
 from .api.conversations import make_conversations_blueprint
 from .api.doctor import PacedStreams, make_doctor_blueprint
-from .api.errors import make_error_response, register_error_handlers
+from .api.error_replies import make_error_response, register_error_handlers
 from .api.operations import make_operations_blueprint
 from .api.runs import make_runs_blueprint
 from .extension_state import ExtensionState
-from .openai_api.errors import make_openai_error
+from .openai_api.error_replies import make_openai_error
 from .openai_api.routes import make_openai_blueprint
 from .openapi.document import make_openapi_blueprint
 from .page.assets import Assets, make_assets_blueprint

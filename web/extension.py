@@ -20,7 +20,7 @@ from ..service.settings.names import warn_of_names
 from ..service.settings.sources import kept_files
 from ..service.tools.consent import NeedsConsent
 from ..service.tools.tool import MAX_RESULT_BYTES, ToolFunction, make_tool
-from .api.errors import make_error_response
+from .api.error_replies import make_error_response
 from .api.item_stream import make_item_stream
 from .app_config import settings_in_config
 from .blueprint import NAME as BLUEPRINT

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from sluice.web.api.errors import STATUSES
+from sluice.web.api.error_replies import STATUSES
 from tools.common.chat_page import ChatPage, frames, text_frame
 
 from .browser_errors import BrowserErrors

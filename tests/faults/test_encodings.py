@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from sluice.service.errors import ServiceError
-from sluice.web.api.errors import STATUSES
+from sluice.web.api.error_replies import STATUSES
 from tests.support.encodings import AI_SDK, ENCODINGS, OPENAI_STREAM
 from tests.support.fault_server import FaultServer, StartOwnServer
 from tests.support.provider_scenarios import SCENARIOS

@@ -6,7 +6,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from sluice.web.api.errors import STATUSES
+from sluice.web.api.error_replies import STATUSES
 from tests.support.fault_server import FaultServer
 from tests.support.provider_scenarios import SCENARIOS, Scenario
 from tools.common.raw_client import post_chat, stream_chat

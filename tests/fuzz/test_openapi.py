@@ -20,7 +20,7 @@ from sluice.service.events.tool_uses import ToolUse
 from sluice.service.settings.records.limits import LimitSettings
 from sluice.service.settings.records.provider import ProviderSettings
 from sluice.web import create_app
-from sluice.web.api.errors import STATUSES
+from sluice.web.api.error_replies import STATUSES
 from sluice.web.api.request_body import ChatBody
 from sluice.web.encoders.sluice_sse import describe_tool_use, encode_events
 from sluice.web.openapi.document import NOT_BLANK, make_openapi_document

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from sluice.service.settings.settings import Settings
-from sluice.web.api.errors import STATUSES
+from sluice.web.api.error_replies import STATUSES
 from sluice.web.openapi.document import make_openapi_document
 
 from .markdown import code, table

@@ -1,4 +1,4 @@
-"""Every error that a client can see, from the tree in `service/errors.py` and the statuses in `web/api/errors.py`."""
+"""Every error that a client can see: the tree in `service/errors.py`, the statuses in `web/api/error_replies.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 from typing import Final
 
 from sluice.service.errors import ServiceError, UpstreamError
-from sluice.web.api.errors import STATUSES
+from sluice.web.api.error_replies import STATUSES
 
 from .markdown import code, table
 

@@ -10,7 +10,7 @@ from ...service.errors import InternalError, Overloaded
 
 
 class Refusal(NamedTuple):
-    """A reply that refuses a request and closes its connection, with the fields of other errors (`api/errors.py`)."""
+    """A reply that refuses a request and closes its connection. Its fields are those of `api/error_replies.py`."""
 
     status: int
     #: The reason phrase of the status, such as `Request Timeout`.

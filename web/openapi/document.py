@@ -17,7 +17,7 @@ from ...service import Settings
 from ...service.events.usage import Usage
 from ...service.settings.records.chat import InteractionMode
 from ...service.settings.starters import Language, Starter
-from ..api.errors import STATUSES
+from ..api.error_replies import STATUSES
 from ..api.images import IMAGE_PATTERN, MAX_IMAGE_CHARS, MAX_IMAGES
 from ..api.json_response import make_json_response
 from ..api.request_body import MAX_TEMPERATURE, ChatBody, list_allowed_roles

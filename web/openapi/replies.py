@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from ...service.errors import InternalError, Overloaded, ServiceError
-from ..api.errors import STATUSES
+from ..api.error_replies import STATUSES
 from ..request_errors import InvalidRequest
 
 # What `InvalidRequest` can say besides its usual 400.

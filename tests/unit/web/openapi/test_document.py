@@ -15,7 +15,7 @@ from sluice.service.observability.metrics import MetricsUnavailable
 from sluice.service.settings.records.provider import OPENAI_DEFAULT_MODEL, ProviderSettings
 from sluice.service.settings.records.storage import StorageSettings
 from sluice.web import create_app
-from sluice.web.api.errors import STATUSES
+from sluice.web.api.error_replies import STATUSES
 from sluice.web.openapi.document import make_openapi_document
 from sluice.web.request_errors import InvalidRequest
 

@@ -6,7 +6,7 @@ from flask import Response
 
 from ...service.errors import ServiceError
 from ...service.observability.logging import request_id
-from ..api.errors import make_described_response, status_of
+from ..api.error_replies import make_described_response, status_of
 from ..encoders.openai_chunks import describe_openai_error
 
 #: By it the openai client decides in place of the status (openai 3.54, `_base_client.py`, `_should_retry`).
