@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -11,6 +12,7 @@ from tools.common.chat_page import ChatPage
 from tools.common.scripted_model import ScriptedModel, finished, reply, said, stalling_after
 
 from .browser_errors import BrowserErrors
+from .fed_answer import FedAnswer
 
 TABLE = "| A wide | table | with many | columns | that a | phone | cannot | show |\n|-|-|-|-|-|-|-|-|\n" + (
     "| cell " * 8 + "|\n"
@@ -191,6 +193,140 @@ def test_the_view_follows_the_end_only_while_the_reader_is_at_the_end(chat: Chat
     second_gate.open()
     chat.wait_complete()
     expect(chat.prose.locator("p").last).to_be_in_viewport()
+
+
+FROM_END: Final = "(document.scrollingElement.scrollHeight - innerHeight - scrollY)"
+GROWN: Final = "() => document.querySelectorAll('.answer .prose p').length > %d"
+
+
+def grow(chat: ChatPage, paragraphs: int = 12) -> None:
+    """Wait until a running answer has some paragraphs more."""
+    chat.page.wait_for_function(GROWN % (chat.prose.locator("p").count() + paragraphs))
+
+
+def stream_lines(chat: ChatPage, model: ScriptedModel) -> None:
+    """Begin an answer that grows by a line in each 30 ms, longer than any test reads it."""
+    model.enqueue(
+        (*said("\n\n".join(f"Line {number}" for number in range(60))), *said(*["\n\nNext"] * 900, delay=0.03))
+    )
+    chat.field.fill("Count")
+    chat.send_button.click()
+    expect(chat.prose.locator("p").nth(59)).to_be_attached()
+
+
+def test_any_scrolling_up_leaves_the_end_of_a_growing_answer_until_the_reader_is_back(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    page = chat.page
+    to_end = page.get_by_role("button", name="Jump to the latest")
+    stream_lines(chat, model)
+
+    def touchpad() -> None:
+        for _ in range(12):
+            page.mouse.wheel(0, -3)
+
+    def arrow() -> None:
+        page.mouse.click(690, 200)
+        page.keyboard.press("ArrowUp")
+
+    page.mouse.move(500, 300)
+    movements = {
+        "a touchpad": touchpad,
+        "an arrow key": arrow,
+        # no event of a pointer or a key comes before it
+        "assistive technology": lambda: page.evaluate("document.scrollingElement.scrollTop -= 6"),
+    }
+    for name, move in movements.items():
+        move()
+        expect(to_end, name).to_be_visible()
+        grow(chat, 3)  # the browser scrolls over several frames
+        there = page.evaluate("scrollY")
+        grow(chat)
+        assert page.evaluate("scrollY") == there, name
+        # a movement down that ends above the end changes nothing
+        page.mouse.wheel(0, 20)
+        page.wait_for_function(f"() => scrollY === {there + 20}")
+        grow(chat, 3)
+        assert page.evaluate("scrollY") == there + 20, name
+        # to the end of a page that grows while the wheel turns
+        page.wait_for_function(
+            f"""() => {{ scrollBy({{ top: 1e6, behavior: "instant" }}); return {FROM_END} < 1; }}"""
+        )
+        expect(to_end, name).to_be_hidden()
+        grow(chat)
+        assert page.evaluate(FROM_END) < 48, name
+    page.keyboard.press("Escape")
+
+
+# Puts a box at one end of the conversation, and takes it out again unless it is to stay.
+BOX: Final = """async ([place, stays]) => {
+    const box = Object.assign(document.createElement("div"), { style: "height: 300px" });
+    const frames = async () => {
+        for (const _ of [1, 2]) await new Promise((resolve) => requestAnimationFrame(resolve));
+    };
+    document.querySelector("#sluice-log").insertAdjacentElement(place, box);
+    await frames();
+    if (!stays) box.remove();
+    await frames();
+}"""
+
+
+# The distance from the end after the page has grown by 40 pixels, at once after an event of the reader's.
+BEFORE_SCROLLING: Final = f"""() => {{
+    dispatchEvent(%s);
+    document.querySelector("#sluice-log").style.paddingBottom =
+        parseFloat(getComputedStyle(document.querySelector("#sluice-log")).paddingBottom) + 40 + "px";
+    dispatchEvent(new Event("resize"));
+    return {FROM_END};
+}}"""
+SCROLL_BY: Final = """async (top) => {
+    scrollBy({ top, behavior: "instant" });
+    for (const _ of [1, 2]) await new Promise((resolve) => requestAnimationFrame(resolve));
+}"""
+
+
+def test_changes_of_the_layout_are_not_taken_for_the_readers_scrolling(chat: ChatPage) -> None:
+    page = chat.page
+    answer = FedAnswer(page)
+    chat.ask("Count")
+    answer.send("\n\n".join(f"Line {number}" for number in range(60)))
+    lines = chat.prose.locator("p")
+    expect(lines).to_have_count(60)
+
+    def next_line() -> None:
+        count = lines.count()
+        answer.send("\n\nNext")
+        expect(lines).to_have_count(count + 1)
+
+    for place in ("afterbegin", "beforeend"):
+        page.evaluate(BOX, [place, False])
+        next_line()
+        assert page.evaluate(FROM_END) < 48, place
+    for height in (400, 800):  # a keyboard on the screen comes and goes
+        page.set_viewport_size({"width": 1100, "height": height})
+        next_line()
+        assert page.evaluate(FROM_END) < 48, height
+    # what may become scrolling up: the page waits for it, and goes on if it does not come
+    for event in (
+        "new WheelEvent('wheel', { deltaY: -1 })",
+        "new Event('touchmove')",
+        "new KeyboardEvent('keydown', { key: 'PageUp' })",
+    ):
+        assert page.evaluate(BEFORE_SCROLLING % event) == 40, event
+        page.wait_for_function(f"() => {FROM_END} < 1")
+    # close to the end, and not following it: what grows above moves the page down, and not the reader
+    page.evaluate(SCROLL_BY, -20)
+    page.evaluate(BOX, ["afterbegin", True])
+    assert page.evaluate(FROM_END) == 20
+    there = page.evaluate("scrollY")
+    next_line()
+    assert page.evaluate("scrollY") == there
+    page.get_by_role("button", name="Jump to the latest").click()
+    for step in (-30, 5):  # a finger trembles: this is no way back
+        page.evaluate(SCROLL_BY, step)
+    there = page.evaluate("scrollY")
+    next_line()
+    assert page.evaluate("scrollY") == there
 
 
 def test_returning_to_the_end_causes_no_scrolling_by_itself(chat: ChatPage, model: ScriptedModel) -> None:

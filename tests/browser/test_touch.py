@@ -12,6 +12,7 @@ from tools.common.scripted_model import ScriptedModel, reply, resetting_after, s
 
 from .browser_errors import BrowserErrors
 from .test_conversations import converse
+from .test_reader import grow, stream_lines
 
 PHONE: Final[dict[str, Any]] = {"has_touch": True, "is_mobile": True, "viewport": {"width": 390, "height": 780}}
 ANSWER: Final = "Some text.\n\n```python\nprint(1)\n```\n\n" + "\n\n".join(f"Line {number}" for number in range(40))
@@ -99,6 +100,27 @@ def test_on_a_phone_targets_are_large_and_the_keyboard_never_covers_the_message_
     chat.page.get_by_role("button", name="Settings").tap()
     expect(chat.page.get_by_role("dialog", name="Settings")).to_be_visible()
     assert browser_page.evaluate(SMALL) == []
+
+
+@pytest.mark.browser_context(**PHONE)
+def test_a_finger_leaves_the_end_of_a_growing_answer(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    stream_lines(chat, model)
+    touch = browser_page.context.new_cdp_session(browser_page)
+
+    def finger(kind: str, *at: int) -> None:
+        points = [{"x": 200, "y": y} for y in at]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    finger("touchStart", 250)
+    for y in range(250, 320, 2):  # slowly: each movement is shorter than the answer grows meanwhile
+        finger("touchMove", y)
+    finger("touchEnd")
+    expect(browser_page.get_by_role("button", name="Jump to the latest")).to_be_visible()
+    there = browser_page.evaluate("scrollY")
+    grow(chat)
+    assert browser_page.evaluate("scrollY") == there
+    browser_page.keyboard.press("Escape")
 
 
 @pytest.mark.browser_context(viewport={"width": 320, "height": 200})

@@ -85,7 +85,7 @@ const transcript = new Transcript(requireElement("log", HTMLElement), {
     chat.choose(exchange);
     const button = transcript.focusSwitch(exchange, choice);
     // keeps the button under the pointer, for several clicks in a row
-    if (button) scroller.scrollBy({ top: button.getBoundingClientRect().top - top, behavior: "instant" });
+    if (button) position.scrollBy(button.getBoundingClientRect().top - top);
   },
   startFromHere: ({ question }) => {
     const { tuning } = chat;

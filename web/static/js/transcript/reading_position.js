@@ -1,46 +1,65 @@
 /**
- * Keeps the end of a growing answer in view while the reader is at the end. Scrolling up stops this; scrolling back to
- * the end resumes it.
+ * Keeps the end of a growing answer in view while the reader is at the end. Any scrolling up by the reader stops this;
+ * coming back to the end on the way down resumes it. The page's own scrolling and changes of the layout do neither.
  */
 
 import { isAlone, scroller } from "../browser/page_root.js";
 
-const NEAR = 48; // pixels, less than two lines: this close counts as at the end
+const NEAR = 48; // pixels, less than two lines: on the way down, this close counts as at the end
+const HOLD_MS = 250; // from what the reader does to the scrolling that it causes
 
 export class ReadingPosition {
   /** Whether there is a conversation; the start screen is shown from its beginning. */
   #hasEnd = false;
   #isAtEnd = true;
   #lastTop = 0;
+  /** From the end, in pixels, as last seen. */
+  #lastDistance = 0;
+  /** The greatest distance since the reader left the end. */
+  #farthest = 0;
+  /** The timer while the reader may be about to scroll up; otherwise 0. */
+  #held = 0;
 
   /** @param {HTMLButtonElement} toEnd shown while the reader is not at the end */
   constructor(toEnd) {
     this.toEnd = toEnd;
     toEnd.addEventListener("click", () => {
       this.goToEnd();
-      this.#updateButton();
+      this.#update();
     });
     (isAlone ? window : scroller).addEventListener("scroll", () => this.#onScroll(), { passive: true });
     addEventListener("resize", () => this.follow());
+    // scrolling to the end now would cancel the browser's smooth scrolling before its first step
+    const hold = () => this.#hold();
+    addEventListener("touchmove", hold, { passive: true });
+    addEventListener("wheel", ({ deltaY }) => deltaY < 0 && hold(), { passive: true });
+    addEventListener("keydown", ({ key, shiftKey }) => (/Up$|^Home$/.test(key) || (key === " " && shiftKey)) && hold());
     this.#lastTop = scroller.scrollTop;
   }
 
   /** Scrolls to the end if the reader was there. Call after the page has grown. */
   follow() {
-    if (this.#hasEnd && this.#isAtEnd) this.goToEnd();
-    this.#updateButton();
+    if (this.#hasEnd && this.#isAtEnd && !this.#held) this.goToEnd();
+    this.#update();
   }
 
   /** Stops following if the end is out of view. Call after the reader has opened a collapsible section. */
   recheckEnd() {
+    this.#lastTop = scroller.scrollTop;
     this.#isAtEnd &&= this.#distance() <= NEAR;
-    this.#updateButton();
+    this.#update();
+  }
+
+  /** Scrolls as a part of what the reader has chosen. @param {number} top pixels down */
+  scrollBy(top) {
+    scroller.scrollBy({ top, behavior: "instant" });
+    this.recheckEnd();
   }
 
   goToStart() {
     this.#hasEnd = false;
     scroller.scrollTo({ top: 0, behavior: "instant" });
-    this.#updateButton();
+    this.#update();
   }
 
   goToEnd() {
@@ -50,16 +69,30 @@ export class ReadingPosition {
     this.#lastTop = scroller.scrollTop;
   }
 
-  #onScroll() {
-    // The page may grow between a scroll and its event. So only scrolling up counts as leaving the end.
-    if (this.#distance() <= NEAR) this.#isAtEnd = true;
-    else if (scroller.scrollTop < this.#lastTop) this.#isAtEnd = false;
-    this.#lastTop = scroller.scrollTop;
-    this.#updateButton();
+  #hold() {
+    clearTimeout(this.#held);
+    this.#held = setTimeout(() => {
+      this.#held = 0;
+      this.follow();
+    }, HOLD_MS);
   }
 
-  #updateButton() {
-    this.toEnd.hidden = !this.#hasEnd || this.#isAtEnd || this.#distance() <= NEAR;
+  #onScroll() {
+    const top = scroller.scrollTop;
+    const distance = this.#distance();
+    // A page that shrinks moves up as well, but no farther from its end, and so does one that springs back.
+    if (top < this.#lastTop && distance > Math.max(this.#lastDistance, 1)) this.#isAtEnd = false;
+    // A page that grows above the window moves down, but no closer to its end, and a finger trembles: hence the half.
+    else if (top > this.#lastTop && distance <= Math.min(NEAR, this.#farthest / 2)) this.#isAtEnd = true;
+    this.#lastTop = top;
+    this.#update();
+  }
+
+  #update() {
+    const distance = this.#distance();
+    this.#lastDistance = distance;
+    this.#farthest = this.#isAtEnd ? 0 : Math.max(this.#farthest, distance);
+    this.toEnd.hidden = !this.#hasEnd || this.#isAtEnd || distance <= NEAR;
   }
 
   #distance() {
