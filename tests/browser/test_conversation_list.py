@@ -77,7 +77,7 @@ def test_the_list_and_its_search_are_used_by_keyboard(chat: ChatPage) -> None:
     keyboard.press("Alt+Shift+k")
     keyboard.type("KINGfisher 7")
     expect(titles(chat)).to_have_text([f"Number {number}" for number in (7, 17, 27, 37)])
-    assert chat.page.evaluate(MARKS)[:3] == ["7", "kingfisher", "7"]
+    assert chat.page.evaluate(MARKS)[:2] == ["kingfisher", "7"]  # of the answer: the title is shown above it
     keyboard.press("ArrowDown")
     expect(focused).to_have_text("Number 7")
     keyboard.press("ArrowDown")

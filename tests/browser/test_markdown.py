@@ -247,23 +247,23 @@ def test_a_footnote_and_its_reference_lead_to_each_other(chat: ChatPage, model: 
 
 
 def test_a_footnotes_mark_is_small_before_its_note_arrives(chat: ChatPage, model: ScriptedModel) -> None:
-    gate = model.gate("before the notes")
-    begin = said("A claim[^1], a class [^a-z].\n\n", "No note[^2].\n\n", "Half[^")
-    model.enqueue((*begin, gate, *said("1].\n\n[^1]: The source."), *finished()))
+    second, notes = model.gate("before the second paragraph has ended"), model.gate("before the notes")
+    begin = said("No note[^2].\n\nA claim[^1], a class [^a-z].")
+    model.enqueue((*begin, second, *said("\n\nHalf[^"), notes, *said("1].\n\n[^1]: The source."), *finished()))
     chat.ask("Show me")
-    text = "paragraphs => paragraphs.map((each) => each.innerHTML)"
-    expect(chat.prose.locator("p")).to_have_text(["A claim1, a class [^a-z].", "No note2.", "Half"])
-    assert chat.prose.locator("p").evaluate_all(text)[:2] == [
-        "A claim<sup>1</sup>, a class [^a-z].",
-        "No note<sup>2</sup>.",
-    ]
-    before = chat.prose.locator("p").first.bounding_box()
-    gate.open()
+    paragraphs = chat.prose.locator("p")
+    expect(paragraphs).to_have_text(["No note2.", "A claim1, a class [^a-z]."])
+    second.open()
+    expect(paragraphs).to_have_text(["No note2.", "A claim1, a class [^a-z].", "Half"])
+    assert paragraphs.nth(1).inner_html() == "A claim<sup>1</sup>, a class [^a-z]."
+    size = "({ offsetWidth, offsetHeight }) => [offsetWidth, offsetHeight]"
+    before = paragraphs.nth(1).evaluate(size)
+    notes.open()
     chat.wait_complete()
     expect(chat.prose.locator(".footnote-reference")).to_have_text(["1", "1"])
-    assert chat.prose.locator("p").first.bounding_box() == before
+    assert paragraphs.nth(1).evaluate(size) == before
     # which has no note
-    expect(chat.prose.locator("p").nth(1)).to_have_text("No note[^2].")
+    expect(paragraphs.first).to_have_text("No note[^2].")
 
 
 def test_a_callout_follows_the_language_of_the_page(chat: ChatPage, model: ScriptedModel) -> None:
