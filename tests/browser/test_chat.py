@@ -353,6 +353,8 @@ def test_a_message_over_the_limit_is_not_sent_and_the_limit_is_shown(browser_pag
     expect(chat.send_button).to_be_enabled()
     chat.field.fill("123456")
     chat.field.press("Enter")
-    expect(chat.page.locator("#sluice-problem")).to_have_text("This message is too long. The limit is 5 characters.")
+    expect(chat.page.locator("#sluice-problem")).to_have_text(
+        "This message is too long. The limit is 5 characters: remove about 1."
+    )
     expect(chat.send_button).to_be_disabled()
     expect(chat.questions).to_have_count(0)

@@ -125,6 +125,7 @@ def test_a_draft_that_cannot_be_saved_survives_a_change_of_conversation(chat: Ch
     chat.page.locator("nav a").click()
     expect(chat.field).to_have_value("Half a thou")
     chat.ask_and_wait("A whole thought")
+    expect(chat.page.get_by_role("alert").filter(has_text="cannot save your draft")).to_have_count(0)
     chat.page.get_by_role("button", name="New conversation").click()
     chat.page.locator("nav a").click()
     expect(chat.field).to_have_value("")
@@ -162,7 +163,9 @@ def test_a_pasted_megabyte_is_reported_as_too_long_and_stays_quick_to_edit(chat:
         }"""
     )
     assert ours < 4 * plain  # 15 times as long with a direction for each line
-    expect(chat.page.get_by_role("alert")).to_have_text("This message is too long. The limit is 100,000 characters.")
+    expect(chat.page.get_by_role("alert")).to_have_text(
+        "This message is too long. The limit is 100,000 characters: remove about 910,000."
+    )
     expect(chat.send_button).to_be_disabled()
 
 

@@ -220,6 +220,7 @@ def test_unsent_images_stay_with_the_draft_of_their_conversation(chat: ChatPage)
     chat.ask_and_wait("First")
     choose(chat, picture(chat, "one.png"))
     expect(attached(chat)).to_have_count(1)
+    expect(chat.status).to_have_text("Images added: one.png")
     chat.page.get_by_role("button", name="New conversation").first.click()
     expect(attached(chat)).to_have_count(0)
     choose(chat, picture(chat, "two.png"))
@@ -229,6 +230,33 @@ def test_unsent_images_stay_with_the_draft_of_their_conversation(chat: ChatPage)
     assert [each.get_attribute("alt") for each in attached(chat).all()] == ["one.png"]
     chat.page.get_by_role("button", name="New conversation").first.click()
     assert [each.get_attribute("alt") for each in attached(chat).all()] == ["two.png"]
+    # over a reload, also if they are old
+    chat.page.evaluate(AGE, 3_600_000)
+    chat.page.reload()
+    expect(attached(chat)).to_have_attribute("alt", "two.png")
+    chat.page.keyboard.press("Shift")
+    assert len(chat.page.evaluate(UNTIL, [2, WAIT_MS])) == 2
+    chat.page.locator(".conversation a").click()
+    expect(attached(chat)).to_have_attribute("alt", "one.png")
+    # an image without words: the page says what is missing
+    chat.send_button.click()
+    expect(notice(chat, "Write a question about the image.")).to_be_visible()
+    expect(chat.field).to_be_focused()
+    bodies = chat.reply_once(**REPLY)
+    chat.ask_and_wait("What is it?")
+    expect(notice(chat, "Write a question")).to_have_count(0)
+    assert len(bodies[0]["images"]) == 1
+    # what was sent, or removed, does not come back
+    chat.page.get_by_role("button", name="New conversation").first.click()
+    chat.page.get_by_role("button", name="Remove two.png").click()
+    for _ in range(2):
+        expect(attached(chat)).to_have_count(0)
+        chat.page.locator(".conversation a").click()
+        chat.wait_shown()
+        expect(attached(chat)).to_have_count(0)
+        chat.page.get_by_role("button", name="New conversation").first.click()
+        chat.page.reload()
+        expect(chat.page.get_by_role("button", name="Add images")).to_be_visible()
 
 
 def test_an_image_that_is_gone_leaves_a_note_and_the_question_goes_on(chat: ChatPage) -> None:

@@ -105,7 +105,7 @@ const transcript = new Transcript(requireElement("log", HTMLElement), {
     rememberAddress();
     location.reload(); // the application then redirects to its sign-in, with the way back
   },
-  draftNotSaved: showDraftNotice,
+  draftSaved: showDraftState,
   retryReady: () => announce(texts.retryReady),
   grown: () => position.follow(),
   expanded: () => position.recheckEnd(),
@@ -115,7 +115,8 @@ const composer = new Composer(requireElement("composer", HTMLFormElement), promp
   send: (message, conversation, images) => chat.send(message, conversation, images),
   stop: () => chat.stop(),
   tooEarly: announce,
-  draftNotSaved: showDraftNotice,
+  draftSaved: showDraftState,
+  imagesAdded: (names) => announce(texts.imagesAdded(names)),
   filesRead: (problem) => {
     hideFileProblems(); // shown again, it is announced again
     if (problem) notices.show(problem, { isUrgent: problem === "partNotLoaded" });
@@ -185,7 +186,7 @@ const chat = new Chat(store, {
   marked: updateList,
   endedElsewhere: (id) => announce(texts.endedElsewhere(store.record(id)?.title || texts.untitled)),
   status: announce,
-  draftNotSaved: showDraftNotice,
+  draftNotSaved: () => showDraftState(false),
 });
 const syncing = isSynced ? startSync() : null;
 const conversations = new ConversationActions(store, chat, notices, undo);
@@ -393,8 +394,10 @@ function hideFileProblems() {
   for (const each of FILE_PROBLEMS) notices.hide(each);
 }
 
-function showDraftNotice() {
-  notices.show("draftNotSaved");
+/** @param {boolean} isSaved */
+function showDraftState(isSaved) {
+  if (isSaved) notices.hide("draftNotSaved");
+  else notices.show("draftNotSaved");
 }
 
 function goToComposer() {

@@ -1,6 +1,7 @@
 /** The images that will be sent with the next message: their button, and a list of them above the message box. */
 
 import { iconButton } from "../ui/button.js";
+import { DraftImages } from "../storage/draft_images.js";
 import { keepImages } from "../storage/image_store.js";
 import { newIdentifier } from "../conversation/identifier.js";
 import { onLanguageChange, setLabel, texts } from "../i18n/language.js";
@@ -15,6 +16,8 @@ import { scaleImage } from "./image_scaling.js";
 /**
  * @typedef {object} AttachmentEvents
  * @property {() => void} changed
+ * @property {(names: string) => void} added
+ * @property {(isSaved: boolean) => void} draftSaved as for the text of a draft
  * @property {(problem: ImageProblem) => void} failed
  * @property {(files: File[]) => void} chosen files, of any kind
  */
@@ -26,9 +29,9 @@ export class Attachments {
   #field;
   #events;
   #list = document.createElement("ul");
-  /** @type {NewImage[]} */
-  #images = [];
-  /** Those of other conversations, by their ids; all empty conversations share one. @type {Map<string, NewImage[]>} */
+  /** Of the shown conversation. @type {DraftImages | null} */
+  #draft = null;
+  /** Those of other conversations, by their ids; all empty conversations share one. @type {Map<string, DraftImages>} */
   #others = new Map();
   /** @type {Conversation | null} */
   #conversation = null;
@@ -63,12 +66,40 @@ export class Attachments {
     return this.#reading > 0;
   }
 
+  get isEmpty() {
+    return !this.#draft?.list.length;
+  }
+
   /** @param {Conversation | null} conversation whose next message is written from now on */
   open(conversation) {
-    if (this.#conversation) this.#others.set(keyOf(this.#conversation), this.#images);
+    this.#draft?.save(); // under another key, if the conversation is no longer empty
+    if (this.#conversation && this.#draft) this.#others.set(keyOf(this.#conversation), this.#draft);
     this.#conversation = conversation;
-    this.#images = (conversation && this.#others.get(keyOf(conversation))) ?? [];
+    this.#draft = conversation && this.#take(conversation);
     this.#show();
+  }
+
+  /** @param {Conversation} conversation */
+  #take(conversation) {
+    const key = keyOf(conversation);
+    const known = this.#others.get(key);
+    this.#others.delete(key);
+    if (!known) return this.#read(conversation);
+    known.owner = conversation;
+    return known;
+  }
+
+  /** @param {Conversation} conversation @returns {DraftImages} which get those of an earlier page */
+  #read(conversation) {
+    const draft = new DraftImages(conversation, this.#events.draftSaved);
+    if (!draft.isStored) return draft;
+    this.#reading += 1;
+    void draft.read().then((areAll) => {
+      this.#reading -= 1;
+      this.#show();
+      if (!areAll) this.#events.failed("imagesNotKept");
+    });
+    return draft;
   }
 
   /**
@@ -76,21 +107,27 @@ export class Attachments {
    * @returns {Promise<void>}
    */
   async add(files) {
-    const conversation = this.#conversation;
+    const draft = this.#draft;
+    const names = [];
     for (const file of files) {
-      const images = this.#imagesOf(conversation);
-      if (images.length >= MOST) return this.#events.failed("imagesTooMany");
+      if (!draft || draft.list.length >= MOST) {
+        this.#events.failed("imagesTooMany");
+        break;
+      }
       this.#reading += 1;
       this.#show();
       try {
         const image = { id: newIdentifier(), name: file.name || texts.image, ...(await scaleImage(file)) };
-        this.#imagesOf(conversation).push(image);
+        draft.list.push(image);
+        names.push(image.name);
+        void keepImages([image]).then((isKept) => (isKept ? draft.save() : this.#events.failed("imagesNotKept")));
       } catch {
         this.#events.failed("imageUnreadable"); // no image, or of a type that this browser cannot decode
       }
       this.#reading -= 1;
       this.#show();
     }
+    if (names.length > 0) this.#events.added(names.join(", "));
   }
 
   /**
@@ -99,10 +136,10 @@ export class Attachments {
    * @returns {ImageReference[]}
    */
   take(conversation = this.#conversation) {
-    const images = this.#imagesOf(conversation);
+    const draft = conversation === this.#conversation ? this.#draft : conversation && this.#others.get(keyOf(conversation));
+    const images = draft?.list.splice(0) ?? [];
     if (images.length === 0) return [];
-    if (conversation === this.#conversation) this.#images = [];
-    else if (conversation) this.#others.delete(keyOf(conversation));
+    draft?.save();
     this.#show();
     void keepImages(images).then((isKept) => isKept || this.#events.failed("imagesNotKept"));
     return images.map(({ data: _, ...reference }) => reference);
@@ -113,26 +150,15 @@ export class Attachments {
    * @param {Conversation} conversation
    */
   move(conversation) {
-    const images = this.#images;
-    this.#images = [];
+    const images = this.#draft?.list.splice(0) ?? [];
     this.open(conversation);
-    this.#images.push(...images);
+    this.#draft?.list.push(...images);
+    this.#draft?.save();
     this.#show();
   }
 
-  /**
-   * @param {Conversation | null} conversation
-   * @returns {NewImage[]}
-   */
-  #imagesOf(conversation) {
-    if (conversation === this.#conversation || !conversation) return this.#images;
-    const images = this.#others.get(keyOf(conversation)) ?? [];
-    this.#others.set(keyOf(conversation), images);
-    return images;
-  }
-
   #show() {
-    const tiles = this.#images.map((image) => this.#item(image));
+    const tiles = (this.#draft?.list ?? []).map((image) => this.#item(image));
     if (this.isReading) tiles.push(readingTile()); // a large photo takes a second
     this.#list.hidden = tiles.length === 0;
     this.#list.replaceChildren(...tiles);
@@ -152,8 +178,10 @@ export class Attachments {
 
   /** @param {NewImage} image */
   #remove(image) {
-    const index = this.#images.indexOf(image);
-    this.#images.splice(index, 1);
+    const list = this.#draft?.list ?? [];
+    const index = list.indexOf(image);
+    list.splice(index, 1);
+    this.#draft?.save();
     this.#show();
     const buttons = this.#list.querySelectorAll("button");
     (buttons[Math.min(index, buttons.length - 1)] ?? this.#field).focus();

@@ -6,7 +6,7 @@ import { Draft } from "../storage/draft.js";
 import { takeFiles } from "./file_intake.js";
 import { keepQuick, prepareFor } from "../ui/quick_field.js";
 import { replaceText } from "./text_edit.js";
-import { onLanguageChange, setText, texts } from "../i18n/language.js";
+import { onLanguageChange, roughly, setText, texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
 /** @typedef {import("../conversation/exchange.js").ImageReference} ImageReference */
@@ -18,7 +18,8 @@ import { onLanguageChange, setText, texts } from "../i18n/language.js";
  *   conversation, or to another one
  * @property {() => void} stop
  * @property {(hint: string) => void} tooEarly the reader pressed Enter while an answer is running; the hint shows why nothing is sent
- * @property {() => void} draftNotSaved the browser refuses to store the draft
+ * @property {(isSaved: boolean) => void} draftSaved false: the browser refuses to store the draft, or another one
+ * @property {(names: string) => void} imagesAdded
  * @property {(problem: FileProblem | null) => void} filesRead what is wrong with dropped or pasted files; null also at the next edit
  *
  * @typedef {import("./dropped_files.js").FileProblem | import("./attachments.js").ImageProblem | "partNotLoaded"} FileProblem
@@ -54,6 +55,8 @@ export class Composer {
   #waiting = new Map();
   #running = false;
   #isAwaited = false;
+  /** Whether the reader wanted to send images without words. */
+  #isWordless = false;
   /** Where images may be sent. @type {import("./attachments.js").Attachments | null} */
   #attachments = null;
   #maxChars = Infinity;
@@ -114,7 +117,7 @@ export class Composer {
     if (this.#conversation === conversation) return;
     const typedEarly = this.#draft ? "" : this.#field.value; // typed before this script was loaded
     this.#conversation = conversation;
-    this.#draft = this.#waiting.get(conversation) ?? new Draft(conversation, this.#events.draftNotSaved);
+    this.#draft = this.#waiting.get(conversation) ?? new Draft(conversation, this.#events.draftSaved);
     this.#attachments?.open(conversation);
     this.#setText(join(this.#draft.text, typedEarly));
   }
@@ -125,6 +128,8 @@ export class Composer {
     if (!part || this.#attachments) return;
     this.#attachments = new part.Attachments(this.#form, this.#field, {
       changed: () => this.#show(),
+      draftSaved: (isSaved) => this.#events.draftSaved(isSaved),
+      added: (names) => this.#events.imagesAdded(names),
       failed: (problem) => this.#events.filesRead(problem),
       chosen: (files) => void this.#addFiles(files),
     });
@@ -287,7 +292,12 @@ export class Composer {
       this.#hint.classList.add("wanted");
       this.#events.tooEarly(this.#hint.textContent ?? "");
     }
-    if (this.#isBusy || message.trim() === "" || this.#attachments?.isReading || this.#findProblem()) return;
+    if (this.#isBusy || this.#attachments?.isReading || this.#findProblem()) return;
+    if (message.trim() === "") {
+      this.#isWordless = this.#hasOnlyImages;
+      this.#show();
+      return this.focusAfterAction(); // the button is disabled now
+    }
     if (this.#draft && this.#conversation?.contents === "reading") {
       this.#waiting.set(this.#conversation, this.#draft);
       this.#draft.flush();
@@ -295,6 +305,10 @@ export class Composer {
     }
     this.#setText("");
     this.#events.send(message, undefined, this.#attachments?.take());
+  }
+
+  get #hasOnlyImages() {
+    return this.#attachments?.isEmpty === false && this.#field.value.trim() === "";
   }
 
   /** Whether an answer is running, or a message waits for its conversation. */
@@ -317,14 +331,17 @@ export class Composer {
 
   /** @returns {string} why the message cannot be sent; empty if it can */
   #findProblem() {
+    if (this.#isWordless) return texts.wordsMissing;
     const { value } = this.#field;
     // code points, as the server counts: an emoji is one character
-    if (value.length > this.#maxChars && [...value].length > this.#maxChars) return texts.tooLong(this.#maxChars);
+    const excess = value.length > this.#maxChars ? [...value].length - this.#maxChars : 0;
+    if (excess > 0) return texts.tooLong(this.#maxChars, roughly(excess));
     const mayBeTooLarge = value.length * MAX_BYTES_PER_CHAR > this.#maxBytes;
     return mayBeTooLarge && new Blob([JSON.stringify(value)]).size > this.#maxBytes ? texts.failures.too_large : "";
   }
 
   #show() {
+    if (!this.#hasOnlyImages) this.#isWordless = false;
     const problem = this.#findProblem();
     const isBusy = this.#isBusy;
     this.#field.readOnly = this.#waiting.has(this.#conversation); // the message is shown until it is sent
@@ -332,7 +349,8 @@ export class Composer {
     setText(this.#hint, !isBusy ? "hint" : this.#isAwaited ? "hintWaiting" : "hintRunning");
     if (!isBusy) this.#hint.classList.remove("wanted");
     this.#form.classList.toggle("running", isBusy);
-    this.#button.disabled = !isBusy && (this.#field.value.trim() === "" || problem !== "" || this.#attachments?.isReading === true);
+    const isEmpty = this.#field.value.trim() === "" && !this.#hasOnlyImages;
+    this.#button.disabled = !isBusy && (isEmpty || problem !== "" || this.#attachments?.isReading === true);
     this.#field.setAttribute("aria-invalid", String(problem !== ""));
     if (this.#problem.textContent !== problem) this.#problem.textContent = problem;
     this.#fitHeight();

@@ -31,6 +31,7 @@ export const ENGLISH = {
   modeLabel: "Answers appear",
   modeStream: "As they are written",
   modeBlock: "All at once",
+  modeHelp: "If you leave or reload the page before an answer is complete, it is lost. Tools cannot ask for permission.",
   themeLabel: "Theme",
   themeSystem: "System",
   themeLight: "Light",
@@ -48,15 +49,15 @@ export const ENGLISH = {
   systemPromptExample: "For example: Be brief. I am a beginner.",
   temperature: "Temperature",
   temperatureDefault: "Default",
-  temperatureHelp: "0 is the most predictable, 2 the most varied. Leave empty for the model’s default.",
+  temperatureHelp: "0 is the most predictable, 2 the most varied. Leave empty for the model's default.",
   temperatureOutside: "The temperature should be a number from 0 to 2, or empty.",
   tuningHelp: "Kept with this conversation, and used from the next answer on.",
   done: "Done",
   shortcuts: "Keyboard shortcuts",
   showShortcuts: "Show this list",
   newLine: "New line",
-  earlierPrompt: "Previous question",
-  laterPrompt: "Next question, then your draft",
+  earlierPrompt: "Previous question (in an empty box)",
+  laterPrompt: "Next question",
   nextControl: "Next button or field",
   toggleSidebar: "Open or close the sidebar",
   inTheList: "On a title in the list of conversations",
@@ -205,14 +206,21 @@ export const ENGLISH = {
   storageOlder: "Another tab runs an older version of this page. Close that tab. Until then, nothing is saved here.",
   storageWaiting: "The browser's storage does not respond. Close other tabs of this page. Until it responds, nothing is saved here.",
   storageFailed: "This conversation cannot be saved: the browser's storage failed. Export it. If you reload, you may lose text.",
-  /** @param {number} most */
-  tooLong: (most) => `This message is too long. The limit is ${most.toLocaleString("en")} characters.`,
+  /**
+   * @param {number} most
+   * @param {number} excess
+   */
+  tooLong: (most, excess) =>
+    `This message is too long. The limit is ${most.toLocaleString("en")} characters: remove about ${excess.toLocaleString("en")}.`,
   /** @param {number} seconds */
   retryIn: (seconds) => `Try again in ${duration(seconds)}`,
   retryReady: "You can try again now.",
   fileNotText: "Only text files can be put into a message. Images and other files cannot be sent.",
   fileNotTextOrImage: "Only text files and images can be put into a message.",
   images: "Images",
+  /** @param {string} names */
+  imagesAdded: (names) => `Images added: ${names}`,
+  wordsMissing: "Write a question about the image.",
   addImages: "Add images",
   remove: "Remove",
   close: "Close",

@@ -56,6 +56,13 @@ export function onLanguageChange(listener) {
   listeners.add(listener);
 }
 
+/** @param {number} count @returns {number} rounded up, so that an alert with it does not change with each letter */
+export function roughly(count) {
+  const digits = String(count).length;
+  const step = 10 ** Math.max(digits > 1 ? 1 : 0, digits - 2);
+  return Math.ceil(count / step) * step;
+}
+
 /**
  * Sets an element's text, and keeps it in the current language.
  * @param {Element} element

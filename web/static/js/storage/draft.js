@@ -5,7 +5,8 @@ import { isStorageClosed, storageName } from "../browser/page_root.js";
 /** @typedef {Pick<import("../conversation/conversation.js").Conversation, "id" | "isEmpty">} DraftOwner */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 
-const PREFIX = storageName("draft.1."); // the number is the version of the format
+export const PREFIX = storageName("draft.1."); // the number is the version of the format
+export const IMAGES = ".images"; // the end of the key of a draft's images
 const PAUSE_MS = 300; // one write for each burst of typing, and little to lose in a crash
 
 /** Drafts that the browser refused to store, by key, until the page is closed. @type {Map<string, string>} */
@@ -13,18 +14,22 @@ const unsaved = new Map();
 
 export class Draft {
   #key;
-  #draftNotSaved;
+  #end;
+  #onSave;
   #text;
   #timer = 0;
 
   /**
    * @param {DraftOwner} owner all empty conversations share one draft
-   * @param {() => void} draftNotSaved called if the browser refuses: its storage is full or turned off
+   * @param {(isSaved: boolean) => void} onSave called with false while the browser refuses this draft or another one: its
+   *   storage is full or turned off
+   * @param {string} [end] of its key, where it holds something else than the text
    */
-  constructor(owner, draftNotSaved) {
+  constructor(owner, onSave, end = "") {
     this.owner = owner;
-    this.#key = keyOf(owner);
-    this.#draftNotSaved = draftNotSaved;
+    this.#end = end;
+    this.#key = keyOf(owner) + end;
+    this.#onSave = onSave;
     this.#text = read(this.#key);
   }
 
@@ -42,10 +47,11 @@ export class Draft {
   /** Saves the text now. */
   flush() {
     clearTimeout(this.#timer);
-    const key = keyOf(this.owner);
+    const key = keyOf(this.owner) + this.#end;
     if (key !== this.#key) save(this.#key, ""); // the conversation is no longer empty, so its draft moves
     this.#key = key;
-    if (!save(key, this.#text)) this.#draftNotSaved();
+    save(key, this.#text);
+    this.#onSave(![...unsaved.values()].some(Boolean));
   }
 }
 
@@ -73,6 +79,7 @@ export function moveDraft(from, to) {
  */
 export function removeDrafts(conversation) {
   const keys = [conversation, ...conversation.exchanges.map(draftOwnerOf)].map(keyOf);
+  keys.push(keyOf(conversation) + IMAGES);
   const texts = keys.map(read);
   for (const key of keys) save(key, "");
   return () => keys.forEach((key, index) => save(key, texts[index] ?? ""));
@@ -97,14 +104,12 @@ function read(key) {
  * @param {string} text
  */
 function save(key, text) {
-  if (isStorageClosed()) return true;
+  if (isStorageClosed()) return;
   try {
     if (text) localStorage.setItem(key, text);
     else localStorage.removeItem(key);
     unsaved.delete(key);
-    return true;
   } catch {
     unsaved.set(key, text);
-    return false;
   }
 }

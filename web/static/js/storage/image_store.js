@@ -4,6 +4,7 @@
  */
 
 import { isStorageClosed, storageName } from "../browser/page_root.js";
+import { IMAGES, PREFIX } from "./draft.js";
 
 /**
  * @typedef {object} NewImage
@@ -61,7 +62,7 @@ export async function loadImages(ids) {
 }
 
 /**
- * Deletes images that no exchange has any more.
+ * Deletes images that no exchange and no draft has any more.
  * @param {() => Promise<Set<string> | null>} findUsed the ids of those that exchanges have; null if that cannot be read
  */
 export async function deleteUnused(findUsed) {
@@ -72,12 +73,19 @@ export async function deleteUnused(findUsed) {
     const old = records.filter((record) => record.added < before);
     const used = old.length > 0 ? await findUsed() : null;
     if (!used) return;
+    for (const id of idsInDrafts()) used.add(id);
     await useImages("readwrite", async (store) => {
       for (const { id } of old) if (!used.has(id)) store.delete(id);
     });
   } catch {
     // turned off: nothing is kept
   }
+}
+
+/** @returns {string[]} */
+function idsInDrafts() {
+  const keys = Object.keys(localStorage).filter((key) => key.startsWith(PREFIX) && key.endsWith(IMAGES));
+  return keys.flatMap((key) => JSON.parse(localStorage.getItem(key) ?? "[]").map((/** @type {{ id: string }} */ { id }) => id));
 }
 
 /** @param {IDBObjectStore} store */

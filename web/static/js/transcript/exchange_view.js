@@ -20,7 +20,7 @@ import { QuestionView } from "./question_view.js";
  * @property {(name: string) => void} consentAsked a tool of this name asks for the reader's permission
  * @property {(exchange: Exchange) => void} delete
  * @property {(exchange: Exchange) => void} startFromHere starts a new conversation with the same question as its draft
- * @property {() => void} draftNotSaved the browser refuses to store an edited question
+ * @property {(isSaved: boolean) => void} draftSaved false: the browser refuses to store an edited question, or another draft
  * @property {() => import("./remedy.js").Remedies} remedies what the reader can change
  * @property {() => void} changeTemperature opens the settings of the conversation
  * @property {() => void} chooseModel opens the choice of model

@@ -38,7 +38,7 @@ export class QuestionView {
   constructor(exchange, events) {
     this.#exchange = exchange;
     this.#events = events;
-    this.#draft = new Draft(draftOwnerOf(exchange), events.draftNotSaved);
+    this.#draft = new Draft(draftOwnerOf(exchange), events.draftSaved);
     setLabel(this.#article, "you");
     this.#text.dir = "auto";
     this.#fold.type = "button";

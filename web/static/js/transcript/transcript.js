@@ -111,7 +111,7 @@ export class Transcript {
   reopenEditor(exchange, question) {
     const view = [...this.#views].find(([{ id }]) => id === exchange.id)?.[1];
     if (view) return view.reopenEditor(question);
-    const draft = new Draft(draftOwnerOf(exchange), this.#events.draftNotSaved);
+    const draft = new Draft(draftOwnerOf(exchange), this.#events.draftSaved);
     draft.text = question;
     draft.flush();
   }
