@@ -73,6 +73,7 @@ def test_each_conversation_is_in_the_list_under_its_first_message(chat: ChatPage
     expect(chat.prose).to_have_text("One.")
 
 
+FAMILY = "👨\u200d👩\u200d👧\u200d👦"  # one character to the reader
 # First messages and the titles derived from them.
 TITLES = {
     "How do I use **`git rebase`** well?": "How do I use git rebase well?",
@@ -85,6 +86,7 @@ TITLES = {
     "-1 or #1?": "-1 or #1?",
     "***": "***",
     "[" * 200_000: "[" * 60 + "…",
+    FAMILY * 60: FAMILY * 8 + "…",
 }
 
 
@@ -229,6 +231,24 @@ def test_search_finds_words_of_titles_questions_and_answers(chat: ChatPage, mode
     expect(chat.page.locator(".search-result")).to_have_text("No results")
     chat.page.get_by_role("button", name="Undo").click()
     expect(chat.page.locator(".search-result")).to_have_text("1 conversation")
+    search.fill("")
+    expect(titles(chat)).to_have_count(2)
+    # an input method's letters are no words yet
+    chat.page.evaluate(
+        """() => {
+            const result = document.querySelector(".search-result");
+            window.results = [];
+            new MutationObserver(() => window.results.push(result.textContent)).observe(result, { childList: true });
+        }"""
+    )
+    devtools = chat.page.context.new_cdp_session(chat.page)
+    for letters in ("s", "shu", "shuchu"):
+        place = {"selectionStart": len(letters), "selectionEnd": len(letters)}
+        devtools.send("Input.imeSetComposition", {"text": letters, **place})
+    expect(search).to_have_value("shuchu")
+    devtools.send("Input.insertText", {"text": "输出"})
+    expect(titles(chat)).to_have_text(["Streams"])
+    assert chat.page.evaluate("window.results") == ["1 conversation"]
     search.fill("swan")
     expect(titles(chat)).to_have_count(0)
     expect(chat.page.locator(".search-result")).to_have_text("No results")

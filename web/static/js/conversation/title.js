@@ -23,10 +23,19 @@ export function titleFrom(message) {
 function truncate(line) {
   const characters = [...line];
   if (characters.length <= MAX_CHARS) return line;
-  const beginning = characters.slice(0, MAX_CHARS).join("");
+  const beginning = line.slice(0, characterStart(line, characters.slice(0, MAX_CHARS).join("").length));
   const space = beginning.lastIndexOf(" ");
   // splits a word only if it is very long, or if the script has no spaces
   return `${(space > MAX_CHARS / 2 ? beginning.slice(0, space) : beginning).trimEnd()}…`;
+}
+
+/**
+ * @param {string} text
+ * @param {number} index
+ * @returns {number} where the character at the index begins: an emoji may be joined of several
+ */
+export function characterStart(text, index) {
+  return new Intl.Segmenter().segment(text).containing(index)?.index ?? index;
 }
 
 /** Removes Markdown outside code; a fence becomes an empty text. @param {string} line */

@@ -22,6 +22,7 @@ export class ConversationSearch {
   /** The results by the id of the conversation; null without a search. @type {Map<string, SearchHit | null> | null} */
   #found = null;
   #count = 0;
+  #text = "";
   /** The search that is running. @type {Promise<void> | null} */
   #running = null;
 
@@ -34,7 +35,8 @@ export class ConversationSearch {
     this.#field = field;
     this.#result = result;
     this.#events = events;
-    field.addEventListener("input", () => void this.#search());
+    field.addEventListener("input", ({ isComposing }) => isComposing || this.#search());
+    field.addEventListener("compositionend", () => void this.#search());
     field.addEventListener("keydown", (event) => {
       if (event.isComposing || event.keyCode === 229) return; // an input method's own keys
       if (event.key === "ArrowDown") events.toResults();
@@ -88,13 +90,14 @@ export class ConversationSearch {
 
   /** Runs one search at a time. If the text changes during a search, another one follows. */
   #search() {
+    this.#text = this.#field.value;
     this.#running ??= this.#searchAll().finally(() => (this.#running = null));
     return this.#running;
   }
 
   async #searchAll() {
-    for (let text = null; text !== this.#field.value; ) {
-      text = this.#field.value;
+    for (let text = null; text !== this.#text; ) {
+      text = this.#text; // not the field's: an input method may be composing there
       this.#found = text.trim() ? await this.#events.search(text) : null;
       this.#count = this.#found?.size ?? 0;
       this.#showCount();

@@ -1,6 +1,6 @@
 /** A search query: all of its words must be in one text. */
 
-import { stripMarkdown, titleFrom } from "../conversation/title.js";
+import { characterStart, stripMarkdown, titleFrom } from "../conversation/title.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 
@@ -57,8 +57,8 @@ export class SearchQuery {
     // otherwise it stands in what was removed, such as an address
     const [shown, word] = place >= 0 ? [plain, place] : [source.replace(/\s/g, " "), at - begin];
     const from = word <= BEFORE ? 0 : shown.indexOf(" ", word - BEFORE) + 1 || word - BEFORE;
-    const start = from > word ? word - BEFORE : from;
-    const whole = shown.slice(start, start + LENGTH);
+    const start = characterStart(shown, from > word ? word - BEFORE : from);
+    const whole = shown.slice(start, characterStart(shown, start + LENGTH));
     const space = whole.lastIndexOf(" ");
     const isInWord = space > LENGTH / 2 && /\S/.test(shown.charAt(start + LENGTH));
     const cut = (isInWord ? whole.slice(0, space) : whole).trim();
