@@ -43,7 +43,14 @@ def test_text_files_become_text_in_the_message_box_and_others_one_sentence(brows
     expect(notice).to_have_count(0)
     chat.field.press("Control+z")
     expect(chat.field).to_have_value("See")
-    for kind, target in ((PNG, "body"), (["a.bin", "", [1, 0, 2]], "#sluice-message"), (PNG, "#sluice-log")):
+    for kind, target in (
+        (PNG, "body"),
+        (["a.bin", "", [1, 0, 2]], "#sluice-message"),
+        (PNG, "#sluice-log"),
+        # letters only, but nobody reads their source
+        (["a.pdf", "application/pdf", list(b"%PDF-1.4\n1 0 obj\n")], "body"),
+        (["a.rtf", "", list(rb"{\rtf1\ansi Hello}")], "body"),
+    ):
         assert browser_page.evaluate(DROP, [target, [kind], ""]) == [True, True]
         expect(notice).to_be_visible()
         notice.locator("xpath=..").get_by_role("button", name="Dismiss").click()

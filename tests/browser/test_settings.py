@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -65,7 +67,7 @@ def test_the_language_changes_at_once_and_nothing_is_lost(chat: ChatPage, model:
     chat.ask("Second")
     expect(chat.prose).to_have_text("Half")
     chat.field.fill("My draft")
-    settings(chat).get_by_label("中文").check()
+    settings(chat).get_by_label("简体中文", exact=True).check()
     expect(chat.page.locator("html")).to_have_attribute("lang", "zh-CN")
     expect(chat.page.get_by_role("dialog", name="设置")).to_be_visible()
     chat.page.get_by_role("button", name="完成").click()
@@ -83,7 +85,13 @@ def test_the_language_changes_at_once_and_nothing_is_lost(chat: ChatPage, model:
 
 def test_the_mode_setting_applies_to_the_next_answer(chat: ChatPage) -> None:
     expect(settings(chat).get_by_label("As they are written")).to_be_checked()
+    cost = chat.page.get_by_text("If you leave or reload the page before an answer is complete, it is lost.")
+    expect(cost).to_be_hidden()
     chat.page.get_by_label("All at once").check()
+    expect(cost).to_be_visible()
+    expect(chat.page.get_by_label("All at once")).to_have_accessible_description(
+        re.compile("cannot ask for permission")
+    )
     chat.page.keyboard.press("Escape")
     bodies = chat.reply_once(content_type="application/json", body=BLOCK_REPLY)
     chat.ask_and_wait("Are you whole?")

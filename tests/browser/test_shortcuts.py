@@ -64,6 +64,9 @@ def test_escape_in_a_dialog_closes_only_the_dialog(chat: ChatPage, model: Script
     chat.page.keyboard.press("Alt+Shift+/")
     dialog = chat.page.get_by_role("dialog", name="Keyboard shortcuts")
     expect(dialog).to_be_visible()
+    for listed in ("Previous question (in an empty box) ↑", "Next question ↓", "Undo the last deletion Alt Shift Z"):
+        what, *keys = listed.rsplit(" ", 3 if "Alt" in listed else 1)
+        expect(dialog.locator("dl > div", has_text=what).locator("kbd")).to_have_text(keys)
     chat.page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(chat.field).to_be_focused()

@@ -8,10 +8,19 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tools.common.chat_page import ChatPage
+from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from tools.common.chromium import open_context
 from tools.common.gunicorn_server import GunicornServer
-from tools.common.scripted_model import MODEL_NAME, ScriptedModel, finished, reply, said, stalling_after, usage_of
+from tools.common.scripted_model import (
+    MODEL_NAME,
+    Pause,
+    ScriptedModel,
+    finished,
+    reply,
+    said,
+    stalling_after,
+    usage_of,
+)
 
 from ..conftest import PLANTED_KEY
 from .browser_errors import BrowserErrors
@@ -93,7 +102,7 @@ def test_an_offline_reader_loses_nothing_and_can_retry_when_online(
 
 def test_a_button_shows_the_details_of_an_answer(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
-    model.enqueue((*said("One", " two"), gate, *finished(usage=usage_of(9, 42))))
+    model.enqueue((*said("One", " two"), gate, Pause(0.15), *finished(usage=usage_of(9, 42))))
     chat.ask("Count")
     expect(chat.prose).to_have_text("One two")
     expect(chat.details).to_have_count(0)
@@ -113,6 +122,12 @@ def test_a_button_shows_the_details_of_an_answer(chat: ChatPage, model: Scripted
     # The times are shown in hundredths of a second, and so may be equal.
     assert rate > 0.99 * 42 / (whole - first + 0.01)
     assert rate * (whole - first - 0.01) < 1.01 * 42
+    # the time of an answer in one piece says nothing
+    body = frames(text_frame("One two"), {**DONE_FRAME, "usage": {"prompt_tokens": 9, "completion_tokens": 42}})
+    chat.reply_once(content_type="text/event-stream", body=body)
+    chat.ask_and_wait("Count again")
+    chat.show_details.click()
+    expect(chat.details.locator("dt")).to_have_text(["Model", "Time to first token", "Total time", "Tokens"])
     chat.page.reload()
     chat.show_details.click()
     expect(chat.details).to_contain_text("9 input, 42 output")

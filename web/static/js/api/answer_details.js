@@ -15,6 +15,8 @@
  * @property {string} [currency] of the cost
  */
 
+const LEAST_SECONDS = 0.1;
+
 /** Measures the times of one answer, from construction on. */
 export class Stopwatch {
   #startedAt = performance.now();
@@ -45,11 +47,12 @@ export class Stopwatch {
 
 /**
  * @param {AnswerDetails} details
- * @returns {number | undefined} from the first token to the end; in block mode, over the total time
+ * @returns {number | undefined} from the first token to the end; in block mode, over the total time; undefined if the
+ *   answer came in one piece, whose time says nothing
  */
 export function tokensPerSecond({ firstMs = 0, totalMs = 0, usage }) {
   const seconds = (totalMs - firstMs) / 1000;
-  return usage && seconds > 0 ? usage.completion / seconds : undefined;
+  return usage && seconds >= LEAST_SECONDS ? usage.completion / seconds : undefined;
 }
 
 /**

@@ -27,12 +27,15 @@ export async function readFiles(files, maxChars) {
       continue;
     }
     const content = isMedia(file) ? null : decode(await bytesOf(file));
-    if (content === null) result.problem = "fileNotText";
+    if (content === null || DOCUMENT.test(content)) result.problem = "fileNotText";
     else parts.push(fenced(file.name, content));
   }
   result.text = parts.join("\n\n");
   return result;
 }
+
+/** Documents that may consist of letters only, and that nobody reads as such: PDF, PostScript and RTF. */
+const DOCUMENT = /^(?:%PDF-|%!PS|\{\\rtf)/;
 
 /** @param {File} file */
 function isMedia({ type }) {

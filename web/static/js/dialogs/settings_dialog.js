@@ -13,6 +13,9 @@ export class SettingsDialog extends Dialog {
   #problem;
   /** @type {Configuration["mode"]} */
   #defaultMode = "stream";
+  /** What "All at once" costs, where other answers are kept. @type {HTMLElement} */
+  #modeHelp;
+  #isResumable = false;
 
   /**
    * @param {HTMLDialogElement} element
@@ -23,6 +26,7 @@ export class SettingsDialog extends Dialog {
     this.#settings = settings;
     this.#form = /** @type {HTMLFormElement} */ (element.querySelector("form"));
     this.#problem = /** @type {HTMLElement} */ (element.querySelector(".problem"));
+    this.#modeHelp = /** @type {HTMLElement} */ (element.querySelector(".help"));
     this.#form.addEventListener("change", (event) => this.#choose(event.target));
     settings.onChange(() => this.#show());
     onLanguageChange(() => this.#show());
@@ -30,8 +34,9 @@ export class SettingsDialog extends Dialog {
   }
 
   /** @param {Configuration} configuration the defaults */
-  configure({ mode }) {
+  configure({ mode, isResumable }) {
     this.#defaultMode = mode;
+    this.#isResumable = isResumable;
     this.#show();
   }
 
@@ -45,6 +50,7 @@ export class SettingsDialog extends Dialog {
   #show() {
     const { mode, theme, language, textSize } = this.#settings.values;
     this.#select("mode", mode || this.#defaultMode);
+    this.#modeHelp.hidden = !this.#isResumable || (mode || this.#defaultMode) !== "block";
     this.#select("theme", theme);
     this.#select("language", language || texts.tag);
     this.#select("textSize", textSize);

@@ -1,4 +1,4 @@
-"""The page's texts in Chinese."""
+"""The texts of the page in their languages."""
 
 from __future__ import annotations
 
@@ -10,3 +10,8 @@ ROOT = Path(__file__).parents[4] / "web"
 def test_the_page_addresses_its_reader_by_one_word() -> None:
     files = [*(ROOT / "static" / "js" / "i18n").glob("*.js"), *(ROOT / "templates").rglob("*.html")]
     assert [path.name for path in files if "您" in path.read_text("utf-8")] == []
+
+
+def test_english_texts_have_one_form_of_the_apostrophe() -> None:
+    texts = ROOT / "static" / "js" / "i18n"
+    assert [path.name for path in texts.glob("*.js") if "\u2019" in path.read_text("utf-8").split("CHINESE")[0]] == []
