@@ -61,6 +61,18 @@ def test_the_current_conversation_is_in_view_in_its_list(chat: ChatPage) -> None
     chat.page.get_by_role("menuitem", name="Delete").click()
     expect(titles(chat)).to_have_count(COUNT - 1)
     expect(older).not_to_be_in_viewport()
+    # results are shown from the first one, and the list then where it was
+    nav, search = chat.page.locator("nav.conversations"), chat.page.get_by_role("searchbox")
+    top = nav.evaluate("each => each.scrollTop")
+    assert top > 300
+    for words in ("heron", "kingfisher"):
+        search.fill(words)
+        expect(chat.page.locator(".snippet mark").first).to_have_text(words)
+        assert nav.evaluate("each => each.scrollTop") == 0
+        nav.evaluate("each => each.scrollTo({ top: 150, behavior: 'instant' })")
+    search.fill("")
+    expect(chat.page.locator(".search-result")).to_be_empty()
+    assert nav.evaluate("each => each.scrollTop") == top
 
 
 def test_the_list_and_its_search_are_used_by_keyboard(chat: ChatPage) -> None:

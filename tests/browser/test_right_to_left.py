@@ -36,6 +36,7 @@ SIDES = """(element) => {
     return [...range.getClientRects()].filter(({ width }) => width > 0)
         .map(({ left, right }) => (left - box.left < box.right - right ? "left" : "right"));
 }"""
+RIGHT = "(element) => element.getBoundingClientRect().right"
 DIRECTION = "(element) => getComputedStyle(element).direction"
 
 
@@ -77,6 +78,40 @@ def test_each_block_has_its_own_direction_and_code_is_left_to_right(browser_page
     code = chat.prose.locator("pre code")
     assert direction(code) == "ltr"
     assert side(code.locator(".lines")) == "left"
+
+
+def test_whatever_holds_right_to_left_text_begins_at_the_right_edge(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    lists = f"- {ARABIC}\n\n---\n\n1. {HEBREW}\n\n- [x] {ARABIC}"
+    quotes = f"> [!NOTE]\n> {ARABIC}\n\n> [!TIP] {HEBREW}\n> {ARABIC}\n\n> [!WARNING]\n> English"
+    tables = f"| {ARABIC} | {HEBREW} |\n|---|--:|\n| {ARABIC} | 2000 |\n\n| one | two |\n|---|---|\n| {ARABIC} | 1 |"
+    model.enqueue(reply(f"{ARABIC}[^1]\n\n{lists}\n\n{quotes}\n\n{tables}\n\n[^1]: {HEBREW}"))
+    chat.ask_and_wait(ARABIC)
+    prose = chat.prose
+    right = prose.locator("> p").evaluate(RIGHT)
+    for holder in ("ul", "ol", "hr", "blockquote", "table", ".footnote"):
+        assert prose.locator(f"> {holder}, > div > {holder}").first.evaluate(RIGHT) == right, holder
+    assert [direction(each) for each in prose.locator(".callout").all()] == ["rtl", "rtl", "ltr"]
+    titles_of_callouts = prose.locator(".callout-title")
+    assert [side(each) for each in titles_of_callouts.all()] == ["right", "right", "left"]
+    # the cells of a column keep to one edge, whatever their own direction
+    numbers, words = prose.locator("table").first, prose.locator("table").last
+    for table, column, edge in ((numbers, 2, "right"), (words, 1, "left")):
+        paddings = table.locator(f":is(th, td):nth-child({column})").evaluate_all(
+            "(cells, edge) => cells.map((each) => getComputedStyle(each)[`padding-${edge}`])", edge
+        )
+        assert paddings == ["0px", "0px"]
+    # a title that begins at the right is not below the button there
+    browser_page.get_by_role("button", name=f"Actions for “{ARABIC}”").hover()
+    title, button = (browser_page.locator(f".conversation {name}").bounding_box() for name in ("a", ".more"))
+    assert title is not None
+    assert button is not None
+    padding = titles(chat).evaluate("(each) => parseFloat(getComputedStyle(each).paddingRight)")
+    assert title["x"] + title["width"] - padding <= button["x"]
+    # what is searched for is beside the icon
+    search = browser_page.get_by_role("searchbox")
+    search.fill(HEBREW)
+    expect(search).to_have_css("padding-left", "36px")
 
 
 def test_what_the_reader_writes_has_the_direction_of_its_text(browser_page: Page, model: ScriptedModel) -> None:

@@ -65,7 +65,8 @@ const tuningButton = requireElement("open-tuning", HTMLButtonElement);
 const status = requireElement("status", HTMLElement);
 const notices = new Notices(requireElement("alerts", HTMLElement));
 const parts = new PartLoader(notices);
-const undo = new Undo(requireElement("undo", HTMLElement), announce, () => composer.focusAfterAction());
+const offer = requireElement("undo", HTMLElement);
+const undo = new Undo(offer, announce, () => sidebar.takeFocus() || composer.focusAfterAction());
 const position = new ReadingPosition(requireElement("to-end", HTMLButtonElement));
 const transcript = new Transcript(requireElement("log", HTMLElement), {
   regenerate: (exchange) => thenFocusComposer(() => chat.regenerate(exchange)),
@@ -200,7 +201,7 @@ const sidebar = new Sidebar(sidebarElement, requireElement("toggle-sidebar", HTM
   requireElement("bar", HTMLElement),
   requireElement("main", HTMLElement),
   requireElement("dock", HTMLElement),
-]);
+], offer);
 
 const markdown = (conversationInAddress() ? loadMarkdown() : firstInteraction().then(loadMarkdown)).then((loaded) => {
   if (!loaded) return;

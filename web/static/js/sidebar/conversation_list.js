@@ -12,6 +12,7 @@ import { onLanguageChange, setText } from "../i18n/language.js";
  * @property {string} current the id of the shown conversation
  * @property {(id: string) => import("../chat/chat.js").Mark | null} markOf
  * @property {(id: string) => import("../storage/search_query.js").SearchHit | null} hit where a search has found its words
+ * @property {string} query what was searched for; empty without a search
  */
 
 /** The keys of the list, for the conversation that has the focus. @type {import("../dialogs/shortcut_list.js").ListedKey[]} */
@@ -33,8 +34,10 @@ export class ConversationList {
   #groups;
   /** The shown conversation and its place, when it was last scrolled into view. */
   #revealed = "";
+  /** The scroll position before a search. */
+  #topBefore = 0;
   /** @type {Shown} */
-  #shown = { records: [], current: "", markOf: () => null, hit: () => null };
+  #shown = { records: [], current: "", markOf: () => null, hit: () => null, query: "" };
 
   /**
    * @param {HTMLElement} element
@@ -52,8 +55,10 @@ export class ConversationList {
 
   /** @param {Shown} shown */
   show(shown) {
+    const { records, current, markOf, hit, query } = shown;
+    const queryBefore = this.#shown.query;
     this.#shown = shown;
-    const { records, current, markOf, hit } = shown;
+    if (query && !queryBefore) this.#topBefore = this.#element.scrollTop;
     const ids = new Set(records.map(({ id }) => id));
     for (const [id, item] of this.#items) {
       if (ids.has(id)) continue;
@@ -72,7 +77,8 @@ export class ConversationList {
         item.show(record, record.id === current, markOf(record.id), hit(record.id));
       });
     });
-    this.#reveal(current);
+    if (query !== queryBefore) this.#element.scrollTop = query ? 0 : this.#topBefore;
+    if (!query) this.#reveal(current);
     const focused = itemOf(document.activeElement);
     this.#makeTabStop(focused ?? this.#items.get(current)?.element ?? null);
   }

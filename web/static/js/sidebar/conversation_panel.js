@@ -35,7 +35,7 @@ export class ConversationPanel {
       search: (text) => store.search(text),
       found: () => {
         this.show();
-        if (!this.#search.isSearching) searchEnded();
+        if (!this.#search.query) searchEnded();
       },
       toResults: () => this.#list.focusFirst(),
       openFirst: () => this.#list.openFirst(),
@@ -65,9 +65,9 @@ export class ConversationPanel {
   show() {
     const records = this.#store.list;
     const markOf = (/** @type {string} */ id) => this.#chat.markOf(id);
-    this.#emptyNote.hidden = records.length > 0 || !this.#store.isOpened || this.#search.isSearching;
+    this.#emptyNote.hidden = records.length > 0 || !this.#store.isOpened || this.#search.query !== "";
     const hit = (/** @type {string} */ id) => this.#search.hit(id);
-    this.#list.show({ records: this.#search.filter(records), current: this.#chat.conversation.id, markOf, hit });
+    this.#list.show({ records: this.#search.filter(records), current: this.#chat.conversation.id, markOf, hit, query: this.#search.query });
   }
 
   focusSearch() {

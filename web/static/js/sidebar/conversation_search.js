@@ -21,6 +21,7 @@ export class ConversationSearch {
   #events;
   /** The results by the id of the conversation; null without a search. @type {Map<string, SearchHit | null> | null} */
   #found = null;
+  #query = "";
   #count = 0;
   #text = "";
   /** The search that is running. @type {Promise<void> | null} */
@@ -48,9 +49,9 @@ export class ConversationSearch {
     onLanguageChange(() => this.#showCount());
   }
 
-  /** Whether the list shows the results of a search. */
-  get isSearching() {
-    return this.#found !== null;
+  /** What the shown results were searched for; empty if the list is not that of a search. */
+  get query() {
+    return this.#query;
   }
 
   focus() {
@@ -98,7 +99,9 @@ export class ConversationSearch {
   async #searchAll() {
     for (let text = null; text !== this.#text; ) {
       text = this.#text; // not the field's: an input method may be composing there
-      this.#found = text.trim() ? await this.#events.search(text) : null;
+      const query = text.trim();
+      this.#found = query ? await this.#events.search(text) : null;
+      this.#query = query;
       this.#count = this.#found?.size ?? 0;
       this.#showCount();
       this.#events.found();

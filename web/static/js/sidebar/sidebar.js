@@ -1,6 +1,6 @@
 /**
  * The sidebar. In a wide window it is next to the conversation, and its state is stored. In a narrow window it is a
- * drawer above the conversation, which keeps the focus while it is open.
+ * drawer above the conversation, which keeps the focus while it is open. What can be undone is then offered in it.
  */
 
 import { root, storageName } from "../browser/page_root.js";
@@ -13,13 +13,18 @@ export class Sidebar {
   #toggle;
   #close;
   #background;
+  #offer;
+  #afterOffer;
 
   /**
    * @param {HTMLElement} element
    * @param {HTMLButtonElement} toggle
    * @param {HTMLElement[]} background inert while the drawer is open
+   * @param {HTMLElement} offer to undo something, in the background
    */
-  constructor(element, toggle, background) {
+  constructor(element, toggle, background, offer) {
+    this.#offer = offer;
+    this.#afterOffer = offer.nextElementSibling;
     this.#element = element;
     this.#toggle = toggle;
     this.#background = background;
@@ -56,13 +61,19 @@ export class Sidebar {
 
   open() {
     this.#setOpen(true);
-    if (this.#isDrawer) this.#close.focus(); // focusing the search field would open a touch keyboard
+    this.takeFocus(); // focusing the search field would open a touch keyboard
   }
 
   close() {
     const hadFocus = this.#element.contains(document.activeElement);
     this.#setOpen(false);
     if (hadFocus) this.#toggle.focus();
+  }
+
+  /** @returns {boolean} whether it is an open drawer, which then has the focus */
+  takeFocus() {
+    if (this.#isDrawer) this.#close.focus();
+    return this.#isDrawer;
   }
 
   /** Closes the sidebar if it is a drawer. */
@@ -89,6 +100,8 @@ export class Sidebar {
     if (this.#isWide) root.classList.remove("drawer-open");
     this.#toggle.setAttribute("aria-expanded", String(this.isOpen));
     setLabel(this.#toggle, this.isOpen ? "closeSidebar" : "openSidebar");
+    if (this.#isDrawer && !this.#element.contains(this.#offer)) this.#element.append(this.#offer);
+    else if (!this.#isDrawer && this.#element.contains(this.#offer)) this.#afterOffer?.before(this.#offer);
     for (const element of this.#background) element.inert = this.#isDrawer;
   }
 }
