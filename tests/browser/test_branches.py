@@ -8,6 +8,9 @@ from playwright.sync_api import Page, expect
 from tools.common.chat_page import ChatPage
 from tools.common.scripted_model import ScriptedModel, finished, reply, said, stalling_after
 
+# Whether a line separates an item of a menu from those above it.
+LINE_ABOVE = "each => getComputedStyle(each, '::before').content !== 'none'"
+
 
 @pytest.fixture
 def chat(browser_page: Page) -> ChatPage:
@@ -146,6 +149,14 @@ def test_deleting_one_of_several_versions_says_so(chat: ChatPage, model: Scripte
     chat.answer.get_by_role("button", name="Regenerate").click()
     expect(chat.prose).to_have_text("Another.")
     chat.wait_complete()
+    chat.answer.get_by_role("button", name="More actions").click()
+    alone = chat.page.get_by_role("menuitem")
+    expect(alone).to_have_text("Delete this version")
+    assert alone.evaluate(LINE_ABOVE) is False
+    chat.page.keyboard.press("Escape")
+    chat.page.get_by_role("button", name="Actions for “First”").click()
+    assert chat.page.get_by_role("menuitem", name="Delete").evaluate(LINE_ABOVE) is True
+    chat.page.keyboard.press("Escape")
     chat.choose_action("Delete this version")
     expect(chat.prose).to_have_text("One.")
     expect(chat.page.locator("#sluice-undo")).to_contain_text("Version deleted.")

@@ -47,6 +47,8 @@ def test_every_error_code_has_a_message_in_both_languages(browser_page: Page) ->
             if re.search("right now|server is |provider is (?:not|receiving)|暂时|稍[后候]", each)
         ]
         assert now == []
+        # the choice of a model is in the message box
+        assert [each for each in failures.values() if re.search("below the message box|输入框下方", each)] == []
 
 
 def test_an_unknown_error_code_is_reported_as_unknown(browser_page: Page) -> None:

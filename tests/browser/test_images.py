@@ -204,6 +204,12 @@ def test_images_stay_with_their_question_and_open_large(chat: ChatPage) -> None:
     assert "images" not in bodies[1][0]
     bodies.append(chat.reply_once(**REPLY))
     chat.page.locator(".exchange .edit").first.click()
+    editor = chat.page.locator(".question-editor")
+    expect(editor.get_by_role("img", name="two.png")).to_be_visible()
+    chat.page.keyboard.press("Escape")
+    expect(chat.questions.first.get_by_role("img", name="two.png")).to_be_visible()
+    chat.page.locator(".exchange .edit").first.click()
+    expect(editor.get_by_role("img")).to_have_count(2)
     chat.page.locator(".question-editor textarea").fill("What is it, in Chinese?")
     chat.page.get_by_role("button", name="Ask", exact=True).click()
     chat.wait_complete()

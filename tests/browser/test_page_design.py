@@ -76,6 +76,9 @@ CONTRASTS: Final = """(answer) => {
 }"""
 
 
+TOP = "(each) => each.getBoundingClientRect().top"
+
+
 @pytest.fixture
 def chat(browser_page: Page) -> ChatPage:
     """Return the open chat page."""
@@ -257,11 +260,14 @@ def test_a_pinned_conversation_stays_at_the_top_until_it_is_unpinned(chat: ChatP
     chat.ask_and_wait("First")
     chat.page.get_by_role("button", name="New conversation").click()
     chat.ask_and_wait("Second")
+    top = chat.page.get_by_role("heading", name="Today").evaluate(TOP)
     chat.page.get_by_role("button", name="Actions for “First”").click()
     chat.page.get_by_role("menuitem", name="Pin").click()
     expect(titles).to_have_text(["First", "Second"])
     expect(titles.first).to_be_focused()
-    expect(chat.page.get_by_role("heading", name="Pinned")).to_be_visible()
+    headings = chat.page.locator(".conversations h2:visible")
+    expect(headings).to_have_text(["Pinned", "Today"])
+    assert headings.first.evaluate(TOP) == top  # the first heading has one place, whichever it is
     titles.first.click()
     chat.ask_and_wait("And on")  # writes the conversation again
     chat.wait_saved()
@@ -412,6 +418,19 @@ def test_the_buttons_of_a_question_stand_between_it_and_its_answer(chat: ChatPag
     first.get_by_role("button", name="Edit question").click()
     expect(chat.page.locator(".question-editor textarea")).to_be_focused()
     expect(first.locator("button.edit")).to_be_hidden()
+    editor, answer_box = first.locator(".question-editor").bounding_box(), first.locator(".prose").bounding_box()
+    assert editor is not None
+    assert answer_box is not None
+    assert answer_box["y"] - editor["y"] - editor["height"] >= 16
+    # its lines have the width of those of the card
+    margins = first.locator(".question-editor textarea").evaluate(
+        """(field) => {
+            const [outer, inner] = [field.form.getBoundingClientRect(), field.getBoundingClientRect()];
+            const { paddingRight } = getComputedStyle(field);
+            return [inner.left - outer.left, outer.right - inner.right + parseFloat(paddingRight)];
+        }"""
+    )
+    assert abs(margins[0] - margins[1]) < 0.5
     chat.page.keyboard.press("Escape")
     expect(first.get_by_role("button", name="Edit question")).to_be_focused()
 

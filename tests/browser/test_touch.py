@@ -35,6 +35,16 @@ SHOW_KEYBOARD: Final = """height => {
     visualViewport.dispatchEvent(new Event("resize"));
 }"""
 
+# The middle of a box, and whether a finger there meets it.
+MIDDLE: Final = """(each) => {
+    const box = each.getBoundingClientRect();
+    return { x: (box.left + box.right) / 2, y: (box.top + box.bottom) / 2 };
+}"""
+IS_ON_TOP: Final = f"""(each) => {{
+    const {{ x, y }} = ({MIDDLE})(each);
+    return each.contains(document.elementFromPoint(x, y));
+}}"""
+
 
 @pytest.mark.browser_context(**PHONE)
 def test_on_a_phone_nothing_takes_the_focus_by_itself_and_enter_breaks_the_line(
@@ -121,6 +131,80 @@ def test_a_finger_leaves_the_end_of_a_growing_answer(browser_page: Page, model: 
     grow(chat)
     assert browser_page.evaluate("scrollY") == there
     browser_page.keyboard.press("Escape")
+
+
+@pytest.mark.browser_context(**PHONE)
+def test_on_a_phone_a_deletion_in_the_drawer_can_be_undone_there(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply("One."), reply("Two."))
+    for question in ("First", "Second"):
+        if chat.questions.count():
+            browser_page.get_by_role("button", name="New conversation").tap()
+        chat.field.fill(question)
+        chat.send_button.tap()
+        chat.wait_complete()
+    browser_page.get_by_role("button", name="Open the sidebar").tap()
+    row, dots = (browser_page.locator(f".conversation {name}").first.evaluate(MIDDLE) for name in ("a", ".more"))
+    assert abs(row["y"] - dots["y"]) < 0.5
+    browser_page.get_by_role("button", name="Actions for “First”").tap()
+    browser_page.get_by_role("menuitem", name="Delete").tap()
+    undo = browser_page.get_by_role("button", name="Undo")
+    expect(undo).to_be_visible()
+    assert undo.evaluate(IS_ON_TOP)
+    drawer = browser_page.locator("#sluice-sidebar")
+    expect(drawer.get_by_role("button", name="Undo")).to_be_visible()
+    expect(chat.status).to_contain_text("Conversation deleted.")
+    assert chat.status.evaluate("each => each.closest('[inert]')") is None, "it would not be read aloud"
+    drawer.get_by_role("button", name="Close the sidebar").tap()
+    expect(drawer.get_by_role("button", name="Undo")).to_have_count(0)
+    undo.tap(trial=True)
+    browser_page.get_by_role("button", name="Open the sidebar").tap()
+    undo.tap()
+    expect(browser_page.locator(".conversation")).to_have_count(2)
+    expect(browser_page.locator(":focus")).to_have_accessible_name("Close the sidebar")
+
+
+@pytest.mark.browser_context(**PHONE | {"viewport": {"width": 320, "height": 568}})
+def test_on_a_small_phone_nothing_covers_the_editor_of_a_long_question(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply("One."), reply(ANSWER), reply("Two."))
+    for question in ("First", "word " * 120):
+        chat.field.fill(question)
+        chat.send_button.tap()
+        chat.wait_complete()
+    chat.questions.last.evaluate("each => each.scrollIntoView({ block: 'start', behavior: 'instant' })")
+    to_end = browser_page.get_by_role("button", name="Jump to the latest")
+    expect(to_end).to_be_visible()
+    box = to_end.bounding_box()
+    assert box is not None
+    assert box["width"] < 46  # an arrow at the side
+    assert box["x"] > 250
+    browser_page.locator("button.edit").last.tap()
+    ask, cancel = (browser_page.get_by_role("button", name=name, exact=True) for name in ("Ask", "Cancel"))
+    expect(browser_page.locator(".question-editor textarea")).to_be_focused()
+    expect(to_end).to_be_hidden()
+    assert ask.evaluate(IS_ON_TOP)
+    assert cancel.evaluate(IS_ON_TOP)
+    bar, editor = (browser_page.locator(name).bounding_box() for name in (".bar", ".question-editor"))
+    assert bar is not None
+    assert editor is not None
+    assert editor["y"] >= bar["y"] + bar["height"]
+    cancel.tap()
+    # an offer in one row, and a button in a sentence
+    chat.choose_action("Delete question and answer")
+    undo = browser_page.get_by_role("button", name="Undo")
+    expect(undo).to_be_visible()
+    middles = browser_page.locator("#sluice-undo > *").evaluate_all(f"all => all.map({MIDDLE})")
+    assert max(each["y"] for each in middles) - min(each["y"] for each in middles) < 3
+    undo.tap()
+    expect(chat.questions).to_have_count(2)
+    chat.choose_action("Edit question", 0)
+    ask.tap()
+    chat.wait_complete()
+    lines = browser_page.locator(".later").evaluate("each => each.getBoundingClientRect().height")
+    assert lines % 24.75 < 1
 
 
 @pytest.mark.browser_context(viewport={"width": 320, "height": 200})

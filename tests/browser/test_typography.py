@@ -53,6 +53,37 @@ def test_a_number_in_a_table_stays_with_its_unit_and_lines_have_about_70_letters
     assert width <= 38 * 16
 
 
+def test_marks_boxes_and_rules_keep_to_the_text(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page)
+    chat.configure(models=["one", "two"], model="one")
+    chat.open()
+    model.enqueue(reply("A note[^1].\n\nNo note.\n\n- [x] done\n- [ ] to do\n\n---\n\nAfter.\n\n[^1]: Its text."))
+    prose = chat.ask_and_wait("Show me")
+    height, width = (f"all => all.map((each) => each.getBoundingClientRect().{side})" for side in ("height", "width"))
+    with_note, without = prose.locator("> p").evaluate_all(height)[:2]
+    assert with_note == without  # a mark moves no line
+    rule, text = (prose.locator(name).evaluate_all(width)[0] for name in ("> hr", "> p"))
+    assert rule == text
+    # done and not done differ by more than a shade, also without colours
+    done, to_do = (prose.get_by_role("checkbox", name=name, exact=True) for name in ("Done", "Not done"))
+    expect(done).to_have_css("background-color", "rgb(13, 101, 112)")
+    expect(to_do).to_have_css("background-color", "rgba(0, 0, 0, 0)")
+    expect(to_do).to_have_css("appearance", "none")
+    browser_page.emulate_media(forced_colors="active")
+    tick = "each => getComputedStyle(each, '::before').borderBottomWidth"
+    assert done.evaluate(tick) != "0px"
+    browser_page.emulate_media(forced_colors="none")
+    # the words in and below the message box have one edge
+    starts = browser_page.evaluate(
+        """() => ["#sluice-message", "#sluice-model", "#sluice-hint"].map((name) => {
+            const each = document.querySelector(name);
+            const { paddingLeft, borderLeftWidth } = getComputedStyle(each);
+            return each.getBoundingClientRect().left + parseFloat(paddingLeft) + parseFloat(borderLeftWidth);
+        })"""
+    )
+    assert max(starts) - min(starts) < 0.1
+
+
 @pytest.mark.browser_context(color_scheme="dark")
 def test_print_shows_only_the_conversation_dark_on_light(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()

@@ -273,7 +273,7 @@ export const ENGLISH = {
     quota_exceeded:
       "This server's account with the model provider is used up. Trying again does not help. Tell the administrator of this server.",
     model_not_found:
-      "The model provider does not know this model. Choose another model below the message box, or tell the administrator of this server.",
+      "The model provider does not know this model. Choose another model in the message box, or tell the administrator of this server.",
     temperature_refused:
       "This model does not accept the temperature of this conversation. Leave it empty or set another one under “Adjust the answers”, then try again. If you have set none, tell the administrator of this server.",
     key_refused: "The model provider refused this server's API key. Tell the administrator of this server.",

@@ -21,6 +21,8 @@ export class QuestionView {
   #fold = document.createElement("button");
   #article = document.createElement("article");
   #actions = document.createElement("div");
+  /** @type {HTMLElement | null} */
+  #images = null;
   #editButton;
   #exchange;
   #events;
@@ -75,6 +77,7 @@ export class QuestionView {
   #showImages(images) {
     const row = document.createElement("div");
     row.className = "question-images"; // with its height, so that nothing shifts
+    this.#images = row;
     this.#article.append(row);
     import("./question_images.js").then(({ showImages }) => showImages(row, images)).catch(() => {
       row.dispatchEvent(new Event(PART_MISSING, { bubbles: true })); // offline, or after a deploy
@@ -114,6 +117,7 @@ export class QuestionView {
     });
     this.#article.hidden = true; // the style sheet hides its buttons
     this.#article.before(this.#editor.element);
+    if (this.#images) this.#editor.element.prepend(this.#images); // they are asked about again
     this.#editor.fit();
     return this.#editor;
   }
@@ -129,6 +133,7 @@ export class QuestionView {
     this.#saveDraft("");
     this.#editor?.element.remove();
     this.#editor = null;
+    if (this.#images) this.#article.prepend(this.#images);
     this.#article.hidden = false;
   }
 
