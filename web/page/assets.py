@@ -56,7 +56,7 @@ _SIZES = re.compile(r"(?<![\w.])(-?\d*\.?\d+)rem\b")
 _QUERY = re.compile(r"^@(?:media|container)\b")
 # The style sheets of the first view, in the order of their rules. They are also one file, which the page loads: each
 # file costs a request and 300 bytes of headers, and together they compress better. Modules load the others later.
-STYLE_SHEETS: Final = ("theme", "page", "transcript", "parts", "composer", "sidebar", "touch")
+STYLE_SHEETS: Final = ("theme", "page", "transcript", "composer", "sidebar", "touch")
 JOINED_STYLES: Final = "css/sluice.css"
 # Files of others, whose comments contain licences.
 _VENDOR = "vendor/"

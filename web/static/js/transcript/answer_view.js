@@ -1,6 +1,7 @@
 /** One answer in the transcript: reasoning, text and end. */
 
 import { AnswerEnding } from "./answer_ending.js";
+import { loadStyles } from "../browser/libraries.js";
 import { copyText, PART_MISSING } from "../ui/button.js";
 import { setLabel, setText } from "../i18n/language.js";
 import { MarkdownView } from "../markdown/markdown_view.js";
@@ -93,7 +94,7 @@ export class AnswerView {
     if (this.#isLoadingParts) return;
     this.#isLoadingParts = true;
     try {
-      const { AnswerPartsView } = await import("./answer_parts_view.js");
+      const [{ AnswerPartsView }] = await Promise.all([import("./answer_parts_view.js"), loadStyles("css/parts.css")]);
       this.#parts = new AnswerPartsView(this.#text, this.#markdown, this.#events);
       if (this.#library) this.#parts.useMarkdown(this.#library);
       this.element.classList.toggle("waiting", this.#showText(exchange));
