@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
+from tools.common.chat_page import ChatPage
 from tools.common.chromium import open_context
 from tools.common.gunicorn_server import GunicornServer
 from tools.common.scripted_model import (
@@ -123,11 +123,15 @@ def test_a_button_shows_the_details_of_an_answer(chat: ChatPage, model: Scripted
     assert rate > 0.99 * 42 / (whole - first + 0.01)
     assert rate * (whole - first - 0.01) < 1.01 * 42
     # the time of an answer in one piece says nothing
-    body = frames(text_frame("One two"), {**DONE_FRAME, "usage": {"prompt_tokens": 9, "completion_tokens": 42}})
-    chat.reply_once(content_type="text/event-stream", body=body)
-    chat.ask_and_wait("Count again")
-    chat.show_details.click()
-    expect(chat.details.locator("dt")).to_have_text(["Model", "Time to first token", "Total time", "Tokens"])
+    rates = chat.page.evaluate(
+        """async (times) => {
+            const { tokensPerSecond } = await import("/static/js/api/answer_details.js");
+            const usage = { completion: 42 };
+            return times.map((totalMs) => tokensPerSecond({ firstMs: 50, totalMs, usage }) ?? null);
+        }""",
+        [50, 51, 149, 150],
+    )
+    assert rates == [None, None, None, 420]
     chat.page.reload()
     chat.show_details.click()
     expect(chat.details).to_contain_text("9 input, 42 output")

@@ -108,7 +108,7 @@ export class Attachments {
    */
   async add(files) {
     const draft = this.#draft;
-    const names = [];
+    const added = [];
     for (const file of files) {
       if (!draft || draft.list.length >= MOST) {
         this.#events.failed("imagesTooMany");
@@ -119,15 +119,17 @@ export class Attachments {
       try {
         const image = { id: newIdentifier(), name: file.name || texts.image, ...(await scaleImage(file)) };
         draft.list.push(image);
-        names.push(image.name);
-        void keepImages([image]).then((isKept) => (isKept ? draft.save() : this.#events.failed("imagesNotKept")));
+        added.push(image);
       } catch {
         this.#events.failed("imageUnreadable"); // no image, or of a type that this browser cannot decode
       }
       this.#reading -= 1;
       this.#show();
     }
-    if (names.length > 0) this.#events.added(names.join(", "));
+    if (!draft || added.length === 0) return;
+    this.#events.added(added.map(({ name }) => name).join(", "));
+    if (await keepImages(added)) draft.save();
+    else this.#events.failed("imagesNotKept");
   }
 
   /**
