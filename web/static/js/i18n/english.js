@@ -216,24 +216,7 @@ export const ENGLISH = {
   retryIn: (seconds) => `Try again in ${duration(seconds)}`,
   retryReady: "You can try again now.",
   fileNotText: "Only text files can be put into a message. Images and other files cannot be sent.",
-  fileNotTextOrImage: "Only text files and images can be put into a message.",
-  images: "Images",
-  /** @param {string} names */
-  imagesAdded: (names) => `Images added: ${names}`,
-  wordsMissing: "Write a question about the image.",
-  addImages: "Add images",
-  remove: "Remove",
   close: "Close",
-  /** @param {string} name */
-  removeImage: (name) => `Remove ${name}`,
-  /** @param {string} name */
-  imageOf: (name) => `Image: ${name}`,
-  /** @param {string} names */
-  imagesSent: (names) => `Images: ${names}`,
-  imagesMissing: "Images of this question are not in this browser.",
-  imageUnreadable: "The browser could not read this image. Use JPEG, PNG, WebP or GIF.",
-  imagesTooMany: "A message may have 4 images. The others were not added.",
-  imagesNotKept: "This browser cannot keep your images. They are lost when you leave the page.",
   fileTooLarge: "This file is too long for a message. Paste the part that your question is about.",
   draftNotSaved: "This browser cannot save your draft. If you reload, you lose it.",
   offlineNotice: "You are offline. Your conversation and your draft are kept.",

@@ -8,8 +8,9 @@ import { ENGLISH } from "./english.js";
 import { frame, preferredLanguages, root } from "../browser/page_root.js";
 
 /**
- * Those of tools and files are there once a module that uses them has imported theirs.
- * @typedef {typeof ENGLISH & import("./tool_texts.js").ToolTexts & import("./file_texts.js").FileTexts} Texts
+ * Those of tools, files and images are there once a module that uses them has imported theirs.
+ * @typedef {typeof ENGLISH & import("./tool_texts.js").ToolTexts & import("./file_texts.js").FileTexts &
+ *   import("./image_texts.js").ImageTexts} Texts
  */
 /** @typedef {"" | "en" | "zh-CN"} LanguageChoice empty for the application's or the browser's language */
 /** @typedef {{ [Key in keyof Texts]: Texts[Key] extends string ? Key : never }[keyof Texts]} TextKey */

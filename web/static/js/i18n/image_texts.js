@@ -1,0 +1,44 @@
+/** The texts of images in questions, in all languages. Loaded with the parts that add, show or export them. */
+
+import { addTexts } from "./language.js";
+
+/** @typedef {typeof ENGLISH} ImageTexts */
+
+const ENGLISH = {
+  fileNotTextOrImage: "Only text files and images can be put into a message.",
+  images: "Images",
+  /** @param {string} names */
+  imagesAdded: (names) => `Images added: ${names}`,
+  wordsMissing: "Write a question about the image.",
+  addImages: "Add images",
+  remove: "Remove",
+  /** @param {string} name */
+  removeImage: (name) => `Remove ${name}`,
+  /** @param {string} name */
+  imageOf: (name) => `Image: ${name}`,
+  /** @param {string} names */
+  imagesSent: (names) => `Images: ${names}`,
+  imagesMissing: "Images of this question are not in this browser.",
+  imageUnreadable: "The browser could not read this image. Use JPEG, PNG, WebP or GIF.",
+  imagesTooMany: "A message may have 4 images. The others were not added.",
+  imagesNotKept: "This browser cannot keep your images. They are lost when you leave the page.",
+};
+
+/** @type {ImageTexts} */
+const CHINESE = {
+  fileNotTextOrImage: "消息中只能放入文本文件和图片。",
+  images: "图片",
+  imagesAdded: (names) => `已添加图片：${names}`,
+  wordsMissing: "请写下关于图片的问题。",
+  addImages: "添加图片",
+  remove: "移除",
+  removeImage: (name) => `移除 ${name}`,
+  imageOf: (name) => `图片：${name}`,
+  imagesSent: (names) => `图片：${names}`,
+  imagesMissing: "这个问题的图片不在此浏览器中。",
+  imageUnreadable: "浏览器无法读取这张图片，请使用 JPEG、PNG、WebP 或 GIF。",
+  imagesTooMany: "一条消息最多 4 张图片，其余的没有添加。",
+  imagesNotKept: "此浏览器无法保存图片，离开页面后图片会丢失。",
+};
+
+addTexts(ENGLISH, CHINESE);
