@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -221,6 +222,56 @@ class Keyboard:
         """Focus a button and press it."""
         self.go_to(name, back=back)
         self.press("Enter")
+
+
+# Ways in which a control loses the focus, and what undoes them.
+LOSSES: Final = {
+    "hidden": ("each.hidden = true", "each.hidden = false"),
+    "hidden with its row": ("each.parentElement.hidden = true", "each.parentElement.hidden = false"),
+    "disabled": ("each.disabled = true", "each.disabled = false"),
+    "inert": ("each.parentElement.inert = true", "each.parentElement.inert = false"),
+    "removed": ("each.remove()", ""),
+}
+
+
+def test_the_focus_is_never_lost_with_the_control_that_has_it(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    keyboard = Keyboard(chat)
+    focus = browser_page.locator(":focus")
+    gate = model.gate("before the end")
+    lines = "\n\n".join(f"Line {number}" for number in range(60))
+    model.enqueue((*said("Half"), gate, *finished()), reply(lines))
+    keyboard.type("By the button")
+    keyboard.choose("Send")
+    expect(focus).to_have_text("Stop")
+    gate.open()
+    chat.wait_complete()
+    expect(chat.field).to_be_focused()
+
+    chat.ask_and_wait("A long question\n" * 20)
+    browser_page.mouse.move(500, 300)
+    browser_page.mouse.wheel(0, -700)
+    keyboard.choose("Jump to the latest", back=True)
+    expect(chat.field).to_be_focused()
+    keyboard.choose("Show more", back=True)
+    for name, expanded in (("Show less", "true"), ("Show more", "false"), ("Show less", "true")):
+        expect(focus).to_have_text(name)
+        expect(focus).to_have_attribute("aria-expanded", expanded)
+        keyboard.press("Enter")
+
+    copy = chat.answer.get_by_role("button", name="Copy answer")
+    for name, (lose, undo) in LOSSES.items():
+        copy.focus()
+        button = copy.element_handle()
+        button.evaluate(f"each => {{ {lose} }}")
+        expect(chat.field, name).to_be_focused()
+        button.evaluate(f"each => {{ {undo} }}")
+    # one that is moved, or made again in its place, keeps it
+    last = chat.questions.last.locator("xpath=..").get_by_role("button", name="Edit question")
+    for move in ("each.parentElement.append(each)", "each.replaceWith(each.cloneNode(true))"):
+        last.focus()
+        last.evaluate(f"each => {{ {move} }}")
+        expect(last).to_be_focused()
 
 
 @pytest.mark.browser_context(permissions=["clipboard-read", "clipboard-write"])

@@ -126,10 +126,28 @@ def test_a_decision_that_fails_can_be_made_again_and_one_made_elsewhere_counts(
     ):
         allow.click()
         expect(consent.get_by_role("alert")).to_have_text(sentence)
+        expect(allow).to_be_focused()
         expect(allow).to_be_enabled()
     allow.click()
     expect(summary(chat)).to_have_text("Tool send_mail running")
     assert len(bodies) == 4
+
+
+def test_the_focus_goes_to_the_row_when_a_permission_is_no_longer_asked_for(
+    chat: ChatPage, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("status of 404")  # the server does not know the answer
+    for is_stopped in (True, False):
+        answer = begin(chat)
+        allow = chat.answer.get_by_role("button", name="Allow")
+        allow.focus()
+        if is_stopped:
+            chat.page.keyboard.press("Escape")
+        else:  # nobody decided in time
+            answer.send(result_frame("call_1", "send_mail", "Refused", is_error=True))
+        expect(allow).to_have_count(0)
+        expect(chat.answer.locator(".tool summary")).to_be_focused()
+        chat.page.keyboard.press("Shift+Escape")
 
 
 def test_a_permission_is_asked_for_again_after_a_reload_and_not_once_it_is_decided(chat: ChatPage) -> None:

@@ -30,8 +30,11 @@ def test_an_answer_grows_and_ends_in_another_tab(chat: ChatPage, model: Scripted
     chat.ask_and_wait("First")
     other = another_tab(chat)
     expect(other.prose).to_have_text("One.")
+    other.load_rest()
+    other.answer.get_by_role("button", name="Regenerate").focus()
     chat.ask("Second")
     expect(other.questions).to_have_text(["First", "Second"])
+    expect(other.field).to_be_focused()  # what had the focus cannot be used now
     expect(other.prose).to_have_text("As far as this")
     expect(other.failure).to_have_count(0)
     gate.open()

@@ -13,10 +13,11 @@ from .chromium import WAIT_MS
 COMPLETE = re.compile("^(Answer complete|回答完成)$")
 
 
-# The first interaction loads Markdown. Importing the same modules again waits until the page has them.
+# The first interaction loads Markdown and what keeps the focus. Importing the same modules again waits until the page
+# has them.
 WAIT_FOR_MARKDOWN = """async () => {
     const main = document.querySelector("script[src$='/js/main.js']").src;
-    const files = ["../vendor/markdown-it.js", "../vendor/dompurify.js"];
+    const files = ["../vendor/markdown-it.js", "../vendor/dompurify.js", "./ui/focus_keeper.js"];
     await Promise.allSettled(files.map((file) => import(new URL(file, main).href)));
 }"""
 
@@ -56,9 +57,13 @@ class ChatPage:
         """Open the page, and wait until it is ready and its libraries have loaded or failed to load."""
         self.page.goto("/")
         expect(self.page.locator("#sluice-empty")).to_be_visible()  # shown when the page is ready
+        self.load_rest()
+        return self
+
+    def load_rest(self) -> None:
+        """Use the page, and wait until what the first interaction loads has loaded or failed to load."""
         self.page.keyboard.press("Shift")
         self.page.evaluate(WAIT_FOR_MARKDOWN)
-        return self
 
     def ask(self, message: str) -> None:
         """Write a message and send it."""

@@ -262,6 +262,10 @@ void firstInteraction()
   .then(([{ Tooltips }]) => new Tooltips([...ofButtons, { button: ".send", key: { key: "Enter" } }]))
   .catch(() => undefined); // offline, or after a deploy: the buttons keep their names, and only the tooltips are missing
 void firstInteraction()
+  .then(() => import("./ui/focus_keeper.js"))
+  .then(({ FocusKeeper }) => new FocusKeeper(() => sidebar.takeFocus() || composer.focusAfterAction()))
+  .catch(() => undefined); // offline, or after a deploy: the focus is lost with the control that had it
+void firstInteraction()
   .then(() => Promise.all([import("./api/kept_answer.js"), import("./chat/history_limits.js")]))
   .catch(() => undefined); // then a question loads it, or does without
 // a notice, an undo offer or a longer draft must cover neither the end of the answer nor what has the focus

@@ -17,6 +17,7 @@ export class Consent {
   #hasArguments;
   #canDecide;
   #decide;
+  #isSending = false;
 
   /**
    * @param {string} name of the tool
@@ -55,17 +56,17 @@ export class Consent {
 
   /** @param {boolean} isAllowed */
   async #send(isAllowed) {
+    if (this.#isSending) return;
     this.#disable(true);
     this.#problem.replaceChildren();
-    const row = this.element.closest("details");
     const problem = PROBLEMS[await this.#decide(isAllowed)];
-    if (!this.element.isConnected) row?.querySelector("summary")?.focus({ preventScroll: true }); // the button is gone
     this.#disable(false);
     if (problem) setText(this.#problem, problem);
   }
 
-  /** @param {boolean} isDisabled */
+  /** The buttons keep the focus: the decision may fail. @param {boolean} isDisabled */
   #disable(isDisabled) {
-    for (const button of this.#buttons.querySelectorAll("button")) button.disabled = isDisabled;
+    this.#isSending = isDisabled;
+    for (const button of this.#buttons.querySelectorAll("button")) button.ariaDisabled = String(isDisabled);
   }
 }

@@ -101,7 +101,7 @@ export class QuestionView {
     // a class, and no `:has(> .fold)` in the style sheet: Chromium would look at all paragraphs of all answers for it
     this.#article.className = isLong ? `question long${this.#isOpen ? "" : " folded"}` : "question";
     if (!isLong) return this.#fold.remove();
-    this.#article.append(this.#fold);
+    if (!this.#fold.isConnected) this.#article.append(this.#fold); // moving it would remove its focus
     this.#fold.ariaExpanded = String(this.#isOpen);
     setText(this.#fold, this.#isOpen ? "showLess" : "showMore");
   }
