@@ -436,6 +436,7 @@ def test_on_a_narrow_screen_the_sidebar_is_a_drawer_that_keeps_the_focus(chat: C
     close = sidebar.get_by_role("button", name="Close the sidebar")
     expect(close).to_be_focused()
     expect(chat.page.locator("#sluice-dock")).to_have_attribute("inert", "")
+    expect(chat.page.locator("#sluice-skip")).to_have_attribute("inert", "")
     assert chat.overflow() == 0
     chat.page.keyboard.press("Escape")
     expect(sidebar).to_be_hidden()

@@ -198,6 +198,7 @@ const panel = new ConversationPanel(sidebarElement, { chat, store, conversations
   showWantedHit();
 }, () => clearHit?.());
 const sidebar = new Sidebar(sidebarElement, requireElement("toggle-sidebar", HTMLButtonElement), [
+  requireElement("skip", HTMLElement),
   requireElement("bar", HTMLElement),
   requireElement("main", HTMLElement),
   requireElement("dock", HTMLElement),
