@@ -17,6 +17,10 @@ from .test_reader import grow, stream_lines
 PHONE: Final[dict[str, Any]] = {"has_touch": True, "is_mobile": True, "viewport": {"width": 390, "height": 780}}
 ANSWER: Final = "Some text.\n\n```python\nprint(1)\n```\n\n" + "\n\n".join(f"Line {number}" for number in range(40))
 
+FRAMES: Final = """async () => {
+    for (const _ of [1, 2, 3]) await new Promise((resolve) => requestAnimationFrame(resolve));
+}"""
+
 # Visible controls that are too small for a finger. Links in a text are exempt, and so is what is out of the drawer.
 SMALL: Final = """() => [...document.querySelectorAll("#sluice :is(button, select, summary, input, label, nav a)")]
     .filter((each) => !each.matches("label") || each.closest(".options"))
@@ -205,6 +209,54 @@ def test_on_a_small_phone_nothing_covers_the_editor_of_a_long_question(
     chat.wait_complete()
     lines = browser_page.locator(".later").evaluate("each => each.getBoundingClientRect().height")
     assert lines % 24.75 < 1
+
+
+# How far the paragraphs begin below the bar.
+BELOW_BAR: Final = """() => {
+    const { bottom } = document.querySelector("#sluice-bar").getBoundingClientRect();
+    return [...document.querySelectorAll(".prose p")].map((each) => each.getBoundingClientRect().top - bottom);
+}"""
+
+
+@pytest.mark.browser_context(**PHONE)
+def test_turning_a_phone_keeps_the_place_in_the_text(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    text = "\n\n".join(
+        f"Paragraph {number} with some words in it to fill the line and wrap it once." for number in range(60)
+    )
+    model.enqueue(reply(text), reply(text))
+    for question in ("One", "Two"):
+        chat.field.fill(question)
+        chat.send_button.click()
+        chat.wait_complete()
+    # 50 pixels below the bar: in the wider window, the paragraph before has room there, too
+    chat.prose.locator("p").nth(30).evaluate(
+        """each => { const { bottom } = document.querySelector("#sluice-bar").getBoundingClientRect();
+                    scrollBy({ top: each.getBoundingClientRect().top - bottom - 50, behavior: "instant" }); }"""
+    )
+    browser_page.evaluate(FRAMES)
+    before = browser_page.evaluate(BELOW_BAR)
+    read = next(index for index, top in enumerate(before) if top >= 0)
+    for width, height in ((780, 390), (390, 780), (780, 390), (390, 780)):
+        browser_page.set_viewport_size({"width": width, "height": height})
+        browser_page.wait_for_function(f"() => innerWidth === {width}")
+        browser_page.evaluate(FRAMES)
+        assert abs(browser_page.evaluate(BELOW_BAR)[read] - before[read]) <= 2, width
+
+
+@pytest.mark.browser_context(**PHONE)
+def test_the_systems_back_closes_the_drawer(browser_page: Page) -> None:
+    # the browser's own request to close, which Android's Back makes
+    browser_page.add_init_script(
+        "window.CloseWatcher = class extends CloseWatcher { constructor() { super(); window.watcher = this; } }"
+    )
+    chat = ChatPage(browser_page).open()
+    for _ in range(2):
+        chat.page.get_by_role("button", name="Open the sidebar").tap()
+        expect(chat.page.get_by_role("complementary", name="Conversations")).to_be_visible()
+        browser_page.evaluate("window.watcher.requestClose()")
+        expect(chat.page.get_by_role("complementary", name="Conversations")).to_be_hidden()
+        expect(chat.page.get_by_role("button", name="Open the sidebar")).to_be_focused()
 
 
 @pytest.mark.browser_context(viewport={"width": 320, "height": 200})

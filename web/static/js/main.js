@@ -2,7 +2,7 @@
 
 import "./settings/appearance.js";
 import { conversationInAddress, rememberAddress, replaceAddress, restoreAddress } from "./browser/address.js";
-import { coarsePointer, isOwnPage, isSynced, root, scroller, userKey } from "./browser/page_root.js";
+import { coarsePointer, isAlone, isOwnPage, isSynced, root, scroller, userKey } from "./browser/page_root.js";
 import { COPY_ENDED, COPY_FAILED, PART_MISSING } from "./ui/button.js";
 import { Chat } from "./chat/chat.js";
 import { Composer, COMPOSER_KEYS } from "./composer/composer.js";
@@ -300,7 +300,11 @@ void firstInteraction()
     for (const watch of [watchCopying, watchPrinting, watchTab]) watch(requireElement("log", HTMLElement));
   })
   .catch(() => {}); // offline: the browser copies and prints as it does by itself, and Tab stops at each box
-if (coarsePointer.matches) void import("./ui/on_screen_keyboard.js").then(({ watchKeyboard }) => watchKeyboard());
+if (coarsePointer.matches) {
+  void import("./ui/on_screen_keyboard.js").then(({ watchKeyboard }) => watchKeyboard());
+  void import("./ui/system_back.js").then(({ watchBack }) => watchBack(() => sidebar.closeDrawer()));
+  if (isAlone) void import("./ui/turned_screen.js").then(({ keepPlace }) => keepPlace(requireElement("bar", HTMLElement), (top) => position.scrollBy(top)));
+}
 
 fetchConfiguration()
   .catch(() => {
