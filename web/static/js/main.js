@@ -84,9 +84,11 @@ const transcript = new Transcript(requireElement("log", HTMLElement), {
   choose: (exchange, choice) => {
     const { top } = choice.button.getBoundingClientRect();
     chat.choose(exchange);
-    const button = transcript.focusSwitch(exchange, choice);
+    const shown = transcript.focusSwitch(exchange, choice);
+    if (!shown) return;
     // keeps the button under the pointer, for several clicks in a row
-    if (button) position.scrollBy(button.getBoundingClientRect().top - top);
+    position.scrollBy(shown.button.getBoundingClientRect().top - top);
+    announce(shown.sentence);
   },
   startFromHere: ({ question }) => {
     const { tuning } = chat;

@@ -123,6 +123,7 @@ export const CHINESE = {
   answerVersions: "这个回答的各个版本",
   versionBefore: "上一个版本",
   versionAfter: "下一个版本",
+  versionShown: (number, count) => `第 ${number} 个版本，共 ${count} 个`,
   laterInAnswer: (version) => `后面的消息在这个回答的第 ${version} 个版本里。`,
   laterInQuestion: (version) => `后面的消息在这个问题的第 ${version} 个版本里。`,
   showVersion: "查看该版本",

@@ -132,6 +132,8 @@ export const ENGLISH = {
   answerVersions: "Versions of this answer",
   versionBefore: "Previous version",
   versionAfter: "Next version",
+  /** @param {number} number @param {number} count */
+  versionShown: (number, count) => `Version ${number} of ${count}`,
   /** @param {number} version */
   laterInAnswer: (version) => `The messages that followed are in version ${version} of this answer.`,
   /** @param {number} version */

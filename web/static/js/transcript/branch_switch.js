@@ -1,7 +1,7 @@
 /** Switches between branches: "‹ 2 / 3 ›". Hidden if there is only one. */
 
 import { iconButton } from "../ui/button.js";
-import { setLabel } from "../i18n/language.js";
+import { setLabel, texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 
@@ -40,14 +40,18 @@ export class BranchSwitch {
     this.show([], -1);
   }
 
+  /** Which branch is shown, for screen readers. */
+  get sentence() {
+    return texts.versionShown(this.#index + 1, this.#branches.length);
+  }
+
   /**
    * Focuses a button, after the switch of the previous branch was removed.
    * @param {number} step -1 or 1
    * @returns {HTMLElement} the focused button
    */
   focus(step) {
-    const [wanted, other] = step > 0 ? [this.#nextButton, this.#previousButton] : [this.#previousButton, this.#nextButton];
-    const button = wanted.disabled ? other : wanted;
+    const button = step > 0 ? this.#nextButton : this.#previousButton;
     button.focus({ preventScroll: true });
     return button;
   }
@@ -61,7 +65,8 @@ export class BranchSwitch {
     this.#index = index;
     this.element.hidden = branches.length < 2;
     this.#position.textContent = `${index + 1} / ${branches.length}`;
-    this.#previousButton.disabled = index <= 0;
-    this.#nextButton.disabled = index >= branches.length - 1;
+    // not `disabled`: the one that was pressed keeps the focus, and does nothing at the end
+    this.#previousButton.ariaDisabled = String(index <= 0);
+    this.#nextButton.ariaDisabled = String(index >= branches.length - 1);
   }
 }

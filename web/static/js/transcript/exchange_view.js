@@ -84,7 +84,8 @@ export class ExchangeView {
 
   /** @param {import("./branch_switch.js").BranchChoice} choice */
   focusSwitch({ name, step }) {
-    return (name === "questionVersions" ? this.#question : this.#answer).branches.focus(step);
+    const { branches } = name === "questionVersions" ? this.#question : this.#answer;
+    return { button: branches.focus(step), sentence: branches.sentence };
   }
 
   grow() {
