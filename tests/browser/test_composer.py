@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
-from tools.common.scripted_model import ScriptedModel, reply, stalling_after
+from tools.common.scripted_model import Headers, ScriptedModel, finished, reply, said, stalling_after
 
 LONG = "\n".join(f"第 {number} 行 and its words" for number in range(4000))
 
@@ -239,3 +239,33 @@ def test_the_focus_ring_is_visible_on_all_sides(chat: ChatPage) -> None:
         picture = base64.b64encode(chat.page.screenshot(clip=clip)).decode()
         widths.append(chat.page.evaluate(RING, {"picture": picture, "ring": ring}))
     assert widths == [3, 3]  # the border and the outline
+
+
+# Presses the button as soon as it sends.
+PRESS_SEND = """() => new Promise((resolve) => {
+    const button = document.querySelector("button.send");
+    new MutationObserver((_, observer) => {
+        if (button.closest(".running")) return;
+        observer.disconnect();
+        button.click();
+        resolve();
+    }).observe(button.form, { attributes: true });
+})"""
+
+
+def test_a_press_of_stop_that_comes_too_late_does_not_send_the_draft(chat: ChatPage, model: ScriptedModel) -> None:
+    gate = model.gate()
+    model.enqueue((Headers(), *said("One."), gate, *finished()), reply("Two."))
+    chat.ask("First")
+    expect(chat.prose).to_have_text("One.")
+    chat.field.fill("A draft")
+    pressed = chat.page.evaluate_handle(f"() => ({{ promise: ({PRESS_SEND})() }})")
+    gate.open()
+    pressed.evaluate("({ promise }) => promise")
+    chat.wait_complete()
+    expect(chat.field).to_have_value("A draft")
+    expect(chat.field).to_be_focused()
+    expect(chat.questions).to_have_text(["First"])
+    chat.field.press("Enter")
+    expect(chat.questions).to_have_text(["First", "A draft"])
+    chat.wait_complete()

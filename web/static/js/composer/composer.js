@@ -35,6 +35,7 @@ export const COMPOSER_KEYS = [
 
 const OTHER_BYTES = 1000; // of a request besides its message
 const MAX_BYTES_PER_CHAR = 6; // in JSON: \u0000
+const REACTION_MS = 300; // a press this soon after the end of an answer was meant to stop it
 // keys that move the focus
 const MOVES = new Set(["Tab", "F6", "Escape"]);
 
@@ -54,6 +55,8 @@ export class Composer {
   /** Messages to send when their conversations have been read. @type {Map<Conversation | null, Draft>} */
   #waiting = new Map();
   #running = false;
+  /** When an answer has ended beside a draft, which the button then sends. */
+  #endedAt = -Infinity;
   #isAwaited = false;
   /** Whether the reader wanted to send images without words. */
   #isWordless = false;
@@ -85,9 +88,10 @@ export class Composer {
     });
     this.#button.addEventListener("click", (event) => {
       // the second click of a double click must not stop what the first one sent
-      if (!this.#isBusy || event.detail > 1) return;
+      const isForStop = this.#isBusy ? event.detail <= 1 : performance.now() - this.#endedAt < REACTION_MS;
+      if (!isForStop) return;
       event.preventDefault();
-      if (!this.cancel()) this.#events.stop();
+      if (this.#isBusy && !this.cancel()) this.#events.stop();
       this.focusAfterAction();
     });
     keepQuick(this.#field);
@@ -187,6 +191,7 @@ export class Composer {
 
   /** @param {boolean} running */
   set running(running) {
+    if (this.#running && !running && this.#field.value.trim() !== "") this.#endedAt = performance.now();
     this.#running = running;
     this.#show();
   }
