@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
+from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, expect
 
 from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from tools.common.chromium import WAIT_MS, open_context
@@ -191,7 +191,14 @@ def test_images_stay_with_their_question_and_open_large(chat: ChatPage) -> None:
     chat.wait_saved()
     chat.page.reload()
     expect(thumbnails).to_have_count(2)
-    thumbnails.first.click()
+    # The style sheet comes late, and the focus goes elsewhere meanwhile.
+    held: list[Route] = []
+    chat.page.route("**/css/dialog.css*", lambda route: held.append(route))
+    with chat.page.expect_request("**/css/dialog.css*"):
+        thumbnails.first.click()
+    chat.field.focus()
+    held[0].continue_()
+    chat.page.unroute_all()
     dialog = chat.page.get_by_role("dialog", name="Image: one.png")
     expect(dialog.get_by_role("img", name="one.png")).to_be_visible()
     chat.page.keyboard.press("Escape")

@@ -44,16 +44,17 @@ function thumbnail({ name, width, height }, data) {
   Object.assign(picture, { src: data, alt: name, width, height });
   button.append(picture);
   button.addEventListener("click", () => {
-    openLarge(data, name).catch(() => button.dispatchEvent(new Event(PART_MISSING, { bubbles: true }))); // offline, or after a deploy
+    openLarge(button, data, name).catch(() => button.dispatchEvent(new Event(PART_MISSING, { bubbles: true }))); // offline, or after a deploy
   });
   return button;
 }
 
 /**
+ * @param {HTMLElement} opener
  * @param {string} data
  * @param {string} name
  */
-async function openLarge(data, name) {
+async function openLarge(opener, data, name) {
   await loadStyles("css/dialog.css");
   const dialog = document.createElement("dialog");
   const picture = document.createElement("img");
@@ -66,5 +67,6 @@ async function openLarge(data, name) {
   });
   dialog.addEventListener("close", () => dialog.remove());
   root.append(dialog);
+  opener.focus({ preventScroll: true }); // gets it back; it may have gone elsewhere while the style sheet came
   dialog.showModal();
 }

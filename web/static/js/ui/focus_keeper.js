@@ -14,7 +14,8 @@ export class FocusKeeper {
   /** What was around it, the nearest first. @type {Element[]} */
   #around = [];
   #fallback;
-  #observer = new MutationObserver((records) => this.#check(records));
+  // Later, as a dialog that closes gives the focus back itself, in the middle of which this would run.
+  #observer = new MutationObserver((records) => setTimeout(() => this.#check(records)));
 
   /** @param {() => void} fallback focuses what is always there, such as the message box */
   constructor(fallback) {
