@@ -97,3 +97,24 @@ def test_opening_the_reasoning_of_a_finished_answer_does_not_scroll(chat: ChatPa
     chat.field.fill("A draft\nof two lines")
     chat.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert summary.bounding_box() == before
+
+
+def test_an_answer_is_followed_again_when_its_reasoning_is_closed(chat: ChatPage, model: ScriptedModel) -> None:
+    thoughts = "\n\n".join(f"Thought {number}" for number in range(60))
+    lines = "\n\n".join(f"Line {number}" for number in range(9))
+    gates = [model.gate() for _ in range(3)]
+    steps = [step for number, gate in enumerate(gates) for step in (gate, Chunk(f"\n\nPart {number}" * 4))]
+    model.enqueue((Chunk(reasoning=thoughts), *said(lines), *steps, *finished()))
+    chat.ask("Why?")
+    expect(chat.prose.get_by_text("Line 8")).to_be_in_viewport()
+    section, to_end = reasoning_section(chat), chat.page.get_by_role("button", name="Jump to the latest")
+    section.locator("summary").click()
+    expect(to_end).to_be_visible()
+    gates[0].open()
+    expect(chat.prose.get_by_text("Part 0").last).to_be_attached()
+    section.locator("summary").click()
+    expect(to_end).to_be_hidden()
+    for gate, part in zip(gates[1:], ("Part 1", "Part 2"), strict=True):
+        gate.open()
+        expect(chat.prose.get_by_text(part).last).to_be_in_viewport()
+    chat.wait_complete()

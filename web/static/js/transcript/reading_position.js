@@ -12,6 +12,8 @@ export class ReadingPosition {
   /** Whether there is a conversation; the start screen is shown from its beginning. */
   #hasEnd = false;
   #isAtEnd = true;
+  /** By how much what the reader has opened has pushed the end away, in pixels. */
+  #pushed = 0;
   #lastTop = 0;
   /** From the end, in pixels, as last seen. */
   #lastDistance = 0;
@@ -43,10 +45,21 @@ export class ReadingPosition {
     this.#update();
   }
 
-  /** Stops following if the end is out of view. Call after the reader has opened a collapsible section. */
+  /**
+   * Stops following if the end is out of view, and goes on once all is closed again. Call after the reader has opened
+   * or closed a collapsible section.
+   */
   recheckEnd() {
     this.#lastTop = scroller.scrollTop;
-    this.#isAtEnd &&= this.#distance() <= NEAR;
+    const distance = this.#distance();
+    const change = distance - this.#lastDistance;
+    if (this.#isAtEnd && distance > NEAR) {
+      this.#isAtEnd = false;
+      this.#pushed = change;
+    } else if (this.#pushed > 0) {
+      this.#pushed += change;
+      if (change < 0 && this.#pushed <= NEAR) this.goToEnd();
+    }
     this.#update();
   }
 
@@ -65,8 +78,14 @@ export class ReadingPosition {
   goToEnd() {
     this.#hasEnd = true;
     this.#isAtEnd = true;
+    this.#pushed = 0;
     scroller.scrollTo({ top: scroller.scrollHeight, behavior: "instant" });
     this.#lastTop = scroller.scrollTop;
+  }
+
+  #leave() {
+    this.#isAtEnd = false;
+    this.#pushed = 0;
   }
 
   #hold() {
@@ -81,7 +100,7 @@ export class ReadingPosition {
     const top = scroller.scrollTop;
     const distance = this.#distance();
     // A page that shrinks moves up as well, but no farther from its end, and so does one that springs back.
-    if (top < this.#lastTop && distance > Math.max(this.#lastDistance, 1)) this.#isAtEnd = false;
+    if (top < this.#lastTop && distance > Math.max(this.#lastDistance, 1)) this.#leave();
     // A page that grows above the window moves down, but no closer to its end, and a finger trembles: hence the half.
     else if (top > this.#lastTop && distance <= Math.min(NEAR, this.#farthest / 2)) this.#isAtEnd = true;
     this.#lastTop = top;

@@ -32,7 +32,7 @@ export class ReasoningView {
     setLabel(this.#box, "reasoning");
     this.#box.append(this.#text);
     this.element.append(this.#summary, this.#box);
-    this.element.addEventListener("toggle", () => this.#render(this.#expanded));
+    this.element.addEventListener("toggle", () => (this.element.open ? this.#render(this.#expanded) : this.#expanded()));
   }
 
   /** @param {Markdown} markdown */
