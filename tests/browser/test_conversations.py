@@ -194,6 +194,12 @@ def test_a_repeating_key_deletes_one_conversation_and_all_deletions_can_be_undon
     chat.page.keyboard.press("Alt+Shift+z")
     expect(titles(chat)).to_have_text(["Second", "First"])
     expect(titles(chat).last).to_be_focused()  # as before
+    chat.page.keyboard.press("F2")
+    chat.page.keyboard.type("A title")
+    chat.page.keyboard.press("Alt+Shift+z")  # not while a title is typed
+    expect(chat.page.locator(":focus")).to_have_value("A title")
+    chat.page.keyboard.press("Escape")
+    expect(titles(chat)).to_have_text(["Second", "First"])
     chat.page.keyboard.press("ArrowUp")
     chat.page.keyboard.press("Delete")
     expect(titles(chat)).to_have_text(["First"])

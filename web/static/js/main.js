@@ -78,7 +78,13 @@ const transcript = new Transcript(requireElement("log", HTMLElement), {
   },
   decide: (exchange, call, isAllowed) => chat.decide(exchange, call, isAllowed),
   consentAsked: (name) => announce(texts.consentAsked(name)),
-  editCancelled: (exchange, question) => undo.offer("editCancelled", () => transcript.reopenEditor(exchange, question)),
+  editCancelled: (exchange, question) => {
+    const { id } = chat.conversation;
+    undo.offer("editCancelled", () => {
+      transcript.reopenEditor(exchange, question);
+      if (chat.conversation.id !== id) conversations.open(id); // there is the editor
+    });
+  },
   show: (exchange) => thenFocusComposer(() => chat.choose(exchange)),
   delete: (exchange) => thenFocusComposer(() => conversations.deleteExchange(exchange)),
   choose: (exchange, choice) => {

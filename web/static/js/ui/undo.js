@@ -50,9 +50,12 @@ export class Undo {
     this.#show();
   }
 
-  /** Undoes the last deletion. The focus stays, unless it is on the offer. @returns {boolean} false if none is offered */
+  /**
+   * Undoes the last deletion. The focus stays, unless it is on the offer.
+   * @returns {boolean} false if none is offered, or a title is being typed, of which the keys are
+   */
   undo() {
-    if (this.#offers.length === 0) return false;
+    if (this.#offers.length === 0 || document.activeElement?.matches("input")) return false;
     void this.#undoLast(this.#element.contains(document.activeElement));
     return true;
   }
