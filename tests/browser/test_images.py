@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, expe
 from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from tools.common.chromium import WAIT_MS, open_context
 from tools.common.gunicorn_server import GunicornServer
-from tools.common.scripted_model import MODEL_NAME, ScriptedModel, reply
+from tools.common.scripted_model import MODEL_NAME, ScriptedModel, finished, reply, said
 
 from ..conftest import PLANTED_KEY
 from .test_dropped_files import DROP, NOTES
@@ -68,6 +68,12 @@ UNTIL: Final = f"""async ([count, limit]) => {{
         await new Promise((resolve) => requestAnimationFrame(resolve));
     }}
 }}"""
+# Whether the draft that all new conversations share is stored with this text and images of these names.
+SHARED: Final = """([text, names]) => {
+    const valueAt = (end) => Object.entries(localStorage).find(([key]) => key.endsWith(end))?.[1] ?? "";
+    const images = JSON.parse(valueAt("draft.1..images") || "[]");
+    return valueAt("draft.1.") === text && String(images.map(({ name }) => name)) === String(names);
+}"""
 REPLY: Final = {"content_type": "text/event-stream", "body": frames(text_frame("A picture."), DONE_FRAME)}
 
 
@@ -270,6 +276,72 @@ def test_unsent_images_stay_with_the_draft_of_their_conversation(chat: ChatPage)
         chat.page.get_by_role("button", name="New conversation").first.click()
         chat.page.reload()
         expect(chat.page.get_by_role("button", name="Add images")).to_be_visible()
+
+
+def test_no_tab_removes_or_takes_the_unsent_message_of_another(chat: ChatPage, model: ScriptedModel) -> None:
+    def another_tab() -> ChatPage:
+        other = ChatPage(chat.page.context.new_page())
+        other.configure(images=True, max_body_bytes=2**23)
+        other.page.goto(start)
+        expect(other.page.get_by_role("button", name="Add images")).to_be_visible()
+        return other
+
+    start = chat.page.url
+    chat.ask_and_wait("First")
+    chat.wait_saved()
+    second, third = another_tab(), another_tab()
+    choose(second, picture(second, "one.png"))
+    second.field.fill("With a picture")
+    chat.page.wait_for_function(SHARED, arg=["With a picture", ["one.png"]])
+    # a tab that has changed nothing chooses a conversation, and later a starter
+    third.page.locator(".conversation a").click()
+    third.wait_shown()
+    assert chat.page.evaluate(SHARED, ["With a picture", ["one.png"]])
+    second.page.close()
+    third.page.get_by_role("button", name="New conversation").first.click()
+    expect(third.field).to_have_value("With a picture")
+    expect(attached(third)).to_have_attribute("alt", "one.png")
+    fourth = another_tab()
+    expect(attached(fourth)).to_have_count(1)
+    choose(third, picture(third, "two.png"))
+    expect(attached(third)).to_have_count(2)
+    chat.page.wait_for_function(SHARED, arg=["With a picture", ["one.png", "two.png"]])
+    choose(fourth, picture(fourth, "three.png"))
+    chat.page.wait_for_function(SHARED, arg=["With a picture", ["one.png", "three.png"]])
+    third.page.reload()
+    expect(attached(third)).to_have_count(2)
+    assert [each.get_attribute("alt") for each in attached(third).all()] == ["one.png", "two.png"]
+    gate = model.gate("before the end")
+    model.enqueue((*said("As far"), gate, *finished()))
+    fourth.field.fill("")
+    chat.page.wait_for_function(SHARED, arg=["", ["one.png", "two.png"]])
+    fourth.page.locator(".starters button").first.click()
+    expect(fourth.prose).to_have_text("As far")
+    assert chat.page.evaluate(SHARED, ["", ["one.png", "two.png"]])
+    # while the answer runs, Enter says why an image alone is not sent
+    fourth.field.press("Enter")
+    expect(fourth.status).to_have_text("Esc to stop. You can send when the answer is complete.")
+    gate.open()
+    fourth.wait_complete()
+    fourth.wait_saved()
+    fourth.page.reload()
+    expect(attached(fourth)).to_have_count(2)
+    # what a tab has emptied, it does not empty again
+    for _ in range(2):
+        third.page.get_by_role("button", name="Remove").first.click()
+    chat.page.wait_for_function(SHARED, arg=["", []])
+    fourth.page.get_by_role("button", name="New conversation").first.click()
+    choose(fourth, picture(fourth, "four.png"))
+    chat.page.wait_for_function(SHARED, arg=["", ["four.png"]])
+    third.page.locator(".conversation a").first.click()
+    third.wait_shown()
+    assert chat.page.evaluate(SHARED, ["", ["four.png"]])
+    # an image belongs to its conversation as soon as that has a question
+    third.page.get_by_role("button", name="New conversation").first.click()
+    expect(attached(third)).to_have_attribute("alt", "four.png")
+    third.page.locator(".starters button").first.click()
+    third.wait_complete()
+    assert chat.page.evaluate(SHARED, ["", []])
 
 
 def test_an_image_that_is_gone_leaves_a_note_and_the_question_goes_on(chat: ChatPage) -> None:

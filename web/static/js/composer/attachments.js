@@ -59,6 +59,7 @@ export class Attachments {
     this.#list.hidden = true;
     setLabel(this.#list, "images");
     form.prepend(this.#list);
+    addEventListener("pagehide", () => this.#draft?.flush());
     onLanguageChange(() => this.#show());
   }
 
@@ -73,7 +74,8 @@ export class Attachments {
 
   /** @param {Conversation | null} conversation whose next message is written from now on */
   open(conversation) {
-    this.#draft?.save(); // under another key, if the conversation is no longer empty
+    this.#draft?.flush();
+    if (conversation === this.#conversation) return;
     if (this.#conversation && this.#draft) this.#others.set(keyOf(this.#conversation), this.#draft);
     this.#conversation = conversation;
     this.#draft = conversation && this.#take(conversation);
@@ -85,7 +87,7 @@ export class Attachments {
     const key = keyOf(conversation);
     const known = this.#others.get(key);
     this.#others.delete(key);
-    if (!known) return this.#read(conversation);
+    if (!known || known.isOutdated) return this.#read(conversation);
     known.owner = conversation;
     return known;
   }
@@ -93,7 +95,7 @@ export class Attachments {
   /** @param {Conversation} conversation @returns {DraftImages} which get those of an earlier page */
   #read(conversation) {
     const draft = new DraftImages(conversation, this.#events.draftSaved);
-    if (!draft.isStored) return draft;
+    if (!draft.isUnread) return draft;
     this.#reading += 1;
     void draft.read().then((areAll) => {
       this.#reading -= 1;
@@ -154,7 +156,9 @@ export class Attachments {
    */
   move(conversation) {
     const images = this.#draft?.list.splice(0) ?? [];
+    if (images.length > 0) this.#draft?.save();
     this.open(conversation);
+    if (images.length === 0) return;
     this.#draft?.list.push(...images);
     this.#draft?.save();
     this.#show();

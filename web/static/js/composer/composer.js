@@ -115,14 +115,14 @@ export class Composer {
     this.#show();
   }
 
-  /** @param {Conversation} conversation whose draft is edited from now on */
+  /** @param {Conversation} conversation whose draft is edited from now on; if the same one has its first question, its draft moves */
   open(conversation) {
     this.#draft?.flush();
+    this.#attachments?.open(conversation);
     if (this.#conversation === conversation) return;
     const typedEarly = this.#draft ? "" : this.#field.value; // typed before this script was loaded
     this.#conversation = conversation;
     this.#draft = this.#waiting.get(conversation) ?? new Draft(conversation, this.#events.draftSaved);
-    this.#attachments?.open(conversation);
     this.#setText(join(this.#draft.text, typedEarly));
   }
 
@@ -293,7 +293,7 @@ export class Composer {
 
   #submit() {
     const message = this.#field.value;
-    if (this.#running && message.trim() !== "") {
+    if (this.#running && (message.trim() !== "" || this.#hasOnlyImages)) {
       this.#hint.classList.add("wanted");
       this.#events.tooEarly(this.#hint.textContent ?? "");
     }

@@ -17,6 +17,8 @@ export class Draft {
   #end;
   #onSave;
   #text;
+  #stored;
+  #isOwn; // whether this tab has changed it; another tab may have stored another text since
   #timer = 0;
 
   /**
@@ -30,7 +32,8 @@ export class Draft {
     this.#end = end;
     this.#key = keyOf(owner) + end;
     this.#onSave = onSave;
-    this.#text = read(this.#key);
+    this.#text = this.#stored = read(this.#key);
+    this.#isOwn = unsaved.has(this.#key);
   }
 
   get text() {
@@ -40,17 +43,23 @@ export class Draft {
   set text(text) {
     if (text === this.#text) return;
     this.#text = text;
+    this.#isOwn = true;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.flush(), PAUSE_MS);
   }
 
-  /** Saves the text now. */
+  /** Saves the text now, if this tab has changed it or its conversation is no longer empty. */
   flush() {
     clearTimeout(this.#timer);
     const key = keyOf(this.owner) + this.#end;
-    if (key !== this.#key) save(this.#key, ""); // the conversation is no longer empty, so its draft moves
+    const isMoved = key !== this.#key;
+    if (isMoved && read(this.#key) === this.#stored) save(this.#key, "");
     this.#key = key;
-    save(key, this.#text);
+    if (isMoved || this.#isOwn) {
+      save(key, this.#text);
+      this.#stored = this.#text;
+      this.#isOwn = this.#text !== ""; // saved again, an empty text would remove that of another tab
+    }
     this.#onSave(![...unsaved.values()].some(Boolean));
   }
 }
