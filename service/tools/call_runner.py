@@ -15,7 +15,7 @@ from ..events.events import Custom, ToolCall, ToolResult
 from ..observability.metrics import Metrics
 from ..runs.log import RunLog
 from ..settings.records.tools import ToolSettings
-from .consent import CannotAsk, ConsentDesk
+from .consent import DENIED, UNDECIDED, CannotAsk, ConsentDesk
 from .context import ToolContext, ToolError
 from .parameters import BadArguments
 from .results import to_text
@@ -170,8 +170,8 @@ class CallRunner:
         assert self._consents is not None
         allowed = await self._consents.wait(call.call_id, self._settings.consent_timeout)
         if allowed is None:
-            return _Ended("The person did not decide in time, so it was not allowed.", "denied")
-        return None if allowed else _Ended("The person did not allow it.", "denied")
+            return _Ended(UNDECIDED, "denied")
+        return None if allowed else _Ended(DENIED, "denied")
 
     async def _call(self, prepared: _Prepared, tool: Tool) -> _Ended:
         """Run one call, and return how it has ended."""

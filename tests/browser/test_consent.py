@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
+from sluice.service.tools import consent as results
 from tools.common.chat_page import DONE_FRAME, ChatPage
 
 from .browser_errors import BrowserErrors
@@ -16,6 +17,8 @@ from .test_tools import row
 
 ARGUMENTS: Final = '{"to": "a@example.org", "text": "\u202eolleH"}'
 DENIED: Final = "you did not allow this"
+UNDECIDED: Final = "not allowed: no decision in time"
+NOT_RUN: Final = "The tool did not run."
 ASKS: Final = call_frame("call_1", "send_mail", ARGUMENTS, needs_consent=True)
 
 
@@ -97,8 +100,11 @@ def test_a_tool_that_needs_a_permission_is_asked_for_with_its_arguments(
     expect(summary(chat)).to_have_text("Tool send_mail " + ("running" if is_allowed else DENIED))
     expect(summary(chat)).to_be_focused()
     expect(hint).to_have_text("Esc to stop. You can send when the answer is complete.")
-    answer.send(result_frame("call_1", "send_mail", "Sent" if is_allowed else "Refused", is_error=not is_allowed))
-    expect(row(chat, "send_mail").locator(".tool-body p")).to_have_text(["Arguments", "Result"])
+    answer.send(
+        result_frame("call_1", "send_mail", "Sent" if is_allowed else results.DENIED, is_error=not is_allowed)
+    )
+    body = row(chat, "send_mail").locator(".tool-body p")
+    expect(body).to_have_text(["Arguments", "Result" if is_allowed else NOT_RUN])
     expect(summary(chat)).to_have_text("Tool send_mail " + ("0.4 s" if is_allowed else DENIED))
     # a denial is no failure
     state = row(chat, "send_mail").locator(".tool-state")
@@ -116,7 +122,7 @@ def test_a_decision_that_fails_can_be_made_again_and_one_made_elsewhere_counts(
     browser_errors.expect("status of")
     browser_errors.expect("ERR_CONNECTION_RESET")
     bodies = told(chat, 503, "connectionreset", 404, 409)
-    begin(chat)
+    answer = begin(chat)
     consent = row(chat, "send_mail").get_by_role("group", name="Permission")
     allow = consent.get_by_role("button", name="Allow")
     for sentence in (
@@ -131,9 +137,13 @@ def test_a_decision_that_fails_can_be_made_again_and_one_made_elsewhere_counts(
     allow.click()
     expect(summary(chat)).to_have_text("Tool send_mail running")
     assert len(bodies) == 4
+    # the decision on the other page
+    answer.send(result_frame("call_1", "send_mail", results.DENIED, is_error=True))
+    expect(summary(chat)).to_have_text(f"Tool send_mail {DENIED}")
+    expect(row(chat, "send_mail").locator(".tool-body p")).to_have_text(["Arguments", NOT_RUN])
 
 
-def test_the_focus_goes_to_the_row_when_a_permission_is_no_longer_asked_for(
+def test_a_permission_that_is_no_longer_asked_for_was_not_given_and_leaves_the_focus_on_the_row(
     chat: ChatPage, browser_errors: BrowserErrors
 ) -> None:
     browser_errors.expect("status of 404")  # the server does not know the answer
@@ -144,9 +154,19 @@ def test_the_focus_goes_to_the_row_when_a_permission_is_no_longer_asked_for(
         if is_stopped:
             chat.page.keyboard.press("Escape")
         else:  # nobody decided in time
-            answer.send(result_frame("call_1", "send_mail", "Refused", is_error=True))
+            answer.send(result_frame("call_1", "send_mail", results.UNDECIDED, is_error=True))
         expect(allow).to_have_count(0)
-        expect(chat.answer.locator(".tool summary")).to_be_focused()
+        shown = chat.answer.locator(".tool")
+        expect(shown.locator("summary")).to_be_focused()
+        expect(shown.locator("summary")).to_have_text(f"Tool send_mail {'not finished' if is_stopped else UNDECIDED}")
+        expect(shown.locator(".tool-body p")).to_have_text(["Arguments"] if is_stopped else ["Arguments", NOT_RUN])
+        muted = shown.locator("summary").evaluate("(row) => getComputedStyle(row).color")
+        expect(shown.locator(".tool-state")).to_have_css("color", muted)
+        if not is_stopped:
+            use_language(chat, "zh-CN")
+            expect(shown.locator("summary")).to_have_text("工具 send_mail 未获允许：未及时作出选择")
+            expect(shown.locator(".tool-body p")).to_have_text(["参数", "工具没有运行。"])
+            use_language(chat, "en")
         chat.page.keyboard.press("Shift+Escape")
 
 

@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
+from sluice.service.tools.consent import DENIED
 from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 
 from .fed_answer import FedAnswer, call_frame, custom_frame, numbered, result_frame
@@ -48,7 +49,9 @@ def test_a_call_is_a_row_at_its_place_with_its_state_arguments_and_result(chat: 
     answer.send(result_frame("call_1", "search", HOSTILE))
     expect(search.locator("summary")).to_have_text("Tool search 0.4 s")
     expect(chat.answer).to_have_class("answer running waiting")
-    answer.send("Then **this**.", call_frame("call_2", "clock"), result_frame("call_2", "clock", "no", is_error=True))
+    # the sentence of a denial is an error of a tool that needs no permission
+    failed = result_frame("call_2", "clock", DENIED, is_error=True)
+    answer.send("Then **this**.", call_frame("call_2", "clock"), failed)
     answer.send(call_frame("call_3", "clock", "not JSON <i>"), result_frame("call_3", "clock", LONG, seconds=75))
     answer.send("\n\nAt last.", DONE_FRAME)
     chat.wait_complete()
@@ -74,6 +77,7 @@ def test_a_call_is_a_row_at_its_place_with_its_state_arguments_and_result(chat: 
     first = row(chat, "clock").first
     first.locator("summary").click()
     expect(first.locator(".tool-body p")).to_have_text(["Arguments", "Error"])
+    expect(first.locator("pre").last).to_have_text(DENIED)
 
     chat.page.reload()
     chat.wait_shown()

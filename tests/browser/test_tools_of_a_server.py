@@ -88,5 +88,6 @@ def test_a_tool_waits_for_the_readers_permission_also_over_a_reload(
     assert told in shared_tools.model.exchanges[-1].body["messages"][-1]["content"]
     shown = re.compile(shown_pattern)
     expect(row(chat, "send").locator("summary")).to_have_text(shown)
+    expect(row(chat, "send").locator(".tool-body")).not_to_contain_text("The person")
     chat.page.reload()
     expect(row(chat, "send").locator("summary")).to_have_text(shown)

@@ -12,6 +12,8 @@ const ENGLISH = {
   /** @param {string} duration */
   toolFailed: (duration) => `failed, ${duration}`,
   toolDenied: "you did not allow this",
+  toolUndecided: "not allowed: no decision in time",
+  toolNotRun: "The tool did not run.",
   toolUnfinished: "not finished",
   consent: "Permission",
   /** @param {string} name */
@@ -40,6 +42,8 @@ const CHINESE = {
   toolInstant: "不到 0.1 秒",
   toolFailed: (duration) => `失败，${duration}`,
   toolDenied: "你未允许",
+  toolUndecided: "未获允许：未及时作出选择",
+  toolNotRun: "工具没有运行。",
   toolUnfinished: "未完成",
   consent: "许可",
   consentAsked: (name) => `工具 ${name} 请求你的许可。`,

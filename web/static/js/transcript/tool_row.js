@@ -7,7 +7,14 @@ import { setLabel, setText, texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/answer_parts.js").ToolCall} ToolCall */
 /** @typedef {import("../i18n/language.js").TextKey} TextKey */
-/** @typedef {"running" | "waiting" | "done" | "denied" | "failed" | "unfinished"} ToolState */
+/** @typedef {"running" | "waiting" | "done" | "denied" | "undecided" | "failed" | "unfinished"} ToolState */
+
+/** The results of calls that were not allowed. The server writes them for the model: see service/tools/consent.py.
+ * @type {Map<string, "denied" | "undecided">} */
+const REFUSALS = new Map([
+  ["The person did not allow it.", "denied"],
+  ["The person did not decide in time, so it was not allowed.", "undecided"],
+]);
 
 /**
  * @typedef {object} ToolEvents
@@ -85,6 +92,7 @@ export class ToolRow {
       waiting: texts.toolWaiting,
       done: took,
       denied: texts.toolDenied,
+      undecided: texts.toolUndecided,
       failed: texts.toolFailed(took),
       unfinished: texts.toolUnfinished,
     };
@@ -103,7 +111,8 @@ export class ToolRow {
       this.#consent = new Consent(name, parts[1] ?? null, this.#canDecide, (isAllowed) => this.#events.decide(call, isAllowed));
       return this.#body.replaceChildren(this.#consent.element);
     }
-    if (result) parts.push(...part(this.#shown === "failed" ? "toolError" : "toolResult", result.text));
+    if (["denied", "undecided"].includes(this.#shown) && (!result || REFUSALS.has(result.text))) parts.push(notRun());
+    else if (result) parts.push(...part(this.#shown === "failed" ? "toolError" : "toolResult", result.text));
     this.#body.replaceChildren(...parts);
   }
 }
@@ -114,7 +123,10 @@ export class ToolRow {
  * @returns {ToolState}
  */
 export function stateOf(call, isRunning) {
-  const { result, isOver, decision } = call;
+  const { needsConsent, result, isOver, decision } = call;
+  // also where another page has denied it
+  const refusal = needsConsent && result?.isError && REFUSALS.get(result.text);
+  if (refusal) return refusal;
   if (decision === "denied" && result?.isError !== false) return "denied"; // the tool has not run, and did not fail
   if (result) return result.isError ? "failed" : "done";
   if (!isRunning || isOver) return "unfinished";
@@ -136,6 +148,13 @@ function part(key, content) {
   text.setAttribute("role", "group"); // not a landmark: there may be many
   setLabel(text, key);
   return [label, text];
+}
+
+/** In the place of the sentence that the server writes for the model. */
+function notRun() {
+  const sentence = document.createElement("p");
+  setText(sentence, "toolNotRun");
+  return sentence;
 }
 
 /** @param {number} value */
