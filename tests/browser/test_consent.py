@@ -20,6 +20,12 @@ DENIED: Final = "you did not allow this"
 UNDECIDED: Final = "not allowed: no decision in time"
 NOT_RUN: Final = "The tool did not run."
 ASKS: Final = call_frame("call_1", "send_mail", ARGUMENTS, needs_consent=True)
+# Where the title of a conversation in the list begins.
+TITLE_LEFT: Final = """(link) => {
+    const range = document.createRange();
+    range.selectNodeContents(link);
+    return range.getBoundingClientRect().left;
+}"""
 
 
 @pytest.fixture
@@ -212,15 +218,22 @@ def test_a_permission_that_is_needed_in_another_conversation_is_announced_and_ma
         expect(chat.page.locator(".conversation a")).to_have_accessible_name(f"Write to them{mark}")
 
     is_marked(" (Generating)")
+    begins = chat.page.locator(".conversation a").evaluate(TITLE_LEFT)
     chat.page.get_by_role("button", name="New conversation").click()
-    notice = chat.page.get_by_role("alert").filter(has_text="asks for your permission in another conversation")
+    notice = chat.page.locator(".notice", has_text="asks for your permission in another conversation")
     expect(notice).to_have_count(0)
     answer.send(ASKS)
-    expect(notice).to_be_visible()
+    expect(notice.get_by_role("alert")).to_be_visible()
     is_marked(" (Permission needed)")
+    assert chat.page.locator(".conversation a").evaluate(TITLE_LEFT) == begins  # the mark moves nothing
     expect(chat.page).to_have_title("Permission needed · Sluice")
-    chat.page.locator(".conversation a").click()
-    expect(notice).to_have_count(0)
+    use_language(chat, "zh-CN")
+    expect(chat.page.locator(".notice p")).to_have_text("另一段对话中有工具请求你的许可。")
+    chat.page.get_by_role("button", name="查看", exact=True).click()
+    expect(chat.status).to_have_text("工具 send_mail 请求你的许可。")
+    use_language(chat, "en")
+    expect(chat.page.locator(".notice")).to_have_count(0)
+    expect(chat.field).to_be_focused()
     expect(chat.page).to_have_title("Permission needed · Write to them · Sluice")
     chat.page.get_by_role("button", name="Allow").click()
     is_marked(" (Generating)")

@@ -443,10 +443,20 @@ function announce(text) {
   status.textContent = text;
 }
 
+/** @param {string} id of a conversation */
+function isElsewhere(id) {
+  return id !== chat.conversation.id;
+}
+
+function openAwaited() {
+  const id = chat.awaiting.find(isElsewhere);
+  if (id) thenFocusComposer(() => conversations.open(id));
+}
+
 /** @param {number} count */
 function showAwaitedElsewhere(count) {
   if (count === 0 || count > awaitedElsewhere) notices.hide("awaitedElsewhere"); // shown again, it is announced again
-  if (count > awaitedElsewhere) notices.show("awaitedElsewhere", { isUrgent: false });
+  if (count > awaitedElsewhere) notices.show("awaitedElsewhere", { isUrgent: false, open: openAwaited });
   awaitedElsewhere = count;
 }
 
@@ -454,9 +464,9 @@ function showAwaitedElsewhere(count) {
 function updateList() {
   panel.show();
   const title = store.record(chat.conversation.id)?.title;
-  const { awaiting, conversation } = chat;
+  const { awaiting } = chat;
   if (isOwnPage) document.title = [awaiting.length > 0 && texts.awaiting, title, pageTitle].filter(Boolean).join(" · ");
-  showAwaitedElsewhere(awaiting.filter((id) => id !== conversation.id).length);
+  showAwaitedElsewhere(awaiting.filter(isElsewhere).length);
   const heading = requireElement("title", HTMLElement);
   heading.hidden = chat.isAtStart;
   heading.textContent = title || texts.untitled;

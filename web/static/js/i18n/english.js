@@ -72,7 +72,7 @@ export const ENGLISH = {
   generating: "Generating",
   awaiting: "Permission needed",
   unseen: "New answer",
-  awaitedElsewhere: "A tool asks for your permission in another conversation. The list marks it.",
+  awaitedElsewhere: "A tool asks for your permission in another conversation.",
   /** @param {string} title */
   endedElsewhere: (title) => `The answer in “${title}” has ended.`,
   complete: "Answer complete",
@@ -195,6 +195,7 @@ export const ENGLISH = {
   copyReport: "Copy error details",
   signIn: "Sign in",
   reload: "Reload",
+  show: "Show",
   dismiss: "Dismiss",
   demoNotice: "Answers come from the built-in demo: a script on this server, not a language model. Set OPENAI_API_KEY or OPENAI_BASE_URL for a real one.",
   configurationNotice: "The page could not read the server's settings, so it uses defaults. Reload the page to try again.",

@@ -1,6 +1,6 @@
 /** Notices above the message box, each at most once at a time; one says that the browser is offline. */
 
-import { iconButton } from "./button.js";
+import { iconButton, quietButton } from "./button.js";
 import { setText } from "../i18n/language.js";
 
 /** @typedef {import("../i18n/language.js").TextKey} TextKey */
@@ -17,16 +17,16 @@ export class Notices {
 
   /**
    * @param {TextKey} key
-   * @param {{ isUrgent?: boolean }} [options]
+   * @param {{ isUrgent?: boolean, open?: () => void }} [options] `open` shows what it is about
    */
-  show(key, { isUrgent = true } = {}) {
+  show(key, { isUrgent = true, open } = {}) {
     if (this.#shown.has(key)) return;
     const notice = document.createElement("div");
     this.#shown.set(key, notice);
     notice.className = isUrgent ? "notice urgent" : "notice";
     const sentence = document.createElement("p");
     setText(sentence, key);
-    notice.append(sentence, this.#dismissButton(key));
+    notice.append(sentence, open ? quietButton("show", "show", open) : "", this.#dismissButton(key));
     this.#list.append(notice);
     sentence.setAttribute("role", "alert");
   }
