@@ -11,6 +11,7 @@ from tools.common.chat_page import frames, text_frame
 # The reply to the next question comes from the test; the request's body is kept.
 _FEED: Final = """(run) => {
     const { fetch } = window;
+    delete window.feed; // of an earlier answer
     window.fetch = (address, options) => {
         if (!String(address).endsWith("api/chat")) return fetch(address, options);
         window.fetch = fetch;
