@@ -130,6 +130,7 @@ def test_a_chat_that_gets_no_slot_is_refused_by_the_main_thread_for_a_third_of_t
         kind: sum(count for name, count in names.items() if is_python(name)) / REQUESTS
         for kind, names in spent.items()
     }
-    assert counts.get("ThreadPoolExecutor", 0.0) < 1.0, counts
+    # Nothing for each request. A thread that the pool starts meanwhile, for a look at the count, makes 80 calls once.
+    assert {name: count for name, count in spent["ThreadPoolExecutor"].items() if count >= REQUESTS} == {}
     # The connection, which it opens and closes, included.
     assert sum(counts.values()) <= sum(PYTHON_CALLS.values()) / 3, counts
