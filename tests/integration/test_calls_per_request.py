@@ -32,7 +32,9 @@ OUR_CALLS = 458
 BUILT_IN_CALLS = 1350
 # System calls of the request's thread, by which it lets another one run and then has to wait for it: two writes of
 # the reply, the second one behind the close of its body; one that wakes the main thread; four of metrics; a look
-# whether the client is there, and one at the descriptors.
+# whether the client is there, and one at the descriptors. An answer that comes in two reads has a write more: of 50,
+# one does now and then, and up to `IN_TWO_READS` may.
+IN_TWO_READS = 5
 SYSTEM_CALLS = {"write": 3, "pwrite": 4, "poll.poll": 2, "open": 0, "socket.sendall": 0}
 
 # In one write, so that it is one read.
@@ -106,7 +108,8 @@ def test_a_request_costs_no_more_calls_than_it_did() -> None:
         count = sum(count for name, count in spent[kind].items() if is_python(name)) / REQUESTS
         assert count <= most, f"{count} {kind}\n{account}"
     for name, most in SYSTEM_CALLS.items():
-        assert spent["ThreadPoolExecutor"][name] / REQUESTS <= most, f"{name}\n{account}"
+        count = spent["ThreadPoolExecutor"][name]
+        assert count <= most * REQUESTS + (IN_TWO_READS if most else 0), f"{count} {name}\n{account}"
     total: Counter[str] = sum(spent.values(), Counter())
     folders = tuple(f"{REPOSITORY}/{folder}/" for folder in ("service", "web", "sluice"))
     ours = sum(count for name, count in total.items() if name.startswith(folders)) / REQUESTS
