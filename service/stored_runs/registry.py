@@ -296,8 +296,11 @@ class RunRegistry:
 
     async def list_runs(self, owner: str | None, state: RunState | None) -> list[RunRecord]:
         """Return runs, with what this process knows of its own, which the store has a moment later."""
+        before = dict(self.runs)
         listed = await self.store.call(lambda store: store.list_runs(owner))
-        known = [self.runs[record.run_id].record() if record.run_id in self.runs else record for record in listed]
+        # A run that has ended and was written meanwhile is here no more, and the store's answer is from before that.
+        ours = before | self.runs
+        known = [ours[record.run_id].record() if record.run_id in ours else record for record in listed]
         return [record for record in known if state is None or record.state is state]
 
     async def find(self, run_id: str, owner: str) -> RunStatus:

@@ -13,7 +13,7 @@ import pytest
 
 from sluice.service.errors import StoreAway
 from sluice.service.events.events import Failed, Finished, Text
-from sluice.service.runs.stores.base import Append, Batch, NewRun, RunState
+from sluice.service.runs.stores.base import Append, Batch, NewRun, RunRecord, RunState
 from sluice.service.stored_runs import stored_runs
 from sluice.service.stored_runs.event_codec import encode_events
 from sluice.service.stored_runs.registry import CursorAtEnd
@@ -286,3 +286,26 @@ def test_readers_are_released_where_following_a_run_raises_what_nobody_expects()
 
     with pytest.raises(AssertionError, match="an error was logged: unhandled exception where run"):
         play(scenario)
+
+
+def test_a_run_that_ends_while_the_store_lists_it_is_not_listed_as_running() -> None:
+    async def scenario(world: World, workers: list[Worker]) -> None:
+        worker = workers[0]
+        run_id = run_of(await begin(worker, ((0.5, 1),)))
+        registry = worker.runs.registry
+        assert registry.store.inner is not None
+        list_runs = registry.store.inner.list_runs
+
+        async def list_late(owner: str | None) -> list[RunRecord]:
+            listed = await list_runs(owner)
+            while run_id in registry.runs:
+                await asyncio.sleep(0.05)
+            assert listed[0].state is RunState.RUNNING
+            return listed
+
+        registry.store.inner.list_runs = list_late  # type: ignore[method-assign]
+        (record,) = await worker.ask(lambda: worker.runs.list_runs("ann"))
+        assert record.state is RunState.COMPLETED
+        del registry.store.inner.list_runs  # type: ignore[method-assign]
+
+    play(scenario)
