@@ -39,7 +39,7 @@ class RunCloser:
         if stored.log.end is not None:
             state, reason = describe_end(stored.log.end)
             self._metrics.ended(str(state), reason)
-        # It was handed to the store, whoever else reads it.
+        # It was handed to the store, for all other readers.
         stored.run.has_delivered_end = True
         if first is not None and first.take_over_run():
             return

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Self
 
-from tools.common.gunicorn_server import ServerProcess, bare_environment, start_python
+from tools.common.gunicorn_server import POLL_INTERVAL, ServerProcess, bare_environment, start_python
 
 _PROGRAM: Final = Path(__file__).with_name("fork_server_main.py")
 # Variables that are read before Python's first line, by the interpreter, the linker and the C library.
@@ -100,12 +100,17 @@ class ForkServer:
     def exit_code(self, pid: int, timeout: float) -> int | None:
         """Return the exit code of a process, negative for a signal; None where it runs on for so many seconds."""
         deadline = time.monotonic() + timeout
-        with self._lock:
-            while pid not in self._exit_codes:
-                left = deadline - time.monotonic()
-                if not self._receive(max(0.0, left)) and left <= 0:
-                    return None
-            return self._exit_codes[pid]
+        while True:
+            with self._lock:
+                while pid not in self._exit_codes and self._receive(0.0):
+                    pass
+                if pid in self._exit_codes:
+                    return self._exit_codes[pid]
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            # Without the lock, as other threads start and wait for servers; one of them may receive the message.
+            select.select([self._connection], [], [], min(left, POLL_INTERVAL))
 
     def _receive(self, timeout: float | None) -> bool:
         if not select.select([self._connection], [], [], timeout)[0]:
