@@ -39,6 +39,10 @@ SHOW_KEYBOARD: Final = """height => {
     visualViewport.dispatchEvent(new Event("resize"));
 }"""
 
+WATCH_FOR_SCROLL_END: Final = """() => {
+    addEventListener("scrollend", () => { window.scrollEnded = true; }, { once: true });
+}"""
+
 # The middle of a box, and whether a finger there meets it.
 MIDDLE: Final = """(each) => {
     const box = each.getBoundingClientRect();
@@ -129,8 +133,12 @@ def test_a_finger_leaves_the_end_of_a_growing_answer(browser_page: Page, model: 
     finger("touchStart", 250)
     for y in range(250, 320, 2):  # slowly: each movement is shorter than the answer grows meanwhile
         finger("touchMove", y)
-    finger("touchEnd")
     expect(browser_page.get_by_role("button", name="Jump to the latest")).to_be_visible()
+    browser_page.evaluate(WATCH_FOR_SCROLL_END)
+    finger("touchEnd")
+    browser_page.wait_for_function(
+        "() => window.scrollEnded"
+    )  # a finger that is lifted while it moves throws the page
     there = browser_page.evaluate("scrollY")
     grow(chat)
     assert browser_page.evaluate("scrollY") == there
