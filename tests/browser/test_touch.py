@@ -252,6 +252,59 @@ def test_turning_a_phone_keeps_the_place_in_the_text(browser_page: Page, model: 
         assert abs(browser_page.evaluate(BELOW_BAR)[read] - before[read]) <= 2, width
 
 
+# Each is longer than the window, which shows neither its beginning nor its end.
+LONG_BLOCKS: Final = {
+    "pre": "```python\n" + "".join(f"line_{number} = {number}  # some words\n" for number in range(150)) + "```",
+    "table": "|a|b|\n|-|-|\n" + "".join(f"|row {number}|{'some words ' * 9}|\n" for number in range(80)),
+    "li": "- " + "".join(f"Word{number} and then some more. " for number in range(300)),
+    ".formula": "\n".join(f"$$\nx_{{{number}}} = \\frac{{1}}{{{number}}}\n$$\n" for number in range(1, 60)),
+}
+# Scrolls into the middle of a block, and notes what is read there: a letter some lines below the bar.
+READ: Final = """async selector => {
+    const block = [...document.querySelectorAll(`.prose ${selector}`)].at(-1).closest(".prose");
+    const { bottom } = document.querySelector("#sluice-bar").getBoundingClientRect();
+    for (const _ of [1, 2]) { // what was out of view has its height only afterwards
+        const box = block.getBoundingClientRect();
+        scrollBy({ top: box.top + box.height * 0.4 - bottom, behavior: "instant" });
+        for (const _ of [1, 2, 3]) await new Promise((resolve) => requestAnimationFrame(resolve));
+    }
+    const walker = document.createTreeWalker(block, NodeFilter.SHOW_TEXT);
+    window.read = document.createRange();
+    do {
+        walker.nextNode();
+        read.selectNodeContents(walker.currentNode);
+    } while (read.getBoundingClientRect().bottom < bottom + 80);
+    for (let at = 0; at < walker.currentNode.length; at += 1) {
+        read.setStart(walker.currentNode, at);
+        read.setEnd(walker.currentNode, at + 1);
+        if (read.getBoundingClientRect().top > bottom + 40) return;
+    }
+}"""
+READ_BELOW_BAR: Final = """() =>
+    read.getBoundingClientRect().top - document.querySelector("#sluice-bar").getBoundingClientRect().bottom"""
+
+
+@pytest.mark.browser_context(**PHONE)
+def test_turning_a_phone_keeps_the_place_in_a_block_that_is_longer_than_the_window(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page).open()
+    before = "\n\n".join(f"{number} {'Some words that wrap. ' * 20}" for number in range(30))
+    model.enqueue(reply(before), *(reply(f"{block}\n\nThe end.") for block in LONG_BLOCKS.values()))
+    for question in ("Before", *LONG_BLOCKS):
+        chat.field.fill(question)
+        chat.send_button.click()
+        chat.wait_complete()
+    for block in LONG_BLOCKS:
+        browser_page.evaluate(READ, block)
+        start = browser_page.evaluate(READ_BELOW_BAR)
+        for width, height in ((780, 390), (390, 780)):
+            browser_page.set_viewport_size({"width": width, "height": height})
+            browser_page.wait_for_function(f"() => innerWidth === {width}")
+            browser_page.evaluate(FRAMES)
+            assert abs(browser_page.evaluate(READ_BELOW_BAR) - start) <= 80, (block, width)
+
+
 @pytest.mark.browser_context(**PHONE)
 def test_the_systems_back_closes_the_drawer(browser_page: Page) -> None:
     # the browser's own request to close, which Android's Back makes

@@ -1,12 +1,15 @@
 /**
- * Keeps the place in a text when a phone is turned. Chromium keeps what is at the top of the window, which here is the
- * bar that never moves, and Safari keeps nothing.
+ * Keeps the place in a text when its width changes, as when a phone is turned. Chromium keeps what is at the top of the
+ * window, which here is the bar that never moves, and Safari keeps nothing.
  */
 
 import { scroller } from "../browser/page_root.js";
 
 const NEAR = 48; // pixels: at the end, the page follows that
-const TEXT = "p, li, pre, table, h1, h2, h3, h4, h5, h6";
+const TEXT = ".prose, .question, .reasoning";
+const STEP = 16; // pixels, less than a line
+
+/** A letter that is read, its block, and how far below the bar they begin. @typedef {{ letter: Range, block: Element, top: number, blockTop: number }} Place */
 
 /**
  * Call once, where the document scrolls.
@@ -14,40 +17,74 @@ const TEXT = "p, li, pre, table, h1, h2, h3, h4, h5, h6";
  * @param {(top: number) => void} scrollBy
  */
 export function keepPlace(bar, scrollBy) {
-  /** What is read, and how far below the bar it begins; null at the end. @type {{ element: Element, top: number } | null} */
+  /** What is read; null at the end. @type {Place | null} */
   let place = null;
   let width = innerWidth;
   /** Where the page was put last: it keeps its place then, so that turning back changes nothing. */
   let putTo = -1;
-  /** @param {Element} element */
-  const belowBar = (element) => element.getBoundingClientRect().top - bar.getBoundingClientRect().bottom;
+  /** @param {Element | Range} part */
+  const belowBar = (part) => part.getBoundingClientRect().top - bar.getBoundingClientRect().bottom;
   const note = () => {
     if (innerWidth !== width || scroller.scrollTop === putTo) return; // the reader has not scrolled
     const isAtEnd = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop <= NEAR;
-    const element = isAtEnd ? null : firstBelow(bar);
-    place = element && { element, top: belowBar(element) };
+    const letter = isAtEnd ? null : firstLetter(bar);
+    const block = letter?.startContainer.parentElement;
+    place = letter && block ? { letter, block, top: belowBar(letter), blockTop: belowBar(block) } : null;
   };
   addEventListener("scroll", note, { passive: true });
   addEventListener("resize", () => {
-    if (innerWidth !== width && place?.element.isConnected) {
-      scrollBy(belowBar(place.element) - place.top);
+    if (innerWidth !== width && place?.block.isConnected) {
+      // what grows or is highlighted is rendered again, and its letters are gone
+      scrollBy(isShown(place.letter) ? belowBar(place.letter) - place.top : belowBar(place.block) - place.blockTop);
       putTo = scroller.scrollTop;
     }
     width = innerWidth;
   });
 }
 
-/** @param {HTMLElement} bar @returns {Element | null} the first block of text that begins below it */
-function firstBelow(bar) {
-  const { bottom } = bar.getBoundingClientRect();
-  for (let y = bottom + 8; y < innerHeight; y += 16) {
-    const block = textAt(y);
-    if (block && block.getBoundingClientRect().top >= bottom) return block;
-  }
-  return textAt(bottom + 8);
+/** @param {Range} letter */
+function isShown(letter) {
+  return !letter.collapsed && letter.getClientRects().length > 0;
 }
 
-/** @param {number} y */
-function textAt(y) {
-  return document.elementFromPoint(innerWidth / 2, y)?.closest(TEXT) ?? null;
+/**
+ * A letter and no element: code, tables and list items may be longer than the window. It stays the same when lines wrap.
+ * @param {HTMLElement} bar
+ * @returns {Range | null} a letter of the first line below it
+ */
+function firstLetter(bar) {
+  for (let y = bar.getBoundingClientRect().bottom + 8; y < innerHeight; y += STEP) {
+    const letter = letterAt(innerWidth / 2, y);
+    if (letter) return letter;
+  }
+  return null;
+}
+
+/**
+ * @param {number} x
+ * @param {number} y
+ * @returns {Range | null} the letter there, or the last one before it in its line
+ */
+function letterAt(x, y) {
+  const [node, offset] = caretAt(x, y);
+  if (!(node instanceof Text) || !node.parentElement?.closest(TEXT)) return null;
+  if (node.parentElement.closest("figcaption")) return null; // it stays below the bar while its code moves
+  const letter = document.createRange();
+  letter.setStart(node, Math.max(0, Math.min(offset, node.length - 1)));
+  letter.setEnd(node, Math.min(node.length, letter.startOffset + 1));
+  return isShown(letter) ? letter : null;
+}
+
+/**
+ * @param {number} x
+ * @param {number} y
+ * @returns {[Node | null, number]}
+ */
+function caretAt(x, y) {
+  if ("caretPositionFromPoint" in document) {
+    const caret = document.caretPositionFromPoint(x, y);
+    return [caret?.offsetNode ?? null, caret?.offset ?? 0];
+  }
+  const range = /** @type {any} */ (document).caretRangeFromPoint?.(x, y); // Safari before 18.4
+  return [range?.startContainer ?? null, range?.startOffset ?? 0];
 }
