@@ -247,23 +247,30 @@ def test_a_footnote_and_its_reference_lead_to_each_other(chat: ChatPage, model: 
 
 
 def test_a_footnotes_mark_is_small_before_its_note_arrives(chat: ChatPage, model: ScriptedModel) -> None:
-    second, notes = model.gate("before the second paragraph has ended"), model.gate("before the notes")
-    begin = said("No note[^2].\n\nA claim[^1], a class [^a-z].")
-    model.enqueue((*begin, second, *said("\n\nHalf[^"), notes, *said("1].\n\n[^1]: The source."), *finished()))
+    remark, half, notes = (model.gate(f"before the {name}") for name in ("remark", "third paragraph", "notes"))
+    begin = said("No note[^2], none[^no].\n\nA claim[^1], one more[^big-one], classes [^a-z], [^abc] and x[^0-9].")
+    notes_of_both = said("-one].\n\n[^1]: The source.\n\n[^big-one]: Another.")
+    third = *said("\n\nA remark[^1](b) and[^2](c)."), half, *said("\n\nHalf[^big")
+    model.enqueue((*begin, remark, *third, notes, *notes_of_both, *finished()))
     chat.ask("Show me")
     paragraphs = chat.prose.locator("p")
-    expect(paragraphs).to_have_text(["No note2.", "A claim1, a class [^a-z]."])
-    second.open()
-    expect(paragraphs).to_have_text(["No note2.", "A claim1, a class [^a-z].", "Half"])
-    assert paragraphs.nth(1).inner_html() == "A claim<sup>1</sup>, a class [^a-z]."
+    claims = "A claim1, one morebig-one, classes [^a-z], [^abc] and x[^0-9]."
+    expect(paragraphs).to_have_text(["No note2, noneno.", claims])
+    remark.open()
+    expect(paragraphs).to_have_count(3)
+    half.open()
+    expect(paragraphs).to_have_text(["No note2, noneno.", claims, "A remark1(b) and2(c).", "Half"])
+    assert "A claim<sup>1</sup>, one more<sup>big-one</sup>, classes" in paragraphs.nth(1).inner_html()
     size = "({ offsetWidth, offsetHeight }) => [offsetWidth, offsetHeight]"
     before = paragraphs.nth(1).evaluate(size)
     notes.open()
     chat.wait_complete()
-    expect(chat.prose.locator(".footnote-reference")).to_have_text(["1", "1"])
+    expect(chat.prose.locator(".footnote-reference")).to_have_text(["1", "big-one", "1", "big-one"])
     assert paragraphs.nth(1).evaluate(size) == before
-    # which has no note
-    expect(paragraphs.first).to_have_text("No note[^2].")
+    # which have no note
+    expect(paragraphs.first).to_have_text("No note[^2], none[^no].")
+    expect(paragraphs.nth(2)).to_have_text("A remark1(b) and^2.")
+    expect(paragraphs.nth(2).locator("a")).to_have_text("^2")
 
 
 def test_a_callout_follows_the_language_of_the_page(chat: ChatPage, model: ScriptedModel) -> None:

@@ -18,7 +18,7 @@ import { growingTable, rowsToAppend } from "./table_block.js";
 
 /** Further blocks are in groups of so many: the browser visits each child of an element to which a block is appended. */
 const GROUP = 500;
-const LABEL = /\[([^[\]]+)\](?!\()/g;
+const LABEL = /\[(\^[^[\]]+|[^[\]]+(?=\](?!\()))\]/g; // `[^1](a remark)` may be a footnote, `[x](address)` is none
 
 export class BlockList {
   #element;

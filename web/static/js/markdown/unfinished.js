@@ -15,6 +15,7 @@ const BARE_MARKER = new RegExp(`^[ \\t>]*(?:${ITEM}[ \\t]+)*(?:${ITEM}|#{1,6}|[-
 const BARE_NUMBER = /^[ \t>]*\d{1,9}$/; // perhaps the number of the next item, if it is not the first line
 const BARE_BOX = new RegExp(`^[ \\t>]*${ITEM}[ \\t]+\\[[ xX]?\\]?[ \\t]*$`);
 const BARE_CALLOUT = /^[ \t]*>[ \t]*\[(?:![\w-]{0,30}\]?)?$/;
+const BARE_FOOTNOTE = /(?:\[\^\d{0,3}|(?<=\S)\[\^[\p{L}\p{N}\p{M}_.:-]{0,40})$/u; // its mark is not complete: see syntax/footnotes.js
 const FENCE = new RegExp(`^[ \\t>]*(?:${ITEM}[ \\t]+)*(\`{3,}|~{3,})(.*)$`);
 const MARKDOWN = /^[ \t]*(?:markdown|md|mdx)\b/i;
 const BLOCK_MARKERS = new RegExp(`^[ \\t]*(?:(?:>|${ITEM})[ \\t]+|>)*(?:\\[[ xX]\\][ \\t]+|#{1,6}[ \\t]+)?`);
@@ -296,7 +297,7 @@ function lastRuns(text) {
  */
 function closeEmphasis(shown, open) {
   if (open.length === 0) return shown;
-  const text = shown.trimEnd().replace(/\[\^\d{0,3}$/, ""); // a footnote's mark, which is not complete
+  const text = shown.trimEnd().replace(BARE_FOOTNOTE, "");
   /** @type {string[]} */
   const closing = [];
   const brackets = [];

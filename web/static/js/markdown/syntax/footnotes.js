@@ -1,7 +1,8 @@
 /**
  * Footnotes: `[^label]` in a text and `[^label]: ...` as a block. A definition stays where it was written, because an
  * answer is rendered part by part. It is remembered among the link definitions, with `^` before its label. While an answer
- * grows, a number is shown as a reference before its definition, which usually comes last: the text then stays where it is.
+ * grows, a number, or a word at the end of another, is shown as a reference before its definition, which usually comes last:
+ * the text then stays where it is.
  */
 
 /** @typedef {import("markdown-it").MarkdownIt} MarkdownIt */
@@ -10,6 +11,7 @@
 const REFERENCE = /\[\^([^\s[\]]{1,100})\]/y;
 const DEFINITION = /^\[\^([^\s[\]]{1,100})\]:/;
 const NUMBER = /^\d{1,3}$/;
+const WORD = /^(?!.-.$)[\p{L}\p{N}][\p{L}\p{N}\p{M}_.:-]*$/u; // in a regular expression, `[^a-z]` is a class
 const INDENT = 2; // columns before the further lines of a definition
 
 /** Among the link definitions while more may follow: footnotes without a definition are expected. Labels are upper-case. */
@@ -17,7 +19,15 @@ export const EXPECTED = "expected";
 
 /** @param {string} label normalised @returns {boolean} whether it may have been shown as a reference that was expected */
 export function mayBeExpected(label) {
-  return label.startsWith("^") && NUMBER.test(label.slice(1));
+  return label.startsWith("^") && WORD.test(label.slice(1));
+}
+
+/**
+ * @param {string} label
+ * @param {string} [before] the character before the reference
+ */
+function isExpected(label, before = " ") {
+  return NUMBER.test(label) || (WORD.test(label) && !/\s/.test(before));
 }
 
 /** For markdown-it's `use`. @param {MarkdownIt} md */
@@ -29,7 +39,8 @@ export function footnotes(md) {
     const [raw = "", label = ""] = REFERENCE.exec(state.src) ?? [];
     const { references = {} } = state.env;
     const isDefined = Boolean(references[normalizeReference(`^${label}`)]);
-    if (!raw || state.pos + raw.length > state.posMax || !(isDefined || (references[EXPECTED] && NUMBER.test(label)))) return false;
+    if (!raw || state.pos + raw.length > state.posMax) return false;
+    if (!isDefined && !(references[EXPECTED] && isExpected(label, state.src[state.pos - 1]))) return false;
     if (!silent) state.push(isDefined ? "footnote" : "footnote_expected", "", 0).content = label;
     state.pos += raw.length;
     return true;
