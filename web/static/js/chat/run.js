@@ -1,7 +1,6 @@
 /** Requests and receives one answer, or receives the rest of one that the server keeps. */
 
 import { storageName } from "../browser/page_root.js";
-import { requestAnswer } from "../api/chat_request.js";
 import { messagesOf } from "../conversation/conversation.js";
 import { appendChunk, setRun } from "../conversation/exchange.js";
 import { Failure } from "../api/failure.js";
@@ -171,7 +170,7 @@ export class Run {
       if (leftOut > 0) this.exchange.leftOut = leftOut;
       const asked = { ...whole, history };
       try {
-        return yield* this.isKept ? this.#receiveKept(asked, events) : requestAnswer(asked, this.#controller.signal);
+        return yield* this.isKept ? this.#receiveKept(asked, events) : this.#receiveUnkept(asked);
       } catch (error) {
         // a proxy before the server may accept less than the server
         if (!(error instanceof Failure) || error.record.status !== 413 || history.length === 0) throw error;
@@ -192,7 +191,7 @@ export class Run {
     signal.throwIfAborted();
     if (!part && question) {
       delete exchange.run;
-      return yield* requestAnswer(question, signal);
+      return yield* this.#receiveUnkept(question);
     }
     if (!part) throw connectionFailure();
     yield* part.receiveKept(question, { ...run, mayBeSent: this.#follows }, signal, {
@@ -203,6 +202,12 @@ export class Run {
       unkept: () => delete exchange.run,
       connected: (isConnected) => this.#onConnection(isConnected, events),
     });
+  }
+
+  /** @param {Question} question */
+  async *#receiveUnkept(question) {
+    const { requestAnswer } = await import("../api/chat_request.js"); // `history_limits.js` has loaded it
+    yield* requestAnswer(question, this.#controller.signal);
   }
 
   /**
