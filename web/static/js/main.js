@@ -76,7 +76,7 @@ const transcript = new Transcript(requireElement("log", HTMLElement), {
     if (asked) composer.focusAfterAction();
     return asked;
   },
-  decide: (exchange, call, isAllowed) => chat.decide(exchange, call, isAllowed),
+  decide: (exchange, call, isAllowed) => chat.answers.decide(chat.conversation, exchange, call, isAllowed),
   consentAsked: (name) => announce(texts.consentAsked(name)),
   editCancelled: (exchange, question) => {
     const { id } = chat.conversation;
@@ -299,7 +299,10 @@ requireElement("skip", HTMLAnchorElement).addEventListener("click", (event) => {
   event.preventDefault(); // the address must stay that of the conversation
   composer.focus();
 });
-addEventListener("pagehide", () => chat.leave());
+addEventListener("pagehide", () => {
+  chat.answers.leave();
+  store.prepareForUnload();
+});
 
 if (userKey) void import("./browser/user_watch.js");
 void firstInteraction()
@@ -370,7 +373,7 @@ async function startSync() {
   try {
     const { ServerSync } = await import("./sync/server_sync.js");
     return new ServerSync(store, {
-      isUnnamed: (id) => chat.isUnnamed(id),
+      isUnnamed: (id) => chat.answers.isUnnamed(id),
       changed: (id) => void chat.refresh(id),
       deleted: (id) => conversations.deletedElsewhere(id),
     });
@@ -449,7 +452,7 @@ function isElsewhere(id) {
 }
 
 function openAwaited() {
-  const id = chat.awaiting.find(isElsewhere);
+  const id = chat.answers.awaiting.find(isElsewhere);
   if (id) thenFocusComposer(() => conversations.open(id));
 }
 
@@ -464,7 +467,7 @@ function showAwaitedElsewhere(count) {
 function updateList() {
   panel.show();
   const title = store.record(chat.conversation.id)?.title;
-  const { awaiting } = chat;
+  const { awaiting } = chat.answers;
   if (isOwnPage) document.title = [awaiting.length > 0 && texts.awaiting, title, pageTitle].filter(Boolean).join(" · ");
   showAwaitedElsewhere(awaiting.filter(isElsewhere).length);
   const heading = requireElement("title", HTMLElement);

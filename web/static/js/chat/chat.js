@@ -1,21 +1,19 @@
-/** The controller of the chat: requests answers, shows and stores them. */
+/** The controller of the chat: does what the reader wants, and shows what becomes of it. */
 
 import { DEFAULT_CONFIGURATION } from "../api/configuration.js";
 import { Conversation } from "../conversation/conversation.js";
-import { awaitsDecision, callsOf, withDecision } from "../conversation/answer_parts.js";
 import { ConversationReader } from "./conversation_reader.js";
 import { moveDraft, draftOwnerOf } from "../storage/draft.js";
 import { readDraftTuning, saveDraftTuning } from "../storage/draft_tuning.js";
-import { INTERRUPTED, finish, forgetReasoning, isAhead, newRun, reopen, setRun } from "../conversation/exchange.js";
+import { forgetReasoning } from "../conversation/exchange.js";
 import { texts } from "../i18n/language.js";
-import { discardRun, isLocked, questionOf, Run, sendConsent, waitUntilUnlocked } from "./run.js";
+import { RunningAnswers } from "./running_answers.js";
 import { allowedTuning } from "../conversation/tuning.js";
 import { titleFrom } from "../conversation/title.js";
 
 /** @typedef {import("../api/configuration.js").Configuration} Configuration */
 /** @typedef {import("../storage/conversation_store.js").ConversationStore} ConversationStore */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
-/** @typedef {import("./run.js").Outcome} Outcome */
 /** @typedef {import("../conversation/tuning.js").Tuning} Tuning */
 /** @typedef {"awaiting" | "generating" | "unseen"} Mark of a conversation in the list, also the key of its name */
 
@@ -35,13 +33,6 @@ import { titleFrom } from "../conversation/title.js";
  * @property {() => void} draftNotSaved the browser refuses to store what was chosen for a new conversation
  */
 
-/** @type {Outcome} */
-const DELETED = { state: "stopped", stopReason: "deleted" };
-const CONFIGURATION_MS = 2000; // for which a question waits for the server's configuration
-const ASKED_MS = 60_000; // a question that a closed page may not have sent is sent again within this time
-const KEPT_MS = 600_000; // the server's default for how long an answer is kept
-const MOST_FOLLOWED = 5; // conversations with running answers, of which another page was closed
-
 export class Chat {
   /** @type {Configuration} */
   configuration = DEFAULT_CONFIGURATION;
@@ -56,10 +47,6 @@ export class Chat {
   #store;
   #view;
   #reader;
-  /** The running answers of all conversations: they go on while another one is shown. @type {Set<Run>} */
-  #runs = new Set();
-  /** Exchanges whose answers another tab seems to be writing. @type {Set<Exchange>} */
-  #watched = new Set();
   /** Conversations with an answer that has ended while another one was shown. @type {Set<string>} */
   #unseen = new Set();
 
@@ -71,6 +58,30 @@ export class Chat {
     this.#store = store;
     this.#view = view;
     this.#reader = new ConversationReader(store, (conversation, isMissing) => this.#onRead(conversation, isMissing));
+    /** The running answers of all conversations. */
+    this.answers = new RunningAnswers(store, {
+      options: (conversation) => {
+        const { configuration, mode, model } = this;
+        return { configuration, mode, model, tuning: this.#tuningOf(conversation) };
+      },
+      configured: () => this.#configured,
+      read: (id) => this.#read(id),
+      begun: (conversation, asked) => this.#onBegun(conversation, asked),
+      grown: (conversation, exchange) => {
+        if (this.conversation === conversation) view.grown(exchange);
+      },
+      connectionChanged: (conversation, exchange, isReconnecting) => {
+        if (this.conversation !== conversation) return;
+        view.reconnecting(exchange, isReconnecting);
+        view.status(isReconnecting ? texts.reconnecting : texts.generating);
+      },
+      ended: (conversation, exchange) => this.#onEnded(conversation, exchange),
+      updated: (conversation) => {
+        if (this.conversation === conversation) view.shown(conversation);
+      },
+      stored: (id) => void this.refresh(id),
+      awaitingChanged: () => view.marked(),
+    });
   }
 
   /** @param {Configuration} configuration of the server, or the default if it cannot be read */
@@ -92,17 +103,12 @@ export class Chat {
 
   /** Whether a tool of a running answer waits for the reader's permission. */
   get isAwaitingDecision() {
-    return this.awaiting.includes(this.conversation.id);
-  }
-
-  /** The conversations with a tool that waits for the reader's permission. */
-  get awaiting() {
-    return [...this.#runs].filter(isAwaiting).map(({ conversation }) => conversation.id);
+    return this.answers.awaiting.includes(this.conversation.id);
   }
 
   /** @param {string} conversation @returns {Mark | null} */
   markOf(conversation) {
-    if (this.awaiting.includes(conversation)) return "awaiting";
+    if (this.answers.awaiting.includes(conversation)) return "awaiting";
     if (this.isRunning(conversation)) return "generating";
     return this.#unseen.has(conversation) ? "unseen" : null;
   }
@@ -126,12 +132,7 @@ export class Chat {
 
   /** @param {string} conversation */
   isRunning(conversation) {
-    return this.#runsOf(conversation).length > 0;
-  }
-
-  /** @param {string} conversation @returns {boolean} whether an answer is running that other devices could not follow yet */
-  isUnnamed(conversation) {
-    return this.#runsOf(conversation).some(({ exchange }) => !exchange.run?.id);
+    return this.answers.conversation(conversation) !== undefined;
   }
 
   /**
@@ -152,7 +153,7 @@ export class Chat {
     const exchange = conversation.append(message);
     if (images.length > 0) exchange.images = images;
     if (isFirst) saveDraftTuning({});
-    void this.#answer(conversation, exchange);
+    void this.answers.request(conversation, exchange);
   }
 
   /** Requests another answer. The present answer stays as a branch. @param {Exchange} exchange */
@@ -162,10 +163,10 @@ export class Chat {
       const branch = this.conversation.branch(exchange);
       // the branch replaces the exchange on the page, so the draft moves with it
       moveDraft(draftOwnerOf(exchange), draftOwnerOf(branch));
-      return void this.#answer(this.conversation, branch);
+      return void this.answers.request(this.conversation, branch);
     }
     forgetReasoning(exchange);
-    void this.#answer(this.conversation, exchange);
+    void this.answers.request(this.conversation, exchange);
   }
 
   /**
@@ -177,33 +178,13 @@ export class Chat {
   edit(exchange, question) {
     if (this.running) return false;
     this.#retitle(exchange, question);
-    void this.#answer(this.conversation, this.conversation.branch(exchange, question));
+    void this.answers.request(this.conversation, this.conversation.branch(exchange, question));
     return true;
-  }
-
-  /**
-   * Tells the server whether a tool may be called.
-   * @param {Exchange} exchange still running
-   * @param {import("../conversation/answer_parts.js").ToolCall} call
-   * @param {boolean} isAllowed
-   * @returns {Promise<import("../api/run_control.js").ConsentOutcome>}
-   */
-  async decide(exchange, call, isAllowed) {
-    const { conversation } = this;
-    const run = [...this.#runs].find((each) => each.exchange === exchange);
-    const outcome = await sendConsent(exchange.run?.id ?? "", call.id, isAllowed);
-    // The tool's result, and the end of the answer, may have come before this reply.
-    if ((outcome !== "decided" && outcome !== "elsewhere") || !exchange.parts) return outcome;
-    exchange.parts = withDecision(exchange.parts, call, outcome === "elsewhere" ? outcome : isAllowed ? "allowed" : "denied");
-    if (run?.isWriter) this.#store.save(conversation, [exchange], { isGrowth: true });
-    if (this.conversation === conversation) this.#view.grown(exchange);
-    this.#view.marked();
-    return outcome;
   }
 
   /** Requests the rest of an incomplete answer. @param {Exchange} exchange */
   resume(exchange) {
-    if (!this.running) void this.#answer(this.conversation, exchange);
+    if (!this.running) void this.answers.request(this.conversation, exchange);
   }
 
   /** Shows a branch. @param {Exchange} exchange */
@@ -227,7 +208,7 @@ export class Chat {
    */
   delete(exchange) {
     const { conversation } = this;
-    this.#discard(exchange);
+    this.answers.discard(exchange);
     const removal = conversation.remove(exchange);
     this.#store.save(conversation, removal.children);
     void this.#store.deleteExchange(conversation, exchange);
@@ -237,7 +218,7 @@ export class Chat {
 
   /** Stops the running answer. The received text stays. */
   stop() {
-    for (const run of this.#runsOf(this.conversation.id)) run.stop();
+    this.answers.stop(this.conversation.id);
   }
 
   /**
@@ -253,19 +234,19 @@ export class Chat {
    * @param {Conversation} [conversation] a new one if omitted
    */
   show(conversation = new Conversation()) {
-    this.conversation = this.#runsOf(conversation.id)[0]?.conversation ?? conversation;
+    this.conversation = this.answers.conversation(conversation.id) ?? conversation;
     this.#unseen.delete(this.conversation.id);
     if (this.conversation.isEmpty) Object.assign(this.conversation.record, readDraftTuning());
     this.#view.shown(this.conversation);
     this.#view.running(this.running);
     this.#view.status(this.running ? texts.generating : "");
-    for (const run of this.#runsOf(this.conversation.id)) this.#showConnection(run);
-    this.#watch();
+    this.answers.reportConnections(this.conversation.id);
+    this.answers.watch(this.conversation);
   }
 
   /** Shows what another tab has saved. @param {string} id of the conversation */
   async refresh(id) {
-    const conversation = this.#runsOf(id)[0]?.conversation ?? this.conversation;
+    const conversation = this.answers.conversation(id) ?? this.conversation;
     if (conversation.id !== id) return;
     await this.#reader.wait(id); // what it reads may be older
     if (conversation.contents !== "read") {
@@ -274,60 +255,16 @@ export class Chat {
     }
     const stored = await this.#store.load(id);
     if (!stored) return;
-    conversation.merge(stored, (exchange) => this.#isWritingHere(exchange) || this.#store.hasPendingWrite(exchange));
+    conversation.merge(stored, (exchange) => this.answers.isAheadOfStore(exchange));
     if (this.conversation !== conversation) return;
     this.#view.shown(conversation);
-    this.#watch();
+    this.answers.watch(this.conversation);
   }
 
-  /** Stops and saves the running answers of a conversation, before its deletion. @param {string} id */
-  async settle(id) {
-    for (const run of this.#runsOf(id)) {
-      run.discard();
-      run.isWriter = true; // also if another tab is: it has yet to learn of the deletion
-      await this.#end(run, DELETED);
-    }
-  }
-
-  /**
-   * Ends the running answers of a conversation that was deleted. Who has deleted it has stopped those that the server
-   * keeps.
-   * @param {string} id
-   */
+  /** Receives and reads no more of a conversation that was deleted. @param {string} id */
   forget(id) {
     this.#reader.forget(id);
-    for (const run of this.#runsOf(id)) {
-      this.#runs.delete(run);
-      run.abort();
-      run.release();
-    }
-  }
-
-  /**
-   * Ends and saves all running answers, before the page is unloaded. They can be continued later. Those that the server
-   * keeps go on.
-   */
-  leave() {
-    for (const run of this.#runs) {
-      if (!run.isKept) void this.#end(run, { state: "failed", failure: INTERRUPTED });
-      else if (run.isWriter) this.#store.save(run.conversation, [run.exchange], { isGrowth: true });
-    }
-    this.#store.prepareForUnload();
-  }
-
-  /** Follows answers that a closed page has requested, of conversations that are not shown. Call when the store is open. */
-  async followOthers() {
-    const since = Date.now() - KEPT_MS;
-    const recent = this.#store.list.filter(({ id, changed }) => changed > since && id !== this.conversation.id);
-    for (const { id } of recent.slice(0, MOST_FOLLOWED)) {
-      const stored = await this.#store.load(id);
-      const running = stored?.exchanges.filter(({ state, run }) => state === "running" && run?.id) ?? [];
-      const locked = await Promise.all(running.map((exchange) => isLocked(exchange.id)));
-      if (!locked.includes(false)) continue; // another tab receives them
-      const conversation = this.#inUse(id);
-      await this.#reader.wait(id);
-      this.#watch(conversation);
-    }
+    this.answers.forget(id);
   }
 
   /**
@@ -349,9 +286,16 @@ export class Chat {
    */
   #inUse(id) {
     const shown = this.conversation.id === id ? this.conversation : undefined;
-    const known = shown ?? this.#runsOf(id)[0]?.conversation ?? this.#reader.conversation(id);
+    const known = shown ?? this.answers.conversation(id) ?? this.#reader.conversation(id);
     const conversation = known ?? Conversation.unread(id);
     if (conversation.contents === "unread") this.#reader.start(conversation);
+    return conversation;
+  }
+
+  /** @param {string} id @returns {Promise<Conversation>} read, unless the store has reported a failure */
+  async #read(id) {
+    const conversation = this.#inUse(id);
+    await this.#reader.wait(id);
     return conversation;
   }
 
@@ -368,119 +312,27 @@ export class Chat {
       this.show(replacement);
     } else {
       this.#view.shown(conversation);
-      this.#watch();
+      this.answers.watch(this.conversation);
     }
   }
 
   /**
-   * Requests the answer, or the rest of it.
    * @param {Conversation} conversation
-   * @param {Exchange} exchange
+   * @param {Exchange | null} asked
    */
-  async #answer(conversation, exchange) {
+  #onBegun(conversation, asked) {
     const isShown = this.conversation === conversation;
-    reopen(exchange);
-    if (this.#isKept) exchange.run = newRun();
-    const run = new Run(conversation, exchange);
-    this.#runs.add(run);
-    this.#store.save(conversation, [exchange]);
-    if (isShown) this.#view.shown(conversation);
+    if (isShown && asked) this.#view.shown(conversation);
     this.#view.running(this.running);
-    if (isShown) {
-      this.#view.status(texts.generating);
-      this.#view.asked(exchange);
-    }
-    if (this.#configured) {
-      await Promise.race([this.#configured, new Promise((resolve) => setTimeout(resolve, CONFIGURATION_MS))]);
-      if (!this.#runs.has(run)) return; // the page was left, or the conversation deleted
-      if (this.#isKept) exchange.run = newRun();
-    }
-    await this.#request(run);
-  }
-
-  /** @param {Run} run of an exchange without an answer, or with one whose rest is wanted */
-  async #request(run) {
-    const { conversation, exchange } = run;
-    const { mode, model } = this;
-    const { maxHistory: maxMessages, maxMessageChars: maxChars, maxBodyBytes: maxBytes } = this.configuration;
-    const question = { ...questionOf(conversation, exchange), ...this.#tuningOf(conversation), mode, model };
-    const usedModel = model || this.configuration.model;
-    if (usedModel) setRun(exchange, { model: usedModel });
-    await this.#receive(run, usedModel, (events) => run.ask(question, { maxMessages, maxChars, maxBytes }, events));
-  }
-
-  /**
-   * Receives an answer that another page has requested. Until its tab is closed, that one stores it.
-   * @param {Conversation} conversation
-   * @param {Exchange} exchange
-   */
-  #follow(conversation, exchange) {
-    const run = this.#take(conversation, exchange);
-    void this.#receive(run, exchange.run?.model ?? "", (events) => run.follow(events));
-  }
-
-  /**
-   * Sends a question again that a closed page may not have sent, or whose answer had no name yet.
-   * @param {Conversation} conversation
-   * @param {Exchange} exchange
-   */
-  async #askAgain(conversation, exchange) {
-    const run = this.#take(conversation, exchange);
-    await this.#configured;
-    if (this.#runs.has(run)) await this.#request(run);
+    if (isShown) this.#view.status(texts.generating);
+    if (isShown && asked) this.#view.asked(asked);
   }
 
   /**
    * @param {Conversation} conversation
    * @param {Exchange} exchange
    */
-  #take(conversation, exchange) {
-    const run = new Run(conversation, exchange, { follows: true });
-    this.#runs.add(run);
-    this.#view.running(this.running);
-    if (this.conversation === conversation) this.#view.status(texts.generating);
-    return run;
-  }
-
-  /**
-   * @param {Run} run
-   * @param {string} model
-   * @param {(events: import("./run.js").RunEvents) => Promise<Outcome>} work
-   */
-  async #receive(run, model, work) {
-    const { conversation, exchange } = run;
-    let wasAwaiting = isAwaiting(run);
-    if (wasAwaiting) this.#view.marked();
-    const isGrowth = () => exchange.run?.id !== undefined && exchange.run.id !== "";
-    const outcome = await work({
-      grown: () => {
-        if (run.isWriter) this.#store.save(conversation, [exchange], { isGrowth: isGrowth() });
-        if (this.conversation === conversation) this.#view.grown(exchange);
-        if (isAwaiting(run) === wasAwaiting) return;
-        wasAwaiting = !wasAwaiting;
-        this.#view.marked();
-      },
-      named: () => run.isWriter && this.#store.save(conversation, [exchange]),
-      connectionChanged: () => this.#showConnection(run),
-    });
-    if (exchange.figures && model) exchange.figures.model = model;
-    const { currency } = this.configuration;
-    if (exchange.figures?.usage?.cost !== undefined && currency) exchange.figures.currency = currency;
-    // otherwise `leave`, `settle` or `forget` has ended this run already
-    if (this.#runs.has(run)) await this.#end(run, outcome);
-  }
-
-  /**
-   * @param {Run} run
-   * @param {Outcome} outcome
-   */
-  async #end(run, outcome) {
-    const { conversation, exchange } = run;
-    this.#runs.delete(run);
-    run.abort();
-    finish(exchange, outcome);
-    if (run.isWriter) this.#store.save(conversation, [exchange]);
-    else exchange.changed = Date.now();
+  #onEnded(conversation, exchange) {
     if (this.conversation === conversation) {
       this.#view.running(this.running);
       this.#view.status(statusAfter(exchange));
@@ -490,60 +342,6 @@ export class Chat {
       this.#view.endedElsewhere(conversation.id);
     }
     this.#view.marked();
-    if (!run.isWriter) return void this.#saveForAnother(run);
-    await this.#store.flush(); // before other tabs read it
-    run.release();
-  }
-
-  /** Stores the end of an answer whose own tab was closed before it could. @param {Run} run */
-  async #saveForAnother(run) {
-    const { conversation, exchange } = run;
-    await run.whenWriter;
-    const stored = (await this.#store.load(conversation.id))?.exchanges.find(({ id }) => id === exchange.id);
-    if (stored && isAhead(exchange, stored)) {
-      this.#store.save(conversation, [exchange]);
-      await this.#store.flush();
-    }
-    run.release();
-    await this.refresh(conversation.id);
-  }
-
-  /**
-   * Ends the answers of a conversation that was deleted, as far as no page receives them.
-   * @param {Conversation} conversation
-   */
-  discardAll(conversation) {
-    for (const exchange of conversation.exchanges) this.#discard(exchange);
-  }
-
-  /** Ends an answer that is being deleted. @param {Exchange} exchange */
-  #discard(exchange) {
-    if (exchange.state !== "running") return;
-    const run = [...this.#runs].find((each) => each.exchange === exchange);
-    if (run) {
-      run.discard();
-      void this.#end(run, DELETED);
-    } else {
-      discardRun(exchange.run?.id ?? "");
-      finish(exchange, DELETED);
-    }
-  }
-
-  /** @param {Run} run */
-  #showConnection({ conversation, exchange, isReconnecting }) {
-    if (this.conversation !== conversation || exchange.state !== "running") return;
-    this.#view.reconnecting(exchange, isReconnecting);
-    this.#view.status(isReconnecting ? texts.reconnecting : texts.generating);
-  }
-
-  /** Whether the next answer goes on without its connection. */
-  get #isKept() {
-    return this.configuration.isResumable && this.mode === "stream";
-  }
-
-  /** @param {string} conversation */
-  #runsOf(conversation) {
-    return [...this.#runs].filter((run) => run.conversation.id === conversation);
   }
 
   /**
@@ -551,8 +349,7 @@ export class Chat {
    * @param {import("../conversation/conversation.js").Removal} removal
    */
   async #restore(id, removal) {
-    const conversation = this.#inUse(id);
-    await this.#reader.wait(id);
+    const conversation = await this.#read(id);
     if (conversation.contents !== "read") return; // the store has reported the failure
     this.#store.save(conversation, conversation.restore(removal));
     if (this.conversation === conversation) this.#view.shown(conversation);
@@ -562,50 +359,6 @@ export class Chat {
   #tuningOf({ id, record }) {
     return allowedTuning(this.#store.record(id) ?? record, this.configuration);
   }
-
-  /**
-   * Follows answers that the server keeps. Waits for the end of others that other tabs are writing, and then updates them.
-   * @param {Conversation} [conversation] the shown one if omitted
-   */
-  #watch(conversation = this.conversation) {
-    for (const exchange of conversation.exchanges) {
-      if (exchange.state !== "running" || this.#isWritingHere(exchange)) continue;
-      if (exchange.run?.id) {
-        this.#follow(conversation, exchange);
-      } else if (!this.#watched.has(exchange)) {
-        this.#watched.add(exchange);
-        void waitUntilUnlocked(exchange.id).then(() => this.#onUnlocked(conversation, exchange));
-      }
-    }
-  }
-
-  /**
-   * @param {Conversation} conversation
-   * @param {Exchange} exchange no tab is writing it; the database may have its end
-   */
-  async #onUnlocked(conversation, exchange) {
-    this.#watched.delete(exchange);
-    if (exchange.state !== "running") return; // its tab has saved how it ended
-    const stored = await this.#store.load(conversation.id);
-    if (stored) conversation.merge(stored, (each) => this.#isWritingHere(each) || this.#store.hasPendingWrite(each));
-    if (this.#isWritingHere(exchange)) return;
-    const { run } = exchange;
-    if (exchange.state === "running" && run?.id) return this.#follow(conversation, exchange);
-    if (exchange.state === "running" && run && Date.now() - run.asked < ASKED_MS) return void this.#askAgain(conversation, exchange);
-    // not saved: its own tab, or the next page, may still save more of it
-    if (exchange.state === "running") Object.assign(exchange, { state: "failed", failure: INTERRUPTED });
-    if (this.conversation === conversation) this.#view.shown(conversation);
-  }
-
-  /** @param {Exchange} exchange */
-  #isWritingHere(exchange) {
-    return [...this.#runs].some((run) => run.exchange === exchange);
-  }
-}
-
-/** @param {Run} run @returns {boolean} whether a tool of it waits for the reader's permission */
-function isAwaiting({ exchange }) {
-  return callsOf(exchange.parts).some(awaitsDecision);
 }
 
 /** @param {Exchange} exchange */

@@ -49,7 +49,7 @@ export class ConversationActions {
    */
   async openStore(database) {
     await this.#store.open(database);
-    void this.#chat.followOthers();
+    void this.#chat.answers.followOthers(this.#chat.conversation.id);
     const legacy = this.#legacy;
     if (!legacy) return;
     await this.#store.add([legacy]);
@@ -100,11 +100,11 @@ export class ConversationActions {
   async delete(id) {
     const wasShown = this.#chat.conversation.id === id;
     if (wasShown) this.#showNew(); // at once: what the reader does next must not reach the deleted one
-    await this.#chat.settle(id);
+    await this.#chat.answers.settle(id);
     const conversation = await this.#store.delete(id);
     if (!conversation) return; // the store has reported the failure
     this.#chat.forget(id);
-    this.#chat.discardAll(conversation);
+    for (const exchange of conversation.exchanges) this.#chat.answers.discard(exchange); // as far as no page receives them
     if (this.#chat.conversation.id === id) this.#showNew(); // opened again before it was deleted
     const restoreDrafts = removeDrafts(conversation);
     this.#undo.offer("conversationDeleted", async () => {

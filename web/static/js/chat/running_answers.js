@@ -1,0 +1,349 @@
+/** The answers that this tab receives, of all conversations: they go on while another conversation is shown. */
+
+import { awaitsDecision, callsOf, withDecision } from "../conversation/answer_parts.js";
+import { INTERRUPTED, finish, isAhead, newRun, reopen, setRun } from "../conversation/exchange.js";
+import { discardRun, isLocked, questionOf, Run, sendConsent, waitUntilUnlocked } from "./run.js";
+
+/** @typedef {import("../api/configuration.js").Configuration} Configuration */
+/** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
+/** @typedef {import("../storage/conversation_store.js").ConversationStore} ConversationStore */
+/** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
+/** @typedef {import("./run.js").Outcome} Outcome */
+
+/**
+ * @typedef {object} RequestOptions how the next answer of a conversation is requested
+ * @property {Configuration} configuration of the server, or the default until it is known
+ * @property {Configuration["mode"]} mode
+ * @property {string} model empty for the server's own choice
+ * @property {import("../conversation/tuning.js").Tuning} tuning
+ *
+ * @typedef {object} AnswerEvents the conversations may be shown or not
+ * @property {(conversation: Conversation) => RequestOptions} options
+ * @property {() => Promise<void> | null} configured fulfilled when the configuration is known; null from then on
+ * @property {(id: string) => Promise<Conversation>} read
+ * @property {(conversation: Conversation, asked: Exchange | null) => void} begun null: another page has requested the answer
+ * @property {(conversation: Conversation, exchange: Exchange) => void} grown
+ * @property {(conversation: Conversation, exchange: Exchange, isReconnecting: boolean) => void} connectionChanged
+ * @property {(conversation: Conversation, exchange: Exchange) => void} ended
+ * @property {(conversation: Conversation) => void} updated an answer that another tab was writing is written no more
+ * @property {(id: string) => void} stored this tab has stored the end of an answer for another one that was closed
+ * @property {() => void} awaitingChanged
+ */
+
+/** @type {Outcome} */
+const DELETED = { state: "stopped", stopReason: "deleted" };
+const CONFIGURATION_MS = 2000; // for which a question waits for the server's configuration
+const ASKED_MS = 60_000; // a question that a closed page may not have sent is sent again within this time
+const KEPT_MS = 600_000; // the server's default for how long an answer is kept
+const MOST_FOLLOWED = 5; // conversations with running answers, of which another page was closed
+
+export class RunningAnswers {
+  #store;
+  #events;
+  /** @type {Set<Run>} */
+  #runs = new Set();
+  /** Exchanges whose answers another tab seems to be writing. @type {Set<Exchange>} */
+  #watched = new Set();
+
+  /**
+   * @param {ConversationStore} store
+   * @param {AnswerEvents} events
+   */
+  constructor(store, events) {
+    this.#store = store;
+    this.#events = events;
+  }
+
+  /** The conversations with a tool that waits for the reader's permission. */
+  get awaiting() {
+    return [...this.#runs].filter(isAwaiting).map(({ conversation }) => conversation.id);
+  }
+
+  /** @param {string} id @returns {Conversation | undefined} the conversation if it has a running answer */
+  conversation(id) {
+    return this.#runsOf(id)[0]?.conversation;
+  }
+
+  /** @param {string} conversation @returns {boolean} whether an answer is running that other devices could not follow yet */
+  isUnnamed(conversation) {
+    return this.#runsOf(conversation).some(({ exchange }) => !exchange.run?.id);
+  }
+
+  /** @param {Exchange} exchange @returns {boolean} whether this tab may have more of it than the database */
+  isAheadOfStore(exchange) {
+    return this.#runOf(exchange) !== undefined || this.#store.hasPendingWrite(exchange);
+  }
+
+  /**
+   * Requests the answer, or the rest of it.
+   * @param {Conversation} conversation
+   * @param {Exchange} exchange
+   */
+  async request(conversation, exchange) {
+    reopen(exchange);
+    this.#keep(conversation, exchange);
+    const run = new Run(conversation, exchange);
+    this.#runs.add(run);
+    this.#store.save(conversation, [exchange]);
+    this.#events.begun(conversation, exchange);
+    const configured = this.#events.configured();
+    if (configured) {
+      await Promise.race([configured, new Promise((resolve) => setTimeout(resolve, CONFIGURATION_MS))]);
+      if (!this.#runs.has(run)) return; // the page was left, or the conversation deleted
+      this.#keep(conversation, exchange);
+    }
+    await this.#request(run);
+  }
+
+  /**
+   * Follows answers that the server keeps. Waits for the end of others that other tabs are writing, and then updates them.
+   * @param {Conversation} conversation
+   */
+  watch(conversation) {
+    for (const exchange of conversation.exchanges) {
+      if (exchange.state !== "running" || this.#runOf(exchange)) continue;
+      if (exchange.run?.id) {
+        this.#follow(conversation, exchange);
+      } else if (!this.#watched.has(exchange)) {
+        this.#watched.add(exchange);
+        void waitUntilUnlocked(exchange.id).then(() => this.#onUnlocked(conversation, exchange));
+      }
+    }
+  }
+
+  /** Follows answers that a closed page has requested. Call when the store is open. @param {string} shown left out */
+  async followOthers(shown) {
+    const since = Date.now() - KEPT_MS;
+    const recent = this.#store.list.filter(({ id, changed }) => changed > since && id !== shown);
+    for (const { id } of recent.slice(0, MOST_FOLLOWED)) {
+      const stored = await this.#store.load(id);
+      const running = stored?.exchanges.filter(({ state, run }) => state === "running" && run?.id) ?? [];
+      const locked = await Promise.all(running.map((exchange) => isLocked(exchange.id)));
+      if (locked.includes(false)) this.watch(await this.#events.read(id)); // otherwise another tab receives them
+    }
+  }
+
+  /**
+   * Tells the server whether a tool may be called.
+   * @param {Conversation} conversation
+   * @param {Exchange} exchange still running
+   * @param {import("../conversation/answer_parts.js").ToolCall} call
+   * @param {boolean} isAllowed
+   * @returns {Promise<import("../api/run_control.js").ConsentOutcome>}
+   */
+  async decide(conversation, exchange, call, isAllowed) {
+    const run = this.#runOf(exchange);
+    const outcome = await sendConsent(exchange.run?.id ?? "", call.id, isAllowed);
+    // The tool's result, and the end of the answer, may have come before this reply.
+    if ((outcome !== "decided" && outcome !== "elsewhere") || !exchange.parts) return outcome;
+    exchange.parts = withDecision(exchange.parts, call, outcome === "elsewhere" ? outcome : isAllowed ? "allowed" : "denied");
+    if (run?.isWriter) this.#store.save(conversation, [exchange], { isGrowth: true });
+    this.#events.grown(conversation, exchange);
+    this.#events.awaitingChanged();
+    return outcome;
+  }
+
+  /** Reports the connection of each answer of a conversation that is shown again. @param {string} id */
+  reportConnections(id) {
+    for (const run of this.#runsOf(id)) this.#reportConnection(run);
+  }
+
+  /** Stops the answers of a conversation. The received text stays. @param {string} id */
+  stop(id) {
+    for (const run of this.#runsOf(id)) run.stop();
+  }
+
+  /** Ends an answer that is being deleted. @param {Exchange} exchange */
+  discard(exchange) {
+    if (exchange.state !== "running") return;
+    const run = this.#runOf(exchange);
+    if (run) {
+      run.discard();
+      void this.#end(run, DELETED);
+    } else {
+      discardRun(exchange.run?.id ?? "");
+      finish(exchange, DELETED);
+    }
+  }
+
+  /** Stops and saves the answers of a conversation, before its deletion. @param {string} id */
+  async settle(id) {
+    for (const run of this.#runsOf(id)) {
+      run.discard();
+      run.isWriter = true; // also if another tab is: it has yet to learn of the deletion
+      await this.#end(run, DELETED);
+    }
+  }
+
+  /**
+   * Receives no more of a conversation that was deleted. Who has deleted it has stopped the answers that the server keeps.
+   * @param {string} id
+   */
+  forget(id) {
+    for (const run of this.#runsOf(id)) {
+      this.#runs.delete(run);
+      run.abort();
+      run.release();
+    }
+  }
+
+  /**
+   * Ends and saves all answers, before the page is unloaded. They can be continued later. Those that the server keeps go
+   * on.
+   */
+  leave() {
+    for (const run of this.#runs) {
+      if (!run.isKept) void this.#end(run, { state: "failed", failure: INTERRUPTED });
+      else if (run.isWriter) this.#store.save(run.conversation, [run.exchange], { isGrowth: true });
+    }
+  }
+
+  /** @param {Run} run of an exchange without an answer, or with one whose rest is wanted */
+  async #request(run) {
+    const { conversation, exchange } = run;
+    const { configuration, mode, model, tuning } = this.#events.options(conversation);
+    const { maxHistory: maxMessages, maxMessageChars: maxChars, maxBodyBytes: maxBytes } = configuration;
+    const question = { ...questionOf(conversation, exchange), ...tuning, mode, model };
+    const usedModel = model || configuration.model;
+    if (usedModel) setRun(exchange, { model: usedModel });
+    await this.#receive(run, usedModel, (events) => run.ask(question, { maxMessages, maxChars, maxBytes }, events));
+  }
+
+  /**
+   * Receives an answer that another page has requested. Until its tab is closed, that one stores it.
+   * @param {Conversation} conversation
+   * @param {Exchange} exchange
+   */
+  #follow(conversation, exchange) {
+    const run = this.#take(conversation, exchange);
+    void this.#receive(run, exchange.run?.model ?? "", (events) => run.follow(events));
+  }
+
+  /**
+   * Sends a question again that a closed page may not have sent, or whose answer had no name yet.
+   * @param {Conversation} conversation
+   * @param {Exchange} exchange
+   */
+  async #askAgain(conversation, exchange) {
+    const run = this.#take(conversation, exchange);
+    await this.#events.configured();
+    if (this.#runs.has(run)) await this.#request(run);
+  }
+
+  /**
+   * @param {Conversation} conversation
+   * @param {Exchange} exchange
+   */
+  #take(conversation, exchange) {
+    const run = new Run(conversation, exchange, { follows: true });
+    this.#runs.add(run);
+    this.#events.begun(conversation, null);
+    return run;
+  }
+
+  /**
+   * @param {Run} run
+   * @param {string} model
+   * @param {(events: import("./run.js").RunEvents) => Promise<Outcome>} work
+   */
+  async #receive(run, model, work) {
+    const { conversation, exchange } = run;
+    let wasAwaiting = isAwaiting(run);
+    if (wasAwaiting) this.#events.awaitingChanged();
+    const isGrowth = () => exchange.run?.id !== undefined && exchange.run.id !== "";
+    const outcome = await work({
+      grown: () => {
+        if (run.isWriter) this.#store.save(conversation, [exchange], { isGrowth: isGrowth() });
+        this.#events.grown(conversation, exchange);
+        if (isAwaiting(run) === wasAwaiting) return;
+        wasAwaiting = !wasAwaiting;
+        this.#events.awaitingChanged();
+      },
+      named: () => run.isWriter && this.#store.save(conversation, [exchange]),
+      connectionChanged: () => this.#reportConnection(run),
+    });
+    if (exchange.figures && model) exchange.figures.model = model;
+    const { currency } = this.#events.options(conversation).configuration;
+    if (exchange.figures?.usage?.cost !== undefined && currency) exchange.figures.currency = currency;
+    // otherwise `leave`, `settle` or `forget` has ended this run already
+    if (this.#runs.has(run)) await this.#end(run, outcome);
+  }
+
+  /**
+   * @param {Run} run
+   * @param {Outcome} outcome
+   */
+  async #end(run, outcome) {
+    const { conversation, exchange } = run;
+    this.#runs.delete(run);
+    run.abort();
+    finish(exchange, outcome);
+    if (run.isWriter) this.#store.save(conversation, [exchange]);
+    else exchange.changed = Date.now();
+    this.#events.ended(conversation, exchange);
+    if (!run.isWriter) return void this.#saveForAnother(run);
+    await this.#store.flush(); // before other tabs read it
+    run.release();
+  }
+
+  /** Stores the end of an answer whose own tab was closed before it could. @param {Run} run */
+  async #saveForAnother(run) {
+    const { conversation, exchange } = run;
+    await run.whenWriter;
+    const stored = (await this.#store.load(conversation.id))?.exchanges.find(({ id }) => id === exchange.id);
+    if (stored && isAhead(exchange, stored)) {
+      this.#store.save(conversation, [exchange]);
+      await this.#store.flush();
+    }
+    run.release();
+    this.#events.stored(conversation.id);
+  }
+
+  /**
+   * @param {Conversation} conversation
+   * @param {Exchange} exchange no tab is writing it; the database may have its end
+   */
+  async #onUnlocked(conversation, exchange) {
+    this.#watched.delete(exchange);
+    if (exchange.state !== "running") return; // its tab has saved how it ended
+    const stored = await this.#store.load(conversation.id);
+    if (stored) conversation.merge(stored, (each) => this.isAheadOfStore(each));
+    if (this.#runOf(exchange)) return;
+    const { run } = exchange;
+    if (exchange.state === "running" && run?.id) return this.#follow(conversation, exchange);
+    if (exchange.state === "running" && run && Date.now() - run.asked < ASKED_MS) return void this.#askAgain(conversation, exchange);
+    // not saved: its own tab, or the next page, may still save more of it
+    if (exchange.state === "running") Object.assign(exchange, { state: "failed", failure: INTERRUPTED });
+    this.#events.updated(conversation);
+  }
+
+  /**
+   * Has the server keep the answer, if it can: then it goes on without its connection.
+   * @param {Conversation} conversation
+   * @param {Exchange} exchange
+   */
+  #keep(conversation, exchange) {
+    const { configuration, mode } = this.#events.options(conversation);
+    if (configuration.isResumable && mode === "stream") exchange.run = newRun();
+  }
+
+  /** @param {Run} run */
+  #reportConnection({ conversation, exchange, isReconnecting }) {
+    if (exchange.state === "running") this.#events.connectionChanged(conversation, exchange, isReconnecting);
+  }
+
+  /** @param {string} conversation */
+  #runsOf(conversation) {
+    return [...this.#runs].filter((run) => run.conversation.id === conversation);
+  }
+
+  /** @param {Exchange} exchange @returns {Run | undefined} if this tab receives its answer */
+  #runOf(exchange) {
+    return [...this.#runs].find((run) => run.exchange === exchange);
+  }
+}
+
+/** @param {Run} run @returns {boolean} whether a tool of it waits for the reader's permission */
+function isAwaiting({ exchange }) {
+  return callsOf(exchange.parts).some(awaitsDecision);
+}
