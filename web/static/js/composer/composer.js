@@ -6,7 +6,7 @@ import { Draft } from "../storage/draft.js";
 import { takeFiles } from "./file_intake.js";
 import { keepQuick, prepareFor } from "../ui/quick_field.js";
 import { replaceText } from "./text_edit.js";
-import { onLanguageChange, roughly, setText, texts } from "../i18n/language.js";
+import { onLanguageChange, setText, texts, tooLong } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
 /** @typedef {import("../conversation/exchange.js").ImageReference} ImageReference */
@@ -338,9 +338,8 @@ export class Composer {
   #findProblem() {
     if (this.#isWordless) return texts.wordsMissing;
     const { value } = this.#field;
-    // code points, as the server counts: an emoji is one character
-    const excess = value.length > this.#maxChars ? [...value].length - this.#maxChars : 0;
-    if (excess > 0) return texts.tooLong(this.#maxChars, roughly(excess));
+    const problem = tooLong(value, this.#maxChars);
+    if (problem) return problem;
     const mayBeTooLarge = value.length * MAX_BYTES_PER_CHAR > this.#maxBytes;
     return mayBeTooLarge && new Blob([JSON.stringify(value)]).size > this.#maxBytes ? texts.failures.too_large : "";
   }

@@ -3,7 +3,7 @@
 import { keepQuick, prepareFor } from "../ui/quick_field.js";
 import { coarsePointer } from "../browser/page_root.js";
 import { MAX_TEMPERATURE } from "../conversation/tuning.js";
-import { roughly, texts } from "../i18n/language.js";
+import { texts, tooLong } from "../i18n/language.js";
 import { Dialog } from "./dialog.js";
 
 /** @typedef {import("../api/configuration.js").Configuration} Configuration */
@@ -31,7 +31,7 @@ export class TuningDialog extends Dialog {
     element.addEventListener("input", () => this.#show());
     element.querySelector("form")?.addEventListener("submit", (event) => {
       this.#show();
-      if (this.#excess > 0 || this.#isOutside) event.preventDefault();
+      if (this.#promptProblem || this.#isOutside) event.preventDefault();
     });
     element.addEventListener("close", () => this.#keep());
     addEventListener("pagehide", () => this.isOpen && this.#keep());
@@ -67,7 +67,7 @@ export class TuningDialog extends Dialog {
   }
 
   #show() {
-    const found = [this.#excess > 0 ? texts.tooLong(this.#maxChars, roughly(this.#excess)) : "", this.#isOutside ? texts.temperatureOutside : ""];
+    const found = [this.#promptProblem, this.#isOutside ? texts.temperatureOutside : ""];
     [this.#prompt, this.#temperature].forEach((field, index) => {
       const [problem, shown] = [found[index] ?? "", this.#problems[index]];
       field.setAttribute("aria-invalid", String(problem !== ""));
@@ -75,10 +75,8 @@ export class TuningDialog extends Dialog {
     });
   }
 
-  /** How many characters are too many: code points, as the server counts. */
-  get #excess() {
-    const { value } = this.#prompt;
-    return value.length > this.#maxChars ? [...value].length - this.#maxChars : 0;
+  get #promptProblem() {
+    return tooLong(this.#prompt.value, this.#maxChars);
   }
 
   /** Whether it is no number of the range. The steps of the field are for its arrows only. */
@@ -93,7 +91,7 @@ export class TuningDialog extends Dialog {
     const changes = {};
     const systemPrompt = this.#prompt.value.trim() === "" ? undefined : this.#prompt.value;
     const temperature = this.#temperature.value === "" ? undefined : Number(this.#temperature.value);
-    if (this.#excess === 0 && systemPrompt !== this.#before.systemPrompt) changes.systemPrompt = systemPrompt;
+    if (!this.#promptProblem && systemPrompt !== this.#before.systemPrompt) changes.systemPrompt = systemPrompt;
     if (!this.#isOutside && temperature !== this.#before.temperature) changes.temperature = temperature;
     if (Object.keys(changes).length > 0) this.#changed(changes);
     this.#before = { ...this.#before, ...changes };

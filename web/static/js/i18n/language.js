@@ -57,8 +57,18 @@ export function onLanguageChange(listener) {
   listeners.add(listener);
 }
 
+/**
+ * @param {string} text
+ * @param {number} most characters: code points, as the server counts
+ * @returns {string} what is wrong with a text that is too long; empty for others
+ */
+export function tooLong(text, most) {
+  const excess = text.length > most ? [...text].length - most : 0;
+  return excess > 0 ? texts.tooLong(most, roughly(excess)) : "";
+}
+
 /** @param {number} count @returns {number} rounded up, so that an alert with it does not change with each letter */
-export function roughly(count) {
+function roughly(count) {
   const digits = String(count).length;
   const step = 10 ** Math.max(digits > 1 ? 1 : 0, digits - 2);
   return Math.ceil(count / step) * step;
