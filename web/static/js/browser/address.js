@@ -37,12 +37,18 @@ export function pushEmptyAddress() {
 }
 
 /** Keeps the address in this tab while a sign-in, which would lose it, replaces the page. */
-export function rememberAddress() {
+function rememberAddress() {
   try {
     sessionStorage.setItem(REMEMBERED, conversationInAddress() ?? "");
   } catch {
     // turned off: the reader chooses the conversation from the list
   }
+}
+
+/** Loads the page again. The application may then redirect to its sign-in, with the way back. */
+export function reloadHere() {
+  rememberAddress();
+  location.reload();
 }
 
 /** Restores a remembered address, once. */

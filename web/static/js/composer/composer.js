@@ -33,6 +33,9 @@ export const COMPOSER_KEYS = [
   { text: "laterPrompt", key: "ArrowDown" },
 ];
 
+/** @type {FileProblem[]} */
+export const FILE_PROBLEMS = ["fileNotText", "fileNotTextOrImage", "fileTooLarge", "imageUnreadable", "imagesTooMany", "imagesNotKept", "partNotLoaded"];
+
 const OTHER_BYTES = 1000; // of a request besides its message
 const MAX_BYTES_PER_CHAR = 6; // in JSON: \u0000
 const REACTION_MS = 300; // a press this soon after the end of an answer was meant to stop it

@@ -1,7 +1,8 @@
-/** The dialogs of the page. Each is loaded when it is first opened. */
+/** The dialogs of the page, and the buttons that open them. Each dialog is loaded when it is first opened. */
 
 import { loadStyles } from "../browser/libraries.js";
 import { requireElement } from "../browser/elements.js";
+import { setText } from "../i18n/language.js";
 
 /** @typedef {import("../api/configuration.js").Configuration} Configuration */
 /** @typedef {import("../chat/chat.js").Chat} Chat */
@@ -15,12 +16,12 @@ import { requireElement } from "../browser/elements.js";
  * @property {import("../ui/part_loader.js").PartLoader} parts
  * @property {UseFiles} useFiles
  * @property {(text: string) => void} announce
- * @property {() => void} tuned called after the system prompt or the temperature of a conversation has changed
  * @property {KeyGroup[]} shortcuts
  */
 
 export class Dialogs {
   #of;
+  #tuningButton = requireElement("open-tuning", HTMLButtonElement);
   /** @type {import("./settings_dialog.js").SettingsDialog | null} */
   #settings = null;
   /** @type {import("./tuning_dialog.js").TuningDialog | null} */
@@ -31,11 +32,25 @@ export class Dialogs {
   /** @param {DialogParts} parts */
   constructor(parts) {
     this.#of = parts;
+    this.#tuningButton.addEventListener("click", () => void this.openTuning());
+    requireElement("open-settings", HTMLButtonElement).addEventListener("click", () => void this.openSettings());
+    requireElement("open-shortcuts", HTMLButtonElement).addEventListener("click", () => void this.toggleShortcuts());
   }
 
   /** @param {Configuration} configuration */
   configure(configuration) {
     this.#settings?.configure(configuration);
+    this.showTuning();
+  }
+
+  /** Shows whether the conversation has a system prompt or a temperature of its own. */
+  showTuning() {
+    const { configuration, tuning, conversation } = this.#of.chat;
+    const isTuned = Object.keys(tuning).length > 0;
+    this.#tuningButton.hidden = !configuration.allowsSystemPrompt && !configuration.allowsTemperature;
+    this.#tuningButton.disabled = conversation.contents === "reading";
+    this.#tuningButton.classList.toggle("tuned", isTuned);
+    setText(/** @type {HTMLElement} */ (this.#tuningButton.querySelector(".label")), isTuned ? "tuned" : "tune");
   }
 
   async openSettings() {
@@ -54,7 +69,7 @@ export class Dialogs {
 
   /** Opens the dialog for the system prompt and the temperature of the shown conversation. */
   async openTuning() {
-    const { chat, parts, tuned } = this.#of;
+    const { chat, parts } = this.#of;
     const { conversation } = chat;
     const [loaded] = (await parts.load(() => Promise.all([import("./tuning_dialog.js"), loadDialogStyles()]))) ?? [];
     if (!loaded || chat.conversation !== conversation) return;
@@ -64,7 +79,7 @@ export class Dialogs {
     }
     this.#tuning.edit(chat.tuning, (changes) => {
       chat.tune(changes, conversation);
-      tuned();
+      this.showTuning();
     });
   }
 

@@ -22,8 +22,11 @@ export class ReadingPosition {
   /** The timer while the reader may be about to scroll up; otherwise 0. */
   #held = 0;
 
-  /** @param {HTMLButtonElement} toEnd shown while the reader is not at the end */
-  constructor(toEnd) {
+  /**
+   * @param {HTMLButtonElement} toEnd shown while the reader is not at the end
+   * @param {HTMLElement} dock below the conversation: what grows in it must cover neither the end nor what has the focus
+   */
+  constructor(toEnd, dock) {
     this.toEnd = toEnd;
     toEnd.addEventListener("click", () => {
       this.goToEnd();
@@ -37,6 +40,10 @@ export class ReadingPosition {
     addEventListener("wheel", ({ deltaY }) => deltaY < 0 && hold(), { passive: true });
     addEventListener("keydown", ({ key, shiftKey }) => (/Up$|^Home$/.test(key) || (key === " " && shiftKey)) && hold());
     this.#lastTop = scroller.scrollTop;
+    new ResizeObserver(() => {
+      scroller.style.setProperty("--dock", `${dock.offsetHeight}px`);
+      this.follow();
+    }).observe(dock);
   }
 
   /** Scrolls to the end if the reader was there. Call after the page has grown. */

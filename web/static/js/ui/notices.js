@@ -1,6 +1,6 @@
-/** Notices above the message box, each at most once at a time; one says that the browser is offline. */
+/** Notices above the message box, each at most once at a time. Two of them are of the browser: offline, nothing copied. */
 
-import { iconButton, quietButton } from "./button.js";
+import { COPY_ENDED, COPY_FAILED, iconButton, quietButton } from "./button.js";
 import { setText } from "../i18n/language.js";
 
 /** @typedef {import("../i18n/language.js").TextKey} TextKey */
@@ -31,10 +31,21 @@ export class Notices {
     sentence.setAttribute("role", "alert");
   }
 
-  /** @param {TextKey} key the notice to remove */
-  hide(key) {
-    this.#shown.get(key)?.remove();
-    this.#shown.delete(key);
+  /** @param {TextKey[]} keys the notices to remove */
+  hide(...keys) {
+    for (const key of keys) {
+      this.#shown.get(key)?.remove();
+      this.#shown.delete(key);
+    }
+  }
+
+  /**
+   * @param {TextKey} key
+   * @param {boolean} isShown
+   */
+  toggle(key, isShown) {
+    if (isShown) this.show(key);
+    else this.hide(key);
   }
 
   /** @param {TextKey} key */
@@ -64,7 +75,24 @@ export class ConnectionNotice {
   }
 
   #show() {
-    if (navigator.onLine) this.#notices.hide("offlineNotice");
-    else this.#notices.show("offlineNotice");
+    this.#notices.toggle("offlineNotice", !navigator.onLine);
+  }
+}
+
+/** Says whether something was copied. */
+export class CopyNotice {
+  /**
+   * @param {Notices} notices
+   * @param {(text: string) => void} announce for screen readers
+   */
+  constructor(notices, announce) {
+    document.addEventListener(COPY_ENDED, ({ target }) => {
+      notices.hide("copyFailed");
+      announce(/** @type {HTMLElement} */ (target).textContent ?? "");
+    });
+    document.addEventListener(COPY_FAILED, () => {
+      notices.hide("copyFailed"); // shown again, it is announced again
+      notices.show("copyFailed");
+    });
   }
 }

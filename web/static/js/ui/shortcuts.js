@@ -24,6 +24,8 @@ export class Shortcuts {
   /** @param {Shortcut[]} shortcuts */
   constructor(shortcuts) {
     this.#shortcuts = shortcuts;
+    /** Those that buttons have too. */
+    this.ofButtons = shortcuts.flatMap((key) => (key.button ? [{ button: key.button, key }] : []));
     document.addEventListener("keydown", (event) => this.#press(event));
   }
 

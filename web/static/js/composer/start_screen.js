@@ -1,6 +1,6 @@
-/** The suggested questions of the start screen: the operator's, or the page's own. */
+/** What is shown before the first question, with suggested ones: the operator's, or the page's own. */
 
-import { isDemo } from "../browser/page_root.js";
+import { isDemo, root } from "../browser/page_root.js";
 import { onLanguageChange, texts } from "../i18n/language.js";
 
 /**
@@ -8,42 +8,55 @@ import { onLanguageChange, texts } from "../i18n/language.js";
  * @typedef {import("../api/configuration.js").StartersByLanguage} StartersByLanguage
  */
 
-export class Starters {
+export class StartScreen {
+  #welcome;
   #section;
   #list;
   #choose;
-  #isHidden = true;
+  /** What has to be known before it is shown, so that nothing shifts later. */
+  #missing = new Set(["configuration", "conversations"]);
+  #isWanted = false;
   /** @type {StartersByLanguage} */
   #byLanguage = {};
 
   /**
-   * @param {HTMLElement} section hidden if there are no questions
+   * @param {HTMLElement} welcome
+   * @param {HTMLElement} section with the questions, hidden if there are none
    * @param {(prompt: string) => void} choose called with the chosen question
    */
-  constructor(section, choose) {
+  constructor(welcome, section, choose) {
+    this.#welcome = welcome;
     this.#section = section;
     this.#list = /** @type {HTMLElement} */ (section.querySelector("ul"));
     this.#choose = choose;
-    onLanguageChange(() => this.#show());
+    onLanguageChange(() => this.#showStarters());
   }
 
   /** @param {StartersByLanguage} starters from the operator */
   setStarters(starters) {
     this.#byLanguage = starters;
-    this.#show();
+    this.#showStarters();
   }
 
-  /** @param {boolean} isHidden */
-  set hidden(isHidden) {
-    this.#isHidden = isHidden;
-    this.#section.hidden = isHidden || this.#list.childElementCount === 0;
+  /** Shows it, once all of its content is known, or hides it. @param {boolean} isWanted */
+  show(isWanted) {
+    this.#isWanted = isWanted;
+    root.classList.toggle("at-start", isWanted);
+    this.#welcome.hidden = !isWanted || this.#missing.size > 0;
+    this.#section.hidden = this.#welcome.hidden || this.#list.childElementCount === 0;
   }
 
-  #show() {
+  /** @param {"configuration" | "conversations"} part is known, or could not be read */
+  know(part) {
+    this.#missing.delete(part);
+    this.show(this.#isWanted);
+  }
+
+  #showStarters() {
     const own = isDemo ? texts.demoStarters : texts.starters;
     const starters = this.#byLanguage[texts.tag === "en" ? "en" : "zh"] ?? own.map(toStarter);
     this.#list.replaceChildren(...starters.map((starter) => this.#item(starter)));
-    this.hidden = this.#isHidden;
+    this.show(this.#isWanted);
   }
 
   /** @param {Starter} starter */
