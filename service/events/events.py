@@ -54,6 +54,8 @@ class ToolResult(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=6):
     is_error: bool = False
     #: How long the tool took.
     seconds: float = 0.0
+    #: How the call failed, where Sluice has written the text (`docs/reference/wire.md`); otherwise empty.
+    code: str = ""
 
 
 class Custom(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=7):

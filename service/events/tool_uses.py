@@ -14,7 +14,7 @@ class ToolUse:
 
     #: What the model has asked for: `call_id`, `name`, and `arguments` as JSON text.
     call: ToolCall
-    #: What the model was told: `text`, `is_error` and `seconds`; None where the tool had not ended.
+    #: What the model was told: `text`, `is_error`, `seconds` and `code`; None where the tool had not ended.
     result: ToolResult | None = None
 
 

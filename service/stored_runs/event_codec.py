@@ -100,11 +100,13 @@ def _cost_and_cached(more: list[Any]) -> tuple[float | None, int]:
             return None, 0
 
 
-def _outcome(more: list[Any]) -> tuple[bool, float]:
-    """Read the items behind the text of a tool's result."""
+def _outcome(more: list[Any]) -> tuple[bool, float, str]:
+    """Read the items behind the text of a tool's result. Earlier versions did not write the code."""
     match more:
-        case [bool() as is_error, float() | int() as seconds, *_]:
-            return is_error, float(seconds)
+        case [bool() as is_error, float() | int() as seconds]:
+            return is_error, float(seconds), ""
+        case [bool() as is_error, float() | int() as seconds, str() | bytes() as code, *_]:
+            return is_error, float(seconds), _text(code)
     raise ValueError("a tool's result has another form")
 
 

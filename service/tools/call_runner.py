@@ -37,10 +37,11 @@ _ignoring: set[asyncio.Task[Any]] = set()
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """How a call has ended: what the model is told, and the label for the metrics."""
+    """How a call has ended: what the model is told, the label for the metrics, and `ToolResult.code`."""
 
     text: str
     outcome: str
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +101,17 @@ class CallRunner:
         tool = self._tools.get(call.name)
         if tool is None:
             known = ", ".join(self._tools)
-            return _Prepared(
-                call, None, {}, _Ended(f"There is no tool {call.name!r}. There are: {known}.", "unknown")
-            )
+            sentence = f"There is no tool {call.name!r}. There are: {known}."
+            return _Prepared(call, None, {}, _Ended(sentence, "unknown", "unknown_tool"))
         try:
             arguments = tool.parameters.decode(call.arguments)
         except BadArguments as error:
-            return _Prepared(call, tool, {}, _Ended(_on_one_line(str(error), tool), "invalid"))
+            return _Prepared(call, tool, {}, _Ended(_on_one_line(str(error), tool), "invalid", "invalid_arguments"))
         except Exception:
             # A type's own code, such as a validator.
             logger.exception("unhandled exception while the arguments of the tool %s were decoded", tool.name)
-            return _Prepared(call, tool, {}, _Ended("The arguments could not be read.", "invalid"))
+            sentence = "The arguments could not be read."
+            return _Prepared(call, tool, {}, _Ended(sentence, "invalid", "invalid_arguments"))
         needs_consent = tool.needs_consent
         if callable(needs_consent):
             async with self._slots:
@@ -118,7 +119,7 @@ class CallRunner:
             if not isinstance(found, bool):
                 if not isinstance(found, _Ended):
                     logger.error("needs_consent of the tool %s returned no bool; the call is not run", tool.name)
-                    found = _Ended(f"The tool {tool.name} failed.", "error")
+                    found = _Ended(f"The tool {tool.name} failed.", "error", "failed")
                 return _Prepared(call, tool, {}, found)
             needs_consent = found
         if not needs_consent:
@@ -131,12 +132,12 @@ class CallRunner:
         """Ask a person about a call; return how it has ended where nobody can be asked."""
         sentence = f"The tool {tool.name} needs a person's consent, and nobody can be asked in this answer."
         if self._consents is None:
-            return _Ended(sentence, "denied")
+            return _Ended(sentence, "denied", "cannot_ask")
         try:
             await self._consents.ask(call.call_id)
         except CannotAsk as error:
             logger.warning("nobody can be asked about a call of the tool %s: %s", tool.name, error)
-            return _Ended(sentence, "denied")
+            return _Ended(sentence, "denied", "cannot_ask")
         return None
 
     async def _answer(self, prepared: _Prepared) -> ToolResult:
@@ -159,7 +160,7 @@ class CallRunner:
                 "tool=%s run=%s outcome=%s duration_ms=%d result_bytes=%d",
                 name or "-", self._chat.run_id, ended.outcome, int(seconds * 1000), len(ended.text.encode()),
             )  # fmt: skip
-        result = ToolResult(call.call_id, call.name, ended.text, ended.outcome != "done", seconds)
+        result = ToolResult(call.call_id, call.name, ended.text, ended.outcome != "done", seconds, ended.code)
         self._log.append([result])
         return result
 
@@ -170,8 +171,8 @@ class CallRunner:
         assert self._consents is not None
         allowed = await self._consents.wait(call.call_id, self._settings.consent_timeout)
         if allowed is None:
-            return _Ended(UNDECIDED, "denied")
-        return None if allowed else _Ended(DENIED, "denied")
+            return _Ended(UNDECIDED, "denied", "undecided")
+        return None if allowed else _Ended(DENIED, "denied", "denied")
 
     async def _call(self, prepared: _Prepared, tool: Tool) -> _Ended:
         """Run one call, and return how it has ended."""
@@ -194,7 +195,7 @@ class CallRunner:
         except Exception:
             # A value's own code, such as a serializer.
             logger.exception("unhandled exception while the result of the tool %s was written as JSON", tool.name)
-        return _Ended(f"The tool {tool.name} failed: its result cannot be written as JSON.", "error")
+        return _Ended(f"The tool {tool.name} failed: its result cannot be written as JSON.", "error", "failed")
 
     async def _run_task(
         self, function: ToolFunction, positional: tuple[Any, ...], named: dict[str, Any], tool: Tool
@@ -210,7 +211,7 @@ class CallRunner:
         if not task.done():
             await _end(task, tool.name)
             logger.warning("the tool %s did not end within %g s, and was cancelled", tool.name, timeout)
-            return _Ended(f"The tool {tool.name} did not end within {timeout:g} seconds.", "timeout")
+            return _Ended(f"The tool {tool.name} did not end within {timeout:g} seconds.", "timeout", "timeout")
         return _failure_of(task, tool) or task.result()
 
     async def _emit(self, call_id: str, name: str, data: bytes) -> None:
@@ -251,15 +252,16 @@ def _failure_of(task: asyncio.Task[Any], tool: Tool) -> _Ended | None:
     """Return how a call has failed whose task is done; None where it has not."""
     if task.cancelled():
         logger.warning("the tool %s has cancelled itself", tool.name)
-        return _Ended(f"The tool {tool.name} was cancelled.", "error")
+        return _Ended(f"The tool {tool.name} was cancelled.", "error", "failed")
     error = task.exception()
     if error is None:
         return None
     if isinstance(error, ToolError):
-        return _Ended(_on_one_line(str(error), tool) or f"The tool {tool.name} failed.", "error")
+        sentence = _on_one_line(str(error), tool)
+        return _Ended(sentence, "error") if sentence else _Ended(f"The tool {tool.name} failed.", "error", "failed")
     logger.error("unhandled exception in the tool %s; the model is told that it failed", tool.name, exc_info=error)
     kind = type(error.__cause__ if isinstance(error, _WouldEndLoop) else error).__name__
-    return _Ended(f"The tool {tool.name} failed with an error of the type {kind}.", "error")
+    return _Ended(f"The tool {tool.name} failed with an error of the type {kind}.", "error", "failed")
 
 
 async def _end(task: asyncio.Task[Any], name: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol, TypeAlias
 #: Returns whether a call with these arguments needs a person's consent. Runs on the loop.
 NeedsConsent: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[bool]]
 
-# Results of calls that a person has not allowed. web/static/js/transcript/tool_row.js recognises them by these texts.
+# Results of calls that a person has not allowed.
 DENIED: Final = "The person did not allow it."
 UNDECIDED: Final = "The person did not decide in time, so it was not allowed."
 

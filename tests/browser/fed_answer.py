@@ -64,9 +64,11 @@ def call_frame(call: str, name: str, arguments: str = "{}", **more: Any) -> dict
     return {**text_frame(""), "tool_call": {"id": call, "name": name, "arguments": arguments, **more}}
 
 
-def result_frame(call: str, name: str, text: str, *, is_error: bool = False, seconds: float = 0.4) -> dict[str, Any]:
-    """Return a frame with the result of a call."""
-    result = {"id": call, "name": name, "text": text, "is_error": is_error, "seconds": seconds}
+def result_frame(call: str, name: str, text: str, *, code: str = "", **more: Any) -> dict[str, Any]:
+    """Return a frame with the result of a call; with a code, of one that failed."""
+    result = {"id": call, "name": name, "text": text, "is_error": bool(code), "seconds": 0.4, **more}
+    if code:
+        result["code"] = code
     return {**text_frame(""), "tool_result": result}
 
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from sluice.service.tools import consent as results
 from tools.common.chat_page import DONE_FRAME, ChatPage
 
 from .browser_errors import BrowserErrors
@@ -18,6 +17,8 @@ from .test_tools import row
 ARGUMENTS: Final = '{"to": "a@example.org", "text": "\u202eolleH"}'
 DENIED: Final = "you did not allow this"
 UNDECIDED: Final = "not allowed: no decision in time"
+TOLD: Final = "A sentence for the model."
+ORIGINAL: Final = ("What the model was told", "告知模型的内容")
 NOT_RUN: Final = "The tool did not run."
 ASKS: Final = call_frame("call_1", "send_mail", ARGUMENTS, needs_consent=True)
 # Where the title of a conversation in the list begins.
@@ -107,7 +108,9 @@ def test_a_tool_that_needs_a_permission_is_asked_for_with_its_arguments(
     expect(summary(chat)).to_be_focused()
     expect(hint).to_have_text("Esc to stop. You can send when the answer is complete.")
     answer.send(
-        result_frame("call_1", "send_mail", "Sent" if is_allowed else results.DENIED, is_error=not is_allowed)
+        result_frame("call_1", "send_mail", "Sent")
+        if is_allowed
+        else result_frame("call_1", "send_mail", TOLD, code="denied")
     )
     body = row(chat, "send_mail").locator(".tool-body p")
     expect(body).to_have_text(["Arguments", "Result" if is_allowed else NOT_RUN])
@@ -144,7 +147,7 @@ def test_a_decision_that_fails_can_be_made_again_and_one_made_elsewhere_counts(
     expect(summary(chat)).to_have_text("Tool send_mail running")
     assert len(bodies) == 4
     # the decision on the other page
-    answer.send(result_frame("call_1", "send_mail", results.DENIED, is_error=True))
+    answer.send(result_frame("call_1", "send_mail", TOLD, code="denied"))
     expect(summary(chat)).to_have_text(f"Tool send_mail {DENIED}")
     expect(row(chat, "send_mail").locator(".tool-body p")).to_have_text(["Arguments", NOT_RUN])
 
@@ -160,7 +163,7 @@ def test_a_permission_that_is_no_longer_asked_for_was_not_given_and_leaves_the_f
         if is_stopped:
             chat.page.keyboard.press("Escape")
         else:  # nobody decided in time
-            answer.send(result_frame("call_1", "send_mail", results.UNDECIDED, is_error=True))
+            answer.send(result_frame("call_1", "send_mail", TOLD, code="undecided"))
         expect(allow).to_have_count(0)
         shown = chat.answer.locator(".tool")
         expect(shown.locator("summary")).to_be_focused()
@@ -174,6 +177,62 @@ def test_a_permission_that_is_no_longer_asked_for_was_not_given_and_leaves_the_f
             expect(shown.locator(".tool-body p")).to_have_text(["参数", "工具没有运行。"])
             use_language(chat, "en")
         chat.page.keyboard.press("Shift+Escape")
+
+
+# The state and the sentences in the row of a call that has failed, by the result's code: English, then Chinese.
+FAILURES: Final = {
+    "cannot_ask": (
+        ("not allowed: nobody could be asked", "The tool did not run."),
+        ("未获允许：无法询问", "工具没有运行。"),
+    ),
+    "invalid_arguments": (
+        ("failed, 0.4 s", "The model called it with arguments that do not fit. It did not run.", ORIGINAL[0]),
+        ("失败，0.4 秒", "模型给出的参数不符合工具的要求，工具没有运行。", ORIGINAL[1]),
+    ),
+    "unknown_tool": (
+        ("failed, 0.4 s", "The model called a tool that does not exist here.", ORIGINAL[0]),
+        ("失败，0.4 秒", "模型调用了这里没有的工具。", ORIGINAL[1]),
+    ),
+    "timeout": (
+        ("failed, 0.4 s", "The tool did not end in time, and was stopped.", ORIGINAL[0]),
+        ("失败，0.4 秒", "工具未在时限内完成，已被停止。", ORIGINAL[1]),
+    ),
+    "failed": (
+        ("failed, 0.4 s", "Something went wrong in the tool.", ORIGINAL[0]),
+        ("失败，0.4 秒", "工具出错了。", ORIGINAL[1]),
+    ),
+    "of_a_later_version": (
+        ("failed, 0.4 s", "Something went wrong in the tool.", ORIGINAL[0]),
+        ("失败，0.4 秒", "工具出错了。", ORIGINAL[1]),
+    ),
+}
+
+
+def test_what_the_server_tells_the_model_of_a_failed_call_the_page_says_in_the_readers_language(
+    chat: ChatPage,
+) -> None:
+    answer = FedAnswer(chat.page)
+    chat.ask("Look it up")
+    for code in FAILURES:
+        answer.send(call_frame(code, code), result_frame(code, code, TOLD, code=code))
+    answer.send(call_frame("own", "own"), result_frame("own", "own", "The tool's own.", is_error=True), DONE_FRAME)
+    chat.wait_complete()
+    for each in chat.answer.locator(".tool summary").all():
+        each.click()
+    expect(row(chat, "own").locator("p")).to_have_text(["Arguments", "Error"])
+    chat.wait_saved()
+    for index, language in enumerate(("en", "zh-CN")):
+        use_language(chat, language)
+        for code, languages in FAILURES.items():
+            state, *sentences = languages[index]
+            expect(row(chat, code).locator(".tool-state")).to_have_text(state)
+            expect(row(chat, code).locator("p")).to_have_text([("Arguments", "参数")[index], *sentences])
+            # a person need not read what the model was told of their own decision
+            expect(row(chat, code).get_by_text(TOLD)).to_have_count(len(sentences) - 1)
+    chat.page.reload()
+    expect(row(chat, "timeout").locator(".tool-state")).to_have_text("failed, 0.4 s")
+    row(chat, "timeout").locator("summary").click()
+    expect(row(chat, "timeout").locator("p").nth(1)).to_have_text("The tool did not end in time, and was stopped.")
 
 
 def test_a_permission_is_asked_for_again_after_a_reload_and_not_once_it_is_decided(chat: ChatPage) -> None:

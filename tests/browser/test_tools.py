@@ -197,7 +197,7 @@ def test_exports_and_search_treat_calls_as_what_they_are(chat: ChatPage, tmp_pat
         chat,
         "First.",
         call_frame("call_1", "web_search", '{"q": "needle"}'),
-        result_frame("call_1", "web_search", "needle in a stack"),
+        result_frame("call_1", "web_search", "needle in a stack", code="timeout"),
         "Second.",
         custom_frame("citation", title="A [page]", url="https://example.org/"),
         DONE_FRAME,
@@ -242,7 +242,8 @@ def test_exports_and_search_treat_calls_as_what_they_are(chat: ChatPage, tmp_pat
     expect(chat.page.locator(".import-result")).to_have_text("1 conversation imported")
     chat.page.keyboard.press("Escape")
     chat.page.locator(".conversation a").click()
-    expect(row(chat, "web_search")).to_be_visible()
+    row(chat, "web_search").locator("summary").click()
+    expect(row(chat, "web_search")).to_contain_text("The tool did not end in time, and was stopped.")
     # a damaged part refuses the file
     damaged = whole.replace('"https://example.org/"', '"javascript:alert(1)"')
     assert damaged != whole

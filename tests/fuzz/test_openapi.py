@@ -151,6 +151,7 @@ def test_frames_of_tools_and_custom_events_match_their_schemas() -> None:
         ("ToolCallFrame", ToolCall("c", "search", "{}")),
         ("ToolCallFrame", ToolCall("c", "send", "{}", needs_consent=True)),
         ("ToolResultFrame", ToolResult("c", "search", "found", seconds=0.5)),
+        ("ToolResultFrame", ToolResult("c", "search", "late", is_error=True, code="timeout")),
         ("CustomFrame", Custom("citation", b'{"page": 7}')),
         ("CustomFrame", Custom("progress", b"0.5")),
     ]

@@ -327,9 +327,14 @@ def _is_call(value: Any) -> bool:
     return _has(value, **call) or (_has(value, **call, needs_consent=bool) and value["needs_consent"])
 
 
+def _is_result(value: Any) -> bool:
+    result = {"id": str, "name": str, "text": str, "is_error": bool, "seconds": float}
+    return _has(value, **result) or (_has(value, **result, code=str) and value["is_error"] and bool(value["code"]))
+
+
 _TOOL_FRAMES: dict[str, Callable[[Any], bool]] = {
     "tool_call": _is_call,
-    "tool_result": lambda value: _has(value, id=str, name=str, text=str, is_error=bool, seconds=float),
+    "tool_result": _is_result,
     "custom": lambda value: _has(value, name=str, data=object),
 }
 

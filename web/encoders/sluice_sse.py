@@ -94,7 +94,8 @@ def _call_fields(call: ToolCall) -> dict[str, Any]:
 
 
 def _result_fields(result: ToolResult) -> dict[str, Any]:
-    return {"text": result.text, "is_error": result.is_error, "seconds": round(result.seconds, 3)}
+    fields: dict[str, Any] = {"text": result.text, "is_error": result.is_error, "seconds": round(result.seconds, 3)}
+    return fields | {"code": result.code} if result.code else fields
 
 
 def _end_fields(event: Event, request_id: str) -> dict[str, Any]:

@@ -62,7 +62,7 @@ _TYPES: dict[type, str] = {bool: "boolean", int: "integer", str: "string", type(
 
 
 class ToolUse(msgspec.Struct):
-    """A call of a tool: `arguments` is JSON as the model wrote it. `text` is what the model was told."""
+    """A call of a tool: `arguments` is JSON as the model wrote it. The result's fields are those of `ToolResult`."""
 
     id: str
     name: str
@@ -70,6 +70,7 @@ class ToolUse(msgspec.Struct):
     text: str | msgspec.UnsetType = msgspec.UNSET
     is_error: bool | msgspec.UnsetType = msgspec.UNSET
     seconds: float | msgspec.UnsetType = msgspec.UNSET
+    code: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class BlockReply(msgspec.Struct):
@@ -112,13 +113,14 @@ class ToolCallFrame(msgspec.Struct):
 
 
 class ToolResult(msgspec.Struct):
-    """`text` is what the model was told; `seconds` is how long the tool took."""
+    """`text` is what the model was told, after `seconds`; with a `code`, it is Sluice's sentence about a failure."""
 
     id: str
     name: str
     text: str
     is_error: bool
     seconds: float
+    code: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class ToolResultFrame(msgspec.Struct):

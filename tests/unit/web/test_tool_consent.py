@@ -64,12 +64,11 @@ class Mailer:
         wait_until(lambda: client.get(path).json["last_event"] >= events, WITHIN)  # type: ignore[index]
 
 
-def outcome(frames: list[dict[str, Any]]) -> tuple[str, bool]:
-    """Return text and error of the only result."""
-    ((text, is_error),) = [
-        (frame["tool_result"]["text"], frame["tool_result"]["is_error"]) for frame in frames if "tool_result" in frame
-    ]
-    return text, is_error
+def outcome(frames: list[dict[str, Any]]) -> tuple[str, str]:
+    """Return the text and the code of the only result; the code is empty where the tool has run."""
+    (result,) = [frame["tool_result"] for frame in frames if "tool_result" in frame]
+    assert result["is_error"] is ("code" in result)
+    return result["text"], result.get("code", "")
 
 
 SEND = calling(("c1", "send", '{"to": "bob"}'), text=["Shall I?"])
@@ -77,10 +76,10 @@ SEND = calling(("c1", "send", '{"to": "bob"}'), text=["Shall I?"])
 
 @pytest.mark.parametrize(
     ("allow", "result", "sent"),
-    [(True, ("sent to bob", False), ["bob"]), (False, ("The person did not allow it.", True), [])],
+    [(True, ("sent to bob", ""), ["bob"]), (False, ("The person did not allow it.", "denied"), [])],
 )
 def test_a_call_waits_for_the_decision_of_the_person_and_does_as_it_says(
-    make_app: MakeApp, model: ScriptedModel, allow: bool, result: tuple[str, bool], sent: list[str]
+    make_app: MakeApp, model: ScriptedModel, allow: bool, result: tuple[str, str], sent: list[str]
 ) -> None:
     mailer = Mailer(make_app)
     model.enqueue(SEND, reply("I see."))
@@ -119,7 +118,7 @@ def test_a_decision_is_the_owners_about_a_call_that_waits_and_is_taken_once(
     for allow in (False, True):
         assert mailer.decide(run_id, allow=allow) == (409, "call_decided")
     gate.open()
-    assert outcome(mailer.frames(run_id)) == ("The person did not allow it.", True)
+    assert outcome(mailer.frames(run_id)) == ("The person did not allow it.", "denied")
 
 
 def test_a_call_that_nobody_decides_in_time_is_denied_and_a_late_decision_refused(
@@ -132,7 +131,10 @@ def test_a_call_that_nobody_decides_in_time_is_denied_and_a_late_decision_refuse
     mailer.wait_asked(run_id, 3)
     assert mailer.decide(run_id) == (409, "call_decided")
     gate.open()
-    assert outcome(mailer.frames(run_id)) == ("The person did not decide in time, so it was not allowed.", True)
+    assert outcome(mailer.frames(run_id)) == (
+        "The person did not decide in time, so it was not allowed.",
+        "undecided",
+    )
     assert mailer.sent == []
 
 
@@ -141,7 +143,7 @@ def test_an_answer_that_is_not_kept_cannot_ask_and_the_model_is_told(make_app: M
     for mailer in (Mailer(make_app), Mailer(make_app, config={"SLUICE_STORE": "off"})):
         model.enqueue(SEND, reply("I see."))
         frames = frames_of(ask(mailer.app, mode="stream"))
-        assert outcome(frames) == (sentence, True)
+        assert outcome(frames) == (sentence, "cannot_ask")
         assert not any("needs_consent" in frame.get("tool_call", {}) for frame in frames)
         assert mailer.sent == []
 
@@ -177,22 +179,22 @@ def test_a_store_that_is_away_when_a_person_is_asked_denies_the_call(
 
     monkeypatch.setattr(stored.registry.store.inner, "mark", fail)
     gate.open()
-    text, is_error = outcome(mailer.frames(run_id))
-    assert (text[:39], is_error) == ("The tool send needs a person's consent,", True)
+    text, code = outcome(mailer.frames(run_id))
+    assert (text[:39], code) == ("The tool send needs a person's consent,", "cannot_ask")
 
 
 @pytest.mark.parametrize(
     ("answer", "result"),
     [
-        (True, ("sent to bob", False)),
-        (False, ("sent to bob", False)),
-        ("yes", ("The tool send failed.", True)),
-        (ValueError("no"), ("The tool send failed with an error of the type ValueError.", True)),
-        (None, ("The tool send did not end within 0.1 seconds.", True)),
+        (True, ("sent to bob", "")),
+        (False, ("sent to bob", "")),
+        ("yes", ("The tool send failed.", "failed")),
+        (ValueError("no"), ("The tool send failed with an error of the type ValueError.", "failed")),
+        (None, ("The tool send did not end within 0.1 seconds.", "timeout")),
     ],
 )
 def test_a_function_of_the_arguments_says_whether_a_person_is_asked(
-    make_app: MakeApp, model: ScriptedModel, answer: Any, result: tuple[str, bool]
+    make_app: MakeApp, model: ScriptedModel, answer: Any, result: tuple[str, str]
 ) -> None:
     seen: list[Mapping[str, Any]] = []
 
@@ -221,7 +223,8 @@ def test_arguments_that_are_wrong_ask_nobody(make_app: MakeApp, model: ScriptedM
     mailer = Mailer(make_app)
     model.enqueue(calling(("c1", "send", '{"to": 7}')), reply("I see."))
     frames = mailer.frames(mailer.begin())
-    assert outcome(frames)[0].startswith("The arguments are not valid")
+    text, code = outcome(frames)
+    assert (text[:27], code) == ("The arguments are not valid", "invalid_arguments")
     assert not any("needs_consent" in frame.get("tool_call", {}) for frame in frames)
 
 

@@ -303,6 +303,10 @@ def test_a_call_that_fails_is_told_to_the_model_in_a_sentence_and_the_answer_goe
     ((_, told, is_error),) = results_of(frames)
     assert told.startswith(text)
     assert is_error
+    # The page says Sluice's own sentences in the person's language.
+    codes = {"invalid": "invalid_arguments", "unknown": "unknown_tool", "timeout": "timeout", "error": "failed"}
+    (described,) = [frame["tool_result"] for frame in frames if "tool_result" in frame]
+    assert described.get("code") == (None if name == "explain" else codes[outcome])
     assert (frames[-2]["message"], frames[-1]["done"]) == ("I am sorry.", True)
     answer, result = model.exchanges[1].body["messages"][1:]
     assert result["content"] == told

@@ -21,7 +21,7 @@ EVENTS = st.one_of(
     st.builds(Text, ANY_TEXT, COUNTS),
     st.builds(Reasoning, ANY_TEXT, COUNTS),
     st.builds(ToolCall, ANY_TEXT, ANY_TEXT, ANY_TEXT, st.booleans()),
-    st.builds(ToolResult, ANY_TEXT, ANY_TEXT, ANY_TEXT, st.booleans(), st.floats(allow_nan=False)),
+    st.builds(ToolResult, ANY_TEXT, ANY_TEXT, ANY_TEXT, st.booleans(), st.floats(allow_nan=False), ANY_TEXT),
     st.builds(Custom, ANY_TEXT, st.binary()),
 )
 COSTS = st.none() | st.floats(0, 1e9)

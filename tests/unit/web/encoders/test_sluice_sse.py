@@ -82,6 +82,7 @@ def test_calls_results_and_custom_events_are_frames_as_documented_byte_for_byte(
         ToolCall("call_1", "search", '{"q": "x"}'),
         ToolCall("call_2", "send", "{}", needs_consent=True),
         ToolResult("call_1", "search", "你好", seconds=0.41234),
+        ToolResult("call_2", "send", "No.", is_error=True, seconds=1.0, code="denied"),
         Custom("citation", '{"url":"/你"}'.encode()),
     )
     assert stream.decode() == (
@@ -91,7 +92,9 @@ def test_calls_results_and_custom_events_are_frames_as_documented_byte_for_byte(
         '"tool_call": {"id": "call_2", "name": "send", "arguments": "{}", "needs_consent": true}}\n\n'
         'id: 3\ndata: {"success": true, "message": "", "interaction_mode": "stream", '
         '"tool_result": {"id": "call_1", "name": "search", "text": "你好", "is_error": false, "seconds": 0.412}}\n\n'
-        'id: 4\ndata: {"success": true, "message": "", "interaction_mode": "stream", '
+        'id: 4\ndata: {"success": true, "message": "", "interaction_mode": "stream", "tool_result": {"id": "call_2", '
+        '"name": "send", "text": "No.", "is_error": true, "seconds": 1.0, "code": "denied"}}\n\n'
+        'id: 5\ndata: {"success": true, "message": "", "interaction_mode": "stream", '
         '"custom": {"name": "citation", "data": {"url":"/你"}}}\n\n'
     )
 

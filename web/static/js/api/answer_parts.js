@@ -20,6 +20,7 @@ import { parseObject } from "./failure.js";
  * @property {string} text
  * @property {boolean} isError
  * @property {number} seconds
+ * @property {string} code how it failed, where the text is the server's sentence for the model; otherwise empty
  *
  * @typedef {object} SourceEvent
  * @property {"source"} kind
@@ -77,8 +78,9 @@ function callFrom(value) {
 function resultFrom(value) {
   const name = line(value?.name);
   if (!name || typeof value.text !== "string") return null;
-  const { is_error: isError, seconds } = value;
-  return { kind: "result", id: line(value.id), name, text: text(value.text), isError: isError === true, seconds: positive(seconds) };
+  const { is_error: isError, seconds, code } = value;
+  const outcome = { text: text(value.text), isError: isError === true, seconds: positive(seconds), code: line(code) };
+  return { kind: "result", id: line(value.id), name, ...outcome };
 }
 
 /**

@@ -12,7 +12,7 @@
  * @property {boolean} [needsConsent]
  * @property {"allowed" | "denied" | "elsewhere"} [decision] the reader's; or another page has decided
  * @property {boolean} [isOver] whether its request has ended without its result
- * @property {{ text: string, isError: boolean, seconds: number }} [result]
+ * @property {{ text: string, isError: boolean, seconds: number, code?: string }} [result] `code` as in `ResultEvent`
  *
  * @typedef {ToolCall | import("../api/answer_parts.js").SourceEvent | import("../api/answer_parts.js").ProgressEvent
  *   | import("../api/answer_parts.js").OtherEvent} AnswerPart
@@ -35,12 +35,12 @@ export function withEvents(parts, events, at) {
       all.splice(0, all.length, ...withoutProgress(all));
     }
     if (event.kind === "result") {
-      const { id, name, text, isError, seconds } = event;
+      const { id, name, text, isError, seconds, code } = event;
       // of several requests for one answer, the ids may be the same
       const index = all.findLastIndex((part) => part.kind === "call" && part.id === id && !part.result && !part.isOver);
       const known = /** @type {ToolCall | undefined} */ (all[index]);
       /** @type {ToolCall} */
-      const call = { ...(known ?? { kind: "call", at, id, name, arguments: "" }), result: { text, isError, seconds } };
+      const call = { ...(known ?? { kind: "call", at, id, name, arguments: "" }), result: { text, isError, seconds, ...(code && { code }) } };
       if (known) all[index] = call;
       else all.push(call);
     } else if (event.kind === "call") {

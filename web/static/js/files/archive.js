@@ -182,8 +182,8 @@ function partFrom(value, length) {
 
 /** @param {unknown} value */
 function resultFrom(value) {
-  const { text, isError, seconds } = object(value);
-  return { text: string(text), isError: isError === true, seconds: number(seconds) };
+  const { text, isError, seconds, code } = object(value);
+  return { text: string(text), isError: isError === true, seconds: number(seconds), ...(code !== undefined && { code: string(code) }) };
 }
 
 /** @param {unknown} value */

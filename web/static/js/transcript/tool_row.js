@@ -7,13 +7,19 @@ import { setLabel, setText, texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/answer_parts.js").ToolCall} ToolCall */
 /** @typedef {import("../i18n/language.js").TextKey} TextKey */
-/** @typedef {"running" | "waiting" | "done" | "denied" | "undecided" | "failed" | "unfinished"} ToolState */
+/** @typedef {"running" | "waiting" | "done" | "denied" | "undecided" | "not-asked" | "failed" | "unfinished"} ToolState */
 
-/** The results of calls that were not allowed. The server writes them for the model: see service/tools/consent.py.
- * @type {Map<string, "denied" | "undecided">} */
+/** Codes of calls that were not allowed: see docs/reference/wire.md. @type {Map<string, ToolState>} */
 const REFUSALS = new Map([
-  ["The person did not allow it.", "denied"],
-  ["The person did not decide in time, so it was not allowed.", "undecided"],
+  ["denied", "denied"],
+  ["undecided", "undecided"],
+  ["cannot_ask", "not-asked"],
+]);
+/** Sentences for other codes. @type {Map<string, TextKey>} */
+const FAILURES = new Map([
+  ["invalid_arguments", "toolBadArguments"],
+  ["unknown_tool", "toolUnknown"],
+  ["timeout", "toolTimeout"],
 ]);
 
 /**
@@ -93,6 +99,7 @@ export class ToolRow {
       done: took,
       denied: texts.toolDenied,
       undecided: texts.toolUndecided,
+      "not-asked": texts.toolNotAsked,
       failed: texts.toolFailed(took),
       unfinished: texts.toolUnfinished,
     };
@@ -111,7 +118,8 @@ export class ToolRow {
       this.#consent = new Consent(name, parts[1] ?? null, this.#canDecide, (isAllowed) => this.#events.decide(call, isAllowed));
       return this.#body.replaceChildren(this.#consent.element);
     }
-    if (["denied", "undecided"].includes(this.#shown) && (!result || REFUSALS.has(result.text))) parts.push(notRun());
+    if (REFUSALS.has(result?.code ?? "") || (this.#shown === "denied" && !result)) parts.push(sentence("toolNotRun"));
+    else if (result?.code) parts.push(sentence(FAILURES.get(result.code) ?? "toolBroken"), ...part("toolTold", result.text));
     else if (result) parts.push(...part(this.#shown === "failed" ? "toolError" : "toolResult", result.text));
     this.#body.replaceChildren(...parts);
   }
@@ -123,9 +131,8 @@ export class ToolRow {
  * @returns {ToolState}
  */
 export function stateOf(call, isRunning) {
-  const { needsConsent, result, isOver, decision } = call;
-  // also where another page has denied it
-  const refusal = needsConsent && result?.isError && REFUSALS.get(result.text);
+  const { result, isOver, decision } = call;
+  const refusal = REFUSALS.get(result?.code ?? ""); // also where another page has denied it
   if (refusal) return refusal;
   if (decision === "denied" && result?.isError !== false) return "denied"; // the tool has not run, and did not fail
   if (result) return result.isError ? "failed" : "done";
@@ -150,11 +157,11 @@ function part(key, content) {
   return [label, text];
 }
 
-/** In the place of the sentence that the server writes for the model. */
-function notRun() {
-  const sentence = document.createElement("p");
-  setText(sentence, "toolNotRun");
-  return sentence;
+/** In the place of the sentence that the server writes for the model, in English. @param {TextKey} key */
+function sentence(key) {
+  const element = document.createElement("p");
+  setText(element, key);
+  return element;
 }
 
 /** @param {number} value */
