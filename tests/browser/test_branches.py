@@ -89,8 +89,12 @@ def test_escape_cancels_the_editing_of_a_question_which_can_be_undone(chat: Chat
     edit.click()
     expect(field).to_have_value("First")
     field.fill("Another")
+    aside = "Restored. Your other changes were put aside."
     chat.page.get_by_role("button", name="Undo").click()
     expect(field).to_have_value("Something else")
+    expect(field).to_be_focused()
+    expect(chat.status).to_have_text(f"{aside} Undo with Alt+Shift+Z.")
+    expect(chat.page.locator("#sluice-undo > span")).to_have_text(aside)
     field.press("Alt+Shift+z")
     expect(field).to_have_value("Another")
     # in another conversation: back to the one with the question
@@ -100,6 +104,40 @@ def test_escape_cancels_the_editing_of_a_question_which_can_be_undone(chat: Chat
     chat.page.keyboard.press("Alt+Shift+z")
     expect(field).to_have_value("Another")
     expect(chat.page.locator(".conversation a[aria-current]")).to_have_text("First")
+
+
+def test_an_undone_edit_loses_no_other_one_and_is_shown_with_its_version(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    model.enqueue(reply("One."), reply("Two."))
+    chat.ask_and_wait("First")
+    edit = chat.page.get_by_role("button", name="Edit question")
+    field = chat.page.get_by_role("textbox", name="Edit your question")
+    edit.click()
+    field.fill("First, edited")
+    field.press("Enter")
+    expect(chat.prose).to_have_text("Two.")
+    chat.wait_complete()
+    edit.click()
+    field.fill("Cancelled")
+    field.press("Escape")
+    # another version is shown
+    chat.page.get_by_role("button", name="Previous version").click()
+    expect(chat.questions).to_have_text(["First"])
+    chat.page.keyboard.press("Alt+Shift+z")
+    expect(field).to_have_value("Cancelled")
+    expect(field).to_be_focused()
+    expect(chat.prose).to_have_text("Two.")
+    # another edit of it waits in its editor, in another conversation
+    field.press("Escape")
+    edit.click()
+    field.fill("Waiting")
+    chat.page.get_by_role("button", name="New conversation").click()
+    chat.page.keyboard.press("Alt+Shift+z")
+    expect(field).to_have_value("Cancelled")
+    expect(chat.status).to_have_text("Restored. Your other changes were put aside. Undo with Alt+Shift+Z.")
+    chat.page.keyboard.press("Alt+Shift+z")
+    expect(field).to_have_value("Waiting")
 
 
 def test_an_answer_cut_at_its_length_limit_can_be_continued(chat: ChatPage, model: ScriptedModel) -> None:

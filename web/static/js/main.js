@@ -60,13 +60,7 @@ const transcript = new Transcript(log, {
   },
   decide: (exchange, call, isAllowed) => chat.answers.decide(chat.conversation, exchange, call, isAllowed),
   consentAsked: (name) => announce(texts.consentAsked(name)),
-  editCancelled: (exchange, question) => {
-    const { id } = chat.conversation;
-    undo.offer("editCancelled", () => {
-      transcript.reopenEditor(exchange, question);
-      if (chat.conversation.id !== id) conversations.open(id); // there is the editor
-    });
-  },
+  editCancelled: (exchange, question) => offerEdit("editCancelled", exchange, question),
   show: (exchange) => thenFocusComposer(() => chat.choose(exchange)),
   delete: (exchange) => thenFocusComposer(() => conversations.deleteExchange(exchange)),
   choose: (exchange, choice) => {
@@ -328,6 +322,22 @@ function applySettings() {
   const { models, mode } = chat.configuration;
   chat.mode = settings.values.mode || mode;
   chat.model = models.includes(settings.values.model) ? settings.values.model : "";
+}
+
+/**
+ * Offers to bring back changes to a question of the shown conversation. If there are others meanwhile, they are offered next.
+ * @param {"editCancelled" | "editReplaced"} key
+ * @param {import("./conversation/exchange.js").Exchange} exchange
+ * @param {string} question as it was edited
+ */
+function offerEdit(key, exchange, question) {
+  const { id } = chat.conversation;
+  undo.offer(key, () => {
+    if (chat.conversation.id === id) chat.reveal(exchange.id); // another version may be shown
+    const replaced = transcript.reopenEditor(exchange, question);
+    if (chat.conversation.id !== id) conversations.open(id); // there is the editor
+    if (replaced) offerEdit("editReplaced", exchange, replaced);
+  });
 }
 
 function goToComposer() {

@@ -115,6 +115,7 @@ export const CHINESE = {
   exchangeDeleted: "已删除该问题和回答。",
   versionDeleted: "已删除该版本。",
   editCancelled: "已放弃对问题的修改。",
+  editReplaced: "已恢复。你的另一份修改已放到一边。",
   undo: "撤销",
   undoLast: "撤销上一次删除",
   undoWith: (keys) => `按 ${keys} 撤销。`,

@@ -123,6 +123,7 @@ export const ENGLISH = {
   exchangeDeleted: "Question and answer deleted.",
   versionDeleted: "Version deleted.",
   editCancelled: "Changes to the question discarded.",
+  editReplaced: "Restored. Your other changes were put aside.",
   undo: "Undo",
   undoLast: "Undo the last deletion",
   /** @param {string} keys */

@@ -70,7 +70,7 @@ export class ExchangeView {
 
   /** Opens the editor of the question again. @param {string} question as it was edited */
   reopenEditor(question) {
-    this.#question.reopenEditor(question);
+    return this.#question.reopenEditor(question);
   }
 
   translate() {

@@ -89,11 +89,17 @@ export class QuestionView {
     (this.#editor ?? this.#openEditor(this.#exchange.question)).focus();
   }
 
-  /** Opens the editor again after it was cancelled. @param {string} question as it was edited */
+  /**
+   * Opens the editor again after it was cancelled.
+   * @param {string} question as it was edited
+   * @returns {string} other changes that were in the open editor; empty if there were none
+   */
   reopenEditor(question) {
-    if (this.#editor) this.#cancel(); // with other changes, which can be restored as well
+    const { text } = this.#draft;
+    if (this.#editor) this.#closeEditor();
     this.#saveDraft(question);
     this.#openEditor(question).focus();
+    return text === question ? "" : text;
   }
 
   #showFold() {

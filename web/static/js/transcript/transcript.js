@@ -107,13 +107,16 @@ export class Transcript {
    * Opens the editor of a question again, or keeps the text until its conversation is shown.
    * @param {Exchange} exchange
    * @param {string} question as it was edited
+   * @returns {string} other unsent changes, which it replaces; empty if there were none
    */
   reopenEditor(exchange, question) {
     const view = [...this.#views].find(([{ id }]) => id === exchange.id)?.[1];
     if (view) return view.reopenEditor(question);
     const draft = new Draft(draftOwnerOf(exchange), this.#events.draftSaved);
+    const { text } = draft;
     draft.text = question;
     draft.flush();
+    return text === question ? "" : text;
   }
 
   /** @param {string} id @returns {HTMLElement | undefined} the element of a shown exchange */
