@@ -178,11 +178,19 @@ def test_a_waiting_message_can_be_taken_back(chat: ChatPage, reads: SlowReads, k
     titles(chat).last.click()
     chat.ask("And on")
     expect(chat.send_button).to_have_text("Stop")
+    # that is said, also once more
+    hint = "Your message is sent when the conversation has loaded. Esc to stop."
+    expect(chat.status).to_have_text(hint)
+    expect(chat.page.locator("#sluice-hint")).to_have_text(hint)
+    chat.page.evaluate("document.getElementById('sluice-status').textContent = ''")
+    chat.field.press("Enter")
+    expect(chat.status).to_have_text(hint)
     if key == "Stop":
         chat.send_button.click()
     else:
         chat.field.press(key)
     expect(chat.send_button).to_have_text("Send")
+    expect(chat.page.locator("#sluice-hint")).to_have_text("Enter to send, Shift+Enter for a new line")
     chat.field.press("End")
     chat.field.type(" and on")
     reads.wait()

@@ -17,7 +17,8 @@ import { onLanguageChange, setText, texts, tooLong } from "../i18n/language.js";
  * @property {(message: string, conversation?: Conversation, images?: ImageReference[]) => void} send to the shown
  *   conversation, or to another one
  * @property {() => void} stop
- * @property {(hint: string) => void} tooEarly the reader pressed Enter while an answer is running; the hint shows why nothing is sent
+ * @property {(hint: string) => void} tooEarly the reader wants to send while an answer is running, or before the
+ *   conversation has been read; the hint shows why nothing is sent yet
  * @property {(isSaved: boolean) => void} draftSaved false: the browser refuses to store the draft, or another one
  * @property {(names: string) => void} imagesAdded
  * @property {(problem: FileProblem | null) => void} filesRead what is wrong with dropped or pasted files; null also at the next edit
@@ -296,10 +297,7 @@ export class Composer {
 
   #submit() {
     const message = this.#field.value;
-    if (this.#running && (message.trim() !== "" || this.#hasOnlyImages)) {
-      this.#hint.classList.add("wanted");
-      this.#events.tooEarly(this.#hint.textContent ?? "");
-    }
+    if (this.#isBusy && (message.trim() !== "" || this.#hasOnlyImages)) this.#showHint();
     if (this.#isBusy || this.#attachments?.isReading || this.#findProblem()) return;
     if (message.trim() === "") {
       this.#isWordless = this.#hasOnlyImages;
@@ -309,10 +307,17 @@ export class Composer {
     if (this.#draft && this.#conversation?.contents === "reading") {
       this.#waiting.set(this.#conversation, this.#draft);
       this.#draft.flush();
-      return this.#show();
+      this.#show();
+      return this.#showHint();
     }
     this.#setText("");
     this.#events.send(message, undefined, this.#attachments?.take());
+  }
+
+  /** Says why nothing is sent now. */
+  #showHint() {
+    this.#hint.classList.add("wanted");
+    this.#events.tooEarly(this.#hint.textContent ?? "");
   }
 
   get #hasOnlyImages() {
@@ -351,9 +356,10 @@ export class Composer {
     if (!this.#hasOnlyImages) this.#isWordless = false;
     const problem = this.#findProblem();
     const isBusy = this.#isBusy;
-    this.#field.readOnly = this.#waiting.has(this.#conversation); // the message is shown until it is sent
+    const isWaiting = this.#waiting.has(this.#conversation);
+    this.#field.readOnly = isWaiting; // the message is shown until it is sent
     setText(this.#label, isBusy ? "stop" : "send");
-    setText(this.#hint, !isBusy ? "hint" : this.#isAwaited ? "hintWaiting" : "hintRunning");
+    setText(this.#hint, !isBusy ? "hint" : isWaiting ? "hintReading" : this.#isAwaited ? "hintWaiting" : "hintRunning");
     if (!isBusy) this.#hint.classList.remove("wanted");
     this.#form.classList.toggle("running", isBusy);
     const isEmpty = this.#field.value.trim() === "" && !this.#hasOnlyImages;

@@ -25,6 +25,7 @@ export const CHINESE = {
   placeholder: "想问什么都可以",
   hint: "Enter 发送，Shift+Enter 换行",
   hintRunning: "Esc 停止。回答完成后才能发送。",
+  hintReading: "对话加载后会发送你的消息。Esc 停止。",
   hintWaiting: "请在上方作出选择，回答才会继续。",
   modelLabel: "模型",
   thisPage: "本页",

@@ -24,6 +24,7 @@ export const ENGLISH = {
   placeholder: "Ask anything",
   hint: "Enter to send, Shift+Enter for a new line",
   hintRunning: "Esc to stop. You can send when the answer is complete.",
+  hintReading: "Your message is sent when the conversation has loaded. Esc to stop.",
   hintWaiting: "The answer waits for your decision above.",
   modelLabel: "Model",
   thisPage: "This page",
