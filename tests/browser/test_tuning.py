@@ -169,6 +169,19 @@ def test_they_are_kept_with_the_draft_until_the_first_question_is_asked(
     assert values(chat) == ("", "")
 
 
+def test_a_first_question_in_one_tab_leaves_what_another_tab_has_chosen(
+    chat: ChatPage, allowing: ScriptedModel
+) -> None:
+    allowing.enqueue(reply("Yes."))
+    other = ChatPage(chat.page.context.new_page()).open()
+    tune(chat, "Be kind.", "0.3")
+    other.ask_and_wait("Is it?")
+    assert allowing.exchanges[-1].body["messages"][0]["content"] == "Be brief."
+    assert values(chat) == ("Be kind.", "0.3")
+    chat.page.reload()
+    assert values(chat) == ("Be kind.", "0.3")
+
+
 def test_a_model_that_refuses_the_temperature_is_answered_by_its_name(
     chat: ChatPage, allowing: ScriptedModel, browser_errors: BrowserErrors
 ) -> None:

@@ -4,7 +4,7 @@ import { DEFAULT_CONFIGURATION } from "../api/configuration.js";
 import { Conversation } from "../conversation/conversation.js";
 import { ConversationReader } from "./conversation_reader.js";
 import { moveDraft, draftOwnerOf } from "../storage/draft.js";
-import { readDraftTuning, saveDraftTuning } from "../storage/draft_tuning.js";
+import { readDraftTuning, removeDraftTuning, saveDraftTuning } from "../storage/draft_tuning.js";
 import { forgetReasoning } from "../conversation/exchange.js";
 import { texts } from "../i18n/language.js";
 import { RunningAnswers } from "./running_answers.js";
@@ -152,7 +152,7 @@ export class Chat {
     const isFirst = conversation.isEmpty;
     const exchange = conversation.append(message);
     if (images.length > 0) exchange.images = images;
-    if (isFirst) saveDraftTuning({});
+    if (isFirst) removeDraftTuning(conversation.record);
     void this.answers.request(conversation, exchange);
   }
 

@@ -25,7 +25,7 @@ export function readDraftTuning() {
 }
 
 /**
- * @param {Tuning} tuning an empty one when the question has been asked
+ * @param {Tuning} tuning
  * @returns {boolean} false if the browser refuses: its storage is full or turned off
  */
 export function saveDraftTuning({ systemPrompt, temperature }) {
@@ -40,4 +40,13 @@ export function saveDraftTuning({ systemPrompt, temperature }) {
     unsaved = { ...(systemPrompt !== undefined && { systemPrompt }), ...(temperature !== undefined && { temperature }) };
     return false;
   }
+}
+
+/**
+ * Removes it when the first question of a conversation has been asked, unless another tab has stored another one since.
+ * @param {Tuning} tuning that of the conversation
+ */
+export function removeDraftTuning({ systemPrompt, temperature }) {
+  const stored = readDraftTuning();
+  if (stored.systemPrompt === systemPrompt && stored.temperature === temperature) saveDraftTuning({});
 }
