@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, ViewportSize, expect
 
 from tools.common.chat_page import DONE_FRAME, ChatPage
 
@@ -21,6 +21,14 @@ TOLD: Final = "A sentence for the model."
 ORIGINAL: Final = ("What the model was told", "告知模型的内容")
 NOT_RUN: Final = "The tool did not run."
 ASKS: Final = call_frame("call_1", "send_mail", ARGUMENTS, needs_consent=True)
+PHONE: Final[ViewportSize] = {"width": 390, "height": 780}
+WIDE: Final[ViewportSize] = {"width": 1100, "height": 800}
+# Whether the mark of a button is drawn within it.
+MARK_IN_VIEW: Final = """(button) => {
+    const mark = getComputedStyle(button, "::after");
+    const [top, right] = [parseFloat(mark.top), parseFloat(mark.right)];
+    return mark.content === '"?"' && getComputedStyle(button).position !== "static" && top >= 0 && right >= 0;
+}"""
 # Where the title of a conversation in the list begins.
 TITLE_LEFT: Final = """(link) => {
     const range = document.createRange();
@@ -286,6 +294,16 @@ def test_a_permission_that_is_needed_in_another_conversation_is_announced_and_ma
     is_marked(" (Permission needed)")
     assert chat.page.locator(".conversation a").evaluate(TITLE_LEFT) == begins  # the mark moves nothing
     expect(chat.page).to_have_title("Permission needed · Sluice")
+    # on a phone, where the list is behind a button
+    toggle = chat.page.locator("#sluice-toggle-sidebar")
+    chat.page.set_viewport_size(PHONE)
+    expect(toggle).to_have_accessible_name("Open the sidebar (Permission needed)")
+    assert toggle.evaluate(MARK_IN_VIEW)
+    toggle.click()
+    expect(toggle).to_have_accessible_name("Close the sidebar")
+    chat.page.keyboard.press("Escape")
+    expect(toggle).to_have_accessible_name("Open the sidebar (Permission needed)")
+    chat.page.set_viewport_size(WIDE)
     use_language(chat, "zh-CN")
     expect(chat.page.locator(".notice p")).to_have_text("另一段对话中有工具请求你的许可。")
     chat.page.get_by_role("button", name="查看", exact=True).click()
@@ -294,6 +312,9 @@ def test_a_permission_that_is_needed_in_another_conversation_is_announced_and_ma
     expect(chat.page.locator(".notice")).to_have_count(0)
     expect(chat.field).to_be_focused()
     expect(chat.page).to_have_title("Permission needed · Write to them · Sluice")
+    chat.page.set_viewport_size(PHONE)
+    expect(toggle).to_have_accessible_name("Open the sidebar")  # the permission is asked for in view
+    chat.page.set_viewport_size(WIDE)
     chat.page.get_by_role("button", name="Allow").click()
     is_marked(" (Generating)")
     expect(chat.page).to_have_title("Write to them · Sluice")

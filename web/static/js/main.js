@@ -375,7 +375,9 @@ function updateList() {
   const title = store.record(chat.conversation.id)?.title;
   const { awaiting } = chat.answers;
   if (isOwnPage) document.title = [awaiting.length > 0 && texts.awaiting, title, pageTitle].filter(Boolean).join(" · ");
-  awaitedPermissions.show(awaiting.filter((id) => id !== chat.conversation.id));
+  const elsewhere = awaiting.filter((id) => id !== chat.conversation.id);
+  awaitedPermissions.show(elsewhere);
+  sidebar.awaited = elsewhere.length > 0;
   const heading = requireElement("title", HTMLElement);
   heading.hidden = chat.isAtStart;
   heading.textContent = title || texts.untitled;

@@ -132,6 +132,7 @@ export const CHINESE = {
   conversationMissing: "此浏览器中没有这段对话：它可能在另一个浏览器中，或者已被删除。",
   deletedElsewhere: "这段对话已在另一个标签页中删除。",
   openSidebar: "打开侧栏",
+  openSidebarAwaited: "打开侧栏（等待许可）",
   closeSidebar: "关闭侧栏",
   conversations: "对话记录",
   searchLabel: "搜索对话",

@@ -144,6 +144,7 @@ export const ENGLISH = {
   conversationMissing: "This conversation is not in this browser. It is in another browser, or it was deleted.",
   deletedElsewhere: "This conversation was deleted in another tab.",
   openSidebar: "Open the sidebar",
+  openSidebarAwaited: "Open the sidebar (Permission needed)",
   closeSidebar: "Close the sidebar",
   conversations: "Conversations",
   searchLabel: "Search conversations",

@@ -15,6 +15,7 @@ export class Sidebar {
   #background;
   #offer;
   #afterOffer;
+  #isAwaited = false;
 
   /**
    * @param {HTMLElement} element
@@ -52,6 +53,13 @@ export class Sidebar {
     return this.#isWide
       ? !root.classList.contains("sidebar-closed")
       : root.classList.contains("drawer-open");
+  }
+
+  /** Whether a tool waits for a permission in a conversation of the list. @param {boolean} isAwaited */
+  set awaited(isAwaited) {
+    if (isAwaited === this.#isAwaited) return;
+    this.#isAwaited = isAwaited;
+    this.#show();
   }
 
   toggle() {
@@ -99,7 +107,9 @@ export class Sidebar {
   #show() {
     if (this.#isWide) root.classList.remove("drawer-open");
     this.#toggle.setAttribute("aria-expanded", String(this.isOpen));
-    setLabel(this.#toggle, this.isOpen ? "closeSidebar" : "openSidebar");
+    const isMarked = this.#isAwaited && !this.isOpen; // an open one has the mark in its list
+    this.#toggle.classList.toggle("awaiting", isMarked);
+    setLabel(this.#toggle, isMarked ? "openSidebarAwaited" : this.isOpen ? "closeSidebar" : "openSidebar");
     if (this.#isDrawer && !this.#element.contains(this.#offer)) this.#element.append(this.#offer);
     else if (!this.#isDrawer && this.#element.contains(this.#offer)) this.#afterOffer?.before(this.#offer);
     for (const element of this.#background) element.inert = this.#isDrawer;
