@@ -344,6 +344,52 @@ def test_no_tab_removes_or_takes_the_unsent_message_of_another(chat: ChatPage, m
     assert chat.page.evaluate(SHARED, ["", []])
 
 
+def test_what_is_being_written_outlives_its_conversation_that_another_tab_deletes(chat: ChatPage) -> None:
+    """Message, open edit, images and instructions become the draft of a new one, until the deletion is undone."""
+    chat.configure(images=True, max_body_bytes=2**23, allow_system_prompt=True)
+    chat.page.reload()
+    chat.ask_and_wait("First")
+    chat.page.get_by_role("button", name="Adjust the answers").click()
+    chat.page.get_by_role("dialog").get_by_role("textbox").first.fill("Be brief.")
+    chat.page.keyboard.press("Escape")
+    chat.wait_saved()
+    other = ChatPage(chat.page.context.new_page())
+    other.page.goto(chat.page.url)
+    other.wait_shown()
+    chat.page.locator(".exchange .edit").click()
+    chat.page.locator(".question-editor textarea").fill("An edit")
+    choose(chat, picture(chat, "one.png"))
+    expect(attached(chat)).to_have_count(1)
+    chat.field.press_sequentially("My draft")
+    tuned = chat.page.get_by_role("button", name="Adjust the answers (adjusted)")
+    other.page.locator(".conversation a", has_text="First").press("Delete")
+    expect(chat.questions).to_have_count(0)
+    expect(notice(chat, "deleted in another tab")).to_be_visible()
+    expect(chat.field).to_have_value("My draft\n\nAn edit")
+    expect(attached(chat)).to_have_attribute("alt", "one.png")
+    expect(tuned).to_be_visible()
+    # undone, all of it is there again, and only there
+    other.page.get_by_role("button", name="Undo").click()
+    expect(chat.field).to_have_value("")
+    expect(attached(chat)).to_have_count(0)
+    expect(tuned).to_have_count(0)
+    chat.page.locator(".conversation a", has_text="First").click()
+    expect(chat.field).to_have_value("My draft")
+    expect(chat.page.locator(".question-editor textarea")).to_have_value("An edit")
+    expect(attached(chat)).to_have_attribute("alt", "one.png")
+    expect(tuned).to_be_visible()
+    # what was written since is not taken away; without an undo, the draft outlives a reload
+    other.page.locator(".conversation a", has_text="First").press("Delete")
+    expect(chat.field).to_have_value("My draft\n\nAn edit")
+    chat.field.press("End")
+    chat.field.press_sequentially("!")
+    other.page.get_by_role("button", name="Undo").click()
+    expect(chat.page.locator(".conversation a", has_text="First")).to_be_visible()
+    chat.page.reload()
+    expect(chat.field).to_have_value("My draft\n\nAn edit!")
+    expect(attached(chat)).to_have_attribute("alt", "one.png")
+
+
 def test_an_image_that_is_gone_leaves_a_note_and_the_question_goes_on(chat: ChatPage) -> None:
     choose(chat, picture(chat, "one.png"))
     expect(attached(chat)).to_have_count(1)

@@ -75,7 +75,7 @@ const transcript = new Transcript(log, {
   startFromHere: ({ question }) => {
     const { tuning } = chat;
     conversations.startNew();
-    chat.tune({ systemPrompt: undefined, temperature: undefined, ...tuning }); // and not what was chosen for another one
+    chat.retune(tuning); // and not what was chosen for another one
     dialogs.showTuning();
     composer.prepend(question);
     composer.focusAfterAction();
@@ -112,7 +112,10 @@ const store = new ConversationStore({
   failed: (reason) => storageNotices.show(reason),
   saved: () => storageNotices.show(null),
   listChanged: () => updateList(),
-  changedElsewhere: (id) => void chat.refresh(id),
+  changedElsewhere: (id) => {
+    conversations.changedElsewhere(id);
+    void chat.refresh(id);
+  },
   deletedElsewhere: (id) => conversations.deletedElsewhere(id),
   changedHere: (id, change) => void syncing?.then((sync) => sync?.mark(id, change)),
 });
@@ -138,7 +141,7 @@ const chat = new Chat(store, {
   missing: (replacement) => {
     notices.show("conversationMissing");
     replaceAddress(null);
-    composer.moveText(replacement);
+    composer.moveDraft(replacement);
   },
   asked: () => {
     undo.dismiss();
@@ -170,7 +173,10 @@ const chat = new Chat(store, {
   draftNotSaved: () => notices.show("draftNotSaved"),
 });
 const syncing = isSynced ? startSync() : null;
-const conversations = new ConversationActions(store, chat, notices, undo);
+const conversations = new ConversationActions(store, chat, notices, undo, {
+  save: () => composer.flush(),
+  move: (replacement) => composer.moveDraft(replacement, transcript.unsentEdits),
+});
 const awaitedPermissions = new AwaitedPermissions(notices, (id) => thenFocusComposer(() => conversations.open(id)));
 const wantedHit = new WantedHit(log, parts, {
   reveal: (exchange) => {

@@ -130,6 +130,15 @@ export class Chat {
     else if (!saveDraftTuning(record)) this.#view.draftNotSaved();
   }
 
+  /**
+   * Replaces both.
+   * @param {Tuning} tuning
+   * @param {Conversation} [conversation] the shown one if omitted
+   */
+  retune(tuning, conversation) {
+    this.tune({ systemPrompt: undefined, temperature: undefined, ...tuning }, conversation);
+  }
+
   /** @param {string} conversation */
   isRunning(conversation) {
     return this.answers.conversation(conversation) !== undefined;

@@ -1,22 +1,33 @@
 /** Opens, starts, renames and deletes conversations. */
 
 import { conversationInAddress, pushAddress, pushEmptyAddress, replaceAddress } from "../browser/address.js";
+import { Conversation } from "../conversation/conversation.js";
 import { removeDrafts } from "../storage/draft.js";
+import { readDraftTuning } from "../storage/draft_tuning.js";
 import { deleteLegacyConversation, readLegacyConversation } from "../storage/legacy_conversation.js";
 
 /** @typedef {import("./chat.js").Chat} Chat */
 /** @typedef {import("../storage/conversation_store.js").ConversationStore} ConversationStore */
-/** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
 /** @typedef {import("../storage/database.js").Database} Database */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 /** @typedef {import("../ui/notices.js").Notices} Notices */
 /** @typedef {import("../ui/undo.js").Undo} Undo */
+
+/**
+ * @typedef {object} ShownDraft the unsent message of the shown conversation
+ * @property {() => void} save
+ * @property {(replacement: Conversation) => (() => boolean) | null} move to another conversation; returns what removes it
+ *   there unless it was changed since, or null if there is none
+ */
 
 export class ConversationActions {
   #store;
   #chat;
   #notices;
   #undo;
+  #draft;
+  /** Gives a draft back to a conversation that another tab has deleted. @type {{ id: string, give: () => void } | null} */
+  #moved = null;
   /** Not in the database yet. @type {Conversation | null} */
   #legacy = null;
 
@@ -25,12 +36,14 @@ export class ConversationActions {
    * @param {Chat} chat
    * @param {Notices} notices
    * @param {Undo} undo
+   * @param {ShownDraft} draft
    */
-  constructor(store, chat, notices, undo) {
+  constructor(store, chat, notices, undo, draft) {
     this.#store = store;
     this.#chat = chat;
     this.#notices = notices;
     this.#undo = undo;
+    this.#draft = draft;
     // `popstate` comes first; `hashchange` is for browsers that fire no `popstate` when a link changes the fragment
     for (const event of ["popstate", "hashchange"]) addEventListener(event, () => this.#openFromAddress());
   }
@@ -126,14 +139,38 @@ export class ConversationActions {
     this.#undo.offer(isVersion ? "versionDeleted" : "exchangeDeleted", this.#chat.delete(exchange));
   }
 
-  /** Reacts to the deletion of a conversation in another tab. @param {string} id */
+  /**
+   * Reacts to the deletion of a conversation in another tab. What was being written in it becomes the draft of a new one.
+   * @param {string} id
+   */
   deletedElsewhere(id) {
     this.#chat.forget(id);
     const { conversation } = this.#chat;
     if (conversation.id !== id) return;
     this.#notices.show("deletedElsewhere");
-    this.#showNew();
-    removeDrafts(conversation);
+    const { tuning } = this.#chat;
+    this.#draft.save();
+    const restoreDrafts = removeDrafts(conversation);
+    const replacement = new Conversation();
+    const takeBack = this.#draft.move(replacement);
+    const before = readDraftTuning();
+    if (takeBack) this.#chat.retune(tuning, replacement);
+    replaceAddress(null);
+    this.#chat.show(replacement);
+    if (!takeBack) return;
+    this.#moved = { id, give: () => {
+      if (!takeBack()) return;
+      restoreDrafts();
+      this.#chat.retune(before, replacement);
+      this.#chat.show(replacement);
+    } };
+  }
+
+  /** Reacts to a change in another tab, which may have undone the deletion of a conversation. @param {string} id */
+  changedElsewhere(id) {
+    if (this.#moved?.id !== id) return;
+    this.#moved.give();
+    this.#moved = null;
   }
 
   #openFromAddress() {

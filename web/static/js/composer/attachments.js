@@ -59,7 +59,7 @@ export class Attachments {
     this.#list.hidden = true;
     setLabel(this.#list, "images");
     form.prepend(this.#list);
-    addEventListener("pagehide", () => this.#draft?.flush());
+    addEventListener("pagehide", () => this.flush());
     onLanguageChange(() => this.#show());
   }
 
@@ -153,15 +153,27 @@ export class Attachments {
   /**
    * Moves the images to another conversation, because the present one does not exist.
    * @param {Conversation} conversation
+   * @returns {() => void} removes them there
    */
   move(conversation) {
     const images = this.#draft?.list.splice(0) ?? [];
     if (images.length > 0) this.#draft?.save();
     this.open(conversation);
-    if (images.length === 0) return;
-    this.#draft?.list.push(...images);
-    this.#draft?.save();
+    if (images.length === 0) return () => undefined;
+    const draft = this.#draft;
+    draft?.list.push(...images);
+    draft?.save();
     this.#show();
+    return () => {
+      if (draft) draft.list = draft.list.filter((image) => !images.includes(image));
+      draft?.save();
+      this.#show();
+    };
+  }
+
+  /** Saves them now. */
+  flush() {
+    this.#draft?.flush();
   }
 
   #show() {

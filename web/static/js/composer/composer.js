@@ -114,7 +114,7 @@ export class Composer {
     const options = { capture: true, passive: true };
     document.addEventListener("keydown", ({ key }) => MOVES.has(key) && form.classList.add("by-keyboard"), options);
     document.addEventListener("pointerdown", () => form.classList.remove("by-keyboard"), options);
-    addEventListener("pagehide", () => this.#draft?.flush());
+    addEventListener("pagehide", () => this.flush());
     onLanguageChange(() => this.#show());
     this.#show();
   }
@@ -145,15 +145,34 @@ export class Composer {
   }
 
   /**
-   * Moves the text to another conversation, because the present one does not exist.
+   * Moves the draft to another conversation, because the present one does not exist.
    * @param {Conversation} conversation
+   * @param {string[]} [edits] other unsent texts of the present one
+   * @returns {(() => boolean) | null} removes the draft there, unless the text was changed since; null if there is none
    */
-  moveText(conversation) {
-    const text = this.#field.value;
+  moveDraft(conversation, edits = []) {
+    this.cancel();
+    const text = [this.#field.value, ...edits].reduce(join);
+    const isEmpty = text === "" && this.#attachments?.isEmpty !== false;
     this.#setText("");
-    this.#attachments?.move(conversation);
+    const removeImages = this.#attachments?.move(conversation);
     this.open(conversation);
-    this.#setText(join(this.#field.value, text));
+    const before = this.#field.value;
+    const moved = join(before, text);
+    this.#setText(moved);
+    if (isEmpty) return null;
+    return () => {
+      if (this.#conversation !== conversation || this.#field.value !== moved) return false;
+      this.#setText(before);
+      removeImages?.();
+      return true;
+    };
+  }
+
+  /** Saves the draft now. */
+  flush() {
+    this.#draft?.flush();
+    this.#attachments?.flush();
   }
 
   /**

@@ -91,7 +91,7 @@ export function removeDrafts(conversation) {
   keys.push(keyOf(conversation) + IMAGES);
   const texts = keys.map(read);
   for (const key of keys) save(key, "");
-  return () => keys.forEach((key, index) => save(key, texts[index] ?? ""));
+  return () => keys.forEach((key, index) => texts[index] && save(key, texts[index])); // another tab may have restored the rest
 }
 
 /** @param {DraftOwner} owner */

@@ -68,6 +68,11 @@ export class ExchangeView {
     else if (this.#exchange.changed !== this.#shown) this.finish({ announce: false });
   }
 
+  /** The unsent text in the editor of the question; empty if there is none. */
+  get unsentEdit() {
+    return this.#question.unsentEdit;
+  }
+
   /** Opens the editor of the question again. @param {string} question as it was edited */
   reopenEditor(question) {
     return this.#question.reopenEditor(question);

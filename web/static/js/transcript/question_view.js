@@ -84,6 +84,11 @@ export class QuestionView {
     });
   }
 
+  /** The unsent text in the editor; empty if it is closed, or the question unchanged. */
+  get unsentEdit() {
+    return this.#editor ? this.#draft.text : "";
+  }
+
   /** Opens the editor, and focuses it. */
   edit() {
     (this.#editor ?? this.#openEditor(this.#exchange.question)).focus();

@@ -119,6 +119,11 @@ export class Transcript {
     return text === question ? "" : text;
   }
 
+  /** @returns {string[]} edited questions that were not asked yet */
+  get unsentEdits() {
+    return [...this.#views.values()].map(({ unsentEdit }) => unsentEdit).filter(Boolean);
+  }
+
   /** @param {string} id @returns {HTMLElement | undefined} the element of a shown exchange */
   elementOf(id) {
     return [...this.#views].find(([exchange]) => exchange.id === id)?.[1].element;
