@@ -219,6 +219,67 @@ def test_on_a_small_phone_nothing_covers_the_editor_of_a_long_question(
     assert lines % 24.75 < 1
 
 
+# Buttons of the conversation that the button to the end covers, also in part; null where that is not shown.
+COVERED: Final = """() => {
+    const arrow = document.querySelector("#sluice-to-end");
+    if (arrow.hidden) return null;
+    const { left, right, top, bottom } = arrow.getBoundingClientRect();
+    return [...document.querySelectorAll("#sluice-log button")]
+        .filter((each) => each.checkVisibility())
+        .map((each) => ({ box: each.getBoundingClientRect(), name: each.ariaLabel || each.textContent }))
+        .filter(({ box }) => box.right > left && box.left < right && box.bottom > top && box.top < bottom)
+        .map(({ name }) => `${name} at ${scrollY}`);
+}"""
+COVERED_ANYWHERE: Final = f"""async () => {{
+    const found = [];
+    for (let top = 0; top < document.documentElement.scrollHeight; top += 23) {{
+        scrollTo({{ top, behavior: "instant" }});
+        for (const _ of [1, 2]) await new Promise((resolve) => requestAnimationFrame(resolve));
+        found.push(({COVERED})());
+    }}
+    return found;
+}}"""
+
+
+@pytest.mark.browser_context(**PHONE | {"viewport": {"width": 320, "height": 568}})
+def test_on_a_small_phone_no_button_is_under_the_one_to_the_end_or_the_dock_that_grows(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page).open()
+    answer = "word " * 120 + "\n\n```python\n" + "line\n" * 9 + "```\n\n" + "word " * 90
+    model.enqueue(reply(answer), reply(answer))
+    for question in ("First " + "word " * 20, "Second " + "word " * 20):
+        chat.field.fill(question)
+        chat.send_button.tap()
+        chat.wait_complete()
+    seen = browser_page.evaluate(COVERED_ANYWHERE)
+    assert len([each for each in seen if each is not None]) > 40, "the button was not shown"
+    assert [each for each in seen if each] == []
+    # Edit has the focus just above the dock, where a notice comes
+    edit = browser_page.locator("button.edit").last
+    edit.evaluate(
+        """each => {
+            const dock = document.querySelector(".dock").getBoundingClientRect();
+            scrollBy({ top: each.getBoundingClientRect().bottom + 9 - dock.top, behavior: "instant" });
+            each.focus({ preventScroll: true });
+        }"""
+    )
+    browser_page.context.set_offline(True)
+    notice = browser_page.get_by_role("alert").filter(has_text="You are offline.")
+    expect(notice).to_be_visible()
+    browser_page.evaluate(FRAMES)
+    assert edit.evaluate(IS_ON_TOP)
+    assert browser_page.evaluate(COVERED) == []
+    # who reads elsewhere stays there
+    browser_page.context.set_offline(False)
+    expect(notice).to_be_hidden()
+    browser_page.evaluate("scrollTo({ top: 200, behavior: 'instant' })")
+    browser_page.context.set_offline(True)
+    expect(notice).to_be_visible()
+    browser_page.evaluate(FRAMES)
+    assert browser_page.evaluate("scrollY") == 200
+
+
 # How far the paragraphs begin below the bar.
 BELOW_BAR: Final = """() => {
     const { bottom } = document.querySelector("#sluice-bar").getBoundingClientRect();

@@ -255,6 +255,13 @@ parts.loadLater(
     for (const watch of [watchCopying, watchPrinting, watchTab]) watch(log);
   },
 );
+parts.loadLater(
+  () => import("./ui/uncovered.js"),
+  ({ uncoverFocus, stepAside }) => {
+    uncoverFocus(log, dock);
+    stepAside(position.toEnd, log);
+  },
+);
 new ConnectionNotice(notices, (key) => announce(texts[key]));
 new CopyNotice(notices, announce);
 

@@ -1,0 +1,62 @@
+/**
+ * Keeps what can be pressed from lying under the dock: a notice that comes may cover what has the focus, and the round
+ * button to the end, on narrow windows, the buttons of a question.
+ */
+
+import { isAlone, scroller } from "../browser/page_root.js";
+
+const CONTROLS = "a, button, summary, input, textarea";
+const RING = 4; // pixels around a control, for the ring of the focus
+const ROUND = 60; // pixels: the button with its words, in the middle, is wider
+
+/**
+ * Scrolls to what has the focus when the dock grows over it.
+ * @param {HTMLElement} log
+ * @param {HTMLElement} dock
+ */
+export function uncoverFocus(log, dock) {
+  let height = dock.offsetHeight;
+  new ResizeObserver(() => {
+    const grown = dock.offsetHeight - height;
+    height = dock.offsetHeight;
+    const focused = document.activeElement;
+    if (grown <= 0 || !focused || !log.contains(focused)) return;
+    const { top, bottom } = focused.getBoundingClientRect();
+    const edge = dock.getBoundingClientRect().top;
+    const wasInView = top < edge + grown;
+    if (wasInView && bottom + RING > edge && bottom - top < edge / 2) focused.scrollIntoView({ block: "nearest", behavior: "instant" });
+  }).observe(dock);
+}
+
+/**
+ * Moves the round button to the end to the other side while something that can be pressed is below it.
+ * @param {HTMLElement} button
+ * @param {HTMLElement} log
+ */
+export function stepAside(button, log) {
+  const dock = /** @type {HTMLElement} */ (button.parentElement);
+  /** @param {number} left @param {number} right @param {number} top @param {number} bottom */
+  const isFree = (left, right, top, bottom) => {
+    const [dx, dy] = [(right - left) / 2 + RING, (bottom - top) / 2 + RING];
+    for (const x of [-dx, 0, dx]) {
+      for (const y of [-dy, 0, dy]) {
+        const below = document.elementsFromPoint((left + right) / 2 + x, (top + bottom) / 2 + y);
+        if (below.some((each) => log.contains(each) && each.closest(CONTROLS))) return false;
+      }
+    }
+    return true;
+  };
+  const place = () => {
+    const box = button.getBoundingClientRect();
+    if (box.width === 0 || box.width > ROUND) return;
+    const around = dock.getBoundingClientRect();
+    const ends = [box.right, around.left + around.right - box.left];
+    const [end, aside] = [Math.max(...ends), Math.min(...ends)];
+    const isAside = !isFree(end - box.width, end, box.top, box.bottom) && isFree(aside - box.width, aside, box.top, box.bottom);
+    button.classList.toggle("aside", isAside);
+  };
+  (isAlone ? window : scroller).addEventListener("scroll", place, { passive: true });
+  log.addEventListener("focusin", place);
+  new MutationObserver(place).observe(button, { attributeFilter: ["hidden"] });
+  new ResizeObserver(place).observe(dock);
+}
