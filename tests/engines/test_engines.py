@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Request, WebError, expect
 
 from tests.browser.fed_answer import FedAnswer, call_frame, result_frame
 from tests.support.running_server import RunningServer, cleared_model, start_server
 from tools.common.chat_page import DONE_FRAME, ChatPage
-from tools.common.chromium import WAIT_MS, chromium, open_context
+from tools.common.chromium import WAIT_MS, chromium, leave, open_context
 from tools.common.firefox import find_firefox, firefox
 from tools.common.scripted_model import Chunk, ScriptedModel, finished, reply, resetting_after, said
 
@@ -27,7 +27,19 @@ DROP_PICTURE: Final = """async () => {
         document.body.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
     }
 }"""
-OpenPage = Callable[[], ChatPage]
+# Removes all that is stored, and returns what is left.
+FORGET: Final = """async () => {
+    localStorage.clear();
+    sessionStorage.clear();
+    for (const { name } of await indexedDB.databases()) {
+        await new Promise((resolve, reject) => {
+            const deletion = indexedDB.deleteDatabase(name);
+            deletion.onsuccess = resolve;
+            deletion.onerror = () => reject(deletion.error);
+        });
+    }
+    return [...Object.keys(localStorage), ...(await indexedDB.databases()).map(({ name }) => name)];
+}"""
 
 
 @pytest.fixture(scope="module", params=["chromium", "firefox"])
@@ -57,19 +69,38 @@ def model(shared_server: RunningServer) -> Iterator[ScriptedModel]:
         yield shared_server.model
 
 
-@pytest.fixture
-def context(engine: Browser, shared_server: RunningServer, model: ScriptedModel) -> Iterator[BrowserContext]:
-    """A new profile, whose pages report no error."""
-    errors: list[str] = []
+@pytest.fixture(scope="module")
+def shared_context(engine: Browser, shared_server: RunningServer) -> Iterator[BrowserContext]:
+    """A profile for all tests, whose cache has the page's files."""
     with open_context(engine, base_url=shared_server.url, locale="en-GB") as context:
-        context.on("weberror", lambda error: errors.append(str(error.error)))
+        context.new_page()
         yield context
+
+
+@pytest.fixture
+def context(shared_context: BrowserContext, model: ScriptedModel) -> Iterator[BrowserContext]:
+    """The profile, with nothing stored and one tab, whose pages report no error."""
+    errors: list[str] = []
+
+    def note(error: WebError) -> None:
+        errors.append(str(error.error))
+
+    shared_context.on("weberror", note)
+    yield shared_context
+    first, *others = shared_context.pages
+    for page in others:
+        leave(page)
+        page.close()
+    leave(first)
+    first.goto("/healthz")  # has no script
+    assert first.evaluate(FORGET) == []
+    shared_context.remove_listener("weberror", note)
     assert errors == []
 
 
 @pytest.fixture
 def chat(context: BrowserContext) -> ChatPage:
-    return ChatPage(context.new_page()).open()
+    return ChatPage(context.pages[0]).open()
 
 
 def test_a_question_is_answered_as_markdown_and_is_there_after_a_reload(chat: ChatPage, model: ScriptedModel) -> None:
@@ -169,14 +200,12 @@ def test_hostile_markdown_runs_nothing_and_loads_nothing(
     context: BrowserContext, chat: ChatPage, model: ScriptedModel, shared_server: RunningServer
 ) -> None:
     elsewhere: list[str] = []
-    context.on(
-        "request",
-        lambda asked: (
+
+    def note(asked: Request) -> None:
+        if not asked.url.startswith(("data:", "blob:", f"{shared_server.url}/")):
             elsewhere.append(asked.url)
-            if not asked.url.startswith(("data:", "blob:", f"{shared_server.url}/"))
-            else None
-        ),
-    )
+
+    context.on("request", note)
     model.enqueue(reply(HOSTILE.read_text("utf-8")))
     prose = chat.ask_and_wait("Attack")
     assert (
@@ -185,6 +214,7 @@ def test_hostile_markdown_runs_nothing_and_loads_nothing(
     )
     assert prose.locator("[href^='javascript:' i]").count() == 0
     assert chat.page.evaluate("'pwned' in window") is False
+    context.remove_listener("request", note)
     assert elsewhere == []
 
 
