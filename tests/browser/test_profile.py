@@ -49,6 +49,28 @@ def test_the_next_test_finds_nothing_of_the_previous_one(profile: Profile, model
     assert chat.page.evaluate(asked) != "granted"
 
 
+def test_a_tab_is_used_by_the_next_test_unless_something_would_stay_with_it(profile: Profile) -> None:
+    tab = profile.new_page()
+    profile.reset()
+    assert profile.new_page(viewport={"width": 320, "height": 568}) == tab
+    ChatPage(tab).open().page.locator("button.send").hover()
+    tab.evaluate("sessionStorage.setItem('left', 'by a test')")
+    tab.route("**/api/config", lambda route: route.abort())
+    profile.reset()
+    assert profile.new_page() == tab
+    ChatPage(tab).open()
+    assert tab.evaluate("[innerWidth, sessionStorage.length, document.querySelectorAll('button:hover').length]") == [
+        CONTEXT_OPTIONS["viewport"]["width"], 0, 0
+    ]  # fmt: skip
+    tab.on("dialog", lambda _: None)
+    profile.reset()
+    assert tab.is_closed()
+    tab = profile.new_page()
+    tab.add_init_script("window.left = 1")
+    profile.reset()
+    assert tab.is_closed()
+
+
 def test_a_change_that_cannot_be_reset_fails_only_its_own_test(profile: Profile) -> None:
     profile.new_page().clock.install()
     with pytest.raises(AssertionError, match="a clock of its own"):
