@@ -488,6 +488,15 @@ def test_on_a_phone_the_buttons_below_an_answer_are_one_row_and_the_menu_has_the
     assert names == [*versions, "Copy answer", "More actions"]
     earlier.get_by_role("button", name="More actions").tap()
     expect(menu).to_have_text(["Details", "Regenerate", "Copy question", "Edit question", "Delete this version"])
+    # its own button is not there to say that the question is copied
+    browser_page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    menu.filter(has_text="Copy question").tap()
+    copied = earlier.get_by_role("button", name="Copied")
+    expect(copied.and_(chat.page.locator(".more")).locator("use")).to_have_attribute("href", "#sluice-icon-check")
+    expect(chat.status).to_have_text("Copied")
+    assert browser_page.evaluate("() => navigator.clipboard.readText()") == "A question"
+    expect(copied).to_have_count(0)
+    earlier.get_by_role("button", name="More actions").tap()
     menu.filter(has_text="Edit question").tap()
     expect(earlier.get_by_role("textbox", name="Edit your question")).to_be_focused()
 

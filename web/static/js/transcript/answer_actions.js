@@ -4,7 +4,7 @@
  */
 
 import { BranchSwitch } from "./branch_switch.js";
-import { copyButton, iconButton, iconOf, MenuButton, PART_MISSING, quietButton } from "../ui/button.js";
+import { COPY_ENDED, copyButton, iconButton, iconOf, MenuButton, PART_MISSING, quietButton, showCopied } from "../ui/button.js";
 import { canContinue } from "../conversation/exchange.js";
 import { reportOf } from "./failure_view.js";
 import { remediesFor } from "./remedy.js";
@@ -111,19 +111,24 @@ export class AnswerActions {
   #moreButton(exchange) {
     const button = iconButton("ellipsis", "moreActions", "more when-idle");
     this.#menu = new MenuButton(button, () => [
-      ...this.#itemsOfHiddenButtons(),
+      ...this.#itemsOfHiddenButtons(button),
       { key: this.hasVersions ? "deleteVersion" : "deleteExchange", icon: "trash-2", name: "delete", isDangerous: true, run: () => this.#events.delete(exchange) },
     ], "start");
     return button;
   }
 
-  #itemsOfHiddenButtons() {
+  /** @param {HTMLButtonElement} more the button of the menu, which shows that a text is copied */
+  #itemsOfHiddenButtons(more) {
     const ofQuestion = this.#row.closest(".exchange")?.querySelectorAll(":scope > .question:not([hidden]) + .question-actions > button") ?? [];
     const all = /** @type {HTMLButtonElement[]} */ ([...this.#row.querySelectorAll(":scope > button"), ...ofQuestion]);
     return all.flatMap((button) => {
       if (button.checkVisibility() || button.disabled) return [];
       const key = /** @type {import("../i18n/language.js").TextKey} */ ((button.querySelector(".label") ?? button).getAttribute("data-text"));
-      return [{ key, icon: iconOf(button) || (ICONS[key] ?? ""), name: "of-row", run: () => button.click() }];
+      const run = () => {
+        button.addEventListener(COPY_ENDED, () => showCopied(more), { once: true });
+        button.click();
+      };
+      return [{ key, icon: iconOf(button) || (ICONS[key] ?? ""), name: "of-row", run }];
     });
   }
 }

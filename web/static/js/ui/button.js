@@ -68,8 +68,8 @@ export function copyButton(key, name, text, { html, isWorded = false } = {}) {
   return button;
 }
 
-/** @type {WeakMap<HTMLElement, { key: TextKey, icon: string, timer: number }>} */
-const shownResults = new WeakMap();
+/** What restores a button that shows that a text is copied. @type {WeakMap<HTMLElement, () => void>} */
+const restores = new WeakMap();
 
 /**
  * @param {HTMLButtonElement} button an icon button; shows for a moment that the text is copied
@@ -77,27 +77,33 @@ const shownResults = new WeakMap();
  * @param {Promise<string>} [html] the same as rich text
  */
 export async function copyText(button, text, html) {
-  const label = /** @type {HTMLElement} */ (button.querySelector(".label"));
-  const svg = /** @type {Element} */ (button.querySelector("svg"));
-  const shown = shownResults.get(button);
-  clearTimeout(shown?.timer);
-  const key = shown?.key ?? /** @type {TextKey} */ (label.dataset.text);
-  const icon = shown?.icon ?? iconOf(svg);
-  const restore = () => {
-    shownResults.delete(button);
-    setText(label, key);
-    setIcon(svg, icon);
-  };
   try {
     await writeClipboard(text, html);
   } catch {
-    restore(); // after an earlier success
+    restores.get(button)?.(); // after an earlier success
     return void button.dispatchEvent(new Event(COPY_FAILED, { bubbles: true }));
   }
+  showCopied(button);
+  button.dispatchEvent(new Event(COPY_ENDED, { bubbles: true }));
+}
+
+/** @param {HTMLButtonElement} button an icon button; shows for a moment that a text is copied */
+export function showCopied(button) {
+  restores.get(button)?.();
+  const label = /** @type {HTMLElement} */ (button.querySelector(".label"));
+  const svg = /** @type {Element} */ (button.querySelector("svg"));
+  const key = /** @type {TextKey} */ (label.dataset.text);
+  const icon = iconOf(svg);
   setText(label, "copied");
   setIcon(svg, "check");
-  button.dispatchEvent(new Event(COPY_ENDED, { bubbles: true }));
-  shownResults.set(button, { key, icon, timer: setTimeout(restore, SHOWN_MS) });
+  const restore = () => {
+    clearTimeout(timer);
+    restores.delete(button);
+    setText(label, key);
+    setIcon(svg, icon);
+  };
+  const timer = setTimeout(restore, SHOWN_MS);
+  restores.set(button, restore);
 }
 
 /**
