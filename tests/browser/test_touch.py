@@ -345,9 +345,19 @@ READ_BELOW_BAR: Final = """() =>
     read.getBoundingClientRect().top - document.querySelector("#sluice-bar").getBoundingClientRect().bottom"""
 
 
-@pytest.mark.browser_context(**PHONE)
-def test_turning_a_phone_keeps_the_place_in_a_block_that_is_longer_than_the_window(
-    browser_page: Page, model: ScriptedModel
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        pytest.param(((780, 390), (390, 780)), marks=pytest.mark.browser_context(**PHONE), id="turning a phone"),
+        pytest.param(
+            ((600, 800), (1300, 800)),
+            marks=pytest.mark.browser_context(viewport={"width": 1300, "height": 800}),
+            id="a window made narrower",
+        ),
+    ],
+)
+def test_another_width_keeps_the_place_in_a_block_that_is_longer_than_the_window(
+    browser_page: Page, model: ScriptedModel, sizes: tuple[tuple[int, int], ...]
 ) -> None:
     chat = ChatPage(browser_page).open()
     before = "\n\n".join(f"{number} {'Some words that wrap. ' * 20}" for number in range(30))
@@ -359,7 +369,7 @@ def test_turning_a_phone_keeps_the_place_in_a_block_that_is_longer_than_the_wind
     for block in LONG_BLOCKS:
         browser_page.evaluate(READ, block)
         start = browser_page.evaluate(READ_BELOW_BAR)
-        for width, height in ((780, 390), (390, 780)):
+        for width, height in sizes:
             browser_page.set_viewport_size({"width": width, "height": height})
             browser_page.wait_for_function(f"() => innerWidth === {width}")
             browser_page.evaluate(FRAMES)

@@ -255,6 +255,12 @@ parts.loadLater(
     for (const watch of [watchCopying, watchPrinting, watchTab]) watch(log);
   },
 );
+if (isAlone) {
+  parts.loadLater(
+    () => import("./ui/turned_screen.js"),
+    ({ keepPlace }) => keepPlace(requireElement("bar", HTMLElement), (top) => position.scrollBy(top)),
+  );
+}
 parts.loadLater(
   () => import("./ui/uncovered.js"),
   ({ uncoverFocus, stepAside }) => {
@@ -279,7 +285,6 @@ if (userKey) void import("./browser/user_watch.js");
 if (coarsePointer.matches) {
   void import("./ui/on_screen_keyboard.js").then(({ watchKeyboard }) => watchKeyboard());
   void import("./ui/system_back.js").then(({ watchBack }) => watchBack(() => sidebar.closeDrawer()));
-  if (isAlone) void import("./ui/turned_screen.js").then(({ keepPlace }) => keepPlace(requireElement("bar", HTMLElement), (top) => position.scrollBy(top)));
 }
 
 fetchConfiguration()

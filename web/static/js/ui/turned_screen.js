@@ -19,27 +19,28 @@ const STEP = 16; // pixels, less than a line
 export function keepPlace(bar, scrollBy) {
   /** What is read; null at the end. @type {Place | null} */
   let place = null;
-  let width = innerWidth;
+  let width = bar.clientWidth;
   /** Where the page was put last: it keeps its place then, so that turning back changes nothing. */
   let putTo = -1;
   /** @param {Element | Range} part */
   const belowBar = (part) => part.getBoundingClientRect().top - bar.getBoundingClientRect().bottom;
   const note = () => {
-    if (innerWidth !== width || scroller.scrollTop === putTo) return; // the reader has not scrolled
+    if (bar.clientWidth !== width || scroller.scrollTop === putTo) return; // the reader has not scrolled
     const isAtEnd = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop <= NEAR;
     const letter = isAtEnd ? null : firstLetter(bar);
     const block = letter?.startContainer.parentElement;
     place = letter && block ? { letter, block, top: belowBar(letter), blockTop: belowBar(block) } : null;
   };
   addEventListener("scroll", note, { passive: true });
-  addEventListener("resize", () => {
-    if (innerWidth !== width && place?.block.isConnected) {
+  // The event "resize" comes before the browser moves the page itself.
+  new ResizeObserver(() => {
+    if (bar.clientWidth !== width && place?.block.isConnected) {
       // what grows or is highlighted is rendered again, and its letters are gone
       scrollBy(isShown(place.letter) ? belowBar(place.letter) - place.top : belowBar(place.block) - place.blockTop);
       putTo = scroller.scrollTop;
     }
-    width = innerWidth;
-  });
+    width = bar.clientWidth;
+  }).observe(bar);
 }
 
 /** @param {Range} letter */
@@ -53,8 +54,10 @@ function isShown(letter) {
  * @returns {Range | null} a letter of the first line below it
  */
 function firstLetter(bar) {
-  for (let y = bar.getBoundingClientRect().bottom + 8; y < innerHeight; y += STEP) {
-    const letter = letterAt(innerWidth / 2, y);
+  const { left, right, bottom } = bar.getBoundingClientRect();
+  const x = (left + right) / 2;
+  for (let y = bottom + 8; y < innerHeight; y += STEP) {
+    const letter = letterAt(x, y);
     if (letter) return letter;
   }
   return null;
