@@ -186,7 +186,7 @@ const wantedHit = new WantedHit(log, parts, {
   isCurrent: (conversation) => chat.conversation === conversation && !chat.running,
 });
 const sidebarElement = requireElement("sidebar", HTMLElement);
-const panel = new ConversationPanel(sidebarElement, { chat, store, conversations, useFiles }, announce, (conversation, hit) => {
+const panel = new ConversationPanel(sidebarElement, { chat, store, conversations, parts, useFiles }, announce, (conversation, hit) => {
   wantedHit.want(conversation, hit);
   sidebar.closeDrawer(); // also over the conversation that is shown already
   void wantedHit.show(chat.conversation);
@@ -248,7 +248,7 @@ parts.loadLater(
   ([{ Tooltips }]) => new Tooltips([...ofButtons, { button: ".send", key: { key: "Enter" } }]),
 );
 parts.loadLater(() => import("./ui/focus_keeper.js"), ({ FocusKeeper }) => new FocusKeeper(takeFocus));
-parts.loadLater(() => Promise.all([import("./api/kept_answer.js"), import("./chat/history_limits.js")]));
+parts.loadLater(() => Promise.all([import("./api/kept_answer.js"), import("./chat/history_limits.js"), import("./storage/search_query.js")]));
 parts.loadLater(
   () => Promise.all([import("./transcript/copied_content.js"), import("./transcript/printed_code.js"), import("./transcript/tab_stops.js")]),
   ([{ watchCopying }, { watchPrinting }, { watchTab }]) => {

@@ -8,6 +8,7 @@ import { ConversationSearch } from "./conversation_search.js";
 /** @typedef {import("../storage/conversation_store.js").ConversationStore} ConversationStore */
 /** @typedef {import("../chat/conversation_actions.js").ConversationActions} ConversationActions */
 /** @typedef {import("../storage/search_query.js").SearchHit} SearchHit */
+/** @typedef {import("../ui/part_loader.js").PartLoader} PartLoader */
 
 export class ConversationPanel {
   #chat;
@@ -19,12 +20,12 @@ export class ConversationPanel {
 
   /**
    * @param {HTMLElement} element
-   * @param {{ chat: Chat, store: ConversationStore, conversations: ConversationActions, useFiles: UseFiles }} parts
+   * @param {{ chat: Chat, store: ConversationStore, conversations: ConversationActions, parts: PartLoader, useFiles: UseFiles }} of
    * @param {(text: string) => void} announce
    * @param {(conversation: string, hit: SearchHit | null) => void} showHit shows a result of the search in its conversation
    * @param {() => void} searchEnded
    */
-  constructor(element, { chat, store, conversations, useFiles }, announce, showHit, searchEnded) {
+  constructor(element, { chat, store, conversations, parts, useFiles }, announce, showHit, searchEnded) {
     this.#showHit = showHit;
     this.#chat = chat;
     this.#store = store;
@@ -32,7 +33,10 @@ export class ConversationPanel {
     const find = (selector) => /** @type {T} */ (element.querySelector(selector));
     this.#emptyNote = /** @type {HTMLElement} */ (find(".list-empty"));
     this.#search = new ConversationSearch(find("input[type=search]"), find(".search-result"), {
-      search: (text) => store.search(text),
+      search: async (text) => {
+        const part = await parts.load(() => import("../storage/search_query.js"));
+        return part ? store.search(new part.SearchQuery(text)) : new Map();
+      },
       found: () => {
         this.show();
         if (!this.#search.query) searchEnded();

@@ -6,7 +6,6 @@
 import { Catalogue } from "./catalogue.js";
 import { Conversation } from "../conversation/conversation.js";
 import { isAhead } from "../conversation/exchange.js";
-import { SearchQuery } from "./search_query.js";
 import { StorageError } from "./storage_error.js";
 import { TabChannel } from "./tab_channel.js";
 import { WriteQueue } from "./write_queue.js";
@@ -259,12 +258,11 @@ export class ConversationStore {
   }
 
   /**
-   * @param {string} text
-   * @returns {Promise<Map<string, SearchHit | null>>} the ids of the conversations with all words of the text in one
+   * @param {import("./search_query.js").SearchQuery} query
+   * @returns {Promise<Map<string, SearchHit | null>>} the ids of the conversations with all words of the query in one
    *   exchange, with the first of these exchanges; null if the words are in the title
    */
-  async search(text) {
-    const query = new SearchQuery(text);
+  async search(query) {
     await this.#opened;
     /** @type {Map<string, SearchHit | null>} */
     const hits = new Map();
