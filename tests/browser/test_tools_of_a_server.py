@@ -12,7 +12,7 @@ from tests.support.running_server import PLANTED_KEY, RunningServer, cleared_mod
 from tools.common.chat_page import ChatPage
 from tools.common.chromium import open_context
 from tools.common.gunicorn_server import GunicornServer
-from tools.common.scripted_model import MODEL_NAME, ScriptedModel, calling, reply
+from tools.common.scripted_model import MODEL_NAME, Script, ScriptedModel, calling, reply
 
 from .browser_errors import BrowserErrors
 from .conftest import CONTEXT_OPTIONS
@@ -91,3 +91,59 @@ def test_a_tool_waits_for_the_readers_permission_also_over_a_reload(
     expect(row(chat, "send").locator(".tool-body")).not_to_contain_text("The person")
     chat.page.reload()
     expect(row(chat, "send").locator("summary")).to_have_text(shown)
+
+
+TOLD = "A tool asks for your permission in another conversation."
+
+
+def begin(chat: ChatPage, shared_tools: RunningServer, *rest: Script) -> None:
+    """Ask a question whose answer waits for a permission."""
+    shared_tools.model.enqueue(calling(("c1", "send", '{"to": "Ana"}'), text=["I will write."]), *rest)
+    chat.ask("Write to Ana")
+    expect(row(chat, "send").locator("summary")).to_have_text("Tool send asks for permission")
+
+
+def expect_told(tab: ChatPage, is_told: bool) -> None:
+    """Check the notice, the title and the mark in the list of a tab that shows another conversation."""
+    expect(tab.page.get_by_role("alert").filter(has_text=TOLD)).to_have_count(1 if is_told else 0)
+    expect(tab.page).to_have_title("Permission needed · Sluice" if is_told else "Sluice")
+    mark = " (Permission needed)" if is_told else ""
+    expect(tab.page.locator(".conversation a").first).to_have_accessible_name(f"Write to Ana{mark}")
+
+
+def test_a_permission_is_told_in_every_tab_and_may_be_given_in_any(
+    chat: ChatPage, shared_tools: RunningServer
+) -> None:
+    other = ChatPage(chat.page.context.new_page()).open()
+    begin(chat, shared_tools, reply("Well."))
+    expect_told(other, is_told=True)
+    other.page.reload()
+    expect_told(other, is_told=True)
+    third = ChatPage(chat.page.context.new_page()).open()
+    expect_told(third, is_told=True)
+    third.page.get_by_role("button", name="Show", exact=True).click()
+    expect(third.page).to_have_title("Permission needed · Write to Ana · Sluice")
+    third.page.get_by_role("button", name="Allow").click()
+    for tab in (chat, third):
+        expect(tab.page.get_by_role("button", name="Allow")).to_have_count(0)
+        expect(tab.page).to_have_title("Write to Ana · Sluice")
+        expect(tab.prose.last).to_have_text("Well.")
+    expect_told(other, is_told=False)
+
+
+def test_a_permission_is_told_until_its_answer_has_ended_also_if_its_tab_is_closed(
+    chat: ChatPage, shared_tools: RunningServer
+) -> None:
+    other = ChatPage(chat.page.context.new_page()).open()
+    begin(chat, shared_tools)
+    expect_told(other, is_told=True)
+    chat.page.keyboard.press("Escape")
+    expect(row(chat, "send").locator("summary")).to_have_text("Tool send not finished")
+    expect_told(other, is_told=False)
+    chat.page.get_by_role("button", name="New conversation").click()
+    begin(chat, shared_tools, reply("Well."))
+    expect_told(other, is_told=True)
+    chat.page.close()
+    other.page.get_by_role("button", name="Show", exact=True).click()
+    other.page.get_by_role("button", name="Allow").click()
+    expect(other.prose.last).to_have_text("Well.")

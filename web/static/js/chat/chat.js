@@ -103,7 +103,7 @@ export class Chat {
 
   /** Whether a tool of a running answer waits for the reader's permission. */
   get isAwaitingDecision() {
-    return this.answers.awaiting.includes(this.conversation.id);
+    return this.answers.isAwaitingHere(this.conversation.id);
   }
 
   /** @param {string} conversation @returns {Mark | null} */

@@ -2,6 +2,7 @@
 
 import { awaitsDecision, callsOf, withDecision } from "../conversation/answer_parts.js";
 import { INTERRUPTED, finish, isAhead, newRun, reopen, setRun } from "../conversation/exchange.js";
+import { TabPermissions } from "./tab_permissions.js";
 import { discardRun, isLocked, questionOf, Run, sendConsent, waitUntilUnlocked } from "./run.js";
 
 /** @typedef {import("../api/configuration.js").Configuration} Configuration */
@@ -27,7 +28,7 @@ import { discardRun, isLocked, questionOf, Run, sendConsent, waitUntilUnlocked }
  * @property {(conversation: Conversation, exchange: Exchange) => void} ended
  * @property {(conversation: Conversation) => void} updated an answer that another tab was writing is written no more
  * @property {(id: string) => void} stored this tab has stored the end of an answer for another one that was closed
- * @property {() => void} awaitingChanged
+ * @property {() => void} awaitingChanged in this tab or another one
  */
 
 /** @type {Outcome} */
@@ -44,6 +45,7 @@ export class RunningAnswers {
   #runs = new Set();
   /** Exchanges whose answers another tab seems to be writing. @type {Set<Exchange>} */
   #watched = new Set();
+  #permissions;
 
   /**
    * @param {ConversationStore} store
@@ -52,11 +54,25 @@ export class RunningAnswers {
   constructor(store, events) {
     this.#store = store;
     this.#events = events;
+    this.#permissions = new TabPermissions({
+      changed: () => events.awaitingChanged(),
+      decided: (exchange, call, decision) => {
+        const run = [...this.#runs].find((each) => each.exchange.id === exchange);
+        if (run?.exchange.parts) this.#applyDecision(run.conversation, run.exchange, call, decision);
+      },
+      left: (conversation) => this.#followUnreceived(conversation),
+    });
   }
 
-  /** The conversations with a tool that waits for the reader's permission. */
+  /** The conversations with a tool that waits for the reader's permission, here or in another tab. */
   get awaiting() {
-    return [...this.#runs].filter(isAwaiting).map(({ conversation }) => conversation.id);
+    const own = [...this.#runs].filter(isAwaiting).map(({ conversation }) => conversation.id);
+    return [...new Set([...own, ...this.#permissions.conversations])];
+  }
+
+  /** @param {string} conversation @returns {boolean} whether a tool of an answer that this tab receives waits so */
+  isAwaitingHere(conversation) {
+    return this.#runsOf(conversation).some(isAwaiting);
   }
 
   /** @param {string} id @returns {Conversation | undefined} the conversation if it has a running answer */
@@ -115,12 +131,7 @@ export class RunningAnswers {
   async followOthers(shown) {
     const since = Date.now() - KEPT_MS;
     const recent = this.#store.list.filter(({ id, changed }) => changed > since && id !== shown);
-    for (const { id } of recent.slice(0, MOST_FOLLOWED)) {
-      const stored = await this.#store.load(id);
-      const running = stored?.exchanges.filter(({ state, run }) => state === "running" && run?.id) ?? [];
-      const locked = await Promise.all(running.map((exchange) => isLocked(exchange.id)));
-      if (locked.includes(false)) this.watch(await this.#events.read(id)); // otherwise another tab receives them
-    }
+    for (const { id } of recent.slice(0, MOST_FOLLOWED)) await this.#followUnreceived(id);
   }
 
   /**
@@ -132,14 +143,12 @@ export class RunningAnswers {
    * @returns {Promise<import("../api/run_control.js").ConsentOutcome>}
    */
   async decide(conversation, exchange, call, isAllowed) {
-    const run = this.#runOf(exchange);
     const outcome = await sendConsent(exchange.run?.id ?? "", call.id, isAllowed);
     // The tool's result, and the end of the answer, may have come before this reply.
     if ((outcome !== "decided" && outcome !== "elsewhere") || !exchange.parts) return outcome;
-    exchange.parts = withDecision(exchange.parts, call, outcome === "elsewhere" ? outcome : isAllowed ? "allowed" : "denied");
-    if (run?.isWriter) this.#store.save(conversation, [exchange], { isGrowth: true });
-    this.#events.grown(conversation, exchange);
-    this.#events.awaitingChanged();
+    const decision = outcome === "elsewhere" ? outcome : isAllowed ? "allowed" : "denied";
+    this.#permissions.tellDecision(exchange.id, call.id, decision);
+    this.#applyDecision(conversation, exchange, call.id, decision);
     return outcome;
   }
 
@@ -182,6 +191,7 @@ export class RunningAnswers {
   forget(id) {
     for (const run of this.#runsOf(id)) {
       this.#runs.delete(run);
+      this.#tellAwaiting(run);
       run.abort();
       run.release();
     }
@@ -196,6 +206,34 @@ export class RunningAnswers {
       if (!run.isKept) void this.#end(run, { state: "failed", failure: INTERRUPTED });
       else if (run.isWriter) this.#store.save(run.conversation, [run.exchange], { isGrowth: true });
     }
+  }
+
+  /** @param {string} id of a conversation, whose running answers are followed if no tab receives them */
+  async #followUnreceived(id) {
+    const stored = await this.#store.load(id);
+    const running = stored?.exchanges.filter(({ state, run }) => state === "running" && run?.id) ?? [];
+    const locked = await Promise.all(running.map((exchange) => isLocked(exchange.id)));
+    if (locked.includes(false)) this.watch(await this.#events.read(id));
+  }
+
+  /**
+   * @param {Conversation} conversation
+   * @param {Exchange} exchange
+   * @param {string} call
+   * @param {import("./tab_permissions.js").Decision} decision
+   */
+  #applyDecision(conversation, exchange, call, decision) {
+    const run = this.#runOf(exchange);
+    exchange.parts = withDecision(exchange.parts ?? [], call, decision);
+    if (run?.isWriter) this.#store.save(conversation, [exchange], { isGrowth: true });
+    this.#events.grown(conversation, exchange);
+    if (run) this.#tellAwaiting(run);
+  }
+
+  /** Tells this tab and the others whether a tool of the answer waits for a permission. @param {Run} run */
+  #tellAwaiting(run) {
+    this.#permissions.tell(run.exchange.id, run.conversation.id, this.#runs.has(run) && isAwaiting(run));
+    this.#events.awaitingChanged();
   }
 
   /** @param {Run} run of an exchange without an answer, or with one whose rest is wanted */
@@ -249,7 +287,7 @@ export class RunningAnswers {
   async #receive(run, model, work) {
     const { conversation, exchange } = run;
     let wasAwaiting = isAwaiting(run);
-    if (wasAwaiting) this.#events.awaitingChanged();
+    if (wasAwaiting) this.#tellAwaiting(run);
     const isGrowth = () => exchange.run?.id !== undefined && exchange.run.id !== "";
     const outcome = await work({
       grown: () => {
@@ -257,7 +295,7 @@ export class RunningAnswers {
         this.#events.grown(conversation, exchange);
         if (isAwaiting(run) === wasAwaiting) return;
         wasAwaiting = !wasAwaiting;
-        this.#events.awaitingChanged();
+        this.#tellAwaiting(run);
       },
       named: () => run.isWriter && this.#store.save(conversation, [exchange]),
       connectionChanged: () => this.#reportConnection(run),
@@ -276,6 +314,7 @@ export class RunningAnswers {
   async #end(run, outcome) {
     const { conversation, exchange } = run;
     this.#runs.delete(run);
+    this.#permissions.tell(exchange.id, conversation.id, false);
     run.abort();
     finish(exchange, outcome);
     if (run.isWriter) this.#store.save(conversation, [exchange]);

@@ -68,12 +68,12 @@ export function beforeNextRequest(parts) {
 
 /**
  * @param {readonly AnswerPart[]} parts
- * @param {ToolCall} call
+ * @param {string} id of a call
  * @param {NonNullable<ToolCall["decision"]>} decision
  */
-export function withDecision(parts, call, decision) {
+export function withDecision(parts, id, decision) {
   // The last of this id: its result may come before the reply to the decision.
-  const last = parts.map((part) => part.kind === "call" && part.id === call.id).lastIndexOf(true);
+  const last = parts.map((part) => part.kind === "call" && part.id === id).lastIndexOf(true);
   return parts.map((part, index) => (part.kind === "call" && index === last ? { ...part, decision } : part));
 }
 
