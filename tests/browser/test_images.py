@@ -16,6 +16,7 @@ from tools.common.gunicorn_server import GunicornServer
 from tools.common.scripted_model import MODEL_NAME, ScriptedModel, finished, reply, said
 
 from ..conftest import PLANTED_KEY
+from .browser_errors import BrowserErrors
 from .test_dropped_files import DROP, NOTES
 from .test_dropped_files import PASTE as PASTE_BROKEN
 
@@ -186,7 +187,7 @@ def test_a_message_waits_for_the_images_that_are_being_read(chat: ChatPage) -> N
     assert len(bodies[0]["images"]) == 1
 
 
-def test_images_stay_with_their_question_and_open_large(chat: ChatPage) -> None:
+def test_images_stay_with_their_question_and_open_large(chat: ChatPage, browser_errors: BrowserErrors) -> None:
     choose(chat, picture(chat, "one.png"), picture(chat, "two.png"))
     expect(attached(chat)).to_have_count(2)
     bodies = [chat.reply_once(**REPLY)]
@@ -232,6 +233,20 @@ def test_images_stay_with_their_question_and_open_large(chat: ChatPage) -> None:
     chat.answer.get_by_role("button", name="Regenerate").click()
     chat.wait_complete()
     assert bodies[3][0]["images"] == bodies[0][0]["images"]
+    # and of a question that is asked in a new conversation
+    browser_errors.expect("status of 400")
+    failed = {"success": False, "error": "No.", "code": "context_length_exceeded", "retryable": False}
+    chat.reply_once(status=400, json=failed)
+    chat.answer.get_by_role("button", name="Regenerate").click()
+    chat.page.get_by_role("button", name="Ask in a new conversation").click()
+    assert [each.get_attribute("alt") for each in attached(chat).all()] == ["one.png", "two.png"]
+    expect(chat.field).to_have_value("What is it, in Chinese?")
+    chat.page.wait_for_function(SHARED, arg=["What is it, in Chinese?", ["one.png", "two.png"]])
+    bodies.append(chat.reply_once(**REPLY))
+    chat.field.press("Enter")
+    chat.wait_complete()
+    assert bodies[4][0]["images"] == bodies[0][0]["images"]
+    assert bodies[4][0]["conversation_history"] == []
 
 
 def test_unsent_images_stay_with_the_draft_of_their_conversation(chat: ChatPage) -> None:

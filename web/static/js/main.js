@@ -72,12 +72,12 @@ const transcript = new Transcript(log, {
     position.scrollBy(shown.button.getBoundingClientRect().top - top);
     announce(shown.sentence);
   },
-  startFromHere: ({ question }) => {
+  askInNew: ({ question, images }) => {
     const { tuning } = chat;
     conversations.startNew();
     chat.retune(tuning); // and not what was chosen for another one
     dialogs.showTuning();
-    composer.prepend(question);
+    composer.prepend(question, images);
     composer.focusAfterAction();
   },
   remedies: () => ({

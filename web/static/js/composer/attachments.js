@@ -3,7 +3,7 @@
 import "../i18n/image_texts.js";
 import { iconButton } from "../ui/button.js";
 import { DraftImages } from "../storage/draft_images.js";
-import { keepImages } from "../storage/image_store.js";
+import { keepImages, loadImages } from "../storage/image_store.js";
 import { newIdentifier } from "../conversation/identifier.js";
 import { onLanguageChange, setLabel, texts } from "../i18n/language.js";
 import { scaleImage } from "./image_scaling.js";
@@ -12,7 +12,7 @@ import { scaleImage } from "./image_scaling.js";
 /** @typedef {import("../conversation/exchange.js").ImageReference} ImageReference */
 /** @typedef {import("../storage/image_store.js").NewImage} NewImage */
 
-/** @typedef {"imageUnreadable" | "imagesTooMany" | "imagesNotKept"} ImageProblem */
+/** @typedef {"imageUnreadable" | "imagesTooMany" | "imagesNotKept" | "imagesMissing"} ImageProblem */
 
 /**
  * @typedef {object} AttachmentEvents
@@ -133,6 +133,25 @@ export class Attachments {
     this.#events.added(added.map(({ name }) => name).join(", "));
     if (await keepImages(added)) draft.save();
     else this.#events.failed("imagesNotKept");
+  }
+
+  /**
+   * Adds images of an earlier question.
+   * @param {ImageReference[]} references
+   */
+  async addAgain(references) {
+    const draft = this.#draft;
+    this.#reading += 1;
+    this.#show();
+    const found = await loadImages(references.map(({ id }) => id));
+    this.#reading -= 1;
+    const images = references.flatMap((each) => (found.has(each.id) ? [{ ...each, data: found.get(each.id) ?? "" }] : []));
+    const added = images.slice(0, MOST - (draft?.list.length ?? MOST));
+    draft?.list.unshift(...added);
+    draft?.save();
+    this.#show();
+    if (images.length < references.length) this.#events.failed("imagesMissing");
+    if (added.length < images.length) this.#events.failed("imagesTooMany");
   }
 
   /**

@@ -35,7 +35,7 @@ export const COMPOSER_KEYS = [
 ];
 
 /** @type {FileProblem[]} */
-export const FILE_PROBLEMS = ["fileNotText", "fileNotTextOrImage", "fileTooLarge", "imageUnreadable", "imagesTooMany", "imagesNotKept", "partNotLoaded"];
+export const FILE_PROBLEMS = ["fileNotText", "fileNotTextOrImage", "fileTooLarge", "imageUnreadable", "imagesTooMany", "imagesNotKept", "imagesMissing", "partNotLoaded"];
 
 const OTHER_BYTES = 1000; // of a request besides its message
 const MAX_BYTES_PER_CHAR = 6; // in JSON: \u0000
@@ -240,9 +240,14 @@ export class Composer {
     if (!coarsePointer.matches) this.focus();
   }
 
-  /** Puts a text in front of the draft. @param {string} text */
-  prepend(text) {
+  /**
+   * Puts an earlier question in front of the draft.
+   * @param {string} text
+   * @param {ImageReference[]} [images]
+   */
+  prepend(text, images) {
     this.#setText(join(text, this.#field.value));
+    if (images) void this.#attachments?.addAgain(images);
   }
 
   /**

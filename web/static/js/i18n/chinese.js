@@ -168,7 +168,7 @@ export const CHINESE = {
   taskDone: "已完成",
   taskOpen: "未完成",
   retry: "重试",
-  startFromHere: "从这里开始新对话",
+  askInNew: "在新对话中提问",
   changeTemperature: "修改温度",
   chooseModel: "选择其他模型",
   copyReport: "复制错误信息",

@@ -192,7 +192,7 @@ export const ENGLISH = {
   taskDone: "Done",
   taskOpen: "Not done",
   retry: "Try again",
-  startFromHere: "Start a new conversation from here",
+  askInNew: "Ask in a new conversation",
   changeTemperature: "Change the temperature",
   chooseModel: "Choose another model",
   copyReport: "Copy error details",

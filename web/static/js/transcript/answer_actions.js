@@ -87,15 +87,15 @@ export class AnswerActions {
    * @param {Exchange} exchange
    */
   #remedyButton(remedy, exchange) {
-    const { reload, openEditor, startFromHere, changeTemperature, chooseModel } = this.#events;
+    const { reload, openEditor, askInNew, changeTemperature, chooseModel } = this.#events;
     switch (remedy) {
       case "signIn":
       case "reload":
         return quietButton(remedy, "remedy reload", reload);
       case "edit":
         return quietButton("edit", "remedy edit when-idle", openEditor);
-      case "startFromHere":
-        return quietButton("startFromHere", "remedy start-from-here when-idle", () => startFromHere(exchange));
+      case "askInNew":
+        return quietButton("askInNew", "remedy ask-in-new when-idle", () => askInNew(exchange));
       case "changeTemperature":
         return quietButton("changeTemperature", "remedy when-idle", changeTemperature);
       case "chooseModel":

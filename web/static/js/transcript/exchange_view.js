@@ -19,7 +19,7 @@ import { QuestionView } from "./question_view.js";
  *   Promise<import("../api/run_control.js").ConsentOutcome>} decide tells the server whether a tool may be called
  * @property {(name: string) => void} consentAsked a tool of this name asks for the reader's permission
  * @property {(exchange: Exchange) => void} delete
- * @property {(exchange: Exchange) => void} startFromHere starts a new conversation with the same question as its draft
+ * @property {(exchange: Exchange) => void} askInNew starts a new conversation with the question and its images as its draft
  * @property {(isSaved: boolean) => void} draftSaved false: the browser refuses to store an edited question, or another draft
  * @property {() => import("./remedy.js").Remedies} remedies what the reader can change
  * @property {() => void} changeTemperature opens the settings of the conversation

@@ -1,7 +1,7 @@
 /** What helps after a failure, as its sentence says it: the buttons below the answer, the first one first. */
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
-/** @typedef {"signIn" | "reload" | "startFromHere" | "changeTemperature" | "chooseModel" | "edit" | "copyReport" | "retry"} Remedy */
+/** @typedef {"signIn" | "reload" | "askInNew" | "changeTemperature" | "chooseModel" | "edit" | "copyReport" | "retry"} Remedy */
 
 /**
  * @typedef {object} Remedies what the reader can change
@@ -14,7 +14,7 @@ const COPY = ["copyReport"];
 /** @type {Remedy[]} */
 const RELOAD = ["reload", "retry"];
 /** @type {Remedy[]} */
-const FILTERED = ["edit", "startFromHere"];
+const FILTERED = ["edit", "askInNew"];
 
 /** By the code of the failure. The others may be gone at the next try. @type {Record<string, Remedy[]>} */
 const BY_CODE = {
@@ -25,7 +25,7 @@ const BY_CODE = {
   unexpected_reply: RELOAD,
   page: RELOAD,
   unknown: RELOAD,
-  context_length_exceeded: ["startFromHere", "edit"],
+  context_length_exceeded: ["askInNew", "edit"],
   content_filtered: FILTERED,
   temperature_refused: ["changeTemperature", "retry"],
   model_not_found: ["chooseModel", "retry"],
