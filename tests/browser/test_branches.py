@@ -167,7 +167,7 @@ def test_a_stopped_answer_can_be_continued_and_retried_without_loss(chat: ChatPa
 
 
 def test_a_deleted_exchange_is_not_sent_and_can_be_restored(chat: ChatPage, model: ScriptedModel) -> None:
-    model.enqueue(reply("One."), reply("Two."), reply("Three."), reply("Four."))
+    model.enqueue(*(reply(f"{number}.") for number in ("One", "Two", "Three", "Four", "Five", "Six")))
     for question in ("First", "Second", "Third"):
         chat.ask_and_wait(question)
     chat.choose_action("Delete question and answer", 1)
@@ -179,10 +179,23 @@ def test_a_deleted_exchange_is_not_sent_and_can_be_restored(chat: ChatPage, mode
     chat.page.get_by_role("button", name="Undo").click()
     expect(chat.questions).to_have_text(["First", "Second", "Third"])
     chat.choose_action("Delete question and answer", 1)
+    chat.choose_action("Delete question and answer", 1)
+    expect(chat.questions).to_have_text(["First"])
     chat.ask_and_wait("Fourth")
-    assert contents_sent(model, 4)[-5:] == ["First", "One.", "Third", "Three.", "Fourth"]
-    chat.page.reload()
+    assert contents_sent(model, 4)[-3:] == ["First", "One.", "Fourth"]
+    # the next question does not end the offer, and follows what is restored
+    chat.page.get_by_role("button", name="Undo").click()
     expect(chat.questions).to_have_text(["First", "Third", "Fourth"])
+    chat.page.get_by_role("button", name="Undo").click()
+    expect(chat.questions).to_have_text(["First", "Second", "Third", "Fourth"])
+    chat.choose_action("Delete question and answer", 1)
+    chat.ask_and_wait("Fifth")
+    expect(chat.page.get_by_role("button", name="Undo")).to_be_visible()
+    chat.ask_and_wait("Sixth")
+    expect(chat.page.get_by_role("button", name="Undo")).to_have_count(0)
+    assert contents_sent(model, 6)[-5:] == ["Fourth", "Four.", "Fifth", "Five.", "Sixth"]
+    chat.page.reload()
+    expect(chat.questions).to_have_text(["First", "Third", "Fourth", "Fifth", "Sixth"])
 
 
 def test_deleting_one_of_several_versions_says_so(chat: ChatPage, model: ScriptedModel) -> None:

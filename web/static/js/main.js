@@ -144,7 +144,7 @@ const chat = new Chat(store, {
     composer.moveDraft(replacement);
   },
   asked: () => {
-    undo.dismiss();
+    undo.age();
     notices.hide(...FILE_PROBLEMS, ...PAST_NOTICES);
     replaceAddress(chat.conversation.id);
     position.goToEnd();

@@ -30,6 +30,7 @@ import { titleFrom } from "./title.js";
  * @property {Exchange} exchange
  * @property {Exchange[]} children
  * @property {string | undefined} choice
+ * @property {boolean} isOnly whether there was no other version
  */
 
 const ROOT = "";
@@ -143,6 +144,7 @@ export class Conversation {
    */
   remove(exchange) {
     const children = this.#childrenOf(exchange.id);
+    const isOnly = this.#childrenOf(exchange.parent).length === 1;
     const choice = this.record.choices[exchange.id];
     for (const child of children) child.parent = exchange.parent;
     this.#exchanges.delete(exchange.id);
@@ -151,16 +153,21 @@ export class Conversation {
     const next = children.find(({ id }) => id === choice) ?? children.at(-1);
     if (next) this.choose(next);
     else delete this.record.choices[exchange.parent ?? ROOT];
-    return { exchange, children, choice };
+    return { exchange, children, choice, isOnly };
   }
 
   /**
-   * Undoes a removal.
+   * Undoes a removal. What was asked since in its place follows it.
    * @param {Removal} removal
    * @returns {Exchange[]} the changed exchanges
    */
-  restore({ exchange, children, choice }) {
-    const followers = children.map(({ id }) => this.#exchanges.get(id)).filter((each) => each !== undefined);
+  restore({ exchange, children, choice, isOnly }) {
+    const ids = children.map(({ id }) => id);
+    if (isOnly) {
+      choice = this.record.choices[exchange.parent ?? ROOT] ?? choice;
+      ids.push(...this.#childrenOf(exchange.parent).map(({ id }) => id));
+    }
+    const followers = [...new Set(ids)].map((id) => this.#exchanges.get(id)).filter((each) => each !== undefined);
     for (const child of followers) child.parent = exchange.id;
     this.#exchanges.set(exchange.id, exchange);
     this.choose(exchange);

@@ -1,4 +1,4 @@
-/** Offers to undo deletions, the last one first, until the reader dismisses the offer or asks a question. */
+/** Offers to undo deletions, the last one first, until the reader dismisses the offer or asks a second question. */
 
 import { iconButton, quietButton } from "./button.js";
 import { setText, texts } from "../i18n/language.js";
@@ -8,6 +8,7 @@ import { keysOf } from "./shortcuts.js";
  * @typedef {object} Offer
  * @property {import("../i18n/language.js").TextKey} key the message
  * @property {() => void | Promise<void>} undo
+ * @property {boolean} [isOld] whether a question was asked since
  */
 
 /** The keys that undo. @type {Pick<import("./shortcuts.js").Shortcut, "key" | "chord">} */
@@ -42,6 +43,14 @@ export class Undo {
     this.#offers.push({ key, undo });
     this.#show();
     this.#announce(`${texts[key]} ${texts.undoWith(keysOf(UNDO_KEYS).join("+"))}`);
+  }
+
+  /** Dismisses what was offered before the last question already. Call with each question. */
+  age() {
+    this.#step += 1;
+    this.#offers = this.#offers.filter(({ isOld }) => !isOld);
+    for (const offer of this.#offers) offer.isOld = true;
+    this.#show();
   }
 
   dismiss() {
