@@ -142,7 +142,8 @@ def test_an_undone_edit_loses_no_other_one_and_is_shown_with_its_version(
 
 def test_an_answer_cut_at_its_length_limit_can_be_continued(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("The first half", finish="length"), reply(" and the second."))
-    chat.ask_and_wait("Tell me")
+    chat.ask("Tell me")
+    expect(chat.status).to_have_text("The answer reached the model's length limit.")
     chat.answer.get_by_role("button", name="Continue").click()
     expect(chat.prose).to_have_text("The first half and the second.")
     chat.wait_complete()
@@ -150,6 +151,16 @@ def test_an_answer_cut_at_its_length_limit_can_be_continued(chat: ChatPage, mode
     assert contents_sent(model, 2)[-3:-1] == ["Tell me", "The first half"]
     assert "last answer stopped" in contents_sent(model, 2)[-1]
     expect(chat.answers).to_have_count(1)
+
+
+def test_the_end_of_an_answer_is_announced_as_what_it_was(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("Half", finish="content_filter"), reply(""), reply("Whole."))
+    for announced in ("The model provider's content filter stopped this answer.", "The model sent an empty answer."):
+        chat.ask("Tell me")
+        expect(chat.status).to_contain_text(announced)
+        expect(chat.answer.locator(".note")).to_contain_text(announced)
+    chat.ask("Tell me")
+    expect(chat.status).to_have_text("Answer complete")
 
 
 def test_a_stopped_answer_can_be_continued_and_retried_without_loss(chat: ChatPage, model: ScriptedModel) -> None:

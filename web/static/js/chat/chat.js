@@ -9,6 +9,7 @@ import { forgetReasoning } from "../conversation/exchange.js";
 import { texts } from "../i18n/language.js";
 import { RunningAnswers } from "./running_answers.js";
 import { allowedTuning } from "../conversation/tuning.js";
+import { noteOf } from "../conversation/ending_note.js";
 import { titleFrom } from "../conversation/title.js";
 
 /** @typedef {import("../api/configuration.js").Configuration} Configuration */
@@ -371,7 +372,8 @@ export class Chat {
 }
 
 /** @param {Exchange} exchange */
-function statusAfter({ state }) {
-  if (state === "complete") return texts.complete;
-  return state === "stopped" ? texts.stopped : ""; // a failure is an alert of its own
+function statusAfter(exchange) {
+  if (exchange.state === "failed") return ""; // an alert of its own
+  const note = noteOf(exchange);
+  return texts[note === "stoppedNote" ? "stopped" : (note ?? "complete")];
 }

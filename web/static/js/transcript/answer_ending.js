@@ -2,6 +2,7 @@
 
 import { AnswerActions } from "./answer_actions.js";
 import { quietButton } from "../ui/button.js";
+import { noteOf } from "../conversation/ending_note.js";
 import { failureBox } from "./failure_view.js";
 import { RetryWait } from "../api/retry_wait.js";
 import { setText, texts } from "../i18n/language.js";
@@ -98,18 +99,4 @@ function note(text) {
   element.className = "note";
   element.textContent = text;
   return element;
-}
-
-/**
- * @param {Exchange} exchange
- * @returns {import("../i18n/language.js").TextKey | null}
- */
-function noteOf({ state, finishReason, answer, stopReason }) {
-  if (state === "stopped" && stopReason === "abandoned") return "abandonedNote";
-  if (state === "stopped" && stopReason === "log_full") return "logFullNote";
-  if (state === "stopped" && stopReason === "deleted") return "deletedNote";
-  if (state === "stopped") return "stoppedNote";
-  if (finishReason === "length") return "lengthNote";
-  if (finishReason === "content_filter") return "filterNote";
-  return answer === "" ? "emptyNote" : null;
 }
