@@ -205,6 +205,8 @@ def test_a_wrong_value_is_named_and_the_one_before_is_kept(chat: ChatPage) -> No
     assert problem.evaluate("each => each.previousElementSibling.id") == "sluice-temperature"  # beside its field
     chat.page.keyboard.press("Enter")
     expect(dialog).to_be_visible()
+    dialog.get_by_role("button", name="Done").click()
+    expect(wrong).to_be_focused()
     chat.page.keyboard.press("Escape")
     assert values(chat) == ("Be kind.", "1")
     button(chat).click()

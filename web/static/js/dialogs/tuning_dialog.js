@@ -31,7 +31,10 @@ export class TuningDialog extends Dialog {
     element.addEventListener("input", () => this.#show());
     element.querySelector("form")?.addEventListener("submit", (event) => {
       this.#show();
-      if (this.#promptProblem || this.#isOutside) event.preventDefault();
+      const wrong = this.#promptProblem ? this.#prompt : this.#isOutside ? this.#temperature : null;
+      if (!wrong) return;
+      event.preventDefault();
+      wrong.focus();
     });
     element.addEventListener("close", () => this.#keep());
     addEventListener("pagehide", () => this.isOpen && this.#keep());
