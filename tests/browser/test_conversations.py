@@ -31,6 +31,13 @@ REFUSE_ONCE = """(() => {
     throw new DOMException("as a browser does now and then", "UnknownError");
   };
 })()"""
+# Keeps what is announced from now on.
+WATCH_STATUS = """() => {
+  const status = document.querySelector("[role=status]");
+  window.said = [];
+  const heard = () => window.said.push(status.textContent);
+  new MutationObserver(heard).observe(status, { childList: true });
+}"""
 
 
 @pytest.fixture
@@ -231,6 +238,27 @@ def test_search_finds_words_of_titles_questions_and_answers(chat: ChatPage, mode
     search = chat.page.get_by_role("searchbox", name="Search conversations")
     search.fill("WATER heron")
     expect(titles(chat)).to_have_text(["Birds"])
+    expect(chat.status).to_have_text("1 conversation")
+    # announced once the reader pauses, and not again when it is the same
+    chat.page.evaluate(WATCH_STATUS)
+    search.press_sequentially("nothing", delay=60)
+    chat.page.wait_for_function("() => window.said.length > 0")
+    search.press_sequentially(" at all", delay=60)
+    expect(chat.page.locator(".search-result")).to_have_text("No results")
+    search.fill("输出")
+    expect(titles(chat)).to_have_text(["Streams"])
+    chat.page.wait_for_function("() => window.said.length > 1")
+    assert chat.page.evaluate("window.said") == ["No results", "1 conversation"]
+    # without the focus, the field shows how to clear it
+    chat.field.focus()
+    box = search.bounding_box()
+    assert box
+    end = {"x": box["x"] + box["width"] - 36, "y": box["y"] + 4, "width": 32, "height": box["height"] - 8}
+    chat.page.mouse.move(600, 300)
+    shown = chat.page.screenshot(clip=end)
+    search.fill("")
+    chat.field.focus()
+    assert chat.page.screenshot(clip=end) != shown
     search.fill("输出")
     expect(titles(chat)).to_have_text(["Streams"])
     titles(chat).press("Delete")

@@ -15,6 +15,8 @@ import { onLanguageChange, texts } from "../i18n/language.js";
  * @property {(text: string) => void} announce the number of results
  */
 
+const PAUSE_MS = 700; // longer than between two letters
+
 export class ConversationSearch {
   #field;
   #result;
@@ -24,6 +26,8 @@ export class ConversationSearch {
   #query = "";
   #count = 0;
   #text = "";
+  #announced = "";
+  #timer = 0;
   /** The search that is running. @type {Promise<void> | null} */
   #running = null;
 
@@ -86,6 +90,7 @@ export class ConversationSearch {
   async #openFirst() {
     if (this.#field.value.trim() === "") return;
     await this.#running;
+    clearTimeout(this.#timer); // the conversation says more than the number
     if (this.#count > 0) this.#events.openFirst();
   }
 
@@ -105,8 +110,20 @@ export class ConversationSearch {
       this.#count = this.#found?.size ?? 0;
       this.#showCount();
       this.#events.found();
-      this.#events.announce(this.#result.textContent ?? "");
     }
+    this.#announceLater();
+  }
+
+  /** Announces the number of results, once the reader pauses, if it is another one. */
+  #announceLater() {
+    clearTimeout(this.#timer);
+    const announce = () => {
+      const result = this.#result.textContent ?? "";
+      if (result !== this.#announced) this.#events.announce(result);
+      this.#announced = result;
+    };
+    if (this.#query === "") announce();
+    else this.#timer = setTimeout(announce, PAUSE_MS);
   }
 
   #showCount() {
