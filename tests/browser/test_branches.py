@@ -201,9 +201,7 @@ def test_a_deleted_exchange_is_not_sent_and_can_be_restored(chat: ChatPage, mode
     expect(chat.questions).to_have_text(["First", "Second", "Third", "Fourth"])
     chat.choose_action("Delete question and answer", 1)
     chat.ask_and_wait("Fifth")
-    expect(chat.page.get_by_role("button", name="Undo")).to_be_visible()
     chat.ask_and_wait("Sixth")
-    expect(chat.page.get_by_role("button", name="Undo")).to_have_count(0)
     assert contents_sent(model, 6)[-5:] == ["Fourth", "Four.", "Fifth", "Five.", "Sixth"]
     chat.page.reload()
     expect(chat.questions).to_have_text(["First", "Third", "Fourth", "Fifth", "Sixth"])

@@ -31,6 +31,7 @@ import { titleFrom } from "./title.js";
  * @property {Exchange[]} children
  * @property {string | undefined} choice
  * @property {boolean} isOnly whether there was no other version
+ * @property {Set<string>} known the ids of the others then
  */
 
 const ROOT = "";
@@ -153,15 +154,16 @@ export class Conversation {
     const next = children.find(({ id }) => id === choice) ?? children.at(-1);
     if (next) this.choose(next);
     else delete this.record.choices[exchange.parent ?? ROOT];
-    return { exchange, children, choice, isOnly };
+    return { exchange, children, choice, isOnly, known: new Set(this.#exchanges.keys()) };
   }
 
   /**
-   * Undoes a removal. What was asked since in its place follows it.
+   * Undoes a removal. What was asked since in its place follows it, and stays shown.
    * @param {Removal} removal
    * @returns {Exchange[]} the changed exchanges
    */
-  restore({ exchange, children, choice, isOnly }) {
+  restore({ exchange, children, choice, isOnly, known }) {
+    const since = this.path.find(({ id }) => !known.has(id));
     const ids = children.map(({ id }) => id);
     if (isOnly) {
       choice = this.record.choices[exchange.parent ?? ROOT] ?? choice;
@@ -173,6 +175,7 @@ export class Conversation {
     this.choose(exchange);
     if (choice !== undefined) this.record.choices[exchange.id] = choice;
     this.#moveOrphansToRoot();
+    if (since) this.chooseAll(since.id);
     return [exchange, ...followers];
   }
 

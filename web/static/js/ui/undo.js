@@ -1,4 +1,4 @@
-/** Offers to undo deletions, the last one first, until the reader dismisses the offer or asks a second question. */
+/** Offers to undo deletions, the last one first, until the reader dismisses the offer, or asks a second question a minute later. */
 
 import { iconButton, quietButton } from "./button.js";
 import { setText, texts } from "../i18n/language.js";
@@ -8,8 +8,11 @@ import { keysOf } from "./shortcuts.js";
  * @typedef {object} Offer
  * @property {import("../i18n/language.js").TextKey} key the message
  * @property {() => void | Promise<void>} undo
+ * @property {number} made when it was made, in milliseconds of `performance.now()`
  * @property {boolean} [isOld] whether a question was asked since
  */
+
+const KEPT_MS = 60_000; // also if questions follow faster
 
 /** The keys that undo. @type {Pick<import("./shortcuts.js").Shortcut, "key" | "chord">} */
 export const UNDO_KEYS = { key: "z", chord: true };
@@ -40,15 +43,15 @@ export class Undo {
    */
   offer(key, undo) {
     this.#step += 1;
-    this.#offers.push({ key, undo });
+    this.#offers.push({ key, undo, made: performance.now() });
     this.#show();
     this.#announce(`${texts[key]} ${texts.undoWith(keysOf(UNDO_KEYS).join("+"))}`);
   }
 
-  /** Dismisses what was offered before the last question already. Call with each question. */
+  /** Dismisses what was offered before the last question already, and a minute ago. Call with each question. */
   age() {
     this.#step += 1;
-    this.#offers = this.#offers.filter(({ isOld }) => !isOld);
+    this.#offers = this.#offers.filter(({ isOld, made }) => !isOld || performance.now() < made + KEPT_MS);
     for (const offer of this.#offers) offer.isOld = true;
     this.#show();
   }

@@ -1,0 +1,97 @@
+"""The offer to undo a deletion after the reader has gone on."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tools.common.chat_page import ChatPage
+from tools.common.scripted_model import ScriptedModel, finished, reply, said
+
+
+@pytest.fixture
+def chat(browser_page: Page) -> ChatPage:
+    """Return the open chat page."""
+    return ChatPage(browser_page).open()
+
+
+def test_a_deleted_exchange_comes_back_before_what_was_asked_since_then(chat: ChatPage, model: ScriptedModel) -> None:
+    gate = model.gate("before the rest")
+    model.enqueue(
+        reply("One."), reply("Two."), reply("Three."), (*said("As far as this"), gate, *said(" and on."), *finished())
+    )
+    for question in ("First", "Second", "Third"):
+        chat.ask_and_wait(question)
+    chat.choose_action("Delete question and answer", 2)
+    chat.choose_action("Delete question and answer", 1)
+    chat.ask("Fourth")
+    expect(chat.prose).to_have_text("As far as this")
+    expect(chat.page.locator("#sluice-undo")).to_contain_text("Question and answer deleted.")
+    chat.page.keyboard.press("Alt+Shift+z")
+    expect(chat.questions).to_have_text(["First", "Second", "Fourth"])
+    chat.page.keyboard.press("Alt+Shift+z")
+    expect(chat.questions).to_have_text(["First", "Second", "Third", "Fourth"])
+    gate.open()
+    expect(chat.prose).to_have_text("As far as this and on.")
+    chat.wait_complete()
+    expect(chat.page.locator(".branches:visible")).to_have_count(0)
+    # a version comes back beside the one that the conversation went on with
+    model.enqueue(reply("Another."), reply("Five."))
+    chat.answer.get_by_role("button", name="Regenerate").click()
+    expect(chat.prose).to_have_text("Another.")
+    chat.wait_complete()
+    chat.choose_action("Delete this version")
+    chat.ask_and_wait("Fifth")
+    chat.page.keyboard.press("Alt+Shift+z")
+    expect(chat.answers.nth(3).get_by_role("group", name="Versions of this answer")).to_contain_text("1 / 2")
+    asked = ["First", "Second", "Third", "Fourth", "Fifth"]
+    expect(chat.questions).to_have_text(asked)
+    chat.wait_saved()
+    chat.page.reload()
+    expect(chat.questions).to_have_text(asked)
+    chat.answers.nth(3).get_by_role("button", name="Next version").click()
+    expect(chat.prose).to_have_text("Another.")
+
+
+def test_a_deleted_conversation_comes_back_after_a_question_in_another_one(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    model.enqueue(reply("One."), reply("Two."), reply("Three."))
+    chat.ask_and_wait("First")
+    chat.choose_action("Delete question and answer")  # the only one: its conversation is deleted
+    expect(chat.questions).to_have_count(0)
+    chat.ask_and_wait("Second")
+    chat.page.get_by_role("button", name="Undo").click()
+    expect(chat.status).to_have_text("Restored")
+    expect(chat.questions).to_have_text(["Second"])  # which is being read
+    chat.page.get_by_role("link", name="First").click()
+    expect(chat.prose).to_have_text("One.")
+
+
+@pytest.mark.browser_context
+def test_a_deletion_can_be_undone_for_a_minute_and_until_the_second_question(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    browser_page.clock.install()
+    chat = ChatPage(browser_page).open()
+    offer = chat.page.locator("#sluice-undo")
+    model.enqueue(*(reply("An answer.") for _ in range(8)))
+    for question in ("First", "Second", "Third", "Fourth"):
+        chat.ask_and_wait(question)
+    chat.choose_action("Delete question and answer")
+    chat.page.clock.run_for(90_000)
+    chat.choose_action("Delete question and answer", 1)
+    chat.ask_and_wait("Fifth")
+    chat.ask_and_wait("Sixth")  # faster than a minute
+    undo = offer.get_by_role("button", name="Undo")
+    undo.click()
+    expect(chat.questions).to_have_text(["First", "Second", "Third", "Fifth", "Sixth"])
+    expect(offer).to_be_hidden()  # the other one was made long before
+    chat.choose_action("Delete question and answer")
+    chat.page.clock.run_for(61_000)
+    chat.ask_and_wait("Seventh")
+    expect(undo).to_be_visible()
+    chat.ask_and_wait("Eighth")
+    expect(undo).to_have_count(0)
+    chat.page.keyboard.press("Alt+Shift+z")
+    expect(chat.questions).to_have_count(6)
