@@ -56,7 +56,8 @@ export class Draft {
     if (isMoved && read(this.#key) === this.#stored) save(this.#key, "");
     this.#key = key;
     if (isMoved || this.#isOwn) {
-      save(key, this.#text);
+      const wouldRemoveAnother = !this.#text && !isMoved && read(key) !== this.#stored; // that of another tab
+      if (!wouldRemoveAnother) save(key, this.#text);
       this.#stored = this.#text;
       this.#isOwn = this.#text !== ""; // saved again, an empty text would remove that of another tab
     }
