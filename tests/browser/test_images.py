@@ -13,10 +13,11 @@ from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, expe
 from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from tools.common.chromium import WAIT_MS, open_context
 from tools.common.gunicorn_server import GunicornServer
-from tools.common.scripted_model import MODEL_NAME, ScriptedModel, finished, reply, said
+from tools.common.scripted_model import MODEL_NAME, ScriptedModel, reply
 
 from ..conftest import PLANTED_KEY
 from .browser_errors import BrowserErrors
+from .fed_answer import FedAnswer
 from .test_dropped_files import DROP, NOTES
 from .test_dropped_files import PASTE as PASTE_BROKEN
 
@@ -161,17 +162,19 @@ def test_an_image_is_scaled_and_nothing_of_its_file_but_the_picture_is_sent(chat
     assert abs(width / height - 2) < 0.01
 
 
+# Holds the next image that is decoded until `goOn` is called.
+HOLD_DECODING: Final = """() => {
+    const decode = window.createImageBitmap;
+    window.createImageBitmap = async (...args) => {
+        await new Promise((resolve) => (window.goOn = resolve));
+        window.createImageBitmap = decode;
+        return decode(...args);
+    };
+}"""
+
+
 def test_a_message_waits_for_the_images_that_are_being_read(chat: ChatPage) -> None:
-    chat.page.evaluate(
-        """() => {
-            const decode = window.createImageBitmap;
-            window.createImageBitmap = async (...args) => {
-                await new Promise((resolve) => (window.goOn = resolve));
-                window.createImageBitmap = decode;
-                return decode(...args);
-            };
-        }"""
-    )
+    chat.page.evaluate(HOLD_DECODING)
     choose(chat, picture(chat, "one.png"))
     expect(chat.page.locator(".reading-image")).to_be_visible()
     bodies = chat.reply_once(**REPLY)
@@ -185,6 +188,38 @@ def test_a_message_waits_for_the_images_that_are_being_read(chat: ChatPage) -> N
     chat.field.press("Enter")
     chat.wait_complete()
     assert len(bodies[0]["images"]) == 1
+
+
+def test_a_starter_is_sent_with_the_images_that_are_attached_once_they_are_read(chat: ChatPage) -> None:
+    starter = chat.page.locator(".starters button").first
+    choose(chat, picture(chat, "one.png"))
+    expect(attached(chat)).to_have_count(1)
+    chat.field.fill("A draft")
+    chat.page.evaluate(HOLD_DECODING)
+    choose(chat, picture(chat, "two.png"))
+    expect(chat.page.locator(".reading-image")).to_be_visible()
+    prompt = starter.locator(".prompt").text_content()
+    starter.click()
+    expect(chat.questions).to_have_count(0)
+    bodies = chat.reply_once(**REPLY)
+    chat.page.evaluate("() => window.goOn()")
+    chat.wait_complete()
+    assert (bodies[0]["message"], len(bodies[0]["images"])) == (prompt, 2)
+    expect(chat.questions.get_by_role("img")).to_have_count(2)
+    expect(attached(chat)).to_have_count(0)
+    expect(chat.field).to_have_value("A draft")  # the text is another message
+    # an image that cannot be read is missed: the person decides
+    chat.page.get_by_role("button", name="New conversation").first.click()
+    chat.field.fill("")
+    chat.page.evaluate(HOLD_DECODING)
+    assert chat.page.evaluate(PASTE_BROKEN, [""])
+    expect(chat.page.locator(".reading-image")).to_be_visible()
+    starter.click()
+    chat.page.evaluate("() => window.goOn()")
+    expect(notice(chat, "could not read this image")).to_be_visible()
+    expect(chat.page.locator(".reading-image")).to_have_count(0)
+    expect(chat.page.locator("#sluice-empty")).to_be_visible()
+    expect(chat.questions).to_have_count(0)
 
 
 def test_images_stay_with_their_question_and_open_large(chat: ChatPage, browser_errors: BrowserErrors) -> None:
@@ -326,21 +361,24 @@ def test_no_tab_removes_or_takes_the_unsent_message_of_another(chat: ChatPage, m
     third.page.reload()
     expect(attached(third)).to_have_count(2)
     assert [each.get_attribute("alt") for each in attached(third).all()] == ["one.png", "two.png"]
-    gate = model.gate("before the end")
-    model.enqueue((*said("As far"), gate, *finished()))
     fourth.field.fill("")
     chat.page.wait_for_function(SHARED, arg=["", ["one.png", "two.png"]])
+    answer = FedAnswer(fourth.page)
     fourth.page.locator(".starters button").first.click()
+    answer.send("As far")
     expect(fourth.prose).to_have_text("As far")
+    expect(fourth.questions.get_by_role("img")).to_have_count(2)
     assert chat.page.evaluate(SHARED, ["", ["one.png", "two.png"]])
     # while the answer runs, Enter says why an image alone is not sent
+    choose(fourth, picture(fourth, "five.png"))
+    expect(attached(fourth)).to_have_count(1)
     fourth.field.press("Enter")
     expect(fourth.status).to_have_text("Esc to stop. You can send when the answer is complete.")
-    gate.open()
+    answer.send(DONE_FRAME)
     fourth.wait_complete()
     fourth.wait_saved()
     fourth.page.reload()
-    expect(attached(fourth)).to_have_count(2)
+    expect(attached(fourth)).to_have_attribute("alt", "five.png")
     # what a tab has emptied, it does not empty again
     for _ in range(2):
         third.page.get_by_role("button", name="Remove").first.click()
@@ -351,11 +389,12 @@ def test_no_tab_removes_or_takes_the_unsent_message_of_another(chat: ChatPage, m
     third.page.locator(".conversation a").first.click()
     third.wait_shown()
     assert chat.page.evaluate(SHARED, ["", ["four.png"]])
-    # an image belongs to its conversation as soon as that has a question
     third.page.get_by_role("button", name="New conversation").first.click()
     expect(attached(third)).to_have_attribute("alt", "four.png")
+    bodies = third.reply_once(**REPLY)
     third.page.locator(".starters button").first.click()
     third.wait_complete()
+    assert len(bodies[0]["images"]) == 1
     assert chat.page.evaluate(SHARED, ["", []])
 
 

@@ -66,6 +66,8 @@ export class Composer {
   #isWordless = false;
   /** Where images may be sent. @type {import("./attachments.js").Attachments | null} */
   #attachments = null;
+  /** What to send once its images are read, other than the draft. */
+  #later = "";
   #maxChars = Infinity;
   #maxBytes = Infinity;
   /** The caret where an earlier prompt was put into the field; null if none is shown, or the text was edited. @type {number | null} */
@@ -124,6 +126,7 @@ export class Composer {
     this.#draft?.flush();
     this.#attachments?.open(conversation);
     if (this.#conversation === conversation) return;
+    this.#later = "";
     const typedEarly = this.#draft ? "" : this.#field.value; // typed before this script was loaded
     this.#conversation = conversation;
     this.#draft = this.#waiting.get(conversation) ?? new Draft(conversation, this.#events.draftSaved);
@@ -135,10 +138,16 @@ export class Composer {
     const part = await import("./attachments.js").catch(() => null); // offline, or after a deploy: without images
     if (!part || this.#attachments) return;
     this.#attachments = new part.Attachments(this.#form, this.#field, {
-      changed: () => this.#show(),
+      changed: () => {
+        this.#show();
+        if (this.#later) this.send(this.#later);
+      },
       draftSaved: (isSaved) => this.#events.draftSaved(isSaved),
       added: (names) => this.#events.imagesAdded(names),
-      failed: (problem) => this.#events.filesRead(problem),
+      failed: (problem) => {
+        this.#later = "";
+        this.#events.filesRead(problem);
+      },
       chosen: (files) => void this.#addFiles(files),
     });
     this.#attachments.open(this.#conversation);
@@ -226,9 +235,14 @@ export class Composer {
     this.#show();
   }
 
-  /** Sends a message other than the draft, which stays. @param {string} message */
+  /**
+   * Sends a message other than the draft, whose text stays, and with its images, once they are read.
+   * @param {string} message
+   */
   send(message) {
-    if (!this.#running) this.#events.send(message);
+    const isReading = this.#attachments?.isReading;
+    this.#later = isReading ? message : "";
+    if (!isReading && !this.#running) this.#events.send(message, undefined, this.#attachments?.take());
   }
 
   focus() {
