@@ -138,6 +138,28 @@ MATHEMATICS = [
 ]
 
 
+def test_a_formula_with_a_command_that_is_not_allowed_is_shown_as_its_source(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    refused = [
+        r"\href{https://example.org}{a+b} = c",
+        r"\href{javascript:alert(1)}{click}",
+        r"\href{ : }{a}",
+        r"\url{https://example.org} + 1",
+        r"\frac{\htmlClass{x}{y}}{2}",
+        r"\htmlId{x}{y}",
+        r"\htmlStyle{color: red}{y}",
+        r"\htmlData{a=b}{y}",
+        r"\includegraphics{https://example.org/a.png}",
+        r"a + \unknown{z}",
+    ]
+    model.enqueue(reply("\n\n".join(f"$$\n{each}\n$$" for each in refused) + "\n\n$$\n\\color{red} x\n$$"))
+    prose = chat.ask_and_wait("Show me")
+    expect(prose.locator(".katex")).to_have_count(1)
+    for formula, source in zip(prose.locator(".formula-unreadable").all(), refused, strict=True):
+        expect(formula).to_contain_text(source)
+
+
 def test_formulas_are_typeset_and_amounts_of_money_are_not(chat: ChatPage, model: ScriptedModel) -> None:
     for source, formulas in MATHEMATICS:
         prose = show(chat, model, *source)

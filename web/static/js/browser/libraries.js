@@ -17,7 +17,7 @@
  * @typedef {object} Katex the used part of KaTeX; its types omit this function, meant for extensions
  * @property {(tex: string, options: import("katex").KatexOptions) => KatexNode} __renderToDomTree
  *
- * @typedef {{ toNode: () => Node, attributes?: Record<string, string>, children?: KatexNode[] }} KatexNode
+ * @typedef {{ toNode: () => Node, attributes?: Record<string, string>, style?: { color?: string }, children?: KatexNode[] }} KatexNode
  */
 
 const STATIC = new URL("../../", import.meta.url);

@@ -10,7 +10,9 @@ import { setSource } from "./patch.js";
 
 const TYPESET = "data-typeset";
 const DELIMITED = /^(?:\$\$([^]*)\$\$|\\\[([^]*)\\\]|\\\(([^]*)\\\)|\$([^]*)\$)[ \t]*([.,;:]*)$/;
-const OPTIONS = { strict: /** @type {const} */ ("ignore"), trust: false, maxSize: 40, maxExpand: 500 };
+/** Of the name of a command that `trust` refuses, in the place of the command with its arguments. A shade that no other has. */
+const REFUSED = "#cb0102";
+const OPTIONS = { strict: /** @type {const} */ ("ignore"), trust: false, errorColor: REFUSED, maxSize: 40, maxExpand: 500 };
 const MAX_CHARS = 3_000; // KaTeX takes 50 ms for them on a slow machine; a longer formula stays as its source
 /** Chromium's layout overflows its stack, and the tab crashes, at some thousand. Ten nested fractions have 80. */
 const MAX_DEPTH = 250;
@@ -72,7 +74,7 @@ export class Typesetter {
     try {
       if (tex.length > MAX_CHARS) throw new RangeError("The formula is too long.");
       const tree = this.#katex.__renderToDomTree(tex, { ...OPTIONS, displayMode });
-      removeStyleAttributes(tree, 0);
+      prepare(tree, 0);
       element.replaceChildren(tree.toNode());
     } catch {
       element.classList.add("formula-unreadable");
@@ -102,10 +104,12 @@ function texOf(source) {
  * sheet or a width attribute says; all other styles are set as properties, which the policy allows.
  *
  * @param {KatexNode} node
- * @param {number} depth of the node in the formula; too deep a formula is an error
+ * @param {number} depth of the node in the formula
+ * @throws {RangeError} if the formula is nested too deeply, or a part of it is missing
  */
-function removeStyleAttributes(node, depth) {
+function prepare(node, depth) {
   if (depth > MAX_DEPTH) throw new RangeError("The formula is nested too deeply.");
+  if (node.style?.color === REFUSED) throw new RangeError("The formula has a command that is not allowed.");
   if (node.attributes) delete node.attributes.style;
-  for (const child of node.children ?? []) removeStyleAttributes(child, depth + 1);
+  for (const child of node.children ?? []) prepare(child, depth + 1);
 }
