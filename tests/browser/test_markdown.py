@@ -160,6 +160,45 @@ def test_a_formula_with_a_command_that_is_not_allowed_is_shown_as_its_source(
         expect(formula).to_contain_text(source)
 
 
+TO_PRINT: Final = """| City | Country | Population | Remarks |
+|---|---|---|---|
+| Hamburg | Germany | 1,910,160 | The second largest city, with the third largest harbour of the continent. |
+| Rotterdam | Netherlands | 655,468 | Its harbour is the largest of the continent, and most of the city is not old. |
+
+| Name | Address |
+|---|---|
+| One | https://example.org/LONG |
+""".replace("LONG", "a" * 120)
+# The words of the tables that are drawn in more than one line, and by how much the tables are too wide.
+BROKEN_WORDS: Final = """(prose) => {
+    const broken = [];
+    for (const cell of prose.querySelectorAll("th, td")) {
+        for (let node, nodes = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT); (node = nodes.nextNode());) {
+            for (const { 0: word, index } of node.data.matchAll(/\\S+/g)) {
+                const range = document.createRange();
+                range.setStart(node, index);
+                range.setEnd(node, index + word.length);
+                if (new Set([...range.getClientRects()].map(({ top }) => top)).size > 1) broken.push(word);
+            }
+        }
+    }
+    const excess = (table) => table.offsetWidth - table.parentElement.clientWidth;
+    const excesses = [...prose.querySelectorAll("table")].map(excess);
+    return [broken.map((word) => word.slice(0, 20)), Math.max(...excesses)];
+}"""
+
+
+def test_a_printed_table_breaks_only_words_that_are_too_wide(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply(TO_PRINT))
+    prose = chat.ask_and_wait("Show me")
+    chat.page.emulate_media(media="print")
+    for width in (720, 1100):
+        chat.page.set_viewport_size({"width": width, "height": 800})
+        broken, excess = prose.evaluate(BROKEN_WORDS)
+        assert broken == ["https://example.org/"]
+        assert excess <= 0
+
+
 def test_formulas_are_typeset_and_amounts_of_money_are_not(chat: ChatPage, model: ScriptedModel) -> None:
     for source, formulas in MATHEMATICS:
         prose = show(chat, model, *source)

@@ -15,6 +15,10 @@ import { texts } from "../i18n/language.js";
 const SHORT = 16;
 const LONG = 60;
 const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/gu;
+// Of a printed page, and between two columns: words that have room within an equal share of the page are not broken there.
+const PAGE = 78;
+const GAP = 2.5;
+const MOST = 2_000; // of a cell that is looked at
 const MAX_ROWS = 300; // a browser lays out this many in 2 ms
 
 /**
@@ -27,8 +31,11 @@ export function scrollableTable(table) {
   box.tabIndex = 0;
   box.setAttribute("role", "group");
   const shown = /** @type {HTMLTableElement} */ (table.cloneNode(true));
+  const share = PAGE / (shown.rows[0]?.cells.length || 1) - GAP;
   for (const cell of shown.querySelectorAll("th, td")) {
-    const width = widthOf(cell.textContent ?? "");
+    const text = cell.textContent ?? "";
+    const width = widthOf(text);
+    if (text.length <= MOST && longestWord(text) <= share) cell.classList.add("whole-words");
     if (width <= SHORT) cell.classList.add("short");
     else if (width >= LONG) cell.classList.add("long");
   }
@@ -45,6 +52,11 @@ export function scrollableTable(table) {
  */
 export function nameTable(box, number, count) {
   box.setAttribute("aria-label", texts.tableName(number, count));
+}
+
+/** @param {string} text @returns {number} in letters; between CJK characters, lines may end */
+function longestWord(text) {
+  return Math.max(...text.split(/\s/).flatMap((word) => word.split(WIDE).map(({ length }) => length)));
 }
 
 /** @param {string} text @returns {number} in letters; CJK characters are twice as wide */
