@@ -233,7 +233,7 @@ def test_a_system_prompt_and_a_temperature_are_on_the_users_next_device(device: 
         second.page.get_by_role("button", name="Adjust the answers").click()
         expect(second.page.get_by_role("dialog", name="Adjust the answers")).to_be_visible()
         return (
-            second.page.get_by_label("Instructions for all answers").input_value(),
+            second.page.get_by_label("Instructions for this conversation").input_value(),
             second.page.get_by_label("Temperature").input_value(),
         )
 
@@ -246,7 +246,7 @@ def test_a_system_prompt_and_a_temperature_are_on_the_users_next_device(device: 
     wait_sent(first)
     look_until(second, "Today")
     first.page.get_by_role("button", name="Adjust the answers").click()
-    first.page.get_by_label("Instructions for all answers").fill("Be kind.")
+    first.page.get_by_label("Instructions for this conversation").fill("Be kind.")
     first.page.get_by_label("Temperature").fill("0.5")
     first.page.keyboard.press("Enter")
     expect(first.page.locator("#sluice-open-tuning")).to_have_class(re.compile("tuned"))

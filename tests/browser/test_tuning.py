@@ -64,7 +64,7 @@ def button(chat: ChatPage) -> Locator:
 def tune(chat: ChatPage, prompt: str, temperature: str) -> None:
     """Fill in the dialog."""
     button(chat).click()
-    chat.page.get_by_label("Instructions for all answers").fill(prompt)
+    chat.page.get_by_label("Instructions for this conversation").fill(prompt)
     chat.page.get_by_label("Temperature").fill(temperature)
     chat.page.get_by_role("button", name="Done").click()
     expect(chat.page.locator("#sluice-tuning")).to_be_hidden()
@@ -75,7 +75,7 @@ def values(chat: ChatPage) -> tuple[str, str]:
     button(chat).click()
     expect(chat.page.get_by_role("dialog", name="Adjust the answers")).to_be_visible()
     shown = (
-        chat.page.get_by_label("Instructions for all answers").input_value(),
+        chat.page.get_by_label("Instructions for this conversation").input_value(),
         chat.page.get_by_label("Temperature").input_value(),
     )
     chat.page.keyboard.press("Escape")
@@ -96,7 +96,7 @@ def test_only_what_the_operator_allows_is_offered(browser_page: Page) -> None:
     chat.configure(allow_temperature=True)
     button(chat.open()).click()
     expect(chat.page.get_by_label("Temperature")).to_be_focused()
-    expect(chat.page.get_by_label("Instructions for all answers")).to_be_hidden()
+    expect(chat.page.get_by_label("Instructions for this conversation")).to_be_hidden()
 
 
 def test_they_go_to_the_model_with_each_answer_of_their_conversation_and_no_other(
@@ -210,7 +210,7 @@ def test_a_wrong_value_is_named_and_the_one_before_is_kept(chat: ChatPage) -> No
     chat.page.keyboard.press("Escape")
     assert values(chat) == ("Be kind.", "1")
     button(chat).click()
-    chat.page.get_by_label("Instructions for all answers").fill("😀" * 101)
+    chat.page.get_by_label("Instructions for this conversation").fill("😀" * 101)
     expect(dialog.get_by_role("alert").filter(has_text="100 characters")).to_be_visible()
     chat.page.get_by_label("Temperature").fill("0.25")
     chat.page.keyboard.press("Escape")

@@ -47,7 +47,7 @@ export const CHINESE = {
   settingsNotSaved: "浏览器无法保存设置。你的选择在离开页面后失效。",
   tune: "调整回答",
   tuned: "调整回答（已调整）",
-  systemPrompt: "对所有回答的要求",
+  systemPrompt: "对本次对话的要求",
   systemPromptExample: "例如：请简短回答，我是初学者。",
   temperature: "温度",
   temperatureDefault: "默认",

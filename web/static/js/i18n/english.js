@@ -46,7 +46,7 @@ export const ENGLISH = {
   settingsNotSaved: "This browser cannot save settings. Your choices apply until you leave this page.",
   tune: "Adjust the answers",
   tuned: "Adjust the answers (adjusted)",
-  systemPrompt: "Instructions for all answers",
+  systemPrompt: "Instructions for this conversation",
   systemPromptExample: "For example: Be brief. I am a beginner.",
   temperature: "Temperature",
   temperatureDefault: "Default",
