@@ -33,8 +33,25 @@ def test_the_theme_changes_at_once_and_is_saved(chat: ChatPage) -> None:
     expect(chat.page.locator("meta[name=theme-color]")).to_have_attribute("content", PAPER["dark"])
     chat.page.reload()
     expect(html).to_have_css("background-color", PAPER["dark"])
-    settings(chat).get_by_label("System").check()
+    dialog = settings(chat)
+    dialog.get_by_label("System").check()
     expect(html).to_have_css("background-color", PAPER["light"])
+    # in forced colours, what is chosen is filled, and only what has the focus has an outline
+    chat.page.emulate_media(forced_colors="active")
+    chat.page.keyboard.press("Tab")
+    focused = dialog.locator("label:has(:focus-visible)")
+    expect(focused).to_have_count(1)
+    expect(focused).not_to_have_css("outline-style", "none")
+    for chosen in dialog.locator("label:has(:checked):not(:has(:focus-visible))").all():
+        expect(chosen).to_have_css("outline-style", "none")
+    fills = dialog.locator("label:has(input)").evaluate_all(
+        "all => all.map((each) => [each.matches(':has(:checked)'), getComputedStyle(each).backgroundColor])"
+    )
+    assert len({fill for is_chosen, fill in fills if is_chosen}) == 1
+    assert {fill for is_chosen, fill in fills if is_chosen}.isdisjoint(
+        fill for is_chosen, fill in fills if not is_chosen
+    )
+    chat.page.emulate_media(forced_colors="none")
 
 
 @pytest.mark.browser_context(viewport={"width": 320, "height": 568})
