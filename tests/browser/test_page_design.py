@@ -159,6 +159,18 @@ def test_another_version_says_where_the_later_messages_are(chat: ChatPage, model
     expect(chat.prose).to_have_text("Another.")
     note = chat.page.get_by_text("The messages that followed are in version 1 of this answer.")
     expect(note).to_be_visible()
+    # where its button begins a line, its words begin with those of the sentence
+    chat.page.set_viewport_size({"width": 560, "height": 800})
+    starts = note.evaluate(
+        """(note) => [note, note.querySelector("button")].map((each) => {
+            const range = document.createRange();
+            range.selectNodeContents(each);
+            const { left, top } = range.getClientRects()[0];
+            return [Math.round(left), Math.round(top)];
+        })"""
+    )
+    assert starts[0][0] == starts[1][0]
+    assert starts[0][1] < starts[1][1]
     note.get_by_role("button").click()
     expect(chat.questions).to_have_text(["First", "Second"])
     expect(note).to_have_count(0)
