@@ -11,6 +11,7 @@ from tools.common.chat_page import ChatPage
 from tools.common.scripted_model import ScriptedModel, reply, resetting_after, stalling_after
 
 from .browser_errors import BrowserErrors
+from .fed_answer import FedAnswer, call_frame
 from .test_conversations import converse
 from .test_reader import grow, stream_lines
 
@@ -63,7 +64,9 @@ def test_on_a_phone_nothing_takes_the_focus_by_itself_and_enter_breaks_the_line(
     expect(chat.field).to_have_attribute("enterkeyhint", "enter")
     chat.page.locator(".starters button").first.tap()
     chat.wait_complete()
-    expect(chat.field).not_to_be_focused()
+    # for screen readers, which go on from where the focus is
+    heading = chat.page.get_by_role("heading", level=1)
+    expect(heading).to_be_focused()
     model.enqueue(stalling_after("Half"), reply("Whole."))
     chat.field.tap()
     chat.field.press_sequentially("one")
@@ -85,8 +88,25 @@ def test_on_a_phone_nothing_takes_the_focus_by_itself_and_enter_breaks_the_line(
     expect(editor).to_have_value("one\ntwo\n")
     chat.page.get_by_role("button", name="Cancel").tap()
     chat.page.get_by_role("button", name="New conversation").tap()
-    expect(chat.page.locator("#sluice-empty")).to_be_visible()
-    expect(chat.field).not_to_be_focused()
+    expect(heading).to_have_text("What would you like to know?")
+    expect(heading).to_be_focused()
+    expect(heading).to_have_css("outline-style", "none")
+
+
+@pytest.mark.browser_context(**PHONE)
+def test_on_a_phone_a_notice_leads_to_its_conversation_and_the_focus_to_the_heading(browser_page: Page) -> None:
+    chat = ChatPage(browser_page).open()
+    answer = FedAnswer(browser_page, run="a1")
+    chat.field.fill("Write to them")
+    chat.send_button.tap()
+    answer.send("I will write.")
+    browser_page.get_by_role("button", name="New conversation").tap()
+    answer.send(call_frame("call_1", "send_mail", needs_consent=True))
+    browser_page.get_by_role("button", name="Show", exact=True).tap()
+    heading = browser_page.get_by_role("heading", level=1)
+    expect(heading).to_have_text("Write to them")
+    expect(heading).to_be_focused()
+    expect(browser_page.locator(".consent")).to_be_in_viewport()
 
 
 @pytest.mark.browser_context(**PHONE)

@@ -1,7 +1,7 @@
 /** The message box. Its button sends, or stops the running answer. */
 
 import { requireElement } from "../browser/elements.js";
-import { coarsePointer } from "../browser/page_root.js";
+import { coarsePointer, root } from "../browser/page_root.js";
 import { Draft } from "../storage/draft.js";
 import { takeFiles } from "./file_intake.js";
 import { keepQuick, prepareFor } from "../ui/quick_field.js";
@@ -249,9 +249,18 @@ export class Composer {
     this.#field.focus({ preventScroll: true });
   }
 
-  /** Focuses the field after an action of the reader elsewhere, unless that would open a keyboard on the screen. */
+  /**
+   * Focuses the field after an action of the reader elsewhere. Where that would open a keyboard on the screen, the first
+   * heading gets a focus that would be lost: a screen reader goes on from there.
+   */
   focusAfterAction() {
-    if (!coarsePointer.matches) this.focus();
+    if (!coarsePointer.matches) return this.focus();
+    const heading = [...root.querySelectorAll("h1")].find((each) => each.checkVisibility());
+    const { activeElement } = document;
+    const isLost = activeElement === document.body || !activeElement?.checkVisibility(); // until the browser shows the change
+    if (!heading || !isLost) return;
+    heading.tabIndex = -1;
+    heading.focus({ preventScroll: true });
   }
 
   /**
