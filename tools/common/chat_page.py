@@ -154,7 +154,9 @@ class ChatPage:
 
     def overflow(self) -> int:
         """Return how many pixels the document is wider than the window."""
-        return int(self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+        # Below 0 where the scrollbar has its room and is not there.
+        wider = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        return max(0, int(wider))
 
 
 def frames(*parts: dict[str, Any]) -> str:
