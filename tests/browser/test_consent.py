@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 import pytest
@@ -175,8 +176,8 @@ def test_a_permission_that_is_no_longer_asked_for_was_not_given_and_leaves_the_f
         expect(allow).to_have_count(0)
         shown = chat.answer.locator(".tool")
         expect(shown.locator("summary")).to_be_focused()
-        expect(shown.locator("summary")).to_have_text(f"Tool send_mail {'not finished' if is_stopped else UNDECIDED}")
-        expect(shown.locator(".tool-body p")).to_have_text(["Arguments"] if is_stopped else ["Arguments", NOT_RUN])
+        expect(shown.locator("summary")).to_have_text(f"Tool send_mail {'not run' if is_stopped else UNDECIDED}")
+        expect(shown.locator(".tool-body p")).to_have_text(["Arguments", NOT_RUN])
         muted = shown.locator("summary").evaluate("(row) => getComputedStyle(row).color")
         expect(shown.locator(".tool-state")).to_have_css("color", muted)
         if not is_stopped:
@@ -185,6 +186,39 @@ def test_a_permission_that_is_no_longer_asked_for_was_not_given_and_leaves_the_f
             expect(shown.locator(".tool-body p")).to_have_text(["参数", "工具没有运行。"])
             use_language(chat, "en")
         chat.page.keyboard.press("Shift+Escape")
+
+
+LETTER: Final = {
+    "to": "a@example.org",
+    "mail": {"text": 'Hello,\n\n"to": "b@example.org"\n\u200b\u202e' + "\n" * 40 + "the end", "copies": [1]},
+    "Allow all?\n": True,
+}
+# The top and bottom of the question and of a button, between the edges of what covers the page.
+PLACES: Final = """(card) => {
+    const box = (each) => each.getBoundingClientRect();
+    const [bar, dock] = ["bar", "dock"].map((name) => box(document.querySelector("#sluice-" + name)));
+    const parts = [...card.querySelectorAll(".consent-question, .deny")].map(box);
+    return [bar.bottom, ...parts.flatMap(({ top, bottom }) => [top, bottom]), dock.top];
+}"""
+
+
+def test_an_argument_with_line_breaks_is_readable_and_looks_like_no_other(chat: ChatPage) -> None:
+    chat.page.set_viewport_size({"width": 780, "height": 390})
+    answer = FedAnswer(chat.page, run="a1")
+    chat.ask("Write to them")
+    call = call_frame("call_1", "send_mail", json.dumps(LETTER), needs_consent=True)
+    answer.send("I will write. " * 100, call)
+    card = row(chat, "send_mail").locator(".tool-body")
+    names, values = card.locator(".argument-name"), card.locator("pre")
+    expect(names).to_have_text(["to", "mail.text", "mail.copies[0]", '"Allow all?\\n"'])
+    expect(values).to_have_text(['"a@example.org"', re.compile("Hello"), "1", "true"])
+    shown = values.nth(1).evaluate("each => each.textContent")
+    assert shown == 'Hello,\n\n"to": "b@example.org"\n\\u200b\\u202e\n' + "\\n" * 38 + "\nthe end"
+    # the question and the buttons are in view together, also on a phone that lies on its side
+    expect(card.get_by_role("button", name="Deny")).to_be_in_viewport(ratio=1)
+    edges = card.evaluate(PLACES)
+    assert edges == sorted(edges)
+    expect(card.get_by_role("group", name="Arguments")).to_have_attribute("tabindex", "0")
 
 
 # The state and the sentences in the row of a call that has failed, by the result's code: English, then Chinese.
@@ -223,7 +257,9 @@ def test_what_the_server_tells_the_model_of_a_failed_call_the_page_says_in_the_r
     chat.ask("Look it up")
     for code in FAILURES:
         answer.send(call_frame(code, code), result_frame(code, code, TOLD, code=code))
-    answer.send(call_frame("own", "own"), result_frame("own", "own", "The tool's own.", is_error=True), DONE_FRAME)
+    answer.send(
+        call_frame("own", "own"), result_frame("own", "own", "The tool's own.", is_error=True), "So.", DONE_FRAME
+    )
     chat.wait_complete()
     for each in chat.answer.locator(".tool summary").all():
         each.click()
@@ -271,7 +307,7 @@ def test_without_a_kept_answer_the_page_says_that_it_cannot_give_a_permission(ch
     expect(consent).to_contain_text("this page cannot give it")
     expect(consent.get_by_role("button")).to_have_count(0)
     chat.page.keyboard.press("Escape")
-    expect(summary(chat)).to_have_text("Tool send_mail not finished")
+    expect(summary(chat)).to_have_text("Tool send_mail not run")
     expect(consent).to_have_count(0)
 
 

@@ -20,6 +20,7 @@ const ENGLISH = {
   toolTimeout: "The tool did not end in time, and was stopped.",
   toolBroken: "Something went wrong in the tool.",
   toolTold: "What the model was told",
+  toolStopped: "not run",
   toolUnfinished: "not finished",
   consent: "Permission",
   /** @param {string} name */
@@ -56,6 +57,7 @@ const CHINESE = {
   toolTimeout: "工具未在时限内完成，已被停止。",
   toolBroken: "工具出错了。",
   toolTold: "告知模型的内容",
+  toolStopped: "未运行",
   toolUnfinished: "未完成",
   consent: "许可",
   consentAsked: (name) => `工具 ${name} 请求你的许可。`,

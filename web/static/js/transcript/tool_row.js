@@ -2,12 +2,12 @@
 
 import { Consent } from "./consent.js";
 import { awaitsDecision } from "../conversation/answer_parts.js";
-import { prettyArguments } from "../api/answer_parts.js";
+import { argumentsView } from "./tool_arguments.js";
 import { setLabel, setText, texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/answer_parts.js").ToolCall} ToolCall */
 /** @typedef {import("../i18n/language.js").TextKey} TextKey */
-/** @typedef {"running" | "waiting" | "done" | "denied" | "undecided" | "not-asked" | "failed" | "unfinished"} ToolState */
+/** @typedef {"running" | "waiting" | "done" | "denied" | "undecided" | "not-asked" | "failed" | "stopped" | "unfinished"} ToolState */
 
 /** Codes of calls that were not allowed: see docs/reference/wire.md. @type {Map<string, ToolState>} */
 const REFUSALS = new Map([
@@ -101,6 +101,7 @@ export class ToolRow {
       undecided: texts.toolUndecided,
       "not-asked": texts.toolNotAsked,
       failed: texts.toolFailed(took),
+      stopped: texts.toolStopped,
       unfinished: texts.toolUnfinished,
     };
     this.#state.textContent = words[this.#shown];
@@ -112,13 +113,13 @@ export class ToolRow {
     if (!this.element.open || !this.#call) return;
     const call = this.#call;
     const { name, arguments: json, result } = call;
-    const parts = json ? part("toolArguments", prettyArguments(json)) : [];
+    const parts = json ? labelled("toolArguments", argumentsView(json)) : [];
     this.#consent = null;
     if (this.#shown === "waiting") {
       this.#consent = new Consent(name, parts[1] ?? null, this.#canDecide, (isAllowed) => this.#events.decide(call, isAllowed));
       return this.#body.replaceChildren(this.#consent.element);
     }
-    if (REFUSALS.has(result?.code ?? "") || (this.#shown === "denied" && !result)) parts.push(sentence("toolNotRun"));
+    if (REFUSALS.has(result?.code ?? "") || this.#shown === "stopped" || (this.#shown === "denied" && !result)) parts.push(sentence("toolNotRun"));
     else if (result?.code) parts.push(sentence(FAILURES.get(result.code) ?? "toolBroken"), ...part("toolTold", result.text));
     else if (result) parts.push(...part(this.#shown === "failed" ? "toolError" : "toolResult", result.text));
     this.#body.replaceChildren(...parts);
@@ -131,12 +132,12 @@ export class ToolRow {
  * @returns {ToolState}
  */
 export function stateOf(call, isRunning) {
-  const { result, isOver, decision } = call;
+  const { result, isOver, decision, needsConsent } = call;
   const refusal = REFUSALS.get(result?.code ?? ""); // also where another page has denied it
   if (refusal) return refusal;
   if (decision === "denied" && result?.isError !== false) return "denied"; // the tool has not run, and did not fail
   if (result) return result.isError ? "failed" : "done";
-  if (!isRunning || isOver) return "unfinished";
+  if (!isRunning || isOver) return needsConsent && !decision ? "stopped" : "unfinished"; // without a permission, no tool runs
   return awaitsDecision(call) ? "waiting" : "running";
 }
 
@@ -146,11 +147,20 @@ export function stateOf(call, isRunning) {
  * @returns {HTMLElement[]} its visible label, and the content with the same name
  */
 function part(key, content) {
-  const label = document.createElement("p");
   const text = document.createElement("pre");
-  setText(label, key);
   text.textContent = content;
-  text.dir = key === "toolArguments" ? "ltr" : "auto";
+  text.dir = "auto";
+  return labelled(key, text);
+}
+
+/**
+ * @param {TextKey} key
+ * @param {HTMLElement} text
+ * @returns {HTMLElement[]} its visible label, and the text with the same name
+ */
+function labelled(key, text) {
+  const label = document.createElement("p");
+  setText(label, key);
   text.tabIndex = 0; // makes it scrollable by keyboard
   text.setAttribute("role", "group"); // not a landmark: there may be many
   setLabel(text, key);
