@@ -27,6 +27,13 @@ WIDE = "\n\n".join(
     ]
 )
 
+# The language of the texts for browsers that prefer these.
+LANGUAGES_OF: Final = """async (browsers) => {
+    const main = document.querySelector("script[src$='/js/main.js']").src;
+    const { textsFor } = await import(new URL("i18n/language.js", main));
+    return browsers.map((preferred) => textsFor(preferred).tag);
+}"""
+
 
 @pytest.fixture
 def chat(browser_page: Page) -> ChatPage:
@@ -39,6 +46,9 @@ def test_a_chinese_browser_gets_a_chinese_page(
 ) -> None:
     browser_errors.expect("status of 503")
     expect(chat.page.locator("html")).to_have_attribute("lang", "zh-CN")
+    tags = chat.page.evaluate(LANGUAGES_OF, [["zh-TW", "en"], ["zh-Hant-HK", "en"], ["de", "zh-TW"], ["en", "zh-TW"]])
+    assert tags == ["zh-CN", "zh-CN", "zh-CN", "en"], "there are no Traditional texts"
+    expect(chat.page.locator("#sluice-settings input[value='zh-CN'] + span")).to_have_text("简体中文")
     expect(chat.field).to_have_attribute("placeholder", "想问什么都可以")
     expect(chat.send_button).to_have_text("发送")
     gate = model.gate("before the end")

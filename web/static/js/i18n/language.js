@@ -22,6 +22,7 @@ export let texts = textsFor(preferredLanguages());
 const listeners = new Set();
 
 /**
+ * Readers of Traditional Chinese get Simplified: there is no other Chinese.
  * @param {readonly string[]} preferred language tags, the most preferred first
  * @returns {Texts}
  */
