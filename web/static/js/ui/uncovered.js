@@ -55,6 +55,10 @@ export function stepAside(button, log) {
     const isAside = !isFree(end - box.width, end, box.top, box.bottom) && isFree(aside - box.width, aside, box.top, box.bottom);
     button.classList.toggle("aside", isAside);
   };
+  // Nobody who edits a question wants to leave it. Firefox tells nothing of an editor that is removed with its focus: hence the scrolling.
+  const yieldToEditor = () => button.classList.toggle("yielding", Boolean(document.activeElement?.closest(".question-editor")));
+  for (const event of ["focusin", "focusout"]) document.addEventListener(event, yieldToEditor);
+  (isAlone ? window : scroller).addEventListener("scroll", yieldToEditor, { passive: true });
   (isAlone ? window : scroller).addEventListener("scroll", place, { passive: true });
   log.addEventListener("focusin", place);
   new MutationObserver(place).observe(button, { attributeFilter: ["hidden"] });

@@ -2,6 +2,7 @@
 
 import { iconButton, quietButton } from "./button.js";
 import { setText, texts } from "../i18n/language.js";
+import { root } from "../browser/page_root.js";
 import { keysOf } from "./shortcuts.js";
 
 /**
@@ -88,6 +89,8 @@ export class Undo {
   #show() {
     const last = this.#offers.at(-1);
     this.#element.hidden = !last;
+    // not by `:has()`: of this element, each change of the page would check the styles of the whole conversation
+    root.classList.toggle("undoable", last !== undefined);
     this.#element.replaceChildren();
     if (!last) return null;
     const sentence = document.createElement("span");

@@ -1,0 +1,83 @@
+"""What a key and a piece of an answer cost in a long conversation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from time import monotonic
+
+from playwright.sync_api import Page, expect
+
+from tools.common.chat_page import ChatPage
+from tools.common.chromium import WAIT_MS
+from tools.common.scripted_model import Gate, ScriptedModel, finished, said
+
+from .test_archive import choose
+
+ANSWER = "A [link](https://example.org), and code:\n\n```python\nprint(1)\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+DRAWN = "() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
+TRACED = {"includedCategories": ["disabled-by-default-devtools.timeline.invalidationTracking"]}
+
+
+def archive(length: int) -> str:
+    """Return a file with one conversation of this many exchanges."""
+    ids = [f"{length:012x}{number:012x}" for number in range(length + 1)]
+    times = {"created": 1_700_000_000_000, "changed": 1_700_000_000_000}
+    said_so = {"question": "Why?", "answer": ANSWER, "reasoning": "", "state": "complete", **times}
+    exchanges = [
+        {"id": each, "parent": parent if parent != ids[0] else None, **said_so} for parent, each in pairwise(ids)
+    ]
+    conversation = {"id": ids[0], "title": f"Of {length}", "choices": {}, "exchanges": exchanges, **times}
+    return json.dumps({"format": "sluice.conversations", "version": 1, "conversations": [conversation]})
+
+
+def restyled(page: Page, act: Callable[[], object]) -> int:
+    """Return how many elements Chromium checks the styles of, from this action to the frame that shows it."""
+    devtools = page.context.new_cdp_session(page)
+    events: list[str] = []
+    ends: list[object] = []
+    devtools.on("Tracing.dataCollected", lambda data: events.extend(each["name"] for each in data["value"]))
+    devtools.on("Tracing.tracingComplete", lambda data: ends.append(data))
+    page.evaluate(DRAWN)
+    devtools.send("Tracing.start", {"traceConfig": TRACED})
+    act()
+    page.evaluate(DRAWN)
+    devtools.send("Tracing.end")
+    deadline = monotonic() + WAIT_MS / 1000
+    while not ends and monotonic() < deadline:
+        page.evaluate("0")  # receives events
+    devtools.detach()
+    assert ends
+    return events.count("StyleRecalcInvalidationTracking")
+
+
+def test_the_styles_that_a_key_or_a_token_changes_do_not_grow_with_the_conversation(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page).open()
+    counts = []
+    for length in (2, 20):
+        choose(chat, archive(length))
+        browser_page.get_by_role("link", name=f"Of {length}").click()
+        expect(chat.answers).to_have_count(length)
+        expect(browser_page.locator(".hljs-number")).to_have_count(length)
+        chat.wait_shown()
+        chat.field.fill("A")
+        key = restyled(browser_page, lambda: browser_page.keyboard.press("b"))
+        next_token, end = (model.gate(f"{name} of {length}") for name in ("token", "end"))
+        model.enqueue((*said("One"), next_token, *said(" more"), end, *finished()))
+        chat.field.press("Enter")
+        expect(chat.prose).to_have_text("One")
+
+        def receive(gate: Gate = next_token) -> None:
+            gate.open()
+            expect(chat.prose).to_have_text("One more")
+
+        token = restyled(browser_page, receive)
+        end.open()
+        chat.wait_complete()
+        counts.append((key, token))
+    for short, long in zip(*counts, strict=True):
+        assert short > 0
+        assert long < short + 18, counts  # one for each exchange would be more
