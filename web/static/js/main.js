@@ -60,7 +60,8 @@ const transcript = new Transcript(log, {
   },
   decide: (exchange, call, isAllowed) => chat.answers.decide(chat.conversation, exchange, call, isAllowed),
   consentAsked: (name) => announce(texts.consentAsked(name)),
-  editCancelled: (exchange, question) => offerEdit("editCancelled", exchange, question),
+  editCancelled: (exchange, question) =>
+    conversations.offerEdit("editCancelled", exchange, question, (edited) => transcript.reopenEditor(exchange, edited)),
   show: (exchange) => thenFocusComposer(() => chat.choose(exchange)),
   delete: (exchange) => thenFocusComposer(() => conversations.deleteExchange(exchange)),
   choose: (exchange, choice) => {
@@ -172,7 +173,18 @@ const chat = new Chat(store, {
   status: announce,
   draftNotSaved: () => notices.show("draftNotSaved"),
 });
-const syncing = isSynced ? startSync() : null;
+const syncEvents = {
+  isUnnamed: (/** @type {string} */ id) => chat.answers.isUnnamed(id),
+  changed: (/** @type {string} */ id) => void chat.refresh(id),
+  deleted: (/** @type {string} */ id) => conversations.deletedElsewhere(id),
+};
+// null if it could not be loaded, offline or after a deploy: the next page sends what has changed
+const syncing = isSynced
+  ? import("./sync/server_sync.js").then(({ ServerSync }) => new ServerSync(store, syncEvents)).catch(() => null)
+  : null;
+/** Loads export and import, and uses them. @type {import("./dialogs/archive_controls.js").UseFiles} */
+const useFiles = (work) =>
+  parts.use(() => import("./files/conversation_files.js"), ({ ConversationFiles }) => work(new ConversationFiles(store)));
 const conversations = new ConversationActions(store, chat, notices, undo, {
   save: () => composer.flush(),
   move: (replacement) => composer.moveDraft(replacement, transcript.unsentEdits),
@@ -310,52 +322,11 @@ function configure(configuration) {
   transcript.translate(); // a failure that was shown before may have another remedy
 }
 
-/**
- * Loads export and import, and uses them.
- * @param {(files: import("./files/conversation_files.js").ConversationFiles) => Promise<void>} work
- * @returns {Promise<boolean>} false if they could not be loaded, which is shown
- */
-async function useFiles(work) {
-  const loaded = await parts.load(() => import("./files/conversation_files.js"));
-  if (loaded) await work(new loaded.ConversationFiles(store));
-  return loaded !== null;
-}
-
-/** @returns {Promise<import("./sync/server_sync.js").ServerSync | null>} null if it could not be loaded */
-async function startSync() {
-  try {
-    const { ServerSync } = await import("./sync/server_sync.js");
-    return new ServerSync(store, {
-      isUnnamed: (id) => chat.answers.isUnnamed(id),
-      changed: (id) => void chat.refresh(id),
-      deleted: (id) => conversations.deletedElsewhere(id),
-    });
-  } catch {
-    return null; // offline, or after a deploy: the next page sends what has changed
-  }
-}
-
 /** Applies the settings to the next questions. */
 function applySettings() {
   const { models, mode } = chat.configuration;
   chat.mode = settings.values.mode || mode;
   chat.model = models.includes(settings.values.model) ? settings.values.model : "";
-}
-
-/**
- * Offers to bring back changes to a question of the shown conversation. If there are others meanwhile, they are offered next.
- * @param {"editCancelled" | "editReplaced"} key
- * @param {import("./conversation/exchange.js").Exchange} exchange
- * @param {string} question as it was edited
- */
-function offerEdit(key, exchange, question) {
-  const { id } = chat.conversation;
-  undo.offer(key, () => {
-    if (chat.conversation.id === id) chat.reveal(exchange.id); // another version may be shown
-    const replaced = transcript.reopenEditor(exchange, question);
-    if (chat.conversation.id !== id) conversations.open(id); // there is the editor
-    if (replaced) offerEdit("editReplaced", exchange, replaced);
-  });
 }
 
 function goToComposer() {

@@ -1,4 +1,4 @@
-/** Opens, starts, renames and deletes conversations. */
+/** Opens, starts, renames and deletes conversations, and offers to undo what the reader has thrown away. */
 
 import { conversationInAddress, pushAddress, pushEmptyAddress, replaceAddress } from "../browser/address.js";
 import { Conversation } from "../conversation/conversation.js";
@@ -137,6 +137,24 @@ export class ConversationActions {
     const { questions, answers } = conversation.versionsOf(exchange);
     const isVersion = questions.length > 1 || answers.length > 1;
     this.#undo.offer(isVersion ? "versionDeleted" : "exchangeDeleted", this.#chat.delete(exchange));
+  }
+
+  /**
+   * Offers to bring back changes to a question of the shown conversation. If there are others meanwhile, they are offered
+   * next.
+   * @param {"editCancelled" | "editReplaced"} key
+   * @param {Exchange} exchange
+   * @param {string} question as it was edited
+   * @param {(question: string) => string} reopen opens its editor; returns the unsent changes that it replaces, if any
+   */
+  offerEdit(key, exchange, question, reopen) {
+    const { id } = this.#chat.conversation;
+    this.#undo.offer(key, () => {
+      if (this.#chat.conversation.id === id) this.#chat.reveal(exchange.id); // another version may be shown
+      const replaced = reopen(question);
+      if (this.#chat.conversation.id !== id) this.open(id); // there is the editor
+      if (replaced) this.offerEdit("editReplaced", exchange, replaced, reopen);
+    });
   }
 
   /**

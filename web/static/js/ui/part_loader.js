@@ -32,6 +32,19 @@ export class PartLoader {
   }
 
   /**
+   * Loads a part, and uses it.
+   * @template Part
+   * @param {() => Promise<Part>} load
+   * @param {(part: Part) => unknown} work
+   * @returns {Promise<boolean>} false after showing that it could not be loaded
+   */
+  async use(load, work) {
+    const part = await this.load(load);
+    if (part) await work(part);
+    return part !== null;
+  }
+
+  /**
    * Loads a part at the first interaction. The page does without, if it cannot be loaded: offline, or after a deploy.
    * @template Part
    * @param {() => Promise<Part>} load
