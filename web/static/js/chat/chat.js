@@ -251,7 +251,7 @@ export class Chat {
     this.#view.running(this.running);
     this.#view.status(this.running ? texts.generating : "");
     this.answers.reportConnections(this.conversation.id);
-    this.answers.watch(this.conversation);
+    this.answers.elsewhere.watch(this.conversation);
   }
 
   /** Shows what another tab has saved. @param {string} id of the conversation */
@@ -268,7 +268,7 @@ export class Chat {
     conversation.merge(stored, (exchange) => this.answers.isAheadOfStore(exchange));
     if (this.conversation !== conversation) return;
     this.#view.shown(conversation);
-    this.answers.watch(this.conversation);
+    this.answers.elsewhere.watch(this.conversation);
   }
 
   /** Receives and reads no more of a conversation that was deleted. @param {string} id */
@@ -322,7 +322,7 @@ export class Chat {
       this.show(replacement);
     } else {
       this.#view.shown(conversation);
-      this.answers.watch(this.conversation);
+      this.answers.elsewhere.watch(this.conversation);
     }
   }
 

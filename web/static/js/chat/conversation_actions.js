@@ -62,7 +62,7 @@ export class ConversationActions {
    */
   async openStore(database) {
     await this.#store.open(database);
-    void this.#chat.answers.followOthers(this.#chat.conversation.id);
+    void this.#chat.answers.elsewhere.followRecent(this.#chat.conversation.id);
     const legacy = this.#legacy;
     if (!legacy) return;
     await this.#store.add([legacy]);

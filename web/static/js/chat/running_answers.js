@@ -2,8 +2,9 @@
 
 import { awaitsDecision, callsOf, withDecision } from "../conversation/answer_parts.js";
 import { INTERRUPTED, finish, isAhead, newRun, reopen, setRun } from "../conversation/exchange.js";
+import { AnswersElsewhere } from "./answers_elsewhere.js";
 import { TabPermissions } from "./tab_permissions.js";
-import { discardRun, isLocked, questionOf, Run, sendConsent, waitUntilUnlocked } from "./run.js";
+import { discardRun, questionOf, Run, sendConsent } from "./run.js";
 
 /** @typedef {import("../api/configuration.js").Configuration} Configuration */
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
@@ -34,17 +35,12 @@ import { discardRun, isLocked, questionOf, Run, sendConsent, waitUntilUnlocked }
 /** @type {Outcome} */
 const DELETED = { state: "stopped", stopReason: "deleted" };
 const CONFIGURATION_MS = 2000; // for which a question waits for the server's configuration
-const ASKED_MS = 60_000; // a question that a closed page may not have sent is sent again within this time
-const KEPT_MS = 600_000; // the server's default for how long an answer is kept
-const MOST_FOLLOWED = 5; // conversations with running answers, of which another page was closed
 
 export class RunningAnswers {
   #store;
   #events;
   /** @type {Set<Run>} */
   #runs = new Set();
-  /** Exchanges whose answers another tab seems to be writing. @type {Set<Exchange>} */
-  #watched = new Set();
   #permissions;
 
   /**
@@ -54,13 +50,22 @@ export class RunningAnswers {
   constructor(store, events) {
     this.#store = store;
     this.#events = events;
+    /** Those that other pages have requested. */
+    this.elsewhere = new AnswersElsewhere(store, {
+      isReceived: (exchange) => this.#runOf(exchange) !== undefined,
+      isAheadOfStore: (exchange) => this.isAheadOfStore(exchange),
+      follow: (conversation, exchange) => this.#follow(conversation, exchange),
+      askAgain: (conversation, exchange) => void this.#askAgain(conversation, exchange),
+      updated: (conversation) => events.updated(conversation),
+      read: (id) => events.read(id),
+    });
     this.#permissions = new TabPermissions({
       changed: () => events.awaitingChanged(),
       decided: (exchange, call, decision) => {
         const run = [...this.#runs].find((each) => each.exchange.id === exchange);
         if (run?.exchange.parts) this.#applyDecision(run.conversation, run.exchange, call, decision);
       },
-      left: (conversation) => this.#followUnreceived(conversation),
+      left: (conversation) => this.elsewhere.followUnreceived(conversation),
     });
   }
 
@@ -109,29 +114,6 @@ export class RunningAnswers {
       this.#keep(conversation, exchange);
     }
     await this.#request(run);
-  }
-
-  /**
-   * Follows answers that the server keeps. Waits for the end of others that other tabs are writing, and then updates them.
-   * @param {Conversation} conversation
-   */
-  watch(conversation) {
-    for (const exchange of conversation.exchanges) {
-      if (exchange.state !== "running" || this.#runOf(exchange)) continue;
-      if (exchange.run?.id) {
-        this.#follow(conversation, exchange);
-      } else if (!this.#watched.has(exchange)) {
-        this.#watched.add(exchange);
-        void waitUntilUnlocked(exchange.id).then(() => this.#onUnlocked(conversation, exchange));
-      }
-    }
-  }
-
-  /** Follows answers that a closed page has requested. Call when the store is open. @param {string} shown left out */
-  async followOthers(shown) {
-    const since = Date.now() - KEPT_MS;
-    const recent = this.#store.list.filter(({ id, changed }) => changed > since && id !== shown);
-    for (const { id } of recent.slice(0, MOST_FOLLOWED)) await this.#followUnreceived(id);
   }
 
   /**
@@ -206,14 +188,6 @@ export class RunningAnswers {
       if (!run.isKept) void this.#end(run, { state: "failed", failure: INTERRUPTED });
       else if (run.isWriter) this.#store.save(run.conversation, [run.exchange], { isGrowth: true });
     }
-  }
-
-  /** @param {string} id of a conversation, whose running answers are followed if no tab receives them */
-  async #followUnreceived(id) {
-    const stored = await this.#store.load(id);
-    const running = stored?.exchanges.filter(({ state, run }) => state === "running" && run?.id) ?? [];
-    const locked = await Promise.all(running.map((exchange) => isLocked(exchange.id)));
-    if (locked.includes(false)) this.watch(await this.#events.read(id));
   }
 
   /**
@@ -336,24 +310,6 @@ export class RunningAnswers {
     }
     run.release();
     this.#events.stored(conversation.id);
-  }
-
-  /**
-   * @param {Conversation} conversation
-   * @param {Exchange} exchange no tab is writing it; the database may have its end
-   */
-  async #onUnlocked(conversation, exchange) {
-    this.#watched.delete(exchange);
-    if (exchange.state !== "running") return; // its tab has saved how it ended
-    const stored = await this.#store.load(conversation.id);
-    if (stored) conversation.merge(stored, (each) => this.isAheadOfStore(each));
-    if (this.#runOf(exchange)) return;
-    const { run } = exchange;
-    if (exchange.state === "running" && run?.id) return this.#follow(conversation, exchange);
-    if (exchange.state === "running" && run && Date.now() - run.asked < ASKED_MS) return void this.#askAgain(conversation, exchange);
-    // not saved: its own tab, or the next page, may still save more of it
-    if (exchange.state === "running") Object.assign(exchange, { state: "failed", failure: INTERRUPTED });
-    this.#events.updated(conversation);
   }
 
   /**
