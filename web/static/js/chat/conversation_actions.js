@@ -4,7 +4,7 @@ import { conversationInAddress, pushAddress, pushEmptyAddress, replaceAddress } 
 import { Conversation } from "../conversation/conversation.js";
 import { removeDrafts } from "../storage/draft.js";
 import { readDraftTuning } from "../storage/draft_tuning.js";
-import { deleteLegacyConversation, readLegacyConversation } from "../storage/legacy_conversation.js";
+import { storageName } from "../browser/page_root.js";
 
 /** @typedef {import("./chat.js").Chat} Chat */
 /** @typedef {import("../storage/conversation_store.js").ConversationStore} ConversationStore */
@@ -28,8 +28,6 @@ export class ConversationActions {
   #draft;
   /** Gives a draft back to a conversation that another tab has deleted. @type {{ id: string, give: () => void } | null} */
   #moved = null;
-  /** Not in the database yet. @type {Conversation | null} */
-  #legacy = null;
 
   /**
    * @param {ConversationStore} store
@@ -51,9 +49,8 @@ export class ConversationActions {
   /** Shows the conversation in the address, or a new one. Call once, before the store is open. */
   start() {
     const id = conversationInAddress();
-    this.#legacy = readLegacyConversation();
     if (id) this.#chat.open(id);
-    else this.#chat.show(this.#legacy ?? undefined);
+    else this.#chat.show();
   }
 
   /**
@@ -63,12 +60,19 @@ export class ConversationActions {
   async openStore(database) {
     await this.#store.open(database);
     void this.#chat.answers.elsewhere.followRecent(this.#chat.conversation.id);
-    const legacy = this.#legacy;
-    if (!legacy) return;
+    if (hasLegacyConversation()) await this.#addLegacyConversation();
+  }
+
+  /** Adds the only conversation of version 0.1.0. It is shown, unless another one is. */
+  async #addLegacyConversation() {
+    const part = await import("../storage/legacy_conversation.js").catch(() => null); // then a later page adds it
+    const legacy = part?.readLegacyConversation();
+    if (!part || !legacy) return;
+    if (this.#chat.conversation.isEmpty && !conversationInAddress()) this.#chat.show(legacy);
     await this.#store.add([legacy]);
     const isPending = legacy.exchanges.some((exchange) => this.#store.hasPendingWrite(exchange));
     // each reading gives it new ids, so it must not be read again
-    if (!isPending || this.#store.backUp()) deleteLegacyConversation();
+    if (!isPending || this.#store.backUp()) part.deleteLegacyConversation();
     if (this.#chat.conversation === legacy) replaceAddress(legacy.id);
   }
 
@@ -202,5 +206,14 @@ export class ConversationActions {
   #showNew() {
     replaceAddress(null);
     this.#chat.show();
+  }
+}
+
+/** @returns {boolean} whether there is something under the key of `legacy_conversation.js` */
+function hasLegacyConversation() {
+  try {
+    return localStorage.getItem(storageName("conversation.1")) !== null;
+  } catch {
+    return false; // turned off
   }
 }
