@@ -289,7 +289,8 @@ def test_a_permission_is_asked_for_again_after_a_reload_and_not_once_it_is_decid
     chat.page.get_by_role("button", name="Deny").click()
     expect(summary(chat)).to_have_text(f"Tool send_mail {DENIED}")
     assert bodies == [{"call": "call_1", "allow": False}]
-    chat.page.reload()
+    with chat.page.expect_request("**/api/runs/a1/events"):
+        chat.page.reload()
     expect(summary(chat)).to_have_text(f"Tool send_mail {DENIED}")
     chat.page.unroute("**/api/runs/a1/events")
     rest = numbered(3, result_frame("call_1", "send_mail", "Refused", is_error=True), "I did not.", DONE_FRAME)

@@ -260,7 +260,7 @@ parts.loadLater(
   ([{ Tooltips }]) => new Tooltips([...ofButtons, { button: ".send", key: { key: "Enter" } }]),
 );
 parts.loadLater(() => import("./ui/focus_keeper.js"), ({ FocusKeeper }) => new FocusKeeper(takeFocus));
-parts.loadLater(() => Promise.all([import("./api/kept_answer.js"), import("./chat/history_limits.js"), import("./storage/search_query.js")]));
+parts.loadLater(() => Promise.all([import("./chat/answer_receiver.js"), import("./storage/search_query.js")]));
 parts.loadLater(
   () => Promise.all([import("./transcript/copied_content.js"), import("./transcript/printed_code.js"), import("./transcript/tab_stops.js")]),
   ([{ watchCopying }, { watchPrinting }, { watchTab }]) => {

@@ -2,7 +2,7 @@
 
 import { apiAddress, postHeaders } from "../browser/page_root.js";
 import { readEvents, EventTooLarge } from "./event_stream.js";
-import { Failure, failureFromJson, failureFromResponse, parseObject, readObject } from "./failure.js";
+import { connectionFailure, Failure, failureFromJson, failureFromResponse, parseObject, readObject } from "./failure.js";
 import { readUsage } from "./answer_details.js";
 
 const BODY_END_MS = 500; // a server ends the body after its terminal frame; a proxy may delay that end
@@ -62,9 +62,7 @@ export async function* requestAnswer(question, signal) {
     if (error instanceof Failure) throw error;
     signal.throwIfAborted();
     // fetch and the body's reader reject with a TypeError for all network errors
-    if (error instanceof TypeError) {
-      throw new Failure({ code: navigator.onLine ? "network" : "offline", retryable: true });
-    }
+    if (error instanceof TypeError) throw connectionFailure();
     throw error;
   }
 }

