@@ -181,6 +181,7 @@ def test_a_message_waits_for_the_images_that_are_being_read(chat: ChatPage) -> N
     chat.field.fill("What is it?")
     expect(chat.send_button).to_be_disabled()
     chat.field.press("Enter")
+    expect(chat.status).to_have_text("You can send when the images have been read.")
     expect(chat.field).to_have_value("What is it?")
     chat.page.evaluate("() => window.goOn()")
     expect(attached(chat)).to_have_count(1)

@@ -345,7 +345,8 @@ export class Composer {
   #submit() {
     const message = this.#field.value;
     if (this.#isBusy && (message.trim() !== "" || this.#hasOnlyImages)) this.#showHint();
-    if (this.#isBusy || this.#attachments?.isReading || this.#findProblem()) return;
+    if (this.#isBusy || this.#findProblem()) return;
+    if (this.#attachments?.isReading) return this.#events.tooEarly(texts.imagesReading);
     if (message.trim() === "") {
       this.#isWordless = this.#hasOnlyImages;
       this.#show();

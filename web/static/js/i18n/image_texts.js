@@ -9,6 +9,7 @@ const ENGLISH = {
   images: "Images",
   /** @param {string} names */
   imagesAdded: (names) => `Images added: ${names}`,
+  imagesReading: "You can send when the images have been read.",
   wordsMissing: "Write a question about the image.",
   addImages: "Add images",
   remove: "Remove",
@@ -29,6 +30,7 @@ const CHINESE = {
   fileNotTextOrImage: "消息中只能放入文本文件和图片。",
   images: "图片",
   imagesAdded: (names) => `已添加图片：${names}`,
+  imagesReading: "图片读取完后才能发送。",
   wordsMissing: "请写下关于图片的问题。",
   addImages: "添加图片",
   remove: "移除",
