@@ -131,6 +131,21 @@ def test_a_permission_is_told_in_every_tab_and_may_be_given_in_any(
     expect_told(other, is_told=False)
 
 
+def test_without_web_locks_a_tab_that_is_closed_tells_of_its_permission_no_more(
+    chat: ChatPage, shared_tools: RunningServer
+) -> None:
+    chat.page.context.add_init_script("Object.defineProperty(navigator, 'locks', { value: undefined })")
+    chat.page.reload()
+    other = ChatPage(chat.page.context.new_page()).open()
+    begin(chat, shared_tools, reply("Well."))
+    expect_told(other, is_told=True)
+    chat.page.goto("about:blank")
+    expect_told(other, is_told=False)
+    other.page.locator(".conversation a").click()
+    other.page.get_by_role("button", name="Allow").click()
+    expect(other.prose.last).to_have_text("Well.")
+
+
 def test_a_permission_is_told_until_its_answer_has_ended_also_if_its_tab_is_closed(
     chat: ChatPage, shared_tools: RunningServer
 ) -> None:

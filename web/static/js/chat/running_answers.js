@@ -188,6 +188,7 @@ export class RunningAnswers {
       if (!run.isKept) void this.#end(run, { state: "failed", failure: INTERRUPTED });
       else if (run.isWriter) this.#store.save(run.conversation, [run.exchange], { isGrowth: true });
     }
+    this.#permissions.leave();
   }
 
   /**

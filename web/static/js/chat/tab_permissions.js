@@ -58,6 +58,12 @@ export class TabPermissions {
     this.#post({ kind: "decided", exchange, call, decision });
   }
 
+  /** Call before the page is unloaded. Web Locks tell the other tabs of that, but plain http has none. */
+  leave() {
+    if (navigator.locks) return;
+    for (const [exchange, conversation] of this.#own) this.#post({ kind: "over", exchange, conversation });
+  }
+
   /** @param {PermissionMessage} message */
   #receive(message) {
     if (message.kind === "decided") return this.#events.decided(message.exchange, message.call, message.decision);
@@ -76,7 +82,6 @@ export class TabPermissions {
   }
 
   /**
-   * Without Web Locks, which plain http has not, what a closed tab has told is kept until the page is loaded again.
    * @param {string} exchange
    * @param {string} conversation
    */
