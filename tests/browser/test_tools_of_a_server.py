@@ -153,7 +153,7 @@ def test_a_permission_is_told_until_its_answer_has_ended_also_if_its_tab_is_clos
     begin(chat, shared_tools)
     expect_told(other, is_told=True)
     chat.page.keyboard.press("Escape")
-    expect(row(chat, "send").locator("summary")).to_have_text("Tool send not finished")
+    expect(row(chat, "send").locator("summary")).to_have_text("Tool send not run")
     expect_told(other, is_told=False)
     chat.page.get_by_role("button", name="New conversation").click()
     begin(chat, shared_tools, reply("Well."))
