@@ -43,7 +43,6 @@ export const ENGLISH = {
   textNormal: "Normal",
   textLarge: "Large",
   textLarger: "Largest",
-  settingsNotSaved: "This browser cannot save settings. Your choices apply until you leave this page.",
   tune: "Adjust the answers",
   tuned: "Adjust the answers (adjusted)",
   systemPrompt: "Instructions for this conversation",
@@ -51,22 +50,9 @@ export const ENGLISH = {
   temperature: "Temperature",
   temperatureDefault: "Default",
   temperatureHelp: "0 is the most predictable, 2 the most varied. Leave empty for the model's default.",
-  temperatureOutside: "The temperature should be a number from 0 to 2, or empty.",
   tuningHelp: "Kept with this conversation, and used from the next answer on.",
   done: "Done",
   shortcuts: "Keyboard shortcuts",
-  showShortcuts: "Show this list",
-  newLine: "New line",
-  earlierPrompt: "Previous question (in an empty box)",
-  laterPrompt: "Next question",
-  nextControl: "Next button or field",
-  toggleSidebar: "Open or close the sidebar",
-  inTheList: "On a title in the list of conversations",
-  conversationAbove: "The one above",
-  conversationBelow: "The one below",
-  toComposer: "Go to the message box",
-  copyLast: "Copy the last answer",
-  stopAnswer: "Stop the answer",
   send: "Send",
   stop: "Stop",
   toEnd: "Jump to the latest",
@@ -106,7 +92,6 @@ export const ENGLISH = {
   moreActions: "More actions",
   showMore: "Show more",
   showLess: "Show less",
-  wrapLines: "Wrap lines",
   regenerate: "Regenerate",
   resume: "Continue",
   /** Sent to the model, not shown to the reader. */
@@ -126,7 +111,6 @@ export const ENGLISH = {
   editCancelled: "Changes to the question discarded.",
   editReplaced: "Restored. Your other changes were put aside.",
   undo: "Undo",
-  undoLast: "Undo the last deletion",
   /** @param {string} keys */
   undoWith: (keys) => `Undo with ${keys}.`,
   undone: "Restored",
@@ -170,27 +154,7 @@ export const ENGLISH = {
   conversationDeleted: "Conversation deleted.",
   incomplete: "This answer is incomplete.",
   partNotLoaded: "This part of the page could not be loaded. Reload the page, then try again.",
-  codeLabel: "Code",
-  /**
-   * @param {string} language empty if unknown
-   * @param {number} number
-   * @param {number} count
-   */
-  codeName: (language, number, count) =>
-    `Code${count > 1 ? ` ${number} of ${count}` : ""}${language ? `: ${language}` : ""}`,
-  /**
-   * @param {number} number
-   * @param {number} count
-   */
-  tableName: (number, count) => (count > 1 ? `Table ${number} of ${count}` : "Table"),
   image: "Image",
-  calloutNote: "Note",
-  calloutTip: "Tip",
-  calloutImportant: "Important",
-  calloutWarning: "Warning",
-  calloutCaution: "Caution",
-  taskDone: "Done",
-  taskOpen: "Not done",
   retry: "Try again",
   askInNew: "Ask in a new conversation",
   changeTemperature: "Change the temperature",
@@ -228,18 +192,6 @@ export const ENGLISH = {
   offlineNotice: "You are offline. Your conversation and your draft are kept.",
   backOnline: "You are back online",
   details: "Details",
-  firstToken: "Time to first token",
-  totalTime: "Total time",
-  tokensPerSecond: "Tokens per second",
-  usage: "Tokens",
-  /**
-   * @param {string} prompt
-   * @param {string} completion
-   * @param {boolean} estimated
-   */
-  tokens: (prompt, completion, estimated) => `${prompt} input, ${completion} output${estimated ? " (estimated)" : ""}`,
-  notCounted: "not counted: the answer did not finish",
-  cost: "Cost",
   /** @param {string} id */
   reference: (id) => `Reference: ${id}`,
   failures: {

@@ -8,9 +8,10 @@ import { ENGLISH } from "./english.js";
 import { frame, preferredLanguages, root } from "../browser/page_root.js";
 
 /**
- * Those of tools, files and images are there once a module that uses them has imported theirs.
- * @typedef {typeof ENGLISH & import("./tool_texts.js").ToolTexts & import("./file_texts.js").FileTexts &
- *   import("./image_texts.js").ImageTexts} Texts
+ * Those of a part that is loaded later are there once it has imported them.
+ * @typedef {typeof ENGLISH & import("./detail_texts.js").DetailTexts & import("./dialog_texts.js").DialogTexts &
+ *   import("./file_texts.js").FileTexts & import("./image_texts.js").ImageTexts & import("./markdown_texts.js").MarkdownTexts &
+ *   import("./tool_texts.js").ToolTexts} Texts
  */
 /** @typedef {"" | "en" | "zh-CN"} LanguageChoice empty for the application's or the browser's language */
 /** @typedef {{ [Key in keyof Texts]: Texts[Key] extends string ? Key : never }[keyof Texts]} TextKey */

@@ -2,6 +2,7 @@
 
 import { iconButton } from "../ui/button.js";
 import { setCode } from "./code_lines.js";
+import "../i18n/markdown_texts.js";
 import { setText, texts } from "../i18n/language.js";
 import { setSource } from "./patch.js";
 

@@ -1,6 +1,7 @@
 /** The details of an answer. Loaded when the reader first uses the page. */
 
 import { tokensPerSecond } from "../api/answer_details.js";
+import "../i18n/detail_texts.js";
 import { setText, texts } from "../i18n/language.js";
 
 /** @typedef {import("../api/answer_details.js").AnswerDetails} AnswerDetails */
