@@ -302,9 +302,16 @@ def test_a_footnote_and_its_reference_lead_to_each_other(chat: ChatPage, model: 
     prose = show(chat, model, "A claim[^1].\n\n[^1]: The source.")
     reference = prose.locator(".footnote-reference")
     reference.click()
-    expect(prose.locator(".footnote-label")).to_be_focused()
+    label = prose.locator(".footnote-label")
+    expect(label).to_be_focused()
+    expect(label).to_have_accessible_name("Footnote 1: back to the text")
     chat.page.keyboard.press("Enter")
     expect(reference).to_be_focused()
+    expect(reference).to_have_accessible_name("Footnote 1")
+    chat.page.get_by_role("button", name="Settings").click()
+    chat.page.get_by_label("简体中文", exact=True).check()
+    expect(reference).to_have_accessible_name("脚注 1")
+    expect(label).to_have_accessible_name("脚注 1：回到正文")
 
 
 def test_a_footnotes_mark_is_small_before_its_note_arrives(chat: ChatPage, model: ScriptedModel) -> None:

@@ -26,6 +26,10 @@ const ENGLISH = {
   calloutCaution: "Caution",
   taskDone: "Done",
   taskOpen: "Not done",
+  /** @param {string} label */
+  footnote: (label) => `Footnote ${label}`,
+  /** @param {string} label */
+  footnoteBack: (label) => `Footnote ${label}: back to the text`,
 };
 
 /** @type {MarkdownTexts} */
@@ -41,6 +45,8 @@ const CHINESE = {
   calloutCaution: "危险",
   taskDone: "已完成",
   taskOpen: "未完成",
+  footnote: (label) => `脚注 ${label}`,
+  footnoteBack: (label) => `脚注 ${label}：回到正文`,
 };
 
 addTexts(ENGLISH, CHINESE);

@@ -1,5 +1,8 @@
 /** Leads from a footnote's reference to its text, and back. */
 
+import "../i18n/markdown_texts.js";
+import { texts } from "../i18n/language.js";
+
 const MARKS = "sup.footnote-reference, sup.footnote-label";
 
 /** @type {WeakSet<Element>} */
@@ -18,6 +21,15 @@ export function markFootnotes(fragment) {
   for (const mark of fragment.querySelectorAll(MARKS)) {
     mark.setAttribute("role", "link");
     mark.setAttribute("tabindex", "0");
+  }
+  nameFootnotes(fragment);
+}
+
+/** Says where the marks lead: what is seen is a number or a word. @param {ParentNode} text */
+export function nameFootnotes(text) {
+  for (const mark of text.querySelectorAll(MARKS)) {
+    const name = mark.matches(".footnote-reference") ? texts.footnote : texts.footnoteBack;
+    mark.setAttribute("aria-label", name(mark.textContent ?? ""));
   }
 }
 
