@@ -19,7 +19,7 @@ async () => {
             "figure|figcaption|button)$", "i");
     const ATTRIBUTES = /^(href|target|rel|src|alt|title|class|align|start|colspan|rowspan|type|checked|disabled|dir|tabindex|role|aria-label|data-label|data-text|data-typeset|open|width|loading|decoding)$/;
     const OURS = /^(figure|figcaption|button|col|colgroup)$/i;
-    const CLASSES = /^(source|group|footnote|footnote-(reference|label)|callout|callout-(title|note|tip|important|warning|caution)|formula|formula-(display|open|unreadable)|language-[\w+#.-]+|code|lines|table|continued|fixed|quiet|icon-button|copy-code|wrap-code|task|hljs-[\w-]+|function_|class_|inherited__|language_|host|katex.*)$/;
+    const CLASSES = /^(source|group|footnote|footnote-(reference|label)|callout|callout-(title|note|tip|important|warning|caution)|formula|formula-(display|open|unreadable)|language-[\w+#.-]+|code|lines|table|short|long|whole-words|continued|fixed|quiet|icon-button|copy-code|wrap-code|task|hljs-[\w-]+|function_|class_|inherited__|language_|host|katex.*)$/;
     // What a parser writes before it is sanitised: known tags, known attributes, no address that runs.
     const WRITTEN = /^(href|src|alt|title|class|align|start|type|checked|disabled|style)$/;
     window.auditHtml = (root) => [...root.querySelectorAll("*")].flatMap((element) => [
