@@ -126,6 +126,7 @@ form
 text Your message
 textbox Your message
 text scripted
+button Add files
 button Send, disabled
 text Enter to send, Shift+Enter for a new line
 button Keyboard shortcuts, hasPopup dialog

@@ -21,6 +21,15 @@ DROP: Final = """([selector, files, link]) => {
     const target = document.querySelector(selector);
     return ["dragover", "drop"].map((type) => !target.dispatchEvent(new DragEvent(type, options)));
 }"""
+# Drags a file or a text over an element, until `clearInterval(window.drag)`.
+DRAG: Final = """([selector, isFile]) => {
+    const dataTransfer = new DataTransfer();
+    if (isFile) dataTransfer.items.add(new File(["a"], "a.txt"));
+    else dataTransfer.setData("text/plain", "a");
+    const options = { dataTransfer, bubbles: true, cancelable: true };
+    const target = document.querySelector(selector);
+    window.drag = setInterval(() => target.dispatchEvent(new DragEvent("dragover", options)), 100);
+}"""
 PASTE: Final = """([text]) => {
     const clipboardData = new DataTransfer();
     clipboardData.items.add(new File([new Uint8Array([137, 80, 78, 71, 0])], "image.png", { type: "image/png" }));
@@ -40,7 +49,19 @@ def test_text_files_become_text_in_the_message_box_and_others_one_sentence(brows
     assert browser_page.evaluate(DROP, ["#sluice-bar", [SCRIPT, NOTES], ""]) == [True, True]
     added = "See\n\n`sum.py`\n\n````py\nprint('''\n```\n''')\n````\n\n`notes`\n\n```\nGrüße\n```\n"
     expect(chat.field).to_have_value(added)
+    expect(chat.status).to_have_text("Files added: sum.py, notes")
     expect(notice).to_have_count(0)
+    # while files are dragged over the page, a sign covers the message box, and takes nothing
+    sign = chat.page.get_by_text("Drop files here")
+    expect(sign).to_have_count(0)
+    browser_page.evaluate(DRAG, ["#sluice-bar", True])
+    expect(sign).to_have_css("position", "absolute")
+    expect(sign).to_have_css("pointer-events", "none")
+    browser_page.evaluate("clearInterval(window.drag)")  # they have left the page
+    expect(sign).to_have_count(0)
+    browser_page.evaluate(DRAG, ["#sluice-message", False])
+    browser_page.evaluate("clearInterval(window.drag)")
+    expect(sign).to_have_count(0)
     chat.field.press("Control+z")
     expect(chat.field).to_have_value("See")
     for kind, target in (

@@ -84,7 +84,7 @@ def chat(browser_page: Page) -> ChatPage:
     chat = ChatPage(browser_page)
     chat.configure(images=True, max_body_bytes=2**23)
     chat.open()
-    expect(chat.page.get_by_role("button", name="Add images")).to_be_visible()
+    expect(chat.page.get_by_role("button", name="Add files")).to_be_visible()
     return chat
 
 
@@ -100,7 +100,7 @@ def picture(chat: ChatPage, name: str, *, width: int = 40, height: int = 30, kin
 def choose(chat: ChatPage, *files: FilePayload) -> None:
     """Choose files by the button."""
     with chat.page.expect_file_chooser() as chooser:
-        chat.page.get_by_role("button", name="Add images").click()
+        chat.page.get_by_role("button", name="Add files").click()
     chooser.value.set_files(list(files))
 
 
@@ -121,6 +121,7 @@ def test_images_are_chosen_dropped_pasted_and_removed(chat: ChatPage) -> None:
     assert chat.page.evaluate(DROP, ["#sluice-log", files, ""]) == [True, True]
     expect(attached(chat)).to_have_count(3)
     expect(chat.field).to_have_value("`notes`\n\n```\nGrüße\n```\n")  # a text file beside it is text, as before
+    expect(chat.status).to_have_text("Files added: notes, three.webp")
     assert [each.get_attribute("alt") for each in attached(chat).all()] == ["one.png", "two.jpg", "three.webp"]
     chat.page.get_by_role("button", name="Remove two.jpg").click()
     expect(chat.page.get_by_role("button", name="Remove three.webp")).to_be_focused()
@@ -290,7 +291,7 @@ def test_unsent_images_stay_with_the_draft_of_their_conversation(chat: ChatPage)
     chat.ask_and_wait("First")
     choose(chat, picture(chat, "one.png"))
     expect(attached(chat)).to_have_count(1)
-    expect(chat.status).to_have_text("Images added: one.png")
+    expect(chat.status).to_have_text("Files added: one.png")
     chat.page.get_by_role("button", name="New conversation").first.click()
     expect(attached(chat)).to_have_count(0)
     choose(chat, picture(chat, "two.png"))
@@ -326,7 +327,7 @@ def test_unsent_images_stay_with_the_draft_of_their_conversation(chat: ChatPage)
         expect(attached(chat)).to_have_count(0)
         chat.page.get_by_role("button", name="New conversation").first.click()
         chat.page.reload()
-        expect(chat.page.get_by_role("button", name="Add images")).to_be_visible()
+        expect(chat.page.get_by_role("button", name="Add files")).to_be_visible()
 
 
 def test_no_tab_removes_or_takes_the_unsent_message_of_another(chat: ChatPage, model: ScriptedModel) -> None:
@@ -334,7 +335,7 @@ def test_no_tab_removes_or_takes_the_unsent_message_of_another(chat: ChatPage, m
         other = ChatPage(chat.page.context.new_page())
         other.configure(images=True, max_body_bytes=2**23)
         other.page.goto(start)
-        expect(other.page.get_by_role("button", name="Add images")).to_be_visible()
+        expect(other.page.get_by_role("button", name="Add files")).to_be_visible()
         return other
 
     start = chat.page.url
@@ -468,7 +469,7 @@ def test_the_oldest_images_are_dropped_beyond_the_budget_and_those_of_deleted_co
 
     chat.page.route("**/js/storage/image_store.js", small)
     chat.page.reload()
-    expect(chat.page.get_by_role("button", name="Add images")).to_be_visible()
+    expect(chat.page.get_by_role("button", name="Add files")).to_be_visible()
     for number in range(4):
         choose(chat, picture(chat, f"{number}.png"))
         expect(attached(chat)).to_have_count(1)
@@ -484,7 +485,7 @@ def test_the_oldest_images_are_dropped_beyond_the_budget_and_those_of_deleted_co
     # those of a deleted conversation, once the deletion cannot be undone any more
     chat.page.evaluate(AGE, 3_600_000)
     chat.page.reload()
-    expect(chat.page.get_by_role("button", name="Add images")).to_be_visible()
+    expect(chat.page.get_by_role("button", name="Add files")).to_be_visible()
     chat.page.keyboard.press("Shift")
     expect(chat.questions.last.get_by_role("img")).to_have_count(1)
     assert chat.page.evaluate(UNTIL, [len(kept), WAIT_MS]) == kept
@@ -492,14 +493,21 @@ def test_the_oldest_images_are_dropped_beyond_the_budget_and_those_of_deleted_co
     chat.page.get_by_role("menuitem", name="Delete").click()
     expect(chat.page.locator(".conversation")).to_have_count(0)
     chat.page.reload()
-    expect(chat.page.get_by_role("button", name="Add images")).to_be_visible()
+    expect(chat.page.get_by_role("button", name="Add files")).to_be_visible()
     chat.page.keyboard.press("Shift")
     assert chat.page.evaluate(UNTIL, [0, WAIT_MS]) == []
 
 
-def test_without_permission_there_is_no_button_and_one_sentence(browser_page: Page) -> None:
+def test_without_permission_the_button_adds_text_files_only_and_there_is_one_sentence(browser_page: Page) -> None:
     chat = ChatPage(browser_page).open()
-    expect(chat.page.get_by_role("button", name="Add images")).to_have_count(0)
+    text: FilePayload = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"From a file."}
+    choose(chat, text)
+    expect(chat.field).to_have_value("`notes.txt`\n\n```txt\nFrom a file.\n```\n")
+    expect(chat.field).to_be_focused()
+    expect(chat.status).to_have_text("Files added: notes.txt")
+    accepted = chat.page.locator("#sluice-composer input[type=file]").get_attribute("accept") or ""
+    assert ".md" in accepted
+    assert "image/png" not in accepted
     assert chat.page.evaluate(PASTE_BROKEN, [""])
     expect(notice(chat, "Images and other files cannot be sent.")).to_be_visible()
 
@@ -525,7 +533,7 @@ def test_the_model_gets_the_images_of_the_page(
         model.enqueue(reply("Three noisy pictures."))
         large = picture(chat, "noise.jpg", width=1600, height=900, kind="image/jpeg")
         with chat.page.expect_file_chooser() as chooser:
-            chat.page.get_by_role("button", name="添加图片").click()
+            chat.page.get_by_role("button", name="添加文件").click()
         chooser.value.set_files([large] * 4)
         expect(attached(chat)).to_have_count(4)
         expect(chat.ask_and_wait("这是什么？")).to_have_text("Three noisy pictures.")

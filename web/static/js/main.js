@@ -99,7 +99,7 @@ const composer = new Composer(requireElement("composer", HTMLFormElement), promp
   stop: () => chat.stop(),
   tooEarly: announce,
   draftSaved: (isSaved) => notices.toggle("draftNotSaved", !isSaved),
-  imagesAdded: (names) => announce(texts.imagesAdded(names)),
+  filesAdded: (names) => announce(texts.filesAdded(names)),
   filesRead: (problem) => {
     notices.hide(...FILE_PROBLEMS); // shown again, it is announced again
     if (problem) notices.show(problem, { isUrgent: problem === "partNotLoaded" });
@@ -315,7 +315,7 @@ function configure(configuration) {
   if (configuration.allowsImages) {
     void composer.allowImages();
     parts.loadLater(() => import("./storage/image_store.js"), ({ deleteUnused }) => deleteUnused(() => store.findImages()));
-  }
+  } else parts.loadLater(() => composer.offerFiles());
   dialogs.configure(configuration);
   modelChoice.configure(configuration);
   applySettings();

@@ -1,4 +1,4 @@
-/** The images that will be sent with the next message: their button, and a list of them above the message box. */
+/** The images that will be sent with the next message: a list of them above the message box. */
 
 import "../i18n/image_texts.js";
 import { iconButton } from "../ui/button.js";
@@ -17,14 +17,11 @@ import { scaleImage } from "./image_scaling.js";
 /**
  * @typedef {object} AttachmentEvents
  * @property {() => void} changed
- * @property {(names: string) => void} added
  * @property {(isSaved: boolean) => void} draftSaved as for the text of a draft
  * @property {(problem: ImageProblem) => void} failed
- * @property {(files: File[]) => void} chosen files, of any kind
  */
 
 const MOST = 4; // the server's limit for one message
-const TYPES = "image/png,image/jpeg,image/webp,image/gif";
 
 export class Attachments {
   #field;
@@ -46,15 +43,6 @@ export class Attachments {
   constructor(form, field, events) {
     this.#field = field;
     this.#events = events;
-    const input = document.createElement("input");
-    Object.assign(input, { type: "file", accept: TYPES, multiple: true, hidden: true });
-    input.addEventListener("change", () => {
-      events.chosen([...(input.files ?? [])]);
-      input.value = ""; // the same file may be chosen again
-      field.focus();
-    });
-    const button = iconButton("image-plus", "addImages", "add-images", () => input.click());
-    form.querySelector(".composer-foot")?.querySelector(":scope > button")?.before(button, input);
     this.#list.className = "attachments";
     this.#list.hidden = true;
     setLabel(this.#list, "images");
@@ -107,7 +95,7 @@ export class Attachments {
 
   /**
    * @param {File[]} files images
-   * @returns {Promise<void>}
+   * @returns {Promise<string[]>} the names of those that were added
    */
   async add(files) {
     const draft = this.#draft;
@@ -129,9 +117,16 @@ export class Attachments {
       this.#reading -= 1;
       this.#show();
     }
-    if (!draft || added.length === 0) return;
-    this.#events.added(added.map(({ name }) => name).join(", "));
-    if (await keepImages(added)) draft.save();
+    if (draft && added.length > 0) void this.#keep(added, draft);
+    return added.map(({ name }) => name);
+  }
+
+  /**
+   * @param {NewImage[]} images
+   * @param {DraftImages} draft
+   */
+  async #keep(images, draft) {
+    if (await keepImages(images)) draft.save();
     else this.#events.failed("imagesNotKept");
   }
 

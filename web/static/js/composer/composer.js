@@ -20,7 +20,7 @@ import { onLanguageChange, setText, texts, tooLong } from "../i18n/language.js";
  * @property {(hint: string) => void} tooEarly the reader wants to send while an answer is running, or before the
  *   conversation has been read; the hint shows why nothing is sent yet
  * @property {(isSaved: boolean) => void} draftSaved false: the browser refuses to store the draft, or another one
- * @property {(names: string) => void} imagesAdded
+ * @property {(names: string) => void} filesAdded
  * @property {(problem: FileProblem | null) => void} filesRead what is wrong with dropped or pasted files; null also at the next edit
  *
  * @typedef {import("./dropped_files.js").FileProblem | import("./attachments.js").ImageProblem | "partNotLoaded"} FileProblem
@@ -111,7 +111,11 @@ export class Composer {
     const setEnterKey = () => (this.#field.enterKeyHint = coarsePointer.matches ? "enter" : "send");
     coarsePointer.addEventListener("change", setEnterKey);
     setEnterKey();
-    takeFiles(this.#field, { files: (files) => void this.#addFiles(files), link: (text) => this.insert(text) });
+    takeFiles(this.#field, {
+      files: (files) => void this.#addFiles(files),
+      link: (text) => this.insert(text),
+      dragged: () => void import("./drop_sign.js").then(({ showDropSign }) => showDropSign(form)).catch(() => undefined),
+    });
     // browsers match `:focus-visible` on text fields after a click as well
     const options = { capture: true, passive: true };
     document.addEventListener("keydown", ({ key }) => MOVES.has(key) && form.classList.add("by-keyboard"), options);
@@ -133,24 +137,30 @@ export class Composer {
     this.#setText(join(this.#draft.text, typedEarly));
   }
 
+  /** Shows the button that adds files. Call once where images may not be sent. */
+  async offerFiles() {
+    const part = await import("./file_button.js").catch(() => null); // offline, or after a deploy: files can be dropped
+    part?.addFileButton(this.#form, this.#attachments !== null, (files) => void this.#addFiles(files));
+  }
+
   /** Offers to send images. */
   async allowImages() {
     const part = await import("./attachments.js").catch(() => null); // offline, or after a deploy: without images
-    if (!part || this.#attachments) return;
+    if (this.#attachments) return;
+    if (!part) return this.offerFiles();
     this.#attachments = new part.Attachments(this.#form, this.#field, {
       changed: () => {
         this.#show();
         if (this.#later) this.send(this.#later);
       },
       draftSaved: (isSaved) => this.#events.draftSaved(isSaved),
-      added: (names) => this.#events.imagesAdded(names),
       failed: (problem) => {
         this.#later = "";
         this.#events.filesRead(problem);
       },
-      chosen: (files) => void this.#addFiles(files),
     });
     this.#attachments.open(this.#conversation);
+    await this.offerFiles();
   }
 
   /**
@@ -291,10 +301,11 @@ export class Composer {
     const { readFiles } = await import("./dropped_files.js").catch(() => ({ readFiles: null }));
     if (!readFiles) return this.#events.filesRead("partNotLoaded"); // offline, or after a deploy
     const isImage = (/** @type {File} */ { type }) => this.#attachments !== null && /^image\/(?!svg)/.test(type);
-    const { text, problem } = await readFiles(files.filter((file) => !isImage(file)), this.#maxChars);
+    const { text, names, problem } = await readFiles(files.filter((file) => !isImage(file)), this.#maxChars);
     if (text) this.insert(text);
     this.#events.filesRead(problem === "fileNotText" && this.#attachments ? "fileNotTextOrImage" : problem);
-    await this.#attachments?.add(files.filter(isImage));
+    names.push(...((await this.#attachments?.add(files.filter(isImage))) ?? []));
+    if (names.length > 0) this.#events.filesAdded(names.join(", "));
   }
 
   /** @param {KeyboardEvent} event */

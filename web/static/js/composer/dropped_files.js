@@ -1,5 +1,6 @@
 /** Turns dropped and pasted files into text: the content of text files, fenced, under their names. */
 
+import "../i18n/image_texts.js";
 import { texts } from "../i18n/language.js";
 
 const MAX_BYTES_PER_CHAR = 4;
@@ -9,6 +10,7 @@ const MAX_BYTES_PER_CHAR = 4;
 /**
  * @typedef {object} ReadFiles
  * @property {string} text of all text files; empty if there are none
+ * @property {string[]} names of these
  * @property {"fileNotText" | "fileTooLarge" | null} problem of the files that are not in the text
  */
 
@@ -19,7 +21,7 @@ const MAX_BYTES_PER_CHAR = 4;
  */
 export async function readFiles(files, maxChars) {
   /** @type {ReadFiles} */
-  const result = { text: "", problem: null };
+  const result = { text: "", names: [], problem: null };
   const parts = [];
   for (const file of files) {
     if (file.size > maxChars * MAX_BYTES_PER_CHAR) {
@@ -28,7 +30,10 @@ export async function readFiles(files, maxChars) {
     }
     const content = isMedia(file) ? null : decode(await bytesOf(file));
     if (content === null || DOCUMENT.test(content)) result.problem = "fileNotText";
-    else parts.push(fenced(file.name, content));
+    else {
+      parts.push(fenced(file.name, content));
+      result.names.push(file.name);
+    }
   }
   result.text = parts.join("\n\n");
   return result;

@@ -9,6 +9,7 @@ import { isOwnPage, root } from "../browser/page_root.js";
  * @typedef {object} IntakeEvents
  * @property {(files: File[]) => void} files
  * @property {(text: string) => void} link
+ * @property {() => void} dragged files are being dragged over the page
  */
 
 /**
@@ -20,7 +21,9 @@ export function takeFiles(field, events) {
   const target = isOwnPage ? window : root;
   target.addEventListener("dragover", (event) => {
     const drag = /** @type {DragEvent} */ (event);
-    if (isTaken(drag)) drag.preventDefault();
+    if (!isTaken(drag)) return;
+    drag.preventDefault();
+    if (drag.dataTransfer?.types.includes("Files")) events.dragged();
   });
   target.addEventListener("drop", (event) => {
     const drop = /** @type {DragEvent} */ (event);

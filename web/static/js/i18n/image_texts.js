@@ -1,4 +1,4 @@
-/** The texts of images in questions, in all languages. Loaded with the parts that add, show or export them. */
+/** The texts of images and files in questions, in all languages. Loaded with the parts that add, show or export them. */
 
 import { addTexts } from "./language.js";
 
@@ -8,10 +8,11 @@ const ENGLISH = {
   fileNotTextOrImage: "Only text files and images can be put into a message.",
   images: "Images",
   /** @param {string} names */
-  imagesAdded: (names) => `Images added: ${names}`,
+  filesAdded: (names) => `Files added: ${names}`,
+  dropFiles: "Drop files here",
   imagesReading: "You can send when the images have been read.",
   wordsMissing: "Write a question about the image.",
-  addImages: "Add images",
+  addFiles: "Add files",
   remove: "Remove",
   /** @param {string} name */
   removeImage: (name) => `Remove ${name}`,
@@ -29,10 +30,11 @@ const ENGLISH = {
 const CHINESE = {
   fileNotTextOrImage: "消息中只能放入文本文件和图片。",
   images: "图片",
-  imagesAdded: (names) => `已添加图片：${names}`,
+  filesAdded: (names) => `已添加文件：${names}`,
+  dropFiles: "把文件放到这里",
   imagesReading: "图片读取完后才能发送。",
   wordsMissing: "请写下关于图片的问题。",
-  addImages: "添加图片",
+  addFiles: "添加文件",
   remove: "移除",
   removeImage: (name) => `移除 ${name}`,
   imageOf: (name) => `图片：${name}`,
