@@ -130,7 +130,7 @@ def test_an_error_shows_its_message_and_a_retry_works(
     model.default = document("<h1>not a model</h1>")
     chat.ask("Tell me")
     expect(chat.failure).to_contain_text("something that is not an answer")
-    expect(chat.failure).to_have_attribute("role", "alert")
+    expect(chat.failure.get_by_role("alert")).to_contain_text("something that is not an answer")
     model.default = reply("Now it works.")
     chat.retry_button.click()
     expect(chat.prose).to_have_text("Now it works.")

@@ -37,21 +37,23 @@ def chat(browser_page: Page) -> ChatPage:
 def test_a_busy_server_shows_a_countdown_to_the_retry(
     browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors
 ) -> None:
-    browser_errors.expect("status of 503")
+    browser_errors.expect("status of (503|429)")
     browser_page.clock.install(time=0)
     chat = ChatPage(browser_page).open()
     browser_page.clock.pause_at(HOUR)  # or the countdown would go on while the test looks at it
     chat.reply_busy_once(7)
     chat.ask("Tell me")
     alert = chat.page.get_by_role("alert").filter(has_text="The server was busy")
-    expect(alert).to_contain_text("r-17")
-    expect(alert).not_to_contain_text("second")  # screen readers would read a countdown every second
+    told = "The server was busy and did not answer this question. Try again in 7 seconds."
+    expect(alert).to_have_text(told)
+    expect(chat.failure).to_contain_text("Reference: r-17")  # 32 digits, which nobody wants to hear
     expect(chat.countdown).to_have_text("Try again in 7 s")
     place = chat.retry_button.bounding_box()
     assert place is not None
     expect(chat.details).to_have_count(0)  # an answer that never began has no details
     chat.page.clock.fast_forward(4000)
     expect(chat.countdown).to_have_text("Try again in 3 s")
+    expect(alert).to_have_text(told)  # screen readers would read a countdown every second
     chat.answer.get_by_role("button", name="More actions").click()
     expect(chat.page.get_by_role("menuitem")).to_have_text(["Delete question and answer"])
     chat.page.keyboard.press("Escape")
@@ -66,6 +68,21 @@ def test_a_busy_server_shows_a_countdown_to_the_retry(
     chat.retry_button.click()
     expect(chat.prose).to_have_text("Hello, world!")
     expect(chat.failure).to_have_count(0)
+    # the sentence does not say what the button does not allow
+    limited = {
+        "success": False,
+        "error": "",
+        "code": "upstream_rate_limited",
+        "retryable": True,
+        "request_id": "r-18",
+    }
+    chat.reply_once(status=429, headers={"Retry-After": "3500"}, json=limited)
+    chat.ask("And now?")
+    alert = chat.failure.get_by_role("alert")
+    expect(alert).to_have_text("The model provider had received too many requests. Try again in 59 minutes.")
+    chat.page.get_by_role("button", name="Settings").click()
+    chat.page.get_by_label("简体中文", exact=True).check()
+    expect(chat.failure.locator(".sentence")).to_have_text("当时模型服务商收到的请求过多。")
 
 
 def test_a_countdown_continues_after_a_reload(chat: ChatPage, browser_errors: BrowserErrors) -> None:

@@ -184,6 +184,10 @@ export const ENGLISH = {
     `This message is too long. The limit is ${most.toLocaleString("en")} characters: remove about ${excess.toLocaleString("en")}.`,
   /** @param {number} seconds */
   retryIn: (seconds) => `Try again in ${duration(seconds)}`,
+  /** The end of some failures' sentences, left out where there is something to wait for. */
+  tryAgain: " Try again.",
+  /** @param {string} time */
+  tryAgainIn: (time) => `Try again in ${time}.`,
   retryReady: "You can try again now.",
   fileNotText: "Only text files can be put into a message. Images and other files cannot be sent.",
   close: "Close",

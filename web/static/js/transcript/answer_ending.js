@@ -49,10 +49,11 @@ export class AnswerEnding {
     this.#wait.abort();
     const { state, failure } = exchange;
     const shown = state === "failed" && failure;
-    this.#messages.replaceChildren(...(shown ? [failureBox(failure, announce)] : notesOf(exchange)));
+    const wait = shown ? new RetryWait(failure) : null;
+    this.#messages.replaceChildren(...(shown ? [failureBox(failure, announce, wait?.seconds ?? 0)] : notesOf(exchange)));
     if (exchange.leftOut) this.#messages.append(note(texts.leftOut(exchange.leftOut)));
     this.#actions.show(exchange);
-    if (shown) this.#waitFor(new RetryWait(failure));
+    if (wait) this.#waitFor(wait);
     this.#fillLater();
   }
 
@@ -79,7 +80,9 @@ export class AnswerEnding {
     this.#wait = new AbortController();
     wait.watch(() => {
       this.#actions.showWait(wait);
-      if (wait.isOver) this.#events.retryReady();
+      if (!wait.isOver) return;
+      this.#messages.querySelector(".visually-hidden")?.remove(); // it has said how long to wait
+      this.#events.retryReady();
     }, this.#wait.signal);
   }
 }

@@ -4,15 +4,25 @@ import { texts } from "../i18n/language.js";
 
 /** @typedef {import("../api/failure.js").FailureRecord} FailureRecord */
 
+const MOST_SECONDS = 120; // more are said in minutes
+
 /**
  * @param {FailureRecord} failure
- * @param {boolean} announce whether it is announced as an alert
+ * @param {boolean} announce whether its sentence is announced as an alert, and how long to wait
+ * @param {number} wait seconds until the question can be asked again, which a button shows
  */
-export function failureBox(failure, announce) {
+export function failureBox(failure, announce, wait) {
   const box = document.createElement("div");
   box.className = "failure";
-  if (announce) box.setAttribute("role", "alert");
-  box.append(paragraph(sentenceOf(failure), "sentence"));
+  const sentence = paragraph(wait > 0 ? sentenceOf(failure).replace(texts.tryAgain, "") : sentenceOf(failure), "sentence");
+  if (announce) sentence.setAttribute("role", "alert");
+  if (announce && wait > 0) {
+    const advice = document.createElement("span");
+    advice.className = "visually-hidden"; // the button counts down, and is not announced
+    advice.textContent = ` ${texts.tryAgainIn(inWords(wait))}`;
+    sentence.append(advice);
+  }
+  box.append(sentence);
   if (failure.requestId) box.append(paragraph(texts.reference(failure.requestId), "reference"));
   return box;
 }
@@ -38,6 +48,12 @@ function sentenceOf(failure) {
   const { failures } = texts;
   // not `in`: an imported file may contain a code such as "toString"
   return Object.hasOwn(failures, code) ? failures[/** @type {keyof typeof failures} */ (code)] : failures.unknown;
+}
+
+/** @param {number} seconds */
+function inWords(seconds) {
+  const [value, unit] = seconds < MOST_SECONDS ? [seconds, "second"] : [Math.ceil(seconds / 60), "minute"];
+  return new Intl.NumberFormat(texts.tag, { style: "unit", unit, unitDisplay: "long" }).format(value);
 }
 
 /**
