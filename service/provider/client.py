@@ -67,6 +67,7 @@ class ProviderClient:
         # By model, what it is known to refuse of a request; under "" what the provider refuses for all models.
         self._left_out: defaultdict[str, frozenset[Part]] = defaultdict(frozenset)
         self._transport = Transport(
+            self._request.url,
             # As many connections as streams: a request that waits for a connection would wait without a sign.
             connections=settings.limits.max_streams,
             keepalive=KEEPALIVE_EXPIRY,
@@ -79,7 +80,7 @@ class ProviderClient:
 
         libuv starts them with the first look-up, and aborts the process where it cannot.
         """
-        if self._transport.looks_up_names(self._request.url):
+        if self._transport.looks_up_names():
             try:
                 await asyncio.get_running_loop().getaddrinfo("localhost", None)
             except OSError as error:
@@ -206,7 +207,7 @@ class ProviderClient:
         try:
             body = request.body(messages, model, left_out, extra)
             async with asyncio.timeout_at(deadline):
-                response = await self._transport.post(request.url, headers, body)
+                response = await self._transport.post(headers, body)
         except TimeoutError:
             raise UpstreamTimeout("the provider sent no response within SLUICE_FIRST_TOKEN_TIMEOUT") from None
         except NotSent as error:

@@ -44,10 +44,13 @@ def _note_use(protocol: ResponseProtocol) -> None:
 class Transport:
     """One pool of connections. Make and use it on the loop's thread only."""
 
-    def __init__(self, *, connections: int, keepalive: float, connect_timeout: float, proxy: str | None) -> None:
+    def __init__(
+        self, url: str, *, connections: int, keepalive: float, connect_timeout: float, proxy: str | None
+    ) -> None:
         """Prepare the pool; nothing is sent.
 
         Args:
+            url: Where requests go.
             connections: The most that are open at a time; a request beyond that waits for one.
             keepalive: Seconds for which an idle connection is kept.
             connect_timeout: Seconds to get a connection, with DNS and all addresses of a host.
@@ -56,14 +59,17 @@ class Transport:
         # Raised by each request, so that the log line has the request's id.
         self._unusable_proxy = None if proxy is None else _why_unusable(proxy)
         self._proxy = None if self._unusable_proxy else proxy
+        self._url = url
+        is_encrypted = any(each and each.lower().startswith("https:") for each in (url, self._proxy))
         self._session = aiohttp.ClientSession(
             # The certificates that the openai client trusts: certifi's, or those of SSL_CERT_FILE and SSL_CERT_DIR.
+            # Reading them takes 17 ms of each worker's start, which a local model needs not.
             connector=Connector(
                 partial(ProviderConnection, turns=TurnQueue(asyncio.get_running_loop()), use=ProcessorUse()),
                 _note_use,
                 limit=connections,
                 keepalive_timeout=keepalive,
-                ssl=httpx2.create_ssl_context(),
+                ssl=httpx2.create_ssl_context() if is_encrypted else True,
             ),
             # The caller limits the time between tokens: a limit on reads would count pings as tokens.
             timeout=aiohttp.ClientTimeout(total=None, connect=connect_timeout),
@@ -75,13 +81,12 @@ class Transport:
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
-    async def post(self, url: str, headers: CIMultiDict[str], body: bytes) -> aiohttp.ClientResponse:
+    async def post(self, headers: CIMultiDict[str], body: bytes) -> aiohttp.ClientResponse:
         """Send a request and wait for the head of its response.
 
         A kept connection may turn out to be closed. Then the request is sent over another one, at once.
 
         Args:
-            url: Where to send it.
             headers: All headers but those of the connection.
             body: The body.
 
@@ -101,7 +106,7 @@ class Transport:
             _is_reused.set(False)
             try:
                 # A redirected POST would become a GET, or carry the key to another host.
-                return await self._session.post(url, headers=headers, data=body, allow_redirects=False)
+                return await self._session.post(self._url, headers=headers, data=body, allow_redirects=False)
             except aiohttp.ClientHttpProxyError as error:
                 # aiohttp's text has the proxy's URL with the password in it.
                 raise NotSent(f"ProxyError: the proxy answered {error.status} {error.message}") from None
@@ -111,9 +116,9 @@ class Transport:
                 if not (_is_reused.get() and _ended_without_a_byte(error)):
                     raise NotSent(f"{type(error).__name__}: {error}") from error
 
-    def looks_up_names(self, url: str) -> bool:
-        """Return whether requests to a URL need a name looked up: that of its host, or of the proxy."""
-        host = URL(self._proxy or url).host or ""
+    def looks_up_names(self) -> bool:
+        """Return whether requests need a name looked up: that of the URL's host, or of the proxy."""
+        host = URL(self._proxy or self._url).host or ""
         try:
             ip_address(host)
         except ValueError:

@@ -52,11 +52,11 @@ async def exchanges(head: bytes = HEAD) -> AsyncIterator[AsyncIterator[Exchange]
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-    transport = Transport(connections=1, keepalive=5.0, connect_timeout=WITHIN, proxy=None)
+    transport = Transport(url, connections=1, keepalive=5.0, connect_timeout=WITHIN, proxy=None)
 
     async def ask() -> AsyncIterator[Exchange]:
         while True:
-            response = await transport.post(url, CIMultiDict(), b"hello")
+            response = await transport.post(CIMultiDict(), b"hello")
             responses.append(response)
             yield Exchange(transport, ResponseBody(response), response, await asked.get())
 

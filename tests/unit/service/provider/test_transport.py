@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import httpx2
 import pytest
 
 from sluice.service import Settings
@@ -263,6 +264,34 @@ def test_a_private_certificate_is_trusted_only_where_ssl_cert_file_names_it(
                 assert peer.heads == []
 
     run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy", "reads"),
+    [
+        ("http://127.0.0.1:1/v1", None, 0),
+        ("http://127.0.0.1:1/v1", "http://127.0.0.1:2", 0),
+        ("https://127.0.0.1:1/v1", None, 1),
+        ("http://127.0.0.1:1/v1", "HTTPS://127.0.0.1:2", 1),
+    ],
+)
+def test_certificates_are_read_only_where_something_is_encrypted(
+    monkeypatch: pytest.MonkeyPatch, url: str, proxy: str | None, reads: int
+) -> None:
+    read: list[ssl.SSLContext] = []
+    create = httpx2.create_ssl_context
+
+    def note() -> ssl.SSLContext:
+        read.append(create())
+        return read[-1]
+
+    monkeypatch.setattr(httpx2, "create_ssl_context", note)
+
+    async def scenario() -> None:
+        await Transport(url, connections=1, keepalive=1.0, connect_timeout=1.0, proxy=proxy).aclose()
+
+    run(scenario)
+    assert len(read) == reads
 
 
 def test_no_cookie_is_sent_with_the_next_request() -> None:
