@@ -32,12 +32,13 @@ def exported(chat: ChatPage) -> dict[str, Any]:
     return archive
 
 
-def choose(chat: ChatPage, text: str) -> None:
-    """Import a file."""
+def choose(chat: ChatPage, text: str, names: tuple[str, str] = ("Settings", "Import")) -> None:
+    """Import a file, with the buttons of these names."""
     file = FilePayload(name="export.json", mimeType="application/json", buffer=text.encode())
-    chat.page.get_by_role("button", name="Settings").click()
+    settings, button = names
+    chat.page.get_by_role("button", name=settings).click()
     with chat.page.expect_file_chooser() as chooser:
-        chat.page.get_by_role("button", name="Import").click()
+        chat.page.get_by_role("button", name=button).click()
     chooser.value.set_files(file)
     expect(chat.page.locator(".import-result")).not_to_be_empty()
     chat.page.keyboard.press("Escape")
@@ -54,7 +55,7 @@ def test_an_import_restores_deleted_conversations_without_duplicates(chat: ChatP
     act(chat, "First", "Delete")
     expect(titles(chat)).to_have_text(["Second"])
     choose(chat, json.dumps(archive))
-    expect(chat.status).to_have_text("2 conversations imported")
+    expect(chat.status).to_have_text("1 conversation imported, 1 here already")
     expect(titles(chat)).to_have_text(["Second", "First"])
     titles(chat).last.click()
     expect(chat.prose).to_have_text("Another.")
@@ -64,6 +65,20 @@ def test_an_import_restores_deleted_conversations_without_duplicates(chat: ChatP
     assert [each["exchanges"] for each in again["conversations"]] == [
         each["exchanges"] for each in archive["conversations"]
     ]
+    chat.choose_action("Delete this version")
+    act(chat, "Second", "Delete")
+    for sentence in (
+        "1 conversation imported, 1 updated",
+        "All 2 conversations are here already",
+    ):
+        choose(chat, json.dumps(archive))
+        expect(chat.status).to_have_text(sentence)
+    chat.choose_action("Delete this version")
+    chat.page.get_by_role("button", name="Settings").click()
+    chat.page.get_by_label("简体中文", exact=True).check()
+    chat.page.keyboard.press("Escape")
+    choose(chat, json.dumps(archive), ("设置", "导入"))
+    expect(chat.status).to_have_text("已更新 1 段对话，1 段已存在")
 
 
 def test_a_markdown_export_quotes_each_question_above_its_answer(chat: ChatPage, model: ScriptedModel) -> None:
@@ -216,9 +231,10 @@ def test_exports_of_chatgpt_and_open_webui_are_imported_with_their_branches(chat
     ]
     history = {"messages": {each["id"]: each for each in said}, "currentId": "r1"}
     owui = [{"id": "c1", "user_id": "u", "title": "Tea", "created_at": 1600000000, "chat": {"history": history}}]
-    for archive in (chatgpt, owui, chatgpt):
+    sentences = "1 conversation imported", "1 conversation imported", "This conversation is here already"
+    for archive, sentence in zip((chatgpt, owui, chatgpt), sentences, strict=True):
         choose(chat, json.dumps(archive))
-        expect(chat.page.locator(".import-result")).to_contain_text("1 conversation imported")
+        expect(chat.page.locator(".import-result")).to_contain_text(sentence)
     expect(titles(chat)).to_have_text(["Sky", "Tea"])
     titles(chat).last.click()
     expect(chat.prose).to_have_text("Tea.")
@@ -301,6 +317,6 @@ def test_an_import_names_models_images_and_files_and_counts_what_it_leaves_out(c
     assert (kept["首都"]["systemPrompt"], kept["首都"]["temperature"]) == ("用中文回答。", 0.2)
     assert {each["figures"]["model"] for each in kept["花"]["exchanges"]} == {"gpt-5", "gpt-5-mini"}
     choose(chat, json.dumps(archive))
-    expect(chat.page.locator(".import-result")).to_have_text("2 conversations imported")
+    expect(chat.page.locator(".import-result")).to_have_text("All 2 conversations are here already")
     chat.page.get_by_role("button", name="Settings").click()
     expect(chat.page.locator(".import-result")).to_be_empty()

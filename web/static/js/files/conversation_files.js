@@ -47,8 +47,8 @@ export class ConversationFiles {
   async import(file) {
     try {
       const { conversations, leftOut } = await readArchive(file);
-      await this.#store.add(conversations);
-      return { ids: conversations.map(({ id }) => id), message: texts.imported(conversations.length) + (leftOut > 0 ? texts.leftOutOfImport(leftOut) : "") };
+      const counts = await this.#store.add(conversations);
+      return { ids: conversations.map(({ id }) => id), message: texts.imported(counts) + (leftOut > 0 ? texts.leftOutOfImport(leftOut) : "") };
     } catch (error) {
       if (!(error instanceof ArchiveError)) throw error;
       return { ids: [], message: texts[error.problem] };

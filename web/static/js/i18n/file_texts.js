@@ -7,8 +7,14 @@ import { addTexts } from "./language.js";
 const ENGLISH = {
   /** @param {string} names */
   toolsUsed: (names) => `Tools: ${names}`,
-  /** @param {number} count */
-  imported: (count) => (count === 1 ? "1 conversation imported" : `${count} conversations imported`),
+  /** @param {{ added: number, updated: number, present: number }} counts of conversations */
+  imported: ({ added, updated, present }) => {
+    if (present === 1 && !added && !updated) return "This conversation is here already";
+    if (present > 0 && !added && !updated) return `All ${present} conversations are here already`;
+    const [first, what] = added || !updated ? [added, "imported"] : [updated, "updated"];
+    const rest = [added && updated && `${updated} updated`, present && `${present} here already`].filter(Boolean);
+    return [`${first} ${first === 1 ? "conversation" : "conversations"} ${what}`, ...rest].join(", ");
+  },
   /** @param {number} count */
   leftOutOfImport: (count) =>
     count === 1
@@ -24,7 +30,11 @@ const ENGLISH = {
 /** @type {FileTexts} */
 const CHINESE = {
   toolsUsed: (names) => `工具：${names}`,
-  imported: (count) => `已导入 ${count} 段对话`,
+  imported: ({ added, updated, present }) => {
+    if (present > 0 && !added && !updated) return `文件中的 ${present} 段对话都已存在`;
+    const first = added || !updated ? `已导入 ${added} 段对话` : `已更新 ${updated} 段对话`;
+    return [first, ...[added && updated && `更新 ${updated} 段`, present && `${present} 段已存在`].filter(Boolean)].join("，");
+  },
   leftOutOfImport: (count) => `。其中有 ${count} 项图片、文件或工具消息未导入。`,
   notArchive: "这不是 Sluice、ChatGPT 或 Open WebUI 导出的文件，请选择由它们导出的 JSON 文件。",
   archiveNewer: "此文件由更新版本的 Sluice 导出，当前版本无法读取。未导入任何内容。",

@@ -25,6 +25,11 @@ import { WriteQueue } from "./write_queue.js";
  * @property {(id: string) => void} deletedElsewhere
  * @property {(id: string, change: "content" | "record" | "deleted") => void} changedHere this tab has changed one
  *
+ * @typedef {object} AddedCounts
+ * @property {number} added conversations that were not here
+ * @property {number} updated those that got exchanges
+ * @property {number} present those of which all was here
+ *
  * @typedef {object} Origin
  * @property {boolean} [isFromServer] whether the application's copy has the change already
  */
@@ -216,8 +221,10 @@ export class ConversationStore {
    * Adds imported or restored conversations. If one is present already, only missing or newer exchanges are added.
    * @param {Conversation[]} conversations
    * @param {Origin} [origin]
+   * @returns {Promise<AddedCounts>}
    */
   async add(conversations, { isFromServer = false } = {}) {
+    const counts = { added: 0, updated: 0, present: 0 };
     for (const { id, record, exchanges } of conversations) {
       const here = await this.load(id);
       const known = new Map(here?.exchanges.map((exchange) => [exchange.id, exchange]));
@@ -225,11 +232,13 @@ export class ConversationStore {
         const ours = known.get(each.id);
         return !ours || isAhead(each, ours) || (each.changed > ours.changed && !isAhead(ours, each));
       });
+      counts[!here ? "added" : lacking.length > 0 ? "updated" : "present"] += 1;
       this.#enqueue(here?.record ?? record, lacking);
       if (!isFromServer) this.#events.changedHere(id, "content");
     }
     await this.flush();
     this.#events.listChanged();
+    return counts;
   }
 
   /**
