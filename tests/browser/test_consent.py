@@ -218,6 +218,14 @@ def test_an_argument_with_line_breaks_is_readable_and_looks_like_no_other(chat: 
     expect(card.get_by_role("button", name="Deny")).to_be_in_viewport(ratio=1)
     edges = card.evaluate(PLACES)
     assert edges == sorted(edges)
+    # also at a zoom of 400 %, and with large text, where there is no room for more
+    for width, height, text_size in ((320, 256, "normal"), (780, 390, "larger"), (320, 640, "larger")):
+        chat.page.set_viewport_size({"width": width, "height": height})
+        chat.page.evaluate("(size) => { document.documentElement.dataset.textSize = size; }", text_size)
+        chat.page.evaluate("() => dispatchEvent(new Event('resize'))")  # the page goes to its end
+        chat.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        edges = card.evaluate(PLACES)
+        assert edges == sorted(edges), (width, height, text_size)
     expect(card.get_by_role("group", name="Arguments")).to_have_attribute("tabindex", "0")
 
 
