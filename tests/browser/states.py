@@ -164,7 +164,7 @@ def states(chat: ChatPage, model: ScriptedModel) -> Iterator[str]:
     chat.configure(images=True, max_body_bytes=2**23)
     page.reload()
     with page.expect_file_chooser() as chooser:
-        page.locator(".add-images").click()
+        page.locator(".add-files").click()
     picture = {"mimeType": "image/png", "buffer": b64decode(PIXEL)}
     chooser.value.set_files([{"name": f"{name}.png", **picture} for name in ("one", "two")])
     expect(page.locator(".attachments img")).to_have_count(2)
