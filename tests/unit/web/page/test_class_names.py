@@ -1,4 +1,4 @@
-"""Classes that an answer may bring along, as the sanitiser lets them pass, and the style sheets."""
+"""Selectors of the style sheets: classes that an answer may bring along, and what makes each change costly."""
 
 from __future__ import annotations
 
@@ -26,3 +26,15 @@ def test_no_style_of_the_page_around_answers_has_a_class_that_answers_use() -> N
         if allowed.fullmatch(name)
     }
     assert used == set()
+
+
+def test_no_style_depends_on_what_the_whole_page_contains() -> None:
+    """With `:has()` on the page's element, each key had Chromium check the styles of the whole conversation."""
+    found = {
+        (sheet.name, selector)
+        for sheet in (STATIC / "css").glob("*.css")
+        for selector in re.findall(
+            r"^\s*(?:&|#sluice|html|:root|\.column|\.log)[^\s,{]*:has\(.*", sheet.read_text(), re.MULTILINE
+        )
+    }
+    assert found == set()
