@@ -319,7 +319,10 @@ def test_only_the_demo_offers_questions_about_the_product(browser_page: Page, de
         assert not prompt.strip().startswith(kind)
     # in the order of their places
     focused = chat.page.locator(":focus")
+    expect(chat.page.get_by_role("button", name="Add files")).to_be_visible()
     chat.field.focus()
+    chat.page.keyboard.press("Tab")
+    expect(focused).to_have_text("Add files")
     for _ in range(chat.page.locator(".starters button").count()):
         chat.page.keyboard.press("Tab")
         assert focused.evaluate("each => each.closest('.starters') !== null")
