@@ -219,7 +219,9 @@ def test_a_wrong_value_is_named_and_the_one_before_is_kept(chat: ChatPage) -> No
 
 def test_the_dialog_works_by_keyboard_in_chinese_and_at_every_size_and_axe_finds_nothing(chat: ChatPage) -> None:
     page = chat.page
+    expect(page.get_by_role("button", name="Add files")).to_be_visible()
     chat.field.focus()
+    page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     expect(button(chat)).to_be_focused()
     page.keyboard.press("Enter")
