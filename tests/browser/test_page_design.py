@@ -30,8 +30,7 @@ EDGES = """async ({ picture, name }) => {
     canvas.fillRect(0, 0, 1, 1);
     const paper = [...canvas.getImageData(0, 0, 1, 1).data];
     canvas.drawImage(bitmap, 0, 0);
-    // not the outermost: the box may begin between two pixels
-    return [1, bitmap.width - 2].map((x) => {
+    return [0, bitmap.width - 1].map((x) => {
         const colour = canvas.getImageData(x, 2, 1, 1).data;
         return paper.some((part, index) => Math.abs(part - colour[index]) > 6);
     });
