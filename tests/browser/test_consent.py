@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from typing import Any, Final
 
 import pytest
@@ -202,6 +203,28 @@ PLACES: Final = """(card) => {
 }"""
 
 
+# Whether something is drawn at the lower edge of the picture of this colour.
+LOWER_EDGE: Final = """async ({ picture, paper }) => {
+    const bitmap = await createImageBitmap(new Blob([Uint8Array.fromBase64(picture)], { type: "image/png" }));
+    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+    canvas.fillStyle = paper;
+    canvas.fillRect(0, 0, 1, 1);
+    const colour = [...canvas.getImageData(0, 0, 1, 1).data];
+    canvas.drawImage(bitmap, 0, 0);
+    return [1, 2, 3].some((up) => {
+        const found = canvas.getImageData(bitmap.width / 2, bitmap.height - up, 1, 1).data;
+        return colour.some((part, index) => Math.abs(part - found[index]) > 40);
+    });
+}"""
+# Scrolls the box of the arguments so that it ends between two of them, or at its end.
+SCROLL_ARGUMENTS: Final = """(box, isAtEnd) => {
+    const name = [...box.querySelectorAll(".argument-name")].at(-1);
+    const below = name.getBoundingClientRect().top - box.getBoundingClientRect().bottom - 2;
+    box.scrollTop = isAtEnd ? box.scrollHeight : box.scrollTop + below;
+    return box.scrollTop;
+}"""
+
+
 def test_an_argument_with_line_breaks_is_readable_and_looks_like_no_other(chat: ChatPage) -> None:
     chat.page.set_viewport_size({"width": 780, "height": 390})
     answer = FedAnswer(chat.page, run="a1")
@@ -226,7 +249,18 @@ def test_an_argument_with_line_breaks_is_readable_and_looks_like_no_other(chat: 
         chat.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         edges = card.evaluate(PLACES)
         assert edges == sorted(edges), (width, height, text_size)
-    expect(card.get_by_role("group", name="Arguments")).to_have_attribute("tabindex", "0")
+    box = card.get_by_role("group", name="Arguments")
+    expect(box).to_have_attribute("tabindex", "0")
+    # a line says that there are more, also where the box ends between two, and in all colours
+    schemes: list[dict[str, Any]] = [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"forced_colors": "active"}]
+    for colours in schemes:
+        chat.page.emulate_media(**colours)
+        paper = card.evaluate("each => getComputedStyle(each).backgroundColor")
+        for is_at_end in (False, True):
+            assert box.evaluate(SCROLL_ARGUMENTS, is_at_end) > 0
+            picture = b64encode(box.screenshot()).decode()
+            is_drawn = chat.page.evaluate(LOWER_EDGE, {"picture": picture, "paper": paper})
+            assert is_drawn is not is_at_end, colours
 
 
 # The state and the sentences in the row of a call that has failed, by the result's code: English, then Chinese.

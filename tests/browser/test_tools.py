@@ -71,7 +71,7 @@ def test_a_call_is_a_row_at_its_place_with_its_state_arguments_and_result(chat: 
     last = row(chat, "clock").last
     last.locator("summary").click()
     expect(last.locator("pre").first).to_have_text("not JSON <i>")
-    box = last.locator("pre").last.bounding_box()
+    box = last.locator(".tool-text").last.bounding_box()
     assert box is not None
     assert box["height"] < 300
     first = row(chat, "clock").first

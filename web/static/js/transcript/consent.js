@@ -21,7 +21,7 @@ export class Consent {
 
   /**
    * @param {string} name of the tool
-   * @param {HTMLElement | null} content shows the arguments, if there are some
+   * @param {HTMLElement | null} content with the arguments, if there are some
    * @param {boolean} canDecide whether the server keeps the answer, so that it can be told
    * @param {(isAllowed: boolean) => Promise<ConsentOutcome>} decide
    */

@@ -1,6 +1,6 @@
 /** Lets Tab stop at the boxes of answers that scroll, and at no others. */
 
-const BOXES = ".table, .code pre, .tool-body pre";
+const BOXES = ".table, .code pre, .tool-text";
 const ROUNDING = 1; // px: sizes may be fractions
 
 /**

@@ -156,15 +156,18 @@ function part(key, content) {
 /**
  * @param {TextKey} key
  * @param {HTMLElement} text
- * @returns {HTMLElement[]} its visible label, and the text with the same name
+ * @returns {HTMLElement[]} its visible label, and a box with the text and the same name
  */
 function labelled(key, text) {
   const label = document.createElement("p");
   setText(label, key);
-  text.tabIndex = 0; // makes it scrollable by keyboard
-  text.setAttribute("role", "group"); // not a landmark: there may be many
-  setLabel(text, key);
-  return [label, text];
+  const box = document.createElement("div");
+  box.className = "tool-text";
+  box.tabIndex = 0; // makes it scrollable by keyboard
+  box.setAttribute("role", "group"); // not a landmark: there may be many
+  setLabel(box, key);
+  box.append(text);
+  return [label, box];
 }
 
 /** In the place of the sentence that the server writes for the model, in English. @param {TextKey} key */

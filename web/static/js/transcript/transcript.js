@@ -36,7 +36,7 @@ export class Transcript {
     this.#events = { ...events, grown: () => this.#isBatching || this.#grown() };
     // for what scrolls itself, Chromium's own scrolling to the focus knows no `scroll-margin`
     log.addEventListener("focusin", ({ target }) => {
-      if (target instanceof Element && target.matches("pre:focus-visible, .table:focus-visible")) {
+      if (target instanceof Element && target.matches(":is(pre, .table, .tool-text):focus-visible")) {
         target.scrollIntoView({ block: "nearest", behavior: "instant" });
       }
     });
