@@ -12,6 +12,7 @@ from tools.common.scripted_model import ScriptedModel, reply, resetting_after, s
 
 from .browser_errors import BrowserErrors
 from .fed_answer import FedAnswer, call_frame
+from .test_consent import use_language
 from .test_conversations import converse
 from .test_reader import grow, stream_lines
 
@@ -194,6 +195,21 @@ def test_on_a_phone_a_deletion_in_the_drawer_can_be_undone_there(browser_page: P
     undo.tap()
     expect(browser_page.locator(".conversation")).to_have_count(2)
     expect(browser_page.locator(":focus")).to_have_accessible_name("Close the sidebar")
+    # on the start screen, the offer is one row, and covers nothing of the heading
+    browser_page.get_by_role("button", name="Actions for “Second”").tap()
+    browser_page.get_by_role("menuitem", name="Delete").tap()
+    expect(drawer).to_be_hidden()
+    for language in ("en", "zh-CN"):
+        use_language(chat, language)
+        for width, text_size in ((390, "normal"), (320, "larger")):
+            browser_page.set_viewport_size({"width": width, "height": 780})
+            browser_page.evaluate("(size) => { document.documentElement.dataset.textSize = size; }", text_size)
+            middles = browser_page.locator("#sluice-undo > *").evaluate_all(f"all => all.map({MIDDLE})")
+            assert max(each["y"] for each in middles) - min(each["y"] for each in middles) < 3, (language, width)
+            heading, offer = (browser_page.locator(name).bounding_box() for name in (".empty h1", "#sluice-undo"))
+            assert heading is not None
+            assert offer is not None
+            assert heading["y"] + heading["height"] <= offer["y"], (language, width)
 
 
 @pytest.mark.browser_context(**PHONE | {"viewport": {"width": 320, "height": 568}})
