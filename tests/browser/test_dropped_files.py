@@ -77,6 +77,15 @@ def test_text_files_become_text_in_the_message_box_and_others_one_sentence(brows
         notice.locator("xpath=..").get_by_role("button", name="Dismiss").click()
         expect(notice).to_have_count(0)
     expect(chat.field).to_have_value("See")
+    # the caret behind a file is in view: there the question goes
+    lines = ["lines.txt", "text/plain", list(b"a line\n" * 60)]
+    assert browser_page.evaluate(DROP, ["body", [lines], ""]) == [True, True]
+    expect(chat.status).to_have_text("Files added: lines.txt")
+    assert chat.field.evaluate(
+        "each => each.scrollTop > 0 && each.scrollTop + each.clientHeight > each.scrollHeight - 2"
+    )
+    chat.field.press("Control+z")
+    expect(chat.field).to_have_value("See")
     long = ["long.txt", "text/plain", [97] * 400_001]
     browser_page.evaluate(DROP, ["body", [long], ""])
     expect(chat.page.get_by_role("alert").filter(has_text="too long for a message")).to_be_visible()

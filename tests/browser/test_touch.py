@@ -68,6 +68,11 @@ def test_on_a_phone_nothing_takes_the_focus_by_itself_and_enter_breaks_the_line(
     # for screen readers, which go on from where the focus is
     heading = chat.page.get_by_role("heading", level=1)
     expect(heading).to_be_focused()
+    chat.field.tap()
+    chat.field.fill("Another question")
+    chat.send_button.tap()
+    expect(chat.send_button).to_be_disabled()  # once it no longer stops the answer
+    expect(heading).to_be_focused()
     model.enqueue(stalling_after("Half"), reply("Whole."))
     chat.field.tap()
     chat.field.press_sequentially("one")

@@ -267,7 +267,8 @@ export class Composer {
     if (!coarsePointer.matches) return this.focus();
     const heading = [...root.querySelectorAll("h1")].find((each) => each.checkVisibility());
     const { activeElement } = document;
-    const isLost = activeElement === document.body || !activeElement?.checkVisibility(); // until the browser shows the change
+    // The browser takes it from what is hidden or disabled when it shows the change.
+    const isLost = !activeElement?.checkVisibility() || activeElement.matches("body, :disabled");
     if (!heading || !isLost) return;
     heading.tabIndex = -1;
     heading.focus({ preventScroll: true });
@@ -294,6 +295,7 @@ export class Composer {
     replaceText(this.#field, selectionStart, selectionEnd, `${gap(value.slice(0, selectionStart), before)}${text}${after ? "\n\n" : "\n"}`);
     this.#forgetRecall();
     this.#afterEdit();
+    if (!after) this.#field.scrollTop = this.#field.scrollHeight; // to the caret, where the question goes
   }
 
   /** @param {File[]} files */
