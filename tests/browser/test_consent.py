@@ -14,7 +14,7 @@ from tools.common.chat_page import DONE_FRAME, ChatPage
 
 from .browser_errors import BrowserErrors
 from .fed_answer import FedAnswer, call_frame, numbered, result_frame
-from .test_tools import row
+from .test_tools import row, use_language
 
 ARGUMENTS: Final = '{"to": "a@example.org", "text": "\u202eolleH"}'
 DENIED: Final = "you did not allow this"
@@ -67,16 +67,6 @@ def begin(chat: ChatPage, run: str = "a1") -> FedAnswer:
     answer.send("I will write.", ASKS)
     expect(summary(chat)).to_have_text("Tool send_mail asks for permission")
     return answer
-
-
-def use_language(chat: ChatPage, language: str) -> None:
-    chat.page.evaluate(
-        """async (language) => {
-            const main = document.querySelector("script[src$='/js/main.js']").src;
-            (await import(new URL("i18n/language.js", main))).useLanguage(language);
-        }""",
-        language,
-    )
 
 
 def summary(chat: ChatPage) -> Locator:

@@ -8,6 +8,8 @@ from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
 
+from .test_tools import use_language
+
 # Dispatches a drag over an element, then the drop. Returns whether the page has prevented what the browser would do:
 # to open the file in the place of the page.
 DROP: Final = """([selector, files, link]) => {
@@ -62,6 +64,13 @@ def test_text_files_become_text_in_the_message_box_and_others_one_sentence(brows
     browser_page.evaluate(DRAG, ["#sluice-message", False])
     browser_page.evaluate("clearInterval(window.drag)")
     expect(sign).to_have_count(0)
+    chat.field.press("Control+z")
+    expect(chat.field).to_have_value("See")
+    # a list of names is written as each language writes one
+    use_language(chat, "zh-CN")
+    assert browser_page.evaluate(DROP, ["#sluice-bar", [SCRIPT, NOTES], ""]) == [True, True]
+    expect(chat.status).to_have_text("已添加文件：sum.py、notes")
+    use_language(chat, "en")
     chat.field.press("Control+z")
     expect(chat.field).to_have_value("See")
     for kind, target in (

@@ -27,6 +27,16 @@ def chat(browser_page: Page) -> ChatPage:
     return ChatPage(browser_page).open()
 
 
+def use_language(chat: ChatPage, language: str) -> None:
+    chat.page.evaluate(
+        """async (language) => {
+            const main = document.querySelector("script[src$='/js/main.js']").src;
+            (await import(new URL("i18n/language.js", main))).useLanguage(language);
+        }""",
+        language,
+    )
+
+
 def row(chat: ChatPage, name: str) -> Locator:
     return chat.answer.locator(".tool").filter(has=chat.page.locator(f".tool-name:text-is('{name}')"))
 
@@ -199,6 +209,8 @@ def test_exports_and_search_treat_calls_as_what_they_are(chat: ChatPage, tmp_pat
         call_frame("call_1", "web_search", '{"q": "needle"}'),
         result_frame("call_1", "web_search", "needle in a stack", code="timeout"),
         "Second.",
+        call_frame("call_2", "clock"),
+        result_frame("call_2", "clock", "12:00"),
         custom_frame("citation", title="A [page]", url="https://example.org/"),
         DONE_FRAME,
     )
@@ -216,11 +228,14 @@ def test_exports_and_search_treat_calls_as_what_they_are(chat: ChatPage, tmp_pat
 
     markdown = export("Export as Markdown")
     assert markdown.endswith(
-        "First.\n\nSecond.\n\n*Tools: web\\_search*\n\n1. [A \\[page\\]](<https://example.org/>)\n"
+        "First.\n\nSecond.\n\n*Tools: web\\_search, clock*\n\n1. [A \\[page\\]](<https://example.org/>)\n"
     )
+    use_language(chat, "zh-CN")
+    assert "*工具：web\\_search、clock*" in export("导出为 Markdown")
+    use_language(chat, "en")
     whole = export("Export as JSON")
     parts = json.loads(whole)["conversations"][0]["exchanges"][0]["parts"]
-    assert [part["kind"] for part in parts] == ["call", "source"]
+    assert [part["kind"] for part in parts] == ["call", "call", "source"]
     assert parts[0]["result"]["text"] == "needle in a stack"
     assert parts[0]["at"] == len("First.")
 

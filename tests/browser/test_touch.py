@@ -12,9 +12,9 @@ from tools.common.scripted_model import ScriptedModel, reply, resetting_after, s
 
 from .browser_errors import BrowserErrors
 from .fed_answer import FedAnswer, call_frame
-from .test_consent import use_language
 from .test_conversations import converse
 from .test_reader import grow, stream_lines
+from .test_tools import use_language
 
 PHONE: Final[dict[str, Any]] = {"has_touch": True, "is_mobile": True, "viewport": {"width": 390, "height": 780}}
 ANSWER: Final = "Some text.\n\n```python\nprint(1)\n```\n\n" + "\n\n".join(f"Line {number}" for number in range(40))

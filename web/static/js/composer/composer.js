@@ -20,7 +20,7 @@ import { onLanguageChange, setText, texts, tooLong } from "../i18n/language.js";
  * @property {(hint: string) => void} tooEarly the reader wants to send while an answer is running, or before the
  *   conversation has been read; the hint shows why nothing is sent yet
  * @property {(isSaved: boolean) => void} draftSaved false: the browser refuses to store the draft, or another one
- * @property {(names: string) => void} filesAdded
+ * @property {(names: string[]) => void} filesAdded
  * @property {(problem: FileProblem | null) => void} filesRead what is wrong with dropped or pasted files; null also at the next edit
  *
  * @typedef {import("./dropped_files.js").FileProblem | import("./attachments.js").ImageProblem | "partNotLoaded"} FileProblem
@@ -307,7 +307,7 @@ export class Composer {
     if (text) this.insert(text);
     this.#events.filesRead(problem === "fileNotText" && this.#attachments ? "fileNotTextOrImage" : problem);
     names.push(...((await this.#attachments?.add(files.filter(isImage))) ?? []));
-    if (names.length > 0) this.#events.filesAdded(names.join(", "));
+    if (names.length > 0) this.#events.filesAdded(names);
   }
 
   /** @param {KeyboardEvent} event */

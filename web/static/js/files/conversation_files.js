@@ -70,10 +70,10 @@ function markdownOf({ record, path }) {
 function section({ question, answer, state, parts: others, images = [] }) {
   const quoted = question.split("\n").map((line) => `> ${line}`.trimEnd());
   const parts = [quoted.join("\n")];
-  if (images.length > 0) parts.push(`*${texts.imagesSent(images.map(({ name }) => escaped(name)).join(", "))}*`);
+  if (images.length > 0) parts.push(`*${texts.imagesSent(images.map(({ name }) => escaped(name)))}*`);
   if (answer.trim() !== "") parts.push(answer.trim());
   const tools = [...new Set(callsOf(others).map(({ name }) => escaped(name)))];
-  if (tools.length > 0) parts.push(`*${texts.toolsUsed(tools.join(", "))}*`);
+  if (tools.length > 0) parts.push(`*${texts.toolsUsed(tools)}*`);
   const sources = others?.filter((part) => part.kind === "source") ?? [];
   if (sources.length > 0) parts.push(sources.map(({ title, url }, index) => `${index + 1}. ${url ? `[${escaped(title)}](<${url}>)` : escaped(title)}`).join("\n"));
   if (state !== "complete") parts.push(`*${texts.incomplete}*`);

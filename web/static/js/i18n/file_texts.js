@@ -5,8 +5,8 @@ import { addTexts } from "./language.js";
 /** @typedef {typeof ENGLISH} FileTexts */
 
 const ENGLISH = {
-  /** @param {string} names */
-  toolsUsed: (names) => `Tools: ${names}`,
+  /** @param {string[]} names */
+  toolsUsed: (names) => `Tools: ${names.join(", ")}`,
   /** @param {{ added: number, updated: number, present: number }} counts of conversations */
   imported: ({ added, updated, present }) => {
     if (present === 1 && !added && !updated) return "This conversation is here already";
@@ -29,7 +29,7 @@ const ENGLISH = {
 
 /** @type {FileTexts} */
 const CHINESE = {
-  toolsUsed: (names) => `工具：${names}`,
+  toolsUsed: (names) => `工具：${names.join("、")}`,
   imported: ({ added, updated, present }) => {
     if (present > 0 && !added && !updated) return `文件中的 ${present} 段对话都已存在`;
     const first = added || !updated ? `已导入 ${added} 段对话` : `已更新 ${updated} 段对话`;

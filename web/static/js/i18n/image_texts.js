@@ -7,8 +7,8 @@ import { addTexts } from "./language.js";
 const ENGLISH = {
   fileNotTextOrImage: "Only text files and images can be put into a message.",
   images: "Images",
-  /** @param {string} names */
-  filesAdded: (names) => `Files added: ${names}`,
+  /** @param {string[]} names */
+  filesAdded: (names) => `Files added: ${names.join(", ")}`,
   dropFiles: "Drop files here",
   imagesReading: "You can send when the images have been read.",
   wordsMissing: "Write a question about the image.",
@@ -18,8 +18,8 @@ const ENGLISH = {
   removeImage: (name) => `Remove ${name}`,
   /** @param {string} name */
   imageOf: (name) => `Image: ${name}`,
-  /** @param {string} names */
-  imagesSent: (names) => `Images: ${names}`,
+  /** @param {string[]} names */
+  imagesSent: (names) => `Images: ${names.join(", ")}`,
   imagesMissing: "Images of this question are not in this browser.",
   imageUnreadable: "The browser could not read this image. Use JPEG, PNG, WebP or GIF.",
   imagesTooMany: "A message may have 4 images. The others were not added.",
@@ -30,7 +30,7 @@ const ENGLISH = {
 const CHINESE = {
   fileNotTextOrImage: "消息中只能放入文本文件和图片。",
   images: "图片",
-  filesAdded: (names) => `已添加文件：${names}`,
+  filesAdded: (names) => `已添加文件：${names.join("、")}`,
   dropFiles: "把文件放到这里",
   imagesReading: "图片读取完后才能发送。",
   wordsMissing: "请写下关于图片的问题。",
@@ -38,7 +38,7 @@ const CHINESE = {
   remove: "移除",
   removeImage: (name) => `移除 ${name}`,
   imageOf: (name) => `图片：${name}`,
-  imagesSent: (names) => `图片：${names}`,
+  imagesSent: (names) => `图片：${names.join("、")}`,
   imagesMissing: "这个问题的图片不在此浏览器中。",
   imageUnreadable: "浏览器无法读取这张图片，请使用 JPEG、PNG、WebP 或 GIF。",
   imagesTooMany: "一条消息最多 4 张图片，其余的没有添加。",
