@@ -251,6 +251,20 @@ def test_an_argument_with_line_breaks_is_readable_and_looks_like_no_other(chat: 
             picture = b64encode(box.screenshot()).decode()
             is_drawn = chat.page.evaluate(LOWER_EDGE, {"picture": picture, "paper": paper})
             assert is_drawn is not is_at_end, colours
+    # the focus goes to the row, and the row and the end are in view
+    chat.page.emulate_media(forced_colors="none")
+    chat.page.evaluate("() => { document.documentElement.dataset.textSize = 'normal'; }")
+    chat.page.set_viewport_size({"width": 780, "height": 390})
+    told(chat, 204)
+    card.get_by_role("button", name="Allow").press("Enter")
+    expect(summary(chat)).to_be_focused()
+    expect(summary(chat)).to_have_text("Tool send_mail running")
+    expect(summary(chat)).to_be_in_viewport(ratio=1)
+    answer.send(result_frame("call_1", "send_mail", "Sent"), "I wrote. " * 100 + "The end.")
+    expect(chat.prose.last).to_contain_text("The end.")
+    assert chat.page.evaluate("() => scrollY + innerHeight - document.documentElement.scrollHeight") > -2
+    summary(chat).press("Enter")
+    expect(card.locator("> p")).to_have_text(["Arguments", "Result"])
 
 
 # The state and the sentences in the row of a call that has failed, by the result's code: English, then Chinese.

@@ -1,6 +1,7 @@
 /** One call of a tool: a foldable row with its name, its duration, its arguments and its result. */
 
 import { Consent } from "./consent.js";
+import { requireElement } from "../browser/elements.js";
 import { awaitsDecision } from "../conversation/answer_parts.js";
 import { argumentsView } from "./tool_arguments.js";
 import { setLabel, setText, texts } from "../i18n/language.js";
@@ -76,6 +77,7 @@ export class ToolRow {
     if (call === this.#call && state === this.#shown && canDecide === this.#canDecide) return false;
     this.#canDecide = canDecide;
     const isNews = this.#shown !== state;
+    const isLeft = isNews && this.#shown === "waiting" && this.element.contains(document.activeElement) && !this.#beginsInView();
     this.#call = call;
     this.#shown = state;
     this.#name.textContent = call.name;
@@ -86,7 +88,14 @@ export class ToolRow {
     }
     this.translate();
     this.#fill();
+    // The button that had the focus gives it to the summary. To scroll up to that would lose the end of the answer.
+    if (isLeft) this.element.open = false;
     return true;
+  }
+
+  #beginsInView() {
+    const { bottom } = requireElement("bar", HTMLElement).getBoundingClientRect();
+    return this.element.getBoundingClientRect().top >= Math.max(bottom, 0);
   }
 
   /** Updates texts with variable parts to the current language. */
