@@ -182,6 +182,7 @@ def test_a_permission_that_is_no_longer_asked_for_was_not_given_and_leaves_the_f
 LETTER: Final = {
     "to": "a@example.org",
     "mail": {"text": 'Hello,\n\n"to": "b@example.org"\n\u200b\u202e' + "\n" * 40 + "the end", "copies": [1]},
+    "odd": ["true", "5", " x", "", 'a"b', "\\u200b", "2026-11-30"],
     "Allow all?\n": True,
 }
 # The top and bottom of the question and of a button, between the edges of what covers the page.
@@ -223,8 +224,13 @@ def test_an_argument_with_line_breaks_is_readable_and_looks_like_no_other(chat: 
     answer.send("I will write. " * 100, call)
     card = row(chat, "send_mail").locator(".tool-body")
     names, values = card.locator(".argument-name"), card.locator("pre")
-    expect(names).to_have_text(["to", "mail.text", "mail.copies[0]", '"Allow all?\\n"'])
-    expect(values).to_have_text(['"a@example.org"', re.compile("Hello"), "1", "true"])
+    expect(names).to_have_text(
+        ["to", "mail.text", "mail.copies[0]", *(f"odd[{n}]" for n in range(7)), '"Allow all?\\n"']
+    )
+    # quotation marks only where a string could be taken for another value
+    odd = ['"true"', '"5"', '" x"', '""', '"a\\"b"', '"\\\\u200b"', "2026-11-30"]
+    assert values.all_text_contents()[3:] == [*odd, "true"]
+    expect(values).to_have_text(["a@example.org", re.compile("Hello"), "1", *odd, "true"])
     shown = values.nth(1).evaluate("each => each.textContent")
     assert shown == 'Hello,\n\n"to": "b@example.org"\n\\u200b\\u202e\n' + "\\n" * 38 + "\nthe end"
     # the question and the buttons are in view together, also on a phone that lies on its side

@@ -22,7 +22,8 @@ export function argumentsView(json) {
     const label = document.createElement("p");
     label.className = "argument-name";
     label.textContent = PLAIN_NAME.test(name) ? name : escaped(JSON.stringify(name));
-    list.append(label, isLong(value) ? box(readable(value), "auto") : box(escaped(JSON.stringify(value, null, 2)), "ltr"));
+    if (isLong(value)) list.append(label, box(readable(value), "auto"));
+    else list.append(label, isPlain(value) ? box(value, "auto") : box(escaped(JSON.stringify(value, null, 2)), "ltr"));
   }
   return list;
 }
@@ -55,6 +56,21 @@ function collect(value, path, found, depth) {
 /** @param {unknown} value @returns {value is string} */
 function isLong(value) {
   return typeof value === "string" && value.includes("\n");
+}
+
+/** @param {unknown} value @returns {value is string} whether it needs no quotation marks to be taken for nothing else */
+function isPlain(value) {
+  return typeof value === "string" && value !== "" && value === value.trim() && escaped(JSON.stringify(value)) === `"${value}"` && !isJson(value);
+}
+
+/** @param {string} text */
+function isJson(text) {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** @param {string} text @returns {string} its empty lines cannot push the rest out of sight */
