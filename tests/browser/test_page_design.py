@@ -159,6 +159,22 @@ def test_another_version_says_where_the_later_messages_are(chat: ChatPage, model
     expect(chat.prose).to_have_text("Another.")
     note = chat.page.get_by_text("The messages that followed are in version 1 of this answer.")
     expect(note).to_be_visible()
+    # the ring of its button covers nothing of the sentence
+    chat.page.keyboard.press("Tab")
+    note.get_by_role("button").focus()
+    sentence, ring = note.evaluate(
+        """(note) => {
+            const range = document.createRange();
+            range.setStart(note.firstChild, 0);
+            range.setEnd(note.firstChild, note.firstChild.textContent.trimEnd().length);
+            const button = note.querySelector("button");
+            const { outlineStyle, outlineWidth, outlineOffset } = getComputedStyle(button);
+            if (outlineStyle === "none") throw new Error("There is no ring.");
+            const ring = button.getBoundingClientRect().left - parseFloat(outlineWidth) - parseFloat(outlineOffset);
+            return [range.getBoundingClientRect().right, ring];
+        }"""
+    )
+    assert sentence <= ring
     # where its button begins a line, its words begin with those of the sentence
     chat.page.set_viewport_size({"width": 560, "height": 800})
     starts = note.evaluate(
