@@ -63,7 +63,7 @@ class Transport:
         is_encrypted = any(each and each.lower().startswith("https:") for each in (url, self._proxy))
         self._session = aiohttp.ClientSession(
             # The certificates that the openai client trusts: certifi's, or those of SSL_CERT_FILE and SSL_CERT_DIR.
-            # Reading them takes 17 ms of each worker's start, which a local model needs not.
+            # Reading them takes 17 ms of each worker's start, and a local model is asked without them.
             connector=Connector(
                 partial(ProviderConnection, turns=TurnQueue(asyncio.get_running_loop()), use=ProcessorUse()),
                 _note_use,

@@ -178,7 +178,7 @@ def test_a_waiting_message_can_be_taken_back(chat: ChatPage, reads: SlowReads, k
     titles(chat).last.click()
     chat.ask("And on")
     expect(chat.send_button).to_have_text("Stop")
-    # that is said, also once more
+    # that is said, and again at the next press
     hint = "Your message is sent when the conversation has loaded. Esc to stop."
     expect(chat.status).to_have_text(hint)
     expect(chat.page.locator("#sluice-hint")).to_have_text(hint)

@@ -128,7 +128,7 @@ class ChatPage:
     def configure(self, **changes: Any) -> None:
         """Change the configuration that the server returns. Call before `open`.
 
-        Without a route: while a page has one, its browser asks for each file anew, which takes as long as the test.
+        Without a route: while a page has one, its browser uses no cache, which takes as long as the test.
         """
         self.page.add_init_script(f"({CONFIGURE})({json.dumps(changes)})")
 

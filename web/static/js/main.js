@@ -73,14 +73,13 @@ const transcript = new Transcript(log, {
     position.scrollBy(shown.button.getBoundingClientRect().top - top);
     announce(shown.sentence);
   },
-  askInNew: ({ question, images }) => {
+  askInNew: ({ question, images }) => thenFocusComposer(() => {
     const { tuning } = chat;
     conversations.startNew();
     chat.retune(tuning); // and not what was chosen for another one
     dialogs.showTuning();
     composer.prepend(question, images);
-    composer.focusAfterAction();
-  },
+  }),
   remedies: () => ({
     hasModelChoice: chat.configuration.models.length > 1,
     hasTemperature: chat.tuning.temperature !== undefined,
@@ -106,8 +105,7 @@ const composer = new Composer(requireElement("composer", HTMLFormElement), promp
   },
 });
 const startScreen = new StartScreen(requireElement("empty", HTMLElement), requireElement("start", HTMLElement), (prompt) => {
-  composer.send(prompt);
-  composer.focusAfterAction();
+  thenFocusComposer(() => composer.send(prompt));
 });
 const store = new ConversationStore({
   failed: (reason) => storageNotices.show(reason),

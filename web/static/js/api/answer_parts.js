@@ -42,7 +42,7 @@ import { parseObject } from "./failure.js";
  */
 
 /** Characters that change the order of others, so that arguments look like different ones. */
-export const DIRECTIONS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const DIRECTIONS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 const MAX_CHARS = 20_000; // of each text: the page keeps and shows its beginning
 const MAX_LINE_CHARS = 500; // of names, titles and the like
 const MAX_ADDRESS_CHARS = 2000;

@@ -22,6 +22,9 @@ export const frame = isAlone ? document.documentElement : root;
 /** The element that scrolls the conversation. */
 export const scroller = isAlone ? frame : /** @type {HTMLElement} */ (root.querySelector(".column"));
 
+/** What gets the events of its scrolling. */
+export const scrollTarget = isAlone ? window : scroller;
+
 /** Whether the application keeps conversations for its users. */
 export const isSynced = "isSynced" in root.dataset;
 

@@ -3,7 +3,7 @@
  * coming back to the end on the way down resumes it. The page's own scrolling and changes of the layout do neither.
  */
 
-import { isAlone, scroller } from "../browser/page_root.js";
+import { scroller, scrollTarget } from "../browser/page_root.js";
 
 const NEAR = 48; // pixels, less than two lines: on the way down, this close counts as at the end
 const HOLD_MS = 250; // from what the reader does to the scrolling that it causes
@@ -32,7 +32,7 @@ export class ReadingPosition {
       this.goToEnd();
       this.#update();
     });
-    (isAlone ? window : scroller).addEventListener("scroll", () => this.#onScroll(), { passive: true });
+    scrollTarget.addEventListener("scroll", () => this.#onScroll(), { passive: true });
     addEventListener("resize", () => this.follow());
     // scrolling to the end now would cancel the browser's smooth scrolling before its first step
     const hold = () => this.#hold();

@@ -1,12 +1,12 @@
 /** The arguments of a call of a tool, as text. Those with line breaks are shown one by one, with real line breaks. */
 
-import { DIRECTIONS, prettyArguments } from "../api/answer_parts.js";
+import { prettyArguments } from "../api/answer_parts.js";
 import { parseObject } from "../api/failure.js";
 
 const MOST = 100; // shown one by one
 const MAX_DEPTH = 5;
 const PLAIN_NAME = /^[\p{L}\p{N}_.[\]-]+$/u;
-// What is not seen, except for line ends, tabs, and what joins letters and emoji.
+// What is not seen, such as marks of direction, except for line ends, tabs, and what joins letters and emoji.
 const UNSEEN = /(?![\n\t\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /**
@@ -80,7 +80,7 @@ function readable(text) {
 
 /** @param {string} text */
 function escaped(text) {
-  return text.replace(UNSEEN, escape).replace(DIRECTIONS, escape);
+  return text.replace(UNSEEN, escape);
 }
 
 /** @param {string} mark */

@@ -3,7 +3,7 @@
  * button to the end, on narrow windows, the buttons of a question.
  */
 
-import { isAlone, scroller } from "../browser/page_root.js";
+import { scrollTarget } from "../browser/page_root.js";
 
 const CONTROLS = "a, button, summary, input, textarea";
 const RING = 4; // pixels around a control, for the ring of the focus
@@ -58,8 +58,7 @@ export function stepAside(button, log) {
   // Nobody who edits a question wants to leave it. Firefox tells nothing of an editor that is removed with its focus: hence the scrolling.
   const yieldToEditor = () => button.classList.toggle("yielding", Boolean(document.activeElement?.closest(".question-editor")));
   for (const event of ["focusin", "focusout"]) document.addEventListener(event, yieldToEditor);
-  (isAlone ? window : scroller).addEventListener("scroll", yieldToEditor, { passive: true });
-  (isAlone ? window : scroller).addEventListener("scroll", place, { passive: true });
+  for (const listener of [yieldToEditor, place]) scrollTarget.addEventListener("scroll", listener, { passive: true });
   log.addEventListener("focusin", place);
   new MutationObserver(place).observe(button, { attributeFilter: ["hidden"] });
   new ResizeObserver(place).observe(dock);
