@@ -38,6 +38,16 @@ TITLE_LEFT: Final = """(link) => {
     return range.getBoundingClientRect().left;
 }"""
 
+# Keeps what is announced, from the beginning of each page on.
+HEAR: Final = """() => {
+    window.heard = [];
+    new MutationObserver((changes) => {
+        for (const { target, addedNodes } of changes) {
+            if (addedNodes.length > 0 && target.matches?.("[role=status]")) window.heard.push(target.textContent);
+        }
+    }).observe(document, { childList: true, subtree: true });
+}"""
+
 
 @pytest.fixture
 def chat(browser_page: Page) -> ChatPage:
@@ -352,6 +362,33 @@ def test_a_permission_is_asked_for_again_after_a_reload_and_not_once_it_is_decid
     expect(summary(chat)).to_have_text(f"Tool send_mail {DENIED}")
     for route in held:
         route.abort()
+
+
+def test_a_reader_who_comes_back_hears_of_the_permission_that_is_waited_for_and_nothing_else(chat: ChatPage) -> None:
+    chat.page.add_init_script(f"({HEAR})()")
+    begin(chat)
+    chat.page.evaluate(HEAR)
+    sentence = "The tool send_mail asks for your permission."
+    chat.page.get_by_role("button", name="New conversation").click()
+    chat.page.locator(".conversation a").click()
+    expect(chat.status).to_have_text(sentence)
+    assert chat.page.evaluate("window.heard") == [sentence]
+    held: list[Route] = []
+    chat.page.route("**/api/runs/a1/events", lambda route: held.append(route))
+    chat.page.reload()
+    expect(chat.status).to_have_text(sentence)
+    assert chat.page.evaluate("window.heard") == [sentence]
+    # once it is given, the answer is generated again
+    told(chat, 204)
+    chat.page.get_by_role("button", name="Allow").click()
+    expect(summary(chat)).to_have_text("Tool send_mail running")
+    chat.page.get_by_role("button", name="New conversation").click()
+    chat.page.locator(".conversation a").click()
+    expect(chat.status).to_have_text("Generating")
+    assert chat.page.evaluate("window.heard") == [sentence, "Generating"]
+    rest = numbered(3, result_frame("call_1", "send_mail", "Sent"), "I wrote.", DONE_FRAME)
+    held[-1].fulfill(content_type="text/event-stream", body=rest)
+    chat.wait_complete()
 
 
 def test_without_a_kept_answer_the_page_says_that_it_cannot_give_a_permission(chat: ChatPage) -> None:

@@ -74,7 +74,7 @@ export class Chat {
       connectionChanged: (conversation, exchange, isReconnecting) => {
         if (this.conversation !== conversation) return;
         view.reconnecting(exchange, isReconnecting);
-        view.status(isReconnecting ? texts.reconnecting : texts.generating);
+        view.status(isReconnecting ? texts.reconnecting : this.#runningStatus);
       },
       ended: (conversation, exchange) => this.#onEnded(conversation, exchange),
       updated: (conversation) => {
@@ -105,6 +105,11 @@ export class Chat {
   /** Whether a tool of a running answer waits for the reader's permission. */
   get isAwaitingDecision() {
     return this.answers.isAwaitingHere(this.conversation.id);
+  }
+
+  /** Empty while a permission is waited for: the row of its tool announces that. */
+  get #runningStatus() {
+    return this.isAwaitingDecision ? "" : texts.generating;
   }
 
   /** @param {string} conversation @returns {Mark | null} */
@@ -249,7 +254,7 @@ export class Chat {
     if (this.conversation.isEmpty) Object.assign(this.conversation.record, readDraftTuning());
     this.#view.shown(this.conversation);
     this.#view.running(this.running);
-    this.#view.status(this.running ? texts.generating : "");
+    if (!this.running) this.#view.status("");
     this.answers.reportConnections(this.conversation.id);
     this.answers.elsewhere.watch(this.conversation);
   }
@@ -334,7 +339,7 @@ export class Chat {
     const isShown = this.conversation === conversation;
     if (isShown && asked) this.#view.shown(conversation);
     this.#view.running(this.running);
-    if (isShown) this.#view.status(texts.generating);
+    if (isShown) this.#view.status(this.#runningStatus);
     if (isShown && asked) this.#view.asked(asked);
   }
 
