@@ -2,6 +2,8 @@
 
 const TEXT_GROUP =
   /\\(?:text(?:bf|it|rm|sf|tt|normal)?|math(?:rm|bf|it|sf|tt|bb|cal|frak|scr)|operatorname|mbox|hbox|label|tag|begin|end|color|textcolor)\*?\s*\{[^{}]*\}/g;
+/** Commands with an address, which are refused later: then the formula is shown as its source, whole. */
+const ADDRESS_GROUP = /\\(?:href|url|includegraphics)\s*(?:\[[^[\]]*\]\s*)?\{[^{}]*\}(?:\s*\{[^{}]*\})?/g;
 const COMMAND = /\\(?:[A-Za-z]+|[^])/g;
 const EVIDENCE = /\\[A-Za-z]|\^|_\{|_[A-Za-z0-9](?![A-Za-z])/;
 const FUNCTIONS =
@@ -18,7 +20,7 @@ const LOWER_CASE_WORD = /[A-Za-z]*[a-z]{3,}/;
  * @returns {boolean} whether it is more likely prose
  */
 export function isProseBetweenDollars(tex) {
-  if (/[`"]|:\/\//.test(tex) || !/[\p{L}\p{N}\\]/u.test(tex) || !isBalanced(tex)) return true;
+  if (/[`"]/.test(tex) || withoutTexts(tex).includes("://") || !/[\p{L}\p{N}\\]/u.test(tex) || !isBalanced(tex)) return true;
   const plain = withoutCommands(tex);
   const hasEvidence = EVIDENCE.test(tex);
   if (AMOUNT.test(plain) && !/\\[A-Za-z]/.test(tex)) return true;
@@ -42,7 +44,12 @@ export function isProseBetweenBrackets(tex) {
 
 /** @param {string} tex */
 function withoutCommands(tex) {
-  return tex.replace(TEXT_GROUP, " ").replace(COMMAND, " ").replace(FUNCTIONS, " ").trim();
+  return withoutTexts(tex).replace(COMMAND, " ").replace(FUNCTIONS, " ").trim();
+}
+
+/** @param {string} tex */
+function withoutTexts(tex) {
+  return tex.replace(TEXT_GROUP, " ").replace(ADDRESS_GROUP, " ");
 }
 
 /** Half-open intervals such as [0, 1) count as balanced. @param {string} tex */
