@@ -447,6 +447,62 @@ def test_what_is_being_written_outlives_its_conversation_that_another_tab_delete
     expect(attached(chat)).to_have_attribute("alt", "one.png")
 
 
+# Holds the next use of the kept images until `goOn` is called.
+HOLD_KEPT_IMAGES: Final = """() => {
+    const { open } = IDBFactory.prototype;
+    IDBFactory.prototype.open = function (name, version) {
+        if (name !== "sluice.images") return open.call(this, name, version);
+        IDBFactory.prototype.open = open;
+        const held = new EventTarget();
+        window.goOn = () => {
+            const opening = this.open(name, version);
+            opening.onsuccess = () => {
+                Object.defineProperty(held, "result", { value: opening.result });
+                held.onsuccess();
+            };
+        };
+        return held;
+    };
+}"""
+
+
+def test_an_image_that_is_being_read_outlives_its_conversation_that_another_tab_deletes(chat: ChatPage) -> None:
+    chat.ask_and_wait("First")
+    chat.wait_saved()
+    other = ChatPage(chat.page.context.new_page())
+    other.page.goto(chat.page.url)
+    other.wait_shown()
+    title = other.page.locator(".conversation a", has_text="First")
+    chat.page.evaluate(HOLD_DECODING)
+    choose(chat, picture(chat, "one.png"), picture(chat, "two.png"))
+    reading = chat.page.locator(".reading-image")
+    expect(reading).to_be_visible()
+    title.press("Delete")
+    expect(notice(chat, "deleted in another tab")).to_be_visible()
+    expect(reading).to_be_visible()
+    chat.page.evaluate("() => window.goOn()")
+    expect(attached(chat)).to_have_count(2)
+    expect(reading).to_have_count(0)
+    chat.page.wait_for_function(SHARED, arg=["", ["one.png", "two.png"]])
+    # an undo takes away no image that came later
+    other.page.get_by_role("button", name="Undo").click()
+    chat.page.locator(".conversation a", has_text="First").click()
+    expect(chat.questions).to_have_text(["First"])
+    expect(attached(chat)).to_have_count(0)
+    # those that an earlier page has kept are being read as well
+    choose(chat, picture(chat, "three.png"))
+    expect(attached(chat)).to_have_attribute("alt", "three.png")
+    chat.page.add_init_script(f"({HOLD_KEPT_IMAGES})()")
+    chat.page.reload()
+    expect(reading).to_be_visible()
+    title.press("Delete")
+    expect(notice(chat, "deleted in another tab")).to_be_visible()
+    chat.page.evaluate("() => window.goOn()")
+    expect(attached(chat)).to_have_count(3)
+    expect(reading).to_have_count(0)
+    chat.page.wait_for_function(SHARED, arg=["", ["three.png", "one.png", "two.png"]])
+
+
 def test_an_image_that_is_gone_leaves_a_note_and_the_question_goes_on(chat: ChatPage) -> None:
     choose(chat, picture(chat, "one.png"))
     expect(attached(chat)).to_have_count(1)

@@ -33,7 +33,6 @@ export class Attachments {
   #others = new Map();
   /** @type {Conversation | null} */
   #conversation = null;
-  #reading = 0;
 
   /**
    * @param {HTMLFormElement} form
@@ -53,7 +52,7 @@ export class Attachments {
 
   /** Whether an image is being read. */
   get isReading() {
-    return this.#reading > 0;
+    return this.#draft !== null && this.#draft.reading > 0;
   }
 
   get isEmpty() {
@@ -75,18 +74,20 @@ export class Attachments {
     const key = keyOf(conversation);
     const known = this.#others.get(key);
     this.#others.delete(key);
-    if (!known || known.isOutdated) return this.#read(conversation);
-    known.owner = conversation;
-    return known;
+    if (known && !known.isOutdated) {
+      known.owner = conversation;
+      return known;
+    }
+    const draft = this.#read(conversation);
+    known?.moveTo(draft);
+    return draft;
   }
 
   /** @param {Conversation} conversation @returns {DraftImages} which get those of an earlier page */
   #read(conversation) {
     const draft = new DraftImages(conversation, this.#events.draftSaved);
     if (!draft.isUnread) return draft;
-    this.#reading += 1;
     void draft.read().then((areAll) => {
-      this.#reading -= 1;
       this.#show();
       if (!areAll) this.#events.failed("imagesNotKept");
     });
@@ -101,20 +102,20 @@ export class Attachments {
     const draft = this.#draft;
     const added = [];
     for (const file of files) {
-      if (!draft || draft.list.length >= MOST) {
+      if (!draft || draft.present.list.length >= MOST) {
         this.#events.failed("imagesTooMany");
         break;
       }
-      this.#reading += 1;
+      draft.present.reading += 1;
       this.#show();
       try {
         const image = { id: newIdentifier(), name: file.name || texts.image, ...(await scaleImage(file)) };
-        draft.list.push(image);
+        draft.present.list.push(image);
         added.push(image);
       } catch {
         this.#events.failed("imageUnreadable"); // no image, or of a type that this browser cannot decode
       }
-      this.#reading -= 1;
+      draft.present.reading -= 1;
       this.#show();
     }
     if (draft && added.length > 0) void this.#keep(added, draft);
@@ -126,7 +127,7 @@ export class Attachments {
    * @param {DraftImages} draft
    */
   async #keep(images, draft) {
-    if (await keepImages(images)) draft.save();
+    if (await keepImages(images)) draft.present.save();
     else this.#events.failed("imagesNotKept");
   }
 
@@ -136,14 +137,16 @@ export class Attachments {
    */
   async addAgain(references) {
     const draft = this.#draft;
-    this.#reading += 1;
+    if (!draft) return;
+    draft.reading += 1;
     this.#show();
     const found = await loadImages(references.map(({ id }) => id));
-    this.#reading -= 1;
+    const { present } = draft;
+    present.reading -= 1;
     const images = references.flatMap((each) => (found.has(each.id) ? [{ ...each, data: found.get(each.id) ?? "" }] : []));
-    const added = images.slice(0, MOST - (draft?.list.length ?? MOST));
-    draft?.list.unshift(...added);
-    draft?.save();
+    const added = images.slice(0, MOST - present.list.length);
+    present.list.unshift(...added);
+    present.save();
     this.#show();
     if (images.length < references.length) this.#events.failed("imagesMissing");
     if (added.length < images.length) this.#events.failed("imagesTooMany");
@@ -165,23 +168,30 @@ export class Attachments {
   }
 
   /**
-   * Moves the images to another conversation, because the present one does not exist.
+   * Moves the images to another conversation, because the present one does not exist. Those that are being read follow.
    * @param {Conversation} conversation
-   * @returns {() => void} removes them there
+   * @returns {(() => boolean) | null} removes them there, unless some were being read; null if there are none
    */
   move(conversation) {
-    const images = this.#draft?.list.splice(0) ?? [];
-    if (images.length > 0) this.#draft?.save();
+    const before = this.#draft;
+    const images = before?.list.splice(0) ?? [];
+    if (images.length > 0) before?.save();
+    this.#draft = null; // no longer that of the present conversation, which may come back
     this.open(conversation);
-    if (images.length === 0) return () => undefined;
-    const draft = this.#draft;
-    draft?.list.push(...images);
-    draft?.save();
+    const draft = /** @type {DraftImages | null} */ (this.#draft);
+    if (!before || !draft) return null;
+    const isAll = before.reading === 0;
+    before.moveTo(draft);
+    if (images.length === 0 && isAll) return null;
+    draft.list.push(...images);
+    draft.save();
     this.#show();
     return () => {
-      if (draft) draft.list = draft.list.filter((image) => !images.includes(image));
-      draft?.save();
+      if (!isAll) return false;
+      draft.list = draft.list.filter((image) => !images.includes(image));
+      draft.save();
       this.#show();
+      return true;
     };
   }
 

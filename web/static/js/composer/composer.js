@@ -172,18 +172,16 @@ export class Composer {
   moveDraft(conversation, edits = []) {
     this.cancel();
     const text = [this.#field.value, ...edits].reduce(join);
-    const isEmpty = text === "" && this.#attachments?.isEmpty !== false;
     this.#setText("");
     const removeImages = this.#attachments?.move(conversation);
     this.open(conversation);
     const before = this.#field.value;
     const moved = join(before, text);
     this.#setText(moved);
-    if (isEmpty) return null;
+    if (text === "" && !removeImages) return null;
     return () => {
-      if (this.#conversation !== conversation || this.#field.value !== moved) return false;
+      if (this.#conversation !== conversation || this.#field.value !== moved || removeImages?.() === false) return false;
       this.#setText(before);
-      removeImages?.();
       return true;
     };
   }

@@ -9,12 +9,16 @@ import { loadImages } from "./image_store.js";
 export class DraftImages {
   /** @type {NewImage[]} */
   list = [];
+  /** How many images are being read that will be in the list. */
+  reading = 0;
   #owner;
   #draft;
   /** Stored by an earlier page or another tab, and not in the list yet. @type {ImageReference[]} */
   #unread;
   /** Whether this tab has stored the list. */
   #isOwn = false;
+  /** The draft to which it was moved. @type {DraftImages | null} */
+  #heir = null;
 
   /**
    * @param {import("./draft.js").DraftOwner} owner as of the text
@@ -31,6 +35,11 @@ export class DraftImages {
     this.#owner = this.#draft.owner = owner;
   }
 
+  /** This draft, or the one to which it was moved. @returns {DraftImages} */
+  get present() {
+    return this.#heir?.present ?? this;
+  }
+
   /** Whether an earlier page or another tab has added images that `read` will add to the list. */
   get isUnread() {
     return this.#unread.length > 0;
@@ -41,17 +50,28 @@ export class DraftImages {
     return !this.#isOwn && new Draft(this.#owner, () => undefined, IMAGES).text !== this.#draft.text;
   }
 
+  /** Has the images that are being read become part of another draft. @param {DraftImages} draft */
+  moveTo(draft) {
+    this.#heir = draft;
+    draft.reading += this.reading;
+    this.reading = 0;
+  }
+
   /** Reads the images that an earlier page has added. @returns {Promise<boolean>} false if some of them are gone */
   async read() {
     const references = this.#unread;
+    this.reading += 1;
     const found = await loadImages(references.map(({ id }) => id));
     const images = references.flatMap((reference) => {
       const data = found.get(reference.id);
       return data === undefined ? [] : [{ ...reference, data }];
     });
-    this.list.unshift(...images);
+    const { present } = this;
+    present.reading -= 1;
+    present.list.unshift(...images);
     this.#unread = [];
-    if (images.length < references.length) this.save(); // the page says that they are gone, once
+    // the page says that they are gone, once
+    if (images.length < references.length || present !== this) present.save();
     return images.length === references.length;
   }
 
