@@ -21,7 +21,6 @@ import { loadMarkdown } from "./markdown/markdown_loader.js";
 import { ModelChoice } from "./composer/model_choice.js";
 import { ConnectionNotice, CopyNotice, Notices } from "./ui/notices.js";
 import { firstInteraction, PartLoader } from "./ui/part_loader.js";
-import { PromptHistory } from "./composer/prompt_history.js";
 import { ReadingPosition } from "./transcript/reading_position.js";
 import { settings } from "./settings/settings.js";
 import { Shortcuts } from "./ui/shortcuts.js";
@@ -92,7 +91,7 @@ const transcript = new Transcript(log, {
   grown: () => position.follow(),
   expanded: () => position.recheckEnd(),
 });
-const prompts = new PromptHistory(() => chat.conversation.path.map(({ question }) => question));
+const prompts = () => chat.conversation.path.map(({ question }) => question);
 const composer = new Composer(requireElement("composer", HTMLFormElement), prompts, {
   send: (message, conversation, images) => chat.send(message, conversation, images),
   stop: () => chat.stop(),

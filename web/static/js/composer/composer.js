@@ -5,12 +5,12 @@ import { coarsePointer, root } from "../browser/page_root.js";
 import { Draft } from "../storage/draft.js";
 import { takeFiles } from "./file_intake.js";
 import { keepQuick, prepareFor } from "../ui/quick_field.js";
+import { PromptRecall } from "./prompt_recall.js";
 import { replaceText } from "./text_edit.js";
 import { onLanguageChange, setText, texts, tooLong } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
 /** @typedef {import("../conversation/exchange.js").ImageReference} ImageReference */
-/** @typedef {import("./prompt_history.js").PromptHistory} PromptHistory */
 
 /**
  * @typedef {object} ComposerEvents
@@ -50,7 +50,7 @@ export class Composer {
   #label;
   #problem;
   #hint;
-  #history;
+  #recall;
   #events;
   /** @type {Draft | null} */
   #draft = null;
@@ -70,20 +70,17 @@ export class Composer {
   #later = "";
   #maxChars = Infinity;
   #maxBytes = Infinity;
-  /** The caret where an earlier prompt was put into the field; null if none is shown, or the text was edited. @type {number | null} */
-  #recalledAt = null;
-  #isRecalling = false;
 
   /**
    * @param {HTMLFormElement} form
-   * @param {PromptHistory} history
+   * @param {() => string[]} prompts the earlier prompts of the shown conversation, oldest first
    * @param {ComposerEvents} events
    */
-  constructor(form, history, events) {
+  constructor(form, prompts, events) {
     this.#form = form;
-    this.#history = history;
     this.#events = events;
     this.#field = /** @type {HTMLTextAreaElement} */ (form.elements.namedItem("message"));
+    this.#recall = new PromptRecall(this.#field, prompts);
     this.#button = /** @type {HTMLButtonElement} */ (form.querySelector("button.send"));
     this.#label = /** @type {HTMLElement} */ (this.#button.querySelector(".label"));
     this.#problem = /** @type {HTMLElement} */ (form.querySelector(".problem"));
@@ -103,9 +100,9 @@ export class Composer {
     keepQuick(this.#field);
     this.#field.addEventListener("keydown", (event) => this.#key(event));
     this.#field.addEventListener("input", () => {
-      if (this.#isRecalling) return;
+      if (this.#recall.isReplacing) return;
       this.#events.filesRead(null);
-      this.#forgetRecall();
+      this.#recall.reset();
       this.#afterEdit();
     });
     const setEnterKey = () => (this.#field.enterKeyHint = coarsePointer.matches ? "enter" : "send");
@@ -291,7 +288,7 @@ export class Composer {
     const before = value.slice(0, selectionStart).trimEnd();
     const after = value.slice(selectionEnd).trimStart();
     replaceText(this.#field, selectionStart, selectionEnd, `${gap(value.slice(0, selectionStart), before)}${text}${after ? "\n\n" : "\n"}`);
-    this.#forgetRecall();
+    this.#recall.reset();
     this.#afterEdit();
     if (!after) this.#field.scrollTop = this.#field.scrollHeight; // to the caret, where the question goes
   }
@@ -314,43 +311,14 @@ export class Composer {
     // there, only the key code 229 tells.
     if (event.isComposing || event.keyCode === 229) return;
     if (event.shiftKey) return; // a new line, a selection
-    const { value, selectionStart, selectionEnd } = this.#field;
-    const isUntouched = this.#recalledAt === selectionStart && selectionStart === selectionEnd;
     if (event.key === "Enter") {
       // a keyboard on the screen has no Shift+Enter: there, its Enter breaks the line, and the button sends
       if (coarsePointer.matches && !event.ctrlKey && !event.metaKey) return;
       event.preventDefault();
       this.#submit();
-    } else if (event.ctrlKey || event.metaKey || event.altKey) {
-      return; // keys of the browser and the system
-    } else if (event.key === "ArrowUp" && (value === "" || (this.#recalledAt !== null && (isUntouched || selectionEnd === 0)))) {
-      this.#recall(this.#history.back(value), event, "start"); // never over a draft
-    } else if (event.key === "ArrowDown" && (isUntouched || selectionStart === value.length)) {
-      this.#recall(this.#history.forward(), event, "end");
+    } else if (!event.ctrlKey && !event.metaKey && !event.altKey && this.#recall.key(event)) {
+      this.#afterEdit();
     }
-  }
-
-  /**
-   * @param {string | null} prompt
-   * @param {KeyboardEvent} event
-   * @param {"start" | "end"} caret
-   */
-  #recall(prompt, event, caret) {
-    if (prompt === null) return;
-    event.preventDefault();
-    this.#isRecalling = true; // not an edit by the reader
-    replaceText(this.#field, 0, this.#field.value.length, prompt);
-    this.#isRecalling = false;
-    const [at, top] = caret === "start" ? [0, 0] : [prompt.length, this.#field.scrollHeight];
-    this.#field.setSelectionRange(at, at);
-    this.#field.scrollTop = top;
-    this.#recalledAt = this.#history.isBrowsing ? at : null;
-    this.#afterEdit();
-  }
-
-  #forgetRecall() {
-    this.#history.reset();
-    this.#recalledAt = null;
   }
 
   #submit() {
@@ -392,12 +360,12 @@ export class Composer {
   #setText(text) {
     prepareFor(this.#field, text);
     this.#field.value = text;
-    this.#forgetRecall();
+    this.#recall.reset();
     this.#afterEdit();
   }
 
   #afterEdit() {
-    if (this.#draft) this.#draft.text = this.#history.isBrowsing ? this.#history.draft : this.#field.value;
+    if (this.#draft) this.#draft.text = this.#recall.draft;
     this.#show();
   }
 
