@@ -204,26 +204,39 @@ PLACES: Final = """(card) => {
 }"""
 
 
-# Whether something is drawn at the lower edge of the picture of this colour.
-LOWER_EDGE: Final = """async ({ picture, paper }) => {
+# Whether something is drawn at the upper and at the lower edge of the picture of this colour.
+EDGES: Final = """async ({ picture, paper }) => {
     const bitmap = await createImageBitmap(new Blob([Uint8Array.fromBase64(picture)], { type: "image/png" }));
     const canvas = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
     canvas.fillStyle = paper;
     canvas.fillRect(0, 0, 1, 1);
     const colour = [...canvas.getImageData(0, 0, 1, 1).data];
     canvas.drawImage(bitmap, 0, 0);
-    return [1, 2, 3].some((up) => {
-        const found = canvas.getImageData(bitmap.width / 2, bitmap.height - up, 1, 1).data;
-        return colour.some((part, index) => Math.abs(part - found[index]) > 40);
-    });
+    const isDrawn = (y) => {
+        const found = [...canvas.getImageData(bitmap.width / 2, y, 16, 1).data]; // the line has gaps
+        return found.some((part, index) => Math.abs(part - colour[index % 4]) > 40);
+    };
+    return { upper: [0, 1, 2].some(isDrawn), lower: [1, 2, 3].some((up) => isDrawn(bitmap.height - up)) };
 }"""
-# Scrolls the box of the arguments so that it ends between two of them, or at its end.
-SCROLL_ARGUMENTS: Final = """(box, isAtEnd) => {
-    const name = [...box.querySelectorAll(".argument-name")].at(-1);
-    const below = name.getBoundingClientRect().top - box.getBoundingClientRect().bottom - 2;
-    box.scrollTop = isAtEnd ? box.scrollHeight : box.scrollTop + below;
-    return box.scrollTop;
+# Scrolls the box of the arguments to its start, or so that it ends, or begins, between two of them, or to its end.
+SCROLL_ARGUMENTS: Final = """(box, to) => {
+    const names = [...box.querySelectorAll(".argument-name")];
+    const [, , third, ...later] = names.map((each) => each.getBoundingClientRect());
+    const { top, bottom } = box.getBoundingClientRect();
+    box.scrollTop = {
+        start: 0,
+        before: box.scrollTop + later.at(-1).top - bottom - 2,
+        after: box.scrollTop + third.top - top - 5,
+        end: box.scrollHeight,
+    }[to];
 }"""
+# Of a box: what is drawn at its edges.
+DRAWN: Final = {
+    "start": {"upper": False, "lower": True},
+    "before": {"upper": True, "lower": True},
+    "after": {"upper": True, "lower": True},
+    "end": {"upper": True, "lower": False},
+}
 
 
 def test_an_argument_with_line_breaks_is_readable_and_looks_like_no_other(chat: ChatPage) -> None:
@@ -257,16 +270,15 @@ def test_an_argument_with_line_breaks_is_readable_and_looks_like_no_other(chat: 
         assert edges == sorted(edges), (width, height, text_size)
     box = card.get_by_role("group", name="Arguments")
     expect(box).to_have_attribute("tabindex", "0")
-    # a line says that there are more, also where the box ends between two, and in all colours
+    # a line says that there are more, also where the box begins or ends between two, and in all colours
     schemes: list[dict[str, Any]] = [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"forced_colors": "active"}]
     for colours in schemes:
         chat.page.emulate_media(**colours)
         paper = card.evaluate("each => getComputedStyle(each).backgroundColor")
-        for is_at_end in (False, True):
-            assert box.evaluate(SCROLL_ARGUMENTS, is_at_end) > 0
+        for place, drawn in DRAWN.items():
+            box.evaluate(SCROLL_ARGUMENTS, place)
             picture = b64encode(box.screenshot()).decode()
-            is_drawn = chat.page.evaluate(LOWER_EDGE, {"picture": picture, "paper": paper})
-            assert is_drawn is not is_at_end, colours
+            assert chat.page.evaluate(EDGES, {"picture": picture, "paper": paper}) == drawn, (colours, place)
     # the focus goes to the row, and the row and the end are in view
     chat.page.emulate_media(forced_colors="none")
     chat.page.evaluate("() => { document.documentElement.dataset.textSize = 'normal'; }")
@@ -276,11 +288,19 @@ def test_an_argument_with_line_breaks_is_readable_and_looks_like_no_other(chat: 
     expect(summary(chat)).to_be_focused()
     expect(summary(chat)).to_have_text("Tool send_mail running")
     expect(summary(chat)).to_be_in_viewport(ratio=1)
-    answer.send(result_frame("call_1", "send_mail", "Sent"), "I wrote. " * 100 + "The end.")
+    answer.send(result_frame("call_1", "send_mail", "Sent\n" * 40), "I wrote. " * 100 + "The end.")
     expect(chat.prose.last).to_contain_text("The end.")
     assert chat.page.evaluate("() => scrollY + innerHeight - document.documentElement.scrollHeight") > -2
     summary(chat).press("Enter")
     expect(card.locator("> p")).to_have_text(["Arguments", "Result"])
+    chat.page.set_viewport_size(WIDE)
+    result = card.get_by_role("group", name="Result")
+    result.scroll_into_view_if_needed()
+    paper = result.locator("pre").evaluate("each => getComputedStyle(each).backgroundColor")
+    for top, place in ((0, "start"), (20, "before"), (9999, "end")):
+        result.evaluate("(box, top) => { box.scrollTop = top; }", top)
+        picture = b64encode(result.screenshot()).decode()
+        assert chat.page.evaluate(EDGES, {"picture": picture, "paper": paper}) == DRAWN[place], place
 
 
 # The state and the sentences in the row of a call that has failed, by the result's code: English, then Chinese.
