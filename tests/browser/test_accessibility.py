@@ -7,11 +7,12 @@ from typing import Final
 import pytest
 from playwright.sync_api import Page, expect
 
-from tools.common.chat_page import ChatPage
+from tools.common.chat_page import DONE_FRAME, ChatPage, text_frame
 from tools.common.scripted_model import ScriptedModel, finished, reply, said, stalling_after
 
 from .axe import violations
 from .browser_errors import BrowserErrors
+from .fed_answer import FedAnswer, call_frame, result_frame
 from .states import states
 
 PAPER: Final = "() => getComputedStyle(document.querySelector('#sluice')).backgroundColor"
@@ -260,6 +261,57 @@ def test_the_focus_is_never_lost_with_the_control_that_has_it(browser_page: Page
         last.focus()
         last.evaluate(f"each => {{ {move} }}")
         expect(last).to_be_focused()
+
+
+LINES: Final = "\n".join(f"Line {number}<br>" for number in range(60))
+# By name, what opens and closes a section.
+HEADS: Final = {
+    "reasoning": ".reasoning summary",
+    "a tool": ".tool summary",
+    "a section of an answer": ".prose summary",
+    "a question": ".question .fold",
+    "details": ".show-details",
+}
+# Whether a control is closed, within the window, and covered by nothing.
+IS_CLOSED_IN_VIEW: Final = """(head) => {
+    const { left, right, top, bottom } = head.getBoundingClientRect();
+    const onTop = [top + 1, bottom - 1].map((y) => document.elementFromPoint((left + right) / 2, y));
+    const isOpen = head.matches("summary") ? head.parentElement.open : head.ariaExpanded === "true";
+    return !isOpen && onTop.every((each) => each && head.contains(each));
+}"""
+# How far below the upper edge of the window a control is, once its section is open and the window has moved on in it.
+READ_ON: Final = """async (head) => {
+    const frame = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    await frame();
+    head.scrollIntoView({ block: "start", behavior: "instant" });
+    scrollBy({ top: innerHeight, behavior: "instant" });
+    await frame();
+    return head.getBoundingClientRect().top;
+}"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(780, 390), (320, 256)])
+def test_what_is_closed_by_keyboard_comes_into_view(browser_page: Page, width: int, height: int) -> None:
+    chat = ChatPage(browser_page).open()
+    answer = FedAnswer(browser_page)
+    chat.ask("A long question\n" * 40)
+    answer.send({**text_frame(""), "reasoning": "I think. " * 500}, "Before.")
+    answer.send(call_frame("call_1", "look", '{"a": "' + r"b\n" * 40 + '"}'), result_frame("call_1", "look", LINES))
+    answer.send(f"<details><summary>Head</summary>\n\n{LINES}\n\n</details>\n\n{LINES}", DONE_FRAME)
+    chat.wait_complete()
+    answer = FedAnswer(browser_page)
+    chat.ask("Another question")
+    answer.send(LINES, DONE_FRAME)
+    expect(chat.answers).to_have_count(2)
+    chat.wait_complete()
+    browser_page.set_viewport_size({"width": width, "height": height})
+    for name, selector in HEADS.items():
+        head = browser_page.locator(".exchange").first.locator(selector)
+        head.press("Enter")
+        assert head.evaluate(READ_ON) < 0, name
+        browser_page.keyboard.press("Enter")
+        expect(head).to_be_focused()
+        browser_page.wait_for_function(IS_CLOSED_IN_VIEW, arg=head.element_handle())
 
 
 @pytest.mark.browser_context(permissions=["clipboard-read", "clipboard-write"])

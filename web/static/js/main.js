@@ -272,7 +272,8 @@ if (isAlone) {
 }
 parts.loadLater(
   () => import("./ui/uncovered.js"),
-  ({ uncoverFocus, stepAside }) => {
+  ({ uncoverClosed, uncoverFocus, stepAside }) => {
+    uncoverClosed(log);
     uncoverFocus(log, dock);
     stepAside(position.toEnd, log);
   },

@@ -1,6 +1,6 @@
 /**
- * Keeps what can be pressed from lying under the dock: a notice that comes may cover what has the focus, and the round
- * button to the end, on narrow windows, the buttons of a question.
+ * Keeps what can be pressed in view: a notice that comes may cover what has the focus, the round button to the end, on
+ * narrow windows, the buttons of a question, and the head of a section that is closed may be far above.
  */
 
 import { scrollTarget } from "../browser/page_root.js";
@@ -26,6 +26,22 @@ export function uncoverFocus(log, dock) {
     const wasInView = top < edge + grown;
     if (wasInView && bottom + RING > edge && bottom - top < edge / 2) focused.scrollIntoView({ block: "nearest", behavior: "instant" });
   }).observe(dock);
+}
+
+/**
+ * Scrolls to the control of a section that the reader closes by keyboard while the control is out of view.
+ * @param {HTMLElement} log
+ */
+export function uncoverClosed(log) {
+  /** @param {Element | null | undefined} control */
+  const uncover = (control) => control?.scrollIntoView({ block: "nearest", behavior: "instant" });
+  const onToggle = (/** @type {Event} */ { target }) => {
+    if (target instanceof HTMLDetailsElement && !target.open) uncover(target.querySelector(":scope > summary:focus-visible"));
+  };
+  log.addEventListener("toggle", onToggle, { capture: true }); // it does not bubble
+  log.addEventListener("click", ({ target }) => {
+    if (target instanceof Element) uncover(target.closest('[aria-expanded="false"]:focus-visible'));
+  });
 }
 
 /**
