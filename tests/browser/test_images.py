@@ -555,6 +555,45 @@ def test_the_oldest_images_are_dropped_beyond_the_budget_and_those_of_deleted_co
     assert chat.page.evaluate(UNTIL, [0, WAIT_MS]) == []
 
 
+# Deletes what no question has, as a page does after its first interaction.
+DELETE_UNUSED: Final = """async () => {
+    const main = document.querySelector("script[src$='/js/main.js']").src;
+    const { deleteUnused } = await import(new URL("./storage/image_store.js", main).href);
+    await deleteUnused(async () => new Set());
+}"""
+
+
+def test_an_undo_brings_back_the_images_although_another_tab_was_opened_since(chat: ChatPage) -> None:
+    for name in ("one.png", "two.png"):
+        choose(chat, picture(chat, name))
+        expect(attached(chat)).to_have_count(1)
+        chat.reply_once(**REPLY)
+        chat.ask_and_wait(name)
+    choose(chat, picture(chat, "unsent.png"))
+    expect(attached(chat)).to_have_count(1)
+    chat.wait_saved()
+    chat.choose_action("Delete question and answer")
+    chat.page.locator(".conversation a").press("Delete")
+    expect(chat.page.locator(".conversation")).to_have_count(0)
+    chat.page.evaluate(AGE, 3_600_000)
+    other = chat.page.context.new_page()
+    other.goto("/")
+    other.evaluate(DELETE_UNUSED)
+    for _ in range(2):
+        chat.page.get_by_role("button", name="Undo").click()
+    expect(chat.questions).to_have_text(["one.png", "two.png"])
+    chat.wait_saved()
+    chat.page.reload()  # it has them in memory
+    expect(chat.questions.get_by_role("img")).to_have_count(2)
+    expect(attached(chat)).to_have_attribute("alt", "unsent.png")
+    # that page cannot undo it any more
+    chat.page.locator(".conversation a").press("Delete")
+    expect(chat.page.locator(".conversation")).to_have_count(0)
+    chat.page.reload()
+    other.evaluate(DELETE_UNUSED)
+    assert chat.page.evaluate(STORED) == []
+
+
 def test_without_permission_the_button_adds_text_files_only_and_there_is_one_sentence(browser_page: Page) -> None:
     chat = ChatPage(browser_page).open()
     text: FilePayload = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"From a file."}

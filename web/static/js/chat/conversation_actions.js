@@ -2,7 +2,7 @@
 
 import { conversationInAddress, pushAddress, pushEmptyAddress, replaceAddress } from "../browser/address.js";
 import { Conversation } from "../conversation/conversation.js";
-import { removeDrafts } from "../storage/draft.js";
+import { removeDrafts, UNDO_LOCK } from "../storage/draft.js";
 import { readDraftTuning } from "../storage/draft_tuning.js";
 import { storageName } from "../browser/page_root.js";
 
@@ -28,6 +28,7 @@ export class ConversationActions {
   #draft;
   /** Gives a draft back to a conversation that another tab has deleted. @type {{ id: string, give: () => void } | null} */
   #moved = null;
+  #keepsImages = false;
 
   /**
    * @param {ConversationStore} store
@@ -115,6 +116,7 @@ export class ConversationActions {
 
   /** Deletes a conversation, and offers to undo that. @param {string} id */
   async delete(id) {
+    this.#keepImages();
     const wasShown = this.#chat.conversation.id === id;
     if (wasShown) this.#showNew(); // at once: what the reader does next must not reach the deleted one
     await this.#chat.answers.settle(id);
@@ -138,6 +140,7 @@ export class ConversationActions {
   deleteExchange(exchange) {
     const { conversation } = this.#chat;
     if (conversation.exchanges.length === 1) return void this.delete(conversation.id);
+    this.#keepImages();
     const { questions, answers } = conversation.versionsOf(exchange);
     const isVersion = questions.length > 1 || answers.length > 1;
     this.#undo.offer(isVersion ? "versionDeleted" : "exchangeDeleted", this.#chat.delete(exchange));
@@ -201,6 +204,12 @@ export class ConversationActions {
     if (id === null) {
       if (!conversation.isEmpty) this.#chat.show();
     } else if (id !== conversation.id || conversation.contents === "unread") this.#chat.open(id);
+  }
+
+  /** Has all tabs keep the images of what is deleted, until this page is left. Call before a deletion. */
+  #keepImages() {
+    if (!this.#keepsImages) void navigator.locks?.request(UNDO_LOCK, { mode: "shared" }, () => new Promise(() => undefined));
+    this.#keepsImages = true;
   }
 
   #showNew() {

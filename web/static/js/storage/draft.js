@@ -7,6 +7,8 @@ import { isStorageClosed, storageName } from "../browser/page_root.js";
 
 export const PREFIX = storageName("draft.1."); // the number is the version of the format
 export const IMAGES = ".images"; // the end of the key of a draft's images
+/** The lock of tabs that may undo a deletion, for which the images are kept. */
+export const UNDO_LOCK = storageName("undo");
 const PAUSE_MS = 300; // one write for each burst of typing, and little to lose in a crash
 
 /** Drafts that the browser refused to store, by key, until the page is closed. @type {Map<string, string>} */

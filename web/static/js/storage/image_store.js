@@ -4,7 +4,7 @@
  */
 
 import { isStorageClosed, storageName } from "../browser/page_root.js";
-import { IMAGES, PREFIX } from "./draft.js";
+import { IMAGES, PREFIX, UNDO_LOCK } from "./draft.js";
 
 /**
  * @typedef {object} NewImage
@@ -62,7 +62,8 @@ export async function loadImages(ids) {
 }
 
 /**
- * Deletes images that no exchange and no draft has any more.
+ * Deletes images that no exchange and no draft has any more, unless a deletion may still be undone. Plain http has no Web
+ * Locks: there, an undo in another tab may be without its images.
  * @param {() => Promise<Set<string> | null>} findUsed the ids of those that exchanges have; null if that cannot be read
  */
 export async function deleteUnused(findUsed) {
@@ -72,7 +73,8 @@ export async function deleteUnused(findUsed) {
     const records = await useImages("readonly", (store) => result(store.getAll()));
     const old = records.filter((record) => record.added < before);
     const used = old.length > 0 ? await findUsed() : null;
-    if (!used) return;
+    const { held = [] } = (await navigator.locks?.query()) ?? {}; // asked last: a deletion since the reading leaves what was in use
+    if (!used || held.some(({ name }) => name === UNDO_LOCK)) return;
     for (const id of idsInDrafts()) used.add(id);
     await useImages("readwrite", async (store) => {
       for (const { id } of old) if (!used.has(id)) store.delete(id);
