@@ -131,6 +131,48 @@ def test_a_conversation_deleted_in_another_tab_is_reported(chat: ChatPage, model
     expect(chat.page.locator(".conversation a")).to_have_text(["Tell me"])
 
 
+def test_the_open_edit_of_a_question_that_another_tab_deletes_goes_to_the_message_box(chat: ChatPage) -> None:
+    for question in ("First", "Second", "Third"):
+        chat.ask_and_wait(question)
+    chat.wait_saved()
+    other = another_tab(chat)
+    other.wait_shown()
+    editor = chat.page.locator(".question-editor textarea")
+    for index, edit in ((1, "Better"), (2, "Best")):
+        chat.page.locator(".exchange").nth(index).get_by_role("button", name="Edit").click()
+        editor.last.fill(edit)
+    chat.field.fill("My draft")
+    editor.last.focus()
+    notice = chat.page.get_by_role("alert").filter(has_text="A question was deleted elsewhere.")
+    expect(notice).to_have_count(0)
+    other.choose_action("Delete question and answer", 2)
+    expect(chat.field).to_have_value("My draft\n\nBest")
+    expect(chat.field).to_be_focused()
+    expect(notice).to_be_visible()
+    expect(editor).to_have_value("Better")
+    other.choose_action("Delete question and answer", 1)
+    expect(chat.field).to_have_value("My draft\n\nBest\n\nBetter")
+    undo = other.page.get_by_role("button", name="Undo")
+    undo.click()
+    expect(editor).to_have_value("Better")
+    expect(chat.field).to_have_value("My draft\n\nBest")
+    undo.click()
+    expect(editor).to_have_count(2)
+    expect(editor.last).to_have_value("Best")
+    expect(chat.field).to_have_value("My draft")
+    # a message that was changed since stays
+    other.choose_action("Delete question and answer", 2)
+    expect(chat.field).to_have_value("My draft\n\nBest")
+    chat.field.press("End")
+    chat.field.press_sequentially("!")
+    undo.click()
+    expect(chat.questions).to_have_count(3)
+    expect(editor).to_have_count(1)
+    chat.page.reload()
+    expect(chat.field).to_have_value("My draft\n\nBest!")
+    expect(editor).to_have_value("Better")
+
+
 def test_a_conversation_deleted_in_another_tab_is_not_partly_restored(chat: ChatPage, model: ScriptedModel) -> None:
     chat.ask_and_wait("Tell me")
     chat.wait_saved()

@@ -34,7 +34,7 @@ import { WantedHit } from "./transcript/wanted_hit.js";
 /** @typedef {import("./api/configuration.js").Configuration} Configuration */
 
 /** Notices of what has happened, which the next question makes old. @type {import("./i18n/language.js").TextKey[]} */
-const PAST_NOTICES = ["conversationMissing", "deletedElsewhere", "copyFailed"];
+const PAST_NOTICES = ["conversationMissing", "deletedElsewhere", "editMoved", "copyFailed"];
 
 const pageTitle = document.title;
 let shownId = "";
@@ -141,6 +141,10 @@ const chat = new Chat(store, {
     replaceAddress(null);
     composer.moveDraft(replacement);
   },
+  merged: async ({ exchanges }) => {
+    const part = await import("./chat/moved_edits.js").catch(() => null); // offline, or after a deploy: they stay stored
+    if (part?.moveEdits(exchanges, transcript.unsentEdits, (texts) => composer.append(texts))) notices.show("editMoved");
+  },
   asked: () => {
     undo.age();
     notices.hide(...FILE_PROBLEMS, ...PAST_NOTICES);
@@ -184,7 +188,7 @@ const useFiles = (work) =>
   parts.use(() => import("./files/conversation_files.js"), ({ ConversationFiles }) => work(new ConversationFiles(store)));
 const conversations = new ConversationActions(store, chat, notices, undo, {
   save: () => composer.flush(),
-  move: (replacement) => composer.moveDraft(replacement, transcript.unsentEdits),
+  move: (replacement) => composer.moveDraft(replacement, transcript.unsentEdits.map(([, text]) => text)),
 });
 const awaitedPermissions = new AwaitedPermissions(notices, (id) => thenFocusComposer(() => conversations.open(id)));
 const wantedHit = new WantedHit(log, parts, {

@@ -23,6 +23,7 @@ import { titleFrom } from "../conversation/title.js";
  * @property {(conversation: Conversation) => void} shown another conversation or path is shown
  * @property {(conversation: Conversation) => void} readingEnded a conversation, shown or not, was read or could not be
  * @property {(replacement: Conversation) => void} missing it is not in this browser; the replacement is shown next
+ * @property {(conversation: Conversation) => Promise<void>} merged another tab has changed it, which is shown next
  * @property {(exchange: Exchange) => void} asked
  * @property {(exchange: Exchange) => void} grown
  * @property {(exchange: Exchange) => void} ended
@@ -77,9 +78,7 @@ export class Chat {
         view.status(isReconnecting ? texts.reconnecting : this.#runningStatus);
       },
       ended: (conversation, exchange) => this.#onEnded(conversation, exchange),
-      updated: (conversation) => {
-        if (this.conversation === conversation) view.shown(conversation);
-      },
+      updated: (conversation) => void this.#showMerged(conversation),
       stored: (id) => void this.refresh(id),
       awaitingChanged: () => view.marked(),
     });
@@ -271,9 +270,14 @@ export class Chat {
     const stored = await this.#store.load(id);
     if (!stored) return;
     conversation.merge(stored, (exchange) => this.answers.isAheadOfStore(exchange));
-    if (this.conversation !== conversation) return;
-    this.#view.shown(conversation);
-    this.answers.elsewhere.watch(this.conversation);
+    await this.#showMerged(conversation);
+    if (this.conversation === conversation) this.answers.elsewhere.watch(conversation);
+  }
+
+  /** @param {Conversation} conversation another tab has changed it */
+  async #showMerged(conversation) {
+    if (this.conversation === conversation) await this.#view.merged(conversation);
+    if (this.conversation === conversation) this.#view.shown(conversation);
   }
 
   /** Receives and reads no more of a conversation that was deleted. @param {string} id */

@@ -168,16 +168,27 @@ export class Composer {
    */
   moveDraft(conversation, edits = []) {
     this.cancel();
-    const text = [this.#field.value, ...edits].reduce(join);
+    const texts = [this.#field.value, ...edits].filter(Boolean);
     this.#setText("");
     const removeImages = this.#attachments?.move(conversation);
     this.open(conversation);
+    const takeBack = this.append(texts, removeImages ?? undefined);
+    return texts.length > 0 || removeImages ? takeBack : null;
+  }
+
+  /**
+   * Puts texts behind the draft.
+   * @param {string[]} texts
+   * @param {() => boolean} [removeImages] false if that is not possible
+   * @returns {() => boolean} removes them, unless the text was changed since
+   */
+  append(texts, removeImages = () => true) {
+    const conversation = this.#conversation;
     const before = this.#field.value;
-    const moved = join(before, text);
-    this.#setText(moved);
-    if (text === "" && !removeImages) return null;
+    const longer = [before, ...texts].reduce(join);
+    this.#setText(longer);
     return () => {
-      if (this.#conversation !== conversation || this.#field.value !== moved || removeImages?.() === false) return false;
+      if (this.#conversation !== conversation || this.#field.value !== longer || !removeImages()) return false;
       this.#setText(before);
       return true;
     };

@@ -127,6 +127,7 @@ export const ENGLISH = {
   showVersion: "Show that version",
   conversationMissing: "This conversation is not in this browser. It is in another browser, or it was deleted.",
   deletedElsewhere: "This conversation was deleted in another tab.",
+  editMoved: "A question was deleted elsewhere. Your changes to it are in the message box.",
   openSidebar: "Open the sidebar",
   openSidebarAwaited: "Open the sidebar (Permission needed)",
   closeSidebar: "Close the sidebar",

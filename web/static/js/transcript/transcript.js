@@ -119,9 +119,9 @@ export class Transcript {
     return text === question ? "" : text;
   }
 
-  /** @returns {string[]} edited questions that were not asked yet */
+  /** Edited questions that were not asked yet. @returns {[Exchange, string][]} */
   get unsentEdits() {
-    return [...this.#views.values()].map(({ unsentEdit }) => unsentEdit).filter(Boolean);
+    return [...this.#views].flatMap(([exchange, { unsentEdit }]) => (unsentEdit ? [[exchange, unsentEdit]] : []));
   }
 
   /** @param {string} id @returns {HTMLElement | undefined} the element of a shown exchange */
