@@ -3,7 +3,6 @@
 import "./settings/appearance.js";
 import { conversationInAddress, reloadHere, replaceAddress, restoreAddress } from "./browser/address.js";
 import { coarsePointer, isAlone, isOwnPage, isSynced, userKey } from "./browser/page_root.js";
-import { AwaitedPermissions } from "./chat/awaited_permissions.js";
 import { Chat } from "./chat/chat.js";
 import { Composer, COMPOSER_KEYS, FILE_PROBLEMS } from "./composer/composer.js";
 import { Dialogs } from "./dialogs/dialogs.js";
@@ -190,7 +189,8 @@ const conversations = new ConversationActions(store, chat, notices, undo, {
   save: () => composer.flush(),
   move: (replacement) => composer.moveDraft(replacement, transcript.unsentEdits.map(([, text]) => text)),
 });
-const awaitedPermissions = new AwaitedPermissions(notices, (id) => thenFocusComposer(() => conversations.open(id)));
+/** The notice of permissions, once there is one. @type {Promise<import("./chat/awaited_permissions.js").AwaitedPermissions | null> | null} */
+let awaitedPermissions = null;
 const wantedHit = new WantedHit(log, parts, {
   reveal: (exchange) => {
     chat.reveal(exchange);
@@ -360,6 +360,16 @@ function announce(text) {
   status.textContent = text;
 }
 
+/** @param {string[]} ids of conversations that are not shown, with a tool that waits for the reader's permission */
+function showAwaited(ids) {
+  if (ids.length > 0) {
+    awaitedPermissions ??= import("./chat/awaited_permissions.js")
+      .then((part) => new part.AwaitedPermissions(notices, (id) => thenFocusComposer(() => conversations.open(id))))
+      .catch(() => (awaitedPermissions = null)); // offline, or after a deploy: the list has its mark
+  }
+  void awaitedPermissions?.then((notice) => notice?.show(ids));
+}
+
 /** Updates the list, the document's title and the first heading. */
 function updateList() {
   panel.show();
@@ -367,7 +377,7 @@ function updateList() {
   const { awaiting } = chat.answers;
   if (isOwnPage) document.title = [awaiting.length > 0 && texts.awaiting, title, pageTitle].filter(Boolean).join(" · ");
   const elsewhere = awaiting.filter((id) => id !== chat.conversation.id);
-  awaitedPermissions.show(elsewhere);
+  showAwaited(elsewhere);
   sidebar.awaited = elsewhere.length > 0;
   const heading = requireElement("title", HTMLElement);
   heading.hidden = chat.isAtStart;
