@@ -18,6 +18,7 @@ from .axe import violations
 from .browser_errors import BrowserErrors
 from .conftest import CONTEXT_OPTIONS
 from .sign_in import CHAT, fill_in_form, open_signed_in
+from .test_touch import FRAMES, LONG_BLOCKS, READ, READ_BELOW_BAR
 
 SIGN_IN = re.compile(r"/sign-in\?next=")
 
@@ -134,6 +135,30 @@ def test_the_chat_and_a_page_around_it_do_not_restyle_each_other(
     model.enqueue(reply(ANSWER))
     alone.ask_and_wait("Tell me")
     assert differences(looks(browser_page, OF_CHAT), in_host) == []
+
+
+@pytest.mark.parametrize("path", [CHAT, "/hostile"])
+def test_another_width_keeps_the_place_in_the_text_also_in_a_page_that_scrolls(
+    context: BrowserContext, host: Helpdesk, path: str
+) -> None:
+    chat = sign_in(context, path=path)
+    page = chat.page
+    page.set_viewport_size({"width": 390, "height": 780})
+    before = "\n\n".join(f"{number} {'Some words that wrap. ' * 20}" for number in range(30))
+    host.model.enqueue(reply(before), *(reply(f"{block}\n\nThe end.") for block in LONG_BLOCKS.values()))
+    for question in ("Before", *LONG_BLOCKS):
+        chat.ask_and_wait(question)
+    # the page around it scrolls as well, where it is longer than the window
+    page.evaluate("() => document.querySelector('#sluice').scrollIntoView({ behavior: 'instant' })")
+    assert (page.evaluate("scrollY") > 0) is (path == "/hostile")
+    for block in LONG_BLOCKS:
+        page.evaluate(READ, block)
+        start = page.evaluate(READ_BELOW_BAR)
+        for width, height in ((780, 390), (390, 780)):
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_function(f"() => innerWidth === {width}")
+            page.evaluate(FRAMES)
+            assert abs(page.evaluate(READ_BELOW_BAR) - start) <= 80, (block, width)
 
 
 def test_a_token_that_has_expired_is_explained_and_a_reload_keeps_the_question(

@@ -363,11 +363,12 @@ LONG_BLOCKS: Final = {
 }
 # Scrolls into the middle of a block, and notes what is read there: a letter some lines below the bar.
 READ: Final = """async selector => {
+    const scroller = document.querySelector(".guest .column") ?? window;
     const block = [...document.querySelectorAll(`.prose ${selector}`)].at(-1).closest(".prose");
     const { bottom } = document.querySelector("#sluice-bar").getBoundingClientRect();
     for (const _ of [1, 2]) { // what was out of view has its height only afterwards
         const box = block.getBoundingClientRect();
-        scrollBy({ top: box.top + box.height * 0.4 - bottom, behavior: "instant" });
+        scroller.scrollBy({ top: box.top + box.height * 0.4 - bottom, behavior: "instant" });
         for (const _ of [1, 2, 3]) await new Promise((resolve) => requestAnimationFrame(resolve));
     }
     const walker = document.createTreeWalker(block, NodeFilter.SHOW_TEXT);

@@ -2,7 +2,7 @@
 
 import "./settings/appearance.js";
 import { conversationInAddress, reloadHere, replaceAddress, restoreAddress } from "./browser/address.js";
-import { coarsePointer, isAlone, isOwnPage, isSynced, userKey } from "./browser/page_root.js";
+import { coarsePointer, isOwnPage, isSynced, userKey } from "./browser/page_root.js";
 import { Chat } from "./chat/chat.js";
 import { Composer, COMPOSER_KEYS, FILE_PROBLEMS } from "./composer/composer.js";
 import { Dialogs } from "./dialogs/dialogs.js";
@@ -268,12 +268,10 @@ parts.loadLater(
     for (const watch of [watchCopying, watchPrinting, watchTab]) watch(log);
   },
 );
-if (isAlone) {
-  parts.loadLater(
-    () => import("./ui/turned_screen.js"),
-    ({ keepPlace }) => keepPlace(requireElement("bar", HTMLElement), (top) => position.scrollBy(top)),
-  );
-}
+parts.loadLater(
+  () => import("./ui/turned_screen.js"),
+  ({ keepPlace }) => keepPlace(requireElement("bar", HTMLElement), (top) => position.scrollBy(top)),
+);
 parts.loadLater(
   () => import("./ui/uncovered.js"),
   ({ uncoverClosed, uncoverFocus, stepAside }) => {

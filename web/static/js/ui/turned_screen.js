@@ -3,7 +3,7 @@
  * window, which here is the bar that never moves, and Safari keeps nothing.
  */
 
-import { scroller } from "../browser/page_root.js";
+import { scroller, scrollTarget } from "../browser/page_root.js";
 
 const NEAR = 48; // pixels: at the end, the page follows that
 const TEXT = ".prose, .question, .reasoning";
@@ -12,8 +12,8 @@ const STEP = 16; // pixels, less than a line
 /** A letter that is read, its block, and how far below the bar they begin. @typedef {{ letter: Range, block: Element, top: number, blockTop: number }} Place */
 
 /**
- * Call once, where the document scrolls.
- * @param {HTMLElement} bar covers the top of the window
+ * Call once.
+ * @param {HTMLElement} bar covers the top of the window, or is above what scrolls
  * @param {(top: number) => void} scrollBy
  */
 export function keepPlace(bar, scrollBy) {
@@ -31,7 +31,7 @@ export function keepPlace(bar, scrollBy) {
     const block = letter?.startContainer.parentElement;
     place = letter && block ? { letter, block, top: belowBar(letter), blockTop: belowBar(block) } : null;
   };
-  addEventListener("scroll", note, { passive: true });
+  scrollTarget.addEventListener("scroll", note, { passive: true });
   // The event "resize" comes before the browser moves the page itself.
   new ResizeObserver(() => {
     if (bar.clientWidth !== width && place?.block.isConnected) {
@@ -56,7 +56,7 @@ function isShown(letter) {
 function firstLetter(bar) {
   const { left, right, bottom } = bar.getBoundingClientRect();
   const x = (left + right) / 2;
-  for (let y = bottom + 8; y < innerHeight; y += STEP) {
+  for (let y = Math.max(bottom, 0) + 8; y < innerHeight; y += STEP) {
     const letter = letterAt(x, y);
     if (letter) return letter;
   }
@@ -70,7 +70,7 @@ function firstLetter(bar) {
  */
 function letterAt(x, y) {
   const [node, offset] = caretAt(x, y);
-  if (!(node instanceof Text) || !node.parentElement?.closest(TEXT)) return null;
+  if (!(node instanceof Text) || !scroller.contains(node) || !node.parentElement?.closest(TEXT)) return null;
   if (node.parentElement.closest("figcaption")) return null; // it stays below the bar while its code moves
   const letter = document.createRange();
   letter.setStart(node, Math.max(0, Math.min(offset, node.length - 1)));
