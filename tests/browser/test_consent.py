@@ -189,6 +189,56 @@ def test_a_permission_that_is_no_longer_asked_for_was_not_given_and_leaves_the_f
         chat.page.keyboard.press("Shift+Escape")
 
 
+def test_a_tool_whose_permission_was_sent_may_have_run_although_its_answer_was_stopped(
+    chat: ChatPage, browser_errors: BrowserErrors
+) -> None:
+    """The reply to the permission may be late or lost."""
+    browser_errors.expect("status of")
+    held: list[Route] = []
+    chat.page.route("**/api/runs/a1/consent", lambda route: held.append(route))
+    begin(chat)
+    other = ChatPage(chat.page.context.new_page())
+    other.page.route("**/api/runs/a1/events", lambda route: held.append(route))
+    other.page.goto(chat.page.url)
+    expect(summary(other)).to_have_text("Tool send_mail asks for permission")
+    allow = chat.answer.get_by_role("button", name="Allow")
+    with chat.page.expect_request("**/api/runs/a1/consent"):
+        allow.click()
+    expect(allow).to_be_focused()
+    expect(summary(chat)).to_have_text("Tool send_mail asks for permission")
+    for each in (chat, other):
+        each.send_button.click()
+        expect(summary(each)).to_have_text("Tool send_mail not finished")
+        expect(each.page.get_by_text(NOT_RUN)).to_have_count(0)
+    for route in held:
+        route.fulfill(status=503, json={"success": False})
+
+
+def test_a_tab_that_could_not_be_told_of_a_permission_reads_of_it(chat: ChatPage) -> None:
+    told(chat, 204)
+    answer = begin(chat)
+    other = ChatPage(chat.page.context.new_page())
+    held: list[Route] = []
+    other.page.route("**/api/runs/a1/events", lambda route: held.append(route))
+    # it has not received the call yet when the message comes
+    chat.page.evaluate(
+        """() => {
+            const { postMessage } = BroadcastChannel.prototype;
+            BroadcastChannel.prototype.postMessage = function (message) {
+                if (message.kind !== "decided") postMessage.call(this, message);
+            };
+        }"""
+    )
+    other.page.goto(chat.page.url)
+    expect(summary(other)).to_have_text("Tool send_mail asks for permission")
+    chat.answer.get_by_role("button", name="Allow").click()
+    expect(summary(other)).to_have_text("Tool send_mail running")
+    answer.send(result_frame("call_1", "send_mail", "Sent"), DONE_FRAME)
+    chat.wait_complete()
+    for route in held:
+        route.fulfill(status=204)
+
+
 LETTER: Final = {
     "to": "a@example.org",
     "mail": {"text": 'Hello,\n\n"to": "b@example.org"\n\u200b\u202e' + "\n" * 40 + "the end", "copies": [1]},

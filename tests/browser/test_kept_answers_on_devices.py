@@ -10,6 +10,8 @@ from playwright.sync_api import expect
 from tests.support.helpdesk import Helpdesk, start_helpdesk
 from tools.common.scripted_model import finished, said, stalling_after
 
+from .browser_errors import BrowserErrors
+from .fed_answer import FedAnswer, call_frame
 from .test_synced_conversations import Device, delete_all, device, look_until_running, open_conversation, wait_sent
 
 __all__ = ["device"]
@@ -67,6 +69,23 @@ def test_an_answer_is_stopped_from_the_users_other_device(device: Device, host: 
     wait_sent(phone)
     wait_sent(laptop)
     delete_all(phone)
+
+
+def test_a_tool_that_another_device_may_have_allowed_is_not_said_not_to_have_run(
+    device: Device, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("status of 404")  # the server does not know the answer
+    laptop = device()
+    answer = FedAnswer(laptop.page, run="a1")
+    laptop.ask("Write to them")
+    answer.send("I will write.", call_frame("call_1", "send_mail", needs_consent=True))
+    row = laptop.answer.locator(".tool")
+    expect(row.locator("summary")).to_have_text("Tool send_mail asks for permission")
+    laptop.send_button.click()
+    expect(row.locator("summary")).to_have_text("Tool send_mail not finished")
+    expect(row).not_to_contain_text("The tool did not run.")
+    wait_sent(laptop)
+    delete_all(laptop)
 
 
 def test_a_question_asked_on_one_device_runs_on_another_that_shows_the_conversation(

@@ -125,12 +125,15 @@ export class RunningAnswers {
    * @returns {Promise<import("../api/run_control.js").ConsentOutcome>}
    */
   async decide(conversation, exchange, call, isAllowed) {
+    const decide = (/** @type {import("./tab_permissions.js").Decision} */ decision) => {
+      this.#permissions.tellDecision(exchange.id, call.id, decision);
+      this.#applyDecision(conversation, exchange, call.id, decision);
+    };
+    if (isAllowed) decide("sent"); // from now on the tool may run, whatever becomes of the reply
     const outcome = await sendConsent(exchange.run?.id ?? "", call.id, isAllowed);
     // The tool's result, and the end of the answer, may have come before this reply.
     if ((outcome !== "decided" && outcome !== "elsewhere") || !exchange.parts) return outcome;
-    const decision = outcome === "elsewhere" ? outcome : isAllowed ? "allowed" : "denied";
-    this.#permissions.tellDecision(exchange.id, call.id, decision);
-    this.#applyDecision(conversation, exchange, call.id, decision);
+    decide(outcome === "elsewhere" ? outcome : isAllowed ? "allowed" : "denied");
     return outcome;
   }
 

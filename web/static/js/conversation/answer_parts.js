@@ -10,7 +10,8 @@
  * @property {string} name
  * @property {string} arguments
  * @property {boolean} [needsConsent]
- * @property {"allowed" | "denied" | "elsewhere"} [decision] the reader's; or another page has decided
+ * @property {"sent" | "allowed" | "denied" | "elsewhere"} [decision] the reader's; or another page has decided. `sent`: a
+ *   permission was sent, which the server may have got, and the call waits here
  * @property {boolean} [isOver] whether its request has ended without its result
  * @property {{ text: string, isError: boolean, seconds: number, code?: string }} [result] `code` as in `ResultEvent`
  *
@@ -74,12 +75,26 @@ export function beforeNextRequest(parts) {
 export function withDecision(parts, id, decision) {
   // The last of this id: its result may come before the reply to the decision.
   const last = parts.map((part) => part.kind === "call" && part.id === id).lastIndexOf(true);
-  return parts.map((part, index) => (part.kind === "call" && index === last ? { ...part, decision } : part));
+  const isKnown = (/** @type {ToolCall} */ part) => decision === "sent" && part.decision;
+  return parts.map((part, index) => (part.kind === "call" && index === last && !isKnown(part) ? { ...part, decision } : part));
+}
+
+/**
+ * @param {readonly AnswerPart[]} parts
+ * @param {readonly AnswerPart[]} [others] of the same run
+ * @returns {AnswerPart[]} with those decisions that only the others have
+ */
+export function withDecisionsOf(parts, others) {
+  const known = new Map(callsOf(others).map(({ id, at, decision }) => [`${at} ${id}`, decision]));
+  return parts.map((part) => {
+    const decision = part.kind === "call" && awaitsDecision(part) && known.get(`${part.at} ${part.id}`);
+    return decision ? { ...part, decision } : part;
+  });
 }
 
 /** @param {ToolCall} call @returns {boolean} whether it waits for the reader's permission, if its answer is running */
 export function awaitsDecision({ needsConsent, decision, result, isOver }) {
-  return Boolean(needsConsent && !decision && !result && !isOver);
+  return Boolean(needsConsent && (!decision || decision === "sent") && !result && !isOver);
 }
 
 /**

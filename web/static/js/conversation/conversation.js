@@ -3,6 +3,7 @@
  * other answers to it. One child is chosen at each fork; the chosen exchanges are the path that is shown.
  */
 
+import { withDecisionsOf } from "./answer_parts.js";
 import { isAhead, isSentToModel, newExchange } from "./exchange.js";
 import { newIdentifier } from "./identifier.js";
 import { titleFrom } from "./title.js";
@@ -202,6 +203,8 @@ export class Conversation {
       const ours = this.#exchanges.get(theirs.id);
       if (!ours) this.#exchanges.set(theirs.id, theirs);
       else if (!isNewerHere(ours) && !isAhead(ours, theirs)) overwrite(ours, theirs);
+      // of which the server tells no page
+      else if (ours.parts && ours.run?.id && ours.run.id === theirs.run?.id) ours.parts = withDecisionsOf(ours.parts, theirs.parts);
     }
     this.#moveOrphansToRoot();
   }

@@ -18,7 +18,7 @@ const FORMAT = "sluice.conversations";
 const VERSION = 1; // increase it if older pages cannot read the new format
 const MAX_BYTES = 100_000_000; // years of conversations need far less, and a browser can still parse this much
 const MAX_TITLE_CHARS = 200;
-const DECISIONS = ["allowed", "denied", "elsewhere"];
+const DECISIONS = ["sent", "allowed", "denied", "elsewhere"];
 
 export class ArchiveError extends Error {
   /** @param {ArchiveProblem} problem */

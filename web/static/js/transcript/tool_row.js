@@ -2,6 +2,7 @@
 
 import { Consent } from "./consent.js";
 import { requireElement } from "../browser/elements.js";
+import { isSynced } from "../browser/page_root.js";
 import { awaitsDecision } from "../conversation/answer_parts.js";
 import { argumentsView } from "./tool_arguments.js";
 import { setLabel, setText, texts } from "../i18n/language.js";
@@ -74,7 +75,12 @@ export class ToolRow {
    */
   show(call, isRunning, canDecide) {
     const state = stateOf(call, isRunning);
-    if (call === this.#call && state === this.#shown && canDecide === this.#canDecide) return false;
+    // while it waits, only what was sent changes: the pressed button stays
+    const isSame = call === this.#call || (state === "waiting" && call.id === this.#call?.id);
+    if (isSame && state === this.#shown && canDecide === this.#canDecide) {
+      this.#call = call;
+      return false;
+    }
     this.#canDecide = canDecide;
     const isNews = this.#shown !== state;
     const isLeft = isNews && this.#shown === "waiting" && this.element.contains(document.activeElement) && !this.#beginsInView();
@@ -146,7 +152,8 @@ export function stateOf(call, isRunning) {
   if (refusal) return refusal;
   if (decision === "denied" && result?.isError !== false) return "denied"; // the tool has not run, and did not fail
   if (result) return result.isError ? "failed" : "done";
-  if (!isRunning || isOver) return needsConsent && !decision ? "stopped" : "unfinished"; // without a permission, no tool runs
+  // Without a permission, no tool runs. Another device may have given one, of which only the result tells.
+  if (!isRunning || isOver) return needsConsent && !decision && !isSynced ? "stopped" : "unfinished";
   return awaitsDecision(call) ? "waiting" : "running";
 }
 
