@@ -95,3 +95,27 @@ def test_a_deletion_can_be_undone_for_a_minute_and_until_the_second_question(
     expect(undo).to_have_count(0)
     chat.page.keyboard.press("Alt+Shift+z")
     expect(chat.questions).to_have_count(6)
+
+
+def test_the_announced_keys_undo_where_a_deletion_puts_the_focus(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("A heron."), reply("A tree."))
+    chat.ask_and_wait("Birds")
+    chat.page.keyboard.press("Alt+Shift+o")
+    chat.ask_and_wait("Plants")
+    chat.page.keyboard.press("Alt+Shift+k")
+    search = chat.page.locator("#sluice-search")
+    expect(search).to_be_focused()
+    chat.page.keyboard.type("heron")
+    title = chat.page.locator(".conversation a")
+    expect(title).to_have_text(["Birds"])
+    chat.page.keyboard.press("ArrowDown")
+    expect(title).to_be_focused()
+    chat.page.keyboard.press("Delete")
+    expect(chat.status).to_have_text("Conversation deleted. Undo with Alt+Shift+Z.")
+    expect(search).to_be_focused()
+    chat.page.keyboard.press("Alt+Shift+z")
+    expect(title).to_have_text(["Birds"])
+    expect(search).to_be_focused()
+    expect(search).to_have_value("heron")
+    chat.page.keyboard.press("Control+z")  # the browser's own, in the field
+    expect(search).not_to_have_value("heron")

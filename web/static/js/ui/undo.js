@@ -65,10 +65,10 @@ export class Undo {
 
   /**
    * Undoes the last deletion. The focus stays, unless it is on the offer.
-   * @returns {boolean} false if none is offered, or a title is being typed, of which the keys are
+   * @returns {boolean} false if none is offered
    */
   undo() {
-    if (this.#offers.length === 0 || document.activeElement?.matches("input")) return false;
+    if (this.#offers.length === 0) return false; // in a text field as well: its own keys are others
     void this.#undoLast(this.#element.contains(document.activeElement));
     return true;
   }
