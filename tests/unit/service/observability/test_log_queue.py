@@ -443,6 +443,7 @@ def test_a_file_that_cannot_be_opened_is_tried_again(logger: logging.Logger, tmp
 def test_a_file_of_before_is_closed_when_gunicorn_has_set_up_its_log_again(
     logger: logging.Logger, tmp_path: Path
 ) -> None:
+    before = set(threading.enumerate())
     for _ in range(3):
         for handler in list(logger.handlers):
             logger.removeHandler(handler)
@@ -450,7 +451,7 @@ def test_a_file_of_before_is_closed_when_gunicorn_has_set_up_its_log_again(
         queue_files(logger)
         logger.info("line")
         written(logger)
-    wait_until(lambda: sum(thread.name == "sluice-log" for thread in threading.enumerate()) <= 1, 5)
+    wait_until(lambda: [thread.name for thread in set(threading.enumerate()) - before] == ["sluice-log"], 5)
 
 
 def test_a_stream_has_what_others_look_for() -> None:
