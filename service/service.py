@@ -19,7 +19,7 @@ from .chat import BeforeModel, Chat, CurrentChat
 from .concurrency.event_loop_thread import LoopHealth, LoopState, LoopThread, LoopUnavailable
 from .concurrency.replaced_threads import refuse_replaced_threads
 from .errors import InternalError, Interrupted, Overloaded, ShuttingDown
-from .events.events import Event, Failed, Finished, Reasoning, Text, ToolCall, ToolResult
+from .events.events import Custom, Event, Failed, Finished, Reasoning, Text, ToolCall, ToolResult
 from .events.tool_uses import ToolUse, pair_tool_events
 from .events.usage import Usage
 from .observability.logging import request_id, trace
@@ -63,6 +63,8 @@ class Reply:
     usage: Usage | None
     #: The calls of tools, with their results.
     tool_calls: Sequence[ToolUse] = ()
+    #: The events of the application, such as citations.
+    custom_events: Sequence[Custom] = ()
 
 
 def _make_run_context(run_id: str) -> Context:
@@ -389,24 +391,34 @@ class ChatService:
     def complete(self, run: Subscription) -> Reply:
         """Read a run to its end and join it into one reply. For the reader's thread.
 
+        A text behind a call of a tool is another message of the model: it begins a paragraph.
+
         Raises:
             ServiceError: The answer failed; the text that had come is dropped.
         """
         texts: list[str] = []
         thoughts: list[str] = []
         tool_events: list[Event] = []
+        custom_events: list[Custom] = []
+        is_after_call = False
         for _, events in run:
             for event in events:
                 match event:
                     case Text(text, _):
+                        if is_after_call and texts and not texts[-1].endswith("\n\n"):
+                            texts.append("\n\n")
+                        is_after_call = False
                         texts.append(text)
                     case Reasoning(text, _):
                         thoughts.append(text)
                     case ToolCall() | ToolResult():
+                        is_after_call = True
                         tool_events.append(event)
+                    case Custom():
+                        custom_events.append(event)
                     case Finished(reason, usage):
                         uses = pair_tool_events(tool_events)
-                        return Reply("".join(texts), "".join(thoughts), reason, usage, uses)
+                        return Reply("".join(texts), "".join(thoughts), reason, usage, uses, custom_events)
                     case Failed(error):
                         # The traceback of a raised error would hold this frame, and the frame the error.
                         raise copy(error)

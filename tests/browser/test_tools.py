@@ -192,14 +192,40 @@ def test_progress_replaces_itself_and_goes_when_the_answer_is_complete(chat: Cha
     expect(progress).to_be_hidden()
 
 
-def test_block_mode_shows_its_calls_before_the_text(chat: ChatPage) -> None:
+def test_block_mode_shows_its_calls_before_the_text_and_its_sources(chat: ChatPage) -> None:
     called = {"id": "call_1", "name": "search", "arguments": "{}", "text": "42", "is_error": False, "seconds": 12.34}
+    cited = {"name": "citation", "data": {"title": "A page", "url": "https://example.org/"}}
     chat.reply_once(
-        json={"success": True, "message": "It is 42.", "interaction_mode": "block", "tool_calls": [called]}
+        json={
+            "success": True,
+            "message": "It is 42.",
+            "interaction_mode": "block",
+            "tool_calls": [called],
+            "custom_events": [cited, {"name": "progress", "data": {"text": "Reading"}}, "?"],
+        }
     )
     chat.ask_and_wait("Look it up")
     expect(row(chat, "search")).to_be_visible()
     assert chat.answer.evaluate(OUTLINE) == ["Tool search 12 s", "It is 42."]
+    expect(chat.answer.get_by_role("list", name="Sources").get_by_role("link")).to_have_text("A page")
+    expect(chat.answer.locator("p.progress")).to_be_hidden()
+
+
+def test_an_answer_with_calls_has_no_rate_because_its_time_has_waits(chat: ChatPage) -> None:
+    call = {"kind": "call", "at": 0, "id": "call_1", "name": "clock", "arguments": "{}"}
+    for parts in ([], [call]):
+        names = chat.page.evaluate(
+            """async (parts) => {
+                const main = document.querySelector("script[src$='/js/main.js']").src;
+                const list = document.createElement("dl");
+                const figures = { firstMs: 100, totalMs: 16_200, usage: { prompt: 9, completion: 42 } };
+                (await import(new URL("transcript/details_view.js", main))).fillDetails(list, figures, parts);
+                return [...list.querySelectorAll("dt")].map((each) => each.textContent);
+            }""",
+            parts,
+        )
+        rate = ["Tokens per second"] if parts == [] else []
+        assert names == ["Time to first token", "Total time", *rate, "Tokens"]
 
 
 def test_exports_and_search_treat_calls_as_what_they_are(chat: ChatPage, tmp_path: Path) -> None:

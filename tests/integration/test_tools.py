@@ -65,8 +65,10 @@ def test_an_answer_goes_on_with_the_result_of_its_tool(served: RunningServer, mo
     )
     if mode == "block":
         whole = post_chat(served.url, message="Hi", interaction_mode="block").json()
-        assert (whole["message"], whole["usage"]) == ("Let me see. There.", usage_of(14, 4))
+        # Another message of the model begins a paragraph.
+        assert (whole["message"], whole["usage"]) == ("Let me see. \n\nThere.", usage_of(14, 4))
         assert [(call["name"], call["text"]) for call in whole["tool_calls"]] == [("search", "found x")]
+        assert whole["custom_events"] == [{"name": "citation", "data": {"title": "x"}}]
         return
     with stream_chat(served.url) as client:
         payloads = [frame.payload for frame in client.frames() if frame.comment is None]

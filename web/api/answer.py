@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from flask import Flask, Request, Response, abort, current_app
@@ -119,4 +120,6 @@ def _make_block_response(reply: Reply) -> Response:
         fields["reasoning"] = reply.reasoning
     if reply.tool_calls:
         fields["tool_calls"] = [describe_tool_use(use) for use in reply.tool_calls]
+    if reply.custom_events:
+        fields["custom_events"] = [{"name": each.name, "data": json.loads(each.data)} for each in reply.custom_events]
     return make_uncached_response(fields)

@@ -83,6 +83,7 @@ class BlockReply(msgspec.Struct):
     usage: Usage | None
     reasoning: str | msgspec.UnsetType = msgspec.UNSET
     tool_calls: list[ToolUse] | msgspec.UnsetType = msgspec.UNSET
+    custom_events: list[Custom] | msgspec.UnsetType = msgspec.UNSET
 
 
 class TextFrame(msgspec.Struct):

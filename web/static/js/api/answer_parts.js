@@ -52,9 +52,10 @@ const MAX_ADDRESS_CHARS = 2000;
  * @returns {PartEvent[]} those that can be read: the others are left out, as unknown fields are
  */
 export function readParts(reply) {
-  const { tool_call: call, tool_result: result, custom, tool_calls: calls } = reply;
+  const { tool_call: call, tool_result: result, custom, tool_calls: calls, custom_events: events } = reply;
   const read = [callFrom(call), resultFrom(result), customFrom(custom)];
   for (const each of Array.isArray(calls) ? calls : []) read.push(callFrom(each), resultFrom(each));
+  for (const each of Array.isArray(events) ? events : []) read.push(customFrom(each));
   return read.filter((each) => each !== null);
 }
 

@@ -12,7 +12,7 @@ const BODY_END_MS = 500; // a server ends the body after its terminal frame; a p
 const STOP_REASONS = ["stopped", "abandoned", "log_full"];
 
 /** Fields of a frame, or of a reply in block mode, that bring something besides text. */
-const PARTS = ["tool_call", "tool_result", "custom", "tool_calls"];
+const PARTS = ["tool_call", "tool_result", "custom", "tool_calls", "custom_events"];
 
 /** @typedef {"stopped" | "abandoned" | "log_full"} StopReason why the server has stopped an answer */
 

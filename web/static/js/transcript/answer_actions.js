@@ -44,8 +44,8 @@ export class AnswerActions {
   /** @param {Exchange} exchange no longer running */
   show(exchange) {
     this.#menu?.close();
-    const { figures } = exchange;
-    const [detailsButton, details] = figures && (exchange.answer || exchange.reasoning || exchange.parts) ? detailsOf(figures) : ["", ""];
+    const { figures, answer, reasoning, parts } = exchange;
+    const [detailsButton, details] = figures && (answer || reasoning || parts) ? detailsOf(figures, parts) : ["", ""];
     // also for failures that are not retryable: the administrator may have fixed the cause
     const mayRetry = exchange.state === "stopped" || exchange.state === "failed";
     const remedies = remediesFor(exchange, this.#events.remedies());
@@ -135,15 +135,16 @@ export class AnswerActions {
 
 /**
  * @param {import("../api/answer_details.js").AnswerDetails} figures
+ * @param {import("../conversation/answer_parts.js").AnswerPart[]} [parts]
  * @returns {HTMLElement[]} the button and the details
  */
-function detailsOf(figures) {
+function detailsOf(figures, parts) {
   const list = document.createElement("dl");
   list.className = "answer-details";
   list.hidden = true;
   const show = async () => {
     try {
-      if (list.hidden) (await import("./details_view.js")).fillDetails(list, figures);
+      if (list.hidden) (await import("./details_view.js")).fillDetails(list, figures, parts);
     } catch {
       return void button.dispatchEvent(new Event(PART_MISSING, { bubbles: true })); // offline, or after a deploy
     }

@@ -1,28 +1,33 @@
 /** The details of an answer. Loaded when the reader first uses the page. */
 
 import { tokensPerSecond } from "../api/answer_details.js";
+import { callsOf } from "../conversation/answer_parts.js";
 import "../i18n/detail_texts.js";
 import { setText, texts } from "../i18n/language.js";
 
 /** @typedef {import("../api/answer_details.js").AnswerDetails} AnswerDetails */
+/** @typedef {import("../conversation/answer_parts.js").AnswerPart} AnswerPart */
 /** @typedef {import("../i18n/language.js").TextKey} TextKey */
 
 /**
  * @param {HTMLElement} list
  * @param {AnswerDetails} details
+ * @param {AnswerPart[]} [parts] of the answer
  */
-export function fillDetails(list, details) {
-  list.replaceChildren(...rows(details).map(([key, value]) => row(key, value)));
+export function fillDetails(list, details, parts) {
+  list.replaceChildren(...rows(details, parts).map(([key, value]) => row(key, value)));
 }
 
 /**
  * @param {AnswerDetails} details
+ * @param {AnswerPart[]} [parts]
  * @returns {[TextKey, string][]}
  */
-function rows(details) {
+function rows(details, parts) {
   const { firstMs, totalMs, usage, model, currency } = details;
   const cost = usage?.cost;
-  const rate = tokensPerSecond(details);
+  // the time has the waits for tools and for the reader
+  const rate = callsOf(parts).length > 0 ? undefined : tokensPerSecond(details);
   return [
     ...(model ? [/** @type {[TextKey, string]} */ (["modelLabel", model])] : []),
     ...(firstMs === undefined ? [] : [/** @type {[TextKey, string]} */ (["firstToken", duration(firstMs)])]),
