@@ -6,18 +6,21 @@ import json
 from collections.abc import Callable
 from itertools import pairwise
 from time import monotonic
+from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tools.common.chat_page import ChatPage
+from tools.common.chat_page import DONE_FRAME, ChatPage
 from tools.common.chromium import WAIT_MS
 from tools.common.scripted_model import Gate, ScriptedModel, finished, said
 
+from .fed_answer import FedAnswer
 from .test_archive import choose
 
 ANSWER = "A [link](https://example.org), and code:\n\n```python\nprint(1)\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
 DRAWN = "() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
-TRACED = {"includedCategories": ["disabled-by-default-devtools.timeline.invalidationTracking"]}
+INVALIDATIONS = "disabled-by-default-devtools.timeline.invalidationTracking"
+PHASES = "blink"  # of a frame, with the time that each takes
 
 
 def archive(length: int) -> str:
@@ -32,15 +35,15 @@ def archive(length: int) -> str:
     return json.dumps({"format": "sluice.conversations", "version": 1, "conversations": [conversation]})
 
 
-def restyled(page: Page, act: Callable[[], object]) -> int:
-    """Return how many elements Chromium checks the styles of, from this action to the frame that shows it."""
+def traced(page: Page, category: str, act: Callable[[], object]) -> list[dict[str, Any]]:
+    """Return what Chromium records, from this action to the frame that shows it."""
     devtools = page.context.new_cdp_session(page)
-    events: list[str] = []
+    events: list[dict[str, Any]] = []
     ends: list[object] = []
-    devtools.on("Tracing.dataCollected", lambda data: events.extend(each["name"] for each in data["value"]))
+    devtools.on("Tracing.dataCollected", lambda data: events.extend(data["value"]))
     devtools.on("Tracing.tracingComplete", lambda data: ends.append(data))
     page.evaluate(DRAWN)
-    devtools.send("Tracing.start", {"traceConfig": TRACED})
+    devtools.send("Tracing.start", {"traceConfig": {"includedCategories": [category]}})
     act()
     page.evaluate(DRAWN)
     devtools.send("Tracing.end")
@@ -49,7 +52,12 @@ def restyled(page: Page, act: Callable[[], object]) -> int:
         page.evaluate("0")  # receives events
     devtools.detach()
     assert ends
-    return events.count("StyleRecalcInvalidationTracking")
+    return events
+
+
+def restyled(page: Page, act: Callable[[], object]) -> int:
+    """Return how many elements Chromium checks the styles of, from this action to the frame that shows it."""
+    return [each["name"] for each in traced(page, INVALIDATIONS, act)].count("StyleRecalcInvalidationTracking")
 
 
 def test_the_styles_that_a_key_or_a_token_changes_do_not_grow_with_the_conversation(
@@ -81,3 +89,29 @@ def test_the_styles_that_a_key_or_a_token_changes_do_not_grow_with_the_conversat
     for short, long in zip(*counts, strict=True):
         assert short > 0
         assert long < short + 18, counts  # one for each exchange would be more
+
+
+def test_a_token_does_not_update_the_layers_of_a_whole_long_conversation(browser_page: Page) -> None:
+    chat = ChatPage(browser_page).open()
+    choose(chat, archive(100))
+    browser_page.get_by_role("link", name="Of 100").click()
+    expect(browser_page.locator(".hljs-number")).to_have_count(100)
+    chat.wait_shown()
+    answer = FedAnswer(browser_page)
+    chat.ask("Another question")
+
+    def receive() -> None:
+        for _ in range(10):
+            answer.send("word ")
+            browser_page.evaluate(DRAWN)
+
+    answer.send("The first ")
+    events = traced(browser_page, PHASES, receive)
+    answer.send(DONE_FRAME)
+    chat.wait_complete()
+    # in CPU time: as much as styles, which are of the new word only, or many times that
+    layers, styles = (
+        sum(each.get("tdur", 0) for each in events if each["name"] == f"Blink.{phase}.UpdateTime")
+        for phase in ("CompositingInputs", "Style")
+    )
+    assert 0 < layers < styles
