@@ -169,6 +169,28 @@ def test_they_are_kept_with_the_draft_until_the_first_question_is_asked(
     assert values(chat) == ("", "")
 
 
+def test_instructions_that_are_typed_while_another_tab_deletes_the_conversation_are_those_of_the_new_one(
+    chat: ChatPage, allowing: ScriptedModel
+) -> None:
+    allowing.enqueue(reply("Yes."))
+    chat.ask_and_wait("Is it?")
+    chat.wait_saved()
+    other = ChatPage(chat.page.context.new_page())
+    other.page.goto(chat.page.url)
+    button(chat).click()
+    prompt = chat.page.get_by_role("dialog").get_by_role("textbox").first
+    prompt.fill("Be")
+    expect(titles(other)).to_have_count(1)
+    titles(other).press("Delete")
+    expect(chat.questions).to_have_count(0)
+    prompt.fill("Be kind.")
+    chat.page.keyboard.press("Escape")
+    expect(button(chat)).to_have_class(re.compile("tuned"))
+    assert values(chat) == ("Be kind.", "")
+    chat.page.reload()
+    assert values(chat) == ("Be kind.", "")
+
+
 def test_a_first_question_in_one_tab_leaves_what_another_tab_has_chosen(
     chat: ChatPage, allowing: ScriptedModel
 ) -> None:

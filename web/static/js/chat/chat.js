@@ -124,12 +124,15 @@ export class Chat {
   }
 
   /**
-   * Changes them, for the next answers. Of a new conversation, they are kept with its draft until the first question.
+   * Changes them, for the next answers. Of a new conversation, they are kept with its draft until the first question. If
+   * another tab has deleted the conversation since, they are those of the new one in its place.
    * @param {Tuning} changes undefined removes a value
    * @param {Conversation} [conversation] the shown one if omitted
+   * @returns {void}
    */
   tune(changes, conversation = this.conversation) {
     const { id, record } = conversation;
+    if (!conversation.isEmpty && !this.#store.record(id) && this.conversation.isEmpty) return this.tune(changes);
     Object.assign(record, changes);
     if (!conversation.isEmpty) void this.#store.changeRecord(id, changes);
     else if (!saveDraftTuning(record)) this.#view.draftNotSaved();
