@@ -115,6 +115,28 @@ def test_the_list_follows_changes_of_another_tab(chat: ChatPage) -> None:
     expect(title).to_have_text(["Better"])
 
 
+def test_a_title_can_be_typed_while_another_tab_moves_its_conversation_in_the_list(chat: ChatPage) -> None:
+    chat.ask_and_wait("First")
+    chat.wait_saved()
+    other = another_tab(chat)
+    other.wait_shown()
+    chat.page.get_by_role("button", name="New conversation").click()
+    chat.ask_and_wait("Second")
+    titles = chat.page.locator(".conversation a")
+    expect(titles).to_have_text(["Second", "First"])
+    titles.last.press("F2")
+    field = chat.page.get_by_role("textbox", name="Title")
+    field.fill("Bet")
+    other.ask_and_wait("And on")
+    expect(other.page.locator(".conversation a")).to_have_text(["First", "Second"])
+    expect(chat.page.locator(".conversation").first).to_have_class("conversation")
+    expect(chat.page.locator(".conversation").last).to_contain_text("Second")
+    expect(field).to_be_focused()
+    chat.page.keyboard.type("ter")
+    chat.page.keyboard.press("Enter")
+    expect(titles).to_have_text(["Better", "Second"])
+
+
 def test_a_conversation_deleted_in_another_tab_is_reported(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(stalling_after("As far as this"))
     chat.ask("Tell me")

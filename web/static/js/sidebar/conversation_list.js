@@ -73,7 +73,7 @@ export class ConversationList {
         const item = this.#items.get(record.id) ?? this.#newItem(record);
         // move only misplaced items: moving an element removes its focus
         const there = list.children[place] ?? null;
-        if (there !== item.element) list.insertBefore(item.element, there);
+        if (there !== item.element) moveIn(item.element, list, there);
         item.show(record, record.id === current, markOf(record.id), hit(record.id));
       });
     });
@@ -159,6 +159,17 @@ export class ConversationList {
     if (index < 0) this.#events.leaveUpwards();
     else links[index]?.focus();
   }
+}
+
+/**
+ * Moves an element with its focus, and with the title that is being typed in it, where the browser can.
+ * @param {Element} element
+ * @param {Element & { moveBefore?: (element: Element, before: Element | null) => void }} list
+ * @param {Element | null} before
+ */
+function moveIn(element, list, before) {
+  if (element.isConnected && list.moveBefore) list.moveBefore(element, before);
+  else list.insertBefore(element, before);
 }
 
 /** @param {unknown} target @returns {Element | null} the conversation in the list that contains it */
