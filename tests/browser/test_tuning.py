@@ -270,3 +270,32 @@ def test_the_dialog_works_by_keyboard_in_chinese_and_at_every_size_and_axe_finds
     assert page.get_by_label("温度").input_value() == "0.5"
     found += violations(page)
     assert found == []
+
+
+def test_instructions_and_a_title_that_are_being_typed_when_the_page_is_loaded_again_are_kept(
+    chat: ChatPage, allowing: ScriptedModel
+) -> None:
+    allowing.enqueue(reply("Yes."))
+    chat.ask_and_wait("Is it?")
+    chat.wait_saved()
+    tune(chat, "Be brief.", "0.5")
+    expect(button(chat)).to_have_class(re.compile("tuned"))
+    button(chat).click()
+    chat.page.get_by_label("Instructions for this conversation").fill("Be kind.")
+    chat.page.get_by_label("Temperature").fill("")
+    chat.page.reload()
+    expect(chat.questions).to_have_count(1)
+    expect(button(chat)).to_have_class(re.compile("tuned"))
+    assert values(chat) == ("Be kind.", "")
+    titles(chat).press("F2")
+    chat.page.get_by_role("textbox", name="Title").fill("Better")
+    chat.page.reload()
+    expect(titles(chat)).to_have_text(["Better"])
+    # what was not kept does not come back
+    titles(chat).press("F2")
+    chat.page.get_by_role("textbox", name="Title").fill("Worse")
+    chat.page.keyboard.press("Escape")
+    chat.page.reload()
+    expect(chat.questions).to_have_count(1)
+    expect(titles(chat)).to_have_text(["Better"])
+    assert values(chat) == ("Be kind.", "")

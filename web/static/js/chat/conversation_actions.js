@@ -61,20 +61,9 @@ export class ConversationActions {
   async openStore(database) {
     await this.#store.open(database);
     void this.#chat.answers.elsewhere.followRecent(this.#chat.conversation.id);
-    if (hasLegacyConversation()) await this.#addLegacyConversation();
-  }
-
-  /** Adds the only conversation of version 0.1.0. It is shown, unless another one is. */
-  async #addLegacyConversation() {
-    const part = await import("../storage/legacy_conversation.js").catch(() => null); // then a later page adds it
-    const legacy = part?.readLegacyConversation();
-    if (!part || !legacy) return;
-    if (this.#chat.conversation.isEmpty && !conversationInAddress()) this.#chat.show(legacy);
-    await this.#store.add([legacy]);
-    const isPending = legacy.exchanges.some((exchange) => this.#store.hasPendingWrite(exchange));
-    // each reading gives it new ids, so it must not be read again
-    if (!isPending || this.#store.backUp()) part.deleteLegacyConversation();
-    if (this.#chat.conversation === legacy) replaceAddress(legacy.id);
+    if (!["left", "conversation.1"].some(isStored)) return;
+    const part = await import("./earlier_pages.js").catch(() => null); // then a later page does it
+    await part?.takeOver(this.#store, this.#chat);
   }
 
   /** Repeats what `openStore` could not do. Call when a database that did not open may be open. */
@@ -218,10 +207,10 @@ export class ConversationActions {
   }
 }
 
-/** @returns {boolean} whether there is something under the key of `legacy_conversation.js` */
-function hasLegacyConversation() {
+/** @param {string} name the key of `legacy_conversation.js` or `left_changes.js` */
+function isStored(name) {
   try {
-    return localStorage.getItem(storageName("conversation.1")) !== null;
+    return localStorage.getItem(storageName(name)) !== null;
   } catch {
     return false; // turned off
   }

@@ -77,7 +77,7 @@ export class Dialogs {
       this.#tuning = new loaded.TuningDialog(requireElement("tuning", HTMLDialogElement));
       this.#tuning.configure(chat.configuration);
     }
-    this.#tuning.edit(chat.tuning, (changes) => {
+    this.#tuning.edit(chat.tuning, conversation.isEmpty ? "" : conversation.id, (changes) => {
       chat.tune(changes, conversation);
       this.showTuning();
     });

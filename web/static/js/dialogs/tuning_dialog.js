@@ -3,6 +3,7 @@
 import { keepQuick, prepareFor } from "../ui/quick_field.js";
 import { coarsePointer } from "../browser/page_root.js";
 import { MAX_TEMPERATURE } from "../conversation/tuning.js";
+import { leaveChanges } from "../storage/left_changes.js";
 import "../i18n/dialog_texts.js";
 import { texts, tooLong } from "../i18n/language.js";
 import { Dialog } from "./dialog.js";
@@ -19,6 +20,8 @@ export class TuningDialog extends Dialog {
   #before = {};
   /** @type {(changes: Tuning) => void} */
   #changed = () => {};
+  /** The id of a stored conversation; empty for a new one. */
+  #stored = "";
   #maxChars = Infinity;
 
   /** @param {HTMLDialogElement} element */
@@ -38,7 +41,7 @@ export class TuningDialog extends Dialog {
       wrong.focus();
     });
     element.addEventListener("close", () => this.#keep());
-    addEventListener("pagehide", () => this.isOpen && this.#keep());
+    addEventListener("pagehide", () => this.isOpen && this.#keep({ isLeft: true }));
   }
 
   /** @param {Configuration} configuration */
@@ -50,10 +53,12 @@ export class TuningDialog extends Dialog {
 
   /**
    * @param {Tuning} tuning of the conversation
+   * @param {string} stored its id; empty for a new one
    * @param {(changes: Tuning) => void} changed called when the dialog closes, with the changed values only
    */
-  edit(tuning, changed) {
+  edit(tuning, stored, changed) {
     this.#before = tuning;
+    this.#stored = stored;
     this.#changed = changed;
     prepareFor(this.#prompt, tuning.systemPrompt ?? "");
     this.#prompt.value = tuning.systemPrompt ?? "";
@@ -89,15 +94,18 @@ export class TuningDialog extends Dialog {
     return validity.badInput || (value !== "" && !(Number(value) >= 0 && Number(value) <= MAX_TEMPERATURE));
   }
 
-  /** Keeps what is valid. */
-  #keep() {
+  /** Keeps what is valid. @param {{ isLeft?: boolean }} [options] whether the page is left */
+  #keep({ isLeft = false } = {}) {
     /** @type {Tuning} */
     const changes = {};
     const systemPrompt = this.#prompt.value.trim() === "" ? undefined : this.#prompt.value;
     const temperature = this.#temperature.value === "" ? undefined : Number(this.#temperature.value);
     if (!this.#promptProblem && systemPrompt !== this.#before.systemPrompt) changes.systemPrompt = systemPrompt;
     if (!this.#isOutside && temperature !== this.#before.temperature) changes.temperature = temperature;
-    if (Object.keys(changes).length > 0) this.#changed(changes);
+    if (Object.keys(changes).length > 0) {
+      if (isLeft && this.#stored) leaveChanges(this.#stored, changes);
+      this.#changed(changes);
+    }
     this.#before = { ...this.#before, ...changes };
   }
 }

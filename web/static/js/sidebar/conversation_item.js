@@ -95,11 +95,17 @@ export class ConversationItem {
     this.#link.after(field);
     field.select();
     field.focus();
+    const left = new AbortController();
+    void import("../storage/left_changes.js").then(({ leaveChanges }) => {
+      const leave = () => field.value.trim() && leaveChanges(this.#record.id, { title: field.value.trim() });
+      addEventListener("pagehide", leave, { signal: left.signal });
+    }).catch(() => undefined); // offline, or after a deploy
     let hasEnded = false; // removing the field fires `blur`, which calls `end` again
     /** @param {boolean} save */
     const end = (save) => {
       if (hasEnded) return;
       hasEnded = true;
+      left.abort();
       const hadFocus = document.activeElement === field;
       const title = field.value.trim();
       this.#link.hidden = false;
