@@ -184,7 +184,7 @@ const syncing = isSynced
   : null;
 /** Loads export and import, and uses them. @type {import("./dialogs/archive_controls.js").UseFiles} */
 const useFiles = (work) =>
-  parts.use(() => import("./files/conversation_files.js"), ({ ConversationFiles }) => work(new ConversationFiles(store)));
+  parts.use(() => import("./files/conversation_files.js"), ({ ConversationFiles }) => work(new ConversationFiles(store, notices)));
 const conversations = new ConversationActions(store, chat, notices, undo, {
   save: () => composer.flush(),
   move: (replacement) => composer.moveDraft(replacement, transcript.unsentEdits.map(([, text]) => text)),

@@ -6,6 +6,7 @@ import { DraftImages } from "../storage/draft_images.js";
 import { keepImages, loadImages } from "../storage/image_store.js";
 import { newIdentifier } from "../conversation/identifier.js";
 import { onLanguageChange, setLabel, texts } from "../i18n/language.js";
+import { MAX_IMAGES } from "./image_limits.js";
 import { scaleImage } from "./image_scaling.js";
 
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
@@ -20,8 +21,6 @@ import { scaleImage } from "./image_scaling.js";
  * @property {(isSaved: boolean) => void} draftSaved as for the text of a draft
  * @property {(problem: ImageProblem) => void} failed
  */
-
-const MOST = 4; // the server's limit for one message
 
 export class Attachments {
   #field;
@@ -102,7 +101,7 @@ export class Attachments {
     const draft = this.#draft;
     const added = [];
     for (const file of files) {
-      if (!draft || draft.present.list.length >= MOST) {
+      if (!draft || draft.present.list.length >= MAX_IMAGES) {
         this.#events.failed("imagesTooMany");
         break;
       }
@@ -144,7 +143,7 @@ export class Attachments {
     const { present } = draft;
     present.reading -= 1;
     const images = references.flatMap((each) => (found.has(each.id) ? [{ ...each, data: found.get(each.id) ?? "" }] : []));
-    const added = images.slice(0, MOST - present.list.length);
+    const added = images.slice(0, MAX_IMAGES - present.list.length);
     present.list.unshift(...added);
     present.save();
     this.#show();

@@ -3,8 +3,8 @@
  * picture: no place, no time, no camera.
  */
 
-const LONGEST_SIDE = 1568; // pixels: to this, models scale larger ones
-const MAX_BYTES = 400_000; // of one image
+import { LONGEST_SIDE, MAX_IMAGE_BYTES } from "./image_limits.js";
+
 const MAX_FILE_BYTES = 50_000_000; // decoded, it may take a hundred times as much
 const QUALITIES = [0.85, 0.7, 0.55];
 const SHRINK = 0.75; // per step, where the lowest quality is not enough
@@ -24,7 +24,7 @@ export async function scaleImage(file) {
     const canvas = await drawn(file, size);
     for (const quality of QUALITIES) {
       const blob = await canvas.convertToBlob({ type: "image/jpeg", quality });
-      if (blob.size <= MAX_BYTES) return { data: await dataUrl(blob), ...size };
+      if (blob.size <= MAX_IMAGE_BYTES) return { data: await dataUrl(blob), ...size };
     }
   }
 }

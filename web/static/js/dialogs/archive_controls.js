@@ -23,7 +23,12 @@ export class ArchiveControls {
     const file = find("input[type=file]");
     find("button.import").addEventListener("click", () => file.click());
     find("button.export-all").addEventListener("click", async () => {
-      if (!(await useFiles((files) => files.exportAll()))) this.#show(texts.partNotLoaded);
+      const isLoaded = await useFiles(async (files) => {
+        const message = await files.exportAll();
+        this.#show(message);
+        if (message) announce(message);
+      });
+      if (!isLoaded) this.#show(texts.partNotLoaded);
     });
     element.addEventListener("beforetoggle", ({ newState }) => newState === "open" && this.#show(""));
     file.addEventListener("change", async () => {

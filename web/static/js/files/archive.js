@@ -7,6 +7,7 @@ import { isCurrency } from "../api/answer_details.js";
 import { Conversation } from "../conversation/conversation.js";
 import { ANSWER_STATES, INTERRUPTED } from "../conversation/exchange.js";
 import { readForeign } from "./foreign_archive.js";
+import { MAX_IMAGES } from "../composer/image_limits.js";
 import { MAX_TEMPERATURE } from "../conversation/tuning.js";
 import { isIdentifier } from "../conversation/identifier.js";
 
@@ -17,6 +18,7 @@ import { isIdentifier } from "../conversation/identifier.js";
 const FORMAT = "sluice.conversations";
 const VERSION = 1; // increase it if older pages cannot read the new format
 const MAX_BYTES = 100_000_000; // years of conversations need far less, and a browser can still parse this much
+const END_BYTES = 100; // more than what is written around the images
 const MAX_TITLE_CHARS = 200;
 const DECISIONS = ["sent", "allowed", "denied", "elsewhere"];
 
@@ -31,16 +33,19 @@ export class ArchiveError extends Error {
 
 /**
  * @param {Conversation[]} conversations
- * @returns {string}
+ * @param {(room: number) => Promise<Map<string, Blob>>} collect returns the images, each as JSON, in at most this many bytes
+ * @returns {Promise<Blob>} a file that `readArchive` can read; images are behind the conversations, for pages that do not know them
  */
-export function writeArchive(conversations) {
+export async function writeArchive(conversations, collect) {
   const archive = {
     format: FORMAT,
     version: VERSION,
     exported: new Date().toISOString(),
     conversations: conversations.filter(({ isEmpty }) => !isEmpty).map(({ record, exchanges }) => ({ ...record, exchanges: exchanges.map(withoutRun) })),
   };
-  return JSON.stringify(archive, null, 1) + "\n";
+  const text = new Blob([JSON.stringify(archive, null, 1).slice(0, -"\n}".length)]);
+  const images = [...(await collect(MAX_BYTES - text.size - END_BYTES))].flatMap(([id, json], at) => [at > 0 ? "," : "", `\n  "${id}": `, json]);
+  return new Blob([text, ...(images.length > 0 ? [',\n "images": {', ...images, "\n }"] : []), "\n}\n"], { type: "application/json" });
 }
 
 /** @param {Exchange} exchange @returns {Exchange} without what only its server and this browser understand */
@@ -49,22 +54,30 @@ function withoutRun({ run: _, ...exchange }) {
 }
 
 /**
+ * @typedef {object} ReadArchive
+ * @property {Conversation[]} conversations
+ * @property {Record<string, unknown>} images by their ids, unchecked
+ * @property {number} leftOut how much of the file the conversations lack
+ */
+
+/**
  * @param {Blob} file
- * @returns {Promise<{ conversations: Conversation[], leftOut: number }>} and how much of another application's file they lack
+ * @returns {Promise<ReadArchive>}
  * @throws {ArchiveError}
  */
 export async function readArchive(file) {
   if (file.size > MAX_BYTES) throw new ArchiveError("archiveTooLarge");
   const value = parsed(await textOf(file));
   const foreign = value?.format === FORMAT ? null : readForeign(value);
-  if (foreign) return foreign;
+  if (foreign) return { ...foreign, images: {} };
   if (value?.format !== FORMAT) throw new ArchiveError("notArchive");
   const archive = object(value);
   if (typeof archive.version !== "number" || archive.version > VERSION) throw new ArchiveError("archiveNewer");
   const conversations = list(archive.conversations).map((each) => conversationFrom(each));
   const ids = conversations.flatMap(({ id, exchanges }) => [id, ...exchanges.map((exchange) => exchange.id)]);
   ensure(new Set(ids).size === ids.length);
-  return { conversations, leftOut: 0 };
+  const images = archive.images === undefined ? {} : object(archive.images);
+  return { conversations, images, leftOut: conversations.flatMap(({ exchanges }) => exchanges).reduce((sum, each) => sum + cutImages(each), 0) };
 }
 
 /**
@@ -125,6 +138,11 @@ function exchangeFrom(value, mayRun) {
   return exchange;
 }
 
+/** Leaves as many images as a message may have. @param {Exchange} exchange @returns {number} of the others */
+function cutImages({ images = [] }) {
+  return images.splice(MAX_IMAGES).length;
+}
+
 /**
  * @param {unknown} value
  * @returns {import("../conversation/exchange.js").KeptRun}
@@ -141,7 +159,7 @@ function runFrom(value) {
   };
 }
 
-/** @param {unknown} value @returns {import("../conversation/exchange.js").ImageReference} the image itself is not in the file */
+/** @param {unknown} value @returns {import("../conversation/exchange.js").ImageReference} the image itself is elsewhere in the file, or not at all */
 function imageFrom(value) {
   const { id, name, width, height } = object(value);
   return { id: identifier(id), name: string(name), width: number(width), height: number(height) };

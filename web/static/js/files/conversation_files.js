@@ -1,6 +1,7 @@
 /** Exports conversations as files, and imports them. */
 
 import { callsOf } from "../conversation/answer_parts.js";
+import { collectImages, importImages } from "./archived_images.js";
 import { ArchiveError, readArchive, writeArchive } from "./archive.js";
 import "../i18n/file_texts.js";
 import "../i18n/image_texts.js";
@@ -9,34 +10,43 @@ import { texts } from "../i18n/language.js";
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 /** @typedef {import("../storage/conversation_store.js").ConversationStore} ConversationStore */
+/** @typedef {import("../ui/notices.js").Notices} Notices */
 
 const FORBIDDEN = /[\\/:*?"<>|\p{Cc}\p{Cf}]+/gu; // in file names, on some operating system
 const MAX_NAME_CHARS = 80; // file systems allow 255 bytes
 
 export class ConversationFiles {
   #store;
+  #notices;
 
-  /** @param {ConversationStore} store */
-  constructor(store) {
+  /**
+   * @param {ConversationStore} store
+   * @param {Notices} notices
+   */
+  constructor(store, notices) {
     this.#store = store;
+    this.#notices = notices;
   }
 
   /** @param {string} id */
   async exportMarkdown(id) {
     const conversation = await this.#store.load(id);
-    if (conversation) download(conversation.record.title, "md", markdownOf(conversation));
+    if (conversation) download(conversation.record.title, "md", new Blob([markdownOf(conversation)], { type: "text/markdown;charset=utf-8" }));
   }
 
   /** @param {string} id */
   async exportJson(id) {
     const conversation = await this.#store.load(id);
-    if (conversation) download(conversation.record.title, "json", writeArchive([conversation]));
+    this.#notices.hide("imagesNotExported"); // shown again, it is announced again
+    if (conversation && !(await exportJson(conversation.record.title, [conversation]))) this.#notices.show("imagesNotExported", { isUrgent: false });
   }
 
+  /** @returns {Promise<string>} a message for the reader; empty if all is in the file */
   async exportAll() {
     const all = await Promise.all(this.#store.list.map(({ id }) => this.#store.load(id)));
     const day = new Date().toISOString().slice(0, 10);
-    download(`sluice ${day}`, "json", writeArchive(all.flatMap((conversation) => conversation ?? [])));
+    const areAll = await exportJson(`sluice ${day}`, all.flatMap((conversation) => conversation ?? []));
+    return areAll ? "" : texts.imagesNotExported;
   }
 
   /**
@@ -46,14 +56,44 @@ export class ConversationFiles {
    */
   async import(file) {
     try {
-      const { conversations, leftOut } = await readArchive(file);
+      const { conversations, images, leftOut } = await readArchive(file);
+      const ofImages = await importImages(conversations, images); // first: the conversations show them at once
       const counts = await this.#store.add(conversations);
-      return { ids: conversations.map(({ id }) => id), message: texts.imported(counts) + (leftOut > 0 ? texts.leftOutOfImport(leftOut) : "") };
+      const sentences = [texts.imported(counts), ...(leftOut > 0 ? [texts.leftOutOfImport(leftOut)] : []), ...imageSentences(ofImages)];
+      return { ids: conversations.map(({ id }) => id), message: texts.inARow(sentences) };
     } catch (error) {
       if (!(error instanceof ArchiveError)) throw error;
       return { ids: [], message: texts[error.problem] };
     }
   }
+}
+
+/**
+ * Downloads conversations with their images.
+ * @param {string} name without its extension
+ * @param {Conversation[]} conversations
+ * @returns {Promise<boolean>} whether all images are in the file
+ */
+async function exportJson(name, conversations) {
+  let areAll = true;
+  const archive = await writeArchive(conversations, async (room) => {
+    const collected = await collectImages(conversations, room);
+    areAll = collected.areAll;
+    return collected.images;
+  });
+  download(name, "json", archive);
+  return areAll;
+}
+
+/** @param {import("./archived_images.js").ImageCounts} counts */
+function imageSentences({ added, missing, refused, excess, isKept }) {
+  return [
+    ...(added > 0 ? [texts.imagesImported(added)] : []),
+    ...(missing > 0 ? [texts.imagesNotInFile(missing)] : []),
+    ...(refused > 0 ? [texts.imagesRefused(refused)] : []),
+    ...(excess > 0 ? [texts.imagesWithoutRoom(excess)] : []),
+    ...(isKept ? [] : [texts.imagesNotKept]),
+  ];
 }
 
 /**
@@ -86,14 +126,12 @@ function escaped(text) {
 }
 
 /**
- * Downloads a text as a file.
  * @param {string} name without its extension
  * @param {"md" | "json"} extension
- * @param {string} text
+ * @param {Blob} content
  */
-function download(name, extension, text) {
-  const type = extension === "md" ? "text/markdown" : "application/json";
-  const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
+function download(name, extension, content) {
+  const url = URL.createObjectURL(content);
   const link = document.createElement("a");
   link.href = url;
   link.download = `${fileName(name)}.${extension}`;

@@ -18,8 +18,25 @@ const ENGLISH = {
   /** @param {number} count */
   leftOutOfImport: (count) =>
     count === 1
-      ? ". 1 image, file or tool message was left out."
-      : `. ${count} images, files or tool messages were left out.`,
+      ? "1 image, file or tool message was left out."
+      : `${count} images, files or tool messages were left out.`,
+  /** @param {string[]} sentences @returns {string} one alone has no full stop */
+  inARow: (sentences) => (sentences.length > 1 ? sentences.map((each) => each.replace(/\.?$/, ".")).join(" ") : sentences.join("")),
+  imagesNotExported: "Some images are not in the exported file: they are no longer in this browser, or the file would be larger than 100 MB.",
+  /** @param {number} count */
+  imagesImported: (count) => (count === 1 ? "1 image was added." : `${count} images were added.`),
+  /** @param {number} count */
+  imagesNotInFile: (count) => (count === 1 ? "1 image is not in the file." : `${count} images are not in the file.`),
+  /** @param {number} count */
+  imagesRefused: (count) =>
+    count === 1
+      ? "1 image was left out: it is damaged, too large or no JPEG."
+      : `${count} images were left out: they are damaged, too large or no JPEG.`,
+  /** @param {number} count */
+  imagesWithoutRoom: (count) =>
+    count === 1
+      ? "1 image was left out: there is no room for more images in this browser."
+      : `${count} images were left out: there is no room for more images in this browser.`,
   notArchive: "This file is not an export of Sluice, ChatGPT or Open WebUI. Choose a JSON file that one of them exported.",
   archiveNewer: "A newer version of Sluice wrote this file, and this version cannot read it. Nothing was imported.",
   archiveDamaged: "This file is damaged. Nothing was imported. Export the conversations again.",
@@ -35,7 +52,13 @@ const CHINESE = {
     const first = added || !updated ? `已导入 ${added} 段对话` : `已更新 ${updated} 段对话`;
     return [first, ...[added && updated && `更新 ${updated} 段`, present && `${present} 段已存在`].filter(Boolean)].join("，");
   },
-  leftOutOfImport: (count) => `。其中有 ${count} 项图片、文件或工具消息未导入。`,
+  leftOutOfImport: (count) => `其中有 ${count} 项图片、文件或工具消息未导入。`,
+  inARow: (sentences) => (sentences.length > 1 ? sentences.map((each) => each.replace(/。?$/, "。")).join("") : sentences.join("")),
+  imagesNotExported: "部分图片未写入导出的文件：它们已不在此浏览器中，或者文件会超过 100 MB。",
+  imagesImported: (count) => `已添加 ${count} 张图片。`,
+  imagesNotInFile: (count) => `文件中缺少 ${count} 张图片。`,
+  imagesRefused: (count) => `有 ${count} 张图片未导入：图片已损坏、过大或不是 JPEG。`,
+  imagesWithoutRoom: (count) => `有 ${count} 张图片未导入：此浏览器中已没有存放更多图片的空间。`,
   notArchive: "这不是 Sluice、ChatGPT 或 Open WebUI 导出的文件，请选择由它们导出的 JSON 文件。",
   archiveNewer: "此文件由更新版本的 Sluice 导出，当前版本无法读取。未导入任何内容。",
   archiveDamaged: "文件已损坏，未导入任何内容。请重新导出。",

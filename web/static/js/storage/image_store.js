@@ -24,6 +24,14 @@ const UNUSED_MS = 600_000; // after which an image that no exchange has is delet
 /** The images that this page has added, also if the browser does not keep them. @type {Map<string, string>} */
 const added = new Map();
 
+/** Called when images were added that an earlier page or another browser had. @type {Set<() => void>} */
+const listeners = new Set();
+
+/** @param {() => void} listener */
+export function onImagesAdded(listener) {
+  listeners.add(listener);
+}
+
 /**
  * @param {NewImage[]} images
  * @returns {Promise<boolean>} whether the browser keeps them
@@ -59,6 +67,48 @@ export async function loadImages(ids) {
     // turned off, or deleted: the images are missing, which the transcript says
   }
   return found;
+}
+
+/**
+ * @param {string[]} ids
+ * @returns {Promise<Set<string>>} those whose images are in this browser
+ */
+export async function findImages(ids) {
+  /** @type {IDBValidKey[]} */
+  const keys = await useImages("readonly", (store) => result(store.getAllKeys())).catch(() => []);
+  const kept = new Set(keys);
+  return new Set(ids.filter((id) => kept.has(id) || added.has(id)));
+}
+
+/**
+ * Adds images of imported questions. No image that is here is replaced, or dropped to make room.
+ * @param {{ id: string, data: string }[]} images
+ * @returns {Promise<{ added: number, isKept: boolean }>} how many fit, and whether the browser keeps them
+ */
+export async function addImages(images) {
+  /** @type {{ id: string, data: string }[]} */
+  let fitting = [];
+  let isKept = true;
+  try {
+    await useImages("readwrite", async (store) => {
+      let room = BUDGET_CHARS;
+      /** @type {string[]} */
+      const here = await result(store.getAllKeys());
+      for (const id of here) room -= (await result(store.get(id))).data.length; // one at a time: together they may be 64 MB
+      for (const { id, data } of images) {
+        if (here.includes(id) || data.length > room) continue;
+        room -= data.length;
+        fitting.push({ id, data });
+        store.put({ id, data, added: Date.now() });
+      }
+    });
+  } catch {
+    isKept = false; // full or turned off: this page shows them until it is left
+    fitting = images;
+    for (const { id, data } of images) added.set(id, data);
+  }
+  if (fitting.length > 0) for (const listener of listeners) listener();
+  return { added: fitting.length, isKept };
 }
 
 /**

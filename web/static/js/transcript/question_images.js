@@ -3,11 +3,21 @@
 import "../i18n/image_texts.js";
 import { iconButton, PART_MISSING } from "../ui/button.js";
 import { loadStyles } from "../browser/libraries.js";
-import { loadImages } from "../storage/image_store.js";
+import { loadImages, onImagesAdded } from "../storage/image_store.js";
 import { root } from "../browser/page_root.js";
 import { setText, texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/exchange.js").ImageReference} ImageReference */
+
+/** Those that lack images, which an import may bring. @type {Map<HTMLElement, ImageReference[]>} */
+const incomplete = new Map();
+
+onImagesAdded(() => {
+  for (const [element, images] of incomplete) {
+    incomplete.delete(element);
+    if (element.isConnected) void showImages(element, images);
+  }
+});
 
 /**
  * @param {HTMLElement} element
@@ -21,6 +31,7 @@ export async function showImages(element, images) {
   });
   element.replaceChildren(...kept, ...(kept.length < images.length ? [missingNote()] : []));
   element.classList.toggle("missing", kept.length === 0);
+  if (kept.length < images.length) incomplete.set(element, images);
 }
 
 function missingNote() {
