@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "files": {"i18n", "api", "conversation", "storage"},
     "sync": {"browser", "conversation", "files", "storage"},
     "chat": {"i18n", "browser", "api", "conversation", "storage", "ui"},
-    "dialogs": {"i18n", "browser", "api", "conversation", "settings", "ui", "files", "chat"},
+    "dialogs": {"i18n", "browser", "api", "conversation", "storage", "settings", "ui", "files", "chat"},
     "composer": {"i18n", "browser", "api", "conversation", "storage", "settings", "ui", "dialogs"},
     "transcript": {"i18n", "browser", "api", "conversation", "storage", "ui", "markdown"},
     "sidebar": {"i18n", "browser", "conversation", "storage", "ui", "dialogs", "chat"},
