@@ -6,7 +6,7 @@ import { DraftImages } from "../storage/draft_images.js";
 import { keepImages, loadImages } from "../storage/image_store.js";
 import { newIdentifier } from "../conversation/identifier.js";
 import { onLanguageChange, setLabel, texts } from "../i18n/language.js";
-import { MAX_IMAGES } from "./image_limits.js";
+import { MAX_IMAGES } from "../conversation/image_limits.js";
 import { scaleImage } from "./image_scaling.js";
 
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */

@@ -3,7 +3,7 @@
  * picture: no place, no time, no camera.
  */
 
-import { LONGEST_SIDE, MAX_IMAGE_BYTES } from "./image_limits.js";
+import { LONGEST_SIDE, MAX_IMAGE_BYTES } from "../conversation/image_limits.js";
 
 const MAX_FILE_BYTES = 50_000_000; // decoded, it may take a hundred times as much
 const QUALITIES = [0.85, 0.7, 0.55];

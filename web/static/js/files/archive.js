@@ -7,7 +7,7 @@ import { isCurrency } from "../api/answer_details.js";
 import { Conversation } from "../conversation/conversation.js";
 import { ANSWER_STATES, INTERRUPTED } from "../conversation/exchange.js";
 import { readForeign } from "./foreign_archive.js";
-import { MAX_IMAGES } from "../composer/image_limits.js";
+import { MAX_IMAGES } from "../conversation/image_limits.js";
 import { MAX_TEMPERATURE } from "../conversation/tuning.js";
 import { isIdentifier } from "../conversation/identifier.js";
 

@@ -3,7 +3,7 @@
  * is taken only if it could be one that this page has made, and those that are here are not replaced.
  */
 
-import { LONGEST_SIDE, MAX_IMAGE_BYTES } from "../composer/image_limits.js";
+import { LONGEST_SIDE, MAX_IMAGE_BYTES } from "../conversation/image_limits.js";
 import { addImages, findImages, loadImages } from "../storage/image_store.js";
 
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
