@@ -196,7 +196,6 @@ def test_a_starter_is_sent_with_the_images_that_are_attached_once_they_are_read(
     starter = chat.page.locator(".starters button").first
     choose(chat, picture(chat, "one.png"))
     expect(attached(chat)).to_have_count(1)
-    chat.field.fill("A draft")
     chat.page.evaluate(HOLD_DECODING)
     choose(chat, picture(chat, "two.png"))
     expect(chat.page.locator(".reading-image")).to_be_visible()
@@ -209,7 +208,6 @@ def test_a_starter_is_sent_with_the_images_that_are_attached_once_they_are_read(
     assert (bodies[0]["message"], len(bodies[0]["images"])) == (prompt, 2)
     expect(chat.questions.get_by_role("img")).to_have_count(2)
     expect(attached(chat)).to_have_count(0)
-    expect(chat.field).to_have_value("A draft")  # the text is another message
     # an image that cannot be read is missed: the person decides
     chat.page.get_by_role("button", name="New conversation").first.click()
     chat.field.fill("")
@@ -222,6 +220,39 @@ def test_a_starter_is_sent_with_the_images_that_are_attached_once_they_are_read(
     expect(chat.page.locator(".reading-image")).to_have_count(0)
     expect(chat.page.locator("#sluice-empty")).to_be_visible()
     expect(chat.questions).to_have_count(0)
+
+
+def test_a_starter_leaves_the_images_of_a_draft_with_words(chat: ChatPage) -> None:
+    starter = chat.page.locator(".starters button").first
+    choose(chat, picture(chat, "one.png"))
+    expect(attached(chat)).to_have_count(1)
+    chat.field.fill("What is in this picture?")
+    chat.page.evaluate(HOLD_DECODING)
+    choose(chat, picture(chat, "two.png"))
+    expect(chat.page.locator(".reading-image")).to_be_visible()
+    prompt = starter.locator(".prompt").text_content()
+    bodies = chat.reply_once(**REPLY)
+    starter.click()  # at once: it does not wait for images that it does not take
+    chat.wait_complete()
+    assert bodies[0]["message"] == prompt
+    assert "images" not in bodies[0]
+    expect(chat.questions.get_by_role("img")).to_have_count(0)
+    chat.page.evaluate("() => window.goOn()")
+    chat.wait_saved()
+    for _ in range(2):
+        expect(attached(chat)).to_have_count(2)
+        expect(chat.field).to_have_value("What is in this picture?")
+        chat.page.reload()
+    # they are no part of the next new conversation
+    chat.page.get_by_role("button", name="New conversation").first.click()
+    expect(chat.field).to_have_value("")
+    expect(attached(chat)).to_have_count(0)
+    chat.page.locator(".conversation a").click()
+    expect(attached(chat)).to_have_count(2)
+    bodies = chat.reply_once(**REPLY)
+    chat.field.press("Enter")
+    chat.wait_complete()
+    assert (bodies[0]["message"], len(bodies[0]["images"])) == ("What is in this picture?", 2)
 
 
 def test_images_stay_with_their_question_and_open_large(chat: ChatPage, browser_errors: BrowserErrors) -> None:

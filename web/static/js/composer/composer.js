@@ -252,13 +252,14 @@ export class Composer {
   }
 
   /**
-   * Sends a message other than the draft, whose text stays, and with its images, once they are read.
+   * Sends a message other than the draft: with the images of a draft without words, once they are read. Otherwise the draft stays.
    * @param {string} message
    */
   send(message) {
-    const isReading = this.#attachments?.isReading;
+    const attachments = this.#field.value.trim() === "" ? this.#attachments : null;
+    const isReading = attachments?.isReading;
     this.#later = isReading ? message : "";
-    if (!isReading && !this.#running) this.#events.send(message, undefined, this.#attachments?.take());
+    if (!isReading && !this.#running) this.#events.send(message, undefined, attachments?.take());
   }
 
   focus() {
