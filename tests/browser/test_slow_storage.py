@@ -359,7 +359,7 @@ def test_a_waiting_message_does_not_bring_back_a_conversation_deleted_in_another
     reads.wait()
     titles(other).last.press("Delete")
     expect(titles(chat)).to_have_text(["Second"])
-    expect(chat.page.get_by_role("alert")).to_have_text("This conversation was deleted in another tab.")
+    expect(chat.page.get_by_role("alert")).to_have_text("This conversation was deleted elsewhere.")
     reads.release()
     chat.ask_and_wait("Third")
     expect(titles(chat)).to_have_text(["Third", "Second"])

@@ -144,7 +144,7 @@ def test_a_conversation_deleted_in_another_tab_is_reported(chat: ChatPage, model
     other = another_tab(chat)
     expect(other.prose).to_have_text("As far as this")
     other.page.get_by_role("link", name="Tell me").press("Delete")
-    expect(chat.page.get_by_role("alert")).to_have_text("This conversation was deleted in another tab.")
+    expect(chat.page.get_by_role("alert")).to_have_text("This conversation was deleted elsewhere.")
     expect(chat.questions).to_have_count(0)
     model.wait_idle()
     expect(chat.page.locator(".conversation")).to_have_count(0)
@@ -203,7 +203,7 @@ def test_a_conversation_deleted_in_another_tab_is_not_partly_restored(chat: Chat
     other.page.get_by_role("link", name="Tell me").press("Delete")
     expect(other.page.locator(".conversation")).to_have_count(0)
     chat.ask("And on")  # no message arrived; it learns of the deletion from the database
-    expect(chat.page.get_by_role("alert")).to_have_text("This conversation was deleted in another tab.")
+    expect(chat.page.get_by_role("alert")).to_have_text("This conversation was deleted elsewhere.")
     model.wait_idle()
     chat.page.reload()
     expect(chat.page.get_by_text("Your conversations appear here")).to_be_visible()

@@ -114,7 +114,7 @@ export const CHINESE = {
   laterInQuestion: (version) => `后面的消息在这个问题的第 ${version} 个版本里。`,
   showVersion: "查看该版本",
   conversationMissing: "此浏览器中没有这段对话：它可能在另一个浏览器中，或者已被删除。",
-  deletedElsewhere: "这段对话已在另一个标签页中删除。",
+  deletedElsewhere: "这段对话已在别处删除。",
   editMoved: "一个问题已在别处删除，你对它的修改在输入框中。",
   openSidebar: "打开侧栏",
   openSidebarAwaited: "打开侧栏（等待许可）",

@@ -126,7 +126,7 @@ export const ENGLISH = {
   laterInQuestion: (version) => `The messages that followed are in version ${version} of this question.`,
   showVersion: "Show that version",
   conversationMissing: "This conversation is not in this browser. It is in another browser, or it was deleted.",
-  deletedElsewhere: "This conversation was deleted in another tab.",
+  deletedElsewhere: "This conversation was deleted elsewhere.",
   editMoved: "A question was deleted elsewhere. Your changes to it are in the message box.",
   openSidebar: "Open the sidebar",
   openSidebarAwaited: "Open the sidebar (Permission needed)",
