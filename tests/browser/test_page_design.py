@@ -563,6 +563,74 @@ def test_the_rest_of_a_wrapped_line_of_code_begins_deeper_than_the_line(
     assert code.evaluate("each => each.textContent") == INDENTED
 
 
+# At many widths of the paragraphs: punctuation that begins a line behind a formula, or ends one before it; paragraphs
+# that are wider than a formula's part makes them; how often a line ended within a formula, or at a letter beside one.
+FORMULA_BREAKS = """(prose) => {
+    const found = { punctuation: [], wide: [], within: 0, beside: 0 };
+    const boxOf = (text, at) => {
+        const range = document.createRange();
+        range.setStart(text, at);
+        range.setEnd(text, at + 1);
+        return [...range.getClientRects()].at(-1);
+    };
+    const partsOf = (element) => [...element.querySelectorAll(".katex-base")];
+    const paragraphs = [...prose.querySelectorAll("p")];
+    for (const paragraph of paragraphs) paragraph.normalize();
+    for (let width = 110; width <= 290; width += 3) {
+        for (const each of paragraphs) each.style.width = `${width}px`;
+        for (const paragraph of paragraphs) {
+            const widest = Math.max(...partsOf(paragraph).map((part) => part.offsetWidth));
+            if (paragraph.scrollWidth > Math.max(width, widest + 1)) found.wide.push([width, paragraph.scrollWidth]);
+            for (const formula of paragraph.querySelectorAll(".formula")) {
+                const parts = partsOf(formula).map((part) => part.getBoundingClientRect());
+                if (parts.at(-1).top > parts[0].bottom - 2) found.within++;
+                const [before, after] = [formula.previousSibling, formula.nextSibling];
+                for (const [text, at, part] of [[before, before?.length - 1, parts[0]], [after, 0, parts.at(-1)]]) {
+                    if (!(text instanceof Text) || text.data[at] === " ") continue;
+                    const box = boxOf(text, at);
+                    if (box.top < part.bottom - 2 && box.bottom > part.top + 2) continue;
+                    if (part.width + 3 * box.width > width) continue; // no line has room for both
+                    const joined = text === before ? /[\\p{Ps}\\p{Pi}]/u : /[\\p{Pe}\\p{Pf}\\p{Po}]/u;
+                    if (joined.test(text.data[at])) found.punctuation.push([width, text.data[at]]);
+                    else found.beside++;
+                }
+            }
+        }
+    }
+    return found;
+}"""
+
+
+@pytest.mark.browser_context(viewport={"width": 320, "height": 900})
+def test_no_line_begins_with_the_punctuation_behind_a_formula(chat: ChatPage, model: ScriptedModel) -> None:
+    wide = r"\frac{" + "+".join("abcdef") + r"+g+h+i+j+k+l}{2}"
+    model.enqueue(
+        reply(
+            "A text and the formula $a^2+b^2=c^2$, prices ($x_1+x_2$); or [$y$]: and then $z^2$. So it is $d$!\n\n"
+            "且有式子 $a=3$、$b^2=4$，（$c$）是「$\\sqrt{d}$」的根：$e$；$f$。中文$g^2$公式$h$与$i$文字$j+k$。\n\n"
+            f"A formula (${wide}$), which is as wide as a narrow column. 中文（${wide}$），很宽。"
+        )
+    )
+    prose = chat.ask_and_wait("Show me")
+    expect(prose.locator(".katex")).to_have_count(17)
+    found = prose.evaluate(FORMULA_BREAKS)
+    assert found["punctuation"] == []
+    assert found["wide"] == []
+    assert found["within"] > 10
+    assert found["beside"] > 10
+    prose.locator("p").evaluate_all("all => all.forEach((each) => each.removeAttribute('style'))")
+    assert chat.overflow() == 0
+    prose.evaluate("each => getSelection().selectAllChildren(each)")
+    copied = chat.page.evaluate(
+        """() => {
+            const clipboardData = new DataTransfer();
+            document.activeElement.dispatchEvent(new ClipboardEvent("copy", { clipboardData, bubbles: true }));
+            return clipboardData.getData("text/plain");
+        }"""
+    )
+    assert "the formula $a^2+b^2=c^2$, prices ($x_1+x_2$); or [$y$]" in copied
+
+
 def test_a_formula_in_a_paragraph_has_the_whole_column_and_scrolls(chat: ChatPage, model: ScriptedModel) -> None:
     formula = " + ".join(f"a_{{{number}}}" for number in range(60))
     model.enqueue(reply(f"A text $$\n{formula}\n$$ and its end.\n\n$$\n{formula}\n$$\n\n- item $${formula}$$"))

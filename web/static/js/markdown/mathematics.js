@@ -76,9 +76,25 @@ export class Typesetter {
       const tree = this.#katex.__renderToDomTree(tex, { ...OPTIONS, displayMode });
       prepare(tree, 0);
       element.replaceChildren(tree.toNode());
+      if (!displayMode) joinPunctuation(element);
     } catch {
       element.classList.add("formula-unreadable");
     }
+  }
+}
+
+/**
+ * Wraps the first and the last part of a formula, so that the style sheet can keep them with the punctuation beside
+ * them. Between its parts, lines may end.
+ * @param {Element} formula
+ */
+function joinPunctuation(formula) {
+  const parts = formula.querySelectorAll(".katex-html > .katex-base");
+  for (const part of new Set([parts[0], parts[parts.length - 1]])) {
+    const edge = document.createElement("span");
+    edge.className = "edge";
+    part?.replaceWith(edge);
+    if (part) edge.append(part);
   }
 }
 
