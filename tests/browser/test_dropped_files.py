@@ -44,7 +44,13 @@ SCRIPT: Final = ["sum.py", "text/x-python", list(b"print('''\r\n```\r\n''')\r\n"
 NOTES: Final = ["notes", "", list("Grüße".encode())]
 
 
-def test_text_files_become_text_in_the_message_box_and_others_one_sentence(browser_page: Page) -> None:
+WESTERN: Final = ["name.csv", "text/csv", list("name;city\nRené;Genève\nJosé;München € 5\n".encode("cp1252"))]
+CYRILLIC: Final = ["привет.txt", "text/plain", list("Пр и в е т, м и р\n".encode("cp1251"))]
+CHINESE: Final = ["gbk.csv", "text/csv", list("姓名,数值\n张三,1\n".encode("gbk"))]
+NOT_UTF8: Final = "This text is not in UTF-8. Save it as UTF-8, then add it again."
+
+
+def test_text_files_become_text_in_the_message_box_and_others_a_sentence(browser_page: Page) -> None:
     chat = ChatPage(browser_page).open()
     notice = chat.page.get_by_role("alert").filter(has_text="Only text files")
     chat.field.press_sequentially("See")
@@ -116,3 +122,63 @@ def test_text_files_become_text_in_the_message_box_and_others_one_sentence(brows
         expect(notice).to_have_count(0)
     chat.wait_complete()
     assert not browser_page.evaluate(PASTE, ["a cell"])
+
+
+def test_each_file_that_is_refused_is_named_with_its_own_cause(browser_page: Page) -> None:
+    chat = ChatPage(browser_page).open()
+    notice = chat.page.get_by_role("alert")
+    long = ["long.txt", "text/plain", [97] * 400_001]
+    large = ["large.zip", "application/zip", [80, 75, 3, 4] + [0] * 400_001]
+    binary = ["data.bin", "", [1, 0, 2]]
+    assert browser_page.evaluate(DROP, ["body", [long, large, binary, NOTES], ""]) == [True, True]
+    expect(chat.field).to_have_value("`notes`\n\n```\nGrüße\n```\n")
+    only_text = "Only text files can be put into a message. Images and other files cannot be sent."
+    too_long = "This file is too long for a message. Paste the part that your question is about."
+    lines = [
+        "These files were not added:",
+        f"long.txt: {too_long}",
+        f"large.zip: {only_text}",
+        f"data.bin: {only_text}",
+    ]
+    expect(notice).to_have_text("\n".join(lines), use_inner_text=True)
+    # one alone, by both ends of its name
+    name = f"{'report ' * 20}of 2026.bin"
+    browser_page.evaluate(DROP, ["body", [[name, "", [0]]], ""])
+    expect(notice).to_have_text(f"{name[:30]}…{name[-30:]}: {only_text}")
+    # a name is no markup; of many files, the first ones are named
+    bad = [[f"<b>{number}</b>.bin", "", [0]] for number in range(8)]
+    browser_page.evaluate(DROP, ["body", bad[:6], ""])
+    expect(notice).to_contain_text("and 1 further file")
+    browser_page.evaluate(DROP, ["body", bad, ""])
+    expect(notice).to_contain_text("<b>4</b>.bin: Only text")
+    expect(notice).not_to_contain_text("<b>5</b>")
+    expect(notice).to_contain_text("and 3 further files")
+    use_language(chat, "zh-CN")
+    expect(notice).to_contain_text("以下文件没有添加：<b>0</b>.bin：只能把文本文件放进消息")
+    expect(notice).to_contain_text("以及另外 3 个文件")
+
+
+def test_a_text_in_another_encoding_is_read_where_that_is_certain_and_else_named_as_such(browser_page: Page) -> None:
+    chat = ChatPage(browser_page).open()
+    notice = chat.page.get_by_role("alert")
+    for file in (WESTERN, CYRILLIC, CHINESE):
+        browser_page.evaluate(DROP, ["body", [file], ""])
+        expect(notice).to_have_text(f"{file[0]}: {NOT_UTF8}")
+    # letters of a document are no text, whatever their encoding
+    browser_page.evaluate(DROP, ["body", [["a.pdf", "", list(b"%PDF-1.4\n\xe2\xe3\xcf\xd3\n")]], ""])
+    expect(notice).to_contain_text("a.pdf: Only text files")
+    browser_page.evaluate(DROP, ["body", [["a.dat", "", [233, 1, 2]]], ""])
+    expect(notice).to_contain_text("a.dat: Only text files")
+    expect(chat.field).to_have_value("")
+    use_language(chat, "zh-CN")
+    # GB 18030 would read two of its letters as one Chinese character
+    western = ["München.txt", "text/plain", list("München, Zürich\n".encode("cp1252"))]
+    browser_page.evaluate(DROP, ["body", [western], ""])
+    expect(notice).to_have_text("München.txt：文本的编码不是 UTF-8。请另存为 UTF-8，然后重新添加。")
+    expect(chat.field).to_have_value("")
+    # rare characters: two bytes beyond GB 2312, and four bytes
+    rare = ["名.txt", "text/plain", list("朱镕基，㐀，张三".encode("gb18030"))]
+    browser_page.evaluate(DROP, ["body", [CHINESE, rare], ""])
+    expected = "`gbk.csv`\n\n```csv\n姓名,数值\n张三,1\n```\n\n`名.txt`\n\n```txt\n朱镕基，㐀，张三\n```\n"
+    expect(chat.field).to_have_value(expected)
+    expect(notice).to_have_count(0)

@@ -128,9 +128,9 @@ def test_images_are_chosen_dropped_pasted_and_removed(chat: ChatPage) -> None:
     expect(attached(chat)).to_have_count(2)
     # broken, and too many
     assert chat.page.evaluate(PASTE_BROKEN, [""])
-    expect(notice(chat, "could not read this image")).to_be_visible()
+    expect(notice(chat, "image.png: The browser could not read this image.")).to_be_visible()
     choose(chat, *(picture(chat, f"{number}.png") for number in range(3)))
-    expect(notice(chat, "A message may have 4 images.")).to_be_visible()
+    expect(notice(chat, "A message may have 4 images.")).to_have_text("2.png: A message may have 4 images.")
     expect(attached(chat)).to_have_count(4)
     assert chat.page.evaluate(DROP, ["#sluice-log", [["a.pdf", "application/pdf", [0, 1]]], ""]) == [True, True]
     expect(notice(chat, "Only text files and images can be put into a message.")).to_be_visible()

@@ -97,9 +97,9 @@ const composer = new Composer(requireElement("composer", HTMLFormElement), promp
   tooEarly: announce,
   draftSaved: (isSaved) => notices.toggle("draftNotSaved", !isSaved),
   filesAdded: (names) => announce(texts.filesAdded(names)),
-  filesRead: (problem) => {
+  filesRead: (problem, fill) => {
     notices.hide(...FILE_PROBLEMS); // shown again, it is announced again
-    if (problem) notices.show(problem, { isUrgent: problem === "partNotLoaded" });
+    if (problem) notices.show(problem, { isUrgent: problem === "partNotLoaded", fill });
   },
 });
 const startScreen = new StartScreen(requireElement("empty", HTMLElement), requireElement("start", HTMLElement), (prompt) => {

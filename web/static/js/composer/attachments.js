@@ -13,13 +13,15 @@ import { scaleImage } from "./image_scaling.js";
 /** @typedef {import("../conversation/exchange.js").ImageReference} ImageReference */
 /** @typedef {import("../storage/image_store.js").NewImage} NewImage */
 
-/** @typedef {"imageUnreadable" | "imagesTooMany" | "imagesNotKept" | "imagesMissing"} ImageProblem */
+/** @typedef {import("./refused_files.js").RefusedFile} RefusedFile */
+/** @typedef {"imagesTooMany" | "imagesNotKept" | "imagesMissing"} ImageProblem */
 
 /**
  * @typedef {object} AttachmentEvents
  * @property {() => void} changed
  * @property {(isSaved: boolean) => void} draftSaved as for the text of a draft
  * @property {(problem: ImageProblem) => void} failed
+ * @property {() => void} refused an image cannot be added
  */
 
 export class Attachments {
@@ -95,15 +97,18 @@ export class Attachments {
 
   /**
    * @param {File[]} files images
-   * @returns {Promise<string[]>} the names of those that were added
+   * @returns {Promise<{ names: string[], refused: RefusedFile[] }>} the names of those that were added, and the others
    */
   async add(files) {
     const draft = this.#draft;
     const added = [];
+    /** @type {RefusedFile[]} */
+    const refused = [];
     for (const file of files) {
       if (!draft || draft.present.list.length >= MAX_IMAGES) {
-        this.#events.failed("imagesTooMany");
-        break;
+        refused.push({ name: file.name, cause: "imageExcess" });
+        this.#events.refused();
+        continue;
       }
       draft.present.reading += 1;
       this.#show();
@@ -112,13 +117,14 @@ export class Attachments {
         draft.present.list.push(image);
         added.push(image);
       } catch {
-        this.#events.failed("imageUnreadable"); // no image, or of a type that this browser cannot decode
+        refused.push({ name: file.name, cause: "imageUnreadable" }); // no image, or of a type that this browser cannot decode
+        this.#events.refused();
       }
       draft.present.reading -= 1;
       this.#show();
     }
     if (draft && added.length > 0) void this.#keep(added, draft);
-    return added.map(({ name }) => name);
+    return { names: added.map(({ name }) => name), refused };
   }
 
   /**

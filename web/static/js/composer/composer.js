@@ -21,9 +21,10 @@ import { onLanguageChange, setText, texts, tooLong } from "../i18n/language.js";
  *   conversation has been read; the hint shows why nothing is sent yet
  * @property {(isSaved: boolean) => void} draftSaved false: the browser refuses to store the draft, or another one
  * @property {(names: string[]) => void} filesAdded
- * @property {(problem: FileProblem | null) => void} filesRead what is wrong with dropped or pasted files; null also at the next edit
+ * @property {(problem: FileProblem | null, fill?: (sentence: HTMLElement) => void) => void} filesRead what is wrong with dropped or
+ *   pasted files; null also at the next edit
  *
- * @typedef {import("./dropped_files.js").FileProblem | import("./attachments.js").ImageProblem | "partNotLoaded"} FileProblem
+ * @typedef {import("./attachments.js").ImageProblem | "filesRefused" | "partNotLoaded"} FileProblem
  */
 
 /** The keys of the message box. @type {import("../dialogs/shortcut_list.js").ListedKey[]} */
@@ -35,7 +36,7 @@ export const COMPOSER_KEYS = [
 ];
 
 /** @type {FileProblem[]} */
-export const FILE_PROBLEMS = ["fileNotText", "fileNotTextOrImage", "fileTooLarge", "imageUnreadable", "imagesTooMany", "imagesNotKept", "imagesMissing", "partNotLoaded"];
+export const FILE_PROBLEMS = ["filesRefused", "imagesTooMany", "imagesNotKept", "imagesMissing", "partNotLoaded"];
 
 const OTHER_BYTES = 1000; // of a request besides its message
 const MAX_BYTES_PER_CHAR = 6; // in JSON: \u0000
@@ -155,6 +156,7 @@ export class Composer {
         this.#later = "";
         this.#events.filesRead(problem);
       },
+      refused: () => (this.#later = ""),
     });
     this.#attachments.open(this.#conversation);
     await this.offerFiles();
@@ -307,13 +309,16 @@ export class Composer {
 
   /** @param {File[]} files */
   async #addFiles(files) {
-    const { readFiles } = await import("./dropped_files.js").catch(() => ({ readFiles: null }));
-    if (!readFiles) return this.#events.filesRead("partNotLoaded"); // offline, or after a deploy
+    const part = await import("./dropped_files.js").catch(() => null);
+    if (!part) return this.#events.filesRead("partNotLoaded"); // offline, or after a deploy
     const isImage = (/** @type {File} */ { type }) => this.#attachments !== null && /^image\/(?!svg)/.test(type);
-    const { text, names, problem } = await readFiles(files.filter((file) => !isImage(file)), this.#maxChars);
+    const { text, names, refused } = await part.readFiles(files.filter((file) => !isImage(file)), this.#maxChars, this.#attachments !== null);
     if (text) this.insert(text);
-    this.#events.filesRead(problem === "fileNotText" && this.#attachments ? "fileNotTextOrImage" : problem);
-    names.push(...((await this.#attachments?.add(files.filter(isImage))) ?? []));
+    this.#events.filesRead(null);
+    const images = await this.#attachments?.add(files.filter(isImage));
+    refused.push(...(images?.refused ?? []));
+    names.push(...(images?.names ?? []));
+    if (refused.length > 0) this.#events.filesRead("filesRefused", part.listOf(refused));
     if (names.length > 0) this.#events.filesAdded(names);
   }
 

@@ -190,9 +190,7 @@ export const ENGLISH = {
   /** @param {string} time */
   tryAgainIn: (time) => `Try again in ${time}.`,
   retryReady: "You can try again now.",
-  fileNotText: "Only text files can be put into a message. Images and other files cannot be sent.",
   close: "Close",
-  fileTooLarge: "This file is too long for a message. Paste the part that your question is about.",
   draftNotSaved: "This browser cannot save your draft. If you reload, you lose it.",
   offlineNotice: "You are offline. Your conversation and your draft are kept.",
   backOnline: "You are back online",

@@ -17,15 +17,18 @@ export class Notices {
 
   /**
    * @param {TextKey} key
-   * @param {{ isUrgent?: boolean, open?: () => void }} [options] `open` shows what it is about
+   * @param {object} [options]
+   * @param {boolean} [options.isUrgent]
+   * @param {() => void} [options.open] shows what it is about
+   * @param {(sentence: HTMLElement, key: TextKey) => void} [options.fill] writes another sentence
    */
-  show(key, { isUrgent = true, open } = {}) {
+  show(key, { isUrgent = true, open, fill = setText } = {}) {
     if (this.#shown.has(key)) return;
     const notice = document.createElement("div");
     this.#shown.set(key, notice);
     notice.className = isUrgent ? "notice urgent" : "notice";
     const sentence = document.createElement("p");
-    setText(sentence, key);
+    fill(sentence, key);
     notice.append(sentence, open ? quietButton("show", "show", open) : "", this.#dismissButton(key));
     this.#list.append(notice);
     sentence.setAttribute("role", "alert");
