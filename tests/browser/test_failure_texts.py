@@ -67,7 +67,7 @@ def test_failures_of_a_long_conversation_offer_a_new_one_with_the_question_as_it
 ) -> None:
     browser_errors.expect("status of 4")
     chat = ChatPage(browser_page).open()
-    start = chat.page.get_by_role("button", name="Ask in a new conversation")
+    start = chat.page.get_by_role("button", name="New conversation with this question")
     for status, code in ((400, "context_length_exceeded"), (400, "content_filtered")):
         failed = {"success": False, "error": "No.", "code": code, "retryable": False}
         chat.reply_once(status=status, json=failed)
@@ -90,8 +90,8 @@ BUTTONS = {
     "invalid_request": ["Reload", "Try again"],
     "unexpected_reply": ["Reload", "Try again"],
     "user_changed": ["Reload"],
-    "context_length_exceeded": ["Ask in a new conversation", "Edit question"],
-    "content_filtered": ["Edit question", "Ask in a new conversation"],
+    "context_length_exceeded": ["New conversation with this question", "Edit question"],
+    "content_filtered": ["Edit question", "New conversation with this question"],
     "refused": ["Edit question"],
     "answer_too_large": ["Edit question"],
     "temperature_refused": ["Change the temperature", "Try again"],

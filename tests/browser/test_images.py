@@ -306,7 +306,7 @@ def test_images_stay_with_their_question_and_open_large(chat: ChatPage, browser_
     failed = {"success": False, "error": "No.", "code": "context_length_exceeded", "retryable": False}
     chat.reply_once(status=400, json=failed)
     chat.answer.get_by_role("button", name="Regenerate").click()
-    chat.page.get_by_role("button", name="Ask in a new conversation").click()
+    chat.page.get_by_role("button", name="New conversation with this question").click()
     expect(attached(chat)).to_have_count(2)
     assert [each.get_attribute("alt") for each in attached(chat).all()] == ["one.png", "two.png"]
     expect(chat.field).to_have_value("What is it, in Chinese?")

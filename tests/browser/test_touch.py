@@ -533,7 +533,7 @@ def test_on_a_phone_the_buttons_below_an_answer_are_one_row_and_the_menu_has_the
     chat.send_button.tap()
     expect(chat.failure).to_be_visible()
     for width in (320, 390):
-        assert row(width) == ["Ask in a new conversation", "More actions"]
+        assert row(width) == ["New conversation with this question", "More actions"]
     # of an earlier answer, the menu has also what belongs to its question
     earlier = chat.page.locator(".exchange").first
     names = earlier.locator("button:visible").evaluate_all("all => all.map((each) => each.textContent.trim())")

@@ -143,7 +143,7 @@ export const CHINESE = {
   partNotLoaded: "页面的这一部分无法加载。请重新加载页面，然后重试。",
   image: "图片",
   retry: "重试",
-  askInNew: "在新对话中提问",
+  askInNew: "用此问题开始新对话",
   changeTemperature: "修改温度",
   chooseModel: "选择其他模型",
   copyReport: "复制错误信息",

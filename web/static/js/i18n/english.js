@@ -157,7 +157,7 @@ export const ENGLISH = {
   partNotLoaded: "This part of the page could not be loaded. Reload the page, then try again.",
   image: "Image",
   retry: "Try again",
-  askInNew: "Ask in a new conversation",
+  askInNew: "New conversation with this question",
   changeTemperature: "Change the temperature",
   chooseModel: "Choose another model",
   copyReport: "Copy error details",
