@@ -199,6 +199,46 @@ def test_a_printed_table_breaks_only_words_that_are_too_wide(chat: ChatPage, mod
         assert excess <= 0
 
 
+MATRIX: Final = " & ".join(f"a_{{1,{number}}}" for number in range(40))
+MANY_COLUMNS: Final = rf"""| Quarter | Revenue | Cost | Profit | Margin | Employees | 中文列 | Comment |
+|---|---:|---:|---:|---:|---:|---|---|
+| Q1 2026 | 1,234,567.50 | 934,567.25 | 300,000.25 | 24.30 % | 1,204 | 一些文字 | Good. {"So " * 40} |
+| Q2 2026 | 2,234,567.50 | 1,934,567.25 | 300,000.25 | 13.43 % | 1,310 | 更多 | 这一列的文字很长，所以在很多行里。 |
+
+$$
+\begin{{pmatrix}} {MATRIX} \end{{pmatrix}}
+$$
+
+Inline $\begin{{pmatrix}} {MATRIX} \end{{pmatrix}}$, too.
+"""
+
+
+def test_a_printed_table_or_formula_has_smaller_type_before_it_is_broken_or_cut(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    model.enqueue(reply(MANY_COLUMNS))
+    prose = chat.ask_and_wait("Show me")
+    table, formulas = prose.locator("table"), prose.locator(".katex")
+    expect(formulas).to_have_count(2)
+    size = "each => parseFloat(getComputedStyle(each).fontSize)"
+    on_screen = table.evaluate(size)
+    chat.page.evaluate("dispatchEvent(new Event('beforeprint'))")  # as a browser does
+    assert table.evaluate(size) == on_screen
+    chat.page.emulate_media(media="print")
+    for width in (720, 1100):
+        chat.page.set_viewport_size({"width": width, "height": 800})
+        broken, excess = prose.evaluate(BROKEN_WORDS)
+        assert [each for each in broken if each.isascii()] == []
+        assert "一些文字" not in broken
+        assert excess <= 0
+        assert table.evaluate(size) > 10
+        edges = "all => all.map((each) => each.getBoundingClientRect().right)"
+        assert max(prose.locator(".katex-base").evaluate_all(edges)) <= width
+        assert chat.overflow() == 0
+    chat.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(prose.locator(".to-fit")).to_have_count(0)
+
+
 def test_formulas_are_typeset_and_amounts_of_money_are_not(chat: ChatPage, model: ScriptedModel) -> None:
     for source, formulas in MATHEMATICS:
         prose = show(chat, model, *source)

@@ -19,6 +19,7 @@ const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f
 // Of a printed page, and between two columns: words that have room within an equal share of the page are not broken there.
 const PAGE = 78;
 const GAP = 2.5;
+const LONGEST = 40; // of a word, in letters: addresses and the like are broken in any printed table
 const MOST = 2_000; // of a cell that is looked at
 const MAX_ROWS = 300; // a browser lays out this many in 2 ms
 
@@ -36,7 +37,9 @@ export function scrollableTable(table) {
   for (const cell of shown.querySelectorAll("th, td")) {
     const text = cell.textContent ?? "";
     const width = widthOf(text);
-    if (text.length <= MOST && longestWord(text) <= share) cell.classList.add("whole-words");
+    const longest = text.length <= MOST ? longestWord(text) : Infinity;
+    if (longest <= share) cell.classList.add("whole-words");
+    else if (longest > LONGEST) cell.classList.add("broken-words");
     if (width <= SHORT) cell.classList.add("short");
     else if (width >= LONG) cell.classList.add("long");
   }

@@ -1,5 +1,6 @@
-/** In print all code wraps. Its lines are split for it, so that the rest of a line begins deeper than its beginning. */
+/** Prepares answers for print. All code wraps: its lines are split, so that the rest of a line begins deeper than its beginning. */
 
+import { forgetWidths, measureForPrint } from "./printed_widths.js";
 import { joinLines, splitLines } from "../markdown/wrapped_lines.js";
 
 /**
@@ -10,8 +11,12 @@ export function watchPrinting(log) {
   /** @type {Element[]} */
   let split = [];
   addEventListener("beforeprint", () => {
+    measureForPrint(log);
     split = [...log.querySelectorAll('.code:not(:has(.wrap-code[aria-pressed="true"])) code')];
     for (const code of split) splitLines(code, { atOnce: true });
   });
-  addEventListener("afterprint", () => split.forEach(joinLines));
+  addEventListener("afterprint", () => {
+    forgetWidths(log);
+    split.forEach(joinLines);
+  });
 }
