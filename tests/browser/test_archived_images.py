@@ -134,6 +134,7 @@ def test_an_image_that_the_page_would_not_have_made_is_left_out_of_an_import(cha
         "no string": 7,
         "no data URL": "https://example.org/a.jpg",
         "another label": archive["images"][first].replace("jpeg", "svg+xml"),
+        "one as long": archive["images"][first].replace("jpeg", "webp"),
         "no base64": "data:image/jpeg;base64,<script>",
         "another type": encoded(picture(chat, "a.png")["buffer"]),
         "a picture of another size": encoded(picture(chat, "a.jpg", width=41, kind="image/jpeg")["buffer"]),
