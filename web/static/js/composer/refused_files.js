@@ -10,7 +10,7 @@ import { onLanguageChange, texts } from "../i18n/language.js";
  * @typedef {{ name: string, cause: RefusalCause }} RefusedFile
  */
 
-const MOST = 5; // named; the others are counted
+const MOST = 3; // named; the others are counted: more would push the message box out of a small window
 const MAX_NAME_CHARS = 60;
 
 /** Writes the present list again. */
