@@ -158,6 +158,35 @@ def test_the_list_can_be_navigated_and_renamed_by_keyboard(chat: ChatPage) -> No
     expect(titles(chat)).to_have_text(["A better name", "Second"])
 
 
+TOUCH = """(each) => {
+    const press = { bubbles: true, cancelable: true, detail: 1, pointerType: "touch" };
+    each.dispatchEvent(new PointerEvent("click", press));
+}"""
+
+
+def test_a_press_on_a_conversation_leads_to_the_message_box_and_a_key_stays_in_the_list(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    model.enqueue(reply("A heron."), reply("A tree."))
+    converse(chat, "Birds", "Plants")
+    for name in ("Birds", "Plants", "Plants"):
+        titles(chat).get_by_text(name).click()
+        expect(chat.questions).to_have_text([name])
+        expect(chat.field).to_be_focused()
+    chat.page.keyboard.type("And on")
+    expect(chat.field).to_have_value("And on")
+    titles(chat).get_by_text("Birds").press("Enter")
+    expect(chat.questions).to_have_text(["Birds"])
+    expect(titles(chat).get_by_text("Birds")).to_be_focused()
+    titles(chat).get_by_text("Plants").evaluate(TOUCH)  # also where there is a mouse, it would open a keyboard
+    expect(chat.questions).to_have_text(["Plants"])
+    expect(titles(chat).get_by_text("Birds")).to_be_focused()
+    chat.page.get_by_role("searchbox").fill("tree")
+    chat.page.locator(".snippet:visible").click()
+    expect(chat.questions).to_have_text(["Plants"])
+    expect(chat.field).to_be_focused()
+
+
 def test_a_deleted_conversation_can_be_restored(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("One."), reply("Two."))
     box = chat.page.locator("#sluice-composer")
@@ -483,7 +512,8 @@ def test_on_a_narrow_screen_the_sidebar_is_a_drawer_that_keeps_the_focus(chat: C
         titles(chat).filter(has_text=title).click()
         expect(sidebar).to_be_hidden()
         expect(chat.questions).to_have_text([title])
-    chat.page.keyboard.press("Enter")
+        expect(chat.field).to_be_focused()
+    chat.page.get_by_role("button", name="Open the sidebar").press("Enter")
     titles(chat).last.press("Enter")
     expect(chat.questions).to_have_text(["First"])
     expect(sidebar).to_be_hidden()

@@ -199,9 +199,10 @@ const wantedHit = new WantedHit(log, parts, {
   isCurrent: (conversation) => chat.conversation === conversation && !chat.running,
 });
 const sidebarElement = requireElement("sidebar", HTMLElement);
-const panel = new ConversationPanel(sidebarElement, { chat, store, conversations, parts, useFiles }, announce, (conversation, hit) => {
+const panel = new ConversationPanel(sidebarElement, { chat, store, conversations, parts, useFiles }, announce, (conversation, hit, byMouse) => {
   wantedHit.want(conversation, hit);
   sidebar.closeDrawer(); // also over the conversation that is shown already
+  if (byMouse) composer.focusAfterAction();
   void wantedHit.show(chat.conversation);
 }, () => wantedHit.clear());
 const sidebar = new Sidebar(sidebarElement, requireElement("toggle-sidebar", HTMLButtonElement), [

@@ -8,7 +8,7 @@ import { setLabel, texts } from "../i18n/language.js";
 
 /**
  * @typedef {object} ConversationEvents the actions, with the id of the conversation
- * @property {(id: string) => void} open
+ * @property {(id: string, byMouse: boolean) => void} open
  * @property {(id: string, isPinned: boolean) => void} pin
  * @property {(id: string, title: string) => void} rename
  * @property {(id: string) => void} exportMarkdown
@@ -39,7 +39,7 @@ export class ConversationItem {
     this.#link.addEventListener("click", (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return; // another tab, a download
       event.preventDefault(); // the browser would change the address in a later task
-      events.open(id);
+      events.open(id, isByMouse(event));
     });
     this.#menuButton = document.createElement("button");
     this.#menuButton.type = "button";
@@ -47,7 +47,7 @@ export class ConversationItem {
     this.#menuButton.append(createIcon("ellipsis"));
     this.#snippet.className = "snippet";
     this.#snippet.dir = "auto";
-    this.#snippet.addEventListener("click", () => events.open(id));
+    this.#snippet.addEventListener("click", (event) => events.open(id, isByMouse(event)));
     this.element.append(this.#link, this.#menuButton, this.#snippet);
     this.#menu = new MenuButton(this.#menuButton, () => [
       this.#record.isPinned
@@ -132,6 +132,11 @@ export class ConversationItem {
     } else return;
     event.preventDefault();
   }
+}
+
+/** @param {MouseEvent} event a click; the one of a key has no count */
+function isByMouse(event) {
+  return event.detail > 0 && /** @type {PointerEvent} */ (event).pointerType !== "touch";
 }
 
 /**

@@ -22,7 +22,8 @@ export class ConversationPanel {
    * @param {HTMLElement} element
    * @param {{ chat: Chat, store: ConversationStore, conversations: ConversationActions, parts: PartLoader, useFiles: UseFiles }} of
    * @param {(text: string) => void} announce
-   * @param {(conversation: string, hit: SearchHit | null) => void} showHit shows a result of the search in its conversation
+   * @param {(conversation: string, hit: SearchHit | null, byMouse: boolean) => void} showHit shows a result of the search in
+   *   its conversation
    * @param {() => void} searchEnded
    */
   constructor(element, { chat, store, conversations, parts, useFiles }, announce, showHit, searchEnded) {
@@ -46,9 +47,9 @@ export class ConversationPanel {
       announce,
     });
     this.#list = new ConversationList(find("nav"), {
-      open: (id) => {
+      open: (id, byMouse) => {
         conversations.open(id);
-        this.#showHit(id, this.#search.hit(id));
+        this.#showHit(id, this.#search.hit(id), byMouse);
       },
       pin: (id, isPinned) => {
         conversations.pin(id, isPinned);
