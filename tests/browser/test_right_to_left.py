@@ -114,6 +114,80 @@ def test_whatever_holds_right_to_left_text_begins_at_the_right_edge(browser_page
     expect(search).to_have_css("padding-left", "36px")
 
 
+FORMULAS = f"""{HEBREW} $a-b=c$ {ARABIC} $$x-y$$ \\(\\SI{{5}}{{m}}-1\\) {ARABIC}
+
+$a-b=c$ {ARABIC}
+
+English, {ARABIC} $a-b=c$ {ARABIC}
+
+- {HEBREW}
+
+  $$
+  a-b=c
+  $$
+
+- {HEBREW} $a-b=c$
+
+---
+
+- $a-b=c$ {HEBREW}
+
+> {ARABIC}
+>
+> \\[ \\SI{{5}}{{m}}-1 \\]
+
+| $x$ | {ARABIC} |
+|---|---|
+| {ARABIC} $a-b=c$ | $a-b=c$ |
+
+{ARABIC}
+
+$$
+a-b=c"""
+# The letters of a formula from left to right, as they are seen.
+SEEN = """(formula) => {
+    const range = document.createRange();
+    const texts = document.createTreeWalker(formula.querySelector(".katex-html") ?? formula, NodeFilter.SHOW_TEXT);
+    const letters = [];
+    while (texts.nextNode()) for (let at = 0; at < texts.currentNode.length; at++) {
+        range.setStart(texts.currentNode, at);
+        range.setEnd(texts.currentNode, at + 1);
+        const { left, width } = range.getBoundingClientRect();
+        if (width) letters.push([left, range.toString()]);
+    }
+    letters.sort(([one], [other]) => one - other);
+    return letters.map(([, letter]) => letter).join("").trim();
+}"""
+
+
+def test_a_formula_is_left_to_right_in_any_text(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    gate = model.gate("before the end")
+    model.enqueue((*said(FORMULAS), gate, *said("\n$$"), *finished()))
+    chat.ask("Solve it")
+    prose = chat.prose
+    expect(prose.locator(".formula-open")).to_be_visible()
+    expect(prose.locator(".formula:not(.formula-unreadable, :has(.katex))")).to_have_count(0)
+    drawn, refused = prose.locator(".formula:has(.katex)"), prose.locator(".formula-unreadable")
+
+    def are_in_order() -> None:
+        assert {each.evaluate(SEEN) for each in drawn.all()} == {"a−b=c", "x−y", "x"}
+        assert [each.evaluate(SEEN) for each in refused.all()] == ["\\(\\SI{5}{m}-1\\)", "\\[ \\SI{5}{m}-1 \\]"]
+
+    are_in_order()
+    assert direction(prose.locator(".formula-open")) == "ltr"
+    gate.open()
+    chat.wait_complete()
+    expect(drawn).to_have_count(11)
+    are_in_order()
+    browser_page.emulate_media(media="print")
+    are_in_order()
+    browser_page.emulate_media(media="screen")
+    # and the text has its own direction also after a formula
+    assert [direction(each) for each in prose.locator("> p").all()] == ["rtl", "rtl", "ltr", "rtl"]
+    assert [direction(each) for each in prose.locator("ul, blockquote, table").all()] == ["rtl"] * 4
+
+
 def test_what_the_reader_writes_has_the_direction_of_its_text(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()
     chat.field.fill(ARABIC)
