@@ -119,3 +119,19 @@ def test_the_announced_keys_undo_where_a_deletion_puts_the_focus(chat: ChatPage,
     expect(search).to_have_value("heron")
     chat.page.keyboard.press("Control+z")  # the browser's own, in the field
     expect(search).not_to_have_value("heron")
+
+
+def test_no_notice_says_that_a_restored_conversation_is_missing(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."), reply("Two."))
+    chat.ask_and_wait("First")
+    chat.page.get_by_role("button", name="New conversation").first.click()
+    chat.ask_and_wait("Second")
+    chat.page.get_by_role("button", name="Actions for “First”").click()
+    chat.page.get_by_role("menuitem", name="Delete").click()
+    expect(chat.page.locator("#sluice-undo")).to_contain_text("Conversation deleted.")
+    chat.page.go_back()
+    notice = chat.page.get_by_role("alert").filter(has_text="This conversation is not in this browser.")
+    expect(notice).to_be_visible()
+    chat.page.keyboard.press("Alt+Shift+z")
+    expect(chat.page.get_by_role("link", name="First")).to_be_visible()
+    expect(notice).to_be_hidden()

@@ -117,6 +117,7 @@ export class ConversationActions {
     const restoreDrafts = removeDrafts(conversation);
     this.#undo.offer("conversationDeleted", async () => {
       restoreDrafts();
+      this.#notices.hide("conversationMissing");
       if (wasShown && this.#chat.conversation.isEmpty) {
         replaceAddress(id);
         this.#chat.show(conversation);
@@ -171,9 +172,9 @@ export class ConversationActions {
     if (takeBack) this.#chat.retune(tuning, replacement);
     replaceAddress(null);
     this.#chat.show(replacement);
-    if (!takeBack) return;
     this.#moved = { id, give: () => {
-      if (!takeBack()) return;
+      this.#notices.hide("deletedElsewhere");
+      if (!takeBack?.()) return;
       restoreDrafts();
       this.#chat.retune(before, replacement);
       this.#chat.show(replacement);
