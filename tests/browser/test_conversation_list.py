@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
 
+from .fed_answer import FedAnswer
 from .test_archive import choose
 from .test_conversations import titles
 
@@ -104,3 +105,35 @@ def test_the_list_and_its_search_are_used_by_keyboard(chat: ChatPage) -> None:
     chat.page.get_by_role("searchbox", name="Search conversations").fill("")
     chat.page.wait_for_function(NONE_IN_TEXT)
     expect(titles(chat)).to_have_count(COUNT)
+
+
+def test_pinning_with_the_mouse_leaves_the_list_where_it_is_and_by_keyboard_follows_the_focus(chat: ChatPage) -> None:
+    nav = chat.page.locator("nav.conversations")
+    nav.evaluate("each => each.scrollTo({ top: 400, behavior: 'instant' })")
+    for number in (20, 19):
+        chat.page.get_by_role("button", name=f"Actions for “Number {number}”").click()
+        chat.page.get_by_role("menuitem", name="Pin").click()
+        expect(titles(chat).nth(20 - number)).to_have_text("Number 20")
+        expect(titles(chat).filter(has_text="Number 21")).to_be_in_viewport(ratio=1)
+    chat.page.get_by_role("button", name="Actions for “Number 18”").press("Enter")
+    expect(chat.page.get_by_role("menuitem", name="Pin")).to_be_visible()
+    chat.page.get_by_role("menuitem", name="Pin").press("Enter")
+    pinned = titles(chat).filter(has_text="Number 18")
+    expect(pinned).to_be_focused()
+    expect(pinned).to_be_in_viewport(ratio=1)
+
+
+def test_forced_colours_mark_the_open_conversation_also_while_its_answer_is_written(browser_page: Page) -> None:
+    browser_page.emulate_media(forced_colors="active")
+    chat = ChatPage(browser_page).open()
+    FedAnswer(browser_page)
+    chat.ask("First")
+    row = chat.page.locator(".conversation.generating")
+    expect(row.locator("a")).to_have_attribute("aria-current", "page")
+    edge = "row => (({ outlineStyle, outlineColor }) => [outlineStyle, outlineColor])(getComputedStyle(row))"
+    style, colour = row.evaluate(edge)
+    assert style == "solid"
+    assert colour not in ("rgba(0, 0, 0, 0)", row.evaluate("row => getComputedStyle(row).backgroundColor"))
+    chat.page.get_by_role("button", name="New conversation").first.click()
+    expect(row.locator("a[aria-current]")).to_have_count(0)
+    assert row.evaluate(edge)[0] == "none"

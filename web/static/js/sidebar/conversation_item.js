@@ -81,8 +81,9 @@ export class ConversationItem {
     else this.#link.removeAttribute("aria-current");
   }
 
-  focus() {
-    this.#link.focus();
+  /** @param {boolean} preventScroll */
+  focus(preventScroll) {
+    this.#link.focus({ preventScroll });
   }
 
   /** Replaces the title by a text field. */

@@ -78,17 +78,21 @@ export class ConversationList {
       });
     });
     if (query !== queryBefore) this.#element.scrollTop = query ? 0 : this.#topBefore;
-    if (!query) this.#reveal(current);
+    if (!query) this.#reveal(current, records.find(({ id }) => id === current)?.changed);
     const focused = itemOf(document.activeElement);
     this.#makeTabStop(focused ?? this.#items.get(current)?.element ?? null);
   }
 
-  /** Scrolls the shown conversation into view, when another one is shown or it has another place. @param {string} current */
-  #reveal(current) {
+  /**
+   * Scrolls the shown conversation into view, when another one is shown or it was changed.
+   * @param {string} current
+   * @param {number} [changed]
+   */
+  #reveal(current, changed) {
     const item = this.#items.get(current)?.element;
-    const place = item ? `${current} ${[...this.#element.querySelectorAll("li")].indexOf(item)}` : "";
-    if (place === this.#revealed) return;
-    this.#revealed = place;
+    const state = item ? `${current} ${changed}` : "";
+    if (state === this.#revealed) return;
+    this.#revealed = state;
     if (!item) return;
     const [row, list] = [item.getBoundingClientRect(), this.#element.getBoundingClientRect()];
     if (row.top < list.top) this.#element.scrollTop -= Math.ceil(list.top - row.top);
@@ -124,9 +128,12 @@ export class ConversationList {
     return next !== undefined;
   }
 
-  /** @param {string} id */
-  focus(id) {
-    this.#items.get(id)?.focus();
+  /**
+   * @param {string} id
+   * @param {boolean} preventScroll
+   */
+  focus(id, preventScroll) {
+    this.#items.get(id)?.focus(preventScroll);
   }
 
   focusFirst() {

@@ -52,8 +52,9 @@ export class ConversationPanel {
         this.#showHit(id, this.#search.hit(id), byMouse);
       },
       pin: (id, isPinned) => {
+        const preventScroll = !document.activeElement?.matches(":focus-visible"); // by mouse: the next one to pin is near
         conversations.pin(id, isPinned);
-        this.#list.focus(id); // it has moved to another group
+        this.#list.focus(id, preventScroll); // it has moved to another group
       },
       leaveUpwards: () => this.#search.focus(),
       rename: (id, title) => conversations.rename(id, title),
