@@ -486,6 +486,45 @@ def test_a_growing_answer_is_not_written_with_every_token(chat: ChatPage, model:
     expect(chat.prose).to_have_text(flood_text(1000).strip())
 
 
+PLACE = """() => {
+    const scroller = document.scrollingElement;
+    const isAtEnd = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop < 2;
+    return isAtEnd ? "end" : Math.round(scroller.scrollTop);
+}"""
+
+# Whether the page was scrolled up, and is where it was the last time.
+RESTS = f"""() => {{
+    const {{ before }} = window;
+    window.before = ({PLACE})();
+    return before !== "end" && before === window.before;
+}}"""
+
+
+def test_back_and_forward_return_to_where_the_reader_was(chat: ChatPage, model: ScriptedModel) -> None:
+    long = "\n\n".join(f"Paragraph {number}, with a formula $x_{{{number}}}$." for number in range(60))
+    model.enqueue(*(reply(long) for _ in range(4)))
+    for question in ("First", "And on", "And again"):
+        chat.ask_and_wait(question)
+    page = chat.page
+    page.mouse.move(600, 300)
+    page.mouse.wheel(0, -1700)
+    page.wait_for_function(RESTS, polling=300)
+    place = page.evaluate(PLACE)
+    page.get_by_role("button", name="New conversation").click()
+    expect(chat.questions).to_have_count(0)
+    chat.ask_and_wait("Second")
+    assert page.evaluate(PLACE) == "end"
+    page.go_back()
+    expect(chat.questions).to_have_text(["First", "And on", "And again"])
+    chat.wait_shown()
+    page.wait_for_function(f"(place) => Math.abs(({PLACE})() - place) <= 2", arg=place)
+    expect(page.get_by_role("button", name="Jump to the latest")).to_be_visible()
+    page.go_forward()
+    expect(chat.questions).to_have_text(["Second"])
+    chat.wait_shown()
+    page.wait_for_function(f"() => ({PLACE})() === 'end'")
+
+
 def test_a_missing_conversation_in_the_address_is_reported(browser_page: Page) -> None:
     browser_page.goto("/#/c/0123456789abcdef01234567")
     expect(browser_page.get_by_role("alert")).to_contain_text("This conversation is not in this browser.")

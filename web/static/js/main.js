@@ -274,6 +274,10 @@ parts.loadLater(
   ({ keepPlace }) => keepPlace(requireElement("bar", HTMLElement), (top) => position.scrollBy(top)),
 );
 parts.loadLater(
+  () => import("./transcript/visited_places.js"),
+  ({ returnToPlaces }) => returnToPlaces(log, (top) => position.scrollBy(top)),
+);
+parts.loadLater(
   () => import("./ui/uncovered.js"),
   ({ uncoverClosed, uncoverFocus, stepAside }) => {
     uncoverClosed(log);
