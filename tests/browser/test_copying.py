@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any, Final
 
 import pytest
@@ -41,6 +42,21 @@ SELECT_FORMULA: Final = """() => {
     const range = document.createRange();
     range.selectNodeContents(document.querySelector(".prose > p"));
     range.setStart(document.querySelector(".katex-html .mord"), 0);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+}"""
+REFUSED: Final = (
+    "$\\ce{H2O}$",
+    "\\(\\SI{5}{m}\\)",
+    "$$\\SI{1}{m}$$",
+    "$$\n\\ce{2H2 + O2 % burns\n-> 2H2O}\n$$",
+    "\\[\\SI{2}{m}\\]",
+)
+WITH_REFUSED: Final = "Water is {}, and {}, and {} there.\n\n{}\n\n{}\n\nDrawn is $x$."
+SELECT_PART_OF_REFUSED: Final = """() => {
+    const range = document.createRange();
+    range.setStart(document.querySelector(".formula-unreadable").firstChild, 1);
+    range.setEnd(range.startContainer, range.startContainer.length - 1);
     getSelection().removeAllRanges();
     getSelection().addRange(range);
 }"""
@@ -95,6 +111,29 @@ def test_copied_answers_have_tex_and_no_button_texts_and_come_as_markdown_and_ri
     assert both["text/plain"] == ANSWER
     assert "<strong>two</strong>" in both["text/html"]
     assert "<button" not in both["text/html"]
+
+
+@pytest.mark.browser_context(permissions=["clipboard-read", "clipboard-write"])
+def test_formulas_that_are_shown_as_their_source_are_copied_as_they_are_shown(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page).open()
+    answer = WITH_REFUSED.format(*REFUSED)
+    model.enqueue(reply(answer))
+    prose = chat.ask_and_wait("Show me")
+    expect(prose.locator(".formula-unreadable")).to_have_count(len(REFUSED))
+    expect(prose.locator(".katex")).to_have_count(1)
+    browser_page.evaluate("document.activeElement.blur()")
+    browser_page.evaluate(SELECT, [".prose > p", ".prose > p"])
+    browser_page.keyboard.press("Control+c")
+    both = browser_page.evaluate(READ)
+    lines = [line for line in both["text/plain"].split("\n") if line]
+    assert lines == [line for line in answer.split("\n") if line]
+    for formula in REFUSED:
+        assert html.escape(formula, quote=False) in both["text/html"]
+    browser_page.evaluate(SELECT_PART_OF_REFUSED)
+    browser_page.keyboard.press("Control+c")
+    assert browser_page.evaluate(READ)["text/plain"] == REFUSED[0][1:-1]
 
 
 @pytest.mark.browser_context(permissions=["clipboard-read", "clipboard-write"])

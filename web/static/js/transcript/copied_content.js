@@ -38,9 +38,9 @@ export function richText(proses) {
 /** @param {Range} range @returns {HTMLElement} a copy of what is in it */
 function contentOf(range) {
   const whole = range.cloneRange();
-  // of a formula, all or nothing can be read
-  const first = elementOf(range.startContainer).closest(".formula");
-  const last = elementOf(range.endContainer).closest(".formula");
+  // of a formula that is drawn, all or nothing can be read
+  const first = elementOf(range.startContainer).closest(".formula:has(.katex)");
+  const last = elementOf(range.endContainer).closest(".formula:has(.katex)");
   if (first) whole.setStartBefore(first);
   if (last) whole.setEndAfter(last);
   const copy = document.createElement("div");
@@ -54,15 +54,15 @@ function contentOf(range) {
   return copy;
 }
 
-/** @param {Element} formula typeset, or still its TeX */
+/** @param {Element} formula typeset, or still its source, which is copied as it is shown */
 function texOf(formula) {
-  const tex = (formula.querySelector("annotation")?.textContent ?? formula.textContent ?? "").trim();
+  const tex = formula.querySelector("annotation")?.textContent.trim();
   const isBlock = formula.tagName === "DIV";
-  const text = isBlock || formula.classList.contains("formula-display") ? `$$${tex}$$` : `$${tex}$`;
-  if (!isBlock) return document.createTextNode(text);
-  const paragraph = document.createElement("p");
-  paragraph.textContent = text;
-  return paragraph;
+  const dollars = isBlock || formula.classList.contains("formula-display") ? "$$" : "$";
+  const copy = document.createElement(isBlock ? "p" : "span");
+  copy.className = "source"; // keeps its line ends
+  copy.textContent = tex === undefined ? formula.textContent : `${dollars}${tex}${dollars}`;
+  return copy;
 }
 
 /**
