@@ -55,7 +55,7 @@ def test_the_up_key_never_replaces_a_draft(chat: ChatPage) -> None:
             expect(chat.field).to_have_value(text)
     chat.field.fill("")
     chat.field.press("ArrowUp")
-    chat.field.press("ArrowRight")  # the caret moves: from now on it moves between the lines
+    chat.field.press("ArrowLeft")  # the caret moves: from now on it moves between the lines
     chat.field.press("ArrowUp")
     expect(chat.field).to_have_value("Earlier\nof two lines")
 
@@ -67,8 +67,8 @@ def test_undo_takes_an_earlier_prompt_back_and_then_what_was_typed_before(chat: 
     chat.field.press("Delete")
     chat.field.press("ArrowUp")
     expect(chat.field).to_have_value("Earlier")
-    chat.field.press("!")
-    expect(chat.field).to_have_value("!Earlier")
+    chat.field.press("!")  # the caret is behind it
+    expect(chat.field).to_have_value("Earlier!")
     for shown in ("Earlier", "", "My draft"):
         chat.field.press("Control+z")
         expect(chat.field).to_have_value(shown)

@@ -50,10 +50,10 @@ export class PromptRecall {
         this.#prompts = [...prompts, value];
         this.#index = prompts.length;
       }
-      return this.#show(this.#index - 1, event, "start");
+      return this.#show(this.#index - 1, event);
     }
     if (event.key === "ArrowDown" && this.#isBrowsing && (isUntouched || selectionStart === value.length)) {
-      return this.#show(this.#index + 1, event, "end");
+      return this.#show(this.#index + 1, event);
     }
     return false;
   }
@@ -68,20 +68,18 @@ export class PromptRecall {
   /**
    * @param {number} index
    * @param {KeyboardEvent} event
-   * @param {"start" | "end"} caret
    */
-  #show(index, event, caret) {
+  #show(index, event) {
     const prompt = this.#prompts[index];
+    if (prompt !== undefined || this.#isBrowsing) event.preventDefault(); // the caret stays behind the first one
     if (prompt === undefined) return false;
     this.#index = index;
-    event.preventDefault();
     this.#isReplacing = true;
     replaceText(this.#field, 0, this.#field.value.length, prompt);
     this.#isReplacing = false;
-    const [at, top] = caret === "start" ? [0, 0] : [prompt.length, this.#field.scrollHeight];
-    this.#field.setSelectionRange(at, at);
-    this.#field.scrollTop = top;
-    this.#caret = this.#isBrowsing ? at : null;
+    this.#field.setSelectionRange(prompt.length, prompt.length);
+    this.#field.scrollTop = this.#field.scrollHeight;
+    this.#caret = this.#isBrowsing ? prompt.length : null;
     return true;
   }
 }
