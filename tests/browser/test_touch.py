@@ -217,6 +217,37 @@ def test_on_a_phone_a_deletion_in_the_drawer_can_be_undone_there(browser_page: P
             assert heading["y"] + heading["height"] <= offer["y"], (language, width)
 
 
+@pytest.mark.browser_context(**PHONE)
+def test_on_a_small_phone_with_the_largest_text_the_name_of_the_model_is_whole(browser_page: Page) -> None:
+    chat = ChatPage(browser_page)
+    chat.configure(models=["gpt-4o", "gpt-4o-mini"], model="gpt-4o", allow_temperature=True)
+    chat.open()
+    choice = browser_page.get_by_label("Model", exact=True)
+    parts = browser_page.locator(".composer-foot").locator("select, button:visible")
+    expect(parts).to_have_count(4)
+
+    def places(width: int, text_size: str) -> tuple[float, list[float]]:
+        """Return the width of the choice, and the height at which each part of its row stands."""
+        browser_page.set_viewport_size({"width": width, "height": 568})
+        browser_page.evaluate("(size) => { document.documentElement.dataset.textSize = size; }", text_size)
+        middles = parts.evaluate_all(f"all => all.map({MIDDLE})")
+        return float(choice.evaluate("each => each.offsetWidth")), [each["y"] for each in middles]
+
+    for name in ("gpt-4o", "gpt-4o-mini"):
+        choice.select_option(name)
+        for width, text_size in ((320, "normal"), (320, "large"), (360, "larger")):
+            row = places(width, text_size)[1]
+            assert max(row) - min(row) < 1, (width, text_size)
+        whole, row = places(700, "larger")
+        assert max(row) - min(row) < 1
+        shown, (first, *others) = places(320, "larger")
+        assert shown == whole
+        assert first < others[0] - 40, "a row of its own"
+        assert max(others) - min(others) < 1
+        assert chat.overflow() == 0
+        assert browser_page.evaluate(SMALL) == []
+
+
 @pytest.mark.browser_context(**PHONE | {"viewport": {"width": 320, "height": 568}})
 def test_on_a_small_phone_nothing_covers_the_editor_of_a_long_question(
     browser_page: Page, model: ScriptedModel

@@ -24,5 +24,5 @@ export function addFileButton(form, takesImages, chosen) {
     form.querySelector("textarea")?.focus();
   });
   const button = iconButton("paperclip", "addFiles", "add-files", () => input.click());
-  form.querySelector(".composer-foot > button")?.before(button, input);
+  form.querySelector(".composer-buttons > button")?.before(button, input);
 }
