@@ -188,6 +188,14 @@ def test_a_formula_is_left_to_right_in_any_text(browser_page: Page, model: Scrip
     assert [direction(each) for each in prose.locator("ul, blockquote, table").all()] == ["rtl"] * 4
 
 
+def test_a_code_span_is_left_to_right_in_any_text(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply(f"{HEBREW} `--force` {ARABIC}\n\n- `git push --` {ARABIC}\n\n`{ARABIC}` in English"))
+    prose = chat.ask_and_wait("How?")
+    assert [each.evaluate(SEEN) for each in prose.locator("code").all()][:2] == ["--force", "git push --"]
+    assert [direction(each) for each in prose.locator("p, ul").all()] == ["rtl", "rtl", "ltr"]
+
+
 def test_what_the_reader_writes_has_the_direction_of_its_text(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()
     chat.field.fill(ARABIC)

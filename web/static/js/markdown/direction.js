@@ -7,7 +7,7 @@ const BLOCKS = "p, li, h1, h2, h3, h4, h5, h6, th, td, dt, dd, summary";
 // with blocks inside: `dir="auto"` ignores the text of those that have a `dir` themselves
 const CONTAINERS = "blockquote, .table, ul, ol, dl, details, .footnote";
 // in one order in every language; they do not decide about the direction of what they are in
-const LEFT_TO_RIGHT = ".formula, .formula-open";
+const LEFT_TO_RIGHT = ".formula, .formula-open, :not(pre) > :is(code, kbd, samp)";
 const RIGHT_TO_LEFT = /^[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}]/u;
 
 /** @param {DocumentFragment} fragment */
