@@ -226,6 +226,30 @@ def test_deleting_one_of_several_versions_says_so(chat: ChatPage, model: Scripte
     expect(chat.page.locator("#sluice-undo")).to_contain_text("Version deleted.")
 
 
+def test_deleting_an_answer_shows_another_one_to_the_same_question(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."), reply("Edited."), reply("Two."))
+    chat.ask_and_wait("Base")
+    chat.page.get_by_role("button", name="Edit").click()
+    field = chat.page.get_by_role("textbox", name="Edit your question")
+    field.fill("Base, edited")
+    field.press("Enter")
+    chat.wait_complete()
+    expect(chat.prose).to_have_text("Edited.")
+    chat.page.get_by_role("button", name="Previous version").click()
+    expect(chat.prose).to_have_text("One.")
+    chat.answer.get_by_role("button", name="Regenerate").click()
+    expect(chat.prose).to_have_text("Two.")
+    chat.wait_complete()
+    chat.choose_action("Delete this version")
+    expect(chat.questions).to_have_text(["Base"])
+    expect(chat.prose).to_have_text("One.")
+    chat.wait_saved()
+    chat.page.reload()
+    expect(chat.questions).to_have_text(["Base"])
+    chat.page.get_by_role("button", name="Next version").click()
+    expect(chat.prose).to_have_text("Edited.")
+
+
 def test_deleting_the_only_exchange_deletes_its_conversation(chat: ChatPage) -> None:
     chat.ask_and_wait("First")
     chat.choose_action("Delete question and answer")

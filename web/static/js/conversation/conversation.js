@@ -140,19 +140,21 @@ export class Conversation {
   }
 
   /**
-   * Removes one exchange. Its children become children of its parent.
+   * Removes one exchange. Its children become children of its parent. Without any, another answer to its question is chosen.
    * @param {Exchange} exchange
    * @returns {Removal}
    */
   remove(exchange) {
     const children = this.#childrenOf(exchange.id);
-    const isOnly = this.#childrenOf(exchange.parent).length === 1;
+    const siblings = this.#childrenOf(exchange.parent);
+    const isOnly = siblings.length === 1;
+    const other = siblings.findLast((each) => each !== exchange && each.question === exchange.question);
     const choice = this.record.choices[exchange.id];
     for (const child of children) child.parent = exchange.parent;
     this.#exchanges.delete(exchange.id);
     this.#children = null;
     delete this.record.choices[exchange.id];
-    const next = children.find(({ id }) => id === choice) ?? children.at(-1);
+    const next = children.find(({ id }) => id === choice) ?? children.at(-1) ?? other;
     if (next) this.choose(next);
     else delete this.record.choices[exchange.parent ?? ROOT];
     return { exchange, children, choice, isOnly, known: new Set(this.#exchanges.keys()) };
