@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import zlib
+
 from playwright.sync_api import Locator, Page, expect
 
 from tools.common.chat_page import ChatPage
@@ -225,3 +228,22 @@ def test_an_answer_without_markdown_has_the_direction_of_its_first_letter(
     model.enqueue(reply(f"{HEBREW}\nEnglish"))
     chat.ask_and_wait("Say it")
     assert sides(chat.prose) == ["right", "right"]
+
+
+def printed_scale(page: Page) -> float:
+    """Return how many units of the first printed page a pixel has: fewer where something is wider than the page."""
+    for stream in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", page.pdf(format="A4"), re.DOTALL):
+        content = zlib.decompress(stream) if stream.startswith(b"x") else b""
+        if found := re.search(rb"q\n([\d.]+) 0 0 \1 0 0 cm", content):
+            return float(found[1])
+    raise AssertionError("the PDF has no page")
+
+
+def test_a_formula_in_right_to_left_text_makes_no_page_smaller(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply("In English."), reply(f"{HEBREW}\n\n- {ARABIC} $E=mc^2$ {ARABIC}"))
+    chat.ask_and_wait("First")
+    before = printed_scale(browser_page)
+    chat.ask_and_wait("Second")
+    expect(chat.prose.locator(".katex")).to_be_visible()
+    assert printed_scale(browser_page) == before
