@@ -304,6 +304,7 @@ def test_a_streamed_answer_ends_like_a_complete_one(chat: ChatPage, model: Scrip
     def shown() -> str:
         expect(chat.prose.locator(".katex")).to_have_count(1)
         expect(chat.prose.locator(".hljs-keyword")).to_have_count(2)
+        expect(chat.prose.locator("[aria-label='Code 1 of 2']")).to_have_count(1)  # numbered once all are there
         return str(chat.prose.evaluate("prose => prose.innerHTML"))
 
     show(chat, model, *STREAMED)
