@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -113,6 +113,18 @@ def longest_task(page: Page, browser: Browser, questions: dict[str, str]) -> flo
     return longest_in(trace) / pace(page, browser)
 
 
+def least(measure: Callable[[], float]) -> float:
+    """Return the least of three measurements, or the first one below the limit.
+
+    What shares a task's core adds to its CPU time, and nothing takes away from it.
+    """
+    taken = measure()
+    for _ in range(2):
+        if taken >= MAX_TASK_MS:
+            taken = min(taken, measure())
+    return taken
+
+
 def pace(page: Page, browser: Browser) -> float:
     """Return how many times as long as on the machine of the limits this one takes; 1 if it is quicker."""
     taken = []
@@ -175,7 +187,7 @@ def new_page(browser: Browser, server: GunicornServer) -> Iterator[Page]:
 
 
 def test_no_text_keeps_the_page_busy_or_stays_hidden(loaded: Page, browser: Browser) -> None:
-    assert show_all(loaded, browser, fixed_bombs(SHORT), pieces=1) < MAX_TASK_MS
+    assert least(lambda: show_all(loaded, browser, fixed_bombs(SHORT), pieces=1)) < MAX_TASK_MS
 
 
 def test_no_random_text_keeps_the_page_busy(loaded: Page, browser: Browser) -> None:
