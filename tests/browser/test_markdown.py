@@ -236,7 +236,7 @@ def test_a_printed_table_or_formula_has_smaller_type_before_it_is_broken_or_cut(
         assert max(prose.locator(".katex-base").evaluate_all(edges)) <= width
         assert chat.overflow() == 0
     chat.page.evaluate("dispatchEvent(new Event('afterprint'))")
-    expect(prose.locator(".to-fit")).to_have_count(0)
+    expect(prose.locator(".to-fit, .whole")).to_have_count(0)
 
 
 def test_formulas_are_typeset_and_amounts_of_money_are_not(chat: ChatPage, model: ScriptedModel) -> None:

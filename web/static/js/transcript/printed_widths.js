@@ -19,6 +19,7 @@ export function forgetWidths(log) {
     element.classList.remove("to-fit");
     element.removeAttribute("style");
   }
+  for (const table of log.querySelectorAll("table.whole")) table.classList.remove("whole");
 }
 
 /** @param {Element[]} elements */
