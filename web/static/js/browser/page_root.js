@@ -25,6 +25,14 @@ export const scroller = isAlone ? frame : /** @type {HTMLElement} */ (root.query
 /** What gets the events of its scrolling. */
 export const scrollTarget = isAlone ? window : scroller;
 
+/** This close to the end of the conversation counts as at the end: pixels, less than two lines. */
+export const NEAR_END = 48;
+
+/** @returns {number} pixels below the window */
+export function distanceToEnd() {
+  return scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
+}
+
 /** Whether the application keeps conversations for its users. */
 export const isSynced = "isSynced" in root.dataset;
 

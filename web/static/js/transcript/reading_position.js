@@ -3,9 +3,8 @@
  * coming back to the end on the way down resumes it. The page's own scrolling and changes of the layout do neither.
  */
 
-import { scroller, scrollTarget } from "../browser/page_root.js";
+import { distanceToEnd, NEAR_END, scroller, scrollTarget } from "../browser/page_root.js";
 
-const NEAR = 48; // pixels, less than two lines: on the way down, this close counts as at the end
 const HOLD_MS = 250; // from what the reader does to the scrolling that it causes
 
 export class ReadingPosition {
@@ -58,14 +57,14 @@ export class ReadingPosition {
    */
   recheckEnd() {
     this.#lastTop = scroller.scrollTop;
-    const distance = this.#distance();
+    const distance = distanceToEnd();
     const change = distance - this.#lastDistance;
-    if (this.#isAtEnd && distance > NEAR) {
+    if (this.#isAtEnd && distance > NEAR_END) {
       this.#isAtEnd = false;
       this.#pushed = change;
     } else if (this.#pushed > 0) {
       this.#pushed += change;
-      if (change < 0 && this.#pushed <= NEAR) this.goToEnd();
+      if (change < 0 && this.#pushed <= NEAR_END) this.goToEnd();
     }
     this.#update();
   }
@@ -105,23 +104,19 @@ export class ReadingPosition {
 
   #onScroll() {
     const top = scroller.scrollTop;
-    const distance = this.#distance();
+    const distance = distanceToEnd();
     // A page that shrinks moves up as well, but no farther from its end, and so does one that springs back.
     if (top < this.#lastTop && distance > Math.max(this.#lastDistance, 1)) this.#leave();
     // A page that grows above the window moves down, but no closer to its end, and a finger trembles: hence the half.
-    else if (top > this.#lastTop && distance <= Math.min(NEAR, this.#farthest / 2)) this.#isAtEnd = true;
+    else if (top > this.#lastTop && distance <= Math.min(NEAR_END, this.#farthest / 2)) this.#isAtEnd = true;
     this.#lastTop = top;
     this.#update();
   }
 
   #update() {
-    const distance = this.#distance();
+    const distance = distanceToEnd();
     this.#lastDistance = distance;
     this.#farthest = this.#isAtEnd ? 0 : Math.max(this.#farthest, distance);
-    this.toEnd.hidden = !this.#hasEnd || this.#isAtEnd || distance <= NEAR;
-  }
-
-  #distance() {
-    return scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
+    this.toEnd.hidden = !this.#hasEnd || this.#isAtEnd || distance <= NEAR_END;
   }
 }

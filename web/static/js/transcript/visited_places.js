@@ -1,8 +1,7 @@
 /** Returns to where the reader was in a conversation when Back or Forward opens it again. Until the page is left. */
 
-import { scroller, scrollTarget } from "../browser/page_root.js";
+import { distanceToEnd, NEAR_END, scrollTarget } from "../browser/page_root.js";
 
-const NEAR = 48; // pixels: at the end, the page stays there
 /** Of answers that are being written, only what is below the place grows. */
 const UNRENDERED = ".answer:not(.running) .prose:is(.plain, [aria-busy=true])";
 const WAIT_MS = 5000; // a long conversation is rendered from its end on
@@ -51,7 +50,7 @@ function entry() {
 
 /** @param {HTMLElement} log @returns {Place | null} null at the end */
 function placeIn(log) {
-  if (scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop <= NEAR) return null;
+  if (distanceToEnd() <= NEAR_END) return null; // the page stays there
   const exchanges = [...log.querySelectorAll(".exchange")];
   const index = exchanges.findIndex((each) => each.getBoundingClientRect().bottom > 0);
   const exchange = exchanges[index];

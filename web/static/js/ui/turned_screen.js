@@ -3,9 +3,8 @@
  * window, which here is the bar that never moves, and Safari keeps nothing.
  */
 
-import { scroller, scrollTarget } from "../browser/page_root.js";
+import { distanceToEnd, NEAR_END, scroller, scrollTarget } from "../browser/page_root.js";
 
-const NEAR = 48; // pixels: at the end, the page follows that
 const TEXT = ".prose, .question, .reasoning";
 const STEP = 16; // pixels, less than a line
 
@@ -26,7 +25,7 @@ export function keepPlace(bar, scrollBy) {
   const belowBar = (part) => part.getBoundingClientRect().top - bar.getBoundingClientRect().bottom;
   const note = () => {
     if (bar.clientWidth !== width || scroller.scrollTop === putTo) return; // the reader has not scrolled
-    const isAtEnd = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop <= NEAR;
+    const isAtEnd = distanceToEnd() <= NEAR_END; // the page follows that
     const letter = isAtEnd ? null : firstLetter(bar);
     const block = letter?.startContainer.parentElement;
     place = letter && block ? { letter, block, top: belowBar(letter), blockTop: belowBar(block) } : null;
