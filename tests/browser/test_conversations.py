@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tools.common.chat_page import ChatPage
-from tools.common.scripted_model import ScriptedModel, flood, flood_text, reply, stalling_after
+from tools.common.scripted_model import Chunk, ScriptedModel, finished, flood, flood_text, reply, said, stalling_after
 
 from .browser_errors import BrowserErrors
 
@@ -500,9 +500,11 @@ RESTS = f"""() => {{
 }}"""
 
 
+FORMULAS = "\n\n".join(f"Paragraph {number}, with a formula $x_{{{number}}}$." for number in range(60))
+
+
 def test_back_and_forward_return_to_where_the_reader_was(chat: ChatPage, model: ScriptedModel) -> None:
-    long = "\n\n".join(f"Paragraph {number}, with a formula $x_{{{number}}}$." for number in range(60))
-    model.enqueue(*(reply(long) for _ in range(4)))
+    model.enqueue(*(reply(FORMULAS) for _ in range(4)))
     for question in ("First", "And on", "And again"):
         chat.ask_and_wait(question)
     page = chat.page
@@ -523,6 +525,63 @@ def test_back_and_forward_return_to_where_the_reader_was(chat: ChatPage, model: 
     expect(chat.questions).to_have_text(["Second"])
     chat.wait_shown()
     page.wait_for_function(f"() => ({PLACE})() === 'end'")
+
+
+def test_a_reload_returns_to_where_the_reader_was(chat: ChatPage, model: ScriptedModel) -> None:
+    gate = model.gate("before the end")
+    model.enqueue(*(reply(FORMULAS) for _ in range(3)), (*said(FORMULAS), gate, *said("\n\nThe end."), *finished()))
+    for question in ("First", "And on", "And again"):
+        chat.ask_and_wait(question)
+    page = chat.page
+    page.mouse.move(600, 300)
+    page.mouse.wheel(0, -1700)
+    page.wait_for_function(RESTS, polling=300)
+    place = page.evaluate(PLACE)
+    for _ in range(2):  # the second one without a word or a movement of the reader
+        page.reload()
+        expect(chat.questions).to_have_count(3)
+        chat.wait_shown()
+        page.wait_for_function(f"(place) => Math.abs(({PLACE})() - place) <= 2", arg=place)
+    page.get_by_role("button", name="Jump to the latest").click()
+    page.wait_for_function(f"() => ({PLACE})() === 'end'")
+    page.reload()
+    expect(chat.questions).to_have_count(3)
+    chat.wait_shown()
+    page.wait_for_function(f"() => ({PLACE})() === 'end'")
+    # who follows an answer goes on with that
+    chat.ask("More")
+    expect(chat.prose).to_contain_text("Paragraph 59")
+    page.wait_for_function(f"() => ({PLACE})() === 'end'")
+    page.reload()
+    expect(chat.prose).to_contain_text("Paragraph 59")
+    gate.open()
+    expect(chat.prose).to_contain_text("The end.")
+    chat.wait_complete()
+    page.wait_for_function(f"() => ({PLACE})() === 'end'")
+
+
+def test_a_reload_returns_to_the_paragraph_below_what_is_folded_again(chat: ChatPage, model: ScriptedModel) -> None:
+    thoughts = "\n\n".join(f"Thought {number}" for number in range(40))
+    model.enqueue((Chunk(reasoning=thoughts), *said(FORMULAS), *finished()), reply(FORMULAS))
+    chat.ask_and_wait("\n".join(f"Line {number}" for number in range(60)))
+    chat.ask_and_wait("And on")
+    page = chat.page
+    page.get_by_role("button", name="Show more").click()
+    page.locator(".reasoning summary").first.click()
+    read = page.get_by_text("Paragraph 20,").first
+    read.evaluate("""(each) => {
+        const top = each.getBoundingClientRect().top - 200;
+        scrollBy({ top, behavior: "instant" });
+    }""")
+    before = read.bounding_box()
+    assert before is not None
+    page.reload()
+    expect(page.get_by_role("button", name="Show more")).to_be_attached()
+    chat.wait_shown()
+    page.wait_for_function(
+        "([each, top]) => Math.abs(each.getBoundingClientRect().top - top) <= 2",
+        arg=[read.element_handle(), before["y"]],
+    )
 
 
 def test_a_missing_conversation_in_the_address_is_reported(browser_page: Page) -> None:

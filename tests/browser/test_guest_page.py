@@ -231,6 +231,23 @@ def test_a_visitor_of_a_page_with_the_chat_finds_the_way_to_sign_in(context: Bro
     expect(page.locator("#sluice-empty")).to_be_visible()
 
 
+def test_a_reload_of_a_page_around_the_chat_returns_to_where_the_reader_was(
+    context: BrowserContext, host: Helpdesk
+) -> None:
+    chat = sign_in(context)
+    text = "\n\n".join(f"Paragraph {number}" for number in range(80))
+    host.model.enqueue(reply(text), reply(text))
+    for question in ("One", "Two"):
+        chat.ask_and_wait(question)
+    scroller = chat.page.locator("#sluice .column")
+    scroller.evaluate("each => each.scrollTo({ top: 700, behavior: 'instant' })")
+    chat.page.evaluate("scrollTo({ top: 1e6, behavior: 'instant' })")
+    chat.page.reload()
+    expect(chat.questions).to_have_count(2)
+    chat.wait_shown()
+    chat.page.wait_for_function("(each) => Math.abs(each.scrollTop - 700) <= 2", arg=scroller.element_handle())
+
+
 #: All that the browser stores of the page, for anybody who looks.
 STORED = """async () => JSON.stringify([
     Object.entries(localStorage), Object.entries(sessionStorage),

@@ -238,11 +238,16 @@ const dialogs = new Dialogs({
   ],
 });
 
-const markdown = (conversationInAddress() ? loadMarkdown() : firstInteraction().then(loadMarkdown)).then((loaded) => {
+const contentNeeded = conversationInAddress() ? Promise.resolve() : firstInteraction();
+const markdown = contentNeeded.then(loadMarkdown).then((loaded) => {
   if (!loaded) return;
   transcript.useMarkdown(loaded);
   position.follow();
 });
+void contentNeeded
+  .then(() => import("./transcript/visited_places.js"))
+  .then(({ returnToPlaces }) => returnToPlaces(log, requireElement("bar", HTMLElement), (top) => position.scrollBy(top)))
+  .catch(() => undefined); // offline, or after a deploy
 conversations.start(); // at once: what the reader does next must reach the conversation in the address
 // its exchanges are read after Markdown has loaded: replacing plain text would shift the layout
 void Promise.all([loadIdb(), conversationInAddress() && markdown])
@@ -272,10 +277,6 @@ parts.loadLater(
 parts.loadLater(
   () => import("./ui/turned_screen.js"),
   ({ keepPlace }) => keepPlace(requireElement("bar", HTMLElement), (top) => position.scrollBy(top)),
-);
-parts.loadLater(
-  () => import("./transcript/visited_places.js"),
-  ({ returnToPlaces }) => returnToPlaces(log, (top) => position.scrollBy(top)),
 );
 parts.loadLater(
   () => import("./ui/uncovered.js"),

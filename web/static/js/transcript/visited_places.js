@@ -1,46 +1,78 @@
-/** Returns to where the reader was in a conversation when Back or Forward opens it again. Until the page is left. */
+/** Returns to where the reader was in a conversation: by Back and Forward until the page is left, and when it is loaded again. */
 
-import { distanceToEnd, NEAR_END, scrollTarget } from "../browser/page_root.js";
+import { conversationInAddress } from "../browser/address.js";
+import { distanceToEnd, isAlone, isStorageClosed, NEAR_END, scrollTarget, storageName } from "../browser/page_root.js";
 
+const STORED = storageName("place");
+/** What stays the same when an exchange is shown again. Reasoning and long questions are folded then. */
+const BLOCKS = ".question, .answer > .prose > :not(.group), .answer > .prose > .group > *";
 /** Of answers that are being written, only what is below the place grows. */
 const UNRENDERED = ".answer:not(.running) .prose:is(.plain, [aria-busy=true])";
 const WAIT_MS = 5000; // a long conversation is rendered from its end on
+const LEAST = 48; // pixels that stay in view of a question that is folded again
 
-/** The exchange at the top of the window, and where it begins, in pixels from there. @typedef {{ index: number, top: number }} Place */
+/**
+ * @typedef {object} Place what is at the top of the view
+ * @property {number} exchange its index
+ * @property {number} top where it begins, in pixels below the bar
+ * @property {number} block the index of the block in it; -1 if none is in view
+ * @property {number} blockTop where that begins
+ */
 
 /**
  * Call once.
  * @param {HTMLElement} log
+ * @param {HTMLElement} bar covers the top of the window, or is above what scrolls
  * @param {(top: number) => void} scrollBy
  */
-export function returnToPlaces(log, scrollBy) {
+export function returnToPlaces(log, bar, scrollBy) {
   /** By the entry of the browser's history. @type {Map<string, Place>} */
   const places = new Map();
-  /** The return that is under way: the page's own scrolling until then is no place. @type {object | null} */
+  /** The return that is under way: the page's own scrolling until then is no place. @type {AbortController | null} */
   let returning = null;
+  const edge = () => {
+    const { bottom } = bar.getBoundingClientRect();
+    return isAlone ? Math.max(0, bottom) : bottom; // in a low window, the bar scrolls away
+  };
   const note = () => {
     if (returning) return;
-    const place = placeIn(log);
+    const place = placeIn(log, edge());
     if (place) places.set(entry(), place);
     else places.delete(entry());
   };
   const cancel = () => {
+    returning?.abort();
     returning = null;
   };
+  const returnTo = async (/** @type {Place | null | undefined} */ place) => {
+    cancel();
+    if (!place) return;
+    const { signal } = (returning = new AbortController());
+    await firstExchange(log, signal);
+    const end = performance.now() + WAIT_MS;
+    let isRendered = false;
+    while (!isRendered) {
+      await new Promise((resolve) => requestAnimationFrame(resolve));
+      if (signal.aborted) return;
+      isRendered = !log.querySelector(UNRENDERED) || performance.now() > end;
+      const top = distanceTo(place, log, edge());
+      if (Math.abs(top) >= 1) scrollBy(top);
+    }
+    cancel();
+  };
+  const keep = () => {
+    if (log.ariaBusy === "true") return; // what is kept is still to be returned to
+    note();
+    store(places.get(entry()));
+  };
+
   note();
   scrollTarget.addEventListener("scroll", note, { passive: true });
   for (const type of ["wheel", "touchmove", "keydown", "pointerdown"]) addEventListener(type, cancel, { capture: true, passive: true });
-  addEventListener("popstate", async () => {
-    cancel();
-    const place = places.get(entry());
-    if (!place) return;
-    const own = (returning = {});
-    await rendered(log, () => own === returning);
-    if (own !== returning) return;
-    const exchange = log.querySelectorAll(".exchange")[place.index];
-    if (exchange) scrollBy(exchange.getBoundingClientRect().top - place.top);
-    cancel();
-  });
+  addEventListener("popstate", () => void returnTo(places.get(entry())));
+  addEventListener("pagehide", keep);
+  document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && keep()); // it may be discarded
+  void returnTo(storedPlace());
 }
 
 /** @returns {string} what names the entry; the same conversation may have several */
@@ -48,22 +80,74 @@ function entry() {
   return /** @type {any} */ (window).navigation?.currentEntry?.key ?? location.hash;
 }
 
-/** @param {HTMLElement} log @returns {Place | null} null at the end */
-function placeIn(log) {
+/** @param {Place | undefined} place for the next page in this tab; undefined for the end */
+function store(place) {
+  if (isStorageClosed()) return;
+  try {
+    if (place) sessionStorage.setItem(STORED, JSON.stringify({ conversation: conversationInAddress(), place }));
+    else sessionStorage.removeItem(STORED);
+  } catch {
+    // turned off: the next page begins at the end
+  }
+}
+
+/** @returns {Place | null} null for the end */
+function storedPlace() {
+  try {
+    const { conversation, place } = JSON.parse(sessionStorage.getItem(STORED) ?? "{}");
+    return conversation && conversation === conversationInAddress() ? place : null;
+  } catch {
+    return null; // turned off
+  }
+}
+
+/** @param {Element} exchange */
+function blocksOf(exchange) {
+  return [...exchange.querySelectorAll(BLOCKS)];
+}
+
+/** @param {HTMLElement} log @param {number} edge @returns {Place | null} null at the end */
+function placeIn(log, edge) {
   if (distanceToEnd() <= NEAR_END) return null; // the page stays there
+  const isInView = (/** @type {Element} */ each) => each.getBoundingClientRect().bottom > edge;
+  const topOf = (/** @type {Element | undefined} */ each) => (each?.getBoundingClientRect().top ?? 0) - edge;
   const exchanges = [...log.querySelectorAll(".exchange")];
-  const index = exchanges.findIndex((each) => each.getBoundingClientRect().bottom > 0);
-  const exchange = exchanges[index];
-  return exchange ? { index, top: exchange.getBoundingClientRect().top } : null;
+  const exchange = exchanges.findIndex(isInView);
+  const shown = exchanges[exchange];
+  if (!shown) return null;
+  const blocks = blocksOf(shown);
+  const block = blocks.findIndex(isInView);
+  return { exchange, top: topOf(shown), block, blockTop: topOf(blocks[block]) };
+}
+
+/**
+ * @param {Place} place
+ * @param {HTMLElement} log
+ * @param {number} edge
+ * @returns {number} pixels down to it
+ */
+function distanceTo(place, log, edge) {
+  const exchange = log.querySelectorAll(".exchange")[place.exchange];
+  if (!exchange) return 0;
+  const block = blocksOf(exchange)[place.block];
+  const { top, height } = (block ?? exchange).getBoundingClientRect();
+  const wanted = block ? place.blockTop : place.top;
+  return top - edge - (wanted + height > 0 ? wanted : LEAST - height);
 }
 
 /**
  * @param {HTMLElement} log
- * @param {() => boolean} isWanted
+ * @param {AbortSignal} signal
+ * @returns {Promise<unknown>} fulfilled when an exchange is shown
  */
-async function rendered(log, isWanted) {
-  const end = performance.now() + WAIT_MS;
-  const isReady = () => log.querySelector(".exchange") && !log.querySelector(UNRENDERED);
-  do await new Promise((resolve) => requestAnimationFrame(resolve));
-  while (isWanted() && performance.now() < end && !isReady());
+async function firstExchange(log, signal) {
+  if (log.querySelector(".exchange")) return undefined;
+  return new Promise((resolve) => {
+    const observer = new MutationObserver(() => {
+      observer.disconnect();
+      resolve(undefined);
+    });
+    signal.addEventListener("abort", () => observer.disconnect());
+    observer.observe(log, { childList: true });
+  });
 }
