@@ -24,6 +24,15 @@ def another_tab(chat: ChatPage, **configuration: object) -> ChatPage:
     return other
 
 
+def expect_stored(chat: ChatPage, text: str) -> None:
+    """Wait until the browser has a draft with this text."""
+    chat.page.wait_for_function(
+        """(text) => Object.entries(localStorage)
+            .some(([key, value]) => key.includes(".draft.1.") && (value === text || value.includes(`:"${text}"`)))""",
+        arg=text,
+    )
+
+
 def test_an_answer_grows_and_ends_in_another_tab(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
     model.enqueue(reply("One."), (*said("As far as this"), gate, *said(" and on."), *finished()))
@@ -135,6 +144,74 @@ def test_a_title_can_be_typed_while_another_tab_moves_its_conversation_in_the_li
     chat.page.keyboard.type("ter")
     chat.page.keyboard.press("Enter")
     expect(titles).to_have_text(["Better", "Second"])
+
+
+def test_what_is_typed_in_two_tabs_of_one_conversation_is_kept(chat: ChatPage) -> None:
+    chat.ask_and_wait("First")
+    chat.wait_saved()
+    other = another_tab(chat)
+    other.wait_shown()
+    chat.field.fill("From here")
+    expect_stored(chat, "From here")
+    other.field.fill("From there")
+    expect_stored(other, "From there")
+    # a tab has its own text when it returns to the conversation, and over a reload
+    for tab, text in ((chat, "From here"), (other, "From there"), (chat, "From here")):
+        tab.page.get_by_role("button", name="New conversation").first.click()
+        expect(tab.field).to_have_value("")
+        tab.page.locator(".conversation a").click()
+        expect(tab.field).to_have_value(text)
+        tab.page.reload()
+        tab.wait_shown()
+        expect(tab.field).to_have_value(text)
+    # the text of a closed tab is offered by the next one
+    other.field.fill("From there, more")
+    other.page.goto("about:blank")
+    third = another_tab(chat)
+    expect(third.field).to_have_value("From here\n\nFrom there, more")
+    # a sent text is gone, and no other
+    chat.ask_and_wait("From here, sent")
+    chat.page.reload()
+    expect(chat.field).to_have_value("From there, more")
+
+
+def test_what_is_typed_in_two_tabs_comes_back_with_the_conversation_that_one_of_them_deletes(chat: ChatPage) -> None:
+    chat.ask_and_wait("First")
+    chat.wait_saved()
+    other = another_tab(chat)
+    other.wait_shown()
+    chat.field.fill("From here")
+    other.field.fill("From there")
+    expect_stored(chat, "From here")
+    expect_stored(other, "From there")
+    chat.page.locator(".conversation a").press("Delete")
+    expect(other.field).to_have_value("From there")
+    expect(other.questions).to_have_count(0)
+    chat.page.get_by_role("button", name="Undo").click()
+    expect(chat.field).to_have_value("From here")
+    expect(other.field).to_have_value("")
+    other.page.locator(".conversation a").click()
+    expect(other.field).to_have_value("From there")
+    expect(another_tab(chat).field).to_have_value("From there\n\nFrom here")
+
+
+def test_a_duplicated_tab_keeps_what_is_typed_in_the_first_one(chat: ChatPage) -> None:
+    other = another_tab(chat)
+    chat.field.fill("From here")
+    expect_stored(chat, "From here")
+    other.field.fill("From there")
+    expect_stored(other, "From there")
+    duplicate = another_tab(chat)
+    session = other.page.evaluate("Object.entries(sessionStorage)")
+    duplicate.page.evaluate("(all) => all.forEach(([name, value]) => sessionStorage.setItem(name, value))", session)
+    duplicate.page.reload()
+    expect(duplicate.field).to_have_value("From there")
+    duplicate.field.fill("From there, more")
+    expect_stored(chat, "From there, more")
+    other.field.fill("From there, otherwise")
+    expect_stored(chat, "From there, otherwise")
+    expect_stored(chat, "From there, more")
+    expect_stored(chat, "From here")
 
 
 def test_a_conversation_deleted_in_another_tab_is_reported(chat: ChatPage, model: ScriptedModel) -> None:

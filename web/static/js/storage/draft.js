@@ -1,6 +1,11 @@
-/** An unsent message, stored in this browser: the draft of a conversation, or of an edited question. */
+/**
+ * An unsent message, stored in this browser: the draft of a conversation, or of an edited question. If several tabs write
+ * one, the text of each is kept.
+ */
 
 import { isStorageClosed, storageName } from "../browser/page_root.js";
+import { newIdentifier } from "../conversation/identifier.js";
+import { parseObject } from "../api/failure.js";
 
 /** @typedef {Pick<import("../conversation/conversation.js").Conversation, "id" | "isEmpty">} DraftOwner */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
@@ -9,16 +14,27 @@ export const PREFIX = storageName("draft.1."); // the number is the version of t
 export const IMAGES = ".images"; // the end of the key of a draft's images
 /** The lock of tabs that may undo a deletion, for which the images are kept. */
 export const UNDO_LOCK = storageName("undo");
+const TAB = storageName("tab");
+const SEVERAL = "\u001e"; // before texts of several tabs, which are JSON; a text of one tab is stored as it is
 const PAUSE_MS = 300; // one write for each burst of typing, and little to lose in a crash
 
 /** Drafts that the browser refused to store, by key, until the page is closed. @type {Map<string, string>} */
 const unsaved = new Map();
+
+/** Names this tab in the drafts that other tabs write as well; empty until it does. A duplicated tab has it, too. */
+let tabName = "";
+try {
+  tabName = sessionStorage.getItem(TAB) ?? "";
+} catch {
+  // turned off: then a reload reads the texts of all tabs
+}
 
 export class Draft {
   #key;
   #end;
   #onSave;
   #text;
+  /** What it stands for in the storage: texts by the names of the tabs that stored them. @type {Map<string, string>} */
   #stored;
   #isOwn; // whether this tab has changed it; another tab may have stored another text since
   #timer = 0;
@@ -34,7 +50,10 @@ export class Draft {
     this.#end = end;
     this.#key = keyOf(owner) + end;
     this.#onSave = onSave;
-    this.#text = this.#stored = read(this.#key);
+    const all = textsIn(read(this.#key));
+    const own = tabName && all.get(tabName);
+    this.#stored = own ? new Map([[tabName, own]]) : all;
+    this.#text = [...this.#stored.values()].join("\n\n");
     this.#isOwn = unsaved.has(this.#key);
   }
 
@@ -55,15 +74,28 @@ export class Draft {
     clearTimeout(this.#timer);
     const key = keyOf(this.owner) + this.#end;
     const isMoved = key !== this.#key;
-    if (isMoved && read(this.#key) === this.#stored) save(this.#key, "");
+    if (isMoved) this.#store("");
     this.#key = key;
     if (isMoved || this.#isOwn) {
-      const wouldRemoveAnother = !this.#text && !isMoved && read(key) !== this.#stored; // that of another tab
-      if (!wouldRemoveAnother) save(key, this.#text);
-      this.#stored = this.#text;
+      this.#store(this.#text);
       this.#isOwn = this.#text !== ""; // saved again, an empty text would remove that of another tab
     }
     this.#onSave(![...unsaved.values()].some(Boolean));
+  }
+
+  /** Stores a text in the place of what it stands for. What other tabs have stored since stays. @param {string} text */
+  #store(text) {
+    const all = textsIn(read(this.#key));
+    for (const [name, stored] of this.#stored) if (all.get(name) === stored) all.delete(name);
+    if (this.#end && text) all.clear(); // no text: the last one counts
+    this.#stored.clear();
+    if (text) {
+      const isNamed = tabName && !all.has(tabName);
+      const name = all.size === 0 ? "" : isNamed ? tabName : nameTab();
+      all.set(name, text);
+      this.#stored.set(name, text);
+    }
+    save(this.#key, valueOf(all));
   }
 }
 
@@ -91,10 +123,49 @@ export function moveDraft(from, to) {
  */
 export function removeDrafts(conversation) {
   const keys = [conversation, ...conversation.exchanges.map(draftOwnerOf)].map(keyOf);
-  keys.push(keyOf(conversation) + IMAGES);
-  const texts = keys.map(read);
-  for (const key of keys) save(key, "");
-  return () => keys.forEach((key, index) => texts[index] && save(key, texts[index])); // another tab may have restored the rest
+  const images = keyOf(conversation) + IMAGES;
+  const [references, ...values] = [images, ...keys].map(read);
+  for (const key of [images, ...keys]) save(key, "");
+  return () => {
+    if (references) save(images, references);
+    values.forEach((value, index) => addTexts(keys[index] ?? "", textsIn(value)));
+  };
+}
+
+/**
+ * @param {string} key
+ * @param {Map<string, string>} texts added to those that another tab may have stored or restored
+ */
+function addTexts(key, texts) {
+  const all = textsIn(read(key));
+  for (const [name, text] of texts) {
+    if (![...all.values()].includes(text)) all.set(all.has(name) ? newIdentifier() : name, text);
+  }
+  save(key, valueOf(all));
+}
+
+/** @param {string} value as it is stored @returns {Map<string, string>} the texts by the names of their tabs; alone, it has none */
+function textsIn(value) {
+  const several = value.startsWith(SEVERAL) ? parseObject(value.slice(SEVERAL.length)) : null;
+  return new Map(Object.entries(/** @type {Record<string, string> | null} */ (several) ?? (value ? { "": value } : {})));
+}
+
+/** @param {Map<string, string>} texts @returns {string} */
+function valueOf(texts) {
+  const [[name, text] = ["", ""]] = texts;
+  const isPlain = texts.size < 2 && !name && !text.startsWith(SEVERAL);
+  return isPlain ? text : SEVERAL + JSON.stringify(Object.fromEntries(texts));
+}
+
+/** @returns {string} */
+function nameTab() {
+  tabName = newIdentifier();
+  try {
+    sessionStorage.setItem(TAB, tabName);
+  } catch {
+    // turned off
+  }
+  return tabName;
 }
 
 /** @param {DraftOwner} owner */
