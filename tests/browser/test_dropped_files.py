@@ -39,6 +39,16 @@ PASTE: Final = """([text]) => {
     const event = new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true });
     return !document.querySelector("#sluice-message").dispatchEvent(event);
 }"""
+# Holds the next file that is read until `goOn` is called.
+HOLD_READING: Final = """() => {
+    const { arrayBuffer } = Blob.prototype;
+    delete window.goOn;
+    Blob.prototype.arrayBuffer = async function () {
+        Blob.prototype.arrayBuffer = arrayBuffer;
+        await new Promise((resolve) => (window.goOn = resolve));
+        return arrayBuffer.call(this);
+    };
+}"""
 PNG: Final = ["shot.png", "image/png", [137, 80, 78, 71, 0, 1]]
 SCRIPT: Final = ["sum.py", "text/x-python", list(b"print('''\r\n```\r\n''')\r\n")]
 NOTES: Final = ["notes", "", list("Grüße".encode())]
@@ -182,3 +192,45 @@ def test_a_text_in_another_encoding_is_read_where_that_is_certain_and_else_named
     expected = "`gbk.csv`\n\n```csv\n姓名,数值\n张三,1\n```\n\n`名.txt`\n\n```txt\n朱镕基，㐀，张三\n```\n"
     expect(chat.field).to_have_value(expected)
     expect(notice).to_have_count(0)
+
+
+def test_a_file_goes_to_the_conversation_on_which_it_was_dropped(browser_page: Page) -> None:
+    chat = ChatPage(browser_page).open()
+    chat.ask_and_wait("First")
+    chat.wait_saved()
+    new = browser_page.get_by_role("button", name="New conversation").first
+    text = "`notes`\n\n```\nGrüße\n```"
+
+    def drop() -> None:
+        browser_page.evaluate(HOLD_READING)
+        browser_page.evaluate(DROP, ["#sluice-bar", [NOTES], ""])
+        browser_page.wait_for_function("() => window.goOn")
+        browser_page.evaluate("() => { document.querySelector('[role=status]').textContent = ''; }")
+
+    def go_on() -> None:
+        browser_page.evaluate("() => window.goOn()")
+        expect(chat.status).to_have_text("Files added: notes")
+
+    chat.field.fill("See")
+    drop()
+    new.click()
+    chat.field.fill("Another")
+    go_on()
+    expect(chat.field).to_have_value("Another")
+    # all new conversations share one message
+    drop()
+    browser_page.locator(".conversation a").click()
+    expect(chat.field).to_have_value(f"See\n\n{text}")
+    new.click()
+    go_on()
+    expect(chat.field).to_have_value(f"Another\n\n{text}\n")
+    # it follows a message that moves to another conversation
+    browser_page.locator(".conversation a").click()
+    chat.field.fill("See")
+    other = ChatPage(browser_page.context.new_page())
+    other.page.goto(browser_page.url)
+    drop()
+    other.page.locator(".conversation a").press("Delete")
+    expect(chat.questions).to_have_count(0)
+    go_on()
+    expect(chat.field).to_have_value(f"Another\n\n{text}\n\n\nSee\n\n{text}\n")

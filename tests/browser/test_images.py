@@ -18,7 +18,7 @@ from tools.common.scripted_model import MODEL_NAME, ScriptedModel, reply
 from ..conftest import PLANTED_KEY
 from .browser_errors import BrowserErrors
 from .fed_answer import FedAnswer
-from .test_dropped_files import DROP, NOTES
+from .test_dropped_files import DROP, HOLD_READING, NOTES
 from .test_dropped_files import PASTE as PASTE_BROKEN
 
 # A picture of noise, which compresses badly, as a file's bytes in base64.
@@ -532,6 +532,24 @@ def test_an_image_that_is_being_read_outlives_its_conversation_that_another_tab_
     expect(attached(chat)).to_have_count(3)
     expect(reading).to_have_count(0)
     chat.page.wait_for_function(SHARED, arg=["", ["three.png", "one.png", "two.png"]])
+
+
+def test_an_image_goes_to_the_conversation_on_which_it_was_dropped(chat: ChatPage) -> None:
+    chat.ask_and_wait("First")
+    chat.wait_saved()
+    image = picture(chat, "one.png")
+    chat.page.evaluate(HOLD_READING)
+    notes: FilePayload = {"name": "notes", "mimeType": "text/plain", "buffer": b"A note"}
+    choose(chat, notes, image)
+    chat.page.wait_for_function("() => window.goOn")
+    chat.page.get_by_role("button", name="New conversation").first.click()
+    chat.page.evaluate("() => window.goOn()")
+    expect(chat.status).to_have_text("Files added: notes, one.png")
+    expect(attached(chat)).to_have_count(0)
+    expect(chat.field).to_have_value("")
+    chat.page.locator(".conversation a").click()
+    expect(attached(chat)).to_have_attribute("alt", "one.png")
+    expect(chat.field).to_have_value("`notes`\n\n```\nA note\n```")
 
 
 def test_an_image_that_is_gone_leaves_a_note_and_the_question_goes_on(chat: ChatPage) -> None:

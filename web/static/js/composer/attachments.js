@@ -60,6 +60,11 @@ export class Attachments {
     return !this.#draft?.list.length;
   }
 
+  /** Where images go that are added now. */
+  get target() {
+    return this.#draft;
+  }
+
   /** @param {Conversation | null} conversation whose next message is written from now on */
   open(conversation) {
     this.#draft?.flush();
@@ -97,10 +102,10 @@ export class Attachments {
 
   /**
    * @param {File[]} files images
+   * @param {DraftImages | null} [draft]
    * @returns {Promise<{ names: string[], refused: RefusedFile[] }>} the names of those that were added, and the others
    */
-  async add(files) {
-    const draft = this.#draft;
+  async add(files, draft = this.#draft) {
     const added = [];
     /** @type {RefusedFile[]} */
     const refused = [];

@@ -67,6 +67,8 @@ export class Composer {
   #isWordless = false;
   /** Where images may be sent. @type {import("./attachments.js").Attachments | null} */
   #attachments = null;
+  /** Where files go that were dropped before the draft was moved. @type {WeakMap<Conversation, Conversation>} */
+  #heirs = new WeakMap();
   /** What to send once its images are read, other than the draft. */
   #later = "";
   #maxChars = Infinity;
@@ -173,6 +175,7 @@ export class Composer {
     const texts = [this.#field.value, ...edits].filter(Boolean);
     this.#setText("");
     const removeImages = this.#attachments?.move(conversation);
+    if (this.#conversation) this.#heirs.set(this.#conversation, conversation);
     this.open(conversation);
     const takeBack = this.append(texts, removeImages ?? undefined);
     return texts.length > 0 || removeImages ? takeBack : null;
@@ -307,19 +310,35 @@ export class Composer {
     if (!after) this.#field.scrollTop = this.#field.scrollHeight; // to the caret, where the question goes
   }
 
-  /** @param {File[]} files */
+  /** Adds files to the message of the conversation that is shown now, also if another one is shown when they have been read. @param {File[]} files */
   async #addFiles(files) {
+    const conversation = this.#conversation;
+    const target = this.#attachments?.target;
     const part = await import("./dropped_files.js").catch(() => null);
     if (!part) return this.#events.filesRead("partNotLoaded"); // offline, or after a deploy
     const isImage = (/** @type {File} */ { type }) => this.#attachments !== null && /^image\/(?!svg)/.test(type);
     const { text, names, refused } = await part.readFiles(files.filter((file) => !isImage(file)), this.#maxChars, this.#attachments !== null);
-    if (text) this.insert(text);
+    if (text) this.#insertInto(conversation, text);
     this.#events.filesRead(null);
-    const images = await this.#attachments?.add(files.filter(isImage));
+    const images = await this.#attachments?.add(files.filter(isImage), target);
     refused.push(...(images?.refused ?? []));
     names.push(...(images?.names ?? []));
     if (refused.length > 0) this.#events.filesRead("filesRefused", part.listOf(refused));
     if (names.length > 0) this.#events.filesAdded(names);
+  }
+
+  /**
+   * @param {Conversation | null} conversation
+   * @param {string} text
+   */
+  #insertInto(conversation, text) {
+    let heir = conversation;
+    while (heir && this.#heirs.has(heir)) heir = this.#heirs.get(heir) ?? null;
+    const isShown = heir === this.#conversation || (heir?.isEmpty && this.#conversation?.isEmpty); // empty ones share one draft
+    if (!heir || isShown) return this.insert(text);
+    const draft = this.#waiting.get(heir) ?? new Draft(heir, this.#events.draftSaved);
+    draft.text = join(draft.text, text);
+    draft.flush();
   }
 
   /** @param {KeyboardEvent} event */
