@@ -19,6 +19,7 @@ from .test_tools import use_language
 PHONE: Final[dict[str, Any]] = {"has_touch": True, "is_mobile": True, "viewport": {"width": 390, "height": 780}}
 ANSWER: Final = "Some text.\n\n```python\nprint(1)\n```\n\n" + "\n\n".join(f"Line {number}" for number in range(40))
 
+MODELS: Final = ["one", "another"]
 FRAMES: Final = """async () => {
     for (const _ of [1, 2, 3]) await new Promise((resolve) => requestAnimationFrame(resolve));
 }"""
@@ -30,6 +31,15 @@ SMALL: Final = """() => [...document.querySelectorAll("#sluice :is(button, selec
     .map((each) => ({ box: each.getBoundingClientRect(), name: each.ariaLabel || each.textContent || each.id }))
     .filter(({ box }) => box.width < 43.9 || box.height < 43.9)
     .map(({ box, name }) => `${name.trim()}: ${box.width} x ${box.height}`)"""
+
+# Pastes a picture into the message box.
+PASTE_IMAGE: Final = """async () => {
+    const canvas = new OffscreenCanvas(40, 30);
+    canvas.getContext("2d");
+    const clipboardData = new DataTransfer();
+    clipboardData.items.add(new File([await canvas.convertToBlob()], "a.png", { type: "image/png" }));
+    document.querySelector("#sluice-message").dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
+}"""
 
 # Safari covers the lower half of the page by its keyboard, and changes only the visual viewport.
 VISUAL_VIEWPORT: Final = """() => {
@@ -594,6 +604,47 @@ def test_on_a_phone_footnotes_are_shown(browser_page: Page, model: ScriptedModel
     for height in (780, 200):
         browser_page.set_viewport_size({"width": 320, "height": height})
         expect(chat.prose.get_by_text("Its source.")).to_be_visible()
+
+
+def test_at_400_percent_zoom_the_message_has_a_row_of_its_own_and_leaves_half_of_the_window(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page)
+    chat.configure(images=True, max_body_bytes=2**23, allow_system_prompt=True, models=MODELS, model="one")
+    chat.open()
+    model.enqueue(reply(ANSWER))
+    chat.ask_and_wait("Tell me")
+    chat.field.fill("A question that has no room in one line. " * 8)
+    foot, dock = browser_page.locator(".composer-foot"), browser_page.locator("#sluice-dock")
+    expect(browser_page.get_by_role("button", name="Add files")).to_be_visible()
+    sizes = [(320, 256, "normal"), (400, 256, "normal"), (256, 256, "normal"), (320, 200, "normal")]
+    for width, height, size in (*sizes, (320, 256, "larger"), (400, 300, "larger")):
+        browser_page.set_viewport_size({"width": width, "height": height})
+        browser_page.evaluate("(size) => { document.documentElement.dataset.textSize = size; }", size)
+        browser_page.evaluate(FRAMES)
+        message, buttons, whole = chat.field.bounding_box(), foot.bounding_box(), dock.bounding_box()
+        assert message is not None
+        assert buttons is not None
+        assert whole is not None
+        assert message["width"] > 0.75 * width
+        assert buttons["y"] >= message["y"] + message["height"] - 1
+        assert whole["height"] <= height * 0.51, (width, height, size)
+        expect(chat.send_button).to_be_in_viewport(ratio=1)
+        assert chat.overflow() == 0
+    # images take more: then all of it scrolls away
+    browser_page.evaluate("document.documentElement.dataset.textSize = 'normal'")
+    browser_page.set_viewport_size({"width": 320, "height": 256})
+    browser_page.evaluate(PASTE_IMAGE)
+    expect(browser_page.locator(".attachments").get_by_role("img")).to_be_visible()
+    expect(dock).to_have_css("position", "relative")
+    expect(chat.field).to_be_in_viewport(ratio=1)  # who was at the end is still there
+    # where the buttons leave room beside them, a second row would cost a line of text
+    browser_page.set_viewport_size({"width": 780, "height": 340})
+    expect(dock).to_have_css("position", "sticky")
+    message, buttons = chat.field.bounding_box(), foot.bounding_box()
+    assert message is not None
+    assert buttons is not None
+    assert buttons["x"] >= message["x"] + message["width"] - 1
 
 
 @pytest.mark.browser_context(viewport={"width": 320, "height": 200})
