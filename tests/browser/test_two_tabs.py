@@ -124,6 +124,32 @@ def test_the_list_follows_changes_of_another_tab(chat: ChatPage) -> None:
     expect(title).to_have_text(["Better"])
 
 
+def test_a_title_that_is_being_typed_comes_back_with_the_conversation_that_another_tab_deletes(
+    chat: ChatPage,
+) -> None:
+    chat.ask_and_wait("First")
+    chat.wait_saved()
+    other = another_tab(chat)
+    other.wait_shown()
+    titles = chat.page.locator(".conversation a")
+    titles.press("F2")
+    chat.page.get_by_role("textbox", name="Title").fill("Better")
+    other.page.locator(".conversation a").press("Delete")
+    expect(titles).to_have_count(0)
+    other.page.get_by_role("button", name="Undo").click()
+    for tab in (chat, other):
+        expect(tab.page.locator(".conversation a")).to_have_text(["Better"])
+    # what was given up does not come back
+    titles.press("F2")
+    chat.page.get_by_role("textbox", name="Title").fill("Worse")
+    chat.page.keyboard.press("Escape")
+    other.page.locator(".conversation a").press("Delete")
+    expect(titles).to_have_count(0)
+    other.page.get_by_role("button", name="Undo").click()
+    for tab in (chat, other):
+        expect(tab.page.locator(".conversation a")).to_have_text(["Better"])
+
+
 def test_a_title_can_be_typed_while_another_tab_moves_its_conversation_in_the_list(chat: ChatPage) -> None:
     chat.ask_and_wait("First")
     chat.wait_saved()

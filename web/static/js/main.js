@@ -109,10 +109,7 @@ const store = new ConversationStore({
   failed: (reason) => storageNotices.show(reason),
   saved: () => storageNotices.show(null),
   listChanged: () => updateList(),
-  changedElsewhere: (id) => {
-    conversations.changedElsewhere(id);
-    void chat.refresh(id);
-  },
+  changedElsewhere,
   deletedElsewhere: (id) => conversations.deletedElsewhere(id),
   changedHere: (id, change) => void syncing?.then((sync) => sync?.mark(id, change)),
 });
@@ -175,7 +172,7 @@ const chat = new Chat(store, {
 });
 const syncEvents = {
   isUnnamed: (/** @type {string} */ id) => chat.answers.isUnnamed(id),
-  changed: (/** @type {string} */ id) => void chat.refresh(id),
+  changed: changedElsewhere,
   deleted: (/** @type {string} */ id) => conversations.deletedElsewhere(id),
 };
 // null if it could not be loaded, offline or after a deploy: the next page sends what has changed
@@ -333,6 +330,12 @@ function applySettings() {
   const { models, mode } = chat.configuration;
   chat.mode = settings.values.mode || mode;
   chat.model = models.includes(settings.values.model) ? settings.values.model : "";
+}
+
+/** @param {string} id of a conversation that another tab or device has changed */
+function changedElsewhere(id) {
+  conversations.changedElsewhere(id);
+  void chat.refresh(id);
 }
 
 function goToComposer() {

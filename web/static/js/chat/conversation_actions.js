@@ -28,6 +28,8 @@ export class ConversationActions {
   #draft;
   /** Gives a draft back to a conversation that another tab has deleted. @type {{ id: string, give: () => void } | null} */
   #moved = null;
+  /** Titles that were being typed when other tabs deleted their conversations, by the ids of these. @type {Map<string, string>} */
+  #titles = new Map();
   #keepsImages = false;
 
   /**
@@ -92,7 +94,8 @@ export class ConversationActions {
    * @param {string} title
    */
   rename(id, title) {
-    void this.#store.rename(id, title);
+    if (this.#store.record(id)) void this.#store.rename(id, title);
+    else this.#titles.set(id, title);
   }
 
   /**
@@ -183,6 +186,9 @@ export class ConversationActions {
 
   /** Reacts to a change in another tab, which may have undone the deletion of a conversation. @param {string} id */
   changedElsewhere(id) {
+    const title = this.#titles.get(id);
+    if (title) void this.#store.rename(id, title);
+    this.#titles.delete(id);
     if (this.#moved?.id !== id) return;
     this.#moved.give();
     this.#moved = null;

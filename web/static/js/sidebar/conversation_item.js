@@ -23,6 +23,8 @@ export class ConversationItem {
   #menuButton;
   #menu;
   #snippet = document.createElement("p");
+  /** Keeps the title that is being typed, if one is. */
+  endRenaming = () => {};
 
   /**
    * @param {ConversationRecord} record
@@ -114,7 +116,8 @@ export class ConversationItem {
       if (hadFocus) this.#link.focus();
       if (save && title && title !== this.#record.title) this.#events.rename(this.#record.id, title);
     };
-    field.addEventListener("blur", () => end(true));
+    this.endRenaming = () => end(true);
+    field.addEventListener("blur", this.endRenaming);
     field.addEventListener("keydown", (event) => {
       if (event.isComposing || event.keyCode === 229) return; // an input method's own Enter and Escape
       if (event.key !== "Enter" && event.key !== "Escape") return;

@@ -62,6 +62,7 @@ export class ConversationList {
     const ids = new Set(records.map(({ id }) => id));
     for (const [id, item] of this.#items) {
       if (ids.has(id)) continue;
+      item.endRenaming(); // not every browser fires `blur`
       item.element.remove();
       this.#items.delete(id);
     }
