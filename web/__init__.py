@@ -35,6 +35,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     from .extension_state import ExtensionState
     from .foreign_servers import describe_server, refuse_unfit_server
     from .page.assets import page_assets
+    from .page.bundle import describe_missing_bundle
     from .page.libraries import describe_missing_libraries
     from .replies.run_guard import RunGuard
     from .routing import register_routing
@@ -47,7 +48,7 @@ def create_app(settings: Settings | None = None, service: ChatService | None = N
     app = Flask(__name__, static_folder=None)
     assets = page_assets()
     state = ExtensionState(service)
-    state.warnings += describe_missing_libraries(assets) + describe_server()
+    state.warnings += describe_missing_libraries(assets) + describe_missing_bundle(assets) + describe_server()
     state.attach(app)
     register_headers(app, service.settings.page)
     register_hosts(app, AllowedHosts.of(service.settings))

@@ -31,6 +31,7 @@ from .foreign_servers import describe_server, refuse_unfit_server
 from .hook_types import check_hook, check_store
 from .hooks import ConversationStore, Hooks, OnEnd, Prepare
 from .page.assets import page_assets
+from .page.bundle import describe_missing_bundle
 from .page.libraries import describe_missing_libraries
 from .replies.run_guard import RunGuard
 from .security.sign_in import Authorize
@@ -127,7 +128,7 @@ class Sluice:
             service = ChatService(settings)
         assets = page_assets()
         state = ExtensionState(service, self._hooks, is_guest=True)
-        state.warnings += [*warnings, *describe_missing_libraries(assets)]
+        state.warnings += [*warnings, *describe_missing_libraries(assets), *describe_missing_bundle(assets)]
         blueprint = make_guest_blueprint(state, assets, with_operations=operations)
         app.register_blueprint(blueprint, url_prefix=url_prefix.rstrip("/") or None)
         # Last, so that the application is as it was if any of this fails.

@@ -1,7 +1,6 @@
 async () => {
-    window.statics = new URL("../", document.querySelector("script[src$='/js/main.js']").src);
-    const { Markdown } = await import(new URL("js/markdown/markdown.js", window.statics));
-    const { loadLibraries } = await import(new URL("js/browser/libraries.js", window.statics));
+    const { Markdown } = await pageModule("markdown/markdown.js");
+    const { loadLibraries } = await pageModule("browser/libraries.js");
     window.markdown = new Markdown(await loadLibraries());
     const probe = document.createElement("p");
     probe.append(window.markdown.render(window.markdown.blocks("$x$", {})));

@@ -1,9 +1,8 @@
 /* Shows long texts as the page does, frame by frame, and measures the tasks that this takes. */
 async () => {
-    const statics = new URL("../", document.querySelector("script[src$='/js/main.js']").src);
-    const { Markdown } = await import(new URL("js/markdown/markdown.js", statics));
-    const { MarkdownView } = await import(new URL("js/markdown/markdown_view.js", statics));
-    const { loadLibraries } = await import(new URL("js/browser/libraries.js", statics));
+    const { Markdown } = await pageModule("markdown/markdown.js");
+    const { MarkdownView } = await pageModule("markdown/markdown_view.js");
+    const { loadLibraries } = await pageModule("browser/libraries.js");
     const markdown = new Markdown(await loadLibraries());
     const tasks = [];
     const observer = new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration)));

@@ -1,8 +1,7 @@
 /* Shows Markdown through the page's modules, and describes what is shown as an outline. */
 async () => {
-    const statics = new URL("../", document.querySelector("script[src$='/js/main.js']").src);
-    const { Markdown } = await import(new URL("js/markdown/markdown.js", statics));
-    const { loadLibraries } = await import(new URL("js/browser/libraries.js", statics));
+    const { Markdown } = await pageModule("markdown/markdown.js");
+    const { loadLibraries } = await pageModule("browser/libraries.js");
     const markdown = new Markdown(await loadLibraries());
     const INLINE = /^(A|B|BR|CODE|DEL|EM|I|IMG|INPUT|INS|KBD|MARK|S|SAMP|SMALL|SPAN|STRONG|SUB|SUP|U)$/;
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
+from tools.common.page_modules import change_module
 
 from .test_archive import choose as import_file
 from .test_archive import exported
 from .test_conversations import act
 from .test_images import REPLY, STORED, attached, choose, picture
-from .test_tools import use_language
 
 # Deletes all kept images. The page has those that it has added in memory until it is loaded again.
 FORGET: Final = "() => new Promise((done) => { indexedDB.deleteDatabase('sluice.images').onsuccess = done; })"
@@ -116,7 +115,7 @@ def test_an_export_says_that_images_are_missing_and_so_does_the_import_of_an_old
     expect(chat.page.get_by_role("alert").filter(has_text=lacking)).to_be_visible()
     older = {key: value for key, value in archive.items() if key != "images"}
     assert result(chat, older) == "This conversation is here already. 2 images are not in the file."
-    use_language(chat, "zh-CN")
+    chat.change_language("zh-CN")
     assert result(chat, older, ("设置", "导入")) == "文件中的 1 段对话都已存在。文件中缺少 2 张图片。"
     assert result(chat, archive, ("设置", "导入")) == "文件中的 1 段对话都已存在。已添加 2 张图片。"
 
@@ -168,27 +167,13 @@ def test_an_image_that_the_page_would_not_have_made_is_left_out_of_an_import(cha
     assert result(chat, many) == "1 conversation imported. 2 images, files or tool messages were left out."
 
 
-def with_changed(chat: ChatPage, path: str, change: Callable[[str], str]) -> None:
-    """Change a file of the page, and load the page again."""
-
-    def fulfil(route: Any) -> None:
-        source = route.fetch().text()
-        changed = change(source)
-        assert changed != source
-        route.fulfill(body=changed, content_type="text/javascript")
-
-    chat.page.route(f"**/js/{path}", fulfil)
-    chat.page.reload()
-
-
 def test_images_without_room_are_left_out_and_drop_none(chat: ChatPage) -> None:
     archive = exported(chat)
     sizes = [len(data) for data in archive["images"].values()]
     chat.page.evaluate(FORGET)
-    budget = f"const BUDGET_CHARS = {sum(sizes) - 1};"
-    with_changed(
-        chat, "storage/image_store.js", lambda text: text.replace("const BUDGET_CHARS = 64_000_000;", budget)
-    )
+    budget = "const BUDGET_CHARS = "
+    change_module(chat.page, "storage/image_store.js", f"{budget}64_000_000;", f"{budget}{sum(sizes) - 1};")
+    chat.page.reload()
     expect(chat.questions.last).to_contain_text(MISSING)
     assert result(chat, archive) == (
         "This conversation is here already. 1 image was added. "
@@ -197,8 +182,9 @@ def test_images_without_room_are_left_out_and_drop_none(chat: ChatPage) -> None:
     assert len(chat.page.evaluate(STORED)) == 1
     # nor is a file written that is too large to be imported
     chat.page.unroute_all()
-    limit = f"const MAX_BYTES = {min(sizes)};"
-    with_changed(chat, "files/archive.js", lambda text: text.replace("const MAX_BYTES = 100_000_000;", limit))
+    limit = "const MAX_BYTES = "
+    change_module(chat.page, "files/archive.js", f"{limit}100_000_000;", f"{limit}{min(sizes)};")
+    chat.page.reload()
     assert "images" not in exported(chat)
 
 

@@ -14,7 +14,7 @@ from tools.common.chat_page import DONE_FRAME, ChatPage
 
 from .browser_errors import BrowserErrors
 from .fed_answer import FedAnswer, call_frame, numbered, result_frame
-from .test_tools import row, use_language
+from .test_tools import row
 
 ARGUMENTS: Final = '{"to": "a@example.org", "text": "\u202eolleH"}'
 DENIED: Final = "you did not allow this"
@@ -106,10 +106,10 @@ def test_a_tool_that_needs_a_permission_is_asked_for_with_its_arguments(
     assert colours[0] != colours[1]
     hint = chat.page.locator("#sluice-hint")
     expect(hint).to_have_text("The answer waits for your decision above.")
-    use_language(chat, "zh-CN")
+    chat.change_language("zh-CN")
     expect(hint).to_have_text("请在上方作出选择，回答才会继续。")
     expect(question).to_have_text("允许用以下参数运行 \u2068send_mail\u2069 吗？")
-    use_language(chat, "en")
+    chat.change_language("en")
     expect(chat.field).to_be_focused()
     consent.get_by_role("button", name=name).click()
     expect(consent).to_have_count(0)
@@ -182,10 +182,10 @@ def test_a_permission_that_is_no_longer_asked_for_was_not_given_and_leaves_the_f
         muted = shown.locator("summary").evaluate("(row) => getComputedStyle(row).color")
         expect(shown.locator(".tool-state")).to_have_css("color", muted)
         if not is_stopped:
-            use_language(chat, "zh-CN")
+            chat.change_language("zh-CN")
             expect(shown.locator("summary")).to_have_text("工具 send_mail 未获允许：未及时作出选择")
             expect(shown.locator(".tool-body p")).to_have_text(["参数", "工具没有运行。"])
-            use_language(chat, "en")
+            chat.change_language("en")
         chat.page.keyboard.press("Shift+Escape")
 
 
@@ -397,8 +397,8 @@ def test_what_the_server_tells_the_model_of_a_failed_call_the_page_says_in_the_r
         each.click()
     expect(row(chat, "own").locator("p")).to_have_text(["Arguments", "Error"])
     chat.wait_saved()
-    for index, language in enumerate(("en", "zh-CN")):
-        use_language(chat, language)
+    for index, language in ((1, "zh-CN"), (0, "en")):
+        chat.change_language(language)
         for code, languages in FAILURES.items():
             state, *sentences = languages[index]
             expect(row(chat, code).locator(".tool-state")).to_have_text(state)
@@ -500,11 +500,11 @@ def test_a_permission_that_is_needed_in_another_conversation_is_announced_and_ma
     chat.page.keyboard.press("Escape")
     expect(toggle).to_have_accessible_name("Open the sidebar (Permission needed)")
     chat.page.set_viewport_size(WIDE)
-    use_language(chat, "zh-CN")
+    chat.change_language("zh-CN")
     expect(chat.page.locator(".notice p")).to_have_text("另一段对话中有工具请求你的许可。")
     chat.page.get_by_role("button", name="查看", exact=True).click()
     expect(chat.status).to_have_text("工具 send_mail 请求你的许可。")
-    use_language(chat, "en")
+    chat.change_language("en")
     expect(chat.page.locator(".notice")).to_have_count(0)
     expect(chat.field).to_be_focused()
     expect(chat.page).to_have_title("Permission needed · Write to them · Sluice")

@@ -8,6 +8,7 @@ from typing import Final
 from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
+from tools.common.page_modules import with_page_modules
 from tools.common.scripted_model import ScriptedModel, finished, reply, said
 
 from .test_history_limits import open_conversation
@@ -57,15 +58,14 @@ JOINED: Final = [
     ("| a | b |\n|---|---|\n| 1 | 2 |\n", "| a | b |\n|---|---|\n| 3", "| a | b |\n|---|---|\n| 1 | 2 |\n| 3"),
 ]  # fmt: skip
 
-JOIN: Final = """async (pairs) => {
-    const main = document.querySelector("script[src$='/js/main.js']").src;
-    const { Continuation } = await import(new URL("chat/continuation.js", main).href);
+JOIN: Final = with_page_modules("""async (pairs) => {
+    const { Continuation } = await pageModule("chat/continuation.js");
     const join = (before, parts) => {
         const continuation = new Continuation(before);
         return before + parts.map((part) => continuation.push(part, false)).join("") + continuation.push("", true);
     };
     return pairs.map(([before, rest]) => [join(before, [rest]), join(before, [...rest])]);
-}"""
+}""")
 
 
 def test_the_rest_of_an_answer_is_joined_as_a_person_would(browser_page: Page, model: ScriptedModel) -> None:

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tools.common.chat_page import ChatPage
+from tools.common.page_modules import with_page_modules
 from tools.common.scripted_model import Chunk, ScriptedModel, finished, flood, flood_text, reply, said, stalling_after
 
 from .browser_errors import BrowserErrors
@@ -99,10 +100,10 @@ TITLES = {
 
 def test_a_title_has_no_markdown_and_keeps_other_punctuation(chat: ChatPage) -> None:
     made = chat.page.evaluate(
-        """async (messages) => {
-            const { titleFrom } = await import("/static/js/conversation/title.js");
+        with_page_modules("""async (messages) => {
+            const { titleFrom } = await pageModule("conversation/title.js");
             return messages.map((message) => titleFrom(message));
-        }""",
+        }"""),
         list(TITLES),
     )
     assert dict(zip(TITLES, made, strict=True)) == TITLES

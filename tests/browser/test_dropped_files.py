@@ -8,8 +8,6 @@ from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
 
-from .test_tools import use_language
-
 # Dispatches a drag over an element, then the drop. Returns whether the page has prevented what the browser would do:
 # to open the file in the place of the page.
 DROP: Final = """([selector, files, link]) => {
@@ -83,10 +81,10 @@ def test_text_files_become_text_in_the_message_box_and_others_a_sentence(browser
     chat.field.press("Control+z")
     expect(chat.field).to_have_value("See")
     # a list of names is written as each language writes one
-    use_language(chat, "zh-CN")
+    chat.change_language("zh-CN")
     assert browser_page.evaluate(DROP, ["#sluice-bar", [SCRIPT, NOTES], ""]) == [True, True]
     expect(chat.status).to_have_text("已添加文件：sum.py、notes")
-    use_language(chat, "en")
+    chat.change_language("en")
     chat.field.press("Control+z")
     expect(chat.field).to_have_value("See")
     for kind, target in (
@@ -163,7 +161,7 @@ def test_each_file_that_is_refused_is_named_with_its_own_cause(browser_page: Pag
     expect(notice).to_contain_text("<b>2</b>.bin: Only text")
     expect(notice).not_to_contain_text("<b>3</b>")
     expect(notice).to_contain_text("and 5 further files")
-    use_language(chat, "zh-CN")
+    chat.change_language("zh-CN")
     expect(notice).to_contain_text("以下文件没有添加：<b>0</b>.bin：只能把文本文件放进消息")
     expect(notice).to_contain_text("以及另外 5 个文件")
 
@@ -180,7 +178,7 @@ def test_a_text_in_another_encoding_is_read_where_that_is_certain_and_else_named
     browser_page.evaluate(DROP, ["body", [["a.dat", "", [233, 1, 2]]], ""])
     expect(notice).to_contain_text("a.dat: Only text files")
     expect(chat.field).to_have_value("")
-    use_language(chat, "zh-CN")
+    chat.change_language("zh-CN")
     # GB 18030 would read two of its letters as one Chinese character
     western = ["München.txt", "text/plain", list("München, Zürich\n".encode("cp1252"))]
     browser_page.evaluate(DROP, ["body", [western], ""])

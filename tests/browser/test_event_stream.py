@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-READ = """async (pieces) => {
-    const { readEvents } = await import("/static/js/api/event_stream.js");
+from tools.common.page_modules import with_page_modules
+
+READ = with_page_modules("""async (pieces) => {
+    const { readEvents } = await pageModule("api/event_stream.js");
     const bytes = pieces.map((piece) => Uint8Array.from(piece));
     const body = new ReadableStream({
         pull(controller) {
@@ -19,7 +21,7 @@ READ = """async (pieces) => {
     const events = [];
     for await (const event of readEvents(body.getReader())) events.push(event);
     return events;
-}"""
+}""")
 
 
 @pytest.fixture
@@ -116,8 +118,8 @@ def test_invalid_utf_8_becomes_replacement_characters(opened: Page) -> None:
 )
 def test_an_event_over_the_size_limit_is_refused(opened: Page, piece: str, refused: str) -> None:
     outcome = opened.evaluate(
-        """async (piece) => {
-            const { readEvents } = await import("/static/js/api/event_stream.js");
+        with_page_modules("""async (piece) => {
+            const { readEvents } = await pageModule("api/event_stream.js");
             const bytes = new TextEncoder().encode(piece);
             let left = 16; // megabytes or more, of which an event may have four
             const body = new ReadableStream({
@@ -129,7 +131,7 @@ def test_an_event_over_the_size_limit_is_refused(opened: Page, piece: str, refus
             } catch (error) {
                 return error.name;
             }
-        }""",
+        }"""),
         piece,
     )
     assert outcome == refused

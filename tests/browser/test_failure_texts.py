@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from sluice.web.api.error_replies import STATUSES
 from tools.common.chat_page import ChatPage, frames, text_frame
+from tools.common.page_modules import with_page_modules
 
 from .browser_errors import BrowserErrors
 
@@ -23,11 +24,10 @@ PAGE_CODES = {
 def texts(page: Page, language: str) -> dict[str, Any]:
     """Return all texts of a language."""
     found: dict[str, Any] = page.evaluate(
-        """async (language) => {
-            const main = document.querySelector("script[src$='/js/main.js']").src;
-            const all = Object.values(await import(new URL(`i18n/${language}.js`, main).href))[0];
+        with_page_modules("""async (language) => {
+            const all = Object.values(await pageModule(`i18n/${language}.js`))[0];
             return JSON.parse(JSON.stringify(all));
-        }""",
+        }"""),
         language,
     )
     return found

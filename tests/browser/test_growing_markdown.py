@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
+from tools.common.page_modules import with_page_modules
 from tools.page_trace.long_answers import SHAPES
 
 CHARS = 40_000  # ten times the size of any part
@@ -59,14 +60,13 @@ CLOSED: list[tuple[str, str]] = [
     ("|x| is positive", "|x| is positive"),
 ]
 
-PREPARE = """async () => {
-    const statics = new URL("../", document.querySelector("script[src$='/js/main.js']").src);
+PREPARE = with_page_modules("""async () => {
     const parts = ["block_list", "markdown", "markdown_source", "unfinished"].map((name) => `markdown/${name}`);
     const names = ["browser/libraries", ...parts];
-    const modules = await Promise.all(names.map((name) => import(new URL(`js/${name}.js`, statics))));
+    const modules = await Promise.all(names.map((name) => pageModule(`${name}.js`)));
     window.parts = Object.assign({}, ...modules);
     window.markdown = new window.parts.Markdown(await window.parts.loadLibraries());
-}"""
+}""")
 
 # Adds a text piece by piece. Counts for each piece the parsed characters and the added or changed nodes.
 GROW = """({text, cuts}) => {

@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tools.common.chat_page import ChatPage
+from tools.common.page_modules import with_page_modules
 from tools.common.scripted_model import ScriptedModel, reply
 
 from .browser_errors import BrowserErrors
@@ -24,9 +25,9 @@ CORPUS = Path(__file__).with_name("hostile_markdown.txt").read_text("utf-8")
 CASES = CORPUS.split("\n=====\n")
 
 # Shows each case, streamed or complete, clicks everything in it, and returns forbidden content.
-SHOW = """async ({cases, pieces}) => {
-    const { BlockList } = await import(new URL("js/markdown/block_list.js", window.statics));
-    const { MarkdownSource } = await import(new URL("js/markdown/markdown_source.js", window.statics));
+SHOW = with_page_modules("""async ({cases, pieces}) => {
+    const { BlockList } = await pageModule("markdown/block_list.js");
+    const { MarkdownSource } = await pageModule("markdown/markdown_source.js");
     const shown = cases.map((text) => {
         const element = document.createElement("div");
         element.className = "prose";
@@ -44,19 +45,19 @@ SHOW = """async ({cases, pieces}) => {
     });
     await window.settled();
     return shown.flatMap(window.audit);
-}"""
+}""")
 
 # The parser alone: its HTML in a template, where nothing runs.
-PARSE = """async (cases) => {
-    const { MarkdownParser } = await import(new URL("js/markdown/parser.js", window.statics));
-    const { loadLibraries } = await import(new URL("js/browser/libraries.js", window.statics));
+PARSE = with_page_modules("""async (cases) => {
+    const { MarkdownParser } = await pageModule("markdown/parser.js");
+    const { loadLibraries } = await pageModule("browser/libraries.js");
     const parser = new MarkdownParser((await loadLibraries()).MarkdownIt);
     return cases.flatMap((text) => {
         const template = document.createElement("template");
         template.innerHTML = parser.blocks(text, {}).map((block) => parser.html(block)).join("");
         return window.auditHtml(template.content);
     });
-}"""
+}""")
 
 # The Content-Security-Policy alone. It cannot forbid that a page leads to another one.
 INSERT = """async (cases) => {
@@ -74,9 +75,9 @@ INSERT = """async (cases) => {
 }"""
 
 # The second line of defence alone: DOMPurify and its hook, with the corpus as HTML.
-SANITISE = """async (cases) => {
-    const { Sanitiser } = await import(new URL("js/markdown/sanitiser.js", window.statics));
-    const { loadLibraries } = await import(new URL("js/browser/libraries.js", window.statics));
+SANITISE = with_page_modules("""async (cases) => {
+    const { Sanitiser } = await pageModule("markdown/sanitiser.js");
+    const { loadLibraries } = await pageModule("browser/libraries.js");
     const sanitiser = new Sanitiser((await loadLibraries()).createPurify);
     const shown = cases.map((html) => {
         const element = document.createElement("div");
@@ -85,9 +86,9 @@ SANITISE = """async (cases) => {
         return element;
     });
     return shown.flatMap(window.audit);
-}"""
+}""")
 
-PREPARE = Path(__file__).with_name("hostile_audit.js").read_text("utf-8")
+PREPARE = with_page_modules(Path(__file__).with_name("hostile_audit.js").read_text("utf-8"))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from base64 import b64decode
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, expect
@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, expe
 from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from tools.common.chromium import WAIT_MS, open_context
 from tools.common.gunicorn_server import GunicornServer
+from tools.common.page_modules import change_module, with_page_modules
 from tools.common.scripted_model import MODEL_NAME, ScriptedModel, reply
 
 from ..conftest import PLANTED_KEY
@@ -567,13 +568,8 @@ def test_an_image_that_is_gone_leaves_a_note_and_the_question_goes_on(chat: Chat
 
 
 def test_the_oldest_images_are_dropped_beyond_the_budget_and_those_of_deleted_conversations(chat: ChatPage) -> None:
-    def small(route: Any) -> None:
-        source = route.fetch().text()
-        changed = source.replace("const BUDGET_CHARS = 64_000_000;", "const BUDGET_CHARS = 9_000;")
-        assert changed != source
-        route.fulfill(body=changed, content_type="text/javascript")
-
-    chat.page.route("**/js/storage/image_store.js", small)
+    budget = "const BUDGET_CHARS = "
+    change_module(chat.page, "storage/image_store.js", f"{budget}64_000_000;", f"{budget}9_000;")
     chat.page.reload()
     expect(chat.page.get_by_role("button", name="Add files")).to_be_visible()
     for number in range(4):
@@ -605,11 +601,10 @@ def test_the_oldest_images_are_dropped_beyond_the_budget_and_those_of_deleted_co
 
 
 # Deletes what no question has, as a page does after its first interaction.
-DELETE_UNUSED: Final = """async () => {
-    const main = document.querySelector("script[src$='/js/main.js']").src;
-    const { deleteUnused } = await import(new URL("./storage/image_store.js", main).href);
+DELETE_UNUSED: Final = with_page_modules("""async () => {
+    const { deleteUnused } = await pageModule("storage/image_store.js");
     await deleteUnused(async () => new Set());
-}"""
+}""")
 
 
 def test_an_undo_brings_back_the_images_although_another_tab_was_opened_since(chat: ChatPage) -> None:

@@ -14,6 +14,7 @@ from tests.support.cut_relay import CutRelay
 from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from tools.common.chromium import open_context
 from tools.common.gunicorn_server import GunicornServer
+from tools.common.page_modules import with_page_modules
 from tools.common.scripted_model import ScriptedModel, finished, reply, said, stalling_after
 
 from .browser_errors import BrowserErrors
@@ -512,11 +513,10 @@ def test_an_older_version_of_a_kept_answer_does_not_replace_a_newer_one(chat: Ch
     chat.ask_and_wait("Tell me")
     chat.wait_saved()
     stored = chat.page.evaluate(
-        """async () => {
-            const load = (path) => import(new URL(path, document.querySelector("script[src$='/js/main.js']").src));
-            const { Database } = await load("storage/database.js");
-            const { DatabaseConnection } = await load("storage/database_connection.js");
-            const { loadIdb } = await load("browser/libraries.js");
+        with_page_modules("""async () => {
+            const { Database } = await pageModule("storage/database.js");
+            const { DatabaseConnection } = await pageModule("storage/database_connection.js");
+            const { loadIdb } = await pageModule("browser/libraries.js");
             const database = new Database(new DatabaseConnection(await loadIdb(), () => {}));
             const [record] = await database.conversations();
             const { exchanges: [exchange] } = await database.conversation(record.id);
@@ -526,7 +526,7 @@ def test_an_older_version_of_a_kept_answer_does_not_replace_a_newer_one(chat: Ch
             await database.write([{ record, isNew: false }], [old]);
             const after = (await database.conversation(record.id)).exchanges[0];
             return [after.answer, after.state];
-        }"""
+        }""")
     )
     assert stored == ["Whole.", "complete"]
 
@@ -553,11 +553,10 @@ def test_of_two_versions_of_a_kept_answer_the_one_with_more_of_it_is_ahead(
     chat: ChatPage, ahead: dict[str, Any], behind: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
     found = chat.page.evaluate(
-        """async ([one, other]) => {
-            const main = document.querySelector("script[src$='/js/main.js']").src;
-            const { isAhead } = await import(new URL("conversation/exchange.js", main));
+        with_page_modules("""async ([one, other]) => {
+            const { isAhead } = await pageModule("conversation/exchange.js");
             return [isAhead(one, other), isAhead(other, one)];
-        }""",
+        }"""),
         [VERSION | ahead, VERSION | behind],
     )
     is_told = not any(name in request.node.callspec.id for name in ("another", "no run", "equal"))

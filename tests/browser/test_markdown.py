@@ -385,10 +385,5 @@ def test_a_footnotes_mark_is_small_before_its_note_arrives(chat: ChatPage, model
 def test_a_callout_follows_the_language_of_the_page(chat: ChatPage, model: ScriptedModel) -> None:
     title = show(chat, model, "> [!WARNING]\n> Hot.").locator(".callout-title")
     expect(title).to_have_text("Warning")
-    chat.page.evaluate(
-        """async () => {
-            const main = document.querySelector("script[src$='/js/main.js']").src;
-            (await import(new URL("i18n/language.js", main))).useLanguage("zh-CN");
-        }"""
-    )
+    chat.change_language("zh-CN")
     expect(title).to_have_text("警告")

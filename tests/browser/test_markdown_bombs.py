@@ -20,14 +20,15 @@ from playwright.sync_api import Browser, Page
 from tools.common.chat_page import ChatPage
 from tools.common.chromium import open_context
 from tools.common.gunicorn_server import GunicornServer
+from tools.common.page_modules import with_page_modules
 from tools.page_trace.__main__ import main_tasks
 
 from .conftest import CONTEXT_OPTIONS
 from .markdown_bombs import fixed_bombs, random_bomb
 
 FOLDER: Final = Path(__file__).parent
-LOAD: Final = (FOLDER / "markdown_load.js").read_text("utf-8")
-OUTLINE: Final = (FOLDER / "markdown_outline.js").read_text("utf-8")
+LOAD: Final = with_page_modules((FOLDER / "markdown_load.js").read_text("utf-8"))
+OUTLINE: Final = with_page_modules((FOLDER / "markdown_outline.js").read_text("utf-8"))
 
 MAX_TASK_MS: Final = 200
 MAX_WAIT_MS: Final = 60_000  # until a text is shown, on a busy machine
@@ -85,9 +86,8 @@ COMPARE: Final = """async (cases) => {
 
 
 # Shows a question as the transcript does, folded and unfolded. Returns whether all of it is in the page.
-SHOW_QUESTION: Final = """async (question) => {
-    const statics = new URL("../", document.querySelector("script[src$='/js/main.js']").src);
-    const { QuestionView } = await import(new URL("js/transcript/question_view.js", statics));
+SHOW_QUESTION: Final = with_page_modules("""async (question) => {
+    const { QuestionView } = await pageModule("transcript/question_view.js");
     const frames = async () => { for (const wait of [1, 2]) await new Promise(requestAnimationFrame); };
     const view = new QuestionView({ id: "bomb", question }, { expanded() {} }, () => {});
     document.querySelector("#sluice-log").append(...view.elements);
@@ -99,7 +99,7 @@ SHOW_QUESTION: Final = """async (question) => {
     const isWhole = view.elements[0].querySelector("p").textContent === question;
     for (const element of view.elements) element.remove();
     return isWhole && fold !== null;
-}"""
+}""")
 
 
 def longest_task(page: Page, browser: Browser, questions: dict[str, str]) -> float:

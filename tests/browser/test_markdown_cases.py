@@ -14,9 +14,10 @@ import pytest
 from playwright.sync_api import Page
 
 from tools.common.chat_page import ChatPage
+from tools.common.page_modules import with_page_modules
 
 FOLDER: Final = Path(__file__).parent
-OUTLINE: Final = (FOLDER / "markdown_outline.js").read_text("utf-8")
+OUTLINE: Final = with_page_modules((FOLDER / "markdown_outline.js").read_text("utf-8"))
 
 
 class Case(NamedTuple):

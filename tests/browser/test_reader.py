@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
+from tools.common.page_modules import with_page_modules
 from tools.common.scripted_model import ScriptedModel, finished, reply, said, stalling_after
 
 from .browser_errors import BrowserErrors
@@ -28,11 +29,10 @@ WIDE = "\n\n".join(
 )
 
 # The language of the texts for browsers that prefer these.
-LANGUAGES_OF: Final = """async (browsers) => {
-    const main = document.querySelector("script[src$='/js/main.js']").src;
-    const { textsFor } = await import(new URL("i18n/language.js", main));
+LANGUAGES_OF: Final = with_page_modules("""async (browsers) => {
+    const { textsFor } = await pageModule("i18n/language.js");
     return browsers.map((preferred) => textsFor(preferred).tag);
-}"""
+}""")
 
 
 @pytest.fixture

@@ -406,8 +406,8 @@ def test_text_typed_before_the_script_has_loaded_is_added_to_the_draft(browser_p
     chat = ChatPage(browser_page).open()
     chat.field.fill("Half a thou")
     held: list[Route] = []
-    browser_page.route("**/js/main.js", lambda route: held.append(route), times=1)
-    with browser_page.expect_request("**/js/main.js"):
+    browser_page.route("**/main.js", lambda route: held.append(route), times=1)
+    with browser_page.expect_request("**/main.js"):
         browser_page.goto("/?again", wait_until="commit")
     chat.field.type("Typed early")
     held[0].continue_()

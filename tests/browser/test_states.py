@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from tools.common.chat_page import ChatPage
 from tools.common.chromium import open_context
 from tools.common.gunicorn_server import GunicornServer
+from tools.common.page_modules import with_page_modules
 from tools.common.scripted_model import (
     MODEL_NAME,
     Pause,
@@ -141,11 +142,11 @@ def test_a_button_shows_the_details_of_an_answer(chat: ChatPage, model: Scripted
     assert rate * (whole - first - 0.01) < 1.01 * 42
     # the time of an answer in one piece says nothing
     rates = chat.page.evaluate(
-        """async (times) => {
-            const { tokensPerSecond } = await import("/static/js/api/answer_details.js");
+        with_page_modules("""async (times) => {
+            const { tokensPerSecond } = await pageModule("api/answer_details.js");
             const usage = { completion: 42 };
             return times.map((totalMs) => tokensPerSecond({ firstMs: 50, totalMs, usage }) ?? null);
-        }""",
+        }"""),
         [50, 51, 149, 150],
     )
     assert rates == [None, None, None, 420]

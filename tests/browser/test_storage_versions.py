@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tools.common.chat_page import ChatPage
+from tools.common.page_modules import change_module
 from tools.common.scripted_model import ScriptedModel, reply
 
 from .browser_errors import BrowserErrors
@@ -77,13 +78,7 @@ def create_database(page: Page, version: int, rows: dict[str, Any] = ROWS_OF_VER
 
 def with_next_schema(page: Page) -> Page:
     """Load a page with the next schema version in this tab."""
-
-    def change(route: Route) -> None:
-        source = route.fetch().text()
-        assert "const VERSION = 1;" in source
-        route.fulfill(body=source.replace("const VERSION = 1;", "const VERSION = 2;"), content_type="text/javascript")
-
-    page.route("**/js/storage/database_connection.js", change)
+    change_module(page, "storage/database_connection.js", "const VERSION = 1;", "const VERSION = 2;")
     return page
 
 

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Route, expect
 from tests.support.helpdesk import Helpdesk, start_helpdesk
 from tools.common.chat_page import ChatPage
 from tools.common.chromium import open_context
+from tools.common.page_modules import with_page_modules
 from tools.common.scripted_model import finished, reply, said
 
 from .browser_errors import BrowserErrors
@@ -104,13 +105,12 @@ def open_conversation(chat: ChatPage, title: str) -> None:
 def delete_all(chat: ChatPage) -> None:
     """Delete the user's conversations, for the next test."""
     chat.page.evaluate(
-        """async () => {
-            const { apiAddress, postHeaders } = await import(
-                new URL("browser/page_root.js", document.querySelector("script[src$='/js/main.js']").src));
+        with_page_modules("""async () => {
+            const { apiAddress, postHeaders } = await pageModule("browser/page_root.js");
             const address = apiAddress("api/conversations");
             for (const { id } of (await (await fetch(address)).json()).conversations)
                 await fetch(`${address}/${id}`, { method: "DELETE", headers: postHeaders() });
-        }"""
+        }""")
     )
 
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from sluice.service.tools.consent import DENIED
 from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
+from tools.common.page_modules import with_page_modules
 
 from .fed_answer import FedAnswer, call_frame, custom_frame, numbered, result_frame
 
@@ -25,16 +26,6 @@ FAILED: Final = {"success": False, "error": "lost", "code": "upstream_truncated"
 @pytest.fixture
 def chat(browser_page: Page) -> ChatPage:
     return ChatPage(browser_page).open()
-
-
-def use_language(chat: ChatPage, language: str) -> None:
-    chat.page.evaluate(
-        """async (language) => {
-            const main = document.querySelector("script[src$='/js/main.js']").src;
-            (await import(new URL("i18n/language.js", main))).useLanguage(language);
-        }""",
-        language,
-    )
 
 
 def row(chat: ChatPage, name: str) -> Locator:
@@ -215,13 +206,12 @@ def test_an_answer_with_calls_has_no_rate_because_its_time_has_waits(chat: ChatP
     call = {"kind": "call", "at": 0, "id": "call_1", "name": "clock", "arguments": "{}"}
     for parts in ([], [call]):
         names = chat.page.evaluate(
-            """async (parts) => {
-                const main = document.querySelector("script[src$='/js/main.js']").src;
+            with_page_modules("""async (parts) => {
                 const list = document.createElement("dl");
                 const figures = { firstMs: 100, totalMs: 16_200, usage: { prompt: 9, completion: 42 } };
-                (await import(new URL("transcript/details_view.js", main))).fillDetails(list, figures, parts);
+                (await pageModule("transcript/details_view.js")).fillDetails(list, figures, parts);
                 return [...list.querySelectorAll("dt")].map((each) => each.textContent);
-            }""",
+            }"""),
             parts,
         )
         rate = ["Tokens per second"] if parts == [] else []
@@ -256,9 +246,9 @@ def test_exports_and_search_treat_calls_as_what_they_are(chat: ChatPage, tmp_pat
     assert markdown.endswith(
         "First.\n\nSecond.\n\n*Tools: web\\_search, clock*\n\n1. [A \\[page\\]](<https://example.org/>)\n"
     )
-    use_language(chat, "zh-CN")
+    chat.change_language("zh-CN")
     assert "*工具：web\\_search、clock*" in export("导出为 Markdown")
-    use_language(chat, "en")
+    chat.change_language("en")
     whole = export("Export as JSON")
     parts = json.loads(whole)["conversations"][0]["exchanges"][0]["parts"]
     assert [part["kind"] for part in parts] == ["call", "call", "source"]

@@ -14,7 +14,6 @@ from .browser_errors import BrowserErrors
 from .fed_answer import FedAnswer, call_frame
 from .test_conversations import converse
 from .test_reader import grow, stream_lines
-from .test_tools import use_language
 
 PHONE: Final[dict[str, Any]] = {"has_touch": True, "is_mobile": True, "viewport": {"width": 390, "height": 780}}
 ANSWER: Final = "Some text.\n\n```python\nprint(1)\n```\n\n" + "\n\n".join(f"Line {number}" for number in range(40))
@@ -215,7 +214,7 @@ def test_on_a_phone_a_deletion_in_the_drawer_can_be_undone_there(browser_page: P
     browser_page.get_by_role("menuitem", name="Delete").tap()
     expect(drawer).to_be_hidden()
     for language in ("en", "zh-CN"):
-        use_language(chat, language)
+        chat.change_language(language)
         for width, text_size in ((390, "normal"), (320, "larger")):
             browser_page.set_viewport_size({"width": width, "height": 780})
             browser_page.evaluate("(size) => { document.documentElement.dataset.textSize = size; }", text_size)

@@ -263,8 +263,7 @@ def test_the_dialog_works_by_keyboard_in_chinese_and_at_every_size_and_axe_finds
     expect(button(chat)).to_be_focused()
     found += violations(page)
     assert overflowing_elements(page) == []
-    page.evaluate("""async () => (await import(new URL("settings/settings.js",
-        document.querySelector("script[src$='/js/main.js']").src))).settings.change("language", "zh-CN")""")
+    chat.change_language("zh-CN")
     page.get_by_role("button", name="调整回答（已调整）").click()
     expect(page.get_by_role("dialog", name="调整回答")).to_be_visible()
     assert page.get_by_label("温度").input_value() == "0.5"

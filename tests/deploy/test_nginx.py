@@ -400,7 +400,7 @@ def test_a_file_is_fetched_from_the_service_once_in_each_form_and_then_kept(
 def test_a_page_opened_before_a_deploy_gets_its_own_files_after_it(serve: Serve) -> None:
     before = serve()
     with NginxServer(before.port, expected_log="Connection refused") as front:
-        path = address_of(front, "js/main.js")
+        path = address_of(front, "bundle/main.js")
         own = fetch(front.url, path)
         before.stop()
         # Nothing of the old version runs any more; whatever replaces it knows other names only.
@@ -409,7 +409,7 @@ def test_a_page_opened_before_a_deploy_gets_its_own_files_after_it(serve: Serve)
 
 
 def test_an_address_of_another_version_is_redirected_and_the_redirect_not_kept(front: NginxServer) -> None:
-    path = address_of(front, "js/main.js")
+    path = address_of(front, "bundle/main.js")
     for _ in range(2):
         old = "/static/0123456789abcdef/js/main.js"
         moved = fetch(front.url, old)

@@ -20,7 +20,8 @@ FOR_EVER = "max-age=31536000, immutable"
 @pytest.fixture
 def script(running_server: RunningServer) -> str:
     """The path of the page's first module, as the page has it."""
-    found = re.search(r'<script type="module" src="(static/\w+/js/main\.js)">', fetch(running_server.url, "/").text)
+    page = fetch(running_server.url, "/").text
+    found = re.search(r'<script type="module" src="(static/\w+/bundle/main\.js)">', page)
     assert found
     return f"/{found[1]}"
 

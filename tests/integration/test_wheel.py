@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from sluice import __version__
+from sluice.web.page.bundle import MANIFEST
 from sluice.web.page.libraries import LIBRARIES
 from tests.support.documentation import blocks, program
 from tools.common.gunicorn_server import REPOSITORY, GunicornServer
@@ -79,8 +80,8 @@ def test_the_wheel_contains_the_package_the_page_its_libraries_and_the_typing_ma
     assert wheel.name == f"sluice-{__version__}-py3-none-any.whl"
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {name.partition("/")[0] for name in names} == {"sluice", f"sluice-{__version__}.dist-info"}
-    assert {"sluice/py.typed", "sluice/web/templates/sluice/page.html", "sluice/web/static/js/main.js"} <= names
-    assert {f"sluice/web/static/{name}" for name in LIBRARIES} <= names
+    assert {"sluice/py.typed", "sluice/web/templates/sluice/page.html"} <= names
+    assert {f"sluice/web/static/{name}" for name in (MANIFEST, "bundle/main.js", *LIBRARIES)} <= names
     modules = {f"sluice/{path.relative_to(REPOSITORY)}" for top in ("service", "web") for path in python_files(top)}
     assert {name for name in names if name.endswith(".py")} == modules | {
         "sluice/__init__.py",
@@ -105,11 +106,11 @@ def test_an_application_keeps_its_own_service_and_web_packages(server: GunicornS
 def test_the_installed_page_is_served_with_its_libraries(server: GunicornServer) -> None:
     page = fetch(server.url, "/")
     assert page.status == 200
-    version = re.search(r"static/([0-9a-f]{16})/js/main\.js", page.text)
+    version = re.search(r"static/([0-9a-f]{16})/bundle/main\.js", page.text)
     assert version
-    for name in ("js/main.js", *LIBRARIES):
+    for name in ("bundle/main.js", *LIBRARIES):
         assert fetch(server.url, f"/static/{version[1]}/{name}").status == 200, name
-    assert "plain text" not in server.log
+    assert "the page" not in server.log, "it lacks a library or its bundle"
 
 
 def test_the_installed_package_streams_a_chat(server: GunicornServer) -> None:

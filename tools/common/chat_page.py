@@ -16,7 +16,7 @@ COMPLETE = re.compile("^(Answer complete|回答完成)$")
 # The first interaction loads Markdown and what keeps the focus. Importing the same modules again waits until the page
 # has them.
 WAIT_FOR_MARKDOWN = """async () => {
-    const main = document.querySelector("script[src$='/js/main.js']").src;
+    const main = document.querySelector("script[src$='/main.js']").src;
     const files = ["../vendor/markdown-it.js", "../vendor/dompurify.js", "./ui/focus_keeper.js"];
     await Promise.allSettled(files.map((file) => import(new URL(file, main).href)));
 }"""
@@ -28,6 +28,12 @@ UNLOCKED = """async (timeout) => {
     const names = held.map(({ name }) => name).filter((name) => name.startsWith("sluice.answer."));
     const signal = AbortSignal.timeout(timeout);
     await Promise.all(names.map((name) => navigator.locks.request(name, { signal }, () => undefined)));
+}"""
+# What the page hears when another tab changes the settings.
+CHANGE_LANGUAGE = """(language) => {
+    const key = "sluice.settings.1";
+    localStorage.setItem(key, JSON.stringify({ ...JSON.parse(localStorage.getItem(key)), language }));
+    dispatchEvent(new StorageEvent("storage", { key }));
 }"""
 CONFIGURE = """(changes) => {
     const { fetch } = window;
@@ -72,6 +78,10 @@ class ChatPage:
         """Use the page, and wait until what the first interaction loads has loaded or failed to load."""
         self.page.keyboard.press("Shift")
         self.page.evaluate(WAIT_FOR_MARKDOWN)
+
+    def change_language(self, language: str) -> None:
+        """Change the language in the settings, of a page for anybody."""
+        self.page.evaluate(CHANGE_LANGUAGE, language)
 
     def ask(self, message: str) -> None:
         """Write a message and send it."""

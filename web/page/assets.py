@@ -1,8 +1,8 @@
 """The page's files: kept in memory, and served under a path that names their version.
 
-`/static/<version>/js/main.js`: the version is a hash over all files. A module's relative imports stay below it, so a
-browser gets all of a page from one version and may keep each file for ever. A request for another version, or for
-none, is redirected to this one. So no cache can hold one version's file under the name of another.
+`/static/<version>/bundle/main.js`: the version is a hash over all files. A module's relative imports stay below it,
+so a browser gets all of a page from one version and may keep each file for ever. A request for another version, or
+for none, is redirected to this one. So no cache can hold one version's file under the name of another.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from werkzeug.wrappers import Response as AnyResponse
 MEDIA_TYPES: Final = {
     ".css": "text/css",
     ".js": "text/javascript",
+    ".json": "application/json",
+    ".map": "application/json",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
     ".woff2": "font/woff2",
@@ -41,15 +43,8 @@ TAG_CHARS: Final = 8
 VERSION_CHARS: Final = 16
 FOR_EVER: Final = "max-age=31536000, immutable"
 
-# Comments and indentation: a third of the bytes of the page's own files. A comment has whole lines, or ends a line
-# without a quote in it, so that no string is taken for a comment. A template literal of several lines would be
-# changed; the page's modules have none.
-_COMMENTS: Final = {
-    ".js": re.compile(
-        r"^[ \t]*(?:/\*\*(?:(?!\*/).)*\*/[ \t]*|//[^\n]*)$|[ \t]+// [^\"'`\n]*$|^[ \t]+", re.MULTILINE | re.DOTALL
-    ),
-    ".css": re.compile(r"[ \t]*/\*.*?\*/|^[ \t]+", re.MULTILINE | re.DOTALL),
-}
+# Comments and indentation of the page's own style sheets. Modules lose theirs in the bundle.
+_COMMENTS: Final = re.compile(r"[ \t]*/\*.*?\*/|^[ \t]+", re.MULTILINE | re.DOTALL)
 # The unit `rem` of our style sheets: in somebody else's page, it would be that page's size (theme.css). Queries keep
 # theirs, which is the browser's own size.
 _SIZES = re.compile(r"(?<![\w.])(-?\d*\.?\d+)rem\b")
@@ -60,7 +55,6 @@ STYLE_SHEETS: Final = ("theme", "page", "transcript", "composer", "sidebar", "to
 JOINED_STYLES: Final = "css/sluice.css"
 # Files of others, whose comments contain licences.
 _VENDOR = "vendor/"
-_IMPORT = re.compile(r'^(?:import|export)\s(?:[^"\';]*?\sfrom\s)?\s*["\'](\.[^"\']+)["\']', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -86,7 +80,7 @@ class Asset:
     @property
     def is_text(self) -> bool:
         """Whether compression helps. Fonts are compressed already."""
-        return self.media_type.startswith("text/") or self.media_type == "image/svg+xml"
+        return self.media_type.startswith("text/") or self.media_type in ("image/svg+xml", "application/json")
 
     def encode(self, coding: str) -> bytes:
         """Return the bytes in one of `CODINGS`. The first call for each compresses them."""
@@ -180,30 +174,12 @@ class Assets:
     def __iter__(self) -> Iterator[str]:
         return iter(self._assets)
 
-    def modules(self, entry: str) -> list[str]:
-        """Return a JavaScript module and all modules that it imports, directly or not, without dynamic imports.
-
-        A page that names all of them lets the browser load them at once, and not one after the other.
-
-        Args:
-            entry: The module's name, such as `js/main.js`.
-        """
-        found = [entry]
-        for name in found:  # grows meanwhile
-            for specifier in _IMPORT.findall(self._assets[name].body.decode()):
-                imported = posixpath.normpath(posixpath.join(posixpath.dirname(name), specifier))
-                if imported in self._assets and imported not in found:
-                    found.append(imported)
-        return found
-
 
 def _asset(name: str, path: Path) -> Asset:
     body = path.read_bytes()
-    pattern = None if name.startswith(_VENDOR) else _COMMENTS.get(path.suffix)
-    if pattern:
-        # Line numbers stay the same, for error messages of browsers.
-        text = pattern.sub(lambda found: "\n" * found[0].count("\n"), body.decode())
-        body = (_with_own_sizes(text) if path.suffix == ".css" else text).encode()
+    if path.suffix == ".css" and not name.startswith(_VENDOR):
+        # Line numbers stay the same.
+        body = _with_own_sizes(_COMMENTS.sub(lambda found: "\n" * found[0].count("\n"), body.decode())).encode()
     return Asset(body, MEDIA_TYPES[path.suffix])
 
 

@@ -17,6 +17,7 @@ from ... import __version__
 from ..extension_state import ExtensionState
 from ..security.sign_in import is_refused, storage_key
 from .assets import Assets
+from .bundle import module_files
 from .libraries import EARLY_LIBRARIES, ICONS
 
 #: The template of the page. An application that has one of this name extends its own layout with it.
@@ -50,7 +51,8 @@ class PageParts:
     def __init__(self, state: ExtensionState, assets: Assets) -> None:
         self._state = state
         self._folder = assets.folder
-        self._preloads = [*assets.modules("js/main.js"), *(name for name in EARLY_LIBRARIES if name in assets)]
+        self._modules = module_files(assets)
+        self._preloads = [*self._modules.first, *(name for name in EARLY_LIBRARIES if name in assets)]
         self._icons = Markup(assets[ICONS].body.decode() if ICONS in assets else "")  # noqa: S704 - our own file
 
     def variables(self, name: str = "Sluice") -> dict[str, Any]:
@@ -65,6 +67,7 @@ class PageParts:
         return {
             "base": base,
             "static": base + self._folder,
+            "modules": f"{base}{self._folder}/{self._modules.folder}",
             "preloads": self._preloads,
             "icons": self._icons,
             "demo": self._state.service.settings.provider.is_demo,

@@ -1,4 +1,4 @@
-"""The page's files: one version made of what they hold, unchanged by the disk, and the modules an entry needs."""
+"""The page's files: one version made of what they hold, unchanged by the disk."""
 
 from __future__ import annotations
 
@@ -12,15 +12,7 @@ import pytest
 
 from sluice.web.page.assets import BEST_QUALITY_BYTES, JOINED_STYLES, STYLE_SHEETS, Asset, Assets, page_assets
 
-MODULES = {
-    "js/main.js": 'import { a } from "./a.js";\nimport {\nb,\nc,\n} from "../lib/b.js";\nimport("./later.js");\n',
-    "js/a.js": '/** @typedef {import("./typed.js").Type} Type */\nexport { d } from "./d.js";\nimport "./main.js";\n',
-    "js/d.js": "const text = 'import x from \"./quoted.js\"';\n",
-    "js/later.js": "",
-    "js/typed.js": "",
-    "js/quoted.js": "",
-    "lib/b.js": 'export * from "./missing.js"\n',
-}
+MODULES = {"js/main.js": 'import "./later.js";\n', "js/later.js": "// why\n", "lib/b.js": ""}
 
 
 @pytest.fixture
@@ -38,7 +30,7 @@ def test_only_files_of_a_kind_that_pages_use_are_there(folder: Path) -> None:
 
 def test_the_version_is_of_what_the_files_hold_and_are_called_and_of_nothing_else(folder: Path) -> None:
     version = Assets(folder).version
-    (folder / "js/a.js").touch()
+    (folder / "js/main.js").touch()
     (folder / "notes").write_text("changed")
     assert Assets(folder).version == version
     (folder / "js/later.js").write_text(";")
@@ -55,40 +47,6 @@ def test_what_is_held_does_not_change_with_the_disk(folder: Path) -> None:
     assert brotli.decompress(assets["js/main.js"].encode("br")).decode() == MODULES["js/main.js"]
 
 
-def test_the_modules_of_an_entry_are_all_that_it_imports_but_not_what_it_loads_later(folder: Path) -> None:
-    assert Assets(folder).modules("js/main.js") == ["js/main.js", "js/a.js", "lib/b.js", "js/d.js"]
-
-
-SCRIPT = """/**
- * What it does. @typedef {import("./other.js").Other} Other
- */
-export function one() {
-  /** @type {Other} */
-  const other = /** @type {any} */ (two);
-  // why it is so
-  /** @type {Other} */ (other).three = "// not a comment /** nor this */"; // beside
-  const four = "kept // with what follows it"; // the author's
-  /* why */
-}
-"""
-
-
-def test_our_modules_come_without_what_is_for_people_and_keep_their_lines(folder: Path) -> None:
-    (folder / "js/a.js").write_text(SCRIPT)
-    lines = Assets(folder)["js/a.js"].body.decode().split("\n")
-    kept = {
-        3: "export",
-        5: "const",
-        7: '/** @type {Other} */ (other).three = "// not a comment /** nor this */";',
-        8: """const four = "kept // with what follows it"; // the author's""",
-        9: "/* why */",
-        10: "}",
-    }
-    assert len(lines) == SCRIPT.count("\n") + 1
-    assert [number for number, line in enumerate(lines) if line] == list(kept)
-    assert all(lines[number].startswith(start) for number, start in kept.items())
-
-
 def test_our_style_sheets_come_without_comments_and_keep_their_lines(folder: Path) -> None:
     sheet = """/* The frame.\n   Two lines. */\n\na {\n  color: red; /* why */\n  margin: 0;\n}\n"""
     (folder / "css").mkdir(exist_ok=True)
@@ -97,9 +55,11 @@ def test_our_style_sheets_come_without_comments_and_keep_their_lines(folder: Pat
     assert lines == ["", "", "", "a {", "color: red;", "margin: 0;", "}", ""]
 
 
-def test_the_licences_of_libraries_are_left_in(folder: Path) -> None:
-    (folder / "vendor/library.js").write_text(SCRIPT)
-    assert Assets(folder)["vendor/library.js"].body.decode() == SCRIPT
+@pytest.mark.parametrize("name", ["js/a.js", "vendor/library.js", "vendor/library.css"])
+def test_modules_and_licences_of_libraries_come_as_they_are(folder: Path, name: str) -> None:
+    text = "/** A licence,\n * in two lines. */\n"
+    (folder / name).write_text(text)
+    assert Assets(folder)[name].body.decode() == text
 
 
 @pytest.mark.parametrize("size", [0, 1, BEST_QUALITY_BYTES, BEST_QUALITY_BYTES + 1])
