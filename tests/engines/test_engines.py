@@ -198,6 +198,30 @@ def test_a_conversation_appears_in_another_tab_and_is_deleted_in_both(
     expect(other.questions).to_have_count(0)
 
 
+def test_a_title_that_is_being_typed_outlives_a_move_and_a_deletion_in_another_tab(
+    context: BrowserContext, chat: ChatPage, model: ScriptedModel
+) -> None:
+    model.enqueue(reply("One."), reply("Two."), reply("Three."))
+    chat.ask_and_wait("First")
+    other = ChatPage(context.new_page()).open()
+    other.page.get_by_role("link", name="First").click()
+    expect(other.prose).to_have_text("One.")
+    chat.page.get_by_role("button", name="New conversation").first.click()
+    chat.ask_and_wait("Second")
+    titles = chat.page.locator(".conversation a")
+    expect(titles).to_have_text(["Second", "First"])
+    titles.last.press("F2")
+    chat.page.get_by_role("textbox", name="Title").fill("Bet")
+    other.ask_and_wait("And on")
+    expect(chat.page.locator(".conversation").last).to_contain_text("Second")
+    chat.page.keyboard.type("ter")
+    expect(chat.page.get_by_role("textbox", name="Title")).to_have_value("Better")
+    other.page.get_by_role("link", name="First").press("Delete")
+    expect(titles).to_have_text(["Second"])
+    other.page.get_by_role("button", name="Undo").click()
+    expect(titles).to_have_text(["Better", "Second"])
+
+
 def test_hostile_markdown_runs_nothing_and_loads_nothing(
     context: BrowserContext, chat: ChatPage, model: ScriptedModel, shared_server: RunningServer
 ) -> None:

@@ -74,7 +74,7 @@ export class ConversationList {
         const item = this.#items.get(record.id) ?? this.#newItem(record);
         // move only misplaced items: moving an element removes its focus
         const there = list.children[place] ?? null;
-        if (there !== item.element) moveIn(item.element, list, there);
+        if (there !== item.element) moveIn(item, list, there);
         item.show(record, record.id === current, markOf(record.id), hit(record.id));
       });
     });
@@ -170,14 +170,15 @@ export class ConversationList {
 }
 
 /**
- * Moves an element with its focus, and with the title that is being typed in it, where the browser can.
- * @param {Element} element
+ * Moves an item with its focus, and with the title that is being typed in it.
+ * @param {ConversationItem} item
  * @param {Element & { moveBefore?: (element: Element, before: Element | null) => void }} list
  * @param {Element | null} before
  */
-function moveIn(element, list, before) {
+function moveIn(item, list, before) {
+  const { element } = item;
   if (element.isConnected && list.moveBefore) list.moveBefore(element, before);
-  else list.insertBefore(element, before);
+  else item.move(() => list.insertBefore(element, before));
 }
 
 /** @param {unknown} target @returns {Element | null} the conversation in the list that contains it */
