@@ -239,6 +239,52 @@ def test_a_wrong_value_is_named_and_the_one_before_is_kept(chat: ChatPage) -> No
     assert values(chat) == ("Be kind.", "0.25")
 
 
+def test_what_cannot_be_kept_is_offered_again_in_its_conversation(chat: ChatPage, allowing: ScriptedModel) -> None:
+    page = chat.page
+    allowing.enqueue(reply("Yes."))
+    chat.ask_and_wait("Is it?")
+    offer = page.locator("#sluice-undo")
+    dialog = page.get_by_role("dialog", name="Adjust the answers")
+    prompt, temperature = page.get_by_label("Instructions for this conversation"), page.get_by_label("Temperature")
+    button(chat).click()
+    prompt.fill("a" * 101)
+    temperature.fill("2.5")
+    page.keyboard.press("Escape")
+    expect(offer).to_contain_text("The instructions are too long and were not kept.")
+    # elsewhere, and after another dialog
+    page.keyboard.press("Alt+Shift+o")
+    assert values(chat) == ("", "")
+    offer.get_by_role("button", name="Undo").click()
+    expect(chat.questions).to_have_count(1)
+    expect(prompt).to_have_value("a" * 101)
+    expect(temperature).to_have_value("2.5")
+    expect(dialog.get_by_role("alert").filter(has_text="100 characters")).to_be_visible()
+    expect(offer).to_be_hidden()
+    # what can be kept is kept
+    prompt.fill("a" * 100)
+    page.keyboard.press("Escape")
+    expect(offer).to_contain_text("The temperature was not kept: it is not from 0 to 2.")
+    assert values(chat) == ("a" * 100, "")
+    page.keyboard.press("Alt+Shift+z")
+    expect(temperature).to_have_value("2.5")
+    expect(prompt).to_have_value("a" * 100)
+    temperature.fill("1")
+    page.keyboard.press("Enter")
+    expect(offer).to_be_hidden()
+    assert values(chat) == ("a" * 100, "1")
+    # of a new conversation
+    page.keyboard.press("Alt+Shift+o")
+    button(chat).click()
+    prompt.fill("b" * 101)
+    dialog.click(position={"x": 1, "y": 1})  # the backdrop
+    expect(dialog).to_be_hidden()
+    titles(chat).click()
+    expect(chat.questions).to_have_count(1)
+    page.keyboard.press("Alt+Shift+z")
+    expect(chat.questions).to_have_count(0)
+    expect(prompt).to_have_value("b" * 101)
+
+
 def test_the_dialog_works_by_keyboard_in_chinese_and_at_every_size_and_axe_finds_nothing(chat: ChatPage) -> None:
     page = chat.page
     expect(page.get_by_role("button", name="Add files")).to_be_visible()

@@ -222,6 +222,7 @@ const KEYS = {
 };
 const dialogs = new Dialogs({
   chat,
+  conversations,
   settings,
   parts,
   useFiles,

@@ -158,6 +158,21 @@ export class ConversationActions {
   }
 
   /**
+   * Offers to type on what a dialog could not keep.
+   * @param {"instructionsNotKept" | "temperatureNotKept"} key
+   * @param {Conversation} conversation
+   * @param {() => Promise<void>} reopen opens the dialog for the shown conversation
+   */
+  offerTuning(key, conversation, reopen) {
+    this.#undo.offer(key, () => {
+      const { conversation: shown } = this.#chat;
+      if (conversation.isEmpty && !shown.isEmpty) this.startNew();
+      else if (shown.id !== conversation.id && this.#store.record(conversation.id)) this.open(conversation.id); // otherwise deleted
+      return reopen();
+    });
+  }
+
+  /**
    * Reacts to the deletion of a conversation in another tab. What was being written in it becomes the draft of a new one.
    * @param {string} id
    */

@@ -17,6 +17,7 @@ import { setText } from "../i18n/language.js";
  * @property {UseFiles} useFiles
  * @property {(text: string) => void} announce
  * @property {KeyGroup[]} shortcuts
+ * @property {import("../chat/conversation_actions.js").ConversationActions} conversations
  */
 
 export class Dialogs {
@@ -67,9 +68,12 @@ export class Dialogs {
     this.#settings.open();
   }
 
-  /** Opens the dialog for the system prompt and the temperature of the shown conversation. */
-  async openTuning() {
-    const { chat, parts } = this.#of;
+  /**
+   * Opens the dialog for the system prompt and the temperature of the shown conversation.
+   * @param {import("./tuning_dialog.js").Refused} [refused] when it was closed before
+   */
+  async openTuning(refused = {}) {
+    const { chat, parts, conversations } = this.#of;
     const { conversation } = chat;
     const [loaded] = (await parts.load(() => Promise.all([import("./tuning_dialog.js"), loadDialogStyles()]))) ?? [];
     if (!loaded || chat.conversation !== conversation) return;
@@ -77,10 +81,13 @@ export class Dialogs {
       this.#tuning = new loaded.TuningDialog(requireElement("tuning", HTMLDialogElement));
       this.#tuning.configure(chat.configuration);
     }
-    this.#tuning.edit(chat.tuning, conversation.isEmpty ? "" : conversation.id, (changes) => {
-      chat.tune(changes, conversation);
-      this.showTuning();
-    });
+    this.#tuning.edit(chat.tuning, conversation.isEmpty ? "" : conversation.id, {
+      changed: (changes) => {
+        chat.tune(changes, conversation);
+        this.showTuning();
+      },
+      refused: (key, values) => conversations.offerTuning(key, conversation, () => this.openTuning(values)),
+    }, refused);
   }
 
   async toggleShortcuts() {

@@ -11,6 +11,16 @@ import { Dialog } from "./dialog.js";
 /** @typedef {import("../api/configuration.js").Configuration} Configuration */
 /** @typedef {import("../conversation/tuning.js").Tuning} Tuning */
 
+/**
+ * @typedef {object} Refused what was typed and cannot be kept: too long, or outside the range
+ * @property {string} [systemPrompt]
+ * @property {string} [temperature]
+ *
+ * @typedef {object} TuningEvents called when the dialog closes
+ * @property {(changes: Tuning) => void} changed with the changed values only
+ * @property {(key: "instructionsNotKept" | "temperatureNotKept", refused: Refused) => void} refused
+ */
+
 export class TuningDialog extends Dialog {
   #element;
   #prompt;
@@ -18,8 +28,8 @@ export class TuningDialog extends Dialog {
   #problems;
   /** @type {Tuning} */
   #before = {};
-  /** @type {(changes: Tuning) => void} */
-  #changed = () => {};
+  /** @type {TuningEvents | null} */
+  #events = null;
   /** The id of a stored conversation; empty for a new one. */
   #stored = "";
   #maxChars = Infinity;
@@ -54,15 +64,17 @@ export class TuningDialog extends Dialog {
   /**
    * @param {Tuning} tuning of the conversation
    * @param {string} stored its id; empty for a new one
-   * @param {(changes: Tuning) => void} changed called when the dialog closes, with the changed values only
+   * @param {TuningEvents} events
+   * @param {Refused} refused before, and shown again
    */
-  edit(tuning, stored, changed) {
+  edit(tuning, stored, events, refused) {
     this.#before = tuning;
     this.#stored = stored;
-    this.#changed = changed;
-    prepareFor(this.#prompt, tuning.systemPrompt ?? "");
-    this.#prompt.value = tuning.systemPrompt ?? "";
-    this.#temperature.value = String(tuning.temperature ?? "");
+    this.#events = events;
+    const { systemPrompt = "", temperature = "" } = { ...tuning, ...refused };
+    prepareFor(this.#prompt, systemPrompt);
+    this.#prompt.value = systemPrompt;
+    this.#temperature.value = String(temperature);
     this.#show();
     if (coarsePointer.matches) this.#focusHeading();
     this.open();
@@ -94,7 +106,7 @@ export class TuningDialog extends Dialog {
     return validity.badInput || (value !== "" && !(Number(value) >= 0 && Number(value) <= MAX_TEMPERATURE));
   }
 
-  /** Keeps what is valid. @param {{ isLeft?: boolean }} [options] whether the page is left */
+  /** Keeps what is valid, and offers the rest again. @param {{ isLeft?: boolean }} [options] whether the page is left */
   #keep({ isLeft = false } = {}) {
     /** @type {Tuning} */
     const changes = {};
@@ -104,8 +116,18 @@ export class TuningDialog extends Dialog {
     if (!this.#isOutside && temperature !== this.#before.temperature) changes.temperature = temperature;
     if (Object.keys(changes).length > 0) {
       if (isLeft && this.#stored) leaveChanges(this.#stored, changes);
-      this.#changed(changes);
+      this.#events?.changed(changes);
     }
+    if (!isLeft) this.#offerRefused();
     this.#before = { ...this.#before, ...changes };
+  }
+
+  #offerRefused() {
+    const [{ value: systemPrompt }, { value: temperature }] = [this.#prompt, this.#temperature];
+    const isTooLong = this.#promptProblem !== "" && systemPrompt !== this.#before.systemPrompt;
+    const isOutside = this.#isOutside && temperature !== ""; // what is no number cannot be read
+    if (!isTooLong && !isOutside) return;
+    const refused = { ...(isTooLong && { systemPrompt }), ...(isOutside && { temperature }) };
+    this.#events?.refused(isTooLong ? "instructionsNotKept" : "temperatureNotKept", refused);
   }
 }

@@ -7,6 +7,8 @@ import { addTexts } from "./language.js";
 const ENGLISH = {
   settingsNotSaved: "This browser cannot save settings. Your choices apply until you leave this page.",
   temperatureOutside: "The temperature should be a number from 0 to 2, or empty.",
+  instructionsNotKept: "The instructions are too long and were not kept.",
+  temperatureNotKept: "The temperature was not kept: it is not from 0 to 2.",
   toComposer: "Go to the message box",
   copyLast: "Copy the last answer",
   stopAnswer: "Stop the answer",
@@ -26,6 +28,8 @@ const ENGLISH = {
 const CHINESE = {
   settingsNotSaved: "浏览器无法保存设置。你的选择在离开页面后失效。",
   temperatureOutside: "温度应是 0 到 2 之间的数，或者留空。",
+  instructionsNotKept: "对本次对话的要求太长，没有保存。",
+  temperatureNotKept: "温度不在 0 到 2 之间，没有保存。",
   toComposer: "回到输入框",
   copyLast: "复制最后一个回答",
   stopAnswer: "停止生成",
