@@ -141,6 +141,48 @@ def test_images_are_chosen_dropped_pasted_and_removed(chat: ChatPage) -> None:
     expect(chat.page.locator(".attachments")).to_be_hidden()
 
 
+# Images are read when the test calls `readNext()`.
+READ_SLOWLY: Final = """() => {
+    const { createImageBitmap } = window;
+    const waiting = [];
+    window.createImageBitmap = async (...given) => {
+        await new Promise((resolve) => waiting.push(resolve));
+        return createImageBitmap(...given);
+    };
+    window.readNext = () => waiting.shift()();
+    window.isReading = () => waiting.length > 0;
+}"""
+
+
+def test_what_is_refused_is_said_before_the_images_beside_it_are_read(chat: ChatPage) -> None:
+    page = chat.page
+    page.evaluate(READ_SLOWLY)
+    alert = page.get_by_role("alert").filter(has_text="not added").or_(notice(chat, "data.bin"))
+    only = "Only text files and images can be put into a message."
+    unreadable = "The browser could not read this image. Use JPEG, PNG, WebP or GIF."
+    binary = FilePayload(name="data.bin", mimeType="", buffer=b"\1\0\2")
+    broken = FilePayload(name="broken.png", mimeType="image/png", buffer=b"\x89PNG")
+    choose(chat, picture(chat, "slow.png"), binary, broken)
+    expect(alert).to_have_text(f"data.bin: {only}")
+    expect(page.locator(".reading-image")).to_be_visible()
+    # the list goes on, also with what was chosen in the meantime
+    assert page.evaluate(DROP, ["#sluice-log", [["a.pdf", "application/pdf", [0, 1]]], ""]) == [True, True]
+    lines = ["These files were not added:", f"data.bin: {only}", f"a.pdf: {only}"]
+    expect(alert).to_have_text("\n".join(lines), use_inner_text=True)
+    for _ in range(2):  # for its size, then for its picture
+        page.wait_for_function("() => isReading()")
+        page.evaluate("() => readNext()")
+    expect(attached(chat)).to_have_count(1)
+    expect(alert).to_have_text("\n".join(lines), use_inner_text=True)
+    page.wait_for_function("() => isReading()")
+    page.evaluate("() => readNext()")
+    expect(alert).to_have_text("\n".join([*lines, f"broken.png: {unreadable}"]), use_inner_text=True)
+    expect(chat.status).to_have_text("Files added: slow.png")
+    # the next choice begins another list
+    assert page.evaluate(DROP, ["#sluice-log", [["b.pdf", "application/pdf", [0, 1]]], ""]) == [True, True]
+    expect(notice(chat, "b.pdf")).to_have_text(f"b.pdf: {only}")
+
+
 def test_an_image_is_scaled_and_nothing_of_its_file_but_the_picture_is_sent(chat: ChatPage) -> None:
     photo = picture(chat, "photo.jpg", width=2400, height=1200, kind="image/jpeg")
     secret = b"Exif\0\0 GPS 38.7 N 9.1 W, a camera"

@@ -21,7 +21,6 @@ import { scaleImage } from "./image_scaling.js";
  * @property {() => void} changed
  * @property {(isSaved: boolean) => void} draftSaved as for the text of a draft
  * @property {(problem: ImageProblem) => void} failed
- * @property {() => void} refused an image cannot be added
  */
 
 export class Attachments {
@@ -102,17 +101,15 @@ export class Attachments {
 
   /**
    * @param {File[]} files images
+   * @param {(file: RefusedFile) => void} refuse called at once with each that cannot be added
    * @param {DraftImages | null} [draft]
-   * @returns {Promise<{ names: string[], refused: RefusedFile[] }>} the names of those that were added, and the others
+   * @returns {Promise<string[]>} the names of those that were added
    */
-  async add(files, draft = this.#draft) {
+  async add(files, refuse, draft = this.#draft) {
     const added = [];
-    /** @type {RefusedFile[]} */
-    const refused = [];
     for (const file of files) {
       if (!draft || draft.present.list.length >= MAX_IMAGES) {
-        refused.push({ name: file.name, cause: "imageExcess" });
-        this.#events.refused();
+        refuse({ name: file.name, cause: "imageExcess" });
         continue;
       }
       draft.present.reading += 1;
@@ -122,14 +119,13 @@ export class Attachments {
         draft.present.list.push(image);
         added.push(image);
       } catch {
-        refused.push({ name: file.name, cause: "imageUnreadable" }); // no image, or of a type that this browser cannot decode
-        this.#events.refused();
+        refuse({ name: file.name, cause: "imageUnreadable" }); // no image, or of a type that this browser cannot decode
       }
       draft.present.reading -= 1;
       this.#show();
     }
     if (draft && added.length > 0) void this.#keep(added, draft);
-    return { names: added.map(({ name }) => name), refused };
+    return added.map(({ name }) => name);
   }
 
   /**

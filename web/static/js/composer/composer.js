@@ -71,6 +71,10 @@ export class Composer {
   #heirs = new WeakMap();
   /** What to send once its images are read, other than the draft. */
   #later = "";
+  /** How many choices of files are being read, and what was refused of them. */
+  #reading = 0;
+  /** @type {import("./refused_files.js").RefusedFile[]} */
+  #refused = [];
   #maxChars = Infinity;
   #maxBytes = Infinity;
 
@@ -158,7 +162,6 @@ export class Composer {
         this.#later = "";
         this.#events.filesRead(problem);
       },
-      refused: () => (this.#later = ""),
     });
     this.#attachments.open(this.#conversation);
     await this.offerFiles();
@@ -317,13 +320,23 @@ export class Composer {
     const part = await import("./dropped_files.js").catch(() => null);
     if (!part) return this.#events.filesRead("partNotLoaded"); // offline, or after a deploy
     const isImage = (/** @type {File} */ { type }) => this.#attachments !== null && /^image\/(?!svg)/.test(type);
+    if (this.#reading === 0) this.#refused = [];
+    this.#reading += 1;
+    const refuse = (/** @type {import("./refused_files.js").RefusedFile[]} */ ...refused) => {
+      this.#refused.push(...refused);
+      if (refused.length > 0) this.#events.filesRead("filesRefused", part.listOf(this.#refused));
+    };
     const { text, names, refused } = await part.readFiles(files.filter((file) => !isImage(file)), this.#maxChars, this.#attachments !== null);
     if (text) this.#insertInto(conversation, text);
     this.#events.filesRead(null);
-    const images = await this.#attachments?.add(files.filter(isImage), target);
-    refused.push(...(images?.refused ?? []));
-    names.push(...(images?.names ?? []));
-    if (refused.length > 0) this.#events.filesRead("filesRefused", part.listOf(refused));
+    refuse(...refused);
+    const refuseImage = (/** @type {import("./refused_files.js").RefusedFile} */ image) => {
+      this.#later = "";
+      refuse(image);
+    };
+    const images = await this.#attachments?.add(files.filter(isImage), refuseImage, target);
+    names.push(...(images ?? []));
+    this.#reading -= 1;
     if (names.length > 0) this.#events.filesAdded(names);
   }
 
