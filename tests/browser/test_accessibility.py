@@ -279,12 +279,15 @@ IS_CLOSED_IN_VIEW: Final = """(head) => {
     const isOpen = head.matches("summary") ? head.parentElement.open : head.ariaExpanded === "true";
     return !isOpen && onTop.every((each) => each && head.contains(each));
 }"""
+IS_OPEN_IN_VIEW: Final = IS_CLOSED_IN_VIEW.replace("!isOpen", "isOpen")
 # How far below the upper edge of the window a control is, once its section is open and the window has moved on in it.
 READ_ON: Final = """async (head) => {
     const frame = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
     await frame();
     head.scrollIntoView({ block: "start", behavior: "instant" });
-    scrollBy({ top: innerHeight, behavior: "instant" });
+    // the button of an open question stays in view until its end
+    const { bottom } = (head.closest(".question") ?? head).getBoundingClientRect();
+    scrollBy({ top: Math.max(bottom, innerHeight), behavior: "instant" });
     await frame();
     return head.getBoundingClientRect().top;
 }"""
@@ -312,6 +315,36 @@ def test_what_is_closed_by_keyboard_comes_into_view(browser_page: Page, width: i
         browser_page.keyboard.press("Enter")
         expect(head).to_be_focused()
         browser_page.wait_for_function(IS_CLOSED_IN_VIEW, arg=head.element_handle())
+
+
+@pytest.mark.parametrize(("width", "height"), [(1100, 800), (320, 256)])
+def test_what_is_opened_by_keyboard_stays_in_view(browser_page: Page, width: int, height: int) -> None:
+    chat = ChatPage(browser_page).open()
+    answer = FedAnswer(browser_page)
+    chat.ask("A long question\n" * 80)
+    answer.send({**text_frame(""), "reasoning": "I think. " * 500}, "Before.")
+    answer.send(call_frame("call_1", "look", '{"a": "' + r"b\n" * 40 + '"}'), result_frame("call_1", "look", LINES))
+    code = "```python\n" + f"print({'1 + ' * 200}1)\n" * 20 + "```"
+    answer.send(f"<details><summary>Head</summary>\n\n{LINES}\n\n</details>\n\n{code}\n\n{LINES}", DONE_FRAME)
+    chat.wait_complete()
+    browser_page.set_viewport_size({"width": width, "height": height})
+    for name, selector in HEADS.items():
+        head = browser_page.locator(selector)
+        head.scroll_into_view_if_needed()
+        head.press("Enter")
+        expect(head).to_be_focused()
+        browser_page.wait_for_function(IS_OPEN_IN_VIEW, arg=head.element_handle())
+        if name == "a question":  # also while the reader reads on in it
+            browser_page.mouse.wheel(0, 300)
+            browser_page.wait_for_function(IS_OPEN_IN_VIEW, arg=head.element_handle())
+    wrap = browser_page.get_by_role("button", name="Wrap lines")
+    wrap.press("Enter")
+    expect(wrap).to_have_attribute("aria-pressed", "true")
+    assert wrap.evaluate(READ_ON) < height
+    browser_page.keyboard.press("Enter")
+    expect(wrap).to_have_attribute("aria-pressed", "false")
+    expect(wrap).to_be_focused()
+    expect(wrap).to_be_in_viewport(ratio=1)
 
 
 @pytest.mark.browser_context(permissions=["clipboard-read", "clipboard-write"])

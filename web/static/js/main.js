@@ -278,8 +278,8 @@ parts.loadLater(
 );
 parts.loadLater(
   () => import("./ui/uncovered.js"),
-  ({ uncoverClosed, uncoverFocus, stepAside }) => {
-    uncoverClosed(log);
+  ({ uncoverUsed, uncoverFocus, stepAside }) => {
+    uncoverUsed(log);
     uncoverFocus(log, dock);
     stepAside(position.toEnd, log);
   },

@@ -150,7 +150,9 @@ function detailsOf(figures, parts) {
     }
     list.hidden = !list.hidden;
     button.ariaExpanded = String(!list.hidden);
-    if (!list.hidden) list.scrollIntoView({ block: "nearest" }); // otherwise the dock may cover it
+    if (list.hidden) return;
+    list.scrollIntoView({ block: "nearest" }); // otherwise the dock may cover it
+    if (button.matches(":focus-visible")) button.scrollIntoView({ block: "nearest" }); // where both have no room
   };
   const button = iconButton("info", "details", "show-details", () => void show());
   button.ariaExpanded = "false";

@@ -29,18 +29,18 @@ export function uncoverFocus(log, dock) {
 }
 
 /**
- * Scrolls to the control of a section that the reader closes by keyboard while the control is out of view.
+ * Scrolls to a control that the reader has used by keyboard, and that what it opens, closes or wraps has moved out of view.
  * @param {HTMLElement} log
  */
-export function uncoverClosed(log) {
+export function uncoverUsed(log) {
   /** @param {Element | null | undefined} control */
   const uncover = (control) => control?.scrollIntoView({ block: "nearest", behavior: "instant" });
   const onToggle = (/** @type {Event} */ { target }) => {
-    if (target instanceof HTMLDetailsElement && !target.open) uncover(target.querySelector(":scope > summary:focus-visible"));
+    if (target instanceof HTMLDetailsElement) uncover(target.querySelector(":scope > summary:focus-visible"));
   };
   log.addEventListener("toggle", onToggle, { capture: true }); // it does not bubble
   log.addEventListener("click", ({ target }) => {
-    if (target instanceof Element) uncover(target.closest('[aria-expanded="false"]:focus-visible'));
+    if (target instanceof Element) uncover(target.closest(":is([aria-expanded], [aria-pressed]):focus-visible"));
   });
 }
 
