@@ -680,6 +680,46 @@ def test_an_undo_brings_back_the_images_although_another_tab_was_opened_since(ch
     assert chat.page.evaluate(STORED) == []
 
 
+# Plain http has no Web Locks.
+WITHOUT_LOCKS: Final = "Object.defineProperty(navigator, 'locks', { value: undefined })"
+# Has what is unused now be so for this time in milliseconds.
+AGE_UNUSED: Final = """(age) => {
+    const key = Object.keys(localStorage).find((each) => each.endsWith(".unused"));
+    const all = JSON.parse(localStorage.getItem(key));
+    for (const since of Object.values(all)) for (const name of Object.keys(since)) since[name] -= age;
+    localStorage.setItem(key, JSON.stringify(all));
+}"""
+
+
+def test_without_web_locks_an_undo_brings_back_the_images_for_a_week(chat: ChatPage) -> None:
+    choose(chat, picture(chat, "one.png"))
+    expect(attached(chat)).to_have_count(1)
+    chat.reply_once(**REPLY)
+    chat.ask_and_wait("What is it?")
+    chat.wait_saved()
+    other = chat.page.context.new_page()
+    for page in (chat.page, other):
+        page.add_init_script(WITHOUT_LOCKS)
+    chat.page.reload()
+    chat.wait_shown()
+    chat.page.locator(".conversation a").press("Delete")
+    expect(chat.page.locator(".conversation")).to_have_count(0)
+    chat.page.evaluate(AGE, 3_600_000)
+    other.goto("/")
+    other.evaluate(DELETE_UNUSED)
+    chat.page.get_by_role("button", name="Undo").click()
+    expect(chat.status).to_have_text("Restored")
+    chat.page.reload()
+    expect(chat.questions.get_by_role("img")).to_have_count(1)
+    # when no page can undo it
+    chat.page.locator(".conversation a").press("Delete")
+    expect(chat.page.locator(".conversation")).to_have_count(0)
+    for days, count in ((6, 2), (2, 2), (0, 0)):  # with one that no question ever had
+        other.evaluate(DELETE_UNUSED)
+        assert len(other.evaluate(STORED)) == count
+        other.evaluate(AGE_UNUSED, days * 86_400_000)
+
+
 def test_without_permission_the_button_adds_text_files_only_and_there_is_one_sentence(browser_page: Page) -> None:
     chat = ChatPage(browser_page).open()
     text: FilePayload = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"From a file."}

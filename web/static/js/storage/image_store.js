@@ -5,6 +5,7 @@
 
 import { isStorageClosed, storageName } from "../browser/page_root.js";
 import { IMAGES, PREFIX, UNDO_LOCK } from "./draft.js";
+import { unusedForLong } from "./unused.js";
 
 /**
  * @typedef {object} NewImage
@@ -113,7 +114,7 @@ export async function addImages(images) {
 
 /**
  * Deletes images that no exchange and no draft has any more, unless a deletion may still be undone. Plain http has no Web
- * Locks: there, an undo in another tab may be without its images.
+ * Locks, which tell that: there, they are kept for a week.
  * @param {() => Promise<Set<string> | null>} findUsed the ids of those that exchanges have; null if that cannot be read
  */
 export async function deleteUnused(findUsed) {
@@ -126,8 +127,10 @@ export async function deleteUnused(findUsed) {
     const { held = [] } = (await navigator.locks?.query()) ?? {}; // asked last: a deletion since the reading leaves what was in use
     if (!used || held.some(({ name }) => name === UNDO_LOCK)) return;
     for (const id of idsInDrafts()) used.add(id);
+    const unused = old.map(({ id }) => id).filter((id) => !used.has(id));
+    const forgotten = navigator.locks ? unused : unusedForLong("images", unused);
     await useImages("readwrite", async (store) => {
-      for (const { id } of old) if (!used.has(id)) store.delete(id);
+      for (const id of forgotten) store.delete(id);
     });
   } catch {
     // turned off: nothing is kept
