@@ -411,7 +411,7 @@ def test_a_page_opened_before_a_deploy_gets_its_own_files_after_it(serve: Serve)
 def test_an_address_of_another_version_is_redirected_and_the_redirect_not_kept(front: NginxServer) -> None:
     path = address_of(front, "bundle/main.js")
     for _ in range(2):
-        old = "/static/0123456789abcdef/js/main.js"
+        old = "/static/0123456789abcdef/bundle/main.js"
         moved = fetch(front.url, old)
         assert (moved.status, urljoin(old, moved.headers["location"])) == (302, path)
         assert moved.headers["cache-control"] == "no-store"
