@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
 from tools.common.scripted_model import ScriptedModel, finished, reply, said
+
+from .test_images import AGE_UNUSED
 
 
 @pytest.fixture
@@ -135,3 +139,35 @@ def test_no_notice_says_that_a_restored_conversation_is_missing(chat: ChatPage, 
     chat.page.keyboard.press("Alt+Shift+z")
     expect(chat.page.get_by_role("link", name="First")).to_be_visible()
     expect(notice).to_be_hidden()
+
+
+# The texts of the stored drafts.
+DRAFTS: Final = """() => Object.entries(localStorage).flatMap(
+    ([key, text]) => (key.includes(".draft.1.") ? [text] : []),
+).sort()"""
+
+
+def test_an_edit_of_a_deleted_question_is_removed_once_nothing_can_bring_the_question_back(chat: ChatPage) -> None:
+    for question in ("First", "Second"):
+        chat.ask_and_wait(question)
+    editor = chat.page.locator(".question-editor textarea")
+    for index, edit in enumerate(("An edit", "Another edit")):
+        chat.page.locator(".exchange").nth(index).get_by_role("button", name="Edit").click()
+        editor.last.fill(edit)
+    chat.field.fill("A draft")
+    chat.page.wait_for_function(f"() => ({DRAFTS})().length === 3")
+    chat.choose_action("Delete question and answer")
+    expect(editor).to_have_count(1)
+    chat.page.get_by_role("button", name="Undo").click()
+    expect(editor.last).to_have_value("Another edit")
+    chat.choose_action("Delete question and answer")
+    expect(editor).to_have_count(1)
+    chat.wait_saved()
+    for days, left in ((6, 3), (2, 3), (0, 2)):
+        chat.page.reload()
+        chat.wait_shown()
+        chat.load_rest()
+        chat.page.wait_for_function(f"() => ({DRAFTS})().length === {left}")
+        chat.page.wait_for_function("() => Object.keys(localStorage).some((key) => key.endsWith('.unused'))")
+        chat.page.evaluate(AGE_UNUSED, days * 86_400_000)
+    assert chat.page.evaluate(DRAFTS) == ["A draft", "An edit"]

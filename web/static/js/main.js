@@ -264,6 +264,7 @@ parts.loadLater(
   () => Promise.all([import("./ui/tooltips.js"), loadStyles("css/dialog.css"), import("./ui/menu.js"), import("./transcript/details_view.js")]),
   ([{ Tooltips }]) => new Tooltips([...ofButtons, { button: ".send", key: { key: "Enter" } }]),
 );
+parts.loadLater(() => import("./storage/unused_drafts.js"), ({ deleteUnusedDrafts }) => deleteUnusedDrafts(store));
 parts.loadLater(() => import("./ui/focus_keeper.js"), ({ FocusKeeper }) => new FocusKeeper(takeFocus));
 parts.loadLater(() => Promise.all([import("./chat/answer_receiver.js"), import("./storage/search_query.js")]));
 parts.loadLater(

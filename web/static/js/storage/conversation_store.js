@@ -257,13 +257,21 @@ export class ConversationStore {
 
   /** @returns {Promise<Set<string> | null>} the ids of the images of all exchanges; null if they cannot be read */
   async findImages() {
-    await this.#opened;
     /** @type {Set<string>} */
     const ids = new Set();
-    const visit = (/** @type {Exchange} */ { images = [] }) => images.forEach(({ id }) => ids.add(id));
+    const isRead = await this.visit(({ images = [] }) => images.forEach(({ id }) => ids.add(id)));
+    return isRead ? ids : null;
+  }
+
+  /**
+   * @param {(exchange: import("./database.js").ExchangeRecord) => void} visit called for each exchange of all conversations
+   * @returns {Promise<boolean>} false if the database failed
+   */
+  async visit(visit) {
+    await this.#opened;
     const isRead = await this.#try((database) => database.visit(visit).then(() => true));
     for (const exchange of this.#queue.exchanges) visit(exchange);
-    return isRead ? ids : null;
+    return isRead === true;
   }
 
   /**
@@ -272,15 +280,12 @@ export class ConversationStore {
    *   exchange, with the first of these exchanges; null if the words are in the title
    */
   async search(query) {
-    await this.#opened;
     /** @type {Map<string, SearchHit | null>} */
     const hits = new Map();
-    const visit = (/** @type {import("./database.js").ExchangeRecord} */ exchange) => {
+    await this.visit((exchange) => {
       const hit = query.hitIn(exchange, this.record(exchange.conversation)?.title);
       if (hit && hit.created < (hits.get(exchange.conversation)?.created ?? Infinity)) hits.set(exchange.conversation, hit);
-    };
-    await this.#try((database) => database.visit(visit));
-    for (const exchange of this.#queue.exchanges) visit(exchange);
+    });
     for (const { id, title } of this.list) if (!hits.has(id) && query.isIn(title)) hits.set(id, null);
     return hits;
   }
