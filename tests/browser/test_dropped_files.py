@@ -232,3 +232,70 @@ def test_a_file_goes_to_the_conversation_on_which_it_was_dropped(browser_page: P
     expect(chat.questions).to_have_count(0)
     go_on()
     expect(chat.field).to_have_value(f"Another\n\n{text}\n\n\nSee\n\n{text}\n")
+
+
+WIDE: Final = (
+    "Name,City\nRené,Genève\n",
+    "Здравствуйте, Мария!\r\nВстреча перенесена на среду.\r\n",
+    "姓名，数值\n张三，1\n李四，一\n",
+    "Ελλάδα και Κύπρος\n",
+    "😀 and 👍\n",
+)
+
+
+def encoded(name: str, text: str, encoding: str) -> list[object]:
+    """Return a file with a text in an encoding."""
+    return [name, "text/plain", list(text.encode(encoding))]
+
+
+def test_utf_16_is_read_without_its_mark_too(browser_page: Page) -> None:
+    chat = ChatPage(browser_page).open()
+    notice = chat.page.get_by_role("alert")
+    for text in WIDE:
+        for encoding in ("utf-16-le", "utf-16-be", "utf-16"):
+            browser_page.evaluate(DROP, ["body", [encoded("a.txt", text, encoding)], ""])
+            shown = text.replace("\r\n", "\n").rstrip("\n")
+            expect(chat.field).to_have_value(f"`a.txt`\n\n```txt\n{shown}\n```\n")
+            expect(notice).to_have_count(0)
+            chat.field.fill("")
+    # numbers of two bytes each, a text of four bytes a letter, and one that is cut in a letter
+    only_text = "Only text files can be put into a message. Images and other files cannot be sent."
+    numbers = b"".join(number.to_bytes(2, "little") for number in range(1, 200))
+    for data, sentence in (
+        (numbers, only_text),
+        (b"P\0A\0C\0K\0\x05\0", only_text),
+        ("Name".encode("utf-32-le"), only_text),
+        ("Name".encode("utf-32"), NOT_UTF8),
+        (b"\xff\xfeA\0B", NOT_UTF8),
+        ("こんにちは".encode("iso2022_jp"), NOT_UTF8),
+    ):
+        browser_page.evaluate(DROP, ["body", [["a.txt", "text/plain", list(data)]], ""])
+        expect(notice).to_have_text(f"a.txt: {sentence}")
+        browser_page.evaluate("() => document.querySelector('.dismiss').click()")
+        expect(notice).to_have_count(0)
+    expect(chat.field).to_have_value("")
+
+
+def test_on_the_chinese_page_no_other_encoding_is_taken_for_chinese(browser_page: Page) -> None:
+    chat = ChatPage(browser_page).open()
+    chat.change_language("zh-CN")
+    notice = chat.page.get_by_role("alert")
+    # an even number of letters before each sign: then GB 18030 has a character for each two of them
+    for text, encoding in (
+        ("Москва\nРоссия\n", "cp1251"),
+        ("МОСКВА\nРОССИЯ\nДЕЛО\n", "cp1251"),
+        ("Россия, «Москва»: работа", "cp1251"),
+        ("Москва\nРоссия\nдень\n", "koi8-r"),
+        ("Москва\nРоссия\nдень\n", "iso8859-5"),
+        ("中文測試\n姓名\n地址 電話 號碼\n", "big5"),
+        ("안녕하세요\n이름\n주소 전화\n", "euc-kr"),
+        ("東京 大阪 名前 住所\n", "euc-jp"),
+        ("東京 大阪 名前 住所\n", "shift_jis"),
+    ):
+        browser_page.evaluate(DROP, ["body", [encoded(f"{encoding}.txt", text, encoding)], ""])
+        expect(notice).to_have_text(f"{encoding}.txt：文本的编码不是 UTF-8。请另存为 UTF-8，然后重新添加。")
+    expect(chat.field).to_have_value("")
+    chinese = "日期,产品,数量,金额\n2026年3月,苹果,12,240元\n2026年4月,香蕉,3,15元\n合计：共计255元（含税）。"
+    browser_page.evaluate(DROP, ["body", [encoded("表.csv", chinese, "gbk")], ""])
+    expect(chat.field).to_have_value(f"`表.csv`\n\n```csv\n{chinese}\n```\n")
+    expect(notice).to_have_count(0)

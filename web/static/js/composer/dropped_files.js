@@ -1,5 +1,6 @@
 /** Turns dropped and pasted files into text: the content of text files, fenced, under their names. */
 
+import { isChinese } from "./chinese_text.js";
 import { texts } from "../i18n/language.js";
 
 export { listOf } from "./refused_files.js";
@@ -43,6 +44,11 @@ export async function readFiles(files, maxChars, takesImages) {
 
 /** Documents that may consist of letters only, and that nobody reads as such: PDF, PostScript and RTF. */
 const DOCUMENT = /^(?:%PDF-|%!PS|\{\\rtf)/;
+/** What no text has but a binary file: controls other than those of `isControl`, and numbers of no character. */
+const NO_LETTER = /[\0-\x06\x0e-\x19\x1c-\x1f\x7f-\x84\x86-\x9f\p{Unassigned}\p{Private_Use}]/u;
+/** Japanese mail: its letters are ASCII after this. */
+const SHIFTED = /\x1b\$[@B(]/;
+const LEAST_ASCII = 40; // one of so many characters
 
 /** @param {File} file */
 function isMedia({ type }) {
@@ -69,37 +75,38 @@ function refusal(cause) {
 function decode(bytes) {
   if (!bytes) return refusal("fileUnreadable");
   const [first, second] = bytes;
-  const isWide = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
-  const text = isWide ? tryDecode(first === 0xff ? "utf-16le" : "utf-16be", bytes) : tryDecode("utf-8", bytes);
-  if (text !== null) return DOCUMENT.test(text) || (!isWide && bytes.includes(0)) ? refusal("fileNotText") : { text, cause: null };
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
+    const text = tryDecode(first === 0xff ? "utf-16le" : "utf-16be", bytes);
+    return text?.includes("\0") !== false ? refusal("fileNotUtf8") : { text, cause: null }; // cut off, or UTF-32
+  }
+  if (bytes.includes(0)) {
+    const text = wideText(bytes);
+    return text === null ? refusal("fileNotText") : { text, cause: null };
+  }
+  const text = tryDecode("utf-8", bytes);
+  if (text !== null) return DOCUMENT.test(text) ? refusal("fileNotText") : SHIFTED.test(text) ? refusal("fileNotUtf8") : { text, cause: null };
   if (bytes.some(isControl) || DOCUMENT.test(String.fromCharCode(...bytes.subarray(0, 8)))) return refusal("fileNotText");
   // older Chinese programs write GB 18030. Elsewhere, too many encodings have the same bytes: a guess would show wrong letters
-  const chinese = texts.tag === "zh-CN" && isMostlyCommonChinese(bytes) ? tryDecode("gb18030", bytes) : null;
-  return chinese === null ? refusal("fileNotUtf8") : { text: chinese, cause: null };
+  const chinese = texts.tag === "zh-CN" ? tryDecode("gb18030", bytes) : null;
+  return chinese !== null && isChinese(chinese, bytes) ? { text: chinese, cause: null } : refusal("fileNotUtf8");
+}
+
+/**
+ * Reads UTF-16 without its mark. Read with its bytes in the wrong order, a line end is the number of no character.
+ * @param {Uint8Array} bytes
+ * @returns {string | null} null if it is something else
+ */
+function wideText(bytes) {
+  const read = ["utf-16le", "utf-16be"].map((encoding) => tryDecode(encoding, bytes) ?? "");
+  const ascii = read.map((text) => (NO_LETTER.test(text) || DOCUMENT.test(text) ? 0 : (text.match(/[\t-\r -~]/g)?.length ?? 0)));
+  const [little = 0, big = 0] = ascii;
+  if (little === big || Math.max(little, big) * LEAST_ASCII * 2 < bytes.length) return null;
+  return read[little > big ? 0 : 1] ?? null;
 }
 
 /** @param {number} byte @returns {boolean} whether no text has it, in an encoding with single bytes for ASCII */
 function isControl(byte) {
   return byte === 0x7f || (byte < 0x20 && !(byte >= 0x07 && byte <= 0x0d) && byte !== 0x1a && byte !== 0x1b);
-}
-
-/**
- * Tells GB 18030 from encodings of one byte a letter. In these, a letter that is not ASCII often stands before one that is.
- * @param {Uint8Array} bytes
- * @returns {boolean} whether most characters that are not ASCII are among the common ones: GB 2312, where both bytes are high
- */
-function isMostlyCommonChinese(bytes) {
-  let all = 0;
-  let common = 0;
-  for (let at = 0; at < bytes.length; at++) {
-    const lead = bytes[at] ?? 0;
-    const trail = bytes[at + 1] ?? 0;
-    if (lead < 0x80) continue;
-    all += 1;
-    if (lead >= 0xa1 && lead <= 0xf7 && trail >= 0xa1) common += 1;
-    at += trail >= 0x30 && trail <= 0x39 ? 3 : 1; // four bytes, or two
-  }
-  return common * 2 > all;
 }
 
 /**
