@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.support.helpdesk import Helpdesk, start_helpdesk
+from tools.common.chat_page import DONE_FRAME
 from tools.common.scripted_model import finished, said, stalling_after
 
 from .browser_errors import BrowserErrors
-from .fed_answer import FedAnswer, call_frame
-from .test_synced_conversations import Device, delete_all, device, look_until_running, open_conversation, wait_sent
+from .fed_answer import FedAnswer, call_frame, result_frame
+from .test_synced_conversations import (
+    Device,
+    delete_all,
+    device,
+    look_until,
+    look_until_running,
+    open_conversation,
+    wait_sent,
+)
 
 __all__ = ["device"]
 
@@ -86,6 +95,35 @@ def test_a_tool_that_another_device_may_have_allowed_is_not_said_not_to_have_run
     expect(row).not_to_contain_text("The tool did not run.")
     wait_sent(laptop)
     delete_all(laptop)
+
+
+def test_a_device_shows_that_a_tool_runs_that_was_allowed_on_another(
+    device: Device, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("ERR_FAILED")  # of the held streams
+    held: list[Route] = []
+    phone, laptop = device(), device()
+    # the server of another answer: the test is
+    phone.page.route("**/api/runs/a1/consent", lambda route: route.fulfill(status=204))
+    laptop.page.route("**/api/runs/a1/events", lambda route: held.append(route))
+    answer = FedAnswer(phone.page, run="a1")
+    phone.ask("Write to them")
+    answer.send("I will write.", call_frame("call_1", "send_mail", needs_consent=True))
+    summaries = [chat.answer.locator(".tool summary") for chat in (phone, laptop)]
+    expect(summaries[0]).to_have_text("Tool send_mail asks for permission")
+    wait_sent(phone)
+    look_until(laptop, "Today")
+    open_conversation(laptop, "Write to them")
+    expect(summaries[1]).to_have_text("Tool send_mail asks for permission")
+    phone.answer.get_by_role("button", name="Allow").click()
+    for summary in summaries:
+        expect(summary).to_have_text("Tool send_mail running")
+    answer.send(result_frame("call_1", "send_mail", "Sent"), DONE_FRAME)
+    phone.wait_complete()
+    wait_sent(phone)
+    for route in held:
+        route.abort()
+    delete_all(phone)
 
 
 def test_a_question_asked_on_one_device_runs_on_another_that_shows_the_conversation(

@@ -388,6 +388,7 @@ function updateList() {
   const elsewhere = awaiting.filter((id) => id !== chat.conversation.id);
   showAwaited(elsewhere);
   sidebar.awaited = elsewhere.length > 0;
+  void syncing?.then((sync) => sync && (sync.isAwaiting = awaiting.length > 0));
   const heading = requireElement("title", HTMLElement);
   heading.hidden = chat.isAtStart;
   heading.textContent = title || texts.untitled;

@@ -203,7 +203,8 @@ export class RunningAnswers {
   #applyDecision(conversation, exchange, call, decision) {
     const run = this.#runOf(exchange);
     exchange.parts = withDecision(exchange.parts ?? [], call, decision);
-    if (run?.isWriter) this.#store.save(conversation, [exchange], { isGrowth: true });
+    // the server tells other devices of the result only: they read the decision in the conversation
+    if (run?.isWriter) this.#store.save(conversation, [exchange], { isGrowth: decision === "sent" });
     this.#events.grown(conversation, exchange);
     if (run) this.#tellAwaiting(run);
   }

@@ -21,12 +21,14 @@ import { baseOf, changedIds, changeOf, clearMark, markOf, setBase, setChange, sy
  */
 
 const PAUSE_MS = 1000; // one request for several changes in a row
+const AWAITING_MS = 5000; // between two looks whether another device has given a permission
 const ATTEMPTS = 3; // to save what other devices change meanwhile; the next round tries again
 
 export class ServerSync {
   #store;
   #events;
   #timer = 0;
+  #awaiting = 0;
   /** Conversations that the server refuses as too large, until they change. @type {Set<string>} */
   #tooLarge = new Set();
 
@@ -52,6 +54,18 @@ export class ServerSync {
     this.#tooLarge.delete(id);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.sync(), PAUSE_MS);
+  }
+
+  /**
+   * Whether a tool waits for a permission here. Another device may give it, of which no event of the answer tells: until
+   * then, this page looks for changes again and again.
+   * @param {boolean} isAwaiting
+   */
+  set isAwaiting(isAwaiting) {
+    if (isAwaiting === this.#awaiting > 0) return;
+    clearInterval(this.#awaiting);
+    const look = () => document.visibilityState === "visible" && void this.sync();
+    this.#awaiting = isAwaiting ? setInterval(look, AWAITING_MS) : 0;
   }
 
   /** Does one round, after those of other tabs. Ends early if the server cannot be reached. */
