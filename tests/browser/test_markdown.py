@@ -199,6 +199,12 @@ def test_a_printed_table_breaks_only_words_that_are_too_wide(chat: ChatPage, mod
         assert excess <= 0
 
 
+# In how many lines an element's text is.
+LINES: Final = """(each) => {
+    const range = document.createRange();
+    range.selectNodeContents(each);
+    return new Set([...range.getClientRects()].map(({ top }) => top)).size;
+}"""
 MATRIX: Final = " & ".join(f"a_{{1,{number}}}" for number in range(40))
 MANY_COLUMNS: Final = rf"""| Quarter | Revenue | Cost | Profit | Margin | Employees | 中文列 | Comment |
 |---|---:|---:|---:|---:|---:|---|---|
@@ -230,6 +236,7 @@ def test_a_printed_table_or_formula_has_smaller_type_before_it_is_broken_or_cut(
         broken, excess = prose.evaluate(BROKEN_WORDS)
         assert [each for each in broken if each.isascii()] == []
         assert "一些文字" not in broken
+        assert prose.get_by_text("24.30 %").evaluate(LINES) == 1
         assert excess <= 0
         assert table.evaluate(size) > 10
         edges = "all => all.map((each) => each.getBoundingClientRect().right)"

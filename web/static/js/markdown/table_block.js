@@ -15,6 +15,8 @@ import { texts } from "../i18n/language.js";
 // In letters. A short cell does not wrap, so that a number stays with its unit; a long one is not made narrow.
 const SHORT = 16;
 const LONG = 60;
+/** A number with a currency or a unit, such as "24.30 %", "€ 5" or "1 200 km". */
+const AMOUNT = /^\P{N}{0,4}\d[\d\s.,'’]*[^\s\d]{0,5}$/u;
 const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/gu;
 // Of a printed page, and between two columns: words that have room within an equal share of the page are not broken there.
 const PAGE = 78;
@@ -40,7 +42,7 @@ export function scrollableTable(table) {
     const longest = text.length <= MOST ? longestWord(text) : Infinity;
     if (longest <= share) cell.classList.add("whole-words");
     else if (longest > LONGEST) cell.classList.add("broken-words");
-    if (width <= SHORT) cell.classList.add("short");
+    if (width <= SHORT) cell.classList.add("short", ...(AMOUNT.test(text) ? ["amount"] : []));
     else if (width >= LONG) cell.classList.add("long");
   }
   box.append(shown);
