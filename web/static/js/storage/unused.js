@@ -19,10 +19,12 @@ export function unusedForLong(kind, names) {
   if (isStorageClosed()) return [];
   try {
     const now = Date.now();
-    const all = parseObject(localStorage.getItem(KEY) ?? "") ?? {};
-    const before = /** @type {Record<string, number>} */ (all[kind] ?? {});
+    const { [kind]: known, ...others } = parseObject(localStorage.getItem(KEY) ?? "") ?? {};
+    const before = /** @type {Record<string, number>} */ (known ?? {});
     const since = Object.fromEntries(names.map((name) => [name, before[name] ?? now]));
-    localStorage.setItem(KEY, JSON.stringify({ ...all, [kind]: since }));
+    const all = { ...others, ...(names.length > 0 && { [kind]: since }) };
+    if (Object.keys(all).length > 0) localStorage.setItem(KEY, JSON.stringify(all));
+    else localStorage.removeItem(KEY);
     return names.filter((name) => (since[name] ?? now) < now - KEPT_MS);
   } catch {
     return []; // full or turned off
