@@ -205,6 +205,10 @@ LINES: Final = """(each) => {
     range.selectNodeContents(each);
     return new Set([...range.getClientRects()].map(({ top }) => top)).size;
 }"""
+# The second index of each entry of a printed matrix, in the order of reading.
+ENTRIES: Final = """(formula) => [...formula.querySelectorAll(".katex-base .mtable > [class^=col-align]")]
+    .filter((each) => each.checkVisibility())
+    .map(({ textContent }) => /,(\\d+)/.exec(textContent)[1])"""
 MATRIX: Final = " & ".join(f"a_{{1,{number}}}" for number in range(40))
 MANY_COLUMNS: Final = rf"""| Quarter | Revenue | Cost | Profit | Margin | Employees | 中文列 | Comment |
 |---|---:|---:|---:|---:|---:|---|---|
@@ -239,11 +243,15 @@ def test_a_printed_table_or_formula_has_smaller_type_before_it_is_broken_or_cut(
         assert prose.get_by_text("24.30 %").evaluate(LINES) == 1
         assert excess <= 0
         assert table.evaluate(size) > 10
+        # a matrix goes on in further lines, before its type has less than 7 points
+        for formula in formulas.all():
+            assert formula.evaluate(size) >= 9.3
+            assert formula.evaluate(ENTRIES) == [str(number) for number in range(40)]
         edges = "all => all.map((each) => each.getBoundingClientRect().right)"
         assert max(prose.locator(".katex-base").evaluate_all(edges)) <= width
         assert chat.overflow() == 0
     chat.page.evaluate("dispatchEvent(new Event('afterprint'))")
-    expect(prose.locator(".to-fit, .whole")).to_have_count(0)
+    expect(prose.locator(".to-fit, .whole, .strip, .in-strips")).to_have_count(0)
 
 
 def test_formulas_are_typeset_and_amounts_of_money_are_not(chat: ChatPage, model: ScriptedModel) -> None:

@@ -3,8 +3,10 @@
  * its type as small as the width of the page demands.
  */
 
+import { removeStrips, splitIntoStrips } from "./printed_strips.js";
+
 const MAY_BE_WIDE = 400; // pixels; less has room on any page
-/** In letters' heights. A table that needs more has type of less than 7 points on A4: its words are broken instead. */
+/** In letters' heights. What needs more has type of less than 7 points on A4: words and matrices are broken instead. */
 const MOST = 66;
 
 /** @param {HTMLElement} log */
@@ -20,6 +22,7 @@ export function forgetWidths(log) {
     element.removeAttribute("style");
   }
   for (const table of log.querySelectorAll("table.whole")) table.classList.remove("whole");
+  removeStrips(log);
 }
 
 /** @param {Element[]} elements */
@@ -44,9 +47,13 @@ function narrowestWidth(table) {
 
 /** @param {HTMLElement} formula */
 function measureFormula(formula) {
-  const parts = [...formula.querySelectorAll(".katex-base")].map((part) => part.getBoundingClientRect().width);
+  const size = parseFloat(getComputedStyle(/** @type {Element} */ (formula.querySelector(".katex"))).fontSize);
+  const parts = [...formula.querySelectorAll(".katex-base")].map((part) => {
+    const { width } = part.getBoundingClientRect();
+    return width > MOST * size ? splitIntoStrips(part, MOST * size) : width;
+  });
   const widest = Math.max(0, ...parts); // between them, lines may end
-  setNeed(formula, widest < MAY_BE_WIDE ? 0 : needOf(/** @type {Element} */ (formula.querySelector(".katex")), widest));
+  setNeed(formula, widest < MAY_BE_WIDE ? 0 : Math.ceil(widest + 1) / size);
 }
 
 /**
