@@ -125,6 +125,24 @@ def test_the_announced_keys_undo_where_a_deletion_puts_the_focus(chat: ChatPage,
     expect(search).not_to_have_value("heron")
 
 
+def test_a_search_finds_a_conversation_that_an_undo_has_brought_back(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("A heron."), reply("A tree."))
+    chat.ask_and_wait("Birds")
+    chat.page.keyboard.press("Alt+Shift+o")
+    chat.ask_and_wait("Plants")
+    chat.page.keyboard.press("Alt+Shift+k")
+    chat.page.keyboard.type("hero")
+    title = chat.page.locator(".conversation a")
+    expect(title).to_have_text(["Birds"])
+    title.press("Delete")
+    expect(chat.page.locator("#sluice-search")).to_be_focused()
+    chat.page.keyboard.press("End")
+    chat.page.keyboard.type("n")
+    expect(chat.page.get_by_text("No results")).to_be_visible()
+    chat.page.keyboard.press("Alt+Shift+z")
+    expect(title).to_have_text(["Birds"])
+
+
 def test_no_notice_says_that_a_restored_conversation_is_missing(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("One."), reply("Two."))
     chat.ask_and_wait("First")

@@ -23,6 +23,8 @@ export class ConversationSearch {
   #events;
   /** The results by the id of the conversation; null without a search. @type {Map<string, SearchHit | null> | null} */
   #found = null;
+  /** The ids of all conversations, also those that are not found. @type {Set<string>} */
+  #listed = new Set();
   #query = "";
   #count = 0;
   #text = "";
@@ -74,7 +76,10 @@ export class ConversationSearch {
    */
   filter(records) {
     const found = this.#found;
+    const before = this.#listed;
+    this.#listed = new Set(records.map(({ id }) => id));
     if (!found) return records;
+    if (hasMore(this.#listed, before)) void this.#searchOnce();
     const present = records.filter(({ id }) => found.has(id));
     this.#count = present.length; // results may have been deleted since the search
     this.#showCount();
@@ -97,12 +102,19 @@ export class ConversationSearch {
   /** Runs one search at a time. If the text changes during a search, another one follows. */
   #search() {
     this.#text = this.#field.value;
+    return this.#searchOnce();
+  }
+
+  #searchOnce() {
     this.#running ??= this.#searchAll().finally(() => (this.#running = null));
     return this.#running;
   }
 
   async #searchAll() {
-    for (let text = null; text !== this.#text; ) {
+    /** @type {Set<string>} */
+    let listed = new Set();
+    for (let text = null; text !== this.#text || hasMore(this.#listed, listed); ) {
+      listed = this.#listed; // an undo may bring back another one meanwhile
       text = this.#text; // not the field's: an input method may be composing there
       const query = text.trim();
       this.#found = query ? await this.#events.search(text) : null;
@@ -129,4 +141,12 @@ export class ConversationSearch {
   #showCount() {
     this.#result.textContent = this.#found ? texts.found(this.#count) : "";
   }
+}
+
+/**
+ * @param {Set<string>} ids
+ * @param {Set<string>} before
+ */
+function hasMore(ids, before) {
+  return [...ids].some((id) => !before.has(id));
 }
