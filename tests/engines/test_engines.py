@@ -118,6 +118,25 @@ def test_a_question_is_answered_as_markdown_and_is_there_after_a_reload(chat: Ch
     expect(chat.prose.locator("strong")).to_have_text("bold")
 
 
+def test_a_reload_returns_to_where_the_reader_was(chat: ChatPage, model: ScriptedModel) -> None:
+    text = "\n\n".join(f"Paragraph {number}, with a formula $x_{{{number}}}$." for number in range(60))
+    model.enqueue(reply(text), reply(text))
+    for question in ("First", "And on"):
+        chat.ask_and_wait(question)
+    chat.wait_saved()
+    read = chat.page.get_by_text("Paragraph 40,").first
+    read.evaluate("each => scrollBy({ top: each.getBoundingClientRect().top - 200, behavior: 'instant' })")
+    before = read.bounding_box()
+    assert before is not None
+    chat.page.reload()
+    expect(chat.questions).to_have_count(2)
+    chat.wait_shown()
+    chat.page.wait_for_function(
+        "([each, top]) => Math.abs(each.getBoundingClientRect().top - top) <= 2",
+        arg=[read.element_handle(), before["y"]],
+    )
+
+
 def test_an_answer_streams_and_stops(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
     model.enqueue((Chunk("Half"), gate, *said(" of it"), *finished()))
