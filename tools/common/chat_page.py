@@ -17,7 +17,7 @@ COMPLETE = re.compile("^(Answer complete|回答完成)$")
 # has them.
 WAIT_FOR_MARKDOWN = """async () => {
     const main = document.querySelector("script[src$='/main.js']").src;
-    const files = ["../vendor/markdown-it.js", "../vendor/dompurify.js", "./ui/focus_keeper.js"];
+    const files = ["../vendor/markdown-it.js", "../vendor/dompurify.js", "./shared/interaction.js"];
     await Promise.allSettled(files.map((file) => import(new URL(file, main).href)));
 }"""
 

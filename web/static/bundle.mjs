@@ -16,33 +16,37 @@ const modules = join(here, "js");
 const bundle = join(here, "bundle");
 
 const MAIN = "main.js";
-// The browser waits for it before it paints: what it imports is a file without anything else.
+// The browser waits for it before it paints.
 const APPEARANCE = "settings/appearance.js";
+const INTERACTION = "interaction.js";
 // Has no document: a file of its own, with all that it imports.
 const WORKER = "markdown/highlight_worker.js";
 
 await rm(bundle, { recursive: true, force: true });
-const before = new Set((await build([APPEARANCE])).flatMap(({ moduleIds }) => moduleIds));
 const entries = [MAIN, APPEARANCE].map((name) => join(modules, name));
-const page = await build([MAIN, APPEARANCE], [
-  { name: "before_paint", test: (id) => before.has(id) && !entries.includes(id), priority: 2 },
-  { name: "page", tags: ["$initial"], test: (id) => !entries.includes(id), priority: 1 },
+const beforePaint = await neededBy(APPEARANCE);
+const interaction = await neededBy(INTERACTION);
+const page = await build([MAIN, APPEARANCE], true, [
+  { name: "before_paint", test: (id) => beforePaint.has(id) && !entries.includes(id), priority: 3 },
+  { name: "page", tags: ["$initial"], test: (id) => !entries.includes(id), priority: 2 },
+  { name: "interaction", test: (id) => interaction.has(id), priority: 1 },
 ]);
-await build([WORKER]);
-const manifest = { sources: await digest(), first: withImports(page, [MAIN, APPEARANCE]).sort() };
+await build([WORKER], true);
+const manifest = { sources: await digest(), first: filesOf(page, [MAIN, APPEARANCE]).sort() };
 await writeFile(join(bundle, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
 
 /**
- * Writes the files of some entries, replacing those of the same names.
- *
- * @param {string[]} names of the entries, below js/
+ * @param {string[]} names of entries, below js/
+ * @param {boolean} isWritten whether the files are written; those of the same names are replaced
  * @param {import("rolldown").CodeSplittingGroup[]} [groups] files for modules that several others import
  */
-async function build(names, groups) {
+async function build(names, isWritten, groups) {
   const input = Object.fromEntries(names.map((name) => [name.replace(/\.js$/, ""), join(modules, name)]));
-  // an entry exports nothing to a page: only then may a group be without what its modules import
-  const made = await rolldown({ input, platform: "browser", preserveEntrySignatures: false });
-  const { output } = await made.write({
+  // a page uses no export of an entry, and only without them may a group be without what its modules import
+  const preserveEntrySignatures = isWritten ? false : "strict";
+  const checks = { ineffectiveDynamicImport: false }; // it is meant in interaction.js
+  const made = await rolldown({ input, platform: "browser", preserveEntrySignatures, treeshake: isWritten, checks });
+  const { output } = await made[isWritten ? "write" : "generate"]({
     dir: bundle,
     minify: true,
     sourcemap: true,
@@ -56,12 +60,19 @@ async function build(names, groups) {
   return output.filter((file) => file.type === "chunk");
 }
 
+/** Returns a module, and all that it imports. @param {string} name */
+async function neededBy(name) {
+  const files = await build([name], false);
+  const needed = filesOf(files, [name]);
+  return new Set(files.filter(({ fileName }) => needed.includes(fileName)).flatMap(({ moduleIds }) => moduleIds));
+}
+
 /**
  * @param {import("rolldown").OutputChunk[]} files
  * @param {string[]} names
- * @returns {string[]} these files and all that they import, directly or not, without dynamic imports
+ * @returns {string[]} these files and all that they import, directly or not; not dynamically
  */
-function withImports(files, names) {
+function filesOf(files, names) {
   const found = new Set(names);
   for (const name of found) {
     for (const imported of files.find(({ fileName }) => fileName === name)?.imports ?? []) found.add(imported); // grows meanwhile

@@ -14,7 +14,7 @@ import { ConversationActions } from "./chat/conversation_actions.js";
 import { Database } from "./storage/database.js";
 import { DatabaseConnection } from "./storage/database_connection.js";
 import { onLanguageChange, texts } from "./i18n/language.js";
-import { loadIdb, loadStyles } from "./browser/libraries.js";
+import { loadIdb } from "./browser/libraries.js";
 import { requireElement } from "./browser/elements.js";
 import { loadMarkdown } from "./markdown/markdown_loader.js";
 import { ModelChoice } from "./composer/model_choice.js";
@@ -242,10 +242,6 @@ const markdown = contentNeeded.then(loadMarkdown).then((loaded) => {
   transcript.useMarkdown(loaded);
   position.follow();
 });
-void contentNeeded
-  .then(() => import("./transcript/visited_places.js"))
-  .then(({ returnToPlaces }) => returnToPlaces(log, requireElement("bar", HTMLElement), (top) => position.scrollBy(top)))
-  .catch(() => undefined); // offline, or after a deploy
 conversations.start(); // at once: what the reader does next must reach the conversation in the address
 // its exchanges are read after Markdown has loaded: replacing plain text would shift the layout
 void Promise.all([loadIdb(), conversationInAddress() && markdown])
@@ -260,31 +256,12 @@ onLanguageChange(() => {
 });
 
 const { ofButtons } = new Shortcuts(Object.values(KEYS));
-parts.loadLater(
-  () => Promise.all([import("./ui/tooltips.js"), loadStyles("css/dialog.css"), import("./ui/menu.js"), import("./transcript/details_view.js")]),
-  ([{ Tooltips }]) => new Tooltips([...ofButtons, { button: ".send", key: { key: "Enter" } }]),
-);
+const keys = [...ofButtons, { button: ".send", key: { key: "Enter" } }];
+void contentNeeded
+  .then(() => import("./interaction.js"))
+  .then(({ addRest }) => addRest({ bar: requireElement("bar", HTMLElement), log, dock, position, keys, takeFocus }))
+  .catch(() => undefined); // offline, or after a deploy
 parts.loadLater(() => import("./storage/unused_drafts.js"), ({ deleteUnusedDrafts }) => deleteUnusedDrafts(store));
-parts.loadLater(() => import("./ui/focus_keeper.js"), ({ FocusKeeper }) => new FocusKeeper(takeFocus));
-parts.loadLater(() => Promise.all([import("./chat/answer_receiver.js"), import("./storage/search_query.js")]));
-parts.loadLater(
-  () => Promise.all([import("./transcript/copied_content.js"), import("./transcript/printed_code.js"), import("./transcript/tab_stops.js")]),
-  ([{ watchCopying }, { watchPrinting }, { watchTab }]) => {
-    for (const watch of [watchCopying, watchPrinting, watchTab]) watch(log);
-  },
-);
-parts.loadLater(
-  () => import("./ui/turned_screen.js"),
-  ({ keepPlace }) => keepPlace(requireElement("bar", HTMLElement), (top) => position.scrollBy(top)),
-);
-parts.loadLater(
-  () => import("./ui/uncovered.js"),
-  ({ uncoverUsed, uncoverFocus, stepAside }) => {
-    uncoverUsed(log);
-    uncoverFocus(log, dock);
-    stepAside(position.toEnd, log);
-  },
-);
 new ConnectionNotice(notices, (key) => announce(texts[key]));
 new CopyNotice(notices, announce);
 
