@@ -19,16 +19,20 @@ const MAIN = "main.js";
 // The browser waits for it before it paints.
 const APPEARANCE = "settings/appearance.js";
 const INTERACTION = "interaction.js";
+// Loaded at once where questions may have images.
+const IMAGES = "composer/attachments.js";
 // Has no document: a file of its own, with all that it imports.
 const WORKER = "markdown/highlight_worker.js";
 
 await rm(bundle, { recursive: true, force: true });
 const entries = [MAIN, APPEARANCE].map((name) => join(modules, name));
 const beforePaint = await neededBy(APPEARANCE);
+const images = await neededBy(IMAGES);
 const interaction = await neededBy(INTERACTION);
 const page = await build([MAIN, APPEARANCE], true, [
-  { name: "before_paint", test: (id) => beforePaint.has(id) && !entries.includes(id), priority: 3 },
-  { name: "page", tags: ["$initial"], test: (id) => !entries.includes(id), priority: 2 },
+  { name: "before_paint", test: (id) => beforePaint.has(id) && !entries.includes(id), priority: 4 },
+  { name: "page", tags: ["$initial"], test: (id) => !entries.includes(id), priority: 3 },
+  { name: "images", test: (id) => images.has(id), priority: 2 },
   { name: "interaction", test: (id) => interaction.has(id), priority: 1 },
 ]);
 await build([WORKER], true);

@@ -259,9 +259,8 @@ const { ofButtons } = new Shortcuts(Object.values(KEYS));
 const keys = [...ofButtons, { button: ".send", key: { key: "Enter" } }];
 void contentNeeded
   .then(() => import("./interaction.js"))
-  .then(({ addRest }) => addRest({ bar: requireElement("bar", HTMLElement), log, dock, position, keys, takeFocus }))
+  .then(({ addRest }) => addRest({ bar: requireElement("bar", HTMLElement), log, dock, position, store, keys, takeFocus }))
   .catch(() => undefined); // offline, or after a deploy
-parts.loadLater(() => import("./storage/unused_drafts.js"), ({ deleteUnusedDrafts }) => deleteUnusedDrafts(store));
 new ConnectionNotice(notices, (key) => announce(texts[key]));
 new CopyNotice(notices, announce);
 

@@ -1,6 +1,5 @@
 /** The images that will be sent with the next message: a list of them above the message box. */
 
-import "../i18n/image_texts.js";
 import { iconButton } from "../ui/button.js";
 import { DraftImages } from "../storage/draft_images.js";
 import { keepImages, loadImages } from "../storage/image_store.js";

@@ -1,6 +1,5 @@
 /** Shows, while files are dragged over the page, that they may be dropped. Loaded with the first of them. */
 
-import "../i18n/image_texts.js";
 import { loadStyles } from "../browser/libraries.js";
 import { setText } from "../i18n/language.js";
 

@@ -1,6 +1,5 @@
 /** The button that adds files to the message: text files, and images where they may be sent. */
 
-import "../i18n/image_texts.js";
 import { iconButton } from "../ui/button.js";
 
 const IMAGES = "image/png,image/jpeg,image/webp,image/gif";

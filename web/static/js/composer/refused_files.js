@@ -1,6 +1,5 @@
 /** Names the files that were not put into the message, each with its own cause. */
 
-import "../i18n/image_texts.js";
 import { onLanguageChange, texts } from "../i18n/language.js";
 
 /**

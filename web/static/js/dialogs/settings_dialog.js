@@ -1,7 +1,6 @@
 /** The settings dialog. Each change applies at once. */
 
 import { Dialog } from "./dialog.js";
-import "../i18n/dialog_texts.js";
 import { onLanguageChange, texts } from "../i18n/language.js";
 
 /** @typedef {import("../settings/settings.js").Settings} Settings */

@@ -1,7 +1,6 @@
 /** The dialog that lists the keyboard shortcuts. */
 
 import { Dialog } from "./dialog.js";
-import "../i18n/dialog_texts.js";
 import { setText } from "../i18n/language.js";
 import { keysOf } from "../ui/shortcuts.js";
 

@@ -4,7 +4,6 @@ import { keepQuick, prepareFor } from "../ui/quick_field.js";
 import { coarsePointer } from "../browser/page_root.js";
 import { MAX_TEMPERATURE } from "../conversation/tuning.js";
 import { leaveChanges } from "../storage/left_changes.js";
-import "../i18n/dialog_texts.js";
 import { texts, tooLong } from "../i18n/language.js";
 import { Dialog } from "./dialog.js";
 

@@ -3,8 +3,6 @@
 import { callsOf } from "../conversation/answer_parts.js";
 import { collectImages, importImages } from "./archived_images.js";
 import { ArchiveError, readArchive, writeArchive } from "./archive.js";
-import "../i18n/file_texts.js";
-import "../i18n/image_texts.js";
 import { texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */

@@ -1,6 +1,4 @@
-/** The texts of an answer's details, in all languages. Loaded with them. */
-
-import { addTexts } from "./language.js";
+/** The texts of an answer's details, in all languages. */
 
 /** @typedef {typeof ENGLISH} DetailTexts */
 
@@ -30,4 +28,4 @@ const CHINESE = {
   cost: "费用",
 };
 
-addTexts(ENGLISH, CHINESE);
+export const DETAIL_TEXTS = { ENGLISH, CHINESE };

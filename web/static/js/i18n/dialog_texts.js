@@ -1,6 +1,4 @@
-/** The texts that are shown only in dialogs, in all languages. Loaded with the first dialog. Those of the template are in `english.js`. */
-
-import { addTexts } from "./language.js";
+/** The texts that are shown only in dialogs, in all languages. Those of the template are in `english.js`. */
 
 /** @typedef {typeof ENGLISH} DialogTexts */
 
@@ -45,4 +43,4 @@ const CHINESE = {
   laterPrompt: "下一个问题",
 };
 
-addTexts(ENGLISH, CHINESE);
+export const DIALOG_TEXTS = { ENGLISH, CHINESE };

@@ -1,6 +1,4 @@
-/** The texts of exported and imported files, in all languages. Loaded with the first export or import. */
-
-import { addTexts } from "./language.js";
+/** The texts of exported and imported files, in all languages. */
 
 /** @typedef {typeof ENGLISH} FileTexts */
 
@@ -66,4 +64,4 @@ const CHINESE = {
   archiveUnreadable: "浏览器无法读取此文件，它可能已被移动或修改。请重新选择。",
 };
 
-addTexts(ENGLISH, CHINESE);
+export const FILE_TEXTS = { ENGLISH, CHINESE };

@@ -1,6 +1,4 @@
-/** The texts of images and files in questions, in all languages. Loaded with the parts that add, show or export them. */
-
-import { addTexts } from "./language.js";
+/** The texts of images and files in questions, in all languages. */
 
 /** @typedef {typeof ENGLISH} ImageTexts */
 
@@ -63,4 +61,4 @@ const CHINESE = {
   imagesNotKept: "此浏览器无法保存图片，离开页面后图片会丢失。",
 };
 
-addTexts(ENGLISH, CHINESE);
+export const IMAGE_TEXTS = { ENGLISH, CHINESE };

@@ -1,20 +1,31 @@
 /**
  * The page's language: the one that the reader chose, or else the application's, or else the browser's: Chinese or English.
- * All visible texts are in this folder: those that a part of the page needs later are in files of their own.
+ * All visible texts are in this folder.
  */
 
+import { DETAIL_TEXTS } from "./detail_texts.js";
+import { DIALOG_TEXTS } from "./dialog_texts.js";
+import { FILE_TEXTS } from "./file_texts.js";
+import { IMAGE_TEXTS } from "./image_texts.js";
+import { MARKDOWN_TEXTS } from "./markdown_texts.js";
+import { TOOL_TEXTS } from "./tool_texts.js";
 import { CHINESE } from "./chinese.js";
 import { ENGLISH } from "./english.js";
 import { frame, preferredLanguages, root } from "../browser/page_root.js";
 
 /**
- * Those of a part that is loaded later are there once it has imported them.
  * @typedef {typeof ENGLISH & import("./detail_texts.js").DetailTexts & import("./dialog_texts.js").DialogTexts &
  *   import("./file_texts.js").FileTexts & import("./image_texts.js").ImageTexts & import("./markdown_texts.js").MarkdownTexts &
  *   import("./tool_texts.js").ToolTexts} Texts
  */
 /** @typedef {"" | "en" | "zh-CN"} LanguageChoice empty for the application's or the browser's language */
 /** @typedef {{ [Key in keyof Texts]: Texts[Key] extends string ? Key : never }[keyof Texts]} TextKey */
+
+const PARTS = [DETAIL_TEXTS, DIALOG_TEXTS, FILE_TEXTS, IMAGE_TEXTS, MARKDOWN_TEXTS, TOOL_TEXTS];
+/** @type {Texts} */
+const ALL_ENGLISH = Object.assign({}, ENGLISH, ...PARTS.map((part) => part.ENGLISH));
+/** @type {Texts} */
+const ALL_CHINESE = Object.assign({}, CHINESE, ...PARTS.map((part) => part.CHINESE));
 
 /** The texts of the current language. A change of language replaces this object, so keep no reference to it. */
 export let texts = textsFor(preferredLanguages());
@@ -29,17 +40,7 @@ const listeners = new Set();
  */
 export function textsFor(preferred) {
   const first = preferred.find((tag) => /^(zh|en)\b/i.test(tag));
-  return /** @type {Texts} */ (first && /^zh\b/i.test(first) ? CHINESE : ENGLISH);
-}
-
-/**
- * Adds the texts of a part of the page that is loaded later.
- * @param {Partial<Texts>} english
- * @param {Partial<Texts>} chinese
- */
-export function addTexts(english, chinese) {
-  Object.assign(ENGLISH, english);
-  Object.assign(CHINESE, chinese);
+  return first && /^zh\b/i.test(first) ? ALL_CHINESE : ALL_ENGLISH;
 }
 
 /**

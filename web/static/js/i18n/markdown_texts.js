@@ -1,6 +1,4 @@
-/** The texts of code, tables and the like in answers, in all languages. Loaded with Markdown. */
-
-import { addTexts } from "./language.js";
+/** The texts of code, tables and the like in answers, in all languages. */
 
 /** @typedef {typeof ENGLISH} MarkdownTexts */
 
@@ -49,4 +47,4 @@ const CHINESE = {
   footnoteBack: (label) => `脚注 ${label}：回到正文`,
 };
 
-addTexts(ENGLISH, CHINESE);
+export const MARKDOWN_TEXTS = { ENGLISH, CHINESE };

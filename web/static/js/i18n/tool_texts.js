@@ -1,6 +1,4 @@
-/** The texts of tools, sources and progress, in all languages. Loaded with the first answer that has them. */
-
-import { addTexts } from "./language.js";
+/** The texts of tools, sources and progress, in all languages. */
 
 /** @typedef {typeof ENGLISH} ToolTexts */
 
@@ -75,4 +73,4 @@ const CHINESE = {
   progress: "进度",
 };
 
-addTexts(ENGLISH, CHINESE);
+export const TOOL_TEXTS = { ENGLISH, CHINESE };

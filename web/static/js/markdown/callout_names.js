@@ -1,6 +1,5 @@
 /** The names of callouts in the page's language. */
 
-import "../i18n/markdown_texts.js";
 import { setText } from "../i18n/language.js";
 
 /** @typedef {import("../i18n/language.js").TextKey} TextKey */

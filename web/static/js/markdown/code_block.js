@@ -2,7 +2,6 @@
 
 import { iconButton } from "../ui/button.js";
 import { setCode } from "./code_lines.js";
-import "../i18n/markdown_texts.js";
 import { setText, texts } from "../i18n/language.js";
 import { setSource } from "./patch.js";
 

@@ -1,6 +1,5 @@
 /** Leads from a footnote's reference to its text, and back. */
 
-import "../i18n/markdown_texts.js";
 import { texts } from "../i18n/language.js";
 
 const MARKS = "sup.footnote-reference, sup.footnote-label";

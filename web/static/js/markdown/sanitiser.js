@@ -1,6 +1,5 @@
 /** Sanitises the HTML of a model's Markdown: no scripts, and no requests to other hosts. */
 
-import "../i18n/markdown_texts.js";
 import { setLabel, texts } from "../i18n/language.js";
 import { makeLinkSafe } from "./safe_link.js";
 

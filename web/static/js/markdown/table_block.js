@@ -3,7 +3,6 @@
  * split into several tables with the same column widths.
  */
 
-import "../i18n/markdown_texts.js";
 import { texts } from "../i18n/language.js";
 
 /**

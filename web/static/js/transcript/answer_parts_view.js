@@ -5,7 +5,6 @@
 
 import { callsOf } from "../conversation/answer_parts.js";
 import { MarkdownView } from "../markdown/markdown_view.js";
-import "../i18n/tool_texts.js";
 import { setLabel } from "../i18n/language.js";
 import { stateOf, ToolRow } from "./tool_row.js";
 

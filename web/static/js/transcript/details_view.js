@@ -2,7 +2,6 @@
 
 import { tokensPerSecond } from "../api/answer_details.js";
 import { callsOf } from "../conversation/answer_parts.js";
-import "../i18n/detail_texts.js";
 import { setText, texts } from "../i18n/language.js";
 
 /** @typedef {import("../api/answer_details.js").AnswerDetails} AnswerDetails */

@@ -1,6 +1,5 @@
 /** The images of a question: small ones, which open large. */
 
-import "../i18n/image_texts.js";
 import { iconButton, PART_MISSING } from "../ui/button.js";
 import { loadStyles } from "../browser/libraries.js";
 import { loadImages, onImagesAdded } from "../storage/image_store.js";
