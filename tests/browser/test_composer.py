@@ -269,3 +269,10 @@ def test_a_press_of_stop_that_comes_too_late_does_not_send_the_draft(chat: ChatP
     chat.field.press("Enter")
     expect(chat.questions).to_have_text(["First", "A draft"])
     chat.wait_complete()
+
+
+def test_one_undo_takes_back_what_was_typed_in_one_go(chat: ChatPage) -> None:
+    chat.field.focus()
+    chat.page.keyboard.type("hello world")
+    chat.page.keyboard.press("Control+z")
+    expect(chat.field).to_have_value("")

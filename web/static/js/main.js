@@ -19,7 +19,7 @@ import { requireElement } from "./browser/elements.js";
 import { loadMarkdown } from "./markdown/markdown_loader.js";
 import { ModelChoice } from "./composer/model_choice.js";
 import { ConnectionNotice, CopyNotice, Notices } from "./ui/notices.js";
-import { firstInteraction, PartLoader } from "./ui/part_loader.js";
+import { firstInteraction, loadPersistently, PartLoader } from "./ui/part_loader.js";
 import { ReadingPosition } from "./transcript/reading_position.js";
 import { settings } from "./settings/settings.js";
 import { Shortcuts } from "./ui/shortcuts.js";
@@ -99,7 +99,7 @@ const composer = new Composer(requireElement("composer", HTMLFormElement), promp
   filesAdded: (names) => announce(texts.filesAdded(names)),
   filesRead: (problem, fill) => {
     notices.hide(...FILE_PROBLEMS); // shown again, it is announced again
-    if (problem) notices.show(problem, { isUrgent: problem === "partNotLoaded", fill });
+    if (problem) notices.show(problem, { isUrgent: problem.startsWith("part"), fill });
   },
 });
 const startScreen = new StartScreen(requireElement("empty", HTMLElement), requireElement("start", HTMLElement), (prompt) => {
@@ -237,10 +237,15 @@ const dialogs = new Dialogs({
 });
 
 const contentNeeded = conversationInAddress() ? Promise.resolve() : firstInteraction();
-const markdown = contentNeeded.then(loadMarkdown).then((loaded) => {
-  if (!loaded) return;
-  transcript.useMarkdown(loaded);
-  position.follow();
+/** Fulfilled when Markdown is there, or could not be loaded at once. */
+const markdown = new Promise((tried) => {
+  void contentNeeded
+    .then(() => loadPersistently(loadMarkdown, () => tried(undefined)))
+    .then((loaded) => {
+      transcript.useMarkdown(loaded);
+      position.follow();
+    })
+    .then(tried, () => undefined); // answers stay plain text
 });
 conversations.start(); // at once: what the reader does next must reach the conversation in the address
 // its exchanges are read after Markdown has loaded: replacing plain text would shift the layout
@@ -258,7 +263,7 @@ onLanguageChange(() => {
 const { ofButtons } = new Shortcuts(Object.values(KEYS));
 const keys = [...ofButtons, { button: ".send", key: { key: "Enter" } }];
 void contentNeeded
-  .then(() => import("./interaction.js"))
+  .then(() => loadPersistently(() => import("./interaction.js")))
   .then(({ addRest }) => addRest({ bar: requireElement("bar", HTMLElement), log, dock, position, store, keys, takeFocus }))
   .catch(() => undefined); // offline, or after a deploy
 new ConnectionNotice(notices, (key) => announce(texts[key]));

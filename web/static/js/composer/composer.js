@@ -4,6 +4,7 @@ import { requireElement } from "../browser/elements.js";
 import { coarsePointer, root } from "../browser/page_root.js";
 import { Draft } from "../storage/draft.js";
 import { takeFiles } from "./file_intake.js";
+import { missingPart } from "../ui/part_loader.js";
 import { keepQuick, prepareFor } from "../ui/quick_field.js";
 import { PromptRecall } from "./prompt_recall.js";
 import { replaceText } from "./text_edit.js";
@@ -24,7 +25,7 @@ import { onLanguageChange, setText, texts, tooLong } from "../i18n/language.js";
  * @property {(problem: FileProblem | null, fill?: (sentence: HTMLElement) => void) => void} filesRead what is wrong with dropped or
  *   pasted files; null also at the next edit
  *
- * @typedef {import("./attachments.js").ImageProblem | "filesRefused" | "partNotLoaded"} FileProblem
+ * @typedef {import("./attachments.js").ImageProblem | "filesRefused" | "partNotLoaded" | "partOffline"} FileProblem
  */
 
 /** The keys of the message box. @type {import("../dialogs/shortcut_list.js").ListedKey[]} */
@@ -36,7 +37,7 @@ export const COMPOSER_KEYS = [
 ];
 
 /** @type {FileProblem[]} */
-export const FILE_PROBLEMS = ["filesRefused", "imagesTooMany", "imagesNotKept", "imagesMissing", "partNotLoaded"];
+export const FILE_PROBLEMS = ["filesRefused", "imagesTooMany", "imagesNotKept", "imagesMissing", "partNotLoaded", "partOffline"];
 
 const OTHER_BYTES = 1000; // of a request besides its message
 const MAX_BYTES_PER_CHAR = 6; // in JSON: \u0000
@@ -318,7 +319,7 @@ export class Composer {
     const conversation = this.#conversation;
     const target = this.#attachments?.target;
     const part = await import("./dropped_files.js").catch(() => null);
-    if (!part) return this.#events.filesRead("partNotLoaded"); // offline, or after a deploy
+    if (!part) return this.#events.filesRead(missingPart());
     const isImage = (/** @type {File} */ { type }) => this.#attachments !== null && /^image\/(?!svg)/.test(type);
     if (this.#reading === 0) this.#refused = [];
     this.#reading += 1;

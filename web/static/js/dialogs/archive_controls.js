@@ -1,6 +1,7 @@
 /** Import and export of all conversations, in the settings. */
 
 import { texts } from "../i18n/language.js";
+import { missingPart } from "../ui/part_loader.js";
 
 /** @typedef {(work: (files: import("../files/conversation_files.js").ConversationFiles) => Promise<void>) => Promise<boolean>} UseFiles */
 
@@ -28,7 +29,7 @@ export class ArchiveControls {
         this.#show(message);
         if (message) announce(message);
       });
-      if (!isLoaded) this.#show(texts.partNotLoaded);
+      if (!isLoaded) this.#show(texts[missingPart()]);
     });
     element.addEventListener("beforetoggle", ({ newState }) => newState === "open" && this.#show(""));
     file.addEventListener("change", async () => {
@@ -41,7 +42,7 @@ export class ArchiveControls {
         announce(result.message);
         result.ids.forEach(imported);
       });
-      if (!isLoaded) this.#show(texts.partNotLoaded);
+      if (!isLoaded) this.#show(texts[missingPart()]);
     });
   }
 

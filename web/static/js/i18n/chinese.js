@@ -141,6 +141,7 @@ export const CHINESE = {
   conversationDeleted: "已删除对话。",
   incomplete: "这个回答不完整。",
   partNotLoaded: "页面的这一部分无法加载。请重新加载页面，然后重试。",
+  partOffline: "页面的这一部分还没有加载。联网后请重试。",
   image: "图片",
   retry: "重试",
   askInNew: "用此问题开始新对话",

@@ -155,6 +155,7 @@ export const ENGLISH = {
   conversationDeleted: "Conversation deleted.",
   incomplete: "This answer is incomplete.",
   partNotLoaded: "This part of the page could not be loaded. Reload the page, then try again.",
+  partOffline: "This part of the page is not loaded yet. Try again when you are online.",
   image: "Image",
   retry: "Try again",
   askInNew: "New conversation with this question",

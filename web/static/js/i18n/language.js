@@ -84,7 +84,8 @@ function roughly(count) {
  */
 export function setText(element, key) {
   element.setAttribute("data-text", key);
-  element.textContent = texts[key];
+  // a change of text, to the same one as well, ends what Chromium takes back by one undo in a field
+  if (element.textContent !== texts[key]) element.textContent = texts[key];
 }
 
 /**

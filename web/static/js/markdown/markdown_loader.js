@@ -7,9 +7,11 @@ import { loadLibraries, loadStyles } from "../browser/libraries.js";
 
 /** @typedef {import("./markdown.js").Markdown} Markdown */
 
-/** @returns {Promise<Markdown | null>} null if something is missing: answers stay plain text; never rejects */
+/**
+ * @returns {Promise<Markdown>} rejected if something is missing: answers stay plain text
+ */
 export async function loadMarkdown() {
-  const ours = Promise.all([import("./markdown.js"), loadStyles("css/prose.css")]).catch(() => [null]);
-  const [[module], libraries] = await Promise.all([ours, loadLibraries()]);
-  return module && libraries && new module.Markdown(libraries);
+  const [{ Markdown }, libraries] = await Promise.all([import("./markdown.js"), loadLibraries(), loadStyles("css/prose.css")]);
+  if (!libraries) throw new Error("The libraries for Markdown could not be loaded.");
+  return new Markdown(libraries);
 }

@@ -2,7 +2,8 @@
 
 import { AnswerEnding } from "./answer_ending.js";
 import { loadStyles } from "../browser/libraries.js";
-import { copyText, PART_MISSING } from "../ui/button.js";
+import { copyText } from "../ui/button.js";
+import { loadShown } from "../ui/part_loader.js";
 import { setLabel, setText } from "../i18n/language.js";
 import { MarkdownView } from "../markdown/markdown_view.js";
 import { ReasoningView } from "./reasoning_view.js";
@@ -94,12 +95,14 @@ export class AnswerView {
     if (this.#isLoadingParts) return;
     this.#isLoadingParts = true;
     try {
-      const [{ AnswerPartsView }] = await Promise.all([import("./answer_parts_view.js"), loadStyles("css/parts.css")]);
+      const [{ AnswerPartsView }] = await loadShown(() =>
+        Promise.all([import("./answer_parts_view.js"), loadStyles("css/parts.css")]),
+      );
       this.#parts = new AnswerPartsView(this.#text, this.#markdown, this.#events);
       if (this.#library) this.#parts.useMarkdown(this.#library);
       this.element.classList.toggle("waiting", this.#showText(exchange));
     } catch {
-      this.element.dispatchEvent(new Event(PART_MISSING, { bubbles: true })); // offline, or after a deploy
+      // the notice stays
     }
     this.#isLoadingParts = false;
   }

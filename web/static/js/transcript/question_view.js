@@ -1,7 +1,8 @@
 /** One question in the transcript, with the buttons for it. A long one is folded. */
 
 import { BranchSwitch } from "./branch_switch.js";
-import { copyButton, iconButton, PART_MISSING } from "../ui/button.js";
+import { copyButton, iconButton } from "../ui/button.js";
+import { loadShown } from "../ui/part_loader.js";
 import { Draft, draftOwnerOf } from "../storage/draft.js";
 import { setLabel, setText } from "../i18n/language.js";
 import { breakLongRuns } from "../ui/long_runs.js";
@@ -79,9 +80,7 @@ export class QuestionView {
     row.className = "question-images"; // with its height, so that nothing shifts
     this.#images = row;
     this.#article.append(row);
-    import("./question_images.js").then(({ showImages }) => showImages(row, images)).catch(() => {
-      row.dispatchEvent(new Event(PART_MISSING, { bubbles: true })); // offline, or after a deploy
-    });
+    void loadShown(() => import("./question_images.js")).then(({ showImages }) => showImages(row, images), () => undefined);
   }
 
   /** The unsent text in the editor; empty if it is closed, or the question unchanged. */

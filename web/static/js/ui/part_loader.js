@@ -2,8 +2,13 @@
 
 import { PART_MISSING } from "./button.js";
 
+const PART_LOADED = "sluice-part-loaded";
+
 /** @typedef {import("./notices.js").Notices} Notices */
 
+// as long as a server may take to restart
+const PAUSE_MS = 10_000;
+const ATTEMPTS = 5;
 const INTERACTIONS = ["pointermove", "pointerdown", "keydown", "input", "click"];
 
 export class PartLoader {
@@ -12,7 +17,17 @@ export class PartLoader {
   /** @param {Notices} notices */
   constructor(notices) {
     this.#notices = notices;
-    document.addEventListener(PART_MISSING, () => notices.show("partNotLoaded"));
+    document.addEventListener(PART_MISSING, () => this.#showMissing());
+    document.addEventListener(PART_LOADED, () => this.#hideMissing());
+    addEventListener("online", () => notices.hide("partOffline"));
+  }
+
+  #showMissing() {
+    this.#notices.show(missingPart());
+  }
+
+  #hideMissing() {
+    this.#notices.hide("partNotLoaded", "partOffline");
   }
 
   /**
@@ -23,10 +38,10 @@ export class PartLoader {
   async load(load) {
     try {
       const part = await load();
-      this.#notices.hide("partNotLoaded");
+      this.#hideMissing();
       return part;
     } catch {
-      this.#notices.show("partNotLoaded");
+      this.#showMissing();
       return null;
     }
   }
@@ -56,6 +71,50 @@ export class PartLoader {
       .then(use)
       .catch(() => undefined);
   }
+}
+
+/** Returns the notice that a part could not be loaded. @returns {"partNotLoaded" | "partOffline"} */
+export function missingPart() {
+  return navigator.onLine ? "partNotLoaded" : "partOffline";
+}
+
+/**
+ * Loads a part of the page. Where that fails, offline or while the server restarts, it is tried again: when the browser is
+ * online, or with the first interaction after a pause.
+ * @template Part
+ * @param {() => Promise<Part>} load
+ * @param {() => void} [failed] called when the first attempt has failed
+ * @returns {Promise<Part>} rejected when the last attempt has failed
+ */
+export async function loadPersistently(load, failed = () => {}) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await load();
+    } catch (error) {
+      if (attempt === 1) failed();
+      if (attempt === ATTEMPTS) throw error;
+    }
+    await new Promise((resolve) => {
+      addEventListener("online", resolve, { once: true });
+      setTimeout(() => void firstInteraction().then(resolve), PAUSE_MS);
+    });
+  }
+}
+
+/**
+ * Loads a part of what is shown, as `loadPersistently` does. A notice says so while it is missing.
+ * @template Part
+ * @param {() => Promise<Part>} load
+ * @returns {Promise<Part>} rejected when the last attempt has failed
+ */
+export async function loadShown(load) {
+  let isMissing = false;
+  const part = await loadPersistently(load, () => {
+    isMissing = true;
+    document.dispatchEvent(new Event(PART_MISSING));
+  });
+  if (isMissing) document.dispatchEvent(new Event(PART_LOADED));
+  return part;
 }
 
 /** @returns {Promise<unknown>} fulfilled when the reader moves the pointer, touches or types */
