@@ -307,13 +307,13 @@ def test_images_stay_with_their_question_and_open_large(chat: ChatPage, browser_
     thumbnails = chat.questions.last.get_by_role("img")
     expect(thumbnails).to_have_count(2)
     chat.wait_saved()
-    chat.page.reload()
-    expect(thumbnails).to_have_count(2)
     # The style sheet comes late, and the focus goes elsewhere meanwhile.
     held: list[Route] = []
     chat.page.route("**/css/dialog.css*", lambda route: held.append(route))
     with chat.page.expect_request("**/css/dialog.css*"):
-        thumbnails.first.click()
+        chat.page.reload()
+    expect(thumbnails).to_have_count(2)
+    thumbnails.first.click()
     chat.field.focus()
     held[0].continue_()
     chat.page.unroute_all()
