@@ -72,10 +72,8 @@ export class Composer {
   #heirs = new WeakMap();
   /** What to send once its images are read, other than the draft. */
   #later = "";
-  /** How many choices of files are being read, and what was refused of them. */
-  #reading = 0;
-  /** @type {import("./refused_files.js").RefusedFile[]} */
-  #refused = [];
+  /** Once files were added. @type {import("./added_files.js").AddedFiles | null} */
+  #addedFiles = null;
   #maxChars = Infinity;
   #maxBytes = Infinity;
 
@@ -317,28 +315,21 @@ export class Composer {
   /** Adds files to the message of the conversation that is shown now, also if another one is shown when they have been read. @param {File[]} files */
   async #addFiles(files) {
     const conversation = this.#conversation;
-    const target = this.#attachments?.target;
-    const part = await import("./dropped_files.js").catch(() => null);
+    const attachments = this.#attachments;
+    const target = attachments?.target;
+    const part = await import("./added_files.js").catch(() => null);
     if (!part) return this.#events.filesRead(missingPart());
-    const isImage = (/** @type {File} */ { type }) => this.#attachments !== null && /^image\/(?!svg)/.test(type);
-    if (this.#reading === 0) this.#refused = [];
-    this.#reading += 1;
-    const refuse = (/** @type {import("./refused_files.js").RefusedFile[]} */ ...refused) => {
-      this.#refused.push(...refused);
-      if (refused.length > 0) this.#events.filesRead("filesRefused", part.listOf(this.#refused));
-    };
-    const { text, names, refused } = await part.readFiles(files.filter((file) => !isImage(file)), this.#maxChars, this.#attachments !== null);
-    if (text) this.#insertInto(conversation, text);
-    this.#events.filesRead(null);
-    refuse(...refused);
-    const refuseImage = (/** @type {import("./refused_files.js").RefusedFile} */ image) => {
-      this.#later = "";
-      refuse(image);
-    };
-    const images = await this.#attachments?.add(files.filter(isImage), refuseImage, target);
-    names.push(...(images ?? []));
-    this.#reading -= 1;
-    if (names.length > 0) this.#events.filesAdded(names);
+    this.#addedFiles ??= new part.AddedFiles({
+      ...this.#events,
+      imageRefused: () => {
+        this.#later = "";
+      },
+    });
+    await this.#addedFiles.add(files, {
+      maxChars: this.#maxChars,
+      insert: (text) => this.#insertInto(conversation, text),
+      addImages: attachments && ((images, refuse) => attachments.add(images, refuse, target)),
+    });
   }
 
   /**
