@@ -352,6 +352,30 @@ def test_deleting_a_conversation_saves_what_full_storage_has_refused(chat: ChatP
     expect(titles(another)).to_have_text(["Second"])
 
 
+@pytest.mark.parametrize("is_asked", [False, True], ids=["name alone", "also a question"])
+def test_a_name_and_a_pin_that_full_storage_has_refused_are_saved_by_a_deletion(
+    chat: ChatPage, model: ScriptedModel, is_asked: bool
+) -> None:
+    model.enqueue(reply("One."), reply("Two."), reply("Three."))
+    converse(chat, "First", "Second")
+    chat.page.evaluate(FILL_STORAGE)
+    chat.page.evaluate(FREE_STORAGE_BY_DELETING)
+    if is_asked:
+        chat.ask_and_wait("And on")
+    act(chat, "Second", "Rename")
+    chat.page.keyboard.type("Renamed")
+    chat.page.keyboard.press("Enter")
+    act(chat, "Renamed", "Pin")
+    full = chat.page.get_by_role("alert").filter(has_text="the browser's storage is full")
+    expect(full).to_be_visible()
+    act(chat, "First", "Delete")
+    expect(full).to_be_hidden()
+    for reload in (lambda: None, chat.page.reload):
+        reload()
+        expect(titles(chat)).to_have_text(["Renamed"])
+        expect(chat.page.get_by_role("heading", name="Pinned")).to_be_visible()
+
+
 def test_deleting_a_question_saves_what_full_storage_has_refused(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("One."), reply("Two."))
     chat.ask_and_wait("First")

@@ -6,6 +6,7 @@
 import { Catalogue } from "./catalogue.js";
 import { Conversation } from "../conversation/conversation.js";
 import { isAhead } from "../conversation/exchange.js";
+import { RecordChanges } from "./record_changes.js";
 import { StorageError } from "./storage_error.js";
 import { TabChannel } from "./tab_channel.js";
 import { WriteQueue } from "./write_queue.js";
@@ -42,6 +43,7 @@ export class ConversationStore {
   #events;
   #tabs;
   #catalogue = new Catalogue();
+  #changes = new RecordChanges((id, changes) => this.#try((database) => database.changeRecord(id, changes)));
   #isListRead = false;
   #queue;
   #setOpened = () => {};
@@ -83,7 +85,7 @@ export class ConversationStore {
     if (!(await this.#readList())) return;
     await this.#queue.flush();
     if (this.#queue.isEmpty) await this.#queue.recover();
-    if (this.#queue.isEmpty) this.#events.saved(); // otherwise the failure was reported
+    if (this.#queue.isEmpty) await this.#finishSaving(); // otherwise the failure was reported
     this.#events.listChanged();
   }
 
@@ -113,6 +115,7 @@ export class ConversationStore {
     const stored = await this.#try(async (database) => (await database.conversation(id)) ?? null);
     const record = this.#queue.record(id) ?? stored?.record;
     if (!record) return stored === undefined ? undefined : null;
+    this.#changes.applyTo(record);
     const exchanges = new Map(stored?.exchanges.map((exchange) => [exchange.id, exchange]));
     for (const { exchange } of this.#queue.exchangesOf(id)) exchanges.set(exchange.id, exchange);
     return new Conversation(record, exchanges.values());
@@ -188,12 +191,41 @@ export class ConversationStore {
     Object.assign(record, changes);
     this.#events.listChanged();
     await this.flush(); // a new conversation must be in the database before it is changed there
-    const changed = await this.#try((database) => database.changeRecord(id, changes));
-    if (!changed) return;
-    if (!isFromServer) this.#events.changedHere(id, "record");
-    this.#catalogue.addWritten(changed); // a write in the meantime may have stored the old record
+    const isStored = await this.#storeChanges(id, changes);
+    if (isStored && !isFromServer) this.#events.changedHere(id, "record");
+  }
+
+  /**
+   * @param {string} id
+   * @param {import("./database.js").RecordChanges} [changes] other than those that were refused before
+   * @returns {Promise<boolean>} false if the database has refused them
+   */
+  async #storeChanges(id, changes) {
+    const record = await this.#changes.store(id, changes);
+    if (!record) return false;
+    this.#addWritten(record); // a write in the meantime may have stored the old record
     this.#events.listChanged();
     this.#tabs.post({ kind: "changed", conversation: id });
+    return true;
+  }
+
+  /** Tries again to change records. */
+  async #changeWhatWasRefused() {
+    for (const id of this.#changes.ids) {
+      if (!(await this.#storeChanges(id))) return;
+      this.#events.changedHere(id, "record");
+    }
+  }
+
+  /** Call when the queue has been written. */
+  async #finishSaving() {
+    await this.#changeWhatWasRefused();
+    if (this.#changes.isEmpty) this.#events.saved(); // otherwise the failure was reported
+  }
+
+  /** @param {ConversationRecord} record as the database has it */
+  #addWritten(record) {
+    this.#catalogue.addWritten(this.#changes.applyTo(record));
   }
 
   /**
@@ -296,12 +328,12 @@ export class ConversationStore {
    */
   #onWritten(records, deleted) {
     for (const record of records) {
-      this.#catalogue.addWritten(record);
+      this.#addWritten(record);
       this.#tabs.post({ kind: "changed", conversation: record.id });
     }
     for (const id of deleted) this.#deletedElsewhere(id);
     if (!this.#isListRead) void this.reopen(); // reading it has failed, but now the database works
-    this.#events.saved();
+    void this.#finishSaving();
     this.#events.listChanged();
   }
 
@@ -313,7 +345,7 @@ export class ConversationStore {
     }
     const record = await this.#try((database) => database.record(conversation));
     if (!record) return;
-    this.#catalogue.addWritten(record);
+    this.#addWritten(record);
     this.#events.listChanged();
     this.#events.changedElsewhere(conversation);
   }
@@ -339,18 +371,20 @@ export class ConversationStore {
   #forget(id) {
     this.#catalogue.remove(id);
     this.#queue.drop(id);
+    this.#changes.drop(id);
   }
 
   /** Tries again to write changes: a deletion may have made room for them. */
   async #writeWhatWasRefused() {
     if (!this.#queue.isEmpty) await this.flush();
+    if (this.#queue.isEmpty && !this.#changes.isEmpty) await this.#finishSaving();
   }
 
   /** @returns {Promise<boolean>} whether it was read; if not, the failure was reported */
   async #readList() {
     const records = await this.#try((database) => database.conversations());
     if (!records) return false;
-    for (const record of records) this.#catalogue.addWritten(record);
+    for (const record of records) this.#addWritten(record);
     this.#isListRead = true;
     return true;
   }
