@@ -11,6 +11,7 @@ from tools.common.scripted_model import ScriptedModel, reply
 
 from .test_conversations import titles
 from .test_history_limits import open_conversation
+from .test_long_conversations import DRAWN
 
 MARKED: Final = "() => [...(CSS.highlights.get('sluice-hit') ?? [])].map(String)"
 
@@ -39,6 +40,40 @@ def test_a_search_result_shows_a_snippet_and_opens_at_the_marked_words(browser_p
     expect(place).to_be_in_viewport(ratio=1)
     search.fill("")
     expect(snippet).to_be_hidden()
+
+
+# From now on, the rest is drawn when the page has scrolled and has not yet heard of it, as on a slow machine.
+DRAW_WITH_SCROLLING: Final = """() => {
+    const { setTimeout } = window;
+    const { scrollIntoView } = Element.prototype;
+    window.later = [];
+    window.setTimeout = (run, ...rest) => rest.length > 0 ? setTimeout(run, ...rest) : later.push(run) && 0;
+    Element.prototype.scrollIntoView = function (...options) {
+        scrollIntoView.apply(this, options);
+        for (const run of later.splice(0)) run();
+    };
+}"""
+
+
+def test_a_search_result_stays_in_view_while_other_answers_are_drawn(browser_page: Page) -> None:
+    chat = ChatPage(browser_page).open()
+    chat.page.evaluate(DRAW_WITH_SCROLLING)
+    lines = "".join(f"- Line {number}\n\n\n\n" for number in range(30))
+    answers = [f"{lines}\n\nA **bird** of number {number} sits.\n\n{lines}" for number in range(100)]
+    answers[20] = f"{lines}\n\nThe grey `heron` waits here.\n\n{lines}"
+    open_conversation(chat, answers)
+    plain = chat.page.locator(".prose.plain")
+    assert plain.count() > 30
+    chat.page.locator("#sluice-search").fill("heron")
+    chat.page.locator(".conversation .snippet").click()
+    answer = chat.answers.nth(20)
+    expect(answer).to_be_in_viewport()
+    place = answer.locator("p", has_text="heron")
+    expect(place).to_be_in_viewport(ratio=1)
+    expect(plain).to_have_count(0)
+    chat.page.evaluate(DRAWN)
+    expect(place).to_be_in_viewport(ratio=1)
+    assert browser_page.evaluate(MARKED) == ["heron"]
 
 
 # Answers and the snippet for the word "heron".

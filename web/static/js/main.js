@@ -191,9 +191,10 @@ let awaitedPermissions = null;
 const wantedHit = new WantedHit(log, parts, {
   reveal: (exchange) => {
     chat.reveal(exchange);
-    return transcript.elementOf(exchange);
+    return transcript.renderNext(exchange);
   },
-  isCurrent: (conversation) => chat.conversation === conversation && !chat.running,
+  scrollTo: (element, block) => position.show(element, block),
+  isCurrent: (conversation) => chat.conversation === conversation,
 });
 const sidebarElement = requireElement("sidebar", HTMLElement);
 const panel = new ConversationPanel(sidebarElement, { chat, store, conversations, parts, useFiles }, announce, (conversation, hit, byMouse) => {

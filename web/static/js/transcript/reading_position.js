@@ -75,6 +75,18 @@ export class ReadingPosition {
     this.recheckEnd();
   }
 
+  /**
+   * Scrolls to what the reader has chosen, and stops following at once: the page may grow before it hears of its scrolling.
+   * @param {Element} element
+   * @param {"start" | "center"} block where it comes in the window
+   */
+  show(element, block) {
+    element.scrollIntoView({ block, behavior: "instant" });
+    this.#leave();
+    this.#lastTop = scroller.scrollTop;
+    this.#update();
+  }
+
   goToStart() {
     this.#hasEnd = false;
     scroller.scrollTo({ top: 0, behavior: "instant" });

@@ -1,7 +1,12 @@
 /** Shows where the words of a search stand in an exchange: scrolls there, and marks them. */
 
+import { UNRENDERED } from "./visited_places.js";
+
 const NAME = "sluice-hit"; // as in the style sheet
-const WAIT_MS = 5000; // a long conversation is rendered from its end on
+const WAIT_MS = 5000; // for the next answer to be rendered; what has failed stays plain
+
+/** Aborted when the reader goes on, or chooses another one. */
+let keeping = new AbortController();
 
 /** Removes the marks. */
 export function clearHit() {
@@ -9,24 +14,50 @@ export function clearHit() {
 }
 
 /**
+ * A long conversation is rendered while this is shown, above and below it: it stays in view until all has its height, or
+ * the reader goes on.
  * @param {HTMLElement} log
  * @param {HTMLElement} exchange in it
  * @param {string[]} words lower-case
- * @param {() => boolean} isWanted whether the reader has not gone on meanwhile
+ * @param {object} page
+ * @param {(element: Element, block: "start" | "center") => void} page.scrollTo
+ * @param {() => boolean} page.isWanted whether the exchange is still shown
  */
-export async function showHit(log, exchange, words, isWanted) {
-  exchange.scrollIntoView({ block: "start", behavior: "instant" }); // at once; then, when all has its height, exactly
-  const end = performance.now() + WAIT_MS;
-  while (log.querySelector(".prose.plain, .prose[aria-busy=true]") && performance.now() < end) {
-    await new Promise((resolve) => requestAnimationFrame(resolve));
-    if (!isWanted()) return;
+export async function showHit(log, exchange, words, { scrollTo, isWanted }) {
+  keeping.abort();
+  const kept = (keeping = new AbortController());
+  const options = { capture: true, passive: true, signal: kept.signal };
+  for (const type of ["wheel", "touchmove", "keydown", "pointerdown"]) addEventListener(type, () => kept.abort(), options);
+  scrollTo(exchange, "start"); // at once; then, when it is rendered, exactly
+  for await (const _ of framesUntilRendered(exchange)) {
+    if (keeping !== kept || !isWanted()) return;
+    if (!kept.signal.aborted) scrollTo(exchange, "start");
   }
   const ranges = rangesOf(exchange, words);
   clearHit();
   // a browser without the API shows the place unmarked
   if ("highlights" in CSS && ranges.length > 0) CSS.highlights.set(NAME, new Highlight(...ranges));
   const place = ranges[0]?.startContainer.parentElement ?? exchange;
-  place.scrollIntoView({ block: "center", behavior: "instant" });
+  scrollTo(place, "center");
+  for await (const _ of framesUntilRendered(log)) {
+    if (kept.signal.aborted || !isWanted()) break;
+    scrollTo(place, "center");
+  }
+  kept.abort();
+}
+
+/** @param {HTMLElement} part of the page: yields in each frame until all of its answers are rendered */
+async function* framesUntilRendered(part) {
+  let least = Infinity;
+  let end = 0;
+  for (;;) {
+    const { length } = part.querySelectorAll(UNRENDERED);
+    if (length < least) end = performance.now() + WAIT_MS;
+    least = Math.min(length, least);
+    if (length === 0 || performance.now() > end) return;
+    await new Promise((resolve) => requestAnimationFrame(resolve));
+    yield;
+  }
 }
 
 /**

@@ -124,9 +124,12 @@ export class Transcript {
     return [...this.#views].flatMap(([exchange, { unsentEdit }]) => (unsentEdit ? [[exchange, unsentEdit]] : []));
   }
 
-  /** @param {string} id @returns {HTMLElement | undefined} the element of a shown exchange */
-  elementOf(id) {
-    return [...this.#views].find(([exchange]) => exchange.id === id)?.[1].element;
+  /** Renders a shown exchange next. @param {string} id @returns {HTMLElement | undefined} its element */
+  renderNext(id) {
+    const view = [...this.#views].find(([exchange]) => exchange.id === id)?.[1];
+    const index = view ? this.#unrendered.indexOf(view) : -1;
+    if (index >= 0) this.#unrendered.push(...this.#unrendered.splice(index, 1));
+    return view?.element;
   }
 
   /** @param {Exchange} exchange */

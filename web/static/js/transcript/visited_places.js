@@ -7,7 +7,7 @@ const STORED = storageName("place");
 /** What stays the same when an exchange is shown again. Reasoning and long questions are folded then. */
 const BLOCKS = ".question, .answer > .prose > :not(.group), .answer > .prose > .group > *";
 /** Of answers that are being written, only what is below the place grows. */
-const UNRENDERED = ".answer:not(.running) .prose:is(.plain, [aria-busy=true])";
+export const UNRENDERED = ".answer:not(.running) .prose:is(.plain, [aria-busy=true])";
 const WAIT_MS = 5000; // a long conversation is rendered from its end on
 const LEAST = 48; // pixels that stay in view of a question that is folded again
 

@@ -6,7 +6,8 @@
 /**
  * @typedef {object} HitEvents
  * @property {(exchange: string) => HTMLElement | undefined} reveal shows the branch with an exchange; undefined if it was deleted
- * @property {(conversation: Conversation) => boolean} isCurrent whether the conversation is shown, and no answer of it is running
+ * @property {(element: Element, block: "start" | "center") => void} scrollTo
+ * @property {(conversation: Conversation) => boolean} isCurrent whether the conversation is shown
  */
 
 export class WantedHit {
@@ -47,6 +48,9 @@ export class WantedHit {
     const part = await this.#parts.load(() => import("./search_hit.js"));
     if (!part) return;
     this.clear = part.clearHit;
-    void part.showHit(this.#log, element, words, () => element.isConnected && this.#events.isCurrent(conversation));
+    void part.showHit(this.#log, element, words, {
+      scrollTo: this.#events.scrollTo,
+      isWanted: () => element.isConnected && this.#events.isCurrent(conversation),
+    });
   }
 }
