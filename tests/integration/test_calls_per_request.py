@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tests.support.running_server import PLANTED_KEY
 from tools.common.gunicorn_server import REPOSITORY, GunicornServer
@@ -80,6 +80,11 @@ def calls_of(url: str, ask_once: Callable[[], None]) -> Calls:
     return {kind: names - own.get(kind, Counter()) for kind, names in whole.items()}
 
 
+def least(accounts: Sequence[Calls]) -> Calls:
+    """Return the least of what each kind of thread called: more turns for the same work only add to it."""
+    return {kind: min((each[kind] for each in accounts), key=Counter.total) for kind in accounts[0]}
+
+
 def ask_in_vain(url: str) -> None:
     with stream_chat(url) as client:
         assert client.status == 503
@@ -98,7 +103,7 @@ def test_a_request_costs_no_more_calls_than_it_did() -> None:
             with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
                 for _ in range(10):  # what happens once is behind it
                     ask(client, request)
-                spent = calls_of(server.url, lambda: ask(client, request))
+                spent = least([calls_of(server.url, lambda: ask(client, request)) for _ in range(3)])
     account = "\n".join(
         f"{count / REQUESTS:7.2f} {kind} {name}"
         for kind, names in spent.items()
