@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from .assets import Assets
+from .libraries import REMEDY
 
 _MODULES: Final = "js/"
 _BUNDLE: Final = "bundle/"
@@ -29,6 +31,7 @@ class ModuleFiles:
     first: tuple[str, ...]
 
 
+@lru_cache(maxsize=1)  # the applications of a process have the same files
 def module_files(assets: Assets) -> ModuleFiles:
     """Return the bundle; or the modules themselves, where there is no bundle or it was made of others.
 
@@ -49,12 +52,11 @@ def describe_missing_bundle(assets: Assets) -> list[str]:
     Returns:
         One message, or none if the bundle is there.
     """
-    if _has_bundle(assets):
+    if module_files(assets).folder == _BUNDLE:
         return []
     state = "was made of other modules" if MANIFEST in assets else "is missing"
     return [
-        f"the page loads each of its modules by itself, which takes longer: {assets.source}/bundle {state}; run "
-        "`make vendor` in the checkout and restart the server, or install a wheel that `make wheel` built"
+        f"the page loads each of its modules by itself, which takes longer: {assets.source}/bundle {state}; {REMEDY}"
     ]
 
 

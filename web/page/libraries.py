@@ -10,6 +10,8 @@ from .assets import Assets
 EARLY_LIBRARIES: Final = ("vendor/idb.js",)
 #: Contained in the page. Without it, buttons show their names instead of icons.
 ICONS: Final = "vendor/icons.svg"
+#: How a page gets what it lacks.
+REMEDY: Final = "run `make vendor` in the checkout and restart the server, or install a wheel that `make wheel` built"
 #: All that static/js/browser/libraries.js loads. The page works without them, and shows less.
 LIBRARIES: Final = (
     *EARLY_LIBRARIES,
@@ -36,7 +38,4 @@ def describe_missing_libraries(assets: Assets) -> list[str]:
     # Without one of these two, the page parses no Markdown.
     is_plain = bool({"vendor/markdown-it.js", "vendor/dompurify.js"} & set(missing))
     consequence = "shows answers as plain text" if is_plain else "lacks some libraries"
-    return [
-        f"the page {consequence}: {', '.join(missing)} not found in {assets.source}; run `make vendor` in the "
-        "checkout and restart the server, or install a wheel that `make wheel` built"
-    ]
+    return [f"the page {consequence}: {', '.join(missing)} not found in {assets.source}; {REMEDY}"]

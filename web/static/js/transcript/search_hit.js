@@ -1,5 +1,6 @@
 /** Shows where the words of a search stand in an exchange: scrolls there, and marks them. */
 
+import { onReaderAct } from "./reader_acts.js";
 import { UNRENDERED } from "./visited_places.js";
 
 const NAME = "sluice-hit"; // as in the style sheet
@@ -26,8 +27,7 @@ export function clearHit() {
 export async function showHit(log, exchange, words, { scrollTo, isWanted }) {
   keeping.abort();
   const kept = (keeping = new AbortController());
-  const options = { capture: true, passive: true, signal: kept.signal };
-  for (const type of ["wheel", "touchmove", "keydown", "pointerdown"]) addEventListener(type, () => kept.abort(), options);
+  onReaderAct(() => kept.abort(), kept.signal);
   scrollTo(exchange, "start"); // at once; then, when it is rendered, exactly
   for await (const _ of framesUntilRendered(exchange)) {
     if (keeping !== kept || !isWanted()) return;

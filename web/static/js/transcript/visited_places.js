@@ -2,6 +2,7 @@
 
 import { conversationInAddress } from "../browser/address.js";
 import { distanceToEnd, isAlone, isStorageClosed, NEAR_END, scrollTarget, storageName } from "../browser/page_root.js";
+import { onReaderAct } from "./reader_acts.js";
 
 const STORED = storageName("place");
 /** What stays the same when an exchange is shown again. Reasoning and long questions are folded then. */
@@ -68,7 +69,7 @@ export function returnToPlaces(log, bar, scrollBy) {
 
   note();
   scrollTarget.addEventListener("scroll", note, { passive: true });
-  for (const type of ["wheel", "touchmove", "keydown", "pointerdown"]) addEventListener(type, cancel, { capture: true, passive: true });
+  onReaderAct(cancel);
   addEventListener("popstate", () => void returnTo(places.get(entry())));
   addEventListener("pagehide", keep);
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && keep()); // it may be discarded
