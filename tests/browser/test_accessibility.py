@@ -293,13 +293,19 @@ READ_ON: Final = """async (head) => {
 }"""
 
 
-@pytest.mark.parametrize(("width", "height"), [(780, 390), (320, 256)])
-def test_what_is_closed_by_keyboard_comes_into_view(browser_page: Page, width: int, height: int) -> None:
-    chat = ChatPage(browser_page).open()
-    answer = FedAnswer(browser_page)
-    chat.ask("A long question\n" * 40)
+def begin_foldable(page: Page, lines: int) -> tuple[ChatPage, FedAnswer]:
+    """Ask a question of so many lines, of which the answer begins with reasoning and a tool, all folded."""
+    chat = ChatPage(page).open()
+    answer = FedAnswer(page)
+    chat.ask("A long question\n" * lines)
     answer.send({**text_frame(""), "reasoning": "I think. " * 500}, "Before.")
     answer.send(call_frame("call_1", "look", '{"a": "' + r"b\n" * 40 + '"}'), result_frame("call_1", "look", LINES))
+    return chat, answer
+
+
+@pytest.mark.parametrize(("width", "height"), [(780, 390), (320, 256)])
+def test_what_is_closed_by_keyboard_comes_into_view(browser_page: Page, width: int, height: int) -> None:
+    chat, answer = begin_foldable(browser_page, lines=40)
     answer.send(f"<details><summary>Head</summary>\n\n{LINES}\n\n</details>\n\n{LINES}", DONE_FRAME)
     chat.wait_complete()
     answer = FedAnswer(browser_page)
@@ -319,11 +325,7 @@ def test_what_is_closed_by_keyboard_comes_into_view(browser_page: Page, width: i
 
 @pytest.mark.parametrize(("width", "height"), [(1100, 800), (320, 256)])
 def test_what_is_opened_by_keyboard_stays_in_view(browser_page: Page, width: int, height: int) -> None:
-    chat = ChatPage(browser_page).open()
-    answer = FedAnswer(browser_page)
-    chat.ask("A long question\n" * 80)
-    answer.send({**text_frame(""), "reasoning": "I think. " * 500}, "Before.")
-    answer.send(call_frame("call_1", "look", '{"a": "' + r"b\n" * 40 + '"}'), result_frame("call_1", "look", LINES))
+    chat, answer = begin_foldable(browser_page, lines=80)
     code = "```python\n" + f"print({'1 + ' * 200}1)\n" * 20 + "```"
     answer.send(f"<details><summary>Head</summary>\n\n{LINES}\n\n</details>\n\n{code}\n\n{LINES}", DONE_FRAME)
     chat.wait_complete()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -528,15 +530,19 @@ RESTS = f"""() => {{
 FORMULAS = "\n\n".join(f"Paragraph {number}, with a formula $x_{{{number}}}$." for number in range(60))
 
 
-def test_back_and_forward_return_to_where_the_reader_was(chat: ChatPage, model: ScriptedModel) -> None:
-    model.enqueue(*(reply(FORMULAS) for _ in range(4)))
+def read_on_after_three(chat: ChatPage) -> Any:
+    """Ask three questions, scroll up from the end, and return the place."""
     for question in ("First", "And on", "And again"):
         chat.ask_and_wait(question)
-    page = chat.page
-    page.mouse.move(600, 300)
-    page.mouse.wheel(0, -1700)
-    page.wait_for_function(RESTS, polling=300)
-    place = page.evaluate(PLACE)
+    chat.page.mouse.move(600, 300)
+    chat.page.mouse.wheel(0, -1700)
+    chat.page.wait_for_function(RESTS, polling=300)
+    return chat.page.evaluate(PLACE)
+
+
+def test_back_and_forward_return_to_where_the_reader_was(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(*(reply(FORMULAS) for _ in range(4)))
+    page, place = chat.page, read_on_after_three(chat)
     page.get_by_role("button", name="New conversation").click()
     expect(chat.questions).to_have_count(0)
     chat.ask_and_wait("Second")
@@ -555,13 +561,7 @@ def test_back_and_forward_return_to_where_the_reader_was(chat: ChatPage, model: 
 def test_a_reload_returns_to_where_the_reader_was(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
     model.enqueue(*(reply(FORMULAS) for _ in range(3)), (*said(FORMULAS), gate, *said("\n\nThe end."), *finished()))
-    for question in ("First", "And on", "And again"):
-        chat.ask_and_wait(question)
-    page = chat.page
-    page.mouse.move(600, 300)
-    page.mouse.wheel(0, -1700)
-    page.wait_for_function(RESTS, polling=300)
-    place = page.evaluate(PLACE)
+    page, place = chat.page, read_on_after_three(chat)
     for _ in range(2):  # the second one without a word or a movement of the reader
         page.reload()
         expect(chat.questions).to_have_count(3)

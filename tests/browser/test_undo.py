@@ -101,12 +101,17 @@ def test_a_deletion_can_be_undone_for_a_minute_and_until_the_second_question(
     expect(chat.questions).to_have_count(6)
 
 
-def test_the_announced_keys_undo_where_a_deletion_puts_the_focus(chat: ChatPage, model: ScriptedModel) -> None:
+def open_search_of_two(chat: ChatPage, model: ScriptedModel) -> None:
+    """Ask of birds and of plants in a conversation each, and go to the search by its keys."""
     model.enqueue(reply("A heron."), reply("A tree."))
     chat.ask_and_wait("Birds")
     chat.page.keyboard.press("Alt+Shift+o")
     chat.ask_and_wait("Plants")
     chat.page.keyboard.press("Alt+Shift+k")
+
+
+def test_the_announced_keys_undo_where_a_deletion_puts_the_focus(chat: ChatPage, model: ScriptedModel) -> None:
+    open_search_of_two(chat, model)
     search = chat.page.locator("#sluice-search")
     expect(search).to_be_focused()
     chat.page.keyboard.type("heron")
@@ -126,11 +131,7 @@ def test_the_announced_keys_undo_where_a_deletion_puts_the_focus(chat: ChatPage,
 
 
 def test_a_search_finds_a_conversation_that_an_undo_has_brought_back(chat: ChatPage, model: ScriptedModel) -> None:
-    model.enqueue(reply("A heron."), reply("A tree."))
-    chat.ask_and_wait("Birds")
-    chat.page.keyboard.press("Alt+Shift+o")
-    chat.ask_and_wait("Plants")
-    chat.page.keyboard.press("Alt+Shift+k")
+    open_search_of_two(chat, model)
     chat.page.keyboard.type("hero")
     title = chat.page.locator(".conversation a")
     expect(title).to_have_text(["Birds"])
