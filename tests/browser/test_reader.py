@@ -321,6 +321,7 @@ def test_changes_of_the_layout_are_not_taken_for_the_readers_scrolling(chat: Cha
         "new WheelEvent('wheel', { deltaY: -1 })",
         "new Event('touchmove')",
         "new KeyboardEvent('keydown', { key: 'PageUp' })",
+        "new KeyboardEvent('keydown', { key: 'Tab' })",  # to what is out of view
     ):
         assert page.evaluate(BEFORE_SCROLLING % event) == 40, event
         page.wait_for_function(f"() => {FROM_END} < 1")
@@ -337,6 +338,34 @@ def test_changes_of_the_layout_are_not_taken_for_the_readers_scrolling(chat: Cha
     there = page.evaluate("scrollY")
     next_line()
     assert page.evaluate("scrollY") == there
+
+
+# Scrolls to the end; a button far above it is pressed there, and the page grows before it hears of the scrolling.
+PRESSED_FROM_THE_END: Final = f"""(pressed) => {{
+    scrollBy({{ top: 1e6, behavior: "instant" }});
+    dispatchEvent(new Event("scroll"));
+    const before = {FROM_END};
+    document.querySelector(pressed).click();
+    dispatchEvent(new Event("resize"));
+    return [before, {FROM_END} > 1000];
+}}"""
+
+
+def test_what_the_reader_has_chosen_stays_in_view_although_the_page_grows_at_once(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    lines = "\n\n".join(f"Line {number}" for number in range(60))
+    model.enqueue(reply(f"A claim[^1].\n\n{lines}\n\n[^1]: The source."))
+    chat.ask_and_wait("Count")
+    chosen = {
+        ".footnote-label": ".footnote-reference",
+        ".question-actions .edit": ".question-editor textarea",
+        ".question-editor .cancel": ".question-actions .edit",
+    }
+    for pressed, shown in chosen.items():
+        assert chat.page.evaluate(PRESSED_FROM_THE_END, pressed) == [0, True], pressed
+        expect(chat.page.locator(shown)).to_be_focused()
+        expect(chat.page.locator(shown)).to_be_in_viewport(ratio=1)
 
 
 def test_returning_to_the_end_causes_no_scrolling_by_itself(chat: ChatPage, model: ScriptedModel) -> None:

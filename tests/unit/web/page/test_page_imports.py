@@ -90,3 +90,14 @@ def test_one_module_alone_looks_for_elements_by_their_id_besides_the_root() -> N
 def test_every_folder_is_on_the_architecture_page() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text()
     assert [name for name in FOLDERS if f"| `{name}/` |" not in page] == []
+
+
+#: What scrolls the conversation.
+_SCROLLING = re.compile(r"scrollIntoView|\bscroll(To|By)\(\{|\bscroller\.scrollTop [-+]?= ")
+
+
+def test_one_module_alone_scrolls_the_conversation() -> None:
+    # the others ask it by ui/in_view.js: a page that does not hear of its scrolling follows the end of an answer
+    assert [path.name for path in sorted(MODULES.rglob("*.js")) if _SCROLLING.search(path.read_text())] == [
+        "reading_position.js"
+    ]

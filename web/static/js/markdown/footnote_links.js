@@ -1,6 +1,7 @@
 /** Leads from a footnote's reference to its text, and back. */
 
 import { texts } from "../i18n/language.js";
+import { bringIntoView } from "../ui/in_view.js";
 
 const MARKS = "sup.footnote-reference, sup.footnote-label";
 
@@ -41,5 +42,7 @@ function go(answer, event) {
   if (!mark) return;
   const wanted = mark.matches(".footnote-reference") ? ".footnote-label" : ".footnote-reference";
   const target = [...answer.querySelectorAll(wanted)].find(({ textContent }) => textContent === mark.textContent);
-  if (target instanceof HTMLElement) target.focus(); // which scrolls to it
+  if (!(target instanceof HTMLElement)) return;
+  target.focus({ preventScroll: true });
+  bringIntoView(target);
 }

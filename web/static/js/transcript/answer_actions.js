@@ -9,6 +9,7 @@ import { canContinue } from "../conversation/exchange.js";
 import { reportOf } from "./failure_view.js";
 import { remediesFor } from "./remedy.js";
 import { texts } from "../i18n/language.js";
+import { bringIntoView } from "../ui/in_view.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 /** @typedef {import("./exchange_view.js").AnswerEvents} AnswerEvents */
@@ -151,8 +152,8 @@ function detailsOf(figures, parts) {
     list.hidden = !list.hidden;
     button.ariaExpanded = String(!list.hidden);
     if (list.hidden) return;
-    list.scrollIntoView({ block: "nearest" }); // otherwise the dock may cover it
-    if (button.matches(":focus-visible")) button.scrollIntoView({ block: "nearest" }); // where both have no room
+    bringIntoView(list); // otherwise the dock may cover it
+    if (button.matches(":focus-visible")) bringIntoView(button); // where both have no room
   };
   const button = iconButton("info", "details", "show-details", () => void show());
   button.ariaExpanded = "false";

@@ -1,6 +1,7 @@
 /** The editor of a question that has been asked. */
 
 import { coarsePointer } from "../browser/page_root.js";
+import { bringIntoView } from "../ui/in_view.js";
 import { keepQuick, prepareFor } from "../ui/quick_field.js";
 import { quietButton } from "../ui/button.js";
 import { setLabel } from "../i18n/language.js";
@@ -45,8 +46,8 @@ export class QuestionEditor {
 
   focus() {
     this.#field.focus({ preventScroll: true });
-    this.element.scrollIntoView({ block: "nearest" }); // the whole editor, not only the line with the caret
-    this.#field.scrollIntoView({ block: "nearest" }); // before its buttons, where not all has room
+    bringIntoView(this.element); // the whole editor, not only the line with the caret
+    bringIntoView(this.#field); // before its buttons, where not all has room
   }
 
   /** @param {KeyboardEvent} event */

@@ -5,6 +5,7 @@ import { copyButton, iconButton } from "../ui/button.js";
 import { loadShown } from "../ui/part_loader.js";
 import { Draft, draftOwnerOf } from "../storage/draft.js";
 import { setLabel, setText } from "../i18n/language.js";
+import { bringIntoView } from "../ui/in_view.js";
 import { breakLongRuns } from "../ui/long_runs.js";
 import { QuestionEditor } from "./question_editor.js";
 
@@ -49,7 +50,7 @@ export class QuestionView {
     this.#fold.addEventListener("click", () => {
       this.#isOpen = !this.#isOpen;
       this.#showFold();
-      if (!this.#isOpen) this.#article.scrollIntoView({ block: "nearest" });
+      if (!this.#isOpen) bringIntoView(this.#article);
       events.expanded();
     });
     if (exchange.images) this.#showImages(exchange.images);
@@ -135,7 +136,8 @@ export class QuestionView {
   #cancel() {
     const { text } = this.#draft; // empty if the question is unchanged
     this.#closeEditor();
-    this.#editButton.focus();
+    this.#editButton.focus({ preventScroll: true });
+    bringIntoView(this.#editButton);
     if (text) this.#events.editCancelled(this.#exchange, text);
   }
 

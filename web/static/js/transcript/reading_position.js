@@ -4,6 +4,7 @@
  */
 
 import { distanceToEnd, NEAR_END, scroller, scrollTarget } from "../browser/page_root.js";
+import { onWantedInView } from "../ui/in_view.js";
 
 const HOLD_MS = 250; // from what the reader does to the scrolling that it causes
 
@@ -37,7 +38,8 @@ export class ReadingPosition {
     const hold = () => this.#hold();
     addEventListener("touchmove", hold, { passive: true });
     addEventListener("wheel", ({ deltaY }) => deltaY < 0 && hold(), { passive: true });
-    addEventListener("keydown", ({ key, shiftKey }) => (/Up$|^Home$/.test(key) || (key === " " && shiftKey)) && hold());
+    addEventListener("keydown", ({ key, shiftKey }) => (/Up$|^Home$|^Tab$/.test(key) || (key === " " && shiftKey)) && hold());
+    onWantedInView((element) => this.show(element, "nearest"));
     this.#lastTop = scroller.scrollTop;
     new ResizeObserver(() => {
       scroller.style.setProperty("--dock", `${dock.offsetHeight}px`);
@@ -78,13 +80,16 @@ export class ReadingPosition {
   /**
    * Scrolls to what the reader has chosen, and stops following at once: the page may grow before it hears of its scrolling.
    * @param {Element} element
-   * @param {"start" | "center"} block where it comes in the window
+   * @param {"start" | "center" | "nearest"} block where it comes in the window; "nearest" only scrolls as far as needed
    */
   show(element, block) {
+    const { scrollTop } = scroller;
     element.scrollIntoView({ block, behavior: "instant" });
-    this.#leave();
-    this.#lastTop = scroller.scrollTop;
-    this.#update();
+    const moved = scroller.scrollTop - scrollTop;
+    if (block === "nearest" && Math.abs(moved) < 1) return;
+    if (block !== "nearest" || (moved < 0 && distanceToEnd() > NEAR_END)) this.#leave();
+    this.#lastDistance -= moved; // what remains is what was opened
+    this.recheckEnd();
   }
 
   goToStart() {

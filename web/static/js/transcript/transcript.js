@@ -1,6 +1,7 @@
 /** The shown conversation: the exchanges of its path, first to last. */
 
 import { Draft, draftOwnerOf } from "../storage/draft.js";
+import { bringIntoView } from "../ui/in_view.js";
 import { ExchangeView } from "./exchange_view.js";
 
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
@@ -36,9 +37,7 @@ export class Transcript {
     this.#events = { ...events, grown: () => this.#isBatching || this.#grown() };
     // for what scrolls itself, Chromium's own scrolling to the focus knows no `scroll-margin`
     log.addEventListener("focusin", ({ target }) => {
-      if (target instanceof Element && target.matches(":is(pre, .table, .tool-text):focus-visible")) {
-        target.scrollIntoView({ block: "nearest", behavior: "instant" });
-      }
+      if (target instanceof Element && target.matches(":is(pre, .table, .tool-text):focus-visible")) bringIntoView(target);
     });
   }
 

@@ -4,6 +4,7 @@
  */
 
 import { scrollTarget } from "../browser/page_root.js";
+import { bringIntoView } from "./in_view.js";
 
 const CONTROLS = "a, button, summary, input, textarea";
 const RING = 4; // pixels around a control, for the ring of the focus
@@ -24,7 +25,7 @@ export function uncoverFocus(log, dock) {
     const { top, bottom } = focused.getBoundingClientRect();
     const edge = dock.getBoundingClientRect().top;
     const wasInView = top < edge + grown;
-    if (wasInView && bottom + RING > edge && bottom - top < edge / 2) focused.scrollIntoView({ block: "nearest", behavior: "instant" });
+    if (wasInView && bottom + RING > edge && bottom - top < edge / 2) bringIntoView(focused);
   }).observe(dock);
 }
 
@@ -34,7 +35,7 @@ export function uncoverFocus(log, dock) {
  */
 export function uncoverUsed(log) {
   /** @param {Element | null | undefined} control */
-  const uncover = (control) => control?.scrollIntoView({ block: "nearest", behavior: "instant" });
+  const uncover = (control) => control && bringIntoView(control);
   const onToggle = (/** @type {Event} */ { target }) => {
     if (target instanceof HTMLDetailsElement) uncover(target.querySelector(":scope > summary:focus-visible"));
   };
