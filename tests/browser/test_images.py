@@ -642,6 +642,47 @@ def test_the_oldest_images_are_dropped_beyond_the_budget_and_those_of_deleted_co
     assert chat.page.evaluate(UNTIL, [0, WAIT_MS]) == []
 
 
+# The storage has no room for images until something is deleted.
+REFUSE_IMAGES: Final = """() => {
+    const { put, delete: remove } = IDBObjectStore.prototype;
+    IDBObjectStore.prototype.put = function (...given) {
+        if (this.name === "images") throw new DOMException("no room", "QuotaExceededError");
+        return put.apply(this, given);
+    };
+    IDBObjectStore.prototype.delete = function (...given) {
+        IDBObjectStore.prototype.put = put;
+        return remove.apply(this, given);
+    };
+}"""
+
+
+def test_images_that_full_storage_has_refused_are_stored_when_there_is_room(chat: ChatPage) -> None:
+    chat.reply_once(**REPLY)
+    chat.ask_and_wait("First")
+    chat.wait_saved()
+    chat.page.get_by_role("button", name="New conversation").first.click()
+    chat.page.evaluate(REFUSE_IMAGES)
+    lost = notice(chat, "This browser cannot keep your images.")
+    choose(chat, picture(chat, "one.png"))
+    expect(lost).to_be_visible()
+    chat.page.get_by_role("button", name="Remove one.png").click()
+    expect(lost).to_have_count(0)
+    choose(chat, picture(chat, "two.png"))
+    expect(attached(chat)).to_have_count(1)
+    chat.reply_once(**REPLY)
+    chat.ask_and_wait("What is it?")
+    choose(chat, picture(chat, "three.png"))
+    chat.field.press_sequentially("And this?")
+    chat.wait_saved()
+    expect(lost).to_be_visible()
+    chat.page.locator(".conversation a", has_text="First").press("Delete")
+    expect(lost).to_have_count(0)
+    chat.page.reload()
+    expect(chat.questions.get_by_role("img", name="two.png")).to_be_visible()
+    expect(attached(chat)).to_have_attribute("alt", "three.png")
+    assert len(chat.page.evaluate(STORED)) == 2
+
+
 # Deletes what no question has, as a page does after its first interaction.
 DELETE_UNUSED: Final = with_page_modules("""async () => {
     const { deleteUnused } = await pageModule("storage/image_store.js");

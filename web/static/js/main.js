@@ -21,6 +21,7 @@ import { ModelChoice } from "./composer/model_choice.js";
 import { ConnectionNotice, CopyNotice, Notices } from "./ui/notices.js";
 import { firstInteraction, loadPersistently, PartLoader } from "./ui/part_loader.js";
 import { ReadingPosition } from "./transcript/reading_position.js";
+import { hasRefusedImages, onRefusedImages, storeRefused } from "./storage/refused_images.js";
 import { settings } from "./settings/settings.js";
 import { Shortcuts } from "./ui/shortcuts.js";
 import { Sidebar } from "./sidebar/sidebar.js";
@@ -108,6 +109,7 @@ const startScreen = new StartScreen(requireElement("empty", HTMLElement), requir
 const store = new ConversationStore({
   failed: (reason) => storageNotices.show(reason),
   saved: () => storageNotices.show(null),
+  mayHaveRoom: () => void storeRefused(),
   listChanged: () => updateList(),
   changedElsewhere,
   deletedElsewhere: (id) => conversations.deletedElsewhere(id),
@@ -269,6 +271,7 @@ void contentNeeded
   .catch(() => undefined); // offline, or after a deploy
 new ConnectionNotice(notices, (key) => announce(texts[key]));
 new CopyNotice(notices, announce);
+onRefusedImages(() => notices.toggle("imagesNotKept", hasRefusedImages()));
 
 for (const id of ["new-conversation", "new-in-bar"]) requireElement(id, HTMLButtonElement).addEventListener("click", startConversation);
 requireElement("skip", HTMLAnchorElement).addEventListener("click", (event) => {

@@ -3,6 +3,7 @@
 import { iconButton } from "../ui/button.js";
 import { DraftImages } from "../storage/draft_images.js";
 import { keepImages, loadImages } from "../storage/image_store.js";
+import { dropRefused, isRefused, onRefusedImages } from "../storage/refused_images.js";
 import { newIdentifier } from "../conversation/identifier.js";
 import { onLanguageChange, setLabel, texts } from "../i18n/language.js";
 import { MAX_IMAGES } from "../conversation/image_limits.js";
@@ -13,7 +14,7 @@ import { scaleImage } from "./image_scaling.js";
 /** @typedef {import("../storage/image_store.js").NewImage} NewImage */
 
 /** @typedef {import("./refused_files.js").RefusedFile} RefusedFile */
-/** @typedef {"imagesTooMany" | "imagesNotKept" | "imagesMissing"} ImageProblem */
+/** @typedef {"imagesTooMany" | "imagesMissing"} ImageProblem */
 
 /**
  * @typedef {object} AttachmentEvents
@@ -32,6 +33,10 @@ export class Attachments {
   #others = new Map();
   /** @type {Conversation | null} */
   #conversation = null;
+  /** Drafts that are saved once the browser keeps one of their images. @type {Set<DraftImages>} */
+  #unsaved = new Set();
+  /** The ids of images that a question has as well. @type {Set<string>} */
+  #asked = new Set();
 
   /**
    * @param {HTMLFormElement} form
@@ -47,6 +52,7 @@ export class Attachments {
     form.prepend(this.#list);
     addEventListener("pagehide", () => this.flush());
     onLanguageChange(() => this.#show());
+    onRefusedImages(() => this.#saveKept());
   }
 
   /** Whether an image is being read. */
@@ -93,7 +99,7 @@ export class Attachments {
     if (!draft.isUnread) return draft;
     void draft.read().then((areAll) => {
       this.#show();
-      if (!areAll) this.#events.failed("imagesNotKept");
+      if (!areAll) this.#events.failed("imagesMissing");
     });
     return draft;
   }
@@ -133,7 +139,17 @@ export class Attachments {
    */
   async #keep(images, draft) {
     if (await keepImages(images)) draft.present.save();
-    else this.#events.failed("imagesNotKept");
+    else this.#unsaved.add(draft);
+  }
+
+  /** Saves the drafts with an image that the browser keeps now. */
+  #saveKept() {
+    for (const draft of this.#unsaved) {
+      const { list } = draft.present;
+      if (list.length > 0 && list.every(({ id }) => isRefused(id))) continue;
+      this.#unsaved.delete(draft);
+      if (list.length > 0) draft.present.save();
+    }
   }
 
   /**
@@ -150,6 +166,7 @@ export class Attachments {
     present.reading -= 1;
     const images = references.flatMap((each) => (found.has(each.id) ? [{ ...each, data: found.get(each.id) ?? "" }] : []));
     const added = images.slice(0, MAX_IMAGES - present.list.length);
+    for (const { id } of added) this.#asked.add(id);
     present.list.unshift(...added);
     present.save();
     this.#show();
@@ -168,7 +185,7 @@ export class Attachments {
     if (images.length === 0) return [];
     draft?.save();
     this.#show();
-    void keepImages(images).then((isKept) => isKept || this.#events.failed("imagesNotKept"));
+    void keepImages(images);
     return images.map(({ data: _, ...reference }) => reference);
   }
 
@@ -229,6 +246,7 @@ export class Attachments {
     const list = this.#draft?.list ?? [];
     const index = list.indexOf(image);
     list.splice(index, 1);
+    if (!this.#asked.has(image.id)) dropRefused([image.id]);
     this.#draft?.save();
     this.#show();
     const buttons = this.#list.querySelectorAll("button");

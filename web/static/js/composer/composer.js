@@ -37,7 +37,7 @@ export const COMPOSER_KEYS = [
 ];
 
 /** @type {FileProblem[]} */
-export const FILE_PROBLEMS = ["filesRefused", "imagesTooMany", "imagesNotKept", "imagesMissing", "partNotLoaded", "partOffline"];
+export const FILE_PROBLEMS = ["filesRefused", "imagesTooMany", "imagesMissing", "partNotLoaded", "partOffline"];
 
 const OTHER_BYTES = 1000; // of a request besides its message
 const MAX_BYTES_PER_CHAR = 6; // in JSON: \u0000

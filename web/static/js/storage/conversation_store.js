@@ -21,6 +21,7 @@ import { WriteQueue } from "./write_queue.js";
  * @typedef {object} StoreEvents
  * @property {(reason: StorageErrorReason) => void} failed something could not be read or stored
  * @property {() => void} saved all changes are stored
+ * @property {() => void} mayHaveRoom something was stored or deleted: what was refused elsewhere may be stored now
  * @property {() => void} listChanged the list of conversations has changed
  * @property {(id: string) => void} changedElsewhere another tab has changed a conversation
  * @property {(id: string) => void} deletedElsewhere
@@ -219,6 +220,7 @@ export class ConversationStore {
 
   /** Call when the queue has been written. */
   async #finishSaving() {
+    this.#events.mayHaveRoom();
     await this.#changeWhatWasRefused();
     if (this.#changes.isEmpty) this.#events.saved(); // otherwise the failure was reported
   }
@@ -377,7 +379,7 @@ export class ConversationStore {
   /** Tries again to write changes: a deletion may have made room for them. */
   async #writeWhatWasRefused() {
     if (!this.#queue.isEmpty) await this.flush();
-    if (this.#queue.isEmpty && !this.#changes.isEmpty) await this.#finishSaving();
+    if (this.#queue.isEmpty) await this.#finishSaving();
   }
 
   /** @returns {Promise<boolean>} whether it was read; if not, the failure was reported */

@@ -5,6 +5,7 @@
 
 import { isStorageClosed, storageName } from "../browser/page_root.js";
 import { IMAGES, PREFIX, UNDO_LOCK } from "./draft.js";
+import { addRefused, dropRefused, storeRefused } from "./refused_images.js";
 import { unusedForLong } from "./unused.js";
 
 /**
@@ -35,19 +36,27 @@ export function onImagesAdded(listener) {
 
 /**
  * @param {NewImage[]} images
- * @returns {Promise<boolean>} whether the browser keeps them
+ * @returns {Promise<boolean>} whether the browser keeps them; if not, they are stored when there is room
  */
 export async function keepImages(images) {
   for (const { id, data } of images) added.set(id, data);
   try {
-    await useImages("readwrite", async (store) => {
-      for (const { id, data } of images) store.put({ id, data, added: Date.now() });
-      await dropOldest(store);
-    });
-    return true;
+    await putImages(images);
   } catch {
-    return false; // the storage is full or turned off; the page says so
+    addRefused(images, (image) => putImages([image])); // the storage is full or turned off; the page says so
+    return false;
   }
+  dropRefused(images.map(({ id }) => id));
+  void storeRefused();
+  return true;
+}
+
+/** @param {{ id: string, data: string }[]} images for which the oldest ones are dropped */
+function putImages(images) {
+  return useImages("readwrite", async (store) => {
+    for (const { id, data } of images) store.put({ id, data, added: Date.now() });
+    await dropOldest(store);
+  });
 }
 
 /**
@@ -91,25 +100,37 @@ export async function addImages(images) {
   let fitting = [];
   let isKept = true;
   try {
-    await useImages("readwrite", async (store) => {
-      let room = BUDGET_CHARS;
-      /** @type {string[]} */
-      const here = await result(store.getAllKeys());
-      for (const id of here) room -= (await result(store.get(id))).data.length; // one at a time: together they may be 64 MB
-      for (const { id, data } of images) {
-        if (here.includes(id) || data.length > room) continue;
-        room -= data.length;
-        fitting.push({ id, data });
-        store.put({ id, data, added: Date.now() });
-      }
-    });
+    fitting = await putFitting(images);
   } catch {
-    isKept = false; // full or turned off: this page shows them until it is left
+    isKept = false; // full or turned off: this page shows them until there is room, or it is left
     fitting = images;
     for (const { id, data } of images) added.set(id, data);
+    addRefused(images, (image) => putFitting([image]));
   }
   if (fitting.length > 0) for (const listener of listeners) listener();
   return { added: fitting.length, isKept };
+}
+
+/**
+ * @param {{ id: string, data: string }[]} images
+ * @returns {Promise<{ id: string, data: string }[]>} those that were not here and fit into the budget
+ */
+function putFitting(images) {
+  return useImages("readwrite", async (store) => {
+    /** @type {{ id: string, data: string }[]} */
+    const fitting = [];
+    let room = BUDGET_CHARS;
+    /** @type {string[]} */
+    const here = await result(store.getAllKeys());
+    for (const id of here) room -= (await result(store.get(id))).data.length; // one at a time: together they may be 64 MB
+    for (const { id, data } of images) {
+      if (here.includes(id) || data.length > room) continue;
+      room -= data.length;
+      fitting.push({ id, data });
+      store.put({ id, data, added: Date.now() });
+    }
+    return fitting;
+  });
 }
 
 /**
