@@ -1,10 +1,8 @@
 /** Shows where the words of a search stand in an exchange: scrolls there, and marks them. */
 
-import { onReaderAct } from "./reader_acts.js";
-import { UNRENDERED } from "./visited_places.js";
+import { keepInView, onReaderAct } from "./kept_place.js";
 
 const NAME = "sluice-hit"; // as in the style sheet
-const WAIT_MS = 5000; // for the next answer to be rendered; what has failed stays plain
 
 /** Aborted when the reader goes on, or chooses another one. */
 let keeping = new AbortController();
@@ -15,8 +13,6 @@ export function clearHit() {
 }
 
 /**
- * A long conversation is rendered while this is shown, above and below it: it stays in view until all has its height, or
- * the reader goes on.
  * @param {HTMLElement} log
  * @param {HTMLElement} exchange in it
  * @param {string[]} words lower-case
@@ -28,36 +24,19 @@ export async function showHit(log, exchange, words, { scrollTo, isWanted }) {
   keeping.abort();
   const kept = (keeping = new AbortController());
   onReaderAct(() => kept.abort(), kept.signal);
-  scrollTo(exchange, "start"); // at once; then, when it is rendered, exactly
-  for await (const _ of framesUntilRendered(exchange)) {
-    if (keeping !== kept || !isWanted()) return;
-    if (!kept.signal.aborted) scrollTo(exchange, "start");
-  }
+  /** @param {HTMLElement} part @param {Element} element @param {"start" | "center"} block */
+  const keep = (part, element, block) => keepInView(part, () => {
+    if (!kept.signal.aborted) scrollTo(element, block);
+    return keeping === kept && isWanted();
+  });
+  if (!(await keep(exchange, exchange, "start"))) return; // it is drawn next
   const ranges = rangesOf(exchange, words);
   clearHit();
   // a browser without the API shows the place unmarked
   if ("highlights" in CSS && ranges.length > 0) CSS.highlights.set(NAME, new Highlight(...ranges));
   const place = ranges[0]?.startContainer.parentElement ?? exchange;
-  scrollTo(place, "center");
-  for await (const _ of framesUntilRendered(log)) {
-    if (kept.signal.aborted || !isWanted()) break;
-    scrollTo(place, "center");
-  }
+  await keep(log, place, "center");
   kept.abort();
-}
-
-/** @param {HTMLElement} part of the page: yields in each frame until all of its answers are rendered */
-async function* framesUntilRendered(part) {
-  let least = Infinity;
-  let end = 0;
-  for (;;) {
-    const { length } = part.querySelectorAll(UNRENDERED);
-    if (length < least) end = performance.now() + WAIT_MS;
-    least = Math.min(length, least);
-    if (length === 0 || performance.now() > end) return;
-    await new Promise((resolve) => requestAnimationFrame(resolve));
-    yield;
-  }
 }
 
 /**

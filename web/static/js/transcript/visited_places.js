@@ -2,14 +2,11 @@
 
 import { conversationInAddress } from "../browser/address.js";
 import { distanceToEnd, isAlone, isStorageClosed, NEAR_END, scrollTarget, storageName } from "../browser/page_root.js";
-import { onReaderAct } from "./reader_acts.js";
+import { keepInView, onReaderAct } from "./kept_place.js";
 
 const STORED = storageName("place");
 /** What stays the same when an exchange is shown again. Reasoning and long questions are folded then. */
 const BLOCKS = ".question, .answer > .prose > :not(.group), .answer > .prose > .group > *";
-/** Of answers that are being written, only what is below the place grows. */
-export const UNRENDERED = ".answer:not(.running) .prose:is(.plain, [aria-busy=true])";
-const WAIT_MS = 5000; // a long conversation is rendered from its end on
 const LEAST = 48; // pixels that stay in view of a question that is folded again
 
 /**
@@ -50,16 +47,12 @@ export function returnToPlaces(log, bar, scrollBy) {
     if (!place) return;
     const { signal } = (returning = new AbortController());
     await firstExchange(log, signal);
-    const end = performance.now() + WAIT_MS;
-    let isRendered = false;
-    while (!isRendered) {
-      await new Promise((resolve) => requestAnimationFrame(resolve));
-      if (signal.aborted) return;
-      isRendered = !log.querySelector(UNRENDERED) || performance.now() > end;
-      const top = distanceTo(place, log, edge());
+    const isKept = await keepInView(log, () => {
+      const top = signal.aborted ? 0 : distanceTo(place, log, edge());
       if (Math.abs(top) >= 1) scrollBy(top);
-    }
-    cancel();
+      return !signal.aborted;
+    });
+    if (isKept) cancel();
   };
   const keep = () => {
     if (log.ariaBusy === "true") return; // what is kept is still to be returned to

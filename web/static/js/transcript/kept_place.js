@@ -1,0 +1,36 @@
+/**
+ * Keeps a place of a conversation in view. A long conversation is drawn while it is shown, above and below the place,
+ * which stays in view until all has its height, or the reader goes on.
+ */
+
+/** Of answers that are being written, only what is below the place grows. */
+const UNDRAWN = ".answer:not(.running) .prose:is(.plain, [aria-busy=true])";
+const WAIT_MS = 5000; // for the next answer to be drawn; what has failed stays plain
+const ACTS = ["wheel", "touchmove", "keydown", "pointerdown"];
+
+/**
+ * @param {() => void} act called when the reader goes on
+ * @param {AbortSignal} [signal] ends it
+ */
+export function onReaderAct(act, signal) {
+  for (const type of ACTS) addEventListener(type, act, { capture: true, passive: true, ...(signal && { signal }) });
+}
+
+/**
+ * @param {HTMLElement} part of the page
+ * @param {() => boolean} show brings the place into view, now and in each frame until all answers of the part are drawn;
+ *   returns whether it is still wanted
+ * @returns {Promise<boolean>} false if it is not
+ */
+export async function keepInView(part, show) {
+  let least = Infinity;
+  let end = 0;
+  while (show()) {
+    const { length } = part.querySelectorAll(UNDRAWN);
+    if (length < least) end = performance.now() + WAIT_MS;
+    least = Math.min(length, least);
+    if (length === 0 || performance.now() > end) return true;
+    await new Promise((resolve) => requestAnimationFrame(resolve));
+  }
+  return false;
+}
