@@ -12,6 +12,7 @@ from tools.common.page_modules import with_page_modules
 from tools.common.scripted_model import Chunk, ScriptedModel, finished, flood, flood_text, reply, said, stalling_after
 
 from .browser_errors import BrowserErrors
+from .test_dropped_files import DROP
 
 FILL_STORAGE = """() => {
   window.put = IDBObjectStore.prototype.put;
@@ -338,6 +339,46 @@ def test_full_storage_loses_nothing_while_the_page_is_open(chat: ChatPage, model
     chat.page.reload()
     expect(chat.questions).to_have_text(["First", "And on"])
     expect(titles(chat)).to_have_text(["First", "Second"])
+
+
+# The storage has no room for this one.
+REFUSE_LARGE = """() => {
+  window.put = IDBObjectStore.prototype.put;
+  IDBObjectStore.prototype.put = function (...given) {
+    if (JSON.stringify(given).includes("Large")) throw new DOMException("no room", "QuotaExceededError");
+    return window.put.apply(this, given);
+  };
+}"""
+
+
+def test_a_notice_of_one_conversation_is_shown_with_it_and_others_are_saved(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    model.enqueue(reply("One."), reply("Two."), reply("Three."))
+    converse(chat, "Small")
+    chat.page.evaluate(REFUSE_LARGE)
+    converse(chat, "Large")
+    alerts = chat.page.get_by_role("alert")
+    expect(alerts.filter(has_text="This conversation cannot be saved")).to_be_visible()
+    chat.page.evaluate(DROP, ["body", [["a.pdf", "application/pdf", [0, 1]]], ""])
+    expect(alerts.filter(has_text="a.pdf")).to_be_visible()
+    titles(chat).filter(has_text="Small").click()
+    elsewhere = "Another conversation cannot be saved. If you reload, you may lose text."
+    expect(alerts).to_have_text([elsewhere])
+    titles(chat).filter(has_text="Large").click()
+    expect(alerts.filter(has_text="a.pdf")).to_be_visible()
+    titles(chat).filter(has_text="Small").click()
+    chat.ask_and_wait("And on")
+    another = ChatPage(chat.page.context.new_page()).open()
+    titles(another).filter(has_text="Small").click()
+    expect(another.questions).to_have_text(["Small", "And on"])
+    chat.page.get_by_role("button", name="Show", exact=True).click()
+    expect(chat.questions).to_have_text(["Large"])
+    expect(alerts.filter(has_text="This conversation cannot be saved")).to_be_visible()
+    expect(alerts.filter(has_text=elsewhere)).to_have_count(0)
+    chat.page.evaluate(FREE_STORAGE)
+    act(chat, "Small", "Delete")
+    expect(alerts.filter(has_text="cannot be saved")).to_have_count(0)
 
 
 def test_deleting_a_conversation_saves_what_full_storage_has_refused(chat: ChatPage, model: ScriptedModel) -> None:

@@ -44,7 +44,11 @@ const status = requireElement("status", HTMLElement);
 const log = requireElement("log", HTMLElement);
 const dock = requireElement("dock", HTMLElement);
 const notices = new Notices(requireElement("alerts", HTMLElement));
-const storageNotices = new StorageNotices(notices);
+const storageNotices = new StorageNotices(
+  notices,
+  (id) => store.isUnsaved(id),
+  (id) => thenFocusComposer(() => conversations.open(id)),
+);
 const parts = new PartLoader(notices);
 const offer = requireElement("undo", HTMLElement);
 const undo = new Undo(offer, announce, takeFocus);
@@ -98,18 +102,20 @@ const composer = new Composer(requireElement("composer", HTMLFormElement), promp
   tooEarly: announce,
   draftSaved: (isSaved) => notices.toggle("draftNotSaved", !isSaved),
   filesAdded: (names) => announce(texts.filesAdded(names)),
-  filesRead: (problem, fill) => {
+  filesRead: (problem, fill, of) => {
     notices.hide(...FILE_PROBLEMS); // shown again, it is announced again
-    if (problem) notices.show(problem, { isUrgent: problem.startsWith("part"), fill });
+    if (problem) notices.show(problem, { isUrgent: problem.startsWith("part"), fill, of });
   },
 });
 const startScreen = new StartScreen(requireElement("empty", HTMLElement), requireElement("start", HTMLElement), (prompt) => {
   thenFocusComposer(() => composer.send(prompt));
 });
 const store = new ConversationStore({
-  failed: (reason) => storageNotices.show(reason),
-  saved: () => storageNotices.show(null),
-  mayHaveRoom: () => void storeRefused(),
+  failed: (reason, ids) => storageNotices.failed(reason, ids),
+  saved: () => {
+    storageNotices.saved();
+    void storeRefused();
+  },
   listChanged: () => updateList(),
   changedElsewhere,
   deletedElsewhere: (id) => conversations.deletedElsewhere(id),
@@ -117,6 +123,8 @@ const store = new ConversationStore({
 });
 const chat = new Chat(store, {
   shown: (conversation) => {
+    notices.showOf(conversation.id);
+    storageNotices.showOf(conversation.id);
     startScreen.show(chat.isAtStart);
     dialogs.showTuning();
     transcript.show(conversation);
@@ -127,21 +135,18 @@ const chat = new Chat(store, {
     else if (isAnother) position.goToEnd();
     else position.follow();
     updateList();
-    if (isAnother) {
-      sidebar.closeDrawer();
-      notices.hide(...FILE_PROBLEMS);
-    }
+    if (isAnother) sidebar.closeDrawer();
     void wantedHit.show(conversation);
   },
   readingEnded: (conversation) => composer.afterReading(conversation),
   missing: (replacement) => {
-    notices.show("conversationMissing");
+    notices.show("conversationMissing", { of: replacement.id });
     replaceAddress(null);
     composer.moveDraft(replacement);
   },
-  merged: async ({ exchanges }) => {
+  merged: async ({ id, exchanges }) => {
     const part = await import("./chat/moved_edits.js").catch(() => null); // offline, or after a deploy: they stay stored
-    if (part?.moveEdits(exchanges, transcript.unsentEdits, (texts) => composer.append(texts))) notices.show("editMoved");
+    if (part?.moveEdits(exchanges, transcript.unsentEdits, (texts) => composer.append(texts))) notices.show("editMoved", { of: id });
   },
   asked: () => {
     undo.age();

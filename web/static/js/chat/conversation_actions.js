@@ -180,11 +180,11 @@ export class ConversationActions {
     this.#chat.forget(id);
     const { conversation } = this.#chat;
     if (conversation.id !== id) return;
-    this.#notices.show("deletedElsewhere");
     const { tuning } = this.#chat;
     this.#draft.save();
     const restoreDrafts = removeDrafts(conversation);
     const replacement = new Conversation();
+    this.#notices.show("deletedElsewhere", { of: replacement.id });
     const takeBack = this.#draft.move(replacement);
     const before = readDraftTuning();
     if (takeBack) this.#chat.retune(tuning, replacement);

@@ -1,4 +1,4 @@
-/** The notice of what is wrong with the storage now. */
+/** The notice of what is wrong with the storage now: of the shown conversation, of another one, or of all. */
 
 /** @typedef {import("../i18n/language.js").TextKey} TextKey */
 /** @typedef {import("../storage/storage_error.js").StorageErrorReason} StorageErrorReason */
@@ -13,19 +13,73 @@ const NOTICES = {
   waiting: "storageWaiting",
   failed: "storageFailed",
 };
+/** @type {TextKey} */
+const ELSEWHERE = "storageElsewhere";
+/** The reasons that need not concern all conversations. @type {Set<StorageErrorReason>} */
+const OF_ONE = new Set(["full", "failed"]);
 
 export class StorageNotices {
   #notices;
+  #isUnsaved;
+  #open;
+  /** By the ids of conversations; "" stands for all. @type {Map<string, StorageErrorReason>} */
+  #reasons = new Map();
+  /** The id of the conversation that is shown. */
+  #conversation = "";
 
-  /** @param {import("../ui/notices.js").Notices} notices */
-  constructor(notices) {
+  /**
+   * @param {import("../ui/notices.js").Notices} notices
+   * @param {(id: string) => boolean} isUnsaved whether a conversation has changes that are not stored
+   * @param {(id: string) => void} open shows a conversation
+   */
+  constructor(notices, isUnsaved, open) {
     this.#notices = notices;
+    this.#isUnsaved = isUnsaved;
+    this.#open = open;
   }
 
-  /** @param {StorageErrorReason | null} reason null if nothing is wrong any more */
-  show(reason) {
-    const current = reason && NOTICES[reason];
-    this.#notices.hide(...Object.values(NOTICES).filter((key) => key !== current));
-    if (current) this.#notices.show(current);
+  /**
+   * @param {StorageErrorReason} reason
+   * @param {string[]} ids of the conversations that could not be read or stored; empty if it was something else
+   */
+  failed(reason, ids) {
+    for (const id of OF_ONE.has(reason) && ids.length > 0 ? ids : [""]) this.#reasons.set(id, reason);
+    this.#show();
+  }
+
+  /** Call when something was stored. */
+  saved() {
+    for (const id of [...this.#reasons.keys()]) if (!this.#isUnsaved(id)) this.#reasons.delete(id);
+    this.#hideOthers();
+  }
+
+  /** @param {string} id of the conversation that is shown now */
+  showOf(id) {
+    if (id === this.#conversation) return; // a notice that was dismissed does not come back
+    this.#conversation = id;
+    this.#show();
+  }
+
+  /** @returns {TextKey | undefined} */
+  get #current() {
+    const reason = this.#reasons.get("") ?? this.#reasons.get(this.#conversation);
+    if (reason) return NOTICES[reason];
+    return this.#reasons.size > 0 ? ELSEWHERE : undefined;
+  }
+
+  #show() {
+    this.#hideOthers();
+    const current = this.#current;
+    if (current) this.#notices.show(current, current === ELSEWHERE ? { open: () => this.#openFirst() } : {});
+  }
+
+  #openFirst() {
+    const [id] = this.#reasons.keys();
+    if (id) this.#open(id);
+  }
+
+  #hideOthers() {
+    const current = this.#current;
+    this.#notices.hide(...[...Object.values(NOTICES), ELSEWHERE].filter((key) => key !== current));
   }
 }

@@ -20,7 +20,7 @@ import { scaleImage } from "./image_scaling.js";
  * @typedef {object} AttachmentEvents
  * @property {() => void} changed
  * @property {(isSaved: boolean) => void} draftSaved as for the text of a draft
- * @property {(problem: ImageProblem) => void} failed
+ * @property {(problem: ImageProblem, conversation: Conversation | null) => void} failed
  */
 
 export class Attachments {
@@ -99,7 +99,7 @@ export class Attachments {
     if (!draft.isUnread) return draft;
     void draft.read().then((areAll) => {
       this.#show();
-      if (!areAll) this.#events.failed("imagesMissing");
+      if (!areAll) this.#events.failed("imagesMissing", conversation);
     });
     return draft;
   }
@@ -158,6 +158,7 @@ export class Attachments {
    */
   async addAgain(references) {
     const draft = this.#draft;
+    const conversation = this.#conversation;
     if (!draft) return;
     draft.reading += 1;
     this.#show();
@@ -170,8 +171,8 @@ export class Attachments {
     present.list.unshift(...added);
     present.save();
     this.#show();
-    if (images.length < references.length) this.#events.failed("imagesMissing");
-    if (added.length < images.length) this.#events.failed("imagesTooMany");
+    if (images.length < references.length) this.#events.failed("imagesMissing", conversation);
+    if (added.length < images.length) this.#events.failed("imagesTooMany", conversation);
   }
 
   /**

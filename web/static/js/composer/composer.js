@@ -22,8 +22,8 @@ import { onLanguageChange, setText, texts, tooLong } from "../i18n/language.js";
  *   conversation has been read; the hint shows why nothing is sent yet
  * @property {(isSaved: boolean) => void} draftSaved false: the browser refuses to store the draft, or another one
  * @property {(names: string[]) => void} filesAdded
- * @property {(problem: FileProblem | null, fill?: (sentence: HTMLElement) => void) => void} filesRead what is wrong with dropped or
- *   pasted files; null also at the next edit
+ * @property {(problem: FileProblem | null, fill?: (sentence: HTMLElement) => void, of?: string) => void} filesRead what is wrong with
+ *   files of the message of a conversation, by its id; null also at the next edit
  *
  * @typedef {import("./attachments.js").ImageProblem | "filesRefused" | "partNotLoaded" | "partOffline"} FileProblem
  */
@@ -157,9 +157,9 @@ export class Composer {
         if (this.#later) this.send(this.#later);
       },
       draftSaved: (isSaved) => this.#events.draftSaved(isSaved),
-      failed: (problem) => {
+      failed: (problem, conversation) => {
         this.#later = "";
-        this.#events.filesRead(problem);
+        this.#events.filesRead(problem, undefined, this.#heirOf(conversation)?.id);
       },
     });
     this.#attachments.open(this.#conversation);
@@ -327,6 +327,7 @@ export class Composer {
     });
     await this.#addedFiles.add(files, {
       maxChars: this.#maxChars,
+      conversation: () => this.#heirOf(conversation)?.id,
       insert: (text) => this.#insertInto(conversation, text),
       addImages: attachments && ((images, refuse) => attachments.add(images, refuse, target)),
     });
@@ -337,13 +338,18 @@ export class Composer {
    * @param {string} text
    */
   #insertInto(conversation, text) {
-    let heir = conversation;
-    while (heir && this.#heirs.has(heir)) heir = this.#heirs.get(heir) ?? null;
-    const isShown = heir === this.#conversation || (heir?.isEmpty && this.#conversation?.isEmpty); // empty ones share one draft
-    if (!heir || isShown) return this.insert(text);
+    const heir = this.#heirOf(conversation);
+    if (!heir || heir === this.#conversation) return this.insert(text);
     const draft = this.#waiting.get(heir) ?? new Draft(heir, this.#events.draftSaved);
     draft.text = join(draft.text, text);
     draft.flush();
+  }
+
+  /** @param {Conversation | null} conversation @returns {Conversation | null} the one that its draft was moved to, or itself */
+  #heirOf(conversation) {
+    let heir = conversation;
+    while (heir && this.#heirs.has(heir)) heir = this.#heirs.get(heir) ?? null;
+    return heir?.isEmpty && this.#conversation?.isEmpty ? this.#conversation : heir; // empty ones share one draft
   }
 
   /** @param {KeyboardEvent} event */

@@ -19,9 +19,9 @@ import { WriteQueue } from "./write_queue.js";
 
 /**
  * @typedef {object} StoreEvents
- * @property {(reason: StorageErrorReason) => void} failed something could not be read or stored
- * @property {() => void} saved all changes are stored
- * @property {() => void} mayHaveRoom something was stored or deleted: what was refused elsewhere may be stored now
+ * @property {(reason: StorageErrorReason, ids: string[]) => void} failed these conversations could not be read or stored,
+ *   or something else, without ids
+ * @property {() => void} saved something was stored or deleted: there may be room for what was refused
  * @property {() => void} listChanged the list of conversations has changed
  * @property {(id: string) => void} changedElsewhere another tab has changed a conversation
  * @property {(id: string) => void} deletedElsewhere
@@ -44,7 +44,7 @@ export class ConversationStore {
   #events;
   #tabs;
   #catalogue = new Catalogue();
-  #changes = new RecordChanges((id, changes) => this.#try((database) => database.changeRecord(id, changes)));
+  #changes = new RecordChanges((id, changes) => this.#try((database) => database.changeRecord(id, changes), [id]));
   #isListRead = false;
   #queue;
   #setOpened = () => {};
@@ -60,7 +60,7 @@ export class ConversationStore {
       isListRead: () => this.#isListRead,
       recovered: (record) => this.#catalogue.add(record),
       written: (records, deleted) => this.#onWritten(records, deleted),
-      failed: (error) => this.#reportError(error),
+      failed: (error, ids) => this.#reportError(error, ids),
     });
   }
 
@@ -71,7 +71,7 @@ export class ConversationStore {
   async open(database) {
     this.#database = this.#queue.database = database;
     try {
-      if (!database) return this.#events.failed("missing");
+      if (!database) return this.#events.failed("missing", []);
       await this.#readList();
       await this.#queue.recover();
     } finally {
@@ -88,6 +88,11 @@ export class ConversationStore {
     if (this.#queue.isEmpty) await this.#queue.recover();
     if (this.#queue.isEmpty) await this.#finishSaving(); // otherwise the failure was reported
     this.#events.listChanged();
+  }
+
+  /** @param {string} id @returns {boolean} whether the database does not have all of a conversation yet */
+  isUnsaved(id) {
+    return this.#queue.record(id) !== undefined || this.#changes.has(id);
   }
 
   /** @returns {Promise<void>} fulfilled when `open` has ended, even without success */
@@ -113,7 +118,7 @@ export class ConversationStore {
    */
   async load(id) {
     await this.#opened;
-    const stored = await this.#try(async (database) => (await database.conversation(id)) ?? null);
+    const stored = await this.#try(async (database) => (await database.conversation(id)) ?? null, [id]);
     const record = this.#queue.record(id) ?? stored?.record;
     if (!record) return stored === undefined ? undefined : null;
     this.#changes.applyTo(record);
@@ -218,11 +223,10 @@ export class ConversationStore {
     }
   }
 
-  /** Call when the queue has been written. */
+  /** Call when something was stored or deleted. */
   async #finishSaving() {
-    this.#events.mayHaveRoom();
     await this.#changeWhatWasRefused();
-    if (this.#changes.isEmpty) this.#events.saved(); // otherwise the failure was reported
+    this.#events.saved();
   }
 
   /** @param {ConversationRecord} record as the database has it */
@@ -379,7 +383,7 @@ export class ConversationStore {
   /** Tries again to write changes: a deletion may have made room for them. */
   async #writeWhatWasRefused() {
     if (!this.#queue.isEmpty) await this.flush();
-    if (this.#queue.isEmpty) await this.#finishSaving();
+    await this.#finishSaving();
   }
 
   /** @returns {Promise<boolean>} whether it was read; if not, the failure was reported */
@@ -394,21 +398,25 @@ export class ConversationStore {
   /**
    * @template Result
    * @param {(database: Database) => Promise<Result>} work
+   * @param {string[]} [ids] of the conversations that cannot be read or stored if it fails
    * @returns {Promise<Result | undefined>} undefined without a database, or after reporting its failure
    */
-  async #try(work) {
+  async #try(work, ids = []) {
     try {
       return this.#database ? await work(this.#database) : undefined;
     } catch (error) {
-      this.#reportError(error);
+      this.#reportError(error, ids);
       return undefined;
     }
   }
 
-  /** @param {unknown} error */
-  #reportError(error) {
+  /**
+   * @param {unknown} error
+   * @param {string[]} ids
+   */
+  #reportError(error, ids) {
     if (!(error instanceof StorageError)) throw error;
-    this.#events.failed(error.reason);
+    this.#events.failed(error.reason, ids);
   }
 }
 

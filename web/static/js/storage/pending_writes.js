@@ -48,6 +48,15 @@ export class PendingWrites {
     return [...this.#exchanges.values()].filter((each) => each.conversation === conversation);
   }
 
+  /** @returns {PendingWrites[]} the changes of each conversation */
+  split() {
+    return this.records.map((record) => {
+      const part = new PendingWrites();
+      part.add(record, this.exchangesOf(record.id).map(({ exchange }) => exchange));
+      return part;
+    });
+  }
+
   /** @param {string} conversation */
   drop(conversation) {
     this.#records.delete(conversation);

@@ -18,6 +18,11 @@ export class RecordChanges {
     return this.#waiting.size === 0;
   }
 
+  /** @param {string} id */
+  has(id) {
+    return this.#waiting.has(id);
+  }
+
   /** @returns {string[]} the ids of the conversations whose records are to be changed */
   get ids() {
     return [...this.#waiting.keys()];

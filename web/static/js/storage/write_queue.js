@@ -7,6 +7,7 @@ import { newIdentifier } from "../conversation/identifier.js";
 import { toExchange } from "./database.js";
 import { deleteUnloadBackup, readUnloadBackups, saveUnloadBackup } from "./unload_backup.js";
 import { PendingWrites } from "./pending_writes.js";
+import { StorageError } from "./storage_error.js";
 
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
 /** @typedef {import("./database.js").Database} Database */
@@ -19,7 +20,8 @@ import { PendingWrites } from "./pending_writes.js";
  * @property {(records: ConversationRecord[], deleted: string[]) => void} written the stored records, and the
  *   ids of conversations that another tab has deleted
  * @property {(record: ConversationRecord) => void} recovered a change from the backup of an earlier page is queued
- * @property {(error: unknown) => void} failed nothing was written; the next write includes it
+ * @property {(error: unknown, ids: string[]) => void} failed nothing of these conversations was written; the next write
+ *   includes it
  */
 
 const INTERVAL = 1000; // milliseconds between writes of a growing answer: the most that a crash loses
@@ -98,7 +100,7 @@ export class WriteQueue {
         deleteUnloadBackup(pageId);
         this.#events.written(records, deleted);
       } catch (error) {
-        this.#events.failed(error);
+        this.#events.failed(error, backup.writings.map(({ record }) => record.id));
         // another tab may have deleted a stored conversation: without the list, leave the backup to a later call
         if (!this.#events.isListRead() && backup.writings.some(({ isNew }) => !isNew)) continue;
         this.#restore(backup);
@@ -127,7 +129,7 @@ export class WriteQueue {
 
   /** Backs up the queued changes. @returns {boolean} false if the browser refuses */
   backUp() {
-    return saveUnloadBackup(this.#pageId, { writings: this.#writings(), exchanges: this.#waiting.exchanges });
+    return saveUnloadBackup(this.#pageId, { writings: this.#writingsOf(this.#waiting), exchanges: this.#waiting.exchanges });
   }
 
   /** @param {import("./unload_backup.js").Backup} backup */
@@ -141,22 +143,41 @@ export class WriteQueue {
 
   async #write() {
     if (!this.database || this.#waiting.isEmpty) return;
-    const writings = this.#writings();
-    this.#inFlight = this.#waiting;
+    const all = (this.#inFlight = this.#waiting);
     this.#waiting = new PendingWrites();
-    try {
-      const { records, deleted } = await this.database.write(writings, this.#inFlight.exchanges);
-      this.#inFlight = new PendingWrites();
-      deleteUnloadBackup(this.#pageId);
-      this.#events.written(records, deleted);
-    } catch (error) {
-      this.#waiting.restore(this.#inFlight);
-      this.#inFlight = new PendingWrites();
-      this.#events.failed(error);
+    const error = await this.#tryToWrite(this.database, all);
+    if (!error) return deleteUnloadBackup(this.#pageId);
+    const isFull = error instanceof StorageError && error.reason === "full";
+    const parts = isFull && all.records.length > 1 ? all.split() : [all];
+    for (const part of parts) {
+      // of several conversations, some may have room
+      const failure = part === all ? error : await this.#tryToWrite(this.database, part);
+      if (!failure) continue;
+      const ids = part.records.map(({ id }) => id);
+      this.#waiting.restore(part);
+      for (const id of ids) this.#inFlight.drop(id);
+      this.#events.failed(failure, ids);
     }
   }
 
-  #writings() {
-    return this.#waiting.records.map((record) => ({ record, isNew: this.#events.isNew(record.id) }));
+  /**
+   * @param {Database} database
+   * @param {PendingWrites} changes
+   * @returns {Promise<unknown>} the error if nothing was written
+   */
+  async #tryToWrite(database, changes) {
+    try {
+      const { records, deleted } = await database.write(this.#writingsOf(changes), changes.exchanges);
+      for (const { id } of changes.records) this.#inFlight.drop(id);
+      this.#events.written(records, deleted);
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  /** @param {PendingWrites} changes */
+  #writingsOf(changes) {
+    return changes.records.map((record) => ({ record, isNew: this.#events.isNew(record.id) }));
   }
 }

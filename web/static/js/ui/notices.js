@@ -1,4 +1,7 @@
-/** Notices above the message box, each at most once at a time. Two of them are of the browser: offline, nothing copied. */
+/**
+ * Notices above the message box, each at most once at a time. Those that concern one conversation are shown with it. Two of
+ * them are of the browser: offline, nothing copied.
+ */
 
 import { COPY_ENDED, COPY_FAILED, iconButton, quietButton } from "./button.js";
 import { setText } from "../i18n/language.js";
@@ -7,8 +10,10 @@ import { setText } from "../i18n/language.js";
 
 export class Notices {
   #list;
-  /** @type {Map<TextKey, HTMLElement>} */
+  /** @type {Map<TextKey, { notice: HTMLElement, of: string }>} */
   #shown = new Map();
+  /** The id of the conversation that is shown. */
+  #conversation = "";
 
   /** @param {HTMLElement} list */
   constructor(list) {
@@ -21,11 +26,14 @@ export class Notices {
    * @param {boolean} [options.isUrgent]
    * @param {() => void} [options.open] shows what it is about
    * @param {(sentence: HTMLElement, key: TextKey) => void} [options.fill] writes another sentence
+   * @param {string} [options.of] the id of the conversation that it concerns; empty if it concerns the page
    */
-  show(key, { isUrgent = true, open, fill = setText } = {}) {
-    if (this.#shown.has(key)) return;
+  show(key, { isUrgent = true, open, fill = setText, of = "" } = {}) {
+    if (this.#shown.get(key)?.of === of) return;
+    this.hide(key);
     const notice = document.createElement("div");
-    this.#shown.set(key, notice);
+    this.#shown.set(key, { notice, of });
+    notice.hidden = this.#isElsewhere(of);
     notice.className = isUrgent ? "notice urgent" : "notice";
     const sentence = document.createElement("p");
     fill(sentence, key);
@@ -37,7 +45,7 @@ export class Notices {
   /** @param {TextKey[]} keys the notices to remove */
   hide(...keys) {
     for (const key of keys) {
-      this.#shown.get(key)?.remove();
+      this.#shown.get(key)?.notice.remove();
       this.#shown.delete(key);
     }
   }
@@ -49,6 +57,17 @@ export class Notices {
   toggle(key, isShown) {
     if (isShown) this.show(key);
     else this.hide(key);
+  }
+
+  /** Shows the notices of a conversation, and hides those of others until they are shown. @param {string} id */
+  showOf(id) {
+    this.#conversation = id;
+    for (const { notice, of } of this.#shown.values()) notice.hidden = this.#isElsewhere(of);
+  }
+
+  /** @param {string} of */
+  #isElsewhere(of) {
+    return of !== "" && of !== this.#conversation;
   }
 
   /** @param {TextKey} key */
