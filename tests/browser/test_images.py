@@ -72,11 +72,13 @@ UNTIL: Final = f"""async ([count, limit]) => {{
         await new Promise((resolve) => requestAnimationFrame(resolve));
     }}
 }}"""
-# Whether the draft that all new conversations share is stored with this text and images of these names.
+# Whether the draft that all new conversations share is stored with this text and images of these names, in some tab.
 SHARED: Final = """([text, names]) => {
     const valueAt = (end) => Object.entries(localStorage).find(([key]) => key.endsWith(end))?.[1] ?? "";
-    const images = JSON.parse(valueAt("draft.1..images") || "[]");
-    return valueAt("draft.1.") === text && String(images.map(({ name }) => name)) === String(names);
+    const stored = valueAt("draft.1..images") || "[]";
+    const lists = stored.startsWith("\\u001e") ? Object.values(JSON.parse(stored.slice(1))) : [stored];
+    const kept = new Set(lists.flatMap((list) => JSON.parse(list)).map(({ name }) => name));
+    return valueAt("draft.1.") === text && String([...kept]) === String(names);
 }"""
 REPLY: Final = {"content_type": "text/event-stream", "body": frames(text_frame("A picture."), DONE_FRAME)}
 
@@ -443,18 +445,23 @@ def test_no_tab_removes_or_takes_the_unsent_message_of_another(chat: ChatPage, m
     choose(third, picture(third, "two.png"))
     expect(attached(third)).to_have_count(2)
     chat.page.wait_for_function(SHARED, arg=["With a picture", ["one.png", "two.png"]])
-    choose(fourth, picture(fourth, "three.png"))
-    chat.page.wait_for_function(SHARED, arg=["With a picture", ["one.png", "three.png"]])
+    choose(fourth, *(picture(fourth, name) for name in ("three.png", "four.png", "five.png")))
+    kept = ["one.png", "two.png", "three.png", "four.png", "five.png"]
+    chat.page.wait_for_function(SHARED, arg=["With a picture", kept])
     third.page.reload()
     expect(attached(third)).to_have_count(2)
     assert [each.get_attribute("alt") for each in attached(third).all()] == ["one.png", "two.png"]
     fourth.field.fill("")
-    chat.page.wait_for_function(SHARED, arg=["", ["one.png", "two.png"]])
+    chat.page.wait_for_function(SHARED, arg=["", ["one.png", "three.png", "four.png", "five.png", "two.png"]])
+    # one that has none of its own gets those of all, as far as a message may have them
+    fifth = another_tab()
+    expect(attached(fifth)).to_have_count(4)
+    expect(notice(fifth, "A message may have 4 images.")).to_be_visible()
     answer = FedAnswer(fourth.page)
     fourth.page.locator(".starters button").first.click()
     answer.send("As far")
     expect(fourth.prose).to_have_text("As far")
-    expect(fourth.questions.get_by_role("img")).to_have_count(2)
+    expect(fourth.questions.get_by_role("img")).to_have_count(4)
     assert chat.page.evaluate(SHARED, ["", ["one.png", "two.png"]])
     # while the answer runs, Enter says why an image alone is not sent
     choose(fourth, picture(fourth, "five.png"))
@@ -483,6 +490,12 @@ def test_no_tab_removes_or_takes_the_unsent_message_of_another(chat: ChatPage, m
     third.wait_complete()
     assert len(bodies[0]["images"]) == 1
     assert chat.page.evaluate(SHARED, ["", []])
+    # what was too much for one message is in the next one
+    bodies = fifth.reply_once(**REPLY)
+    fifth.page.locator(".starters button").first.click()
+    fifth.wait_complete()
+    assert len(bodies[0]["images"]) == 4
+    expect(attached(fifth)).to_have_attribute("alt", "two.png")
 
 
 def test_what_is_being_written_outlives_its_conversation_that_another_tab_deletes(chat: ChatPage) -> None:

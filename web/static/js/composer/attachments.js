@@ -96,12 +96,19 @@ export class Attachments {
   /** @param {Conversation} conversation @returns {DraftImages} which get those of an earlier page */
   #read(conversation) {
     const draft = new DraftImages(conversation, this.#events.draftSaved);
-    if (!draft.isUnread) return draft;
-    void draft.read().then((areAll) => {
-      this.#show();
-      if (!areAll) this.#events.failed("imagesMissing", conversation);
-    });
+    void this.#readInto(draft, conversation);
     return draft;
+  }
+
+  /**
+   * @param {DraftImages} draft gets the images that are stored for it
+   * @param {Conversation | null} conversation whose draft it is
+   */
+  async #readInto(draft, conversation) {
+    if (!draft.isUnread) return;
+    const problem = await draft.read();
+    this.#show();
+    if (problem) this.#events.failed(problem, conversation);
   }
 
   /**
@@ -185,6 +192,7 @@ export class Attachments {
     const images = draft?.list.splice(0) ?? [];
     if (images.length === 0) return [];
     draft?.save();
+    if (draft) void this.#readInto(draft, conversation); // those that were too many for this message
     this.#show();
     void keepImages(images);
     return images.map(({ data: _, ...reference }) => reference);
@@ -206,12 +214,12 @@ export class Attachments {
     const isAll = before.reading === 0;
     before.moveTo(draft);
     if (images.length === 0 && isAll) return null;
-    draft.list.push(...images);
+    draft.add(images);
     draft.save();
     this.#show();
     return () => {
       if (!isAll) return false;
-      draft.list = draft.list.filter((image) => !images.includes(image));
+      draft.remove(images);
       draft.save();
       this.#show();
       return true;

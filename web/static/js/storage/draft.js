@@ -1,6 +1,6 @@
 /**
- * An unsent message, stored in this browser: the draft of a conversation, or of an edited question. If several tabs write
- * one, the text of each is kept.
+ * An unsent message, stored in this browser: the draft of a conversation, or of an edited question, or the list of its
+ * images. If several tabs write one, that of each is kept.
  */
 
 import { isStorageClosed, storageName } from "../browser/page_root.js";
@@ -9,6 +9,7 @@ import { parseObject } from "../api/failure.js";
 
 /** @typedef {Pick<import("../conversation/conversation.js").Conversation, "id" | "isEmpty">} DraftOwner */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
+/** @typedef {import("../conversation/exchange.js").ImageReference} ImageReference */
 
 export const PREFIX = storageName("draft.1."); // the number is the version of the format
 export const IMAGES = ".images"; // the end of the key of a draft's images
@@ -16,6 +17,7 @@ export const IMAGES = ".images"; // the end of the key of a draft's images
 export const UNDO_LOCK = storageName("undo");
 const TAB = storageName("tab");
 const SEVERAL = "\u001e"; // before texts of several tabs, which are JSON; a text of one tab is stored as it is
+const GAP = "\n\n"; // between the texts of several tabs; JSON has none
 const PAUSE_MS = 300; // one write for each burst of typing, and little to lose in a crash
 
 /** Drafts that the browser refused to store, by key, until the page is closed. @type {Map<string, string>} */
@@ -53,7 +55,7 @@ export class Draft {
     const all = textsIn(read(this.#key));
     const own = tabName && all.get(tabName);
     this.#stored = own ? new Map([[tabName, own]]) : all;
-    this.#text = [...this.#stored.values()].join("\n\n");
+    this.#text = joined(this.#stored);
     this.#isOwn = unsaved.has(this.#key);
   }
 
@@ -87,7 +89,6 @@ export class Draft {
   #store(text) {
     const all = textsIn(read(this.#key));
     for (const [name, stored] of this.#stored) if (all.get(name) === stored) all.delete(name);
-    if (this.#end && text) all.clear(); // no text: the last one counts
     this.#stored.clear();
     if (text) {
       const isNamed = tabName && !all.has(tabName);
@@ -122,14 +123,10 @@ export function moveDraft(from, to) {
  * @returns {() => void} restores them
  */
 export function removeDrafts(conversation) {
-  const keys = [conversation, ...conversation.exchanges.map(draftOwnerOf)].map(keyOf);
-  const images = keyOf(conversation) + IMAGES;
-  const [references, ...values] = [images, ...keys].map(read);
-  for (const key of [images, ...keys]) save(key, "");
-  return () => {
-    if (references) save(images, references);
-    values.forEach((value, index) => addTexts(keys[index] ?? "", textsIn(value)));
-  };
+  const keys = [keyOf(conversation) + IMAGES, ...[conversation, ...conversation.exchanges.map(draftOwnerOf)].map(keyOf)];
+  const values = keys.map(read);
+  for (const key of keys) save(key, "");
+  return () => values.forEach((value, index) => addTexts(keys[index] ?? "", textsIn(value)));
 }
 
 /**
@@ -148,6 +145,23 @@ function addTexts(key, texts) {
 function textsIn(value) {
   const several = value.startsWith(SEVERAL) ? parseObject(value.slice(SEVERAL.length)) : null;
   return new Map(Object.entries(/** @type {Record<string, string> | null} */ (several) ?? (value ? { "": value } : {})));
+}
+
+/** @param {Map<string, string>} texts @returns {string} one text of all */
+function joined(texts) {
+  return [...texts.values()].join(GAP);
+}
+
+/** @param {string} value as it is stored @returns {ImageReference[]} those of all tabs */
+export function imagesStoredIn(value) {
+  return imagesIn(joined(textsIn(value)));
+}
+
+/** @param {string} text of a draft of images @returns {ImageReference[]} */
+export function imagesIn(text) {
+  /** @type {ImageReference[]} */
+  const all = text.split(GAP).flatMap((list) => (list ? JSON.parse(list) : []));
+  return [...new Map(all.map((each) => [each.id, each])).values()]; // several tabs may have read the same ones
 }
 
 /** @param {Map<string, string>} texts @returns {string} */

@@ -1,6 +1,7 @@
 /** The images of an unsent message, kept in this browser as long as its text. Loaded where images may be sent. */
 
-import { Draft, IMAGES } from "./draft.js";
+import { MAX_IMAGES } from "../conversation/image_limits.js";
+import { Draft, IMAGES, imagesIn } from "./draft.js";
 import { loadImages } from "./image_store.js";
 
 /** @typedef {import("../conversation/exchange.js").ImageReference} ImageReference */
@@ -13,7 +14,7 @@ export class DraftImages {
   reading = 0;
   #owner;
   #draft;
-  /** Stored by an earlier page or another tab, and not in the list yet. @type {ImageReference[]} */
+  /** Stored by an earlier page or another tab, and not in the list yet, or more than a message may have. @type {ImageReference[]} */
   #unread;
   /** Whether this tab has stored the list. */
   #isOwn = false;
@@ -27,7 +28,7 @@ export class DraftImages {
   constructor(owner, onSave) {
     this.#owner = owner;
     this.#draft = new Draft(owner, onSave, IMAGES);
-    this.#unread = referencesIn(this.#draft.text);
+    this.#unread = imagesIn(this.#draft.text);
   }
 
   /** Belongs to another conversation from the next save on. @param {import("./draft.js").DraftOwner} owner */
@@ -57,7 +58,28 @@ export class DraftImages {
     this.reading = 0;
   }
 
-  /** Reads the images that an earlier page has added. @returns {Promise<boolean>} false if some of them are gone */
+  /**
+   * Adds images to the list, as many as a message may have. The others stay stored.
+   * @param {NewImage[]} images
+   * @param {{ first?: boolean }} [options] whether they come before those that are there
+   */
+  add(images, { first = false } = {}) {
+    const room = Math.max(0, MAX_IMAGES - this.list.length);
+    this.list[first ? "unshift" : "push"](...images.slice(0, room));
+    this.#unread.push(...images.slice(room).map(referenceTo));
+  }
+
+  /** @param {NewImage[]} images */
+  remove(images) {
+    const ids = new Set(images.map(({ id }) => id));
+    this.list = this.list.filter(({ id }) => !ids.has(id));
+    this.#unread = this.#unread.filter(({ id }) => !ids.has(id));
+  }
+
+  /**
+   * Reads the images that an earlier page or another tab has added.
+   * @returns {Promise<"imagesMissing" | "imagesTooMany" | null>} why some of them are not in the list
+   */
   async read() {
     const references = this.#unread;
     this.reading += 1;
@@ -68,28 +90,29 @@ export class DraftImages {
     });
     const { present } = this;
     present.reading -= 1;
-    present.list.unshift(...images);
     this.#unread = [];
+    present.add(images, { first: true });
     // the page says that they are gone, once
     if (images.length < references.length || present !== this) present.save();
-    return images.length === references.length;
+    if (images.length < references.length) return "imagesMissing";
+    return present.isUnread ? "imagesTooMany" : null;
   }
 
   /** Stores which images there are. Call after each change of the list. */
   save() {
-    const references = [...this.#unread, ...this.list.map(({ data: _, ...reference }) => reference)];
+    const references = [...this.#unread, ...this.list.map(referenceTo)];
     this.#isOwn = references.length > 0;
     this.#draft.text = this.#isOwn ? JSON.stringify(references) : "";
     this.flush();
   }
 
-  /** Stores them under another key if their conversation is no longer empty, and again what another tab has overwritten. */
+  /** Stores them under another key if their conversation is no longer empty, and again what another tab has removed. */
   flush() {
     this.#draft.flush();
   }
 }
 
-/** @param {string} text @returns {ImageReference[]} */
-function referencesIn(text) {
-  return text ? JSON.parse(text) : [];
+/** @param {NewImage} image @returns {ImageReference} */
+function referenceTo({ data: _, ...reference }) {
+  return reference;
 }

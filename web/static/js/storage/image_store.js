@@ -4,7 +4,7 @@
  */
 
 import { isStorageClosed, storageName } from "../browser/page_root.js";
-import { IMAGES, PREFIX, UNDO_LOCK } from "./draft.js";
+import { IMAGES, imagesStoredIn, PREFIX, UNDO_LOCK } from "./draft.js";
 import { addRefused, dropRefused, storeRefused } from "./refused_images.js";
 import { unusedForLong } from "./unused.js";
 
@@ -161,7 +161,7 @@ export async function deleteUnused(findUsed) {
 /** @returns {string[]} */
 function idsInDrafts() {
   const keys = Object.keys(localStorage).filter((key) => key.startsWith(PREFIX) && key.endsWith(IMAGES));
-  return keys.flatMap((key) => JSON.parse(localStorage.getItem(key) ?? "[]").map((/** @type {{ id: string }} */ { id }) => id));
+  return keys.flatMap((key) => imagesStoredIn(localStorage.getItem(key) ?? "").map(({ id }) => id));
 }
 
 /** @param {IDBObjectStore} store */
