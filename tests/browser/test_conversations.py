@@ -597,6 +597,15 @@ def test_back_and_forward_return_to_where_the_reader_was(chat: ChatPage, model: 
     expect(chat.questions).to_have_text(["Second"])
     chat.wait_shown()
     page.wait_for_function(f"() => ({PLACE})() === 'end'")
+    # also where a reload was between
+    page.reload()
+    expect(chat.questions).to_have_text(["Second"])
+    chat.wait_shown()
+    page.wait_for_function(f"() => ({PLACE})() === 'end'")
+    page.go_back()
+    expect(chat.questions).to_have_text(["First", "And on", "And again"])
+    chat.wait_shown()
+    page.wait_for_function(f"(place) => Math.abs(({PLACE})() - place) <= 2", arg=place)
 
 
 def test_a_reload_returns_to_where_the_reader_was(chat: ChatPage, model: ScriptedModel) -> None:

@@ -1,10 +1,11 @@
-/** Returns to where the reader was in a conversation: by Back and Forward until the page is left, and when it is loaded again. */
+/** Returns to where the reader was in a conversation: by Back and Forward, and when the page is loaded again. */
 
 import { conversationInAddress } from "../browser/address.js";
 import { distanceToEnd, isAlone, isStorageClosed, NEAR_END, scrollTarget, storageName } from "../browser/page_root.js";
 import { keepInView, onReaderAct } from "./kept_place.js";
 
 const STORED = storageName("place");
+const MOST = 50; // places that the next page gets
 /** What stays the same when an exchange is shown again. Reasoning and long questions are folded then. */
 const BLOCKS = ".question, .answer > .prose > :not(.group), .answer > .prose > .group > *";
 const LEAST = 48; // pixels that stay in view of a question that is folded again
@@ -15,6 +16,11 @@ const LEAST = 48; // pixels that stay in view of a question that is folded again
  * @property {number} top where it begins, in pixels below the bar
  * @property {number} block the index of the block in it; -1 if none is in view
  * @property {number} blockTop where that begins
+ *
+ * @typedef {object} Stored
+ * @property {string | null} [conversation] the id of the last one
+ * @property {Place} [place] in it; undefined for the end
+ * @property {[string, Place][]} [places] by the entries of the browser's history
  */
 
 /**
@@ -24,8 +30,9 @@ const LEAST = 48; // pixels that stay in view of a question that is folded again
  * @param {(top: number) => void} scrollBy
  */
 export function returnToPlaces(log, bar, scrollBy) {
-  /** By the entry of the browser's history. @type {Map<string, Place>} */
-  const places = new Map();
+  const stored = readStored();
+  /** By the entry of the browser's history, the last one last. */
+  const places = new Map(stored.places);
   /** The return that is under way: the page's own scrolling until then is no place. @type {AbortController | null} */
   let returning = null;
   const edge = () => {
@@ -35,8 +42,8 @@ export function returnToPlaces(log, bar, scrollBy) {
   const note = () => {
     if (returning) return;
     const place = placeIn(log, edge());
+    places.delete(entry());
     if (place) places.set(entry(), place);
-    else places.delete(entry());
   };
   const cancel = () => {
     returning?.abort();
@@ -57,16 +64,18 @@ export function returnToPlaces(log, bar, scrollBy) {
   const keep = () => {
     if (log.ariaBusy === "true") return; // what is kept is still to be returned to
     note();
-    store(places.get(entry()));
+    store({ conversation: conversationInAddress(), place: places.get(entry()), places: [...places].slice(-MOST) });
   };
 
+  const isSame = stored.conversation && stored.conversation === conversationInAddress(); // a sign-in may have made another entry
+  const first = isSame ? stored.place : places.get(entry());
   note();
   scrollTarget.addEventListener("scroll", note, { passive: true });
   onReaderAct(cancel);
   addEventListener("popstate", () => void returnTo(places.get(entry())));
   addEventListener("pagehide", keep);
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && keep()); // it may be discarded
-  void returnTo(storedPlace());
+  void returnTo(first);
 }
 
 /** @returns {string} what names the entry; the same conversation may have several */
@@ -74,24 +83,22 @@ function entry() {
   return /** @type {any} */ (window).navigation?.currentEntry?.key ?? location.hash;
 }
 
-/** @param {Place | undefined} place for the next page in this tab; undefined for the end */
-function store(place) {
+/** @param {Stored} stored for the next page in this tab */
+function store(stored) {
   if (isStorageClosed()) return;
   try {
-    if (place) sessionStorage.setItem(STORED, JSON.stringify({ conversation: conversationInAddress(), place }));
-    else sessionStorage.removeItem(STORED);
+    sessionStorage.setItem(STORED, JSON.stringify(stored));
   } catch {
     // turned off: the next page begins at the end
   }
 }
 
-/** @returns {Place | null} null for the end */
-function storedPlace() {
+/** @returns {Stored} */
+function readStored() {
   try {
-    const { conversation, place } = JSON.parse(sessionStorage.getItem(STORED) ?? "{}");
-    return conversation && conversation === conversationInAddress() ? place : null;
+    return JSON.parse(sessionStorage.getItem(STORED) ?? "{}");
   } catch {
-    return null; // turned off
+    return {}; // turned off
   }
 }
 
