@@ -37,6 +37,16 @@ EDGES = """async ({ picture, name }) => {
 }"""
 
 
+# The number of colours in a picture.
+COLOURS: Final = """async (picture) => {
+    const bitmap = await createImageBitmap(new Blob([Uint8Array.fromBase64(picture)], { type: "image/png" }));
+    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+    canvas.drawImage(bitmap, 0, 0);
+    const { data, width, height } = canvas.getImageData(0, 0, bitmap.width, bitmap.height);
+    return new Set(new Uint32Array(data.buffer, 0, width * height)).size;
+}"""
+
+
 # The icons that are shown, each with the name of its button or menu item.
 ICONS: Final = """() => [...document.querySelectorAll("#sluice use")]
     .filter((use) => (use.checkVisibility() || use.closest(".to-end")) && use.closest("button, [role=menuitem]"))
@@ -105,7 +115,15 @@ def test_every_question_has_one_form_and_a_long_one_is_folded(chat: ChatPage, mo
     assert folded < 400
     chat.page.get_by_role("button", name="Show more").click()
     assert height(long) > 60 * 20
-    chat.page.get_by_role("button", name="Show less").click()
+    less = chat.page.get_by_role("button", name="Show less")
+    long.evaluate("(each) => scrollBy({ top: each.getBoundingClientRect().top, behavior: 'instant' })")
+    expect(less).to_be_in_viewport(ratio=1)
+    box = less.bounding_box()
+    assert box is not None
+    beside = {"x": box["x"] + box["width"] + 8, "y": box["y"], "width": 40, "height": box["height"]}
+    picture = b64encode(chat.page.screenshot(clip=beside)).decode()
+    assert chat.page.evaluate(COLOURS, picture) == 1  # no half of a line
+    less.click()
     assert height(long) == folded
 
 
