@@ -211,6 +211,24 @@ def test_the_message_box_keeps_the_focus_and_says_why_it_does_not_send_yet(
     expect(chat.field).to_be_focused()
 
 
+# The part of the window that is left to read.
+ROOM = """() => {
+    const bottom = Math.max(0, document.querySelector("#sluice-bar").getBoundingClientRect().bottom);
+    return (document.querySelector("#sluice-dock").getBoundingClientRect().top - bottom) / innerHeight;
+}"""
+
+
+def test_a_long_message_leaves_room_to_read_in_a_low_window(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("A line\n\n" * 60))
+    chat.ask_and_wait("Lines")
+    chat.field.fill("A long message that goes on and on. " * 40)
+    for width, height, least in ((320, 256, 0.6), (320, 400, 0.4), (640, 360, 0.4)):
+        chat.page.set_viewport_size({"width": width, "height": height})
+        chat.page.wait_for_function(f"(least) => ({ROOM})() >= least", arg=least)
+        assert chat.field.evaluate("(each) => each.scrollHeight > each.clientHeight")
+    expect(chat.field).to_be_focused()
+
+
 # The width of the focus ring in pixels, across each edge.
 RING = """async ({ picture, ring }) => {
     const bytes = Uint8Array.from(atob(picture), (each) => each.charCodeAt(0));
