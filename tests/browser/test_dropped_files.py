@@ -293,6 +293,15 @@ def test_on_the_chinese_page_no_other_encoding_is_taken_for_chinese(browser_page
         ("안녕하세요\n이름\n주소 전화\n", "euc-kr"),
         ("東京 大阪 名前 住所\n", "euc-jp"),
         ("東京 大阪 名前 住所\n", "shift_jis"),
+        # a word or two
+        ("ДА", "cp1251"),
+        ("ДА", "iso8859-5"),
+        ("Żółć", "iso8859-2"),
+        ("안녕 일 나", "euc-kr"),
+        ("你好", "big5"),
+        ("東京", "shift_jis"),
+        ("東京", "euc-jp"),
+        ("Größe: 20 °C", "cp1252"),
     ):
         browser_page.evaluate(DROP, ["body", [encoded(f"{encoding}.txt", text, encoding)], ""])
         expect(notice).to_have_text(f"{encoding}.txt：文本的编码不是 UTF-8。请另存为 UTF-8，然后重新添加。")
@@ -301,3 +310,7 @@ def test_on_the_chinese_page_no_other_encoding_is_taken_for_chinese(browser_page
     browser_page.evaluate(DROP, ["body", [encoded("表.csv", chinese, "gbk")], ""])
     expect(chat.field).to_have_value(f"`表.csv`\n\n```csv\n{chinese}\n```\n")
     expect(notice).to_have_count(0)
+    for text in ("你好", "谢谢你！", "支持 UTF-8"):
+        chat.field.fill("")
+        browser_page.evaluate(DROP, ["body", [encoded("a.txt", text, "gbk")], ""])
+        expect(chat.field).to_have_value(f"`a.txt`\n\n```txt\n{text}\n```\n")
