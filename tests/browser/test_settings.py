@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tools.common.chat_page import ChatPage
-from tools.common.scripted_model import ScriptedModel, finished, resetting_after, said
+from tools.common.scripted_model import ScriptedModel, finished, reply, resetting_after, said
 
 PAPER = {"light": "rgb(251, 250, 247)", "dark": "rgb(21, 28, 31)"}
 BLOCK_REPLY = '{"success": true, "message": "Yes.", "interaction_mode": "block"}'
@@ -52,6 +52,29 @@ def test_the_theme_changes_at_once_and_is_saved(chat: ChatPage) -> None:
         fill for is_chosen, fill in fills if not is_chosen
     )
     chat.page.emulate_media(forced_colors="none")
+
+
+@pytest.mark.browser_context(viewport={"width": 390, "height": 800})
+def test_the_conversation_stays_where_it_is_below_a_dialog_and_the_drawer(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply("\n\n".join(f"Line {number}" for number in range(100))))
+    chat.ask_and_wait("A long one")
+    place = "document.documentElement.scrollTop"
+    browser_page.mouse.move(200, 400)
+    for opener in ("Settings", "Open the sidebar"):
+        before = browser_page.evaluate(place)
+        browser_page.mouse.wheel(0, -600)
+        browser_page.wait_for_function(f"() => {place} === {before - 600}")
+        browser_page.get_by_role("button", name=opener).click()
+        before = browser_page.evaluate(place)
+        for x in (200, 385):  # over what is open, and beside it
+            browser_page.mouse.move(x, 400)
+            browser_page.mouse.wheel(0, -300)
+        browser_page.keyboard.press("Escape")  # is heard after the wheel
+        expect(browser_page.locator("html")).to_have_css("overflow", "visible")
+        assert browser_page.evaluate(place) == before
 
 
 @pytest.mark.browser_context(viewport={"width": 320, "height": 568})

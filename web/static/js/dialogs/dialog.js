@@ -1,5 +1,7 @@
 /** A modal dialog. A click on the backdrop closes it. */
 
+import { lockScrolling } from "../ui/scroll_lock.js";
+
 export class Dialog {
   #element;
 
@@ -9,6 +11,7 @@ export class Dialog {
     element.addEventListener("click", (event) => {
       if (event.target === element) element.close(); // the content covers all but the backdrop
     });
+    element.addEventListener("close", () => lockScrolling(element, this.isOpen));
   }
 
   get isOpen() {
@@ -16,7 +19,9 @@ export class Dialog {
   }
 
   open() {
-    if (!this.isOpen) this.#element.showModal();
+    if (this.isOpen) return;
+    this.#element.showModal();
+    lockScrolling(this.#element, true);
   }
 
   close() {

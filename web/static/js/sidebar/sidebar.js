@@ -5,6 +5,7 @@
 
 import { root, storageName } from "../browser/page_root.js";
 import { setLabel } from "../i18n/language.js";
+import { lockScrolling } from "../ui/scroll_lock.js";
 
 const KEY = storageName("sidebar");
 
@@ -113,6 +114,7 @@ export class Sidebar {
     if (this.#isDrawer && !this.#element.contains(this.#offer)) this.#element.append(this.#offer);
     else if (!this.#isDrawer && this.#element.contains(this.#offer)) this.#afterOffer?.before(this.#offer);
     for (const element of this.#background) element.inert = this.#isDrawer;
+    lockScrolling(this.#element, this.#isDrawer);
   }
 }
 

@@ -3,6 +3,7 @@
 import { iconButton, PART_MISSING } from "../ui/button.js";
 import { loadStyles } from "../browser/libraries.js";
 import { loadImages, onImagesAdded } from "../storage/image_store.js";
+import { lockScrolling } from "../ui/scroll_lock.js";
 import { root } from "../browser/page_root.js";
 import { setText, texts } from "../i18n/language.js";
 
@@ -75,8 +76,12 @@ async function openLarge(opener, data, name) {
   dialog.addEventListener("click", ({ target }) => {
     if (target === dialog || target === picture) dialog.close();
   });
-  dialog.addEventListener("close", () => dialog.remove());
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    lockScrolling(dialog, false);
+  });
   root.append(dialog);
   opener.focus({ preventScroll: true }); // gets it back; it may have gone elsewhere while the style sheet came
   dialog.showModal();
+  lockScrolling(dialog, true);
 }
