@@ -36,6 +36,16 @@ JOINED: Final = [
     ("今天天气", "很好。", "今天天气很好。"),
     ("这是 Flask", "的示例", "这是 Flask的示例"),
     ("我们使用", "Flask 框架", "我们使用Flask 框架"),
+    # addresses and mathematics
+    ("See https://exam", "ple.com/x for it", "See https://example.com/x for it"),
+    ("[a page](https://example.com/gu", "ide) has it", "[a page](https://example.com/guide) has it"),
+    ("Write to someone@exam", "ple.com today", "Write to someone@example.com today"),
+    ("It is on https://example.com", "The rest", "It is on https://example.com The rest"),
+    ("It is on https://example.com/a", "and here", "It is on https://example.com/a and here"),
+    ("$$\n\\fra", "c{1}{2}\n$$", "$$\n\\frac{1}{2}\n$$"),
+    ("\\[ \\sq", "rt{2} \\]", "\\[ \\sqrt{2} \\]"),
+    ("\\begin{ali", "gn}x\\end{align}", "\\begin{align}x\\end{align}"),
+    ("$$x$$ The quick", "brown fox", "$$x$$ The quick brown fox"),
     # repeated
     ("jumps over the lazy dog", "the lazy dog and runs", "jumps over the lazy dog and runs"),
     ("The law of interna", "international trade", "The law of international trade"),

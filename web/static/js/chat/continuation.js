@@ -11,6 +11,11 @@ const WITHOUT_SPACES =
   /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}\p{sc=Tibt}\u3000-\u303f\uff00-\uffef]/u;
 const BLOCK = /^(?:[-*+] |\d{1,9}[.)] |#{1,6} |> ?|\||`{3}|~{3}|\$\$|---+\s*$)/m;
 const PERHAPS_BLOCK = /^(?:\s+|[-*+]|\d{1,9}[.)]?|#{1,6}|>|`{1,2}|~{1,2}|\$|--+)$/;
+/** An address of the web or of e-mail at the end. */
+const ADDRESS = /(?:[a-z]:\/\/|www\.|[^\s@]@)\S*$/i;
+const PLAIN_WORD = /^[\p{L}\p{M}]+[.,;:!?)\]"”’]*$/u;
+/** What opens mathematics, and what closes it. */
+const MATHEMATICS = [["\\[", "\\]"], ["\\(", "\\)"], ["\\begin{", "\\end{"]];
 const LIST_LINE = /^\s*(?:[-*+]|\d{1,9}[.)])\s/;
 
 // Words that are rarely the beginning of a longer one, and words that are rarely the end of one.
@@ -42,7 +47,8 @@ export function joinAnswer(before, rest, isAll) {
   const block = joinBlock(before, rest);
   if (block !== null) return block;
   const word = WORD_START.exec(rest)?.[0] ?? "";
-  if (!isAll && word === rest && rest.length < 40) return null; // the word may go on
+  const mayGoOn = word === rest || (endsInAddress(before) && !/\s/.test(rest));
+  if (!isAll && mayGoOn && rest.length < 40) return null;
   return (needsSpace(before, rest, word) ? " " : "") + (/\s$/.test(before) ? rest.replace(/^ (?=\S)/, "") : rest);
 }
 
@@ -183,7 +189,8 @@ function needsSpace(before, rest, word) {
   const first = [...rest.slice(0, 2)][0] ?? "";
   if (/\s/.test(last) || /\s/.test(first) || WITHOUT_SPACES.test(last) || WITHOUT_SPACES.test(first)) return false;
   const paragraph = before.slice(before.lastIndexOf("\n\n") + 1);
-  if (isInside(paragraph, "`") || isInside(paragraph, "$")) return false;
+  if (isInside(paragraph, "`") || isInside(paragraph, "$") || isInside(paragraph, "$$")) return false;
+  if (MATHEMATICS.some(([open = "", close = ""]) => paragraph.lastIndexOf(open) > paragraph.lastIndexOf(close))) return false;
   if (/^\s*(?:[-*+]|\d{1,9}[.)]|#{1,6})$/.test(before.slice(before.lastIndexOf("\n") + 1))) return true; // "2." "Two"
   if (word === "") return /[\p{L}\p{N}.,;:!?]/u.test(last) && (/^[(\[“‘–—&]/.test(rest) || (/^(?:\*\*|`|\$)/.test(rest) && !isInside(paragraph, "**")));
   const end = WORD_END.exec(before.slice(-60))?.[0] ?? ""; // bounded: the expression is quadratic
@@ -191,6 +198,10 @@ function needsSpace(before, rest, word) {
     if (/[,;:!?]/.test(last)) return !(/\d[,:]$/.test(before) && /^\d/.test(word)) && !/:\/\/?$/.test(before);
     if (last === ".") return /^\p{Lu}/u.test(word) || /\.\.$/.test(before);
     return /[)\]”’…"]/.test(last) || (/\*\*$|`$|\$$/.test(before) && !isInside(paragraph.slice(0, -1), "*"));
+  }
+  if (endsInAddress(before)) {
+    const isPlain = PLAIN_WORD.test(/^\S*/.exec(rest)?.[0] ?? "");
+    return isPlain && (/^\p{Lu}/u.test(word) || WHOLE.has(word) || FOLLOWING.has(word));
   }
   if (/\d$/.test(end) || /^\d/.test(word)) return !/\d$/.test(end) ? end.length > 2 && !/^\d/.test(end) : !/^\d/.test(word) && word.length > 2 && !SUFFIX.test(word);
   if (/\p{Ll}$/u.test(end) && /^\p{Lu}/u.test(word)) return true;
@@ -201,6 +212,11 @@ function needsSpace(before, rest, word) {
   if (WHOLE.has(one) || FOLLOWING.has(two)) return true;
   if (PREFIX.has(one) || SUFFIX.test(two)) return false;
   return true; // most answers stop between two words
+}
+
+/** @param {string} before */
+function endsInAddress(before) {
+  return ADDRESS.test(before.slice(-LOOKBACK));
 }
 
 /**
