@@ -12,7 +12,10 @@ const MOST = 66;
 /** @param {HTMLElement} log */
 export function measureForPrint(log) {
   measureTables([...log.querySelectorAll(".table > table")]);
-  for (const formula of /** @type {NodeListOf<HTMLElement>} */ (log.querySelectorAll(".formula:has(.katex)"))) measureFormula(formula);
+  const formulas = /** @type {NodeListOf<HTMLElement>} */ (log.querySelectorAll(".formula:has(.katex)"));
+  for (const formula of formulas) formula.classList.add("measured");
+  formulas.forEach(measureFormula);
+  for (const formula of formulas) formula.classList.remove("measured");
 }
 
 /** Removes what `measureForPrint` has set. @param {HTMLElement} log */
