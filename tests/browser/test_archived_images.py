@@ -35,7 +35,7 @@ def chat(browser_page: Page) -> ChatPage:
 
 def ask_with(chat: ChatPage, question: str, *names: str) -> list[str]:
     """Ask a question with images of these names, and return them as they were sent."""
-    expect(chat.page.get_by_role("button", name="Add files")).to_be_visible()
+    expect(chat.page.get_by_role("button", name="Add files")).to_be_enabled()
     choose(chat, *(picture(chat, name) for name in names))
     expect(attached(chat)).to_have_count(len(names))
     bodies = chat.reply_once(**REPLY)

@@ -88,7 +88,7 @@ def chat(browser_page: Page) -> ChatPage:
     chat = ChatPage(browser_page)
     chat.configure(images=True, max_body_bytes=2**23)
     chat.open()
-    expect(chat.page.get_by_role("button", name="Add files")).to_be_visible()
+    expect(chat.page.get_by_role("button", name="Add files")).to_be_enabled()
     return chat
 
 
@@ -414,7 +414,7 @@ def test_unsent_images_stay_with_the_draft_of_their_conversation(chat: ChatPage)
         expect(attached(chat)).to_have_count(0)
         chat.page.get_by_role("button", name="New conversation").first.click()
         chat.page.reload()
-        expect(chat.page.get_by_role("button", name="Add files")).to_be_visible()
+        expect(chat.page.get_by_role("button", name="Add files")).to_be_enabled()
 
 
 def test_no_tab_removes_or_takes_the_unsent_message_of_another(chat: ChatPage, model: ScriptedModel) -> None:
@@ -422,7 +422,7 @@ def test_no_tab_removes_or_takes_the_unsent_message_of_another(chat: ChatPage, m
         other = ChatPage(chat.page.context.new_page())
         other.configure(images=True, max_body_bytes=2**23)
         other.page.goto(start)
-        expect(other.page.get_by_role("button", name="Add files")).to_be_visible()
+        expect(other.page.get_by_role("button", name="Add files")).to_be_enabled()
         return other
 
     start = chat.page.url
@@ -636,7 +636,7 @@ def test_the_oldest_images_are_dropped_beyond_the_budget_and_those_of_deleted_co
     budget = "const BUDGET_CHARS = "
     change_module(chat.page, "storage/image_store.js", f"{budget}64_000_000;", f"{budget}9_000;")
     chat.page.reload()
-    expect(chat.page.get_by_role("button", name="Add files")).to_be_visible()
+    expect(chat.page.get_by_role("button", name="Add files")).to_be_enabled()
     for number in range(4):
         choose(chat, picture(chat, f"{number}.png"))
         expect(attached(chat)).to_have_count(1)
@@ -652,7 +652,7 @@ def test_the_oldest_images_are_dropped_beyond_the_budget_and_those_of_deleted_co
     # those of a deleted conversation, once the deletion cannot be undone any more
     chat.page.evaluate(AGE, 3_600_000)
     chat.page.reload()
-    expect(chat.page.get_by_role("button", name="Add files")).to_be_visible()
+    expect(chat.page.get_by_role("button", name="Add files")).to_be_enabled()
     chat.page.keyboard.press("Shift")
     expect(chat.questions.last.get_by_role("img")).to_have_count(1)
     assert chat.page.evaluate(UNTIL, [len(kept), WAIT_MS]) == kept
@@ -660,7 +660,7 @@ def test_the_oldest_images_are_dropped_beyond_the_budget_and_those_of_deleted_co
     chat.page.get_by_role("menuitem", name="Delete").click()
     expect(chat.page.locator(".conversation")).to_have_count(0)
     chat.page.reload()
-    expect(chat.page.get_by_role("button", name="Add files")).to_be_visible()
+    expect(chat.page.get_by_role("button", name="Add files")).to_be_enabled()
     chat.page.keyboard.press("Shift")
     assert chat.page.evaluate(UNTIL, [0, WAIT_MS]) == []
 

@@ -352,7 +352,7 @@ def test_only_the_demo_offers_questions_about_the_product(browser_page: Page, de
         assert not prompt.strip().startswith(kind)
     # in the order of their places
     focused = chat.page.locator(":focus")
-    expect(chat.page.get_by_role("button", name="Add files")).to_be_visible()
+    expect(chat.page.get_by_role("button", name="Add files")).to_be_enabled()
     chat.field.focus()
     chat.page.keyboard.press("Tab")
     expect(focused).to_have_text("Add files")

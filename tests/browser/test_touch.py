@@ -615,7 +615,7 @@ def test_at_400_percent_zoom_the_message_has_a_row_of_its_own_and_leaves_half_of
     chat.ask_and_wait("Tell me")
     chat.field.fill("A question that has no room in one line. " * 8)
     foot, dock = browser_page.locator(".composer-foot"), browser_page.locator("#sluice-dock")
-    expect(browser_page.get_by_role("button", name="Add files")).to_be_visible()
+    expect(browser_page.get_by_role("button", name="Add files")).to_be_enabled()
     sizes = [(320, 256, "normal"), (400, 256, "normal"), (256, 256, "normal"), (320, 200, "normal")]
     for width, height, size in (*sizes, (320, 256, "larger"), (400, 300, "larger")):
         browser_page.set_viewport_size({"width": width, "height": height})

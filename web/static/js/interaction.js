@@ -14,7 +14,6 @@ import "./chat/image_messages.js";
 import "./chat/moved_edits.js";
 import "./composer/added_files.js";
 import "./composer/drop_sign.js";
-import "./composer/file_button.js";
 import "./dialogs/archive_controls.js";
 import "./dialogs/settings_dialog.js";
 import "./dialogs/shortcut_list.js";

@@ -310,7 +310,7 @@ function configure(configuration) {
   if (configuration.allowsImages) {
     void composer.allowImages();
     parts.loadLater(() => import("./storage/image_store.js"), ({ deleteUnused }) => deleteUnused(() => store.findImages()));
-  } else parts.loadLater(() => composer.offerFiles());
+  } else composer.offerFiles();
   dialogs.configure(configuration);
   modelChoice.configure(configuration);
   applySettings();

@@ -3,6 +3,7 @@
 import { requireElement } from "../browser/elements.js";
 import { coarsePointer, root } from "../browser/page_root.js";
 import { Draft } from "../storage/draft.js";
+import { offerFiles } from "./file_button.js";
 import { takeFiles } from "./file_intake.js";
 import { missingPart } from "../ui/part_loader.js";
 import { keepQuick, prepareFor } from "../ui/quick_field.js";
@@ -140,10 +141,9 @@ export class Composer {
     this.#setText(join(this.#draft.text, typedEarly));
   }
 
-  /** Shows the button that adds files. Call once where images may not be sent. */
-  async offerFiles() {
-    const part = await import("./file_button.js").catch(() => null); // offline, or after a deploy: files can be dropped
-    part?.addFileButton(this.#form, this.#attachments !== null, (files) => void this.#addFiles(files));
+  /** Offers to add files. Call once where images may not be sent. */
+  offerFiles() {
+    offerFiles(this.#form, this.#attachments !== null, (files) => void this.#addFiles(files));
   }
 
   /** Offers to send images. */
@@ -163,7 +163,7 @@ export class Composer {
       },
     });
     this.#attachments.open(this.#conversation);
-    await this.offerFiles();
+    this.offerFiles();
   }
 
   /**
