@@ -19,6 +19,7 @@ from .openai_api.error_replies import make_openai_error
 from .openai_api.routes import make_openai_blueprint
 from .openapi.document import make_openapi_blueprint
 from .page.assets import Assets, make_assets_blueprint
+from .page.bundle import module_files
 from .page.routes import make_configuration_blueprint, make_page_blueprint
 from .security.headers import register_headers
 from .security.host_names import AllowedHosts, register_hosts
@@ -59,7 +60,7 @@ def make_blueprint(state: ExtensionState, assets: Assets, *, with_operations: bo
         register_error_handlers(blueprint)
         root.register_blueprint(blueprint)
     root.register_blueprint(page)
-    root.register_blueprint(make_assets_blueprint(assets, is_guest=state.is_guest))
+    root.register_blueprint(make_assets_blueprint(assets, module_files(assets).later, is_guest=state.is_guest))
     return root
 
 

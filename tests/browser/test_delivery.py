@@ -167,3 +167,56 @@ def test_a_page_loaded_before_a_deploy_works_after_it(browser_page: Page, model:
     expect(prose.locator("strong")).to_have_text("bold")
     expect(prose.locator(".katex")).to_be_visible()
     expect(prose.locator(".hljs-keyword")).to_have_text("def")
+
+
+def open_before_a_deploy(page: Page) -> ChatPage:
+    """Open a page of which the server has another version when it loads its later parts."""
+    old = "static/0123456789abcdef/"
+    version: list[str] = []
+
+    def age(route: Route) -> None:
+        text = route.fetch().text()
+        version.extend(re.findall(r'"(static/\w+/)bundle/main', text)[:1])
+        route.fulfill(body=text.replace(version[0], old), content_type="text/html; charset=utf-8")
+        page.unroute(is_page, age)
+
+    def find(route: Route) -> None:
+        response = route.fetch(url=route.request.url.replace(old, version[0]))
+        route.fulfill(response=response)
+
+    def is_page(url: str) -> bool:
+        return urlsplit(url).path == "/"
+
+    page.route(is_page, age)
+    page.route(f"**/{old}**", find)
+    page.goto("/")
+    expect(page.locator("#sluice-empty")).to_be_visible()
+    page.unroute(f"**/{old}**", find)
+    page.evaluate("() => { window.isOld = true; }")
+    return ChatPage(page)
+
+
+def test_a_page_that_nobody_has_used_before_a_deploy_is_loaded_again_with_the_first_movement(
+    browser_page: Page, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("Failed to load resource")
+    open_before_a_deploy(browser_page)
+    browser_page.mouse.move(300, 300)
+    browser_page.mouse.move(310, 310)
+    browser_page.wait_for_function("() => !window.isOld && document.readyState === 'complete'")
+    browser_page.get_by_role("button", name="Settings").click()
+    expect(browser_page.get_by_role("dialog", name="Settings")).to_be_visible()
+
+
+def test_a_page_in_which_a_message_was_begun_after_a_deploy_asks_to_be_loaded_again(
+    browser_page: Page, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("Failed to load resource")
+    chat = open_before_a_deploy(browser_page)
+    chat.field.press_sequentially("Hello")
+    expect(browser_page.get_by_role("alert")).to_contain_text("The server has a newer version of this page.")
+    assert browser_page.evaluate("window.isOld")
+    browser_page.reload()
+    expect(chat.field).to_have_value("Hello")
+    browser_page.get_by_role("button", name="Settings").click()
+    expect(browser_page.get_by_role("dialog", name="Settings")).to_be_visible()

@@ -153,6 +153,13 @@ def test_another_version_is_redirected_to_this_one_and_never_kept_under_its_own_
     assert answer.headers["cache-control"] == "no-store"
 
 
+def test_a_page_of_another_version_gets_no_code_of_this_one_later(running_server: RunningServer, script: str) -> None:
+    name = "bundle/shared/interaction.js"
+    assert fetch(running_server.url, script.replace("bundle/main.js", name)).status == 200
+    answer = fetch(running_server.url, f"/static/0123456789abcdef/{name}")
+    assert (answer.status, answer.headers["cache-control"]) == (404, "no-store")
+
+
 def test_a_file_that_is_not_there_is_not_kept_as_missing(running_server: RunningServer, script: str) -> None:
     version = script.split("/")[2]
     for path in ("js/nothing.js", "vendor.mjs", "../../service/settings.py", "%2e%2e/templates/sluice/page.html"):

@@ -18,7 +18,8 @@ COMPLETE = re.compile("^(Answer complete|回答完成)$")
 WAIT_FOR_MARKDOWN = """async () => {
     const main = document.querySelector("script[src$='/main.js']").src;
     const files = ["../vendor/markdown-it.js", "../vendor/dompurify.js", "./shared/interaction.js"];
-    await Promise.allSettled(files.map((file) => import(new URL(file, main).href)));
+    const { url } = await fetch(main); // after a redirect from another version
+    await Promise.allSettled(files.map((file) => import(new URL(file, url).href)));
 }"""
 
 

@@ -2,7 +2,8 @@
 
 `/static/<version>/bundle/main.js`: the version is a hash over all files. A module's relative imports stay below it,
 so a browser gets all of a page from one version and may keep each file for ever. A request for another version, or
-for none, is redirected to this one. So no cache can hold one version's file under the name of another.
+for none, is redirected to this one. So no cache can hold one version's file under the name of another. What an open
+page loads later is not redirected: a page of one version would run code of another.
 """
 
 from __future__ import annotations
@@ -196,11 +197,12 @@ def page_assets() -> Assets:
     return Assets(Path(__file__).parents[1] / "static")
 
 
-def make_assets_blueprint(assets: Assets, *, is_guest: bool) -> Blueprint:
+def make_assets_blueprint(assets: Assets, later: frozenset[str], *, is_guest: bool) -> Blueprint:
     """Make the route `/static/<version>/<path:filename>`.
 
     Args:
         assets: The files.
+        later: The modules that a page of this version alone may load.
         is_guest: Whether the application may have files of its own below `/static/`. A redirect of paths without a
             version would hide them.
     """
@@ -213,7 +215,7 @@ def make_assets_blueprint(assets: Assets, *, is_guest: bool) -> Blueprint:
             return assets[filename].response(FOR_EVER) if filename in assets else abort(HTTPStatus.NOT_FOUND)
         # A page of another version, before or after a deploy; or a path without a version.
         name = next((each for each in (filename, f"{version}/{filename}") if each in assets), None)
-        if name is None:
+        if name is None or name in later:
             abort(HTTPStatus.NOT_FOUND)
         # Relative, because a proxy in front may have removed a prefix of the path.
         moved = redirect(

@@ -25,10 +25,13 @@ class ModuleFiles:
         folder: The folder of `main.js`, below the static files.
         first: What the first view needs, below the static files. A page that names all of it lets the browser load it
             at once, and not one after the other.
+        later: What an open page loads later, below the static files. It works with the first view of its own version
+            only; with no bundle, none is named.
     """
 
     folder: str
     first: tuple[str, ...]
+    later: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=1)  # the applications of a process have the same files
@@ -40,7 +43,9 @@ def module_files(assets: Assets) -> ModuleFiles:
     """
     if not _has_bundle(assets):
         return ModuleFiles(_MODULES, ())
-    return ModuleFiles(_BUNDLE, tuple(f"{_BUNDLE}{name}" for name in json.loads(assets[MANIFEST].body)["first"]))
+    first = tuple(f"{_BUNDLE}{name}" for name in json.loads(assets[MANIFEST].body)["first"])
+    scripts = {name for name in assets if name.startswith(_BUNDLE) and name.endswith(".js")}
+    return ModuleFiles(_BUNDLE, first, frozenset(scripts.difference(first)))
 
 
 def describe_missing_bundle(assets: Assets) -> list[str]:

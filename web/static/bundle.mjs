@@ -1,8 +1,8 @@
 /**
  * Bundles the page's modules, web/static/js/, into web/static/bundle/, which is made afresh. Run by `npm run bundle`.
  *
- * A module that is imported dynamically keeps its path, so that a page from before a deploy finds the new one. All files
- * lie as deep as the modules do, some of which address others relative to themselves.
+ * A module that is imported dynamically keeps its path. All files lie as deep as the modules do, some of which address
+ * others relative to themselves.
  */
 
 import { createHash } from "node:crypto";

@@ -1,6 +1,6 @@
 /**
  * What a reader needs who does more than look at an empty page: loaded later, and the page works without it. It is all at
- * once, because what is loaded after a deploy may be of another version than the page, and has modules of its own.
+ * once, because after a deploy the server has no part of this version any more.
  */
 
 // only loaded: what imports one of these when it is needed finds it there, also offline

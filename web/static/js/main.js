@@ -271,7 +271,7 @@ onLanguageChange(() => {
 const { ofButtons } = new Shortcuts(Object.values(KEYS));
 const keys = [...ofButtons, { button: ".send", key: { key: "Enter" } }];
 void contentNeeded
-  .then(() => loadPersistently(() => import("./interaction.js")))
+  .then(() => loadPersistently(() => import("./interaction.js"), () => void parts.renew(mayReload)))
   .then(({ addRest }) => addRest({ bar: requireElement("bar", HTMLElement), log, dock, position, store, keys, takeFocus }))
   .catch(() => undefined); // offline, or after a deploy
 new ConnectionNotice(notices, (key) => announce(texts[key]));
@@ -328,6 +328,11 @@ function applySettings() {
 function changedElsewhere(id) {
   conversations.changedElsewhere(id);
   void chat.refresh(id);
+}
+
+/** Whether nothing is lost, and nobody disturbed, when the page is loaded again. */
+function mayReload() {
+  return isOwnPage && composer.isEmpty && !chat.running;
 }
 
 function goToComposer() {

@@ -30,6 +30,7 @@ def test_the_bundle_of_these_modules_is_used(folder: Path) -> None:
     found = module_files(assets)
     assert found.folder == "bundle/"
     assert {"bundle/main.js", "bundle/settings/appearance.js"} <= set(found.first) <= set(assets)
+    assert {"bundle/shared/interaction.js", "bundle/markdown/markdown.js"} <= found.later
     assert describe_missing_bundle(assets) == []
 
 

@@ -269,6 +269,10 @@ export class Composer {
     if (!isReading && !this.#running) this.#events.send(message, undefined, attachments?.take());
   }
 
+  get isEmpty() {
+    return this.#field.value === "";
+  }
+
   focus() {
     this.#field.focus({ preventScroll: true });
   }

@@ -141,6 +141,7 @@ export const CHINESE = {
   conversationDeleted: "已删除对话。",
   incomplete: "这个回答不完整。",
   partNotLoaded: "页面的这一部分无法加载。请重新加载页面，然后重试。",
+  pageOutdated: "服务器上有此页面的新版本。请重新加载页面，已输入的内容会保留。",
   partOffline: "页面的这一部分还没有加载。联网后请重试。",
   image: "图片",
   retry: "重试",

@@ -155,6 +155,7 @@ export const ENGLISH = {
   conversationDeleted: "Conversation deleted.",
   incomplete: "This answer is incomplete.",
   partNotLoaded: "This part of the page could not be loaded. Reload the page, then try again.",
+  pageOutdated: "The server has a newer version of this page. Reload the page. What you have typed is kept.",
   partOffline: "This part of the page is not loaded yet. Try again when you are online.",
   image: "Image",
   retry: "Try again",

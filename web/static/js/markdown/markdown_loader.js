@@ -1,6 +1,6 @@
 /**
- * Loads Markdown: our modules, their style sheet and the libraries, a third of the page's bytes, which an empty page does not need. After
- * a deploy they may be of another version than the page; so the page uses them only through `Markdown.rendererFor`.
+ * Loads Markdown: our modules, their style sheet and the libraries, a third of the page's bytes, which an empty page does not need. The
+ * page uses them only through `Markdown.rendererFor`.
  */
 
 import { loadLibraries, loadStyles } from "../browser/libraries.js";

@@ -1,8 +1,13 @@
 /** Loads parts of the page that are rarely needed, or only once the reader does something. */
 
 import { PART_MISSING } from "./button.js";
+import { reloadHere } from "../browser/address.js";
+import { storageName } from "../browser/page_root.js";
 
 const PART_LOADED = "sluice-part-loaded";
+/** Beside this module, in the bundle as well. Its address has the version of the page. */
+const MAIN = `${new URL("../", import.meta.url).href}main.js`;
+const RENEWED = storageName("renewed");
 
 /** @typedef {import("./notices.js").Notices} Notices */
 
@@ -47,6 +52,17 @@ export class PartLoader {
   }
 
   /**
+   * Loads the page again if the server has another one since a deploy: the parts of this one are gone then. Where that
+   * would lose something, a notice asks for it.
+   * @param {() => boolean} mayReload
+   */
+  async renew(mayReload) {
+    if (!(await isOutdated())) return;
+    if (mayReload() && isFirstRenewal()) reloadHere();
+    else this.#notices.show("pageOutdated");
+  }
+
+  /**
    * Loads a part, and uses it.
    * @template Part
    * @param {() => Promise<Part>} load
@@ -70,6 +86,27 @@ export class PartLoader {
       .then(load)
       .then(use)
       .catch(() => undefined);
+  }
+}
+
+/** @returns {Promise<boolean>} whether the server has another version than that of this page */
+async function isOutdated() {
+  try {
+    const { type } = await fetch(MAIN, { method: "HEAD", redirect: "manual", cache: "no-store" });
+    return type === "opaqueredirect";
+  } catch {
+    return false; // offline
+  }
+}
+
+/** @returns {boolean} whether this tab has not renewed this version before: an old page may be all that a proxy has */
+function isFirstRenewal() {
+  try {
+    const before = sessionStorage.getItem(RENEWED);
+    sessionStorage.setItem(RENEWED, MAIN);
+    return before !== MAIN;
+  } catch {
+    return false; // turned off
   }
 }
 
