@@ -42,6 +42,49 @@ def test_a_search_result_shows_a_snippet_and_opens_at_the_marked_words(browser_p
     expect(snippet).to_be_hidden()
 
 
+LINES: Final = "\n".join(f"Line {number}" for number in range(40))
+HIDDEN: Final = [
+    "<details><summary>One</summary>\n\n<details><summary>Two</summary>\n\nAn okapi.\n\n</details>\n</details>",
+    f"Some prose. {'One paragraph and no end. ' * 200} The tapir is here. {'No end. ' * 20}",
+    f"```\n{'wide ' * 100} quagga {'wide ' * 100}\n```\n\n{LINES}",
+    "<details><summary>A lemming</summary>\n\nNot here.\n\n</details>",
+    "The bongo is here.",
+]
+MANY: Final = [LINES] * 30
+QUESTION: Final = "\n".join(
+    ["A dingo in line 1", LINES, "The zebra and the bongo.", *MANY, "The lynx is here.", *MANY]
+)
+# How much is unfolded then. What can be seen anyway stays folded, also where the answer, which the list quotes, has
+# the same word as its question.
+SEARCHES: Final = {"lemming": 0, "dingo": 0, "bongo": 0, "tapir": 0, "quagga": 0} | {
+    "okapi": 2,
+    "lynx": 3,
+    "dingo zebra": 3,
+}
+# Whether a mark of this word can be seen.
+IS_SHOWN: Final = """(word) => [...(CSS.highlights.get("sluice-hit") ?? [])].some((range) => {
+    const { left, top, right, bottom } = range.getBoundingClientRect();
+    const seen = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+    return String(range) === word && seen?.contains(range.startContainer);
+})"""
+
+
+def test_a_search_result_is_uncovered_where_it_is_folded_or_its_block_is_long(browser_page: Page) -> None:
+    chat = ChatPage(browser_page).open()
+    open_conversation(chat, HIDDEN, question=QUESTION, reasoning="A bongo is thought of.")
+    reasoning = chat.answer.locator(".reasoning summary")
+    for _ in range(2):
+        reasoning.click()  # from now on, its text is in the page, and not searched
+    unfolded = chat.page.locator(".question.long:not(.folded), details[open]")
+    for words, count in SEARCHES.items():
+        chat.page.locator("#sluice-search").fill(words)
+        chat.page.locator(".conversation .snippet").click()
+        chat.page.wait_for_function(IS_SHOWN, arg=words.split()[0])
+        expect(unfolded).to_have_count(count)
+        chat.page.evaluate(DRAWN)
+        chat.page.wait_for_function(IS_SHOWN, arg=words.split()[0])
+
+
 # From now on, the rest is drawn when the page has scrolled and has not yet heard of it, as on a slow machine.
 DRAW_WITH_SCROLLING: Final = """() => {
     const { setTimeout } = window;

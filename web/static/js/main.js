@@ -201,6 +201,7 @@ const wantedHit = new WantedHit(log, parts, {
     return transcript.renderNext(exchange);
   },
   scrollTo: (element, block) => position.show(element, block),
+  scrollBy: (top) => position.scrollBy(top),
   isCurrent: (conversation) => chat.conversation === conversation,
 });
 const sidebarElement = requireElement("sidebar", HTMLElement);

@@ -7,6 +7,7 @@
  * @typedef {object} HitEvents
  * @property {(exchange: string) => HTMLElement | undefined} reveal shows the branch with an exchange; undefined if it was deleted
  * @property {(element: Element, block: "start" | "center") => void} scrollTo
+ * @property {(top: number) => void} scrollBy pixels down
  * @property {(conversation: Conversation) => boolean} isCurrent whether the conversation is shown
  */
 
@@ -50,6 +51,7 @@ export class WantedHit {
     this.clear = part.clearHit;
     void part.showHit(this.#log, element, words, {
       scrollTo: this.#events.scrollTo,
+      scrollBy: this.#events.scrollBy,
       isWanted: () => element.isConnected && this.#events.isCurrent(conversation),
     });
   }
