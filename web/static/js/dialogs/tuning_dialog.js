@@ -10,6 +10,8 @@ import { Dialog } from "./dialog.js";
 /** @typedef {import("../api/configuration.js").Configuration} Configuration */
 /** @typedef {import("../conversation/tuning.js").Tuning} Tuning */
 
+const STEP = 0.1; // of the temperature, by ArrowUp and ArrowDown
+
 /**
  * @typedef {object} Refused what was typed and cannot be kept: too long, or outside the range
  * @property {string} [systemPrompt]
@@ -42,6 +44,7 @@ export class TuningDialog extends Dialog {
     this.#problems = [this.#prompt, this.#temperature].map((field) => /** @type {HTMLElement} */ (field.parentElement?.querySelector(".problem")));
     keepQuick(this.#prompt);
     element.addEventListener("input", () => this.#show());
+    this.#temperature.addEventListener("keydown", (event) => this.#step(event));
     element.querySelector("form")?.addEventListener("submit", (event) => {
       this.#show();
       const wrong = this.#promptProblem ? this.#prompt : this.#isOutside ? this.#temperature : null;
@@ -99,10 +102,27 @@ export class TuningDialog extends Dialog {
     return tooLong(this.#prompt.value, this.#maxChars);
   }
 
-  /** Whether it is no number of the range. The steps of the field are for its arrows only. */
+  /** The temperature; undefined for the model's own, NaN if it is no number. A field for numbers would not tell what else is typed. */
+  get #number() {
+    const text = this.#temperature.value.normalize("NFKC").trim().replace(/[,。]/, ".");
+    if (text === "") return undefined;
+    return /^(\d+\.?|\d*\.\d+)$/.test(text) ? Number(text) : NaN;
+  }
+
+  /** Whether it is no number of the range. */
   get #isOutside() {
-    const { value, validity } = this.#temperature;
-    return validity.badInput || (value !== "" && !(Number(value) >= 0 && Number(value) <= MAX_TEMPERATURE));
+    const number = this.#number;
+    return number !== undefined && !(number <= MAX_TEMPERATURE);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #step(event) {
+    const direction = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+    const number = this.#number ?? 0;
+    if (!direction || event.isComposing || Number.isNaN(number)) return;
+    event.preventDefault();
+    this.#temperature.value = String(Math.min(MAX_TEMPERATURE, Math.max(0, Math.round((number + direction * STEP) * 100) / 100)));
+    this.#show();
   }
 
   /** Keeps what is valid, and offers the rest again. @param {{ isLeft?: boolean }} [options] whether the page is left */
@@ -110,7 +130,7 @@ export class TuningDialog extends Dialog {
     /** @type {Tuning} */
     const changes = {};
     const systemPrompt = this.#prompt.value.trim() === "" ? undefined : this.#prompt.value;
-    const temperature = this.#temperature.value === "" ? undefined : Number(this.#temperature.value);
+    const temperature = this.#number;
     if (!this.#promptProblem && systemPrompt !== this.#before.systemPrompt) changes.systemPrompt = systemPrompt;
     if (!this.#isOutside && temperature !== this.#before.temperature) changes.temperature = temperature;
     if (Object.keys(changes).length > 0) {
@@ -124,7 +144,7 @@ export class TuningDialog extends Dialog {
   #offerRefused() {
     const [{ value: systemPrompt }, { value: temperature }] = [this.#prompt, this.#temperature];
     const isTooLong = this.#promptProblem !== "" && systemPrompt !== this.#before.systemPrompt;
-    const isOutside = this.#isOutside && temperature !== ""; // what is no number cannot be read
+    const isOutside = this.#isOutside;
     if (!isTooLong && !isOutside) return;
     const refused = { ...(isTooLong && { systemPrompt }), ...(isOutside && { temperature }) };
     this.#events?.refused(isTooLong ? "instructionsNotKept" : "temperatureNotKept", refused);
