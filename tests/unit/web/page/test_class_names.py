@@ -8,7 +8,7 @@ from typing import Final
 
 STATIC: Final = Path(__file__).parents[4] / "web/static"
 #: What an answer is made of, and the transcript around it.
-OF_ANSWERS: Final = {"prose.css", "transcript.css"}
+OF_ANSWERS: Final = {"prose.css", "code_block.css", "transcript.css"}
 
 
 def test_no_style_of_the_page_around_answers_has_a_class_that_answers_use() -> None:

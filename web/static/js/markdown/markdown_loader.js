@@ -1,6 +1,6 @@
 /**
- * Loads Markdown: our modules, their style sheet and the libraries, a third of the page's bytes, which an empty page does not need. The
- * page uses them only through `Markdown.rendererFor`.
+ * Loads Markdown: our modules, their style sheets and the libraries, a third of the page's bytes, which an empty page does not
+ * need. The page uses them only through `Markdown.rendererFor`.
  */
 
 import { loadLibraries, loadStyles } from "../browser/libraries.js";
@@ -11,7 +11,8 @@ import { loadLibraries, loadStyles } from "../browser/libraries.js";
  * @returns {Promise<Markdown>} rejected if something is missing: answers stay plain text
  */
 export async function loadMarkdown() {
-  const [{ Markdown }, libraries] = await Promise.all([import("./markdown.js"), loadLibraries(), loadStyles("css/prose.css")]);
+  const styles = [loadStyles("css/prose.css"), loadStyles("css/code_block.css")];
+  const [{ Markdown }, libraries] = await Promise.all([import("./markdown.js"), loadLibraries(), ...styles]);
   if (!libraries) throw new Error("The libraries for Markdown could not be loaded.");
   return new Markdown(libraries);
 }
