@@ -229,6 +229,19 @@ HOLD_DECODING: Final = """() => {
 }"""
 
 
+def test_an_image_that_is_read_late_is_refused_where_others_have_taken_its_place(chat: ChatPage) -> None:
+    chat.page.evaluate("() => { window.decode = window.createImageBitmap; }")
+    chat.page.evaluate(HOLD_DECODING)
+    choose(chat, picture(chat, "late.png"))
+    chat.page.wait_for_function("() => window.goOn")
+    chat.page.evaluate("() => { window.createImageBitmap = window.decode; }")
+    choose(chat, *(picture(chat, f"{number}.png") for number in range(4)))
+    expect(attached(chat)).to_have_count(4)
+    chat.page.evaluate("() => window.goOn()")
+    expect(notice(chat, "late.png: A message may have 4 images.")).to_be_visible()
+    expect(attached(chat)).to_have_count(4)
+
+
 def test_a_message_waits_for_the_images_that_are_being_read(chat: ChatPage) -> None:
     chat.page.evaluate(HOLD_DECODING)
     choose(chat, picture(chat, "one.png"))

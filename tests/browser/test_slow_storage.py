@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tools.common.chat_page import ChatPage
+from tools.common.page_modules import with_page_modules
 from tools.common.scripted_model import ScriptedModel, finished, reply, said, stalling_after
 
 from .slow_reads import SlowReads, expect_read, expect_reading
@@ -412,3 +414,38 @@ def test_text_typed_before_the_script_has_loaded_is_added_to_the_draft(browser_p
     chat.field.type("Typed early")
     held[0].continue_()
     expect(chat.field).to_have_value("Half a thou\n\nTyped early")
+
+
+# What is written after a write has failed during which a conversation and an answer were deleted.
+WRITTEN_AGAIN: Final = with_page_modules("""async () => {
+    const { WriteQueue } = await pageModule("storage/write_queue.js");
+    const written = [];
+    const none = () => undefined;
+    const yes = () => true;
+    const queue = new WriteQueue({ isNew: yes, isListRead: yes, recovered: none, written: none, failed: none });
+    const deleteSome = () => {
+        queue.drop("gone");
+        queue.dropExchange("deleted");
+    };
+    queue.database = {
+        async write(writings, exchanges) {
+            written.push([writings.map(({ record }) => record.id), exchanges.map(({ id }) => id)]);
+            await undefined;
+            if (written.length > 1) return { records: [], deleted: [] };
+            deleteSome();
+            throw new Error("no room");
+        },
+    };
+    queue.add({ id: "gone" }, [{ id: "of it" }]);
+    queue.add({ id: "here" }, [{ id: "kept" }, { id: "deleted" }]);
+    await queue.flush();
+    await queue.flush();
+    return written;
+}""")
+
+
+def test_what_was_deleted_during_a_write_that_fails_is_not_written_again(browser_page: Page) -> None:
+    ChatPage(browser_page).open()
+    before, after = browser_page.evaluate(WRITTEN_AGAIN)
+    assert before == [["gone", "here"], ["of it", "kept", "deleted"]]
+    assert after == [["here"], ["kept"]]

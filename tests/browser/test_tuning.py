@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -327,6 +328,15 @@ def test_the_dialog_works_by_keyboard_in_chinese_and_at_every_size_and_axe_finds
     assert found == []
 
 
+# The next page cannot read the list of conversations.
+FAIL_ONCE: Final = """
+    if (location.protocol !== "about:" && !sessionStorage.hasFailed) {
+        sessionStorage.hasFailed = "yes";
+        IDBObjectStore.prototype.getAll = () => { throw new DOMException("damaged", "UnknownError"); };
+    }
+"""
+
+
 def test_instructions_and_a_title_that_are_being_typed_when_the_page_is_loaded_again_are_kept(
     chat: ChatPage, allowing: ScriptedModel
 ) -> None:
@@ -346,11 +356,19 @@ def test_instructions_and_a_title_that_are_being_typed_when_the_page_is_loaded_a
     chat.page.get_by_role("textbox", name="Title").fill("Better")
     chat.page.reload()
     expect(titles(chat)).to_have_text(["Better"])
+    # also where the next page cannot read the list of conversations
+    chat.page.add_init_script(FAIL_ONCE)
+    titles(chat).press("F2")
+    chat.page.get_by_role("textbox", name="Title").fill("Best")
+    chat.page.reload()
+    expect(chat.page.get_by_role("alert").filter(has_text="cannot")).to_be_visible()
+    chat.page.reload()
+    expect(titles(chat)).to_have_text(["Best"])
     # what was not kept does not come back
     titles(chat).press("F2")
     chat.page.get_by_role("textbox", name="Title").fill("Worse")
     chat.page.keyboard.press("Escape")
     chat.page.reload()
     expect(chat.questions).to_have_count(1)
-    expect(titles(chat)).to_have_text(["Better"])
+    expect(titles(chat)).to_have_text(["Best"])
     assert values(chat) == ("Be kind.", "")

@@ -128,8 +128,10 @@ export class Attachments {
       this.#show();
       try {
         const image = { id: newIdentifier(), name: file.name || texts.image, ...(await scaleImage(file)) };
-        draft.present.list.push(image);
-        added.push(image);
+        const { list } = draft.present;
+        if (list.length < MAX_IMAGES) list.push(image);
+        else refuse({ name: file.name, cause: "imageExcess" }); // others have been read meanwhile
+        if (list.includes(image)) added.push(image);
       } catch {
         refuse({ name: file.name, cause: "imageUnreadable" }); // no image, or of a type that this browser cannot decode
       }

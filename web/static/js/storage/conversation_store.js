@@ -95,6 +95,11 @@ export class ConversationStore {
     return this.#queue.record(id) !== undefined || this.#changes.has(id);
   }
 
+  /** Whether all conversations of this browser are known. */
+  get isListRead() {
+    return this.#isListRead;
+  }
+
   /** @returns {Promise<void>} fulfilled when `open` has ended, even without success */
   whenOpened() {
     return this.#opened;

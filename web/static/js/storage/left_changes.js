@@ -30,6 +30,7 @@ export function leaveChanges(id, changes) {
 
 /** @param {import("./conversation_store.js").ConversationStore} store open */
 export async function storeLeftChanges(store) {
+  if (!store.isListRead) return; // a later page does it
   const left = read();
   localStorage.removeItem(KEY);
   for (const [id, changes] of Object.entries(left)) {

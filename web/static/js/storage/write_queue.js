@@ -78,14 +78,14 @@ export class WriteQueue {
     return [...this.#inFlight.exchanges, ...this.#waiting.exchanges];
   }
 
-  /** @param {string} conversation */
+  /** @param {string} conversation that was deleted: if its write fails, it is not tried again */
   drop(conversation) {
-    this.#waiting.drop(conversation);
+    for (const changes of [this.#waiting, this.#inFlight]) changes.drop(conversation);
   }
 
-  /** @param {string} exchange */
+  /** @param {string} exchange that was deleted */
   dropExchange(exchange) {
-    this.#waiting.dropExchange(exchange);
+    for (const changes of [this.#waiting, this.#inFlight]) changes.dropExchange(exchange);
   }
 
   /** Writes the backups of earlier pages, or queues them if the database fails. */
@@ -147,6 +147,7 @@ export class WriteQueue {
     this.#waiting = new PendingWrites();
     const error = await this.#tryToWrite(this.database, all);
     if (!error) return deleteUnloadBackup(this.#pageId);
+    if (all.isEmpty) return; // all of it was deleted meanwhile
     const isFull = error instanceof StorageError && error.reason === "full";
     const parts = isFull && all.records.length > 1 ? all.split() : [all];
     for (const part of parts) {
