@@ -69,7 +69,7 @@ def test_every_state_fits_320_pixels_and_half_a_screen(
 
 
 def overflowing_elements(page: Page) -> list[str]:
-    """Return elements that scroll sideways, and controls outside the window's width.
+    """Return elements that scroll sideways, controls outside the window's width, and controls over a field.
 
     The page learns of another size of the window with its next frame, and is drawn for it in the one after.
     """
@@ -83,7 +83,15 @@ def overflowing_elements(page: Page) -> list[str]:
                 .filter((each) => !each.matches(".skip") && !each.closest(".prose")) // prose scrolls in its own boxes
                 .filter((each) => { const box = each.getBoundingClientRect();
                                     return box.width > 0 && (box.left < 0 || box.right > innerWidth); });
-            return [...wide, ...outside].map((each) => each.outerHTML.slice(0, 120));
+            // in a row, a button of it may lie over the text
+            const over = [...document.querySelectorAll("input, select, textarea")].flatMap((each) => {
+                const { left, right, top, bottom } = each.getBoundingClientRect();
+                const found = [left + 12, (left + right) / 2, right - 12]
+                    .flatMap((x) => document.elementsFromPoint(x, (top + bottom) / 2));
+                return found.filter((other) => other !== each && other.matches("button, a, input, select, textarea"))
+                    .filter((other) => each.parentElement.contains(other));
+            });
+            return [...wide, ...outside, ...over].map((each) => each.outerHTML.slice(0, 120));
         }"""
     )
     return found
