@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FilePayload, Locator, Page, expect
 
 from tools.common.chat_page import ChatPage
 from tools.common.scripted_model import ScriptedModel, finished, reply, resetting_after, said
@@ -121,6 +121,36 @@ def test_the_language_changes_at_once_and_nothing_is_lost(chat: ChatPage, model:
     expect(chat.field).to_have_value("My draft")
     chat.page.reload()
     expect(chat.send_button).to_have_text("发送")
+
+
+# Whether it is above the foot of its dialog, which stays in view.
+IS_ABOVE_FOOT = """(each) => {
+    const [box, around, foot] = [each, each.closest("dialog"), each.closest("dialog").querySelector(".dialog-foot")]
+        .map((one) => one.getBoundingClientRect());
+    return box.height > 0 && box.top >= around.top && box.bottom <= foot.top + 7; // there, it is still transparent
+}"""
+
+
+def is_above_foot(answer: Locator) -> bool:
+    return bool(answer.evaluate(IS_ABOVE_FOOT))
+
+
+def test_in_a_small_window_what_a_dialog_answers_comes_into_view(chat: ChatPage) -> None:
+    chat.page.set_viewport_size({"width": 320, "height": 568})
+    dialog = settings(chat)
+    with chat.page.expect_file_chooser() as chooser:
+        dialog.get_by_role("button", name="Import").click()
+    chooser.value.set_files(FilePayload(name="export.json", mimeType="application/json", buffer=b"[]"))
+    expect(dialog.locator(".import-result")).to_contain_text("not an export")
+    assert is_above_foot(dialog.locator(".import-result"))
+    chat.page.set_viewport_size({"width": 320, "height": 256})
+    dialog.get_by_label("All at once").check()
+    expect(dialog.locator(".help")).to_be_visible()
+    assert is_above_foot(dialog.locator(".help"))
+    chat.page.evaluate("() => { Storage.prototype.setItem = () => { throw new DOMException('full'); } }")
+    dialog.get_by_label("Dark").check()
+    expect(dialog.locator(".problem")).not_to_be_empty()
+    assert is_above_foot(dialog.locator(".problem"))
 
 
 def test_the_mode_setting_applies_to_the_next_answer(chat: ChatPage) -> None:

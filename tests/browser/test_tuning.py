@@ -21,6 +21,7 @@ from .conftest import CONTEXT_OPTIONS
 from .test_accessibility import overflowing_elements
 from .test_archive import choose, exported
 from .test_conversations import act, titles
+from .test_settings import IS_ABOVE_FOOT
 
 PHONE = {"width": 390, "height": 844}
 OPTIONS = {**CONTEXT_OPTIONS, "reduced_motion": "reduce"}
@@ -230,6 +231,15 @@ def test_a_wrong_value_is_named_and_the_one_before_is_kept(chat: ChatPage) -> No
     expect(dialog).to_be_visible()
     dialog.get_by_role("button", name="Done").click()
     expect(wrong).to_be_focused()
+    # in a small window, it comes into view when it is new, and when the reader wants to leave
+    chat.page.set_viewport_size(ZOOMED)
+    for change in ("1", "2.5"):
+        wrong.fill(change)
+    expect(problem).to_be_visible()
+    assert problem.evaluate(IS_ABOVE_FOOT)
+    dialog.evaluate("each => each.scrollTo(0, 0)")
+    dialog.get_by_role("button", name="Done").click()
+    assert problem.evaluate(IS_ABOVE_FOOT)
     chat.page.keyboard.press("Escape")
     assert values(chat) == ("Be kind.", "1")
     button(chat).click()

@@ -1,6 +1,7 @@
 /** Import and export of all conversations, in the settings. */
 
 import { texts } from "../i18n/language.js";
+import { bringIntoView } from "../ui/in_view.js";
 import { missingPart } from "../ui/part_loader.js";
 
 /** @typedef {(work: (files: import("../files/conversation_files.js").ConversationFiles) => Promise<void>) => Promise<boolean>} UseFiles */
@@ -49,5 +50,6 @@ export class ArchiveControls {
   /** @param {string} text */
   #show(text) {
     this.#result.textContent = text;
+    if (text) bringIntoView(this.#result);
   }
 }

@@ -1,5 +1,6 @@
 /** The settings dialog. Each change applies at once. */
 
+import { bringIntoView } from "../ui/in_view.js";
 import { Dialog } from "./dialog.js";
 import { onLanguageChange, texts } from "../i18n/language.js";
 
@@ -44,7 +45,14 @@ export class SettingsDialog extends Dialog {
   #choose(control) {
     if (!(control instanceof HTMLInputElement) || control.type !== "radio") return;
     const name = /** @type {keyof SettingValues} */ (control.name);
+    const before = this.#answers;
     this.#settings.change(name, /** @type {any} the template offers the values of the type */ (control.value));
+    for (const answer of this.#answers) if (!before.includes(answer)) bringIntoView(answer);
+  }
+
+  /** What the dialog says to the choices. */
+  get #answers() {
+    return [this.#modeHelp, this.#problem].filter((each) => !each.hidden && each.textContent);
   }
 
   #show() {

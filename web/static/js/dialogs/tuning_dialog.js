@@ -5,6 +5,7 @@ import { coarsePointer } from "../browser/page_root.js";
 import { MAX_TEMPERATURE } from "../conversation/tuning.js";
 import { leaveChanges } from "../storage/left_changes.js";
 import { texts, tooLong } from "../i18n/language.js";
+import { bringIntoView } from "../ui/in_view.js";
 import { Dialog } from "./dialog.js";
 
 /** @typedef {import("../api/configuration.js").Configuration} Configuration */
@@ -51,6 +52,8 @@ export class TuningDialog extends Dialog {
       if (!wrong) return;
       event.preventDefault();
       wrong.focus();
+      const problem = this.#problems[wrong === this.#prompt ? 0 : 1];
+      if (problem) bringIntoView(problem);
     });
     element.addEventListener("close", () => this.#keep());
     addEventListener("pagehide", () => this.isOpen && this.#keep({ isLeft: true }));
@@ -94,7 +97,10 @@ export class TuningDialog extends Dialog {
     [this.#prompt, this.#temperature].forEach((field, index) => {
       const [problem, shown] = [found[index] ?? "", this.#problems[index]];
       field.setAttribute("aria-invalid", String(problem !== ""));
-      if (shown && shown.textContent !== problem) shown.textContent = problem; // an alert: only what is new
+      if (!shown || shown.textContent === problem) return; // an alert: only what is new
+      const isNew = shown.textContent === "";
+      shown.textContent = problem;
+      if (isNew && this.isOpen) bringIntoView(shown);
     });
   }
 

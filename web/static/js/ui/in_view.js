@@ -4,7 +4,7 @@ import { root } from "../browser/page_root.js";
 
 const WANTED = "wantedinview";
 
-/** Scrolls a part of the conversation into view, as far as needed. @param {Element} element */
+/** Scrolls a part of the conversation, or of a dialog, into view, as far as needed. @param {Element} element */
 export function bringIntoView(element) {
   element.dispatchEvent(new Event(WANTED, { bubbles: true }));
 }
