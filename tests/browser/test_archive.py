@@ -7,12 +7,12 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import FilePayload, Page, expect
+from playwright.sync_api import Download, FilePayload, Page, expect
 
 from tools.common.chat_page import ChatPage
 from tools.common.scripted_model import ScriptedModel, reply, resetting_after
 
-from .test_conversations import act, converse, titles
+from .test_conversations import FILL_STORAGE, act, converse, titles
 
 
 @pytest.fixture
@@ -79,6 +79,56 @@ def test_an_import_restores_deleted_conversations_without_duplicates(chat: ChatP
     chat.page.keyboard.press("Escape")
     choose(chat, json.dumps(archive), ("设置", "导入"))
     expect(chat.status).to_have_text("已更新 1 段对话，1 段已存在")
+
+
+# The next reads of a conversation fail, as many as are given.
+FAIL_READS = """(count) => {
+  const { getAll } = IDBIndex.prototype;
+  IDBIndex.prototype.getAll = function (...given) {
+    if (count-- > 0) throw new DOMException("damaged", "UnknownError");
+    return getAll.apply(this, given);
+  };
+}"""
+
+
+def test_an_export_says_how_many_conversations_could_not_be_read(chat: ChatPage, model: ScriptedModel) -> None:
+    settings, export = (chat.page.get_by_role("button", name=name) for name in ("Settings", "Export all"))
+    result = chat.page.locator(".import-result")
+    downloads: list[Download] = []
+    chat.page.on("download", lambda download: downloads.append(download))
+    settings.click()
+    export.click()
+    expect(result).to_have_text("No conversation was exported.")
+    chat.page.keyboard.press("Escape")
+    model.enqueue(reply("One."), reply("Two."), reply("Three."), reply("Four."))
+    converse(chat, "First", "Second", "Third")
+    chat.wait_saved()
+    settings.click()
+    chat.page.evaluate(FAIL_READS, 3)
+    export.click()
+    expect(result).to_have_text(
+        "No conversation was exported. 3 conversations were not exported: they could not be read."
+    )
+    assert downloads == []
+    # the latest one has changes that are not stored, which are not all of it
+    chat.page.keyboard.press("Escape")
+    chat.page.evaluate(FILL_STORAGE)
+    chat.ask_and_wait("And on")
+    expect(chat.page.get_by_role("alert").filter(has_text="storage is full")).to_be_visible()
+    settings.click()
+    chat.page.evaluate(FAIL_READS, 1)
+    with chat.page.expect_download() as started:
+        export.click()
+    expect(result).to_have_text("1 conversation was not exported: it could not be read.")
+    archive = json.loads(started.value.path().read_text())
+    assert [each["title"] for each in archive["conversations"]] == ["Second", "First"]
+    chat.page.keyboard.press("Escape")
+    chat.change_language("zh-CN")
+    chat.page.get_by_role("button", name="设置").click()
+    chat.page.evaluate(FAIL_READS, 2)
+    with chat.page.expect_download():
+        chat.page.get_by_role("button", name="全部导出").click()
+    expect(result).to_have_text("有 2 段对话无法读取，未导出。")
 
 
 def test_a_markdown_export_quotes_each_question_above_its_answer(chat: ChatPage, model: ScriptedModel) -> None:

@@ -42,9 +42,16 @@ export class ConversationFiles {
   /** @returns {Promise<string>} a message for the reader; empty if all is in the file */
   async exportAll() {
     const all = await Promise.all(this.#store.list.map(({ id }) => this.#store.load(id)));
+    const read = all.flatMap((conversation) => conversation ?? []);
+    const unread = all.filter((conversation) => conversation === undefined).length;
     const day = new Date().toISOString().slice(0, 10);
-    const areAll = await exportJson(`sluice ${day}`, all.flatMap((conversation) => conversation ?? []));
-    return areAll ? "" : texts.imagesNotExported;
+    const haveImages = read.length === 0 || (await exportJson(`sluice ${day}`, read));
+    return texts.inARow([
+      ...(read.length === 0 ? [texts.nothingExported] : []),
+      ...(unread > 0 ? [texts.conversationsNotRead(unread)] : []),
+      ...(this.#store.isListRead ? [] : [texts.listNotRead]),
+      ...(haveImages ? [] : [texts.imagesNotExported]),
+    ]);
   }
 
   /**

@@ -20,6 +20,11 @@ const ENGLISH = {
       : `${count} images, files or tool messages were left out.`,
   /** @param {string[]} sentences @returns {string} one alone has no full stop */
   inARow: (sentences) => (sentences.length > 1 ? sentences.map((each) => each.replace(/\.?$/, ".")).join(" ") : sentences.join("")),
+  nothingExported: "No conversation was exported.",
+  /** @param {number} count */
+  conversationsNotRead: (count) =>
+    count === 1 ? "1 conversation was not exported: it could not be read." : `${count} conversations were not exported: they could not be read.`,
+  listNotRead: "The conversations that are stored in this browser could not be read.",
   imagesNotExported: "Some images are not in the exported file: they are no longer in this browser, or the file would be larger than 100 MB.",
   /** @param {number} count */
   imagesImported: (count) => (count === 1 ? "1 image was added." : `${count} images were added.`),
@@ -52,6 +57,9 @@ const CHINESE = {
   },
   leftOutOfImport: (count) => `其中有 ${count} 项图片、文件或工具消息未导入。`,
   inARow: (sentences) => (sentences.length > 1 ? sentences.map((each) => each.replace(/。?$/, "。")).join("") : sentences.join("")),
+  nothingExported: "未导出任何对话。",
+  conversationsNotRead: (count) => `有 ${count} 段对话无法读取，未导出。`,
+  listNotRead: "无法读取此浏览器中存储的对话。",
   imagesNotExported: "部分图片未写入导出的文件：它们已不在此浏览器中，或者文件会超过 100 MB。",
   imagesImported: (count) => `已添加 ${count} 张图片。`,
   imagesNotInFile: (count) => `文件中缺少 ${count} 张图片。`,

@@ -124,6 +124,7 @@ export class ConversationStore {
   async load(id) {
     await this.#opened;
     const stored = await this.#try(async (database) => (await database.conversation(id)) ?? null, [id]);
+    if (stored === undefined && this.#catalogue.isWritten(id)) return undefined; // of which the queue has only changes
     const record = this.#queue.record(id) ?? stored?.record;
     if (!record) return stored === undefined ? undefined : null;
     this.#changes.applyTo(record);
