@@ -20,7 +20,7 @@ from .browser_errors import BrowserErrors
 from .conftest import CONTEXT_OPTIONS
 from .test_accessibility import overflowing_elements
 from .test_archive import choose, exported
-from .test_conversations import act, titles
+from .test_conversations import FILL_STORAGE, act, titles
 from .test_settings import IS_ABOVE_FOOT
 
 PHONE = {"width": 390, "height": 844}
@@ -382,3 +382,23 @@ def test_instructions_and_a_title_that_are_being_typed_when_the_page_is_loaded_a
     expect(chat.questions).to_have_count(1)
     expect(titles(chat)).to_have_text(["Best"])
     assert values(chat) == ("Be kind.", "")
+    # also where the next pages have no room for it
+    chat.page.add_init_script(f"if (location.protocol !== 'about:' && !sessionStorage.room) ({FILL_STORAGE})()")
+    full = chat.page.get_by_role("alert").filter(has_text="storage is full")
+    titles(chat).press("F2")
+    chat.page.get_by_role("textbox", name="Title").fill("Typed")
+    for _ in range(2):
+        chat.page.reload()
+        expect(full).to_be_visible()
+        expect(titles(chat)).to_have_text(["Typed"])
+    titles(chat).press("F2")
+    chat.page.get_by_role("textbox", name="Title").fill("Entered")
+    chat.page.keyboard.press("Enter")
+    act(chat, "Entered", "Pin")
+    chat.page.evaluate("sessionStorage.room = 1")
+    for _ in range(2):
+        chat.page.reload()
+        expect(titles(chat)).to_have_text(["Entered"])
+        expect(chat.page.get_by_role("heading", name="Pinned")).to_be_visible()
+        chat.page.wait_for_function("() => localStorage.getItem('sluice.left') === null")
+    expect(full).to_have_count(0)

@@ -19,7 +19,6 @@ import "./dialogs/settings_dialog.js";
 import "./dialogs/shortcut_list.js";
 import "./dialogs/tuning_dialog.js";
 import "./files/conversation_files.js";
-import "./storage/left_changes.js";
 import "./storage/search_query.js";
 import "./transcript/answer_parts_view.js";
 import "./transcript/details_view.js";

@@ -2,6 +2,7 @@
 
 import { addressOf } from "../browser/address.js";
 import { createIcon, MenuButton } from "../ui/button.js";
+import { leaveChanges } from "../storage/left_changes.js";
 import { setLabel, texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
@@ -109,10 +110,8 @@ export class ConversationItem {
     field.select();
     field.focus();
     const left = new AbortController();
-    void import("../storage/left_changes.js").then(({ leaveChanges }) => {
-      const leave = () => field.value.trim() && leaveChanges(this.#record.id, { title: field.value.trim() });
-      addEventListener("pagehide", leave, { signal: left.signal });
-    }).catch(() => undefined); // offline, or after a deploy
+    const leave = () => field.value.trim() && leaveChanges(this.#record.id, { title: field.value.trim() });
+    addEventListener("pagehide", leave, { signal: left.signal });
     let hasEnded = false; // removing the field fires `blur`, which calls `end` again
     /** @param {boolean} save */
     const end = (save) => {

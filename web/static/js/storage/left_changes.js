@@ -1,6 +1,7 @@
 /**
- * What was being typed about a conversation when its page was left: its title, its instructions. IndexedDB writes may not
- * finish then; writes to localStorage are synchronous. The next page stores it.
+ * What was being typed about a conversation when its page was left, its title or its instructions, and changes of records
+ * for which the database has no room. IndexedDB writes may not finish when a page is left; writes to localStorage are
+ * synchronous. The next page stores them, and they stay here until the database has them.
  */
 
 import { isStorageClosed, storageName } from "../browser/page_root.js";
@@ -28,15 +29,33 @@ export function leaveChanges(id, changes) {
   }
 }
 
+/**
+ * Call when the database has changes, or their conversation is deleted.
+ * @param {string} id
+ * @param {string[]} [names] of the changed values; without them, all
+ */
+export function forgetChanges(id, names) {
+  try {
+    const { [id]: before, ...left } = read();
+    if (before === undefined) return;
+    const rest = Object.entries(before).filter(([name]) => names && !names.includes(name));
+    if (rest.length > 0) left[id] = Object.fromEntries(rest);
+    if (Object.keys(left).length > 0) localStorage.setItem(KEY, JSON.stringify(left));
+    else localStorage.removeItem(KEY);
+  } catch {
+    // full or turned off
+  }
+}
+
 /** @param {import("./conversation_store.js").ConversationStore} store open */
 export async function storeLeftChanges(store) {
   if (!store.isListRead) return; // a later page does it
-  const left = read();
-  localStorage.removeItem(KEY);
-  for (const [id, changes] of Object.entries(left)) {
-    const { title, systemPrompt, temperature } = changes;
+  for (const [id, changes] of Object.entries(read())) {
+    if (!store.record(id)) forgetChanges(id);
+    const { title, isPinned, systemPrompt, temperature } = changes;
     await store.changeRecord(id, {
       ...(typeof title === "string" && { title }),
+      ...(typeof isPinned === "boolean" && { isPinned }),
       ...(systemPrompt !== undefined && { systemPrompt: systemPrompt ?? undefined }),
       ...(temperature !== undefined && { temperature: temperature ?? undefined }),
     });

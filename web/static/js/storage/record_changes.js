@@ -1,4 +1,6 @@
-/** Changes of records, until the database has them: it may have no room at first. */
+/** Changes of records, until the database has them: it may have no room at first. Those that it has refused outlive the page. */
+
+import { forgetChanges, leaveChanges } from "./left_changes.js";
 
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
 /** @typedef {import("./database.js").RecordChanges} Changes */
@@ -38,7 +40,10 @@ export class RecordChanges {
     const all = { ...this.#waiting.get(id), ...changes };
     this.#waiting.set(id, all);
     const stored = await this.#write(id, all);
-    if (stored && this.#waiting.get(id) === all) this.#waiting.delete(id);
+    if (stored && this.#waiting.get(id) === all) {
+      this.#waiting.delete(id);
+      forgetChanges(id, Object.keys(all));
+    } else if (!stored && this.#waiting.has(id)) leaveChanges(id, all);
     return stored;
   }
 
@@ -53,5 +58,6 @@ export class RecordChanges {
   /** @param {string} id of a deleted conversation */
   drop(id) {
     this.#waiting.delete(id);
+    forgetChanges(id);
   }
 }
