@@ -726,6 +726,35 @@ DELETE_UNUSED: Final = with_page_modules("""async () => {
 }""")
 
 
+# The storage has room for images only.
+REFUSE_CONVERSATIONS: Final = """() => {
+    const { put } = IDBObjectStore.prototype;
+    IDBObjectStore.prototype.put = function (...given) {
+        if (this.name !== "images") throw new DOMException("no room", "QuotaExceededError");
+        return put.apply(this, given);
+    };
+}"""
+
+
+def test_another_tab_keeps_the_image_of_a_question_that_waits_for_room(chat: ChatPage) -> None:
+    choose(chat, picture(chat, "one.png"))
+    expect(attached(chat)).to_have_count(1)
+    chat.page.evaluate(REFUSE_CONVERSATIONS)
+    chat.reply_once(**REPLY)
+    chat.ask_and_wait("What is it?")
+    expect(notice(chat, "the browser's storage is full")).to_be_visible()
+    chat.page.evaluate(AGE, 3_600_000)
+    other = chat.page.context.new_page()
+    other.goto("/")
+    other.evaluate(DELETE_UNUSED)
+    chat.page.reload()
+    expect(chat.questions.get_by_role("img", name="one.png")).to_be_visible()
+    # with the question stored, they are not held any more
+    chat.wait_saved()
+    other.evaluate(DELETE_UNUSED)
+    assert chat.page.evaluate(STORED) == []
+
+
 def test_an_undo_brings_back_the_images_although_another_tab_was_opened_since(chat: ChatPage) -> None:
     for name in ("one.png", "two.png"):
         choose(chat, picture(chat, name))

@@ -21,6 +21,7 @@ import { ModelChoice } from "./composer/model_choice.js";
 import { ConnectionNotice, CopyNotice, Notices } from "./ui/notices.js";
 import { firstInteraction, loadPersistently, PartLoader } from "./ui/part_loader.js";
 import { ReadingPosition } from "./transcript/reading_position.js";
+import { holdImages } from "./storage/image_hold.js";
 import { hasRefusedImages, onRefusedImages, storeRefused } from "./storage/refused_images.js";
 import { settings } from "./settings/settings.js";
 import { Shortcuts } from "./ui/shortcuts.js";
@@ -111,7 +112,10 @@ const startScreen = new StartScreen(requireElement("empty", HTMLElement), requir
   thenFocusComposer(() => composer.send(prompt));
 });
 const store = new ConversationStore({
-  failed: (reason, ids) => storageNotices.failed(reason, ids),
+  failed: (reason, ids) => {
+    storageNotices.failed(reason, ids);
+    holdImages(); // of a question that is not stored
+  },
   saved: () => {
     storageNotices.saved();
     void storeRefused();

@@ -2,7 +2,8 @@
 
 import { conversationInAddress, pushAddress, pushEmptyAddress, replaceAddress } from "../browser/address.js";
 import { Conversation } from "../conversation/conversation.js";
-import { removeDrafts, UNDO_LOCK } from "../storage/draft.js";
+import { removeDrafts } from "../storage/draft.js";
+import { holdImages } from "../storage/image_hold.js";
 import { readDraftTuning } from "../storage/draft_tuning.js";
 import { storageName } from "../browser/page_root.js";
 
@@ -30,7 +31,6 @@ export class ConversationActions {
   #moved = null;
   /** Titles that were being typed when other tabs deleted their conversations, by the ids of these. @type {Map<string, string>} */
   #titles = new Map();
-  #keepsImages = false;
 
   /**
    * @param {ConversationStore} store
@@ -108,7 +108,7 @@ export class ConversationActions {
 
   /** Deletes a conversation, and offers to undo that. @param {string} id */
   async delete(id) {
-    this.#keepImages();
+    holdImages();
     const wasShown = this.#chat.conversation.id === id;
     if (wasShown) this.#showNew(); // at once: what the reader does next must not reach the deleted one
     await this.#chat.answers.settle(id);
@@ -133,7 +133,7 @@ export class ConversationActions {
   deleteExchange(exchange) {
     const { conversation } = this.#chat;
     if (conversation.exchanges.length === 1) return void this.delete(conversation.id);
-    this.#keepImages();
+    holdImages();
     const { questions, answers } = conversation.versionsOf(exchange);
     const isVersion = questions.length > 1 || answers.length > 1;
     this.#undo.offer(isVersion ? "versionDeleted" : "exchangeDeleted", this.#chat.delete(exchange));
@@ -215,12 +215,6 @@ export class ConversationActions {
     if (id === null) {
       if (!conversation.isEmpty) this.#chat.show();
     } else if (id !== conversation.id || conversation.contents === "unread") this.#chat.open(id);
-  }
-
-  /** Has all tabs keep the images of what is deleted, until this page is left. Call before a deletion. */
-  #keepImages() {
-    if (!this.#keepsImages) void navigator.locks?.request(UNDO_LOCK, { mode: "shared" }, () => new Promise(() => undefined));
-    this.#keepsImages = true;
   }
 
   #showNew() {

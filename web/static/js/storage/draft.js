@@ -13,8 +13,6 @@ import { parseObject } from "../api/failure.js";
 
 export const PREFIX = storageName("draft.1."); // the number is the version of the format
 export const IMAGES = ".images"; // the end of the key of a draft's images
-/** The lock of tabs that may undo a deletion, for which the images are kept. */
-export const UNDO_LOCK = storageName("undo");
 const TAB = storageName("tab");
 const SEVERAL = "\u001e"; // before texts of several tabs, which are JSON; a text of one tab is stored as it is
 const GAP = "\n\n"; // between the texts of several tabs; JSON has none

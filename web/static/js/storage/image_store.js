@@ -4,7 +4,8 @@
  */
 
 import { isStorageClosed, storageName } from "../browser/page_root.js";
-import { IMAGES, imagesStoredIn, PREFIX, UNDO_LOCK } from "./draft.js";
+import { IMAGES, imagesStoredIn, PREFIX } from "./draft.js";
+import { areImagesHeld } from "./image_hold.js";
 import { addRefused, dropRefused, storeRefused } from "./refused_images.js";
 import { unusedForLong } from "./unused.js";
 
@@ -134,8 +135,8 @@ function putFitting(images) {
 }
 
 /**
- * Deletes images that no exchange and no draft has any more, unless a deletion may still be undone. Plain http has no Web
- * Locks, which tell that: there, they are kept for a week.
+ * Deletes images that no exchange and no draft has any more, unless a deletion may still be undone, or a question waits for
+ * room. Plain http has no Web Locks, which tell that: there, they are kept for a week.
  * @param {() => Promise<Set<string> | null>} findUsed the ids of those that exchanges have; null if that cannot be read
  */
 export async function deleteUnused(findUsed) {
@@ -145,8 +146,7 @@ export async function deleteUnused(findUsed) {
     const records = await useImages("readonly", (store) => result(store.getAll()));
     const old = records.filter((record) => record.added < before);
     const used = old.length > 0 ? await findUsed() : null;
-    const { held = [] } = (await navigator.locks?.query()) ?? {}; // asked last: a deletion since the reading leaves what was in use
-    if (!used || held.some(({ name }) => name === UNDO_LOCK)) return;
+    if (!used || (await areImagesHeld())) return; // asked last: a deletion since the reading leaves what was in use
     for (const id of idsInDrafts()) used.add(id);
     const unused = old.map(({ id }) => id).filter((id) => !used.has(id));
     const forgotten = navigator.locks ? unused : unusedForLong("images", unused);
