@@ -386,6 +386,31 @@ def test_images_stay_with_their_question_and_open_large(chat: ChatPage, browser_
     assert bodies[4][0]["conversation_history"] == []
 
 
+def test_images_that_come_late_move_nothing(chat: ChatPage) -> None:
+    page = chat.page
+    page.set_viewport_size({"width": 390, "height": 500})
+    choose(chat, picture(chat, "one.png"), picture(chat, "two.png", width=20), picture(chat, "three.png", width=90))
+    expect(attached(chat)).to_have_count(3)
+    chat.reply_once(**REPLY)
+    chat.ask_and_wait("Which is red?")
+    chat.wait_saved()
+    images = chat.questions.first.get_by_role("img")
+    expect(images).to_have_count(3)
+    before = chat.questions.first.bounding_box()
+    held: list[Route] = []
+    page.route("**/bundle/shared/interaction.js*", lambda route: held.append(route))
+    with page.expect_request("**/bundle/shared/interaction.js*"):
+        page.reload()
+    expect(chat.answer).to_contain_text("A picture.")
+    chat.wait_shown()
+    expect(images).to_have_count(0)
+    assert chat.questions.first.bounding_box() == before
+    held[0].continue_()
+    expect(images).to_have_count(3)
+    assert chat.questions.first.bounding_box() == before
+    assert page.evaluate("() => scrollY > 0 && document.documentElement.scrollHeight - innerHeight - scrollY < 1")
+
+
 def test_unsent_images_stay_with_the_draft_of_their_conversation(chat: ChatPage) -> None:
     chat.reply_once(**REPLY)
     chat.ask_and_wait("First")

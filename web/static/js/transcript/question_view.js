@@ -78,7 +78,8 @@ export class QuestionView {
   /** @param {import("../conversation/exchange.js").ImageReference[]} images */
   #showImages(images) {
     const row = document.createElement("div");
-    row.className = "question-images"; // with its height, so that nothing shifts
+    row.className = "question-images";
+    row.append(...images.map(imagePlace)); // so that nothing shifts
     this.#images = row;
     this.#article.append(row);
     void loadShown(() => import("./question_images.js")).then(({ showImages }) => showImages(row, images), () => undefined);
@@ -154,6 +155,14 @@ export class QuestionView {
     this.#draft.text = text;
     this.#draft.flush();
   }
+}
+
+/** @param {import("../conversation/exchange.js").ImageReference} image @returns {HTMLElement} as large as its thumbnail */
+function imagePlace({ width, height }) {
+  const place = document.createElement("span");
+  place.className = "image-place";
+  place.style.aspectRatio = `${width} / ${height}`;
+  return place;
 }
 
 /**
