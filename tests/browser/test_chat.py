@@ -62,6 +62,30 @@ def test_earlier_exchanges_are_sent_to_the_model(chat: ChatPage, model: Scripted
     ]
 
 
+def test_a_question_without_a_whole_answer_is_sent_with_the_next_one_unless_it_was_refused(
+    chat: ChatPage, model: ScriptedModel, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("Failed to load resource")
+    gate = model.gate("before the first token")
+    model.enqueue((gate, *finished()))
+    chat.ask("Stopped")
+    model.wait_for_request(1)
+    chat.page.keyboard.press("Escape")
+    expect(chat.status).to_have_text("Stopped")
+    gate.open()
+    chat.reply_once(content_type="text/event-stream", body=frames(text_frame("Half of it")))
+    chat.ask("Cut")
+    expect(chat.failure).to_contain_text("The part that arrived is kept.")
+    for question, code in (("Too busy", "overloaded"), ("Filtered", "content_filtered")):
+        chat.reply_once(status=503, json={"success": False, "code": code, "error": "No.", "retryable": False})
+        chat.ask(question)
+        expect(chat.questions.last.locator("xpath=..").locator(".failure")).to_be_visible()
+    bodies = chat.reply_once(content_type="text/event-stream", body=frames(text_frame("Yes."), DONE_FRAME))
+    chat.ask_and_wait("Well?")
+    sent = [each["content"] for each in bodies[0]["conversation_history"]]
+    assert sent == ["Stopped", "Cut", "Half of it", "Too busy"]
+
+
 def test_the_oldest_exchanges_are_left_out_of_a_history_that_is_too_long(
     browser_page: Page, model: ScriptedModel
 ) -> None:
@@ -256,16 +280,6 @@ def test_comments_and_unknown_fields_are_ignored(chat: ChatPage) -> None:
     body = ": ok\n\n" + frames(text_frame("Hel") | {"later": 1}, {"success": True, "progress": 0.5}, text_frame("lo"))
     chat.reply_once(content_type="text/event-stream", body=body + ": beat\n\n" + frames(DONE_FRAME))
     expect(chat.ask_and_wait("Tell me")).to_have_text("Hello")
-
-
-def test_a_failed_exchange_is_not_sent_to_the_model(chat: ChatPage, model: ScriptedModel) -> None:
-    chat.reply_once(content_type="text/event-stream", body=frames(text_frame("Half")))
-    chat.ask("First")
-    expect(chat.failure).to_be_visible()
-    model.enqueue(reply("Fine."))
-    chat.ask_and_wait("Second")
-    messages = model.wait_for_request(1).body["messages"]
-    assert "First" not in [each["content"] for each in messages]
 
 
 def test_block_mode_shows_the_answer_at_once(browser_page: Page, model: ScriptedModel) -> None:

@@ -117,6 +117,18 @@ def test_an_offline_reader_loses_nothing_and_can_retry_when_online(
     expect(chat.questions).to_have_text(["First", "Second"])
     expect(chat.field).to_have_value("Third, half written")
 
+    # where a part has arrived, the question was sent
+    model.enqueue(stalling_after("Half"))
+    chat.ask("Third")
+    expect(chat.prose).to_have_text("Half")
+    chat.page.keyboard.press("Escape")
+    chat.page.context.set_offline(True)
+    chat.answer.get_by_role("button", name="Continue").click()
+    expect(chat.failure).to_have_text(
+        "You were offline, so this answer could not go on. The part that arrived is kept."
+    )
+    expect(chat.prose).to_have_text("Half")
+
 
 def test_a_button_shows_the_details_of_an_answer(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")

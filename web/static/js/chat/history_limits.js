@@ -19,7 +19,7 @@ const MIN_CHARS = 100; // of a shortened message: fewer do not help the model
 const encoder = new TextEncoder();
 
 /**
- * @param {Question} question with the whole history: question and answer in turn, oldest first
+ * @param {Question} question with the whole history, oldest first: each question, followed by its answer if it has one
  * @param {HistoryLimits} limits
  * @returns {{ history: Message[], leftOut: number, bytes: number }} what is sent of the history, how many messages of it
  *   are not sent as a whole, and the size of the body
@@ -30,20 +30,23 @@ export function fitHistory(question, { maxMessages, maxChars, maxBytes }) {
   const history = [];
   let bytes = byteLength(bodyOf({ ...question, history }, { isKept: true }));
   let whole = 0;
-  for (let next = all.length - 2; next >= 0 && history.length + 2 <= maxMessages; next -= 2) {
+  for (let end = all.length, from = end; end > 0; end = from) {
+    from = all.findLastIndex(({ role }, index) => index < end && role === "user");
+    const turn = all.slice(from, end);
+    if (history.length + turn.length > maxMessages) break;
     // the server would refuse the whole request for one message that is too long; of that, its end matters
-    let pair = all.slice(next, next + 2).map((message) => shorten(message, maxChars));
+    let sent = turn.map((message) => shorten(message, maxChars));
     // images are the largest, and matter least of what is long past
-    if (bytes + sizeOf(pair) > maxBytes) pair = pair.map(({ images: _, ...message }) => message);
+    if (bytes + sizeOf(sent) > maxBytes) sent = sent.map(({ images: _, ...message }) => message);
     // without any of the last answer, the model could not continue it
-    for (let most = maxChars; history.length === 0 && bytes + sizeOf(pair) > maxBytes && most >= MIN_CHARS; most /= 2) {
-      pair = pair.map((message) => shorten(message, Math.floor(most / 2)));
+    for (let most = maxChars; history.length === 0 && bytes + sizeOf(sent) > maxBytes && most >= MIN_CHARS; most /= 2) {
+      sent = sent.map((message) => shorten(message, Math.floor(most / 2)));
     }
-    const size = sizeOf(pair);
+    const size = sizeOf(sent);
     if (bytes + size > maxBytes) break;
     bytes += size;
-    history.unshift(...pair);
-    whole += pair.filter(({ content, images }, index) => content === all[next + index]?.content && images === all[next + index]?.images).length;
+    history.unshift(...sent);
+    whole += sent.filter(({ content, images }, index) => content === turn[index]?.content && images === turn[index]?.images).length;
   }
   return { history, leftOut: all.length - whole, bytes };
 }

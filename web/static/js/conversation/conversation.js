@@ -213,7 +213,7 @@ export class Conversation {
 
   /**
    * @param {Exchange} exchange the one to be answered
-   * @returns {Message[]} the earlier messages for the model, question and answer in turn, oldest first
+   * @returns {Message[]} the earlier messages for the model, oldest first: each question, followed by its answer if it has one
    */
   historyBefore(exchange) {
     /** @type {Exchange[]} */
@@ -267,13 +267,12 @@ export class Conversation {
 
 /**
  * @param {Exchange} exchange
- * @returns {Message[]} with the ids of the question's images
+ * @returns {Message[]} the question, with the ids of its images, and the answer if it has text
  */
 export function messagesOf({ question, answer, images }) {
-  return [
-    { role: /** @type {const} */ ("user"), content: question, ...(images && { images: images.map(({ id }) => id) }) },
-    { role: /** @type {const} */ ("assistant"), content: answer },
-  ];
+  /** @type {Message} */
+  const asked = { role: "user", content: question, ...(images && { images: images.map(({ id }) => id) }) };
+  return answer.trim() === "" ? [asked] : [asked, { role: "assistant", content: answer }];
 }
 
 /** @returns {ConversationRecord} */

@@ -45,6 +45,12 @@ import { newIdentifier } from "./identifier.js";
 /** @type {readonly AnswerState[]} */
 export const ANSWER_STATES = ["running", "complete", "stopped", "failed"];
 
+const TOO_LARGE = 413; // of a status, also of a proxy's
+/** Codes of failures whose cause may be the question: it would keep all later ones from being answered. */
+const OF_THE_QUESTION = new Set([
+  "invalid_request", "too_large", "refused", "content_filtered", "context_length_exceeded", "upstream_rejected", "unexpected_reply", "page", "unknown",
+]);
+
 /** The failure of an answer whose page was closed. @type {Readonly<FailureRecord>} */
 export const INTERRUPTED = Object.freeze({ code: "interrupted", retryable: true });
 
@@ -138,11 +144,12 @@ export function canContinue({ state, answer, finishReason, failure }) {
 
 /**
  * @param {Exchange} exchange
- * @returns {boolean} whether later requests contain it: complete and stopped answers with text, but no failed ones
+ * @returns {boolean} whether later requests contain the question, and the text of the answer if there is any
  */
-export function isSentToModel({ state, question, answer }) {
-  // an imported question may be empty, which the server refuses
-  return (state === "complete" || state === "stopped") && answer.trim() !== "" && question.trim() !== "";
+export function isSentToModel({ state, question, answer, failure }) {
+  if (question.trim() === "") return false; // an imported one, which the server refuses
+  const mayBeRefusedAgain = failure?.status === TOO_LARGE || OF_THE_QUESTION.has(failure?.code ?? "unknown");
+  return answer.trim() !== "" || state !== "failed" || !mayBeRefusedAgain;
 }
 
 /** @returns {KeptRun} of an answer that is being requested */

@@ -218,6 +218,11 @@ export const CHINESE = {
     page: "本页出错。请重新加载页面后重试，已收到的部分会保留。",
     unknown: "服务器报告了本页无法识别的错误。请重新加载页面后重试。",
   },
+  failuresToContinue: {
+    overloaded: "当时服务器繁忙，回答没能继续。已收到的部分已保留。",
+    rate_limited: "你在短时间内发送的消息过多，回答没能继续。已收到的部分已保留。",
+    offline: "当时没有网络，回答没能继续。已收到的部分已保留。",
+  },
 };
 
 /** @param {number} seconds */

@@ -250,6 +250,11 @@ export const ENGLISH = {
     page: "An error occurred in this page. Reload it, then try again. The part of the answer that arrived is kept.",
     unknown: "The server reported an error that this page does not know. Reload the page, then try again.",
   },
+  failuresToContinue: {
+    overloaded: "The server was busy, so this answer could not go on. The part that arrived is kept.",
+    rate_limited: "You sent too many messages in a short time, so this answer could not go on. The part that arrived is kept.",
+    offline: "You were offline, so this answer could not go on. The part that arrived is kept.",
+  },
 };
 
 /** @param {number} seconds */

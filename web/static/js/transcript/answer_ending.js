@@ -47,10 +47,10 @@ export class AnswerEnding {
    */
   show(exchange, announce) {
     this.#wait.abort();
-    const { state, failure } = exchange;
+    const { state, failure, answer } = exchange;
     const shown = state === "failed" && failure;
     const wait = shown ? new RetryWait(failure) : null;
-    this.#messages.replaceChildren(...(shown ? [failureBox(failure, announce, wait?.seconds ?? 0)] : notesOf(exchange)));
+    this.#messages.replaceChildren(...(shown ? [failureBox(failure, answer, announce, wait?.seconds ?? 0)] : notesOf(exchange)));
     if (exchange.leftOut) this.#messages.append(note(texts.leftOut(exchange.leftOut)));
     this.#actions.show(exchange);
     if (wait) this.#waitFor(wait);
