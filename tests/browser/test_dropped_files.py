@@ -134,6 +134,22 @@ def test_text_files_become_text_in_the_message_box_and_others_a_sentence(browser
     assert not browser_page.evaluate(PASTE, ["a cell"])
 
 
+def test_a_sentence_says_that_an_edited_question_takes_no_files(browser_page: Page) -> None:
+    chat = ChatPage(browser_page).open()
+    chat.ask_and_wait("First")
+    browser_page.locator(".exchange .edit").click()
+    paste = PASTE.replace("#sluice-message", ".question-editor textarea")
+    assert not browser_page.evaluate(paste, ["a cell"])
+    notice = browser_page.get_by_role("alert").filter(has_text="Add them to a new message.")
+    expect(notice).to_have_count(0)
+    assert browser_page.evaluate(paste, [""])
+    expect(notice).to_be_visible()
+    expect(browser_page.locator(".urgent")).to_have_count(0)
+    expect(browser_page.locator(".question-editor textarea")).to_be_focused()
+    chat.field.press("a")
+    expect(notice).to_have_count(0)
+
+
 def test_each_file_that_is_refused_is_named_with_its_own_cause(browser_page: Page) -> None:
     chat = ChatPage(browser_page).open()
     notice = chat.page.get_by_role("alert")

@@ -26,7 +26,7 @@ import { onLanguageChange, setText, texts, tooLong } from "../i18n/language.js";
  * @property {(problem: FileProblem | null, fill?: (sentence: HTMLElement) => void, of?: string) => void} filesRead what is wrong with
  *   files of the message of a conversation, by its id; null also at the next edit
  *
- * @typedef {import("./attachments.js").ImageProblem | "filesRefused" | "partNotLoaded" | "partOffline"} FileProblem
+ * @typedef {import("./attachments.js").ImageProblem | "filesRefused" | "filesNotInEdit" | "partNotLoaded" | "partOffline"} FileProblem
  */
 
 /** The keys of the message box. @type {import("../dialogs/shortcut_list.js").ListedKey[]} */
@@ -38,7 +38,7 @@ export const COMPOSER_KEYS = [
 ];
 
 /** @type {FileProblem[]} */
-export const FILE_PROBLEMS = ["filesRefused", "imagesTooMany", "imagesMissing", "partNotLoaded", "partOffline"];
+export const FILE_PROBLEMS = ["filesRefused", "filesNotInEdit", "imagesTooMany", "imagesMissing", "partNotLoaded", "partOffline"];
 
 const OTHER_BYTES = 1000; // of a request besides its message
 const MAX_BYTES_PER_CHAR = 6; // in JSON: \u0000
@@ -119,6 +119,7 @@ export class Composer {
       files: (files) => void this.#addFiles(files),
       link: (text) => this.insert(text),
       dragged: () => void import("./drop_sign.js").then(({ showDropSign }) => showDropSign(form)).catch(() => undefined),
+      pastedIntoEdit: () => this.#events.filesRead("filesNotInEdit", undefined, this.#conversation?.id),
     });
     // browsers match `:focus-visible` on text fields after a click as well
     const options = { capture: true, passive: true };

@@ -10,6 +10,7 @@ import { isOwnPage, root } from "../browser/page_root.js";
  * @property {(files: File[]) => void} files
  * @property {(text: string) => void} link
  * @property {() => void} dragged files are being dragged over the page
+ * @property {() => void} pastedIntoEdit files were pasted into a question that is edited, which takes none
  */
 
 /**
@@ -33,12 +34,15 @@ export function takeFiles(field, events) {
     if (files.length > 0) events.files(files);
     else events.link(drop.dataTransfer?.getData("text/plain") ?? "");
   });
-  field.addEventListener("paste", (event) => {
-    const files = [...(event.clipboardData?.files ?? [])];
+  root.addEventListener("paste", (event) => {
+    const { clipboardData, target: into } = event;
+    const files = [...(clipboardData?.files ?? [])];
+    const isForEdit = into instanceof Element && into.matches(".question-editor textarea");
     // a table or a text is pasted with a picture of it: then the text is meant
-    if (files.length === 0 || event.clipboardData?.types.includes("text/plain")) return;
+    if (files.length === 0 || clipboardData?.types.includes("text/plain") || !(into === field || isForEdit)) return;
     event.preventDefault();
-    events.files(files);
+    if (isForEdit) events.pastedIntoEdit();
+    else events.files(files);
   });
 }
 

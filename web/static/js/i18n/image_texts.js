@@ -13,6 +13,7 @@ const ENGLISH = {
   fileNotUtf8: "This text is not in UTF-8. Save it as UTF-8, then add it again.",
   fileTooLarge: "This file is too long for a message. Paste the part that your question is about.",
   fileUnreadable: "The browser could not read this. It may be a folder, or may have been moved or changed.",
+  filesNotInEdit: "Images and other files cannot be added to an edited question. Add them to a new message.",
   images: "Images",
   /** @param {string[]} names */
   filesAdded: (names) => `Files added: ${names.join(", ")}`,
@@ -44,6 +45,7 @@ const CHINESE = {
   fileNotUtf8: "文本的编码不是 UTF-8。请另存为 UTF-8，然后重新添加。",
   fileTooLarge: "文件太长，无法放进一条消息。请只粘贴与问题有关的部分。",
   fileUnreadable: "浏览器无法读取。它可能是文件夹，或者已被移动或修改。",
+  filesNotInEdit: "编辑问题时不能添加图片和其他文件，请把它们添加到新消息中。",
   images: "图片",
   filesAdded: (names) => `已添加文件：${names.join("、")}`,
   dropFiles: "把文件放到这里",
