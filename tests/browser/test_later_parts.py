@@ -88,6 +88,21 @@ def test_what_could_not_be_loaded_is_loaded_later_and_answers_are_drawn(
     expect(chat.prose.locator("strong")).to_have_text("bold")
 
 
+def test_a_library_that_could_not_be_loaded_is_loaded_later_and_answers_are_drawn(
+    browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("Failed to load resource")
+    chat = ChatPage(browser_page)
+    browser_page.route("**/vendor/katex/katex.js", lambda route: route.abort())
+    chat.open()
+    model.enqueue(reply("As $x^2$"), reply("And $y^2$"))
+    expect(chat.ask_and_wait("Show me")).to_have_text("As $x^2$")
+    browser_page.unroute("**/vendor/katex/katex.js")
+    come_online(browser_page)
+    expect(chat.prose.locator(".katex")).to_be_visible()
+    expect(chat.ask_and_wait("Another").locator(".katex")).to_be_visible()
+
+
 def test_offline_the_notice_of_a_missing_part_does_not_advise_to_reload(
     browser_page: Page, browser_errors: BrowserErrors
 ) -> None:

@@ -14,6 +14,7 @@ import { Highlighter } from "./highlighter.js";
 import { reportOnce } from "./report.js";
 import { breakLongRuns } from "../ui/long_runs.js";
 import { loadKatex } from "../browser/libraries.js";
+import { loadPersistently } from "../ui/part_loader.js";
 import { Typesetter, recordFormulaSources } from "./mathematics.js";
 import { MarkdownParser } from "./parser.js";
 import { Sanitiser } from "./sanitiser.js";
@@ -32,9 +33,11 @@ export class Markdown {
   #parser;
   #sanitiser;
   #highlighter = new Highlighter();
-  /** @type {Promise<void> | null} */
-  #loading = null;
+  /** Fulfilled when KaTeX has loaded, or could not be loaded at once. @type {Promise<void> | null} */
+  #tryingKatex = null;
   #hasTriedKatex = false;
+  /** What has formulas and waits for KaTeX. @type {Set<Element>} */
+  #waiting = new Set();
   /** @type {Typesetter | null} */
   #typesetter = null;
 
@@ -118,7 +121,10 @@ export class Markdown {
     for (const code of element.querySelectorAll("pre > code")) this.highlight(code, { growing });
     if (element.matches(".formula, .formula-open") || element.querySelector(".formula, .formula-open")) {
       if (this.#typesetter) this.#typesetter.typeset(element);
-      else void this.#loadedKatex().then(() => element.isConnected && this.#typesetter?.typeset(element));
+      else {
+        this.#waiting.add(element);
+        void this.#tryKatex();
+      }
     }
   }
 
@@ -143,7 +149,7 @@ export class Markdown {
     if (this.#hasTriedKatex) return null;
     if (!blocks.some(({ raw }) => /[$\\]/.test(raw)) || !this.#hasFormula(blocks)) return null;
     const timeout = new Promise((resolve) => setTimeout(resolve, KATEX_MS)).then(() => void (this.#hasTriedKatex = true));
-    return Promise.race([this.#loadedKatex(), timeout]);
+    return Promise.race([this.#tryKatex(), timeout]);
   }
 
   /** @param {Block[]} blocks */
@@ -155,12 +161,24 @@ export class Markdown {
     }
   }
 
-  #loadedKatex() {
-    this.#loading ??= loadKatex().then((katex) => {
-      if (katex) this.#typesetter = new Typesetter(katex);
-      this.#hasTriedKatex = true;
+  #tryKatex() {
+    this.#tryingKatex ??= new Promise((resolve) => {
+      const tried = () => {
+        this.#hasTriedKatex = true;
+        resolve();
+      };
+      void loadPersistently(loadKatex, tried)
+        .then((katex) => this.#useKatex(katex))
+        .then(tried, () => undefined); // formulas stay source
     });
-    return this.#loading;
+    return this.#tryingKatex;
+  }
+
+  /** @param {import("../browser/libraries.js").Katex} katex */
+  #useKatex(katex) {
+    this.#typesetter = new Typesetter(katex);
+    for (const element of this.#waiting) if (element.isConnected) this.#typesetter.typeset(element);
+    this.#waiting.clear();
   }
 }
 
