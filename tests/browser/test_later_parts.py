@@ -64,6 +64,11 @@ def come_online(page: Page) -> None:
     page.evaluate("dispatchEvent(new Event('online'))")
 
 
+def come_online_until(page: Page, selector: str) -> None:
+    """Come online again and again: the first time may be before the page has heard that a file could not be loaded."""
+    page.wait_for_function("(selector) => (dispatchEvent(new Event('online')), document.querySelector(selector))", arg=selector)
+
+
 def wait_a_while(page: Page) -> None:
     page.clock.run_for(10_000)
     page.keyboard.press("Shift")
@@ -88,18 +93,19 @@ def test_what_could_not_be_loaded_is_loaded_later_and_answers_are_drawn(
     expect(chat.prose.locator("strong")).to_have_text("bold")
 
 
-def test_a_library_that_could_not_be_loaded_is_loaded_later_and_answers_are_drawn(
+def test_libraries_that_could_not_be_loaded_are_loaded_later_and_answers_are_drawn(
     browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors
 ) -> None:
     browser_errors.expect("Failed to load resource")
     chat = ChatPage(browser_page)
-    browser_page.route("**/vendor/katex/katex.js", lambda route: route.abort())
+    browser_page.route("**/vendor/{katex/katex,highlight}.js", lambda route: route.abort())
     chat.open()
-    model.enqueue(reply("As $x^2$"), reply("And $y^2$"))
-    expect(chat.ask_and_wait("Show me")).to_have_text("As $x^2$")
-    browser_page.unroute("**/vendor/katex/katex.js")
-    come_online(browser_page)
-    expect(chat.prose.locator(".katex")).to_be_visible()
+    model.enqueue(reply("As $x^2$\n\n```python\nreturn 1\n```"), reply("And $y^2$"))
+    with browser_page.expect_event("requestfailed", lambda failed: failed.url.endswith("/highlight.js")):
+        expect(chat.ask_and_wait("Show me")).to_contain_text("As $x^2$")
+    browser_page.unroute("**/vendor/{katex/katex,highlight}.js")
+    come_online_until(browser_page, ".katex")
+    come_online_until(browser_page, ".hljs-keyword")
     expect(chat.ask_and_wait("Another").locator(".katex")).to_be_visible()
 
 

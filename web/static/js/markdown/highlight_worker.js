@@ -3,7 +3,7 @@
 import { loadHighlightJs } from "../browser/libraries.js";
 
 /**
- * @typedef {null} Ready the first message to the page: the worker can highlight from now on
+ * @typedef {boolean} Ready the first message to the page: whether the worker can highlight from now on
  * @typedef {{ id: number, language: string, boxes: string[] }} Request the text of each box of the code
  * @typedef {{ name: string, boxes: (string | null)[], durationMs: number }} Reply the
  *   HTML of each box: null if unchanged since the last reply to this id, no boxes if the language is unknown
@@ -14,18 +14,18 @@ const highlightJs = loadHighlightJs();
 let previous = { id: 0, boxes: [] };
 
 void highlightJs.then((library) => {
-  addEventListener("message", ({ data }) => postMessage(reply(data, library)));
-  postMessage(null);
+  if (library) addEventListener("message", ({ data }) => postMessage(reply(data, library)));
+  postMessage(library !== null);
 });
 
 /**
  * @param {Request} request
- * @param {import("../browser/libraries.js").HighlightJs | null} library
+ * @param {import("../browser/libraries.js").HighlightJs} library
  * @returns {Reply}
  */
 function reply({ id, language, boxes }, library) {
-  const grammar = library?.getLanguage(language);
-  if (!library || !grammar) return { name: language, boxes: [], durationMs: 0 };
+  const grammar = library.getLanguage(language);
+  if (!grammar) return { name: language, boxes: [], durationMs: 0 };
   const startedAt = performance.now();
   const html = library.highlight(boxes.join(""), { language, ignoreIllegals: true }).value;
   const highlighted = splitHtml(html, boxes);

@@ -3,6 +3,7 @@
 import { languageOf, showLanguageName } from "./code_block.js";
 import { codeLength, codeVersion } from "./code_lines.js";
 import { patchChildren } from "./patch.js";
+import { loadPersistently } from "../ui/part_loader.js";
 
 /** @typedef {import("./highlight_worker.js").Ready} Ready */
 /** @typedef {import("./highlight_worker.js").Reply} Reply */
@@ -33,7 +34,6 @@ export class Highlighter {
   #limit = 0;
   /** What the worker is sent when it is ready. @type {Request | null} */
   #pending = null;
-  #isReady = false;
 
   /**
    * @param {Element} code in the page
@@ -61,16 +61,16 @@ export class Highlighter {
     this.#current = { code, version };
     const boxes = Array.from(code.children, (box) => box.textContent ?? "");
     this.#pending = { id, language: languageOf(code), boxes };
-    if (this.#isReady) this.#send();
-    else this.#startWorker();
+    if (this.#worker) this.#send();
+    else void this.#startWorker();
   }
 
-  #startWorker() {
-    if (this.#worker) return; // it still loads
+  async #startWorker() {
     try {
-      this.#worker = new Worker(new URL("./highlight_worker.js", import.meta.url), { type: "module" });
+      this.#worker = await loadPersistently(readyWorker);
       this.#worker.addEventListener("message", ({ data }) => this.#receive(data));
       this.#worker.addEventListener("error", () => this.#disable());
+      this.#send();
     } catch {
       this.#disable();
     }
@@ -96,10 +96,9 @@ export class Highlighter {
     clearTimeout(this.#limit);
     this.#worker?.terminate();
     this.#worker = null;
-    this.#isReady = false;
   }
 
-  /** A browser without module workers shows code without highlighting. */
+  /** Code stays as it is. */
   #disable() {
     this.#endWorker();
     this.#isDisabled = true;
@@ -107,14 +106,10 @@ export class Highlighter {
     this.#queue.clear();
   }
 
-  /** @param {Ready | Reply} message */
-  #receive(message) {
-    if (message) {
-      clearTimeout(this.#limit);
-      return void this.#show(message);
-    }
-    this.#isReady = true;
-    if (this.#pending) this.#send();
+  /** @param {Reply} reply */
+  #receive(reply) {
+    clearTimeout(this.#limit);
+    void this.#show(reply);
   }
 
   /** @param {Reply} reply */
@@ -138,6 +133,21 @@ export class Highlighter {
       this.#sendNext();
     }, durationMs * REST_FACTOR);
   }
+}
+
+/** @returns {Promise<Worker>} rejected if the worker, or what it needs, could not be loaded */
+function readyWorker() {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL("./highlight_worker.js", import.meta.url), { type: "module" });
+    /** @param {Ready} isReady */
+    const decide = (isReady) => {
+      if (isReady) return resolve(worker);
+      worker.terminate();
+      reject(new Error("The worker could not be loaded."));
+    };
+    worker.addEventListener("message", ({ data }) => decide(data), { once: true });
+    worker.addEventListener("error", () => decide(false), { once: true });
+  });
 }
 
 /**
