@@ -22,15 +22,15 @@ HAS_STYLES: Final = """() => ["parts", "dialog", "prose"].every((name) =>
     [...document.styleSheets].some(({ href }) => href?.endsWith(`/css/${name}.css`)))"""
 
 
-def without_own_files(page: Page) -> list[str]:
-    """Let the page load none of its files any more, and return the list of those that it asks for."""
+def without_own_files(page: Page, files: str = OWN_FILES) -> list[str]:
+    """Let the page load none of its files, or not these, any more, and return the list of those that it asks for."""
     asked: list[str] = []
 
     def refuse(route: Route) -> None:
         asked.append(route.request.url)
         route.abort()
 
-    page.route(OWN_FILES, refuse)
+    page.route(files, refuse)
     return asked
 
 
@@ -91,6 +91,20 @@ def test_what_could_not_be_loaded_is_loaded_later_and_answers_are_drawn(
     browser_page.unroute("**/markdown/markdown.js")
     chance(browser_page)
     expect(chat.prose.locator("strong")).to_have_text("bold")
+
+
+def test_loading_a_part_is_not_given_up(
+    browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("Failed to load resource")
+    asked = without_own_files(browser_page, "**/markdown/markdown.js")
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply("Some **bold** words"))
+    chat.ask_and_wait("Show me")
+    while len(asked) < 5:
+        come_online(browser_page)
+    browser_page.unroute("**/markdown/markdown.js")
+    come_online_until(browser_page, ".prose strong")
 
 
 def test_libraries_that_could_not_be_loaded_are_loaded_later_and_answers_are_drawn(

@@ -13,7 +13,7 @@ const RENEWED = storageName("renewed");
 
 // as long as a server may take to restart
 const PAUSE_MS = 10_000;
-const ATTEMPTS = 5;
+const ATTEMPTS = 5; // after so many, the pause doubles: the file may be gone for good
 const INTERACTIONS = ["pointermove", "pointerdown", "keydown", "input", "click"];
 
 export class PartLoader {
@@ -121,19 +121,18 @@ export function missingPart() {
  * @template Part
  * @param {() => Promise<Part>} load
  * @param {() => void} [failed] called when the first attempt has failed
- * @returns {Promise<Part>} rejected when the last attempt has failed
+ * @returns {Promise<Part>} never rejects
  */
 export async function loadPersistently(load, failed = () => {}) {
   for (let attempt = 1; ; attempt++) {
     try {
       return await load();
-    } catch (error) {
+    } catch {
       if (attempt === 1) failed();
-      if (attempt === ATTEMPTS) throw error;
     }
     await new Promise((resolve) => {
       addEventListener("online", resolve, { once: true });
-      setTimeout(() => void firstInteraction().then(resolve), PAUSE_MS);
+      setTimeout(() => void firstInteraction().then(resolve), PAUSE_MS * 2 ** Math.floor(attempt / ATTEMPTS));
     });
   }
 }
@@ -142,7 +141,7 @@ export async function loadPersistently(load, failed = () => {}) {
  * Loads a part of what is shown, as `loadPersistently` does. A notice says so while it is missing.
  * @template Part
  * @param {() => Promise<Part>} load
- * @returns {Promise<Part>} rejected when the last attempt has failed
+ * @returns {Promise<Part>} never rejects
  */
 export async function loadShown(load) {
   let isMissing = false;
