@@ -65,8 +65,9 @@ def come_online(page: Page) -> None:
 
 
 def come_online_until(page: Page, selector: str) -> None:
-    """Come online again and again: the first time may be before the page has heard that a file could not be loaded."""
-    page.wait_for_function("(selector) => (dispatchEvent(new Event('online')), document.querySelector(selector))", arg=selector)
+    """Come online again and again: at the first time, the page may not know yet that a file could not be loaded."""
+    come = "(selector) => (dispatchEvent(new Event('online')), document.querySelector(selector))"
+    page.wait_for_function(come, arg=selector)
 
 
 def wait_a_while(page: Page) -> None:

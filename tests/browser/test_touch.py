@@ -459,12 +459,17 @@ def test_another_width_keeps_the_place_in_a_block_that_is_longer_than_the_window
 
 
 @pytest.mark.browser_context(**PHONE)
-def test_the_systems_back_closes_the_drawer(browser_page: Page) -> None:
+def test_the_systems_back_closes_the_drawer(browser_page: Page, browser_errors: BrowserErrors) -> None:
+    browser_errors.expect("Failed to load resource")
+    browser_page.route("**/ui/system_back.js", lambda route: route.abort(), times=1)
     # the browser's own request to close, which Android's Back makes
     browser_page.add_init_script(
         "window.CloseWatcher = class extends CloseWatcher { constructor() { super(); window.watcher = this; } }"
     )
-    chat = ChatPage(browser_page).open()
+    chat = ChatPage(browser_page)
+    with browser_page.expect_event("requestfailed"):
+        chat.open()
+    browser_page.evaluate("dispatchEvent(new Event('online'))")  # what could not be loaded is loaded then
     for _ in range(2):
         chat.page.get_by_role("button", name="Open the sidebar").tap()
         expect(chat.page.get_by_role("complementary", name="Conversations")).to_be_visible()

@@ -123,7 +123,7 @@ const store = new ConversationStore({
   listChanged: () => updateList(),
   changedElsewhere,
   deletedElsewhere: (id) => conversations.deletedElsewhere(id),
-  changedHere: (id, change) => void syncing?.then((sync) => sync?.mark(id, change)),
+  changedHere: (id, change) => void syncing?.then((sync) => sync.mark(id, change)),
 });
 const chat = new Chat(store, {
   shown: (conversation) => {
@@ -186,9 +186,8 @@ const syncEvents = {
   changed: changedElsewhere,
   deleted: (/** @type {string} */ id) => conversations.deletedElsewhere(id),
 };
-// null if it could not be loaded, offline or after a deploy: the next page sends what has changed
 const syncing = isSynced
-  ? import("./sync/server_sync.js").then(({ ServerSync }) => new ServerSync(store, syncEvents)).catch(() => null)
+  ? loadPersistently(() => import("./sync/server_sync.js")).then(({ ServerSync }) => new ServerSync(store, syncEvents))
   : null;
 /** Loads export and import, and uses them. @type {import("./dialogs/archive_controls.js").UseFiles} */
 const useFiles = (work) =>
@@ -293,10 +292,10 @@ addEventListener("pagehide", () => {
   store.prepareForUnload();
 });
 
-if (userKey) void import("./browser/user_watch.js");
+if (userKey) void loadPersistently(() => import("./browser/user_watch.js"));
 if (coarsePointer.matches) {
-  void import("./ui/on_screen_keyboard.js").then(({ watchKeyboard }) => watchKeyboard());
-  void import("./ui/system_back.js").then(({ watchBack }) => watchBack(() => sidebar.closeDrawer()));
+  void loadPersistently(() => import("./ui/on_screen_keyboard.js")).then(({ watchKeyboard }) => watchKeyboard());
+  void loadPersistently(() => import("./ui/system_back.js")).then(({ watchBack }) => watchBack(() => sidebar.closeDrawer()));
 }
 
 fetchConfiguration()
@@ -388,7 +387,7 @@ function updateList() {
   const elsewhere = awaiting.filter((id) => id !== chat.conversation.id);
   showAwaited(elsewhere);
   sidebar.awaited = elsewhere.length > 0;
-  void syncing?.then((sync) => sync && (sync.isAwaiting = awaiting.length > 0));
+  void syncing?.then((sync) => (sync.isAwaiting = awaiting.length > 0));
   const heading = requireElement("title", HTMLElement);
   heading.hidden = chat.isAtStart;
   heading.textContent = title || texts.untitled;
