@@ -325,6 +325,8 @@ def test_what_is_closed_by_keyboard_comes_into_view(browser_page: Page, width: i
     for name, selector in HEADS.items():
         head = browser_page.locator(".exchange").first.locator(selector)
         head.press("Enter")
+        # what shows details is loaded first, and then brings them into view
+        browser_page.wait_for_function(IS_OPEN_IN_VIEW, arg=head.element_handle())
         assert head.evaluate(READ_ON) < 0, name
         browser_page.keyboard.press("Enter")
         expect(head).to_be_focused()
