@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
+from tools.common.page_modules import with_page_modules
 from tools.common.scripted_model import Chunk, ScriptedModel, Stall, finished, said
 
 # Time passes only by `window.skipped`, in milliseconds.
@@ -118,3 +119,21 @@ def test_an_answer_is_followed_again_when_its_reasoning_is_closed(chat: ChatPage
         gate.open()
         expect(chat.prose.get_by_text(part).last).to_be_in_viewport()
     chat.wait_complete()
+
+
+# The times of an answer during which the clock was set back: while it reasons, and when it is stopped.
+TIMES_AFTER_SETTING_BACK = with_page_modules("""async () => {
+    const { appendChunk, finish, newExchange } = await pageModule("conversation/exchange.js");
+    const exchange = newExchange("Why?", null);
+    const times = [0, -60_000].map((skipped) => {
+        window.skipped = skipped;
+        appendChunk(exchange, { text: "", reasoning: "So ", finishReason: "" });
+        return exchange.thoughtMs;
+    });
+    finish(exchange, { state: "stopped" });
+    return [...times, exchange.thoughtMs];
+}""")
+
+
+def test_no_thinking_time_is_negative_where_the_clock_is_set_back(chat: ChatPage) -> None:
+    assert chat.page.evaluate(TIMES_AFTER_SETTING_BACK) == [0, 0, 0]

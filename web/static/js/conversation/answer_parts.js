@@ -51,7 +51,24 @@ export function withEvents(parts, events, at) {
       all.push(event); // an answer may cite a source several times
     }
   }
-  return all.length > MOST ? all.slice(0, MOST) : all;
+  return limited(all);
+}
+
+/**
+ * Leaves out what is too much, the last first: what the page does not show, then all but calls, as a call may wait for the reader.
+ * @param {AnswerPart[]} parts
+ */
+function limited(parts) {
+  let excess = parts.length - MOST;
+  /** @type {AnswerPart["kind"][][]} */
+  const order = [["custom"], ["custom", "source", "progress"]];
+  for (const kinds of order) {
+    if (excess <= 0) break;
+    const dropped = new Set(parts.filter(({ kind }) => kinds.includes(kind)).slice(-excess));
+    parts = parts.filter((part) => !dropped.has(part));
+    excess -= dropped.size;
+  }
+  return parts.slice(0, MOST);
 }
 
 /** @param {readonly AnswerPart[]} parts */

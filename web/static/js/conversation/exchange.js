@@ -96,7 +96,7 @@ export function reopen(exchange) {
 export function appendChunk(exchange, { text, reasoning, finishReason, parts }) {
   if (exchange.answer === "" && (reasoning !== "" || exchange.thoughtFrom !== undefined)) {
     exchange.thoughtFrom ??= Date.now();
-    exchange.thoughtMs = Date.now() - exchange.thoughtFrom;
+    exchange.thoughtMs = timeSince(exchange.thoughtFrom);
   }
   // in block mode, parts come together with the text, which follows them
   if (parts) exchange.parts = withEvents(exchange.parts ?? [], parts, exchange.answer.length);
@@ -118,10 +118,15 @@ function isAfterCall({ answer, parts }) {
  */
 export function finish(exchange, outcome) {
   const { answer, thoughtFrom } = exchange;
-  if (answer === "" && thoughtFrom !== undefined) exchange.thoughtMs = Date.now() - thoughtFrom;
+  if (answer === "" && thoughtFrom !== undefined) exchange.thoughtMs = timeSince(thoughtFrom);
   Object.assign(exchange, outcome);
   // of an answer that is incomplete, it says how far it came
   if (exchange.parts && exchange.state === "complete") exchange.parts = withoutProgress(exchange.parts);
+}
+
+/** @param {number} from milliseconds since 1970 @returns {number} never negative: the clock may have been set back */
+function timeSince(from) {
+  return Math.max(0, Date.now() - from);
 }
 
 /** Forgets what came before a text that never came. @param {Exchange} exchange */

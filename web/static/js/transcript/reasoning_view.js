@@ -60,7 +60,7 @@ export class ReasoningView {
     if (!this.element.isConnected) this.#stopTimer(); // another conversation is shown
     const { thoughtMs = 0, thoughtFrom = 0 } = this.#exchange;
     const text = isThinking(this.#exchange)
-      ? texts.thinkingFor(seconds(Date.now() - thoughtFrom))
+      ? texts.thinkingFor(seconds(Math.max(0, Date.now() - thoughtFrom)))
       : thoughtMs > 0
         ? texts.thoughtFor(seconds(thoughtMs))
         : texts.reasoning;
