@@ -65,14 +65,15 @@ function chatGptTree(value) {
     // what it says to its tools, and what these answer, is no part of the conversation
     const isOfSide = role === "user" || role === "assistant";
     const isSpoken = !isHidden && (message?.recipient ?? "all") === "all" && ["text", "multimodal_text"].includes(content.content_type);
-    const files = isSpoken && isOfSide ? [...list(content.parts).flatMap(fileOf), ...list(message.metadata?.attachments).flatMap(nameOf)] : [];
+    const files = isSpoken && role !== "system" ? [...list(content.parts).flatMap(fileOf), ...list(message.metadata?.attachments).flatMap(nameOf)] : [];
+    const isMade = !isOfSide && files.length > 0; // a tool has made it for the answer
     const spoken = isSpoken && isOfSide ? partsOf(content.parts) : "";
     const isThought = ["thoughts", "reasoning_recap"].includes(content.content_type);
-    const isOfTool = !isSpoken && !isHidden && !isThought && role !== "system" && hasContent(content);
+    const isOfTool = !(isSpoken && isOfSide) && !isMade && !isHidden && !isThought && role !== "system" && hasContent(content);
     return {
       id,
       parent: text(node?.parent) || null,
-      role: role === "user" && isSpoken ? "user" : role === "assistant" ? "assistant" : "",
+      role: role === "user" && isSpoken ? "user" : role === "assistant" || isMade ? "assistant" : "",
       text: withFiles(spoken, files),
       reasoning: content.content_type === "thoughts" ? thoughtsOf(content.thoughts) : "",
       model: text(message?.metadata?.model_slug),
@@ -82,7 +83,7 @@ function chatGptTree(value) {
     };
   });
   return {
-    id: text(value.conversation_id ?? value.id),
+    id: text(value.conversation_id) || text(value.id),
     title: text(value.title),
     created: milliseconds(value.create_time),
     changed: milliseconds(value.update_time),
@@ -122,8 +123,18 @@ function withFiles(words, files) {
 /** @param {unknown} parts */
 function partsOf(parts) {
   const texts = list(parts).map((/** @type {any} */ part) => (typeof part === "string" ? part : text(part?.text)));
-  // marks of sources, which only ChatGPT can show
-  return texts.filter(Boolean).join("\n\n").replace(/\ue200[^\ue201]*\ue201|【[^】]*†[^】]*】/g, "");
+  const marked = texts.filter(Boolean).join("\n\n");
+  // the others are marks of sources, which only ChatGPT can show
+  return marked.replace(/\ue200entity\ue202([^\ue201]*)\ue201/g, (_, entity) => entityName(entity)).replace(/\ue200[^\ue201]*\ue201|【[^】]*†[^】]*】/g, "");
+}
+
+/** @param {string} json of a kind, a name that is part of the text, and what it is @returns {string} the name */
+function entityName(json) {
+  try {
+    return text(JSON.parse(json)[1]);
+  } catch {
+    return ""; // another form
+  }
 }
 
 /** @param {unknown} thoughts */
@@ -154,7 +165,7 @@ function openWebUiTree(value) {
     };
   });
   return {
-    id: text(value.id ?? chat.id),
+    id: text(value.id) || text(chat.id),
     title: text(value.title) || text(chat.title),
     created: milliseconds(value.created_at ?? chat.timestamp),
     changed: milliseconds(value.updated_at),
@@ -175,14 +186,15 @@ function tuningOf(params) {
 
 /** Separates reasoning and tool calls, which Open WebUI keeps in `details` elements. @param {string} content */
 function withoutDetails(content) {
-  let reasoning = "";
+  /** @type {string[]} */
+  const thoughts = [];
   let leftOut = 0;
   const answer = content.replace(/<details type="([\w-]+)"[^>]*>\s*(?:<summary>[^<]*<\/summary>)?([^]*?)<\/details>\s*/g, (_, type, inner) => {
-    if (type === "reasoning") reasoning += unescape(inner).replace(/^> ?/gm, "").trim();
+    if (type === "reasoning") thoughts.push(unescape(inner).replace(/^> ?/gm, "").trim());
     else leftOut++;
-    return "";
+    return "\n\n"; // what is before it and behind it are paragraphs of their own
   });
-  return { answer, reasoning, leftOut };
+  return { answer: answer === content ? content : answer.trim(), reasoning: thoughts.filter(Boolean).join("\n\n"), leftOut };
 }
 
 /** @param {string} html */
@@ -194,7 +206,8 @@ function unescape(html) {
  * @param {Tree} tree
  * @returns {Conversation | null} null if nobody has asked anything
  */
-function conversationFrom({ id, title, created, changed, current, messages, tuning }) {
+function conversationFrom({ id: given, title, created, changed, current, messages, tuning }) {
+  const id = given || (messages[0]?.id ?? ""); // two without one are not the same
   const byId = new Map(messages.map((message) => [message.id, message]));
   /** @type {Map<string | null, Message[]>} */
   const children = new Map();
@@ -231,6 +244,7 @@ function conversationFrom({ id, title, created, changed, current, messages, tuni
       exchange.reasoning = [exchange.reasoning, message.reasoning].filter(Boolean).join("\n\n");
       // of several messages of one answer, the last
       if (message.model) exchange.figures = { model: message.model };
+      exchange.changed = Math.max(exchange.changed, Math.min(message.time, Date.now())); // a later file may have more of it
       exchange.state = message.isWhole && exchange.answer !== "" ? "complete" : "stopped";
     }
     if (exchange) owners.set(message.id, exchange);
