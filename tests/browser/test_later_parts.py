@@ -108,17 +108,19 @@ def test_loading_a_part_is_not_given_up(
     come_online_until(browser_page, ".prose strong")
 
 
+@pytest.mark.parametrize("formulas", ["katex.js", "katex.css"])
 def test_libraries_that_could_not_be_loaded_are_loaded_later_and_answers_are_drawn(
-    browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors
+    browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors, formulas: str
 ) -> None:
     browser_errors.expect("Failed to load resource")
+    missing = f"**/vendor/{{katex/{formulas},highlight.js}}"
     chat = ChatPage(browser_page)
-    browser_page.route("**/vendor/{katex/katex,highlight}.js", lambda route: route.abort())
+    browser_page.route(missing, lambda route: route.abort())
     chat.open()
     model.enqueue(reply("As $x^2$\n\n```python\nreturn 1\n```"), reply("And $y^2$"))
     with browser_page.expect_event("requestfailed", lambda failed: failed.url.endswith("/highlight.js")):
         expect(chat.ask_and_wait("Show me")).to_contain_text("As $x^2$")
-    browser_page.unroute("**/vendor/{katex/katex,highlight}.js")
+    browser_page.unroute(missing)
     come_online_until(browser_page, ".katex")
     come_online_until(browser_page, ".hljs-keyword")
     expect(chat.ask_and_wait("Another").locator(".katex")).to_be_visible()

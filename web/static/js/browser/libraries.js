@@ -34,11 +34,10 @@ export async function loadLibraries() {
 
 /**
  * Loads KaTeX with its style sheet and main fonts, so that formulas do not shift when these arrive.
- * @returns {Promise<Katex>} rejected if KaTeX is missing, and the next call tries again
+ * @returns {Promise<Katex>} rejected if it or the style sheet is missing, and the next call tries again
  */
 export async function loadKatex() {
-  const styles = loadStyles("vendor/katex/katex.css").catch(() => undefined); // without them, formulas are still readable
-  const [katex] = await Promise.all([load("katex/katex.js"), styles]);
+  const [katex] = await Promise.all([load("katex/katex.js"), loadStyles("vendor/katex/katex.css")]);
   if (!katex) throw new Error("KaTeX could not be loaded.");
   await Promise.allSettled(FORMULA_FONTS.map((font) => document.fonts.load(font)));
   return katex.default;
