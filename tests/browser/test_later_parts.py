@@ -126,6 +126,18 @@ def test_libraries_that_could_not_be_loaded_are_loaded_later_and_answers_are_dra
     expect(chat.ask_and_wait("Another").locator(".katex")).to_be_visible()
 
 
+def test_tooltips_are_there_once_their_style_sheet_can_be_loaded(
+    browser_page: Page, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("Failed to load resource")
+    browser_page.route("**/css/dialog.css", lambda route: route.abort(), times=1)
+    with browser_page.expect_event("requestfailed"):
+        ChatPage(browser_page).open()
+    come_online_until(browser_page, "link[href$='/dialog.css']")
+    browser_page.get_by_role("button", name="Settings").hover()
+    expect(browser_page.locator(".tooltip")).to_be_visible()
+
+
 def test_offline_the_notice_of_a_missing_part_does_not_advise_to_reload(
     browser_page: Page, browser_errors: BrowserErrors
 ) -> None:

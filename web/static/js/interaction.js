@@ -32,6 +32,7 @@ import { watchPrinting } from "./transcript/printed_code.js";
 import { watchTab } from "./transcript/tab_stops.js";
 import { returnToPlaces } from "./transcript/visited_places.js";
 import { FocusKeeper } from "./ui/focus_keeper.js";
+import { loadPersistently } from "./ui/part_loader.js";
 import { Tooltips } from "./ui/tooltips.js";
 import { keepPlace } from "./ui/turned_screen.js";
 import { stepAside, uncoverFocus, uncoverUsed } from "./ui/uncovered.js";
@@ -57,6 +58,6 @@ export function addRest({ bar, log, dock, position, store, keys, takeFocus }) {
   stepAside(position.toEnd, log);
   new FocusKeeper(takeFocus);
   void deleteUnusedDrafts(store);
-  void loadStyles("css/parts.css").catch(() => undefined); // tried again where it is needed
-  void loadStyles("css/dialog.css").then(() => new Tooltips(keys), () => undefined); // without them, no tooltip
+  void loadPersistently(() => loadStyles("css/parts.css"));
+  void loadPersistently(() => loadStyles("css/dialog.css")).then(() => new Tooltips(keys));
 }
