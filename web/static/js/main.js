@@ -277,7 +277,7 @@ const keys = [...ofButtons, { button: ".send", key: { key: "Enter" } }];
 void contentNeeded
   .then(() => loadPersistently(() => import("./interaction.js"), () => void parts.renew(mayReload)))
   .then(({ addRest }) => addRest({ bar: requireElement("bar", HTMLElement), log, dock, position, store, keys, takeFocus }))
-  .catch(() => undefined); // offline, or after a deploy
+  .catch(() => undefined); // a defect: the page is used without the rest
 new ConnectionNotice(notices, (key) => announce(texts[key]));
 new CopyNotice(notices, announce);
 onRefusedImages(() => notices.toggle("imagesNotKept", hasRefusedImages()));
