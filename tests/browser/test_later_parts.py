@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tools.common.chat_page import DONE_FRAME, ChatPage
+from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from tools.common.scripted_model import ScriptedModel, reply
 
 from .browser_errors import BrowserErrors
@@ -124,6 +124,66 @@ def test_libraries_that_could_not_be_loaded_are_loaded_later_and_answers_are_dra
     come_online_until(browser_page, ".katex")
     come_online_until(browser_page, ".hljs-keyword")
     expect(chat.ask_and_wait("Another").locator(".katex")).to_be_visible()
+
+
+def online_listeners(page: Page) -> int:
+    """Return how many listeners wait until the browser is online."""
+    devtools = page.context.new_cdp_session(page)
+    window = devtools.send("Runtime.evaluate", {"expression": "window"})["result"]["objectId"]
+    listeners = devtools.send("DOMDebugger.getEventListeners", {"objectId": window})["listeners"]
+    devtools.detach()
+    return [each["type"] for each in listeners].count("online")
+
+
+def test_a_missing_part_is_awaited_once_however_often_it_is_shown(
+    browser_page: Page, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("Failed to load resource")
+    browser_page.clock.install()
+    browser_page.route("**/css/parts.css", lambda route: route.abort())
+    chat = ChatPage(browser_page).open()
+    parts = [call_frame("call_1", "look_up"), result_frame("call_1", "look_up", "Red."), text_frame("It is red.")]
+    chat.reply_once(content_type="text/event-stream", body=frames(*parts, DONE_FRAME))
+    chat.ask_and_wait("Look it up")
+    chat.wait_saved()
+    expect(browser_page.locator("#sluice-alerts")).to_contain_text("This part of the page could not be loaded")
+    waiting = online_listeners(browser_page)
+    for _ in range(3):
+        browser_page.get_by_role("button", name="New conversation").first.click()
+        browser_page.locator(".conversation a").click()
+        chat.wait_shown()
+    assert online_listeners(browser_page) == waiting
+    browser_page.unroute("**/css/parts.css")
+    wait_a_while(browser_page)
+    expect(row(chat, "look_up")).to_be_visible()
+    assert online_listeners(browser_page) == waiting - 2  # of the answer, and of what is loaded for all answers
+
+
+# Workers that the browser refuses to make, or that do not start.
+REFUSED_WORKERS: Final = """
+    window.started = 0;
+    window.Worker = class { constructor() { started++; throw new DOMException("", "SecurityError"); } };"""
+FAILING_WORKERS: Final = """
+    window.started = 0;
+    window.Worker = class extends EventTarget {
+        constructor() { super(); started++; queueMicrotask(() => this.dispatchEvent(new Event("error"))); }
+        terminate() {}
+    };"""
+
+
+@pytest.mark.parametrize(("workers", "most"), [(REFUSED_WORKERS, 1), (FAILING_WORKERS, 20)])
+def test_a_browser_that_starts_no_worker_is_not_asked_for_ever(
+    browser_page: Page, model: ScriptedModel, workers: str, most: int
+) -> None:
+    browser_page.add_init_script(workers)
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply("```python\nreturn 1\n```"), reply("```python\nreturn 2\n```"))
+    chat.ask_and_wait("Show me")
+    browser_page.wait_for_function("() => started")
+    for _ in range(30):
+        come_online(browser_page)
+    expect(chat.ask_and_wait("Another").locator("code")).to_have_text("return 2\n")
+    assert browser_page.evaluate("started") == most
 
 
 def test_tooltips_are_there_once_their_style_sheet_can_be_loaded(

@@ -5,7 +5,6 @@ import { codeLength, codeVersion } from "./code_lines.js";
 import { patchChildren } from "./patch.js";
 import { loadPersistently } from "../ui/part_loader.js";
 
-/** @typedef {import("./highlight_worker.js").Ready} Ready */
 /** @typedef {import("./highlight_worker.js").Reply} Reply */
 /** @typedef {import("./highlight_worker.js").Request} Request */
 
@@ -15,6 +14,7 @@ const SLICE_MS = 6; // the time that each frame spends on inserting highlighted 
 // Some grammars take minutes for some texts: 20,000 characters of `[a](` as Markdown. Their worker is ended.
 const LIMIT_MS = 5_000;
 const MAX_OVERRUNS = 5; // then no more code of this page is highlighted
+const MAX_ERRORS = 20; // of workers that do not start, online: their file is not only missing while the server restarts
 const REST_FACTOR = 4; // the worker pauses this many times as long as it worked
 
 export class Highlighter {
@@ -43,6 +43,7 @@ export class Highlighter {
     if (this.#isDisabled || this.#slow.has(code) || !languageOf(code) || codeLength(code) > (growing ? MAX_GROWING : MAX_CHARS)) return;
     const requested = this.#requested.get(code);
     if (requested?.length === codeLength(code) && requested.version === codeVersion(code)) return;
+    for (const waiting of this.#queue) if (!waiting.isConnected) this.#queue.delete(waiting);
     this.#queue.add(code);
     this.#sendNext();
   }
@@ -66,14 +67,11 @@ export class Highlighter {
   }
 
   async #startWorker() {
-    try {
-      this.#worker = await loadPersistently(readyWorker);
-      this.#worker.addEventListener("message", ({ data }) => this.#receive(data));
-      this.#worker.addEventListener("error", () => this.#disable());
-      this.#send();
-    } catch {
-      this.#disable();
-    }
+    this.#worker = await loadWorker();
+    if (!this.#worker) return this.#disable();
+    this.#worker.addEventListener("message", ({ data }) => this.#receive(data));
+    this.#worker.addEventListener("error", () => this.#disable());
+    this.#send();
   }
 
   /** Sends what waits. The time limit begins now and not earlier: the worker's files may be slow to load. */
@@ -135,19 +133,35 @@ export class Highlighter {
   }
 }
 
-/** @returns {Promise<Worker>} rejected if the worker, or what it needs, could not be loaded */
-function readyWorker() {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL("./highlight_worker.js", import.meta.url), { type: "module" });
-    /** @param {Ready} isReady */
-    const decide = (isReady) => {
-      if (isReady) return resolve(worker);
-      worker.terminate();
-      reject(new Error("The worker could not be loaded."));
-    };
-    worker.addEventListener("message", ({ data }) => decide(data), { once: true });
-    worker.addEventListener("error", () => decide(false), { once: true });
-  });
+/** @returns {Promise<Worker | null>} one that is ready; null if the browser or a policy refuses it. Never rejects */
+function loadWorker() {
+  let errors = 0;
+  return loadPersistently(
+    () =>
+      new Promise((resolve, reject) => {
+        const worker = newWorker();
+        if (!worker) return resolve(null);
+        const fail = () => {
+          worker.terminate();
+          reject(new Error("The worker could not be loaded."));
+        };
+        worker.addEventListener("message", ({ data: isReady }) => (isReady ? resolve(worker) : fail()), { once: true });
+        const onError = () => {
+          if (navigator.onLine && ++errors === MAX_ERRORS) resolve(null);
+          fail();
+        };
+        worker.addEventListener("error", onError, { once: true });
+      }),
+  );
+}
+
+/** @returns {Worker | null} null if the browser, or a policy, refuses to make one */
+function newWorker() {
+  try {
+    return new Worker(new URL("./highlight_worker.js", import.meta.url), { type: "module" });
+  } catch {
+    return null;
+  }
 }
 
 /**

@@ -122,6 +122,7 @@ export class Markdown {
     if (element.matches(".formula, .formula-open") || element.querySelector(".formula, .formula-open")) {
       if (this.#typesetter) this.#typesetter.typeset(element);
       else {
+        for (const waiting of this.#waiting) if (!waiting.isConnected) this.#waiting.delete(waiting);
         this.#waiting.add(element);
         void this.#tryKatex();
       }

@@ -3,7 +3,7 @@
 import { AnswerEnding } from "./answer_ending.js";
 import { loadStyles } from "../browser/libraries.js";
 import { copyText } from "../ui/button.js";
-import { loadShown } from "../ui/part_loader.js";
+import { shownPart } from "../ui/part_loader.js";
 import { setLabel, setText } from "../i18n/language.js";
 import { MarkdownView } from "../markdown/markdown_view.js";
 import { ReasoningView } from "./reasoning_view.js";
@@ -12,6 +12,8 @@ import { ReasoningView } from "./reasoning_view.js";
 /** @typedef {import("../conversation/conversation.js").Versions} Versions */
 /** @typedef {import("./exchange_view.js").AnswerEvents} AnswerEvents */
 /** @typedef {import("../markdown/markdown.js").Markdown} Markdown */
+
+const loadParts = shownPart(() => Promise.all([import("./answer_parts_view.js"), loadStyles("css/parts.css")]));
 
 export class AnswerView {
   #events;
@@ -22,7 +24,8 @@ export class AnswerView {
   #connection = document.createElement("p");
   /** For an answer that has more than text. @type {import("./answer_parts_view.js").AnswerPartsView | null} */
   #parts = null;
-  #isLoadingParts = false;
+  /** What is shown with its parts as soon as these can be. @type {Exchange | null} */
+  #awaitingParts = null;
   /** @type {Markdown | null} */
   #library = null;
 
@@ -83,7 +86,7 @@ export class AnswerView {
    */
   #showText(exchange) {
     const { answer, parts, state } = exchange;
-    if (parts && !this.#parts) void this.#loadParts(exchange);
+    if (parts && !this.#parts) this.#awaitParts(exchange);
     if (this.#parts) return this.#parts.show(exchange);
     if (state === "running") this.#markdown.grow(answer, this.#events.grown);
     else this.#markdown.finish(answer, this.#events.grown);
@@ -91,20 +94,25 @@ export class AnswerView {
   }
 
   /** @param {Exchange} exchange */
-  async #loadParts(exchange) {
-    if (this.#isLoadingParts) return;
-    this.#isLoadingParts = true;
-    try {
-      const [{ AnswerPartsView }] = await loadShown(() =>
-        Promise.all([import("./answer_parts_view.js"), loadStyles("css/parts.css")]),
-      );
-      this.#parts = new AnswerPartsView(this.#text, this.#markdown, this.#events);
-      if (this.#library) this.#parts.useMarkdown(this.#library);
-      this.element.classList.toggle("waiting", this.#showText(exchange));
-    } catch {
-      // the notice stays
-    }
-    this.#isLoadingParts = false;
+  #awaitParts(exchange) {
+    const isAwaiting = this.#awaitingParts !== null;
+    this.#awaitingParts = exchange;
+    if (isAwaiting) return;
+    const view = new WeakRef(this); // so that a removed view is not kept while the parts are missing
+    void loadParts().then(([{ AnswerPartsView }]) => {
+      const shown = view.deref();
+      if (shown) shown.#useParts(AnswerPartsView);
+    });
+  }
+
+  /** @param {typeof import("./answer_parts_view.js").AnswerPartsView} AnswerPartsView */
+  #useParts(AnswerPartsView) {
+    const exchange = this.#awaitingParts;
+    if (!exchange) return;
+    this.#awaitingParts = null;
+    this.#parts = new AnswerPartsView(this.#text, this.#markdown, this.#events);
+    if (this.#library) this.#parts.useMarkdown(this.#library);
+    this.element.classList.toggle("waiting", this.#showText(exchange));
   }
 
   /**

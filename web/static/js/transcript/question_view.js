@@ -2,7 +2,7 @@
 
 import { BranchSwitch } from "./branch_switch.js";
 import { copyButton, iconButton } from "../ui/button.js";
-import { loadShown } from "../ui/part_loader.js";
+import { shownPart } from "../ui/part_loader.js";
 import { Draft, draftOwnerOf } from "../storage/draft.js";
 import { setLabel, setText } from "../i18n/language.js";
 import { bringIntoView } from "../ui/in_view.js";
@@ -17,6 +17,8 @@ const LONG_WIDTH = 800; // in Latin letters
 const LONG_LINES = 10;
 const PART_CHARS = 4000; // laid out in less than 100 ms, whatever they are
 const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]/g;
+
+const loadImageView = shownPart(() => import("./question_images.js"));
 
 export class QuestionView {
   #text = document.createElement("p");
@@ -82,7 +84,11 @@ export class QuestionView {
     row.append(...images.map(imagePlace)); // so that nothing shifts
     this.#images = row;
     this.#article.append(row);
-    void loadShown(() => import("./question_images.js")).then(({ showImages }) => showImages(row, images), () => undefined);
+    const place = new WeakRef(row); // so that a removed row is not kept while the part is missing
+    void loadImageView().then(({ showImages }) => {
+      const shown = place.deref();
+      if (shown) void showImages(shown, images);
+    });
   }
 
   /** The unsent text in the editor; empty if it is closed, or the question unchanged. */

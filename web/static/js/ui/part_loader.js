@@ -5,7 +5,7 @@ import { reloadHere } from "../browser/address.js";
 import { storageName } from "../browser/page_root.js";
 
 const PART_LOADED = "sluice-part-loaded";
-/** Beside this module, in the bundle as well. Its address has the version of the page. */
+/** In the folder above this module's, in the bundle as well. Its address has the version of the page. */
 const MAIN = `${new URL("../", import.meta.url).href}main.js`;
 const RENEWED = storageName("renewed");
 
@@ -130,33 +130,60 @@ export async function loadPersistently(load, failed = () => {}) {
     } catch {
       if (attempt === 1) failed();
     }
-    await new Promise((resolve) => {
-      addEventListener("online", resolve, { once: true });
-      setTimeout(() => void firstInteraction().then(resolve), PAUSE_MS * 2 ** Math.floor(attempt / ATTEMPTS));
-    });
+    await chanceToLoad(PAUSE_MS * 2 ** Math.floor(attempt / ATTEMPTS));
   }
 }
 
 /**
- * Loads a part of what is shown, as `loadPersistently` does. A notice says so while it is missing.
- * @template Part
- * @param {() => Promise<Part>} load
- * @returns {Promise<Part>} never rejects
+ * @param {number} pauseMs
+ * @returns {Promise<void>} fulfilled when the browser is online, or with the first interaction after the pause
  */
-export async function loadShown(load) {
-  let isMissing = false;
-  const part = await loadPersistently(load, () => {
-    isMissing = true;
-    document.dispatchEvent(new Event(PART_MISSING));
+function chanceToLoad(pauseMs) {
+  return new Promise((resolve) => {
+    const ended = new AbortController(); // removes all listeners of this pause
+    const end = () => {
+      ended.abort();
+      clearTimeout(timer);
+      resolve();
+    };
+    addEventListener("online", end, { signal: ended.signal });
+    const timer = setTimeout(() => void firstInteraction(ended).then(end), pauseMs);
   });
-  if (isMissing) document.dispatchEvent(new Event(PART_LOADED));
-  return part;
 }
 
-/** @returns {Promise<unknown>} fulfilled when the reader moves the pointer, touches or types */
-export function firstInteraction() {
+/**
+ * Makes a loader for a part of what is shown. It loads as `loadPersistently` does, once for all that show such a part. A
+ * notice says so while the part is missing.
+ * @template Part
+ * @param {() => Promise<Part>} load
+ * @returns {() => Promise<Part>} never rejects. What waits for it is kept in memory until then
+ */
+export function shownPart(load) {
+  /** @type {Promise<Part> | null} */
+  let loading = null;
+  let isMissing = false;
+  const showMissing = () => {
+    isMissing = true;
+    document.dispatchEvent(new Event(PART_MISSING));
+  };
+  const begin = async () => {
+    const part = await loadPersistently(load, showMissing);
+    if (isMissing) document.dispatchEvent(new Event(PART_LOADED));
+    isMissing = false;
+    return part;
+  };
+  return () => {
+    if (isMissing) showMissing(); // the notice may have been closed since
+    return (loading ??= begin());
+  };
+}
+
+/**
+ * @param {AbortController} [ended] aborted by the interaction; where it is aborted earlier, nothing is awaited any more
+ * @returns {Promise<unknown>} fulfilled when the reader moves the pointer, touches or types
+ */
+export function firstInteraction(ended = new AbortController()) {
   return new Promise((resolve) => {
-    const ended = new AbortController();
     /** @param {Event} event */
     const onEvent = (event) => {
       // Browsers send one without a movement where a new page lies below a pointer that rests.
