@@ -87,6 +87,8 @@ class QueuedStream(io.TextIOBase):
         self._marked = False
         self._lines: SimpleQueue[str | threading.Event | _Missing | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        # Held from the start of the thread.
+        self._claimed = threading.Lock()
 
     # ------------------------------------------------------------------ what streams have
 
@@ -170,8 +172,8 @@ class QueuedStream(io.TextIOBase):
             self._lines.put(text)
 
     def _start(self) -> bool:
-        if self._thread is None:
-            # Assigned before it runs: a signal handler that writes in between must not start another one.
+        # A signal handler that writes after the look at `_thread` must not start another thread.
+        if self._thread is None and self._claimed.acquire(blocking=False):
             self._thread = thread = threading.Thread(target=self._run, name="sluice-log", daemon=True)
             # The thread inherits the mask: signals are for the main thread, which may hold them back.
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -179,6 +181,7 @@ class QueuedStream(io.TextIOBase):
                 thread.start()
             except RuntimeError:
                 self._thread = None
+                self._claimed.release()
                 return False  # no thread can be started, or the interpreter is about to end
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -228,6 +229,24 @@ def test_a_signal_handler_may_write_while_the_thread_starts_and_starts_no_other(
     pipe.stream.write("line\n")
     assert pipe.read_until(b"line\n") == b"handled\nline\n"
     assert started == [pipe.stream._thread]
+
+
+def test_a_signal_handler_may_write_while_the_thread_is_made_and_starts_no_other(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_init = threading.Thread.__init__
+    made: list[threading.Thread] = []
+
+    def interrupted(thread: threading.Thread, *args: Any, **kwargs: Any) -> None:
+        made.append(thread)
+        if len(made) == 1:
+            pipe.stream.write("handled\n")
+        real_init(thread, *args, **kwargs)
+
+    monkeypatch.setattr(threading.Thread, "__init__", interrupted)
+    pipe.stream.write("line\n")
+    assert pipe.read_until(b"line\n") == b"handled\nline\n"
+    assert made == [pipe.stream._thread]
 
 
 def test_half_a_line_is_not_ended_by_a_signal_handlers(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
