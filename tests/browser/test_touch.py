@@ -37,7 +37,8 @@ PASTE_IMAGE: Final = """async () => {
     canvas.getContext("2d");
     const clipboardData = new DataTransfer();
     clipboardData.items.add(new File([await canvas.convertToBlob()], "a.png", { type: "image/png" }));
-    document.querySelector("#sluice-message").dispatchEvent(new ClipboardEvent("paste", { clipboardData }));
+    const event = new ClipboardEvent("paste", { clipboardData, bubbles: true });
+    document.querySelector("#sluice-message").dispatchEvent(event);
 }"""
 
 # Safari covers the lower half of the page by its keyboard, and changes only the visual viewport.
