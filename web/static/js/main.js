@@ -114,12 +114,13 @@ const startScreen = new StartScreen(requireElement("empty", HTMLElement), requir
 const store = new ConversationStore({
   failed: (reason, ids) => {
     storageNotices.failed(reason, ids);
-    holdImages(); // of a question that is not stored
+    holdImages(); // of a question that may not be stored
   },
   saved: () => {
     storageNotices.saved();
     void storeRefused();
   },
+  forgotten: (id) => storageNotices.forget(id),
   listChanged: () => updateList(),
   changedElsewhere,
   deletedElsewhere: (id) => conversations.deletedElsewhere(id),

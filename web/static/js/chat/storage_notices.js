@@ -26,6 +26,8 @@ export class StorageNotices {
   #reasons = new Map();
   /** The id of the conversation that is shown. */
   #conversation = "";
+  /** The last one, which the reader may have dismissed. @type {TextKey | undefined} */
+  #shown;
 
   /**
    * @param {import("../ui/notices.js").Notices} notices
@@ -44,19 +46,27 @@ export class StorageNotices {
    */
   failed(reason, ids) {
     for (const id of OF_ONE.has(reason) && ids.length > 0 ? ids : [""]) this.#reasons.set(id, reason);
+    this.#shown = undefined; // shown again
     this.#show();
   }
 
   /** Call when something was stored. */
   saved() {
     for (const id of [...this.#reasons.keys()]) if (!this.#isUnsaved(id)) this.#reasons.delete(id);
-    this.#hideOthers();
+    this.#show();
+  }
+
+  /** @param {string} id of a conversation that is gone */
+  forget(id) {
+    this.#reasons.delete(id);
+    this.#show();
   }
 
   /** @param {string} id of the conversation that is shown now */
   showOf(id) {
     if (id === this.#conversation) return; // a notice that was dismissed does not come back
     this.#conversation = id;
+    this.#shown = undefined;
     this.#show();
   }
 
@@ -68,18 +78,14 @@ export class StorageNotices {
   }
 
   #show() {
-    this.#hideOthers();
     const current = this.#current;
-    if (current) this.#notices.show(current, current === ELSEWHERE ? { open: () => this.#openFirst() } : {});
+    this.#notices.hide(...[...Object.values(NOTICES), ELSEWHERE].filter((key) => key !== current));
+    if (current && current !== this.#shown) this.#notices.show(current, current === ELSEWHERE ? { open: () => this.#openFirst() } : {});
+    this.#shown = current;
   }
 
   #openFirst() {
     const [id] = this.#reasons.keys();
     if (id) this.#open(id);
-  }
-
-  #hideOthers() {
-    const current = this.#current;
-    this.#notices.hide(...[...Object.values(NOTICES), ELSEWHERE].filter((key) => key !== current));
   }
 }

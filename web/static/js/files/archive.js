@@ -127,7 +127,7 @@ function exchangeFrom(value, mayRun) {
   };
   if (images !== undefined) exchange.images = list(images).map(imageFrom);
   if (parts !== undefined) exchange.parts = list(parts).map((part) => partFrom(part, exchange.answer.length));
-  if (thoughtMs !== undefined) exchange.thoughtMs = time(Math.max(0, thoughtMs)); // of earlier versions, where the clock was set back
+  if (thoughtMs !== undefined) exchange.thoughtMs = thoughtMs < 0 ? 0 : number(thoughtMs); // of earlier versions, where the clock was set back
   if (finishReason !== undefined) exchange.finishReason = string(finishReason);
   if (leftOut !== undefined) exchange.leftOut = number(leftOut);
   if (figures !== undefined) exchange.figures = detailsFrom(figures);

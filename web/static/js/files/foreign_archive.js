@@ -207,7 +207,7 @@ function unescape(html) {
  * @returns {Conversation | null} null if nobody has asked anything
  */
 function conversationFrom({ id: given, title, created, changed, current, messages, tuning }) {
-  const id = given || (messages[0]?.id ?? ""); // two without one are not the same
+  const id = given || (messages.find(({ role }) => role === "user")?.id ?? ""); // two without one are not the same
   const byId = new Map(messages.map((message) => [message.id, message]));
   /** @type {Map<string | null, Message[]>} */
   const children = new Map();

@@ -22,6 +22,7 @@ import { WriteQueue } from "./write_queue.js";
  * @property {(reason: StorageErrorReason, ids: string[]) => void} failed these conversations could not be read or stored,
  *   or something else, without ids
  * @property {() => void} saved something was stored or deleted: there may be room for what was refused
+ * @property {(id: string) => void} forgotten a conversation is gone, also with what was not stored of it
  * @property {() => void} listChanged the list of conversations has changed
  * @property {(id: string) => void} changedElsewhere another tab has changed a conversation
  * @property {(id: string) => void} deletedElsewhere
@@ -44,7 +45,10 @@ export class ConversationStore {
   #events;
   #tabs;
   #catalogue = new Catalogue();
-  #changes = new RecordChanges((id, changes) => this.#try((database) => database.changeRecord(id, changes), [id]));
+  #changes = new RecordChanges({
+    write: (id, changes) => this.#try((database) => database.changeRecord(id, changes), [id]),
+    canLeave: () => this.#database !== null,
+  });
   #isListRead = false;
   #queue;
   #setOpened = () => {};
@@ -224,7 +228,7 @@ export class ConversationStore {
   /** Tries again to change records. */
   async #changeWhatWasRefused() {
     for (const id of this.#changes.ids) {
-      if (!(await this.#storeChanges(id))) return;
+      if (!(await this.#storeChanges(id))) continue; // another one may be smaller
       this.#events.changedHere(id, "record");
     }
   }
@@ -249,7 +253,8 @@ export class ConversationStore {
     await this.flush();
     const conversation = await this.load(id);
     if (!conversation) return null;
-    if (this.#catalogue.isWritten(id)) {
+    const wasStored = this.#catalogue.isWritten(id);
+    if (wasStored) {
       const done = await this.#try((database) => database.deleteConversation(id).then(() => true));
       if (!done) return null;
     }
@@ -257,7 +262,7 @@ export class ConversationStore {
     if (!isFromServer) this.#events.changedHere(id, "deleted");
     this.#events.listChanged();
     this.#tabs.post({ kind: "deleted", conversation: id });
-    await this.#writeWhatWasRefused();
+    if (wasStored) await this.#writeWhatWasRefused();
     return conversation;
   }
 
@@ -294,9 +299,9 @@ export class ConversationStore {
     this.#queue.dropExchange(exchange.id);
     if (!isFromServer) this.#events.changedHere(conversation.id, "content");
     await this.flush(); // its children have another parent now
-    await this.#try((database) => database.deleteExchange(exchange.id));
+    const isDone = await this.#try((database) => database.deleteExchange(exchange.id).then(() => true));
     this.#tabs.post({ kind: "changed", conversation: conversation.id });
-    await this.#writeWhatWasRefused();
+    if (isDone) await this.#writeWhatWasRefused();
   }
 
   /** @returns {Promise<Set<string> | null>} the ids of the images of all exchanges; null if they cannot be read */
@@ -384,9 +389,10 @@ export class ConversationStore {
     this.#catalogue.remove(id);
     this.#queue.drop(id);
     this.#changes.drop(id);
+    this.#events.forgotten(id);
   }
 
-  /** Tries again to write changes: a deletion may have made room for them. */
+  /** Tries again to write changes. Call after a deletion, which may have made room for them. */
   async #writeWhatWasRefused() {
     if (!this.#queue.isEmpty) await this.flush();
     await this.#finishSaving();

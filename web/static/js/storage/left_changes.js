@@ -12,8 +12,8 @@ import { parseObject } from "../api/failure.js";
 const KEY = storageName("left");
 
 /**
- * Call while the page is left.
- * @param {string} id of a stored conversation
+ * Call while the page is left, or when the database has refused the changes.
+ * @param {string} id of a conversation
  * @param {RecordChanges} changes
  */
 export function leaveChanges(id, changes) {

@@ -6,18 +6,17 @@ import { forgetChanges, leaveChanges } from "./left_changes.js";
 /** @typedef {import("./database.js").RecordChanges} Changes */
 
 export class RecordChanges {
-  #write;
+  #events;
   /** By the id of the conversation. @type {Map<string, Changes>} */
   #waiting = new Map();
 
-  /** @param {(id: string, changes: Changes) => Promise<ConversationRecord | undefined>} write returns undefined if it failed */
-  constructor(write) {
-    this.#write = write;
-  }
-
-  /** Whether the database has all changes. */
-  get isEmpty() {
-    return this.#waiting.size === 0;
+  /**
+   * @param {object} events
+   * @param {(id: string, changes: Changes) => Promise<ConversationRecord | undefined>} events.write returns undefined if it failed
+   * @param {() => boolean} events.canLeave whether a later page will find the conversations
+   */
+  constructor(events) {
+    this.#events = events;
   }
 
   /** @param {string} id */
@@ -39,11 +38,11 @@ export class RecordChanges {
   async store(id, changes) {
     const all = { ...this.#waiting.get(id), ...changes };
     this.#waiting.set(id, all);
-    const stored = await this.#write(id, all);
+    const stored = await this.#events.write(id, all);
     if (stored && this.#waiting.get(id) === all) {
       this.#waiting.delete(id);
       forgetChanges(id, Object.keys(all));
-    } else if (!stored && this.#waiting.has(id)) leaveChanges(id, all);
+    } else if (!stored && this.#waiting.has(id) && this.#events.canLeave()) leaveChanges(id, all);
     return stored;
   }
 

@@ -32,8 +32,8 @@ export class WriteQueue {
   #events;
   #pageId = newIdentifier();
   #waiting = new PendingWrites();
-  /** Being written; queued again if the write fails. */
-  #inFlight = new PendingWrites();
+  /** Being written, in parts if there is no room for all; queued again if the write fails. @type {PendingWrites[]} */
+  #inFlight = [];
   #timer = 0;
   #lastWrite = -INTERVAL;
   /** @type {Promise<void>} */
@@ -56,36 +56,41 @@ export class WriteQueue {
 
   /** Whether the database has all changes. */
   get isEmpty() {
-    return this.#waiting.isEmpty && this.#inFlight.isEmpty;
+    return this.#all.every((changes) => changes.isEmpty);
+  }
+
+  /** The oldest first. */
+  get #all() {
+    return [...this.#inFlight, this.#waiting];
   }
 
   /** @param {string} exchange */
   has(exchange) {
-    return this.#waiting.has(exchange) || this.#inFlight.has(exchange);
+    return this.#all.some((changes) => changes.has(exchange));
   }
 
   /** @param {string} conversation */
   record(conversation) {
-    return this.#waiting.record(conversation) ?? this.#inFlight.record(conversation);
+    return this.#all.findLast((changes) => changes.record(conversation))?.record(conversation);
   }
 
   /** @param {string} conversation */
   exchangesOf(conversation) {
-    return [...this.#inFlight.exchangesOf(conversation), ...this.#waiting.exchangesOf(conversation)];
+    return this.#all.flatMap((changes) => changes.exchangesOf(conversation));
   }
 
   get exchanges() {
-    return [...this.#inFlight.exchanges, ...this.#waiting.exchanges];
+    return this.#all.flatMap((changes) => changes.exchanges);
   }
 
   /** @param {string} conversation that was deleted: if its write fails, it is not tried again */
   drop(conversation) {
-    for (const changes of [this.#waiting, this.#inFlight]) changes.drop(conversation);
+    for (const changes of this.#all) changes.drop(conversation);
   }
 
   /** @param {string} exchange that was deleted */
   dropExchange(exchange) {
-    for (const changes of [this.#waiting, this.#inFlight]) changes.dropExchange(exchange);
+    for (const changes of this.#all) changes.dropExchange(exchange);
   }
 
   /** Writes the backups of earlier pages, or queues them if the database fails. */
@@ -115,14 +120,14 @@ export class WriteQueue {
     clearTimeout(this.#timer);
     this.#timer = 0;
     this.#lastWrite = performance.now();
-    this.#writing = this.#writing.then(() => this.#write());
+    this.#writing = this.#writing.catch(() => undefined).then(() => this.#write()); // also after a bug in a listener
     return this.#writing;
   }
 
   /** Backs up all unwritten changes. */
   backUpBeforeUnload() {
     if (!this.database || this.isEmpty) return;
-    this.#waiting.restore(this.#inFlight); // that write may be aborted; writing twice is harmless
+    for (const part of this.#inFlight) this.#waiting.restore(part); // that write may be aborted; writing twice is harmless
     this.backUp();
     void this.flush(); // may still succeed
   }
@@ -142,39 +147,49 @@ export class WriteQueue {
   }
 
   async #write() {
-    if (!this.database || this.#waiting.isEmpty) return;
-    const all = (this.#inFlight = this.#waiting);
+    const { database } = this;
+    if (!database || this.#waiting.isEmpty) return;
+    const all = this.#waiting;
+    this.#inFlight = [all];
     this.#waiting = new PendingWrites();
-    const error = await this.#tryToWrite(this.database, all);
-    if (!error) return deleteUnloadBackup(this.#pageId);
-    if (all.isEmpty) return; // all of it was deleted meanwhile
-    const isFull = error instanceof StorageError && error.reason === "full";
-    const parts = isFull && all.records.length > 1 ? all.split() : [all];
-    for (const part of parts) {
-      // of several conversations, some may have room
-      const failure = part === all ? error : await this.#tryToWrite(this.database, part);
-      if (!failure) continue;
-      const ids = part.records.map(({ id }) => id);
-      this.#waiting.restore(part);
-      for (const id of ids) this.#inFlight.drop(id);
-      this.#events.failed(failure, ids);
+    try {
+      const error = await this.#tryToWrite(database, all);
+      const isFull = error instanceof StorageError && error.reason === "full";
+      if (isFull && all.records.length > 1) {
+        const parts = (this.#inFlight = all.split()); // of several conversations, some may have room
+        for (const part of [...parts]) this.#report(part, await this.#tryToWrite(database, part));
+      } else this.#report(all, error);
+      if (this.#inFlight.length === 0) deleteUnloadBackup(this.#pageId);
+    } finally {
+      for (const part of this.#inFlight) this.#waiting.restore(part);
+      this.#inFlight = [];
     }
   }
 
   /**
    * @param {Database} database
-   * @param {PendingWrites} changes
+   * @param {PendingWrites} changes being written
    * @returns {Promise<unknown>} the error if nothing was written
    */
   async #tryToWrite(database, changes) {
+    if (changes.isEmpty) return undefined; // deleted meanwhile
+    let written;
     try {
-      const { records, deleted } = await database.write(this.#writingsOf(changes), changes.exchanges);
-      for (const { id } of changes.records) this.#inFlight.drop(id);
-      this.#events.written(records, deleted);
-      return undefined;
+      written = await database.write(this.#writingsOf(changes), changes.exchanges);
     } catch (error) {
       return error;
     }
+    this.#inFlight = this.#inFlight.filter((each) => each !== changes);
+    this.#events.written(written.records, written.deleted);
+    return undefined;
+  }
+
+  /**
+   * @param {PendingWrites} changes
+   * @param {unknown} error undefined if they were written
+   */
+  #report(changes, error) {
+    if (error && !changes.isEmpty) this.#events.failed(error, changes.records.map(({ id }) => id));
   }
 
   /** @param {PendingWrites} changes */
