@@ -46,6 +46,11 @@ JOINED: Final = [
     ("\\[ \\sq", "rt{2} \\]", "\\[ \\sqrt{2} \\]"),
     ("\\begin{ali", "gn}x\\end{align}", "\\begin{align}x\\end{align}"),
     ("$$x$$ The quick", "brown fox", "$$x$$ The quick brown fox"),
+    ("$$a\\\\[2pt]b$$ The quick", "brown fox", "$$a\\\\[2pt]b$$ The quick brown fox"),
+    ("Write `\\(` first. The quick", "brown fox", "Write `\\(` first. The quick brown fox"),
+    ("Write ``\\begin{`x`` first. The quick", "brown fox", "Write ``\\begin{`x`` first. The quick brown fox"),
+    ("Set `$HOME` first. The quick", "brown fox", "Set `$HOME` first. The quick brown fox"),
+    ("Set `a` to \\( x", "y \\)", "Set `a` to \\( xy \\)"),
     # repeated
     ("jumps over the lazy dog", "the lazy dog and runs", "jumps over the lazy dog and runs"),
     ("The law of interna", "international trade", "The law of international trade"),

@@ -16,6 +16,8 @@ const ADDRESS = /(?:[a-z]:\/\/|www\.|[^\s@]@)\S*$/i;
 const PLAIN_WORD = /^[\p{L}\p{M}]+[.,;:!?)\]"”’]*$/u;
 /** What opens mathematics, and what closes it. */
 const MATHEMATICS = [["\\[", "\\]"], ["\\(", "\\)"], ["\\begin{", "\\end{"]];
+/** A complete one: what is in it opens nothing. */
+const CODE_SPAN = /(?<!`)(`+)(?!`)[^]*?[^`]\1(?!`)/g;
 const LIST_LINE = /^\s*(?:[-*+]|\d{1,9}[.)])\s/;
 
 // Words that are rarely the beginning of a longer one, and words that are rarely the end of one.
@@ -188,7 +190,7 @@ function needsSpace(before, rest, word) {
   const last = [...before.slice(-2)].at(-1) ?? "";
   const first = [...rest.slice(0, 2)][0] ?? "";
   if (/\s/.test(last) || /\s/.test(first) || WITHOUT_SPACES.test(last) || WITHOUT_SPACES.test(first)) return false;
-  const paragraph = before.slice(before.lastIndexOf("\n\n") + 1);
+  const paragraph = before.slice(before.lastIndexOf("\n\n") + 1).replace(CODE_SPAN, "``").replaceAll("\\\\", "");
   if (isInside(paragraph, "`") || isInside(paragraph, "$") || isInside(paragraph, "$$")) return false;
   if (MATHEMATICS.some(([open = "", close = ""]) => paragraph.lastIndexOf(open) > paragraph.lastIndexOf(close))) return false;
   if (/^\s*(?:[-*+]|\d{1,9}[.)]|#{1,6})$/.test(before.slice(before.lastIndexOf("\n") + 1))) return true; // "2." "Two"
