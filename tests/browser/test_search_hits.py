@@ -7,6 +7,7 @@ from typing import Final
 from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
+from tools.common.page_modules import with_page_modules
 from tools.common.scripted_model import ScriptedModel, reply
 
 from .test_conversations import titles
@@ -131,6 +132,41 @@ def test_a_search_result_stays_in_view_while_other_answers_are_drawn(browser_pag
     expect(plain).to_have_count(0)
     chat.page.evaluate(DRAWN)
     expect(place).to_be_in_viewport(ratio=1)
+
+
+# How the page scrolls in two frames while another answer is not drawn yet: to the words, when their text was
+# replaced, as by the colours of code, and when another conversation is shown.
+SCROLLING: Final = with_page_modules("""async () => {
+    const { showHit } = await pageModule("transcript/search_hit.js");
+    const log = document.createElement("div");
+    log.innerHTML = "<div class=exchange><p class=prose></div><div class=answer><p class='prose plain'></div>";
+    document.body.append(log);
+    const text = "heron " + "word ".repeat(5000);
+    const words = log.querySelector("p");
+    words.textContent = text;
+    let calls = [];
+    let isShown = true;
+    const done = showHit(log, log.firstElementChild, ["heron"], {
+        scrollTo: (_, block) => calls.push(block),
+        scrollBy: () => calls.push("by"),
+        isWanted: () => isShown,
+    });
+    const twoFrames = async () => {
+        for (let frame = 0; frame < 2; frame++) await new Promise((resolve) => requestAnimationFrame(resolve));
+        return [...new Set(calls.splice(0))];
+    };
+    const found = [await twoFrames()];
+    words.replaceChildren(text);
+    found.push(await twoFrames());
+    isShown = false;
+    await done;
+    return [...found, calls];
+}""")
+
+
+def test_a_search_result_is_shown_no_more_when_its_text_or_conversation_is_gone(browser_page: Page) -> None:
+    ChatPage(browser_page).open()
+    assert browser_page.evaluate(SCROLLING) == [["start", "center", "by"], ["center"], []]
 
 
 # Answers and the snippet for the word "heron".

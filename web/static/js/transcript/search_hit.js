@@ -30,8 +30,9 @@ export async function showHit(log, exchange, words, { scrollTo, scrollBy, isWant
   onReaderAct(() => kept.abort(), kept.signal);
   /** @param {HTMLElement} part @param {() => void} show */
   const keep = (part, show) => keepInView(part, () => {
-    if (!kept.signal.aborted) show();
-    return keeping === kept && isWanted();
+    const isKept = keeping === kept && isWanted();
+    if (isKept && !kept.signal.aborted) show();
+    return isKept;
   });
   if (!(await keep(exchange, () => scrollTo(exchange, "start")))) return; // it is drawn next
   const marks = marksIn(exchange, words);
@@ -108,6 +109,7 @@ function unfold(place) {
 function showPlace(place, scrollTo, scrollBy) {
   const block = questionAround(place) ?? elementAround(place); // of a folded question, the text must not scroll
   scrollTo(block, "center");
+  if (place.collapsed) return; // the colours of code have replaced its text
   const { clientHeight } = scroller;
   if (block.getBoundingClientRect().height > clientHeight / 2) {
     const { top, bottom } = place.getBoundingClientRect();
@@ -128,5 +130,6 @@ function questionAround(place) {
 
 /** @param {Range} place */
 function elementAround(place) {
-  return /** @type {HTMLElement} */ (place.startContainer.parentElement);
+  const { startContainer } = place;
+  return /** @type {HTMLElement} */ (startContainer instanceof HTMLElement ? startContainer : startContainer.parentElement);
 }
