@@ -31,7 +31,8 @@ export function fitHistory(question, { maxMessages, maxChars, maxBytes }) {
   let bytes = byteLength(bodyOf({ ...question, history }, { isKept: true }));
   let whole = 0;
   for (let end = all.length, from = end; end > 0; end = from) {
-    from = all.findLastIndex(({ role }, index) => index < end && role === "user");
+    from = end - 1;
+    while (from > 0 && all[from]?.role !== "user") from -= 1;
     const turn = all.slice(from, end);
     if (history.length + turn.length > maxMessages) break;
     // the server would refuse the whole request for one message that is too long; of that, its end matters

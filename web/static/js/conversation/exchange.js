@@ -124,8 +124,8 @@ export function finish(exchange, outcome) {
   if (exchange.parts && exchange.state === "complete") exchange.parts = withoutProgress(exchange.parts);
 }
 
-/** @param {number} from milliseconds since 1970 @returns {number} never negative: the clock may have been set back */
-function timeSince(from) {
+/** @param {number} from milliseconds since 1970 @returns {number} milliseconds, never negative: the clock may have been set back */
+export function timeSince(from) {
   return Math.max(0, Date.now() - from);
 }
 

@@ -51,7 +51,10 @@ export function forgetChanges(id, names) {
 export async function storeLeftChanges(store) {
   if (!store.isListRead) return; // a later page does it
   for (const [id, changes] of Object.entries(read())) {
-    if (!store.record(id)) forgetChanges(id);
+    if (!store.record(id)) {
+      forgetChanges(id);
+      continue;
+    }
     const { title, isPinned, systemPrompt, temperature } = changes;
     await store.changeRecord(id, {
       ...(typeof title === "string" && { title }),

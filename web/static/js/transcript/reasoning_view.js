@@ -1,5 +1,6 @@
 /** The model's reasoning, in a collapsible section with its duration. Rendered only while open. */
 
+import { timeSince } from "../conversation/exchange.js";
 import { setLabel, texts } from "../i18n/language.js";
 import { MarkdownView } from "../markdown/markdown_view.js";
 
@@ -60,7 +61,7 @@ export class ReasoningView {
     if (!this.element.isConnected) this.#stopTimer(); // another conversation is shown
     const { thoughtMs = 0, thoughtFrom = 0 } = this.#exchange;
     const text = isThinking(this.#exchange)
-      ? texts.thinkingFor(seconds(Math.max(0, Date.now() - thoughtFrom)))
+      ? texts.thinkingFor(seconds(timeSince(thoughtFrom)))
       : thoughtMs > 0
         ? texts.thoughtFor(seconds(thoughtMs))
         : texts.reasoning;
