@@ -1,7 +1,7 @@
 /** The settings dialog. Each change applies at once. */
 
 import { bringIntoView } from "../ui/in_view.js";
-import { Dialog } from "./dialog.js";
+import { Dialog } from "../ui/dialog.js";
 import { onLanguageChange, texts } from "../i18n/language.js";
 
 /** @typedef {import("../settings/settings.js").Settings} Settings */

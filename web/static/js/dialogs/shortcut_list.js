@@ -1,6 +1,6 @@
 /** The dialog that lists the keyboard shortcuts. */
 
-import { Dialog } from "./dialog.js";
+import { Dialog } from "../ui/dialog.js";
 import { setText } from "../i18n/language.js";
 import { keysOf } from "../ui/shortcuts.js";
 

@@ -6,7 +6,7 @@ import { MAX_TEMPERATURE } from "../conversation/tuning.js";
 import { leaveChanges } from "../storage/left_changes.js";
 import { texts, tooLong } from "../i18n/language.js";
 import { bringIntoView } from "../ui/in_view.js";
-import { Dialog } from "./dialog.js";
+import { Dialog } from "../ui/dialog.js";
 
 /** @typedef {import("../api/configuration.js").Configuration} Configuration */
 /** @typedef {import("../conversation/tuning.js").Tuning} Tuning */

@@ -1,6 +1,6 @@
 /** A modal dialog. A click on the backdrop closes it. */
 
-import { lockScrolling } from "../ui/scroll_lock.js";
+import { lockScrolling } from "./scroll_lock.js";
 
 export class Dialog {
   #element;
