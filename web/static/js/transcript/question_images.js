@@ -1,9 +1,9 @@
 /** The images of a question: small ones, which open large. */
 
+import { Dialog } from "../ui/dialog.js";
 import { iconButton, PART_MISSING } from "../ui/button.js";
 import { loadStyles } from "../browser/libraries.js";
 import { loadImages, onImagesAdded } from "../storage/image_store.js";
-import { lockScrolling } from "../ui/scroll_lock.js";
 import { root } from "../browser/page_root.js";
 import { setText, texts } from "../i18n/language.js";
 
@@ -67,21 +67,16 @@ function thumbnail({ name, width, height }, data) {
  */
 async function openLarge(opener, data, name) {
   await loadStyles("css/dialog.css");
-  const dialog = document.createElement("dialog");
+  const element = document.createElement("dialog");
   const picture = document.createElement("img");
-  dialog.className = "dialog image-dialog";
-  dialog.ariaLabel = texts.imageOf(name);
+  const dialog = new Dialog(element);
+  element.className = "dialog image-dialog";
+  element.ariaLabel = texts.imageOf(name);
   Object.assign(picture, { src: data, alt: name });
-  dialog.append(picture, iconButton("x", "close", "close", () => dialog.close()));
-  dialog.addEventListener("click", ({ target }) => {
-    if (target === dialog || target === picture) dialog.close();
-  });
-  dialog.addEventListener("close", () => {
-    dialog.remove();
-    lockScrolling(dialog, false);
-  });
-  root.append(dialog);
+  element.append(picture, iconButton("x", "close", "close", () => dialog.close()));
+  picture.addEventListener("click", () => dialog.close());
+  element.addEventListener("close", () => element.remove());
+  root.append(element);
   opener.focus({ preventScroll: true }); // gets it back; it may have gone elsewhere while the style sheet came
-  dialog.showModal();
-  lockScrolling(dialog, true);
+  dialog.open();
 }
