@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tools.common.chat_page import ChatPage
 from tools.common.page_modules import with_page_modules
@@ -633,6 +633,22 @@ def test_a_reload_returns_to_where_the_reader_was(chat: ChatPage, model: Scripte
     expect(chat.prose).to_contain_text("The end.")
     chat.wait_complete()
     page.wait_for_function(f"() => ({PLACE})() === 'end'")
+
+
+def test_a_reload_before_all_is_drawn_returns_to_where_the_reader_was(
+    chat: ChatPage, model: ScriptedModel, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("Failed to load resource")  # of what is held
+    model.enqueue(*(reply(FORMULAS) for _ in range(3)))
+    page, place = chat.page, read_on_after_three(chat)
+    held: list[Route] = []
+    page.route("**/vendor/katex/katex.js", lambda route: route.continue_() if held else held.append(route))
+    page.reload()
+    expect(page.locator(".prose[aria-busy=true]")).to_have_count(3)
+    page.reload()
+    held[0].abort()
+    chat.wait_shown()
+    page.wait_for_function(f"(place) => Math.abs(({PLACE})() - place) <= 2", arg=place)
 
 
 def test_a_reload_returns_to_the_paragraph_below_what_is_folded_again(chat: ChatPage, model: ScriptedModel) -> None:

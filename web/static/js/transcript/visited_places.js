@@ -69,7 +69,9 @@ export function returnToPlaces(log, bar, scrollBy) {
 
   const isSame = stored.conversation && stored.conversation === conversationInAddress(); // a sign-in may have made another entry
   const first = isSame ? stored.place : places.get(entry());
-  note();
+  places.delete(entry());
+  if (first) places.set(entry(), first); // until it is shown: the page may be loaded again before
+  else note();
   scrollTarget.addEventListener("scroll", note, { passive: true });
   onReaderAct(cancel);
   addEventListener("popstate", () => void returnTo(places.get(entry())));
