@@ -14,6 +14,8 @@ from tools.common.chat_page import ChatPage
 from tools.common.scripted_model import ScriptedModel, reply
 
 from .browser_errors import BrowserErrors
+from .test_conversations import FILL_STORAGE
+from .test_images import choose, picture
 
 pytestmark = pytest.mark.browser_context  # a new context, with an empty cache
 
@@ -169,8 +171,8 @@ def test_a_page_loaded_before_a_deploy_works_after_it(browser_page: Page, model:
     expect(prose.locator(".hljs-keyword")).to_have_text("def")
 
 
-def open_before_a_deploy(page: Page) -> ChatPage:
-    """Open a page of which the server has another version when it loads its later parts."""
+def open_before_a_deploy(page: Page, shown: str = "#sluice-empty") -> ChatPage:
+    """Open a page of which the server has another version when it loads what comes after this part."""
     old = "static/0123456789abcdef/"
     version: list[str] = []
 
@@ -190,7 +192,7 @@ def open_before_a_deploy(page: Page) -> ChatPage:
     page.route(is_page, age)
     page.route(f"**/{old}**", find)
     page.goto("/")
-    expect(page.locator("#sluice-empty")).to_be_visible()
+    expect(page.locator(shown)).to_be_visible()
     page.unroute(f"**/{old}**", find)
     page.evaluate("() => { window.isOld = true; }")
     return ChatPage(page)
@@ -220,3 +222,43 @@ def test_a_page_in_which_a_message_was_begun_after_a_deploy_asks_to_be_loaded_ag
     expect(chat.field).to_have_value("Hello")
     browser_page.get_by_role("button", name="Settings").click()
     expect(browser_page.get_by_role("dialog", name="Settings")).to_be_visible()
+
+
+def test_a_page_with_an_attached_image_after_a_deploy_asks_to_be_loaded_again(
+    browser_page: Page, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("Failed to load resource")
+    chat = ChatPage(browser_page)
+    chat.configure(images=True)
+    chat.open()
+    choose(chat, picture(chat, "one.png"))
+    expect(chat.status).to_have_text("Files added: one.png")
+    open_before_a_deploy(browser_page, ".attachments img")
+    browser_page.mouse.move(300, 300)
+    browser_page.mouse.move(310, 310)
+    expect(browser_page.get_by_role("alert")).to_contain_text("The server has a newer version of this page.")
+    assert browser_page.evaluate("window.isOld")
+
+
+def test_a_page_with_an_unsaved_change_after_a_deploy_asks_to_be_loaded_again(
+    browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("Failed to load resource")
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply("Hello"))
+    chat.ask_and_wait("Hi")
+    chat.wait_saved()
+    open_before_a_deploy(browser_page)
+    browser_page.evaluate(FILL_STORAGE)
+    held: list[Route] = []  # it asks whether there was a deploy
+    browser_page.route("**/main.js", lambda route: held.append(route))
+    link, alerts = browser_page.locator(".conversation a"), browser_page.locator("#sluice-alerts")
+    link.focus()
+    with browser_page.expect_request("**/main.js"):
+        link.press("F2")
+    browser_page.keyboard.type("Greeting")
+    browser_page.keyboard.press("Enter")
+    expect(alerts).to_contain_text("cannot be saved")
+    held[0].continue_()
+    expect(alerts).to_contain_text("The server has a newer version of this page.")
+    assert browser_page.evaluate("window.isOld")

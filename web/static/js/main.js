@@ -337,7 +337,7 @@ function changedElsewhere(id) {
 
 /** Whether nothing is lost, and nobody disturbed, when the page is loaded again. */
 function mayReload() {
-  return isOwnPage && composer.isEmpty && !chat.running;
+  return isOwnPage && !composer.hasDraft && !hasRefusedImages() && store.isSaved && !chat.running;
 }
 
 function goToComposer() {

@@ -270,8 +270,10 @@ export class Composer {
     if (!isReading && !this.#running) this.#events.send(message, undefined, attachments?.take());
   }
 
-  get isEmpty() {
-    return this.#field.value === "";
+  /** Whether something is written or attached. */
+  get hasDraft() {
+    const { isEmpty = true, isReading = false } = this.#attachments ?? {};
+    return this.#field.value !== "" || !isEmpty || isReading;
   }
 
   focus() {

@@ -99,6 +99,11 @@ export class ConversationStore {
     return this.#queue.record(id) !== undefined || this.#changes.has(id);
   }
 
+  /** Whether the database has all changes of this page. */
+  get isSaved() {
+    return this.#queue.isEmpty && this.#changes.ids.length === 0;
+  }
+
   /** Whether all conversations of this browser are known. */
   get isListRead() {
     return this.#isListRead;
