@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tools.common.chat_page import ChatPage
 from tools.common.page_modules import with_page_modules
@@ -66,7 +66,7 @@ SEARCHES: Final = {"lemming": 0, "dingo": 0, "bongo": 0, "tapir": 0, "quagga": 0
 IS_SHOWN: Final = """(word) => [...(CSS.highlights.get("sluice-hit") ?? [])].some((range) => {
     const { left, top, right, bottom } = range.getBoundingClientRect();
     const seen = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
-    return String(range) === word && seen?.contains(range.startContainer);
+    return String(range) === word && seen !== null && range.intersectsNode(seen);
 })"""
 
 
@@ -84,6 +84,30 @@ def test_a_search_result_is_uncovered_where_it_is_folded_or_its_block_is_long(br
         expect(unfolded).to_have_count(count)
         chat.page.evaluate(DRAWN)
         chat.page.wait_for_function(IS_SHOWN, arg=words.split()[0])
+
+
+def test_the_marks_in_code_stay_when_its_colours_come(browser_page: Page) -> None:
+    held: list[Route] = []
+    browser_page.route("**/highlight_worker.js", lambda route: held.append(route))
+    chat = ChatPage(browser_page).open()
+    lines = "\n".join(f"line({number})" for number in range(100))
+    open_conversation(
+        chat, [f"The console.\n\n```js\n{lines}\nconst heron = console.log(1)\n{lines}\n```\n\nA heron."]
+    )
+    chat.page.locator("#sluice-search").fill("heron console.log")
+    chat.page.locator(".conversation .snippet").click()
+    chat.page.wait_for_function(f"({MARKED})().length === 3")
+    assert chat.answer.locator(".hljs-keyword").count() == 0
+    marked = ["heron", "console.log", "heron"]
+    assert browser_page.evaluate(MARKED) == marked
+    held.pop().continue_()
+    expect(chat.answer.locator(".hljs-keyword")).to_have_text("const")
+    assert browser_page.evaluate(f"({MARKED})().sort()") == sorted(marked)
+    # also in code that has its colours already, where other elements divide a word
+    chat.page.locator("#sluice-search").fill("console.log")
+    chat.page.locator(".conversation .snippet").click()
+    chat.page.wait_for_function(f"({MARKED})().join() === 'console.log'")
+    chat.page.wait_for_function(IS_SHOWN, arg="console.log")
 
 
 # From now on, the rest is drawn when the page has scrolled and has not yet heard of it, as on a slow machine.

@@ -1,19 +1,19 @@
 /** Shows where the words of a search stand in an exchange: scrolls there, and marks them. */
 
 import { isAlone, scroller } from "../browser/page_root.js";
+import { elementAround, HitMarks, questionAround } from "./hit_marks.js";
 import { keepInView, onReaderAct } from "./kept_place.js";
-
-const NAME = "sluice-hit"; // as in the style sheet
 
 /** Aborted when the reader goes on, or chooses another one. */
 let keeping = new AbortController();
+/** @type {HitMarks | null} */
+let marks = null;
 
 /** Removes the marks. */
 export function clearHit() {
-  if ("highlights" in CSS) CSS.highlights.delete(NAME);
+  marks?.clear();
+  marks = null;
 }
-
-/** @typedef {{ word: string, range: Range }} Mark */
 
 /**
  * @param {HTMLElement} log
@@ -35,53 +35,16 @@ export async function showHit(log, exchange, words, { scrollTo, scrollBy, isWant
     return isKept;
   });
   if (!(await keep(exchange, () => scrollTo(exchange, "start")))) return; // it is drawn next
-  const marks = marksIn(exchange, words);
   clearHit();
-  // a browser without the API shows the place unmarked
-  if ("highlights" in CSS && marks.length > 0) CSS.highlights.set(NAME, new Highlight(...marks.map(({ range }) => range)));
-  const quoted = quotedOf(marks, words);
-  for (const { range } of quoted) unfold(range);
-  const place = quoted[0]?.range;
+  const found = (marks = new HitMarks(exchange, words));
+  for (const { range } of found.quoted) unfold(range);
   const other = exchange.querySelector(".question-editor") ?? exchange;
-  await keep(log, () => (place ? showPlace(place, scrollTo, scrollBy) : scrollTo(other, "center")));
+  await keep(log, () => {
+    const place = found.quoted[0]?.range;
+    if (place) showPlace(place, scrollTo, scrollBy);
+    else scrollTo(other, "center");
+  });
   kept.abort();
-}
-
-/**
- * @param {HTMLElement} exchange
- * @param {string[]} words
- * @returns {Mark[]} in the order of the text, where the search has looked
- */
-function marksIn(exchange, words) {
-  const walker = document.createTreeWalker(exchange, NodeFilter.SHOW_TEXT);
-  const marks = [];
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    const parent = node.parentElement;
-    if (!parent?.closest(".question:not([hidden]), .prose") || parent.closest("button, .reasoning")) continue;
-    const text = node.textContent ?? "";
-    const lower = text.toLocaleLowerCase();
-    if (lower.length !== text.length) continue; // a few letters become two: the places would differ
-    for (const word of words) {
-      for (let at = lower.indexOf(word); at >= 0; at = lower.indexOf(word, at + word.length)) {
-        const range = document.createRange();
-        range.setStart(node, at);
-        range.setEnd(node, at + word.length);
-        marks.push({ word, range });
-      }
-    }
-  }
-  return marks.sort((one, other) => one.range.compareBoundaryPoints(Range.START_TO_START, other.range));
-}
-
-/**
- * @param {Mark[]} marks
- * @param {string[]} words
- * @returns {Mark[]} the first of each word: of the answer if it has all words, because then the list quotes the answer
- */
-function quotedOf(marks, words) {
-  const firstOf = (/** @type {Mark[]} */ among) => among.filter((mark) => among.find(({ word }) => word === mark.word) === mark);
-  const ofAnswer = firstOf(marks.filter(({ range }) => !questionAround(range)));
-  return ofAnswer.length === new Set(words).size ? ofAnswer : firstOf(marks);
 }
 
 /** Opens what hides a place: a long question, and the sections of an answer. @param {Range} place */
@@ -109,7 +72,7 @@ function unfold(place) {
 function showPlace(place, scrollTo, scrollBy) {
   const block = questionAround(place) ?? elementAround(place); // of a folded question, the text must not scroll
   scrollTo(block, "center");
-  if (place.collapsed) return; // the colours of code have replaced its text
+  if (place.collapsed) return; // its text was replaced, as by a formula
   const { clientHeight } = scroller;
   if (block.getBoundingClientRect().height > clientHeight / 2) {
     const { top, bottom } = place.getBoundingClientRect();
@@ -121,15 +84,4 @@ function showPlace(place, scrollTo, scrollBy) {
     const around = box.getBoundingClientRect();
     if (left < around.left || right > around.right) box.scrollLeft += (left + right - around.left - around.right) / 2;
   }
-}
-
-/** @param {Range} place */
-function questionAround(place) {
-  return elementAround(place).closest(".question");
-}
-
-/** @param {Range} place */
-function elementAround(place) {
-  const { startContainer } = place;
-  return /** @type {HTMLElement} */ (startContainer instanceof HTMLElement ? startContainer : startContainer.parentElement);
 }

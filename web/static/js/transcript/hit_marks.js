@@ -1,0 +1,144 @@
+/** Marks the words of a search in an exchange. The colours of code replace its text, which is then marked again. */
+
+const NAME = "sluice-hit"; // as in the style sheet
+const BOX = ".lines"; // of code: the highlighter replaces the text of a whole box
+
+/**
+ * @typedef {{ word: string, range: Range }} Mark
+ * @typedef {{ box: Element, texts: Text[] }} Run texts that follow each other in one element, or in one box of code
+ */
+
+export class HitMarks {
+  #words;
+  /** The marks of each run in the order of the text, where the search has looked. @type {Mark[][]} */
+  #marks = [];
+  /** The index of the run of each box. @type {Map<Element, number>} */
+  #boxes = new Map();
+  #highlight = "highlights" in CSS ? new Highlight() : null; // a browser without the API shows the place unmarked
+  #observer = new MutationObserver((changes) => this.#markAgain(changes));
+  /** @type {Mark[] | null} */
+  #quoted = null;
+
+  /**
+   * @param {HTMLElement} exchange
+   * @param {string[]} words lower-case
+   */
+  constructor(exchange, words) {
+    this.#words = words;
+    for (const run of runsIn(exchange)) {
+      if (run.box.matches(BOX)) this.#boxes.set(run.box, this.#marks.length);
+      this.#marks.push(this.#mark(run));
+    }
+    if (this.#highlight) CSS.highlights.set(NAME, this.#highlight);
+    this.#observer.observe(exchange, { childList: true, subtree: true });
+  }
+
+  /** The first mark of each word: of the answer if it has all words, because then the list quotes the answer. */
+  get quoted() {
+    this.#quoted ??= quotedOf(this.#marks.flat(), this.#words);
+    return this.#quoted;
+  }
+
+  clear() {
+    this.#observer.disconnect();
+    if ("highlights" in CSS) CSS.highlights.delete(NAME);
+  }
+
+  /** @param {Run} run */
+  #mark(run) {
+    const marks = marksIn(run, this.#words);
+    for (const { range } of marks) this.#highlight?.add(range);
+    return marks;
+  }
+
+  /** @param {MutationRecord[]} changes */
+  #markAgain(changes) {
+    for (const box of new Set(changes.map(({ target }) => /** @type {Element} */ (target).closest(BOX)))) {
+      const index = box ? this.#boxes.get(box) : undefined;
+      if (!box || index === undefined) continue;
+      for (const { range } of this.#marks[index] ?? []) this.#highlight?.delete(range);
+      this.#marks[index] = this.#mark({ box, texts: [...textsIn(box)] });
+      this.#quoted = null;
+    }
+  }
+}
+
+/** @param {Element} element */
+function* textsIn(element) {
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) yield /** @type {Text} */ (walker.currentNode);
+}
+
+/** @param {HTMLElement} exchange @returns {Run[]} */
+function runsIn(exchange) {
+  /** @type {Run[]} */
+  const runs = [];
+  for (const text of textsIn(exchange)) {
+    const parent = text.parentElement;
+    if (!parent?.closest(".question:not([hidden]), .prose") || parent.closest("button, .reasoning")) continue;
+    const box = parent.closest(BOX) ?? parent;
+    const last = runs.at(-1);
+    if (last?.box === box) last.texts.push(text);
+    else runs.push({ box, texts: [text] });
+  }
+  return runs;
+}
+
+/**
+ * @param {Run} run
+ * @param {string[]} words
+ * @returns {Mark[]} in the order of the text
+ */
+function marksIn({ texts }, words) {
+  const all = texts.map(lowerCase).join("");
+  const places = words.flatMap((word) => placesIn(all, word).map((at) => ({ word, at }))).sort((one, other) => one.at - other.at);
+  if (places.length === 0) return [];
+  let length = 0;
+  const ends = texts.map((text) => (length += text.length));
+  return places.map(({ word, at }) => {
+    const range = document.createRange();
+    const end = at + word.length;
+    const first = ends.findIndex((each) => each > at);
+    const last = ends.findIndex((each) => each >= end);
+    range.setStart(/** @type {Text} */ (texts[first]), at - (ends[first - 1] ?? 0));
+    range.setEnd(/** @type {Text} */ (texts[last]), end - (ends[last - 1] ?? 0));
+    return { word, range };
+  });
+}
+
+/** @param {Text} text @returns {string} of the same length */
+function lowerCase({ data }) {
+  const lower = data.toLocaleLowerCase();
+  return lower.length === data.length ? lower : data; // a few letters become two: the places would differ
+}
+
+/**
+ * @param {string} text
+ * @param {string} word
+ */
+function placesIn(text, word) {
+  const places = [];
+  for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + word.length)) places.push(at);
+  return places;
+}
+
+/**
+ * @param {Mark[]} marks
+ * @param {string[]} words
+ */
+function quotedOf(marks, words) {
+  const firstOf = (/** @type {Mark[]} */ among) => among.filter((mark) => among.find(({ word }) => word === mark.word) === mark);
+  const ofAnswer = firstOf(marks.filter(({ range }) => !questionAround(range)));
+  return ofAnswer.length === new Set(words).size ? ofAnswer : firstOf(marks);
+}
+
+/** @param {Range} place */
+export function questionAround(place) {
+  return elementAround(place).closest(".question");
+}
+
+/** @param {Range} place */
+export function elementAround(place) {
+  const { commonAncestorContainer } = place;
+  return /** @type {HTMLElement} */ (commonAncestorContainer instanceof HTMLElement ? commonAncestorContainer : commonAncestorContainer.parentElement);
+}
