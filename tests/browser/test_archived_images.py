@@ -12,10 +12,11 @@ from playwright.sync_api import Page, expect
 from tools.common.chat_page import ChatPage
 from tools.common.page_modules import change_module
 
+from .images import REPLY, attached, choose, open_with_images, picture
+from .kept_images import STORED
 from .test_archive import choose as import_file
 from .test_archive import exported
 from .test_conversations import act
-from .test_images import REPLY, STORED, attached, choose, picture
 
 # Deletes all kept images. The page has those that it has added in memory until it is loaded again.
 FORGET: Final = "() => new Promise((done) => { indexedDB.deleteDatabase('sluice.images').onsuccess = done; })"
@@ -25,9 +26,7 @@ MISSING: Final = "Images of this question are not in this browser."
 @pytest.fixture
 def chat(browser_page: Page) -> ChatPage:
     """Return the page with a question that has two images."""
-    chat = ChatPage(browser_page)
-    chat.configure(images=True, max_body_bytes=2**23)
-    chat.open()
+    chat = open_with_images(browser_page)
     ask_with(chat, "What is it?", "one.png", "two.png")
     chat.wait_saved()
     return chat

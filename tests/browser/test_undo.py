@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tools.common.chat_page import ChatPage
 from tools.common.scripted_model import ScriptedModel, finished, reply, said
 
-from .test_images import AGE_UNUSED
+from .kept_images import AGE_UNUSED
 
 
 @pytest.fixture
