@@ -21,6 +21,8 @@ LOST: Final = (OSError, http.client.HTTPException)
 GRACE: Final = 3.0
 # Seconds for the head of a reply.
 TIMEOUT = 20.0
+# A fault of the way is there each time, a delay of a busy machine now and then: looks at what can be either.
+TRIES: Final = 3
 
 
 class Unreachable(RuntimeError):
