@@ -5,12 +5,13 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Iterator
 
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
 
 from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from tools.common.scripted_model import Chunk, ScriptedModel, finished, resetting_after, said, usage_of
 
 from .fed_answer import FedAnswer, call_frame, custom_frame, result_frame
+from .held_requests import HeldRequests
 
 # A PNG image of one pixel.
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -107,16 +108,14 @@ def states(chat: ChatPage, model: ScriptedModel) -> Iterator[str]:
 
     headers = {"Sluice-Run": "a1"}
     chat.reply_once(content_type="text/event-stream", headers=headers, body=frames(text_frame("Half a sentence")))
-    held: list[Route] = []  # no answer comes
-    page.route("**/api/runs/*/events", lambda route: held.append(route))
+    events = HeldRequests(page, "**/api/runs/*/events")
     page.route("**/api/runs/*/stop", lambda route: route.fulfill(json={"id": "a1", "state": "stopped"}))
     chat.ask("Is it there?")
     expect(chat.answer.locator(".connection")).to_be_visible()
     yield "reconnecting"
     page.keyboard.press("Escape")
     expect(chat.answer.locator(".note")).to_be_visible()
-    for route in held:
-        route.abort()
+    events.abort()
 
     page.context.set_offline(True)
     expect(page.locator(".notice.urgent")).to_be_visible()

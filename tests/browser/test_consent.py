@@ -14,6 +14,7 @@ from tools.common.chat_page import DONE_FRAME, ChatPage
 
 from .browser_errors import BrowserErrors
 from .fed_answer import FedAnswer, call_frame, numbered, result_frame
+from .held_requests import HeldRequests
 from .test_tools import row
 
 ARGUMENTS: Final = '{"to": "a@example.org", "text": "\u202eolleH"}'
@@ -194,11 +195,10 @@ def test_a_tool_whose_permission_was_sent_may_have_run_although_its_answer_was_s
 ) -> None:
     """The reply to the permission may be late or lost."""
     browser_errors.expect("status of")
-    held: list[Route] = []
-    chat.page.route("**/api/runs/a1/consent", lambda route: held.append(route))
+    consents = HeldRequests(chat.page, "**/api/runs/a1/consent")
     begin(chat)
     other = ChatPage(chat.page.context.new_page())
-    other.page.route("**/api/runs/a1/events", lambda route: held.append(route))
+    events = HeldRequests(other.page, "**/api/runs/a1/events")
     other.page.goto(chat.page.url)
     expect(summary(other)).to_have_text("Tool send_mail asks for permission")
     allow = chat.answer.get_by_role("button", name="Allow")
@@ -210,16 +210,15 @@ def test_a_tool_whose_permission_was_sent_may_have_run_although_its_answer_was_s
         each.send_button.click()
         expect(summary(each)).to_have_text("Tool send_mail not finished")
         expect(each.page.get_by_text(NOT_RUN)).to_have_count(0)
-    for route in held:
-        route.fulfill(status=503, json={"success": False})
+    for held in (consents, events):
+        held.fulfill(status=503, json={"success": False})
 
 
 def test_a_tab_that_could_not_be_told_of_a_permission_reads_of_it(chat: ChatPage) -> None:
     told(chat, 204)
     answer = begin(chat)
     other = ChatPage(chat.page.context.new_page())
-    held: list[Route] = []
-    other.page.route("**/api/runs/a1/events", lambda route: held.append(route))
+    events = HeldRequests(other.page, "**/api/runs/a1/events")
     # it has not received the call yet when the message comes
     chat.page.evaluate(
         """() => {
@@ -235,8 +234,7 @@ def test_a_tab_that_could_not_be_told_of_a_permission_reads_of_it(chat: ChatPage
     expect(summary(other)).to_have_text("Tool send_mail running")
     answer.send(result_frame("call_1", "send_mail", "Sent"), DONE_FRAME)
     chat.wait_complete()
-    for route in held:
-        route.fulfill(status=204)
+    events.fulfill(status=204)
 
 
 LETTER: Final = {
@@ -414,8 +412,7 @@ def test_what_the_server_tells_the_model_of_a_failed_call_the_page_says_in_the_r
 def test_a_permission_is_asked_for_again_after_a_reload_and_not_once_it_is_decided(chat: ChatPage) -> None:
     bodies = told(chat, 204)
     begin(chat)
-    held: list[Route] = []
-    chat.page.route("**/api/runs/a1/events", lambda route: held.append(route))
+    events = HeldRequests(chat.page, "**/api/runs/a1/events")
     chat.page.reload()
     expect(summary(chat)).to_have_text("Tool send_mail asks for permission")
     chat.page.get_by_role("button", name="Deny").click()
@@ -424,14 +421,11 @@ def test_a_permission_is_asked_for_again_after_a_reload_and_not_once_it_is_decid
     with chat.page.expect_request("**/api/runs/a1/events"):
         chat.page.reload()
     expect(summary(chat)).to_have_text(f"Tool send_mail {DENIED}")
-    chat.page.unroute("**/api/runs/a1/events")
     rest = numbered(3, result_frame("call_1", "send_mail", "Refused", is_error=True), "I did not.", DONE_FRAME)
-    chat.page.route("**/api/runs/a1/events", lambda route: route.fulfill(content_type="text/event-stream", body=rest))
     chat.page.reload()
+    events.fulfill(content_type="text/event-stream", body=rest)
     expect(chat.answer).to_contain_text("I did not.")
     expect(summary(chat)).to_have_text(f"Tool send_mail {DENIED}")
-    for route in held:
-        route.abort()
 
 
 def test_a_reader_who_comes_back_hears_of_the_permission_that_is_waited_for_and_nothing_else(chat: ChatPage) -> None:
@@ -443,8 +437,7 @@ def test_a_reader_who_comes_back_hears_of_the_permission_that_is_waited_for_and_
     chat.page.locator(".conversation a").click()
     expect(chat.status).to_have_text(sentence)
     assert chat.page.evaluate("window.heard") == [sentence]
-    held: list[Route] = []
-    chat.page.route("**/api/runs/a1/events", lambda route: held.append(route))
+    events = HeldRequests(chat.page, "**/api/runs/a1/events")
     chat.page.reload()
     expect(chat.status).to_have_text(sentence)
     assert chat.page.evaluate("window.heard") == [sentence]
@@ -457,7 +450,7 @@ def test_a_reader_who_comes_back_hears_of_the_permission_that_is_waited_for_and_
     expect(chat.status).to_have_text("Generating")
     assert chat.page.evaluate("window.heard") == [sentence, "Generating"]
     rest = numbered(3, result_frame("call_1", "send_mail", "Sent"), "I wrote.", DONE_FRAME)
-    held[-1].fulfill(content_type="text/event-stream", body=rest)
+    events.fulfill(content_type="text/event-stream", body=rest)
     chat.wait_complete()
 
 

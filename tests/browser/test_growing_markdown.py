@@ -15,6 +15,8 @@ from tools.common.chat_page import ChatPage
 from tools.common.page_modules import with_page_modules
 from tools.page_trace.long_answers import SHAPES
 
+from .held_requests import HeldRequests
+
 CHARS = 40_000  # ten times the size of any part
 PIECE = 250
 KATEX_MS = 2000  # as in markdown/markdown.js
@@ -163,8 +165,7 @@ def test_strong_emphasis_works_next_to_chinese_letters(prepared: Page) -> None:
 
 def test_nothing_shifts_when_highlighting_and_formulas_load_late(browser_page: Page) -> None:
     """Delays highlighting until the answer is shown. A complete answer waits for its formulas."""
-    held: list[Any] = []
-    browser_page.route("**/vendor/highlight.js", lambda route: held.append(route))
+    highlighter = HeldRequests(browser_page, "**/vendor/highlight.js")
     chat = ChatPage(browser_page)
     chat.without_timeouts_of(KATEX_MS)  # after which an answer no longer waits for its formulas
     chat.open()
@@ -190,8 +191,7 @@ def test_nothing_shifts_when_highlighting_and_formulas_load_late(browser_page: P
     before = between.bounding_box()
     expect(prose.locator(".katex")).to_have_count(1)
     expect(prose.locator(".hljs-keyword")).to_have_count(0)
-    for route in held:
-        route.continue_()
+    highlighter.pass_on()
     expect(prose.locator(".hljs-keyword").first).to_have_text("def")
     expect(prose.locator("p").last).to_have_text("Last.")
     assert between.bounding_box() == before

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
 
 from tests.support.helpdesk import Helpdesk, start_helpdesk
 from tools.common.chat_page import DONE_FRAME
@@ -13,6 +13,7 @@ from tools.common.scripted_model import finished, said, stalling_after
 
 from .browser_errors import BrowserErrors
 from .fed_answer import FedAnswer, call_frame, result_frame
+from .held_requests import HeldRequests
 from .test_synced_conversations import (
     Device,
     delete_all,
@@ -101,11 +102,10 @@ def test_a_device_shows_that_a_tool_runs_that_was_allowed_on_another(
     device: Device, browser_errors: BrowserErrors
 ) -> None:
     browser_errors.expect("ERR_FAILED")  # of the held streams
-    held: list[Route] = []
     phone, laptop = device(), device()
     # the server of another answer: the test is
     phone.page.route("**/api/runs/a1/consent", lambda route: route.fulfill(status=204))
-    laptop.page.route("**/api/runs/a1/events", lambda route: held.append(route))
+    events = HeldRequests(laptop.page, "**/api/runs/a1/events")
     answer = FedAnswer(phone.page, run="a1")
     phone.ask("Write to them")
     answer.send("I will write.", call_frame("call_1", "send_mail", needs_consent=True))
@@ -121,8 +121,7 @@ def test_a_device_shows_that_a_tool_runs_that_was_allowed_on_another(
     answer.send(result_frame("call_1", "send_mail", "Sent"), DONE_FRAME)
     phone.wait_complete()
     wait_sent(phone)
-    for route in held:
-        route.abort()
+    events.abort()
     delete_all(phone)
 
 

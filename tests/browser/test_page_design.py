@@ -13,6 +13,7 @@ from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from tools.common.scripted_model import ScriptedModel, finished, reply, said
 
 from .fed_answer import FedAnswer, numbered
+from .held_requests import HeldRequests
 
 LONG = "\n".join(f"Line {number} of a log" for number in range(60))
 FORM = """element => {
@@ -236,8 +237,7 @@ def test_long_code_keeps_its_header_in_view_and_can_wrap(chat: ChatPage, model: 
 
 @pytest.mark.browser_context(reduced_motion="no-preference")
 def test_the_mark_of_the_next_word_rests_while_the_connection_is_lost(chat: ChatPage) -> None:
-    held: list[Route] = []
-    chat.page.route("**/api/runs/a1/events", lambda route: held.append(route))
+    events = HeldRequests(chat.page, "**/api/runs/a1/events")
     answer = FedAnswer(chat.page, run="a1")
     chat.ask("Tell me")
     answer.send("Half a sentence")
@@ -248,7 +248,7 @@ def test_the_mark_of_the_next_word_rests_while_the_connection_is_lost(chat: Chat
     expect(chat.answer.locator(".connection")).to_be_visible()
     assert chat.answer.evaluate(states) == ["paused"]
     rest = numbered(2, " and the rest.", DONE_FRAME)
-    held.pop().fulfill(content_type="text/event-stream", body=rest)
+    events.fulfill(content_type="text/event-stream", body=rest)
     chat.wait_complete()
     expect(chat.prose).to_have_text("Half a sentence and the rest.")
 

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Final
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
 from tools.common.page_modules import with_page_modules
 from tools.common.scripted_model import ScriptedModel, finished, reply, said, stalling_after
 
+from .held_requests import HeldRequests
 from .slow_reads import SlowReads, expect_read, expect_reading
 from .test_conversations import act, converse, titles
 
@@ -407,12 +408,11 @@ def test_a_drawer_opened_while_the_conversation_is_read_stays_open(browser_page:
 def test_text_typed_before_the_script_has_loaded_is_added_to_the_draft(browser_page: Page) -> None:
     chat = ChatPage(browser_page).open()
     chat.field.fill("Half a thou")
-    held: list[Route] = []
-    browser_page.route("**/main.js", lambda route: held.append(route), times=1)
+    script = HeldRequests(browser_page, "**/main.js")
     with browser_page.expect_request("**/main.js"):
         browser_page.goto("/?again", wait_until="commit")
     chat.field.type("Typed early")
-    held[0].continue_()
+    script.pass_on()
     expect(chat.field).to_have_value("Half a thou\n\nTyped early")
 
 

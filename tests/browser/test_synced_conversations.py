@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Browser, expect
 
 from tests.support.helpdesk import Helpdesk, start_helpdesk
 from tools.common.chat_page import ChatPage
@@ -17,6 +17,7 @@ from tools.common.scripted_model import finished, reply, said
 
 from .browser_errors import BrowserErrors
 from .conftest import CONTEXT_OPTIONS
+from .held_requests import HeldRequests
 from .sign_in import open_signed_in
 from .test_conversations import act
 
@@ -214,15 +215,14 @@ def test_a_change_whose_request_the_page_did_not_survive_is_sent_by_the_next_pag
     host.model.enqueue(reply("One."))
     phone.ask_and_wait("First")
     wait_sent(phone)
-    held: list[Route] = []  # no answer comes
-    phone.page.route("**/api/conversations/*", lambda route: held.append(route), times=1)
+    changes = HeldRequests(phone.page, "**/api/conversations/*")
     phone.page.get_by_role("button", name="Open the sidebar").click()
     phone.page.get_by_role("link", name="First").press("F2")
     phone.page.get_by_role("textbox", name="Title").fill("Better")
     with phone.page.expect_request("**/api/conversations/*"):
         phone.page.keyboard.press("Enter")
     phone.page.reload()
-    held[0].abort()
+    changes.pass_on()
     expect(phone.page.locator(".conversation a")).to_have_text(["Better"])
     wait_sent(phone)
     expect(device().page.locator(".conversation a")).to_have_text(["Better"])
