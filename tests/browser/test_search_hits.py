@@ -110,6 +110,33 @@ def test_the_marks_in_code_stay_when_its_colours_come(browser_page: Page) -> Non
     chat.page.wait_for_function(IS_SHOWN, arg="console.log")
 
 
+PIXEL: Final = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+# What has a word only in its source, what is then marked, and what is shown: the answer's beginning where nothing can
+# be marked.
+IN_SOURCE: Final = {
+    "heron": ("A [bird](https://example.org/Heron).", ["bird"], "a"),
+    "冰": ("[Frozen](https://example.org/冰) water.", ["Frozen"], "a"),
+    "js": ("```js\nokapi()\n```", ["JavaScript"], "figcaption"),
+    "operatorname": ("A formula $\\operatorname{tan}$.", ["tan"], ".katex-html"),
+    "tapir": (f"![A tapir](data:image/png;base64,{PIXEL})", [""], "img"),
+    "quagga": ("[quagga]: https://example.org", [], "p >> nth=0"),
+}
+# Without the source of a formula, which is in the page for screen readers.
+MARKED_TEXT: Final = f"() => ({MARKED})().map((text) => text.split('}}').pop())"
+
+
+def test_a_search_result_only_in_the_source_marks_its_element_or_shows_the_answer(browser_page: Page) -> None:
+    chat = ChatPage(browser_page).open()
+    open_conversation(chat, [f"First.\n\n{LINES}\n\n{each}\n\n{LINES}" for each, *_ in IN_SOURCE.values()])
+    expect(chat.page.locator("figcaption")).to_contain_text("JavaScript")
+    for number, (word, (_, marked, shown)) in enumerate(IN_SOURCE.items()):
+        chat.page.locator("#sluice-search").fill(word)
+        chat.page.locator(".conversation .snippet").click()
+        expect(chat.answers.nth(number).locator(shown)).to_be_in_viewport(ratio=1)
+        chat.page.evaluate(DRAWN)
+        assert chat.page.evaluate(MARKED_TEXT) == marked
+
+
 # From now on, the rest is drawn when the page has scrolled and has not yet heard of it, as on a slow machine.
 DRAW_WITH_SCROLLING: Final = """() => {
     const { setTimeout } = window;
@@ -170,7 +197,7 @@ SCROLLING: Final = with_page_modules("""async () => {
     words.textContent = text;
     let calls = [];
     let isShown = true;
-    const done = showHit(log, log.firstElementChild, ["heron"], {
+    const done = showHit(log, log.firstElementChild, { words: ["heron"], isInAnswer: true }, {
         scrollTo: (_, block) => calls.push(block),
         scrollBy: () => calls.push("by"),
         isWanted: () => isShown,

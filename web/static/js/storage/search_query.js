@@ -9,6 +9,7 @@ import { characterStart, stripMarkdown, titleFrom } from "../conversation/title.
  * @property {string} exchange its id
  * @property {number} created of the exchange, in milliseconds since 1970
  * @property {string[]} words lower-case
+ * @property {boolean} isInAnswer whether the snippet is of the answer
  * @property {string} snippet the text around the first of the words, without Markdown; empty if the title is all of it
  */
 
@@ -39,10 +40,11 @@ export class SearchQuery {
     const text = `${question}\n${answer}`;
     if (!this.isIn(text)) return null;
     const isTitle = titleFrom(question) === title;
+    const isInAnswer = this.isIn(answer) || (isTitle && this.#placeIn(answer) >= 0);
     let snippet = "";
-    if (this.isIn(answer) || (isTitle && this.#placeIn(answer) >= 0)) snippet = this.#snippet(answer, this.#placeIn(answer));
+    if (isInAnswer) snippet = this.#snippet(answer, this.#placeIn(answer));
     else if (!isTitle || stripMarkdown(question) !== title) snippet = this.#snippet(text, this.#placeIn(text));
-    return { exchange: id, created, words: this.#words, snippet };
+    return { exchange: id, created, words: this.#words, isInAnswer, snippet };
   }
 
   /**

@@ -1,7 +1,14 @@
-/** Marks the words of a search in an exchange. The colours of code replace its text, which is then marked again. */
+/**
+ * Marks the words of a search in an exchange. The search has looked in the source: where a word is not in the text of an
+ * answer, what has it in its source is marked. The colours of code replace its text, which is then marked again.
+ */
+
+import { languageOf } from "../markdown/code_block.js";
 
 const NAME = "sluice-hit"; // as in the style sheet
 const BOX = ".lines"; // of code: the highlighter replaces the text of a whole box
+const UNSEARCHED = "button, .reasoning, figcaption, .katex-mathml"; // names that the page gives, and copies
+const WITH_SOURCE = "a[href], img[alt], .code, .formula";
 
 /**
  * @typedef {{ word: string, range: Range }} Mark
@@ -10,10 +17,12 @@ const BOX = ".lines"; // of code: the highlighter replaces the text of a whole b
 
 export class HitMarks {
   #words;
-  /** The marks of each run in the order of the text, where the search has looked. @type {Mark[][]} */
+  /** The marks of each run in the order of the text. @type {Mark[][]} */
   #marks = [];
   /** The index of the run of each box. @type {Map<Element, number>} */
   #boxes = new Map();
+  /** What has words in its source. @type {Mark[]} */
+  #elements;
   #highlight = "highlights" in CSS ? new Highlight() : null; // a browser without the API shows the place unmarked
   #observer = new MutationObserver((changes) => this.#markAgain(changes));
   /** @type {Mark[] | null} */
@@ -29,13 +38,15 @@ export class HitMarks {
       if (run.box.matches(BOX)) this.#boxes.set(run.box, this.#marks.length);
       this.#marks.push(this.#mark(run));
     }
+    const inText = new Set(this.#marks.flat().filter(({ range }) => !questionAround(range)).map(({ word }) => word));
+    this.#elements = this.#show(elementsWith(exchange, words.filter((word) => !inText.has(word))));
     if (this.#highlight) CSS.highlights.set(NAME, this.#highlight);
     this.#observer.observe(exchange, { childList: true, subtree: true });
   }
 
   /** The first mark of each word: of the answer if it has all words, because then the list quotes the answer. */
   get quoted() {
-    this.#quoted ??= quotedOf(this.#marks.flat(), this.#words);
+    this.#quoted ??= quotedOf([...this.#marks.flat(), ...this.#elements].sort(byPlace), this.#words);
     return this.#quoted;
   }
 
@@ -46,7 +57,11 @@ export class HitMarks {
 
   /** @param {Run} run */
   #mark(run) {
-    const marks = marksIn(run, this.#words);
+    return this.#show(marksIn(run, this.#words));
+  }
+
+  /** @param {Mark[]} marks */
+  #show(marks) {
     for (const { range } of marks) this.#highlight?.add(range);
     return marks;
   }
@@ -75,7 +90,7 @@ function runsIn(exchange) {
   const runs = [];
   for (const text of textsIn(exchange)) {
     const parent = text.parentElement;
-    if (!parent?.closest(".question:not([hidden]), .prose") || parent.closest("button, .reasoning")) continue;
+    if (!parent?.closest(".question:not([hidden]), .prose") || parent.closest(UNSEARCHED)) continue;
     const box = parent.closest(BOX) ?? parent;
     const last = runs.at(-1);
     if (last?.box === box) last.texts.push(text);
@@ -104,6 +119,46 @@ function marksIn({ texts }, words) {
     range.setEnd(/** @type {Text} */ (texts[last]), end - (ends[last - 1] ?? 0));
     return { word, range };
   });
+}
+
+/**
+ * @param {HTMLElement} exchange
+ * @param {string[]} words
+ * @returns {Mark[]} elements of the answer whose source has the words
+ */
+function elementsWith(exchange, words) {
+  if (words.length === 0) return [];
+  return [...exchange.querySelectorAll(`.prose :is(${WITH_SOURCE})`)].flatMap((element) => {
+    if (element.closest(".reasoning")) return [];
+    const source = sourceOf(element).toLocaleLowerCase();
+    return words.filter((word) => source.includes(word)).map((word) => {
+      const range = document.createRange();
+      range.selectNode(element.querySelector(":scope > figcaption > span") ?? element);
+      return { word, range };
+    });
+  });
+}
+
+/** @param {Element} element @returns {string} what its text does not show */
+function sourceOf(element) {
+  const address = element.getAttribute("href") ?? "";
+  if (address) return `${address}\n${decoded(address)}`;
+  if (element.matches("img")) return element.getAttribute("alt") ?? "";
+  return element.querySelector("annotation")?.textContent ?? languageOf(element.querySelector("pre > code") ?? element);
+}
+
+/** @param {string} address */
+function decoded(address) {
+  try {
+    return decodeURI(address);
+  } catch {
+    return ""; // another encoding than UTF-8
+  }
+}
+
+/** @param {Mark} one @param {Mark} other */
+function byPlace({ range: one }, { range: other }) {
+  return one.compareBoundaryPoints(Range.START_TO_START, other);
 }
 
 /** @param {Text} text @returns {string} of the same length */

@@ -18,13 +18,13 @@ export function clearHit() {
 /**
  * @param {HTMLElement} log
  * @param {HTMLElement} exchange in it
- * @param {string[]} words lower-case
+ * @param {Pick<import("../storage/search_query.js").SearchHit, "words" | "isInAnswer">} hit
  * @param {object} page
  * @param {(element: Element, block: "start" | "center") => void} page.scrollTo
  * @param {(top: number) => void} page.scrollBy pixels down
  * @param {() => boolean} page.isWanted whether the exchange is still shown
  */
-export async function showHit(log, exchange, words, { scrollTo, scrollBy, isWanted }) {
+export async function showHit(log, exchange, { words, isInAnswer }, { scrollTo, scrollBy, isWanted }) {
   keeping.abort();
   const kept = (keeping = new AbortController());
   onReaderAct(() => kept.abort(), kept.signal);
@@ -38,13 +38,24 @@ export async function showHit(log, exchange, words, { scrollTo, scrollBy, isWant
   clearHit();
   const found = (marks = new HitMarks(exchange, words));
   for (const { range } of found.quoted) unfold(range);
-  const other = exchange.querySelector(".question-editor") ?? exchange;
   await keep(log, () => {
     const place = found.quoted[0]?.range;
     if (place) showPlace(place, scrollTo, scrollBy);
-    else scrollTo(other, "center");
+    else showHalf(exchange, isInAnswer, scrollTo);
   });
   kept.abort();
+}
+
+/**
+ * Scrolls to the half of an exchange where the words are: in nothing that can be marked, or in a question that is edited.
+ * @param {HTMLElement} exchange
+ * @param {boolean} isInAnswer
+ * @param {(element: Element, block: "start" | "center") => void} scrollTo
+ */
+function showHalf(exchange, isInAnswer, scrollTo) {
+  const editor = isInAnswer ? null : exchange.querySelector(".question-editor");
+  if (editor) scrollTo(editor, "center");
+  else scrollTo(exchange.querySelector(isInAnswer ? ".answer" : ".question") ?? exchange, "start");
 }
 
 /** Opens what hides a place: a long question, and the sections of an answer. @param {Range} place */

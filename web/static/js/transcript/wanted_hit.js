@@ -42,14 +42,14 @@ export class WantedHit {
   /** Shows it, if it is in this conversation. @param {Conversation} conversation the shown one */
   async show(conversation) {
     if (this.#wanted?.id !== conversation.id || conversation.contents !== "read") return;
-    const { exchange, words } = this.#wanted.hit;
+    const { hit } = this.#wanted;
     this.#wanted = null;
-    const element = this.#events.reveal(exchange);
+    const element = this.#events.reveal(hit.exchange);
     if (!element) return;
     const part = await this.#parts.load(() => import("./search_hit.js"));
     if (!part) return;
     this.clear = part.clearHit;
-    void part.showHit(this.#log, element, words, {
+    void part.showHit(this.#log, element, hit, {
       scrollTo: this.#events.scrollTo,
       scrollBy: this.#events.scrollBy,
       isWanted: () => element.isConnected && this.#events.isCurrent(conversation),
