@@ -745,3 +745,47 @@ def test_conversations_work_without_the_idb_library(
     converse(chat, "First", "Second")
     titles(chat).last.click()
     expect(chat.prose).to_have_text("One.")
+
+
+def test_what_was_asked_before_the_idb_library_could_be_loaded_is_saved_then(
+    browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("Failed to load resource")
+    model.enqueue(reply("Zero."), reply("One."), reply("Two."))
+    chat = ChatPage(browser_page).open()
+    chat.ask_and_wait("Before")
+    chat.wait_saved()
+    browser_page.goto("about:blank")
+    browser_page.route("**/vendor/idb.js", lambda route: route.abort())
+    chat.open()
+    alert = browser_page.get_by_role("alert").filter(has_text="Conversations are not saved")
+    expect(alert).to_be_visible()
+    converse(chat, "First", "Second")
+    titles(chat).first.press("F2")
+    browser_page.keyboard.type("Renamed")
+    browser_page.keyboard.press("Enter")
+    expect(titles(chat)).to_have_text(["Renamed", "First"])
+    browser_page.unroute("**/vendor/idb.js")
+    browser_page.evaluate("dispatchEvent(new Event('online'))")
+    expect(titles(chat)).to_have_text(["Renamed", "First", "Before"])
+    expect(alert).to_have_count(0)
+    browser_page.reload()
+    expect(titles(chat)).to_have_text(["Renamed", "First", "Before"])
+    expect(chat.prose).to_have_text("Two.")
+
+
+def test_a_conversation_is_shown_once_the_idb_library_could_be_loaded(
+    chat: ChatPage, model: ScriptedModel, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("Failed to load resource")
+    model.enqueue(reply("One."))
+    chat.ask_and_wait("First")
+    chat.wait_saved()
+    page = chat.page
+    page.route("**/vendor/idb.js", lambda route: route.abort())
+    page.reload()
+    expect(page.get_by_role("alert").filter(has_text="Conversations are not saved")).to_be_visible()
+    page.unroute("**/vendor/idb.js")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(chat.prose).to_have_text("One.")
+    expect(page.get_by_role("alert")).to_have_count(0)

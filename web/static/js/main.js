@@ -262,9 +262,9 @@ const markdown = new Promise((tried) => {
 });
 conversations.start(); // at once: what the reader does next must reach the conversation in the address
 // its exchanges are read after Markdown has loaded: replacing plain text would shift the layout
-void Promise.all([loadIdb(), conversationInAddress() && markdown])
-  .then(([idb]) => conversations.openStore(idb && new Database(new DatabaseConnection(idb, () => void conversations.reopenStore()))))
-  .finally(() => startScreen.know("conversations")); // also after an error, so that the page can be used
+const drawable = conversationInAddress() ? markdown : null;
+void loadPersistently(loadIdb, () => void openStore(null)).then((idb) =>
+  openStore(new Database(new DatabaseConnection(idb, () => void conversations.reopenStore()))));
 
 const modelChoice = new ModelChoice(requireElement("model-name", HTMLElement), requireElement("model", HTMLSelectElement), settings);
 settings.onChange(applySettings);
@@ -305,6 +305,16 @@ fetchConfiguration()
     return DEFAULT_CONFIGURATION;
   })
   .then(configure);
+
+/** @param {Database | null} database null if its library could not be loaded at once */
+async function openStore(database) {
+  try {
+    await drawable;
+    await conversations.openStore(database);
+  } finally {
+    startScreen.know("conversations"); // also after an error, so that the page can be used
+  }
+}
 
 /** @param {Configuration} configuration */
 function configure(configuration) {

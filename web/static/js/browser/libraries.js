@@ -48,9 +48,11 @@ export async function loadHighlightJs() {
   return (await load("highlight.js"))?.default ?? null;
 }
 
-/** @returns {Promise<typeof import("idb") | null>} null if it is missing; never rejects */
-export function loadIdb() {
-  return load("idb.js");
+/** @returns {Promise<typeof import("idb")>} rejected if it is missing, and the next call tries again */
+export async function loadIdb() {
+  const idb = await load("idb.js");
+  if (!idb) throw new Error("idb could not be loaded.");
+  return idb;
 }
 
 /**

@@ -58,10 +58,12 @@ export class ConversationActions {
 
   /**
    * Opens the store.
-   * @param {Database | null} database
+   * @param {Database | null} database null if its library is missing; call again once it is there
    */
   async openStore(database) {
+    const isLate = this.#store.isOpened;
     await this.#store.open(database);
+    if (isLate) await this.#refreshShown();
     void this.#chat.answers.elsewhere.followRecent(this.#chat.conversation.id);
     if (!["left", "conversation.1"].some(isStored)) return;
     const part = await import("./earlier_pages.js").catch(() => null); // then a later page does it
@@ -71,7 +73,7 @@ export class ConversationActions {
   /** Repeats what `openStore` could not do. Call when a database that did not open may be open. */
   async reopenStore() {
     await this.#store.reopen();
-    if (!this.#chat.conversation.isEmpty) await this.#chat.refresh(this.#chat.conversation.id);
+    await this.#refreshShown();
   }
 
   /**
@@ -215,6 +217,10 @@ export class ConversationActions {
     if (id === null) {
       if (!conversation.isEmpty) this.#chat.show();
     } else if (id !== conversation.id || conversation.contents === "unread") this.#chat.open(id);
+  }
+
+  async #refreshShown() {
+    if (!this.#chat.conversation.isEmpty) await this.#chat.refresh(this.#chat.conversation.id);
   }
 
   #showNew() {

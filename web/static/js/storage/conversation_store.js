@@ -70,10 +70,11 @@ export class ConversationStore {
 
   /**
    * Reads the list, and recovers changes that earlier pages could not write.
-   * @param {Database | null} database null if its library is missing
+   * @param {Database | null} database null if its library is missing; call again once it is there
    */
   async open(database) {
     this.#database = this.#queue.database = database;
+    if (this.isOpened) return this.reopen();
     try {
       if (!database) return this.#events.failed("missing", []);
       await this.#readList();
