@@ -64,17 +64,17 @@ def test_five_lines_add_the_chat_to_an_application(page: str, started: list[Any]
 
 
 class Person(UserMixin):
-    """A user as the README's hooks expect one."""
+    """A user as the example's hooks expect one."""
 
     id = "ada"
     model = "larger"
     persona = "Be patient."
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
-def test_the_hooks_of_the_readme_connect_users_documents_and_answers(
-    page: str, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+def test_the_example_of_the_hooks_connects_users_documents_and_answers(
+    model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    page = "docs/how-to/install.md"
     for name, value in {"BASE_URL": model.base_url, "MODEL": "m", "API_KEY": "k"}.items():
         monkeypatch.setenv(f"OPENAI_{name}", value)
     saved: list[tuple[Any, ...]] = []
