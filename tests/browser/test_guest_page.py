@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -18,6 +18,9 @@ from .axe import violations
 from .browser_errors import BrowserErrors
 from .conftest import CONTEXT_OPTIONS
 from .sign_in import CHAT, fill_in_form, open_signed_in
+from .test_history_limits import open_conversation
+from .test_long_conversations import DRAWN
+from .test_search_hits import IS_SHOWN, LINES
 from .test_touch import FRAMES, LONG_BLOCKS, READ, READ_BELOW_BAR
 
 SIGN_IN = re.compile(r"/sign-in\?next=")
@@ -246,6 +249,42 @@ def test_a_reload_of_a_page_around_the_chat_returns_to_where_the_reader_was(
     expect(chat.questions).to_have_count(2)
     chat.wait_shown()
     chat.page.wait_for_function("(each) => Math.abs(each.scrollTop - 700) <= 2", arg=scroller.element_handle())
+
+
+#: Without scrolling to the field.
+SEARCH: Final = """(field, word) => {
+    field.value = word;
+    field.dispatchEvent(new InputEvent("input"));
+}"""
+LONG: Final = "One paragraph and no end. " * 600
+# A word in a short paragraph, in the middle of one that is longer than the box, at the end of one that is longer than
+# the window, and at the end of all.
+FOUND: Final = {
+    "okapi": f"{LINES}\n\nAn okapi.\n\n{LINES}",
+    "tapir": f"{LONG}\n\n{LONG}The tapir is here. {LONG}",
+    "quagga": "\n".join([LINES, "", *(f"Of {number}" for number in range(32)), "A quagga.", "", LINES]),
+    "lynx": f"{LONG}A lynx.",
+}
+
+
+def test_a_search_result_is_in_view_in_a_chat_that_is_taller_than_the_window(context: BrowserContext) -> None:
+    chat = sign_in(context)
+    chat.page.evaluate("""() => {
+        document.body.style.maxWidth = "none"; // room for the sidebar
+        document.querySelector("#sluice").style.setProperty("--height", "2000px");
+    }""")
+    chat.load_rest()
+    open_conversation(chat, list(FOUND.values()))
+    for word in FOUND:
+        for top in (0, 1e6):
+            chat.page.evaluate("top => scrollTo({ top, behavior: 'instant' })", top)
+            chat.page.locator("#sluice-search").evaluate(SEARCH, "")
+            expect(chat.page.locator(".conversation .snippet")).to_be_hidden()
+            chat.page.locator("#sluice-search").evaluate(SEARCH, word)
+            chat.page.locator(".conversation .snippet").evaluate("each => each.click()")
+            chat.page.wait_for_function(IS_SHOWN, arg=word)
+            chat.page.evaluate(DRAWN)
+            assert chat.page.evaluate(IS_SHOWN, word), (word, top)
 
 
 #: All that the browser stores of the page, for anybody who looks.

@@ -84,15 +84,38 @@ function showPlace(place, scrollTo, scrollBy) {
   const block = questionAround(place) ?? elementAround(place); // of a folded question, the text must not scroll
   scrollTo(block, "center");
   if (place.collapsed) return; // its text was replaced, as by a formula
-  const { clientHeight } = scroller;
-  if (block.getBoundingClientRect().height > clientHeight / 2) {
-    const { top, bottom } = place.getBoundingClientRect();
-    const above = isAlone ? 0 : scroller.getBoundingClientRect().top;
-    scrollBy((top + bottom - clientHeight) / 2 - above);
+  const view = shownPart();
+  if (block.getBoundingClientRect().height > (view.bottom - view.top) / 2) {
+    scrollBy(middleOf(place) - (view.top + view.bottom) / 2);
+    if (!isAlone) scrollAround(place);
   }
   for (let box = block; box && !box.matches(".exchange"); box = /** @type {Element} */ (box.parentElement)) {
     const { left, right } = place.getBoundingClientRect();
     const around = box.getBoundingClientRect();
     if (left < around.left || right > around.right) box.scrollLeft += (left + right - around.left - around.right) / 2;
   }
+}
+
+/** Returns what of the conversation's box is in the window. */
+function shownPart() {
+  if (isAlone) return { top: 0, bottom: scroller.clientHeight };
+  const { top, bottom } = scroller.getBoundingClientRect();
+  return { top: Math.max(top, 0), bottom: Math.min(bottom, innerHeight) };
+}
+
+/**
+ * Scrolls the page around the chat, if its window does not show a place that is at an end of the conversation.
+ * @param {Range} place
+ */
+function scrollAround(place) {
+  for (let box = scroller.parentElement; box; box = box.parentElement) {
+    const offset = middleOf(place) - innerHeight / 2;
+    if (Math.abs(offset) > innerHeight / 4) box.scrollTop += offset;
+  }
+}
+
+/** @param {Range} place @returns {number} from the top of the window, in pixels */
+function middleOf(place) {
+  const { top, bottom } = place.getBoundingClientRect();
+  return (top + bottom) / 2;
 }
