@@ -14,6 +14,16 @@ from .test_conversations import titles
 from .test_history_limits import open_conversation
 from .test_long_conversations import DRAWN
 
+
+def open_result(chat: ChatPage, words: str) -> None:
+    """Search for words, and open the only result. While a search runs, the results of the one before are shown."""
+    field, snippet = chat.page.locator("#sluice-search"), chat.page.locator(".conversation .snippet")
+    field.fill("")
+    expect(snippet).to_be_hidden()
+    field.fill(words)
+    snippet.click()
+
+
 MARKED: Final = "() => [...(CSS.highlights.get('sluice-hit') ?? [])].map(String)"
 
 
@@ -78,8 +88,7 @@ def test_a_search_result_is_uncovered_where_it_is_folded_or_its_block_is_long(br
         reasoning.click()  # from now on, its text is in the page, and not searched
     unfolded = chat.page.locator(".question.long:not(.folded), details[open]")
     for words, count in SEARCHES.items():
-        chat.page.locator("#sluice-search").fill(words)
-        chat.page.locator(".conversation .snippet").click()
+        open_result(chat, words)
         chat.page.wait_for_function(IS_SHOWN, arg=words.split()[0])
         expect(unfolded).to_have_count(count)
         chat.page.evaluate(DRAWN)
@@ -94,8 +103,7 @@ def test_the_marks_in_code_stay_when_its_colours_come(browser_page: Page) -> Non
     open_conversation(
         chat, [f"The console.\n\n```js\n{lines}\nconst heron = console.log(1)\n{lines}\n```\n\nA heron."]
     )
-    chat.page.locator("#sluice-search").fill("heron console.log")
-    chat.page.locator(".conversation .snippet").click()
+    open_result(chat, "heron console.log")
     chat.page.wait_for_function(f"({MARKED})().length === 3")
     assert chat.answer.locator(".hljs-keyword").count() == 0
     marked = ["heron", "console.log", "heron"]
@@ -104,8 +112,7 @@ def test_the_marks_in_code_stay_when_its_colours_come(browser_page: Page) -> Non
     expect(chat.answer.locator(".hljs-keyword")).to_have_text("const")
     assert browser_page.evaluate(f"({MARKED})().sort()") == sorted(marked)
     # also in code that has its colours already, where other elements divide a word
-    chat.page.locator("#sluice-search").fill("console.log")
-    chat.page.locator(".conversation .snippet").click()
+    open_result(chat, "console.log")
     chat.page.wait_for_function(f"({MARKED})().join() === 'console.log'")
     chat.page.wait_for_function(IS_SHOWN, arg="console.log")
 
@@ -130,8 +137,7 @@ def test_a_search_result_only_in_the_source_marks_its_element_or_shows_the_answe
     open_conversation(chat, [f"First.\n\n{LINES}\n\n{each}\n\n{LINES}" for each, *_ in IN_SOURCE.values()])
     expect(chat.page.locator("figcaption")).to_contain_text("JavaScript")
     for number, (word, (_, marked, shown)) in enumerate(IN_SOURCE.items()):
-        chat.page.locator("#sluice-search").fill(word)
-        chat.page.locator(".conversation .snippet").click()
+        open_result(chat, word)
         expect(chat.answers.nth(number).locator(shown)).to_be_in_viewport(ratio=1)
         chat.page.evaluate(DRAWN)
         assert chat.page.evaluate(MARKED_TEXT) == marked
@@ -167,8 +173,7 @@ def test_a_search_result_stays_in_view_while_other_answers_are_drawn(browser_pag
     open_conversation(chat, answers)
     plain = chat.page.locator(".prose.plain")
     assert plain.count() > 20
-    chat.page.locator("#sluice-search").fill("heron")
-    chat.page.locator(".conversation .snippet").click()
+    open_result(chat, "heron")
     answer = chat.answers.nth(20)
     expect(answer).to_be_in_viewport()
     place = answer.locator("p", has_text="heron")
