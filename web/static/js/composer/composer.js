@@ -7,9 +7,11 @@ import { offerFiles } from "./file_button.js";
 import { takeFiles } from "./file_intake.js";
 import { missingPart } from "../ui/part_loader.js";
 import { keepQuick, prepareFor } from "../ui/quick_field.js";
+import { MessageLimits } from "./message_limits.js";
 import { PromptRecall } from "./prompt_recall.js";
-import { replaceText } from "./text_edit.js";
-import { onLanguageChange, setText, texts, tooLong } from "../i18n/language.js";
+import { SendButton } from "./send_button.js";
+import { insertParagraph, joinParagraphs } from "./text_edit.js";
+import { onLanguageChange, setText, texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
 /** @typedef {import("../conversation/exchange.js").ImageReference} ImageReference */
@@ -40,9 +42,6 @@ export const COMPOSER_KEYS = [
 /** @type {FileProblem[]} */
 export const FILE_PROBLEMS = ["filesRefused", "filesNotInEdit", "imagesTooMany", "imagesMissing", "partNotLoaded", "partOffline"];
 
-const OTHER_BYTES = 1000; // of a request besides its message
-const MAX_BYTES_PER_CHAR = 6; // in JSON: \u0000
-const REACTION_MS = 300; // a press this soon after the end of an answer was meant to stop it
 // keys that move the focus
 const MOVES = new Set(["Tab", "F6", "Escape"]);
 
@@ -50,7 +49,6 @@ export class Composer {
   #form;
   #field;
   #button;
-  #label;
   #problem;
   #hint;
   #recall;
@@ -62,8 +60,6 @@ export class Composer {
   /** Messages to send when their conversations have been read. @type {Map<Conversation | null, Draft>} */
   #waiting = new Map();
   #running = false;
-  /** When an answer has ended beside a draft, which the button then sends. */
-  #endedAt = -Infinity;
   #isAwaited = false;
   /** Whether the reader wanted to send images without words. */
   #isWordless = false;
@@ -75,8 +71,7 @@ export class Composer {
   #later = "";
   /** Once files were added. @type {import("./added_files.js").AddedFiles | null} */
   #addedFiles = null;
-  #maxChars = Infinity;
-  #maxBytes = Infinity;
+  #limits = new MessageLimits();
 
   /**
    * @param {HTMLFormElement} form
@@ -88,21 +83,15 @@ export class Composer {
     this.#events = events;
     this.#field = /** @type {HTMLTextAreaElement} */ (form.elements.namedItem("message"));
     this.#recall = new PromptRecall(this.#field, prompts);
-    this.#button = /** @type {HTMLButtonElement} */ (form.querySelector("button.send"));
-    this.#label = /** @type {HTMLElement} */ (this.#button.querySelector(".label"));
+    this.#button = new SendButton(form, () => {
+      if (this.#isBusy && !this.cancel()) this.#events.stop();
+      this.focusAfterAction();
+    });
     this.#problem = /** @type {HTMLElement} */ (form.querySelector(".problem"));
     this.#hint = requireElement("hint", HTMLElement);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
-    });
-    this.#button.addEventListener("click", (event) => {
-      // the second click of a double click must not stop what the first one sent
-      const isForStop = this.#isBusy ? event.detail <= 1 : performance.now() - this.#endedAt < REACTION_MS;
-      if (!isForStop) return;
-      event.preventDefault();
-      if (this.#isBusy && !this.cancel()) this.#events.stop();
-      this.focusAfterAction();
     });
     keepQuick(this.#field);
     this.#field.addEventListener("keydown", (event) => this.#key(event));
@@ -139,7 +128,7 @@ export class Composer {
     const typedEarly = this.#draft ? "" : this.#field.value; // typed before this script was loaded
     this.#conversation = conversation;
     this.#draft = this.#waiting.get(conversation) ?? new Draft(conversation, this.#events.draftSaved);
-    this.#setText(join(this.#draft.text, typedEarly));
+    this.#setText(joinParagraphs(this.#draft.text, typedEarly));
   }
 
   /** Offers to add files. Call once where images may not be sent. */
@@ -193,7 +182,7 @@ export class Composer {
   append(texts, removeImages = () => true) {
     const conversation = this.#conversation;
     const before = this.#field.value;
-    const longer = [before, ...texts].reduce(join);
+    const longer = [before, ...texts].reduce(joinParagraphs);
     this.#setText(longer);
     return () => {
       if (this.#conversation !== conversation || this.#field.value !== longer || !removeImages()) return false;
@@ -240,14 +229,13 @@ export class Composer {
    * @param {number} maxBytes of the whole request
    */
   limit(maxChars, maxBytes) {
-    this.#maxChars = maxChars;
-    this.#maxBytes = maxBytes - OTHER_BYTES;
+    this.#limits = new MessageLimits(maxChars, maxBytes);
     this.#show();
   }
 
   /** @param {boolean} running */
   set running(running) {
-    if (this.#running && !running && this.#field.value.trim() !== "") this.#endedAt = performance.now();
+    if (this.#running && !running && this.#field.value.trim() !== "") this.#button.answerEnded();
     this.#running = running;
     this.#show();
   }
@@ -301,7 +289,7 @@ export class Composer {
    * @param {ImageReference[]} [images]
    */
   prepend(text, images) {
-    this.#setText(join(text, this.#field.value));
+    this.#setText(joinParagraphs(text, this.#field.value));
     if (images) void this.#attachments?.addAgain(images);
   }
 
@@ -310,13 +298,9 @@ export class Composer {
    * @param {string} text
    */
   insert(text) {
-    const { value, selectionStart, selectionEnd } = this.#field;
-    const before = value.slice(0, selectionStart).trimEnd();
-    const after = value.slice(selectionEnd).trimStart();
-    replaceText(this.#field, selectionStart, selectionEnd, `${gap(value.slice(0, selectionStart), before)}${text}${after ? "\n\n" : "\n"}`);
+    insertParagraph(this.#field, text);
     this.#recall.reset();
     this.#afterEdit();
-    if (!after) this.#field.scrollTop = this.#field.scrollHeight; // to the caret, where the question goes
   }
 
   /** Adds files to the message of the conversation that is shown now, also if another one is shown when they have been read. @param {File[]} files */
@@ -333,7 +317,7 @@ export class Composer {
       },
     });
     await this.#addedFiles.add(files, {
-      maxChars: this.#maxChars,
+      maxChars: this.#limits.maxChars,
       conversation: () => this.#heirOf(conversation)?.id,
       insert: (text) => this.#insertInto(conversation, text),
       addImages: attachments && ((images, refuse) => attachments.add(images, refuse, target)),
@@ -348,7 +332,7 @@ export class Composer {
     const heir = this.#heirOf(conversation);
     if (!heir || heir === this.#conversation) return this.insert(text);
     const draft = this.#waiting.get(heir) ?? new Draft(heir, this.#events.draftSaved);
-    draft.text = join(draft.text, text);
+    draft.text = joinParagraphs(draft.text, text);
     draft.flush();
   }
 
@@ -426,11 +410,7 @@ export class Composer {
   /** @returns {string} why the message cannot be sent; empty if it can */
   #findProblem() {
     if (this.#isWordless) return texts.wordsMissing;
-    const { value } = this.#field;
-    const problem = tooLong(value, this.#maxChars);
-    if (problem) return problem;
-    const mayBeTooLarge = value.length * MAX_BYTES_PER_CHAR > this.#maxBytes;
-    return mayBeTooLarge && new Blob([JSON.stringify(value)]).size > this.#maxBytes ? texts.failures.too_large : "";
+    return this.#limits.problemOf(this.#field.value);
   }
 
   #show() {
@@ -439,12 +419,11 @@ export class Composer {
     const isBusy = this.#isBusy;
     const isWaiting = this.#waiting.has(this.#conversation);
     this.#field.readOnly = isWaiting; // the message is shown until it is sent
-    setText(this.#label, isBusy ? "stop" : "send");
     setText(this.#hint, !isBusy ? "hint" : isWaiting ? "hintReading" : this.#isAwaited ? "hintWaiting" : "hintRunning");
     if (!isBusy) this.#hint.classList.remove("wanted");
     this.#form.classList.toggle("running", isBusy);
     const isEmpty = this.#field.value.trim() === "" && !this.#hasOnlyImages;
-    this.#button.disabled = !isBusy && (isEmpty || problem !== "" || this.#attachments?.isReading === true);
+    this.#button.show(isBusy, !isEmpty && problem === "" && !this.#attachments?.isReading);
     this.#field.setAttribute("aria-invalid", String(problem !== ""));
     if (this.#problem.textContent !== problem) this.#problem.textContent = problem;
     this.#fitHeight();
@@ -456,22 +435,4 @@ export class Composer {
     this.#field.style.height = "auto";
     this.#field.style.height = `${this.#field.scrollHeight}px`;
   }
-}
-
-/**
- * @param {string} before the text before the caret
- * @param {string} trimmed without white space at its end
- * @returns {string} what makes a new paragraph after it
- */
-function gap(before, trimmed) {
-  if (trimmed === "") return "";
-  return "\n".repeat(Math.max(0, 2 - (before.slice(trimmed.length).split("\n").length - 1)));
-}
-
-/**
- * @param {string} first
- * @param {string} second
- */
-function join(first, second) {
-  return first && second ? `${first}\n\n${second}` : first || second;
 }

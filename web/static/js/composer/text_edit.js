@@ -20,3 +20,34 @@ export function replaceText(field, start, end, text) {
     activeElement.focus({ preventScroll: true });
   }
 }
+
+/**
+ * Inserts a text at the caret as a paragraph of its own.
+ * @param {HTMLTextAreaElement} field
+ * @param {string} text
+ */
+export function insertParagraph(field, text) {
+  const { value, selectionStart, selectionEnd } = field;
+  const before = value.slice(0, selectionStart).trimEnd();
+  const after = value.slice(selectionEnd).trimStart();
+  replaceText(field, selectionStart, selectionEnd, `${gap(value.slice(0, selectionStart), before)}${text}${after ? "\n\n" : "\n"}`);
+  if (!after) field.scrollTop = field.scrollHeight; // to the caret, where the question goes
+}
+
+/**
+ * @param {string} first
+ * @param {string} second
+ */
+export function joinParagraphs(first, second) {
+  return first && second ? `${first}\n\n${second}` : first || second;
+}
+
+/**
+ * @param {string} before the text before the caret
+ * @param {string} trimmed without white space at its end
+ * @returns {string} what makes a new paragraph after it
+ */
+function gap(before, trimmed) {
+  if (trimmed === "") return "";
+  return "\n".repeat(Math.max(0, 2 - (before.slice(trimmed.length).split("\n").length - 1)));
+}
