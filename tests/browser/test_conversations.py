@@ -651,6 +651,39 @@ def test_a_reload_before_all_is_drawn_returns_to_where_the_reader_was(
     page.wait_for_function(f"(place) => Math.abs(({PLACE})() - place) <= 2", arg=place)
 
 
+TALL_FORMULAS = "\n\n".join(rf"$$\frac{{\frac{{a}}{{b}}}}{{\frac{{c}}{{{number}}}}}$$" for number in range(60))
+DISTANCE_TO_END = """() => {
+    const { scrollHeight, clientHeight, scrollTop } = document.scrollingElement;
+    return scrollHeight - clientHeight - scrollTop;
+}"""
+
+
+def test_the_end_stays_in_view_where_formulas_are_drawn_late(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply(TALL_FORMULAS))
+    chat.ask_and_wait("First")
+    page = chat.page
+    held: list[Route] = []
+    page.route("**/vendor/katex/katex.js", lambda route: held.append(route))
+    page.reload()
+    expect(page.locator(".formula")).to_have_count(60)  # as their source: they are not awaited for long
+    chat.wait_shown()
+    page.wait_for_function(f"() => ({DISTANCE_TO_END})() <= 1")
+    held[0].continue_()
+    expect(page.locator(".katex-display")).to_have_count(60)
+    page.wait_for_function(f"() => ({DISTANCE_TO_END})() <= 1")
+
+
+def test_a_reload_returns_to_where_the_reader_was_among_many_formulas(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(*(reply(TALL_FORMULAS) for _ in range(3)))
+    page, place = chat.page, read_on_after_three(chat)
+    # as in a browser that does not keep what is in view by itself
+    page.route("**/css/prose.css", lambda route: route.fulfill(
+        response=(found := route.fetch()), body=f"html {{ overflow-anchor: none }} {found.text()}"))
+    page.reload()
+    expect(page.locator(".katex-display")).to_have_count(180)
+    page.wait_for_function(f"(place) => Math.abs(({PLACE})() - place) <= 2", arg=place)
+
+
 def test_a_reload_returns_to_the_paragraph_below_what_is_folded_again(chat: ChatPage, model: ScriptedModel) -> None:
     thoughts = "\n\n".join(f"Thought {number}" for number in range(40))
     model.enqueue((Chunk(reasoning=thoughts), *said(FORMULAS), *finished()), reply(FORMULAS))

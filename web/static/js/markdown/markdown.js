@@ -12,6 +12,7 @@ import { markFootnotes } from "./footnote_links.js";
 import { markHanEmphasis } from "./han_emphasis.js";
 import { Highlighter } from "./highlighter.js";
 import { reportOnce } from "./report.js";
+import { reportGrowth } from "../ui/in_view.js";
 import { breakLongRuns } from "../ui/long_runs.js";
 import { loadKatex } from "../browser/libraries.js";
 import { loadPersistently } from "../ui/part_loader.js";
@@ -180,6 +181,7 @@ export class Markdown {
     this.#typesetter = new Typesetter(katex);
     for (const element of this.#waiting) if (element.isConnected) this.#typesetter.typeset(element);
     this.#waiting.clear();
+    reportGrowth();
   }
 }
 

@@ -6,6 +6,7 @@
 /** @typedef {import("../browser/libraries.js").Katex} Katex */
 /** @typedef {import("../browser/libraries.js").KatexNode} KatexNode */
 
+import { reportGrowth } from "../ui/in_view.js";
 import { setSource } from "./patch.js";
 
 const TYPESET = "data-typeset";
@@ -53,6 +54,7 @@ export class Typesetter {
       if (this.#queue.size === 0) return;
       this.#beginSlice();
       this.#typesetSlice();
+      reportGrowth();
     });
   }
 

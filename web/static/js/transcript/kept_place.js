@@ -4,7 +4,7 @@
  */
 
 /** Of answers that are being written, only what is below the place grows. */
-const UNDRAWN = ".answer:not(.running) .prose:is(.plain, [aria-busy=true])";
+const UNDRAWN = ".answer:not(.running) :is(.prose.plain, .prose[aria-busy=true], .formula:not([data-typeset]))";
 const WAIT_MS = 5000; // for the next answer to be drawn; what has failed stays plain
 const ACTS = ["wheel", "touchmove", "keydown", "pointerdown"];
 

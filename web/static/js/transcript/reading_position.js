@@ -4,7 +4,7 @@
  */
 
 import { distanceToEnd, NEAR_END, scroller, scrollTarget } from "../browser/page_root.js";
-import { onWantedInView } from "../ui/in_view.js";
+import { onGrowth, onWantedInView } from "../ui/in_view.js";
 
 const HOLD_MS = 250; // from what the reader does to the scrolling that it causes
 
@@ -40,6 +40,7 @@ export class ReadingPosition {
     addEventListener("wheel", ({ deltaY }) => deltaY < 0 && hold(), { passive: true });
     addEventListener("keydown", ({ key, shiftKey }) => (/Up$|^Home$|^Tab$/.test(key) || (key === " " && shiftKey)) && hold());
     onWantedInView((element) => this.show(element, "nearest"));
+    onGrowth(() => this.follow());
     this.#lastTop = scroller.scrollTop;
     new ResizeObserver(() => {
       scroller.style.setProperty("--dock", `${dock.offsetHeight}px`);
