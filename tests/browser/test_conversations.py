@@ -677,8 +677,12 @@ def test_a_reload_returns_to_where_the_reader_was_among_many_formulas(chat: Chat
     model.enqueue(*(reply(TALL_FORMULAS) for _ in range(3)))
     page, place = chat.page, read_on_after_three(chat)
     # as in a browser that does not keep what is in view by itself
-    page.route("**/css/prose.css", lambda route: route.fulfill(
-        response=(found := route.fetch()), body=f"html {{ overflow-anchor: none }} {found.text()}"))
+    page.route(
+        "**/css/prose.css",
+        lambda route: route.fulfill(
+            response=(found := route.fetch()), body=f"html {{ overflow-anchor: none }} {found.text()}"
+        ),
+    )
     page.reload()
     expect(page.locator(".katex-display")).to_have_count(180)
     page.wait_for_function(f"(place) => Math.abs(({PLACE})() - place) <= 2", arg=place)

@@ -21,6 +21,9 @@ OWN_FILES: Final = "**/static/*/{bundle,css,js}/**"
 HAS_STYLES: Final = """() => ["parts", "dialog", "prose"].every((name) =>
     [...document.styleSheets].some(({ href }) => href?.endsWith(`/css/${name}.css`)))"""
 
+HAS_FONTS: Final = """() => ["KaTeX_Main,700,loaded", "KaTeX_Math,400,loaded"].every((font) =>
+    [...document.fonts].some(({ family, weight, status }) => `${family},${weight},${status}` === font))"""
+
 
 def without_own_files(page: Page, files: str = OWN_FILES) -> list[str]:
     """Let the page load none of its files, or not these, any more, and return the list of those that it asks for."""
@@ -124,6 +127,27 @@ def test_libraries_that_could_not_be_loaded_are_loaded_later_and_answers_are_dra
     come_online_until(browser_page, ".katex")
     come_online_until(browser_page, ".hljs-keyword")
     expect(chat.ask_and_wait("Another").locator(".katex")).to_be_visible()
+
+
+def test_fonts_of_formulas_that_could_not_be_loaded_are_loaded_later(
+    browser_page: Page, model: ScriptedModel, browser_errors: BrowserErrors
+) -> None:
+    browser_errors.expect("Failed to load resource")
+    browser_page.route("**/katex/fonts/*", lambda route: route.abort())
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply(r"As $m^{2} + \mathbf{R}$"))
+    formula = chat.ask_and_wait("Show me").locator(".katex-html")
+    expect(formula).to_be_visible()
+    width = "(formula) => formula.getBoundingClientRect().width"
+    without_fonts = formula.evaluate(width)
+    browser_page.unroute("**/katex/fonts/*")
+    come = f"([formula, before]) => (dispatchEvent(new Event('online')), ({width})(formula) !== before)"
+    browser_page.wait_for_function(come, arg=[formula.element_handle(), without_fonts])
+    browser_page.wait_for_function(HAS_FONTS)
+    later = formula.evaluate(width)
+    browser_page.reload()
+    expect(formula).to_be_visible()
+    assert formula.evaluate(width) == pytest.approx(later, abs=0.1)
 
 
 def online_listeners(page: Page) -> int:

@@ -20,7 +20,7 @@
  * @typedef {{ toNode: () => Node, attributes?: Record<string, string>, style?: { color?: string }, children?: KatexNode[] }} KatexNode
  */
 
-const STATIC = new URL("../../", import.meta.url);
+export const STATIC = new URL("../../", import.meta.url);
 const FORMULA_FONTS = ["1em KaTeX_Main", "italic 1em KaTeX_Math", "1em KaTeX_Size1", "1em KaTeX_Size2"];
 
 /**

@@ -9,6 +9,7 @@ import { wrapCode } from "./code_block.js";
 import { setDirections } from "./direction.js";
 import { DocumentRenderer } from "./document_renderer.js";
 import { markFootnotes } from "./footnote_links.js";
+import { keepFormulaFonts } from "./formula_fonts.js";
 import { markHanEmphasis } from "./han_emphasis.js";
 import { Highlighter } from "./highlighter.js";
 import { reportOnce } from "./report.js";
@@ -44,6 +45,7 @@ export class Markdown {
 
   /** @param {Libraries} libraries */
   constructor({ MarkdownIt, createPurify }) {
+    keepFormulaFonts();
     this.#parser = new MarkdownParser(MarkdownIt);
     this.#sanitiser = new Sanitiser(createPurify);
   }
