@@ -14,8 +14,8 @@ from tools.common.chat_page import ChatPage
 from tools.common.scripted_model import ScriptedModel, reply
 
 from .browser_errors import BrowserErrors
+from .images import choose, picture
 from .test_conversations import FILL_STORAGE
-from .test_images import choose, picture
 
 pytestmark = pytest.mark.browser_context  # a new context, with an empty cache
 
