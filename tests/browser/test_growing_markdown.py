@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
 from tools.common.page_modules import with_page_modules
+from tools.common.scripted_model import ScriptedModel, reply
 from tools.page_trace.long_answers import SHAPES
 
 from .held_requests import HeldRequests
@@ -196,3 +197,21 @@ def test_nothing_shifts_when_highlighting_and_formulas_load_late(browser_page: P
     expect(prose.locator("p").last).to_have_text("Last.")
     assert between.bounding_box() == before
     assert browser_page.evaluate("window.moved") == []
+
+
+def test_a_paragraph_of_many_formulas_is_contained_and_cuts_none_that_is_wider(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply(f"A formula $$x = {' + '.join(['y'] * 200)}$$ and {'$a$, ' * 150}the end.\n\nA short $a$."))
+    prose = chat.ask_and_wait("Show me")
+    expect(prose.locator(".katex")).to_have_count(152)
+    contained = "(paragraph) => getComputedStyle(paragraph).contain"
+    assert [paragraph.evaluate(contained) for paragraph in prose.locator("p").all()] == ["layout paint", "none"]
+    formula = prose.locator(".formula-display")
+    seen = """(formula) => {
+        const { right, top, height } = formula.getBoundingClientRect();
+        const outside = formula.parentElement.getBoundingClientRect().right + 5;
+        return outside < right && formula.contains(document.elementFromPoint(right - 5, top + height / 2));
+    }"""
+    assert formula.evaluate(seen)

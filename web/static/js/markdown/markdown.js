@@ -30,6 +30,8 @@ const KATEX_MS = 2_000; // how long a complete answer waits for KaTeX, so that i
 const AFTER_EMPTY_LINE = /(?<=\n[ \t]*\n)(?=[^\s])/;
 const LOOSE = "a, b, br, code, del, em, i, img, input, ins, kbd, mark, s, samp, small, span, strong, sub, sup, u";
 const FORMULA = /<(?:span|div) class="formula/;
+/** A paragraph of more elements is laid out and painted apart from what moves it: a person writes far fewer. */
+const DENSE_ELEMENTS = 100;
 
 export class Markdown {
   #parser;
@@ -108,6 +110,9 @@ export class Markdown {
     showCalloutNames(fragment);
     markFootnotes(fragment);
     breakLongRuns(fragment);
+    for (const paragraph of fragment.querySelectorAll("p")) {
+      if (paragraph.childElementCount > DENSE_ELEMENTS) paragraph.classList.add("dense");
+    }
     setDirections(fragment);
     markHanEmphasis(fragment);
     recordFormulaSources(fragment);
