@@ -215,3 +215,20 @@ def test_a_paragraph_of_many_formulas_is_contained_and_cuts_none_that_is_wider(
         return outside < right && formula.contains(document.elementFromPoint(right - 5, top + height / 2));
     }"""
     assert formula.evaluate(seen)
+
+
+def test_groups_of_blocks_are_contained_and_no_reader_sees_where_one_begins(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply("Short.\n\n" * 1200))
+    prose = chat.ask_and_wait("Show me")
+    expect(prose.locator("p")).to_have_count(1200)
+    expect(prose.locator(".group")).to_have_count(2)
+    assert prose.locator(".group").first.evaluate("(group) => getComputedStyle(group).contain") == "layout paint"
+    gaps = """(prose) => {
+        const boxes = [...prose.querySelectorAll("p"), prose].map((element) => element.getBoundingClientRect());
+        const between = boxes.slice(1, -1).map(({ top }, index) => Math.round(top - boxes[index].bottom));
+        return [new Set(between).size, Math.round(prose.getBoundingClientRect().bottom - boxes.at(-2).bottom)];
+    }"""
+    assert prose.evaluate(gaps) == [1, 0]
