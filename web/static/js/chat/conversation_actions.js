@@ -229,7 +229,7 @@ export class ConversationActions {
   }
 }
 
-/** @param {string} name the key of `legacy_conversation.js` or `left_changes.js` */
+/** @param {string} name the key of `legacy_conversation.js` or `record_backup.js` */
 function isStored(name) {
   try {
     return localStorage.getItem(storageName(name)) !== null;

@@ -2,7 +2,7 @@
 
 import { conversationInAddress, replaceAddress } from "../browser/address.js";
 import { deleteLegacyConversation, readLegacyConversation } from "../storage/legacy_conversation.js";
-import { storeLeftChanges } from "../storage/left_changes.js";
+import { storeBackedUpChanges } from "../storage/record_backup.js";
 
 /** @typedef {import("./chat.js").Chat} Chat */
 /** @typedef {import("../storage/conversation_store.js").ConversationStore} ConversationStore */
@@ -12,7 +12,7 @@ import { storeLeftChanges } from "../storage/left_changes.js";
  * @param {Chat} chat
  */
 export async function takeOver(store, chat) {
-  await storeLeftChanges(store);
+  await storeBackedUpChanges(store);
   await chat.refresh(chat.conversation.id);
   await addLegacyConversation(store, chat);
 }

@@ -3,7 +3,7 @@
 import { keepQuick, prepareFor } from "../ui/quick_field.js";
 import { coarsePointer } from "../browser/page_root.js";
 import { MAX_TEMPERATURE } from "../conversation/tuning.js";
-import { leaveChanges } from "../storage/left_changes.js";
+import { backUpChanges } from "../storage/record_backup.js";
 import { texts, tooLong } from "../i18n/language.js";
 import { bringIntoView } from "../ui/in_view.js";
 import { Dialog } from "../ui/dialog.js";
@@ -56,7 +56,7 @@ export class TuningDialog extends Dialog {
       if (problem) bringIntoView(problem);
     });
     element.addEventListener("close", () => this.#keep());
-    addEventListener("pagehide", () => this.isOpen && this.#keep({ isLeft: true }));
+    addEventListener("pagehide", () => this.isOpen && this.#keep({ isUnloading: true }));
   }
 
   /** @param {Configuration} configuration */
@@ -131,8 +131,8 @@ export class TuningDialog extends Dialog {
     this.#show();
   }
 
-  /** Keeps what is valid, and offers the rest again. @param {{ isLeft?: boolean }} [options] whether the page is left */
-  #keep({ isLeft = false } = {}) {
+  /** Keeps what is valid, and offers the rest again. @param {{ isUnloading?: boolean }} [options] whether the page is unloaded */
+  #keep({ isUnloading = false } = {}) {
     /** @type {Tuning} */
     const changes = {};
     const systemPrompt = this.#prompt.value.trim() === "" ? undefined : this.#prompt.value;
@@ -140,10 +140,10 @@ export class TuningDialog extends Dialog {
     if (!this.#promptProblem && systemPrompt !== this.#before.systemPrompt) changes.systemPrompt = systemPrompt;
     if (!this.#isOutside && temperature !== this.#before.temperature) changes.temperature = temperature;
     if (Object.keys(changes).length > 0) {
-      if (isLeft && this.#stored) leaveChanges(this.#stored, changes);
+      if (isUnloading && this.#stored) backUpChanges(this.#stored, changes);
       this.#events?.changed(changes);
     }
-    if (!isLeft) this.#offerRefused();
+    if (!isUnloading) this.#offerRefused();
     this.#before = { ...this.#before, ...changes };
   }
 

@@ -2,7 +2,7 @@
 
 import { addressOf } from "../browser/address.js";
 import { createIcon, MenuButton } from "../ui/button.js";
-import { leaveChanges } from "../storage/left_changes.js";
+import { backUpChanges } from "../storage/record_backup.js";
 import { setLabel, texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
@@ -109,15 +109,15 @@ export class ConversationItem {
     this.#link.after(field);
     field.select();
     field.focus();
-    const left = new AbortController();
-    const leave = () => field.value.trim() && leaveChanges(this.#record.id, { title: field.value.trim() });
-    addEventListener("pagehide", leave, { signal: left.signal });
+    const editing = new AbortController();
+    const backUp = () => field.value.trim() && backUpChanges(this.#record.id, { title: field.value.trim() });
+    addEventListener("pagehide", backUp, { signal: editing.signal });
     let hasEnded = false; // removing the field fires `blur`, which calls `end` again
     /** @param {boolean} save */
     const end = (save) => {
       if (hasEnded) return;
       hasEnded = true;
-      left.abort();
+      editing.abort();
       const hadFocus = document.activeElement === field;
       const title = field.value.trim();
       this.#link.hidden = false;

@@ -47,7 +47,7 @@ export class ConversationStore {
   #catalogue = new Catalogue();
   #changes = new RecordChanges({
     write: (id, changes) => this.#try((database) => database.changeRecord(id, changes), [id]),
-    canLeave: () => this.#database !== null,
+    canBackUp: () => this.#database !== null,
   });
   #isListRead = false;
   #queue;

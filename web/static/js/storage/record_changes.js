@@ -1,6 +1,6 @@
 /** Changes of records, until the database has them: it may have no room at first. Those that it has refused outlive the page. */
 
-import { forgetChanges, leaveChanges } from "./left_changes.js";
+import { backUpChanges, deleteBackedUpChanges } from "./record_backup.js";
 
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
 /** @typedef {import("./database.js").RecordChanges} Changes */
@@ -13,7 +13,7 @@ export class RecordChanges {
   /**
    * @param {object} events
    * @param {(id: string, changes: Changes) => Promise<ConversationRecord | undefined>} events.write returns undefined if it failed
-   * @param {() => boolean} events.canLeave whether a later page will find the conversations
+   * @param {() => boolean} events.canBackUp whether a later page will find the conversations
    */
   constructor(events) {
     this.#events = events;
@@ -41,8 +41,8 @@ export class RecordChanges {
     const stored = await this.#events.write(id, all);
     if (stored && this.#waiting.get(id) === all) {
       this.#waiting.delete(id);
-      forgetChanges(id, Object.keys(all));
-    } else if (!stored && this.#waiting.has(id) && this.#events.canLeave()) leaveChanges(id, all);
+      deleteBackedUpChanges(id, Object.keys(all));
+    } else if (!stored && this.#waiting.has(id) && this.#events.canBackUp()) backUpChanges(id, all);
     return stored;
   }
 
@@ -57,6 +57,6 @@ export class RecordChanges {
   /** @param {string} id of a deleted conversation */
   drop(id) {
     this.#waiting.delete(id);
-    forgetChanges(id);
+    deleteBackedUpChanges(id);
   }
 }

@@ -1,7 +1,7 @@
 /**
- * What was being typed about a conversation when its page was left, its title or its instructions, and changes of records
- * for which the database has no room. IndexedDB writes may not finish when a page is left; writes to localStorage are
- * synchronous. The next page stores them, and they stay here until the database has them.
+ * A backup of changes of records in localStorage: of a title or instructions that were being typed while the page was
+ * unloaded, and of changes for which the database has no room. IndexedDB writes may not finish while a page is unloaded;
+ * writes to localStorage are synchronous. The next page stores the changes, and they stay here until the database has them.
  */
 
 import { isStorageClosed, storageName } from "../browser/page_root.js";
@@ -9,21 +9,21 @@ import { parseObject } from "../api/failure.js";
 
 /** @typedef {import("./database.js").RecordChanges} RecordChanges */
 
-const KEY = storageName("left");
+const KEY = storageName("left"); // stored in browsers: renaming it would lose changes
 
 /**
- * Call while the page is left, or when the database has refused the changes.
+ * Call while the page is unloaded, or when the database has refused the changes.
  * @param {string} id of a conversation
  * @param {RecordChanges} changes
  */
-export function leaveChanges(id, changes) {
+export function backUpChanges(id, changes) {
   if (isStorageClosed()) return;
   try {
-    const left = read();
-    const before = left[id] ?? {};
+    const all = read();
+    const before = all[id] ?? {};
     // JSON has no undefined, which removes a value
-    left[id] = { ...before, ...Object.fromEntries(Object.entries(changes).map(([name, value]) => [name, value ?? null])) };
-    localStorage.setItem(KEY, JSON.stringify(left));
+    all[id] = { ...before, ...Object.fromEntries(Object.entries(changes).map(([name, value]) => [name, value ?? null])) };
+    localStorage.setItem(KEY, JSON.stringify(all));
   } catch {
     // full or turned off, as for a draft
   }
@@ -34,13 +34,13 @@ export function leaveChanges(id, changes) {
  * @param {string} id
  * @param {string[]} [names] of the changed values; without them, all
  */
-export function forgetChanges(id, names) {
+export function deleteBackedUpChanges(id, names) {
   try {
-    const { [id]: before, ...left } = read();
+    const { [id]: before, ...others } = read();
     if (before === undefined) return;
     const rest = Object.entries(before).filter(([name]) => names && !names.includes(name));
-    if (rest.length > 0) left[id] = Object.fromEntries(rest);
-    if (Object.keys(left).length > 0) localStorage.setItem(KEY, JSON.stringify(left));
+    if (rest.length > 0) others[id] = Object.fromEntries(rest);
+    if (Object.keys(others).length > 0) localStorage.setItem(KEY, JSON.stringify(others));
     else localStorage.removeItem(KEY);
   } catch {
     // full or turned off
@@ -48,11 +48,11 @@ export function forgetChanges(id, names) {
 }
 
 /** @param {import("./conversation_store.js").ConversationStore} store open */
-export async function storeLeftChanges(store) {
+export async function storeBackedUpChanges(store) {
   if (!store.isListRead) return; // a later page does it
   for (const [id, changes] of Object.entries(read())) {
     if (!store.record(id)) {
-      forgetChanges(id);
+      deleteBackedUpChanges(id);
       continue;
     }
     const { title, isPinned, systemPrompt, temperature } = changes;
