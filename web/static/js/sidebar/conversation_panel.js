@@ -36,7 +36,7 @@ export class ConversationPanel {
     this.#search = new ConversationSearch(find("input[type=search]"), find(".search-result"), {
       search: async (text) => {
         const part = await parts.load(() => import("../storage/search_query.js"));
-        return part ? store.search(new part.SearchQuery(text)) : new Map();
+        return part ? new part.SearchQuery(text).findIn(store) : new Map();
       },
       found: () => {
         this.show();

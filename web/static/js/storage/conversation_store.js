@@ -14,7 +14,6 @@ import { WriteQueue } from "./write_queue.js";
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
 /** @typedef {import("./database.js").Database} Database */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
-/** @typedef {import("./search_query.js").SearchHit} SearchHit */
 /** @typedef {import("./storage_error.js").StorageErrorReason} StorageErrorReason */
 
 /**
@@ -327,22 +326,6 @@ export class ConversationStore {
     const isRead = await this.#try((database) => database.visit(visit).then(() => true));
     for (const exchange of this.#queue.exchanges) visit(exchange);
     return isRead === true;
-  }
-
-  /**
-   * @param {import("./search_query.js").SearchQuery} query
-   * @returns {Promise<Map<string, SearchHit | null>>} the ids of the conversations with all words of the query in one
-   *   exchange, with the first of these exchanges; null if the words are in the title
-   */
-  async search(query) {
-    /** @type {Map<string, SearchHit | null>} */
-    const hits = new Map();
-    await this.visit((exchange) => {
-      const hit = query.hitIn(exchange, this.record(exchange.conversation)?.title);
-      if (hit && hit.created < (hits.get(exchange.conversation)?.created ?? Infinity)) hits.set(exchange.conversation, hit);
-    });
-    for (const { id, title } of this.list) if (!hits.has(id) && query.isIn(title)) hits.set(id, null);
-    return hits;
   }
 
   /**

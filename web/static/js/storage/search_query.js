@@ -2,6 +2,7 @@
 
 import { characterStart, stripMarkdown, titleFrom } from "../conversation/title.js";
 
+/** @typedef {import("./conversation_store.js").ConversationStore} ConversationStore */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 
 /**
@@ -25,8 +26,24 @@ export class SearchQuery {
     this.#words = text.toLocaleLowerCase().split(/\s+/).filter(Boolean);
   }
 
+  /**
+   * @param {ConversationStore} store
+   * @returns {Promise<Map<string, SearchHit | null>>} the ids of the conversations with all words of the query in one
+   *   exchange, with the first of these exchanges; null if the words are in the title
+   */
+  async findIn(store) {
+    /** @type {Map<string, SearchHit | null>} */
+    const hits = new Map();
+    await store.visit((exchange) => {
+      const hit = this.#hitIn(exchange, store.record(exchange.conversation)?.title);
+      if (hit && hit.created < (hits.get(exchange.conversation)?.created ?? Infinity)) hits.set(exchange.conversation, hit);
+    });
+    for (const { id, title } of store.list) if (!hits.has(id) && this.#isIn(title)) hits.set(id, null);
+    return hits;
+  }
+
   /** @param {string} text */
-  isIn(text) {
+  #isIn(text) {
     const lower = text.toLocaleLowerCase();
     return this.#words.every((word) => lower.includes(word));
   }
@@ -36,11 +53,11 @@ export class SearchQuery {
    * @param {string} [title] of its conversation, which is shown above the snippet
    * @returns {SearchHit | null}
    */
-  hitIn({ id, created, question, answer }, title) {
+  #hitIn({ id, created, question, answer }, title) {
     const text = `${question}\n${answer}`;
-    if (!this.isIn(text)) return null;
+    if (!this.#isIn(text)) return null;
     const isTitle = titleFrom(question) === title;
-    const isInAnswer = this.isIn(answer) || (isTitle && this.#placeIn(answer) >= 0);
+    const isInAnswer = this.#isIn(answer) || (isTitle && this.#placeIn(answer) >= 0);
     let snippet = "";
     if (isInAnswer) snippet = this.#snippet(answer, this.#placeIn(answer));
     else if (!isTitle || stripMarkdown(question) !== title) snippet = this.#snippet(text, this.#placeIn(text));
