@@ -6,10 +6,12 @@ import re
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Locator, Page, Worker, expect
+from playwright.sync_api import Locator, Page, Route, Worker, expect
 
 from tools.common.chat_page import ChatPage
 from tools.common.scripted_model import ScriptedModel, finished, reply, said
+
+from .test_history_limits import open_conversation
 
 
 @pytest.fixture
@@ -404,3 +406,27 @@ def test_a_callout_follows_the_language_of_the_page(chat: ChatPage, model: Scrip
     expect(title).to_have_text("Warning")
     chat.change_language("zh-CN")
     expect(title).to_have_text("警告")
+
+
+# How often the page asks whether an element is still in it.
+COUNT_CHECKS: Final = """() => {
+    const { get } = Object.getOwnPropertyDescriptor(Node.prototype, "isConnected");
+    window.checks = 0;
+    Object.defineProperty(Node.prototype, "isConnected", { get() { return ++window.checks && get.call(this); } });
+}"""
+
+
+def test_blocks_that_wait_for_a_library_are_checked_a_few_times_each(browser_page: Page) -> None:
+    count = 150
+    held: list[Route] = []
+    for file in ("**/katex/katex.*js", "**/highlight_worker.js"):
+        browser_page.route(file, lambda route: held.append(route))
+    chat = ChatPage(browser_page).open()
+    browser_page.evaluate(COUNT_CHECKS)
+    open_conversation(chat, ["".join(f"```js\nlet a{each}\n```\n\nIn $x$.\n\n" for each in range(count))])
+    assert len(held) == 2
+    for route in held:
+        route.continue_()
+    expect(chat.answer.locator(".katex")).to_have_count(count)
+    expect(chat.answer.locator(".hljs-keyword")).to_have_count(count)
+    assert browser_page.evaluate("checks") < 20 * count

@@ -4,6 +4,7 @@ import { languageOf, showLanguageName } from "./code_block.js";
 import { codeLength, codeVersion } from "./code_lines.js";
 import { patchChildren } from "./patch.js";
 import { loadPersistently } from "../ui/part_loader.js";
+import { WaitingElements } from "./waiting_elements.js";
 
 /** @typedef {import("./highlight_worker.js").Reply} Reply */
 /** @typedef {import("./highlight_worker.js").Request} Request */
@@ -21,8 +22,7 @@ export class Highlighter {
   /** @type {Worker | null} */
   #worker = null;
   #isDisabled = false;
-  /** @type {Set<Element>} */
-  #queue = new Set();
+  #queue = new WaitingElements();
   /** @type {WeakMap<Element, { id: number, length: number, version: number }>} */
   #requested = new WeakMap();
   /** @type {{ code: Element, version: number } | null} */
@@ -43,18 +43,14 @@ export class Highlighter {
     if (this.#isDisabled || this.#slow.has(code) || !languageOf(code) || codeLength(code) > (growing ? MAX_GROWING : MAX_CHARS)) return;
     const requested = this.#requested.get(code);
     if (requested?.length === codeLength(code) && requested.version === codeVersion(code)) return;
-    for (const waiting of this.#queue) if (!waiting.isConnected) this.#queue.delete(waiting);
     this.#queue.add(code);
     this.#sendNext();
   }
 
-  /** @returns {void} */
   #sendNext() {
     if (this.#current) return;
-    const [code] = this.#queue;
+    const code = this.#queue.take();
     if (!code) return;
-    this.#queue.delete(code);
-    if (!code.isConnected) return this.#sendNext();
     const version = codeVersion(code);
     const requested = this.#requested.get(code);
     const id = requested?.version === version ? requested.id : ++this.#lastId;

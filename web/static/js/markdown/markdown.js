@@ -21,6 +21,7 @@ import { Typesetter, recordFormulaSources } from "./mathematics.js";
 import { MarkdownParser } from "./parser.js";
 import { Sanitiser } from "./sanitiser.js";
 import { scrollableTable } from "./table_block.js";
+import { WaitingElements } from "./waiting_elements.js";
 
 /** @typedef {import("../browser/libraries.js").Libraries} Libraries */
 /** @typedef {import("./parser.js").Block} Block */
@@ -40,8 +41,8 @@ export class Markdown {
   /** Fulfilled when KaTeX has loaded, or could not be loaded at once. @type {Promise<void> | null} */
   #tryingKatex = null;
   #hasTriedKatex = false;
-  /** What has formulas and waits for KaTeX. @type {Set<Element>} */
-  #waiting = new Set();
+  /** What has formulas and waits for KaTeX. */
+  #waiting = new WaitingElements();
   /** @type {Typesetter | null} */
   #typesetter = null;
 
@@ -130,7 +131,6 @@ export class Markdown {
     if (element.matches(".formula, .formula-open") || element.querySelector(".formula, .formula-open")) {
       if (this.#typesetter) this.#typesetter.typeset(element);
       else {
-        for (const waiting of this.#waiting) if (!waiting.isConnected) this.#waiting.delete(waiting);
         this.#waiting.add(element);
         void this.#tryKatex();
       }
@@ -186,8 +186,7 @@ export class Markdown {
   /** @param {import("../browser/libraries.js").Katex} katex */
   #useKatex(katex) {
     this.#typesetter = new Typesetter(katex);
-    for (const element of this.#waiting) if (element.isConnected) this.#typesetter.typeset(element);
-    this.#waiting.clear();
+    for (let next = this.#waiting.take(); next; next = this.#waiting.take()) this.#typesetter.typeset(next);
     reportGrowth();
   }
 }
