@@ -11,6 +11,7 @@ from tools.common.chat_page import DONE_FRAME, ChatPage
 from tools.common.chromium import WAIT_MS
 from tools.common.scripted_model import ScriptedModel
 
+from .browser_errors import BrowserErrors
 from .fed_answer import FedAnswer
 from .images import HOLD_DECODING, REPLY, attached, choose, notice, open_with_images, picture
 from .kept_images import AGE, SHARED, UNTIL
@@ -209,6 +210,52 @@ def test_what_is_being_written_outlives_its_conversation_that_another_tab_delete
     chat.page.reload()
     expect(chat.field).to_have_value("My draft\n\nAn edit!")
     expect(attached(chat)).to_have_attribute("alt", "one.png")
+
+
+def test_images_that_are_too_many_where_a_draft_is_moved_wait_for_the_next_message(chat: ChatPage) -> None:
+    choose(chat, *(picture(chat, name) for name in ("one.png", "two.png")))
+    expect(attached(chat)).to_have_count(2)
+    expect(chat.status).to_have_text("Files added: one.png, two.png")
+    start = chat.page.url
+    other = ChatPage(chat.page.context.new_page())
+    other.page.goto(start)
+    other.ask_and_wait("First")
+    other.wait_saved()
+    chat.page.locator(".conversation a", has_text="First").click()
+    expect(chat.questions).to_have_text(["First"])
+    choose(chat, *(picture(chat, name) for name in ("three.png", "four.png", "five.png")))
+    expect(chat.status).to_have_text("Files added: three.png, four.png, five.png")
+    other.page.locator(".conversation a", has_text="First").press("Delete")
+    expect(notice(chat, "deleted elsewhere")).to_be_visible()
+    expect(attached(chat)).to_have_count(4)
+    expect(notice(chat, "The others wait for the next one.")).to_be_visible()
+    chat.reply_once(**REPLY)
+    chat.ask_and_wait("What are they?")
+    expect(attached(chat)).to_have_attribute("alt", "five.png")
+
+
+def test_images_of_an_earlier_question_that_are_too_many_wait_for_the_next_message(
+    chat: ChatPage, browser_errors: BrowserErrors
+) -> None:
+    names = [f"{number}.png" for number in range(6)]
+    choose(chat, *(picture(chat, name) for name in names[:3]))
+    expect(attached(chat)).to_have_count(3)
+    browser_errors.expect("status of 400")
+    failed = {"success": False, "error": "No.", "code": "context_length_exceeded", "retryable": False}
+    chat.reply_once(status=400, json=failed)
+    chat.ask("What are they?")
+    again = chat.page.get_by_role("button", name="New conversation with this question")
+    expect(again).to_be_visible()
+    chat.page.get_by_role("button", name="New conversation").first.click()
+    choose(chat, *(picture(chat, name) for name in names[3:]))
+    expect(attached(chat)).to_have_count(3)
+    chat.page.go_back()
+    again.click()
+    expect(attached(chat)).to_have_count(4)
+    expect(notice(chat, "The others wait for the next one.")).to_be_visible()
+    chat.reply_once(**REPLY)
+    chat.ask_and_wait("What are they?")
+    expect(attached(chat)).to_have_count(2)
 
 
 def test_an_image_that_is_being_read_outlives_its_conversation_that_another_tab_deletes(chat: ChatPage) -> None:

@@ -2,11 +2,10 @@
 
 import { iconButton } from "../ui/button.js";
 import { DraftImages } from "../storage/draft_images.js";
-import { keepImages, loadImages } from "../storage/image_store.js";
+import { keepImages } from "../storage/image_store.js";
 import { dropRefused, isRefused, onRefusedImages } from "../storage/refused_images.js";
 import { newIdentifier } from "../conversation/identifier.js";
 import { onLanguageChange, setLabel, texts } from "../i18n/language.js";
-import { MAX_IMAGES } from "../conversation/image_limits.js";
 import { scaleImage } from "./image_scaling.js";
 
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
@@ -105,8 +104,15 @@ export class Attachments {
    * @param {Conversation | null} conversation whose draft it is
    */
   async #readInto(draft, conversation) {
-    if (!draft.isUnread) return;
-    const problem = await draft.read();
+    if (draft.isUnread) await this.#report(draft.read(), conversation);
+  }
+
+  /**
+   * @param {ReturnType<DraftImages["read"]>} reading
+   * @param {Conversation | null} conversation whose draft gets the images
+   */
+  async #report(reading, conversation) {
+    const problem = await reading;
     this.#show();
     if (problem) this.#events.failed(problem, conversation);
   }
@@ -120,7 +126,7 @@ export class Attachments {
   async add(files, refuse, draft = this.#draft) {
     const added = [];
     for (const file of files) {
-      if (!draft || draft.present.list.length >= MAX_IMAGES) {
+      if (!draft || draft.present.room === 0) {
         refuse({ name: file.name, cause: "imageExcess" });
         continue;
       }
@@ -128,10 +134,10 @@ export class Attachments {
       this.#show();
       try {
         const image = { id: newIdentifier(), name: file.name || texts.image, ...(await scaleImage(file)) };
-        const { list } = draft.present;
-        if (list.length < MAX_IMAGES) list.push(image);
-        else refuse({ name: file.name, cause: "imageExcess" }); // others have been read meanwhile
-        if (list.includes(image)) added.push(image);
+        if (draft.present.room > 0) {
+          draft.present.add([image]);
+          added.push(image);
+        } else refuse({ name: file.name, cause: "imageExcess" }); // others have been read meanwhile
       } catch {
         refuse({ name: file.name, cause: "imageUnreadable" }); // no image, or of a type that this browser cannot decode
       }
@@ -166,22 +172,11 @@ export class Attachments {
    * @param {ImageReference[]} references
    */
   async addAgain(references) {
-    const draft = this.#draft;
-    const conversation = this.#conversation;
-    if (!draft) return;
-    draft.reading += 1;
+    if (!this.#draft) return;
+    for (const { id } of references) this.#asked.add(id);
+    const reading = this.#draft.read(references);
     this.#show();
-    const found = await loadImages(references.map(({ id }) => id));
-    const { present } = draft;
-    present.reading -= 1;
-    const images = references.flatMap((each) => (found.has(each.id) ? [{ ...each, data: found.get(each.id) ?? "" }] : []));
-    const added = images.slice(0, MAX_IMAGES - present.list.length);
-    for (const { id } of added) this.#asked.add(id);
-    present.list.unshift(...added);
-    present.save();
-    this.#show();
-    if (images.length < references.length) this.#events.failed("imagesMissing", conversation);
-    if (added.length < images.length) this.#events.failed("imagesTooMany", conversation);
+    await this.#report(reading, this.#conversation);
   }
 
   /**
@@ -216,9 +211,10 @@ export class Attachments {
     const isAll = before.reading === 0;
     before.moveTo(draft);
     if (images.length === 0 && isAll) return null;
-    draft.add(images);
+    const isAllIn = draft.add(images);
     draft.save();
     this.#show();
+    if (!isAllIn) this.#events.failed("imagesTooMany", conversation);
     return () => {
       if (!isAll) return false;
       draft.remove(images);

@@ -31,7 +31,7 @@ const ENGLISH = {
   imagesMissing: "Images of this question are not in this browser.",
   imageUnreadable: "The browser could not read this image. Use JPEG, PNG, WebP or GIF.",
   imageExcess: "A message may have 4 images.",
-  imagesTooMany: "A message may have 4 images. The others were not added.",
+  imagesTooMany: "A message may have 4 images. The others wait for the next one.",
   imagesNotKept: "This browser cannot keep your images. They are lost when you leave the page.",
 };
 
@@ -59,7 +59,7 @@ const CHINESE = {
   imagesMissing: "这个问题的图片不在此浏览器中。",
   imageUnreadable: "浏览器无法读取这张图片，请使用 JPEG、PNG、WebP 或 GIF。",
   imageExcess: "一条消息最多 4 张图片。",
-  imagesTooMany: "一条消息最多 4 张图片，其余的没有添加。",
+  imagesTooMany: "一条消息最多 4 张图片，其余的留给下一条消息。",
   imagesNotKept: "此浏览器无法保存图片，离开页面后图片会丢失。",
 };
 

@@ -46,6 +46,11 @@ export class DraftImages {
     return this.#unread.length > 0;
   }
 
+  /** How many more images the message may have. */
+  get room() {
+    return Math.max(0, MAX_IMAGES - this.list.length);
+  }
+
   /** Whether another tab has changed the stored images since, and this tab has not. */
   get isOutdated() {
     return !this.#isOwn && new Draft(this.#owner, () => undefined, IMAGES).text !== this.#draft.text;
@@ -59,14 +64,16 @@ export class DraftImages {
   }
 
   /**
-   * Adds images to the list, as many as a message may have. The others stay stored.
+   * Adds images to the list, as many as a message may have. The others stay stored, for the next message.
    * @param {NewImage[]} images
    * @param {{ first?: boolean }} [options] whether they come before those that are there
+   * @returns {boolean} whether all are in the list
    */
   add(images, { first = false } = {}) {
-    const room = Math.max(0, MAX_IMAGES - this.list.length);
+    const { room } = this;
     this.list[first ? "unshift" : "push"](...images.slice(0, room));
     this.#unread.push(...images.slice(room).map(referenceTo));
+    return images.length <= room;
   }
 
   /** @param {NewImage[]} images */
@@ -77,11 +84,13 @@ export class DraftImages {
   }
 
   /**
-   * Reads the images that an earlier page or another tab has added.
+   * Reads images of this browser, and adds them.
+   * @param {ImageReference[]} [asked] those of an earlier question; without it, those that an earlier page or another tab
+   *   has added
    * @returns {Promise<"imagesMissing" | "imagesTooMany" | null>} why some of them are not in the list
    */
-  async read() {
-    const references = this.#unread;
+  async read(asked) {
+    const references = asked ?? [...this.#unread];
     this.reading += 1;
     const found = await loadImages(references.map(({ id }) => id));
     const images = references.flatMap((reference) => {
@@ -90,12 +99,12 @@ export class DraftImages {
     });
     const { present } = this;
     present.reading -= 1;
-    this.#unread = [];
-    present.add(images, { first: true });
+    this.#unread = this.#unread.filter((each) => !references.includes(each)); // others may have come meanwhile
+    const isAll = present.add(images, { first: true });
     // the page says that they are gone, once
-    if (images.length < references.length || present !== this) present.save();
+    if (asked || images.length < references.length || present !== this) present.save();
     if (images.length < references.length) return "imagesMissing";
-    return present.isUnread ? "imagesTooMany" : null;
+    return isAll ? null : "imagesTooMany";
   }
 
   /** Stores which images there are. Call after each change of the list. */
