@@ -19,6 +19,8 @@ const MAIN = "main.js";
 // The browser waits for it before it paints.
 const APPEARANCE = "settings/appearance.js";
 const INTERACTION = "interaction.js";
+// Draws answers, also where the rest cannot be loaded.
+const MARKDOWN = "markdown/markdown.js";
 // Loaded at once where questions may have images.
 const IMAGES = "composer/attachments.js";
 // Has no document: a file of its own, with all that it imports.
@@ -29,11 +31,12 @@ const entries = [MAIN, APPEARANCE].map((name) => join(modules, name));
 const beforePaint = await neededBy(APPEARANCE);
 const images = await neededBy(IMAGES);
 const interaction = await neededBy(INTERACTION);
+const markdown = await neededBy(MARKDOWN);
 const page = await build([MAIN, APPEARANCE], true, [
   { name: "before_paint", test: (id) => beforePaint.has(id) && !entries.includes(id), priority: 4 },
   { name: "page", tags: ["$initial"], test: (id) => !entries.includes(id), priority: 3 },
   { name: "images", test: (id) => images.has(id), priority: 2 },
-  { name: "interaction", test: (id) => interaction.has(id), priority: 1 },
+  { name: "interaction", test: (id) => interaction.has(id) && !markdown.has(id), priority: 1 },
 ]);
 await build([WORKER], true);
 const manifest = { sources: await digest(), first: filesOf(page, [MAIN, APPEARANCE]).sort() };

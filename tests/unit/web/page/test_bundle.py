@@ -80,3 +80,9 @@ def test_the_page_names_the_bundle() -> None:
         "bundle/settings/appearance.js",
         "bundle/main.js",
     ]
+
+
+def test_answers_are_drawn_without_the_parts_of_the_first_interaction() -> None:
+    imported = re.findall(r'from"([^"]+)"', page_assets()["bundle/markdown/markdown.js"].body.decode())
+    assert "../shared/page.js" in imported
+    assert "../shared/interaction.js" not in imported
