@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tools.common.chat_page import ChatPage
 from tools.common.chromium import open_context
@@ -17,6 +17,7 @@ from tools.common.scripted_model import MODEL_NAME, ScriptedModel, reply
 
 from ..conftest import PLANTED_KEY
 from .browser_errors import BrowserErrors
+from .held_requests import HeldRequests
 from .images import REPLY, attached, choose, choose_path, open_with_images, picture
 from .kept_images import SHARED
 
@@ -62,15 +63,13 @@ def test_images_stay_with_their_question_and_open_large(chat: ChatPage, browser_
     expect(thumbnails).to_have_count(2)
     chat.wait_saved()
     # The style sheet comes late, and the focus goes elsewhere meanwhile.
-    held: list[Route] = []
-    chat.page.route("**/css/dialog.css*", lambda route: held.append(route))
+    styles = HeldRequests(chat.page, "**/css/dialog.css*")
     with chat.page.expect_request("**/css/dialog.css*"):
         chat.page.reload()
     expect(thumbnails).to_have_count(2)
     thumbnails.first.click()
     chat.field.focus()
-    held[0].continue_()
-    chat.page.unroute_all()
+    styles.pass_on()
     dialog = chat.page.get_by_role("dialog", name="Image: one.png")
     expect(dialog.get_by_role("img", name="one.png")).to_be_visible()
     chat.page.keyboard.press("Escape")
@@ -115,6 +114,33 @@ def test_images_stay_with_their_question_and_open_large(chat: ChatPage, browser_
     assert bodies[4][0]["conversation_history"] == []
 
 
+def test_a_step_back_closes_a_large_image_also_one_that_comes_after_it(chat: ChatPage) -> None:
+    chat.reply_once(**REPLY)
+    chat.ask_and_wait("First")
+    chat.page.get_by_role("button", name="New conversation").first.click()
+    choose(chat, picture(chat, "one.png"))
+    expect(attached(chat)).to_have_count(1)
+    chat.reply_once(**REPLY)
+    chat.ask_and_wait("Second")
+    styles = HeldRequests(chat.page, "**/css/dialog.css*")
+    thumbnail = chat.questions.last.get_by_role("img")
+    dialog = chat.page.get_by_role("dialog")
+    chat.wait_saved()
+    with chat.page.expect_request("**/css/dialog.css*"):
+        chat.page.reload()
+    thumbnail.click()
+    chat.page.go_back()
+    expect(chat.questions).to_have_text(["First"])
+    with chat.page.expect_event("requestfinished", lambda request: "dialog.css" in request.url):
+        styles.pass_on()
+    chat.page.go_forward()
+    thumbnail.click()
+    expect(dialog).to_have_count(1)
+    chat.page.go_back()
+    expect(chat.questions).to_have_text(["First"])
+    expect(dialog).to_have_count(0)
+
+
 def test_images_that_come_late_move_nothing(chat: ChatPage) -> None:
     page = chat.page
     page.set_viewport_size({"width": 390, "height": 500})
@@ -126,15 +152,14 @@ def test_images_that_come_late_move_nothing(chat: ChatPage) -> None:
     images = chat.questions.first.get_by_role("img")
     expect(images).to_have_count(3)
     before = chat.questions.first.bounding_box()
-    held: list[Route] = []
-    page.route("**/bundle/shared/interaction.js*", lambda route: held.append(route))
+    interaction = HeldRequests(page, "**/bundle/shared/interaction.js*")
     with page.expect_request("**/bundle/shared/interaction.js*"):
         page.reload()
     expect(chat.answer).to_contain_text("A picture.")
     chat.wait_shown()
     expect(images).to_have_count(0)
     assert chat.questions.first.bounding_box() == before
-    held[0].continue_()
+    interaction.pass_on()
     expect(images).to_have_count(3)
     assert chat.questions.first.bounding_box() == before
     assert page.evaluate("() => scrollY > 0 && document.documentElement.scrollHeight - innerHeight - scrollY < 1")

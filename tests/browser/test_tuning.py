@@ -125,6 +125,25 @@ def test_they_go_to_the_model_with_each_answer_of_their_conversation_and_no_othe
     assert "temperature" not in allowing.exchanges[-1].body
 
 
+def test_a_step_back_closes_the_dialog_and_keeps_what_was_typed_with_its_conversation(
+    chat: ChatPage, allowing: ScriptedModel
+) -> None:
+    allowing.enqueue(*[reply("Yes.")] * 2)
+    tune(chat, "Be kind.", "")
+    chat.ask_and_wait("Is it?")
+    chat.page.keyboard.press("Alt+Shift+o")
+    chat.ask_and_wait("Another?")
+    button(chat).click()
+    chat.page.get_by_label("Instructions for this conversation").fill("Be strict.")
+    chat.page.go_back()
+    expect(chat.questions).to_have_text(["Is it?"])
+    expect(chat.page.get_by_role("dialog")).to_have_count(0)
+    assert values(chat) == ("Be kind.", "")
+    chat.page.go_forward()
+    expect(chat.questions).to_have_text(["Another?"])
+    assert values(chat) == ("Be strict.", "")
+
+
 def test_they_survive_a_reload_and_an_export_and_reach_another_tab(chat: ChatPage, allowing: ScriptedModel) -> None:
     allowing.enqueue(reply("Yes."))
     chat.ask_and_wait("Is it?")

@@ -67,6 +67,7 @@ function thumbnail({ name, width, height }, data) {
  */
 async function openLarge(opener, data, name) {
   await loadStyles("css/dialog.css");
+  if (!opener.isConnected) return; // another conversation is shown
   const element = document.createElement("dialog");
   const picture = document.createElement("img");
   const dialog = new Dialog(element);

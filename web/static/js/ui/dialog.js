@@ -1,9 +1,10 @@
-/** A modal dialog. A click on the backdrop closes it. */
+/** A modal dialog. A click on the backdrop closes it, and so does a step in the history: it belongs to what was shown. */
 
 import { lockScrolling } from "./scroll_lock.js";
 
 export class Dialog {
   #element;
+  #left = () => this.close();
 
   /** @param {HTMLDialogElement} element */
   constructor(element) {
@@ -11,7 +12,10 @@ export class Dialog {
     element.addEventListener("click", (event) => {
       if (event.target === element) element.close(); // the content covers all but the backdrop
     });
-    element.addEventListener("close", () => lockScrolling(element, this.isOpen));
+    element.addEventListener("close", () => {
+      removeEventListener("popstate", this.#left);
+      lockScrolling(element, this.isOpen);
+    });
   }
 
   get isOpen() {
@@ -22,6 +26,7 @@ export class Dialog {
     if (this.isOpen) return;
     this.#element.showModal();
     lockScrolling(this.#element, true);
+    addEventListener("popstate", this.#left);
   }
 
   close() {
