@@ -65,8 +65,8 @@ export class Composer {
   #isWordless = false;
   /** Where images may be sent. @type {import("./attachments.js").Attachments | null} */
   #attachments = null;
-  /** Where files go that were dropped before the draft was moved. @type {WeakMap<Conversation, Conversation>} */
-  #heirs = new WeakMap();
+  /** The conversation that a draft was moved to: files that are still being read follow it. @type {WeakMap<Conversation, Conversation>} */
+  #movedTo = new WeakMap();
   /** What to send once its images are read, other than the draft. */
   #later = "";
   /** Once files were added. @type {import("./added_files.js").AddedFiles | null} */
@@ -149,7 +149,7 @@ export class Composer {
       draftSaved: (isSaved) => this.#events.draftSaved(isSaved),
       failed: (problem, conversation) => {
         this.#later = "";
-        this.#events.filesRead(problem, undefined, this.#heirOf(conversation)?.id);
+        this.#events.filesRead(problem, undefined, this.#followMove(conversation)?.id);
       },
     });
     this.#attachments.open(this.#conversation);
@@ -167,7 +167,7 @@ export class Composer {
     const texts = [this.#field.value, ...edits].filter(Boolean);
     this.#setText("");
     const removeImages = this.#attachments?.move(conversation);
-    if (this.#conversation) this.#heirs.set(this.#conversation, conversation);
+    if (this.#conversation) this.#movedTo.set(this.#conversation, conversation);
     this.open(conversation);
     const takeBack = this.append(texts, removeImages ?? undefined);
     return texts.length > 0 || removeImages ? takeBack : null;
@@ -318,7 +318,7 @@ export class Composer {
     });
     await this.#addedFiles.add(files, {
       maxChars: this.#limits.maxChars,
-      conversation: () => this.#heirOf(conversation)?.id,
+      conversation: () => this.#followMove(conversation)?.id,
       insert: (text) => this.#insertInto(conversation, text),
       addImages: attachments && ((images, refuse) => attachments.add(images, refuse, target)),
     });
@@ -329,18 +329,18 @@ export class Composer {
    * @param {string} text
    */
   #insertInto(conversation, text) {
-    const heir = this.#heirOf(conversation);
-    if (!heir || heir === this.#conversation) return this.insert(text);
-    const draft = this.#waiting.get(heir) ?? new Draft(heir, this.#events.draftSaved);
+    const target = this.#followMove(conversation);
+    if (!target || target === this.#conversation) return this.insert(text);
+    const draft = this.#waiting.get(target) ?? new Draft(target, this.#events.draftSaved);
     draft.text = joinParagraphs(draft.text, text);
     draft.flush();
   }
 
   /** @param {Conversation | null} conversation @returns {Conversation | null} the one that its draft was moved to, or itself */
-  #heirOf(conversation) {
-    let heir = conversation;
-    while (heir && this.#heirs.has(heir)) heir = this.#heirs.get(heir) ?? null;
-    return heir?.isEmpty && this.#conversation?.isEmpty ? this.#conversation : heir; // empty ones share one draft
+  #followMove(conversation) {
+    let target = conversation;
+    while (target && this.#movedTo.has(target)) target = this.#movedTo.get(target) ?? null;
+    return target?.isEmpty && this.#conversation?.isEmpty ? this.#conversation : target; // empty ones share one draft
   }
 
   /** @param {KeyboardEvent} event */
