@@ -105,7 +105,7 @@ def test_an_offline_reader_loses_nothing_and_can_retry_when_online(
     notice = chat.page.get_by_role("alert").filter(has_text="You are offline. Your conversation")
     expect(notice).to_be_visible()
     chat.ask("Second")
-    expect(chat.failure).to_have_text("You were offline, so the question was not sent. It is kept.")
+    expect(chat.failure).to_have_text("You were offline, so no answer came. The question is kept.")
     expect(chat.countdown).to_have_text("Try again")
     chat.field.fill("Third, half written")
 

@@ -232,7 +232,7 @@ export const ENGLISH = {
     answer_too_large: "The answer became too long and was stopped. The part that arrived is kept. Ask for less at a time.",
     internal: "The server made an error. Its administrator can find it in the log by the reference.",
     network: "The server could not be reached. It may have been restarting. Try again.",
-    offline: "You were offline, so the question was not sent. It is kept.",
+    offline: "You were offline, so no answer came. The question is kept.",
     cut_off: "The connection ended before the answer was complete. The part that arrived is kept.",
     unexpected_reply:
       "The reply did not come from the chat server. A proxy may have sent it, or a network that wants you to sign in. Reload the page, then try again.",
