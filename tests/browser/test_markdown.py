@@ -211,7 +211,11 @@ LINES: Final = """(each) => {
 ENTRIES: Final = """(formula) => [...formula.querySelectorAll(".katex-base .mtable > [class^=col-align]")]
     .filter((each) => each.checkVisibility())
     .map(({ textContent }) => /,(\\d+)/.exec(textContent)[1])"""
+# The letters of a printed formula, in the order of reading.
+READ: Final = """(formula) => [...formula.querySelectorAll(".katex-base")].filter((each) => each.checkVisibility())
+    .map(({ textContent }) => textContent).join("").replace(/[\\s\\u200b]/g, "")"""
 MATRIX: Final = " & ".join(f"a_{{1,{number}}}" for number in range(40))
+SUM: Final = "+".join(f"a_{{{number}}} b_{{{number}}}" for number in range(48))
 MANY_COLUMNS: Final = rf"""| Quarter | Revenue | Cost | Profit | Margin | Employees | 中文列 | Comment |
 |---|---:|---:|---:|---:|---:|---|---|
 | Q1 2026 | 1,234,567.50 | 934,567.25 | 300,000.25 | 24.30 % | 1,204 | 一些文字 | Good. {"So " * 40} |
@@ -223,7 +227,11 @@ $$
 
 Inline $\begin{{pmatrix}} {MATRIX} \end{{pmatrix}}$, too.
 
-And $\frac{{{"+".join(f"a_{{{number}}} b_{{{number}}}" for number in range(32))}}}{{2}}$, a fraction.
+And $\sin\frac{{{SUM}}}{{2}}$, a fraction, and $\sqrt{{{SUM}}}$, a root.
+
+$$
+y = \frac{{{SUM}}}{{1+x}}
+$$
 """
 
 
@@ -233,7 +241,7 @@ def test_a_printed_table_or_formula_has_smaller_type_before_it_is_broken_or_cut(
     model.enqueue(reply(MANY_COLUMNS))
     prose = chat.ask_and_wait("Show me")
     table, formulas = prose.locator("table"), prose.locator(".katex")
-    expect(formulas).to_have_count(3)
+    expect(formulas).to_have_count(5)
     size = "each => parseFloat(getComputedStyle(each).fontSize)"
     on_screen = table.evaluate(size)
     chat.page.evaluate("dispatchEvent(new Event('beforeprint'))")  # as a browser does
@@ -251,6 +259,10 @@ def test_a_printed_table_or_formula_has_smaller_type_before_it_is_broken_or_cut(
         for formula in formulas.all()[:2]:
             assert formula.evaluate(size) >= 9.3
             assert formula.evaluate(ENTRIES) == [str(number) for number in range(40)]
+        # so does a fraction, written in one line; only a root has smaller type
+        for index, shown in ((2, "a47b47)/2)"), (4, "a47b47)/(1+x)")):
+            assert formulas.nth(index).evaluate(size) >= 9.3
+            assert formulas.nth(index).evaluate(READ).endswith(shown)
         edges = "all => all.map((each) => each.getBoundingClientRect().right)"
         assert max(prose.locator(".katex-base").evaluate_all(edges)) <= width
         assert chat.overflow() == 0

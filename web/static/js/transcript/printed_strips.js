@@ -1,6 +1,6 @@
 /**
  * Matrices that are too wide for a printed page go on in further lines, between two of their columns. What else is too
- * wide and has no place to break, such as a fraction, has smaller type.
+ * wide and has no place to break, such as a root, has smaller type.
  */
 
 const MATRIX = ".mtable:not(.mtable *)"; // and no matrix in a matrix
@@ -38,7 +38,7 @@ export function splitIntoStrips(part, most) {
   return Math.max(...widths) * SLACK;
 }
 
-/** Removes what `splitIntoStrips` has added. @param {Element} root */
+/** Removes what `splitIntoStrips` and `writeInLine` have added. @param {Element} root */
 export function removeStrips(root) {
   for (const each of root.querySelectorAll(".strip")) each.remove();
   for (const part of root.querySelectorAll(`.${IN_STRIPS}`)) part.classList.remove(IN_STRIPS);

@@ -3,6 +3,7 @@
  * its type as small as the width of the page demands.
  */
 
+import { writeInLine } from "./printed_fractions.js";
 import { removeStrips, splitIntoStrips } from "./printed_strips.js";
 
 const MAY_BE_WIDE = 400; // pixels; less has room on any page
@@ -53,7 +54,9 @@ function measureFormula(formula) {
   const size = parseFloat(getComputedStyle(/** @type {Element} */ (formula.querySelector(".katex"))).fontSize);
   const parts = [...formula.querySelectorAll(".katex-base")].map((part) => {
     const { width } = part.getBoundingClientRect();
-    return width > MOST * size ? splitIntoStrips(part, MOST * size) : width;
+    if (width <= MOST * size) return width;
+    const narrower = splitIntoStrips(part, MOST * size);
+    return narrower < width ? narrower : writeInLine(part, MOST * size);
   });
   const widest = Math.max(0, ...parts); // between them, lines may end
   setNeed(formula, widest < MAY_BE_WIDE ? 0 : Math.ceil(widest + 1) / size);
