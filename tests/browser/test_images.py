@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tools.common.chat_page import ChatPage
-from tools.common.chromium import open_context
+from tools.common.chromium import WAIT_MS, open_context
 from tools.common.gunicorn_server import GunicornServer
 from tools.common.scripted_model import MODEL_NAME, ScriptedModel, reply
 
@@ -187,7 +187,8 @@ def test_the_model_gets_the_images_of_the_page(
         large = tmp_path / "noise.jpg"
         large.write_bytes(picture(chat, large.name, width=1600, height=900, kind="image/jpeg")["buffer"])
         choose_path(chat, large, times=4)
-        expect(attached(chat)).to_have_count(4)
+        # Noise is slow to scale: 12 s were seen on a busy machine.
+        expect(attached(chat)).to_have_count(4, timeout=4 * WAIT_MS)
         expect(chat.ask_and_wait("这是什么？")).to_have_text("Four noisy pictures.")
         (message,) = model.exchanges[-1].body["messages"]
         assert [part["type"] for part in message["content"]] == ["text", *["image_url"] * 4]
