@@ -34,6 +34,12 @@ def test_the_bundle_of_these_modules_is_used(folder: Path) -> None:
     assert describe_missing_bundle(assets) == []
 
 
+def test_a_conversation_is_drawn_without_what_the_first_interaction_loads() -> None:
+    drawing = page_assets()["bundle/markdown/markdown.js"].body.decode()
+    imported = set(re.findall(r'from"([^"]+)"', drawing))
+    assert imported == {"../shared/before_paint.js", "../shared/page.js"}
+
+
 def add_module(folder: Path) -> None:
     (folder / "js/new.js").write_text("")
 

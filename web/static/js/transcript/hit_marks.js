@@ -3,8 +3,6 @@
  * answer, what has it in its source is marked. The colours of code replace its text, which is then marked again.
  */
 
-import { languageOf } from "../markdown/code_block.js";
-
 const NAME = "sluice-hit"; // as in the style sheet
 const BOX = ".lines"; // of code: the highlighter replaces the text of a whole box
 const UNSEARCHED = "button, .reasoning, figcaption, .katex-mathml"; // names that the page gives, and copies
@@ -144,7 +142,9 @@ function sourceOf(element) {
   const address = element.getAttribute("href") ?? "";
   if (address) return `${address}\n${decoded(address)}`;
   if (element.matches("img")) return element.getAttribute("alt") ?? "";
-  return element.querySelector("annotation")?.textContent ?? languageOf(element.querySelector("pre > code") ?? element);
+  // not by Markdown's own function: what both import is in the file of the later parts, for which Markdown would wait
+  const language = () => /\blanguage-(\S+)/.exec(element.querySelector("pre > code")?.className ?? "")?.[1] ?? "";
+  return element.querySelector("annotation")?.textContent ?? language();
 }
 
 /** @param {string} address */
