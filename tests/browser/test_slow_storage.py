@@ -16,6 +16,10 @@ from .held_requests import HeldRequests
 from .slow_reads import SlowReads, expect_read, expect_reading
 from .test_conversations import act, converse, titles
 
+NOT_DONE: Final = (
+    "The browser's storage failed: conversations could not be read or deleted. Try again, or reload the page."
+)
+
 
 @pytest.fixture
 def reads(browser_page: Page) -> SlowReads:
@@ -212,6 +216,35 @@ def test_a_waiting_message_survives_a_reload_as_a_draft(chat: ChatPage, reads: S
     expect(chat.field).to_have_value("And on")
 
 
+def test_that_a_conversation_could_not_be_read_is_not_shown_as_unsaved(chat: ChatPage, reads: SlowReads) -> None:
+    reads.hold()
+    titles(chat).last.click()
+    reads.wait()
+    chat.page.get_by_role("button", name="New conversation").click()
+    reads.fail()
+    alerts = chat.page.get_by_role("alert")
+    expect(alerts).to_have_text([NOT_DONE])
+    titles(chat).first.click()
+    expect(chat.questions).to_have_text(["Second"])
+    expect(alerts).to_have_count(0)
+
+
+# A store whose list cannot be read, and for which an earlier page has left a backup.
+FIND_IMAGES_WITHOUT_LIST: Final = with_page_modules("""async () => {
+    const { ConversationStore } = await pageModule("storage/conversation_store.js");
+    const { StorageError } = await pageModule("storage/storage_error.js");
+    const fail = async () => { throw new StorageError("failed"); };
+    const events = new Proxy({}, { get: () => () => {} });
+    const store = new ConversationStore(events);
+    await store.open({ conversations: fail, write: fail, visit: async () => {} });
+    return store.findImages();
+}""")
+
+
+def test_no_image_is_deemed_unused_where_the_list_could_not_be_read(chat: ChatPage) -> None:
+    assert chat.page.evaluate(FIND_IMAGES_WITHOUT_LIST) is None
+
+
 def test_a_message_is_kept_if_its_conversation_cannot_be_read(
     chat: ChatPage, reads: SlowReads, model: ScriptedModel
 ) -> None:
@@ -220,7 +253,8 @@ def test_a_message_is_kept_if_its_conversation_cannot_be_read(
     chat.ask("And on")
     reads.wait()
     reads.fail()
-    expect(chat.page.get_by_role("alert").filter(has_text="the browser's storage failed")).to_be_visible()
+    alerts = chat.page.get_by_role("alert")
+    expect(alerts).to_have_text([NOT_DONE])
     expect(chat.field).to_have_value("And on")
     expect(chat.field).to_be_editable()
     expect_read(chat.page)

@@ -15,6 +15,8 @@ const NOTICES = {
 };
 /** @type {TextKey} */
 const ELSEWHERE = "storageElsewhere";
+/** Nothing is unsaved: something could not be read or deleted. @type {TextKey} */
+const NOT_DONE = "storageNotDone";
 /** The reasons that need not concern all conversations. @type {Set<StorageErrorReason>} */
 const OF_ONE = new Set(["full", "failed"]);
 
@@ -65,6 +67,7 @@ export class StorageNotices {
   /** @param {string} id of the conversation that is shown now */
   showOf(id) {
     if (id === this.#conversation) return; // a notice that was dismissed does not come back
+    for (const each of this.#reasons.keys()) if (each && !this.#isUnsaved(each)) this.#reasons.delete(each); // it is read again
     this.#conversation = id;
     this.#shown = undefined;
     this.#show();
@@ -72,20 +75,27 @@ export class StorageNotices {
 
   /** @returns {TextKey | undefined} */
   get #current() {
-    const reason = this.#reasons.get("") ?? this.#reasons.get(this.#conversation);
-    if (reason) return NOTICES[reason];
-    return this.#reasons.size > 0 ? ELSEWHERE : undefined;
+    const ofAll = this.#reasons.get("");
+    if (ofAll && !OF_ONE.has(ofAll)) return NOTICES[ofAll];
+    const ofShown = this.#reasons.get(this.#conversation);
+    if (ofShown && this.#isUnsaved(this.#conversation)) return NOTICES[ofShown];
+    if (this.#firstUnsaved) return ELSEWHERE;
+    return this.#reasons.size > 0 ? NOT_DONE : undefined;
+  }
+
+  get #firstUnsaved() {
+    return [...this.#reasons.keys()].find((id) => this.#isUnsaved(id));
   }
 
   #show() {
     const current = this.#current;
-    this.#notices.hide(...[...Object.values(NOTICES), ELSEWHERE].filter((key) => key !== current));
+    this.#notices.hide(...[...Object.values(NOTICES), ELSEWHERE, NOT_DONE].filter((key) => key !== current));
     if (current && current !== this.#shown) this.#notices.show(current, current === ELSEWHERE ? { open: () => this.#openFirst() } : {});
     this.#shown = current;
   }
 
   #openFirst() {
-    const [id] = this.#reasons.keys();
+    const id = this.#firstUnsaved;
     if (id) this.#open(id);
   }
 }

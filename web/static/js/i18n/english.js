@@ -176,6 +176,7 @@ export const ENGLISH = {
   storageFull:
     "This conversation cannot be saved: the browser's storage is full. Export it, or delete other conversations. If you reload, you may lose text.",
   storageElsewhere: "Another conversation cannot be saved. If you reload, you may lose text.",
+  storageNotDone: "The browser's storage failed: conversations could not be read or deleted. Try again, or reload the page.",
   storageNewer: "Another tab runs a newer version of this page. Reload this tab. Until then, nothing is saved here.",
   storageOlder: "Another tab runs an older version of this page. Close that tab. Until then, nothing is saved here.",
   storageWaiting: "The browser's storage does not respond. Close other tabs of this page. Until it responds, nothing is saved here.",

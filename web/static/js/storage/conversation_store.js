@@ -319,13 +319,13 @@ export class ConversationStore {
 
   /**
    * @param {(exchange: import("./database.js").ExchangeRecord) => void} visit called for each exchange of all conversations
-   * @returns {Promise<boolean>} false if the database failed
+   * @returns {Promise<boolean>} false if the database failed: there may be others
    */
   async visit(visit) {
     await this.#opened;
     const isRead = await this.#try((database) => database.visit(visit).then(() => true));
     for (const exchange of this.#queue.exchanges) visit(exchange);
-    return isRead === true;
+    return isRead === true && this.#isListRead; // without the list, backups of earlier pages may wait
   }
 
   /**

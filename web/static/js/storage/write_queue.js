@@ -105,11 +105,13 @@ export class WriteQueue {
         deleteUnloadBackup(pageId);
         this.#events.written(records, deleted);
       } catch (error) {
-        this.#events.failed(error, backup.writings.map(({ record }) => record.id));
         // another tab may have deleted a stored conversation: without the list, leave the backup to a later call
-        if (!this.#events.isListRead() && backup.writings.some(({ isNew }) => !isNew)) continue;
-        this.#restore(backup);
-        restored.push(pageId);
+        const isLeft = !this.#events.isListRead() && backup.writings.some(({ isNew }) => !isNew);
+        if (!isLeft) {
+          this.#restore(backup);
+          restored.push(pageId);
+        }
+        this.#events.failed(error, backup.writings.map(({ record }) => record.id));
       }
     }
     if (restored.length > 0 && this.backUp()) restored.forEach(deleteUnloadBackup);
