@@ -673,6 +673,42 @@ def test_the_end_stays_in_view_where_formulas_are_drawn_late(chat: ChatPage, mod
     page.wait_for_function(f"() => ({DISTANCE_TO_END})() <= 1")
 
 
+# How often the page is at the end in a frame after it was elsewhere, while formulas are drawn.
+NOTE_ENDS = f"""(() => {{
+    window.returnsToEnd = 0;
+    let wasElsewhere = false;
+    const look = () => {{
+        const {{ scrollHeight, clientHeight }} = document.scrollingElement ?? {{}};
+        const isLong = scrollHeight > 3 * clientHeight && document.querySelector(".formula:not([data-typeset])");
+        const isAtEnd = isLong && ({PLACE})() === "end";
+        if (wasElsewhere && isAtEnd) window.returnsToEnd++;
+        wasElsewhere = isLong && !isAtEnd;
+        requestAnimationFrame(look);
+    }};
+    look();
+}})()"""
+
+# How often a place is shown: one answer is drawn, and then one formula a second.
+KEEP_WHILE_FORMULAS_COME = with_page_modules("""async () => {
+    const { keepInView } = await pageModule("transcript/kept_place.js");
+    const log = document.createElement("div");
+    log.innerHTML = "<div class=answer><p class='prose plain'></p></div>";
+    let shown = 0;
+    let now = 0;
+    const { performance } = window;
+    Object.defineProperty(window, "performance", { configurable: true, value: { now: () => now } });
+    await keepInView(log, () => {
+        shown++;
+        now += 1000;
+        if (shown === 3) log.innerHTML = `<div class=answer>${"<span class=formula></span>".repeat(17)}</div>`;
+        else if (shown > 3) log.querySelector(".formula").remove();
+        return true;
+    });
+    Object.defineProperty(window, "performance", { configurable: true, value: performance });
+    return shown;
+}""")
+
+
 def test_a_reload_returns_to_where_the_reader_was_among_many_formulas(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(*(reply(TALL_FORMULAS) for _ in range(3)))
     page, place = chat.page, read_on_after_three(chat)
@@ -683,9 +719,16 @@ def test_a_reload_returns_to_where_the_reader_was_among_many_formulas(chat: Chat
             response=(found := route.fetch()), body=f"html {{ overflow-anchor: none }} {found.text()}"
         ),
     )
+    page.add_init_script(NOTE_ENDS)
     page.reload()
     expect(page.locator(".katex-display")).to_have_count(180)
     page.wait_for_function(f"(place) => Math.abs(({PLACE})() - place) <= 2", arg=place)
+    assert page.evaluate("returnsToEnd") == 0
+
+
+def test_a_place_is_kept_until_all_formulas_are_drawn_also_where_few_answers_were_left(browser_page: Page) -> None:
+    ChatPage(browser_page).open()
+    assert browser_page.evaluate(KEEP_WHILE_FORMULAS_COME) == 20
 
 
 def test_a_reload_returns_to_the_paragraph_below_what_is_folded_again(chat: ChatPage, model: ScriptedModel) -> None:

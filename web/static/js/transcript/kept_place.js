@@ -5,7 +5,7 @@
 
 /** Of answers that are being written, only what is below the place grows. */
 const UNDRAWN = ".answer:not(.running) :is(.prose.plain, .prose[aria-busy=true], .formula:not([data-typeset]))";
-const WAIT_MS = 5000; // for the next answer to be drawn; what has failed stays plain
+const WAIT_MS = 5000; // for the next of them to be drawn; what has failed stays plain
 const ACTS = ["wheel", "touchmove", "keydown", "pointerdown"];
 
 /**
@@ -23,12 +23,13 @@ export function onReaderAct(act, signal) {
  * @returns {Promise<boolean>} false if it is not
  */
 export async function keepInView(part, show) {
-  let least = Infinity;
+  let before = 0;
   let end = 0;
   while (show()) {
     const { length } = part.querySelectorAll(UNDRAWN);
-    if (length < least) end = performance.now() + WAIT_MS;
-    least = Math.min(length, least);
+    // There may be more than before: an answer that is drawn has many formulas.
+    if (length !== before) end = performance.now() + WAIT_MS;
+    before = length;
     if (length === 0 || performance.now() > end) return true;
     await new Promise((resolve) => requestAnimationFrame(resolve));
   }

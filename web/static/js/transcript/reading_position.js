@@ -72,10 +72,12 @@ export class ReadingPosition {
     this.#update();
   }
 
-  /** Scrolls as a part of what the reader has chosen. @param {number} top pixels down */
+  /** Scrolls to a place that the reader has chosen, and stops following if that is not the end. @param {number} top pixels down */
   scrollBy(top) {
     scroller.scrollBy({ top, behavior: "instant" });
-    this.recheckEnd();
+    this.#lastTop = scroller.scrollTop;
+    if (distanceToEnd() > NEAR_END) this.#leave();
+    this.#update();
   }
 
   /**
