@@ -663,3 +663,23 @@ def test_a_formula_in_a_paragraph_has_the_whole_column_and_scrolls(chat: ChatPag
             "each => each.scrollLeft + each.clientWidth >= each.scrollWidth - 1 && each.scrollLeft > 0"
         )
     assert chat.overflow() == 0
+
+
+def test_the_button_beside_the_hint_stays_where_it_is_while_an_answer_runs(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    word = model.gate("before the first token")
+    model.enqueue((word, *said("Yes."), *finished()))
+    hint = chat.page.locator("#sluice-hint")
+    left = "(button) => button.getBoundingClientRect().left"
+    chat.reply_once(
+        content_type="application/json", json={"success": True, "message": "One.", "interaction_mode": "block"}
+    )
+    chat.ask_and_wait("First")
+    before = hint.text_content()
+    place = chat.page.get_by_role("button", name="Keyboard shortcuts").evaluate(left)
+    chat.ask("Second")
+    expect(hint).not_to_have_text(before or "")
+    assert chat.page.get_by_role("button", name="Keyboard shortcuts").evaluate(left) == place
+    word.open()
+    chat.wait_complete()
