@@ -199,6 +199,24 @@ def test_nothing_shifts_when_highlighting_and_formulas_load_late(browser_page: P
     assert browser_page.evaluate("window.moved") == []
 
 
+def test_a_stored_answer_is_shown_as_text_while_what_draws_its_formulas_is_loaded(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page)
+    chat.without_timeouts_of(KATEX_MS)
+    chat.open()
+    model.enqueue(reply("It is $x^2$, of course."))
+    chat.ask_and_wait("What is it?")
+    chat.wait_saved()
+    katex = HeldRequests(browser_page, "**/vendor/katex/katex.js")
+    with browser_page.expect_request("**/vendor/katex/katex.js"):
+        browser_page.reload()
+    expect(chat.prose).to_have_text("It is $x^2$, of course.")
+    katex.pass_on()
+    expect(chat.prose.locator(".katex")).to_have_count(1)
+    expect(chat.prose).to_contain_text(", of course.")
+
+
 def test_a_paragraph_of_many_formulas_is_contained_and_cuts_none_that_is_wider(
     browser_page: Page, model: ScriptedModel
 ) -> None:

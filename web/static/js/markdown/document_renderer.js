@@ -17,7 +17,8 @@ export class DocumentRenderer {
   #element;
   #markdown;
   #source;
-  #list;
+  /** @type {BlockList | null} null while the element still shows its text as it is */
+  #list = null;
   #text = "";
   #ended = false;
   #failed = false;
@@ -32,9 +33,15 @@ export class DocumentRenderer {
     this.#element = element;
     this.#markdown = markdown;
     this.#source = new MarkdownSource(markdown);
-    this.#list = new BlockList(element, markdown);
-    element.classList.remove("plain");
+    if (element.textContent === "") this.#begin();
     followFootnotes(element);
+  }
+
+  /** @returns {BlockList} which takes the place of what the element shows */
+  #begin() {
+    this.#element.classList.remove("plain");
+    this.#element.removeAttribute("dir"); // each block has its own
+    return (this.#list = new BlockList(this.#element, this.#markdown));
   }
 
   /** Appends to the text. @param {string} text split anywhere, with any line ends */
@@ -77,12 +84,13 @@ export class DocumentRenderer {
       const part = this.#blocked ?? this.#source.nextSettled();
       this.#blocked = null;
       if (!part) {
+        const list = this.#list ?? this.#begin();
         if (!this.#ended) {
-          this.#list.show(this.#source.unsettled());
+          list.show(this.#source.unsettled());
           return "waiting";
         }
-        this.#list.show(null);
-        return this.#list.resolveLinks(this.#source.links, until) ? "complete" : "more";
+        list.show(null);
+        return list.resolveLinks(this.#source.links, until) ? "complete" : "more";
       }
       // a streaming answer shows its formulas as TeX until KaTeX has loaded; a complete one waits for KaTeX
       const formulasReady = this.#ended && part.kind === "blocks" ? this.#markdown.formulasReady(part.blocks) : null;
@@ -91,7 +99,7 @@ export class DocumentRenderer {
         void formulasReady.then(proceed);
         return "waiting";
       }
-      this.#list.settle(part, this.#source.links);
+      (this.#list ?? this.#begin()).settle(part, this.#source.links);
     }
     return "more";
   }

@@ -83,7 +83,6 @@ export class MarkdownView {
 
   /** @param {Markdown} markdown */
   #begin(markdown) {
-    this.#element.removeAttribute("dir"); // each block has its own
     this.#renderer = markdown.rendererFor(this.#element);
     this.#pushed = 0;
     this.#tail = "";
