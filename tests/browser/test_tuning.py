@@ -390,7 +390,7 @@ def test_instructions_and_a_title_that_are_being_typed_when_the_page_is_loaded_a
     titles(chat).press("F2")
     chat.page.get_by_role("textbox", name="Title").fill("Best")
     chat.page.reload()
-    expect(chat.page.get_by_role("alert").filter(has_text="cannot")).to_be_visible()
+    expect(chat.page.get_by_role("alert").filter(has_text="could not be read")).to_be_visible()
     chat.page.reload()
     expect(titles(chat)).to_have_text(["Best"])
     # what was not kept does not come back
