@@ -442,3 +442,72 @@ def test_blocks_that_wait_for_a_library_are_checked_a_few_times_each(browser_pag
     expect(chat.answer.locator(".katex")).to_have_count(count)
     expect(chat.answer.locator(".hljs-keyword")).to_have_count(count)
     assert browser_page.evaluate("checks") < 20 * count
+
+
+EQUATIONS: Final = r"""
+\begin{align}
+a &= b \\
+c &= d
+\end{align}
+
+From (1) and (2):
+
+$$
+\begin{equation}
+e = f
+\end{equation}
+$$
+"""
+
+
+def test_equations_are_numbered_from_1_in_each_answer(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply(EQUATIONS), reply(EQUATIONS))
+    for question in ("First", "Second"):
+        chat.ask_and_wait(question)
+        expect(chat.prose.locator(".eqn-num")).to_have_count(3)
+    devtools = chat.page.context.new_cdp_session(chat.page)
+    snapshot = devtools.send("DOMSnapshot.captureSnapshot", {"computedStyles": []})
+    devtools.detach()
+    shown = [
+        snapshot["strings"][index] for each in snapshot["documents"] for index in each["layout"]["text"] if index >= 0
+    ]
+    assert re.findall(r"\((\d)\)", "".join(text for text in shown if "From" not in text)) == list(
+        "121233121233"
+    )  # for screen readers, and seen
+
+
+@pytest.mark.browser_context(viewport={"width": 390, "height": 844})
+def test_the_number_of_an_equation_that_is_too_wide_is_behind_it(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply(rf"$$x = {' + '.join(['y'] * 40)} \tag{{2.3}}$$" + "\n\n" + r"$$a = b \tag{1}$$"))
+    prose = chat.ask_and_wait("Show me")
+    expect(prose.locator(".katex-tag")).to_have_count(2)
+    places = """(formula) => {
+        const room = formula.getBoundingClientRect();
+        const number = formula.querySelector(".katex-tag .vlist, .katex-tag .mord").getBoundingClientRect();
+        const parts = [...formula.querySelectorAll(".katex-base")].map((part) => part.getBoundingClientRect());
+        return {
+            gap: number.left - Math.max(...parts.map(({ right }) => right)),
+            end: number.right - formula.scrollWidth - room.left,
+            middle: (parts[0].left + parts.at(-1).right - room.left - room.right) / 2,
+        };
+    }"""
+    wide, short = (formula.evaluate(places) for formula in prose.locator(".formula, .formula-display").all())
+    assert wide["gap"] > 10
+    assert short["gap"] > 10
+    assert abs(wide["end"]) < 3
+    assert abs(short["end"]) < 3
+    assert abs(short["middle"]) < 40
+
+
+@pytest.mark.browser_context(viewport={"width": 320, "height": 568})
+@pytest.mark.parametrize("number", [99, 100, 1969, 123456789])
+def test_the_number_of_a_list_is_within_the_text(chat: ChatPage, model: ScriptedModel, number: int) -> None:
+    model.enqueue(reply(f"{number}. The first men walk on the moon."))
+    item = chat.ask_and_wait("When?").locator("li")
+    room = """(item) => {
+        const context = document.createElement("canvas").getContext("2d");
+        context.font = getComputedStyle(item).font;
+        const indent = item.getBoundingClientRect().left - item.closest(".prose").getBoundingClientRect().left;
+        return indent - context.measureText(`${item.parentElement.start}.`).width;
+    }"""
+    assert item.evaluate(room) > 0

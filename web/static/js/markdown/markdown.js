@@ -14,6 +14,7 @@ import { markHanEmphasis } from "./han_emphasis.js";
 import { Highlighter } from "./highlighter.js";
 import { reportOnce } from "./report.js";
 import { reportGrowth } from "../ui/in_view.js";
+import { makeRoomForNumbers } from "./list_numbers.js";
 import { breakLongRuns } from "../ui/long_runs.js";
 import { loadKatex } from "../browser/libraries.js";
 import { loadPersistently } from "../ui/part_loader.js";
@@ -114,6 +115,7 @@ export class Markdown {
     for (const paragraph of fragment.querySelectorAll("p")) {
       if (paragraph.childElementCount > DENSE_ELEMENTS) paragraph.classList.add("dense");
     }
+    makeRoomForNumbers(fragment);
     setDirections(fragment);
     markHanEmphasis(fragment);
     recordFormulaSources(fragment);
