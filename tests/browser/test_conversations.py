@@ -268,6 +268,42 @@ def test_deleting_a_conversation_stops_its_running_answer(chat: ChatPage, model:
     expect(chat.answer.locator(".note")).to_have_text("This answer was stopped because you deleted it.")
 
 
+def test_a_search_is_brought_up_to_date_when_an_open_conversation_is_asked_and_answered(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    ends = model.gate("before the end")
+    model.enqueue(reply("One."), reply("Two."), (*said("Three."), ends, *finished()), reply("A heron."))
+    converse(chat, "A zebra", "Birds")
+    count = chat.page.locator(".search-result")
+    chat.page.get_by_role("searchbox").fill("zebra")
+    expect(count).to_have_text("1 conversation")
+    chat.ask("Is it a zebra?")
+    expect(chat.prose.last).to_have_text("Three.")
+    expect(count).to_have_text("2 conversations")  # while it is being answered
+    expect(titles(chat)).to_have_text(["Birds", "A zebra"])
+    ends.open()
+    chat.wait_complete()
+    chat.page.get_by_role("searchbox").fill("heron")
+    expect(count).to_have_text("No results")
+    chat.ask_and_wait("And this?")
+    expect(titles(chat)).to_have_text(["Birds"])
+    expect(count).to_have_text("1 conversation")
+
+
+def test_a_search_is_brought_up_to_date_when_another_tab_asks_in_a_conversation(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    model.enqueue(reply("One."), reply("Two."))
+    converse(chat, "Birds")
+    chat.wait_saved()
+    other = ChatPage(chat.page.context.new_page()).open()
+    other.page.get_by_role("searchbox").fill("zebra")
+    expect(other.page.locator(".search-result")).to_have_text("No results")
+    chat.ask_and_wait("Is it a zebra?")
+    expect(titles(other)).to_have_text(["Birds"])
+    expect(other.page.locator(".search-result")).to_have_text("1 conversation")
+
+
 def test_search_finds_words_of_titles_questions_and_answers(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("A heron stands in the water."), reply("流式输出很快。"))
     converse(chat, "Birds", "Streams")

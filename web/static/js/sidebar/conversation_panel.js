@@ -73,7 +73,8 @@ export class ConversationPanel {
     const markOf = (/** @type {string} */ id) => this.#chat.markOf(id);
     this.#emptyNote.hidden = records.length > 0 || !this.#store.isOpened || this.#search.query !== "";
     const hit = (/** @type {string} */ id) => this.#search.hit(id);
-    this.#list.show({ records: this.#search.filter(records), current: this.#chat.conversation.id, markOf, hit, query: this.#search.query });
+    const found = this.#search.filter(records, (id) => this.#chat.isRunning(id));
+    this.#list.show({ records: found, current: this.#chat.conversation.id, markOf, hit, query: this.#search.query });
   }
 
   focusSearch() {

@@ -16,6 +16,8 @@ import { onLanguageChange, texts } from "../i18n/language.js";
  */
 
 const PAUSE_MS = 700; // longer than between two letters
+const SETTLED_MS = 1500; // longer than between two writes of an answer that grows in another tab
+const RUNNING = Infinity; // the state of a conversation with a running answer
 
 export class ConversationSearch {
   #field;
@@ -23,13 +25,14 @@ export class ConversationSearch {
   #events;
   /** The results by the id of the conversation; null without a search. @type {Map<string, SearchHit | null> | null} */
   #found = null;
-  /** The ids of all conversations, also those that are not found. @type {Set<string>} */
-  #listed = new Set();
+  /** The state of each conversation, also of those that are not found: `RUNNING`, or when it has changed. @type {Map<string, number>} */
+  #listed = new Map();
   #query = "";
   #count = 0;
   #text = "";
   #announced = "";
   #timer = 0;
+  #repetition = 0;
   /** The search that is running. @type {Promise<void> | null} */
   #running = null;
 
@@ -71,15 +74,18 @@ export class ConversationSearch {
   }
 
   /**
+   * Searches again where a conversation has come or changed.
    * @param {ConversationRecord[]} records
+   * @param {(id: string) => boolean} isRunning whether this tab receives an answer of a conversation
    * @returns {ConversationRecord[]} the results of the last search among them
    */
-  filter(records) {
+  filter(records, isRunning) {
     const found = this.#found;
     const before = this.#listed;
-    this.#listed = new Set(records.map(({ id }) => id));
+    this.#listed = new Map(records.map(({ id, changed }) => [id, isRunning(id) ? RUNNING : changed]));
     if (!found) return records;
-    if (hasMore(this.#listed, before)) void this.#searchOnce();
+    if (needsSearch(this.#listed, before)) void this.#searchOnce();
+    else if (records.some(({ id }) => this.#listed.get(id) !== before.get(id))) this.#searchLater();
     const present = records.filter(({ id }) => found.has(id));
     this.#count = present.length; // results may have been deleted since the search
     this.#showCount();
@@ -110,10 +116,19 @@ export class ConversationSearch {
     return this.#running;
   }
 
+  /** Searches once nothing has changed for a while: each search reads all conversations. */
+  #searchLater() {
+    clearTimeout(this.#repetition);
+    this.#repetition = setTimeout(async () => {
+      await this.#running; // it may have read what was there before the change
+      void this.#searchOnce();
+    }, SETTLED_MS);
+  }
+
   async #searchAll() {
-    /** @type {Set<string>} */
-    let listed = new Set();
-    for (let text = null; text !== this.#text || hasMore(this.#listed, listed); ) {
+    /** @type {Map<string, number>} */
+    let listed = new Map();
+    for (let text = null; text !== this.#text || needsSearch(this.#listed, listed); ) {
       listed = this.#listed; // an undo may bring back another one meanwhile
       text = this.#text; // not the field's: an input method may be composing there
       const query = text.trim();
@@ -144,9 +159,10 @@ export class ConversationSearch {
 }
 
 /**
- * @param {Set<string>} ids
- * @param {Set<string>} before
+ * @param {Map<string, number>} states of the conversations
+ * @param {Map<string, number>} before
+ * @returns {boolean} whether one has come, or was asked a question or answered here
  */
-function hasMore(ids, before) {
-  return [...ids].some((id) => !before.has(id));
+function needsSearch(states, before) {
+  return [...states].some(([id, state]) => (state === RUNNING) !== (before.get(id) === RUNNING) || !before.has(id));
 }
