@@ -9,6 +9,8 @@ from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from tools.common.page_modules import with_page_modules
 from tools.common.scripted_model import Chunk, ScriptedModel, Stall, finished, said
 
+from .fed_answer import FedAnswer, call_frame, result_frame
+
 # Time passes only by `window.skipped`, in milliseconds.
 SKIPPABLE_TIME = "{ const start = Date.now(); window.skipped = 0; Date.now = () => start + window.skipped; }"
 
@@ -40,6 +42,81 @@ def test_the_reasoning_section_shows_how_long_the_model_thinks(chat: ChatPage, m
     expect(summary).to_have_text("Thought for 1 min")
     chat.page.reload()
     expect(summary).to_have_text("Thought for 1 min")
+
+
+# From now on, time passes only by `window.skipped`. What is announced is kept.
+FREEZE_TIME_AND_WATCH = """() => {
+    const now = Date.now();
+    Date.now = () => now + window.skipped;
+    window.announced = [];
+    for (const live of document.querySelectorAll("[role=status], [aria-live=polite], [aria-live=assertive]")) {
+        const heard = () => window.announced.push(live.textContent);
+        new MutationObserver(heard).observe(live, { childList: true, subtree: true, characterData: true });
+    }
+}"""
+
+
+def thought(text: str) -> dict[str, object]:
+    return {**text_frame(""), "reasoning": text}
+
+
+def test_the_time_is_that_of_all_thinking_in_an_answer(chat: ChatPage) -> None:
+    chat.page.evaluate(FREEZE_TIME_AND_WATCH)
+    answer, summary = FedAnswer(chat.page), reasoning_section(chat).locator("summary")
+
+    def skip(seconds: int) -> None:
+        chat.page.evaluate("(seconds) => { window.skipped += seconds * 1000; }", seconds)
+
+    chat.ask("Look it up")
+    answer.send(thought("First **this**."))
+    expect(summary).to_have_text("Thinking for 1 s")
+    skip(5)
+    expect(summary).to_have_text("Thinking for 5 s")
+    answer.send(call_frame("call_1", "search"))
+    expect(summary).to_have_text("Thought for 5 s")
+    skip(60)  # the tool is no thinking
+    answer.send(result_frame("call_1", "search", "42"), thought("\n\nThen that."))
+    expect(summary).to_have_text("Thinking for 5 s")
+    skip(4)
+    expect(summary).to_have_text("Thinking for 9 s")
+    answer.send("It is 42.")
+    expect(summary).to_have_text("Thought for 9 s")
+    skip(60)  # nor is the writing
+    reasoning_section(chat).locator("summary").click()
+    answer.send(thought("\n\nAt last."))
+    expect(summary).to_have_text("Thinking for 9 s")
+    expect(reasoning_section(chat).locator("p")).to_have_text(["First this.", "Then that.", "At last."])
+    skip(2)
+    expect(summary).to_have_text("Thinking for 11 s")
+    assert set(chat.page.evaluate("window.announced")) <= {"", "Generating"}
+    answer.send(DONE_FRAME)
+    chat.wait_complete()
+    expect(summary).to_have_text("Thought for 11 s")
+    chat.wait_saved()
+    chat.page.reload()
+    expect(summary).to_have_text("Thought for 11 s")
+
+
+def test_the_thinking_of_a_continued_answer_is_added(chat: ChatPage) -> None:
+    chat.page.evaluate(FREEZE_TIME_AND_WATCH)
+    summary = reasoning_section(chat).locator("summary")
+    answer = FedAnswer(chat.page)
+    chat.ask("Why?")
+    answer.send(thought("First this."))
+    expect(summary).to_have_text("Thinking for 1 s")
+    chat.page.evaluate("window.skipped += 3000")
+    answer.send("It is")
+    expect(summary).to_have_text("Thought for 3 s")
+    chat.field.press("Escape")
+    expect(chat.answer.locator(".note")).to_be_visible()
+    chat.page.evaluate("window.skipped += 60_000")
+    rest = FedAnswer(chat.page)
+    chat.page.get_by_role("button", name="Continue").click()
+    rest.send(thought("\n\nThen that."))
+    expect(summary).to_have_text("Thinking for 3 s")
+    chat.page.evaluate("window.skipped += 2000")
+    chat.field.press("Escape")
+    expect(summary).to_have_text("Thought for 5 s")
 
 
 def test_an_answer_stopped_before_its_first_token_shows_its_thinking_time(

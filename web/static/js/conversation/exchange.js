@@ -16,8 +16,9 @@ import { newIdentifier } from "./identifier.js";
  * @property {string} answer the text received so far
  * @property {string} reasoning
  * @property {import("./answer_parts.js").AnswerPart[]} [parts] what it has besides: calls of tools, sources
- * @property {number} [thoughtFrom] milliseconds since 1970; absent without reasoning
- * @property {number} [thoughtMs] until the answer began, or ended without text
+ * @property {number} [thoughtFrom] only while the model is thinking: when it would have begun if it had thought in one go;
+ *   milliseconds since 1970
+ * @property {number} [thoughtMs] all times of thinking in this answer together
  * @property {AnswerState} state
  * @property {number} created milliseconds since 1970
  * @property {number} changed milliseconds since 1970; of two versions of one exchange, the later wins
@@ -84,6 +85,7 @@ export function reopen(exchange) {
   delete exchange.leftOut;
   delete exchange.stopReason;
   delete exchange.run;
+  delete exchange.thoughtFrom; // of an answer that earlier versions have stored
   if (exchange.parts) exchange.parts = beforeNextRequest(exchange.parts);
   exchange.state = "running";
 }
@@ -94,10 +96,10 @@ export function reopen(exchange) {
  * @param {import("../api/chat_request.js").Chunk} chunk
  */
 export function appendChunk(exchange, { text, reasoning, finishReason, parts }) {
-  if (exchange.answer === "" && (reasoning !== "" || exchange.thoughtFrom !== undefined)) {
-    exchange.thoughtFrom ??= Date.now();
-    exchange.thoughtMs = timeSince(exchange.thoughtFrom);
-  }
+  if (reasoning !== "") exchange.thoughtFrom ??= Date.now() - (exchange.thoughtMs ?? 0);
+  measureThinking(exchange);
+  // the model thinks no more: it writes, or waits for a tool
+  if (text !== "" || parts?.some(({ kind }) => kind === "call")) delete exchange.thoughtFrom;
   // in block mode, parts come together with the text, which follows them
   if (parts) exchange.parts = withEvents(exchange.parts ?? [], parts, exchange.answer.length);
   if (text !== "" && isAfterCall(exchange)) exchange.answer += "\n\n"; // another message of the model
@@ -117,11 +119,16 @@ function isAfterCall({ answer, parts }) {
  * @param {Pick<Exchange, "state" | "failure" | "stopReason">} outcome
  */
 export function finish(exchange, outcome) {
-  const { answer, thoughtFrom } = exchange;
-  if (answer === "" && thoughtFrom !== undefined) exchange.thoughtMs = timeSince(thoughtFrom);
+  measureThinking(exchange);
+  delete exchange.thoughtFrom;
   Object.assign(exchange, outcome);
   // of an answer that is incomplete, it says how far it came
   if (exchange.parts && exchange.state === "complete") exchange.parts = withoutProgress(exchange.parts);
+}
+
+/** @param {Exchange} exchange */
+function measureThinking(exchange) {
+  if (exchange.thoughtFrom !== undefined) exchange.thoughtMs = timeSince(exchange.thoughtFrom);
 }
 
 /** @param {number} from milliseconds since 1970 @returns {number} milliseconds, never negative: the clock may have been set back */

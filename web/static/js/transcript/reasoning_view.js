@@ -91,8 +91,8 @@ export class ReasoningView {
 }
 
 /** @param {Exchange} exchange */
-function isThinking({ state, answer, reasoning }) {
-  return state === "running" && answer === "" && reasoning !== "";
+function isThinking({ state, thoughtFrom }) {
+  return state === "running" && thoughtFrom !== undefined;
 }
 
 /** @param {number} ms */
