@@ -511,3 +511,20 @@ def test_the_number_of_a_list_is_within_the_text(chat: ChatPage, model: Scripted
         return indent - context.measureText(`${item.parentElement.start}.`).width;
     }"""
     assert item.evaluate(room) > 0
+
+
+def test_a_section_that_the_model_has_opened_is_open_and_closes_while_its_answer_grows(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    end = model.gate("before the end")
+    model.enqueue(
+        (*said("<details open>\n<summary>More</summary>\n\nInside"), end, *said(" it.\n\n</details>"), *finished())
+    )
+    chat.ask("Show me")
+    section = chat.prose.locator("details")
+    expect(section.get_by_text("Inside")).to_be_visible()
+    section.locator("summary").click()
+    end.open()
+    chat.wait_complete()
+    expect(section).to_contain_text("Inside it.")
+    expect(section.get_by_text("Inside it.")).to_be_hidden()

@@ -73,6 +73,7 @@ function patchText(present, wanted) {
 }
 
 /**
+ * Whether a section is open is the reader's choice.
  * @param {Element} present
  * @param {Element} wanted
  */
@@ -81,6 +82,6 @@ function patchAttributes(present, wanted) {
     if (!wanted.hasAttribute(name) && name !== "open") present.removeAttribute(name);
   }
   for (const { name, value } of wanted.attributes) {
-    if (present.getAttribute(name) !== value) present.setAttribute(name, value);
+    if (present.getAttribute(name) !== value && name !== "open") present.setAttribute(name, value);
   }
 }

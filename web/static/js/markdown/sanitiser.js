@@ -10,7 +10,7 @@ const TAGS = [
   ..."table caption thead tbody tr th td strong b em i u s del ins mark small sub sup abbr".split(" "),
   ..."a img span div details summary input #text".split(" "),
 ];
-const ATTRIBUTES = "href src alt title class align start colspan rowspan type checked disabled".split(" ");
+const ATTRIBUTES = "href src alt title class align start colspan rowspan type checked disabled open".split(" ");
 const DATA_IMAGE = /^data:image\/(?:png|jpeg|gif|webp|avif);/i;
 /** Images may come from the page's own files. A request to another path of this origin might have an effect. */
 const STATIC = import.meta.url.replace(/^(.*\/static\/).*$/, "$1");

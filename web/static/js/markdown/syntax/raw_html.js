@@ -1,6 +1,6 @@
 /**
- * Raw HTML inside Markdown. A few tags that models often write are allowed, without attributes. All other HTML is shown
- * as text, and so is an allowed tag that nothing closes.
+ * Raw HTML inside Markdown. A few tags that models often write are allowed, without attributes but `<details open>`. All
+ * other HTML is shown as text, and so is an allowed tag that nothing closes.
  *
  * The sanitiser would remove other tags too, but it parses them first. The browser then reports each event handler and
  * style attribute as a violation of the Content-Security-Policy.
@@ -10,14 +10,15 @@
 /** @typedef {import("markdown-it").Token} Token */
 
 const INLINE = "b|strong|i|em|u|s|del|ins|mark|small|sub|sup|kbd|samp|code";
-const OTHER_TAG = new RegExp(`<(?!/?(?:br|hr|${INLINE}|details|summary)[ \\t]*/?>)`, "gi");
+const OPEN = '(?:(?<=<details)[ \\t]+open(?:="(?:open)?")?)?';
+const OTHER_TAG = new RegExp(`<(?!/?(?:br|hr|${INLINE}|details|summary)${OPEN}[ \\t]*/?>)`, "gi");
 /** An allowed inline tag that needs an end. */
 export const INLINE_TAG = new RegExp(`^<(/?)(${INLINE})[ \\t]*>$`, "i");
 const TAG = /^<(\/?)([a-z]+)[ \t]*(\/?)>$/i;
 
 /** Tags inside so many others are text: styling deeply nested elements is slow. */
 export const MAX_OPEN_TAGS = 20;
-const PAIRED = new RegExp(`<(/?)(${INLINE}|details|summary)[ \\t]*>`, "gi");
+const PAIRED = new RegExp(`<(/?)(${INLINE}|details|summary)${OPEN}[ \\t]*>`, "gi");
 
 /**
  * Counts the sections such as `<details>` that are open after a text.
