@@ -305,6 +305,65 @@ def test_the_open_edit_of_a_question_that_another_tab_deletes_goes_to_the_messag
     expect(editor).to_have_value("Better")
 
 
+def test_an_open_edit_stays_in_its_tab_when_another_one_regenerates_the_answer(chat: ChatPage) -> None:
+    for question in ("First", "Second"):
+        chat.ask_and_wait(question)
+    chat.wait_saved()
+    other = another_tab(chat)
+    other.wait_shown()
+    other.load_rest()
+    editor = chat.page.locator(".question-editor textarea")
+    chat.page.locator(".exchange").last.get_by_role("button", name="Edit").click()
+    editor.fill("Better")
+    expect_stored(other, "Better")
+    answers = other.answer.get_by_role("group", name="Versions of this answer")
+    other.answer.get_by_role("button", name="Regenerate").click()
+    expect(answers).to_contain_text("2 / 2")
+    other.wait_complete()
+    opened = other.page.locator(".question-editor")
+    expect(opened).to_have_count(0)
+    expect(editor).to_have_value("Better")
+    other.wait_saved()
+    chat.page.reload()  # which shows the new answer
+    chat.wait_shown()
+    expect(editor).to_have_count(0)
+    chat.answer.get_by_role("button", name="Previous version").click()
+    expect(editor).to_have_value("Better")
+    # its own goes to the new answer
+    chat.answer.get_by_role("button", name="Regenerate").click()
+    expect(chat.answer.get_by_role("group", name="Versions of this answer")).to_contain_text("3 / 3")
+    chat.wait_complete()
+    expect(editor).to_have_value("Better")
+
+
+def test_an_edit_that_two_tabs_show_closes_in_both_when_one_asks_it(chat: ChatPage) -> None:
+    for question in ("First", "Second"):
+        chat.ask_and_wait(question)
+    chat.wait_saved()
+    editor = chat.page.locator(".question-editor textarea")
+    for index, edit in enumerate(("Mine", "Better")):
+        chat.page.locator(".exchange").nth(index).get_by_role("button", name="Edit").click()
+        editor.last.fill(edit)
+    expect_stored(chat, "Better")
+    other = another_tab(chat)
+    other.wait_shown()
+    opened = other.page.locator(".question-editor textarea")
+    expect(opened).to_have_count(2)
+    opened.first.fill("Mine, and changed")
+    expect_stored(chat, "Mine, and changed")
+    editor.last.press("Enter")
+    expect(chat.questions.last).to_have_text("Better")
+    expect(other.page.get_by_role("group", name="Versions of this question")).to_contain_text("/ 2")
+    expect(opened).to_have_count(1)
+    expect(opened).to_have_value("Mine, and changed")
+    chat.wait_complete()
+    # what was changed in this tab stays there
+    editor.press("Enter")
+    expect(chat.questions.first).to_have_text("Mine")
+    expect(other.page.get_by_role("group", name="Versions of this question")).to_have_count(2)
+    expect(opened).to_have_value("Mine, and changed")
+
+
 def test_a_conversation_deleted_in_another_tab_is_not_partly_restored(chat: ChatPage, model: ScriptedModel) -> None:
     chat.ask_and_wait("Tell me")
     chat.wait_saved()

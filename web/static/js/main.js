@@ -55,7 +55,7 @@ const offer = requireElement("undo", HTMLElement);
 const undo = new Undo(offer, announce, takeFocus);
 const position = new ReadingPosition(requireElement("to-end", HTMLButtonElement), dock);
 const transcript = new Transcript(log, {
-  regenerate: (exchange) => thenFocusComposer(() => chat.regenerate(exchange)),
+  regenerate: (exchange) => thenFocusComposer(() => chat.regenerate(exchange, transcript.isEdited(exchange))),
   resume: (exchange) => thenFocusComposer(() => chat.resume(exchange)),
   edit: (exchange, question) => {
     const asked = chat.edit(exchange, question);

@@ -173,13 +173,17 @@ export class Chat {
     void this.answers.request(conversation, exchange);
   }
 
-  /** Requests another answer. The present answer stays as a branch. @param {Exchange} exchange */
-  regenerate(exchange) {
+  /**
+   * Requests another answer. The present answer stays as a branch.
+   * @param {Exchange} exchange
+   * @param {boolean} isEdited whether its question has an open edit in this tab
+   */
+  regenerate(exchange, isEdited) {
     if (this.running) return;
     if (exchange.answer !== "") {
       const branch = this.conversation.branch(exchange);
-      // the branch replaces the exchange on the page, so the draft moves with it
-      moveDraft(draftOwnerOf(exchange), draftOwnerOf(branch));
+      // the branch replaces the exchange on the page, so the draft moves with it; that of another tab stays
+      if (isEdited) moveDraft(draftOwnerOf(exchange), draftOwnerOf(branch));
       return void this.answers.request(this.conversation, branch);
     }
     forgetReasoning(exchange);

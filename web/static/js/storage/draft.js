@@ -69,6 +69,13 @@ export class Draft {
     this.#timer = setTimeout(() => this.flush(), PAUSE_MS);
   }
 
+  /** Whether another tab has sent or removed the text since this one has read it; false if this one has changed it. */
+  get isTaken() {
+    if (this.#isOwn || !this.#text) return false;
+    const all = textsIn(read(this.#key));
+    return ![...this.#stored].some(([name, stored]) => all.get(name) === stored);
+  }
+
   /** Saves the text now, if this tab has changed it or its conversation is no longer empty. */
   flush() {
     clearTimeout(this.#timer);

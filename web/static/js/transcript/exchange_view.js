@@ -60,8 +60,7 @@ export class ExchangeView {
   /** @param {Versions} versions */
   show(versions) {
     const { questions, answers } = versions;
-    this.#question.show();
-    this.#question.branches.show(questions, questions.indexOf(this.#exchange));
+    this.#question.show(questions);
     this.#answer.branches.show(answers, answers.indexOf(this.#exchange));
     this.#answer.showLater(versions);
     if (this.#exchange.state === "running") this.grow();

@@ -68,8 +68,13 @@ export class QuestionView {
     this.elements = [this.#article, this.#actions];
   }
 
-  /** Shows the question, which an import may have changed. Call after inserting the elements into the page. */
-  show() {
+  /**
+   * Shows the question, which an import may have changed. Call after inserting the elements into the page.
+   * @param {Exchange[]} questions its versions
+   */
+  show(questions) {
+    this.branches.show(questions, questions.indexOf(this.#exchange));
+    if (this.#editor && questions.length > 1 && this.#draft.isTaken) this.#closeEditor(); // asked in another tab
     const { question } = this.#exchange;
     if (this.#text.textContent !== question) this.#text.replaceChildren(breakableText(question));
     this.#showFold();

@@ -123,6 +123,11 @@ export class Transcript {
     return [...this.#views].flatMap(([exchange, { unsentEdit }]) => (unsentEdit ? [[exchange, unsentEdit]] : []));
   }
 
+  /** @param {Exchange} exchange @returns {boolean} whether its editor is open, with an unsent change */
+  isEdited(exchange) {
+    return this.unsentEdits.some(([edited]) => edited === exchange);
+  }
+
   /** Renders a shown exchange next. @param {string} id @returns {HTMLElement | undefined} its element */
   renderNext(id) {
     const view = [...this.#views].find(([exchange]) => exchange.id === id)?.[1];
