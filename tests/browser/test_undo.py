@@ -57,6 +57,38 @@ def test_a_deleted_exchange_comes_back_before_what_was_asked_since_then(chat: Ch
     expect(chat.prose).to_have_text("Another.")
 
 
+@pytest.mark.parametrize("is_older_first", [True, False])
+@pytest.mark.parametrize(
+    ("here", "there"), [("Two", "One"), ("Two", "Three"), ("Three", "Two"), ("Three", "Four"), ("Four", "Three")]
+)
+def test_deletions_in_two_tabs_are_undone_in_any_order(
+    chat: ChatPage, here: str, there: str, is_older_first: bool
+) -> None:
+    asked = ["One", "Two", "Three", "Four"]
+    for question in asked:
+        chat.ask_and_wait(question)
+    chat.wait_saved()
+    other = ChatPage(chat.page.context.new_page())
+    other.page.goto(chat.page.url)
+    other.wait_shown()
+    deletions = [(chat, here), (other, there)]
+    left = list(asked)
+    for tab, question in deletions:
+        tab.choose_action("Delete question and answer", left.index(question))
+        left.remove(question)
+        for each in (chat, other):
+            expect(each.questions).to_have_text(left)
+    for tab, question in deletions if is_older_first else deletions[::-1]:
+        tab.page.get_by_role("button", name="Undo").click()
+        left = [each for each in asked if each in (*left, question)]
+        for each in (chat, other):
+            expect(each.questions).to_have_text(left)
+            expect(each.page.locator(".branches:visible")).to_have_count(0)
+    chat.wait_saved()
+    chat.page.reload()
+    expect(chat.questions).to_have_text(asked)
+
+
 def test_a_deleted_conversation_comes_back_after_a_question_in_another_one(
     chat: ChatPage, model: ScriptedModel
 ) -> None:

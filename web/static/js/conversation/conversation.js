@@ -32,7 +32,9 @@ import { titleFrom } from "./title.js";
  * @property {Exchange[]} children
  * @property {string | undefined} choice
  * @property {boolean} isOnly whether there was no other version
- * @property {Set<string>} known the ids of the others then
+ * @property {string[]} earlier the ids of its ancestors then, nearest first
+ * @property {string[]} later the ids of its descendants then
+ * @property {Set<string>} known the ids of all others then
  */
 
 const ROOT = "";
@@ -150,6 +152,10 @@ export class Conversation {
     const isOnly = siblings.length === 1;
     const other = siblings.findLast((each) => each !== exchange && each.question === exchange.question);
     const choice = this.record.choices[exchange.id];
+    const earlier = [];
+    for (let each = this.#parentOf(exchange); each; each = this.#parentOf(each)) earlier.push(each.id);
+    const later = children.map(({ id }) => id);
+    for (const id of later) later.push(...this.#childrenOf(id).map((each) => each.id)); // which are visited, too
     for (const child of children) child.parent = exchange.parent;
     this.#exchanges.delete(exchange.id);
     this.#children = null;
@@ -157,27 +163,37 @@ export class Conversation {
     const next = children.find(({ id }) => id === choice) ?? children.at(-1) ?? other;
     if (next) this.choose(next);
     else delete this.record.choices[exchange.parent ?? ROOT];
-    return { exchange, children, choice, isOnly, known: new Set(this.#exchanges.keys()) };
+    return { exchange, children, choice, isOnly, earlier, later, known: new Set(this.#exchanges.keys()) };
   }
 
   /**
-   * Undoes a removal. What was asked since in its place follows it, and stays shown.
+   * Undoes a removal. What was asked since in its place follows it, and stays shown. Other exchanges around it may have been
+   * removed or restored since, also in another tab.
    * @param {Removal} removal
    * @returns {Exchange[]} the changed exchanges
    */
-  restore({ exchange, children, choice, isOnly, known }) {
+  restore({ exchange, choice, isOnly, earlier, later, known }) {
     const since = this.path.find(({ id }) => !known.has(id));
-    const ids = children.map(({ id }) => id);
-    if (isOnly) {
-      choice = this.record.choices[exchange.parent ?? ROOT] ?? choice;
-      ids.push(...this.#childrenOf(exchange.parent).map(({ id }) => id));
+    /** To what followed it. @type {Set<Exchange>} */
+    const leading = new Set();
+    for (const id of later) {
+      for (let each = this.#exchanges.get(id); each && !leading.has(each); each = this.#parentOf(each)) leading.add(each);
     }
-    const followers = [...new Set(ids)].map((id) => this.#exchanges.get(id)).filter((each) => each !== undefined);
+    let parent = earlier.find((id) => this.#exchanges.has(id)) ?? null;
+    const isOnlyNow = isOnly && this.#childrenOf(parent).every((each) => leading.has(each) || !known.has(each.id));
+    const isFollower = (/** @type {Exchange} */ each) =>
+      each.id !== exchange.id && (leading.has(each) || (isOnlyNow && !known.has(each.id))); // an import may have brought it
+    const isRestored = (/** @type {Exchange} */ each) => !known.has(each.id) && each.created < exchange.created;
+    for (let next; (next = this.#childrenOf(parent).find((each) => isFollower(each) && isRestored(each))); ) parent = next.id;
+    const followers = this.#childrenOf(parent).filter(isFollower);
+    const chosen = this.#chosenChildOf(parent);
+    if (chosen && followers.includes(chosen)) choice = chosen.id;
+    exchange.parent = parent;
     for (const child of followers) child.parent = exchange.id;
     this.#exchanges.set(exchange.id, exchange);
+    this.#children = null;
     this.choose(exchange);
     if (choice !== undefined) this.record.choices[exchange.id] = choice;
-    this.#moveOrphansToRoot();
     if (since) this.chooseAll(since.id);
     return [exchange, ...followers];
   }
