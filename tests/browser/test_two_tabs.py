@@ -228,6 +228,36 @@ def test_what_is_typed_in_two_tabs_comes_back_with_the_conversation_that_one_of_
     expect(another_tab(chat).field).to_have_value("From there\n\nFrom here")
 
 
+def test_what_a_tab_has_typed_returns_to_it_where_the_deleting_tab_did_not_know_of_it(chat: ChatPage) -> None:
+    """The storage of one tab learns of another's writing a moment later."""
+    chat.ask_and_wait("First")
+    chat.wait_saved()
+    other = another_tab(chat)
+    other.wait_shown()
+    chat.field.fill("From here")
+    expect_stored(chat, "From here")
+    other.field.fill("From there")
+    expect_stored(other, "From there")
+    chat.page.evaluate("""() => {
+        const { getItem } = Storage.prototype;
+        Storage.prototype.getItem = function (key) {
+            const value = getItem.call(this, key);
+            return value?.includes("From there") ? "From here" : value;
+        };
+        const { postMessage } = BroadcastChannel.prototype;
+        BroadcastChannel.prototype.postMessage = function (message) {
+            setTimeout(() => postMessage.call(this, message), 200);
+        };
+    }""")
+    chat.page.locator(".conversation a").press("Delete")
+    expect(other.questions).to_have_count(0)
+    chat.page.get_by_role("button", name="Undo").click()
+    expect(chat.field).to_have_value("From here")
+    expect(other.field).to_have_value("")
+    other.page.locator(".conversation a").click()
+    expect(other.field).to_have_value("From there")
+
+
 def test_a_duplicated_tab_keeps_what_is_typed_in_the_first_one(chat: ChatPage) -> None:
     other = another_tab(chat)
     chat.field.fill("From here")

@@ -96,8 +96,8 @@ export class Draft {
     for (const [name, stored] of this.#stored) if (all.get(name) === stored) all.delete(name);
     this.#stored.clear();
     if (text) {
-      const isNamed = tabName && !all.has(tabName);
-      const name = all.size === 0 ? "" : isNamed ? tabName : nameTab();
+      // once it has a name, also where it is alone: the texts of others may be restored beside it
+      const name = tabName && !all.has(tabName) ? tabName : all.size === 0 ? "" : nameTab();
       all.set(name, text);
       this.#stored.set(name, text);
     }
