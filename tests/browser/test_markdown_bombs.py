@@ -89,9 +89,10 @@ COMPARE: Final = """async (cases) => {
 SHOW_QUESTION: Final = with_page_modules("""async (question) => {
     const { QuestionView } = await pageModule("transcript/question_view.js");
     const frames = async () => { for (const wait of [1, 2]) await new Promise(requestAnimationFrame); };
-    const view = new QuestionView({ id: "bomb", question }, { expanded() {} }, () => {});
+    const exchange = { id: "bomb", question };
+    const view = new QuestionView(exchange, { expanded() {} }, () => {});
     document.querySelector("#sluice-log").append(...view.elements);
-    view.show();
+    view.show([exchange]);
     await frames();
     const fold = view.elements[0].querySelector(".fold");
     fold?.click();
