@@ -159,7 +159,7 @@ DRAW_WITH_SCROLLING: Final = """() => {
 # To draw an answer takes 3 s by the page's clock. As in Safari, the browser leaves it to the page to keep its place.
 SLOW: Final = """
     const now = performance.now.bind(performance);
-    performance.now = () => now() + 3000 * document.querySelectorAll(".prose:not(.plain)").length;
+    performance.now = () => now() + 3000 * document.querySelectorAll(".prose[aria-busy=false]").length;
     addEventListener("DOMContentLoaded", () => { document.documentElement.style.overflowAnchor = "none"; });
 """
 
