@@ -275,13 +275,15 @@ def test_a_search_result_is_in_view_in_a_chat_that_is_taller_than_the_window(con
     }""")
     chat.load_rest()
     open_conversation(chat, list(FOUND.values()))
+    snippet = chat.page.locator(".conversation .snippet")
     for word in FOUND:
         for top in (0, 1e6):
             chat.page.evaluate("top => scrollTo({ top, behavior: 'instant' })", top)
             chat.page.locator("#sluice-search").evaluate(SEARCH, "")
-            expect(chat.page.locator(".conversation .snippet")).to_be_hidden()
+            expect(snippet).to_be_hidden()
             chat.page.locator("#sluice-search").evaluate(SEARCH, word)
-            chat.page.locator(".conversation .snippet").evaluate("each => each.click()")
+            expect(snippet).to_be_visible()  # the search has ended
+            snippet.evaluate("each => each.click()")
             chat.page.wait_for_function(IS_SHOWN, arg=word)
             chat.page.evaluate(DRAWN)
             assert chat.page.evaluate(IS_SHOWN, word), (word, top)
