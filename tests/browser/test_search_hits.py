@@ -41,7 +41,7 @@ def test_a_search_result_shows_a_snippet_and_opens_at_the_marked_words(browser_p
     titles(chat).click()
     place = chat.answers.nth(2).locator("p", has_text="heron")
     expect(place).to_be_in_viewport(ratio=1)
-    chat.page.wait_for_function(f"({MARKED})().length === 2")
+    chat.page.wait_for_function(f"() => ({MARKED})().length === 2")
     assert browser_page.evaluate(MARKED) == ["heron", "Kingfisher"]
     expect(place).to_be_in_viewport(ratio=1)
     # also in the conversation that is shown already
@@ -104,7 +104,7 @@ def test_the_marks_in_code_stay_when_its_colours_come(browser_page: Page) -> Non
         chat, [f"The console.\n\n```js\n{lines}\nconst heron = console.log(1)\n{lines}\n```\n\nA heron."]
     )
     open_result(chat, "heron console.log")
-    chat.page.wait_for_function(f"({MARKED})().length === 3")
+    chat.page.wait_for_function(f"() => ({MARKED})().length === 3")
     assert chat.answer.locator(".hljs-keyword").count() == 0
     marked = ["heron", "console.log", "heron"]
     assert browser_page.evaluate(MARKED) == marked
@@ -113,7 +113,7 @@ def test_the_marks_in_code_stay_when_its_colours_come(browser_page: Page) -> Non
     assert browser_page.evaluate(f"({MARKED})().sort()") == sorted(marked)
     # also in code that has its colours already, where other elements divide a word
     open_result(chat, "console.log")
-    chat.page.wait_for_function(f"({MARKED})().join() === 'console.log'")
+    chat.page.wait_for_function(f"() => ({MARKED})().join() === 'console.log'")
     chat.page.wait_for_function(IS_SHOWN, arg="console.log")
 
 
