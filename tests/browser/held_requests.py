@@ -30,6 +30,10 @@ class HeldRequests:
         else:
             self._end(route)
 
+    def __len__(self) -> int:
+        """Return how many wait."""
+        return len(self._held)
+
     def abort(self) -> None:
         """Let all of them fail, now and from now on."""
         self._finish(lambda route: route.abort())

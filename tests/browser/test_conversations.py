@@ -12,6 +12,7 @@ from tools.common.page_modules import with_page_modules
 from tools.common.scripted_model import Chunk, ScriptedModel, finished, flood, flood_text, reply, said, stalling_after
 
 from .browser_errors import BrowserErrors
+from .held_requests import HeldRequests
 from .test_dropped_files import DROP
 
 FILL_STORAGE = """() => {
@@ -698,13 +699,12 @@ def test_the_end_stays_in_view_where_formulas_are_drawn_late(chat: ChatPage, mod
     model.enqueue(reply(TALL_FORMULAS))
     chat.ask_and_wait("First")
     page = chat.page
-    held: list[Route] = []
-    page.route("**/vendor/katex/katex.js", lambda route: held.append(route))
+    katex = HeldRequests(page, "**/vendor/katex/katex.js")
     page.reload()
     expect(page.locator(".formula")).to_have_count(60)  # as their source: they are not awaited for long
     chat.wait_shown()
     page.wait_for_function(f"() => ({DISTANCE_TO_END})() <= 1")
-    held[0].continue_()
+    katex.pass_on()
     expect(page.locator(".katex-display")).to_have_count(60)
     page.wait_for_function(f"() => ({DISTANCE_TO_END})() <= 1")
 

@@ -14,6 +14,7 @@ from tools.common.chat_page import ChatPage
 from tools.common.scripted_model import ScriptedModel, reply
 
 from .browser_errors import BrowserErrors
+from .held_requests import HeldRequests
 from .images import choose, picture
 from .test_conversations import FILL_STORAGE
 
@@ -250,8 +251,7 @@ def test_a_page_with_an_unsaved_change_after_a_deploy_asks_to_be_loaded_again(
     chat.wait_saved()
     open_before_a_deploy(browser_page)
     browser_page.evaluate(FILL_STORAGE)
-    held: list[Route] = []  # it asks whether there was a deploy
-    browser_page.route("**/main.js", lambda route: held.append(route))
+    question = HeldRequests(browser_page, "**/main.js")  # whether there was a deploy
     link, alerts = browser_page.locator(".conversation a"), browser_page.locator("#sluice-alerts")
     link.focus()
     with browser_page.expect_request("**/main.js"):
@@ -259,6 +259,6 @@ def test_a_page_with_an_unsaved_change_after_a_deploy_asks_to_be_loaded_again(
     browser_page.keyboard.type("Greeting")
     browser_page.keyboard.press("Enter")
     expect(alerts).to_contain_text("cannot be saved")
-    held[0].continue_()
+    question.pass_on()
     expect(alerts).to_contain_text("The server has a newer version of this page.")
     assert browser_page.evaluate("window.isOld")

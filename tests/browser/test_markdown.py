@@ -6,11 +6,12 @@ import re
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, Worker, expect
+from playwright.sync_api import Locator, Page, Worker, expect
 
 from tools.common.chat_page import ChatPage
 from tools.common.scripted_model import ScriptedModel, finished, reply, said
 
+from .held_requests import HeldRequests
 from .test_history_limits import open_conversation
 
 
@@ -430,15 +431,13 @@ COUNT_CHECKS: Final = """() => {
 
 def test_blocks_that_wait_for_a_library_are_checked_a_few_times_each(browser_page: Page) -> None:
     count = 150
-    held: list[Route] = []
-    for file in ("**/katex/katex.*js", "**/highlight_worker.js"):
-        browser_page.route(file, lambda route: held.append(route))
+    libraries = [HeldRequests(browser_page, file) for file in ("**/katex/katex.*js", "**/highlight_worker.js")]
     chat = ChatPage(browser_page).open()
     browser_page.evaluate(COUNT_CHECKS)
     open_conversation(chat, ["".join(f"```js\nlet a{each}\n```\n\nIn $x$.\n\n" for each in range(count))])
-    assert len(held) == 2
-    for route in held:
-        route.continue_()
+    assert sum(map(len, libraries)) == 2
+    for held in libraries:
+        held.pass_on()
     expect(chat.answer.locator(".katex")).to_have_count(count)
     expect(chat.answer.locator(".hljs-keyword")).to_have_count(count)
     assert browser_page.evaluate("checks") < 20 * count

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
 from tools.common.page_modules import with_page_modules
 from tools.common.scripted_model import ScriptedModel, reply
 
+from .held_requests import HeldRequests
 from .test_conversations import titles
 from .test_history_limits import open_conversation
 from .test_long_conversations import DRAWN
@@ -96,8 +97,7 @@ def test_a_search_result_is_uncovered_where_it_is_folded_or_its_block_is_long(br
 
 
 def test_the_marks_in_code_stay_when_its_colours_come(browser_page: Page) -> None:
-    held: list[Route] = []
-    browser_page.route("**/highlight_worker.js", lambda route: held.append(route))
+    worker = HeldRequests(browser_page, "**/highlight_worker.js")
     chat = ChatPage(browser_page).open()
     lines = "\n".join(f"line({number})" for number in range(100))
     open_conversation(
@@ -108,7 +108,7 @@ def test_the_marks_in_code_stay_when_its_colours_come(browser_page: Page) -> Non
     assert chat.answer.locator(".hljs-keyword").count() == 0
     marked = ["heron", "console.log", "heron"]
     assert browser_page.evaluate(MARKED) == marked
-    held.pop().continue_()
+    worker.pass_on()
     expect(chat.answer.locator(".hljs-keyword")).to_have_text("const")
     assert browser_page.evaluate(f"({MARKED})().sort()") == sorted(marked)
     # also in code that has its colours already, where other elements divide a word
