@@ -179,7 +179,8 @@ def test_a_title_can_be_typed_while_another_tab_moves_its_conversation_in_the_li
     expect(titles).to_have_text(["Better", "Second"])
 
 
-def test_what_is_typed_in_two_tabs_of_one_conversation_is_kept(chat: ChatPage) -> None:
+def type_in_two_tabs(chat: ChatPage) -> ChatPage:
+    """Type "From here" and, in the tab that is returned, "From there" in the same conversation."""
     chat.ask_and_wait("First")
     chat.wait_saved()
     other = another_tab(chat)
@@ -188,6 +189,23 @@ def test_what_is_typed_in_two_tabs_of_one_conversation_is_kept(chat: ChatPage) -
     expect_stored(chat, "From here")
     other.field.fill("From there")
     expect_stored(other, "From there")
+    return other
+
+
+def delete_and_undo(chat: ChatPage, other: ChatPage) -> None:
+    """Delete the conversation of `type_in_two_tabs` and undo that: each tab has its own text again."""
+    chat.page.locator(".conversation a").press("Delete")
+    expect(other.field).to_have_value("From there")
+    expect(other.questions).to_have_count(0)
+    chat.page.get_by_role("button", name="Undo").click()
+    expect(chat.field).to_have_value("From here")
+    expect(other.field).to_have_value("")
+    other.page.locator(".conversation a").click()
+    expect(other.field).to_have_value("From there")
+
+
+def test_what_is_typed_in_two_tabs_of_one_conversation_is_kept(chat: ChatPage) -> None:
+    other = type_in_two_tabs(chat)
     # a tab has its own text when it returns to the conversation, and over a reload
     for tab, text in ((chat, "From here"), (other, "From there"), (chat, "From here")):
         tab.page.get_by_role("button", name="New conversation").first.click()
@@ -209,35 +227,14 @@ def test_what_is_typed_in_two_tabs_of_one_conversation_is_kept(chat: ChatPage) -
 
 
 def test_what_is_typed_in_two_tabs_comes_back_with_the_conversation_that_one_of_them_deletes(chat: ChatPage) -> None:
-    chat.ask_and_wait("First")
-    chat.wait_saved()
-    other = another_tab(chat)
-    other.wait_shown()
-    chat.field.fill("From here")
-    other.field.fill("From there")
-    expect_stored(chat, "From here")
-    expect_stored(other, "From there")
-    chat.page.locator(".conversation a").press("Delete")
-    expect(other.field).to_have_value("From there")
-    expect(other.questions).to_have_count(0)
-    chat.page.get_by_role("button", name="Undo").click()
-    expect(chat.field).to_have_value("From here")
-    expect(other.field).to_have_value("")
-    other.page.locator(".conversation a").click()
-    expect(other.field).to_have_value("From there")
+    other = type_in_two_tabs(chat)
+    delete_and_undo(chat, other)
     expect(another_tab(chat).field).to_have_value("From there\n\nFrom here")
 
 
 def test_what_a_tab_has_typed_returns_to_it_where_the_deleting_tab_did_not_know_of_it(chat: ChatPage) -> None:
     """The storage of one tab learns of another's writing a moment later."""
-    chat.ask_and_wait("First")
-    chat.wait_saved()
-    other = another_tab(chat)
-    other.wait_shown()
-    chat.field.fill("From here")
-    expect_stored(chat, "From here")
-    other.field.fill("From there")
-    expect_stored(other, "From there")
+    other = type_in_two_tabs(chat)
     chat.page.evaluate("""() => {
         const { getItem } = Storage.prototype;
         Storage.prototype.getItem = function (key) {
@@ -249,13 +246,7 @@ def test_what_a_tab_has_typed_returns_to_it_where_the_deleting_tab_did_not_know_
             setTimeout(() => postMessage.call(this, message), 200);
         };
     }""")
-    chat.page.locator(".conversation a").press("Delete")
-    expect(other.questions).to_have_count(0)
-    chat.page.get_by_role("button", name="Undo").click()
-    expect(chat.field).to_have_value("From here")
-    expect(other.field).to_have_value("")
-    other.page.locator(".conversation a").click()
-    expect(other.field).to_have_value("From there")
+    delete_and_undo(chat, other)
 
 
 def test_a_duplicated_tab_keeps_what_is_typed_in_the_first_one(chat: ChatPage) -> None:
