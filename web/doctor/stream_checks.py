@@ -17,8 +17,6 @@ TICKS: Final = 10
 PAUSE: Final = 0.1
 # Seconds between two events from which they came apart, and not in one part.
 APART: Final = PAUSE / 4
-# Parts from which the events came one by one: two of them may be late.
-LEAST_PARTS: Final = TICKS - 2
 # Streams at once: more than the threads of a server whose default is small (waitress: 4).
 CROWD: Final = 6
 # Seconds until each of them has its first event.
@@ -45,10 +43,10 @@ def check_stream(deployment: Deployment) -> Iterator[Finding]:
         except LOST as error:
             yield change("streaming", f"the stream broke off: {error or type(error).__name__}", _CUT)
             return
-        events = [arrival for arrival in arrivals if is_tick(arrival)]
-        if len(events) < TICKS or _count_parts(events) >= LEAST_PARTS:
+        spacing = _judge_spacing([arrival for arrival in arrivals if is_tick(arrival)])
+        if spacing.advice != UNBUFFERED:
             break
-    yield _judge_spacing(events)
+    yield spacing
     facts = [arrival.data for arrival in arrivals if arrival.data and "protocol" in arrival.data]
     yield from _check_head(reply, facts[0]["protocol"] if facts else "")
 
@@ -174,16 +172,12 @@ def _describe_refusal(reply: Reply) -> Finding | None:
     )
 
 
-def _count_parts(events: list[Arrival]) -> int:
-    return 1 + sum(later.at - earlier.at > APART for earlier, later in pairwise(events))
-
-
 def _judge_spacing(events: list[Arrival]) -> Finding:
     """Judge whether events came one by one."""
     if len(events) < TICKS:
         return change("streaming", f"{len(events)} of {TICKS} events came", _CUT)
-    parts = _count_parts(events)
+    parts = 1 + sum(later.at - earlier.at > APART for earlier, later in pairwise(events))
     spread = events[-1].at - events[0].at
-    if parts >= LEAST_PARTS:
+    if parts >= TICKS - 2:
         return ok("streaming", f"{TICKS} events came one by one, over {spread:.1f} s")
     return change("streaming", f"{TICKS} events came in {parts} part{'s' if parts > 1 else ''}: buffered", UNBUFFERED)
