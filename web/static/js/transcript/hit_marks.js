@@ -142,7 +142,7 @@ function sourceOf(element) {
   const address = element.getAttribute("href") ?? "";
   if (address) return `${address}\n${decoded(address)}`;
   if (element.matches("img")) return element.getAttribute("alt") ?? "";
-  // not by Markdown's own function: what both import is in the file of the later parts, for which Markdown would wait
+  // not by Markdown's own function: what both import is a file more in the bundle, for which Markdown would wait
   const language = () => /\blanguage-(\S+)/.exec(element.querySelector("pre > code")?.className ?? "")?.[1] ?? "";
   return element.querySelector("annotation")?.textContent ?? language();
 }
