@@ -18,7 +18,8 @@ from tools.page_trace.long_answers import SHAPES
 
 from .held_requests import HeldRequests
 
-CHARS = 40_000  # ten times the size of any part
+LONG_CHARS = 4_000  # as in markdown/markdown_source.js
+CHARS = 10 * LONG_CHARS
 PIECE = 250
 KATEX_MS = 2000  # as in markdown/markdown.js
 
@@ -155,6 +156,15 @@ def test_a_text_split_anywhere_is_rendered_like_a_complete_one(prepared: Page) -
         whole = grow(prepared, text, [])["html"]
         cuts = sorted(chance.sample(range(1, len(text)), 60))
         assert grow(prepared, text, cuts)["html"] == whole, shape
+
+
+@pytest.mark.parametrize("formula", ["$x^2$ ", "\\(x^2\\) "])
+def test_a_paragraph_of_nothing_but_formulas_is_split_between_two(prepared: Page, formula: str) -> None:
+    """Typesetting changes its layout in each frame: not more than one part of the paragraph is laid out again."""
+    html = grow(prepared, formula * 1500, [])["html"]
+    paragraphs = html.split("</p>")
+    assert max(paragraph.count('class="formula"') for paragraph in paragraphs) <= LONG_CHARS / len(formula)
+    assert html.count('class="formula"') == 1500
 
 
 def test_strong_emphasis_works_next_to_chinese_letters(prepared: Page) -> None:

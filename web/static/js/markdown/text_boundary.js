@@ -2,7 +2,8 @@
 
 import { closeUnfinished } from "./unfinished.js";
 
-const LETTER = /\p{L}/u;
+/** What a paragraph may begin with: a letter, or a formula in a line. Other signs may be a block's marker. */
+const BEGINNING = /^(?:\p{L}|\$[^$]|\\\()/u;
 const SENTENCE = /[.!?]["'”’)\]]*\s+$|[。！？…][”’）」』]*\s*$/;
 const WORD = /[\s，、；：]$/;
 const NEAR = 16; // characters before a boundary that decide whether it is one
@@ -29,7 +30,7 @@ function lastBoundary(text, pattern, least) {
   let any = 0;
   let tries = 0;
   for (let at = text.length - 1; at > least; at--) {
-    if (!LETTER.test(text.charAt(at)) || !pattern.test(text.slice(Math.max(0, at - NEAR), at))) continue;
+    if (!BEGINNING.test(text.slice(at, at + 2)) || !pattern.test(text.slice(Math.max(0, at - NEAR), at))) continue;
     any ||= at;
     const before = text.slice(0, at);
     if (closeUnfinished(before) === before) return at;
