@@ -137,12 +137,15 @@ def test_formulas_that_are_shown_as_their_source_are_copied_as_they_are_shown(
 
 
 @pytest.mark.browser_context(permissions=["clipboard-read", "clipboard-write"])
-def test_copied_answers_leave_out_the_calls_of_tools_between_their_texts(browser_page: Page) -> None:
+def test_copied_answers_leave_out_the_calls_and_thoughts_between_their_texts(browser_page: Page) -> None:
     chat = ChatPage(browser_page).open()
-    parts = (call_frame("c", "search"), result_frame("c", "search", "found"), text_frame("**Two.**"), DONE_FRAME)
-    chat.reply_once(content_type="text/event-stream", body=frames(text_frame("One."), *parts))
+    first, then = ({**text_frame(""), "reasoning": thought} for thought in ("First this.", "Then that."))
+    tool = (call_frame("c", "search"), result_frame("c", "search", "found"))
+    parts = (first, text_frame("One."), *tool, then, text_frame("**Two.**"), DONE_FRAME)
+    chat.reply_once(content_type="text/event-stream", body=frames(*parts))
     chat.ask_and_wait("Look it up")
     expect(chat.answer.locator(".tool")).to_be_visible()
+    expect(chat.answer.locator(".reasoning")).to_have_count(2)
     chat.answer.get_by_role("button", name="Copy answer").click()
     expect(chat.status).to_have_text("Copied")
     both = browser_page.evaluate(READ)
@@ -153,3 +156,9 @@ def test_copied_answers_leave_out_the_calls_of_tools_between_their_texts(browser
     browser_page.keyboard.press("Control+c")
     lines = browser_page.evaluate(READ)["text/plain"].split("\n")
     assert [line for line in lines if line] == ["Look it up", "One.", "Two."]
+    chat.answer.locator(".reasoning summary").last.click()
+    expect(chat.answer.get_by_text("Then that.")).to_be_visible()
+    browser_page.evaluate(SELECT, [".question", ".answer"])
+    browser_page.keyboard.press("Control+c")
+    lines = browser_page.evaluate(READ)["text/plain"].split("\n")
+    assert [line for line in lines if line] == ["Look it up", "One.", "Then that.", "Two."]

@@ -60,41 +60,70 @@ def thought(text: str) -> dict[str, object]:
     return {**text_frame(""), "reasoning": text}
 
 
-def test_the_time_is_that_of_all_thinking_in_an_answer(chat: ChatPage) -> None:
+def steps_of(chat: ChatPage) -> list[str]:
+    """Return what an answer shows, in its order: the time of a thought, the name of a tool, a text."""
+    return chat.answer.evaluate(
+        """(answer) => [...answer.querySelectorAll("summary, .answer > .prose")]
+            .filter((element) => element.checkVisibility() && element.textContent)
+            .map((element) => (element.querySelector(".tool-name") ?? element).textContent)"""
+    )
+
+
+def skip(chat: ChatPage, seconds: int) -> None:
+    chat.page.evaluate("(seconds) => { window.skipped += seconds * 1000; }", seconds)
+
+
+def test_each_thought_stands_with_its_time_behind_what_it_followed(chat: ChatPage) -> None:
     chat.page.evaluate(FREEZE_TIME_AND_WATCH)
-    answer, summary = FedAnswer(chat.page), reasoning_section(chat).locator("summary")
-
-    def skip(seconds: int) -> None:
-        chat.page.evaluate("(seconds) => { window.skipped += seconds * 1000; }", seconds)
-
+    answer, summaries = FedAnswer(chat.page), reasoning_section(chat).locator("summary")
     chat.ask("Look it up")
     answer.send(thought("First **this**."))
-    expect(summary).to_have_text("Thinking for 1 s")
-    skip(5)
-    expect(summary).to_have_text("Thinking for 5 s")
+    expect(summaries).to_have_text(["Thinking for 1 s"])
+    skip(chat, 5)
+    expect(summaries).to_have_text(["Thinking for 5 s"])
     answer.send(call_frame("call_1", "search"))
-    expect(summary).to_have_text("Thought for 5 s")
-    skip(60)  # the tool is no thinking
+    expect(summaries).to_have_text(["Thought for 5 s"])
+    skip(chat, 60)  # the tool is no thinking
     answer.send(result_frame("call_1", "search", "42"), thought("\n\nThen that."))
-    expect(summary).to_have_text("Thinking for 5 s")
-    skip(4)
-    expect(summary).to_have_text("Thinking for 9 s")
+    expect(summaries).to_have_text(["Thought for 5 s", "Thinking for 1 s"])
+    skip(chat, 4)
+    expect(summaries).to_have_text(["Thought for 5 s", "Thinking for 4 s"])
+    answer.send(call_frame("call_2", "check"), result_frame("call_2", "check", "42"), thought("And again."))
+    expect(summaries.last).to_have_text("Thinking for 1 s")
+    skip(chat, 3)
     answer.send("It is 42.")
-    expect(summary).to_have_text("Thought for 9 s")
-    skip(60)  # nor is the writing
-    reasoning_section(chat).locator("summary").click()
+    expect(summaries.last).to_have_text("Thought for 3 s")
+    skip(chat, 60)  # nor is the writing
+    summaries.nth(1).click()
     answer.send(thought("\n\nAt last."))
-    expect(summary).to_have_text("Thinking for 9 s")
-    expect(reasoning_section(chat).locator("p")).to_have_text(["First this.", "Then that.", "At last."])
-    skip(2)
-    expect(summary).to_have_text("Thinking for 11 s")
+    expect(summaries).to_have_text(["Thought for 5 s", "Thought for 4 s", "Thought for 3 s", "Thinking for 1 s"])
+    expect(reasoning_section(chat).locator("p")).to_have_text(["Then that."])
+    skip(chat, 2)
     assert set(chat.page.evaluate("window.announced")) <= {"", "Generating"}
-    answer.send(DONE_FRAME)
+    answer.send("Sure.", DONE_FRAME)
     chat.wait_complete()
-    expect(summary).to_have_text("Thought for 11 s")
+    steps = ["Thought for 5 s", "search", "Thought for 4 s", "check", "Thought for 3 s"]
+    steps += ["It is 42.", "Thought for 2 s", "Sure."]
+    assert steps_of(chat) == steps
     chat.wait_saved()
     chat.page.reload()
-    expect(summary).to_have_text("Thought for 11 s")
+    expect(summaries.last).to_have_text("Thought for 2 s")
+    assert steps_of(chat) == steps
+    summaries.last.click()
+    expect(reasoning_section(chat).locator("p")).to_have_text(["At last."])
+
+
+def test_what_comes_within_a_sentence_or_a_block_of_code_is_no_other_thought(chat: ChatPage) -> None:
+    answer = FedAnswer(chat.page)
+    chat.ask("Show me")
+    answer.send("\n", thought("First."), "\n\n", thought(" Then."), "Th", thought(" Odd."), "is is it")
+    answer.send(thought(" Odder."), ":\n```py\nx = 1\n", thought(" Even."), "y = 2\n```", DONE_FRAME)
+    chat.wait_complete()
+    expect(reasoning_section(chat)).to_have_count(1)
+    expect(chat.prose.locator("p")).to_have_text("This is it:")
+    expect(chat.prose.locator("code")).to_have_text("x = 1\ny = 2")
+    reasoning_section(chat).locator("summary").click()
+    expect(reasoning_section(chat).locator("p")).to_have_text(["First. Then. Odd. Odder. Even."])
 
 
 def test_the_thinking_of_a_continued_answer_is_added(chat: ChatPage) -> None:

@@ -218,7 +218,7 @@ def test_an_answer_with_calls_has_no_rate_because_its_time_has_waits(chat: ChatP
         assert names == ["Time to first token", "Total time", *rate, "Tokens"]
 
 
-def test_exports_and_search_treat_calls_as_what_they_are(chat: ChatPage, tmp_path: Path) -> None:
+def test_exports_and_search_treat_calls_and_thoughts_as_what_they_are(chat: ChatPage, tmp_path: Path) -> None:
     ask(
         chat,
         "First.",
@@ -227,6 +227,7 @@ def test_exports_and_search_treat_calls_as_what_they_are(chat: ChatPage, tmp_pat
         "Second.",
         call_frame("call_2", "clock"),
         result_frame("call_2", "clock", "12:00"),
+        {**text_frame(""), "reasoning": "It is noon."},
         custom_frame("citation", title="A [page]", url="https://example.org/"),
         DONE_FRAME,
     )
@@ -251,7 +252,7 @@ def test_exports_and_search_treat_calls_as_what_they_are(chat: ChatPage, tmp_pat
     chat.change_language("en")
     whole = export("Export as JSON")
     parts = json.loads(whole)["conversations"][0]["exchanges"][0]["parts"]
-    assert [part["kind"] for part in parts] == ["call", "call", "source"]
+    assert [part["kind"] for part in parts] == ["call", "call", "thought", "source"]
     assert parts[0]["result"]["text"] == "needle in a stack"
     assert parts[0]["at"] == len("First.")
 
@@ -275,6 +276,8 @@ def test_exports_and_search_treat_calls_as_what_they_are(chat: ChatPage, tmp_pat
     chat.page.locator(".conversation a").click()
     row(chat, "web_search").locator("summary").click()
     expect(row(chat, "web_search")).to_contain_text("The tool did not end in time, and was stopped.")
+    chat.answer.locator(".steps .reasoning summary").click()
+    expect(chat.answer.locator(".steps .reasoning-text")).to_have_text("It is noon.")
     # a damaged part refuses the file
     damaged = whole.replace('"https://example.org/"', '"javascript:alert(1)"')
     assert damaged != whole

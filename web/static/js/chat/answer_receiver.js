@@ -93,7 +93,8 @@ export class AnswerReceiver {
     // a call stands behind all of the text that came before it
     const isCall = chunk.parts?.some(({ kind }) => kind === "call" || kind === "result");
     if (isCall && continuation?.isJoined === false) exchange.answer += continuation.push("", true);
-    appendChunk(exchange, continuation ? { ...chunk, text: continuation.push(chunk.text, chunk.done) } : chunk);
+    const goesOn = continuation?.isJoined === false;
+    appendChunk(exchange, continuation ? { ...chunk, text: continuation.push(chunk.text, chunk.done) } : chunk, goesOn);
     const { run } = exchange;
     // until the end is stored, the terminal event must be received again; so must text that is not in the answer yet
     if (!run || chunk.done || continuation?.isWaiting) return;

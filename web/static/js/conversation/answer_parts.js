@@ -1,4 +1,4 @@
-/** What an answer has besides text and reasoning, in the order in which it came. */
+/** What an answer has besides its text, in the order in which it came. The words of its reasoning are elsewhere. */
 
 /** @typedef {import("../api/answer_parts.js").PartEvent} PartEvent */
 
@@ -15,7 +15,7 @@
  * @property {boolean} [isOver] whether its request has ended without its result
  * @property {{ text: string, isError: boolean, seconds: number, code?: string }} [result] `code` as in `ResultEvent`
  *
- * @typedef {ToolCall | import("../api/answer_parts.js").SourceEvent | import("../api/answer_parts.js").ProgressEvent
+ * @typedef {ToolCall | import("./thoughts.js").ThoughtStart | import("../api/answer_parts.js").SourceEvent | import("../api/answer_parts.js").ProgressEvent
  *   | import("../api/answer_parts.js").OtherEvent} AnswerPart
  */
 
@@ -55,13 +55,21 @@ export function withEvents(parts, events, at) {
 }
 
 /**
+ * @param {readonly AnswerPart[]} parts
+ * @param {import("./thoughts.js").ThoughtStart} start
+ */
+export function withThought(parts, start) {
+  return limited([...parts, start]);
+}
+
+/**
  * Leaves out what is too much, the last first: what the page does not show, then all but calls, as a call may wait for the reader.
  * @param {AnswerPart[]} parts
  */
 function limited(parts) {
   let excess = parts.length - MOST;
   /** @type {AnswerPart["kind"][][]} */
-  const order = [["custom"], ["custom", "source", "progress"]];
+  const order = [["custom"], ["custom", "source", "progress", "thought"]];
   for (const kinds of order) {
     if (excess <= 0) break;
     const dropped = new Set(parts.filter(({ kind }) => kinds.includes(kind)).slice(-excess));

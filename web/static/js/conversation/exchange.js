@@ -1,7 +1,8 @@
 /** One question with its answer. */
 
-import { beforeNextRequest, callsOf, withEvents, withoutProgress } from "./answer_parts.js";
+import { beforeNextRequest, withEvents, withThought, withoutProgress } from "./answer_parts.js";
 import { newIdentifier } from "./identifier.js";
+import { thoughtStart } from "./thoughts.js";
 
 /** @typedef {import("../api/failure.js").FailureRecord} FailureRecord */
 
@@ -15,7 +16,8 @@ import { newIdentifier } from "./identifier.js";
  * @property {ImageReference[]} [images] of the question
  * @property {string} answer the text received so far
  * @property {string} reasoning
- * @property {import("./answer_parts.js").AnswerPart[]} [parts] what it has besides: calls of tools, sources
+ * @property {import("./answer_parts.js").AnswerPart[]} [parts] what it has besides: calls of tools, sources,
+ *   where the model has thought again
  * @property {number} [thoughtFrom] only while the model is thinking: when it would have begun if it had thought in one go;
  *   milliseconds since 1970
  * @property {number} [thoughtMs] all times of thinking in this answer together
@@ -94,23 +96,29 @@ export function reopen(exchange) {
  * Appends the next chunk of the reply.
  * @param {Exchange} exchange
  * @param {import("../api/chat_request.js").Chunk} chunk
+ * @param {boolean} [goesOn] whether the model was asked to go on with its text, and none has come yet
  */
-export function appendChunk(exchange, { text, reasoning, finishReason, parts }) {
-  if (reasoning !== "") exchange.thoughtFrom ??= Date.now() - (exchange.thoughtMs ?? 0);
+export function appendChunk(exchange, { text, reasoning, finishReason, parts }, goesOn = false) {
+  if (reasoning !== "" && exchange.thoughtFrom === undefined) {
+    const start = thoughtStart(exchange, goesOn);
+    if (start) exchange.parts = withThought(exchange.parts ?? [], start);
+    exchange.thoughtFrom = Date.now() - (exchange.thoughtMs ?? 0);
+  }
   measureThinking(exchange);
   // the model thinks no more: it writes, or waits for a tool
   if (text !== "" || parts?.some(({ kind }) => kind === "call")) delete exchange.thoughtFrom;
   // in block mode, parts come together with the text, which follows them
   if (parts) exchange.parts = withEvents(exchange.parts ?? [], parts, exchange.answer.length);
-  if (text !== "" && isAfterCall(exchange)) exchange.answer += "\n\n"; // another message of the model
+  if (text !== "" && isAfterPart(exchange)) exchange.answer += "\n\n"; // another message of the model
   exchange.answer += text;
   exchange.reasoning += reasoning;
   if (finishReason) exchange.finishReason = finishReason;
 }
 
 /** @param {Exchange} exchange */
-function isAfterCall({ answer, parts }) {
-  return parts !== undefined && answer !== "" && !answer.endsWith("\n\n") && callsOf(parts).at(-1)?.at === answer.length;
+function isAfterPart({ answer, parts = [] }) {
+  if (answer === "" || answer.endsWith("\n\n")) return false;
+  return parts.some((part) => (part.kind === "call" || part.kind === "thought") && part.at === answer.length);
 }
 
 /**

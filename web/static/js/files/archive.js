@@ -172,6 +172,7 @@ function imageFrom(value) {
  */
 function partFrom(value, length) {
   const { kind, at, id, name, arguments: json, needsConsent, decision, isOver, result, title, url, text, share, data } = object(value);
+  const { from, afterMs } = object(value);
   switch (kind) {
     case "call": {
       ensure(decision === undefined || DECISIONS.includes(decision));
@@ -187,6 +188,8 @@ function partFrom(value, length) {
         ...(result !== undefined && { result: resultFrom(result) }),
       };
     }
+    case "thought":
+      return { kind, at: Math.min(number(at), length), from: number(from), afterMs: number(afterMs) };
     case "source":
       ensure(url === "" || (/^https?:/i.test(string(url)) && URL.canParse(url)));
       return { kind, title: string(title), url, text: string(text) };

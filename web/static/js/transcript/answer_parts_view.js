@@ -1,25 +1,30 @@
 /**
- * What an answer has besides its text: the calls of tools between the parts of the text, and its sources and progress
- * at the end. Loaded with the first of them.
+ * What an answer has besides its text: calls of tools and later thoughts between the parts of the text, and its sources
+ * and progress at the end. Loaded with the first of them.
  */
 
 import { callsOf } from "../conversation/answer_parts.js";
 import { MarkdownView } from "../markdown/markdown_view.js";
+import { ReasoningView } from "./reasoning_view.js";
 import { setLabel } from "../i18n/language.js";
 import { stateOf, ToolRow } from "./tool_row.js";
+import { thoughtsOf } from "../conversation/thoughts.js";
 
 /** @typedef {import("../conversation/answer_parts.js").ToolCall} ToolCall */
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
+/** @typedef {import("../conversation/thoughts.js").Thought} Thought */
 /** @typedef {import("../markdown/markdown.js").Markdown} Markdown */
 /** @typedef {import("../api/answer_parts.js").SourceEvent} Source */
 
 /**
- * @typedef {object} Section a part of the text, with the calls behind it
+ * @typedef {{ at: number, call?: ToolCall, thought?: Thought }} Step what the model did before it wrote on: one of both
+ *
+ * @typedef {object} Section a part of the text, with the steps behind it
  * @property {HTMLElement} prose
  * @property {MarkdownView} markdown
- * @property {HTMLElement} tools
- * @property {ToolRow[]} rows
- * @property {string | null} past the text, once calls have followed it
+ * @property {HTMLElement} steps
+ * @property {(ToolRow | ReasoningView)[]} rows
+ * @property {string | null} past the text, once steps have followed it
  */
 
 export class AnswerPartsView {
@@ -38,7 +43,7 @@ export class AnswerPartsView {
   #progressText = document.createElement("span");
 
   /**
-   * @param {HTMLElement} prose shows the text before the first call
+   * @param {HTMLElement} prose shows the text before the first step
    * @param {MarkdownView} markdown of it
    * @param {import("./exchange_view.js").AnswerEvents} events
    */
@@ -59,6 +64,7 @@ export class AnswerPartsView {
   useMarkdown(markdown) {
     this.#markdown = markdown;
     for (const each of this.#sections.slice(1)) each.markdown.useMarkdown(markdown);
+    for (const row of this.#rows()) if (row instanceof ReasoningView) row.useMarkdown(markdown);
   }
 
   /**
@@ -69,8 +75,8 @@ export class AnswerPartsView {
     this.#exchange = exchange;
     const { answer, parts = [], state } = exchange;
     const isRunning = state === "running";
-    const calls = callsOf(parts);
-    const places = [...new Set(calls.map(({ at }) => Math.min(at, answer.length)))].sort((one, other) => one - other);
+    const steps = stepsOf(exchange);
+    const places = [...new Set(steps.map(({ at }) => at))];
     this.#fit(places.length + 1);
     let hasChanged = false;
     this.#sections.forEach((each, index) => {
@@ -80,33 +86,37 @@ export class AnswerPartsView {
       each.prose.classList.toggle("past", to !== undefined);
       if (to === undefined) this.#showLast(each, text, isRunning);
       else if (each.past !== text) each.markdown.finish((each.past = text), this.#events.grown);
-      hasChanged = this.#showCalls(each, to === undefined ? [] : calls.filter(({ at }) => Math.min(at, answer.length) === to), isRunning) || hasChanged;
+      hasChanged = this.#showSteps(each, to === undefined ? [] : steps.filter(({ at }) => at === to), isRunning) || hasChanged;
     });
     hasChanged = this.#showSources(parts.filter((part) => part.kind === "source")) || hasChanged;
     const hasProgress = this.#showProgress(parts.find((part) => part.kind === "progress"), isRunning);
     if (hasChanged) this.#events.grown();
-    const isCalling = calls.some((call) => ["running", "waiting"].includes(stateOf(call, isRunning)));
+    const isCalling = callsOf(parts).some((call) => ["running", "waiting"].includes(stateOf(call, isRunning)));
     return isRunning && answer.length === (places.at(-1) ?? 0) && !isCalling && !hasProgress;
   }
 
   translate() {
-    for (const { rows } of this.#sections) for (const row of rows) row.translate();
+    for (const row of this.#rows()) row.translate();
+  }
+
+  #rows() {
+    return this.#sections.flatMap(({ rows }) => rows);
   }
 
   /** @param {number} count of sections */
   #fit(count) {
     while (this.#sections.length > count) {
-      const { prose, tools } = /** @type {Section} */ (this.#sections.pop());
+      const { prose, steps } = /** @type {Section} */ (this.#sections.pop());
       prose.remove();
-      tools.remove();
+      steps.remove();
     }
     while (this.#sections.length < count) {
-      const { prose: before, tools } = /** @type {Section} */ (this.#sections.at(-1));
+      const { prose: before, steps } = /** @type {Section} */ (this.#sections.at(-1));
       const prose = document.createElement("div");
       const markdown = new MarkdownView(prose);
       prose.classList.add("prose");
       if (this.#markdown) markdown.useMarkdown(this.#markdown);
-      before.after(tools, prose);
+      before.after(steps, prose);
       this.#sections.push(section(prose, markdown));
     }
   }
@@ -124,24 +134,41 @@ export class AnswerPartsView {
 
   /**
    * @param {Section} section
-   * @param {ToolCall[]} calls
+   * @param {Step[]} shown
    * @param {boolean} isRunning
    * @returns {boolean} whether a row has changed
    */
-  #showCalls({ tools, rows }, calls, isRunning) {
-    let hasChanged = rows.length > calls.length;
-    while (rows.length > calls.length) rows.pop()?.element.remove();
-    calls.forEach((call, index) => {
-      const row = (rows[index] ??= new ToolRow({
-        expanded: this.#events.expanded,
-        asked: this.#events.consentAsked,
-        decide: (asked, isAllowed) => this.#events.decide(/** @type {Exchange} */ (this.#exchange), asked, isAllowed),
-      }));
-      hasChanged = row.show(call, isRunning, Boolean(this.#exchange?.run?.id)) || hasChanged;
-      if (row.element.parentElement !== tools) tools.append(row.element);
+  #showSteps({ steps, rows }, shown, isRunning) {
+    // steps only follow others, but of an answer that is asked for again, they may be of another kind
+    const same = rows.findIndex((row, index) => row instanceof ToolRow !== Boolean(shown[index]?.call));
+    const surplus = rows.splice(same < 0 ? shown.length : same);
+    for (const { element } of surplus) element.remove();
+    let hasChanged = surplus.length > 0;
+    shown.forEach(({ call, thought }, index) => {
+      const row = (rows[index] ??= call ? this.#toolRow() : this.#thoughtRow());
+      if (row.element.parentElement !== steps) {
+        steps.append(row.element);
+        hasChanged = true;
+      }
+      if (call && row instanceof ToolRow) hasChanged = row.show(call, isRunning, Boolean(this.#exchange?.run?.id)) || hasChanged;
+      else if (thought && row instanceof ReasoningView) row.show(thought);
     });
-    if (calls.length === 0) tools.remove();
+    if (shown.length === 0) steps.remove();
     return hasChanged;
+  }
+
+  #toolRow() {
+    return new ToolRow({
+      expanded: this.#events.expanded,
+      asked: this.#events.consentAsked,
+      decide: (asked, isAllowed) => this.#events.decide(/** @type {Exchange} */ (this.#exchange), asked, isAllowed),
+    });
+  }
+
+  #thoughtRow() {
+    const row = new ReasoningView(this.#events);
+    if (this.#markdown) row.useMarkdown(this.#markdown);
+    return row;
   }
 
   /** @param {Source[]} sources @returns {boolean} whether there are others than before */
@@ -177,9 +204,25 @@ export class AnswerPartsView {
  * @returns {Section}
  */
 function section(prose, markdown) {
-  const tools = document.createElement("div");
-  tools.className = "tools";
-  return { prose, markdown, tools, rows: [], past: null };
+  const steps = document.createElement("div");
+  steps.className = "steps";
+  return { prose, markdown, steps, rows: [], past: null };
+}
+
+/** @param {Exchange} exchange @returns {Step[]} in the order of the text; those of one place in their own */
+function stepsOf(exchange) {
+  const { answer, parts = [] } = exchange;
+  const [, ...thoughts] = thoughtsOf(exchange);
+  /** @type {Step[]} */
+  const steps = [];
+  for (const part of parts) {
+    if (part.kind !== "call" && part.kind !== "thought") continue;
+    const at = Math.min(part.at, answer.length);
+    const thought = part.kind === "thought" ? thoughts.shift() : undefined;
+    if (part.kind === "call") steps.push({ at, call: part });
+    else if (thought) steps.push({ at, thought });
+  }
+  return steps.sort((one, other) => one.at - other.at);
 }
 
 /** @param {Source} source */

@@ -6,6 +6,7 @@ import { copyText } from "../ui/button.js";
 import { shownPart } from "../ui/part_loader.js";
 import { setLabel, setText } from "../i18n/language.js";
 import { MarkdownView } from "../markdown/markdown_view.js";
+import { thoughtsOf } from "../conversation/thoughts.js";
 import { ReasoningView } from "./reasoning_view.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
@@ -58,7 +59,7 @@ export class AnswerView {
   grow(exchange) {
     this.element.classList.add("running");
     this.#ending.clear();
-    this.#reasoning.show(exchange);
+    this.#showThought(exchange);
     this.element.classList.toggle("waiting", this.#showText(exchange));
   }
 
@@ -75,9 +76,15 @@ export class AnswerView {
   finish(exchange, { announce }) {
     this.showConnection(false);
     this.element.classList.remove("running", "waiting");
-    this.#reasoning.show(exchange);
+    this.#showThought(exchange);
     this.#showText(exchange);
     this.showEnding(exchange, announce);
+  }
+
+  /** Shows what the model thought before its answer. @param {Exchange} exchange */
+  #showThought(exchange) {
+    const [first] = thoughtsOf(exchange);
+    if (first) this.#reasoning.show(first);
   }
 
   /**

@@ -1,5 +1,8 @@
 /** What is copied from answers: formulas as TeX, no button texts, code without a line end after it. */
 
+const LEFT_OUT =
+  "button, figcaption, .tool, .reasoning:not([open]), .reasoning > summary, .progress, .actions, .question-actions, .ending, .branches, textarea, svg";
+
 /**
  * Takes over the copying of a selection in answers. Call once.
  * @param {HTMLElement} log
@@ -45,7 +48,7 @@ function contentOf(range) {
   if (last) whole.setEndAfter(last);
   const copy = document.createElement("div");
   copy.append(whole.cloneContents());
-  for (const element of copy.querySelectorAll("button, figcaption, .tools, .progress, .actions, .question-actions, .ending, .branches, textarea, svg")) element.remove();
+  for (const element of copy.querySelectorAll(LEFT_OUT)) element.remove();
   for (const formula of copy.querySelectorAll(".formula")) formula.replaceWith(texOf(formula));
   for (const lone of copy.querySelectorAll(".katex")) lone.replaceWith(texOf(lone));
   for (const element of copy.querySelectorAll("pre > code")) {

@@ -1,10 +1,10 @@
-/** The model's reasoning, in a collapsible section with its duration. Rendered only while open. */
+/** One time of the model's thinking, in a collapsible section with its duration. Rendered only while open. */
 
 import { timeSince } from "../conversation/exchange.js";
 import { setLabel, texts } from "../i18n/language.js";
 import { MarkdownView } from "../markdown/markdown_view.js";
 
-/** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
+/** @typedef {import("../conversation/thoughts.js").Thought} Thought */
 /** @typedef {import("../markdown/markdown.js").Markdown} Markdown */
 
 const NEAR = 64; // pixels, more than a frame adds: this close to the end, the section scrolls with its text
@@ -16,8 +16,8 @@ export class ReasoningView {
   #markdown = new MarkdownView(this.#text);
   #grown;
   #expanded;
-  /** @type {Exchange | null} */
-  #exchange = null;
+  /** @type {Thought} */
+  #thought = { text: "" };
   #timer = 0;
 
   /** @param {Pick<import("./exchange_view.js").ExchangeEvents, "grown" | "expanded">} events */
@@ -41,11 +41,11 @@ export class ReasoningView {
     this.#markdown.useMarkdown(markdown);
   }
 
-  /** @param {Exchange} exchange */
-  show(exchange) {
-    this.#exchange = exchange;
-    this.element.hidden = exchange.reasoning === "";
-    if (isThinking(exchange)) this.#timer ||= setInterval(() => this.#updateSummary(), 1000);
+  /** @param {Thought} thought */
+  show(thought) {
+    this.#thought = thought;
+    this.element.hidden = thought.text === "";
+    if (thought.since !== undefined) this.#timer ||= setInterval(() => this.#updateSummary(), 1000);
     else this.#stopTimer();
     this.#updateSummary();
     this.#render(this.#grown);
@@ -57,14 +57,10 @@ export class ReasoningView {
   }
 
   #updateSummary() {
-    if (!this.#exchange) return;
     if (!this.element.isConnected) this.#stopTimer(); // another conversation is shown
-    const { thoughtMs = 0, thoughtFrom = 0 } = this.#exchange;
-    const text = isThinking(this.#exchange)
-      ? texts.thinkingFor(seconds(timeSince(thoughtFrom)))
-      : thoughtMs > 0
-        ? texts.thoughtFor(seconds(thoughtMs))
-        : texts.reasoning;
+    const { ms = 0, since } = this.#thought;
+    const took = ms > 0 ? texts.thoughtFor(seconds(ms)) : texts.reasoning;
+    const text = since === undefined ? took : texts.thinkingFor(seconds(timeSince(since)));
     if (this.#summary.textContent !== text) this.#summary.textContent = text;
   }
 
@@ -75,11 +71,11 @@ export class ReasoningView {
 
   /** @param {() => void} grown called after the section has grown */
   #render(grown) {
-    if (!this.element.open || !this.#exchange) return;
+    if (!this.element.open) return;
     this.#text.classList.add("prose");
-    const { reasoning } = this.#exchange;
-    if (isThinking(this.#exchange)) this.#markdown.grow(reasoning, () => this.#follow());
-    else this.#markdown.finish(reasoning, grown);
+    const { text, since } = this.#thought;
+    if (since === undefined) this.#markdown.finish(text, grown);
+    else this.#markdown.grow(text, () => this.#follow());
   }
 
   /** Scrolls to the end if the reader was there. */
@@ -88,11 +84,6 @@ export class ReasoningView {
     if (end - this.#box.scrollTop < NEAR) this.#box.scrollTop = end;
     this.#grown();
   }
-}
-
-/** @param {Exchange} exchange */
-function isThinking({ state, thoughtFrom }) {
-  return state === "running" && thoughtFrom !== undefined;
 }
 
 /** @param {number} ms */

@@ -1,0 +1,52 @@
+/** The times at which a model thinks within one answer: before it, and again after a call of a tool or after text. */
+
+/** @typedef {import("./answer_parts.js").AnswerPart} AnswerPart */
+/** @typedef {import("./exchange.js").Exchange} Exchange */
+
+/**
+ * @typedef {object} ThoughtStart another time of thinking, which ends where the next one begins
+ * @property {"thought"} kind
+ * @property {number} at how many characters of the answer came before it
+ * @property {number} from how many characters of the reasoning came before it
+ * @property {number} afterMs how long the model had thought before
+ *
+ * @typedef {object} Thought
+ * @property {string} text
+ * @property {number} [ms] how long it took; undefined where nothing is known
+ * @property {number} [since] only while the model thinks it: when it began, in milliseconds since 1970
+ */
+
+/** What a model wrote ends with a sentence or a line. Where it only pauses within one, what follows belongs to it. */
+const ENDED = /(?:[.!?:…。！？：]["'”’)\]」』*_`]*|\n)\s*$/;
+const FENCE = /^ {0,3}(?:`{3}|~{3})/gm;
+
+/**
+ * @param {Exchange} exchange of which the model begins to think
+ * @param {boolean} goesOn whether it was asked to go on with its text, and none has come yet
+ * @returns {ThoughtStart | null} null if that goes on with the thought before
+ */
+export function thoughtStart({ answer, reasoning, parts = [], thoughtMs = 0 }, goesOn) {
+  const last = parts.findLast((part) => part.kind === "call" || part.kind === "thought");
+  const text = answer.slice(last?.at ?? 0);
+  const isInCode = (text.match(FENCE) ?? []).length % 2 === 1;
+  const isAfterText = !goesOn && !isInCode && text.trim() !== "" && ENDED.test(text);
+  if (last?.kind !== "call" && !isAfterText) return null;
+  return { kind: "thought", at: answer.length, from: reasoning.length, afterMs: thoughtMs };
+}
+
+/**
+ * @param {Exchange} exchange
+ * @returns {Thought[]} the one before the answer, whose text may be empty, and one for each `ThoughtStart`
+ */
+export function thoughtsOf({ reasoning, parts = [], state, thoughtMs, thoughtFrom }) {
+  const starts = [{ from: 0, afterMs: 0 }, ...parts.filter((part) => part.kind === "thought")];
+  return starts.map(({ from, afterMs }, index) => {
+    const next = starts[index + 1];
+    const untilMs = next ? next.afterMs : thoughtMs;
+    return {
+      text: reasoning.slice(from, next?.from),
+      ...(untilMs !== undefined && { ms: Math.max(0, untilMs - afterMs) }),
+      ...(!next && state === "running" && thoughtFrom !== undefined && { since: thoughtFrom + afterMs }),
+    };
+  });
+}
