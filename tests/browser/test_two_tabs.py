@@ -385,6 +385,35 @@ def test_an_edit_that_two_tabs_show_closes_in_both_when_one_asks_it(chat: ChatPa
     expect(opened).to_have_value("Mine, and changed")
 
 
+def test_an_edit_that_two_tabs_show_closes_in_both_when_one_cancels_it(chat: ChatPage) -> None:
+    chat.ask_and_wait("First")
+    chat.wait_saved()
+    editor = chat.page.locator(".question-editor textarea")
+    chat.page.locator(".exchange").get_by_role("button", name="Edit").click()
+    editor.fill("Bet")
+    expect_stored(chat, "Bet")
+    other = another_tab(chat)
+    opened = other.page.locator(".question-editor textarea")
+    expect(opened).to_have_value("Bet")
+    editor.fill("Better")
+    expect_stored(chat, "Better")
+    editor.press("Escape")
+    expect(opened).to_have_count(0)
+    expect(other.questions).to_have_text("First")
+    # what was changed in this tab stays there
+    chat.page.get_by_role("button", name="Undo").click()
+    expect(editor).to_have_value("Better")
+    expect_stored(chat, "Better")
+    other.page.reload()
+    opened.fill("Mine")
+    expect_stored(other, "Mine")
+    editor.press("Escape")
+    expect(editor).to_have_count(0)
+    chat.ask_and_wait("Second")  # after which the other tab shows the conversation anew
+    expect(other.questions).to_have_text(["First", "Second"])
+    expect(opened).to_have_value("Mine")
+
+
 def test_a_conversation_deleted_in_another_tab_is_not_partly_restored(chat: ChatPage, model: ScriptedModel) -> None:
     chat.ask_and_wait("Tell me")
     chat.wait_saved()

@@ -151,6 +151,7 @@ export class ConversationActions {
    */
   offerEdit(key, exchange, question, reopen) {
     const { id } = this.#chat.conversation;
+    this.#store.tellTabs(id); // they may show the edit as well
     this.#undo.offer(key, () => {
       if (this.#chat.conversation.id === id) this.#chat.reveal(exchange.id); // another version may be shown
       const replaced = reopen(question);

@@ -328,6 +328,11 @@ export class ConversationStore {
     return isRead === true && this.#isListRead; // without the list, backups of earlier pages may wait
   }
 
+  /** Lets the other tabs show a conversation anew, of which something has changed that is not stored with it. @param {string} id */
+  tellTabs(id) {
+    this.#tabs.post({ kind: "changed", conversation: id });
+  }
+
   /**
    * @param {ConversationRecord[]} records
    * @param {string[]} deleted

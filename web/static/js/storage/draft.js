@@ -73,7 +73,7 @@ export class Draft {
   get isTaken() {
     if (this.#isOwn || !this.#text) return false;
     const all = textsIn(read(this.#key));
-    return ![...this.#stored].some(([name, stored]) => all.get(name) === stored);
+    return ![...this.#stored.keys()].some((name) => all.has(name));
   }
 
   /** Saves the text now, if this tab has changed it or its conversation is no longer empty. */

@@ -74,7 +74,7 @@ export class QuestionView {
    */
   show(questions) {
     this.branches.show(questions, questions.indexOf(this.#exchange));
-    if (this.#editor && questions.length > 1 && this.#draft.isTaken) this.#closeEditor(); // asked in another tab
+    if (this.#editor && this.#draft.isTaken) this.#closeEditor(); // asked or cancelled in another tab
     const { question } = this.#exchange;
     if (this.#text.textContent !== question) this.#text.replaceChildren(breakableText(question));
     this.#showFold();
