@@ -176,6 +176,21 @@ def test_a_search_finds_a_conversation_that_an_undo_has_brought_back(chat: ChatP
     expect(title).to_have_text(["Birds"])
 
 
+def test_a_search_finds_a_conversation_no_more_when_its_words_are_deleted_until_an_undo(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    model.enqueue(reply("One."), reply("A heron."))
+    chat.ask_and_wait("Birds")
+    chat.ask_and_wait("Which one?")
+    chat.page.get_by_role("searchbox").fill("heron")
+    found = chat.page.locator(".search-result")
+    expect(found).to_have_text("1 conversation")
+    chat.choose_action("Delete question and answer")
+    expect(found).to_have_text("No results")
+    chat.page.keyboard.press("Alt+Shift+z")
+    expect(found).to_have_text("1 conversation")
+
+
 def test_no_notice_says_that_a_restored_conversation_is_missing(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("One."), reply("Two."))
     chat.ask_and_wait("First")

@@ -124,7 +124,10 @@ const store = new ConversationStore({
   listChanged: () => updateList(),
   changedElsewhere,
   deletedElsewhere: (id) => conversations.deletedElsewhere(id),
-  changedHere: (id, change) => void syncing?.then((sync) => sync.mark(id, change)),
+  changedHere: (id, change) => {
+    if (change === "content") panel.searchLater();
+    void syncing?.then((sync) => sync.mark(id, change));
+  },
 });
 const chat = new Chat(store, {
   shown: (conversation) => {

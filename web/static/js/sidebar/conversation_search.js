@@ -85,7 +85,7 @@ export class ConversationSearch {
     this.#listed = new Map(records.map(({ id, changed }) => [id, isRunning(id) ? RUNNING : changed]));
     if (!found) return records;
     if (needsSearch(this.#listed, before)) void this.#searchOnce();
-    else if (records.some(({ id }) => this.#listed.get(id) !== before.get(id))) this.#searchLater();
+    else if (records.some(({ id }) => this.#listed.get(id) !== before.get(id))) this.repeatLater();
     const present = records.filter(({ id }) => found.has(id));
     this.#count = present.length; // results may have been deleted since the search
     this.#showCount();
@@ -116,8 +116,9 @@ export class ConversationSearch {
     return this.#running;
   }
 
-  /** Searches once nothing has changed for a while: each search reads all conversations. */
-  #searchLater() {
+  /** Searches again once nothing has changed for a while: each search reads all conversations. */
+  repeatLater() {
+    if (!this.#found) return;
     clearTimeout(this.#repetition);
     this.#repetition = setTimeout(async () => {
       await this.#running; // it may have read what was there before the change
