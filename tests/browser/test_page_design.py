@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from base64 import b64encode
 from typing import Final, Literal
 
@@ -617,6 +618,19 @@ FORMULA_BREAKS = """(prose) => {
     }
     return found;
 }"""
+
+
+@pytest.mark.browser_context(viewport={"width": 320, "height": 900})
+def test_the_name_of_a_language_is_in_one_line_however_deep_its_code_is(chat: ChatPage, model: ScriptedModel) -> None:
+    lists = "".join(f"{'  ' * level}- level {level}\n" for level in range(7))
+    code = "```python\ndef f(): return 1\n```\n"
+    model.enqueue(reply(f"{lists}\n{textwrap.indent(code, ' ' * 14)}\n{code}"))
+    headers = chat.ask_and_wait("Show me").locator("figcaption")
+    expect(headers.locator("> span")).to_have_text(["Python", "Python"])
+    size = "(header) => [header.offsetWidth, header.offsetHeight]"
+    (deep_width, deep_height), (width, height) = (header.evaluate(size) for header in headers.all())
+    assert deep_width < 150 < width
+    assert deep_height == height
 
 
 @pytest.mark.browser_context(viewport={"width": 320, "height": 900})
