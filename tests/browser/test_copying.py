@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from typing import Any, Final
 
 import pytest
@@ -134,6 +135,91 @@ def test_formulas_that_are_shown_as_their_source_are_copied_as_they_are_shown(
     browser_page.evaluate(SELECT_PART_OF_REFUSED)
     browser_page.keyboard.press("Control+c")
     assert browser_page.evaluate(READ)["text/plain"] == REFUSED[0][1:-1]
+
+
+# From one element to another, or to its first letter, as three clicks on the element before it select.
+SELECT_FROM_TO: Final = """([first, last, isBefore]) => {
+    const end = [...document.querySelectorAll(last)].at(-1);
+    const range = document.createRange();
+    range.setStart(document.querySelector(first), 0);
+    range.setEnd(end, isBefore ? 0 : end.childNodes.length);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+}"""
+ROWS: Final = "| Month | Rent |\n|---|---|\n| May | 1 |\n| June | 2 |\n| July | 3 |\n"
+LISTS: Final = "3. three\n4. four\n   1. first\n   2. **second**\n5. five\n\n[A link](https://example.org/) here.\n"
+PART_OF: Final = [  # from, to, whether nothing of the latter; the rich text, the plain text
+    (
+        "tbody tr:nth-child(2)",
+        "tbody tr:nth-child(3)",
+        False,
+        "<table><tbody><tr><td>June</td><td>2</td></tr><tr><td>July</td><td>3</td></tr></tbody></table>",
+        "June\t2\nJuly\t3",
+    ),
+    (
+        "thead",
+        "tbody tr:nth-child(1)",
+        False,
+        "<table><thead><tr><th>Month</th><th>Rent</th></tr></thead><tbody><tr><td>May</td><td>1</td></tr></tbody></table>",
+        "Month\tRent\nMay\t1",
+    ),
+    (
+        "ol > li:nth-child(2) > ol > li:nth-child(2)",
+        "ol ol > li:nth-child(2)",
+        False,
+        "<strong>second</strong>",
+        "second",
+    ),
+    (
+        "ol > li:nth-child(2)",
+        ".prose > ol > li:nth-child(3)",
+        False,
+        '<ol start="4"><li>four<ol><li>first</li><li><strong>second</strong></li></ol></li><li>five</li></ol>',
+        "four\nfirst\nsecond\nfive",
+    ),
+    (
+        "ol ol > li:nth-child(2)",
+        ".prose > ol > li:nth-child(3)",
+        False,
+        '<ol start="4"><li><ol start="2"><li><strong>second</strong></li></ol></li><li>five</li></ol>',
+        "second\nfive",
+    ),
+    (".prose a", ".prose a", False, '<a href="https://example.org/">A link</a>', "A link"),
+    (".before", ".formula", True, "<p>Before it.</p>", "Before it."),
+    (".before-list", ".prose ul > li", True, "<p>And a list:</p>", "And a list:"),
+]
+
+
+@pytest.mark.browser_context(permissions=["clipboard-read", "clipboard-write"])
+def test_a_copied_part_of_a_table_or_list_is_one_and_the_block_behind_it_is_left(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply(f"{ROWS}\n{LISTS}\nBefore it.\n\n$$\nx^2\n$$\n\nAnd a list:\n\n- one\n"))
+    prose = chat.ask_and_wait("Show me")
+    expect(prose.locator(".katex")).to_have_count(1)
+    for name, text in (("before", "Before it."), ("before-list", "And a list:")):
+        prose.get_by_text(text).evaluate("(paragraph, name) => paragraph.classList.add(name)", name)
+    browser_page.evaluate("document.activeElement.blur()")
+    for first, last, is_before, rich, plain in PART_OF:
+        browser_page.evaluate(SELECT_FROM_TO, [first, last, is_before])
+        browser_page.keyboard.press("Control+c")
+        found = browser_page.evaluate(READ)
+        whole = re.sub(r' dir="auto"|\n', "", found["text/html"])
+        assert (whole, re.sub(r"\n+", "\n", found["text/plain"])) == (rich, plain)
+
+
+@pytest.mark.browser_context(permissions=["clipboard-read", "clipboard-write"])
+def test_nothing_is_copied_that_is_not_shown(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply("One."), reply("Two."))
+    chat.ask_and_wait("First")
+    chat.ask_and_wait("Second")
+    browser_page.evaluate("document.activeElement.blur()")
+    browser_page.evaluate(SELECT, [".question", ".answer"])
+    browser_page.keyboard.press("Control+c")
+    words = re.sub(r"<[^>]*>", " ", browser_page.evaluate(READ)["text/html"]).split()
+    assert words == ["First", "One.", "Second", "Two."]
 
 
 @pytest.mark.browser_context(permissions=["clipboard-read", "clipboard-write"])

@@ -1,7 +1,9 @@
 /** What is copied from answers: formulas as TeX, no button texts, code without a line end after it. */
 
 const LEFT_OUT =
-  "button, figcaption, .tool, .reasoning:not([open]), .reasoning > summary, .progress, .actions, .question-actions, .ending, .branches, textarea, svg";
+  "[hidden], button, figcaption, .tool, .reasoning:not([open]), .reasoning > summary, .progress, .actions, .question-actions, .ending, .branches, textarea, svg";
+/** Without which a part of it means something else. */
+const MEANINGFUL = "table, thead, tbody, tr, ol, ul, a, strong, em, del, code, kbd, sub, sup";
 
 /**
  * Takes over the copying of a selection in answers. Call once.
@@ -41,13 +43,15 @@ export function richText(proses) {
 /** @param {Range} range @returns {HTMLElement} a copy of what is in it */
 function contentOf(range) {
   const whole = range.cloneRange();
+  leaveUntouched(whole);
   // of a formula that is drawn, all or nothing can be read
-  const first = elementOf(range.startContainer).closest(".formula:has(.katex)");
-  const last = elementOf(range.endContainer).closest(".formula:has(.katex)");
+  const first = elementOf(whole.startContainer).closest(".formula:has(.katex)");
+  const last = elementOf(whole.endContainer).closest(".formula:has(.katex)");
   if (first) whole.setStartBefore(first);
   if (last) whole.setEndAfter(last);
   const copy = document.createElement("div");
-  copy.append(whole.cloneContents());
+  copy.append(withMeaning(whole.cloneContents(), elementOf(whole.commonAncestorContainer)));
+  numberFrom(whole, copy);
   for (const element of copy.querySelectorAll(LEFT_OUT)) element.remove();
   for (const formula of copy.querySelectorAll(".formula")) formula.replaceWith(texOf(formula));
   for (const lone of copy.querySelectorAll(".katex")) lone.replaceWith(texOf(lone));
@@ -55,6 +59,56 @@ function contentOf(range) {
     element.textContent = (element.textContent ?? "").replace(/\n$/, "");
   }
   return copy;
+}
+
+/** Takes out the beginning of a block that a range ends at, as after three clicks on the one before. @param {Range} range */
+function leaveUntouched(range) {
+  while (!range.endContainer.contains(range.startContainer) && endsInNothing(range)) range.setEndBefore(range.endContainer);
+}
+
+/** @param {Range} range @returns {boolean} whether it has nothing that can be seen of the node that it ends in */
+function endsInNothing({ endContainer, endOffset }) {
+  const part = document.createRange();
+  part.setStart(endContainer, 0);
+  part.setEnd(endContainer, endOffset);
+  const content = part.cloneContents();
+  return content.textContent?.trim() === "" && !content.querySelector("img, hr, input");
+}
+
+/**
+ * @param {DocumentFragment} content
+ * @param {Element} element of which it is a part
+ * @returns {Node} the content within what makes rows a table, items a list, and words a link or strong
+ */
+function withMeaning(content, element) {
+  /** @type {Node} */
+  let whole = content;
+  for (let each = element; each.matches(MEANINGFUL); each = /** @type {Element} */ (each.parentElement)) {
+    const copy = each.cloneNode();
+    copy.appendChild(whole);
+    whole = copy;
+  }
+  return whole;
+}
+
+/**
+ * Gives numbered lists the numbers of their first items.
+ * @param {Range} range
+ * @param {HTMLElement} copy of what is in it
+ */
+function numberFrom(range, copy) {
+  const { startContainer, startOffset, commonAncestorContainer } = range;
+  const start = startContainer.childNodes[startOffset] ?? startContainer;
+  const lists = [];
+  for (let item = elementOf(start).closest("ol > li"); item; item = item.parentElement?.closest("ol > li") ?? null) lists.unshift(item);
+  /** @type {Element | null} */
+  let place = copy;
+  for (const item of lists) {
+    const list = /** @type {HTMLOListElement} */ (item.parentElement);
+    if (!elementOf(commonAncestorContainer).contains(list)) continue;
+    place = place?.querySelector("ol") ?? null;
+    if (place instanceof HTMLOListElement) place.start = list.start + [...list.children].indexOf(item);
+  }
 }
 
 /** @param {Element} formula typeset, or still its source, which is copied as it is shown */
