@@ -6,7 +6,9 @@ from typing import Final
 
 from playwright.sync_api import Page, expect
 
-from tools.common.chat_page import ChatPage
+from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
+
+from .images import attached, choose, open_with_images, picture
 
 # Dispatches a drag over an element, then the drop. Returns whether the page has prevented what the browser would do:
 # to open the file in the place of the page. A file is its name, its type, and a text or bytes. A long text reaches
@@ -132,6 +134,36 @@ def test_text_files_become_text_in_the_message_box_and_others_a_sentence(browser
         expect(notice).to_have_count(0)
     chat.wait_complete()
     assert not browser_page.evaluate(PASTE, ["a cell"])
+
+
+def test_a_link_or_picture_of_the_page_that_a_slip_of_the_pointer_drags_changes_nothing(
+    browser_page: Page,
+) -> None:
+    chat = open_with_images(browser_page)
+    linked = frames(text_frame("See [this page](https://example.org/a)."), DONE_FRAME)
+    chat.reply_once(content_type="text/event-stream", body=linked)
+    choose(chat, picture(chat, "one.png", width=400, height=300))
+    expect(attached(chat)).to_have_count(1)
+    chat.ask_and_wait("What is it?")
+    chat.field.fill("My draft")
+    image = chat.questions.get_by_role("img", name="one.png")
+    for slipping in (browser_page.locator(".conversation a"), chat.prose.locator("a"), image):
+        for steps in (6, 200):
+            browser_page.evaluate(
+                "() => { window.dropped = new Promise((resolve) => (window.ondragend = resolve)); }"
+            )
+            slipping.scroll_into_view_if_needed()
+            box = slipping.bounding_box()
+            assert box
+            browser_page.mouse.move(box["x"] + 5, box["y"] + 5)
+            browser_page.mouse.down()
+            browser_page.mouse.move(box["x"] + 5 + steps, box["y"] + 5, steps=4)
+            browser_page.mouse.up()
+            browser_page.evaluate("() => window.dropped.then(() => {})")
+            expect(chat.field).to_have_value("My draft")
+    # one from elsewhere is taken
+    assert browser_page.evaluate(DROP, ["#sluice-log", [], "https://example.org/b"]) == [True, True]
+    expect(chat.field).to_have_value("My draft\n\nhttps://example.org/b\n")
 
 
 def test_a_sentence_says_that_an_edited_question_takes_no_files(browser_page: Page) -> None:

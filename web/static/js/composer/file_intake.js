@@ -5,6 +5,9 @@
 
 import { isOwnPage, root } from "../browser/page_root.js";
 
+/** The type of a value that marks what is dragged as a part of the page. */
+const FROM_HERE = "application/x-sluice-part";
+
 /**
  * @typedef {object} IntakeEvents
  * @property {(files: File[]) => void} files
@@ -20,19 +23,23 @@ import { isOwnPage, root } from "../browser/page_root.js";
 export function takeFiles(field, events) {
   // as a part of another page, only what is dropped on the chat: the rest is that page's
   const target = isOwnPage ? window : root;
+  // a click on a link or a picture in which the pointer slips drags it
+  target.addEventListener("dragstart", (event) => /** @type {DragEvent} */ (event).dataTransfer?.setData(FROM_HERE, ""));
   target.addEventListener("dragover", (event) => {
-    const drag = /** @type {DragEvent} */ (event);
-    if (!isTaken(drag)) return;
-    drag.preventDefault();
-    if (drag.dataTransfer?.types.includes("Files")) events.dragged();
+    const data = takenData(/** @type {DragEvent} */ (event));
+    if (!data) return;
+    event.preventDefault();
+    if (data.types.includes(FROM_HERE)) data.dropEffect = "none";
+    else if (data.types.includes("Files")) events.dragged();
   });
   target.addEventListener("drop", (event) => {
-    const drop = /** @type {DragEvent} */ (event);
-    if (!isTaken(drop)) return;
-    drop.preventDefault();
-    const files = [...(drop.dataTransfer?.files ?? [])];
+    const data = takenData(/** @type {DragEvent} */ (event));
+    if (!data) return;
+    event.preventDefault();
+    if (data.types.includes(FROM_HERE)) return;
+    const files = [...data.files];
     if (files.length > 0) events.files(files);
-    else events.link(drop.dataTransfer?.getData("text/plain") ?? "");
+    else events.link(data.getData("text/plain"));
   });
   root.addEventListener("paste", (event) => {
     const { clipboardData, target: into } = event;
@@ -46,10 +53,10 @@ export function takeFiles(field, events) {
   });
 }
 
-/** @param {DragEvent} event */
-function isTaken({ dataTransfer, target, defaultPrevented }) {
-  if (defaultPrevented || !dataTransfer) return false;
-  if (dataTransfer.types.includes("Files")) return true;
+/** @param {DragEvent} event @returns {DataTransfer | null} what is not left to the browser */
+function takenData({ dataTransfer, target, defaultPrevented }) {
+  if (defaultPrevented || !dataTransfer) return null;
+  if (dataTransfer.types.includes("Files")) return dataTransfer;
   const isEditable = target instanceof HTMLElement && target.matches("textarea, input");
-  return dataTransfer.types.includes("text/uri-list") && !isEditable;
+  return dataTransfer.types.includes("text/uri-list") && !isEditable ? dataTransfer : null;
 }
