@@ -464,6 +464,37 @@ def test_without_a_kept_answer_the_page_says_that_it_cannot_give_a_permission(ch
     expect(consent).to_have_count(0)
 
 
+def test_a_permission_that_is_needed_in_another_version_can_be_reached_from_each(chat: ChatPage) -> None:
+    chat.ask_and_wait("Hello zebra")
+    chat.page.locator(".exchange .edit").click()
+    editor = chat.page.get_by_role("textbox", name="Edit your question")
+    editor.fill("Hello giraffe")
+    editor.press("Enter")
+    expect(chat.questions).to_have_text("Hello giraffe")
+    chat.wait_complete()
+    answer = begin(chat)
+    hint = chat.page.locator("#sluice-hint")
+    expect(hint).to_have_text("The answer waits for your decision above.")
+    chat.page.get_by_role("searchbox").fill("zebra")
+    chat.page.locator(".conversation a").click()
+    expect(chat.questions).to_have_text("Hello zebra")
+    expect(hint).to_have_text("An answer in another version waits for your decision.")
+    chat.page.get_by_role("button", name="Show that version").click()
+    expect(hint).to_have_text("The answer waits for your decision above.")
+    expect(summary(chat)).to_have_text("Tool send_mail asks for permission")
+    chat.page.get_by_role("button", name="Previous version").click()
+    expect(chat.questions).to_have_text("Hello zebra")
+    chat.page.get_by_role("button", name="Next version").click()
+    told(chat, 204)
+    chat.page.get_by_role("button", name="Allow").click()
+    expect(summary(chat)).to_contain_text("running")
+    expect(hint).to_have_text("Esc to stop. You can send when the answer is complete.")
+    chat.page.get_by_role("button", name="Previous version").click()
+    expect(hint).to_have_text("An answer in another version is being written. Esc to stop.")
+    answer.send(result_frame("call_1", "send_mail", "sent"), "Sent.", DONE_FRAME)
+    expect(hint).to_have_text("Enter to send, Shift+Enter for a new line")
+
+
 def test_a_permission_that_is_needed_in_another_conversation_is_announced_and_marked(chat: ChatPage) -> None:
     told(chat, 204)
     answer = FedAnswer(chat.page, run="a1")

@@ -137,6 +137,7 @@ const chat = new Chat(store, {
     dialogs.showTuning();
     transcript.show(conversation);
     composer.open(conversation);
+    showRun();
     const isAnother = conversation.id !== shownId;
     shownId = conversation.id;
     if (chat.isAtStart) position.goToStart();
@@ -164,7 +165,7 @@ const chat = new Chat(store, {
   },
   grown: (exchange) => {
     transcript.grow(exchange);
-    composer.awaited = chat.isAwaitingDecision;
+    showRun();
   },
   ended: (exchange) => {
     transcript.finish(exchange, { announce: true });
@@ -176,7 +177,7 @@ const chat = new Chat(store, {
   },
   running: (running) => {
     composer.running = running;
-    composer.awaited = chat.isAwaitingDecision;
+    showRun();
     transcript.running = running;
     updateList();
   },
@@ -346,6 +347,13 @@ function applySettings() {
 function changedElsewhere(id) {
   conversations.changedElsewhere(id);
   void chat.refresh(id);
+}
+
+/** Says at the message box what a running answer waits for, and whether it is in view. */
+function showRun() {
+  const awaiting = chat.awaitingDecision;
+  const exchanges = awaiting.length > 0 ? awaiting : chat.answers.runningHere(chat.conversation.id);
+  composer.showRun({ isAwaited: awaiting.length > 0, isHidden: !exchanges.some((each) => transcript.shows(each)) });
 }
 
 /** Whether nothing is lost, and nobody disturbed, when the page is loaded again. */

@@ -101,14 +101,14 @@ export class Chat {
     return this.isRunning(this.conversation.id);
   }
 
-  /** Whether a tool of a running answer waits for the reader's permission. */
-  get isAwaitingDecision() {
-    return this.answers.isAwaitingHere(this.conversation.id);
+  /** Those of the shown conversation with a running answer, in which a tool waits for the reader's permission. */
+  get awaitingDecision() {
+    return this.answers.awaitingHere(this.conversation.id);
   }
 
   /** Empty while a permission is waited for: the row of its tool announces that. */
   get #runningStatus() {
-    return this.isAwaitingDecision ? "" : texts.generating;
+    return this.awaitingDecision.length > 0 ? "" : texts.generating;
   }
 
   /** @param {string} conversation @returns {Mark | null} */

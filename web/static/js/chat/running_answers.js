@@ -75,9 +75,14 @@ export class RunningAnswers {
     return [...new Set([...own, ...this.#permissions.conversations])];
   }
 
-  /** @param {string} conversation @returns {boolean} whether a tool of an answer that this tab receives waits so */
-  isAwaitingHere(conversation) {
-    return this.#runsOf(conversation).some(isAwaiting);
+  /** @param {string} conversation @returns {Exchange[]} those with an answer that this tab receives, in which a tool waits so */
+  awaitingHere(conversation) {
+    return this.#runsOf(conversation).filter(isAwaiting).map(({ exchange }) => exchange);
+  }
+
+  /** @param {string} conversation @returns {Exchange[]} those with an answer that this tab receives */
+  runningHere(conversation) {
+    return this.#runsOf(conversation).map(({ exchange }) => exchange);
   }
 
   /** @param {string} id @returns {Conversation | undefined} the conversation if it has a running answer */

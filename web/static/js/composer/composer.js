@@ -15,6 +15,7 @@ import { onLanguageChange, setText, texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */
 /** @typedef {import("../conversation/exchange.js").ImageReference} ImageReference */
+/** @typedef {"hintRunning" | "hintWaiting" | "hintRunningHidden" | "hintWaitingHidden"} RunHint */
 
 /**
  * @typedef {object} ComposerEvents
@@ -60,7 +61,8 @@ export class Composer {
   /** Messages to send when their conversations have been read. @type {Map<Conversation | null, Draft>} */
   #waiting = new Map();
   #running = false;
-  #isAwaited = false;
+  /** @type {RunHint} */
+  #runHint = "hintRunning";
   /** Whether the reader wanted to send images without words. */
   #isWordless = false;
   /** Where images may be sent. @type {import("./attachments.js").Attachments | null} */
@@ -240,10 +242,14 @@ export class Composer {
     this.#show();
   }
 
-  /** Whether the running answer waits for the reader's permission. @param {boolean} isAwaited */
-  set awaited(isAwaited) {
-    if (isAwaited === this.#isAwaited) return; // called with each piece of the answer
-    this.#isAwaited = isAwaited;
+  /**
+   * Changes what is said of a running answer.
+   * @param {{ isAwaited: boolean, isHidden: boolean }} run whether it waits for the reader's permission, and whether another version is shown
+   */
+  showRun({ isAwaited, isHidden }) {
+    const hint = `hint${isAwaited ? "Waiting" : "Running"}${isHidden ? "Hidden" : ""}`;
+    if (hint === this.#runHint) return; // called with each piece of the answer
+    this.#runHint = /** @type {RunHint} */ (hint);
     this.#show();
   }
 
@@ -419,7 +425,7 @@ export class Composer {
     const isBusy = this.#isBusy;
     const isWaiting = this.#waiting.has(this.#conversation);
     this.#field.readOnly = isWaiting; // the message is shown until it is sent
-    setText(this.#hint, !isBusy ? "hint" : isWaiting ? "hintReading" : this.#isAwaited ? "hintWaiting" : "hintRunning");
+    setText(this.#hint, !isBusy ? "hint" : isWaiting ? "hintReading" : this.#runHint);
     if (!isBusy) this.#hint.classList.remove("wanted");
     this.#form.classList.toggle("running", isBusy);
     const isEmpty = this.#field.value.trim() === "" && !this.#hasOnlyImages;

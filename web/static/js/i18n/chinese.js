@@ -27,6 +27,8 @@ export const CHINESE = {
   hintRunning: "Esc 停止。回答完成后才能发送。",
   hintReading: "对话加载后会发送你的消息。Esc 停止。",
   hintWaiting: "请在上方作出选择，回答才会继续。",
+  hintRunningHidden: "正在生成另一版本中的回答。Esc 停止。",
+  hintWaitingHidden: "另一版本中的回答正在等待你作出选择。",
   modelLabel: "模型",
   thisPage: "本页",
   settings: "设置",

@@ -26,6 +26,8 @@ export const ENGLISH = {
   hintRunning: "Esc to stop. You can send when the answer is complete.",
   hintReading: "Your message is sent when the conversation has loaded. Esc to stop.",
   hintWaiting: "The answer waits for your decision above.",
+  hintRunningHidden: "An answer in another version is being written. Esc to stop.",
+  hintWaitingHidden: "An answer in another version waits for your decision.",
   modelLabel: "Model",
   thisPage: "This page",
   settings: "Settings",

@@ -70,7 +70,7 @@ export class AnswerEnding {
     if (!followed) return;
     const isAnswer = answers.includes(followed);
     const place = isAnswer ? answers.indexOf(followed) : questions.findIndex(({ question }) => question === followed.question);
-    const go = quietButton("showVersion", "show-later when-idle", () => this.#events.show(followed));
+    const go = quietButton("showVersion", "show-later", () => this.#events.show(followed));
     this.#later.replaceChildren(isAnswer ? texts.laterInAnswer(place + 1) : texts.laterInQuestion(place + 1), " ", go);
   }
 

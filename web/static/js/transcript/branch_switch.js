@@ -26,7 +26,7 @@ export class BranchSwitch {
    */
   constructor(name, choose) {
     this.element = document.createElement("span");
-    this.element.className = "branches when-idle";
+    this.element.className = "branches";
     this.element.setAttribute("role", "group");
     setLabel(this.element, name);
     /** @param {number} step */

@@ -128,6 +128,11 @@ export class Transcript {
     return this.unsentEdits.some(([edited]) => edited === exchange);
   }
 
+  /** @param {Exchange} exchange @returns {boolean} */
+  shows(exchange) {
+    return this.#views.has(exchange);
+  }
+
   /** Renders a shown exchange next. @param {string} id @returns {HTMLElement | undefined} its element */
   renderNext(id) {
     const view = [...this.#views].find(([exchange]) => exchange.id === id)?.[1];
