@@ -18,7 +18,8 @@
 
 /** What a model wrote ends with a sentence or a line. Where it only pauses within one, what follows belongs to it. */
 const ENDED = /(?:[.!?:…。！？：]["'”’)\]」』*_`]*|\n)\s*$/;
-const FENCE = /^ {0,3}(?:`{3}|~{3})/gm;
+const NEAR = 40; // characters at the end that tell: a longer run of spaces or lines takes no time
+const FENCE = /^[ \t>]*(?:`{3}|~{3})/gm;
 
 /**
  * @param {Exchange} exchange of which the model begins to think
@@ -29,7 +30,7 @@ export function thoughtStart({ answer, reasoning, parts = [], thoughtMs = 0 }, g
   const last = parts.findLast((part) => part.kind === "call" || part.kind === "thought");
   const text = answer.slice(last?.at ?? 0);
   const isInCode = (text.match(FENCE) ?? []).length % 2 === 1;
-  const isAfterText = !goesOn && !isInCode && text.trim() !== "" && ENDED.test(text);
+  const isAfterText = !goesOn && !isInCode && text.trim() !== "" && ENDED.test(text.slice(-NEAR));
   if (last?.kind !== "call" && !isAfterText) return null;
   return { kind: "thought", at: answer.length, from: reasoning.length, afterMs: thoughtMs };
 }
