@@ -78,6 +78,12 @@ def _make_run_context(run_id: str) -> Context:
     return context
 
 
+def _ends_a_sentence(tokens: Sequence[str]) -> bool:
+    """Tell whether a text ends with a sentence or a line, by its last tokens."""
+    end = "".join(tokens[-8:]).rstrip(" \"'”’)]」』*_`")
+    return end.endswith((".", "!", "?", ":", "…", "。", "！", "？", "：", "\n"))
+
+
 class ChatService:
     """Answers chats from one loop thread. Any thread but the loop's may call the methods."""
 
@@ -391,7 +397,8 @@ class ChatService:
     def complete(self, run: Subscription) -> Reply:
         """Read a run to its end and join it into one reply. For the reader's thread.
 
-        A text behind a call of a tool is another message of the model: it begins a paragraph.
+        A text behind a call of a tool is another message of the model: it begins a paragraph. So does a thought that
+        follows a call or a text.
 
         Raises:
             ServiceError: The answer failed; the text that had come is dropped.
@@ -400,7 +407,7 @@ class ChatService:
         thoughts: list[str] = []
         tool_events: list[Event] = []
         custom_events: list[Custom] = []
-        is_after_call = False
+        is_after_call = is_other_thought = False
         for _, events in run:
             for event in events:
                 match event:
@@ -408,11 +415,16 @@ class ChatService:
                         if is_after_call and texts and not texts[-1].endswith("\n\n"):
                             texts.append("\n\n")
                         is_after_call = False
+                        # A provider may also send thought and text in turns within a sentence.
+                        is_other_thought = is_other_thought or _ends_a_sentence(thoughts)
                         texts.append(text)
                     case Reasoning(text, _):
+                        if is_other_thought and thoughts and not thoughts[-1].endswith("\n\n"):
+                            thoughts.append("\n\n")
+                        is_other_thought = False
                         thoughts.append(text)
                     case ToolCall() | ToolResult():
-                        is_after_call = True
+                        is_after_call = is_other_thought = True
                         tool_events.append(event)
                     case Custom():
                         custom_events.append(event)

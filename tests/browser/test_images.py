@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from base64 import b64decode
 from collections.abc import Iterator
@@ -51,6 +52,33 @@ def test_an_image_is_scaled_and_nothing_of_its_file_but_the_picture_is_sent(chat
     width, height = chat.page.locator(".question img").evaluate("(img) => [img.naturalWidth, img.naturalHeight]")
     assert width <= 1568
     assert abs(width / height - 2) < 0.01
+
+
+def test_where_a_server_takes_no_images_those_of_a_conversation_are_not_sent_and_a_note_says_so(
+    chat: ChatPage,
+) -> None:
+    choose(chat, picture(chat, "one.png"))
+    chat.reply_once(**REPLY)
+    chat.ask_and_wait("What is it?")
+    chat.wait_saved()
+    chat.page.unroute("**/api/config")
+    chat.configure(images=False)
+    chat.page.reload()
+    expect(chat.questions).to_have_text(["What is it?"])
+    note = chat.answer.locator(".note")
+    for question, action in (("And now?", None), ("What is it?", "Regenerate")):
+        bodies = chat.reply_once(**REPLY)
+        if action:
+            chat.choose_action("Delete question and answer")
+            chat.page.get_by_role("button", name=action).click()
+            chat.wait_complete()
+        else:
+            chat.ask_and_wait(question)
+        expect(note).to_have_text("Images of this conversation were not sent: this server does not take any.")
+        assert (bodies[0]["message"], "images" in json.dumps(bodies[0])) == (question, False)
+    chat.wait_saved()
+    chat.page.reload()
+    expect(note).to_have_count(1)
 
 
 def test_images_stay_with_their_question_and_open_large(chat: ChatPage, browser_errors: BrowserErrors) -> None:

@@ -15,7 +15,7 @@ from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from tools.common.chromium import open_context
 from tools.common.gunicorn_server import GunicornServer
 from tools.common.page_modules import with_page_modules
-from tools.common.scripted_model import ScriptedModel, finished, reply, said, stalling_after
+from tools.common.scripted_model import Chunk, ScriptedModel, finished, reply, said, stalling_after
 
 from .browser_errors import BrowserErrors
 from .conftest import CONTEXT_OPTIONS
@@ -44,6 +44,8 @@ COUNT_WRITES = """(() => {
     };
 })()"""
 RECONNECTING = "The connection was lost. Reconnecting…"
+# Time passes only by `window.skipped`, in milliseconds.
+SKIPPABLE_TIME = "() => { const start = Date.now(); window.skipped = 0; Date.now = () => start + window.skipped; }"
 
 
 @pytest.fixture
@@ -214,6 +216,37 @@ def test_a_lost_connection_is_said_quietly_and_the_answer_goes_on_when_it_is_bac
     relayed.wait_complete()
     expect(line).to_be_hidden()
     assert len(model.exchanges) == 1
+
+
+def test_a_thought_of_which_a_part_was_not_seen_has_no_time_and_a_later_one_has(
+    relayed: ChatPage, relay: CutRelay, model: ScriptedModel
+) -> None:
+    relayed.page.evaluate(SKIPPABLE_TIME)
+    gates = [model.gate() for _ in range(3)]
+    first, then, last = (Chunk(reasoning=thought) for thought in ("First.", "Then.", "At last."))
+    model.enqueue(
+        (first, gates[0], *said("One."), then, gates[1], *said("Two."), last, gates[2], *said("Three."), *finished())
+    )
+    relayed.ask("Tell me")
+    thoughts = relayed.answer.locator("details.reasoning:visible summary")
+    expect(thoughts).to_have_text(["Thinking for 1 s"])
+    relay.take_down()
+    expect(thoughts).to_have_text(["Thinking…"])
+    relayed.page.evaluate("window.skipped += 8000")
+    gates[0].open()
+    relay.bring_up()
+    relayed.page.evaluate("dispatchEvent(new Event('online'))")
+    expect(thoughts).to_have_text(["Reasoning", "Thinking…"])  # which came with what had waited
+    relayed.page.evaluate("window.skipped += 3000")
+    gates[1].open()
+    expect(thoughts).to_have_text(["Reasoning", "Reasoning", "Thinking for 1 s"])
+    relayed.page.evaluate("window.skipped += 3000")
+    gates[2].open()
+    relayed.wait_complete()
+    expect(thoughts).to_have_text(["Reasoning", "Reasoning", "Thought for 3 s"])
+    relayed.wait_saved()
+    relayed.page.reload()
+    expect(thoughts).to_have_text(["Reasoning", "Reasoning", "Thought for 3 s"])
 
 
 def test_an_offline_page_waits_and_goes_on_when_it_is_online(

@@ -117,14 +117,14 @@ def test_what_comes_within_a_sentence_or_a_block_of_code_is_no_other_thought(cha
     answer = FedAnswer(chat.page)
     chat.ask("Show me")
     answer.send("\n", thought("First."), "\n\n", thought(" Then."), "Th", thought(" Odd."), "is is it")
-    answer.send(thought(" Odder."), ":\n- a list\n\n    ```py\n    x = 1\n", thought(" Even."), "    y = 2\n    ```")
+    answer.send(thought(" Odder"), ":\n- a list\n\n    ```py\n    x = 1\n", thought(" Even."), "    y = 2\n    ```")
     answer.send(DONE_FRAME)
     chat.wait_complete()
     expect(reasoning_section(chat)).to_have_count(1)
     expect(chat.prose.locator("p").first).to_have_text("This is it:")
     expect(chat.prose.locator("code")).to_have_text("x = 1\ny = 2")
     reasoning_section(chat).locator("summary").click()
-    expect(reasoning_section(chat).locator("p")).to_have_text(["First. Then. Odd. Odder. Even."])
+    expect(reasoning_section(chat).locator("p")).to_have_text(["First.", "Then.", "Odd.", "Odder Even."])
 
 
 def test_the_thinking_of_a_continued_answer_is_added(chat: ChatPage) -> None:
@@ -132,7 +132,7 @@ def test_the_thinking_of_a_continued_answer_is_added(chat: ChatPage) -> None:
     summary = reasoning_section(chat).locator("summary")
     answer = FedAnswer(chat.page)
     chat.ask("Why?")
-    answer.send(thought("First this."))
+    answer.send(thought("First this"))
     expect(summary).to_have_text("Thinking for 1 s")
     chat.page.evaluate("window.skipped += 3000")
     answer.send("It is")
@@ -142,11 +142,13 @@ def test_the_thinking_of_a_continued_answer_is_added(chat: ChatPage) -> None:
     chat.page.evaluate("window.skipped += 60_000")
     rest = FedAnswer(chat.page)
     chat.page.get_by_role("button", name="Continue").click()
-    rest.send(thought("\n\nThen that."))
+    rest.send(thought("Then that."))
     expect(summary).to_have_text("Thinking for 3 s")
     chat.page.evaluate("window.skipped += 2000")
     chat.field.press("Escape")
     expect(summary).to_have_text("Thought for 5 s")
+    summary.click()
+    expect(reasoning_section(chat).locator("p")).to_have_text(["First this", "Then that."])
 
 
 def test_an_answer_stopped_before_its_first_token_shows_its_thinking_time(

@@ -97,6 +97,16 @@ def test_reasoning_is_sent_with_an_empty_message(running_server: RunningServer) 
     assert "".join(event.message for event in events) == "Yes."
 
 
+def test_thoughts_of_several_times_are_paragraphs_in_block_mode(running_server: RunningServer) -> None:
+    thoughts = ("First ", "this.", "Then that.", " In turns", " with words.")
+    first, on, then, turns, words = (Chunk(reasoning=thought) for thought in thoughts)
+    written = (*said("One."), then, *said("Two"), turns, *said("."), words, *said(" Three."))
+    running_server.model.enqueue((Headers(), first, on, *written, *finished()))
+    whole = post_chat(running_server.url, message="Hi", interaction_mode="block").json()
+    assert whole["reasoning"] == "First this.\n\nThen that.\n\n In turns with words."
+    assert whole["message"] == "One.Two. Three."
+
+
 def test_the_block_mode_gives_the_same_text_in_one_json(running_server: RunningServer) -> None:
     tokens = ("混合 ", "text ", "🙂", "\n\nevent: done", "\u2028", "</script>", "\x00")
     running_server.model.enqueue(reply(*tokens, usage=USAGE), reply(*tokens, usage=USAGE))

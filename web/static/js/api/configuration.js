@@ -64,6 +64,11 @@ export async function fetchConfiguration() {
   };
 }
 
+/** @param {Configuration} configuration @returns {boolean} false if the server takes no images; true where it could not be asked */
+export function mayTakeImages(configuration) {
+  return configuration.allowsImages || configuration === DEFAULT_CONFIGURATION;
+}
+
 /** @param {unknown} value */
 function nonNegative(value) {
   return typeof value === "number" && value >= 0 ? value : undefined;

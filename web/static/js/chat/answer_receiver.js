@@ -1,11 +1,14 @@
 /** Requests and receives an answer, or receives the rest of one that the server keeps. */
 
 import { requestAnswer } from "../api/chat_request.js";
-import { appendChunk, setRun } from "../conversation/exchange.js";
+import { appendChunk, missThinking, setRun } from "../conversation/exchange.js";
 import { connectionFailure, Failure, waitForUnload } from "../api/failure.js";
-import { fitHistory } from "./history_limits.js";
+import { fitHistory, withoutImages } from "./history_limits.js";
 import { receiveKept } from "../api/kept_answer.js";
 import { Stopwatch } from "../api/answer_details.js";
+
+const GAP_MS = 1500; // after which a time that was measured across it would be seen to be false
+const CATCH_UP_MS = 2000; // within which the server sends what it has kept meanwhile, on a usual network
 
 /** @typedef {import("../api/chat_request.js").Chunk} Chunk */
 /** @typedef {import("../api/chat_request.js").Question} Question */
@@ -20,6 +23,9 @@ export class AnswerReceiver {
   #follows;
   #signal;
   #events;
+  /** Until when chunks may come that have waited at the server; milliseconds since 1970. */
+  #lateUntil = 0;
+  #isLost = false;
 
   /**
    * @param {Exchange} exchange
@@ -47,6 +53,7 @@ export class AnswerReceiver {
 
   /** @returns {Promise<Outcome>} */
   follow() {
+    if (Date.now() - this.#exchange.changed > GAP_MS) this.#miss();
     return this.#receive(this.#receiveKept(null), this.#exchange.run?.joins === true, null);
   }
 
@@ -93,8 +100,8 @@ export class AnswerReceiver {
     // a call stands behind all of the text that came before it
     const isCall = chunk.parts?.some(({ kind }) => kind === "call" || kind === "result");
     if (isCall && continuation?.isJoined === false) exchange.answer += continuation.push("", true);
-    const goesOn = continuation?.isJoined === false;
-    appendChunk(exchange, continuation ? { ...chunk, text: continuation.push(chunk.text, chunk.done) } : chunk, goesOn);
+    const options = { goesOn: continuation?.isJoined === false, isLate: Date.now() < this.#lateUntil };
+    appendChunk(exchange, continuation ? { ...chunk, text: continuation.push(chunk.text, chunk.done) } : chunk, options);
     const { run } = exchange;
     // until the end is stored, the terminal event must be received again; so must text that is not in the answer yet
     if (!run || chunk.done || continuation?.isWaiting) return;
@@ -108,7 +115,9 @@ export class AnswerReceiver {
    */
   async *#request(question, limits) {
     const hasImages = [question, ...question.history].some(({ images }) => images);
-    const whole = hasImages ? await (await needed(import("./image_messages.js"))).withImages(question) : question;
+    if (hasImages && !limits.takesImages) this.#exchange.isWithoutImages = true;
+    const sends = hasImages && limits.takesImages;
+    const whole = sends ? await (await needed(import("./image_messages.js"))).withImages(question) : withoutImages(question);
     for (let { maxBytes } = limits; ; ) {
       const { history, leftOut, bytes } = fitHistory(whole, { ...limits, maxBytes });
       if (leftOut > 0) this.#exchange.leftOut = leftOut;
@@ -135,8 +144,20 @@ export class AnswerReceiver {
         this.#events.named();
       },
       unkept: () => delete exchange.run,
-      connected: this.#events.connected,
+      connected: (isConnected) => {
+        if (!isConnected) this.#miss();
+        else if (this.#isLost) this.#lateUntil = Date.now() + CATCH_UP_MS;
+        if (isConnected) this.#isLost = false;
+        this.#events.connected(isConnected);
+      },
     });
+  }
+
+  /** Call where the answer goes on, and nothing of it is received. */
+  #miss() {
+    this.#isLost = true;
+    missThinking(this.#exchange);
+    this.#events.grown();
   }
 }
 

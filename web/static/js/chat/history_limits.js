@@ -13,6 +13,7 @@ import { bodyOf } from "../api/chat_request.js";
  * @property {number} maxMessages
  * @property {number} maxChars code points of one message
  * @property {number} maxBytes of the body
+ * @property {boolean} takesImages whether images may be sent
  */
 
 const MIN_CHARS = 100; // of a shortened message: fewer do not help the model
@@ -50,6 +51,11 @@ export function fitHistory(question, { maxMessages, maxChars, maxBytes }) {
     whole += sent.filter(({ content, images }, index) => content === turn[index]?.content && images === turn[index]?.images).length;
   }
   return { history, leftOut: all.length - whole, bytes };
+}
+
+/** @param {Question} question @returns {Question} the same without the images of its messages, which the server would refuse */
+export function withoutImages({ images: _, ...question }) {
+  return { ...question, history: question.history.map(({ images: __, ...message }) => message) };
 }
 
 /** @param {Message[]} messages @returns {number} their bytes in a body, and up to two more */

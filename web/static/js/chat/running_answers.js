@@ -1,5 +1,6 @@
 /** The answers that this tab receives, of all conversations: they go on while another conversation is shown. */
 
+import { mayTakeImages } from "../api/configuration.js";
 import { awaitsDecision, callsOf, withDecision } from "../conversation/answer_parts.js";
 import { INTERRUPTED, finish, isAhead, newRun, reopen, setRun } from "../conversation/exchange.js";
 import { AnswersElsewhere } from "./answers_elsewhere.js";
@@ -228,7 +229,8 @@ export class RunningAnswers {
     const question = { ...questionOf(conversation, exchange), ...tuning, mode, model };
     const usedModel = model || configuration.model;
     if (usedModel) setRun(exchange, { model: usedModel });
-    await this.#receive(run, usedModel, (events) => run.ask(question, { maxMessages, maxChars, maxBytes }, events));
+    const limits = { maxMessages, maxChars, maxBytes, takesImages: mayTakeImages(configuration) };
+    await this.#receive(run, usedModel, (events) => run.ask(question, limits, events));
   }
 
   /**

@@ -2,7 +2,7 @@
 
 import { beforeNextRequest, withEvents, withThought, withoutProgress } from "./answer_parts.js";
 import { newIdentifier } from "./identifier.js";
-import { thoughtStart } from "./thoughts.js";
+import { forgetTime, gapAfter, thoughtStart } from "./thoughts.js";
 
 /** @typedef {import("../api/failure.js").FailureRecord} FailureRecord */
 
@@ -21,6 +21,7 @@ import { thoughtStart } from "./thoughts.js";
  * @property {number} [thoughtFrom] only while the model is thinking: when it would have begun if it had thought in one go;
  *   milliseconds since 1970
  * @property {number} [thoughtMs] all times of thinking in this answer together
+ * @property {number[]} [untimed] the indexes of thoughts whose times are not known
  * @property {AnswerState} state
  * @property {number} created milliseconds since 1970
  * @property {number} changed milliseconds since 1970; of two versions of one exchange, the later wins
@@ -30,6 +31,7 @@ import { thoughtStart } from "./thoughts.js";
  *   itself, or it ran when it was deleted
  * @property {KeptRun} [run] where the server keeps the answer, if it does
  * @property {number} [leftOut] how many of the earlier messages the last request left out
+ * @property {boolean} [isWithoutImages] whether it left out the images, which the server does not take
  * @property {import("../api/answer_details.js").AnswerDetails} [figures] times and tokens; stored and exported under this name
  */
 
@@ -85,6 +87,7 @@ export function reopen(exchange) {
   delete exchange.finishReason;
   delete exchange.figures;
   delete exchange.leftOut;
+  delete exchange.isWithoutImages;
   delete exchange.stopReason;
   delete exchange.run;
   delete exchange.thoughtFrom; // of an answer that earlier versions have stored
@@ -96,15 +99,18 @@ export function reopen(exchange) {
  * Appends the next chunk of the reply.
  * @param {Exchange} exchange
  * @param {import("../api/chat_request.js").Chunk} chunk
- * @param {boolean} [goesOn] whether the model was asked to go on with its text, and none has come yet
+ * @param {{ goesOn?: boolean, isLate?: boolean }} [options] whether the model was asked to go on with its text, and none has
+ *   come yet; whether the chunk may have waited at the server
  */
-export function appendChunk(exchange, { text, reasoning, finishReason, parts }, goesOn = false) {
+export function appendChunk(exchange, { text, reasoning, finishReason, parts }, { goesOn = false, isLate = false } = {}) {
   if (reasoning !== "" && exchange.thoughtFrom === undefined) {
     const start = thoughtStart(exchange, goesOn);
     if (start) exchange.parts = withThought(exchange.parts ?? [], start);
+    else exchange.reasoning += gapAfter(exchange.reasoning, goesOn);
     exchange.thoughtFrom = Date.now() - (exchange.thoughtMs ?? 0);
   }
   measureThinking(exchange);
+  if (isLate) missThinking(exchange);
   // the model thinks no more: it writes, or waits for a tool
   if (text !== "" || parts?.some(({ kind }) => kind === "call")) delete exchange.thoughtFrom;
   // in block mode, parts come together with the text, which follows them
@@ -139,6 +145,11 @@ function measureThinking(exchange) {
   if (exchange.thoughtFrom !== undefined) exchange.thoughtMs = timeSince(exchange.thoughtFrom);
 }
 
+/** Call when a part of the answer may come, or has come, later than the model wrote it. @param {Exchange} exchange */
+export function missThinking(exchange) {
+  if (exchange.thoughtFrom !== undefined) forgetTime(exchange);
+}
+
 /** @param {number} from milliseconds since 1970 @returns {number} milliseconds, never negative: the clock may have been set back */
 export function timeSince(from) {
   return Math.max(0, Date.now() - from);
@@ -150,6 +161,7 @@ export function forgetReasoning(exchange) {
   delete exchange.parts;
   delete exchange.thoughtFrom;
   delete exchange.thoughtMs;
+  delete exchange.untimed;
 }
 
 /**

@@ -12,8 +12,9 @@
  *
  * @typedef {object} Thought
  * @property {string} text
- * @property {number} [ms] how long it took; undefined where nothing is known
- * @property {number} [since] only while the model thinks it: when it began, in milliseconds since 1970
+ * @property {number} [ms] how long it took; undefined where that is not known
+ * @property {boolean} isGoingOn whether the model is thinking it
+ * @property {number} [since] when it began, in milliseconds since 1970, if it is going on and that is known
  */
 
 /** What a model wrote ends with a sentence or a line. Where it only pauses within one, what follows belongs to it. */
@@ -30,7 +31,7 @@ export function thoughtStart({ answer, reasoning, parts = [], thoughtMs = 0 }, g
   const last = parts.findLast((part) => part.kind === "call" || part.kind === "thought");
   const text = answer.slice(last?.at ?? 0);
   const isInCode = (text.match(FENCE) ?? []).length % 2 === 1;
-  const isAfterText = !goesOn && !isInCode && text.trim() !== "" && ENDED.test(text.slice(-NEAR));
+  const isAfterText = !goesOn && !isInCode && text.trim() !== "" && hasEnded(text);
   if (last?.kind !== "call" && !isAfterText) return null;
   return { kind: "thought", at: answer.length, from: reasoning.length, afterMs: thoughtMs };
 }
@@ -39,15 +40,39 @@ export function thoughtStart({ answer, reasoning, parts = [], thoughtMs = 0 }, g
  * @param {Exchange} exchange
  * @returns {Thought[]} the one before the answer, whose text may be empty, and one for each `ThoughtStart`
  */
-export function thoughtsOf({ reasoning, parts = [], state, thoughtMs, thoughtFrom }) {
+export function thoughtsOf({ reasoning, parts = [], state, thoughtMs, thoughtFrom, untimed = [] }) {
   const starts = [{ from: 0, afterMs: 0 }, ...parts.filter((part) => part.kind === "thought")];
   return starts.map(({ from, afterMs }, index) => {
     const next = starts[index + 1];
+    const text = reasoning.slice(from, next?.from);
+    const isGoingOn = !next && state === "running" && thoughtFrom !== undefined;
+    if (untimed.includes(index)) return { text, isGoingOn };
     const untilMs = next ? next.afterMs : thoughtMs;
     return {
-      text: reasoning.slice(from, next?.from),
+      text,
+      isGoingOn,
       ...(untilMs !== undefined && { ms: Math.max(0, untilMs - afterMs) }),
-      ...(!next && state === "running" && thoughtFrom !== undefined && { since: thoughtFrom + afterMs }),
+      ...(isGoingOn && { since: thoughtFrom + afterMs }),
     };
   });
+}
+
+/** Gives up the time of the present thought: part of it was not seen. @param {Exchange} exchange */
+export function forgetTime(exchange) {
+  const present = exchange.parts?.filter(({ kind }) => kind === "thought").length ?? 0;
+  if (!exchange.untimed?.includes(present)) exchange.untimed = [...(exchange.untimed ?? []), present];
+}
+
+/**
+ * @param {string} before what the model has thought
+ * @param {boolean} goesOn whether it was asked to go on
+ * @returns {string} what stands between that and another thought for which there is no other place
+ */
+export function gapAfter(before, goesOn) {
+  return before !== "" && !before.endsWith("\n\n") && (goesOn || hasEnded(before)) ? "\n\n" : "";
+}
+
+/** @param {string} text */
+function hasEnded(text) {
+  return ENDED.test(text.slice(-NEAR));
 }

@@ -112,7 +112,7 @@ export function conversationFrom(value, { mayRun = false } = {}) {
  */
 function exchangeFrom(value, mayRun) {
   const { id, parent, question, answer, reasoning, state, created, changed } = object(value);
-  const { thoughtMs, finishReason, failure, figures, leftOut, stopReason, run, parts, images } = object(value);
+  const { thoughtMs, untimed, finishReason, failure, figures, leftOut, isWithoutImages, stopReason, run, parts, images } = object(value);
   ensure(ANSWER_STATES.includes(state));
   /** @type {Exchange} */
   const exchange = {
@@ -127,9 +127,11 @@ function exchangeFrom(value, mayRun) {
   };
   if (images !== undefined) exchange.images = list(images).map(imageFrom);
   if (parts !== undefined) exchange.parts = list(parts).map((part) => partFrom(part, exchange.answer.length));
+  if (untimed !== undefined) exchange.untimed = list(untimed).map(number);
   if (thoughtMs !== undefined) exchange.thoughtMs = thoughtMs < 0 ? 0 : number(thoughtMs); // of earlier versions, where the clock was set back
   if (finishReason !== undefined) exchange.finishReason = string(finishReason);
   if (leftOut !== undefined) exchange.leftOut = number(leftOut);
+  if (isWithoutImages === true) exchange.isWithoutImages = true;
   if (figures !== undefined) exchange.figures = detailsFrom(figures);
   if (stopReason !== undefined) exchange.stopReason = /** @type {Exchange["stopReason"]} */ (string(stopReason));
   if (mayRun && run !== undefined) exchange.run = runFrom(run);

@@ -73,6 +73,7 @@ export const ENGLISH = {
   reconnecting: "The connection was lost. Reconnecting…",
   lengthNote: "The answer reached the model's length limit.",
   filterNote: "The model provider's content filter stopped this answer. Edit your question and ask again, or start a new conversation.",
+  imagesNotSent: "Images of this conversation were not sent: this server does not take any.",
   /** @param {number} count */
   leftOut: (count) =>
     count === 1
@@ -82,6 +83,7 @@ export const ENGLISH = {
   reasoning: "Reasoning",
   /** @param {string} number */
   seconds: (number) => `${number} s`,
+  thinking: "Thinking…",
   /** @param {number} seconds */
   thinkingFor: (seconds) => `Thinking for ${duration(seconds)}`,
   /** @param {number} seconds */

@@ -52,6 +52,7 @@ export class AnswerEnding {
     const wait = shown ? new RetryWait(failure) : null;
     this.#messages.replaceChildren(...(shown ? [failureBox(failure, answer, announce, wait?.seconds ?? 0)] : notesOf(exchange)));
     if (exchange.leftOut) this.#messages.append(note(texts.leftOut(exchange.leftOut)));
+    if (exchange.isWithoutImages) this.#messages.append(note(texts.imagesNotSent));
     this.#actions.show(exchange);
     if (wait) this.#waitFor(wait);
     this.#fillLater();

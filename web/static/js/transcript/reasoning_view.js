@@ -17,7 +17,7 @@ export class ReasoningView {
   #grown;
   #expanded;
   /** @type {Thought} */
-  #thought = { text: "" };
+  #thought = { text: "", isGoingOn: false };
   #timer = 0;
 
   /** @param {Pick<import("./exchange_view.js").ExchangeEvents, "grown" | "expanded">} events */
@@ -45,7 +45,7 @@ export class ReasoningView {
   show(thought) {
     this.#thought = thought;
     this.element.hidden = thought.text === "";
-    if (thought.since !== undefined) this.#timer ||= setInterval(() => this.#updateSummary(), 1000);
+    if (thought.isGoingOn) this.#timer ||= setInterval(() => this.#updateSummary(), 1000);
     else this.#stopTimer();
     this.#updateSummary();
     this.#render(this.#grown);
@@ -58,9 +58,10 @@ export class ReasoningView {
 
   #updateSummary() {
     if (!this.element.isConnected) this.#stopTimer(); // another conversation is shown
-    const { ms = 0, since } = this.#thought;
+    const { ms = 0, isGoingOn, since } = this.#thought;
     const took = ms > 0 ? texts.thoughtFor(seconds(ms)) : texts.reasoning;
-    const text = since === undefined ? took : texts.thinkingFor(seconds(timeSince(since)));
+    const takes = since === undefined ? texts.thinking : texts.thinkingFor(seconds(timeSince(since)));
+    const text = isGoingOn ? takes : took;
     if (this.#summary.textContent !== text) this.#summary.textContent = text;
   }
 
@@ -73,9 +74,9 @@ export class ReasoningView {
   #render(grown) {
     if (!this.element.open) return;
     this.#text.classList.add("prose");
-    const { text, since } = this.#thought;
-    if (since === undefined) this.#markdown.finish(text, grown);
-    else this.#markdown.grow(text, () => this.#follow());
+    const { text, isGoingOn } = this.#thought;
+    if (isGoingOn) this.#markdown.grow(text, () => this.#follow());
+    else this.#markdown.finish(text, grown);
   }
 
   /** Scrolls to the end if the reader was there. */
