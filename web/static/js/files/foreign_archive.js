@@ -10,6 +10,7 @@
 import { Conversation } from "../conversation/conversation.js";
 import { MAX_TEMPERATURE } from "../conversation/tuning.js";
 import { titleFrom } from "../conversation/title.js";
+import { isObject, list, milliseconds, text } from "./foreign_values.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 
@@ -294,25 +295,4 @@ function identifierOf(source) {
       return (hash >>> 0).toString(16).padStart(8, "0");
     })
     .join("");
-}
-
-/** @param {unknown} value seconds or milliseconds since 1970 */
-function milliseconds(value) {
-  if (typeof value !== "number" || !Number.isFinite(value) || value < 0) return 0;
-  return Math.min(Math.round(value < 1e11 ? value * 1000 : value), Date.now());
-}
-
-/** @param {unknown} value */
-function text(value) {
-  return typeof value === "string" ? value : "";
-}
-
-/** @param {unknown} value @returns {unknown[]} */
-function list(value) {
-  return Array.isArray(value) ? value : [];
-}
-
-/** @param {unknown} value */
-function isObject(value) {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
