@@ -348,11 +348,11 @@ def test_an_import_names_models_images_and_files_and_counts_what_it_leaves_out(c
 
     choose(chat, json.dumps([chatgpt]))
     expect(chat.page.locator(".import-result")).to_have_text(
-        "1 conversation imported. 4 images, files or tool messages were left out."
+        "1 conversation imported. 4 images, files, sources or tool messages were left out."
     )
     choose(chat, json.dumps([owui]))
     expect(chat.page.locator(".import-result")).to_have_text(
-        "1 conversation imported. 2 images, files or tool messages were left out."
+        "1 conversation imported. 2 images, files, sources or tool messages were left out."
     )
     titles(chat).filter(has_text="花").click()
     expect(chat.questions.locator("p")).to_have_text("[image]\n[花园.pdf]\n这是什么花？")
@@ -408,16 +408,104 @@ def test_a_file_of_another_application_loses_no_words_images_or_conversations(ch
 
     result = chat.page.locator(".import-result")
     choose(chat, json.dumps({"id": "8b", "title": "Capital", "mapping": {each["id"]: each for each in drawing}}))
-    expect(result).to_have_text("1 conversation imported. 2 images, files or tool messages were left out.")
+    expect(result).to_have_text("1 conversation imported. 2 images, files, sources or tool messages were left out.")
     choose(chat, chats(said))
     expect(result).to_have_text("2 conversations imported")
     # a later file has the rest of an answer
     said["r1"] |= {"content": content, "done": True}
     choose(chat, chats(said))
-    expect(result).to_have_text("1 conversation updated, 1 here already. 1 image, file or tool message was left out.")
+    expect(result).to_have_text(
+        "1 conversation updated, 1 here already. 1 image, file, source or tool message was left out."
+    )
     titles(chat).filter(has_text="Capital").click()
     expect(chat.prose.locator("p")).to_have_text(["It is Paris.", "[image]"])
     titles(chat).filter(has_text="Where?").click()
     expect(chat.prose.locator("p")).to_have_text(["I look.", "Found."])
     chat.page.locator(".reasoning summary").click()
     expect(chat.page.locator(".reasoning p")).to_have_text(["First.", "Second."])
+
+
+def tree(own: str, nodes: list[dict[str, Any]]) -> str:
+    """Return the file of a conversation that ChatGPT has exported."""
+    mapping = {each["id"]: each for each in nodes}
+    return json.dumps([{"id": own, "title": own, "mapping": mapping, "current_node": nodes[-1]["id"]}])
+
+
+def chats(**answers: dict[str, Any]) -> str:
+    """Return the file of conversations of one question that Open WebUI has exported, by their titles."""
+    files = []
+    for title, answer in answers.items():
+        asked = {"id": "q", "parentId": None, "role": "user", "content": f"{title}?", "timestamp": 1.7e9}
+        answered = {"id": "a", "parentId": "q", "role": "assistant", "content": "Half", "done": True} | answer
+        history = {"messages": {"q": asked, "a": answered}, "currentId": "a"}
+        files.append({"id": title, "title": title, "chat": {"history": history}})
+    return json.dumps(files)
+
+
+def test_an_answer_of_chatgpt_keeps_its_sources(chat: ChatPage) -> None:
+    mark = "\ue200cite\ue202turn0search{}\ue201"
+    news = {"title": "News", "url": "https://example.org/news", "attribution": "example.org"}
+    further = {"title": "A\n second  site", "url": "https://example.com/2"}
+    references = [
+        {"type": "hidden", "matched_text": " "},
+        {"type": "grouped_webpages", "items": [news | {"supporting_websites": [further]}]},
+        {"type": "grouped_webpages", "items": [], "fallback_items": [{"url": "https://example.net/untitled"}]},
+        {
+            "type": "grouped_webpages",
+            "items": [{"title": "", "url": "javascript:alert(1)"}, {"title": "x", "url": 7}],
+        },
+        {"type": "file", "name": "notes.pdf"},
+        {"type": "sources_footnote", "sources": [news]},
+    ]
+    cited = [{"metadata": {"type": "webpage", "title": "Older", "url": "http://example.edu/", "text": "Long ago"}}]
+    nodes = [
+        node("q1", None, "user", "What is new?"),
+        node("a1", "q1", "assistant", "I search.", metadata={"content_references": references[:2]}),
+        node(
+            "a2",
+            "a1",
+            "assistant",
+            f"A model {mark.format(0)}. It is used {mark.format(1)}{mark.format(2)}",
+            metadata={"content_references": references, "citations": cited},
+        ),
+    ]
+    choose(chat, tree("News", nodes))
+    expect(chat.page.locator(".import-result")).to_have_text(
+        "1 conversation imported. 1 image, file, source or tool message was left out."
+    )
+    titles(chat).first.click()
+    expect(chat.prose.locator("p")).to_have_text(["I search.", "A model. It is used"])
+    links = chat.answer.locator(".sources a")
+    expect(links).to_have_text(["News", "A second site", "https://example.net/untitled", "Older"])
+    addresses = [each.get_attribute("href") for each in links.all()]
+    assert addresses[:2] == ["https://example.org/news", "https://example.com/2"]
+    expect(chat.answer.locator(".sources li > span[dir]")).to_have_text(["x", "notes.pdf"])
+    archive = exported(chat)
+    choose(chat, json.dumps(archive))
+    expect(chat.page.locator(".import-result")).to_have_text("This conversation is here already")
+
+
+def test_an_answer_of_open_webui_keeps_its_sources(chat: ChatPage) -> None:
+    page = {"source": "https://example.org/notes", "title": "Notes"}
+    sources = [
+        {
+            "source": {"name": "search", "urls": [page["source"]]},
+            "document": ["x" * 3000, "two", "three", "four"],
+            "metadata": [page, *({"source": f"file-{number}", "name": "plan.txt"} for number in (1, 2)), page],
+        },
+        {"source": {"name": "Other", "url": "https://example.com/"}},
+        {"source": {}, "document": [""], "metadata": [{}]},
+    ]
+    many = [{"source": {"name": f"Number {number}", "id": f"{number}"}, "document": [""]} for number in range(502)]
+    choose(chat, chats(Few={"sources": sources}, Many={"sources": many}))
+    expect(chat.page.locator(".import-result")).to_have_text(
+        "2 conversations imported. 3 images, files, sources or tool messages were left out."
+    )
+    titles(chat).filter(has_text="Few").click()
+    expect(chat.answer.locator(".sources li > [dir]:first-child")).to_have_text(
+        ["Notes", "plan.txt", "plan.txt", "Other"]
+    )
+    expect(chat.answer.locator(".sources a")).to_have_count(2)
+    kept = {each["title"]: each["exchanges"][0]["parts"] for each in exported(chat)["conversations"]}
+    assert len(kept["Many"]) == 500
+    assert kept["Few"][0] == {"kind": "source", "title": "Notes", "url": page["source"], "text": "x" * 500 + "…"}

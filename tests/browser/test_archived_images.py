@@ -163,7 +163,7 @@ def test_an_image_that_the_page_would_not_have_made_is_left_out_of_an_import(cha
     exchange = many["conversations"][0]["exchanges"][0]
     many["conversations"][0]["choices"] = {"": "b" * 24}
     exchange |= {"id": "b" * 24, "images": exchange["images"] * 3}
-    assert result(chat, many) == "1 conversation imported. 2 images, files or tool messages were left out."
+    assert result(chat, many) == "1 conversation imported. 2 images, files, sources or tool messages were left out."
 
 
 def test_images_without_room_are_left_out_and_drop_none(chat: ChatPage) -> None:

@@ -92,11 +92,7 @@ function customFrom(value) {
   const name = line(value?.name);
   if (!name) return null;
   const { data } = value;
-  if (name === "citation") {
-    const url = webAddress(data?.url);
-    const title = line(data?.title) || url;
-    return title ? { kind: "source", title, url, text: text(data.text) } : null;
-  }
+  if (name === "citation") return sourceFrom(data);
   if (name === "progress") {
     const words = line(data?.text);
     const share = typeof data?.share === "number" ? { share: Math.min(1, positive(data.share)) } : {};
@@ -104,6 +100,17 @@ function customFrom(value) {
   }
   const json = jsonOf(data);
   return json.length > MAX_CHARS ? null : { kind: "custom", name, data: json };
+}
+
+/**
+ * @param {any} value
+ * @param {number} [mostChars] of its text
+ * @returns {SourceEvent | null} null if it has neither a title nor a web address
+ */
+export function sourceFrom(value, mostChars = MAX_CHARS) {
+  const url = webAddress(value?.url);
+  const title = line(value?.title) || url;
+  return title ? { kind: "source", title, url, text: text(value.text, mostChars) } : null;
 }
 
 /** @param {unknown} value @returns {string} empty if it is nested too deeply */
@@ -121,9 +128,9 @@ function webAddress(value) {
   return new URL(value).href;
 }
 
-/** @param {unknown} value @returns {string} */
-function text(value) {
-  return typeof value === "string" ? begin(value, MAX_CHARS) : "";
+/** @param {unknown} value @param {number} [mostChars] @returns {string} */
+function text(value, mostChars = MAX_CHARS) {
+  return typeof value === "string" ? begin(value, mostChars) : "";
 }
 
 /** @param {unknown} value @returns {string} in one line */

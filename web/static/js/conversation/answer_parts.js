@@ -19,7 +19,7 @@
  *   | import("../api/answer_parts.js").OtherEvent} AnswerPart
  */
 
-const MOST = 500; // far above what an answer needs; without a limit, a stream would fill the memory
+export const MOST_PARTS = 500; // far above what an answer needs; without a limit, a stream would fill the memory
 
 /**
  * Returns new lists and parts: the given ones may be being stored.
@@ -67,7 +67,7 @@ export function withThought(parts, start) {
  * @param {AnswerPart[]} parts
  */
 function limited(parts) {
-  let excess = parts.length - MOST;
+  let excess = parts.length - MOST_PARTS;
   /** @type {AnswerPart["kind"][][]} */
   const order = [["custom"], ["custom", "source", "progress", "thought"]];
   for (const kinds of order) {
@@ -76,7 +76,7 @@ function limited(parts) {
     parts = parts.filter((part) => !dropped.has(part));
     excess -= dropped.size;
   }
-  return parts.slice(0, MOST);
+  return parts.slice(0, MOST_PARTS);
 }
 
 /** @param {readonly AnswerPart[]} parts */

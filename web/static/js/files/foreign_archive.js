@@ -7,9 +7,11 @@
  * https://github.com/open-webui/open-webui (`createMessagesList`).
  */
 
+import { withEvents } from "../conversation/answer_parts.js";
 import { Conversation } from "../conversation/conversation.js";
 import { MAX_TEMPERATURE } from "../conversation/tuning.js";
 import { titleFrom } from "../conversation/title.js";
+import { chatGptSources, openWebUiSources } from "./foreign_sources.js";
 import { isObject, list, milliseconds, text } from "./foreign_values.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
@@ -22,6 +24,7 @@ import { isObject, list, milliseconds, text } from "./foreign_values.js";
  * @property {string} text
  * @property {string} reasoning
  * @property {string} model empty if unknown
+ * @property {import("../api/answer_parts.js").SourceEvent[]} sources
  * @property {number} leftOut how many of its parts are shown by their names only, or not at all
  * @property {number} time milliseconds since 1970; 0 if unknown
  * @property {boolean} isWhole
@@ -37,7 +40,7 @@ import { isObject, list, milliseconds, text } from "./foreign_values.js";
  *
  * @typedef {object} Foreign
  * @property {Conversation[]} conversations
- * @property {number} leftOut how many messages to and from tools, images and files the conversations lack
+ * @property {number} leftOut how many messages to and from tools, images, files and sources the conversations lack
  */
 
 const MAX_TITLE_CHARS = 200;
@@ -69,6 +72,7 @@ function chatGptTree(value) {
     const files = isSpoken && role !== "system" ? [...list(content.parts).flatMap(fileOf), ...list(message.metadata?.attachments).flatMap(nameOf)] : [];
     const isMade = !isOfSide && files.length > 0; // a tool has made it for the answer
     const spoken = isSpoken && isOfSide ? partsOf(content.parts) : "";
+    const { sources, leftOut } = chatGptSources(spoken && role === "assistant" ? message.metadata : null);
     const isThought = ["thoughts", "reasoning_recap"].includes(content.content_type);
     const isOfTool = !(isSpoken && isOfSide) && !isMade && !isHidden && !isThought && role !== "system" && hasContent(content);
     return {
@@ -78,7 +82,8 @@ function chatGptTree(value) {
       text: withFiles(spoken, files),
       reasoning: content.content_type === "thoughts" ? thoughtsOf(content.thoughts) : "",
       model: text(message?.metadata?.model_slug),
-      leftOut: files.length + (isOfTool ? 1 : 0),
+      sources,
+      leftOut: files.length + leftOut + (isOfTool ? 1 : 0),
       time: milliseconds(message?.create_time),
       isWhole: message?.status !== "in_progress",
     };
@@ -125,8 +130,9 @@ function withFiles(words, files) {
 function partsOf(parts) {
   const texts = list(parts).map((/** @type {any} */ part) => (typeof part === "string" ? part : text(part?.text)));
   const marked = texts.filter(Boolean).join("\n\n");
-  // the others are marks of sources, which only ChatGPT can show
-  return marked.replace(/\ue200entity\ue202([^\ue201]*)\ue201/g, (_, entity) => entityName(entity)).replace(/\ue200[^\ue201]*\ue201|【[^】]*†[^】]*】/g, "");
+  const named = marked.replace(/\ue200entity\ue202([^\ue201]*)\ue201/g, (_, entity) => entityName(entity));
+  // the others are marks of sources, which only ChatGPT can show; a space before one would stand before the full stop
+  return named.replace(/ ?(?:\ue200[^\ue201]*\ue201|【[^】]*†[^】]*】)+(?=[\s.,;:!?)\]]|$)/g, "").replace(/\ue200[^\ue201]*\ue201|【[^】]*†[^】]*】/g, "");
 }
 
 /** @param {string} json of a kind, a name that is part of the text, and what it is @returns {string} the name */
@@ -151,7 +157,8 @@ function openWebUiTree(value) {
   /** @type {Message[]} */
   const messages = Object.entries(history.messages).map(([id, /** @type {any} */ message]) => {
     const role = message?.role === "user" || message?.role === "assistant" ? message.role : "";
-    const { answer, reasoning, leftOut } = withoutDetails(text(message?.content));
+    const { answer, reasoning, leftOut: calls } = withoutDetails(text(message?.content));
+    const { sources, leftOut } = openWebUiSources(role === "assistant" ? message : null);
     const files = list(message?.files).map((/** @type {any} */ file) => text(file?.name) || text(file?.file?.filename) || text(file?.type) || "file");
     return {
       id,
@@ -160,7 +167,8 @@ function openWebUiTree(value) {
       text: withFiles(role === "user" ? text(message?.content) : role ? answer : "", role ? files : []),
       reasoning: role === "assistant" ? reasoning : "",
       model: role === "assistant" ? text(message?.modelName) || text(message?.model) : "",
-      leftOut: files.length + (role === "assistant" ? leftOut : 0),
+      sources,
+      leftOut: files.length + leftOut + (role === "assistant" ? calls : 0),
       time: milliseconds(message?.timestamp),
       isWhole: message?.done !== false && !message?.error,
     };
@@ -243,6 +251,9 @@ function conversationFrom({ id: given, title, created, changed, current, message
     if (isAnswer && exchange) {
       exchange.answer = [exchange.answer, message.text].filter(Boolean).join("\n\n");
       exchange.reasoning = [exchange.reasoning, message.reasoning].filter(Boolean).join("\n\n");
+      // the first ones as they are, also two of one name: the answer may number them
+      if (exchange.parts) exchange.parts = withEvents(exchange.parts, message.sources, exchange.answer.length);
+      else if (message.sources.length > 0) exchange.parts = message.sources;
       // of several messages of one answer, the last
       if (message.model) exchange.figures = { model: message.model };
       exchange.changed = Math.max(exchange.changed, Math.min(message.time, Date.now())); // a later file may have more of it

@@ -16,8 +16,8 @@ const ENGLISH = {
   /** @param {number} count */
   leftOutOfImport: (count) =>
     count === 1
-      ? "1 image, file or tool message was left out."
-      : `${count} images, files or tool messages were left out.`,
+      ? "1 image, file, source or tool message was left out."
+      : `${count} images, files, sources or tool messages were left out.`,
   /** @param {string[]} sentences @returns {string} one alone has no full stop */
   inARow: (sentences) => (sentences.length > 1 ? sentences.map((each) => each.replace(/\.?$/, ".")).join(" ") : sentences.join("")),
   nothingExported: "No conversation was exported.",
@@ -55,7 +55,7 @@ const CHINESE = {
     const first = added || !updated ? `已导入 ${added} 段对话` : `已更新 ${updated} 段对话`;
     return [first, ...[added && updated && `更新 ${updated} 段`, present && `${present} 段已存在`].filter(Boolean)].join("，");
   },
-  leftOutOfImport: (count) => `其中有 ${count} 项图片、文件或工具消息未导入。`,
+  leftOutOfImport: (count) => `其中有 ${count} 项图片、文件、来源或工具消息未导入。`,
   inARow: (sentences) => (sentences.length > 1 ? sentences.map((each) => each.replace(/。?$/, "。")).join("") : sentences.join("")),
   nothingExported: "未导出任何对话。",
   conversationsNotRead: (count) => `有 ${count} 段对话无法读取，未导出。`,
