@@ -509,3 +509,49 @@ def test_an_answer_of_open_webui_keeps_its_sources(chat: ChatPage) -> None:
     kept = {each["title"]: each["exchanges"][0]["parts"] for each in exported(chat)["conversations"]}
     assert len(kept["Many"]) == 500
     assert kept["Few"][0] == {"kind": "source", "title": "Notes", "url": page["source"], "text": "x" * 500 + "…"}
+
+
+def test_an_imported_answer_that_failed_or_is_not_whole_says_so(chat: ChatPage) -> None:
+    failed = "This answer failed in the application that exported it."
+    cut = "The imported file does not have the whole answer."
+    answers = {
+        "Refused": {"content": "", "error": {"content": "500: Ollama"}},
+        "Broken": {"error": {"message": "cut"}},
+        "Odd": {"content": "", "error": True},
+        "Unfinished": {"done": False},
+        "Empty": {"content": "", "done": False},
+    }
+    choose(chat, chats(**answers))
+    half = {"status": "in_progress"}
+    choose(chat, tree("Running", [node("q1", None, "user", "Why?"), node("a1", "q1", "assistant", "Half", **half)]))
+    half = {"status": "finished_partial_completion"}
+    choose(chat, tree("Long", [node("q1", None, "user", "Why?"), node("a1", "q1", "assistant", "Half", **half)]))
+    choose(chat, tree("Unanswered", [node("q1", None, "user", "Why?")]))
+    stopped = {"metadata": {"finish_details": {"type": "interrupted", "reason": "client_stopped"}}}
+    choose(
+        chat, tree("Stopped", [node("q1", None, "user", "Why?"), node("a1", "q1", "assistant", "Half", **stopped)])
+    )
+    for title in [*answers, "Running", "Long", "Unanswered"]:
+        titles(chat).filter(has_text=title).click()
+        expect(chat.questions).to_have_text("Why?" if title in ("Running", "Long", "Unanswered") else f"{title}?")
+        expect(chat.failure).to_have_text(failed if title in ("Refused", "Broken", "Odd") else cut)
+        expect(chat.page.locator(".ending .note")).to_have_count(0)
+    titles(chat).filter(has_text="Stopped").click()
+    expect(chat.page.locator(".ending .note")).to_have_text("You stopped this answer.")
+    expect(chat.failure).to_have_count(0)
+
+
+def test_another_version_of_an_imported_answer_that_failed_is_kept(chat: ChatPage) -> None:
+    said = [
+        {"id": "q", "parentId": None, "role": "user", "content": "Why?"},
+        {"id": "a", "parentId": "q", "role": "assistant", "content": "", "error": {"content": "500"}},
+        {"id": "b", "parentId": "q", "role": "assistant", "content": "Because."},
+    ]
+    said = [each | {"done": True, "timestamp": 1.7e9 + number} for number, each in enumerate(said)]
+    history = {"messages": {each["id"]: each for each in said}, "currentId": "b"}
+    choose(chat, json.dumps([{"id": "c", "title": "Why", "chat": {"history": history}}]))
+    titles(chat).first.click()
+    expect(chat.prose).to_have_text("Because.")
+    expect(chat.failure).to_have_count(0)
+    chat.answer.get_by_role("button", name="Previous version").click()
+    expect(chat.failure).to_have_text("This answer failed in the application that exported it.")

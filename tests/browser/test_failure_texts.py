@@ -17,7 +17,7 @@ from .browser_errors import BrowserErrors
 # The codes of the page itself, in addition to the server's.
 PAGE_CODES = {
     "too_large", "network", "offline", "cut_off", "unexpected_reply", "interrupted", "server_stopped", "page",
-    "unknown",
+    "import_failed", "import_incomplete", "unknown",
 }  # fmt: skip
 
 

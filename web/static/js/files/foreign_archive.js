@@ -27,7 +27,7 @@ import { isObject, list, milliseconds, text } from "./foreign_values.js";
  * @property {import("../api/answer_parts.js").SourceEvent[]} sources
  * @property {number} leftOut how many of its parts are shown by their names only, or not at all
  * @property {number} time milliseconds since 1970; 0 if unknown
- * @property {boolean} isWhole
+ * @property {"whole" | "stopped" | "failed" | "cut"} ending
  *
  * @typedef {object} Tree
  * @property {string} id
@@ -85,7 +85,7 @@ function chatGptTree(value) {
       sources,
       leftOut: files.length + leftOut + (isOfTool ? 1 : 0),
       time: milliseconds(message?.create_time),
-      isWhole: message?.status !== "in_progress",
+      ending: chatGptEnding(message),
     };
   });
   return {
@@ -97,6 +97,12 @@ function chatGptTree(value) {
     messages,
     tuning: {},
   };
+}
+
+/** @param {any} message @returns {Message["ending"]} */
+function chatGptEnding(message) {
+  if (message?.metadata?.finish_details?.type === "interrupted") return "stopped";
+  return ["in_progress", "finished_partial_completion"].includes(message?.status) ? "cut" : "whole";
 }
 
 /** @param {any} content of a message @returns {boolean} whether there is anything to lose */
@@ -170,7 +176,7 @@ function openWebUiTree(value) {
       sources,
       leftOut: files.length + leftOut + (role === "assistant" ? calls : 0),
       time: milliseconds(message?.timestamp),
-      isWhole: message?.done !== false && !message?.error,
+      ending: message?.error ? "failed" : message?.done === false ? "cut" : "whole",
     };
   });
   return {
@@ -237,7 +243,8 @@ function conversationFrom({ id: given, title, created, changed, current, message
     if (seen.has(message.id)) continue; // a loop
     seen.add(message.id);
     let { exchange } = next;
-    const isAnswer = message.role === "assistant" && (message.text !== "" || message.reasoning !== "");
+    const hasWords = message.text !== "" || message.reasoning !== "";
+    const isAnswer = message.role === "assistant" && (hasWords || message.ending === "failed");
     const siblings = message.parent === null ? [] : (children.get(message.parent) ?? []);
     if (message.role === "user" || (isAnswer && !exchange)) {
       exchange = newExchange(`${id}/${message.id}`, exchange, message, start + exchanges.length);
@@ -256,8 +263,9 @@ function conversationFrom({ id: given, title, created, changed, current, message
       else if (message.sources.length > 0) exchange.parts = message.sources;
       // of several messages of one answer, the last
       if (message.model) exchange.figures = { model: message.model };
-      exchange.changed = Math.max(exchange.changed, Math.min(message.time, Date.now())); // a later file may have more of it
-      exchange.state = message.isWhole && exchange.answer !== "" ? "complete" : "stopped";
+      if (hasWords) exchange.changed = Math.max(exchange.changed, Math.min(message.time, Date.now())); // a later file may have more of it
+      delete exchange.failure;
+      Object.assign(exchange, outcomeOf(message.ending, exchange.answer));
     }
     if (exchange) owners.set(message.id, exchange);
     for (const child of [...(children.get(message.id) ?? [])].reverse()) work.push({ message: child, exchange });
@@ -270,6 +278,17 @@ function conversationFrom({ id: given, title, created, changed, current, message
   const shown = [...(title || titleFrom(exchanges[0]?.question ?? ""))].slice(0, MAX_TITLE_CHARS).join("");
   const last = Math.max(...exchanges.map((exchange) => exchange.changed));
   return new Conversation({ id: identifierOf(id), title: shown, created: start, changed: Math.min(changed || last, Date.now()), choices, ...tuning }, exchanges);
+}
+
+/**
+ * @param {Message["ending"]} ending of its last message
+ * @param {string} answer
+ * @returns {Pick<Exchange, "state" | "failure">}
+ */
+function outcomeOf(ending, answer) {
+  if (ending === "stopped") return { state: "stopped" }; // by the reader, there
+  if (ending === "whole" && answer !== "") return { state: "complete" };
+  return { state: "failed", failure: { code: ending === "failed" ? "import_failed" : "import_incomplete", retryable: true } };
 }
 
 /**
@@ -287,7 +306,7 @@ function newExchange(source, parent, { role, text: question, time }, order) {
     question: role === "user" ? question : "",
     answer: "",
     reasoning: "",
-    state: "stopped",
+    ...outcomeOf("cut", ""), // until there is an answer
     created: at,
     changed: at,
   };

@@ -220,6 +220,8 @@ export const CHINESE = {
     call_decided: "这个操作已经决定过了，或者决定得太晚。",
     key_reused: "服务器上同一标识对应的是另一个问题。请重试。",
     interrupted: "页面在回答完成前被关闭。",
+    import_failed: "在导出此对话的应用中，这个回答生成失败。",
+    import_incomplete: "导入的文件中没有完整的回答。",
     page: "本页出错。请重新加载页面后重试，已收到的部分会保留。",
     unknown: "服务器报告了本页无法识别的错误。请重新加载页面后重试。",
   },

@@ -252,6 +252,8 @@ export const ENGLISH = {
     call_decided: "This was decided already, or the decision came too late.",
     key_reused: "The server has another question under the same key. Try again.",
     interrupted: "The page was closed before this answer was complete.",
+    import_failed: "This answer failed in the application that exported it.",
+    import_incomplete: "The imported file does not have the whole answer.",
     page: "An error occurred in this page. Reload it, then try again. The part of the answer that arrived is kept.",
     unknown: "The server reported an error that this page does not know. Reload the page, then try again.",
   },
