@@ -555,3 +555,25 @@ def test_another_version_of_an_imported_answer_that_failed_is_kept(chat: ChatPag
     expect(chat.failure).to_have_count(0)
     chat.answer.get_by_role("button", name="Previous version").click()
     expect(chat.failure).to_have_text("This answer failed in the application that exported it.")
+
+
+def test_details_of_a_whole_imported_answer_name_only_what_is_known(chat: ChatPage) -> None:
+    counts = {"prompt_tokens": 10, "completion_tokens": 5, "cost": 3}
+    answers = {
+        "Named": {"model": "llama3", "usage": counts},
+        "Counted": {"usage": counts},
+        "Unknown": {"model": "llama3", "usage": {"prompt_tokens": -1, "completion_tokens": 5}},
+        "Unfinished": {"model": "llama3", "done": False, "usage": counts},
+    }
+    choose(chat, chats(**answers))
+    shown = {
+        "Named": ["llama3", "10 input, 5 output"],
+        "Counted": ["10 input, 5 output"],
+        "Unknown": ["llama3"],
+        "Unfinished": ["llama3", "not counted: the answer did not finish"],
+    }
+    for title, values in shown.items():
+        titles(chat).filter(has_text=title).click()
+        expect(chat.questions).to_have_text(f"{title}?")
+        chat.show_details.click()
+        expect(chat.details.locator("dd")).to_have_text(values)

@@ -7,6 +7,7 @@
  * https://github.com/open-webui/open-webui (`createMessagesList`).
  */
 
+import { readUsage } from "../api/answer_details.js";
 import { withEvents } from "../conversation/answer_parts.js";
 import { Conversation } from "../conversation/conversation.js";
 import { MAX_TEMPERATURE } from "../conversation/tuning.js";
@@ -25,6 +26,7 @@ import { isObject, list, milliseconds, text } from "./foreign_values.js";
  * @property {string} reasoning
  * @property {string} model empty if unknown
  * @property {import("../api/answer_parts.js").SourceEvent[]} sources
+ * @property {import("../api/answer_details.js").Usage} [usage] of tokens
  * @property {number} leftOut how many of its parts are shown by their names only, or not at all
  * @property {number} time milliseconds since 1970; 0 if unknown
  * @property {"whole" | "stopped" | "failed" | "cut"} ending
@@ -176,6 +178,7 @@ function openWebUiTree(value) {
       sources,
       leftOut: files.length + leftOut + (role === "assistant" ? calls : 0),
       time: milliseconds(message?.timestamp),
+      usage: usageOf(message?.usage),
       ending: message?.error ? "failed" : message?.done === false ? "cut" : "whole",
     };
   });
@@ -188,6 +191,13 @@ function openWebUiTree(value) {
     messages,
     tuning: tuningOf(chat.params),
   };
+}
+
+/** @param {unknown} value @returns {import("../api/answer_details.js").Usage | undefined} without its cost, whose currency is unknown */
+function usageOf(value) {
+  const { prompt = -1, completion = -1 } = readUsage(value) ?? {};
+  const areCounts = [prompt, completion].every((count) => Number.isSafeInteger(count) && count >= 0);
+  return areCounts ? { prompt, completion, estimated: false } : undefined;
 }
 
 /** @param {any} params of a chat @returns {import("../conversation/tuning.js").Tuning} */
@@ -258,11 +268,12 @@ function conversationFrom({ id: given, title, created, changed, current, message
     if (isAnswer && exchange) {
       exchange.answer = [exchange.answer, message.text].filter(Boolean).join("\n\n");
       exchange.reasoning = [exchange.reasoning, message.reasoning].filter(Boolean).join("\n\n");
+      const usage = message.ending === "whole" ? message.usage : undefined;
       // the first ones as they are, also two of one name: the answer may number them
       if (exchange.parts) exchange.parts = withEvents(exchange.parts, message.sources, exchange.answer.length);
       else if (message.sources.length > 0) exchange.parts = message.sources;
       // of several messages of one answer, the last
-      if (message.model) exchange.figures = { model: message.model };
+      if (message.model || usage) exchange.figures = { ...(message.model && { model: message.model }), ...(usage && { usage }) };
       if (hasWords) exchange.changed = Math.max(exchange.changed, Math.min(message.time, Date.now())); // a later file may have more of it
       delete exchange.failure;
       Object.assign(exchange, outcomeOf(message.ending, exchange.answer));

@@ -46,7 +46,7 @@ export class AnswerActions {
   show(exchange) {
     this.#menu?.close();
     const { figures, answer, reasoning, parts } = exchange;
-    const [detailsButton, details] = figures && (answer || reasoning || parts) ? detailsOf(figures, parts) : ["", ""];
+    const [detailsButton, details] = figures && (answer || reasoning || parts) ? detailsOf(figures, exchange) : ["", ""];
     // also for failures that are not retryable: the administrator may have fixed the cause
     const mayRetry = exchange.state === "stopped" || exchange.state === "failed";
     const remedies = remediesFor(exchange, this.#events.remedies());
@@ -136,16 +136,16 @@ export class AnswerActions {
 
 /**
  * @param {import("../api/answer_details.js").AnswerDetails} figures
- * @param {import("../conversation/answer_parts.js").AnswerPart[]} [parts]
+ * @param {Exchange} exchange
  * @returns {HTMLElement[]} the button and the details
  */
-function detailsOf(figures, parts) {
+function detailsOf(figures, exchange) {
   const list = document.createElement("dl");
   list.className = "answer-details";
   list.hidden = true;
   const show = async () => {
     try {
-      if (list.hidden) (await import("./details_view.js")).fillDetails(list, figures, parts);
+      if (list.hidden) (await import("./details_view.js")).fillDetails(list, figures, exchange);
     } catch {
       return void button.dispatchEvent(new Event(PART_MISSING, { bubbles: true })); // offline, or after a deploy
     }

@@ -5,34 +5,37 @@ import { callsOf } from "../conversation/answer_parts.js";
 import { setText, texts } from "../i18n/language.js";
 
 /** @typedef {import("../api/answer_details.js").AnswerDetails} AnswerDetails */
-/** @typedef {import("../conversation/answer_parts.js").AnswerPart} AnswerPart */
+/** @typedef {Pick<import("../conversation/exchange.js").Exchange, "parts" | "state">} Answer */
 /** @typedef {import("../i18n/language.js").TextKey} TextKey */
 
 /**
  * @param {HTMLElement} list
  * @param {AnswerDetails} details
- * @param {AnswerPart[]} [parts] of the answer
+ * @param {Answer} answer
  */
-export function fillDetails(list, details, parts) {
-  list.replaceChildren(...rows(details, parts).map(([key, value]) => row(key, value)));
+export function fillDetails(list, details, answer) {
+  list.replaceChildren(...rows(details, answer).map(([key, value]) => row(key, value)));
 }
 
 /**
  * @param {AnswerDetails} details
- * @param {AnswerPart[]} [parts]
+ * @param {Answer} answer
  * @returns {[TextKey, string][]}
  */
-function rows(details, parts) {
+function rows(details, { parts, state }) {
   const { firstMs, totalMs, usage, model, currency } = details;
   const cost = usage?.cost;
   // the time has the waits for tools and for the reader
   const rate = callsOf(parts).length > 0 ? undefined : tokensPerSecond(details);
+  // another application may not have said how many a whole answer took
+  const uncounted = state === "complete" ? undefined : texts.notCounted;
+  const tokens = usage ? texts.tokens(number(usage.prompt), number(usage.completion), usage.estimated) : uncounted;
   return [
     ...(model ? [/** @type {[TextKey, string]} */ (["modelLabel", model])] : []),
     ...(firstMs === undefined ? [] : [/** @type {[TextKey, string]} */ (["firstToken", duration(firstMs)])]),
     ...(totalMs === undefined ? [] : [/** @type {[TextKey, string]} */ (["totalTime", duration(totalMs)])]),
     ...(rate === undefined ? [] : [/** @type {[TextKey, string]} */ (["tokensPerSecond", number(rate)])]),
-    ["usage", usage ? texts.tokens(number(usage.prompt), number(usage.completion), usage.estimated) : texts.notCounted],
+    ...(tokens === undefined ? [] : [/** @type {[TextKey, string]} */ (["usage", tokens])]),
     ...(cost === undefined || !currency ? [] : [/** @type {[TextKey, string]} */ (["cost", money(cost, currency)])]),
   ];
 }
