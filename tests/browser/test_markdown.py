@@ -475,6 +475,25 @@ def test_equations_are_numbered_from_1_in_each_answer(chat: ChatPage, model: Scr
     )  # for screen readers, and seen
 
 
+def test_a_numbered_equation_scrolls_only_where_it_is_wider_than_the_room(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    fitting = (EQUATIONS, r"$$\begin{gather} \frac{a}{b} \\ c = d \end{gather}$$", r"$$a = b \tag{$x_2$}$$")
+    wide = rf"$$\begin{{equation}} x = {' + '.join(['y'] * 60)} \end{{equation}}$$"
+    model.enqueue(reply("\n\n".join([*fitting, wide])))
+    prose = chat.ask_and_wait("Show me")
+    expect(prose.locator(".eqn-num")).to_have_count(6)
+    for width in (1000, 700, 390, 320):
+        chat.page.set_viewport_size({"width": width, "height": 800})
+        chat.page.wait_for_function(f"() => innerWidth === {width}")
+        hidden = [
+            formula.evaluate("each => each.scrollWidth - each.clientWidth")
+            for formula in prose.locator(":is(.formula, .formula-display):has(.katex-tag)").all()
+        ]
+        assert hidden[:-1] == [0, 0, 0, 0], width
+        assert hidden[-1] > 100, width
+
+
 @pytest.mark.browser_context(viewport={"width": 390, "height": 844})
 def test_the_number_of_an_equation_that_is_too_wide_is_behind_it(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply(rf"$$x = {' + '.join(['y'] * 40)} \tag{{2.3}}$$" + "\n\n" + r"$$a = b \tag{1}$$"))
