@@ -137,6 +137,47 @@ def test_a_reload_returns_to_where_the_reader_was(chat: ChatPage, model: Scripte
     )
 
 
+def choose_text_size(chat: ChatPage, name: str) -> None:
+    """Choose a text size by scripts: in Firefox, Playwright itself scrolls the page to what it clicks."""
+    click = "each => each.click()"
+    chat.page.get_by_role("button", name="Settings").last.evaluate(click)
+    chat.page.get_by_role("radio", name=name, exact=True).evaluate(click)
+    chat.page.keyboard.press("Escape")
+    expect(chat.page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_another_text_size_keeps_the_end_and_the_place_in_the_text(
+    context: BrowserContext, model: ScriptedModel
+) -> None:
+    page = context.new_page()
+    page.set_viewport_size({"width": 600, "height": 780})  # so that only the size of letters changes, and no width
+    chat = ChatPage(page).open()
+    text = "\n\n".join(f"Paragraph {number}, {'with some words ' * 20}" for number in range(30))
+    model.enqueue(reply(text), reply(text))
+    for question in ("First", "And on"):
+        chat.ask_and_wait(question)
+    at_end = "() => document.documentElement.scrollHeight - innerHeight - scrollY < 2"
+    for size in ("Largest", "Small"):
+        choose_text_size(chat, size)
+        chat.page.wait_for_function(at_end)
+    read = chat.page.get_by_text("Paragraph 20,").first
+    read.evaluate("each => scrollBy({ top: each.getBoundingClientRect().top - 100, behavior: 'instant' })")
+    for size in ("Largest", "Small"):
+        choose_text_size(chat, size)
+        chat.page.wait_for_function(
+            "each => Math.abs(each.getBoundingClientRect().top - 100) < 60", arg=read.element_handle()
+        )
+    gate = model.gate("before the end")
+    model.enqueue((*said(text), gate, *said(text), *finished()))
+    chat.ask("And now?")
+    expect(chat.prose).to_contain_text("Paragraph 29,")
+    choose_text_size(chat, "Largest")
+    chat.page.wait_for_function(at_end)
+    gate.open()
+    chat.wait_complete()
+    chat.page.wait_for_function(at_end)
+
+
 def test_an_answer_streams_and_stops(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
     model.enqueue((Chunk("Half"), gate, *said(" of it"), *finished()))

@@ -1,9 +1,9 @@
 /**
- * Keeps the place in a text when its width changes, as when a phone is turned. Chromium keeps what is at the top of the
- * window, which here is the bar that never moves, and Safari keeps nothing.
+ * Keeps the place in a text when its width or the size of its letters changes, as when a phone is turned. Chromium keeps
+ * what is at the top of the window, which here is the bar that never moves; Firefox does so for widths, and Safari never.
  */
 
-import { distanceToEnd, NEAR_END, scroller, scrollTarget } from "../browser/page_root.js";
+import { distanceToEnd, frame, NEAR_END, scroller, scrollTarget } from "../browser/page_root.js";
 
 const TEXT = ".prose, .question, .reasoning";
 const STEP = 16; // pixels, less than a line
@@ -18,13 +18,14 @@ const STEP = 16; // pixels, less than a line
 export function keepPlace(bar, scrollBy) {
   /** What is read; null at the end. @type {Place | null} */
   let place = null;
-  let width = bar.clientWidth;
+  const measure = () => `${bar.clientWidth} ${frame.dataset.textSize}`; // with either, the bar has another size
+  let measured = measure();
   /** Where the page was put last: it keeps its place then, so that turning back changes nothing. */
   let putTo = -1;
   /** @param {Element | Range} part */
   const belowBar = (part) => part.getBoundingClientRect().top - bar.getBoundingClientRect().bottom;
   const note = () => {
-    if (bar.clientWidth !== width || scroller.scrollTop === putTo) return; // the reader has not scrolled
+    if (measure() !== measured || scroller.scrollTop === putTo) return; // the reader has not scrolled
     const isAtEnd = distanceToEnd() <= NEAR_END; // the page follows that
     const letter = isAtEnd ? null : firstLetter(bar);
     const block = letter?.startContainer.parentElement;
@@ -33,12 +34,12 @@ export function keepPlace(bar, scrollBy) {
   scrollTarget.addEventListener("scroll", note, { passive: true });
   // The event "resize" comes before the browser moves the page itself.
   new ResizeObserver(() => {
-    if (bar.clientWidth !== width && place?.block.isConnected) {
+    if (measure() !== measured && place?.block.isConnected) {
       // what grows or is highlighted is rendered again, and its letters are gone
       scrollBy(isShown(place.letter) ? belowBar(place.letter) - place.top : belowBar(place.block) - place.blockTop);
       putTo = scroller.scrollTop;
     }
-    width = bar.clientWidth;
+    measured = measure();
   }).observe(bar);
 }
 
