@@ -209,7 +209,8 @@ def test_an_answer_with_calls_has_no_rate_because_its_time_has_waits(chat: ChatP
             with_page_modules("""async (parts) => {
                 const list = document.createElement("dl");
                 const figures = { firstMs: 100, totalMs: 16_200, usage: { prompt: 9, completion: 42 } };
-                (await pageModule("transcript/details_view.js")).fillDetails(list, figures, parts);
+                const { fillDetails } = await pageModule("transcript/details_view.js");
+                fillDetails(list, figures, { parts, state: "complete" });
                 return [...list.querySelectorAll("dt")].map((each) => each.textContent);
             }"""),
             parts,
