@@ -260,3 +260,11 @@ def test_groups_of_blocks_are_contained_and_no_reader_sees_where_one_begins(
         return [new Set(between).size, Math.round(prose.getBoundingClientRect().bottom - boxes.at(-2).bottom)];
     }"""
     assert prose.evaluate(gaps) == [1, 0]
+
+
+def test_the_last_of_more_than_a_thousand_code_blocks_has_a_name(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply("```py\nx\n```\n" * 1001))
+    prose = chat.ask_and_wait("Show me")
+    expect(prose.locator("figure.code")).to_have_count(1001)
+    expect(prose.get_by_role("group", name="Code 1001 of 1001: Python")).to_have_count(1)
