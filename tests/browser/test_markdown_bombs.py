@@ -153,6 +153,7 @@ def show_all(page: Page, browser: Browser, texts: dict[str, str], pieces: int) -
             results[name] = page.evaluate("window.load", {"text": text, "pieces": pieces, "limitMs": MAX_WAIT_MS})
     finally:
         trace = browser.stop_tracing()
+    page.evaluate("window.clear()")
     longest = longest_in(trace) / pace(page, browser)
     print(f"longest task: {longest:.0f} ms; by the clock:")
     for name, result in sorted(results.items(), key=lambda item: -item[1]["longest"])[:5]:
