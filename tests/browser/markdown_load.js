@@ -10,19 +10,11 @@ async () => {
     const frame = () => new Promise(requestAnimationFrame);
     const task = () => new Promise((resolve) => setTimeout(resolve));
 
-    /* In tasks of their own: they are no work of the page, and of many elements not short. */
-    const lettersIn = async (element) => {
-        const texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
-        let count = 0;
-        for (let seen = 1; texts.nextNode(); seen++) {
-            count += texts.currentNode.data.replace(/[^\p{L}\p{N}]/gu, "").length;
-            if (seen % 2000 === 0) await task();
-        }
-        return count;
-    };
+    const letters = (text) => text.replace(/[^\p{L}\p{N}]/gu, "");
+    const shown = [];
 
     /**
-     * Shows a text in pieces, and returns the longest task in ms, whether it ended within a time, and what is shown.
+     * Shows a text in pieces, and returns the longest task in ms, and whether it ended within a time.
      */
     window.load = async ({ text, pieces, limitMs }) => {
         await window.clear();
@@ -48,12 +40,15 @@ async () => {
             longest: Math.round(Math.max(0, ...tasks)),
             ended: element.getAttribute("aria-busy") === "false",
             totalMs: Math.round(performance.now() - startedAt),
-            letters: await lettersIn(element),
         };
+        shown.push(element.textContent);
         return result;
     };
 
-    /* Removes the text, which is no work of the page: call when nothing is measured. */
+    /* Returns how many letters were shown of each text, which is no work of the page: call when nothing is measured. */
+    window.letters = () => shown.splice(0).map((text) => letters(text).length);
+
+    /* Removes the text. The same. */
     window.clear = async () => {
         for (const each of document.querySelectorAll("#sluice-log > .prose")) each.remove();
         await frame();
