@@ -407,7 +407,7 @@ class ChatService:
         thoughts: list[str] = []
         tool_events: list[Event] = []
         custom_events: list[Custom] = []
-        is_after_call = is_other_thought = False
+        is_after_call = has_called = has_written = False  # the latter two since the last thought
         for _, events in run:
             for event in events:
                 match event:
@@ -415,16 +415,17 @@ class ChatService:
                         if is_after_call and texts and not texts[-1].endswith("\n\n"):
                             texts.append("\n\n")
                         is_after_call = False
-                        # A provider may also send thought and text in turns within a sentence.
-                        is_other_thought = is_other_thought or _ends_a_sentence(thoughts)
+                        has_written = True
                         texts.append(text)
                     case Reasoning(text, _):
-                        if is_other_thought and thoughts and not thoughts[-1].endswith("\n\n"):
+                        # A provider may also send thought and text in turns within a sentence.
+                        is_other = has_called or (has_written and _ends_a_sentence(thoughts))
+                        if is_other and thoughts and not thoughts[-1].endswith("\n\n"):
                             thoughts.append("\n\n")
-                        is_other_thought = False
+                        has_called = has_written = False
                         thoughts.append(text)
                     case ToolCall() | ToolResult():
-                        is_after_call = is_other_thought = True
+                        is_after_call = has_called = True
                         tool_events.append(event)
                     case Custom():
                         custom_events.append(event)
