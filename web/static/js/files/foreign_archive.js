@@ -46,6 +46,8 @@ import { isObject, list, milliseconds, text } from "./foreign_values.js";
  */
 
 const MAX_TITLE_CHARS = 200;
+const SOURCE_MARK = "(?:\ue200[^\ue201]*\ue201|【[^】]*†[^】]*】)";
+const SOURCE_MARKS = new RegExp(` ?${SOURCE_MARK}+(?=[\\s.,;:!?)\\]]|$)|${SOURCE_MARK}`, "g");
 
 /**
  * @param {unknown} archive parsed JSON
@@ -140,7 +142,7 @@ function partsOf(parts) {
   const marked = texts.filter(Boolean).join("\n\n");
   const named = marked.replace(/\ue200entity\ue202([^\ue201]*)\ue201/g, (_, entity) => entityName(entity));
   // the others are marks of sources, which only ChatGPT can show; a space before one would stand before the full stop
-  return named.replace(/ ?(?:\ue200[^\ue201]*\ue201|【[^】]*†[^】]*】)+(?=[\s.,;:!?)\]]|$)/g, "").replace(/\ue200[^\ue201]*\ue201|【[^】]*†[^】]*】/g, "");
+  return named.replace(SOURCE_MARKS, "");
 }
 
 /** @param {string} json of a kind, a name that is part of the text, and what it is @returns {string} the name */
