@@ -409,7 +409,7 @@ def test_an_edit_that_two_tabs_show_closes_in_both_when_one_cancels_it(chat: Cha
     expect_stored(other, "Mine")
     editor.press("Escape")
     expect(editor).to_have_count(0)
-    chat.ask_and_wait("Second")  # after which the other tab shows the conversation anew
+    chat.ask_and_wait("Second")  # the other tab then shows the conversation again
     expect(other.questions).to_have_text(["First", "Second"])
     expect(opened).to_have_value("Mine")
 

@@ -226,7 +226,7 @@ export class ConversationStore {
     if (!record) return false;
     this.#addWritten(record); // a write in the meantime may have stored the old record
     this.#events.listChanged();
-    this.#tabs.post({ kind: "changed", conversation: id });
+    this.tellTabs(id);
     return true;
   }
 
@@ -305,7 +305,7 @@ export class ConversationStore {
     if (!isFromServer) this.#events.changedHere(conversation.id, "content");
     await this.flush(); // its children have another parent now
     const isDone = await this.#try((database) => database.deleteExchange(exchange.id).then(() => true));
-    this.#tabs.post({ kind: "changed", conversation: conversation.id });
+    this.tellTabs(conversation.id);
     if (isDone) await this.#writeWhatWasRefused();
   }
 
@@ -328,7 +328,7 @@ export class ConversationStore {
     return isRead === true && this.#isListRead; // without the list, backups of earlier pages may wait
   }
 
-  /** Lets the other tabs show a conversation anew, of which something has changed that is not stored with it. @param {string} id */
+  /** Makes other tabs read and show a conversation again. Call also where a change is not stored with it. @param {string} id */
   tellTabs(id) {
     this.#tabs.post({ kind: "changed", conversation: id });
   }
@@ -340,7 +340,7 @@ export class ConversationStore {
   #onWritten(records, deleted) {
     for (const record of records) {
       this.#addWritten(record);
-      this.#tabs.post({ kind: "changed", conversation: record.id });
+      this.tellTabs(record.id);
     }
     for (const id of deleted) this.#deletedElsewhere(id);
     if (!this.#isListRead) void this.reopen(); // reading it has failed, but now the database works
