@@ -1,14 +1,12 @@
 /** Requests and receives an answer, or receives the rest of one that the server keeps. */
 
 import { requestAnswer } from "../api/chat_request.js";
-import { appendChunk, missThinking, setRun } from "../conversation/exchange.js";
+import { appendChunk, setRun } from "../conversation/exchange.js";
+import { missThinking } from "../conversation/thoughts.js";
 import { connectionFailure, Failure, waitForUnload } from "../api/failure.js";
 import { fitHistory, withoutImages } from "./history_limits.js";
 import { receiveKept } from "../api/kept_answer.js";
 import { Stopwatch } from "../api/answer_details.js";
-
-const GAP_MS = 1500; // after which a time that was measured across it would be seen to be false
-const CATCH_UP_MS = 2000; // within which the server sends what it has kept meanwhile, on a usual network
 
 /** @typedef {import("../api/chat_request.js").Chunk} Chunk */
 /** @typedef {import("../api/chat_request.js").Question} Question */
@@ -18,14 +16,16 @@ const CATCH_UP_MS = 2000; // within which the server sends what it has kept mean
 /** @typedef {import("./run.js").Outcome} Outcome */
 /** @typedef {Pick<import("./run.js").RunEvents, "grown" | "named"> & { connected: (isConnected: boolean) => void }} ReceiverEvents */
 
+const GAP_MS = 1500; // after which a time that was measured across it would be seen to be false
+const CATCH_UP_MS = 2000; // within which the server sends what it has kept meanwhile, on a usual network
+
 export class AnswerReceiver {
   #exchange;
   #follows;
   #signal;
   #events;
-  /** Until when chunks may come that have waited at the server; milliseconds since 1970. */
+  /** Until when chunks may come that have waited at the server; milliseconds since 1970. Not known while the connection is lost. */
   #lateUntil = 0;
-  #isLost = false;
 
   /**
    * @param {Exchange} exchange
@@ -115,9 +115,12 @@ export class AnswerReceiver {
    */
   async *#request(question, limits) {
     const hasImages = [question, ...question.history].some(({ images }) => images);
-    if (hasImages && !limits.takesImages) this.#exchange.isWithoutImages = true;
-    const sends = hasImages && limits.takesImages;
-    const whole = sends ? await (await needed(import("./image_messages.js"))).withImages(question) : withoutImages(question);
+    let whole = question;
+    if (hasImages && limits.takesImages) whole = await (await needed(import("./image_messages.js"))).withImages(question);
+    else if (hasImages) {
+      whole = { ...withoutImages(question), history: question.history.map(withoutImages) };
+      this.#exchange.isWithoutImages = true;
+    }
     for (let { maxBytes } = limits; ; ) {
       const { history, leftOut, bytes } = fitHistory(whole, { ...limits, maxBytes });
       if (leftOut > 0) this.#exchange.leftOut = leftOut;
@@ -146,8 +149,7 @@ export class AnswerReceiver {
       unkept: () => delete exchange.run,
       connected: (isConnected) => {
         if (!isConnected) this.#miss();
-        else if (this.#isLost) this.#lateUntil = Date.now() + CATCH_UP_MS;
-        if (isConnected) this.#isLost = false;
+        else if (this.#lateUntil === Infinity) this.#lateUntil = Date.now() + CATCH_UP_MS;
         this.#events.connected(isConnected);
       },
     });
@@ -155,7 +157,7 @@ export class AnswerReceiver {
 
   /** Call where the answer goes on, and nothing of it is received. */
   #miss() {
-    this.#isLost = true;
+    this.#lateUntil = Infinity;
     missThinking(this.#exchange);
     this.#events.grown();
   }

@@ -39,7 +39,7 @@ export function fitHistory(question, { maxMessages, maxChars, maxBytes }) {
     // the server would refuse the whole request for one message that is too long; of that, its end matters
     let sent = turn.map((message) => shorten(message, maxChars));
     // images are the largest, and matter least of what is long past
-    if (bytes + sizeOf(sent) > maxBytes) sent = sent.map(({ images: _, ...message }) => message);
+    if (bytes + sizeOf(sent) > maxBytes) sent = sent.map(withoutImages);
     // without any of the last answer, the model could not continue it
     for (let most = maxChars; history.length === 0 && bytes + sizeOf(sent) > maxBytes && most >= MIN_CHARS; most /= 2) {
       sent = sent.map((message) => shorten(message, Math.floor(most / 2)));
@@ -53,9 +53,12 @@ export function fitHistory(question, { maxMessages, maxChars, maxBytes }) {
   return { history, leftOut: all.length - whole, bytes };
 }
 
-/** @param {Question} question @returns {Question} the same without the images of its messages, which the server would refuse */
-export function withoutImages({ images: _, ...question }) {
-  return { ...question, history: question.history.map(({ images: __, ...message }) => message) };
+/**
+ * @template {{ images?: string[] }} Sent
+ * @param {Sent} message
+ */
+export function withoutImages({ images: _, ...message }) {
+  return message;
 }
 
 /** @param {Message[]} messages @returns {number} their bytes in a body, and up to two more */

@@ -243,7 +243,7 @@ export class Composer {
   }
 
   /**
-   * Changes what is said of a running answer.
+   * Changes the hint about a running answer.
    * @param {{ isAwaited: boolean, isHidden: boolean }} run whether it waits for the reader's permission, and whether another version is shown
    */
   showRun({ isAwaited, isHidden }) {

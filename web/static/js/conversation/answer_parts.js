@@ -122,6 +122,11 @@ export function awaitsDecision({ needsConsent, decision, result, isOver }) {
   return Boolean(needsConsent && (!decision || decision === "sent") && !result && !isOver);
 }
 
+/** @param {AnswerPart} part @returns {part is ToolCall | import("./thoughts.js").ThoughtStart} whether it has a place in the text */
+export function isStep(part) {
+  return part.kind === "call" || part.kind === "thought";
+}
+
 /**
  * @param {readonly AnswerPart[]} [parts]
  * @returns {ToolCall[]}

@@ -1,8 +1,8 @@
 /** One question with its answer. */
 
-import { beforeNextRequest, withEvents, withThought, withoutProgress } from "./answer_parts.js";
+import { beforeNextRequest, isStep, withEvents, withThought, withoutProgress } from "./answer_parts.js";
 import { newIdentifier } from "./identifier.js";
-import { forgetTime, gapAfter, thoughtStart } from "./thoughts.js";
+import { gapAfter, missThinking, thoughtStart } from "./thoughts.js";
 
 /** @typedef {import("../api/failure.js").FailureRecord} FailureRecord */
 
@@ -115,16 +115,15 @@ export function appendChunk(exchange, { text, reasoning, finishReason, parts }, 
   if (text !== "" || parts?.some(({ kind }) => kind === "call")) delete exchange.thoughtFrom;
   // in block mode, parts come together with the text, which follows them
   if (parts) exchange.parts = withEvents(exchange.parts ?? [], parts, exchange.answer.length);
-  if (text !== "" && isAfterPart(exchange)) exchange.answer += "\n\n"; // another message of the model
+  if (text !== "" && isAfterStep(exchange)) exchange.answer += "\n\n"; // another message of the model
   exchange.answer += text;
   exchange.reasoning += reasoning;
   if (finishReason) exchange.finishReason = finishReason;
 }
 
 /** @param {Exchange} exchange */
-function isAfterPart({ answer, parts = [] }) {
-  if (answer === "" || answer.endsWith("\n\n")) return false;
-  return parts.some((part) => (part.kind === "call" || part.kind === "thought") && part.at === answer.length);
+function isAfterStep({ answer, parts = [] }) {
+  return answer !== "" && !answer.endsWith("\n\n") && parts.findLast(isStep)?.at === answer.length;
 }
 
 /**
@@ -143,11 +142,6 @@ export function finish(exchange, outcome) {
 /** @param {Exchange} exchange */
 function measureThinking(exchange) {
   if (exchange.thoughtFrom !== undefined) exchange.thoughtMs = timeSince(exchange.thoughtFrom);
-}
-
-/** Call when a part of the answer may come, or has come, later than the model wrote it. @param {Exchange} exchange */
-export function missThinking(exchange) {
-  if (exchange.thoughtFrom !== undefined) forgetTime(exchange);
 }
 
 /** @param {number} from milliseconds since 1970 @returns {number} milliseconds, never negative: the clock may have been set back */

@@ -1,6 +1,7 @@
 /** The times at which a model thinks within one answer: before it, and again after a call of a tool or after text. */
 
-/** @typedef {import("./answer_parts.js").AnswerPart} AnswerPart */
+import { isStep } from "./answer_parts.js";
+
 /** @typedef {import("./exchange.js").Exchange} Exchange */
 
 /**
@@ -28,7 +29,7 @@ const FENCE = /^[ \t>]*(?:`{3}|~{3})/gm;
  * @returns {ThoughtStart | null} null if that goes on with the thought before
  */
 export function thoughtStart({ answer, reasoning, parts = [], thoughtMs = 0 }, goesOn) {
-  const last = parts.findLast((part) => part.kind === "call" || part.kind === "thought");
+  const last = parts.findLast(isStep);
   const text = answer.slice(last?.at ?? 0);
   const isInCode = (text.match(FENCE) ?? []).length % 2 === 1;
   const isAfterText = !goesOn && !isInCode && text.trim() !== "" && hasEnded(text);
@@ -41,7 +42,7 @@ export function thoughtStart({ answer, reasoning, parts = [], thoughtMs = 0 }, g
  * @returns {Thought[]} the one before the answer, whose text may be empty, and one for each `ThoughtStart`
  */
 export function thoughtsOf({ reasoning, parts = [], state, thoughtMs, thoughtFrom, untimed = [] }) {
-  const starts = [{ from: 0, afterMs: 0 }, ...parts.filter((part) => part.kind === "thought")];
+  const starts = [{ from: 0, afterMs: 0 }, ...startsIn(parts)];
   return starts.map(({ from, afterMs }, index) => {
     const next = starts[index + 1];
     const text = reasoning.slice(from, next?.from);
@@ -57,9 +58,14 @@ export function thoughtsOf({ reasoning, parts = [], state, thoughtMs, thoughtFro
   });
 }
 
-/** Gives up the time of the present thought: part of it was not seen. @param {Exchange} exchange */
-export function forgetTime(exchange) {
-  const present = exchange.parts?.filter(({ kind }) => kind === "thought").length ?? 0;
+/**
+ * Gives up the time of the present thought, if the model is thinking. Call when a part of the answer may come, or has come,
+ * later than the model wrote it.
+ * @param {Exchange} exchange
+ */
+export function missThinking(exchange) {
+  if (exchange.thoughtFrom === undefined) return;
+  const present = startsIn(exchange.parts ?? []).length;
   if (!exchange.untimed?.includes(present)) exchange.untimed = [...(exchange.untimed ?? []), present];
 }
 
@@ -70,6 +76,11 @@ export function forgetTime(exchange) {
  */
 export function gapAfter(before, goesOn) {
   return before !== "" && !before.endsWith("\n\n") && (goesOn || hasEnded(before)) ? "\n\n" : "";
+}
+
+/** @param {import("./answer_parts.js").AnswerPart[]} parts */
+function startsIn(parts) {
+  return parts.filter((part) => part.kind === "thought");
 }
 
 /** @param {string} text */

@@ -3,7 +3,7 @@
  * and progress at the end. Loaded with the first of them.
  */
 
-import { callsOf } from "../conversation/answer_parts.js";
+import { callsOf, isStep } from "../conversation/answer_parts.js";
 import { MarkdownView } from "../markdown/markdown_view.js";
 import { ReasoningView } from "./reasoning_view.js";
 import { setLabel } from "../i18n/language.js";
@@ -215,8 +215,7 @@ function stepsOf(exchange) {
   const [, ...thoughts] = thoughtsOf(exchange);
   /** @type {Step[]} */
   const steps = [];
-  for (const part of parts) {
-    if (part.kind !== "call" && part.kind !== "thought") continue;
+  for (const part of parts.filter(isStep)) {
     const at = Math.min(part.at, answer.length);
     const thought = part.kind === "thought" ? thoughts.shift() : undefined;
     if (part.kind === "call") steps.push({ at, call: part });
