@@ -19,6 +19,7 @@ from tools.common.scripted_model import Chunk, ScriptedModel, finished, reply, s
 
 from .browser_errors import BrowserErrors
 from .conftest import CONTEXT_OPTIONS
+from .test_reasoning import SKIPPABLE_TIME
 
 # Records the texts that the last answer has shown, without repetitions, over all documents of the tab.
 WATCH_TEXT = """(() => {
@@ -44,8 +45,6 @@ COUNT_WRITES = """(() => {
     };
 })()"""
 RECONNECTING = "The connection was lost. Reconnecting…"
-# Time passes only by `window.skipped`, in milliseconds.
-SKIPPABLE_TIME = "() => { const start = Date.now(); window.skipped = 0; Date.now = () => start + window.skipped; }"
 
 
 @pytest.fixture
@@ -221,7 +220,7 @@ def test_a_lost_connection_is_said_quietly_and_the_answer_goes_on_when_it_is_bac
 def test_a_thought_of_which_a_part_was_not_seen_has_no_time_and_a_later_one_has(
     relayed: ChatPage, relay: CutRelay, model: ScriptedModel
 ) -> None:
-    relayed.page.evaluate(SKIPPABLE_TIME)
+    relayed.page.evaluate(f"() => {SKIPPABLE_TIME}")
     gates = [model.gate() for _ in range(3)]
     first, then, last = (Chunk(reasoning=thought) for thought in ("First.", "Then.", "At last."))
     model.enqueue(
