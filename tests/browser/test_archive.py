@@ -283,17 +283,17 @@ def test_exports_of_chatgpt_and_open_webui_are_imported_with_their_branches(chat
         {"id": "r1", "parentId": "u1", "childrenIds": [], "role": "assistant", "content": thought, "done": True},
     ]
     history = {"messages": {each["id"]: each for each in said}, "currentId": "r1"}
-    owui = [{"id": "c1", "user_id": "u", "title": "Tea", "created_at": 1600000000, "chat": {"history": history}}]
+    owui = [{"id": "c1", "title": "Tea", "created_at": 1600000000, "pinned": True, "chat": {"history": history}}]
     sentences = "1 conversation imported", "1 conversation imported", "This conversation is here already"
     for archive, sentence in zip((chatgpt, owui, chatgpt), sentences, strict=True):
         choose(chat, json.dumps(archive))
         expect(chat.page.locator(".import-result")).to_contain_text(sentence)
-    expect(titles(chat)).to_have_text(["Sky", "Tea"])
-    titles(chat).last.click()
+    expect(titles(chat)).to_have_text(["Tea", "Sky"])  # it was pinned there
+    titles(chat).first.click()
     expect(chat.prose).to_have_text("Tea.")
     chat.page.locator(".reasoning summary").click()
     expect(chat.page.locator(".reasoning")).to_contain_text("It's tea")
-    titles(chat).first.click()
+    titles(chat).last.click()
     expect(chat.questions).to_have_text(["Why is the sky blue?", "Run it"])
     expect(chat.prose).to_have_text("It prints 1.")
     expect(chat.answers.first.locator("> .prose")).to_have_text("Scattering.")
@@ -485,6 +485,28 @@ def test_an_answer_of_chatgpt_keeps_its_sources(chat: ChatPage) -> None:
     expect(chat.page.locator(".import-result")).to_have_text("This conversation is here already")
 
 
+def test_links_in_an_answer_of_chatgpt_stay_and_lost_pictures_and_maps_are_counted(chat: ChatPage) -> None:
+    named = "\ue200url\ue202The [old] guide\ue202turn0search3\ue201"
+    answer = (
+        "See \ue200url\ue202Manual\ue202https://example.org/a b\ue201, "
+        f"{named} and \ue200url\ue202a book\ue202turn0search9\ue201 \ue200cite\ue202turn0search0\ue201"
+        "\ue200memcite\ue201.\n\n"
+        '\ue200image_group\ue202{"query":["a","b"]}\ue201\n\n\ue200map\ue202turn0map0\ue201\n\n'
+        'Buy \ue200product_entity\ue202["turn0product1","a Widget"]\ue201 in \ue200entity["city","Oslo"]\ue201.'
+    )
+    reference = {"matched_text": named, "type": "grouped_webpages", "items": [{"url": "https://example.com/guide"}]}
+    metadata = {"content_references": [reference]}
+    nodes = [node("q1", None, "user", "Where?"), node("a1", "q1", "assistant", answer, metadata=metadata)]
+    choose(chat, tree("Links", nodes))
+    expect(chat.page.locator(".import-result")).to_have_text(
+        "1 conversation imported. 2 images, files, sources or tool messages were left out."
+    )
+    titles(chat).first.click()
+    expect(chat.prose.locator("p")).to_have_text(["See Manual, The [old] guide and a book.", "Buy a Widget in Oslo."])
+    addresses = [each.get_attribute("href") for each in chat.prose.locator("a").all()]
+    assert addresses == ["https://example.org/a%20b", "https://example.com/guide"]
+
+
 def test_an_answer_of_open_webui_keeps_its_sources(chat: ChatPage) -> None:
     page = {"source": "https://example.org/notes", "title": "Notes"}
     sources = [
@@ -555,6 +577,23 @@ def test_another_version_of_an_imported_answer_that_failed_is_kept(chat: ChatPag
     expect(chat.failure).to_have_count(0)
     chat.answer.get_by_role("button", name="Previous version").click()
     expect(chat.failure).to_have_text("This answer failed in the application that exported it.")
+
+
+def test_a_later_file_shows_its_new_messages_in_the_version_that_was_shown_there(chat: ChatPage) -> None:
+    nodes = [node("q1", None, "user", "Why?"), node("a1", "q1", "assistant", "Because.")]
+    choose(chat, tree("Grown", nodes))
+    expect(chat.page.locator(".import-result")).to_have_text("1 conversation imported")
+    nodes += [node("q2", "a1", "user", "Really?"), *(node(own, "q2", "assistant", own) for own in ("a3", "a2"))]
+    archive = tree("Grown", nodes).replace('"current_node": "a2"', '"current_node": "a3"')
+    choose(chat, archive)
+    expect(chat.page.locator(".import-result")).to_have_text("1 conversation updated")
+    titles(chat).first.click()
+    expect(chat.prose).to_have_text("a3")
+    chat.answer.get_by_role("button", name="Next version").click()
+    expect(chat.prose).to_have_text("a2")
+    choose(chat, archive)
+    expect(chat.page.locator(".import-result")).to_have_text("This conversation is here already")
+    expect(chat.prose).to_have_text("a2")
 
 
 def test_details_of_a_whole_imported_answer_name_only_what_is_known(chat: ChatPage) -> None:

@@ -12,6 +12,7 @@ import { withEvents } from "../conversation/answer_parts.js";
 import { Conversation } from "../conversation/conversation.js";
 import { MAX_TEMPERATURE } from "../conversation/tuning.js";
 import { titleFrom } from "../conversation/title.js";
+import { unmarked } from "./foreign_marks.js";
 import { chatGptSources, openWebUiSources } from "./foreign_sources.js";
 import { isObject, list, milliseconds, text } from "./foreign_values.js";
 
@@ -38,6 +39,7 @@ import { isObject, list, milliseconds, text } from "./foreign_values.js";
  * @property {number} changed
  * @property {string} current the id of the last message that was shown
  * @property {Message[]} messages
+ * @property {boolean} isPinned
  * @property {import("../conversation/tuning.js").Tuning} tuning
  *
  * @typedef {object} Foreign
@@ -46,8 +48,6 @@ import { isObject, list, milliseconds, text } from "./foreign_values.js";
  */
 
 const MAX_TITLE_CHARS = 200;
-const SOURCE_MARK = "(?:\ue200[^\ue201]*\ue201|【[^】]*†[^】]*】)";
-const SOURCE_MARKS = new RegExp(` ?${SOURCE_MARK}+(?=[\\s.,;:!?)\\]]|$)|${SOURCE_MARK}`, "g");
 
 /**
  * @param {unknown} archive parsed JSON
@@ -75,19 +75,19 @@ function chatGptTree(value) {
     const isSpoken = !isHidden && (message?.recipient ?? "all") === "all" && ["text", "multimodal_text"].includes(content.content_type);
     const files = isSpoken && role !== "system" ? [...list(content.parts).flatMap(fileOf), ...list(message.metadata?.attachments).flatMap(nameOf)] : [];
     const isMade = !isOfSide && files.length > 0; // a tool has made it for the answer
-    const spoken = isSpoken && isOfSide ? partsOf(content.parts) : "";
-    const { sources, leftOut } = chatGptSources(spoken && role === "assistant" ? message.metadata : null);
+    const spoken = unmarked(isSpoken && isOfSide ? wordsOf(content.parts) : "", message?.metadata?.content_references);
+    const { sources, leftOut } = chatGptSources(spoken.text && role === "assistant" ? message.metadata : null);
     const isThought = ["thoughts", "reasoning_recap"].includes(content.content_type);
     const isOfTool = !(isSpoken && isOfSide) && !isMade && !isHidden && !isThought && role !== "system" && hasContent(content);
     return {
       id,
       parent: text(node?.parent) || null,
       role: role === "user" && isSpoken ? "user" : role === "assistant" || isMade ? "assistant" : "",
-      text: withFiles(spoken, files),
+      text: withFiles(spoken.text, files),
       reasoning: content.content_type === "thoughts" ? thoughtsOf(content.thoughts) : "",
       model: text(message?.metadata?.model_slug),
       sources,
-      leftOut: files.length + leftOut + (isOfTool ? 1 : 0),
+      leftOut: files.length + leftOut + spoken.leftOut + (isOfTool ? 1 : 0),
       time: milliseconds(message?.create_time),
       ending: chatGptEnding(message),
     };
@@ -99,6 +99,7 @@ function chatGptTree(value) {
     changed: milliseconds(value.update_time),
     current: text(value.current_node),
     messages,
+    isPinned: false,
     tuning: {},
   };
 }
@@ -136,22 +137,10 @@ function withFiles(words, files) {
   return [...files.map((name) => `[${name}]`), words].filter(Boolean).join("\n");
 }
 
-/** @param {unknown} parts */
-function partsOf(parts) {
+/** @param {unknown} parts @returns {string} with ChatGPT's marks */
+function wordsOf(parts) {
   const texts = list(parts).map((/** @type {any} */ part) => (typeof part === "string" ? part : text(part?.text)));
-  const marked = texts.filter(Boolean).join("\n\n");
-  const named = marked.replace(/\ue200entity\ue202([^\ue201]*)\ue201/g, (_, entity) => entityName(entity));
-  // the others are marks of sources, which only ChatGPT can show; a space before one would stand before the full stop
-  return named.replace(SOURCE_MARKS, "");
-}
-
-/** @param {string} json of a kind, a name that is part of the text, and what it is @returns {string} the name */
-function entityName(json) {
-  try {
-    return text(JSON.parse(json)[1]);
-  } catch {
-    return ""; // another form
-  }
+  return texts.filter(Boolean).join("\n\n");
 }
 
 /** @param {unknown} thoughts */
@@ -191,6 +180,7 @@ function openWebUiTree(value) {
     changed: milliseconds(value.updated_at),
     current: text(history.currentId),
     messages,
+    isPinned: value.pinned === true,
     tuning: tuningOf(chat.params),
   };
 }
@@ -233,7 +223,7 @@ function unescape(html) {
  * @param {Tree} tree
  * @returns {Conversation | null} null if nobody has asked anything
  */
-function conversationFrom({ id: given, title, created, changed, current, messages, tuning }) {
+function conversationFrom({ id: given, title, created, changed, current, messages, isPinned, tuning }) {
   const id = given || (messages.find(({ role }) => role === "user")?.id ?? ""); // two without one are not the same
   const byId = new Map(messages.map((message) => [message.id, message]));
   /** @type {Map<string | null, Message[]>} */
@@ -290,7 +280,7 @@ function conversationFrom({ id: given, title, created, changed, current, message
   for (let chosen = owners.get(current); chosen; chosen = parents.get(chosen.parent ?? "")) choices[chosen.parent ?? ""] = chosen.id;
   const shown = [...(title || titleFrom(exchanges[0]?.question ?? ""))].slice(0, MAX_TITLE_CHARS).join("");
   const last = Math.max(...exchanges.map((exchange) => exchange.changed));
-  return new Conversation({ id: identifierOf(id), title: shown, created: start, changed: Math.min(changed || last, Date.now()), choices, ...tuning }, exchanges);
+  return new Conversation({ id: identifierOf(id), title: shown, created: start, changed: Math.min(changed || last, Date.now()), choices, ...(isPinned && { isPinned }), ...tuning }, exchanges);
 }
 
 /**
