@@ -287,7 +287,9 @@ export class ConversationStore {
         return !ours || isAhead(each, ours) || (each.changed > ours.changed && !isAhead(ours, each));
       });
       counts[!here ? "added" : lacking.length > 0 ? "updated" : "present"] += 1;
-      this.#enqueue(here?.record ?? record, lacking);
+      // what is new is shown as there; what is known, as here
+      const choices = { ...(lacking.length > 0 && record.choices), ...here?.record.choices };
+      this.#enqueue(here ? { ...here.record, choices } : record, lacking);
       if (!isFromServer) this.#events.changedHere(id, "content");
     }
     await this.flush();
