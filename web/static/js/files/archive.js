@@ -6,6 +6,7 @@
 import { isCurrency } from "../api/answer_details.js";
 import { Conversation } from "../conversation/conversation.js";
 import { ANSWER_STATES, INTERRUPTED } from "../conversation/exchange.js";
+import { ArchiveError } from "./archive_error.js";
 import { readForeign } from "./foreign_archive.js";
 import { MAX_IMAGES } from "../conversation/image_limits.js";
 import { MAX_TEMPERATURE } from "../conversation/tuning.js";
@@ -13,23 +14,12 @@ import { isIdentifier } from "../conversation/identifier.js";
 
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 
-/** @typedef {"notArchive" | "archiveNewer" | "archiveDamaged" | "archiveTooLarge" | "archiveUnreadable"} ArchiveProblem */
-
 const FORMAT = "sluice.conversations";
 const VERSION = 1; // increase it if older pages cannot read the new format
 const MAX_BYTES = 100_000_000; // years of conversations need far less, and a browser can still parse this much
 const END_BYTES = 100; // more than what is written around the images
 const MAX_TITLE_CHARS = 200;
 const DECISIONS = ["sent", "allowed", "denied", "elsewhere"];
-
-export class ArchiveError extends Error {
-  /** @param {ArchiveProblem} problem */
-  constructor(problem) {
-    super(problem);
-    this.name = "ArchiveError";
-    this.problem = problem;
-  }
-}
 
 /**
  * @param {Conversation[]} conversations

@@ -2,7 +2,8 @@
 
 import { callsOf } from "../conversation/answer_parts.js";
 import { collectImages, importImages } from "./archived_images.js";
-import { ArchiveError, readArchive, writeArchive } from "./archive.js";
+import { ArchiveError } from "./archive_error.js";
+import { readArchive, writeArchive } from "./archive.js";
 import { texts } from "../i18n/language.js";
 
 /** @typedef {import("../conversation/conversation.js").Conversation} Conversation */

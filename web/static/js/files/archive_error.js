@@ -1,0 +1,12 @@
+/** Why a file cannot be imported. */
+
+/** @typedef {"notArchive" | "archiveNewer" | "archiveDamaged" | "archiveTooLarge" | "archiveUnreadable"} ArchiveProblem */
+
+export class ArchiveError extends Error {
+  /** @param {ArchiveProblem} problem */
+  constructor(problem) {
+    super(problem);
+    this.name = "ArchiveError";
+    this.problem = problem;
+  }
+}
