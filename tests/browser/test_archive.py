@@ -32,9 +32,12 @@ def exported(chat: ChatPage) -> dict[str, Any]:
     return archive
 
 
-def choose(chat: ChatPage, text: str, names: tuple[str, str] = ("Settings", "Import")) -> None:
-    """Import a file, with the buttons of these names."""
-    file = FilePayload(name="export.json", mimeType="application/json", buffer=text.encode())
+def choose(chat: ChatPage, content: str | bytes, names: tuple[str, str] = ("Settings", "Import")) -> None:
+    """Import a file of JSON, or a ZIP file, with the buttons of these names."""
+    if isinstance(content, str):
+        file = FilePayload(name="export.json", mimeType="application/json", buffer=content.encode())
+    else:
+        file = FilePayload(name="export.zip", mimeType="application/zip", buffer=content)
     settings, button = names
     chat.page.get_by_role("button", name=settings).click()
     with chat.page.expect_file_chooser() as chooser:
@@ -164,7 +167,8 @@ def test_an_invalid_file_is_refused_with_a_message(chat: ChatPage) -> None:
     own = conversation["exchanges"][0]["id"]
     damaged = "This file is damaged. Nothing was imported. Export the conversations again."
     no_export = (
-        "This file is not an export of Sluice, ChatGPT or Open WebUI. Choose a JSON file that one of them exported."
+        "This file is not an export of Sluice, ChatGPT or Open WebUI. Choose a JSON file that one of them exported, "
+        "or ChatGPT's ZIP file."
     )
     newer = "A newer version of Sluice wrote this file, and this version cannot read it. Nothing was imported."
     refused = {
@@ -187,8 +191,8 @@ def test_an_invalid_file_is_refused_with_a_message(chat: ChatPage) -> None:
         "[" * 100_000: no_export,
     }
     result = chat.page.locator(".import-result")
-    for text, sentence in refused.items():
-        choose(chat, text)
+    for content, sentence in refused.items():
+        choose(chat, content)
         expect(result).to_have_text(sentence)
         chat.page.get_by_role("button", name="Settings").click()
         expect(result).to_be_empty()  # the sentence was about an earlier opening

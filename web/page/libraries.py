@@ -20,6 +20,7 @@ LIBRARIES: Final = (
     "vendor/katex/katex.css",
     "vendor/katex/katex.js",
     "vendor/markdown-it.js",
+    "vendor/unzipit.js",
 )
 
 

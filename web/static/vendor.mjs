@@ -27,6 +27,7 @@ const FILES = {
   "katex/dist/katex.min.css": "katex/katex.css",
   "katex/LICENSE": "licences/katex.txt",
   "lucide-static/LICENSE": "licences/lucide.txt",
+  "unzipit/LICENSE.md": "licences/unzipit.txt",
 };
 // The icons of the page, by their names in the package.
 const ICONS = [
@@ -64,6 +65,7 @@ for (const [source, target] of Object.entries(FILES)) await copy(source, target)
 await copyAsModule("dompurify/dist/purify.min.js", "dompurify.js", "default module.exports");
 await copyAsModule("markdown-it/dist/browser/markdown-it.umd.min.js", "markdown-it.js", "default module.exports");
 await copyAsModule("idb/build/umd.js", "idb.js", "const { openDB } = module.exports");
+await copyAsModule("unzipit/dist/unzipit.min.js", "unzipit.js", "const { unzip } = module.exports");
 for (const font of await readdir(join(packages, "katex/dist/fonts"))) {
   // every browser that runs this page reads woff2, which the style sheet names first
   if (font.endsWith(".woff2")) await copy(`katex/dist/fonts/${font}`, `katex/fonts/${font}`);

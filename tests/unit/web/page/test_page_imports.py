@@ -23,7 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "settings": {"i18n", "browser"},
     "ui": {"i18n", "browser"},
     "markdown": {"i18n", "browser", "ui"},
-    "files": {"i18n", "api", "conversation", "storage", "ui"},
+    "files": {"i18n", "browser", "api", "conversation", "storage", "ui"},
     "sync": {"browser", "conversation", "files", "storage"},
     "chat": {"i18n", "browser", "api", "conversation", "storage", "ui"},
     "dialogs": {"i18n", "browser", "api", "conversation", "storage", "settings", "ui", "files", "chat"},

@@ -55,6 +55,11 @@ export async function loadIdb() {
   return idb;
 }
 
+/** @returns {Promise<Pick<typeof import("unzipit"), "unzip"> | null>} never rejects */
+export function loadUnzipit() {
+  return load("unzipit.js");
+}
+
 /**
  * @param {string} file
  * @returns {Promise<any>} the module; null if it is missing

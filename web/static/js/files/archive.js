@@ -8,6 +8,7 @@ import { Conversation } from "../conversation/conversation.js";
 import { ANSWER_STATES, INTERRUPTED } from "../conversation/exchange.js";
 import { ArchiveError } from "./archive_error.js";
 import { readForeign } from "./foreign_archive.js";
+import { isZip, zippedConversations } from "./zipped_archive.js";
 import { MAX_IMAGES } from "../conversation/image_limits.js";
 import { MAX_TEMPERATURE } from "../conversation/tuning.js";
 import { isIdentifier } from "../conversation/identifier.js";
@@ -56,8 +57,7 @@ function withoutRun({ run: _, ...exchange }) {
  * @throws {ArchiveError}
  */
 export async function readArchive(file) {
-  if (file.size > MAX_BYTES) throw new ArchiveError("archiveTooLarge");
-  const value = parsed(await textOf(file));
+  const value = await valueOf(file);
   const foreign = value?.format === FORMAT ? null : readForeign(value);
   if (foreign) return { ...foreign, images: {} };
   if (value?.format !== FORMAT) throw new ArchiveError("notArchive");
@@ -243,12 +243,14 @@ function reachesRoot(id, parents) {
   return current === null;
 }
 
-/** @param {Blob} file */
-async function textOf(file) {
+/** @param {Blob} file @returns {Promise<any>} null if it is no JSON */
+async function valueOf(file) {
   try {
-    return await file.text();
-  } catch {
-    throw new ArchiveError("archiveUnreadable"); // changed or removed since the reader chose it
+    if (await isZip(file)) return await zippedConversations(file, MAX_BYTES);
+    if (file.size > MAX_BYTES) throw new ArchiveError("archiveTooLarge");
+    return parsed(await file.text());
+  } catch (error) {
+    throw error instanceof ArchiveError ? error : new ArchiveError("archiveUnreadable"); // changed or removed since the reader chose it
   }
 }
 

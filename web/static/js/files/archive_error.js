@@ -1,6 +1,9 @@
 /** Why a file cannot be imported. */
 
-/** @typedef {"notArchive" | "archiveNewer" | "archiveDamaged" | "archiveTooLarge" | "archiveUnreadable"} ArchiveProblem */
+/**
+ * @typedef {"notArchive" | "archiveNewer" | "archiveDamaged" | "archiveTooLarge" | "archiveUnreadable"
+ *   | ReturnType<typeof import("../ui/part_loader.js").missingPart>} ArchiveProblem
+ */
 
 export class ArchiveError extends Error {
   /** @param {ArchiveProblem} problem */

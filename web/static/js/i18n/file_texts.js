@@ -40,7 +40,7 @@ const ENGLISH = {
     count === 1
       ? "1 image was left out: there is no room for more images in this browser."
       : `${count} images were left out: there is no room for more images in this browser.`,
-  notArchive: "This file is not an export of Sluice, ChatGPT or Open WebUI. Choose a JSON file that one of them exported.",
+  notArchive: "This file is not an export of Sluice, ChatGPT or Open WebUI. Choose a JSON file that one of them exported, or ChatGPT's ZIP file.",
   archiveNewer: "A newer version of Sluice wrote this file, and this version cannot read it. Nothing was imported.",
   archiveDamaged: "This file is damaged. Nothing was imported. Export the conversations again.",
   archiveTooLarge: "This file is too large. The limit is 100 MB. Nothing was imported.",
@@ -65,7 +65,7 @@ const CHINESE = {
   imagesNotInFile: (count) => `文件中缺少 ${count} 张图片。`,
   imagesRefused: (count) => `有 ${count} 张图片未导入：图片已损坏、过大或不是 JPEG。`,
   imagesWithoutRoom: (count) => `有 ${count} 张图片未导入：此浏览器中已没有存放更多图片的空间。`,
-  notArchive: "这不是 Sluice、ChatGPT 或 Open WebUI 导出的文件，请选择由它们导出的 JSON 文件。",
+  notArchive: "这不是 Sluice、ChatGPT 或 Open WebUI 导出的文件，请选择由它们导出的 JSON 文件，或 ChatGPT 的 ZIP 文件。",
   archiveNewer: "此文件由更新版本的 Sluice 导出，当前版本无法读取。未导入任何内容。",
   archiveDamaged: "文件已损坏，未导入任何内容。请重新导出。",
   archiveTooLarge: "文件过大，上限为 100 MB。未导入任何内容。",
