@@ -11,8 +11,9 @@ from playwright.sync_api import Page, expect
 from tools.common.chat_page import ChatPage
 
 from .browser_errors import BrowserErrors
-from .test_archive import choose, node, tree
+from .test_archive import choose
 from .test_conversations import titles
+from .test_foreign_archive import node, tree
 from .test_without_vendor import without
 
 
