@@ -120,6 +120,7 @@ const store = new ConversationStore({
     storageNotices.saved();
     void storeRefused();
   },
+  read: (id) => storageNotices.read(id),
   forgotten: (id) => storageNotices.forget(id),
   listChanged: () => updateList(),
   changedElsewhere,

@@ -58,6 +58,14 @@ export class StorageNotices {
     this.#show();
   }
 
+  /** @param {string} id of a conversation that was read, which may have failed before; "" if all were */
+  read(id) {
+    const reason = this.#reasons.get(id);
+    if (!reason || !OF_ONE.has(reason) || this.#isUnsaved(id)) return;
+    this.#reasons.delete(id);
+    this.#show();
+  }
+
   /** @param {string} id of a conversation that is gone */
   forget(id) {
     this.#reasons.delete(id);

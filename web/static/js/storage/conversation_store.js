@@ -21,6 +21,7 @@ import { WriteQueue } from "./write_queue.js";
  * @property {(reason: StorageErrorReason, ids: string[]) => void} failed these conversations could not be read or stored,
  *   or something else, without ids
  * @property {() => void} saved something was stored or deleted: there may be room for what was refused
+ * @property {(id: string) => void} read a conversation was read; or all were, with ""
  * @property {(id: string) => void} forgotten a conversation is gone, also with what was not stored of it
  * @property {() => void} listChanged the list of conversations has changed
  * @property {(id: string) => void} changedElsewhere another tab has changed a conversation
@@ -133,6 +134,7 @@ export class ConversationStore {
   async load(id) {
     await this.#opened;
     const stored = await this.#try(async (database) => (await database.conversation(id)) ?? null, [id]);
+    if (stored !== undefined) this.#events.read(id);
     if (stored === undefined && this.#catalogue.isWritten(id)) return undefined; // of which the queue has only changes
     const record = this.#queue.record(id) ?? stored?.record;
     if (!record) return stored === undefined ? undefined : null;
@@ -326,6 +328,7 @@ export class ConversationStore {
   async visit(visit) {
     await this.#opened;
     const isRead = await this.#try((database) => database.visit(visit).then(() => true));
+    if (isRead) this.#events.read("");
     for (const exchange of this.#queue.exchanges) visit(exchange);
     return isRead === true && this.#isListRead; // without the list, backups of earlier pages may wait
   }
