@@ -54,6 +54,19 @@ def test_a_search_result_shows_a_snippet_and_opens_at_the_marked_words(browser_p
     expect(snippet).to_be_hidden()
 
 
+def test_a_search_for_a_phrase_opens_where_its_words_follow_each_other(browser_page: Page) -> None:
+    chat = ChatPage(browser_page).open()
+    lines = "\n\n".join(f"Line {number}" for number in range(40))
+    later = f"The owl sleeps, it is a snowy day.\n\n{lines}\n\nHere sits a **Snowy owl**, a snowy owl.\n\n{lines}"
+    open_conversation(chat, ["It is snowy; an owl sits.", later, "Again a snowy owl."])
+    open_result(chat, "snowy OWL")
+    place = chat.answers.nth(1).locator("p", has_text="Here sits")
+    expect(place).to_be_in_viewport(ratio=1)
+    expect(chat.page.locator(".conversation .snippet")).to_contain_text("Here sits a Snowy owl")
+    open_result(chat, "sits snowy")  # in no exchange as a phrase: the first with both
+    expect(chat.answers.first.locator(".prose")).to_be_in_viewport(ratio=1)
+
+
 LINES: Final = "\n".join(f"Line {number}" for number in range(40))
 HIDDEN: Final = [
     "<details><summary>One</summary>\n\n<details><summary>Two</summary>\n\nAn okapi.\n\n</details>\n</details>",

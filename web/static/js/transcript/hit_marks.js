@@ -9,7 +9,7 @@ const UNSEARCHED = "button, .reasoning, figcaption, .katex-mathml"; // names tha
 const WITH_SOURCE = "a[href], img[alt], .code, .formula";
 
 /**
- * @typedef {{ word: string, range: Range }} Mark
+ * @typedef {{ word: string, range: Range, isPhrase?: boolean }} Mark of a phrase, if all words follow each other there
  * @typedef {{ box: Element, texts: Text[] }} Run texts that follow each other in one element, or in one box of code
  */
 
@@ -42,7 +42,7 @@ export class HitMarks {
     this.#observer.observe(exchange, { childList: true, subtree: true });
   }
 
-  /** The first mark of each word: of the answer if it has all words, because then the list quotes the answer. */
+  /** The first mark of each word: of the phrase if there is one, and of the answer if it has it, because then the list quotes the answer. */
   get quoted() {
     this.#quoted ??= quotedOf([...this.#marks.flat(), ...this.#elements].sort(byPlace), this.#words);
     return this.#quoted;
@@ -106,16 +106,19 @@ function marksIn({ texts }, words) {
   const all = texts.map(lowerCase).join("");
   const places = words.flatMap((word) => placesIn(all, word).map((at) => ({ word, at }))).sort((one, other) => one.at - other.at);
   if (places.length === 0) return [];
+  const phrase = words.join(" ");
+  const phrases = words.length > 1 ? placesIn(all, phrase) : [];
   let length = 0;
   const ends = texts.map((text) => (length += text.length));
   return places.map(({ word, at }) => {
+    while (at >= (phrases[0] ?? Infinity) + phrase.length) phrases.shift();
     const range = document.createRange();
     const end = at + word.length;
     const first = ends.findIndex((each) => each > at);
     const last = ends.findIndex((each) => each >= end);
     range.setStart(/** @type {Text} */ (texts[first]), at - (ends[first - 1] ?? 0));
     range.setEnd(/** @type {Text} */ (texts[last]), end - (ends[last - 1] ?? 0));
-    return { word, range };
+    return { word, range, isPhrase: at >= (phrases[0] ?? Infinity) };
   });
 }
 
@@ -183,8 +186,10 @@ function placesIn(text, word) {
  */
 function quotedOf(marks, words) {
   const firstOf = (/** @type {Mark[]} */ among) => among.filter((mark) => among.find(({ word }) => word === mark.word) === mark);
-  const ofAnswer = firstOf(marks.filter(({ range }) => !questionAround(range)));
-  return ofAnswer.length === new Set(words).size ? ofAnswer : firstOf(marks);
+  const phrases = marks.filter(({ isPhrase }) => isPhrase);
+  const among = phrases.length > 0 ? phrases : marks;
+  const ofAnswer = firstOf(among.filter(({ range }) => !questionAround(range)));
+  return ofAnswer.length === new Set(words).size ? ofAnswer : firstOf(among);
 }
 
 /** @param {Range} place */
