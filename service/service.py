@@ -20,7 +20,8 @@ from .concurrency.event_loop_thread import LoopHealth, LoopState, LoopThread, Lo
 from .concurrency.replaced_threads import refuse_replaced_threads
 from .errors import InternalError, Interrupted, Overloaded, ShuttingDown
 from .events.events import Custom, Event, Failed, Finished, Reasoning, Text, ToolCall, ToolResult
-from .events.tool_uses import ToolUse, pair_tool_events
+from .events.joined_answer import join_answer
+from .events.tool_uses import ToolUse
 from .events.usage import Usage
 from .observability.logging import request_id, trace
 from .observability.metrics import Metrics
@@ -76,12 +77,6 @@ def _make_run_context(run_id: str) -> Context:
     context.run(request_id.set, run_id)
     context.run(trace.set, trace.get())
     return context
-
-
-def _ends_a_sentence(tokens: Sequence[str]) -> bool:
-    """Tell whether a text ends with a sentence or a line, by its last tokens."""
-    end = "".join(tokens[-8:]).rstrip(" \"'”’)]」』*_`")
-    return end.endswith((".", "!", "?", ":", "…", "。", "！", "？", "：", "\n"))
 
 
 class ChatService:
@@ -397,41 +392,21 @@ class ChatService:
     def complete(self, run: Subscription) -> Reply:
         """Read a run to its end and join it into one reply. For the reader's thread.
 
-        A text behind a call of a tool is another message of the model: it begins a paragraph. So does a thought that
-        follows a call or a text.
-
         Raises:
             ServiceError: The answer failed; the text that had come is dropped.
         """
-        texts: list[str] = []
-        thoughts: list[str] = []
-        tool_events: list[Event] = []
+        kept: list[Event] = []
         custom_events: list[Custom] = []
-        is_after_call = has_called = has_written = False  # the latter two since the last thought
         for _, events in run:
             for event in events:
                 match event:
-                    case Text(text, _):
-                        if is_after_call and texts and not texts[-1].endswith("\n\n"):
-                            texts.append("\n\n")
-                        is_after_call = False
-                        has_written = True
-                        texts.append(text)
-                    case Reasoning(text, _):
-                        # A provider may also send thought and text in turns within a sentence.
-                        is_other = has_called or (has_written and _ends_a_sentence(thoughts))
-                        if is_other and thoughts and not thoughts[-1].endswith("\n\n"):
-                            thoughts.append("\n\n")
-                        has_called = has_written = False
-                        thoughts.append(text)
-                    case ToolCall() | ToolResult():
-                        is_after_call = has_called = True
-                        tool_events.append(event)
+                    case Text() | Reasoning() | ToolCall() | ToolResult():
+                        kept.append(event)
                     case Custom():
                         custom_events.append(event)
                     case Finished(reason, usage):
-                        uses = pair_tool_events(tool_events)
-                        return Reply("".join(texts), "".join(thoughts), reason, usage, uses, custom_events)
+                        answer = join_answer(kept)
+                        return Reply(answer.text, answer.reasoning, reason, usage, answer.tool_calls, custom_events)
                     case Failed(error):
                         # The traceback of a raised error would hold this frame, and the frame the error.
                         raise copy(error)
