@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..chat import CurrentChat
 from ..events.events import Chunks, Custom, Event, Failed, Finished, Reasoning, Text, ToolCall, ToolResult
-from ..events.tool_uses import ToolUse, pair_tool_events
+from ..events.joined_answer import JoinedAnswer, join_answer
 from ..events.usage import Usage, estimate_usage
 from .costs import with_cost
 
@@ -20,7 +20,7 @@ class RunFigures:
 
         Args:
             current: What is sent to the model, for an estimate of the usage.
-            keeps_text: Whether `text`, `reasoning` and `tool_calls` are wanted.
+            keeps_text: Whether `answer` is wanted.
         """
         self._current = current
         self._began = time.monotonic()
@@ -32,8 +32,7 @@ class RunFigures:
         # Bytes that the model has written, in UTF-8, and those that came with them or of tools.
         self._written_bytes = self._other_bytes = 0
         self._usage: Usage | None = None
-        self._texts: list[Text | Reasoning] | None = [] if keeps_text else None
-        self._tool_events: list[Event] | None = [] if keeps_text else None
+        self._kept: list[Event] | None = [] if keeps_text else None
 
     def record(self, batch: Sequence[Event]) -> Sequence[Event]:
         """Count events; return them with the usage in the last one."""
@@ -46,8 +45,8 @@ class RunFigures:
                 self._written_bytes += len(text) if text.isascii() else len(text.encode(errors="replace"))
                 if self.first_token is None:
                     self.first_token = self.duration
-                if self._texts is not None:
-                    self._texts.append(event)
+                if self._kept is not None:
+                    self._kept.append(event)
             elif type(event) is Chunks:
                 text = event.text + event.reasoning
                 self._chunk_count += event.chunk_count
@@ -55,8 +54,8 @@ class RunFigures:
                 self._other_bytes += len(event.frames)
                 if self.first_token is None:
                     self.first_token = self.duration
-                if self._texts is not None:
-                    self._texts += [Reasoning(event.reasoning), Text(event.text)]
+                if self._kept is not None:
+                    self._kept += [each for each in (Reasoning(event.reasoning), Text(event.text)) if each.text]
             elif type(event) is Finished:
                 self._usage = event.usage
                 self.end = Finished(event.reason, self.usage, event.reported)
@@ -74,16 +73,16 @@ class RunFigures:
         if type(event) is ToolCall:
             self._chunk_count += 1
             self._written_bytes += _size(event.arguments)
-            self._keep_tool_event(event)
+            self._keep(event)
         elif type(event) is ToolResult:
             self._other_bytes += _size(event.text)
-            self._keep_tool_event(event)
+            self._keep(event)
         elif type(event) is Custom:
             self._other_bytes += len(event.data)
 
-    def _keep_tool_event(self, event: Event) -> None:
-        if self._tool_events is not None:
-            self._tool_events.append(event)
+    def _keep(self, event: Event) -> None:
+        if self._kept is not None:
+            self._kept.append(event)
 
     @property
     def duration(self) -> float:
@@ -106,19 +105,9 @@ class RunFigures:
         return usage
 
     @property
-    def text(self) -> str:
-        """The text of the answer, as far as it has come; empty where it is not kept."""
-        return "".join([each.text for each in self._texts or () if type(each) is Text])
-
-    @property
-    def reasoning(self) -> str:
-        """What the model thought before it answered; empty where it is not kept."""
-        return "".join([each.text for each in self._texts or () if type(each) is Reasoning])
-
-    @property
-    def tool_calls(self) -> list[ToolUse]:
-        """The calls of tools with their results, as far as they have come; empty where they are not kept."""
-        return pair_tool_events(self._tool_events or ())
+    def answer(self) -> JoinedAnswer:
+        """The answer, as far as it has come; empty where it is not kept."""
+        return join_answer(self._kept or ())
 
 
 def _size(text: str) -> int:

@@ -182,16 +182,17 @@ class Run(Subscription):
     def end(self) -> RunEnd:
         """Return how the run has ended. After `close`."""
         end = self._figures.end
+        answer = self._figures.answer
         return RunEnd(
             chat=self.chat,
-            text=self._figures.text,
-            reasoning=self._figures.reasoning,
+            text=answer.text,
+            reasoning=answer.reasoning,
             outcome=self._outcome(),
             code=self._code,
             finish_reason=end.reason if isinstance(end, Finished) and not self._is_left else "",
             usage=self._figures.usage,
             duration=self._duration,
-            tool_calls=tuple(self._figures.tool_calls),
+            tool_calls=answer.tool_calls,
         )
 
     @property

@@ -17,9 +17,9 @@ class RunEnd:
 
     #: What was sent to the model.
     chat: Chat
-    #: The text that came; of a whole answer all of it.
+    #: The text that came; of a whole answer all of it. Behind a call of a tool it goes on in another paragraph.
     text: str
-    #: What the model thought before it answered.
+    #: What the model thought; thoughts of several times are paragraphs.
     reasoning: str
     #: `done`; `disconnected`: the client stopped or lost the connection; `stopped`: the server was shut down;
     #: `timeout`; `error`.

@@ -79,7 +79,7 @@ def test_the_model_gets_results_and_goes_on_and_readers_see_texts_calls_results_
     end = frames[-1]
     assert (end["finish_reason"], end["usage"]) == ("stop", usage_of(30, 12))
     (run,) = ends
-    assert (run.outcome, run.text, run.finish_reason) == ("done", "Let me see. It is there.", "stop")
+    assert (run.outcome, run.text, run.finish_reason) == ("done", "Let me see. \n\nIt is there.", "stop")
     ((use),) = run.tool_calls
     assert use.result is not None
     assert (use.call.name, use.call.arguments, use.result.text) == ("search", '{"query": "x"}', "found x")
