@@ -168,6 +168,18 @@ def test_the_mode_setting_applies_to_the_next_answer(chat: ChatPage) -> None:
     assert bodies[0]["interaction_mode"] == "block"
 
 
+@pytest.mark.parametrize("width", [1100, 390])
+def test_the_cost_of_whole_answers_stands_under_their_button(chat: ChatPage, width: int) -> None:
+    chat.page.set_viewport_size({"width": width, "height": 800})
+    dialog = settings(chat)
+    dialog.get_by_label("All at once").check()
+    help_box, buttons = dialog.locator(".help").bounding_box(), dialog.locator(".options").first.bounding_box()
+    assert help_box is not None
+    assert buttons is not None
+    assert help_box["y"] >= buttons["y"] + buttons["height"]
+    assert (help_box["x"], help_box["width"]) == (buttons["x"], buttons["width"])
+
+
 def test_the_reader_chooses_among_the_models_that_the_operator_allows(browser_page: Page) -> None:
     chat = ChatPage(browser_page)
     chat.configure(models=["small", "large"], model="small")
