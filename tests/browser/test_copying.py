@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from tools.common.scripted_model import ScriptedModel, reply
 
-from .fed_answer import call_frame, result_frame
+from .fed_answer import call_frame, custom_frame, result_frame
 
 ANSWER: Final = """An area is $\\pi r^2$ here.
 
@@ -248,3 +248,36 @@ def test_copied_answers_leave_out_the_calls_and_thoughts_between_their_texts(bro
     browser_page.keyboard.press("Control+c")
     lines = browser_page.evaluate(READ)["text/plain"].split("\n")
     assert [line for line in lines if line] == ["Look it up", "One.", "Then that.", "Two."]
+
+
+@pytest.mark.browser_context(permissions=["clipboard-read", "clipboard-write"])
+def test_copied_answers_end_with_the_list_of_their_sources(browser_page: Page) -> None:
+    chat = ChatPage(browser_page).open()
+    tool = (call_frame("c", "search"), result_frame("c", "search", "found"))
+    sources = (
+        custom_frame("citation", title="A [page]", url="https://www.example.org/a?b=1", text="What it says."),
+        custom_frame("citation", title="A book"),
+    )
+    parts = (*tool, *sources, text_frame("**Done**, see [1].\n"), DONE_FRAME)
+    chat.reply_once(content_type="text/event-stream", body=frames(*parts))
+    chat.ask_and_wait("Look it up")
+    expect(chat.answer.locator(".sources li")).to_have_count(2)
+    chat.answer.get_by_role("button", name="Copy answer").click()
+    expect(chat.status).to_have_text("Copied")
+    both = browser_page.evaluate(READ)
+    assert both["text/plain"] == (
+        "**Done**, see [1].\n\n1. [A \\[page\\]](<https://www.example.org/a?b=1>)\n2. A book"
+    )
+    assert re.sub(r' dir="auto"', "", both["text/html"]) == (
+        "<p><strong>Done</strong>, see [1].</p>"
+        '<ol start="1"><li><a href="https://www.example.org/a?b=1">A [page]</a> <span>example.org</span>'
+        "<p>What it says.</p></li><li><span>A book</span></li></ol>"
+    )
+    # what is selected by hand is copied as it is shown
+    browser_page.evaluate("document.activeElement.blur()")
+    browser_page.evaluate(SELECT, [".question", ".answer"])
+    browser_page.keyboard.press("Control+c")
+    both = browser_page.evaluate(READ)
+    lines = [line for line in both["text/plain"].split("\n") if line]
+    assert lines == ["Look it up", "Done, see [1].", "A [page] example.org", "What it says.", "A book"]
+    assert 'href="https://www.example.org/a?b=1"' in both["text/html"]

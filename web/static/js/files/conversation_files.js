@@ -1,6 +1,7 @@
 /** Exports conversations as files, and imports them. */
 
 import { callsOf } from "../conversation/answer_parts.js";
+import { escaped, sourceList } from "../conversation/markdown_text.js";
 import { collectImages, importImages } from "./archived_images.js";
 import { ArchiveError } from "./archive_error.js";
 import { readArchive, writeArchive } from "./archive.js";
@@ -113,22 +114,18 @@ function markdownOf({ record, path }) {
 }
 
 /** @param {Exchange} exchange */
-function section({ question, answer, state, parts: others, images = [] }) {
+function section(exchange) {
+  const { question, answer, state, parts: others, images = [] } = exchange;
   const quoted = question.split("\n").map((line) => `> ${line}`.trimEnd());
   const parts = [quoted.join("\n")];
   if (images.length > 0) parts.push(`*${texts.imagesSent(images.map(({ name }) => escaped(name)))}*`);
   if (answer.trim() !== "") parts.push(answer.trim());
   const tools = [...new Set(callsOf(others).map(({ name }) => escaped(name)))];
   if (tools.length > 0) parts.push(`*${texts.toolsUsed(tools)}*`);
-  const sources = others?.filter((part) => part.kind === "source") ?? [];
-  if (sources.length > 0) parts.push(sources.map(({ title, url }, index) => `${index + 1}. ${url ? `[${escaped(title)}](<${url}>)` : escaped(title)}`).join("\n"));
+  const sources = sourceList(exchange);
+  if (sources) parts.push(sources);
   if (state !== "complete") parts.push(`*${texts.incomplete}*`);
   return parts.join("\n\n");
-}
-
-/** @param {string} text @returns {string} as Markdown that shows it */
-function escaped(text) {
-  return text.replace(/[\\`*_[\]<>&~|$#]/g, "\\$&");
 }
 
 /**

@@ -6,6 +6,7 @@
 import { BranchSwitch } from "./branch_switch.js";
 import { COPY_ENDED, copyButton, iconButton, iconOf, MenuButton, PART_MISSING, quietButton, showCopied } from "../ui/button.js";
 import { canContinue } from "../conversation/exchange.js";
+import { answerWithSources } from "../conversation/markdown_text.js";
 import { reportOf } from "./failure_view.js";
 import { remediesFor } from "./remedy.js";
 import { texts } from "../i18n/language.js";
@@ -61,7 +62,7 @@ export class AnswerActions {
       ...(place < 0 ? [] : buttons.slice(place + 1)),
       this.branches.element,
       // those that stay while an answer is running stand together
-      exchange.answer ? copyButton("copyAnswer", "copy-answer", () => exchange.answer, { html: () => this.#richText() }) : "",
+      exchange.answer ? copyButton("copyAnswer", "copy-answer", () => answerWithSources(exchange), { html: () => this.#richText() }) : "",
       detailsButton,
       mayRetry ? "" : iconButton("refresh-cw", "regenerate", "regenerate when-idle", () => this.#events.regenerate(exchange)),
       this.#moreButton(exchange),
@@ -79,8 +80,10 @@ export class AnswerActions {
 
   /** @returns {Promise<string> | undefined} the answer as HTML; undefined while it is shown as plain text */
   #richText() {
-    const proses = this.#row.closest(".answer")?.querySelectorAll(":scope > .prose:not(.plain)");
-    return proses?.length ? import("./copied_content.js").then(({ richText }) => richText(proses)) : undefined;
+    const answer = this.#row.closest(".answer");
+    if (!answer?.querySelector(":scope > .prose:not(.plain)")) return undefined;
+    const parts = answer.querySelectorAll(":scope > :is(.prose:not(.plain), .sources:not([hidden]))");
+    return import("./copied_content.js").then(({ richText }) => richText(parts));
   }
 
   /**

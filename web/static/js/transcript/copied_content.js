@@ -28,13 +28,13 @@ export function watchCopying(log) {
 }
 
 /**
- * @param {Iterable<Element>} proses the parts of an answer's text
+ * @param {Iterable<Element>} parts the parts of an answer's text, and its sources
  * @returns {string} the same as HTML for other programs
  */
-export function richText(proses) {
-  const ranges = [...proses].map((prose) => {
+export function richText(parts) {
+  const ranges = [...parts].map((part) => {
     const range = document.createRange();
-    range.selectNodeContents(prose);
+    range.selectNodeContents(part);
     return range;
   });
   return ranges.map((range) => htmlOf(contentOf(range))).join("");
