@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
+from tools.common.page_modules import with_page_modules
 from tools.common.scripted_model import ScriptedModel, finished, reply, said
 
 from .kept_images import AGE_UNUSED
@@ -87,6 +88,68 @@ def test_deletions_in_two_tabs_are_undone_in_any_order(
     chat.wait_saved()
     chat.page.reload()
     expect(chat.questions).to_have_text(asked)
+
+
+# Conversations with versions, in which exchanges are deleted, restored in any order, and asked in between, as in
+# several tabs. Returns what the first one did that is not as it was when all are restored.
+UNDO_AT_RANDOM: Final = with_page_modules("""async () => {
+    const { Conversation } = await pageModule("conversation/conversation.js");
+    let seed = 7;
+    const random = (below) => {
+        seed = (seed * 1103515245 + 12345) % 2147483648;
+        return Math.floor((seed / 2147483648) * below);
+    };
+    let now = Date.now();
+    Date.now = () => ++now;
+    for (let trial = 0; trial < 3000; trial++) {
+        const conversation = new Conversation({ id: "c", title: "", created: 0, changed: 0, choices: {} });
+        const parents = new Map();
+        for (let count = 1 + random(5); count > 0; count--) {
+            const { path } = conversation;
+            const isVersion = path.length > 0 && random(4) === 0;
+            const question = `${parents.size}`;
+            const { id, parent } = isVersion
+                ? conversation.branch(path[random(path.length)], question)
+                : conversation.append(question);
+            parents.set(id, parent);
+        }
+        const removals = [];
+        const done = [];
+        const restore = () => {
+            const [removal] = removals.splice(random(removals.length), 1);
+            conversation.restore(removal);
+            done.push(`restored ${removal.exchange.question}`);
+        };
+        for (let step = 0; step < 6; step++) {
+            const { exchanges } = conversation;
+            const what = random(3);
+            if (what === 0 && exchanges.length > 0) {
+                const exchange = exchanges[random(exchanges.length)];
+                removals.push(conversation.remove(exchange));
+                done.push(`removed ${exchange.question}`);
+            } else if (what === 1 && removals.length > 0) restore();
+            else if (what === 2) {
+                conversation.append(`new ${step}`);
+                done.push(`asked new ${step}`);
+            }
+        }
+        while (removals.length > 0) restore();
+        const now = new Map(conversation.exchanges.map((exchange) => [exchange.id, exchange]));
+        const isAsBefore = [...parents].every(([id, parent]) => now.get(id)?.parent === parent);
+        const areReached = [...now.values()].every((exchange) => {
+            let steps = 0;
+            for (let each = exchange; each && steps <= now.size; each = now.get(each.parent)) steps++;
+            return steps <= now.size && !exchange.removed;
+        });
+        const asked = done.filter((each) => each.startsWith("asked"));
+        if (!isAsBefore || !areReached || now.size !== parents.size + asked.length) return done;
+    }
+    return [];
+}""")
+
+
+def test_deletions_among_versions_are_undone_in_any_order(chat: ChatPage) -> None:
+    assert chat.page.evaluate(UNDO_AT_RANDOM) == []
 
 
 def test_a_deleted_conversation_comes_back_after_a_question_in_another_one(

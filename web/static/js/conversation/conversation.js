@@ -32,9 +32,8 @@ import { titleFrom } from "./title.js";
  * @property {Exchange[]} children
  * @property {string | undefined} choice
  * @property {boolean} isOnly whether there was no other version
- * @property {string[]} earlier the ids of its ancestors then, nearest first
- * @property {string[]} later the ids of its descendants then
- * @property {Set<string>} known the ids of all others then
+ * @property {string[]} ancestors their ids, nearest first, also of those that had been removed
+ * @property {number} at milliseconds since 1970
  */
 
 const ROOT = "";
@@ -152,18 +151,18 @@ export class Conversation {
     const isOnly = siblings.length === 1;
     const other = siblings.findLast((each) => each !== exchange && each.question === exchange.question);
     const choice = this.record.choices[exchange.id];
-    const earlier = [];
-    for (let each = this.#parentOf(exchange); each; each = this.#parentOf(each)) earlier.push(each.id);
-    const later = children.map(({ id }) => id);
-    for (const id of later) later.push(...this.#childrenOf(id).map((each) => each.id)); // which are visited, too
-    for (const child of children) child.parent = exchange.parent;
+    const ancestors = this.#ancestorsOf(exchange);
+    for (const child of children) {
+      child.parent = exchange.parent;
+      child.removed = [...(child.removed ?? []), exchange.id, ...(exchange.removed ?? [])];
+    }
     this.#exchanges.delete(exchange.id);
     this.#children = null;
     delete this.record.choices[exchange.id];
     const next = children.find(({ id }) => id === choice) ?? children.at(-1) ?? other;
     if (next) this.choose(next);
     else delete this.record.choices[exchange.parent ?? ROOT];
-    return { exchange, children, choice, isOnly, earlier, later, known: new Set(this.#exchanges.keys()) };
+    return { exchange, children, choice, isOnly, ancestors, at: Date.now() };
   }
 
   /**
@@ -172,24 +171,23 @@ export class Conversation {
    * @param {Removal} removal
    * @returns {Exchange[]} the changed exchanges
    */
-  restore({ exchange, choice, isOnly, earlier, later, known }) {
-    const since = this.path.find(({ id }) => !known.has(id));
-    /** To what followed it. @type {Set<Exchange>} */
-    const leading = new Set();
-    for (const id of later) {
-      for (let each = this.#exchanges.get(id); each && !leading.has(each); each = this.#parentOf(each)) leading.add(each);
-    }
-    let parent = earlier.find((id) => this.#exchanges.has(id)) ?? null;
-    const isOnlyNow = isOnly && this.#childrenOf(parent).every((each) => leading.has(each) || !known.has(each.id));
-    const isFollower = (/** @type {Exchange} */ each) =>
-      each.id !== exchange.id && (leading.has(each) || (isOnlyNow && !known.has(each.id))); // an import may have brought it
-    const isRestored = (/** @type {Exchange} */ each) => !known.has(each.id) && each.created < exchange.created;
-    for (let next; (next = this.#childrenOf(parent).find((each) => isFollower(each) && isRestored(each))); ) parent = next.id;
-    const followers = this.#childrenOf(parent).filter(isFollower);
+  restore({ exchange, choice, isOnly, ancestors, at }) {
+    const isNew = (/** @type {Exchange} */ each) => each.created > at;
+    const since = this.path.find(isNew);
+    const place = ancestors.findIndex((id) => this.#exchanges.has(id));
+    const parent = ancestors[place] ?? null;
+    const isBehind = (/** @type {Exchange} */ each) => each.removed?.includes(exchange.id) === true;
+    const inItsPlace = this.#childrenOf(parent);
+    const isOnlyNow = isOnly && inItsPlace.every((each) => isBehind(each) || isNew(each));
+    const followers = [...this.exchanges.filter(isBehind), ...(isOnlyNow ? inItsPlace.filter((each) => !isBehind(each)) : [])];
     const chosen = this.#chosenChildOf(parent);
     if (chosen && followers.includes(chosen)) choice = chosen.id;
+    for (const each of followers) {
+      each.parent = exchange.id;
+      setRemoved(each, each.removed?.slice(0, Math.max(0, each.removed.indexOf(exchange.id))));
+    }
     exchange.parent = parent;
-    for (const child of followers) child.parent = exchange.id;
+    setRemoved(exchange, place < 0 ? ancestors : ancestors.slice(0, place));
     this.#exchanges.set(exchange.id, exchange);
     this.#children = null;
     this.choose(exchange);
@@ -252,6 +250,15 @@ export class Conversation {
     return parent === null ? undefined : this.#exchanges.get(parent);
   }
 
+  /** @param {Exchange} exchange @returns {string[]} the ids of what it has followed, nearest first, also of what was removed */
+  #ancestorsOf(exchange) {
+    const ancestors = [];
+    for (let each = /** @type {Exchange | undefined} */ (exchange); each; each = this.#parentOf(each)) {
+      ancestors.push(...(each.removed ?? []), ...(each.parent === null ? [] : [each.parent]));
+    }
+    return ancestors;
+  }
+
   /** @param {string | null} parent */
   #chosenChildOf(parent) {
     const siblings = this.#childrenOf(parent);
@@ -289,6 +296,12 @@ export function messagesOf({ question, answer, images }) {
   /** @type {Message} */
   const asked = { role: "user", content: question, ...(images && { images: images.map(({ id }) => id) }) };
   return answer.trim() === "" ? [asked] : [asked, { role: "assistant", content: answer }];
+}
+
+/** @param {Exchange} exchange @param {string[]} [ids] of removed ones between it and its parent */
+function setRemoved(exchange, ids = []) {
+  if (ids.length > 0) exchange.removed = ids;
+  else delete exchange.removed;
 }
 
 /** @returns {ConversationRecord} */

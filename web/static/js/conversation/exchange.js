@@ -12,6 +12,7 @@ import { gapAfter, missThinking, thoughtStart } from "./thoughts.js";
  * @typedef {object} Exchange
  * @property {string} id
  * @property {string | null} parent the id of the previous exchange; null for a first one
+ * @property {string[]} [removed] the ids of exchanges between it and its parent that were removed, nearest first
  * @property {string} question
  * @property {ImageReference[]} [images] of the question
  * @property {string} answer the text received so far

@@ -40,7 +40,7 @@ export async function writeArchive(conversations, collect) {
 }
 
 /** @param {Exchange} exchange @returns {Exchange} without what only its server and this browser understand */
-function withoutRun({ run: _, ...exchange }) {
+function withoutRun({ run: _, removed: __, ...exchange }) {
   return exchange;
 }
 
