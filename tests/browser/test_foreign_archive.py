@@ -239,7 +239,7 @@ def test_an_answer_of_chatgpt_keeps_its_sources(chat: ChatPage) -> None:
             "type": "grouped_webpages",
             "items": [{"title": "", "url": "javascript:alert(1)"}, {"title": "x", "url": 7}],
         },
-        {"type": "file", "name": "notes.pdf"},
+        {"type": "file", "name": "notes.pdf", "url": "/files/1"},
         {"type": "sources_footnote", "sources": [news]},
     ]
     cited = [{"metadata": {"type": "webpage", "title": "Older", "url": "http://example.edu/", "text": "Long ago"}}]

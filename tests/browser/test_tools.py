@@ -39,6 +39,16 @@ def ask(chat: ChatPage, *parts: dict[str, object] | str) -> None:
     chat.ask("Look it up")
 
 
+def exported(chat: ChatPage, more: Locator, item: str, folder: Path) -> str:
+    """Return the file that an item of a conversation's menu exports."""
+    more.click()
+    with chat.page.expect_download() as download:
+        chat.page.get_by_role("menuitem", name=item).click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path.read_text("utf-8")
+
+
 def test_a_call_is_a_row_at_its_place_with_its_state_arguments_and_result(chat: ChatPage) -> None:
     answer = FedAnswer(chat.page)
     chat.ask("Look it up")
@@ -156,6 +166,36 @@ def test_sources_are_numbered_at_the_end_and_only_web_addresses_are_links(chat: 
     expect(sources).to_have_count(3)
 
 
+def test_a_source_with_a_path_is_a_link_within_the_site_also_where_it_is_exported(
+    chat: ChatPage, tmp_path: Path
+) -> None:
+    site = str(chat.page.evaluate("location.origin"))
+    elsewhere = ["//example.org/a", "/\\example.org/a", "/\t/example.org/a", "tickets/7", "?a=1", " /tickets/7"]
+    ask(
+        chat,
+        "See [1].",
+        custom_frame("citation", title="A ticket", url="/tickets/7?a=1#b"),
+        custom_frame("citation", title="A path", url="/..//example.org/a"),
+        *(custom_frame("citation", title=f"Other {at}", url=url) for at, url in enumerate(elsewhere)),
+        DONE_FRAME,
+    )
+    chat.wait_complete()
+    chat.wait_saved()
+    sources = chat.answer.locator(".sources li")
+    expect(sources).to_have_count(2 + len(elsewhere))
+    links = [f"{site}/tickets/7?a=1#b", f"{site}//example.org/a"]
+    assert [link.get_attribute("href") for link in sources.get_by_role("link").all()] == links
+
+    more = chat.page.locator(".conversation .more")
+    markdown = exported(chat, more, "Export as Markdown", tmp_path)
+    assert f"\n\n1. [A ticket](<{links[0]}>)\n2. [A path](<{links[1]}>)\n3. Other 0\n" in markdown
+    whole = json.loads(exported(chat, more, "Export as JSON", tmp_path))
+    parts = whole["conversations"][0]["exchanges"][0]["parts"]
+    assert [part["url"] for part in parts] == [*links, *("" for _ in elsewhere)]
+    chat.page.reload()
+    expect(sources.get_by_role("link")).to_have_count(2)
+
+
 def test_progress_replaces_itself_and_goes_when_the_answer_is_complete(chat: ChatPage) -> None:
     answer = FedAnswer(chat.page)
     chat.ask("Count")
@@ -236,22 +276,14 @@ def test_exports_and_search_treat_calls_and_thoughts_as_what_they_are(chat: Chat
     chat.wait_saved()
     more = chat.page.locator(".conversation .more")
 
-    def export(name: str) -> str:
-        more.click()
-        with chat.page.expect_download() as download:
-            chat.page.get_by_role("menuitem", name=name).click()
-        path = tmp_path / download.value.suggested_filename
-        download.value.save_as(path)
-        return path.read_text("utf-8")
-
-    markdown = export("Export as Markdown")
+    markdown = exported(chat, more, "Export as Markdown", tmp_path)
     assert markdown.endswith(
         "First.\n\nSecond.\n\n*Tools: web\\_search, clock*\n\n1. [A \\[page\\]](<https://example.org/>)\n"
     )
     chat.change_language("zh-CN")
-    assert "*工具：web\\_search、clock*" in export("导出为 Markdown")
+    assert "*工具：web\\_search、clock*" in exported(chat, more, "导出为 Markdown", tmp_path)
     chat.change_language("en")
-    whole = export("Export as JSON")
+    whole = exported(chat, more, "Export as JSON", tmp_path)
     parts = json.loads(whole)["conversations"][0]["exchanges"][0]["parts"]
     assert [part["kind"] for part in parts] == ["call", "call", "thought", "source"]
     assert parts[0]["result"]["text"] == "needle in a stack"
@@ -280,14 +312,15 @@ def test_exports_and_search_treat_calls_and_thoughts_as_what_they_are(chat: Chat
     chat.answer.locator(".steps .reasoning summary").click()
     expect(chat.answer.locator(".steps .reasoning-text")).to_have_text("It is noon.")
     # a damaged part refuses the file
-    damaged = whole.replace('"https://example.org/"', '"javascript:alert(1)"')
-    assert damaged != whole
     chat.page.locator("#sluice-open-settings").click()
     expect(chat.page.locator("#sluice-settings")).to_be_visible()
-    chat.page.locator("#sluice-settings input[type=file]").set_input_files(
-        {"name": "one.json", "mimeType": "application/json", "buffer": damaged.encode()}
-    )
-    expect(chat.page.locator(".import-result")).to_contain_text("damaged")
+    for address in ("javascript:alert(1)", "/tickets/7"):
+        damaged = whole.replace('"https://example.org/"', json.dumps(address))
+        assert damaged != whole
+        chat.page.locator("#sluice-settings input[type=file]").set_input_files(
+            {"name": "one.json", "mimeType": "application/json", "buffer": damaged.encode()}
+        )
+        expect(chat.page.locator(".import-result")).to_contain_text("damaged")
 
 
 def test_frames_that_are_no_parts_and_floods_of_them_harm_nothing(chat: ChatPage) -> None:

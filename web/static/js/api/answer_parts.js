@@ -25,7 +25,7 @@ import { parseObject } from "./failure.js";
  * @typedef {object} SourceEvent
  * @property {"source"} kind
  * @property {string} title
- * @property {string} url empty unless it is a web address
+ * @property {string} url empty unless it is a web address, or was a path in the page's site
  * @property {string} text
  *
  * @typedef {object} ProgressEvent
@@ -92,7 +92,7 @@ function customFrom(value) {
   const name = line(value?.name);
   if (!name) return null;
   const { data } = value;
-  if (name === "citation") return sourceFrom(data);
+  if (name === "citation") return sourceFrom(data && { ...data, url: wholeAddress(data.url) });
   if (name === "progress") {
     const words = line(data?.text);
     const share = typeof data?.share === "number" ? { share: Math.min(1, positive(data.share)) } : {};
@@ -126,6 +126,13 @@ function jsonOf(value) {
 function webAddress(value) {
   if (typeof value !== "string" || value.length > MAX_ADDRESS_CHARS || !/^https?:/i.test(value) || !URL.canParse(value)) return "";
   return new URL(value).href;
+}
+
+/** @param {unknown} value @returns {unknown} the whole address of a path in the page's site; anything else as it is */
+function wholeAddress(value) {
+  if (typeof value !== "string" || !/^\/(?![/\\])/.test(value) || !URL.canParse(value, location.origin)) return value;
+  const { origin, href } = new URL(value, location.origin);
+  return origin === location.origin ? href : value; // a browser drops tabs: "/\t/example.org" is on another site
 }
 
 /** @param {unknown} value @param {number} [mostChars] @returns {string} */
