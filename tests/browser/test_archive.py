@@ -228,6 +228,19 @@ def test_a_long_conversation_is_rendered_from_its_end(
     expect(chat.prose.locator("strong").last).to_be_in_viewport()
 
 
+def test_an_answer_that_was_being_written_when_it_was_exported_is_imported_as_incomplete(chat: ChatPage) -> None:
+    converse(chat, "First")
+    archive = exported(chat)
+    act(chat, "First", "Delete")
+    choose(chat, changed(archive, state="running", answer="Half"))
+    titles(chat).click()
+    expect(chat.prose).to_have_text("Half")
+    expect(chat.failure).to_have_text("The imported file does not have the whole answer.")
+    choose(chat, json.dumps(archive))
+    expect(chat.status).to_have_text("1 conversation updated")
+    expect(chat.failure).to_have_count(0)
+
+
 def test_an_imported_text_is_shown_and_not_executed(chat: ChatPage) -> None:
     converse(chat, "First")
     archive = exported(chat)

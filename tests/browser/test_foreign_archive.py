@@ -348,6 +348,29 @@ def test_an_imported_answer_that_failed_or_is_not_whole_says_so(chat: ChatPage) 
     expect(chat.failure).to_have_count(0)
 
 
+def test_a_later_file_completes_an_answer_that_kept_its_time(chat: ChatPage) -> None:
+    def answered(text: str, **message: Any) -> str:
+        return tree("Grown", [node("q1", None, "user", "Why?"), node("a1", "q1", "assistant", text, **message)])
+
+    result = chat.page.locator(".import-result")
+    choose(chat, answered("Half of", status="in_progress"))
+    choose(chat, chats(Tea={"content": "Half of", "done": False, "timestamp": 1.7e9}))
+    choose(chat, answered("Half of the", status="in_progress"))
+    expect(result).to_have_text("1 conversation updated")
+    for whole in (
+        answered("Half of the whole."),
+        chats(Tea={"content": "Half of the whole.", "done": True, "timestamp": 1.7e9}),
+    ):
+        choose(chat, whole)
+        expect(result).to_have_text("1 conversation updated")
+        choose(chat, whole)
+        expect(result).to_have_text("This conversation is here already")
+    for title in titles(chat).all():
+        title.click()
+        expect(chat.prose).to_have_text("Half of the whole.")
+        expect(chat.failure).to_have_count(0)
+
+
 def test_another_version_of_an_imported_answer_that_failed_is_kept(chat: ChatPage) -> None:
     said = [
         {"id": "q", "parentId": None, "role": "user", "content": "Why?"},

@@ -8,7 +8,7 @@
  * - `interrupted`      the page was closed or reloaded while the answer was being written
  * - `server_stopped`   the server's `interrupted`: the process that was writing the answer has ended
  * - `import_failed`    another application's answer, which had failed there
- * - `import_incomplete` another application's answer, which its file does not have, or not as a whole
+ * - `import_incomplete` an imported answer, which its file does not have, or not as a whole
  * - `page`             a bug in this page
  */
 

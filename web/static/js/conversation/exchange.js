@@ -60,6 +60,9 @@ const OF_THE_QUESTION = new Set([
 /** The failure of an answer whose page was closed. @type {Readonly<FailureRecord>} */
 export const INTERRUPTED = Object.freeze({ code: "interrupted", retryable: true });
 
+/** The failure of an answer that an imported file does not have, or not as a whole. @type {Readonly<FailureRecord>} */
+export const IMPORT_INCOMPLETE = Object.freeze({ code: "import_incomplete", retryable: true });
+
 /**
  * @param {string} question
  * @param {string | null} parent
@@ -207,4 +210,14 @@ export function isAhead(one, other) {
   if (one.state !== other.state) return one.state === "complete"; // the other page has lost its connection, or stopped too late
   // the one that has asked has measured the times
   return one.figures?.totalMs !== undefined && other.figures?.totalMs === undefined;
+}
+
+/**
+ * @param {Exchange} one
+ * @param {Exchange} other the same exchange, from an earlier file
+ * @returns {boolean} whether it has more of an imported answer, which may have kept the time of its beginning
+ */
+export function completes(one, other) {
+  if (other.failure?.code !== IMPORT_INCOMPLETE.code || one.changed !== other.changed) return false;
+  return one.state === "complete" || one.answer.length > other.answer.length;
 }

@@ -5,7 +5,7 @@
 
 import { isCurrency } from "../api/answer_details.js";
 import { Conversation } from "../conversation/conversation.js";
-import { ANSWER_STATES, INTERRUPTED } from "../conversation/exchange.js";
+import { ANSWER_STATES, IMPORT_INCOMPLETE, INTERRUPTED } from "../conversation/exchange.js";
 import { ArchiveError } from "./archive_error.js";
 import { readForeign } from "./foreign_archive.js";
 import { isZip, zippedConversations } from "./zipped_archive.js";
@@ -125,7 +125,7 @@ function exchangeFrom(value, mayRun) {
   if (figures !== undefined) exchange.figures = detailsFrom(figures);
   if (stopReason !== undefined) exchange.stopReason = /** @type {Exchange["stopReason"]} */ (string(stopReason));
   if (mayRun && run !== undefined) exchange.run = runFrom(run);
-  if (state === "running" && !exchange.run?.id) Object.assign(exchange, { state: "failed", failure: INTERRUPTED });
+  if (state === "running" && !exchange.run?.id) Object.assign(exchange, { state: "failed", failure: mayRun ? INTERRUPTED : IMPORT_INCOMPLETE });
   else if (failure !== undefined) exchange.failure = failureFrom(failure);
   return exchange;
 }

@@ -10,6 +10,7 @@
 import { readUsage } from "../api/answer_details.js";
 import { withEvents } from "../conversation/answer_parts.js";
 import { Conversation } from "../conversation/conversation.js";
+import { IMPORT_INCOMPLETE } from "../conversation/exchange.js";
 import { MAX_TEMPERATURE } from "../conversation/tuning.js";
 import { titleFrom } from "../conversation/title.js";
 import { unmarked } from "./foreign_marks.js";
@@ -291,7 +292,7 @@ function conversationFrom({ id: given, title, created, changed, current, message
 function outcomeOf(ending, answer) {
   if (ending === "stopped") return { state: "stopped" }; // by the reader, there
   if (ending === "whole" && answer !== "") return { state: "complete" };
-  return { state: "failed", failure: { code: ending === "failed" ? "import_failed" : "import_incomplete", retryable: true } };
+  return { state: "failed", failure: ending === "failed" ? { code: "import_failed", retryable: true } : IMPORT_INCOMPLETE };
 }
 
 /**

@@ -5,7 +5,7 @@
 
 import { Catalogue } from "./catalogue.js";
 import { Conversation } from "../conversation/conversation.js";
-import { isAhead } from "../conversation/exchange.js";
+import { completes, isAhead } from "../conversation/exchange.js";
 import { RecordChanges } from "./record_changes.js";
 import { StorageError } from "./storage_error.js";
 import { TabChannel } from "./tab_channel.js";
@@ -286,7 +286,7 @@ export class ConversationStore {
       const known = new Map(here?.exchanges.map((exchange) => [exchange.id, exchange]));
       const lacking = exchanges.filter((each) => {
         const ours = known.get(each.id);
-        return !ours || isAhead(each, ours) || (each.changed > ours.changed && !isAhead(ours, each));
+        return !ours || isAhead(each, ours) || completes(each, ours) || (each.changed > ours.changed && !isAhead(ours, each));
       });
       counts[!here ? "added" : lacking.length > 0 ? "updated" : "present"] += 1;
       // what is new is shown as there; what is known, as here

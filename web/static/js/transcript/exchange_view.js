@@ -36,8 +36,8 @@ export class ExchangeView {
   #exchange;
   #question;
   #answer;
-  /** The `changed` of the shown version. */
-  #shown = -1;
+  /** What tells the shown version from others; empty for one that grows. */
+  #shown = "";
 
   /**
    * @param {Exchange} exchange
@@ -64,7 +64,13 @@ export class ExchangeView {
     this.#answer.branches.show(answers, answers.indexOf(this.#exchange));
     this.#answer.showLater(versions);
     if (this.#exchange.state === "running") this.grow();
-    else if (this.#exchange.changed !== this.#shown) this.finish({ announce: false });
+    else if (this.#version !== this.#shown) this.finish({ announce: false });
+  }
+
+  /** A later file may complete an answer that keeps its time. */
+  get #version() {
+    const { changed, state, answer } = this.#exchange;
+    return `${changed} ${state} ${answer.length}`;
   }
 
   /** The unsent text in the editor of the question; empty if there is none. */
@@ -93,7 +99,7 @@ export class ExchangeView {
   }
 
   grow() {
-    this.#shown = -1;
+    this.#shown = "";
     this.#answer.grow(this.#exchange);
   }
 
@@ -104,7 +110,7 @@ export class ExchangeView {
 
   /** @param {{ announce: boolean }} options */
   finish(options) {
-    this.#shown = this.#exchange.changed;
+    this.#shown = this.#version;
     this.#answer.finish(this.#exchange, options);
   }
 }
