@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
+from tools.common.scripted_model import ScriptedModel, finished, reply, said
 
 from .fed_answer import FedAnswer
 from .test_archive import choose
@@ -23,6 +24,16 @@ GREYS: Final = """(field) => [
 ]"""
 IN_TEXT: Final = "() => CSS.highlights.has('sluice-hit')"
 NONE_IN_TEXT: Final = "() => !CSS.highlights.has('sluice-hit')"
+
+# Whether the database has an answer with this text.
+STORED: Final = """async (text) => {
+    const answered = (request) => new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
+    const [{ name }] = await indexedDB.databases();
+    const database = await answered(indexedDB.open(name));
+    const exchanges = await answered(database.transaction("exchanges").objectStore("exchanges").getAll());
+    database.close();
+    return exchanges.some(({ answer }) => answer === text);
+}"""
 
 
 def archive_of(count: int) -> str:
@@ -137,3 +148,34 @@ def test_forced_colours_mark_the_open_conversation_also_while_its_answer_is_writ
     chat.page.get_by_role("button", name="New conversation").first.click()
     expect(row.locator("a[aria-current]")).to_have_count(0)
     assert row.evaluate(edge)[0] == "none"
+
+
+def test_the_list_has_the_order_of_the_questions_and_not_that_of_the_growing_answers(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    chat = ChatPage(browser_page).open()
+    more, end = model.gate("before more"), model.gate("before the end")
+    model.enqueue((*said("As far"), more, *said(" as this"), end, *finished()), reply("Two."), reply("Other."))
+    chat.ask("First")
+    expect(chat.prose).to_have_text("As far")
+    chat.page.get_by_role("button", name="New conversation").click()
+    chat.ask_and_wait("Second")
+    other = ChatPage(chat.page.context.new_page()).open()
+    expect(titles(other)).to_have_text(["Second", "First"])
+    more.open()
+    other.page.wait_for_function(STORED, arg="As far as this")
+    for each in (chat, other):
+        expect(titles(each)).to_have_text(["Second", "First"])
+    end.open()
+    chat.wait_saved()
+    expect(chat.page.locator(".conversation.unseen a")).to_have_text("First")
+    other.page.reload()
+    for each in (chat, other):
+        expect(titles(each)).to_have_text(["Second", "First"])
+    titles(other).last.click()
+    expect(other.prose).to_have_text("As far as this")
+    other.load_rest()
+    other.answer.get_by_role("button", name="Regenerate").click()
+    for each in (chat, other):
+        expect(titles(each)).to_have_text(["First", "Second"])
+    other.wait_complete()

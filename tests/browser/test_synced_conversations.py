@@ -161,6 +161,24 @@ def test_a_conversation_its_title_pin_and_deletions_are_on_the_users_next_device
     delete_all(phone)
 
 
+def test_a_question_moves_its_conversation_to_the_top_on_the_next_device(device: Device, host: Helpdesk) -> None:
+    phone = device()
+    host.model.enqueue(reply("One."), reply("Two."), reply("Three."))
+    phone.ask_and_wait("First")
+    phone.page.get_by_role("button", name="New conversation").first.click()
+    phone.ask_and_wait("Second")
+    wait_sent(phone)
+    laptop = device()
+    shown = laptop.page.locator(".conversation a")
+    expect(shown).to_have_text(["Second", "First"])
+    open_conversation(phone, "First")
+    phone.ask_and_wait("Third")
+    wait_sent(phone)
+    look(laptop)
+    expect(shown).to_have_text(["First", "Second"])
+    delete_all(phone)
+
+
 def test_two_devices_at_once_lose_nothing(device: Device, host: Helpdesk) -> None:
     host.model.enqueue(reply("One."))
     phone = device()

@@ -55,6 +55,7 @@ export class AnswersElsewhere {
   async followRecent(shown) {
     const since = Date.now() - KEPT_MS;
     const recent = this.#store.list.filter(({ id, changed }) => changed > since && id !== shown);
+    recent.sort((one, other) => other.changed - one.changed); // an answer that grows is saved again and again
     for (const { id } of recent.slice(0, MOST_FOLLOWED)) await this.followUnreceived(id);
   }
 

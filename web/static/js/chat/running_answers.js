@@ -111,7 +111,7 @@ export class RunningAnswers {
     this.#keep(conversation, exchange);
     const run = new Run(conversation, exchange);
     this.#runs.add(run);
-    this.#store.save(conversation, [exchange]);
+    this.#store.save(conversation, [exchange], { isAsked: true });
     this.#events.begun(conversation, exchange);
     const configured = this.#events.configured();
     if (configured) {

@@ -17,6 +17,7 @@ import { titleFrom } from "./title.js";
  * @property {string} title
  * @property {number} created milliseconds since 1970
  * @property {number} changed milliseconds since 1970
+ * @property {number} [asked] when its last answer was requested: its place in the list. Without it, `changed` is.
  * @property {Record<string, string>} choices the id of the chosen child of each exchange, and of the root, ""
  * @property {boolean} [isPinned] whether it stays at the top of the list
  * @property {string} [systemPrompt] the reader's
@@ -302,6 +303,21 @@ export function messagesOf({ question, answer, images }) {
 function setRemoved(exchange, ids = []) {
   if (ids.length > 0) exchange.removed = ids;
   else delete exchange.removed;
+}
+
+/** @param {ConversationRecord} record @returns {number} the time by which it is listed; milliseconds since 1970 */
+export function askedAt({ asked, changed }) {
+  return asked ?? changed;
+}
+
+/**
+ * @param {ConversationRecord} record
+ * @param {ConversationRecord | undefined} other of the same conversation
+ * @returns {{ asked?: number }} when the last answer was requested, as far as either has it
+ */
+export function laterAsked({ asked = 0 }, other) {
+  const later = Math.max(asked, other?.asked ?? 0);
+  return later > 0 ? { asked: later } : {};
 }
 
 /** @returns {ConversationRecord} */

@@ -77,7 +77,7 @@ export async function readArchive(file) {
  * @throws {ArchiveError}
  */
 export function conversationFrom(value, { mayRun = false } = {}) {
-  const { id, title, created, changed, choices, isPinned, systemPrompt, temperature, exchanges } = object(value);
+  const { id, title, created, changed, asked, choices, isPinned, systemPrompt, temperature, exchanges } = object(value);
   const all = list(exchanges).map((each) => exchangeFrom(each, mayRun));
   ensure(all.length > 0);
   const parents = new Map(all.map((exchange) => [exchange.id, exchange.parent]));
@@ -87,6 +87,7 @@ export function conversationFrom(value, { mayRun = false } = {}) {
     title: [...string(title)].slice(0, MAX_TITLE_CHARS).join(""),
     created: time(created),
     changed: time(changed),
+    ...(asked !== undefined && { asked: time(asked) }),
     choices: choicesFrom(choices),
     ...(isPinned === true && { isPinned }),
     ...(systemPrompt !== undefined && { systemPrompt: string(systemPrompt) }),

@@ -1,5 +1,6 @@
-/** The list of conversations or search results: the pinned ones, then by day. The most recently changed is first. */
+/** The list of conversations or search results: the pinned ones, then by day. The most recently asked is first. */
 
+import { askedAt } from "../conversation/conversation.js";
 import { ConversationItem } from "./conversation_item.js";
 import { onLanguageChange, setText } from "../i18n/language.js";
 
@@ -79,19 +80,20 @@ export class ConversationList {
       });
     });
     if (query !== queryBefore) this.#element.scrollTop = query ? 0 : this.#topBefore;
-    if (!query) this.#reveal(current, records.find(({ id }) => id === current)?.changed);
+    const shownRecord = records.find(({ id }) => id === current);
+    if (!query) this.#reveal(current, shownRecord && askedAt(shownRecord));
     const focused = itemOf(document.activeElement);
     this.#makeTabStop(focused ?? this.#items.get(current)?.element ?? null);
   }
 
   /**
-   * Scrolls the shown conversation into view, when another one is shown or it was changed.
+   * Scrolls the shown conversation into view, when another one is shown or a question was asked in it.
    * @param {string} current
-   * @param {number} [changed]
+   * @param {number} [asked]
    */
-  #reveal(current, changed) {
+  #reveal(current, asked) {
     const item = this.#items.get(current)?.element;
-    const state = item ? `${current} ${changed}` : "";
+    const state = item ? `${current} ${asked}` : "";
     if (state === this.#revealed) return;
     this.#revealed = state;
     if (!item) return;
@@ -202,10 +204,11 @@ function newGroup(name) {
  * @param {number} today the start of the day
  * @returns {typeof GROUPS[number]}
  */
-function groupOf({ isPinned, changed }, today) {
-  if (isPinned) return "pinned";
-  if (changed >= today) return "today";
-  if (changed >= today - DAY) return "yesterday";
-  if (changed >= today - 7 * DAY) return "thisWeek";
-  return changed >= today - 30 * DAY ? "thisMonth" : "earlier";
+function groupOf(record, today) {
+  if (record.isPinned) return "pinned";
+  const asked = askedAt(record);
+  if (asked >= today) return "today";
+  if (asked >= today - DAY) return "yesterday";
+  if (asked >= today - 7 * DAY) return "thisWeek";
+  return asked >= today - 30 * DAY ? "thisMonth" : "earlier";
 }

@@ -1,5 +1,7 @@
 /** The records of all conversations, and which of them are in the database. */
 
+import { askedAt } from "../conversation/conversation.js";
+
 /** @typedef {import("../conversation/conversation.js").ConversationRecord} ConversationRecord */
 
 export class Catalogue {
@@ -8,9 +10,9 @@ export class Catalogue {
   /** @type {Set<string>} */
   #written = new Set();
 
-  /** @returns {ConversationRecord[]} most recently changed first */
+  /** @returns {ConversationRecord[]} most recently asked first */
   get list() {
-    return [...this.#records.values()].sort((one, other) => other.changed - one.changed);
+    return [...this.#records.values()].sort((one, other) => askedAt(other) - askedAt(one));
   }
 
   /** @param {string} id */

@@ -4,7 +4,7 @@
  */
 
 import { Catalogue } from "./catalogue.js";
-import { Conversation } from "../conversation/conversation.js";
+import { Conversation, laterAsked } from "../conversation/conversation.js";
 import { completes, isAhead } from "../conversation/exchange.js";
 import { RecordChanges } from "./record_changes.js";
 import { StorageError } from "./storage_error.js";
@@ -115,7 +115,7 @@ export class ConversationStore {
     return this.#opened;
   }
 
-  /** @returns {ConversationRecord[]} most recently changed first */
+  /** @returns {ConversationRecord[]} most recently asked first */
   get list() {
     return this.#catalogue.list;
   }
@@ -148,14 +148,17 @@ export class ConversationStore {
    * Schedules a write of a conversation's record and some of its exchanges. Many calls in a row cause few writes.
    * @param {Conversation} conversation
    * @param {Exchange[]} exchanges the changed ones
-   * @param {{ isGrowth?: boolean }} [options] whether the server has the rest of their answers, so that other devices
-   *   can read it there
+   * @param {{ isAsked?: boolean, isGrowth?: boolean }} [options] whether an answer is requested, which moves the conversation
+   *   to the top of the list; whether the server has the rest of their answers, so that other devices can read it there
    */
-  save(conversation, exchanges, { isGrowth = false } = {}) {
+  save(conversation, exchanges, { isAsked = false, isGrowth = false } = {}) {
     const { record, id } = conversation;
     const now = Date.now();
-    if (exchanges.length > 0) record.changed = now; // choosing a branch does not move it in the list
     // these may have changed since it was loaded
+    Object.assign(record, laterAsked(record, this.#catalogue.record(id)));
+    if (isAsked) record.asked = now;
+    else record.asked ??= record.changed; // of an earlier version
+    if (exchanges.length > 0) record.changed = now;
     const { title = record.title, isPinned, systemPrompt, temperature } = this.#catalogue.record(id) ?? record;
     Object.assign(record, { title, ...defined({ isPinned, systemPrompt, temperature }) });
     for (const exchange of exchanges) exchange.changed = now;
@@ -291,7 +294,7 @@ export class ConversationStore {
       counts[!here ? "added" : lacking.length > 0 ? "updated" : "present"] += 1;
       // what is new is shown as there; what is known, as here
       const choices = { ...(lacking.length > 0 && record.choices), ...here?.record.choices };
-      this.#enqueue(here ? { ...here.record, choices } : record, lacking);
+      this.#enqueue(here ? { ...here.record, ...laterAsked(here.record, record), choices } : record, lacking);
       if (!isFromServer) this.#events.changedHere(id, "content");
     }
     await this.flush();

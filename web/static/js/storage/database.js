@@ -1,5 +1,6 @@
 /** Reads and writes the conversations in this browser's IndexedDB. All methods reject with a StorageError. */
 
+import { laterAsked } from "../conversation/conversation.js";
 import { isAhead } from "../conversation/exchange.js";
 import { StorageError } from "./storage_error.js";
 
@@ -194,6 +195,7 @@ function mergeRecords(stored, record) {
   return {
     ...stored,
     changed: Math.max(stored.changed, record.changed),
+    ...laterAsked(stored, record),
     choices: { ...stored.choices, ...record.choices },
   };
 }
