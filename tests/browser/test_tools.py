@@ -118,6 +118,29 @@ def test_a_call_without_a_result_is_not_finished_when_its_answer_ends(chat: Chat
     assert chat.answer.evaluate(OUTLINE) == outline
 
 
+@pytest.mark.parametrize("text", ["I send it.", ""])
+def test_the_rest_of_an_answer_is_asked_for_with_the_calls_that_it_has_made(chat: ChatPage, text: str) -> None:
+    sent = [call_frame("call_1", "send_mail", '{"to": "Bob"}'), result_frame("call_1", "send_mail", "Sent\nto Bob")]
+    ask(chat, *([text] if text else []), *sent, call_frame("call_2", "clock"), FAILED)
+    expect(chat.failure).to_be_visible()
+    rest = FedAnswer(chat.page)
+    chat.answer.get_by_role("button", name="Continue" if text else "Try again").click()
+    rest.send("It is sent.", DONE_FRAME)
+    chat.wait_complete()
+    expect(chat.answer.locator(".tool")).to_have_count(2)
+    asked = chat.page.evaluate("askedBody")
+    assert asked["message"].split("\n")[-1] == '- send_mail({"to": "Bob"}): Sent to Bob'
+    assert ("Continue exactly" in asked["message"]) == bool(text)
+    assert "call them again" in asked["message"]
+    assert asked["conversation_history"][0] == {"role": "user", "content": "Look it up"}
+    # the next question is none that goes on
+    last = FedAnswer(chat.page)
+    chat.ask("Thanks")
+    last.send("Gladly.", DONE_FRAME)
+    chat.wait_complete()
+    assert chat.page.evaluate("askedBody")["message"] == "Thanks"
+
+
 def test_a_resumed_answer_has_the_calls_that_came_before_and_after_the_reload(chat: ChatPage) -> None:
     answer = FedAnswer(chat.page, run="a1")
     chat.ask("Look it up")

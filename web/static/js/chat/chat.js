@@ -7,6 +7,7 @@ import { moveDraft, draftOwnerOf } from "../storage/draft.js";
 import { readDraftTuning, removeDraftTuning, saveDraftTuning } from "../storage/draft_tuning.js";
 import { forgetReasoning } from "../conversation/exchange.js";
 import { texts } from "../i18n/language.js";
+import { madeCalls } from "./made_calls.js";
 import { RunningAnswers } from "./running_answers.js";
 import { allowedTuning } from "../conversation/tuning.js";
 import { noteOf } from "../conversation/ending_note.js";
@@ -174,7 +175,7 @@ export class Chat {
   }
 
   /**
-   * Requests another answer. The present answer stays as a branch.
+   * Requests another answer. The present answer stays as a branch. One without text goes on after the calls that it has made.
    * @param {Exchange} exchange
    * @param {boolean} isEdited whether its question has an open edit in this tab
    */
@@ -186,7 +187,7 @@ export class Chat {
       if (isEdited) moveDraft(draftOwnerOf(exchange), draftOwnerOf(branch));
       return void this.answers.request(this.conversation, branch);
     }
-    forgetReasoning(exchange);
+    if (exchange.state === "complete" || madeCalls(exchange.parts) === "") forgetReasoning(exchange);
     void this.answers.request(this.conversation, exchange);
   }
 

@@ -3,6 +3,7 @@
 import { storageName } from "../browser/page_root.js";
 import { connectionFailure, waitForUnload } from "../api/failure.js";
 import { messagesOf } from "../conversation/conversation.js";
+import { madeCalls } from "./made_calls.js";
 import { setRun } from "../conversation/exchange.js";
 import { texts } from "../i18n/language.js";
 
@@ -158,14 +159,17 @@ function loadRunControl() {
 /**
  * Builds the request for an answer: the message and the earlier messages.
  * @param {Conversation} conversation
- * @param {Exchange} exchange if it has an incomplete answer, the request asks for the rest
+ * @param {Exchange} exchange if it has an incomplete answer, the request asks for the rest, and names the calls that it has made
  * @returns {Pick<Question, "message" | "images" | "history">} with the whole history, and the ids of images
  */
 export function questionOf(conversation, exchange) {
   const history = conversation.historyBefore(exchange);
   const images = exchange.images?.map(({ id }) => id);
-  if (exchange.answer.trim() === "") return { message: exchange.question, ...(images && { images }), history };
-  return { message: texts.continueMessage, history: [...history, ...messagesOf(exchange)] };
+  const isBegun = exchange.answer.trim() !== "";
+  const made = madeCalls(exchange.parts);
+  if (!isBegun && !made) return { message: exchange.question, ...(images && { images }), history };
+  const message = [...(isBegun ? [texts.continueMessage] : []), ...(made ? [texts.callsMade(made)] : [])].join("\n\n");
+  return { message, history: [...history, ...messagesOf(exchange)] };
 }
 
 /**

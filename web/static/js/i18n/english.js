@@ -99,6 +99,8 @@ export const ENGLISH = {
   regenerate: "Regenerate",
   resume: "Continue",
   /** Sent to the model, not shown to the reader. */
+  /** @param {string} calls a line for each */
+  callsMade: (calls) => `For this answer you have already called these tools. Go on with their results, and do not call them again for the same purpose:\n${calls}`,
   continueMessage: "Continue exactly where your last answer stopped. Do not repeat anything, and do not add a remark.",
   edit: "Edit question",
   editLabel: "Edit your question",
