@@ -96,8 +96,9 @@ def test_every_folder_is_on_the_architecture_page() -> None:
 _SCROLLING = re.compile(r"scrollIntoView|\bscroll(To|By)\(\{|\bscroller\.scrollTop [-+]?= ")
 
 
-def test_one_module_alone_scrolls_the_conversation() -> None:
+def test_the_reading_position_alone_scrolls_the_conversation() -> None:
     # the others ask it by ui/in_view.js: a page that does not hear of its scrolling follows the end of an answer
     assert [path.name for path in sorted(MODULES.rglob("*.js")) if _SCROLLING.search(path.read_text())] == [
-        "reading_position.js"
+        "followed_end.js",
+        "reading_position.js",
     ]
