@@ -21,6 +21,9 @@ def chat(browser_page: Page) -> ChatPage:
     return ChatPage(browser_page).open()
 
 
+TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
 def reasoning_section(chat: ChatPage) -> Locator:
     return chat.answer.locator("details.reasoning")
 
@@ -228,6 +231,103 @@ def test_an_answer_is_followed_again_when_its_reasoning_is_closed(chat: ChatPage
         gate.open()
         expect(chat.prose.get_by_text(part).last).to_be_in_viewport()
     chat.wait_complete()
+
+
+BOX_FROM_END = "(box) => box.scrollHeight - box.clientHeight - box.scrollTop"
+
+
+def long_thought(chat: ChatPage) -> tuple[FedAnswer, Locator]:
+    """Open a thought that is longer than its box, and is being written; return its answer and the box."""
+    answer, box = FedAnswer(chat.page), chat.answer.locator(".reasoning-text")
+    chat.field.fill("Why?")
+    chat.send_button.click()
+    answer.send(thought("Thought"))
+    reasoning_section(chat).locator("summary").click()
+    expect(box.locator("p")).to_have_count(1)
+    for _ in range(15):
+        grow(answer, box)
+    assert box.evaluate(BOX_FROM_END) < 1
+    return answer, box
+
+
+def grow(answer: FedAnswer, box: Locator) -> None:
+    """Let the thought grow by a paragraph."""
+    count = box.locator("p").count()
+    answer.send(thought("\n\nNext"))
+    expect(box.locator("p")).to_have_count(count + 1)
+
+
+def test_any_scrolling_up_leaves_the_end_of_a_growing_thought_until_the_reader_is_back(chat: ChatPage) -> None:
+    page = chat.page
+    answer, box = long_thought(chat)
+
+    def touchpad() -> None:
+        box.hover()
+        for _ in range(4):
+            page.mouse.wheel(0, -3)
+
+    def arrow() -> None:
+        box.focus()
+        page.keyboard.press("ArrowUp")
+
+    movements = {
+        "a touchpad": touchpad,
+        "an arrow key": arrow,
+        # no event of a pointer or a key comes before it
+        "assistive technology": lambda: box.evaluate("(box) => { box.scrollTop -= 6; }"),
+    }
+    for name, move in movements.items():
+        end = box.evaluate("(box) => box.scrollTop")
+        move()
+        page.wait_for_function("([box, end]) => box.scrollTop < end", arg=[box.element_handle(), end])
+        grow(answer, box)
+        there = box.evaluate("(box) => box.scrollTop")
+        assert there < end, name
+        for _ in range(12):  # longer than the page waits for the scrolling
+            grow(answer, box)
+        assert box.evaluate("(box) => box.scrollTop") <= there, name  # the browser scrolls over several frames
+        box.evaluate("(box) => box.scrollTo({ top: 1e6, behavior: 'instant' })")
+        box.evaluate(TWO_FRAMES)
+        grow(answer, box)
+        assert box.evaluate(BOX_FROM_END) < 1, name
+    page.keyboard.press("Escape")
+
+
+def test_a_long_thought_that_is_opened_while_it_grows_is_read_from_its_beginning(chat: ChatPage) -> None:
+    answer, box = FedAnswer(chat.page), chat.answer.locator(".reasoning-text")
+    chat.ask("Why?")
+    answer.send(*(thought(f"\n\nThought {number}") for number in range(40)))
+    reasoning_section(chat).locator("summary").click()
+    expect(box.locator("p")).to_have_count(40)
+    grow(answer, box)
+    assert box.evaluate("(box) => box.scrollTop") == 0
+    chat.page.keyboard.press("Escape")
+
+
+@pytest.mark.browser_context(has_touch=True, is_mobile=True, viewport={"width": 390, "height": 780})
+def test_a_finger_leaves_the_end_of_a_growing_thought(browser_page: Page) -> None:
+    answer, box = long_thought(ChatPage(browser_page).open())
+    touch = browser_page.context.new_cdp_session(browser_page)
+    area = box.bounding_box()
+    assert area is not None
+
+    def finger(kind: str, *at: float) -> None:
+        points = [{"x": area["x"] + 100, "y": y} for y in at]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    start = area["y"] + 60
+    finger("touchStart", start)
+    for step in range(0, 60, 3):  # slowly: the thought grows meanwhile
+        finger("touchMove", start + step)
+        if step % 12 == 0:
+            grow(answer, box)
+    assert box.evaluate(BOX_FROM_END) > 30
+    there = box.evaluate("(box) => box.scrollTop")
+    finger("touchEnd")
+    for _ in range(12):  # longer than the page waits for the scrolling
+        grow(answer, box)
+    assert box.evaluate("(box) => box.scrollTop") <= there  # a finger that is lifted while it moves throws the text
+    browser_page.keyboard.press("Escape")
 
 
 # The times of an answer during which the clock was set back: while it reasons, and when it is stopped.

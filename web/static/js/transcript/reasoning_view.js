@@ -3,17 +3,19 @@
 import { timeSince } from "../conversation/exchange.js";
 import { setLabel, texts } from "../i18n/language.js";
 import { MarkdownView } from "../markdown/markdown_view.js";
+import { FollowedEnd } from "./followed_end.js";
 
 /** @typedef {import("../conversation/thoughts.js").Thought} Thought */
 /** @typedef {import("../markdown/markdown.js").Markdown} Markdown */
-
-const NEAR = 64; // pixels, more than a frame adds: this close to the end, the section scrolls with its text
 
 export class ReasoningView {
   #summary = document.createElement("summary");
   #box = document.createElement("div");
   #text = document.createElement("div");
   #markdown = new MarkdownView(this.#text);
+  #end = new FollowedEnd(this.#box, { follow: () => this.#follow() });
+  /** Whether the reader has not seen anything of it since the section was closed. */
+  #isUnseen = true;
   #grown;
   #expanded;
   /** @type {Thought} */
@@ -33,7 +35,11 @@ export class ReasoningView {
     setLabel(this.#box, "reasoning");
     this.#box.append(this.#text);
     this.element.append(this.#summary, this.#box);
-    this.element.addEventListener("toggle", () => (this.element.open ? this.#render(this.#expanded) : this.#expanded()));
+    this.element.addEventListener("toggle", () => {
+      if (this.element.open) return this.#render(this.#expanded);
+      this.#isUnseen = true;
+      return this.#expanded();
+    });
   }
 
   /** @param {Markdown} markdown */
@@ -81,8 +87,10 @@ export class ReasoningView {
 
   /** Scrolls to the end if the reader was there. */
   #follow() {
-    const end = this.#box.scrollHeight - this.#box.clientHeight;
-    if (end - this.#box.scrollTop < NEAR) this.#box.scrollTop = end;
+    if (this.#isUnseen) this.#end.recheck(); // a long text is read from its beginning
+    else if (this.#end.isFollowed) this.#end.goToEnd();
+    this.#isUnseen = false;
+    this.#end.note();
     this.#grown();
   }
 }
