@@ -8,6 +8,10 @@ from playwright.sync_api import Page, expect
 from tools.common.chat_page import ChatPage
 from tools.common.scripted_model import ScriptedModel, finished, reply, said, stalling_after
 
+# The pixels between the button of the open menu and the menu.
+GAP_BELOW = """() => document.querySelector(".menu").getBoundingClientRect().top
+    - document.querySelector("[aria-expanded=true].more").getBoundingClientRect().bottom"""
+
 
 @pytest.fixture
 def chat(browser_page: Page) -> ChatPage:
@@ -177,6 +181,45 @@ def test_a_title_can_be_typed_while_another_tab_moves_its_conversation_in_the_li
     chat.page.keyboard.type("tte")
     chat.page.keyboard.press("Enter")
     expect(titles).to_have_text(["Better", "Second"])
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+def test_an_open_menu_goes_along_with_its_title_in_the_list_and_closes_with_it(chat: ChatPage, is_old: bool) -> None:
+    """Also in a browser that cannot move an element with its focus."""
+    if is_old:
+        chat.page.evaluate("() => { delete Element.prototype.moveBefore; }")
+    chat.ask_and_wait("First")
+    chat.wait_saved()
+    other = another_tab(chat)
+    other.wait_shown()
+    chat.page.get_by_role("button", name="New conversation").click()
+    chat.ask_and_wait("Second")
+    titles, menu = chat.page.locator(".conversation a"), chat.page.get_by_role("menu")
+    expect(titles).to_have_text(["Second", "First"])
+    chat.page.get_by_role("button", name="Actions for “Second”").click()
+    rename = menu.get_by_role("menuitem", name="Rename")
+    chat.page.keyboard.press("ArrowDown")
+    expect(rename).to_be_focused()
+    gap = chat.page.evaluate(GAP_BELOW)
+    other.ask_and_wait("And on")
+    expect(titles).to_have_text(["First", "Second"])
+    assert chat.page.evaluate(GAP_BELOW) == gap
+    other.page.get_by_role("link", name="Second").click()
+    other.ask_and_wait("Third")
+    expect(titles).to_have_text(["Second", "First"])  # now it was moved itself
+    expect(menu).to_be_visible()
+    assert chat.page.evaluate(GAP_BELOW) == gap
+    expect(rename).to_be_focused()
+    chat.page.keyboard.press("Enter")
+    expect(chat.page.get_by_role("textbox", name="Title")).to_have_value("Second")
+    chat.page.keyboard.press("Escape")
+    expect(titles.first).to_be_focused()
+    chat.page.get_by_role("button", name="Actions for “First”").click()
+    expect(menu).to_be_visible()
+    other.page.locator(".conversation a").last.press("Delete")
+    expect(titles).to_have_text(["Second"])
+    expect(menu).to_have_count(0)
+    expect(chat.field).to_be_focused()
 
 
 def type_in_two_tabs(chat: ChatPage) -> ChatPage:

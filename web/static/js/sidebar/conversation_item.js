@@ -90,12 +90,25 @@ export class ConversationItem {
     this.#link.focus({ preventScroll });
   }
 
+  /** Call when the list has changed: an open menu goes along with its title. */
+  keepMenu() {
+    this.#menu.follow();
+  }
+
+  /** Takes the item out of the list, with its open menu, and keeps the title that is being typed. */
+  remove() {
+    this.endRenaming(); // not every browser fires `blur`
+    this.#menu.close();
+    this.element.remove();
+  }
+
   /** Gives back the focus that a move takes, in browsers without `moveBefore`. @param {() => void} move */
   move(move) {
     const { activeElement } = document;
     this.#isMoving = true;
     move();
     this.#isMoving = false;
+    this.#menu.follow(); // shown again, it can have the focus
     if (activeElement instanceof HTMLElement && this.element.contains(activeElement)) activeElement.focus({ preventScroll: true });
   }
 

@@ -63,8 +63,7 @@ export class ConversationList {
     const ids = new Set(records.map(({ id }) => id));
     for (const [id, item] of this.#items) {
       if (ids.has(id)) continue;
-      item.endRenaming(); // not every browser fires `blur`
-      item.element.remove();
+      item.remove();
       this.#items.delete(id);
     }
     const today = new Date().setHours(0, 0, 0, 0);
@@ -82,6 +81,7 @@ export class ConversationList {
     if (query !== queryBefore) this.#element.scrollTop = query ? 0 : this.#topBefore;
     const shownRecord = records.find(({ id }) => id === current);
     if (!query) this.#reveal(current, shownRecord && askedAt(shownRecord));
+    for (const item of this.#items.values()) item.keepMenu();
     const focused = itemOf(document.activeElement);
     this.#makeTabStop(focused ?? this.#items.get(current)?.element ?? null);
   }

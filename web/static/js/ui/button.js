@@ -164,6 +164,11 @@ export class MenuButton {
     this.#menu?.close();
   }
 
+  /** Call when the page has moved the button: an open menu goes along. */
+  follow() {
+    this.#menu?.follow();
+  }
+
   /** @param {number} index of the item to focus, from the end if negative */
   async #open(index) {
     try {

@@ -43,6 +43,14 @@ export class Menu {
     this.#button.ariaExpanded = "false";
   }
 
+  /** Call when the page has moved the button: the menu goes along, or closes if the button has left the window. */
+  follow() {
+    if (!this.#element) return;
+    // hidden by a move, in browsers without `moveBefore`
+    if (this.#button.isConnected && !this.#element.matches(":popover-open")) this.#element.showPopover();
+    this.#follow();
+  }
+
   /** @param {number} index of the item to focus, from the end if negative */
   open(index) {
     this.close();
