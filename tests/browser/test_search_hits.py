@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
@@ -65,6 +66,42 @@ def test_a_search_for_a_phrase_opens_where_its_words_follow_each_other(browser_p
     expect(chat.page.locator(".conversation .snippet")).to_contain_text("Here sits a Snowy owl")
     open_result(chat, "sits snowy")  # in no exchange as a phrase: the first with both
     expect(chat.answers.first.locator(".prose")).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize(
+    ("words", "marked"),
+    [
+        ("注意：请先备份", ["注意：请先备份"]),
+        ("是指利用", ["是指利用"]),
+        ("含gpu的", ["含GPU的"]),
+        ("见手册第", ["见手册第"]),
+        ("H2O", ["H2O"]),
+        ("bold:text next", ["bold:text", "next"]),
+    ],
+)
+def test_a_search_finds_what_is_read_also_where_markdown_stands_within(
+    browser_page: Page, words: str, marked: list[str]
+) -> None:
+    chat = ChatPage(browser_page).open()
+    text = (
+        "**注意：**请先备份数据。**“数字化”**是指**利用技术（IT）**改造业务，含`GPU`的，见[手册](https://example.org/)第二章。\n\n"
+        "Water is H<sub>2</sub>O, and a **bold:**text next to it."
+    )
+    open_conversation(chat, ["Nothing.", text])
+    open_result(chat, words)
+    chat.page.wait_for_function(f"() => ({MARKED})().length > 0")
+    assert browser_page.evaluate(MARKED) == marked
+
+
+def test_a_search_takes_a_time_in_proportion_to_the_texts(browser_page: Page) -> None:
+    chat = ChatPage(browser_page).open()
+    texts = ["a" + "*" * 100_000, "a*" * 50_000, "[" * 100_000, "a](" + "x" * 100_000, "<b" * 50_000]
+    open_conversation(chat, [*texts, "an ab"])
+    open_result(chat, "ab an")
+    expect(chat.answers.last.locator(".prose")).to_be_in_viewport()
+    for words in ("aab", "*a*b", "[[[b", "a](x)b"):
+        chat.page.locator("#sluice-search").fill(words)
+        expect(chat.page.get_by_text("No results")).to_be_visible()
 
 
 LINES: Final = "\n".join(f"Line {number}" for number in range(40))

@@ -1,4 +1,4 @@
-/** A search query: all of its words must be in one text. Where they follow each other as in the query is the better place. */
+/** A search query: all of its words must be in one text, as it is read: Markdown may stand within them. Where they follow each other as in the query is the better place. */
 
 import { characterStart, stripMarkdown, titleFrom } from "../conversation/title.js";
 
@@ -18,15 +18,24 @@ import { characterStart, stripMarkdown, titleFrom } from "../conversation/title.
 const AROUND = 600; // characters before and after the word from which a snippet is made: bounds the work
 const BEFORE = 24; // characters of a snippet before the word
 const LENGTH = 90;
+/** What may stand between two characters that are read together: marks of emphasis and code, tags, links. */
+const BETWEEN = "(?:[*`~[]|</?[a-z]{1,8}>|\\]\\([^()\\s]{0,500}\\))*";
+const HAS_MARKS = /[*`~<[]/;
+/** A word that has a mark itself is looked for as it is: so no text takes more than a time in proportion to its length. */
+const PLAIN = /^[^*`~<>[\]()]{2,100}$/;
+const TAGS = /<\/?(?:sub|sup|b|strong|i|em|u|s|mark|kbd|small)>/gi;
 
 export class SearchQuery {
   #words;
   #phrase;
+  /** The words and the phrase as they may stand in Markdown. @type {Map<string, RegExp>} */
+  #patterns = new Map();
 
   /** @param {string} text */
   constructor(text) {
     this.#words = text.toLocaleLowerCase().split(/\s+/).filter(Boolean);
     this.#phrase = this.#words.join(" ");
+    for (const word of [...this.#words, this.#phrase]) if (PLAIN.test(word)) this.#patterns.set(word, patternOf(word));
   }
 
   /**
@@ -48,12 +57,12 @@ export class SearchQuery {
   /** @param {string} text */
   #isIn(text) {
     const lower = text.toLocaleLowerCase();
-    return this.#words.every((word) => lower.includes(word));
+    return this.#words.every((word) => this.#indexOf(word, lower) >= 0);
   }
 
   /** @param {string} text */
   #isPhraseIn(text) {
-    return text.toLocaleLowerCase().includes(this.#phrase);
+    return this.#indexOf(this.#phrase, text.toLocaleLowerCase()) >= 0;
   }
 
   /**
@@ -95,14 +104,25 @@ export class SearchQuery {
     return `${begin + start > 0 ? "…" : ""}${isLast ? cut : `${cut.replace(/[\s·.,;:。，；：、]+$/, "")}…`}`;
   }
 
+  /** @param {string} word @param {string} lower */
+  #indexOf(word, lower) {
+    const index = lower.indexOf(word);
+    return index >= 0 || !HAS_MARKS.test(lower) ? index : lower.search(this.#patterns.get(word) ?? /(?!)/);
+  }
+
   /** @param {string} text @returns {number} of the phrase, or else of the first word; -1 if none is in it */
   #placeIn(text) {
     const lower = text.toLocaleLowerCase();
-    const whole = lower.indexOf(this.#phrase);
+    const whole = this.#indexOf(this.#phrase, lower);
     if (whole >= 0) return whole;
-    const places = this.#words.map((word) => lower.indexOf(word)).filter((place) => place >= 0);
+    const places = this.#words.map((word) => this.#indexOf(word, lower)).filter((place) => place >= 0);
     return places.length > 0 ? Math.min(...places) : -1;
   }
+}
+
+/** @param {string} word */
+function patternOf(word) {
+  return new RegExp([...word].map((each) => each.replace(/[\\^$.|?+{}/]/, "\\$&")).join(BETWEEN), "u");
 }
 
 /**
@@ -117,6 +137,6 @@ function isBetter(hit, other) {
 /** @param {string} line of Markdown */
 function plainLine(line) {
   if (/^\|?(?::?-+:?\|)*:?-*:?$/.test(line.replace(/\s+/g, ""))) return ""; // a rule, or below the head of a table
-  const text = stripMarkdown(line);
+  const text = stripMarkdown(line).replace(TAGS, "");
   return text.startsWith("|") ? text.split("|").map((cell) => cell.trim()).filter(Boolean).join(" · ") : text;
 }

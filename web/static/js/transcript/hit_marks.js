@@ -5,12 +5,14 @@
 
 const NAME = "sluice-hit"; // as in the style sheet
 const BOX = ".lines"; // of code: the highlighter replaces the text of a whole box
+/** What is read as one text, with emphasis, links and code in it. */
+const BLOCK = `p, li, td, th, h1, h2, h3, h4, h5, h6, dt, dd, summary, blockquote, .formula *, ${BOX}`;
 const UNSEARCHED = "button, .reasoning, figcaption, .katex-mathml"; // names that the page gives, and copies
 const WITH_SOURCE = "a[href], img[alt], .code, .formula";
 
 /**
  * @typedef {{ word: string, range: Range, isPhrase?: boolean }} Mark of a phrase, if all words follow each other there
- * @typedef {{ box: Element, texts: Text[] }} Run texts that follow each other in one element, or in one box of code
+ * @typedef {{ box: Element, texts: Text[] }} Run texts that follow each other in one block, or in one box of code
  */
 
 export class HitMarks {
@@ -89,7 +91,7 @@ function runsIn(exchange) {
   for (const text of textsIn(exchange)) {
     const parent = text.parentElement;
     if (!parent?.closest(".question:not([hidden]), .prose") || parent.closest(UNSEARCHED)) continue;
-    const box = parent.closest(BOX) ?? parent;
+    const box = parent.closest(BLOCK) ?? parent;
     const last = runs.at(-1);
     if (last?.box === box) last.texts.push(text);
     else runs.push({ box, texts: [text] });
