@@ -164,6 +164,48 @@ def test_another_width_keeps_the_place_in_the_text_also_in_a_page_that_scrolls(
             assert abs(page.evaluate(READ_BELOW_BAR) - start) <= 80, (block, width)
 
 
+#: Where each suggestion and, as the last one, the foot begins and ends, from the start of what scrolls.
+START_SCREEN: Final = """() => {
+    const scroller = document.querySelector("#sluice .column");
+    const start = scroller.getBoundingClientRect().top - scroller.scrollTop;
+    return [...document.querySelectorAll(".starters button, .page-foot")].map((element) => {
+        const { top, bottom } = element.getBoundingClientRect();
+        return { top: top - start, bottom: bottom - start };
+    });
+}"""
+
+
+@pytest.mark.parametrize(
+    ("window", "width", "height"),
+    [
+        *(((1100, 800), width, "520px") for width in ("450px", "520px", "600px")),
+        ((1100, 500), "auto", "calc(100dvh - 6rem)"),
+        ((700, 480), "auto", "calc(100dvh - 6rem)"),
+        ((1100, 1400), "auto", "1200px"),
+    ],
+)
+def test_the_foot_of_the_start_screen_is_below_the_suggestions_and_at_the_end_of_the_box(
+    context: BrowserContext, window: tuple[int, int], width: str, height: str
+) -> None:
+    chat = sign_in(context)
+    page = chat.page
+    page.set_viewport_size({"width": window[0], "height": window[1]})
+    page.locator("#sluice").evaluate(
+        """(box, [width, height]) => {
+            box.style.width = width;
+            box.style.setProperty("--height", height);
+        }""",
+        [width, height],
+    )
+    page.wait_for_function("(width) => innerWidth === width", arg=window[0])
+    expect(page.locator(".starters button").first).to_be_visible()
+    *cards, foot = page.evaluate(START_SCREEN)
+    assert cards
+    assert foot["top"] >= max(card["bottom"] for card in cards)
+    end = page.locator("#sluice .column").evaluate("each => each.scrollHeight")
+    assert end - 24 <= foot["bottom"] <= end
+
+
 def test_a_token_that_has_expired_is_explained_and_a_reload_keeps_the_question(
     context: BrowserContext, host: Helpdesk, browser_errors: BrowserErrors
 ) -> None:
