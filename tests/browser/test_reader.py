@@ -383,6 +383,28 @@ def test_returning_to_the_end_causes_no_scrolling_by_itself(chat: ChatPage, mode
     assert chat.page.evaluate(moved) == 0
 
 
+def test_printing_keeps_the_place_and_follows_the_end_afterwards(chat: ChatPage) -> None:
+    page = chat.page
+    answer = FedAnswer(page)
+    chat.ask("Count")
+    lines = chat.prose.locator("p")
+    answer.send("\n\n".join(f"Line {number}" for number in range(60)))
+    expect(lines).to_have_count(60)
+    expect(lines.last).to_be_in_viewport()
+    for step in (0, -100):  # at the end, and above it
+        page.evaluate(SCROLL_BY, step)
+        before = page.evaluate("scrollY")
+        page.pdf(format="A4")
+        page.evaluate(SCROLL_BY, 0)
+        assert page.evaluate("scrollY") == before, step
+        count = lines.count()
+        answer.send("\n\nNext")
+        expect(lines).to_have_count(count + 1)
+        page.evaluate(SCROLL_BY, 0)
+        assert (page.evaluate(FROM_END) < 1) == (step == 0)
+    page.keyboard.press("Escape")
+
+
 def test_a_longer_draft_does_not_cover_the_end_of_the_answer(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("\n\n".join(f"Line {number}" for number in range(60))))
     chat.ask_and_wait("Count")

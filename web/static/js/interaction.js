@@ -29,6 +29,7 @@ import { loadStyles } from "./browser/libraries.js";
 import { deleteUnusedDrafts } from "./storage/unused_drafts.js";
 import { watchCopying } from "./transcript/copied_content.js";
 import { watchPrinting } from "./transcript/printed_code.js";
+import { keepPlaceInPrint } from "./transcript/printed_place.js";
 import { watchTab } from "./transcript/tab_stops.js";
 import { returnToPlaces } from "./transcript/visited_places.js";
 import { FocusKeeper } from "./ui/focus_keeper.js";
@@ -52,6 +53,7 @@ export function addRest({ bar, log, dock, position, store, keys, takeFocus }) {
   const scrollBy = (/** @type {number} */ top) => position.scrollBy(top);
   returnToPlaces(log, bar, scrollBy);
   keepPlace(bar, scrollBy);
+  keepPlaceInPrint(position);
   for (const watch of [watchCopying, watchPrinting, watchTab]) watch(log);
   uncoverUsed(log);
   uncoverFocus(log, dock);

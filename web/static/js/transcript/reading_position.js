@@ -66,6 +66,18 @@ export class ReadingPosition {
     this.#update();
   }
 
+  /** Notes the place. @returns {() => void} goes back to it; to the end if the reader was there */
+  mark() {
+    const wasAtEnd = this.#hasEnd && this.#end.isAtEnd;
+    const { scrollTop } = scroller;
+    return () => {
+      const moved = scrollTop - scroller.scrollTop;
+      if (wasAtEnd) this.goToEnd();
+      else if (Math.abs(moved) >= 1) this.#end.scrollBy(moved);
+      this.#update();
+    };
+  }
+
   goToStart() {
     this.#hasEnd = false;
     scroller.scrollTo({ top: 0, behavior: "instant" });
