@@ -8,6 +8,7 @@ import { appendCode } from "./code_lines.js";
 import { patchChildren } from "./patch.js";
 import { mayBeExpected } from "./syntax/footnotes.js";
 import { growingTable, rowsToAppend } from "./table_block.js";
+import { EXPECTED } from "./text_links.js";
 
 /** @typedef {import("./markdown.js").Markdown} Markdown */
 /** @typedef {import("./markdown_source.js").BlocksPart} BlocksPart */
@@ -15,6 +16,17 @@ import { growingTable, rowsToAppend } from "./table_block.js";
 /** @typedef {import("./parser.js").Links} Links */
 /** @typedef {import("./table_block.js").GrowingTable} GrowingTable */
 /** @typedef {{ fragment: DocumentFragment, intoTable: DocumentFragment }} Rendered `intoTable` goes into the last table */
+
+/**
+ * @typedef {object} Unresolved
+ * @property {string} source
+ * @property {boolean} continues as in `BlocksPart`
+ * @property {Map<string, Links[string] | undefined>} labels without a definition when the part was settled, and what defines them now
+ * @property {boolean} isExpecting whether footnotes without a definition are shown as references
+ * @property {GrowingTable | null} table before the part
+ * @property {Element[]} nodes
+ * @property {Element[]} intoTable
+ */
 
 /** Further blocks are in groups of so many: the browser visits each child of an element to which a block is appended. */
 const GROUP = 500;
@@ -31,9 +43,10 @@ export class BlockList {
   #table = null;
   /** @type {Element | null} */
   #code = null;
-  /** @type {{ part: BlocksPart, undefinedLabels: string[], table: GrowingTable | null, nodes: Element[], intoTable: Element[] }[]} parts with
-   *  link labels that have no definition yet */
+  /** Parts with link labels that had no definition. @type {Unresolved[]} */
   #unresolved = [];
+  /** Those of them that were looked at since the last definition. @type {Unresolved[]} */
+  #lookedAt = [];
 
   /**
    * @param {Element} element
@@ -54,8 +67,13 @@ export class BlockList {
   settle(part, links) {
     if (part.kind === "code") return this.#settleCode(part);
     const { nodes, intoTable } = this.#update(part, { growing: false });
-    const undefinedLabels = this.#labelsOf(part).filter((label) => !links[label]);
-    if (undefinedLabels.length > 0) this.#unresolved.push({ part, undefinedLabels, table: this.#table, nodes, intoTable });
+    const labels = this.#labelsOf(part).filter((label) => !links[label]);
+    const isExpecting = part.blocks.some((block) => block.links[EXPECTED]);
+    if (labels.length > 0) {
+      const source = part.blocks.map(({ raw }) => raw).join("");
+      const undefinedLabels = new Map(labels.map((label) => [label, undefined]));
+      this.#unresolved.push({ source, continues: part.continues, labels: undefinedLabels, isExpecting, table: this.#table, nodes, intoTable });
+    }
     this.#settleNodes();
   }
 
@@ -74,17 +92,39 @@ export class BlockList {
    */
   resolveLinks(links, until) {
     for (let next = this.#unresolved.shift(); next; next = this.#unresolved.shift()) {
-      const { part, undefinedLabels, table, nodes, intoTable } = next;
-      if (!undefinedLabels.some((label) => links[label] || mayBeExpected(label))) continue;
-      const source = part.blocks.map(({ raw }) => raw).join("");
-      const rendered = this.#render({ ...part, blocks: this.#markdown.blocks(source, Object.create(links)) }, table);
-      const replaced = [...rendered.fragment.children, ...rendered.intoTable.children];
-      replace(nodes, rendered.fragment);
-      replace(intoTable, rendered.intoTable);
-      for (const element of replaced) this.#markdown.enhance(element, { growing: false });
+      this.#lookedAt.push(next);
+      const isExpecting = Boolean(links[EXPECTED]);
+      const labels = [...next.labels.keys()];
+      const hasWaited = next.isExpecting && !isExpecting && labels.some((label) => !links[label] && mayBeExpected(label));
+      if (!hasWaited && !labels.some((label) => isOther(links[label], next.labels.get(label)))) continue;
+      this.#renderAgain(next, links);
+      next.isExpecting = isExpecting;
+      for (const label of labels) next.labels.set(label, links[label]);
       if (performance.now() > until) return this.#unresolved.length === 0;
     }
     return true;
+  }
+
+  /** Lets `resolveLinks` look at all parts again, as there are new definitions. @returns {boolean} whether there are such parts */
+  lookAgain() {
+    if (this.#lookedAt.length > 0) this.#unresolved = [...this.#lookedAt.splice(0), ...this.#unresolved];
+    return this.#unresolved.length > 0;
+  }
+
+  /**
+   * @param {Unresolved} unresolved
+   * @param {Links} links
+   */
+  #renderAgain(unresolved, links) {
+    const { source, continues, table } = unresolved;
+    const blocks = this.#markdown.blocks(source, Object.create(links));
+    const { fragment, intoTable } = this.#render({ kind: "blocks", blocks, continues }, table);
+    const nodes = [...fragment.children];
+    const rows = [...intoTable.children];
+    replace(unresolved.nodes, fragment);
+    replace(unresolved.intoTable, intoTable);
+    for (const element of [...nodes, ...rows]) this.#markdown.enhance(element, { growing: false });
+    Object.assign(unresolved, { nodes, intoTable: rows });
   }
 
   /** @param {CodePart} part */
@@ -165,6 +205,14 @@ export class BlockList {
     this.#last = this.#parent.lastElementChild;
     this.#table = this.#last?.matches(".table") ? growingTable(this.#last) : null;
   }
+}
+
+/**
+ * @param {Links[string] | undefined} definition
+ * @param {Links[string] | undefined} shown
+ */
+function isOther(definition, shown) {
+  return definition !== undefined && (definition.href !== shown?.href || definition.title !== shown.title);
 }
 
 /**

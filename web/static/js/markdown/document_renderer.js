@@ -28,11 +28,12 @@ export class DocumentRenderer {
   /**
    * @param {HTMLElement} element
    * @param {Markdown} markdown
+   * @param {import("./text_links.js").TextLinks} [links] of the text
    */
-  constructor(element, markdown) {
+  constructor(element, markdown, links) {
     this.#element = element;
     this.#markdown = markdown;
-    this.#source = new MarkdownSource(markdown);
+    this.#source = new MarkdownSource(markdown, links);
     if (element.textContent === "") this.#begin();
     followFootnotes(element);
   }
@@ -54,6 +55,11 @@ export class DocumentRenderer {
   end() {
     this.#ended = true;
     this.#source.end();
+  }
+
+  /** @returns {boolean} whether other texts may define links of this one, which is complete */
+  lookAgain() {
+    return this.#ended && Boolean(this.#list?.lookAgain());
   }
 
   /**

@@ -8,12 +8,12 @@ const MARKS = "sup.footnote-reference, sup.footnote-label";
 /** @type {WeakSet<Element>} */
 const followed = new WeakSet();
 
-/** Makes the references and labels of an answer's footnotes operable. @param {HTMLElement} answer */
-export function followFootnotes(answer) {
-  if (followed.has(answer)) return;
-  followed.add(answer);
-  answer.addEventListener("click", (event) => go(answer, event));
-  answer.addEventListener("keydown", (event) => event.key === "Enter" && go(answer, event));
+/** Makes the references and labels of a text's footnotes operable. @param {HTMLElement} text */
+export function followFootnotes(text) {
+  if (followed.has(text)) return;
+  followed.add(text);
+  text.addEventListener("click", (event) => go(text, event));
+  text.addEventListener("keydown", (event) => event.key === "Enter" && go(text, event));
 }
 
 /** @param {DocumentFragment} fragment */
@@ -34,14 +34,17 @@ export function nameFootnotes(text) {
 }
 
 /**
- * @param {HTMLElement} answer
+ * @param {HTMLElement} text
  * @param {Event} event
  */
-function go(answer, event) {
+function go(text, event) {
   const mark = event.target instanceof Element ? event.target.closest(MARKS) : null;
   if (!mark) return;
   const wanted = mark.matches(".footnote-reference") ? ".footnote-label" : ".footnote-reference";
-  const target = [...answer.querySelectorAll(wanted)].find(({ textContent }) => textContent === mark.textContent);
+  // the parts of an answer are one text
+  const parts = text.matches(".answer > .prose") ? (text.parentElement?.querySelectorAll(":scope > .prose") ?? []) : [text];
+  const targets = [...parts].flatMap((each) => [...each.querySelectorAll(wanted)]);
+  const target = targets.find(({ textContent }) => textContent === mark.textContent);
   if (!(target instanceof HTMLElement)) return;
   target.focus({ preventScroll: true });
   bringIntoView(target);

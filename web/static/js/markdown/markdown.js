@@ -56,10 +56,11 @@ export class Markdown {
 
   /**
    * @param {HTMLElement} element
+   * @param {import("./text_links.js").TextLinks} [links] of the text
    * @returns {DocumentRenderer} renders a growing text in the element
    */
-  rendererFor(element) {
-    return new DocumentRenderer(element, this);
+  rendererFor(element, links) {
+    return new DocumentRenderer(element, this, links);
   }
 
   /**

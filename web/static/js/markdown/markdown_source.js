@@ -7,15 +7,14 @@
  */
 
 import { FencedCode } from "./fenced_code.js";
-import { EXPECTED } from "./syntax/footnotes.js";
 import { depthAfter } from "./syntax/raw_html.js";
 import { reportOnce } from "./report.js";
 import { boundaryBefore } from "./text_boundary.js";
+import { TextLinks } from "./text_links.js";
 import { closeUnfinished, isBareMarker } from "./unfinished.js";
 
 /** @typedef {import("./markdown.js").Markdown} Markdown */
 /** @typedef {import("./parser.js").Block} Block */
-/** @typedef {import("./parser.js").Links} Links */
 
 /**
  * @typedef {object} BlocksPart
@@ -51,22 +50,25 @@ export class MarkdownSource {
   #rest = "";
   #ended = false;
   #endsWithCr = false;
-  /** @type {Links} */
-  #links = Object.create(null);
+  #links;
   /** @type {Continuation | null} */
   #continuation = null;
   /** @type {FencedCode | null} */
   #code = null;
 
-  /** @param {Markdown} markdown */
-  constructor(markdown) {
+  /**
+   * @param {Markdown} markdown
+   * @param {TextLinks} [links] of the text
+   */
+  constructor(markdown, links = new TextLinks()) {
     this.#markdown = markdown;
-    this.#links[EXPECTED] = { href: "", title: "" };
+    this.#links = links;
+    links.begin();
   }
 
   /** All link definitions so far. */
   get links() {
-    return this.#links;
+    return this.#links.all;
   }
 
   /** Appends to the source. @param {string} text split anywhere, with any line ends */
@@ -80,7 +82,7 @@ export class MarkdownSource {
   /** Marks the source as complete: `nextSettled` then returns all that is left. */
   end() {
     this.#ended = true;
-    delete this.#links[EXPECTED];
+    this.#links.end();
   }
 
   /** @returns {BlocksPart | CodePart | null} the next settled part; null if the rest may still change */
@@ -145,7 +147,7 @@ export class MarkdownSource {
 
   /** @param {string} text */
   #lex(text) {
-    return this.#markdown.blocks(text, Object.create(this.#links));
+    return this.#markdown.blocks(text, Object.create(this.#links.all));
   }
 
   /**
@@ -220,9 +222,7 @@ export class MarkdownSource {
     if (length <= 0) throw new Error("A part of the text is empty.");
     this.#rest = this.#rest.slice(length);
     this.#continuation = continuation;
-    for (const { definitions } of blocks) {
-      for (const [label, definition] of Object.entries(definitions)) this.#links[label] ??= definition;
-    }
+    for (const { definitions } of blocks) this.#links.define(definitions);
     return { kind: "blocks", blocks, continues };
   }
 

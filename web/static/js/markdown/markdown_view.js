@@ -3,6 +3,8 @@
  * bounded: it does not grow with the answer, and a large text does not block the page.
  */
 
+import { TextLinks } from "./text_links.js";
+
 /** @typedef {import("./markdown.js").Markdown} Markdown */
 /** @typedef {import("./document_renderer.js").DocumentRenderer} DocumentRenderer */
 
@@ -24,10 +26,18 @@ export class MarkdownView {
   #pausedUntil = 0;
   /** @type {() => void} */
   #rendered = () => {};
+  #links;
 
-  /** @param {HTMLElement} element */
-  constructor(element) {
+  /**
+   * @param {HTMLElement} element
+   * @param {MarkdownView} [before] shows a text that this one goes on with: each has the links and footnotes of the other
+   */
+  constructor(element, before) {
     this.#element = element;
+    this.#links = new TextLinks(before ? before.#links : undefined);
+    this.#links.changed = () => {
+      if (this.#renderer?.lookAgain()) this.#schedule();
+    };
     this.#element.classList.add("plain");
     this.#element.dir = "auto";
   }
@@ -81,9 +91,15 @@ export class MarkdownView {
     if (isReplaced && this.#markdown) this.#begin(this.#markdown);
   }
 
+  /** Takes the text out of those that it was read as one with. */
+  remove() {
+    cancelAnimationFrame(this.#frame);
+    this.#links.remove();
+  }
+
   /** @param {Markdown} markdown */
   #begin(markdown) {
-    this.#renderer = markdown.rendererFor(this.#element);
+    this.#renderer = markdown.rendererFor(this.#element, this.#links);
     this.#pushed = 0;
     this.#tail = "";
   }

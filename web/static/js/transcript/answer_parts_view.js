@@ -1,6 +1,9 @@
 /**
  * What an answer has besides its text: calls of tools and later thoughts between the parts of the text, and its sources
  * and progress at the end. Loaded with the first of them.
+ *
+ * The parts of the text have their definitions of links and footnotes in common. A block ends where a step follows it: a
+ * table that is divided by a step has no further rows behind it.
  */
 
 import { callsOf, isStep } from "../conversation/answer_parts.js";
@@ -106,14 +109,15 @@ export class AnswerPartsView {
   /** @param {number} count of sections */
   #fit(count) {
     while (this.#sections.length > count) {
-      const { prose, steps } = /** @type {Section} */ (this.#sections.pop());
+      const { prose, markdown, steps } = /** @type {Section} */ (this.#sections.pop());
+      markdown.remove();
       prose.remove();
       steps.remove();
     }
     while (this.#sections.length < count) {
-      const { prose: before, steps } = /** @type {Section} */ (this.#sections.at(-1));
+      const { prose: before, markdown: textBefore, steps } = /** @type {Section} */ (this.#sections.at(-1));
       const prose = document.createElement("div");
-      const markdown = new MarkdownView(prose);
+      const markdown = new MarkdownView(prose, textBefore);
       prose.classList.add("prose");
       if (this.#markdown) markdown.useMarkdown(this.#markdown);
       before.after(steps, prose);

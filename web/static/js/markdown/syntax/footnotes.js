@@ -5,6 +5,8 @@
  * the text then stays where it is.
  */
 
+import { EXPECTED } from "../text_links.js";
+
 /** @typedef {import("markdown-it").MarkdownIt} MarkdownIt */
 /** @typedef {import("markdown-it").StateBlock} StateBlock */
 
@@ -13,9 +15,6 @@ const DEFINITION = /^\[\^([^\s[\]]{1,100})\]:/;
 const NUMBER = /^\d{1,3}$/;
 const WORD = /^(?!.-.$)[\p{L}\p{N}][\p{L}\p{N}\p{M}_.:-]*$/u; // in a regular expression, `[^a-z]` is a class
 const INDENT = 2; // columns before the further lines of a definition
-
-/** Among the link definitions while more may follow: footnotes without a definition are expected. Labels are upper-case. */
-export const EXPECTED = "expected";
 
 /** @param {string} label normalised @returns {boolean} whether it may have been shown as a reference that was expected */
 export function mayBeExpected(label) {
