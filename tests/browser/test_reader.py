@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from playwright.sync_api import Page, expect
 
-from tools.common.chat_page import ChatPage
+from tools.common.chat_page import DONE_FRAME, ChatPage
 from tools.common.page_modules import with_page_modules
 from tools.common.scripted_model import ScriptedModel, finished, reply, said, stalling_after
 
@@ -381,6 +381,58 @@ def test_returning_to_the_end_causes_no_scrolling_by_itself(chat: ChatPage, mode
         """new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(scrollY - there))))"""
     )
     assert chat.page.evaluate(moved) == 0
+
+
+def test_what_the_reader_marks_stays_where_it_is_while_the_answer_grows(chat: ChatPage) -> None:
+    page = chat.page
+    to_end, lines = page.get_by_role("button", name="Jump to the latest"), chat.prose.locator("p")
+    answer = FedAnswer(page)
+    chat.ask("Count")
+    answer.send("\n\n".join(f"Line {number}" for number in range(60)))
+    expect(lines).to_have_count(60)
+
+    def next_lines() -> None:
+        count = lines.count()
+        answer.send("\n\nNext", "\n\nNext")
+        expect(lines).to_have_count(count + 2)
+        page.evaluate(SCROLL_BY, 0)
+
+    def mark() -> None:
+        box = lines.nth(lines.count() - 6).bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 2, box["y"] + 8)
+        page.mouse.down()
+        there = page.evaluate("scrollY")
+        for step in range(3):
+            page.mouse.move(box["x"] + 10 * step, box["y"] + 8)
+            next_lines()
+            assert page.evaluate("scrollY") == there
+        page.mouse.up()
+        for _ in range(12):  # longer than the page waits for a second press
+            next_lines()
+        assert page.evaluate("scrollY") == there
+        assert page.evaluate("!getSelection().isCollapsed")
+        expect(to_end).to_be_visible()
+
+    mark()
+    page.mouse.click(690, 200)  # nothing is marked any more
+    page.wait_for_function(f"() => {FROM_END} < 1")
+    ways = {"the button": to_end.click, "the wheel": lambda: page.mouse.wheel(0, 5000)}
+    for name, go_back in ways.items():
+        mark()
+        go_back()
+        page.wait_for_function(f"() => {FROM_END} < 1")
+        expect(to_end, name).to_be_hidden()
+        next_lines()
+        assert page.evaluate(FROM_END) < 1, name
+    mark()
+    answer.send(DONE_FRAME)
+    chat.wait_complete()
+    there = page.evaluate("scrollY")
+    page.mouse.click(690, 200)
+    chat.field.fill("Another\nquestion\nof\nlines")
+    page.evaluate(SCROLL_BY, 0)
+    assert page.evaluate("scrollY") == there
 
 
 def test_printing_keeps_the_place_and_follows_the_end_afterwards(chat: ChatPage) -> None:

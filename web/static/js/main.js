@@ -53,7 +53,7 @@ const storageNotices = new StorageNotices(
 const parts = new PartLoader(notices);
 const offer = requireElement("undo", HTMLElement);
 const undo = new Undo(offer, announce, takeFocus);
-const position = new ReadingPosition(requireElement("to-end", HTMLButtonElement), dock);
+const position = new ReadingPosition(requireElement("to-end", HTMLButtonElement), log, dock);
 const transcript = new Transcript(log, {
   regenerate: (exchange) => thenFocusComposer(() => chat.regenerate(exchange, transcript.isEdited(exchange))),
   resume: (exchange) => thenFocusComposer(() => chat.resume(exchange)),
@@ -170,7 +170,7 @@ const chat = new Chat(store, {
   },
   ended: (exchange) => {
     transcript.finish(exchange, { announce: true });
-    position.follow();
+    position.finish();
   },
   reconnecting: (exchange, isReconnecting) => {
     transcript.showConnection(exchange, isReconnecting);

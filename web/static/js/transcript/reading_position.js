@@ -11,12 +11,13 @@ export class ReadingPosition {
 
   /**
    * @param {HTMLButtonElement} toEnd shown while the reader is not at the end
+   * @param {HTMLElement} log
    * @param {HTMLElement} dock below the conversation: what grows in it must cover neither the end nor what has the focus
    */
-  constructor(toEnd, dock) {
+  constructor(toEnd, log, dock) {
     this.toEnd = toEnd;
     const follow = () => this.follow();
-    this.#end = new FollowedEnd(scroller, { scrolls: scrollTarget, acts: window, follow, scrolled: () => this.#update() });
+    this.#end = new FollowedEnd(scroller, { part: log, scrolls: scrollTarget, acts: window, follow, scrolled: () => this.#update() });
     toEnd.addEventListener("click", () => {
       this.goToEnd();
       this.#update();
@@ -34,6 +35,12 @@ export class ReadingPosition {
   follow() {
     if (this.#hasEnd && this.#end.isFollowed) this.goToEnd();
     this.#update();
+  }
+
+  /** Scrolls to the end as `follow` does, and then stays with what is marked. Call when an answer has ended. */
+  finish() {
+    this.follow();
+    this.#end.settle();
   }
 
   /**
@@ -68,7 +75,7 @@ export class ReadingPosition {
 
   /** Notes the place. @returns {() => void} goes back to it; to the end if the reader was there */
   mark() {
-    const wasAtEnd = this.#hasEnd && this.#end.isAtEnd;
+    const wasAtEnd = this.#hasEnd && !this.#end.isLeft;
     const { scrollTop } = scroller;
     return () => {
       const moved = scrollTop - scroller.scrollTop;
@@ -91,6 +98,6 @@ export class ReadingPosition {
 
   #update() {
     const distance = this.#end.note();
-    this.toEnd.hidden = !this.#hasEnd || this.#end.isAtEnd || distance <= NEAR_END;
+    this.toEnd.hidden = !this.#hasEnd || !this.#end.isLeft || distance <= NEAR_END;
   }
 }
