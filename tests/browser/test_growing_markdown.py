@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
 from tools.common.page_modules import with_page_modules
-from tools.common.scripted_model import ScriptedModel, reply
+from tools.common.scripted_model import ScriptedModel, finished, reply, said
 from tools.page_trace.long_answers import SHAPES
 
 from .held_requests import HeldRequests
@@ -268,3 +268,28 @@ def test_the_last_of_more_than_a_thousand_code_blocks_has_a_name(browser_page: P
     prose = chat.ask_and_wait("Show me")
     expect(prose.locator("figure.code")).to_have_count(1001)
     expect(prose.get_by_role("group", name="Code 1001 of 1001: Python")).to_have_count(1)
+
+
+@pytest.mark.parametrize("count", [200, 400])
+def test_a_long_table_keeps_its_rows_where_a_later_definition_makes_links_of_them(
+    browser_page: Page, model: ScriptedModel, count: int
+) -> None:
+    chat = ChatPage(browser_page).open()
+    rows = "".join(f"| {number} | [g] [h] |\n" for number in range(count))
+    gate = model.gate("before the end")
+    begin = f"Before [g].\n\n| a | b |\n|---|---|\n{rows}\n\n[g]: https://example.org/g\n\nEnd"
+    end = " of [g].\n\n| c |\n|---|\n| [h] |\n\n[h]: https://example.org/h\n"
+    model.enqueue((*said(begin), gate, *said(end), *finished()))
+    chat.ask("Show me")
+    expect(chat.prose).to_contain_text("End")
+    gate.open()
+    chat.wait_complete()
+    table = chat.prose.locator(".table").first
+    expect(chat.prose.locator(".table")).to_have_count(2)
+    assert table.locator("tbody td:first-child").all_text_contents() == [f"{number}" for number in range(count)]
+    assert table.evaluate(
+        "table => [...table.querySelectorAll('tbody tr')].every(row => row.querySelectorAll('a').length === 2)"
+    )
+    expect(chat.prose.locator("a")).to_have_count(2 * count + 3)
+    if count > 300:
+        assert len(set(table.locator("table").evaluate_all("all => all.map(each => each.clientWidth)"))) == 1

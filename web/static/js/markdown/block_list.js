@@ -7,7 +7,7 @@ import { createCodeBlock } from "./code_block.js";
 import { appendCode } from "./code_lines.js";
 import { patchChildren } from "./patch.js";
 import { mayBeExpected } from "./syntax/footnotes.js";
-import { growingTable, rowsToAppend } from "./table_block.js";
+import { growingTable, renewCells, rowsToAppend } from "./table_block.js";
 import { EXPECTED } from "./text_links.js";
 
 /** @typedef {import("./markdown.js").Markdown} Markdown */
@@ -119,12 +119,22 @@ export class BlockList {
     const { source, continues, table } = unresolved;
     const blocks = this.#markdown.blocks(source, Object.create(links));
     const { fragment, intoTable } = this.#render({ kind: "blocks", blocks, continues }, table);
-    const nodes = [...fragment.children];
-    const rows = [...intoTable.children];
-    replace(unresolved.nodes, fragment);
-    replace(unresolved.intoTable, intoTable);
-    for (const element of [...nodes, ...rows]) this.#markdown.enhance(element, { growing: false });
-    Object.assign(unresolved, { nodes, intoTable: rows });
+    const shown = unresolved.nodes.at(-1);
+    const last = fragment.lastElementChild;
+    const rows = renewCells(unresolved.intoTable, [...intoTable.children]);
+    if (shown?.matches(".table") && last?.matches(".table")) {
+      rows.push(...renewCells([shown], [last]));
+      last.remove();
+      unresolved.nodes.pop();
+      unresolved.nodes.forEach((node) => node.remove());
+      unresolved.nodes = [...fragment.children, shown];
+      shown.before(fragment);
+    } else {
+      const nodes = [...fragment.children];
+      replace(unresolved.nodes, fragment);
+      unresolved.nodes = nodes;
+    }
+    for (const element of [...unresolved.nodes, ...rows]) this.#markdown.enhance(element, { growing: false });
   }
 
   /** @param {CodePart} part */

@@ -102,6 +102,25 @@ export function rowsToAppend({ container }, next) {
 }
 
 /**
+ * Renews cells in their place: later parts have appended further rows, and look at these tables.
+ * @param {Element[]} shown boxes of tables, tables or rows
+ * @param {Element[]} renewed the same as they are now, without rows of later parts
+ * @returns {Element[]} the rows with new cells
+ */
+export function renewCells(shown, renewed) {
+  const source = renewed.flatMap(rowsIn);
+  const rows = shown.flatMap(rowsIn).slice(0, source.length);
+  rows.forEach((row, index) => row.replaceChildren(...(source[index]?.childNodes ?? [])));
+  return rows;
+}
+
+/** @param {Element} element @returns {Element[]} */
+function rowsIn(element) {
+  if (element instanceof HTMLTableElement) return [...element.rows];
+  return element.matches("tr") ? [element] : [...element.children].flatMap(rowsIn);
+}
+
+/**
  * Sets the widths as attributes, because the Content-Security-Policy refuses styles that are cloned.
  * @param {HTMLTableElement} table
  */
