@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Download, FilePayload, Page, expect
+from playwright.sync_api import Download, FileChooser, FilePayload, Page, expect
 
 from tools.common.chat_page import ChatPage
 from tools.common.scripted_model import ScriptedModel, reply, resetting_after
@@ -44,6 +44,7 @@ def choose(chat: ChatPage, content: str | bytes, names: tuple[str, str] = ("Sett
         chat.page.get_by_role("button", name=button).click()
     chooser.value.set_files(file)
     expect(chat.page.locator(".import-result")).not_to_be_empty()
+    expect(chat.page.get_by_role("button", name=button)).to_be_enabled()  # the import has ended
     chat.page.keyboard.press("Escape")
 
 
@@ -226,6 +227,95 @@ def test_a_long_conversation_is_rendered_from_its_end(
     expect(chat.questions.last).to_be_in_viewport()
     expect(chat.page.locator(".prose.plain")).to_have_count(0)
     expect(chat.prose.locator("strong").last).to_be_in_viewport()
+
+
+def archive_of(count: int) -> str:
+    """Return an export with so many conversations."""
+    times = {"created": 0, "changed": 0}
+    exchange = {"parent": None, "answer": "Yes.", "reasoning": "", "state": "complete"} | times
+    conversations = [
+        {"id": f"{0xB00000 + number:024x}", "title": f"Of {number}", "choices": {}, **times}
+        | {"exchanges": [{"id": f"{0xA00000 + number:024x}", "question": f"Question {number}", **exchange}]}
+        for number in range(count)
+    ]
+    return json.dumps({"format": "sluice.conversations", "version": 1, "conversations": conversations})
+
+
+# Files are read when `releaseFiles` is called. `resultTexts` are all sentences about the import.
+HOLD_FILES = """() => {
+  const { text } = Blob.prototype;
+  const released = new Promise((resolve) => { window.releaseFiles = resolve; });
+  Blob.prototype.text = async function () { await released; return text.call(this); };
+  const result = document.querySelector(".import-result");
+  window.resultTexts = [];
+  new MutationObserver(() => resultTexts.push(result.textContent)).observe(result, { childList: true });
+}"""
+
+
+@pytest.mark.parametrize(
+    ("language", "names", "word", "counts", "sentence"),
+    [
+        ("en", ("Settings", "Import", "Export all"), "Importing…", "Importing: {} of 250 conversations",
+         "250 conversations imported"),
+        ("zh-CN", ("设置", "导入", "全部导出"), "正在导入…", "正在导入：{} / 250 段对话", "已导入 250 段对话"),
+    ],
+)  # fmt: skip
+def test_an_import_says_that_it_works_and_how_far_it_is_and_is_not_started_twice(
+    chat: ChatPage, language: str, names: tuple[str, str, str], word: str, counts: str, sentence: str
+) -> None:
+    page = chat.page
+    if language != "en":
+        chat.change_language(language)
+    opener, *buttons = (page.get_by_role("button", name=name, exact=True) for name in names)
+    result = page.locator(".import-result")
+    page.evaluate(HOLD_FILES)
+    opener.click()
+    with page.expect_file_chooser() as chooser:
+        buttons[0].click()
+    downloads: list[Download] = []
+    choosers: list[FileChooser] = []
+    page.on("download", lambda download: downloads.append(download))
+    page.on("filechooser", lambda further: choosers.append(further))
+    chooser.value.set_files(
+        FilePayload(name="export.json", mimeType="application/json", buffer=archive_of(250).encode())
+    )
+    expect(result).to_have_text(word)
+    for button in buttons:
+        expect(button).to_be_disabled()
+        button.dispatch_event("click")
+    # closed and opened again, it still says so
+    page.keyboard.press("Escape")
+    opener.click()
+    expect(result).to_have_text(word)
+    page.evaluate("() => releaseFiles()")
+    expect(result).to_have_text(sentence)
+    assert page.evaluate("() => resultTexts") == [word, counts.format(100), counts.format(200), sentence]
+    for button in buttons:
+        expect(button).to_be_enabled()
+    assert (downloads, choosers) == ([], [])
+    expect(page.locator("#sluice-alerts .notice")).to_have_count(0)
+    expect(titles(chat)).to_have_count(250)
+
+
+def test_the_result_of_an_import_is_shown_also_where_the_settings_were_closed(chat: ChatPage) -> None:
+    page = chat.page
+    page.evaluate(HOLD_FILES)
+    page.get_by_role("button", name="Settings").click()
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Import").click()
+    chooser.value.set_files(
+        FilePayload(name="export.json", mimeType="application/json", buffer=archive_of(2).encode())
+    )
+    expect(page.locator(".import-result")).to_have_text("Importing…")
+    page.keyboard.press("Escape")
+    page.evaluate("() => releaseFiles()")
+    notice = page.get_by_role("alert").filter(has_text="2 conversations imported")
+    expect(notice).to_be_visible()
+    expect(titles(chat)).to_have_count(2)
+    # the next one has a sentence of its own
+    choose(chat, archive_of(2))
+    expect(chat.status).to_have_text("All 2 conversations are here already")
+    expect(notice).to_have_count(0)
 
 
 def test_an_answer_that_was_being_written_when_it_was_exported_is_imported_as_incomplete(chat: ChatPage) -> None:

@@ -244,6 +244,7 @@ const dialogs = new Dialogs({
   settings,
   parts,
   useFiles,
+  notices,
   announce,
   shortcuts: [
     { heading: "messageLabel", keys: [...COMPOSER_KEYS, KEYS.toComposer] },

@@ -15,6 +15,7 @@ import { setText } from "../i18n/language.js";
  * @property {import("../settings/settings.js").Settings} settings
  * @property {import("../ui/part_loader.js").PartLoader} parts
  * @property {UseFiles} useFiles
+ * @property {import("../ui/notices.js").Notices} notices
  * @property {(text: string) => void} announce
  * @property {KeyGroup[]} shortcuts
  * @property {import("../chat/conversation_actions.js").ConversationActions} conversations
@@ -55,7 +56,7 @@ export class Dialogs {
   }
 
   async openSettings() {
-    const { chat, settings, parts, useFiles, announce } = this.#of;
+    const { chat, settings, parts, useFiles, notices, announce } = this.#of;
     const loaded = await parts.load(() => Promise.all([import("./settings_dialog.js"), import("./archive_controls.js"), loadDialogStyles()]));
     if (!loaded) return;
     if (!this.#settings) {
@@ -63,7 +64,7 @@ export class Dialogs {
       const element = requireElement("settings", HTMLDialogElement);
       this.#settings = new SettingsDialog(element, settings);
       this.#settings.configure(chat.configuration);
-      new ArchiveControls(element, useFiles, { imported: (id) => void chat.refresh(id), announce });
+      new ArchiveControls(element, useFiles, notices, { imported: (id) => void chat.refresh(id), announce });
     }
     this.#settings.open();
   }

@@ -59,13 +59,16 @@ export class ConversationFiles {
   /**
    * Imports conversations. Present ones get missing and newer exchanges; nothing is removed.
    * @param {Blob} file
+   * @param {(sentence: string) => void} progressed called with how many of a large file's conversations are imported
    * @returns {Promise<{ ids: string[], message: string }>} the imported ids, and a message for the reader
    */
-  async import(file) {
+  async import(file, progressed) {
     try {
       const { conversations, images, leftOut } = await readArchive(file);
       const ofImages = await importImages(conversations, images); // first: the conversations show them at once
-      const counts = await this.#store.add(conversations);
+      const counts = await this.#store.add(conversations, {
+        progressed: (done) => progressed(texts.importedSoFar(done, conversations.length)),
+      });
       const sentences = [texts.imported(counts), ...(leftOut > 0 ? [texts.leftOutOfImport(leftOut)] : []), ...imageSentences(ofImages)];
       return { ids: conversations.map(({ id }) => id), message: texts.inARow(sentences) };
     } catch (error) {

@@ -5,6 +5,10 @@
 const ENGLISH = {
   /** @param {string[]} names */
   toolsUsed: (names) => `Tools: ${names.join(", ")}`,
+  importing: "Importing…",
+  exporting: "Exporting…",
+  /** @param {number} done @param {number} all */
+  importedSoFar: (done, all) => `Importing: ${done} of ${all} conversations`,
   /** @param {{ added: number, updated: number, present: number }} counts of conversations */
   imported: ({ added, updated, present }) => {
     if (present === 1 && !added && !updated) return "This conversation is here already";
@@ -50,6 +54,9 @@ const ENGLISH = {
 /** @type {FileTexts} */
 const CHINESE = {
   toolsUsed: (names) => `工具：${names.join("、")}`,
+  importing: "正在导入…",
+  exporting: "正在导出…",
+  importedSoFar: (done, all) => `正在导入：${done} / ${all} 段对话`,
   imported: ({ added, updated, present }) => {
     if (present > 0 && !added && !updated) return `文件中的 ${present} 段对话都已存在`;
     const first = added || !updated ? `已导入 ${added} 段对话` : `已更新 ${updated} 段对话`;

@@ -37,6 +37,8 @@ import { WriteQueue } from "./write_queue.js";
  * @property {boolean} [isFromServer] whether the application's copy has the change already
  */
 
+const BATCH = 100; // conversations added in one write: few writes, and a count that grows
+
 export class ConversationStore {
   /** Whether `open` has ended, so that the list is known as far as it can be. */
   isOpened = false;
@@ -279,12 +281,17 @@ export class ConversationStore {
   /**
    * Adds imported or restored conversations. If one is present already, only missing or newer exchanges are added.
    * @param {Conversation[]} conversations
-   * @param {Origin} [origin]
+   * @param {Origin & { progressed?: (done: number) => void }} [options] a function that is told, once in a while, how many
+   *   have been added
    * @returns {Promise<AddedCounts>}
    */
-  async add(conversations, { isFromServer = false } = {}) {
+  async add(conversations, { isFromServer = false, progressed = () => {} } = {}) {
     const counts = { added: 0, updated: 0, present: 0 };
-    for (const { id, record, exchanges } of conversations) {
+    for (const [index, { id, record, exchanges }] of conversations.entries()) {
+      if (index > 0 && index % BATCH === 0) {
+        await this.flush();
+        progressed(index);
+      }
       const here = await this.load(id);
       const known = new Map(here?.exchanges.map((exchange) => [exchange.id, exchange]));
       const lacking = exchanges.filter((each) => {
