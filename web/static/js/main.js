@@ -172,8 +172,8 @@ const chat = new Chat(store, {
     transcript.finish(exchange, { announce: true });
     position.finish();
   },
-  reconnecting: (exchange, isReconnecting) => {
-    transcript.showConnection(exchange, isReconnecting);
+  connectionChanged: (exchange, obstacle) => {
+    transcript.showConnection(exchange, obstacle);
     position.follow();
   },
   running: (running) => {

@@ -1,6 +1,7 @@
 /** Requests and receives an answer, or receives the rest of one that the server keeps. */
 
 import { requestAnswer } from "../api/chat_request.js";
+import { takeSlot } from "../api/connection_slots.js";
 import { appendChunk, setRun } from "../conversation/exchange.js";
 import { missThinking } from "../conversation/thoughts.js";
 import { connectionFailure, Failure, waitForUnload } from "../api/failure.js";
@@ -14,7 +15,12 @@ import { Stopwatch } from "../api/answer_details.js";
 /** @typedef {import("./continuation.js").Continuation} Continuation */
 /** @typedef {import("./history_limits.js").HistoryLimits} HistoryLimits */
 /** @typedef {import("./run.js").Outcome} Outcome */
-/** @typedef {Pick<import("./run.js").RunEvents, "grown" | "named"> & { connected: (isConnected: boolean) => void }} ReceiverEvents */
+/**
+ * @typedef {Pick<import("./run.js").RunEvents, "grown" | "named"> & {
+ *   connected: (isConnected: boolean) => void,
+ *   queued: (isQueued: boolean) => void,
+ * }} ReceiverEvents `queued`: the answer waits for a connection that others hold
+ */
 
 const GAP_MS = 1500; // after which a time that was measured across it would be seen to be false
 const CATCH_UP_MS = 2000; // within which the server sends what it has kept meanwhile, on a usual network
@@ -48,30 +54,38 @@ export class AnswerReceiver {
    * @returns {Promise<Outcome>}
    */
   ask(question, limits, joins) {
-    return this.#receive(this.#request(question, limits), joins, new Stopwatch());
+    return this.#receive(this.#request(question, limits), () => joins, true);
   }
 
   /** @returns {Promise<Outcome>} */
   follow() {
-    if (Date.now() - this.#exchange.changed > GAP_MS) this.#miss();
-    return this.#receive(this.#receiveKept(null), this.#exchange.run?.joins === true, null);
+    return this.#receive(this.#receiveKept(null), () => this.#exchange.run?.joins === true, false);
   }
 
   /**
-   * @param {AsyncIterable<Chunk>} chunks
-   * @param {boolean} joins
-   * @param {Stopwatch | null} stopwatch
+   * @param {AsyncIterable<Chunk>} chunks requested when the first one is
+   * @param {() => boolean} joins called then
+   * @param {boolean} asks whether the answer is requested here
    * @returns {Promise<Outcome>}
    */
-  async #receive(chunks, joins, stopwatch) {
+  async #receive(chunks, joins, asks) {
     const exchange = this.#exchange;
     const signal = this.#signal;
     /** @type {Continuation | null} */
     let continuation = null;
     /** @type {Chunk["stopReason"]} */
     let stopReason;
+    /** @type {Stopwatch | null} */
+    let stopwatch = null;
+    let free = () => {};
     try {
-      if (joins) continuation = await loadContinuation(exchange.answer);
+      free = await takeSlot(signal, () => this.#events.queued(true));
+      this.#events.queued(false);
+      if (asks) {
+        stopwatch = new Stopwatch();
+        setRun(exchange, { asked: Date.now() });
+      } else if (Date.now() - exchange.changed > GAP_MS) this.#miss();
+      if (joins()) continuation = await loadContinuation(exchange.answer);
       for await (const chunk of chunks) {
         if (signal.aborted) break;
         this.#append(chunk, continuation);
@@ -86,6 +100,7 @@ export class AnswerReceiver {
       if (signal.aborted) return { state: "stopped" };
       return { state: "failed", failure: await failureOf(error) };
     } finally {
+      free();
       exchange.answer += continuation?.push("", true) ?? ""; // what waited for more text, if the stream has failed
       exchange.figures ??= stopwatch?.details() ?? {};
     }

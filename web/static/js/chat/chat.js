@@ -28,7 +28,7 @@ import { titleFrom } from "../conversation/title.js";
  * @property {(exchange: Exchange) => void} asked
  * @property {(exchange: Exchange) => void} grown
  * @property {(exchange: Exchange) => void} ended
- * @property {(exchange: Exchange, isReconnecting: boolean) => void} reconnecting
+ * @property {(exchange: Exchange, obstacle: import("../conversation/exchange.js").Obstacle | null) => void} connectionChanged
  * @property {(running: boolean) => void} running
  * @property {() => void} marked the mark of a conversation has changed, shown or not
  * @property {(id: string) => void} endedElsewhere the answer of a conversation that is not shown has ended
@@ -73,10 +73,10 @@ export class Chat {
       grown: (conversation, exchange) => {
         if (this.conversation === conversation) view.grown(exchange);
       },
-      connectionChanged: (conversation, exchange, isReconnecting) => {
+      connectionChanged: (conversation, exchange, obstacle) => {
         if (this.conversation !== conversation) return;
-        view.reconnecting(exchange, isReconnecting);
-        view.status(isReconnecting ? texts.reconnecting : this.#runningStatus);
+        view.connectionChanged(exchange, obstacle);
+        view.status(obstacle ? texts[obstacle] : this.#runningStatus);
       },
       ended: (conversation, exchange) => this.#onEnded(conversation, exchange),
       updated: (conversation) => void this.#showMerged(conversation),
@@ -278,6 +278,7 @@ export class Chat {
     const stored = await this.#store.load(id);
     if (!stored) return;
     conversation.merge(stored, (exchange) => this.answers.isAheadOfStore(exchange));
+    this.answers.endIdle(id);
     await this.#showMerged(conversation);
     if (this.conversation === conversation) this.answers.elsewhere.watch(conversation);
   }

@@ -13,12 +13,13 @@ import { texts } from "../i18n/language.js";
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 /** @typedef {import("./history_limits.js").HistoryLimits} HistoryLimits */
 /** @typedef {Pick<Exchange, "state" | "failure" | "stopReason">} Outcome */
+/** @typedef {import("../conversation/exchange.js").Obstacle} Obstacle */
 
 /**
  * @typedef {object} RunEvents
  * @property {() => void} grown called after each chunk
  * @property {() => void} named the server keeps the answer, so that other tabs and devices can follow it
- * @property {() => void} connectionChanged `isReconnecting` has changed
+ * @property {() => void} connectionChanged `obstacle` has changed
  */
 
 const STOP_MS = 1500; // the server stops an answer within one second, also one of another process
@@ -32,6 +33,8 @@ export class Run {
   isWriter;
   /** Whether the connection is lost, for long enough to say so. */
   isReconnecting = false;
+  /** Whether it waits for a connection, as other answers hold all that they may. */
+  isQueued = false;
   #isConnected = true;
   #blipTimer = 0;
 
@@ -57,10 +60,21 @@ export class Run {
     return this.exchange.run !== undefined;
   }
 
+  /** What keeps the answer from growing, also the key of a sentence. @returns {Obstacle | null} */
+  get obstacle() {
+    if (this.isQueued) return this.exchange.run?.id ? "restQueued" : "questionQueued";
+    return this.isReconnecting ? "reconnecting" : null;
+  }
+
+  /** Whether nothing is received yet of an answer that another page may be storing. */
+  get isIdle() {
+    return this.isQueued && this.#follows;
+  }
+
   /** Stops the answer, for all who receive it. */
   stop() {
     const id = this.exchange.run?.id;
-    if (this.#hasEnded || !id || !this.#isConnected) this.abort();
+    if (this.#hasEnded || !id || !this.#isConnected || this.isQueued) this.abort();
     else setTimeout(() => this.abort(), STOP_MS); // all that was sent should be shown, as in other tabs
     if (id && this.exchange.state === "running") void loadRunControl().then((control) => control?.stopRun(id));
   }
@@ -110,7 +124,8 @@ export class Run {
     try {
       const part = await import("./answer_receiver.js").catch(() => null); // offline, or after a deploy
       const connected = (/** @type {boolean} */ isConnected) => this.#onConnection(isConnected, events);
-      if (part) return await work(new part.AnswerReceiver(exchange, this.#follows, signal, { ...events, connected }));
+      const queued = (/** @type {boolean} */ isQueued) => this.#onQueued(isQueued, events);
+      if (part) return await work(new part.AnswerReceiver(exchange, this.#follows, signal, { ...events, connected, queued }));
       exchange.figures ??= {};
       await waitForUnload();
       return signal.aborted ? { state: "stopped" } : { state: "failed", failure: connectionFailure().record };
@@ -118,6 +133,16 @@ export class Run {
       this.#hasEnded = true;
       clearTimeout(this.#blipTimer);
     }
+  }
+
+  /**
+   * @param {boolean} isQueued
+   * @param {RunEvents} events
+   */
+  #onQueued(isQueued, { connectionChanged }) {
+    if (this.isQueued === isQueued) return;
+    this.isQueued = isQueued;
+    connectionChanged();
   }
 
   /**

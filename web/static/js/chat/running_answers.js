@@ -26,7 +26,7 @@ import { discardRun, questionOf, Run, sendConsent } from "./run.js";
  * @property {(id: string) => Promise<Conversation>} read
  * @property {(conversation: Conversation, asked: Exchange | null) => void} begun null: another page has requested the answer
  * @property {(conversation: Conversation, exchange: Exchange) => void} grown
- * @property {(conversation: Conversation, exchange: Exchange, isReconnecting: boolean) => void} connectionChanged
+ * @property {(conversation: Conversation, exchange: Exchange, obstacle: import("../conversation/exchange.js").Obstacle | null) => void} connectionChanged
  * @property {(conversation: Conversation, exchange: Exchange) => void} ended
  * @property {(conversation: Conversation) => void} updated an answer that another tab was writing is written no more
  * @property {(id: string) => void} stored this tab has stored the end of an answer for another one that was closed
@@ -98,7 +98,7 @@ export class RunningAnswers {
 
   /** @param {Exchange} exchange @returns {boolean} whether this tab may have more of it than the database */
   isAheadOfStore(exchange) {
-    return this.#runOf(exchange) !== undefined || this.#store.hasPendingWrite(exchange);
+    return this.#runOf(exchange)?.isIdle === false || this.#store.hasPendingWrite(exchange);
   }
 
   /**
@@ -180,11 +180,18 @@ export class RunningAnswers {
    * @param {string} id
    */
   forget(id) {
+    for (const run of this.#runsOf(id)) this.#forgetRun(run);
+  }
+
+  /**
+   * Waits no more for answers whose ends other tabs have stored.
+   * @param {string} id of a conversation that was read again
+   */
+  endIdle(id) {
     for (const run of this.#runsOf(id)) {
-      this.#runs.delete(run);
-      this.#tellAwaiting(run);
-      run.abort();
-      run.release();
+      if (!run.isIdle || run.exchange.state === "running") continue;
+      this.#forgetRun(run);
+      this.#events.ended(run.conversation, run.exchange);
     }
   }
 
@@ -195,7 +202,8 @@ export class RunningAnswers {
   leave() {
     for (const run of this.#runs) {
       if (!run.isKept) void this.#end(run, { state: "failed", failure: INTERRUPTED });
-      else if (run.isWriter) this.#store.save(run.conversation, [run.exchange], { isGrowth: true });
+      else if (run.isQueued) setRun(run.exchange, { asked: Date.now() }); // the next page sends it
+      if (run.isKept && run.isWriter) this.#store.save(run.conversation, [run.exchange], { isGrowth: true });
     }
     this.#permissions.leave();
   }
@@ -335,8 +343,16 @@ export class RunningAnswers {
   }
 
   /** @param {Run} run */
-  #reportConnection({ conversation, exchange, isReconnecting }) {
-    if (exchange.state === "running") this.#events.connectionChanged(conversation, exchange, isReconnecting);
+  #forgetRun(run) {
+    this.#runs.delete(run);
+    this.#tellAwaiting(run);
+    run.abort();
+    run.release();
+  }
+
+  /** @param {Run} run */
+  #reportConnection({ conversation, exchange, obstacle }) {
+    if (exchange.state === "running") this.#events.connectionChanged(conversation, exchange, obstacle);
   }
 
   /** @param {string} conversation */

@@ -36,6 +36,8 @@ import { gapAfter, missThinking, thoughtStart } from "./thoughts.js";
  * @property {import("../api/answer_details.js").AnswerDetails} [figures] times and tokens; stored and exported under this name
  */
 
+/** @typedef {"reconnecting" | "questionQueued" | "restQueued"} Obstacle what keeps a running answer from growing, also the key of its sentence */
+
 /** @typedef {{ id: string, name: string, width: number, height: number }} ImageReference see storage/image_store.js */
 
 /**

@@ -71,6 +71,8 @@ export const CHINESE = {
   abandonedNote: "没有页面在读取这个回答，服务器已停止它。",
   logFullNote: "这个回答过长，服务器无法继续保存，已停止它。",
   reconnecting: "连接已断开，正在重新连接…",
+  questionQueued: "其他回答中有一个结束后，就会发送这个问题。",
+  restQueued: "其他回答中有一个结束后，就会显示这个回答的其余部分。",
   lengthNote: "回答达到了模型的长度上限。",
   filterNote: "模型服务商的内容审核中止了这个回答。请修改问题后再问，或开始新对话。",
   imagesNotSent: "对话中的图片未发送：此服务器不接受图片。",

@@ -71,6 +71,8 @@ export const ENGLISH = {
   abandonedNote: "The server stopped this answer, because no page was reading it.",
   logFullNote: "The server stopped this answer, because it became too long to keep.",
   reconnecting: "The connection was lost. Reconnecting…",
+  questionQueued: "This question is sent as soon as another answer ends.",
+  restQueued: "The rest of this answer is shown as soon as another one ends.",
   lengthNote: "The answer reached the model's length limit.",
   filterNote: "The model provider's content filter stopped this answer. Edit your question and ask again, or start a new conversation.",
   imagesNotSent: "Images of this conversation were not sent: this server does not take any.",

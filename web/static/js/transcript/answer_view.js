@@ -42,7 +42,6 @@ export class AnswerView {
     this.#text.classList.add("prose");
     this.#connection.className = "connection";
     this.#connection.hidden = true;
-    setText(this.#connection, "reconnecting");
     this.element.append(this.#reasoning.element, this.#text, this.#ending.element, this.#connection);
     this.element.addEventListener("click", (event) => onCodeButton(event));
   }
@@ -63,10 +62,11 @@ export class AnswerView {
     this.element.classList.toggle("waiting", this.#showText(exchange));
   }
 
-  /** @param {boolean} isReconnecting whether the connection of a running answer is lost */
-  showConnection(isReconnecting) {
-    this.#connection.hidden = !isReconnecting;
-    this.element.classList.toggle("reconnecting", isReconnecting);
+  /** @param {import("../conversation/exchange.js").Obstacle | null} obstacle what keeps a running answer from growing */
+  showConnection(obstacle) {
+    if (obstacle) setText(this.#connection, obstacle);
+    this.#connection.hidden = !obstacle;
+    this.element.classList.toggle("reconnecting", obstacle !== null);
   }
 
   /**
@@ -74,7 +74,7 @@ export class AnswerView {
    * @param {{ announce: boolean }} options whether a failure is announced as an alert
    */
   finish(exchange, { announce }) {
-    this.showConnection(false);
+    this.showConnection(null);
     this.element.classList.remove("running", "waiting");
     this.#showThought(exchange);
     this.#showText(exchange);

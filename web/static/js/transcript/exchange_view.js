@@ -103,9 +103,9 @@ export class ExchangeView {
     this.#answer.grow(this.#exchange);
   }
 
-  /** @param {boolean} isReconnecting */
-  showConnection(isReconnecting) {
-    this.#answer.showConnection(isReconnecting);
+  /** @param {import("../conversation/exchange.js").Obstacle | null} obstacle */
+  showConnection(obstacle) {
+    this.#answer.showConnection(obstacle);
   }
 
   /** @param {{ announce: boolean }} options */

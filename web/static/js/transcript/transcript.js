@@ -148,10 +148,10 @@ export class Transcript {
 
   /**
    * @param {Exchange} exchange still running
-   * @param {boolean} isReconnecting
+   * @param {import("../conversation/exchange.js").Obstacle | null} obstacle
    */
-  showConnection(exchange, isReconnecting) {
-    this.#views.get(exchange)?.showConnection(isReconnecting);
+  showConnection(exchange, obstacle) {
+    this.#views.get(exchange)?.showConnection(obstacle);
   }
 
   /**
