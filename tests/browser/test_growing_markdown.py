@@ -267,7 +267,9 @@ def test_the_last_of_more_than_a_thousand_code_blocks_has_a_name(browser_page: P
     model.enqueue(reply("```py\nx\n```\n" * 1001))
     prose = chat.ask_and_wait("Show me")
     expect(prose.locator("figure.code")).to_have_count(1001)
-    expect(prose.get_by_role("group", name="Code 1001 of 1001: Python")).to_have_count(1)
+    # the language has its name once the block has its colours: 12 s for all, on a busy machine
+    named = prose.get_by_role("group", name="Code 1001 of 1001: Python")
+    expect(named).to_have_count(1, timeout=60_000)
 
 
 @pytest.mark.parametrize("count", [200, 400])
