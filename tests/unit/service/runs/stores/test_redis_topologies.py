@@ -144,7 +144,7 @@ async def test_a_shard_that_moves_to_another_node_is_followed(cluster: ValkeyClu
 async def test_of_a_cluster_with_a_stuck_node_the_other_runs_go_on_and_the_node_is_used_again(
     cluster: ValkeyCluster,
 ) -> None:
-    async with open_worker(f"{cluster.url}?socket_timeout=0.4") as worker:
+    async with open_worker(f"{cluster.url}?socket_timeout=2") as worker:
         runs = [await worker.begin() for _ in range(30)]
         stuck = cluster.servers[1]
         on_it = [run_id for run_id in runs if has_slot(stuck, slot_of(shard_of(run_id)))]
@@ -170,7 +170,7 @@ async def test_of_a_cluster_with_a_stuck_node_the_other_runs_go_on_and_the_node_
 
 
 async def test_a_shard_that_another_node_has_taken_over_from_a_dead_one_is_followed(cluster: ValkeyCluster) -> None:
-    async with open_worker(f"{cluster.url}?socket_timeout=0.3") as worker:
+    async with open_worker(f"{cluster.url}?socket_timeout=2") as worker:
         dead = cluster.servers[2]
         shard = next(shard for shard in SHARDS if has_slot(dead, slot_of(shard)))
         run = new_run()
