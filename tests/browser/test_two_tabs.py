@@ -154,11 +154,13 @@ def test_a_title_that_is_being_typed_comes_back_with_the_conversation_that_anoth
         expect(tab.page.locator(".conversation a")).to_have_text(["Better"])
 
 
-@pytest.mark.parametrize("is_old", [False, True])
-def test_a_title_can_be_typed_while_another_tab_moves_its_conversation_in_the_list(
-    chat: ChatPage, is_old: bool
-) -> None:
-    """Also in a browser that cannot move an element with its focus."""
+def ask_beside_another_tab(chat: ChatPage, *, is_old: bool) -> ChatPage:
+    """Ask "First" in a conversation that the returned tab shows, too, and "Second" in another one.
+
+    Args:
+        chat: The first tab.
+        is_old: Whether its browser cannot move an element with its focus.
+    """
     if is_old:
         chat.page.evaluate("() => { delete Element.prototype.moveBefore; }")
     chat.ask_and_wait("First")
@@ -167,6 +169,14 @@ def test_a_title_can_be_typed_while_another_tab_moves_its_conversation_in_the_li
     other.wait_shown()
     chat.page.get_by_role("button", name="New conversation").click()
     chat.ask_and_wait("Second")
+    return other
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+def test_a_title_can_be_typed_while_another_tab_moves_its_conversation_in_the_list(
+    chat: ChatPage, is_old: bool
+) -> None:
+    other = ask_beside_another_tab(chat, is_old=is_old)
     titles = chat.page.locator(".conversation a")
     expect(titles).to_have_text(["Second", "First"])
     titles.last.press("F2")
@@ -185,15 +195,7 @@ def test_a_title_can_be_typed_while_another_tab_moves_its_conversation_in_the_li
 
 @pytest.mark.parametrize("is_old", [False, True])
 def test_an_open_menu_goes_along_with_its_title_in_the_list_and_closes_with_it(chat: ChatPage, is_old: bool) -> None:
-    """Also in a browser that cannot move an element with its focus."""
-    if is_old:
-        chat.page.evaluate("() => { delete Element.prototype.moveBefore; }")
-    chat.ask_and_wait("First")
-    chat.wait_saved()
-    other = another_tab(chat)
-    other.wait_shown()
-    chat.page.get_by_role("button", name="New conversation").click()
-    chat.ask_and_wait("Second")
+    other = ask_beside_another_tab(chat, is_old=is_old)
     titles, menu = chat.page.locator(".conversation a"), chat.page.get_by_role("menu")
     expect(titles).to_have_text(["Second", "First"])
     chat.page.get_by_role("button", name="Actions for “Second”").click()
