@@ -1,4 +1,7 @@
-/** A search query: all of its words must be in one text, as it is read: Markdown may stand within them. Where they follow each other as in the query is the better place. */
+/**
+ * A search query: all of its words must be in one text, as it is read: Markdown may stand within them. Where they follow
+ * each other as in the query is the better place.
+ */
 
 import { characterStart, stripMarkdown, titleFrom } from "../conversation/title.js";
 
@@ -50,19 +53,18 @@ export class SearchQuery {
       const hit = this.#hitIn(exchange, store.record(exchange.conversation)?.title);
       if (hit && isBetter(hit, hits.get(exchange.conversation))) hits.set(exchange.conversation, hit);
     });
-    for (const { id, title } of store.list) if (!hits.has(id) && this.#isIn(title)) hits.set(id, null);
+    for (const { id, title } of store.list) if (!hits.has(id) && this.#isIn(title.toLocaleLowerCase())) hits.set(id, null);
     return hits;
   }
 
-  /** @param {string} text */
-  #isIn(text) {
-    const lower = text.toLocaleLowerCase();
+  /** @param {string} lower */
+  #isIn(lower) {
     return this.#words.every((word) => this.#indexOf(word, lower) >= 0);
   }
 
-  /** @param {string} text */
-  #isPhraseIn(text) {
-    return this.#indexOf(this.#phrase, text.toLocaleLowerCase()) >= 0;
+  /** @param {string} lower */
+  #isPhraseIn(lower) {
+    return this.#indexOf(this.#phrase, lower) >= 0;
   }
 
   /**
@@ -72,14 +74,16 @@ export class SearchQuery {
    */
   #hitIn({ id, created, question, answer }, title) {
     const text = `${question}\n${answer}`;
-    if (!this.#isIn(text)) return null;
+    const lower = text.toLocaleLowerCase();
+    if (!this.#isIn(lower)) return null;
+    const lowerAnswer = answer.toLocaleLowerCase();
     const isTitle = titleFrom(question) === title;
-    const isPhrase = this.#isPhraseIn(text);
-    const quotes = isPhrase ? this.#isPhraseIn(answer) : this.#isIn(answer);
-    const isInAnswer = quotes || (isTitle && this.#placeIn(answer) >= 0);
+    const isPhrase = this.#isPhraseIn(lower);
+    const quotes = isPhrase ? this.#isPhraseIn(lowerAnswer) : this.#isIn(lowerAnswer);
+    const isInAnswer = quotes || (isTitle && this.#placeIn(lowerAnswer) >= 0);
     let snippet = "";
-    if (isInAnswer) snippet = this.#snippet(answer, this.#placeIn(answer));
-    else if (!isTitle || stripMarkdown(question) !== title) snippet = this.#snippet(text, this.#placeIn(text));
+    if (isInAnswer) snippet = this.#snippet(answer, this.#placeIn(lowerAnswer));
+    else if (!isTitle || stripMarkdown(question) !== title) snippet = this.#snippet(text, this.#placeIn(lower));
     return { exchange: id, created, words: this.#words, isPhrase, isInAnswer, snippet };
   }
 
@@ -91,7 +95,7 @@ export class SearchQuery {
     const begin = Math.max(0, at - AROUND);
     const source = text.slice(begin, at + AROUND);
     const plain = source.split("\n").map(plainLine).filter(Boolean).join(" · ");
-    const place = this.#placeIn(plain);
+    const place = this.#placeIn(plain.toLocaleLowerCase());
     // otherwise it stands in what was removed, such as an address
     const [shown, word] = place >= 0 ? [plain, place] : [source.replace(/\s/g, " "), at - begin];
     const from = word <= BEFORE ? 0 : shown.indexOf(" ", word - BEFORE) + 1 || word - BEFORE;
@@ -107,12 +111,12 @@ export class SearchQuery {
   /** @param {string} word @param {string} lower */
   #indexOf(word, lower) {
     const index = lower.indexOf(word);
-    return index >= 0 || !HAS_MARKS.test(lower) ? index : lower.search(this.#patterns.get(word) ?? /(?!)/);
+    const pattern = this.#patterns.get(word);
+    return index < 0 && pattern && HAS_MARKS.test(lower) ? lower.search(pattern) : index;
   }
 
-  /** @param {string} text @returns {number} of the phrase, or else of the first word; -1 if none is in it */
-  #placeIn(text) {
-    const lower = text.toLocaleLowerCase();
+  /** @param {string} lower @returns {number} of the phrase, or else of the first word; -1 if none is in it */
+  #placeIn(lower) {
     const whole = this.#indexOf(this.#phrase, lower);
     if (whole >= 0) return whole;
     const places = this.#words.map((word) => this.#indexOf(word, lower)).filter((place) => place >= 0);
