@@ -28,9 +28,9 @@ export const scrollTarget = isAlone ? window : scroller;
 /** This close to the end of the conversation counts as at the end: pixels, less than two lines. */
 export const NEAR_END = 48;
 
-/** @returns {number} pixels below the window */
-export function distanceToEnd() {
-  return scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
+/** @param {Element} [box] scrolls @returns {number} pixels below what is in view */
+export function distanceToEnd(box = scroller) {
+  return box.scrollHeight - box.clientHeight - box.scrollTop;
 }
 
 /** Whether the application keeps conversations for its users. */

@@ -100,8 +100,7 @@ export const ENGLISH = {
   showLess: "Show less",
   regenerate: "Regenerate",
   resume: "Continue",
-  /** Sent to the model, not shown to the reader. */
-  /** @param {string} calls a line for each */
+  /** Sent to the model, not shown to the reader, as the next text is. @param {string} calls a line for each */
   callsMade: (calls) => `For this answer you have already called these tools. Go on with their results, and do not call them again for the same purpose:\n${calls}`,
   continueMessage: "Continue exactly where your last answer stopped. Do not repeat anything, and do not add a remark.",
   edit: "Edit question",

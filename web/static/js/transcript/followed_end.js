@@ -4,7 +4,7 @@
  * followed while the reader marks something, and while that is marked.
  */
 
-import { NEAR_END } from "../browser/page_root.js";
+import { distanceToEnd, NEAR_END } from "../browser/page_root.js";
 
 const HOLD_MS = 250; // from what the reader does to the scrolling that it causes
 
@@ -67,7 +67,7 @@ export class FollowedEnd {
 
   /** @returns {number} pixels below what is in view */
   get distance() {
-    return this.#box.scrollHeight - this.#box.clientHeight - this.#box.scrollTop;
+    return distanceToEnd(this.#box);
   }
 
   goToEnd() {
