@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import ChatPage
-from tools.common.scripted_model import ScriptedModel, finished, reply, said
+from tools.common.scripted_model import Gate, ScriptedModel, finished, reply, said
 
 SLOTS: Final = 4
 QUEUED: Final = "This question is sent as soon as another answer ends."
@@ -40,6 +40,13 @@ def ask_new(chat: ChatPage, question: str) -> None:
     chat.ask(question)
 
 
+def hold_answers(model: ScriptedModel) -> list[Gate]:
+    """Let the model begin an answer for each slot, which ends with its gate, and then write a whole one."""
+    gates = [model.gate(f"gate {index}") for index in range(SLOTS)]
+    model.enqueue(*((*said("Begun."), gate, *finished()) for gate in gates), reply("Sent."))
+    return gates
+
+
 def begin(chat: ChatPage, model: ScriptedModel, count: int, *, first: int = 0) -> None:
     """Ask in new conversations until so many answers are being written."""
     for index in range(first, first + count):
@@ -56,8 +63,7 @@ def test_a_question_waits_while_four_answers_are_written_and_is_then_sent_by_its
     if not has_locks:
         browser_page.add_init_script(WITHOUT_LOCKS)
     chat = ChatPage(browser_page).open()
-    gates = [model.gate(f"gate {index}") for index in range(SLOTS)]
-    model.enqueue(*((*said("Begun."), gate, *finished()) for gate in gates), reply("Sent."))
+    gates = hold_answers(model)
     begin(chat, model, SLOTS)
     connection = chat.page.locator(".connection:visible")
     ask_new(chat, "Stopped")
@@ -86,8 +92,7 @@ def test_a_question_waits_while_four_answers_are_written_and_is_then_sent_by_its
 def test_a_question_that_waits_is_sent_once_although_its_page_is_reloaded(
     chat: ChatPage, model: ScriptedModel
 ) -> None:
-    gates = [model.gate(f"gate {index}") for index in range(SLOTS)]
-    model.enqueue(*((*said("Begun."), gate, *finished()) for gate in gates), reply("Sent."))
+    gates = hold_answers(model)
     begin(chat, model, SLOTS)
     ask_new(chat, "Waits")
     expect(chat.page.locator(".connection:visible")).to_have_text(QUEUED)
@@ -104,8 +109,7 @@ def test_a_question_that_waits_is_sent_once_although_its_page_is_reloaded(
 
 def test_the_answers_of_all_tabs_count(chat: ChatPage, model: ScriptedModel) -> None:
     other = ChatPage(chat.page.context.new_page()).open()
-    gates = [model.gate(f"gate {index}") for index in range(SLOTS)]
-    model.enqueue(*((*said("Begun."), gate, *finished()) for gate in gates), reply("Sent."))
+    gates = hold_answers(model)
     begin(chat, model, 2)
     begin(other, model, 2, first=2)
     ask_new(other, "Fifth")
@@ -122,8 +126,7 @@ def test_the_answers_of_all_tabs_count(chat: ChatPage, model: ScriptedModel) -> 
 def test_over_http_2_no_question_waits(browser_page: Page, model: ScriptedModel) -> None:
     browser_page.add_init_script(AS_HTTP_2)
     chat = ChatPage(browser_page).open()
-    gates = [model.gate(f"gate {index}") for index in range(SLOTS)]
-    model.enqueue(*((*said("Begun."), gate, *finished()) for gate in gates), reply("Sent."))
+    gates = hold_answers(model)
     begin(chat, model, SLOTS)
     ask_new(chat, "Fifth")
     expect(chat.prose).to_have_text("Sent.")
