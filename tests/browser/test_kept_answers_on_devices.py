@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
 from playwright.sync_api import expect
 
-from tests.support.helpdesk import Helpdesk, start_helpdesk
+from tests.support.helpdesk import Helpdesk
 from tools.common.chat_page import DONE_FRAME
 from tools.common.scripted_model import finished, said, stalling_after
 
@@ -16,24 +13,15 @@ from .fed_answer import FedAnswer, call_frame, result_frame
 from .held_requests import HeldRequests
 from .test_synced_conversations import (
     Device,
-    delete_all,
     device,
     look_until,
     look_until_running,
     open_conversation,
+    shared_host,
     wait_sent,
 )
 
-__all__ = ["device"]
-
-
-@pytest.fixture(scope="module")
-def shared_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Helpdesk]:
-    """The help desk, which keeps conversations, and whose model may be slow."""
-    app = "tests.support.guest_host:create_synced_app()"
-    limits = {"SLUICE_FIRST_TOKEN_TIMEOUT": 60, "SLUICE_NEXT_TOKEN_TIMEOUT": 60, "SLUICE_TOTAL_TIMEOUT": 120}
-    with start_helpdesk(tmp_path_factory.mktemp("helpdesk"), app=app, **limits) as shared:
-        yield shared
+__all__ = ["device", "shared_host"]
 
 
 def test_a_running_answer_grows_and_ends_on_the_users_next_device(device: Device, host: Helpdesk) -> None:
@@ -60,7 +48,6 @@ def test_a_running_answer_grows_and_ends_on_the_users_next_device(device: Device
     expect(tablet.prose).to_have_text("One two three.")
     expect(tablet.failure).to_have_count(0)
     assert len(host.model.exchanges) == 1
-    delete_all(laptop)
 
 
 def test_an_answer_is_stopped_from_the_users_other_device(device: Device, host: Helpdesk) -> None:
@@ -78,7 +65,6 @@ def test_an_answer_is_stopped_from_the_users_other_device(device: Device, host: 
     host.model.wait_idle()
     wait_sent(phone)
     wait_sent(laptop)
-    delete_all(phone)
 
 
 def test_a_tool_that_another_device_may_have_allowed_is_not_said_not_to_have_run(
@@ -95,7 +81,6 @@ def test_a_tool_that_another_device_may_have_allowed_is_not_said_not_to_have_run
     expect(row.locator("summary")).to_have_text("Tool send_mail not finished")
     expect(row).not_to_contain_text("The tool did not run.")
     wait_sent(laptop)
-    delete_all(laptop)
 
 
 def test_a_device_shows_that_a_tool_runs_that_was_allowed_on_another(
@@ -122,7 +107,6 @@ def test_a_device_shows_that_a_tool_runs_that_was_allowed_on_another(
     phone.wait_complete()
     wait_sent(phone)
     events.abort()
-    delete_all(phone)
 
 
 def test_a_question_asked_on_one_device_runs_on_another_that_shows_the_conversation(
@@ -146,4 +130,3 @@ def test_a_question_asked_on_one_device_runs_on_another_that_shows_the_conversat
         expect(chat.prose).to_have_text("As far as this and on.")
         chat.wait_complete()
         wait_sent(chat)
-    delete_all(phone)

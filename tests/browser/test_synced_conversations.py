@@ -12,7 +12,6 @@ from playwright.sync_api import Browser, expect
 from tests.support.helpdesk import Helpdesk, start_helpdesk
 from tools.common.chat_page import ChatPage
 from tools.common.chromium import open_context
-from tools.common.page_modules import with_page_modules
 from tools.common.scripted_model import finished, reply, said
 
 from .browser_errors import BrowserErrors
@@ -34,7 +33,7 @@ def shared_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Helpdesk]:
 
 @pytest.fixture
 def device(browser: Browser, host: Helpdesk, browser_errors: BrowserErrors) -> Iterator[Device]:
-    """Return a function that opens the page of a user on another device."""
+    """Return a function that opens the page of a user on another device. Forget the conversations in the end."""
     browser_errors.expect("favicon")
     # another device was faster
     browser_errors.expect("412")
@@ -46,6 +45,7 @@ def device(browser: Browser, host: Helpdesk, browser_errors: BrowserErrors) -> I
             return open_signed_in(context.new_page(), name)
 
         yield open_page
+    host.forget_conversations()
     assert browser_errors.unexpected == []
 
 
@@ -103,18 +103,6 @@ def open_conversation(chat: ChatPage, title: str) -> None:
     expect(chat.questions.first).to_be_visible()
 
 
-def delete_all(chat: ChatPage) -> None:
-    """Delete the user's conversations, for the next test."""
-    chat.page.evaluate(
-        with_page_modules("""async () => {
-            const { apiAddress, postHeaders } = await pageModule("browser/page_root.js");
-            const address = apiAddress("api/conversations");
-            for (const { id } of (await (await fetch(address)).json()).conversations)
-                await fetch(`${address}/${id}`, { method: "DELETE", headers: postHeaders() });
-        }""")
-    )
-
-
 def test_a_conversation_its_title_pin_and_deletions_are_on_the_users_next_device(
     device: Device, host: Helpdesk
 ) -> None:
@@ -158,7 +146,6 @@ def test_a_conversation_its_title_pin_and_deletions_are_on_the_users_next_device
     wait_sent(phone)
     look(laptop)
     expect(laptop.page.locator(".conversation a")).to_have_text(["Better"])
-    delete_all(phone)
 
 
 def test_a_question_moves_its_conversation_to_the_top_on_the_next_device(device: Device, host: Helpdesk) -> None:
@@ -176,7 +163,6 @@ def test_a_question_moves_its_conversation_to_the_top_on_the_next_device(device:
     wait_sent(phone)
     look(laptop)
     expect(shown).to_have_text(["First", "Second"])
-    delete_all(phone)
 
 
 def test_two_devices_at_once_lose_nothing(device: Device, host: Helpdesk) -> None:
@@ -201,7 +187,6 @@ def test_two_devices_at_once_lose_nothing(device: Device, host: Helpdesk) -> Non
         look(chat)
         versions = chat.page.get_by_role("group", name="Versions of this question")
         expect(versions).to_contain_text("/ 2")
-    delete_all(phone)
 
 
 def test_without_the_server_all_works_and_is_sent_later(
@@ -223,7 +208,6 @@ def test_without_the_server_all_works_and_is_sent_later(
     laptop = device()
     open_conversation(laptop, "First")
     expect(laptop.prose).to_have_text("One.")
-    delete_all(phone)
 
 
 def test_a_change_whose_request_the_page_did_not_survive_is_sent_by_the_next_page(
@@ -244,7 +228,6 @@ def test_a_change_whose_request_the_page_did_not_survive_is_sent_by_the_next_pag
     expect(phone.page.locator(".conversation a")).to_have_text(["Better"])
     wait_sent(phone)
     expect(device().page.locator(".conversation a")).to_have_text(["Better"])
-    delete_all(phone)
 
 
 def test_a_system_prompt_and_a_temperature_are_on_the_users_next_device(device: Device, host: Helpdesk) -> None:
@@ -273,4 +256,3 @@ def test_a_system_prompt_and_a_temperature_are_on_the_users_next_device(device: 
     open_conversation(second, "Is it?")
     look_until_tuned(second)
     assert tuned() == ("Be kind.", "0.5")
-    delete_all(first)

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.helpdesk import Helpdesk, start_helpdesk
-from tests.support.running_server import cleared_model
+from tests.support.running_server import SHORT_LIMITS, cleared_model
 
 
 @pytest.fixture(scope="module")
 def shared_helpdesk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Helpdesk]:
     """The help desk under our worker."""
-    with start_helpdesk(tmp_path_factory.mktemp("helpdesk")) as shared:
+    with start_helpdesk(tmp_path_factory.mktemp("helpdesk"), **SHORT_LIMITS) as shared:
         yield shared
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from examples.helpdesk import create_app
 from examples.helpdesk.demo_data import PASSWORD
-from tests.support.running_server import PLANTED_KEY, SHORT_LIMITS, RunningServer
+from tests.support.running_server import PLANTED_KEY, RunningServer
 from tools.common.gunicorn_server import REPOSITORY, GunicornServer
 from tools.common.raw_client import RawClient, Reply, fetch
 from tools.common.scripted_model import MODEL_NAME, ScriptedModel
@@ -111,8 +111,15 @@ class Helpdesk(RunningServer):
 
     def forget_answers(self) -> None:
         """Remove the stored answers."""
+        self._empty("answer")
+
+    def forget_conversations(self) -> None:
+        """Remove the conversations of all users."""
+        self._empty("saved_conversation")
+
+    def _empty(self, table: str) -> None:
         with closing(connect(self.database)) as connection, connection:
-            connection.execute("DELETE FROM answer")
+            connection.execute(f"DELETE FROM {table}")
 
 
 @contextmanager
@@ -130,7 +137,7 @@ def start_helpdesk(
     database = make_database(folder)
     with ScriptedModel() as model:
         variables = {
-            **SHORT_LIMITS,
+            "OPENAI_MAX_RETRIES": 0,
             "OPENAI_API_KEY": PLANTED_KEY,
             "OPENAI_MODEL": MODEL_NAME,
             "OPENAI_BASE_URL": model.base_url,
