@@ -24,6 +24,16 @@ AS_HTTP_2: Final = """(() => {
     };
 })()"""
 WITHOUT_LOCKS: Final = "delete Navigator.prototype.locks"
+# As on a slow device: the browser grants no lock before the test says so.
+SLOW_LOCKS: Final = """(() => {
+    if (!navigator.locks) return; // an empty document
+    const { request } = LockManager.prototype;
+    const granted = new Promise((resolve) => { window.grantLocks = resolve; });
+    LockManager.prototype.request = async function (...given) {
+        await granted;
+        return request.apply(this, given);
+    };
+})()"""
 
 
 @pytest.fixture
@@ -87,6 +97,24 @@ def test_a_question_waits_while_four_answers_are_written_and_is_then_sent_by_its
     for gate in gates:
         gate.open()
     expect(chat.page.locator(".conversation.generating")).to_have_count(0)
+
+
+@pytest.mark.browser_context
+def test_a_slow_device_does_not_say_that_a_question_waits_for_another_answer(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    browser_page.clock.install()
+    browser_page.add_init_script(SLOW_LOCKS)
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply("Sent."))
+    chat.ask("First")
+    expect(chat.status).to_have_text("Generating")
+    browser_page.clock.run_for(10_000)
+    expect(chat.page.locator(".connection:visible")).to_have_count(0)
+    assert not model.exchanges
+    chat.page.evaluate("grantLocks()")
+    expect(chat.prose).to_have_text("Sent.")
+    chat.wait_complete()
 
 
 def test_a_question_that_waits_is_sent_once_although_its_page_is_reloaded(

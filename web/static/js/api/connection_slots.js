@@ -6,26 +6,40 @@
 import { storageName } from "../browser/page_root.js";
 
 const SLOTS = 4; // which leaves two for short requests
-const PROMPT_MS = 300; // a slot that is free is taken within this time
+const SLOT = storageName("slot."); // the beginning of the names of their locks
+const LOOK_MS = 300; // between two looks whether all slots are taken; a short wait is not told
 
 /**
  * Waits for a slot. Those who wait get one in the order in which they came, over all tabs. The browser frees those of a
  * tab that is closed.
  * @param {AbortSignal} signal ends the waiting
- * @param {() => void} waits called if no slot is free
+ * @param {() => void} waits called if all slots are taken
  * @returns {Promise<() => void>} frees the slot
  * @throws the signal's reason
  */
 export async function takeSlot(signal, waits) {
   signal.throwIfAborted();
   if (isMultiplexed()) return () => {};
-  const timer = setTimeout(waits, PROMPT_MS);
+  let hasEnded = false;
+  // on a slow device a free slot, too, takes its time
+  const timer = setInterval(async () => {
+    if (!(await areAllTaken()) || hasEnded) return;
+    clearInterval(timer);
+    waits();
+  }, LOOK_MS);
   try {
     // plain http has no Web Locks
     return await (navigator.locks ? takeOfBrowser(signal) : takeOfTab(signal));
   } finally {
-    clearTimeout(timer);
+    hasEnded = true;
+    clearInterval(timer);
   }
+}
+
+async function areAllTaken() {
+  if (!navigator.locks) return taken === SLOTS;
+  const { held = [] } = await navigator.locks.query();
+  return held.filter(({ name }) => name?.startsWith(SLOT)).length === SLOTS;
 }
 
 /** Whether one connection carries all requests. */
@@ -54,7 +68,7 @@ function takeAny(signal) {
       return new Promise((free) => resolve(() => free(undefined)));
     };
     for (let slot = 0; slot < SLOTS; slot++) {
-      navigator.locks.request(storageName(`slot.${slot}`), { signal: others.signal }, take).catch(() => {}); // aborted
+      navigator.locks.request(`${SLOT}${slot}`, { signal: others.signal }, take).catch(() => {}); // aborted
     }
   });
 }
