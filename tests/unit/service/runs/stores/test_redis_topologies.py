@@ -30,12 +30,12 @@ def primary() -> Iterator[ValkeyServer]:
 
 
 def sentinel_of(primary: ValkeyServer) -> ValkeyServer:
-    """Return a sentinel that takes a primary for lost after a short time."""
+    """Return a sentinel that takes a primary for lost soon, but not one that is only slow on a busy machine."""
     config = "\n".join(
         (
             f"sentinel monitor main 127.0.0.1 {primary.port} 1",
             "sentinel auth-pass main pass",
-            "sentinel down-after-milliseconds main 300",
+            "sentinel down-after-milliseconds main 2000",
             "sentinel failover-timeout main 3000",
             "requirepass watch",
         )
