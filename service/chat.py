@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self, get_args
 
 from .message import Message, text_of
+from .past_calls import with_past_calls
 from .settings.providers import Price
 from .settings.records.chat import InteractionMode
 
@@ -96,14 +97,15 @@ class Chat:
 
     @property
     def prompt(self) -> list[Message]:
-        """All messages for the model: the system message, if there is one, and the conversation."""
+        """All messages for the model: the system message, if there is one, and the conversation with past calls."""
         system = [Message(role="system", content=self.system)] if self.system else []
-        return [*system, *self.messages]
+        return [*system, *with_past_calls(self.messages, self.extra)]
 
     @property
     def prompt_texts(self) -> list[str]:
-        """The texts of all messages for the model."""
-        return [text_of(message) for message in self.prompt]
+        """The texts of all messages for the model, with the results of past calls."""
+        results = [call["text"] for message in self.messages for call in message.get("past_calls", ())]
+        return [*filter(None, [self.system]), *map(text_of, self.messages), *results]
 
 
 def _check_type(name: str, value: object, expected: type, words: str) -> None:

@@ -12,7 +12,7 @@ from ..chat import Chat, CurrentChat
 from ..errors import UpstreamTimeout
 from ..events.events import Finished, ToolCall
 from ..events.usage import Usage, sum_usages
-from ..message import Message
+from ..message import Message, call_of
 from ..observability.metrics import Metrics
 from ..runs.costs import with_cost
 from ..runs.log import EventSink, RunLog
@@ -159,17 +159,7 @@ def _assistant_message(text: str, calls: list[ToolCall]) -> Message:
 
 
 def _sent_back(call: ToolCall) -> dict[str, Any]:
-    function = {"name": call.name or "_", "arguments": _sendable(call.arguments)}
-    sent: dict[str, Any] = {"id": call.call_id, "type": "function", "function": function}
+    sent = call_of(call.call_id, call.name, call.arguments)
     if call.extra_content:
         sent["extra_content"] = msgspec.Raw(call.extra_content.encode())
     return sent
-
-
-def _sendable(arguments: str) -> str:
-    """Return arguments for the next request: some servers fail on what is no JSON object."""
-    try:
-        is_object = isinstance(msgspec.json.decode(arguments.encode()), dict)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        is_object = False
-    return arguments if is_object else "{}"

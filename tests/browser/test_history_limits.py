@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from playwright.sync_api import Page, Route, expect
 
-from tools.common.chat_page import ChatPage
+from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from tools.common.scripted_model import ScriptedModel, reply
 
 from .browser_errors import BrowserErrors
+from .fed_answer import FedAnswer, call_frame, result_frame
 from .test_archive import choose
 from .test_conversations import titles
 
@@ -102,3 +103,29 @@ def test_a_message_that_alone_is_too_large_is_reported_before_it_is_sent(browser
     chat.field.fill("长" * 10_000)
     expect(chat.page.get_by_role("alert")).to_contain_text("too long to send")
     expect(chat.send_button).to_be_disabled()
+
+
+def test_a_long_conversation_loses_results_of_tools_before_it_loses_messages(browser_page: Page) -> None:
+    chat = ChatPage(browser_page)
+    chat.configure(max_body_bytes=20_000)
+    chat.open()
+    first = (call_frame("call_1", "search"), result_frame("call_1", "search", "x" * 4000))
+    second = [
+        frame
+        for n in range(4)
+        for frame in (call_frame(f"c{n}", "clock"), result_frame(f"c{n}", "clock", "y" * 4000))
+    ]
+    for number, calls in enumerate((first, second)):
+        chat.reply_once(content_type="text/event-stream", body=frames(*calls, text_frame("Done."), DONE_FRAME))
+        chat.ask_and_wait(f"Question {number}")
+    answer = FedAnswer(chat.page)
+    chat.ask("And now?")
+    answer.send("Yes.", DONE_FRAME)
+    chat.wait_complete()
+    history = chat.page.evaluate("askedBody.conversation_history")
+    assert [each["content"] for each in history] == ["Question 0", "Done.", "Question 1", "Done."]
+    assert [len(each.get("tool_calls", [])) for each in history] == [0, 0, 0, 4]
+    assert {call["text"] for call in history[-1]["tool_calls"]} == {"y" * 4000}
+    expect(chat.answer.locator(".note")).to_have_text(
+        "1 earlier message was left out or shortened: the conversation is longer than one request may be."
+    )

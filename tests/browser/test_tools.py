@@ -129,16 +129,38 @@ def test_the_rest_of_an_answer_is_asked_for_with_the_calls_that_it_has_made(chat
     chat.wait_complete()
     expect(chat.answer.locator(".tool")).to_have_count(2)
     asked = chat.page.evaluate("askedBody")
-    assert asked["message"].split("\n")[-1] == '- send_mail({"to": "Bob"}): Sent to Bob'
     assert ("Continue exactly" in asked["message"]) == bool(text)
     assert "call them again" in asked["message"]
-    assert asked["conversation_history"][0] == {"role": "user", "content": "Look it up"}
+    call = {"name": "send_mail", "arguments": '{"to": "Bob"}', "text": "Sent\nto Bob"}
+    assert asked["conversation_history"] == [
+        {"role": "user", "content": "Look it up"},
+        {"role": "assistant", "content": text, "tool_calls": [call]},
+    ]
     # the next question is none that goes on
     last = FedAnswer(chat.page)
     chat.ask("Thanks")
     last.send("Gladly.", DONE_FRAME)
     chat.wait_complete()
-    assert chat.page.evaluate("askedBody")["message"] == "Thanks"
+    asked = chat.page.evaluate("askedBody")
+    assert asked["message"] == "Thanks"
+    assert asked["conversation_history"][1]["tool_calls"] == [call]
+
+
+def test_a_later_question_brings_the_beginnings_of_what_tools_have_returned(chat: ChatPage) -> None:
+    long = (call_frame("call_1", "search", '{"q": "x"}'), result_frame("call_1", "search", "y" * 5000))
+    short = (call_frame("call_2", "clock"), result_frame("call_2", "clock", "noon"))
+    ask(chat, *long, *short, "It is noon.", DONE_FRAME)
+    chat.wait_complete()
+    last = FedAnswer(chat.page)
+    chat.ask("And now?")
+    last.send("A minute past.", DONE_FRAME)
+    chat.wait_complete()
+    answer = chat.page.evaluate("askedBody.conversation_history.at(-1)")
+    assert answer["content"] == "It is noon."
+    assert answer["tool_calls"] == [
+        {"name": "search", "arguments": '{"q": "x"}', "text": "y" * 4000 + "…"},
+        {"name": "clock", "arguments": "{}", "text": "noon"},
+    ]
 
 
 def test_a_resumed_answer_has_the_calls_that_came_before_and_after_the_reload(chat: ChatPage) -> None:

@@ -54,10 +54,15 @@ _image = st.builds(
     st.sampled_from(["", "AAAA", "AAA=", "AA==", "A", "====", "=", "AA==AA==", "A A=", "\n", "é"]),
 )
 _images = _array(_image)
+_call = _object(
+    st.tuples(st.sampled_from(['"name"', '"arguments"', '"text"']), st.just('"search"') | _text)
+    | st.tuples(_key, anything)
+)
 _turn = _object(
     st.tuples(st.just('"role"'), st.sampled_from(['"user"', '"assistant"', '"system"', '"User"']) | anything)
     | st.tuples(st.just('"content"'), _text | anything)
     | st.tuples(st.just('"images"'), _images)
+    | st.tuples(st.just('"tool_calls"'), _array(_call) | anything)
 )
 _good_turn = _text.map(lambda text: f'{{"role": "user", "content": {text}}}')
 _members = st.one_of(

@@ -9,12 +9,12 @@ from typing import Any, Literal
 import msgspec
 
 from ...service.settings.settings import Settings
-from ..api.request_body import ChatBody, Turn, decode_body
+from ..api.request_body import ChatBody, EarlierCall, Turn, decode_body
 from ..request_errors import InvalidRequest
 
 
 class UIMessage(msgspec.Struct):
-    """A message of the client's own. Of its parts the texts and images are for the model."""
+    """A message of the client's own. Of its parts the texts, images and calls of tools are for the model."""
 
     role: Literal["user", "assistant", "system"]
     parts: list[dict[str, Any]]
@@ -35,6 +35,9 @@ class UIChatBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _decoder = msgspec.json.Decoder(UIChatBody)
+_TOOL = "tool-"
+# The fields with what became of a call, by its state.
+_RESULTS = {"output-available": "output", "output-error": "errorText"}
 # Fields of a chat request that are parts of the last message here.
 _OF_LAST = re.compile(r"message|images(\[\d+\])?")
 _QUOTED_LAST = re.compile(r"`(message|images(\[\d+\])?)`")
@@ -52,8 +55,8 @@ def read_ui_chat(raw: bytes, settings: Settings) -> tuple[str, ChatBody]:
         settings: The limits.
 
     Returns:
-        The chat's id, and the request. Besides texts and images, parts are left out: reasoning, calls of tools,
-            data.
+        The chat's id, and the request. Besides texts, images and calls with their results, parts are left out:
+            reasoning, data.
 
     Raises:
         InvalidRequest: It is of another form.
@@ -75,7 +78,7 @@ def read_ui_chat(raw: bytes, settings: Settings) -> tuple[str, ChatBody]:
         message=_text(last.parts),
         images=images[-1],
         conversation_history=[
-            Turn(role=each.role, content=_text(each.parts), images=of_turn)
+            Turn(role=each.role, content=_text(each.parts), images=of_turn, tool_calls=_calls(each))
             for each, of_turn in zip(history, images, strict=False)
         ],
         interaction_mode="stream",
@@ -115,3 +118,28 @@ def _images(message: UIMessage, place: str) -> list[str]:
                 raise InvalidRequest(f"`{place}` should have files with a `url`.", field=place)
             urls.append(url)
     return urls
+
+
+def _calls(message: UIMessage) -> list[EarlierCall]:
+    """Return the calls of an answer that have ended."""
+    if message.role != "assistant":
+        return []
+    calls: list[EarlierCall] = []
+    for part in message.parts:
+        kind, name = part.get("type"), part.get("toolName")
+        if isinstance(kind, str) and kind.startswith(_TOOL):
+            name = kind.removeprefix(_TOOL)
+        elif kind != "dynamic-tool" or not isinstance(name, str):
+            continue
+        result = part.get(_RESULTS.get(str(part.get("state")), ""))
+        if result is not None:
+            calls.append(EarlierCall(name=name, arguments=_json(part.get("input")), text=_as_text(result)))
+    return calls
+
+
+def _as_text(result: Any) -> str:
+    return result if isinstance(result, str) else _json(result)
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

@@ -15,10 +15,11 @@ from werkzeug.http import parse_options_header
 
 from ...service.chat import Chat
 from ...service.decoding.think_tags import without_thinking
-from ...service.message import Message
+from ...service.message import Message, PastCall
 from ...service.settings.fields import Switch
 from ...service.settings.records.chat import InteractionMode
 from ...service.settings.settings import Settings
+from ...service.tools.results import to_text
 from ..request_errors import InvalidRequest
 from .body_errors import find_body_error, limit_announced_body
 from .images import read_images
@@ -35,12 +36,23 @@ Source = Literal["page", "api", "load-test"]
 MAX_TEMPERATURE = 2
 
 
+class EarlierCall(msgspec.Struct):
+    """A call of a tool, as `tool_calls` of a reply in block mode has it. Its further fields are not needed."""
+
+    name: str
+    arguments: str
+    #: What the model was told; cut at the limit of a message. A call without it is left out.
+    text: str | None = None
+
+
 class Turn(msgspec.Struct, forbid_unknown_fields=True):
     """One turn of the conversation so far."""
 
     role: Role
     content: str
     images: list[str] = []
+    #: The calls that the answer has made before its text.
+    tool_calls: list[EarlierCall] = []
 
 
 class ChatBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -241,10 +253,19 @@ def _read_history(turns: Sequence[Turn], settings: Settings) -> list[Message]:
         content = turn.content
         if turn.role == "assistant":
             content = without_thinking(content)
+        elif turn.tool_calls:
+            raise InvalidRequest(
+                f"`{place}.tool_calls` should be left out: only messages of the assistant have calls.",
+                field=f"{place}.tool_calls",
+            )
+        calls = _read_calls(turn.tool_calls, settings)
+        if turn.role == "assistant" and not content.strip():
             # An answer that ended before its first token. Some providers refuse empty messages.
-            if not content.strip():
+            if not calls:
                 continue
-        _check_text(turn.content, f"{place}.content", settings)
+            content = ""
+        else:
+            _check_text(turn.content, f"{place}.content", settings)
         # Every provider knows `system`. OpenAI treats it as `developer` for models that have that role.
         role: Literal["user", "assistant", "system"] = "system" if turn.role == "developer" else turn.role
         if turn.images and role != "user":
@@ -252,8 +273,21 @@ def _read_history(turns: Sequence[Turn], settings: Settings) -> list[Message]:
                 f"`{place}.images` should be left out: only messages of the user have images.",
                 field=f"{place}.images",
             )
-        history.append(_read_message(role, content, turn.images, f"{place}.images", settings))
+        message = _read_message(role, content, turn.images, f"{place}.images", settings)
+        if calls:
+            message["past_calls"] = calls
+        history.append(message)
     return history
+
+
+def _read_calls(calls: Sequence[EarlierCall], settings: Settings) -> list[PastCall]:
+    """Return the calls that have a result. Too long a result is cut: clients send back what they have got."""
+    most = settings.limits.max_message_chars
+    return [
+        PastCall(name=call.name, arguments=call.arguments, text=to_text(call.text, most))
+        for call in calls
+        if call.text is not None
+    ]
 
 
 def _read_message(role: str, text: str, images: Sequence[str], field: str, settings: Settings) -> Message:

@@ -334,8 +334,13 @@ def _schemas(settings: Settings, *, is_guest: bool) -> dict[str, Any]:
     for images in (asked["images"], turn["properties"]["images"]):
         images["maxItems"] = MAX_IMAGES if chat.allow_images == "on" else 0
         images["items"] = {"type": "string", "pattern": IMAGE_PATTERN, "maxLength": MAX_IMAGE_CHARS}
-    turn["allOf"] = [{"if": {"properties": {"role": {"enum": [role for role in roles if role != "user"]}}}}]
-    turn["allOf"][0]["then"] = {"properties": {"images": {"maxItems": 0}}}
+    turn["allOf"] = [
+        {
+            "if": {"properties": {"role": {"enum": [role for role in roles if role != author]}}},
+            "then": {"properties": {name: {"maxItems": 0}}},
+        }
+        for name, author in (("images", "user"), ("tool_calls", "assistant"))
+    ]
     if settings.storage.is_off:
         asked["on_disconnect"] = {"enum": ["cancel"], "default": "cancel"}
         asked["background"] = {"enum": [False], "default": False}

@@ -7,7 +7,13 @@ import { readUsage } from "./answer_details.js";
 
 const BODY_END_MS = 500; // a server ends the body after its terminal frame; a proxy may delay that end
 
-/** @typedef {{ role: "user" | "assistant", content: string, images?: string[] }} Message images as of a question */
+/**
+ * @typedef {object} Message
+ * @property {"user" | "assistant"} role
+ * @property {string} content
+ * @property {string[]} [images] as of a question
+ * @property {{ name: string, arguments: string, text: string }[]} [tool_calls] that an answer has made, with their results
+ */
 /** @type {readonly StopReason[]} */
 const STOP_REASONS = ["stopped", "abandoned", "log_full"];
 

@@ -1,13 +1,13 @@
 /** The controller of the chat: does what the reader wants, and shows what becomes of it. */
 
 import { DEFAULT_CONFIGURATION } from "../api/configuration.js";
+import { endedCallsOf } from "../conversation/answer_parts.js";
 import { Conversation } from "../conversation/conversation.js";
 import { ConversationReader } from "./conversation_reader.js";
 import { moveDraft, draftOwnerOf } from "../storage/draft.js";
 import { readDraftTuning, removeDraftTuning, saveDraftTuning } from "../storage/draft_tuning.js";
 import { forgetReasoning } from "../conversation/exchange.js";
 import { texts } from "../i18n/language.js";
-import { madeCalls } from "./made_calls.js";
 import { RunningAnswers } from "./running_answers.js";
 import { allowedTuning } from "../conversation/tuning.js";
 import { noteOf } from "../conversation/ending_note.js";
@@ -187,7 +187,7 @@ export class Chat {
       if (isEdited) moveDraft(draftOwnerOf(exchange), draftOwnerOf(branch));
       return void this.answers.request(this.conversation, branch);
     }
-    if (exchange.state === "complete" || madeCalls(exchange.parts) === "") forgetReasoning(exchange);
+    if (exchange.state === "complete" || endedCallsOf(exchange.parts).length === 0) forgetReasoning(exchange);
     void this.answers.request(this.conversation, exchange);
   }
 

@@ -4,6 +4,7 @@
  */
 
 import { bodyOf } from "../api/chat_request.js";
+import { beginningOf } from "../conversation/answer_parts.js";
 
 /** @typedef {import("../api/chat_request.js").Message} Message */
 /** @typedef {import("../api/chat_request.js").Question} Question */
@@ -38,9 +39,10 @@ export function fitHistory(question, { maxMessages, maxChars, maxBytes }) {
     if (history.length + turn.length > maxMessages) break;
     // the server would refuse the whole request for one message that is too long; of that, its end matters
     let sent = turn.map((message) => shorten(message, maxChars));
-    // images are the largest, and matter least of what is long past
+    // images are the largest, and matter least of what is long past; the answer has what it needs of the results of tools
     if (bytes + sizeOf(sent) > maxBytes) sent = sent.map(withoutImages);
-    // without any of the last answer, the model could not continue it
+    if (history.length > 0 && bytes + sizeOf(sent) > maxBytes) sent = sent.map(withoutCalls);
+    // without any of the last answer, the model could not continue it, and without its calls it would make them again
     for (let most = maxChars; history.length === 0 && bytes + sizeOf(sent) > maxBytes && most >= MIN_CHARS; most /= 2) {
       sent = sent.map((message) => shorten(message, Math.floor(most / 2)));
     }
@@ -48,7 +50,7 @@ export function fitHistory(question, { maxMessages, maxChars, maxBytes }) {
     if (bytes + size > maxBytes) break;
     bytes += size;
     history.unshift(...sent);
-    whole += sent.filter(({ content, images }, index) => content === turn[index]?.content && images === turn[index]?.images).length;
+    whole += sent.filter((message, index) => isWhole(message, turn[index])).length;
   }
   return { history, leftOut: all.length - whole, bytes };
 }
@@ -59,6 +61,16 @@ export function fitHistory(question, { maxMessages, maxChars, maxBytes }) {
  */
 export function withoutImages({ images: _, ...message }) {
   return message;
+}
+
+/** @param {Message} message */
+function withoutCalls({ tool_calls: _, ...message }) {
+  return message;
+}
+
+/** @param {Message} sent @param {Message} [message] */
+function isWhole({ content, images, tool_calls: calls }, message) {
+  return content === message?.content && images === message.images && calls === message.tool_calls;
 }
 
 /** @param {Message[]} messages @returns {number} their bytes in a body, and up to two more */
@@ -74,11 +86,13 @@ function byteLength(text) {
 /**
  * @param {Message} message
  * @param {number} most code points
- * @returns {Message} with the end of its text
+ * @returns {Message} with the end of its text, and the beginnings of the results of tools
  */
 function shorten(message, most) {
-  const { content } = message;
-  if (content.length <= most) return message;
+  const { content, tool_calls: calls } = message;
+  const isLong = calls?.some(({ text }) => text.length > most);
+  const shortened = isLong ? { ...message, tool_calls: calls?.map((call) => ({ ...call, text: beginningOf(call.text, most) })) } : message;
+  if (content.length <= most) return shortened;
   const characters = [...content];
-  return { ...message, content: characters.length <= most ? content : characters.slice(-most).join("") };
+  return characters.length <= most ? shortened : { ...shortened, content: characters.slice(-most).join("") };
 }

@@ -2,8 +2,8 @@
 
 import { storageName } from "../browser/page_root.js";
 import { connectionFailure, waitForUnload } from "../api/failure.js";
+import { endedCallsOf } from "../conversation/answer_parts.js";
 import { messagesOf } from "../conversation/conversation.js";
-import { madeCalls } from "./made_calls.js";
 import { setRun } from "../conversation/exchange.js";
 import { texts } from "../i18n/language.js";
 
@@ -184,16 +184,16 @@ function loadRunControl() {
 /**
  * Builds the request for an answer: the message and the earlier messages.
  * @param {Conversation} conversation
- * @param {Exchange} exchange if it has an incomplete answer, the request asks for the rest, and names the calls that it has made
+ * @param {Exchange} exchange if it has an incomplete answer, or has called tools, the request asks for the rest
  * @returns {Pick<Question, "message" | "images" | "history">} with the whole history, and the ids of images
  */
 export function questionOf(conversation, exchange) {
   const history = conversation.historyBefore(exchange);
   const images = exchange.images?.map(({ id }) => id);
   const isBegun = exchange.answer.trim() !== "";
-  const made = madeCalls(exchange.parts);
-  if (!isBegun && !made) return { message: exchange.question, ...(images && { images }), history };
-  const message = [...(isBegun ? [texts.continueMessage] : []), ...(made ? [texts.callsMade(made)] : [])].join("\n\n");
+  const hasCalled = endedCallsOf(exchange.parts).length > 0;
+  if (!isBegun && !hasCalled) return { message: exchange.question, ...(images && { images }), history };
+  const message = [...(isBegun ? [texts.continueMessage] : []), ...(hasCalled ? [texts.callsMade] : [])].join("\n\n");
   return { message, history: [...history, ...messagesOf(exchange)] };
 }
 

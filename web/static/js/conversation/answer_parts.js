@@ -129,6 +129,22 @@ export function isStep(part) {
 
 /**
  * @param {readonly AnswerPart[]} [parts]
+ * @returns {NonNullable<import("../api/chat_request.js").Message["tool_calls"]>} those calls that have ended, for the model
+ */
+export function endedCallsOf(parts) {
+  return callsOf(parts).flatMap(({ name, arguments: given, result }) => (result ? [{ name, arguments: given, text: result.text }] : []));
+}
+
+/**
+ * @param {string} text the result of a tool
+ * @param {number} most characters
+ */
+export function beginningOf(text, most) {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
+}
+
+/**
+ * @param {readonly AnswerPart[]} [parts]
  * @returns {ToolCall[]}
  */
 export function callsOf(parts = []) {

@@ -3,10 +3,12 @@
  * other answers to it. One child is chosen at each fork; the chosen exchanges are the path that is shown.
  */
 
-import { withDecisionsOf } from "./answer_parts.js";
+import { beginningOf, endedCallsOf, withDecisionsOf } from "./answer_parts.js";
 import { isAhead, isSentToModel, newExchange } from "./exchange.js";
 import { newIdentifier } from "./identifier.js";
 import { titleFrom } from "./title.js";
+
+const MOST_OF_RESULT = 4000; // with whole ones, a long conversation would fill the model's context; it can call the tool again
 
 /** @typedef {import("./exchange.js").Exchange} Exchange */
 /** @typedef {import("../api/chat_request.js").Message} Message */
@@ -234,7 +236,7 @@ export class Conversation {
     /** @type {Exchange[]} */
     const past = [];
     for (let before = this.#parentOf(exchange); before; before = this.#parentOf(before)) past.unshift(before);
-    return past.filter(isSentToModel).flatMap(messagesOf);
+    return past.filter(isSentToModel).flatMap((each) => messagesOf(each, MOST_OF_RESULT));
   }
 
   /** @param {Exchange} exchange */
@@ -291,12 +293,15 @@ export class Conversation {
 
 /**
  * @param {Exchange} exchange
- * @returns {Message[]} the question, with the ids of its images, and the answer if it has text
+ * @param {number} [mostOfResult] characters of the result of a tool
+ * @returns {Message[]} the question, with the ids of its images, and the answer if it has text or has called tools
  */
-export function messagesOf({ question, answer, images }) {
+export function messagesOf({ question, answer, images, parts }, mostOfResult = Infinity) {
   /** @type {Message} */
   const asked = { role: "user", content: question, ...(images && { images: images.map(({ id }) => id) }) };
-  return answer.trim() === "" ? [asked] : [asked, { role: "assistant", content: answer }];
+  const calls = endedCallsOf(parts).map((call) => ({ ...call, text: beginningOf(call.text, mostOfResult) }));
+  if (answer.trim() === "" && calls.length === 0) return [asked];
+  return [asked, { role: "assistant", content: answer, ...(calls.length > 0 && { tool_calls: calls }) }];
 }
 
 /** @param {Exchange} exchange @param {string[]} [ids] of removed ones between it and its parent */

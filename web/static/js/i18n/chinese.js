@@ -93,7 +93,7 @@ export const CHINESE = {
   showLess: "收起",
   regenerate: "重新生成",
   resume: "继续",
-  callsMade: (calls) => `在这个回答中，你已经调用过以下工具。请利用其结果继续回答，不要为同一目的再次调用：\n${calls}`,
+  callsMade: "在这个回答中，你已经调用过工具。请利用其结果继续回答，不要为同一目的再次调用。",
   continueMessage: "请从上一个回答中断的地方继续写，不要重复已有内容，也不要添加说明。",
   edit: "编辑问题",
   editLabel: "编辑你的问题",

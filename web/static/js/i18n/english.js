@@ -101,7 +101,7 @@ export const ENGLISH = {
   regenerate: "Regenerate",
   resume: "Continue",
   /** Sent to the model, not shown to the reader, as the next text is. @param {string} calls a line for each */
-  callsMade: (calls) => `For this answer you have already called these tools. Go on with their results, and do not call them again for the same purpose:\n${calls}`,
+  callsMade: "You have already called tools for this answer. Go on with their results, and do not call them again for the same purpose.",
   continueMessage: "Continue exactly where your last answer stopped. Do not repeat anything, and do not add a remark.",
   edit: "Edit question",
   editLabel: "Edit your question",
