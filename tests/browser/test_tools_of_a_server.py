@@ -67,6 +67,25 @@ def test_a_tool_of_the_application_answers_with_its_row_and_its_source(
     expect(first.locator("pre")).to_have_text(['{\n  "query": "ferries"\n}', "found ferries"])
 
 
+def test_the_model_knows_with_the_next_question_what_a_tool_has_returned(
+    chat: ChatPage, shared_tools: RunningServer
+) -> None:
+    shared_tools.model.enqueue(
+        calling(("c1", "search", '{"query": "ferries"}')), reply("There are two."), reply("At 9.")
+    )
+    chat.ask_and_wait("Which ferries?")
+    chat.ask_and_wait("When does the second leave?")
+    messages = shared_tools.model.exchanges[-1].body["messages"]
+    asked = [each for each in messages if each["role"] != "system"]
+    assert [(each["role"], each["content"]) for each in asked] == [
+        ("user", "Which ferries?"),
+        ("assistant", None),
+        ("tool", "found ferries"),
+        ("assistant", "There are two."),
+        ("user", "When does the second leave?"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("button", "told", "shown_pattern"),
     [
