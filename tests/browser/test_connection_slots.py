@@ -135,6 +135,30 @@ def test_a_question_that_waits_is_sent_once_although_its_page_is_reloaded(
     chat.wait_saved()
 
 
+def test_questions_that_wait_are_sent_after_a_reload_also_in_conversations_that_are_not_shown(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    gates = hold_answers(model)
+    model.enqueue(reply("Sent, too."))
+    begin(chat, model, SLOTS)
+    for question in ("Waits", "Waits longer"):
+        ask_new(chat, question)
+        expect(chat.page.locator(".connection:visible")).to_have_text(QUEUED)
+    chat.page.get_by_role("link", name="Question 0").click()
+    expect(chat.prose).to_have_text("Begun.")
+    chat.page.reload()
+    expect(chat.prose).to_have_text("Begun.")
+    expect(chat.page.locator(".conversation.generating")).to_have_count(SLOTS + 2)
+    for gate in gates:
+        gate.open()
+    expect(chat.page.locator(".conversation.unseen")).to_have_count(SLOTS + 1)
+    for question, answer in (("Waits", "Sent."), ("Waits longer", "Sent, too.")):
+        chat.page.get_by_role("link", name=f"{question} (New answer)").click()
+        expect(chat.prose).to_have_text(answer)
+    assert len(model.exchanges) == SLOTS + 2
+    chat.wait_saved()
+
+
 def test_the_answers_of_all_tabs_count(chat: ChatPage, model: ScriptedModel) -> None:
     other = ChatPage(chat.page.context.new_page()).open()
     gates = hold_answers(model)

@@ -1,5 +1,6 @@
 /** Running answers that another page has requested: follows those that no tab receives, and waits for the end of the others. */
 
+import { askedAt } from "../conversation/conversation.js";
 import { INTERRUPTED } from "../conversation/exchange.js";
 import { isLocked, waitUntilUnlocked } from "./run.js";
 
@@ -18,7 +19,7 @@ import { isLocked, waitUntilUnlocked } from "./run.js";
 
 const ASKED_MS = 60_000; // a question that a closed page may not have sent is sent again within this time
 const KEPT_MS = 600_000; // the server's default for how long an answer is kept
-const MOST_FOLLOWED = 5; // conversations with running answers, of which another page was closed
+const MOST_FOLLOWED = 20; // recent conversations that are read for it, which takes some milliseconds each
 
 export class AnswersElsewhere {
   #store;
@@ -51,18 +52,24 @@ export class AnswersElsewhere {
     }
   }
 
-  /** Follows answers that a closed page has requested. Call when the store is open. @param {string} shown left out */
+  /**
+   * Follows answers that a closed page has requested, and sends questions that it has not sent any more. Call when the store
+   * is open.
+   * @param {string} shown left out
+   */
   async followRecent(shown) {
     const since = Date.now() - KEPT_MS;
     const recent = this.#store.list.filter(({ id, changed }) => changed > since && id !== shown);
     recent.sort((one, other) => other.changed - one.changed); // an answer that grows is saved again and again
-    for (const { id } of recent.slice(0, MOST_FOLLOWED)) await this.followUnreceived(id);
+    const followed = recent.slice(0, MOST_FOLLOWED);
+    followed.sort((one, other) => askedAt(one) - askedAt(other)); // connections are given in this order
+    for (const { id } of followed) await this.followUnreceived(id);
   }
 
   /** @param {string} id of a conversation, whose running answers are followed if no tab receives them */
   async followUnreceived(id) {
     const stored = await this.#store.load(id);
-    const running = stored?.exchanges.filter(({ state, run }) => state === "running" && run?.id) ?? [];
+    const running = stored?.exchanges.filter(({ state, run }) => state === "running" && run && (run.id || mayBeUnsent(run))) ?? [];
     const locked = await Promise.all(running.map((exchange) => isLocked(exchange.id)));
     if (locked.includes(false)) this.watch(await this.#receiver.read(id));
   }
@@ -79,9 +86,14 @@ export class AnswersElsewhere {
     if (this.#receiver.isReceived(exchange)) return;
     const { run } = exchange;
     if (exchange.state === "running" && run?.id) return this.#receiver.follow(conversation, exchange);
-    if (exchange.state === "running" && run && Date.now() - run.asked < ASKED_MS) return this.#receiver.askAgain(conversation, exchange);
+    if (exchange.state === "running" && run && mayBeUnsent(run)) return this.#receiver.askAgain(conversation, exchange);
     // not saved: its own tab, or the next page, may still save more of it
     if (exchange.state === "running") Object.assign(exchange, { state: "failed", failure: INTERRUPTED });
     this.#receiver.updated(conversation);
   }
+}
+
+/** @param {import("../conversation/exchange.js").KeptRun} run without an id */
+function mayBeUnsent({ asked }) {
+  return Date.now() - asked < ASKED_MS;
 }
