@@ -13,6 +13,7 @@ from tools.common.chat_page import ChatPage, frames, text_frame
 from tools.common.page_modules import with_page_modules
 
 from .browser_errors import BrowserErrors
+from .fed_answer import call_frame
 
 # The codes of the page itself, in addition to the server's.
 PAGE_CODES = {
@@ -37,7 +38,8 @@ def test_every_error_code_has_a_message_in_both_languages(browser_page: Page) ->
     browser_page.goto("/")
     codes = {error.code for error in STATUSES} | PAGE_CODES
     for language, end in (("english", "."), ("chinese", "。")):
-        failures = texts(browser_page, language)["failures"]
+        all_texts = texts(browser_page, language)
+        failures = all_texts["failures"]
         assert set(failures) == codes
         assert [each for each in failures.values() if not each.endswith(end)] == []
         # a failure is shown for as long as its conversation is kept
@@ -47,8 +49,39 @@ def test_every_error_code_has_a_message_in_both_languages(browser_page: Page) ->
             if re.search("right now|server is |provider is (?:not|receiving)|暂时|稍[后候]", each)
         ]
         assert now == []
+        kept = [each for each in failures.values() if re.search("arrived|已收到", each)]
+        assert len(kept) == 7
+        assert [each for each in kept if all_texts["partKept"] not in each] == []
         # the choice of a model is in the message box
         assert [each for each in failures.values() if re.search("below the message box|输入框下方", each)] == []
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence", "kept"),
+    [
+        ("en", "The model's answer stopped before its end.", " The part that arrived is kept."),
+        ("zh-CN", "模型的回答在完成前中断。", "，已收到的部分已保留"),
+    ],
+)
+def test_a_part_is_said_to_be_kept_where_one_has_arrived(
+    browser_page: Page, browser_errors: BrowserErrors, language: str, sentence: str, kept: str
+) -> None:
+    browser_errors.expect("status of 502")
+    chat = ChatPage(browser_page).open()
+    chat.change_language(language)
+    failed = {"success": False, "error": "Cut.", "code": "upstream_truncated", "retryable": True}
+    chat.reply_once(status=502, json=failed)
+    chat.ask("Nothing")
+    shown = chat.failure.locator(".sentence")
+    expect(shown).to_have_text(sentence)
+    whole = sentence + kept if language == "en" else f"{sentence[:-1]}{kept}。"
+    for number, part in enumerate(
+        (text_frame("Half"), {"success": True, "reasoning": "Hm"}, call_frame("c1", "search"))
+    ):
+        chat.reply_once(content_type="text/event-stream", body=frames(part, failed))
+        chat.ask("Something")
+        expect(shown).to_have_count(number + 2)
+        expect(shown.last).to_have_text(whole)
 
 
 def test_an_unknown_error_code_is_reported_as_unknown(browser_page: Page) -> None:

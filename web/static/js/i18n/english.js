@@ -198,6 +198,7 @@ export const ENGLISH = {
   retryIn: (seconds) => `Try again in ${duration(seconds)}`,
   /** The end of some failures' sentences, left out where there is something to wait for. */
   tryAgain: " Try again.",
+  partKept: " The part that arrived is kept.", // in the sentences of failures, of which it is removed where nothing has arrived
   /** @param {string} time */
   tryAgainIn: (time) => `Try again in ${time}.`,
   retryReady: "You can try again now.",
@@ -257,7 +258,7 @@ export const ENGLISH = {
     interrupted: "The page was closed before this answer was complete.",
     import_failed: "This answer failed in the application that exported it.",
     import_incomplete: "The imported file does not have the whole answer.",
-    page: "An error occurred in this page. Reload it, then try again. The part of the answer that arrived is kept.",
+    page: "An error occurred in this page. Reload it, then try again. The part that arrived is kept.",
     unknown: "The server reported an error that this page does not know. Reload the page, then try again.",
   },
   failuresToContinue: {

@@ -47,10 +47,10 @@ export class AnswerEnding {
    */
   show(exchange, announce) {
     this.#wait.abort();
-    const { state, failure, answer } = exchange;
+    const { state, failure } = exchange;
     const shown = state === "failed" && failure;
     const wait = shown ? new RetryWait(failure) : null;
-    this.#messages.replaceChildren(...(shown ? [failureBox(failure, answer, announce, wait?.seconds ?? 0)] : notesOf(exchange)));
+    this.#messages.replaceChildren(...(shown ? [failureBox(failure, exchange, announce, wait?.seconds ?? 0)] : notesOf(exchange)));
     if (exchange.leftOut) this.#messages.append(note(texts.leftOut(exchange.leftOut)));
     if (exchange.isWithoutImages) this.#messages.append(note(texts.imagesNotSent));
     this.#actions.show(exchange);
