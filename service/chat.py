@@ -86,6 +86,16 @@ class Chat:
         """
         return dataclasses.replace(self, **changes)
 
+    def add_system(self, *texts: str | None) -> Self:
+        """Return a copy with further texts behind the system message.
+
+        What is there stays: the operator's, and the instructions that a user of the page may give a conversation.
+
+        Args:
+            texts: A paragraph each. Empty ones and None are left out.
+        """
+        return self.replace(system="\n\n".join(filter(None, [self.system, *texts])))
+
     def keep_encoding(self, asked: Self) -> Self:
         """Return this chat for the client of another one: a function of the application may have made another one."""
         return self if self.forwards is asked.forwards else self.replace(forwards=asked.forwards)

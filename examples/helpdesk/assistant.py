@@ -38,11 +38,9 @@ def authorize() -> int | Response:
 @sluice.prepare
 def prepare(chat: Chat) -> Chat:
     """Choose the user's model and system message. The request is here; later it is gone, so keep plain values."""
-    return chat.replace(
-        model=current_user.model,
-        system=current_user.persona,
-        context={"user_id": current_user.id, "database": current_app.config["DATABASE"]},
-    )
+    context = {"user_id": current_user.id, "database": current_app.config["DATABASE"]}
+    # A user may have no persona.
+    return chat.replace(model=current_user.model, context=context).add_system(current_user.persona)
 
 
 @sluice.before_model
@@ -52,9 +50,7 @@ async def add_documents(chat: Chat) -> Chat:
     if not found:
         return chat
     documents = "\n\n".join(f"# {document.title}\n{document.body}" for document in found)
-    instructions = [chat.system, "Use these documents where they help:", documents]
-    # A user may have no persona.
-    return chat.replace(system="\n\n".join(filter(None, instructions)))
+    return chat.add_system("Use these documents where they help:", documents)
 
 
 @sluice.tool

@@ -18,6 +18,25 @@ def test_a_chat_with_a_field_of_the_services_own_in_extra_is_refused_by_its_name
         chat.replace(extra={"temperature": 0.2, field: "x"})
 
 
+@pytest.mark.parametrize(
+    ("system", "texts", "whole"),
+    [
+        (
+            "Be brief.",
+            ["You are a help desk.", "", None, "A document."],
+            "Be brief.\n\nYou are a help desk.\n\nA document.",
+        ),
+        ("", ["You are a help desk."], "You are a help desk."),
+        ("Be brief.", [None], "Be brief."),
+        ("", [], ""),
+    ],
+)
+def test_added_texts_stand_behind_the_system_message(system: str, texts: list[str | None], whole: str) -> None:
+    chat = Chat(messages=(), model="m", system=system, user="ada")
+    added = chat.add_system(*texts)
+    assert (added.system, added.user, chat.system) == (whole, "ada", system)
+
+
 def test_the_system_message_comes_before_the_conversation() -> None:
     chat = Chat(messages=[{"role": "user", "content": "Hi"}], model="m")
     assert chat.prompt == [{"role": "user", "content": "Hi"}]
