@@ -10,6 +10,7 @@ import { callsOf, isStep } from "../conversation/answer_parts.js";
 import { MarkdownView } from "../markdown/markdown_view.js";
 import { ReasoningView } from "./reasoning_view.js";
 import { setLabel } from "../i18n/language.js";
+import { SourceList } from "./source_list.js";
 import { stateOf, ToolRow } from "./tool_row.js";
 import { thoughtsOf } from "../conversation/thoughts.js";
 
@@ -17,7 +18,6 @@ import { thoughtsOf } from "../conversation/thoughts.js";
 /** @typedef {import("../conversation/exchange.js").Exchange} Exchange */
 /** @typedef {import("../conversation/thoughts.js").Thought} Thought */
 /** @typedef {import("../markdown/markdown.js").Markdown} Markdown */
-/** @typedef {import("../api/answer_parts.js").SourceEvent} Source */
 
 /**
  * @typedef {{ at: number, call?: ToolCall, thought?: Thought }} Step what the model did before it wrote on: one of both
@@ -38,9 +38,7 @@ export class AnswerPartsView {
   #sections;
   /** @type {Markdown | null} */
   #markdown = null;
-  #sources = document.createElement("ol");
-  /** @type {Source[]} */
-  #shownSources = [];
+  #sources = new SourceList();
   #progress = document.createElement("p");
   #bar = document.createElement("progress");
   #progressText = document.createElement("span");
@@ -53,14 +51,11 @@ export class AnswerPartsView {
   constructor(prose, markdown, events) {
     this.#events = events;
     this.#sections = [section(prose, markdown)];
-    this.#sources.className = "sources";
-    this.#sources.hidden = true;
-    setLabel(this.#sources, "sources");
     this.#progress.className = "progress";
     this.#progress.hidden = true;
     setLabel(this.#bar, "progress");
     this.#progress.append(this.#progressText, this.#bar);
-    prose.after(this.#sources, this.#progress);
+    prose.after(this.#sources.element, this.#progress);
   }
 
   /** @param {Markdown} markdown */
@@ -91,7 +86,7 @@ export class AnswerPartsView {
       else if (each.past !== text) each.markdown.finish((each.past = text), this.#events.grown);
       hasChanged = this.#showSteps(each, to === undefined ? [] : steps.filter(({ at }) => at === to), isRunning) || hasChanged;
     });
-    hasChanged = this.#showSources(parts.filter((part) => part.kind === "source")) || hasChanged;
+    hasChanged = this.#sources.show(parts.filter((part) => part.kind === "source")) || hasChanged;
     const hasProgress = this.#showProgress(parts.find((part) => part.kind === "progress"), isRunning);
     if (hasChanged) this.#events.grown();
     const isCalling = callsOf(parts).some((call) => ["running", "waiting"].includes(stateOf(call, isRunning)));
@@ -175,18 +170,6 @@ export class AnswerPartsView {
     return row;
   }
 
-  /** @param {Source[]} sources @returns {boolean} whether there are others than before */
-  #showSources(sources) {
-    const isSame = this.#shownSources.every((each, index) => each === sources[index]);
-    if (!isSame) this.#sources.replaceChildren();
-    // usually some follow those that are shown
-    this.#sources.append(...sources.slice(isSame ? this.#shownSources.length : 0).map(sourceItem));
-    const hasChanged = !isSame || sources.length > this.#shownSources.length;
-    this.#shownSources = sources;
-    this.#sources.hidden = sources.length === 0;
-    return hasChanged;
-  }
-
   /**
    * @param {import("../api/answer_parts.js").ProgressEvent | undefined} progress
    * @param {boolean} isRunning
@@ -226,27 +209,4 @@ function stepsOf(exchange) {
     else if (thought) steps.push({ at, thought });
   }
   return steps.sort((one, other) => one.at - other.at);
-}
-
-/** @param {Source} source */
-function sourceItem({ title, url, text }) {
-  const item = document.createElement("li");
-  const name = document.createElement(url ? "a" : "span");
-  name.textContent = title;
-  name.dir = "auto";
-  item.append(name);
-  if (name instanceof HTMLAnchorElement) {
-    const host = document.createElement("span");
-    Object.assign(name, { href: url, target: "_blank", rel: "noopener noreferrer", title: url });
-    host.className = "host";
-    host.textContent = new URL(url).host.replace(/^www\./, "");
-    if (title !== url) item.append(" ", host);
-  }
-  if (text) {
-    const quote = document.createElement("p");
-    quote.textContent = text;
-    quote.dir = "auto";
-    item.append(quote);
-  }
-  return item;
 }
