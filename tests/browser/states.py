@@ -95,9 +95,10 @@ def states(chat: ChatPage, model: ScriptedModel) -> Iterator[str]:
     expect(chat.answer.locator(".consent")).to_be_visible()
     yield "a tool asks for permission"
     answer.send(result_frame("2", "fare", "No reply.", is_error=True), "Here it is.")
-    answer.send(custom_frame("citation", title="A page", url="https://example.org/", text="Words."), DONE_FRAME)
+    pages = [f"https://example.org/{number}" for number in range(4)]
+    answer.send(*(custom_frame("citation", title="A page", url=url, text="Words.") for url in pages), DONE_FRAME)
     chat.wait_complete()
-    for summary in chat.answer.locator(".tool summary").all():
+    for summary in chat.answer.locator(":is(.tool, .source-list) summary").all():
         summary.click()
     yield "tools and sources"
 

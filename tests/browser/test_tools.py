@@ -228,6 +228,7 @@ def test_a_source_with_a_path_is_a_link_within_the_site_also_where_it_is_exporte
     chat.wait_saved()
     sources = chat.answer.locator(".sources li")
     expect(sources).to_have_count(2 + len(elsewhere))
+    chat.answer.locator(".source-list summary").click()
     links = [f"{site}/tickets/7?a=1#b", f"{site}//example.org/a"]
     assert [link.get_attribute("href") for link in sources.get_by_role("link").all()] == links
 
@@ -238,6 +239,7 @@ def test_a_source_with_a_path_is_a_link_within_the_site_also_where_it_is_exporte
     parts = whole["conversations"][0]["exchanges"][0]["parts"]
     assert [part["url"] for part in parts] == [*links, *("" for _ in elsewhere)]
     chat.page.reload()
+    chat.answer.locator(".source-list summary").click()
     expect(sources.get_by_role("link")).to_have_count(2)
 
 

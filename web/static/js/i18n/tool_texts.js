@@ -36,6 +36,8 @@ const ENGLISH = {
   toolResult: "Result",
   toolError: "Error",
   sources: "Sources",
+  /** @param {number} count */
+  sourcesFound: (count) => `${count} sources`,
   progress: "Progress",
 };
 
@@ -70,6 +72,7 @@ const CHINESE = {
   toolResult: "结果",
   toolError: "错误",
   sources: "来源",
+  sourcesFound: (count) => `${count} 个来源`,
   progress: "进度",
 };
 

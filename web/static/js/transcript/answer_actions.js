@@ -82,7 +82,7 @@ export class AnswerActions {
   #richText() {
     const answer = this.#row.closest(".answer");
     if (!answer?.querySelector(":scope > .prose:not(.plain)")) return undefined;
-    const parts = answer.querySelectorAll(":scope > :is(.prose:not(.plain), .sources:not([hidden]))");
+    const parts = answer.querySelectorAll(":scope > .prose:not(.plain), :scope > .source-list:not([hidden]) .sources");
     return import("./copied_content.js").then(({ richText }) => richText(parts));
   }
 

@@ -38,7 +38,7 @@ export class AnswerPartsView {
   #sections;
   /** @type {Markdown | null} */
   #markdown = null;
-  #sources = new SourceList();
+  #sources;
   #progress = document.createElement("p");
   #bar = document.createElement("progress");
   #progressText = document.createElement("span");
@@ -51,6 +51,7 @@ export class AnswerPartsView {
   constructor(prose, markdown, events) {
     this.#events = events;
     this.#sections = [section(prose, markdown)];
+    this.#sources = new SourceList(events.expanded);
     this.#progress.className = "progress";
     this.#progress.hidden = true;
     setLabel(this.#bar, "progress");
@@ -95,6 +96,7 @@ export class AnswerPartsView {
 
   translate() {
     for (const row of this.#rows()) row.translate();
+    this.#sources.translate();
   }
 
   #rows() {

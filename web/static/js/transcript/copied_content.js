@@ -1,7 +1,7 @@
 /** What is copied from answers: formulas as TeX, no button texts, code without a line end after it. */
 
 const LEFT_OUT =
-  "[hidden], button, figcaption, .tool, .reasoning:not([open]), .reasoning > summary, .progress, .actions, .question-actions, .ending, .branches, textarea, svg";
+  "[hidden], button, figcaption, .tool, .reasoning:not([open]), .reasoning > summary, .source-list > details:not([open]), .source-list summary, .progress, .actions, .question-actions, .ending, .branches, textarea, svg";
 /** Without which a part of it means something else. */
 const MEANINGFUL = "table, thead, tbody, tr, ol, ul, a, strong, em, del, code, kbd, sub, sup";
 
