@@ -150,3 +150,21 @@ def test_a_tool_of_the_application_is_a_part_with_its_result(
     assert seen.calls == [{"name": "search", "arguments": {"query": "x"}}]
     assert seen.value["outputs"] == ["found x"]
     assert len(server_with_tools.model.exchanges) == 2
+
+
+@pytest.mark.parametrize("major", ["5", "6", "7"])
+def test_the_next_message_brings_what_a_tool_has_returned(
+    server_with_tools: RunningServer, tmp_path: Path, major: str
+) -> None:
+    with cleared_model(server_with_tools), page_of(server_with_tools, tmp_path, major) as page:
+        server_with_tools.model.enqueue(calling(("c1", "search", '{"query": "x"}')), reply("There."), reply("At 9."))
+        page.ask("chat", prompts=["Where?", "And when?"])
+    asked = server_with_tools.model.exchanges[-1].body["messages"]
+    assert [(each["role"], each["content"]) for each in asked] == [
+        ("user", "Where?"),
+        ("assistant", None),
+        ("tool", "found x"),
+        ("assistant", "There."),
+        ("user", "And when?"),
+    ]
+    assert asked[1]["tool_calls"][0]["function"] == {"name": "search", "arguments": '{"query":"x"}'}
