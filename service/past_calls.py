@@ -18,12 +18,13 @@ def with_past_calls(messages: Sequence[Message], extra: Mapping[str, Any]) -> It
         messages: Oldest first.
         extra: The further fields of the request; `tools` has the descriptions.
     """
-    offered = _names(extra)
+    offered: list[Any] | None = None
     count = 0
     for message in messages:
         if "past_calls" not in message:
             yield message
             continue
+        offered = _names(extra) if offered is None else offered
         for call in message["past_calls"]:
             if call["name"] not in offered:
                 continue
@@ -39,6 +40,7 @@ def with_past_calls(messages: Sequence[Message], extra: Mapping[str, Any]) -> It
 
 def _names(extra: Mapping[str, Any]) -> list[Any]:
     """Return the names of the tools that are described, in the form of either API. What is neither has none."""
-    tools = [tool for tool in extra.get("tools") or () if isinstance(tool, Mapping)]
-    functions = [tool.get("function", tool) for tool in tools]
+    tools = extra.get("tools")
+    described = [tool for tool in tools if isinstance(tool, Mapping)] if isinstance(tools, Sequence) else []
+    functions = [tool.get("function", tool) for tool in described]
     return [function.get("name") for function in functions if isinstance(function, Mapping)]

@@ -103,13 +103,27 @@ def test_a_name_that_is_no_tools_is_left_out_with_its_result(make_app: MakeApp, 
     assert messages_of(model) == [QUESTION, *sent(1), {"role": "assistant", "content": "It is there."}]
 
 
-def test_tools_that_the_application_describes_itself_are_offered(make_app: MakeApp, model: ScriptedModel) -> None:
+TOOL = {"type": "function", "function": {"name": "search", "parameters": {"type": "object"}}}
+ODD = [None, {"type": "web_search"}, {"type": "function", "function": None}]
+
+
+@pytest.mark.parametrize(
+    ("tools", "is_offered"),
+    [
+        ([*ODD, TOOL], True),
+        ([{"type": "function", "name": "search"}], True),
+        (ODD, False),
+        ({"search": TOOL}, False),
+        (5, False),
+    ],
+)
+def test_tools_that_the_application_describes_itself_are_offered(
+    make_app: MakeApp, model: ScriptedModel, tools: Any, is_offered: bool
+) -> None:
     app, sluice = make_app()
-    tool = {"type": "function", "function": {"name": "search", "parameters": {"type": "object"}}}
-    odd: list[Any] = [None, {"type": "web_search"}]
-    sluice.prepare(lambda chat: chat.replace(extra={"tools": [*odd, tool]}))
+    sluice.prepare(lambda chat: chat.replace(extra={"tools": tools}))
     ask_next(app, QUESTION, answer(make_call()))
-    assert messages_of(model)[1:3] == sent(1)
+    assert (messages_of(model)[1:3] == sent(1)) == is_offered
 
 
 def test_hooks_see_calls_beside_the_text_and_results_count_as_tokens(make_app: MakeApp, model: ScriptedModel) -> None:
