@@ -17,6 +17,8 @@ const OPTIONS = { strict: /** @type {const} */ ("ignore"), trust: false, errorCo
 const MAX_CHARS = 3_000; // KaTeX takes 50 ms for them on a slow machine; a longer formula stays as its source
 /** Chromium's layout overflows its stack, and the tab crashes, at some thousand. Ten nested fractions have 80. */
 const MAX_DEPTH = 250;
+/** The one style that KaTeX sets as an attribute of visible parts, which are images such as the arrow of `\vec`. */
+const WIDTH = /^width:(\d{1,2}(?:\.\d+)?em)$/;
 // Style, layout and painting take five times as long as typesetting.
 const SLICE_MS = 8;
 const SLICE_FORMULAS = 30;
@@ -118,8 +120,8 @@ function texOf(source) {
 }
 
 /**
- * Removes the `style` attributes that KaTeX sets: the Content-Security-Policy refuses them. They repeat what the style
- * sheet or a width attribute says; all other styles are set as properties, which the policy allows.
+ * Removes the `style` attributes that KaTeX sets, which the Content-Security-Policy refuses, and sets their widths as
+ * properties, which the policy allows. KaTeX itself sets all other styles so.
  *
  * @param {KatexNode} node
  * @param {number} depth of the node in the formula
@@ -128,6 +130,21 @@ function texOf(source) {
 function prepare(node, depth) {
   if (depth > MAX_DEPTH) throw new RangeError("The formula is nested too deeply.");
   if (node.style?.color === REFUSED) throw new RangeError("The formula has a command that is not allowed.");
+  const width = WIDTH.exec(node.attributes?.style ?? "")?.[1];
   if (node.attributes) delete node.attributes.style;
+  if (width) setWidth(node, width);
   for (const child of node.children ?? []) prepare(child, depth + 1);
+}
+
+/**
+ * @param {KatexNode} node of an image
+ * @param {string} width
+ */
+function setWidth(node, width) {
+  const toNode = node.toNode.bind(node);
+  node.toNode = () => {
+    const image = /** @type {SVGElement} */ (toNode());
+    image.style.width = width;
+    return image;
+  };
 }
