@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tools.common.chat_page import DONE_FRAME, ChatPage
 from tools.common.page_modules import with_page_modules
-from tools.common.scripted_model import ScriptedModel, finished, reply, said, stalling_after
+from tools.common.scripted_model import ScriptedModel, finished, refused, reply, said, stalling_after
 
 from .browser_errors import BrowserErrors
 from .fed_answer import FedAnswer
@@ -203,6 +203,41 @@ def test_the_view_follows_the_end_only_while_the_reader_is_at_the_end(chat: Chat
     second_gate.open()
     chat.wait_complete()
     expect(chat.prose.locator("p").last).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("by_key", [False, True], ids=["pressed", "by key"])
+@pytest.mark.parametrize("action", ["Continue", "Try again"])
+def test_the_page_and_the_focus_stay_at_an_earlier_answer_that_goes_on(
+    chat: ChatPage, model: ScriptedModel, browser_errors: BrowserErrors, action: str, by_key: bool
+) -> None:
+    browser_errors.expect("status of 502")
+    page, gate = chat.page, model.gate("before the end")
+    lines = "\n\n".join(f"Line {number}" for number in range(60))
+    rest = (*said("\n\nThe rest"), gate, *said("\n\n" + lines, "\n\nThe end"), *finished())
+    model.enqueue(reply(lines, finish="length") if action == "Continue" else refused(400), reply(lines), rest)
+    chat.ask("First")
+    earlier = chat.answers.first
+    button = earlier.get_by_role("button", name=action)
+    expect(button).to_be_visible()
+    chat.ask_and_wait("Second")
+
+    button.evaluate("each => each.scrollIntoView({ block: 'center', behavior: 'instant' })")
+    there = page.evaluate("scrollY")
+    if by_key:
+        button.focus()
+        page.keyboard.press("Enter")
+    else:
+        button.click()
+    expect(earlier.locator("> .prose")).to_contain_text("The rest")
+    assert page.evaluate("scrollY") == there
+    expect(earlier.locator(":focus")).to_have_count(1)
+    gate.open()
+    chat.wait_complete()
+    expect(earlier.locator("> .prose")).to_contain_text("The end")
+    assert page.evaluate("scrollY") == there
+    # the next key goes to the buttons of this answer
+    page.keyboard.press("Tab")
+    expect(earlier.locator(".ending button:focus")).to_have_count(1)
 
 
 FROM_END: Final = "(document.scrollingElement.scrollHeight - innerHeight - scrollY)"

@@ -55,8 +55,8 @@ const offer = requireElement("undo", HTMLElement);
 const undo = new Undo(offer, announce, takeFocus);
 const position = new ReadingPosition(requireElement("to-end", HTMLButtonElement), log, dock);
 const transcript = new Transcript(log, {
-  regenerate: (exchange) => thenFocusComposer(() => chat.regenerate(exchange, transcript.isEdited(exchange))),
-  resume: (exchange) => thenFocusComposer(() => chat.resume(exchange)),
+  regenerate: (exchange) => thenFocusAnswer(exchange, () => chat.regenerate(exchange, transcript.isEdited(exchange))),
+  resume: (exchange) => thenFocusAnswer(exchange, () => chat.resume(exchange)),
   edit: (exchange, question) => {
     const asked = chat.edit(exchange, question);
     if (asked) composer.focusAfterAction();
@@ -158,11 +158,11 @@ const chat = new Chat(store, {
     const part = await import("./chat/moved_edits.js").catch(() => null); // offline, or after a deploy: they stay stored
     if (part?.moveEdits(exchanges, transcript.unsentEdits, (texts) => composer.append(texts))) notices.show("editMoved", { of: id });
   },
-  asked: () => {
+  asked: (exchange) => {
     undo.age();
     notices.hide(...FILE_PROBLEMS, ...PAST_NOTICES);
     replaceAddress(chat.conversation.id);
-    position.goToEnd();
+    if (!chat.conversation.hasLaterMessages(exchange)) position.goToEnd();
   },
   grown: (exchange) => {
     transcript.grow(exchange);
@@ -381,6 +381,17 @@ function openSearch() {
 function thenFocusComposer(action) {
   action();
   composer.focusAfterAction();
+}
+
+/**
+ * Runs an action that requests an answer. The focus stays in one that grows above later messages, where the reader is.
+ * @param {import("./conversation/exchange.js").Exchange} exchange
+ * @param {() => void} action
+ */
+function thenFocusAnswer(exchange, action) {
+  action();
+  if (chat.conversation.hasLaterMessages(exchange)) transcript.focusEnding(exchange);
+  else composer.focusAfterAction();
 }
 
 function takeFocus() {

@@ -92,6 +92,11 @@ export class Conversation {
     return path;
   }
 
+  /** @param {Exchange} exchange @returns {boolean} whether it is shown, with later messages below it */
+  hasLaterMessages(exchange) {
+    return this.path.slice(0, -1).includes(exchange);
+  }
+
   /**
    * Appends an exchange to the shown path.
    * @param {string} question

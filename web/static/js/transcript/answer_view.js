@@ -130,6 +130,12 @@ export class AnswerView {
     this.#ending.show(exchange, announce);
   }
 
+  focusEnding() {
+    const { element } = this.#ending;
+    element.tabIndex = -1;
+    element.focus({ preventScroll: true });
+  }
+
   /** Updates texts that depend on the language. @param {Exchange} exchange */
   translate(exchange) {
     this.#reasoning.translate();

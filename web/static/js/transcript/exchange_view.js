@@ -98,6 +98,10 @@ export class ExchangeView {
     return { button: branches.focus(step), sentence: branches.sentence };
   }
 
+  focusEnding() {
+    this.#answer.focusEnding();
+  }
+
   grow() {
     this.#shown = "";
     this.#answer.grow(this.#exchange);

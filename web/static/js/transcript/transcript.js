@@ -102,6 +102,11 @@ export class Transcript {
     return this.#views.get(exchange)?.focusSwitch(choice);
   }
 
+  /** Focuses the end of an answer, where its buttons are again when it has ended. @param {Exchange} exchange */
+  focusEnding(exchange) {
+    this.#views.get(exchange)?.focusEnding();
+  }
+
   /**
    * Opens the editor of a question again, or keeps the text until its conversation is shown.
    * @param {Exchange} exchange
