@@ -24,7 +24,7 @@ FORM = """element => {
 }"""
 CODE = "```python\nx = " + "value + " * 60 + "the_end\n" + "y = 1\n" * 80 + "```"
 
-# Whether the pixels just below the upper left and right corners differ from the colour of this name.
+# Whether any of three pixels just below the upper left and right corners differs from the colour of this name.
 EDGES = """async ({ picture, name }) => {
     const bitmap = await createImageBitmap(new Blob([Uint8Array.fromBase64(picture)], { type: "image/png" }));
     const canvas = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
@@ -32,9 +32,9 @@ EDGES = """async ({ picture, name }) => {
     canvas.fillRect(0, 0, 1, 1);
     const paper = [...canvas.getImageData(0, 0, 1, 1).data];
     canvas.drawImage(bitmap, 0, 0);
-    return [0, bitmap.width - 1].map((x) => {
-        const colour = canvas.getImageData(x, 2, 1, 1).data;
-        return paper.some((part, index) => Math.abs(part - colour[index]) > 6);
+    return [0, bitmap.width - 3].map((x) => {
+        const colours = [...canvas.getImageData(x, 2, 3, 1).data];
+        return colours.some((part, index) => Math.abs(part - paper[index % 4]) > 6);
     });
 }"""
 
@@ -395,6 +395,44 @@ def test_what_is_wide_is_shaded_where_a_part_is_out_of_view(chat: ChatPage, mode
     expect(narrow.locator(".katex")).to_be_visible()
     for name, behind in kinds.items():
         assert edges(narrow.locator(name), behind) == [False, False], name
+
+
+# How far the screen's pixels at the left and right edge of a box are from the colour behind it, at the most.
+SHADES: Final = """async (box, { picture, name }) => {
+    const bitmap = await createImageBitmap(new Blob([Uint8Array.fromBase64(picture)], { type: "image/png" }));
+    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+    canvas.fillStyle = getComputedStyle(document.querySelector(name)).backgroundColor;
+    canvas.fillRect(0, 0, 1, 1);
+    const paper = [...canvas.getImageData(0, 0, 1, 1).data];
+    canvas.drawImage(bitmap, 0, 0);
+    const { left, right, top } = box.getBoundingClientRect();
+    return [left, right].map((edge) => {
+        const [x, y] = [edge, top + 2].map((length) => Math.round(length * devicePixelRatio));
+        const colours = canvas.getImageData(x - 3, y, 6, 1).data;
+        return Math.max(...colours.map((part, index) => Math.abs(part - paper[index % 4])));
+    });
+}"""
+
+
+@pytest.mark.browser_context(viewport={"width": 390, "height": 800}, reduced_motion="reduce")
+@pytest.mark.parametrize("text", ["Text", "שלום עולם"], ids=["left to right", "right to left"])
+def test_what_fits_has_no_shade_between_two_pixels_of_the_screen(
+    chat: ChatPage, model: ScriptedModel, text: str
+) -> None:
+    model.enqueue(reply(f"{text}\n\n|{text}|b|\n|-|-|\n|1|2|\n\n$$x$$"))
+    prose = chat.ask_and_wait("Narrow")
+    expect(prose.locator(".katex")).to_be_visible()
+    screen = chat.page.context.new_cdp_session(chat.page)
+    for scheme in ("light", "dark"):
+        chat.page.emulate_media(color_scheme=scheme)
+        for scale, width in ((1, 390), (1.25, 411), (1.25, 412), (1.5, 412), (2, 412), (2.625, 412), (3, 390)):
+            metrics = {"width": width, "height": 800, "deviceScaleFactor": scale, "mobile": False}
+            screen.send("Emulation.setDeviceMetricsOverride", metrics)
+            chat.page.wait_for_function("width => innerWidth === width", arg=width)
+            picture = screen.send("Page.captureScreenshot", {"format": "png"})["data"]
+            for name in (".table", "div.formula"):
+                shades = prose.locator(name).evaluate(SHADES, {"picture": picture, "name": "html"})
+                assert max(shades) < 4, (name, scheme, scale, width, shades)
 
 
 @pytest.mark.browser_context
