@@ -414,6 +414,21 @@ def test_a_footnotes_mark_is_small_before_its_note_arrives(chat: ChatPage, model
     expect(paragraphs.nth(2).locator("a")).to_have_text("^2")
 
 
+def test_the_header_of_code_is_in_the_language_of_the_page(chat: ChatPage, model: ScriptedModel) -> None:
+    marks = ("text", "plaintext", "", "console", "ini", "python")
+    model.enqueue(reply("\n\n".join(f"```{mark}\nword\n```" for mark in marks)))
+    prose = chat.ask_and_wait("Code")
+    expect(prose.locator("figcaption > span")).to_have_text(
+        ["Plain text", "Plain text", "Code", "Shell", "TOML, INI", "Python"]
+    )
+    chat.change_language("zh-CN")
+    expect(prose.locator("figcaption > span")).to_have_text(
+        ["纯文本", "纯文本", "代码", "Shell", "TOML, INI", "Python"]
+    )
+    names = prose.locator("pre").evaluate_all("all => all.map((each) => each.ariaLabel)")
+    assert names[:3] == ["代码 1/6：纯文本", "代码 2/6：纯文本", "代码 3/6"]
+
+
 def test_a_callout_follows_the_language_of_the_page(chat: ChatPage, model: ScriptedModel) -> None:
     title = show(chat, model, "> [!WARNING]\n> Hot.").locator(".callout-title")
     expect(title).to_have_text("Warning")

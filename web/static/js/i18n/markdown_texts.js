@@ -5,6 +5,7 @@
 const ENGLISH = {
   wrapLines: "Wrap lines",
   codeLabel: "Code",
+  plainText: "Plain text",
   /**
    * @param {string} language empty if unknown
    * @param {number} number
@@ -34,6 +35,7 @@ const ENGLISH = {
 const CHINESE = {
   wrapLines: "自动换行",
   codeLabel: "代码",
+  plainText: "纯文本",
   codeName: (language, number, count) => `代码${count > 1 ? ` ${number}/${count}` : ""}${language ? `：${language}` : ""}`,
   tableName: (number, count) => (count > 1 ? `表格 ${number}/${count}` : "表格"),
   calloutNote: "注意",

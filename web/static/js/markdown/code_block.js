@@ -5,6 +5,13 @@ import { setCode } from "./code_lines.js";
 import { setText, texts } from "../i18n/language.js";
 import { setSource } from "./patch.js";
 
+const PLAIN_TEXT = new Set(["text", "txt", "plain", "plaintext"]);
+/** Names of highlight.js that are words of English, or a list. */
+const NAMES = new Map([
+  ["Shell Session", "Shell"],
+  ["TOML, also INI", "TOML, INI"],
+]);
+
 /**
  * @param {string} language empty if unknown
  * @returns {{ figure: HTMLElement, code: HTMLElement }}
@@ -43,8 +50,8 @@ export function languageOf(code) {
 export function showLanguageName(code, name) {
   const figure = code.closest("figure");
   const label = figure?.querySelector("figcaption > span");
-  if (!figure || !label || label.textContent === name) return;
-  label.textContent = name;
+  if (!figure || !label || label.hasAttribute("data-text")) return;
+  label.textContent = NAMES.get(name) ?? name;
   nameCode(figure);
 }
 
@@ -59,7 +66,7 @@ const places = new WeakMap();
 export function nameCode(figure, place = places.get(figure) ?? { number: 1, count: 1 }) {
   places.set(figure, place);
   const label = figure.querySelector("figcaption > span");
-  const language = label?.hasAttribute("data-text") ? "" : (label?.textContent ?? "");
+  const language = label?.getAttribute("data-text") === "codeLabel" ? "" : (label?.textContent ?? "");
   figure.querySelector("pre")?.setAttribute("aria-label", texts.codeName(language, place.number, place.count));
 }
 
@@ -68,7 +75,8 @@ function header(language) {
   const row = document.createElement("figcaption");
   setSource(row, language); // the page changes its texts later: a display name, "Copied"
   const name = document.createElement("span");
-  if (language) name.textContent = language;
+  if (PLAIN_TEXT.has(language)) setText(name, "plainText");
+  else if (language) name.textContent = language;
   else setText(name, "codeLabel");
   const wrap = iconButton("text-wrap", "wrapLines", "wrap-code");
   wrap.ariaPressed = "false";
