@@ -63,6 +63,8 @@ export class Composer {
   #running = false;
   /** @type {RunHint} */
   #runHint = "hintRunning";
+  /** Whether the reader wants to send and cannot yet. */
+  #isHintWanted = false;
   /** Whether the reader wanted to send images without words. */
   #isWordless = false;
   /** Where images may be sent. @type {import("./attachments.js").Attachments | null} */
@@ -387,7 +389,8 @@ export class Composer {
 
   /** Says why nothing is sent now. */
   #showHint() {
-    this.#hint.classList.add("wanted");
+    this.#isHintWanted = true;
+    this.#show();
     this.#events.tooEarly(this.#hint.textContent ?? "");
   }
 
@@ -426,7 +429,11 @@ export class Composer {
     const isWaiting = this.#waiting.has(this.#conversation);
     this.#field.readOnly = isWaiting; // the message is shown until it is sent
     setText(this.#hint, !isBusy ? "hint" : isWaiting ? "hintReading" : this.#runHint);
-    if (!isBusy) this.#hint.classList.remove("wanted");
+    this.#isHintWanted &&= isBusy;
+    // nothing else says that the answer waits where its question is out of view; in a low window the question needs the room
+    const awaited = isBusy && !isWaiting ? this.#runHint : "";
+    this.#hint.classList.toggle("wanted", this.#isHintWanted || awaited === "hintWaitingHidden");
+    this.#hint.classList.toggle("awaited", awaited === "hintWaiting");
     this.#form.classList.toggle("running", isBusy);
     const isEmpty = this.#field.value.trim() === "" && !this.#hasOnlyImages;
     this.#button.show(isBusy, !isEmpty && problem === "" && !this.#attachments?.isReading);
