@@ -200,6 +200,7 @@ def test_an_open_menu_goes_along_with_its_title_in_the_list_and_closes_with_it(c
     expect(titles).to_have_text(["Second", "First"])
     chat.page.get_by_role("button", name="Actions for “Second”").click()
     rename = menu.get_by_role("menuitem", name="Rename")
+    expect(menu.get_by_role("menuitem").first).to_be_focused()  # its part of the page is loaded
     chat.page.keyboard.press("ArrowDown")
     expect(rename).to_be_focused()
     gap = chat.page.evaluate(GAP_BELOW)
