@@ -149,7 +149,8 @@ def test_the_rest_of_an_answer_is_asked_for_with_the_calls_that_it_has_made(chat
 def test_a_later_question_brings_the_beginnings_of_what_tools_have_returned(chat: ChatPage) -> None:
     long = (call_frame("call_1", "search", '{"q": "x"}'), result_frame("call_1", "search", "y" * 5000))
     short = (call_frame("call_2", "clock"), result_frame("call_2", "clock", "noon"))
-    ask(chat, *long, *short, "It is noon.", DONE_FRAME)
+    halved = (call_frame("call_3", "react"), result_frame("call_3", "react", "z" * 3999 + "😀"))
+    ask(chat, *long, *short, *halved, "It is noon.", DONE_FRAME)
     chat.wait_complete()
     last = FedAnswer(chat.page)
     chat.ask("And now?")
@@ -160,6 +161,7 @@ def test_a_later_question_brings_the_beginnings_of_what_tools_have_returned(chat
     assert answer["tool_calls"] == [
         {"name": "search", "arguments": '{"q": "x"}', "text": "y" * 4000 + "…"},
         {"name": "clock", "arguments": "{}", "text": "noon"},
+        {"name": "react", "arguments": "{}", "text": "z" * 3999 + "…"},  # no half of a character
     ]
 
 

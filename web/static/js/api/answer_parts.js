@@ -3,6 +3,7 @@
  * first of them.
  */
 
+import { beginningOf } from "./beginning.js";
 import { parseObject } from "./failure.js";
 
 /**
@@ -137,20 +138,12 @@ function wholeAddress(value) {
 
 /** @param {unknown} value @param {number} [mostChars] @returns {string} */
 function text(value, mostChars = MAX_CHARS) {
-  return typeof value === "string" ? begin(value, mostChars) : "";
+  return typeof value === "string" ? beginningOf(value, mostChars) : "";
 }
 
 /** @param {unknown} value @returns {string} in one line */
 function line(value) {
-  return typeof value === "string" ? begin(value, MAX_LINE_CHARS).replace(/\s+/g, " ").trim() : "";
-}
-
-/**
- * @param {string} value
- * @param {number} most UTF-16 code units
- */
-function begin(value, most) {
-  return value.length <= most ? value : `${value.slice(0, most).replace(/[\ud800-\udbff]$/, "")}…`;
+  return typeof value === "string" ? beginningOf(value, MAX_LINE_CHARS).replace(/\s+/g, " ").trim() : "";
 }
 
 /** @param {unknown} value */

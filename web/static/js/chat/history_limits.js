@@ -3,8 +3,8 @@
  * oldest are left out. The operator's system prompt is not among them: the server adds it to every request.
  */
 
+import { beginningOf } from "../api/beginning.js";
 import { bodyOf } from "../api/chat_request.js";
-import { beginningOf } from "../conversation/answer_parts.js";
 
 /** @typedef {import("../api/chat_request.js").Message} Message */
 /** @typedef {import("../api/chat_request.js").Question} Question */

@@ -136,14 +136,6 @@ export function endedCallsOf(parts) {
 }
 
 /**
- * @param {string} text the result of a tool
- * @param {number} most characters
- */
-export function beginningOf(text, most) {
-  return text.length > most ? `${text.slice(0, most)}…` : text;
-}
-
-/**
  * @param {readonly AnswerPart[]} [parts]
  * @returns {ToolCall[]}
  */

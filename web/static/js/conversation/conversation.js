@@ -3,7 +3,8 @@
  * other answers to it. One child is chosen at each fork; the chosen exchanges are the path that is shown.
  */
 
-import { beginningOf, endedCallsOf, withDecisionsOf } from "./answer_parts.js";
+import { beginningOf } from "../api/beginning.js";
+import { endedCallsOf, withDecisionsOf } from "./answer_parts.js";
 import { isAhead, isSentToModel, newExchange } from "./exchange.js";
 import { newIdentifier } from "./identifier.js";
 import { titleFrom } from "./title.js";
