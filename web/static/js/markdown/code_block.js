@@ -50,8 +50,9 @@ export function languageOf(code) {
 export function showLanguageName(code, name) {
   const figure = code.closest("figure");
   const label = figure?.querySelector("figcaption > span");
-  if (!figure || !label || label.hasAttribute("data-text")) return;
-  label.textContent = NAMES.get(name) ?? name;
+  const shown = NAMES.get(name) ?? name;
+  if (!figure || !label || label.hasAttribute("data-text") || label.textContent === shown) return;
+  label.textContent = shown;
   nameCode(figure);
 }
 
