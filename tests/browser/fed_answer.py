@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from playwright.sync_api import Page
 
-from tools.common.chat_page import frames, text_frame
+from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 
 # The reply to the next question comes from the test; the request's body is kept.
 _FEED: Final = """(run) => {
@@ -51,6 +51,15 @@ class FedAnswer:
     def end(self) -> None:
         """End the body."""
         self._page.evaluate("() => window.endFeed()")
+
+
+def ask_next(chat: ChatPage, question: str) -> Any:
+    """Ask a question that is answered with a sentence, and return the body of its request."""
+    answer = FedAnswer(chat.page)
+    chat.ask(question)
+    answer.send("Gladly.", DONE_FRAME)
+    chat.wait_complete()
+    return chat.page.evaluate("askedBody")
 
 
 def numbered(first: int, *parts: dict[str, Any] | str) -> str:

@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Page, Route, ViewportSize, expect
 from tools.common.chat_page import DONE_FRAME, ChatPage
 
 from .browser_errors import BrowserErrors
+from .compared_picture import COMPARED
 from .fed_answer import FedAnswer, call_frame, numbered, result_frame
 from .held_requests import HeldRequests
 from .test_tools import row
@@ -253,19 +254,11 @@ PLACES: Final = """(card) => {
 
 
 # Whether something is drawn at the upper and at the lower edge of the picture of this colour.
-EDGES: Final = """async ({ picture, paper }) => {
-    const bitmap = await createImageBitmap(new Blob([Uint8Array.fromBase64(picture)], { type: "image/png" }));
-    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
-    canvas.fillStyle = paper;
-    canvas.fillRect(0, 0, 1, 1);
-    const colour = [...canvas.getImageData(0, 0, 1, 1).data];
-    canvas.drawImage(bitmap, 0, 0);
-    const isDrawn = (y) => {
-        const found = [...canvas.getImageData(bitmap.width / 2, y, 16, 1).data]; // the line has gaps
-        return found.some((part, index) => Math.abs(part - colour[index % 4]) > 40);
-    };
-    return { upper: [0, 1, 2].some(isDrawn), lower: [1, 2, 3].some((up) => isDrawn(bitmap.height - up)) };
-}"""
+EDGES: Final = f"""async (given) => {{
+    const {{ width, height, farthest }} = await ({COMPARED})(given);
+    const isDrawn = (y) => farthest(width / 2, y, 16) > 40; // the line has gaps
+    return {{ upper: [0, 1, 2].some(isDrawn), lower: [1, 2, 3].some((up) => isDrawn(height - up)) }};
+}}"""
 # Scrolls the box of the arguments to its start, or so that it ends, or begins, between two of them, or to its end.
 SCROLL_ARGUMENTS: Final = """(box, to) => {
     const names = [...box.querySelectorAll(".argument-name")];

@@ -11,7 +11,7 @@ from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from tools.common.scripted_model import ScriptedModel, reply
 
 from .browser_errors import BrowserErrors
-from .fed_answer import FedAnswer, call_frame, result_frame
+from .fed_answer import ask_next, call_frame, result_frame
 from .test_archive import choose
 from .test_conversations import titles
 
@@ -118,11 +118,7 @@ def test_a_long_conversation_loses_results_of_tools_before_it_loses_messages(bro
     for number, calls in enumerate((first, second)):
         chat.reply_once(content_type="text/event-stream", body=frames(*calls, text_frame("Done."), DONE_FRAME))
         chat.ask_and_wait(f"Question {number}")
-    answer = FedAnswer(chat.page)
-    chat.ask("And now?")
-    answer.send("Yes.", DONE_FRAME)
-    chat.wait_complete()
-    history = chat.page.evaluate("askedBody.conversation_history")
+    history = ask_next(chat, "And now?")["conversation_history"]
     assert [each["content"] for each in history] == ["Question 0", "Done.", "Question 1", "Done."]
     assert [len(each.get("tool_calls", [])) for each in history] == [0, 0, 0, 4]
     assert {call["text"] for call in history[-1]["tool_calls"]} == {"y" * 4000}

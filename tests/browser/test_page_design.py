@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from tools.common.scripted_model import ScriptedModel, finished, reply, said
 
+from .compared_picture import COMPARED, PAPER
 from .fed_answer import FedAnswer, numbered
 from .held_requests import HeldRequests
 
@@ -24,19 +25,11 @@ FORM = """element => {
 }"""
 CODE = "```python\nx = " + "value + " * 60 + "the_end\n" + "y = 1\n" * 80 + "```"
 
-# Whether any of three pixels just below the upper left and right corners differs from the colour of this name.
-EDGES = """async ({ picture, name }) => {
-    const bitmap = await createImageBitmap(new Blob([Uint8Array.fromBase64(picture)], { type: "image/png" }));
-    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
-    canvas.fillStyle = getComputedStyle(document.querySelector(name)).backgroundColor;
-    canvas.fillRect(0, 0, 1, 1);
-    const paper = [...canvas.getImageData(0, 0, 1, 1).data];
-    canvas.drawImage(bitmap, 0, 0);
-    return [0, bitmap.width - 3].map((x) => {
-        const colours = [...canvas.getImageData(x, 2, 3, 1).data];
-        return colours.some((part, index) => Math.abs(part - paper[index % 4]) > 6);
-    });
-}"""
+# Whether any of three pixels just below the upper left and right corners differs from the paper.
+EDGES = f"""async (given) => {{
+    const {{ width, farthest }} = await ({COMPARED})(given);
+    return [0, width - 3].map((x) => farthest(x, 2, 3) > 6);
+}}"""
 
 
 # The number of colours in a picture.
@@ -380,7 +373,8 @@ def test_what_is_wide_is_shaded_where_a_part_is_out_of_view(chat: ChatPage, mode
         """Whether the left and the right edge differ in colour from what is behind the text."""
         box.scroll_into_view_if_needed()
         picture = b64encode(box.screenshot()).decode()
-        found: list[bool] = chat.page.evaluate(EDGES, {"picture": picture, "name": behind})
+        paper = chat.page.evaluate(PAPER, behind)
+        found: list[bool] = chat.page.evaluate(EDGES, {"picture": picture, "paper": paper})
         return found
 
     kinds = {".table": "html", "pre": ".code", "div.formula": "html"}
@@ -398,20 +392,14 @@ def test_what_is_wide_is_shaded_where_a_part_is_out_of_view(chat: ChatPage, mode
 
 
 # How far the screen's pixels at the left and right edge of a box are from the colour behind it, at the most.
-SHADES: Final = """async (box, { picture, name }) => {
-    const bitmap = await createImageBitmap(new Blob([Uint8Array.fromBase64(picture)], { type: "image/png" }));
-    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
-    canvas.fillStyle = getComputedStyle(document.querySelector(name)).backgroundColor;
-    canvas.fillRect(0, 0, 1, 1);
-    const paper = [...canvas.getImageData(0, 0, 1, 1).data];
-    canvas.drawImage(bitmap, 0, 0);
-    const { left, right, top } = box.getBoundingClientRect();
-    return [left, right].map((edge) => {
+SHADES: Final = f"""async (box, given) => {{
+    const {{ farthest }} = await ({COMPARED})(given);
+    const {{ left, right, top }} = box.getBoundingClientRect();
+    return [left, right].map((edge) => {{
         const [x, y] = [edge, top + 2].map((length) => Math.round(length * devicePixelRatio));
-        const colours = canvas.getImageData(x - 3, y, 6, 1).data;
-        return Math.max(...colours.map((part, index) => Math.abs(part - paper[index % 4])));
-    });
-}"""
+        return farthest(x - 3, y, 6);
+    }});
+}}"""
 
 
 @pytest.mark.browser_context(viewport={"width": 390, "height": 800}, reduced_motion="reduce")
@@ -430,8 +418,9 @@ def test_what_fits_has_no_shade_between_two_pixels_of_the_screen(
             screen.send("Emulation.setDeviceMetricsOverride", metrics)
             chat.page.wait_for_function("width => innerWidth === width", arg=width)
             picture = screen.send("Page.captureScreenshot", {"format": "png"})["data"]
+            paper = chat.page.evaluate(PAPER, "html")
             for name in (".table", "div.formula"):
-                shades = prose.locator(name).evaluate(SHADES, {"picture": picture, "name": "html"})
+                shades = prose.locator(name).evaluate(SHADES, {"picture": picture, "paper": paper})
                 assert max(shades) < 4, (name, scheme, scale, width, shades)
 
 

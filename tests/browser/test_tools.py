@@ -13,7 +13,7 @@ from sluice.service.tools.consent import DENIED
 from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 from tools.common.page_modules import with_page_modules
 
-from .fed_answer import FedAnswer, call_frame, custom_frame, numbered, result_frame
+from .fed_answer import FedAnswer, ask_next, call_frame, custom_frame, numbered, result_frame
 
 HOSTILE: Final = "<img src=x onerror=alert(1)><b>bold</b> **not bold**"
 LONG: Final = "\n".join(f"line {number}" for number in range(400))
@@ -137,11 +137,7 @@ def test_the_rest_of_an_answer_is_asked_for_with_the_calls_that_it_has_made(chat
         {"role": "assistant", "content": text, "tool_calls": [call]},
     ]
     # the next question is none that goes on
-    last = FedAnswer(chat.page)
-    chat.ask("Thanks")
-    last.send("Gladly.", DONE_FRAME)
-    chat.wait_complete()
-    asked = chat.page.evaluate("askedBody")
+    asked = ask_next(chat, "Thanks")
     assert asked["message"] == "Thanks"
     assert asked["conversation_history"][1]["tool_calls"] == [call]
 
@@ -152,11 +148,7 @@ def test_a_later_question_brings_the_beginnings_of_what_tools_have_returned(chat
     halved = (call_frame("call_3", "react"), result_frame("call_3", "react", "z" * 3999 + "😀"))
     ask(chat, *long, *short, *halved, "It is noon.", DONE_FRAME)
     chat.wait_complete()
-    last = FedAnswer(chat.page)
-    chat.ask("And now?")
-    last.send("A minute past.", DONE_FRAME)
-    chat.wait_complete()
-    answer = chat.page.evaluate("askedBody.conversation_history.at(-1)")
+    answer = ask_next(chat, "And now?")["conversation_history"][-1]
     assert answer["content"] == "It is noon."
     assert answer["tool_calls"] == [
         {"name": "search", "arguments": '{"q": "x"}', "text": "y" * 4000 + "…"},
