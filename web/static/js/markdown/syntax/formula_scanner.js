@@ -4,7 +4,7 @@
  * openers together is linear.
  */
 
-import { isProseBetweenBrackets, isProseBetweenDollars } from "./prose.js";
+import { isProseBetweenBrackets, isProseBetweenDollars, isProseBetweenParentheses } from "./prose.js";
 
 /** @typedef {{ end: number, display: boolean }} Formula */
 
@@ -36,7 +36,8 @@ export class FormulaScanner {
     if (close < 0) return null;
     const display = opener !== "\\(";
     if (opener.startsWith("\\begin")) return { end: close + closerOf(opener).length, display };
-    if (isProseBetweenBrackets(this.#src.slice(at + 2, close))) return null;
+    const isProse = display ? isProseBetweenBrackets : isProseBetweenParentheses;
+    if (isProse(this.#src.slice(at + 2, close))) return null;
     return { end: close + 2, display };
   }
 

@@ -14,13 +14,19 @@ const WORDS = /[A-Za-z]{2,}[,.;:]?\s+[A-Za-z]{2,}/;
 const MANY_WORDS = /[A-Za-z]{2,}(?:[,.;:]?\s+[A-Za-z]{2,}){3,}/;
 const WIDE_PUNCTUATION = /[\u3000-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65“”]/;
 const LOWER_CASE_WORD = /[A-Za-z]*[a-z]{3,}/;
+const NAME = /[\p{L}\p{N}\\]/u;
+/** "the sign is $+$", "$($ leaves the end out". `$~$` would show nothing, and `$...$` is how formulas are written. */
+const SIGN = /^(?:(?!~)[\p{Sm}*/!?:∅°′-]{1,3}|[()[\]]|\([+-]\))$/u;
+/** Fewer: `\(*\)`, `\(!\)` and `\(?\)` are escaped. */
+const SIGN_IN_PARENTHESES = /^ *(?:(?![|~])[\p{Sm}-]){1,2} *$/u;
 
 /**
  * @param {string} tex the content of `$...$`
  * @returns {boolean} whether it is more likely prose
  */
 export function isProseBetweenDollars(tex) {
-  if (/[`"]/.test(tex) || withoutTexts(tex).includes("://") || !/[\p{L}\p{N}\\]/u.test(tex) || !isBalanced(tex)) return true;
+  if (SIGN.test(tex)) return false;
+  if (/[`"]/.test(tex) || withoutTexts(tex).includes("://") || !NAME.test(tex) || !isBalanced(tex)) return true;
   const plain = withoutCommands(tex);
   const hasEvidence = EVIDENCE.test(tex);
   if (AMOUNT.test(plain) && !/\\[A-Za-z]/.test(tex)) return true;
@@ -32,11 +38,19 @@ export function isProseBetweenDollars(tex) {
 }
 
 /**
- * @param {string} tex the content of `$$...$$`, `\[...\]` or `\(...\)`
+ * @param {string} tex the content of `\(...\)`
+ * @returns {boolean} whether it is more likely prose, such as `\(optional\)`
+ */
+export function isProseBetweenParentheses(tex) {
+  return !SIGN_IN_PARENTHESES.test(tex) && isProseBetweenBrackets(tex);
+}
+
+/**
+ * @param {string} tex the content of `$$...$$` or `\[...\]`
  * @returns {boolean} whether it is more likely prose, such as `\[citation needed\]`
  */
 export function isProseBetweenBrackets(tex) {
-  if (!/[\p{L}\p{N}\\]/u.test(tex)) return true;
+  if (!NAME.test(tex)) return true;
   if (EVIDENCE.test(tex) || /[=+<>≤≥≈∈]/.test(tex)) return false;
   const plain = withoutCommands(tex);
   return WORDS.test(plain) || LOWER_CASE_WORD.test(plain) || WIDE_PUNCTUATION.test(plain);
