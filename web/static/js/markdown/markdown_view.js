@@ -106,19 +106,24 @@ export class MarkdownView {
 
   #schedule() {
     if (this.#frame) return;
-    this.#frame = requestAnimationFrame(() => {
+    this.#frame = requestAnimationFrame((beganAt) => {
       this.#frame = 0;
-      const startedAt = performance.now();
-      if (startedAt < this.#pausedUntil) return this.#schedule();
+      // what the browser has laid out within this frame is no pause
+      if (beganAt < this.#pausedUntil) return this.#schedule();
       this.#renderSlice();
-      const ended = performance.now();
-      // pausing twice as long as the frame took keeps the page responsive on slow machines
-      this.#pausedUntil = ended + 2 * (ended - startedAt);
     });
   }
 
   /** Renders for one frame, and schedules the next one if more is left. */
   #renderSlice() {
+    const startedAt = performance.now();
+    this.#renderPart();
+    const ended = performance.now();
+    // pausing twice as long as the frame took keeps the page responsive on slow machines
+    this.#pausedUntil = ended + 2 * (ended - startedAt);
+  }
+
+  #renderPart() {
     if (!this.#renderer) {
       this.#element.textContent = this.#text;
       return this.#rendered();
