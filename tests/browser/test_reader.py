@@ -222,6 +222,8 @@ def test_the_page_and_the_focus_stay_at_an_earlier_answer_that_goes_on(
     chat.ask_and_wait("Second")
 
     button.evaluate("each => each.scrollIntoView({ block: 'center', behavior: 'instant' })")
+    # the page hears of it with the next frame
+    expect(page.get_by_role("button", name="Jump to the latest")).to_be_visible()
     there = page.evaluate("scrollY")
     if by_key:
         button.focus()
