@@ -179,3 +179,45 @@ def test_the_list_has_the_order_of_the_questions_and_not_that_of_the_growing_ans
     for each in (chat, other):
         expect(titles(each)).to_have_text(["First", "Second"])
     other.wait_complete()
+
+
+def test_the_mark_of_a_new_answer_stays_until_a_tab_shows_it(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    end = model.gate("before the end")
+    model.enqueue((*said("One."), end, *finished()), reply("Two."))
+    chat.ask("First")
+    expect(chat.prose).to_have_text("One.")
+    chat.page.get_by_role("button", name="New conversation").click()
+    chat.ask_and_wait("Second")
+    end.open()
+    marked = chat.page.locator(".conversation.unseen a")
+    expect(marked).to_have_text("First")
+    chat.page.reload()
+    expect(marked).to_have_text("First")
+
+    other = ChatPage(chat.page.context.new_page()).open()
+    expect(other.page.locator(".conversation.unseen a")).to_have_text("First")
+    titles(other).last.click()
+    expect(other.prose).to_have_text("One.")
+    for each in (chat, other):
+        expect(each.page.locator(".conversation.unseen")).to_have_count(0)
+    chat.page.reload()
+    expect(titles(chat)).to_have_count(2)
+    expect(marked).to_have_count(0)
+
+
+def test_an_answer_that_another_tab_shows_is_not_marked(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    end = model.gate("before the end")
+    model.enqueue((*said("One."), end, *finished()), reply("Two."))
+    chat.ask("First")
+    expect(chat.prose).to_have_text("One.")
+    other = ChatPage(chat.page.context.new_page())
+    other.page.goto(chat.page.url)
+    expect(other.prose).to_have_text("One.")
+    chat.page.get_by_role("button", name="New conversation").click()
+    chat.ask_and_wait("Second")
+    end.open()
+    expect(chat.page.locator(".conversation.generating")).to_have_count(0)
+    for each in (chat, other):
+        expect(each.page.locator(".conversation.unseen")).to_have_count(0)

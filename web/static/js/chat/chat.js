@@ -10,6 +10,7 @@ import { forgetReasoning } from "../conversation/exchange.js";
 import { texts } from "../i18n/language.js";
 import { RunningAnswers } from "./running_answers.js";
 import { allowedTuning } from "../conversation/tuning.js";
+import { UnseenAnswers } from "../storage/unseen_answers.js";
 import { noteOf } from "../conversation/ending_note.js";
 import { titleFrom } from "../conversation/title.js";
 
@@ -50,8 +51,7 @@ export class Chat {
   #store;
   #view;
   #reader;
-  /** Conversations with an answer that has ended while another one was shown. @type {Set<string>} */
-  #unseen = new Set();
+  #unseen;
 
   /**
    * @param {ConversationStore} store
@@ -61,6 +61,10 @@ export class Chat {
     this.#store = store;
     this.#view = view;
     this.#reader = new ConversationReader(store, (conversation, isMissing) => this.#onRead(conversation, isMissing));
+    this.#unseen = new UnseenAnswers(() => {
+      if (!document.hidden) this.#unseen.delete(this.conversation.id);
+      view.marked();
+    });
     /** The running answers of all conversations. */
     this.answers = new RunningAnswers(store, {
       options: (conversation) => {
@@ -116,7 +120,7 @@ export class Chat {
   markOf(conversation) {
     if (this.answers.awaiting.includes(conversation)) return "awaiting";
     if (this.isRunning(conversation)) return "generating";
-    return this.#unseen.has(conversation) ? "unseen" : null;
+    return this.#unseen.has(conversation) && conversation !== this.conversation.id ? "unseen" : null;
   }
 
   /** The system prompt and the temperature of the shown conversation, as far as they are allowed. @returns {Tuning} */
