@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tools.common.chat_page import ChatPage
 from tools.common.scripted_model import ScriptedModel, finished, reply, said
@@ -36,14 +38,28 @@ STORED: Final = """async (text) => {
 }"""
 
 
-def archive_of(count: int) -> str:
-    """Return an export of conversations with the titles "Number 0" and so on, the first one changed last."""
+EVENING: Final = datetime(2026, 11, 30, 22, 0, tzinfo=UTC)
+MORNING: Final = EVENING + timedelta(hours=10)
+GROUPS: Final = """() => Object.fromEntries(
+    [...document.querySelectorAll(".conversations section:not([hidden])")].map((each) =>
+        [each.querySelector("h2").textContent, each.querySelectorAll(".conversation").length]))"""
+IN_THE_EVENING: Final = {"Today": 6, "Yesterday": 6, "Previous 7 days": 28}
+IN_THE_MORNING: Final = {"Yesterday": 6, "Previous 7 days": 34}
+RETURNS: Final = (
+    "document.dispatchEvent(new Event('visibilitychange'))",
+    "dispatchEvent(new Event('focus'))",
+    "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))",
+)
+
+
+def archive_of(times: Iterable[float]) -> str:
+    """Return an export of conversations that changed at these times, with the titles "Number 0" and so on."""
     conversations = []
-    for number in range(count):
+    for number, changed in enumerate(times):
         answer = f"A heron and a **kingfisher** of number {number}."
         exchange = {"id": f"{number + 1000:024x}", "parent": None, "question": f"Question {number}", "answer": answer}
         exchange |= {"reasoning": "", "state": "complete", "created": 0, "changed": 0}
-        record = {"id": f"{number + 1:024x}", "title": f"Number {number}", "created": 0, "changed": count - number}
+        record = {"id": f"{number + 1:024x}", "title": f"Number {number}", "created": 0, "changed": changed}
         conversations.append(record | {"choices": {}, "exchanges": [exchange]})
     return json.dumps({"format": "sluice.conversations", "version": 1, "conversations": conversations})
 
@@ -52,7 +68,7 @@ def archive_of(count: int) -> str:
 def chat(browser_page: Page) -> ChatPage:
     """Return the page with many conversations."""
     chat = ChatPage(browser_page).open()
-    choose(chat, archive_of(COUNT))
+    choose(chat, archive_of(range(COUNT, 0, -1)))
     expect(titles(chat)).to_have_count(COUNT)
     return chat
 
@@ -221,3 +237,89 @@ def test_an_answer_that_another_tab_shows_is_not_marked(browser_page: Page, mode
     expect(chat.page.locator(".conversation.generating")).to_have_count(0)
     for each in (chat, other):
         expect(each.page.locator(".conversation.unseen")).to_have_count(0)
+
+
+@pytest.fixture
+def evening(browser_page: Page) -> ChatPage:
+    """Return the page in the evening, with a conversation of every four hours before."""
+    browser_page.clock.install(time=EVENING)
+    chat = ChatPage(browser_page).open()
+    choose(chat, archive_of((EVENING - number * timedelta(hours=4)).timestamp() * 1000 for number in range(COUNT)))
+    expect(titles(chat)).to_have_count(COUNT)
+    assert browser_page.evaluate(GROUPS) == IN_THE_EVENING
+    return chat
+
+
+def top_of(element: Locator) -> float:
+    """Return where an element begins, in pixels below the top of the window."""
+    top: float = element.evaluate("each => each.getBoundingClientRect().top")
+    return top
+
+
+def wait_for_groups(page: Page, groups: dict[str, int]) -> None:
+    """Wait until the list has these groups, with so many conversations."""
+    wanted = f"(groups) => JSON.stringify(({GROUPS})()) === JSON.stringify(groups)"
+    page.wait_for_function(wanted, arg=groups)
+
+
+@pytest.mark.browser_context(timezone_id="UTC")
+def test_the_list_is_grouped_by_the_present_day(evening: ChatPage) -> None:
+    page = evening.page
+    page.clock.fast_forward(timedelta(hours=10) // timedelta(milliseconds=1))  # as of a computer that was asleep
+    wait_for_groups(page, IN_THE_MORNING)
+    for returns in RETURNS:
+        for time, groups in ((EVENING, IN_THE_EVENING), (MORNING, IN_THE_MORNING)):
+            page.clock.set_fixed_time(time)
+            page.evaluate(returns)
+            wait_for_groups(page, groups)
+
+
+@pytest.mark.browser_context(timezone_id="UTC", viewport={"width": 390, "height": 844})
+def test_the_list_in_the_drawer_is_grouped_by_the_present_day(evening: ChatPage) -> None:
+    evening.page.clock.set_fixed_time(MORNING)
+    evening.page.get_by_role("button", name="Open the sidebar").click()
+    wait_for_groups(evening.page, IN_THE_MORNING)
+
+
+@pytest.mark.browser_context(timezone_id="UTC")
+def test_another_day_takes_nothing_in_the_list_from_the_reader(evening: ChatPage) -> None:
+    page = evening.page
+    nav, row, focused = page.locator(".conversations"), page.locator(".conversation"), page.locator(":focus")
+    returned = RETURNS[0]
+
+    def change_day(time: datetime, groups: dict[str, int], kept: Locator) -> None:
+        top = top_of(kept)
+        page.clock.set_fixed_time(time)
+        page.evaluate(returned)
+        wait_for_groups(page, groups)
+        assert abs(top_of(kept) - top) < 1
+
+    nav.evaluate("each => each.scrollTo({ top: 500, behavior: 'instant' })")
+    change_day(MORNING, IN_THE_MORNING, row.nth(17))
+
+    row.nth(19).locator("a").hover()
+    change_day(EVENING, IN_THE_EVENING, row.nth(19))
+
+    row.nth(20).locator(".more").click()
+    expect(focused).to_have_text("Pin")
+    page.keyboard.press("ArrowDown")
+    expect(focused).to_have_text("Rename")
+    change_day(MORNING, IN_THE_MORNING, page.get_by_role("menu"))
+    expect(focused).to_have_text("Rename")
+    page.keyboard.press("Enter")
+    page.keyboard.type("Another")
+    page.mouse.move(600, 300)
+    change_day(EVENING, IN_THE_EVENING, focused)
+    page.keyboard.type(" name")
+    page.keyboard.press("Enter")
+    expect(row.nth(20).locator("a")).to_have_text("Another name")
+    expect(row.nth(20).locator("a")).to_be_focused()
+
+    row.nth(22).locator("a").hover()
+    page.mouse.down()
+    page.clock.set_fixed_time(MORNING)
+    page.evaluate(returned)
+    assert page.evaluate(GROUPS) == IN_THE_EVENING
+    page.mouse.up()
+    expect(evening.questions).to_have_text(["Question 22"])
+    wait_for_groups(page, IN_THE_MORNING)

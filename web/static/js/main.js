@@ -225,7 +225,7 @@ const sidebar = new Sidebar(sidebarElement, requireElement("toggle-sidebar", HTM
   requireElement("bar", HTMLElement),
   requireElement("main", HTMLElement),
   dock,
-], offer);
+], offer, () => panel.regroup());
 
 /** @satisfies {Record<string, import("./ui/shortcuts.js").Shortcut>} */
 const KEYS = {

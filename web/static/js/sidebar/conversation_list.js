@@ -25,7 +25,8 @@ export const LIST_KEYS = [
 ];
 
 const GROUPS = /** @type {const} */ (["pinned", "today", "yesterday", "thisWeek", "thisMonth", "earlier"]);
-const DAY = 24 * 60 * 60 * 1000; // milliseconds
+const MINUTE = 60 * 1000; // milliseconds
+const DAY = 24 * 60 * MINUTE;
 
 export class ConversationList {
   #element;
@@ -37,6 +38,8 @@ export class ConversationList {
   #revealed = "";
   /** The scroll position before a search. */
   #topBefore = 0;
+  /** The start of the day by which the conversations are grouped. */
+  #today = startOfDay();
   /** @type {Shown} */
   #shown = { records: [], current: "", markOf: () => null, hit: () => null, query: "" };
 
@@ -52,6 +55,25 @@ export class ConversationList {
     element.addEventListener("keydown", (event) => this.#key(event));
     element.addEventListener("focusin", ({ target }) => this.#makeTabStop(itemOf(target)));
     onLanguageChange(() => this.show(this.#shown));
+    const regroup = () => this.regroup();
+    document.addEventListener("visibilitychange", regroup);
+    addEventListener("pageshow", regroup);
+    addEventListener("focus", () => setTimeout(regroup)); // the press that brings the focus is known then
+    setInterval(regroup, MINUTE); // no timer until midnight: it stops while the computer sleeps, and the clock may be set
+  }
+
+  /** Groups the conversations again if another day has begun. What the reader points at, uses or sees keeps its place. */
+  regroup() {
+    if (startOfDay() === this.#today || this.#element.matches(":active")) return; // a press would miss what it is on
+    const { top, bottom } = this.#element.getBoundingClientRect();
+    const used = this.#element.querySelectorAll(".conversation:is(:hover, :focus-within)");
+    const kept = [...used, ...this.#element.querySelectorAll(".conversation")].find((each) => {
+      const row = each.getBoundingClientRect();
+      return row.bottom > top && row.top < bottom;
+    });
+    const before = kept?.getBoundingClientRect().top ?? 0;
+    this.show(this.#shown);
+    this.#element.scrollTop += (kept?.getBoundingClientRect().top ?? 0) - before;
   }
 
   /** @param {Shown} shown */
@@ -66,7 +88,7 @@ export class ConversationList {
       item.remove();
       this.#items.delete(id);
     }
-    const today = new Date().setHours(0, 0, 0, 0);
+    const today = (this.#today = startOfDay());
     this.#groups.forEach(({ section, list }, index) => {
       const members = records.filter((record) => GROUPS[index] === groupOf(record, today));
       section.hidden = members.length === 0;
@@ -197,6 +219,11 @@ function newGroup(name) {
   section.append(heading, list);
   section.hidden = true;
   return { section, list };
+}
+
+/** @returns {number} when the present day began */
+function startOfDay() {
+  return new Date().setHours(0, 0, 0, 0);
 }
 
 /**

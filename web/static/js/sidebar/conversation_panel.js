@@ -77,6 +77,11 @@ export class ConversationPanel {
     this.#list.show({ records: found, current: this.#chat.conversation.id, markOf, hit, query: this.#search.query });
   }
 
+  /** Groups the list again if another day has begun. */
+  regroup() {
+    this.#list.regroup();
+  }
+
   /** Searches again, as what is searched has changed. */
   searchLater() {
     this.#search.repeatLater();

@@ -16,6 +16,7 @@ export class Sidebar {
   #background;
   #offer;
   #afterOffer;
+  #opened;
   #isAwaited = false;
 
   /**
@@ -23,8 +24,10 @@ export class Sidebar {
    * @param {HTMLButtonElement} toggle
    * @param {HTMLElement[]} background inert while the drawer is open
    * @param {HTMLElement} offer to undo something, in the background
+   * @param {() => void} opened called when the reader has opened it
    */
-  constructor(element, toggle, background, offer) {
+  constructor(element, toggle, background, offer, opened) {
+    this.#opened = opened;
     this.#offer = offer;
     this.#afterOffer = offer.nextElementSibling;
     this.#element = element;
@@ -70,6 +73,7 @@ export class Sidebar {
 
   open() {
     this.#setOpen(true);
+    this.#opened();
     this.takeFocus(); // focusing the search field would open a touch keyboard
   }
 
