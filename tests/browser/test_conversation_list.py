@@ -323,3 +323,19 @@ def test_another_day_takes_nothing_in_the_list_from_the_reader(evening: ChatPage
     page.mouse.up()
     expect(evening.questions).to_have_text(["Question 22"])
     wait_for_groups(page, IN_THE_MORNING)
+
+
+# On the day before, the clock was set back, and forward.
+@pytest.mark.browser_context(timezone_id="Europe/Berlin")
+@pytest.mark.parametrize(
+    ("today", "asked", "group"),
+    [
+        ("2026-10-26T12:00+01:00", "2026-10-25T00:30+02:00", "Yesterday"),
+        ("2026-03-30T12:00+02:00", "2026-03-28T23:30+01:00", "Previous 7 days"),
+    ],
+)
+def test_yesterday_has_as_many_hours_as_it_had(browser_page: Page, today: str, asked: str, group: str) -> None:
+    browser_page.clock.set_fixed_time(today)
+    chat = ChatPage(browser_page).open()
+    choose(chat, archive_of([datetime.fromisoformat(asked).timestamp() * 1000]))
+    expect(chat.page.get_by_role("heading", name=group)).to_be_visible()

@@ -26,7 +26,6 @@ export const LIST_KEYS = [
 
 const GROUPS = /** @type {const} */ (["pinned", "today", "yesterday", "thisWeek", "thisMonth", "earlier"]);
 const MINUTE = 60 * 1000; // milliseconds
-const DAY = 24 * 60 * MINUTE;
 
 export class ConversationList {
   #element;
@@ -88,9 +87,10 @@ export class ConversationList {
       item.remove();
       this.#items.delete(id);
     }
-    const today = (this.#today = startOfDay());
+    this.#today = startOfDay();
+    const days = [0, 1, 7, 30].map(startOfDay);
     this.#groups.forEach(({ section, list }, index) => {
-      const members = records.filter((record) => GROUPS[index] === groupOf(record, today));
+      const members = records.filter((record) => index === groupOf(record, days));
       section.hidden = members.length === 0;
       members.forEach((record, place) => {
         const item = this.#items.get(record.id) ?? this.#newItem(record);
@@ -221,21 +221,17 @@ function newGroup(name) {
   return { section, list };
 }
 
-/** @returns {number} when the present day began */
-function startOfDay() {
-  return new Date().setHours(0, 0, 0, 0);
+/** Days have 23 to 25 hours. @param {number} [days] ago @returns {number} when that day began; milliseconds since 1970 */
+function startOfDay(days = 0) {
+  const now = new Date();
+  return new Date(now.getFullYear(), now.getMonth(), now.getDate() - days).getTime();
 }
 
 /**
  * @param {ConversationRecord} record
- * @param {number} today the start of the day
- * @returns {typeof GROUPS[number]}
+ * @param {number[]} days the starts of the first days of the groups between the pinned and the earlier ones
+ * @returns {number} the index of its group
  */
-function groupOf(record, today) {
-  if (record.isPinned) return "pinned";
-  const asked = askedAt(record);
-  if (asked >= today) return "today";
-  if (asked >= today - DAY) return "yesterday";
-  if (asked >= today - 7 * DAY) return "thisWeek";
-  return asked >= today - 30 * DAY ? "thisMonth" : "earlier";
+function groupOf(record, days) {
+  return record.isPinned ? 0 : 1 + days.filter((day) => askedAt(record) < day).length;
 }
