@@ -48,6 +48,17 @@ def choose(chat: ChatPage, content: str | bytes, names: tuple[str, str] = ("Sett
     chat.page.keyboard.press("Escape")
 
 
+@pytest.mark.browser_context(timezone_id="Asia/Shanghai")
+def test_an_export_is_named_after_the_readers_day(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("One."))
+    converse(chat, "First")
+    chat.page.clock.set_fixed_time("2026-11-30T23:30Z")
+    chat.page.get_by_role("button", name="Settings").click()
+    with chat.page.expect_download() as started:
+        chat.page.get_by_role("button", name="Export all").click()
+    assert started.value.suggested_filename == "sluice 2026-12-01.json"
+
+
 def test_an_import_restores_deleted_conversations_without_duplicates(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("One."), reply("Another."), reply("Two."))
     converse(chat, "First")

@@ -46,7 +46,7 @@ export class ConversationFiles {
     const all = await Promise.all(this.#store.list.map(({ id }) => this.#store.load(id)));
     const read = all.flatMap((conversation) => conversation ?? []);
     const unread = all.filter((conversation) => conversation === undefined).length;
-    const day = new Date().toISOString().slice(0, 10);
+    const day = new Date().toLocaleDateString("sv"); // in the form of ISO 8601; of the reader, and not of UTC
     const haveImages = read.length === 0 || (await exportJson(`sluice ${day}`, read));
     return texts.inARow([
       ...(read.length === 0 ? [texts.nothingExported] : []),
