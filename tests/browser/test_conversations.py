@@ -192,6 +192,66 @@ def test_a_press_on_a_conversation_leads_to_the_message_box_and_a_key_stays_in_t
     expect(chat.field).to_be_focused()
 
 
+def test_back_and_forward_from_the_list_lead_to_the_message_box(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("A heron."), reply("A tree."))
+    page, focused = chat.page, chat.page.locator(":focus")
+    converse(chat, "Birds", "Plants")
+    birds, plants = (titles(chat).get_by_text(name) for name in ("Birds", "Plants"))
+    birds.press("Enter")
+    plants.press("Enter")
+    expect(plants).to_be_focused()
+    for step, title, words in ((page.go_back, "Birds", "Do they"), (page.go_forward, "Plants", "Are they")):
+        step()
+        page.keyboard.press("Enter")  # in the list, it would open the conversation that was left
+        page.keyboard.type(words)
+        expect(chat.field).to_have_value(words)
+        expect(chat.questions).to_have_text([title])
+        titles(chat).get_by_text(title).focus()
+
+    search = page.get_by_role("searchbox")
+    search.fill("heron")
+    expect(titles(chat)).to_have_text(["Birds"])
+    search.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(chat.questions).to_have_text(["Birds"])
+    page.go_back()
+    expect(chat.questions).to_have_text(["Plants"])
+    expect(chat.field).to_be_focused()
+    expect(titles(chat)).to_have_text(["Birds"])
+
+    search.fill("")
+    page.go_forward()
+    expect(chat.questions).to_have_text(["Birds"])
+    expect(search).to_be_focused()  # what is typed is seen there
+    page.get_by_role("button", name="Actions for “Birds”").press("Enter")
+    expect(focused).to_have_text("Pin")
+    page.go_back()
+    expect(chat.questions).to_have_text(["Plants"])
+    expect(focused).to_have_text("Pin")
+    page.keyboard.press("Escape")
+    birds.press("F2")
+    page.keyboard.type("Sea")
+    page.go_forward()
+    expect(chat.questions).to_have_text(["Birds"])
+    page.keyboard.type("birds")
+    expect(focused).to_have_value("Seabirds")
+
+
+@pytest.mark.browser_context(viewport={"width": 390, "height": 844})
+def test_back_from_the_drawer_leads_to_the_message_box(chat: ChatPage, model: ScriptedModel) -> None:
+    model.enqueue(reply("A heron."), reply("A tree."))
+    converse(chat, "Birds", "Plants")
+    chat.page.get_by_role("button", name="Open the sidebar").press("Enter")
+    titles(chat).get_by_text("Birds").press("Enter")
+    expect(chat.questions).to_have_text(["Birds"])
+    chat.page.keyboard.press("Alt+Shift+k")
+    titles(chat).get_by_text("Birds").focus()
+    chat.page.go_back()
+    expect(chat.questions).to_have_text(["Plants"])
+    expect(chat.page.locator("#sluice-sidebar")).to_be_hidden()
+    expect(chat.field).to_be_focused()
+
+
 def test_a_deleted_conversation_can_be_restored(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("One."), reply("Two."))
     box = chat.page.locator("#sluice-composer")

@@ -12,7 +12,7 @@ from tools.common.scripted_model import ScriptedModel, reply, resetting_after, s
 
 from .browser_errors import BrowserErrors
 from .fed_answer import FedAnswer, call_frame
-from .test_conversations import converse
+from .test_conversations import converse, titles
 from .test_reader import grow, stream_lines
 
 PHONE: Final[dict[str, Any]] = {"has_touch": True, "is_mobile": True, "viewport": {"width": 390, "height": 780}}
@@ -107,6 +107,26 @@ def test_on_a_phone_nothing_takes_the_focus_by_itself_and_enter_breaks_the_line(
     expect(heading).to_have_text("What would you like to know?")
     expect(heading).to_be_focused()
     expect(heading).to_have_css("outline-style", "none")
+
+
+@pytest.mark.browser_context(**PHONE | {"viewport": {"width": 1100, "height": 800}})
+def test_back_from_the_list_leads_to_the_heading_on_a_tablet_with_a_keyboard(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    model.enqueue(reply("One."), reply("Two."))
+    chat = ChatPage(browser_page).open()
+    for question in ("First", "Second"):
+        chat.page.get_by_role("button", name="New conversation").first.tap()
+        chat.field.fill(question)
+        chat.send_button.tap()
+        chat.wait_complete()
+    for title in ("First", "Second"):
+        titles(chat).get_by_text(title).press("Enter")
+        expect(chat.questions).to_have_text([title])
+    chat.page.go_back()
+    expect(chat.page.get_by_role("heading", level=1)).to_be_focused()
+    chat.page.keyboard.press("Enter")
+    expect(chat.questions).to_have_text(["First"])
 
 
 @pytest.mark.browser_context(**PHONE)

@@ -201,7 +201,7 @@ const useFiles = (work) =>
 const conversations = new ConversationActions(store, chat, notices, undo, {
   save: () => composer.flush(),
   move: (replacement) => composer.moveDraft(replacement, transcript.unsentEdits.map(([, text]) => text)),
-});
+}, leaveSidebar);
 /** The notice of permissions, once there is one. @type {Promise<import("./chat/awaited_permissions.js").AwaitedPermissions | null> | null} */
 let awaitedPermissions = null;
 const wantedHit = new WantedHit(log, parts, {
@@ -392,6 +392,21 @@ function thenFocusAnswer(exchange, action) {
   action();
   if (chat.conversation.hasLaterMessages(exchange)) transcript.focusEnding(exchange);
   else composer.focusAfterAction();
+}
+
+/**
+ * Runs an action that may show another conversation. The focus leaves the sidebar then: Enter would open the one that was
+ * left, and what is typed would be lost. A field of text and an open menu keep it.
+ * @param {() => void} action
+ */
+function leaveSidebar(action) {
+  const { conversation } = chat;
+  const wasThere = sidebarElement.contains(document.activeElement);
+  action();
+  const { activeElement } = document;
+  if (!wasThere || chat.conversation === conversation || activeElement?.matches("input, [role=menuitem]")) return;
+  if (activeElement instanceof HTMLElement) activeElement.blur(); // where nothing else has it, a heading may get it
+  composer.focusAfterAction();
 }
 
 function takeFocus() {

@@ -38,15 +38,16 @@ export class ConversationActions {
    * @param {Notices} notices
    * @param {Undo} undo
    * @param {ShownDraft} draft
+   * @param {(open: () => void) => void} returned called after Back and Forward, with what shows the conversation there
    */
-  constructor(store, chat, notices, undo, draft) {
+  constructor(store, chat, notices, undo, draft, returned) {
     this.#store = store;
     this.#chat = chat;
     this.#notices = notices;
     this.#undo = undo;
     this.#draft = draft;
     // `popstate` comes first; `hashchange` is for browsers that fire no `popstate` when a link changes the fragment
-    for (const event of ["popstate", "hashchange"]) addEventListener(event, () => this.#openFromAddress());
+    for (const event of ["popstate", "hashchange"]) addEventListener(event, () => returned(() => this.#openFromAddress()));
   }
 
   /** Shows the conversation in the address, or a new one. Call once, before the store is open. */
