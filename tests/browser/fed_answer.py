@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from playwright.sync_api import Page
@@ -9,7 +10,7 @@ from playwright.sync_api import Page
 from tools.common.chat_page import DONE_FRAME, ChatPage, frames, text_frame
 
 # The reply to the next question comes from the test; the request's body is kept.
-_FEED: Final = """(run) => {
+_FEED: Final = """({ run, begins }) => {
     const { fetch } = window;
     delete window.feed; // of an earlier answer
     window.fetch = (address, options) => {
@@ -19,6 +20,7 @@ _FEED: Final = """(run) => {
         const body = new ReadableStream({
             start(controller) {
                 window.feed = (text) => controller.enqueue(new TextEncoder().encode(text));
+                if (begins) window.feed(begins);
                 window.endFeed = () => controller.close();
                 options.signal.addEventListener("abort", () => controller.error(options.signal.reason));
             },
@@ -35,12 +37,13 @@ class FedAnswer:
     Args:
         page: The page.
         run: The id under which the server keeps the answer; empty if it does not.
+        at_once: Frames, or texts, that come with the reply, as from a model that takes no time.
     """
 
-    def __init__(self, page: Page, run: str = "") -> None:
+    def __init__(self, page: Page, run: str = "", *, at_once: Sequence[dict[str, Any] | str] = ()) -> None:
         self._page = page
-        self._sent = 0
-        page.evaluate(_FEED, run)
+        self._sent = len(at_once)
+        page.evaluate(_FEED, {"run": run, "begins": numbered(1, *at_once)})
 
     def send(self, *parts: dict[str, Any] | str) -> None:
         """Send frames, numbered from 1; a text stands for the frame with it."""

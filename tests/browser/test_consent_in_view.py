@@ -72,3 +72,36 @@ def test_on_a_phone_a_sentence_says_that_another_version_waits(browser_page: Pag
     expect(hint).to_be_hidden()
     answer.send(result_frame("call_1", "send_mail", "No.", code="denied"), "Done.", DONE_FRAME)
     chat.wait_complete()
+
+
+@pytest.mark.parametrize("by", ["Regenerate", "Edit"])
+@pytest.mark.parametrize("size", [(1100, 800), (390, 844)], ids=["desktop", "phone"])
+def test_a_permission_that_comes_at_once_is_in_view_after_another_version_is_asked(
+    browser_page: Page, size: tuple[int, int], by: str
+) -> None:
+    """Where the page has just become shorter."""
+    chat = ChatPage(browser_page).open()
+    browser_page.set_viewport_size({"width": size[0], "height": size[1]})
+    for question in ("First", "Second", "Third"):
+        text = f"The answer to {question}.\n\n" * 8
+        chat.reply_once(content_type="text/event-stream", body=frames(text_frame(text), DONE_FRAME))
+        chat.ask_and_wait(question)
+    call = ("Let me look.", call_frame("call_1", "send_mail", ARGUMENTS, needs_consent=True))
+    answer = FedAnswer(browser_page, run="a1", at_once=call)
+    chat.ask("Write to them")
+    told(chat, 204)
+    chat.answer.locator(".deny").click()
+    answer.send(result_frame("call_1", "send_mail", "No.", code="denied"), "Then not.", DONE_FRAME)
+    chat.wait_complete()
+    answer = FedAnswer(browser_page, run="a1", at_once=call)
+    if by == "Regenerate":
+        chat.answer.get_by_role("button", name="Regenerate").click()
+    else:
+        browser_page.locator(".exchange .edit").last.click()
+        browser_page.locator(".question-editor .ask-again").click()
+    expect(chat.answer.locator(".allow")).to_be_visible()
+    expect(chat.answer.locator(".allow")).to_be_in_viewport(ratio=1)
+    told(chat, 204)
+    chat.answer.locator(".deny").click()
+    answer.send(result_frame("call_1", "send_mail", "No.", code="denied"), "Then not.", DONE_FRAME)
+    chat.wait_complete()

@@ -44,6 +44,8 @@ export class ToolRow {
   #consent = null;
   /** @type {ToolState} */
   #shown = "running";
+  /** Whether the page has opened the row, and its event is to come. */
+  #isOpening = false;
 
   /** @param {ToolEvents} events */
   constructor(events) {
@@ -63,7 +65,8 @@ export class ToolRow {
     this.element.append(summary, this.#body);
     this.element.addEventListener("toggle", () => {
       this.#fill();
-      events.expanded();
+      if (!this.#isOpening) events.expanded();
+      this.#isOpening = false;
     });
   }
 
@@ -89,6 +92,7 @@ export class ToolRow {
     this.#name.textContent = call.name;
     this.element.dataset.state = state;
     if (isNews && state === "waiting") {
+      this.#isOpening = !this.element.open;
       this.element.open = true; // the reader decides by the arguments
       this.#events.asked(call.name);
     }
