@@ -85,6 +85,23 @@ def test_marks_boxes_and_rules_keep_to_the_text(browser_page: Page, model: Scrip
 
 
 @pytest.mark.browser_context(color_scheme="dark")
+def test_a_numbered_task_has_its_number_beside_its_box(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    model.enqueue(reply("1. [x] flour\n2. [ ] oil\n3. salt\n\n- [ ] bread\n- milk\n\n1. [ ] tea\n\n2. [ ] rice"))
+    chat.ask_and_wait("Which?")
+    numbered, listed = chat.prose.locator("ol > li"), chat.prose.locator("ul > li")
+    expect(numbered).to_have_count(5)
+    starts = """(all) => all.map((each) => {
+        const begins = (each.querySelector("input") ?? each).getBoundingClientRect();
+        return [getComputedStyle(each).listStyleType, Math.round(begins.left - each.getBoundingClientRect().left)];
+    })"""
+    assert numbered.evaluate_all(starts) == [["decimal", 0]] * 5
+    (box, beside), bullet = listed.evaluate_all(starts)
+    assert box == "none"
+    assert beside < -10, "in the place of the bullet"
+    assert bullet == ["disc", 0]
+
+
 def test_print_shows_only_the_conversation_dark_on_light(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()
     model.enqueue(reply("One."))
