@@ -192,6 +192,35 @@ def test_a_press_on_a_conversation_leads_to_the_message_box_and_a_key_stays_in_t
     expect(chat.field).to_be_focused()
 
 
+def test_a_deletion_by_mouse_of_the_shown_conversation_leads_to_the_message_box_and_one_by_key_stays_in_the_list(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    model.enqueue(*(reply("One.") for _ in range(5)))
+    converse(chat, "First", "Second", "Third", "Fourth", "Fifth")
+    act(chat, "Fifth", "Delete")
+    expect(chat.questions).to_have_count(0)
+    chat.page.keyboard.type("And on")
+    expect(chat.field).to_have_value("And on")
+    chat.field.fill("")
+    titles(chat).get_by_text("Fourth").click()
+    expect(chat.questions).to_have_text(["Fourth"])
+    act(chat, "Third", "Delete")  # not shown: the next one to delete is near
+    expect(titles(chat).get_by_text("Second")).to_be_focused()
+    chat.page.get_by_role("button", name="Actions for “Fourth”").press("Enter")
+    chat.page.get_by_role("menuitem", name="Delete").press("Enter")
+    expect(titles(chat)).to_have_text(["Second", "First"])
+    expect(titles(chat).get_by_text("Second")).to_be_focused()
+    chat.page.keyboard.press("Enter")
+    expect(chat.questions).to_have_text(["Second"])
+    chat.page.keyboard.press("Delete")
+    expect(titles(chat).get_by_text("First")).to_be_focused()
+    titles(chat).click()
+    act(chat, "First", "Delete")  # the only one
+    expect(chat.questions).to_have_count(0)
+    expect(titles(chat)).to_have_count(0)
+    expect(chat.field).to_be_focused()
+
+
 def test_back_and_forward_from_the_list_lead_to_the_message_box(chat: ChatPage, model: ScriptedModel) -> None:
     model.enqueue(reply("A heron."), reply("A tree."))
     page, focused = chat.page, chat.page.locator(":focus")
@@ -262,7 +291,7 @@ def test_a_deleted_conversation_can_be_restored(chat: ChatPage, model: ScriptedM
     expect(chat.questions).to_have_count(0)
     expect(chat.page.get_by_role("button", name="Undo")).to_be_visible()
     assert box.bounding_box() == place  # the offer does not move it
-    expect(titles(chat)).to_be_focused()
+    expect(chat.field).to_be_focused()
     chat.page.get_by_role("button", name="Undo").click()
     expect(chat.prose).to_have_text("Two.")
     expect(chat.status).to_have_text("Restored")

@@ -130,6 +130,23 @@ def test_back_from_the_list_leads_to_the_heading_on_a_tablet_with_a_keyboard(
 
 
 @pytest.mark.browser_context(**PHONE)
+def test_on_a_phone_a_deletion_of_the_shown_conversation_leads_to_the_heading(
+    browser_page: Page, model: ScriptedModel
+) -> None:
+    model.enqueue(reply("One."))
+    chat = ChatPage(browser_page).open()
+    chat.field.fill("First")
+    chat.send_button.tap()
+    chat.wait_complete()
+    chat.page.get_by_role("button", name="Open the sidebar").tap()
+    chat.page.get_by_role("button", name="Actions for “First”").tap()
+    chat.page.get_by_role("menuitem", name="Delete").tap()
+    heading = chat.page.get_by_role("heading", level=1)
+    expect(heading).to_have_text("What would you like to know?")
+    expect(heading).to_be_focused()  # the search box would open a keyboard
+
+
+@pytest.mark.browser_context(**PHONE)
 def test_on_a_phone_a_notice_leads_to_its_conversation_and_the_focus_to_the_heading(browser_page: Page) -> None:
     chat = ChatPage(browser_page).open()
     answer = FedAnswer(browser_page, run="a1")

@@ -219,7 +219,7 @@ const panel = new ConversationPanel(sidebarElement, { chat, store, conversations
   sidebar.closeDrawer(); // also over the conversation that is shown already
   if (byMouse) composer.focusAfterAction();
   void wantedHit.show(chat.conversation);
-}, () => wantedHit.clear());
+}, () => wantedHit.clear(), leaveSidebar);
 const sidebar = new Sidebar(sidebarElement, requireElement("toggle-sidebar", HTMLButtonElement), [
   requireElement("skip", HTMLElement),
   requireElement("bar", HTMLElement),

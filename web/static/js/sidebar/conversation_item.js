@@ -14,7 +14,7 @@ import { setLabel, texts } from "../i18n/language.js";
  * @property {(id: string, title: string) => void} rename
  * @property {(id: string) => void} exportMarkdown
  * @property {(id: string) => void} exportJson
- * @property {(id: string) => void} delete
+ * @property {(id: string, byPointer: boolean) => void} delete
  */
 
 export class ConversationItem {
@@ -60,7 +60,7 @@ export class ConversationItem {
       { key: "rename", icon: "pencil", name: "rename", run: () => this.rename() },
       { key: "exportMarkdown", icon: "file-text", name: "export-markdown", run: () => events.exportMarkdown(id) },
       { key: "exportJson", icon: "file-braces", name: "export-json", run: () => events.exportJson(id) },
-      { key: "delete", icon: "trash-2", name: "delete", isDangerous: true, run: () => events.delete(id) },
+      { key: "delete", icon: "trash-2", name: "delete", isDangerous: true, run: (event) => events.delete(id, event.detail > 0) },
     ]);
     this.element.addEventListener("keydown", (event) => this.#key(event));
   }
@@ -154,7 +154,7 @@ export class ConversationItem {
     if (event.target === this.#link && event.key === "F2") this.rename();
     else if (event.target === this.#link && event.key === "Delete") {
       // the focus moves to the next one: a key that is held down would delete all
-      if (!event.repeat) this.#events.delete(this.#record.id);
+      if (!event.repeat) this.#events.delete(this.#record.id, false);
     } else return;
     event.preventDefault();
   }

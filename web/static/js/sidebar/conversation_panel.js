@@ -25,8 +25,9 @@ export class ConversationPanel {
    * @param {(conversation: string, hit: SearchHit | null, byMouse: boolean) => void} showHit shows a result of the search in
    *   its conversation
    * @param {() => void} searchEnded
+   * @param {(action: () => void) => void} leave runs an action that shows another conversation, and moves the focus there
    */
-  constructor(element, { chat, store, conversations, parts, useFiles }, announce, showHit, searchEnded) {
+  constructor(element, { chat, store, conversations, parts, useFiles }, announce, showHit, searchEnded, leave) {
     this.#showHit = showHit;
     this.#chat = chat;
     this.#store = store;
@@ -60,7 +61,8 @@ export class ConversationPanel {
       rename: (id, title) => conversations.rename(id, title),
       exportMarkdown: (id) => void useFiles((loaded) => loaded.exportMarkdown(id)),
       exportJson: (id) => void useFiles((loaded) => loaded.exportJson(id)),
-      delete: (id) => {
+      delete: (id, byPointer) => {
+        if (byPointer && chat.conversation.id === id) return leave(() => void conversations.delete(id));
         if (!this.#list.focusNeighbour(id)) this.#search.focus();
         void conversations.delete(id);
       },

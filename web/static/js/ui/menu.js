@@ -10,7 +10,7 @@ import { setText } from "../i18n/language.js";
  * @property {string} icon
  * @property {string} name the class
  * @property {boolean} [isDangerous] below a line, and in the colour of errors
- * @property {() => void} run called after the menu is closed
+ * @property {(event: MouseEvent) => void} run called after the menu is closed, with the click
  */
 
 export class Menu {
@@ -86,9 +86,9 @@ export class Menu {
     entry.className = isDangerous ? `${name} dangerous` : name;
     setText(text, key);
     entry.append(createIcon(icon), text);
-    entry.addEventListener("click", () => {
+    entry.addEventListener("click", (event) => {
       this.#closeAndFocus();
-      run();
+      run(event);
     });
     return entry;
   }
