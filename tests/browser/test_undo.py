@@ -196,6 +196,25 @@ def test_a_deletion_can_be_undone_for_a_minute_and_until_the_second_question(
     expect(chat.questions).to_have_count(6)
 
 
+def test_after_undo_by_mouse_words_go_into_the_message_box_and_undo_nothing_more(
+    chat: ChatPage, model: ScriptedModel
+) -> None:
+    model.enqueue(*(reply("An answer.") for _ in range(3)))
+    for question in ("First", "Second", "Third"):
+        chat.ask_and_wait(question)
+    for _ in range(2):
+        chat.choose_action("Delete question and answer")
+    expect(chat.questions).to_have_text(["First"])
+    undo = chat.page.locator("#sluice-undo").get_by_role("button", name="Undo")
+    undo.click()
+    expect(chat.questions).to_have_text(["First", "Second"])
+    chat.page.keyboard.type("and on")
+    expect(chat.field).to_have_value("and on")
+    expect(undo).to_be_visible()
+    undo.press("Enter")
+    expect(chat.questions).to_have_text(["First", "Second", "Third"])
+
+
 def open_search_of_two(chat: ChatPage, model: ScriptedModel) -> None:
     """Ask of birds and of plants in a conversation each, and go to the search by its keys."""
     model.enqueue(reply("A heron."), reply("A tree."))

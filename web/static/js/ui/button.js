@@ -24,7 +24,7 @@ const SHOWN_MS = 2000; // long enough to be read
  * A button with a visible text.
  * @param {TextKey} key
  * @param {string} name the class
- * @param {() => void} onPress
+ * @param {(event: MouseEvent) => void} onPress
  */
 export function quietButton(key, name, onPress) {
   const element = document.createElement("button");

@@ -30,7 +30,7 @@ export class Undo {
   /**
    * @param {HTMLElement} element
    * @param {(status: string) => void} announce
-   * @param {() => void} finished called when the focused button is removed
+   * @param {() => void} finished called when the focused button is removed, unless the keyboard goes on with the next one
    */
   constructor(element, announce, finished) {
     this.#element = element;
@@ -73,12 +73,15 @@ export class Undo {
     return true;
   }
 
-  /** @param {boolean} hadFocus */
-  async #undoLast(hadFocus) {
+  /**
+   * @param {boolean} hadFocus
+   * @param {boolean} [isByPointer] then the reader may go on typing, and a space would undo the next one as well
+   */
+  async #undoLast(hadFocus, isByPointer = false) {
     const step = ++this.#step;
     const offer = this.#offers.pop();
     const next = this.#show();
-    if (hadFocus && next) next.focus();
+    if (hadFocus && next && !isByPointer) next.focus();
     else if (hadFocus) this.#finished();
     await offer?.undo();
     // On a slow disk, an answer may have come meanwhile, and its end was announced.
@@ -95,7 +98,7 @@ export class Undo {
     if (!last) return null;
     const sentence = document.createElement("span");
     setText(sentence, last.key);
-    const undoButton = quietButton("undo", "undo-button", () => void this.#undoLast(true));
+    const undoButton = quietButton("undo", "undo-button", ({ detail }) => void this.#undoLast(true, detail > 0));
     const dismiss = iconButton("x", "dismiss", "dismiss", () => {
       this.dismiss();
       this.#finished();
