@@ -68,8 +68,8 @@ export class Database {
    * Writes everything or nothing. The later version of an exchange wins, or the one with more of a kept answer; the choices of a conversation are merged with
    * those that other tabs have stored.
    *
-   * @param {Writing[]} writings
-   * @param {ExchangeRecord[]} exchanges of these conversations
+   * @param {Writing[]} writings each conversation once
+   * @param {ExchangeRecord[]} exchanges of these conversations; each once
    * @returns {Promise<{ records: ConversationRecord[], deleted: string[] }>} the stored records, and the ids of
    *   conversations that another tab has deleted, which were not written
    */
@@ -82,26 +82,26 @@ export class Database {
       const records = [];
       /** @type {string[]} */
       const deleted = [];
+      // each is there once; to wait for one after the other takes seconds for the thousands of an import
+      const writeRecord = async (/** @type {Writing} */ { record, isNew }) => {
+        const stored = await conversationStore.get(record.id);
+        if (!stored && !isNew) return void deleted.push(record.id);
+        const merged = stored ? mergeRecords(stored, record) : record;
+        records.push(merged);
+        await conversationStore.put(merged);
+      };
+      const writeExchange = async (/** @type {ExchangeRecord} */ exchange) => {
+        if (deleted.includes(exchange.conversation)) return;
+        const stored = await exchangeStore.get(exchange.id);
+        const isLater =
+          !stored || isAhead(exchange, stored) || (stored.changed <= exchange.changed && !isAhead(stored, exchange));
+        // an import must not move an exchange to another conversation
+        const belongsHere = !stored || stored.conversation === exchange.conversation;
+        if (isLater && belongsHere) await exchangeStore.put(exchange);
+      };
       const work = async () => {
-        for (const { record, isNew } of writings) {
-          const stored = await conversationStore.get(record.id);
-          if (!stored && !isNew) {
-            deleted.push(record.id);
-            continue;
-          }
-          const merged = stored ? mergeRecords(stored, record) : record;
-          records.push(merged);
-          await conversationStore.put(merged);
-        }
-        for (const exchange of exchanges) {
-          if (deleted.includes(exchange.conversation)) continue;
-          const stored = await exchangeStore.get(exchange.id);
-          const isLater =
-            !stored || isAhead(exchange, stored) || (stored.changed <= exchange.changed && !isAhead(stored, exchange));
-          // an import must not move an exchange to another conversation
-          const belongsHere = !stored || stored.conversation === exchange.conversation;
-          if (isLater && belongsHere) await exchangeStore.put(exchange);
-        }
+        await Promise.all(writings.map(writeRecord));
+        await Promise.all(exchanges.map(writeExchange));
       };
       await waitForCommit(work(), transaction);
       return { records, deleted };
