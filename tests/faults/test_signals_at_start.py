@@ -18,17 +18,19 @@ from tools.common.raw_client import fetch, stream_chat
 from tools.common.scripted_model import Headers, finished, said
 
 # When a worker is told to end: after so many calls and returns of Python functions since its fork, of which a start
-# has about 1.5 million, nearly all of them to load the application; or at the call of a function behind that.
+# by the tests' fork server has about 500,000, nearly all of them to load the application; or at the call of a function
+# behind that.
 EARLY = (0, 1, 3, 10, 30, 100, 300, 600)
 LOADING = (1_000, 3_000, 30_000)
 LATE = ("SluiceWorker.run", "LoopThread.start", "WorkerLoads.join", "ThreadWorker.run")
-MANY = (*range(0, 2_000, 50), *range(2_000, 1_500_000, 20_000))
+MANY = (*range(0, 2_000, 50), *range(2_000, 500_000, 6_000))
 
 # Every worker but the last is told to end, each at another moment.
 TOLD_AT_A_MOMENT = """
 import os, signal, sys
 
 _ages = 0
+_is_told = False
 
 def _count_fork():
     global _ages
@@ -37,9 +39,11 @@ def _count_fork():
 def _tell_at(moment):
     calls = 0
     def count(frame, event, argument):
+        global _is_told
         nonlocal calls
         if moment in (calls, frame.f_code.co_qualname):
             sys.setprofile(None)
+            _is_told = True
             os.kill(os.getpid(), signal.SIGTERM)
         calls += 1
     sys.setprofile(count)
@@ -51,6 +55,8 @@ def _forked():
 def post_worker_init(worker):
     if worker.age > len(EARLY):
         _tell_at([*LATE, None][worker.age - len(EARLY) - 1])
+    elif not _is_told:  # the start had fewer calls
+        os.kill(os.getpid(), signal.SIGTERM)
 
 os.register_at_fork(before=_count_fork, after_in_child=_forked)
 """
