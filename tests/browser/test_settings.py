@@ -99,6 +99,36 @@ def test_the_end_of_a_dialog_is_in_view_and_covers_nothing_that_has_the_focus(br
     assert last["y"] + last["height"] < foot["y"]
 
 
+@pytest.mark.browser_context
+@pytest.mark.parametrize("size", [(320, 568), (390, 844), (550, 400)], ids=["small phone", "phone", "200 %"])
+def test_the_size_of_letters_that_was_chosen_stays_in_view(browser_page: Page, size: tuple[int, int]) -> None:
+    browser_page.set_viewport_size({"width": size[0], "height": size[1]})
+    chat = ChatPage(browser_page).open()
+    dialog = settings(chat)
+    done = dialog.get_by_role("button", name="Done")
+
+    def places() -> tuple[float, float]:
+        """Return how far the chosen size is from the top, and from the button below."""
+        box, foot = dialog.locator("label:has([name=textSize]:checked)").bounding_box(), done.bounding_box()
+        assert box is not None
+        assert foot is not None
+        return box["y"], foot["y"] - box["y"] - box["height"]
+
+    dialog.get_by_label("Large", exact=True).check()
+    assert places()[1] >= 0
+    dialog.get_by_label("Largest").evaluate("each => each.scrollIntoView({ block: 'center', behavior: 'instant' })")
+    dialog.locator("label", has_text="Largest").click()
+    top, room = places()
+    assert top >= 0
+    assert room >= 0
+    for key in ("ArrowLeft", "ArrowLeft", "ArrowRight", "ArrowRight"):
+        browser_page.keyboard.press(key)
+        expect(browser_page.locator(":focus")).to_be_checked()
+        top, room = places()
+        assert top >= 0
+        assert room >= 0
+
+
 def test_the_language_changes_at_once_and_nothing_is_lost(chat: ChatPage, model: ScriptedModel) -> None:
     gate = model.gate("before the end")
     model.enqueue(resetting_after("- [x] Cut"), (*said("Half"), gate, *said(" and whole"), *finished()))

@@ -10,6 +10,7 @@ import { onLanguageChange, texts } from "../i18n/language.js";
 
 export class SettingsDialog extends Dialog {
   #settings;
+  #element;
   #form;
   #problem;
   /** @type {Configuration["mode"]} */
@@ -25,6 +26,7 @@ export class SettingsDialog extends Dialog {
   constructor(element, settings) {
     super(element);
     this.#settings = settings;
+    this.#element = element;
     this.#form = /** @type {HTMLFormElement} */ (element.querySelector("form"));
     this.#problem = /** @type {HTMLElement} */ (element.querySelector(".problem"));
     this.#modeHelp = /** @type {HTMLElement} */ (element.querySelector(".help"));
@@ -46,7 +48,11 @@ export class SettingsDialog extends Dialog {
     if (!(control instanceof HTMLInputElement) || control.type !== "radio") return;
     const name = /** @type {keyof SettingValues} */ (control.name);
     const before = this.#answers;
+    const { top } = control.getBoundingClientRect();
     this.#settings.change(name, /** @type {any} the template offers the values of the type */ (control.value));
+    // with another size or language, all that is above it has another height
+    this.#element.scrollTop += control.getBoundingClientRect().top - top;
+    bringIntoView(control.labels?.[0] ?? control);
     for (const answer of this.#answers) if (!before.includes(answer)) bringIntoView(answer);
   }
 
