@@ -18,8 +18,8 @@ from tools.common.raw_client import fetch, stream_chat
 from tools.common.scripted_model import Headers, finished, said
 
 # When a worker is told to end: after so many calls and returns of Python functions since its fork, of which a start
-# by the tests' fork server has about 500,000, nearly all of them to load the application; or at the call of a function
-# behind that.
+# by the tests' fork server has about 500,000, nearly all of them to load the application; or at the call of a
+# function behind that.
 EARLY = (0, 1, 3, 10, 30, 100, 300, 600)
 LOADING = (1_000, 3_000, 30_000)
 LATE = ("SluiceWorker.run", "LoopThread.start", "WorkerLoads.join", "ThreadWorker.run")
