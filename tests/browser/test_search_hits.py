@@ -287,6 +287,12 @@ SNIPPETS: Final = {
         "…· Bird · Legs · heron · 2 · a * b"
     ),
     "See [this](https://example.org/heron).": "…is](https://example.org/heron).",  # only in the address
+    r"The heron: $2:1$, so $n(\mathrm{H_2SO_4}) = \frac{0.1}{2}$ and $x^{n+1} \ge \pi$; `$y$` is $5 or $6.": (
+        "The heron: 2:1, so n(H₂SO₄) = 0.1/2 and x^(n+1) ≥ π; $y$ is $5 or $6."
+    ),
+    "heron，$\\because AB=AC$，$\\angle ADB = 90^\\circ$。\n\n$$F = 9.8\\,\\text{N}$$\n\n\\[\n\\sqrt{a+b}\n\\]": (
+        "heron，∵ AB=AC，∠ ADB = 90°。 · F = 9.8 N · √(a+b)"
+    ),
     # ends with a word
     f"A heron {'stands ' * 11}considerably longer.": f"A heron {'stands ' * 10}stands…",
 }

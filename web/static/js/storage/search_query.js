@@ -3,6 +3,7 @@
  * each other as in the query is the better place.
  */
 
+import { withFormulasAsText } from "../conversation/formula_text.js";
 import { characterStart, stripMarkdown, titleFrom } from "../conversation/title.js";
 
 /** @typedef {import("./conversation_store.js").ConversationStore} ConversationStore */
@@ -94,7 +95,7 @@ export class SearchQuery {
   #snippet(text, at) {
     const begin = Math.max(0, at - AROUND);
     const source = text.slice(begin, at + AROUND);
-    const plain = source.split("\n").map(plainLine).filter(Boolean).join(" · ");
+    const plain = withFormulasAsText(source).split("\n").map(plainLine).filter(Boolean).join(" · ");
     const place = this.#placeIn(plain.toLocaleLowerCase());
     // otherwise it stands in what was removed, such as an address
     const [shown, word] = place >= 0 ? [plain, place] : [source.replace(/\s/g, " "), at - begin];
