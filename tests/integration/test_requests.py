@@ -72,6 +72,13 @@ def test_a_wrong_body_is_answered_with_400_and_the_fields_name(
     assert fields["error"].endswith(".")
 
 
+def test_the_refusal_of_an_unknown_field_names_those_that_there_are(running_server: RunningServer) -> None:
+    body = json.dumps({"mesage": "a"}).encode()
+    refused = fetch(running_server.url, "/api/chat", method="POST", headers=JSON, body=body).json()
+    assert refused["error"].startswith("`mesage` is none of the fields, which are `message`, `images`, ")
+    assert refused["field"] == "mesage"
+
+
 def test_the_refusal_of_a_system_message_names_the_setting_that_allows_it(running_server: RunningServer) -> None:
     for role in ("system", "developer"):
         response = post_chat(running_server.url, message="a", conversation_history=[{"role": role, "content": "b"}])

@@ -24,7 +24,7 @@ from ..request_errors import InvalidRequest
 from .body_errors import find_body_error, limit_announced_body
 from .images import read_images
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 
 Role = Literal["user", "assistant", "system", "developer"]
 # Messages of these roles can override OPENAI_SYSTEM_PROMPT.
@@ -356,6 +356,9 @@ def decode_body(decoder: msgspec.json.Decoder[T], raw: bytes, settings: Settings
         allowed = choices.get(field.rpartition(".")[2]) if field and what.startswith("Invalid enum") else None
         if allowed is not None:
             raise InvalidRequest(f"`{field}` should be {choice_of(allowed)}.", field=field) from None
+        if named and not path[1:] and what.startswith("Object contains unknown"):
+            names = ", ".join(f"`{each.encode_name}`" for each in msgspec.structs.fields(decoder.type))
+            raise InvalidRequest(f"`{field}` is none of the fields, which are {names}.", field=field) from None
         where = f" in `{place['field']}`" if place and place["field"] else ""
         raise InvalidRequest(f"{what}{where}.", field=field) from None
     except UnicodeDecodeError:
