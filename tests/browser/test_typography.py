@@ -84,7 +84,6 @@ def test_marks_boxes_and_rules_keep_to_the_text(browser_page: Page, model: Scrip
     assert max(starts) - min(starts) < 0.1
 
 
-@pytest.mark.browser_context(color_scheme="dark")
 def test_a_numbered_task_has_its_number_beside_its_box(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()
     model.enqueue(reply("1. [x] flour\n2. [ ] oil\n3. salt\n\n- [ ] bread\n- milk\n\n1. [ ] tea\n\n2. [ ] rice"))
@@ -102,6 +101,7 @@ def test_a_numbered_task_has_its_number_beside_its_box(browser_page: Page, model
     assert bullet == ["disc", 0]
 
 
+@pytest.mark.browser_context(color_scheme="dark")
 def test_print_shows_only_the_conversation_dark_on_light(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()
     model.enqueue(reply("One."))
