@@ -74,6 +74,14 @@ def test_on_a_phone_a_sentence_says_that_another_version_waits(browser_page: Pag
     chat.wait_complete()
 
 
+def deny(chat: ChatPage, answer: FedAnswer) -> None:
+    """Deny the permission, and let the answer end."""
+    told(chat, 204)
+    chat.answer.locator(".deny").click()
+    answer.send(result_frame("call_1", "send_mail", "No.", code="denied"), "Then not.", DONE_FRAME)
+    chat.wait_complete()
+
+
 @pytest.mark.parametrize("by", ["Regenerate", "Edit"])
 @pytest.mark.parametrize("size", [(1100, 800), (390, 844)], ids=["desktop", "phone"])
 def test_a_permission_that_comes_at_once_is_in_view_after_another_version_is_asked(
@@ -89,10 +97,7 @@ def test_a_permission_that_comes_at_once_is_in_view_after_another_version_is_ask
     call = ("Let me look.", call_frame("call_1", "send_mail", ARGUMENTS, needs_consent=True))
     answer = FedAnswer(browser_page, run="a1", at_once=call)
     chat.ask("Write to them")
-    told(chat, 204)
-    chat.answer.locator(".deny").click()
-    answer.send(result_frame("call_1", "send_mail", "No.", code="denied"), "Then not.", DONE_FRAME)
-    chat.wait_complete()
+    deny(chat, answer)
     answer = FedAnswer(browser_page, run="a1", at_once=call)
     if by == "Regenerate":
         chat.answer.get_by_role("button", name="Regenerate").click()
@@ -101,7 +106,4 @@ def test_a_permission_that_comes_at_once_is_in_view_after_another_version_is_ask
         browser_page.locator(".question-editor .ask-again").click()
     expect(chat.answer.locator(".allow")).to_be_visible()
     expect(chat.answer.locator(".allow")).to_be_in_viewport(ratio=1)
-    told(chat, 204)
-    chat.answer.locator(".deny").click()
-    answer.send(result_frame("call_1", "send_mail", "No.", code="denied"), "Then not.", DONE_FRAME)
-    chat.wait_complete()
+    deny(chat, answer)

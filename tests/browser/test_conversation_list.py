@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tools.common.chat_page import ChatPage
-from tools.common.scripted_model import ScriptedModel, finished, reply, said
+from tools.common.scripted_model import Gate, ScriptedModel, finished, reply, said
 
 from .fed_answer import FedAnswer
 from .test_archive import choose
@@ -197,12 +197,18 @@ def test_the_list_has_the_order_of_the_questions_and_not_that_of_the_growing_ans
     other.wait_complete()
 
 
-def test_the_mark_of_a_new_answer_stays_until_a_tab_shows_it(browser_page: Page, model: ScriptedModel) -> None:
-    chat = ChatPage(browser_page).open()
+def begin_answer(chat: ChatPage, model: ScriptedModel) -> Gate:
+    """Ask "First", and return the gate before the end of its answer; the next answer comes whole."""
     end = model.gate("before the end")
     model.enqueue((*said("One."), end, *finished()), reply("Two."))
     chat.ask("First")
     expect(chat.prose).to_have_text("One.")
+    return end
+
+
+def test_the_mark_of_a_new_answer_stays_until_a_tab_shows_it(browser_page: Page, model: ScriptedModel) -> None:
+    chat = ChatPage(browser_page).open()
+    end = begin_answer(chat, model)
     chat.page.get_by_role("button", name="New conversation").click()
     chat.ask_and_wait("Second")
     end.open()
@@ -224,10 +230,7 @@ def test_the_mark_of_a_new_answer_stays_until_a_tab_shows_it(browser_page: Page,
 
 def test_an_answer_that_another_tab_shows_is_not_marked(browser_page: Page, model: ScriptedModel) -> None:
     chat = ChatPage(browser_page).open()
-    end = model.gate("before the end")
-    model.enqueue((*said("One."), end, *finished()), reply("Two."))
-    chat.ask("First")
-    expect(chat.prose).to_have_text("One.")
+    end = begin_answer(chat, model)
     other = ChatPage(chat.page.context.new_page())
     other.page.goto(chat.page.url)
     expect(other.prose).to_have_text("One.")

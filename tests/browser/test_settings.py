@@ -107,26 +107,22 @@ def test_the_size_of_letters_that_was_chosen_stays_in_view(browser_page: Page, s
     dialog = settings(chat)
     done = dialog.get_by_role("button", name="Done")
 
-    def places() -> tuple[float, float]:
-        """Return how far the chosen size is from the top, and from the button below."""
+    def expect_in_view() -> None:
+        """Check that the chosen size is neither above the window nor below the button at the foot."""
         box, foot = dialog.locator("label:has([name=textSize]:checked)").bounding_box(), done.bounding_box()
         assert box is not None
         assert foot is not None
-        return box["y"], foot["y"] - box["y"] - box["height"]
+        assert 0 <= box["y"] <= foot["y"] - box["height"]
 
     dialog.get_by_label("Large", exact=True).check()
-    assert places()[1] >= 0
+    expect_in_view()
     dialog.get_by_label("Largest").evaluate("each => each.scrollIntoView({ block: 'center', behavior: 'instant' })")
     dialog.locator("label", has_text="Largest").click()
-    top, room = places()
-    assert top >= 0
-    assert room >= 0
+    expect_in_view()
     for key in ("ArrowLeft", "ArrowLeft", "ArrowRight", "ArrowRight"):
         browser_page.keyboard.press(key)
         expect(browser_page.locator(":focus")).to_be_checked()
-        top, room = places()
-        assert top >= 0
-        assert room >= 0
+        expect_in_view()
 
 
 def test_the_language_changes_at_once_and_nothing_is_lost(chat: ChatPage, model: ScriptedModel) -> None:
