@@ -1,4 +1,7 @@
-/** Writes the formulas of a text as they are read, where a line has room for letters only: "∵ AB = AC", "n(H₂SO₄) = 2/3". */
+/**
+ * Writes the formulas of a text as they are read, where a line has room for letters only: "∵ AB = AC", "n(H₂SO₄) = 2/3".
+ * They are found by simpler rules than in answers, whose `FormulaScanner` is loaded with what draws them.
+ */
 
 /** Code, which stays as it is, or a formula. What a price begins, as in "$5 and $6", ends before no letter or digit. */
 const FORMULA =
@@ -14,14 +17,14 @@ const NESTED = 4; // groups within groups: more are seldom, and keep their comma
 /** What is read for the names of commands; of others, the name is read. */
 const SIGNS = new Map(
   Object.entries({
-    ...{ times: "×", cdot: "·", div: "÷", pm: "±", mp: "∓", le: "≤", leq: "≤", ge: "≥", geq: "≥", ne: "≠", neq: "≠", approx: "≈" },
-    ...{ equiv: "≡", sim: "∼", cong: "≅", propto: "∝", to: "→", rightarrow: "→", leftarrow: "←", Rightarrow: "⇒", implies: "⇒" },
-    ...{ Leftrightarrow: "⇔", iff: "⇔", rightleftharpoons: "⇌", nearrow: "↗", searrow: "↘", infty: "∞", sum: "∑", prod: "∏", int: "∫" },
-    ...{ partial: "∂", nabla: "∇", sqrt: "√", in: "∈", notin: "∉", subset: "⊂", subseteq: "⊆", cup: "∪", cap: "∩", emptyset: "∅" },
-    ...{ varnothing: "∅", forall: "∀", exists: "∃", because: "∵", therefore: "∴", angle: "∠", triangle: "△", perp: "⊥", parallel: "∥" },
-    ...{ circ: "°", dots: "…", ldots: "…", cdots: "…", prime: "′", alpha: "α", beta: "β", gamma: "γ", delta: "δ", epsilon: "ε" },
-    ...{ varepsilon: "ε", theta: "θ", lambda: "λ", mu: "μ", nu: "ν", pi: "π", rho: "ρ", sigma: "σ", tau: "τ", phi: "φ", varphi: "φ" },
-    ...{ chi: "χ", psi: "ψ", omega: "ω", Gamma: "Γ", Delta: "Δ", Theta: "Θ", Lambda: "Λ", Sigma: "Σ", Phi: "Φ", Omega: "Ω" },
+    times: "×", cdot: "·", div: "÷", pm: "±", mp: "∓", le: "≤", leq: "≤", ge: "≥", geq: "≥", ne: "≠", neq: "≠", approx: "≈",
+    equiv: "≡", sim: "∼", cong: "≅", propto: "∝", to: "→", rightarrow: "→", leftarrow: "←", Rightarrow: "⇒", implies: "⇒",
+    Leftrightarrow: "⇔", iff: "⇔", rightleftharpoons: "⇌", nearrow: "↗", searrow: "↘", infty: "∞", sum: "∑", prod: "∏", int: "∫",
+    partial: "∂", nabla: "∇", sqrt: "√", in: "∈", notin: "∉", subset: "⊂", subseteq: "⊆", cup: "∪", cap: "∩", emptyset: "∅",
+    varnothing: "∅", forall: "∀", exists: "∃", because: "∵", therefore: "∴", angle: "∠", triangle: "△", perp: "⊥", parallel: "∥",
+    circ: "°", dots: "…", ldots: "…", cdots: "…", prime: "′", alpha: "α", beta: "β", gamma: "γ", delta: "δ", epsilon: "ε",
+    varepsilon: "ε", theta: "θ", lambda: "λ", mu: "μ", nu: "ν", pi: "π", rho: "ρ", sigma: "σ", tau: "τ", phi: "φ", varphi: "φ",
+    chi: "χ", psi: "ψ", omega: "ω", Gamma: "Γ", Delta: "Δ", Theta: "Θ", Lambda: "Λ", Sigma: "Σ", Phi: "Φ", Omega: "Ω",
   }),
 );
 
